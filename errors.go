@@ -1,0 +1,83 @@
+package focal
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+// The errors of this package wrap one of these; test for them with [errors.Is]. On any of them no output has been
+// touched.
+var (
+	// ErrShape: the lengths of slices do not fit each other. The text names the slice, its length and the wanted one.
+	ErrShape = errors.New("shape mismatch")
+
+	// ErrLabel: a label is neither a class, nor background, nor the ignored value. The text names row, value and C.
+	ErrLabel = errors.New("label out of range")
+
+	// ErrTarget: the target is not one, such as the zero Target.
+	ErrTarget = errors.New("invalid target")
+
+	// ErrParam: a field of Params is outside its range. The text names the field and its value.
+	ErrParam = errors.New("parameter out of range")
+
+	// ErrOverlap: an output overlaps an input or another output, and is not exactly x. The text names both.
+	ErrOverlap = errors.New("overlapping slices")
+)
+
+// output is a slice to be written, with the name that the caller knows it by. Without a name it is not wanted.
+type output[T Float] struct {
+	name string
+	data []T
+}
+
+func (o output[T]) wanted() bool { return o.name != "" }
+
+// at returns the address of element i, or nil if the output is not wanted.
+func (o output[T]) at(i int) *T {
+	if !o.wanted() {
+		return nil
+	}
+	return &o.data[i]
+}
+
+// checkLen returns an error if the output is wanted and has not n elements.
+func (o output[T]) checkLen(op string, n int) error {
+	if o.wanted() && len(o.data) != n {
+		return fmt.Errorf("focal: %s: len(%s) = %d, want len(x) = %d: %w", op, o.name, len(o.data), n, ErrShape)
+	}
+	return nil
+}
+
+// checkOverlap returns an error if the output is wanted and overlaps the other slice; if inPlace is set, it may be
+// exactly that slice.
+func (o output[T]) checkOverlap(op, name string, other []T, inPlace bool) error {
+	if inPlace && len(o.data) == len(other) && unsafe.SliceData(o.data) == unsafe.SliceData(other) {
+		return nil
+	}
+	return checkDisjoint(op, o, name, other)
+}
+
+// checkDisjoint returns an error if the output is wanted and shares memory with the other slice, which need not have
+// the same type.
+func checkDisjoint[T Float, E any](op string, o output[T], name string, other []E) error {
+	if !o.wanted() || !overlap(o.data, other) {
+		return nil
+	}
+	return fmt.Errorf("focal: %s: %s overlaps %s, which begins %+d bytes from its start: %w",
+		op, o.name, name, distance(o.data, other), ErrOverlap)
+}
+
+// overlap reports whether two slices share memory. The addresses are compared in one expression, as crypto/internal
+// does it: a stack that moves between would have its slices at other addresses.
+func overlap[A, B any](a []A, b []B) bool {
+	var sizeA, sizeB = unsafe.Sizeof(*new(A)), unsafe.Sizeof(*new(B))
+	return len(a) > 0 && len(b) > 0 &&
+		uintptr(unsafe.Pointer(&a[0])) < uintptr(unsafe.Pointer(&b[0]))+uintptr(len(b))*sizeB &&
+		uintptr(unsafe.Pointer(&b[0])) < uintptr(unsafe.Pointer(&a[0]))+uintptr(len(a))*sizeA
+}
+
+// distance returns how many bytes b begins after a.
+func distance[A, B any](a []A, b []B) int {
+	return int(uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&a[0])))
+}

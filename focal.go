@@ -1,0 +1,181 @@
+// Package focal computes the sigmoid focal loss, its gradient and its second derivative over slices of float32 or
+// float64, fast, accurately, and with the same bits on every machine.
+//
+// It is the operator sigmoid_focal_loss of Paddle and of Caffe2 (Lin, Goyal, Girshick, He, Dollár, "Focal Loss for
+// Dense Object Detection", 2017, arXiv:1708.02002). Results go to the slice that is the first argument; with one
+// worker nothing is allocated; mistakes in the arguments are errors, never panics.
+//
+// # Mathematics
+//
+// The logits x are a row-major matrix [N, C]: N = len(label) rows, one for each sample (an anchor, a window), and
+// C = len(x)/N columns, one for each class; the background is not a column. Each element is a binary classifier of
+// its own. With p = σ(x) = 1/(1+exp(-x)),
+//
+//	positive    alpha/n · (1-p)^gamma · -log(p)            the element in the column of its row's class
+//	negative    (1-alpha)/n · p^gamma · -log(1-p)          every other element
+//	ignored     0                                          every element of an ignored row
+//
+// where n is [Params].Norm, and both weights are 1/n if Alpha is [NoAlpha]. The gradient is ∂loss/∂x, the second
+// derivative ∂²loss/∂x²: an element depends on its own logit alone, so that the Hessian matrix is diagonal.
+//
+// # Semantics
+//
+// What Paddle's kernels do otherwise than its documentation says is computed here as the mathematics has it:
+//
+//	                          Paddle                             here
+//	positive, x < -87         the loss stops growing             grows like -x
+//	positive, x > 17 (f32)    the loss is 0                      as small as it is, down to the subnormals
+//	negative, x < -37         the loss is 0                      as small as it is, down to the subnormals
+//	x = ±Inf                  NaN                                the limit: loss 0 or +Inf, gradient 0 or ± the weight
+//	x = NaN                   NaN                                NaN, in that element alone
+//	ignored row               0                                  0, even where x is NaN or ±Inf
+//	a weight of 0             0, or NaN                          0, even where x is ±Inf
+//	label < -1 or > C         a row of negatives                 [ErrLabel]
+//	fg_num < 1                1                                  0 is 1; fractions are taken as given
+//	alpha, gamma in float64   rounded to float32                 float64
+//	N·C ≥ 2^31                overflows                          works
+//
+// # The same bits everywhere
+//
+// Every result has the same bits with AVX-512, with AVX2, with NEON and in pure Go, on every GOARCH. Each path
+// executes the same IEEE 754 operations in the same order. Nor does an element depend on where in the slice it stands,
+// on the slice's length or alignment, or on the number of workers. (A NaN is a NaN: its payload is not promised.)
+//
+// [Path] tells which path is in use. A lower one can be forced, for tests and measurements, with
+// GODEBUG=cpu.avx512f=off and with GODEBUG=cpu.avx512f=off,cpu.avx2=off; the build tag purego leaves all assembly out.
+//
+// # Accuracy
+//
+// In units in the last place (ULP) of the exact result, over all logits including both tails: loss 4, gradient 5,
+// [Sigmoid] 2. The second derivative changes its sign: it is within 8 ULP of the sum of the magnitudes of its terms.
+// Results below the normal range are within as many units of the smallest subnormal.
+//
+// # Sums
+//
+// [Sum] and [Fused] return the sum of all losses as a float64. It is defined by the elements' indices, not by the
+// hardware: losses are added in fixed lanes, lanes in blocks of fixed length, and blocks in the order of their indices.
+// So it too has the same bits on every path and with any number of workers. It is within 2^-40 (float32 logits) or
+// 2^-50 (float64), relative, of the exact sum of the losses as they are written. One NaN makes it NaN.
+//
+// # Workers
+//
+// [Params].Workers is how many goroutines share the work: contiguous blocks of elements, handed out in order. All of
+// them have ended when the call returns. Calls are safe for concurrent use as long as no two of them use the same
+// memory and one of them writes it.
+//
+// # Errors
+//
+// All arguments are checked before anything is written: if a call returns an error, its outputs hold what they held
+// before. Errors match [ErrShape], [ErrLabel], [ErrTarget], [ErrParam] and [ErrOverlap] under [errors.Is], and their
+// texts name the argument, the index and the value. Where several mistakes are made, the parameters are reported
+// first, then shapes, overlaps and labels.
+package focal
+
+// Float is the type of an element. It is float32 or float64 itself, not a type derived from them.
+type Float interface{ float32 | float64 }
+
+// Loss writes the focal loss of each logit to dst. It is Paddle's sigmoid_focal_loss:
+//
+//	positive: dst[i] = alpha/n · (1-p)^gamma · -log(p)          p = 1/(1+exp(-x[i]))
+//	negative: dst[i] = (1-alpha)/n · p^gamma · -log(1-p)
+//	ignored:  dst[i] = 0
+//
+// (Lin et al. 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.) The logits x are row-major [N, C] with
+// N rows in y; dst has the length of x. The losses are in nats.
+//
+// Loss reads x and y and writes every element of dst. The slice dst may be exactly x; any other overlap of dst with x
+// or with the labels is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
+// error dst is untouched. For the accuracy see Accuracy in the package documentation.
+func Loss[T Float](dst, x []T, y Target, p Params) error {
+	j := job[T]{op: "Loss", x: x, y: y, loss: output[T]{"dst", dst}}
+	_, err := j.run(p)
+	return err
+}
+
+// Grad writes the gradient of the loss to dst, by the chain rule: dst[i] = dout[i] · ∂loss[i]/∂x[i], where dout is the
+// gradient with respect to what [Loss] returns. It is Paddle's sigmoid_focal_loss_grad. A nil dout is all ones, and
+// dst then the gradient of [Sum]. With p = 1/(1+exp(-x[i])),
+//
+//	positive: ∂loss/∂x = -alpha/n · (1-p)^gamma · (1-p - gamma·p·log(p))
+//	negative: ∂loss/∂x = (1-alpha)/n · p^gamma · (p - gamma·(1-p)·log(1-p))
+//	ignored:  dst[i] = 0, whatever dout[i] is
+//
+// (Lin et al. 2017, arXiv:1708.02002, appendix B.) The logits x are row-major [N, C] with N rows in y; dst, and dout
+// unless it is nil, have the length of x.
+//
+// Grad reads x, y and dout and writes every element of dst. The slice dst may be exactly x; any other overlap of dst
+// with x, with dout (even if it is exactly dout) or with the labels is [ErrOverlap]. The other errors are [ErrParam],
+// [ErrShape], [ErrTarget] and [ErrLabel]; on an error dst is untouched. For the accuracy see Accuracy in the package
+// documentation.
+func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
+	j := job[T]{op: "Grad", x: x, y: y, dout: dout, grad: output[T]{"dst", dst}}
+	_, err := j.run(p)
+	return err
+}
+
+// Sum returns the sum of what [Loss] would write, in nats, and writes nothing. Paddle's users compute it as
+// reduce_sum(sigmoid_focal_loss(...)). An empty batch has the sum 0.
+//
+// The sum is formed in float64, in an order that depends neither on the machine nor on the number of workers; see Sums
+// in the package documentation, also for its accuracy. The errors are [ErrParam], [ErrShape], [ErrTarget] and
+// [ErrLabel], with a sum of 0.
+func Sum[T Float](x []T, y Target, p Params) (float64, error) {
+	j := job[T]{op: "Sum", x: x, y: y, sum: true}
+	return j.run(p)
+}
+
+// Out says what [Fused] shall write, and where. Each slice has the length of x; nil is not wanted.
+type Out[T Float] struct {
+	Loss []T // the losses, as Loss writes them
+	Grad []T // ∂loss/∂x, as Grad writes it when dout is nil
+	Hess []T // ∂²loss/∂x²; negative in places, since focal loss is not convex
+}
+
+// Fused writes all that is wanted in out in one pass over the logits, and returns the sum of the losses, as [Sum]
+// does, whether or not the losses are written. Every output has the bits that it has without the others.
+//
+// Losses and gradients are those of [Loss] and [Grad]. With u = x, w = (1-alpha)/n for a negative, u = -x, w = alpha/n
+// for a positive, and s = 1/(1+exp(-u)), L = log(1+exp(u)), the second derivative is
+//
+//	∂²loss/∂x² = w · s^gamma · (1-s) · (s·(1+2·gamma) + gamma·L·(gamma·(1-s) - s))
+//
+// and 0 if it is ignored. The logits x are row-major [N, C] with N rows in y.
+//
+// Fused reads x and y and writes every element of the slices in out that are not nil. One of them may be exactly x;
+// any other overlap of an output with x, with the labels or with another output is [ErrOverlap]. The other errors are
+// [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an error the outputs are untouched and the sum is 0. For the
+// accuracy see Accuracy in the package documentation.
+func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err error) {
+	j := job[T]{op: "Fused", x: x, y: y, sum: true}
+	if out.Loss != nil {
+		j.loss = output[T]{"out.Loss", out.Loss}
+	}
+	if out.Grad != nil {
+		j.grad = output[T]{"out.Grad", out.Grad}
+	}
+	if out.Hess != nil {
+		j.hess = output[T]{"out.Hess", out.Hess}
+	}
+	return j.run(p)
+}
+
+// Sigmoid writes the logistic function of each logit to dst, the probabilities that the losses are computed from:
+// dst[i] = 1/(1+exp(-x[i])). It is exact in the limits: 0 at -Inf, 1 at +Inf; and NaN at NaN.
+//
+// Sigmoid reads x, of any shape, and writes every element of dst, which has the same length. The slice dst may be
+// exactly x; any other overlap is [ErrOverlap], different lengths are [ErrShape]; on an error dst is untouched. For the
+// accuracy see Accuracy in the package documentation.
+func Sigmoid[T Float](dst, x []T) error {
+	out := output[T]{"dst", dst}
+	if err := out.checkLen("Sigmoid", len(x)); err != nil {
+		return err
+	}
+	if err := out.checkOverlap("Sigmoid", "x", x, true); err != nil {
+		return err
+	}
+	for b := range blockCount(len(x)) {
+		start, n := blockRange(b, len(x))
+		runSigmoid(&dst[start], &x[start], n)
+	}
+	return nil
+}

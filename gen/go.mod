@@ -1,0 +1,3 @@
+module github.com/gofocal/focal/gen
+
+go 1.24

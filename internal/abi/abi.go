@@ -1,0 +1,48 @@
+// Package abi is the contract between the public functions and the kernels: what one kernel call is told, and what it
+// leaves behind. Every path fulfils it with the same bits. The generator of the amd64 assembly takes the offsets of
+// the fields from here.
+package abi
+
+const (
+	// BlockLen is the number of elements of one kernel call. Assembly cannot be preempted, so that this bounds how
+	// long the garbage collector may wait for us; and sums are formed per block, so that it is part of their definition.
+	BlockLen = 8192
+
+	// Lanes is the number of virtual lanes of a sum: element i of a block is added to lane i mod Lanes.
+	Lanes = 16
+)
+
+// Bitmask has a bit for each element of a block, and padding, so that a kernel may read 8 bytes from any byte of it.
+type Bitmask [BlockLen/64 + 1]uint64
+
+// LaneSums holds the partial sums of a block. The sum of a block is that of all 2·Lanes numbers; Lo collects the
+// rounding errors of Hi (float64 elements only: float32 losses are short enough to need none).
+type LaneSums struct {
+	Hi, Lo [Lanes]float64
+}
+
+// Block is one kernel call.
+type Block[T float32 | float64] struct {
+	N    int // elements, 1..BlockLen
+	X    *T  // logits, read
+	Dout *T  // upstream gradient, read; nil: all ones
+	Loss *T  // written; nil: not wanted. Each output may be X itself
+	Grad *T
+	Hess *T
+	Pos  *Bitmask  // bit set: a positive
+	Ign  *Bitmask  // bit set: ignored, every output is 0; nil: none is
+	Sums *LaneSums // overwritten; nil: not wanted
+	Plan Plan[T]
+}
+
+// Plan is what a call's parameters come to. It is the same for all blocks.
+type Plan[T float32 | float64] struct {
+	WNeg, WPos T // weights of negatives and of positives
+
+	Gamma   T // bounded, so that gamma² times a bounded softplus is finite
+	HessOne T // 1 + 2·Gamma
+
+	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo
+
+	Square bool // gamma is 2: s·s instead of a power
+}

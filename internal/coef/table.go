@@ -1,0 +1,43 @@
+// Package coef holds the constants of the kernels: the only place where they are written. The pure-Go reference reads
+// them, and so does the generator of the assembly.
+//
+// The numbers are derived by gen (Sollya); see gen/coef.sollya for how, and kernel_generic.go for what each is for.
+package coef
+
+// Table is the set of constants for one element type.
+type Table[T float32 | float64] struct {
+	Scale, ScaleLo T // 8/ln2 = Scale + ScaleLo
+
+	Exp     [8]T // ≈ 2^(j/8), few bits
+	ExpRest [8]T // 2^(j/8) = Exp[j]·2^(ExpRest[j]/8)
+	Exp2m1  []T  // 2^(g/8) - 1 = g·(Exp2m1[0] + g·(Exp2m1[1] + …))
+
+	Recip  [8]T // c[i] ≈ 1/(1+e), few bits
+	Log    [8]T // -ln c
+	Log8Hi [8]T // -8·log2 c = Log8Hi + Log8Lo, so short that k - Log8Hi is exact
+	Log8Lo [8]T
+	Log1p  []T // log1p(z)  = z + z²·(Log1p[0] + z·(Log1p[1] + …))
+	Frac   []T // z/(1+z)   = z + z²·(Frac[0] + z·(Frac[1] + …)); nil: divide
+}
+
+// IndexScale times the short e picks the entry of Recip.
+const IndexScale = 7
+
+// Layout is what follows from the format of a floating-point number rather than from approximation theory.
+type Layout struct {
+	MantissaBits int
+
+	// Clamp bounds |x| where exp(-|x|) may stop at the end of the normal range. Where it must fade into the subnormal
+	// numbers and beyond, so far that a large multiple of it is still 0, it is kept scaled up by 2^TinyShift, and |x|
+	// is bounded by ClampTiny.
+	Clamp, ClampTiny float64
+	TinyShift        int
+
+	PowMin      float64 // least exponent of s^gamma, in eighths of an octave
+	MaxSoftplus float64 // bounds L where it is multiplied by q: beyond it, q is 0
+}
+
+var (
+	Layout32 = Layout{MantissaBits: 23, Clamp: 87, ClampTiny: 131, TinyShift: 64, PowMin: -1512, MaxSoftplus: 128}
+	Layout64 = Layout{MantissaBits: 52, Clamp: 708, ClampTiny: 796, TinyShift: 128, PowMin: -9192, MaxSoftplus: 1024}
+)

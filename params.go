@@ -1,0 +1,80 @@
+package focal
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+)
+
+// NoAlpha, as [Params].Alpha, leaves positives and negatives unweighted: both weights are 1.
+const NoAlpha = -1
+
+// Params are the parameters of the loss. The zero value is valid, but it is not the default: its gamma is 0 and its
+// alpha gives the positives no weight. Start from [Default].
+type Params struct {
+	// Gamma is the focusing exponent: how strongly elements that are classified well already are discounted.
+	// It is finite and ≥ 0; 0 is the weighted cross-entropy.
+	Gamma float64
+
+	// Alpha is the weight of the positives, in [0, 1]; 1-Alpha is that of the negatives. If it is NoAlpha, every weight
+	// is 1. A class of elements whose weight is 0 has losses and derivatives of exactly 0, even where the logit is ±Inf.
+	Alpha float64
+
+	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean
+	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one too
+	// large for it is an error, and one too small is 0.
+	Norm float64
+
+	// Workers is how many goroutines share the work: 0 or 1 is the caller's alone, which allocates nothing; n > 1 is up
+	// to n, the caller's among them; and if it is negative, up to runtime.GOMAXPROCS. The result does not depend on it.
+	Workers int
+}
+
+// Default returns the parameters of the paper and of Paddle: gamma 2, alpha 0.25; unnormalised, one worker.
+func Default() Params {
+	return Params{Gamma: 2, Alpha: 0.25, Norm: 1, Workers: 1}
+}
+
+// check returns an error unless all parameters are in their ranges. NaN is in none.
+func (p Params) check(op string) error {
+	switch {
+	case !(p.Gamma >= 0) || math.IsInf(p.Gamma, 0):
+		return fmt.Errorf("focal: %s: Gamma = %v, want it finite and ≥ 0: %w", op, p.Gamma, ErrParam)
+	case !(p.Alpha >= 0 && p.Alpha <= 1) && p.Alpha != NoAlpha:
+		return fmt.Errorf("focal: %s: Alpha = %v, want it in [0, 1], or NoAlpha: %w", op, p.Alpha, ErrParam)
+	case !(p.Norm >= 0) || math.IsInf(p.Norm, 0):
+		return fmt.Errorf("focal: %s: Norm = %v, want it finite and ≥ 0: %w", op, p.Norm, ErrParam)
+	}
+	return nil
+}
+
+// classWeights returns the weights of positives and of negatives, rounded to T. They may be +Inf if Norm is tiny.
+func classWeights[T Float](p Params) (pos, neg T) {
+	norm := p.Norm
+	if norm == 0 {
+		norm = 1
+	}
+	if p.Alpha == NoAlpha {
+		w := T(1 / norm)
+		return w, w
+	}
+	return T(p.Alpha / norm), T((1 - p.Alpha) / norm)
+}
+
+// checkWeights returns an error if a weight overflows T. It is fed parameters that check has accepted.
+func checkWeights[T Float](op string, p Params) error {
+	pos, neg := classWeights[T](p)
+	if math.IsInf(float64(max(pos, neg)), 0) {
+		return fmt.Errorf("focal: %s: Norm = %v, so small that a weight overflows %T: %w", op, p.Norm, pos, ErrParam)
+	}
+	return nil
+}
+
+// goroutines returns how many goroutines shall process the given number of blocks, at least one.
+func (p Params) goroutines(blocks int) int {
+	n := p.Workers
+	if n < 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return max(1, min(n, blocks))
+}
