@@ -165,7 +165,11 @@ func (j *job[T]) runBlock(b int, m *masks) accumulator {
 		ignored = true
 	}
 	if ignored {
-		k.Ign = &m.ign
+		keep := &m.ign
+		for i := range keep[:(n+63)/64] {
+			keep[i] = ^keep[i]
+		}
+		k.Keep = keep
 	}
 
 	if !j.sum {

@@ -1,10 +1,71 @@
 package focal
 
-// runBlock calls the kernel of the chosen path.
-func runBlock[T Float](b *block[T]) { genericBlock(b) }
+import "unsafe"
 
-// runSigmoid calls the sigmoid kernel of the chosen path for n ≤ blockLen elements.
-func runSigmoid[T Float](dst, x *T, n int) { genericSigmoid(dst, x, n) }
+// A path is one implementation of all kernels. Which one runs is decided once, when the program starts; they all
+// return the same bits.
+type kernelPath uint8
 
-// Path returns the path that the kernels take in this process: "avx512", "avx2", "neon" or "generic".
-func Path() string { return "generic" }
+const (
+	pathGeneric kernelPath = iota // kernel_generic.go
+	pathNEON                      // kernel_arm64.s
+	pathAVX2                      // kernel_amd64.s
+	pathAVX512
+)
+
+func (p kernelPath) String() string {
+	return [...]string{pathGeneric: "generic", pathNEON: "neon", pathAVX2: "avx2", pathAVX512: "avx512"}[p]
+}
+
+// path is the one in use. Only tests change it.
+var path = bestPath()
+
+// Path returns the path that the kernels take in this process: "avx512", "avx2", "neon" or "generic". It is the best
+// that the machine has and the build contains; the results do not depend on it.
+func Path() string { return path.String() }
+
+// A kernel is named by what it computes, in the order of the constants below: for float32, and then for float64.
+type kernelID uint8
+
+const (
+	lossSquare kernelID = iota // γ = 2
+	lossPower                  // any γ
+	gradSquare                 // loss and gradient
+	gradPower
+	hessSquare // loss, gradient and Hessian
+	hessPower
+
+	kernelIDs
+)
+
+// kernelOf returns the kernel for what a block asks for.
+func kernelOf[T Float](b *block[T]) kernelID {
+	id := lossSquare
+	switch {
+	case b.Hess != nil:
+		id = hessSquare
+	case b.Grad != nil:
+		id = gradSquare
+	}
+	if !b.Plan.Square {
+		id++
+	}
+	if unsafe.Sizeof(*b.X) == 8 {
+		id += kernelIDs
+	}
+	return id
+}
+
+// runBlock calls the kernel of the path in use.
+func runBlock[T Float](b *block[T]) {
+	if path == pathGeneric || !assemblyBlock(path, kernelOf(b), unsafe.Pointer(b)) {
+		genericBlock(b)
+	}
+}
+
+// runSigmoid calls the sigmoid kernel of the path in use, for n ≤ blockLen elements.
+func runSigmoid[T Float](dst, x *T, n int) {
+	if path == pathGeneric || !assemblySigmoid(path, unsafe.Sizeof(*x) == 8, unsafe.Pointer(dst), unsafe.Pointer(x), n) {
+		genericSigmoid(dst, x, n)
+	}
+}

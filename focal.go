@@ -30,7 +30,7 @@
 //	x = NaN                   NaN                                NaN, in that element alone
 //	ignored row               0                                  0, even where x is NaN or ±Inf
 //	a weight of 0             0, or NaN                          0, even where x is ±Inf
-//	label < -1 or > C         a row of negatives                 [ErrLabel]
+//	label < -1 or > C         a row of negatives                 ErrLabel
 //	fg_num < 1                1                                  0 is 1; fractions are taken as given
 //	alpha, gamma in float64   rounded to float32                 float64
 //	N·C ≥ 2^31                overflows                          works

@@ -282,7 +282,7 @@ func genericBlock[T Float](b *block[T]) {
 		tiny = !pl.Square || b.Hess != nil
 	)
 	for i := range x {
-		if b.Ign != nil && b.Ign[i/64]>>(i%64)&1 != 0 {
+		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
 			o.ignore(i)
 			continue
 		}
@@ -353,9 +353,6 @@ func outputsOf[T Float](b *block[T]) outputs[T] {
 		}
 		return unsafe.Slice(p, b.N)
 	}
-	if b.Sums != nil {
-		*b.Sums = laneSums{}
-	}
 	return outputs[T]{slice(b.Loss), slice(b.Grad), slice(b.Hess), slice(b.Dout), b.Sums}
 }
 
@@ -392,11 +389,9 @@ func addToLane[T Float](s *laneSums, lane int, loss T) {
 }
 
 // ignore stores the zeros of an ignored element.
-func (o *outputs[T]) ignore(i int) {
-	dout := o.dout
+func (o outputs[T]) ignore(i int) {
 	o.dout = nil
 	o.store(i, 0, 0, 0)
-	o.dout = dout
 }
 
 // genericSigmoid is the kernel of the sigmoid.

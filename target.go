@@ -147,6 +147,7 @@ func ignoreWeightless[T Float](pos, ign *bitmask, x []T, noPos, noNeg bool) {
 		}
 		if weightless && !math.IsNaN(float64(v)) {
 			ign[i/64] |= 1 << (i % 64)
+			pos[i/64] &^= 1 << (i % 64)
 		}
 	}
 }

@@ -259,4 +259,5 @@ func printCurves(w io.Writer, ds []*detector, label []int32) {
 		}
 		fmt.Fprintf(w, "   %17.3f\n", d.curve.ap)
 	}
+	fmt.Fprintf(w, "\nThe ranking depends on the number of steps, and on the input's scale: see README.md before you quote it.\n")
 }

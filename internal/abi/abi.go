@@ -29,9 +29,9 @@ type Block[T float32 | float64] struct {
 	Loss *T  // written; nil: not wanted. Each output may be X itself
 	Grad *T
 	Hess *T
-	Pos  *Bitmask  // bit set: a positive
-	Ign  *Bitmask  // bit set: ignored, every output is 0; nil: none is
-	Sums *LaneSums // overwritten; nil: not wanted
+	Pos  *Bitmask  // bit set: a positive, never an ignored one
+	Keep *Bitmask  // bit clear: ignored, every output is 0; nil: none is
+	Sums *LaneSums // added to; nil: not wanted
 	Plan Plan[T]
 }
 

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/gofocal/focal/internal/coef"
+)
+
+// An isa is an instruction set and an element type: what differs between the four sets of kernels.
+type isa struct {
+	path     string // as focal.Path says
+	suffix   string // of function names
+	wide     bool   // AVX-512: 512-bit vectors, mask registers, broadcast operands
+	double   bool   // float64
+	table    constants
+	inFlight [4]int // by order: vectors whose operations are interleaved in the main loop; as many as there are registers for
+}
+
+func (s *isa) elem() int      { return map[bool]int{false: 4, true: 8}[s.double] }
+func (s *isa) bytes() int     { return map[bool]int{false: 32, true: 64}[s.wide] }
+func (s *isa) lanes() int     { return s.bytes() / s.elem() }
+func (s *isa) letter() string { return map[bool]string{false: "S", true: "D"}[s.double] }
+
+// constants are those of package coef as float64, exact for either type.
+type constants struct {
+	coef.Layout
+	scale, scaleLo                           float64
+	exp, expRest, recip, log, log8Hi, log8Lo [8]float64
+	exp2m1, log1p, frac                      []float64
+}
+
+func constantsOf[T float32 | float64](t *coef.Table[T], l coef.Layout) constants {
+	slice := func(v []T) []float64 {
+		var r []float64
+		for _, x := range v {
+			r = append(r, float64(x))
+		}
+		return r
+	}
+	table := func(v [8]T) [8]float64 { return [8]float64(slice(v[:])) }
+	return constants{
+		Layout: l, scale: float64(t.Scale), scaleLo: float64(t.ScaleLo),
+		exp: table(t.Exp), expRest: table(t.ExpRest), recip: table(t.Recip),
+		log: table(t.Log), log8Hi: table(t.Log8Hi), log8Lo: table(t.Log8Lo),
+		exp2m1: slice(t.Exp2m1), log1p: slice(t.Log1p), frac: slice(t.Frac),
+	}
+}
+
+// A generator writes kernels. Its vector type is the group: the same value of several vectors, whose instructions are
+// interleaved so that the latency of one hides behind the others.
+type generator struct {
+	*build.Context
+	*isa
+	n      int // vectors of a group at present
+	params map[string]scalar
+	zeros  reg.VecVirtual // AVX-512
+}
+
+type (
+	group  []reg.VecVirtual    // a value of each vector
+	masks  []reg.OpmaskVirtual // a mask of each vector; AVX-512 only
+	slots  []Mem               // a value of each vector, on the stack: AVX2 has few registers
+	scalar struct{ Mem }       // one constant for all elements: broadcast by the instruction, or stored so often
+)
+
+func (g *generator) vector() reg.VecVirtual {
+	if g.wide {
+		return g.ZMM()
+	}
+	return g.YMM()
+}
+
+func (g *generator) group() group {
+	v := make(group, g.n)
+	for i := range v {
+		v[i] = g.vector()
+	}
+	return v
+}
+
+// spill stores a group on the stack.
+func (g *generator) spill(v group) slots {
+	s := make(slots, g.n)
+	for i := range s {
+		s[i] = g.AllocLocal(g.bytes())
+	}
+	g.do("VMOVUP.", s, v)
+	return s
+}
+
+// fill loads a group from the stack.
+func (g *generator) fill(s slots) group {
+	v := g.group()
+	g.do("VMOVUP.", v, s)
+	return v
+}
+
+func (g *generator) masks() masks {
+	v := make(masks, g.n)
+	for i := range v {
+		v[i] = g.K()
+	}
+	return v
+}
+
+// emit writes an instruction by name, operands in Intel's order: the destination first.
+func (g *generator) emit(name string, ops ...Op) {
+	args := make([]reflect.Value, len(ops))
+	for i, op := range ops {
+		args[len(ops)-1-i] = reflect.ValueOf(op)
+	}
+	m := reflect.ValueOf(g.Context).MethodByName(name)
+	if !m.IsValid() {
+		panic("avo has no " + name)
+	}
+	m.Call(args)
+}
+
+// do writes an instruction for each vector of a group. A name that ends in a dot gets the suffix of the element type:
+// "VADDP." is VADDPS or VADDPD. The operands are groups, masks, scalars, or the same for all vectors.
+func (g *generator) do(name string, operands ...any) {
+	name, zeroing := strings.CutSuffix(name, "_Z")
+	if n, ok := strings.CutSuffix(name, "."); ok {
+		name = n + g.letter()
+	}
+	for i := range g.n {
+		var ops []Op
+		full := name
+		for _, o := range operands {
+			switch o := o.(type) {
+			case group:
+				ops = append(ops, o[i])
+			case masks:
+				ops = append(ops, o[i])
+			case slots:
+				ops = append(ops, o[i])
+			case scalar:
+				ops = append(ops, o.Mem)
+				if g.wide {
+					full += "_BCST"
+				}
+			case Op:
+				ops = append(ops, o)
+			default:
+				panic(fmt.Sprintf("operand %T", o))
+			}
+		}
+		if zeroing {
+			full += "_Z"
+		}
+		g.emit(full, ops...)
+	}
+}
+
+// bitsOf returns the bits of a value of the element type.
+func (s *isa) bitsOf(v float64) uint64 {
+	if s.double {
+		return math.Float64bits(v)
+	}
+	if float64(float32(v)) != v {
+		panic(fmt.Sprintf("%v is no float32", v))
+	}
+	return uint64(math.Float32bits(float32(v)))
+}
+
+var globals = map[string]Mem{}
+
+// words returns a read-only global of the given bits, one for each element.
+func (g *generator) words(name string, values []uint64) Mem {
+	name += "_f" + fmt.Sprint(8*g.elem())
+	if m, ok := globals[name]; ok {
+		return m
+	}
+	m := g.StaticGlobal(name)
+	g.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i, v := range values {
+		if g.double {
+			g.AddDatum(8*i, U64(v))
+		} else {
+			g.AddDatum(4*i, U32(uint32(v)))
+		}
+	}
+	globals[name] = m
+	return m
+}
+
+// bits returns a constant given by its bits, for every element of a 256-bit vector.
+func (g *generator) bits(name string, v uint64) scalar {
+	values := make([]uint64, 32/g.elem())
+	for i := range values {
+		values[i] = v
+	}
+	return scalar{g.words(name, values)}
+}
+
+func (g *generator) float(name string, v float64) scalar { return g.bits(name, g.bitsOf(v)) }
+
+// entries returns a table of eight entries, repeated to 64 bytes.
+func (g *generator) entries(name string, v [8]uint64) Mem {
+	values := v[:]
+	if !g.double {
+		values = append(values, v[:]...)
+	}
+	return g.words(name, values)
+}
+
+func (g *generator) floats(name string, v [8]float64) Mem {
+	var b [8]uint64
+	for i, x := range v {
+		b[i] = g.bitsOf(x)
+	}
+	return g.entries(name, b)
+}
+
+// load returns a new group with every element set to a constant.
+func (g *generator) load(c scalar) group {
+	r := g.group()
+	if g.wide {
+		g.do(map[bool]string{false: "VBROADCASTSS", true: "VBROADCASTSD"}[g.double], r, c.Mem)
+	} else {
+		g.do("VMOVUP.", r, c.Mem)
+	}
+	return r
+}
+
+func (g *generator) copy(v group) group {
+	r := g.group()
+	g.do("VMOVAP.", r, v)
+	return r
+}
+
+// An index selects an entry of a table of eight by the last three bits of each element.
+type index struct {
+	at   group
+	high group // AVX2, float64: the third bit as a sign
+}
+
+// index prepares v for lookup. AVX2 has no permutation of eight float64: there, two permutations of pairs of 32-bit
+// halves look in each half of the table, with the indices 2j, 2j+1.
+func (g *generator) index(v group) index {
+	if g.wide || !g.double {
+		return index{at: v}
+	}
+	at, high := g.group(), g.group()
+	g.do("VPADDQ", at, v, v)
+	g.do("VPSHUFD", at, at, Imm(0xa0))
+	g.do("VPADDD", at, at, scalar{g.words("pair", []uint64{1 << 32, 1 << 32, 1 << 32, 1 << 32})})
+	g.do("VPSLLQ", high, v, Imm(61))
+	return index{at, high}
+}
+
+func (g *generator) lookup(table Mem, i index) group {
+	r := g.group()
+	if !g.double || g.wide {
+		g.do("VPERMP.", r, i.at, table)
+		return r
+	}
+	upper := g.group()
+	g.do("VPERMPS", r, i.at, table)
+	g.do("VPERMPS", upper, i.at, table.Offset(32))
+	g.do("VBLENDVPD", r, r, upper, i.high)
+	return r
+}
+
+// horner returns c[0] + x·(c[1] + x·(c[2] + …)).
+func (g *generator) horner(name string, c []float64, x group) group {
+	at := func(i int) scalar { return g.float(fmt.Sprintf("%s%d", name, i), c[i]) }
+	p := g.load(at(len(c) - 1))
+	for i := len(c) - 2; i >= 0; i-- {
+		g.do("VFMADD213P.", p, x, at(i))
+	}
+	return p
+}

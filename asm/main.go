@@ -1,0 +1,58 @@
+// Command asm generates kernel_amd64.s, the AVX2 and AVX-512 kernels, with Avo:
+//
+//	go run ./asm -out kernel_amd64.s
+//
+// lanes.go holds the vectors and their constants, math.go the mathematics (the steps of kernel_generic.go), and
+// kernels.go the loops around it.
+package main
+
+import (
+	"flag"
+	"log"
+	"os"
+
+	"github.com/mmcloughlin/avo/build"
+
+	"github.com/gofocal/focal/internal/coef"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("asm: ")
+	flags := flag.NewFlagSet("asm", flag.ExitOnError) // Avo has flags of its own in the common set
+	out := flags.String("out", "kernel_amd64.s", "`file` to write")
+	flags.Parse(os.Args[1:])
+
+	ctx := build.NewContext()
+	ctx.ConstraintExpr("!purego")
+	single := constantsOf(&coef.F32, coef.Layout32)
+	double := constantsOf(&coef.F64, coef.Layout64)
+	for _, s := range []isa{
+		{path: "avx512", suffix: "F32AVX512", wide: true, table: single, inFlight: [4]int{3, 2, 2, 4}},
+		{path: "avx512", suffix: "F64AVX512", wide: true, double: true, table: double, inFlight: [4]int{3, 2, 2, 4}},
+		{path: "avx2", suffix: "F32AVX2", table: single, inFlight: [4]int{1, 1, 1, 2}},
+		{path: "avx2", suffix: "F64AVX2", double: true, table: double, inFlight: [4]int{1, 1, 1, 2}},
+	} {
+		kernels(&generator{Context: ctx, isa: &s})
+	}
+
+	f, err := ctx.Result()
+	if err != nil {
+		if all, ok := err.(build.ErrorList); ok {
+			for _, e := range all {
+				log.Print(e)
+			}
+		}
+		log.Fatal(err)
+	}
+	if err := compile.Execute(f); err != nil {
+		log.Fatal(err)
+	}
+	src, err := print(f)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(*out, src, 0o644); err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"math"
+
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/x86"
+
+	"github.com/gofocal/focal/internal/coef"
+)
+
+// The vector form of kernel_generic.go: the same operations in the same order. Where an instruction overwrites an
+// operand that is needed no more, the comment "consumes" says so.
+
+// A sign tells the elements whose u is negative.
+type sign struct {
+	u    slots // AVX2: by their sign bit
+	mask masks // AVX-512
+}
+
+// choose returns a where negative, b elsewhere.
+func (g *generator) choose(negative sign, a, b group) group {
+	r := g.group()
+	if !g.wide {
+		g.do("VBLENDVP.", r, b, a, g.fill(negative.u))
+		return r
+	}
+	blend := map[bool]func(...Op) (*ir.Instruction, error){false: x86.VBLENDMPS, true: x86.VBLENDMPD}[g.double]
+	for v := range g.n {
+		i, err := blend(a[v], b[v], negative.mask[v], r[v])
+		if err != nil {
+			panic(err)
+		}
+		// Avo takes the result of whatever has a mask for an operand too; but this is no merging.
+		i.Inputs = []Op{a[v], b[v], negative.mask[v]}
+		g.Instruction(i)
+	}
+	return r
+}
+
+// onlyIf returns a where negative, 0 elsewhere. It consumes a if that is a group.
+func (g *generator) onlyIf(negative sign, a any) group {
+	if g.wide {
+		g.do("VMOVAP._Z", a, negative.mask, a)
+		return a.(group)
+	}
+	r := g.group()
+	g.do("VBLENDVP.", r, g.zero(), a, g.fill(negative.u))
+	return r
+}
+
+// zero returns a vector of zeros, not to be overwritten: a register of its own where there are enough.
+func (g *generator) zero() Op {
+	if g.wide {
+		return g.zeros
+	}
+	r := g.vector()
+	g.emit("VXORPS", r, r, r)
+	return r
+}
+
+// logistic is what loss, gradient and Hessian share: steps 1 and 2.
+type logistic struct {
+	k, f    any   // |u| = -(k+f)·ln2/8; only if asked for
+	i       index // of the tables of 1/(1+e)
+	c, S, p group // e = A·(1+p), 1+e = (1+z)/c, S = A·c
+	z, zz   group // log1p(e) = Log[i] + log1p(z); zz is z²
+	tinyS   group // S·2^TinyShift; only if tiny
+}
+
+// scale returns Exp[j]·2^floor(k/8), for the integers k in the last bits of t, and ExpRest[j], j = k mod 8.
+func (g *generator) scale(t group) (A, rest group) {
+	shift := uint64(g.table.MantissaBits - 3)
+	var exp [8]uint64
+	for j, e := range g.table.exp {
+		exp[j] = g.bitsOf(e) - uint64(j)<<shift
+	}
+	j := g.index(t)
+	A = g.lookup(g.entries("exp", exp), j)
+	rest = g.lookup(g.floats("exp_rest", g.table.expRest), j)
+	if g.double {
+		g.do("VPSLLQ", t, t, Imm(shift))
+		g.do("VPADDQ", A, A, t)
+	} else {
+		g.do("VPSLLD", t, t, Imm(shift))
+		g.do("VPADDD", A, A, t)
+	}
+	return A, rest
+}
+
+// exp2m1 returns 2^(v/8) - 1; v may be consumed.
+func (g *generator) exp2m1(v group) group {
+	p := g.horner("exp2m1_", g.table.exp2m1, v)
+	g.do("VMULP.", p, p, v)
+	return p
+}
+
+// magic is the number that rounds what is added to it to an integer. In the tiny form it adds 2^TinyShift to the scale.
+func (g *generator) magic(tiny bool) scalar {
+	if tiny {
+		return g.float("magic_tiny", g.magicValue(true))
+	}
+	return g.float("magic", g.magicValue(false))
+}
+
+func (g *generator) magicValue(tiny bool) float64 {
+	m := math.Ldexp(1.5, g.table.MantissaBits)
+	if tiny {
+		m += float64(8 * g.table.TinyShift)
+	}
+	return m
+}
+
+func (g *generator) tiny() scalar { return g.float("tiny", math.Ldexp(1, -g.table.TinyShift)) }
+func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table.TinyShift)) }
+
+// logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
+func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
+	clamp := g.float("clamp", g.table.Clamp)
+	index := g.float("index", coef.IndexScale)
+	if tiny {
+		clamp = g.float("clamp_tiny", g.table.ClampTiny)
+		index = g.float("index_tiny", math.Ldexp(coef.IndexScale, -g.table.TinyShift))
+	}
+
+	g.Comment("a = min(|u|, clamp); NaN becomes clamp")
+	a := g.group()
+	g.do("VANDP.", a, u, g.bits("abs", g.signBit()-1))
+	g.do("VMINP.", a, a, clamp)
+
+	g.Comment("a·8/ln2 = -(k+f)")
+	magic := g.magic(tiny)
+	t := g.load(magic)
+	g.do("VFNMADD231P.", t, a, g.float("scale", g.table.scale))
+	k := g.group()
+	g.do("VSUBP.", k, t, magic)
+	f := k
+	if wantExponent {
+		f = g.copy(k)
+		r.k = g.keep(k)
+	}
+	g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale))
+	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
+
+	g.Comment("e = A·(1+p)")
+	A, rest := g.scale(t)
+	g.do("VADDP.", rest, rest, f)
+	if wantExponent {
+		r.f = g.keep(f)
+	}
+	r.p = g.exp2m1(rest)
+
+	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
+	i := g.load(g.magic(false))
+	g.do("VFMADD231P.", i, A, index)
+	r.i = g.index(i)
+	r.c = g.lookup(g.floats("recip", g.table.recip), r.i)
+	g.do("VMULP.", A, A, r.c)
+	r.S = A
+	if tiny {
+		r.tinyS = A
+		r.S = g.group()
+		g.do("VMULP.", r.S, A, g.tiny())
+	}
+	r.z = g.group()
+	g.do("VSUBP.", r.z, r.c, g.float("one", 1))
+	g.do("VADDP.", r.z, r.z, r.S)
+	g.do("VFMADD231P.", r.z, r.S, r.p)
+	r.zz = g.group()
+	g.do("VMULP.", r.zz, r.z, r.z)
+	return r
+}
+
+// log1p returns log1p(z); zz is z².
+func (g *generator) log1p(z, zz group) group {
+	g.Comment("log1p(z) = z + z²·Q(z)")
+	q := g.horner("log1p_", g.table.log1p, z)
+	g.do("VFMADD213P.", q, zz, z)
+	return q
+}
+
+// fraction returns h = z/(1+z).
+func (g *generator) fraction(z, zz group) group {
+	g.Comment("h = z/(1+z)")
+	if g.table.frac == nil {
+		d := g.group()
+		g.do("VADDP.", d, z, g.float("one", 1))
+		g.do("VDIVP.", d, z, d)
+		return d
+	}
+	h := g.horner("frac_", g.table.frac, z)
+	g.do("VFMADD213P.", h, zz, z)
+	return h
+}
+
+// keep returns v where it can stay for long: on AVX2, on the stack.
+func (g *generator) keep(v group) any {
+	if g.wide {
+		return v
+	}
+	return g.spill(v)
+}
+
+// rest returns p - p·h: e/(1+e) = S·(1 + rest - h). It consumes p.
+func (g *generator) rest(p, h group) group {
+	g.do("VFNMADD132P.", p, p, h)
+	return p
+}
+
+// softplus returns log1p(e) + max(u, 0), from log1p(z), which it consumes. NaN and infinity of u enter here.
+func (g *generator) softplus(i index, l group, u any) group {
+	g.Comment("L = log1p(e) + max(0, u), NaN if u is")
+	L := g.lookup(g.floats("log", g.table.log), i)
+	g.do("VADDP.", L, L, l)
+	m := g.group()
+	g.do("VMAXP.", m, g.zero(), u) // the second operand if one is NaN
+	g.do("VADDP.", L, L, m)
+	return L
+}
+
+// squared returns w·s² at γ = 2 from S and v of s = S·(1+v), all of which it consumes: step 3.
+func (g *generator) squared(w, S, v group) group {
+	g.Comment("B = w·S²·(1 + 2v + v²)")
+	g.do("VMULP.", S, S, S)
+	g.do("VMULP.", w, w, S)
+	y := g.group()
+	g.do("VADDP.", y, v, v)
+	g.do("VFMADD231P.", y, v, v)
+	g.do("VFMADD132P.", w, w, y)
+	return w
+}
+
+// power returns w·s^γ·2^TinyShift from log1p(z): step 4. It consumes w, k and f.
+func (g *generator) power(w group, r logistic, l group, negative sign) group {
+	g.Comment("8·log2 s = hi + lo")
+	hi := g.onlyIf(negative, r.k)
+	g.do("VSUBP.", hi, hi, g.lookup(g.floats("log8_hi", g.table.log8Hi), r.i))
+	lo := g.onlyIf(negative, r.f)
+	l8 := g.lookup(g.floats("log8_lo", g.table.log8Lo), r.i)
+	g.do("VFMADD231P.", l8, l, g.float("scale", g.table.scale))
+	g.do("VSUBP.", lo, lo, l8)
+	sum := l8
+	g.do("VADDP.", sum, hi, lo)
+
+	g.Comment("γ·(hi+lo) = k + f")
+	magic := g.magic(true)
+	t := g.load(magic)
+	g.do("VFMADD231P.", t, sum, g.params["PowHi"])
+	g.do("VMAXP.", t, t, g.float("pow_min", g.magicValue(true)+g.table.PowMin))
+	f := g.group()
+	g.do("VSUBP.", f, t, magic)
+	g.do("VFMSUB231P.", f, hi, g.params["PowHi"])
+	g.do("VFMADD231P.", f, lo, g.params["PowHi"])
+	g.do("VFMADD231P.", f, sum, g.params["PowLo"])
+	g.do("VMAXP.", f, f, g.float("minus_one", -1))
+
+	g.Comment("s^γ·2^TinyShift = A·(1+p)")
+	A, rest := g.scale(t)
+	g.do("VADDP.", rest, rest, f)
+	p := g.exp2m1(rest)
+	g.do("VMULP.", w, w, A)
+	g.do("VFMADD132P.", w, w, p)
+	return w
+}

@@ -1,0 +1,419 @@
+package focal
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// operation calls one public function with a target. It writes to dst, to as many of the slices as outputs says.
+type operation[T Float] struct {
+	name    string
+	outputs []string // as errors name them
+	call    func(dst [3][]T, x []T, y Target, p Params) error
+}
+
+func operations[T Float]() []operation[T] {
+	return []operation[T]{
+		{"Loss", []string{"dst"}, func(dst [3][]T, x []T, y Target, p Params) error {
+			return Loss(dst[0], x, y, p)
+		}},
+		{"Grad", []string{"dst"}, func(dst [3][]T, x []T, y Target, p Params) error {
+			return Grad(dst[0], x, y, nil, p)
+		}},
+		{"Sum", nil, func(_ [3][]T, x []T, y Target, p Params) error {
+			sum, err := Sum(x, y, p)
+			return zeroOnError(sum, err)
+		}},
+		{"Fused", []string{"out.Loss", "out.Grad", "out.Hess"}, func(dst [3][]T, x []T, y Target, p Params) error {
+			sum, err := Fused(Out[T]{Loss: dst[0], Grad: dst[1], Hess: dst[2]}, x, y, p)
+			return zeroOnError(sum, err)
+		}},
+	}
+}
+
+// zeroOnError returns err, or another error if there is a sum beside it.
+func zeroOnError(sum float64, err error) error {
+	if err != nil && sum != 0 {
+		return fmt.Errorf("the sum is %v beside the error %v", sum, err)
+	}
+	return err
+}
+
+const untouched = 1234.5 // no loss, gradient or second derivative in these tests
+
+// filled returns n elements that are all untouched.
+func filled[T Float](n int) []T {
+	return slices.Repeat([]T{untouched}, n)
+}
+
+func requireUntouched[T Float](t *testing.T, dst ...[]T) {
+	t.Helper()
+	for i, s := range dst {
+		for k, v := range s {
+			require.Equalf(t, T(untouched), v, "output %d was written at %d", i, k)
+		}
+	}
+}
+
+// forFloats runs a test with both element types.
+func forFloats(t *testing.T, f32, f64 func(t *testing.T)) {
+	t.Run("type=f32", f32)
+	t.Run("type=f64", f64)
+}
+
+func TestErrParam(t *testing.T) { forFloats(t, testErrParam[float32], testErrParam[float64]) }
+
+func testErrParam[T Float](t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	tests := []struct {
+		p    Params
+		want string
+	}{
+		{Params{Gamma: -1}, "Gamma = -1"},
+		{Params{Gamma: -1e-300}, "Gamma = -1e-300"},
+		{Params{Gamma: inf}, "Gamma = +Inf"},
+		{Params{Gamma: -inf}, "Gamma = -Inf"},
+		{Params{Gamma: nan}, "Gamma = NaN"},
+		{Params{Alpha: -0.5}, "Alpha = -0.5"},
+		{Params{Alpha: -2}, "Alpha = -2"},
+		{Params{Alpha: math.Nextafter(1, 2)}, "Alpha = 1.0000000000000002"},
+		{Params{Alpha: inf}, "Alpha = +Inf"},
+		{Params{Alpha: nan}, "Alpha = NaN"},
+		{Params{Norm: -1}, "Norm = -1"},
+		{Params{Norm: inf}, "Norm = +Inf"},
+		{Params{Norm: nan}, "Norm = NaN"},
+		{Params{Norm: 5e-324}, "Norm = 5e-324"},
+		{Params{Norm: 5e-324, Alpha: 1}, "Norm = 5e-324"},
+		{Params{Norm: 5e-324, Alpha: NoAlpha}, "Norm = 5e-324"},
+		{Params{Gamma: nan, Alpha: nan, Norm: nan}, "Gamma = NaN"},
+	}
+	if unsafe.Sizeof(T(0)) == 4 {
+		tests = append(tests, struct {
+			p    Params
+			want string
+		}{Params{Norm: 1e-39}, "overflows float32"})
+	}
+	x := make([]T, 6)
+	for _, op := range operations[T]() {
+		for _, tt := range tests {
+			dst := [3][]T{filled[T](6), filled[T](6), filled[T](6)}
+			err := op.call(dst, x, Labels([]int32{0, 1}), tt.p)
+			require.ErrorIs(t, err, ErrParam)
+			require.ErrorContains(t, err, "focal: "+op.name+": ")
+			require.ErrorContains(t, err, tt.want)
+			requireUntouched(t, dst[:]...)
+		}
+	}
+}
+
+func TestParamsValid(t *testing.T) {
+	x, dst := make([]float64, 6), make([]float64, 6)
+	for _, p := range []Params{
+		{},
+		Default(),
+		{Gamma: 1000, Alpha: 1, Norm: math.MaxFloat64},
+		{Gamma: math.Copysign(0, -1), Alpha: math.Copysign(0, -1), Norm: math.Copysign(0, -1)},
+		{Alpha: NoAlpha, Norm: 0.25},
+		{Norm: 1e-300},
+	} {
+		assert.NoErrorf(t, Loss(dst, x, Labels([]int32{0, 1}), p), "%+v", p)
+	}
+}
+
+// Norm is the divisor, and 0 is 1.
+func TestNorm(t *testing.T) {
+	x := []float64{-1, 0, 2, 3}
+	y := Labels([]int32{1, 0})
+	p := Default()
+	want, got := make([]float64, 4), make([]float64, 4)
+	require.NoError(t, Loss(want, x, y, p))
+	p.Norm = 0
+	require.NoError(t, Loss(got, x, y, p))
+	assert.Equal(t, want, got)
+	p.Norm = 0.5
+	require.NoError(t, Loss(got, x, y, p))
+	for i := range want {
+		assert.Equal(t, 2*want[i], got[i], "a power of two scales exactly")
+	}
+}
+
+func TestErrShape(t *testing.T) { forFloats(t, testErrShape[float32], testErrShape[float64]) }
+
+func testErrShape[T Float](t *testing.T) {
+	for _, op := range operations[T]() {
+		for _, tt := range []struct {
+			logits, labels int
+			want           string
+		}{
+			{5, 0, "len(x) = 5, want 0"},
+			{0, 3, "len(x) = 0, want a positive multiple of len(label) = 3"},
+			{7, 2, "len(x) = 7, want a positive multiple of len(label) = 2"},
+			{1, 2, "len(x) = 1, want a positive multiple of len(label) = 2"},
+		} {
+			n := tt.logits
+			dst := [3][]T{filled[T](n), filled[T](n), filled[T](n)}
+			err := op.call(dst, make([]T, n), Labels(make([]int32, tt.labels)), Default())
+			require.ErrorIs(t, err, ErrShape)
+			require.ErrorContains(t, err, "focal: "+op.name+": "+tt.want)
+			requireUntouched(t, dst[:]...)
+		}
+		for i, name := range op.outputs {
+			for _, n := range []int{0, 1, 3, 5} {
+				dst := [3][]T{filled[T](4), filled[T](4), filled[T](4)}
+				dst[i] = filled[T](n)
+				err := op.call(dst, make([]T, 4), Labels(make([]int32, 2)), Default())
+				require.ErrorIs(t, err, ErrShape)
+				require.ErrorContains(t, err, fmt.Sprintf("focal: %s: len(%s) = %d, want len(x) = 4", op.name, name, n))
+				requireUntouched(t, dst[:]...)
+			}
+		}
+	}
+	x, y := make([]T, 4), Labels(make([]int32, 2))
+	assert.ErrorIs(t, Loss(nil, x, y, Default()), ErrShape, "a nil destination is no wish for nothing")
+	assert.ErrorIs(t, Grad(nil, x, y, nil, Default()), ErrShape)
+	for _, n := range []int{0, 3, 5} {
+		dst := filled[T](4)
+		err := Grad(dst, x, y, make([]T, n), Default())
+		require.ErrorIs(t, err, ErrShape)
+		require.ErrorContains(t, err, fmt.Sprintf("focal: Grad: len(dout) = %d, want len(x) = 4", n))
+		requireUntouched(t, dst)
+
+		dst = filled[T](n)
+		err = Sigmoid(dst, x)
+		require.ErrorIs(t, err, ErrShape)
+		require.ErrorContains(t, err, fmt.Sprintf("focal: Sigmoid: len(dst) = %d, want len(x) = 4", n))
+		requireUntouched(t, dst)
+	}
+}
+
+// No rows and no logits are an empty batch, whether the slices are nil or empty.
+func TestEmptyBatch(t *testing.T) {
+	for _, x := range [][]float32{nil, {}} {
+		for _, y := range []Target{Labels(nil), Labels([]int32{}), ZeroBased(nil)} {
+			for _, workers := range []int{-1, 0, 1, 8} {
+				p := Default()
+				p.Workers = workers
+				assert.NoError(t, Loss(x, x, y, p))
+				assert.NoError(t, Loss(nil, x, y, p))
+				assert.NoError(t, Grad(x, x, y, nil, p))
+				assert.NoError(t, Grad(nil, x, y, []float32{}, p))
+				sum, err := Sum(x, y, p)
+				assert.NoError(t, err)
+				assert.Zero(t, sum)
+				sum, err = Fused(Out[float32]{Loss: x, Grad: []float32{}}, x, y, p)
+				assert.NoError(t, err)
+				assert.Zero(t, sum)
+			}
+		}
+		assert.NoError(t, Sigmoid(x, x))
+		assert.NoError(t, Sigmoid(nil, x))
+	}
+}
+
+func TestErrTarget(t *testing.T) {
+	for _, op := range operations[float32]() {
+		for _, n := range []int{0, 4} {
+			for _, y := range []Target{{}, Target{}.Ignoring(7)} {
+				dst := [3][]float32{filled[float32](n), filled[float32](n), filled[float32](n)}
+				err := op.call(dst, make([]float32, n), y, Default())
+				require.ErrorIs(t, err, ErrTarget)
+				require.ErrorContains(t, err, "focal: "+op.name+": y is the zero Target")
+				requireUntouched(t, dst[:]...)
+			}
+		}
+	}
+}
+
+func TestErrLabel(t *testing.T) { forFloats(t, testErrLabel[float32], testErrLabel[float64]) }
+
+func testErrLabel[T Float](t *testing.T) {
+	const rows, c = 70, 3
+	for _, op := range operations[T]() {
+		for _, tt := range []struct {
+			bad, ignore int32
+		}{
+			{c + 1, -1}, {math.MaxInt32, -1}, {-2, -1}, {math.MinInt32, -1},
+			{-1, 255}, {-1, -100}, {254, 255}, {c + 1, 0},
+		} {
+			for _, at := range []int{0, 1, 63, rows - 1} {
+				for _, target := range []func([]int32) Target{Labels, ZeroBased} {
+					label := make([]int32, rows)
+					label[at], label[rows-1] = tt.bad, tt.bad // the first is named
+					dst := [3][]T{filled[T](rows * c), filled[T](rows * c), filled[T](rows * c)}
+					err := op.call(dst, make([]T, rows*c), target(label).Ignoring(tt.ignore), Default())
+					require.ErrorIs(t, err, ErrLabel)
+					require.ErrorContains(t, err, fmt.Sprintf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored",
+						op.name, at, tt.bad, c, tt.ignore))
+					requireUntouched(t, dst[:]...)
+				}
+			}
+		}
+	}
+}
+
+// An output that begins at any other element of the same memory than x does is refused as long as they overlap.
+func TestErrOverlapLogits(t *testing.T) {
+	forFloats(t, testErrOverlapLogits[float32], testErrOverlapLogits[float64])
+}
+
+func testErrOverlapLogits[T Float](t *testing.T) {
+	const n, c = 12, 3
+	y := Labels(make([]int32, n/c))
+	buf := filled[T](3 * n)
+	x := buf[n : 2*n]
+	for _, op := range operations[T]() {
+		for i, name := range op.outputs {
+			for at := 0; at <= 2*n; at++ {
+				for k := range buf {
+					buf[k] = untouched
+				}
+				dst := [3][]T{filled[T](n), filled[T](n), filled[T](n)}
+				dst[i] = buf[at : at+n]
+				err := op.call(dst, x, y, Default())
+				if at == 0 || at == n || at == 2*n {
+					require.NoErrorf(t, err, "%s at %d", name, at)
+					continue
+				}
+				require.ErrorIsf(t, err, ErrOverlap, "%s at %d", name, at)
+				require.ErrorContains(t, err, fmt.Sprintf("focal: %s: %s overlaps x, which begins %+d bytes",
+					op.name, name, (n-at)*int(unsafe.Sizeof(T(0)))))
+				requireUntouched(t, append(dst[:], buf)...)
+			}
+		}
+	}
+	for at := 0; at <= 2*n; at++ {
+		for k := range buf {
+			buf[k] = untouched
+		}
+		err := Sigmoid(buf[at:at+n], x)
+		if at == 0 || at == n || at == 2*n {
+			require.NoErrorf(t, err, "dst at %d", at)
+			continue
+		}
+		require.ErrorIsf(t, err, ErrOverlap, "dst at %d", at)
+		requireUntouched(t, buf)
+	}
+}
+
+func TestErrOverlapDout(t *testing.T) {
+	const n, c = 12, 3
+	y := Labels(make([]int32, n/c))
+	buf := filled[float32](3 * n)
+	for at := 0; at <= 2*n; at++ {
+		for k := range buf {
+			buf[k] = untouched
+		}
+		err := Grad(buf[at:at+n], make([]float32, n), y, buf[n:2*n], Default())
+		if at == 0 || at == 2*n {
+			require.NoErrorf(t, err, "dst at %d", at)
+			continue
+		}
+		require.ErrorIsf(t, err, ErrOverlap, "dst at %d, also if it is exactly dout", at)
+		require.ErrorContains(t, err, "dst overlaps dout")
+		requireUntouched(t, buf)
+	}
+	x := make([]float32, n)
+	assert.ErrorIs(t, Grad(x, x, y, x, Default()), ErrOverlap, "in place, but dout is there too")
+	dst := make([]float32, n)
+	assert.NoError(t, Grad(dst, x, y, x, Default()), "inputs may overlap each other")
+}
+
+func TestErrOverlapOutputs(t *testing.T) {
+	const n, c = 12, 3
+	y := Labels(make([]int32, n/c))
+	for i := range 3 {
+		for k := range i {
+			for at := 0; at <= 2*n; at++ {
+				buf := filled[float64](3 * n)
+				dst := [3][]float64{filled[float64](n), filled[float64](n), filled[float64](n)}
+				dst[i], dst[k] = buf[n:2*n], buf[at:at+n]
+				_, err := Fused(Out[float64]{dst[0], dst[1], dst[2]}, make([]float64, n), y, Default())
+				if at == 0 || at == 2*n {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, ErrOverlap)
+				requireUntouched(t, append(dst[:], buf)...)
+			}
+		}
+	}
+	x := filled[float64](n)
+	_, err := Fused(Out[float64]{Loss: x, Grad: x}, x, y, Default())
+	require.ErrorIs(t, err, ErrOverlap, "each alone may be x")
+	requireUntouched(t, x)
+}
+
+// The labels are memory too: one buffer is seen as both.
+func TestErrOverlapLabels(t *testing.T) {
+	forFloats(t, testErrOverlapLabels[float32], testErrOverlapLabels[float64])
+}
+
+func testErrOverlapLabels[T Float](t *testing.T) {
+	const n = 8 // logits, in one column
+	perLogit := int(unsafe.Sizeof(T(0))) / 4
+	words := make([]int32, 3*n*perLogit)
+	floats := unsafe.Slice((*T)(unsafe.Pointer(&words[0])), 3*n)
+	for _, op := range operations[T]() {
+		for i, name := range op.outputs {
+			for at := 0; at+n <= len(words); at++ {
+				clear(words)
+				dst := [3][]T{filled[T](n), filled[T](n), filled[T](n)}
+				dst[i] = floats[n : 2*n]
+				err := op.call(dst, make([]T, n), Labels(words[at:at+n]), Default())
+				if at+n <= n*perLogit || at >= 2*n*perLogit {
+					require.NoErrorf(t, err, "label at word %d", at)
+					continue
+				}
+				require.ErrorIsf(t, err, ErrOverlap, "label at word %d", at)
+				require.ErrorContains(t, err, name+" overlaps label")
+				require.Equal(t, make([]int32, len(words)), words)
+			}
+		}
+	}
+	for i := range floats {
+		floats[i] = 0
+	}
+	dst := filled[T](n)
+	assert.NoError(t, Loss(dst, floats[:n], Labels(words[:n]), Default()), "inputs may overlap each other")
+}
+
+// In place, the results have the bits that they have elsewhere.
+func TestInPlace(t *testing.T) {
+	const rows, c = 700, 25
+	x, y := batch[float32](rows, c)
+	for i := range 3 {
+		want := make([]float32, len(x))
+		var out, in Out[float32]
+		dst, inPlace := []*[]float32{&out.Loss, &out.Grad, &out.Hess}[i], []*[]float32{&in.Loss, &in.Grad, &in.Hess}[i]
+		*dst = want
+		wantSum, err := Fused(out, x, y, Default())
+		require.NoError(t, err)
+		*inPlace = slices.Clone(x)
+		sum, err := Fused(in, *inPlace, y, Default())
+		require.NoError(t, err)
+		requireSameBits(t, want, *inPlace)
+		require.Equal(t, wantSum, sum)
+	}
+	want, got := make([]float32, len(x)), slices.Clone(x)
+	require.NoError(t, Sigmoid(want, x))
+	require.NoError(t, Sigmoid(got, got))
+	requireSameBits(t, want, got)
+}
+
+// Of several mistakes, parameters come first, then shapes, overlaps and labels.
+func TestErrorOrder(t *testing.T) {
+	bad := Params{Gamma: -1}
+	x := filled[float32](9)
+	y := Labels([]int32{99, 99})
+	assert.ErrorIs(t, Loss(x[1:7], x[:8], y, bad), ErrParam)
+	assert.ErrorIs(t, Loss(x[1:7], x[:8], y, Default()), ErrShape)
+	assert.ErrorIs(t, Loss(x[1:9], x[:8], y, Default()), ErrOverlap)
+	assert.ErrorIs(t, Loss(x[:8], x[:8], y, Default()), ErrLabel)
+	requireUntouched(t, x)
+}

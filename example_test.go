@@ -1,0 +1,117 @@
+package focal_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/gofocal/focal"
+)
+
+// Two anchors, three classes: the first is of class 2, the second is background.
+func ExampleLoss() {
+	x := []float32{
+		-2, 1.5, -3,
+		-1, -4, 0.5,
+	}
+	label := []int32{2, 0}
+	p := focal.Default()
+	p.Norm = float64(focal.FgNum(label))
+
+	loss := make([]float32, len(x))
+	if err := focal.Loss(loss, x, focal.Labels(label), p); err != nil {
+		log.Fatal(err)
+	}
+	for row := range label {
+		fmt.Printf("%.4f\n", loss[3*row:3*row+3])
+	}
+	// Output:
+	// [0.0014 0.0017 0.0001]
+	// [0.0170 0.0000 0.2831]
+}
+
+// A step of gradient descent on the logits themselves, half a step for the second row.
+func ExampleGrad() {
+	x := []float64{0, 0, 0, 0}
+	label := []int32{1, 0}
+	dout := []float64{1, 1, 0.5, 0.5}
+
+	grad := make([]float64, len(x))
+	if err := focal.Grad(grad, x, focal.Labels(label), dout, focal.Default()); err != nil {
+		log.Fatal(err)
+	}
+	for i := range x {
+		x[i] -= grad[i]
+	}
+	fmt.Printf("%.3f\n", grad)
+	fmt.Printf("%.3f\n", x)
+	// Output:
+	// [-0.075 0.224 0.112 0.112]
+	// [0.075 -0.224 -0.112 -0.112]
+}
+
+// All in one pass; the sum comes with it. The losses themselves are not wanted.
+func ExampleFused() {
+	x := []float32{-1, 2, 0.5, -0.5}
+	label := []int32{2, -1} // the second row is ignored
+	out := focal.Out[float32]{
+		Grad: make([]float32, len(x)),
+		Hess: make([]float32, len(x)),
+	}
+	sum, err := focal.Fused(out, x, focal.Labels(label), focal.Default())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("sum  %.4f\n", sum)
+	fmt.Printf("grad %.4f\n", out.Grad)
+	fmt.Printf("hess %.4f\n", out.Hess)
+	// Output:
+	// sum  0.0174
+	// grad [0.0394 -0.0012 0.0000 0.0000]
+	// hess [0.0830 0.0032 0.0000 0.0000]
+}
+
+// The cross-entropy is the focal loss with a gamma of 0 and without alpha.
+func ExampleSum() {
+	x := []float32{-1, 2, 0.5, -0.5}
+	y := focal.Labels([]int32{2, 0})
+
+	entropy, err := focal.Sum(x, y, focal.Params{Alpha: focal.NoAlpha})
+	if err != nil {
+		log.Fatal(err)
+	}
+	loss, err := focal.Sum(x, y, focal.Default())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("cross-entropy %.4f, focal loss %.4f\n", entropy, loss)
+	// Output:
+	// cross-entropy 1.8883, focal loss 0.3512
+}
+
+func ExampleSigmoid() {
+	x := []float64{-100, -1, 0, 1, 100}
+	if err := focal.Sigmoid(x, x); err != nil { // in place
+		log.Fatal(err)
+	}
+	fmt.Printf("%.3g\n", x)
+	// Output:
+	// [3.72e-44 0.269 0.5 0.731 1]
+}
+
+// The same rows in both conventions: a first class, a second class, background, and an ignored row.
+func ExampleZeroBased() {
+	x := []float64{1, 2, 1, 2, 1, 2, 1, 2}
+	zeroBased := focal.ZeroBased([]int32{0, 1, 2, 255}).Ignoring(255)
+	paddle := focal.Labels([]int32{1, 2, 0, -1})
+
+	for _, y := range []focal.Target{zeroBased, paddle} {
+		loss := make([]float64, len(x))
+		if err := focal.Loss(loss, x, y, focal.Default()); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%.2f\n", loss)
+	}
+	// Output:
+	// [0.01 1.24 0.53 0.00 0.53 1.24 0.00 0.00]
+	// [0.01 1.24 0.53 0.00 0.53 1.24 0.00 0.00]
+}

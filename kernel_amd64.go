@@ -1,0 +1,191 @@
+//go:build !purego
+
+package focal
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+//go:generate go run ./asm -out kernel_amd64.s
+
+// bestPath returns the best path that this machine has. Its predicates cover every feature that the assembly requires
+// (dispatch_test.go holds them against it), the support of the operating system, and, for AVX-512, the path below, so
+// that switching that one off switches off both.
+func bestPath() kernelPath {
+	switch {
+	case hasAVX2() && hasAVX512():
+		return pathAVX512
+	case hasAVX2():
+		return pathAVX2
+	}
+	return pathGeneric
+}
+
+func hasAVX2() bool { return cpu.X86.HasAVX && cpu.X86.HasAVX2 && cpu.X86.HasFMA }
+
+func hasAVX512() bool {
+	return cpu.X86.HasAVX512 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL
+}
+
+// assemblyBlock calls a kernel of an assembly path. It is a switch because a call through a function variable would
+// make the block escape to the heap.
+func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
+	if p == pathAVX512 {
+		switch id {
+		case lossSquare:
+			lossSquareF32AVX512(b)
+		case lossPower:
+			lossPowerF32AVX512(b)
+		case gradSquare:
+			gradSquareF32AVX512(b)
+		case gradPower:
+			gradPowerF32AVX512(b)
+		case hessSquare:
+			hessSquareF32AVX512(b)
+		case hessPower:
+			hessPowerF32AVX512(b)
+		case kernelIDs + lossSquare:
+			lossSquareF64AVX512(b)
+		case kernelIDs + lossPower:
+			lossPowerF64AVX512(b)
+		case kernelIDs + gradSquare:
+			gradSquareF64AVX512(b)
+		case kernelIDs + gradPower:
+			gradPowerF64AVX512(b)
+		case kernelIDs + hessSquare:
+			hessSquareF64AVX512(b)
+		case kernelIDs + hessPower:
+			hessPowerF64AVX512(b)
+		}
+		return true
+	}
+	switch id {
+	case lossSquare:
+		lossSquareF32AVX2(b)
+	case lossPower:
+		lossPowerF32AVX2(b)
+	case gradSquare:
+		gradSquareF32AVX2(b)
+	case gradPower:
+		gradPowerF32AVX2(b)
+	case hessSquare:
+		hessSquareF32AVX2(b)
+	case hessPower:
+		hessPowerF32AVX2(b)
+	case kernelIDs + lossSquare:
+		lossSquareF64AVX2(b)
+	case kernelIDs + lossPower:
+		lossPowerF64AVX2(b)
+	case kernelIDs + gradSquare:
+		gradSquareF64AVX2(b)
+	case kernelIDs + gradPower:
+		gradPowerF64AVX2(b)
+	case kernelIDs + hessSquare:
+		hessSquareF64AVX2(b)
+	case kernelIDs + hessPower:
+		hessPowerF64AVX2(b)
+	}
+	return true
+}
+
+func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bool {
+	switch {
+	case p == pathAVX512 && double:
+		sigmoidF64AVX512(dst, x, n)
+	case p == pathAVX512:
+		sigmoidF32AVX512(dst, x, n)
+	case double:
+		sigmoidF64AVX2(dst, x, n)
+	default:
+		sigmoidF32AVX2(dst, x, n)
+	}
+	return true
+}
+
+// The kernels in kernel_amd64.s. b is a *block of the element type.
+
+//go:noescape
+func lossSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func lossPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func gradSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func gradPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func hessSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func hessPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func sigmoidF32AVX512(dst, x unsafe.Pointer, n int)
+
+//go:noescape
+func lossSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func lossPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func gradSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func gradPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func hessSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func hessPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func sigmoidF64AVX512(dst, x unsafe.Pointer, n int)
+
+//go:noescape
+func lossSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func lossPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func gradSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func gradPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func hessSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func hessPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func sigmoidF32AVX2(dst, x unsafe.Pointer, n int)
+
+//go:noescape
+func lossSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func lossPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func gradSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func gradPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func hessSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func hessPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func sigmoidF64AVX2(dst, x unsafe.Pointer, n int)

@@ -1,0 +1,265 @@
+package focal
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFgNum(t *testing.T) {
+	assert.Equal(t, 0, FgNum(nil))
+	assert.Equal(t, 3, FgNum([]int32{0, 1, -1, 2, math.MaxInt32, math.MinInt32, 0}))
+}
+
+// masksByDefinition asks for each element on its own what labelMasks shall find.
+func masksByDefinition(start, n int, label []int32, c int, offset, ignore int32) (pos, ign []bool) {
+	pos, ign = make([]bool, n), make([]bool, n)
+	for i := range n {
+		row, col := (start+i)/c, (start+i)%c
+		ign[i] = label[row] == ignore
+		pos[i] = !ign[i] && int(label[row])-int(offset) == col
+	}
+	return pos, ign
+}
+
+func bitsOf(m *bitmask, n int) []bool {
+	b := make([]bool, n)
+	for i := range b {
+		b[i] = m[i/64]>>(i%64)&1 != 0
+	}
+	return b
+}
+
+func garbage() bitmask {
+	var m bitmask
+	for i := range m {
+		m[i] = 0x5a5a5a5a5a5a5a5a
+	}
+	return m
+}
+
+func TestLabelMasks(t *testing.T) {
+	columns := []int{1203, blockLen - 1, blockLen, blockLen + 1, 20000}
+	for c := 1; c <= 70; c++ {
+		columns = append(columns, c)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, c := range columns {
+		rows := (2*blockLen+c-1)/c + 3
+		label := make([]int32, rows)
+		for try := range 5 {
+			for _, kind := range []struct{ offset, ignore int32 }{{1, -1}, {0, -1}, {1, 255}, {1, 0}, {0, 0}, {1, math.MinInt32}} {
+				fillLabels(rng, label, c, kind.ignore, []float64{0, 0.1, 0.9}[try%3])
+				n := 1 + rng.IntN(blockLen)
+				if try%4 == 0 {
+					n = blockLen
+				}
+				start := rng.IntN(rows*c - n + 1)
+				if try%5 == 0 {
+					start = start / c * c
+				}
+				wantPos, wantIgn := masksByDefinition(start, n, label, c, kind.offset, kind.ignore)
+
+				pos, ign := garbage(), garbage()
+				last := (start + n - 1) / c
+				anyIgnored := labelMasks(&pos, &ign, n, label[start/c:last+1], start%c, c, kind.offset, kind.ignore)
+				require.Equal(t, wantPos, bitsOf(&pos, n), "c=%d start=%d n=%d", c, start, n)
+				require.Equal(t, wantIgn, bitsOf(&ign, n), "c=%d start=%d n=%d", c, start, n)
+				require.Equal(t, slices.Contains(wantIgn, true), anyIgnored)
+
+				longPos, longIgn := garbage(), garbage()
+				labelMasks(&longPos, &longIgn, n, label[start/c:], start%c, c, kind.offset, kind.ignore)
+				require.Equal(t, pos, longPos, "labels behind the block do not matter")
+				require.Equal(t, ign, longIgn, "labels behind the block do not matter")
+			}
+		}
+	}
+}
+
+// fillLabels fills in valid labels, the given share of them ignored.
+func fillLabels(rng *rand.Rand, label []int32, c int, ignore int32, share float64) {
+	for i := range label {
+		label[i] = rng.Int32N(int32(c) + 1)
+		if rng.Float64() < share {
+			label[i] = ignore
+		}
+	}
+}
+
+// No bit behind the block is set, and the word behind the last is 0.
+func TestLabelMasksPadding(t *testing.T) {
+	for _, n := range []int{1, 63, 64, 65, blockLen} {
+		label := make([]int32, n)
+		for i := range label {
+			label[i] = int32(i%2)*2 - 1 // ignored, positive, ignored, …
+		}
+		pos, ign := garbage(), garbage()
+		labelMasks(&pos, &ign, n, label, 0, 1, 1, -1)
+		for i := n; i < (n+63)/64*64+64; i++ {
+			require.Zero(t, pos[i/64]>>(i%64)&1, "n=%d i=%d", n, i)
+			require.Zero(t, ign[i/64]>>(i%64)&1, "n=%d i=%d", n, i)
+		}
+	}
+}
+
+func TestCheckLabels(t *testing.T) {
+	for _, tt := range []struct {
+		label  []int32
+		limit  uint32
+		ignore int32
+		want   int
+	}{
+		{nil, 0, -1, -1},
+		{[]int32{0, 1, 2, 3, -1}, 3, -1, -1},
+		{[]int32{0, 1, 2, 3, -1}, 2, -1, 3},
+		{[]int32{0, 1, -1}, 2, 255, 2},
+		{[]int32{0, 255, 256}, 2, 255, 2},
+		{[]int32{math.MaxInt32, 0}, math.MaxInt32, -1, -1},
+		{[]int32{math.MaxInt32, math.MinInt32}, math.MaxInt32, -1, 1},
+		{[]int32{math.MinInt32, -1}, math.MaxInt32, math.MinInt32, 1},
+	} {
+		assert.Equal(t, tt.want, checkLabels(tt.label, tt.limit, tt.ignore), "%+v", tt)
+	}
+}
+
+// Wherever the bad label is, it is found, and it alone.
+func TestCheckLabelsPositions(t *testing.T) {
+	for n := range 70 {
+		label := make([]int32, n)
+		require.Equal(t, -1, checkLabels(label, 5, -1))
+		for i := range label {
+			label[i] = 6
+			require.Equal(t, i, checkLabels(label, 5, -1))
+			label[i] = 0
+		}
+	}
+}
+
+// More classes than an int32 counts: all labels that are not negative are valid. No memory holds such a row.
+func TestManyClasses(t *testing.T) {
+	y := Labels([]int32{math.MaxInt32})
+	require.NoError(t, y.check("Loss", math.MaxInt))
+	require.ErrorIs(t, y.check("Loss", math.MaxInt32-1), ErrLabel)
+
+	var pos, ign bitmask
+	require.False(t, labelMasks(&pos, &ign, 3, y.label, math.MaxInt32-3, math.MaxInt, 1, -1))
+	require.Equal(t, bitmask{0: 1 << 2}, pos)
+	y.label[0] = 1
+	require.False(t, labelMasks(&pos, &ign, blockLen, y.label, math.MaxInt-blockLen, math.MaxInt, 1, -1))
+	require.Equal(t, bitmask{}, pos, "the positive is in an earlier block")
+}
+
+// The two conventions say the same with labels that differ by one.
+func TestConventions(t *testing.T) {
+	const c = 4
+	zero := []int32{0, 1, 2, 3, c, -1}
+	paddle := []int32{1, 2, 3, 4, 0, -1}
+	other := []int32{1, 2, 3, 4, 0, 255}
+	x, _ := batch[float64](len(zero), c)
+	want := compute(t, x, Labels(paddle), nil, Default())
+	requireSameResults(t, want, compute(t, x, ZeroBased(zero), nil, Default()))
+	requireSameResults(t, want, compute(t, x, Labels(other).Ignoring(255), nil, Default()))
+
+	// The positives are those whose gradient is negative.
+	for i, g := range want.grad {
+		row, col := i/c, i%c
+		switch {
+		case zero[row] == -1:
+			assert.Zero(t, g)
+		case int(zero[row]) == col:
+			assert.Negative(t, g)
+		default:
+			assert.Positive(t, g)
+		}
+	}
+}
+
+// A class may be the ignored value.
+func TestIgnoringClass(t *testing.T) {
+	x := []float32{1, 2, 3, 4}
+	dst := make([]float32, 4)
+	require.NoError(t, Loss(dst, x, Labels([]int32{2, 1}).Ignoring(2), Default()))
+	assert.Equal(t, []float32{0, 0}, dst[:2])
+	assert.NotContains(t, dst[2:], float32(0))
+}
+
+// Ignored rows are 0 whatever is in them, and whatever dout is.
+func TestIgnoredRows(t *testing.T) { forFloats(t, testIgnoredRows[float32], testIgnoredRows[float64]) }
+
+func testIgnoredRows[T Float](t *testing.T) {
+	inf, nan := T(math.Inf(1)), T(math.NaN())
+	special := []T{nan, inf, -inf, 1}
+	for _, shape := range [][2]int{{5, 3}, {blockLen + 1, 1}, {3, 3000}, {200, 80}} {
+		rows, c := shape[0], shape[1]
+		x, y := batch[T](rows, c)
+		dout := make([]T, len(x))
+		ignored := func(i int) bool { return y.label[i/c] == -1 }
+		for i := range x {
+			dout[i] = 1
+			if ignored(i) {
+				x[i], dout[i] = special[i%4], special[i/4%4]
+			}
+		}
+		for _, alpha := range []float64{0.25, NoAlpha, 0, 1} {
+			for _, gamma := range []float64{0, 2} {
+				r := compute(t, x, y, dout, Params{Gamma: gamma, Alpha: alpha})
+				for _, got := range [][]T{r.loss, r.grad, r.fusedLoss, r.fusedGrad, r.fusedHess} {
+					for i, v := range got {
+						if ignored(i) && math.Float64bits(float64(v)) != 0 || v != v {
+							require.Failf(t, "not zero", "alpha=%v gamma=%v rows=%d c=%d: %v at %d", alpha, gamma, rows, c, v, i)
+						}
+					}
+				}
+				require.False(t, math.IsNaN(r.sum) || math.IsInf(r.sum, 0))
+				require.True(t, sameBits(r.sum, r.fusedSum))
+			}
+		}
+	}
+}
+
+// A class without weight is exactly 0, except where the logit is NaN.
+func TestNoWeight(t *testing.T) { forFloats(t, testNoWeight[float32], testNoWeight[float64]) }
+
+func testNoWeight[T Float](t *testing.T) {
+	inf, nan := T(math.Inf(1)), T(math.NaN())
+	values := []T{-inf, -1000, -1, 0, 1, 1000, inf, nan}
+	const c = 2
+	x := make([]T, 0, c*len(values))
+	label := make([]int32, len(values))
+	for i, v := range values {
+		x = append(x, v, v)
+		label[i] = 1 // column 0 is positive, column 1 negative
+	}
+	for _, gamma := range []float64{0, 0.5, 2} {
+		for _, tt := range []struct {
+			p    Params
+			zero func(col int) bool
+		}{
+			{Params{Gamma: gamma, Alpha: 0}, func(col int) bool { return col == 0 }},
+			{Params{Gamma: gamma, Alpha: 1}, func(col int) bool { return col == 1 }},
+			{Params{Gamma: gamma, Alpha: math.Copysign(0, -1)}, func(col int) bool { return col == 0 }},
+			{Params{Gamma: gamma, Alpha: 5e-324, Norm: 4}, func(col int) bool { return col == 0 }},
+		} {
+			r := compute(t, x, Labels(label), nil, tt.p)
+			for k, got := range [][]T{r.loss, r.grad, r.fusedLoss, r.fusedGrad, r.fusedHess} {
+				for i, v := range got {
+					at := fmt.Sprintf("%+v: output %d at x=%v column %d", tt.p, k, x[i], i%c)
+					switch {
+					case x[i] != x[i]:
+						require.True(t, v != v, at)
+					case tt.zero(i % c):
+						require.Zero(t, math.Float64bits(float64(v)), at)
+					default:
+						require.False(t, v != v, at)
+					}
+				}
+			}
+			require.True(t, math.IsNaN(r.sum), "a NaN logit shows in the sum")
+		}
+	}
+}
