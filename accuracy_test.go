@@ -208,7 +208,9 @@ func TestAccuracySigmoid(t *testing.T) {
 	})
 }
 
-// largeGammas are beyond the promised accuracy, as γ·log s multiplies the error of log s; but nothing breaks.
+// accuracyPerGamma is what the bounds grow by for γ > 5, as γ·log s multiplies the error of log s.
+const accuracyPerGamma = 0.2
+
 var largeGammas = []float64{10, 33.3, 100, 999.5, 1000}
 
 func TestLargeGammaFloat32(t *testing.T) {
@@ -225,14 +227,6 @@ func TestLargeGammaFloat32(t *testing.T) {
 					loss, grad, hess, hmag, _ := oracle32(u, gamma)
 					for label := range got.out {
 						o := &got.out[label]
-						if loss < 0x1p-120 { // s^γ may be subnormal, and the Hessian has terms up to γ² times as large
-							for _, v := range []float32{o.Loss[i], o.Grad[i], o.Hess[i]} {
-								if v-v != 0 {
-									t.Fatalf("%v at u=%v label %d", v, u, label)
-								}
-							}
-							continue
-						}
 						e.loss.add(ulpErr32(o.Loss[i], loss), u, float64(o.Loss[i]), loss)
 						e.grad.add(ulpErr32(o.Grad[i], grad), u, float64(o.Grad[i]), grad)
 						e.hess.add(ulpErrMag32(o.Hess[i], hess, hmag), u, float64(o.Hess[i]), hess)
@@ -242,12 +236,11 @@ func TestLargeGammaFloat32(t *testing.T) {
 			t.Logf("loss: %v", e.loss)
 			t.Logf("grad: %v", e.grad)
 			t.Logf("hess: %v", e.hess)
-			// An error of one ULP in log s, times γ·log s down to -104 where float32 ends, makes 200 ULP: a few times that.
-			// A NaN or an Inf counts as infinitely wrong.
-			const bound = 1000
-			require.LessOrEqual(t, e.loss.err, float64(bound), "loss: %v", e.loss)
-			require.LessOrEqual(t, e.grad.err, float64(bound), "grad: %v", e.grad)
-			require.LessOrEqual(t, e.hess.err, float64(bound), "hess: %v", e.hess)
+			// The error of log s, times γ. A NaN or an Inf counts as infinitely wrong.
+			bound, more := accuracyBounds["float32"], accuracyPerGamma*gamma
+			require.LessOrEqual(t, e.loss.err, bound.loss+more, "loss: %v", e.loss)
+			require.LessOrEqual(t, e.grad.err, bound.grad+more, "grad: %v", e.grad)
+			require.LessOrEqual(t, e.hess.err, bound.hess+more, "hess: %v", e.hess)
 		})
 	}
 }
@@ -265,7 +258,7 @@ func TestLargeGammaFloat64(t *testing.T) {
 			loss, grad, hess, hmag, _ := oracle32(u, gamma)
 			for label := range got.out {
 				o := &got.out[label]
-				if math.Abs(u) > 700 { // the oracle's own exp(-|u|) is subnormal
+				if math.Abs(u) > 700 || loss < 1e-290 { // the oracle's own factors may be subnormal
 					for _, v := range []float64{o.Loss[i], o.Grad[i], o.Hess[i]} {
 						require.True(t, v-v == 0, "%v at u=%v γ=%v", v, u, gamma)
 					}

@@ -127,65 +127,61 @@ loop:
 	VMULPS           Z17, Z17, Z20
 	VMULPS           Z18, Z18, Z21
 
+	// S²
+	VBLENDMPS Z4, Z13, K1, Z4
+	VBLENDMPS Z5, Z14, K2, Z5
+	VBLENDMPS Z6, Z15, K3, Z6
+	VMULPS    Z4, Z4, Z4
+	VMULPS    Z5, Z5, Z5
+	VMULPS    Z6, Z6, Z6
+
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z22
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z23
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z24
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z22
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z22
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z22
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z24
-	VFMADD213PS      Z16, Z19, Z22
-	VFMADD213PS      Z17, Z20, Z23
-	VFMADD213PS      Z18, Z21, Z24
-	VFNMADD132PS     Z22, Z7, Z7
-	VFNMADD132PS     Z23, Z8, Z8
-	VFNMADD132PS     Z24, Z9, Z9
-	VSUBPS           Z22, Z7, Z7
-	VSUBPS           Z23, Z8, Z8
-	VSUBPS           Z24, Z9, Z9
-	VSUBPS           Z22, Z0, Z22
-	VSUBPS           Z23, Z0, Z23
-	VSUBPS           Z24, Z0, Z24
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z13
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z14
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z15
+	VFMADD213PS      Z16, Z19, Z13
+	VFMADD213PS      Z17, Z20, Z14
+	VFMADD213PS      Z18, Z21, Z15
+	VFNMADD132PS.Z   Z13, Z7, K1, Z7
+	VFNMADD132PS.Z   Z14, Z8, K2, Z8
+	VFNMADD132PS.Z   Z15, Z9, K3, Z9
+	VSUBPS           Z13, Z7, Z7
+	VSUBPS           Z14, Z8, Z8
+	VSUBPS           Z15, Z9, Z9
 
 	// w
-	VBROADCASTSS   72(AX), Z25
-	VBROADCASTSS   72(AX), Z26
-	VBROADCASTSS   72(AX), Z27
-	KMOVW          (DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z25, K4, Z25
-	KMOVW          2(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z26, K4, Z26
-	KMOVW          4(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z27, K4, Z27
-	VBLENDMPS      Z4, Z13, K1, Z4
-	VBLENDMPS      Z5, Z14, K2, Z5
-	VBLENDMPS      Z6, Z15, K3, Z6
-	VBLENDMPS      Z7, Z22, K1, Z7
-	VBLENDMPS      Z8, Z23, K2, Z8
-	VBLENDMPS      Z9, Z24, K3, Z9
+	VBROADCASTSS   72(AX), Z13
+	VBROADCASTSS   72(AX), Z14
+	VBROADCASTSS   72(AX), Z15
+	KMOVW          (DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z13, K1, Z13
+	KMOVW          2(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z14, K1, Z14
+	KMOVW          4(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z15, K1, Z15
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z4, Z4, Z4
-	VMULPS      Z5, Z5, Z5
-	VMULPS      Z6, Z6, Z6
-	VMULPS      Z4, Z25, Z25
-	VMULPS      Z5, Z26, Z26
-	VMULPS      Z6, Z27, Z27
-	VADDPS      Z7, Z7, Z4
-	VADDPS      Z8, Z8, Z5
-	VADDPS      Z9, Z9, Z6
-	VFMADD231PS Z7, Z7, Z4
-	VFMADD231PS Z8, Z8, Z5
-	VFMADD231PS Z9, Z9, Z6
-	VFMADD132PS Z4, Z25, Z25
-	VFMADD132PS Z5, Z26, Z26
-	VFMADD132PS Z6, Z27, Z27
+	VADDPS      Z7, Z7, Z22
+	VADDPS      Z8, Z8, Z23
+	VADDPS      Z9, Z9, Z24
+	VFMADD231PS Z7, Z7, Z22
+	VFMADD231PS Z8, Z8, Z23
+	VFMADD231PS Z9, Z9, Z24
+	VMULPS      Z4, Z13, Z13
+	VMULPS      Z5, Z14, Z14
+	VMULPS      Z6, Z15, Z15
+	VFMADD132PS Z22, Z13, Z13
+	VFMADD132PS Z23, Z14, Z14
+	VFMADD132PS Z24, Z15, Z15
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z4
@@ -208,62 +204,59 @@ loop:
 	VPERMPS  log_f32<>+0(SB), Z10, Z7
 	VPERMPS  log_f32<>+0(SB), Z11, Z8
 	VPERMPS  log_f32<>+0(SB), Z12, Z9
-	VADDPS   Z4, Z7, Z7
-	VADDPS   Z5, Z8, Z8
-	VADDPS   Z6, Z9, Z9
+	VADDPS   Z7, Z4, Z4
+	VADDPS   Z8, Z5, Z5
+	VADDPS   Z9, Z6, Z6
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
 	VMAXPS   Z3, Z0, Z3
-	VADDPS   Z1, Z7, Z7
-	VADDPS   Z2, Z8, Z8
-	VADDPS   Z3, Z9, Z9
-	VMOVAPS  Z25, Z1
-	VMOVAPS  Z26, Z2
-	VMOVAPS  Z27, Z3
+	VADDPS   Z1, Z4, Z4
+	VADDPS   Z2, Z5, Z5
+	VADDPS   Z3, Z6, Z6
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z7, Z1, K1, Z1
+	VMULPS.Z Z4, Z13, K1, Z13
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z8, Z2, K1, Z2
+	VMULPS.Z Z5, Z14, K1, Z14
 	KMOVW    4(R8)(CX*1), K1
-	VMULPS.Z Z9, Z3, K1, Z3
+	VMULPS.Z Z6, Z15, K1, Z15
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y13, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z13, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 	LEAQ          16(R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y2, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y14, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z14, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 	LEAQ          32(R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y3, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y15, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R10*4)
-	VMOVUPS Z2, 64(SI)(R10*4)
-	VMOVUPS Z3, 128(SI)(R10*4)
+	VMOVUPS Z13, (SI)(R10*4)
+	VMOVUPS Z14, 64(SI)(R10*4)
+	VMOVUPS Z15, 128(SI)(R10*4)
 
 skip2:
 	ADDQ $0x30, R10
@@ -329,29 +322,29 @@ rest_loop:
 	VFMADD231PS      Z3, Z2, Z6
 	VMULPS           Z6, Z6, Z7
 
+	// S²
+	VBLENDMPS Z2, Z5, K2, Z2
+	VMULPS    Z2, Z2, Z2
+
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z8
-	VFMADD213PS      Z6, Z7, Z8
-	VFNMADD132PS     Z8, Z3, Z3
-	VSUBPS           Z8, Z3, Z3
-	VSUBPS           Z8, Z0, Z8
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z5
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z5
+	VFMADD213PS      Z6, Z7, Z5
+	VFNMADD132PS.Z   Z5, Z3, K2, Z3
+	VSUBPS           Z5, Z3, Z3
 
 	// w
-	VBROADCASTSS   72(AX), Z9
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
-	VBLENDMPS      Z2, Z5, K2, Z2
-	VBLENDMPS      Z3, Z8, K2, Z3
+	VBROADCASTSS   72(AX), Z5
+	KMOVW          (DI)(CX*1), K2
+	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z2, Z2, Z2
-	VMULPS      Z2, Z9, Z9
-	VADDPS      Z3, Z3, Z2
-	VFMADD231PS Z3, Z3, Z2
-	VFMADD132PS Z2, Z9, Z9
+	VADDPS      Z3, Z3, Z8
+	VFMADD231PS Z3, Z3, Z8
+	VMULPS      Z2, Z5, Z5
+	VFMADD132PS Z8, Z5, Z5
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
@@ -362,31 +355,30 @@ rest_loop:
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS  log_f32<>+0(SB), Z4, Z3
-	VADDPS   Z2, Z3, Z3
+	VADDPS   Z3, Z2, Z2
 	VMAXPS   Z1, Z0, Z1
-	VADDPS   Z1, Z3, Z3
-	VMOVAPS  Z9, Z1
+	VADDPS   Z1, Z2, Z2
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z3, Z1, K2, Z1
+	VMULPS.Z Z2, Z5, K2, Z5
 	TESTQ    R9, R9
 	JEQ      skip3
 
 	// lane i mod 16 of the sums
 	LEAQ          (R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y1, Z2
-	VADDPD        (R9)(CX*8), Z2, Z2
-	VMOVUPD       Z2, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R9)(CX*8), Z2, Z2
-	VMOVUPD       Z2, 64(R9)(CX*8)
+	VCVTPS2PD     Y5, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z1, K1, (SI)(R10*4)
+	VMOVUPS Z5, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -548,16 +540,6 @@ DATA clamp_f32<>+24(SB)/4, $0x42ae0000
 DATA clamp_f32<>+28(SB)/4, $0x42ae0000
 GLOBL clamp_f32<>(SB), RODATA|NOPTR, $32
 
-DATA index_f32<>+0(SB)/4, $0x40e00000
-DATA index_f32<>+4(SB)/4, $0x40e00000
-DATA index_f32<>+8(SB)/4, $0x40e00000
-DATA index_f32<>+12(SB)/4, $0x40e00000
-DATA index_f32<>+16(SB)/4, $0x40e00000
-DATA index_f32<>+20(SB)/4, $0x40e00000
-DATA index_f32<>+24(SB)/4, $0x40e00000
-DATA index_f32<>+28(SB)/4, $0x40e00000
-GLOBL index_f32<>(SB), RODATA|NOPTR, $32
-
 DATA abs_f32<>+0(SB)/4, $0x7fffffff
 DATA abs_f32<>+4(SB)/4, $0x7fffffff
 DATA abs_f32<>+8(SB)/4, $0x7fffffff
@@ -674,6 +656,16 @@ DATA exp2m1_0_f32<>+24(SB)/4, $0x3db17218
 DATA exp2m1_0_f32<>+28(SB)/4, $0x3db17218
 GLOBL exp2m1_0_f32<>(SB), RODATA|NOPTR, $32
 
+DATA index_f32<>+0(SB)/4, $0x40e00000
+DATA index_f32<>+4(SB)/4, $0x40e00000
+DATA index_f32<>+8(SB)/4, $0x40e00000
+DATA index_f32<>+12(SB)/4, $0x40e00000
+DATA index_f32<>+16(SB)/4, $0x40e00000
+DATA index_f32<>+20(SB)/4, $0x40e00000
+DATA index_f32<>+24(SB)/4, $0x40e00000
+DATA index_f32<>+28(SB)/4, $0x40e00000
+GLOBL index_f32<>(SB), RODATA|NOPTR, $32
+
 DATA recip_f32<>+0(SB)/4, $0x3f800000
 DATA recip_f32<>+4(SB)/4, $0x3f600000
 DATA recip_f32<>+8(SB)/4, $0x3f440000
@@ -691,6 +683,24 @@ DATA recip_f32<>+52(SB)/4, $0x3f140000
 DATA recip_f32<>+56(SB)/4, $0x3f040000
 DATA recip_f32<>+60(SB)/4, $0x3f000000
 GLOBL recip_f32<>(SB), RODATA|NOPTR, $64
+
+DATA log_f32<>+0(SB)/4, $0x00000000
+DATA log_f32<>+4(SB)/4, $0x3e08bc74
+DATA log_f32<>+8(SB)/4, $0x3e88bc74
+DATA log_f32<>+12(SB)/4, $0x3eb45642
+DATA log_f32<>+16(SB)/4, $0x3ee3ffce
+DATA log_f32<>+20(SB)/4, $0x3f0c4772
+DATA log_f32<>+24(SB)/4, $0x3f299171
+DATA log_f32<>+28(SB)/4, $0x3f317218
+DATA log_f32<>+32(SB)/4, $0x00000000
+DATA log_f32<>+36(SB)/4, $0x3e08bc74
+DATA log_f32<>+40(SB)/4, $0x3e88bc74
+DATA log_f32<>+44(SB)/4, $0x3eb45642
+DATA log_f32<>+48(SB)/4, $0x3ee3ffce
+DATA log_f32<>+52(SB)/4, $0x3f0c4772
+DATA log_f32<>+56(SB)/4, $0x3f299171
+DATA log_f32<>+60(SB)/4, $0x3f317218
+GLOBL log_f32<>(SB), RODATA|NOPTR, $64
 
 DATA one_f32<>+0(SB)/4, $0x3f800000
 DATA one_f32<>+4(SB)/4, $0x3f800000
@@ -781,24 +791,6 @@ DATA log1p_0_f32<>+20(SB)/4, $0xbeffffd4
 DATA log1p_0_f32<>+24(SB)/4, $0xbeffffd4
 DATA log1p_0_f32<>+28(SB)/4, $0xbeffffd4
 GLOBL log1p_0_f32<>(SB), RODATA|NOPTR, $32
-
-DATA log_f32<>+0(SB)/4, $0x00000000
-DATA log_f32<>+4(SB)/4, $0x3e08bc74
-DATA log_f32<>+8(SB)/4, $0x3e88bc74
-DATA log_f32<>+12(SB)/4, $0x3eb45642
-DATA log_f32<>+16(SB)/4, $0x3ee3ffce
-DATA log_f32<>+20(SB)/4, $0x3f0c4772
-DATA log_f32<>+24(SB)/4, $0x3f299171
-DATA log_f32<>+28(SB)/4, $0x3f317218
-DATA log_f32<>+32(SB)/4, $0x00000000
-DATA log_f32<>+36(SB)/4, $0x3e08bc74
-DATA log_f32<>+40(SB)/4, $0x3e88bc74
-DATA log_f32<>+44(SB)/4, $0x3eb45642
-DATA log_f32<>+48(SB)/4, $0x3ee3ffce
-DATA log_f32<>+52(SB)/4, $0x3f0c4772
-DATA log_f32<>+56(SB)/4, $0x3f299171
-DATA log_f32<>+60(SB)/4, $0x3f317218
-GLOBL log_f32<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -929,67 +921,67 @@ loop:
 	VMULPS           Z20, Z20, Z5
 	VMULPS           Z21, Z21, Z6
 
-	// w
-	VBROADCASTSS   72(AX), Z7
-	VBROADCASTSS   72(AX), Z8
-	VBROADCASTSS   72(AX), Z9
-	KMOVW          (DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z7, K4, Z7
-	KMOVW          2(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z8, K4, Z8
-	KMOVW          4(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z9, K4, Z9
-
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z23
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z24
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z22
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z23
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z24
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z22
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z23
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z24
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z22
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z23
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z24
-	VFMADD213PS      Z19, Z4, Z22
-	VFMADD213PS      Z20, Z5, Z23
-	VFMADD213PS      Z21, Z6, Z24
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z7
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z8
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z7
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z8
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z7
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z8
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z9
+	VFMADD213PS      Z19, Z4, Z7
+	VFMADD213PS      Z20, Z5, Z8
+	VFMADD213PS      Z21, Z6, Z9
+
+	// w
+	VBROADCASTSS   72(AX), Z4
+	VBROADCASTSS   72(AX), Z5
+	VBROADCASTSS   72(AX), Z6
+	KMOVW          (DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z4, K4, Z4
+	KMOVW          2(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z5, K4, Z5
+	KMOVW          4(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z6, K4, Z6
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z19
+	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
+	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z21
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z22
+	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z23
+	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z24
 	VMOVAPS.Z        Z10, K1, Z10
 	VMOVAPS.Z        Z11, K2, Z11
 	VMOVAPS.Z        Z12, K3, Z12
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z4
-	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z5
-	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z6
-	VSUBPS           Z4, Z10, Z10
-	VSUBPS           Z5, Z11, Z11
-	VSUBPS           Z6, Z12, Z12
+	VSUBPS           Z19, Z10, Z10
+	VSUBPS           Z20, Z11, Z11
+	VSUBPS           Z21, Z12, Z12
 	VMOVAPS.Z        Z13, K1, Z13
 	VMOVAPS.Z        Z14, K2, Z14
 	VMOVAPS.Z        Z15, K3, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z4
-	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z6
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z22, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z23, Z5
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z24, Z6
-	VSUBPS           Z4, Z13, Z13
-	VSUBPS           Z5, Z14, Z14
-	VSUBPS           Z6, Z15, Z15
-	VADDPS           Z13, Z10, Z4
-	VADDPS           Z14, Z11, Z5
-	VADDPS           Z15, Z12, Z6
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z22
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z23
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z9, Z24
+	VSUBPS           Z22, Z13, Z13
+	VSUBPS           Z23, Z14, Z14
+	VSUBPS           Z24, Z15, Z15
+	VADDPS           Z13, Z10, Z22
+	VADDPS           Z14, Z11, Z23
+	VADDPS           Z15, Z12, Z24
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z19
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z20
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z21
-	VFMADD231PS.BCST 88(AX), Z4, Z19
-	VFMADD231PS.BCST 88(AX), Z5, Z20
-	VFMADD231PS.BCST 88(AX), Z6, Z21
+	VFMADD231PS.BCST 88(AX), Z22, Z19
+	VFMADD231PS.BCST 88(AX), Z23, Z20
+	VFMADD231PS.BCST 88(AX), Z24, Z21
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z21, Z21
@@ -1002,111 +994,111 @@ loop:
 	VFMADD231PS.BCST 88(AX), Z13, Z25
 	VFMADD231PS.BCST 88(AX), Z14, Z26
 	VFMADD231PS.BCST 88(AX), Z15, Z27
-	VFMADD231PS.BCST 92(AX), Z4, Z25
-	VFMADD231PS.BCST 92(AX), Z5, Z26
-	VFMADD231PS.BCST 92(AX), Z6, Z27
+	VFMADD231PS.BCST 92(AX), Z22, Z25
+	VFMADD231PS.BCST 92(AX), Z23, Z26
+	VFMADD231PS.BCST 92(AX), Z24, Z27
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z25, Z25
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z26, Z26
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z19, Z4
-	VPERMPS          exp_f32<>+0(SB), Z20, Z5
-	VPERMPS          exp_f32<>+0(SB), Z21, Z6
-	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z10
-	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z11
-	VPERMPS          exp_rest_f32<>+0(SB), Z21, Z12
+	VPERMPS          exp_f32<>+0(SB), Z19, Z10
+	VPERMPS          exp_f32<>+0(SB), Z20, Z11
+	VPERMPS          exp_f32<>+0(SB), Z21, Z12
+	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z13
+	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z21, Z15
 	VPSLLD           $0x14, Z19, Z19
 	VPSLLD           $0x14, Z20, Z20
 	VPSLLD           $0x14, Z21, Z21
-	VPADDD           Z19, Z4, Z4
-	VPADDD           Z20, Z5, Z5
-	VPADDD           Z21, Z6, Z6
-	VADDPS           Z25, Z10, Z10
-	VADDPS           Z26, Z11, Z11
-	VADDPS           Z27, Z12, Z12
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z13
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z14
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z15
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z13
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z14
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z13
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z14
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z13
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z14
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z12, Z15
-	VMULPS           Z10, Z13, Z13
-	VMULPS           Z11, Z14, Z14
-	VMULPS           Z12, Z15, Z15
-	VMULPS           Z4, Z7, Z7
-	VMULPS           Z5, Z8, Z8
-	VMULPS           Z6, Z9, Z9
-	VFMADD132PS      Z13, Z7, Z7
-	VFMADD132PS      Z14, Z8, Z8
-	VFMADD132PS      Z15, Z9, Z9
+	VPADDD           Z19, Z10, Z10
+	VPADDD           Z20, Z11, Z11
+	VPADDD           Z21, Z12, Z12
+	VADDPS           Z25, Z13, Z13
+	VADDPS           Z26, Z14, Z14
+	VADDPS           Z27, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z19
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z20
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z21
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z14, Z20
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z21
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z14, Z20
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z21
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z14, Z20
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z21
+	VMULPS           Z13, Z19, Z19
+	VMULPS           Z14, Z20, Z20
+	VMULPS           Z15, Z21, Z21
+	VMULPS           Z10, Z4, Z4
+	VMULPS           Z11, Z5, Z5
+	VMULPS           Z12, Z6, Z6
+	VFMADD132PS      Z19, Z4, Z4
+	VFMADD132PS      Z20, Z5, Z5
+	VFMADD132PS      Z21, Z6, Z6
+	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
+	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
+	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z16, Z4
-	VPERMPS     log_f32<>+0(SB), Z17, Z5
-	VPERMPS     log_f32<>+0(SB), Z18, Z6
-	VADDPS      Z22, Z4, Z4
-	VADDPS      Z23, Z5, Z5
-	VADDPS      Z24, Z6, Z6
-	VMAXPS      Z1, Z0, Z1
-	VMAXPS      Z2, Z0, Z2
-	VMAXPS      Z3, Z0, Z3
-	VADDPS      Z1, Z4, Z4
-	VADDPS      Z2, Z5, Z5
-	VADDPS      Z3, Z6, Z6
-	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z2
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z3
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z4, Z1, K1, Z1
-	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z5, Z2, K1, Z2
-	KMOVW       4(R8)(CX*1), K1
-	VMULPS.Z    Z6, Z3, K1, Z3
-	TESTQ       R9, R9
-	JEQ         skip1
+	VPERMPS  log_f32<>+0(SB), Z16, Z10
+	VPERMPS  log_f32<>+0(SB), Z17, Z11
+	VPERMPS  log_f32<>+0(SB), Z18, Z12
+	VADDPS   Z10, Z7, Z7
+	VADDPS   Z11, Z8, Z8
+	VADDPS   Z12, Z9, Z9
+	VMAXPS   Z1, Z0, Z1
+	VMAXPS   Z2, Z0, Z2
+	VMAXPS   Z3, Z0, Z3
+	VADDPS   Z1, Z7, Z7
+	VADDPS   Z2, Z8, Z8
+	VADDPS   Z3, Z9, Z9
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z7, Z4, K1, Z4
+	KMOVW    2(R8)(CX*1), K1
+	VMULPS.Z Z8, Z5, K1, Z5
+	KMOVW    4(R8)(CX*1), K1
+	VMULPS.Z Z9, Z6, K1, Z6
+	TESTQ    R9, R9
+	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y4, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 	LEAQ          16(R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y2, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y5, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 	LEAQ          32(R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y3, Z4
-	VADDPD        (R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(CX*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(CX*8)
+	VCVTPS2PD     Y6, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R10*4)
-	VMOVUPS Z2, 64(SI)(R10*4)
-	VMOVUPS Z3, 128(SI)(R10*4)
+	VMOVUPS Z4, (SI)(R10*4)
+	VMOVUPS Z5, 64(SI)(R10*4)
+	VMOVUPS Z6, 128(SI)(R10*4)
 
 skip2:
 	ADDQ $0x30, R10
@@ -1174,79 +1166,79 @@ rest_loop:
 	VFMADD231PS      Z3, Z2, Z7
 	VMULPS           Z7, Z7, Z2
 
-	// w
-	VBROADCASTSS   72(AX), Z3
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z3, K3, Z3
-
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z8
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z8
-	VFMADD213PS      Z7, Z2, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z3
+	VFMADD213PS      Z7, Z2, Z3
+
+	// w
+	VBROADCASTSS   72(AX), Z2
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z2, K3, Z2
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z7
+	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z8
 	VMOVAPS.Z        Z4, K2, Z4
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z2
-	VSUBPS           Z2, Z4, Z4
+	VSUBPS           Z7, Z4, Z4
 	VMOVAPS.Z        Z5, K2, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z2
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z2
-	VSUBPS           Z2, Z5, Z5
-	VADDPS           Z5, Z4, Z2
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z3, Z8
+	VSUBPS           Z8, Z5, Z5
+	VADDPS           Z5, Z4, Z8
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 88(AX), Z2, Z7
+	VFMADD231PS.BCST 88(AX), Z8, Z7
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
 	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z9
 	VFMSUB231PS.BCST 88(AX), Z4, Z9
 	VFMADD231PS.BCST 88(AX), Z5, Z9
-	VFMADD231PS.BCST 92(AX), Z2, Z9
+	VFMADD231PS.BCST 92(AX), Z8, Z9
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z7, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z4
+	VPERMPS          exp_f32<>+0(SB), Z7, Z4
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z5
 	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z2, Z2
-	VADDPS           Z9, Z4, Z4
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z4, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z4, Z5
-	VMULPS           Z4, Z5, Z5
-	VMULPS           Z2, Z3, Z3
-	VFMADD132PS      Z5, Z3, Z3
+	VPADDD           Z7, Z4, Z4
+	VADDPS           Z9, Z5, Z5
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z7
+	VMULPS           Z5, Z7, Z7
+	VMULPS           Z4, Z2, Z2
+	VFMADD132PS      Z7, Z2, Z2
+	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z6, Z2
-	VADDPS      Z8, Z2, Z2
-	VMAXPS      Z1, Z0, Z1
-	VADDPS      Z1, Z2, Z2
-	VMULPS.BCST tiny_f32<>+0(SB), Z3, Z1
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z2, Z1, K2, Z1
-	TESTQ       R9, R9
-	JEQ         skip3
+	VPERMPS  log_f32<>+0(SB), Z6, Z4
+	VADDPS   Z4, Z3, Z3
+	VMAXPS   Z1, Z0, Z1
+	VADDPS   Z1, Z3, Z3
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z3, Z2, K2, Z2
+	TESTQ    R9, R9
+	JEQ      skip3
 
 	// lane i mod 16 of the sums
 	LEAQ          (R10), CX
 	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y1, Z2
-	VADDPD        (R9)(CX*8), Z2, Z2
-	VMOVUPD       Z2, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R9)(CX*8), Z2, Z2
-	VMOVUPD       Z2, 64(R9)(CX*8)
+	VCVTPS2PD     Y2, Z1
+	VADDPD        (R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, (R9)(CX*8)
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VCVTPS2PD     Y1, Z1
+	VADDPD        64(R9)(CX*8), Z1, Z1
+	VMOVUPD       Z1, 64(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z1, K1, (SI)(R10*4)
+	VMOVUPS Z2, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -1267,16 +1259,6 @@ DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
 DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
 GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
 
-DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
-GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
-
 DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
 DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
 DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
@@ -1287,15 +1269,15 @@ DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
 DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
 GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
 
-DATA tiny_f32<>+0(SB)/4, $0x1f800000
-DATA tiny_f32<>+4(SB)/4, $0x1f800000
-DATA tiny_f32<>+8(SB)/4, $0x1f800000
-DATA tiny_f32<>+12(SB)/4, $0x1f800000
-DATA tiny_f32<>+16(SB)/4, $0x1f800000
-DATA tiny_f32<>+20(SB)/4, $0x1f800000
-DATA tiny_f32<>+24(SB)/4, $0x1f800000
-DATA tiny_f32<>+28(SB)/4, $0x1f800000
-GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
+DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
+GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA log8_hi_f32<>+0(SB)/4, $0x00000000
 DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
@@ -1332,6 +1314,16 @@ DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
 DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
 DATA log8_lo_f32<>+60(SB)/4, $0x00000000
 GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
+
+DATA tiny_f32<>+0(SB)/4, $0x1f800000
+DATA tiny_f32<>+4(SB)/4, $0x1f800000
+DATA tiny_f32<>+8(SB)/4, $0x1f800000
+DATA tiny_f32<>+12(SB)/4, $0x1f800000
+DATA tiny_f32<>+16(SB)/4, $0x1f800000
+DATA tiny_f32<>+20(SB)/4, $0x1f800000
+DATA tiny_f32<>+24(SB)/4, $0x1f800000
+DATA tiny_f32<>+28(SB)/4, $0x1f800000
+GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f32<>+0(SB)/4, $0x4b3ffc18
 DATA pow_min_f32<>+4(SB)/4, $0x4b3ffc18
@@ -1374,7 +1366,7 @@ TEXT ·gradSquareF32AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R12, R12
-	SUBQ   $0x20, DX
+	SUBQ   $0x30, DX
 	JLT    rest
 
 loop:
@@ -1384,233 +1376,318 @@ loop:
 	// u = x, of positives -x
 	VMOVUPS     (BX)(R12*4), Z1
 	VMOVUPS     64(BX)(R12*4), Z2
+	VMOVUPS     128(BX)(R12*4), Z3
 	KMOVW       (DI)(CX*1), K1
 	VXORPS.BCST sign_f32<>+0(SB), Z1, K1, Z1
 	KMOVW       2(DI)(CX*1), K1
 	VXORPS.BCST sign_f32<>+0(SB), Z2, K1, Z2
+	KMOVW       4(DI)(CX*1), K1
+	VXORPS.BCST sign_f32<>+0(SB), Z3, K1, Z3
 	VPMOVD2M    Z1, K1
 	VPMOVD2M    Z2, K2
+	VPMOVD2M    Z3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z3
-	VANDPS.BCST abs_f32<>+0(SB), Z2, Z4
-	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z3
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z4
+	VANDPS.BCST abs_f32<>+0(SB), Z2, Z5
+	VANDPS.BCST abs_f32<>+0(SB), Z3, Z6
 	VMINPS.BCST clamp_f32<>+0(SB), Z4, Z4
+	VMINPS.BCST clamp_f32<>+0(SB), Z5, Z5
+	VMINPS.BCST clamp_f32<>+0(SB), Z6, Z6
 
 	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_f32<>+0(SB), Z5
-	VBROADCASTSS      magic_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z5
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z6
-	VSUBPS.BCST       magic_f32<>+0(SB), Z5, Z7
-	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z8
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z7
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z7
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z8
+	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VBROADCASTSS      magic_f32<>+0(SB), Z8
+	VBROADCASTSS      magic_f32<>+0(SB), Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z8
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z9
+	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z10
+	VSUBPS.BCST       magic_f32<>+0(SB), Z8, Z11
+	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z12
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z12
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z11
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z12
 
 	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z5, Z3
-	VPERMPS          exp_f32<>+0(SB), Z6, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z5, Z9
-	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z10
-	VPSLLD           $0x14, Z5, Z5
-	VPSLLD           $0x14, Z6, Z6
-	VPADDD           Z5, Z3, Z3
-	VPADDD           Z6, Z4, Z4
-	VADDPS           Z7, Z9, Z9
-	VADDPS           Z8, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z6
-	VMULPS           Z9, Z5, Z5
-	VMULPS           Z10, Z6, Z6
+	VPERMPS          exp_f32<>+0(SB), Z7, Z4
+	VPERMPS          exp_f32<>+0(SB), Z8, Z5
+	VPERMPS          exp_f32<>+0(SB), Z9, Z6
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z13
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z15
+	VPSLLD           $0x14, Z7, Z7
+	VPSLLD           $0x14, Z8, Z8
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z7, Z4, Z4
+	VPADDD           Z8, Z5, Z5
+	VPADDD           Z9, Z6, Z6
+	VADDPS           Z10, Z13, Z13
+	VADDPS           Z11, Z14, Z14
+	VADDPS           Z12, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z14, Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z9
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z14, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z9
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z14, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z9
+	VMULPS           Z13, Z7, Z7
+	VMULPS           Z14, Z8, Z8
+	VMULPS           Z15, Z9, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z7
-	VBROADCASTSS     magic_f32<>+0(SB), Z8
-	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z7
-	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z8
-	VPERMPS          recip_f32<>+0(SB), Z7, Z9
-	VPERMPS          recip_f32<>+0(SB), Z8, Z10
-	VMULPS           Z9, Z3, Z3
-	VMULPS           Z10, Z4, Z4
-	VSUBPS.BCST      one_f32<>+0(SB), Z9, Z11
-	VSUBPS.BCST      one_f32<>+0(SB), Z10, Z12
-	VADDPS           Z3, Z11, Z11
-	VADDPS           Z4, Z12, Z12
-	VFMADD231PS      Z5, Z3, Z11
-	VFMADD231PS      Z6, Z4, Z12
-	VMULPS           Z11, Z11, Z13
-	VMULPS           Z12, Z12, Z14
+	VBROADCASTSS     magic_f32<>+0(SB), Z10
+	VBROADCASTSS     magic_f32<>+0(SB), Z11
+	VBROADCASTSS     magic_f32<>+0(SB), Z12
+	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z10
+	VFMADD231PS.BCST index_f32<>+0(SB), Z5, Z11
+	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z12
+	VPERMPS          recip_f32<>+0(SB), Z10, Z13
+	VPERMPS          recip_f32<>+0(SB), Z11, Z14
+	VPERMPS          recip_f32<>+0(SB), Z12, Z15
+	VMULPS           Z13, Z4, Z4
+	VMULPS           Z14, Z5, Z5
+	VMULPS           Z15, Z6, Z6
+	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z16
+	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z17
+	VSUBPS.BCST      one_f32<>+0(SB), Z15, Z18
+	VADDPS           Z4, Z16, Z16
+	VADDPS           Z5, Z17, Z17
+	VADDPS           Z6, Z18, Z18
+	VFMADD231PS      Z7, Z4, Z16
+	VFMADD231PS      Z8, Z5, Z17
+	VFMADD231PS      Z9, Z6, Z18
+	VMULPS           Z16, Z16, Z19
+	VMULPS           Z17, Z17, Z20
+	VMULPS           Z18, Z18, Z21
 
+	// S²
+	VBLENDMPS Z4, Z13, K1, Z22
+	VBLENDMPS Z5, Z14, K2, Z23
+	VBLENDMPS Z6, Z15, K3, Z24
+	VMULPS    Z22, Z22, Z22
+	VMULPS    Z23, Z23, Z23
+	VMULPS    Z24, Z24, Z24
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z15
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z16
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z11, Z15
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z12, Z16
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z11, Z15
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z12, Z16
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z11, Z15
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z12, Z16
-	VFMADD213PS      Z11, Z13, Z15
-	VFMADD213PS      Z12, Z14, Z16
-	VFNMADD132PS     Z15, Z5, Z5
-	VFNMADD132PS     Z16, Z6, Z6
-	VSUBPS           Z15, Z5, Z5
-	VSUBPS           Z16, Z6, Z6
-	VSUBPS           Z15, Z0, Z15
-	VSUBPS           Z16, Z0, Z16
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z25
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z26
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z27
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z25
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z26
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z27
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z25
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z26
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z27
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z25
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z26
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z27
+	VFMADD213PS      Z16, Z19, Z25
+	VFMADD213PS      Z17, Z20, Z26
+	VFMADD213PS      Z18, Z21, Z27
+	VFNMADD132PS     Z25, Z7, Z7
+	VFNMADD132PS     Z26, Z8, Z8
+	VFNMADD132PS     Z27, Z9, Z9
+	VSUBPS           Z25, Z7, Z7
+	VSUBPS           Z26, Z8, Z8
+	VSUBPS           Z27, Z9, Z9
+	VSUBPS           Z25, Z0, Z25
+	VSUBPS           Z26, Z0, Z26
+	VSUBPS           Z27, Z0, Z27
+	VFMADD132PS      Z25, Z13, Z13
+	VFMADD132PS      Z26, Z14, Z14
+	VFMADD132PS      Z27, Z15, Z15
+	VFMADD132PS      Z7, Z4, Z4
+	VFMADD132PS      Z8, Z5, Z5
+	VFMADD132PS      Z9, Z6, Z6
+	VBLENDMPS        Z7, Z25, K1, Z7
+	VBLENDMPS        Z8, Z26, K2, Z8
+	VBLENDMPS        Z9, Z27, K3, Z9
 
 	// w
-	VBROADCASTSS   72(AX), Z17
-	VBROADCASTSS   72(AX), Z18
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z17, K3, Z17
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z18, K3, Z18
-	VBLENDMPS      Z3, Z9, K1, Z19
-	VBLENDMPS      Z4, Z10, K2, Z20
-	VBLENDMPS      Z5, Z15, K1, Z21
-	VBLENDMPS      Z6, Z16, K2, Z22
+	VBROADCASTSS   72(AX), Z25
+	VBROADCASTSS   72(AX), Z26
+	VBROADCASTSS   72(AX), Z27
+	KMOVW          (DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z25, K4, Z25
+	KMOVW          2(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z26, K4, Z26
+	KMOVW          4(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z27, K4, Z27
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z19, Z19, Z19
-	VMULPS      Z20, Z20, Z20
-	VMULPS      Z19, Z17, Z17
-	VMULPS      Z20, Z18, Z18
-	VADDPS      Z21, Z21, Z19
-	VADDPS      Z22, Z22, Z20
-	VFMADD231PS Z21, Z21, Z19
-	VFMADD231PS Z22, Z22, Z20
-	VFMADD132PS Z19, Z17, Z17
-	VFMADD132PS Z20, Z18, Z18
+	VADDPS      Z7, Z7, Z28
+	VADDPS      Z8, Z8, Z29
+	VADDPS      Z9, Z9, Z30
+	VFMADD231PS Z7, Z7, Z28
+	VFMADD231PS Z8, Z8, Z29
+	VFMADD231PS Z9, Z9, Z30
+	VMULPS      Z22, Z25, Z25
+	VMULPS      Z23, Z26, Z26
+	VMULPS      Z24, Z27, Z27
+	VFMADD132PS Z28, Z25, Z25
+	VFMADD132PS Z29, Z26, Z26
+	VFMADD132PS Z30, Z27, Z27
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z4, Z13, K1, Z7
+	VBLENDMPS Z5, Z14, K2, Z8
+	VBLENDMPS Z6, Z15, K3, Z9
+	VBLENDMPS Z13, Z4, K1, Z4
+	VBLENDMPS Z14, Z5, K2, Z5
+	VBLENDMPS Z15, Z6, K3, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z19
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z20
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z19
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z20
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z19
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z20
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z19
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z20
-	VFMADD213PS      Z11, Z13, Z19
-	VFMADD213PS      Z12, Z14, Z20
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z15
+	VFMADD213PS      Z16, Z19, Z13
+	VFMADD213PS      Z17, Z20, Z14
+	VFMADD213PS      Z18, Z21, Z15
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z7, Z7
-	VPERMPS  log_f32<>+0(SB), Z8, Z8
-	VADDPS   Z19, Z7, Z7
-	VADDPS   Z20, Z8, Z8
+	VPERMPS  log_f32<>+0(SB), Z10, Z10
+	VPERMPS  log_f32<>+0(SB), Z11, Z11
+	VPERMPS  log_f32<>+0(SB), Z12, Z12
+	VADDPS   Z10, Z13, Z13
+	VADDPS   Z11, Z14, Z14
+	VADDPS   Z12, Z15, Z15
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
-	VADDPS   Z1, Z7, Z7
-	VADDPS   Z2, Z8, Z8
-	VMOVAPS  Z17, Z1
-	VMOVAPS  Z18, Z2
-	KMOVW    (R8)(CX*1), K3
-	VMULPS.Z Z7, Z1, K3, Z1
-	KMOVW    2(R8)(CX*1), K3
-	VMULPS.Z Z8, Z2, K3, Z2
+	VMAXPS   Z3, Z0, Z3
+	VADDPS   Z1, Z13, Z13
+	VADDPS   Z2, Z14, Z14
+	VADDPS   Z3, Z15, Z15
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z13, Z25, K1, Z1
+	KMOVW    2(R8)(CX*1), K1
+	VMULPS.Z Z14, Z26, K1, Z2
+	KMOVW    4(R8)(CX*1), K1
+	VMULPS.Z Z15, Z27, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z11
-	VADDPD        (R9)(R13*8), Z11, Z11
-	VMOVUPD       Z11, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y11
-	VCVTPS2PD     Y11, Z11
-	VADDPD        64(R9)(R13*8), Z11, Z11
-	VMOVUPD       Z11, 64(R9)(R13*8)
+	VCVTPS2PD     Y1, Z10
+	VADDPD        (R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z1, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        64(R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, 64(R9)(R13*8)
 	LEAQ          16(R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y2, Z11
-	VADDPD        (R9)(R13*8), Z11, Z11
-	VMOVUPD       Z11, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z2, Y11
-	VCVTPS2PD     Y11, Z11
-	VADDPD        64(R9)(R13*8), Z11, Z11
-	VMOVUPD       Z11, 64(R9)(R13*8)
+	VCVTPS2PD     Y2, Z10
+	VADDPD        (R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z2, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        64(R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, 64(R9)(R13*8)
+	LEAQ          32(R12), R13
+	ANDQ          $0x0f, R13
+	VCVTPS2PD     Y3, Z10
+	VADDPD        (R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z3, Y10
+	VCVTPS2PD     Y10, Z10
+	VADDPD        64(R9)(R13*8), Z10, Z10
+	VMOVUPD       Z10, 64(R9)(R13*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z9, Z9
-	VMOVAPS     Z10, Z10
-	VFMADD132PS Z15, Z9, Z9
-	VFMADD132PS Z16, Z10, Z10
-	VMOVAPS     Z3, Z3
-	VMOVAPS     Z4, Z4
-	VFMADD132PS Z5, Z3, Z3
-	VFMADD132PS Z6, Z4, Z4
-	VBLENDMPS   Z3, Z9, K1, Z5
-	VBLENDMPS   Z4, Z10, K2, Z6
-	VBLENDMPS   Z9, Z3, K1, Z3
-	VBLENDMPS   Z10, Z4, K2, Z4
-
-	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z9
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z10
-	VMINPS       Z7, Z9, Z9
-	VMINPS       Z8, Z10, Z10
-	VMULPS.BCST  80(AX), Z9, Z9
-	VMULPS.BCST  80(AX), Z10, Z10
-	VMOVAPS      Z3, Z3
-	VMOVAPS      Z4, Z4
-	VFMADD213PS  Z5, Z9, Z3
-	VFMADD213PS  Z6, Z10, Z4
-	KMOVW        (R8)(CX*1), K1
-	VMULPS.Z     Z17, Z3, K1, Z3
-	KMOVW        2(R8)(CX*1), K1
-	VMULPS.Z     Z18, Z4, K1, Z4
-	KMOVW        (DI)(CX*1), K1
-	VXORPS.BCST  sign_f32<>+0(SB), Z3, K1, Z3
-	KMOVW        2(DI)(CX*1), K1
-	VXORPS.BCST  sign_f32<>+0(SB), Z4, K1, Z4
-	TESTQ        R11, R11
-	JEQ          skip2
-
-	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z5
-	VMULPS       Z5, Z3, Z3
-	VCMPPS       $0x03, Z3, Z3, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
-	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z3, K1, Z3
-	VMOVUPS      64(R11)(R12*4), Z5
-	VMULPS       Z5, Z4, Z4
-	VCMPPS       $0x03, Z4, Z4, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
-	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z4, K1, Z4
-
-skip2:
 	TESTQ   SI, SI
-	JEQ     skip3
+	JEQ     skip2
 	VMOVUPS Z1, (SI)(R12*4)
 	VMOVUPS Z2, 64(SI)(R12*4)
+	VMOVUPS Z3, 128(SI)(R12*4)
+
+skip2:
+	// grad = ±B·(s + q·γ·L)
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
+	VMINPS       Z13, Z1, Z1
+	VMINPS       Z14, Z2, Z2
+	VMINPS       Z15, Z3, Z3
+	VMULPS.BCST  80(AX), Z1, Z1
+	VMULPS.BCST  80(AX), Z2, Z2
+	VMULPS.BCST  80(AX), Z3, Z3
+	VMOVAPS      Z4, Z4
+	VMOVAPS      Z5, Z5
+	VMOVAPS      Z6, Z6
+	VFMADD213PS  Z7, Z1, Z4
+	VFMADD213PS  Z8, Z2, Z5
+	VFMADD213PS  Z9, Z3, Z6
+	KMOVW        (R8)(CX*1), K1
+	VMULPS.Z     Z25, Z4, K1, Z4
+	KMOVW        2(R8)(CX*1), K1
+	VMULPS.Z     Z26, Z5, K1, Z5
+	KMOVW        4(R8)(CX*1), K1
+	VMULPS.Z     Z27, Z6, K1, Z6
+	KMOVW        (DI)(CX*1), K1
+	VXORPS.BCST  sign_f32<>+0(SB), Z4, K1, Z4
+	KMOVW        2(DI)(CX*1), K1
+	VXORPS.BCST  sign_f32<>+0(SB), Z5, K1, Z5
+	KMOVW        4(DI)(CX*1), K1
+	VXORPS.BCST  sign_f32<>+0(SB), Z6, K1, Z6
+	TESTQ        R11, R11
+	JEQ          skip3
+
+	// dout·grad
+	VMOVUPS      (R11)(R12*4), Z1
+	VMULPS       Z1, Z4, Z4
+	VCMPPS       $0x03, Z4, Z4, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
+	KMOVW        (R8)(CX*1), K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VMOVUPS      64(R11)(R12*4), Z1
+	VMULPS       Z1, Z5, Z5
+	VCMPPS       $0x03, Z5, Z5, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z5
+	KMOVW        2(R8)(CX*1), K1
+	VMOVAPS.Z    Z5, K1, Z5
+	VMOVUPS      128(R11)(R12*4), Z1
+	VMULPS       Z1, Z6, Z6
+	VCMPPS       $0x03, Z6, Z6, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z6
+	KMOVW        4(R8)(CX*1), K1
+	VMOVAPS.Z    Z6, K1, Z6
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z3, (R10)(R12*4)
-	VMOVUPS Z4, 64(R10)(R12*4)
+	VMOVUPS Z4, (R10)(R12*4)
+	VMOVUPS Z5, 64(R10)(R12*4)
+	VMOVUPS Z6, 128(R10)(R12*4)
 
 skip4:
-	ADDQ $0x20, R12
+	ADDQ $0x30, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x20, DX
+	ADDQ $0x30, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -1668,96 +1745,96 @@ rest_loop:
 	VFMADD231PS      Z3, Z2, Z6
 	VMULPS           Z6, Z6, Z7
 
+	// S²
+	VBLENDMPS Z2, Z5, K2, Z8
+	VMULPS    Z8, Z8, Z8
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z8
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z8
-	VFMADD213PS      Z6, Z7, Z8
-	VFNMADD132PS     Z8, Z3, Z3
-	VSUBPS           Z8, Z3, Z3
-	VSUBPS           Z8, Z0, Z8
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z9
+	VFMADD213PS      Z6, Z7, Z9
+	VFNMADD132PS     Z9, Z3, Z3
+	VSUBPS           Z9, Z3, Z3
+	VSUBPS           Z9, Z0, Z9
+	VFMADD132PS      Z9, Z5, Z5
+	VFMADD132PS      Z3, Z2, Z2
+	VBLENDMPS        Z3, Z9, K2, Z3
 
 	// w
 	VBROADCASTSS   72(AX), Z9
 	KMOVW          (DI)(CX*1), K3
 	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
-	VBLENDMPS      Z2, Z5, K2, Z10
-	VBLENDMPS      Z3, Z8, K2, Z11
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z10, Z10, Z10
-	VMULPS      Z10, Z9, Z9
-	VADDPS      Z11, Z11, Z10
-	VFMADD231PS Z11, Z11, Z10
+	VADDPS      Z3, Z3, Z10
+	VFMADD231PS Z3, Z3, Z10
+	VMULPS      Z8, Z9, Z9
 	VFMADD132PS Z10, Z9, Z9
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z2, Z5, K2, Z3
+	VBLENDMPS Z5, Z2, K2, Z2
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z10
-	VFMADD213PS      Z6, Z7, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z5
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z5
+	VFMADD213PS      Z6, Z7, Z5
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS  log_f32<>+0(SB), Z4, Z4
-	VADDPS   Z10, Z4, Z4
+	VADDPS   Z4, Z5, Z5
 	VMAXPS   Z1, Z0, Z1
-	VADDPS   Z1, Z4, Z4
-	VMOVAPS  Z9, Z1
-	KMOVW    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPS.Z Z4, Z1, K3, Z1
+	VADDPS   Z1, Z5, Z5
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z5, Z9, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
 	LEAQ          (R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z6
-	VADDPD        (R9)(R13*8), Z6, Z6
-	VMOVUPD       Z6, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        64(R9)(R13*8), Z6, Z6
-	VMOVUPD       Z6, 64(R9)(R13*8)
+	VCVTPS2PD     Y1, Z4
+	VADDPD        (R9)(R13*8), Z4, Z4
+	VMOVUPD       Z4, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        64(R9)(R13*8), Z4, Z4
+	VMOVUPD       Z4, 64(R9)(R13*8)
 
 skip5:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z5, Z5
-	VFMADD132PS Z8, Z5, Z5
-	VMOVAPS     Z2, Z2
-	VFMADD132PS Z3, Z2, Z2
-	VBLENDMPS   Z2, Z5, K2, Z3
-	VBLENDMPS   Z5, Z2, K2, Z2
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPS Z1, K1, (SI)(R12*4)
 
+skip6:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
-	VMINPS       Z4, Z5, Z5
-	VMULPS.BCST  80(AX), Z5, Z5
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z5, Z1, Z1
+	VMULPS.BCST  80(AX), Z1, Z1
 	VMOVAPS      Z2, Z2
-	VFMADD213PS  Z3, Z5, Z2
+	VFMADD213PS  Z3, Z1, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMULPS.Z     Z9, Z2, K2, Z2
 	KMOVW        (DI)(CX*1), K2
 	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
-	JEQ          skip6
+	JEQ          skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z3
-	VMULPS       Z3, Z2, Z2
+	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMULPS       Z1, Z2, Z2
 	VCMPPS       $0x03, Z2, Z2, K2
 	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPS.Z    Z2, K2, Z2
-
-skip6:
-	TESTQ   SI, SI
-	JEQ     skip7
-	VMOVUPS Z1, K1, (SI)(R12*4)
 
 skip7:
 	TESTQ   R10, R10
@@ -1893,6 +1970,7 @@ loop:
 	VMULPS           Z15, Z15, Z17
 	VMULPS           Z16, Z16, Z18
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z19
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z20
@@ -1910,62 +1988,72 @@ loop:
 	VSUBPS           Z20, Z6, Z6
 	VSUBPS           Z19, Z0, Z19
 	VSUBPS           Z20, Z0, Z20
+	VFMADD132PS      Z19, Z13, Z13
+	VFMADD132PS      Z20, Z14, Z14
+	VFMADD132PS      Z5, Z3, Z3
+	VFMADD132PS      Z6, Z4, Z4
 
-	// w
-	VBROADCASTSS   72(AX), Z21
-	VBROADCASTSS   72(AX), Z22
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z21, K3, Z21
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z22, K3, Z22
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z3, Z13, K1, Z5
+	VBLENDMPS Z4, Z14, K2, Z6
+	VBLENDMPS Z13, Z3, K1, Z3
+	VBLENDMPS Z14, Z4, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z23
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z24
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z23
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z24
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z23
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z24
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z23
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z24
-	VFMADD213PS      Z15, Z17, Z23
-	VFMADD213PS      Z16, Z18, Z24
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z14
+	VFMADD213PS      Z15, Z17, Z13
+	VFMADD213PS      Z16, Z18, Z14
+
+	// w
+	VBROADCASTSS   72(AX), Z15
+	VBROADCASTSS   72(AX), Z16
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z15, K3, Z15
+	KMOVW          2(DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z16, K3, Z16
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z19
+	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z20
 	VMOVAPS.Z        Z7, K1, Z7
 	VMOVAPS.Z        Z8, K2, Z8
-	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z15
-	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z16
-	VSUBPS           Z15, Z7, Z7
-	VSUBPS           Z16, Z8, Z8
+	VSUBPS           Z17, Z7, Z7
+	VSUBPS           Z18, Z8, Z8
 	VMOVAPS.Z        Z9, K1, Z9
 	VMOVAPS.Z        Z10, K2, Z10
-	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z16
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z23, Z15
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z24, Z16
-	VSUBPS           Z15, Z9, Z9
-	VSUBPS           Z16, Z10, Z10
-	VADDPS           Z9, Z7, Z15
-	VADDPS           Z10, Z8, Z16
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z19
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z14, Z20
+	VSUBPS           Z19, Z9, Z9
+	VSUBPS           Z20, Z10, Z10
+	VADDPS           Z9, Z7, Z19
+	VADDPS           Z10, Z8, Z20
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z17
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z18
-	VFMADD231PS.BCST 88(AX), Z15, Z17
-	VFMADD231PS.BCST 88(AX), Z16, Z18
+	VFMADD231PS.BCST 88(AX), Z19, Z17
+	VFMADD231PS.BCST 88(AX), Z20, Z18
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z17, Z17
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z18, Z18
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z25
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z26
-	VFMSUB231PS.BCST 88(AX), Z7, Z25
-	VFMSUB231PS.BCST 88(AX), Z8, Z26
-	VFMADD231PS.BCST 88(AX), Z9, Z25
-	VFMADD231PS.BCST 88(AX), Z10, Z26
-	VFMADD231PS.BCST 92(AX), Z15, Z25
-	VFMADD231PS.BCST 92(AX), Z16, Z26
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z25, Z25
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z26, Z26
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z21
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z22
+	VFMSUB231PS.BCST 88(AX), Z7, Z21
+	VFMSUB231PS.BCST 88(AX), Z8, Z22
+	VFMADD231PS.BCST 88(AX), Z9, Z21
+	VFMADD231PS.BCST 88(AX), Z10, Z22
+	VFMADD231PS.BCST 92(AX), Z19, Z21
+	VFMADD231PS.BCST 92(AX), Z20, Z22
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z21, Z21
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPS          exp_f32<>+0(SB), Z17, Z7
@@ -1976,89 +2064,83 @@ loop:
 	VPSLLD           $0x14, Z18, Z18
 	VPADDD           Z17, Z7, Z7
 	VPADDD           Z18, Z8, Z8
-	VADDPS           Z25, Z9, Z9
-	VADDPS           Z26, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z15
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z16
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z15
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z16
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z15
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z16
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z15
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z16
-	VMULPS           Z9, Z15, Z15
-	VMULPS           Z10, Z16, Z16
-	VMULPS           Z7, Z21, Z21
-	VMULPS           Z8, Z22, Z22
-	VFMADD132PS      Z15, Z21, Z21
-	VFMADD132PS      Z16, Z22, Z22
+	VADDPS           Z21, Z9, Z9
+	VADDPS           Z22, Z10, Z10
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z17
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z18
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z17
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z18
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z17
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z18
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z17
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z18
+	VMULPS           Z9, Z17, Z17
+	VMULPS           Z10, Z18, Z18
+	VMULPS           Z7, Z15, Z15
+	VMULPS           Z8, Z16, Z16
+	VFMADD132PS      Z17, Z15, Z15
+	VFMADD132PS      Z18, Z16, Z16
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS     log_f32<>+0(SB), Z11, Z7
 	VPERMPS     log_f32<>+0(SB), Z12, Z8
-	VADDPS      Z23, Z7, Z7
-	VADDPS      Z24, Z8, Z8
+	VADDPS      Z7, Z13, Z13
+	VADDPS      Z8, Z14, Z14
 	VMAXPS      Z1, Z0, Z1
 	VMAXPS      Z2, Z0, Z2
-	VADDPS      Z1, Z7, Z7
-	VADDPS      Z2, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z21, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z22, Z2
-	KMOVW       (R8)(CX*1), K3
-	VMULPS.Z    Z7, Z1, K3, Z1
-	KMOVW       2(R8)(CX*1), K3
-	VMULPS.Z    Z8, Z2, K3, Z2
+	VADDPS      Z1, Z13, Z13
+	VADDPS      Z2, Z14, Z14
+	VMOVAPS     Z15, Z1
+	VMOVAPS     Z16, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z13, Z1, K1, Z1
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z14, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z9
-	VADDPD        (R9)(R13*8), Z9, Z9
-	VMOVUPD       Z9, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y9
-	VCVTPS2PD     Y9, Z9
-	VADDPD        64(R9)(R13*8), Z9, Z9
-	VMOVUPD       Z9, 64(R9)(R13*8)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        (R9)(R13*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R13*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R13*8)
 	LEAQ          16(R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y2, Z9
-	VADDPD        (R9)(R13*8), Z9, Z9
-	VMOVUPD       Z9, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z2, Y9
-	VCVTPS2PD     Y9, Z9
-	VADDPD        64(R9)(R13*8), Z9, Z9
-	VMOVUPD       Z9, 64(R9)(R13*8)
+	VCVTPS2PD     Y2, Z7
+	VADDPD        (R9)(R13*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R13*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R13*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z13, Z9
-	VMOVAPS     Z14, Z10
-	VFMADD132PS Z19, Z9, Z9
-	VFMADD132PS Z20, Z10, Z10
-	VMOVAPS     Z3, Z3
-	VMOVAPS     Z4, Z4
-	VFMADD132PS Z5, Z3, Z3
-	VFMADD132PS Z6, Z4, Z4
-	VBLENDMPS   Z3, Z9, K1, Z5
-	VBLENDMPS   Z4, Z10, K2, Z6
-	VBLENDMPS   Z9, Z3, K1, Z3
-	VBLENDMPS   Z10, Z4, K2, Z4
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R12*4)
+	VMOVUPS Z2, 64(SI)(R12*4)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z9
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z10
-	VMINPS        Z7, Z9, Z9
-	VMINPS        Z8, Z10, Z10
-	VMULPS.BCST   80(AX), Z9, Z9
-	VMULPS.BCST   80(AX), Z10, Z10
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z2
+	VMINPS        Z13, Z1, Z1
+	VMINPS        Z14, Z2, Z2
+	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   80(AX), Z2, Z2
 	VMOVAPS       Z3, Z3
 	VMOVAPS       Z4, Z4
-	VFMADD213PS   Z5, Z9, Z3
-	VFMADD213PS   Z6, Z10, Z4
-	VMULPS        Z21, Z3, Z3
-	VMULPS        Z22, Z4, Z4
+	VFMADD213PS   Z5, Z1, Z3
+	VFMADD213PS   Z6, Z2, Z4
+	VMULPS        Z15, Z3, Z3
+	VMULPS        Z16, Z4, Z4
 	KMOVW         (R8)(CX*1), K1
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z3, K1, Z3
 	KMOVW         2(R8)(CX*1), K1
@@ -2068,27 +2150,21 @@ skip1:
 	KMOVW         2(DI)(CX*1), K1
 	VXORPS.BCST   sign_f32<>+0(SB), Z4, K1, Z4
 	TESTQ         R11, R11
-	JEQ           skip2
+	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z5
-	VMULPS       Z5, Z3, Z3
+	VMOVUPS      (R11)(R12*4), Z1
+	VMULPS       Z1, Z3, Z3
 	VCMPPS       $0x03, Z3, Z3, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
 	KMOVW        (R8)(CX*1), K1
 	VMOVAPS.Z    Z3, K1, Z3
-	VMOVUPS      64(R11)(R12*4), Z5
-	VMULPS       Z5, Z4, Z4
+	VMOVUPS      64(R11)(R12*4), Z1
+	VMULPS       Z1, Z4, Z4
 	VCMPPS       $0x03, Z4, Z4, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
 	KMOVW        2(R8)(CX*1), K1
 	VMOVAPS.Z    Z4, K1, Z4
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPS Z1, (SI)(R12*4)
-	VMOVUPS Z2, 64(SI)(R12*4)
 
 skip3:
 	TESTQ   R10, R10
@@ -2162,6 +2238,7 @@ rest_loop:
 	VFMADD231PS      Z3, Z2, Z8
 	VMULPS           Z8, Z8, Z9
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z10
 	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z8, Z10
@@ -2171,113 +2248,112 @@ rest_loop:
 	VFNMADD132PS     Z10, Z3, Z3
 	VSUBPS           Z10, Z3, Z3
 	VSUBPS           Z10, Z0, Z10
+	VFMADD132PS      Z10, Z7, Z7
+	VFMADD132PS      Z3, Z2, Z2
 
-	// w
-	VBROADCASTSS   72(AX), Z11
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z11, K3, Z11
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z2, Z7, K2, Z3
+	VBLENDMPS Z7, Z2, K2, Z2
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z12
-	VFMADD213PS      Z8, Z9, Z12
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z7
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z7
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z7
+	VFMADD213PS      Z8, Z9, Z7
+
+	// w
+	VBROADCASTSS   72(AX), Z8
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z8, K3, Z8
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z9
+	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z10
 	VMOVAPS.Z        Z4, K2, Z4
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z8
-	VSUBPS           Z8, Z4, Z4
+	VSUBPS           Z9, Z4, Z4
 	VMOVAPS.Z        Z5, K2, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z8
-	VSUBPS           Z8, Z5, Z5
-	VADDPS           Z5, Z4, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z10
+	VSUBPS           Z10, Z5, Z5
+	VADDPS           Z5, Z4, Z10
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 88(AX), Z8, Z9
+	VFMADD231PS.BCST 88(AX), Z10, Z9
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z13
-	VFMSUB231PS.BCST 88(AX), Z4, Z13
-	VFMADD231PS.BCST 88(AX), Z5, Z13
-	VFMADD231PS.BCST 92(AX), Z8, Z13
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
+	VFMSUB231PS.BCST 88(AX), Z4, Z11
+	VFMADD231PS.BCST 88(AX), Z5, Z11
+	VFMADD231PS.BCST 92(AX), Z10, Z11
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPS          exp_f32<>+0(SB), Z9, Z4
 	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z5
 	VPSLLD           $0x14, Z9, Z9
 	VPADDD           Z9, Z4, Z4
-	VADDPS           Z13, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z8
-	VMULPS           Z5, Z8, Z8
-	VMULPS           Z4, Z11, Z11
-	VFMADD132PS      Z8, Z11, Z11
+	VADDPS           Z11, Z5, Z5
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z9
+	VMULPS           Z5, Z9, Z9
+	VMULPS           Z4, Z8, Z8
+	VFMADD132PS      Z9, Z8, Z8
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS     log_f32<>+0(SB), Z6, Z4
-	VADDPS      Z12, Z4, Z4
+	VADDPS      Z4, Z7, Z7
 	VMAXPS      Z1, Z0, Z1
-	VADDPS      Z1, Z4, Z4
-	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z1
-	KMOVW       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPS.Z    Z4, Z1, K3, Z1
+	VADDPS      Z1, Z7, Z7
+	VMOVAPS     Z8, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z7, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ          (R12), R13
 	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z5
-	VADDPD        (R9)(R13*8), Z5, Z5
-	VMOVUPD       Z5, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y5
-	VCVTPS2PD     Y5, Z5
-	VADDPD        64(R9)(R13*8), Z5, Z5
-	VMOVUPD       Z5, 64(R9)(R13*8)
+	VCVTPS2PD     Y1, Z4
+	VADDPD        (R9)(R13*8), Z4, Z4
+	VMOVUPD       Z4, (R9)(R13*8)
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        64(R9)(R13*8), Z4, Z4
+	VMOVUPD       Z4, 64(R9)(R13*8)
 
 skip5:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z7, Z5
-	VFMADD132PS Z10, Z5, Z5
-	VMOVAPS     Z2, Z2
-	VFMADD132PS Z3, Z2, Z2
-	VBLENDMPS   Z2, Z5, K2, Z3
-	VBLENDMPS   Z5, Z2, K2, Z2
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPS Z1, K1, (SI)(R12*4)
 
+skip6:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z5
-	VMINPS        Z4, Z5, Z5
-	VMULPS.BCST   80(AX), Z5, Z5
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
+	VMINPS        Z7, Z1, Z1
+	VMULPS.BCST   80(AX), Z1, Z1
 	VMOVAPS       Z2, Z2
-	VFMADD213PS   Z3, Z5, Z2
-	VMULPS        Z11, Z2, Z2
+	VFMADD213PS   Z3, Z1, Z2
+	VMULPS        Z8, Z2, Z2
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K2, Z2
 	KMOVW         (DI)(CX*1), K2
 	VXORPS.BCST   sign_f32<>+0(SB), Z2, K2, Z2
 	TESTQ         R11, R11
-	JEQ           skip6
+	JEQ           skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z3
-	VMULPS       Z3, Z2, Z2
+	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMULPS       Z1, Z2, Z2
 	VCMPPS       $0x03, Z2, Z2, K2
 	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPS.Z    Z2, K2, Z2
-
-skip6:
-	TESTQ   SI, SI
-	JEQ     skip7
-	VMOVUPS Z1, K1, (SI)(R12*4)
 
 skip7:
 	TESTQ   R10, R10
@@ -2392,23 +2468,48 @@ loop:
 	VMULPS           Z13, Z13, Z15
 	VMULPS           Z14, Z14, Z16
 
+	// S²
+	VBLENDMPS Z11, Z9, K1, Z17
+	VBLENDMPS Z12, Z10, K2, Z18
+	VMULPS    Z17, Z17, Z17
+	VMULPS    Z18, Z18, Z18
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z17
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z13, Z17
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z14, Z18
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z13, Z17
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z14, Z18
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z13, Z17
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z14, Z18
-	VFMADD213PS      Z13, Z15, Z17
-	VFMADD213PS      Z14, Z16, Z18
-	VFNMADD132PS     Z17, Z5, Z5
-	VFNMADD132PS     Z18, Z6, Z6
-	VSUBPS           Z17, Z5, Z5
-	VSUBPS           Z18, Z6, Z6
-	VSUBPS           Z17, Z0, Z17
-	VSUBPS           Z18, Z0, Z18
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z19
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z20
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z14, Z20
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z14, Z20
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z13, Z19
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z14, Z20
+	VFMADD213PS      Z13, Z15, Z19
+	VFMADD213PS      Z14, Z16, Z20
+	VFNMADD132PS     Z19, Z5, Z5
+	VFNMADD132PS     Z20, Z6, Z6
+	VSUBPS           Z19, Z5, Z5
+	VSUBPS           Z20, Z6, Z6
+	VSUBPS           Z19, Z0, Z19
+	VSUBPS           Z20, Z0, Z20
+
+	// q·2^TinyShift
+	VBLENDMPS   Z19, Z5, K1, Z21
+	VBLENDMPS   Z20, Z6, K2, Z22
+	VMOVAPS     Z9, Z23
+	VMOVAPS     Z10, Z24
+	VMULPS.BCST huge_f32<>+0(SB), Z23, Z23
+	VMULPS.BCST huge_f32<>+0(SB), Z24, Z24
+	VBLENDMPS   Z23, Z3, K1, Z3
+	VBLENDMPS   Z24, Z4, K2, Z4
+	VFMADD132PS Z21, Z3, Z3
+	VFMADD132PS Z22, Z4, Z4
+	VFMADD132PS Z19, Z9, Z9
+	VFMADD132PS Z20, Z10, Z10
+	VFMADD132PS Z5, Z11, Z11
+	VFMADD132PS Z6, Z12, Z12
+	VBLENDMPS   Z5, Z19, K1, Z5
+	VBLENDMPS   Z6, Z20, K2, Z6
 
 	// w
 	VBROADCASTSS   72(AX), Z19
@@ -2417,155 +2518,113 @@ loop:
 	VBLENDMPS.BCST 76(AX), Z19, K3, Z19
 	KMOVW          2(DI)(CX*1), K3
 	VBLENDMPS.BCST 76(AX), Z20, K3, Z20
-	VBLENDMPS      Z11, Z9, K1, Z21
-	VBLENDMPS      Z12, Z10, K2, Z22
-	VBLENDMPS      Z5, Z17, K1, Z23
-	VBLENDMPS      Z6, Z18, K2, Z24
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z21, Z21, Z21
-	VMULPS      Z22, Z22, Z22
-	VMULPS      Z21, Z19, Z19
-	VMULPS      Z22, Z20, Z20
-	VADDPS      Z23, Z23, Z21
-	VADDPS      Z24, Z24, Z22
-	VFMADD231PS Z23, Z23, Z21
-	VFMADD231PS Z24, Z24, Z22
+	VADDPS      Z5, Z5, Z21
+	VADDPS      Z6, Z6, Z22
+	VFMADD231PS Z5, Z5, Z21
+	VFMADD231PS Z6, Z6, Z22
+	VMULPS      Z17, Z19, Z19
+	VMULPS      Z18, Z20, Z20
 	VFMADD132PS Z21, Z19, Z19
 	VFMADD132PS Z22, Z20, Z20
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z11, Z9, K1, Z5
+	VBLENDMPS Z12, Z10, K2, Z6
+	VBLENDMPS Z9, Z11, K1, Z9
+	VBLENDMPS Z10, Z12, K2, Z10
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z21
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z21
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z22
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z21
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z22
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z21
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z22
-	VFMADD213PS      Z13, Z15, Z21
-	VFMADD213PS      Z14, Z16, Z22
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z12
+	VFMADD213PS      Z13, Z15, Z11
+	VFMADD213PS      Z14, Z16, Z12
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS  log_f32<>+0(SB), Z7, Z7
 	VPERMPS  log_f32<>+0(SB), Z8, Z8
-	VADDPS   Z21, Z7, Z7
-	VADDPS   Z22, Z8, Z8
+	VADDPS   Z7, Z11, Z11
+	VADDPS   Z8, Z12, Z12
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
-	VADDPS   Z1, Z7, Z7
-	VADDPS   Z2, Z8, Z8
-	VMOVAPS  Z19, Z1
-	VMOVAPS  Z20, Z2
-	KMOVW    (R8)(CX*1), K3
-	VMULPS.Z Z7, Z1, K3, Z1
-	KMOVW    2(R8)(CX*1), K3
-	VMULPS.Z Z8, Z2, K3, Z2
+	VADDPS   Z1, Z11, Z11
+	VADDPS   Z2, Z12, Z12
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z11, Z19, K1, Z1
+	KMOVW    2(R8)(CX*1), K1
+	VMULPS.Z Z12, Z20, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z13
-	VADDPD        (R9)(R14*8), Z13, Z13
-	VMOVUPD       Z13, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y13
-	VCVTPS2PD     Y13, Z13
-	VADDPD        64(R9)(R14*8), Z13, Z13
-	VMOVUPD       Z13, 64(R9)(R14*8)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        (R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R14*8)
 	LEAQ          16(R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y2, Z13
-	VADDPD        (R9)(R14*8), Z13, Z13
-	VMOVUPD       Z13, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z2, Y13
-	VCVTPS2PD     Y13, Z13
-	VADDPD        64(R9)(R14*8), Z13, Z13
-	VMOVUPD       Z13, 64(R9)(R14*8)
+	VCVTPS2PD     Y2, Z7
+	VADDPD        (R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R14*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z9, Z13
-	VMOVAPS     Z10, Z14
-	VFMADD132PS Z17, Z13, Z13
-	VFMADD132PS Z18, Z14, Z14
-	VMOVAPS     Z11, Z11
-	VMOVAPS     Z12, Z12
-	VFMADD132PS Z5, Z11, Z11
-	VFMADD132PS Z6, Z12, Z12
-	VBLENDMPS   Z11, Z13, K1, Z15
-	VBLENDMPS   Z12, Z14, K2, Z16
-	VBLENDMPS   Z13, Z11, K1, Z11
-	VBLENDMPS   Z14, Z12, K2, Z12
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R13*4)
+	VMOVUPS Z2, 64(SI)(R13*4)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z13
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z14
-	VMINPS       Z7, Z13, Z13
-	VMINPS       Z8, Z14, Z14
-	VMULPS.BCST  80(AX), Z13, Z13
-	VMULPS.BCST  80(AX), Z14, Z14
-	VMOVAPS      Z11, Z7
-	VMOVAPS      Z12, Z8
-	VFMADD213PS  Z15, Z13, Z7
-	VFMADD213PS  Z16, Z14, Z8
-	KMOVW        (R8)(CX*1), K3
-	VMULPS.Z     Z19, Z7, K3, Z7
-	KMOVW        2(R8)(CX*1), K3
-	VMULPS.Z     Z20, Z8, K3, Z8
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS.BCST 80(AX), Z15, Z11
-	VFMSUB132PS.BCST 80(AX), Z16, Z12
-	VMULPS.BCST      84(AX), Z15, Z15
-	VMULPS.BCST      84(AX), Z16, Z16
-	VFMADD231PS      Z11, Z13, Z15
-	VFMADD231PS      Z12, Z14, Z16
-	VMOVAPS          Z9, Z9
-	VMOVAPS          Z10, Z10
-	VMULPS.BCST      huge_f32<>+0(SB), Z9, Z9
-	VMULPS.BCST      huge_f32<>+0(SB), Z10, Z10
-	VBLENDMPS        Z9, Z3, K1, Z3
-	VBLENDMPS        Z10, Z4, K2, Z4
-	VBLENDMPS        Z17, Z5, K1, Z5
-	VBLENDMPS        Z18, Z6, K2, Z6
-	VFMADD132PS      Z5, Z3, Z3
-	VFMADD132PS      Z6, Z4, Z4
-	VMULPS           Z15, Z3, Z3
-	VMULPS           Z16, Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	KMOVW            (R8)(CX*1), K1
-	VMULPS.Z         Z19, Z3, K1, Z3
-	KMOVW            2(R8)(CX*1), K1
-	VMULPS.Z         Z20, Z4, K1, Z4
-	KMOVW            (DI)(CX*1), K1
-	VXORPS.BCST      sign_f32<>+0(SB), Z7, K1, Z7
-	KMOVW            2(DI)(CX*1), K1
-	VXORPS.BCST      sign_f32<>+0(SB), Z8, K1, Z8
-	TESTQ            R11, R11
-	JEQ              skip2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z11, Z1, Z1
+	VMINPS       Z12, Z2, Z2
+	VMULPS.BCST  80(AX), Z1, Z1
+	VMULPS.BCST  80(AX), Z2, Z2
+	VMOVAPS      Z9, Z7
+	VMOVAPS      Z10, Z8
+	VFMADD213PS  Z5, Z1, Z7
+	VFMADD213PS  Z6, Z2, Z8
+	KMOVW        (R8)(CX*1), K1
+	VMULPS.Z     Z19, Z7, K1, Z7
+	KMOVW        2(R8)(CX*1), K1
+	VMULPS.Z     Z20, Z8, K1, Z8
+	KMOVW        (DI)(CX*1), K1
+	VXORPS.BCST  sign_f32<>+0(SB), Z7, K1, Z7
+	KMOVW        2(DI)(CX*1), K1
+	VXORPS.BCST  sign_f32<>+0(SB), Z8, K1, Z8
+	TESTQ        R11, R11
+	JEQ          skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z5
-	VMULPS       Z5, Z7, Z7
+	VMOVUPS      (R11)(R13*4), Z11
+	VMULPS       Z11, Z7, Z7
 	VCMPPS       $0x03, Z7, Z7, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z7
 	KMOVW        (R8)(CX*1), K1
 	VMOVAPS.Z    Z7, K1, Z7
-	VMOVUPS      64(R11)(R13*4), Z5
-	VMULPS       Z5, Z8, Z8
+	VMOVUPS      64(R11)(R13*4), Z11
+	VMULPS       Z11, Z8, Z8
 	VCMPPS       $0x03, Z8, Z8, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
 	KMOVW        2(R8)(CX*1), K1
 	VMOVAPS.Z    Z8, K1, Z8
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPS Z1, (SI)(R13*4)
-	VMOVUPS Z2, 64(SI)(R13*4)
 
 skip3:
 	TESTQ   R10, R10
@@ -2574,10 +2633,29 @@ skip3:
 	VMOVUPS Z8, 64(R10)(R13*4)
 
 skip4:
-	TESTQ   R12, R12
-	JEQ     skip5
-	VMOVUPS Z3, (R12)(R13*4)
-	VMOVUPS Z4, 64(R12)(R13*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPS          Z5, Z5
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z9, Z7
+	VMOVAPS          Z10, Z8
+	VFMSUB132PS.BCST 80(AX), Z5, Z7
+	VFMSUB132PS.BCST 80(AX), Z6, Z8
+	VMULPS.BCST      84(AX), Z5, Z5
+	VMULPS.BCST      84(AX), Z6, Z6
+	VFMADD231PS      Z7, Z1, Z5
+	VFMADD231PS      Z8, Z2, Z6
+	VMULPS           Z3, Z5, Z5
+	VMULPS           Z4, Z6, Z6
+	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
+	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	KMOVW            (R8)(CX*1), K1
+	VMULPS.Z         Z19, Z5, K1, Z5
+	KMOVW            2(R8)(CX*1), K1
+	VMULPS.Z         Z20, Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPS          Z5, (R12)(R13*4)
+	VMOVUPS          Z6, 64(R12)(R13*4)
 
 skip5:
 	ADDQ $0x20, R13
@@ -2644,111 +2722,103 @@ rest_loop:
 	VFMADD231PS      Z3, Z6, Z7
 	VMULPS           Z7, Z7, Z8
 
+	// S²
+	VBLENDMPS Z6, Z5, K2, Z9
+	VMULPS    Z9, Z9, Z9
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z7, Z9
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z7, Z9
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z7, Z9
-	VFMADD213PS      Z7, Z8, Z9
-	VFNMADD132PS     Z9, Z3, Z3
-	VSUBPS           Z9, Z3, Z3
-	VSUBPS           Z9, Z0, Z9
+	VBROADCASTSS     frac_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z7, Z10
+	VFMADD213PS      Z7, Z8, Z10
+	VFNMADD132PS     Z10, Z3, Z3
+	VSUBPS           Z10, Z3, Z3
+	VSUBPS           Z10, Z0, Z10
+
+	// q·2^TinyShift
+	VBLENDMPS   Z10, Z3, K2, Z11
+	VMOVAPS     Z5, Z12
+	VMULPS.BCST huge_f32<>+0(SB), Z12, Z12
+	VBLENDMPS   Z12, Z2, K2, Z2
+	VFMADD132PS Z11, Z2, Z2
+	VFMADD132PS Z10, Z5, Z5
+	VFMADD132PS Z3, Z6, Z6
+	VBLENDMPS   Z3, Z10, K2, Z3
 
 	// w
 	VBROADCASTSS   72(AX), Z10
 	KMOVW          (DI)(CX*1), K3
 	VBLENDMPS.BCST 76(AX), Z10, K3, Z10
-	VBLENDMPS      Z6, Z5, K2, Z11
-	VBLENDMPS      Z3, Z9, K2, Z12
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Z11, Z11, Z11
-	VMULPS      Z11, Z10, Z10
-	VADDPS      Z12, Z12, Z11
-	VFMADD231PS Z12, Z12, Z11
+	VADDPS      Z3, Z3, Z11
+	VFMADD231PS Z3, Z3, Z11
+	VMULPS      Z9, Z10, Z10
 	VFMADD132PS Z11, Z10, Z10
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z6, Z5, K2, Z3
+	VBLENDMPS Z5, Z6, K2, Z5
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z11
-	VFMADD213PS      Z7, Z8, Z11
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z6
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z6
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z6
+	VFMADD213PS      Z7, Z8, Z6
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS  log_f32<>+0(SB), Z4, Z4
-	VADDPS   Z11, Z4, Z4
+	VADDPS   Z4, Z6, Z6
 	VMAXPS   Z1, Z0, Z1
-	VADDPS   Z1, Z4, Z4
-	VMOVAPS  Z10, Z1
-	KMOVW    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPS.Z Z4, Z1, K3, Z1
+	VADDPS   Z1, Z6, Z6
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z6, Z10, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
 	LEAQ          (R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z7
-	VADDPD        (R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R14*8)
+	VCVTPS2PD     Y1, Z4
+	VADDPD        (R9)(R14*8), Z4, Z4
+	VMOVUPD       Z4, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        64(R9)(R14*8), Z4, Z4
+	VMOVUPD       Z4, 64(R9)(R14*8)
 
 skip6:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z5, Z7
-	VFMADD132PS Z9, Z7, Z7
-	VMOVAPS     Z6, Z6
-	VFMADD132PS Z3, Z6, Z6
-	VBLENDMPS   Z6, Z7, K2, Z8
-	VBLENDMPS   Z7, Z6, K2, Z6
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPS Z1, K1, (SI)(R13*4)
 
+skip7:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z7
-	VMINPS       Z4, Z7, Z7
-	VMULPS.BCST  80(AX), Z7, Z7
-	VMOVAPS      Z6, Z4
-	VFMADD213PS  Z8, Z7, Z4
-	KMOVW        (R8)(CX*1), K3
-	KANDW        K3, K1, K3
-	VMULPS.Z     Z10, Z4, K3, Z4
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS.BCST 80(AX), Z8, Z6
-	VMULPS.BCST      84(AX), Z8, Z8
-	VFMADD231PS      Z6, Z7, Z8
-	VMOVAPS          Z5, Z5
-	VMULPS.BCST      huge_f32<>+0(SB), Z5, Z5
-	VBLENDMPS        Z5, Z2, K2, Z2
-	VBLENDMPS        Z9, Z3, K2, Z3
-	VFMADD132PS      Z3, Z2, Z2
-	VMULPS           Z8, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	KMOVW            (R8)(CX*1), K2
-	KANDW            K2, K1, K2
-	VMULPS.Z         Z10, Z2, K2, Z2
-	KMOVW            (DI)(CX*1), K2
-	VXORPS.BCST      sign_f32<>+0(SB), Z4, K2, Z4
-	TESTQ            R11, R11
-	JEQ              skip7
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z6, Z1, Z1
+	VMULPS.BCST  80(AX), Z1, Z1
+	VMOVAPS      Z5, Z4
+	VFMADD213PS  Z3, Z1, Z4
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMULPS.Z     Z10, Z4, K2, Z4
+	KMOVW        (DI)(CX*1), K2
+	VXORPS.BCST  sign_f32<>+0(SB), Z4, K2, Z4
+	TESTQ        R11, R11
+	JEQ          skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z3
-	VMULPS       Z3, Z4, Z4
+	VMOVUPS.Z    (R11)(R13*4), K1, Z6
+	VMULPS       Z6, Z4, Z4
 	VCMPPS       $0x03, Z4, Z4, K2
 	VBROADCASTSS nan_f32<>+0(SB), K2, Z4
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPS.Z    Z4, K2, Z4
-
-skip7:
-	TESTQ   SI, SI
-	JEQ     skip8
-	VMOVUPS Z1, K1, (SI)(R13*4)
 
 skip8:
 	TESTQ   R10, R10
@@ -2756,9 +2826,20 @@ skip8:
 	VMOVUPS Z4, K1, (R10)(R13*4)
 
 skip9:
-	TESTQ   R12, R12
-	JEQ     skip10
-	VMOVUPS Z2, K1, (R12)(R13*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPS          Z3, Z3
+	VMOVAPS          Z5, Z4
+	VFMSUB132PS.BCST 80(AX), Z3, Z4
+	VMULPS.BCST      84(AX), Z3, Z3
+	VFMADD231PS      Z4, Z1, Z3
+	VMULPS           Z2, Z3, Z3
+	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
+	KMOVW            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPS.Z         Z10, Z3, K2, Z3
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPS          Z3, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -2880,6 +2961,7 @@ loop:
 	VMULPS           Z17, Z17, Z19
 	VMULPS           Z18, Z18, Z20
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z21
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z22
@@ -2898,61 +2980,83 @@ loop:
 	VSUBPS           Z21, Z0, Z21
 	VSUBPS           Z22, Z0, Z22
 
-	// w
-	VBROADCASTSS   72(AX), Z23
-	VBROADCASTSS   72(AX), Z24
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z23, K3, Z23
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z24, K3, Z24
+	// q·2^TinyShift
+	VBLENDMPS   Z21, Z5, K1, Z23
+	VBLENDMPS   Z22, Z6, K2, Z24
+	VMOVAPS     Z13, Z25
+	VMOVAPS     Z14, Z26
+	VMULPS.BCST huge_f32<>+0(SB), Z25, Z25
+	VMULPS.BCST huge_f32<>+0(SB), Z26, Z26
+	VBLENDMPS   Z25, Z3, K1, Z3
+	VBLENDMPS   Z26, Z4, K2, Z4
+	VFMADD132PS Z23, Z3, Z3
+	VFMADD132PS Z24, Z4, Z4
+	VFMADD132PS Z21, Z13, Z13
+	VFMADD132PS Z22, Z14, Z14
+	VFMADD132PS Z5, Z15, Z15
+	VFMADD132PS Z6, Z16, Z16
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z15, Z13, K1, Z5
+	VBLENDMPS Z16, Z14, K2, Z6
+	VBLENDMPS Z13, Z15, K1, Z13
+	VBLENDMPS Z14, Z16, K2, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z25
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z26
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z26
-	VFMADD213PS      Z17, Z19, Z25
-	VFMADD213PS      Z18, Z20, Z26
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z16
+	VFMADD213PS      Z17, Z19, Z15
+	VFMADD213PS      Z18, Z20, Z16
+
+	// w
+	VBROADCASTSS   72(AX), Z17
+	VBROADCASTSS   72(AX), Z18
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z17, K3, Z17
+	KMOVW          2(DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z18, K3, Z18
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z19
+	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z20
+	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z21
+	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z22
 	VMOVAPS.Z        Z7, K1, Z7
 	VMOVAPS.Z        Z8, K2, Z8
-	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z17
-	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z18
-	VSUBPS           Z17, Z7, Z7
-	VSUBPS           Z18, Z8, Z8
+	VSUBPS           Z19, Z7, Z7
+	VSUBPS           Z20, Z8, Z8
 	VMOVAPS.Z        Z9, K1, Z9
 	VMOVAPS.Z        Z10, K2, Z10
-	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z17
-	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z25, Z17
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z26, Z18
-	VSUBPS           Z17, Z9, Z9
-	VSUBPS           Z18, Z10, Z10
-	VADDPS           Z9, Z7, Z17
-	VADDPS           Z10, Z8, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z21
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z22
+	VSUBPS           Z21, Z9, Z9
+	VSUBPS           Z22, Z10, Z10
+	VADDPS           Z9, Z7, Z21
+	VADDPS           Z10, Z8, Z22
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z19
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z20
-	VFMADD231PS.BCST 88(AX), Z17, Z19
-	VFMADD231PS.BCST 88(AX), Z18, Z20
+	VFMADD231PS.BCST 88(AX), Z21, Z19
+	VFMADD231PS.BCST 88(AX), Z22, Z20
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z27
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z28
-	VFMSUB231PS.BCST 88(AX), Z7, Z27
-	VFMSUB231PS.BCST 88(AX), Z8, Z28
-	VFMADD231PS.BCST 88(AX), Z9, Z27
-	VFMADD231PS.BCST 88(AX), Z10, Z28
-	VFMADD231PS.BCST 92(AX), Z17, Z27
-	VFMADD231PS.BCST 92(AX), Z18, Z28
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z27, Z27
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z28, Z28
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z23
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z24
+	VFMSUB231PS.BCST 88(AX), Z7, Z23
+	VFMSUB231PS.BCST 88(AX), Z8, Z24
+	VFMADD231PS.BCST 88(AX), Z9, Z23
+	VFMADD231PS.BCST 88(AX), Z10, Z24
+	VFMADD231PS.BCST 92(AX), Z21, Z23
+	VFMADD231PS.BCST 92(AX), Z22, Z24
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z23, Z23
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPS          exp_f32<>+0(SB), Z19, Z7
@@ -2963,147 +3067,107 @@ loop:
 	VPSLLD           $0x14, Z20, Z20
 	VPADDD           Z19, Z7, Z7
 	VPADDD           Z20, Z8, Z8
-	VADDPS           Z27, Z9, Z9
-	VADDPS           Z28, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z17
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z18
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z18
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z18
-	VMULPS           Z9, Z17, Z17
-	VMULPS           Z10, Z18, Z18
-	VMULPS           Z7, Z23, Z23
-	VMULPS           Z8, Z24, Z24
-	VFMADD132PS      Z17, Z23, Z23
-	VFMADD132PS      Z18, Z24, Z24
+	VADDPS           Z23, Z9, Z9
+	VADDPS           Z24, Z10, Z10
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z19
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z20
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z19
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z20
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z19
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z20
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z19
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z20
+	VMULPS           Z9, Z19, Z19
+	VMULPS           Z10, Z20, Z20
+	VMULPS           Z7, Z17, Z17
+	VMULPS           Z8, Z18, Z18
+	VFMADD132PS      Z19, Z17, Z17
+	VFMADD132PS      Z20, Z18, Z18
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS     log_f32<>+0(SB), Z11, Z7
 	VPERMPS     log_f32<>+0(SB), Z12, Z8
-	VADDPS      Z25, Z7, Z7
-	VADDPS      Z26, Z8, Z8
+	VADDPS      Z7, Z15, Z15
+	VADDPS      Z8, Z16, Z16
 	VMAXPS      Z1, Z0, Z1
 	VMAXPS      Z2, Z0, Z2
-	VADDPS      Z1, Z7, Z7
-	VADDPS      Z2, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z23, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z24, Z2
-	KMOVW       (R8)(CX*1), K3
-	VMULPS.Z    Z7, Z1, K3, Z1
-	KMOVW       2(R8)(CX*1), K3
-	VMULPS.Z    Z8, Z2, K3, Z2
+	VADDPS      Z1, Z15, Z15
+	VADDPS      Z2, Z16, Z16
+	VMOVAPS     Z17, Z1
+	VMOVAPS     Z18, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z15, Z1, K1, Z1
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z16, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ          (R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z9
-	VADDPD        (R9)(R14*8), Z9, Z9
-	VMOVUPD       Z9, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y9
-	VCVTPS2PD     Y9, Z9
-	VADDPD        64(R9)(R14*8), Z9, Z9
-	VMOVUPD       Z9, 64(R9)(R14*8)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        (R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R14*8)
 	LEAQ          16(R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y2, Z9
-	VADDPD        (R9)(R14*8), Z9, Z9
-	VMOVUPD       Z9, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z2, Y9
-	VCVTPS2PD     Y9, Z9
-	VADDPD        64(R9)(R14*8), Z9, Z9
-	VMOVUPD       Z9, 64(R9)(R14*8)
+	VCVTPS2PD     Y2, Z7
+	VADDPD        (R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        64(R9)(R14*8), Z7, Z7
+	VMOVUPD       Z7, 64(R9)(R14*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z13, Z9
-	VMOVAPS     Z14, Z10
-	VFMADD132PS Z21, Z9, Z9
-	VFMADD132PS Z22, Z10, Z10
-	VMOVAPS     Z15, Z11
-	VMOVAPS     Z16, Z12
-	VFMADD132PS Z5, Z11, Z11
-	VFMADD132PS Z6, Z12, Z12
-	VBLENDMPS   Z11, Z9, K1, Z15
-	VBLENDMPS   Z12, Z10, K2, Z16
-	VBLENDMPS   Z9, Z11, K1, Z9
-	VBLENDMPS   Z10, Z12, K2, Z10
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R13*4)
+	VMOVUPS Z2, 64(SI)(R13*4)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z11
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z12
-	VMINPS        Z7, Z11, Z11
-	VMINPS        Z8, Z12, Z12
-	VMULPS.BCST   80(AX), Z11, Z11
-	VMULPS.BCST   80(AX), Z12, Z12
-	VMOVAPS       Z9, Z7
-	VMOVAPS       Z10, Z8
-	VFMADD213PS   Z15, Z11, Z7
-	VFMADD213PS   Z16, Z12, Z8
-	VMULPS        Z23, Z7, Z7
-	VMULPS        Z24, Z8, Z8
-	KMOVW         (R8)(CX*1), K3
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z7, K3, Z7
-	KMOVW         2(R8)(CX*1), K3
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z8, K3, Z8
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS.BCST 80(AX), Z15, Z9
-	VFMSUB132PS.BCST 80(AX), Z16, Z10
-	VMULPS.BCST      84(AX), Z15, Z15
-	VMULPS.BCST      84(AX), Z16, Z16
-	VFMADD231PS      Z9, Z11, Z15
-	VFMADD231PS      Z10, Z12, Z16
-	VMOVAPS          Z13, Z9
-	VMOVAPS          Z14, Z10
-	VMULPS.BCST      huge_f32<>+0(SB), Z9, Z9
-	VMULPS.BCST      huge_f32<>+0(SB), Z10, Z10
-	VBLENDMPS        Z9, Z3, K1, Z3
-	VBLENDMPS        Z10, Z4, K2, Z4
-	VBLENDMPS        Z21, Z5, K1, Z5
-	VBLENDMPS        Z22, Z6, K2, Z6
-	VFMADD132PS      Z5, Z3, Z3
-	VFMADD132PS      Z6, Z4, Z4
-	VMULPS           Z15, Z3, Z3
-	VMULPS           Z16, Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	VMULPS           Z23, Z3, Z3
-	VMULPS           Z24, Z4, Z4
-	KMOVW            (R8)(CX*1), K1
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z3, K1, Z3
-	KMOVW            2(R8)(CX*1), K1
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z4, K1, Z4
-	KMOVW            (DI)(CX*1), K1
-	VXORPS.BCST      sign_f32<>+0(SB), Z7, K1, Z7
-	KMOVW            2(DI)(CX*1), K1
-	VXORPS.BCST      sign_f32<>+0(SB), Z8, K1, Z8
-	TESTQ            R11, R11
-	JEQ              skip2
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z2
+	VMINPS        Z15, Z1, Z1
+	VMINPS        Z16, Z2, Z2
+	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   80(AX), Z2, Z2
+	VMOVAPS       Z13, Z7
+	VMOVAPS       Z14, Z8
+	VFMADD213PS   Z5, Z1, Z7
+	VFMADD213PS   Z6, Z2, Z8
+	VMULPS        Z17, Z7, Z7
+	VMULPS        Z18, Z8, Z8
+	KMOVW         (R8)(CX*1), K1
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z7, K1, Z7
+	KMOVW         2(R8)(CX*1), K1
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z8, K1, Z8
+	KMOVW         (DI)(CX*1), K1
+	VXORPS.BCST   sign_f32<>+0(SB), Z7, K1, Z7
+	KMOVW         2(DI)(CX*1), K1
+	VXORPS.BCST   sign_f32<>+0(SB), Z8, K1, Z8
+	TESTQ         R11, R11
+	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z5
-	VMULPS       Z5, Z7, Z7
+	VMOVUPS      (R11)(R13*4), Z9
+	VMULPS       Z9, Z7, Z7
 	VCMPPS       $0x03, Z7, Z7, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z7
 	KMOVW        (R8)(CX*1), K1
 	VMOVAPS.Z    Z7, K1, Z7
-	VMOVUPS      64(R11)(R13*4), Z5
-	VMULPS       Z5, Z8, Z8
+	VMOVUPS      64(R11)(R13*4), Z9
+	VMULPS       Z9, Z8, Z8
 	VCMPPS       $0x03, Z8, Z8, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
 	KMOVW        2(R8)(CX*1), K1
 	VMOVAPS.Z    Z8, K1, Z8
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPS Z1, (SI)(R13*4)
-	VMOVUPS Z2, 64(SI)(R13*4)
 
 skip3:
 	TESTQ   R10, R10
@@ -3112,10 +3176,31 @@ skip3:
 	VMOVUPS Z8, 64(R10)(R13*4)
 
 skip4:
-	TESTQ   R12, R12
-	JEQ     skip5
-	VMOVUPS Z3, (R12)(R13*4)
-	VMOVUPS Z4, 64(R12)(R13*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPS          Z5, Z5
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z13, Z7
+	VMOVAPS          Z14, Z8
+	VFMSUB132PS.BCST 80(AX), Z5, Z7
+	VFMSUB132PS.BCST 80(AX), Z6, Z8
+	VMULPS.BCST      84(AX), Z5, Z5
+	VMULPS.BCST      84(AX), Z6, Z6
+	VFMADD231PS      Z7, Z1, Z5
+	VFMADD231PS      Z8, Z2, Z6
+	VMULPS           Z3, Z5, Z5
+	VMULPS           Z4, Z6, Z6
+	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
+	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	VMULPS           Z17, Z5, Z5
+	VMULPS           Z18, Z6, Z6
+	KMOVW            (R8)(CX*1), K1
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K1, Z5
+	KMOVW            2(R8)(CX*1), K1
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPS          Z5, (R12)(R13*4)
+	VMOVUPS          Z6, 64(R12)(R13*4)
 
 skip5:
 	ADDQ $0x20, R13
@@ -3183,6 +3268,7 @@ rest_loop:
 	VFMADD231PS      Z3, Z8, Z9
 	VMULPS           Z9, Z9, Z10
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VBROADCASTSS     frac_3_f32<>+0(SB), Z11
 	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z9, Z11
@@ -3193,128 +3279,118 @@ rest_loop:
 	VSUBPS           Z11, Z3, Z3
 	VSUBPS           Z11, Z0, Z11
 
-	// w
-	VBROADCASTSS   72(AX), Z12
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z12, K3, Z12
+	// q·2^TinyShift
+	VBLENDMPS   Z11, Z3, K2, Z12
+	VMOVAPS     Z7, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VBLENDMPS   Z13, Z2, K2, Z2
+	VFMADD132PS Z12, Z2, Z2
+	VFMADD132PS Z11, Z7, Z7
+	VFMADD132PS Z3, Z8, Z8
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z8, Z7, K2, Z3
+	VBLENDMPS Z7, Z8, K2, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z13
-	VFMADD213PS      Z9, Z10, Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z8
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z8
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z8
+	VFMADD213PS      Z9, Z10, Z8
+
+	// w
+	VBROADCASTSS   72(AX), Z9
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
 
 	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z10
+	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z11
 	VMOVAPS.Z        Z4, K2, Z4
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z9
-	VSUBPS           Z9, Z4, Z4
+	VSUBPS           Z10, Z4, Z4
 	VMOVAPS.Z        Z5, K2, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z9
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z9
-	VSUBPS           Z9, Z5, Z5
-	VADDPS           Z5, Z4, Z9
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z11
+	VSUBPS           Z11, Z5, Z5
+	VADDPS           Z5, Z4, Z11
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z10
-	VFMADD231PS.BCST 88(AX), Z9, Z10
+	VFMADD231PS.BCST 88(AX), Z11, Z10
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z10, Z10
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z10, Z14
-	VFMSUB231PS.BCST 88(AX), Z4, Z14
-	VFMADD231PS.BCST 88(AX), Z5, Z14
-	VFMADD231PS.BCST 92(AX), Z9, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z10, Z12
+	VFMSUB231PS.BCST 88(AX), Z4, Z12
+	VFMADD231PS.BCST 88(AX), Z5, Z12
+	VFMADD231PS.BCST 92(AX), Z11, Z12
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPS          exp_f32<>+0(SB), Z10, Z4
 	VPERMPS          exp_rest_f32<>+0(SB), Z10, Z5
 	VPSLLD           $0x14, Z10, Z10
 	VPADDD           Z10, Z4, Z4
-	VADDPS           Z14, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z9
-	VMULPS           Z5, Z9, Z9
-	VMULPS           Z4, Z12, Z12
-	VFMADD132PS      Z9, Z12, Z12
+	VADDPS           Z12, Z5, Z5
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z10
+	VMULPS           Z5, Z10, Z10
+	VMULPS           Z4, Z9, Z9
+	VFMADD132PS      Z10, Z9, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPS     log_f32<>+0(SB), Z6, Z4
-	VADDPS      Z13, Z4, Z4
+	VADDPS      Z4, Z8, Z8
 	VMAXPS      Z1, Z0, Z1
-	VADDPS      Z1, Z4, Z4
-	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z1
-	KMOVW       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPS.Z    Z4, Z1, K3, Z1
+	VADDPS      Z1, Z8, Z8
+	VMOVAPS     Z9, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z8, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
 	LEAQ          (R13), R14
 	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z5
-	VADDPD        (R9)(R14*8), Z5, Z5
-	VMOVUPD       Z5, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y5
-	VCVTPS2PD     Y5, Z5
-	VADDPD        64(R9)(R14*8), Z5, Z5
-	VMOVUPD       Z5, 64(R9)(R14*8)
+	VCVTPS2PD     Y1, Z4
+	VADDPD        (R9)(R14*8), Z4, Z4
+	VMOVUPD       Z4, (R9)(R14*8)
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        64(R9)(R14*8), Z4, Z4
+	VMOVUPD       Z4, 64(R9)(R14*8)
 
 skip6:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Z7, Z5
-	VFMADD132PS Z11, Z5, Z5
-	VMOVAPS     Z8, Z6
-	VFMADD132PS Z3, Z6, Z6
-	VBLENDMPS   Z6, Z5, K2, Z8
-	VBLENDMPS   Z5, Z6, K2, Z5
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPS Z1, K1, (SI)(R13*4)
 
+skip7:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z6
-	VMINPS        Z4, Z6, Z6
-	VMULPS.BCST   80(AX), Z6, Z6
-	VMOVAPS       Z5, Z4
-	VFMADD213PS   Z8, Z6, Z4
-	VMULPS        Z12, Z4, Z4
-	KMOVW         (R8)(CX*1), K3
-	KANDW         K3, K1, K3
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z4, K3, Z4
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS.BCST 80(AX), Z8, Z5
-	VMULPS.BCST      84(AX), Z8, Z8
-	VFMADD231PS      Z5, Z6, Z8
-	VMOVAPS          Z7, Z5
-	VMULPS.BCST      huge_f32<>+0(SB), Z5, Z5
-	VBLENDMPS        Z5, Z2, K2, Z2
-	VBLENDMPS        Z11, Z3, K2, Z3
-	VFMADD132PS      Z3, Z2, Z2
-	VMULPS           Z8, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	VMULPS           Z12, Z2, Z2
-	KMOVW            (R8)(CX*1), K2
-	KANDW            K2, K1, K2
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z2, K2, Z2
-	KMOVW            (DI)(CX*1), K2
-	VXORPS.BCST      sign_f32<>+0(SB), Z4, K2, Z4
-	TESTQ            R11, R11
-	JEQ              skip7
+	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
+	VMINPS        Z8, Z1, Z1
+	VMULPS.BCST   80(AX), Z1, Z1
+	VMOVAPS       Z7, Z4
+	VFMADD213PS   Z3, Z1, Z4
+	VMULPS        Z9, Z4, Z4
+	KMOVW         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z4, K2, Z4
+	KMOVW         (DI)(CX*1), K2
+	VXORPS.BCST   sign_f32<>+0(SB), Z4, K2, Z4
+	TESTQ         R11, R11
+	JEQ           skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z3
-	VMULPS       Z3, Z4, Z4
+	VMOVUPS.Z    (R11)(R13*4), K1, Z5
+	VMULPS       Z5, Z4, Z4
 	VCMPPS       $0x03, Z4, Z4, K2
 	VBROADCASTSS nan_f32<>+0(SB), K2, Z4
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPS.Z    Z4, K2, Z4
-
-skip7:
-	TESTQ   SI, SI
-	JEQ     skip8
-	VMOVUPS Z1, K1, (SI)(R13*4)
 
 skip8:
 	TESTQ   R10, R10
@@ -3322,9 +3398,21 @@ skip8:
 	VMOVUPS Z4, K1, (R10)(R13*4)
 
 skip9:
-	TESTQ   R12, R12
-	JEQ     skip10
-	VMOVUPS Z2, K1, (R12)(R13*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPS          Z3, Z3
+	VMOVAPS          Z7, Z4
+	VFMSUB132PS.BCST 80(AX), Z3, Z4
+	VMULPS.BCST      84(AX), Z3, Z3
+	VFMADD231PS      Z4, Z1, Z3
+	VMULPS           Z2, Z3, Z3
+	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
+	VMULPS           Z9, Z3, Z3
+	KMOVW            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z3, K2, Z3
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPS          Z3, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -3489,14 +3577,10 @@ loop:
 	VFMADD213PS      Z17, Z21, Z25
 	VFMADD213PS      Z18, Z22, Z26
 	VFMADD213PS      Z19, Z23, Z27
-	VFNMADD132PS     Z24, Z8, Z8
-	VFNMADD132PS     Z25, Z9, Z9
-	VFNMADD132PS     Z26, Z10, Z10
-	VFNMADD132PS     Z27, Z11, Z11
-	VMOVAPS.Z        Z8, K1, Z8
-	VMOVAPS.Z        Z9, K2, Z9
-	VMOVAPS.Z        Z10, K3, Z10
-	VMOVAPS.Z        Z11, K4, Z11
+	VFNMADD132PS.Z   Z24, Z8, K1, Z8
+	VFNMADD132PS.Z   Z25, Z9, K2, Z9
+	VFNMADD132PS.Z   Z26, Z10, K3, Z10
+	VFNMADD132PS.Z   Z27, Z11, K4, Z11
 	VSUBPS           Z24, Z8, Z8
 	VSUBPS           Z25, Z9, Z9
 	VSUBPS           Z26, Z10, Z10
@@ -3511,6 +3595,10 @@ loop:
 	VFMADD132PS      Z11, Z7, Z7
 
 	// NaN of x
+	VMOVAPS Z0, Z0
+	VMOVAPS Z1, Z1
+	VMOVAPS Z2, Z2
+	VMOVAPS Z3, Z3
 	VCMPPS  $0x03, Z0, Z0, K1
 	VADDPS  Z0, Z0, K1, Z4
 	VCMPPS  $0x03, Z1, Z1, K1
@@ -3591,13 +3679,13 @@ rest_loop:
 	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z4, Z6
 	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z4, Z6
 	VFMADD213PS      Z4, Z5, Z6
-	VFNMADD132PS     Z6, Z2, Z2
-	VMOVAPS.Z        Z2, K2, Z2
+	VFNMADD132PS.Z   Z6, Z2, K2, Z2
 	VSUBPS           Z6, Z2, Z2
 	VBLENDMPS        Z1, Z3, K2, Z1
 	VFMADD132PS      Z2, Z1, Z1
 
 	// NaN of x
+	VMOVAPS Z0, Z0
 	VCMPPS  $0x03, Z0, Z0, K2
 	VADDPS  Z0, Z0, K2, Z1
 	TESTQ   AX, AX
@@ -3745,56 +3833,52 @@ loop:
 	VMULPD           Z17, Z17, Z20
 	VMULPD           Z18, Z18, Z21
 
+	// S²
+	VBLENDMPD Z4, Z13, K1, Z4
+	VBLENDMPD Z5, Z14, K2, Z5
+	VBLENDMPD Z6, Z15, K3, Z6
+	VMULPD    Z4, Z4, Z4
+	VMULPD    Z5, Z5, Z5
+	VMULPD    Z6, Z6, Z6
+
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z16, Z22
-	VADDPD.BCST  one_f64<>+0(SB), Z17, Z23
-	VADDPD.BCST  one_f64<>+0(SB), Z18, Z24
-	VDIVPD       Z22, Z16, Z22
-	VDIVPD       Z23, Z17, Z23
-	VDIVPD       Z24, Z18, Z24
-	VFNMADD132PD Z22, Z7, Z7
-	VFNMADD132PD Z23, Z8, Z8
-	VFNMADD132PD Z24, Z9, Z9
-	VSUBPD       Z22, Z7, Z7
-	VSUBPD       Z23, Z8, Z8
-	VSUBPD       Z24, Z9, Z9
-	VSUBPD       Z22, Z0, Z22
-	VSUBPD       Z23, Z0, Z23
-	VSUBPD       Z24, Z0, Z24
+	VADDPD.BCST    one_f64<>+0(SB), Z16, Z13
+	VADDPD.BCST    one_f64<>+0(SB), Z17, Z14
+	VADDPD.BCST    one_f64<>+0(SB), Z18, Z15
+	VDIVPD         Z13, Z16, Z13
+	VDIVPD         Z14, Z17, Z14
+	VDIVPD         Z15, Z18, Z15
+	VFNMADD132PD.Z Z13, Z7, K1, Z7
+	VFNMADD132PD.Z Z14, Z8, K2, Z8
+	VFNMADD132PD.Z Z15, Z9, K3, Z9
+	VSUBPD         Z13, Z7, Z7
+	VSUBPD         Z14, Z8, Z8
+	VSUBPD         Z15, Z9, Z9
 
 	// w
-	VBROADCASTSD   72(AX), Z25
-	VBROADCASTSD   72(AX), Z26
-	VBROADCASTSD   72(AX), Z27
-	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z25, K4, Z25
-	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z26, K4, Z26
-	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z27, K4, Z27
-	VBLENDMPD      Z4, Z13, K1, Z4
-	VBLENDMPD      Z5, Z14, K2, Z5
-	VBLENDMPD      Z6, Z15, K3, Z6
-	VBLENDMPD      Z7, Z22, K1, Z7
-	VBLENDMPD      Z8, Z23, K2, Z8
-	VBLENDMPD      Z9, Z24, K3, Z9
+	VBROADCASTSD   72(AX), Z13
+	VBROADCASTSD   72(AX), Z14
+	VBROADCASTSD   72(AX), Z15
+	KMOVB          (DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z13, K1, Z13
+	KMOVB          1(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z14, K1, Z14
+	KMOVB          2(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z15, K1, Z15
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z4, Z4, Z4
-	VMULPD      Z5, Z5, Z5
-	VMULPD      Z6, Z6, Z6
-	VMULPD      Z4, Z25, Z25
-	VMULPD      Z5, Z26, Z26
-	VMULPD      Z6, Z27, Z27
-	VADDPD      Z7, Z7, Z4
-	VADDPD      Z8, Z8, Z5
-	VADDPD      Z9, Z9, Z6
-	VFMADD231PD Z7, Z7, Z4
-	VFMADD231PD Z8, Z8, Z5
-	VFMADD231PD Z9, Z9, Z6
-	VFMADD132PD Z4, Z25, Z25
-	VFMADD132PD Z5, Z26, Z26
-	VFMADD132PD Z6, Z27, Z27
+	VADDPD      Z7, Z7, Z22
+	VADDPD      Z8, Z8, Z23
+	VADDPD      Z9, Z9, Z24
+	VFMADD231PD Z7, Z7, Z22
+	VFMADD231PD Z8, Z8, Z23
+	VFMADD231PD Z9, Z9, Z24
+	VMULPD      Z4, Z13, Z13
+	VMULPD      Z5, Z14, Z14
+	VMULPD      Z6, Z15, Z15
+	VFMADD132PD Z22, Z13, Z13
+	VFMADD132PD Z23, Z14, Z14
+	VFMADD132PD Z24, Z15, Z15
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
@@ -3838,71 +3922,68 @@ loop:
 	VPERMPD  log_f64<>+0(SB), Z10, Z7
 	VPERMPD  log_f64<>+0(SB), Z11, Z8
 	VPERMPD  log_f64<>+0(SB), Z12, Z9
-	VADDPD   Z4, Z7, Z7
-	VADDPD   Z5, Z8, Z8
-	VADDPD   Z6, Z9, Z9
+	VADDPD   Z7, Z4, Z4
+	VADDPD   Z8, Z5, Z5
+	VADDPD   Z9, Z6, Z6
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
 	VMAXPD   Z3, Z0, Z3
-	VADDPD   Z1, Z7, Z7
-	VADDPD   Z2, Z8, Z8
-	VADDPD   Z3, Z9, Z9
-	VMOVAPD  Z25, Z1
-	VMOVAPD  Z26, Z2
-	VMOVAPD  Z27, Z3
+	VADDPD   Z1, Z4, Z4
+	VADDPD   Z2, Z5, Z5
+	VADDPD   Z3, Z6, Z6
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z7, Z1, K1, Z1
+	VMULPD.Z Z4, Z13, K1, Z13
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z8, Z2, K1, Z2
+	VMULPD.Z Z5, Z14, K1, Z14
 	KMOVB    2(R8)(CX*1), K1
-	VMULPD.Z Z9, Z3, K1, Z3
+	VMULPD.Z Z6, Z15, K1, Z15
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z1, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z1, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z13, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z13, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z2, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z2, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z14, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z14, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    16(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z3, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z3, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z15, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z15, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R10*8)
-	VMOVUPD Z2, 64(SI)(R10*8)
-	VMOVUPD Z3, 128(SI)(R10*8)
+	VMOVUPD Z13, (SI)(R10*8)
+	VMOVUPD Z14, 64(SI)(R10*8)
+	VMOVUPD Z15, 128(SI)(R10*8)
 
 skip2:
 	ADDQ $0x18, R10
@@ -3971,26 +4052,26 @@ rest_loop:
 	VFMADD231PD      Z3, Z2, Z6
 	VMULPD           Z6, Z6, Z7
 
+	// S²
+	VBLENDMPD Z2, Z5, K2, Z2
+	VMULPD    Z2, Z2, Z2
+
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z6, Z8
-	VDIVPD       Z8, Z6, Z8
-	VFNMADD132PD Z8, Z3, Z3
-	VSUBPD       Z8, Z3, Z3
-	VSUBPD       Z8, Z0, Z8
+	VADDPD.BCST    one_f64<>+0(SB), Z6, Z5
+	VDIVPD         Z5, Z6, Z5
+	VFNMADD132PD.Z Z5, Z3, K2, Z3
+	VSUBPD         Z5, Z3, Z3
 
 	// w
-	VBROADCASTSD   72(AX), Z9
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
-	VBLENDMPD      Z2, Z5, K2, Z2
-	VBLENDMPD      Z3, Z8, K2, Z3
+	VBROADCASTSD   72(AX), Z5
+	KMOVB          (DI)(CX*1), K2
+	VBLENDMPD.BCST 80(AX), Z5, K2, Z5
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z2, Z2, Z2
-	VMULPD      Z2, Z9, Z9
-	VADDPD      Z3, Z3, Z2
-	VFMADD231PD Z3, Z3, Z2
-	VFMADD132PD Z2, Z9, Z9
+	VADDPD      Z3, Z3, Z8
+	VFMADD231PD Z3, Z3, Z8
+	VMULPD      Z2, Z5, Z5
+	VFMADD132PD Z8, Z5, Z5
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
@@ -4008,34 +4089,33 @@ rest_loop:
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD  log_f64<>+0(SB), Z4, Z3
-	VADDPD   Z2, Z3, Z3
+	VADDPD   Z3, Z2, Z2
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z3, Z3
-	VMOVAPD  Z9, Z1
+	VADDPD   Z1, Z2, Z2
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z3, Z1, K2, Z1
+	VMULPD.Z Z2, Z5, K2, Z5
 	TESTQ    R9, R9
 	JEQ      skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z2
-	VADDPD  Z1, Z2, Z3
-	VMOVUPD Z3, (R9)(CX*8)
-	VSUBPD  Z2, Z3, Z4
-	VSUBPD  Z4, Z3, Z3
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z5, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
-	VSUBPD  Z4, Z1, Z3
-	VADDPD  Z3, Z2, Z3
-	VADDPD  128(R9)(CX*8), Z3, Z3
-	VMOVUPD Z3, 128(R9)(CX*8)
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z5, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z1, K1, (SI)(R10*8)
+	VMOVUPD Z5, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -4057,12 +4137,6 @@ DATA clamp_f64<>+8(SB)/8, $0x4086200000000000
 DATA clamp_f64<>+16(SB)/8, $0x4086200000000000
 DATA clamp_f64<>+24(SB)/8, $0x4086200000000000
 GLOBL clamp_f64<>(SB), RODATA|NOPTR, $32
-
-DATA index_f64<>+0(SB)/8, $0x401c000000000000
-DATA index_f64<>+8(SB)/8, $0x401c000000000000
-DATA index_f64<>+16(SB)/8, $0x401c000000000000
-DATA index_f64<>+24(SB)/8, $0x401c000000000000
-GLOBL index_f64<>(SB), RODATA|NOPTR, $32
 
 DATA abs_f64<>+0(SB)/8, $0x7fffffffffffffff
 DATA abs_f64<>+8(SB)/8, $0x7fffffffffffffff
@@ -4150,6 +4224,12 @@ DATA exp2m1_0_f64<>+16(SB)/8, $0x3fb62e42fefa39ef
 DATA exp2m1_0_f64<>+24(SB)/8, $0x3fb62e42fefa39ef
 GLOBL exp2m1_0_f64<>(SB), RODATA|NOPTR, $32
 
+DATA index_f64<>+0(SB)/8, $0x401c000000000000
+DATA index_f64<>+8(SB)/8, $0x401c000000000000
+DATA index_f64<>+16(SB)/8, $0x401c000000000000
+DATA index_f64<>+24(SB)/8, $0x401c000000000000
+GLOBL index_f64<>(SB), RODATA|NOPTR, $32
+
 DATA recip_f64<>+0(SB)/8, $0x3ff0000000000000
 DATA recip_f64<>+8(SB)/8, $0x3febfb0000000000
 DATA recip_f64<>+16(SB)/8, $0x3fe8c20000000000
@@ -4159,6 +4239,16 @@ DATA recip_f64<>+40(SB)/8, $0x3fe2b30000000000
 DATA recip_f64<>+48(SB)/8, $0x3fe1020000000000
 DATA recip_f64<>+56(SB)/8, $0x3fe0250000000000
 GLOBL recip_f64<>(SB), RODATA|NOPTR, $64
+
+DATA log_f64<>+0(SB)/8, $0x0000000000000000
+DATA log_f64<>+8(SB)/8, $0x3fc12e6bfa8fead4
+DATA log_f64<>+16(SB)/8, $0x3fd06c0ca020ac28
+DATA log_f64<>+24(SB)/8, $0x3fd69902b6f1ab71
+DATA log_f64<>+32(SB)/8, $0x3fdc00791d99132b
+DATA log_f64<>+40(SB)/8, $0x3fe1312fa1b87090
+DATA log_f64<>+48(SB)/8, $0x3fe439dc67e217be
+DATA log_f64<>+56(SB)/8, $0x3fe5e4980bf4b2b8
+GLOBL log_f64<>(SB), RODATA|NOPTR, $64
 
 DATA one_f64<>+0(SB)/8, $0x3ff0000000000000
 DATA one_f64<>+8(SB)/8, $0x3ff0000000000000
@@ -4231,16 +4321,6 @@ DATA log1p_0_f64<>+8(SB)/8, $0xbfe0000000000000
 DATA log1p_0_f64<>+16(SB)/8, $0xbfe0000000000000
 DATA log1p_0_f64<>+24(SB)/8, $0xbfe0000000000000
 GLOBL log1p_0_f64<>(SB), RODATA|NOPTR, $32
-
-DATA log_f64<>+0(SB)/8, $0x0000000000000000
-DATA log_f64<>+8(SB)/8, $0x3fc12e6bfa8fead4
-DATA log_f64<>+16(SB)/8, $0x3fd06c0ca020ac28
-DATA log_f64<>+24(SB)/8, $0x3fd69902b6f1ab71
-DATA log_f64<>+32(SB)/8, $0x3fdc00791d99132b
-DATA log_f64<>+40(SB)/8, $0x3fe1312fa1b87090
-DATA log_f64<>+48(SB)/8, $0x3fe439dc67e217be
-DATA log_f64<>+56(SB)/8, $0x3fe5e4980bf4b2b8
-GLOBL log_f64<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -4380,88 +4460,88 @@ loop:
 	VMULPD           Z20, Z20, Z5
 	VMULPD           Z21, Z21, Z6
 
-	// w
-	VBROADCASTSD   72(AX), Z7
-	VBROADCASTSD   72(AX), Z8
-	VBROADCASTSD   72(AX), Z9
-	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z7, K4, Z7
-	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z8, K4, Z8
-	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z9, K4, Z9
-
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z23
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z23
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z24
-	VFMADD213PD      Z19, Z4, Z22
-	VFMADD213PD      Z20, Z5, Z23
-	VFMADD213PD      Z21, Z6, Z24
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z9
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z9
+	VFMADD213PD      Z19, Z4, Z7
+	VFMADD213PD      Z20, Z5, Z8
+	VFMADD213PD      Z21, Z6, Z9
+
+	// w
+	VBROADCASTSD   72(AX), Z4
+	VBROADCASTSD   72(AX), Z5
+	VBROADCASTSD   72(AX), Z6
+	KMOVB          (DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z4, K4, Z4
+	KMOVB          1(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z5, K4, Z5
+	KMOVB          2(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z6, K4, Z6
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z19
+	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z20
+	VPERMPD          log8_hi_f64<>+0(SB), Z18, Z21
+	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z22
+	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z23
+	VPERMPD          log8_lo_f64<>+0(SB), Z18, Z24
 	VMOVAPD.Z        Z10, K1, Z10
 	VMOVAPD.Z        Z11, K2, Z11
 	VMOVAPD.Z        Z12, K3, Z12
-	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z4
-	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z5
-	VPERMPD          log8_hi_f64<>+0(SB), Z18, Z6
-	VSUBPD           Z4, Z10, Z10
-	VSUBPD           Z5, Z11, Z11
-	VSUBPD           Z6, Z12, Z12
+	VSUBPD           Z19, Z10, Z10
+	VSUBPD           Z20, Z11, Z11
+	VSUBPD           Z21, Z12, Z12
 	VMOVAPD.Z        Z13, K1, Z13
 	VMOVAPD.Z        Z14, K2, Z14
 	VMOVAPD.Z        Z15, K3, Z15
-	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z4
-	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z18, Z6
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z5
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z6
-	VSUBPD           Z4, Z13, Z13
-	VSUBPD           Z5, Z14, Z14
-	VSUBPD           Z6, Z15, Z15
-	VADDPD           Z13, Z10, Z4
-	VADDPD           Z14, Z11, Z5
-	VADDPD           Z15, Z12, Z6
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z7, Z22
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z23
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z24
+	VSUBPD           Z22, Z13, Z13
+	VSUBPD           Z23, Z14, Z14
+	VSUBPD           Z24, Z15, Z15
+	VADDPD           Z13, Z10, Z22
+	VADDPD           Z14, Z11, Z23
+	VADDPD           Z15, Z12, Z24
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z19
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z20
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z21
-	VFMADD231PD.BCST 104(AX), Z4, Z19
-	VFMADD231PD.BCST 104(AX), Z5, Z20
-	VFMADD231PD.BCST 104(AX), Z6, Z21
+	VFMADD231PD.BCST 104(AX), Z22, Z19
+	VFMADD231PD.BCST 104(AX), Z23, Z20
+	VFMADD231PD.BCST 104(AX), Z24, Z21
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z19, Z19
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z20, Z20
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z21, Z21
@@ -4474,129 +4554,129 @@ loop:
 	VFMADD231PD.BCST 104(AX), Z13, Z25
 	VFMADD231PD.BCST 104(AX), Z14, Z26
 	VFMADD231PD.BCST 104(AX), Z15, Z27
-	VFMADD231PD.BCST 112(AX), Z4, Z25
-	VFMADD231PD.BCST 112(AX), Z5, Z26
-	VFMADD231PD.BCST 112(AX), Z6, Z27
+	VFMADD231PD.BCST 112(AX), Z22, Z25
+	VFMADD231PD.BCST 112(AX), Z23, Z26
+	VFMADD231PD.BCST 112(AX), Z24, Z27
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z25, Z25
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z26, Z26
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z19, Z4
-	VPERMPD          exp_f64<>+0(SB), Z20, Z5
-	VPERMPD          exp_f64<>+0(SB), Z21, Z6
-	VPERMPD          exp_rest_f64<>+0(SB), Z19, Z10
-	VPERMPD          exp_rest_f64<>+0(SB), Z20, Z11
-	VPERMPD          exp_rest_f64<>+0(SB), Z21, Z12
+	VPERMPD          exp_f64<>+0(SB), Z19, Z10
+	VPERMPD          exp_f64<>+0(SB), Z20, Z11
+	VPERMPD          exp_f64<>+0(SB), Z21, Z12
+	VPERMPD          exp_rest_f64<>+0(SB), Z19, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z20, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z21, Z15
 	VPSLLQ           $0x31, Z19, Z19
 	VPSLLQ           $0x31, Z20, Z20
 	VPSLLQ           $0x31, Z21, Z21
-	VPADDQ           Z19, Z4, Z4
-	VPADDQ           Z20, Z5, Z5
-	VPADDQ           Z21, Z6, Z6
-	VADDPD           Z25, Z10, Z10
-	VADDPD           Z26, Z11, Z11
-	VADDPD           Z27, Z12, Z12
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z13
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z14
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z15
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z12, Z15
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z15
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z15
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z15
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z15
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z13
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z15
-	VMULPD           Z10, Z13, Z13
-	VMULPD           Z11, Z14, Z14
-	VMULPD           Z12, Z15, Z15
-	VMULPD           Z4, Z7, Z7
-	VMULPD           Z5, Z8, Z8
-	VMULPD           Z6, Z9, Z9
-	VFMADD132PD      Z13, Z7, Z7
-	VFMADD132PD      Z14, Z8, Z8
-	VFMADD132PD      Z15, Z9, Z9
+	VPADDQ           Z19, Z10, Z10
+	VPADDQ           Z20, Z11, Z11
+	VPADDQ           Z21, Z12, Z12
+	VADDPD           Z25, Z13, Z13
+	VADDPD           Z26, Z14, Z14
+	VADDPD           Z27, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z19
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z20
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z21
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z15, Z21
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z15, Z21
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z15, Z21
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z15, Z21
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z15, Z21
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z14, Z20
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z15, Z21
+	VMULPD           Z13, Z19, Z19
+	VMULPD           Z14, Z20, Z20
+	VMULPD           Z15, Z21, Z21
+	VMULPD           Z10, Z4, Z4
+	VMULPD           Z11, Z5, Z5
+	VMULPD           Z12, Z6, Z6
+	VFMADD132PD      Z19, Z4, Z4
+	VFMADD132PD      Z20, Z5, Z5
+	VFMADD132PD      Z21, Z6, Z6
+	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
+	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
+	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z16, Z4
-	VPERMPD     log_f64<>+0(SB), Z17, Z5
-	VPERMPD     log_f64<>+0(SB), Z18, Z6
-	VADDPD      Z22, Z4, Z4
-	VADDPD      Z23, Z5, Z5
-	VADDPD      Z24, Z6, Z6
-	VMAXPD      Z1, Z0, Z1
-	VMAXPD      Z2, Z0, Z2
-	VMAXPD      Z3, Z0, Z3
-	VADDPD      Z1, Z4, Z4
-	VADDPD      Z2, Z5, Z5
-	VADDPD      Z3, Z6, Z6
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z2
-	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z3
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z4, Z1, K1, Z1
-	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z5, Z2, K1, Z2
-	KMOVB       2(R8)(CX*1), K1
-	VMULPD.Z    Z6, Z3, K1, Z3
-	TESTQ       R9, R9
-	JEQ         skip1
+	VPERMPD  log_f64<>+0(SB), Z16, Z10
+	VPERMPD  log_f64<>+0(SB), Z17, Z11
+	VPERMPD  log_f64<>+0(SB), Z18, Z12
+	VADDPD   Z10, Z7, Z7
+	VADDPD   Z11, Z8, Z8
+	VADDPD   Z12, Z9, Z9
+	VMAXPD   Z1, Z0, Z1
+	VMAXPD   Z2, Z0, Z2
+	VMAXPD   Z3, Z0, Z3
+	VADDPD   Z1, Z7, Z7
+	VADDPD   Z2, Z8, Z8
+	VADDPD   Z3, Z9, Z9
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z7, Z4, K1, Z4
+	KMOVB    1(R8)(CX*1), K1
+	VMULPD.Z Z8, Z5, K1, Z5
+	KMOVB    2(R8)(CX*1), K1
+	VMULPD.Z Z9, Z6, K1, Z6
+	TESTQ    R9, R9
+	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z1, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z1, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z4, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z4, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z2, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z2, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z5, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z5, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    16(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z3, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z3, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z6, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z6, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R10*8)
-	VMOVUPD Z2, 64(SI)(R10*8)
-	VMOVUPD Z3, 128(SI)(R10*8)
+	VMOVUPD Z4, (SI)(R10*8)
+	VMOVUPD Z5, 64(SI)(R10*8)
+	VMOVUPD Z6, 128(SI)(R10*8)
 
 skip2:
 	ADDQ $0x18, R10
@@ -4667,92 +4747,92 @@ rest_loop:
 	VFMADD231PD      Z3, Z2, Z7
 	VMULPD           Z7, Z7, Z2
 
-	// w
-	VBROADCASTSD   72(AX), Z3
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z3, K3, Z3
-
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z8
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z8
-	VFMADD213PD      Z7, Z2, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z3
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z3
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z3
+	VFMADD213PD      Z7, Z2, Z3
+
+	// w
+	VBROADCASTSD   72(AX), Z2
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z2, K3, Z2
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z7
+	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z8
 	VMOVAPD.Z        Z4, K2, Z4
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z2
-	VSUBPD           Z2, Z4, Z4
+	VSUBPD           Z7, Z4, Z4
 	VMOVAPD.Z        Z5, K2, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z2
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z2
-	VSUBPD           Z2, Z5, Z5
-	VADDPD           Z5, Z4, Z2
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z3, Z8
+	VSUBPD           Z8, Z5, Z5
+	VADDPD           Z5, Z4, Z8
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 104(AX), Z2, Z7
+	VFMADD231PD.BCST 104(AX), Z8, Z7
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
 	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
 	VFMSUB231PD.BCST 104(AX), Z4, Z9
 	VFMADD231PD.BCST 104(AX), Z5, Z9
-	VFMADD231PD.BCST 112(AX), Z2, Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z7, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z4
+	VPERMPD          exp_f64<>+0(SB), Z7, Z4
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z5
 	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z2, Z2
-	VADDPD           Z9, Z4, Z4
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z5
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z4, Z5
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z5
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z5
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z5
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z5
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z5
-	VMULPD           Z4, Z5, Z5
-	VMULPD           Z2, Z3, Z3
-	VFMADD132PD      Z5, Z3, Z3
+	VPADDQ           Z7, Z4, Z4
+	VADDPD           Z9, Z5, Z5
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z7
+	VMULPD           Z5, Z7, Z7
+	VMULPD           Z4, Z2, Z2
+	VFMADD132PD      Z7, Z2, Z2
+	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z6, Z2
-	VADDPD      Z8, Z2, Z2
-	VMAXPD      Z1, Z0, Z1
-	VADDPD      Z1, Z2, Z2
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z1
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z2, Z1, K2, Z1
-	TESTQ       R9, R9
-	JEQ         skip3
+	VPERMPD  log_f64<>+0(SB), Z6, Z4
+	VADDPD   Z4, Z3, Z3
+	VMAXPD   Z1, Z0, Z1
+	VADDPD   Z1, Z3, Z3
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z3, Z2, K2, Z2
+	TESTQ    R9, R9
+	JEQ      skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z2
-	VADDPD  Z1, Z2, Z3
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z2, Z1, Z3
 	VMOVUPD Z3, (R9)(CX*8)
-	VSUBPD  Z2, Z3, Z4
+	VSUBPD  Z1, Z3, Z4
 	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z3, Z2, Z2
-	VSUBPD  Z4, Z1, Z3
-	VADDPD  Z3, Z2, Z3
+	VSUBPD  Z3, Z1, Z1
+	VSUBPD  Z4, Z2, Z3
+	VADDPD  Z3, Z1, Z3
 	VADDPD  128(R9)(CX*8), Z3, Z3
 	VMOVUPD Z3, 128(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z1, K1, (SI)(R10*8)
+	VMOVUPD Z2, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -4769,23 +4849,17 @@ DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
 DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
 GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
 
-DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
-GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
-
 DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
 DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
 DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
 DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
 GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
 
-DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
-GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
+DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
+GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
 DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
@@ -4806,6 +4880,12 @@ DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
 DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
 DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
 GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
+
+DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
+GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f64<>+0(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+8(SB)/8, $0x4337ffffffffe018
@@ -4840,7 +4920,7 @@ TEXT ·gradSquareF64AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R12, R12
-	SUBQ   $0x10, DX
+	SUBQ   $0x18, DX
 	JLT    rest
 
 loop:
@@ -4850,253 +4930,348 @@ loop:
 	// u = x, of positives -x
 	VMOVUPD     (BX)(R12*8), Z1
 	VMOVUPD     64(BX)(R12*8), Z2
+	VMOVUPD     128(BX)(R12*8), Z3
 	KMOVB       (DI)(CX*1), K1
 	VXORPD.BCST sign_f64<>+0(SB), Z1, K1, Z1
 	KMOVB       1(DI)(CX*1), K1
 	VXORPD.BCST sign_f64<>+0(SB), Z2, K1, Z2
+	KMOVB       2(DI)(CX*1), K1
+	VXORPD.BCST sign_f64<>+0(SB), Z3, K1, Z3
 	VPMOVQ2M    Z1, K1
 	VPMOVQ2M    Z2, K2
+	VPMOVQ2M    Z3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z3
-	VANDPD.BCST abs_f64<>+0(SB), Z2, Z4
-	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z3
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z4
+	VANDPD.BCST abs_f64<>+0(SB), Z2, Z5
+	VANDPD.BCST abs_f64<>+0(SB), Z3, Z6
 	VMINPD.BCST clamp_f64<>+0(SB), Z4, Z4
+	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z5
+	VMINPD.BCST clamp_f64<>+0(SB), Z6, Z6
 
 	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_f64<>+0(SB), Z5
-	VBROADCASTSD      magic_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z5
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z6
-	VSUBPD.BCST       magic_f64<>+0(SB), Z5, Z7
-	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z8
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z7
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z7
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z8
+	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VBROADCASTSD      magic_f64<>+0(SB), Z8
+	VBROADCASTSD      magic_f64<>+0(SB), Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z8
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z9
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z10
+	VSUBPD.BCST       magic_f64<>+0(SB), Z8, Z11
+	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z12
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z12
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z11
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z12
 
 	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z5, Z3
-	VPERMPD          exp_f64<>+0(SB), Z6, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z5, Z9
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z10
-	VPSLLQ           $0x31, Z5, Z5
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z5, Z3, Z3
-	VPADDQ           Z6, Z4, Z4
-	VADDPD           Z7, Z9, Z9
-	VADDPD           Z8, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z6
-	VMULPD           Z9, Z5, Z5
-	VMULPD           Z10, Z6, Z6
+	VPERMPD          exp_f64<>+0(SB), Z7, Z4
+	VPERMPD          exp_f64<>+0(SB), Z8, Z5
+	VPERMPD          exp_f64<>+0(SB), Z9, Z6
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
+	VPSLLQ           $0x31, Z7, Z7
+	VPSLLQ           $0x31, Z8, Z8
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z7, Z4, Z4
+	VPADDQ           Z8, Z5, Z5
+	VPADDQ           Z9, Z6, Z6
+	VADDPD           Z10, Z13, Z13
+	VADDPD           Z11, Z14, Z14
+	VADDPD           Z12, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z15, Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z15, Z9
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z15, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z15, Z9
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z15, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z13, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z14, Z8
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z15, Z9
+	VMULPD           Z13, Z7, Z7
+	VMULPD           Z14, Z8, Z8
+	VMULPD           Z15, Z9, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z7
-	VBROADCASTSD     magic_f64<>+0(SB), Z8
-	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z7
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z8
-	VPERMPD          recip_f64<>+0(SB), Z7, Z9
-	VPERMPD          recip_f64<>+0(SB), Z8, Z10
-	VMULPD           Z9, Z3, Z3
-	VMULPD           Z10, Z4, Z4
-	VSUBPD.BCST      one_f64<>+0(SB), Z9, Z11
-	VSUBPD.BCST      one_f64<>+0(SB), Z10, Z12
-	VADDPD           Z3, Z11, Z11
-	VADDPD           Z4, Z12, Z12
-	VFMADD231PD      Z5, Z3, Z11
-	VFMADD231PD      Z6, Z4, Z12
-	VMULPD           Z11, Z11, Z13
-	VMULPD           Z12, Z12, Z14
+	VBROADCASTSD     magic_f64<>+0(SB), Z10
+	VBROADCASTSD     magic_f64<>+0(SB), Z11
+	VBROADCASTSD     magic_f64<>+0(SB), Z12
+	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z10
+	VFMADD231PD.BCST index_f64<>+0(SB), Z5, Z11
+	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z12
+	VPERMPD          recip_f64<>+0(SB), Z10, Z13
+	VPERMPD          recip_f64<>+0(SB), Z11, Z14
+	VPERMPD          recip_f64<>+0(SB), Z12, Z15
+	VMULPD           Z13, Z4, Z4
+	VMULPD           Z14, Z5, Z5
+	VMULPD           Z15, Z6, Z6
+	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z16
+	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z17
+	VSUBPD.BCST      one_f64<>+0(SB), Z15, Z18
+	VADDPD           Z4, Z16, Z16
+	VADDPD           Z5, Z17, Z17
+	VADDPD           Z6, Z18, Z18
+	VFMADD231PD      Z7, Z4, Z16
+	VFMADD231PD      Z8, Z5, Z17
+	VFMADD231PD      Z9, Z6, Z18
+	VMULPD           Z16, Z16, Z19
+	VMULPD           Z17, Z17, Z20
+	VMULPD           Z18, Z18, Z21
 
+	// S²
+	VBLENDMPD Z4, Z13, K1, Z22
+	VBLENDMPD Z5, Z14, K2, Z23
+	VBLENDMPD Z6, Z15, K3, Z24
+	VMULPD    Z22, Z22, Z22
+	VMULPD    Z23, Z23, Z23
+	VMULPD    Z24, Z24, Z24
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z11, Z15
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z16
-	VDIVPD       Z15, Z11, Z15
-	VDIVPD       Z16, Z12, Z16
-	VFNMADD132PD Z15, Z5, Z5
-	VFNMADD132PD Z16, Z6, Z6
-	VSUBPD       Z15, Z5, Z5
-	VSUBPD       Z16, Z6, Z6
-	VSUBPD       Z15, Z0, Z15
-	VSUBPD       Z16, Z0, Z16
+	VADDPD.BCST  one_f64<>+0(SB), Z16, Z25
+	VADDPD.BCST  one_f64<>+0(SB), Z17, Z26
+	VADDPD.BCST  one_f64<>+0(SB), Z18, Z27
+	VDIVPD       Z25, Z16, Z25
+	VDIVPD       Z26, Z17, Z26
+	VDIVPD       Z27, Z18, Z27
+	VFNMADD132PD Z25, Z7, Z7
+	VFNMADD132PD Z26, Z8, Z8
+	VFNMADD132PD Z27, Z9, Z9
+	VSUBPD       Z25, Z7, Z7
+	VSUBPD       Z26, Z8, Z8
+	VSUBPD       Z27, Z9, Z9
+	VSUBPD       Z25, Z0, Z25
+	VSUBPD       Z26, Z0, Z26
+	VSUBPD       Z27, Z0, Z27
+	VFMADD132PD  Z25, Z13, Z13
+	VFMADD132PD  Z26, Z14, Z14
+	VFMADD132PD  Z27, Z15, Z15
+	VFMADD132PD  Z7, Z4, Z4
+	VFMADD132PD  Z8, Z5, Z5
+	VFMADD132PD  Z9, Z6, Z6
+	VBLENDMPD    Z7, Z25, K1, Z7
+	VBLENDMPD    Z8, Z26, K2, Z8
+	VBLENDMPD    Z9, Z27, K3, Z9
 
 	// w
-	VBROADCASTSD   72(AX), Z17
-	VBROADCASTSD   72(AX), Z18
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z17, K3, Z17
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z18, K3, Z18
-	VBLENDMPD      Z3, Z9, K1, Z19
-	VBLENDMPD      Z4, Z10, K2, Z20
-	VBLENDMPD      Z5, Z15, K1, Z21
-	VBLENDMPD      Z6, Z16, K2, Z22
+	VBROADCASTSD   72(AX), Z25
+	VBROADCASTSD   72(AX), Z26
+	VBROADCASTSD   72(AX), Z27
+	KMOVB          (DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z25, K4, Z25
+	KMOVB          1(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z26, K4, Z26
+	KMOVB          2(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z27, K4, Z27
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z19, Z19, Z19
-	VMULPD      Z20, Z20, Z20
-	VMULPD      Z19, Z17, Z17
-	VMULPD      Z20, Z18, Z18
-	VADDPD      Z21, Z21, Z19
-	VADDPD      Z22, Z22, Z20
-	VFMADD231PD Z21, Z21, Z19
-	VFMADD231PD Z22, Z22, Z20
-	VFMADD132PD Z19, Z17, Z17
-	VFMADD132PD Z20, Z18, Z18
+	VADDPD      Z7, Z7, Z28
+	VADDPD      Z8, Z8, Z29
+	VADDPD      Z9, Z9, Z30
+	VFMADD231PD Z7, Z7, Z28
+	VFMADD231PD Z8, Z8, Z29
+	VFMADD231PD Z9, Z9, Z30
+	VMULPD      Z22, Z25, Z25
+	VMULPD      Z23, Z26, Z26
+	VMULPD      Z24, Z27, Z27
+	VFMADD132PD Z28, Z25, Z25
+	VFMADD132PD Z29, Z26, Z26
+	VFMADD132PD Z30, Z27, Z27
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z4, Z13, K1, Z7
+	VBLENDMPD Z5, Z14, K2, Z8
+	VBLENDMPD Z6, Z15, K3, Z9
+	VBLENDMPD Z13, Z4, K1, Z4
+	VBLENDMPD Z14, Z5, K2, Z5
+	VBLENDMPD Z15, Z6, K3, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z19
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z20
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z20
-	VFMADD213PD      Z11, Z13, Z19
-	VFMADD213PD      Z12, Z14, Z20
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z14
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z15
+	VFMADD213PD      Z16, Z19, Z13
+	VFMADD213PD      Z17, Z20, Z14
+	VFMADD213PD      Z18, Z21, Z15
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z7, Z7
-	VPERMPD  log_f64<>+0(SB), Z8, Z8
-	VADDPD   Z19, Z7, Z7
-	VADDPD   Z20, Z8, Z8
+	VPERMPD  log_f64<>+0(SB), Z10, Z10
+	VPERMPD  log_f64<>+0(SB), Z11, Z11
+	VPERMPD  log_f64<>+0(SB), Z12, Z12
+	VADDPD   Z10, Z13, Z13
+	VADDPD   Z11, Z14, Z14
+	VADDPD   Z12, Z15, Z15
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
-	VADDPD   Z1, Z7, Z7
-	VADDPD   Z2, Z8, Z8
-	VMOVAPD  Z17, Z1
-	VMOVAPD  Z18, Z2
-	KMOVB    (R8)(CX*1), K3
-	VMULPD.Z Z7, Z1, K3, Z1
-	KMOVB    1(R8)(CX*1), K3
-	VMULPD.Z Z8, Z2, K3, Z2
+	VMAXPD   Z3, Z0, Z3
+	VADDPD   Z1, Z13, Z13
+	VADDPD   Z2, Z14, Z14
+	VADDPD   Z3, Z15, Z15
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z13, Z25, K1, Z1
+	KMOVB    1(R8)(CX*1), K1
+	VMULPD.Z Z14, Z26, K1, Z2
+	KMOVB    2(R8)(CX*1), K1
+	VMULPD.Z Z15, Z27, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z11
-	VADDPD  Z1, Z11, Z12
-	VMOVUPD Z12, (R9)(R13*8)
-	VSUBPD  Z11, Z12, Z13
-	VSUBPD  Z13, Z12, Z12
+	VMOVUPD (R9)(R13*8), Z10
+	VADDPD  Z1, Z10, Z11
+	VMOVUPD Z11, (R9)(R13*8)
+	VSUBPD  Z10, Z11, Z12
 	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z13, Z1, Z12
-	VADDPD  Z12, Z11, Z12
-	VADDPD  128(R9)(R13*8), Z12, Z12
-	VMOVUPD Z12, 128(R9)(R13*8)
+	VSUBPD  Z11, Z10, Z10
+	VSUBPD  Z12, Z1, Z11
+	VADDPD  Z11, Z10, Z11
+	VADDPD  128(R9)(R13*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z11
-	VADDPD  Z2, Z11, Z12
-	VMOVUPD Z12, (R9)(R13*8)
-	VSUBPD  Z11, Z12, Z13
-	VSUBPD  Z13, Z12, Z12
+	VMOVUPD (R9)(R13*8), Z10
+	VADDPD  Z2, Z10, Z11
+	VMOVUPD Z11, (R9)(R13*8)
+	VSUBPD  Z10, Z11, Z12
 	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z13, Z2, Z12
-	VADDPD  Z12, Z11, Z12
-	VADDPD  128(R9)(R13*8), Z12, Z12
-	VMOVUPD Z12, 128(R9)(R13*8)
+	VSUBPD  Z11, Z10, Z10
+	VSUBPD  Z12, Z2, Z11
+	VADDPD  Z11, Z10, Z11
+	VADDPD  128(R9)(R13*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R13*8)
+	LEAQ    16(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z10
+	VADDPD  Z3, Z10, Z11
+	VMOVUPD Z11, (R9)(R13*8)
+	VSUBPD  Z10, Z11, Z12
+	VSUBPD  Z12, Z11, Z11
+	VSUBPD  Z11, Z10, Z10
+	VSUBPD  Z12, Z3, Z11
+	VADDPD  Z11, Z10, Z11
+	VADDPD  128(R9)(R13*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R13*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z9, Z9
-	VMOVAPD     Z10, Z10
-	VFMADD132PD Z15, Z9, Z9
-	VFMADD132PD Z16, Z10, Z10
-	VMOVAPD     Z3, Z3
-	VMOVAPD     Z4, Z4
-	VFMADD132PD Z5, Z3, Z3
-	VFMADD132PD Z6, Z4, Z4
-	VBLENDMPD   Z3, Z9, K1, Z5
-	VBLENDMPD   Z4, Z10, K2, Z6
-	VBLENDMPD   Z9, Z3, K1, Z3
-	VBLENDMPD   Z10, Z4, K2, Z4
-
-	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z9
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z10
-	VMINPD       Z7, Z9, Z9
-	VMINPD       Z8, Z10, Z10
-	VMULPD.BCST  88(AX), Z9, Z9
-	VMULPD.BCST  88(AX), Z10, Z10
-	VMOVAPD      Z3, Z3
-	VMOVAPD      Z4, Z4
-	VFMADD213PD  Z5, Z9, Z3
-	VFMADD213PD  Z6, Z10, Z4
-	KMOVB        (R8)(CX*1), K1
-	VMULPD.Z     Z17, Z3, K1, Z3
-	KMOVB        1(R8)(CX*1), K1
-	VMULPD.Z     Z18, Z4, K1, Z4
-	KMOVB        (DI)(CX*1), K1
-	VXORPD.BCST  sign_f64<>+0(SB), Z3, K1, Z3
-	KMOVB        1(DI)(CX*1), K1
-	VXORPD.BCST  sign_f64<>+0(SB), Z4, K1, Z4
-	TESTQ        R11, R11
-	JEQ          skip2
-
-	// dout·grad
-	VMOVUPD      (R11)(R12*8), Z5
-	VMULPD       Z5, Z3, Z3
-	VCMPPD       $0x03, Z3, Z3, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
-	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z3, K1, Z3
-	VMOVUPD      64(R11)(R12*8), Z5
-	VMULPD       Z5, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
-	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z4, K1, Z4
-
-skip2:
 	TESTQ   SI, SI
-	JEQ     skip3
+	JEQ     skip2
 	VMOVUPD Z1, (SI)(R12*8)
 	VMOVUPD Z2, 64(SI)(R12*8)
+	VMOVUPD Z3, 128(SI)(R12*8)
+
+skip2:
+	// grad = ±B·(s + q·γ·L)
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z3
+	VMINPD       Z13, Z1, Z1
+	VMINPD       Z14, Z2, Z2
+	VMINPD       Z15, Z3, Z3
+	VMULPD.BCST  88(AX), Z1, Z1
+	VMULPD.BCST  88(AX), Z2, Z2
+	VMULPD.BCST  88(AX), Z3, Z3
+	VMOVAPD      Z4, Z4
+	VMOVAPD      Z5, Z5
+	VMOVAPD      Z6, Z6
+	VFMADD213PD  Z7, Z1, Z4
+	VFMADD213PD  Z8, Z2, Z5
+	VFMADD213PD  Z9, Z3, Z6
+	KMOVB        (R8)(CX*1), K1
+	VMULPD.Z     Z25, Z4, K1, Z4
+	KMOVB        1(R8)(CX*1), K1
+	VMULPD.Z     Z26, Z5, K1, Z5
+	KMOVB        2(R8)(CX*1), K1
+	VMULPD.Z     Z27, Z6, K1, Z6
+	KMOVB        (DI)(CX*1), K1
+	VXORPD.BCST  sign_f64<>+0(SB), Z4, K1, Z4
+	KMOVB        1(DI)(CX*1), K1
+	VXORPD.BCST  sign_f64<>+0(SB), Z5, K1, Z5
+	KMOVB        2(DI)(CX*1), K1
+	VXORPD.BCST  sign_f64<>+0(SB), Z6, K1, Z6
+	TESTQ        R11, R11
+	JEQ          skip3
+
+	// dout·grad
+	VMOVUPD      (R11)(R12*8), Z1
+	VMULPD       Z1, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
+	KMOVB        (R8)(CX*1), K1
+	VMOVAPD.Z    Z4, K1, Z4
+	VMOVUPD      64(R11)(R12*8), Z1
+	VMULPD       Z1, Z5, Z5
+	VCMPPD       $0x03, Z5, Z5, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z5
+	KMOVB        1(R8)(CX*1), K1
+	VMOVAPD.Z    Z5, K1, Z5
+	VMOVUPD      128(R11)(R12*8), Z1
+	VMULPD       Z1, Z6, Z6
+	VCMPPD       $0x03, Z6, Z6, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z6
+	KMOVB        2(R8)(CX*1), K1
+	VMOVAPD.Z    Z6, K1, Z6
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z3, (R10)(R12*8)
-	VMOVUPD Z4, 64(R10)(R12*8)
+	VMOVUPD Z4, (R10)(R12*8)
+	VMOVUPD Z5, 64(R10)(R12*8)
+	VMOVUPD Z6, 128(R10)(R12*8)
 
 skip4:
-	ADDQ $0x10, R12
+	ADDQ $0x18, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, DX
+	ADDQ $0x18, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -5157,103 +5332,103 @@ rest_loop:
 	VFMADD231PD      Z3, Z2, Z6
 	VMULPD           Z6, Z6, Z7
 
+	// S²
+	VBLENDMPD Z2, Z5, K2, Z8
+	VMULPD    Z8, Z8, Z8
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z6, Z8
-	VDIVPD       Z8, Z6, Z8
-	VFNMADD132PD Z8, Z3, Z3
-	VSUBPD       Z8, Z3, Z3
-	VSUBPD       Z8, Z0, Z8
+	VADDPD.BCST  one_f64<>+0(SB), Z6, Z9
+	VDIVPD       Z9, Z6, Z9
+	VFNMADD132PD Z9, Z3, Z3
+	VSUBPD       Z9, Z3, Z3
+	VSUBPD       Z9, Z0, Z9
+	VFMADD132PD  Z9, Z5, Z5
+	VFMADD132PD  Z3, Z2, Z2
+	VBLENDMPD    Z3, Z9, K2, Z3
 
 	// w
 	VBROADCASTSD   72(AX), Z9
 	KMOVB          (DI)(CX*1), K3
 	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
-	VBLENDMPD      Z2, Z5, K2, Z10
-	VBLENDMPD      Z3, Z8, K2, Z11
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z10, Z10, Z10
-	VMULPD      Z10, Z9, Z9
-	VADDPD      Z11, Z11, Z10
-	VFMADD231PD Z11, Z11, Z10
+	VADDPD      Z3, Z3, Z10
+	VFMADD231PD Z3, Z3, Z10
+	VMULPD      Z8, Z9, Z9
 	VFMADD132PD Z10, Z9, Z9
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z2, Z5, K2, Z3
+	VBLENDMPD Z5, Z2, K2, Z2
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z10
-	VFMADD213PD      Z6, Z7, Z10
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z5
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z5
+	VFMADD213PD      Z6, Z7, Z5
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD  log_f64<>+0(SB), Z4, Z4
-	VADDPD   Z10, Z4, Z4
+	VADDPD   Z4, Z5, Z5
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z4, Z4
-	VMOVAPD  Z9, Z1
-	KMOVB    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPD.Z Z4, Z1, K3, Z1
+	VADDPD   Z1, Z5, Z5
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z5, Z9, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z6
-	VADDPD  Z1, Z6, Z7
-	VMOVUPD Z7, (R9)(R13*8)
-	VSUBPD  Z6, Z7, Z10
-	VSUBPD  Z10, Z7, Z7
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z1, Z4, Z6
+	VMOVUPD Z6, (R9)(R13*8)
+	VSUBPD  Z4, Z6, Z7
 	VSUBPD  Z7, Z6, Z6
-	VSUBPD  Z10, Z1, Z7
-	VADDPD  Z7, Z6, Z7
-	VADDPD  128(R9)(R13*8), Z7, Z7
-	VMOVUPD Z7, 128(R9)(R13*8)
+	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z7, Z1, Z6
+	VADDPD  Z6, Z4, Z6
+	VADDPD  128(R9)(R13*8), Z6, Z6
+	VMOVUPD Z6, 128(R9)(R13*8)
 
 skip5:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z5, Z5
-	VFMADD132PD Z8, Z5, Z5
-	VMOVAPD     Z2, Z2
-	VFMADD132PD Z3, Z2, Z2
-	VBLENDMPD   Z2, Z5, K2, Z3
-	VBLENDMPD   Z5, Z2, K2, Z2
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPD Z1, K1, (SI)(R12*8)
 
+skip6:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
-	VMINPD       Z4, Z5, Z5
-	VMULPD.BCST  88(AX), Z5, Z5
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z5, Z1, Z1
+	VMULPD.BCST  88(AX), Z1, Z1
 	VMOVAPD      Z2, Z2
-	VFMADD213PD  Z3, Z5, Z2
+	VFMADD213PD  Z3, Z1, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMULPD.Z     Z9, Z2, K2, Z2
 	KMOVB        (DI)(CX*1), K2
 	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
-	JEQ          skip6
+	JEQ          skip7
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R12*8), K1, Z3
-	VMULPD       Z3, Z2, Z2
+	VMOVUPD.Z    (R11)(R12*8), K1, Z1
+	VMULPD       Z1, Z2, Z2
 	VCMPPD       $0x03, Z2, Z2, K2
 	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPD.Z    Z2, K2, Z2
-
-skip6:
-	TESTQ   SI, SI
-	JEQ     skip7
-	VMOVUPD Z1, K1, (SI)(R12*8)
 
 skip7:
 	TESTQ   R10, R10
@@ -5387,6 +5562,7 @@ loop:
 	VMULPD           Z15, Z15, Z17
 	VMULPD           Z16, Z16, Z18
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z15, Z19
 	VADDPD.BCST  one_f64<>+0(SB), Z16, Z20
@@ -5398,76 +5574,86 @@ loop:
 	VSUBPD       Z20, Z6, Z6
 	VSUBPD       Z19, Z0, Z19
 	VSUBPD       Z20, Z0, Z20
+	VFMADD132PD  Z19, Z13, Z13
+	VFMADD132PD  Z20, Z14, Z14
+	VFMADD132PD  Z5, Z3, Z3
+	VFMADD132PD  Z6, Z4, Z4
 
-	// w
-	VBROADCASTSD   72(AX), Z21
-	VBROADCASTSD   72(AX), Z22
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z21, K3, Z21
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z22, K3, Z22
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z3, Z13, K1, Z5
+	VBLENDMPD Z4, Z14, K2, Z6
+	VBLENDMPD Z13, Z3, K1, Z3
+	VBLENDMPD Z14, Z4, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z23
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z23
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z24
-	VFMADD213PD      Z15, Z17, Z23
-	VFMADD213PD      Z16, Z18, Z24
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z14
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z14
+	VFMADD213PD      Z15, Z17, Z13
+	VFMADD213PD      Z16, Z18, Z14
+
+	// w
+	VBROADCASTSD   72(AX), Z15
+	VBROADCASTSD   72(AX), Z16
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z15, K3, Z15
+	KMOVB          1(DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z16, K3, Z16
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z17
+	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z18
+	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z19
+	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z20
 	VMOVAPD.Z        Z7, K1, Z7
 	VMOVAPD.Z        Z8, K2, Z8
-	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z16
-	VSUBPD           Z15, Z7, Z7
-	VSUBPD           Z16, Z8, Z8
+	VSUBPD           Z17, Z7, Z7
+	VSUBPD           Z18, Z8, Z8
 	VMOVAPD.Z        Z9, K1, Z9
 	VMOVAPD.Z        Z10, K2, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z15
-	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z16
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z15
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z16
-	VSUBPD           Z15, Z9, Z9
-	VSUBPD           Z16, Z10, Z10
-	VADDPD           Z9, Z7, Z15
-	VADDPD           Z10, Z8, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z13, Z19
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z14, Z20
+	VSUBPD           Z19, Z9, Z9
+	VSUBPD           Z20, Z10, Z10
+	VADDPD           Z9, Z7, Z19
+	VADDPD           Z10, Z8, Z20
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z17
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z18
-	VFMADD231PD.BCST 104(AX), Z15, Z17
-	VFMADD231PD.BCST 104(AX), Z16, Z18
+	VFMADD231PD.BCST 104(AX), Z19, Z17
+	VFMADD231PD.BCST 104(AX), Z20, Z18
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z17, Z17
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z18, Z18
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z17, Z25
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z18, Z26
-	VFMSUB231PD.BCST 104(AX), Z7, Z25
-	VFMSUB231PD.BCST 104(AX), Z8, Z26
-	VFMADD231PD.BCST 104(AX), Z9, Z25
-	VFMADD231PD.BCST 104(AX), Z10, Z26
-	VFMADD231PD.BCST 112(AX), Z15, Z25
-	VFMADD231PD.BCST 112(AX), Z16, Z26
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z25, Z25
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z26, Z26
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z17, Z21
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z18, Z22
+	VFMSUB231PD.BCST 104(AX), Z7, Z21
+	VFMSUB231PD.BCST 104(AX), Z8, Z22
+	VFMADD231PD.BCST 104(AX), Z9, Z21
+	VFMADD231PD.BCST 104(AX), Z10, Z22
+	VFMADD231PD.BCST 112(AX), Z19, Z21
+	VFMADD231PD.BCST 112(AX), Z20, Z22
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z21, Z21
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPD          exp_f64<>+0(SB), Z17, Z7
@@ -5478,101 +5664,95 @@ loop:
 	VPSLLQ           $0x31, Z18, Z18
 	VPADDQ           Z17, Z7, Z7
 	VPADDQ           Z18, Z8, Z8
-	VADDPD           Z25, Z9, Z9
-	VADDPD           Z26, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z16
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z16
-	VMULPD           Z9, Z15, Z15
-	VMULPD           Z10, Z16, Z16
-	VMULPD           Z7, Z21, Z21
-	VMULPD           Z8, Z22, Z22
-	VFMADD132PD      Z15, Z21, Z21
-	VFMADD132PD      Z16, Z22, Z22
+	VADDPD           Z21, Z9, Z9
+	VADDPD           Z22, Z10, Z10
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z17
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z18
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z18
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z18
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z18
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z18
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z18
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z18
+	VMULPD           Z9, Z17, Z17
+	VMULPD           Z10, Z18, Z18
+	VMULPD           Z7, Z15, Z15
+	VMULPD           Z8, Z16, Z16
+	VFMADD132PD      Z17, Z15, Z15
+	VFMADD132PD      Z18, Z16, Z16
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD     log_f64<>+0(SB), Z11, Z7
 	VPERMPD     log_f64<>+0(SB), Z12, Z8
-	VADDPD      Z23, Z7, Z7
-	VADDPD      Z24, Z8, Z8
+	VADDPD      Z7, Z13, Z13
+	VADDPD      Z8, Z14, Z14
 	VMAXPD      Z1, Z0, Z1
 	VMAXPD      Z2, Z0, Z2
-	VADDPD      Z1, Z7, Z7
-	VADDPD      Z2, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z21, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z22, Z2
-	KMOVB       (R8)(CX*1), K3
-	VMULPD.Z    Z7, Z1, K3, Z1
-	KMOVB       1(R8)(CX*1), K3
-	VMULPD.Z    Z8, Z2, K3, Z2
+	VADDPD      Z1, Z13, Z13
+	VADDPD      Z2, Z14, Z14
+	VMOVAPD     Z15, Z1
+	VMOVAPD     Z16, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z13, Z1, K1, Z1
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z14, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z9
-	VADDPD  Z1, Z9, Z10
-	VMOVUPD Z10, (R9)(R13*8)
-	VSUBPD  Z9, Z10, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z1, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R13*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z7
+	VADDPD  Z1, Z7, Z8
+	VMOVUPD Z8, (R9)(R13*8)
+	VSUBPD  Z7, Z8, Z9
+	VSUBPD  Z9, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z9, Z1, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R13*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z9
-	VADDPD  Z2, Z9, Z10
-	VMOVUPD Z10, (R9)(R13*8)
-	VSUBPD  Z9, Z10, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z2, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R13*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z7
+	VADDPD  Z2, Z7, Z8
+	VMOVUPD Z8, (R9)(R13*8)
+	VSUBPD  Z7, Z8, Z9
+	VSUBPD  Z9, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z9, Z2, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R13*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R13*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z13, Z9
-	VMOVAPD     Z14, Z10
-	VFMADD132PD Z19, Z9, Z9
-	VFMADD132PD Z20, Z10, Z10
-	VMOVAPD     Z3, Z3
-	VMOVAPD     Z4, Z4
-	VFMADD132PD Z5, Z3, Z3
-	VFMADD132PD Z6, Z4, Z4
-	VBLENDMPD   Z3, Z9, K1, Z5
-	VBLENDMPD   Z4, Z10, K2, Z6
-	VBLENDMPD   Z9, Z3, K1, Z3
-	VBLENDMPD   Z10, Z4, K2, Z4
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R12*8)
+	VMOVUPD Z2, 64(SI)(R12*8)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z9
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z10
-	VMINPD        Z7, Z9, Z9
-	VMINPD        Z8, Z10, Z10
-	VMULPD.BCST   88(AX), Z9, Z9
-	VMULPD.BCST   88(AX), Z10, Z10
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z2
+	VMINPD        Z13, Z1, Z1
+	VMINPD        Z14, Z2, Z2
+	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   88(AX), Z2, Z2
 	VMOVAPD       Z3, Z3
 	VMOVAPD       Z4, Z4
-	VFMADD213PD   Z5, Z9, Z3
-	VFMADD213PD   Z6, Z10, Z4
-	VMULPD        Z21, Z3, Z3
-	VMULPD        Z22, Z4, Z4
+	VFMADD213PD   Z5, Z1, Z3
+	VFMADD213PD   Z6, Z2, Z4
+	VMULPD        Z15, Z3, Z3
+	VMULPD        Z16, Z4, Z4
 	KMOVB         (R8)(CX*1), K1
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z3, K1, Z3
 	KMOVB         1(R8)(CX*1), K1
@@ -5582,27 +5762,21 @@ skip1:
 	KMOVB         1(DI)(CX*1), K1
 	VXORPD.BCST   sign_f64<>+0(SB), Z4, K1, Z4
 	TESTQ         R11, R11
-	JEQ           skip2
+	JEQ           skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Z5
-	VMULPD       Z5, Z3, Z3
+	VMOVUPD      (R11)(R12*8), Z1
+	VMULPD       Z1, Z3, Z3
 	VCMPPD       $0x03, Z3, Z3, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
 	KMOVB        (R8)(CX*1), K1
 	VMOVAPD.Z    Z3, K1, Z3
-	VMOVUPD      64(R11)(R12*8), Z5
-	VMULPD       Z5, Z4, Z4
+	VMOVUPD      64(R11)(R12*8), Z1
+	VMULPD       Z1, Z4, Z4
 	VCMPPD       $0x03, Z4, Z4, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
 	KMOVB        1(R8)(CX*1), K1
 	VMOVAPD.Z    Z4, K1, Z4
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPD Z1, (SI)(R12*8)
-	VMOVUPD Z2, 64(SI)(R12*8)
 
 skip3:
 	TESTQ   R10, R10
@@ -5679,132 +5853,132 @@ rest_loop:
 	VFMADD231PD      Z3, Z2, Z8
 	VMULPD           Z8, Z8, Z9
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z8, Z10
 	VDIVPD       Z10, Z8, Z10
 	VFNMADD132PD Z10, Z3, Z3
 	VSUBPD       Z10, Z3, Z3
 	VSUBPD       Z10, Z0, Z10
+	VFMADD132PD  Z10, Z7, Z7
+	VFMADD132PD  Z3, Z2, Z2
 
-	// w
-	VBROADCASTSD   72(AX), Z11
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z11, K3, Z11
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z2, Z7, K2, Z3
+	VBLENDMPD Z7, Z2, K2, Z2
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z12
-	VFMADD213PD      Z8, Z9, Z12
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD      Z8, Z9, Z7
+
+	// w
+	VBROADCASTSD   72(AX), Z8
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z8, K3, Z8
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z10
 	VMOVAPD.Z        Z4, K2, Z4
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z8
-	VSUBPD           Z8, Z4, Z4
+	VSUBPD           Z9, Z4, Z4
 	VMOVAPD.Z        Z5, K2, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z8
-	VSUBPD           Z8, Z5, Z5
-	VADDPD           Z5, Z4, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z7, Z10
+	VSUBPD           Z10, Z5, Z5
+	VADDPD           Z5, Z4, Z10
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 104(AX), Z8, Z9
+	VFMADD231PD.BCST 104(AX), Z10, Z9
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z13
-	VFMSUB231PD.BCST 104(AX), Z4, Z13
-	VFMADD231PD.BCST 104(AX), Z5, Z13
-	VFMADD231PD.BCST 112(AX), Z8, Z13
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VFMSUB231PD.BCST 104(AX), Z4, Z11
+	VFMADD231PD.BCST 104(AX), Z5, Z11
+	VFMADD231PD.BCST 112(AX), Z10, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPD          exp_f64<>+0(SB), Z9, Z4
 	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z5
 	VPSLLQ           $0x31, Z9, Z9
 	VPADDQ           Z9, Z4, Z4
-	VADDPD           Z13, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z8
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z8
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z8
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z8
-	VMULPD           Z5, Z8, Z8
-	VMULPD           Z4, Z11, Z11
-	VFMADD132PD      Z8, Z11, Z11
+	VADDPD           Z11, Z5, Z5
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z9
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z9
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z9
+	VMULPD           Z5, Z9, Z9
+	VMULPD           Z4, Z8, Z8
+	VFMADD132PD      Z9, Z8, Z8
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD     log_f64<>+0(SB), Z6, Z4
-	VADDPD      Z12, Z4, Z4
+	VADDPD      Z4, Z7, Z7
 	VMAXPD      Z1, Z0, Z1
-	VADDPD      Z1, Z4, Z4
-	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
-	KMOVB       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPD.Z    Z4, Z1, K3, Z1
+	VADDPD      Z1, Z7, Z7
+	VMOVAPD     Z8, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z7, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z5
-	VADDPD  Z1, Z5, Z6
-	VMOVUPD Z6, (R9)(R13*8)
-	VSUBPD  Z5, Z6, Z8
-	VSUBPD  Z8, Z6, Z6
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z1, Z4, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z4, Z5, Z6
 	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z8, Z1, Z6
-	VADDPD  Z6, Z5, Z6
-	VADDPD  128(R9)(R13*8), Z6, Z6
-	VMOVUPD Z6, 128(R9)(R13*8)
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z1, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 
 skip5:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z7, Z5
-	VFMADD132PD Z10, Z5, Z5
-	VMOVAPD     Z2, Z2
-	VFMADD132PD Z3, Z2, Z2
-	VBLENDMPD   Z2, Z5, K2, Z3
-	VBLENDMPD   Z5, Z2, K2, Z2
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPD Z1, K1, (SI)(R12*8)
 
+skip6:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z5
-	VMINPD        Z4, Z5, Z5
-	VMULPD.BCST   88(AX), Z5, Z5
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
+	VMINPD        Z7, Z1, Z1
+	VMULPD.BCST   88(AX), Z1, Z1
 	VMOVAPD       Z2, Z2
-	VFMADD213PD   Z3, Z5, Z2
-	VMULPD        Z11, Z2, Z2
+	VFMADD213PD   Z3, Z1, Z2
+	VMULPD        Z8, Z2, Z2
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K2, Z2
 	KMOVB         (DI)(CX*1), K2
 	VXORPD.BCST   sign_f64<>+0(SB), Z2, K2, Z2
 	TESTQ         R11, R11
-	JEQ           skip6
+	JEQ           skip7
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R12*8), K1, Z3
-	VMULPD       Z3, Z2, Z2
+	VMOVUPD.Z    (R11)(R12*8), K1, Z1
+	VMULPD       Z1, Z2, Z2
 	VCMPPD       $0x03, Z2, Z2, K2
 	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPD.Z    Z2, K2, Z2
-
-skip6:
-	TESTQ   SI, SI
-	JEQ     skip7
-	VMOVUPD Z1, K1, (SI)(R12*8)
 
 skip7:
 	TESTQ   R10, R10
@@ -5925,17 +6099,42 @@ loop:
 	VMULPD           Z13, Z13, Z15
 	VMULPD           Z14, Z14, Z16
 
+	// S²
+	VBLENDMPD Z11, Z9, K1, Z17
+	VBLENDMPD Z12, Z10, K2, Z18
+	VMULPD    Z17, Z17, Z17
+	VMULPD    Z18, Z18, Z18
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z17
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z18
-	VDIVPD       Z17, Z13, Z17
-	VDIVPD       Z18, Z14, Z18
-	VFNMADD132PD Z17, Z5, Z5
-	VFNMADD132PD Z18, Z6, Z6
-	VSUBPD       Z17, Z5, Z5
-	VSUBPD       Z18, Z6, Z6
-	VSUBPD       Z17, Z0, Z17
-	VSUBPD       Z18, Z0, Z18
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z19
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z20
+	VDIVPD       Z19, Z13, Z19
+	VDIVPD       Z20, Z14, Z20
+	VFNMADD132PD Z19, Z5, Z5
+	VFNMADD132PD Z20, Z6, Z6
+	VSUBPD       Z19, Z5, Z5
+	VSUBPD       Z20, Z6, Z6
+	VSUBPD       Z19, Z0, Z19
+	VSUBPD       Z20, Z0, Z20
+
+	// q·2^TinyShift
+	VBLENDMPD   Z19, Z5, K1, Z21
+	VBLENDMPD   Z20, Z6, K2, Z22
+	VMOVAPD     Z9, Z23
+	VMOVAPD     Z10, Z24
+	VMULPD.BCST huge_f64<>+0(SB), Z23, Z23
+	VMULPD.BCST huge_f64<>+0(SB), Z24, Z24
+	VBLENDMPD   Z23, Z3, K1, Z3
+	VBLENDMPD   Z24, Z4, K2, Z4
+	VFMADD132PD Z21, Z3, Z3
+	VFMADD132PD Z22, Z4, Z4
+	VFMADD132PD Z19, Z9, Z9
+	VFMADD132PD Z20, Z10, Z10
+	VFMADD132PD Z5, Z11, Z11
+	VFMADD132PD Z6, Z12, Z12
+	VBLENDMPD   Z5, Z19, K1, Z5
+	VBLENDMPD   Z6, Z20, K2, Z6
 
 	// w
 	VBROADCASTSD   72(AX), Z19
@@ -5944,175 +6143,133 @@ loop:
 	VBLENDMPD.BCST 80(AX), Z19, K3, Z19
 	KMOVB          1(DI)(CX*1), K3
 	VBLENDMPD.BCST 80(AX), Z20, K3, Z20
-	VBLENDMPD      Z11, Z9, K1, Z21
-	VBLENDMPD      Z12, Z10, K2, Z22
-	VBLENDMPD      Z5, Z17, K1, Z23
-	VBLENDMPD      Z6, Z18, K2, Z24
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z21, Z21, Z21
-	VMULPD      Z22, Z22, Z22
-	VMULPD      Z21, Z19, Z19
-	VMULPD      Z22, Z20, Z20
-	VADDPD      Z23, Z23, Z21
-	VADDPD      Z24, Z24, Z22
-	VFMADD231PD Z23, Z23, Z21
-	VFMADD231PD Z24, Z24, Z22
+	VADDPD      Z5, Z5, Z21
+	VADDPD      Z6, Z6, Z22
+	VFMADD231PD Z5, Z5, Z21
+	VFMADD231PD Z6, Z6, Z22
+	VMULPD      Z17, Z19, Z19
+	VMULPD      Z18, Z20, Z20
 	VFMADD132PD Z21, Z19, Z19
 	VFMADD132PD Z22, Z20, Z20
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z11, Z9, K1, Z5
+	VBLENDMPD Z12, Z10, K2, Z6
+	VBLENDMPD Z9, Z11, K1, Z9
+	VBLENDMPD Z10, Z12, K2, Z10
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z21
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z22
-	VFMADD213PD      Z13, Z15, Z21
-	VFMADD213PD      Z14, Z16, Z22
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
+	VFMADD213PD      Z13, Z15, Z11
+	VFMADD213PD      Z14, Z16, Z12
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD  log_f64<>+0(SB), Z7, Z7
 	VPERMPD  log_f64<>+0(SB), Z8, Z8
-	VADDPD   Z21, Z7, Z7
-	VADDPD   Z22, Z8, Z8
+	VADDPD   Z7, Z11, Z11
+	VADDPD   Z8, Z12, Z12
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
-	VADDPD   Z1, Z7, Z7
-	VADDPD   Z2, Z8, Z8
-	VMOVAPD  Z19, Z1
-	VMOVAPD  Z20, Z2
-	KMOVB    (R8)(CX*1), K3
-	VMULPD.Z Z7, Z1, K3, Z1
-	KMOVB    1(R8)(CX*1), K3
-	VMULPD.Z Z8, Z2, K3, Z2
+	VADDPD   Z1, Z11, Z11
+	VADDPD   Z2, Z12, Z12
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z11, Z19, K1, Z1
+	KMOVB    1(R8)(CX*1), K1
+	VMULPD.Z Z12, Z20, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z13
-	VADDPD  Z1, Z13, Z14
-	VMOVUPD Z14, (R9)(R14*8)
-	VSUBPD  Z13, Z14, Z15
-	VSUBPD  Z15, Z14, Z14
-	VSUBPD  Z14, Z13, Z13
-	VSUBPD  Z15, Z1, Z14
-	VADDPD  Z14, Z13, Z14
-	VADDPD  128(R9)(R14*8), Z14, Z14
-	VMOVUPD Z14, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z7
+	VADDPD  Z1, Z7, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z7, Z8, Z13
+	VSUBPD  Z13, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z13, Z1, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 	LEAQ    8(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z13
-	VADDPD  Z2, Z13, Z14
-	VMOVUPD Z14, (R9)(R14*8)
-	VSUBPD  Z13, Z14, Z15
-	VSUBPD  Z15, Z14, Z14
-	VSUBPD  Z14, Z13, Z13
-	VSUBPD  Z15, Z2, Z14
-	VADDPD  Z14, Z13, Z14
-	VADDPD  128(R9)(R14*8), Z14, Z14
-	VMOVUPD Z14, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z7
+	VADDPD  Z2, Z7, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z7, Z8, Z13
+	VSUBPD  Z13, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z13, Z2, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z9, Z13
-	VMOVAPD     Z10, Z14
-	VFMADD132PD Z17, Z13, Z13
-	VFMADD132PD Z18, Z14, Z14
-	VMOVAPD     Z11, Z11
-	VMOVAPD     Z12, Z12
-	VFMADD132PD Z5, Z11, Z11
-	VFMADD132PD Z6, Z12, Z12
-	VBLENDMPD   Z11, Z13, K1, Z15
-	VBLENDMPD   Z12, Z14, K2, Z16
-	VBLENDMPD   Z13, Z11, K1, Z11
-	VBLENDMPD   Z14, Z12, K2, Z12
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R13*8)
+	VMOVUPD Z2, 64(SI)(R13*8)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z13
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z14
-	VMINPD       Z7, Z13, Z13
-	VMINPD       Z8, Z14, Z14
-	VMULPD.BCST  88(AX), Z13, Z13
-	VMULPD.BCST  88(AX), Z14, Z14
-	VMOVAPD      Z11, Z7
-	VMOVAPD      Z12, Z8
-	VFMADD213PD  Z15, Z13, Z7
-	VFMADD213PD  Z16, Z14, Z8
-	KMOVB        (R8)(CX*1), K3
-	VMULPD.Z     Z19, Z7, K3, Z7
-	KMOVB        1(R8)(CX*1), K3
-	VMULPD.Z     Z20, Z8, K3, Z8
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD.BCST 88(AX), Z15, Z11
-	VFMSUB132PD.BCST 88(AX), Z16, Z12
-	VMULPD.BCST      96(AX), Z15, Z15
-	VMULPD.BCST      96(AX), Z16, Z16
-	VFMADD231PD      Z11, Z13, Z15
-	VFMADD231PD      Z12, Z14, Z16
-	VMOVAPD          Z9, Z9
-	VMOVAPD          Z10, Z10
-	VMULPD.BCST      huge_f64<>+0(SB), Z9, Z9
-	VMULPD.BCST      huge_f64<>+0(SB), Z10, Z10
-	VBLENDMPD        Z9, Z3, K1, Z3
-	VBLENDMPD        Z10, Z4, K2, Z4
-	VBLENDMPD        Z17, Z5, K1, Z5
-	VBLENDMPD        Z18, Z6, K2, Z6
-	VFMADD132PD      Z5, Z3, Z3
-	VFMADD132PD      Z6, Z4, Z4
-	VMULPD           Z15, Z3, Z3
-	VMULPD           Z16, Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	KMOVB            (R8)(CX*1), K1
-	VMULPD.Z         Z19, Z3, K1, Z3
-	KMOVB            1(R8)(CX*1), K1
-	VMULPD.Z         Z20, Z4, K1, Z4
-	KMOVB            (DI)(CX*1), K1
-	VXORPD.BCST      sign_f64<>+0(SB), Z7, K1, Z7
-	KMOVB            1(DI)(CX*1), K1
-	VXORPD.BCST      sign_f64<>+0(SB), Z8, K1, Z8
-	TESTQ            R11, R11
-	JEQ              skip2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z11, Z1, Z1
+	VMINPD       Z12, Z2, Z2
+	VMULPD.BCST  88(AX), Z1, Z1
+	VMULPD.BCST  88(AX), Z2, Z2
+	VMOVAPD      Z9, Z7
+	VMOVAPD      Z10, Z8
+	VFMADD213PD  Z5, Z1, Z7
+	VFMADD213PD  Z6, Z2, Z8
+	KMOVB        (R8)(CX*1), K1
+	VMULPD.Z     Z19, Z7, K1, Z7
+	KMOVB        1(R8)(CX*1), K1
+	VMULPD.Z     Z20, Z8, K1, Z8
+	KMOVB        (DI)(CX*1), K1
+	VXORPD.BCST  sign_f64<>+0(SB), Z7, K1, Z7
+	KMOVB        1(DI)(CX*1), K1
+	VXORPD.BCST  sign_f64<>+0(SB), Z8, K1, Z8
+	TESTQ        R11, R11
+	JEQ          skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z5
-	VMULPD       Z5, Z7, Z7
+	VMOVUPD      (R11)(R13*8), Z11
+	VMULPD       Z11, Z7, Z7
 	VCMPPD       $0x03, Z7, Z7, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
 	KMOVB        (R8)(CX*1), K1
 	VMOVAPD.Z    Z7, K1, Z7
-	VMOVUPD      64(R11)(R13*8), Z5
-	VMULPD       Z5, Z8, Z8
+	VMOVUPD      64(R11)(R13*8), Z11
+	VMULPD       Z11, Z8, Z8
 	VCMPPD       $0x03, Z8, Z8, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
 	KMOVB        1(R8)(CX*1), K1
 	VMOVAPD.Z    Z8, K1, Z8
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPD Z1, (SI)(R13*8)
-	VMOVUPD Z2, 64(SI)(R13*8)
 
 skip3:
 	TESTQ   R10, R10
@@ -6121,10 +6278,29 @@ skip3:
 	VMOVUPD Z8, 64(R10)(R13*8)
 
 skip4:
-	TESTQ   R12, R12
-	JEQ     skip5
-	VMOVUPD Z3, (R12)(R13*8)
-	VMOVUPD Z4, 64(R12)(R13*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z5, Z5
+	VMOVAPD          Z6, Z6
+	VMOVAPD          Z9, Z7
+	VMOVAPD          Z10, Z8
+	VFMSUB132PD.BCST 88(AX), Z5, Z7
+	VFMSUB132PD.BCST 88(AX), Z6, Z8
+	VMULPD.BCST      96(AX), Z5, Z5
+	VMULPD.BCST      96(AX), Z6, Z6
+	VFMADD231PD      Z7, Z1, Z5
+	VFMADD231PD      Z8, Z2, Z6
+	VMULPD           Z3, Z5, Z5
+	VMULPD           Z4, Z6, Z6
+	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
+	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	KMOVB            (R8)(CX*1), K1
+	VMULPD.Z         Z19, Z5, K1, Z5
+	KMOVB            1(R8)(CX*1), K1
+	VMULPD.Z         Z20, Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPD          Z5, (R12)(R13*8)
+	VMOVUPD          Z6, 64(R12)(R13*8)
 
 skip5:
 	ADDQ $0x10, R13
@@ -6194,118 +6370,110 @@ rest_loop:
 	VFMADD231PD      Z3, Z6, Z7
 	VMULPD           Z7, Z7, Z8
 
+	// S²
+	VBLENDMPD Z6, Z5, K2, Z9
+	VMULPD    Z9, Z9, Z9
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z7, Z9
-	VDIVPD       Z9, Z7, Z9
-	VFNMADD132PD Z9, Z3, Z3
-	VSUBPD       Z9, Z3, Z3
-	VSUBPD       Z9, Z0, Z9
+	VADDPD.BCST  one_f64<>+0(SB), Z7, Z10
+	VDIVPD       Z10, Z7, Z10
+	VFNMADD132PD Z10, Z3, Z3
+	VSUBPD       Z10, Z3, Z3
+	VSUBPD       Z10, Z0, Z10
+
+	// q·2^TinyShift
+	VBLENDMPD   Z10, Z3, K2, Z11
+	VMOVAPD     Z5, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VBLENDMPD   Z12, Z2, K2, Z2
+	VFMADD132PD Z11, Z2, Z2
+	VFMADD132PD Z10, Z5, Z5
+	VFMADD132PD Z3, Z6, Z6
+	VBLENDMPD   Z3, Z10, K2, Z3
 
 	// w
 	VBROADCASTSD   72(AX), Z10
 	KMOVB          (DI)(CX*1), K3
 	VBLENDMPD.BCST 80(AX), Z10, K3, Z10
-	VBLENDMPD      Z6, Z5, K2, Z11
-	VBLENDMPD      Z3, Z9, K2, Z12
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Z11, Z11, Z11
-	VMULPD      Z11, Z10, Z10
-	VADDPD      Z12, Z12, Z11
-	VFMADD231PD Z12, Z12, Z11
+	VADDPD      Z3, Z3, Z11
+	VFMADD231PD Z3, Z3, Z11
+	VMULPD      Z9, Z10, Z10
 	VFMADD132PD Z11, Z10, Z10
 
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z6, Z5, K2, Z3
+	VBLENDMPD Z5, Z6, K2, Z5
+
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z11
-	VFMADD213PD      Z7, Z8, Z11
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z6
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z6
+	VFMADD213PD      Z7, Z8, Z6
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD  log_f64<>+0(SB), Z4, Z4
-	VADDPD   Z11, Z4, Z4
+	VADDPD   Z4, Z6, Z6
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z4, Z4
-	VMOVAPD  Z10, Z1
-	KMOVB    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPD.Z Z4, Z1, K3, Z1
+	VADDPD   Z1, Z6, Z6
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z6, Z10, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z7
-	VADDPD  Z1, Z7, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z7, Z8, Z11
-	VSUBPD  Z11, Z8, Z8
+	VMOVUPD (R9)(R14*8), Z4
+	VADDPD  Z1, Z4, Z7
+	VMOVUPD Z7, (R9)(R14*8)
+	VSUBPD  Z4, Z7, Z8
 	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z11, Z1, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z8, Z1, Z7
+	VADDPD  Z7, Z4, Z7
+	VADDPD  128(R9)(R14*8), Z7, Z7
+	VMOVUPD Z7, 128(R9)(R14*8)
 
 skip6:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z5, Z7
-	VFMADD132PD Z9, Z7, Z7
-	VMOVAPD     Z6, Z6
-	VFMADD132PD Z3, Z6, Z6
-	VBLENDMPD   Z6, Z7, K2, Z8
-	VBLENDMPD   Z7, Z6, K2, Z6
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPD Z1, K1, (SI)(R13*8)
 
+skip7:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z7
-	VMINPD       Z4, Z7, Z7
-	VMULPD.BCST  88(AX), Z7, Z7
-	VMOVAPD      Z6, Z4
-	VFMADD213PD  Z8, Z7, Z4
-	KMOVB        (R8)(CX*1), K3
-	KANDW        K3, K1, K3
-	VMULPD.Z     Z10, Z4, K3, Z4
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD.BCST 88(AX), Z8, Z6
-	VMULPD.BCST      96(AX), Z8, Z8
-	VFMADD231PD      Z6, Z7, Z8
-	VMOVAPD          Z5, Z5
-	VMULPD.BCST      huge_f64<>+0(SB), Z5, Z5
-	VBLENDMPD        Z5, Z2, K2, Z2
-	VBLENDMPD        Z9, Z3, K2, Z3
-	VFMADD132PD      Z3, Z2, Z2
-	VMULPD           Z8, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	KMOVB            (R8)(CX*1), K2
-	KANDW            K2, K1, K2
-	VMULPD.Z         Z10, Z2, K2, Z2
-	KMOVB            (DI)(CX*1), K2
-	VXORPD.BCST      sign_f64<>+0(SB), Z4, K2, Z4
-	TESTQ            R11, R11
-	JEQ              skip7
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z6, Z1, Z1
+	VMULPD.BCST  88(AX), Z1, Z1
+	VMOVAPD      Z5, Z4
+	VFMADD213PD  Z3, Z1, Z4
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMULPD.Z     Z10, Z4, K2, Z4
+	KMOVB        (DI)(CX*1), K2
+	VXORPD.BCST  sign_f64<>+0(SB), Z4, K2, Z4
+	TESTQ        R11, R11
+	JEQ          skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z3
-	VMULPD       Z3, Z4, Z4
+	VMOVUPD.Z    (R11)(R13*8), K1, Z6
+	VMULPD       Z6, Z4, Z4
 	VCMPPD       $0x03, Z4, Z4, K2
 	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPD.Z    Z4, K2, Z4
-
-skip7:
-	TESTQ   SI, SI
-	JEQ     skip8
-	VMOVUPD Z1, K1, (SI)(R13*8)
 
 skip8:
 	TESTQ   R10, R10
@@ -6313,9 +6481,20 @@ skip8:
 	VMOVUPD Z4, K1, (R10)(R13*8)
 
 skip9:
-	TESTQ   R12, R12
-	JEQ     skip10
-	VMOVUPD Z2, K1, (R12)(R13*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z3, Z3
+	VMOVAPD          Z5, Z4
+	VFMSUB132PD.BCST 88(AX), Z3, Z4
+	VMULPD.BCST      96(AX), Z3, Z3
+	VFMADD231PD      Z4, Z1, Z3
+	VMULPD           Z2, Z3, Z3
+	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
+	KMOVB            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPD.Z         Z10, Z3, K2, Z3
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPD          Z3, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -6439,6 +6618,7 @@ loop:
 	VMULPD           Z17, Z17, Z19
 	VMULPD           Z18, Z18, Z20
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z17, Z21
 	VADDPD.BCST  one_f64<>+0(SB), Z18, Z22
@@ -6451,75 +6631,97 @@ loop:
 	VSUBPD       Z21, Z0, Z21
 	VSUBPD       Z22, Z0, Z22
 
-	// w
-	VBROADCASTSD   72(AX), Z23
-	VBROADCASTSD   72(AX), Z24
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z23, K3, Z23
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z24, K3, Z24
+	// q·2^TinyShift
+	VBLENDMPD   Z21, Z5, K1, Z23
+	VBLENDMPD   Z22, Z6, K2, Z24
+	VMOVAPD     Z13, Z25
+	VMOVAPD     Z14, Z26
+	VMULPD.BCST huge_f64<>+0(SB), Z25, Z25
+	VMULPD.BCST huge_f64<>+0(SB), Z26, Z26
+	VBLENDMPD   Z25, Z3, K1, Z3
+	VBLENDMPD   Z26, Z4, K2, Z4
+	VFMADD132PD Z23, Z3, Z3
+	VFMADD132PD Z24, Z4, Z4
+	VFMADD132PD Z21, Z13, Z13
+	VFMADD132PD Z22, Z14, Z14
+	VFMADD132PD Z5, Z15, Z15
+	VFMADD132PD Z6, Z16, Z16
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z15, Z13, K1, Z5
+	VBLENDMPD Z16, Z14, K2, Z6
+	VBLENDMPD Z13, Z15, K1, Z13
+	VBLENDMPD Z14, Z16, K2, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z25
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z26
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z26
-	VFMADD213PD      Z17, Z19, Z25
-	VFMADD213PD      Z18, Z20, Z26
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z16
+	VFMADD213PD      Z17, Z19, Z15
+	VFMADD213PD      Z18, Z20, Z16
+
+	// w
+	VBROADCASTSD   72(AX), Z17
+	VBROADCASTSD   72(AX), Z18
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z17, K3, Z17
+	KMOVB          1(DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z18, K3, Z18
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z19
+	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z20
+	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z21
+	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z22
 	VMOVAPD.Z        Z7, K1, Z7
 	VMOVAPD.Z        Z8, K2, Z8
-	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z17
-	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z18
-	VSUBPD           Z17, Z7, Z7
-	VSUBPD           Z18, Z8, Z8
+	VSUBPD           Z19, Z7, Z7
+	VSUBPD           Z20, Z8, Z8
 	VMOVAPD.Z        Z9, K1, Z9
 	VMOVAPD.Z        Z10, K2, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z17
-	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z18
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z25, Z17
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z26, Z18
-	VSUBPD           Z17, Z9, Z9
-	VSUBPD           Z18, Z10, Z10
-	VADDPD           Z9, Z7, Z17
-	VADDPD           Z10, Z8, Z18
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z21
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z22
+	VSUBPD           Z21, Z9, Z9
+	VSUBPD           Z22, Z10, Z10
+	VADDPD           Z9, Z7, Z21
+	VADDPD           Z10, Z8, Z22
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z19
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z20
-	VFMADD231PD.BCST 104(AX), Z17, Z19
-	VFMADD231PD.BCST 104(AX), Z18, Z20
+	VFMADD231PD.BCST 104(AX), Z21, Z19
+	VFMADD231PD.BCST 104(AX), Z22, Z20
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z19, Z19
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z20, Z20
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z19, Z27
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z20, Z28
-	VFMSUB231PD.BCST 104(AX), Z7, Z27
-	VFMSUB231PD.BCST 104(AX), Z8, Z28
-	VFMADD231PD.BCST 104(AX), Z9, Z27
-	VFMADD231PD.BCST 104(AX), Z10, Z28
-	VFMADD231PD.BCST 112(AX), Z17, Z27
-	VFMADD231PD.BCST 112(AX), Z18, Z28
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z27, Z27
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z28, Z28
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z19, Z23
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z20, Z24
+	VFMSUB231PD.BCST 104(AX), Z7, Z23
+	VFMSUB231PD.BCST 104(AX), Z8, Z24
+	VFMADD231PD.BCST 104(AX), Z9, Z23
+	VFMADD231PD.BCST 104(AX), Z10, Z24
+	VFMADD231PD.BCST 112(AX), Z21, Z23
+	VFMADD231PD.BCST 112(AX), Z22, Z24
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z23, Z23
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPD          exp_f64<>+0(SB), Z19, Z7
@@ -6530,159 +6732,119 @@ loop:
 	VPSLLQ           $0x31, Z20, Z20
 	VPADDQ           Z19, Z7, Z7
 	VPADDQ           Z20, Z8, Z8
-	VADDPD           Z27, Z9, Z9
-	VADDPD           Z28, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z17
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z18
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z18
-	VMULPD           Z9, Z17, Z17
-	VMULPD           Z10, Z18, Z18
-	VMULPD           Z7, Z23, Z23
-	VMULPD           Z8, Z24, Z24
-	VFMADD132PD      Z17, Z23, Z23
-	VFMADD132PD      Z18, Z24, Z24
+	VADDPD           Z23, Z9, Z9
+	VADDPD           Z24, Z10, Z10
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z19
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z20
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z20
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z20
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z20
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z20
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z20
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z19
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z20
+	VMULPD           Z9, Z19, Z19
+	VMULPD           Z10, Z20, Z20
+	VMULPD           Z7, Z17, Z17
+	VMULPD           Z8, Z18, Z18
+	VFMADD132PD      Z19, Z17, Z17
+	VFMADD132PD      Z20, Z18, Z18
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD     log_f64<>+0(SB), Z11, Z7
 	VPERMPD     log_f64<>+0(SB), Z12, Z8
-	VADDPD      Z25, Z7, Z7
-	VADDPD      Z26, Z8, Z8
+	VADDPD      Z7, Z15, Z15
+	VADDPD      Z8, Z16, Z16
 	VMAXPD      Z1, Z0, Z1
 	VMAXPD      Z2, Z0, Z2
-	VADDPD      Z1, Z7, Z7
-	VADDPD      Z2, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z23, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z24, Z2
-	KMOVB       (R8)(CX*1), K3
-	VMULPD.Z    Z7, Z1, K3, Z1
-	KMOVB       1(R8)(CX*1), K3
-	VMULPD.Z    Z8, Z2, K3, Z2
+	VADDPD      Z1, Z15, Z15
+	VADDPD      Z2, Z16, Z16
+	VMOVAPD     Z17, Z1
+	VMOVAPD     Z18, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z15, Z1, K1, Z1
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z16, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z9
-	VADDPD  Z1, Z9, Z10
-	VMOVUPD Z10, (R9)(R14*8)
-	VSUBPD  Z9, Z10, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z1, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R14*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z7
+	VADDPD  Z1, Z7, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z7, Z8, Z9
+	VSUBPD  Z9, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z9, Z1, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 	LEAQ    8(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z9
-	VADDPD  Z2, Z9, Z10
-	VMOVUPD Z10, (R9)(R14*8)
-	VSUBPD  Z9, Z10, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z2, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R14*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z7
+	VADDPD  Z2, Z7, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z7, Z8, Z9
+	VSUBPD  Z9, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z9, Z2, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 
 skip1:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z13, Z9
-	VMOVAPD     Z14, Z10
-	VFMADD132PD Z21, Z9, Z9
-	VFMADD132PD Z22, Z10, Z10
-	VMOVAPD     Z15, Z11
-	VMOVAPD     Z16, Z12
-	VFMADD132PD Z5, Z11, Z11
-	VFMADD132PD Z6, Z12, Z12
-	VBLENDMPD   Z11, Z9, K1, Z15
-	VBLENDMPD   Z12, Z10, K2, Z16
-	VBLENDMPD   Z9, Z11, K1, Z9
-	VBLENDMPD   Z10, Z12, K2, Z10
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R13*8)
+	VMOVUPD Z2, 64(SI)(R13*8)
 
+skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z11
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z12
-	VMINPD        Z7, Z11, Z11
-	VMINPD        Z8, Z12, Z12
-	VMULPD.BCST   88(AX), Z11, Z11
-	VMULPD.BCST   88(AX), Z12, Z12
-	VMOVAPD       Z9, Z7
-	VMOVAPD       Z10, Z8
-	VFMADD213PD   Z15, Z11, Z7
-	VFMADD213PD   Z16, Z12, Z8
-	VMULPD        Z23, Z7, Z7
-	VMULPD        Z24, Z8, Z8
-	KMOVB         (R8)(CX*1), K3
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K3, Z7
-	KMOVB         1(R8)(CX*1), K3
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z8, K3, Z8
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD.BCST 88(AX), Z15, Z9
-	VFMSUB132PD.BCST 88(AX), Z16, Z10
-	VMULPD.BCST      96(AX), Z15, Z15
-	VMULPD.BCST      96(AX), Z16, Z16
-	VFMADD231PD      Z9, Z11, Z15
-	VFMADD231PD      Z10, Z12, Z16
-	VMOVAPD          Z13, Z9
-	VMOVAPD          Z14, Z10
-	VMULPD.BCST      huge_f64<>+0(SB), Z9, Z9
-	VMULPD.BCST      huge_f64<>+0(SB), Z10, Z10
-	VBLENDMPD        Z9, Z3, K1, Z3
-	VBLENDMPD        Z10, Z4, K2, Z4
-	VBLENDMPD        Z21, Z5, K1, Z5
-	VBLENDMPD        Z22, Z6, K2, Z6
-	VFMADD132PD      Z5, Z3, Z3
-	VFMADD132PD      Z6, Z4, Z4
-	VMULPD           Z15, Z3, Z3
-	VMULPD           Z16, Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	VMULPD           Z23, Z3, Z3
-	VMULPD           Z24, Z4, Z4
-	KMOVB            (R8)(CX*1), K1
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z3, K1, Z3
-	KMOVB            1(R8)(CX*1), K1
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z4, K1, Z4
-	KMOVB            (DI)(CX*1), K1
-	VXORPD.BCST      sign_f64<>+0(SB), Z7, K1, Z7
-	KMOVB            1(DI)(CX*1), K1
-	VXORPD.BCST      sign_f64<>+0(SB), Z8, K1, Z8
-	TESTQ            R11, R11
-	JEQ              skip2
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z2
+	VMINPD        Z15, Z1, Z1
+	VMINPD        Z16, Z2, Z2
+	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   88(AX), Z2, Z2
+	VMOVAPD       Z13, Z7
+	VMOVAPD       Z14, Z8
+	VFMADD213PD   Z5, Z1, Z7
+	VFMADD213PD   Z6, Z2, Z8
+	VMULPD        Z17, Z7, Z7
+	VMULPD        Z18, Z8, Z8
+	KMOVB         (R8)(CX*1), K1
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K1, Z7
+	KMOVB         1(R8)(CX*1), K1
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z8, K1, Z8
+	KMOVB         (DI)(CX*1), K1
+	VXORPD.BCST   sign_f64<>+0(SB), Z7, K1, Z7
+	KMOVB         1(DI)(CX*1), K1
+	VXORPD.BCST   sign_f64<>+0(SB), Z8, K1, Z8
+	TESTQ         R11, R11
+	JEQ           skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z5
-	VMULPD       Z5, Z7, Z7
+	VMOVUPD      (R11)(R13*8), Z9
+	VMULPD       Z9, Z7, Z7
 	VCMPPD       $0x03, Z7, Z7, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
 	KMOVB        (R8)(CX*1), K1
 	VMOVAPD.Z    Z7, K1, Z7
-	VMOVUPD      64(R11)(R13*8), Z5
-	VMULPD       Z5, Z8, Z8
+	VMOVUPD      64(R11)(R13*8), Z9
+	VMULPD       Z9, Z8, Z8
 	VCMPPD       $0x03, Z8, Z8, K1
 	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
 	KMOVB        1(R8)(CX*1), K1
 	VMOVAPD.Z    Z8, K1, Z8
-
-skip2:
-	TESTQ   SI, SI
-	JEQ     skip3
-	VMOVUPD Z1, (SI)(R13*8)
-	VMOVUPD Z2, 64(SI)(R13*8)
 
 skip3:
 	TESTQ   R10, R10
@@ -6691,10 +6853,31 @@ skip3:
 	VMOVUPD Z8, 64(R10)(R13*8)
 
 skip4:
-	TESTQ   R12, R12
-	JEQ     skip5
-	VMOVUPD Z3, (R12)(R13*8)
-	VMOVUPD Z4, 64(R12)(R13*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z5, Z5
+	VMOVAPD          Z6, Z6
+	VMOVAPD          Z13, Z7
+	VMOVAPD          Z14, Z8
+	VFMSUB132PD.BCST 88(AX), Z5, Z7
+	VFMSUB132PD.BCST 88(AX), Z6, Z8
+	VMULPD.BCST      96(AX), Z5, Z5
+	VMULPD.BCST      96(AX), Z6, Z6
+	VFMADD231PD      Z7, Z1, Z5
+	VFMADD231PD      Z8, Z2, Z6
+	VMULPD           Z3, Z5, Z5
+	VMULPD           Z4, Z6, Z6
+	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
+	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	VMULPD           Z17, Z5, Z5
+	VMULPD           Z18, Z6, Z6
+	KMOVB            (R8)(CX*1), K1
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K1, Z5
+	KMOVB            1(R8)(CX*1), K1
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPD          Z5, (R12)(R13*8)
+	VMOVUPD          Z6, 64(R12)(R13*8)
 
 skip5:
 	ADDQ $0x10, R13
@@ -6765,6 +6948,7 @@ rest_loop:
 	VFMADD231PD      Z3, Z8, Z9
 	VMULPD           Z9, Z9, Z10
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z9, Z11
 	VDIVPD       Z11, Z9, Z11
@@ -6772,141 +6956,131 @@ rest_loop:
 	VSUBPD       Z11, Z3, Z3
 	VSUBPD       Z11, Z0, Z11
 
-	// w
-	VBROADCASTSD   72(AX), Z12
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z12, K3, Z12
+	// q·2^TinyShift
+	VBLENDMPD   Z11, Z3, K2, Z12
+	VMOVAPD     Z7, Z13
+	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
+	VBLENDMPD   Z13, Z2, K2, Z2
+	VFMADD132PD Z12, Z2, Z2
+	VFMADD132PD Z11, Z7, Z7
+	VFMADD132PD Z3, Z8, Z8
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z8, Z7, K2, Z3
+	VBLENDMPD Z7, Z8, K2, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z13
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z13
-	VFMADD213PD      Z9, Z10, Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z9, Z10, Z8
+
+	// w
+	VBROADCASTSD   72(AX), Z9
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
 
 	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z10
+	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z11
 	VMOVAPD.Z        Z4, K2, Z4
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z9
-	VSUBPD           Z9, Z4, Z4
+	VSUBPD           Z10, Z4, Z4
 	VMOVAPD.Z        Z5, K2, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z9
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z13, Z9
-	VSUBPD           Z9, Z5, Z5
-	VADDPD           Z5, Z4, Z9
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z11
+	VSUBPD           Z11, Z5, Z5
+	VADDPD           Z5, Z4, Z11
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z10
-	VFMADD231PD.BCST 104(AX), Z9, Z10
+	VFMADD231PD.BCST 104(AX), Z11, Z10
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z10, Z10
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z10, Z14
-	VFMSUB231PD.BCST 104(AX), Z4, Z14
-	VFMADD231PD.BCST 104(AX), Z5, Z14
-	VFMADD231PD.BCST 112(AX), Z9, Z14
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z10, Z12
+	VFMSUB231PD.BCST 104(AX), Z4, Z12
+	VFMADD231PD.BCST 104(AX), Z5, Z12
+	VFMADD231PD.BCST 112(AX), Z11, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VPERMPD          exp_f64<>+0(SB), Z10, Z4
 	VPERMPD          exp_rest_f64<>+0(SB), Z10, Z5
 	VPSLLQ           $0x31, Z10, Z10
 	VPADDQ           Z10, Z4, Z4
-	VADDPD           Z14, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z9
-	VMULPD           Z5, Z9, Z9
-	VMULPD           Z4, Z12, Z12
-	VFMADD132PD      Z9, Z12, Z12
+	VADDPD           Z12, Z5, Z5
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z10
+	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z10
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z10
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z10
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z10
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z10
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z10
+	VMULPD           Z5, Z10, Z10
+	VMULPD           Z4, Z9, Z9
+	VFMADD132PD      Z10, Z9, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VPERMPD     log_f64<>+0(SB), Z6, Z4
-	VADDPD      Z13, Z4, Z4
+	VADDPD      Z4, Z8, Z8
 	VMAXPD      Z1, Z0, Z1
-	VADDPD      Z1, Z4, Z4
-	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z1
-	KMOVB       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPD.Z    Z4, Z1, K3, Z1
+	VADDPD      Z1, Z8, Z8
+	VMOVAPD     Z9, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z8, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z5
-	VADDPD  Z1, Z5, Z6
-	VMOVUPD Z6, (R9)(R14*8)
-	VSUBPD  Z5, Z6, Z9
-	VSUBPD  Z9, Z6, Z6
+	VMOVUPD (R9)(R14*8), Z4
+	VADDPD  Z1, Z4, Z5
+	VMOVUPD Z5, (R9)(R14*8)
+	VSUBPD  Z4, Z5, Z6
 	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z9, Z1, Z6
-	VADDPD  Z6, Z5, Z6
-	VADDPD  128(R9)(R14*8), Z6, Z6
-	VMOVUPD Z6, 128(R9)(R14*8)
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z1, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(R14*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R14*8)
 
 skip6:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Z7, Z5
-	VFMADD132PD Z11, Z5, Z5
-	VMOVAPD     Z8, Z6
-	VFMADD132PD Z3, Z6, Z6
-	VBLENDMPD   Z6, Z5, K2, Z8
-	VBLENDMPD   Z5, Z6, K2, Z5
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPD Z1, K1, (SI)(R13*8)
 
+skip7:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z6
-	VMINPD        Z4, Z6, Z6
-	VMULPD.BCST   88(AX), Z6, Z6
-	VMOVAPD       Z5, Z4
-	VFMADD213PD   Z8, Z6, Z4
-	VMULPD        Z12, Z4, Z4
-	KMOVB         (R8)(CX*1), K3
-	KANDW         K3, K1, K3
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z4, K3, Z4
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD.BCST 88(AX), Z8, Z5
-	VMULPD.BCST      96(AX), Z8, Z8
-	VFMADD231PD      Z5, Z6, Z8
-	VMOVAPD          Z7, Z5
-	VMULPD.BCST      huge_f64<>+0(SB), Z5, Z5
-	VBLENDMPD        Z5, Z2, K2, Z2
-	VBLENDMPD        Z11, Z3, K2, Z3
-	VFMADD132PD      Z3, Z2, Z2
-	VMULPD           Z8, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	VMULPD           Z12, Z2, Z2
-	KMOVB            (R8)(CX*1), K2
-	KANDW            K2, K1, K2
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z2, K2, Z2
-	KMOVB            (DI)(CX*1), K2
-	VXORPD.BCST      sign_f64<>+0(SB), Z4, K2, Z4
-	TESTQ            R11, R11
-	JEQ              skip7
+	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
+	VMINPD        Z8, Z1, Z1
+	VMULPD.BCST   88(AX), Z1, Z1
+	VMOVAPD       Z7, Z4
+	VFMADD213PD   Z3, Z1, Z4
+	VMULPD        Z9, Z4, Z4
+	KMOVB         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z4, K2, Z4
+	KMOVB         (DI)(CX*1), K2
+	VXORPD.BCST   sign_f64<>+0(SB), Z4, K2, Z4
+	TESTQ         R11, R11
+	JEQ           skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z3
-	VMULPD       Z3, Z4, Z4
+	VMOVUPD.Z    (R11)(R13*8), K1, Z5
+	VMULPD       Z5, Z4, Z4
 	VCMPPD       $0x03, Z4, Z4, K2
 	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPD.Z    Z4, K2, Z4
-
-skip7:
-	TESTQ   SI, SI
-	JEQ     skip8
-	VMOVUPD Z1, K1, (SI)(R13*8)
 
 skip8:
 	TESTQ   R10, R10
@@ -6914,9 +7088,21 @@ skip8:
 	VMOVUPD Z4, K1, (R10)(R13*8)
 
 skip9:
-	TESTQ   R12, R12
-	JEQ     skip10
-	VMOVUPD Z2, K1, (R12)(R13*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z3, Z3
+	VMOVAPD          Z7, Z4
+	VFMSUB132PD.BCST 88(AX), Z3, Z4
+	VMULPD.BCST      96(AX), Z3, Z3
+	VFMADD231PD      Z4, Z1, Z3
+	VMULPD           Z2, Z3, Z3
+	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
+	VMULPD           Z9, Z3, Z3
+	KMOVB            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z3, K2, Z3
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPD          Z3, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -7073,36 +7259,36 @@ loop:
 	VMULPD           Z19, Z19, Z20
 
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z16, Z20
-	VADDPD.BCST  one_f64<>+0(SB), Z17, Z21
-	VADDPD.BCST  one_f64<>+0(SB), Z18, Z22
-	VADDPD.BCST  one_f64<>+0(SB), Z19, Z23
-	VDIVPD       Z20, Z16, Z20
-	VDIVPD       Z21, Z17, Z21
-	VDIVPD       Z22, Z18, Z22
-	VDIVPD       Z23, Z19, Z23
-	VFNMADD132PD Z20, Z8, Z8
-	VFNMADD132PD Z21, Z9, Z9
-	VFNMADD132PD Z22, Z10, Z10
-	VFNMADD132PD Z23, Z11, Z11
-	VMOVAPD.Z    Z8, K1, Z8
-	VMOVAPD.Z    Z9, K2, Z9
-	VMOVAPD.Z    Z10, K3, Z10
-	VMOVAPD.Z    Z11, K4, Z11
-	VSUBPD       Z20, Z8, Z8
-	VSUBPD       Z21, Z9, Z9
-	VSUBPD       Z22, Z10, Z10
-	VSUBPD       Z23, Z11, Z11
-	VBLENDMPD    Z4, Z12, K1, Z4
-	VBLENDMPD    Z5, Z13, K2, Z5
-	VBLENDMPD    Z6, Z14, K3, Z6
-	VBLENDMPD    Z7, Z15, K4, Z7
-	VFMADD132PD  Z8, Z4, Z4
-	VFMADD132PD  Z9, Z5, Z5
-	VFMADD132PD  Z10, Z6, Z6
-	VFMADD132PD  Z11, Z7, Z7
+	VADDPD.BCST    one_f64<>+0(SB), Z16, Z20
+	VADDPD.BCST    one_f64<>+0(SB), Z17, Z21
+	VADDPD.BCST    one_f64<>+0(SB), Z18, Z22
+	VADDPD.BCST    one_f64<>+0(SB), Z19, Z23
+	VDIVPD         Z20, Z16, Z20
+	VDIVPD         Z21, Z17, Z21
+	VDIVPD         Z22, Z18, Z22
+	VDIVPD         Z23, Z19, Z23
+	VFNMADD132PD.Z Z20, Z8, K1, Z8
+	VFNMADD132PD.Z Z21, Z9, K2, Z9
+	VFNMADD132PD.Z Z22, Z10, K3, Z10
+	VFNMADD132PD.Z Z23, Z11, K4, Z11
+	VSUBPD         Z20, Z8, Z8
+	VSUBPD         Z21, Z9, Z9
+	VSUBPD         Z22, Z10, Z10
+	VSUBPD         Z23, Z11, Z11
+	VBLENDMPD      Z4, Z12, K1, Z4
+	VBLENDMPD      Z5, Z13, K2, Z5
+	VBLENDMPD      Z6, Z14, K3, Z6
+	VBLENDMPD      Z7, Z15, K4, Z7
+	VFMADD132PD    Z8, Z4, Z4
+	VFMADD132PD    Z9, Z5, Z5
+	VFMADD132PD    Z10, Z6, Z6
+	VFMADD132PD    Z11, Z7, Z7
 
 	// NaN of x
+	VMOVAPD Z0, Z0
+	VMOVAPD Z1, Z1
+	VMOVAPD Z2, Z2
+	VMOVAPD Z3, Z3
 	VCMPPD  $0x03, Z0, Z0, K1
 	VADDPD  Z0, Z0, K1, Z4
 	VCMPPD  $0x03, Z1, Z1, K1
@@ -7181,15 +7367,15 @@ rest_loop:
 	VMULPD           Z4, Z4, Z5
 
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z4, Z5
-	VDIVPD       Z5, Z4, Z5
-	VFNMADD132PD Z5, Z2, Z2
-	VMOVAPD.Z    Z2, K2, Z2
-	VSUBPD       Z5, Z2, Z2
-	VBLENDMPD    Z1, Z3, K2, Z1
-	VFMADD132PD  Z2, Z1, Z1
+	VADDPD.BCST    one_f64<>+0(SB), Z4, Z5
+	VDIVPD         Z5, Z4, Z5
+	VFNMADD132PD.Z Z5, Z2, K2, Z2
+	VSUBPD         Z5, Z2, Z2
+	VBLENDMPD      Z1, Z3, K2, Z1
+	VFMADD132PD    Z2, Z1, Z1
 
 	// NaN of x
+	VMOVAPD Z0, Z0
 	VCMPPD  $0x03, Z0, Z0, K2
 	VADDPD  Z0, Z0, K2, Z1
 	TESTQ   AX, AX
@@ -7207,173 +7393,336 @@ done:
 
 // func lossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossSquareF32AVX2(SB), NOSPLIT, $192-8
+TEXT ·lossSquareF32AVX2(SB), $672-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
 	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
-	XORQ         R9, R9
-	SUBQ         $0x08, AX
+	VMOVUPS      Y0, 32(AX)
+	XORQ         R10, R10
+	SUBQ         $0x18, DX
 	JLT          rest
 
 loop:
-	MOVQ R9, CX
+	MOVQ R10, CX
 	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
+	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD 2(DI)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 64(SP)
-	VXORPS       (DX)(R9*4), Y0, Y0
-	VMOVUPS      Y0, 96(SP)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VANDPS       sign_f32<>+0(SB), Y2, Y2
+	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      Y1, 96(AX)
+	VMOVUPS      Y2, 128(AX)
+	VXORPS       (BX)(R10*4), Y0, Y0
+	VXORPS       32(BX)(R10*4), Y1, Y1
+	VXORPS       64(BX)(R10*4), Y2, Y2
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      Y1, 192(AX)
+	VMOVUPS      Y2, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y2
 	VMINPS clamp_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_f32<>+0(SB), Y2, Y2
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_f32<>+0(SB), Y1, Y2
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VMOVUPS      magic_f32<>+0(SB), Y3
+	VMOVUPS      magic_f32<>+0(SB), Y4
+	VMOVUPS      magic_f32<>+0(SB), Y5
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y4
+	VFNMADD231PS scale_f32<>+0(SB), Y2, Y5
+	VSUBPS       magic_f32<>+0(SB), Y3, Y6
+	VSUBPS       magic_f32<>+0(SB), Y4, Y7
+	VSUBPS       magic_f32<>+0(SB), Y5, Y8
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
+	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y8
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y8
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y3
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y2, Y3, Y3
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y1
-	VMULPS      Y3, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y3, Y0
+	VPERMPS     exp_f32<>+0(SB), Y4, Y1
+	VPERMPS     exp_f32<>+0(SB), Y5, Y2
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y9
+	VPERMPS     exp_rest_f32<>+0(SB), Y4, Y10
+	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y11
+	VPSLLD      $0x14, Y3, Y3
+	VPSLLD      $0x14, Y4, Y4
+	VPSLLD      $0x14, Y5, Y5
+	VPADDD      Y3, Y0, Y0
+	VPADDD      Y4, Y1, Y1
+	VPADDD      Y5, Y2, Y2
+	VADDPS      Y6, Y9, Y9
+	VADDPS      Y7, Y10, Y10
+	VADDPS      Y8, Y11, Y11
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y9, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y10, Y4
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y11, Y5
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y9, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y10, Y4
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y11, Y5
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y9, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y10, Y4
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y11, Y5
+	VMULPS      Y9, Y3, Y3
+	VMULPS      Y10, Y4, Y4
+	VMULPS      Y11, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y0, Y4, Y4
-	VFMADD231PS Y1, Y0, Y4
-	VMULPS      Y4, Y4, Y5
+	VMOVUPS     magic_f32<>+0(SB), Y6
+	VMOVUPS     magic_f32<>+0(SB), Y7
+	VMOVUPS     magic_f32<>+0(SB), Y8
+	VFMADD231PS index_f32<>+0(SB), Y0, Y6
+	VFMADD231PS index_f32<>+0(SB), Y1, Y7
+	VFMADD231PS index_f32<>+0(SB), Y2, Y8
+	VPERMPS     recip_f32<>+0(SB), Y6, Y9
+	VPERMPS     recip_f32<>+0(SB), Y7, Y10
+	VPERMPS     recip_f32<>+0(SB), Y8, Y11
+	VPERMPS     log_f32<>+0(SB), Y6, Y6
+	VPERMPS     log_f32<>+0(SB), Y7, Y7
+	VPERMPS     log_f32<>+0(SB), Y8, Y8
+	VMOVUPS     Y6, 256(AX)
+	VMOVUPS     Y7, 288(AX)
+	VMOVUPS     Y8, 320(AX)
+	VMULPS      Y9, Y0, Y0
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VSUBPS      one_f32<>+0(SB), Y9, Y6
+	VSUBPS      one_f32<>+0(SB), Y10, Y7
+	VSUBPS      one_f32<>+0(SB), Y11, Y8
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VADDPS      Y2, Y8, Y8
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y4, Y1, Y7
+	VFMADD231PS Y5, Y2, Y8
+	VMOVUPS     Y9, 352(AX)
+	VMOVUPS     Y10, 384(AX)
+	VMOVUPS     Y11, 416(AX)
+	VMOVUPS     Y0, 448(AX)
+	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     Y2, 512(AX)
+	VMULPS      Y6, Y6, Y0
+	VMULPS      Y7, Y7, Y1
+	VMULPS      Y8, Y8, Y2
+
+	// S²
+	VMOVUPS   160(AX), Y9
+	VMOVUPS   192(AX), Y10
+	VMOVUPS   224(AX), Y11
+	VMOVUPS   352(AX), Y12
+	VMOVUPS   384(AX), Y13
+	VMOVUPS   416(AX), Y14
+	VBLENDVPS Y9, 448(AX), Y12, Y12
+	VBLENDVPS Y10, 480(AX), Y13, Y13
+	VBLENDVPS Y11, 512(AX), Y14, Y14
+	VMULPS    Y12, Y12, Y12
+	VMULPS    Y13, Y13, Y13
+	VMULPS    Y14, Y14, Y14
+	VMOVUPS   Y12, 544(AX)
+	VMOVUPS   Y13, 576(AX)
+	VMOVUPS   Y14, 608(AX)
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  Y4, Y5, Y6
-	VFNMADD132PS Y6, Y1, Y1
-	VSUBPS       Y6, Y1, Y1
-	VXORPS       Y7, Y7, Y7
-	VSUBPS       Y6, Y7, Y6
+	VMOVUPS      frac_3_f32<>+0(SB), Y9
+	VMOVUPS      frac_3_f32<>+0(SB), Y10
+	VMOVUPS      frac_3_f32<>+0(SB), Y11
+	VFMADD213PS  frac_2_f32<>+0(SB), Y6, Y9
+	VFMADD213PS  frac_2_f32<>+0(SB), Y7, Y10
+	VFMADD213PS  frac_2_f32<>+0(SB), Y8, Y11
+	VFMADD213PS  frac_1_f32<>+0(SB), Y6, Y9
+	VFMADD213PS  frac_1_f32<>+0(SB), Y7, Y10
+	VFMADD213PS  frac_1_f32<>+0(SB), Y8, Y11
+	VFMADD213PS  frac_0_f32<>+0(SB), Y6, Y9
+	VFMADD213PS  frac_0_f32<>+0(SB), Y7, Y10
+	VFMADD213PS  frac_0_f32<>+0(SB), Y8, Y11
+	VFMADD213PS  Y6, Y0, Y9
+	VFMADD213PS  Y7, Y1, Y10
+	VFMADD213PS  Y8, Y2, Y11
+	VFNMADD132PS Y9, Y3, Y3
+	VFNMADD132PS Y10, Y4, Y4
+	VFNMADD132PS Y11, Y5, Y5
+	VXORPS       Y12, Y12, Y12
+	VMOVUPS      160(AX), Y13
+	VMOVUPS      192(AX), Y14
+	VMOVUPS      224(AX), Y15
+	VBLENDVPS    Y13, Y3, Y12, Y3
+	VBLENDVPS    Y14, Y4, Y12, Y4
+	VBLENDVPS    Y15, Y5, Y12, Y5
+	VSUBPS       Y9, Y3, Y3
+	VSUBPS       Y10, Y4, Y4
+	VSUBPS       Y11, Y5, Y5
 
 	// w
-	VMOVUPS   (SP), Y7
-	VMOVUPS   64(SP), Y8
-	VBLENDVPS Y8, 32(SP), Y7, Y7
-	VMOVUPS   96(SP), Y8
-	VBLENDVPS Y8, Y0, Y3, Y0
-	VMOVUPS   96(SP), Y3
-	VBLENDVPS Y3, Y1, Y6, Y1
+	VMOVUPS   (AX), Y9
+	VMOVUPS   (AX), Y10
+	VMOVUPS   (AX), Y11
+	VMOVUPS   64(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y9, Y9
+	VMOVUPS   96(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y10, Y10
+	VMOVUPS   128(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y11, Y11
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y0, Y0, Y0
-	VMULPS      Y0, Y7, Y7
-	VADDPS      Y1, Y1, Y0
-	VFMADD231PS Y1, Y1, Y0
-	VFMADD132PS Y0, Y7, Y7
+	VADDPS      Y3, Y3, Y12
+	VADDPS      Y4, Y4, Y13
+	VADDPS      Y5, Y5, Y14
+	VFMADD231PS Y3, Y3, Y12
+	VFMADD231PS Y4, Y4, Y13
+	VFMADD231PS Y5, Y5, Y14
+	VMULPS      544(AX), Y9, Y9
+	VMULPS      576(AX), Y10, Y10
+	VMULPS      608(AX), Y11, Y11
+	VFMADD132PS Y12, Y9, Y9
+	VFMADD132PS Y13, Y10, Y10
+	VFMADD132PS Y14, Y11, Y11
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y0
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y0
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y0
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y0
-	VFMADD213PS Y4, Y5, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVUPS     log1p_3_f32<>+0(SB), Y4
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y4
+	VFMADD213PS log1p_2_f32<>+0(SB), Y8, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y4
+	VFMADD213PS log1p_1_f32<>+0(SB), Y8, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y4
+	VFMADD213PS log1p_0_f32<>+0(SB), Y8, Y5
+	VFMADD213PS Y6, Y0, Y3
+	VFMADD213PS Y7, Y1, Y4
+	VFMADD213PS Y8, Y2, Y5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y1
-	VADDPS       Y0, Y1, Y1
-	VXORPS       Y0, Y0, Y0
-	VMAXPS       96(SP), Y0, Y0
-	VADDPS       Y0, Y1, Y1
-	VMOVAPS      Y7, Y0
-	VMULPS       Y1, Y0, Y0
-	TESTQ        DI, DI
-	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VADDPS       256(AX), Y3, Y3
+	VADDPS       288(AX), Y4, Y4
+	VADDPS       320(AX), Y5, Y5
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VMAXPS       160(AX), Y2, Y0
+	VMAXPS       192(AX), Y2, Y1
+	VMAXPS       224(AX), Y2, Y2
+	VADDPS       Y0, Y3, Y3
+	VADDPS       Y1, Y4, Y4
+	VADDPS       Y2, Y5, Y5
+	VMULPS       Y3, Y9, Y9
+	VMULPS       Y4, Y10, Y10
+	VMULPS       Y5, Y11, Y11
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD 2(R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y0, Y9, Y3, Y9
+	VBLENDVPS    Y1, Y10, Y3, Y10
+	VBLENDVPS    Y2, Y11, Y3, Y11
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ         (R9), CX
+	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X0, Y1
-	VADDPD       (R8)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y0, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       32(R8)(CX*8), Y1, Y1
-	VMOVUPD      Y1, 32(R8)(CX*8)
+	VCVTPS2PD    X9, Y0
+	VADDPD       (R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y9, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       32(R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, 32(R9)(CX*8)
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VCVTPS2PD    X10, Y0
+	VADDPD       (R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       32(R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, 32(R9)(CX*8)
+	LEAQ         16(R10), CX
+	ANDQ         $0x0f, CX
+	VCVTPS2PD    X11, Y0
+	VADDPD       (R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y11, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       32(R9)(CX*8), Y0, Y0
+	VMOVUPD      Y0, 32(R9)(CX*8)
 
 skip2:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y0, (BX)(R9*4)
+	VMOVUPS Y9, (SI)(R10*4)
+	VMOVUPS Y10, 32(SI)(R10*4)
+	VMOVUPS Y11, 64(SI)(R10*4)
 
 skip3:
-	ADDQ $0x08, R9
-	CMPQ R9, AX
+	ADDQ $0x18, R10
+	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, AX
-	CMPQ R9, AX
+	ADDQ $0x18, DX
+	CMPQ R10, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R9, CX
-	MOVQ    $0x00000008, R10
-	CMPQ    CX, R10
-	CMOVQGT R10, CX
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f32<>+0(SB), R10
-	VMOVUPS 32(R10)(CX*4), Y0
-	MOVQ    R9, R10
-	SHRQ    $0x03, R10
+	LEAQ    window_f32<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*4), Y0
+	MOVQ    R10, R11
+	SHRQ    $0x03, R11
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
+	MOVBLZX      (DI)(R11*1), R12
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X1
+	SHRL         CL, R12
+	VMOVD        R12, X1
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 128(SP)
-	VMASKMOVPS   (DX)(R9*4), Y0, Y2
+	VMOVUPS      Y1, 64(AX)
+	VMASKMOVPS   (BX)(R10*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 160(SP)
+	VMOVUPS      Y2, 96(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
@@ -7402,90 +7751,95 @@ rest_loop:
 	VMOVUPS     magic_f32<>+0(SB), Y3
 	VFMADD231PS index_f32<>+0(SB), Y1, Y3
 	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 128(AX)
 	VMULPS      Y4, Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y5
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y1, Y5
-	VMULPS      Y5, Y5, Y6
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 160(AX)
+	VMOVUPS     Y1, 192(AX)
+	VMULPS      Y3, Y3, Y1
+
+	// S²
+	VMOVUPS   96(AX), Y4
+	VMOVUPS   160(AX), Y5
+	VBLENDVPS Y4, 192(AX), Y5, Y5
+	VMULPS    Y5, Y5, Y5
+	VMOVUPS   Y5, 224(AX)
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y2, Y2
-	VSUBPS       Y7, Y2, Y2
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y7, Y8, Y7
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      96(AX), Y6
+	VBLENDVPS    Y6, Y2, Y5, Y2
+	VSUBPS       Y4, Y2, Y2
 
 	// w
-	VMOVUPS   (SP), Y8
-	VMOVUPS   128(SP), Y9
-	VBLENDVPS Y9, 32(SP), Y8, Y8
-	VMOVUPS   160(SP), Y9
-	VBLENDVPS Y9, Y1, Y4, Y1
-	VMOVUPS   160(SP), Y4
-	VBLENDVPS Y4, Y2, Y7, Y2
+	VMOVUPS   (AX), Y4
+	VMOVUPS   64(AX), Y5
+	VBLENDVPS Y5, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y1, Y1, Y1
-	VMULPS      Y1, Y8, Y8
-	VADDPS      Y2, Y2, Y1
-	VFMADD231PS Y2, Y2, Y1
-	VFMADD132PS Y1, Y8, Y8
+	VADDPS      Y2, Y2, Y5
+	VFMADD231PS Y2, Y2, Y5
+	VMULPS      224(AX), Y4, Y4
+	VFMADD132PS Y5, Y4, Y4
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y1
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y1
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y1
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y1
-	VFMADD213PS Y5, Y6, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y2
-	VADDPS       Y1, Y2, Y2
+	VADDPS       128(AX), Y2, Y2
 	VXORPS       Y1, Y1, Y1
-	VMAXPS       160(SP), Y1, Y1
+	VMAXPS       96(AX), Y1, Y1
 	VADDPS       Y1, Y2, Y2
-	VMOVAPS      Y8, Y1
-	VMULPS       Y2, Y1, Y1
-	TESTQ        DI, DI
+	VMULPS       Y2, Y4, Y4
+	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
+	MOVBLZX      (R8)(R11*1), R11
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
+	SHRL         CL, R11
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y4
 
 skip4:
-	VANDPS Y0, Y1, Y1
-	TESTQ  R8, R8
+	VANDPS Y0, Y4, Y4
+	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	LEAQ         (R9), CX
+	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y2
-	VADDPD       (R8)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       32(R8)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R8)(CX*8)
+	VCVTPS2PD    X4, Y1
+	VADDPD       (R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y4, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       32(R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, 32(R9)(CX*8)
 
 skip5:
-	TESTQ      BX, BX
+	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPS Y1, Y0, (BX)(R9*4)
+	VMASKMOVPS Y4, Y0, (SI)(R10*4)
 
 skip6:
-	ADDQ $0x08, R9
-	CMPQ R9, AX
+	ADDQ $0x08, R10
+	CMPQ R10, DX
 	JLT  rest_loop
 
 done:
@@ -7522,197 +7876,307 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF32AVX2(SB), NOSPLIT, $384-8
+TEXT ·lossPowerF32AVX2(SB), $800-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
 	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 88(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSS 92(CX), Y0
-	VMOVUPS      Y0, 96(SP)
-	XORQ         R9, R9
-	SUBQ         $0x08, AX
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R10, R10
+	SUBQ         $0x10, DX
 	JLT          rest
 
 loop:
-	MOVQ R9, CX
+	MOVQ R10, CX
 	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
+	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 128(SP)
-	VXORPS       (DX)(R9*4), Y0, Y0
-	VMOVUPS      Y0, 160(SP)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y0, 128(AX)
+	VMOVUPS      Y1, 160(AX)
+	VXORPS       (BX)(R10*4), Y0, Y0
+	VXORPS       32(BX)(R10*4), Y1, Y1
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y2, 192(SP)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y3
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 288(AX)
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y3, Y2, Y2
-	VMOVUPS     Y3, 224(SP)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y2, Y0
+	VPERMPS     exp_f32<>+0(SB), Y3, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
+	VPSLLD      $0x14, Y2, Y2
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y2, Y0, Y0
+	VPADDD      Y3, Y1, Y1
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VMOVUPS     Y6, 320(AX)
+	VMOVUPS     Y7, 352(AX)
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y5, Y3, Y3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
+	VMOVUPS     magic_f32<>+0(SB), Y4
+	VMOVUPS     magic_f32<>+0(SB), Y5
+	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y6
+	VPERMPS     recip_f32<>+0(SB), Y5, Y7
+	VPERMPS     log_f32<>+0(SB), Y4, Y8
+	VPERMPS     log_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 384(AX)
+	VMOVUPS     Y9, 416(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     Y9, 480(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 512(AX)
+	VMOVUPS     Y5, 544(AX)
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
+	VMOVUPS     Y0, 576(AX)
+	VMOVUPS     Y1, 608(AX)
 	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VSUBPS      one_f32<>+0(SB), Y3, Y3
-	VADDPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y0, Y3
-	VMULPS      Y3, Y3, Y0
-
-	// w
-	VMOVUPS   (SP), Y1
-	VMOVUPS   128(SP), Y4
-	VBLENDVPS Y4, 32(SP), Y1, Y1
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y6, Y4
+	VSUBPS      one_f32<>+0(SB), Y7, Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y0, Y4
+	VFMADD231PS Y3, Y1, Y5
+	VMOVUPS     Y6, 640(AX)
+	VMOVUPS     Y7, 672(AX)
+	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     Y1, 736(AX)
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y4
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS Y3, Y0, Y4
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
+	VFMADD213PS Y4, Y0, Y2
+	VFMADD213PS Y5, Y1, Y3
+
+	// w
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), Y1
+	VMOVUPS   128(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y0, Y0
+	VMOVUPS   160(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y0, Y0, Y0
-	VMOVUPS     160(SP), Y3
-	VBLENDVPS   Y3, 192(SP), Y0, Y0
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
-	VSUBPS      Y3, Y0, Y0
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     160(SP), Y5
-	VBLENDVPS   Y5, 224(SP), Y3, Y3
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y4, Y5
-	VSUBPS      Y5, Y3, Y3
-	VADDPS      Y3, Y0, Y5
+	VMOVUPS     448(AX), Y4
+	VMOVUPS     480(AX), Y5
+	VMOVUPS     512(AX), Y6
+	VMOVUPS     544(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     192(AX), Y8
+	VMOVUPS     224(AX), Y10
+	VBLENDVPS   Y8, 256(AX), Y9, Y8
+	VBLENDVPS   Y10, 288(AX), Y9, Y9
+	VSUBPS      Y4, Y8, Y8
+	VSUBPS      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     192(AX), Y4
+	VMOVUPS     224(AX), Y10
+	VBLENDVPS   Y4, 320(AX), Y5, Y4
+	VBLENDVPS   Y10, 352(AX), Y5, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VSUBPS      Y6, Y4, Y4
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y4, Y8, Y6
+	VADDPS      Y5, Y9, Y7
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
-	VFMADD231PS 64(SP), Y5, Y6
-	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
-	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
-	VFMSUB231PS 64(SP), Y0, Y7
-	VFMADD231PS 64(SP), Y3, Y7
-	VFMADD231PS 96(SP), Y5, Y7
-	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
+	VFMADD231PS 64(AX), Y6, Y10
+	VFMADD231PS 64(AX), Y7, Y11
+	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
+	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
+	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
+	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
+	VFMSUB231PS 64(AX), Y8, Y12
+	VFMSUB231PS 64(AX), Y9, Y13
+	VFMADD231PS 64(AX), Y4, Y12
+	VFMADD231PS 64(AX), Y5, Y13
+	VFMADD231PS 96(AX), Y6, Y12
+	VFMADD231PS 96(AX), Y7, Y13
+	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
+	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y6, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y3
-	VPSLLD      $0x14, Y6, Y6
-	VPADDD      Y6, Y0, Y0
-	VADDPS      Y7, Y3, Y3
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y5
-	VMULPS      Y3, Y5, Y5
-	VMULPS      Y0, Y1, Y1
-	VFMADD132PS Y5, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y10, Y4
+	VPERMPS     exp_f32<>+0(SB), Y11, Y5
+	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
+	VPSLLD      $0x14, Y10, Y10
+	VPSLLD      $0x14, Y11, Y11
+	VPADDD      Y10, Y4, Y4
+	VPADDD      Y11, Y5, Y5
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y13, Y7, Y7
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y7, Y9, Y9
+	VMULPS      Y4, Y0, Y0
+	VMULPS      Y5, Y1, Y1
+	VFMADD132PS Y8, Y0, Y0
+	VFMADD132PS Y9, Y1, Y1
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y0
-	VADDPS       Y4, Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       160(SP), Y2, Y2
-	VADDPS       Y2, Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	TESTQ        DI, DI
+	VADDPS       384(AX), Y2, Y2
+	VADDPS       416(AX), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VMAXPS       192(AX), Y5, Y4
+	VMAXPS       224(AX), Y5, Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ         (R9), CX
+	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y0
-	VADDPD       (R8)(CX*8), Y0, Y0
-	VMOVUPD      Y0, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       32(R8)(CX*8), Y0, Y0
-	VMOVUPD      Y0, 32(R8)(CX*8)
+	VCVTPS2PD    X0, Y2
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VCVTPS2PD    X1, Y2
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
 
 skip2:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y1, (BX)(R9*4)
+	VMOVUPS Y0, (SI)(R10*4)
+	VMOVUPS Y1, 32(SI)(R10*4)
 
 skip3:
-	ADDQ $0x08, R9
-	CMPQ R9, AX
+	ADDQ $0x10, R10
+	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, AX
-	CMPQ R9, AX
+	ADDQ $0x10, DX
+	CMPQ R10, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R9, CX
-	MOVQ    $0x00000008, R10
-	CMPQ    CX, R10
-	CMOVQGT R10, CX
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f32<>+0(SB), R10
-	VMOVUPS 32(R10)(CX*4), Y0
-	MOVQ    R9, R10
-	SHRQ    $0x03, R10
+	LEAQ    window_f32<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*4), Y0
+	MOVQ    R10, R11
+	SHRQ    $0x03, R11
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
+	MOVBLZX      (DI)(R11*1), R12
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X1
+	SHRL         CL, R12
+	VMOVD        R12, X1
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 256(SP)
-	VMASKMOVPS   (DX)(R9*4), Y0, Y2
+	VMOVUPS      Y1, 128(AX)
+	VMASKMOVPS   (BX)(R10*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 288(SP)
+	VMOVUPS      Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
@@ -7723,7 +8187,7 @@ rest_loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 320(SP)
+	VMOVUPS      Y3, 192(AX)
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
 
@@ -7733,7 +8197,7 @@ rest_loop:
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y2, Y1, Y1
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 352(SP)
+	VMOVUPS     Y4, 224(AX)
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
@@ -7744,107 +8208,115 @@ rest_loop:
 	VMOVUPS     magic_f32<>+0(SB), Y3
 	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
 	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 256(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 288(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 320(AX)
 	VMULPS      Y4, Y1, Y1
+	VMOVUPS     Y1, 352(AX)
 	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y4
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y1, Y4
-	VMULPS      Y4, Y4, Y1
-
-	// w
-	VMOVUPS   (SP), Y2
-	VMOVUPS   256(SP), Y5
-	VBLENDVPS Y5, 32(SP), Y2, Y2
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 384(AX)
+	VMOVUPS     Y1, 416(AX)
+	VMULPS      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y5
-	VFMADD213PS Y4, Y1, Y5
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
+
+	// w
+	VMOVUPS   (AX), Y1
+	VMOVUPS   128(AX), Y3
+	VBLENDVPS Y3, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     288(SP), Y4
-	VBLENDVPS   Y4, 320(SP), Y1, Y1
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
-	VSUBPS      Y4, Y1, Y1
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     288(SP), Y6
-	VBLENDVPS   Y6, 352(SP), Y4, Y4
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y6
-	VFMADD231PS scale_f32<>+0(SB), Y5, Y6
-	VSUBPS      Y6, Y4, Y4
-	VADDPS      Y4, Y1, Y6
+	VMOVUPS     288(AX), Y3
+	VMOVUPS     320(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     160(AX), Y6
+	VBLENDVPS   Y6, 192(AX), Y5, Y5
+	VSUBPS      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     160(AX), Y6
+	VBLENDVPS   Y6, 224(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VADDPS      Y3, Y5, Y4
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y7
-	VFMADD231PS 64(SP), Y6, Y7
-	VMAXPS      pow_min_f32<>+0(SB), Y7, Y7
-	VSUBPS      magic_tiny_f32<>+0(SB), Y7, Y8
-	VFMSUB231PS 64(SP), Y1, Y8
-	VFMADD231PS 64(SP), Y4, Y8
-	VFMADD231PS 96(SP), Y6, Y8
-	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
+	VFMADD231PS 64(AX), Y4, Y6
+	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
+	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
+	VFMSUB231PS 64(AX), Y5, Y7
+	VFMADD231PS 64(AX), Y3, Y7
+	VFMADD231PS 96(AX), Y4, Y7
+	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y7, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y7, Y4
-	VPSLLD      $0x14, Y7, Y7
-	VPADDD      Y7, Y1, Y1
-	VADDPS      Y8, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y6
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y6
-	VMULPS      Y4, Y6, Y6
-	VMULPS      Y1, Y2, Y2
-	VFMADD132PS Y6, Y2, Y2
+	VPERMPS     exp_f32<>+0(SB), Y6, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
+	VMULPS      Y4, Y5, Y5
+	VMULPS      Y3, Y1, Y1
+	VFMADD132PS Y5, Y1, Y1
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y1
-	VADDPS       Y5, Y1, Y1
+	VADDPS       256(AX), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VMAXPS       288(SP), Y3, Y3
-	VADDPS       Y3, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	TESTQ        DI, DI
+	VMAXPS       160(AX), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
+	MOVBLZX      (R8)(R11*1), R11
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	SHRL         CL, R11
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPS Y0, Y2, Y2
-	TESTQ  R8, R8
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	LEAQ         (R9), CX
+	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X2, Y1
-	VADDPD       (R8)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y2, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       32(R8)(CX*8), Y1, Y1
-	VMOVUPD      Y1, 32(R8)(CX*8)
+	VCVTPS2PD    X1, Y2
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y1, X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
 
 skip5:
-	TESTQ      BX, BX
+	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPS Y2, Y0, (BX)(R9*4)
+	VMASKMOVPS Y1, Y0, (SI)(R10*4)
 
 skip6:
-	ADDQ $0x08, R9
-	CMPQ R9, AX
+	ADDQ $0x08, R10
+	CMPQ R10, DX
 	JLT  rest_loop
 
 done:
@@ -7853,225 +8325,343 @@ done:
 
 // func gradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradSquareF32AVX2(SB), NOSPLIT, $224-8
+TEXT ·gradSquareF32AVX2(SB), $640-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
 	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 64(SP)
-	XORQ         R11, R11
-	SUBQ         $0x08, AX
+	VMOVUPS      Y0, 64(AX)
+	XORQ         R12, R12
+	SUBQ         $0x10, DX
 	JLT          rest
 
 loop:
-	MOVQ R11, CX
+	MOVQ R12, CX
 	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
+	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 96(SP)
-	VXORPS       (DX)(R11*4), Y0, Y0
-	VMOVUPS      Y0, 128(SP)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y0, 96(AX)
+	VMOVUPS      Y1, 128(AX)
+	VXORPS       (BX)(R12*4), Y0, Y0
+	VXORPS       32(BX)(R12*4), Y1, Y1
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      Y1, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_f32<>+0(SB), Y1, Y2
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VMOVUPS      magic_f32<>+0(SB), Y2
+	VMOVUPS      magic_f32<>+0(SB), Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS       magic_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_f32<>+0(SB), Y3, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y3
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y2, Y3, Y3
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y1
-	VMULPS      Y3, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y2, Y0
+	VPERMPS     exp_f32<>+0(SB), Y3, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y7
+	VPSLLD      $0x14, Y2, Y2
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y2, Y0, Y0
+	VPADDD      Y3, Y1, Y1
+	VADDPS      Y4, Y6, Y6
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y3
+	VMULPS      Y6, Y2, Y2
+	VMULPS      Y7, Y3, Y3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VMOVUPS     magic_f32<>+0(SB), Y4
+	VMOVUPS     magic_f32<>+0(SB), Y5
+	VFMADD231PS index_f32<>+0(SB), Y0, Y4
+	VFMADD231PS index_f32<>+0(SB), Y1, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y6
+	VPERMPS     recip_f32<>+0(SB), Y5, Y7
+	VPERMPS     log_f32<>+0(SB), Y4, Y4
+	VPERMPS     log_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 224(AX)
+	VMOVUPS     Y5, 256(AX)
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y6, Y4
+	VSUBPS      one_f32<>+0(SB), Y7, Y5
 	VADDPS      Y0, Y4, Y4
-	VFMADD231PS Y1, Y0, Y4
-	VMULPS      Y4, Y4, Y5
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y0, Y4
+	VFMADD231PS Y3, Y1, Y5
+	VMOVUPS     Y6, 288(AX)
+	VMOVUPS     Y7, 320(AX)
+	VMOVUPS     Y0, 352(AX)
+	VMOVUPS     Y1, 384(AX)
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
 
+	// S²
+	VMOVUPS   160(AX), Y6
+	VMOVUPS   192(AX), Y7
+	VMOVUPS   288(AX), Y8
+	VMOVUPS   320(AX), Y9
+	VBLENDVPS Y6, 352(AX), Y8, Y8
+	VBLENDVPS Y7, 384(AX), Y9, Y9
+	VMULPS    Y8, Y8, Y8
+	VMULPS    Y9, Y9, Y9
+	VMOVUPS   Y8, 416(AX)
+	VMOVUPS   Y9, 448(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VMOVUPS      frac_3_f32<>+0(SB), Y6
+	VMOVUPS      frac_3_f32<>+0(SB), Y7
 	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
+	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
 	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
+	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
 	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  Y4, Y5, Y6
-	VFNMADD132PS Y6, Y1, Y1
-	VSUBPS       Y6, Y1, Y1
-	VXORPS       Y7, Y7, Y7
-	VSUBPS       Y6, Y7, Y6
+	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  Y4, Y0, Y6
+	VFMADD213PS  Y5, Y1, Y7
+	VFNMADD132PS Y6, Y2, Y2
+	VFNMADD132PS Y7, Y3, Y3
+	VSUBPS       Y6, Y2, Y2
+	VSUBPS       Y7, Y3, Y3
+	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y6, Y8, Y6
+	VSUBPS       Y7, Y8, Y7
+	VMOVUPS      352(AX), Y8
+	VMOVUPS      384(AX), Y9
+	VMOVUPS      288(AX), Y10
+	VMOVUPS      320(AX), Y11
+	VFMADD132PS  Y6, Y10, Y10
+	VFMADD132PS  Y7, Y11, Y11
+	VFMADD132PS  Y2, Y8, Y8
+	VFMADD132PS  Y3, Y9, Y9
+	VMOVUPS      160(AX), Y12
+	VMOVUPS      192(AX), Y13
+	VBLENDVPS    Y12, Y2, Y6, Y2
+	VBLENDVPS    Y13, Y3, Y7, Y3
 
 	// w
-	VMOVUPS   (SP), Y7
-	VMOVUPS   96(SP), Y8
-	VBLENDVPS Y8, 32(SP), Y7, Y7
-	VMOVUPS   128(SP), Y8
-	VBLENDVPS Y8, Y0, Y3, Y8
-	VMOVUPS   128(SP), Y9
-	VBLENDVPS Y9, Y1, Y6, Y9
+	VMOVUPS   (AX), Y6
+	VMOVUPS   (AX), Y7
+	VMOVUPS   96(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y6, Y6
+	VMOVUPS   128(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y7, Y7
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y8, Y8, Y8
-	VMULPS      Y8, Y7, Y7
-	VADDPS      Y9, Y9, Y8
-	VFMADD231PS Y9, Y9, Y8
-	VFMADD132PS Y8, Y7, Y7
+	VADDPS      Y2, Y2, Y12
+	VADDPS      Y3, Y3, Y13
+	VFMADD231PS Y2, Y2, Y12
+	VFMADD231PS Y3, Y3, Y13
+	VMULPS      416(AX), Y6, Y6
+	VMULPS      448(AX), Y7, Y7
+	VFMADD132PS Y12, Y6, Y6
+	VFMADD132PS Y13, Y7, Y7
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   160(AX), Y2
+	VMOVUPS   192(AX), Y3
+	VBLENDVPS Y2, Y8, Y10, Y2
+	VBLENDVPS Y3, Y9, Y11, Y3
+	VMOVUPS   Y2, 480(AX)
+	VMOVUPS   Y3, 512(AX)
+	VMOVUPS   160(AX), Y2
+	VMOVUPS   192(AX), Y3
+	VBLENDVPS Y2, Y10, Y8, Y2
+	VBLENDVPS Y3, Y11, Y9, Y3
+	VMOVUPS   Y2, 544(AX)
+	VMOVUPS   Y3, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y8
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y8
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y8
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y8
-	VFMADD213PS Y4, Y5, Y8
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
+	VFMADD213PS Y4, Y0, Y2
+	VFMADD213PS Y5, Y1, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y2
-	VADDPS       Y8, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       128(SP), Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	VMOVAPS      Y7, Y4
-	VMULPS       Y2, Y4, Y4
-	TESTQ        DI, DI
+	VADDPS       224(AX), Y2, Y2
+	VADDPS       256(AX), Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       160(AX), Y1, Y0
+	VMAXPS       192(AX), Y1, Y1
+	VADDPS       Y0, Y2, Y2
+	VADDPS       Y1, Y3, Y3
+	VMULPS       Y2, Y6, Y0
+	VMULPS       Y3, Y7, Y1
+	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y5
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
 	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y5, Y4, Y8, Y4
+	VBLENDVPS    Y4, Y0, Y8, Y0
+	VBLENDVPS    Y5, Y1, Y8, Y1
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ         (R11), R12
-	ANDQ         $0x0f, R12
-	VCVTPS2PD    X4, Y5
-	VADDPD       (R8)(R12*8), Y5, Y5
-	VMOVUPD      Y5, (R8)(R12*8)
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       32(R8)(R12*8), Y5, Y5
-	VMOVUPD      Y5, 32(R8)(R12*8)
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VCVTPS2PD    X0, Y4
+	VADDPD       (R9)(R13*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(R13*8)
+	VEXTRACTF128 $0x01, Y0, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(R13*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VCVTPS2PD    X1, Y4
+	VADDPD       (R9)(R13*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(R13*8)
+	VEXTRACTF128 $0x01, Y1, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(R13*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R13*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y3, Y3
-	VFMADD132PS Y6, Y3, Y3
-	VMOVAPS     Y0, Y0
-	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     128(SP), Y1
-	VBLENDVPS   Y1, Y0, Y3, Y1
-	VMOVUPS     128(SP), Y5
-	VBLENDVPS   Y5, Y3, Y0, Y0
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMULPS       64(SP), Y3, Y3
-	VMOVAPS      Y0, Y0
-	VFMADD213PS  Y1, Y3, Y0
-	VMULPS       Y7, Y0, Y0
-	TESTQ        DI, DI
-	JEQ          skip3
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y0, (SI)(R12*4)
+	VMOVUPS Y1, 32(SI)(R12*4)
 
 skip3:
-	VXORPS 96(SP), Y0, Y0
-	TESTQ  R10, R10
-	JEQ    skip4
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y0
+	VMOVUPS      max_softplus_f32<>+0(SB), Y1
+	VMINPS       Y2, Y0, Y0
+	VMINPS       Y3, Y1, Y1
+	VMULPS       64(AX), Y0, Y0
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      544(AX), Y2
+	VMOVUPS      576(AX), Y3
+	VFMADD213PS  480(AX), Y0, Y2
+	VFMADD213PS  512(AX), Y1, Y3
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
+
+skip4:
+	VXORPS 96(AX), Y2, Y2
+	VXORPS 128(AX), Y3, Y3
+	TESTQ  R11, R11
+	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R10)(R11*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
-	TESTQ        DI, DI
-	JEQ          skip5
-	VPBROADCASTD (DI)(CX*1), Y1
+	VMOVUPS      (R11)(R12*4), Y0
+	VMULPS       Y0, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      32(R11)(R12*4), Y0
+	VMULPS       Y0, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
-
-skip5:
-skip4:
-	TESTQ   BX, BX
-	JEQ     skip6
-	VMOVUPS Y4, (BX)(R11*4)
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip6:
-	TESTQ   R9, R9
+skip5:
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y0, (R9)(R11*4)
+	VMOVUPS Y2, (R10)(R12*4)
+	VMOVUPS Y3, 32(R10)(R12*4)
 
 skip7:
-	ADDQ $0x08, R11
-	CMPQ R11, AX
+	ADDQ $0x10, R12
+	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, AX
-	CMPQ R11, AX
+	ADDQ $0x10, DX
+	CMPQ R12, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R11, CX
-	MOVQ    $0x00000008, R12
-	CMPQ    CX, R12
-	CMOVQGT R12, CX
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000008, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f32<>+0(SB), R12
-	VMOVUPS 32(R12)(CX*4), Y0
-	MOVQ    R11, R12
-	SHRQ    $0x03, R12
+	LEAQ    window_f32<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*4), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (DI)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
+	SHRL         CL, R14
+	VMOVD        R14, X1
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 160(SP)
-	VMASKMOVPS   (DX)(R11*4), Y0, Y2
+	VMOVUPS      Y1, 96(AX)
+	VMASKMOVPS   (BX)(R12*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 192(SP)
+	VMOVUPS      Y2, 128(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
@@ -8100,149 +8690,158 @@ rest_loop:
 	VMOVUPS     magic_f32<>+0(SB), Y3
 	VFMADD231PS index_f32<>+0(SB), Y1, Y3
 	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 160(AX)
 	VMULPS      Y4, Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y5
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y1, Y5
-	VMULPS      Y5, Y5, Y6
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y1, 224(AX)
+	VMULPS      Y3, Y3, Y1
 
+	// S²
+	VMOVUPS   128(AX), Y4
+	VMOVUPS   192(AX), Y5
+	VBLENDVPS Y4, 224(AX), Y5, Y5
+	VMULPS    Y5, Y5, Y5
+	VMOVUPS   Y5, 256(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y2, Y2
-	VSUBPS       Y7, Y2, Y2
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y7, Y8, Y7
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VSUBPS       Y4, Y5, Y4
+	VMOVUPS      224(AX), Y5
+	VMOVUPS      192(AX), Y6
+	VFMADD132PS  Y4, Y6, Y6
+	VFMADD132PS  Y2, Y5, Y5
+	VMOVUPS      128(AX), Y7
+	VBLENDVPS    Y7, Y2, Y4, Y2
 
 	// w
-	VMOVUPS   (SP), Y8
-	VMOVUPS   160(SP), Y9
-	VBLENDVPS Y9, 32(SP), Y8, Y8
-	VMOVUPS   192(SP), Y9
-	VBLENDVPS Y9, Y1, Y4, Y9
-	VMOVUPS   192(SP), Y10
-	VBLENDVPS Y10, Y2, Y7, Y10
+	VMOVUPS   (AX), Y4
+	VMOVUPS   96(AX), Y7
+	VBLENDVPS Y7, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y9, Y9, Y9
-	VMULPS      Y9, Y8, Y8
-	VADDPS      Y10, Y10, Y9
-	VFMADD231PS Y10, Y10, Y9
-	VFMADD132PS Y9, Y8, Y8
+	VADDPS      Y2, Y2, Y7
+	VFMADD231PS Y2, Y2, Y7
+	VMULPS      256(AX), Y4, Y4
+	VFMADD132PS Y7, Y4, Y4
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   128(AX), Y2
+	VBLENDVPS Y2, Y5, Y6, Y2
+	VMOVUPS   Y2, 288(AX)
+	VMOVUPS   128(AX), Y2
+	VBLENDVPS Y2, Y6, Y5, Y2
+	VMOVUPS   Y2, 320(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y9
-	VFMADD213PS Y5, Y6, Y9
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y3
-	VADDPS       Y9, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VMAXPS       192(SP), Y5, Y5
-	VADDPS       Y5, Y3, Y3
-	VMOVAPS      Y8, Y5
-	VMULPS       Y3, Y5, Y5
-	TESTQ        DI, DI
+	VADDPS       160(AX), Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       128(AX), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       Y2, Y4, Y1
+	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X6
-	VPBROADCASTD X6, Y6
-	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y6, Y5, Y9, Y5
+	SHRL         CL, R14
+	VMOVD        R14, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y1, Y5, Y1
 
 skip8:
-	VANDPS Y0, Y5, Y5
-	TESTQ  R8, R8
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	LEAQ         (R11), CX
+	LEAQ         (R12), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X5, Y6
-	VADDPD       (R8)(CX*8), Y6, Y6
-	VMOVUPD      Y6, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y5, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R8)(CX*8), Y6, Y6
-	VMOVUPD      Y6, 32(R8)(CX*8)
+	VCVTPS2PD    X1, Y3
+	VADDPD       (R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip9:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y4, Y4
-	VFMADD132PS Y7, Y4, Y4
-	VMOVAPS     Y1, Y1
-	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     192(SP), Y2
-	VBLENDVPS   Y2, Y1, Y4, Y2
-	VMOVUPS     192(SP), Y6
-	VBLENDVPS   Y6, Y4, Y1, Y1
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMULPS       64(SP), Y4, Y4
-	VMOVAPS      Y1, Y1
-	VFMADD213PS  Y2, Y4, Y1
-	VMULPS       Y8, Y1, Y1
-	TESTQ        DI, DI
-	JEQ          skip10
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPS Y1, Y0, (SI)(R12*4)
 
 skip10:
-	VANDPS Y0, Y1, Y1
-	VXORPS 160(SP), Y1, Y1
-	TESTQ  R10, R10
-	JEQ    skip11
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y1
+	VMINPS       Y2, Y1, Y1
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      320(AX), Y2
+	VFMADD213PS  288(AX), Y1, Y2
+	VMULPS       Y4, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip11:
+	VANDPS Y0, Y2, Y2
+	VXORPS 96(AX), Y2, Y2
+	TESTQ  R11, R11
+	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPS   (R10)(R11*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
+	VMASKMOVPS   (R11)(R12*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
-
-skip12:
-skip11:
-	TESTQ      BX, BX
-	JEQ        skip13
-	VMASKMOVPS Y5, Y0, (BX)(R11*4)
+	VBLENDVPS    Y1, Y2, Y3, Y2
 
 skip13:
-	TESTQ      R9, R9
+skip12:
+	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPS Y1, Y0, (R9)(R11*4)
+	VMASKMOVPS Y2, Y0, (R10)(R12*4)
 
 skip14:
-	ADDQ $0x08, R11
-	CMPQ R11, AX
+	ADDQ $0x08, R12
+	CMPQ R12, DX
 	JLT  rest_loop
 
 done:
@@ -8251,493 +8850,30 @@ done:
 
 // func gradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF32AVX2(SB), NOSPLIT, $416-8
+TEXT ·gradPowerF32AVX2(SB), $960-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
 	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 88(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSS 92(CX), Y0
-	VMOVUPS      Y0, 96(SP)
+	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 128(SP)
-	XORQ         R11, R11
-	SUBQ         $0x08, AX
-	JLT          rest
-
-loop:
-	MOVQ R11, CX
-	SHRQ $0x03, CX
-
-	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 160(SP)
-	VXORPS       (DX)(R11*4), Y0, Y0
-	VMOVUPS      Y0, 192(SP)
-
-	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
-
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y2, 224(SP)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y3
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y3, Y2, Y2
-	VMOVUPS     Y3, 256(SP)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y0, Y4, Y4
-	VFMADD231PS Y1, Y0, Y4
-	VMULPS      Y4, Y4, Y5
-
-	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  Y4, Y5, Y6
-	VFNMADD132PS Y6, Y1, Y1
-	VSUBPS       Y6, Y1, Y1
-	VXORPS       Y7, Y7, Y7
-	VSUBPS       Y6, Y7, Y6
-
-	// w
-	VMOVUPS   (SP), Y7
-	VMOVUPS   160(SP), Y8
-	VBLENDVPS Y8, 32(SP), Y7, Y7
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y8
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y8
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y8
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y8
-	VFMADD213PS Y4, Y5, Y8
-
-	// 8·log2 s = hi + lo
-	VXORPS      Y4, Y4, Y4
-	VMOVUPS     192(SP), Y5
-	VBLENDVPS   Y5, 224(SP), Y4, Y4
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y5
-	VSUBPS      Y5, Y4, Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     192(SP), Y9
-	VBLENDVPS   Y9, 256(SP), Y5, Y5
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y9
-	VFMADD231PS scale_f32<>+0(SB), Y8, Y9
-	VSUBPS      Y9, Y5, Y5
-	VADDPS      Y5, Y4, Y9
-
-	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
-	VFMADD231PS 64(SP), Y9, Y10
-	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
-	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y11
-	VFMSUB231PS 64(SP), Y4, Y11
-	VFMADD231PS 64(SP), Y5, Y11
-	VFMADD231PS 96(SP), Y9, Y11
-	VMAXPS      minus_one_f32<>+0(SB), Y11, Y11
-
-	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y10, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y5
-	VPSLLD      $0x14, Y10, Y10
-	VPADDD      Y10, Y4, Y4
-	VADDPS      Y11, Y5, Y5
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y9
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y9
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y9
-	VMULPS      Y5, Y9, Y9
-	VMULPS      Y4, Y7, Y7
-	VFMADD132PS Y9, Y7, Y7
-
-	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y2
-	VADDPS       Y8, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       192(SP), Y4, Y4
-	VADDPS       Y4, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y7, Y4
-	VMULPS       Y2, Y4, Y4
-	TESTQ        DI, DI
-	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y5, Y4, Y8, Y4
-
-skip1:
-	TESTQ R8, R8
-	JEQ   skip2
-
-	// lane i mod 16 of the sums
-	LEAQ         (R11), R12
-	ANDQ         $0x0f, R12
-	VCVTPS2PD    X4, Y5
-	VADDPD       (R8)(R12*8), Y5, Y5
-	VMOVUPD      Y5, (R8)(R12*8)
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       32(R8)(R12*8), Y5, Y5
-	VMOVUPD      Y5, 32(R8)(R12*8)
-
-skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y3, Y3
-	VFMADD132PS Y6, Y3, Y3
-	VMOVAPS     Y0, Y0
-	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     192(SP), Y1
-	VBLENDVPS   Y1, Y0, Y3, Y1
-	VMOVUPS     192(SP), Y5
-	VBLENDVPS   Y5, Y3, Y0, Y0
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMULPS       128(SP), Y3, Y3
-	VMOVAPS      Y0, Y0
-	VFMADD213PS  Y1, Y3, Y0
-	VMULPS       Y7, Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	TESTQ        DI, DI
-	JEQ          skip3
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
-
-skip3:
-	VXORPS 160(SP), Y0, Y0
-	TESTQ  R10, R10
-	JEQ    skip4
-
-	// dout·grad
-	VMOVUPS      (R10)(R11*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
-	TESTQ        DI, DI
-	JEQ          skip5
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
-
-skip5:
-skip4:
-	TESTQ   BX, BX
-	JEQ     skip6
-	VMOVUPS Y4, (BX)(R11*4)
-
-skip6:
-	TESTQ   R9, R9
-	JEQ     skip7
-	VMOVUPS Y0, (R9)(R11*4)
-
-skip7:
-	ADDQ $0x08, R11
-	CMPQ R11, AX
-	JLE  loop
-
-rest:
-	ADDQ $0x08, AX
-	CMPQ R11, AX
-	JGE  done
-
-rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R11, CX
-	MOVQ    $0x00000008, R12
-	CMPQ    CX, R12
-	CMOVQGT R12, CX
-
-	// a window on ones, then zeros
-	NEGQ    CX
-	LEAQ    window_f32<>+0(SB), R12
-	VMOVUPS 32(R12)(CX*4), Y0
-	MOVQ    R11, R12
-	SHRQ    $0x03, R12
-
-	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 288(SP)
-	VMASKMOVPS   (DX)(R11*4), Y0, Y2
-	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 320(SP)
-
-	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y2, Y1
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
-
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 352(SP)
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 384(SP)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VMULPS      Y4, Y1, Y1
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y5
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y1, Y5
-	VMULPS      Y5, Y5, Y6
-
-	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y2, Y2
-	VSUBPS       Y7, Y2, Y2
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y7, Y8, Y7
-
-	// w
-	VMOVUPS   (SP), Y8
-	VMOVUPS   288(SP), Y9
-	VBLENDVPS Y9, 32(SP), Y8, Y8
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y9
-	VFMADD213PS Y5, Y6, Y9
-
-	// 8·log2 s = hi + lo
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     320(SP), Y6
-	VBLENDVPS   Y6, 352(SP), Y5, Y5
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y6
-	VSUBPS      Y6, Y5, Y5
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     320(SP), Y10
-	VBLENDVPS   Y10, 384(SP), Y6, Y6
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y10
-	VFMADD231PS scale_f32<>+0(SB), Y9, Y10
-	VSUBPS      Y10, Y6, Y6
-	VADDPS      Y6, Y5, Y10
-
-	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
-	VFMADD231PS 64(SP), Y10, Y11
-	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
-	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y12
-	VFMSUB231PS 64(SP), Y5, Y12
-	VFMADD231PS 64(SP), Y6, Y12
-	VFMADD231PS 96(SP), Y10, Y12
-	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
-
-	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y11, Y5
-	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y6
-	VPSLLD      $0x14, Y11, Y11
-	VPADDD      Y11, Y5, Y5
-	VADDPS      Y12, Y6, Y6
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y10
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y10
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y10
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y10
-	VMULPS      Y6, Y10, Y10
-	VMULPS      Y5, Y8, Y8
-	VFMADD132PS Y10, Y8, Y8
-
-	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y3
-	VADDPS       Y9, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VMAXPS       320(SP), Y5, Y5
-	VADDPS       Y5, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y8, Y5
-	VMULPS       Y3, Y5, Y5
-	TESTQ        DI, DI
-	JEQ          skip8
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X6
-	VPBROADCASTD X6, Y6
-	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y6, Y5, Y9, Y5
-
-skip8:
-	VANDPS Y0, Y5, Y5
-	TESTQ  R8, R8
-	JEQ    skip9
-
-	// lane i mod 16 of the sums
-	LEAQ         (R11), CX
-	ANDQ         $0x0f, CX
-	VCVTPS2PD    X5, Y6
-	VADDPD       (R8)(CX*8), Y6, Y6
-	VMOVUPD      Y6, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y5, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R8)(CX*8), Y6, Y6
-	VMOVUPD      Y6, 32(R8)(CX*8)
-
-skip9:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y4, Y4
-	VFMADD132PS Y7, Y4, Y4
-	VMOVAPS     Y1, Y1
-	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     320(SP), Y2
-	VBLENDVPS   Y2, Y1, Y4, Y2
-	VMOVUPS     320(SP), Y6
-	VBLENDVPS   Y6, Y4, Y1, Y1
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMULPS       128(SP), Y4, Y4
-	VMOVAPS      Y1, Y1
-	VFMADD213PS  Y2, Y4, Y1
-	VMULPS       Y8, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	TESTQ        DI, DI
-	JEQ          skip10
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
-
-skip10:
-	VANDPS Y0, Y1, Y1
-	VXORPS 288(SP), Y1, Y1
-	TESTQ  R10, R10
-	JEQ    skip11
-
-	// dout·grad
-	VMASKMOVPS   (R10)(R11*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
-
-skip12:
-skip11:
-	TESTQ      BX, BX
-	JEQ        skip13
-	VMASKMOVPS Y5, Y0, (BX)(R11*4)
-
-skip13:
-	TESTQ      R9, R9
-	JEQ        skip14
-	VMASKMOVPS Y1, Y0, (R9)(R11*4)
-
-skip14:
-	ADDQ $0x08, R11
-	CMPQ R11, AX
-	JLT  rest_loop
-
-done:
-	VZEROUPPER
-	RET
-
-// func hessSquareF32AVX2(b unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF32AVX2(SB), NOSPLIT, $256-8
-	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
-	MOVQ         40(CX), R11
-	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
-	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
-	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 64(SP)
-	VBROADCASTSS 84(CX), Y0
-	VMOVUPS      Y0, 96(SP)
+	VMOVUPS      Y0, 128(AX)
 	XORQ         R12, R12
-	SUBQ         $0x08, AX
+	SUBQ         $0x10, DX
 	JLT          rest
 
 loop:
@@ -8745,203 +8881,357 @@ loop:
 	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
+	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 128(SP)
-	VXORPS       (DX)(R12*4), Y0, Y0
-	VMOVUPS      Y0, 160(SP)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      Y1, 192(AX)
+	VXORPS       (BX)(R12*4), Y0, Y0
+	VXORPS       32(BX)(R12*4), Y1, Y1
+	VMOVUPS      Y0, 224(AX)
+	VMOVUPS      Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y5, 320(AX)
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y3
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y2, Y3, Y3
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y1
-	VMULPS      Y3, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y2, Y0
+	VPERMPS     exp_f32<>+0(SB), Y3, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
+	VPSLLD      $0x14, Y2, Y2
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y2, Y0, Y0
+	VPADDD      Y3, Y1, Y1
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VMOVUPS     Y6, 352(AX)
+	VMOVUPS     Y7, 384(AX)
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y5, Y3, Y3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y0, Y4
-	VSUBPS      one_f32<>+0(SB), Y3, Y5
-	VADDPS      Y4, Y5, Y5
-	VFMADD231PS Y1, Y4, Y5
-	VMULPS      Y5, Y5, Y6
+	VMOVUPS     magic_f32<>+0(SB), Y4
+	VMOVUPS     magic_f32<>+0(SB), Y5
+	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y6
+	VPERMPS     recip_f32<>+0(SB), Y5, Y7
+	VPERMPS     log_f32<>+0(SB), Y4, Y8
+	VPERMPS     log_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 416(AX)
+	VMOVUPS     Y9, 448(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 480(AX)
+	VMOVUPS     Y9, 512(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 544(AX)
+	VMOVUPS     Y5, 576(AX)
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
+	VMOVUPS     Y0, 608(AX)
+	VMOVUPS     Y1, 640(AX)
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y6, Y4
+	VSUBPS      one_f32<>+0(SB), Y7, Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y0, Y4
+	VFMADD231PS Y3, Y1, Y5
+	VMOVUPS     Y6, 672(AX)
+	VMOVUPS     Y7, 704(AX)
+	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     Y1, 768(AX)
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
+	VMOVUPS      frac_3_f32<>+0(SB), Y6
 	VMOVUPS      frac_3_f32<>+0(SB), Y7
+	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y1, Y1
-	VSUBPS       Y7, Y1, Y1
+	VFMADD213PS  Y4, Y0, Y6
+	VFMADD213PS  Y5, Y1, Y7
+	VFNMADD132PS Y6, Y2, Y2
+	VFNMADD132PS Y7, Y3, Y3
+	VSUBPS       Y6, Y2, Y2
+	VSUBPS       Y7, Y3, Y3
 	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y6, Y8, Y6
 	VSUBPS       Y7, Y8, Y7
+	VMOVUPS      736(AX), Y8
+	VMOVUPS      768(AX), Y9
+	VMOVUPS      672(AX), Y10
+	VMOVUPS      704(AX), Y11
+	VFMADD132PS  Y6, Y10, Y10
+	VFMADD132PS  Y7, Y11, Y11
+	VFMADD132PS  Y2, Y8, Y8
+	VFMADD132PS  Y3, Y9, Y9
 
-	// w
-	VMOVUPS   (SP), Y8
-	VMOVUPS   128(SP), Y9
-	VBLENDVPS Y9, 32(SP), Y8, Y8
-	VMOVUPS   160(SP), Y9
-	VBLENDVPS Y9, Y4, Y3, Y9
-	VMOVUPS   160(SP), Y10
-	VBLENDVPS Y10, Y1, Y7, Y10
-
-	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y9, Y9, Y9
-	VMULPS      Y9, Y8, Y8
-	VADDPS      Y10, Y10, Y9
-	VFMADD231PS Y10, Y10, Y9
-	VFMADD132PS Y9, Y8, Y8
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   224(AX), Y2
+	VMOVUPS   256(AX), Y3
+	VBLENDVPS Y2, Y8, Y10, Y2
+	VBLENDVPS Y3, Y9, Y11, Y3
+	VMOVUPS   Y2, 800(AX)
+	VMOVUPS   Y3, 832(AX)
+	VMOVUPS   224(AX), Y2
+	VMOVUPS   256(AX), Y3
+	VBLENDVPS Y2, Y10, Y8, Y2
+	VBLENDVPS Y3, Y11, Y9, Y3
+	VMOVUPS   Y2, 864(AX)
+	VMOVUPS   Y3, 896(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y9
-	VFMADD213PS Y5, Y6, Y9
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
+	VFMADD213PS Y4, Y0, Y2
+	VFMADD213PS Y5, Y1, Y3
+
+	// w
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), Y1
+	VMOVUPS   160(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y0, Y0
+	VMOVUPS   192(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y1, Y1
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     480(AX), Y4
+	VMOVUPS     512(AX), Y5
+	VMOVUPS     544(AX), Y6
+	VMOVUPS     576(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     224(AX), Y8
+	VMOVUPS     256(AX), Y10
+	VBLENDVPS   Y8, 288(AX), Y9, Y8
+	VBLENDVPS   Y10, 320(AX), Y9, Y9
+	VSUBPS      Y4, Y8, Y8
+	VSUBPS      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     224(AX), Y4
+	VMOVUPS     256(AX), Y10
+	VBLENDVPS   Y4, 352(AX), Y5, Y4
+	VBLENDVPS   Y10, 384(AX), Y5, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VSUBPS      Y6, Y4, Y4
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y4, Y8, Y6
+	VADDPS      Y5, Y9, Y7
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
+	VFMADD231PS 64(AX), Y6, Y10
+	VFMADD231PS 64(AX), Y7, Y11
+	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
+	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
+	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
+	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
+	VFMSUB231PS 64(AX), Y8, Y12
+	VFMSUB231PS 64(AX), Y9, Y13
+	VFMADD231PS 64(AX), Y4, Y12
+	VFMADD231PS 64(AX), Y5, Y13
+	VFMADD231PS 96(AX), Y6, Y12
+	VFMADD231PS 96(AX), Y7, Y13
+	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
+	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VPERMPS     exp_f32<>+0(SB), Y10, Y4
+	VPERMPS     exp_f32<>+0(SB), Y11, Y5
+	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
+	VPSLLD      $0x14, Y10, Y10
+	VPSLLD      $0x14, Y11, Y11
+	VPADDD      Y10, Y4, Y4
+	VPADDD      Y11, Y5, Y5
+	VADDPS      Y12, Y6, Y6
+	VADDPS      Y13, Y7, Y7
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y7, Y9, Y9
+	VMULPS      Y4, Y0, Y0
+	VMULPS      Y5, Y1, Y1
+	VFMADD132PS Y8, Y0, Y0
+	VFMADD132PS Y9, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y2
-	VADDPS       Y9, Y2, Y2
+	VADDPS       416(AX), Y2, Y2
+	VADDPS       448(AX), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VMAXPS       160(SP), Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	VMOVAPS      Y8, Y5
-	VMULPS       Y2, Y5, Y5
-	TESTQ        DI, DI
+	VMAXPS       224(AX), Y5, Y4
+	VMAXPS       256(AX), Y5, Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y6
+	VPBROADCASTD (R8)(CX*1), Y6
 	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y6, Y5, Y9, Y5
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y4, Y8, Y4
+	VBLENDVPS    Y7, Y5, Y8, Y5
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
+	VCVTPS2PD    X4, Y6
+	VADDPD       (R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R13*8)
+	VEXTRACTF128 $0x01, Y4, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       32(R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, 32(R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
 	VCVTPS2PD    X5, Y6
-	VADDPD       (R8)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R8)(R13*8)
+	VADDPD       (R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R13*8)
 	VEXTRACTF128 $0x01, Y5, X6
 	VCVTPS2PD    X6, Y6
-	VADDPD       32(R8)(R13*8), Y6, Y6
-	VMOVUPD      Y6, 32(R8)(R13*8)
+	VADDPD       32(R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, 32(R9)(R13*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y3, Y6
-	VFMADD132PS Y7, Y6, Y6
-	VMOVAPS     Y4, Y4
-	VFMADD132PS Y1, Y4, Y4
-	VMOVUPS     160(SP), Y9
-	VBLENDVPS   Y9, Y4, Y6, Y9
-	VMOVUPS     160(SP), Y10
-	VBLENDVPS   Y10, Y6, Y4, Y4
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y6
-	VMINPS       Y2, Y6, Y6
-	VMULPS       64(SP), Y6, Y6
-	VMOVAPS      Y4, Y2
-	VFMADD213PS  Y9, Y6, Y2
-	VMULPS       Y8, Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip3
-	VPBROADCASTD (DI)(CX*1), Y10
-	VPSLLVD      to_sign0_f32<>+0(SB), Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VBLENDVPS    Y10, Y2, Y11, Y2
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y4, (SI)(R12*4)
+	VMOVUPS Y5, 32(SI)(R12*4)
 
 skip3:
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS  64(SP), Y9, Y4
-	VMULPS       96(SP), Y9, Y9
-	VFMADD231PS  Y4, Y6, Y9
-	VMOVAPS      Y3, Y3
-	VMULPS       huge_f32<>+0(SB), Y3, Y3
-	VMOVUPS      160(SP), Y4
-	VBLENDVPS    Y4, Y3, Y0, Y0
-	VMOVUPS      160(SP), Y3
-	VBLENDVPS    Y3, Y7, Y1, Y1
-	VFMADD132PS  Y1, Y0, Y0
-	VMULPS       Y9, Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	VMULPS       Y8, Y0, Y0
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y4
+	VMOVUPS      max_softplus_f32<>+0(SB), Y5
+	VMINPS       Y2, Y4, Y4
+	VMINPS       Y3, Y5, Y5
+	VMULPS       128(AX), Y4, Y4
+	VMULPS       128(AX), Y5, Y5
+	VMOVUPS      864(AX), Y2
+	VMOVUPS      896(AX), Y3
+	VFMADD213PS  800(AX), Y4, Y2
+	VFMADD213PS  832(AX), Y5, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (DI)(CX*1), Y1
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y0, Y3, Y0
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip4:
-	VXORPS 128(SP), Y2, Y2
-	TESTQ  R10, R10
+	VXORPS 160(AX), Y2, Y2
+	VXORPS 192(AX), Y3, Y3
+	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R10)(R12*4), Y1
-	VMULPS       Y1, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
+	VMOVUPS      (R11)(R12*4), Y0
+	VMULPS       Y0, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      32(R11)(R12*4), Y0
+	VMULPS       Y0, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (DI)(CX*1), Y1
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip6:
 skip5:
-	TESTQ   BX, BX
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y5, (BX)(R12*4)
+	VMOVUPS Y2, (R10)(R12*4)
+	VMOVUPS Y3, 32(R10)(R12*4)
 
 skip7:
-	TESTQ   R9, R9
-	JEQ     skip8
-	VMOVUPS Y2, (R9)(R12*4)
-
-skip8:
-	TESTQ   R11, R11
-	JEQ     skip9
-	VMOVUPS Y0, (R11)(R12*4)
-
-skip9:
-	ADDQ $0x08, R12
-	CMPQ R12, AX
+	ADDQ $0x10, R12
+	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, AX
-	CMPQ R12, AX
+	ADDQ $0x10, DX
+	CMPQ R12, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
+	MOVQ    DX, CX
 	SUBQ    R12, CX
 	MOVQ    $0x00000008, R13
 	CMPQ    CX, R13
@@ -8955,7 +9245,7 @@ rest_loop:
 	SHRQ    $0x03, R13
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
+	MOVBLZX      (DI)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
@@ -8963,10 +9253,631 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 192(SP)
-	VMASKMOVPS   (DX)(R12*4), Y0, Y2
+	VMOVUPS      Y1, 160(AX)
+	VMASKMOVPS   (BX)(R12*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 224(SP)
+	VMOVUPS      Y2, 192(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y2, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y4
+	VMOVUPS      Y3, 224(AX)
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
+
+	// e = A·(1+p)
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+	VADDPS      Y4, Y3, Y3
+	VMOVUPS     Y4, 256(AX)
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
+	VMULPS      Y3, Y2, Y2
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VMOVUPS     magic_f32<>+0(SB), Y3
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 288(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 320(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 352(AX)
+	VMULPS      Y4, Y1, Y1
+	VMOVUPS     Y1, 384(AX)
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 416(AX)
+	VMOVUPS     Y1, 448(AX)
+	VMULPS      Y3, Y3, Y1
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VSUBPS       Y4, Y5, Y4
+	VMOVUPS      448(AX), Y5
+	VMOVUPS      416(AX), Y6
+	VFMADD132PS  Y4, Y6, Y6
+	VFMADD132PS  Y2, Y5, Y5
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   192(AX), Y2
+	VBLENDVPS Y2, Y5, Y6, Y2
+	VMOVUPS   Y2, 480(AX)
+	VMOVUPS   192(AX), Y2
+	VBLENDVPS Y2, Y6, Y5, Y2
+	VMOVUPS   Y2, 512(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
+
+	// w
+	VMOVUPS   (AX), Y1
+	VMOVUPS   160(AX), Y3
+	VBLENDVPS Y3, 32(AX), Y1, Y1
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     320(AX), Y3
+	VMOVUPS     352(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     192(AX), Y6
+	VBLENDVPS   Y6, 224(AX), Y5, Y5
+	VSUBPS      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     192(AX), Y6
+	VBLENDVPS   Y6, 256(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VADDPS      Y3, Y5, Y4
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
+	VFMADD231PS 64(AX), Y4, Y6
+	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
+	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
+	VFMSUB231PS 64(AX), Y5, Y7
+	VFMADD231PS 64(AX), Y3, Y7
+	VFMADD231PS 96(AX), Y4, Y7
+	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VPERMPS     exp_f32<>+0(SB), Y6, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
+	VMULPS      Y4, Y5, Y5
+	VMULPS      Y3, Y1, Y1
+	VFMADD132PS Y5, Y1, Y1
+
+	// L = log1p(e) + max(0, u), NaN if u is
+	VADDPS       288(AX), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       192(AX), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y3, Y5, Y3
+
+skip8:
+	VANDPS Y0, Y3, Y3
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VCVTPS2PD    X3, Y4
+	VADDPD       (R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPS Y3, Y0, (SI)(R12*4)
+
+skip10:
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMULPS       128(AX), Y3, Y3
+	VMOVUPS      512(AX), Y2
+	VFMADD213PS  480(AX), Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip11:
+	VANDPS Y0, Y2, Y2
+	VXORPS 160(AX), Y2, Y2
+	TESTQ  R11, R11
+	JEQ    skip12
+
+	// dout·grad
+	VMASKMOVPS   (R11)(R12*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip13:
+skip12:
+	TESTQ      R10, R10
+	JEQ        skip14
+	VMASKMOVPS Y2, Y0, (R10)(R12*4)
+
+skip14:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func hessSquareF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·hessSquareF32AVX2(SB), $800-8
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
+	VBROADCASTSS 72(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 76(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R13, R13
+	SUBQ         $0x10, DX
+	JLT          rest
+
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// u = x, of positives -x
+	VPBROADCASTD (DI)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VANDPS       sign_f32<>+0(SB), Y0, Y0
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y0, 128(AX)
+	VMOVUPS      Y1, 160(AX)
+	VXORPS       (BX)(R13*4), Y0, Y0
+	VXORPS       32(BX)(R13*4), Y1, Y1
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      Y1, 224(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+
+	// e = A·(1+p)
+	VPERMPS     exp_f32<>+0(SB), Y2, Y0
+	VPERMPS     exp_f32<>+0(SB), Y3, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y7
+	VPSLLD      $0x14, Y2, Y2
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y2, Y0, Y0
+	VPADDD      Y3, Y1, Y1
+	VADDPS      Y4, Y6, Y6
+	VADDPS      Y5, Y7, Y7
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y3
+	VMULPS      Y6, Y2, Y2
+	VMULPS      Y7, Y3, Y3
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VMOVUPS     magic_f32<>+0(SB), Y4
+	VMOVUPS     magic_f32<>+0(SB), Y5
+	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y6
+	VPERMPS     recip_f32<>+0(SB), Y5, Y7
+	VPERMPS     log_f32<>+0(SB), Y4, Y4
+	VPERMPS     log_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 256(AX)
+	VMOVUPS     Y5, 288(AX)
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
+	VMOVUPS     Y0, 320(AX)
+	VMOVUPS     Y1, 352(AX)
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y6, Y4
+	VSUBPS      one_f32<>+0(SB), Y7, Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y0, Y4
+	VFMADD231PS Y3, Y1, Y5
+	VMOVUPS     Y6, 384(AX)
+	VMOVUPS     Y7, 416(AX)
+	VMOVUPS     Y0, 448(AX)
+	VMOVUPS     Y1, 480(AX)
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
+
+	// S²
+	VMOVUPS   192(AX), Y6
+	VMOVUPS   224(AX), Y7
+	VMOVUPS   384(AX), Y8
+	VMOVUPS   416(AX), Y9
+	VBLENDVPS Y6, 448(AX), Y8, Y8
+	VBLENDVPS Y7, 480(AX), Y9, Y9
+	VMULPS    Y8, Y8, Y8
+	VMULPS    Y9, Y9, Y9
+	VMOVUPS   Y8, 512(AX)
+	VMOVUPS   Y9, 544(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VMOVUPS      frac_3_f32<>+0(SB), Y6
+	VMOVUPS      frac_3_f32<>+0(SB), Y7
+	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
+	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
+	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
+	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  Y4, Y0, Y6
+	VFMADD213PS  Y5, Y1, Y7
+	VFNMADD132PS Y6, Y2, Y2
+	VFNMADD132PS Y7, Y3, Y3
+	VSUBPS       Y6, Y2, Y2
+	VSUBPS       Y7, Y3, Y3
+	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y6, Y8, Y6
+	VSUBPS       Y7, Y8, Y7
+
+	// q·2^TinyShift
+	VMOVUPS     192(AX), Y8
+	VMOVUPS     224(AX), Y9
+	VBLENDVPS   Y8, Y6, Y2, Y8
+	VBLENDVPS   Y9, Y7, Y3, Y9
+	VMOVUPS     384(AX), Y10
+	VMOVUPS     416(AX), Y11
+	VMULPS      huge_f32<>+0(SB), Y10, Y10
+	VMULPS      huge_f32<>+0(SB), Y11, Y11
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
+	VMOVUPS     320(AX), Y14
+	VMOVUPS     352(AX), Y15
+	VBLENDVPS   Y12, Y10, Y14, Y14
+	VBLENDVPS   Y13, Y11, Y15, Y15
+	VFMADD132PS Y8, Y14, Y14
+	VFMADD132PS Y9, Y15, Y15
+	VMOVUPS     Y14, 576(AX)
+	VMOVUPS     Y15, 608(AX)
+	VMOVUPS     448(AX), Y8
+	VMOVUPS     480(AX), Y9
+	VMOVUPS     384(AX), Y10
+	VMOVUPS     416(AX), Y11
+	VFMADD132PS Y6, Y10, Y10
+	VFMADD132PS Y7, Y11, Y11
+	VFMADD132PS Y2, Y8, Y8
+	VFMADD132PS Y3, Y9, Y9
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
+	VBLENDVPS   Y12, Y2, Y6, Y2
+	VBLENDVPS   Y13, Y3, Y7, Y3
+
+	// w
+	VMOVUPS   (AX), Y6
+	VMOVUPS   (AX), Y7
+	VMOVUPS   128(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y6, Y6
+	VMOVUPS   160(AX), Y12
+	VBLENDVPS Y12, 32(AX), Y7, Y7
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y2, Y2, Y12
+	VADDPS      Y3, Y3, Y13
+	VFMADD231PS Y2, Y2, Y12
+	VFMADD231PS Y3, Y3, Y13
+	VMULPS      512(AX), Y6, Y6
+	VMULPS      544(AX), Y7, Y7
+	VFMADD132PS Y12, Y6, Y6
+	VFMADD132PS Y13, Y7, Y7
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   192(AX), Y2
+	VMOVUPS   224(AX), Y3
+	VBLENDVPS Y2, Y8, Y10, Y2
+	VBLENDVPS Y3, Y9, Y11, Y3
+	VMOVUPS   Y2, 640(AX)
+	VMOVUPS   Y3, 672(AX)
+	VMOVUPS   192(AX), Y2
+	VMOVUPS   224(AX), Y3
+	VBLENDVPS Y2, Y10, Y8, Y2
+	VBLENDVPS Y3, Y11, Y9, Y3
+	VMOVUPS   Y2, 704(AX)
+	VMOVUPS   Y3, 736(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
+	VFMADD213PS Y4, Y0, Y2
+	VFMADD213PS Y5, Y1, Y3
+
+	// L = log1p(e) + max(0, u), NaN if u is
+	VADDPS       256(AX), Y2, Y2
+	VADDPS       288(AX), Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       192(AX), Y1, Y0
+	VMAXPS       224(AX), Y1, Y1
+	VADDPS       Y0, Y2, Y2
+	VADDPS       Y1, Y3, Y3
+	VMULPS       Y2, Y6, Y0
+	VMULPS       Y3, Y7, Y1
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y4, Y0, Y8, Y0
+	VBLENDVPS    Y5, Y1, Y8, Y1
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VCVTPS2PD    X0, Y4
+	VADDPD       (R9)(R14*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(R14*8)
+	VEXTRACTF128 $0x01, Y0, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(R14*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R14*8)
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VCVTPS2PD    X1, Y4
+	VADDPD       (R9)(R14*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(R14*8)
+	VEXTRACTF128 $0x01, Y1, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(R14*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R14*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y0, (SI)(R13*4)
+	VMOVUPS Y1, 32(SI)(R13*4)
+
+skip3:
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y0
+	VMOVUPS      max_softplus_f32<>+0(SB), Y1
+	VMINPS       Y2, Y0, Y0
+	VMINPS       Y3, Y1, Y1
+	VMULPS       64(AX), Y0, Y0
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      704(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VFMADD213PS  640(AX), Y0, Y2
+	VFMADD213PS  672(AX), Y1, Y3
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y4, Y2, Y8, Y2
+	VBLENDVPS    Y5, Y3, Y8, Y3
+
+skip4:
+	VXORPS 128(AX), Y2, Y2
+	VXORPS 160(AX), Y3, Y3
+	TESTQ  R11, R11
+	JEQ    skip5
+
+	// dout·grad
+	VMOVUPS      (R11)(R13*4), Y4
+	VMULPS       Y4, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      32(R11)(R13*4), Y4
+	VMULPS       Y4, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y4, Y2, Y8, Y2
+	VBLENDVPS    Y5, Y3, Y8, Y3
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPS Y2, (R10)(R13*4)
+	VMOVUPS Y3, 32(R10)(R13*4)
+
+skip7:
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPS      640(AX), Y2
+	VMOVUPS      672(AX), Y3
+	VMOVUPS      704(AX), Y4
+	VMOVUPS      736(AX), Y5
+	VFMSUB132PS  64(AX), Y2, Y4
+	VFMSUB132PS  64(AX), Y3, Y5
+	VMULPS       96(AX), Y2, Y2
+	VMULPS       96(AX), Y3, Y3
+	VFMADD231PS  Y4, Y0, Y2
+	VFMADD231PS  Y5, Y1, Y3
+	VMULPS       576(AX), Y2, Y2
+	VMULPS       608(AX), Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
+
+skip8:
+	TESTQ   R12, R12
+	JEQ     skip9
+	VMOVUPS Y2, (R12)(R13*4)
+	VMOVUPS Y3, 32(R12)(R13*4)
+
+skip9:
+	ADDQ $0x10, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*4), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
+
+	// u = x, of positives -x
+	MOVBLZX      (DI)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, 128(AX)
+	VMASKMOVPS   (BX)(R13*4), Y0, Y2
+	VXORPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
@@ -8995,184 +9906,199 @@ rest_loop:
 	VMOVUPS     magic_f32<>+0(SB), Y3
 	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
 	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 192(AX)
 	VMULPS      Y4, Y1, Y1
-	VMULPS      tiny_f32<>+0(SB), Y1, Y5
-	VSUBPS      one_f32<>+0(SB), Y4, Y6
-	VADDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y5, Y6
-	VMULPS      Y6, Y6, Y7
+	VMOVUPS     Y1, 224(AX)
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 256(AX)
+	VMOVUPS     Y1, 288(AX)
+	VMULPS      Y3, Y3, Y1
 
+	// S²
+	VMOVUPS   160(AX), Y4
+	VMOVUPS   256(AX), Y5
+	VBLENDVPS Y4, 288(AX), Y5, Y5
+	VMULPS    Y5, Y5, Y5
+	VMOVUPS   Y5, 320(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y8
-	VFMADD213PS  frac_2_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  frac_1_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  frac_0_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  Y6, Y7, Y8
-	VFNMADD132PS Y8, Y2, Y2
-	VSUBPS       Y8, Y2, Y2
-	VXORPS       Y9, Y9, Y9
-	VSUBPS       Y8, Y9, Y8
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VSUBPS       Y4, Y5, Y4
+
+	// q·2^TinyShift
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, Y4, Y2, Y5
+	VMOVUPS     256(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     160(AX), Y7
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y5, Y8, Y8
+	VMOVUPS     Y8, 352(AX)
+	VMOVUPS     288(AX), Y5
+	VMOVUPS     256(AX), Y6
+	VFMADD132PS Y4, Y6, Y6
+	VFMADD132PS Y2, Y5, Y5
+	VMOVUPS     160(AX), Y7
+	VBLENDVPS   Y7, Y2, Y4, Y2
 
 	// w
-	VMOVUPS   (SP), Y9
-	VMOVUPS   192(SP), Y10
-	VBLENDVPS Y10, 32(SP), Y9, Y9
-	VMOVUPS   224(SP), Y10
-	VBLENDVPS Y10, Y5, Y4, Y10
-	VMOVUPS   224(SP), Y11
-	VBLENDVPS Y11, Y2, Y8, Y11
+	VMOVUPS   (AX), Y4
+	VMOVUPS   128(AX), Y7
+	VBLENDVPS Y7, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPS      Y10, Y10, Y10
-	VMULPS      Y10, Y9, Y9
-	VADDPS      Y11, Y11, Y10
-	VFMADD231PS Y11, Y11, Y10
-	VFMADD132PS Y10, Y9, Y9
+	VADDPS      Y2, Y2, Y7
+	VFMADD231PS Y2, Y2, Y7
+	VMULPS      320(AX), Y4, Y4
+	VFMADD132PS Y7, Y4, Y4
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   160(AX), Y2
+	VBLENDVPS Y2, Y5, Y6, Y2
+	VMOVUPS   Y2, 384(AX)
+	VMOVUPS   160(AX), Y2
+	VBLENDVPS Y2, Y6, Y5, Y2
+	VMOVUPS   Y2, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y10
-	VFMADD213PS Y6, Y7, Y10
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y3
-	VADDPS       Y10, Y3, Y3
-	VXORPS       Y6, Y6, Y6
-	VMAXPS       224(SP), Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VMOVAPS      Y9, Y6
-	VMULPS       Y3, Y6, Y6
-	TESTQ        DI, DI
+	VADDPS       192(AX), Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       160(AX), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       Y2, Y4, Y1
+	TESTQ        R8, R8
 	JEQ          skip10
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X7
-	VPBROADCASTD X7, Y7
-	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
-	VXORPS       Y10, Y10, Y10
-	VBLENDVPS    Y7, Y6, Y10, Y6
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y1, Y5, Y1
 
 skip10:
-	VANDPS Y0, Y6, Y6
-	TESTQ  R8, R8
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	LEAQ         (R12), CX
+	LEAQ         (R13), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X6, Y7
-	VADDPD       (R8)(CX*8), Y7, Y7
-	VMOVUPD      Y7, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y6, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       32(R8)(CX*8), Y7, Y7
-	VMOVUPD      Y7, 32(R8)(CX*8)
+	VCVTPS2PD    X1, Y3
+	VADDPD       (R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip11:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y4, Y7
-	VFMADD132PS Y8, Y7, Y7
-	VMOVAPS     Y5, Y5
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     224(SP), Y10
-	VBLENDVPS   Y10, Y5, Y7, Y10
-	VMOVUPS     224(SP), Y11
-	VBLENDVPS   Y11, Y7, Y5, Y5
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y7
-	VMULPS       64(SP), Y7, Y7
-	VMOVAPS      Y5, Y3
-	VFMADD213PS  Y10, Y7, Y3
-	VMULPS       Y9, Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X11
-	VPBROADCASTD X11, Y11
-	VPSLLVD      to_sign0_f32<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPS    Y11, Y3, Y12, Y3
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPS Y1, Y0, (SI)(R13*4)
 
 skip12:
-	VANDPS Y0, Y3, Y3
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS  64(SP), Y10, Y5
-	VMULPS       96(SP), Y10, Y10
-	VFMADD231PS  Y5, Y7, Y10
-	VMOVAPS      Y4, Y4
-	VMULPS       huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS      224(SP), Y5
-	VBLENDVPS    Y5, Y4, Y1, Y1
-	VMOVUPS      224(SP), Y4
-	VBLENDVPS    Y4, Y8, Y2, Y2
-	VFMADD132PS  Y2, Y1, Y1
-	VMULPS       Y10, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       Y9, Y1, Y1
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y1
+	VMINPS       Y2, Y1, Y1
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      416(AX), Y2
+	VFMADD213PS  384(AX), Y1, Y2
+	VMULPS       Y4, Y2, Y2
+	TESTQ        R8, R8
 	JEQ          skip13
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y2, Y1, Y4, Y1
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y2, Y5, Y2
 
 skip13:
-	VANDPS Y0, Y1, Y1
-	VXORPS 192(SP), Y3, Y3
-	TESTQ  R10, R10
+	VANDPS Y0, Y2, Y2
+	VXORPS 128(AX), Y2, Y2
+	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R10)(R12*4), Y0, Y2
-	VMULPS       Y2, Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
+	VMASKMOVPS   (R11)(R13*4), Y0, Y3
+	VMULPS       Y3, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y3
+	VBLENDVPS    Y3, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
 	JEQ          skip15
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y2, Y5, Y2
 
 skip15:
 skip14:
-	TESTQ      BX, BX
+	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPS Y6, Y0, (BX)(R12*4)
+	VMASKMOVPS Y2, Y0, (R10)(R13*4)
 
 skip16:
-	TESTQ      R9, R9
-	JEQ        skip17
-	VMASKMOVPS Y3, Y0, (R9)(R12*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPS      384(AX), Y2
+	VMOVUPS      416(AX), Y3
+	VFMSUB132PS  64(AX), Y2, Y3
+	VMULPS       96(AX), Y2, Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMULPS       352(AX), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
 
 skip17:
-	TESTQ      R11, R11
+	VANDPS     Y0, Y2, Y2
+	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y1, Y0, (R11)(R12*4)
+	VMASKMOVPS Y2, Y0, (R12)(R13*4)
 
 skip18:
-	ADDQ $0x08, R12
-	CMPQ R12, AX
+	ADDQ $0x08, R13
+	CMPQ R13, DX
 	JLT  rest_loop
 
 done:
@@ -9181,292 +10107,472 @@ done:
 
 // func hessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF32AVX2(SB), NOSPLIT, $448-8
+TEXT ·hessPowerF32AVX2(SB), $1056-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
-	MOVQ         40(CX), R11
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
 	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 88(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSS 92(CX), Y0
-	VMOVUPS      Y0, 96(SP)
+	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 128(SP)
+	VMOVUPS      Y0, 128(AX)
 	VBROADCASTSS 84(CX), Y0
-	VMOVUPS      Y0, 160(SP)
-	XORQ         R12, R12
-	SUBQ         $0x08, AX
+	VMOVUPS      Y0, 160(AX)
+	XORQ         R13, R13
+	SUBQ         $0x10, DX
 	JLT          rest
 
 loop:
-	MOVQ R12, CX
+	MOVQ R13, CX
 	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	VPBROADCASTD (SI)(CX*1), Y0
+	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 192(SP)
-	VXORPS       (DX)(R12*4), Y0, Y0
-	VMOVUPS      Y0, 224(SP)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      Y1, 224(AX)
+	VXORPS       (BX)(R13*4), Y0, Y0
+	VXORPS       32(BX)(R13*4), Y1, Y1
+	VMOVUPS      Y0, 256(AX)
+	VMOVUPS      Y1, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y2, 256(SP)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y3
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y5, 352(AX)
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-	VADDPS      Y3, Y2, Y2
-	VMOVUPS     Y3, 288(SP)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
+	VPERMPS     exp_f32<>+0(SB), Y2, Y0
+	VPERMPS     exp_f32<>+0(SB), Y3, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
+	VPSLLD      $0x14, Y2, Y2
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y2, Y0, Y0
+	VPADDD      Y3, Y1, Y1
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y7, Y5, Y5
+	VMOVUPS     Y6, 384(AX)
+	VMOVUPS     Y7, 416(AX)
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y5, Y3, Y3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y2
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y2
-	VPERMPS     recip_f32<>+0(SB), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y0, Y4
-	VSUBPS      one_f32<>+0(SB), Y3, Y5
-	VADDPS      Y4, Y5, Y5
-	VFMADD231PS Y1, Y4, Y5
-	VMULPS      Y5, Y5, Y6
+	VMOVUPS     magic_f32<>+0(SB), Y4
+	VMOVUPS     magic_f32<>+0(SB), Y5
+	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y6
+	VPERMPS     recip_f32<>+0(SB), Y5, Y7
+	VPERMPS     log_f32<>+0(SB), Y4, Y8
+	VPERMPS     log_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     Y9, 480(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VMOVUPS     Y8, 512(AX)
+	VMOVUPS     Y9, 544(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 576(AX)
+	VMOVUPS     Y5, 608(AX)
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
+	VMOVUPS     Y0, 640(AX)
+	VMOVUPS     Y1, 672(AX)
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y6, Y4
+	VSUBPS      one_f32<>+0(SB), Y7, Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y2, Y0, Y4
+	VFMADD231PS Y3, Y1, Y5
+	VMOVUPS     Y6, 704(AX)
+	VMOVUPS     Y7, 736(AX)
+	VMOVUPS     Y0, 768(AX)
+	VMOVUPS     Y1, 800(AX)
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
+	VMOVUPS      frac_3_f32<>+0(SB), Y6
 	VMOVUPS      frac_3_f32<>+0(SB), Y7
+	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
+	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
 	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y1, Y1
-	VSUBPS       Y7, Y1, Y1
+	VFMADD213PS  Y4, Y0, Y6
+	VFMADD213PS  Y5, Y1, Y7
+	VFNMADD132PS Y6, Y2, Y2
+	VFNMADD132PS Y7, Y3, Y3
+	VSUBPS       Y6, Y2, Y2
+	VSUBPS       Y7, Y3, Y3
 	VXORPS       Y8, Y8, Y8
+	VSUBPS       Y6, Y8, Y6
 	VSUBPS       Y7, Y8, Y7
 
-	// w
-	VMOVUPS   (SP), Y8
-	VMOVUPS   192(SP), Y9
-	VBLENDVPS Y9, 32(SP), Y8, Y8
+	// q·2^TinyShift
+	VMOVUPS     256(AX), Y8
+	VMOVUPS     288(AX), Y9
+	VBLENDVPS   Y8, Y6, Y2, Y8
+	VBLENDVPS   Y9, Y7, Y3, Y9
+	VMOVUPS     704(AX), Y10
+	VMOVUPS     736(AX), Y11
+	VMULPS      huge_f32<>+0(SB), Y10, Y10
+	VMULPS      huge_f32<>+0(SB), Y11, Y11
+	VMOVUPS     256(AX), Y12
+	VMOVUPS     288(AX), Y13
+	VMOVUPS     640(AX), Y14
+	VMOVUPS     672(AX), Y15
+	VBLENDVPS   Y12, Y10, Y14, Y14
+	VBLENDVPS   Y13, Y11, Y15, Y15
+	VFMADD132PS Y8, Y14, Y14
+	VFMADD132PS Y9, Y15, Y15
+	VMOVUPS     Y14, 832(AX)
+	VMOVUPS     Y15, 864(AX)
+	VMOVUPS     768(AX), Y8
+	VMOVUPS     800(AX), Y9
+	VMOVUPS     704(AX), Y10
+	VMOVUPS     736(AX), Y11
+	VFMADD132PS Y6, Y10, Y10
+	VFMADD132PS Y7, Y11, Y11
+	VFMADD132PS Y2, Y8, Y8
+	VFMADD132PS Y3, Y9, Y9
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   256(AX), Y2
+	VMOVUPS   288(AX), Y3
+	VBLENDVPS Y2, Y8, Y10, Y2
+	VBLENDVPS Y3, Y9, Y11, Y3
+	VMOVUPS   Y2, 896(AX)
+	VMOVUPS   Y3, 928(AX)
+	VMOVUPS   256(AX), Y2
+	VMOVUPS   288(AX), Y3
+	VBLENDVPS Y2, Y10, Y8, Y2
+	VBLENDVPS Y3, Y11, Y9, Y3
+	VMOVUPS   Y2, 960(AX)
+	VMOVUPS   Y3, 992(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y9
-	VFMADD213PS Y5, Y6, Y9
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
+	VFMADD213PS Y4, Y0, Y2
+	VFMADD213PS Y5, Y1, Y3
+
+	// w
+	VMOVUPS   (AX), Y0
+	VMOVUPS   (AX), Y1
+	VMOVUPS   192(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y0, Y0
+	VMOVUPS   224(AX), Y4
+	VBLENDVPS Y4, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
+	VMOVUPS     512(AX), Y4
+	VMOVUPS     544(AX), Y5
+	VMOVUPS     576(AX), Y6
+	VMOVUPS     608(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPS     256(AX), Y8
+	VMOVUPS     288(AX), Y10
+	VBLENDVPS   Y8, 320(AX), Y9, Y8
+	VBLENDVPS   Y10, 352(AX), Y9, Y9
+	VSUBPS      Y4, Y8, Y8
+	VSUBPS      Y5, Y9, Y9
 	VXORPS      Y5, Y5, Y5
-	VMOVUPS     224(SP), Y6
-	VBLENDVPS   Y6, 256(SP), Y5, Y5
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y6
-	VSUBPS      Y6, Y5, Y5
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     224(SP), Y10
-	VBLENDVPS   Y10, 288(SP), Y6, Y6
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y10
-	VFMADD231PS scale_f32<>+0(SB), Y9, Y10
-	VSUBPS      Y10, Y6, Y6
-	VADDPS      Y6, Y5, Y10
+	VMOVUPS     256(AX), Y4
+	VMOVUPS     288(AX), Y10
+	VBLENDVPS   Y4, 384(AX), Y5, Y4
+	VBLENDVPS   Y10, 416(AX), Y5, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VSUBPS      Y6, Y4, Y4
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y4, Y8, Y6
+	VADDPS      Y5, Y9, Y7
 
 	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
-	VFMADD231PS 64(SP), Y10, Y11
+	VFMADD231PS 64(AX), Y6, Y10
+	VFMADD231PS 64(AX), Y7, Y11
+	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
 	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
-	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y12
-	VFMSUB231PS 64(SP), Y5, Y12
-	VFMADD231PS 64(SP), Y6, Y12
-	VFMADD231PS 96(SP), Y10, Y12
+	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
+	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
+	VFMSUB231PS 64(AX), Y8, Y12
+	VFMSUB231PS 64(AX), Y9, Y13
+	VFMADD231PS 64(AX), Y4, Y12
+	VFMADD231PS 64(AX), Y5, Y13
+	VFMADD231PS 96(AX), Y6, Y12
+	VFMADD231PS 96(AX), Y7, Y13
 	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
+	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
 
 	// s^γ·2^TinyShift = A·(1+p)
+	VPERMPS     exp_f32<>+0(SB), Y10, Y4
 	VPERMPS     exp_f32<>+0(SB), Y11, Y5
-	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
+	VPSLLD      $0x14, Y10, Y10
 	VPSLLD      $0x14, Y11, Y11
+	VPADDD      Y10, Y4, Y4
 	VPADDD      Y11, Y5, Y5
 	VADDPS      Y12, Y6, Y6
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y10
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y10
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y10
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y10
-	VMULPS      Y6, Y10, Y10
-	VMULPS      Y5, Y8, Y8
-	VFMADD132PS Y10, Y8, Y8
+	VADDPS      Y13, Y7, Y7
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y7, Y9, Y9
+	VMULPS      Y4, Y0, Y0
+	VMULPS      Y5, Y1, Y1
+	VFMADD132PS Y8, Y0, Y0
+	VFMADD132PS Y9, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y2, Y2
-	VADDPS       Y9, Y2, Y2
+	VADDPS       448(AX), Y2, Y2
+	VADDPS       480(AX), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VMAXPS       224(SP), Y5, Y5
-	VADDPS       Y5, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y8, Y5
-	VMULPS       Y2, Y5, Y5
-	TESTQ        DI, DI
+	VMAXPS       256(AX), Y5, Y4
+	VMAXPS       288(AX), Y5, Y5
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
+	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (DI)(CX*1), Y6
+	VPBROADCASTD (R8)(CX*1), Y6
 	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
-	VXORPS       Y9, Y9, Y9
-	VBLENDVPS    Y6, Y5, Y9, Y5
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y4, Y8, Y4
+	VBLENDVPS    Y7, Y5, Y8, Y5
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VCVTPS2PD    X4, Y6
+	VADDPD       (R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R14*8)
+	VEXTRACTF128 $0x01, Y4, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       32(R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, 32(R9)(R14*8)
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
 	VCVTPS2PD    X5, Y6
-	VADDPD       (R8)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R8)(R13*8)
+	VADDPD       (R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R14*8)
 	VEXTRACTF128 $0x01, Y5, X6
 	VCVTPS2PD    X6, Y6
-	VADDPD       32(R8)(R13*8), Y6, Y6
-	VMOVUPD      Y6, 32(R8)(R13*8)
+	VADDPD       32(R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, 32(R9)(R14*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y3, Y6
-	VFMADD132PS Y7, Y6, Y6
-	VMOVAPS     Y4, Y4
-	VFMADD132PS Y1, Y4, Y4
-	VMOVUPS     224(SP), Y9
-	VBLENDVPS   Y9, Y4, Y6, Y9
-	VMOVUPS     224(SP), Y10
-	VBLENDVPS   Y10, Y6, Y4, Y4
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y6
-	VMINPS       Y2, Y6, Y6
-	VMULPS       128(SP), Y6, Y6
-	VMOVAPS      Y4, Y2
-	VFMADD213PS  Y9, Y6, Y2
-	VMULPS       Y8, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip3
-	VPBROADCASTD (DI)(CX*1), Y10
-	VPSLLVD      to_sign0_f32<>+0(SB), Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VBLENDVPS    Y10, Y2, Y11, Y2
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y4, (SI)(R13*4)
+	VMOVUPS Y5, 32(SI)(R13*4)
 
 skip3:
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS  128(SP), Y9, Y4
-	VMULPS       160(SP), Y9, Y9
-	VFMADD231PS  Y4, Y6, Y9
-	VMOVAPS      Y3, Y3
-	VMULPS       huge_f32<>+0(SB), Y3, Y3
-	VMOVUPS      224(SP), Y4
-	VBLENDVPS    Y4, Y3, Y0, Y0
-	VMOVUPS      224(SP), Y3
-	VBLENDVPS    Y3, Y7, Y1, Y1
-	VFMADD132PS  Y1, Y0, Y0
-	VMULPS       Y9, Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	VMULPS       Y8, Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y4
+	VMOVUPS      max_softplus_f32<>+0(SB), Y5
+	VMINPS       Y2, Y4, Y4
+	VMINPS       Y3, Y5, Y5
+	VMULPS       128(AX), Y4, Y4
+	VMULPS       128(AX), Y5, Y5
+	VMOVUPS      960(AX), Y2
+	VMOVUPS      992(AX), Y3
+	VFMADD213PS  896(AX), Y4, Y2
+	VFMADD213PS  928(AX), Y5, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y0, Y3, Y0
+	VPBROADCASTD (R8)(CX*1), Y6
+	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y2, Y8, Y2
+	VBLENDVPS    Y7, Y3, Y8, Y3
 
 skip4:
-	VXORPS 192(SP), Y2, Y2
-	TESTQ  R10, R10
+	VXORPS 192(AX), Y2, Y2
+	VXORPS 224(AX), Y3, Y3
+	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R10)(R12*4), Y1
-	VMULPS       Y1, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
+	VMOVUPS      (R11)(R13*4), Y6
+	VMULPS       Y6, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y6
+	VBLENDVPS    Y6, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      32(R11)(R13*4), Y6
+	VMULPS       Y6, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y6
+	VBLENDVPS    Y6, nan_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VPBROADCASTD (R8)(CX*1), Y6
+	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y2, Y8, Y2
+	VBLENDVPS    Y7, Y3, Y8, Y3
 
 skip6:
 skip5:
-	TESTQ   BX, BX
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y5, (BX)(R12*4)
+	VMOVUPS Y2, (R10)(R13*4)
+	VMOVUPS Y3, 32(R10)(R13*4)
 
 skip7:
-	TESTQ   R9, R9
-	JEQ     skip8
-	VMOVUPS Y2, (R9)(R12*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPS      896(AX), Y2
+	VMOVUPS      928(AX), Y3
+	VMOVUPS      960(AX), Y6
+	VMOVUPS      992(AX), Y7
+	VFMSUB132PS  128(AX), Y2, Y6
+	VFMSUB132PS  128(AX), Y3, Y7
+	VMULPS       160(AX), Y2, Y2
+	VMULPS       160(AX), Y3, Y3
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	VMULPS       832(AX), Y2, Y2
+	VMULPS       864(AX), Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip8:
-	TESTQ   R11, R11
+	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y0, (R11)(R12*4)
+	VMOVUPS Y2, (R12)(R13*4)
+	VMOVUPS Y3, 32(R12)(R13*4)
 
 skip9:
-	ADDQ $0x08, R12
-	CMPQ R12, AX
+	ADDQ $0x10, R13
+	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, AX
-	CMPQ R12, AX
+	ADDQ $0x10, DX
+	CMPQ R13, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R12, CX
-	MOVQ    $0x00000008, R13
-	CMPQ    CX, R13
-	CMOVQGT R13, CX
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f32<>+0(SB), R13
-	VMOVUPS 32(R13)(CX*4), Y0
-	MOVQ    R12, R13
-	SHRQ    $0x03, R13
+	LEAQ    window_f32<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*4), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (DI)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
+	SHRL         CL, R15
+	VMOVD        R15, X1
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 320(SP)
-	VMASKMOVPS   (DX)(R12*4), Y0, Y2
+	VMOVUPS      Y1, 192(AX)
+	VMASKMOVPS   (BX)(R13*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 352(SP)
+	VMOVUPS      Y2, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
@@ -9477,7 +10583,7 @@ rest_loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 384(SP)
+	VMOVUPS      Y3, 256(AX)
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
 
@@ -9487,7 +10593,7 @@ rest_loop:
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y2, Y1, Y1
 	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 416(SP)
+	VMOVUPS     Y4, 288(AX)
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
@@ -9498,213 +10604,230 @@ rest_loop:
 	VMOVUPS     magic_f32<>+0(SB), Y3
 	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
 	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 320(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, 352(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 384(AX)
 	VMULPS      Y4, Y1, Y1
-	VMULPS      tiny_f32<>+0(SB), Y1, Y5
-	VSUBPS      one_f32<>+0(SB), Y4, Y6
-	VADDPS      Y5, Y6, Y6
-	VFMADD231PS Y2, Y5, Y6
-	VMULPS      Y6, Y6, Y7
+	VMOVUPS     Y1, 416(AX)
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 448(AX)
+	VMOVUPS     Y1, 480(AX)
+	VMULPS      Y3, Y3, Y1
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y8
-	VFMADD213PS  frac_2_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  frac_1_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  frac_0_f32<>+0(SB), Y6, Y8
-	VFMADD213PS  Y6, Y7, Y8
-	VFNMADD132PS Y8, Y2, Y2
-	VSUBPS       Y8, Y2, Y2
-	VXORPS       Y9, Y9, Y9
-	VSUBPS       Y8, Y9, Y8
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VSUBPS       Y4, Y5, Y4
 
-	// w
-	VMOVUPS   (SP), Y9
-	VMOVUPS   320(SP), Y10
-	VBLENDVPS Y10, 32(SP), Y9, Y9
+	// q·2^TinyShift
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y5, Y4, Y2, Y5
+	VMOVUPS     448(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     224(AX), Y7
+	VMOVUPS     416(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y5, Y8, Y8
+	VMOVUPS     Y8, 512(AX)
+	VMOVUPS     480(AX), Y5
+	VMOVUPS     448(AX), Y6
+	VFMADD132PS Y4, Y6, Y6
+	VFMADD132PS Y2, Y5, Y5
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   224(AX), Y2
+	VBLENDVPS Y2, Y5, Y6, Y2
+	VMOVUPS   Y2, 544(AX)
+	VMOVUPS   224(AX), Y2
+	VBLENDVPS Y2, Y6, Y5, Y2
+	VMOVUPS   Y2, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y10
-	VFMADD213PS Y6, Y7, Y10
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
+
+	// w
+	VMOVUPS   (AX), Y1
+	VMOVUPS   192(AX), Y3
+	VBLENDVPS Y3, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y6, Y6, Y6
-	VMOVUPS     352(SP), Y7
-	VBLENDVPS   Y7, 384(SP), Y6, Y6
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y7
-	VSUBPS      Y7, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VMOVUPS     352(SP), Y11
-	VBLENDVPS   Y11, 416(SP), Y7, Y7
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y11
-	VFMADD231PS scale_f32<>+0(SB), Y10, Y11
-	VSUBPS      Y11, Y7, Y7
-	VADDPS      Y7, Y6, Y11
+	VMOVUPS     352(AX), Y3
+	VMOVUPS     384(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPS     224(AX), Y6
+	VBLENDVPS   Y6, 256(AX), Y5, Y5
+	VSUBPS      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     224(AX), Y6
+	VBLENDVPS   Y6, 288(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VADDPS      Y3, Y5, Y4
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y12
-	VFMADD231PS 64(SP), Y11, Y12
-	VMAXPS      pow_min_f32<>+0(SB), Y12, Y12
-	VSUBPS      magic_tiny_f32<>+0(SB), Y12, Y13
-	VFMSUB231PS 64(SP), Y6, Y13
-	VFMADD231PS 64(SP), Y7, Y13
-	VFMADD231PS 96(SP), Y11, Y13
-	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
+	VFMADD231PS 64(AX), Y4, Y6
+	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
+	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
+	VFMSUB231PS 64(AX), Y5, Y7
+	VFMADD231PS 64(AX), Y3, Y7
+	VFMADD231PS 96(AX), Y4, Y7
+	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y12, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y12, Y7
-	VPSLLD      $0x14, Y12, Y12
-	VPADDD      Y12, Y6, Y6
-	VADDPS      Y13, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y11
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y11
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y11
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y11
-	VMULPS      Y7, Y11, Y11
-	VMULPS      Y6, Y9, Y9
-	VFMADD132PS Y11, Y9, Y9
+	VPERMPS     exp_f32<>+0(SB), Y6, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y6, Y3, Y3
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
+	VMULPS      Y4, Y5, Y5
+	VMULPS      Y3, Y1, Y1
+	VFMADD132PS Y5, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f32<>+0(SB), Y3, Y3
-	VADDPS       Y10, Y3, Y3
-	VXORPS       Y6, Y6, Y6
-	VMAXPS       352(SP), Y6, Y6
-	VADDPS       Y6, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y9, Y6
-	VMULPS       Y3, Y6, Y6
-	TESTQ        DI, DI
+	VADDPS       320(AX), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       224(AX), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVAPS      Y1, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip10
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X7
-	VPBROADCASTD X7, Y7
-	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
-	VXORPS       Y10, Y10, Y10
-	VBLENDVPS    Y7, Y6, Y10, Y6
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y3, Y5, Y3
 
 skip10:
-	VANDPS Y0, Y6, Y6
-	TESTQ  R8, R8
+	VANDPS Y0, Y3, Y3
+	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	LEAQ         (R12), CX
+	LEAQ         (R13), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X6, Y7
-	VADDPD       (R8)(CX*8), Y7, Y7
-	VMOVUPD      Y7, (R8)(CX*8)
-	VEXTRACTF128 $0x01, Y6, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       32(R8)(CX*8), Y7, Y7
-	VMOVUPD      Y7, 32(R8)(CX*8)
+	VCVTPS2PD    X3, Y4
+	VADDPD       (R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(CX*8)
+	VEXTRACTF128 $0x01, Y3, X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
 
 skip11:
-	// s = σ(u), q = σ(-u)
-	VMOVAPS     Y4, Y7
-	VFMADD132PS Y8, Y7, Y7
-	VMOVAPS     Y5, Y5
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     352(SP), Y10
-	VBLENDVPS   Y10, Y5, Y7, Y10
-	VMOVUPS     352(SP), Y11
-	VBLENDVPS   Y11, Y7, Y5, Y5
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y7
-	VMINPS       Y3, Y7, Y7
-	VMULPS       128(SP), Y7, Y7
-	VMOVAPS      Y5, Y3
-	VFMADD213PS  Y10, Y7, Y3
-	VMULPS       Y9, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X11
-	VPBROADCASTD X11, Y11
-	VPSLLVD      to_sign0_f32<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPS    Y11, Y3, Y12, Y3
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPS Y3, Y0, (SI)(R13*4)
 
 skip12:
-	VANDPS Y0, Y3, Y3
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PS  128(SP), Y10, Y5
-	VMULPS       160(SP), Y10, Y10
-	VFMADD231PS  Y5, Y7, Y10
-	VMOVAPS      Y4, Y4
-	VMULPS       huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS      352(SP), Y5
-	VBLENDVPS    Y5, Y4, Y1, Y1
-	VMOVUPS      352(SP), Y4
-	VBLENDVPS    Y4, Y8, Y2, Y2
-	VFMADD132PS  Y2, Y1, Y1
-	VMULPS       Y10, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       Y9, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f32<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMULPS       128(AX), Y3, Y3
+	VMOVUPS      576(AX), Y2
+	VFMADD213PS  544(AX), Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
 	JEQ          skip13
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y2, Y1, Y4, Y1
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y2, Y5, Y2
 
 skip13:
-	VANDPS Y0, Y1, Y1
-	VXORPS 320(SP), Y3, Y3
-	TESTQ  R10, R10
+	VANDPS Y0, Y2, Y2
+	VXORPS 192(AX), Y2, Y2
+	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R10)(R12*4), Y0, Y2
-	VMULPS       Y2, Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
+	VMASKMOVPS   (R11)(R13*4), Y0, Y4
+	VMULPS       Y4, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
 	JEQ          skip15
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y2, Y3, Y4, Y3
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y2, Y5, Y2
 
 skip15:
 skip14:
-	TESTQ      BX, BX
+	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPS Y6, Y0, (BX)(R12*4)
+	VMASKMOVPS Y2, Y0, (R10)(R13*4)
 
 skip16:
-	TESTQ      R9, R9
-	JEQ        skip17
-	VMASKMOVPS Y3, Y0, (R9)(R12*4)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPS      544(AX), Y2
+	VMOVUPS      576(AX), Y4
+	VFMSUB132PS  128(AX), Y2, Y4
+	VMULPS       160(AX), Y2, Y2
+	VFMADD231PS  Y4, Y3, Y2
+	VMULPS       512(AX), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
 
 skip17:
-	TESTQ      R11, R11
+	VANDPS     Y0, Y2, Y2
+	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y1, Y0, (R11)(R12*4)
+	VMASKMOVPS Y2, Y0, (R12)(R13*4)
 
 skip18:
-	ADDQ $0x08, R12
-	CMPQ R12, AX
+	ADDQ $0x08, R13
+	CMPQ R13, DX
 	JLT  rest_loop
 
 done:
@@ -9713,203 +10836,328 @@ done:
 
 // func sigmoidF32AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $96-24
+TEXT ·sigmoidF32AVX2(SB), $672-24
 	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	XORQ BX, BX
-	SUBQ $0x10, DX
+	LEAQ 31(SP), CX
+	ANDQ $-32, CX
+	MOVQ x+8(FP), DX
+	MOVQ n+16(FP), BX
+	XORQ SI, SI
+	SUBQ $0x20, BX
 	JLT  rest
 
 loop:
-	VMOVUPS (CX)(BX*4), Y0
-	VMOVUPS 32(CX)(BX*4), Y1
-	VMOVUPS Y0, (SP)
-	VMOVUPS Y1, 32(SP)
+	VMOVUPS (DX)(SI*4), Y0
+	VMOVUPS 32(DX)(SI*4), Y1
+	VMOVUPS 64(DX)(SI*4), Y2
+	VMOVUPS 96(DX)(SI*4), Y3
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, 64(CX)
+	VMOVUPS Y3, 96(CX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y2
-	VANDPS abs_f32<>+0(SB), Y1, Y3
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y2
+	VANDPS abs_f32<>+0(SB), Y3, Y3
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y2
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y3
 
 	// a·8/ln2 = -(k+f)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y4
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y5
-	VFNMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VFNMADD231PS scale_f32<>+0(SB), Y3, Y5
-	VSUBPS       magic_tiny_f32<>+0(SB), Y4, Y6
-	VSUBPS       magic_tiny_f32<>+0(SB), Y5, Y7
-	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y6
-	VFNMSUB231PS scale_f32<>+0(SB), Y3, Y7
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y6
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y3, Y7
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y6
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y7
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y5
+	VFNMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VFNMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VSUBPS       magic_tiny_f32<>+0(SB), Y4, Y8
+	VSUBPS       magic_tiny_f32<>+0(SB), Y5, Y9
+	VSUBPS       magic_tiny_f32<>+0(SB), Y6, Y10
+	VSUBPS       magic_tiny_f32<>+0(SB), Y7, Y11
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y8
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y10
+	VFNMSUB231PS scale_f32<>+0(SB), Y3, Y11
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y8
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y9
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y10
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y3, Y11
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y4, Y2
-	VPERMPS     exp_f32<>+0(SB), Y5, Y3
-	VPERMPS     exp_rest_f32<>+0(SB), Y4, Y8
-	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y9
+	VPERMPS     exp_f32<>+0(SB), Y4, Y0
+	VPERMPS     exp_f32<>+0(SB), Y5, Y1
+	VPERMPS     exp_f32<>+0(SB), Y6, Y2
+	VPERMPS     exp_f32<>+0(SB), Y7, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y4, Y12
+	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y13
+	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y14
+	VPERMPS     exp_rest_f32<>+0(SB), Y7, Y15
 	VPSLLD      $0x14, Y4, Y4
 	VPSLLD      $0x14, Y5, Y5
-	VPADDD      Y4, Y2, Y2
-	VPADDD      Y5, Y3, Y3
-	VADDPS      Y6, Y8, Y8
-	VADDPS      Y7, Y9, Y9
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPADDD      Y4, Y0, Y0
+	VPADDD      Y5, Y1, Y1
+	VPADDD      Y6, Y2, Y2
+	VPADDD      Y7, Y3, Y3
+	VADDPS      Y8, Y12, Y12
+	VADDPS      Y9, Y13, Y13
+	VADDPS      Y10, Y14, Y14
+	VADDPS      Y11, Y15, Y15
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y8, Y4
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y9, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y8, Y4
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y9, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y8, Y4
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y9, Y5
-	VMULPS      Y8, Y4, Y4
-	VMULPS      Y9, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y6
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y7
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y12, Y4
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y13, Y5
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y14, Y6
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y15, Y7
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y12, Y4
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y13, Y5
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y14, Y6
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y15, Y7
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y12, Y4
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y13, Y5
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y14, Y6
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y15, Y7
+	VMULPS      Y12, Y4, Y4
+	VMULPS      Y13, Y5, Y5
+	VMULPS      Y14, Y6, Y6
+	VMULPS      Y15, Y7, Y7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y6
-	VMOVUPS     magic_f32<>+0(SB), Y7
-	VFMADD231PS index_tiny_f32<>+0(SB), Y2, Y6
-	VFMADD231PS index_tiny_f32<>+0(SB), Y3, Y7
-	VPERMPS     recip_f32<>+0(SB), Y6, Y6
-	VPERMPS     recip_f32<>+0(SB), Y7, Y7
-	VMULPS      Y6, Y2, Y2
-	VMULPS      Y7, Y3, Y3
+	VMOVUPS     magic_f32<>+0(SB), Y8
+	VMOVUPS     magic_f32<>+0(SB), Y9
+	VMOVUPS     magic_f32<>+0(SB), Y10
+	VMOVUPS     magic_f32<>+0(SB), Y11
+	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y8
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y9
+	VFMADD231PS index_tiny_f32<>+0(SB), Y2, Y10
+	VFMADD231PS index_tiny_f32<>+0(SB), Y3, Y11
+	VPERMPS     recip_f32<>+0(SB), Y8, Y12
+	VPERMPS     recip_f32<>+0(SB), Y9, Y13
+	VPERMPS     recip_f32<>+0(SB), Y10, Y14
+	VPERMPS     recip_f32<>+0(SB), Y11, Y15
+	VPERMPS     log_f32<>+0(SB), Y8, Y8
+	VPERMPS     log_f32<>+0(SB), Y9, Y9
+	VPERMPS     log_f32<>+0(SB), Y10, Y10
+	VPERMPS     log_f32<>+0(SB), Y11, Y11
+	VMOVUPS     Y8, 128(CX)
+	VMOVUPS     Y9, 160(CX)
+	VMOVUPS     Y10, 192(CX)
+	VMOVUPS     Y11, 224(CX)
+	VMULPS      Y12, Y0, Y0
+	VMULPS      Y13, Y1, Y1
+	VMULPS      Y14, Y2, Y2
+	VMULPS      Y15, Y3, Y3
+	VMOVUPS     Y0, 256(CX)
+	VMOVUPS     Y1, 288(CX)
+	VMOVUPS     Y2, 320(CX)
+	VMOVUPS     Y3, 352(CX)
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
 	VMULPS      tiny_f32<>+0(SB), Y2, Y2
 	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VSUBPS      one_f32<>+0(SB), Y6, Y8
-	VSUBPS      one_f32<>+0(SB), Y7, Y9
-	VADDPS      Y2, Y8, Y8
-	VADDPS      Y3, Y9, Y9
-	VFMADD231PS Y4, Y2, Y8
-	VFMADD231PS Y5, Y3, Y9
-	VMULPS      Y8, Y8, Y10
-	VMULPS      Y9, Y9, Y11
+	VSUBPS      one_f32<>+0(SB), Y12, Y8
+	VSUBPS      one_f32<>+0(SB), Y13, Y9
+	VSUBPS      one_f32<>+0(SB), Y14, Y10
+	VSUBPS      one_f32<>+0(SB), Y15, Y11
+	VADDPS      Y0, Y8, Y8
+	VADDPS      Y1, Y9, Y9
+	VADDPS      Y2, Y10, Y10
+	VADDPS      Y3, Y11, Y11
+	VFMADD231PS Y4, Y0, Y8
+	VFMADD231PS Y5, Y1, Y9
+	VFMADD231PS Y6, Y2, Y10
+	VFMADD231PS Y7, Y3, Y11
+	VMOVUPS     Y12, 384(CX)
+	VMOVUPS     Y13, 416(CX)
+	VMOVUPS     Y14, 448(CX)
+	VMOVUPS     Y15, 480(CX)
+	VMOVUPS     Y0, 512(CX)
+	VMOVUPS     Y1, 544(CX)
+	VMOVUPS     Y2, 576(CX)
+	VMOVUPS     Y3, 608(CX)
+	VMULPS      Y8, Y8, Y0
+	VMULPS      Y9, Y9, Y1
+	VMULPS      Y10, Y10, Y2
+	VMULPS      Y11, Y11, Y3
 
 	// h = z/(1+z)
 	VMOVUPS      frac_3_f32<>+0(SB), Y12
 	VMOVUPS      frac_3_f32<>+0(SB), Y13
+	VMOVUPS      frac_3_f32<>+0(SB), Y14
+	VMOVUPS      frac_3_f32<>+0(SB), Y15
 	VFMADD213PS  frac_2_f32<>+0(SB), Y8, Y12
 	VFMADD213PS  frac_2_f32<>+0(SB), Y9, Y13
+	VFMADD213PS  frac_2_f32<>+0(SB), Y10, Y14
+	VFMADD213PS  frac_2_f32<>+0(SB), Y11, Y15
 	VFMADD213PS  frac_1_f32<>+0(SB), Y8, Y12
 	VFMADD213PS  frac_1_f32<>+0(SB), Y9, Y13
+	VFMADD213PS  frac_1_f32<>+0(SB), Y10, Y14
+	VFMADD213PS  frac_1_f32<>+0(SB), Y11, Y15
 	VFMADD213PS  frac_0_f32<>+0(SB), Y8, Y12
 	VFMADD213PS  frac_0_f32<>+0(SB), Y9, Y13
-	VFMADD213PS  Y8, Y10, Y12
-	VFMADD213PS  Y9, Y11, Y13
+	VFMADD213PS  frac_0_f32<>+0(SB), Y10, Y14
+	VFMADD213PS  frac_0_f32<>+0(SB), Y11, Y15
+	VFMADD213PS  Y8, Y0, Y12
+	VFMADD213PS  Y9, Y1, Y13
+	VFMADD213PS  Y10, Y2, Y14
+	VFMADD213PS  Y11, Y3, Y15
 	VFNMADD132PS Y12, Y4, Y4
 	VFNMADD132PS Y13, Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VMOVUPS      (SP), Y9
-	VMOVUPS      32(SP), Y10
-	VBLENDVPS    Y9, Y4, Y8, Y4
-	VBLENDVPS    Y10, Y5, Y8, Y5
-	VSUBPS       Y12, Y4, Y4
-	VSUBPS       Y13, Y5, Y5
-	VMOVUPS      (SP), Y8
-	VMOVUPS      32(SP), Y9
-	VBLENDVPS    Y8, Y2, Y6, Y2
-	VBLENDVPS    Y9, Y3, Y7, Y3
-	VFMADD132PS  Y4, Y2, Y2
-	VFMADD132PS  Y5, Y3, Y3
+	VFNMADD132PS Y14, Y6, Y6
+	VFNMADD132PS Y15, Y7, Y7
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (CX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      64(CX), Y3
+	VMOVUPS      96(CX), Y8
+	VBLENDVPS    Y1, Y4, Y0, Y1
+	VBLENDVPS    Y2, Y5, Y0, Y2
+	VBLENDVPS    Y3, Y6, Y0, Y3
+	VBLENDVPS    Y8, Y7, Y0, Y0
+	VSUBPS       Y12, Y1, Y1
+	VSUBPS       Y13, Y2, Y2
+	VSUBPS       Y14, Y3, Y3
+	VSUBPS       Y15, Y0, Y0
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VMOVUPS      64(CX), Y6
+	VMOVUPS      96(CX), Y7
+	VMOVUPS      384(CX), Y8
+	VMOVUPS      416(CX), Y9
+	VMOVUPS      448(CX), Y10
+	VMOVUPS      480(CX), Y11
+	VBLENDVPS    Y4, 512(CX), Y8, Y8
+	VBLENDVPS    Y5, 544(CX), Y9, Y9
+	VBLENDVPS    Y6, 576(CX), Y10, Y10
+	VBLENDVPS    Y7, 608(CX), Y11, Y11
+	VFMADD132PS  Y1, Y8, Y8
+	VFMADD132PS  Y2, Y9, Y9
+	VFMADD132PS  Y3, Y10, Y10
+	VFMADD132PS  Y0, Y11, Y11
 
 	// NaN of x
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   64(CX), Y2
+	VMOVUPS   96(CX), Y3
 	VCMPPS    $0x03, Y0, Y0, Y4
 	VADDPS    Y0, Y0, Y0
-	VBLENDVPS Y4, Y0, Y2, Y2
+	VBLENDVPS Y4, Y0, Y8, Y8
 	VCMPPS    $0x03, Y1, Y1, Y0
 	VADDPS    Y1, Y1, Y1
-	VBLENDVPS Y0, Y1, Y3, Y3
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VCMPPS    $0x03, Y2, Y2, Y0
+	VADDPS    Y2, Y2, Y2
+	VBLENDVPS Y0, Y2, Y10, Y10
+	VCMPPS    $0x03, Y3, Y3, Y0
+	VADDPS    Y3, Y3, Y3
+	VBLENDVPS Y0, Y3, Y11, Y11
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPS   Y2, (AX)(BX*4)
-	VMOVUPS   Y3, 32(AX)(BX*4)
+	VMOVUPS   Y8, (AX)(SI*4)
+	VMOVUPS   Y9, 32(AX)(SI*4)
+	VMOVUPS   Y10, 64(AX)(SI*4)
+	VMOVUPS   Y11, 96(AX)(SI*4)
 
 skip1:
-	ADDQ $0x10, BX
-	CMPQ BX, DX
+	ADDQ $0x20, SI
+	CMPQ SI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, DX
-	CMPQ BX, DX
+	ADDQ $0x20, BX
+	CMPQ SI, BX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, SI
-	SUBQ    BX, SI
-	MOVQ    $0x00000008, DI
-	CMPQ    SI, DI
-	CMOVQGT DI, SI
+	MOVQ    BX, DI
+	SUBQ    SI, DI
+	MOVQ    $0x00000008, R8
+	CMPQ    DI, R8
+	CMOVQGT R8, DI
 
 	// a window on ones, then zeros
-	NEGQ       SI
-	LEAQ       window_f32<>+0(SB), DI
-	VMOVUPS    32(DI)(SI*4), Y0
-	VMASKMOVPS (CX)(BX*4), Y0, Y1
-	VMOVUPS    Y1, 64(SP)
+	NEGQ       DI
+	LEAQ       window_f32<>+0(SB), R8
+	VMOVUPS    32(R8)(DI*4), Y0
+	VMASKMOVPS (DX)(SI*4), Y0, Y1
+	VMOVUPS    Y1, (CX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y2
-	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y2
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y2, Y3
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y4
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 
 	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y3, Y2
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y3, Y2, Y2
-	VADDPS      Y4, Y5, Y5
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
-	VMULPS      Y5, Y3, Y3
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+	VADDPS      Y3, Y4, Y4
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VMULPS      Y4, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VFMADD231PS index_tiny_f32<>+0(SB), Y2, Y4
-	VPERMPS     recip_f32<>+0(SB), Y4, Y4
-	VMULPS      Y4, Y2, Y2
-	VMULPS      tiny_f32<>+0(SB), Y2, Y2
-	VSUBPS      one_f32<>+0(SB), Y4, Y5
-	VADDPS      Y2, Y5, Y5
-	VFMADD231PS Y3, Y2, Y5
-	VMULPS      Y5, Y5, Y6
+	VMOVUPS     magic_f32<>+0(SB), Y3
+	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y3, Y4
+	VPERMPS     log_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 32(CX)
+	VMULPS      Y4, Y1, Y1
+	VMOVUPS     Y1, 64(CX)
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMOVUPS     Y4, 96(CX)
+	VMOVUPS     Y1, 128(CX)
+	VMULPS      Y3, Y3, Y1
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y5, Y6, Y7
-	VFNMADD132PS Y7, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      64(SP), Y6
-	VBLENDVPS    Y6, Y3, Y5, Y3
-	VSUBPS       Y7, Y3, Y3
-	VMOVUPS      64(SP), Y5
-	VBLENDVPS    Y5, Y2, Y4, Y2
-	VFMADD132PS  Y3, Y2, Y2
+	VMOVUPS      frac_3_f32<>+0(SB), Y4
+	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
+	VFMADD213PS  Y3, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      (CX), Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VMOVUPS      96(CX), Y3
+	VBLENDVPS    Y2, 128(CX), Y3, Y3
+	VFMADD132PS  Y1, Y3, Y3
 
 	// NaN of x
-	VCMPPS     $0x03, Y1, Y1, Y3
+	VMOVUPS    (CX), Y1
+	VCMPPS     $0x03, Y1, Y1, Y2
 	VADDPS     Y1, Y1, Y1
-	VBLENDVPS  Y3, Y1, Y2, Y2
+	VBLENDVPS  Y2, Y1, Y3, Y3
 	TESTQ      AX, AX
 	JEQ        skip2
-	VMASKMOVPS Y2, Y0, (AX)(BX*4)
+	VMASKMOVPS Y3, Y0, (AX)(SI*4)
 
 skip2:
-	ADDQ $0x08, BX
-	CMPQ BX, DX
+	ADDQ $0x08, SI
+	CMPQ SI, BX
 	JLT  rest_loop
 
 done:
@@ -9918,209 +11166,310 @@ done:
 
 // func lossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossSquareF64AVX2(SB), NOSPLIT, $192-8
+TEXT ·lossSquareF64AVX2(SB), $480-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
-	XORQ         R9, R9
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 32(AX)
+	XORQ         R10, R10
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R9, R10
-	SHRQ $0x03, R10
+	MOVQ R10, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 64(SP)
-	VXORPD       (DX)(R9*8), Y0, Y0
-	VMOVUPD      Y0, 96(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 64(AX)
+	VMOVUPD      Y1, 96(AX)
+	VXORPD       (BX)(R10*8), Y0, Y0
+	VXORPD       32(BX)(R10*8), Y1, Y1
+	VMOVUPD      Y0, 128(AX)
+	VMOVUPD      Y1, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_f64<>+0(SB), Y1, Y2
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VMOVUPD      magic_f64<>+0(SB), Y2
+	VMOVUPD      magic_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_f64<>+0(SB), Y3, Y5
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y6
+	VPSLLQ      $0x3d, Y3, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y2, Y5, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VSUBPD      one_f64<>+0(SB), Y3, Y5
-	VADDPD      Y4, Y5, Y5
-	VFMADD231PD Y0, Y4, Y5
-	VMULPD      Y5, Y5, Y6
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 192(AX)
+	VMOVUPD     Y11, 224(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VSUBPD      one_f64<>+0(SB), Y6, Y2
+	VSUBPD      one_f64<>+0(SB), Y7, Y3
+	VADDPD      Y8, Y2, Y2
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y0, Y8, Y2
+	VFMADD231PD Y1, Y9, Y3
+	VMOVUPD     Y6, 256(AX)
+	VMOVUPD     Y7, 288(AX)
+	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y9, 352(AX)
+	VMULPD      Y2, Y2, Y4
+	VMULPD      Y3, Y3, Y5
+
+	// S²
+	VMOVUPD   128(AX), Y6
+	VMOVUPD   160(AX), Y7
+	VMOVUPD   256(AX), Y8
+	VMOVUPD   288(AX), Y9
+	VBLENDVPD Y6, 320(AX), Y8, Y8
+	VBLENDVPD Y7, 352(AX), Y9, Y9
+	VMULPD    Y8, Y8, Y8
+	VMULPD    Y9, Y9, Y9
+	VMOVUPD   Y8, 384(AX)
+	VMOVUPD   Y9, 416(AX)
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y5, Y7
-	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y7, Y0, Y0
-	VSUBPD       Y7, Y0, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y6
+	VADDPD       one_f64<>+0(SB), Y3, Y7
+	VDIVPD       Y6, Y2, Y6
+	VDIVPD       Y7, Y3, Y7
+	VFNMADD132PD Y6, Y0, Y0
+	VFNMADD132PD Y7, Y1, Y1
 	VXORPS       Y8, Y8, Y8
-	VSUBPD       Y7, Y8, Y7
+	VMOVUPD      128(AX), Y9
+	VMOVUPD      160(AX), Y10
+	VBLENDVPD    Y9, Y0, Y8, Y0
+	VBLENDVPD    Y10, Y1, Y8, Y1
+	VSUBPD       Y6, Y0, Y0
+	VSUBPD       Y7, Y1, Y1
 
 	// w
-	VMOVUPD   (SP), Y8
-	VMOVUPD   64(SP), Y9
-	VBLENDVPD Y9, 32(SP), Y8, Y8
-	VMOVUPD   96(SP), Y9
-	VBLENDVPD Y9, Y4, Y3, Y3
-	VMOVUPD   96(SP), Y4
-	VBLENDVPD Y4, Y0, Y7, Y0
+	VMOVUPD   (AX), Y6
+	VMOVUPD   (AX), Y7
+	VMOVUPD   64(AX), Y8
+	VBLENDVPD Y8, 32(AX), Y6, Y6
+	VMOVUPD   96(AX), Y8
+	VBLENDVPD Y8, 32(AX), Y7, Y7
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y3, Y3, Y3
-	VMULPD      Y3, Y8, Y8
-	VADDPD      Y0, Y0, Y3
-	VFMADD231PD Y0, Y0, Y3
-	VFMADD132PD Y3, Y8, Y8
+	VADDPD      Y0, Y0, Y8
+	VADDPD      Y1, Y1, Y9
+	VFMADD231PD Y0, Y0, Y8
+	VFMADD231PD Y1, Y1, Y9
+	VMULPD      384(AX), Y6, Y6
+	VMULPD      416(AX), Y7, Y7
+	VFMADD132PD Y8, Y6, Y6
+	VFMADD132PD Y9, Y7, Y7
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y0
-	VFMADD213PD Y5, Y6, Y0
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
+	VFMADD213PD Y2, Y4, Y0
+	VFMADD213PD Y3, Y5, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y3
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y3, Y3
-	VADDPD       Y0, Y3, Y3
-	VXORPS       Y0, Y0, Y0
-	VMAXPD       96(SP), Y0, Y0
-	VADDPD       Y0, Y3, Y3
-	VMOVAPD      Y8, Y0
-	VMULPD       Y3, Y0, Y0
-	TESTQ        DI, DI
+	VADDPD       192(AX), Y0, Y0
+	VADDPD       224(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       128(AX), Y3, Y2
+	VMAXPD       160(AX), Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VMULPD       Y0, Y6, Y6
+	VMULPD       Y1, Y7, Y7
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VBLENDVPD    Y0, Y6, Y2, Y6
+	VBLENDVPD    Y1, Y7, Y2, Y7
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R9), CX
+	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y1
-	VADDPD  Y0, Y1, Y2
-	VMOVUPD Y2, (R8)(CX*8)
-	VSUBPD  Y1, Y2, Y3
-	VSUBPD  Y3, Y2, Y2
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y6, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y2
 	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y3, Y0, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R8)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R8)(CX*8)
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y2, Y6, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
+	LEAQ    4(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y7, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y2, Y7, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 
 skip2:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y0, (BX)(R9*8)
+	VMOVUPD Y6, (SI)(R10*8)
+	VMOVUPD Y7, 32(SI)(R10*8)
 
 skip3:
-	ADDQ $0x04, R9
-	CMPQ R9, AX
+	ADDQ $0x08, R10
+	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R9, AX
+	ADDQ $0x08, DX
+	CMPQ R10, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R9, CX
-	MOVQ    $0x00000004, R10
-	CMPQ    CX, R10
-	CMOVQGT R10, CX
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000004, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R10
-	VMOVUPS 32(R10)(CX*8), Y0
-	MOVQ    R9, R10
-	SHRQ    $0x03, R10
+	LEAQ    window_f64<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*8), Y0
+	MOVQ    R10, R11
+	SHRQ    $0x03, R11
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
+	MOVBLZX      (DI)(R11*1), R12
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X1
+	SHRL         CL, R12
+	VMOVD        R12, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 128(SP)
-	VMASKMOVPD   (DX)(R9*8), Y0, Y2
+	VMOVUPD      Y1, 64(AX)
+	VMASKMOVPD   (BX)(R10*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 160(SP)
+	VMOVUPD      Y2, 96(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -10166,99 +11515,104 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 128(AX)
 	VMULPD      Y4, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y6
-	VADDPD      Y5, Y6, Y6
-	VFMADD231PD Y1, Y5, Y6
-	VMULPD      Y6, Y6, Y7
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VADDPD      Y5, Y2, Y2
+	VFMADD231PD Y1, Y5, Y2
+	VMOVUPD     Y4, 160(AX)
+	VMOVUPD     Y5, 192(AX)
+	VMULPD      Y2, Y2, Y3
+
+	// S²
+	VMOVUPD   96(AX), Y4
+	VMOVUPD   160(AX), Y5
+	VBLENDVPD Y4, 192(AX), Y5, Y5
+	VMULPD    Y5, Y5, Y5
+	VMOVUPD   Y5, 224(AX)
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y8
-	VDIVPD       Y8, Y6, Y8
-	VFNMADD132PD Y8, Y1, Y1
-	VSUBPD       Y8, Y1, Y1
-	VXORPS       Y9, Y9, Y9
-	VSUBPD       Y8, Y9, Y8
+	VADDPD       one_f64<>+0(SB), Y2, Y4
+	VDIVPD       Y4, Y2, Y4
+	VFNMADD132PD Y4, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      96(AX), Y6
+	VBLENDVPD    Y6, Y1, Y5, Y1
+	VSUBPD       Y4, Y1, Y1
 
 	// w
-	VMOVUPD   (SP), Y9
-	VMOVUPD   128(SP), Y10
-	VBLENDVPD Y10, 32(SP), Y9, Y9
-	VMOVUPD   160(SP), Y10
-	VBLENDVPD Y10, Y5, Y4, Y4
-	VMOVUPD   160(SP), Y5
-	VBLENDVPD Y5, Y1, Y8, Y1
+	VMOVUPD   (AX), Y4
+	VMOVUPD   64(AX), Y5
+	VBLENDVPD Y5, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y4, Y4, Y4
-	VMULPD      Y4, Y9, Y9
-	VADDPD      Y1, Y1, Y4
-	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y9, Y9
+	VADDPD      Y1, Y1, Y5
+	VFMADD231PD Y1, Y1, Y5
+	VMULPD      224(AX), Y4, Y4
+	VFMADD132PD Y5, Y4, Y4
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
-	VFMADD213PD Y6, Y7, Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y2, Y3, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y4
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y4, Y4
-	VADDPD       Y1, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       160(SP), Y1, Y1
-	VADDPD       Y1, Y4, Y4
-	VMOVAPD      Y9, Y1
-	VMULPD       Y4, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       128(AX), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       96(AX), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMULPD       Y1, Y4, Y4
+	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
+	MOVBLZX      (R8)(R11*1), R11
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	SHRL         CL, R11
+	VMOVD        R11, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y4, Y2, Y4
 
 skip4:
-	VANDPD Y0, Y1, Y1
-	TESTQ  R8, R8
+	VANDPD Y0, Y4, Y4
+	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	LEAQ    (R9), CX
+	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R8)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y4, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R8)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R8)(CX*8)
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y3, Y4, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
 
 skip5:
-	TESTQ      BX, BX
+	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y1, Y0, (BX)(R9*8)
+	VMASKMOVPD Y4, Y0, (SI)(R10*8)
 
 skip6:
-	ADDQ $0x04, R9
-	CMPQ R9, AX
+	ADDQ $0x04, R10
+	CMPQ R10, DX
 	JLT  rest_loop
 
 done:
@@ -10270,6 +11624,12 @@ DATA to_sign0_f64<>+8(SB)/8, $0x000000000000003e
 DATA to_sign0_f64<>+16(SB)/8, $0x000000000000003d
 DATA to_sign0_f64<>+24(SB)/8, $0x000000000000003c
 GLOBL to_sign0_f64<>(SB), RODATA|NOPTR, $32
+
+DATA to_sign4_f64<>+0(SB)/8, $0x000000000000003b
+DATA to_sign4_f64<>+8(SB)/8, $0x000000000000003a
+DATA to_sign4_f64<>+16(SB)/8, $0x0000000000000039
+DATA to_sign4_f64<>+24(SB)/8, $0x0000000000000038
+GLOBL to_sign4_f64<>(SB), RODATA|NOPTR, $32
 
 DATA pair_f64<>+0(SB)/8, $0x0000000100000000
 DATA pair_f64<>+8(SB)/8, $0x0000000100000000
@@ -10289,251 +11649,395 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF64AVX2(SB), NOSPLIT, $384-8
+TEXT ·lossPowerF64AVX2(SB), $800-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSD 112(CX), Y0
-	VMOVUPS      Y0, 96(SP)
-	XORQ         R9, R9
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R10, R10
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R9, R10
-	SHRQ $0x03, R10
+	MOVQ R10, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 128(SP)
-	VXORPD       (DX)(R9*8), Y0, Y0
-	VMOVUPD      Y0, 160(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 128(AX)
+	VMOVUPD      Y1, 160(AX)
+	VXORPD       (BX)(R10*8), Y0, Y0
+	VXORPD       32(BX)(R10*8), Y1, Y1
+	VMOVUPD      Y0, 192(AX)
+	VMOVUPD      Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y2, 192(SP)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y3
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y3
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y4, 256(AX)
+	VMOVUPD      Y5, 288(AX)
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y2
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPSLLQ      $0x3d, Y3, Y5
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y4, Y10, Y8, Y8
+	VBLENDVPD   Y5, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y2, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y3, 224(SP)
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y0, Y10, Y10
+	VBLENDVPD   Y5, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y6, Y10, Y10
+	VADDPD      Y7, Y11, Y11
+	VMOVUPD     Y6, 320(AX)
+	VMOVUPD     Y7, 352(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_tiny_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VMULPD      tiny_f64<>+0(SB), Y4, Y4
-	VSUBPD      one_f64<>+0(SB), Y3, Y3
-	VADDPD      Y4, Y3, Y3
-	VFMADD231PD Y0, Y4, Y3
-	VMULPD      Y3, Y3, Y0
-
-	// w
-	VMOVUPD   (SP), Y4
-	VMOVUPD   128(SP), Y5
-	VBLENDVPD Y5, 32(SP), Y4, Y4
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y12
+	VPERMPS     log_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 384(AX)
+	VMOVUPD     Y11, 416(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 448(AX)
+	VMOVUPD     Y11, 480(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 512(AX)
+	VMOVUPD     Y11, 544(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     Y9, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y8, Y2
+	VMULPD      tiny_f64<>+0(SB), Y9, Y3
+	VSUBPD      one_f64<>+0(SB), Y6, Y4
+	VSUBPD      one_f64<>+0(SB), Y7, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y1, Y3, Y5
+	VMOVUPD     Y6, 640(AX)
+	VMOVUPD     Y7, 672(AX)
+	VMOVUPD     Y2, 704(AX)
+	VMOVUPD     Y3, 736(AX)
+	VMULPD      Y4, Y4, Y0
+	VMULPD      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y5
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y5
-	VFMADD213PD Y3, Y0, Y5
+	VMOVUPD     log1p_10_f64<>+0(SB), Y2
+	VMOVUPD     log1p_10_f64<>+0(SB), Y3
+	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y3
+	VFMADD213PD Y4, Y0, Y2
+	VFMADD213PD Y5, Y1, Y3
+
+	// w
+	VMOVUPD   (AX), Y0
+	VMOVUPD   (AX), Y1
+	VMOVUPD   128(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y0, Y0
+	VMOVUPD   160(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y0, Y0, Y0
-	VMOVUPD     160(SP), Y3
-	VBLENDVPD   Y3, 192(SP), Y0, Y0
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y6
-	VBLENDVPD   Y1, Y6, Y3, Y3
-	VSUBPD      Y3, Y0, Y0
-	VXORPS      Y3, Y3, Y3
-	VMOVUPD     160(SP), Y6
-	VBLENDVPD   Y6, 224(SP), Y3, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y6, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y6
-	VSUBPD      Y6, Y3, Y3
-	VADDPD      Y3, Y0, Y6
+	VMOVUPD     448(AX), Y4
+	VMOVUPD     480(AX), Y5
+	VMOVUPD     512(AX), Y6
+	VMOVUPD     544(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPD     192(AX), Y8
+	VMOVUPD     224(AX), Y10
+	VBLENDVPD   Y8, 256(AX), Y9, Y8
+	VBLENDVPD   Y10, 288(AX), Y9, Y9
+	VSUBPD      Y4, Y8, Y8
+	VSUBPD      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     192(AX), Y4
+	VMOVUPD     224(AX), Y10
+	VBLENDVPD   Y4, 320(AX), Y5, Y4
+	VBLENDVPD   Y10, 352(AX), Y5, Y5
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y7
+	VSUBPD      Y6, Y4, Y4
+	VSUBPD      Y7, Y5, Y5
+	VADDPD      Y4, Y8, Y6
+	VADDPD      Y5, Y9, Y7
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y7
-	VFMADD231PD 64(SP), Y6, Y7
-	VMAXPD      pow_min_f64<>+0(SB), Y7, Y7
-	VSUBPD      magic_tiny_f64<>+0(SB), Y7, Y8
-	VFMSUB231PD 64(SP), Y0, Y8
-	VFMADD231PD 64(SP), Y3, Y8
-	VFMADD231PD 96(SP), Y6, Y8
-	VMAXPD      minus_one_f64<>+0(SB), Y8, Y8
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
+	VFMADD231PD 64(AX), Y6, Y10
+	VFMADD231PD 64(AX), Y7, Y11
+	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
+	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
+	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
+	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
+	VFMSUB231PD 64(AX), Y8, Y12
+	VFMSUB231PD 64(AX), Y9, Y13
+	VFMADD231PD 64(AX), Y4, Y12
+	VFMADD231PD 64(AX), Y5, Y13
+	VFMADD231PD 96(AX), Y6, Y12
+	VFMADD231PD 96(AX), Y7, Y13
+	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
+	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y7, Y7, Y0
-	VPSHUFD     $0xa0, Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y7, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y6
-	VPERMPS     exp_f64<>+32(SB), Y0, Y9
-	VBLENDVPD   Y3, Y9, Y6, Y6
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y9
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y9, Y9
-	VPSLLQ      $0x31, Y7, Y7
-	VPADDQ      Y7, Y6, Y6
-	VADDPD      Y8, Y9, Y9
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y9, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y9, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y9, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y9, Y0
-	VMULPD      Y9, Y0, Y0
-	VMULPD      Y6, Y4, Y4
-	VFMADD132PD Y0, Y4, Y4
+	VPADDQ      Y10, Y10, Y4
+	VPADDQ      Y11, Y11, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y10, Y6
+	VPSLLQ      $0x3d, Y11, Y7
+	VPERMPS     exp_f64<>+0(SB), Y4, Y8
+	VPERMPS     exp_f64<>+0(SB), Y5, Y9
+	VPERMPS     exp_f64<>+32(SB), Y4, Y14
+	VPERMPS     exp_f64<>+32(SB), Y5, Y15
+	VBLENDVPD   Y6, Y14, Y8, Y8
+	VBLENDVPD   Y7, Y15, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
+	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
+	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
+	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y6, Y4, Y14, Y14
+	VBLENDVPD   Y7, Y5, Y15, Y15
+	VPSLLQ      $0x31, Y10, Y10
+	VPSLLQ      $0x31, Y11, Y11
+	VPADDQ      Y10, Y8, Y8
+	VPADDQ      Y11, Y9, Y9
+	VADDPD      Y12, Y14, Y14
+	VADDPD      Y13, Y15, Y15
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
+	VMULPD      Y14, Y4, Y4
+	VMULPD      Y15, Y5, Y5
+	VMULPD      Y8, Y0, Y0
+	VMULPD      Y9, Y1, Y1
+	VFMADD132PD Y4, Y0, Y0
+	VFMADD132PD Y5, Y1, Y1
+	VMULPD      tiny_f64<>+0(SB), Y0, Y0
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y0
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y0, Y0
-	VADDPD       Y5, Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       160(SP), Y1, Y1
-	VADDPD       Y1, Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y4, Y1
-	VMULPD       Y0, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       384(AX), Y2, Y2
+	VADDPD       416(AX), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       192(AX), Y5, Y4
+	VMAXPD       224(AX), Y5, Y5
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y5, Y3, Y3
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y1, Y2, Y1
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R9), CX
+	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y0
-	VADDPD  Y1, Y0, Y2
-	VMOVUPD Y2, (R8)(CX*8)
-	VSUBPD  Y0, Y2, Y3
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y2, Y0, Y0
-	VSUBPD  Y3, Y1, Y2
-	VADDPD  Y2, Y0, Y2
-	VADDPD  128(R8)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R8)(CX*8)
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    4(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y1, (BX)(R9*8)
+	VMOVUPD Y0, (SI)(R10*8)
+	VMOVUPD Y1, 32(SI)(R10*8)
 
 skip3:
-	ADDQ $0x04, R9
-	CMPQ R9, AX
+	ADDQ $0x08, R10
+	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R9, AX
+	ADDQ $0x08, DX
+	CMPQ R10, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R9, CX
-	MOVQ    $0x00000004, R10
-	CMPQ    CX, R10
-	CMOVQGT R10, CX
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000004, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R10
-	VMOVUPS 32(R10)(CX*8), Y0
-	MOVQ    R9, R10
-	SHRQ    $0x03, R10
+	LEAQ    window_f64<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*8), Y0
+	MOVQ    R10, R11
+	SHRQ    $0x03, R11
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R10*1), R11
-	MOVQ         R9, CX
+	MOVBLZX      (DI)(R11*1), R12
+	MOVQ         R10, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X1
+	SHRL         CL, R12
+	VMOVD        R12, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 256(SP)
-	VMASKMOVPD   (DX)(R9*8), Y0, Y2
+	VMOVUPD      Y1, 128(AX)
+	VMASKMOVPD   (BX)(R10*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 288(SP)
+	VMOVUPD      Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -10544,7 +12048,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 320(SP)
+	VMOVUPD      Y3, 192(AX)
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
 
@@ -10562,7 +12066,7 @@ rest_loop:
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 352(SP)
+	VMOVUPD     Y4, 224(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
 	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
@@ -10582,134 +12086,142 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 256(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 288(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 320(AX)
 	VMULPD      Y4, Y5, Y5
-	VMULPD      tiny_f64<>+0(SB), Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y4
-	VADDPD      Y5, Y4, Y4
-	VFMADD231PD Y1, Y5, Y4
-	VMULPD      Y4, Y4, Y1
-
-	// w
-	VMOVUPD   (SP), Y5
-	VMOVUPD   256(SP), Y6
-	VBLENDVPD Y6, 32(SP), Y5, Y5
+	VMOVUPD     Y5, 352(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y1, Y2, Y3
+	VMOVUPD     Y4, 384(AX)
+	VMOVUPD     Y2, 416(AX)
+	VMULPD      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y6
-	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y6
-	VFMADD213PD Y4, Y1, Y6
+	VMOVUPD     log1p_10_f64<>+0(SB), Y2
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD Y3, Y1, Y2
+
+	// w
+	VMOVUPD   (AX), Y1
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y3, 32(AX), Y1, Y1
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y1, Y1, Y1
-	VMOVUPD     288(SP), Y4
-	VBLENDVPD   Y4, 320(SP), Y1, Y1
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y4, Y4
-	VSUBPD      Y4, Y1, Y1
-	VXORPS      Y4, Y4, Y4
-	VMOVUPD     288(SP), Y7
-	VBLENDVPD   Y7, 352(SP), Y4, Y4
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y8
-	VBLENDVPD   Y2, Y8, Y7, Y7
-	VFMADD231PD scale_f64<>+0(SB), Y6, Y7
-	VSUBPD      Y7, Y4, Y4
-	VADDPD      Y4, Y1, Y7
+	VMOVUPD     288(AX), Y3
+	VMOVUPD     320(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     160(AX), Y6
+	VBLENDVPD   Y6, 192(AX), Y5, Y5
+	VSUBPD      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     160(AX), Y6
+	VBLENDVPD   Y6, 224(AX), Y3, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y4
+	VSUBPD      Y4, Y3, Y3
+	VADDPD      Y3, Y5, Y4
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y8
-	VFMADD231PD 64(SP), Y7, Y8
-	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
-	VSUBPD      magic_tiny_f64<>+0(SB), Y8, Y9
-	VFMSUB231PD 64(SP), Y1, Y9
-	VFMADD231PD 64(SP), Y4, Y9
-	VFMADD231PD 96(SP), Y7, Y9
-	VMAXPD      minus_one_f64<>+0(SB), Y9, Y9
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
+	VFMADD231PD 64(AX), Y4, Y6
+	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
+	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
+	VFMSUB231PD 64(AX), Y5, Y7
+	VFMADD231PD 64(AX), Y3, Y7
+	VFMADD231PD 96(AX), Y4, Y7
+	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y8, Y8, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y8, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_f64<>+32(SB), Y1, Y10
-	VBLENDVPD   Y4, Y10, Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y10
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y10, Y10
-	VPSLLQ      $0x31, Y8, Y8
-	VPADDQ      Y8, Y7, Y7
-	VADDPD      Y9, Y10, Y10
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y1
-	VMULPD      Y10, Y1, Y1
-	VMULPD      Y7, Y5, Y5
-	VFMADD132PD Y1, Y5, Y5
+	VPADDQ      Y6, Y6, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y6, Y4
+	VPERMPS     exp_f64<>+0(SB), Y3, Y5
+	VPERMPS     exp_f64<>+32(SB), Y3, Y8
+	VBLENDVPD   Y4, Y8, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y4, Y3, Y8, Y8
+	VPSLLQ      $0x31, Y6, Y6
+	VPADDQ      Y6, Y5, Y5
+	VADDPD      Y7, Y8, Y8
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
+	VMULPD      Y8, Y3, Y3
+	VMULPD      Y5, Y1, Y1
+	VFMADD132PD Y3, Y1, Y1
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y1
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y1, Y1
-	VADDPD       Y6, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       288(SP), Y2, Y2
-	VADDPD       Y2, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y5, Y2
-	VMULPD       Y1, Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip4
-	MOVBLZX      (DI)(R10*1), R10
-	MOVQ         R9, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R10
-	VMOVD        R10, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VADDPD       256(AX), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y2, Y3, Y2
+	VMAXPD       160(AX), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(R11*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPD Y0, Y2, Y2
-	TESTQ  R8, R8
+	VANDPD Y0, Y1, Y1
+	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	LEAQ    (R9), CX
+	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y1
-	VADDPD  Y2, Y1, Y3
-	VMOVUPD Y3, (R8)(CX*8)
-	VSUBPD  Y1, Y3, Y4
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
 	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y1, Y1
-	VSUBPD  Y4, Y2, Y3
-	VADDPD  Y3, Y1, Y3
-	VADDPD  128(R8)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R8)(CX*8)
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
-	TESTQ      BX, BX
+	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y2, Y0, (BX)(R9*8)
+	VMASKMOVPD Y1, Y0, (SI)(R10*8)
 
 skip6:
-	ADDQ $0x04, R9
-	CMPQ R9, AX
+	ADDQ $0x04, R10
+	CMPQ R10, DX
 	JLT  rest_loop
 
 done:
@@ -10718,271 +12230,395 @@ done:
 
 // func gradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradSquareF64AVX2(SB), NOSPLIT, $224-8
+TEXT ·gradSquareF64AVX2(SB), $640-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 64(SP)
-	XORQ         R11, R11
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 64(AX)
+	XORQ         R12, R12
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R11, R12
-	SHRQ $0x03, R12
+	MOVQ R12, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 96(SP)
-	VXORPD       (DX)(R11*8), Y0, Y0
-	VMOVUPD      Y0, 128(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 96(AX)
+	VMOVUPD      Y1, 128(AX)
+	VXORPD       (BX)(R12*8), Y0, Y0
+	VXORPD       32(BX)(R12*8), Y1, Y1
+	VMOVUPD      Y0, 160(AX)
+	VMOVUPD      Y1, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_f64<>+0(SB), Y1, Y2
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VMOVUPD      magic_f64<>+0(SB), Y2
+	VMOVUPD      magic_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_f64<>+0(SB), Y3, Y5
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y6
+	VPSLLQ      $0x3d, Y3, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y2, Y5, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VSUBPD      one_f64<>+0(SB), Y3, Y5
-	VADDPD      Y4, Y5, Y5
-	VFMADD231PD Y0, Y4, Y5
-	VMULPD      Y5, Y5, Y6
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 224(AX)
+	VMOVUPD     Y11, 256(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VSUBPD      one_f64<>+0(SB), Y6, Y2
+	VSUBPD      one_f64<>+0(SB), Y7, Y3
+	VADDPD      Y8, Y2, Y2
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y0, Y8, Y2
+	VFMADD231PD Y1, Y9, Y3
+	VMOVUPD     Y6, 288(AX)
+	VMOVUPD     Y7, 320(AX)
+	VMOVUPD     Y8, 352(AX)
+	VMOVUPD     Y9, 384(AX)
+	VMULPD      Y2, Y2, Y4
+	VMULPD      Y3, Y3, Y5
 
+	// S²
+	VMOVUPD   160(AX), Y6
+	VMOVUPD   192(AX), Y7
+	VMOVUPD   288(AX), Y8
+	VMOVUPD   320(AX), Y9
+	VBLENDVPD Y6, 352(AX), Y8, Y8
+	VBLENDVPD Y7, 384(AX), Y9, Y9
+	VMULPD    Y8, Y8, Y8
+	VMULPD    Y9, Y9, Y9
+	VMOVUPD   Y8, 416(AX)
+	VMOVUPD   Y9, 448(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y5, Y7
-	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y7, Y0, Y0
-	VSUBPD       Y7, Y0, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y6
+	VADDPD       one_f64<>+0(SB), Y3, Y7
+	VDIVPD       Y6, Y2, Y6
+	VDIVPD       Y7, Y3, Y7
+	VFNMADD132PD Y6, Y0, Y0
+	VFNMADD132PD Y7, Y1, Y1
+	VSUBPD       Y6, Y0, Y0
+	VSUBPD       Y7, Y1, Y1
 	VXORPS       Y8, Y8, Y8
+	VSUBPD       Y6, Y8, Y6
 	VSUBPD       Y7, Y8, Y7
+	VMOVUPD      352(AX), Y8
+	VMOVUPD      384(AX), Y9
+	VMOVUPD      288(AX), Y10
+	VMOVUPD      320(AX), Y11
+	VFMADD132PD  Y6, Y10, Y10
+	VFMADD132PD  Y7, Y11, Y11
+	VFMADD132PD  Y0, Y8, Y8
+	VFMADD132PD  Y1, Y9, Y9
+	VMOVUPD      160(AX), Y12
+	VMOVUPD      192(AX), Y13
+	VBLENDVPD    Y12, Y0, Y6, Y0
+	VBLENDVPD    Y13, Y1, Y7, Y1
 
 	// w
-	VMOVUPD   (SP), Y8
-	VMOVUPD   96(SP), Y9
-	VBLENDVPD Y9, 32(SP), Y8, Y8
-	VMOVUPD   128(SP), Y9
-	VBLENDVPD Y9, Y4, Y3, Y9
-	VMOVUPD   128(SP), Y10
-	VBLENDVPD Y10, Y0, Y7, Y10
+	VMOVUPD   (AX), Y6
+	VMOVUPD   (AX), Y7
+	VMOVUPD   96(AX), Y12
+	VBLENDVPD Y12, 32(AX), Y6, Y6
+	VMOVUPD   128(AX), Y12
+	VBLENDVPD Y12, 32(AX), Y7, Y7
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y9, Y9, Y9
-	VMULPD      Y9, Y8, Y8
-	VADDPD      Y10, Y10, Y9
-	VFMADD231PD Y10, Y10, Y9
-	VFMADD132PD Y9, Y8, Y8
+	VADDPD      Y0, Y0, Y12
+	VADDPD      Y1, Y1, Y13
+	VFMADD231PD Y0, Y0, Y12
+	VFMADD231PD Y1, Y1, Y13
+	VMULPD      416(AX), Y6, Y6
+	VMULPD      448(AX), Y7, Y7
+	VFMADD132PD Y12, Y6, Y6
+	VFMADD132PD Y13, Y7, Y7
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   160(AX), Y0
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y0, Y8, Y10, Y0
+	VBLENDVPD Y1, Y9, Y11, Y1
+	VMOVUPD   Y0, 480(AX)
+	VMOVUPD   Y1, 512(AX)
+	VMOVUPD   160(AX), Y0
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y0, Y10, Y8, Y0
+	VBLENDVPD Y1, Y11, Y9, Y1
+	VMOVUPD   Y0, 544(AX)
+	VMOVUPD   Y1, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y9
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y9
-	VFMADD213PD Y5, Y6, Y9
+	VMOVUPD     log1p_10_f64<>+0(SB), Y0
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y0
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
+	VFMADD213PD Y2, Y4, Y0
+	VFMADD213PD Y3, Y5, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y5
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y5, Y5
-	VADDPD       Y9, Y5, Y5
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       128(SP), Y1, Y1
-	VADDPD       Y1, Y5, Y5
-	VMOVAPD      Y8, Y1
-	VMULPD       Y5, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       224(AX), Y0, Y0
+	VADDPD       256(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       160(AX), Y3, Y2
+	VMAXPD       192(AX), Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VMULPD       Y0, Y6, Y2
+	VMULPD       Y1, Y7, Y3
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y2, Y1, Y6, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y4, Y2, Y8, Y2
+	VBLENDVPD    Y5, Y3, Y8, Y3
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R11), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y2
-	VADDPD  Y1, Y2, Y6
-	VMOVUPD Y6, (R8)(CX*8)
-	VSUBPD  Y2, Y6, Y9
-	VSUBPD  Y9, Y6, Y6
-	VSUBPD  Y6, Y2, Y2
-	VSUBPD  Y9, Y1, Y6
-	VADDPD  Y6, Y2, Y6
-	VADDPD  128(R8)(CX*8), Y6, Y6
-	VMOVUPD Y6, 128(R8)(CX*8)
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y2, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y8
+	VSUBPD  Y8, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y8, Y2, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
+	LEAQ    4(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y8
+	VSUBPD  Y8, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y8, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y3, Y2
-	VFMADD132PD Y7, Y2, Y2
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y0, Y3, Y3
-	VMOVUPD     128(SP), Y0
-	VBLENDVPD   Y0, Y3, Y2, Y0
-	VMOVUPD     128(SP), Y4
-	VBLENDVPD   Y4, Y2, Y3, Y2
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y5, Y3, Y3
-	VMULPD       64(SP), Y3, Y3
-	VMOVAPD      Y2, Y2
-	VFMADD213PD  Y0, Y3, Y2
-	VMULPD       Y8, Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip3
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y2, (SI)(R12*8)
+	VMOVUPD Y3, 32(SI)(R12*8)
 
 skip3:
-	VXORPD 96(SP), Y2, Y2
-	TESTQ  R10, R10
-	JEQ    skip4
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y2
+	VMOVUPD      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y0, Y2, Y2
+	VMINPD       Y1, Y3, Y3
+	VMULPD       64(AX), Y2, Y2
+	VMULPD       64(AX), Y3, Y3
+	VMOVUPD      544(AX), Y0
+	VMOVUPD      576(AX), Y1
+	VFMADD213PD  480(AX), Y2, Y0
+	VFMADD213PD  512(AX), Y3, Y1
+	VMULPD       Y6, Y0, Y0
+	VMULPD       Y7, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
+
+skip4:
+	VXORPD 96(AX), Y0, Y0
+	VXORPD 128(AX), Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R10)(R11*8), Y0
-	VMULPD       Y0, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip5
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
-
-skip5:
-skip4:
-	TESTQ   BX, BX
-	JEQ     skip6
-	VMOVUPD Y1, (BX)(R11*8)
+	VMOVUPD      (R11)(R12*8), Y2
+	VMULPD       Y2, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      32(R11)(R12*8), Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip6:
-	TESTQ   R9, R9
+skip5:
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y2, (R9)(R11*8)
+	VMOVUPD Y0, (R10)(R12*8)
+	VMOVUPD Y1, 32(R10)(R12*8)
 
 skip7:
-	ADDQ $0x04, R11
-	CMPQ R11, AX
+	ADDQ $0x08, R12
+	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R11, AX
+	ADDQ $0x08, DX
+	CMPQ R12, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R11, CX
-	MOVQ    $0x00000004, R12
-	CMPQ    CX, R12
-	CMOVQGT R12, CX
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000004, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R12
-	VMOVUPS 32(R12)(CX*8), Y0
-	MOVQ    R11, R12
-	SHRQ    $0x03, R12
+	LEAQ    window_f64<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*8), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (DI)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
+	SHRL         CL, R14
+	VMOVD        R14, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 160(SP)
-	VMASKMOVPD   (DX)(R11*8), Y0, Y2
+	VMOVUPD      Y1, 96(AX)
+	VMASKMOVPD   (BX)(R12*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 192(SP)
+	VMOVUPD      Y2, 128(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -11028,158 +12664,167 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 160(AX)
 	VMULPD      Y4, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y6
-	VADDPD      Y5, Y6, Y6
-	VFMADD231PD Y1, Y5, Y6
-	VMULPD      Y6, Y6, Y7
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VADDPD      Y5, Y2, Y2
+	VFMADD231PD Y1, Y5, Y2
+	VMOVUPD     Y4, 192(AX)
+	VMOVUPD     Y5, 224(AX)
+	VMULPD      Y2, Y2, Y3
 
+	// S²
+	VMOVUPD   128(AX), Y4
+	VMOVUPD   192(AX), Y5
+	VBLENDVPD Y4, 224(AX), Y5, Y5
+	VMULPD    Y5, Y5, Y5
+	VMOVUPD   Y5, 256(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y8
-	VDIVPD       Y8, Y6, Y8
-	VFNMADD132PD Y8, Y1, Y1
-	VSUBPD       Y8, Y1, Y1
-	VXORPS       Y9, Y9, Y9
-	VSUBPD       Y8, Y9, Y8
+	VADDPD       one_f64<>+0(SB), Y2, Y4
+	VDIVPD       Y4, Y2, Y4
+	VFNMADD132PD Y4, Y1, Y1
+	VSUBPD       Y4, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VSUBPD       Y4, Y5, Y4
+	VMOVUPD      224(AX), Y5
+	VMOVUPD      192(AX), Y6
+	VFMADD132PD  Y4, Y6, Y6
+	VFMADD132PD  Y1, Y5, Y5
+	VMOVUPD      128(AX), Y7
+	VBLENDVPD    Y7, Y1, Y4, Y1
 
 	// w
-	VMOVUPD   (SP), Y9
-	VMOVUPD   160(SP), Y10
-	VBLENDVPD Y10, 32(SP), Y9, Y9
-	VMOVUPD   192(SP), Y10
-	VBLENDVPD Y10, Y5, Y4, Y10
-	VMOVUPD   192(SP), Y11
-	VBLENDVPD Y11, Y1, Y8, Y11
+	VMOVUPD   (AX), Y4
+	VMOVUPD   96(AX), Y7
+	VBLENDVPD Y7, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y10, Y10, Y10
-	VMULPD      Y10, Y9, Y9
-	VADDPD      Y11, Y11, Y10
-	VFMADD231PD Y11, Y11, Y10
-	VFMADD132PD Y10, Y9, Y9
+	VADDPD      Y1, Y1, Y7
+	VFMADD231PD Y1, Y1, Y7
+	VMULPD      256(AX), Y4, Y4
+	VFMADD132PD Y7, Y4, Y4
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   128(AX), Y1
+	VBLENDVPD Y1, Y5, Y6, Y1
+	VMOVUPD   Y1, 288(AX)
+	VMOVUPD   128(AX), Y1
+	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   Y1, 320(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y10
-	VFMADD213PD log1p_9_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y10
-	VFMADD213PD Y6, Y7, Y10
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y2, Y3, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y6
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y6, Y6
-	VADDPD       Y10, Y6, Y6
+	VADDPD       160(AX), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VMAXPD       192(SP), Y2, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVAPD      Y9, Y2
-	VMULPD       Y6, Y2, Y2
-	TESTQ        DI, DI
+	VMAXPD       128(AX), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMULPD       Y1, Y4, Y2
+	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X3
+	SHRL         CL, R14
+	VMOVD        R14, X3
 	VPBROADCASTQ X3, Y3
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y7, Y7, Y7
-	VBLENDVPD    Y3, Y2, Y7, Y2
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y2, Y5, Y2
 
 skip8:
 	VANDPD Y0, Y2, Y2
-	TESTQ  R8, R8
+	TESTQ  R9, R9
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	LEAQ    (R11), CX
+	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y3
-	VADDPD  Y2, Y3, Y7
-	VMOVUPD Y7, (R8)(CX*8)
-	VSUBPD  Y3, Y7, Y10
-	VSUBPD  Y10, Y7, Y7
-	VSUBPD  Y7, Y3, Y3
-	VSUBPD  Y10, Y2, Y7
-	VADDPD  Y7, Y3, Y7
-	VADDPD  128(R8)(CX*8), Y7, Y7
-	VMOVUPD Y7, 128(R8)(CX*8)
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y2, Y3, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y3, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y6, Y2, Y5
+	VADDPD  Y5, Y3, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip9:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y8, Y3, Y3
-	VMOVAPD     Y5, Y4
-	VFMADD132PD Y1, Y4, Y4
-	VMOVUPD     192(SP), Y1
-	VBLENDVPD   Y1, Y4, Y3, Y1
-	VMOVUPD     192(SP), Y5
-	VBLENDVPD   Y5, Y3, Y4, Y3
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y4
-	VMINPD       Y6, Y4, Y4
-	VMULPD       64(SP), Y4, Y4
-	VMOVAPD      Y3, Y3
-	VFMADD213PD  Y1, Y4, Y3
-	VMULPD       Y9, Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip10
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y2, Y0, (SI)(R12*8)
 
 skip10:
-	VANDPD Y0, Y3, Y3
-	VXORPD 160(SP), Y3, Y3
-	TESTQ  R10, R10
-	JEQ    skip11
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y2
+	VMULPD       64(AX), Y2, Y2
+	VMOVUPD      320(AX), Y1
+	VFMADD213PD  288(AX), Y2, Y1
+	VMULPD       Y4, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip11:
+	VANDPD Y0, Y1, Y1
+	VXORPD 96(AX), Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R10)(R11*8), Y0, Y1
-	VMULPD       Y1, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
+	VMASKMOVPD   (R11)(R12*8), Y0, Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
-
-skip12:
-skip11:
-	TESTQ      BX, BX
-	JEQ        skip13
-	VMASKMOVPD Y2, Y0, (BX)(R11*8)
+	SHRL         CL, R13
+	VMOVD        R13, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip13:
-	TESTQ      R9, R9
+skip12:
+	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y3, Y0, (R9)(R11*8)
+	VMASKMOVPD Y1, Y0, (R10)(R12*8)
 
 skip14:
-	ADDQ $0x04, R11
-	CMPQ R11, AX
+	ADDQ $0x04, R12
+	CMPQ R12, DX
 	JLT  rest_loop
 
 done:
@@ -11188,322 +12833,495 @@ done:
 
 // func gradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF64AVX2(SB), NOSPLIT, $416-8
+TEXT ·gradPowerF64AVX2(SB), $960-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSD 112(CX), Y0
-	VMOVUPS      Y0, 96(SP)
+	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 128(SP)
-	XORQ         R11, R11
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 128(AX)
+	XORQ         R12, R12
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R11, R12
-	SHRQ $0x03, R12
+	MOVQ R12, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 160(SP)
-	VXORPD       (DX)(R11*8), Y0, Y0
-	VMOVUPD      Y0, 192(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 160(AX)
+	VMOVUPD      Y1, 192(AX)
+	VXORPD       (BX)(R12*8), Y0, Y0
+	VXORPD       32(BX)(R12*8), Y1, Y1
+	VMOVUPD      Y0, 224(AX)
+	VMOVUPD      Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y2, 224(SP)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y3
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y3
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y4, 288(AX)
+	VMOVUPD      Y5, 320(AX)
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y2
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPSLLQ      $0x3d, Y3, Y5
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y4, Y10, Y8, Y8
+	VBLENDVPD   Y5, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y2, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y3, 256(SP)
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y0, Y10, Y10
+	VBLENDVPD   Y5, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y6, Y10, Y10
+	VADDPD      Y7, Y11, Y11
+	VMOVUPD     Y6, 352(AX)
+	VMOVUPD     Y7, 384(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_tiny_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VMULPD      tiny_f64<>+0(SB), Y4, Y4
-	VSUBPD      one_f64<>+0(SB), Y3, Y5
-	VADDPD      Y4, Y5, Y5
-	VFMADD231PD Y0, Y4, Y5
-	VMULPD      Y5, Y5, Y6
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y12
+	VPERMPS     log_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 416(AX)
+	VMOVUPD     Y11, 448(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 480(AX)
+	VMOVUPD     Y11, 512(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 544(AX)
+	VMOVUPD     Y11, 576(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VMOVUPD     Y8, 608(AX)
+	VMOVUPD     Y9, 640(AX)
+	VMULPD      tiny_f64<>+0(SB), Y8, Y2
+	VMULPD      tiny_f64<>+0(SB), Y9, Y3
+	VSUBPD      one_f64<>+0(SB), Y6, Y4
+	VSUBPD      one_f64<>+0(SB), Y7, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y1, Y3, Y5
+	VMOVUPD     Y6, 672(AX)
+	VMOVUPD     Y7, 704(AX)
+	VMOVUPD     Y2, 736(AX)
+	VMOVUPD     Y3, 768(AX)
+	VMULPD      Y4, Y4, Y2
+	VMULPD      Y5, Y5, Y3
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y4, Y6
 	VADDPD       one_f64<>+0(SB), Y5, Y7
+	VDIVPD       Y6, Y4, Y6
 	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y7, Y0, Y0
-	VSUBPD       Y7, Y0, Y0
+	VFNMADD132PD Y6, Y0, Y0
+	VFNMADD132PD Y7, Y1, Y1
+	VSUBPD       Y6, Y0, Y0
+	VSUBPD       Y7, Y1, Y1
 	VXORPS       Y8, Y8, Y8
+	VSUBPD       Y6, Y8, Y6
 	VSUBPD       Y7, Y8, Y7
+	VMOVUPD      736(AX), Y8
+	VMOVUPD      768(AX), Y9
+	VMOVUPD      672(AX), Y10
+	VMOVUPD      704(AX), Y11
+	VFMADD132PD  Y6, Y10, Y10
+	VFMADD132PD  Y7, Y11, Y11
+	VFMADD132PD  Y0, Y8, Y8
+	VFMADD132PD  Y1, Y9, Y9
 
-	// w
-	VMOVUPD   (SP), Y8
-	VMOVUPD   160(SP), Y9
-	VBLENDVPD Y9, 32(SP), Y8, Y8
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   224(AX), Y0
+	VMOVUPD   256(AX), Y1
+	VBLENDVPD Y0, Y8, Y10, Y0
+	VBLENDVPD Y1, Y9, Y11, Y1
+	VMOVUPD   Y0, 800(AX)
+	VMOVUPD   Y1, 832(AX)
+	VMOVUPD   224(AX), Y0
+	VMOVUPD   256(AX), Y1
+	VBLENDVPD Y0, Y10, Y8, Y0
+	VBLENDVPD Y1, Y11, Y9, Y1
+	VMOVUPD   Y0, 864(AX)
+	VMOVUPD   Y1, 896(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y9
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y9
-	VFMADD213PD Y5, Y6, Y9
+	VMOVUPD     log1p_10_f64<>+0(SB), Y0
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y4, Y2, Y0
+	VFMADD213PD Y5, Y3, Y1
+
+	// w
+	VMOVUPD   (AX), Y2
+	VMOVUPD   (AX), Y3
+	VMOVUPD   160(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y2, Y2
+	VMOVUPD   192(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y3, Y3
 
 	// 8·log2 s = hi + lo
+	VMOVUPD     480(AX), Y4
+	VMOVUPD     512(AX), Y5
+	VMOVUPD     544(AX), Y6
+	VMOVUPD     576(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPD     224(AX), Y8
+	VMOVUPD     256(AX), Y10
+	VBLENDVPD   Y8, 288(AX), Y9, Y8
+	VBLENDVPD   Y10, 320(AX), Y9, Y9
+	VSUBPD      Y4, Y8, Y8
+	VSUBPD      Y5, Y9, Y9
 	VXORPS      Y5, Y5, Y5
-	VMOVUPD     192(SP), Y6
-	VBLENDVPD   Y6, 224(SP), Y5, Y5
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y10
-	VBLENDVPD   Y1, Y10, Y6, Y6
-	VSUBPD      Y6, Y5, Y5
-	VXORPS      Y6, Y6, Y6
-	VMOVUPD     192(SP), Y10
-	VBLENDVPD   Y10, 256(SP), Y6, Y6
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y10
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y11
-	VBLENDVPD   Y1, Y11, Y10, Y10
-	VFMADD231PD scale_f64<>+0(SB), Y9, Y10
-	VSUBPD      Y10, Y6, Y6
-	VADDPD      Y6, Y5, Y10
+	VMOVUPD     224(AX), Y4
+	VMOVUPD     256(AX), Y10
+	VBLENDVPD   Y4, 352(AX), Y5, Y4
+	VBLENDVPD   Y10, 384(AX), Y5, Y5
+	VFMADD231PD scale_f64<>+0(SB), Y0, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y1, Y7
+	VSUBPD      Y6, Y4, Y4
+	VSUBPD      Y7, Y5, Y5
+	VADDPD      Y4, Y8, Y6
+	VADDPD      Y5, Y9, Y7
 
 	// γ·(hi+lo) = k + f
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
 	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
-	VFMADD231PD 64(SP), Y10, Y11
+	VFMADD231PD 64(AX), Y6, Y10
+	VFMADD231PD 64(AX), Y7, Y11
+	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
 	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
-	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y12
-	VFMSUB231PD 64(SP), Y5, Y12
-	VFMADD231PD 64(SP), Y6, Y12
-	VFMADD231PD 96(SP), Y10, Y12
+	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
+	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
+	VFMSUB231PD 64(AX), Y8, Y12
+	VFMSUB231PD 64(AX), Y9, Y13
+	VFMADD231PD 64(AX), Y4, Y12
+	VFMADD231PD 64(AX), Y5, Y13
+	VFMADD231PD 96(AX), Y6, Y12
+	VFMADD231PD 96(AX), Y7, Y13
 	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
+	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
 
 	// s^γ·2^TinyShift = A·(1+p)
+	VPADDQ      Y10, Y10, Y4
 	VPADDQ      Y11, Y11, Y5
+	VPSHUFD     $0xa0, Y4, Y4
 	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
 	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y11, Y6
-	VPERMPS     exp_f64<>+0(SB), Y5, Y10
-	VPERMPS     exp_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y6, Y13, Y10, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y13
+	VPSLLQ      $0x3d, Y10, Y6
+	VPSLLQ      $0x3d, Y11, Y7
+	VPERMPS     exp_f64<>+0(SB), Y4, Y8
+	VPERMPS     exp_f64<>+0(SB), Y5, Y9
+	VPERMPS     exp_f64<>+32(SB), Y4, Y14
+	VPERMPS     exp_f64<>+32(SB), Y5, Y15
+	VBLENDVPD   Y6, Y14, Y8, Y8
+	VBLENDVPD   Y7, Y15, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
+	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
+	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
 	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y6, Y5, Y13, Y13
+	VBLENDVPD   Y6, Y4, Y14, Y14
+	VBLENDVPD   Y7, Y5, Y15, Y15
+	VPSLLQ      $0x31, Y10, Y10
 	VPSLLQ      $0x31, Y11, Y11
-	VPADDQ      Y11, Y10, Y10
-	VADDPD      Y12, Y13, Y13
+	VPADDQ      Y10, Y8, Y8
+	VPADDQ      Y11, Y9, Y9
+	VADDPD      Y12, Y14, Y14
+	VADDPD      Y13, Y15, Y15
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y13, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y13, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y13, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y13, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y13, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y13, Y5
-	VMULPD      Y13, Y5, Y5
-	VMULPD      Y10, Y8, Y8
-	VFMADD132PD Y5, Y8, Y8
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
+	VMULPD      Y14, Y4, Y4
+	VMULPD      Y15, Y5, Y5
+	VMULPD      Y8, Y2, Y2
+	VMULPD      Y9, Y3, Y3
+	VFMADD132PD Y4, Y2, Y2
+	VFMADD132PD Y5, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y5
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y5, Y5
-	VADDPD       Y9, Y5, Y5
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       192(SP), Y1, Y1
-	VADDPD       Y1, Y5, Y5
-	VMULPD       tiny_f64<>+0(SB), Y8, Y1
-	VMULPD       Y5, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       416(AX), Y0, Y0
+	VADDPD       448(AX), Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       224(AX), Y5, Y4
+	VMAXPD       256(AX), Y5, Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VMOVAPD      Y2, Y4
+	VMOVAPD      Y3, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y2, Y1, Y6, Y1
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R11), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y2
-	VADDPD  Y1, Y2, Y6
-	VMOVUPD Y6, (R8)(CX*8)
-	VSUBPD  Y2, Y6, Y9
-	VSUBPD  Y9, Y6, Y6
-	VSUBPD  Y6, Y2, Y2
-	VSUBPD  Y9, Y1, Y6
-	VADDPD  Y6, Y2, Y6
-	VADDPD  128(R8)(CX*8), Y6, Y6
-	VMOVUPD Y6, 128(R8)(CX*8)
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
+	LEAQ    4(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y3, Y2
-	VFMADD132PD Y7, Y2, Y2
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y0, Y3, Y3
-	VMOVUPD     192(SP), Y0
-	VBLENDVPD   Y0, Y3, Y2, Y0
-	VMOVUPD     192(SP), Y4
-	VBLENDVPD   Y4, Y2, Y3, Y2
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y5, Y3, Y3
-	VMULPD       128(SP), Y3, Y3
-	VMOVAPD      Y2, Y2
-	VFMADD213PD  Y0, Y3, Y2
-	VMULPD       Y8, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip3
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y4, (SI)(R12*8)
+	VMOVUPD Y5, 32(SI)(R12*8)
 
 skip3:
-	VXORPD 160(SP), Y2, Y2
-	TESTQ  R10, R10
-	JEQ    skip4
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y4
+	VMOVUPD      max_softplus_f64<>+0(SB), Y5
+	VMINPD       Y0, Y4, Y4
+	VMINPD       Y1, Y5, Y5
+	VMULPD       128(AX), Y4, Y4
+	VMULPD       128(AX), Y5, Y5
+	VMOVUPD      864(AX), Y0
+	VMOVUPD      896(AX), Y1
+	VFMADD213PD  800(AX), Y4, Y0
+	VFMADD213PD  832(AX), Y5, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
+
+skip4:
+	VXORPD 160(AX), Y0, Y0
+	VXORPD 192(AX), Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R10)(R11*8), Y0
-	VMULPD       Y0, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
-	JEQ          skip5
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
-
-skip5:
-skip4:
-	TESTQ   BX, BX
-	JEQ     skip6
-	VMOVUPD Y1, (BX)(R11*8)
+	VMOVUPD      (R11)(R12*8), Y2
+	VMULPD       Y2, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      32(R11)(R12*8), Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip6:
-	TESTQ   R9, R9
+skip5:
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y2, (R9)(R11*8)
+	VMOVUPD Y0, (R10)(R12*8)
+	VMOVUPD Y1, 32(R10)(R12*8)
 
 skip7:
-	ADDQ $0x04, R11
-	CMPQ R11, AX
+	ADDQ $0x08, R12
+	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R11, AX
+	ADDQ $0x08, DX
+	CMPQ R12, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R11, CX
-	MOVQ    $0x00000004, R12
-	CMPQ    CX, R12
-	CMOVQGT R12, CX
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000004, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R12
-	VMOVUPS 32(R12)(CX*8), Y0
-	MOVQ    R11, R12
-	SHRQ    $0x03, R12
+	LEAQ    window_f64<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*8), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (DI)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
+	SHRL         CL, R14
+	VMOVD        R14, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 288(SP)
-	VMASKMOVPD   (DX)(R11*8), Y0, Y2
+	VMOVUPD      Y1, 160(AX)
+	VMASKMOVPD   (BX)(R12*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 320(SP)
+	VMOVUPD      Y2, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -11514,7 +13332,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 352(SP)
+	VMOVUPD      Y3, 224(AX)
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
 
@@ -11532,7 +13350,7 @@ rest_loop:
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 384(SP)
+	VMOVUPD     Y4, 256(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
 	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
@@ -11552,202 +13370,214 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 288(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 320(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 352(AX)
 	VMULPD      Y4, Y5, Y5
-	VMULPD      tiny_f64<>+0(SB), Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y6
-	VADDPD      Y5, Y6, Y6
-	VFMADD231PD Y1, Y5, Y6
-	VMULPD      Y6, Y6, Y7
+	VMOVUPD     Y5, 384(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y1, Y2, Y3
+	VMOVUPD     Y4, 416(AX)
+	VMOVUPD     Y2, 448(AX)
+	VMULPD      Y3, Y3, Y2
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y8
-	VDIVPD       Y8, Y6, Y8
-	VFNMADD132PD Y8, Y1, Y1
-	VSUBPD       Y8, Y1, Y1
-	VXORPS       Y9, Y9, Y9
-	VSUBPD       Y8, Y9, Y8
+	VADDPD       one_f64<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y3, Y4
+	VFNMADD132PD Y4, Y1, Y1
+	VSUBPD       Y4, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VSUBPD       Y4, Y5, Y4
+	VMOVUPD      448(AX), Y5
+	VMOVUPD      416(AX), Y6
+	VFMADD132PD  Y4, Y6, Y6
+	VFMADD132PD  Y1, Y5, Y5
 
-	// w
-	VMOVUPD   (SP), Y9
-	VMOVUPD   288(SP), Y10
-	VBLENDVPD Y10, 32(SP), Y9, Y9
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y5, Y6, Y1
+	VMOVUPD   Y1, 480(AX)
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   Y1, 512(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y10
-	VFMADD213PD log1p_9_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y10
-	VFMADD213PD Y6, Y7, Y10
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
+	VFMADD213PD Y3, Y2, Y1
+
+	// w
+	VMOVUPD   (AX), Y2
+	VMOVUPD   160(AX), Y3
+	VBLENDVPD Y3, 32(AX), Y2, Y2
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y6, Y6, Y6
-	VMOVUPD     320(SP), Y7
-	VBLENDVPD   Y7, 352(SP), Y6, Y6
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y11
-	VBLENDVPD   Y2, Y11, Y7, Y7
-	VSUBPD      Y7, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VMOVUPD     320(SP), Y11
-	VBLENDVPD   Y11, 384(SP), Y7, Y7
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y12
-	VBLENDVPD   Y2, Y12, Y11, Y11
-	VFMADD231PD scale_f64<>+0(SB), Y10, Y11
-	VSUBPD      Y11, Y7, Y7
-	VADDPD      Y7, Y6, Y11
+	VMOVUPD     320(AX), Y3
+	VMOVUPD     352(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     192(AX), Y6
+	VBLENDVPD   Y6, 224(AX), Y5, Y5
+	VSUBPD      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     192(AX), Y6
+	VBLENDVPD   Y6, 256(AX), Y3, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y1, Y4
+	VSUBPD      Y4, Y3, Y3
+	VADDPD      Y3, Y5, Y4
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y12
-	VFMADD231PD 64(SP), Y11, Y12
-	VMAXPD      pow_min_f64<>+0(SB), Y12, Y12
-	VSUBPD      magic_tiny_f64<>+0(SB), Y12, Y13
-	VFMSUB231PD 64(SP), Y6, Y13
-	VFMADD231PD 64(SP), Y7, Y13
-	VFMADD231PD 96(SP), Y11, Y13
-	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
+	VFMADD231PD 64(AX), Y4, Y6
+	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
+	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
+	VFMSUB231PD 64(AX), Y5, Y7
+	VFMADD231PD 64(AX), Y3, Y7
+	VFMADD231PD 96(AX), Y4, Y7
+	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y12, Y12, Y6
-	VPSHUFD     $0xa0, Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPSLLQ      $0x3d, Y12, Y7
-	VPERMPS     exp_f64<>+0(SB), Y6, Y11
-	VPERMPS     exp_f64<>+32(SB), Y6, Y14
-	VBLENDVPD   Y7, Y14, Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y14
-	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y7, Y6, Y14, Y14
-	VPSLLQ      $0x31, Y12, Y12
-	VPADDQ      Y12, Y11, Y11
-	VADDPD      Y13, Y14, Y14
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y6
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y6
-	VMULPD      Y14, Y6, Y6
-	VMULPD      Y11, Y9, Y9
-	VFMADD132PD Y6, Y9, Y9
+	VPADDQ      Y6, Y6, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y6, Y4
+	VPERMPS     exp_f64<>+0(SB), Y3, Y5
+	VPERMPS     exp_f64<>+32(SB), Y3, Y8
+	VBLENDVPD   Y4, Y8, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y4, Y3, Y8, Y8
+	VPSLLQ      $0x31, Y6, Y6
+	VPADDQ      Y6, Y5, Y5
+	VADDPD      Y7, Y8, Y8
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
+	VMULPD      Y8, Y3, Y3
+	VMULPD      Y5, Y2, Y2
+	VFMADD132PD Y3, Y2, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y6
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y6, Y6
-	VADDPD       Y10, Y6, Y6
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       320(SP), Y2, Y2
-	VADDPD       Y2, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y9, Y2
-	VMULPD       Y6, Y2, Y2
-	TESTQ        DI, DI
+	VADDPD       288(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       192(AX), Y3, Y3
+	VADDPD       Y3, Y1, Y1
+	VMOVAPD      Y2, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y1, Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y7, Y7, Y7
-	VBLENDVPD    Y3, Y2, Y7, Y2
+	SHRL         CL, R14
+	VMOVD        R14, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip8:
-	VANDPD Y0, Y2, Y2
-	TESTQ  R8, R8
+	VANDPD Y0, Y3, Y3
+	TESTQ  R9, R9
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	LEAQ    (R11), CX
+	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y3
-	VADDPD  Y2, Y3, Y7
-	VMOVUPD Y7, (R8)(CX*8)
-	VSUBPD  Y3, Y7, Y10
-	VSUBPD  Y10, Y7, Y7
-	VSUBPD  Y7, Y3, Y3
-	VSUBPD  Y10, Y2, Y7
-	VADDPD  Y7, Y3, Y7
-	VADDPD  128(R8)(CX*8), Y7, Y7
-	VMOVUPD Y7, 128(R8)(CX*8)
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip9:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y8, Y3, Y3
-	VMOVAPD     Y5, Y4
-	VFMADD132PD Y1, Y4, Y4
-	VMOVUPD     320(SP), Y1
-	VBLENDVPD   Y1, Y4, Y3, Y1
-	VMOVUPD     320(SP), Y5
-	VBLENDVPD   Y5, Y3, Y4, Y3
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y4
-	VMINPD       Y6, Y4, Y4
-	VMULPD       128(SP), Y4, Y4
-	VMOVAPD      Y3, Y3
-	VFMADD213PD  Y1, Y4, Y3
-	VMULPD       Y9, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip10
-	MOVBLZX      (DI)(R12*1), R13
-	MOVQ         R11, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y3, Y0, (SI)(R12*8)
 
 skip10:
-	VANDPD Y0, Y3, Y3
-	VXORPD 288(SP), Y3, Y3
-	TESTQ  R10, R10
-	JEQ    skip11
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y1, Y3, Y3
+	VMULPD       128(AX), Y3, Y3
+	VMOVUPD      512(AX), Y1
+	VFMADD213PD  480(AX), Y3, Y1
+	VMULPD       Y2, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip11:
+	VANDPD Y0, Y1, Y1
+	VXORPD 160(AX), Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R10)(R11*8), Y0, Y1
-	VMULPD       Y1, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R12*1), R12
-	MOVQ         R11, CX
+	VMASKMOVPD   (R11)(R12*8), Y0, Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R12
-	VMOVD        R12, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
-
-skip12:
-skip11:
-	TESTQ      BX, BX
-	JEQ        skip13
-	VMASKMOVPD Y2, Y0, (BX)(R11*8)
+	SHRL         CL, R13
+	VMOVD        R13, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip13:
-	TESTQ      R9, R9
+skip12:
+	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y3, Y0, (R9)(R11*8)
+	VMASKMOVPD Y1, Y0, (R10)(R12*8)
 
 skip14:
-	ADDQ $0x04, R11
-	CMPQ R11, AX
+	ADDQ $0x04, R12
+	CMPQ R12, DX
 	JLT  rest_loop
 
 done:
@@ -11756,307 +13586,456 @@ done:
 
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF64AVX2(SB), NOSPLIT, $256-8
+TEXT ·hessSquareF64AVX2(SB), $800-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
-	MOVQ         40(CX), R11
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSD 96(CX), Y0
-	VMOVUPS      Y0, 96(SP)
-	XORQ         R12, R12
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R13, R13
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R12, R13
-	SHRQ $0x03, R13
+	MOVQ R13, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 128(SP)
-	VXORPD       (DX)(R12*8), Y0, Y0
-	VMOVUPD      Y0, 160(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 128(AX)
+	VMOVUPD      Y1, 160(AX)
+	VXORPD       (BX)(R13*8), Y0, Y0
+	VXORPD       32(BX)(R13*8), Y1, Y1
+	VMOVUPD      Y0, 192(AX)
+	VMOVUPD      Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y6
+	VPSLLQ      $0x3d, Y3, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y2, Y5, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_tiny_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VMULPD      tiny_f64<>+0(SB), Y4, Y5
-	VSUBPD      one_f64<>+0(SB), Y3, Y6
-	VADDPD      Y5, Y6, Y6
-	VFMADD231PD Y0, Y5, Y6
-	VMULPD      Y6, Y6, Y7
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 256(AX)
+	VMOVUPD     Y11, 288(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y9, 352(AX)
+	VMULPD      tiny_f64<>+0(SB), Y8, Y2
+	VMULPD      tiny_f64<>+0(SB), Y9, Y3
+	VSUBPD      one_f64<>+0(SB), Y6, Y4
+	VSUBPD      one_f64<>+0(SB), Y7, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y1, Y3, Y5
+	VMOVUPD     Y6, 384(AX)
+	VMOVUPD     Y7, 416(AX)
+	VMOVUPD     Y2, 448(AX)
+	VMOVUPD     Y3, 480(AX)
+	VMULPD      Y4, Y4, Y2
+	VMULPD      Y5, Y5, Y3
 
+	// S²
+	VMOVUPD   192(AX), Y6
+	VMOVUPD   224(AX), Y7
+	VMOVUPD   384(AX), Y8
+	VMOVUPD   416(AX), Y9
+	VBLENDVPD Y6, 448(AX), Y8, Y8
+	VBLENDVPD Y7, 480(AX), Y9, Y9
+	VMULPD    Y8, Y8, Y8
+	VMULPD    Y9, Y9, Y9
+	VMOVUPD   Y8, 512(AX)
+	VMOVUPD   Y9, 544(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y8
-	VDIVPD       Y8, Y6, Y8
-	VFNMADD132PD Y8, Y0, Y0
-	VSUBPD       Y8, Y0, Y0
-	VXORPS       Y9, Y9, Y9
-	VSUBPD       Y8, Y9, Y8
+	VADDPD       one_f64<>+0(SB), Y4, Y6
+	VADDPD       one_f64<>+0(SB), Y5, Y7
+	VDIVPD       Y6, Y4, Y6
+	VDIVPD       Y7, Y5, Y7
+	VFNMADD132PD Y6, Y0, Y0
+	VFNMADD132PD Y7, Y1, Y1
+	VSUBPD       Y6, Y0, Y0
+	VSUBPD       Y7, Y1, Y1
+	VXORPS       Y8, Y8, Y8
+	VSUBPD       Y6, Y8, Y6
+	VSUBPD       Y7, Y8, Y7
+
+	// q·2^TinyShift
+	VMOVUPD     192(AX), Y8
+	VMOVUPD     224(AX), Y9
+	VBLENDVPD   Y8, Y6, Y0, Y8
+	VBLENDVPD   Y9, Y7, Y1, Y9
+	VMOVUPD     384(AX), Y10
+	VMOVUPD     416(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
+	VMOVUPD     320(AX), Y14
+	VMOVUPD     352(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y8, Y14, Y14
+	VFMADD132PD Y9, Y15, Y15
+	VMOVUPD     Y14, 576(AX)
+	VMOVUPD     Y15, 608(AX)
+	VMOVUPD     448(AX), Y8
+	VMOVUPD     480(AX), Y9
+	VMOVUPD     384(AX), Y10
+	VMOVUPD     416(AX), Y11
+	VFMADD132PD Y6, Y10, Y10
+	VFMADD132PD Y7, Y11, Y11
+	VFMADD132PD Y0, Y8, Y8
+	VFMADD132PD Y1, Y9, Y9
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
+	VBLENDVPD   Y12, Y0, Y6, Y0
+	VBLENDVPD   Y13, Y1, Y7, Y1
 
 	// w
-	VMOVUPD   (SP), Y9
-	VMOVUPD   128(SP), Y10
-	VBLENDVPD Y10, 32(SP), Y9, Y9
-	VMOVUPD   160(SP), Y10
-	VBLENDVPD Y10, Y5, Y3, Y10
-	VMOVUPD   160(SP), Y11
-	VBLENDVPD Y11, Y0, Y8, Y11
+	VMOVUPD   (AX), Y6
+	VMOVUPD   (AX), Y7
+	VMOVUPD   128(AX), Y12
+	VBLENDVPD Y12, 32(AX), Y6, Y6
+	VMOVUPD   160(AX), Y12
+	VBLENDVPD Y12, 32(AX), Y7, Y7
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y10, Y10, Y10
-	VMULPD      Y10, Y9, Y9
-	VADDPD      Y11, Y11, Y10
-	VFMADD231PD Y11, Y11, Y10
-	VFMADD132PD Y10, Y9, Y9
+	VADDPD      Y0, Y0, Y12
+	VADDPD      Y1, Y1, Y13
+	VFMADD231PD Y0, Y0, Y12
+	VFMADD231PD Y1, Y1, Y13
+	VMULPD      512(AX), Y6, Y6
+	VMULPD      544(AX), Y7, Y7
+	VFMADD132PD Y12, Y6, Y6
+	VFMADD132PD Y13, Y7, Y7
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y8, Y10, Y0
+	VBLENDVPD Y1, Y9, Y11, Y1
+	VMOVUPD   Y0, 640(AX)
+	VMOVUPD   Y1, 672(AX)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y10, Y8, Y0
+	VBLENDVPD Y1, Y11, Y9, Y1
+	VMOVUPD   Y0, 704(AX)
+	VMOVUPD   Y1, 736(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y10
-	VFMADD213PD log1p_9_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y10
-	VFMADD213PD Y6, Y7, Y10
+	VMOVUPD     log1p_10_f64<>+0(SB), Y0
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y4, Y2, Y0
+	VFMADD213PD Y5, Y3, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y6
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y6, Y6
-	VADDPD       Y10, Y6, Y6
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       160(SP), Y1, Y1
-	VADDPD       Y1, Y6, Y6
-	VMOVAPD      Y9, Y1
-	VMULPD       Y6, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       256(AX), Y0, Y0
+	VADDPD       288(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       192(AX), Y3, Y2
+	VMAXPD       224(AX), Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VMULPD       Y0, Y6, Y2
+	VMULPD       Y1, Y7, Y3
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y7, Y7, Y7
-	VBLENDVPD    Y2, Y1, Y7, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y4, Y2, Y8, Y2
+	VBLENDVPD    Y5, Y3, Y8, Y3
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y2
-	VADDPD  Y1, Y2, Y7
-	VMOVUPD Y7, (R8)(CX*8)
-	VSUBPD  Y2, Y7, Y10
-	VSUBPD  Y10, Y7, Y7
-	VSUBPD  Y7, Y2, Y2
-	VSUBPD  Y10, Y1, Y7
-	VADDPD  Y7, Y2, Y7
-	VADDPD  128(R8)(CX*8), Y7, Y7
-	VMOVUPD Y7, 128(R8)(CX*8)
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y2, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y8
+	VSUBPD  Y8, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y8, Y2, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
+	LEAQ    4(R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y8
+	VSUBPD  Y8, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y8, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y3, Y2
-	VFMADD132PD Y8, Y2, Y2
-	VMOVAPD     Y5, Y5
-	VFMADD132PD Y0, Y5, Y5
-	VMOVUPD     160(SP), Y7
-	VBLENDVPD   Y7, Y5, Y2, Y7
-	VMOVUPD     160(SP), Y10
-	VBLENDVPD   Y10, Y2, Y5, Y2
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y5
-	VMINPD       Y6, Y5, Y5
-	VMULPD       64(SP), Y5, Y5
-	VMOVAPD      Y2, Y6
-	VFMADD213PD  Y7, Y5, Y6
-	VMULPD       Y9, Y6, Y6
-	TESTQ        DI, DI
-	JEQ          skip3
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X10
-	VPBROADCASTQ X10, Y10
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VBLENDVPD    Y10, Y6, Y11, Y6
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y2, (SI)(R13*8)
+	VMOVUPD Y3, 32(SI)(R13*8)
 
 skip3:
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD  64(SP), Y7, Y2
-	VMULPD       96(SP), Y7, Y7
-	VFMADD231PD  Y2, Y5, Y7
-	VMOVAPD      Y3, Y2
-	VMULPD       huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD      160(SP), Y3
-	VBLENDVPD    Y3, Y2, Y4, Y2
-	VMOVUPD      160(SP), Y3
-	VBLENDVPD    Y3, Y8, Y0, Y0
-	VFMADD132PD  Y0, Y2, Y2
-	VMULPD       Y7, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y9, Y2, Y2
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y2
+	VMOVUPD      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y0, Y2, Y2
+	VMINPD       Y1, Y3, Y3
+	VMULPD       64(AX), Y2, Y2
+	VMULPD       64(AX), Y3, Y3
+	VMOVUPD      704(AX), Y0
+	VMOVUPD      736(AX), Y1
+	VFMADD213PD  640(AX), Y2, Y0
+	VFMADD213PD  672(AX), Y3, Y1
+	VMULPD       Y6, Y0, Y0
+	VMULPD       Y7, Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y4, Y0, Y8, Y0
+	VBLENDVPD    Y5, Y1, Y8, Y1
 
 skip4:
-	VXORPD 128(SP), Y6, Y6
-	TESTQ  R10, R10
+	VXORPD 128(AX), Y0, Y0
+	VXORPD 160(AX), Y1, Y1
+	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R10)(R12*8), Y0
-	VMULPD       Y0, Y6, Y6
-	VCMPPD       $0x03, Y6, Y6, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y6, Y6
-	TESTQ        DI, DI
+	VMOVUPD      (R11)(R13*8), Y4
+	VMULPD       Y4, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      32(R11)(R13*8), Y4
+	VMULPD       Y4, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y6, Y3, Y6
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y4, Y0, Y8, Y0
+	VBLENDVPD    Y5, Y1, Y8, Y1
 
 skip6:
 skip5:
-	TESTQ   BX, BX
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y1, (BX)(R12*8)
+	VMOVUPD Y0, (R10)(R13*8)
+	VMOVUPD Y1, 32(R10)(R13*8)
 
 skip7:
-	TESTQ   R9, R9
-	JEQ     skip8
-	VMOVUPD Y6, (R9)(R12*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPD      640(AX), Y0
+	VMOVUPD      672(AX), Y1
+	VMOVUPD      704(AX), Y4
+	VMOVUPD      736(AX), Y5
+	VFMSUB132PD  64(AX), Y0, Y4
+	VFMSUB132PD  64(AX), Y1, Y5
+	VMULPD       96(AX), Y0, Y0
+	VMULPD       96(AX), Y1, Y1
+	VFMADD231PD  Y4, Y2, Y0
+	VFMADD231PD  Y5, Y3, Y1
+	VMULPD       576(AX), Y0, Y0
+	VMULPD       608(AX), Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y0, Y0
+	VMULPD       Y7, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip8:
-	TESTQ   R11, R11
+	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y2, (R11)(R12*8)
+	VMOVUPD Y0, (R12)(R13*8)
+	VMOVUPD Y1, 32(R12)(R13*8)
 
 skip9:
-	ADDQ $0x04, R12
-	CMPQ R12, AX
+	ADDQ $0x08, R13
+	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R12, AX
+	ADDQ $0x08, DX
+	CMPQ R13, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R12, CX
-	MOVQ    $0x00000004, R13
-	CMPQ    CX, R13
-	CMOVQGT R13, CX
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000004, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R13
-	VMOVUPS 32(R13)(CX*8), Y0
-	MOVQ    R12, R13
-	SHRQ    $0x03, R13
+	LEAQ    window_f64<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*8), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (DI)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
+	SHRL         CL, R15
+	VMOVD        R15, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 192(SP)
-	VMASKMOVPD   (DX)(R12*8), Y0, Y2
+	VMOVUPD      Y1, 128(AX)
+	VMASKMOVPD   (BX)(R13*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 224(SP)
+	VMOVUPD      Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -12102,193 +14081,208 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 192(AX)
 	VMULPD      Y4, Y5, Y5
-	VMULPD      tiny_f64<>+0(SB), Y5, Y6
-	VSUBPD      one_f64<>+0(SB), Y4, Y7
-	VADDPD      Y6, Y7, Y7
-	VFMADD231PD Y1, Y6, Y7
-	VMULPD      Y7, Y7, Y8
+	VMOVUPD     Y5, 224(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y1, Y2, Y3
+	VMOVUPD     Y4, 256(AX)
+	VMOVUPD     Y2, 288(AX)
+	VMULPD      Y3, Y3, Y2
 
+	// S²
+	VMOVUPD   160(AX), Y4
+	VMOVUPD   256(AX), Y5
+	VBLENDVPD Y4, 288(AX), Y5, Y5
+	VMULPD    Y5, Y5, Y5
+	VMOVUPD   Y5, 320(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y7, Y9
-	VDIVPD       Y9, Y7, Y9
-	VFNMADD132PD Y9, Y1, Y1
-	VSUBPD       Y9, Y1, Y1
-	VXORPS       Y10, Y10, Y10
-	VSUBPD       Y9, Y10, Y9
+	VADDPD       one_f64<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y3, Y4
+	VFNMADD132PD Y4, Y1, Y1
+	VSUBPD       Y4, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VSUBPD       Y4, Y5, Y4
+
+	// q·2^TinyShift
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, Y4, Y1, Y5
+	VMOVUPD     256(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     160(AX), Y7
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y5, Y8, Y8
+	VMOVUPD     Y8, 352(AX)
+	VMOVUPD     288(AX), Y5
+	VMOVUPD     256(AX), Y6
+	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y1, Y5, Y5
+	VMOVUPD     160(AX), Y7
+	VBLENDVPD   Y7, Y1, Y4, Y1
 
 	// w
-	VMOVUPD   (SP), Y10
-	VMOVUPD   192(SP), Y11
-	VBLENDVPD Y11, 32(SP), Y10, Y10
-	VMOVUPD   224(SP), Y11
-	VBLENDVPD Y11, Y6, Y4, Y11
-	VMOVUPD   224(SP), Y12
-	VBLENDVPD Y12, Y1, Y9, Y12
+	VMOVUPD   (AX), Y4
+	VMOVUPD   128(AX), Y7
+	VBLENDVPD Y7, 32(AX), Y4, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VMULPD      Y11, Y11, Y11
-	VMULPD      Y11, Y10, Y10
-	VADDPD      Y12, Y12, Y11
-	VFMADD231PD Y12, Y12, Y11
-	VFMADD132PD Y11, Y10, Y10
+	VADDPD      Y1, Y1, Y7
+	VFMADD231PD Y1, Y1, Y7
+	VMULPD      320(AX), Y4, Y4
+	VFMADD132PD Y7, Y4, Y4
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y1, Y5, Y6, Y1
+	VMOVUPD   Y1, 384(AX)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   Y1, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y11
-	VFMADD213PD log1p_9_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y11
-	VFMADD213PD Y7, Y8, Y11
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
+	VFMADD213PD Y3, Y2, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y7
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y7, Y7
-	VADDPD       Y11, Y7, Y7
+	VADDPD       192(AX), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VMAXPD       224(SP), Y2, Y2
-	VADDPD       Y2, Y7, Y7
-	VMOVAPD      Y10, Y2
-	VMULPD       Y7, Y2, Y2
-	TESTQ        DI, DI
+	VMAXPD       160(AX), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMULPD       Y1, Y4, Y2
+	TESTQ        R8, R8
 	JEQ          skip10
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X3
+	SHRL         CL, R15
+	VMOVD        R15, X3
 	VPBROADCASTQ X3, Y3
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y3, Y2, Y8, Y2
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y2, Y5, Y2
 
 skip10:
 	VANDPD Y0, Y2, Y2
-	TESTQ  R8, R8
+	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
+	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y3
-	VADDPD  Y2, Y3, Y8
-	VMOVUPD Y8, (R8)(CX*8)
-	VSUBPD  Y3, Y8, Y11
-	VSUBPD  Y11, Y8, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y11, Y2, Y8
-	VADDPD  Y8, Y3, Y8
-	VADDPD  128(R8)(CX*8), Y8, Y8
-	VMOVUPD Y8, 128(R8)(CX*8)
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y2, Y3, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y3, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y6, Y2, Y5
+	VADDPD  Y5, Y3, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip11:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y9, Y3, Y3
-	VMOVAPD     Y6, Y6
-	VFMADD132PD Y1, Y6, Y6
-	VMOVUPD     224(SP), Y8
-	VBLENDVPD   Y8, Y6, Y3, Y8
-	VMOVUPD     224(SP), Y11
-	VBLENDVPD   Y11, Y3, Y6, Y3
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y6
-	VMINPD       Y7, Y6, Y6
-	VMULPD       64(SP), Y6, Y6
-	VMOVAPD      Y3, Y7
-	VFMADD213PD  Y8, Y6, Y7
-	VMULPD       Y10, Y7, Y7
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X11
-	VPBROADCASTQ X11, Y11
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y7, Y12, Y7
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPD Y2, Y0, (SI)(R13*8)
 
 skip12:
-	VANDPD Y0, Y7, Y7
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD  64(SP), Y8, Y3
-	VMULPD       96(SP), Y8, Y8
-	VFMADD231PD  Y3, Y6, Y8
-	VMOVAPD      Y4, Y3
-	VMULPD       huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD      224(SP), Y4
-	VBLENDVPD    Y4, Y3, Y5, Y3
-	VMOVUPD      224(SP), Y4
-	VBLENDVPD    Y4, Y9, Y1, Y1
-	VFMADD132PD  Y1, Y3, Y3
-	VMULPD       Y8, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y10, Y3, Y3
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y2
+	VMULPD       64(AX), Y2, Y2
+	VMOVUPD      416(AX), Y1
+	VFMADD213PD  384(AX), Y2, Y1
+	VMULPD       Y4, Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip13
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y1, Y5, Y1
 
 skip13:
-	VANDPD Y0, Y3, Y3
-	VXORPD 192(SP), Y7, Y7
-	TESTQ  R10, R10
+	VANDPD Y0, Y1, Y1
+	VXORPD 128(AX), Y1, Y1
+	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R10)(R12*8), Y0, Y1
-	VMULPD       Y1, Y7, Y7
-	VCMPPD       $0x03, Y7, Y7, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y7, Y7
-	TESTQ        DI, DI
+	VMASKMOVPD   (R11)(R13*8), Y0, Y3
+	VMULPD       Y3, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip15
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y7, Y4, Y7
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y1, Y5, Y1
 
 skip15:
 skip14:
-	TESTQ      BX, BX
+	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y2, Y0, (BX)(R12*8)
+	VMASKMOVPD Y1, Y0, (R10)(R13*8)
 
 skip16:
-	TESTQ      R9, R9
-	JEQ        skip17
-	VMASKMOVPD Y7, Y0, (R9)(R12*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPD      384(AX), Y1
+	VMOVUPD      416(AX), Y3
+	VFMSUB132PD  64(AX), Y1, Y3
+	VMULPD       96(AX), Y1, Y1
+	VFMADD231PD  Y3, Y2, Y1
+	VMULPD       352(AX), Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y4, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip17:
-	TESTQ      R11, R11
+	VANDPD     Y0, Y1, Y1
+	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y3, Y0, (R11)(R12*8)
+	VMASKMOVPD Y1, Y0, (R12)(R13*8)
 
 skip18:
-	ADDQ $0x04, R12
-	CMPQ R12, AX
+	ADDQ $0x04, R13
+	CMPQ R13, DX
 	JLT  rest_loop
 
 done:
@@ -12297,358 +14291,554 @@ done:
 
 // func hessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF64AVX2(SB), NOSPLIT, $448-8
+TEXT ·hessPowerF64AVX2(SB), $1056-8
 	MOVQ         b+0(FP), CX
-	MOVQ         (CX), AX
-	MOVQ         8(CX), DX
-	MOVQ         24(CX), BX
-	MOVQ         48(CX), SI
-	MOVQ         56(CX), DI
-	MOVQ         64(CX), R8
-	MOVQ         32(CX), R9
-	MOVQ         16(CX), R10
-	MOVQ         40(CX), R11
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         56(CX), R8
+	MOVQ         64(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
 	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(SP)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(SP)
+	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSD 112(CX), Y0
-	VMOVUPS      Y0, 96(SP)
+	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 128(SP)
+	VMOVUPS      Y0, 128(AX)
 	VBROADCASTSD 96(CX), Y0
-	VMOVUPS      Y0, 160(SP)
-	XORQ         R12, R12
-	SUBQ         $0x04, AX
+	VMOVUPS      Y0, 160(AX)
+	XORQ         R13, R13
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
-	MOVQ R12, R13
-	SHRQ $0x03, R13
+	MOVQ R13, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VMOVUPD      Y0, 192(SP)
-	VXORPD       (DX)(R12*8), Y0, Y0
-	VMOVUPD      Y0, 224(SP)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VMOVUPD      Y0, 192(AX)
+	VMOVUPD      Y1, 224(AX)
+	VXORPD       (BX)(R13*8), Y0, Y0
+	VXORPD       32(BX)(R13*8), Y1, Y1
+	VMOVUPD      Y0, 256(AX)
+	VMOVUPD      Y1, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y2, 256(SP)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y3
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y3
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y4, 320(AX)
+	VMOVUPD      Y5, 352(AX)
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
 
 	// e = A·(1+p)
-	VPADDQ      Y1, Y1, Y0
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y2
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPSLLQ      $0x3d, Y3, Y5
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y4, Y10, Y8, Y8
+	VBLENDVPD   Y5, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y2, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y3, 288(SP)
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y0, Y10, Y10
+	VBLENDVPD   Y5, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y6, Y10, Y10
+	VADDPD      Y7, Y11, Y11
+	VMOVUPD     Y6, 384(AX)
+	VMOVUPD     Y7, 416(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y0
-	VMULPD      Y5, Y0, Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y1
-	VFMADD231PD index_tiny_f64<>+0(SB), Y4, Y1
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VMULPD      Y3, Y4, Y4
-	VMULPD      tiny_f64<>+0(SB), Y4, Y5
-	VSUBPD      one_f64<>+0(SB), Y3, Y6
-	VADDPD      Y5, Y6, Y6
-	VFMADD231PD Y0, Y5, Y6
-	VMULPD      Y6, Y6, Y7
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y12
+	VPERMPS     log_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 448(AX)
+	VMOVUPD     Y11, 480(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y2, Y12, Y10, Y10
+	VBLENDVPD   Y3, Y13, Y11, Y11
+	VMOVUPD     Y10, 512(AX)
+	VMOVUPD     Y11, 544(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 576(AX)
+	VMOVUPD     Y11, 608(AX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VMOVUPD     Y8, 640(AX)
+	VMOVUPD     Y9, 672(AX)
+	VMULPD      tiny_f64<>+0(SB), Y8, Y2
+	VMULPD      tiny_f64<>+0(SB), Y9, Y3
+	VSUBPD      one_f64<>+0(SB), Y6, Y4
+	VSUBPD      one_f64<>+0(SB), Y7, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y1, Y3, Y5
+	VMOVUPD     Y6, 704(AX)
+	VMOVUPD     Y7, 736(AX)
+	VMOVUPD     Y2, 768(AX)
+	VMOVUPD     Y3, 800(AX)
+	VMULPD      Y4, Y4, Y2
+	VMULPD      Y5, Y5, Y3
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y8
-	VDIVPD       Y8, Y6, Y8
-	VFNMADD132PD Y8, Y0, Y0
-	VSUBPD       Y8, Y0, Y0
-	VXORPS       Y9, Y9, Y9
-	VSUBPD       Y8, Y9, Y8
+	VADDPD       one_f64<>+0(SB), Y4, Y6
+	VADDPD       one_f64<>+0(SB), Y5, Y7
+	VDIVPD       Y6, Y4, Y6
+	VDIVPD       Y7, Y5, Y7
+	VFNMADD132PD Y6, Y0, Y0
+	VFNMADD132PD Y7, Y1, Y1
+	VSUBPD       Y6, Y0, Y0
+	VSUBPD       Y7, Y1, Y1
+	VXORPS       Y8, Y8, Y8
+	VSUBPD       Y6, Y8, Y6
+	VSUBPD       Y7, Y8, Y7
 
-	// w
-	VMOVUPD   (SP), Y9
-	VMOVUPD   192(SP), Y10
-	VBLENDVPD Y10, 32(SP), Y9, Y9
+	// q·2^TinyShift
+	VMOVUPD     256(AX), Y8
+	VMOVUPD     288(AX), Y9
+	VBLENDVPD   Y8, Y6, Y0, Y8
+	VBLENDVPD   Y9, Y7, Y1, Y9
+	VMOVUPD     704(AX), Y10
+	VMOVUPD     736(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     256(AX), Y12
+	VMOVUPD     288(AX), Y13
+	VMOVUPD     640(AX), Y14
+	VMOVUPD     672(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y8, Y14, Y14
+	VFMADD132PD Y9, Y15, Y15
+	VMOVUPD     Y14, 832(AX)
+	VMOVUPD     Y15, 864(AX)
+	VMOVUPD     768(AX), Y8
+	VMOVUPD     800(AX), Y9
+	VMOVUPD     704(AX), Y10
+	VMOVUPD     736(AX), Y11
+	VFMADD132PD Y6, Y10, Y10
+	VFMADD132PD Y7, Y11, Y11
+	VFMADD132PD Y0, Y8, Y8
+	VFMADD132PD Y1, Y9, Y9
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   256(AX), Y0
+	VMOVUPD   288(AX), Y1
+	VBLENDVPD Y0, Y8, Y10, Y0
+	VBLENDVPD Y1, Y9, Y11, Y1
+	VMOVUPD   Y0, 896(AX)
+	VMOVUPD   Y1, 928(AX)
+	VMOVUPD   256(AX), Y0
+	VMOVUPD   288(AX), Y1
+	VBLENDVPD Y0, Y10, Y8, Y0
+	VBLENDVPD Y1, Y11, Y9, Y1
+	VMOVUPD   Y0, 960(AX)
+	VMOVUPD   Y1, 992(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y10
-	VFMADD213PD log1p_9_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y10
-	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y10
-	VFMADD213PD Y6, Y7, Y10
+	VMOVUPD     log1p_10_f64<>+0(SB), Y0
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y4, Y2, Y0
+	VFMADD213PD Y5, Y3, Y1
+
+	// w
+	VMOVUPD   (AX), Y2
+	VMOVUPD   (AX), Y3
+	VMOVUPD   192(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y2, Y2
+	VMOVUPD   224(AX), Y4
+	VBLENDVPD Y4, 32(AX), Y3, Y3
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y6, Y6, Y6
-	VMOVUPD     224(SP), Y7
-	VBLENDVPD   Y7, 256(SP), Y6, Y6
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y11
-	VBLENDVPD   Y1, Y11, Y7, Y7
-	VSUBPD      Y7, Y6, Y6
-	VXORPS      Y7, Y7, Y7
-	VMOVUPD     224(SP), Y11
-	VBLENDVPD   Y11, 288(SP), Y7, Y7
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y12
-	VBLENDVPD   Y1, Y12, Y11, Y11
-	VFMADD231PD scale_f64<>+0(SB), Y10, Y11
-	VSUBPD      Y11, Y7, Y7
-	VADDPD      Y7, Y6, Y11
+	VMOVUPD     512(AX), Y4
+	VMOVUPD     544(AX), Y5
+	VMOVUPD     576(AX), Y6
+	VMOVUPD     608(AX), Y7
+	VXORPS      Y9, Y9, Y9
+	VMOVUPD     256(AX), Y8
+	VMOVUPD     288(AX), Y10
+	VBLENDVPD   Y8, 320(AX), Y9, Y8
+	VBLENDVPD   Y10, 352(AX), Y9, Y9
+	VSUBPD      Y4, Y8, Y8
+	VSUBPD      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     256(AX), Y4
+	VMOVUPD     288(AX), Y10
+	VBLENDVPD   Y4, 384(AX), Y5, Y4
+	VBLENDVPD   Y10, 416(AX), Y5, Y5
+	VFMADD231PD scale_f64<>+0(SB), Y0, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y1, Y7
+	VSUBPD      Y6, Y4, Y4
+	VSUBPD      Y7, Y5, Y5
+	VADDPD      Y4, Y8, Y6
+	VADDPD      Y5, Y9, Y7
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y12
-	VFMADD231PD 64(SP), Y11, Y12
-	VMAXPD      pow_min_f64<>+0(SB), Y12, Y12
-	VSUBPD      magic_tiny_f64<>+0(SB), Y12, Y13
-	VFMSUB231PD 64(SP), Y6, Y13
-	VFMADD231PD 64(SP), Y7, Y13
-	VFMADD231PD 96(SP), Y11, Y13
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
+	VFMADD231PD 64(AX), Y6, Y10
+	VFMADD231PD 64(AX), Y7, Y11
+	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
+	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
+	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
+	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
+	VFMSUB231PD 64(AX), Y8, Y12
+	VFMSUB231PD 64(AX), Y9, Y13
+	VFMADD231PD 64(AX), Y4, Y12
+	VFMADD231PD 64(AX), Y5, Y13
+	VFMADD231PD 96(AX), Y6, Y12
+	VFMADD231PD 96(AX), Y7, Y13
+	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
 	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y12, Y12, Y6
-	VPSHUFD     $0xa0, Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPSLLQ      $0x3d, Y12, Y7
-	VPERMPS     exp_f64<>+0(SB), Y6, Y11
-	VPERMPS     exp_f64<>+32(SB), Y6, Y14
-	VBLENDVPD   Y7, Y14, Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y14
-	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y7, Y6, Y14, Y14
-	VPSLLQ      $0x31, Y12, Y12
-	VPADDQ      Y12, Y11, Y11
-	VADDPD      Y13, Y14, Y14
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y6
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y6
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y6
-	VMULPD      Y14, Y6, Y6
-	VMULPD      Y11, Y9, Y9
-	VFMADD132PD Y6, Y9, Y9
+	VPADDQ      Y10, Y10, Y4
+	VPADDQ      Y11, Y11, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y10, Y6
+	VPSLLQ      $0x3d, Y11, Y7
+	VPERMPS     exp_f64<>+0(SB), Y4, Y8
+	VPERMPS     exp_f64<>+0(SB), Y5, Y9
+	VPERMPS     exp_f64<>+32(SB), Y4, Y14
+	VPERMPS     exp_f64<>+32(SB), Y5, Y15
+	VBLENDVPD   Y6, Y14, Y8, Y8
+	VBLENDVPD   Y7, Y15, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
+	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
+	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
+	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y6, Y4, Y14, Y14
+	VBLENDVPD   Y7, Y5, Y15, Y15
+	VPSLLQ      $0x31, Y10, Y10
+	VPSLLQ      $0x31, Y11, Y11
+	VPADDQ      Y10, Y8, Y8
+	VPADDQ      Y11, Y9, Y9
+	VADDPD      Y12, Y14, Y14
+	VADDPD      Y13, Y15, Y15
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
+	VMULPD      Y14, Y4, Y4
+	VMULPD      Y15, Y5, Y5
+	VMULPD      Y8, Y2, Y2
+	VMULPD      Y9, Y3, Y3
+	VFMADD132PD Y4, Y2, Y2
+	VFMADD132PD Y5, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y2, Y6
-	VPERMPS      log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD    Y1, Y2, Y6, Y6
-	VADDPD       Y10, Y6, Y6
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       224(SP), Y1, Y1
-	VADDPD       Y1, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y9, Y1
-	VMULPD       Y6, Y1, Y1
-	TESTQ        DI, DI
+	VADDPD       448(AX), Y0, Y0
+	VADDPD       480(AX), Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       256(AX), Y5, Y4
+	VMAXPD       288(AX), Y5, Y5
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VMOVAPD      Y2, Y4
+	VMOVAPD      Y3, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y7, Y7, Y7
-	VBLENDVPD    Y2, Y1, Y7, Y1
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y2
-	VADDPD  Y1, Y2, Y7
-	VMOVUPD Y7, (R8)(CX*8)
-	VSUBPD  Y2, Y7, Y10
-	VSUBPD  Y10, Y7, Y7
-	VSUBPD  Y7, Y2, Y2
-	VSUBPD  Y10, Y1, Y7
-	VADDPD  Y7, Y2, Y7
-	VADDPD  128(R8)(CX*8), Y7, Y7
-	VMOVUPD Y7, 128(R8)(CX*8)
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
+	LEAQ    4(R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
 
 skip2:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y3, Y2
-	VFMADD132PD Y8, Y2, Y2
-	VMOVAPD     Y5, Y5
-	VFMADD132PD Y0, Y5, Y5
-	VMOVUPD     224(SP), Y7
-	VBLENDVPD   Y7, Y5, Y2, Y7
-	VMOVUPD     224(SP), Y10
-	VBLENDVPD   Y10, Y2, Y5, Y2
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y5
-	VMINPD       Y6, Y5, Y5
-	VMULPD       128(SP), Y5, Y5
-	VMOVAPD      Y2, Y6
-	VFMADD213PD  Y7, Y5, Y6
-	VMULPD       Y9, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y6, Y6
-	TESTQ        DI, DI
-	JEQ          skip3
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X10
-	VPBROADCASTQ X10, Y10
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y10, Y10
-	VXORPS       Y11, Y11, Y11
-	VBLENDVPD    Y10, Y6, Y11, Y6
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y4, (SI)(R13*8)
+	VMOVUPD Y5, 32(SI)(R13*8)
 
 skip3:
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD  128(SP), Y7, Y2
-	VMULPD       160(SP), Y7, Y7
-	VFMADD231PD  Y2, Y5, Y7
-	VMOVAPD      Y3, Y2
-	VMULPD       huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD      224(SP), Y3
-	VBLENDVPD    Y3, Y2, Y4, Y2
-	VMOVUPD      224(SP), Y3
-	VBLENDVPD    Y3, Y8, Y0, Y0
-	VFMADD132PD  Y0, Y2, Y2
-	VMULPD       Y7, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y9, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y4
+	VMOVUPD      max_softplus_f64<>+0(SB), Y5
+	VMINPD       Y0, Y4, Y4
+	VMINPD       Y1, Y5, Y5
+	VMULPD       128(AX), Y4, Y4
+	VMULPD       128(AX), Y5, Y5
+	VMOVUPD      960(AX), Y0
+	VMOVUPD      992(AX), Y1
+	VFMADD213PD  896(AX), Y4, Y0
+	VFMADD213PD  928(AX), Y5, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y2, Y3, Y2
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y0, Y8, Y0
+	VBLENDVPD    Y7, Y1, Y8, Y1
 
 skip4:
-	VXORPD 192(SP), Y6, Y6
-	TESTQ  R10, R10
+	VXORPD 192(AX), Y0, Y0
+	VXORPD 224(AX), Y1, Y1
+	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R10)(R12*8), Y0
-	VMULPD       Y0, Y6, Y6
-	VCMPPD       $0x03, Y6, Y6, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y6, Y6
-	TESTQ        DI, DI
+	VMOVUPD      (R11)(R13*8), Y6
+	VMULPD       Y6, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y6
+	VBLENDVPD    Y6, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      32(R11)(R13*8), Y6
+	VMULPD       Y6, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y6
+	VBLENDVPD    Y6, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y6, Y3, Y6
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y0, Y8, Y0
+	VBLENDVPD    Y7, Y1, Y8, Y1
 
 skip6:
 skip5:
-	TESTQ   BX, BX
+	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y1, (BX)(R12*8)
+	VMOVUPD Y0, (R10)(R13*8)
+	VMOVUPD Y1, 32(R10)(R13*8)
 
 skip7:
-	TESTQ   R9, R9
-	JEQ     skip8
-	VMOVUPD Y6, (R9)(R12*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPD      896(AX), Y0
+	VMOVUPD      928(AX), Y1
+	VMOVUPD      960(AX), Y6
+	VMOVUPD      992(AX), Y7
+	VFMSUB132PD  128(AX), Y0, Y6
+	VFMSUB132PD  128(AX), Y1, Y7
+	VMULPD       160(AX), Y0, Y0
+	VMULPD       160(AX), Y1, Y1
+	VFMADD231PD  Y6, Y4, Y0
+	VFMADD231PD  Y7, Y5, Y1
+	VMULPD       832(AX), Y0, Y0
+	VMULPD       864(AX), Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip8:
-	TESTQ   R11, R11
+	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y2, (R11)(R12*8)
+	VMOVUPD Y0, (R12)(R13*8)
+	VMOVUPD Y1, 32(R12)(R13*8)
 
 skip9:
-	ADDQ $0x04, R12
-	CMPQ R12, AX
+	ADDQ $0x08, R13
+	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, AX
-	CMPQ R12, AX
+	ADDQ $0x08, DX
+	CMPQ R13, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    AX, CX
-	SUBQ    R12, CX
-	MOVQ    $0x00000004, R13
-	CMPQ    CX, R13
-	CMOVQGT R13, CX
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000004, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
 
 	// a window on ones, then zeros
 	NEGQ    CX
-	LEAQ    window_f64<>+0(SB), R13
-	VMOVUPS 32(R13)(CX*8), Y0
-	MOVQ    R12, R13
-	SHRQ    $0x03, R13
+	LEAQ    window_f64<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*8), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
 
 	// u = x, of positives -x
-	MOVBLZX      (SI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (DI)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
+	SHRL         CL, R15
+	VMOVD        R15, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 320(SP)
-	VMASKMOVPD   (DX)(R12*8), Y0, Y2
+	VMOVUPD      Y1, 192(AX)
+	VMASKMOVPD   (BX)(R13*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 352(SP)
+	VMOVUPD      Y2, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
@@ -12659,7 +14849,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 384(SP)
+	VMOVUPD      Y3, 256(AX)
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
 
@@ -12677,7 +14867,7 @@ rest_loop:
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 416(SP)
+	VMOVUPD     Y4, 288(AX)
 	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
 	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
@@ -12697,237 +14887,254 @@ rest_loop:
 	VPERMPS     recip_f64<>+0(SB), Y3, Y4
 	VPERMPS     recip_f64<>+32(SB), Y3, Y6
 	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 320(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y2, Y7, Y6, Y6
+	VMOVUPD     Y6, 352(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 384(AX)
 	VMULPD      Y4, Y5, Y5
-	VMULPD      tiny_f64<>+0(SB), Y5, Y6
-	VSUBPD      one_f64<>+0(SB), Y4, Y7
-	VADDPD      Y6, Y7, Y7
-	VFMADD231PD Y1, Y6, Y7
-	VMULPD      Y7, Y7, Y8
+	VMOVUPD     Y5, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y1, Y2, Y3
+	VMOVUPD     Y4, 448(AX)
+	VMOVUPD     Y2, 480(AX)
+	VMULPD      Y3, Y3, Y2
 
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y7, Y9
-	VDIVPD       Y9, Y7, Y9
-	VFNMADD132PD Y9, Y1, Y1
-	VSUBPD       Y9, Y1, Y1
-	VXORPS       Y10, Y10, Y10
-	VSUBPD       Y9, Y10, Y9
+	VADDPD       one_f64<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y3, Y4
+	VFNMADD132PD Y4, Y1, Y1
+	VSUBPD       Y4, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VSUBPD       Y4, Y5, Y4
 
-	// w
-	VMOVUPD   (SP), Y10
-	VMOVUPD   320(SP), Y11
-	VBLENDVPD Y11, 32(SP), Y10, Y10
+	// q·2^TinyShift
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y5, Y4, Y1, Y5
+	VMOVUPD     448(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     224(AX), Y7
+	VMOVUPD     416(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y5, Y8, Y8
+	VMOVUPD     Y8, 512(AX)
+	VMOVUPD     480(AX), Y5
+	VMOVUPD     448(AX), Y6
+	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y1, Y5, Y5
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y1, Y5, Y6, Y1
+	VMOVUPD   Y1, 544(AX)
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   Y1, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y11
-	VFMADD213PD log1p_9_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y11
-	VFMADD213PD Y7, Y8, Y11
+	VMOVUPD     log1p_10_f64<>+0(SB), Y1
+	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
+	VFMADD213PD Y3, Y2, Y1
+
+	// w
+	VMOVUPD   (AX), Y2
+	VMOVUPD   192(AX), Y3
+	VBLENDVPD Y3, 32(AX), Y2, Y2
 
 	// 8·log2 s = hi + lo
-	VXORPS      Y7, Y7, Y7
-	VMOVUPD     352(SP), Y8
-	VBLENDVPD   Y8, 384(SP), Y7, Y7
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y8
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y12
-	VBLENDVPD   Y2, Y12, Y8, Y8
-	VSUBPD      Y8, Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VMOVUPD     352(SP), Y12
-	VBLENDVPD   Y12, 416(SP), Y8, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y12
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y2, Y13, Y12, Y12
-	VFMADD231PD scale_f64<>+0(SB), Y11, Y12
-	VSUBPD      Y12, Y8, Y8
-	VADDPD      Y8, Y7, Y12
+	VMOVUPD     352(AX), Y3
+	VMOVUPD     384(AX), Y4
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     224(AX), Y6
+	VBLENDVPD   Y6, 256(AX), Y5, Y5
+	VSUBPD      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     224(AX), Y6
+	VBLENDVPD   Y6, 288(AX), Y3, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y1, Y4
+	VSUBPD      Y4, Y3, Y3
+	VADDPD      Y3, Y5, Y4
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y13
-	VFMADD231PD 64(SP), Y12, Y13
-	VMAXPD      pow_min_f64<>+0(SB), Y13, Y13
-	VSUBPD      magic_tiny_f64<>+0(SB), Y13, Y14
-	VFMSUB231PD 64(SP), Y7, Y14
-	VFMADD231PD 64(SP), Y8, Y14
-	VFMADD231PD 96(SP), Y12, Y14
-	VMAXPD      minus_one_f64<>+0(SB), Y14, Y14
+	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
+	VFMADD231PD 64(AX), Y4, Y6
+	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
+	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
+	VFMSUB231PD 64(AX), Y5, Y7
+	VFMADD231PD 64(AX), Y3, Y7
+	VFMADD231PD 96(AX), Y4, Y7
+	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y13, Y13, Y7
-	VPSHUFD     $0xa0, Y7, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPSLLQ      $0x3d, Y13, Y8
-	VPERMPS     exp_f64<>+0(SB), Y7, Y12
-	VPERMPS     exp_f64<>+32(SB), Y7, Y15
-	VBLENDVPD   Y8, Y15, Y12, Y12
-	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y15
-	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y8, Y7, Y15, Y15
-	VPSLLQ      $0x31, Y13, Y13
-	VPADDQ      Y13, Y12, Y12
-	VADDPD      Y14, Y15, Y15
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y7
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y7
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y7
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y7
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y7
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y7
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y7
-	VMULPD      Y15, Y7, Y7
-	VMULPD      Y12, Y10, Y10
-	VFMADD132PD Y7, Y10, Y10
+	VPADDQ      Y6, Y6, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y6, Y4
+	VPERMPS     exp_f64<>+0(SB), Y3, Y5
+	VPERMPS     exp_f64<>+32(SB), Y3, Y8
+	VBLENDVPD   Y4, Y8, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y4, Y3, Y8, Y8
+	VPSLLQ      $0x31, Y6, Y6
+	VPADDQ      Y6, Y5, Y5
+	VADDPD      Y7, Y8, Y8
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
+	VMULPD      Y8, Y3, Y3
+	VMULPD      Y5, Y2, Y2
+	VFMADD132PD Y3, Y2, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS      log_f64<>+0(SB), Y3, Y7
-	VPERMPS      log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y2, Y3, Y7, Y7
-	VADDPD       Y11, Y7, Y7
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       352(SP), Y2, Y2
-	VADDPD       Y2, Y7, Y7
-	VMULPD       tiny_f64<>+0(SB), Y10, Y2
-	VMULPD       Y7, Y2, Y2
-	TESTQ        DI, DI
+	VADDPD       320(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       224(AX), Y3, Y3
+	VADDPD       Y3, Y1, Y1
+	VMOVAPD      Y2, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y1, Y3, Y3
+	TESTQ        R8, R8
 	JEQ          skip10
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y3, Y2, Y8, Y2
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip10:
-	VANDPD Y0, Y2, Y2
-	TESTQ  R8, R8
+	VANDPD Y0, Y3, Y3
+	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
+	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R8)(CX*8), Y3
-	VADDPD  Y2, Y3, Y8
-	VMOVUPD Y8, (R8)(CX*8)
-	VSUBPD  Y3, Y8, Y11
-	VSUBPD  Y11, Y8, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y11, Y2, Y8
-	VADDPD  Y8, Y3, Y8
-	VADDPD  128(R8)(CX*8), Y8, Y8
-	VMOVUPD Y8, 128(R8)(CX*8)
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip11:
-	// s = σ(u), q = σ(-u)
-	VMOVAPD     Y4, Y3
-	VFMADD132PD Y9, Y3, Y3
-	VMOVAPD     Y6, Y6
-	VFMADD132PD Y1, Y6, Y6
-	VMOVUPD     352(SP), Y8
-	VBLENDVPD   Y8, Y6, Y3, Y8
-	VMOVUPD     352(SP), Y11
-	VBLENDVPD   Y11, Y3, Y6, Y3
-
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y6
-	VMINPD       Y7, Y6, Y6
-	VMULPD       128(SP), Y6, Y6
-	VMOVAPD      Y3, Y7
-	VFMADD213PD  Y8, Y6, Y7
-	VMULPD       Y10, Y7, Y7
-	VMULPD       tiny_f64<>+0(SB), Y7, Y7
-	TESTQ        DI, DI
-	JEQ          skip12
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X11
-	VPBROADCASTQ X11, Y11
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y7, Y12, Y7
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPD Y3, Y0, (SI)(R13*8)
 
 skip12:
-	VANDPD Y0, Y7, Y7
-
-	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end
-	VFMSUB132PD  128(SP), Y8, Y3
-	VMULPD       160(SP), Y8, Y8
-	VFMADD231PD  Y3, Y6, Y8
-	VMOVAPD      Y4, Y3
-	VMULPD       huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD      352(SP), Y4
-	VBLENDVPD    Y4, Y3, Y5, Y3
-	VMOVUPD      352(SP), Y4
-	VBLENDVPD    Y4, Y9, Y1, Y1
-	VFMADD132PD  Y1, Y3, Y3
-	VMULPD       Y8, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y10, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	TESTQ        DI, DI
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPD      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y1, Y3, Y3
+	VMULPD       128(AX), Y3, Y3
+	VMOVUPD      576(AX), Y1
+	VFMADD213PD  544(AX), Y3, Y1
+	VMULPD       Y2, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip13
-	MOVBLZX      (DI)(R13*1), R14
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y1, Y5, Y1
 
 skip13:
-	VANDPD Y0, Y3, Y3
-	VXORPD 320(SP), Y7, Y7
-	TESTQ  R10, R10
+	VANDPD Y0, Y1, Y1
+	VXORPD 192(AX), Y1, Y1
+	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R10)(R12*8), Y0, Y1
-	VMULPD       Y1, Y7, Y7
-	VCMPPD       $0x03, Y7, Y7, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y7, Y7
-	TESTQ        DI, DI
+	VMASKMOVPD   (R11)(R13*8), Y0, Y4
+	VMULPD       Y4, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
 	JEQ          skip15
-	MOVBLZX      (DI)(R13*1), R13
-	MOVQ         R12, CX
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
 	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y1, Y7, Y4, Y7
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y1, Y5, Y1
 
 skip15:
 skip14:
-	TESTQ      BX, BX
+	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y2, Y0, (BX)(R12*8)
+	VMASKMOVPD Y1, Y0, (R10)(R13*8)
 
 skip16:
-	TESTQ      R9, R9
-	JEQ        skip17
-	VMASKMOVPD Y7, Y0, (R9)(R12*8)
+	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVUPD      544(AX), Y1
+	VMOVUPD      576(AX), Y4
+	VFMSUB132PD  128(AX), Y1, Y4
+	VMULPD       160(AX), Y1, Y1
+	VFMADD231PD  Y4, Y3, Y1
+	VMULPD       512(AX), Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y2, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip17:
-	TESTQ      R11, R11
+	VANDPD     Y0, Y1, Y1
+	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y3, Y0, (R11)(R12*8)
+	VMASKMOVPD Y1, Y0, (R12)(R13*8)
 
 skip18:
-	ADDQ $0x04, R12
-	CMPQ R12, AX
+	ADDQ $0x04, R13
+	CMPQ R13, DX
 	JLT  rest_loop
 
 done:
@@ -12936,136 +15143,156 @@ done:
 
 // func sigmoidF64AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF64AVX2(SB), NOSPLIT, $96-24
+TEXT ·sigmoidF64AVX2(SB), $352-24
 	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ n+16(FP), DX
-	XORQ BX, BX
-	SUBQ $0x08, DX
+	LEAQ 31(SP), CX
+	ANDQ $-32, CX
+	MOVQ x+8(FP), DX
+	MOVQ n+16(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
 	JLT  rest
 
 loop:
-	VMOVUPD (CX)(BX*8), Y0
-	VMOVUPD 32(CX)(BX*8), Y1
-	VMOVUPD Y0, (SP)
-	VMOVUPD Y1, 32(SP)
+	VMOVUPD (DX)(SI*8), Y0
+	VMOVUPD 32(DX)(SI*8), Y1
+	VMOVUPD Y0, (CX)
+	VMOVUPD Y1, 32(CX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y2
-	VANDPD abs_f64<>+0(SB), Y1, Y3
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y2
-	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y3
+	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y4
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y5
-	VFNMADD231PD scale_f64<>+0(SB), Y2, Y4
-	VFNMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VSUBPD       magic_tiny_f64<>+0(SB), Y4, Y6
-	VSUBPD       magic_tiny_f64<>+0(SB), Y5, Y7
-	VFNMSUB231PD scale_f64<>+0(SB), Y2, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y3, Y7
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y2, Y6
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y3, Y7
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 
 	// e = A·(1+p)
-	VPADDQ      Y4, Y4, Y2
-	VPADDQ      Y5, Y5, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y4, Y8
-	VPSLLQ      $0x3d, Y5, Y9
-	VPERMPS     exp_f64<>+0(SB), Y2, Y10
-	VPERMPS     exp_f64<>+0(SB), Y3, Y11
-	VPERMPS     exp_f64<>+32(SB), Y2, Y12
-	VPERMPS     exp_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y8, Y12, Y10, Y10
-	VBLENDVPD   Y9, Y13, Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y2, Y12
-	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y13
-	VPERMPS     exp_rest_f64<>+32(SB), Y2, Y2
-	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y8, Y2, Y12, Y12
-	VBLENDVPD   Y9, Y3, Y13, Y13
-	VPSLLQ      $0x31, Y4, Y4
-	VPSLLQ      $0x31, Y5, Y5
-	VPADDQ      Y4, Y10, Y10
-	VPADDQ      Y5, Y11, Y11
-	VADDPD      Y6, Y12, Y12
-	VADDPD      Y7, Y13, Y13
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y2
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y13, Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y13, Y3
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y13, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y13, Y3
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y13, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y12, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y13, Y3
-	VMULPD      Y12, Y2, Y2
-	VMULPD      Y13, Y3, Y3
+	VPADDQ      Y2, Y2, Y0
+	VPADDQ      Y3, Y3, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y6
+	VPSLLQ      $0x3d, Y3, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y2, Y2
+	VPSLLQ      $0x31, Y3, Y3
+	VPADDQ      Y2, Y8, Y8
+	VPADDQ      Y3, Y9, Y9
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
+	VMULPD      Y10, Y0, Y0
+	VMULPD      Y11, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y4
-	VMOVUPD     magic_f64<>+0(SB), Y5
-	VFMADD231PD index_tiny_f64<>+0(SB), Y10, Y4
-	VFMADD231PD index_tiny_f64<>+0(SB), Y11, Y5
-	VPADDQ      Y4, Y4, Y6
-	VPADDQ      Y5, Y5, Y7
-	VPSHUFD     $0xa0, Y6, Y6
-	VPSHUFD     $0xa0, Y7, Y7
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPSLLQ      $0x3d, Y4, Y4
-	VPSLLQ      $0x3d, Y5, Y5
-	VPERMPS     recip_f64<>+0(SB), Y6, Y8
-	VPERMPS     recip_f64<>+0(SB), Y7, Y9
-	VPERMPS     recip_f64<>+32(SB), Y6, Y6
-	VPERMPS     recip_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y4, Y6, Y8, Y8
-	VBLENDVPD   Y5, Y7, Y9, Y9
-	VMULPD      Y8, Y10, Y10
-	VMULPD      Y9, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y4
-	VMULPD      tiny_f64<>+0(SB), Y11, Y5
-	VSUBPD      one_f64<>+0(SB), Y8, Y6
-	VSUBPD      one_f64<>+0(SB), Y9, Y7
-	VADDPD      Y4, Y6, Y6
-	VADDPD      Y5, Y7, Y7
-	VFMADD231PD Y2, Y4, Y6
-	VFMADD231PD Y3, Y5, Y7
-	VMULPD      Y6, Y6, Y10
-	VMULPD      Y7, Y7, Y10
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VMOVUPD     magic_f64<>+0(SB), Y3
+	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
+	VPADDQ      Y2, Y2, Y4
+	VPADDQ      Y3, Y3, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y2, Y2
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y7
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y2, Y10, Y6, Y6
+	VBLENDVPD   Y3, Y11, Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y2, Y4, Y10, Y10
+	VBLENDVPD   Y3, Y5, Y11, Y11
+	VMOVUPD     Y10, 64(CX)
+	VMOVUPD     Y11, 96(CX)
+	VMULPD      Y6, Y8, Y8
+	VMULPD      Y7, Y9, Y9
+	VMOVUPD     Y8, 128(CX)
+	VMOVUPD     Y9, 160(CX)
+	VMULPD      tiny_f64<>+0(SB), Y8, Y2
+	VMULPD      tiny_f64<>+0(SB), Y9, Y3
+	VSUBPD      one_f64<>+0(SB), Y6, Y4
+	VSUBPD      one_f64<>+0(SB), Y7, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y1, Y3, Y5
+	VMOVUPD     Y6, 192(CX)
+	VMOVUPD     Y7, 224(CX)
+	VMOVUPD     Y2, 256(CX)
+	VMOVUPD     Y3, 288(CX)
+	VMULPD      Y4, Y4, Y2
+	VMULPD      Y5, Y5, Y2
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y6, Y10
-	VADDPD       one_f64<>+0(SB), Y7, Y11
-	VDIVPD       Y10, Y6, Y10
-	VDIVPD       Y11, Y7, Y11
-	VFNMADD132PD Y10, Y2, Y2
-	VFNMADD132PD Y11, Y3, Y3
-	VXORPS       Y6, Y6, Y6
-	VMOVUPD      (SP), Y7
-	VMOVUPD      32(SP), Y12
-	VBLENDVPD    Y7, Y2, Y6, Y2
-	VBLENDVPD    Y12, Y3, Y6, Y3
-	VSUBPD       Y10, Y2, Y2
-	VSUBPD       Y11, Y3, Y3
-	VMOVUPD      (SP), Y6
-	VMOVUPD      32(SP), Y7
-	VBLENDVPD    Y6, Y4, Y8, Y4
-	VBLENDVPD    Y7, Y5, Y9, Y5
-	VFMADD132PD  Y2, Y4, Y4
-	VFMADD132PD  Y3, Y5, Y5
+	VADDPD       one_f64<>+0(SB), Y4, Y2
+	VADDPD       one_f64<>+0(SB), Y5, Y3
+	VDIVPD       Y2, Y4, Y2
+	VDIVPD       Y3, Y5, Y3
+	VFNMADD132PD Y2, Y0, Y0
+	VFNMADD132PD Y3, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      (CX), Y5
+	VMOVUPD      32(CX), Y6
+	VBLENDVPD    Y5, Y0, Y4, Y0
+	VBLENDVPD    Y6, Y1, Y4, Y1
+	VSUBPD       Y2, Y0, Y0
+	VSUBPD       Y3, Y1, Y1
+	VMOVUPD      (CX), Y2
+	VMOVUPD      32(CX), Y3
+	VMOVUPD      192(CX), Y4
+	VMOVUPD      224(CX), Y5
+	VBLENDVPD    Y2, 256(CX), Y4, Y4
+	VBLENDVPD    Y3, 288(CX), Y5, Y5
+	VFMADD132PD  Y0, Y4, Y4
+	VFMADD132PD  Y1, Y5, Y5
 
 	// NaN of x
+	VMOVUPD   (CX), Y0
+	VMOVUPD   32(CX), Y1
 	VCMPPD    $0x03, Y0, Y0, Y2
 	VADDPD    Y0, Y0, Y0
 	VBLENDVPD Y2, Y0, Y4, Y4
@@ -13074,107 +15301,116 @@ loop:
 	VBLENDVPD Y0, Y1, Y5, Y5
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPD   Y4, (AX)(BX*8)
-	VMOVUPD   Y5, 32(AX)(BX*8)
+	VMOVUPD   Y4, (AX)(SI*8)
+	VMOVUPD   Y5, 32(AX)(SI*8)
 
 skip1:
-	ADDQ $0x08, BX
-	CMPQ BX, DX
+	ADDQ $0x08, SI
+	CMPQ SI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
-	CMPQ BX, DX
+	ADDQ $0x08, BX
+	CMPQ SI, BX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, SI
-	SUBQ    BX, SI
-	MOVQ    $0x00000004, DI
-	CMPQ    SI, DI
-	CMOVQGT DI, SI
+	MOVQ    BX, DI
+	SUBQ    SI, DI
+	MOVQ    $0x00000004, R8
+	CMPQ    DI, R8
+	CMOVQGT R8, DI
 
 	// a window on ones, then zeros
-	NEGQ       SI
-	LEAQ       window_f64<>+0(SB), DI
-	VMOVUPS    32(DI)(SI*8), Y0
-	VMASKMOVPD (CX)(BX*8), Y0, Y1
-	VMOVUPD    Y1, 64(SP)
+	NEGQ       DI
+	LEAQ       window_f64<>+0(SB), R8
+	VMOVUPS    32(R8)(DI*8), Y0
+	VMASKMOVPD (DX)(SI*8), Y0, Y1
+	VMOVUPD    Y1, (CX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y2
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y2
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y2, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
-	VFNMSUB231PD scale_f64<>+0(SB), Y2, Y4
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y2, Y4
+	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 
 	// e = A·(1+p)
-	VPADDQ      Y3, Y3, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y5
-	VPERMPS     exp_f64<>+0(SB), Y2, Y6
-	VPERMPS     exp_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y5, Y7, Y6, Y6
-	VPERMPS     exp_rest_f64<>+0(SB), Y2, Y7
-	VPERMPS     exp_rest_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y5, Y2, Y7, Y7
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y3, Y6, Y6
-	VADDPD      Y4, Y7, Y7
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y2
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y7, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y7, Y2
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y7, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y7, Y2
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y7, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y7, Y2
-	VMULPD      Y7, Y2, Y2
+	VPADDQ      Y2, Y2, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPERMPS     exp_f64<>+0(SB), Y1, Y5
+	VPERMPS     exp_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y4, Y6, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y2, Y5, Y5
+	VADDPD      Y3, Y6, Y6
+	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
+	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
+	VMULPD      Y6, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y6, Y3
-	VPADDQ      Y3, Y3, Y4
-	VPSHUFD     $0xa0, Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y5
-	VPERMPS     recip_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y3, Y4, Y5, Y5
-	VMULPD      Y5, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y3
-	VSUBPD      one_f64<>+0(SB), Y5, Y4
-	VADDPD      Y3, Y4, Y4
-	VFMADD231PD Y2, Y3, Y4
-	VMULPD      Y4, Y4, Y6
+	VMOVUPD     magic_f64<>+0(SB), Y2
+	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
+	VPADDQ      Y2, Y2, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y2, Y2
+	VPERMPS     recip_f64<>+0(SB), Y3, Y4
+	VPERMPS     recip_f64<>+32(SB), Y3, Y6
+	VBLENDVPD   Y2, Y6, Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y6, Y6
+	VMOVUPD     Y6, 32(CX)
+	VMULPD      Y4, Y5, Y5
+	VMOVUPD     Y5, 64(CX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y1, Y2, Y3
+	VMOVUPD     Y4, 96(CX)
+	VMOVUPD     Y2, 128(CX)
+	VMULPD      Y3, Y3, Y2
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y6
-	VDIVPD       Y6, Y4, Y6
-	VFNMADD132PD Y6, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VMOVUPD      64(SP), Y7
-	VBLENDVPD    Y7, Y2, Y4, Y2
-	VSUBPD       Y6, Y2, Y2
-	VMOVUPD      64(SP), Y4
-	VBLENDVPD    Y4, Y3, Y5, Y3
-	VFMADD132PD  Y2, Y3, Y3
+	VADDPD       one_f64<>+0(SB), Y3, Y2
+	VDIVPD       Y2, Y3, Y2
+	VFNMADD132PD Y2, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (CX), Y4
+	VBLENDVPD    Y4, Y1, Y3, Y1
+	VSUBPD       Y2, Y1, Y1
+	VMOVUPD      (CX), Y2
+	VMOVUPD      96(CX), Y3
+	VBLENDVPD    Y2, 128(CX), Y3, Y3
+	VFMADD132PD  Y1, Y3, Y3
 
 	// NaN of x
+	VMOVUPD    (CX), Y1
 	VCMPPD     $0x03, Y1, Y1, Y2
 	VADDPD     Y1, Y1, Y1
 	VBLENDVPD  Y2, Y1, Y3, Y3
 	TESTQ      AX, AX
 	JEQ        skip2
-	VMASKMOVPD Y3, Y0, (AX)(BX*8)
+	VMASKMOVPD Y3, Y0, (AX)(SI*8)
 
 skip2:
-	ADDQ $0x04, BX
-	CMPQ BX, DX
+	ADDQ $0x04, SI
+	CMPQ SI, BX
 	JLT  rest_loop
 
 done:

@@ -21,8 +21,8 @@ type Params struct {
 	Alpha float64
 
 	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean
-	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one too
-	// large for it is an error, and one too small is 0.
+	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one
+	// above 2^48 (float64: 2^512) is an error, and one too small for the type is 0.
 	Norm float64
 
 	// Workers is how many goroutines share the work: 0 or 1 is the caller's alone, which allocates nothing; n > 1 is up
@@ -61,11 +61,12 @@ func classWeights[T Float](p Params) (pos, neg T) {
 	return T(p.Alpha / norm), T((1 - p.Alpha) / norm)
 }
 
-// checkWeights returns an error if a weight overflows T. It is fed parameters that check has accepted.
+// checkWeights returns an error if a weight is beyond what the kernels can multiply with. It is fed parameters that
+// check has accepted.
 func checkWeights[T Float](op string, p Params) error {
 	pos, neg := classWeights[T](p)
-	if math.IsInf(float64(max(pos, neg)), 0) {
-		return fmt.Errorf("focal: %s: Norm = %v, so small that a weight overflows %T: %w", op, p.Norm, pos, ErrParam)
+	if limit := constantsOf[T]().MaxWeight; float64(max(pos, neg)) > limit {
+		return fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
 	}
 	return nil
 }

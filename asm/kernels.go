@@ -90,12 +90,16 @@ func (k *kernel) write() {
 	}
 	name := k.order.String() + kind + k.suffix
 	k.Function(name)
-	k.Attributes(attr.NOSPLIT)
+	k.attributes()
 	k.signature("b")
-	k.n = k.inFlight[k.order]
+	k.n = k.inFlight[k.order][0]
+	if !k.square {
+		k.n = k.inFlight[k.order][1]
+	}
 
 	o := k.offsets()
 	b := k.argument("b")
+	k.align()
 	k.block = b
 	pointer := func(offset int) reg.Register {
 		r := k.GP64()
@@ -137,6 +141,7 @@ func (k *kernel) loops(body func()) {
 	k.SUBQ(Imm(uint64(step)), k.end)
 	k.JLT(LabelRef("rest"))
 	k.Label("loop")
+	used := k.used
 	body()
 	k.ADDQ(Imm(uint64(step)), k.e)
 	k.CMPQ(k.e, k.end)
@@ -149,6 +154,7 @@ func (k *kernel) loops(body func()) {
 	k.Label("rest_loop")
 	k.n, k.last = 1, true
 	k.prepareTail()
+	k.used = used
 	body()
 	k.ADDQ(Imm(uint64(k.lanes())), k.e)
 	k.CMPQ(k.e, k.end)
@@ -156,6 +162,13 @@ func (k *kernel) loops(body func()) {
 	k.Label("done")
 	k.VZEROUPPER()
 	k.RET()
+}
+
+// attributes exempts the function from the check for stack space if it needs hardly any.
+func (k *kernel) attributes() {
+	if k.wide {
+		k.Attributes(attr.NOSPLIT)
+	}
 }
 
 // signature declares the parameters: pointers, but for an int that is called n.
@@ -185,10 +198,11 @@ func (k *kernel) argument(name string) reg.GPVirtual {
 // sigmoid writes the kernel of the sigmoid.
 func (k *kernel) sigmoid() {
 	k.Function("sigmoid" + k.suffix)
-	k.Attributes(attr.NOSPLIT)
+	k.attributes()
 	k.signature("dst", "x", "n")
-	k.n = k.inFlight[logistics]
+	k.n = k.inFlight[logistics][0]
 	dst := k.argument("dst")
+	k.align()
 	k.x = k.argument("x")
 	k.end = k.argument("n")
 	k.loops(func() {
@@ -200,14 +214,18 @@ func (k *kernel) sigmoid() {
 		} else {
 			negative.u = k.spill(x)
 		}
+		var kept value = x
+		if !k.wide {
+			kept = negative.u
+		}
 		r := k.logistic(x, true, false)
 		h := k.fraction(r.z, r.zz)
-		v := k.onlyIf(negative, k.rest(r.p, h))
+		v := k.restIf(negative, r.p, h)
 		k.do("VSUBP.", v, v, h)
 		s := k.choose(negative, r.S, r.c)
 		k.do("VFMADD132P.", s, s, v)
 		k.Comment("NaN of x")
-		k.nanOf(s, x)
+		k.nanOf(s, kept)
 		k.store(dst, s)
 	})
 }
@@ -248,7 +266,7 @@ func (k *kernel) loadParams(o offsets) {
 			} else {
 				k.VBROADCASTSS(m, v)
 			}
-			m = k.AllocLocal(32)
+			m = k.slot()
 			k.VMOVUPS(v, m)
 		}
 		k.params[name] = scalar{m}
@@ -392,7 +410,7 @@ func (k *kernel) body() {
 
 	k.Comment("u = x, of positives -x")
 	var u group
-	var kept any // u, from here on
+	var kept value // u, from here on
 	var flip slots
 	var negative sign
 	if k.wide {
@@ -422,73 +440,98 @@ func (k *kernel) body() {
 
 	tiny := !k.square || k.order == hessian
 	r := k.logistic(u, tiny, !k.square)
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	var vS, vC group
-	if k.square || k.order >= gradient {
-		h := k.fraction(r.z, r.zz)
-		vS = k.rest(r.p, h)
-		k.do("VSUBP.", vS, vS, h)
-		vC = h
-		k.do("VSUBP.", vC, k.zero(), h)
+
+	if k.order == loss {
+		var B, l group
+		if k.square {
+			SS := k.shortSquare(r, negative)
+			h := k.fraction(r.z, r.zz)
+			v := k.restIf(negative, r.p, h)
+			k.do("VSUBP.", v, v, h)
+			B = k.squared(k.weights(byte, flip), SS, v)
+			l = k.log1p(r.z, r.zz)
+		} else {
+			l = k.log1p(r.z, r.zz)
+			B = k.unscaled(k.power(k.weights(byte, flip), r, l, negative))
+		}
+		L := k.softplus(r, l, kept)
+		k.kept("VMULP.", byte, B, B, L)
+		k.addToSums(B)
+		k.store(k.loss, B)
+		return
 	}
+
+	var SS value
+	if k.square {
+		SS = k.shortSquare(r, negative)
+	}
+
+	k.Comment("σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)")
+	h := k.fraction(r.z, r.zz)
+	vS, vC := k.rest(r.p, h), h
+	k.do("VSUBP.", vS, vS, h)
+	k.do("VSUBP.", vC, k.zero(), h)
+
+	var bigQ value
+	if k.order == hessian {
+		k.Comment("q·2^TinyShift")
+		v := k.choose(negative, vC, vS)
+		big := k.get(r.c)
+		k.do("VMULP.", big, big, k.huge())
+		big = k.choose(negative, big, r.tinyS)
+		k.do("VFMADD132P.", big, big, v)
+		bigQ = k.hold(big)
+	}
+	S, C := k.own(r.S), k.own(r.c)
+	k.do("VFMADD132P.", C, C, vC)
+	k.do("VFMADD132P.", S, S, vS)
 
 	// B·unscale is w·s^γ
-	w := k.weights(byte, flip)
 	var B, l group
 	if k.square {
-		B = k.squared(w, k.choose(negative, r.S, r.c), k.choose(negative, vS, vC))
-		l = k.log1p(r.z, r.zz)
+		v := k.choose(negative, vS, vC)
+		B = k.squared(k.weights(byte, flip), SS, v)
+	}
+	k.Comment("s = σ(u), q = σ(-u)")
+	s, q := k.hold(k.choose(negative, S, C)), k.hold(k.choose(negative, C, S))
+	l = k.log1p(r.z, r.zz)
+	if !k.square {
+		B = k.power(k.weights(byte, flip), r, l, negative)
+	}
+	L := k.softplus(r, l, kept)
+	losses := k.group()
+	if k.square {
+		k.kept("VMULP.", byte, losses, B, L)
 	} else {
-		l = k.log1p(r.z, r.zz)
-		B = k.power(w, r, l, negative)
+		losses = k.unscaled(k.copy(B))
+		k.kept("VMULP.", byte, losses, losses, L)
 	}
-	L := k.softplus(r.i, l, kept)
-	value := k.unscaled(B)
-	k.kept("VMULP.", byte, value, value, L)
-	k.addToSums(value)
+	k.addToSums(losses)
+	k.store(k.loss, losses)
 
-	var grad, hess group
-	if k.order >= gradient {
-		k.Comment("s = σ(u), q = σ(-u)")
-		C := k.copy(r.c)
-		k.do("VFMADD132P.", C, C, vC)
-		S := k.copy(r.S)
-		k.do("VFMADD132P.", S, S, vS)
-		s, q := k.choose(negative, S, C), k.choose(negative, C, S)
-
-		k.Comment("grad = ±B·(s + q·γ·L)")
-		gL := k.load(k.float("max_softplus", k.table.MaxSoftplus))
-		k.do("VMINP.", gL, gL, L) // the second operand if one is NaN
-		k.do("VMULP.", gL, gL, k.params["Gamma"])
-		grad = k.copy(q)
-		k.do("VFMADD213P.", grad, gL, s)
-		k.finish(grad, B, byte)
-
-		if k.order == hessian {
-			k.Comment("hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), q scaled up until the end")
-			k.do("VFMSUB132P.", q, s, k.params["Gamma"])
-			k.do("VMULP.", s, s, k.params["HessOne"])
-			k.do("VFMADD231P.", s, gL, q)
-			C := k.copy(r.c)
-			k.do("VMULP.", C, C, k.huge())
-			hess = k.choose(negative, C, r.tinyS)
-			v := k.choose(negative, vC, vS)
-			k.do("VFMADD132P.", hess, hess, v)
-			k.do("VMULP.", hess, hess, s)
-			k.do("VMULP.", hess, hess, k.tiny())
-			k.finish(hess, B, byte)
-		}
-		k.flip(grad, flip, byte)
-		k.upstream(grad, byte)
+	k.Comment("grad = ±B·(s + q·γ·L)")
+	gL := k.load(k.float("max_softplus", k.table.MaxSoftplus))
+	k.do("VMINP.", gL, gL, L) // the second operand if one is NaN
+	k.do("VMULP.", gL, gL, k.params["Gamma"])
+	grad := k.get(q)
+	k.do("VFMADD213P.", grad, gL, s)
+	k.finish(grad, B, byte)
+	k.flip(grad, flip, byte)
+	k.upstream(grad, byte)
+	k.store(k.grad, grad)
+	if k.order == gradient {
+		return
 	}
 
-	k.store(k.loss, value)
-	if k.order >= gradient {
-		k.store(k.grad, grad)
-	}
-	if k.order >= hessian {
-		k.store(k.hess, hess)
-	}
+	k.Comment("hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))")
+	bracket, inner := k.get(s), k.get(q)
+	k.do("VFMSUB132P.", inner, bracket, k.params["Gamma"])
+	k.do("VMULP.", bracket, bracket, k.params["HessOne"])
+	k.do("VFMADD231P.", bracket, gL, inner)
+	k.do("VMULP.", bracket, bracket, bigQ)
+	k.do("VMULP.", bracket, bracket, k.tiny())
+	k.finish(bracket, B, byte)
+	k.store(k.hess, bracket)
 }
 
 func (g *generator) signBit() uint64 { return 1 << (8*g.elem() - 1) }
@@ -511,14 +554,10 @@ func (k *kernel) weights(byte reg.Register, flip slots) group {
 	return w
 }
 
-// unscaled returns a new group, w·s^γ from B.
+// unscaled returns w·s^γ from B, which it consumes.
 func (k *kernel) unscaled(B group) group {
-	if k.square {
-		return k.copy(B)
-	}
-	r := k.group()
-	k.do("VMULP.", r, B, k.tiny())
-	return r
+	k.do("VMULP.", B, B, k.tiny())
+	return B
 }
 
 // finish multiplies a derivative by B.
@@ -622,7 +661,8 @@ func (k *kernel) upstream(d group, byte reg.Register) {
 }
 
 // nanOf makes the result NaN where x is, with its bits.
-func (k *kernel) nanOf(r, x group) {
+func (k *kernel) nanOf(r group, kept value) {
+	x := k.get(kept)
 	unordered := Imm(3)
 	for v := range k.n {
 		if k.wide {

@@ -16,13 +16,16 @@ import (
 
 // An isa is an instruction set and an element type: what differs between the four sets of kernels.
 type isa struct {
-	path     string // as focal.Path says
 	suffix   string // of function names
 	wide     bool   // AVX-512: 512-bit vectors, mask registers, broadcast operands
 	double   bool   // float64
 	table    constants
-	inFlight [4]int // by order: vectors whose operations are interleaved in the main loop; as many as there are registers for
+	inFlight flight
 }
+
+// flight is how many vectors have their operations interleaved in the main loop, for each order at γ = 2 and at any γ:
+// as many as there are registers for.
+type flight [4][2]int
 
 func (s *isa) elem() int      { return map[bool]int{false: 4, true: 8}[s.double] }
 func (s *isa) bytes() int     { return map[bool]int{false: 32, true: 64}[s.wide] }
@@ -62,6 +65,9 @@ type generator struct {
 	n      int // vectors of a group at present
 	params map[string]scalar
 	zeros  reg.VecVirtual // AVX-512
+	frame  reg.Register   // AVX2: where spilled vectors are, with room for so many, so many of them used
+	room   int
+	used   int
 }
 
 type (
@@ -86,11 +92,35 @@ func (g *generator) group() group {
 	return v
 }
 
+// slot returns the next free place on the stack.
+func (g *generator) slot() Mem {
+	if g.used == g.room {
+		g.AllocLocal(g.bytes())
+		g.room++
+	}
+	m := Mem{Base: g.frame, Disp: g.used * g.bytes()}
+	g.used++
+	return m
+}
+
+// align makes frame the beginning of the slots, on a multiple of their size: a store across two cache lines costs
+// several times one inside. Go aligns its stack to words only.
+func (g *generator) align() {
+	g.frame, g.room, g.used = nil, 0, 0
+	if g.wide {
+		return // which spills nothing
+	}
+	m := g.AllocLocal(g.bytes()) // to be skipped
+	g.frame = g.GP64()
+	g.LEAQ(m.Offset(g.bytes()-1), g.frame)
+	g.ANDQ(I8(-int8(g.bytes())), g.frame)
+}
+
 // spill stores a group on the stack.
 func (g *generator) spill(v group) slots {
 	s := make(slots, g.n)
 	for i := range s {
-		s[i] = g.AllocLocal(g.bytes())
+		s[i] = g.slot()
 	}
 	g.do("VMOVUP.", s, v)
 	return s

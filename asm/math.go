@@ -19,28 +19,59 @@ type sign struct {
 	mask masks // AVX-512
 }
 
+// A value is a group, or slots where it must wait for long.
+type value any
+
+// hold puts v where it can wait: on AVX2, on the stack.
+func (g *generator) hold(v group) value {
+	if g.wide {
+		return v
+	}
+	return g.spill(v)
+}
+
+// get returns a value as a new group, which may be consumed.
+func (g *generator) get(v value) group {
+	if s, ok := v.(slots); ok {
+		return g.fill(s)
+	}
+	return g.copy(v.(group))
+}
+
 // choose returns a where negative, b elsewhere.
-func (g *generator) choose(negative sign, a, b group) group {
-	r := g.group()
+func (g *generator) choose(negative sign, a, b value) group {
 	if !g.wide {
-		g.do("VBLENDVP.", r, b, a, g.fill(negative.u))
+		mask := g.fill(negative.u)
+		r, ok := b.(group)
+		if s, spilled := b.(slots); spilled {
+			r = g.fill(s)
+		} else if ok {
+			r = g.group()
+		}
+		from := r
+		if ok {
+			from = b.(group)
+		}
+		g.do("VBLENDVP.", r, from, a, mask)
 		return r
 	}
+	r := g.group()
 	blend := map[bool]func(...Op) (*ir.Instruction, error){false: x86.VBLENDMPS, true: x86.VBLENDMPD}[g.double]
 	for v := range g.n {
-		i, err := blend(a[v], b[v], negative.mask[v], r[v])
+		av, bv := a.(group)[v], b.(group)[v]
+		i, err := blend(av, bv, negative.mask[v], r[v])
 		if err != nil {
 			panic(err)
 		}
 		// Avo takes the result of whatever has a mask for an operand too; but this is no merging.
-		i.Inputs = []Op{a[v], b[v], negative.mask[v]}
+		i.Inputs = []Op{av, bv, negative.mask[v]}
 		g.Instruction(i)
 	}
 	return r
 }
 
 // onlyIf returns a where negative, 0 elsewhere. It consumes a if that is a group.
-func (g *generator) onlyIf(negative sign, a any) group {
+func (g *generator) onlyIf(negative sign, a value) group {
 	if g.wide {
 		g.do("VMOVAP._Z", a, negative.mask, a)
 		return a.(group)
@@ -62,11 +93,13 @@ func (g *generator) zero() Op {
 
 // logistic is what loss, gradient and Hessian share: steps 1 and 2.
 type logistic struct {
-	k, f    any   // |u| = -(k+f)·ln2/8; only if asked for
-	i       index // of the tables of 1/(1+e)
-	c, S, p group // e = A·(1+p), 1+e = (1+z)/c, S = A·c
-	z, zz   group // log1p(e) = Log[i] + log1p(z); zz is z²
-	tinyS   group // S·2^TinyShift; only if tiny
+	k, f  value        // |u| = -(k+f)·ln2/8; only if asked for
+	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
+	c, S  value        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
+	z, zz group        // z and z²
+	tinyS value        // S·2^TinyShift; only if tiny
+	log   func() value // log1p(e) = log + log1p(z)
+	log8  func() (hi, lo group)
 }
 
 // scale returns Exp[j]·2^floor(k/8), for the integers k in the last bits of t, and ExpRest[j], j = k mod 8.
@@ -118,10 +151,8 @@ func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table
 // logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
 func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	clamp := g.float("clamp", g.table.Clamp)
-	index := g.float("index", coef.IndexScale)
 	if tiny {
 		clamp = g.float("clamp_tiny", g.table.ClampTiny)
-		index = g.float("index_tiny", math.Ldexp(coef.IndexScale, -g.table.TinyShift))
 	}
 
 	g.Comment("a = min(|u|, clamp); NaN becomes clamp")
@@ -138,7 +169,7 @@ func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	f := k
 	if wantExponent {
 		f = g.copy(k)
-		r.k = g.keep(k)
+		r.k = g.hold(k)
 	}
 	g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale))
 	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
@@ -147,29 +178,62 @@ func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	A, rest := g.scale(t)
 	g.do("VADDP.", rest, rest, f)
 	if wantExponent {
-		r.f = g.keep(f)
+		r.f = g.hold(f)
 	}
 	r.p = g.exp2m1(rest)
 
 	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
+	index := g.indexScale(tiny)
 	i := g.load(g.magic(false))
 	g.do("VFMADD231P.", i, A, index)
-	r.i = g.index(i)
-	r.c = g.lookup(g.floats("recip", g.table.recip), r.i)
-	g.do("VMULP.", A, A, r.c)
-	r.S = A
+	at := g.index(i)
+	c := g.lookup(g.floats("recip", g.table.recip), at)
+	r.log = g.later("log", g.table.log, at)
+	if wantExponent {
+		hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
+		r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
+	}
+	g.do("VMULP.", A, A, c)
+	S := A
 	if tiny {
-		r.tinyS = A
-		r.S = g.group()
-		g.do("VMULP.", r.S, A, g.tiny())
+		r.tinyS = g.hold(A)
+		S = g.group()
+		g.do("VMULP.", S, A, g.tiny())
 	}
 	r.z = g.group()
-	g.do("VSUBP.", r.z, r.c, g.float("one", 1))
-	g.do("VADDP.", r.z, r.z, r.S)
-	g.do("VFMADD231P.", r.z, r.S, r.p)
+	g.do("VSUBP.", r.z, c, g.float("one", 1))
+	g.do("VADDP.", r.z, r.z, S)
+	g.do("VFMADD231P.", r.z, S, r.p)
+	r.c, r.S = g.hold(c), g.hold(S)
 	r.zz = g.group()
 	g.do("VMULP.", r.zz, r.z, r.z)
 	return r
+}
+
+func (g *generator) indexScale(tiny bool) scalar {
+	if tiny {
+		return g.float("index_tiny", math.Ldexp(coef.IndexScale, -g.table.TinyShift))
+	}
+	return g.float("index", coef.IndexScale)
+}
+
+// later looks a table up when the result is called for. On AVX2 it does so now and keeps what it found, rather than
+// the index.
+func (g *generator) later(name string, table [8]float64, i index) func() value {
+	t := g.floats(name, table)
+	if g.wide {
+		return func() value { return g.lookup(t, i) }
+	}
+	v := g.spill(g.lookup(t, i))
+	return func() value { return v }
+}
+
+// own returns a value as a group: itself if it is one.
+func (g *generator) own(v value) group {
+	if s, ok := v.(slots); ok {
+		return g.fill(s)
+	}
+	return v.(group)
 }
 
 // log1p returns log1p(z); zz is z².
@@ -194,39 +258,46 @@ func (g *generator) fraction(z, zz group) group {
 	return h
 }
 
-// keep returns v where it can stay for long: on AVX2, on the stack.
-func (g *generator) keep(v group) any {
-	if g.wide {
-		return v
-	}
-	return g.spill(v)
-}
-
 // rest returns p - p·h: e/(1+e) = S·(1 + rest - h). It consumes p.
 func (g *generator) rest(p, h group) group {
 	g.do("VFNMADD132P.", p, p, h)
 	return p
 }
 
-// softplus returns log1p(e) + max(u, 0), from log1p(z), which it consumes. NaN and infinity of u enter here.
-func (g *generator) softplus(i index, l group, u any) group {
-	g.Comment("L = log1p(e) + max(0, u), NaN if u is")
-	L := g.lookup(g.floats("log", g.table.log), i)
-	g.do("VADDP.", L, L, l)
-	m := g.group()
-	g.do("VMAXP.", m, g.zero(), u) // the second operand if one is NaN
-	g.do("VADDP.", L, L, m)
-	return L
+// restIf returns p - p·h where negative, 0 elsewhere. It consumes p.
+func (g *generator) restIf(negative sign, p, h group) group {
+	if g.wide {
+		g.do("VFNMADD132P._Z", p, negative.mask, p, h)
+		return p
+	}
+	return g.onlyIf(negative, g.rest(p, h))
 }
 
-// squared returns w·s² at γ = 2 from S and v of s = S·(1+v), all of which it consumes: step 3.
-func (g *generator) squared(w, S, v group) group {
+// softplus returns log1p(e) + max(u, 0), from log1p(z), which it consumes. NaN and infinity of u enter here.
+func (g *generator) softplus(r logistic, l group, u value) group {
+	g.Comment("L = log1p(e) + max(0, u), NaN if u is")
+	g.do("VADDP.", l, l, r.log())
+	m := g.group()
+	g.do("VMAXP.", m, g.zero(), u) // the second operand if one is NaN
+	g.do("VADDP.", l, l, m)
+	return l
+}
+
+// shortSquare returns S² or c², exact, at γ = 2.
+func (g *generator) shortSquare(r logistic, negative sign) value {
+	g.Comment("S²")
+	SS := g.choose(negative, r.S, r.c)
+	g.do("VMULP.", SS, SS, SS)
+	return g.hold(SS)
+}
+
+// squared returns w·s² from S² and v, where s = S·(1+v): step 3. It consumes w and v.
+func (g *generator) squared(w group, SS value, v group) group {
 	g.Comment("B = w·S²·(1 + 2v + v²)")
-	g.do("VMULP.", S, S, S)
-	g.do("VMULP.", w, w, S)
 	y := g.group()
 	g.do("VADDP.", y, v, v)
 	g.do("VFMADD231P.", y, v, v)
+	g.do("VMULP.", w, w, SS)
 	g.do("VFMADD132P.", w, w, y)
 	return w
 }
@@ -234,10 +305,10 @@ func (g *generator) squared(w, S, v group) group {
 // power returns w·s^γ·2^TinyShift from log1p(z): step 4. It consumes w, k and f.
 func (g *generator) power(w group, r logistic, l group, negative sign) group {
 	g.Comment("8·log2 s = hi + lo")
+	h8, l8 := r.log8()
 	hi := g.onlyIf(negative, r.k)
-	g.do("VSUBP.", hi, hi, g.lookup(g.floats("log8_hi", g.table.log8Hi), r.i))
+	g.do("VSUBP.", hi, hi, h8)
 	lo := g.onlyIf(negative, r.f)
-	l8 := g.lookup(g.floats("log8_lo", g.table.log8Lo), r.i)
 	g.do("VFMADD231P.", l8, l, g.float("scale", g.table.scale))
 	g.do("VSUBP.", lo, lo, l8)
 	sum := l8

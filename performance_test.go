@@ -1,0 +1,281 @@
+package focal
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+	"unsafe"
+)
+
+// Measurements. Benchmarks are for benchstat, and name their parameters as key=value. The performance table, asked for
+// with -performance, interleaves all its cases and takes medians, since a shared machine changes its speed.
+
+var performance = flag.Bool("performance", false, "measure and print the performance table of the documentation")
+
+// chain is a chain of additions, each of which waits for the one before: a cycle each on every CPU we know.
+//
+//go:noinline
+func chain(n int, a, b uint64) uint64 {
+	for range n {
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+	}
+	return a
+}
+
+var chainResult uint64
+
+// nanosecondsPerCycle measures the clock, by the fastest of a few runs.
+func nanosecondsPerCycle() float64 {
+	const n = 5000
+	best := math.Inf(1)
+	for range 20 {
+		start := time.Now()
+		chainResult += chain(n, chainResult, 3)
+		best = min(best, float64(time.Since(start).Nanoseconds())/(8*n))
+	}
+	return best
+}
+
+// workload is a call's arguments: logits of a detector in training, the given share of the rows foreground and ignored.
+type workload[T Float] struct {
+	x, dst, grad, hess []T
+	label              []int32
+	p                  Params
+}
+
+func newWorkload[T Float](n, c int, gamma, foreground, ignored float64) *workload[T] {
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(c)))
+	b := &workload[T]{x: make([]T, n*c), dst: make([]T, n*c), grad: make([]T, n*c), hess: make([]T, n*c), label: make([]int32, n)}
+	for i := range b.x {
+		b.x[i] = T(4*rng.NormFloat64() - 3)
+	}
+	for i := range b.label {
+		switch r := rng.Float64(); {
+		case r < foreground:
+			b.label[i] = 1 + int32(rng.IntN(c))
+		case r < foreground+ignored:
+			b.label[i] = -1
+		}
+	}
+	b.p = Params{Gamma: gamma, Alpha: 0.25, Norm: float64(FgNum(b.label))}
+	return b
+}
+
+// operation returns a function that does one call.
+func (b *workload[T]) operation(op string) func() {
+	y := Labels(b.label)
+	switch op {
+	case "loss":
+		return func() { must(Loss(b.dst, b.x, y, b.p)) }
+	case "loss+grad":
+		return func() { mustFused(Fused(Out[T]{Loss: b.dst, Grad: b.grad}, b.x, y, b.p)) }
+	case "grad":
+		return func() { must(Grad(b.grad, b.x, y, nil, b.p)) }
+	case "sum+grad":
+		return func() { mustFused(Fused(Out[T]{Grad: b.grad}, b.x, y, b.p)) }
+	case "sum":
+		return func() { mustFused(Sum(b.x, y, b.p)) }
+	case "loss+grad+hess":
+		return func() { mustFused(Fused(Out[T]{Loss: b.dst, Grad: b.grad, Hess: b.hess}, b.x, y, b.p)) }
+	case "sigmoid":
+		return func() { must(Sigmoid(b.dst, b.x)) }
+	case "obvious":
+		return func() { obviousLoss(b.dst, b.x, b.label, b.p) }
+	}
+	panic(op)
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func mustFused(_ float64, err error) { must(err) }
+
+// obviousLoss is the loss as one would write it in Go.
+func obviousLoss[T Float](dst, x []T, label []int32, p Params) {
+	c := len(x) / len(label)
+	for i, l := range label {
+		for j := range c {
+			k := i*c + j
+			u, w := float64(x[k]), (1-p.Alpha)/p.Norm
+			if int(l) == j+1 {
+				u, w = -u, p.Alpha/p.Norm
+			}
+			e := math.Exp(-math.Abs(u))
+			s := 1 / (1 + e)
+			if u < 0 {
+				s *= e
+			}
+			dst[k] = T(w * math.Pow(s, p.Gamma) * (max(u, 0) + math.Log1p(e)))
+		}
+	}
+}
+
+// bestPaths are all paths of this machine, the best first.
+func paths() []kernelPath {
+	var r []kernelPath
+	switch best := bestPath(); best {
+	case pathAVX512:
+		r = append(r, pathAVX512, pathAVX2)
+	case pathGeneric:
+	default:
+		r = append(r, best)
+	}
+	return append(r, pathGeneric)
+}
+
+func withPath(p kernelPath, f func()) {
+	defer func(old kernelPath) { path = old }(path)
+	path = p
+	f()
+}
+
+func typeName[T Float]() string { return fmt.Sprintf("f%d", 8*unsafe.Sizeof(T(0))) }
+
+func BenchmarkFocal(b *testing.B) {
+	benchmarkType[float32](b)
+	benchmarkType[float64](b)
+}
+
+func benchmarkType[T Float](b *testing.B) {
+	for _, op := range []string{"loss", "grad", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid", "obvious"} {
+		for _, p := range paths() {
+			for _, shape := range [][2]int{{1024, 80}, {32, 10}, {8192, 1}} {
+				for _, gamma := range []float64{2, 2.3} {
+					if op == "sigmoid" && gamma != 2 || op == "obvious" && p != pathGeneric {
+						continue
+					}
+					n, c := shape[0], shape[1]
+					name := fmt.Sprintf("op=%s/type=%s/path=%v/n=%d/c=%d/gamma=%v", op, typeName[T](), p, n, c, gamma)
+					b.Run(name, func(b *testing.B) {
+						withPath(p, func() { measure(b, newWorkload[T](n, c, gamma, 0.5, 0), op) })
+					})
+				}
+			}
+		}
+	}
+}
+
+func measure[T Float](b *testing.B, data *workload[T], op string) {
+	f := data.operation(op)
+	b.SetBytes(int64(len(data.x)) * int64(unsafe.Sizeof(data.x[0])))
+	b.ReportAllocs()
+	for b.Loop() {
+		f()
+	}
+	ns := float64(b.Elapsed().Nanoseconds()) / float64(b.N) / float64(len(data.x))
+	b.ReportMetric(ns, "ns/elem")
+	b.ReportMetric(ns/nanosecondsPerCycle(), "cycles/elem")
+}
+
+// A contender is one case of an interleaved measurement.
+type contender struct {
+	name     string
+	elements int
+	call     func()
+	ns       []float64 // per element
+}
+
+// interleave measures all in turn, again and again, and returns the median of each: time and cycles per element. What
+// slows the machine down for a while slows all of them.
+func interleave(rounds int, cs []*contender) (cycle float64) {
+	var clock []float64
+	for range rounds {
+		clock = append(clock, nanosecondsPerCycle())
+		for _, c := range cs {
+			c.call()
+			n := 0
+			start := time.Now()
+			for time.Since(start) < 300*time.Microsecond || n == 0 {
+				c.call()
+				n++
+			}
+			c.ns = append(c.ns, float64(time.Since(start).Nanoseconds())/float64(n*c.elements))
+		}
+	}
+	return median(clock)
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+func add[T Float](cs *[]*contender, p kernelPath, op string, b *workload[T]) *contender {
+	f := b.operation(op)
+	call := f
+	if op != "obvious" {
+		call = func() { withPath(p, f) }
+	}
+	c := &contender{name: fmt.Sprintf("%s %s %v", op, typeName[T](), p), elements: len(b.x), call: call}
+	*cs = append(*cs, c)
+	return c
+}
+
+func TestPerformanceTable(t *testing.T) {
+	if !*performance {
+		t.Skip("asked for with -performance")
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, "| "+strings.Join(cells, "\t| ")+"\t|") }
+	vector := paths()[:len(paths())-1]
+
+	var cs []*contender
+	type line struct {
+		op    string
+		gamma float64
+		cells []*contender
+	}
+	var lines []*line
+	for _, gamma := range []float64{2, 2.3} {
+		for _, op := range []string{"loss", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid"} {
+			if op == "sigmoid" && gamma != 2 {
+				continue
+			}
+			l := &line{op: op, gamma: gamma}
+			for _, p := range vector {
+				l.cells = append(l.cells, add(&cs, p, op, newWorkload[float32](1024, 80, gamma, 0.5, 0)))
+			}
+			for _, p := range vector {
+				l.cells = append(l.cells, add(&cs, p, op, newWorkload[float64](1024, 80, gamma, 0.5, 0)))
+			}
+			lines = append(lines, l)
+		}
+	}
+	cycle := interleave(41, cs)
+	fmt.Printf("%s, %s, %.2f GHz; 1024×80, half the rows background; cycles per element (nanoseconds)\n\n", runtime.GOOS+"/"+runtime.GOARCH, runtime.Version(), 1/cycle)
+	head, rule := []string{""}, []string{"---"}
+	for _, typ := range []string{"f32", "f64"} {
+		for _, p := range vector {
+			head, rule = append(head, fmt.Sprintf("%v %s", p, typ)), append(rule, "---")
+		}
+	}
+	row(head...)
+	row(rule...)
+	for _, l := range lines {
+		cells := []string{fmt.Sprintf("%s, γ = %v", l.op, l.gamma)}
+		for _, c := range l.cells {
+			ns := median(c.ns)
+			cells = append(cells, fmt.Sprintf("%.2f (%.3f)", ns/cycle, ns))
+		}
+		row(cells...)
+	}
+	w.Flush()
+}
