@@ -23,7 +23,7 @@ TEXT ·lossSquareF32AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R10, R10
-	SUBQ   $0x30, DX
+	SUBQ   $0x40, DX
 	JLT    rest
 
 loop:
@@ -34,222 +34,261 @@ loop:
 	VMOVUPS     (BX)(R10*4), Z1
 	VMOVUPS     64(BX)(R10*4), Z2
 	VMOVUPS     128(BX)(R10*4), Z3
+	VMOVUPS     192(BX)(R10*4), Z4
 	KMOVW       (DI)(CX*1), K1
 	VXORPS.BCST sign_f32<>+0(SB), Z1, K1, Z1
 	KMOVW       2(DI)(CX*1), K1
 	VXORPS.BCST sign_f32<>+0(SB), Z2, K1, Z2
 	KMOVW       4(DI)(CX*1), K1
 	VXORPS.BCST sign_f32<>+0(SB), Z3, K1, Z3
+	KMOVW       6(DI)(CX*1), K1
+	VXORPS.BCST sign_f32<>+0(SB), Z4, K1, Z4
 	VPMOVD2M    Z1, K1
 	VPMOVD2M    Z2, K2
 	VPMOVD2M    Z3, K3
+	VPMOVD2M    Z4, K4
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z4
-	VANDPS.BCST abs_f32<>+0(SB), Z2, Z5
-	VANDPS.BCST abs_f32<>+0(SB), Z3, Z6
-	VMINPS.BCST clamp_f32<>+0(SB), Z4, Z4
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z5
+	VANDPS.BCST abs_f32<>+0(SB), Z2, Z6
+	VANDPS.BCST abs_f32<>+0(SB), Z3, Z7
+	VANDPS.BCST abs_f32<>+0(SB), Z4, Z8
 	VMINPS.BCST clamp_f32<>+0(SB), Z5, Z5
 	VMINPS.BCST clamp_f32<>+0(SB), Z6, Z6
+	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z7
+	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z8
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_f32<>+0(SB), Z7
-	VBROADCASTSS      magic_f32<>+0(SB), Z8
-	VBROADCASTSS      magic_f32<>+0(SB), Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z9
+	VMOVAPS           Z12, Z10
+	VMOVAPS           Z12, Z11
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z12
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z9
-	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z10
-	VSUBPS.BCST       magic_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z12
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z12
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z11
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z12
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z7, Z4
-	VPERMPS          exp_f32<>+0(SB), Z8, Z5
-	VPERMPS          exp_f32<>+0(SB), Z9, Z6
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z15
-	VPSLLD           $0x14, Z7, Z7
-	VPSLLD           $0x14, Z8, Z8
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z7, Z4, Z4
-	VPADDD           Z8, Z5, Z5
-	VPADDD           Z9, Z6, Z6
-	VADDPS           Z10, Z13, Z13
-	VADDPS           Z11, Z14, Z14
-	VADDPS           Z12, Z15, Z15
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z9
-	VMULPS           Z13, Z7, Z7
-	VMULPS           Z14, Z8, Z8
-	VMULPS           Z15, Z9, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z10
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z11
+	VSUBPS.BCST       magic_f32<>+0(SB), Z12, Z13
+	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z14
+	VSUBPS.BCST       magic_f32<>+0(SB), Z10, Z15
+	VSUBPS.BCST       magic_f32<>+0(SB), Z11, Z16
+	VPERMPS           exp_f32<>+0(SB), Z12, Z17
+	VPERMPS           exp_f32<>+0(SB), Z9, Z18
+	VPERMPS           exp_f32<>+0(SB), Z10, Z19
+	VPERMPS           exp_f32<>+0(SB), Z11, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z12, Z21
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z22
+	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z23
+	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z24
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z13
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z14
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z15
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z8, Z16
+	VPSLLD            $0x14, Z12, Z12
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z10, Z10
+	VPSLLD            $0x14, Z11, Z11
+	VPADDD            Z12, Z17, Z17
+	VPADDD            Z9, Z18, Z18
+	VPADDD            Z10, Z19, Z19
+	VPADDD            Z11, Z20, Z20
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z13
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z14
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z15
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z8, Z16
+	VADDPS            Z13, Z21, Z21
+	VADDPS            Z14, Z22, Z22
+	VADDPS            Z15, Z23, Z23
+	VADDPS            Z16, Z24, Z24
+	VBROADCASTSS      magic_f32<>+0(SB), Z8
+	VMOVAPS           Z8, Z5
+	VMOVAPS           Z8, Z6
+	VMOVAPS           Z8, Z7
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z17, Z8
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z18, Z5
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z19, Z6
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z20, Z7
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z9
+	VMOVAPS           Z12, Z10
+	VMOVAPS           Z12, Z11
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z12
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z10
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z24, Z11
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z12
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z10
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z24, Z11
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z12
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z10
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z24, Z11
+	VMULPS            Z21, Z12, Z12
+	VMULPS            Z22, Z9, Z9
+	VMULPS            Z23, Z10, Z10
+	VMULPS            Z24, Z11, Z11
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z10
-	VBROADCASTSS     magic_f32<>+0(SB), Z11
-	VBROADCASTSS     magic_f32<>+0(SB), Z12
-	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z10
-	VFMADD231PS.BCST index_f32<>+0(SB), Z5, Z11
-	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z12
-	VPERMPS          recip_f32<>+0(SB), Z10, Z13
-	VPERMPS          recip_f32<>+0(SB), Z11, Z14
-	VPERMPS          recip_f32<>+0(SB), Z12, Z15
-	VMULPS           Z13, Z4, Z4
-	VMULPS           Z14, Z5, Z5
-	VMULPS           Z15, Z6, Z6
-	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z16
-	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z17
-	VSUBPS.BCST      one_f32<>+0(SB), Z15, Z18
-	VADDPS           Z4, Z16, Z16
-	VADDPS           Z5, Z17, Z17
-	VADDPS           Z6, Z18, Z18
-	VFMADD231PS      Z7, Z4, Z16
-	VFMADD231PS      Z8, Z5, Z17
-	VFMADD231PS      Z9, Z6, Z18
-	VMULPS           Z16, Z16, Z19
-	VMULPS           Z17, Z17, Z20
-	VMULPS           Z18, Z18, Z21
-
-	// S²
-	VBLENDMPS Z4, Z13, K1, Z4
-	VBLENDMPS Z5, Z14, K2, Z5
-	VBLENDMPS Z6, Z15, K3, Z6
-	VMULPS    Z4, Z4, Z4
-	VMULPS    Z5, Z5, Z5
-	VMULPS    Z6, Z6, Z6
-
-	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z13
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z14
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z15
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z15
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z15
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z15
-	VFMADD213PS      Z16, Z19, Z13
-	VFMADD213PS      Z17, Z20, Z14
-	VFMADD213PS      Z18, Z21, Z15
-	VFNMADD132PS.Z   Z13, Z7, K1, Z7
-	VFNMADD132PS.Z   Z14, Z8, K2, Z8
-	VFNMADD132PS.Z   Z15, Z9, K3, Z9
-	VSUBPS           Z13, Z7, Z7
-	VSUBPS           Z14, Z8, Z8
-	VSUBPS           Z15, Z9, Z9
+	VPERMPS     recip_f32<>+0(SB), Z8, Z13
+	VPERMPS     recip_f32<>+0(SB), Z5, Z14
+	VPERMPS     recip_f32<>+0(SB), Z6, Z15
+	VPERMPS     recip_f32<>+0(SB), Z7, Z16
+	VMULPS      Z13, Z17, Z17
+	VMULPS      Z14, Z18, Z18
+	VMULPS      Z15, Z19, Z19
+	VMULPS      Z16, Z20, Z20
+	VSUBPS.BCST one_f32<>+0(SB), Z13, Z21
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z22
+	VSUBPS.BCST one_f32<>+0(SB), Z15, Z23
+	VSUBPS.BCST one_f32<>+0(SB), Z16, Z24
+	VADDPS      Z17, Z21, Z21
+	VADDPS      Z18, Z22, Z22
+	VADDPS      Z19, Z23, Z23
+	VADDPS      Z20, Z24, Z24
+	VFMADD231PS Z12, Z17, Z21
+	VFMADD231PS Z9, Z18, Z22
+	VFMADD231PS Z10, Z19, Z23
+	VFMADD231PS Z11, Z20, Z24
+	VMULPS      Z21, Z21, Z25
+	VMULPS      Z22, Z22, Z26
+	VMULPS      Z23, Z23, Z27
+	VMULPS      Z24, Z24, Z28
+	VBLENDMPS   Z17, Z13, K1, Z13
+	VBLENDMPS   Z18, Z14, K2, Z14
+	VBLENDMPS   Z19, Z15, K3, Z15
+	VBLENDMPS   Z20, Z16, K4, Z16
 
 	// w
-	VBROADCASTSS   72(AX), Z13
-	VBROADCASTSS   72(AX), Z14
-	VBROADCASTSS   72(AX), Z15
-	KMOVW          (DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z13, K1, Z13
-	KMOVW          2(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z14, K1, Z14
-	KMOVW          4(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z15, K1, Z15
+	VBROADCASTSS   72(AX), Z20
+	VMOVAPS        Z20, Z17
+	VMOVAPS        Z20, Z18
+	VMOVAPS        Z20, Z19
+	KMOVW          (DI)(CX*1), K5
+	VBLENDMPS.BCST 76(AX), Z20, K5, Z20
+	KMOVW          2(DI)(CX*1), K5
+	VBLENDMPS.BCST 76(AX), Z17, K5, Z17
+	KMOVW          4(DI)(CX*1), K5
+	VBLENDMPS.BCST 76(AX), Z18, K5, Z18
+	KMOVW          6(DI)(CX*1), K5
+	VBLENDMPS.BCST 76(AX), Z19, K5, Z19
 
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z7, Z7, Z22
-	VADDPS      Z8, Z8, Z23
-	VADDPS      Z9, Z9, Z24
-	VFMADD231PS Z7, Z7, Z22
-	VFMADD231PS Z8, Z8, Z23
-	VFMADD231PS Z9, Z9, Z24
-	VMULPS      Z4, Z13, Z13
-	VMULPS      Z5, Z14, Z14
-	VMULPS      Z6, Z15, Z15
-	VFMADD132PS Z22, Z13, Z13
-	VFMADD132PS Z23, Z14, Z14
-	VFMADD132PS Z24, Z15, Z15
+	// w·S²
+	VMULPS Z13, Z13, Z13
+	VMULPS Z14, Z14, Z14
+	VMULPS Z15, Z15, Z15
+	VMULPS Z16, Z16, Z16
+	VMULPS Z20, Z13, Z13
+	VMULPS Z17, Z14, Z14
+	VMULPS Z18, Z15, Z15
+	VMULPS Z19, Z16, Z16
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z21, Z17
+	VADDPS.BCST    one_f32<>+0(SB), Z22, Z18
+	VADDPS.BCST    one_f32<>+0(SB), Z23, Z19
+	VADDPS.BCST    one_f32<>+0(SB), Z24, Z20
+	VDIVPS         Z17, Z21, Z17
+	VDIVPS         Z18, Z22, Z18
+	VDIVPS         Z19, Z23, Z19
+	VDIVPS         Z20, Z24, Z20
+	VFNMADD132PS.Z Z17, Z12, K1, Z12
+	VFNMADD132PS.Z Z18, Z9, K2, Z9
+	VFNMADD132PS.Z Z19, Z10, K3, Z10
+	VFNMADD132PS.Z Z20, Z11, K4, Z11
+	VSUBPS         Z17, Z12, Z12
+	VSUBPS         Z18, Z9, Z9
+	VSUBPS         Z19, Z10, Z10
+	VSUBPS         Z20, Z11, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z4
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z5
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z5
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z6
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z5
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z6
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z5
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z6
-	VFMADD213PS      Z16, Z19, Z4
-	VFMADD213PS      Z17, Z20, Z5
-	VFMADD213PS      Z18, Z21, Z6
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z20
+	VMOVAPS          Z20, Z17
+	VMOVAPS          Z20, Z18
+	VMOVAPS          Z20, Z19
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z20
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z17
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z23, Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z24, Z19
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z20
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z17
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z23, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z24, Z19
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z20
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z17
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z23, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z24, Z19
+	VFMADD213PS      Z21, Z25, Z20
+	VFMADD213PS      Z22, Z26, Z17
+	VFMADD213PS      Z23, Z27, Z18
+	VFMADD213PS      Z24, Z28, Z19
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z12, Z12, Z21
+	VADDPS      Z9, Z9, Z22
+	VADDPS      Z10, Z10, Z23
+	VADDPS      Z11, Z11, Z24
+	VFMADD231PS Z12, Z12, Z21
+	VFMADD231PS Z9, Z9, Z22
+	VFMADD231PS Z10, Z10, Z23
+	VFMADD231PS Z11, Z11, Z24
+	VFMADD132PS Z21, Z13, Z13
+	VFMADD132PS Z22, Z14, Z14
+	VFMADD132PS Z23, Z15, Z15
+	VFMADD132PS Z24, Z16, Z16
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z10, Z7
-	VPERMPS  log_f32<>+0(SB), Z11, Z8
-	VPERMPS  log_f32<>+0(SB), Z12, Z9
-	VADDPS   Z7, Z4, Z4
-	VADDPS   Z8, Z5, Z5
-	VADDPS   Z9, Z6, Z6
+	VPERMPS  log_f32<>+0(SB), Z8, Z8
+	VPERMPS  log_f32<>+0(SB), Z5, Z5
+	VPERMPS  log_f32<>+0(SB), Z6, Z6
+	VPERMPS  log_f32<>+0(SB), Z7, Z7
+	VADDPS   Z8, Z20, Z20
+	VADDPS   Z5, Z17, Z17
+	VADDPS   Z6, Z18, Z18
+	VADDPS   Z7, Z19, Z19
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
 	VMAXPS   Z3, Z0, Z3
-	VADDPS   Z1, Z4, Z4
-	VADDPS   Z2, Z5, Z5
-	VADDPS   Z3, Z6, Z6
+	VMAXPS   Z4, Z0, Z4
+	VADDPS   Z1, Z20, Z20
+	VADDPS   Z2, Z17, Z17
+	VADDPS   Z3, Z18, Z18
+	VADDPS   Z4, Z19, Z19
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z4, Z13, K1, Z13
+	VMULPS.Z Z20, Z13, K1, Z13
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z5, Z14, K1, Z14
+	VMULPS.Z Z17, Z14, K1, Z14
 	KMOVW    4(R8)(CX*1), K1
-	VMULPS.Z Z6, Z15, K1, Z15
+	VMULPS.Z Z18, Z15, K1, Z15
+	KMOVW    6(R8)(CX*1), K1
+	VMULPS.Z Z19, Z16, K1, Z16
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y13, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z13, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
-	LEAQ          16(R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y14, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z14, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
-	LEAQ          32(R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y15, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z15, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y13, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z13, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y14, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z14, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y15, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z15, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y16, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z16, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -257,14 +296,15 @@ skip1:
 	VMOVUPS Z13, (SI)(R10*4)
 	VMOVUPS Z14, 64(SI)(R10*4)
 	VMOVUPS Z15, 128(SI)(R10*4)
+	VMOVUPS Z16, 192(SI)(R10*4)
 
 skip2:
-	ADDQ $0x30, R10
+	ADDQ $0x40, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x30, DX
+	ADDQ $0x40, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -293,92 +333,87 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z5
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z6
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z5, Z5
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z5
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z3
-	VMULPS           Z5, Z3, Z3
+	VADDPS            Z4, Z6, Z6
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z5, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z3
+	VMULPS            Z6, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z4
-	VFMADD231PS.BCST index_f32<>+0(SB), Z2, Z4
-	VPERMPS          recip_f32<>+0(SB), Z4, Z5
-	VMULPS           Z5, Z2, Z2
-	VSUBPS.BCST      one_f32<>+0(SB), Z5, Z6
-	VADDPS           Z2, Z6, Z6
-	VFMADD231PS      Z3, Z2, Z6
-	VMULPS           Z6, Z6, Z7
-
-	// S²
-	VBLENDMPS Z2, Z5, K2, Z2
-	VMULPS    Z2, Z2, Z2
-
-	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z5
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z5
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z5
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z5
-	VFMADD213PS      Z6, Z7, Z5
-	VFNMADD132PS.Z   Z5, Z3, K2, Z3
-	VSUBPS           Z5, Z3, Z3
+	VPERMPS     recip_f32<>+0(SB), Z2, Z4
+	VMULPS      Z4, Z5, Z5
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z6
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z3, Z5, Z6
+	VMULPS      Z6, Z6, Z7
+	VBLENDMPS   Z5, Z4, K2, Z4
 
 	// w
 	VBROADCASTSS   72(AX), Z5
-	KMOVW          (DI)(CX*1), K2
-	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z5, K3, Z5
 
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z8
-	VFMADD231PS Z3, Z3, Z8
-	VMULPS      Z2, Z5, Z5
-	VFMADD132PS Z8, Z5, Z5
+	// w·S²
+	VMULPS Z4, Z4, Z4
+	VMULPS Z5, Z4, Z4
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z6, Z5
+	VDIVPS         Z5, Z6, Z5
+	VFNMADD132PS.Z Z5, Z3, K2, Z3
+	VSUBPS         Z5, Z3, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z2
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z2
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z2
-	VFMADD213PS      Z6, Z7, Z2
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z5
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z5
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z5
+	VFMADD213PS      Z6, Z7, Z5
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z6
+	VFMADD231PS Z3, Z3, Z6
+	VFMADD132PS Z6, Z4, Z4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z4, Z3
-	VADDPS   Z3, Z2, Z2
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VADDPS   Z2, Z5, Z5
 	VMAXPS   Z1, Z0, Z1
-	VADDPS   Z1, Z2, Z2
+	VADDPS   Z1, Z5, Z5
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z2, Z5, K2, Z5
+	VMULPS.Z Z5, Z4, K2, Z4
 	TESTQ    R9, R9
 	JEQ      skip3
 
 	// lane i mod 16 of the sums
-	LEAQ          (R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y5, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y4, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z5, K1, (SI)(R10*4)
+	VMOVUPS Z4, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -570,16 +605,6 @@ DATA scale_f32<>+24(SB)/4, $0x4138aa3b
 DATA scale_f32<>+28(SB)/4, $0x4138aa3b
 GLOBL scale_f32<>(SB), RODATA|NOPTR, $32
 
-DATA scale_lo_f32<>+0(SB)/4, $0x34257060
-DATA scale_lo_f32<>+4(SB)/4, $0x34257060
-DATA scale_lo_f32<>+8(SB)/4, $0x34257060
-DATA scale_lo_f32<>+12(SB)/4, $0x34257060
-DATA scale_lo_f32<>+16(SB)/4, $0x34257060
-DATA scale_lo_f32<>+20(SB)/4, $0x34257060
-DATA scale_lo_f32<>+24(SB)/4, $0x34257060
-DATA scale_lo_f32<>+28(SB)/4, $0x34257060
-GLOBL scale_lo_f32<>(SB), RODATA|NOPTR, $32
-
 DATA exp_f32<>+0(SB)/4, $0x3f800000
 DATA exp_f32<>+4(SB)/4, $0x3f7c0000
 DATA exp_f32<>+8(SB)/4, $0x3f780000
@@ -615,6 +640,26 @@ DATA exp_rest_f32<>+52(SB)/4, $0x3da8980b
 DATA exp_rest_f32<>+56(SB)/4, $0xbd202757
 DATA exp_rest_f32<>+60(SB)/4, $0xbd7a728c
 GLOBL exp_rest_f32<>(SB), RODATA|NOPTR, $64
+
+DATA scale_lo_f32<>+0(SB)/4, $0x34257060
+DATA scale_lo_f32<>+4(SB)/4, $0x34257060
+DATA scale_lo_f32<>+8(SB)/4, $0x34257060
+DATA scale_lo_f32<>+12(SB)/4, $0x34257060
+DATA scale_lo_f32<>+16(SB)/4, $0x34257060
+DATA scale_lo_f32<>+20(SB)/4, $0x34257060
+DATA scale_lo_f32<>+24(SB)/4, $0x34257060
+DATA scale_lo_f32<>+28(SB)/4, $0x34257060
+GLOBL scale_lo_f32<>(SB), RODATA|NOPTR, $32
+
+DATA index_f32<>+0(SB)/4, $0x40e00000
+DATA index_f32<>+4(SB)/4, $0x40e00000
+DATA index_f32<>+8(SB)/4, $0x40e00000
+DATA index_f32<>+12(SB)/4, $0x40e00000
+DATA index_f32<>+16(SB)/4, $0x40e00000
+DATA index_f32<>+20(SB)/4, $0x40e00000
+DATA index_f32<>+24(SB)/4, $0x40e00000
+DATA index_f32<>+28(SB)/4, $0x40e00000
+GLOBL index_f32<>(SB), RODATA|NOPTR, $32
 
 DATA exp2m1_3_f32<>+0(SB)/4, $0x361d98f1
 DATA exp2m1_3_f32<>+4(SB)/4, $0x361d98f1
@@ -655,16 +700,6 @@ DATA exp2m1_0_f32<>+20(SB)/4, $0x3db17218
 DATA exp2m1_0_f32<>+24(SB)/4, $0x3db17218
 DATA exp2m1_0_f32<>+28(SB)/4, $0x3db17218
 GLOBL exp2m1_0_f32<>(SB), RODATA|NOPTR, $32
-
-DATA index_f32<>+0(SB)/4, $0x40e00000
-DATA index_f32<>+4(SB)/4, $0x40e00000
-DATA index_f32<>+8(SB)/4, $0x40e00000
-DATA index_f32<>+12(SB)/4, $0x40e00000
-DATA index_f32<>+16(SB)/4, $0x40e00000
-DATA index_f32<>+20(SB)/4, $0x40e00000
-DATA index_f32<>+24(SB)/4, $0x40e00000
-DATA index_f32<>+28(SB)/4, $0x40e00000
-GLOBL index_f32<>(SB), RODATA|NOPTR, $32
 
 DATA recip_f32<>+0(SB)/4, $0x3f800000
 DATA recip_f32<>+4(SB)/4, $0x3f600000
@@ -711,46 +746,6 @@ DATA one_f32<>+20(SB)/4, $0x3f800000
 DATA one_f32<>+24(SB)/4, $0x3f800000
 DATA one_f32<>+28(SB)/4, $0x3f800000
 GLOBL one_f32<>(SB), RODATA|NOPTR, $32
-
-DATA frac_3_f32<>+0(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+4(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+8(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+12(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+16(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+20(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+24(SB)/4, $0x3f7f044f
-DATA frac_3_f32<>+28(SB)/4, $0x3f7f044f
-GLOBL frac_3_f32<>(SB), RODATA|NOPTR, $32
-
-DATA frac_2_f32<>+0(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+4(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+8(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+12(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+16(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+20(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+24(SB)/4, $0xbf80e624
-DATA frac_2_f32<>+28(SB)/4, $0xbf80e624
-GLOBL frac_2_f32<>(SB), RODATA|NOPTR, $32
-
-DATA frac_1_f32<>+0(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+4(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+8(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+12(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+16(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+20(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+24(SB)/4, $0x3f8000ec
-DATA frac_1_f32<>+28(SB)/4, $0x3f8000ec
-GLOBL frac_1_f32<>(SB), RODATA|NOPTR, $32
-
-DATA frac_0_f32<>+0(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+4(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+8(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+12(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+16(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+20(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+24(SB)/4, $0xbf7fff4a
-DATA frac_0_f32<>+28(SB)/4, $0xbf7fff4a
-GLOBL frac_0_f32<>(SB), RODATA|NOPTR, $32
 
 DATA log1p_3_f32<>+0(SB)/4, $0x3e4bd929
 DATA log1p_3_f32<>+4(SB)/4, $0x3e4bd929
@@ -840,265 +835,255 @@ loop:
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z5, Z5
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z6, Z6
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z8
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z9
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z10
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z12
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z8
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z10
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z11
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z8, Z12
 	VMOVAPS           Z10, Z13
 	VMOVAPS           Z11, Z14
 	VMOVAPS           Z12, Z15
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z13
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z14
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z15
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z13
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z14
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z15
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z7, Z4
-	VPERMPS          exp_f32<>+0(SB), Z8, Z5
-	VPERMPS          exp_f32<>+0(SB), Z9, Z6
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z16
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z17
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
-	VPSLLD           $0x14, Z7, Z7
-	VPSLLD           $0x14, Z8, Z8
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z7, Z4, Z4
-	VPADDD           Z8, Z5, Z5
-	VPADDD           Z9, Z6, Z6
-	VADDPS           Z13, Z16, Z16
-	VADDPS           Z14, Z17, Z17
-	VADDPS           Z15, Z18, Z18
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z7
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z7
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z7
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z9
-	VMULPS           Z16, Z7, Z7
-	VMULPS           Z17, Z8, Z8
-	VMULPS           Z18, Z9, Z9
+	VPERMPS           exp_f32<>+0(SB), Z9, Z16
+	VPERMPS           exp_f32<>+0(SB), Z7, Z17
+	VPERMPS           exp_f32<>+0(SB), Z8, Z18
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z19
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z8, Z21
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z12
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z8, Z8
+	VPADDD            Z9, Z16, Z16
+	VPADDD            Z7, Z17, Z17
+	VPADDD            Z8, Z18, Z18
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z11
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z12
+	VADDPS            Z10, Z19, Z19
+	VADDPS            Z11, Z20, Z20
+	VADDPS            Z12, Z21, Z21
+	VBROADCASTSS      magic_f32<>+0(SB), Z6
+	VMOVAPS           Z6, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z6
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z17, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z18, Z5
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z9
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z19, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z8
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z19, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z8
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z19, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z8
+	VMULPS            Z19, Z9, Z9
+	VMULPS            Z20, Z7, Z7
+	VMULPS            Z21, Z8, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z16
-	VBROADCASTSS     magic_f32<>+0(SB), Z17
-	VBROADCASTSS     magic_f32<>+0(SB), Z18
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z4, Z16
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z5, Z17
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z6, Z18
-	VPERMPS          recip_f32<>+0(SB), Z16, Z19
-	VPERMPS          recip_f32<>+0(SB), Z17, Z20
-	VPERMPS          recip_f32<>+0(SB), Z18, Z21
-	VMULPS           Z19, Z4, Z4
-	VMULPS           Z20, Z5, Z5
-	VMULPS           Z21, Z6, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
-	VSUBPS.BCST      one_f32<>+0(SB), Z19, Z19
-	VSUBPS.BCST      one_f32<>+0(SB), Z20, Z20
-	VSUBPS.BCST      one_f32<>+0(SB), Z21, Z21
-	VADDPS           Z4, Z19, Z19
-	VADDPS           Z5, Z20, Z20
-	VADDPS           Z6, Z21, Z21
-	VFMADD231PS      Z7, Z4, Z19
-	VFMADD231PS      Z8, Z5, Z20
-	VFMADD231PS      Z9, Z6, Z21
-	VMULPS           Z19, Z19, Z4
-	VMULPS           Z20, Z20, Z5
-	VMULPS           Z21, Z21, Z6
+	VPERMPS     recip_f32<>+0(SB), Z6, Z19
+	VPERMPS     recip_f32<>+0(SB), Z4, Z20
+	VPERMPS     recip_f32<>+0(SB), Z5, Z21
+	VMULPS      Z19, Z16, Z16
+	VMULPS      Z20, Z17, Z17
+	VMULPS      Z21, Z18, Z18
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
+	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
+	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
+	VSUBPS.BCST one_f32<>+0(SB), Z19, Z19
+	VSUBPS.BCST one_f32<>+0(SB), Z20, Z20
+	VSUBPS.BCST one_f32<>+0(SB), Z21, Z21
+	VADDPS      Z16, Z19, Z19
+	VADDPS      Z17, Z20, Z20
+	VADDPS      Z18, Z21, Z21
+	VFMADD231PS Z9, Z16, Z19
+	VFMADD231PS Z7, Z17, Z20
+	VFMADD231PS Z8, Z18, Z21
+	VMULPS      Z19, Z19, Z7
+	VMULPS      Z20, Z20, Z8
+	VMULPS      Z21, Z21, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z7
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z8
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z7
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z8
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z7
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z8
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z9
-	VFMADD213PS      Z19, Z4, Z7
-	VFMADD213PS      Z20, Z5, Z8
-	VFMADD213PS      Z21, Z6, Z9
-
-	// w
-	VBROADCASTSS   72(AX), Z4
-	VBROADCASTSS   72(AX), Z5
-	VBROADCASTSS   72(AX), Z6
-	KMOVW          (DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z4, K4, Z4
-	KMOVW          2(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z5, K4, Z5
-	KMOVW          4(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z6, K4, Z6
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z16
+	VMOVAPS          Z18, Z17
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z17
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z17
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z17
+	VFMADD213PS      Z19, Z7, Z18
+	VFMADD213PS      Z20, Z8, Z16
+	VFMADD213PS      Z21, Z9, Z17
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z19
-	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
-	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z21
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z22
-	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z23
-	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z24
-	VMOVAPS.Z        Z10, K1, Z10
-	VMOVAPS.Z        Z11, K2, Z11
-	VMOVAPS.Z        Z12, K3, Z12
-	VSUBPS           Z19, Z10, Z10
-	VSUBPS           Z20, Z11, Z11
-	VSUBPS           Z21, Z12, Z12
+	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z7
+	VPERMPS          log8_hi_f32<>+0(SB), Z4, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z5, Z9
+	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z19
+	VPERMPS          log8_lo_f32<>+0(SB), Z4, Z20
+	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z21
 	VMOVAPS.Z        Z13, K1, Z13
 	VMOVAPS.Z        Z14, K2, Z14
 	VMOVAPS.Z        Z15, K3, Z15
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z22
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z23
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z9, Z24
-	VSUBPS           Z22, Z13, Z13
-	VSUBPS           Z23, Z14, Z14
-	VSUBPS           Z24, Z15, Z15
-	VADDPS           Z13, Z10, Z22
-	VADDPS           Z14, Z11, Z23
-	VADDPS           Z15, Z12, Z24
+	VSUBPS           Z7, Z13, Z13
+	VSUBPS           Z8, Z14, Z14
+	VSUBPS           Z9, Z15, Z15
+	VMOVAPS.Z        Z10, K1, Z10
+	VMOVAPS.Z        Z11, K2, Z11
+	VMOVAPS.Z        Z12, K3, Z12
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z19
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z20
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z17, Z21
+	VSUBPS           Z19, Z10, Z10
+	VSUBPS           Z20, Z11, Z11
+	VSUBPS           Z21, Z12, Z12
+	VADDPS           Z10, Z13, Z19
+	VADDPS           Z11, Z14, Z20
+	VADDPS           Z12, Z15, Z21
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z19
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z20
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z21
-	VFMADD231PS.BCST 88(AX), Z22, Z19
-	VFMADD231PS.BCST 88(AX), Z23, Z20
-	VFMADD231PS.BCST 88(AX), Z24, Z21
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z21, Z21
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z25
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z26
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z21, Z27
-	VFMSUB231PS.BCST 88(AX), Z10, Z25
-	VFMSUB231PS.BCST 88(AX), Z11, Z26
-	VFMSUB231PS.BCST 88(AX), Z12, Z27
-	VFMADD231PS.BCST 88(AX), Z13, Z25
-	VFMADD231PS.BCST 88(AX), Z14, Z26
-	VFMADD231PS.BCST 88(AX), Z15, Z27
-	VFMADD231PS.BCST 92(AX), Z22, Z25
-	VFMADD231PS.BCST 92(AX), Z23, Z26
-	VFMADD231PS.BCST 92(AX), Z24, Z27
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z25, Z25
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z26, Z26
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z27, Z27
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VMOVAPS          Z9, Z7
+	VMOVAPS          Z9, Z8
+	VFMADD231PS.BCST 88(AX), Z19, Z9
+	VFMADD231PS.BCST 88(AX), Z20, Z7
+	VFMADD231PS.BCST 88(AX), Z21, Z8
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z22
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z23
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z24
+	VPERMPS          exp_f32<>+0(SB), Z9, Z25
+	VPERMPS          exp_f32<>+0(SB), Z7, Z26
+	VPERMPS          exp_f32<>+0(SB), Z8, Z27
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z28
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z29
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z30
+	VFMSUB231PS.BCST 88(AX), Z13, Z22
+	VFMSUB231PS.BCST 88(AX), Z14, Z23
+	VFMSUB231PS.BCST 88(AX), Z15, Z24
+	VFMADD231PS.BCST 88(AX), Z10, Z22
+	VFMADD231PS.BCST 88(AX), Z11, Z23
+	VFMADD231PS.BCST 88(AX), Z12, Z24
+	VFMADD231PS.BCST 92(AX), Z19, Z22
+	VFMADD231PS.BCST 92(AX), Z20, Z23
+	VFMADD231PS.BCST 92(AX), Z21, Z24
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z23, Z23
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z24, Z24
+	VPSLLD           $0x14, Z9, Z9
+	VPSLLD           $0x14, Z7, Z7
+	VPSLLD           $0x14, Z8, Z8
+	VPADDD           Z9, Z25, Z25
+	VPADDD           Z7, Z26, Z26
+	VPADDD           Z8, Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z19, Z10
-	VPERMPS          exp_f32<>+0(SB), Z20, Z11
-	VPERMPS          exp_f32<>+0(SB), Z21, Z12
-	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z13
-	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z21, Z15
-	VPSLLD           $0x14, Z19, Z19
-	VPSLLD           $0x14, Z20, Z20
-	VPSLLD           $0x14, Z21, Z21
-	VPADDD           Z19, Z10, Z10
-	VPADDD           Z20, Z11, Z11
-	VPADDD           Z21, Z12, Z12
-	VADDPS           Z25, Z13, Z13
-	VADDPS           Z26, Z14, Z14
-	VADDPS           Z27, Z15, Z15
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z19
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z20
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z21
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z14, Z20
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z21
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z14, Z20
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z21
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z14, Z20
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z21
-	VMULPS           Z13, Z19, Z19
-	VMULPS           Z14, Z20, Z20
-	VMULPS           Z15, Z21, Z21
-	VMULPS           Z10, Z4, Z4
-	VMULPS           Z11, Z5, Z5
-	VMULPS           Z12, Z6, Z6
-	VFMADD132PS      Z19, Z4, Z4
-	VFMADD132PS      Z20, Z5, Z5
-	VFMADD132PS      Z21, Z6, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	VADDPS           Z22, Z28, Z28
+	VADDPS           Z23, Z29, Z29
+	VADDPS           Z24, Z30, Z30
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
+	VMOVAPS          Z9, Z7
+	VMOVAPS          Z9, Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z28, Z9
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z29, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z30, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z28, Z9
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z29, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z30, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z28, Z9
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z29, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z30, Z8
+	VMULPS           Z28, Z9, Z9
+	VMULPS           Z29, Z7, Z7
+	VMULPS           Z30, Z8, Z8
+
+	// w
+	VBROADCASTSS   72(AX), Z12
+	VMOVAPS        Z12, Z10
+	VMOVAPS        Z12, Z11
+	KMOVW          (DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z12, K1, Z12
+	KMOVW          2(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	KMOVW          4(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z11, K1, Z11
+	VMULPS         Z12, Z25, Z25
+	VMULPS         Z10, Z26, Z26
+	VMULPS         Z11, Z27, Z27
+	VFMADD132PS    Z9, Z25, Z25
+	VFMADD132PS    Z7, Z26, Z26
+	VFMADD132PS    Z8, Z27, Z27
+	VMULPS.BCST    tiny_f32<>+0(SB), Z25, Z25
+	VMULPS.BCST    tiny_f32<>+0(SB), Z26, Z26
+	VMULPS.BCST    tiny_f32<>+0(SB), Z27, Z27
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z16, Z10
-	VPERMPS  log_f32<>+0(SB), Z17, Z11
-	VPERMPS  log_f32<>+0(SB), Z18, Z12
-	VADDPS   Z10, Z7, Z7
-	VADDPS   Z11, Z8, Z8
-	VADDPS   Z12, Z9, Z9
+	VPERMPS  log_f32<>+0(SB), Z6, Z6
+	VPERMPS  log_f32<>+0(SB), Z4, Z4
+	VPERMPS  log_f32<>+0(SB), Z5, Z5
+	VADDPS   Z6, Z18, Z18
+	VADDPS   Z4, Z16, Z16
+	VADDPS   Z5, Z17, Z17
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
 	VMAXPS   Z3, Z0, Z3
-	VADDPS   Z1, Z7, Z7
-	VADDPS   Z2, Z8, Z8
-	VADDPS   Z3, Z9, Z9
+	VADDPS   Z1, Z18, Z18
+	VADDPS   Z2, Z16, Z16
+	VADDPS   Z3, Z17, Z17
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z7, Z4, K1, Z4
+	VMULPS.Z Z18, Z25, K1, Z25
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z8, Z5, K1, Z5
+	VMULPS.Z Z16, Z26, K1, Z26
 	KMOVW    4(R8)(CX*1), K1
-	VMULPS.Z Z9, Z6, K1, Z6
+	VMULPS.Z Z17, Z27, K1, Z27
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y4, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
-	LEAQ          16(R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y5, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
-	LEAQ          32(R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y6, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y25, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z25, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y26, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z26, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y27, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z27, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z4, (SI)(R10*4)
-	VMOVUPS Z5, 64(SI)(R10*4)
-	VMOVUPS Z6, 128(SI)(R10*4)
+	VMOVUPS Z25, (SI)(R10*4)
+	VMOVUPS Z26, 64(SI)(R10*4)
+	VMOVUPS Z27, 128(SI)(R10*4)
 
 skip2:
 	ADDQ $0x30, R10
@@ -1135,110 +1120,108 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
 	VMOVAPS           Z4, Z5
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z5
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z6
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z5, Z6, Z6
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z6, Z3
-	VMULPS           Z6, Z3, Z3
+	VPERMPS           exp_f32<>+0(SB), Z3, Z6
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z7
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z6, Z6
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
+	VADDPS            Z4, Z7, Z7
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z6, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z7, Z3
+	VMULPS            Z7, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z6
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z2, Z6
-	VPERMPS          recip_f32<>+0(SB), Z6, Z7
-	VMULPS           Z7, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	VSUBPS.BCST      one_f32<>+0(SB), Z7, Z7
-	VADDPS           Z2, Z7, Z7
-	VFMADD231PS      Z3, Z2, Z7
-	VMULPS           Z7, Z7, Z2
+	VPERMPS     recip_f32<>+0(SB), Z2, Z7
+	VMULPS      Z7, Z6, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z6, Z6
+	VSUBPS.BCST one_f32<>+0(SB), Z7, Z7
+	VADDPS      Z6, Z7, Z7
+	VFMADD231PS Z3, Z6, Z7
+	VMULPS      Z7, Z7, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z3
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z3
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z3
-	VFMADD213PS      Z7, Z2, Z3
-
-	// w
-	VBROADCASTSS   72(AX), Z2
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z2, K3, Z2
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z6
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z6
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z6
+	VFMADD213PS      Z7, Z3, Z6
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z7
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z8
-	VMOVAPS.Z        Z4, K2, Z4
-	VSUBPS           Z7, Z4, Z4
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z3
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z7
 	VMOVAPS.Z        Z5, K2, Z5
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z3, Z8
-	VSUBPS           Z8, Z5, Z5
-	VADDPS           Z5, Z4, Z8
+	VSUBPS           Z3, Z5, Z5
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z6, Z7
+	VSUBPS           Z7, Z4, Z4
+	VADDPS           Z4, Z5, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 88(AX), Z8, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z9
-	VFMSUB231PS.BCST 88(AX), Z4, Z9
-	VFMADD231PS.BCST 88(AX), Z5, Z9
-	VFMADD231PS.BCST 92(AX), Z8, Z9
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z9, Z9
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z3
+	VFMADD231PS.BCST 88(AX), Z7, Z3
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z3, Z3
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z3, Z8
+	VPERMPS          exp_f32<>+0(SB), Z3, Z9
+	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z10
+	VFMSUB231PS.BCST 88(AX), Z5, Z8
+	VFMADD231PS.BCST 88(AX), Z4, Z8
+	VFMADD231PS.BCST 92(AX), Z7, Z8
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z8, Z8
+	VPSLLD           $0x14, Z3, Z3
+	VPADDD           Z3, Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z7, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z5
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z4, Z4
-	VADDPS           Z9, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z7
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z7
-	VMULPS           Z5, Z7, Z7
-	VMULPS           Z4, Z2, Z2
-	VFMADD132PS      Z7, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
+	VADDPS           Z8, Z10, Z10
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z3
+	VMULPS           Z10, Z3, Z3
+
+	// w
+	VBROADCASTSS   72(AX), Z4
+	KMOVW          (DI)(CX*1), K2
+	VBLENDMPS.BCST 76(AX), Z4, K2, Z4
+	VMULPS         Z4, Z9, Z9
+	VFMADD132PS    Z3, Z9, Z9
+	VMULPS.BCST    tiny_f32<>+0(SB), Z9, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z6, Z4
-	VADDPS   Z4, Z3, Z3
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VADDPS   Z2, Z6, Z6
 	VMAXPS   Z1, Z0, Z1
-	VADDPS   Z1, Z3, Z3
+	VADDPS   Z1, Z6, Z6
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z3, Z2, K2, Z2
+	VMULPS.Z Z6, Z9, K2, Z9
 	TESTQ    R9, R9
 	JEQ      skip3
 
 	// lane i mod 16 of the sums
-	LEAQ          (R10), CX
-	ANDQ          $0x0f, CX
-	VCVTPS2PD     Y2, Z1
-	VADDPD        (R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, (R9)(CX*8)
-	VEXTRACTF64X4 $0x01, Z2, Y1
-	VCVTPS2PD     Y1, Z1
-	VADDPD        64(R9)(CX*8), Z1, Z1
-	VMOVUPD       Z1, 64(R9)(CX*8)
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y9, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z9, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z2, K1, (SI)(R10*4)
+	VMOVUPS Z9, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -1395,225 +1378,206 @@ loop:
 	VMINPS.BCST clamp_f32<>+0(SB), Z5, Z5
 	VMINPS.BCST clamp_f32<>+0(SB), Z6, Z6
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_f32<>+0(SB), Z7
-	VBROADCASTSS      magic_f32<>+0(SB), Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_f32<>+0(SB), Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z8
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z9
-	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z10
-	VSUBPS.BCST       magic_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z12
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z8
+	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z10
+	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z11
+	VSUBPS.BCST       magic_f32<>+0(SB), Z8, Z12
+	VPERMPS           exp_f32<>+0(SB), Z9, Z13
+	VPERMPS           exp_f32<>+0(SB), Z7, Z14
+	VPERMPS           exp_f32<>+0(SB), Z8, Z15
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z16
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z17
+	VPERMPS           exp_rest_f32<>+0(SB), Z8, Z18
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z11
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z12
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z8, Z8
+	VPADDD            Z9, Z13, Z13
+	VPADDD            Z7, Z14, Z14
+	VPADDD            Z8, Z15, Z15
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z11
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z12
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z7, Z4
-	VPERMPS          exp_f32<>+0(SB), Z8, Z5
-	VPERMPS          exp_f32<>+0(SB), Z9, Z6
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z15
-	VPSLLD           $0x14, Z7, Z7
-	VPSLLD           $0x14, Z8, Z8
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z7, Z4, Z4
-	VPADDD           Z8, Z5, Z5
-	VPADDD           Z9, Z6, Z6
-	VADDPS           Z10, Z13, Z13
-	VADDPS           Z11, Z14, Z14
-	VADDPS           Z12, Z15, Z15
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z7
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z14, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z9
-	VMULPS           Z13, Z7, Z7
-	VMULPS           Z14, Z8, Z8
-	VMULPS           Z15, Z9, Z9
+	VADDPS            Z10, Z16, Z16
+	VADDPS            Z11, Z17, Z17
+	VADDPS            Z12, Z18, Z18
+	VBROADCASTSS      magic_f32<>+0(SB), Z6
+	VMOVAPS           Z6, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z13, Z6
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z14, Z4
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z15, Z5
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z9
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z16, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z16, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z16, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z8
+	VMULPS            Z16, Z9, Z9
+	VMULPS            Z17, Z7, Z7
+	VMULPS            Z18, Z8, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z10
-	VBROADCASTSS     magic_f32<>+0(SB), Z11
-	VBROADCASTSS     magic_f32<>+0(SB), Z12
-	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z10
-	VFMADD231PS.BCST index_f32<>+0(SB), Z5, Z11
-	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z12
-	VPERMPS          recip_f32<>+0(SB), Z10, Z13
-	VPERMPS          recip_f32<>+0(SB), Z11, Z14
-	VPERMPS          recip_f32<>+0(SB), Z12, Z15
-	VMULPS           Z13, Z4, Z4
-	VMULPS           Z14, Z5, Z5
-	VMULPS           Z15, Z6, Z6
-	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z16
-	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z17
-	VSUBPS.BCST      one_f32<>+0(SB), Z15, Z18
-	VADDPS           Z4, Z16, Z16
-	VADDPS           Z5, Z17, Z17
-	VADDPS           Z6, Z18, Z18
-	VFMADD231PS      Z7, Z4, Z16
-	VFMADD231PS      Z8, Z5, Z17
-	VFMADD231PS      Z9, Z6, Z18
-	VMULPS           Z16, Z16, Z19
-	VMULPS           Z17, Z17, Z20
-	VMULPS           Z18, Z18, Z21
+	VPERMPS     recip_f32<>+0(SB), Z6, Z10
+	VPERMPS     recip_f32<>+0(SB), Z4, Z11
+	VPERMPS     recip_f32<>+0(SB), Z5, Z12
+	VMULPS      Z10, Z13, Z13
+	VMULPS      Z11, Z14, Z14
+	VMULPS      Z12, Z15, Z15
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z18
+	VADDPS      Z13, Z16, Z16
+	VADDPS      Z14, Z17, Z17
+	VADDPS      Z15, Z18, Z18
+	VFMADD231PS Z9, Z13, Z16
+	VFMADD231PS Z7, Z14, Z17
+	VFMADD231PS Z8, Z15, Z18
+	VMULPS      Z16, Z16, Z19
+	VMULPS      Z17, Z17, Z20
+	VMULPS      Z18, Z18, Z21
+	VBLENDMPS   Z13, Z10, K1, Z22
+	VBLENDMPS   Z14, Z11, K2, Z23
+	VBLENDMPS   Z15, Z12, K3, Z24
 
-	// S²
-	VBLENDMPS Z4, Z13, K1, Z22
-	VBLENDMPS Z5, Z14, K2, Z23
-	VBLENDMPS Z6, Z15, K3, Z24
-	VMULPS    Z22, Z22, Z22
-	VMULPS    Z23, Z23, Z23
-	VMULPS    Z24, Z24, Z24
+	// w
+	VBROADCASTSS   72(AX), Z27
+	VMOVAPS        Z27, Z25
+	VMOVAPS        Z27, Z26
+	KMOVW          (DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z27, K4, Z27
+	KMOVW          2(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z25, K4, Z25
+	KMOVW          4(DI)(CX*1), K4
+	VBLENDMPS.BCST 76(AX), Z26, K4, Z26
+
+	// w·S²
+	VMULPS Z22, Z22, Z22
+	VMULPS Z23, Z23, Z23
+	VMULPS Z24, Z24, Z24
+	VMULPS Z27, Z22, Z22
+	VMULPS Z25, Z23, Z23
+	VMULPS Z26, Z24, Z24
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z25
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z26
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z27
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z25
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z26
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z27
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z25
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z26
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z27
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z25
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z26
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z27
-	VFMADD213PS      Z16, Z19, Z25
-	VFMADD213PS      Z17, Z20, Z26
-	VFMADD213PS      Z18, Z21, Z27
-	VFNMADD132PS     Z25, Z7, Z7
-	VFNMADD132PS     Z26, Z8, Z8
-	VFNMADD132PS     Z27, Z9, Z9
-	VSUBPS           Z25, Z7, Z7
-	VSUBPS           Z26, Z8, Z8
-	VSUBPS           Z27, Z9, Z9
-	VSUBPS           Z25, Z0, Z25
-	VSUBPS           Z26, Z0, Z26
-	VSUBPS           Z27, Z0, Z27
-	VFMADD132PS      Z25, Z13, Z13
-	VFMADD132PS      Z26, Z14, Z14
-	VFMADD132PS      Z27, Z15, Z15
-	VFMADD132PS      Z7, Z4, Z4
-	VFMADD132PS      Z8, Z5, Z5
-	VFMADD132PS      Z9, Z6, Z6
-	VBLENDMPS        Z7, Z25, K1, Z7
-	VBLENDMPS        Z8, Z26, K2, Z8
-	VBLENDMPS        Z9, Z27, K3, Z9
-
-	// w
-	VBROADCASTSS   72(AX), Z25
-	VBROADCASTSS   72(AX), Z26
-	VBROADCASTSS   72(AX), Z27
-	KMOVW          (DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z25, K4, Z25
-	KMOVW          2(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z26, K4, Z26
-	KMOVW          4(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z27, K4, Z27
+	VADDPS.BCST  one_f32<>+0(SB), Z16, Z25
+	VADDPS.BCST  one_f32<>+0(SB), Z17, Z26
+	VADDPS.BCST  one_f32<>+0(SB), Z18, Z27
+	VDIVPS       Z25, Z16, Z25
+	VDIVPS       Z26, Z17, Z26
+	VDIVPS       Z27, Z18, Z27
+	VFNMADD132PS Z25, Z9, Z9
+	VFNMADD132PS Z26, Z7, Z7
+	VFNMADD132PS Z27, Z8, Z8
+	VSUBPS       Z25, Z9, Z9
+	VSUBPS       Z26, Z7, Z7
+	VSUBPS       Z27, Z8, Z8
+	VSUBPS       Z25, Z0, Z25
+	VSUBPS       Z26, Z0, Z26
+	VSUBPS       Z27, Z0, Z27
+	VFMADD132PS  Z25, Z10, Z10
+	VFMADD132PS  Z26, Z11, Z11
+	VFMADD132PS  Z27, Z12, Z12
+	VFMADD132PS  Z9, Z13, Z13
+	VFMADD132PS  Z7, Z14, Z14
+	VFMADD132PS  Z8, Z15, Z15
+	VBLENDMPS    Z9, Z25, K1, Z9
+	VBLENDMPS    Z7, Z26, K2, Z7
+	VBLENDMPS    Z8, Z27, K3, Z8
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z7, Z7, Z28
-	VADDPS      Z8, Z8, Z29
-	VADDPS      Z9, Z9, Z30
-	VFMADD231PS Z7, Z7, Z28
-	VFMADD231PS Z8, Z8, Z29
-	VFMADD231PS Z9, Z9, Z30
-	VMULPS      Z22, Z25, Z25
-	VMULPS      Z23, Z26, Z26
-	VMULPS      Z24, Z27, Z27
-	VFMADD132PS Z28, Z25, Z25
-	VFMADD132PS Z29, Z26, Z26
-	VFMADD132PS Z30, Z27, Z27
+	VADDPS      Z9, Z9, Z25
+	VADDPS      Z7, Z7, Z26
+	VADDPS      Z8, Z8, Z27
+	VFMADD231PS Z9, Z9, Z25
+	VFMADD231PS Z7, Z7, Z26
+	VFMADD231PS Z8, Z8, Z27
+	VFMADD132PS Z25, Z22, Z22
+	VFMADD132PS Z26, Z23, Z23
+	VFMADD132PS Z27, Z24, Z24
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z4, Z13, K1, Z7
-	VBLENDMPS Z5, Z14, K2, Z8
-	VBLENDMPS Z6, Z15, K3, Z9
-	VBLENDMPS Z13, Z4, K1, Z4
-	VBLENDMPS Z14, Z5, K2, Z5
-	VBLENDMPS Z15, Z6, K3, Z6
+	VBLENDMPS Z13, Z10, K1, Z7
+	VBLENDMPS Z14, Z11, K2, Z8
+	VBLENDMPS Z15, Z12, K3, Z9
+	VBLENDMPS Z10, Z13, K1, Z10
+	VBLENDMPS Z11, Z14, K2, Z11
+	VBLENDMPS Z12, Z15, K3, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z14
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z15
-	VFMADD213PS      Z16, Z19, Z13
-	VFMADD213PS      Z17, Z20, Z14
-	VFMADD213PS      Z18, Z21, Z15
+	VMOVAPS          Z15, Z13
+	VMOVAPS          Z15, Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z14
+	VFMADD213PS      Z16, Z19, Z15
+	VFMADD213PS      Z17, Z20, Z13
+	VFMADD213PS      Z18, Z21, Z14
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z10, Z10
-	VPERMPS  log_f32<>+0(SB), Z11, Z11
-	VPERMPS  log_f32<>+0(SB), Z12, Z12
-	VADDPS   Z10, Z13, Z13
-	VADDPS   Z11, Z14, Z14
-	VADDPS   Z12, Z15, Z15
+	VPERMPS  log_f32<>+0(SB), Z6, Z6
+	VPERMPS  log_f32<>+0(SB), Z4, Z4
+	VPERMPS  log_f32<>+0(SB), Z5, Z5
+	VADDPS   Z6, Z15, Z15
+	VADDPS   Z4, Z13, Z13
+	VADDPS   Z5, Z14, Z14
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
 	VMAXPS   Z3, Z0, Z3
-	VADDPS   Z1, Z13, Z13
-	VADDPS   Z2, Z14, Z14
-	VADDPS   Z3, Z15, Z15
+	VADDPS   Z1, Z15, Z15
+	VADDPS   Z2, Z13, Z13
+	VADDPS   Z3, Z14, Z14
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z13, Z25, K1, Z1
+	VMULPS.Z Z15, Z22, K1, Z1
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z14, Z26, K1, Z2
+	VMULPS.Z Z13, Z23, K1, Z2
 	KMOVW    4(R8)(CX*1), K1
-	VMULPS.Z Z15, Z27, K1, Z3
+	VMULPS.Z Z14, Z24, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R12), R13
-	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z10
-	VADDPD        (R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y10
-	VCVTPS2PD     Y10, Z10
-	VADDPD        64(R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, 64(R9)(R13*8)
-	LEAQ          16(R12), R13
-	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y2, Z10
-	VADDPD        (R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z2, Y10
-	VCVTPS2PD     Y10, Z10
-	VADDPD        64(R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, 64(R9)(R13*8)
-	LEAQ          32(R12), R13
-	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y3, Z10
-	VADDPD        (R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z3, Y10
-	VCVTPS2PD     Y10, Z10
-	VADDPD        64(R9)(R13*8), Z10, Z10
-	VMOVUPD       Z10, 64(R9)(R13*8)
+	VMOVUPD       (R9), Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y1, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VCVTPS2PD     Y2, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VCVTPS2PD     Y3, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VMOVUPD       Z4, (R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -1624,27 +1588,27 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
+	VMOVAPS      Z3, Z1
+	VMOVAPS      Z3, Z2
+	VMINPS       Z15, Z3, Z3
 	VMINPS       Z13, Z1, Z1
 	VMINPS       Z14, Z2, Z2
-	VMINPS       Z15, Z3, Z3
+	VMULPS.BCST  80(AX), Z3, Z3
 	VMULPS.BCST  80(AX), Z1, Z1
 	VMULPS.BCST  80(AX), Z2, Z2
-	VMULPS.BCST  80(AX), Z3, Z3
-	VMOVAPS      Z4, Z4
-	VMOVAPS      Z5, Z5
-	VMOVAPS      Z6, Z6
-	VFMADD213PS  Z7, Z1, Z4
-	VFMADD213PS  Z8, Z2, Z5
-	VFMADD213PS  Z9, Z3, Z6
+	VMOVAPS      Z10, Z4
+	VMOVAPS      Z11, Z5
+	VMOVAPS      Z12, Z6
+	VFMADD213PS  Z7, Z3, Z4
+	VFMADD213PS  Z8, Z1, Z5
+	VFMADD213PS  Z9, Z2, Z6
 	KMOVW        (R8)(CX*1), K1
-	VMULPS.Z     Z25, Z4, K1, Z4
+	VMULPS.Z     Z22, Z4, K1, Z4
 	KMOVW        2(R8)(CX*1), K1
-	VMULPS.Z     Z26, Z5, K1, Z5
+	VMULPS.Z     Z23, Z5, K1, Z5
 	KMOVW        4(R8)(CX*1), K1
-	VMULPS.Z     Z27, Z6, K1, Z6
+	VMULPS.Z     Z24, Z6, K1, Z6
 	KMOVW        (DI)(CX*1), K1
 	VXORPS.BCST  sign_f32<>+0(SB), Z4, K1, Z4
 	KMOVW        2(DI)(CX*1), K1
@@ -1716,67 +1680,62 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z5
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z6
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z5, Z5
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z5
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z3
-	VMULPS           Z5, Z3, Z3
+	VADDPS            Z4, Z6, Z6
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z5, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z3
+	VMULPS            Z6, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z4
-	VFMADD231PS.BCST index_f32<>+0(SB), Z2, Z4
-	VPERMPS          recip_f32<>+0(SB), Z4, Z5
-	VMULPS           Z5, Z2, Z2
-	VSUBPS.BCST      one_f32<>+0(SB), Z5, Z6
-	VADDPS           Z2, Z6, Z6
-	VFMADD231PS      Z3, Z2, Z6
-	VMULPS           Z6, Z6, Z7
-
-	// S²
-	VBLENDMPS Z2, Z5, K2, Z8
-	VMULPS    Z8, Z8, Z8
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z6, Z9
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z6, Z9
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z6, Z9
-	VFMADD213PS      Z6, Z7, Z9
-	VFNMADD132PS     Z9, Z3, Z3
-	VSUBPS           Z9, Z3, Z3
-	VSUBPS           Z9, Z0, Z9
-	VFMADD132PS      Z9, Z5, Z5
-	VFMADD132PS      Z3, Z2, Z2
-	VBLENDMPS        Z3, Z9, K2, Z3
+	VPERMPS     recip_f32<>+0(SB), Z2, Z4
+	VMULPS      Z4, Z5, Z5
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z6
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z3, Z5, Z6
+	VMULPS      Z6, Z6, Z7
+	VBLENDMPS   Z5, Z4, K2, Z8
 
 	// w
 	VBROADCASTSS   72(AX), Z9
 	KMOVW          (DI)(CX*1), K3
 	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
 
+	// w·S²
+	VMULPS Z8, Z8, Z8
+	VMULPS Z9, Z8, Z8
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z6, Z9
+	VDIVPS       Z9, Z6, Z9
+	VFNMADD132PS Z9, Z3, Z3
+	VSUBPS       Z9, Z3, Z3
+	VSUBPS       Z9, Z0, Z9
+	VFMADD132PS  Z9, Z4, Z4
+	VFMADD132PS  Z3, Z5, Z5
+	VBLENDMPS    Z3, Z9, K2, Z3
+
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z10
-	VFMADD231PS Z3, Z3, Z10
-	VMULPS      Z8, Z9, Z9
-	VFMADD132PS Z10, Z9, Z9
+	VADDPS      Z3, Z3, Z9
+	VFMADD231PS Z3, Z3, Z9
+	VFMADD132PS Z9, Z8, Z8
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z2, Z5, K2, Z3
-	VBLENDMPS Z5, Z2, K2, Z2
+	VBLENDMPS Z5, Z4, K2, Z3
+	VBLENDMPS Z4, Z5, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z5
@@ -1786,26 +1745,26 @@ rest_loop:
 	VFMADD213PS      Z6, Z7, Z5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z4, Z4
-	VADDPS   Z4, Z5, Z5
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VADDPS   Z2, Z5, Z5
 	VMAXPS   Z1, Z0, Z1
 	VADDPS   Z1, Z5, Z5
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z5, Z9, K2, Z1
+	VMULPS.Z Z5, Z8, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
-	LEAQ          (R12), R13
-	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(R13*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(R13*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(R13*8)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z6
+	VCVTPS2PD     Y1, Z7
+	VADDPD        Z7, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z6, Z6
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z6, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
@@ -1817,11 +1776,11 @@ skip6:
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
 	VMINPS       Z5, Z1, Z1
 	VMULPS.BCST  80(AX), Z1, Z1
-	VMOVAPS      Z2, Z2
+	VMOVAPS      Z4, Z2
 	VFMADD213PS  Z3, Z1, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMULPS.Z     Z9, Z2, K2, Z2
+	VMULPS.Z     Z8, Z2, K2, Z2
 	KMOVW        (DI)(CX*1), K2
 	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
@@ -1914,212 +1873,200 @@ loop:
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z3
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z5
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z6
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z5
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z8
 	VMOVAPS           Z7, Z9
 	VMOVAPS           Z8, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z5, Z3
-	VPERMPS          exp_f32<>+0(SB), Z6, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z5, Z11
-	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z12
-	VPSLLD           $0x14, Z5, Z5
-	VPSLLD           $0x14, Z6, Z6
-	VPADDD           Z5, Z3, Z3
-	VPADDD           Z6, Z4, Z4
-	VADDPS           Z9, Z11, Z11
-	VADDPS           Z10, Z12, Z12
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z12, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z12, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z12, Z6
-	VMULPS           Z11, Z5, Z5
-	VMULPS           Z12, Z6, Z6
+	VPERMPS           exp_f32<>+0(SB), Z6, Z11
+	VPERMPS           exp_f32<>+0(SB), Z5, Z12
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z13
+	VPERMPS           exp_rest_f32<>+0(SB), Z5, Z14
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z7
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z8
+	VPSLLD            $0x14, Z6, Z6
+	VPSLLD            $0x14, Z5, Z5
+	VPADDD            Z6, Z11, Z11
+	VPADDD            Z5, Z12, Z12
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z8
+	VADDPS            Z7, Z13, Z13
+	VADDPS            Z8, Z14, Z14
+	VBROADCASTSS      magic_f32<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z11, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z12, Z3
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z14, Z5
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z14, Z5
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z14, Z5
+	VMULPS            Z13, Z6, Z6
+	VMULPS            Z14, Z5, Z5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z11
-	VBROADCASTSS     magic_f32<>+0(SB), Z12
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z3, Z11
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z4, Z12
-	VPERMPS          recip_f32<>+0(SB), Z11, Z13
-	VPERMPS          recip_f32<>+0(SB), Z12, Z14
-	VMULPS           Z13, Z3, Z3
-	VMULPS           Z14, Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z15
-	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z16
-	VADDPS           Z3, Z15, Z15
-	VADDPS           Z4, Z16, Z16
-	VFMADD231PS      Z5, Z3, Z15
-	VFMADD231PS      Z6, Z4, Z16
-	VMULPS           Z15, Z15, Z17
-	VMULPS           Z16, Z16, Z18
+	VPERMPS     recip_f32<>+0(SB), Z4, Z13
+	VPERMPS     recip_f32<>+0(SB), Z3, Z14
+	VMULPS      Z13, Z11, Z11
+	VMULPS      Z14, Z12, Z12
+	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z11
+	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z13, Z15
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z16
+	VADDPS      Z11, Z15, Z15
+	VADDPS      Z12, Z16, Z16
+	VFMADD231PS Z6, Z11, Z15
+	VFMADD231PS Z5, Z12, Z16
+	VMULPS      Z15, Z15, Z17
+	VMULPS      Z16, Z16, Z18
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z19
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z20
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z15, Z19
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z20
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z15, Z19
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z20
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z15, Z19
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z20
-	VFMADD213PS      Z15, Z17, Z19
-	VFMADD213PS      Z16, Z18, Z20
-	VFNMADD132PS     Z19, Z5, Z5
-	VFNMADD132PS     Z20, Z6, Z6
-	VSUBPS           Z19, Z5, Z5
-	VSUBPS           Z20, Z6, Z6
-	VSUBPS           Z19, Z0, Z19
-	VSUBPS           Z20, Z0, Z20
-	VFMADD132PS      Z19, Z13, Z13
-	VFMADD132PS      Z20, Z14, Z14
-	VFMADD132PS      Z5, Z3, Z3
-	VFMADD132PS      Z6, Z4, Z4
+	VADDPS.BCST  one_f32<>+0(SB), Z15, Z19
+	VADDPS.BCST  one_f32<>+0(SB), Z16, Z20
+	VDIVPS       Z19, Z15, Z19
+	VDIVPS       Z20, Z16, Z20
+	VFNMADD132PS Z19, Z6, Z6
+	VFNMADD132PS Z20, Z5, Z5
+	VSUBPS       Z19, Z6, Z6
+	VSUBPS       Z20, Z5, Z5
+	VSUBPS       Z19, Z0, Z19
+	VSUBPS       Z20, Z0, Z20
+	VFMADD132PS  Z19, Z13, Z13
+	VFMADD132PS  Z20, Z14, Z14
+	VFMADD132PS  Z6, Z11, Z11
+	VFMADD132PS  Z5, Z12, Z12
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z3, Z13, K1, Z5
-	VBLENDMPS Z4, Z14, K2, Z6
-	VBLENDMPS Z13, Z3, K1, Z3
-	VBLENDMPS Z14, Z4, K2, Z4
+	VBLENDMPS Z11, Z13, K1, Z5
+	VBLENDMPS Z12, Z14, K2, Z6
+	VBLENDMPS Z13, Z11, K1, Z11
+	VBLENDMPS Z14, Z12, K2, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z14
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z14
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z14
-	VFMADD213PS      Z15, Z17, Z13
-	VFMADD213PS      Z16, Z18, Z14
-
-	// w
-	VBROADCASTSS   72(AX), Z15
-	VBROADCASTSS   72(AX), Z16
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z15, K3, Z15
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z16, K3, Z16
+	VMOVAPS          Z14, Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z13
+	VFMADD213PS      Z15, Z17, Z14
+	VFMADD213PS      Z16, Z18, Z13
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z17
-	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z18
-	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z19
-	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z20
-	VMOVAPS.Z        Z7, K1, Z7
-	VMOVAPS.Z        Z8, K2, Z8
-	VSUBPS           Z17, Z7, Z7
-	VSUBPS           Z18, Z8, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z4, Z15
+	VPERMPS          log8_hi_f32<>+0(SB), Z3, Z16
+	VPERMPS          log8_lo_f32<>+0(SB), Z4, Z17
+	VPERMPS          log8_lo_f32<>+0(SB), Z3, Z18
 	VMOVAPS.Z        Z9, K1, Z9
 	VMOVAPS.Z        Z10, K2, Z10
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z19
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z14, Z20
-	VSUBPS           Z19, Z9, Z9
-	VSUBPS           Z20, Z10, Z10
-	VADDPS           Z9, Z7, Z19
-	VADDPS           Z10, Z8, Z20
+	VSUBPS           Z15, Z9, Z9
+	VSUBPS           Z16, Z10, Z10
+	VMOVAPS.Z        Z7, K1, Z7
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z14, Z17
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z18
+	VSUBPS           Z17, Z7, Z7
+	VSUBPS           Z18, Z8, Z8
+	VADDPS           Z7, Z9, Z17
+	VADDPS           Z8, Z10, Z18
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z17
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z18
-	VFMADD231PS.BCST 88(AX), Z19, Z17
-	VFMADD231PS.BCST 88(AX), Z20, Z18
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z17, Z17
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z18, Z18
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z21
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z22
-	VFMSUB231PS.BCST 88(AX), Z7, Z21
-	VFMSUB231PS.BCST 88(AX), Z8, Z22
-	VFMADD231PS.BCST 88(AX), Z9, Z21
-	VFMADD231PS.BCST 88(AX), Z10, Z22
-	VFMADD231PS.BCST 92(AX), Z19, Z21
-	VFMADD231PS.BCST 92(AX), Z20, Z22
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z21, Z21
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VFMADD231PS.BCST 88(AX), Z17, Z16
+	VFMADD231PS.BCST 88(AX), Z18, Z15
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z16, Z16
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z16, Z19
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z15, Z20
+	VPERMPS          exp_f32<>+0(SB), Z16, Z21
+	VPERMPS          exp_f32<>+0(SB), Z15, Z22
+	VPERMPS          exp_rest_f32<>+0(SB), Z16, Z23
+	VPERMPS          exp_rest_f32<>+0(SB), Z15, Z24
+	VFMSUB231PS.BCST 88(AX), Z9, Z19
+	VFMSUB231PS.BCST 88(AX), Z10, Z20
+	VFMADD231PS.BCST 88(AX), Z7, Z19
+	VFMADD231PS.BCST 88(AX), Z8, Z20
+	VFMADD231PS.BCST 92(AX), Z17, Z19
+	VFMADD231PS.BCST 92(AX), Z18, Z20
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z19, Z19
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z20, Z20
+	VPSLLD           $0x14, Z16, Z16
+	VPSLLD           $0x14, Z15, Z15
+	VPADDD           Z16, Z21, Z21
+	VPADDD           Z15, Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z17, Z7
-	VPERMPS          exp_f32<>+0(SB), Z18, Z8
-	VPERMPS          exp_rest_f32<>+0(SB), Z17, Z9
-	VPERMPS          exp_rest_f32<>+0(SB), Z18, Z10
-	VPSLLD           $0x14, Z17, Z17
-	VPSLLD           $0x14, Z18, Z18
-	VPADDD           Z17, Z7, Z7
-	VPADDD           Z18, Z8, Z8
-	VADDPS           Z21, Z9, Z9
-	VADDPS           Z22, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z17
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z18
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z18
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z17
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z18
-	VMULPS           Z9, Z17, Z17
-	VMULPS           Z10, Z18, Z18
-	VMULPS           Z7, Z15, Z15
-	VMULPS           Z8, Z16, Z16
-	VFMADD132PS      Z17, Z15, Z15
-	VFMADD132PS      Z18, Z16, Z16
+	VADDPS           Z19, Z23, Z23
+	VADDPS           Z20, Z24, Z24
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z23, Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z24, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z23, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z24, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z23, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z24, Z7
+	VMULPS           Z23, Z8, Z8
+	VMULPS           Z24, Z7, Z7
+
+	// w
+	VBROADCASTSS   72(AX), Z10
+	VMOVAPS        Z10, Z9
+	KMOVW          (DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	KMOVW          2(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z9, K1, Z9
+	VMULPS         Z10, Z21, Z21
+	VMULPS         Z9, Z22, Z22
+	VFMADD132PS    Z8, Z21, Z21
+	VFMADD132PS    Z7, Z22, Z22
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z11, Z7
-	VPERMPS     log_f32<>+0(SB), Z12, Z8
-	VADDPS      Z7, Z13, Z13
-	VADDPS      Z8, Z14, Z14
+	VPERMPS     log_f32<>+0(SB), Z4, Z4
+	VPERMPS     log_f32<>+0(SB), Z3, Z3
+	VADDPS      Z4, Z14, Z14
+	VADDPS      Z3, Z13, Z13
 	VMAXPS      Z1, Z0, Z1
 	VMAXPS      Z2, Z0, Z2
-	VADDPS      Z1, Z13, Z13
-	VADDPS      Z2, Z14, Z14
-	VMOVAPS     Z15, Z1
-	VMOVAPS     Z16, Z2
+	VADDPS      Z1, Z14, Z14
+	VADDPS      Z2, Z13, Z13
+	VMOVAPS     Z21, Z1
+	VMOVAPS     Z22, Z2
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z13, Z1, K1, Z1
+	VMULPS.Z    Z14, Z1, K1, Z1
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z14, Z2, K1, Z2
+	VMULPS.Z    Z13, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R12), R13
-	ANDQ          $0x0f, R13
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
 	VCVTPS2PD     Y1, Z7
-	VADDPD        (R9)(R13*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R13*8)
+	VADDPD        Z7, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y7
 	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R13*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R13*8)
-	LEAQ          16(R12), R13
-	ANDQ          $0x0f, R13
+	VADDPD        Z7, Z4, Z4
 	VCVTPS2PD     Y2, Z7
-	VADDPD        (R9)(R13*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R13*8)
+	VADDPD        Z7, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y7
 	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R13*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R13*8)
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -2129,18 +2076,18 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z2
-	VMINPS        Z13, Z1, Z1
+	VMOVAPS       Z2, Z1
 	VMINPS        Z14, Z2, Z2
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMINPS        Z13, Z1, Z1
 	VMULPS.BCST   80(AX), Z2, Z2
-	VMOVAPS       Z3, Z3
-	VMOVAPS       Z4, Z4
-	VFMADD213PS   Z5, Z1, Z3
-	VFMADD213PS   Z6, Z2, Z4
-	VMULPS        Z15, Z3, Z3
-	VMULPS        Z16, Z4, Z4
+	VMULPS.BCST   80(AX), Z1, Z1
+	VMOVAPS       Z11, Z3
+	VMOVAPS       Z12, Z4
+	VFMADD213PS   Z5, Z2, Z3
+	VFMADD213PS   Z6, Z1, Z4
+	VMULPS        Z21, Z3, Z3
+	VMULPS        Z22, Z4, Z4
 	KMOVW         (R8)(CX*1), K1
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z3, K1, Z3
 	KMOVW         2(R8)(CX*1), K1
@@ -2207,53 +2154,48 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
 	VMOVAPS           Z4, Z5
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z5
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z6
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z5, Z6, Z6
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z6, Z3
-	VMULPS           Z6, Z3, Z3
+	VPERMPS           exp_f32<>+0(SB), Z3, Z6
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z7
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z6, Z6
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
+	VADDPS            Z4, Z7, Z7
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z6, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z7, Z3
+	VMULPS            Z7, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z6
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z2, Z6
-	VPERMPS          recip_f32<>+0(SB), Z6, Z7
-	VMULPS           Z7, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	VSUBPS.BCST      one_f32<>+0(SB), Z7, Z8
-	VADDPS           Z2, Z8, Z8
-	VFMADD231PS      Z3, Z2, Z8
-	VMULPS           Z8, Z8, Z9
+	VPERMPS     recip_f32<>+0(SB), Z2, Z7
+	VMULPS      Z7, Z6, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z6, Z6
+	VSUBPS.BCST one_f32<>+0(SB), Z7, Z8
+	VADDPS      Z6, Z8, Z8
+	VFMADD231PS Z3, Z6, Z8
+	VMULPS      Z8, Z8, Z9
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z8, Z10
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z8, Z10
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z8, Z10
-	VFMADD213PS      Z8, Z9, Z10
-	VFNMADD132PS     Z10, Z3, Z3
-	VSUBPS           Z10, Z3, Z3
-	VSUBPS           Z10, Z0, Z10
-	VFMADD132PS      Z10, Z7, Z7
-	VFMADD132PS      Z3, Z2, Z2
+	VADDPS.BCST  one_f32<>+0(SB), Z8, Z10
+	VDIVPS       Z10, Z8, Z10
+	VFNMADD132PS Z10, Z3, Z3
+	VSUBPS       Z10, Z3, Z3
+	VSUBPS       Z10, Z0, Z10
+	VFMADD132PS  Z10, Z7, Z7
+	VFMADD132PS  Z3, Z6, Z6
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z2, Z7, K2, Z3
-	VBLENDMPS Z7, Z2, K2, Z2
+	VBLENDMPS Z6, Z7, K2, Z3
+	VBLENDMPS Z7, Z6, K2, Z6
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
@@ -2262,51 +2204,51 @@ rest_loop:
 	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z7
 	VFMADD213PS      Z8, Z9, Z7
 
-	// w
-	VBROADCASTSS   72(AX), Z8
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z8, K3, Z8
-
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z9
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z10
-	VMOVAPS.Z        Z4, K2, Z4
-	VSUBPS           Z9, Z4, Z4
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z8
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z9
 	VMOVAPS.Z        Z5, K2, Z5
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z10
-	VSUBPS           Z10, Z5, Z5
-	VADDPS           Z5, Z4, Z10
+	VSUBPS           Z8, Z5, Z5
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
+	VSUBPS           Z9, Z4, Z4
+	VADDPS           Z4, Z5, Z9
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 88(AX), Z10, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
-	VFMSUB231PS.BCST 88(AX), Z4, Z11
-	VFMADD231PS.BCST 88(AX), Z5, Z11
-	VFMADD231PS.BCST 92(AX), Z10, Z11
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z8
+	VFMADD231PS.BCST 88(AX), Z9, Z8
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z10
+	VPERMPS          exp_f32<>+0(SB), Z8, Z11
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z12
+	VFMSUB231PS.BCST 88(AX), Z5, Z10
+	VFMADD231PS.BCST 88(AX), Z4, Z10
+	VFMADD231PS.BCST 92(AX), Z9, Z10
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z10, Z10
+	VPSLLD           $0x14, Z8, Z8
+	VPADDD           Z8, Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z9, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z5
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z4, Z4
-	VADDPS           Z11, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z9
-	VMULPS           Z5, Z9, Z9
-	VMULPS           Z4, Z8, Z8
-	VFMADD132PS      Z9, Z8, Z8
+	VADDPS           Z10, Z12, Z12
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z12, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z12, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z12, Z4
+	VMULPS           Z12, Z4, Z4
+
+	// w
+	VBROADCASTSS   72(AX), Z5
+	KMOVW          (DI)(CX*1), K2
+	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
+	VMULPS         Z5, Z11, Z11
+	VFMADD132PS    Z4, Z11, Z11
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z6, Z4
-	VADDPS      Z4, Z7, Z7
+	VPERMPS     log_f32<>+0(SB), Z2, Z2
+	VADDPS      Z2, Z7, Z7
 	VMAXPS      Z1, Z0, Z1
 	VADDPS      Z1, Z7, Z7
-	VMOVAPS     Z8, Z1
+	VMOVAPS     Z11, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
@@ -2315,15 +2257,15 @@ rest_loop:
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
-	LEAQ          (R12), R13
-	ANDQ          $0x0f, R13
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(R13*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(R13*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(R13*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(R13*8)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z5
+	VADDPD        Z5, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z4, Z4
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
@@ -2335,9 +2277,9 @@ skip6:
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VMINPS        Z7, Z1, Z1
 	VMULPS.BCST   80(AX), Z1, Z1
-	VMOVAPS       Z2, Z2
+	VMOVAPS       Z6, Z2
 	VFMADD213PS   Z3, Z1, Z2
-	VMULPS        Z8, Z2, Z2
+	VMULPS        Z11, Z2, Z2
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K2, Z2
@@ -2414,174 +2356,162 @@ loop:
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z3
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z5
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z6
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z5
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z8
+	VPERMPS           exp_f32<>+0(SB), Z6, Z9
+	VPERMPS           exp_f32<>+0(SB), Z5, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z11
+	VPERMPS           exp_rest_f32<>+0(SB), Z5, Z12
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z7
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z8
+	VPSLLD            $0x14, Z6, Z6
+	VPSLLD            $0x14, Z5, Z5
+	VPADDD            Z6, Z9, Z9
+	VPADDD            Z5, Z10, Z10
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z7
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z8
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z5, Z3
-	VPERMPS          exp_f32<>+0(SB), Z6, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z5, Z9
-	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z10
-	VPSLLD           $0x14, Z5, Z5
-	VPSLLD           $0x14, Z6, Z6
-	VPADDD           Z5, Z3, Z3
-	VPADDD           Z6, Z4, Z4
-	VADDPS           Z7, Z9, Z9
-	VADDPS           Z8, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z6
-	VMULPS           Z9, Z5, Z5
-	VMULPS           Z10, Z6, Z6
+	VADDPS            Z7, Z11, Z11
+	VADDPS            Z8, Z12, Z12
+	VBROADCASTSS      magic_f32<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z3
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z12, Z5
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z12, Z5
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z12, Z5
+	VMULPS            Z11, Z6, Z6
+	VMULPS            Z12, Z5, Z5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z7
-	VBROADCASTSS     magic_f32<>+0(SB), Z8
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z3, Z7
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z4, Z8
-	VPERMPS          recip_f32<>+0(SB), Z7, Z9
-	VPERMPS          recip_f32<>+0(SB), Z8, Z10
-	VMULPS           Z9, Z3, Z3
-	VMULPS           Z10, Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z11
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z12
-	VSUBPS.BCST      one_f32<>+0(SB), Z9, Z13
-	VSUBPS.BCST      one_f32<>+0(SB), Z10, Z14
-	VADDPS           Z11, Z13, Z13
-	VADDPS           Z12, Z14, Z14
-	VFMADD231PS      Z5, Z11, Z13
-	VFMADD231PS      Z6, Z12, Z14
-	VMULPS           Z13, Z13, Z15
-	VMULPS           Z14, Z14, Z16
+	VPERMPS     recip_f32<>+0(SB), Z4, Z7
+	VPERMPS     recip_f32<>+0(SB), Z3, Z8
+	VMULPS      Z7, Z9, Z9
+	VMULPS      Z8, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z11
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z7, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z8, Z14
+	VADDPS      Z11, Z13, Z13
+	VADDPS      Z12, Z14, Z14
+	VFMADD231PS Z6, Z11, Z13
+	VFMADD231PS Z5, Z12, Z14
+	VMULPS      Z13, Z13, Z15
+	VMULPS      Z14, Z14, Z16
+	VBLENDMPS   Z11, Z7, K1, Z17
+	VBLENDMPS   Z12, Z8, K2, Z18
 
-	// S²
-	VBLENDMPS Z11, Z9, K1, Z17
-	VBLENDMPS Z12, Z10, K2, Z18
-	VMULPS    Z17, Z17, Z17
-	VMULPS    Z18, Z18, Z18
+	// w
+	VBROADCASTSS   72(AX), Z20
+	VMOVAPS        Z20, Z19
+	KMOVW          (DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z20, K3, Z20
+	KMOVW          2(DI)(CX*1), K3
+	VBLENDMPS.BCST 76(AX), Z19, K3, Z19
+
+	// w·S²
+	VMULPS Z17, Z17, Z17
+	VMULPS Z18, Z18, Z18
+	VMULPS Z20, Z17, Z17
+	VMULPS Z19, Z18, Z18
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z19
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z20
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z14, Z20
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z14, Z20
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z13, Z19
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z14, Z20
-	VFMADD213PS      Z13, Z15, Z19
-	VFMADD213PS      Z14, Z16, Z20
-	VFNMADD132PS     Z19, Z5, Z5
-	VFNMADD132PS     Z20, Z6, Z6
-	VSUBPS           Z19, Z5, Z5
-	VSUBPS           Z20, Z6, Z6
-	VSUBPS           Z19, Z0, Z19
-	VSUBPS           Z20, Z0, Z20
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z19
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z20
+	VDIVPS       Z19, Z13, Z19
+	VDIVPS       Z20, Z14, Z20
+	VFNMADD132PS Z19, Z6, Z6
+	VFNMADD132PS Z20, Z5, Z5
+	VSUBPS       Z19, Z6, Z6
+	VSUBPS       Z20, Z5, Z5
+	VSUBPS       Z19, Z0, Z19
+	VSUBPS       Z20, Z0, Z20
 
 	// q·2^TinyShift
-	VBLENDMPS   Z19, Z5, K1, Z21
-	VBLENDMPS   Z20, Z6, K2, Z22
-	VMOVAPS     Z9, Z23
-	VMOVAPS     Z10, Z24
+	VBLENDMPS   Z19, Z6, K1, Z21
+	VBLENDMPS   Z20, Z5, K2, Z22
+	VMOVAPS     Z7, Z23
+	VMOVAPS     Z8, Z24
 	VMULPS.BCST huge_f32<>+0(SB), Z23, Z23
 	VMULPS.BCST huge_f32<>+0(SB), Z24, Z24
-	VBLENDMPS   Z23, Z3, K1, Z3
-	VBLENDMPS   Z24, Z4, K2, Z4
-	VFMADD132PS Z21, Z3, Z3
-	VFMADD132PS Z22, Z4, Z4
-	VFMADD132PS Z19, Z9, Z9
-	VFMADD132PS Z20, Z10, Z10
-	VFMADD132PS Z5, Z11, Z11
-	VFMADD132PS Z6, Z12, Z12
-	VBLENDMPS   Z5, Z19, K1, Z5
-	VBLENDMPS   Z6, Z20, K2, Z6
-
-	// w
-	VBROADCASTSS   72(AX), Z19
-	VBROADCASTSS   72(AX), Z20
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z19, K3, Z19
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z20, K3, Z20
+	VBLENDMPS   Z23, Z9, K1, Z9
+	VBLENDMPS   Z24, Z10, K2, Z10
+	VFMADD132PS Z21, Z9, Z9
+	VFMADD132PS Z22, Z10, Z10
+	VFMADD132PS Z19, Z7, Z7
+	VFMADD132PS Z20, Z8, Z8
+	VFMADD132PS Z6, Z11, Z11
+	VFMADD132PS Z5, Z12, Z12
+	VBLENDMPS   Z6, Z19, K1, Z6
+	VBLENDMPS   Z5, Z20, K2, Z5
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z5, Z5, Z21
-	VADDPS      Z6, Z6, Z22
-	VFMADD231PS Z5, Z5, Z21
-	VFMADD231PS Z6, Z6, Z22
-	VMULPS      Z17, Z19, Z19
-	VMULPS      Z18, Z20, Z20
-	VFMADD132PS Z21, Z19, Z19
-	VFMADD132PS Z22, Z20, Z20
+	VADDPS      Z6, Z6, Z19
+	VADDPS      Z5, Z5, Z20
+	VFMADD231PS Z6, Z6, Z19
+	VFMADD231PS Z5, Z5, Z20
+	VFMADD132PS Z19, Z17, Z17
+	VFMADD132PS Z20, Z18, Z18
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z11, Z9, K1, Z5
-	VBLENDMPS Z12, Z10, K2, Z6
-	VBLENDMPS Z9, Z11, K1, Z9
-	VBLENDMPS Z10, Z12, K2, Z10
+	VBLENDMPS Z11, Z7, K1, Z5
+	VBLENDMPS Z12, Z8, K2, Z6
+	VBLENDMPS Z7, Z11, K1, Z7
+	VBLENDMPS Z8, Z12, K2, Z8
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z12
-	VFMADD213PS      Z13, Z15, Z11
-	VFMADD213PS      Z14, Z16, Z12
+	VMOVAPS          Z12, Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z11
+	VFMADD213PS      Z13, Z15, Z12
+	VFMADD213PS      Z14, Z16, Z11
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z7, Z7
-	VPERMPS  log_f32<>+0(SB), Z8, Z8
-	VADDPS   Z7, Z11, Z11
-	VADDPS   Z8, Z12, Z12
+	VPERMPS  log_f32<>+0(SB), Z4, Z4
+	VPERMPS  log_f32<>+0(SB), Z3, Z3
+	VADDPS   Z4, Z12, Z12
+	VADDPS   Z3, Z11, Z11
 	VMAXPS   Z1, Z0, Z1
 	VMAXPS   Z2, Z0, Z2
-	VADDPS   Z1, Z11, Z11
-	VADDPS   Z2, Z12, Z12
+	VADDPS   Z1, Z12, Z12
+	VADDPS   Z2, Z11, Z11
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z11, Z19, K1, Z1
+	VMULPS.Z Z12, Z17, K1, Z1
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z12, Z20, K1, Z2
+	VMULPS.Z Z11, Z18, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R13), R14
-	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z7
-	VADDPD        (R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R14*8)
-	LEAQ          16(R13), R14
-	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y2, Z7
-	VADDPD        (R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z2, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R14*8)
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z13
+	VADDPD        Z13, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y13
+	VCVTPS2PD     Y13, Z13
+	VADDPD        Z13, Z4, Z4
+	VCVTPS2PD     Y2, Z13
+	VADDPD        Z13, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y13
+	VCVTPS2PD     Y13, Z13
+	VADDPD        Z13, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -2591,71 +2521,71 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
-	VMINPS       Z11, Z1, Z1
+	VMOVAPS      Z2, Z1
 	VMINPS       Z12, Z2, Z2
-	VMULPS.BCST  80(AX), Z1, Z1
+	VMINPS       Z11, Z1, Z1
 	VMULPS.BCST  80(AX), Z2, Z2
-	VMOVAPS      Z9, Z7
-	VMOVAPS      Z10, Z8
-	VFMADD213PS  Z5, Z1, Z7
-	VFMADD213PS  Z6, Z2, Z8
+	VMULPS.BCST  80(AX), Z1, Z1
+	VMOVAPS      Z7, Z3
+	VMOVAPS      Z8, Z4
+	VFMADD213PS  Z5, Z2, Z3
+	VFMADD213PS  Z6, Z1, Z4
 	KMOVW        (R8)(CX*1), K1
-	VMULPS.Z     Z19, Z7, K1, Z7
+	VMULPS.Z     Z17, Z3, K1, Z3
 	KMOVW        2(R8)(CX*1), K1
-	VMULPS.Z     Z20, Z8, K1, Z8
+	VMULPS.Z     Z18, Z4, K1, Z4
 	KMOVW        (DI)(CX*1), K1
-	VXORPS.BCST  sign_f32<>+0(SB), Z7, K1, Z7
+	VXORPS.BCST  sign_f32<>+0(SB), Z3, K1, Z3
 	KMOVW        2(DI)(CX*1), K1
-	VXORPS.BCST  sign_f32<>+0(SB), Z8, K1, Z8
+	VXORPS.BCST  sign_f32<>+0(SB), Z4, K1, Z4
 	TESTQ        R11, R11
 	JEQ          skip3
 
 	// dout·grad
 	VMOVUPS      (R11)(R13*4), Z11
-	VMULPS       Z11, Z7, Z7
-	VCMPPS       $0x03, Z7, Z7, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z7
+	VMULPS       Z11, Z3, Z3
+	VCMPPS       $0x03, Z3, Z3, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z7, K1, Z7
+	VMOVAPS.Z    Z3, K1, Z3
 	VMOVUPS      64(R11)(R13*4), Z11
-	VMULPS       Z11, Z8, Z8
-	VCMPPS       $0x03, Z8, Z8, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
+	VMULPS       Z11, Z4, Z4
+	VCMPPS       $0x03, Z4, Z4, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
 	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z4, K1, Z4
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z7, (R10)(R13*4)
-	VMOVUPS Z8, 64(R10)(R13*4)
+	VMOVUPS Z3, (R10)(R13*4)
+	VMOVUPS Z4, 64(R10)(R13*4)
 
 skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVAPS          Z5, Z5
-	VMOVAPS          Z6, Z6
-	VMOVAPS          Z9, Z7
-	VMOVAPS          Z10, Z8
-	VFMSUB132PS.BCST 80(AX), Z5, Z7
-	VFMSUB132PS.BCST 80(AX), Z6, Z8
-	VMULPS.BCST      84(AX), Z5, Z5
-	VMULPS.BCST      84(AX), Z6, Z6
-	VFMADD231PS      Z7, Z1, Z5
-	VFMADD231PS      Z8, Z2, Z6
-	VMULPS           Z3, Z5, Z5
-	VMULPS           Z4, Z6, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	VMOVAPS          Z5, Z3
+	VMOVAPS          Z6, Z4
+	VMOVAPS          Z7, Z5
+	VMOVAPS          Z8, Z6
+	VFMSUB132PS.BCST 80(AX), Z3, Z5
+	VFMSUB132PS.BCST 80(AX), Z4, Z6
+	VMULPS.BCST      84(AX), Z3, Z3
+	VMULPS.BCST      84(AX), Z4, Z4
+	VFMADD231PS      Z5, Z2, Z3
+	VFMADD231PS      Z6, Z1, Z4
+	VMULPS           Z9, Z3, Z3
+	VMULPS           Z10, Z4, Z4
+	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
+	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.Z         Z19, Z5, K1, Z5
+	VMULPS.Z         Z17, Z3, K1, Z3
 	KMOVW            2(R8)(CX*1), K1
-	VMULPS.Z         Z20, Z6, K1, Z6
+	VMULPS.Z         Z18, Z4, K1, Z4
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z5, (R12)(R13*4)
-	VMOVUPS          Z6, 64(R12)(R13*4)
+	VMOVUPS          Z3, (R12)(R13*4)
+	VMOVUPS          Z4, 64(R12)(R13*4)
 
 skip5:
 	ADDQ $0x20, R13
@@ -2692,75 +2622,70 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z5
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z6
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z5, Z5
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z5
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z4, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z3
-	VMULPS           Z5, Z3, Z3
+	VADDPS            Z4, Z6, Z6
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z5, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z3
+	VMULPS            Z6, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z4
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z2, Z4
-	VPERMPS          recip_f32<>+0(SB), Z4, Z5
-	VMULPS           Z5, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z6
-	VSUBPS.BCST      one_f32<>+0(SB), Z5, Z7
-	VADDPS           Z6, Z7, Z7
-	VFMADD231PS      Z3, Z6, Z7
-	VMULPS           Z7, Z7, Z8
-
-	// S²
-	VBLENDMPS Z6, Z5, K2, Z9
-	VMULPS    Z9, Z9, Z9
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z7, Z10
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z7, Z10
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z7, Z10
-	VFMADD213PS      Z7, Z8, Z10
-	VFNMADD132PS     Z10, Z3, Z3
-	VSUBPS           Z10, Z3, Z3
-	VSUBPS           Z10, Z0, Z10
-
-	// q·2^TinyShift
-	VBLENDMPS   Z10, Z3, K2, Z11
-	VMOVAPS     Z5, Z12
-	VMULPS.BCST huge_f32<>+0(SB), Z12, Z12
-	VBLENDMPS   Z12, Z2, K2, Z2
-	VFMADD132PS Z11, Z2, Z2
-	VFMADD132PS Z10, Z5, Z5
-	VFMADD132PS Z3, Z6, Z6
-	VBLENDMPS   Z3, Z10, K2, Z3
+	VPERMPS     recip_f32<>+0(SB), Z2, Z4
+	VMULPS      Z4, Z5, Z5
+	VMULPS.BCST tiny_f32<>+0(SB), Z5, Z6
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z7
+	VADDPS      Z6, Z7, Z7
+	VFMADD231PS Z3, Z6, Z7
+	VMULPS      Z7, Z7, Z8
+	VBLENDMPS   Z6, Z4, K2, Z9
 
 	// w
 	VBROADCASTSS   72(AX), Z10
 	KMOVW          (DI)(CX*1), K3
 	VBLENDMPS.BCST 76(AX), Z10, K3, Z10
 
+	// w·S²
+	VMULPS Z9, Z9, Z9
+	VMULPS Z10, Z9, Z9
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z7, Z10
+	VDIVPS       Z10, Z7, Z10
+	VFNMADD132PS Z10, Z3, Z3
+	VSUBPS       Z10, Z3, Z3
+	VSUBPS       Z10, Z0, Z10
+
+	// q·2^TinyShift
+	VBLENDMPS   Z10, Z3, K2, Z11
+	VMOVAPS     Z4, Z12
+	VMULPS.BCST huge_f32<>+0(SB), Z12, Z12
+	VBLENDMPS   Z12, Z5, K2, Z5
+	VFMADD132PS Z11, Z5, Z5
+	VFMADD132PS Z10, Z4, Z4
+	VFMADD132PS Z3, Z6, Z6
+	VBLENDMPS   Z3, Z10, K2, Z3
+
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z11
-	VFMADD231PS Z3, Z3, Z11
-	VMULPS      Z9, Z10, Z10
-	VFMADD132PS Z11, Z10, Z10
+	VADDPS      Z3, Z3, Z10
+	VFMADD231PS Z3, Z3, Z10
+	VFMADD132PS Z10, Z9, Z9
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPS Z6, Z5, K2, Z3
-	VBLENDMPS Z5, Z6, K2, Z5
+	VBLENDMPS Z6, Z4, K2, Z3
+	VBLENDMPS Z4, Z6, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
@@ -2770,26 +2695,26 @@ rest_loop:
 	VFMADD213PS      Z7, Z8, Z6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS  log_f32<>+0(SB), Z4, Z4
-	VADDPS   Z4, Z6, Z6
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VADDPS   Z2, Z6, Z6
 	VMAXPS   Z1, Z0, Z1
 	VADDPS   Z1, Z6, Z6
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z6, Z10, K2, Z1
+	VMULPS.Z Z6, Z9, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
-	LEAQ          (R13), R14
-	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(R14*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(R14*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(R14*8)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z7
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z7, Z7
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z7, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
@@ -2801,45 +2726,45 @@ skip7:
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
 	VMINPS       Z6, Z1, Z1
 	VMULPS.BCST  80(AX), Z1, Z1
-	VMOVAPS      Z5, Z4
-	VFMADD213PS  Z3, Z1, Z4
+	VMOVAPS      Z4, Z2
+	VFMADD213PS  Z3, Z1, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMULPS.Z     Z10, Z4, K2, Z4
+	VMULPS.Z     Z9, Z2, K2, Z2
 	KMOVW        (DI)(CX*1), K2
-	VXORPS.BCST  sign_f32<>+0(SB), Z4, K2, Z4
+	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
 	JEQ          skip8
 
 	// dout·grad
 	VMOVUPS.Z    (R11)(R13*4), K1, Z6
-	VMULPS       Z6, Z4, Z4
-	VCMPPS       $0x03, Z4, Z4, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z4
+	VMULPS       Z6, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z2, K2, Z2
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z4, K1, (R10)(R13*4)
+	VMOVUPS Z2, K1, (R10)(R13*4)
 
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVAPS          Z3, Z3
-	VMOVAPS          Z5, Z4
-	VFMSUB132PS.BCST 80(AX), Z3, Z4
-	VMULPS.BCST      84(AX), Z3, Z3
-	VFMADD231PS      Z4, Z1, Z3
-	VMULPS           Z2, Z3, Z3
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
+	VMOVAPS          Z3, Z2
+	VMOVAPS          Z4, Z3
+	VFMSUB132PS.BCST 80(AX), Z2, Z3
+	VMULPS.BCST      84(AX), Z2, Z2
+	VFMADD231PS      Z3, Z1, Z2
+	VMULPS           Z5, Z2, Z2
+	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.Z         Z10, Z3, K2, Z3
+	VMULPS.Z         Z9, Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z3, K1, (R12)(R13*4)
+	VMOVUPS          Z2, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -2905,96 +2830,88 @@ loop:
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z3
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z5
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z6
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z5
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z5, Z8
 	VMOVAPS           Z7, Z9
 	VMOVAPS           Z8, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z10
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z5, Z3
-	VPERMPS          exp_f32<>+0(SB), Z6, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z5, Z11
-	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z12
-	VPSLLD           $0x14, Z5, Z5
-	VPSLLD           $0x14, Z6, Z6
-	VPADDD           Z5, Z3, Z3
-	VPADDD           Z6, Z4, Z4
-	VADDPS           Z9, Z11, Z11
-	VADDPS           Z10, Z12, Z12
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z12, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z12, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z12, Z6
-	VMULPS           Z11, Z5, Z5
-	VMULPS           Z12, Z6, Z6
+	VPERMPS           exp_f32<>+0(SB), Z6, Z11
+	VPERMPS           exp_f32<>+0(SB), Z5, Z12
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z13
+	VPERMPS           exp_rest_f32<>+0(SB), Z5, Z14
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z7
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z8
+	VPSLLD            $0x14, Z6, Z6
+	VPSLLD            $0x14, Z5, Z5
+	VPADDD            Z6, Z11, Z11
+	VPADDD            Z5, Z12, Z12
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z8
+	VADDPS            Z7, Z13, Z13
+	VADDPS            Z8, Z14, Z14
+	VBROADCASTSS      magic_f32<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z11, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z12, Z3
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z14, Z5
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z14, Z5
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z13, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z14, Z5
+	VMULPS            Z13, Z6, Z6
+	VMULPS            Z14, Z5, Z5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z11
-	VBROADCASTSS     magic_f32<>+0(SB), Z12
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z3, Z11
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z4, Z12
-	VPERMPS          recip_f32<>+0(SB), Z11, Z13
-	VPERMPS          recip_f32<>+0(SB), Z12, Z14
-	VMULPS           Z13, Z3, Z3
-	VMULPS           Z14, Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z15
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z16
-	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z17
-	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z18
-	VADDPS           Z15, Z17, Z17
-	VADDPS           Z16, Z18, Z18
-	VFMADD231PS      Z5, Z15, Z17
-	VFMADD231PS      Z6, Z16, Z18
-	VMULPS           Z17, Z17, Z19
-	VMULPS           Z18, Z18, Z20
+	VPERMPS     recip_f32<>+0(SB), Z4, Z13
+	VPERMPS     recip_f32<>+0(SB), Z3, Z14
+	VMULPS      Z13, Z11, Z11
+	VMULPS      Z14, Z12, Z12
+	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z15
+	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z13, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z18
+	VADDPS      Z15, Z17, Z17
+	VADDPS      Z16, Z18, Z18
+	VFMADD231PS Z6, Z15, Z17
+	VFMADD231PS Z5, Z16, Z18
+	VMULPS      Z17, Z17, Z19
+	VMULPS      Z18, Z18, Z20
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z21
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z22
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z21
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z22
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z21
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z22
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z21
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z22
-	VFMADD213PS      Z17, Z19, Z21
-	VFMADD213PS      Z18, Z20, Z22
-	VFNMADD132PS     Z21, Z5, Z5
-	VFNMADD132PS     Z22, Z6, Z6
-	VSUBPS           Z21, Z5, Z5
-	VSUBPS           Z22, Z6, Z6
-	VSUBPS           Z21, Z0, Z21
-	VSUBPS           Z22, Z0, Z22
+	VADDPS.BCST  one_f32<>+0(SB), Z17, Z21
+	VADDPS.BCST  one_f32<>+0(SB), Z18, Z22
+	VDIVPS       Z21, Z17, Z21
+	VDIVPS       Z22, Z18, Z22
+	VFNMADD132PS Z21, Z6, Z6
+	VFNMADD132PS Z22, Z5, Z5
+	VSUBPS       Z21, Z6, Z6
+	VSUBPS       Z22, Z5, Z5
+	VSUBPS       Z21, Z0, Z21
+	VSUBPS       Z22, Z0, Z22
 
 	// q·2^TinyShift
-	VBLENDMPS   Z21, Z5, K1, Z23
-	VBLENDMPS   Z22, Z6, K2, Z24
+	VBLENDMPS   Z21, Z6, K1, Z23
+	VBLENDMPS   Z22, Z5, K2, Z24
 	VMOVAPS     Z13, Z25
 	VMOVAPS     Z14, Z26
 	VMULPS.BCST huge_f32<>+0(SB), Z25, Z25
 	VMULPS.BCST huge_f32<>+0(SB), Z26, Z26
-	VBLENDMPS   Z25, Z3, K1, Z3
-	VBLENDMPS   Z26, Z4, K2, Z4
-	VFMADD132PS Z23, Z3, Z3
-	VFMADD132PS Z24, Z4, Z4
+	VBLENDMPS   Z25, Z11, K1, Z11
+	VBLENDMPS   Z26, Z12, K2, Z12
+	VFMADD132PS Z23, Z11, Z11
+	VFMADD132PS Z24, Z12, Z12
 	VFMADD132PS Z21, Z13, Z13
 	VFMADD132PS Z22, Z14, Z14
-	VFMADD132PS Z5, Z15, Z15
-	VFMADD132PS Z6, Z16, Z16
+	VFMADD132PS Z6, Z15, Z15
+	VFMADD132PS Z5, Z16, Z16
 
 	// s = σ(u), q = σ(-u)
 	VBLENDMPS Z15, Z13, K1, Z5
@@ -3003,126 +2920,122 @@ loop:
 	VBLENDMPS Z14, Z16, K2, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z16
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z16
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z16
-	VFMADD213PS      Z17, Z19, Z15
-	VFMADD213PS      Z18, Z20, Z16
-
-	// w
-	VBROADCASTSS   72(AX), Z17
-	VBROADCASTSS   72(AX), Z18
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z17, K3, Z17
-	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z18, K3, Z18
+	VMOVAPS          Z16, Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z15
+	VFMADD213PS      Z17, Z19, Z16
+	VFMADD213PS      Z18, Z20, Z15
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z19
-	VPERMPS          log8_hi_f32<>+0(SB), Z12, Z20
-	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z21
-	VPERMPS          log8_lo_f32<>+0(SB), Z12, Z22
-	VMOVAPS.Z        Z7, K1, Z7
-	VMOVAPS.Z        Z8, K2, Z8
-	VSUBPS           Z19, Z7, Z7
-	VSUBPS           Z20, Z8, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z4, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z3, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z4, Z19
+	VPERMPS          log8_lo_f32<>+0(SB), Z3, Z20
 	VMOVAPS.Z        Z9, K1, Z9
 	VMOVAPS.Z        Z10, K2, Z10
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z21
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z22
-	VSUBPS           Z21, Z9, Z9
-	VSUBPS           Z22, Z10, Z10
-	VADDPS           Z9, Z7, Z21
-	VADDPS           Z10, Z8, Z22
+	VSUBPS           Z17, Z9, Z9
+	VSUBPS           Z18, Z10, Z10
+	VMOVAPS.Z        Z7, K1, Z7
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z19
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z20
+	VSUBPS           Z19, Z7, Z7
+	VSUBPS           Z20, Z8, Z8
+	VADDPS           Z7, Z9, Z19
+	VADDPS           Z8, Z10, Z20
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z19
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z20
-	VFMADD231PS.BCST 88(AX), Z21, Z19
-	VFMADD231PS.BCST 88(AX), Z22, Z20
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z23
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z24
-	VFMSUB231PS.BCST 88(AX), Z7, Z23
-	VFMSUB231PS.BCST 88(AX), Z8, Z24
-	VFMADD231PS.BCST 88(AX), Z9, Z23
-	VFMADD231PS.BCST 88(AX), Z10, Z24
-	VFMADD231PS.BCST 92(AX), Z21, Z23
-	VFMADD231PS.BCST 92(AX), Z22, Z24
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z23, Z23
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z24, Z24
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD231PS.BCST 88(AX), Z19, Z18
+	VFMADD231PS.BCST 88(AX), Z20, Z17
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z18, Z18
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z17, Z17
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z21
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z22
+	VPERMPS          exp_f32<>+0(SB), Z18, Z23
+	VPERMPS          exp_f32<>+0(SB), Z17, Z24
+	VPERMPS          exp_rest_f32<>+0(SB), Z18, Z25
+	VPERMPS          exp_rest_f32<>+0(SB), Z17, Z26
+	VFMSUB231PS.BCST 88(AX), Z9, Z21
+	VFMSUB231PS.BCST 88(AX), Z10, Z22
+	VFMADD231PS.BCST 88(AX), Z7, Z21
+	VFMADD231PS.BCST 88(AX), Z8, Z22
+	VFMADD231PS.BCST 92(AX), Z19, Z21
+	VFMADD231PS.BCST 92(AX), Z20, Z22
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z21, Z21
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
+	VPSLLD           $0x14, Z18, Z18
+	VPSLLD           $0x14, Z17, Z17
+	VPADDD           Z18, Z23, Z23
+	VPADDD           Z17, Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z19, Z7
-	VPERMPS          exp_f32<>+0(SB), Z20, Z8
-	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z9
-	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z10
-	VPSLLD           $0x14, Z19, Z19
-	VPSLLD           $0x14, Z20, Z20
-	VPADDD           Z19, Z7, Z7
-	VPADDD           Z20, Z8, Z8
-	VADDPS           Z23, Z9, Z9
-	VADDPS           Z24, Z10, Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z19
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z20
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z19
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z20
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z19
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z20
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z19
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z20
-	VMULPS           Z9, Z19, Z19
-	VMULPS           Z10, Z20, Z20
-	VMULPS           Z7, Z17, Z17
-	VMULPS           Z8, Z18, Z18
-	VFMADD132PS      Z19, Z17, Z17
-	VFMADD132PS      Z20, Z18, Z18
+	VADDPS           Z21, Z25, Z25
+	VADDPS           Z22, Z26, Z26
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z25, Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z26, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z25, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z26, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z25, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z26, Z7
+	VMULPS           Z25, Z8, Z8
+	VMULPS           Z26, Z7, Z7
+
+	// w
+	VBROADCASTSS   72(AX), Z10
+	VMOVAPS        Z10, Z9
+	KMOVW          (DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	KMOVW          2(DI)(CX*1), K1
+	VBLENDMPS.BCST 76(AX), Z9, K1, Z9
+	VMULPS         Z10, Z23, Z23
+	VMULPS         Z9, Z24, Z24
+	VFMADD132PS    Z8, Z23, Z23
+	VFMADD132PS    Z7, Z24, Z24
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z11, Z7
-	VPERMPS     log_f32<>+0(SB), Z12, Z8
-	VADDPS      Z7, Z15, Z15
-	VADDPS      Z8, Z16, Z16
+	VPERMPS     log_f32<>+0(SB), Z4, Z4
+	VPERMPS     log_f32<>+0(SB), Z3, Z3
+	VADDPS      Z4, Z16, Z16
+	VADDPS      Z3, Z15, Z15
 	VMAXPS      Z1, Z0, Z1
 	VMAXPS      Z2, Z0, Z2
-	VADDPS      Z1, Z15, Z15
-	VADDPS      Z2, Z16, Z16
-	VMOVAPS     Z17, Z1
-	VMOVAPS     Z18, Z2
+	VADDPS      Z1, Z16, Z16
+	VADDPS      Z2, Z15, Z15
+	VMOVAPS     Z23, Z1
+	VMOVAPS     Z24, Z2
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z15, Z1, K1, Z1
+	VMULPS.Z    Z16, Z1, K1, Z1
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z16, Z2, K1, Z2
+	VMULPS.Z    Z15, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ          (R13), R14
-	ANDQ          $0x0f, R14
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
 	VCVTPS2PD     Y1, Z7
-	VADDPD        (R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R14*8)
+	VADDPD        Z7, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z1, Y7
 	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R14*8)
-	LEAQ          16(R13), R14
-	ANDQ          $0x0f, R14
+	VADDPD        Z7, Z4, Z4
 	VCVTPS2PD     Y2, Z7
-	VADDPD        (R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, (R9)(R14*8)
+	VADDPD        Z7, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y7
 	VCVTPS2PD     Y7, Z7
-	VADDPD        64(R9)(R14*8), Z7, Z7
-	VMOVUPD       Z7, 64(R9)(R14*8)
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -3132,75 +3045,75 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z2
-	VMINPS        Z15, Z1, Z1
+	VMOVAPS       Z2, Z1
 	VMINPS        Z16, Z2, Z2
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMINPS        Z15, Z1, Z1
 	VMULPS.BCST   80(AX), Z2, Z2
-	VMOVAPS       Z13, Z7
-	VMOVAPS       Z14, Z8
-	VFMADD213PS   Z5, Z1, Z7
-	VFMADD213PS   Z6, Z2, Z8
-	VMULPS        Z17, Z7, Z7
-	VMULPS        Z18, Z8, Z8
+	VMULPS.BCST   80(AX), Z1, Z1
+	VMOVAPS       Z13, Z3
+	VMOVAPS       Z14, Z4
+	VFMADD213PS   Z5, Z2, Z3
+	VFMADD213PS   Z6, Z1, Z4
+	VMULPS        Z23, Z3, Z3
+	VMULPS        Z24, Z4, Z4
 	KMOVW         (R8)(CX*1), K1
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z7, K1, Z7
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z3, K1, Z3
 	KMOVW         2(R8)(CX*1), K1
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z8, K1, Z8
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z4, K1, Z4
 	KMOVW         (DI)(CX*1), K1
-	VXORPS.BCST   sign_f32<>+0(SB), Z7, K1, Z7
+	VXORPS.BCST   sign_f32<>+0(SB), Z3, K1, Z3
 	KMOVW         2(DI)(CX*1), K1
-	VXORPS.BCST   sign_f32<>+0(SB), Z8, K1, Z8
+	VXORPS.BCST   sign_f32<>+0(SB), Z4, K1, Z4
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z9
-	VMULPS       Z9, Z7, Z7
-	VCMPPS       $0x03, Z7, Z7, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z7
+	VMOVUPS      (R11)(R13*4), Z7
+	VMULPS       Z7, Z3, Z3
+	VCMPPS       $0x03, Z3, Z3, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z7, K1, Z7
-	VMOVUPS      64(R11)(R13*4), Z9
-	VMULPS       Z9, Z8, Z8
-	VCMPPS       $0x03, Z8, Z8, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
+	VMOVAPS.Z    Z3, K1, Z3
+	VMOVUPS      64(R11)(R13*4), Z7
+	VMULPS       Z7, Z4, Z4
+	VCMPPS       $0x03, Z4, Z4, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
 	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z4, K1, Z4
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z7, (R10)(R13*4)
-	VMOVUPS Z8, 64(R10)(R13*4)
+	VMOVUPS Z3, (R10)(R13*4)
+	VMOVUPS Z4, 64(R10)(R13*4)
 
 skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVAPS          Z5, Z5
-	VMOVAPS          Z6, Z6
-	VMOVAPS          Z13, Z7
-	VMOVAPS          Z14, Z8
-	VFMSUB132PS.BCST 80(AX), Z5, Z7
-	VFMSUB132PS.BCST 80(AX), Z6, Z8
-	VMULPS.BCST      84(AX), Z5, Z5
-	VMULPS.BCST      84(AX), Z6, Z6
-	VFMADD231PS      Z7, Z1, Z5
-	VFMADD231PS      Z8, Z2, Z6
-	VMULPS           Z3, Z5, Z5
-	VMULPS           Z4, Z6, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
-	VMULPS           Z17, Z5, Z5
-	VMULPS           Z18, Z6, Z6
+	VMOVAPS          Z5, Z3
+	VMOVAPS          Z6, Z4
+	VMOVAPS          Z13, Z5
+	VMOVAPS          Z14, Z6
+	VFMSUB132PS.BCST 80(AX), Z3, Z5
+	VFMSUB132PS.BCST 80(AX), Z4, Z6
+	VMULPS.BCST      84(AX), Z3, Z3
+	VMULPS.BCST      84(AX), Z4, Z4
+	VFMADD231PS      Z5, Z2, Z3
+	VFMADD231PS      Z6, Z1, Z4
+	VMULPS           Z11, Z3, Z3
+	VMULPS           Z12, Z4, Z4
+	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
+	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
+	VMULPS           Z23, Z3, Z3
+	VMULPS           Z24, Z4, Z4
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K1, Z5
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z3, K1, Z3
 	KMOVW            2(R8)(CX*1), K1
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z6, K1, Z6
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z4, K1, Z4
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z5, (R12)(R13*4)
-	VMOVUPS          Z6, 64(R12)(R13*4)
+	VMOVUPS          Z3, (R12)(R13*4)
+	VMOVUPS          Z4, 64(R12)(R13*4)
 
 skip5:
 	ADDQ $0x20, R13
@@ -3237,54 +3150,49 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z1, Z2
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z3
 	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
 	VMOVAPS           Z4, Z5
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z5
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z3, Z2
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z6
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z2, Z2
-	VADDPS           Z5, Z6, Z6
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z6, Z3
-	VMULPS           Z6, Z3, Z3
+	VPERMPS           exp_f32<>+0(SB), Z3, Z6
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z7
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z6, Z6
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z4
+	VADDPS            Z4, Z7, Z7
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z6, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z7, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z7, Z3
+	VMULPS            Z7, Z3, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z6
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z2, Z6
-	VPERMPS          recip_f32<>+0(SB), Z6, Z7
-	VMULPS           Z7, Z2, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z8
-	VSUBPS.BCST      one_f32<>+0(SB), Z7, Z9
-	VADDPS           Z8, Z9, Z9
-	VFMADD231PS      Z3, Z8, Z9
-	VMULPS           Z9, Z9, Z10
+	VPERMPS     recip_f32<>+0(SB), Z2, Z7
+	VMULPS      Z7, Z6, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z6, Z8
+	VSUBPS.BCST one_f32<>+0(SB), Z7, Z9
+	VADDPS      Z8, Z9, Z9
+	VFMADD231PS Z3, Z8, Z9
+	VMULPS      Z9, Z9, Z10
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z9, Z11
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z9, Z11
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z9, Z11
-	VFMADD213PS      Z9, Z10, Z11
-	VFNMADD132PS     Z11, Z3, Z3
-	VSUBPS           Z11, Z3, Z3
-	VSUBPS           Z11, Z0, Z11
+	VADDPS.BCST  one_f32<>+0(SB), Z9, Z11
+	VDIVPS       Z11, Z9, Z11
+	VFNMADD132PS Z11, Z3, Z3
+	VSUBPS       Z11, Z3, Z3
+	VSUBPS       Z11, Z0, Z11
 
 	// q·2^TinyShift
 	VBLENDMPS   Z11, Z3, K2, Z12
 	VMOVAPS     Z7, Z13
 	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
-	VBLENDMPS   Z13, Z2, K2, Z2
-	VFMADD132PS Z12, Z2, Z2
+	VBLENDMPS   Z13, Z6, K2, Z6
+	VFMADD132PS Z12, Z6, Z6
 	VFMADD132PS Z11, Z7, Z7
 	VFMADD132PS Z3, Z8, Z8
 
@@ -3299,51 +3207,51 @@ rest_loop:
 	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z8
 	VFMADD213PS      Z9, Z10, Z8
 
-	// w
-	VBROADCASTSS   72(AX), Z9
-	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
-
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z6, Z10
-	VPERMPS          log8_lo_f32<>+0(SB), Z6, Z11
-	VMOVAPS.Z        Z4, K2, Z4
-	VSUBPS           Z10, Z4, Z4
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z9
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z10
 	VMOVAPS.Z        Z5, K2, Z5
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z11
-	VSUBPS           Z11, Z5, Z5
-	VADDPS           Z5, Z4, Z11
+	VSUBPS           Z9, Z5, Z5
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
+	VSUBPS           Z10, Z4, Z4
+	VADDPS           Z4, Z5, Z10
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z10
-	VFMADD231PS.BCST 88(AX), Z11, Z10
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z10, Z10
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z10, Z12
-	VFMSUB231PS.BCST 88(AX), Z4, Z12
-	VFMADD231PS.BCST 88(AX), Z5, Z12
-	VFMADD231PS.BCST 92(AX), Z11, Z12
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 88(AX), Z10, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
+	VPERMPS          exp_f32<>+0(SB), Z9, Z12
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z13
+	VFMSUB231PS.BCST 88(AX), Z5, Z11
+	VFMADD231PS.BCST 88(AX), Z4, Z11
+	VFMADD231PS.BCST 92(AX), Z10, Z11
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z10, Z4
-	VPERMPS          exp_rest_f32<>+0(SB), Z10, Z5
-	VPSLLD           $0x14, Z10, Z10
-	VPADDD           Z10, Z4, Z4
-	VADDPS           Z12, Z5, Z5
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z5, Z10
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z5, Z10
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z5, Z10
-	VMULPS           Z5, Z10, Z10
-	VMULPS           Z4, Z9, Z9
-	VFMADD132PS      Z10, Z9, Z9
+	VADDPS           Z11, Z13, Z13
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z13, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z13, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z13, Z4
+	VMULPS           Z13, Z4, Z4
+
+	// w
+	VBROADCASTSS   72(AX), Z5
+	KMOVW          (DI)(CX*1), K2
+	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
+	VMULPS         Z5, Z12, Z12
+	VFMADD132PS    Z4, Z12, Z12
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPS     log_f32<>+0(SB), Z6, Z4
-	VADDPS      Z4, Z8, Z8
+	VPERMPS     log_f32<>+0(SB), Z2, Z2
+	VADDPS      Z2, Z8, Z8
 	VMAXPS      Z1, Z0, Z1
 	VADDPS      Z1, Z8, Z8
-	VMOVAPS     Z9, Z1
+	VMOVAPS     Z12, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
@@ -3352,15 +3260,15 @@ rest_loop:
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
-	LEAQ          (R13), R14
-	ANDQ          $0x0f, R14
-	VCVTPS2PD     Y1, Z4
-	VADDPD        (R9)(R14*8), Z4, Z4
-	VMOVUPD       Z4, (R9)(R14*8)
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VCVTPS2PD     Y4, Z4
-	VADDPD        64(R9)(R14*8), Z4, Z4
-	VMOVUPD       Z4, 64(R9)(R14*8)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z5
+	VADDPD        Z5, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z4, Z4
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
@@ -3372,47 +3280,47 @@ skip7:
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VMINPS        Z8, Z1, Z1
 	VMULPS.BCST   80(AX), Z1, Z1
-	VMOVAPS       Z7, Z4
-	VFMADD213PS   Z3, Z1, Z4
-	VMULPS        Z9, Z4, Z4
+	VMOVAPS       Z7, Z2
+	VFMADD213PS   Z3, Z1, Z2
+	VMULPS        Z12, Z2, Z2
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z4, K2, Z4
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K2, Z2
 	KMOVW         (DI)(CX*1), K2
-	VXORPS.BCST   sign_f32<>+0(SB), Z4, K2, Z4
+	VXORPS.BCST   sign_f32<>+0(SB), Z2, K2, Z2
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z5
-	VMULPS       Z5, Z4, Z4
-	VCMPPS       $0x03, Z4, Z4, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z4
+	VMOVUPS.Z    (R11)(R13*4), K1, Z4
+	VMULPS       Z4, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z2, K2, Z2
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z4, K1, (R10)(R13*4)
+	VMOVUPS Z2, K1, (R10)(R13*4)
 
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVAPS          Z3, Z3
-	VMOVAPS          Z7, Z4
-	VFMSUB132PS.BCST 80(AX), Z3, Z4
-	VMULPS.BCST      84(AX), Z3, Z3
-	VFMADD231PS      Z4, Z1, Z3
-	VMULPS           Z2, Z3, Z3
-	VMULPS.BCST      tiny_f32<>+0(SB), Z3, Z3
-	VMULPS           Z9, Z3, Z3
+	VMOVAPS          Z3, Z2
+	VMOVAPS          Z7, Z3
+	VFMSUB132PS.BCST 80(AX), Z2, Z3
+	VMULPS.BCST      84(AX), Z2, Z2
+	VFMADD231PS      Z3, Z1, Z2
+	VMULPS           Z6, Z2, Z2
+	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
+	VMULPS           Z12, Z2, Z2
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z3, K2, Z3
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z3, K1, (R12)(R13*4)
+	VMOVUPS          Z2, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -3454,145 +3362,131 @@ loop:
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z6, Z6
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z7
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z8
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z9
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z10
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z11
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z8
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z10
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z11
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z8, Z12
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z13
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z14
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z11, Z15
+	VMOVAPS           Z11, Z8
+	VMOVAPS           Z11, Z9
+	VMOVAPS           Z11, Z10
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z8
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z6, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z10
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z11, Z12
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z8, Z13
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z14
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z15
+	VPERMPS           exp_f32<>+0(SB), Z11, Z16
+	VPERMPS           exp_f32<>+0(SB), Z8, Z17
+	VPERMPS           exp_f32<>+0(SB), Z9, Z18
+	VPERMPS           exp_f32<>+0(SB), Z10, Z19
+	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z8, Z21
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z22
+	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z23
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z12
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z13
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z6, Z14
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z15
+	VPSLLD            $0x14, Z11, Z11
+	VPSLLD            $0x14, Z8, Z8
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z10, Z10
+	VPADDD            Z11, Z16, Z16
+	VPADDD            Z8, Z17, Z17
+	VPADDD            Z9, Z18, Z18
+	VPADDD            Z10, Z19, Z19
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z12
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z13
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z6, Z14
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z15
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z8, Z4
-	VPERMPS          exp_f32<>+0(SB), Z9, Z5
-	VPERMPS          exp_f32<>+0(SB), Z10, Z6
-	VPERMPS          exp_f32<>+0(SB), Z11, Z7
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z16
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z17
-	VPERMPS          exp_rest_f32<>+0(SB), Z10, Z18
-	VPERMPS          exp_rest_f32<>+0(SB), Z11, Z19
-	VPSLLD           $0x14, Z8, Z8
-	VPSLLD           $0x14, Z9, Z9
-	VPSLLD           $0x14, Z10, Z10
-	VPSLLD           $0x14, Z11, Z11
-	VPADDD           Z8, Z4, Z4
-	VPADDD           Z9, Z5, Z5
-	VPADDD           Z10, Z6, Z6
-	VPADDD           Z11, Z7, Z7
-	VADDPS           Z12, Z16, Z16
-	VADDPS           Z13, Z17, Z17
-	VADDPS           Z14, Z18, Z18
-	VADDPS           Z15, Z19, Z19
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z9
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z10
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z10
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z19, Z11
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z10
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z19, Z11
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z10
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z19, Z11
-	VMULPS           Z16, Z8, Z8
-	VMULPS           Z17, Z9, Z9
-	VMULPS           Z18, Z10, Z10
-	VMULPS           Z19, Z11, Z11
+	VADDPS            Z12, Z20, Z20
+	VADDPS            Z13, Z21, Z21
+	VADDPS            Z14, Z22, Z22
+	VADDPS            Z15, Z23, Z23
+	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z5
+	VMOVAPS           Z7, Z6
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z7
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z17, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z18, Z5
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z6
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z11
+	VMOVAPS           Z11, Z8
+	VMOVAPS           Z11, Z9
+	VMOVAPS           Z11, Z10
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z11
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z8
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z10
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z11
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z8
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z10
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z11
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z8
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z10
+	VMULPS            Z20, Z11, Z11
+	VMULPS            Z21, Z8, Z8
+	VMULPS            Z22, Z9, Z9
+	VMULPS            Z23, Z10, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z12
-	VBROADCASTSS     magic_f32<>+0(SB), Z13
-	VBROADCASTSS     magic_f32<>+0(SB), Z14
-	VBROADCASTSS     magic_f32<>+0(SB), Z15
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z4, Z12
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z5, Z13
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z6, Z14
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z7, Z15
-	VPERMPS          recip_f32<>+0(SB), Z12, Z12
-	VPERMPS          recip_f32<>+0(SB), Z13, Z13
-	VPERMPS          recip_f32<>+0(SB), Z14, Z14
-	VPERMPS          recip_f32<>+0(SB), Z15, Z15
-	VMULPS           Z12, Z4, Z4
-	VMULPS           Z13, Z5, Z5
-	VMULPS           Z14, Z6, Z6
-	VMULPS           Z15, Z7, Z7
-	VMULPS.BCST      tiny_f32<>+0(SB), Z4, Z4
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      one_f32<>+0(SB), Z12, Z16
-	VSUBPS.BCST      one_f32<>+0(SB), Z13, Z17
-	VSUBPS.BCST      one_f32<>+0(SB), Z14, Z18
-	VSUBPS.BCST      one_f32<>+0(SB), Z15, Z19
-	VADDPS           Z4, Z16, Z16
-	VADDPS           Z5, Z17, Z17
-	VADDPS           Z6, Z18, Z18
-	VADDPS           Z7, Z19, Z19
-	VFMADD231PS      Z8, Z4, Z16
-	VFMADD231PS      Z9, Z5, Z17
-	VFMADD231PS      Z10, Z6, Z18
-	VFMADD231PS      Z11, Z7, Z19
-	VMULPS           Z16, Z16, Z20
-	VMULPS           Z17, Z17, Z21
-	VMULPS           Z18, Z18, Z22
-	VMULPS           Z19, Z19, Z23
+	VPERMPS     recip_f32<>+0(SB), Z7, Z7
+	VPERMPS     recip_f32<>+0(SB), Z4, Z4
+	VPERMPS     recip_f32<>+0(SB), Z5, Z5
+	VPERMPS     recip_f32<>+0(SB), Z6, Z6
+	VMULPS      Z7, Z16, Z16
+	VMULPS      Z4, Z17, Z17
+	VMULPS      Z5, Z18, Z18
+	VMULPS      Z6, Z19, Z19
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z12
+	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z13
+	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z14
+	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z15
+	VSUBPS.BCST one_f32<>+0(SB), Z7, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z18
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z19
+	VADDPS      Z12, Z16, Z16
+	VADDPS      Z13, Z17, Z17
+	VADDPS      Z14, Z18, Z18
+	VADDPS      Z15, Z19, Z19
+	VFMADD231PS Z11, Z12, Z16
+	VFMADD231PS Z8, Z13, Z17
+	VFMADD231PS Z9, Z14, Z18
+	VFMADD231PS Z10, Z15, Z19
+	VMULPS      Z16, Z16, Z20
+	VMULPS      Z17, Z17, Z20
+	VMULPS      Z18, Z18, Z20
+	VMULPS      Z19, Z19, Z20
 
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z24
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z25
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z26
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z27
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z16, Z24
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z19, Z27
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z16, Z24
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z19, Z27
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z16, Z24
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z17, Z25
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z19, Z27
-	VFMADD213PS      Z16, Z20, Z24
-	VFMADD213PS      Z17, Z21, Z25
-	VFMADD213PS      Z18, Z22, Z26
-	VFMADD213PS      Z19, Z23, Z27
-	VFNMADD132PS.Z   Z24, Z8, K1, Z8
-	VFNMADD132PS.Z   Z25, Z9, K2, Z9
-	VFNMADD132PS.Z   Z26, Z10, K3, Z10
-	VFNMADD132PS.Z   Z27, Z11, K4, Z11
-	VSUBPS           Z24, Z8, Z8
-	VSUBPS           Z25, Z9, Z9
-	VSUBPS           Z26, Z10, Z10
-	VSUBPS           Z27, Z11, Z11
-	VBLENDMPS        Z4, Z12, K1, Z4
-	VBLENDMPS        Z5, Z13, K2, Z5
-	VBLENDMPS        Z6, Z14, K3, Z6
-	VBLENDMPS        Z7, Z15, K4, Z7
-	VFMADD132PS      Z8, Z4, Z4
-	VFMADD132PS      Z9, Z5, Z5
-	VFMADD132PS      Z10, Z6, Z6
-	VFMADD132PS      Z11, Z7, Z7
+	VADDPS.BCST    one_f32<>+0(SB), Z16, Z20
+	VADDPS.BCST    one_f32<>+0(SB), Z17, Z21
+	VADDPS.BCST    one_f32<>+0(SB), Z18, Z22
+	VADDPS.BCST    one_f32<>+0(SB), Z19, Z23
+	VDIVPS         Z20, Z16, Z20
+	VDIVPS         Z21, Z17, Z21
+	VDIVPS         Z22, Z18, Z22
+	VDIVPS         Z23, Z19, Z23
+	VFNMADD132PS.Z Z20, Z11, K1, Z11
+	VFNMADD132PS.Z Z21, Z8, K2, Z8
+	VFNMADD132PS.Z Z22, Z9, K3, Z9
+	VFNMADD132PS.Z Z23, Z10, K4, Z10
+	VSUBPS         Z20, Z11, Z11
+	VSUBPS         Z21, Z8, Z8
+	VSUBPS         Z22, Z9, Z9
+	VSUBPS         Z23, Z10, Z10
+	VBLENDMPS      Z12, Z7, K1, Z7
+	VBLENDMPS      Z13, Z4, K2, Z4
+	VBLENDMPS      Z14, Z5, K3, Z5
+	VBLENDMPS      Z15, Z6, K4, Z6
+	VFMADD132PS    Z11, Z7, Z7
+	VFMADD132PS    Z8, Z4, Z4
+	VFMADD132PS    Z9, Z5, Z5
+	VFMADD132PS    Z10, Z6, Z6
 
 	// NaN of x
 	VMOVAPS Z0, Z0
@@ -3600,19 +3494,19 @@ loop:
 	VMOVAPS Z2, Z2
 	VMOVAPS Z3, Z3
 	VCMPPS  $0x03, Z0, Z0, K1
-	VADDPS  Z0, Z0, K1, Z4
+	VADDPS  Z0, Z0, K1, Z7
 	VCMPPS  $0x03, Z1, Z1, K1
-	VADDPS  Z1, Z1, K1, Z5
+	VADDPS  Z1, Z1, K1, Z4
 	VCMPPS  $0x03, Z2, Z2, K1
-	VADDPS  Z2, Z2, K1, Z6
+	VADDPS  Z2, Z2, K1, Z5
 	VCMPPS  $0x03, Z3, Z3, K1
-	VADDPS  Z3, Z3, K1, Z7
+	VADDPS  Z3, Z3, K1, Z6
 	TESTQ   AX, AX
 	JEQ     skip1
-	VMOVUPS Z4, (AX)(SI*4)
-	VMOVUPS Z5, 64(AX)(SI*4)
-	VMOVUPS Z6, 128(AX)(SI*4)
-	VMOVUPS Z7, 192(AX)(SI*4)
+	VMOVUPS Z7, (AX)(SI*4)
+	VMOVUPS Z4, 64(AX)(SI*4)
+	VMOVUPS Z5, 128(AX)(SI*4)
+	VMOVUPS Z6, 192(AX)(SI*4)
 
 skip1:
 	ADDQ $0x40, SI
@@ -3643,46 +3537,41 @@ rest_loop:
 	VANDPS.BCST abs_f32<>+0(SB), Z0, Z1
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z2
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z2
 	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z2, Z3
+	VPERMPS           exp_f32<>+0(SB), Z2, Z4
+	VPERMPS           exp_rest_f32<>+0(SB), Z2, Z5
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VPSLLD            $0x14, Z2, Z2
+	VPADDD            Z2, Z4, Z4
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z3
-
-	// e = A·(1+p)
-	VPERMPS          exp_f32<>+0(SB), Z2, Z1
-	VPERMPS          exp_rest_f32<>+0(SB), Z2, Z4
-	VPSLLD           $0x14, Z2, Z2
-	VPADDD           Z2, Z1, Z1
-	VADDPS           Z3, Z4, Z4
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z2
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z4, Z2
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z4, Z2
-	VMULPS           Z4, Z2, Z2
+	VADDPS            Z3, Z5, Z5
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z4, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z2
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z5, Z2
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z5, Z2
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z5, Z2
+	VMULPS            Z5, Z2, Z2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSS     magic_f32<>+0(SB), Z3
-	VFMADD231PS.BCST index_tiny_f32<>+0(SB), Z1, Z3
-	VPERMPS          recip_f32<>+0(SB), Z3, Z3
-	VMULPS           Z3, Z1, Z1
-	VMULPS.BCST      tiny_f32<>+0(SB), Z1, Z1
-	VSUBPS.BCST      one_f32<>+0(SB), Z3, Z4
-	VADDPS           Z1, Z4, Z4
-	VFMADD231PS      Z2, Z1, Z4
-	VMULPS           Z4, Z4, Z5
+	VPERMPS     recip_f32<>+0(SB), Z1, Z1
+	VMULPS      Z1, Z4, Z4
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z3
+	VSUBPS.BCST one_f32<>+0(SB), Z1, Z4
+	VADDPS      Z3, Z4, Z4
+	VFMADD231PS Z2, Z3, Z4
+	VMULPS      Z4, Z4, Z5
 
 	// h = z/(1+z)
-	VBROADCASTSS     frac_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST frac_2_f32<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST frac_1_f32<>+0(SB), Z4, Z6
-	VFMADD213PS.BCST frac_0_f32<>+0(SB), Z4, Z6
-	VFMADD213PS      Z4, Z5, Z6
-	VFNMADD132PS.Z   Z6, Z2, K2, Z2
-	VSUBPS           Z6, Z2, Z2
-	VBLENDMPS        Z1, Z3, K2, Z1
-	VFMADD132PS      Z2, Z1, Z1
+	VADDPS.BCST    one_f32<>+0(SB), Z4, Z5
+	VDIVPS         Z5, Z4, Z5
+	VFNMADD132PS.Z Z5, Z2, K2, Z2
+	VSUBPS         Z5, Z2, Z2
+	VBLENDMPS      Z3, Z1, K2, Z1
+	VFMADD132PS    Z2, Z1, Z1
 
 	// NaN of x
 	VMOVAPS Z0, Z0
@@ -3749,194 +3638,201 @@ loop:
 	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z5
 	VMINPD.BCST clamp_f64<>+0(SB), Z6, Z6
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_f64<>+0(SB), Z7
-	VBROADCASTSD      magic_f64<>+0(SB), Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_f64<>+0(SB), Z9
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z8
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z9
-	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z10
-	VSUBPD.BCST       magic_f64<>+0(SB), Z8, Z11
-	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z12
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z8
+	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z10
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_f64<>+0(SB), Z8, Z12
+	VPERMPD           exp_f64<>+0(SB), Z9, Z13
+	VPERMPD           exp_f64<>+0(SB), Z7, Z14
+	VPERMPD           exp_f64<>+0(SB), Z8, Z15
+	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z16
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z17
+	VPERMPD           exp_rest_f64<>+0(SB), Z8, Z18
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z11
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z12
+	VPSLLQ            $0x31, Z9, Z9
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z8, Z8
+	VPADDQ            Z9, Z13, Z13
+	VPADDQ            Z7, Z14, Z14
+	VPADDQ            Z8, Z15, Z15
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z11
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z12
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z7, Z4
-	VPERMPD          exp_f64<>+0(SB), Z8, Z5
-	VPERMPD          exp_f64<>+0(SB), Z9, Z6
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
-	VPSLLQ           $0x31, Z7, Z7
-	VPSLLQ           $0x31, Z8, Z8
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z7, Z4, Z4
-	VPADDQ           Z8, Z5, Z5
-	VPADDQ           Z9, Z6, Z6
-	VADDPD           Z10, Z13, Z13
-	VADDPD           Z11, Z14, Z14
-	VADDPD           Z12, Z15, Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z15, Z9
-	VMULPD           Z13, Z7, Z7
-	VMULPD           Z14, Z8, Z8
-	VMULPD           Z15, Z9, Z9
+	VADDPD            Z10, Z16, Z16
+	VADDPD            Z11, Z17, Z17
+	VADDPD            Z12, Z18, Z18
+	VBROADCASTSD      magic_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z6
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z14, Z4
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z5
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z9
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VMULPD            Z16, Z16, Z10
+	VMULPD            Z17, Z17, Z11
+	VMULPD            Z18, Z18, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z21
+	VMOVAPS           Z21, Z19
+	VMOVAPS           Z21, Z20
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z21
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z19
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z21
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z19
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z8
+	VFMADD213PD       Z9, Z16, Z21
+	VFMADD213PD       Z7, Z17, Z19
+	VFMADD213PD       Z8, Z18, Z20
+	VMULPD            Z16, Z21, Z21
+	VMULPD            Z17, Z19, Z19
+	VMULPD            Z18, Z20, Z20
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z10
-	VBROADCASTSD     magic_f64<>+0(SB), Z11
-	VBROADCASTSD     magic_f64<>+0(SB), Z12
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z10
-	VFMADD231PD.BCST index_f64<>+0(SB), Z5, Z11
-	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z12
-	VPERMPD          recip_f64<>+0(SB), Z10, Z13
-	VPERMPD          recip_f64<>+0(SB), Z11, Z14
-	VPERMPD          recip_f64<>+0(SB), Z12, Z15
-	VMULPD           Z13, Z4, Z4
-	VMULPD           Z14, Z5, Z5
-	VMULPD           Z15, Z6, Z6
-	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z16
-	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z17
-	VSUBPD.BCST      one_f64<>+0(SB), Z15, Z18
-	VADDPD           Z4, Z16, Z16
-	VADDPD           Z5, Z17, Z17
-	VADDPD           Z6, Z18, Z18
-	VFMADD231PD      Z7, Z4, Z16
-	VFMADD231PD      Z8, Z5, Z17
-	VFMADD231PD      Z9, Z6, Z18
-	VMULPD           Z16, Z16, Z19
-	VMULPD           Z17, Z17, Z20
-	VMULPD           Z18, Z18, Z21
-
-	// S²
-	VBLENDMPD Z4, Z13, K1, Z4
-	VBLENDMPD Z5, Z14, K2, Z5
-	VBLENDMPD Z6, Z15, K3, Z6
-	VMULPD    Z4, Z4, Z4
-	VMULPD    Z5, Z5, Z5
-	VMULPD    Z6, Z6, Z6
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z16, Z13
-	VADDPD.BCST    one_f64<>+0(SB), Z17, Z14
-	VADDPD.BCST    one_f64<>+0(SB), Z18, Z15
-	VDIVPD         Z13, Z16, Z13
-	VDIVPD         Z14, Z17, Z14
-	VDIVPD         Z15, Z18, Z15
-	VFNMADD132PD.Z Z13, Z7, K1, Z7
-	VFNMADD132PD.Z Z14, Z8, K2, Z8
-	VFNMADD132PD.Z Z15, Z9, K3, Z9
-	VSUBPD         Z13, Z7, Z7
-	VSUBPD         Z14, Z8, Z8
-	VSUBPD         Z15, Z9, Z9
+	VPERMPD     recip_f64<>+0(SB), Z6, Z7
+	VPERMPD     recip_f64<>+0(SB), Z4, Z8
+	VPERMPD     recip_f64<>+0(SB), Z5, Z9
+	VMULPD      Z7, Z13, Z13
+	VMULPD      Z8, Z14, Z14
+	VMULPD      Z9, Z15, Z15
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
+	VADDPD      Z13, Z10, Z10
+	VADDPD      Z14, Z11, Z11
+	VADDPD      Z15, Z12, Z12
+	VFMADD231PD Z21, Z13, Z10
+	VFMADD231PD Z19, Z14, Z11
+	VFMADD231PD Z20, Z15, Z12
+	VMULPD      Z10, Z10, Z16
+	VMULPD      Z11, Z11, Z17
+	VMULPD      Z12, Z12, Z18
+	VBLENDMPD   Z13, Z7, K1, Z7
+	VBLENDMPD   Z14, Z8, K2, Z8
+	VBLENDMPD   Z15, Z9, K3, Z9
 
 	// w
-	VBROADCASTSD   72(AX), Z13
-	VBROADCASTSD   72(AX), Z14
 	VBROADCASTSD   72(AX), Z15
-	KMOVB          (DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z13, K1, Z13
-	KMOVB          1(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z14, K1, Z14
-	KMOVB          2(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z15, K1, Z15
+	VMOVAPS        Z15, Z13
+	VMOVAPS        Z15, Z14
+	KMOVB          (DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z15, K4, Z15
+	KMOVB          1(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z13, K4, Z13
+	KMOVB          2(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z14, K4, Z14
 
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z7, Z7, Z22
-	VADDPD      Z8, Z8, Z23
-	VADDPD      Z9, Z9, Z24
-	VFMADD231PD Z7, Z7, Z22
-	VFMADD231PD Z8, Z8, Z23
-	VFMADD231PD Z9, Z9, Z24
-	VMULPD      Z4, Z13, Z13
-	VMULPD      Z5, Z14, Z14
-	VMULPD      Z6, Z15, Z15
-	VFMADD132PD Z22, Z13, Z13
-	VFMADD132PD Z23, Z14, Z14
-	VFMADD132PD Z24, Z15, Z15
+	// w·S²
+	VMULPD Z7, Z7, Z7
+	VMULPD Z8, Z8, Z8
+	VMULPD Z9, Z9, Z9
+	VMULPD Z15, Z7, Z7
+	VMULPD Z13, Z8, Z8
+	VMULPD Z14, Z9, Z9
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z10, Z13
+	VADDPD.BCST    one_f64<>+0(SB), Z11, Z14
+	VADDPD.BCST    one_f64<>+0(SB), Z12, Z15
+	VDIVPD         Z13, Z10, Z13
+	VDIVPD         Z14, Z11, Z14
+	VDIVPD         Z15, Z12, Z15
+	VFNMADD132PD.Z Z13, Z21, K1, Z21
+	VFNMADD132PD.Z Z14, Z19, K2, Z19
+	VFNMADD132PD.Z Z15, Z20, K3, Z20
+	VSUBPD         Z13, Z21, Z21
+	VSUBPD         Z14, Z19, Z19
+	VSUBPD         Z15, Z20, Z20
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z5
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z6
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z6
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z4
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z5
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z6
-	VFMADD213PD      Z16, Z19, Z4
-	VFMADD213PD      Z17, Z20, Z5
-	VFMADD213PD      Z18, Z21, Z6
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VMOVAPS          Z15, Z13
+	VMOVAPS          Z15, Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z22
+	VMOVAPS          Z24, Z23
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z14
+	VFMADD213PD      Z15, Z10, Z24
+	VFMADD213PD      Z13, Z11, Z22
+	VFMADD213PD      Z14, Z12, Z23
+	VFMADD213PD      Z10, Z16, Z24
+	VFMADD213PD      Z11, Z17, Z22
+	VFMADD213PD      Z12, Z18, Z23
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z21, Z21, Z10
+	VADDPD      Z19, Z19, Z11
+	VADDPD      Z20, Z20, Z12
+	VFMADD231PD Z21, Z21, Z10
+	VFMADD231PD Z19, Z19, Z11
+	VFMADD231PD Z20, Z20, Z12
+	VFMADD132PD Z10, Z7, Z7
+	VFMADD132PD Z11, Z8, Z8
+	VFMADD132PD Z12, Z9, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z10, Z7
-	VPERMPD  log_f64<>+0(SB), Z11, Z8
-	VPERMPD  log_f64<>+0(SB), Z12, Z9
-	VADDPD   Z7, Z4, Z4
-	VADDPD   Z8, Z5, Z5
-	VADDPD   Z9, Z6, Z6
+	VPERMPD  log_f64<>+0(SB), Z6, Z6
+	VPERMPD  log_f64<>+0(SB), Z4, Z4
+	VPERMPD  log_f64<>+0(SB), Z5, Z5
+	VADDPD   Z6, Z24, Z24
+	VADDPD   Z4, Z22, Z22
+	VADDPD   Z5, Z23, Z23
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
 	VMAXPD   Z3, Z0, Z3
-	VADDPD   Z1, Z4, Z4
-	VADDPD   Z2, Z5, Z5
-	VADDPD   Z3, Z6, Z6
+	VADDPD   Z1, Z24, Z24
+	VADDPD   Z2, Z22, Z22
+	VADDPD   Z3, Z23, Z23
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z4, Z13, K1, Z13
+	VMULPD.Z Z24, Z7, K1, Z7
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z5, Z14, K1, Z14
+	VMULPD.Z Z22, Z8, K1, Z8
 	KMOVB    2(R8)(CX*1), K1
-	VMULPD.Z Z6, Z15, K1, Z15
+	VMULPD.Z Z23, Z9, K1, Z9
 	TESTQ    R9, R9
 	JEQ      skip1
 
@@ -3944,36 +3840,36 @@ loop:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z13, Z1, Z2
+	VADDPD  Z7, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z13, Z2
+	VSUBPD  Z3, Z7, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z14, Z1, Z2
+	VADDPD  Z8, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z14, Z2
+	VSUBPD  Z3, Z8, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    16(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z15, Z1, Z2
+	VADDPD  Z9, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z15, Z2
+	VSUBPD  Z3, Z9, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
@@ -3981,9 +3877,9 @@ loop:
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z13, (SI)(R10*8)
-	VMOVUPD Z14, 64(SI)(R10*8)
-	VMOVUPD Z15, 128(SI)(R10*8)
+	VMOVUPD Z7, (SI)(R10*8)
+	VMOVUPD Z8, 64(SI)(R10*8)
+	VMOVUPD Z9, 128(SI)(R10*8)
 
 skip2:
 	ADDQ $0x18, R10
@@ -4020,81 +3916,82 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z5
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z6
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z5, Z5
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z5
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z4, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z3
-	VMULPD           Z5, Z3, Z3
+	VADDPD            Z4, Z6, Z6
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z5, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z6, Z6, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z6, Z7
+	VMULPD            Z6, Z7, Z7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z4
-	VFMADD231PD.BCST index_f64<>+0(SB), Z2, Z4
-	VPERMPD          recip_f64<>+0(SB), Z4, Z5
-	VMULPD           Z5, Z2, Z2
-	VSUBPD.BCST      one_f64<>+0(SB), Z5, Z6
-	VADDPD           Z2, Z6, Z6
-	VFMADD231PD      Z3, Z2, Z6
-	VMULPD           Z6, Z6, Z7
-
-	// S²
-	VBLENDMPD Z2, Z5, K2, Z2
-	VMULPD    Z2, Z2, Z2
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z6, Z5
-	VDIVPD         Z5, Z6, Z5
-	VFNMADD132PD.Z Z5, Z3, K2, Z3
-	VSUBPD         Z5, Z3, Z3
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z5, Z5
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z4
+	VADDPD      Z5, Z4, Z4
+	VFMADD231PD Z7, Z5, Z4
+	VMULPD      Z4, Z4, Z6
+	VBLENDMPD   Z5, Z3, K2, Z3
 
 	// w
 	VBROADCASTSD   72(AX), Z5
-	KMOVB          (DI)(CX*1), K2
-	VBLENDMPD.BCST 80(AX), Z5, K2, Z5
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z5, K3, Z5
 
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z8
-	VFMADD231PD Z3, Z3, Z8
-	VMULPD      Z2, Z5, Z5
-	VFMADD132PD Z8, Z5, Z5
+	// w·S²
+	VMULPD Z3, Z3, Z3
+	VMULPD Z5, Z3, Z3
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z4, Z5
+	VDIVPD         Z5, Z4, Z5
+	VFNMADD132PD.Z Z5, Z7, K2, Z7
+	VSUBPD         Z5, Z7, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z2
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z2
-	VFMADD213PD      Z6, Z7, Z2
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z5
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z5
+	VFMADD213PD      Z5, Z4, Z8
+	VFMADD213PD      Z4, Z6, Z8
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z7, Z7, Z4
+	VFMADD231PD Z7, Z7, Z4
+	VFMADD132PD Z4, Z3, Z3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z4, Z3
-	VADDPD   Z3, Z2, Z2
+	VPERMPD  log_f64<>+0(SB), Z2, Z2
+	VADDPD   Z2, Z8, Z8
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z2, Z2
+	VADDPD   Z1, Z8, Z8
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z2, Z5, K2, Z5
+	VMULPD.Z Z8, Z3, K2, Z3
 	TESTQ    R9, R9
 	JEQ      skip3
 
@@ -4102,12 +3999,12 @@ rest_loop:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z5, Z1, Z2
+	VADDPD  Z3, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
-	VSUBPD  Z1, Z2, Z3
-	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z1, Z2, Z4
+	VSUBPD  Z4, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z5, Z2
+	VSUBPD  Z4, Z3, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
@@ -4115,7 +4012,7 @@ rest_loop:
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z5, K1, (SI)(R10*8)
+	VMOVUPD Z3, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -4156,12 +4053,6 @@ DATA scale_f64<>+16(SB)/8, $0x40271547652b82fe
 DATA scale_f64<>+24(SB)/8, $0x40271547652b82fe
 GLOBL scale_f64<>(SB), RODATA|NOPTR, $32
 
-DATA scale_lo_f64<>+0(SB)/8, $0x3ca777d0ffda0d24
-DATA scale_lo_f64<>+8(SB)/8, $0x3ca777d0ffda0d24
-DATA scale_lo_f64<>+16(SB)/8, $0x3ca777d0ffda0d24
-DATA scale_lo_f64<>+24(SB)/8, $0x3ca777d0ffda0d24
-GLOBL scale_lo_f64<>(SB), RODATA|NOPTR, $32
-
 DATA exp_f64<>+0(SB)/8, $0x3ff0000000000000
 DATA exp_f64<>+8(SB)/8, $0x3fef730000000000
 DATA exp_f64<>+16(SB)/8, $0x3fef070000000000
@@ -4181,6 +4072,18 @@ DATA exp_rest_f64<>+40(SB)/8, $0xbf290408568dd2ff
 DATA exp_rest_f64<>+48(SB)/8, $0xbf44ac62c38a8656
 DATA exp_rest_f64<>+56(SB)/8, $0x3f238ef378f6ad45
 GLOBL exp_rest_f64<>(SB), RODATA|NOPTR, $64
+
+DATA scale_lo_f64<>+0(SB)/8, $0x3ca777d0ffda0d24
+DATA scale_lo_f64<>+8(SB)/8, $0x3ca777d0ffda0d24
+DATA scale_lo_f64<>+16(SB)/8, $0x3ca777d0ffda0d24
+DATA scale_lo_f64<>+24(SB)/8, $0x3ca777d0ffda0d24
+GLOBL scale_lo_f64<>(SB), RODATA|NOPTR, $32
+
+DATA index_f64<>+0(SB)/8, $0x401c000000000000
+DATA index_f64<>+8(SB)/8, $0x401c000000000000
+DATA index_f64<>+16(SB)/8, $0x401c000000000000
+DATA index_f64<>+24(SB)/8, $0x401c000000000000
+GLOBL index_f64<>(SB), RODATA|NOPTR, $32
 
 DATA exp2m1_6_f64<>+0(SB)/8, $0x3d9fff1671f04364
 DATA exp2m1_6_f64<>+8(SB)/8, $0x3d9fff1671f04364
@@ -4223,12 +4126,6 @@ DATA exp2m1_0_f64<>+8(SB)/8, $0x3fb62e42fefa39ef
 DATA exp2m1_0_f64<>+16(SB)/8, $0x3fb62e42fefa39ef
 DATA exp2m1_0_f64<>+24(SB)/8, $0x3fb62e42fefa39ef
 GLOBL exp2m1_0_f64<>(SB), RODATA|NOPTR, $32
-
-DATA index_f64<>+0(SB)/8, $0x401c000000000000
-DATA index_f64<>+8(SB)/8, $0x401c000000000000
-DATA index_f64<>+16(SB)/8, $0x401c000000000000
-DATA index_f64<>+24(SB)/8, $0x401c000000000000
-GLOBL index_f64<>(SB), RODATA|NOPTR, $32
 
 DATA recip_f64<>+0(SB)/8, $0x3ff0000000000000
 DATA recip_f64<>+8(SB)/8, $0x3febfb0000000000
@@ -4370,266 +4267,279 @@ loop:
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z5, Z5
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z6
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z9
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z8
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z9
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z10
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z8, Z11
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z12
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z8
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z10
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z8, Z12
 	VMOVAPD           Z10, Z13
 	VMOVAPD           Z11, Z14
 	VMOVAPD           Z12, Z15
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z13
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z14
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z15
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z13
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z14
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z15
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z7, Z4
-	VPERMPD          exp_f64<>+0(SB), Z8, Z5
-	VPERMPD          exp_f64<>+0(SB), Z9, Z6
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z16
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z17
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
-	VPSLLQ           $0x31, Z7, Z7
-	VPSLLQ           $0x31, Z8, Z8
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z7, Z4, Z4
-	VPADDQ           Z8, Z5, Z5
-	VPADDQ           Z9, Z6, Z6
-	VADDPD           Z13, Z16, Z16
-	VADDPD           Z14, Z17, Z17
-	VADDPD           Z15, Z18, Z18
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z16, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z17, Z8
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z18, Z9
-	VMULPD           Z16, Z7, Z7
-	VMULPD           Z17, Z8, Z8
-	VMULPD           Z18, Z9, Z9
+	VPERMPD           exp_f64<>+0(SB), Z9, Z16
+	VPERMPD           exp_f64<>+0(SB), Z7, Z17
+	VPERMPD           exp_f64<>+0(SB), Z8, Z18
+	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z19
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z20
+	VPERMPD           exp_rest_f64<>+0(SB), Z8, Z21
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z12
+	VPSLLQ            $0x31, Z9, Z9
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z8, Z8
+	VPADDQ            Z9, Z16, Z16
+	VPADDQ            Z7, Z17, Z17
+	VPADDQ            Z8, Z18, Z18
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z11
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z12
+	VADDPD            Z10, Z19, Z19
+	VADDPD            Z11, Z20, Z20
+	VADDPD            Z12, Z21, Z21
+	VBROADCASTSD      magic_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z16, Z6
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z17, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z18, Z5
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z9
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VMULPD            Z19, Z19, Z22
+	VMULPD            Z20, Z20, Z23
+	VMULPD            Z21, Z21, Z24
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z27
+	VMOVAPS           Z27, Z25
+	VMOVAPS           Z27, Z26
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z23, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z24, Z8
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z22, Z27
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z23, Z25
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z24, Z26
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z23, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z24, Z8
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z22, Z27
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z23, Z25
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z24, Z26
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z23, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z24, Z8
+	VFMADD213PD       Z9, Z19, Z27
+	VFMADD213PD       Z7, Z20, Z25
+	VFMADD213PD       Z8, Z21, Z26
+	VMULPD            Z19, Z27, Z27
+	VMULPD            Z20, Z25, Z25
+	VMULPD            Z21, Z26, Z26
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z16
-	VBROADCASTSD     magic_f64<>+0(SB), Z17
-	VBROADCASTSD     magic_f64<>+0(SB), Z18
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z4, Z16
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z5, Z17
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z6, Z18
-	VPERMPD          recip_f64<>+0(SB), Z16, Z19
-	VPERMPD          recip_f64<>+0(SB), Z17, Z20
-	VPERMPD          recip_f64<>+0(SB), Z18, Z21
-	VMULPD           Z19, Z4, Z4
-	VMULPD           Z20, Z5, Z5
-	VMULPD           Z21, Z6, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
-	VSUBPD.BCST      one_f64<>+0(SB), Z19, Z19
-	VSUBPD.BCST      one_f64<>+0(SB), Z20, Z20
-	VSUBPD.BCST      one_f64<>+0(SB), Z21, Z21
-	VADDPD           Z4, Z19, Z19
-	VADDPD           Z5, Z20, Z20
-	VADDPD           Z6, Z21, Z21
-	VFMADD231PD      Z7, Z4, Z19
-	VFMADD231PD      Z8, Z5, Z20
-	VFMADD231PD      Z9, Z6, Z21
-	VMULPD           Z19, Z19, Z4
-	VMULPD           Z20, Z20, Z5
-	VMULPD           Z21, Z21, Z6
+	VPERMPD     recip_f64<>+0(SB), Z6, Z7
+	VPERMPD     recip_f64<>+0(SB), Z4, Z8
+	VPERMPD     recip_f64<>+0(SB), Z5, Z9
+	VMULPD      Z7, Z16, Z16
+	VMULPD      Z8, Z17, Z17
+	VMULPD      Z9, Z18, Z18
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z16
+	VMULPD.BCST tiny_f64<>+0(SB), Z17, Z17
+	VMULPD.BCST tiny_f64<>+0(SB), Z18, Z18
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z9
+	VADDPD      Z16, Z7, Z7
+	VADDPD      Z17, Z8, Z8
+	VADDPD      Z18, Z9, Z9
+	VFMADD231PD Z27, Z16, Z7
+	VFMADD231PD Z25, Z17, Z8
+	VFMADD231PD Z26, Z18, Z9
+	VMULPD      Z7, Z7, Z16
+	VMULPD      Z8, Z8, Z17
+	VMULPD      Z9, Z9, Z18
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z9
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z8
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z9
-	VFMADD213PD      Z19, Z4, Z7
-	VFMADD213PD      Z20, Z5, Z8
-	VFMADD213PD      Z21, Z6, Z9
-
-	// w
-	VBROADCASTSD   72(AX), Z4
-	VBROADCASTSD   72(AX), Z5
-	VBROADCASTSD   72(AX), Z6
-	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z4, K4, Z4
-	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z5, K4, Z5
-	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z6, K4, Z6
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z21
+	VMOVAPS          Z21, Z19
+	VMOVAPS          Z21, Z20
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z22
+	VMOVAPS          Z24, Z23
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z20
+	VFMADD213PD      Z21, Z7, Z24
+	VFMADD213PD      Z19, Z8, Z22
+	VFMADD213PD      Z20, Z9, Z23
+	VFMADD213PD      Z7, Z16, Z24
+	VFMADD213PD      Z8, Z17, Z22
+	VFMADD213PD      Z9, Z18, Z23
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z19
-	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z20
-	VPERMPD          log8_hi_f64<>+0(SB), Z18, Z21
-	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z22
-	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z23
-	VPERMPD          log8_lo_f64<>+0(SB), Z18, Z24
-	VMOVAPD.Z        Z10, K1, Z10
-	VMOVAPD.Z        Z11, K2, Z11
-	VMOVAPD.Z        Z12, K3, Z12
-	VSUBPD           Z19, Z10, Z10
-	VSUBPD           Z20, Z11, Z11
-	VSUBPD           Z21, Z12, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z7
+	VPERMPD          log8_hi_f64<>+0(SB), Z4, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z5, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z16
+	VPERMPD          log8_lo_f64<>+0(SB), Z4, Z17
+	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z18
 	VMOVAPD.Z        Z13, K1, Z13
 	VMOVAPD.Z        Z14, K2, Z14
 	VMOVAPD.Z        Z15, K3, Z15
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z7, Z22
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z23
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z24
-	VSUBPD           Z22, Z13, Z13
-	VSUBPD           Z23, Z14, Z14
-	VSUBPD           Z24, Z15, Z15
-	VADDPD           Z13, Z10, Z22
-	VADDPD           Z14, Z11, Z23
-	VADDPD           Z15, Z12, Z24
+	VSUBPD           Z7, Z13, Z13
+	VSUBPD           Z8, Z14, Z14
+	VSUBPD           Z9, Z15, Z15
+	VMOVAPD.Z        Z10, K1, Z10
+	VMOVAPD.Z        Z11, K2, Z11
+	VMOVAPD.Z        Z12, K3, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z17
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z18
+	VSUBPD           Z16, Z10, Z10
+	VSUBPD           Z17, Z11, Z11
+	VSUBPD           Z18, Z12, Z12
+	VADDPD           Z10, Z13, Z16
+	VADDPD           Z11, Z14, Z17
+	VADDPD           Z12, Z15, Z18
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z19
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z20
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z21
-	VFMADD231PD.BCST 104(AX), Z22, Z19
-	VFMADD231PD.BCST 104(AX), Z23, Z20
-	VFMADD231PD.BCST 104(AX), Z24, Z21
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z19, Z19
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z20, Z20
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z21, Z21
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z19, Z25
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z20, Z26
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z21, Z27
-	VFMSUB231PD.BCST 104(AX), Z10, Z25
-	VFMSUB231PD.BCST 104(AX), Z11, Z26
-	VFMSUB231PD.BCST 104(AX), Z12, Z27
-	VFMADD231PD.BCST 104(AX), Z13, Z25
-	VFMADD231PD.BCST 104(AX), Z14, Z26
-	VFMADD231PD.BCST 104(AX), Z15, Z27
-	VFMADD231PD.BCST 112(AX), Z22, Z25
-	VFMADD231PD.BCST 112(AX), Z23, Z26
-	VFMADD231PD.BCST 112(AX), Z24, Z27
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z25, Z25
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z26, Z26
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z27, Z27
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VMOVAPS          Z9, Z7
+	VMOVAPS          Z9, Z8
+	VFMADD231PD.BCST 104(AX), Z16, Z9
+	VFMADD231PD.BCST 104(AX), Z17, Z7
+	VFMADD231PD.BCST 104(AX), Z18, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z19
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z20
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z21
+	VPERMPD          exp_f64<>+0(SB), Z9, Z25
+	VPERMPD          exp_f64<>+0(SB), Z7, Z26
+	VPERMPD          exp_f64<>+0(SB), Z8, Z27
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z28
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z29
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z30
+	VFMSUB231PD.BCST 104(AX), Z13, Z19
+	VFMSUB231PD.BCST 104(AX), Z14, Z20
+	VFMSUB231PD.BCST 104(AX), Z15, Z21
+	VFMADD231PD.BCST 104(AX), Z10, Z19
+	VFMADD231PD.BCST 104(AX), Z11, Z20
+	VFMADD231PD.BCST 104(AX), Z12, Z21
+	VFMADD231PD.BCST 112(AX), Z16, Z19
+	VFMADD231PD.BCST 112(AX), Z17, Z20
+	VFMADD231PD.BCST 112(AX), Z18, Z21
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z19, Z19
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z20, Z20
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z21, Z21
+	VPSLLQ           $0x31, Z9, Z9
+	VPSLLQ           $0x31, Z7, Z7
+	VPSLLQ           $0x31, Z8, Z8
+	VPADDQ           Z9, Z25, Z25
+	VPADDQ           Z7, Z26, Z26
+	VPADDQ           Z8, Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z19, Z10
-	VPERMPD          exp_f64<>+0(SB), Z20, Z11
-	VPERMPD          exp_f64<>+0(SB), Z21, Z12
-	VPERMPD          exp_rest_f64<>+0(SB), Z19, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z20, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z21, Z15
-	VPSLLQ           $0x31, Z19, Z19
-	VPSLLQ           $0x31, Z20, Z20
-	VPSLLQ           $0x31, Z21, Z21
-	VPADDQ           Z19, Z10, Z10
-	VPADDQ           Z20, Z11, Z11
-	VPADDQ           Z21, Z12, Z12
-	VADDPD           Z25, Z13, Z13
-	VADDPD           Z26, Z14, Z14
-	VADDPD           Z27, Z15, Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z19
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z20
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z21
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z15, Z21
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z15, Z21
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z15, Z21
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z15, Z21
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z15, Z21
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z13, Z19
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z14, Z20
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z15, Z21
-	VMULPD           Z13, Z19, Z19
-	VMULPD           Z14, Z20, Z20
-	VMULPD           Z15, Z21, Z21
-	VMULPD           Z10, Z4, Z4
-	VMULPD           Z11, Z5, Z5
-	VMULPD           Z12, Z6, Z6
-	VFMADD132PD      Z19, Z4, Z4
-	VFMADD132PD      Z20, Z5, Z5
-	VFMADD132PD      Z21, Z6, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	VADDPD           Z19, Z28, Z28
+	VADDPD           Z20, Z29, Z29
+	VADDPD           Z21, Z30, Z30
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
+	VMOVAPS          Z9, Z7
+	VMOVAPS          Z9, Z8
+	VMULPD           Z28, Z28, Z10
+	VMULPD           Z29, Z29, Z11
+	VMULPD           Z30, Z30, Z12
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z15
+	VMOVAPS          Z15, Z13
+	VMOVAPS          Z15, Z14
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z14
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z14
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z8
+	VFMADD213PD      Z9, Z28, Z15
+	VFMADD213PD      Z7, Z29, Z13
+	VFMADD213PD      Z8, Z30, Z14
+	VMULPD           Z28, Z15, Z15
+	VMULPD           Z29, Z13, Z13
+	VMULPD           Z30, Z14, Z14
+
+	// w
+	VBROADCASTSD   72(AX), Z9
+	VMOVAPS        Z9, Z7
+	VMOVAPS        Z9, Z8
+	KMOVB          (DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z9, K1, Z9
+	KMOVB          1(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	KMOVB          2(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	VMULPD         Z9, Z25, Z25
+	VMULPD         Z7, Z26, Z26
+	VMULPD         Z8, Z27, Z27
+	VFMADD132PD    Z15, Z25, Z25
+	VFMADD132PD    Z13, Z26, Z26
+	VFMADD132PD    Z14, Z27, Z27
+	VMULPD.BCST    tiny_f64<>+0(SB), Z25, Z25
+	VMULPD.BCST    tiny_f64<>+0(SB), Z26, Z26
+	VMULPD.BCST    tiny_f64<>+0(SB), Z27, Z27
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z16, Z10
-	VPERMPD  log_f64<>+0(SB), Z17, Z11
-	VPERMPD  log_f64<>+0(SB), Z18, Z12
-	VADDPD   Z10, Z7, Z7
-	VADDPD   Z11, Z8, Z8
-	VADDPD   Z12, Z9, Z9
+	VPERMPD  log_f64<>+0(SB), Z6, Z6
+	VPERMPD  log_f64<>+0(SB), Z4, Z4
+	VPERMPD  log_f64<>+0(SB), Z5, Z5
+	VADDPD   Z6, Z24, Z24
+	VADDPD   Z4, Z22, Z22
+	VADDPD   Z5, Z23, Z23
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
 	VMAXPD   Z3, Z0, Z3
-	VADDPD   Z1, Z7, Z7
-	VADDPD   Z2, Z8, Z8
-	VADDPD   Z3, Z9, Z9
+	VADDPD   Z1, Z24, Z24
+	VADDPD   Z2, Z22, Z22
+	VADDPD   Z3, Z23, Z23
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z7, Z4, K1, Z4
+	VMULPD.Z Z24, Z25, K1, Z25
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z8, Z5, K1, Z5
+	VMULPD.Z Z22, Z26, K1, Z26
 	KMOVB    2(R8)(CX*1), K1
-	VMULPD.Z Z9, Z6, K1, Z6
+	VMULPD.Z Z23, Z27, K1, Z27
 	TESTQ    R9, R9
 	JEQ      skip1
 
@@ -4637,36 +4547,36 @@ loop:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z4, Z1, Z2
+	VADDPD  Z25, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z4, Z2
+	VSUBPD  Z3, Z25, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z5, Z1, Z2
+	VADDPD  Z26, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z5, Z2
+	VSUBPD  Z3, Z26, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    16(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z6, Z1, Z2
+	VADDPD  Z27, Z1, Z2
 	VMOVUPD Z2, (R9)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
-	VSUBPD  Z3, Z6, Z2
+	VSUBPD  Z3, Z27, Z2
 	VADDPD  Z2, Z1, Z2
 	VADDPD  128(R9)(CX*8), Z2, Z2
 	VMOVUPD Z2, 128(R9)(CX*8)
@@ -4674,9 +4584,9 @@ loop:
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z4, (SI)(R10*8)
-	VMOVUPD Z5, 64(SI)(R10*8)
-	VMOVUPD Z6, 128(SI)(R10*8)
+	VMOVUPD Z25, (SI)(R10*8)
+	VMOVUPD Z26, 64(SI)(R10*8)
+	VMOVUPD Z27, 128(SI)(R10*8)
 
 skip2:
 	ADDQ $0x18, R10
@@ -4713,105 +4623,108 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
 	VMOVAPD           Z4, Z5
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z5
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z6
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z5, Z6, Z6
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z6, Z3
-	VMULPD           Z6, Z3, Z3
+	VPERMPD           exp_f64<>+0(SB), Z3, Z6
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z7
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z6, Z6
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
+	VADDPD            Z4, Z7, Z7
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z6, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z7, Z7, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z7, Z9
+	VMULPD            Z7, Z9, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z6
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z2, Z6
-	VPERMPD          recip_f64<>+0(SB), Z6, Z7
-	VMULPD           Z7, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	VSUBPD.BCST      one_f64<>+0(SB), Z7, Z7
-	VADDPD           Z2, Z7, Z7
-	VFMADD231PD      Z3, Z2, Z7
-	VMULPD           Z7, Z7, Z2
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z6, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z3
+	VADDPD      Z6, Z3, Z3
+	VFMADD231PD Z9, Z6, Z3
+	VMULPD      Z3, Z3, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z3
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z3
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z3
-	VFMADD213PD      Z7, Z2, Z3
-
-	// w
-	VBROADCASTSD   72(AX), Z2
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z2, K3, Z2
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z7
+	VFMADD213PD      Z7, Z3, Z8
+	VFMADD213PD      Z3, Z6, Z8
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z7
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z8
-	VMOVAPD.Z        Z4, K2, Z4
-	VSUBPD           Z7, Z4, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z3
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z6
 	VMOVAPD.Z        Z5, K2, Z5
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z3, Z8
-	VSUBPD           Z8, Z5, Z5
-	VADDPD           Z5, Z4, Z8
+	VSUBPD           Z3, Z5, Z5
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z6
+	VSUBPD           Z6, Z4, Z4
+	VADDPD           Z4, Z5, Z6
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 104(AX), Z8, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
-	VFMSUB231PD.BCST 104(AX), Z4, Z9
-	VFMADD231PD.BCST 104(AX), Z5, Z9
-	VFMADD231PD.BCST 112(AX), Z8, Z9
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z3
+	VFMADD231PD.BCST 104(AX), Z6, Z3
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z3, Z3
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z3, Z7
+	VPERMPD          exp_f64<>+0(SB), Z3, Z9
+	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z10
+	VFMSUB231PD.BCST 104(AX), Z5, Z7
+	VFMADD231PD.BCST 104(AX), Z4, Z7
+	VFMADD231PD.BCST 112(AX), Z6, Z7
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z7, Z7
+	VPSLLQ           $0x31, Z3, Z3
+	VPADDQ           Z3, Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z7, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z5
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z4, Z4
-	VADDPD           Z9, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z7
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z7
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z7
-	VMULPD           Z5, Z7, Z7
-	VMULPD           Z4, Z2, Z2
-	VFMADD132PD      Z7, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
+	VADDPD           Z7, Z10, Z10
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
+	VMULPD           Z10, Z10, Z4
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z5
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD      Z3, Z10, Z5
+	VMULPD           Z10, Z5, Z5
+
+	// w
+	VBROADCASTSD   72(AX), Z3
+	KMOVB          (DI)(CX*1), K2
+	VBLENDMPD.BCST 80(AX), Z3, K2, Z3
+	VMULPD         Z3, Z9, Z9
+	VFMADD132PD    Z5, Z9, Z9
+	VMULPD.BCST    tiny_f64<>+0(SB), Z9, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z6, Z4
-	VADDPD   Z4, Z3, Z3
+	VPERMPD  log_f64<>+0(SB), Z2, Z2
+	VADDPD   Z2, Z8, Z8
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z3, Z3
+	VADDPD   Z1, Z8, Z8
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z3, Z2, K2, Z2
+	VMULPD.Z Z8, Z9, K2, Z9
 	TESTQ    R9, R9
 	JEQ      skip3
 
@@ -4819,20 +4732,20 @@ rest_loop:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Z1
-	VADDPD  Z2, Z1, Z3
-	VMOVUPD Z3, (R9)(CX*8)
-	VSUBPD  Z1, Z3, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z3, Z1, Z1
-	VSUBPD  Z4, Z2, Z3
-	VADDPD  Z3, Z1, Z3
-	VADDPD  128(R9)(CX*8), Z3, Z3
-	VMOVUPD Z3, 128(R9)(CX*8)
+	VADDPD  Z9, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z9, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z2, K1, (SI)(R10*8)
+	VMOVUPD Z9, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -4949,255 +4862,262 @@ loop:
 	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z5
 	VMINPD.BCST clamp_f64<>+0(SB), Z6, Z6
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_f64<>+0(SB), Z7
-	VBROADCASTSD      magic_f64<>+0(SB), Z8
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_f64<>+0(SB), Z9
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z8
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z9
-	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z10
-	VSUBPD.BCST       magic_f64<>+0(SB), Z8, Z11
-	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z12
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z8
+	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z10
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_f64<>+0(SB), Z8, Z12
+	VPERMPD           exp_f64<>+0(SB), Z9, Z13
+	VPERMPD           exp_f64<>+0(SB), Z7, Z14
+	VPERMPD           exp_f64<>+0(SB), Z8, Z15
+	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z16
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z17
+	VPERMPD           exp_rest_f64<>+0(SB), Z8, Z18
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z11
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z12
+	VPSLLQ            $0x31, Z9, Z9
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z8, Z8
+	VPADDQ            Z9, Z13, Z13
+	VPADDQ            Z7, Z14, Z14
+	VPADDQ            Z8, Z15, Z15
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z11
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z12
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z7, Z4
-	VPERMPD          exp_f64<>+0(SB), Z8, Z5
-	VPERMPD          exp_f64<>+0(SB), Z9, Z6
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
-	VPSLLQ           $0x31, Z7, Z7
-	VPSLLQ           $0x31, Z8, Z8
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z7, Z4, Z4
-	VPADDQ           Z8, Z5, Z5
-	VPADDQ           Z9, Z6, Z6
-	VADDPD           Z10, Z13, Z13
-	VADDPD           Z11, Z14, Z14
-	VADDPD           Z12, Z15, Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z15, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z13, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z14, Z8
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z15, Z9
-	VMULPD           Z13, Z7, Z7
-	VMULPD           Z14, Z8, Z8
-	VMULPD           Z15, Z9, Z9
+	VADDPD            Z10, Z16, Z16
+	VADDPD            Z11, Z17, Z17
+	VADDPD            Z12, Z18, Z18
+	VBROADCASTSD      magic_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z6
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z14, Z4
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z5
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z9
+	VMOVAPS           Z9, Z7
+	VMOVAPS           Z9, Z8
+	VMULPD            Z16, Z16, Z10
+	VMULPD            Z17, Z17, Z11
+	VMULPD            Z18, Z18, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z21
+	VMOVAPS           Z21, Z19
+	VMOVAPS           Z21, Z20
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z21
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z19
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z8
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z21
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z19
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z8
+	VFMADD213PD       Z9, Z16, Z21
+	VFMADD213PD       Z7, Z17, Z19
+	VFMADD213PD       Z8, Z18, Z20
+	VMULPD            Z16, Z21, Z21
+	VMULPD            Z17, Z19, Z19
+	VMULPD            Z18, Z20, Z20
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z10
-	VBROADCASTSD     magic_f64<>+0(SB), Z11
-	VBROADCASTSD     magic_f64<>+0(SB), Z12
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z10
-	VFMADD231PD.BCST index_f64<>+0(SB), Z5, Z11
-	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z12
-	VPERMPD          recip_f64<>+0(SB), Z10, Z13
-	VPERMPD          recip_f64<>+0(SB), Z11, Z14
-	VPERMPD          recip_f64<>+0(SB), Z12, Z15
-	VMULPD           Z13, Z4, Z4
-	VMULPD           Z14, Z5, Z5
-	VMULPD           Z15, Z6, Z6
-	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z16
-	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z17
-	VSUBPD.BCST      one_f64<>+0(SB), Z15, Z18
-	VADDPD           Z4, Z16, Z16
-	VADDPD           Z5, Z17, Z17
-	VADDPD           Z6, Z18, Z18
-	VFMADD231PD      Z7, Z4, Z16
-	VFMADD231PD      Z8, Z5, Z17
-	VFMADD231PD      Z9, Z6, Z18
-	VMULPD           Z16, Z16, Z19
-	VMULPD           Z17, Z17, Z20
-	VMULPD           Z18, Z18, Z21
+	VPERMPD     recip_f64<>+0(SB), Z6, Z7
+	VPERMPD     recip_f64<>+0(SB), Z4, Z8
+	VPERMPD     recip_f64<>+0(SB), Z5, Z9
+	VMULPD      Z7, Z13, Z13
+	VMULPD      Z8, Z14, Z14
+	VMULPD      Z9, Z15, Z15
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
+	VADDPD      Z13, Z10, Z10
+	VADDPD      Z14, Z11, Z11
+	VADDPD      Z15, Z12, Z12
+	VFMADD231PD Z21, Z13, Z10
+	VFMADD231PD Z19, Z14, Z11
+	VFMADD231PD Z20, Z15, Z12
+	VMULPD      Z10, Z10, Z16
+	VMULPD      Z11, Z11, Z17
+	VMULPD      Z12, Z12, Z18
+	VBLENDMPD   Z13, Z7, K1, Z22
+	VBLENDMPD   Z14, Z8, K2, Z23
+	VBLENDMPD   Z15, Z9, K3, Z24
 
-	// S²
-	VBLENDMPD Z4, Z13, K1, Z22
-	VBLENDMPD Z5, Z14, K2, Z23
-	VBLENDMPD Z6, Z15, K3, Z24
-	VMULPD    Z22, Z22, Z22
-	VMULPD    Z23, Z23, Z23
-	VMULPD    Z24, Z24, Z24
+	// w
+	VBROADCASTSD   72(AX), Z27
+	VMOVAPS        Z27, Z25
+	VMOVAPS        Z27, Z26
+	KMOVB          (DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z27, K4, Z27
+	KMOVB          1(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z25, K4, Z25
+	KMOVB          2(DI)(CX*1), K4
+	VBLENDMPD.BCST 80(AX), Z26, K4, Z26
+
+	// w·S²
+	VMULPD Z22, Z22, Z22
+	VMULPD Z23, Z23, Z23
+	VMULPD Z24, Z24, Z24
+	VMULPD Z27, Z22, Z22
+	VMULPD Z25, Z23, Z23
+	VMULPD Z26, Z24, Z24
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z16, Z25
-	VADDPD.BCST  one_f64<>+0(SB), Z17, Z26
-	VADDPD.BCST  one_f64<>+0(SB), Z18, Z27
-	VDIVPD       Z25, Z16, Z25
-	VDIVPD       Z26, Z17, Z26
-	VDIVPD       Z27, Z18, Z27
-	VFNMADD132PD Z25, Z7, Z7
-	VFNMADD132PD Z26, Z8, Z8
-	VFNMADD132PD Z27, Z9, Z9
-	VSUBPD       Z25, Z7, Z7
-	VSUBPD       Z26, Z8, Z8
-	VSUBPD       Z27, Z9, Z9
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z25
+	VADDPD.BCST  one_f64<>+0(SB), Z11, Z26
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z27
+	VDIVPD       Z25, Z10, Z25
+	VDIVPD       Z26, Z11, Z26
+	VDIVPD       Z27, Z12, Z27
+	VFNMADD132PD Z25, Z21, Z21
+	VFNMADD132PD Z26, Z19, Z19
+	VFNMADD132PD Z27, Z20, Z20
+	VSUBPD       Z25, Z21, Z21
+	VSUBPD       Z26, Z19, Z19
+	VSUBPD       Z27, Z20, Z20
 	VSUBPD       Z25, Z0, Z25
 	VSUBPD       Z26, Z0, Z26
 	VSUBPD       Z27, Z0, Z27
-	VFMADD132PD  Z25, Z13, Z13
-	VFMADD132PD  Z26, Z14, Z14
-	VFMADD132PD  Z27, Z15, Z15
-	VFMADD132PD  Z7, Z4, Z4
-	VFMADD132PD  Z8, Z5, Z5
-	VFMADD132PD  Z9, Z6, Z6
-	VBLENDMPD    Z7, Z25, K1, Z7
-	VBLENDMPD    Z8, Z26, K2, Z8
-	VBLENDMPD    Z9, Z27, K3, Z9
-
-	// w
-	VBROADCASTSD   72(AX), Z25
-	VBROADCASTSD   72(AX), Z26
-	VBROADCASTSD   72(AX), Z27
-	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z25, K4, Z25
-	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z26, K4, Z26
-	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z27, K4, Z27
+	VFMADD132PD  Z25, Z7, Z7
+	VFMADD132PD  Z26, Z8, Z8
+	VFMADD132PD  Z27, Z9, Z9
+	VFMADD132PD  Z21, Z13, Z13
+	VFMADD132PD  Z19, Z14, Z14
+	VFMADD132PD  Z20, Z15, Z15
+	VBLENDMPD    Z21, Z25, K1, Z21
+	VBLENDMPD    Z19, Z26, K2, Z19
+	VBLENDMPD    Z20, Z27, K3, Z20
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z7, Z7, Z28
-	VADDPD      Z8, Z8, Z29
-	VADDPD      Z9, Z9, Z30
-	VFMADD231PD Z7, Z7, Z28
-	VFMADD231PD Z8, Z8, Z29
-	VFMADD231PD Z9, Z9, Z30
-	VMULPD      Z22, Z25, Z25
-	VMULPD      Z23, Z26, Z26
-	VMULPD      Z24, Z27, Z27
-	VFMADD132PD Z28, Z25, Z25
-	VFMADD132PD Z29, Z26, Z26
-	VFMADD132PD Z30, Z27, Z27
+	VADDPD      Z21, Z21, Z25
+	VADDPD      Z19, Z19, Z26
+	VADDPD      Z20, Z20, Z27
+	VFMADD231PD Z21, Z21, Z25
+	VFMADD231PD Z19, Z19, Z26
+	VFMADD231PD Z20, Z20, Z27
+	VFMADD132PD Z25, Z22, Z22
+	VFMADD132PD Z26, Z23, Z23
+	VFMADD132PD Z27, Z24, Z24
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z4, Z13, K1, Z7
-	VBLENDMPD Z5, Z14, K2, Z8
-	VBLENDMPD Z6, Z15, K3, Z9
-	VBLENDMPD Z13, Z4, K1, Z4
-	VBLENDMPD Z14, Z5, K2, Z5
-	VBLENDMPD Z15, Z6, K3, Z6
+	VBLENDMPD Z13, Z7, K1, Z19
+	VBLENDMPD Z14, Z8, K2, Z20
+	VBLENDMPD Z15, Z9, K3, Z21
+	VBLENDMPD Z7, Z13, K1, Z7
+	VBLENDMPD Z8, Z14, K2, Z8
+	VBLENDMPD Z9, Z15, K3, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z13
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z14
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z15
-	VFMADD213PD      Z16, Z19, Z13
-	VFMADD213PD      Z17, Z20, Z14
-	VFMADD213PD      Z18, Z21, Z15
+	VMOVAPS          Z15, Z13
+	VMOVAPS          Z15, Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z27
+	VMOVAPS          Z27, Z25
+	VMOVAPS          Z27, Z26
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z14
+	VFMADD213PD      Z15, Z10, Z27
+	VFMADD213PD      Z13, Z11, Z25
+	VFMADD213PD      Z14, Z12, Z26
+	VFMADD213PD      Z10, Z16, Z27
+	VFMADD213PD      Z11, Z17, Z25
+	VFMADD213PD      Z12, Z18, Z26
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z10, Z10
-	VPERMPD  log_f64<>+0(SB), Z11, Z11
-	VPERMPD  log_f64<>+0(SB), Z12, Z12
-	VADDPD   Z10, Z13, Z13
-	VADDPD   Z11, Z14, Z14
-	VADDPD   Z12, Z15, Z15
+	VPERMPD  log_f64<>+0(SB), Z6, Z6
+	VPERMPD  log_f64<>+0(SB), Z4, Z4
+	VPERMPD  log_f64<>+0(SB), Z5, Z5
+	VADDPD   Z6, Z27, Z27
+	VADDPD   Z4, Z25, Z25
+	VADDPD   Z5, Z26, Z26
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
 	VMAXPD   Z3, Z0, Z3
-	VADDPD   Z1, Z13, Z13
-	VADDPD   Z2, Z14, Z14
-	VADDPD   Z3, Z15, Z15
+	VADDPD   Z1, Z27, Z27
+	VADDPD   Z2, Z25, Z25
+	VADDPD   Z3, Z26, Z26
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z13, Z25, K1, Z1
+	VMULPD.Z Z27, Z22, K1, Z1
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z14, Z26, K1, Z2
+	VMULPD.Z Z25, Z23, K1, Z2
 	KMOVB    2(R8)(CX*1), K1
-	VMULPD.Z Z15, Z27, K1, Z3
+	VMULPD.Z Z26, Z24, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z10
-	VADDPD  Z1, Z10, Z11
-	VMOVUPD Z11, (R9)(R13*8)
-	VSUBPD  Z10, Z11, Z12
-	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z12, Z1, Z11
-	VADDPD  Z11, Z10, Z11
-	VADDPD  128(R9)(R13*8), Z11, Z11
-	VMOVUPD Z11, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z1, Z4, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z1, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z10
-	VADDPD  Z2, Z10, Z11
-	VMOVUPD Z11, (R9)(R13*8)
-	VSUBPD  Z10, Z11, Z12
-	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z12, Z2, Z11
-	VADDPD  Z11, Z10, Z11
-	VADDPD  128(R9)(R13*8), Z11, Z11
-	VMOVUPD Z11, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z2, Z4, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z2, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 	LEAQ    16(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z10
-	VADDPD  Z3, Z10, Z11
-	VMOVUPD Z11, (R9)(R13*8)
-	VSUBPD  Z10, Z11, Z12
-	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z12, Z3, Z11
-	VADDPD  Z11, Z10, Z11
-	VADDPD  128(R9)(R13*8), Z11, Z11
-	VMOVUPD Z11, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z3, Z4, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z3, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -5208,27 +5128,27 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z3
-	VMINPD       Z13, Z1, Z1
-	VMINPD       Z14, Z2, Z2
-	VMINPD       Z15, Z3, Z3
+	VMOVAPS      Z3, Z1
+	VMOVAPS      Z3, Z2
+	VMINPD       Z27, Z3, Z3
+	VMINPD       Z25, Z1, Z1
+	VMINPD       Z26, Z2, Z2
+	VMULPD.BCST  88(AX), Z3, Z3
 	VMULPD.BCST  88(AX), Z1, Z1
 	VMULPD.BCST  88(AX), Z2, Z2
-	VMULPD.BCST  88(AX), Z3, Z3
-	VMOVAPD      Z4, Z4
-	VMOVAPD      Z5, Z5
-	VMOVAPD      Z6, Z6
-	VFMADD213PD  Z7, Z1, Z4
-	VFMADD213PD  Z8, Z2, Z5
-	VFMADD213PD  Z9, Z3, Z6
+	VMOVAPD      Z7, Z4
+	VMOVAPD      Z8, Z5
+	VMOVAPD      Z9, Z6
+	VFMADD213PD  Z19, Z3, Z4
+	VFMADD213PD  Z20, Z1, Z5
+	VFMADD213PD  Z21, Z2, Z6
 	KMOVB        (R8)(CX*1), K1
-	VMULPD.Z     Z25, Z4, K1, Z4
+	VMULPD.Z     Z22, Z4, K1, Z4
 	KMOVB        1(R8)(CX*1), K1
-	VMULPD.Z     Z26, Z5, K1, Z5
+	VMULPD.Z     Z23, Z5, K1, Z5
 	KMOVB        2(R8)(CX*1), K1
-	VMULPD.Z     Z27, Z6, K1, Z6
+	VMULPD.Z     Z24, Z6, K1, Z6
 	KMOVB        (DI)(CX*1), K1
 	VXORPD.BCST  sign_f64<>+0(SB), Z4, K1, Z4
 	KMOVB        1(DI)(CX*1), K1
@@ -5300,106 +5220,107 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z5
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z6
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z5, Z5
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z5
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z4, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z3
-	VMULPD           Z5, Z3, Z3
+	VADDPD            Z4, Z6, Z6
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z5, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z6, Z6, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z6, Z7
+	VMULPD            Z6, Z7, Z7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z4
-	VFMADD231PD.BCST index_f64<>+0(SB), Z2, Z4
-	VPERMPD          recip_f64<>+0(SB), Z4, Z5
-	VMULPD           Z5, Z2, Z2
-	VSUBPD.BCST      one_f64<>+0(SB), Z5, Z6
-	VADDPD           Z2, Z6, Z6
-	VFMADD231PD      Z3, Z2, Z6
-	VMULPD           Z6, Z6, Z7
-
-	// S²
-	VBLENDMPD Z2, Z5, K2, Z8
-	VMULPD    Z8, Z8, Z8
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z6, Z9
-	VDIVPD       Z9, Z6, Z9
-	VFNMADD132PD Z9, Z3, Z3
-	VSUBPD       Z9, Z3, Z3
-	VSUBPD       Z9, Z0, Z9
-	VFMADD132PD  Z9, Z5, Z5
-	VFMADD132PD  Z3, Z2, Z2
-	VBLENDMPD    Z3, Z9, K2, Z3
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z5, Z5
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z4
+	VADDPD      Z5, Z4, Z4
+	VFMADD231PD Z7, Z5, Z4
+	VMULPD      Z4, Z4, Z6
+	VBLENDMPD   Z5, Z3, K2, Z8
 
 	// w
 	VBROADCASTSD   72(AX), Z9
 	KMOVB          (DI)(CX*1), K3
 	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
 
+	// w·S²
+	VMULPD Z8, Z8, Z8
+	VMULPD Z9, Z8, Z8
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z4, Z9
+	VDIVPD       Z9, Z4, Z9
+	VFNMADD132PD Z9, Z7, Z7
+	VSUBPD       Z9, Z7, Z7
+	VSUBPD       Z9, Z0, Z9
+	VFMADD132PD  Z9, Z3, Z3
+	VFMADD132PD  Z7, Z5, Z5
+	VBLENDMPD    Z7, Z9, K2, Z7
+
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z10
-	VFMADD231PD Z3, Z3, Z10
-	VMULPD      Z8, Z9, Z9
-	VFMADD132PD Z10, Z9, Z9
+	VADDPD      Z7, Z7, Z9
+	VFMADD231PD Z7, Z7, Z9
+	VFMADD132PD Z9, Z8, Z8
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z2, Z5, K2, Z3
-	VBLENDMPD Z5, Z2, K2, Z2
+	VBLENDMPD Z5, Z3, K2, Z7
+	VBLENDMPD Z3, Z5, K2, Z3
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z5
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z6, Z5
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z9
 	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z5
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z9
 	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z5
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z9
 	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z5
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z9
 	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z5
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z5
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z9
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z5
-	VFMADD213PD      Z6, Z7, Z5
+	VFMADD213PD      Z5, Z4, Z9
+	VFMADD213PD      Z4, Z6, Z9
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z4, Z4
-	VADDPD   Z4, Z5, Z5
+	VPERMPD  log_f64<>+0(SB), Z2, Z2
+	VADDPD   Z2, Z9, Z9
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z5, Z5
+	VADDPD   Z1, Z9, Z9
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z5, Z9, K2, Z1
+	VMULPD.Z Z9, Z8, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z4
-	VADDPD  Z1, Z4, Z6
-	VMOVUPD Z6, (R9)(R13*8)
-	VSUBPD  Z4, Z6, Z7
-	VSUBPD  Z7, Z6, Z6
-	VSUBPD  Z6, Z4, Z4
-	VSUBPD  Z7, Z1, Z6
-	VADDPD  Z6, Z4, Z6
-	VADDPD  128(R9)(R13*8), Z6, Z6
-	VMOVUPD Z6, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z2
+	VADDPD  Z1, Z2, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z2, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z5, Z1, Z4
+	VADDPD  Z4, Z2, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
@@ -5409,13 +5330,13 @@ skip5:
 skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z5, Z1, Z1
+	VMINPD       Z9, Z1, Z1
 	VMULPD.BCST  88(AX), Z1, Z1
-	VMOVAPD      Z2, Z2
-	VFMADD213PD  Z3, Z1, Z2
+	VMOVAPD      Z3, Z2
+	VFMADD213PD  Z7, Z1, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMULPD.Z     Z9, Z2, K2, Z2
+	VMULPD.Z     Z8, Z2, K2, Z2
 	KMOVB        (DI)(CX*1), K2
 	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
@@ -5500,238 +5421,246 @@ loop:
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z3
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z5
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z5
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z8
 	VMOVAPD           Z7, Z9
 	VMOVAPD           Z8, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z5, Z3
-	VPERMPD          exp_f64<>+0(SB), Z6, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z5, Z11
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z12
-	VPSLLQ           $0x31, Z5, Z5
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z5, Z3, Z3
-	VPADDQ           Z6, Z4, Z4
-	VADDPD           Z9, Z11, Z11
-	VADDPD           Z10, Z12, Z12
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z6
-	VMULPD           Z11, Z5, Z5
-	VMULPD           Z12, Z6, Z6
+	VPERMPD           exp_f64<>+0(SB), Z6, Z11
+	VPERMPD           exp_f64<>+0(SB), Z5, Z12
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z13
+	VPERMPD           exp_rest_f64<>+0(SB), Z5, Z14
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z7
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z8
+	VPSLLQ            $0x31, Z6, Z6
+	VPSLLQ            $0x31, Z5, Z5
+	VPADDQ            Z6, Z11, Z11
+	VPADDQ            Z5, Z12, Z12
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z8
+	VADDPD            Z7, Z13, Z13
+	VADDPD            Z8, Z14, Z14
+	VBROADCASTSD      magic_f64<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z11, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z12, Z3
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VMULPD            Z13, Z13, Z15
+	VMULPD            Z14, Z14, Z16
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z18
+	VMOVAPS           Z18, Z17
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z5
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z5
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z5
+	VFMADD213PD       Z6, Z13, Z18
+	VFMADD213PD       Z5, Z14, Z17
+	VMULPD            Z13, Z18, Z18
+	VMULPD            Z14, Z17, Z17
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z11
-	VBROADCASTSD     magic_f64<>+0(SB), Z12
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z3, Z11
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z4, Z12
-	VPERMPD          recip_f64<>+0(SB), Z11, Z13
-	VPERMPD          recip_f64<>+0(SB), Z12, Z14
-	VMULPD           Z13, Z3, Z3
-	VMULPD           Z14, Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z15
-	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z16
-	VADDPD           Z3, Z15, Z15
-	VADDPD           Z4, Z16, Z16
-	VFMADD231PD      Z5, Z3, Z15
-	VFMADD231PD      Z6, Z4, Z16
-	VMULPD           Z15, Z15, Z17
-	VMULPD           Z16, Z16, Z18
+	VPERMPD     recip_f64<>+0(SB), Z4, Z5
+	VPERMPD     recip_f64<>+0(SB), Z3, Z6
+	VMULPD      Z5, Z11, Z11
+	VMULPD      Z6, Z12, Z12
+	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z11
+	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z13
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z14
+	VADDPD      Z11, Z13, Z13
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z18, Z11, Z13
+	VFMADD231PD Z17, Z12, Z14
+	VMULPD      Z13, Z13, Z15
+	VMULPD      Z14, Z14, Z16
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z15, Z19
-	VADDPD.BCST  one_f64<>+0(SB), Z16, Z20
-	VDIVPD       Z19, Z15, Z19
-	VDIVPD       Z20, Z16, Z20
-	VFNMADD132PD Z19, Z5, Z5
-	VFNMADD132PD Z20, Z6, Z6
-	VSUBPD       Z19, Z5, Z5
-	VSUBPD       Z20, Z6, Z6
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z19
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z20
+	VDIVPD       Z19, Z13, Z19
+	VDIVPD       Z20, Z14, Z20
+	VFNMADD132PD Z19, Z18, Z18
+	VFNMADD132PD Z20, Z17, Z17
+	VSUBPD       Z19, Z18, Z18
+	VSUBPD       Z20, Z17, Z17
 	VSUBPD       Z19, Z0, Z19
 	VSUBPD       Z20, Z0, Z20
-	VFMADD132PD  Z19, Z13, Z13
-	VFMADD132PD  Z20, Z14, Z14
-	VFMADD132PD  Z5, Z3, Z3
-	VFMADD132PD  Z6, Z4, Z4
+	VFMADD132PD  Z19, Z5, Z5
+	VFMADD132PD  Z20, Z6, Z6
+	VFMADD132PD  Z18, Z11, Z11
+	VFMADD132PD  Z17, Z12, Z12
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z3, Z13, K1, Z5
-	VBLENDMPD Z4, Z14, K2, Z6
-	VBLENDMPD Z13, Z3, K1, Z3
-	VBLENDMPD Z14, Z4, K2, Z4
+	VBLENDMPD Z11, Z5, K1, Z17
+	VBLENDMPD Z12, Z6, K2, Z18
+	VBLENDMPD Z5, Z11, K1, Z5
+	VBLENDMPD Z6, Z12, K2, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z13
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z14
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z14
-	VFMADD213PD      Z15, Z17, Z13
-	VFMADD213PD      Z16, Z18, Z14
-
-	// w
-	VBROADCASTSD   72(AX), Z15
-	VBROADCASTSD   72(AX), Z16
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z15, K3, Z15
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z16, K3, Z16
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z11
+	VFMADD213PD      Z12, Z13, Z20
+	VFMADD213PD      Z11, Z14, Z19
+	VFMADD213PD      Z13, Z15, Z20
+	VFMADD213PD      Z14, Z16, Z19
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z17
-	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z18
-	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z19
-	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z20
-	VMOVAPD.Z        Z7, K1, Z7
-	VMOVAPD.Z        Z8, K2, Z8
-	VSUBPD           Z17, Z7, Z7
-	VSUBPD           Z18, Z8, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z4, Z11
+	VPERMPD          log8_hi_f64<>+0(SB), Z3, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z4, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z3, Z14
 	VMOVAPD.Z        Z9, K1, Z9
 	VMOVAPD.Z        Z10, K2, Z10
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z13, Z19
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z14, Z20
-	VSUBPD           Z19, Z9, Z9
-	VSUBPD           Z20, Z10, Z10
-	VADDPD           Z9, Z7, Z19
-	VADDPD           Z10, Z8, Z20
+	VSUBPD           Z11, Z9, Z9
+	VSUBPD           Z12, Z10, Z10
+	VMOVAPD.Z        Z7, K1, Z7
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z20, Z13
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z14
+	VSUBPD           Z13, Z7, Z7
+	VSUBPD           Z14, Z8, Z8
+	VADDPD           Z7, Z9, Z13
+	VADDPD           Z8, Z10, Z14
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z17
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z18
-	VFMADD231PD.BCST 104(AX), Z19, Z17
-	VFMADD231PD.BCST 104(AX), Z20, Z18
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z17, Z17
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z18, Z18
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z17, Z21
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z18, Z22
-	VFMSUB231PD.BCST 104(AX), Z7, Z21
-	VFMSUB231PD.BCST 104(AX), Z8, Z22
-	VFMADD231PD.BCST 104(AX), Z9, Z21
-	VFMADD231PD.BCST 104(AX), Z10, Z22
-	VFMADD231PD.BCST 112(AX), Z19, Z21
-	VFMADD231PD.BCST 112(AX), Z20, Z22
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z21, Z21
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z22, Z22
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD231PD.BCST 104(AX), Z13, Z12
+	VFMADD231PD.BCST 104(AX), Z14, Z11
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z12, Z12
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z11, Z11
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z12, Z15
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z11, Z16
+	VPERMPD          exp_f64<>+0(SB), Z12, Z21
+	VPERMPD          exp_f64<>+0(SB), Z11, Z22
+	VPERMPD          exp_rest_f64<>+0(SB), Z12, Z23
+	VPERMPD          exp_rest_f64<>+0(SB), Z11, Z24
+	VFMSUB231PD.BCST 104(AX), Z9, Z15
+	VFMSUB231PD.BCST 104(AX), Z10, Z16
+	VFMADD231PD.BCST 104(AX), Z7, Z15
+	VFMADD231PD.BCST 104(AX), Z8, Z16
+	VFMADD231PD.BCST 112(AX), Z13, Z15
+	VFMADD231PD.BCST 112(AX), Z14, Z16
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z15, Z15
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z16, Z16
+	VPSLLQ           $0x31, Z12, Z12
+	VPSLLQ           $0x31, Z11, Z11
+	VPADDQ           Z12, Z21, Z21
+	VPADDQ           Z11, Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z17, Z7
-	VPERMPD          exp_f64<>+0(SB), Z18, Z8
-	VPERMPD          exp_rest_f64<>+0(SB), Z17, Z9
-	VPERMPD          exp_rest_f64<>+0(SB), Z18, Z10
-	VPSLLQ           $0x31, Z17, Z17
-	VPSLLQ           $0x31, Z18, Z18
-	VPADDQ           Z17, Z7, Z7
-	VPADDQ           Z18, Z8, Z8
-	VADDPD           Z21, Z9, Z9
-	VADDPD           Z22, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z17
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z18
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z18
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z17
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z18
-	VMULPD           Z9, Z17, Z17
-	VMULPD           Z10, Z18, Z18
-	VMULPD           Z7, Z15, Z15
-	VMULPD           Z8, Z16, Z16
-	VFMADD132PD      Z17, Z15, Z15
-	VFMADD132PD      Z18, Z16, Z16
+	VADDPD           Z15, Z23, Z23
+	VADDPD           Z16, Z24, Z24
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VMULPD           Z23, Z23, Z9
+	VMULPD           Z24, Z24, Z10
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z7
+	VFMADD213PD      Z8, Z23, Z12
+	VFMADD213PD      Z7, Z24, Z11
+	VMULPD           Z23, Z12, Z12
+	VMULPD           Z24, Z11, Z11
+
+	// w
+	VBROADCASTSD   72(AX), Z8
+	VMOVAPS        Z8, Z7
+	KMOVB          (DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	KMOVB          1(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	VMULPD         Z8, Z21, Z21
+	VMULPD         Z7, Z22, Z22
+	VFMADD132PD    Z12, Z21, Z21
+	VFMADD132PD    Z11, Z22, Z22
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z11, Z7
-	VPERMPD     log_f64<>+0(SB), Z12, Z8
-	VADDPD      Z7, Z13, Z13
-	VADDPD      Z8, Z14, Z14
+	VPERMPD     log_f64<>+0(SB), Z4, Z4
+	VPERMPD     log_f64<>+0(SB), Z3, Z3
+	VADDPD      Z4, Z20, Z20
+	VADDPD      Z3, Z19, Z19
 	VMAXPD      Z1, Z0, Z1
 	VMAXPD      Z2, Z0, Z2
-	VADDPD      Z1, Z13, Z13
-	VADDPD      Z2, Z14, Z14
-	VMOVAPD     Z15, Z1
-	VMOVAPD     Z16, Z2
+	VADDPD      Z1, Z20, Z20
+	VADDPD      Z2, Z19, Z19
+	VMOVAPD     Z21, Z1
+	VMOVAPD     Z22, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z13, Z1, K1, Z1
+	VMULPD.Z    Z20, Z1, K1, Z1
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z14, Z2, K1, Z2
+	VMULPD.Z    Z19, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z7
-	VADDPD  Z1, Z7, Z8
-	VMOVUPD Z8, (R9)(R13*8)
-	VSUBPD  Z7, Z8, Z9
-	VSUBPD  Z9, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z9, Z1, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R13*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z7
-	VADDPD  Z2, Z7, Z8
-	VMOVUPD Z8, (R9)(R13*8)
-	VSUBPD  Z7, Z8, Z9
-	VSUBPD  Z9, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z9, Z2, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R13*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z2, Z3, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z2, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -5741,18 +5670,18 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z2
-	VMINPD        Z13, Z1, Z1
-	VMINPD        Z14, Z2, Z2
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMOVAPS       Z2, Z1
+	VMINPD        Z20, Z2, Z2
+	VMINPD        Z19, Z1, Z1
 	VMULPD.BCST   88(AX), Z2, Z2
-	VMOVAPD       Z3, Z3
-	VMOVAPD       Z4, Z4
-	VFMADD213PD   Z5, Z1, Z3
-	VFMADD213PD   Z6, Z2, Z4
-	VMULPD        Z15, Z3, Z3
-	VMULPD        Z16, Z4, Z4
+	VMULPD.BCST   88(AX), Z1, Z1
+	VMOVAPD       Z5, Z3
+	VMOVAPD       Z6, Z4
+	VFMADD213PD   Z17, Z2, Z3
+	VFMADD213PD   Z18, Z1, Z4
+	VMULPD        Z21, Z3, Z3
+	VMULPD        Z22, Z4, Z4
 	KMOVB         (R8)(CX*1), K1
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z3, K1, Z3
 	KMOVB         1(R8)(CX*1), K1
@@ -5819,136 +5748,139 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
 	VMOVAPD           Z4, Z5
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z5
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z6
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z5, Z6, Z6
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z6, Z3
-	VMULPD           Z6, Z3, Z3
+	VPERMPD           exp_f64<>+0(SB), Z3, Z6
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z7
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z6, Z6
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
+	VADDPD            Z4, Z7, Z7
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z6, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z7, Z7, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z7, Z9
+	VMULPD            Z7, Z9, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z6
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z2, Z6
-	VPERMPD          recip_f64<>+0(SB), Z6, Z7
-	VMULPD           Z7, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	VSUBPD.BCST      one_f64<>+0(SB), Z7, Z8
-	VADDPD           Z2, Z8, Z8
-	VFMADD231PD      Z3, Z2, Z8
-	VMULPD           Z8, Z8, Z9
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z6, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z7
+	VADDPD      Z6, Z7, Z7
+	VFMADD231PD Z9, Z6, Z7
+	VMULPD      Z7, Z7, Z8
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z8, Z10
-	VDIVPD       Z10, Z8, Z10
-	VFNMADD132PD Z10, Z3, Z3
-	VSUBPD       Z10, Z3, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z7, Z10
+	VDIVPD       Z10, Z7, Z10
+	VFNMADD132PD Z10, Z9, Z9
+	VSUBPD       Z10, Z9, Z9
 	VSUBPD       Z10, Z0, Z10
-	VFMADD132PD  Z10, Z7, Z7
-	VFMADD132PD  Z3, Z2, Z2
+	VFMADD132PD  Z10, Z3, Z3
+	VFMADD132PD  Z9, Z6, Z6
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z2, Z7, K2, Z3
-	VBLENDMPD Z7, Z2, K2, Z2
+	VBLENDMPD Z6, Z3, K2, Z9
+	VBLENDMPD Z3, Z6, K2, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD      Z8, Z9, Z7
-
-	// w
-	VBROADCASTSD   72(AX), Z8
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z8, K3, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z6
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z6
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z6
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z6
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z6
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z6
+	VFMADD213PD      Z6, Z7, Z10
+	VFMADD213PD      Z7, Z8, Z10
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z10
-	VMOVAPD.Z        Z4, K2, Z4
-	VSUBPD           Z9, Z4, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z6
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z7
 	VMOVAPD.Z        Z5, K2, Z5
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z7, Z10
-	VSUBPD           Z10, Z5, Z5
-	VADDPD           Z5, Z4, Z10
+	VSUBPD           Z6, Z5, Z5
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z7
+	VSUBPD           Z7, Z4, Z4
+	VADDPD           Z4, Z5, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 104(AX), Z10, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
-	VFMSUB231PD.BCST 104(AX), Z4, Z11
-	VFMADD231PD.BCST 104(AX), Z5, Z11
-	VFMADD231PD.BCST 112(AX), Z10, Z11
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z6
+	VFMADD231PD.BCST 104(AX), Z7, Z6
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z6, Z8
+	VPERMPD          exp_f64<>+0(SB), Z6, Z11
+	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z12
+	VFMSUB231PD.BCST 104(AX), Z5, Z8
+	VFMADD231PD.BCST 104(AX), Z4, Z8
+	VFMADD231PD.BCST 112(AX), Z7, Z8
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z8, Z8
+	VPSLLQ           $0x31, Z6, Z6
+	VPADDQ           Z6, Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z9, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z5
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z9, Z4, Z4
-	VADDPD           Z11, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z9
-	VMULPD           Z5, Z9, Z9
-	VMULPD           Z4, Z8, Z8
-	VFMADD132PD      Z9, Z8, Z8
+	VADDPD           Z8, Z12, Z12
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z12, Z12, Z5
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z6
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z4
+	VFMADD213PD      Z4, Z12, Z6
+	VMULPD           Z12, Z6, Z6
+
+	// w
+	VBROADCASTSD   72(AX), Z4
+	KMOVB          (DI)(CX*1), K2
+	VBLENDMPD.BCST 80(AX), Z4, K2, Z4
+	VMULPD         Z4, Z11, Z11
+	VFMADD132PD    Z6, Z11, Z11
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z6, Z4
-	VADDPD      Z4, Z7, Z7
+	VPERMPD     log_f64<>+0(SB), Z2, Z2
+	VADDPD      Z2, Z10, Z10
 	VMAXPD      Z1, Z0, Z1
-	VADDPD      Z1, Z7, Z7
-	VMOVAPD     Z8, Z1
+	VADDPD      Z1, Z10, Z10
+	VMOVAPD     Z11, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z7, Z1, K2, Z1
+	VMULPD.Z    Z10, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z4
-	VADDPD  Z1, Z4, Z5
-	VMOVUPD Z5, (R9)(R13*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
+	VMOVUPD (R9)(R13*8), Z2
+	VADDPD  Z1, Z2, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z2, Z4, Z5
 	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z1, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(R13*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(R13*8)
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z5, Z1, Z4
+	VADDPD  Z4, Z2, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
@@ -5958,11 +5890,11 @@ skip5:
 skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
-	VMINPD        Z7, Z1, Z1
+	VMINPD        Z10, Z1, Z1
 	VMULPD.BCST   88(AX), Z1, Z1
-	VMOVAPD       Z2, Z2
-	VFMADD213PD   Z3, Z1, Z2
-	VMULPD        Z8, Z2, Z2
+	VMOVAPD       Z3, Z2
+	VFMADD213PD   Z9, Z1, Z2
+	VMULPD        Z11, Z2, Z2
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K2, Z2
@@ -6039,194 +5971,198 @@ loop:
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z3
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z5
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z5
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z8
+	VPERMPD           exp_f64<>+0(SB), Z6, Z9
+	VPERMPD           exp_f64<>+0(SB), Z5, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z11
+	VPERMPD           exp_rest_f64<>+0(SB), Z5, Z12
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z7
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z8
+	VPSLLQ            $0x31, Z6, Z6
+	VPSLLQ            $0x31, Z5, Z5
+	VPADDQ            Z6, Z9, Z9
+	VPADDQ            Z5, Z10, Z10
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z7
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z8
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z5, Z3
-	VPERMPD          exp_f64<>+0(SB), Z6, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z5, Z9
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z10
-	VPSLLQ           $0x31, Z5, Z5
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z5, Z3, Z3
-	VPADDQ           Z6, Z4, Z4
-	VADDPD           Z7, Z9, Z9
-	VADDPD           Z8, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z6
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z6
-	VMULPD           Z9, Z5, Z5
-	VMULPD           Z10, Z6, Z6
+	VADDPD            Z7, Z11, Z11
+	VADDPD            Z8, Z12, Z12
+	VBROADCASTSD      magic_f64<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z3
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VMULPD            Z11, Z11, Z7
+	VMULPD            Z12, Z12, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z5
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z7, Z14
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z5
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z7, Z14
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z5
+	VFMADD213PD       Z6, Z11, Z14
+	VFMADD213PD       Z5, Z12, Z13
+	VMULPD            Z11, Z14, Z14
+	VMULPD            Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z7
-	VBROADCASTSD     magic_f64<>+0(SB), Z8
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z3, Z7
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z4, Z8
-	VPERMPD          recip_f64<>+0(SB), Z7, Z9
-	VPERMPD          recip_f64<>+0(SB), Z8, Z10
-	VMULPD           Z9, Z3, Z3
-	VMULPD           Z10, Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z11
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z12
-	VSUBPD.BCST      one_f64<>+0(SB), Z9, Z13
-	VSUBPD.BCST      one_f64<>+0(SB), Z10, Z14
-	VADDPD           Z11, Z13, Z13
-	VADDPD           Z12, Z14, Z14
-	VFMADD231PD      Z5, Z11, Z13
-	VFMADD231PD      Z6, Z12, Z14
-	VMULPD           Z13, Z13, Z15
-	VMULPD           Z14, Z14, Z16
+	VPERMPD     recip_f64<>+0(SB), Z4, Z5
+	VPERMPD     recip_f64<>+0(SB), Z3, Z6
+	VMULPD      Z5, Z9, Z9
+	VMULPD      Z6, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z7
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z8
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z12
+	VADDPD      Z7, Z11, Z11
+	VADDPD      Z8, Z12, Z12
+	VFMADD231PD Z14, Z7, Z11
+	VFMADD231PD Z13, Z8, Z12
+	VMULPD      Z11, Z11, Z15
+	VMULPD      Z12, Z12, Z16
+	VBLENDMPD   Z7, Z5, K1, Z17
+	VBLENDMPD   Z8, Z6, K2, Z18
 
-	// S²
-	VBLENDMPD Z11, Z9, K1, Z17
-	VBLENDMPD Z12, Z10, K2, Z18
-	VMULPD    Z17, Z17, Z17
-	VMULPD    Z18, Z18, Z18
+	// w
+	VBROADCASTSD   72(AX), Z20
+	VMOVAPS        Z20, Z19
+	KMOVB          (DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z20, K3, Z20
+	KMOVB          1(DI)(CX*1), K3
+	VBLENDMPD.BCST 80(AX), Z19, K3, Z19
+
+	// w·S²
+	VMULPD Z17, Z17, Z17
+	VMULPD Z18, Z18, Z18
+	VMULPD Z20, Z17, Z17
+	VMULPD Z19, Z18, Z18
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z19
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z20
-	VDIVPD       Z19, Z13, Z19
-	VDIVPD       Z20, Z14, Z20
-	VFNMADD132PD Z19, Z5, Z5
-	VFNMADD132PD Z20, Z6, Z6
-	VSUBPD       Z19, Z5, Z5
-	VSUBPD       Z20, Z6, Z6
+	VADDPD.BCST  one_f64<>+0(SB), Z11, Z19
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z20
+	VDIVPD       Z19, Z11, Z19
+	VDIVPD       Z20, Z12, Z20
+	VFNMADD132PD Z19, Z14, Z14
+	VFNMADD132PD Z20, Z13, Z13
+	VSUBPD       Z19, Z14, Z14
+	VSUBPD       Z20, Z13, Z13
 	VSUBPD       Z19, Z0, Z19
 	VSUBPD       Z20, Z0, Z20
 
 	// q·2^TinyShift
-	VBLENDMPD   Z19, Z5, K1, Z21
-	VBLENDMPD   Z20, Z6, K2, Z22
-	VMOVAPD     Z9, Z23
-	VMOVAPD     Z10, Z24
+	VBLENDMPD   Z19, Z14, K1, Z21
+	VBLENDMPD   Z20, Z13, K2, Z22
+	VMOVAPD     Z5, Z23
+	VMOVAPD     Z6, Z24
 	VMULPD.BCST huge_f64<>+0(SB), Z23, Z23
 	VMULPD.BCST huge_f64<>+0(SB), Z24, Z24
-	VBLENDMPD   Z23, Z3, K1, Z3
-	VBLENDMPD   Z24, Z4, K2, Z4
-	VFMADD132PD Z21, Z3, Z3
-	VFMADD132PD Z22, Z4, Z4
-	VFMADD132PD Z19, Z9, Z9
-	VFMADD132PD Z20, Z10, Z10
-	VFMADD132PD Z5, Z11, Z11
-	VFMADD132PD Z6, Z12, Z12
-	VBLENDMPD   Z5, Z19, K1, Z5
-	VBLENDMPD   Z6, Z20, K2, Z6
-
-	// w
-	VBROADCASTSD   72(AX), Z19
-	VBROADCASTSD   72(AX), Z20
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z19, K3, Z19
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z20, K3, Z20
+	VBLENDMPD   Z23, Z9, K1, Z9
+	VBLENDMPD   Z24, Z10, K2, Z10
+	VFMADD132PD Z21, Z9, Z9
+	VFMADD132PD Z22, Z10, Z10
+	VFMADD132PD Z19, Z5, Z5
+	VFMADD132PD Z20, Z6, Z6
+	VFMADD132PD Z14, Z7, Z7
+	VFMADD132PD Z13, Z8, Z8
+	VBLENDMPD   Z14, Z19, K1, Z14
+	VBLENDMPD   Z13, Z20, K2, Z13
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z5, Z5, Z21
-	VADDPD      Z6, Z6, Z22
-	VFMADD231PD Z5, Z5, Z21
-	VFMADD231PD Z6, Z6, Z22
-	VMULPD      Z17, Z19, Z19
-	VMULPD      Z18, Z20, Z20
-	VFMADD132PD Z21, Z19, Z19
-	VFMADD132PD Z22, Z20, Z20
+	VADDPD      Z14, Z14, Z19
+	VADDPD      Z13, Z13, Z20
+	VFMADD231PD Z14, Z14, Z19
+	VFMADD231PD Z13, Z13, Z20
+	VFMADD132PD Z19, Z17, Z17
+	VFMADD132PD Z20, Z18, Z18
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z11, Z9, K1, Z5
-	VBLENDMPD Z12, Z10, K2, Z6
-	VBLENDMPD Z9, Z11, K1, Z9
-	VBLENDMPD Z10, Z12, K2, Z10
+	VBLENDMPD Z7, Z5, K1, Z13
+	VBLENDMPD Z8, Z6, K2, Z14
+	VBLENDMPD Z5, Z7, K1, Z5
+	VBLENDMPD Z6, Z8, K2, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
-	VFMADD213PD      Z13, Z15, Z11
-	VFMADD213PD      Z14, Z16, Z12
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z7
+	VFMADD213PD      Z8, Z11, Z20
+	VFMADD213PD      Z7, Z12, Z19
+	VFMADD213PD      Z11, Z15, Z20
+	VFMADD213PD      Z12, Z16, Z19
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z7, Z7
-	VPERMPD  log_f64<>+0(SB), Z8, Z8
-	VADDPD   Z7, Z11, Z11
-	VADDPD   Z8, Z12, Z12
+	VPERMPD  log_f64<>+0(SB), Z4, Z4
+	VPERMPD  log_f64<>+0(SB), Z3, Z3
+	VADDPD   Z4, Z20, Z20
+	VADDPD   Z3, Z19, Z19
 	VMAXPD   Z1, Z0, Z1
 	VMAXPD   Z2, Z0, Z2
-	VADDPD   Z1, Z11, Z11
-	VADDPD   Z2, Z12, Z12
+	VADDPD   Z1, Z20, Z20
+	VADDPD   Z2, Z19, Z19
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z11, Z19, K1, Z1
+	VMULPD.Z Z20, Z17, K1, Z1
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z12, Z20, K1, Z2
+	VMULPD.Z Z19, Z18, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z7
-	VADDPD  Z1, Z7, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z7, Z8, Z13
-	VSUBPD  Z13, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z13, Z1, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 	LEAQ    8(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z7
-	VADDPD  Z2, Z7, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z7, Z8, Z13
-	VSUBPD  Z13, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z13, Z2, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z2, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z2, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -6236,71 +6172,71 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
-	VMINPD       Z11, Z1, Z1
-	VMINPD       Z12, Z2, Z2
-	VMULPD.BCST  88(AX), Z1, Z1
+	VMOVAPS      Z2, Z1
+	VMINPD       Z20, Z2, Z2
+	VMINPD       Z19, Z1, Z1
 	VMULPD.BCST  88(AX), Z2, Z2
-	VMOVAPD      Z9, Z7
-	VMOVAPD      Z10, Z8
-	VFMADD213PD  Z5, Z1, Z7
-	VFMADD213PD  Z6, Z2, Z8
+	VMULPD.BCST  88(AX), Z1, Z1
+	VMOVAPD      Z5, Z3
+	VMOVAPD      Z6, Z4
+	VFMADD213PD  Z13, Z2, Z3
+	VFMADD213PD  Z14, Z1, Z4
 	KMOVB        (R8)(CX*1), K1
-	VMULPD.Z     Z19, Z7, K1, Z7
+	VMULPD.Z     Z17, Z3, K1, Z3
 	KMOVB        1(R8)(CX*1), K1
-	VMULPD.Z     Z20, Z8, K1, Z8
+	VMULPD.Z     Z18, Z4, K1, Z4
 	KMOVB        (DI)(CX*1), K1
-	VXORPD.BCST  sign_f64<>+0(SB), Z7, K1, Z7
+	VXORPD.BCST  sign_f64<>+0(SB), Z3, K1, Z3
 	KMOVB        1(DI)(CX*1), K1
-	VXORPD.BCST  sign_f64<>+0(SB), Z8, K1, Z8
+	VXORPD.BCST  sign_f64<>+0(SB), Z4, K1, Z4
 	TESTQ        R11, R11
 	JEQ          skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z11
-	VMULPD       Z11, Z7, Z7
-	VCMPPD       $0x03, Z7, Z7, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
+	VMOVUPD      (R11)(R13*8), Z7
+	VMULPD       Z7, Z3, Z3
+	VCMPPD       $0x03, Z3, Z3, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z7, K1, Z7
-	VMOVUPD      64(R11)(R13*8), Z11
-	VMULPD       Z11, Z8, Z8
-	VCMPPD       $0x03, Z8, Z8, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
+	VMOVAPD.Z    Z3, K1, Z3
+	VMOVUPD      64(R11)(R13*8), Z7
+	VMULPD       Z7, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
 	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z8, K1, Z8
+	VMOVAPD.Z    Z4, K1, Z4
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z7, (R10)(R13*8)
-	VMOVUPD Z8, 64(R10)(R13*8)
+	VMOVUPD Z3, (R10)(R13*8)
+	VMOVUPD Z4, 64(R10)(R13*8)
 
 skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z13, Z3
+	VMOVAPD          Z14, Z4
 	VMOVAPD          Z5, Z5
 	VMOVAPD          Z6, Z6
-	VMOVAPD          Z9, Z7
-	VMOVAPD          Z10, Z8
-	VFMSUB132PD.BCST 88(AX), Z5, Z7
-	VFMSUB132PD.BCST 88(AX), Z6, Z8
-	VMULPD.BCST      96(AX), Z5, Z5
-	VMULPD.BCST      96(AX), Z6, Z6
-	VFMADD231PD      Z7, Z1, Z5
-	VFMADD231PD      Z8, Z2, Z6
-	VMULPD           Z3, Z5, Z5
-	VMULPD           Z4, Z6, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	VFMSUB132PD.BCST 88(AX), Z3, Z5
+	VFMSUB132PD.BCST 88(AX), Z4, Z6
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMULPD.BCST      96(AX), Z4, Z4
+	VFMADD231PD      Z5, Z2, Z3
+	VFMADD231PD      Z6, Z1, Z4
+	VMULPD           Z9, Z3, Z3
+	VMULPD           Z10, Z4, Z4
+	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
+	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.Z         Z19, Z5, K1, Z5
+	VMULPD.Z         Z17, Z3, K1, Z3
 	KMOVB            1(R8)(CX*1), K1
-	VMULPD.Z         Z20, Z6, K1, Z6
+	VMULPD.Z         Z18, Z4, K1, Z4
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z5, (R12)(R13*8)
-	VMOVUPD          Z6, 64(R12)(R13*8)
+	VMOVUPD          Z3, (R12)(R13*8)
+	VMOVUPD          Z4, 64(R12)(R13*8)
 
 skip5:
 	ADDQ $0x10, R13
@@ -6337,114 +6273,115 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z5
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z6
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z5, Z5
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z5
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z4, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z3
-	VMULPD           Z5, Z3, Z3
+	VADDPD            Z4, Z6, Z6
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z5, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z6, Z6, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z6, Z7
+	VMULPD            Z6, Z7, Z7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z4
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z2, Z4
-	VPERMPD          recip_f64<>+0(SB), Z4, Z5
-	VMULPD           Z5, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z6
-	VSUBPD.BCST      one_f64<>+0(SB), Z5, Z7
-	VADDPD           Z6, Z7, Z7
-	VFMADD231PD      Z3, Z6, Z7
-	VMULPD           Z7, Z7, Z8
-
-	// S²
-	VBLENDMPD Z6, Z5, K2, Z9
-	VMULPD    Z9, Z9, Z9
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z7, Z10
-	VDIVPD       Z10, Z7, Z10
-	VFNMADD132PD Z10, Z3, Z3
-	VSUBPD       Z10, Z3, Z3
-	VSUBPD       Z10, Z0, Z10
-
-	// q·2^TinyShift
-	VBLENDMPD   Z10, Z3, K2, Z11
-	VMOVAPD     Z5, Z12
-	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
-	VBLENDMPD   Z12, Z2, K2, Z2
-	VFMADD132PD Z11, Z2, Z2
-	VFMADD132PD Z10, Z5, Z5
-	VFMADD132PD Z3, Z6, Z6
-	VBLENDMPD   Z3, Z10, K2, Z3
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z5, Z5
+	VMULPD.BCST tiny_f64<>+0(SB), Z5, Z4
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z6
+	VADDPD      Z4, Z6, Z6
+	VFMADD231PD Z7, Z4, Z6
+	VMULPD      Z6, Z6, Z8
+	VBLENDMPD   Z4, Z3, K2, Z9
 
 	// w
 	VBROADCASTSD   72(AX), Z10
 	KMOVB          (DI)(CX*1), K3
 	VBLENDMPD.BCST 80(AX), Z10, K3, Z10
 
+	// w·S²
+	VMULPD Z9, Z9, Z9
+	VMULPD Z10, Z9, Z9
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z6, Z10
+	VDIVPD       Z10, Z6, Z10
+	VFNMADD132PD Z10, Z7, Z7
+	VSUBPD       Z10, Z7, Z7
+	VSUBPD       Z10, Z0, Z10
+
+	// q·2^TinyShift
+	VBLENDMPD   Z10, Z7, K2, Z11
+	VMOVAPD     Z3, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VBLENDMPD   Z12, Z5, K2, Z5
+	VFMADD132PD Z11, Z5, Z5
+	VFMADD132PD Z10, Z3, Z3
+	VFMADD132PD Z7, Z4, Z4
+	VBLENDMPD   Z7, Z10, K2, Z7
+
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z11
-	VFMADD231PD Z3, Z3, Z11
-	VMULPD      Z9, Z10, Z10
-	VFMADD132PD Z11, Z10, Z10
+	VADDPD      Z7, Z7, Z10
+	VFMADD231PD Z7, Z7, Z10
+	VFMADD132PD Z10, Z9, Z9
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z6, Z5, K2, Z3
-	VBLENDMPD Z5, Z6, K2, Z5
+	VBLENDMPD Z4, Z3, K2, Z7
+	VBLENDMPD Z3, Z4, K2, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z6
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z6
-	VFMADD213PD      Z7, Z8, Z6
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z4
+	VFMADD213PD      Z4, Z6, Z10
+	VFMADD213PD      Z6, Z8, Z10
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD  log_f64<>+0(SB), Z4, Z4
-	VADDPD   Z4, Z6, Z6
+	VPERMPD  log_f64<>+0(SB), Z2, Z2
+	VADDPD   Z2, Z10, Z10
 	VMAXPD   Z1, Z0, Z1
-	VADDPD   Z1, Z6, Z6
+	VADDPD   Z1, Z10, Z10
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z6, Z10, K2, Z1
+	VMULPD.Z Z10, Z9, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z4
-	VADDPD  Z1, Z4, Z7
-	VMOVUPD Z7, (R9)(R14*8)
-	VSUBPD  Z4, Z7, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z7, Z4, Z4
-	VSUBPD  Z8, Z1, Z7
-	VADDPD  Z7, Z4, Z7
-	VADDPD  128(R9)(R14*8), Z7, Z7
-	VMOVUPD Z7, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z2, Z4, Z6
+	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z6, Z1, Z4
+	VADDPD  Z4, Z2, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
@@ -6454,47 +6391,47 @@ skip6:
 skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z6, Z1, Z1
+	VMINPD       Z10, Z1, Z1
 	VMULPD.BCST  88(AX), Z1, Z1
-	VMOVAPD      Z5, Z4
-	VFMADD213PD  Z3, Z1, Z4
+	VMOVAPD      Z3, Z2
+	VFMADD213PD  Z7, Z1, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMULPD.Z     Z10, Z4, K2, Z4
+	VMULPD.Z     Z9, Z2, K2, Z2
 	KMOVB        (DI)(CX*1), K2
-	VXORPD.BCST  sign_f64<>+0(SB), Z4, K2, Z4
+	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
 	TESTQ        R11, R11
 	JEQ          skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z6
-	VMULPD       Z6, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
+	VMOVUPD.Z    (R11)(R13*8), K1, Z4
+	VMULPD       Z4, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z4, K2, Z4
+	VMOVAPD.Z    Z2, K2, Z2
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z4, K1, (R10)(R13*8)
+	VMOVUPD Z2, K1, (R10)(R13*8)
 
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z7, Z2
 	VMOVAPD          Z3, Z3
-	VMOVAPD          Z5, Z4
-	VFMSUB132PD.BCST 88(AX), Z3, Z4
-	VMULPD.BCST      96(AX), Z3, Z3
-	VFMADD231PD      Z4, Z1, Z3
-	VMULPD           Z2, Z3, Z3
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
+	VFMSUB132PD.BCST 88(AX), Z2, Z3
+	VMULPD.BCST      96(AX), Z2, Z2
+	VFMADD231PD      Z3, Z1, Z2
+	VMULPD           Z5, Z2, Z2
+	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.Z         Z10, Z3, K2, Z3
+	VMULPD.Z         Z9, Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z3, K1, (R12)(R13*8)
+	VMOVUPD          Z2, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -6556,250 +6493,258 @@ loop:
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z3
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z4, Z4
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z5
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z8
+	VMOVAPS           Z6, Z5
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z5
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z5, Z8
 	VMOVAPD           Z7, Z9
 	VMOVAPD           Z8, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z10
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z5, Z3
-	VPERMPD          exp_f64<>+0(SB), Z6, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z5, Z11
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z12
-	VPSLLQ           $0x31, Z5, Z5
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z5, Z3, Z3
-	VPADDQ           Z6, Z4, Z4
-	VADDPD           Z9, Z11, Z11
-	VADDPD           Z10, Z12, Z12
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z6
-	VMULPD           Z11, Z5, Z5
-	VMULPD           Z12, Z6, Z6
+	VPERMPD           exp_f64<>+0(SB), Z6, Z11
+	VPERMPD           exp_f64<>+0(SB), Z5, Z12
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z13
+	VPERMPD           exp_rest_f64<>+0(SB), Z5, Z14
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z7
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z8
+	VPSLLQ            $0x31, Z6, Z6
+	VPSLLQ            $0x31, Z5, Z5
+	VPADDQ            Z6, Z11, Z11
+	VPADDQ            Z5, Z12, Z12
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z8
+	VADDPD            Z7, Z13, Z13
+	VADDPD            Z8, Z14, Z14
+	VBROADCASTSD      magic_f64<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z11, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z12, Z3
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
+	VMOVAPS           Z6, Z5
+	VMULPD            Z13, Z13, Z15
+	VMULPD            Z14, Z14, Z16
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z18
+	VMOVAPS           Z18, Z17
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z5
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z5
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z6
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z5
+	VFMADD213PD       Z6, Z13, Z18
+	VFMADD213PD       Z5, Z14, Z17
+	VMULPD            Z13, Z18, Z18
+	VMULPD            Z14, Z17, Z17
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z11
-	VBROADCASTSD     magic_f64<>+0(SB), Z12
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z3, Z11
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z4, Z12
-	VPERMPD          recip_f64<>+0(SB), Z11, Z13
-	VPERMPD          recip_f64<>+0(SB), Z12, Z14
-	VMULPD           Z13, Z3, Z3
-	VMULPD           Z14, Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z15
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z16
-	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z17
-	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z18
-	VADDPD           Z15, Z17, Z17
-	VADDPD           Z16, Z18, Z18
-	VFMADD231PD      Z5, Z15, Z17
-	VFMADD231PD      Z6, Z16, Z18
-	VMULPD           Z17, Z17, Z19
-	VMULPD           Z18, Z18, Z20
+	VPERMPD     recip_f64<>+0(SB), Z4, Z5
+	VPERMPD     recip_f64<>+0(SB), Z3, Z6
+	VMULPD      Z5, Z11, Z11
+	VMULPD      Z6, Z12, Z12
+	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z13
+	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z15
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z16
+	VADDPD      Z13, Z15, Z15
+	VADDPD      Z14, Z16, Z16
+	VFMADD231PD Z18, Z13, Z15
+	VFMADD231PD Z17, Z14, Z16
+	VMULPD      Z15, Z15, Z19
+	VMULPD      Z16, Z16, Z20
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z17, Z21
-	VADDPD.BCST  one_f64<>+0(SB), Z18, Z22
-	VDIVPD       Z21, Z17, Z21
-	VDIVPD       Z22, Z18, Z22
-	VFNMADD132PD Z21, Z5, Z5
-	VFNMADD132PD Z22, Z6, Z6
-	VSUBPD       Z21, Z5, Z5
-	VSUBPD       Z22, Z6, Z6
+	VADDPD.BCST  one_f64<>+0(SB), Z15, Z21
+	VADDPD.BCST  one_f64<>+0(SB), Z16, Z22
+	VDIVPD       Z21, Z15, Z21
+	VDIVPD       Z22, Z16, Z22
+	VFNMADD132PD Z21, Z18, Z18
+	VFNMADD132PD Z22, Z17, Z17
+	VSUBPD       Z21, Z18, Z18
+	VSUBPD       Z22, Z17, Z17
 	VSUBPD       Z21, Z0, Z21
 	VSUBPD       Z22, Z0, Z22
 
 	// q·2^TinyShift
-	VBLENDMPD   Z21, Z5, K1, Z23
-	VBLENDMPD   Z22, Z6, K2, Z24
-	VMOVAPD     Z13, Z25
-	VMOVAPD     Z14, Z26
+	VBLENDMPD   Z21, Z18, K1, Z23
+	VBLENDMPD   Z22, Z17, K2, Z24
+	VMOVAPD     Z5, Z25
+	VMOVAPD     Z6, Z26
 	VMULPD.BCST huge_f64<>+0(SB), Z25, Z25
 	VMULPD.BCST huge_f64<>+0(SB), Z26, Z26
-	VBLENDMPD   Z25, Z3, K1, Z3
-	VBLENDMPD   Z26, Z4, K2, Z4
-	VFMADD132PD Z23, Z3, Z3
-	VFMADD132PD Z24, Z4, Z4
-	VFMADD132PD Z21, Z13, Z13
-	VFMADD132PD Z22, Z14, Z14
-	VFMADD132PD Z5, Z15, Z15
-	VFMADD132PD Z6, Z16, Z16
+	VBLENDMPD   Z25, Z11, K1, Z11
+	VBLENDMPD   Z26, Z12, K2, Z12
+	VFMADD132PD Z23, Z11, Z11
+	VFMADD132PD Z24, Z12, Z12
+	VFMADD132PD Z21, Z5, Z5
+	VFMADD132PD Z22, Z6, Z6
+	VFMADD132PD Z18, Z13, Z13
+	VFMADD132PD Z17, Z14, Z14
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z15, Z13, K1, Z5
-	VBLENDMPD Z16, Z14, K2, Z6
-	VBLENDMPD Z13, Z15, K1, Z13
-	VBLENDMPD Z14, Z16, K2, Z14
+	VBLENDMPD Z13, Z5, K1, Z17
+	VBLENDMPD Z14, Z6, K2, Z18
+	VBLENDMPD Z5, Z13, K1, Z5
+	VBLENDMPD Z6, Z14, K2, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z16
-	VFMADD213PD      Z17, Z19, Z15
-	VFMADD213PD      Z18, Z20, Z16
-
-	// w
-	VBROADCASTSD   72(AX), Z17
-	VBROADCASTSD   72(AX), Z18
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z17, K3, Z17
-	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z18, K3, Z18
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z13
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z14
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z13
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z14
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z13
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z14
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z13
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z14
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z13
+	VFMADD213PD      Z14, Z15, Z22
+	VFMADD213PD      Z13, Z16, Z21
+	VFMADD213PD      Z15, Z19, Z22
+	VFMADD213PD      Z16, Z20, Z21
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z11, Z19
-	VPERMPD          log8_hi_f64<>+0(SB), Z12, Z20
-	VPERMPD          log8_lo_f64<>+0(SB), Z11, Z21
-	VPERMPD          log8_lo_f64<>+0(SB), Z12, Z22
-	VMOVAPD.Z        Z7, K1, Z7
-	VMOVAPD.Z        Z8, K2, Z8
-	VSUBPD           Z19, Z7, Z7
-	VSUBPD           Z20, Z8, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z4, Z13
+	VPERMPD          log8_hi_f64<>+0(SB), Z3, Z14
+	VPERMPD          log8_lo_f64<>+0(SB), Z4, Z15
+	VPERMPD          log8_lo_f64<>+0(SB), Z3, Z16
 	VMOVAPD.Z        Z9, K1, Z9
 	VMOVAPD.Z        Z10, K2, Z10
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z21
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z22
-	VSUBPD           Z21, Z9, Z9
-	VSUBPD           Z22, Z10, Z10
-	VADDPD           Z9, Z7, Z21
-	VADDPD           Z10, Z8, Z22
+	VSUBPD           Z13, Z9, Z9
+	VSUBPD           Z14, Z10, Z10
+	VMOVAPD.Z        Z7, K1, Z7
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z16
+	VSUBPD           Z15, Z7, Z7
+	VSUBPD           Z16, Z8, Z8
+	VADDPD           Z7, Z9, Z15
+	VADDPD           Z8, Z10, Z16
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z19
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z20
-	VFMADD231PD.BCST 104(AX), Z21, Z19
-	VFMADD231PD.BCST 104(AX), Z22, Z20
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z19, Z19
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z20, Z20
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z19, Z23
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z20, Z24
-	VFMSUB231PD.BCST 104(AX), Z7, Z23
-	VFMSUB231PD.BCST 104(AX), Z8, Z24
-	VFMADD231PD.BCST 104(AX), Z9, Z23
-	VFMADD231PD.BCST 104(AX), Z10, Z24
-	VFMADD231PD.BCST 112(AX), Z21, Z23
-	VFMADD231PD.BCST 112(AX), Z22, Z24
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z23, Z23
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z24, Z24
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VFMADD231PD.BCST 104(AX), Z15, Z14
+	VFMADD231PD.BCST 104(AX), Z16, Z13
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z14, Z14
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z14, Z19
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z13, Z20
+	VPERMPD          exp_f64<>+0(SB), Z14, Z23
+	VPERMPD          exp_f64<>+0(SB), Z13, Z24
+	VPERMPD          exp_rest_f64<>+0(SB), Z14, Z25
+	VPERMPD          exp_rest_f64<>+0(SB), Z13, Z26
+	VFMSUB231PD.BCST 104(AX), Z9, Z19
+	VFMSUB231PD.BCST 104(AX), Z10, Z20
+	VFMADD231PD.BCST 104(AX), Z7, Z19
+	VFMADD231PD.BCST 104(AX), Z8, Z20
+	VFMADD231PD.BCST 112(AX), Z15, Z19
+	VFMADD231PD.BCST 112(AX), Z16, Z20
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z19, Z19
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z20, Z20
+	VPSLLQ           $0x31, Z14, Z14
+	VPSLLQ           $0x31, Z13, Z13
+	VPADDQ           Z14, Z23, Z23
+	VPADDQ           Z13, Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z19, Z7
-	VPERMPD          exp_f64<>+0(SB), Z20, Z8
-	VPERMPD          exp_rest_f64<>+0(SB), Z19, Z9
-	VPERMPD          exp_rest_f64<>+0(SB), Z20, Z10
-	VPSLLQ           $0x31, Z19, Z19
-	VPSLLQ           $0x31, Z20, Z20
-	VPADDQ           Z19, Z7, Z7
-	VPADDQ           Z20, Z8, Z8
-	VADDPD           Z23, Z9, Z9
-	VADDPD           Z24, Z10, Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z19
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z20
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z10, Z20
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z20
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z20
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z20
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z20
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z19
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z20
-	VMULPD           Z9, Z19, Z19
-	VMULPD           Z10, Z20, Z20
-	VMULPD           Z7, Z17, Z17
-	VMULPD           Z8, Z18, Z18
-	VFMADD132PD      Z19, Z17, Z17
-	VFMADD132PD      Z20, Z18, Z18
+	VADDPD           Z19, Z25, Z25
+	VADDPD           Z20, Z26, Z26
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VMULPD           Z25, Z25, Z9
+	VMULPD           Z26, Z26, Z10
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z14
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z13
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z14
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z13
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z7
+	VFMADD213PD      Z8, Z25, Z14
+	VFMADD213PD      Z7, Z26, Z13
+	VMULPD           Z25, Z14, Z14
+	VMULPD           Z26, Z13, Z13
+
+	// w
+	VBROADCASTSD   72(AX), Z8
+	VMOVAPS        Z8, Z7
+	KMOVB          (DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	KMOVB          1(DI)(CX*1), K1
+	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	VMULPD         Z8, Z23, Z23
+	VMULPD         Z7, Z24, Z24
+	VFMADD132PD    Z14, Z23, Z23
+	VFMADD132PD    Z13, Z24, Z24
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z11, Z7
-	VPERMPD     log_f64<>+0(SB), Z12, Z8
-	VADDPD      Z7, Z15, Z15
-	VADDPD      Z8, Z16, Z16
+	VPERMPD     log_f64<>+0(SB), Z4, Z4
+	VPERMPD     log_f64<>+0(SB), Z3, Z3
+	VADDPD      Z4, Z22, Z22
+	VADDPD      Z3, Z21, Z21
 	VMAXPD      Z1, Z0, Z1
 	VMAXPD      Z2, Z0, Z2
-	VADDPD      Z1, Z15, Z15
-	VADDPD      Z2, Z16, Z16
-	VMOVAPD     Z17, Z1
-	VMOVAPD     Z18, Z2
+	VADDPD      Z1, Z22, Z22
+	VADDPD      Z2, Z21, Z21
+	VMOVAPD     Z23, Z1
+	VMOVAPD     Z24, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z15, Z1, K1, Z1
+	VMULPD.Z    Z22, Z1, K1, Z1
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z16, Z2, K1, Z2
+	VMULPD.Z    Z21, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z7
-	VADDPD  Z1, Z7, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z7, Z8, Z9
-	VSUBPD  Z9, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z9, Z1, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 	LEAQ    8(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z7
-	VADDPD  Z2, Z7, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z7, Z8, Z9
-	VSUBPD  Z9, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z9, Z2, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z2, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z7, Z2, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -6809,75 +6754,75 @@ skip1:
 
 skip2:
 	// grad = ±B·(s + q·γ·L)
-	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z2
-	VMINPD        Z15, Z1, Z1
-	VMINPD        Z16, Z2, Z2
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMOVAPS       Z2, Z1
+	VMINPD        Z22, Z2, Z2
+	VMINPD        Z21, Z1, Z1
 	VMULPD.BCST   88(AX), Z2, Z2
-	VMOVAPD       Z13, Z7
-	VMOVAPD       Z14, Z8
-	VFMADD213PD   Z5, Z1, Z7
-	VFMADD213PD   Z6, Z2, Z8
-	VMULPD        Z17, Z7, Z7
-	VMULPD        Z18, Z8, Z8
+	VMULPD.BCST   88(AX), Z1, Z1
+	VMOVAPD       Z5, Z3
+	VMOVAPD       Z6, Z4
+	VFMADD213PD   Z17, Z2, Z3
+	VFMADD213PD   Z18, Z1, Z4
+	VMULPD        Z23, Z3, Z3
+	VMULPD        Z24, Z4, Z4
 	KMOVB         (R8)(CX*1), K1
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K1, Z7
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z3, K1, Z3
 	KMOVB         1(R8)(CX*1), K1
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z8, K1, Z8
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z4, K1, Z4
 	KMOVB         (DI)(CX*1), K1
-	VXORPD.BCST   sign_f64<>+0(SB), Z7, K1, Z7
+	VXORPD.BCST   sign_f64<>+0(SB), Z3, K1, Z3
 	KMOVB         1(DI)(CX*1), K1
-	VXORPD.BCST   sign_f64<>+0(SB), Z8, K1, Z8
+	VXORPD.BCST   sign_f64<>+0(SB), Z4, K1, Z4
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z9
-	VMULPD       Z9, Z7, Z7
-	VCMPPD       $0x03, Z7, Z7, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
+	VMOVUPD      (R11)(R13*8), Z7
+	VMULPD       Z7, Z3, Z3
+	VCMPPD       $0x03, Z3, Z3, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z7, K1, Z7
-	VMOVUPD      64(R11)(R13*8), Z9
-	VMULPD       Z9, Z8, Z8
-	VCMPPD       $0x03, Z8, Z8, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
+	VMOVAPD.Z    Z3, K1, Z3
+	VMOVUPD      64(R11)(R13*8), Z7
+	VMULPD       Z7, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
 	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z8, K1, Z8
+	VMOVAPD.Z    Z4, K1, Z4
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z7, (R10)(R13*8)
-	VMOVUPD Z8, 64(R10)(R13*8)
+	VMOVUPD Z3, (R10)(R13*8)
+	VMOVUPD Z4, 64(R10)(R13*8)
 
 skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z17, Z3
+	VMOVAPD          Z18, Z4
 	VMOVAPD          Z5, Z5
 	VMOVAPD          Z6, Z6
-	VMOVAPD          Z13, Z7
-	VMOVAPD          Z14, Z8
-	VFMSUB132PD.BCST 88(AX), Z5, Z7
-	VFMSUB132PD.BCST 88(AX), Z6, Z8
-	VMULPD.BCST      96(AX), Z5, Z5
-	VMULPD.BCST      96(AX), Z6, Z6
-	VFMADD231PD      Z7, Z1, Z5
-	VFMADD231PD      Z8, Z2, Z6
-	VMULPD           Z3, Z5, Z5
-	VMULPD           Z4, Z6, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
-	VMULPD           Z17, Z5, Z5
-	VMULPD           Z18, Z6, Z6
+	VFMSUB132PD.BCST 88(AX), Z3, Z5
+	VFMSUB132PD.BCST 88(AX), Z4, Z6
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMULPD.BCST      96(AX), Z4, Z4
+	VFMADD231PD      Z5, Z2, Z3
+	VFMADD231PD      Z6, Z1, Z4
+	VMULPD           Z11, Z3, Z3
+	VMULPD           Z12, Z4, Z4
+	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
+	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
+	VMULPD           Z23, Z3, Z3
+	VMULPD           Z24, Z4, Z4
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K1, Z5
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z3, K1, Z3
 	KMOVB            1(R8)(CX*1), K1
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z6, K1, Z6
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z4, K1, Z4
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z5, (R12)(R13*8)
-	VMOVUPD          Z6, 64(R12)(R13*8)
+	VMOVUPD          Z3, (R12)(R13*8)
+	VMOVUPD          Z4, 64(R12)(R13*8)
 
 skip5:
 	ADDQ $0x10, R13
@@ -6914,143 +6859,146 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z1, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z3
 	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
 	VMOVAPD           Z4, Z5
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z5
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z5
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z3, Z2
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z6
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z2, Z2
-	VADDPD           Z5, Z6, Z6
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z6, Z3
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z6, Z3
-	VMULPD           Z6, Z3, Z3
+	VPERMPD           exp_f64<>+0(SB), Z3, Z6
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z7
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z6, Z6
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z4
+	VADDPD            Z4, Z7, Z7
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z6, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z7, Z7, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z7, Z9
+	VMULPD            Z7, Z9, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z6
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z2, Z6
-	VPERMPD          recip_f64<>+0(SB), Z6, Z7
-	VMULPD           Z7, Z2, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z8
-	VSUBPD.BCST      one_f64<>+0(SB), Z7, Z9
-	VADDPD           Z8, Z9, Z9
-	VFMADD231PD      Z3, Z8, Z9
-	VMULPD           Z9, Z9, Z10
+	VPERMPD     recip_f64<>+0(SB), Z2, Z3
+	VMULPD      Z3, Z6, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z6, Z7
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z8
+	VADDPD      Z7, Z8, Z8
+	VFMADD231PD Z9, Z7, Z8
+	VMULPD      Z8, Z8, Z10
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z9, Z11
-	VDIVPD       Z11, Z9, Z11
-	VFNMADD132PD Z11, Z3, Z3
-	VSUBPD       Z11, Z3, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z8, Z11
+	VDIVPD       Z11, Z8, Z11
+	VFNMADD132PD Z11, Z9, Z9
+	VSUBPD       Z11, Z9, Z9
 	VSUBPD       Z11, Z0, Z11
 
 	// q·2^TinyShift
-	VBLENDMPD   Z11, Z3, K2, Z12
-	VMOVAPD     Z7, Z13
+	VBLENDMPD   Z11, Z9, K2, Z12
+	VMOVAPD     Z3, Z13
 	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
-	VBLENDMPD   Z13, Z2, K2, Z2
-	VFMADD132PD Z12, Z2, Z2
-	VFMADD132PD Z11, Z7, Z7
-	VFMADD132PD Z3, Z8, Z8
+	VBLENDMPD   Z13, Z6, K2, Z6
+	VFMADD132PD Z12, Z6, Z6
+	VFMADD132PD Z11, Z3, Z3
+	VFMADD132PD Z9, Z7, Z7
 
 	// s = σ(u), q = σ(-u)
-	VBLENDMPD Z8, Z7, K2, Z3
-	VBLENDMPD Z7, Z8, K2, Z7
+	VBLENDMPD Z7, Z3, K2, Z9
+	VBLENDMPD Z3, Z7, K2, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
-	VFMADD213PD.BCST log1p_9_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z8
-	VFMADD213PD      Z9, Z10, Z8
-
-	// w
-	VBROADCASTSD   72(AX), Z9
-	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z7
+	VFMADD213PD      Z7, Z8, Z11
+	VFMADD213PD      Z8, Z10, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z11
-	VMOVAPD.Z        Z4, K2, Z4
-	VSUBPD           Z10, Z4, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z7
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z8
 	VMOVAPD.Z        Z5, K2, Z5
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z11
-	VSUBPD           Z11, Z5, Z5
-	VADDPD           Z5, Z4, Z11
+	VSUBPD           Z7, Z5, Z5
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z8
+	VSUBPD           Z8, Z4, Z4
+	VADDPD           Z4, Z5, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z10
-	VFMADD231PD.BCST 104(AX), Z11, Z10
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z10, Z10
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z10, Z12
-	VFMSUB231PD.BCST 104(AX), Z4, Z12
-	VFMADD231PD.BCST 104(AX), Z5, Z12
-	VFMADD231PD.BCST 112(AX), Z11, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 104(AX), Z8, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
+	VPERMPD          exp_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z13
+	VFMSUB231PD.BCST 104(AX), Z5, Z10
+	VFMADD231PD.BCST 104(AX), Z4, Z10
+	VFMADD231PD.BCST 112(AX), Z8, Z10
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z10, Z4
-	VPERMPD          exp_rest_f64<>+0(SB), Z10, Z5
-	VPSLLQ           $0x31, Z10, Z10
-	VPADDQ           Z10, Z4, Z4
-	VADDPD           Z12, Z5, Z5
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z10
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z5, Z10
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z10
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z10
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z10
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z10
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z10
-	VMULPD           Z5, Z10, Z10
-	VMULPD           Z4, Z9, Z9
-	VFMADD132PD      Z10, Z9, Z9
+	VADDPD           Z10, Z13, Z13
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z13, Z13, Z5
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z5, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z5, Z4
+	VFMADD213PD      Z4, Z13, Z7
+	VMULPD           Z13, Z7, Z7
+
+	// w
+	VBROADCASTSD   72(AX), Z4
+	KMOVB          (DI)(CX*1), K2
+	VBLENDMPD.BCST 80(AX), Z4, K2, Z4
+	VMULPD         Z4, Z12, Z12
+	VFMADD132PD    Z7, Z12, Z12
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VPERMPD     log_f64<>+0(SB), Z6, Z4
-	VADDPD      Z4, Z8, Z8
+	VPERMPD     log_f64<>+0(SB), Z2, Z2
+	VADDPD      Z2, Z11, Z11
 	VMAXPD      Z1, Z0, Z1
-	VADDPD      Z1, Z8, Z8
-	VMOVAPD     Z9, Z1
+	VADDPD      Z1, Z11, Z11
+	VMOVAPD     Z12, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z8, Z1, K2, Z1
+	VMULPD.Z    Z11, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z4
-	VADDPD  Z1, Z4, Z5
-	VMOVUPD Z5, (R9)(R14*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z2, Z4, Z5
 	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z1, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(R14*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(R14*8)
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z5, Z1, Z4
+	VADDPD  Z4, Z2, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
@@ -7060,49 +7008,49 @@ skip6:
 skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
-	VMINPD        Z8, Z1, Z1
+	VMINPD        Z11, Z1, Z1
 	VMULPD.BCST   88(AX), Z1, Z1
-	VMOVAPD       Z7, Z4
-	VFMADD213PD   Z3, Z1, Z4
-	VMULPD        Z9, Z4, Z4
+	VMOVAPD       Z3, Z2
+	VFMADD213PD   Z9, Z1, Z2
+	VMULPD        Z12, Z2, Z2
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z4, K2, Z4
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K2, Z2
 	KMOVB         (DI)(CX*1), K2
-	VXORPD.BCST   sign_f64<>+0(SB), Z4, K2, Z4
+	VXORPD.BCST   sign_f64<>+0(SB), Z2, K2, Z2
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z5
-	VMULPD       Z5, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
+	VMOVUPD.Z    (R11)(R13*8), K1, Z4
+	VMULPD       Z4, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z4, K2, Z4
+	VMOVAPD.Z    Z2, K2, Z2
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z4, K1, (R10)(R13*8)
+	VMOVUPD Z2, K1, (R10)(R13*8)
 
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
+	VMOVAPD          Z9, Z2
 	VMOVAPD          Z3, Z3
-	VMOVAPD          Z7, Z4
-	VFMSUB132PD.BCST 88(AX), Z3, Z4
-	VMULPD.BCST      96(AX), Z3, Z3
-	VFMADD231PD      Z4, Z1, Z3
-	VMULPD           Z2, Z3, Z3
-	VMULPD.BCST      tiny_f64<>+0(SB), Z3, Z3
-	VMULPD           Z9, Z3, Z3
+	VFMSUB132PD.BCST 88(AX), Z2, Z3
+	VMULPD.BCST      96(AX), Z2, Z2
+	VFMADD231PD      Z3, Z1, Z2
+	VMULPD           Z6, Z2, Z2
+	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
+	VMULPD           Z12, Z2, Z2
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z3, K2, Z3
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z3, K1, (R12)(R13*8)
+	VMOVUPD          Z2, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -7144,145 +7092,151 @@ loop:
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z6
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z7, Z7
 
-	// a·8/ln2 = -(k+f)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z8
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z9
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z10
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z11
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z8
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z9
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z10
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z7, Z11
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z8, Z12
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z13
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z10, Z14
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z11, Z15
+	VMOVAPS           Z11, Z8
+	VMOVAPS           Z11, Z9
+	VMOVAPS           Z11, Z10
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z11
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z8
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z6, Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z7, Z10
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z11, Z12
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z8, Z13
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z14
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z10, Z15
+	VPERMPD           exp_f64<>+0(SB), Z11, Z16
+	VPERMPD           exp_f64<>+0(SB), Z8, Z17
+	VPERMPD           exp_f64<>+0(SB), Z9, Z18
+	VPERMPD           exp_f64<>+0(SB), Z10, Z19
+	VPERMPD           exp_rest_f64<>+0(SB), Z11, Z20
+	VPERMPD           exp_rest_f64<>+0(SB), Z8, Z21
+	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z22
+	VPERMPD           exp_rest_f64<>+0(SB), Z10, Z23
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z12
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z13
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z6, Z14
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z7, Z15
+	VPSLLQ            $0x31, Z11, Z11
+	VPSLLQ            $0x31, Z8, Z8
+	VPSLLQ            $0x31, Z9, Z9
+	VPSLLQ            $0x31, Z10, Z10
+	VPADDQ            Z11, Z16, Z16
+	VPADDQ            Z8, Z17, Z17
+	VPADDQ            Z9, Z18, Z18
+	VPADDQ            Z10, Z19, Z19
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z12
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z13
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z6, Z14
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z7, Z15
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z8, Z4
-	VPERMPD          exp_f64<>+0(SB), Z9, Z5
-	VPERMPD          exp_f64<>+0(SB), Z10, Z6
-	VPERMPD          exp_f64<>+0(SB), Z11, Z7
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z16
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z17
-	VPERMPD          exp_rest_f64<>+0(SB), Z10, Z18
-	VPERMPD          exp_rest_f64<>+0(SB), Z11, Z19
-	VPSLLQ           $0x31, Z8, Z8
-	VPSLLQ           $0x31, Z9, Z9
-	VPSLLQ           $0x31, Z10, Z10
-	VPSLLQ           $0x31, Z11, Z11
-	VPADDQ           Z8, Z4, Z4
-	VPADDQ           Z9, Z5, Z5
-	VPADDQ           Z10, Z6, Z6
-	VPADDQ           Z11, Z7, Z7
-	VADDPD           Z12, Z16, Z16
-	VADDPD           Z13, Z17, Z17
-	VADDPD           Z14, Z18, Z18
-	VADDPD           Z15, Z19, Z19
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z9
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z10
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z11
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z19, Z11
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z19, Z11
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z19, Z11
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z19, Z11
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z19, Z11
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z16, Z8
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z19, Z11
-	VMULPD           Z16, Z8, Z8
-	VMULPD           Z17, Z9, Z9
-	VMULPD           Z18, Z10, Z10
-	VMULPD           Z19, Z11, Z11
+	VADDPD            Z12, Z20, Z20
+	VADDPD            Z13, Z21, Z21
+	VADDPD            Z14, Z22, Z22
+	VADDPD            Z15, Z23, Z23
+	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z5
+	VMOVAPS           Z7, Z6
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z16, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z17, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z18, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z19, Z6
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z11
+	VMOVAPS           Z11, Z8
+	VMOVAPS           Z11, Z9
+	VMOVAPS           Z11, Z10
+	VMULPD            Z20, Z20, Z12
+	VMULPD            Z21, Z21, Z13
+	VMULPD            Z22, Z22, Z14
+	VMULPD            Z23, Z23, Z15
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z27
+	VMOVAPS           Z27, Z24
+	VMOVAPS           Z27, Z25
+	VMOVAPS           Z27, Z26
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z13, Z8
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z14, Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z10
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z27
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z13, Z24
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z14, Z25
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z26
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z13, Z8
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z14, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z10
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z27
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z13, Z24
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z14, Z25
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z26
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z13, Z8
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z14, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z10
+	VFMADD213PD       Z11, Z20, Z27
+	VFMADD213PD       Z8, Z21, Z24
+	VFMADD213PD       Z9, Z22, Z25
+	VFMADD213PD       Z10, Z23, Z26
+	VMULPD            Z20, Z27, Z27
+	VMULPD            Z21, Z24, Z24
+	VMULPD            Z22, Z25, Z25
+	VMULPD            Z23, Z26, Z26
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z12
-	VBROADCASTSD     magic_f64<>+0(SB), Z13
-	VBROADCASTSD     magic_f64<>+0(SB), Z14
-	VBROADCASTSD     magic_f64<>+0(SB), Z15
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z4, Z12
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z5, Z13
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z6, Z14
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z7, Z15
-	VPERMPD          recip_f64<>+0(SB), Z12, Z12
-	VPERMPD          recip_f64<>+0(SB), Z13, Z13
-	VPERMPD          recip_f64<>+0(SB), Z14, Z14
-	VPERMPD          recip_f64<>+0(SB), Z15, Z15
-	VMULPD           Z12, Z4, Z4
-	VMULPD           Z13, Z5, Z5
-	VMULPD           Z14, Z6, Z6
-	VMULPD           Z15, Z7, Z7
-	VMULPD.BCST      tiny_f64<>+0(SB), Z4, Z4
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      one_f64<>+0(SB), Z12, Z16
-	VSUBPD.BCST      one_f64<>+0(SB), Z13, Z17
-	VSUBPD.BCST      one_f64<>+0(SB), Z14, Z18
-	VSUBPD.BCST      one_f64<>+0(SB), Z15, Z19
-	VADDPD           Z4, Z16, Z16
-	VADDPD           Z5, Z17, Z17
-	VADDPD           Z6, Z18, Z18
-	VADDPD           Z7, Z19, Z19
-	VFMADD231PD      Z8, Z4, Z16
-	VFMADD231PD      Z9, Z5, Z17
-	VFMADD231PD      Z10, Z6, Z18
-	VFMADD231PD      Z11, Z7, Z19
-	VMULPD           Z16, Z16, Z20
-	VMULPD           Z17, Z17, Z20
-	VMULPD           Z18, Z18, Z20
-	VMULPD           Z19, Z19, Z20
+	VPERMPD     recip_f64<>+0(SB), Z7, Z7
+	VPERMPD     recip_f64<>+0(SB), Z4, Z4
+	VPERMPD     recip_f64<>+0(SB), Z5, Z5
+	VPERMPD     recip_f64<>+0(SB), Z6, Z6
+	VMULPD      Z7, Z16, Z16
+	VMULPD      Z4, Z17, Z17
+	VMULPD      Z5, Z18, Z18
+	VMULPD      Z6, Z19, Z19
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z17, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z18, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z13
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z15
+	VADDPD      Z8, Z12, Z12
+	VADDPD      Z9, Z13, Z13
+	VADDPD      Z10, Z14, Z14
+	VADDPD      Z11, Z15, Z15
+	VFMADD231PD Z27, Z8, Z12
+	VFMADD231PD Z24, Z9, Z13
+	VFMADD231PD Z25, Z10, Z14
+	VFMADD231PD Z26, Z11, Z15
+	VMULPD      Z12, Z12, Z16
+	VMULPD      Z13, Z13, Z16
+	VMULPD      Z14, Z14, Z16
+	VMULPD      Z15, Z15, Z16
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z16, Z20
-	VADDPD.BCST    one_f64<>+0(SB), Z17, Z21
-	VADDPD.BCST    one_f64<>+0(SB), Z18, Z22
-	VADDPD.BCST    one_f64<>+0(SB), Z19, Z23
-	VDIVPD         Z20, Z16, Z20
-	VDIVPD         Z21, Z17, Z21
-	VDIVPD         Z22, Z18, Z22
-	VDIVPD         Z23, Z19, Z23
-	VFNMADD132PD.Z Z20, Z8, K1, Z8
-	VFNMADD132PD.Z Z21, Z9, K2, Z9
-	VFNMADD132PD.Z Z22, Z10, K3, Z10
-	VFNMADD132PD.Z Z23, Z11, K4, Z11
-	VSUBPD         Z20, Z8, Z8
-	VSUBPD         Z21, Z9, Z9
-	VSUBPD         Z22, Z10, Z10
-	VSUBPD         Z23, Z11, Z11
-	VBLENDMPD      Z4, Z12, K1, Z4
-	VBLENDMPD      Z5, Z13, K2, Z5
-	VBLENDMPD      Z6, Z14, K3, Z6
-	VBLENDMPD      Z7, Z15, K4, Z7
-	VFMADD132PD    Z8, Z4, Z4
-	VFMADD132PD    Z9, Z5, Z5
-	VFMADD132PD    Z10, Z6, Z6
-	VFMADD132PD    Z11, Z7, Z7
+	VADDPD.BCST    one_f64<>+0(SB), Z12, Z16
+	VADDPD.BCST    one_f64<>+0(SB), Z13, Z17
+	VADDPD.BCST    one_f64<>+0(SB), Z14, Z18
+	VADDPD.BCST    one_f64<>+0(SB), Z15, Z19
+	VDIVPD         Z16, Z12, Z16
+	VDIVPD         Z17, Z13, Z17
+	VDIVPD         Z18, Z14, Z18
+	VDIVPD         Z19, Z15, Z19
+	VFNMADD132PD.Z Z16, Z27, K1, Z27
+	VFNMADD132PD.Z Z17, Z24, K2, Z24
+	VFNMADD132PD.Z Z18, Z25, K3, Z25
+	VFNMADD132PD.Z Z19, Z26, K4, Z26
+	VSUBPD         Z16, Z27, Z27
+	VSUBPD         Z17, Z24, Z24
+	VSUBPD         Z18, Z25, Z25
+	VSUBPD         Z19, Z26, Z26
+	VBLENDMPD      Z8, Z7, K1, Z7
+	VBLENDMPD      Z9, Z4, K2, Z4
+	VBLENDMPD      Z10, Z5, K3, Z5
+	VBLENDMPD      Z11, Z6, K4, Z6
+	VFMADD132PD    Z27, Z7, Z7
+	VFMADD132PD    Z24, Z4, Z4
+	VFMADD132PD    Z25, Z5, Z5
+	VFMADD132PD    Z26, Z6, Z6
 
 	// NaN of x
 	VMOVAPD Z0, Z0
@@ -7290,19 +7244,19 @@ loop:
 	VMOVAPD Z2, Z2
 	VMOVAPD Z3, Z3
 	VCMPPD  $0x03, Z0, Z0, K1
-	VADDPD  Z0, Z0, K1, Z4
+	VADDPD  Z0, Z0, K1, Z7
 	VCMPPD  $0x03, Z1, Z1, K1
-	VADDPD  Z1, Z1, K1, Z5
+	VADDPD  Z1, Z1, K1, Z4
 	VCMPPD  $0x03, Z2, Z2, K1
-	VADDPD  Z2, Z2, K1, Z6
+	VADDPD  Z2, Z2, K1, Z5
 	VCMPPD  $0x03, Z3, Z3, K1
-	VADDPD  Z3, Z3, K1, Z7
+	VADDPD  Z3, Z3, K1, Z6
 	TESTQ   AX, AX
 	JEQ     skip1
-	VMOVUPD Z4, (AX)(SI*8)
-	VMOVUPD Z5, 64(AX)(SI*8)
-	VMOVUPD Z6, 128(AX)(SI*8)
-	VMOVUPD Z7, 192(AX)(SI*8)
+	VMOVUPD Z7, (AX)(SI*8)
+	VMOVUPD Z4, 64(AX)(SI*8)
+	VMOVUPD Z5, 128(AX)(SI*8)
+	VMOVUPD Z6, 192(AX)(SI*8)
 
 skip1:
 	ADDQ $0x20, SI
@@ -7333,46 +7287,46 @@ rest_loop:
 	VANDPD.BCST abs_f64<>+0(SB), Z0, Z1
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z2
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z2
 	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z2, Z3
+	VPERMPD           exp_f64<>+0(SB), Z2, Z4
+	VPERMPD           exp_rest_f64<>+0(SB), Z2, Z5
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VPSLLQ            $0x31, Z2, Z2
+	VPADDQ            Z2, Z4, Z4
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z3
-
-	// e = A·(1+p)
-	VPERMPD          exp_f64<>+0(SB), Z2, Z1
-	VPERMPD          exp_rest_f64<>+0(SB), Z2, Z4
-	VPSLLQ           $0x31, Z2, Z2
-	VPADDQ           Z2, Z1, Z1
-	VADDPD           Z3, Z4, Z4
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z2
-	VFMADD213PD.BCST exp2m1_5_f64<>+0(SB), Z4, Z2
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z2
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z2
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z2
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z2
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z2
-	VMULPD           Z4, Z2, Z2
+	VADDPD            Z3, Z5, Z5
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z4, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z2
+	VMULPD            Z5, Z5, Z3
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z6
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z3, Z2
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z3, Z2
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z3, Z2
+	VFMADD213PD       Z2, Z5, Z6
+	VMULPD            Z5, Z6, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VBROADCASTSD     magic_f64<>+0(SB), Z3
-	VFMADD231PD.BCST index_tiny_f64<>+0(SB), Z1, Z3
-	VPERMPD          recip_f64<>+0(SB), Z3, Z3
-	VMULPD           Z3, Z1, Z1
-	VMULPD.BCST      tiny_f64<>+0(SB), Z1, Z1
-	VSUBPD.BCST      one_f64<>+0(SB), Z3, Z4
-	VADDPD           Z1, Z4, Z4
-	VFMADD231PD      Z2, Z1, Z4
-	VMULPD           Z4, Z4, Z5
+	VPERMPD     recip_f64<>+0(SB), Z1, Z1
+	VMULPD      Z1, Z4, Z4
+	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z2
+	VSUBPD.BCST one_f64<>+0(SB), Z1, Z3
+	VADDPD      Z2, Z3, Z3
+	VFMADD231PD Z6, Z2, Z3
+	VMULPD      Z3, Z3, Z4
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z4, Z5
-	VDIVPD         Z5, Z4, Z5
-	VFNMADD132PD.Z Z5, Z2, K2, Z2
-	VSUBPD         Z5, Z2, Z2
-	VBLENDMPD      Z1, Z3, K2, Z1
-	VFMADD132PD    Z2, Z1, Z1
+	VADDPD.BCST    one_f64<>+0(SB), Z3, Z4
+	VDIVPD         Z4, Z3, Z4
+	VFNMADD132PD.Z Z4, Z6, K2, Z6
+	VSUBPD         Z4, Z6, Z6
+	VBLENDMPD      Z2, Z1, K2, Z1
+	VFMADD132PD    Z6, Z1, Z1
 
 	// NaN of x
 	VMOVAPD Z0, Z0
@@ -7393,7 +7347,7 @@ done:
 
 // func lossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossSquareF32AVX2(SB), $672-8
+TEXT ·lossSquareF32AVX2(SB), $288-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -7408,7 +7362,7 @@ TEXT ·lossSquareF32AVX2(SB), $672-8
 	VBROADCASTSS 76(CX), Y0
 	VMOVUPS      Y0, 32(AX)
 	XORQ         R10, R10
-	SUBQ         $0x18, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
 loop:
@@ -7420,279 +7374,187 @@ loop:
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
 	VPBROADCASTD 1(DI)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VPBROADCASTD 2(DI)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VANDPS       sign_f32<>+0(SB), Y2, Y2
-	VMOVUPS      Y0, 64(AX)
-	VMOVUPS      Y1, 96(AX)
-	VMOVUPS      Y2, 128(AX)
-	VXORPS       (BX)(R10*4), Y0, Y0
-	VXORPS       32(BX)(R10*4), Y1, Y1
-	VXORPS       64(BX)(R10*4), Y2, Y2
-	VMOVUPS      Y0, 160(AX)
-	VMOVUPS      Y1, 192(AX)
-	VMOVUPS      Y2, 224(AX)
-
-	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
-	VANDPS abs_f32<>+0(SB), Y2, Y2
-	VMINPS clamp_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_f32<>+0(SB), Y1, Y1
-	VMINPS clamp_f32<>+0(SB), Y2, Y2
-
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_f32<>+0(SB), Y3
-	VMOVUPS      magic_f32<>+0(SB), Y4
-	VMOVUPS      magic_f32<>+0(SB), Y5
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y4
-	VFNMADD231PS scale_f32<>+0(SB), Y2, Y5
-	VSUBPS       magic_f32<>+0(SB), Y3, Y6
-	VSUBPS       magic_f32<>+0(SB), Y4, Y7
-	VSUBPS       magic_f32<>+0(SB), Y5, Y8
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
-	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y8
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y8
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y3, Y0
-	VPERMPS     exp_f32<>+0(SB), Y4, Y1
-	VPERMPS     exp_f32<>+0(SB), Y5, Y2
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y9
-	VPERMPS     exp_rest_f32<>+0(SB), Y4, Y10
-	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y11
-	VPSLLD      $0x14, Y3, Y3
-	VPSLLD      $0x14, Y4, Y4
-	VPSLLD      $0x14, Y5, Y5
-	VPADDD      Y3, Y0, Y0
-	VPADDD      Y4, Y1, Y1
-	VPADDD      Y5, Y2, Y2
-	VADDPS      Y6, Y9, Y9
-	VADDPS      Y7, Y10, Y10
-	VADDPS      Y8, Y11, Y11
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y9, Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y10, Y4
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y11, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y9, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y10, Y4
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y11, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y9, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y10, Y4
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y11, Y5
-	VMULPS      Y9, Y3, Y3
-	VMULPS      Y10, Y4, Y4
-	VMULPS      Y11, Y5, Y5
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y6
-	VMOVUPS     magic_f32<>+0(SB), Y7
-	VMOVUPS     magic_f32<>+0(SB), Y8
-	VFMADD231PS index_f32<>+0(SB), Y0, Y6
-	VFMADD231PS index_f32<>+0(SB), Y1, Y7
-	VFMADD231PS index_f32<>+0(SB), Y2, Y8
-	VPERMPS     recip_f32<>+0(SB), Y6, Y9
-	VPERMPS     recip_f32<>+0(SB), Y7, Y10
-	VPERMPS     recip_f32<>+0(SB), Y8, Y11
-	VPERMPS     log_f32<>+0(SB), Y6, Y6
-	VPERMPS     log_f32<>+0(SB), Y7, Y7
-	VPERMPS     log_f32<>+0(SB), Y8, Y8
-	VMOVUPS     Y6, 256(AX)
-	VMOVUPS     Y7, 288(AX)
-	VMOVUPS     Y8, 320(AX)
-	VMULPS      Y9, Y0, Y0
-	VMULPS      Y10, Y1, Y1
-	VMULPS      Y11, Y2, Y2
-	VSUBPS      one_f32<>+0(SB), Y9, Y6
-	VSUBPS      one_f32<>+0(SB), Y10, Y7
-	VSUBPS      one_f32<>+0(SB), Y11, Y8
-	VADDPS      Y0, Y6, Y6
-	VADDPS      Y1, Y7, Y7
-	VADDPS      Y2, Y8, Y8
-	VFMADD231PS Y3, Y0, Y6
-	VFMADD231PS Y4, Y1, Y7
-	VFMADD231PS Y5, Y2, Y8
-	VMOVUPS     Y9, 352(AX)
-	VMOVUPS     Y10, 384(AX)
-	VMOVUPS     Y11, 416(AX)
-	VMOVUPS     Y0, 448(AX)
-	VMOVUPS     Y1, 480(AX)
-	VMOVUPS     Y2, 512(AX)
-	VMULPS      Y6, Y6, Y0
-	VMULPS      Y7, Y7, Y1
-	VMULPS      Y8, Y8, Y2
-
-	// S²
-	VMOVUPS   160(AX), Y9
-	VMOVUPS   192(AX), Y10
-	VMOVUPS   224(AX), Y11
-	VMOVUPS   352(AX), Y12
-	VMOVUPS   384(AX), Y13
-	VMOVUPS   416(AX), Y14
-	VBLENDVPS Y9, 448(AX), Y12, Y12
-	VBLENDVPS Y10, 480(AX), Y13, Y13
-	VBLENDVPS Y11, 512(AX), Y14, Y14
-	VMULPS    Y12, Y12, Y12
-	VMULPS    Y13, Y13, Y13
-	VMULPS    Y14, Y14, Y14
-	VMOVUPS   Y12, 544(AX)
-	VMOVUPS   Y13, 576(AX)
-	VMOVUPS   Y14, 608(AX)
-
-	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y9
-	VMOVUPS      frac_3_f32<>+0(SB), Y10
-	VMOVUPS      frac_3_f32<>+0(SB), Y11
-	VFMADD213PS  frac_2_f32<>+0(SB), Y6, Y9
-	VFMADD213PS  frac_2_f32<>+0(SB), Y7, Y10
-	VFMADD213PS  frac_2_f32<>+0(SB), Y8, Y11
-	VFMADD213PS  frac_1_f32<>+0(SB), Y6, Y9
-	VFMADD213PS  frac_1_f32<>+0(SB), Y7, Y10
-	VFMADD213PS  frac_1_f32<>+0(SB), Y8, Y11
-	VFMADD213PS  frac_0_f32<>+0(SB), Y6, Y9
-	VFMADD213PS  frac_0_f32<>+0(SB), Y7, Y10
-	VFMADD213PS  frac_0_f32<>+0(SB), Y8, Y11
-	VFMADD213PS  Y6, Y0, Y9
-	VFMADD213PS  Y7, Y1, Y10
-	VFMADD213PS  Y8, Y2, Y11
-	VFNMADD132PS Y9, Y3, Y3
-	VFNMADD132PS Y10, Y4, Y4
-	VFNMADD132PS Y11, Y5, Y5
-	VXORPS       Y12, Y12, Y12
-	VMOVUPS      160(AX), Y13
-	VMOVUPS      192(AX), Y14
-	VMOVUPS      224(AX), Y15
-	VBLENDVPS    Y13, Y3, Y12, Y3
-	VBLENDVPS    Y14, Y4, Y12, Y4
-	VBLENDVPS    Y15, Y5, Y12, Y5
-	VSUBPS       Y9, Y3, Y3
-	VSUBPS       Y10, Y4, Y4
-	VSUBPS       Y11, Y5, Y5
+	VXORPS       (BX)(R10*4), Y0, Y2
+	VXORPS       32(BX)(R10*4), Y1, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
 
 	// w
-	VMOVUPS   (AX), Y9
-	VMOVUPS   (AX), Y10
-	VMOVUPS   (AX), Y11
-	VMOVUPS   64(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y9, Y9
-	VMOVUPS   96(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y10, Y10
-	VMOVUPS   128(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y11, Y11
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 128(AX)
+	VMOVUPS   Y4, 160(AX)
 
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y3, Y3, Y12
-	VADDPS      Y4, Y4, Y13
-	VADDPS      Y5, Y5, Y14
-	VFMADD231PS Y3, Y3, Y12
-	VFMADD231PS Y4, Y4, Y13
-	VFMADD231PS Y5, Y5, Y14
-	VMULPS      544(AX), Y9, Y9
-	VMULPS      576(AX), Y10, Y10
-	VMULPS      608(AX), Y11, Y11
-	VFMADD132PS Y12, Y9, Y9
-	VFMADD132PS Y13, Y10, Y10
-	VFMADD132PS Y14, Y11, Y11
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
+	VMINPS clamp_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 192(AX)
+	VMOVUPS     Y0, 224(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VSUBPS      one_f32<>+0(SB), Y4, Y0
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y3, Y6, Y0
+	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
+	VMOVUPS     64(AX), Y10
+	VMOVUPS     96(AX), Y11
+	VBLENDVPS   Y10, Y6, Y4, Y4
+	VBLENDVPS   Y11, Y7, Y5, Y5
+
+	// w·S²
+	VMULPS Y4, Y4, Y4
+	VMULPS Y5, Y5, Y5
+	VMULPS 128(AX), Y4, Y4
+	VMULPS 160(AX), Y5, Y5
+
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y0, Y6
+	VADDPS       one_f32<>+0(SB), Y1, Y7
+	VDIVPS       Y6, Y0, Y6
+	VDIVPS       Y7, Y1, Y7
+	VFNMADD132PS Y6, Y3, Y3
+	VFNMADD132PS Y7, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      64(AX), Y11
+	VMOVUPS      96(AX), Y12
+	VBLENDVPS    Y11, Y3, Y10, Y3
+	VBLENDVPS    Y12, Y2, Y10, Y2
+	VSUBPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y2, Y2
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VMOVUPS     log1p_3_f32<>+0(SB), Y4
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y4
-	VFMADD213PS log1p_2_f32<>+0(SB), Y8, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y4
-	VFMADD213PS log1p_1_f32<>+0(SB), Y8, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y4
-	VFMADD213PS log1p_0_f32<>+0(SB), Y8, Y5
-	VFMADD213PS Y6, Y0, Y3
-	VFMADD213PS Y7, Y1, Y4
-	VFMADD213PS Y8, Y2, Y5
+	VMOVUPS     log1p_3_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y7
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y7
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y7
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y0, Y8, Y7
+	VFMADD213PS Y1, Y9, Y6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y3, Y3, Y0
+	VADDPS      Y2, Y2, Y1
+	VFMADD231PS Y3, Y3, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VFMADD132PS Y0, Y4, Y4
+	VFMADD132PS Y1, Y5, Y5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       256(AX), Y3, Y3
-	VADDPS       288(AX), Y4, Y4
-	VADDPS       320(AX), Y5, Y5
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       160(AX), Y2, Y0
-	VMAXPS       192(AX), Y2, Y1
-	VMAXPS       224(AX), Y2, Y2
-	VADDPS       Y0, Y3, Y3
-	VADDPS       Y1, Y4, Y4
-	VADDPS       Y2, Y5, Y5
-	VMULPS       Y3, Y9, Y9
-	VMULPS       Y4, Y10, Y10
-	VMULPS       Y5, Y11, Y11
+	VADDPS       192(AX), Y7, Y7
+	VADDPS       224(AX), Y6, Y6
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       64(AX), Y1, Y0
+	VMAXPS       96(AX), Y1, Y1
+	VADDPS       Y0, Y7, Y7
+	VADDPS       Y1, Y6, Y6
+	VMULPS       Y7, Y4, Y4
+	VMULPS       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
 	VPBROADCASTD 1(R8)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VPBROADCASTD 2(R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y0, Y9, Y3, Y9
-	VBLENDVPS    Y1, Y10, Y3, Y10
-	VBLENDVPS    Y2, Y11, Y3, Y11
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y4, Y2, Y4
+	VBLENDVPS    Y1, Y5, Y2, Y5
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X4, Y0
+	VEXTRACTF128 $0x01, Y4, X1
+	VCVTPS2PD    X1, Y1
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X9, Y0
 	VADDPD       (R9)(CX*8), Y0, Y0
 	VMOVUPD      Y0, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y9, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       32(R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, 32(R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, 32(R9)(CX*8)
+	VCVTPS2PD    X5, Y0
+	VEXTRACTF128 $0x01, Y5, X1
+	VCVTPS2PD    X1, Y1
 	LEAQ         8(R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X10, Y0
 	VADDPD       (R9)(CX*8), Y0, Y0
 	VMOVUPD      Y0, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y10, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       32(R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, 32(R9)(CX*8)
-	LEAQ         16(R10), CX
+	LEAQ         8(R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X11, Y0
-	VADDPD       (R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y11, X0
-	VCVTPS2PD    X0, Y0
-	VADDPD       32(R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, 32(R9)(CX*8)
+	VADDPD       32(R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, 32(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y9, (SI)(R10*4)
-	VMOVUPS Y10, 32(SI)(R10*4)
-	VMOVUPS Y11, 64(SI)(R10*4)
+	VMOVUPS Y4, (SI)(R10*4)
+	VMOVUPS Y5, 32(SI)(R10*4)
 
 skip3:
-	ADDQ $0x18, R10
+	ADDQ $0x10, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x18, DX
+	ADDQ $0x10, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -7719,91 +7581,81 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 64(AX)
 	VMASKMOVPS   (BX)(R10*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 96(AX)
+	VMOVUPS      Y2, 64(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 96(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y3, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VMULPS      Y4, Y2, Y2
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 128(AX)
-	VMULPS      Y4, Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
-	VMOVUPS     Y4, 160(AX)
-	VMOVUPS     Y1, 192(AX)
-	VMULPS      Y3, Y3, Y1
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 128(AX)
+	VMULPS      Y3, Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y3, Y1
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y1, Y1, Y5
+	VMOVUPS     64(AX), Y6
+	VBLENDVPS   Y6, Y4, Y3, Y3
 
-	// S²
-	VMOVUPS   96(AX), Y4
-	VMOVUPS   160(AX), Y5
-	VBLENDVPS Y4, 192(AX), Y5, Y5
-	VMULPS    Y5, Y5, Y5
-	VMOVUPS   Y5, 224(AX)
+	// w·S²
+	VMULPS Y3, Y3, Y3
+	VMULPS 96(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y4
+	VDIVPS       Y4, Y1, Y4
 	VFNMADD132PS Y4, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      96(AX), Y6
-	VBLENDVPS    Y6, Y2, Y5, Y2
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      64(AX), Y7
+	VBLENDVPS    Y7, Y2, Y6, Y2
 	VSUBPS       Y4, Y2, Y2
 
-	// w
-	VMOVUPS   (AX), Y4
-	VMOVUPS   64(AX), Y5
-	VBLENDVPS Y5, 32(AX), Y4, Y4
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y4
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
+	VFMADD213PS Y1, Y5, Y4
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y5
-	VFMADD231PS Y2, Y2, Y5
-	VMULPS      224(AX), Y4, Y4
-	VFMADD132PS Y5, Y4, Y4
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
-	VFMADD213PS Y3, Y1, Y2
+	VADDPS      Y2, Y2, Y1
+	VFMADD231PS Y2, Y2, Y1
+	VFMADD132PS Y1, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       128(AX), Y2, Y2
+	VADDPS       128(AX), Y4, Y4
 	VXORPS       Y1, Y1, Y1
-	VMAXPS       96(AX), Y1, Y1
-	VADDPS       Y1, Y2, Y2
-	VMULPS       Y2, Y4, Y4
+	VMAXPS       64(AX), Y1, Y1
+	VADDPS       Y1, Y4, Y4
+	VMULPS       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
@@ -7814,28 +7666,30 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y4, Y2, Y4
+	VBLENDVPS    Y1, Y3, Y2, Y3
 
 skip4:
-	VANDPS Y0, Y4, Y4
+	VANDPS Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X3, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VCVTPS2PD    X2, Y2
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X4, Y1
 	VADDPD       (R9)(CX*8), Y1, Y1
 	VMOVUPD      Y1, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y4, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       32(R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, 32(R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPS Y4, Y0, (SI)(R10*4)
+	VMASKMOVPS Y3, Y0, (SI)(R10*4)
 
 skip6:
 	ADDQ $0x08, R10
@@ -7876,7 +7730,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF32AVX2(SB), $800-8
+TEXT ·lossPowerF32AVX2(SB), $672-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -7909,197 +7763,189 @@ loop:
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y0, 128(AX)
-	VMOVUPS      Y1, 160(AX)
-	VXORPS       (BX)(R10*4), Y0, Y0
-	VXORPS       32(BX)(R10*4), Y1, Y1
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y1, 224(AX)
+	VXORPS       (BX)(R10*4), Y0, Y2
+	VXORPS       32(BX)(R10*4), Y1, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 192(AX)
+	VMOVUPS   Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y4, 256(AX)
-	VMOVUPS      Y5, 288(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y0
-	VPERMPS     exp_f32<>+0(SB), Y3, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
-	VPSLLD      $0x14, Y2, Y2
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y2, Y0, Y0
-	VPADDD      Y3, Y1, Y1
-	VADDPS      Y6, Y4, Y4
-	VADDPS      Y7, Y5, Y5
-	VMOVUPS     Y6, 320(AX)
-	VMOVUPS     Y7, 352(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
-	VMULPS      Y4, Y2, Y2
-	VMULPS      Y5, Y3, Y3
+	VMOVUPS      Y6, 256(AX)
+	VMOVUPS      Y7, 288(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VMOVUPS     magic_f32<>+0(SB), Y5
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
-	VPERMPS     recip_f32<>+0(SB), Y4, Y6
-	VPERMPS     recip_f32<>+0(SB), Y5, Y7
-	VPERMPS     log_f32<>+0(SB), Y4, Y8
-	VPERMPS     log_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
 	VMOVUPS     Y8, 384(AX)
 	VMOVUPS     Y9, 416(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
 	VMOVUPS     Y8, 448(AX)
 	VMOVUPS     Y9, 480(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 512(AX)
-	VMOVUPS     Y5, 544(AX)
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
-	VMOVUPS     Y0, 576(AX)
-	VMOVUPS     Y1, 608(AX)
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y6, Y4
-	VSUBPS      one_f32<>+0(SB), Y7, Y5
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 512(AX)
+	VMOVUPS     Y0, 544(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 576(AX)
+	VMOVUPS     Y7, 608(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y5, Y5
 	VADDPS      Y0, Y4, Y4
 	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y0, Y4
-	VFMADD231PS Y3, Y1, Y5
-	VMOVUPS     Y6, 640(AX)
-	VMOVUPS     Y7, 672(AX)
-	VMOVUPS     Y0, 704(AX)
-	VMOVUPS     Y1, 736(AX)
+	VFMADD231PS Y3, Y0, Y4
+	VFMADD231PS Y2, Y1, Y5
 	VMULPS      Y4, Y4, Y0
 	VMULPS      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
 	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y1, Y3
-
-	// w
-	VMOVUPS   (AX), Y0
-	VMOVUPS   (AX), Y1
-	VMOVUPS   128(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y0, Y0
-	VMOVUPS   160(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y1, Y1
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y2
+	VFMADD213PS Y4, Y0, Y3
+	VFMADD213PS Y5, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     448(AX), Y4
-	VMOVUPS     480(AX), Y5
-	VMOVUPS     512(AX), Y6
-	VMOVUPS     544(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     192(AX), Y8
-	VMOVUPS     224(AX), Y10
-	VBLENDVPS   Y8, 256(AX), Y9, Y8
-	VBLENDVPS   Y10, 288(AX), Y9, Y9
-	VSUBPS      Y4, Y8, Y8
-	VSUBPS      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     192(AX), Y4
-	VMOVUPS     224(AX), Y10
-	VBLENDVPS   Y4, 320(AX), Y5, Y4
-	VBLENDVPS   Y10, 352(AX), Y5, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
-	VSUBPS      Y6, Y4, Y4
-	VSUBPS      Y7, Y5, Y5
-	VADDPS      Y4, Y8, Y6
-	VADDPS      Y5, Y9, Y7
+	VMOVUPS     448(AX), Y0
+	VMOVUPS     480(AX), Y1
+	VMOVUPS     512(AX), Y4
+	VMOVUPS     544(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     128(AX), Y6
+	VMOVUPS     160(AX), Y8
+	VBLENDVPS   Y6, 256(AX), Y7, Y6
+	VBLENDVPS   Y8, 288(AX), Y7, Y7
+	VSUBPS      Y0, Y6, Y6
+	VSUBPS      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     128(AX), Y0
+	VMOVUPS     160(AX), Y8
+	VBLENDVPS   Y0, 320(AX), Y1, Y0
+	VBLENDVPS   Y8, 352(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y5
+	VSUBPS      Y4, Y0, Y0
+	VSUBPS      Y5, Y1, Y1
+	VADDPS      Y0, Y6, Y4
+	VADDPS      Y1, Y7, Y5
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
-	VFMADD231PS 64(AX), Y6, Y10
-	VFMADD231PS 64(AX), Y7, Y11
-	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
-	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
-	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
-	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
-	VFMSUB231PS 64(AX), Y8, Y12
-	VFMSUB231PS 64(AX), Y9, Y13
-	VFMADD231PS 64(AX), Y4, Y12
-	VFMADD231PS 64(AX), Y5, Y13
-	VFMADD231PS 96(AX), Y6, Y12
-	VFMADD231PS 96(AX), Y7, Y13
-	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
-	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VMAXPS      pow_min_f32<>+0(SB), Y9, Y9
+	VMAXPS      pow_min_f32<>+0(SB), Y8, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y9, Y10
+	VSUBPS      magic_tiny_f32<>+0(SB), Y8, Y11
+	VFMSUB231PS 64(AX), Y6, Y10
+	VFMSUB231PS 64(AX), Y7, Y11
+	VFMADD231PS 64(AX), Y0, Y10
+	VFMADD231PS 64(AX), Y1, Y11
+	VFMADD231PS 96(AX), Y4, Y10
+	VFMADD231PS 96(AX), Y5, Y11
+	VMAXPS      minus_one_f32<>+0(SB), Y10, Y10
+	VMAXPS      minus_one_f32<>+0(SB), Y11, Y11
+	VPERMPS     exp_f32<>+0(SB), Y9, Y0
+	VPERMPS     exp_f32<>+0(SB), Y8, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y8, Y5
+	VPSLLD      $0x14, Y9, Y9
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y9, Y0, Y0
+	VPADDD      Y8, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y10, Y4
-	VPERMPS     exp_f32<>+0(SB), Y11, Y5
-	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
-	VPSLLD      $0x14, Y10, Y10
-	VPSLLD      $0x14, Y11, Y11
-	VPADDD      Y10, Y4, Y4
-	VPADDD      Y11, Y5, Y5
-	VADDPS      Y12, Y6, Y6
-	VADDPS      Y13, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
-	VMULPS      Y6, Y8, Y8
-	VMULPS      Y7, Y9, Y9
-	VMULPS      Y4, Y0, Y0
-	VMULPS      Y5, Y1, Y1
-	VFMADD132PS Y8, Y0, Y0
-	VFMADD132PS Y9, Y1, Y1
+	VADDPS      Y10, Y4, Y4
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y6
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y5, Y6, Y6
+	VMULPS      192(AX), Y0, Y0
+	VMULPS      224(AX), Y1, Y1
+	VFMADD132PS Y7, Y0, Y0
+	VFMADD132PS Y6, Y1, Y1
 	VMULPS      tiny_f32<>+0(SB), Y0, Y0
 	VMULPS      tiny_f32<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       384(AX), Y2, Y2
-	VADDPS       416(AX), Y3, Y3
+	VADDPS       384(AX), Y3, Y3
+	VADDPS       416(AX), Y2, Y2
 	VXORPS       Y5, Y5, Y5
-	VMAXPS       192(AX), Y5, Y4
-	VMAXPS       224(AX), Y5, Y5
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VMULPS       Y2, Y0, Y0
-	VMULPS       Y3, Y1, Y1
+	VMAXPS       128(AX), Y5, Y4
+	VMAXPS       160(AX), Y5, Y5
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y2
@@ -8115,24 +7961,28 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X0, Y2
 	VADDPD       (R9)(CX*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y0, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         8(R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y2
 	VADDPD       (R9)(CX*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -8173,55 +8023,55 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 128(AX)
 	VMASKMOVPS   (BX)(R10*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y2, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 192(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 224(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
+	VMOVUPS      Y4, 192(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 224(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
 	VMOVUPS     Y5, 256(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
 	VMOVUPS     Y5, 288(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 320(AX)
-	VMULPS      Y4, Y1, Y1
-	VMOVUPS     Y1, 352(AX)
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 320(AX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 352(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y3
 	VADDPS      Y1, Y3, Y3
 	VFMADD231PS Y2, Y1, Y3
-	VMOVUPS     Y4, 384(AX)
-	VMOVUPS     Y1, 416(AX)
 	VMULPS      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
@@ -8231,54 +8081,49 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
 	VFMADD213PS Y3, Y1, Y2
 
-	// w
-	VMOVUPS   (AX), Y1
-	VMOVUPS   128(AX), Y3
-	VBLENDVPS Y3, 32(AX), Y1, Y1
-
 	// 8·log2 s = hi + lo
-	VMOVUPS     288(AX), Y3
-	VMOVUPS     320(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     160(AX), Y6
-	VBLENDVPS   Y6, 192(AX), Y5, Y5
-	VSUBPS      Y3, Y5, Y5
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     160(AX), Y6
-	VBLENDVPS   Y6, 224(AX), Y3, Y3
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VSUBPS      Y4, Y3, Y3
-	VADDPS      Y3, Y5, Y4
+	VMOVUPS     288(AX), Y1
+	VMOVUPS     320(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, 192(AX), Y4, Y4
+	VSUBPS      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, 224(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y3
+	VSUBPS      Y3, Y1, Y1
+	VADDPS      Y1, Y4, Y3
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
-	VFMADD231PS 64(AX), Y4, Y6
-	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
-	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
-	VFMSUB231PS 64(AX), Y5, Y7
-	VFMADD231PS 64(AX), Y3, Y7
-	VFMADD231PS 96(AX), Y4, Y7
-	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VMAXPS      pow_min_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y5, Y6
+	VFMSUB231PS 64(AX), Y4, Y6
+	VFMADD231PS 64(AX), Y1, Y6
+	VFMADD231PS 96(AX), Y3, Y6
+	VMAXPS      minus_one_f32<>+0(SB), Y6, Y6
+	VPERMPS     exp_f32<>+0(SB), Y5, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y3
+	VPSLLD      $0x14, Y5, Y5
+	VPADDD      Y5, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y6, Y3
-	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
-	VPSLLD      $0x14, Y6, Y6
-	VPADDD      Y6, Y3, Y3
-	VADDPS      Y7, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
-	VMULPS      Y4, Y5, Y5
-	VMULPS      Y3, Y1, Y1
-	VFMADD132PS Y5, Y1, Y1
+	VADDPS      Y6, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y4
+	VMULPS      Y3, Y4, Y4
+	VMULPS      160(AX), Y1, Y1
+	VFMADD132PS Y4, Y1, Y1
 	VMULPS      tiny_f32<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPS       256(AX), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VMAXPS       160(AX), Y3, Y3
+	VMAXPS       128(AX), Y3, Y3
 	VADDPS       Y3, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	TESTQ        R8, R8
@@ -8299,15 +8144,17 @@ skip4:
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y2
 	VADDPD       (R9)(CX*8), Y2, Y2
 	VMOVUPD      Y2, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X2
-	VCVTPS2PD    X2, Y2
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
@@ -8358,210 +8205,202 @@ loop:
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y0, 96(AX)
-	VMOVUPS      Y1, 128(AX)
-	VXORPS       (BX)(R12*4), Y0, Y0
-	VXORPS       32(BX)(R12*4), Y1, Y1
-	VMOVUPS      Y0, 160(AX)
-	VMOVUPS      Y1, 192(AX)
+	VXORPS       (BX)(R12*4), Y0, Y2
+	VXORPS       32(BX)(R12*4), Y1, Y3
+	VMOVUPS      Y2, 96(AX)
+	VMOVUPS      Y3, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 160(AX)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y0, 224(AX)
+	VMOVUPS   Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
 	VMINPS clamp_f32<>+0(SB), Y0, Y0
 	VMINPS clamp_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_f32<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
-	VSUBPS       magic_f32<>+0(SB), Y2, Y4
-	VSUBPS       magic_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
 	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y0
-	VPERMPS     exp_f32<>+0(SB), Y3, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y7
-	VPSLLD      $0x14, Y2, Y2
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y2, Y0, Y0
-	VPADDD      Y3, Y1, Y1
-	VADDPS      Y4, Y6, Y6
-	VADDPS      Y5, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y3
-	VMULPS      Y6, Y2, Y2
-	VMULPS      Y7, Y3, Y3
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VMOVUPS     magic_f32<>+0(SB), Y5
-	VFMADD231PS index_f32<>+0(SB), Y0, Y4
-	VFMADD231PS index_f32<>+0(SB), Y1, Y5
-	VPERMPS     recip_f32<>+0(SB), Y4, Y6
-	VPERMPS     recip_f32<>+0(SB), Y5, Y7
-	VPERMPS     log_f32<>+0(SB), Y4, Y4
-	VPERMPS     log_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 224(AX)
-	VMOVUPS     Y5, 256(AX)
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y6, Y4
-	VSUBPS      one_f32<>+0(SB), Y7, Y5
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y0, Y4
-	VFMADD231PS Y3, Y1, Y5
-	VMOVUPS     Y6, 288(AX)
-	VMOVUPS     Y7, 320(AX)
-	VMOVUPS     Y0, 352(AX)
-	VMOVUPS     Y1, 384(AX)
-	VMULPS      Y4, Y4, Y0
-	VMULPS      Y5, Y5, Y1
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 288(AX)
+	VMOVUPS     Y0, 320(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VSUBPS      one_f32<>+0(SB), Y4, Y0
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y3, Y6, Y0
+	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
+	VMOVUPS     96(AX), Y10
+	VMOVUPS     128(AX), Y11
+	VBLENDVPS   Y10, Y6, Y4, Y10
+	VBLENDVPS   Y11, Y7, Y5, Y11
 
-	// S²
-	VMOVUPS   160(AX), Y6
-	VMOVUPS   192(AX), Y7
-	VMOVUPS   288(AX), Y8
-	VMOVUPS   320(AX), Y9
-	VBLENDVPS Y6, 352(AX), Y8, Y8
-	VBLENDVPS Y7, 384(AX), Y9, Y9
-	VMULPS    Y8, Y8, Y8
-	VMULPS    Y9, Y9, Y9
-	VMOVUPS   Y8, 416(AX)
-	VMOVUPS   Y9, 448(AX)
+	// w·S²
+	VMULPS  Y10, Y10, Y10
+	VMULPS  Y11, Y11, Y11
+	VMULPS  160(AX), Y10, Y10
+	VMULPS  192(AX), Y11, Y11
+	VMOVUPS Y4, 352(AX)
+	VMOVUPS Y5, 384(AX)
+	VMOVUPS Y6, 416(AX)
+	VMOVUPS Y7, 448(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y0, Y6
-	VFMADD213PS  Y5, Y1, Y7
-	VFNMADD132PS Y6, Y2, Y2
-	VFNMADD132PS Y7, Y3, Y3
-	VSUBPS       Y6, Y2, Y2
-	VSUBPS       Y7, Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y6, Y8, Y6
-	VSUBPS       Y7, Y8, Y7
-	VMOVUPS      352(AX), Y8
-	VMOVUPS      384(AX), Y9
-	VMOVUPS      288(AX), Y10
-	VMOVUPS      320(AX), Y11
-	VFMADD132PS  Y6, Y10, Y10
-	VFMADD132PS  Y7, Y11, Y11
-	VFMADD132PS  Y2, Y8, Y8
-	VFMADD132PS  Y3, Y9, Y9
-	VMOVUPS      160(AX), Y12
-	VMOVUPS      192(AX), Y13
-	VBLENDVPS    Y12, Y2, Y6, Y2
-	VBLENDVPS    Y13, Y3, Y7, Y3
-
-	// w
-	VMOVUPS   (AX), Y6
-	VMOVUPS   (AX), Y7
-	VMOVUPS   96(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y6, Y6
-	VMOVUPS   128(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y7, Y7
+	VADDPS       one_f32<>+0(SB), Y0, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y5
+	VDIVPS       Y4, Y0, Y4
+	VDIVPS       Y5, Y1, Y5
+	VFNMADD132PS Y4, Y3, Y3
+	VFNMADD132PS Y5, Y2, Y2
+	VSUBPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VSUBPS       Y4, Y6, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMOVUPS      352(AX), Y6
+	VMOVUPS      384(AX), Y7
+	VMOVUPS      416(AX), Y12
+	VMOVUPS      448(AX), Y13
+	VFMADD132PS  Y4, Y6, Y6
+	VFMADD132PS  Y5, Y7, Y7
+	VFMADD132PS  Y3, Y12, Y12
+	VFMADD132PS  Y2, Y13, Y13
+	VMOVUPS      96(AX), Y14
+	VMOVUPS      128(AX), Y15
+	VBLENDVPS    Y14, Y3, Y4, Y3
+	VBLENDVPS    Y15, Y2, Y5, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y12
-	VADDPS      Y3, Y3, Y13
-	VFMADD231PS Y2, Y2, Y12
-	VFMADD231PS Y3, Y3, Y13
-	VMULPS      416(AX), Y6, Y6
-	VMULPS      448(AX), Y7, Y7
-	VFMADD132PS Y12, Y6, Y6
-	VFMADD132PS Y13, Y7, Y7
+	VADDPS      Y3, Y3, Y4
+	VADDPS      Y2, Y2, Y5
+	VFMADD231PS Y3, Y3, Y4
+	VFMADD231PS Y2, Y2, Y5
+	VFMADD132PS Y4, Y10, Y10
+	VFMADD132PS Y5, Y11, Y11
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   160(AX), Y2
-	VMOVUPS   192(AX), Y3
-	VBLENDVPS Y2, Y8, Y10, Y2
-	VBLENDVPS Y3, Y9, Y11, Y3
+	VMOVUPS   96(AX), Y2
+	VMOVUPS   128(AX), Y3
+	VBLENDVPS Y2, Y12, Y6, Y2
+	VBLENDVPS Y3, Y13, Y7, Y3
 	VMOVUPS   Y2, 480(AX)
 	VMOVUPS   Y3, 512(AX)
-	VMOVUPS   160(AX), Y2
-	VMOVUPS   192(AX), Y3
-	VBLENDVPS Y2, Y10, Y8, Y2
-	VBLENDVPS Y3, Y11, Y9, Y3
+	VMOVUPS   96(AX), Y2
+	VMOVUPS   128(AX), Y3
+	VBLENDVPS Y2, Y6, Y12, Y2
+	VBLENDVPS Y3, Y7, Y13, Y3
 	VMOVUPS   Y2, 544(AX)
 	VMOVUPS   Y3, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
 	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y1, Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
+	VFMADD213PS Y0, Y8, Y3
+	VFMADD213PS Y1, Y9, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       224(AX), Y2, Y2
-	VADDPS       256(AX), Y3, Y3
+	VADDPS       288(AX), Y3, Y3
+	VADDPS       320(AX), Y2, Y2
 	VXORPS       Y1, Y1, Y1
-	VMAXPS       160(AX), Y1, Y0
-	VMAXPS       192(AX), Y1, Y1
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y1, Y3, Y3
-	VMULPS       Y2, Y6, Y0
-	VMULPS       Y3, Y7, Y1
+	VMAXPS       96(AX), Y1, Y0
+	VMAXPS       128(AX), Y1, Y1
+	VADDPS       Y0, Y3, Y3
+	VADDPS       Y1, Y2, Y2
+	VMULPS       Y3, Y10, Y0
+	VMULPS       Y2, Y11, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y4
 	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
 	VPBROADCASTD 1(R8)(CX*1), Y5
 	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y4, Y0, Y8, Y0
-	VBLENDVPS    Y5, Y1, Y8, Y1
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y0, Y6, Y0
+	VBLENDVPS    Y5, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X0, Y4
+	VEXTRACTF128 $0x01, Y0, X5
+	VCVTPS2PD    X5, Y5
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VCVTPS2PD    X0, Y4
 	VADDPD       (R9)(R13*8), Y4, Y4
 	VMOVUPD      Y4, (R9)(R13*8)
-	VEXTRACTF128 $0x01, Y0, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(R13*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R13*8)
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(R13*8)
+	VCVTPS2PD    X1, Y4
+	VEXTRACTF128 $0x01, Y1, X5
+	VCVTPS2PD    X5, Y5
 	LEAQ         8(R12), R13
 	ANDQ         $0x0f, R13
-	VCVTPS2PD    X1, Y4
 	VADDPD       (R9)(R13*8), Y4, Y4
 	VMOVUPD      Y4, (R9)(R13*8)
-	VEXTRACTF128 $0x01, Y1, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(R13*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -8571,18 +8410,18 @@ skip2:
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y0
 	VMOVUPS      max_softplus_f32<>+0(SB), Y1
-	VMINPS       Y2, Y0, Y0
+	VMOVAPS      Y1, Y0
 	VMINPS       Y3, Y1, Y1
-	VMULPS       64(AX), Y0, Y0
+	VMINPS       Y2, Y0, Y0
 	VMULPS       64(AX), Y1, Y1
+	VMULPS       64(AX), Y0, Y0
 	VMOVUPS      544(AX), Y2
 	VMOVUPS      576(AX), Y3
-	VFMADD213PS  480(AX), Y0, Y2
-	VFMADD213PS  512(AX), Y1, Y3
-	VMULPS       Y6, Y2, Y2
-	VMULPS       Y7, Y3, Y3
+	VFMADD213PS  480(AX), Y1, Y2
+	VFMADD213PS  512(AX), Y0, Y3
+	VMULPS       Y10, Y2, Y2
+	VMULPS       Y11, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTD (R8)(CX*1), Y0
@@ -8594,8 +8433,8 @@ skip3:
 	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip4:
-	VXORPS 96(AX), Y2, Y2
-	VXORPS 128(AX), Y3, Y3
+	VXORPS 224(AX), Y2, Y2
+	VXORPS 256(AX), Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip5
 
@@ -8658,105 +8497,98 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 96(AX)
 	VMASKMOVPS   (BX)(R12*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y2, 96(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 128(AX)
+	VMOVUPS   Y1, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y3, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VMULPS      Y4, Y2, Y2
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 160(AX)
-	VMULPS      Y4, Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
-	VMOVUPS     Y4, 192(AX)
-	VMOVUPS     Y1, 224(AX)
-	VMULPS      Y3, Y3, Y1
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 192(AX)
+	VMULPS      Y3, Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y3, Y1
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y1, Y1, Y5
+	VMOVUPS     96(AX), Y6
+	VBLENDVPS   Y6, Y4, Y3, Y6
 
-	// S²
-	VMOVUPS   128(AX), Y4
-	VMOVUPS   192(AX), Y5
-	VBLENDVPS Y4, 224(AX), Y5, Y5
-	VMULPS    Y5, Y5, Y5
-	VMOVUPS   Y5, 256(AX)
+	// w·S²
+	VMULPS  Y6, Y6, Y6
+	VMULPS  128(AX), Y6, Y6
+	VMOVUPS Y3, 224(AX)
+	VMOVUPS Y4, 256(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VSUBPS       Y4, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y4, Y5, Y4
-	VMOVUPS      224(AX), Y5
-	VMOVUPS      192(AX), Y6
-	VFMADD132PS  Y4, Y6, Y6
-	VFMADD132PS  Y2, Y5, Y5
-	VMOVUPS      128(AX), Y7
-	VBLENDVPS    Y7, Y2, Y4, Y2
-
-	// w
-	VMOVUPS   (AX), Y4
-	VMOVUPS   96(AX), Y7
-	VBLENDVPS Y7, 32(AX), Y4, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y3
+	VDIVPS       Y3, Y1, Y3
+	VFNMADD132PS Y3, Y2, Y2
+	VSUBPS       Y3, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y3, Y4, Y3
+	VMOVUPS      224(AX), Y4
+	VMOVUPS      256(AX), Y7
+	VFMADD132PS  Y3, Y4, Y4
+	VFMADD132PS  Y2, Y7, Y7
+	VMOVUPS      96(AX), Y8
+	VBLENDVPS    Y8, Y2, Y3, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y7
-	VFMADD231PS Y2, Y2, Y7
-	VMULPS      256(AX), Y4, Y4
-	VFMADD132PS Y7, Y4, Y4
+	VADDPS      Y2, Y2, Y3
+	VFMADD231PS Y2, Y2, Y3
+	VFMADD132PS Y3, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   128(AX), Y2
-	VBLENDVPS Y2, Y5, Y6, Y2
+	VMOVUPS   96(AX), Y2
+	VBLENDVPS Y2, Y7, Y4, Y2
 	VMOVUPS   Y2, 288(AX)
-	VMOVUPS   128(AX), Y2
-	VBLENDVPS Y2, Y6, Y5, Y2
+	VMOVUPS   96(AX), Y2
+	VBLENDVPS Y2, Y4, Y7, Y2
 	VMOVUPS   Y2, 320(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
-	VFMADD213PS Y3, Y1, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
+	VFMADD213PS Y1, Y5, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       160(AX), Y2, Y2
+	VADDPS       192(AX), Y2, Y2
 	VXORPS       Y1, Y1, Y1
-	VMAXPS       128(AX), Y1, Y1
+	VMAXPS       96(AX), Y1, Y1
 	VADDPS       Y1, Y2, Y2
-	VMULPS       Y2, Y4, Y1
+	VMULPS       Y2, Y6, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -8766,8 +8598,8 @@ rest_loop:
 	VMOVD        R14, X3
 	VPBROADCASTD X3, Y3
 	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y1, Y5, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip8:
 	VANDPS Y0, Y1, Y1
@@ -8775,15 +8607,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X4
+	VCVTPS2PD    X4, Y4
 	LEAQ         (R12), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y3
 	VADDPD       (R9)(CX*8), Y3, Y3
 	VMOVUPD      Y3, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -8797,7 +8631,7 @@ skip10:
 	VMULPS       64(AX), Y1, Y1
 	VMOVUPS      320(AX), Y2
 	VFMADD213PS  288(AX), Y1, Y2
-	VMULPS       Y4, Y2, Y2
+	VMULPS       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -8812,7 +8646,7 @@ skip10:
 
 skip11:
 	VANDPS Y0, Y2, Y2
-	VXORPS 96(AX), Y2, Y2
+	VXORPS 160(AX), Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip12
 
@@ -8850,7 +8684,7 @@ done:
 
 // func gradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF32AVX2(SB), $960-8
+TEXT ·gradPowerF32AVX2(SB), $1024-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -8887,241 +8721,233 @@ loop:
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y0, 160(AX)
-	VMOVUPS      Y1, 192(AX)
-	VXORPS       (BX)(R12*4), Y0, Y0
-	VXORPS       32(BX)(R12*4), Y1, Y1
-	VMOVUPS      Y0, 224(AX)
-	VMOVUPS      Y1, 256(AX)
+	VXORPS       (BX)(R12*4), Y0, Y2
+	VXORPS       32(BX)(R12*4), Y1, Y3
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y3, 192(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 224(AX)
+	VMOVUPS   Y4, 256(AX)
+	VMOVUPS   Y0, 288(AX)
+	VMOVUPS   Y1, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y4, 288(AX)
-	VMOVUPS      Y5, 320(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y0
-	VPERMPS     exp_f32<>+0(SB), Y3, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
-	VPSLLD      $0x14, Y2, Y2
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y2, Y0, Y0
-	VPADDD      Y3, Y1, Y1
-	VADDPS      Y6, Y4, Y4
-	VADDPS      Y7, Y5, Y5
-	VMOVUPS     Y6, 352(AX)
-	VMOVUPS     Y7, 384(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
-	VMULPS      Y4, Y2, Y2
-	VMULPS      Y5, Y3, Y3
+	VMOVUPS      Y6, 352(AX)
+	VMOVUPS      Y7, 384(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 416(AX)
+	VMOVUPS      Y5, 448(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VMOVUPS     magic_f32<>+0(SB), Y5
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
-	VPERMPS     recip_f32<>+0(SB), Y4, Y6
-	VPERMPS     recip_f32<>+0(SB), Y5, Y7
-	VPERMPS     log_f32<>+0(SB), Y4, Y8
-	VPERMPS     log_f32<>+0(SB), Y5, Y9
-	VMOVUPS     Y8, 416(AX)
-	VMOVUPS     Y9, 448(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
 	VMOVUPS     Y8, 480(AX)
 	VMOVUPS     Y9, 512(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 544(AX)
-	VMOVUPS     Y5, 576(AX)
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
-	VMOVUPS     Y0, 608(AX)
-	VMOVUPS     Y1, 640(AX)
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y6, Y4
-	VSUBPS      one_f32<>+0(SB), Y7, Y5
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y0, Y4
-	VFMADD231PS Y3, Y1, Y5
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 544(AX)
+	VMOVUPS     Y9, 576(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 608(AX)
+	VMOVUPS     Y0, 640(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
 	VMOVUPS     Y6, 672(AX)
 	VMOVUPS     Y7, 704(AX)
-	VMOVUPS     Y0, 736(AX)
-	VMOVUPS     Y1, 768(AX)
-	VMULPS      Y4, Y4, Y0
-	VMULPS      Y5, Y5, Y1
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y4, 736(AX)
+	VMOVUPS     Y5, 768(AX)
+	VMOVUPS     Y0, 800(AX)
+	VMOVUPS     Y1, 832(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y0, Y6
-	VFMADD213PS  Y5, Y1, Y7
-	VFNMADD132PS Y6, Y2, Y2
-	VFNMADD132PS Y7, Y3, Y3
-	VSUBPS       Y6, Y2, Y2
-	VSUBPS       Y7, Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y6, Y8, Y6
-	VSUBPS       Y7, Y8, Y7
-	VMOVUPS      736(AX), Y8
-	VMOVUPS      768(AX), Y9
-	VMOVUPS      672(AX), Y10
-	VMOVUPS      704(AX), Y11
-	VFMADD132PS  Y6, Y10, Y10
-	VFMADD132PS  Y7, Y11, Y11
-	VFMADD132PS  Y2, Y8, Y8
-	VFMADD132PS  Y3, Y9, Y9
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
+	VMOVUPS      736(AX), Y4
+	VMOVUPS      768(AX), Y5
+	VMOVUPS      800(AX), Y10
+	VMOVUPS      832(AX), Y11
+	VFMADD132PS  Y0, Y4, Y4
+	VFMADD132PS  Y1, Y5, Y5
+	VFMADD132PS  Y3, Y10, Y10
+	VFMADD132PS  Y2, Y11, Y11
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   224(AX), Y2
-	VMOVUPS   256(AX), Y3
-	VBLENDVPS Y2, Y8, Y10, Y2
-	VBLENDVPS Y3, Y9, Y11, Y3
-	VMOVUPS   Y2, 800(AX)
-	VMOVUPS   Y3, 832(AX)
-	VMOVUPS   224(AX), Y2
-	VMOVUPS   256(AX), Y3
-	VBLENDVPS Y2, Y10, Y8, Y2
-	VBLENDVPS Y3, Y11, Y9, Y3
-	VMOVUPS   Y2, 864(AX)
-	VMOVUPS   Y3, 896(AX)
+	VMOVUPS   160(AX), Y0
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y0, Y10, Y4, Y0
+	VBLENDVPS Y1, Y11, Y5, Y1
+	VMOVUPS   Y0, 864(AX)
+	VMOVUPS   Y1, 896(AX)
+	VMOVUPS   160(AX), Y0
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y0, Y4, Y10, Y0
+	VBLENDVPS Y1, Y5, Y11, Y1
+	VMOVUPS   Y0, 928(AX)
+	VMOVUPS   Y1, 960(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y1, Y3
-
-	// w
-	VMOVUPS   (AX), Y0
-	VMOVUPS   (AX), Y1
-	VMOVUPS   160(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y0, Y0
-	VMOVUPS   192(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y1, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y0
+	VFMADD213PS Y6, Y8, Y1
+	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     480(AX), Y4
-	VMOVUPS     512(AX), Y5
-	VMOVUPS     544(AX), Y6
-	VMOVUPS     576(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     224(AX), Y8
-	VMOVUPS     256(AX), Y10
-	VBLENDVPS   Y8, 288(AX), Y9, Y8
-	VBLENDVPS   Y10, 320(AX), Y9, Y9
-	VSUBPS      Y4, Y8, Y8
-	VSUBPS      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     224(AX), Y4
-	VMOVUPS     256(AX), Y10
-	VBLENDVPS   Y4, 352(AX), Y5, Y4
-	VBLENDVPS   Y10, 384(AX), Y5, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
-	VSUBPS      Y6, Y4, Y4
-	VSUBPS      Y7, Y5, Y5
-	VADDPS      Y4, Y8, Y6
-	VADDPS      Y5, Y9, Y7
+	VMOVUPS     544(AX), Y2
+	VMOVUPS     576(AX), Y3
+	VMOVUPS     608(AX), Y4
+	VMOVUPS     640(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     160(AX), Y6
+	VMOVUPS     192(AX), Y8
+	VBLENDVPS   Y6, 352(AX), Y7, Y6
+	VBLENDVPS   Y8, 384(AX), Y7, Y7
+	VSUBPS      Y2, Y6, Y6
+	VSUBPS      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     160(AX), Y2
+	VMOVUPS     192(AX), Y8
+	VBLENDVPS   Y2, 416(AX), Y3, Y2
+	VBLENDVPS   Y8, 448(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VADDPS      Y2, Y6, Y4
+	VADDPS      Y3, Y7, Y5
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
-	VFMADD231PS 64(AX), Y6, Y10
-	VFMADD231PS 64(AX), Y7, Y11
-	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
-	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
-	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
-	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
-	VFMSUB231PS 64(AX), Y8, Y12
-	VFMSUB231PS 64(AX), Y9, Y13
-	VFMADD231PS 64(AX), Y4, Y12
-	VFMADD231PS 64(AX), Y5, Y13
-	VFMADD231PS 96(AX), Y6, Y12
-	VFMADD231PS 96(AX), Y7, Y13
-	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
-	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VMAXPS      pow_min_f32<>+0(SB), Y9, Y9
+	VMAXPS      pow_min_f32<>+0(SB), Y8, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y9, Y10
+	VSUBPS      magic_tiny_f32<>+0(SB), Y8, Y11
+	VFMSUB231PS 64(AX), Y6, Y10
+	VFMSUB231PS 64(AX), Y7, Y11
+	VFMADD231PS 64(AX), Y2, Y10
+	VFMADD231PS 64(AX), Y3, Y11
+	VFMADD231PS 96(AX), Y4, Y10
+	VFMADD231PS 96(AX), Y5, Y11
+	VMAXPS      minus_one_f32<>+0(SB), Y10, Y10
+	VMAXPS      minus_one_f32<>+0(SB), Y11, Y11
+	VPERMPS     exp_f32<>+0(SB), Y9, Y2
+	VPERMPS     exp_f32<>+0(SB), Y8, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y8, Y5
+	VPSLLD      $0x14, Y9, Y9
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y9, Y2, Y2
+	VPADDD      Y8, Y3, Y3
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y10, Y4
-	VPERMPS     exp_f32<>+0(SB), Y11, Y5
-	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
-	VPSLLD      $0x14, Y10, Y10
-	VPSLLD      $0x14, Y11, Y11
-	VPADDD      Y10, Y4, Y4
-	VPADDD      Y11, Y5, Y5
-	VADDPS      Y12, Y6, Y6
-	VADDPS      Y13, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
-	VMULPS      Y6, Y8, Y8
-	VMULPS      Y7, Y9, Y9
-	VMULPS      Y4, Y0, Y0
-	VMULPS      Y5, Y1, Y1
-	VFMADD132PS Y8, Y0, Y0
-	VFMADD132PS Y9, Y1, Y1
+	VADDPS      Y10, Y4, Y4
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y6
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y5, Y6, Y6
+	VMULPS      224(AX), Y2, Y2
+	VMULPS      256(AX), Y3, Y3
+	VFMADD132PS Y7, Y2, Y2
+	VFMADD132PS Y6, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       416(AX), Y2, Y2
-	VADDPS       448(AX), Y3, Y3
+	VADDPS       480(AX), Y1, Y1
+	VADDPS       512(AX), Y0, Y0
 	VXORPS       Y5, Y5, Y5
-	VMAXPS       224(AX), Y5, Y4
-	VMAXPS       256(AX), Y5, Y5
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VMOVAPS      Y0, Y4
-	VMOVAPS      Y1, Y5
+	VMAXPS       160(AX), Y5, Y4
+	VMAXPS       192(AX), Y5, Y5
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y5, Y0, Y0
+	VMOVAPS      Y2, Y4
+	VMOVAPS      Y3, Y5
 	VMULPS       tiny_f32<>+0(SB), Y4, Y4
 	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y0, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -9137,24 +8963,28 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X4, Y6
+	VEXTRACTF128 $0x01, Y4, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VCVTPS2PD    X4, Y6
 	VADDPD       (R9)(R13*8), Y6, Y6
 	VMOVUPD      Y6, (R9)(R13*8)
-	VEXTRACTF128 $0x01, Y4, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, 32(R9)(R13*8)
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R13*8)
+	VCVTPS2PD    X5, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         8(R12), R13
 	ANDQ         $0x0f, R13
-	VCVTPS2PD    X5, Y6
 	VADDPD       (R9)(R13*8), Y6, Y6
 	VMOVUPD      Y6, (R9)(R13*8)
-	VEXTRACTF128 $0x01, Y5, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, 32(R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -9164,61 +8994,61 @@ skip2:
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y4
 	VMOVUPS      max_softplus_f32<>+0(SB), Y5
-	VMINPS       Y2, Y4, Y4
-	VMINPS       Y3, Y5, Y5
-	VMULPS       128(AX), Y4, Y4
+	VMOVAPS      Y5, Y4
+	VMINPS       Y1, Y5, Y5
+	VMINPS       Y0, Y4, Y4
 	VMULPS       128(AX), Y5, Y5
-	VMOVUPS      864(AX), Y2
-	VMOVUPS      896(AX), Y3
-	VFMADD213PS  800(AX), Y4, Y2
-	VFMADD213PS  832(AX), Y5, Y3
-	VMULPS       Y0, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       128(AX), Y4, Y4
+	VMOVUPS      928(AX), Y0
+	VMOVUPS      960(AX), Y1
+	VFMADD213PS  864(AX), Y5, Y0
+	VFMADD213PS  896(AX), Y4, Y1
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y0, Y2, Y4, Y2
-	VBLENDVPS    Y1, Y3, Y4, Y3
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip4:
-	VXORPS 160(AX), Y2, Y2
-	VXORPS 192(AX), Y3, Y3
+	VXORPS 288(AX), Y0, Y0
+	VXORPS 320(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Y0
-	VMULPS       Y0, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y0
-	VBLENDVPS    Y0, nan_f32<>+0(SB), Y2, Y2
-	VMOVUPS      32(R11)(R12*4), Y0
-	VMULPS       Y0, Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y0
-	VBLENDVPS    Y0, nan_f32<>+0(SB), Y3, Y3
+	VMOVUPS      (R11)(R12*4), Y2
+	VMULPS       Y2, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      32(R11)(R12*4), Y2
+	VMULPS       Y2, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y0, Y2, Y4, Y2
-	VBLENDVPS    Y1, Y3, Y4, Y3
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y2, (R10)(R12*4)
-	VMOVUPS Y3, 32(R10)(R12*4)
+	VMOVUPS Y0, (R10)(R12*4)
+	VMOVUPS Y1, 32(R10)(R12*4)
 
 skip7:
 	ADDQ $0x10, R12
@@ -9253,139 +9083,134 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 160(AX)
 	VMASKMOVPS   (BX)(R12*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y2, 160(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 192(AX)
+	VMOVUPS   Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 224(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 256(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
+	VMOVUPS      Y4, 256(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 288(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y5
-	VMOVUPS     Y5, 288(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
 	VMOVUPS     Y5, 320(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 352(AX)
-	VMULPS      Y4, Y1, Y1
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 352(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 384(AX)
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
+	VMULPS      Y3, Y4, Y4
 	VMOVUPS     Y4, 416(AX)
-	VMOVUPS     Y1, 448(AX)
-	VMULPS      Y3, Y3, Y1
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y3, 448(AX)
+	VMOVUPS     Y1, 480(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VSUBPS       Y4, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y4, Y5, Y4
-	VMOVUPS      448(AX), Y5
-	VMOVUPS      416(AX), Y6
-	VFMADD132PS  Y4, Y6, Y6
-	VFMADD132PS  Y2, Y5, Y5
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
+	VMOVUPS      448(AX), Y3
+	VMOVUPS      480(AX), Y6
+	VFMADD132PS  Y1, Y3, Y3
+	VFMADD132PS  Y2, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   192(AX), Y2
-	VBLENDVPS Y2, Y5, Y6, Y2
-	VMOVUPS   Y2, 480(AX)
-	VMOVUPS   192(AX), Y2
-	VBLENDVPS Y2, Y6, Y5, Y2
-	VMOVUPS   Y2, 512(AX)
+	VMOVUPS   160(AX), Y1
+	VBLENDVPS Y1, Y6, Y3, Y1
+	VMOVUPS   Y1, 512(AX)
+	VMOVUPS   160(AX), Y1
+	VBLENDVPS Y1, Y3, Y6, Y1
+	VMOVUPS   Y1, 544(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
-	VFMADD213PS Y3, Y1, Y2
-
-	// w
-	VMOVUPS   (AX), Y1
-	VMOVUPS   160(AX), Y3
-	VBLENDVPS Y3, 32(AX), Y1, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     320(AX), Y3
-	VMOVUPS     352(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     192(AX), Y6
-	VBLENDVPS   Y6, 224(AX), Y5, Y5
-	VSUBPS      Y3, Y5, Y5
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     192(AX), Y6
-	VBLENDVPS   Y6, 256(AX), Y3, Y3
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VSUBPS      Y4, Y3, Y3
-	VADDPS      Y3, Y5, Y4
+	VMOVUPS     352(AX), Y2
+	VMOVUPS     384(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, 256(AX), Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, 288(AX), Y2, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS      Y3, Y2, Y2
+	VADDPS      Y2, Y4, Y3
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
-	VFMADD231PS 64(AX), Y4, Y6
-	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
-	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
-	VFMSUB231PS 64(AX), Y5, Y7
-	VFMADD231PS 64(AX), Y3, Y7
-	VFMADD231PS 96(AX), Y4, Y7
-	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VMAXPS      pow_min_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y5, Y6
+	VFMSUB231PS 64(AX), Y4, Y6
+	VFMADD231PS 64(AX), Y2, Y6
+	VFMADD231PS 96(AX), Y3, Y6
+	VMAXPS      minus_one_f32<>+0(SB), Y6, Y6
+	VPERMPS     exp_f32<>+0(SB), Y5, Y2
+	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y3
+	VPSLLD      $0x14, Y5, Y5
+	VPADDD      Y5, Y2, Y2
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y6, Y3
-	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
-	VPSLLD      $0x14, Y6, Y6
-	VPADDD      Y6, Y3, Y3
-	VADDPS      Y7, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
-	VMULPS      Y4, Y5, Y5
-	VMULPS      Y3, Y1, Y1
-	VFMADD132PS Y5, Y1, Y1
+	VADDPS      Y6, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y4
+	VMULPS      Y3, Y4, Y4
+	VMULPS      192(AX), Y2, Y2
+	VFMADD132PS Y4, Y2, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       288(AX), Y2, Y2
+	VADDPS       320(AX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VMAXPS       192(AX), Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVAPS      Y1, Y3
+	VMAXPS       160(AX), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVAPS      Y2, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -9404,15 +9229,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
 	LEAQ         (R12), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X3, Y4
 	VADDPD       (R9)(CX*8), Y4, Y4
 	VMOVUPD      Y4, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y3, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -9422,52 +9249,52 @@ skip9:
 skip10:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f32<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
+	VMINPS       Y1, Y3, Y3
 	VMULPS       128(AX), Y3, Y3
-	VMOVUPS      512(AX), Y2
-	VFMADD213PS  480(AX), Y3, Y2
-	VMULPS       Y1, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS      544(AX), Y1
+	VFMADD213PS  512(AX), Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R14, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip11:
-	VANDPS Y0, Y2, Y2
-	VXORPS 160(AX), Y2, Y2
+	VANDPS Y0, Y1, Y1
+	VXORPS 224(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R12*4), Y0, Y1
-	VMULPS       Y1, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	VMASKMOVPS   (R11)(R12*4), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R13, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPS Y2, Y0, (R10)(R12*4)
+	VMASKMOVPS Y1, Y0, (R10)(R12*4)
 
 skip14:
 	ADDQ $0x08, R12
@@ -9480,7 +9307,7 @@ done:
 
 // func hessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF32AVX2(SB), $800-8
+TEXT ·hessSquareF32AVX2(SB), $480-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -9502,7 +9329,7 @@ TEXT ·hessSquareF32AVX2(SB), $800-8
 	VBROADCASTSS 84(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x10, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
 loop:
@@ -9512,342 +9339,207 @@ loop:
 	// u = x, of positives -x
 	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(DI)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y0, 128(AX)
-	VMOVUPS      Y1, 160(AX)
-	VXORPS       (BX)(R13*4), Y0, Y0
-	VXORPS       32(BX)(R13*4), Y1, Y1
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y1, 224(AX)
+	VXORPS       (BX)(R13*4), Y0, Y1
+	VMOVUPS      Y1, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y2
+	VBLENDVPS Y0, 32(AX), Y2, Y2
+	VMOVUPS   Y2, 160(AX)
+	VMOVUPS   Y0, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y1, Y0
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y0
-	VPERMPS     exp_f32<>+0(SB), Y3, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y7
-	VPSLLD      $0x14, Y2, Y2
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y2, Y0, Y0
-	VPADDD      Y3, Y1, Y1
-	VADDPS      Y4, Y6, Y6
-	VADDPS      Y5, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y3
-	VMULPS      Y6, Y2, Y2
-	VMULPS      Y7, Y3, Y3
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VMOVUPS     magic_f32<>+0(SB), Y5
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
-	VPERMPS     recip_f32<>+0(SB), Y4, Y6
-	VPERMPS     recip_f32<>+0(SB), Y5, Y7
-	VPERMPS     log_f32<>+0(SB), Y4, Y4
-	VPERMPS     log_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 256(AX)
-	VMOVUPS     Y5, 288(AX)
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
-	VMOVUPS     Y0, 320(AX)
-	VMOVUPS     Y1, 352(AX)
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y6, Y4
-	VSUBPS      one_f32<>+0(SB), Y7, Y5
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y0, Y4
-	VFMADD231PS Y3, Y1, Y5
-	VMOVUPS     Y6, 384(AX)
-	VMOVUPS     Y7, 416(AX)
-	VMOVUPS     Y0, 448(AX)
-	VMOVUPS     Y1, 480(AX)
-	VMULPS      Y4, Y4, Y0
-	VMULPS      Y5, Y5, Y1
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 224(AX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 256(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y0
+	VSUBPS      one_f32<>+0(SB), Y2, Y3
+	VADDPS      Y0, Y3, Y3
+	VFMADD231PS Y1, Y0, Y3
+	VMULPS      Y3, Y3, Y4
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, Y0, Y2, Y5
 
-	// S²
-	VMOVUPS   192(AX), Y6
-	VMOVUPS   224(AX), Y7
-	VMOVUPS   384(AX), Y8
-	VMOVUPS   416(AX), Y9
-	VBLENDVPS Y6, 448(AX), Y8, Y8
-	VBLENDVPS Y7, 480(AX), Y9, Y9
-	VMULPS    Y8, Y8, Y8
-	VMULPS    Y9, Y9, Y9
-	VMOVUPS   Y8, 512(AX)
-	VMOVUPS   Y9, 544(AX)
+	// w·S²
+	VMULPS  Y5, Y5, Y5
+	VMULPS  160(AX), Y5, Y5
+	VMOVUPS Y2, 288(AX)
+	VMOVUPS Y0, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y0, Y6
-	VFMADD213PS  Y5, Y1, Y7
-	VFNMADD132PS Y6, Y2, Y2
-	VFNMADD132PS Y7, Y3, Y3
-	VSUBPS       Y6, Y2, Y2
-	VSUBPS       Y7, Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y6, Y8, Y6
-	VSUBPS       Y7, Y8, Y7
+	VADDPS       one_f32<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y0
+	VFNMADD132PS Y0, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y0, Y2, Y0
 
 	// q·2^TinyShift
-	VMOVUPS     192(AX), Y8
-	VMOVUPS     224(AX), Y9
-	VBLENDVPS   Y8, Y6, Y2, Y8
-	VBLENDVPS   Y9, Y7, Y3, Y9
-	VMOVUPS     384(AX), Y10
-	VMOVUPS     416(AX), Y11
-	VMULPS      huge_f32<>+0(SB), Y10, Y10
-	VMULPS      huge_f32<>+0(SB), Y11, Y11
-	VMOVUPS     192(AX), Y12
-	VMOVUPS     224(AX), Y13
-	VMOVUPS     320(AX), Y14
-	VMOVUPS     352(AX), Y15
-	VBLENDVPS   Y12, Y10, Y14, Y14
-	VBLENDVPS   Y13, Y11, Y15, Y15
-	VFMADD132PS Y8, Y14, Y14
-	VFMADD132PS Y9, Y15, Y15
-	VMOVUPS     Y14, 576(AX)
-	VMOVUPS     Y15, 608(AX)
-	VMOVUPS     448(AX), Y8
-	VMOVUPS     480(AX), Y9
-	VMOVUPS     384(AX), Y10
-	VMOVUPS     416(AX), Y11
-	VFMADD132PS Y6, Y10, Y10
-	VFMADD132PS Y7, Y11, Y11
+	VMOVUPS     128(AX), Y2
+	VBLENDVPS   Y2, Y0, Y1, Y2
+	VMOVUPS     288(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     128(AX), Y7
+	VMOVUPS     256(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y2, Y8, Y8
-	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     192(AX), Y12
-	VMOVUPS     224(AX), Y13
-	VBLENDVPS   Y12, Y2, Y6, Y2
-	VBLENDVPS   Y13, Y3, Y7, Y3
-
-	// w
-	VMOVUPS   (AX), Y6
-	VMOVUPS   (AX), Y7
-	VMOVUPS   128(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y6, Y6
-	VMOVUPS   160(AX), Y12
-	VBLENDVPS Y12, 32(AX), Y7, Y7
+	VMOVUPS     Y8, 352(AX)
+	VMOVUPS     288(AX), Y2
+	VMOVUPS     320(AX), Y6
+	VFMADD132PS Y0, Y2, Y2
+	VFMADD132PS Y1, Y6, Y6
+	VMOVUPS     128(AX), Y7
+	VBLENDVPS   Y7, Y1, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y12
-	VADDPS      Y3, Y3, Y13
-	VFMADD231PS Y2, Y2, Y12
-	VFMADD231PS Y3, Y3, Y13
-	VMULPS      512(AX), Y6, Y6
-	VMULPS      544(AX), Y7, Y7
-	VFMADD132PS Y12, Y6, Y6
-	VFMADD132PS Y13, Y7, Y7
+	VADDPS      Y0, Y0, Y1
+	VFMADD231PS Y0, Y0, Y1
+	VFMADD132PS Y1, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   192(AX), Y2
-	VMOVUPS   224(AX), Y3
-	VBLENDVPS Y2, Y8, Y10, Y2
-	VBLENDVPS Y3, Y9, Y11, Y3
-	VMOVUPS   Y2, 640(AX)
-	VMOVUPS   Y3, 672(AX)
-	VMOVUPS   192(AX), Y2
-	VMOVUPS   224(AX), Y3
-	VBLENDVPS Y2, Y10, Y8, Y2
-	VBLENDVPS Y3, Y11, Y9, Y3
-	VMOVUPS   Y2, 704(AX)
-	VMOVUPS   Y3, 736(AX)
+	VMOVUPS   128(AX), Y0
+	VBLENDVPS Y0, Y6, Y2, Y0
+	VMOVUPS   Y0, 384(AX)
+	VMOVUPS   128(AX), Y0
+	VBLENDVPS Y0, Y2, Y6, Y0
+	VMOVUPS   Y0, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y1, Y3
+	VMOVUPS     log1p_3_f32<>+0(SB), Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
+	VFMADD213PS Y3, Y4, Y0
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       256(AX), Y2, Y2
-	VADDPS       288(AX), Y3, Y3
+	VADDPS       224(AX), Y0, Y0
 	VXORPS       Y1, Y1, Y1
-	VMAXPS       192(AX), Y1, Y0
-	VMAXPS       224(AX), Y1, Y1
-	VADDPS       Y0, Y2, Y2
-	VADDPS       Y1, Y3, Y3
-	VMULPS       Y2, Y6, Y0
-	VMULPS       Y3, Y7, Y1
+	VMAXPS       128(AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMULPS       Y0, Y5, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
-	VPBROADCASTD 1(R8)(CX*1), Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y4, Y0, Y8, Y0
-	VBLENDVPS    Y5, Y1, Y8, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VCVTPS2PD    X0, Y4
-	VADDPD       (R9)(R14*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(R14*8)
-	VEXTRACTF128 $0x01, Y0, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(R14*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R14*8)
-	LEAQ         8(R13), R14
+	VADDPD       (R9)(R14*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R14*8)
+	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VCVTPS2PD    X1, Y4
-	VADDPD       (R9)(R14*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(R14*8)
-	VEXTRACTF128 $0x01, Y1, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(R14*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R14*8)
+	VADDPD       32(R9)(R14*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y0, (SI)(R13*4)
-	VMOVUPS Y1, 32(SI)(R13*4)
+	VMOVUPS Y1, (SI)(R13*4)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y0
 	VMOVUPS      max_softplus_f32<>+0(SB), Y1
-	VMINPS       Y2, Y0, Y0
-	VMINPS       Y3, Y1, Y1
-	VMULPS       64(AX), Y0, Y0
+	VMINPS       Y0, Y1, Y1
 	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      704(AX), Y2
-	VMOVUPS      736(AX), Y3
-	VFMADD213PS  640(AX), Y0, Y2
-	VFMADD213PS  672(AX), Y1, Y3
-	VMULPS       Y6, Y2, Y2
-	VMULPS       Y7, Y3, Y3
+	VMOVUPS      416(AX), Y0
+	VFMADD213PS  384(AX), Y1, Y0
+	VMULPS       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
-	VPBROADCASTD 1(R8)(CX*1), Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y4, Y2, Y8, Y2
-	VBLENDVPS    Y5, Y3, Y8, Y3
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y0, Y3, Y0
 
 skip4:
-	VXORPS 128(AX), Y2, Y2
-	VXORPS 160(AX), Y3, Y3
+	VXORPS 192(AX), Y0, Y0
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y4
-	VMULPS       Y4, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y2, Y2
-	VMOVUPS      32(R11)(R13*4), Y4
-	VMULPS       Y4, Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y3, Y3
+	VMOVUPS      (R11)(R13*4), Y2
+	VMULPS       Y2, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
-	VPBROADCASTD 1(R8)(CX*1), Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y4, Y2, Y8, Y2
-	VBLENDVPS    Y5, Y3, Y8, Y3
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y0, Y3, Y0
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y2, (R10)(R13*4)
-	VMOVUPS Y3, 32(R10)(R13*4)
+	VMOVUPS Y0, (R10)(R13*4)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      640(AX), Y2
-	VMOVUPS      672(AX), Y3
-	VMOVUPS      704(AX), Y4
-	VMOVUPS      736(AX), Y5
-	VFMSUB132PS  64(AX), Y2, Y4
-	VFMSUB132PS  64(AX), Y3, Y5
-	VMULPS       96(AX), Y2, Y2
-	VMULPS       96(AX), Y3, Y3
-	VFMADD231PS  Y4, Y0, Y2
-	VFMADD231PS  Y5, Y1, Y3
-	VMULPS       576(AX), Y2, Y2
-	VMULPS       608(AX), Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y6, Y2, Y2
-	VMULPS       Y7, Y3, Y3
+	VMOVUPS      384(AX), Y0
+	VMOVUPS      416(AX), Y2
+	VFMSUB132PS  64(AX), Y0, Y2
+	VMULPS       96(AX), Y0, Y0
+	VFMADD231PS  Y2, Y1, Y0
+	VMULPS       352(AX), Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip8
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPBROADCASTD (R8)(CX*1), Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y0, Y2, Y4, Y2
-	VBLENDVPS    Y1, Y3, Y4, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y2, (R12)(R13*4)
-	VMOVUPS Y3, 32(R12)(R13*4)
+	VMOVUPS Y0, (R12)(R13*4)
 
 skip9:
-	ADDQ $0x10, R13
+	ADDQ $0x08, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, DX
+	ADDQ $0x08, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -9874,118 +9566,111 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 128(AX)
 	VMASKMOVPS   (BX)(R13*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      Y2, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 160(AX)
+	VMOVUPS   Y1, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y3, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VMULPS      Y4, Y2, Y2
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 192(AX)
-	VMULPS      Y4, Y1, Y1
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 224(AX)
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
+	VMULPS      Y3, Y4, Y4
 	VMOVUPS     Y4, 256(AX)
-	VMOVUPS     Y1, 288(AX)
-	VMULPS      Y3, Y3, Y1
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     128(AX), Y6
+	VBLENDVPS   Y6, Y1, Y3, Y6
 
-	// S²
-	VMOVUPS   160(AX), Y4
-	VMOVUPS   256(AX), Y5
-	VBLENDVPS Y4, 288(AX), Y5, Y5
-	VMULPS    Y5, Y5, Y5
-	VMOVUPS   Y5, 320(AX)
+	// w·S²
+	VMULPS  Y6, Y6, Y6
+	VMULPS  160(AX), Y6, Y6
+	VMOVUPS Y3, 288(AX)
+	VMOVUPS Y1, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VSUBPS       Y4, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y4, Y5, Y4
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
 
 	// q·2^TinyShift
-	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y5, Y4, Y2, Y5
-	VMOVUPS     256(AX), Y6
-	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     160(AX), Y7
-	VMOVUPS     224(AX), Y8
-	VBLENDVPS   Y7, Y6, Y8, Y8
-	VFMADD132PS Y5, Y8, Y8
-	VMOVUPS     Y8, 352(AX)
-	VMOVUPS     288(AX), Y5
-	VMOVUPS     256(AX), Y6
-	VFMADD132PS Y4, Y6, Y6
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     160(AX), Y7
-	VBLENDVPS   Y7, Y2, Y4, Y2
-
-	// w
-	VMOVUPS   (AX), Y4
-	VMOVUPS   128(AX), Y7
-	VBLENDVPS Y7, 32(AX), Y4, Y4
+	VMOVUPS     128(AX), Y3
+	VBLENDVPS   Y3, Y1, Y2, Y3
+	VMOVUPS     288(AX), Y7
+	VMULPS      huge_f32<>+0(SB), Y7, Y7
+	VMOVUPS     128(AX), Y8
+	VMOVUPS     256(AX), Y9
+	VBLENDVPS   Y8, Y7, Y9, Y9
+	VFMADD132PS Y3, Y9, Y9
+	VMOVUPS     Y9, 352(AX)
+	VMOVUPS     288(AX), Y3
+	VMOVUPS     320(AX), Y7
+	VFMADD132PS Y1, Y3, Y3
+	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     128(AX), Y8
+	VBLENDVPS   Y8, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y7
-	VFMADD231PS Y2, Y2, Y7
-	VMULPS      320(AX), Y4, Y4
-	VFMADD132PS Y7, Y4, Y4
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   160(AX), Y2
-	VBLENDVPS Y2, Y5, Y6, Y2
-	VMOVUPS   Y2, 384(AX)
-	VMOVUPS   160(AX), Y2
-	VBLENDVPS Y2, Y6, Y5, Y2
-	VMOVUPS   Y2, 416(AX)
+	VMOVUPS   128(AX), Y1
+	VBLENDVPS Y1, Y7, Y3, Y1
+	VMOVUPS   Y1, 384(AX)
+	VMOVUPS   128(AX), Y1
+	VBLENDVPS Y1, Y3, Y7, Y1
+	VMOVUPS   Y1, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
-	VFMADD213PS Y3, Y1, Y2
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       192(AX), Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VMAXPS       160(AX), Y1, Y1
-	VADDPS       Y1, Y2, Y2
-	VMULPS       Y2, Y4, Y1
+	VADDPS       224(AX), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       128(AX), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMULPS       Y1, Y6, Y2
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -9995,38 +9680,40 @@ rest_loop:
 	VMOVD        R15, X3
 	VPBROADCASTD X3, Y3
 	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y1, Y5, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
 
 skip10:
-	VANDPS Y0, Y1, Y1
+	VANDPS Y0, Y2, Y2
 	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
 	LEAQ         (R13), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X1, Y3
 	VADDPD       (R9)(CX*8), Y3, Y3
 	VMOVUPD      Y3, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
 	JEQ        skip12
-	VMASKMOVPS Y1, Y0, (SI)(R13*4)
+	VMASKMOVPS Y2, Y0, (SI)(R13*4)
 
 skip12:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y1
-	VMINPS       Y2, Y1, Y1
-	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      416(AX), Y2
-	VFMADD213PS  384(AX), Y1, Y2
-	VMULPS       Y4, Y2, Y2
+	VMOVUPS      max_softplus_f32<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VMULPS       64(AX), Y2, Y2
+	VMOVUPS      416(AX), Y1
+	VFMADD213PS  384(AX), Y2, Y1
+	VMULPS       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -10036,20 +9723,20 @@ skip12:
 	VMOVD        R15, X3
 	VPBROADCASTD X3, Y3
 	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y2, Y5, Y2
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip13:
-	VANDPS Y0, Y2, Y2
-	VXORPS 128(AX), Y2, Y2
+	VANDPS Y0, Y1, Y1
+	VXORPS 192(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
 	VMASKMOVPS   (R11)(R13*4), Y0, Y3
-	VMULPS       Y3, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y3
-	VBLENDVPS    Y3, nan_f32<>+0(SB), Y2, Y2
+	VMULPS       Y3, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y3
+	VBLENDVPS    Y3, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
@@ -10059,42 +9746,42 @@ skip13:
 	VMOVD        R15, X3
 	VPBROADCASTD X3, Y3
 	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y2, Y5, Y2
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPS Y2, Y0, (R10)(R13*4)
+	VMASKMOVPS Y1, Y0, (R10)(R13*4)
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      384(AX), Y2
+	VMOVUPS      384(AX), Y1
 	VMOVUPS      416(AX), Y3
-	VFMSUB132PS  64(AX), Y2, Y3
-	VMULPS       96(AX), Y2, Y2
-	VFMADD231PS  Y3, Y1, Y2
-	VMULPS       352(AX), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y4, Y2, Y2
+	VFMSUB132PS  64(AX), Y1, Y3
+	VMULPS       96(AX), Y1, Y1
+	VFMADD231PS  Y3, Y2, Y1
+	VMULPS       352(AX), Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R14, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip17:
-	VANDPS     Y0, Y2, Y2
+	VANDPS     Y0, Y1, Y1
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y2, Y0, (R12)(R13*4)
+	VMASKMOVPS Y1, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -10107,7 +9794,7 @@ done:
 
 // func hessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF32AVX2(SB), $1056-8
+TEXT ·hessPowerF32AVX2(SB), $1120-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -10147,261 +9834,253 @@ loop:
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y1, 224(AX)
-	VXORPS       (BX)(R13*4), Y0, Y0
-	VXORPS       32(BX)(R13*4), Y1, Y1
-	VMOVUPS      Y0, 256(AX)
-	VMOVUPS      Y1, 288(AX)
+	VXORPS       (BX)(R13*4), Y0, Y2
+	VXORPS       32(BX)(R13*4), Y1, Y3
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y3, 224(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 256(AX)
+	VMOVUPS   Y4, 288(AX)
+	VMOVUPS   Y0, 320(AX)
+	VMOVUPS   Y1, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y4
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y4, 320(AX)
-	VMOVUPS      Y5, 352(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y0
-	VPERMPS     exp_f32<>+0(SB), Y3, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y5
-	VPSLLD      $0x14, Y2, Y2
-	VPSLLD      $0x14, Y3, Y3
-	VPADDD      Y2, Y0, Y0
-	VPADDD      Y3, Y1, Y1
-	VADDPS      Y6, Y4, Y4
-	VADDPS      Y7, Y5, Y5
-	VMOVUPS     Y6, 384(AX)
-	VMOVUPS     Y7, 416(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y3
-	VMULPS      Y4, Y2, Y2
-	VMULPS      Y5, Y3, Y3
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 416(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 448(AX)
+	VMOVUPS      Y5, 480(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y4
-	VMOVUPS     magic_f32<>+0(SB), Y5
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y4
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y5
-	VPERMPS     recip_f32<>+0(SB), Y4, Y6
-	VPERMPS     recip_f32<>+0(SB), Y5, Y7
-	VPERMPS     log_f32<>+0(SB), Y4, Y8
-	VPERMPS     log_f32<>+0(SB), Y5, Y9
-	VMOVUPS     Y8, 448(AX)
-	VMOVUPS     Y9, 480(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y8
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
 	VMOVUPS     Y8, 512(AX)
 	VMOVUPS     Y9, 544(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 576(AX)
-	VMOVUPS     Y5, 608(AX)
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
-	VMOVUPS     Y0, 640(AX)
-	VMOVUPS     Y1, 672(AX)
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y6, Y4
-	VSUBPS      one_f32<>+0(SB), Y7, Y5
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y1, Y5, Y5
-	VFMADD231PS Y2, Y0, Y4
-	VFMADD231PS Y3, Y1, Y5
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 576(AX)
+	VMOVUPS     Y9, 608(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y0, 672(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
 	VMOVUPS     Y6, 704(AX)
 	VMOVUPS     Y7, 736(AX)
-	VMOVUPS     Y0, 768(AX)
-	VMOVUPS     Y1, 800(AX)
-	VMULPS      Y4, Y4, Y0
-	VMULPS      Y5, Y5, Y1
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y4, 768(AX)
+	VMOVUPS     Y5, 800(AX)
+	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     Y1, 864(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y6
-	VMOVUPS      frac_3_f32<>+0(SB), Y7
-	VFMADD213PS  frac_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_2_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_1_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  frac_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS  frac_0_f32<>+0(SB), Y5, Y7
-	VFMADD213PS  Y4, Y0, Y6
-	VFMADD213PS  Y5, Y1, Y7
-	VFNMADD132PS Y6, Y2, Y2
-	VFNMADD132PS Y7, Y3, Y3
-	VSUBPS       Y6, Y2, Y2
-	VSUBPS       Y7, Y3, Y3
-	VXORPS       Y8, Y8, Y8
-	VSUBPS       Y6, Y8, Y6
-	VSUBPS       Y7, Y8, Y7
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
 
 	// q·2^TinyShift
-	VMOVUPS     256(AX), Y8
-	VMOVUPS     288(AX), Y9
-	VBLENDVPS   Y8, Y6, Y2, Y8
-	VBLENDVPS   Y9, Y7, Y3, Y9
-	VMOVUPS     704(AX), Y10
-	VMOVUPS     736(AX), Y11
+	VMOVUPS     192(AX), Y4
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y4, Y0, Y3, Y4
+	VBLENDVPS   Y5, Y1, Y2, Y5
+	VMOVUPS     768(AX), Y10
+	VMOVUPS     800(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
-	VMOVUPS     256(AX), Y12
-	VMOVUPS     288(AX), Y13
-	VMOVUPS     640(AX), Y14
-	VMOVUPS     672(AX), Y15
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
+	VMOVUPS     704(AX), Y14
+	VMOVUPS     736(AX), Y15
 	VBLENDVPS   Y12, Y10, Y14, Y14
 	VBLENDVPS   Y13, Y11, Y15, Y15
-	VFMADD132PS Y8, Y14, Y14
-	VFMADD132PS Y9, Y15, Y15
-	VMOVUPS     Y14, 832(AX)
-	VMOVUPS     Y15, 864(AX)
-	VMOVUPS     768(AX), Y8
-	VMOVUPS     800(AX), Y9
-	VMOVUPS     704(AX), Y10
-	VMOVUPS     736(AX), Y11
-	VFMADD132PS Y6, Y10, Y10
-	VFMADD132PS Y7, Y11, Y11
-	VFMADD132PS Y2, Y8, Y8
-	VFMADD132PS Y3, Y9, Y9
+	VFMADD132PS Y4, Y14, Y14
+	VFMADD132PS Y5, Y15, Y15
+	VMOVUPS     Y14, 896(AX)
+	VMOVUPS     Y15, 928(AX)
+	VMOVUPS     768(AX), Y4
+	VMOVUPS     800(AX), Y5
+	VMOVUPS     832(AX), Y10
+	VMOVUPS     864(AX), Y11
+	VFMADD132PS Y0, Y4, Y4
+	VFMADD132PS Y1, Y5, Y5
+	VFMADD132PS Y3, Y10, Y10
+	VFMADD132PS Y2, Y11, Y11
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   256(AX), Y2
-	VMOVUPS   288(AX), Y3
-	VBLENDVPS Y2, Y8, Y10, Y2
-	VBLENDVPS Y3, Y9, Y11, Y3
-	VMOVUPS   Y2, 896(AX)
-	VMOVUPS   Y3, 928(AX)
-	VMOVUPS   256(AX), Y2
-	VMOVUPS   288(AX), Y3
-	VBLENDVPS Y2, Y10, Y8, Y2
-	VBLENDVPS Y3, Y11, Y9, Y3
-	VMOVUPS   Y2, 960(AX)
-	VMOVUPS   Y3, 992(AX)
+	VMOVUPS   192(AX), Y0
+	VMOVUPS   224(AX), Y1
+	VBLENDVPS Y0, Y10, Y4, Y0
+	VBLENDVPS Y1, Y11, Y5, Y1
+	VMOVUPS   Y0, 960(AX)
+	VMOVUPS   Y1, 992(AX)
+	VMOVUPS   192(AX), Y0
+	VMOVUPS   224(AX), Y1
+	VBLENDVPS Y0, Y4, Y10, Y0
+	VBLENDVPS Y1, Y5, Y11, Y1
+	VMOVUPS   Y0, 1024(AX)
+	VMOVUPS   Y1, 1056(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y3
-	VFMADD213PS Y4, Y0, Y2
-	VFMADD213PS Y5, Y1, Y3
-
-	// w
-	VMOVUPS   (AX), Y0
-	VMOVUPS   (AX), Y1
-	VMOVUPS   192(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y0, Y0
-	VMOVUPS   224(AX), Y4
-	VBLENDVPS Y4, 32(AX), Y1, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y0
+	VFMADD213PS Y6, Y8, Y1
+	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     512(AX), Y4
-	VMOVUPS     544(AX), Y5
-	VMOVUPS     576(AX), Y6
-	VMOVUPS     608(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPS     256(AX), Y8
-	VMOVUPS     288(AX), Y10
-	VBLENDVPS   Y8, 320(AX), Y9, Y8
-	VBLENDVPS   Y10, 352(AX), Y9, Y9
-	VSUBPS      Y4, Y8, Y8
-	VSUBPS      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     256(AX), Y4
-	VMOVUPS     288(AX), Y10
-	VBLENDVPS   Y4, 384(AX), Y5, Y4
-	VBLENDVPS   Y10, 416(AX), Y5, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
-	VSUBPS      Y6, Y4, Y4
-	VSUBPS      Y7, Y5, Y5
-	VADDPS      Y4, Y8, Y6
-	VADDPS      Y5, Y9, Y7
+	VMOVUPS     576(AX), Y2
+	VMOVUPS     608(AX), Y3
+	VMOVUPS     640(AX), Y4
+	VMOVUPS     672(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     192(AX), Y6
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y6, 384(AX), Y7, Y6
+	VBLENDVPS   Y8, 416(AX), Y7, Y7
+	VSUBPS      Y2, Y6, Y6
+	VSUBPS      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     192(AX), Y2
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y2, 448(AX), Y3, Y2
+	VBLENDVPS   Y8, 480(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VADDPS      Y2, Y6, Y4
+	VADDPS      Y3, Y7, Y5
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y10
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y11
-	VFMADD231PS 64(AX), Y6, Y10
-	VFMADD231PS 64(AX), Y7, Y11
-	VMAXPS      pow_min_f32<>+0(SB), Y10, Y10
-	VMAXPS      pow_min_f32<>+0(SB), Y11, Y11
-	VSUBPS      magic_tiny_f32<>+0(SB), Y10, Y12
-	VSUBPS      magic_tiny_f32<>+0(SB), Y11, Y13
-	VFMSUB231PS 64(AX), Y8, Y12
-	VFMSUB231PS 64(AX), Y9, Y13
-	VFMADD231PS 64(AX), Y4, Y12
-	VFMADD231PS 64(AX), Y5, Y13
-	VFMADD231PS 96(AX), Y6, Y12
-	VFMADD231PS 96(AX), Y7, Y13
-	VMAXPS      minus_one_f32<>+0(SB), Y12, Y12
-	VMAXPS      minus_one_f32<>+0(SB), Y13, Y13
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VMAXPS      pow_min_f32<>+0(SB), Y9, Y9
+	VMAXPS      pow_min_f32<>+0(SB), Y8, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y9, Y10
+	VSUBPS      magic_tiny_f32<>+0(SB), Y8, Y11
+	VFMSUB231PS 64(AX), Y6, Y10
+	VFMSUB231PS 64(AX), Y7, Y11
+	VFMADD231PS 64(AX), Y2, Y10
+	VFMADD231PS 64(AX), Y3, Y11
+	VFMADD231PS 96(AX), Y4, Y10
+	VFMADD231PS 96(AX), Y5, Y11
+	VMAXPS      minus_one_f32<>+0(SB), Y10, Y10
+	VMAXPS      minus_one_f32<>+0(SB), Y11, Y11
+	VPERMPS     exp_f32<>+0(SB), Y9, Y2
+	VPERMPS     exp_f32<>+0(SB), Y8, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y8, Y5
+	VPSLLD      $0x14, Y9, Y9
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y9, Y2, Y2
+	VPADDD      Y8, Y3, Y3
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y10, Y4
-	VPERMPS     exp_f32<>+0(SB), Y11, Y5
-	VPERMPS     exp_rest_f32<>+0(SB), Y10, Y6
-	VPERMPS     exp_rest_f32<>+0(SB), Y11, Y7
-	VPSLLD      $0x14, Y10, Y10
-	VPSLLD      $0x14, Y11, Y11
-	VPADDD      Y10, Y4, Y4
-	VPADDD      Y11, Y5, Y5
-	VADDPS      Y12, Y6, Y6
-	VADDPS      Y13, Y7, Y7
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y8
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y9
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y9
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y8
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y9
-	VMULPS      Y6, Y8, Y8
-	VMULPS      Y7, Y9, Y9
-	VMULPS      Y4, Y0, Y0
-	VMULPS      Y5, Y1, Y1
-	VFMADD132PS Y8, Y0, Y0
-	VFMADD132PS Y9, Y1, Y1
+	VADDPS      Y10, Y4, Y4
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y6
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y7
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y6
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y5, Y6, Y6
+	VMULPS      256(AX), Y2, Y2
+	VMULPS      288(AX), Y3, Y3
+	VFMADD132PS Y7, Y2, Y2
+	VFMADD132PS Y6, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       448(AX), Y2, Y2
-	VADDPS       480(AX), Y3, Y3
+	VADDPS       512(AX), Y1, Y1
+	VADDPS       544(AX), Y0, Y0
 	VXORPS       Y5, Y5, Y5
-	VMAXPS       256(AX), Y5, Y4
-	VMAXPS       288(AX), Y5, Y5
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VMOVAPS      Y0, Y4
-	VMOVAPS      Y1, Y5
+	VMAXPS       192(AX), Y5, Y4
+	VMAXPS       224(AX), Y5, Y5
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y5, Y0, Y0
+	VMOVAPS      Y2, Y4
+	VMOVAPS      Y3, Y5
 	VMULPS       tiny_f32<>+0(SB), Y4, Y4
 	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y0, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -10417,24 +10096,28 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X4, Y6
+	VEXTRACTF128 $0x01, Y4, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VCVTPS2PD    X4, Y6
 	VADDPD       (R9)(R14*8), Y6, Y6
 	VMOVUPD      Y6, (R9)(R14*8)
-	VEXTRACTF128 $0x01, Y4, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, 32(R9)(R14*8)
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R14*8)
+	VCVTPS2PD    X5, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         8(R13), R14
 	ANDQ         $0x0f, R14
-	VCVTPS2PD    X5, Y6
 	VADDPD       (R9)(R14*8), Y6, Y6
 	VMOVUPD      Y6, (R9)(R14*8)
-	VEXTRACTF128 $0x01, Y5, X6
-	VCVTPS2PD    X6, Y6
-	VADDPD       32(R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, 32(R9)(R14*8)
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -10444,20 +10127,20 @@ skip2:
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y4
 	VMOVUPS      max_softplus_f32<>+0(SB), Y5
-	VMINPS       Y2, Y4, Y4
-	VMINPS       Y3, Y5, Y5
-	VMULPS       128(AX), Y4, Y4
+	VMOVAPS      Y5, Y4
+	VMINPS       Y1, Y5, Y5
+	VMINPS       Y0, Y4, Y4
 	VMULPS       128(AX), Y5, Y5
-	VMOVUPS      960(AX), Y2
-	VMOVUPS      992(AX), Y3
-	VFMADD213PS  896(AX), Y4, Y2
-	VFMADD213PS  928(AX), Y5, Y3
-	VMULPS       Y0, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       128(AX), Y4, Y4
+	VMOVUPS      1024(AX), Y0
+	VMOVUPS      1056(AX), Y1
+	VFMADD213PS  960(AX), Y5, Y0
+	VFMADD213PS  992(AX), Y4, Y1
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -10465,24 +10148,24 @@ skip3:
 	VPBROADCASTD 1(R8)(CX*1), Y7
 	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y6, Y2, Y8, Y2
-	VBLENDVPS    Y7, Y3, Y8, Y3
+	VBLENDVPS    Y6, Y0, Y8, Y0
+	VBLENDVPS    Y7, Y1, Y8, Y1
 
 skip4:
-	VXORPS 192(AX), Y2, Y2
-	VXORPS 224(AX), Y3, Y3
+	VXORPS 320(AX), Y0, Y0
+	VXORPS 352(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
 	VMOVUPS      (R11)(R13*4), Y6
-	VMULPS       Y6, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y6
-	VBLENDVPS    Y6, nan_f32<>+0(SB), Y2, Y2
+	VMULPS       Y6, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y6
+	VBLENDVPS    Y6, nan_f32<>+0(SB), Y0, Y0
 	VMOVUPS      32(R11)(R13*4), Y6
-	VMULPS       Y6, Y3, Y3
-	VCMPPS       $0x03, Y3, Y3, Y6
-	VBLENDVPS    Y6, nan_f32<>+0(SB), Y3, Y3
+	VMULPS       Y6, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y6
+	VBLENDVPS    Y6, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -10490,51 +10173,51 @@ skip4:
 	VPBROADCASTD 1(R8)(CX*1), Y7
 	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y6, Y2, Y8, Y2
-	VBLENDVPS    Y7, Y3, Y8, Y3
+	VBLENDVPS    Y6, Y0, Y8, Y0
+	VBLENDVPS    Y7, Y1, Y8, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y2, (R10)(R13*4)
-	VMOVUPS Y3, 32(R10)(R13*4)
+	VMOVUPS Y0, (R10)(R13*4)
+	VMOVUPS Y1, 32(R10)(R13*4)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      896(AX), Y2
-	VMOVUPS      928(AX), Y3
-	VMOVUPS      960(AX), Y6
-	VMOVUPS      992(AX), Y7
-	VFMSUB132PS  128(AX), Y2, Y6
-	VFMSUB132PS  128(AX), Y3, Y7
-	VMULPS       160(AX), Y2, Y2
-	VMULPS       160(AX), Y3, Y3
-	VFMADD231PS  Y6, Y4, Y2
-	VFMADD231PS  Y7, Y5, Y3
-	VMULPS       832(AX), Y2, Y2
-	VMULPS       864(AX), Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y0, Y2, Y2
-	VMULPS       Y1, Y3, Y3
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMOVUPS      960(AX), Y0
+	VMOVUPS      992(AX), Y1
+	VMOVUPS      1024(AX), Y6
+	VMOVUPS      1056(AX), Y7
+	VFMSUB132PS  128(AX), Y0, Y6
+	VFMSUB132PS  128(AX), Y1, Y7
+	VMULPS       160(AX), Y0, Y0
+	VMULPS       160(AX), Y1, Y1
+	VFMADD231PS  Y6, Y5, Y0
+	VFMADD231PS  Y7, Y4, Y1
+	VMULPS       896(AX), Y0, Y0
+	VMULPS       928(AX), Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y0, Y2, Y4, Y2
-	VBLENDVPS    Y1, Y3, Y4, Y3
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y2, (R12)(R13*4)
-	VMOVUPS Y3, 32(R12)(R13*4)
+	VMOVUPS Y0, (R12)(R13*4)
+	VMOVUPS Y1, 32(R12)(R13*4)
 
 skip9:
 	ADDQ $0x10, R13
@@ -10569,150 +10252,145 @@ rest_loop:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y1, Y1
-	VMOVUPS      Y1, 192(AX)
 	VMASKMOVPS   (BX)(R13*4), Y0, Y2
 	VXORPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 224(AX)
+	VMOVUPS      Y2, 192(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPS Y1, 32(AX), Y3, Y3
+	VMOVUPS   Y3, 224(AX)
+	VMOVUPS   Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y2, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y3, 256(AX)
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y4
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y4, Y3, Y3
-	VMOVUPS     Y4, 288(AX)
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
+	VMOVUPS      Y4, 288(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 320(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y5
-	VMOVUPS     Y5, 320(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
 	VMOVUPS     Y5, 352(AX)
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 384(AX)
-	VMULPS      Y4, Y1, Y1
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 384(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 416(AX)
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
+	VMULPS      Y3, Y4, Y4
 	VMOVUPS     Y4, 448(AX)
-	VMOVUPS     Y1, 480(AX)
-	VMULPS      Y3, Y3, Y1
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y3, 480(AX)
+	VMOVUPS     Y1, 512(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VSUBPS       Y4, Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VSUBPS       Y4, Y5, Y4
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
 
 	// q·2^TinyShift
-	VMOVUPS     224(AX), Y5
-	VBLENDVPS   Y5, Y4, Y2, Y5
-	VMOVUPS     448(AX), Y6
+	VMOVUPS     192(AX), Y3
+	VBLENDVPS   Y3, Y1, Y2, Y3
+	VMOVUPS     480(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     224(AX), Y7
-	VMOVUPS     416(AX), Y8
+	VMOVUPS     192(AX), Y7
+	VMOVUPS     448(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
-	VFMADD132PS Y5, Y8, Y8
-	VMOVUPS     Y8, 512(AX)
-	VMOVUPS     480(AX), Y5
-	VMOVUPS     448(AX), Y6
-	VFMADD132PS Y4, Y6, Y6
-	VFMADD132PS Y2, Y5, Y5
+	VFMADD132PS Y3, Y8, Y8
+	VMOVUPS     Y8, 544(AX)
+	VMOVUPS     480(AX), Y3
+	VMOVUPS     512(AX), Y6
+	VFMADD132PS Y1, Y3, Y3
+	VFMADD132PS Y2, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPS   224(AX), Y2
-	VBLENDVPS Y2, Y5, Y6, Y2
-	VMOVUPS   Y2, 544(AX)
-	VMOVUPS   224(AX), Y2
-	VBLENDVPS Y2, Y6, Y5, Y2
-	VMOVUPS   Y2, 576(AX)
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y1, Y6, Y3, Y1
+	VMOVUPS   Y1, 576(AX)
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y1, Y3, Y6, Y1
+	VMOVUPS   Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
-	VFMADD213PS Y3, Y1, Y2
-
-	// w
-	VMOVUPS   (AX), Y1
-	VMOVUPS   192(AX), Y3
-	VBLENDVPS Y3, 32(AX), Y1, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     352(AX), Y3
-	VMOVUPS     384(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPS     224(AX), Y6
-	VBLENDVPS   Y6, 256(AX), Y5, Y5
-	VSUBPS      Y3, Y5, Y5
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     224(AX), Y6
-	VBLENDVPS   Y6, 288(AX), Y3, Y3
-	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VSUBPS      Y4, Y3, Y3
-	VADDPS      Y3, Y5, Y4
+	VMOVUPS     384(AX), Y2
+	VMOVUPS     416(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, 288(AX), Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, 320(AX), Y2, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS      Y3, Y2, Y2
+	VADDPS      Y2, Y4, Y3
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y6
-	VFMADD231PS 64(AX), Y4, Y6
-	VMAXPS      pow_min_f32<>+0(SB), Y6, Y6
-	VSUBPS      magic_tiny_f32<>+0(SB), Y6, Y7
-	VFMSUB231PS 64(AX), Y5, Y7
-	VFMADD231PS 64(AX), Y3, Y7
-	VFMADD231PS 96(AX), Y4, Y7
-	VMAXPS      minus_one_f32<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VMAXPS      pow_min_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y5, Y6
+	VFMSUB231PS 64(AX), Y4, Y6
+	VFMADD231PS 64(AX), Y2, Y6
+	VFMADD231PS 96(AX), Y3, Y6
+	VMAXPS      minus_one_f32<>+0(SB), Y6, Y6
+	VPERMPS     exp_f32<>+0(SB), Y5, Y2
+	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y3
+	VPSLLD      $0x14, Y5, Y5
+	VPADDD      Y5, Y2, Y2
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y6, Y3
-	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y4
-	VPSLLD      $0x14, Y6, Y6
-	VPADDD      Y6, Y3, Y3
-	VADDPS      Y7, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y5
-	VMULPS      Y4, Y5, Y5
-	VMULPS      Y3, Y1, Y1
-	VFMADD132PS Y5, Y1, Y1
+	VADDPS      Y6, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y4
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y4
+	VMULPS      Y3, Y4, Y4
+	VMULPS      224(AX), Y2, Y2
+	VFMADD132PS Y4, Y2, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       320(AX), Y2, Y2
+	VADDPS       352(AX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VMAXPS       224(AX), Y3, Y3
-	VADDPS       Y3, Y2, Y2
-	VMOVAPS      Y1, Y3
+	VMAXPS       192(AX), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVAPS      Y2, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -10731,15 +10409,17 @@ skip10:
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
 	LEAQ         (R13), CX
 	ANDQ         $0x0f, CX
-	VCVTPS2PD    X3, Y4
 	VADDPD       (R9)(CX*8), Y4, Y4
 	VMOVUPD      Y4, (R9)(CX*8)
-	VEXTRACTF128 $0x01, Y3, X4
-	VCVTPS2PD    X4, Y4
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -10749,12 +10429,12 @@ skip11:
 skip12:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f32<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
+	VMINPS       Y1, Y3, Y3
 	VMULPS       128(AX), Y3, Y3
-	VMOVUPS      576(AX), Y2
-	VFMADD213PS  544(AX), Y3, Y2
-	VMULPS       Y1, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS      608(AX), Y1
+	VFMADD213PS  576(AX), Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -10765,19 +10445,19 @@ skip12:
 	VPBROADCASTD X4, Y4
 	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y2, Y5, Y2
+	VBLENDVPS    Y4, Y1, Y5, Y1
 
 skip13:
-	VANDPS Y0, Y2, Y2
-	VXORPS 192(AX), Y2, Y2
+	VANDPS Y0, Y1, Y1
+	VXORPS 256(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
 	VMASKMOVPS   (R11)(R13*4), Y0, Y4
-	VMULPS       Y4, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y2, Y2
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
@@ -10788,42 +10468,42 @@ skip13:
 	VPBROADCASTD X4, Y4
 	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y2, Y5, Y2
+	VBLENDVPS    Y4, Y1, Y5, Y1
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPS Y2, Y0, (R10)(R13*4)
+	VMASKMOVPS Y1, Y0, (R10)(R13*4)
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      544(AX), Y2
-	VMOVUPS      576(AX), Y4
-	VFMSUB132PS  128(AX), Y2, Y4
-	VMULPS       160(AX), Y2, Y2
-	VFMADD231PS  Y4, Y3, Y2
-	VMULPS       512(AX), Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      608(AX), Y4
+	VFMSUB132PS  128(AX), Y1, Y4
+	VMULPS       160(AX), Y1, Y1
+	VFMADD231PS  Y4, Y3, Y1
+	VMULPS       544(AX), Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R14, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip17:
-	VANDPS     Y0, Y2, Y2
+	VANDPS     Y0, Y1, Y1
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y2, Y0, (R12)(R13*4)
+	VMASKMOVPS Y1, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -10836,244 +10516,173 @@ done:
 
 // func sigmoidF32AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF32AVX2(SB), $672-24
+TEXT ·sigmoidF32AVX2(SB), $320-24
 	MOVQ dst+0(FP), AX
 	LEAQ 31(SP), CX
 	ANDQ $-32, CX
 	MOVQ x+8(FP), DX
 	MOVQ n+16(FP), BX
 	XORQ SI, SI
-	SUBQ $0x20, BX
+	SUBQ $0x18, BX
 	JLT  rest
 
 loop:
 	VMOVUPS (DX)(SI*4), Y0
 	VMOVUPS 32(DX)(SI*4), Y1
 	VMOVUPS 64(DX)(SI*4), Y2
-	VMOVUPS 96(DX)(SI*4), Y3
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, 64(CX)
-	VMOVUPS Y3, 96(CX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPS abs_f32<>+0(SB), Y0, Y0
 	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VANDPS abs_f32<>+0(SB), Y2, Y2
-	VANDPS abs_f32<>+0(SB), Y3, Y3
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y2
-	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y3
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y4
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y5
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y6
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y7
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y4
-	VFNMADD231PS scale_f32<>+0(SB), Y1, Y5
-	VFNMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VFNMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VMOVAPS      Y5, Y3
+	VMOVAPS      Y5, Y4
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y5
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y5, Y6
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y7
 	VSUBPS       magic_tiny_f32<>+0(SB), Y4, Y8
-	VSUBPS       magic_tiny_f32<>+0(SB), Y5, Y9
-	VSUBPS       magic_tiny_f32<>+0(SB), Y6, Y10
-	VSUBPS       magic_tiny_f32<>+0(SB), Y7, Y11
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y8
-	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y9
-	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y10
-	VFNMSUB231PS scale_f32<>+0(SB), Y3, Y11
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y8
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y9
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y10
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y3, Y11
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y4, Y0
-	VPERMPS     exp_f32<>+0(SB), Y5, Y1
-	VPERMPS     exp_f32<>+0(SB), Y6, Y2
-	VPERMPS     exp_f32<>+0(SB), Y7, Y3
-	VPERMPS     exp_rest_f32<>+0(SB), Y4, Y12
-	VPERMPS     exp_rest_f32<>+0(SB), Y5, Y13
-	VPERMPS     exp_rest_f32<>+0(SB), Y6, Y14
-	VPERMPS     exp_rest_f32<>+0(SB), Y7, Y15
-	VPSLLD      $0x14, Y4, Y4
-	VPSLLD      $0x14, Y5, Y5
-	VPSLLD      $0x14, Y6, Y6
-	VPSLLD      $0x14, Y7, Y7
-	VPADDD      Y4, Y0, Y0
-	VPADDD      Y5, Y1, Y1
-	VPADDD      Y6, Y2, Y2
-	VPADDD      Y7, Y3, Y3
-	VADDPS      Y8, Y12, Y12
-	VADDPS      Y9, Y13, Y13
-	VADDPS      Y10, Y14, Y14
-	VADDPS      Y11, Y15, Y15
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y5
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y6
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y7
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y12, Y4
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y13, Y5
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y14, Y6
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y15, Y7
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y12, Y4
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y13, Y5
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y14, Y6
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y15, Y7
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y12, Y4
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y13, Y5
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y14, Y6
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y15, Y7
-	VMULPS      Y12, Y4, Y4
-	VMULPS      Y13, Y5, Y5
-	VMULPS      Y14, Y6, Y6
-	VMULPS      Y15, Y7, Y7
+	VPERMPS      exp_f32<>+0(SB), Y5, Y9
+	VPERMPS      exp_f32<>+0(SB), Y3, Y10
+	VPERMPS      exp_f32<>+0(SB), Y4, Y11
+	VPERMPS      exp_rest_f32<>+0(SB), Y5, Y12
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y13
+	VPERMPS      exp_rest_f32<>+0(SB), Y4, Y14
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y6
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y7
+	VFNMSUB231PS scale_f32<>+0(SB), Y2, Y8
+	VPSLLD       $0x14, Y5, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y4, Y4
+	VPADDD       Y5, Y9, Y9
+	VPADDD       Y3, Y10, Y10
+	VPADDD       Y4, Y11, Y11
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y6
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y2, Y8
+	VADDPS       Y6, Y12, Y12
+	VADDPS       Y7, Y13, Y13
+	VADDPS       Y8, Y14, Y14
+	VMOVUPS      magic_f32<>+0(SB), Y2
+	VMOVAPS      Y2, Y0
+	VMOVAPS      Y2, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y9, Y2
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y10, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y11, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y5
+	VMOVAPS      Y5, Y3
+	VMOVAPS      Y5, Y4
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y12, Y5
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y13, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y14, Y4
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y12, Y5
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y13, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y14, Y4
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y12, Y5
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y13, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y14, Y4
+	VMULPS       Y12, Y5, Y5
+	VMULPS       Y13, Y3, Y3
+	VMULPS       Y14, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y8
-	VMOVUPS     magic_f32<>+0(SB), Y9
-	VMOVUPS     magic_f32<>+0(SB), Y10
-	VMOVUPS     magic_f32<>+0(SB), Y11
-	VFMADD231PS index_tiny_f32<>+0(SB), Y0, Y8
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y9
-	VFMADD231PS index_tiny_f32<>+0(SB), Y2, Y10
-	VFMADD231PS index_tiny_f32<>+0(SB), Y3, Y11
-	VPERMPS     recip_f32<>+0(SB), Y8, Y12
-	VPERMPS     recip_f32<>+0(SB), Y9, Y13
-	VPERMPS     recip_f32<>+0(SB), Y10, Y14
-	VPERMPS     recip_f32<>+0(SB), Y11, Y15
-	VPERMPS     log_f32<>+0(SB), Y8, Y8
-	VPERMPS     log_f32<>+0(SB), Y9, Y9
-	VPERMPS     log_f32<>+0(SB), Y10, Y10
-	VPERMPS     log_f32<>+0(SB), Y11, Y11
-	VMOVUPS     Y8, 128(CX)
-	VMOVUPS     Y9, 160(CX)
-	VMOVUPS     Y10, 192(CX)
-	VMOVUPS     Y11, 224(CX)
-	VMULPS      Y12, Y0, Y0
-	VMULPS      Y13, Y1, Y1
-	VMULPS      Y14, Y2, Y2
-	VMULPS      Y15, Y3, Y3
-	VMOVUPS     Y0, 256(CX)
-	VMOVUPS     Y1, 288(CX)
-	VMOVUPS     Y2, 320(CX)
-	VMOVUPS     Y3, 352(CX)
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VMULPS      tiny_f32<>+0(SB), Y2, Y2
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VSUBPS      one_f32<>+0(SB), Y12, Y8
-	VSUBPS      one_f32<>+0(SB), Y13, Y9
-	VSUBPS      one_f32<>+0(SB), Y14, Y10
-	VSUBPS      one_f32<>+0(SB), Y15, Y11
-	VADDPS      Y0, Y8, Y8
-	VADDPS      Y1, Y9, Y9
-	VADDPS      Y2, Y10, Y10
-	VADDPS      Y3, Y11, Y11
-	VFMADD231PS Y4, Y0, Y8
-	VFMADD231PS Y5, Y1, Y9
-	VFMADD231PS Y6, Y2, Y10
-	VFMADD231PS Y7, Y3, Y11
-	VMOVUPS     Y12, 384(CX)
-	VMOVUPS     Y13, 416(CX)
-	VMOVUPS     Y14, 448(CX)
-	VMOVUPS     Y15, 480(CX)
-	VMOVUPS     Y0, 512(CX)
-	VMOVUPS     Y1, 544(CX)
-	VMOVUPS     Y2, 576(CX)
-	VMOVUPS     Y3, 608(CX)
-	VMULPS      Y8, Y8, Y0
-	VMULPS      Y9, Y9, Y1
-	VMULPS      Y10, Y10, Y2
-	VMULPS      Y11, Y11, Y3
+	VPERMPS     recip_f32<>+0(SB), Y2, Y6
+	VPERMPS     recip_f32<>+0(SB), Y0, Y7
+	VPERMPS     recip_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y2, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y2, 96(CX)
+	VMOVUPS     Y0, 128(CX)
+	VMOVUPS     Y1, 160(CX)
+	VMULPS      Y6, Y9, Y9
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y8, Y11, Y11
+	VMOVUPS     Y9, 192(CX)
+	VMOVUPS     Y10, 224(CX)
+	VMOVUPS     Y11, 256(CX)
+	VMULPS      tiny_f32<>+0(SB), Y9, Y0
+	VMULPS      tiny_f32<>+0(SB), Y10, Y1
+	VMULPS      tiny_f32<>+0(SB), Y11, Y2
+	VSUBPS      one_f32<>+0(SB), Y6, Y9
+	VSUBPS      one_f32<>+0(SB), Y7, Y10
+	VSUBPS      one_f32<>+0(SB), Y8, Y11
+	VADDPS      Y0, Y9, Y9
+	VADDPS      Y1, Y10, Y10
+	VADDPS      Y2, Y11, Y11
+	VFMADD231PS Y5, Y0, Y9
+	VFMADD231PS Y3, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VMULPS      Y9, Y9, Y12
+	VMULPS      Y10, Y10, Y12
+	VMULPS      Y11, Y11, Y12
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y12
-	VMOVUPS      frac_3_f32<>+0(SB), Y13
-	VMOVUPS      frac_3_f32<>+0(SB), Y14
-	VMOVUPS      frac_3_f32<>+0(SB), Y15
-	VFMADD213PS  frac_2_f32<>+0(SB), Y8, Y12
-	VFMADD213PS  frac_2_f32<>+0(SB), Y9, Y13
-	VFMADD213PS  frac_2_f32<>+0(SB), Y10, Y14
-	VFMADD213PS  frac_2_f32<>+0(SB), Y11, Y15
-	VFMADD213PS  frac_1_f32<>+0(SB), Y8, Y12
-	VFMADD213PS  frac_1_f32<>+0(SB), Y9, Y13
-	VFMADD213PS  frac_1_f32<>+0(SB), Y10, Y14
-	VFMADD213PS  frac_1_f32<>+0(SB), Y11, Y15
-	VFMADD213PS  frac_0_f32<>+0(SB), Y8, Y12
-	VFMADD213PS  frac_0_f32<>+0(SB), Y9, Y13
-	VFMADD213PS  frac_0_f32<>+0(SB), Y10, Y14
-	VFMADD213PS  frac_0_f32<>+0(SB), Y11, Y15
-	VFMADD213PS  Y8, Y0, Y12
-	VFMADD213PS  Y9, Y1, Y13
-	VFMADD213PS  Y10, Y2, Y14
-	VFMADD213PS  Y11, Y3, Y15
-	VFNMADD132PS Y12, Y4, Y4
-	VFNMADD132PS Y13, Y5, Y5
-	VFNMADD132PS Y14, Y6, Y6
-	VFNMADD132PS Y15, Y7, Y7
-	VXORPS       Y0, Y0, Y0
-	VMOVUPS      (CX), Y1
-	VMOVUPS      32(CX), Y2
-	VMOVUPS      64(CX), Y3
-	VMOVUPS      96(CX), Y8
-	VBLENDVPS    Y1, Y4, Y0, Y1
-	VBLENDVPS    Y2, Y5, Y0, Y2
-	VBLENDVPS    Y3, Y6, Y0, Y3
-	VBLENDVPS    Y8, Y7, Y0, Y0
-	VSUBPS       Y12, Y1, Y1
-	VSUBPS       Y13, Y2, Y2
-	VSUBPS       Y14, Y3, Y3
-	VSUBPS       Y15, Y0, Y0
-	VMOVUPS      (CX), Y4
-	VMOVUPS      32(CX), Y5
-	VMOVUPS      64(CX), Y6
-	VMOVUPS      96(CX), Y7
-	VMOVUPS      384(CX), Y8
-	VMOVUPS      416(CX), Y9
-	VMOVUPS      448(CX), Y10
-	VMOVUPS      480(CX), Y11
-	VBLENDVPS    Y4, 512(CX), Y8, Y8
-	VBLENDVPS    Y5, 544(CX), Y9, Y9
-	VBLENDVPS    Y6, 576(CX), Y10, Y10
-	VBLENDVPS    Y7, 608(CX), Y11, Y11
-	VFMADD132PS  Y1, Y8, Y8
-	VFMADD132PS  Y2, Y9, Y9
-	VFMADD132PS  Y3, Y10, Y10
-	VFMADD132PS  Y0, Y11, Y11
+	VADDPS       one_f32<>+0(SB), Y9, Y12
+	VADDPS       one_f32<>+0(SB), Y10, Y13
+	VADDPS       one_f32<>+0(SB), Y11, Y14
+	VDIVPS       Y12, Y9, Y12
+	VDIVPS       Y13, Y10, Y13
+	VDIVPS       Y14, Y11, Y14
+	VFNMADD132PS Y12, Y5, Y5
+	VFNMADD132PS Y13, Y3, Y3
+	VFNMADD132PS Y14, Y4, Y4
+	VXORPS       Y9, Y9, Y9
+	VMOVUPS      (CX), Y10
+	VMOVUPS      32(CX), Y11
+	VMOVUPS      64(CX), Y15
+	VBLENDVPS    Y10, Y5, Y9, Y5
+	VBLENDVPS    Y11, Y3, Y9, Y3
+	VBLENDVPS    Y15, Y4, Y9, Y4
+	VSUBPS       Y12, Y5, Y5
+	VSUBPS       Y13, Y3, Y3
+	VSUBPS       Y14, Y4, Y4
+	VMOVUPS      (CX), Y9
+	VMOVUPS      32(CX), Y10
+	VMOVUPS      64(CX), Y11
+	VBLENDVPS    Y9, Y0, Y6, Y0
+	VBLENDVPS    Y10, Y1, Y7, Y1
+	VBLENDVPS    Y11, Y2, Y8, Y2
+	VFMADD132PS  Y5, Y0, Y0
+	VFMADD132PS  Y3, Y1, Y1
+	VFMADD132PS  Y4, Y2, Y2
 
 	// NaN of x
-	VMOVUPS   (CX), Y0
-	VMOVUPS   32(CX), Y1
-	VMOVUPS   64(CX), Y2
-	VMOVUPS   96(CX), Y3
-	VCMPPS    $0x03, Y0, Y0, Y4
-	VADDPS    Y0, Y0, Y0
-	VBLENDVPS Y4, Y0, Y8, Y8
-	VCMPPS    $0x03, Y1, Y1, Y0
-	VADDPS    Y1, Y1, Y1
-	VBLENDVPS Y0, Y1, Y9, Y9
-	VCMPPS    $0x03, Y2, Y2, Y0
-	VADDPS    Y2, Y2, Y2
-	VBLENDVPS Y0, Y2, Y10, Y10
-	VCMPPS    $0x03, Y3, Y3, Y0
+	VMOVUPS   (CX), Y3
+	VMOVUPS   32(CX), Y4
+	VMOVUPS   64(CX), Y5
+	VCMPPS    $0x03, Y3, Y3, Y6
 	VADDPS    Y3, Y3, Y3
-	VBLENDVPS Y0, Y3, Y11, Y11
+	VBLENDVPS Y6, Y3, Y0, Y0
+	VCMPPS    $0x03, Y4, Y4, Y3
+	VADDPS    Y4, Y4, Y4
+	VBLENDVPS Y3, Y4, Y1, Y1
+	VCMPPS    $0x03, Y5, Y5, Y3
+	VADDPS    Y5, Y5, Y5
+	VBLENDVPS Y3, Y5, Y2, Y2
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPS   Y8, (AX)(SI*4)
-	VMOVUPS   Y9, 32(AX)(SI*4)
-	VMOVUPS   Y10, 64(AX)(SI*4)
-	VMOVUPS   Y11, 96(AX)(SI*4)
+	VMOVUPS   Y0, (AX)(SI*4)
+	VMOVUPS   Y1, 32(AX)(SI*4)
+	VMOVUPS   Y2, 64(AX)(SI*4)
 
 skip1:
-	ADDQ $0x20, SI
+	ADDQ $0x18, SI
 	CMPQ SI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x20, BX
+	ADDQ $0x18, BX
 	CMPQ SI, BX
 	JGE  done
 
@@ -11095,65 +10704,57 @@ rest_loop:
 	VANDPS abs_f32<>+0(SB), Y1, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
+	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
-	VPSLLD      $0x14, Y2, Y2
-	VPADDD      Y2, Y1, Y1
-	VADDPS      Y3, Y4, Y4
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
-	VMULPS      Y4, Y2, Y2
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPS     magic_f32<>+0(SB), Y3
-	VFMADD231PS index_tiny_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y3, Y4
-	VPERMPS     log_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 32(CX)
-	VMULPS      Y4, Y1, Y1
-	VMOVUPS     Y1, 64(CX)
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y3
-	VADDPS      Y1, Y3, Y3
-	VFMADD231PS Y2, Y1, Y3
-	VMOVUPS     Y4, 96(CX)
-	VMOVUPS     Y1, 128(CX)
-	VMULPS      Y3, Y3, Y1
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 32(CX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 64(CX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
 
 	// h = z/(1+z)
-	VMOVUPS      frac_3_f32<>+0(SB), Y4
-	VFMADD213PS  frac_2_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_1_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  frac_0_f32<>+0(SB), Y3, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VMOVUPS      (CX), Y3
-	VBLENDVPS    Y3, Y2, Y1, Y1
-	VSUBPS       Y4, Y1, Y1
-	VMOVUPS      (CX), Y2
-	VMOVUPS      96(CX), Y3
-	VBLENDVPS    Y2, 128(CX), Y3, Y3
-	VFMADD132PS  Y1, Y3, Y3
+	VADDPS       one_f32<>+0(SB), Y4, Y5
+	VDIVPS       Y5, Y4, Y5
+	VFNMADD132PS Y5, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX), Y6
+	VBLENDVPS    Y6, Y2, Y4, Y2
+	VSUBPS       Y5, Y2, Y2
+	VMOVUPS      (CX), Y4
+	VBLENDVPS    Y4, Y1, Y3, Y1
+	VFMADD132PS  Y2, Y1, Y1
 
 	// NaN of x
-	VMOVUPS    (CX), Y1
-	VCMPPS     $0x03, Y1, Y1, Y2
-	VADDPS     Y1, Y1, Y1
-	VBLENDVPS  Y2, Y1, Y3, Y3
+	VMOVUPS    (CX), Y2
+	VCMPPS     $0x03, Y2, Y2, Y3
+	VADDPS     Y2, Y2, Y2
+	VBLENDVPS  Y3, Y2, Y1, Y1
 	TESTQ      AX, AX
 	JEQ        skip2
-	VMASKMOVPS Y3, Y0, (AX)(SI*4)
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
 skip2:
 	ADDQ $0x08, SI
@@ -11166,7 +10767,7 @@ done:
 
 // func lossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossSquareF64AVX2(SB), $480-8
+TEXT ·lossSquareF64AVX2(SB), $288-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -11195,198 +10796,192 @@ loop:
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 64(AX)
-	VMOVUPD      Y1, 96(AX)
-	VXORPD       (BX)(R10*8), Y0, Y0
-	VXORPD       32(BX)(R10*8), Y1, Y1
-	VMOVUPD      Y0, 128(AX)
-	VMOVUPD      Y1, 160(AX)
+	VXORPD       (BX)(R10*8), Y0, Y2
+	VXORPD       32(BX)(R10*8), Y1, Y3
+	VMOVUPD      Y2, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 128(AX)
+	VMOVUPD   Y4, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y2
-	VMOVUPD      magic_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y6
-	VPSLLQ      $0x3d, Y3, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 192(AX)
-	VMOVUPD     Y11, 224(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VSUBPD      one_f64<>+0(SB), Y6, Y2
-	VSUBPD      one_f64<>+0(SB), Y7, Y3
-	VADDPD      Y8, Y2, Y2
-	VADDPD      Y9, Y3, Y3
-	VFMADD231PD Y0, Y8, Y2
-	VFMADD231PD Y1, Y9, Y3
-	VMOVUPD     Y6, 256(AX)
-	VMOVUPD     Y7, 288(AX)
-	VMOVUPD     Y8, 320(AX)
-	VMOVUPD     Y9, 352(AX)
-	VMULPD      Y2, Y2, Y4
-	VMULPD      Y3, Y3, Y5
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 192(AX)
+	VMOVUPD     Y9, 224(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y10, Y0, Y0
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y6, Y11, Y1
+	VMULPD      Y0, Y0, Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPD     64(AX), Y8
+	VMOVUPD     96(AX), Y9
+	VBLENDVPD   Y8, Y10, Y4, Y4
+	VBLENDVPD   Y9, Y11, Y5, Y5
 
-	// S²
-	VMOVUPD   128(AX), Y6
-	VMOVUPD   160(AX), Y7
-	VMOVUPD   256(AX), Y8
-	VMOVUPD   288(AX), Y9
-	VBLENDVPD Y6, 320(AX), Y8, Y8
-	VBLENDVPD Y7, 352(AX), Y9, Y9
-	VMULPD    Y8, Y8, Y8
-	VMULPD    Y9, Y9, Y9
-	VMOVUPD   Y8, 384(AX)
-	VMOVUPD   Y9, 416(AX)
+	// w·S²
+	VMULPD Y4, Y4, Y4
+	VMULPD Y5, Y5, Y5
+	VMULPD 128(AX), Y4, Y4
+	VMULPD 160(AX), Y5, Y5
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y6
-	VADDPD       one_f64<>+0(SB), Y3, Y7
-	VDIVPD       Y6, Y2, Y6
-	VDIVPD       Y7, Y3, Y7
-	VFNMADD132PD Y6, Y0, Y0
-	VFNMADD132PD Y7, Y1, Y1
-	VXORPS       Y8, Y8, Y8
-	VMOVUPD      128(AX), Y9
-	VMOVUPD      160(AX), Y10
-	VBLENDVPD    Y9, Y0, Y8, Y0
-	VBLENDVPD    Y10, Y1, Y8, Y1
-	VSUBPD       Y6, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
-
-	// w
-	VMOVUPD   (AX), Y6
-	VMOVUPD   (AX), Y7
-	VMOVUPD   64(AX), Y8
-	VBLENDVPD Y8, 32(AX), Y6, Y6
-	VMOVUPD   96(AX), Y8
-	VBLENDVPD Y8, 32(AX), Y7, Y7
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y8
-	VADDPD      Y1, Y1, Y9
-	VFMADD231PD Y0, Y0, Y8
-	VFMADD231PD Y1, Y1, Y9
-	VMULPD      384(AX), Y6, Y6
-	VMULPD      416(AX), Y7, Y7
-	VFMADD132PD Y8, Y6, Y6
-	VFMADD132PD Y9, Y7, Y7
+	VADDPD       one_f64<>+0(SB), Y0, Y8
+	VADDPD       one_f64<>+0(SB), Y1, Y9
+	VDIVPD       Y8, Y0, Y8
+	VDIVPD       Y9, Y1, Y9
+	VFNMADD132PD Y8, Y7, Y7
+	VFNMADD132PD Y9, Y6, Y6
+	VXORPS       Y10, Y10, Y10
+	VMOVUPD      64(AX), Y11
+	VMOVUPD      96(AX), Y12
+	VBLENDVPD    Y11, Y7, Y10, Y7
+	VBLENDVPD    Y12, Y6, Y10, Y6
+	VSUBPD       Y8, Y7, Y7
+	VSUBPD       Y9, Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
-	VFMADD213PD Y2, Y4, Y0
-	VFMADD213PD Y3, Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMOVUPS     log1p_9_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y11
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y10
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y11
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y10
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y11
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y10
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y11
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y10
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
+	VFMADD213PD Y9, Y0, Y11
+	VFMADD213PD Y8, Y1, Y10
+	VFMADD213PD Y0, Y2, Y11
+	VFMADD213PD Y1, Y3, Y10
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y7, Y7, Y0
+	VADDPD      Y6, Y6, Y1
+	VFMADD231PD Y7, Y7, Y0
+	VFMADD231PD Y6, Y6, Y1
+	VFMADD132PD Y0, Y4, Y4
+	VFMADD132PD Y1, Y5, Y5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       192(AX), Y0, Y0
-	VADDPD       224(AX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       128(AX), Y3, Y2
-	VMAXPD       160(AX), Y3, Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VMULPD       Y0, Y6, Y6
-	VMULPD       Y1, Y7, Y7
+	VADDPD       192(AX), Y11, Y11
+	VADDPD       224(AX), Y10, Y10
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       64(AX), Y1, Y0
+	VMAXPD       96(AX), Y1, Y1
+	VADDPD       Y0, Y11, Y11
+	VADDPD       Y1, Y10, Y10
+	VMULPD       Y11, Y4, Y4
+	VMULPD       Y10, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -11394,8 +10989,8 @@ loop:
 	VPBROADCASTQ (R8)(CX*1), Y1
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y6, Y2, Y6
-	VBLENDVPD    Y1, Y7, Y2, Y7
+	VBLENDVPD    Y0, Y4, Y2, Y4
+	VBLENDVPD    Y1, Y5, Y2, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -11405,24 +11000,24 @@ skip1:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y6, Y0, Y1
+	VADDPD  Y4, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
 	VSUBPD  Y0, Y1, Y2
 	VSUBPD  Y2, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y6, Y1
+	VSUBPD  Y2, Y4, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y7, Y0, Y1
+	VADDPD  Y5, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
 	VSUBPD  Y0, Y1, Y2
 	VSUBPD  Y2, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y7, Y1
+	VSUBPD  Y2, Y5, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
@@ -11430,8 +11025,8 @@ skip1:
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y6, (SI)(R10*8)
-	VMOVUPD Y7, 32(SI)(R10*8)
+	VMOVUPD Y4, (SI)(R10*8)
+	VMOVUPD Y5, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -11466,114 +11061,110 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 64(AX)
 	VMASKMOVPD   (BX)(R10*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 96(AX)
+	VMOVUPD      Y2, 64(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 96(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y3, Y6, Y6
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 128(AX)
-	VMULPD      Y4, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VADDPD      Y5, Y2, Y2
-	VFMADD231PD Y1, Y5, Y2
-	VMOVUPD     Y4, 160(AX)
-	VMOVUPD     Y5, 192(AX)
-	VMULPD      Y2, Y2, Y3
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 128(AX)
+	VMULPD      Y3, Y6, Y6
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y1, Y1
+	VFMADD231PD Y4, Y6, Y1
+	VMULPD      Y1, Y1, Y2
+	VMOVUPD     64(AX), Y5
+	VBLENDVPD   Y5, Y6, Y3, Y3
 
-	// S²
-	VMOVUPD   96(AX), Y4
-	VMOVUPD   160(AX), Y5
-	VBLENDVPD Y4, 192(AX), Y5, Y5
-	VMULPD    Y5, Y5, Y5
-	VMOVUPD   Y5, 224(AX)
+	// w·S²
+	VMULPD Y3, Y3, Y3
+	VMULPD 96(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y4
-	VDIVPD       Y4, Y2, Y4
-	VFNMADD132PD Y4, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      96(AX), Y6
-	VBLENDVPD    Y6, Y1, Y5, Y1
-	VSUBPD       Y4, Y1, Y1
-
-	// w
-	VMOVUPD   (AX), Y4
-	VMOVUPD   64(AX), Y5
-	VBLENDVPD Y5, 32(AX), Y4, Y4
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y5
-	VFMADD231PD Y1, Y1, Y5
-	VMULPD      224(AX), Y4, Y4
-	VFMADD132PD Y5, Y4, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y5, Y1, Y5
+	VFNMADD132PD Y5, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VMOVUPD      64(AX), Y7
+	VBLENDVPD    Y7, Y4, Y6, Y4
+	VSUBPD       Y5, Y4, Y4
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y2, Y3, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_9_f64<>+0(SB), Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
+	VFMADD213PD Y5, Y1, Y6
+	VFMADD213PD Y1, Y2, Y6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y4, Y4, Y1
+	VFMADD231PD Y4, Y4, Y1
+	VFMADD132PD Y1, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       128(AX), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       96(AX), Y2, Y2
-	VADDPD       Y2, Y1, Y1
-	VMULPD       Y1, Y4, Y4
+	VADDPD       128(AX), Y6, Y6
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       64(AX), Y1, Y1
+	VADDPD       Y1, Y6, Y6
+	VMULPD       Y6, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
@@ -11584,10 +11175,10 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y4, Y2, Y4
+	VBLENDVPD    Y1, Y3, Y2, Y3
 
 skip4:
-	VANDPD Y0, Y4, Y4
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip5
 
@@ -11595,12 +11186,12 @@ skip4:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y4, Y1, Y2
+	VADDPD  Y3, Y1, Y2
 	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y3
-	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y1, Y2, Y4
+	VSUBPD  Y4, Y2, Y2
 	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y3, Y4, Y2
+	VSUBPD  Y4, Y3, Y2
 	VADDPD  Y2, Y1, Y2
 	VADDPD  128(R9)(CX*8), Y2, Y2
 	VMOVUPD Y2, 128(R9)(CX*8)
@@ -11608,7 +11199,7 @@ skip4:
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y4, Y0, (SI)(R10*8)
+	VMASKMOVPD Y3, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -11649,7 +11240,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func lossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF64AVX2(SB), $800-8
+TEXT ·lossPowerF64AVX2(SB), $672-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -11682,288 +11273,290 @@ loop:
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 128(AX)
-	VMOVUPD      Y1, 160(AX)
-	VXORPD       (BX)(R10*8), Y0, Y0
-	VXORPD       32(BX)(R10*8), Y1, Y1
-	VMOVUPD      Y0, 192(AX)
-	VMOVUPD      Y1, 224(AX)
+	VXORPD       (BX)(R10*8), Y0, Y2
+	VXORPD       32(BX)(R10*8), Y1, Y3
+	VMOVUPD      Y2, 128(AX)
+	VMOVUPD      Y3, 160(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 192(AX)
+	VMOVUPD   Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y4, 256(AX)
-	VMOVUPD      Y5, 288(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
+	VMOVUPD      Y6, 256(AX)
+	VMOVUPD      Y7, 288(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 320(AX)
+	VMOVUPD      Y5, 352(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 384(AX)
+	VMOVUPD     Y9, 416(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     Y9, 480(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 512(AX)
+	VMOVUPD     Y9, 544(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 576(AX)
+	VMOVUPD     Y11, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y0
+	VMULPD      Y3, Y3, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y5, Y2, Y7
+	VFMADD213PD Y4, Y3, Y6
+	VFMADD213PD Y2, Y0, Y7
+	VFMADD213PD Y3, Y1, Y6
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     448(AX), Y0
+	VMOVUPD     480(AX), Y1
+	VMOVUPD     512(AX), Y2
+	VMOVUPD     544(AX), Y3
+	VXORPS      Y5, Y5, Y5
+	VMOVUPD     128(AX), Y4
+	VMOVUPD     160(AX), Y8
+	VBLENDVPD   Y4, 256(AX), Y5, Y4
+	VBLENDVPD   Y8, 288(AX), Y5, Y5
+	VSUBPD      Y0, Y4, Y4
+	VSUBPD      Y1, Y5, Y5
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     128(AX), Y0
+	VMOVUPD     160(AX), Y8
+	VBLENDVPD   Y0, 320(AX), Y1, Y0
+	VBLENDVPD   Y8, 352(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y7, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y6, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VADDPD      Y0, Y4, Y2
+	VADDPD      Y1, Y5, Y3
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PD 64(AX), Y2, Y9
+	VFMADD231PD 64(AX), Y3, Y8
+	VMAXPD      pow_min_f64<>+0(SB), Y9, Y9
+	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
+	VSUBPD      magic_tiny_f64<>+0(SB), Y9, Y10
+	VSUBPD      magic_tiny_f64<>+0(SB), Y8, Y11
+	VFMSUB231PD 64(AX), Y4, Y10
+	VFMSUB231PD 64(AX), Y5, Y11
+	VFMADD231PD 64(AX), Y0, Y10
+	VFMADD231PD 64(AX), Y1, Y11
+	VFMADD231PD 96(AX), Y2, Y10
+	VFMADD231PD 96(AX), Y3, Y11
+	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
+	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
+	VPADDQ      Y9, Y9, Y0
+	VPADDQ      Y8, Y8, Y1
 	VPSHUFD     $0xa0, Y0, Y0
 	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
 	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPSLLQ      $0x3d, Y3, Y5
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y4, Y10, Y8, Y8
-	VBLENDVPD   Y5, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPSLLQ      $0x3d, Y9, Y2
+	VPSLLQ      $0x3d, Y8, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y4
+	VPERMPS     exp_f64<>+0(SB), Y1, Y5
+	VPERMPS     exp_f64<>+32(SB), Y0, Y12
+	VPERMPS     exp_f64<>+32(SB), Y1, Y13
+	VBLENDVPD   Y2, Y12, Y4, Y4
+	VBLENDVPD   Y3, Y13, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
 	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y0, Y10, Y10
-	VBLENDVPD   Y5, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y6, Y10, Y10
-	VADDPD      Y7, Y11, Y11
-	VMOVUPD     Y6, 320(AX)
-	VMOVUPD     Y7, 352(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y12
-	VPERMPS     log_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 384(AX)
-	VMOVUPD     Y11, 416(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 448(AX)
-	VMOVUPD     Y11, 480(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 512(AX)
-	VMOVUPD     Y11, 544(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     Y9, 608(AX)
-	VMULPD      tiny_f64<>+0(SB), Y8, Y2
-	VMULPD      tiny_f64<>+0(SB), Y9, Y3
-	VSUBPD      one_f64<>+0(SB), Y6, Y4
-	VSUBPD      one_f64<>+0(SB), Y7, Y5
-	VADDPD      Y2, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y0, Y2, Y4
-	VFMADD231PD Y1, Y3, Y5
-	VMOVUPD     Y6, 640(AX)
-	VMOVUPD     Y7, 672(AX)
-	VMOVUPD     Y2, 704(AX)
-	VMOVUPD     Y3, 736(AX)
-	VMULPD      Y4, Y4, Y0
-	VMULPD      Y5, Y5, Y1
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y2
-	VMOVUPD     log1p_10_f64<>+0(SB), Y3
-	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y3
-	VFMADD213PD Y4, Y0, Y2
-	VFMADD213PD Y5, Y1, Y3
-
-	// w
-	VMOVUPD   (AX), Y0
-	VMOVUPD   (AX), Y1
-	VMOVUPD   128(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y0, Y0
-	VMOVUPD   160(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y1, Y1
-
-	// 8·log2 s = hi + lo
-	VMOVUPD     448(AX), Y4
-	VMOVUPD     480(AX), Y5
-	VMOVUPD     512(AX), Y6
-	VMOVUPD     544(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPD     192(AX), Y8
-	VMOVUPD     224(AX), Y10
-	VBLENDVPD   Y8, 256(AX), Y9, Y8
-	VBLENDVPD   Y10, 288(AX), Y9, Y9
-	VSUBPD      Y4, Y8, Y8
-	VSUBPD      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     192(AX), Y4
-	VMOVUPD     224(AX), Y10
-	VBLENDVPD   Y4, 320(AX), Y5, Y4
-	VBLENDVPD   Y10, 352(AX), Y5, Y5
-	VFMADD231PD scale_f64<>+0(SB), Y2, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y7
-	VSUBPD      Y6, Y4, Y4
-	VSUBPD      Y7, Y5, Y5
-	VADDPD      Y4, Y8, Y6
-	VADDPD      Y5, Y9, Y7
-
-	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
-	VFMADD231PD 64(AX), Y6, Y10
-	VFMADD231PD 64(AX), Y7, Y11
-	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
-	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
-	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
-	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
-	VFMSUB231PD 64(AX), Y8, Y12
-	VFMSUB231PD 64(AX), Y9, Y13
-	VFMADD231PD 64(AX), Y4, Y12
-	VFMADD231PD 64(AX), Y5, Y13
-	VFMADD231PD 96(AX), Y6, Y12
-	VFMADD231PD 96(AX), Y7, Y13
-	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
-	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y12
+	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPSLLQ      $0x31, Y9, Y9
+	VPSLLQ      $0x31, Y8, Y8
+	VPADDQ      Y9, Y4, Y4
+	VPADDQ      Y8, Y5, Y5
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y10, Y10, Y4
-	VPADDQ      Y11, Y11, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y10, Y6
-	VPSLLQ      $0x3d, Y11, Y7
-	VPERMPS     exp_f64<>+0(SB), Y4, Y8
-	VPERMPS     exp_f64<>+0(SB), Y5, Y9
-	VPERMPS     exp_f64<>+32(SB), Y4, Y14
-	VPERMPS     exp_f64<>+32(SB), Y5, Y15
-	VBLENDVPD   Y6, Y14, Y8, Y8
-	VBLENDVPD   Y7, Y15, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
-	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
-	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
-	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y6, Y4, Y14, Y14
-	VBLENDVPD   Y7, Y5, Y15, Y15
-	VPSLLQ      $0x31, Y10, Y10
-	VPSLLQ      $0x31, Y11, Y11
-	VPADDQ      Y10, Y8, Y8
-	VPADDQ      Y11, Y9, Y9
-	VADDPD      Y12, Y14, Y14
-	VADDPD      Y13, Y15, Y15
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
-	VMULPD      Y14, Y4, Y4
-	VMULPD      Y15, Y5, Y5
-	VMULPD      Y8, Y0, Y0
-	VMULPD      Y9, Y1, Y1
-	VFMADD132PD Y4, Y0, Y0
-	VFMADD132PD Y5, Y1, Y1
-	VMULPD      tiny_f64<>+0(SB), Y0, Y0
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VADDPD      Y10, Y12, Y12
+	VADDPD      Y11, Y13, Y13
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y12, Y12, Y2
+	VMULPD      Y13, Y13, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y12, Y9
+	VFMADD213PD Y0, Y13, Y8
+	VMULPD      Y12, Y9, Y9
+	VMULPD      Y13, Y8, Y8
+	VMULPD      192(AX), Y4, Y4
+	VMULPD      224(AX), Y5, Y5
+	VFMADD132PD Y9, Y4, Y4
+	VFMADD132PD Y8, Y5, Y5
+	VMULPD      tiny_f64<>+0(SB), Y4, Y4
+	VMULPD      tiny_f64<>+0(SB), Y5, Y5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       384(AX), Y2, Y2
-	VADDPD       416(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VMAXPD       192(AX), Y5, Y4
-	VMAXPD       224(AX), Y5, Y5
-	VADDPD       Y4, Y2, Y2
-	VADDPD       Y5, Y3, Y3
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
+	VADDPD       384(AX), Y7, Y7
+	VADDPD       416(AX), Y6, Y6
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       128(AX), Y1, Y0
+	VMAXPD       160(AX), Y1, Y1
+	VADDPD       Y0, Y7, Y7
+	VADDPD       Y1, Y6, Y6
+	VMULPD       Y7, Y4, Y4
+	VMULPD       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y4, Y2, Y4
+	VBLENDVPD    Y1, Y5, Y2, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -11972,34 +11565,34 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y4, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y2, Y4, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y5, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y2, Y5, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y0, (SI)(R10*8)
-	VMOVUPD Y1, 32(SI)(R10*8)
+	VMOVUPD Y4, (SI)(R10*8)
+	VMOVUPD Y5, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -12034,190 +11627,190 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 128(AX)
 	VMASKMOVPD   (BX)(R10*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 160(AX)
+	VMOVUPD      Y2, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 192(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y3
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y3, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 224(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VMOVUPD      Y4, 192(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 224(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 256(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 288(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 320(AX)
-	VMULPD      Y4, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y3
-	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y1, Y2, Y3
-	VMOVUPD     Y4, 384(AX)
-	VMOVUPD     Y2, 416(AX)
-	VMULPD      Y3, Y3, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 256(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 288(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 320(AX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 352(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y2
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD Y3, Y1, Y2
-
-	// w
-	VMOVUPD   (AX), Y1
-	VMOVUPD   128(AX), Y3
-	VBLENDVPD Y3, 32(AX), Y1, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y2, Y4
+	VFMADD213PD Y2, Y1, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     288(AX), Y3
-	VMOVUPD     320(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     160(AX), Y6
-	VBLENDVPD   Y6, 192(AX), Y5, Y5
-	VSUBPD      Y3, Y5, Y5
+	VMOVUPD     288(AX), Y1
+	VMOVUPD     320(AX), Y2
 	VXORPS      Y3, Y3, Y3
-	VMOVUPD     160(AX), Y6
-	VBLENDVPD   Y6, 224(AX), Y3, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y2, Y4
-	VSUBPD      Y4, Y3, Y3
-	VADDPD      Y3, Y5, Y4
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, 192(AX), Y3, Y3
+	VSUBPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, 224(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y2
+	VSUBPD      Y2, Y1, Y1
+	VADDPD      Y1, Y3, Y2
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
-	VFMADD231PD 64(AX), Y4, Y6
-	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
-	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
-	VFMSUB231PD 64(AX), Y5, Y7
-	VFMADD231PD 64(AX), Y3, Y7
-	VFMADD231PD 96(AX), Y4, Y7
-	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y5
+	VFMADD231PD 64(AX), Y2, Y5
+	VMAXPD      pow_min_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_tiny_f64<>+0(SB), Y5, Y6
+	VFMSUB231PD 64(AX), Y3, Y6
+	VFMADD231PD 64(AX), Y1, Y6
+	VFMADD231PD 96(AX), Y2, Y6
+	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
+	VPADDQ      Y5, Y5, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y5, Y2
+	VPERMPS     exp_f64<>+0(SB), Y1, Y3
+	VPERMPS     exp_f64<>+32(SB), Y1, Y7
+	VBLENDVPD   Y2, Y7, Y3, Y3
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPSLLQ      $0x31, Y5, Y5
+	VPADDQ      Y5, Y3, Y3
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y6, Y6, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y6, Y4
-	VPERMPS     exp_f64<>+0(SB), Y3, Y5
-	VPERMPS     exp_f64<>+32(SB), Y3, Y8
-	VBLENDVPD   Y4, Y8, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
-	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y4, Y3, Y8, Y8
-	VPSLLQ      $0x31, Y6, Y6
-	VPADDQ      Y6, Y5, Y5
-	VADDPD      Y7, Y8, Y8
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
-	VMULPD      Y8, Y3, Y3
-	VMULPD      Y5, Y1, Y1
-	VFMADD132PD Y3, Y1, Y1
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VADDPD      Y6, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y7, Y7, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y7, Y5
+	VMULPD      Y7, Y5, Y5
+	VMULPD      160(AX), Y3, Y3
+	VFMADD132PD Y5, Y3, Y3
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       256(AX), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       160(AX), Y3, Y3
-	VADDPD       Y3, Y2, Y2
-	VMULPD       Y2, Y1, Y1
+	VADDPD       256(AX), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       128(AX), Y1, Y1
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VMOVD        R11, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y3, Y2, Y3
 
 skip4:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y3, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y4, Y3, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y1, Y0, (SI)(R10*8)
+	VMASKMOVPD Y3, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -12263,232 +11856,232 @@ loop:
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 96(AX)
-	VMOVUPD      Y1, 128(AX)
-	VXORPD       (BX)(R12*8), Y0, Y0
-	VXORPD       32(BX)(R12*8), Y1, Y1
-	VMOVUPD      Y0, 160(AX)
-	VMOVUPD      Y1, 192(AX)
+	VXORPD       (BX)(R12*8), Y0, Y2
+	VXORPD       32(BX)(R12*8), Y1, Y3
+	VMOVUPD      Y2, 96(AX)
+	VMOVUPD      Y3, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 160(AX)
+	VMOVUPD   Y4, 192(AX)
+	VMOVUPD   Y0, 224(AX)
+	VMOVUPD   Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y2
-	VMOVUPD      magic_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y6
-	VPSLLQ      $0x3d, Y3, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 224(AX)
-	VMOVUPD     Y11, 256(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VSUBPD      one_f64<>+0(SB), Y6, Y2
-	VSUBPD      one_f64<>+0(SB), Y7, Y3
-	VADDPD      Y8, Y2, Y2
-	VADDPD      Y9, Y3, Y3
-	VFMADD231PD Y0, Y8, Y2
-	VFMADD231PD Y1, Y9, Y3
-	VMOVUPD     Y6, 288(AX)
-	VMOVUPD     Y7, 320(AX)
-	VMOVUPD     Y8, 352(AX)
-	VMOVUPD     Y9, 384(AX)
-	VMULPD      Y2, Y2, Y4
-	VMULPD      Y3, Y3, Y5
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 288(AX)
+	VMOVUPD     Y9, 320(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y10, Y0, Y0
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y6, Y11, Y1
+	VMULPD      Y0, Y0, Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPD     96(AX), Y8
+	VMOVUPD     128(AX), Y9
+	VBLENDVPD   Y8, Y10, Y4, Y8
+	VBLENDVPD   Y9, Y11, Y5, Y9
 
-	// S²
-	VMOVUPD   160(AX), Y6
-	VMOVUPD   192(AX), Y7
-	VMOVUPD   288(AX), Y8
-	VMOVUPD   320(AX), Y9
-	VBLENDVPD Y6, 352(AX), Y8, Y8
-	VBLENDVPD Y7, 384(AX), Y9, Y9
-	VMULPD    Y8, Y8, Y8
-	VMULPD    Y9, Y9, Y9
-	VMOVUPD   Y8, 416(AX)
-	VMOVUPD   Y9, 448(AX)
+	// w·S²
+	VMULPD  Y8, Y8, Y8
+	VMULPD  Y9, Y9, Y9
+	VMULPD  160(AX), Y8, Y8
+	VMULPD  192(AX), Y9, Y9
+	VMOVUPD Y4, 352(AX)
+	VMOVUPD Y5, 384(AX)
+	VMOVUPD Y10, 416(AX)
+	VMOVUPD Y11, 448(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y6
-	VADDPD       one_f64<>+0(SB), Y3, Y7
-	VDIVPD       Y6, Y2, Y6
-	VDIVPD       Y7, Y3, Y7
-	VFNMADD132PD Y6, Y0, Y0
-	VFNMADD132PD Y7, Y1, Y1
-	VSUBPD       Y6, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
-	VXORPS       Y8, Y8, Y8
-	VSUBPD       Y6, Y8, Y6
-	VSUBPD       Y7, Y8, Y7
-	VMOVUPD      352(AX), Y8
-	VMOVUPD      384(AX), Y9
-	VMOVUPD      288(AX), Y10
-	VMOVUPD      320(AX), Y11
-	VFMADD132PD  Y6, Y10, Y10
-	VFMADD132PD  Y7, Y11, Y11
-	VFMADD132PD  Y0, Y8, Y8
-	VFMADD132PD  Y1, Y9, Y9
-	VMOVUPD      160(AX), Y12
-	VMOVUPD      192(AX), Y13
-	VBLENDVPD    Y12, Y0, Y6, Y0
-	VBLENDVPD    Y13, Y1, Y7, Y1
-
-	// w
-	VMOVUPD   (AX), Y6
-	VMOVUPD   (AX), Y7
-	VMOVUPD   96(AX), Y12
-	VBLENDVPD Y12, 32(AX), Y6, Y6
-	VMOVUPD   128(AX), Y12
-	VBLENDVPD Y12, 32(AX), Y7, Y7
+	VADDPD       one_f64<>+0(SB), Y0, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y4, Y0, Y4
+	VDIVPD       Y5, Y1, Y5
+	VFNMADD132PD Y4, Y7, Y7
+	VFNMADD132PD Y5, Y6, Y6
+	VSUBPD       Y4, Y7, Y7
+	VSUBPD       Y5, Y6, Y6
+	VXORPS       Y10, Y10, Y10
+	VSUBPD       Y4, Y10, Y4
+	VSUBPD       Y5, Y10, Y5
+	VMOVUPD      352(AX), Y10
+	VMOVUPD      384(AX), Y11
+	VMOVUPD      416(AX), Y12
+	VMOVUPD      448(AX), Y13
+	VFMADD132PD  Y4, Y10, Y10
+	VFMADD132PD  Y5, Y11, Y11
+	VFMADD132PD  Y7, Y12, Y12
+	VFMADD132PD  Y6, Y13, Y13
+	VMOVUPD      96(AX), Y14
+	VMOVUPD      128(AX), Y15
+	VBLENDVPD    Y14, Y7, Y4, Y4
+	VBLENDVPD    Y15, Y6, Y5, Y5
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y12
-	VADDPD      Y1, Y1, Y13
-	VFMADD231PD Y0, Y0, Y12
-	VFMADD231PD Y1, Y1, Y13
-	VMULPD      416(AX), Y6, Y6
-	VMULPD      448(AX), Y7, Y7
-	VFMADD132PD Y12, Y6, Y6
-	VFMADD132PD Y13, Y7, Y7
+	VADDPD      Y4, Y4, Y6
+	VADDPD      Y5, Y5, Y7
+	VFMADD231PD Y4, Y4, Y6
+	VFMADD231PD Y5, Y5, Y7
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y7, Y9, Y9
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   160(AX), Y0
-	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y0, Y8, Y10, Y0
-	VBLENDVPD Y1, Y9, Y11, Y1
-	VMOVUPD   Y0, 480(AX)
-	VMOVUPD   Y1, 512(AX)
-	VMOVUPD   160(AX), Y0
-	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y0, Y10, Y8, Y0
-	VBLENDVPD Y1, Y11, Y9, Y1
-	VMOVUPD   Y0, 544(AX)
-	VMOVUPD   Y1, 576(AX)
+	VMOVUPD   96(AX), Y4
+	VMOVUPD   128(AX), Y5
+	VBLENDVPD Y4, Y12, Y10, Y4
+	VBLENDVPD Y5, Y13, Y11, Y5
+	VMOVUPD   Y4, 480(AX)
+	VMOVUPD   Y5, 512(AX)
+	VMOVUPD   96(AX), Y4
+	VMOVUPD   128(AX), Y5
+	VBLENDVPD Y4, Y10, Y12, Y4
+	VBLENDVPD Y5, Y11, Y13, Y5
+	VMOVUPD   Y4, 544(AX)
+	VMOVUPD   Y5, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
-	VFMADD213PD Y2, Y4, Y0
-	VFMADD213PD Y3, Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y4
+	VFMADD213PD Y5, Y0, Y7
+	VFMADD213PD Y4, Y1, Y6
+	VFMADD213PD Y0, Y2, Y7
+	VFMADD213PD Y1, Y3, Y6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       224(AX), Y0, Y0
-	VADDPD       256(AX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       160(AX), Y3, Y2
-	VMAXPD       192(AX), Y3, Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VMULPD       Y0, Y6, Y2
-	VMULPD       Y1, Y7, Y3
+	VADDPD       288(AX), Y7, Y7
+	VADDPD       320(AX), Y6, Y6
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       96(AX), Y1, Y0
+	VMAXPD       128(AX), Y1, Y1
+	VADDPD       Y0, Y7, Y7
+	VADDPD       Y1, Y6, Y6
+	VMULPD       Y7, Y8, Y0
+	VMULPD       Y6, Y9, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y2, Y8, Y2
-	VBLENDVPD    Y5, Y3, Y8, Y3
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -12497,90 +12090,90 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y2, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y8
-	VSUBPD  Y8, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y8, Y2, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 	LEAQ    4(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y3, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y8
-	VSUBPD  Y8, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y8, Y3, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R12*8)
-	VMOVUPD Y3, 32(SI)(R12*8)
+	VMOVUPD Y0, (SI)(R12*8)
+	VMOVUPD Y1, 32(SI)(R12*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y2
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y0, Y2, Y2
-	VMINPD       Y1, Y3, Y3
-	VMULPD       64(AX), Y2, Y2
-	VMULPD       64(AX), Y3, Y3
-	VMOVUPD      544(AX), Y0
-	VMOVUPD      576(AX), Y1
-	VFMADD213PD  480(AX), Y2, Y0
-	VFMADD213PD  512(AX), Y3, Y1
-	VMULPD       Y6, Y0, Y0
-	VMULPD       Y7, Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VMINPD       Y7, Y1, Y1
+	VMINPD       Y6, Y0, Y0
+	VMULPD       64(AX), Y1, Y1
+	VMULPD       64(AX), Y0, Y0
+	VMOVUPD      544(AX), Y2
+	VMOVUPD      576(AX), Y3
+	VFMADD213PD  480(AX), Y1, Y2
+	VFMADD213PD  512(AX), Y0, Y3
+	VMULPD       Y8, Y2, Y2
+	VMULPD       Y9, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip4:
-	VXORPD 96(AX), Y0, Y0
-	VXORPD 128(AX), Y1, Y1
+	VXORPD 224(AX), Y2, Y2
+	VXORPD 256(AX), Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y2
-	VMULPD       Y2, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
-	VMOVUPD      32(R11)(R12*8), Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R12*8), Y0
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R12*8), Y0
+	VMULPD       Y0, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R12*8)
-	VMOVUPD Y1, 32(R10)(R12*8)
+	VMOVUPD Y2, (R10)(R12*8)
+	VMOVUPD Y3, 32(R10)(R12*8)
 
 skip7:
 	ADDQ $0x08, R12
@@ -12615,174 +12208,129 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 96(AX)
 	VMASKMOVPD   (BX)(R12*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 128(AX)
+	VMOVUPD      Y2, 96(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 128(AX)
+	VMOVUPD   Y1, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y3, Y6, Y6
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 160(AX)
-	VMULPD      Y4, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VADDPD      Y5, Y2, Y2
-	VFMADD231PD Y1, Y5, Y2
-	VMOVUPD     Y4, 192(AX)
-	VMOVUPD     Y5, 224(AX)
-	VMULPD      Y2, Y2, Y3
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 192(AX)
+	VMULPD      Y3, Y6, Y6
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y1, Y1
+	VFMADD231PD Y4, Y6, Y1
+	VMULPD      Y1, Y1, Y2
+	VMOVUPD     96(AX), Y5
+	VBLENDVPD   Y5, Y6, Y3, Y5
 
-	// S²
-	VMOVUPD   128(AX), Y4
-	VMOVUPD   192(AX), Y5
-	VBLENDVPD Y4, 224(AX), Y5, Y5
-	VMULPD    Y5, Y5, Y5
-	VMOVUPD   Y5, 256(AX)
+	// w·S²
+	VMULPD  Y5, Y5, Y5
+	VMULPD  128(AX), Y5, Y5
+	VMOVUPD Y3, 224(AX)
+	VMOVUPD Y6, 256(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y4
-	VDIVPD       Y4, Y2, Y4
-	VFNMADD132PD Y4, Y1, Y1
-	VSUBPD       Y4, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VSUBPD       Y4, Y5, Y4
-	VMOVUPD      224(AX), Y5
-	VMOVUPD      192(AX), Y6
-	VFMADD132PD  Y4, Y6, Y6
-	VFMADD132PD  Y1, Y5, Y5
-	VMOVUPD      128(AX), Y7
-	VBLENDVPD    Y7, Y1, Y4, Y1
-
-	// w
-	VMOVUPD   (AX), Y4
-	VMOVUPD   96(AX), Y7
-	VBLENDVPD Y7, 32(AX), Y4, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y3, Y4, Y4
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VSUBPD       Y3, Y6, Y3
+	VMOVUPD      224(AX), Y6
+	VMOVUPD      256(AX), Y7
+	VFMADD132PD  Y3, Y6, Y6
+	VFMADD132PD  Y4, Y7, Y7
+	VMOVUPD      96(AX), Y8
+	VBLENDVPD    Y8, Y4, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y7
-	VFMADD231PD Y1, Y1, Y7
-	VMULPD      256(AX), Y4, Y4
-	VFMADD132PD Y7, Y4, Y4
+	VADDPD      Y3, Y3, Y4
+	VFMADD231PD Y3, Y3, Y4
+	VFMADD132PD Y4, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y5, Y6, Y1
-	VMOVUPD   Y1, 288(AX)
-	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y6, Y5, Y1
-	VMOVUPD   Y1, 320(AX)
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y3, Y7, Y6, Y3
+	VMOVUPD   Y3, 288(AX)
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y3, Y6, Y7, Y3
+	VMOVUPD   Y3, 320(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y2, Y3, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y3
+	VFMADD213PD Y3, Y1, Y4
+	VFMADD213PD Y1, Y2, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       160(AX), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       128(AX), Y2, Y2
-	VADDPD       Y2, Y1, Y1
-	VMULPD       Y1, Y4, Y2
+	VADDPD       192(AX), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       96(AX), Y1, Y1
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y4, Y5, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y2, Y5, Y2
-
-skip8:
-	VANDPD Y0, Y2, Y2
-	TESTQ  R9, R9
-	JEQ    skip9
-
-	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y3
-	VADDPD  Y2, Y3, Y5
-	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y3, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y3, Y3
-	VSUBPD  Y6, Y2, Y5
-	VADDPD  Y5, Y3, Y5
-	VADDPD  128(R9)(CX*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(CX*8)
-
-skip9:
-	TESTQ      SI, SI
-	JEQ        skip10
-	VMASKMOVPD Y2, Y0, (SI)(R12*8)
-
-skip10:
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y2
-	VMINPD       Y1, Y2, Y2
-	VMULPD       64(AX), Y2, Y2
-	VMOVUPD      320(AX), Y1
-	VFMADD213PD  288(AX), Y2, Y1
-	VMULPD       Y4, Y1, Y1
-	TESTQ        R8, R8
-	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
@@ -12793,34 +12341,78 @@ skip10:
 	VXORPS       Y3, Y3, Y3
 	VBLENDVPD    Y2, Y1, Y3, Y1
 
-skip11:
+skip8:
 	VANDPD Y0, Y1, Y1
-	VXORPD 96(AX), Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y6, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y1, Y0, (SI)(R12*8)
+
+skip10:
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMINPD       Y4, Y1, Y1
+	VMULPD       64(AX), Y1, Y1
+	VMOVUPD      320(AX), Y2
+	VFMADD213PD  288(AX), Y1, Y2
+	VMULPD       Y5, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y2, Y3, Y2
+
+skip11:
+	VANDPD Y0, Y2, Y2
+	VXORPD 160(AX), Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R12*8), Y0, Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R12*8), Y0, Y1
+	VMULPD       Y1, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y1, Y0, (R10)(R12*8)
+	VMASKMOVPD Y2, Y0, (R10)(R12*8)
 
 skip14:
 	ADDQ $0x04, R12
@@ -12833,7 +12425,7 @@ done:
 
 // func gradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF64AVX2(SB), $960-8
+TEXT ·gradPowerF64AVX2(SB), $1024-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -12870,326 +12462,334 @@ loop:
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 160(AX)
-	VMOVUPD      Y1, 192(AX)
-	VXORPD       (BX)(R12*8), Y0, Y0
-	VXORPD       32(BX)(R12*8), Y1, Y1
-	VMOVUPD      Y0, 224(AX)
-	VMOVUPD      Y1, 256(AX)
+	VXORPD       (BX)(R12*8), Y0, Y2
+	VXORPD       32(BX)(R12*8), Y1, Y3
+	VMOVUPD      Y2, 160(AX)
+	VMOVUPD      Y3, 192(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 224(AX)
+	VMOVUPD   Y4, 256(AX)
+	VMOVUPD   Y0, 288(AX)
+	VMOVUPD   Y1, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y4, 288(AX)
-	VMOVUPD      Y5, 320(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
+	VMOVUPD      Y6, 352(AX)
+	VMOVUPD      Y7, 384(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 416(AX)
+	VMOVUPD      Y5, 448(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 480(AX)
+	VMOVUPD     Y9, 512(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 544(AX)
+	VMOVUPD     Y9, 576(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 608(AX)
+	VMOVUPD     Y9, 640(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 672(AX)
+	VMOVUPD     Y11, 704(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPD     Y4, 736(AX)
+	VMOVUPD     Y5, 768(AX)
+	VMOVUPD     Y0, 800(AX)
+	VMOVUPD     Y1, 832(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y1, Y4, Y1
+	VMOVUPD      736(AX), Y4
+	VMOVUPD      768(AX), Y5
+	VMOVUPD      800(AX), Y10
+	VMOVUPD      832(AX), Y11
+	VFMADD132PD  Y0, Y4, Y4
+	VFMADD132PD  Y1, Y5, Y5
+	VFMADD132PD  Y7, Y10, Y10
+	VFMADD132PD  Y6, Y11, Y11
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   160(AX), Y0
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y0, Y10, Y4, Y0
+	VBLENDVPD Y1, Y11, Y5, Y1
+	VMOVUPD   Y0, 864(AX)
+	VMOVUPD   Y1, 896(AX)
+	VMOVUPD   160(AX), Y0
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y0, Y4, Y10, Y0
+	VBLENDVPD Y1, Y5, Y11, Y1
+	VMOVUPD   Y0, 928(AX)
+	VMOVUPD   Y1, 960(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
+	VFMADD213PD Y1, Y2, Y5
+	VFMADD213PD Y0, Y3, Y4
+	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y3, Y9, Y4
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     544(AX), Y0
+	VMOVUPD     576(AX), Y1
+	VMOVUPD     608(AX), Y2
+	VMOVUPD     640(AX), Y3
+	VXORPS      Y7, Y7, Y7
+	VMOVUPD     160(AX), Y6
+	VMOVUPD     192(AX), Y8
+	VBLENDVPD   Y6, 352(AX), Y7, Y6
+	VBLENDVPD   Y8, 384(AX), Y7, Y7
+	VSUBPD      Y0, Y6, Y6
+	VSUBPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     160(AX), Y0
+	VMOVUPD     192(AX), Y8
+	VBLENDVPD   Y0, 416(AX), Y1, Y0
+	VBLENDVPD   Y8, 448(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VADDPD      Y0, Y6, Y2
+	VADDPD      Y1, Y7, Y3
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PD 64(AX), Y2, Y9
+	VFMADD231PD 64(AX), Y3, Y8
+	VMAXPD      pow_min_f64<>+0(SB), Y9, Y9
+	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
+	VSUBPD      magic_tiny_f64<>+0(SB), Y9, Y10
+	VSUBPD      magic_tiny_f64<>+0(SB), Y8, Y11
+	VFMSUB231PD 64(AX), Y6, Y10
+	VFMSUB231PD 64(AX), Y7, Y11
+	VFMADD231PD 64(AX), Y0, Y10
+	VFMADD231PD 64(AX), Y1, Y11
+	VFMADD231PD 96(AX), Y2, Y10
+	VFMADD231PD 96(AX), Y3, Y11
+	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
+	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
+	VPADDQ      Y9, Y9, Y0
+	VPADDQ      Y8, Y8, Y1
 	VPSHUFD     $0xa0, Y0, Y0
 	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
 	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPSLLQ      $0x3d, Y3, Y5
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y4, Y10, Y8, Y8
-	VBLENDVPD   Y5, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPSLLQ      $0x3d, Y9, Y2
+	VPSLLQ      $0x3d, Y8, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y6
+	VPERMPS     exp_f64<>+0(SB), Y1, Y7
+	VPERMPS     exp_f64<>+32(SB), Y0, Y12
+	VPERMPS     exp_f64<>+32(SB), Y1, Y13
+	VBLENDVPD   Y2, Y12, Y6, Y6
+	VBLENDVPD   Y3, Y13, Y7, Y7
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
 	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y0, Y10, Y10
-	VBLENDVPD   Y5, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y6, Y10, Y10
-	VADDPD      Y7, Y11, Y11
-	VMOVUPD     Y6, 352(AX)
-	VMOVUPD     Y7, 384(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y12
-	VPERMPS     log_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 416(AX)
-	VMOVUPD     Y11, 448(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 480(AX)
-	VMOVUPD     Y11, 512(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 544(AX)
-	VMOVUPD     Y11, 576(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VMOVUPD     Y8, 608(AX)
-	VMOVUPD     Y9, 640(AX)
-	VMULPD      tiny_f64<>+0(SB), Y8, Y2
-	VMULPD      tiny_f64<>+0(SB), Y9, Y3
-	VSUBPD      one_f64<>+0(SB), Y6, Y4
-	VSUBPD      one_f64<>+0(SB), Y7, Y5
-	VADDPD      Y2, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y0, Y2, Y4
-	VFMADD231PD Y1, Y3, Y5
-	VMOVUPD     Y6, 672(AX)
-	VMOVUPD     Y7, 704(AX)
-	VMOVUPD     Y2, 736(AX)
-	VMOVUPD     Y3, 768(AX)
-	VMULPD      Y4, Y4, Y2
-	VMULPD      Y5, Y5, Y3
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y6
-	VADDPD       one_f64<>+0(SB), Y5, Y7
-	VDIVPD       Y6, Y4, Y6
-	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y6, Y0, Y0
-	VFNMADD132PD Y7, Y1, Y1
-	VSUBPD       Y6, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
-	VXORPS       Y8, Y8, Y8
-	VSUBPD       Y6, Y8, Y6
-	VSUBPD       Y7, Y8, Y7
-	VMOVUPD      736(AX), Y8
-	VMOVUPD      768(AX), Y9
-	VMOVUPD      672(AX), Y10
-	VMOVUPD      704(AX), Y11
-	VFMADD132PD  Y6, Y10, Y10
-	VFMADD132PD  Y7, Y11, Y11
-	VFMADD132PD  Y0, Y8, Y8
-	VFMADD132PD  Y1, Y9, Y9
-
-	// s = σ(u), q = σ(-u)
-	VMOVUPD   224(AX), Y0
-	VMOVUPD   256(AX), Y1
-	VBLENDVPD Y0, Y8, Y10, Y0
-	VBLENDVPD Y1, Y9, Y11, Y1
-	VMOVUPD   Y0, 800(AX)
-	VMOVUPD   Y1, 832(AX)
-	VMOVUPD   224(AX), Y0
-	VMOVUPD   256(AX), Y1
-	VBLENDVPD Y0, Y10, Y8, Y0
-	VBLENDVPD Y1, Y11, Y9, Y1
-	VMOVUPD   Y0, 864(AX)
-	VMOVUPD   Y1, 896(AX)
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
-	VFMADD213PD Y4, Y2, Y0
-	VFMADD213PD Y5, Y3, Y1
-
-	// w
-	VMOVUPD   (AX), Y2
-	VMOVUPD   (AX), Y3
-	VMOVUPD   160(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y2, Y2
-	VMOVUPD   192(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y3, Y3
-
-	// 8·log2 s = hi + lo
-	VMOVUPD     480(AX), Y4
-	VMOVUPD     512(AX), Y5
-	VMOVUPD     544(AX), Y6
-	VMOVUPD     576(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPD     224(AX), Y8
-	VMOVUPD     256(AX), Y10
-	VBLENDVPD   Y8, 288(AX), Y9, Y8
-	VBLENDVPD   Y10, 320(AX), Y9, Y9
-	VSUBPD      Y4, Y8, Y8
-	VSUBPD      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     224(AX), Y4
-	VMOVUPD     256(AX), Y10
-	VBLENDVPD   Y4, 352(AX), Y5, Y4
-	VBLENDVPD   Y10, 384(AX), Y5, Y5
-	VFMADD231PD scale_f64<>+0(SB), Y0, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y1, Y7
-	VSUBPD      Y6, Y4, Y4
-	VSUBPD      Y7, Y5, Y5
-	VADDPD      Y4, Y8, Y6
-	VADDPD      Y5, Y9, Y7
-
-	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
-	VFMADD231PD 64(AX), Y6, Y10
-	VFMADD231PD 64(AX), Y7, Y11
-	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
-	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
-	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
-	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
-	VFMSUB231PD 64(AX), Y8, Y12
-	VFMSUB231PD 64(AX), Y9, Y13
-	VFMADD231PD 64(AX), Y4, Y12
-	VFMADD231PD 64(AX), Y5, Y13
-	VFMADD231PD 96(AX), Y6, Y12
-	VFMADD231PD 96(AX), Y7, Y13
-	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
-	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y12
+	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPSLLQ      $0x31, Y9, Y9
+	VPSLLQ      $0x31, Y8, Y8
+	VPADDQ      Y9, Y6, Y6
+	VPADDQ      Y8, Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y10, Y10, Y4
-	VPADDQ      Y11, Y11, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y10, Y6
-	VPSLLQ      $0x3d, Y11, Y7
-	VPERMPS     exp_f64<>+0(SB), Y4, Y8
-	VPERMPS     exp_f64<>+0(SB), Y5, Y9
-	VPERMPS     exp_f64<>+32(SB), Y4, Y14
-	VPERMPS     exp_f64<>+32(SB), Y5, Y15
-	VBLENDVPD   Y6, Y14, Y8, Y8
-	VBLENDVPD   Y7, Y15, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
-	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
-	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
-	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y6, Y4, Y14, Y14
-	VBLENDVPD   Y7, Y5, Y15, Y15
-	VPSLLQ      $0x31, Y10, Y10
-	VPSLLQ      $0x31, Y11, Y11
-	VPADDQ      Y10, Y8, Y8
-	VPADDQ      Y11, Y9, Y9
-	VADDPD      Y12, Y14, Y14
-	VADDPD      Y13, Y15, Y15
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
-	VMULPD      Y14, Y4, Y4
-	VMULPD      Y15, Y5, Y5
-	VMULPD      Y8, Y2, Y2
-	VMULPD      Y9, Y3, Y3
-	VFMADD132PD Y4, Y2, Y2
-	VFMADD132PD Y5, Y3, Y3
+	VADDPD      Y10, Y12, Y12
+	VADDPD      Y11, Y13, Y13
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y12, Y12, Y2
+	VMULPD      Y13, Y13, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y12, Y9
+	VFMADD213PD Y0, Y13, Y8
+	VMULPD      Y12, Y9, Y9
+	VMULPD      Y13, Y8, Y8
+	VMULPD      224(AX), Y6, Y6
+	VMULPD      256(AX), Y7, Y7
+	VFMADD132PD Y9, Y6, Y6
+	VFMADD132PD Y8, Y7, Y7
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       416(AX), Y0, Y0
-	VADDPD       448(AX), Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VMAXPD       224(AX), Y5, Y4
-	VMAXPD       256(AX), Y5, Y5
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VMOVAPD      Y2, Y4
-	VMOVAPD      Y3, Y5
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMULPD       tiny_f64<>+0(SB), Y5, Y5
-	VMULPD       Y0, Y4, Y4
-	VMULPD       Y1, Y5, Y5
+	VADDPD       480(AX), Y5, Y5
+	VADDPD       512(AX), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       160(AX), Y1, Y0
+	VMAXPD       192(AX), Y1, Y1
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VMOVAPD      Y6, Y0
+	VMOVAPD      Y7, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y5, Y0, Y0
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y6
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y6, Y4, Y8, Y4
-	VBLENDVPD    Y7, Y5, Y8, Y5
+	VBLENDVPD    Y2, Y0, Y8, Y0
+	VBLENDVPD    Y3, Y1, Y8, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -13198,92 +12798,92 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y6
-	VADDPD  Y4, Y6, Y7
-	VMOVUPD Y7, (R9)(R13*8)
-	VSUBPD  Y6, Y7, Y8
-	VSUBPD  Y8, Y7, Y7
-	VSUBPD  Y7, Y6, Y6
-	VSUBPD  Y8, Y4, Y7
-	VADDPD  Y7, Y6, Y7
-	VADDPD  128(R9)(R13*8), Y7, Y7
-	VMOVUPD Y7, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y8
+	VSUBPD  Y8, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y8, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 	LEAQ    4(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y6
-	VADDPD  Y5, Y6, Y7
-	VMOVUPD Y7, (R9)(R13*8)
-	VSUBPD  Y6, Y7, Y8
-	VSUBPD  Y8, Y7, Y7
-	VSUBPD  Y7, Y6, Y6
-	VSUBPD  Y8, Y5, Y7
-	VADDPD  Y7, Y6, Y7
-	VADDPD  128(R9)(R13*8), Y7, Y7
-	VMOVUPD Y7, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y8
+	VSUBPD  Y8, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y8, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y4, (SI)(R12*8)
-	VMOVUPD Y5, 32(SI)(R12*8)
+	VMOVUPD Y0, (SI)(R12*8)
+	VMOVUPD Y1, 32(SI)(R12*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y4
-	VMOVUPD      max_softplus_f64<>+0(SB), Y5
-	VMINPD       Y0, Y4, Y4
-	VMINPD       Y1, Y5, Y5
-	VMULPD       128(AX), Y4, Y4
-	VMULPD       128(AX), Y5, Y5
-	VMOVUPD      864(AX), Y0
-	VMOVUPD      896(AX), Y1
-	VFMADD213PD  800(AX), Y4, Y0
-	VFMADD213PD  832(AX), Y5, Y1
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VMINPD       Y5, Y1, Y1
+	VMINPD       Y4, Y0, Y0
+	VMULPD       128(AX), Y1, Y1
+	VMULPD       128(AX), Y0, Y0
+	VMOVUPD      928(AX), Y2
+	VMOVUPD      960(AX), Y3
+	VFMADD213PD  864(AX), Y1, Y2
+	VFMADD213PD  896(AX), Y0, Y3
+	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip4:
-	VXORPD 160(AX), Y0, Y0
-	VXORPD 192(AX), Y1, Y1
+	VXORPD 288(AX), Y2, Y2
+	VXORPD 320(AX), Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y2
-	VMULPD       Y2, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
-	VMOVUPD      32(R11)(R12*8), Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R12*8), Y0
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R12*8), Y0
+	VMULPD       Y0, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R12*8)
-	VMOVUPD Y1, 32(R10)(R12*8)
+	VMOVUPD Y2, (R10)(R12*8)
+	VMOVUPD Y3, 32(R10)(R12*8)
 
 skip7:
 	ADDQ $0x08, R12
@@ -13318,224 +12918,182 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 160(AX)
 	VMASKMOVPD   (BX)(R12*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 192(AX)
+	VMOVUPD      Y2, 160(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 192(AX)
+	VMOVUPD   Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 224(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y3
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y3, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 256(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VMOVUPD      Y4, 256(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 288(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 288(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 320(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 352(AX)
-	VMULPD      Y4, Y5, Y5
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 320(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 352(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 384(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y3
-	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y1, Y2, Y3
-	VMOVUPD     Y4, 416(AX)
-	VMOVUPD     Y2, 448(AX)
-	VMULPD      Y3, Y3, Y2
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     Y3, 448(AX)
+	VMOVUPD     Y1, 480(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y3, Y4
-	VDIVPD       Y4, Y3, Y4
-	VFNMADD132PD Y4, Y1, Y1
-	VSUBPD       Y4, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VSUBPD       Y4, Y5, Y4
-	VMOVUPD      448(AX), Y5
-	VMOVUPD      416(AX), Y6
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
+	VMOVUPD      448(AX), Y3
+	VMOVUPD      480(AX), Y6
+	VFMADD132PD  Y1, Y3, Y3
 	VFMADD132PD  Y4, Y6, Y6
-	VFMADD132PD  Y1, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y1, Y5, Y6, Y1
-	VMOVUPD   Y1, 480(AX)
-	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y1, Y6, Y3, Y1
 	VMOVUPD   Y1, 512(AX)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y1, Y3, Y6, Y1
+	VMOVUPD   Y1, 544(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
-	VFMADD213PD Y3, Y2, Y1
-
-	// w
-	VMOVUPD   (AX), Y2
-	VMOVUPD   160(AX), Y3
-	VBLENDVPD Y3, 32(AX), Y2, Y2
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     320(AX), Y3
-	VMOVUPD     352(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     192(AX), Y6
-	VBLENDVPD   Y6, 224(AX), Y5, Y5
-	VSUBPD      Y3, Y5, Y5
-	VXORPS      Y3, Y3, Y3
-	VMOVUPD     192(AX), Y6
-	VBLENDVPD   Y6, 256(AX), Y3, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y1, Y4
-	VSUBPD      Y4, Y3, Y3
-	VADDPD      Y3, Y5, Y4
+	VMOVUPD     352(AX), Y1
+	VMOVUPD     384(AX), Y2
+	VXORPS      Y4, Y4, Y4
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, 256(AX), Y4, Y4
+	VSUBPD      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, 288(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
+	VSUBPD      Y2, Y1, Y1
+	VADDPD      Y1, Y4, Y2
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
-	VFMADD231PD 64(AX), Y4, Y6
-	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
-	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
-	VFMSUB231PD 64(AX), Y5, Y7
-	VFMADD231PD 64(AX), Y3, Y7
-	VFMADD231PD 96(AX), Y4, Y7
-	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y5
+	VFMADD231PD 64(AX), Y2, Y5
+	VMAXPD      pow_min_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_tiny_f64<>+0(SB), Y5, Y6
+	VFMSUB231PD 64(AX), Y4, Y6
+	VFMADD231PD 64(AX), Y1, Y6
+	VFMADD231PD 96(AX), Y2, Y6
+	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
+	VPADDQ      Y5, Y5, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y5, Y2
+	VPERMPS     exp_f64<>+0(SB), Y1, Y4
+	VPERMPS     exp_f64<>+32(SB), Y1, Y7
+	VBLENDVPD   Y2, Y7, Y4, Y4
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPSLLQ      $0x31, Y5, Y5
+	VPADDQ      Y5, Y4, Y4
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y6, Y6, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y6, Y4
-	VPERMPS     exp_f64<>+0(SB), Y3, Y5
-	VPERMPS     exp_f64<>+32(SB), Y3, Y8
-	VBLENDVPD   Y4, Y8, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
-	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y4, Y3, Y8, Y8
-	VPSLLQ      $0x31, Y6, Y6
-	VPADDQ      Y6, Y5, Y5
-	VADDPD      Y7, Y8, Y8
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
-	VMULPD      Y8, Y3, Y3
-	VMULPD      Y5, Y2, Y2
-	VFMADD132PD Y3, Y2, Y2
+	VADDPD      Y6, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y7, Y7, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y7, Y5
+	VMULPD      Y7, Y5, Y5
+	VMULPD      192(AX), Y4, Y4
+	VFMADD132PD Y5, Y4, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       288(AX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       192(AX), Y3, Y3
-	VADDPD       Y3, Y1, Y1
-	VMOVAPD      Y2, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y1, Y3, Y3
+	VADDPD       320(AX), Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       160(AX), Y1, Y1
+	VADDPD       Y1, Y3, Y3
+	VMOVAPD      Y4, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y3, Y5, Y3
-
-skip8:
-	VANDPD Y0, Y3, Y3
-	TESTQ  R9, R9
-	JEQ    skip9
-
-	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y4
-	VADDPD  Y3, Y4, Y5
-	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y3, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(CX*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(CX*8)
-
-skip9:
-	TESTQ      SI, SI
-	JEQ        skip10
-	VMASKMOVPD Y3, Y0, (SI)(R12*8)
-
-skip10:
-	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y1, Y3, Y3
-	VMULPD       128(AX), Y3, Y3
-	VMOVUPD      512(AX), Y1
-	VFMADD213PD  480(AX), Y3, Y1
-	VMULPD       Y2, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	TESTQ        R8, R8
-	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
@@ -13543,37 +13101,82 @@ skip10:
 	VMOVD        R14, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y2, Y1, Y5, Y1
+
+skip8:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y2, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y2, Y2
+	VSUBPD  Y6, Y1, Y5
+	VADDPD  Y5, Y2, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y1, Y0, (SI)(R12*8)
+
+skip10:
+	// grad = ±B·(s + q·γ·L)
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMINPD       Y3, Y1, Y1
+	VMULPD       128(AX), Y1, Y1
+	VMOVUPD      544(AX), Y2
+	VFMADD213PD  512(AX), Y1, Y2
+	VMULPD       Y4, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip11:
-	VANDPD Y0, Y1, Y1
-	VXORPD 160(AX), Y1, Y1
+	VANDPD Y0, Y2, Y2
+	VXORPD 224(AX), Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R12*8), Y0, Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R12*8), Y0, Y1
+	VMULPD       Y1, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y1, Y0, (R10)(R12*8)
+	VMASKMOVPD Y2, Y0, (R10)(R12*8)
 
 skip14:
 	ADDQ $0x04, R12
@@ -13586,7 +13189,7 @@ done:
 
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF64AVX2(SB), $800-8
+TEXT ·hessSquareF64AVX2(SB), $480-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -13608,404 +13211,272 @@ TEXT ·hessSquareF64AVX2(SB), $800-8
 	VBROADCASTSD 96(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x08, DX
+	SUBQ         $0x04, DX
 	JLT          rest
 
 loop:
-	MOVQ R13, CX
-	SHRQ $0x03, CX
+	MOVQ R13, R14
+	SHRQ $0x03, R14
 
 	// u = x, of positives -x
-	VPBROADCASTQ (DI)(CX*1), Y0
+	MOVBLZX      (DI)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X0
+	VPBROADCASTQ X0, Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (DI)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 128(AX)
-	VMOVUPD      Y1, 160(AX)
-	VXORPD       (BX)(R13*8), Y0, Y0
-	VXORPD       32(BX)(R13*8), Y1, Y1
-	VMOVUPD      Y0, 192(AX)
-	VMOVUPD      Y1, 224(AX)
+	VXORPD       (BX)(R13*8), Y0, Y1
+	VMOVUPD      Y1, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y2
+	VBLENDVPD Y0, 32(AX), Y2, Y2
+	VMOVUPD   Y2, 160(AX)
+	VMOVUPD   Y0, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y1, Y0
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y6
-	VPSLLQ      $0x3d, Y3, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 256(AX)
-	VMOVUPD     Y11, 288(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VMOVUPD     Y8, 320(AX)
-	VMOVUPD     Y9, 352(AX)
-	VMULPD      tiny_f64<>+0(SB), Y8, Y2
-	VMULPD      tiny_f64<>+0(SB), Y9, Y3
-	VSUBPD      one_f64<>+0(SB), Y6, Y4
-	VSUBPD      one_f64<>+0(SB), Y7, Y5
-	VADDPD      Y2, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y0, Y2, Y4
-	VFMADD231PD Y1, Y3, Y5
-	VMOVUPD     Y6, 384(AX)
-	VMOVUPD     Y7, 416(AX)
-	VMOVUPD     Y2, 448(AX)
-	VMOVUPD     Y3, 480(AX)
-	VMULPD      Y4, Y4, Y2
-	VMULPD      Y5, Y5, Y3
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 224(AX)
+	VMULPD      Y2, Y5, Y5
+	VMOVUPD     Y5, 256(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y0
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y0, Y1, Y1
+	VFMADD231PD Y3, Y0, Y1
+	VMULPD      Y1, Y1, Y4
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, Y0, Y2, Y5
 
-	// S²
-	VMOVUPD   192(AX), Y6
-	VMOVUPD   224(AX), Y7
-	VMOVUPD   384(AX), Y8
-	VMOVUPD   416(AX), Y9
-	VBLENDVPD Y6, 448(AX), Y8, Y8
-	VBLENDVPD Y7, 480(AX), Y9, Y9
-	VMULPD    Y8, Y8, Y8
-	VMULPD    Y9, Y9, Y9
-	VMOVUPD   Y8, 512(AX)
-	VMOVUPD   Y9, 544(AX)
+	// w·S²
+	VMULPD  Y5, Y5, Y5
+	VMULPD  160(AX), Y5, Y5
+	VMOVUPD Y2, 288(AX)
+	VMOVUPD Y0, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y6
-	VADDPD       one_f64<>+0(SB), Y5, Y7
-	VDIVPD       Y6, Y4, Y6
-	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y6, Y0, Y0
-	VFNMADD132PD Y7, Y1, Y1
-	VSUBPD       Y6, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
-	VXORPS       Y8, Y8, Y8
-	VSUBPD       Y6, Y8, Y6
-	VSUBPD       Y7, Y8, Y7
+	VADDPD       one_f64<>+0(SB), Y1, Y0
+	VDIVPD       Y0, Y1, Y0
+	VFNMADD132PD Y0, Y3, Y3
+	VSUBPD       Y0, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
 
 	// q·2^TinyShift
-	VMOVUPD     192(AX), Y8
-	VMOVUPD     224(AX), Y9
-	VBLENDVPD   Y8, Y6, Y0, Y8
-	VBLENDVPD   Y9, Y7, Y1, Y9
-	VMOVUPD     384(AX), Y10
-	VMOVUPD     416(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
-	VMOVUPD     192(AX), Y12
-	VMOVUPD     224(AX), Y13
-	VMOVUPD     320(AX), Y14
-	VMOVUPD     352(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y8, Y14, Y14
-	VFMADD132PD Y9, Y15, Y15
-	VMOVUPD     Y14, 576(AX)
-	VMOVUPD     Y15, 608(AX)
-	VMOVUPD     448(AX), Y8
-	VMOVUPD     480(AX), Y9
-	VMOVUPD     384(AX), Y10
-	VMOVUPD     416(AX), Y11
-	VFMADD132PD Y6, Y10, Y10
-	VFMADD132PD Y7, Y11, Y11
-	VFMADD132PD Y0, Y8, Y8
-	VFMADD132PD Y1, Y9, Y9
-	VMOVUPD     192(AX), Y12
-	VMOVUPD     224(AX), Y13
-	VBLENDVPD   Y12, Y0, Y6, Y0
-	VBLENDVPD   Y13, Y1, Y7, Y1
-
-	// w
-	VMOVUPD   (AX), Y6
-	VMOVUPD   (AX), Y7
-	VMOVUPD   128(AX), Y12
-	VBLENDVPD Y12, 32(AX), Y6, Y6
-	VMOVUPD   160(AX), Y12
-	VBLENDVPD Y12, 32(AX), Y7, Y7
+	VMOVUPD     128(AX), Y2
+	VBLENDVPD   Y2, Y0, Y3, Y2
+	VMOVUPD     288(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     128(AX), Y7
+	VMOVUPD     256(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
+	VMOVUPD     Y8, 352(AX)
+	VMOVUPD     288(AX), Y2
+	VMOVUPD     320(AX), Y6
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y3, Y6, Y6
+	VMOVUPD     128(AX), Y7
+	VBLENDVPD   Y7, Y3, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y12
-	VADDPD      Y1, Y1, Y13
-	VFMADD231PD Y0, Y0, Y12
-	VFMADD231PD Y1, Y1, Y13
-	VMULPD      512(AX), Y6, Y6
-	VMULPD      544(AX), Y7, Y7
-	VFMADD132PD Y12, Y6, Y6
-	VFMADD132PD Y13, Y7, Y7
+	VADDPD      Y0, Y0, Y3
+	VFMADD231PD Y0, Y0, Y3
+	VFMADD132PD Y3, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   192(AX), Y0
-	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y0, Y8, Y10, Y0
-	VBLENDVPD Y1, Y9, Y11, Y1
-	VMOVUPD   Y0, 640(AX)
-	VMOVUPD   Y1, 672(AX)
-	VMOVUPD   192(AX), Y0
-	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y0, Y10, Y8, Y0
-	VBLENDVPD Y1, Y11, Y9, Y1
-	VMOVUPD   Y0, 704(AX)
-	VMOVUPD   Y1, 736(AX)
+	VMOVUPD   128(AX), Y0
+	VBLENDVPD Y0, Y6, Y2, Y0
+	VMOVUPD   Y0, 384(AX)
+	VMOVUPD   128(AX), Y0
+	VBLENDVPD Y0, Y2, Y6, Y0
+	VMOVUPD   Y0, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
-	VFMADD213PD Y4, Y2, Y0
-	VFMADD213PD Y5, Y3, Y1
+	VFMADD213PD Y0, Y1, Y2
+	VFMADD213PD Y1, Y4, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       256(AX), Y0, Y0
-	VADDPD       288(AX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       192(AX), Y3, Y2
-	VMAXPD       224(AX), Y3, Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VMULPD       Y0, Y6, Y2
-	VMULPD       Y1, Y7, Y3
+	VADDPD       224(AX), Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       128(AX), Y0, Y0
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y2, Y5, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y2, Y8, Y2
-	VBLENDVPD    Y5, Y3, Y8, Y3
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y0, Y3, Y0
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y4
-	VADDPD  Y2, Y4, Y5
-	VMOVUPD Y5, (R9)(R14*8)
-	VSUBPD  Y4, Y5, Y8
-	VSUBPD  Y8, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y8, Y2, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R14*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R14*8)
-	LEAQ    4(R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y4
-	VADDPD  Y3, Y4, Y5
-	VMOVUPD Y5, (R9)(R14*8)
-	VSUBPD  Y4, Y5, Y8
-	VSUBPD  Y8, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y8, Y3, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R14*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R14*8)
+	LEAQ    (R13), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y0, Y1, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y1, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y1, Y1
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y1, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R13*8)
-	VMOVUPD Y3, 32(SI)(R13*8)
+	VMOVUPD Y0, (SI)(R13*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y2
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y0, Y2, Y2
-	VMINPD       Y1, Y3, Y3
-	VMULPD       64(AX), Y2, Y2
-	VMULPD       64(AX), Y3, Y3
-	VMOVUPD      704(AX), Y0
-	VMOVUPD      736(AX), Y1
-	VFMADD213PD  640(AX), Y2, Y0
-	VFMADD213PD  672(AX), Y3, Y1
-	VMULPD       Y6, Y0, Y0
-	VMULPD       Y7, Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y0
+	VMINPD       Y2, Y0, Y0
+	VMULPD       64(AX), Y0, Y0
+	VMOVUPD      416(AX), Y1
+	VFMADD213PD  384(AX), Y0, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y0, Y8, Y0
-	VBLENDVPD    Y5, Y1, Y8, Y1
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip4:
-	VXORPD 128(AX), Y0, Y0
-	VXORPD 160(AX), Y1, Y1
+	VXORPD 192(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y4
-	VMULPD       Y4, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y0, Y0
-	VMOVUPD      32(R11)(R13*8), Y4
-	VMULPD       Y4, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R13*8), Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y0, Y8, Y0
-	VBLENDVPD    Y5, Y1, Y8, Y1
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R13*8)
-	VMOVUPD Y1, 32(R10)(R13*8)
+	VMOVUPD Y1, (R10)(R13*8)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      640(AX), Y0
-	VMOVUPD      672(AX), Y1
-	VMOVUPD      704(AX), Y4
-	VMOVUPD      736(AX), Y5
-	VFMSUB132PD  64(AX), Y0, Y4
-	VFMSUB132PD  64(AX), Y1, Y5
-	VMULPD       96(AX), Y0, Y0
+	VMOVUPD      384(AX), Y1
+	VMOVUPD      416(AX), Y2
+	VFMSUB132PD  64(AX), Y1, Y2
 	VMULPD       96(AX), Y1, Y1
-	VFMADD231PD  Y4, Y2, Y0
-	VFMADD231PD  Y5, Y3, Y1
-	VMULPD       576(AX), Y0, Y0
-	VMULPD       608(AX), Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VFMADD231PD  Y2, Y0, Y1
+	VMULPD       352(AX), Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y0, Y0
-	VMULPD       Y7, Y1, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y1, Y2, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y0, (R12)(R13*8)
-	VMOVUPD Y1, 32(R12)(R13*8)
+	VMOVUPD Y1, (R12)(R13*8)
 
 skip9:
-	ADDQ $0x08, R13
+	ADDQ $0x04, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x04, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -14032,185 +13503,184 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 128(AX)
 	VMASKMOVPD   (BX)(R13*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 160(AX)
+	VMOVUPD      Y2, 128(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 160(AX)
+	VMOVUPD   Y1, 192(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y3, Y6, Y6
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 192(AX)
-	VMULPD      Y4, Y5, Y5
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 224(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y3
-	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y1, Y2, Y3
-	VMOVUPD     Y4, 256(AX)
-	VMOVUPD     Y2, 288(AX)
-	VMULPD      Y3, Y3, Y2
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 256(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     128(AX), Y6
+	VBLENDVPD   Y6, Y1, Y3, Y6
 
-	// S²
-	VMOVUPD   160(AX), Y4
-	VMOVUPD   256(AX), Y5
-	VBLENDVPD Y4, 288(AX), Y5, Y5
-	VMULPD    Y5, Y5, Y5
-	VMOVUPD   Y5, 320(AX)
+	// w·S²
+	VMULPD  Y6, Y6, Y6
+	VMULPD  160(AX), Y6, Y6
+	VMOVUPD Y3, 288(AX)
+	VMOVUPD Y1, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y3, Y4
-	VDIVPD       Y4, Y3, Y4
-	VFNMADD132PD Y4, Y1, Y1
-	VSUBPD       Y4, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VSUBPD       Y4, Y5, Y4
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y5, Y4, Y1, Y5
-	VMOVUPD     256(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     160(AX), Y7
-	VMOVUPD     224(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y5, Y8, Y8
-	VMOVUPD     Y8, 352(AX)
-	VMOVUPD     288(AX), Y5
-	VMOVUPD     256(AX), Y6
-	VFMADD132PD Y4, Y6, Y6
-	VFMADD132PD Y1, Y5, Y5
-	VMOVUPD     160(AX), Y7
-	VBLENDVPD   Y7, Y1, Y4, Y1
-
-	// w
-	VMOVUPD   (AX), Y4
-	VMOVUPD   128(AX), Y7
-	VBLENDVPD Y7, 32(AX), Y4, Y4
+	VMOVUPD     128(AX), Y3
+	VBLENDVPD   Y3, Y1, Y4, Y3
+	VMOVUPD     288(AX), Y7
+	VMULPD      huge_f64<>+0(SB), Y7, Y7
+	VMOVUPD     128(AX), Y8
+	VMOVUPD     256(AX), Y9
+	VBLENDVPD   Y8, Y7, Y9, Y9
+	VFMADD132PD Y3, Y9, Y9
+	VMOVUPD     Y9, 352(AX)
+	VMOVUPD     288(AX), Y3
+	VMOVUPD     320(AX), Y7
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y4, Y7, Y7
+	VMOVUPD     128(AX), Y8
+	VBLENDVPD   Y8, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y7
-	VFMADD231PD Y1, Y1, Y7
-	VMULPD      320(AX), Y4, Y4
-	VFMADD132PD Y7, Y4, Y4
+	VADDPD      Y1, Y1, Y4
+	VFMADD231PD Y1, Y1, Y4
+	VFMADD132PD Y4, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y1, Y5, Y6, Y1
+	VMOVUPD   128(AX), Y1
+	VBLENDVPD Y1, Y7, Y3, Y1
 	VMOVUPD   Y1, 384(AX)
-	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   128(AX), Y1
+	VBLENDVPD Y1, Y3, Y7, Y1
 	VMOVUPD   Y1, 416(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
-	VFMADD213PD Y3, Y2, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       192(AX), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       160(AX), Y2, Y2
-	VADDPD       Y2, Y1, Y1
-	VMULPD       Y1, Y4, Y2
+	VADDPD       224(AX), Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       128(AX), Y1, Y1
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y3, Y6, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y2, Y5, Y2
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y1, Y4, Y1
 
 skip10:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y3
-	VADDPD  Y2, Y3, Y5
-	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y3, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y3, Y3
-	VSUBPD  Y6, Y2, Y5
-	VADDPD  Y5, Y3, Y5
-	VADDPD  128(R9)(CX*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y2, Y4, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y5, Y1, Y4
+	VADDPD  Y4, Y2, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
 	JEQ        skip12
-	VMASKMOVPD Y2, Y0, (SI)(R13*8)
+	VMASKMOVPD Y1, Y0, (SI)(R13*8)
 
 skip12:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y2
-	VMINPD       Y1, Y2, Y2
-	VMULPD       64(AX), Y2, Y2
-	VMOVUPD      416(AX), Y1
-	VFMADD213PD  384(AX), Y2, Y1
-	VMULPD       Y4, Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMINPD       Y3, Y1, Y1
+	VMULPD       64(AX), Y1, Y1
+	VMOVUPD      416(AX), Y2
+	VFMADD213PD  384(AX), Y1, Y2
+	VMULPD       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -14220,20 +13690,20 @@ skip12:
 	VMOVD        R15, X3
 	VPBROADCASTQ X3, Y3
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y1, Y5, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
 
 skip13:
-	VANDPD Y0, Y1, Y1
-	VXORPD 128(AX), Y1, Y1
+	VANDPD Y0, Y2, Y2
+	VXORPD 192(AX), Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
 	VMASKMOVPD   (R11)(R13*8), Y0, Y3
-	VMULPD       Y3, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y1, Y1
+	VMULPD       Y3, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
@@ -14243,42 +13713,42 @@ skip13:
 	VMOVD        R15, X3
 	VPBROADCASTQ X3, Y3
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y1, Y5, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y1, Y0, (R10)(R13*8)
+	VMASKMOVPD Y2, Y0, (R10)(R13*8)
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      384(AX), Y1
+	VMOVUPD      384(AX), Y2
 	VMOVUPD      416(AX), Y3
-	VFMSUB132PD  64(AX), Y1, Y3
-	VMULPD       96(AX), Y1, Y1
-	VFMADD231PD  Y3, Y2, Y1
-	VMULPD       352(AX), Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y4, Y1, Y1
+	VFMSUB132PD  64(AX), Y2, Y3
+	VMULPD       96(AX), Y2, Y2
+	VFMADD231PD  Y3, Y1, Y2
+	VMULPD       352(AX), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip17:
-	VANDPD     Y0, Y1, Y1
+	VANDPD     Y0, Y2, Y2
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y1, Y0, (R12)(R13*8)
+	VMASKMOVPD Y2, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -14291,7 +13761,7 @@ done:
 
 // func hessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF64AVX2(SB), $1056-8
+TEXT ·hessPowerF64AVX2(SB), $1120-8
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -14331,346 +13801,354 @@ loop:
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y0, 192(AX)
-	VMOVUPD      Y1, 224(AX)
-	VXORPD       (BX)(R13*8), Y0, Y0
-	VXORPD       32(BX)(R13*8), Y1, Y1
-	VMOVUPD      Y0, 256(AX)
-	VMOVUPD      Y1, 288(AX)
+	VXORPD       (BX)(R13*8), Y0, Y2
+	VXORPD       32(BX)(R13*8), Y1, Y3
+	VMOVUPD      Y2, 192(AX)
+	VMOVUPD      Y3, 224(AX)
+
+	// w
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 256(AX)
+	VMOVUPD   Y4, 288(AX)
+	VMOVUPD   Y0, 320(AX)
+	VMOVUPD   Y1, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y4, 320(AX)
-	VMOVUPD      Y5, 352(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y7
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y6
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y7
+	VMOVUPD      Y6, 384(AX)
+	VMOVUPD      Y7, 416(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 448(AX)
+	VMOVUPD      Y5, 480(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 512(AX)
+	VMOVUPD     Y9, 544(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     Y9, 608(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 640(AX)
+	VMOVUPD     Y9, 672(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 704(AX)
+	VMOVUPD     Y11, 736(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPD     Y4, 768(AX)
+	VMOVUPD     Y5, 800(AX)
+	VMOVUPD     Y0, 832(AX)
+	VMOVUPD     Y1, 864(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y1, Y4, Y1
+
+	// q·2^TinyShift
+	VMOVUPD     192(AX), Y4
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y5, Y1, Y6, Y5
+	VMOVUPD     768(AX), Y10
+	VMOVUPD     800(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
+	VMOVUPD     704(AX), Y14
+	VMOVUPD     736(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y4, Y14, Y14
+	VFMADD132PD Y5, Y15, Y15
+	VMOVUPD     Y14, 896(AX)
+	VMOVUPD     Y15, 928(AX)
+	VMOVUPD     768(AX), Y4
+	VMOVUPD     800(AX), Y5
+	VMOVUPD     832(AX), Y10
+	VMOVUPD     864(AX), Y11
+	VFMADD132PD Y0, Y4, Y4
+	VFMADD132PD Y1, Y5, Y5
+	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y6, Y11, Y11
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y10, Y4, Y0
+	VBLENDVPD Y1, Y11, Y5, Y1
+	VMOVUPD   Y0, 960(AX)
+	VMOVUPD   Y1, 992(AX)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y4, Y10, Y0
+	VBLENDVPD Y1, Y5, Y11, Y1
+	VMOVUPD   Y0, 1024(AX)
+	VMOVUPD   Y1, 1056(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
+	VFMADD213PD Y1, Y2, Y5
+	VFMADD213PD Y0, Y3, Y4
+	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y3, Y9, Y4
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     576(AX), Y0
+	VMOVUPD     608(AX), Y1
+	VMOVUPD     640(AX), Y2
+	VMOVUPD     672(AX), Y3
+	VXORPS      Y7, Y7, Y7
+	VMOVUPD     192(AX), Y6
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y6, 384(AX), Y7, Y6
+	VBLENDVPD   Y8, 416(AX), Y7, Y7
+	VSUBPD      Y0, Y6, Y6
+	VSUBPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     192(AX), Y0
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y0, 448(AX), Y1, Y0
+	VBLENDVPD   Y8, 480(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VADDPD      Y0, Y6, Y2
+	VADDPD      Y1, Y7, Y3
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD231PD 64(AX), Y2, Y9
+	VFMADD231PD 64(AX), Y3, Y8
+	VMAXPD      pow_min_f64<>+0(SB), Y9, Y9
+	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
+	VSUBPD      magic_tiny_f64<>+0(SB), Y9, Y10
+	VSUBPD      magic_tiny_f64<>+0(SB), Y8, Y11
+	VFMSUB231PD 64(AX), Y6, Y10
+	VFMSUB231PD 64(AX), Y7, Y11
+	VFMADD231PD 64(AX), Y0, Y10
+	VFMADD231PD 64(AX), Y1, Y11
+	VFMADD231PD 96(AX), Y2, Y10
+	VFMADD231PD 96(AX), Y3, Y11
+	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
+	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
+	VPADDQ      Y9, Y9, Y0
+	VPADDQ      Y8, Y8, Y1
 	VPSHUFD     $0xa0, Y0, Y0
 	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
 	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPSLLQ      $0x3d, Y3, Y5
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y4, Y10, Y8, Y8
-	VBLENDVPD   Y5, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPSLLQ      $0x3d, Y9, Y2
+	VPSLLQ      $0x3d, Y8, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y6
+	VPERMPS     exp_f64<>+0(SB), Y1, Y7
+	VPERMPS     exp_f64<>+32(SB), Y0, Y12
+	VPERMPS     exp_f64<>+32(SB), Y1, Y13
+	VBLENDVPD   Y2, Y12, Y6, Y6
+	VBLENDVPD   Y3, Y13, Y7, Y7
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
 	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y0, Y10, Y10
-	VBLENDVPD   Y5, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y6, Y10, Y10
-	VADDPD      Y7, Y11, Y11
-	VMOVUPD     Y6, 384(AX)
-	VMOVUPD     Y7, 416(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y12
-	VPERMPS     log_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 448(AX)
-	VMOVUPD     Y11, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y2, Y12, Y10, Y10
-	VBLENDVPD   Y3, Y13, Y11, Y11
-	VMOVUPD     Y10, 512(AX)
-	VMOVUPD     Y11, 544(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 576(AX)
-	VMOVUPD     Y11, 608(AX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VMOVUPD     Y8, 640(AX)
-	VMOVUPD     Y9, 672(AX)
-	VMULPD      tiny_f64<>+0(SB), Y8, Y2
-	VMULPD      tiny_f64<>+0(SB), Y9, Y3
-	VSUBPD      one_f64<>+0(SB), Y6, Y4
-	VSUBPD      one_f64<>+0(SB), Y7, Y5
-	VADDPD      Y2, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y0, Y2, Y4
-	VFMADD231PD Y1, Y3, Y5
-	VMOVUPD     Y6, 704(AX)
-	VMOVUPD     Y7, 736(AX)
-	VMOVUPD     Y2, 768(AX)
-	VMOVUPD     Y3, 800(AX)
-	VMULPD      Y4, Y4, Y2
-	VMULPD      Y5, Y5, Y3
-
-	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
-	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y6
-	VADDPD       one_f64<>+0(SB), Y5, Y7
-	VDIVPD       Y6, Y4, Y6
-	VDIVPD       Y7, Y5, Y7
-	VFNMADD132PD Y6, Y0, Y0
-	VFNMADD132PD Y7, Y1, Y1
-	VSUBPD       Y6, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
-	VXORPS       Y8, Y8, Y8
-	VSUBPD       Y6, Y8, Y6
-	VSUBPD       Y7, Y8, Y7
-
-	// q·2^TinyShift
-	VMOVUPD     256(AX), Y8
-	VMOVUPD     288(AX), Y9
-	VBLENDVPD   Y8, Y6, Y0, Y8
-	VBLENDVPD   Y9, Y7, Y1, Y9
-	VMOVUPD     704(AX), Y10
-	VMOVUPD     736(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
-	VMOVUPD     256(AX), Y12
-	VMOVUPD     288(AX), Y13
-	VMOVUPD     640(AX), Y14
-	VMOVUPD     672(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y8, Y14, Y14
-	VFMADD132PD Y9, Y15, Y15
-	VMOVUPD     Y14, 832(AX)
-	VMOVUPD     Y15, 864(AX)
-	VMOVUPD     768(AX), Y8
-	VMOVUPD     800(AX), Y9
-	VMOVUPD     704(AX), Y10
-	VMOVUPD     736(AX), Y11
-	VFMADD132PD Y6, Y10, Y10
-	VFMADD132PD Y7, Y11, Y11
-	VFMADD132PD Y0, Y8, Y8
-	VFMADD132PD Y1, Y9, Y9
-
-	// s = σ(u), q = σ(-u)
-	VMOVUPD   256(AX), Y0
-	VMOVUPD   288(AX), Y1
-	VBLENDVPD Y0, Y8, Y10, Y0
-	VBLENDVPD Y1, Y9, Y11, Y1
-	VMOVUPD   Y0, 896(AX)
-	VMOVUPD   Y1, 928(AX)
-	VMOVUPD   256(AX), Y0
-	VMOVUPD   288(AX), Y1
-	VBLENDVPD Y0, Y10, Y8, Y0
-	VBLENDVPD Y1, Y11, Y9, Y1
-	VMOVUPD   Y0, 960(AX)
-	VMOVUPD   Y1, 992(AX)
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y0
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_9_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
-	VFMADD213PD Y4, Y2, Y0
-	VFMADD213PD Y5, Y3, Y1
-
-	// w
-	VMOVUPD   (AX), Y2
-	VMOVUPD   (AX), Y3
-	VMOVUPD   192(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y2, Y2
-	VMOVUPD   224(AX), Y4
-	VBLENDVPD Y4, 32(AX), Y3, Y3
-
-	// 8·log2 s = hi + lo
-	VMOVUPD     512(AX), Y4
-	VMOVUPD     544(AX), Y5
-	VMOVUPD     576(AX), Y6
-	VMOVUPD     608(AX), Y7
-	VXORPS      Y9, Y9, Y9
-	VMOVUPD     256(AX), Y8
-	VMOVUPD     288(AX), Y10
-	VBLENDVPD   Y8, 320(AX), Y9, Y8
-	VBLENDVPD   Y10, 352(AX), Y9, Y9
-	VSUBPD      Y4, Y8, Y8
-	VSUBPD      Y5, Y9, Y9
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     256(AX), Y4
-	VMOVUPD     288(AX), Y10
-	VBLENDVPD   Y4, 384(AX), Y5, Y4
-	VBLENDVPD   Y10, 416(AX), Y5, Y5
-	VFMADD231PD scale_f64<>+0(SB), Y0, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y1, Y7
-	VSUBPD      Y6, Y4, Y4
-	VSUBPD      Y7, Y5, Y5
-	VADDPD      Y4, Y8, Y6
-	VADDPD      Y5, Y9, Y7
-
-	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y10
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y11
-	VFMADD231PD 64(AX), Y6, Y10
-	VFMADD231PD 64(AX), Y7, Y11
-	VMAXPD      pow_min_f64<>+0(SB), Y10, Y10
-	VMAXPD      pow_min_f64<>+0(SB), Y11, Y11
-	VSUBPD      magic_tiny_f64<>+0(SB), Y10, Y12
-	VSUBPD      magic_tiny_f64<>+0(SB), Y11, Y13
-	VFMSUB231PD 64(AX), Y8, Y12
-	VFMSUB231PD 64(AX), Y9, Y13
-	VFMADD231PD 64(AX), Y4, Y12
-	VFMADD231PD 64(AX), Y5, Y13
-	VFMADD231PD 96(AX), Y6, Y12
-	VFMADD231PD 96(AX), Y7, Y13
-	VMAXPD      minus_one_f64<>+0(SB), Y12, Y12
-	VMAXPD      minus_one_f64<>+0(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y12
+	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPSLLQ      $0x31, Y9, Y9
+	VPSLLQ      $0x31, Y8, Y8
+	VPADDQ      Y9, Y6, Y6
+	VPADDQ      Y8, Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y10, Y10, Y4
-	VPADDQ      Y11, Y11, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y10, Y6
-	VPSLLQ      $0x3d, Y11, Y7
-	VPERMPS     exp_f64<>+0(SB), Y4, Y8
-	VPERMPS     exp_f64<>+0(SB), Y5, Y9
-	VPERMPS     exp_f64<>+32(SB), Y4, Y14
-	VPERMPS     exp_f64<>+32(SB), Y5, Y15
-	VBLENDVPD   Y6, Y14, Y8, Y8
-	VBLENDVPD   Y7, Y15, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y4, Y14
-	VPERMPS     exp_rest_f64<>+0(SB), Y5, Y15
-	VPERMPS     exp_rest_f64<>+32(SB), Y4, Y4
-	VPERMPS     exp_rest_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y6, Y4, Y14, Y14
-	VBLENDVPD   Y7, Y5, Y15, Y15
-	VPSLLQ      $0x31, Y10, Y10
-	VPSLLQ      $0x31, Y11, Y11
-	VPADDQ      Y10, Y8, Y8
-	VPADDQ      Y11, Y9, Y9
-	VADDPD      Y12, Y14, Y14
-	VADDPD      Y13, Y15, Y15
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y4
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y15, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y14, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y15, Y5
-	VMULPD      Y14, Y4, Y4
-	VMULPD      Y15, Y5, Y5
-	VMULPD      Y8, Y2, Y2
-	VMULPD      Y9, Y3, Y3
-	VFMADD132PD Y4, Y2, Y2
-	VFMADD132PD Y5, Y3, Y3
+	VADDPD      Y10, Y12, Y12
+	VADDPD      Y11, Y13, Y13
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y12, Y12, Y2
+	VMULPD      Y13, Y13, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y12, Y9
+	VFMADD213PD Y0, Y13, Y8
+	VMULPD      Y12, Y9, Y9
+	VMULPD      Y13, Y8, Y8
+	VMULPD      256(AX), Y6, Y6
+	VMULPD      288(AX), Y7, Y7
+	VFMADD132PD Y9, Y6, Y6
+	VFMADD132PD Y8, Y7, Y7
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       448(AX), Y0, Y0
-	VADDPD       480(AX), Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VMAXPD       256(AX), Y5, Y4
-	VMAXPD       288(AX), Y5, Y5
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VMOVAPD      Y2, Y4
-	VMOVAPD      Y3, Y5
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMULPD       tiny_f64<>+0(SB), Y5, Y5
-	VMULPD       Y0, Y4, Y4
-	VMULPD       Y1, Y5, Y5
+	VADDPD       512(AX), Y5, Y5
+	VADDPD       544(AX), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       192(AX), Y1, Y0
+	VMAXPD       224(AX), Y1, Y1
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VMOVAPD      Y6, Y0
+	VMOVAPD      Y7, Y1
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y5, Y0, Y0
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y6
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y6, Y4, Y8, Y4
-	VBLENDVPD    Y7, Y5, Y8, Y5
+	VBLENDVPD    Y2, Y0, Y8, Y0
+	VBLENDVPD    Y3, Y1, Y8, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -14679,128 +14157,128 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y6
-	VADDPD  Y4, Y6, Y7
-	VMOVUPD Y7, (R9)(R14*8)
-	VSUBPD  Y6, Y7, Y8
-	VSUBPD  Y8, Y7, Y7
-	VSUBPD  Y7, Y6, Y6
-	VSUBPD  Y8, Y4, Y7
-	VADDPD  Y7, Y6, Y7
-	VADDPD  128(R9)(R14*8), Y7, Y7
-	VMOVUPD Y7, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y8
+	VSUBPD  Y8, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y8, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
 	LEAQ    4(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y6
-	VADDPD  Y5, Y6, Y7
-	VMOVUPD Y7, (R9)(R14*8)
-	VSUBPD  Y6, Y7, Y8
-	VSUBPD  Y8, Y7, Y7
-	VSUBPD  Y7, Y6, Y6
-	VSUBPD  Y8, Y5, Y7
-	VADDPD  Y7, Y6, Y7
-	VADDPD  128(R9)(R14*8), Y7, Y7
-	VMOVUPD Y7, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y8
+	VSUBPD  Y8, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y8, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y4, (SI)(R13*8)
-	VMOVUPD Y5, 32(SI)(R13*8)
+	VMOVUPD Y0, (SI)(R13*8)
+	VMOVUPD Y1, 32(SI)(R13*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y4
-	VMOVUPD      max_softplus_f64<>+0(SB), Y5
-	VMINPD       Y0, Y4, Y4
-	VMINPD       Y1, Y5, Y5
-	VMULPD       128(AX), Y4, Y4
-	VMULPD       128(AX), Y5, Y5
-	VMOVUPD      960(AX), Y0
-	VMOVUPD      992(AX), Y1
-	VFMADD213PD  896(AX), Y4, Y0
-	VFMADD213PD  928(AX), Y5, Y1
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VMINPD       Y5, Y1, Y1
+	VMINPD       Y4, Y0, Y0
+	VMULPD       128(AX), Y1, Y1
+	VMULPD       128(AX), Y0, Y0
+	VMOVUPD      1024(AX), Y2
+	VMOVUPD      1056(AX), Y3
+	VFMADD213PD  960(AX), Y1, Y2
+	VFMADD213PD  992(AX), Y0, Y3
+	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y6
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y6, Y0, Y8, Y0
-	VBLENDVPD    Y7, Y1, Y8, Y1
+	VBLENDVPD    Y4, Y2, Y8, Y2
+	VBLENDVPD    Y5, Y3, Y8, Y3
 
 skip4:
-	VXORPD 192(AX), Y0, Y0
-	VXORPD 224(AX), Y1, Y1
+	VXORPD 320(AX), Y2, Y2
+	VXORPD 352(AX), Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y6
-	VMULPD       Y6, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y6
-	VBLENDVPD    Y6, nan_f64<>+0(SB), Y0, Y0
-	VMOVUPD      32(R11)(R13*8), Y6
-	VMULPD       Y6, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y6
-	VBLENDVPD    Y6, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R13*8), Y4
+	VMULPD       Y4, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R13*8), Y4
+	VMULPD       Y4, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y6
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y6, Y0, Y8, Y0
-	VBLENDVPD    Y7, Y1, Y8, Y1
+	VBLENDVPD    Y4, Y2, Y8, Y2
+	VBLENDVPD    Y5, Y3, Y8, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R13*8)
-	VMOVUPD Y1, 32(R10)(R13*8)
+	VMOVUPD Y2, (R10)(R13*8)
+	VMOVUPD Y3, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      896(AX), Y0
-	VMOVUPD      928(AX), Y1
-	VMOVUPD      960(AX), Y6
-	VMOVUPD      992(AX), Y7
-	VFMSUB132PD  128(AX), Y0, Y6
-	VFMSUB132PD  128(AX), Y1, Y7
-	VMULPD       160(AX), Y0, Y0
-	VMULPD       160(AX), Y1, Y1
-	VFMADD231PD  Y6, Y4, Y0
-	VFMADD231PD  Y7, Y5, Y1
-	VMULPD       832(AX), Y0, Y0
-	VMULPD       864(AX), Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD      960(AX), Y2
+	VMOVUPD      992(AX), Y3
+	VMOVUPD      1024(AX), Y4
+	VMOVUPD      1056(AX), Y5
+	VFMSUB132PD  128(AX), Y2, Y4
+	VFMSUB132PD  128(AX), Y3, Y5
+	VMULPD       160(AX), Y2, Y2
+	VMULPD       160(AX), Y3, Y3
+	VFMADD231PD  Y4, Y1, Y2
+	VFMADD231PD  Y5, Y0, Y3
+	VMULPD       896(AX), Y2, Y2
+	VMULPD       928(AX), Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y0, (R12)(R13*8)
-	VMOVUPD Y1, 32(R12)(R13*8)
+	VMOVUPD Y2, (R12)(R13*8)
+	VMOVUPD Y3, 32(R12)(R13*8)
 
 skip9:
 	ADDQ $0x08, R13
@@ -14835,302 +14313,305 @@ rest_loop:
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 192(AX)
 	VMASKMOVPD   (BX)(R13*8), Y0, Y2
 	VXORPD       Y1, Y2, Y2
-	VMOVUPD      Y2, 224(AX)
+	VMOVUPD      Y2, 192(AX)
+
+	// w
+	VMOVUPS   (AX), Y3
+	VBLENDVPD Y1, 32(AX), Y3, Y3
+	VMOVUPD   Y3, 224(AX)
+	VMOVUPD   Y1, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VANDPD abs_f64<>+0(SB), Y2, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y3, 256(AX)
-	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y4
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y4
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y3
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y3, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y4, Y6, Y6
-	VMOVUPD     Y4, 288(AX)
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VMOVUPD      Y4, 288(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 320(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 320(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y2, Y7, Y6, Y6
-	VMOVUPD     Y6, 352(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 384(AX)
-	VMULPD      Y4, Y5, Y5
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 352(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 384(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 416(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y3
-	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y1, Y2, Y3
-	VMOVUPD     Y4, 448(AX)
-	VMOVUPD     Y2, 480(AX)
-	VMULPD      Y3, Y3, Y2
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 448(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     Y3, 480(AX)
+	VMOVUPD     Y1, 512(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y3, Y4
-	VDIVPD       Y4, Y3, Y4
-	VFNMADD132PD Y4, Y1, Y1
-	VSUBPD       Y4, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VSUBPD       Y4, Y5, Y4
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y5, Y4, Y1, Y5
-	VMOVUPD     448(AX), Y6
+	VMOVUPD     192(AX), Y3
+	VBLENDVPD   Y3, Y1, Y4, Y3
+	VMOVUPD     480(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     224(AX), Y7
-	VMOVUPD     416(AX), Y8
+	VMOVUPD     192(AX), Y7
+	VMOVUPD     448(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y5, Y8, Y8
-	VMOVUPD     Y8, 512(AX)
-	VMOVUPD     480(AX), Y5
-	VMOVUPD     448(AX), Y6
+	VFMADD132PD Y3, Y8, Y8
+	VMOVUPD     Y8, 544(AX)
+	VMOVUPD     480(AX), Y3
+	VMOVUPD     512(AX), Y6
+	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
-	VFMADD132PD Y1, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y1, Y5, Y6, Y1
-	VMOVUPD   Y1, 544(AX)
-	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y1, Y6, Y5, Y1
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y6, Y3, Y1
 	VMOVUPD   Y1, 576(AX)
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y3, Y6, Y1
+	VMOVUPD   Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPD     log1p_10_f64<>+0(SB), Y1
-	VFMADD213PD log1p_9_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y1
-	VFMADD213PD Y3, Y2, Y1
-
-	// w
-	VMOVUPD   (AX), Y2
-	VMOVUPD   192(AX), Y3
-	VBLENDVPD Y3, 32(AX), Y2, Y2
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     352(AX), Y3
-	VMOVUPD     384(AX), Y4
-	VXORPS      Y5, Y5, Y5
-	VMOVUPD     224(AX), Y6
-	VBLENDVPD   Y6, 256(AX), Y5, Y5
-	VSUBPD      Y3, Y5, Y5
-	VXORPS      Y3, Y3, Y3
-	VMOVUPD     224(AX), Y6
-	VBLENDVPD   Y6, 288(AX), Y3, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y1, Y4
-	VSUBPD      Y4, Y3, Y3
-	VADDPD      Y3, Y5, Y4
+	VMOVUPD     384(AX), Y1
+	VMOVUPD     416(AX), Y2
+	VXORPS      Y4, Y4, Y4
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, 288(AX), Y4, Y4
+	VSUBPD      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, 320(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
+	VSUBPD      Y2, Y1, Y1
+	VADDPD      Y1, Y4, Y2
 
 	// γ·(hi+lo) = k + f
-	VMOVUPD     magic_tiny_f64<>+0(SB), Y6
-	VFMADD231PD 64(AX), Y4, Y6
-	VMAXPD      pow_min_f64<>+0(SB), Y6, Y6
-	VSUBPD      magic_tiny_f64<>+0(SB), Y6, Y7
-	VFMSUB231PD 64(AX), Y5, Y7
-	VFMADD231PD 64(AX), Y3, Y7
-	VFMADD231PD 96(AX), Y4, Y7
-	VMAXPD      minus_one_f64<>+0(SB), Y7, Y7
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y5
+	VFMADD231PD 64(AX), Y2, Y5
+	VMAXPD      pow_min_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_tiny_f64<>+0(SB), Y5, Y6
+	VFMSUB231PD 64(AX), Y4, Y6
+	VFMADD231PD 64(AX), Y1, Y6
+	VFMADD231PD 96(AX), Y2, Y6
+	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
+	VPADDQ      Y5, Y5, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y5, Y2
+	VPERMPS     exp_f64<>+0(SB), Y1, Y4
+	VPERMPS     exp_f64<>+32(SB), Y1, Y7
+	VBLENDVPD   Y2, Y7, Y4, Y4
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPSLLQ      $0x31, Y5, Y5
+	VPADDQ      Y5, Y4, Y4
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VPADDQ      Y6, Y6, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y6, Y4
-	VPERMPS     exp_f64<>+0(SB), Y3, Y5
-	VPERMPS     exp_f64<>+32(SB), Y3, Y8
-	VBLENDVPD   Y4, Y8, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y3, Y8
-	VPERMPS     exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y4, Y3, Y8, Y8
-	VPSLLQ      $0x31, Y6, Y6
-	VPADDQ      Y6, Y5, Y5
-	VADDPD      Y7, Y8, Y8
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y3
-	VMULPD      Y8, Y3, Y3
-	VMULPD      Y5, Y2, Y2
-	VFMADD132PD Y3, Y2, Y2
+	VADDPD      Y6, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y7, Y7, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y7, Y5
+	VMULPD      Y7, Y5, Y5
+	VMULPD      224(AX), Y4, Y4
+	VFMADD132PD Y5, Y4, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       320(AX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       224(AX), Y3, Y3
-	VADDPD       Y3, Y1, Y1
-	VMOVAPD      Y2, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y1, Y3, Y3
+	VADDPD       352(AX), Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       192(AX), Y1, Y1
+	VADDPD       Y1, Y3, Y3
+	VMOVAPD      Y4, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y3, Y5, Y3
+	VBLENDVPD    Y2, Y1, Y5, Y1
 
 skip10:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y4
-	VADDPD  Y3, Y4, Y5
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y5
 	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y2, Y5, Y6
 	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y3, Y5
-	VADDPD  Y5, Y4, Y5
+	VSUBPD  Y5, Y2, Y2
+	VSUBPD  Y6, Y1, Y5
+	VADDPD  Y5, Y2, Y5
 	VADDPD  128(R9)(CX*8), Y5, Y5
 	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
 	JEQ        skip12
-	VMASKMOVPD Y3, Y0, (SI)(R13*8)
+	VMASKMOVPD Y1, Y0, (SI)(R13*8)
 
 skip12:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPD      max_softplus_f64<>+0(SB), Y3
-	VMINPD       Y1, Y3, Y3
-	VMULPD       128(AX), Y3, Y3
-	VMOVUPD      576(AX), Y1
-	VFMADD213PD  544(AX), Y3, Y1
-	VMULPD       Y2, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMINPD       Y3, Y1, Y1
+	VMULPD       128(AX), Y1, Y1
+	VMOVUPD      608(AX), Y2
+	VFMADD213PD  576(AX), Y1, Y2
+	VMULPD       Y4, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y1, Y5, Y1
+	VBLENDVPD    Y3, Y2, Y5, Y2
 
 skip13:
-	VANDPD Y0, Y1, Y1
-	VXORPD 192(AX), Y1, Y1
+	VANDPD Y0, Y2, Y2
+	VXORPD 256(AX), Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y4
-	VMULPD       Y4, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R13*8), Y0, Y3
+	VMULPD       Y3, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y1, Y5, Y1
+	VBLENDVPD    Y3, Y2, Y5, Y2
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y1, Y0, (R10)(R13*8)
+	VMASKMOVPD Y2, Y0, (R10)(R13*8)
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      544(AX), Y1
-	VMOVUPD      576(AX), Y4
-	VFMSUB132PD  128(AX), Y1, Y4
-	VMULPD       160(AX), Y1, Y1
-	VFMADD231PD  Y4, Y3, Y1
-	VMULPD       512(AX), Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y2, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD      576(AX), Y2
+	VMOVUPD      608(AX), Y3
+	VFMSUB132PD  128(AX), Y2, Y3
+	VMULPD       160(AX), Y2, Y2
+	VFMADD231PD  Y3, Y1, Y2
+	VMULPD       544(AX), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip17:
-	VANDPD     Y0, Y1, Y1
+	VANDPD     Y0, Y2, Y2
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y1, Y0, (R12)(R13*8)
+	VMASKMOVPD Y2, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -15143,7 +14624,7 @@ done:
 
 // func sigmoidF64AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF64AVX2(SB), $352-24
+TEXT ·sigmoidF64AVX2(SB), $224-24
 	MOVQ dst+0(FP), AX
 	LEAQ 31(SP), CX
 	ANDQ $-32, CX
@@ -15165,144 +14646,140 @@ loop:
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y3
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y2
-	VFNMADD231PD scale_f64<>+0(SB), Y1, Y3
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y5
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y0
-	VPADDQ      Y3, Y3, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y6
-	VPSLLQ      $0x3d, Y3, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
-	VPSLLQ      $0x31, Y2, Y2
-	VPSLLQ      $0x31, Y3, Y3
-	VPADDQ      Y2, Y8, Y8
-	VPADDQ      Y3, Y9, Y9
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y0
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y11, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y10, Y0
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y11, Y1
-	VMULPD      Y10, Y0, Y0
-	VMULPD      Y11, Y1, Y1
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VMOVUPD     magic_f64<>+0(SB), Y3
-	VFMADD231PD index_tiny_f64<>+0(SB), Y8, Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y9, Y3
-	VPADDQ      Y2, Y2, Y4
-	VPADDQ      Y3, Y3, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
-	VPSLLQ      $0x3d, Y2, Y2
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     recip_f64<>+0(SB), Y4, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y7
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y2, Y10, Y6, Y6
-	VBLENDVPD   Y3, Y11, Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y2, Y4, Y10, Y10
-	VBLENDVPD   Y3, Y5, Y11, Y11
-	VMOVUPD     Y10, 64(CX)
-	VMOVUPD     Y11, 96(CX)
-	VMULPD      Y6, Y8, Y8
-	VMULPD      Y7, Y9, Y9
-	VMOVUPD     Y8, 128(CX)
-	VMOVUPD     Y9, 160(CX)
-	VMULPD      tiny_f64<>+0(SB), Y8, Y2
-	VMULPD      tiny_f64<>+0(SB), Y9, Y3
-	VSUBPD      one_f64<>+0(SB), Y6, Y4
-	VSUBPD      one_f64<>+0(SB), Y7, Y5
-	VADDPD      Y2, Y4, Y4
-	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y0, Y2, Y4
-	VFMADD231PD Y1, Y3, Y5
-	VMOVUPD     Y6, 192(CX)
-	VMOVUPD     Y7, 224(CX)
-	VMOVUPD     Y2, 256(CX)
-	VMOVUPD     Y3, 288(CX)
-	VMULPD      Y4, Y4, Y2
-	VMULPD      Y5, Y5, Y2
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 64(CX)
+	VMOVUPD     Y9, 96(CX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 128(CX)
+	VMOVUPD     Y11, 160(CX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y8
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y2
-	VADDPD       one_f64<>+0(SB), Y5, Y3
-	VDIVPD       Y2, Y4, Y2
-	VDIVPD       Y3, Y5, Y3
-	VFNMADD132PD Y2, Y0, Y0
-	VFNMADD132PD Y3, Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VMOVUPD      (CX), Y5
-	VMOVUPD      32(CX), Y6
-	VBLENDVPD    Y5, Y0, Y4, Y0
-	VBLENDVPD    Y6, Y1, Y4, Y1
-	VSUBPD       Y2, Y0, Y0
-	VSUBPD       Y3, Y1, Y1
-	VMOVUPD      (CX), Y2
-	VMOVUPD      32(CX), Y3
-	VMOVUPD      192(CX), Y4
-	VMOVUPD      224(CX), Y5
-	VBLENDVPD    Y2, 256(CX), Y4, Y4
-	VBLENDVPD    Y3, 288(CX), Y5, Y5
-	VFMADD132PD  Y0, Y4, Y4
-	VFMADD132PD  Y1, Y5, Y5
+	VADDPD       one_f64<>+0(SB), Y2, Y8
+	VADDPD       one_f64<>+0(SB), Y3, Y9
+	VDIVPD       Y8, Y2, Y8
+	VDIVPD       Y9, Y3, Y9
+	VFNMADD132PD Y8, Y7, Y7
+	VFNMADD132PD Y9, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (CX), Y3
+	VMOVUPD      32(CX), Y10
+	VBLENDVPD    Y3, Y7, Y2, Y3
+	VBLENDVPD    Y10, Y6, Y2, Y2
+	VSUBPD       Y8, Y3, Y3
+	VSUBPD       Y9, Y2, Y2
+	VMOVUPD      (CX), Y6
+	VMOVUPD      32(CX), Y7
+	VBLENDVPD    Y6, Y0, Y4, Y0
+	VBLENDVPD    Y7, Y1, Y5, Y1
+	VFMADD132PD  Y3, Y0, Y0
+	VFMADD132PD  Y2, Y1, Y1
 
 	// NaN of x
-	VMOVUPD   (CX), Y0
-	VMOVUPD   32(CX), Y1
-	VCMPPD    $0x03, Y0, Y0, Y2
-	VADDPD    Y0, Y0, Y0
-	VBLENDVPD Y2, Y0, Y4, Y4
-	VCMPPD    $0x03, Y1, Y1, Y0
-	VADDPD    Y1, Y1, Y1
-	VBLENDVPD Y0, Y1, Y5, Y5
+	VMOVUPD   (CX), Y2
+	VMOVUPD   32(CX), Y3
+	VCMPPD    $0x03, Y2, Y2, Y4
+	VADDPD    Y2, Y2, Y2
+	VBLENDVPD Y4, Y2, Y0, Y0
+	VCMPPD    $0x03, Y3, Y3, Y2
+	VADDPD    Y3, Y3, Y3
+	VBLENDVPD Y2, Y3, Y1, Y1
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPD   Y4, (AX)(SI*8)
-	VMOVUPD   Y5, 32(AX)(SI*8)
+	VMOVUPD   Y0, (AX)(SI*8)
+	VMOVUPD   Y1, 32(AX)(SI*8)
 
 skip1:
 	ADDQ $0x08, SI
@@ -15332,81 +14809,78 @@ rest_loop:
 	VANDPD abs_f64<>+0(SB), Y1, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
-	// a·8/ln2 = -(k+f)
-	VMOVUPD      magic_tiny_f64<>+0(SB), Y2
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-
-	// e = A·(1+p)
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
-	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
-	VADDPD      Y3, Y6, Y6
-	VMOVUPD     exp2m1_6_f64<>+0(SB), Y1
-	VFMADD213PD exp2m1_5_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y6, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y6, Y1
-	VMULPD      Y6, Y1, Y1
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VMOVUPD     magic_f64<>+0(SB), Y2
-	VFMADD231PD index_tiny_f64<>+0(SB), Y5, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     recip_f64<>+0(SB), Y3, Y4
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y2, Y6, Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y6, Y6
-	VMOVUPD     Y6, 32(CX)
-	VMULPD      Y4, Y5, Y5
-	VMOVUPD     Y5, 64(CX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y3
-	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y1, Y2, Y3
-	VMOVUPD     Y4, 96(CX)
-	VMOVUPD     Y2, 128(CX)
-	VMULPD      Y3, Y3, Y2
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 32(CX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 64(CX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y3, Y2
-	VDIVPD       Y2, Y3, Y2
-	VFNMADD132PD Y2, Y1, Y1
-	VXORPS       Y3, Y3, Y3
+	VADDPD       one_f64<>+0(SB), Y2, Y5
+	VDIVPD       Y5, Y2, Y5
+	VFNMADD132PD Y5, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (CX), Y6
+	VBLENDVPD    Y6, Y4, Y2, Y2
+	VSUBPD       Y5, Y2, Y2
 	VMOVUPD      (CX), Y4
 	VBLENDVPD    Y4, Y1, Y3, Y1
-	VSUBPD       Y2, Y1, Y1
-	VMOVUPD      (CX), Y2
-	VMOVUPD      96(CX), Y3
-	VBLENDVPD    Y2, 128(CX), Y3, Y3
-	VFMADD132PD  Y1, Y3, Y3
+	VFMADD132PD  Y2, Y1, Y1
 
 	// NaN of x
-	VMOVUPD    (CX), Y1
-	VCMPPD     $0x03, Y1, Y1, Y2
-	VADDPD     Y1, Y1, Y1
-	VBLENDVPD  Y2, Y1, Y3, Y3
+	VMOVUPD    (CX), Y2
+	VCMPPD     $0x03, Y2, Y2, Y3
+	VADDPD     Y2, Y2, Y2
+	VBLENDVPD  Y3, Y2, Y1, Y1
 	TESTQ      AX, AX
 	JEQ        skip2
-	VMASKMOVPD Y3, Y0, (AX)(SI*8)
+	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
 skip2:
 	ADDQ $0x04, SI

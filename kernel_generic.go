@@ -86,13 +86,27 @@ func fromBits[T Float](b uint64) T {
 	return T(math.Float64frombits(b))
 }
 
-// horner returns c[0] + x·(c[1] + x·(c[2] + …)).
-func horner[T Float](c []T, x T) T {
-	p := c[len(c)-1]
-	for i := len(c) - 2; i >= 0; i-- {
-		p = fma(p, x, c[i])
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: a short one by Horner's rule, a long one by even and odd
+// powers apart.
+func polynomial[T Float](c []T, x, xx T) T {
+	n := len(c)
+	q := c[n-1]
+	if n <= coef.ShortPolynomial {
+		for i := n - 2; i >= 0; i-- {
+			q = fma(q, x, c[i])
+		}
+		return q
 	}
-	return p
+	p := c[n-2]
+	for i := n - 3; i > 0; i -= 2 {
+		q = fma(q, xx, c[i])
+		p = fma(p, xx, c[i-1])
+	}
+	if n%2 == 0 {
+		return fma(q, x, p)
+	}
+	q = fma(q, xx, c[0]) // q has the even powers
+	return fma(p, x, q)
 }
 
 // constants is a coef.Table and what is derived from it, as the kernels use it.
@@ -161,7 +175,7 @@ func newPlan[T Float](p Params) plan[T] {
 }
 
 // exp2m1 returns 2^(g/8) - 1.
-func (c *constants[T]) exp2m1(g T) T { return T(g * horner(c.Exp2m1, g)) }
+func (c *constants[T]) exp2m1(g T) T { return T(g * polynomial(c.Exp2m1, g, T(g*g))) }
 
 // scale returns Exp[j]·2^floor(k/8) and j = k mod 8, for the integer k in the last bits of t.
 func (c *constants[T]) scale(t T) (A T, j uint64) {
@@ -210,12 +224,8 @@ func (c *constants[T]) logistic(abs uint64, tiny bool) (r logistic[T]) {
 	zz := T(z * z)
 
 	// log1p(z1), z1/(1+z1), p·(1-h)
-	r.z = fma(zz, horner(c.Log1p, z), z)
-	if c.Frac != nil {
-		r.h = fma(zz, horner(c.Frac, z), z)
-	} else {
-		r.h = z / (1 + z)
-	}
+	r.z = fma(zz, polynomial(c.Log1p, z, zz), z)
+	r.h = z / (1 + z)
 	r.t = fma(-p, r.h, p)
 	return r
 }

@@ -219,7 +219,7 @@ func (k *kernel) sigmoid() {
 			kept = negative.u
 		}
 		r := k.logistic(x, true, false)
-		h := k.fraction(r.z, r.zz)
+		h := k.fraction(r)
 		v := k.restIf(negative, r.p, h)
 		k.do("VSUBP.", v, v, h)
 		s := k.choose(negative, r.S, r.c)
@@ -411,7 +411,7 @@ func (k *kernel) body() {
 	k.Comment("u = x, of positives -x")
 	var u group
 	var kept value // u, from here on
-	var flip slots
+	var flip group // AVX2: the sign bit of positives
 	var negative sign
 	if k.wide {
 		u = k.read(k.x)
@@ -424,12 +424,12 @@ func (k *kernel) body() {
 	} else {
 		f := k.signs(k.pos, byte)
 		k.do("VANDP.", f, f, k.signMask())
-		flip = k.spill(f)
+		flip = f
 		if k.last {
 			u = k.read(k.x)
 			k.do("VXORP.", u, u, f)
 		} else {
-			u = f
+			u = k.group()
 			for v := range k.n {
 				k.emit("VXORP"+k.letter(), u[v], f[v], k.at(k.x, v))
 			}
@@ -438,21 +438,25 @@ func (k *kernel) body() {
 		kept = negative.u
 	}
 
-	tiny := !k.square || k.order == hessian
-	r := k.logistic(u, tiny, !k.square)
+	early := k.earlyWeights(flip)
+	var flipped value
+	if k.order >= gradient && !k.wide {
+		flipped = k.spill(flip)
+	}
+	r := k.logistic(u, !k.square || k.order == hessian, !k.square)
 
 	if k.order == loss {
 		var B, l group
 		if k.square {
-			SS := k.shortSquare(r, negative)
-			h := k.fraction(r.z, r.zz)
+			B = k.shortSquare(k.choose(negative, r.S, r.c), k.weights(early, byte))
+			h := k.fraction(r)
 			v := k.restIf(negative, r.p, h)
 			k.do("VSUBP.", v, v, h)
-			B = k.squared(k.weights(byte, flip), SS, v)
-			l = k.log1p(r.z, r.zz)
+			l = k.log1p(r)
+			k.longSquare(B, v)
 		} else {
-			l = k.log1p(r.z, r.zz)
-			B = k.unscaled(k.power(k.weights(byte, flip), r, l, negative))
+			l = k.log1p(r)
+			B = k.unscaled(k.power(func() value { return k.weights(early, byte) }, r, l, negative))
 		}
 		L := k.softplus(r, l, kept)
 		k.kept("VMULP.", byte, B, B, L)
@@ -461,42 +465,40 @@ func (k *kernel) body() {
 		return
 	}
 
-	var SS value
+	// B·unscale is w·s^γ
+	var B group
 	if k.square {
-		SS = k.shortSquare(r, negative)
+		B = k.shortSquare(k.choose(negative, r.S, r.c), k.weights(early, byte))
 	}
+	c, S := k.hold(r.c), k.hold(r.S)
 
 	k.Comment("σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)")
-	h := k.fraction(r.z, r.zz)
+	h := k.fraction(r)
 	vS, vC := k.rest(r.p, h), h
 	k.do("VSUBP.", vS, vS, h)
 	k.do("VSUBP.", vC, k.zero(), h)
-
 	var bigQ value
 	if k.order == hessian {
 		k.Comment("q·2^TinyShift")
 		v := k.choose(negative, vC, vS)
-		big := k.get(r.c)
+		big := k.get(c)
 		k.do("VMULP.", big, big, k.huge())
 		big = k.choose(negative, big, r.tinyS)
 		k.do("VFMADD132P.", big, big, v)
 		bigQ = k.hold(big)
 	}
-	S, C := k.own(r.S), k.own(r.c)
-	k.do("VFMADD132P.", C, C, vC)
-	k.do("VFMADD132P.", S, S, vS)
-
-	// B·unscale is w·s^γ
-	var B, l group
+	C1, S1 := k.own(c), k.own(S)
+	k.do("VFMADD132P.", C1, C1, vC)
+	k.do("VFMADD132P.", S1, S1, vS)
 	if k.square {
-		v := k.choose(negative, vS, vC)
-		B = k.squared(k.weights(byte, flip), SS, v)
+		k.longSquare(B, k.choose(negative, vS, vC))
 	}
 	k.Comment("s = σ(u), q = σ(-u)")
-	s, q := k.hold(k.choose(negative, S, C)), k.hold(k.choose(negative, C, S))
-	l = k.log1p(r.z, r.zz)
+	s, q := k.hold(k.choose(negative, S1, C1)), k.hold(k.choose(negative, C1, S1))
+
+	l := k.log1p(r)
 	if !k.square {
-		B = k.power(k.weights(byte, flip), r, l, negative)
+		B = k.power(func() value { return k.weights(early, byte) }, r, l, negative)
 	}
 	L := k.softplus(r, l, kept)
 	losses := k.group()
@@ -516,7 +518,7 @@ func (k *kernel) body() {
 	grad := k.get(q)
 	k.do("VFMADD213P.", grad, gL, s)
 	k.finish(grad, B, byte)
-	k.flip(grad, flip, byte)
+	k.flip(grad, flipped, byte)
 	k.upstream(grad, byte)
 	k.store(k.grad, grad)
 	if k.order == gradient {
@@ -538,18 +540,27 @@ func (g *generator) signBit() uint64 { return 1 << (8*g.elem() - 1) }
 
 func (g *generator) signMask() scalar { return g.bits("sign", g.signBit()) }
 
-// weights returns the weight of each element.
-func (k *kernel) weights(byte reg.Register, flip slots) group {
+// earlyWeights returns the weight of each element, on AVX2, where the signs that choose it are at hand now; AVX-512 has
+// them in memory, and room for the weights only when they are needed.
+func (k *kernel) earlyWeights(flip group) value {
+	if k.wide {
+		return nil
+	}
+	k.Comment("w")
+	w := k.load(k.params["WNeg"])
+	k.do("VBLENDVP.", w, w, k.params["WPos"], flip)
+	return k.spill(w)
+}
+
+// weights returns the weights, given the early ones.
+func (k *kernel) weights(early value, byte reg.Register) value {
+	if !k.wide {
+		return early
+	}
 	k.Comment("w")
 	w := k.load(k.params["WNeg"])
 	for v := range k.n {
-		if k.wide {
-			k.emit("VBLENDMP"+k.letter()+"_BCST", w[v], k.opmask(k.pos, byte, v), w[v], k.params["WPos"].Mem)
-		} else {
-			f := k.vector()
-			k.emit("VMOVUP"+k.letter(), f, flip[v])
-			k.emit("VBLENDVP"+k.letter(), w[v], w[v], k.params["WPos"].Mem, f)
-		}
+		k.emit("VBLENDMP"+k.letter()+"_BCST", w[v], k.opmask(k.pos, byte, v), w[v], k.params["WPos"].Mem)
 	}
 	return w
 }
@@ -607,7 +618,7 @@ func (k *kernel) keepMask(byte reg.Register, v int) reg.OpmaskVirtual {
 }
 
 // flip changes the sign of the positives.
-func (k *kernel) flip(d group, flip slots, byte reg.Register) {
+func (k *kernel) flip(d group, flip value, byte reg.Register) {
 	if !k.wide {
 		k.do("VXORP.", d, d, flip)
 		return
@@ -683,36 +694,55 @@ func (k *kernel) nanOf(r group, kept value) {
 func (k *kernel) addToSums(value group) {
 	k.unlessNil(k.sums, func() {
 		k.Comment("lane i mod 16 of the sums")
-		for v := range k.n {
-			lane := k.GP64()
-			k.LEAQ(Mem{Base: k.e, Disp: v * k.lanes()}, lane)
-			k.ANDQ(Imm(abi.Lanes-1), lane)
-			at := func(first int) Mem { return Mem{Base: k.sums, Index: lane, Scale: 8, Disp: 8 * first} }
-			if k.double {
-				k.addDouble(at(0), value[v])
-				continue
+		switch {
+		case k.double:
+			for v := range k.n {
+				k.addDouble(k.lane(v, 0), value[v])
 			}
-			if k.wide {
-				k.addSingle(at(0), value[v].AsY())
+		case k.wide:
+			low, high := k.ZMM(), k.ZMM()
+			k.VMOVUPD(k.lane(0, 0), low)
+			k.VMOVUPD(k.lane(0, 8), high)
+			for v := range k.n {
+				k.addSingle(low, value[v].AsY())
 				upper := k.YMM()
 				k.VEXTRACTF64X4(Imm(1), value[v], upper)
-				k.addSingle(at(8), upper)
-			} else {
-				k.addSingle(at(0), value[v].AsX())
-				upper := k.XMM()
-				k.VEXTRACTF128(Imm(1), value[v], upper)
-				k.addSingle(at(4), upper)
+				k.addSingle(high, upper)
+			}
+			k.VMOVUPD(low, k.lane(0, 0))
+			k.VMOVUPD(high, k.lane(0, 8))
+		default:
+			for v := range k.n {
+				low, high := k.YMM(), k.YMM()
+				k.VCVTPS2PD(value[v].AsX(), low)
+				k.VEXTRACTF128(Imm(1), value[v], high.AsX())
+				k.VCVTPS2PD(high.AsX(), high)
+				for i, x := range []reg.VecVirtual{low, high} {
+					m := k.lane(v, 4*i)
+					k.VADDPD(m, x, x)
+					k.VMOVUPD(x, m)
+				}
 			}
 		}
 	})
 }
 
+// lane returns where the lane of vector v's element i is.
+func (k *kernel) lane(v, i int) Mem {
+	if k.lanes() == abi.Lanes {
+		return Mem{Base: k.sums, Disp: 8 * i}
+	}
+	lane := k.GP64()
+	k.LEAQ(Mem{Base: k.e, Disp: v * k.lanes()}, lane)
+	k.ANDQ(Imm(abi.Lanes-1), lane)
+	return Mem{Base: k.sums, Index: lane, Scale: 8, Disp: 8 * i}
+}
+
 // addSingle adds float32 losses: float64 has room for a whole block of them.
-func (k *kernel) addSingle(lanes Mem, value reg.Register) {
+func (k *kernel) addSingle(sum reg.VecVirtual, value reg.Register) {
 	x := k.vector()
 	k.VCVTPS2PD(value, x)
-	k.VADDPD(lanes, x, x)
-	k.VMOVUPD(x, lanes)
+	k.VADDPD(x, sum, sum)
 }
 
 // addDouble adds float64 losses by TwoSum.

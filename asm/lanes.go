@@ -37,7 +37,7 @@ type constants struct {
 	coef.Layout
 	scale, scaleLo                           float64
 	exp, expRest, recip, log, log8Hi, log8Lo [8]float64
-	exp2m1, log1p, frac                      []float64
+	exp2m1, log1p                            []float64
 }
 
 func constantsOf[T float32 | float64](t *coef.Table[T], l coef.Layout) constants {
@@ -53,7 +53,7 @@ func constantsOf[T float32 | float64](t *coef.Table[T], l coef.Layout) constants
 		Layout: l, scale: float64(t.Scale), scaleLo: float64(t.ScaleLo),
 		exp: table(t.Exp), expRest: table(t.ExpRest), recip: table(t.Recip),
 		log: table(t.Log), log8Hi: table(t.Log8Hi), log8Lo: table(t.Log8Lo),
-		exp2m1: slice(t.Exp2m1), log1p: slice(t.Log1p), frac: slice(t.Frac),
+		exp2m1: slice(t.Exp2m1), log1p: slice(t.Log1p),
 	}
 }
 
@@ -74,6 +74,7 @@ type (
 	group  []reg.VecVirtual    // a value of each vector
 	masks  []reg.OpmaskVirtual // a mask of each vector; AVX-512 only
 	slots  []Mem               // a value of each vector, on the stack: AVX2 has few registers
+	table  struct{ Mem }       // 64 bytes that are the same for all vectors
 	scalar struct{ Mem }       // one constant for all elements: broadcast by the instruction, or stored so often
 )
 
@@ -177,6 +178,8 @@ func (g *generator) do(name string, operands ...any) {
 				if g.wide {
 					full += "_BCST"
 				}
+			case table:
+				ops = append(ops, o.Mem)
 			case Op:
 				ops = append(ops, o)
 			default:
@@ -188,6 +191,20 @@ func (g *generator) do(name string, operands ...any) {
 		}
 		g.emit(full, ops...)
 	}
+}
+
+// broadcast returns a register with every element set to a constant.
+func (g *generator) broadcast(c scalar) reg.VecVirtual {
+	v := g.vector()
+	switch {
+	case !g.wide:
+		g.emit("VMOVUPS", v, c.Mem)
+	case g.double:
+		g.emit("VBROADCASTSD", v, c.Mem)
+	default:
+		g.emit("VBROADCASTSS", v, c.Mem)
+	}
+	return v
 }
 
 // bitsOf returns the bits of a value of the element type.
@@ -253,10 +270,9 @@ func (g *generator) floats(name string, v [8]float64) Mem {
 // load returns a new group with every element set to a constant.
 func (g *generator) load(c scalar) group {
 	r := g.group()
-	if g.wide {
-		g.do(map[bool]string{false: "VBROADCASTSS", true: "VBROADCASTSD"}[g.double], r, c.Mem)
-	} else {
-		g.do("VMOVUP.", r, c.Mem)
+	r[0] = g.broadcast(c)
+	for _, v := range r[1:] {
+		g.emit("VMOVAPS", v, r[0])
 	}
 	return r
 }
@@ -287,25 +303,41 @@ func (g *generator) index(v group) index {
 	return index{at, high}
 }
 
-func (g *generator) lookup(table Mem, i index) group {
+func (g *generator) lookup(t Mem, i index) group {
 	r := g.group()
 	if !g.double || g.wide {
-		g.do("VPERMP.", r, i.at, table)
+		g.do("VPERMP.", r, i.at, table{t})
 		return r
 	}
 	upper := g.group()
-	g.do("VPERMPS", r, i.at, table)
-	g.do("VPERMPS", upper, i.at, table.Offset(32))
+	g.do("VPERMPS", r, i.at, table{t})
+	g.do("VPERMPS", upper, i.at, table{t.Offset(32)})
 	g.do("VBLENDVPD", r, r, upper, i.high)
 	return r
 }
 
-// horner returns c[0] + x·(c[1] + x·(c[2] + …)).
-func (g *generator) horner(name string, c []float64, x group) group {
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, a long one by even and odd powers apart, which needs x².
+func (g *generator) polynomial(name string, c []float64, x group, square func() group) group {
 	at := func(i int) scalar { return g.float(fmt.Sprintf("%s%d", name, i), c[i]) }
-	p := g.load(at(len(c) - 1))
-	for i := len(c) - 2; i >= 0; i-- {
-		g.do("VFMADD213P.", p, x, at(i))
+	n := len(c)
+	q := g.load(at(n - 1))
+	if n <= coef.ShortPolynomial {
+		for i := n - 2; i >= 0; i-- {
+			g.do("VFMADD213P.", q, x, at(i))
+		}
+		return q
 	}
+	xx := square()
+	p := g.load(at(n - 2))
+	for i := n - 3; i > 0; i -= 2 {
+		g.do("VFMADD213P.", q, xx, at(i))
+		g.do("VFMADD213P.", p, xx, at(i-1))
+	}
+	if n%2 == 0 {
+		g.do("VFMADD213P.", q, x, p)
+		return q
+	}
+	g.do("VFMADD213P.", q, xx, at(0)) // q has the even powers
+	g.do("VFMADD213P.", p, x, q)
 	return p
 }

@@ -95,7 +95,7 @@ func (g *generator) zero() Op {
 type logistic struct {
 	k, f  value        // |u| = -(k+f)·ln2/8; only if asked for
 	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
-	c, S  value        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
+	c, S  group        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
 	z, zz group        // z and z²
 	tinyS value        // S·2^TinyShift; only if tiny
 	log   func() value // log1p(e) = log + log1p(z)
@@ -103,7 +103,8 @@ type logistic struct {
 }
 
 // scale returns Exp[j]·2^floor(k/8), for the integers k in the last bits of t, and ExpRest[j], j = k mod 8.
-func (g *generator) scale(t group) (A, rest group) {
+// between writes what else there is to do meanwhile. It consumes t.
+func (g *generator) scale(t group, between func()) (A, rest group) {
 	shift := uint64(g.table.MantissaBits - 3)
 	var exp [8]uint64
 	for j, e := range g.table.exp {
@@ -112,6 +113,7 @@ func (g *generator) scale(t group) (A, rest group) {
 	j := g.index(t)
 	A = g.lookup(g.entries("exp", exp), j)
 	rest = g.lookup(g.floats("exp_rest", g.table.expRest), j)
+	between()
 	if g.double {
 		g.do("VPSLLQ", t, t, Imm(shift))
 		g.do("VPADDQ", A, A, t)
@@ -124,7 +126,11 @@ func (g *generator) scale(t group) (A, rest group) {
 
 // exp2m1 returns 2^(v/8) - 1; v may be consumed.
 func (g *generator) exp2m1(v group) group {
-	p := g.horner("exp2m1_", g.table.exp2m1, v)
+	p := g.polynomial("exp2m1_", g.table.exp2m1, v, func() group {
+		vv := g.group()
+		g.do("VMULP.", vv, v, v)
+		return vv
+	})
 	g.do("VMULP.", p, p, v)
 	return p
 }
@@ -160,32 +166,26 @@ func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	g.do("VANDP.", a, u, g.bits("abs", g.signBit()-1))
 	g.do("VMINP.", a, a, clamp)
 
-	g.Comment("a·8/ln2 = -(k+f)")
+	g.Comment("a·8/ln2 = -(k+f); e = A·(1+p)")
 	magic := g.magic(tiny)
 	t := g.load(magic)
 	g.do("VFNMADD231P.", t, a, g.float("scale", g.table.scale))
-	k := g.group()
-	g.do("VSUBP.", k, t, magic)
-	f := k
+	f := g.group()
+	g.do("VSUBP.", f, t, magic)
 	if wantExponent {
-		f = g.copy(k)
-		r.k = g.hold(k)
+		r.k = g.hold(g.copy(f))
 	}
-	g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale))
+	A, rest := g.scale(t, func() { g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale)) })
 	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
-
-	g.Comment("e = A·(1+p)")
-	A, rest := g.scale(t)
 	g.do("VADDP.", rest, rest, f)
 	if wantExponent {
 		r.f = g.hold(f)
 	}
+	i := g.load(g.magic(false))
+	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
 	r.p = g.exp2m1(rest)
 
 	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
-	index := g.indexScale(tiny)
-	i := g.load(g.magic(false))
-	g.do("VFMADD231P.", i, A, index)
 	at := g.index(i)
 	c := g.lookup(g.floats("recip", g.table.recip), at)
 	r.log = g.later("log", g.table.log, at)
@@ -204,7 +204,7 @@ func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	g.do("VSUBP.", r.z, c, g.float("one", 1))
 	g.do("VADDP.", r.z, r.z, S)
 	g.do("VFMADD231P.", r.z, S, r.p)
-	r.c, r.S = g.hold(c), g.hold(S)
+	r.c, r.S = c, S
 	r.zz = g.group()
 	g.do("VMULP.", r.zz, r.z, r.z)
 	return r
@@ -236,25 +236,20 @@ func (g *generator) own(v value) group {
 	return v.(group)
 }
 
-// log1p returns log1p(z); zz is z².
-func (g *generator) log1p(z, zz group) group {
+// log1p returns log1p(z).
+func (g *generator) log1p(r logistic) group {
 	g.Comment("log1p(z) = z + z²·Q(z)")
-	q := g.horner("log1p_", g.table.log1p, z)
-	g.do("VFMADD213P.", q, zz, z)
-	return q
+	l := g.polynomial("log1p_", g.table.log1p, r.z, func() group { return r.zz })
+	g.do("VFMADD213P.", l, r.zz, r.z)
+	return l
 }
 
 // fraction returns h = z/(1+z).
-func (g *generator) fraction(z, zz group) group {
+func (g *generator) fraction(r logistic) group {
 	g.Comment("h = z/(1+z)")
-	if g.table.frac == nil {
-		d := g.group()
-		g.do("VADDP.", d, z, g.float("one", 1))
-		g.do("VDIVP.", d, z, d)
-		return d
-	}
-	h := g.horner("frac_", g.table.frac, z)
-	g.do("VFMADD213P.", h, zz, z)
+	h := g.group()
+	g.do("VADDP.", h, r.z, g.float("one", 1))
+	g.do("VDIVP.", h, r.z, h)
 	return h
 }
 
@@ -283,27 +278,25 @@ func (g *generator) softplus(r logistic, l group, u value) group {
 	return l
 }
 
-// shortSquare returns S² or c², exact, at γ = 2.
-func (g *generator) shortSquare(r logistic, negative sign) value {
-	g.Comment("S²")
-	SS := g.choose(negative, r.S, r.c)
-	g.do("VMULP.", SS, SS, SS)
-	return g.hold(SS)
+// shortSquare returns w·S² for a short S, whose square is exact, at γ = 2. It consumes S.
+func (g *generator) shortSquare(S group, w value) group {
+	g.Comment("w·S²")
+	g.do("VMULP.", S, S, S)
+	g.do("VMULP.", S, S, w)
+	return S
 }
 
-// squared returns w·s² from S² and v, where s = S·(1+v): step 3. It consumes w and v.
-func (g *generator) squared(w group, SS value, v group) group {
+// longSquare makes w·s² of it, where s = S·(1+v): step 3. It consumes v.
+func (g *generator) longSquare(B, v group) {
 	g.Comment("B = w·S²·(1 + 2v + v²)")
 	y := g.group()
 	g.do("VADDP.", y, v, v)
 	g.do("VFMADD231P.", y, v, v)
-	g.do("VMULP.", w, w, SS)
-	g.do("VFMADD132P.", w, w, y)
-	return w
+	g.do("VFMADD132P.", B, B, y)
 }
 
-// power returns w·s^γ·2^TinyShift from log1p(z): step 4. It consumes w, k and f.
-func (g *generator) power(w group, r logistic, l group, negative sign) group {
+// power returns w·s^γ·2^TinyShift from log1p(z): step 4. It consumes k and f.
+func (g *generator) power(w func() value, r logistic, l group, negative sign) group {
 	g.Comment("8·log2 s = hi + lo")
 	h8, l8 := r.log8()
 	hi := g.onlyIf(negative, r.k)
@@ -321,16 +314,22 @@ func (g *generator) power(w group, r logistic, l group, negative sign) group {
 	g.do("VMAXP.", t, t, g.float("pow_min", g.magicValue(true)+g.table.PowMin))
 	f := g.group()
 	g.do("VSUBP.", f, t, magic)
-	g.do("VFMSUB231P.", f, hi, g.params["PowHi"])
-	g.do("VFMADD231P.", f, lo, g.params["PowHi"])
-	g.do("VFMADD231P.", f, sum, g.params["PowLo"])
-	g.do("VMAXP.", f, f, g.float("minus_one", -1))
+	rounded := func() {
+		g.do("VFMSUB231P.", f, hi, g.params["PowHi"])
+		g.do("VFMADD231P.", f, lo, g.params["PowHi"])
+		g.do("VFMADD231P.", f, sum, g.params["PowLo"])
+		g.do("VMAXP.", f, f, g.float("minus_one", -1))
+	}
+	if !g.wide { // too few registers to wait
+		rounded()
+		rounded = func() {}
+	}
+	A, rest := g.scale(t, rounded)
 
 	g.Comment("s^γ·2^TinyShift = A·(1+p)")
-	A, rest := g.scale(t)
 	g.do("VADDP.", rest, rest, f)
 	p := g.exp2m1(rest)
-	g.do("VMULP.", w, w, A)
-	g.do("VFMADD132P.", w, w, p)
-	return w
+	g.do("VMULP.", A, A, w())
+	g.do("VFMADD132P.", A, A, p)
+	return A
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/mmcloughlin/avo/ir"
@@ -57,7 +58,7 @@ func allocateRegisters(fn *ir.Function) error {
 	for _, a := range allocators {
 		allocation, err := a.Allocate()
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", fn.Name, err)
 		}
 		if err := fn.Allocation.Merge(allocation); err != nil {
 			return err

@@ -79,4 +79,4 @@ func render(lines []byte) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-func isPolynomial(name string) bool { return name == "Exp2m1" || name == "Log1p" || name == "Frac" }
+func isPolynomial(name string) bool { return name == "Exp2m1" || name == "Log1p" }

@@ -15,8 +15,6 @@ var F32 = Table[float32]{
 	Log8Lo: [8]float32{0, 0x1.30158p-13, -0x1.9fd502p-13, 0x1.ea5cd4p-13, -0x1.0e6ce8p-14, 0x1.43a496p-13, -0x1.69bac8p-13, 0},
 	Log1p:  []float32{-0x1.ffffa8p-2, 0x1.55569ap-2, -0x1.0113dp-2, 0x1.97b252p-3},
 	// largest error of Log1p: 2^-25.4
-	Frac: []float32{-0x1.fffe94p-1, 0x1.0001d8p0, -0x1.01cc48p0, 0x1.fe089ep-1},
-	// largest error of Frac: 2^-27.4
 	// |z| ≤ 2^-3.748
 }
 

@@ -17,8 +17,11 @@ type Table[T float32 | float64] struct {
 	Log8Hi [8]T // -8·log2 c = Log8Hi + Log8Lo, so short that k - Log8Hi is exact
 	Log8Lo [8]T
 	Log1p  []T // log1p(z)  = z + z²·(Log1p[0] + z·(Log1p[1] + …))
-	Frac   []T // z/(1+z)   = z + z²·(Frac[0] + z·(Frac[1] + …)); nil: divide
 }
+
+// ShortPolynomial is up to how many coefficients a polynomial is evaluated by Horner's rule. Longer ones are evaluated by
+// even and odd powers apart, so that fewer operations wait for each other.
+const ShortPolynomial = 4
 
 // IndexScale times the short e picks the entry of Recip.
 const IndexScale = 7

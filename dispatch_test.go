@@ -1,0 +1,321 @@
+//go:build amd64 && !purego
+
+package focal
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// These tests hold the dispatch against the assembly, by reading both.
+
+// cpuFlags are the names that x/sys/cpu gives to what Avo calls an instruction set. The baseline of amd64 needs none.
+var cpuFlags = map[string]string{
+	"AVX": "HasAVX", "AVX2": "HasAVX2", "FMA3": "HasFMA",
+	"AVX512F": "HasAVX512F", "AVX512DQ": "HasAVX512DQ", "AVX512BW": "HasAVX512BW", "AVX512VL": "HasAVX512VL",
+	"SSE": "", "SSE2": "", "CMOV": "", "MMX+": "", // MMX+ is what came with SSE, such as prefetches
+}
+
+// An asmFunction is a function of the assembly file.
+type asmFunction struct {
+	name     string
+	requires []string // from the comment above it
+	body     []string // instructions, without comments
+}
+
+var (
+	requiresLine = regexp.MustCompile(`^// Requires: (.*)$`)
+	textLine     = regexp.MustCompile(`^TEXT ·(\w+)\(SB\)`)
+)
+
+func parseAssembly(t *testing.T) (functions []asmFunction) {
+	t.Helper()
+	source, err := os.ReadFile("kernel_amd64.s")
+	require.NoError(t, err)
+	var requires []string
+	for line := range strings.Lines(string(source)) {
+		line = strings.TrimSpace(line)
+		if m := requiresLine.FindStringSubmatch(line); m != nil {
+			requires = strings.Split(m[1], ", ")
+			continue
+		}
+		if m := textLine.FindStringSubmatch(line); m != nil {
+			functions = append(functions, asmFunction{name: m[1], requires: requires})
+			requires = nil
+			continue
+		}
+		line, _, _ = strings.Cut(line, "//")
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "DATA") || strings.HasPrefix(line, "GLOBL") {
+			continue // constants stand behind a function
+		}
+		if line != "" && len(functions) > 0 {
+			f := &functions[len(functions)-1]
+			f.body = append(f.body, line)
+		}
+	}
+	return functions
+}
+
+// dispatch is kernel_amd64.go, taken apart.
+type dispatch struct {
+	declared  []string            // functions without a body
+	functions map[string]ast.Node // bodies of the others
+	flags     map[string][]string // by path: what must be there for bestPath to choose it
+	called    map[string][]string // by path: the kernels that are called, as "argument kernel"
+}
+
+func parseDispatch(t *testing.T) dispatch {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "kernel_amd64.go", nil, 0)
+	require.NoError(t, err)
+	d := dispatch{functions: map[string]ast.Node{}, flags: map[string][]string{}}
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok {
+			if f.Body == nil {
+				d.declared = append(d.declared, f.Name.Name)
+			} else {
+				d.functions[f.Name.Name] = f.Body
+			}
+		}
+	}
+	ast.Inspect(d.functions["bestPath"], func(n ast.Node) bool {
+		if c, ok := n.(*ast.CaseClause); ok {
+			require.Len(t, c.List, 1)
+			path := c.Body[0].(*ast.ReturnStmt).Results[0].(*ast.Ident).Name
+			d.flags[path] = d.flagsIn(t, c.List[0])
+			return false
+		}
+		return true
+	})
+	return d
+}
+
+// flagsIn returns the flags that must be set for an expression to be true: it is a conjunction of them, and of calls of
+// functions that return one.
+func (d *dispatch) flagsIn(t *testing.T, n ast.Node) (flags []string) {
+	t.Helper()
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BinaryExpr:
+			require.Equal(t, token.LAND, n.Op)
+		case *ast.UnaryExpr:
+			require.Fail(t, "an operator that this test does not understand", n.Op)
+		case *ast.CallExpr:
+			flags = append(flags, d.flagsIn(t, d.functions[n.Fun.(*ast.Ident).Name])...)
+		case *ast.SelectorExpr:
+			if strings.HasPrefix(n.Sel.Name, "Has") {
+				flags = append(flags, n.Sel.Name)
+			}
+		}
+		return true
+	})
+	return flags
+}
+
+func TestDispatchRequires(t *testing.T) {
+	d := parseDispatch(t)
+	for _, f := range parseAssembly(t) {
+		require.NotEmpty(t, f.requires, f.name)
+		flags := d.flags["path"+f.path()]
+		require.NotEmpty(t, flags, f.name)
+		for _, isa := range f.requires {
+			flag, known := cpuFlags[isa]
+			require.True(t, known, "%s requires %s, which this test does not know", f.name, isa)
+			if flag != "" {
+				assert.Contains(t, flags, flag, "%s requires %s", f.name, isa)
+			}
+			if f.path() == "AVX2" {
+				assert.NotContains(t, isa, "AVX512", f.name)
+			}
+		}
+	}
+	// The umbrella, by which GODEBUG=cpu.avx512=off takes effect, and the path below.
+	assert.Contains(t, d.flags["pathAVX512"], "HasAVX512")
+	for _, flag := range d.flags["pathAVX2"] {
+		assert.Contains(t, d.flags["pathAVX512"], flag)
+		assert.NotContains(t, flag, "AVX512")
+	}
+}
+
+func (f *asmFunction) path() string {
+	switch {
+	case strings.HasSuffix(f.name, "AVX512"):
+		return "AVX512"
+	case strings.HasSuffix(f.name, "AVX2"):
+		return "AVX2"
+	}
+	return ""
+}
+
+// All kernels of the table are there, and declared.
+func TestDispatchDeclared(t *testing.T) {
+	var defined, wanted []string
+	for _, f := range parseAssembly(t) {
+		defined = append(defined, f.name)
+	}
+	for _, element := range []string{"F32", "F64"} {
+		for _, path := range []string{"AVX2", "AVX512"} {
+			for _, name := range append(kernelNames[:], "sigmoid") {
+				wanted = append(wanted, name+element+path)
+			}
+		}
+	}
+	assert.ElementsMatch(t, wanted, defined)
+	assert.ElementsMatch(t, wanted, parseDispatch(t).declared)
+}
+
+// Each case of the switch calls the kernel that it names, of the path in question.
+func TestDispatchSwitch(t *testing.T) {
+	d := parseDispatch(t)
+	called := map[string]bool{}
+	avx512 := false
+	check := func(clause *ast.CaseClause) {
+		name, element := "", "F32"
+		switch e := clause.List[0].(type) {
+		case *ast.Ident:
+			name = e.Name
+		case *ast.BinaryExpr:
+			require.Equal(t, "kernelIDs", e.X.(*ast.Ident).Name)
+			name, element = e.Y.(*ast.Ident).Name, "F64"
+		}
+		path := "AVX2"
+		if avx512 {
+			path = "AVX512"
+		}
+		require.Len(t, clause.Body, 1)
+		function := clause.Body[0].(*ast.ExprStmt).X.(*ast.CallExpr).Fun.(*ast.Ident).Name
+		assert.Equal(t, name+element+path, function)
+		called[function] = true
+	}
+	var visit func(n ast.Node) bool
+	visit = func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			cond := n.Cond.(*ast.BinaryExpr)
+			require.Equal(t, token.EQL, cond.Op)
+			require.Equal(t, "pathAVX512", cond.Y.(*ast.Ident).Name)
+			require.Nil(t, n.Else)
+			require.IsType(t, &ast.ReturnStmt{}, n.Body.List[len(n.Body.List)-1])
+			avx512 = true
+			ast.Inspect(n.Body, visit)
+			avx512 = false
+			return false
+		case *ast.CaseClause:
+			check(n)
+			return false
+		}
+		return true
+	}
+	ast.Inspect(d.functions["assemblyBlock"], visit)
+	assert.Len(t, called, 4*int(kernelIDs), "%v", slices.Sorted(maps.Keys(called)))
+
+	want := map[string]string{
+		"p == pathAVX512 && double": "sigmoidF64AVX512", "p == pathAVX512": "sigmoidF32AVX512",
+		"double": "sigmoidF64AVX2", "": "sigmoidF32AVX2",
+	}
+	ast.Inspect(d.functions["assemblySigmoid"], func(n ast.Node) bool {
+		if c, ok := n.(*ast.CaseClause); ok {
+			cond := ""
+			if len(c.List) == 1 {
+				cond = exprString(c.List[0])
+			}
+			assert.Equal(t, want[cond], c.Body[0].(*ast.ExprStmt).X.(*ast.CallExpr).Fun.(*ast.Ident).Name, cond)
+			delete(want, cond)
+		}
+		return true
+	})
+	assert.Empty(t, want)
+}
+
+func exprString(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.BinaryExpr:
+		return exprString(e.X) + " " + e.Op.String() + " " + exprString(e.Y)
+	}
+	return "?"
+}
+
+var (
+	beyondAVX2  = regexp.MustCompile(`\b(Z\d+|K[0-7]|[XY](1[6-9]|2\d|3[01]))\b`)
+	basePointer = regexp.MustCompile(`\b(R?E?BP|BPL|BPB)\b`)
+)
+
+// What assembly must take care of by itself.
+func TestDispatchConventions(t *testing.T) {
+	for _, f := range parseAssembly(t) {
+		returns := 0
+		for i, line := range f.body {
+			mnemonic, _, _ := strings.Cut(line, " ")
+			if mnemonic == "RET" {
+				returns++
+				require.Positive(t, i)
+				assert.Equal(t, "VZEROUPPER", f.body[i-1], "%s: in front of RET, or SSE code is slow from then on", f.name)
+			}
+			assert.NotRegexp(t, basePointer, line, "%s: BP is the caller's frame pointer", f.name)
+			if f.path() == "AVX2" {
+				assert.NotRegexp(t, beyondAVX2, line, "%s: a register that AVX2 does not have", f.name)
+			}
+			assert.NotContains(t, []string{"CALL", "SYSCALL", "CLD", "STD"}, mnemonic, f.name)
+			for _, approximate := range []string{"VRCP", "VRSQRT", "RCPPS", "RSQRT", "VEXP2"} {
+				assert.False(t, strings.HasPrefix(mnemonic, approximate), "%s: %s differs between vendors", f.name, mnemonic)
+			}
+		}
+		assert.Positive(t, returns, f.name)
+	}
+}
+
+// GODEBUG steps down one path at a time. It is read when the program starts: the test starts itself again.
+func TestPathGODEBUG(t *testing.T) {
+	if os.Getenv("FOCAL_EXPECT_PATH") != "" {
+		t.Skip("started by itself, or for one path")
+	}
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		godebug string
+		needs   kernelPath // of the machine
+		want    kernelPath
+	}{
+		{"cpu.avx512f=off", pathAVX512, pathAVX2},
+		{"cpu.avx512f=off", pathAVX2, pathAVX2},
+		{"cpu.avx512f=off,cpu.avx2=off", pathAVX2, pathGeneric},
+		{"cpu.avx2=off", pathAVX2, pathGeneric}, // AVX-512 too
+		{"cpu.fma=off", pathAVX2, pathGeneric},
+		{"cpu.avx512vl=off", pathAVX512, pathAVX2},
+		{"cpu.avx512dq=off", pathAVX512, pathAVX2},
+		{"cpu.avx512bw=off", pathAVX512, pathAVX2},
+		{"cpu.avx512=off", pathAVX512, pathAVX2},
+	} {
+		if bestPath() < tt.needs {
+			continue
+		}
+		cmd := exec.Command(executable, "-test.run=^(TestPathExpected|TestPathKernels)$", "-test.v")
+		godebug := tt.godebug
+		if old := os.Getenv("GODEBUG"); old != "" {
+			godebug = old + "," + godebug
+		}
+		cmd.Env = append(os.Environ(), "GODEBUG="+godebug, "FOCAL_EXPECT_PATH="+tt.want.String(), "FOCAL_REQUIRE_PATH=")
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
+			t.Skip(err)
+		}
+		require.NoError(t, err, "GODEBUG=%s: %s", godebug, out)
+		require.Contains(t, string(out), "--- PASS: TestPathExpected")
+	}
+}
