@@ -92,7 +92,7 @@ func (j *job[T]) outputs() [3]output[T] { return [3]output[T]{j.loss, j.grad, j.
 
 // masks is the memory that a goroutine needs beside the slices, on its stack.
 type masks struct {
-	pos, ign bitmask
+	pos, keep bitmask
 }
 
 // runSerial does all blocks in order. It allocates nothing.
@@ -159,17 +159,16 @@ func (j *job[T]) runBlock(b int, m *masks) accumulator {
 		k.Dout = &j.dout[start]
 	}
 
-	ignored := labelMasks(&m.pos, &m.ign, n, j.y.label[row:], col, j.c, j.y.offset, j.y.ignore)
+	ignored := labelMasks(&m.pos, &m.keep, n, j.y.label[row:], col, j.c, j.y.offset, j.y.ignore)
 	if noPos, noNeg := k.Plan.WPos == 0, k.Plan.WNeg == 0; noPos || noNeg {
-		ignoreWeightless(&m.pos, &m.ign, j.x[start:start+n], noPos, noNeg)
-		ignored = true
+		if !ignored {
+			setAll(&m.keep, n)
+			ignored = true
+		}
+		dropWeightless(&m.pos, &m.keep, j.x[start:start+n], noPos, noNeg)
 	}
 	if ignored {
-		keep := &m.ign
-		for i := range keep[:(n+63)/64] {
-			keep[i] = ^keep[i]
-		}
-		k.Keep = keep
+		k.Keep = &m.keep
 	}
 
 	if !j.sum {

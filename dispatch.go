@@ -69,3 +69,6 @@ func runSigmoid[T Float](dst, x *T, n int) {
 		genericSigmoid(dst, x, n)
 	}
 }
+
+// hasLabelKernels reports whether the path in use checks labels and makes masks of narrow rows.
+func hasLabelKernels() bool { return path == pathAVX2 || path == pathAVX512 }

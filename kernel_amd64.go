@@ -104,6 +104,23 @@ func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bo
 	return true
 }
 
+// assemblyLabelsValid does what labelsValid does. The slice is not empty.
+func assemblyLabelsValid(p kernelPath, label []int32, limit uint32, ignore int32) bool {
+	if p == pathAVX512 {
+		return labelsValidAVX512(&label[0], len(label), limit, ignore)
+	}
+	return labelsValidAVX2(&label[0], len(label), limit, ignore)
+}
+
+// assemblyLabelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any
+// is ignored. The slice is not empty.
+func assemblyLabelMasks(p kernelPath, pos, keep *bitmask, label []int32, c int, offset, ignore int32) (ignored bool) {
+	if p == pathAVX512 {
+		return labelMasksAVX512(&pos[0], &keep[0], &label[0], len(label), c, offset, ignore)
+	}
+	return labelMasksAVX2(&pos[0], &keep[0], &label[0], len(label), c, offset, ignore)
+}
+
 // The kernels in kernel_amd64.s. b is a *block of the element type.
 
 //go:noescape
@@ -189,3 +206,15 @@ func hessPowerF64AVX2(b unsafe.Pointer)
 
 //go:noescape
 func sigmoidF64AVX2(dst, x unsafe.Pointer, n int)
+
+//go:noescape
+func labelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
+
+//go:noescape
+func labelMasksAVX512(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)
+
+//go:noescape
+func labelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
+
+//go:noescape
+func labelMasksAVX2(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)

@@ -14890,3 +14890,2402 @@ skip2:
 done:
 	VZEROUPPER
 	RET
+
+// func labelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·labelsValidAVX512(SB), NOSPLIT, $0-25
+	MOVQ         label+0(FP), AX
+	MOVQ         n+8(FP), DX
+	MOVL         limit+16(FP), CX
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         ignore+20(FP), CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	XORL         BX, BX
+	VPXORQ       Z1, Z1, Z1
+	XORQ         SI, SI
+	SUBQ         $0x10, DX
+	JLT          rest
+
+loop:
+	VMOVUPS (AX)(SI*4), Z1
+	VPCMPUD $0x06, Z0, Z1, K1
+	VPCMPD  $0x04, Z2, Z1, K1, K1
+	KMOVW   K1, CX
+	ORL     CX, BX
+	ADDQ    $0x10, SI
+	CMPQ    SI, DX
+	JLE     loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ SI, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    SI, CX
+	MOVQ    $0x00000010, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z1
+	VPCMPUD   $0x06, Z0, Z1, K1
+	VPCMPD    $0x04, Z2, Z1, K1, K1
+	KMOVW     K1, CX
+	ORL       CX, BX
+	ADDQ      $0x10, SI
+	CMPQ      SI, DX
+	JLT       rest_loop
+
+done:
+	TESTL BX, BX
+	SETEQ ok+24(FP)
+	VZEROUPPER
+	RET
+
+// func labelMasksAVX512(pos *uint64, keep *uint64, label *int32, rows int, c int, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·labelMasksAVX512(SB), NOSPLIT, $0-49
+	MOVQ         pos+0(FP), AX
+	MOVQ         keep+8(FP), DX
+	MOVQ         label+16(FP), BX
+	MOVQ         rows+24(FP), SI
+	MOVQ         c+32(FP), DI
+	MOVL         offset+40(FP), CX
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         ignore+44(FP), CX
+	VMOVD        CX, X2
+	VPBROADCASTD X2, Z2
+	VMOVD        DI, X3
+	VPBROADCASTD X3, Z3
+	LEAQ         -1(DI), R8
+	IMULQ        DI, R8
+	SHLQ         $0x03, R8
+	LEAQ         rows<>+0(SB), CX
+	ADDQ         CX, R8
+	VMOVUPS      iota16_f32<>+0(SB), Z4
+	VPMULLD      Z3, Z4, Z4
+	XORL         R9, R9
+	VMOVUPS      minus1_16_f32<>+0(SB), Z5
+	VMOVUPS      minus2_16_f32<>+0(SB), Z6
+	VMOVUPS      step16_f32<>+0(SB), Z7
+	VPXORQ       Z1, Z1, Z1
+	XORQ         R10, R10
+	SUBQ         $0x10, SI
+	JLT          rest
+
+loop:
+	VMOVUPS   (BX)(R10*4), Z1
+	VPCMPEQD  Z2, Z1, K1
+	VPSUBD    Z0, Z1, Z1
+	VPCMPUD   $0x01, Z3, Z1, K2
+	VPADDD    Z4, Z1, Z1
+	VMOVDQA32 Z5, Z8
+	VMOVDQA32 Z1, K2, Z8
+	VMOVDQA32 Z6, K1, Z8
+	KMOVW     K1, CX
+	ORL       CX, R9
+	VMOVUPS   iota16_f32<>+0(SB), Z1
+	MOVQ      R8, CX
+	MOVQ      DI, R11
+
+row1:
+	VPMOVZXBD (CX), Z9
+	VPERMD    Z8, Z9, Z9
+	VPCMPEQD  Z1, Z9, K1
+	VPCMPD    $0x04, Z6, Z9, K2
+	KMOVW     K1, (AX)
+	KMOVW     K2, (DX)
+	VPADDD    Z7, Z1, Z1
+	ADDQ      $0x10, CX
+	ADDQ      $0x02, AX
+	ADDQ      $0x02, DX
+	DECQ      R11
+	JNE       row1
+	ADDQ      $0x10, R10
+	CMPQ      R10, SI
+	JLE       loop
+
+rest:
+	ADDQ $0x10, SI
+	CMPQ R10, SI
+	JGE  done
+
+rest_loop:
+	MOVQ    SI, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000010, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (BX)(R10*4), K1, Z1
+	VPCMPEQD  Z2, Z1, K1, K1
+	VPSUBD    Z0, Z1, Z1
+	VPCMPUD   $0x01, Z3, Z1, K2
+	VPADDD    Z4, Z1, Z1
+	VMOVDQA32 Z5, Z8
+	VMOVDQA32 Z1, K2, Z8
+	VMOVDQA32 Z6, K1, Z8
+	KMOVW     K1, CX
+	ORL       CX, R9
+	VMOVUPS   iota16_f32<>+0(SB), Z1
+	MOVQ      R8, CX
+	MOVQ      DI, R11
+
+row2:
+	VPMOVZXBD (CX), Z9
+	VPERMD    Z8, Z9, Z9
+	VPCMPEQD  Z1, Z9, K1
+	VPCMPD    $0x04, Z6, Z9, K2
+	KMOVW     K1, (AX)
+	KMOVW     K2, (DX)
+	VPADDD    Z7, Z1, Z1
+	ADDQ      $0x10, CX
+	ADDQ      $0x02, AX
+	ADDQ      $0x02, DX
+	DECQ      R11
+	JNE       row2
+	ADDQ      $0x10, R10
+	CMPQ      R10, SI
+	JLT       rest_loop
+
+done:
+	TESTL R9, R9
+	SETNE ignored+48(FP)
+	VZEROUPPER
+	RET
+
+DATA rows<>+0(SB)/1, $0x00
+DATA rows<>+1(SB)/1, $0x01
+DATA rows<>+2(SB)/1, $0x02
+DATA rows<>+3(SB)/1, $0x03
+DATA rows<>+4(SB)/1, $0x04
+DATA rows<>+5(SB)/1, $0x05
+DATA rows<>+6(SB)/1, $0x06
+DATA rows<>+7(SB)/1, $0x07
+DATA rows<>+8(SB)/1, $0x08
+DATA rows<>+9(SB)/1, $0x09
+DATA rows<>+10(SB)/1, $0x0a
+DATA rows<>+11(SB)/1, $0x0b
+DATA rows<>+12(SB)/1, $0x0c
+DATA rows<>+13(SB)/1, $0x0d
+DATA rows<>+14(SB)/1, $0x0e
+DATA rows<>+15(SB)/1, $0x0f
+DATA rows<>+16(SB)/1, $0x00
+DATA rows<>+17(SB)/1, $0x00
+DATA rows<>+18(SB)/1, $0x01
+DATA rows<>+19(SB)/1, $0x01
+DATA rows<>+20(SB)/1, $0x02
+DATA rows<>+21(SB)/1, $0x02
+DATA rows<>+22(SB)/1, $0x03
+DATA rows<>+23(SB)/1, $0x03
+DATA rows<>+24(SB)/1, $0x04
+DATA rows<>+25(SB)/1, $0x04
+DATA rows<>+26(SB)/1, $0x05
+DATA rows<>+27(SB)/1, $0x05
+DATA rows<>+28(SB)/1, $0x06
+DATA rows<>+29(SB)/1, $0x06
+DATA rows<>+30(SB)/1, $0x07
+DATA rows<>+31(SB)/1, $0x07
+DATA rows<>+32(SB)/1, $0x08
+DATA rows<>+33(SB)/1, $0x08
+DATA rows<>+34(SB)/1, $0x09
+DATA rows<>+35(SB)/1, $0x09
+DATA rows<>+36(SB)/1, $0x0a
+DATA rows<>+37(SB)/1, $0x0a
+DATA rows<>+38(SB)/1, $0x0b
+DATA rows<>+39(SB)/1, $0x0b
+DATA rows<>+40(SB)/1, $0x0c
+DATA rows<>+41(SB)/1, $0x0c
+DATA rows<>+42(SB)/1, $0x0d
+DATA rows<>+43(SB)/1, $0x0d
+DATA rows<>+44(SB)/1, $0x0e
+DATA rows<>+45(SB)/1, $0x0e
+DATA rows<>+46(SB)/1, $0x0f
+DATA rows<>+47(SB)/1, $0x0f
+DATA rows<>+48(SB)/1, $0x00
+DATA rows<>+49(SB)/1, $0x00
+DATA rows<>+50(SB)/1, $0x00
+DATA rows<>+51(SB)/1, $0x01
+DATA rows<>+52(SB)/1, $0x01
+DATA rows<>+53(SB)/1, $0x01
+DATA rows<>+54(SB)/1, $0x02
+DATA rows<>+55(SB)/1, $0x02
+DATA rows<>+56(SB)/1, $0x02
+DATA rows<>+57(SB)/1, $0x03
+DATA rows<>+58(SB)/1, $0x03
+DATA rows<>+59(SB)/1, $0x03
+DATA rows<>+60(SB)/1, $0x04
+DATA rows<>+61(SB)/1, $0x04
+DATA rows<>+62(SB)/1, $0x04
+DATA rows<>+63(SB)/1, $0x05
+DATA rows<>+64(SB)/1, $0x05
+DATA rows<>+65(SB)/1, $0x05
+DATA rows<>+66(SB)/1, $0x06
+DATA rows<>+67(SB)/1, $0x06
+DATA rows<>+68(SB)/1, $0x06
+DATA rows<>+69(SB)/1, $0x07
+DATA rows<>+70(SB)/1, $0x07
+DATA rows<>+71(SB)/1, $0x07
+DATA rows<>+72(SB)/1, $0x08
+DATA rows<>+73(SB)/1, $0x08
+DATA rows<>+74(SB)/1, $0x08
+DATA rows<>+75(SB)/1, $0x09
+DATA rows<>+76(SB)/1, $0x09
+DATA rows<>+77(SB)/1, $0x09
+DATA rows<>+78(SB)/1, $0x0a
+DATA rows<>+79(SB)/1, $0x0a
+DATA rows<>+80(SB)/1, $0x0a
+DATA rows<>+81(SB)/1, $0x0b
+DATA rows<>+82(SB)/1, $0x0b
+DATA rows<>+83(SB)/1, $0x0b
+DATA rows<>+84(SB)/1, $0x0c
+DATA rows<>+85(SB)/1, $0x0c
+DATA rows<>+86(SB)/1, $0x0c
+DATA rows<>+87(SB)/1, $0x0d
+DATA rows<>+88(SB)/1, $0x0d
+DATA rows<>+89(SB)/1, $0x0d
+DATA rows<>+90(SB)/1, $0x0e
+DATA rows<>+91(SB)/1, $0x0e
+DATA rows<>+92(SB)/1, $0x0e
+DATA rows<>+93(SB)/1, $0x0f
+DATA rows<>+94(SB)/1, $0x0f
+DATA rows<>+95(SB)/1, $0x0f
+DATA rows<>+96(SB)/1, $0x00
+DATA rows<>+97(SB)/1, $0x00
+DATA rows<>+98(SB)/1, $0x00
+DATA rows<>+99(SB)/1, $0x00
+DATA rows<>+100(SB)/1, $0x01
+DATA rows<>+101(SB)/1, $0x01
+DATA rows<>+102(SB)/1, $0x01
+DATA rows<>+103(SB)/1, $0x01
+DATA rows<>+104(SB)/1, $0x02
+DATA rows<>+105(SB)/1, $0x02
+DATA rows<>+106(SB)/1, $0x02
+DATA rows<>+107(SB)/1, $0x02
+DATA rows<>+108(SB)/1, $0x03
+DATA rows<>+109(SB)/1, $0x03
+DATA rows<>+110(SB)/1, $0x03
+DATA rows<>+111(SB)/1, $0x03
+DATA rows<>+112(SB)/1, $0x04
+DATA rows<>+113(SB)/1, $0x04
+DATA rows<>+114(SB)/1, $0x04
+DATA rows<>+115(SB)/1, $0x04
+DATA rows<>+116(SB)/1, $0x05
+DATA rows<>+117(SB)/1, $0x05
+DATA rows<>+118(SB)/1, $0x05
+DATA rows<>+119(SB)/1, $0x05
+DATA rows<>+120(SB)/1, $0x06
+DATA rows<>+121(SB)/1, $0x06
+DATA rows<>+122(SB)/1, $0x06
+DATA rows<>+123(SB)/1, $0x06
+DATA rows<>+124(SB)/1, $0x07
+DATA rows<>+125(SB)/1, $0x07
+DATA rows<>+126(SB)/1, $0x07
+DATA rows<>+127(SB)/1, $0x07
+DATA rows<>+128(SB)/1, $0x08
+DATA rows<>+129(SB)/1, $0x08
+DATA rows<>+130(SB)/1, $0x08
+DATA rows<>+131(SB)/1, $0x08
+DATA rows<>+132(SB)/1, $0x09
+DATA rows<>+133(SB)/1, $0x09
+DATA rows<>+134(SB)/1, $0x09
+DATA rows<>+135(SB)/1, $0x09
+DATA rows<>+136(SB)/1, $0x0a
+DATA rows<>+137(SB)/1, $0x0a
+DATA rows<>+138(SB)/1, $0x0a
+DATA rows<>+139(SB)/1, $0x0a
+DATA rows<>+140(SB)/1, $0x0b
+DATA rows<>+141(SB)/1, $0x0b
+DATA rows<>+142(SB)/1, $0x0b
+DATA rows<>+143(SB)/1, $0x0b
+DATA rows<>+144(SB)/1, $0x0c
+DATA rows<>+145(SB)/1, $0x0c
+DATA rows<>+146(SB)/1, $0x0c
+DATA rows<>+147(SB)/1, $0x0c
+DATA rows<>+148(SB)/1, $0x0d
+DATA rows<>+149(SB)/1, $0x0d
+DATA rows<>+150(SB)/1, $0x0d
+DATA rows<>+151(SB)/1, $0x0d
+DATA rows<>+152(SB)/1, $0x0e
+DATA rows<>+153(SB)/1, $0x0e
+DATA rows<>+154(SB)/1, $0x0e
+DATA rows<>+155(SB)/1, $0x0e
+DATA rows<>+156(SB)/1, $0x0f
+DATA rows<>+157(SB)/1, $0x0f
+DATA rows<>+158(SB)/1, $0x0f
+DATA rows<>+159(SB)/1, $0x0f
+DATA rows<>+160(SB)/1, $0x00
+DATA rows<>+161(SB)/1, $0x00
+DATA rows<>+162(SB)/1, $0x00
+DATA rows<>+163(SB)/1, $0x00
+DATA rows<>+164(SB)/1, $0x00
+DATA rows<>+165(SB)/1, $0x01
+DATA rows<>+166(SB)/1, $0x01
+DATA rows<>+167(SB)/1, $0x01
+DATA rows<>+168(SB)/1, $0x01
+DATA rows<>+169(SB)/1, $0x01
+DATA rows<>+170(SB)/1, $0x02
+DATA rows<>+171(SB)/1, $0x02
+DATA rows<>+172(SB)/1, $0x02
+DATA rows<>+173(SB)/1, $0x02
+DATA rows<>+174(SB)/1, $0x02
+DATA rows<>+175(SB)/1, $0x03
+DATA rows<>+176(SB)/1, $0x03
+DATA rows<>+177(SB)/1, $0x03
+DATA rows<>+178(SB)/1, $0x03
+DATA rows<>+179(SB)/1, $0x03
+DATA rows<>+180(SB)/1, $0x04
+DATA rows<>+181(SB)/1, $0x04
+DATA rows<>+182(SB)/1, $0x04
+DATA rows<>+183(SB)/1, $0x04
+DATA rows<>+184(SB)/1, $0x04
+DATA rows<>+185(SB)/1, $0x05
+DATA rows<>+186(SB)/1, $0x05
+DATA rows<>+187(SB)/1, $0x05
+DATA rows<>+188(SB)/1, $0x05
+DATA rows<>+189(SB)/1, $0x05
+DATA rows<>+190(SB)/1, $0x06
+DATA rows<>+191(SB)/1, $0x06
+DATA rows<>+192(SB)/1, $0x06
+DATA rows<>+193(SB)/1, $0x06
+DATA rows<>+194(SB)/1, $0x06
+DATA rows<>+195(SB)/1, $0x07
+DATA rows<>+196(SB)/1, $0x07
+DATA rows<>+197(SB)/1, $0x07
+DATA rows<>+198(SB)/1, $0x07
+DATA rows<>+199(SB)/1, $0x07
+DATA rows<>+200(SB)/1, $0x08
+DATA rows<>+201(SB)/1, $0x08
+DATA rows<>+202(SB)/1, $0x08
+DATA rows<>+203(SB)/1, $0x08
+DATA rows<>+204(SB)/1, $0x08
+DATA rows<>+205(SB)/1, $0x09
+DATA rows<>+206(SB)/1, $0x09
+DATA rows<>+207(SB)/1, $0x09
+DATA rows<>+208(SB)/1, $0x09
+DATA rows<>+209(SB)/1, $0x09
+DATA rows<>+210(SB)/1, $0x0a
+DATA rows<>+211(SB)/1, $0x0a
+DATA rows<>+212(SB)/1, $0x0a
+DATA rows<>+213(SB)/1, $0x0a
+DATA rows<>+214(SB)/1, $0x0a
+DATA rows<>+215(SB)/1, $0x0b
+DATA rows<>+216(SB)/1, $0x0b
+DATA rows<>+217(SB)/1, $0x0b
+DATA rows<>+218(SB)/1, $0x0b
+DATA rows<>+219(SB)/1, $0x0b
+DATA rows<>+220(SB)/1, $0x0c
+DATA rows<>+221(SB)/1, $0x0c
+DATA rows<>+222(SB)/1, $0x0c
+DATA rows<>+223(SB)/1, $0x0c
+DATA rows<>+224(SB)/1, $0x0c
+DATA rows<>+225(SB)/1, $0x0d
+DATA rows<>+226(SB)/1, $0x0d
+DATA rows<>+227(SB)/1, $0x0d
+DATA rows<>+228(SB)/1, $0x0d
+DATA rows<>+229(SB)/1, $0x0d
+DATA rows<>+230(SB)/1, $0x0e
+DATA rows<>+231(SB)/1, $0x0e
+DATA rows<>+232(SB)/1, $0x0e
+DATA rows<>+233(SB)/1, $0x0e
+DATA rows<>+234(SB)/1, $0x0e
+DATA rows<>+235(SB)/1, $0x0f
+DATA rows<>+236(SB)/1, $0x0f
+DATA rows<>+237(SB)/1, $0x0f
+DATA rows<>+238(SB)/1, $0x0f
+DATA rows<>+239(SB)/1, $0x0f
+DATA rows<>+240(SB)/1, $0x00
+DATA rows<>+241(SB)/1, $0x00
+DATA rows<>+242(SB)/1, $0x00
+DATA rows<>+243(SB)/1, $0x00
+DATA rows<>+244(SB)/1, $0x00
+DATA rows<>+245(SB)/1, $0x00
+DATA rows<>+246(SB)/1, $0x01
+DATA rows<>+247(SB)/1, $0x01
+DATA rows<>+248(SB)/1, $0x01
+DATA rows<>+249(SB)/1, $0x01
+DATA rows<>+250(SB)/1, $0x01
+DATA rows<>+251(SB)/1, $0x01
+DATA rows<>+252(SB)/1, $0x02
+DATA rows<>+253(SB)/1, $0x02
+DATA rows<>+254(SB)/1, $0x02
+DATA rows<>+255(SB)/1, $0x02
+DATA rows<>+256(SB)/1, $0x02
+DATA rows<>+257(SB)/1, $0x02
+DATA rows<>+258(SB)/1, $0x03
+DATA rows<>+259(SB)/1, $0x03
+DATA rows<>+260(SB)/1, $0x03
+DATA rows<>+261(SB)/1, $0x03
+DATA rows<>+262(SB)/1, $0x03
+DATA rows<>+263(SB)/1, $0x03
+DATA rows<>+264(SB)/1, $0x04
+DATA rows<>+265(SB)/1, $0x04
+DATA rows<>+266(SB)/1, $0x04
+DATA rows<>+267(SB)/1, $0x04
+DATA rows<>+268(SB)/1, $0x04
+DATA rows<>+269(SB)/1, $0x04
+DATA rows<>+270(SB)/1, $0x05
+DATA rows<>+271(SB)/1, $0x05
+DATA rows<>+272(SB)/1, $0x05
+DATA rows<>+273(SB)/1, $0x05
+DATA rows<>+274(SB)/1, $0x05
+DATA rows<>+275(SB)/1, $0x05
+DATA rows<>+276(SB)/1, $0x06
+DATA rows<>+277(SB)/1, $0x06
+DATA rows<>+278(SB)/1, $0x06
+DATA rows<>+279(SB)/1, $0x06
+DATA rows<>+280(SB)/1, $0x06
+DATA rows<>+281(SB)/1, $0x06
+DATA rows<>+282(SB)/1, $0x07
+DATA rows<>+283(SB)/1, $0x07
+DATA rows<>+284(SB)/1, $0x07
+DATA rows<>+285(SB)/1, $0x07
+DATA rows<>+286(SB)/1, $0x07
+DATA rows<>+287(SB)/1, $0x07
+DATA rows<>+288(SB)/1, $0x08
+DATA rows<>+289(SB)/1, $0x08
+DATA rows<>+290(SB)/1, $0x08
+DATA rows<>+291(SB)/1, $0x08
+DATA rows<>+292(SB)/1, $0x08
+DATA rows<>+293(SB)/1, $0x08
+DATA rows<>+294(SB)/1, $0x09
+DATA rows<>+295(SB)/1, $0x09
+DATA rows<>+296(SB)/1, $0x09
+DATA rows<>+297(SB)/1, $0x09
+DATA rows<>+298(SB)/1, $0x09
+DATA rows<>+299(SB)/1, $0x09
+DATA rows<>+300(SB)/1, $0x0a
+DATA rows<>+301(SB)/1, $0x0a
+DATA rows<>+302(SB)/1, $0x0a
+DATA rows<>+303(SB)/1, $0x0a
+DATA rows<>+304(SB)/1, $0x0a
+DATA rows<>+305(SB)/1, $0x0a
+DATA rows<>+306(SB)/1, $0x0b
+DATA rows<>+307(SB)/1, $0x0b
+DATA rows<>+308(SB)/1, $0x0b
+DATA rows<>+309(SB)/1, $0x0b
+DATA rows<>+310(SB)/1, $0x0b
+DATA rows<>+311(SB)/1, $0x0b
+DATA rows<>+312(SB)/1, $0x0c
+DATA rows<>+313(SB)/1, $0x0c
+DATA rows<>+314(SB)/1, $0x0c
+DATA rows<>+315(SB)/1, $0x0c
+DATA rows<>+316(SB)/1, $0x0c
+DATA rows<>+317(SB)/1, $0x0c
+DATA rows<>+318(SB)/1, $0x0d
+DATA rows<>+319(SB)/1, $0x0d
+DATA rows<>+320(SB)/1, $0x0d
+DATA rows<>+321(SB)/1, $0x0d
+DATA rows<>+322(SB)/1, $0x0d
+DATA rows<>+323(SB)/1, $0x0d
+DATA rows<>+324(SB)/1, $0x0e
+DATA rows<>+325(SB)/1, $0x0e
+DATA rows<>+326(SB)/1, $0x0e
+DATA rows<>+327(SB)/1, $0x0e
+DATA rows<>+328(SB)/1, $0x0e
+DATA rows<>+329(SB)/1, $0x0e
+DATA rows<>+330(SB)/1, $0x0f
+DATA rows<>+331(SB)/1, $0x0f
+DATA rows<>+332(SB)/1, $0x0f
+DATA rows<>+333(SB)/1, $0x0f
+DATA rows<>+334(SB)/1, $0x0f
+DATA rows<>+335(SB)/1, $0x0f
+DATA rows<>+336(SB)/1, $0x00
+DATA rows<>+337(SB)/1, $0x00
+DATA rows<>+338(SB)/1, $0x00
+DATA rows<>+339(SB)/1, $0x00
+DATA rows<>+340(SB)/1, $0x00
+DATA rows<>+341(SB)/1, $0x00
+DATA rows<>+342(SB)/1, $0x00
+DATA rows<>+343(SB)/1, $0x01
+DATA rows<>+344(SB)/1, $0x01
+DATA rows<>+345(SB)/1, $0x01
+DATA rows<>+346(SB)/1, $0x01
+DATA rows<>+347(SB)/1, $0x01
+DATA rows<>+348(SB)/1, $0x01
+DATA rows<>+349(SB)/1, $0x01
+DATA rows<>+350(SB)/1, $0x02
+DATA rows<>+351(SB)/1, $0x02
+DATA rows<>+352(SB)/1, $0x02
+DATA rows<>+353(SB)/1, $0x02
+DATA rows<>+354(SB)/1, $0x02
+DATA rows<>+355(SB)/1, $0x02
+DATA rows<>+356(SB)/1, $0x02
+DATA rows<>+357(SB)/1, $0x03
+DATA rows<>+358(SB)/1, $0x03
+DATA rows<>+359(SB)/1, $0x03
+DATA rows<>+360(SB)/1, $0x03
+DATA rows<>+361(SB)/1, $0x03
+DATA rows<>+362(SB)/1, $0x03
+DATA rows<>+363(SB)/1, $0x03
+DATA rows<>+364(SB)/1, $0x04
+DATA rows<>+365(SB)/1, $0x04
+DATA rows<>+366(SB)/1, $0x04
+DATA rows<>+367(SB)/1, $0x04
+DATA rows<>+368(SB)/1, $0x04
+DATA rows<>+369(SB)/1, $0x04
+DATA rows<>+370(SB)/1, $0x04
+DATA rows<>+371(SB)/1, $0x05
+DATA rows<>+372(SB)/1, $0x05
+DATA rows<>+373(SB)/1, $0x05
+DATA rows<>+374(SB)/1, $0x05
+DATA rows<>+375(SB)/1, $0x05
+DATA rows<>+376(SB)/1, $0x05
+DATA rows<>+377(SB)/1, $0x05
+DATA rows<>+378(SB)/1, $0x06
+DATA rows<>+379(SB)/1, $0x06
+DATA rows<>+380(SB)/1, $0x06
+DATA rows<>+381(SB)/1, $0x06
+DATA rows<>+382(SB)/1, $0x06
+DATA rows<>+383(SB)/1, $0x06
+DATA rows<>+384(SB)/1, $0x06
+DATA rows<>+385(SB)/1, $0x07
+DATA rows<>+386(SB)/1, $0x07
+DATA rows<>+387(SB)/1, $0x07
+DATA rows<>+388(SB)/1, $0x07
+DATA rows<>+389(SB)/1, $0x07
+DATA rows<>+390(SB)/1, $0x07
+DATA rows<>+391(SB)/1, $0x07
+DATA rows<>+392(SB)/1, $0x08
+DATA rows<>+393(SB)/1, $0x08
+DATA rows<>+394(SB)/1, $0x08
+DATA rows<>+395(SB)/1, $0x08
+DATA rows<>+396(SB)/1, $0x08
+DATA rows<>+397(SB)/1, $0x08
+DATA rows<>+398(SB)/1, $0x08
+DATA rows<>+399(SB)/1, $0x09
+DATA rows<>+400(SB)/1, $0x09
+DATA rows<>+401(SB)/1, $0x09
+DATA rows<>+402(SB)/1, $0x09
+DATA rows<>+403(SB)/1, $0x09
+DATA rows<>+404(SB)/1, $0x09
+DATA rows<>+405(SB)/1, $0x09
+DATA rows<>+406(SB)/1, $0x0a
+DATA rows<>+407(SB)/1, $0x0a
+DATA rows<>+408(SB)/1, $0x0a
+DATA rows<>+409(SB)/1, $0x0a
+DATA rows<>+410(SB)/1, $0x0a
+DATA rows<>+411(SB)/1, $0x0a
+DATA rows<>+412(SB)/1, $0x0a
+DATA rows<>+413(SB)/1, $0x0b
+DATA rows<>+414(SB)/1, $0x0b
+DATA rows<>+415(SB)/1, $0x0b
+DATA rows<>+416(SB)/1, $0x0b
+DATA rows<>+417(SB)/1, $0x0b
+DATA rows<>+418(SB)/1, $0x0b
+DATA rows<>+419(SB)/1, $0x0b
+DATA rows<>+420(SB)/1, $0x0c
+DATA rows<>+421(SB)/1, $0x0c
+DATA rows<>+422(SB)/1, $0x0c
+DATA rows<>+423(SB)/1, $0x0c
+DATA rows<>+424(SB)/1, $0x0c
+DATA rows<>+425(SB)/1, $0x0c
+DATA rows<>+426(SB)/1, $0x0c
+DATA rows<>+427(SB)/1, $0x0d
+DATA rows<>+428(SB)/1, $0x0d
+DATA rows<>+429(SB)/1, $0x0d
+DATA rows<>+430(SB)/1, $0x0d
+DATA rows<>+431(SB)/1, $0x0d
+DATA rows<>+432(SB)/1, $0x0d
+DATA rows<>+433(SB)/1, $0x0d
+DATA rows<>+434(SB)/1, $0x0e
+DATA rows<>+435(SB)/1, $0x0e
+DATA rows<>+436(SB)/1, $0x0e
+DATA rows<>+437(SB)/1, $0x0e
+DATA rows<>+438(SB)/1, $0x0e
+DATA rows<>+439(SB)/1, $0x0e
+DATA rows<>+440(SB)/1, $0x0e
+DATA rows<>+441(SB)/1, $0x0f
+DATA rows<>+442(SB)/1, $0x0f
+DATA rows<>+443(SB)/1, $0x0f
+DATA rows<>+444(SB)/1, $0x0f
+DATA rows<>+445(SB)/1, $0x0f
+DATA rows<>+446(SB)/1, $0x0f
+DATA rows<>+447(SB)/1, $0x0f
+DATA rows<>+448(SB)/1, $0x00
+DATA rows<>+449(SB)/1, $0x00
+DATA rows<>+450(SB)/1, $0x00
+DATA rows<>+451(SB)/1, $0x00
+DATA rows<>+452(SB)/1, $0x00
+DATA rows<>+453(SB)/1, $0x00
+DATA rows<>+454(SB)/1, $0x00
+DATA rows<>+455(SB)/1, $0x00
+DATA rows<>+456(SB)/1, $0x01
+DATA rows<>+457(SB)/1, $0x01
+DATA rows<>+458(SB)/1, $0x01
+DATA rows<>+459(SB)/1, $0x01
+DATA rows<>+460(SB)/1, $0x01
+DATA rows<>+461(SB)/1, $0x01
+DATA rows<>+462(SB)/1, $0x01
+DATA rows<>+463(SB)/1, $0x01
+DATA rows<>+464(SB)/1, $0x02
+DATA rows<>+465(SB)/1, $0x02
+DATA rows<>+466(SB)/1, $0x02
+DATA rows<>+467(SB)/1, $0x02
+DATA rows<>+468(SB)/1, $0x02
+DATA rows<>+469(SB)/1, $0x02
+DATA rows<>+470(SB)/1, $0x02
+DATA rows<>+471(SB)/1, $0x02
+DATA rows<>+472(SB)/1, $0x03
+DATA rows<>+473(SB)/1, $0x03
+DATA rows<>+474(SB)/1, $0x03
+DATA rows<>+475(SB)/1, $0x03
+DATA rows<>+476(SB)/1, $0x03
+DATA rows<>+477(SB)/1, $0x03
+DATA rows<>+478(SB)/1, $0x03
+DATA rows<>+479(SB)/1, $0x03
+DATA rows<>+480(SB)/1, $0x04
+DATA rows<>+481(SB)/1, $0x04
+DATA rows<>+482(SB)/1, $0x04
+DATA rows<>+483(SB)/1, $0x04
+DATA rows<>+484(SB)/1, $0x04
+DATA rows<>+485(SB)/1, $0x04
+DATA rows<>+486(SB)/1, $0x04
+DATA rows<>+487(SB)/1, $0x04
+DATA rows<>+488(SB)/1, $0x05
+DATA rows<>+489(SB)/1, $0x05
+DATA rows<>+490(SB)/1, $0x05
+DATA rows<>+491(SB)/1, $0x05
+DATA rows<>+492(SB)/1, $0x05
+DATA rows<>+493(SB)/1, $0x05
+DATA rows<>+494(SB)/1, $0x05
+DATA rows<>+495(SB)/1, $0x05
+DATA rows<>+496(SB)/1, $0x06
+DATA rows<>+497(SB)/1, $0x06
+DATA rows<>+498(SB)/1, $0x06
+DATA rows<>+499(SB)/1, $0x06
+DATA rows<>+500(SB)/1, $0x06
+DATA rows<>+501(SB)/1, $0x06
+DATA rows<>+502(SB)/1, $0x06
+DATA rows<>+503(SB)/1, $0x06
+DATA rows<>+504(SB)/1, $0x07
+DATA rows<>+505(SB)/1, $0x07
+DATA rows<>+506(SB)/1, $0x07
+DATA rows<>+507(SB)/1, $0x07
+DATA rows<>+508(SB)/1, $0x07
+DATA rows<>+509(SB)/1, $0x07
+DATA rows<>+510(SB)/1, $0x07
+DATA rows<>+511(SB)/1, $0x07
+DATA rows<>+512(SB)/1, $0x08
+DATA rows<>+513(SB)/1, $0x08
+DATA rows<>+514(SB)/1, $0x08
+DATA rows<>+515(SB)/1, $0x08
+DATA rows<>+516(SB)/1, $0x08
+DATA rows<>+517(SB)/1, $0x08
+DATA rows<>+518(SB)/1, $0x08
+DATA rows<>+519(SB)/1, $0x08
+DATA rows<>+520(SB)/1, $0x09
+DATA rows<>+521(SB)/1, $0x09
+DATA rows<>+522(SB)/1, $0x09
+DATA rows<>+523(SB)/1, $0x09
+DATA rows<>+524(SB)/1, $0x09
+DATA rows<>+525(SB)/1, $0x09
+DATA rows<>+526(SB)/1, $0x09
+DATA rows<>+527(SB)/1, $0x09
+DATA rows<>+528(SB)/1, $0x0a
+DATA rows<>+529(SB)/1, $0x0a
+DATA rows<>+530(SB)/1, $0x0a
+DATA rows<>+531(SB)/1, $0x0a
+DATA rows<>+532(SB)/1, $0x0a
+DATA rows<>+533(SB)/1, $0x0a
+DATA rows<>+534(SB)/1, $0x0a
+DATA rows<>+535(SB)/1, $0x0a
+DATA rows<>+536(SB)/1, $0x0b
+DATA rows<>+537(SB)/1, $0x0b
+DATA rows<>+538(SB)/1, $0x0b
+DATA rows<>+539(SB)/1, $0x0b
+DATA rows<>+540(SB)/1, $0x0b
+DATA rows<>+541(SB)/1, $0x0b
+DATA rows<>+542(SB)/1, $0x0b
+DATA rows<>+543(SB)/1, $0x0b
+DATA rows<>+544(SB)/1, $0x0c
+DATA rows<>+545(SB)/1, $0x0c
+DATA rows<>+546(SB)/1, $0x0c
+DATA rows<>+547(SB)/1, $0x0c
+DATA rows<>+548(SB)/1, $0x0c
+DATA rows<>+549(SB)/1, $0x0c
+DATA rows<>+550(SB)/1, $0x0c
+DATA rows<>+551(SB)/1, $0x0c
+DATA rows<>+552(SB)/1, $0x0d
+DATA rows<>+553(SB)/1, $0x0d
+DATA rows<>+554(SB)/1, $0x0d
+DATA rows<>+555(SB)/1, $0x0d
+DATA rows<>+556(SB)/1, $0x0d
+DATA rows<>+557(SB)/1, $0x0d
+DATA rows<>+558(SB)/1, $0x0d
+DATA rows<>+559(SB)/1, $0x0d
+DATA rows<>+560(SB)/1, $0x0e
+DATA rows<>+561(SB)/1, $0x0e
+DATA rows<>+562(SB)/1, $0x0e
+DATA rows<>+563(SB)/1, $0x0e
+DATA rows<>+564(SB)/1, $0x0e
+DATA rows<>+565(SB)/1, $0x0e
+DATA rows<>+566(SB)/1, $0x0e
+DATA rows<>+567(SB)/1, $0x0e
+DATA rows<>+568(SB)/1, $0x0f
+DATA rows<>+569(SB)/1, $0x0f
+DATA rows<>+570(SB)/1, $0x0f
+DATA rows<>+571(SB)/1, $0x0f
+DATA rows<>+572(SB)/1, $0x0f
+DATA rows<>+573(SB)/1, $0x0f
+DATA rows<>+574(SB)/1, $0x0f
+DATA rows<>+575(SB)/1, $0x0f
+DATA rows<>+576(SB)/1, $0x00
+DATA rows<>+577(SB)/1, $0x00
+DATA rows<>+578(SB)/1, $0x00
+DATA rows<>+579(SB)/1, $0x00
+DATA rows<>+580(SB)/1, $0x00
+DATA rows<>+581(SB)/1, $0x00
+DATA rows<>+582(SB)/1, $0x00
+DATA rows<>+583(SB)/1, $0x00
+DATA rows<>+584(SB)/1, $0x00
+DATA rows<>+585(SB)/1, $0x01
+DATA rows<>+586(SB)/1, $0x01
+DATA rows<>+587(SB)/1, $0x01
+DATA rows<>+588(SB)/1, $0x01
+DATA rows<>+589(SB)/1, $0x01
+DATA rows<>+590(SB)/1, $0x01
+DATA rows<>+591(SB)/1, $0x01
+DATA rows<>+592(SB)/1, $0x01
+DATA rows<>+593(SB)/1, $0x01
+DATA rows<>+594(SB)/1, $0x02
+DATA rows<>+595(SB)/1, $0x02
+DATA rows<>+596(SB)/1, $0x02
+DATA rows<>+597(SB)/1, $0x02
+DATA rows<>+598(SB)/1, $0x02
+DATA rows<>+599(SB)/1, $0x02
+DATA rows<>+600(SB)/1, $0x02
+DATA rows<>+601(SB)/1, $0x02
+DATA rows<>+602(SB)/1, $0x02
+DATA rows<>+603(SB)/1, $0x03
+DATA rows<>+604(SB)/1, $0x03
+DATA rows<>+605(SB)/1, $0x03
+DATA rows<>+606(SB)/1, $0x03
+DATA rows<>+607(SB)/1, $0x03
+DATA rows<>+608(SB)/1, $0x03
+DATA rows<>+609(SB)/1, $0x03
+DATA rows<>+610(SB)/1, $0x03
+DATA rows<>+611(SB)/1, $0x03
+DATA rows<>+612(SB)/1, $0x04
+DATA rows<>+613(SB)/1, $0x04
+DATA rows<>+614(SB)/1, $0x04
+DATA rows<>+615(SB)/1, $0x04
+DATA rows<>+616(SB)/1, $0x04
+DATA rows<>+617(SB)/1, $0x04
+DATA rows<>+618(SB)/1, $0x04
+DATA rows<>+619(SB)/1, $0x04
+DATA rows<>+620(SB)/1, $0x04
+DATA rows<>+621(SB)/1, $0x05
+DATA rows<>+622(SB)/1, $0x05
+DATA rows<>+623(SB)/1, $0x05
+DATA rows<>+624(SB)/1, $0x05
+DATA rows<>+625(SB)/1, $0x05
+DATA rows<>+626(SB)/1, $0x05
+DATA rows<>+627(SB)/1, $0x05
+DATA rows<>+628(SB)/1, $0x05
+DATA rows<>+629(SB)/1, $0x05
+DATA rows<>+630(SB)/1, $0x06
+DATA rows<>+631(SB)/1, $0x06
+DATA rows<>+632(SB)/1, $0x06
+DATA rows<>+633(SB)/1, $0x06
+DATA rows<>+634(SB)/1, $0x06
+DATA rows<>+635(SB)/1, $0x06
+DATA rows<>+636(SB)/1, $0x06
+DATA rows<>+637(SB)/1, $0x06
+DATA rows<>+638(SB)/1, $0x06
+DATA rows<>+639(SB)/1, $0x07
+DATA rows<>+640(SB)/1, $0x07
+DATA rows<>+641(SB)/1, $0x07
+DATA rows<>+642(SB)/1, $0x07
+DATA rows<>+643(SB)/1, $0x07
+DATA rows<>+644(SB)/1, $0x07
+DATA rows<>+645(SB)/1, $0x07
+DATA rows<>+646(SB)/1, $0x07
+DATA rows<>+647(SB)/1, $0x07
+DATA rows<>+648(SB)/1, $0x08
+DATA rows<>+649(SB)/1, $0x08
+DATA rows<>+650(SB)/1, $0x08
+DATA rows<>+651(SB)/1, $0x08
+DATA rows<>+652(SB)/1, $0x08
+DATA rows<>+653(SB)/1, $0x08
+DATA rows<>+654(SB)/1, $0x08
+DATA rows<>+655(SB)/1, $0x08
+DATA rows<>+656(SB)/1, $0x08
+DATA rows<>+657(SB)/1, $0x09
+DATA rows<>+658(SB)/1, $0x09
+DATA rows<>+659(SB)/1, $0x09
+DATA rows<>+660(SB)/1, $0x09
+DATA rows<>+661(SB)/1, $0x09
+DATA rows<>+662(SB)/1, $0x09
+DATA rows<>+663(SB)/1, $0x09
+DATA rows<>+664(SB)/1, $0x09
+DATA rows<>+665(SB)/1, $0x09
+DATA rows<>+666(SB)/1, $0x0a
+DATA rows<>+667(SB)/1, $0x0a
+DATA rows<>+668(SB)/1, $0x0a
+DATA rows<>+669(SB)/1, $0x0a
+DATA rows<>+670(SB)/1, $0x0a
+DATA rows<>+671(SB)/1, $0x0a
+DATA rows<>+672(SB)/1, $0x0a
+DATA rows<>+673(SB)/1, $0x0a
+DATA rows<>+674(SB)/1, $0x0a
+DATA rows<>+675(SB)/1, $0x0b
+DATA rows<>+676(SB)/1, $0x0b
+DATA rows<>+677(SB)/1, $0x0b
+DATA rows<>+678(SB)/1, $0x0b
+DATA rows<>+679(SB)/1, $0x0b
+DATA rows<>+680(SB)/1, $0x0b
+DATA rows<>+681(SB)/1, $0x0b
+DATA rows<>+682(SB)/1, $0x0b
+DATA rows<>+683(SB)/1, $0x0b
+DATA rows<>+684(SB)/1, $0x0c
+DATA rows<>+685(SB)/1, $0x0c
+DATA rows<>+686(SB)/1, $0x0c
+DATA rows<>+687(SB)/1, $0x0c
+DATA rows<>+688(SB)/1, $0x0c
+DATA rows<>+689(SB)/1, $0x0c
+DATA rows<>+690(SB)/1, $0x0c
+DATA rows<>+691(SB)/1, $0x0c
+DATA rows<>+692(SB)/1, $0x0c
+DATA rows<>+693(SB)/1, $0x0d
+DATA rows<>+694(SB)/1, $0x0d
+DATA rows<>+695(SB)/1, $0x0d
+DATA rows<>+696(SB)/1, $0x0d
+DATA rows<>+697(SB)/1, $0x0d
+DATA rows<>+698(SB)/1, $0x0d
+DATA rows<>+699(SB)/1, $0x0d
+DATA rows<>+700(SB)/1, $0x0d
+DATA rows<>+701(SB)/1, $0x0d
+DATA rows<>+702(SB)/1, $0x0e
+DATA rows<>+703(SB)/1, $0x0e
+DATA rows<>+704(SB)/1, $0x0e
+DATA rows<>+705(SB)/1, $0x0e
+DATA rows<>+706(SB)/1, $0x0e
+DATA rows<>+707(SB)/1, $0x0e
+DATA rows<>+708(SB)/1, $0x0e
+DATA rows<>+709(SB)/1, $0x0e
+DATA rows<>+710(SB)/1, $0x0e
+DATA rows<>+711(SB)/1, $0x0f
+DATA rows<>+712(SB)/1, $0x0f
+DATA rows<>+713(SB)/1, $0x0f
+DATA rows<>+714(SB)/1, $0x0f
+DATA rows<>+715(SB)/1, $0x0f
+DATA rows<>+716(SB)/1, $0x0f
+DATA rows<>+717(SB)/1, $0x0f
+DATA rows<>+718(SB)/1, $0x0f
+DATA rows<>+719(SB)/1, $0x0f
+DATA rows<>+720(SB)/1, $0x00
+DATA rows<>+721(SB)/1, $0x00
+DATA rows<>+722(SB)/1, $0x00
+DATA rows<>+723(SB)/1, $0x00
+DATA rows<>+724(SB)/1, $0x00
+DATA rows<>+725(SB)/1, $0x00
+DATA rows<>+726(SB)/1, $0x00
+DATA rows<>+727(SB)/1, $0x00
+DATA rows<>+728(SB)/1, $0x00
+DATA rows<>+729(SB)/1, $0x00
+DATA rows<>+730(SB)/1, $0x01
+DATA rows<>+731(SB)/1, $0x01
+DATA rows<>+732(SB)/1, $0x01
+DATA rows<>+733(SB)/1, $0x01
+DATA rows<>+734(SB)/1, $0x01
+DATA rows<>+735(SB)/1, $0x01
+DATA rows<>+736(SB)/1, $0x01
+DATA rows<>+737(SB)/1, $0x01
+DATA rows<>+738(SB)/1, $0x01
+DATA rows<>+739(SB)/1, $0x01
+DATA rows<>+740(SB)/1, $0x02
+DATA rows<>+741(SB)/1, $0x02
+DATA rows<>+742(SB)/1, $0x02
+DATA rows<>+743(SB)/1, $0x02
+DATA rows<>+744(SB)/1, $0x02
+DATA rows<>+745(SB)/1, $0x02
+DATA rows<>+746(SB)/1, $0x02
+DATA rows<>+747(SB)/1, $0x02
+DATA rows<>+748(SB)/1, $0x02
+DATA rows<>+749(SB)/1, $0x02
+DATA rows<>+750(SB)/1, $0x03
+DATA rows<>+751(SB)/1, $0x03
+DATA rows<>+752(SB)/1, $0x03
+DATA rows<>+753(SB)/1, $0x03
+DATA rows<>+754(SB)/1, $0x03
+DATA rows<>+755(SB)/1, $0x03
+DATA rows<>+756(SB)/1, $0x03
+DATA rows<>+757(SB)/1, $0x03
+DATA rows<>+758(SB)/1, $0x03
+DATA rows<>+759(SB)/1, $0x03
+DATA rows<>+760(SB)/1, $0x04
+DATA rows<>+761(SB)/1, $0x04
+DATA rows<>+762(SB)/1, $0x04
+DATA rows<>+763(SB)/1, $0x04
+DATA rows<>+764(SB)/1, $0x04
+DATA rows<>+765(SB)/1, $0x04
+DATA rows<>+766(SB)/1, $0x04
+DATA rows<>+767(SB)/1, $0x04
+DATA rows<>+768(SB)/1, $0x04
+DATA rows<>+769(SB)/1, $0x04
+DATA rows<>+770(SB)/1, $0x05
+DATA rows<>+771(SB)/1, $0x05
+DATA rows<>+772(SB)/1, $0x05
+DATA rows<>+773(SB)/1, $0x05
+DATA rows<>+774(SB)/1, $0x05
+DATA rows<>+775(SB)/1, $0x05
+DATA rows<>+776(SB)/1, $0x05
+DATA rows<>+777(SB)/1, $0x05
+DATA rows<>+778(SB)/1, $0x05
+DATA rows<>+779(SB)/1, $0x05
+DATA rows<>+780(SB)/1, $0x06
+DATA rows<>+781(SB)/1, $0x06
+DATA rows<>+782(SB)/1, $0x06
+DATA rows<>+783(SB)/1, $0x06
+DATA rows<>+784(SB)/1, $0x06
+DATA rows<>+785(SB)/1, $0x06
+DATA rows<>+786(SB)/1, $0x06
+DATA rows<>+787(SB)/1, $0x06
+DATA rows<>+788(SB)/1, $0x06
+DATA rows<>+789(SB)/1, $0x06
+DATA rows<>+790(SB)/1, $0x07
+DATA rows<>+791(SB)/1, $0x07
+DATA rows<>+792(SB)/1, $0x07
+DATA rows<>+793(SB)/1, $0x07
+DATA rows<>+794(SB)/1, $0x07
+DATA rows<>+795(SB)/1, $0x07
+DATA rows<>+796(SB)/1, $0x07
+DATA rows<>+797(SB)/1, $0x07
+DATA rows<>+798(SB)/1, $0x07
+DATA rows<>+799(SB)/1, $0x07
+DATA rows<>+800(SB)/1, $0x08
+DATA rows<>+801(SB)/1, $0x08
+DATA rows<>+802(SB)/1, $0x08
+DATA rows<>+803(SB)/1, $0x08
+DATA rows<>+804(SB)/1, $0x08
+DATA rows<>+805(SB)/1, $0x08
+DATA rows<>+806(SB)/1, $0x08
+DATA rows<>+807(SB)/1, $0x08
+DATA rows<>+808(SB)/1, $0x08
+DATA rows<>+809(SB)/1, $0x08
+DATA rows<>+810(SB)/1, $0x09
+DATA rows<>+811(SB)/1, $0x09
+DATA rows<>+812(SB)/1, $0x09
+DATA rows<>+813(SB)/1, $0x09
+DATA rows<>+814(SB)/1, $0x09
+DATA rows<>+815(SB)/1, $0x09
+DATA rows<>+816(SB)/1, $0x09
+DATA rows<>+817(SB)/1, $0x09
+DATA rows<>+818(SB)/1, $0x09
+DATA rows<>+819(SB)/1, $0x09
+DATA rows<>+820(SB)/1, $0x0a
+DATA rows<>+821(SB)/1, $0x0a
+DATA rows<>+822(SB)/1, $0x0a
+DATA rows<>+823(SB)/1, $0x0a
+DATA rows<>+824(SB)/1, $0x0a
+DATA rows<>+825(SB)/1, $0x0a
+DATA rows<>+826(SB)/1, $0x0a
+DATA rows<>+827(SB)/1, $0x0a
+DATA rows<>+828(SB)/1, $0x0a
+DATA rows<>+829(SB)/1, $0x0a
+DATA rows<>+830(SB)/1, $0x0b
+DATA rows<>+831(SB)/1, $0x0b
+DATA rows<>+832(SB)/1, $0x0b
+DATA rows<>+833(SB)/1, $0x0b
+DATA rows<>+834(SB)/1, $0x0b
+DATA rows<>+835(SB)/1, $0x0b
+DATA rows<>+836(SB)/1, $0x0b
+DATA rows<>+837(SB)/1, $0x0b
+DATA rows<>+838(SB)/1, $0x0b
+DATA rows<>+839(SB)/1, $0x0b
+DATA rows<>+840(SB)/1, $0x0c
+DATA rows<>+841(SB)/1, $0x0c
+DATA rows<>+842(SB)/1, $0x0c
+DATA rows<>+843(SB)/1, $0x0c
+DATA rows<>+844(SB)/1, $0x0c
+DATA rows<>+845(SB)/1, $0x0c
+DATA rows<>+846(SB)/1, $0x0c
+DATA rows<>+847(SB)/1, $0x0c
+DATA rows<>+848(SB)/1, $0x0c
+DATA rows<>+849(SB)/1, $0x0c
+DATA rows<>+850(SB)/1, $0x0d
+DATA rows<>+851(SB)/1, $0x0d
+DATA rows<>+852(SB)/1, $0x0d
+DATA rows<>+853(SB)/1, $0x0d
+DATA rows<>+854(SB)/1, $0x0d
+DATA rows<>+855(SB)/1, $0x0d
+DATA rows<>+856(SB)/1, $0x0d
+DATA rows<>+857(SB)/1, $0x0d
+DATA rows<>+858(SB)/1, $0x0d
+DATA rows<>+859(SB)/1, $0x0d
+DATA rows<>+860(SB)/1, $0x0e
+DATA rows<>+861(SB)/1, $0x0e
+DATA rows<>+862(SB)/1, $0x0e
+DATA rows<>+863(SB)/1, $0x0e
+DATA rows<>+864(SB)/1, $0x0e
+DATA rows<>+865(SB)/1, $0x0e
+DATA rows<>+866(SB)/1, $0x0e
+DATA rows<>+867(SB)/1, $0x0e
+DATA rows<>+868(SB)/1, $0x0e
+DATA rows<>+869(SB)/1, $0x0e
+DATA rows<>+870(SB)/1, $0x0f
+DATA rows<>+871(SB)/1, $0x0f
+DATA rows<>+872(SB)/1, $0x0f
+DATA rows<>+873(SB)/1, $0x0f
+DATA rows<>+874(SB)/1, $0x0f
+DATA rows<>+875(SB)/1, $0x0f
+DATA rows<>+876(SB)/1, $0x0f
+DATA rows<>+877(SB)/1, $0x0f
+DATA rows<>+878(SB)/1, $0x0f
+DATA rows<>+879(SB)/1, $0x0f
+DATA rows<>+880(SB)/1, $0x00
+DATA rows<>+881(SB)/1, $0x00
+DATA rows<>+882(SB)/1, $0x00
+DATA rows<>+883(SB)/1, $0x00
+DATA rows<>+884(SB)/1, $0x00
+DATA rows<>+885(SB)/1, $0x00
+DATA rows<>+886(SB)/1, $0x00
+DATA rows<>+887(SB)/1, $0x00
+DATA rows<>+888(SB)/1, $0x00
+DATA rows<>+889(SB)/1, $0x00
+DATA rows<>+890(SB)/1, $0x00
+DATA rows<>+891(SB)/1, $0x01
+DATA rows<>+892(SB)/1, $0x01
+DATA rows<>+893(SB)/1, $0x01
+DATA rows<>+894(SB)/1, $0x01
+DATA rows<>+895(SB)/1, $0x01
+DATA rows<>+896(SB)/1, $0x01
+DATA rows<>+897(SB)/1, $0x01
+DATA rows<>+898(SB)/1, $0x01
+DATA rows<>+899(SB)/1, $0x01
+DATA rows<>+900(SB)/1, $0x01
+DATA rows<>+901(SB)/1, $0x01
+DATA rows<>+902(SB)/1, $0x02
+DATA rows<>+903(SB)/1, $0x02
+DATA rows<>+904(SB)/1, $0x02
+DATA rows<>+905(SB)/1, $0x02
+DATA rows<>+906(SB)/1, $0x02
+DATA rows<>+907(SB)/1, $0x02
+DATA rows<>+908(SB)/1, $0x02
+DATA rows<>+909(SB)/1, $0x02
+DATA rows<>+910(SB)/1, $0x02
+DATA rows<>+911(SB)/1, $0x02
+DATA rows<>+912(SB)/1, $0x02
+DATA rows<>+913(SB)/1, $0x03
+DATA rows<>+914(SB)/1, $0x03
+DATA rows<>+915(SB)/1, $0x03
+DATA rows<>+916(SB)/1, $0x03
+DATA rows<>+917(SB)/1, $0x03
+DATA rows<>+918(SB)/1, $0x03
+DATA rows<>+919(SB)/1, $0x03
+DATA rows<>+920(SB)/1, $0x03
+DATA rows<>+921(SB)/1, $0x03
+DATA rows<>+922(SB)/1, $0x03
+DATA rows<>+923(SB)/1, $0x03
+DATA rows<>+924(SB)/1, $0x04
+DATA rows<>+925(SB)/1, $0x04
+DATA rows<>+926(SB)/1, $0x04
+DATA rows<>+927(SB)/1, $0x04
+DATA rows<>+928(SB)/1, $0x04
+DATA rows<>+929(SB)/1, $0x04
+DATA rows<>+930(SB)/1, $0x04
+DATA rows<>+931(SB)/1, $0x04
+DATA rows<>+932(SB)/1, $0x04
+DATA rows<>+933(SB)/1, $0x04
+DATA rows<>+934(SB)/1, $0x04
+DATA rows<>+935(SB)/1, $0x05
+DATA rows<>+936(SB)/1, $0x05
+DATA rows<>+937(SB)/1, $0x05
+DATA rows<>+938(SB)/1, $0x05
+DATA rows<>+939(SB)/1, $0x05
+DATA rows<>+940(SB)/1, $0x05
+DATA rows<>+941(SB)/1, $0x05
+DATA rows<>+942(SB)/1, $0x05
+DATA rows<>+943(SB)/1, $0x05
+DATA rows<>+944(SB)/1, $0x05
+DATA rows<>+945(SB)/1, $0x05
+DATA rows<>+946(SB)/1, $0x06
+DATA rows<>+947(SB)/1, $0x06
+DATA rows<>+948(SB)/1, $0x06
+DATA rows<>+949(SB)/1, $0x06
+DATA rows<>+950(SB)/1, $0x06
+DATA rows<>+951(SB)/1, $0x06
+DATA rows<>+952(SB)/1, $0x06
+DATA rows<>+953(SB)/1, $0x06
+DATA rows<>+954(SB)/1, $0x06
+DATA rows<>+955(SB)/1, $0x06
+DATA rows<>+956(SB)/1, $0x06
+DATA rows<>+957(SB)/1, $0x07
+DATA rows<>+958(SB)/1, $0x07
+DATA rows<>+959(SB)/1, $0x07
+DATA rows<>+960(SB)/1, $0x07
+DATA rows<>+961(SB)/1, $0x07
+DATA rows<>+962(SB)/1, $0x07
+DATA rows<>+963(SB)/1, $0x07
+DATA rows<>+964(SB)/1, $0x07
+DATA rows<>+965(SB)/1, $0x07
+DATA rows<>+966(SB)/1, $0x07
+DATA rows<>+967(SB)/1, $0x07
+DATA rows<>+968(SB)/1, $0x08
+DATA rows<>+969(SB)/1, $0x08
+DATA rows<>+970(SB)/1, $0x08
+DATA rows<>+971(SB)/1, $0x08
+DATA rows<>+972(SB)/1, $0x08
+DATA rows<>+973(SB)/1, $0x08
+DATA rows<>+974(SB)/1, $0x08
+DATA rows<>+975(SB)/1, $0x08
+DATA rows<>+976(SB)/1, $0x08
+DATA rows<>+977(SB)/1, $0x08
+DATA rows<>+978(SB)/1, $0x08
+DATA rows<>+979(SB)/1, $0x09
+DATA rows<>+980(SB)/1, $0x09
+DATA rows<>+981(SB)/1, $0x09
+DATA rows<>+982(SB)/1, $0x09
+DATA rows<>+983(SB)/1, $0x09
+DATA rows<>+984(SB)/1, $0x09
+DATA rows<>+985(SB)/1, $0x09
+DATA rows<>+986(SB)/1, $0x09
+DATA rows<>+987(SB)/1, $0x09
+DATA rows<>+988(SB)/1, $0x09
+DATA rows<>+989(SB)/1, $0x09
+DATA rows<>+990(SB)/1, $0x0a
+DATA rows<>+991(SB)/1, $0x0a
+DATA rows<>+992(SB)/1, $0x0a
+DATA rows<>+993(SB)/1, $0x0a
+DATA rows<>+994(SB)/1, $0x0a
+DATA rows<>+995(SB)/1, $0x0a
+DATA rows<>+996(SB)/1, $0x0a
+DATA rows<>+997(SB)/1, $0x0a
+DATA rows<>+998(SB)/1, $0x0a
+DATA rows<>+999(SB)/1, $0x0a
+DATA rows<>+1000(SB)/1, $0x0a
+DATA rows<>+1001(SB)/1, $0x0b
+DATA rows<>+1002(SB)/1, $0x0b
+DATA rows<>+1003(SB)/1, $0x0b
+DATA rows<>+1004(SB)/1, $0x0b
+DATA rows<>+1005(SB)/1, $0x0b
+DATA rows<>+1006(SB)/1, $0x0b
+DATA rows<>+1007(SB)/1, $0x0b
+DATA rows<>+1008(SB)/1, $0x0b
+DATA rows<>+1009(SB)/1, $0x0b
+DATA rows<>+1010(SB)/1, $0x0b
+DATA rows<>+1011(SB)/1, $0x0b
+DATA rows<>+1012(SB)/1, $0x0c
+DATA rows<>+1013(SB)/1, $0x0c
+DATA rows<>+1014(SB)/1, $0x0c
+DATA rows<>+1015(SB)/1, $0x0c
+DATA rows<>+1016(SB)/1, $0x0c
+DATA rows<>+1017(SB)/1, $0x0c
+DATA rows<>+1018(SB)/1, $0x0c
+DATA rows<>+1019(SB)/1, $0x0c
+DATA rows<>+1020(SB)/1, $0x0c
+DATA rows<>+1021(SB)/1, $0x0c
+DATA rows<>+1022(SB)/1, $0x0c
+DATA rows<>+1023(SB)/1, $0x0d
+DATA rows<>+1024(SB)/1, $0x0d
+DATA rows<>+1025(SB)/1, $0x0d
+DATA rows<>+1026(SB)/1, $0x0d
+DATA rows<>+1027(SB)/1, $0x0d
+DATA rows<>+1028(SB)/1, $0x0d
+DATA rows<>+1029(SB)/1, $0x0d
+DATA rows<>+1030(SB)/1, $0x0d
+DATA rows<>+1031(SB)/1, $0x0d
+DATA rows<>+1032(SB)/1, $0x0d
+DATA rows<>+1033(SB)/1, $0x0d
+DATA rows<>+1034(SB)/1, $0x0e
+DATA rows<>+1035(SB)/1, $0x0e
+DATA rows<>+1036(SB)/1, $0x0e
+DATA rows<>+1037(SB)/1, $0x0e
+DATA rows<>+1038(SB)/1, $0x0e
+DATA rows<>+1039(SB)/1, $0x0e
+DATA rows<>+1040(SB)/1, $0x0e
+DATA rows<>+1041(SB)/1, $0x0e
+DATA rows<>+1042(SB)/1, $0x0e
+DATA rows<>+1043(SB)/1, $0x0e
+DATA rows<>+1044(SB)/1, $0x0e
+DATA rows<>+1045(SB)/1, $0x0f
+DATA rows<>+1046(SB)/1, $0x0f
+DATA rows<>+1047(SB)/1, $0x0f
+DATA rows<>+1048(SB)/1, $0x0f
+DATA rows<>+1049(SB)/1, $0x0f
+DATA rows<>+1050(SB)/1, $0x0f
+DATA rows<>+1051(SB)/1, $0x0f
+DATA rows<>+1052(SB)/1, $0x0f
+DATA rows<>+1053(SB)/1, $0x0f
+DATA rows<>+1054(SB)/1, $0x0f
+DATA rows<>+1055(SB)/1, $0x0f
+DATA rows<>+1056(SB)/1, $0x00
+DATA rows<>+1057(SB)/1, $0x00
+DATA rows<>+1058(SB)/1, $0x00
+DATA rows<>+1059(SB)/1, $0x00
+DATA rows<>+1060(SB)/1, $0x00
+DATA rows<>+1061(SB)/1, $0x00
+DATA rows<>+1062(SB)/1, $0x00
+DATA rows<>+1063(SB)/1, $0x00
+DATA rows<>+1064(SB)/1, $0x00
+DATA rows<>+1065(SB)/1, $0x00
+DATA rows<>+1066(SB)/1, $0x00
+DATA rows<>+1067(SB)/1, $0x00
+DATA rows<>+1068(SB)/1, $0x01
+DATA rows<>+1069(SB)/1, $0x01
+DATA rows<>+1070(SB)/1, $0x01
+DATA rows<>+1071(SB)/1, $0x01
+DATA rows<>+1072(SB)/1, $0x01
+DATA rows<>+1073(SB)/1, $0x01
+DATA rows<>+1074(SB)/1, $0x01
+DATA rows<>+1075(SB)/1, $0x01
+DATA rows<>+1076(SB)/1, $0x01
+DATA rows<>+1077(SB)/1, $0x01
+DATA rows<>+1078(SB)/1, $0x01
+DATA rows<>+1079(SB)/1, $0x01
+DATA rows<>+1080(SB)/1, $0x02
+DATA rows<>+1081(SB)/1, $0x02
+DATA rows<>+1082(SB)/1, $0x02
+DATA rows<>+1083(SB)/1, $0x02
+DATA rows<>+1084(SB)/1, $0x02
+DATA rows<>+1085(SB)/1, $0x02
+DATA rows<>+1086(SB)/1, $0x02
+DATA rows<>+1087(SB)/1, $0x02
+DATA rows<>+1088(SB)/1, $0x02
+DATA rows<>+1089(SB)/1, $0x02
+DATA rows<>+1090(SB)/1, $0x02
+DATA rows<>+1091(SB)/1, $0x02
+DATA rows<>+1092(SB)/1, $0x03
+DATA rows<>+1093(SB)/1, $0x03
+DATA rows<>+1094(SB)/1, $0x03
+DATA rows<>+1095(SB)/1, $0x03
+DATA rows<>+1096(SB)/1, $0x03
+DATA rows<>+1097(SB)/1, $0x03
+DATA rows<>+1098(SB)/1, $0x03
+DATA rows<>+1099(SB)/1, $0x03
+DATA rows<>+1100(SB)/1, $0x03
+DATA rows<>+1101(SB)/1, $0x03
+DATA rows<>+1102(SB)/1, $0x03
+DATA rows<>+1103(SB)/1, $0x03
+DATA rows<>+1104(SB)/1, $0x04
+DATA rows<>+1105(SB)/1, $0x04
+DATA rows<>+1106(SB)/1, $0x04
+DATA rows<>+1107(SB)/1, $0x04
+DATA rows<>+1108(SB)/1, $0x04
+DATA rows<>+1109(SB)/1, $0x04
+DATA rows<>+1110(SB)/1, $0x04
+DATA rows<>+1111(SB)/1, $0x04
+DATA rows<>+1112(SB)/1, $0x04
+DATA rows<>+1113(SB)/1, $0x04
+DATA rows<>+1114(SB)/1, $0x04
+DATA rows<>+1115(SB)/1, $0x04
+DATA rows<>+1116(SB)/1, $0x05
+DATA rows<>+1117(SB)/1, $0x05
+DATA rows<>+1118(SB)/1, $0x05
+DATA rows<>+1119(SB)/1, $0x05
+DATA rows<>+1120(SB)/1, $0x05
+DATA rows<>+1121(SB)/1, $0x05
+DATA rows<>+1122(SB)/1, $0x05
+DATA rows<>+1123(SB)/1, $0x05
+DATA rows<>+1124(SB)/1, $0x05
+DATA rows<>+1125(SB)/1, $0x05
+DATA rows<>+1126(SB)/1, $0x05
+DATA rows<>+1127(SB)/1, $0x05
+DATA rows<>+1128(SB)/1, $0x06
+DATA rows<>+1129(SB)/1, $0x06
+DATA rows<>+1130(SB)/1, $0x06
+DATA rows<>+1131(SB)/1, $0x06
+DATA rows<>+1132(SB)/1, $0x06
+DATA rows<>+1133(SB)/1, $0x06
+DATA rows<>+1134(SB)/1, $0x06
+DATA rows<>+1135(SB)/1, $0x06
+DATA rows<>+1136(SB)/1, $0x06
+DATA rows<>+1137(SB)/1, $0x06
+DATA rows<>+1138(SB)/1, $0x06
+DATA rows<>+1139(SB)/1, $0x06
+DATA rows<>+1140(SB)/1, $0x07
+DATA rows<>+1141(SB)/1, $0x07
+DATA rows<>+1142(SB)/1, $0x07
+DATA rows<>+1143(SB)/1, $0x07
+DATA rows<>+1144(SB)/1, $0x07
+DATA rows<>+1145(SB)/1, $0x07
+DATA rows<>+1146(SB)/1, $0x07
+DATA rows<>+1147(SB)/1, $0x07
+DATA rows<>+1148(SB)/1, $0x07
+DATA rows<>+1149(SB)/1, $0x07
+DATA rows<>+1150(SB)/1, $0x07
+DATA rows<>+1151(SB)/1, $0x07
+DATA rows<>+1152(SB)/1, $0x08
+DATA rows<>+1153(SB)/1, $0x08
+DATA rows<>+1154(SB)/1, $0x08
+DATA rows<>+1155(SB)/1, $0x08
+DATA rows<>+1156(SB)/1, $0x08
+DATA rows<>+1157(SB)/1, $0x08
+DATA rows<>+1158(SB)/1, $0x08
+DATA rows<>+1159(SB)/1, $0x08
+DATA rows<>+1160(SB)/1, $0x08
+DATA rows<>+1161(SB)/1, $0x08
+DATA rows<>+1162(SB)/1, $0x08
+DATA rows<>+1163(SB)/1, $0x08
+DATA rows<>+1164(SB)/1, $0x09
+DATA rows<>+1165(SB)/1, $0x09
+DATA rows<>+1166(SB)/1, $0x09
+DATA rows<>+1167(SB)/1, $0x09
+DATA rows<>+1168(SB)/1, $0x09
+DATA rows<>+1169(SB)/1, $0x09
+DATA rows<>+1170(SB)/1, $0x09
+DATA rows<>+1171(SB)/1, $0x09
+DATA rows<>+1172(SB)/1, $0x09
+DATA rows<>+1173(SB)/1, $0x09
+DATA rows<>+1174(SB)/1, $0x09
+DATA rows<>+1175(SB)/1, $0x09
+DATA rows<>+1176(SB)/1, $0x0a
+DATA rows<>+1177(SB)/1, $0x0a
+DATA rows<>+1178(SB)/1, $0x0a
+DATA rows<>+1179(SB)/1, $0x0a
+DATA rows<>+1180(SB)/1, $0x0a
+DATA rows<>+1181(SB)/1, $0x0a
+DATA rows<>+1182(SB)/1, $0x0a
+DATA rows<>+1183(SB)/1, $0x0a
+DATA rows<>+1184(SB)/1, $0x0a
+DATA rows<>+1185(SB)/1, $0x0a
+DATA rows<>+1186(SB)/1, $0x0a
+DATA rows<>+1187(SB)/1, $0x0a
+DATA rows<>+1188(SB)/1, $0x0b
+DATA rows<>+1189(SB)/1, $0x0b
+DATA rows<>+1190(SB)/1, $0x0b
+DATA rows<>+1191(SB)/1, $0x0b
+DATA rows<>+1192(SB)/1, $0x0b
+DATA rows<>+1193(SB)/1, $0x0b
+DATA rows<>+1194(SB)/1, $0x0b
+DATA rows<>+1195(SB)/1, $0x0b
+DATA rows<>+1196(SB)/1, $0x0b
+DATA rows<>+1197(SB)/1, $0x0b
+DATA rows<>+1198(SB)/1, $0x0b
+DATA rows<>+1199(SB)/1, $0x0b
+DATA rows<>+1200(SB)/1, $0x0c
+DATA rows<>+1201(SB)/1, $0x0c
+DATA rows<>+1202(SB)/1, $0x0c
+DATA rows<>+1203(SB)/1, $0x0c
+DATA rows<>+1204(SB)/1, $0x0c
+DATA rows<>+1205(SB)/1, $0x0c
+DATA rows<>+1206(SB)/1, $0x0c
+DATA rows<>+1207(SB)/1, $0x0c
+DATA rows<>+1208(SB)/1, $0x0c
+DATA rows<>+1209(SB)/1, $0x0c
+DATA rows<>+1210(SB)/1, $0x0c
+DATA rows<>+1211(SB)/1, $0x0c
+DATA rows<>+1212(SB)/1, $0x0d
+DATA rows<>+1213(SB)/1, $0x0d
+DATA rows<>+1214(SB)/1, $0x0d
+DATA rows<>+1215(SB)/1, $0x0d
+DATA rows<>+1216(SB)/1, $0x0d
+DATA rows<>+1217(SB)/1, $0x0d
+DATA rows<>+1218(SB)/1, $0x0d
+DATA rows<>+1219(SB)/1, $0x0d
+DATA rows<>+1220(SB)/1, $0x0d
+DATA rows<>+1221(SB)/1, $0x0d
+DATA rows<>+1222(SB)/1, $0x0d
+DATA rows<>+1223(SB)/1, $0x0d
+DATA rows<>+1224(SB)/1, $0x0e
+DATA rows<>+1225(SB)/1, $0x0e
+DATA rows<>+1226(SB)/1, $0x0e
+DATA rows<>+1227(SB)/1, $0x0e
+DATA rows<>+1228(SB)/1, $0x0e
+DATA rows<>+1229(SB)/1, $0x0e
+DATA rows<>+1230(SB)/1, $0x0e
+DATA rows<>+1231(SB)/1, $0x0e
+DATA rows<>+1232(SB)/1, $0x0e
+DATA rows<>+1233(SB)/1, $0x0e
+DATA rows<>+1234(SB)/1, $0x0e
+DATA rows<>+1235(SB)/1, $0x0e
+DATA rows<>+1236(SB)/1, $0x0f
+DATA rows<>+1237(SB)/1, $0x0f
+DATA rows<>+1238(SB)/1, $0x0f
+DATA rows<>+1239(SB)/1, $0x0f
+DATA rows<>+1240(SB)/1, $0x0f
+DATA rows<>+1241(SB)/1, $0x0f
+DATA rows<>+1242(SB)/1, $0x0f
+DATA rows<>+1243(SB)/1, $0x0f
+DATA rows<>+1244(SB)/1, $0x0f
+DATA rows<>+1245(SB)/1, $0x0f
+DATA rows<>+1246(SB)/1, $0x0f
+DATA rows<>+1247(SB)/1, $0x0f
+DATA rows<>+1248(SB)/1, $0x00
+DATA rows<>+1249(SB)/1, $0x00
+DATA rows<>+1250(SB)/1, $0x00
+DATA rows<>+1251(SB)/1, $0x00
+DATA rows<>+1252(SB)/1, $0x00
+DATA rows<>+1253(SB)/1, $0x00
+DATA rows<>+1254(SB)/1, $0x00
+DATA rows<>+1255(SB)/1, $0x00
+DATA rows<>+1256(SB)/1, $0x00
+DATA rows<>+1257(SB)/1, $0x00
+DATA rows<>+1258(SB)/1, $0x00
+DATA rows<>+1259(SB)/1, $0x00
+DATA rows<>+1260(SB)/1, $0x00
+DATA rows<>+1261(SB)/1, $0x01
+DATA rows<>+1262(SB)/1, $0x01
+DATA rows<>+1263(SB)/1, $0x01
+DATA rows<>+1264(SB)/1, $0x01
+DATA rows<>+1265(SB)/1, $0x01
+DATA rows<>+1266(SB)/1, $0x01
+DATA rows<>+1267(SB)/1, $0x01
+DATA rows<>+1268(SB)/1, $0x01
+DATA rows<>+1269(SB)/1, $0x01
+DATA rows<>+1270(SB)/1, $0x01
+DATA rows<>+1271(SB)/1, $0x01
+DATA rows<>+1272(SB)/1, $0x01
+DATA rows<>+1273(SB)/1, $0x01
+DATA rows<>+1274(SB)/1, $0x02
+DATA rows<>+1275(SB)/1, $0x02
+DATA rows<>+1276(SB)/1, $0x02
+DATA rows<>+1277(SB)/1, $0x02
+DATA rows<>+1278(SB)/1, $0x02
+DATA rows<>+1279(SB)/1, $0x02
+DATA rows<>+1280(SB)/1, $0x02
+DATA rows<>+1281(SB)/1, $0x02
+DATA rows<>+1282(SB)/1, $0x02
+DATA rows<>+1283(SB)/1, $0x02
+DATA rows<>+1284(SB)/1, $0x02
+DATA rows<>+1285(SB)/1, $0x02
+DATA rows<>+1286(SB)/1, $0x02
+DATA rows<>+1287(SB)/1, $0x03
+DATA rows<>+1288(SB)/1, $0x03
+DATA rows<>+1289(SB)/1, $0x03
+DATA rows<>+1290(SB)/1, $0x03
+DATA rows<>+1291(SB)/1, $0x03
+DATA rows<>+1292(SB)/1, $0x03
+DATA rows<>+1293(SB)/1, $0x03
+DATA rows<>+1294(SB)/1, $0x03
+DATA rows<>+1295(SB)/1, $0x03
+DATA rows<>+1296(SB)/1, $0x03
+DATA rows<>+1297(SB)/1, $0x03
+DATA rows<>+1298(SB)/1, $0x03
+DATA rows<>+1299(SB)/1, $0x03
+DATA rows<>+1300(SB)/1, $0x04
+DATA rows<>+1301(SB)/1, $0x04
+DATA rows<>+1302(SB)/1, $0x04
+DATA rows<>+1303(SB)/1, $0x04
+DATA rows<>+1304(SB)/1, $0x04
+DATA rows<>+1305(SB)/1, $0x04
+DATA rows<>+1306(SB)/1, $0x04
+DATA rows<>+1307(SB)/1, $0x04
+DATA rows<>+1308(SB)/1, $0x04
+DATA rows<>+1309(SB)/1, $0x04
+DATA rows<>+1310(SB)/1, $0x04
+DATA rows<>+1311(SB)/1, $0x04
+DATA rows<>+1312(SB)/1, $0x04
+DATA rows<>+1313(SB)/1, $0x05
+DATA rows<>+1314(SB)/1, $0x05
+DATA rows<>+1315(SB)/1, $0x05
+DATA rows<>+1316(SB)/1, $0x05
+DATA rows<>+1317(SB)/1, $0x05
+DATA rows<>+1318(SB)/1, $0x05
+DATA rows<>+1319(SB)/1, $0x05
+DATA rows<>+1320(SB)/1, $0x05
+DATA rows<>+1321(SB)/1, $0x05
+DATA rows<>+1322(SB)/1, $0x05
+DATA rows<>+1323(SB)/1, $0x05
+DATA rows<>+1324(SB)/1, $0x05
+DATA rows<>+1325(SB)/1, $0x05
+DATA rows<>+1326(SB)/1, $0x06
+DATA rows<>+1327(SB)/1, $0x06
+DATA rows<>+1328(SB)/1, $0x06
+DATA rows<>+1329(SB)/1, $0x06
+DATA rows<>+1330(SB)/1, $0x06
+DATA rows<>+1331(SB)/1, $0x06
+DATA rows<>+1332(SB)/1, $0x06
+DATA rows<>+1333(SB)/1, $0x06
+DATA rows<>+1334(SB)/1, $0x06
+DATA rows<>+1335(SB)/1, $0x06
+DATA rows<>+1336(SB)/1, $0x06
+DATA rows<>+1337(SB)/1, $0x06
+DATA rows<>+1338(SB)/1, $0x06
+DATA rows<>+1339(SB)/1, $0x07
+DATA rows<>+1340(SB)/1, $0x07
+DATA rows<>+1341(SB)/1, $0x07
+DATA rows<>+1342(SB)/1, $0x07
+DATA rows<>+1343(SB)/1, $0x07
+DATA rows<>+1344(SB)/1, $0x07
+DATA rows<>+1345(SB)/1, $0x07
+DATA rows<>+1346(SB)/1, $0x07
+DATA rows<>+1347(SB)/1, $0x07
+DATA rows<>+1348(SB)/1, $0x07
+DATA rows<>+1349(SB)/1, $0x07
+DATA rows<>+1350(SB)/1, $0x07
+DATA rows<>+1351(SB)/1, $0x07
+DATA rows<>+1352(SB)/1, $0x08
+DATA rows<>+1353(SB)/1, $0x08
+DATA rows<>+1354(SB)/1, $0x08
+DATA rows<>+1355(SB)/1, $0x08
+DATA rows<>+1356(SB)/1, $0x08
+DATA rows<>+1357(SB)/1, $0x08
+DATA rows<>+1358(SB)/1, $0x08
+DATA rows<>+1359(SB)/1, $0x08
+DATA rows<>+1360(SB)/1, $0x08
+DATA rows<>+1361(SB)/1, $0x08
+DATA rows<>+1362(SB)/1, $0x08
+DATA rows<>+1363(SB)/1, $0x08
+DATA rows<>+1364(SB)/1, $0x08
+DATA rows<>+1365(SB)/1, $0x09
+DATA rows<>+1366(SB)/1, $0x09
+DATA rows<>+1367(SB)/1, $0x09
+DATA rows<>+1368(SB)/1, $0x09
+DATA rows<>+1369(SB)/1, $0x09
+DATA rows<>+1370(SB)/1, $0x09
+DATA rows<>+1371(SB)/1, $0x09
+DATA rows<>+1372(SB)/1, $0x09
+DATA rows<>+1373(SB)/1, $0x09
+DATA rows<>+1374(SB)/1, $0x09
+DATA rows<>+1375(SB)/1, $0x09
+DATA rows<>+1376(SB)/1, $0x09
+DATA rows<>+1377(SB)/1, $0x09
+DATA rows<>+1378(SB)/1, $0x0a
+DATA rows<>+1379(SB)/1, $0x0a
+DATA rows<>+1380(SB)/1, $0x0a
+DATA rows<>+1381(SB)/1, $0x0a
+DATA rows<>+1382(SB)/1, $0x0a
+DATA rows<>+1383(SB)/1, $0x0a
+DATA rows<>+1384(SB)/1, $0x0a
+DATA rows<>+1385(SB)/1, $0x0a
+DATA rows<>+1386(SB)/1, $0x0a
+DATA rows<>+1387(SB)/1, $0x0a
+DATA rows<>+1388(SB)/1, $0x0a
+DATA rows<>+1389(SB)/1, $0x0a
+DATA rows<>+1390(SB)/1, $0x0a
+DATA rows<>+1391(SB)/1, $0x0b
+DATA rows<>+1392(SB)/1, $0x0b
+DATA rows<>+1393(SB)/1, $0x0b
+DATA rows<>+1394(SB)/1, $0x0b
+DATA rows<>+1395(SB)/1, $0x0b
+DATA rows<>+1396(SB)/1, $0x0b
+DATA rows<>+1397(SB)/1, $0x0b
+DATA rows<>+1398(SB)/1, $0x0b
+DATA rows<>+1399(SB)/1, $0x0b
+DATA rows<>+1400(SB)/1, $0x0b
+DATA rows<>+1401(SB)/1, $0x0b
+DATA rows<>+1402(SB)/1, $0x0b
+DATA rows<>+1403(SB)/1, $0x0b
+DATA rows<>+1404(SB)/1, $0x0c
+DATA rows<>+1405(SB)/1, $0x0c
+DATA rows<>+1406(SB)/1, $0x0c
+DATA rows<>+1407(SB)/1, $0x0c
+DATA rows<>+1408(SB)/1, $0x0c
+DATA rows<>+1409(SB)/1, $0x0c
+DATA rows<>+1410(SB)/1, $0x0c
+DATA rows<>+1411(SB)/1, $0x0c
+DATA rows<>+1412(SB)/1, $0x0c
+DATA rows<>+1413(SB)/1, $0x0c
+DATA rows<>+1414(SB)/1, $0x0c
+DATA rows<>+1415(SB)/1, $0x0c
+DATA rows<>+1416(SB)/1, $0x0c
+DATA rows<>+1417(SB)/1, $0x0d
+DATA rows<>+1418(SB)/1, $0x0d
+DATA rows<>+1419(SB)/1, $0x0d
+DATA rows<>+1420(SB)/1, $0x0d
+DATA rows<>+1421(SB)/1, $0x0d
+DATA rows<>+1422(SB)/1, $0x0d
+DATA rows<>+1423(SB)/1, $0x0d
+DATA rows<>+1424(SB)/1, $0x0d
+DATA rows<>+1425(SB)/1, $0x0d
+DATA rows<>+1426(SB)/1, $0x0d
+DATA rows<>+1427(SB)/1, $0x0d
+DATA rows<>+1428(SB)/1, $0x0d
+DATA rows<>+1429(SB)/1, $0x0d
+DATA rows<>+1430(SB)/1, $0x0e
+DATA rows<>+1431(SB)/1, $0x0e
+DATA rows<>+1432(SB)/1, $0x0e
+DATA rows<>+1433(SB)/1, $0x0e
+DATA rows<>+1434(SB)/1, $0x0e
+DATA rows<>+1435(SB)/1, $0x0e
+DATA rows<>+1436(SB)/1, $0x0e
+DATA rows<>+1437(SB)/1, $0x0e
+DATA rows<>+1438(SB)/1, $0x0e
+DATA rows<>+1439(SB)/1, $0x0e
+DATA rows<>+1440(SB)/1, $0x0e
+DATA rows<>+1441(SB)/1, $0x0e
+DATA rows<>+1442(SB)/1, $0x0e
+DATA rows<>+1443(SB)/1, $0x0f
+DATA rows<>+1444(SB)/1, $0x0f
+DATA rows<>+1445(SB)/1, $0x0f
+DATA rows<>+1446(SB)/1, $0x0f
+DATA rows<>+1447(SB)/1, $0x0f
+DATA rows<>+1448(SB)/1, $0x0f
+DATA rows<>+1449(SB)/1, $0x0f
+DATA rows<>+1450(SB)/1, $0x0f
+DATA rows<>+1451(SB)/1, $0x0f
+DATA rows<>+1452(SB)/1, $0x0f
+DATA rows<>+1453(SB)/1, $0x0f
+DATA rows<>+1454(SB)/1, $0x0f
+DATA rows<>+1455(SB)/1, $0x0f
+DATA rows<>+1456(SB)/1, $0x00
+DATA rows<>+1457(SB)/1, $0x00
+DATA rows<>+1458(SB)/1, $0x00
+DATA rows<>+1459(SB)/1, $0x00
+DATA rows<>+1460(SB)/1, $0x00
+DATA rows<>+1461(SB)/1, $0x00
+DATA rows<>+1462(SB)/1, $0x00
+DATA rows<>+1463(SB)/1, $0x00
+DATA rows<>+1464(SB)/1, $0x00
+DATA rows<>+1465(SB)/1, $0x00
+DATA rows<>+1466(SB)/1, $0x00
+DATA rows<>+1467(SB)/1, $0x00
+DATA rows<>+1468(SB)/1, $0x00
+DATA rows<>+1469(SB)/1, $0x00
+DATA rows<>+1470(SB)/1, $0x01
+DATA rows<>+1471(SB)/1, $0x01
+DATA rows<>+1472(SB)/1, $0x01
+DATA rows<>+1473(SB)/1, $0x01
+DATA rows<>+1474(SB)/1, $0x01
+DATA rows<>+1475(SB)/1, $0x01
+DATA rows<>+1476(SB)/1, $0x01
+DATA rows<>+1477(SB)/1, $0x01
+DATA rows<>+1478(SB)/1, $0x01
+DATA rows<>+1479(SB)/1, $0x01
+DATA rows<>+1480(SB)/1, $0x01
+DATA rows<>+1481(SB)/1, $0x01
+DATA rows<>+1482(SB)/1, $0x01
+DATA rows<>+1483(SB)/1, $0x01
+DATA rows<>+1484(SB)/1, $0x02
+DATA rows<>+1485(SB)/1, $0x02
+DATA rows<>+1486(SB)/1, $0x02
+DATA rows<>+1487(SB)/1, $0x02
+DATA rows<>+1488(SB)/1, $0x02
+DATA rows<>+1489(SB)/1, $0x02
+DATA rows<>+1490(SB)/1, $0x02
+DATA rows<>+1491(SB)/1, $0x02
+DATA rows<>+1492(SB)/1, $0x02
+DATA rows<>+1493(SB)/1, $0x02
+DATA rows<>+1494(SB)/1, $0x02
+DATA rows<>+1495(SB)/1, $0x02
+DATA rows<>+1496(SB)/1, $0x02
+DATA rows<>+1497(SB)/1, $0x02
+DATA rows<>+1498(SB)/1, $0x03
+DATA rows<>+1499(SB)/1, $0x03
+DATA rows<>+1500(SB)/1, $0x03
+DATA rows<>+1501(SB)/1, $0x03
+DATA rows<>+1502(SB)/1, $0x03
+DATA rows<>+1503(SB)/1, $0x03
+DATA rows<>+1504(SB)/1, $0x03
+DATA rows<>+1505(SB)/1, $0x03
+DATA rows<>+1506(SB)/1, $0x03
+DATA rows<>+1507(SB)/1, $0x03
+DATA rows<>+1508(SB)/1, $0x03
+DATA rows<>+1509(SB)/1, $0x03
+DATA rows<>+1510(SB)/1, $0x03
+DATA rows<>+1511(SB)/1, $0x03
+DATA rows<>+1512(SB)/1, $0x04
+DATA rows<>+1513(SB)/1, $0x04
+DATA rows<>+1514(SB)/1, $0x04
+DATA rows<>+1515(SB)/1, $0x04
+DATA rows<>+1516(SB)/1, $0x04
+DATA rows<>+1517(SB)/1, $0x04
+DATA rows<>+1518(SB)/1, $0x04
+DATA rows<>+1519(SB)/1, $0x04
+DATA rows<>+1520(SB)/1, $0x04
+DATA rows<>+1521(SB)/1, $0x04
+DATA rows<>+1522(SB)/1, $0x04
+DATA rows<>+1523(SB)/1, $0x04
+DATA rows<>+1524(SB)/1, $0x04
+DATA rows<>+1525(SB)/1, $0x04
+DATA rows<>+1526(SB)/1, $0x05
+DATA rows<>+1527(SB)/1, $0x05
+DATA rows<>+1528(SB)/1, $0x05
+DATA rows<>+1529(SB)/1, $0x05
+DATA rows<>+1530(SB)/1, $0x05
+DATA rows<>+1531(SB)/1, $0x05
+DATA rows<>+1532(SB)/1, $0x05
+DATA rows<>+1533(SB)/1, $0x05
+DATA rows<>+1534(SB)/1, $0x05
+DATA rows<>+1535(SB)/1, $0x05
+DATA rows<>+1536(SB)/1, $0x05
+DATA rows<>+1537(SB)/1, $0x05
+DATA rows<>+1538(SB)/1, $0x05
+DATA rows<>+1539(SB)/1, $0x05
+DATA rows<>+1540(SB)/1, $0x06
+DATA rows<>+1541(SB)/1, $0x06
+DATA rows<>+1542(SB)/1, $0x06
+DATA rows<>+1543(SB)/1, $0x06
+DATA rows<>+1544(SB)/1, $0x06
+DATA rows<>+1545(SB)/1, $0x06
+DATA rows<>+1546(SB)/1, $0x06
+DATA rows<>+1547(SB)/1, $0x06
+DATA rows<>+1548(SB)/1, $0x06
+DATA rows<>+1549(SB)/1, $0x06
+DATA rows<>+1550(SB)/1, $0x06
+DATA rows<>+1551(SB)/1, $0x06
+DATA rows<>+1552(SB)/1, $0x06
+DATA rows<>+1553(SB)/1, $0x06
+DATA rows<>+1554(SB)/1, $0x07
+DATA rows<>+1555(SB)/1, $0x07
+DATA rows<>+1556(SB)/1, $0x07
+DATA rows<>+1557(SB)/1, $0x07
+DATA rows<>+1558(SB)/1, $0x07
+DATA rows<>+1559(SB)/1, $0x07
+DATA rows<>+1560(SB)/1, $0x07
+DATA rows<>+1561(SB)/1, $0x07
+DATA rows<>+1562(SB)/1, $0x07
+DATA rows<>+1563(SB)/1, $0x07
+DATA rows<>+1564(SB)/1, $0x07
+DATA rows<>+1565(SB)/1, $0x07
+DATA rows<>+1566(SB)/1, $0x07
+DATA rows<>+1567(SB)/1, $0x07
+DATA rows<>+1568(SB)/1, $0x08
+DATA rows<>+1569(SB)/1, $0x08
+DATA rows<>+1570(SB)/1, $0x08
+DATA rows<>+1571(SB)/1, $0x08
+DATA rows<>+1572(SB)/1, $0x08
+DATA rows<>+1573(SB)/1, $0x08
+DATA rows<>+1574(SB)/1, $0x08
+DATA rows<>+1575(SB)/1, $0x08
+DATA rows<>+1576(SB)/1, $0x08
+DATA rows<>+1577(SB)/1, $0x08
+DATA rows<>+1578(SB)/1, $0x08
+DATA rows<>+1579(SB)/1, $0x08
+DATA rows<>+1580(SB)/1, $0x08
+DATA rows<>+1581(SB)/1, $0x08
+DATA rows<>+1582(SB)/1, $0x09
+DATA rows<>+1583(SB)/1, $0x09
+DATA rows<>+1584(SB)/1, $0x09
+DATA rows<>+1585(SB)/1, $0x09
+DATA rows<>+1586(SB)/1, $0x09
+DATA rows<>+1587(SB)/1, $0x09
+DATA rows<>+1588(SB)/1, $0x09
+DATA rows<>+1589(SB)/1, $0x09
+DATA rows<>+1590(SB)/1, $0x09
+DATA rows<>+1591(SB)/1, $0x09
+DATA rows<>+1592(SB)/1, $0x09
+DATA rows<>+1593(SB)/1, $0x09
+DATA rows<>+1594(SB)/1, $0x09
+DATA rows<>+1595(SB)/1, $0x09
+DATA rows<>+1596(SB)/1, $0x0a
+DATA rows<>+1597(SB)/1, $0x0a
+DATA rows<>+1598(SB)/1, $0x0a
+DATA rows<>+1599(SB)/1, $0x0a
+DATA rows<>+1600(SB)/1, $0x0a
+DATA rows<>+1601(SB)/1, $0x0a
+DATA rows<>+1602(SB)/1, $0x0a
+DATA rows<>+1603(SB)/1, $0x0a
+DATA rows<>+1604(SB)/1, $0x0a
+DATA rows<>+1605(SB)/1, $0x0a
+DATA rows<>+1606(SB)/1, $0x0a
+DATA rows<>+1607(SB)/1, $0x0a
+DATA rows<>+1608(SB)/1, $0x0a
+DATA rows<>+1609(SB)/1, $0x0a
+DATA rows<>+1610(SB)/1, $0x0b
+DATA rows<>+1611(SB)/1, $0x0b
+DATA rows<>+1612(SB)/1, $0x0b
+DATA rows<>+1613(SB)/1, $0x0b
+DATA rows<>+1614(SB)/1, $0x0b
+DATA rows<>+1615(SB)/1, $0x0b
+DATA rows<>+1616(SB)/1, $0x0b
+DATA rows<>+1617(SB)/1, $0x0b
+DATA rows<>+1618(SB)/1, $0x0b
+DATA rows<>+1619(SB)/1, $0x0b
+DATA rows<>+1620(SB)/1, $0x0b
+DATA rows<>+1621(SB)/1, $0x0b
+DATA rows<>+1622(SB)/1, $0x0b
+DATA rows<>+1623(SB)/1, $0x0b
+DATA rows<>+1624(SB)/1, $0x0c
+DATA rows<>+1625(SB)/1, $0x0c
+DATA rows<>+1626(SB)/1, $0x0c
+DATA rows<>+1627(SB)/1, $0x0c
+DATA rows<>+1628(SB)/1, $0x0c
+DATA rows<>+1629(SB)/1, $0x0c
+DATA rows<>+1630(SB)/1, $0x0c
+DATA rows<>+1631(SB)/1, $0x0c
+DATA rows<>+1632(SB)/1, $0x0c
+DATA rows<>+1633(SB)/1, $0x0c
+DATA rows<>+1634(SB)/1, $0x0c
+DATA rows<>+1635(SB)/1, $0x0c
+DATA rows<>+1636(SB)/1, $0x0c
+DATA rows<>+1637(SB)/1, $0x0c
+DATA rows<>+1638(SB)/1, $0x0d
+DATA rows<>+1639(SB)/1, $0x0d
+DATA rows<>+1640(SB)/1, $0x0d
+DATA rows<>+1641(SB)/1, $0x0d
+DATA rows<>+1642(SB)/1, $0x0d
+DATA rows<>+1643(SB)/1, $0x0d
+DATA rows<>+1644(SB)/1, $0x0d
+DATA rows<>+1645(SB)/1, $0x0d
+DATA rows<>+1646(SB)/1, $0x0d
+DATA rows<>+1647(SB)/1, $0x0d
+DATA rows<>+1648(SB)/1, $0x0d
+DATA rows<>+1649(SB)/1, $0x0d
+DATA rows<>+1650(SB)/1, $0x0d
+DATA rows<>+1651(SB)/1, $0x0d
+DATA rows<>+1652(SB)/1, $0x0e
+DATA rows<>+1653(SB)/1, $0x0e
+DATA rows<>+1654(SB)/1, $0x0e
+DATA rows<>+1655(SB)/1, $0x0e
+DATA rows<>+1656(SB)/1, $0x0e
+DATA rows<>+1657(SB)/1, $0x0e
+DATA rows<>+1658(SB)/1, $0x0e
+DATA rows<>+1659(SB)/1, $0x0e
+DATA rows<>+1660(SB)/1, $0x0e
+DATA rows<>+1661(SB)/1, $0x0e
+DATA rows<>+1662(SB)/1, $0x0e
+DATA rows<>+1663(SB)/1, $0x0e
+DATA rows<>+1664(SB)/1, $0x0e
+DATA rows<>+1665(SB)/1, $0x0e
+DATA rows<>+1666(SB)/1, $0x0f
+DATA rows<>+1667(SB)/1, $0x0f
+DATA rows<>+1668(SB)/1, $0x0f
+DATA rows<>+1669(SB)/1, $0x0f
+DATA rows<>+1670(SB)/1, $0x0f
+DATA rows<>+1671(SB)/1, $0x0f
+DATA rows<>+1672(SB)/1, $0x0f
+DATA rows<>+1673(SB)/1, $0x0f
+DATA rows<>+1674(SB)/1, $0x0f
+DATA rows<>+1675(SB)/1, $0x0f
+DATA rows<>+1676(SB)/1, $0x0f
+DATA rows<>+1677(SB)/1, $0x0f
+DATA rows<>+1678(SB)/1, $0x0f
+DATA rows<>+1679(SB)/1, $0x0f
+DATA rows<>+1680(SB)/1, $0x00
+DATA rows<>+1681(SB)/1, $0x00
+DATA rows<>+1682(SB)/1, $0x00
+DATA rows<>+1683(SB)/1, $0x00
+DATA rows<>+1684(SB)/1, $0x00
+DATA rows<>+1685(SB)/1, $0x00
+DATA rows<>+1686(SB)/1, $0x00
+DATA rows<>+1687(SB)/1, $0x00
+DATA rows<>+1688(SB)/1, $0x00
+DATA rows<>+1689(SB)/1, $0x00
+DATA rows<>+1690(SB)/1, $0x00
+DATA rows<>+1691(SB)/1, $0x00
+DATA rows<>+1692(SB)/1, $0x00
+DATA rows<>+1693(SB)/1, $0x00
+DATA rows<>+1694(SB)/1, $0x00
+DATA rows<>+1695(SB)/1, $0x01
+DATA rows<>+1696(SB)/1, $0x01
+DATA rows<>+1697(SB)/1, $0x01
+DATA rows<>+1698(SB)/1, $0x01
+DATA rows<>+1699(SB)/1, $0x01
+DATA rows<>+1700(SB)/1, $0x01
+DATA rows<>+1701(SB)/1, $0x01
+DATA rows<>+1702(SB)/1, $0x01
+DATA rows<>+1703(SB)/1, $0x01
+DATA rows<>+1704(SB)/1, $0x01
+DATA rows<>+1705(SB)/1, $0x01
+DATA rows<>+1706(SB)/1, $0x01
+DATA rows<>+1707(SB)/1, $0x01
+DATA rows<>+1708(SB)/1, $0x01
+DATA rows<>+1709(SB)/1, $0x01
+DATA rows<>+1710(SB)/1, $0x02
+DATA rows<>+1711(SB)/1, $0x02
+DATA rows<>+1712(SB)/1, $0x02
+DATA rows<>+1713(SB)/1, $0x02
+DATA rows<>+1714(SB)/1, $0x02
+DATA rows<>+1715(SB)/1, $0x02
+DATA rows<>+1716(SB)/1, $0x02
+DATA rows<>+1717(SB)/1, $0x02
+DATA rows<>+1718(SB)/1, $0x02
+DATA rows<>+1719(SB)/1, $0x02
+DATA rows<>+1720(SB)/1, $0x02
+DATA rows<>+1721(SB)/1, $0x02
+DATA rows<>+1722(SB)/1, $0x02
+DATA rows<>+1723(SB)/1, $0x02
+DATA rows<>+1724(SB)/1, $0x02
+DATA rows<>+1725(SB)/1, $0x03
+DATA rows<>+1726(SB)/1, $0x03
+DATA rows<>+1727(SB)/1, $0x03
+DATA rows<>+1728(SB)/1, $0x03
+DATA rows<>+1729(SB)/1, $0x03
+DATA rows<>+1730(SB)/1, $0x03
+DATA rows<>+1731(SB)/1, $0x03
+DATA rows<>+1732(SB)/1, $0x03
+DATA rows<>+1733(SB)/1, $0x03
+DATA rows<>+1734(SB)/1, $0x03
+DATA rows<>+1735(SB)/1, $0x03
+DATA rows<>+1736(SB)/1, $0x03
+DATA rows<>+1737(SB)/1, $0x03
+DATA rows<>+1738(SB)/1, $0x03
+DATA rows<>+1739(SB)/1, $0x03
+DATA rows<>+1740(SB)/1, $0x04
+DATA rows<>+1741(SB)/1, $0x04
+DATA rows<>+1742(SB)/1, $0x04
+DATA rows<>+1743(SB)/1, $0x04
+DATA rows<>+1744(SB)/1, $0x04
+DATA rows<>+1745(SB)/1, $0x04
+DATA rows<>+1746(SB)/1, $0x04
+DATA rows<>+1747(SB)/1, $0x04
+DATA rows<>+1748(SB)/1, $0x04
+DATA rows<>+1749(SB)/1, $0x04
+DATA rows<>+1750(SB)/1, $0x04
+DATA rows<>+1751(SB)/1, $0x04
+DATA rows<>+1752(SB)/1, $0x04
+DATA rows<>+1753(SB)/1, $0x04
+DATA rows<>+1754(SB)/1, $0x04
+DATA rows<>+1755(SB)/1, $0x05
+DATA rows<>+1756(SB)/1, $0x05
+DATA rows<>+1757(SB)/1, $0x05
+DATA rows<>+1758(SB)/1, $0x05
+DATA rows<>+1759(SB)/1, $0x05
+DATA rows<>+1760(SB)/1, $0x05
+DATA rows<>+1761(SB)/1, $0x05
+DATA rows<>+1762(SB)/1, $0x05
+DATA rows<>+1763(SB)/1, $0x05
+DATA rows<>+1764(SB)/1, $0x05
+DATA rows<>+1765(SB)/1, $0x05
+DATA rows<>+1766(SB)/1, $0x05
+DATA rows<>+1767(SB)/1, $0x05
+DATA rows<>+1768(SB)/1, $0x05
+DATA rows<>+1769(SB)/1, $0x05
+DATA rows<>+1770(SB)/1, $0x06
+DATA rows<>+1771(SB)/1, $0x06
+DATA rows<>+1772(SB)/1, $0x06
+DATA rows<>+1773(SB)/1, $0x06
+DATA rows<>+1774(SB)/1, $0x06
+DATA rows<>+1775(SB)/1, $0x06
+DATA rows<>+1776(SB)/1, $0x06
+DATA rows<>+1777(SB)/1, $0x06
+DATA rows<>+1778(SB)/1, $0x06
+DATA rows<>+1779(SB)/1, $0x06
+DATA rows<>+1780(SB)/1, $0x06
+DATA rows<>+1781(SB)/1, $0x06
+DATA rows<>+1782(SB)/1, $0x06
+DATA rows<>+1783(SB)/1, $0x06
+DATA rows<>+1784(SB)/1, $0x06
+DATA rows<>+1785(SB)/1, $0x07
+DATA rows<>+1786(SB)/1, $0x07
+DATA rows<>+1787(SB)/1, $0x07
+DATA rows<>+1788(SB)/1, $0x07
+DATA rows<>+1789(SB)/1, $0x07
+DATA rows<>+1790(SB)/1, $0x07
+DATA rows<>+1791(SB)/1, $0x07
+DATA rows<>+1792(SB)/1, $0x07
+DATA rows<>+1793(SB)/1, $0x07
+DATA rows<>+1794(SB)/1, $0x07
+DATA rows<>+1795(SB)/1, $0x07
+DATA rows<>+1796(SB)/1, $0x07
+DATA rows<>+1797(SB)/1, $0x07
+DATA rows<>+1798(SB)/1, $0x07
+DATA rows<>+1799(SB)/1, $0x07
+DATA rows<>+1800(SB)/1, $0x08
+DATA rows<>+1801(SB)/1, $0x08
+DATA rows<>+1802(SB)/1, $0x08
+DATA rows<>+1803(SB)/1, $0x08
+DATA rows<>+1804(SB)/1, $0x08
+DATA rows<>+1805(SB)/1, $0x08
+DATA rows<>+1806(SB)/1, $0x08
+DATA rows<>+1807(SB)/1, $0x08
+DATA rows<>+1808(SB)/1, $0x08
+DATA rows<>+1809(SB)/1, $0x08
+DATA rows<>+1810(SB)/1, $0x08
+DATA rows<>+1811(SB)/1, $0x08
+DATA rows<>+1812(SB)/1, $0x08
+DATA rows<>+1813(SB)/1, $0x08
+DATA rows<>+1814(SB)/1, $0x08
+DATA rows<>+1815(SB)/1, $0x09
+DATA rows<>+1816(SB)/1, $0x09
+DATA rows<>+1817(SB)/1, $0x09
+DATA rows<>+1818(SB)/1, $0x09
+DATA rows<>+1819(SB)/1, $0x09
+DATA rows<>+1820(SB)/1, $0x09
+DATA rows<>+1821(SB)/1, $0x09
+DATA rows<>+1822(SB)/1, $0x09
+DATA rows<>+1823(SB)/1, $0x09
+DATA rows<>+1824(SB)/1, $0x09
+DATA rows<>+1825(SB)/1, $0x09
+DATA rows<>+1826(SB)/1, $0x09
+DATA rows<>+1827(SB)/1, $0x09
+DATA rows<>+1828(SB)/1, $0x09
+DATA rows<>+1829(SB)/1, $0x09
+DATA rows<>+1830(SB)/1, $0x0a
+DATA rows<>+1831(SB)/1, $0x0a
+DATA rows<>+1832(SB)/1, $0x0a
+DATA rows<>+1833(SB)/1, $0x0a
+DATA rows<>+1834(SB)/1, $0x0a
+DATA rows<>+1835(SB)/1, $0x0a
+DATA rows<>+1836(SB)/1, $0x0a
+DATA rows<>+1837(SB)/1, $0x0a
+DATA rows<>+1838(SB)/1, $0x0a
+DATA rows<>+1839(SB)/1, $0x0a
+DATA rows<>+1840(SB)/1, $0x0a
+DATA rows<>+1841(SB)/1, $0x0a
+DATA rows<>+1842(SB)/1, $0x0a
+DATA rows<>+1843(SB)/1, $0x0a
+DATA rows<>+1844(SB)/1, $0x0a
+DATA rows<>+1845(SB)/1, $0x0b
+DATA rows<>+1846(SB)/1, $0x0b
+DATA rows<>+1847(SB)/1, $0x0b
+DATA rows<>+1848(SB)/1, $0x0b
+DATA rows<>+1849(SB)/1, $0x0b
+DATA rows<>+1850(SB)/1, $0x0b
+DATA rows<>+1851(SB)/1, $0x0b
+DATA rows<>+1852(SB)/1, $0x0b
+DATA rows<>+1853(SB)/1, $0x0b
+DATA rows<>+1854(SB)/1, $0x0b
+DATA rows<>+1855(SB)/1, $0x0b
+DATA rows<>+1856(SB)/1, $0x0b
+DATA rows<>+1857(SB)/1, $0x0b
+DATA rows<>+1858(SB)/1, $0x0b
+DATA rows<>+1859(SB)/1, $0x0b
+DATA rows<>+1860(SB)/1, $0x0c
+DATA rows<>+1861(SB)/1, $0x0c
+DATA rows<>+1862(SB)/1, $0x0c
+DATA rows<>+1863(SB)/1, $0x0c
+DATA rows<>+1864(SB)/1, $0x0c
+DATA rows<>+1865(SB)/1, $0x0c
+DATA rows<>+1866(SB)/1, $0x0c
+DATA rows<>+1867(SB)/1, $0x0c
+DATA rows<>+1868(SB)/1, $0x0c
+DATA rows<>+1869(SB)/1, $0x0c
+DATA rows<>+1870(SB)/1, $0x0c
+DATA rows<>+1871(SB)/1, $0x0c
+DATA rows<>+1872(SB)/1, $0x0c
+DATA rows<>+1873(SB)/1, $0x0c
+DATA rows<>+1874(SB)/1, $0x0c
+DATA rows<>+1875(SB)/1, $0x0d
+DATA rows<>+1876(SB)/1, $0x0d
+DATA rows<>+1877(SB)/1, $0x0d
+DATA rows<>+1878(SB)/1, $0x0d
+DATA rows<>+1879(SB)/1, $0x0d
+DATA rows<>+1880(SB)/1, $0x0d
+DATA rows<>+1881(SB)/1, $0x0d
+DATA rows<>+1882(SB)/1, $0x0d
+DATA rows<>+1883(SB)/1, $0x0d
+DATA rows<>+1884(SB)/1, $0x0d
+DATA rows<>+1885(SB)/1, $0x0d
+DATA rows<>+1886(SB)/1, $0x0d
+DATA rows<>+1887(SB)/1, $0x0d
+DATA rows<>+1888(SB)/1, $0x0d
+DATA rows<>+1889(SB)/1, $0x0d
+DATA rows<>+1890(SB)/1, $0x0e
+DATA rows<>+1891(SB)/1, $0x0e
+DATA rows<>+1892(SB)/1, $0x0e
+DATA rows<>+1893(SB)/1, $0x0e
+DATA rows<>+1894(SB)/1, $0x0e
+DATA rows<>+1895(SB)/1, $0x0e
+DATA rows<>+1896(SB)/1, $0x0e
+DATA rows<>+1897(SB)/1, $0x0e
+DATA rows<>+1898(SB)/1, $0x0e
+DATA rows<>+1899(SB)/1, $0x0e
+DATA rows<>+1900(SB)/1, $0x0e
+DATA rows<>+1901(SB)/1, $0x0e
+DATA rows<>+1902(SB)/1, $0x0e
+DATA rows<>+1903(SB)/1, $0x0e
+DATA rows<>+1904(SB)/1, $0x0e
+DATA rows<>+1905(SB)/1, $0x0f
+DATA rows<>+1906(SB)/1, $0x0f
+DATA rows<>+1907(SB)/1, $0x0f
+DATA rows<>+1908(SB)/1, $0x0f
+DATA rows<>+1909(SB)/1, $0x0f
+DATA rows<>+1910(SB)/1, $0x0f
+DATA rows<>+1911(SB)/1, $0x0f
+DATA rows<>+1912(SB)/1, $0x0f
+DATA rows<>+1913(SB)/1, $0x0f
+DATA rows<>+1914(SB)/1, $0x0f
+DATA rows<>+1915(SB)/1, $0x0f
+DATA rows<>+1916(SB)/1, $0x0f
+DATA rows<>+1917(SB)/1, $0x0f
+DATA rows<>+1918(SB)/1, $0x0f
+DATA rows<>+1919(SB)/1, $0x0f
+GLOBL rows<>(SB), RODATA|NOPTR, $1920
+
+DATA iota16_f32<>+0(SB)/4, $0x00000000
+DATA iota16_f32<>+4(SB)/4, $0x00000001
+DATA iota16_f32<>+8(SB)/4, $0x00000002
+DATA iota16_f32<>+12(SB)/4, $0x00000003
+DATA iota16_f32<>+16(SB)/4, $0x00000004
+DATA iota16_f32<>+20(SB)/4, $0x00000005
+DATA iota16_f32<>+24(SB)/4, $0x00000006
+DATA iota16_f32<>+28(SB)/4, $0x00000007
+DATA iota16_f32<>+32(SB)/4, $0x00000008
+DATA iota16_f32<>+36(SB)/4, $0x00000009
+DATA iota16_f32<>+40(SB)/4, $0x0000000a
+DATA iota16_f32<>+44(SB)/4, $0x0000000b
+DATA iota16_f32<>+48(SB)/4, $0x0000000c
+DATA iota16_f32<>+52(SB)/4, $0x0000000d
+DATA iota16_f32<>+56(SB)/4, $0x0000000e
+DATA iota16_f32<>+60(SB)/4, $0x0000000f
+GLOBL iota16_f32<>(SB), RODATA|NOPTR, $64
+
+DATA minus1_16_f32<>+0(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+4(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+8(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+12(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+16(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+20(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+24(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+28(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+32(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+36(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+40(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+44(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+48(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+52(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+56(SB)/4, $0xffffffff
+DATA minus1_16_f32<>+60(SB)/4, $0xffffffff
+GLOBL minus1_16_f32<>(SB), RODATA|NOPTR, $64
+
+DATA minus2_16_f32<>+0(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+4(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+8(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+12(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+16(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+20(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+24(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+28(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+32(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+36(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+40(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+44(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+48(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+52(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+56(SB)/4, $0xfffffffe
+DATA minus2_16_f32<>+60(SB)/4, $0xfffffffe
+GLOBL minus2_16_f32<>(SB), RODATA|NOPTR, $64
+
+DATA step16_f32<>+0(SB)/4, $0x00000010
+DATA step16_f32<>+4(SB)/4, $0x00000010
+DATA step16_f32<>+8(SB)/4, $0x00000010
+DATA step16_f32<>+12(SB)/4, $0x00000010
+DATA step16_f32<>+16(SB)/4, $0x00000010
+DATA step16_f32<>+20(SB)/4, $0x00000010
+DATA step16_f32<>+24(SB)/4, $0x00000010
+DATA step16_f32<>+28(SB)/4, $0x00000010
+DATA step16_f32<>+32(SB)/4, $0x00000010
+DATA step16_f32<>+36(SB)/4, $0x00000010
+DATA step16_f32<>+40(SB)/4, $0x00000010
+DATA step16_f32<>+44(SB)/4, $0x00000010
+DATA step16_f32<>+48(SB)/4, $0x00000010
+DATA step16_f32<>+52(SB)/4, $0x00000010
+DATA step16_f32<>+56(SB)/4, $0x00000010
+DATA step16_f32<>+60(SB)/4, $0x00000010
+GLOBL step16_f32<>(SB), RODATA|NOPTR, $64
+
+// func labelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX2, CMOV
+TEXT ·labelsValidAVX2(SB), NOSPLIT, $0-25
+	MOVQ         label+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         limit+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         ignore+20(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	XORL         DX, DX
+	XORQ         BX, BX
+	SUBQ         $0x08, CX
+	JLT          rest
+
+loop:
+	VMOVUPS   (AX)(BX*4), Y2
+	VPMINUD   Y0, Y2, Y3
+	VPCMPEQD  Y2, Y3, Y3
+	VPCMPEQD  Y2, Y1, Y2
+	VPOR      Y3, Y2, Y2
+	VMOVMSKPS Y2, SI
+	XORL      $0xff, SI
+	ORL       SI, DX
+	ADDQ      $0x08, BX
+	CMPQ      BX, CX
+	JLE       loop
+
+rest:
+	ADDQ $0x08, CX
+	CMPQ BX, CX
+	JGE  done
+
+rest_loop:
+	MOVQ    CX, SI
+	SUBQ    BX, SI
+	MOVQ    $0x00000008, DI
+	CMPQ    SI, DI
+	CMOVQGT DI, SI
+
+	// a window on ones, then zeros
+	NEGQ       SI
+	LEAQ       window_f32<>+0(SB), DI
+	VMOVUPS    32(DI)(SI*4), Y2
+	VMASKMOVPS (AX)(BX*4), Y2, Y2
+	VPMINUD    Y0, Y2, Y3
+	VPCMPEQD   Y2, Y3, Y3
+	VPCMPEQD   Y2, Y1, Y2
+	VPOR       Y3, Y2, Y2
+	VMOVMSKPS  Y2, SI
+	XORL       $0xff, SI
+	ORL        SI, DX
+	ADDQ       $0x08, BX
+	CMPQ       BX, CX
+	JLT        rest_loop
+
+done:
+	TESTL DX, DX
+	SETEQ ok+24(FP)
+	VZEROUPPER
+	RET
+
+// func labelMasksAVX2(pos *uint64, keep *uint64, label *int32, rows int, c int, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX2, CMOV
+TEXT ·labelMasksAVX2(SB), NOSPLIT, $0-49
+	MOVQ         pos+0(FP), AX
+	MOVQ         keep+8(FP), CX
+	MOVQ         label+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         c+32(FP), SI
+	MOVL         offset+40(FP), DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	MOVL         ignore+44(FP), DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	LEAQ         -1(SI), DI
+	IMULQ        SI, DI
+	SHLQ         $0x03, DI
+	LEAQ         rows<>+0(SB), R8
+	ADDQ         R8, DI
+	VMOVUPS      iota8_f32<>+0(SB), Y3
+	VPMULLD      Y2, Y3, Y3
+	XORL         R8, R8
+	VMOVUPS      minus1_8_f32<>+0(SB), Y4
+	VMOVUPS      minus2_8_f32<>+0(SB), Y5
+	VMOVUPS      step8_f32<>+0(SB), Y6
+	XORQ         R9, R9
+	SUBQ         $0x08, BX
+	JLT          rest
+
+loop:
+	VMOVUPS   (DX)(R9*4), Y7
+	VPCMPEQD  Y1, Y7, Y8
+	VPSUBD    Y0, Y7, Y7
+	VPADDD    Y2, Y4, Y9
+	VPMINUD   Y9, Y7, Y9
+	VPCMPEQD  Y7, Y9, Y9
+	VPADDD    Y3, Y7, Y7
+	VBLENDVPS Y9, Y7, Y4, Y7
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVMSKPS Y8, R10
+	ORL       R10, R8
+	VMOVUPS   iota8_f32<>+0(SB), Y8
+	MOVQ      DI, R10
+	MOVQ      SI, R11
+
+row1:
+	VPMOVZXBD (R10), Y9
+	VPERMD    Y7, Y9, Y9
+	VPCMPEQD  Y8, Y9, Y10
+	VMOVMSKPS Y10, R12
+	MOVB      R12, (AX)
+	VPCMPEQD  Y5, Y9, Y10
+	VMOVMSKPS Y10, R12
+	NOTL      R12
+	MOVB      R12, (CX)
+	VPADDD    Y6, Y8, Y8
+	ADDQ      $0x08, R10
+	ADDQ      $0x01, AX
+	ADDQ      $0x01, CX
+	DECQ      R11
+	JNE       row1
+	ADDQ      $0x08, R9
+	CMPQ      R9, BX
+	JLE       loop
+
+rest:
+	ADDQ $0x08, BX
+	CMPQ R9, BX
+	JGE  done
+
+rest_loop:
+	MOVQ    BX, R10
+	SUBQ    R9, R10
+	MOVQ    $0x00000008, R11
+	CMPQ    R10, R11
+	CMOVQGT R11, R10
+
+	// a window on ones, then zeros
+	NEGQ       R10
+	LEAQ       window_f32<>+0(SB), R11
+	VMOVUPS    32(R11)(R10*4), Y7
+	VMASKMOVPS (DX)(R9*4), Y7, Y8
+	VPCMPEQD   Y1, Y8, Y9
+	VPAND      Y7, Y9, Y9
+	VPSUBD     Y0, Y8, Y8
+	VPADDD     Y2, Y4, Y7
+	VPMINUD    Y7, Y8, Y7
+	VPCMPEQD   Y8, Y7, Y7
+	VPADDD     Y3, Y8, Y8
+	VBLENDVPS  Y7, Y8, Y4, Y7
+	VBLENDVPS  Y9, Y5, Y7, Y7
+	VMOVMSKPS  Y9, R10
+	ORL        R10, R8
+	VMOVUPS    iota8_f32<>+0(SB), Y8
+	MOVQ       DI, R10
+	MOVQ       SI, R11
+
+row2:
+	VPMOVZXBD (R10), Y9
+	VPERMD    Y7, Y9, Y9
+	VPCMPEQD  Y8, Y9, Y10
+	VMOVMSKPS Y10, R12
+	MOVB      R12, (AX)
+	VPCMPEQD  Y5, Y9, Y10
+	VMOVMSKPS Y10, R12
+	NOTL      R12
+	MOVB      R12, (CX)
+	VPADDD    Y6, Y8, Y8
+	ADDQ      $0x08, R10
+	ADDQ      $0x01, AX
+	ADDQ      $0x01, CX
+	DECQ      R11
+	JNE       row2
+	ADDQ      $0x08, R9
+	CMPQ      R9, BX
+	JLT       rest_loop
+
+done:
+	TESTL R8, R8
+	SETNE ignored+48(FP)
+	VZEROUPPER
+	RET
+
+DATA iota8_f32<>+0(SB)/4, $0x00000000
+DATA iota8_f32<>+4(SB)/4, $0x00000001
+DATA iota8_f32<>+8(SB)/4, $0x00000002
+DATA iota8_f32<>+12(SB)/4, $0x00000003
+DATA iota8_f32<>+16(SB)/4, $0x00000004
+DATA iota8_f32<>+20(SB)/4, $0x00000005
+DATA iota8_f32<>+24(SB)/4, $0x00000006
+DATA iota8_f32<>+28(SB)/4, $0x00000007
+GLOBL iota8_f32<>(SB), RODATA|NOPTR, $32
+
+DATA minus1_8_f32<>+0(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+4(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+8(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+12(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+16(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+20(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+24(SB)/4, $0xffffffff
+DATA minus1_8_f32<>+28(SB)/4, $0xffffffff
+GLOBL minus1_8_f32<>(SB), RODATA|NOPTR, $32
+
+DATA minus2_8_f32<>+0(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+4(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+8(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+12(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+16(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+20(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+24(SB)/4, $0xfffffffe
+DATA minus2_8_f32<>+28(SB)/4, $0xfffffffe
+GLOBL minus2_8_f32<>(SB), RODATA|NOPTR, $32
+
+DATA step8_f32<>+0(SB)/4, $0x00000008
+DATA step8_f32<>+4(SB)/4, $0x00000008
+DATA step8_f32<>+8(SB)/4, $0x00000008
+DATA step8_f32<>+12(SB)/4, $0x00000008
+DATA step8_f32<>+16(SB)/4, $0x00000008
+DATA step8_f32<>+20(SB)/4, $0x00000008
+DATA step8_f32<>+24(SB)/4, $0x00000008
+DATA step8_f32<>+28(SB)/4, $0x00000008
+GLOBL step8_f32<>(SB), RODATA|NOPTR, $32

@@ -11,3 +11,7 @@ func bestPath() kernelPath { return pathGeneric }
 func assemblyBlock(kernelPath, kernelID, unsafe.Pointer) bool { return false }
 
 func assemblySigmoid(kernelPath, bool, unsafe.Pointer, unsafe.Pointer, int) bool { return false }
+
+func assemblyLabelsValid(kernelPath, []int32, uint32, int32) bool { return false }
+
+func assemblyLabelMasks(_ kernelPath, _, _ *bitmask, _ []int32, _ int, _, _ int32) bool { return false }

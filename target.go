@@ -3,6 +3,8 @@ package focal
 import (
 	"fmt"
 	"math"
+
+	"github.com/gofocal/focal/internal/abi"
 )
 
 // Target says which elements are positives, which are negatives, and which rows are ignored. It is made by [Labels] or
@@ -85,6 +87,9 @@ func (t Target) check(op string, c int) error {
 // checkLabels returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
 // The limit is at most math.MaxInt32, so that negative labels, taken as unsigned, are above it.
 func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
+	if len(label) > 0 && hasLabelKernels() && assemblyLabelsValid(path, label, limit, ignore) {
+		return -1
+	}
 	for i, v := range label {
 		if uint32(v) > limit && v != ignore {
 			return i
@@ -93,23 +98,36 @@ func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
 	return -1
 }
 
-// labelMasks sets pos and ign for a block of n elements in rows of c columns: a bit of pos for each positive, and a bit
-// of ign for each element of an ignored row. The block begins in column col of the row of label[0], and there is a
-// label for each of its rows. It reports whether any element is ignored.
+// labelMasks makes the masks of a block of n elements in rows of c columns: pos has a bit for each positive, and keep one
+// for each element of a row that is not ignored; keep is made only if any row is, which is reported. The block begins in
+// column col of the row of label[0], and there is a label for each of its rows.
 //
-// The masks' former contents do not matter. Their words are written up to the one after the last element's.
-func labelMasks(pos, ign *bitmask, n int, label []int32, col, c int, offset, ignore int32) (anyIgnored bool) {
-	words := (n+63)/64 + 1
+// The masks' former contents do not matter, and their bits from n on mean nothing.
+func labelMasks(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
+	if c <= abi.NarrowRow && hasLabelKernels() {
+		rows := (col + n + c - 1) / c
+		ignored = assemblyLabelMasks(path, pos, keep, label[:rows], c, offset, ignore)
+		if col > 0 {
+			shiftDown(pos, col, n)
+			if ignored {
+				shiftDown(keep, col, n)
+			}
+		}
+		return ignored
+	}
+	words := (n + 63) / 64
 	clear(pos[:words])
-	clear(ign[:words])
 	row := -col // where the row begins, relative to the block; negative if in an earlier one
 	for _, v := range label {
 		if row >= n {
 			break
 		}
 		if v == ignore {
-			setRange(ign, max(row, 0), min(row+c, n))
-			anyIgnored = true
+			if !ignored {
+				ignored = true
+				setAll(keep, n)
+			}
+			clearRange(keep, max(row, 0), min(row+c, n))
 		} else if j := int(v) - int(offset); uint(j) < uint(c) { // else it is background
 			if i := row + j; uint(i) < uint(n) { // else the positive is in another block
 				pos[i/64] |= 1 << (i % 64)
@@ -117,36 +135,48 @@ func labelMasks(pos, ign *bitmask, n int, label []int32, col, c int, offset, ign
 		}
 		row += c
 	}
-	return anyIgnored
+	return ignored
 }
 
-// setRange sets the bits from..to-1. There is at least one.
-func setRange(m *bitmask, from, to int) {
+// shiftDown moves the bits from shift < 64 on to the beginning, at least n of them.
+func shiftDown(m *bitmask, shift, n int) {
+	for i := range (n + 63) / 64 {
+		m[i] = m[i]>>shift | m[i+1]<<(64-shift)
+	}
+}
+
+// setAll sets the first n bits, at least.
+func setAll(m *bitmask, n int) {
+	for i := range (n + 63) / 64 {
+		m[i] = ^uint64(0)
+	}
+}
+
+// clearRange clears the bits from..to-1. There is at least one.
+func clearRange(m *bitmask, from, to int) {
 	first, last := from/64, (to-1)/64
 	head := ^uint64(0) << (from % 64)
 	tail := ^uint64(0) >> (63 - (to-1)%64)
 	if first == last {
-		m[first] |= head & tail
+		m[first] &^= head & tail
 		return
 	}
-	m[first] |= head
-	for i := first + 1; i < last; i++ {
-		m[i] = ^uint64(0)
-	}
-	m[last] |= tail
+	m[first] &^= head
+	clear(m[first+1 : last])
+	m[last] &^= tail
 }
 
-// ignoreWeightless adds to ign the elements that have no weight: the positives if noPos is set, the negatives if noNeg
+// dropWeightless takes the elements out of keep that have no weight: the positives if noPos is set, the negatives if noNeg
 // is. Multiplying by a weight of 0 would not do, since it makes NaN of an infinite loss. Where the logit is NaN the
 // element stays as it is, so that the NaN shows in the result.
-func ignoreWeightless[T Float](pos, ign *bitmask, x []T, noPos, noNeg bool) {
+func dropWeightless[T Float](pos, keep *bitmask, x []T, noPos, noNeg bool) {
 	for i, v := range x {
 		weightless := noNeg
 		if pos[i/64]>>(i%64)&1 != 0 {
 			weightless = noPos
 		}
 		if weightless && !math.IsNaN(float64(v)) {
-			ign[i/64] |= 1 << (i % 64)
+			keep[i/64] &^= 1 << (i % 64)
 			pos[i/64] &^= 1 << (i % 64)
 		}
 	}

@@ -65,20 +65,33 @@ func TestLabelMasks(t *testing.T) {
 				}
 				wantPos, wantIgn := masksByDefinition(start, n, label, c, kind.offset, kind.ignore)
 
-				pos, ign := garbage(), garbage()
-				last := (start + n - 1) / c
-				anyIgnored := labelMasks(&pos, &ign, n, label[start/c:last+1], start%c, c, kind.offset, kind.ignore)
-				require.Equal(t, wantPos, bitsOf(&pos, n), "c=%d start=%d n=%d", c, start, n)
-				require.Equal(t, wantIgn, bitsOf(&ign, n), "c=%d start=%d n=%d", c, start, n)
-				require.Equal(t, slices.Contains(wantIgn, true), anyIgnored)
+				for _, p := range paths() {
+					withPath(p, func() {
+						pos, keep := garbage(), garbage()
+						last := (start + n - 1) / c
+						ignored := labelMasks(&pos, &keep, n, label[start/c:last+1], start%c, c, kind.offset, kind.ignore)
+						require.Equal(t, wantPos, bitsOf(&pos, n), "%v c=%d start=%d n=%d", p, c, start, n)
+						require.Equal(t, slices.Contains(wantIgn, true), ignored, "%v c=%d start=%d n=%d %v", p, c, start, n, kind)
+						if ignored {
+							require.Equal(t, wantIgn, not(bitsOf(&keep, n)), "%v c=%d start=%d n=%d", p, c, start, n)
+						}
 
-				longPos, longIgn := garbage(), garbage()
-				labelMasks(&longPos, &longIgn, n, label[start/c:], start%c, c, kind.offset, kind.ignore)
-				require.Equal(t, pos, longPos, "labels behind the block do not matter")
-				require.Equal(t, ign, longIgn, "labels behind the block do not matter")
+						longPos, longKeep := garbage(), garbage()
+						labelMasks(&longPos, &longKeep, n, label[start/c:], start%c, c, kind.offset, kind.ignore)
+						require.Equal(t, bitsOf(&pos, n), bitsOf(&longPos, n), "labels behind the block do not matter")
+						require.Equal(t, bitsOf(&keep, n), bitsOf(&longKeep, n), "labels behind the block do not matter")
+					})
+				}
 			}
 		}
 	}
+}
+
+func not(v []bool) []bool {
+	for i := range v {
+		v[i] = !v[i]
+	}
+	return v
 }
 
 // fillLabels fills in valid labels, the given share of them ignored.
@@ -87,22 +100,6 @@ func fillLabels(rng *rand.Rand, label []int32, c int, ignore int32, share float6
 		label[i] = rng.Int32N(int32(c) + 1)
 		if rng.Float64() < share {
 			label[i] = ignore
-		}
-	}
-}
-
-// No bit behind the block is set, and the word behind the last is 0.
-func TestLabelMasksPadding(t *testing.T) {
-	for _, n := range []int{1, 63, 64, 65, blockLen} {
-		label := make([]int32, n)
-		for i := range label {
-			label[i] = int32(i%2)*2 - 1 // ignored, positive, ignored, …
-		}
-		pos, ign := garbage(), garbage()
-		labelMasks(&pos, &ign, n, label, 0, 1, 1, -1)
-		for i := n; i < (n+63)/64*64+64; i++ {
-			require.Zero(t, pos[i/64]>>(i%64)&1, "n=%d i=%d", n, i)
-			require.Zero(t, ign[i/64]>>(i%64)&1, "n=%d i=%d", n, i)
 		}
 	}
 }
@@ -123,12 +120,20 @@ func TestCheckLabels(t *testing.T) {
 		{[]int32{math.MaxInt32, math.MinInt32}, math.MaxInt32, -1, 1},
 		{[]int32{math.MinInt32, -1}, math.MaxInt32, math.MinInt32, 1},
 	} {
-		assert.Equal(t, tt.want, checkLabels(tt.label, tt.limit, tt.ignore), "%+v", tt)
+		for _, p := range paths() {
+			withPath(p, func() { assert.Equal(t, tt.want, checkLabels(tt.label, tt.limit, tt.ignore), "%v %+v", p, tt) })
+		}
 	}
 }
 
 // Wherever the bad label is, it is found, and it alone.
 func TestCheckLabelsPositions(t *testing.T) {
+	for _, p := range paths() {
+		withPath(p, func() { testCheckLabelsPositions(t) })
+	}
+}
+
+func testCheckLabelsPositions(t *testing.T) {
 	for n := range 70 {
 		label := make([]int32, n)
 		require.Equal(t, -1, checkLabels(label, 5, -1))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"strings"
 	"unsafe"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -91,7 +92,7 @@ func (k *kernel) write() {
 	name := k.order.String() + kind + k.suffix
 	k.Function(name)
 	k.attributes()
-	k.signature("b")
+	k.signature("b unsafe.Pointer")
 	k.n = k.inFlight[k.order][0]
 	if !k.square {
 		k.n = k.inFlight[k.order][1]
@@ -126,15 +127,16 @@ func (k *kernel) write() {
 		k.Label("begin")
 	}
 
-	k.loops(k.body)
+	k.loops(k.body, func() {})
 }
 
-// loops writes the loop over whole groups and the one for what is left.
-func (k *kernel) loops(body func()) {
+// loops writes the loop over whole groups and the one for what is left, and then the end of the function.
+func (k *kernel) loops(body, end func()) {
 	if k.wide {
 		k.zeros = k.vector()
 		k.VPXORQ(k.zeros, k.zeros, k.zeros)
 	}
+	k.last = false
 	k.e = k.GP64()
 	k.XORQ(k.e, k.e)
 	step := k.n * k.lanes()
@@ -160,6 +162,7 @@ func (k *kernel) loops(body func()) {
 	k.CMPQ(k.e, k.end)
 	k.JLT(LabelRef("rest_loop"))
 	k.Label("done")
+	end()
 	k.VZEROUPPER()
 	k.RET()
 }
@@ -171,27 +174,49 @@ func (k *kernel) attributes() {
 	}
 }
 
-// signature declares the parameters: pointers, but for an int that is called n.
-func (k *kernel) signature(names ...string) {
-	var params []*types.Var
-	for _, name := range names {
-		kind := types.UnsafePointer
-		if name == "n" {
-			kind = types.Int
+// signature declares parameters, "name type" each, and a result, "-> name type".
+func (k *kernel) signature(declarations ...string) {
+	var params, results []*types.Var
+	for _, d := range declarations {
+		d, isResult := strings.CutPrefix(d, "-> ")
+		name, typ, _ := strings.Cut(d, " ")
+		pointer := strings.HasPrefix(typ, "*")
+		t := types.Universe.Lookup(strings.TrimPrefix(typ, "*"))
+		v := types.NewParam(token.NoPos, nil, name, types.Typ[types.UnsafePointer])
+		switch {
+		case pointer:
+			v = types.NewParam(token.NoPos, nil, name, types.NewPointer(t.Type()))
+		case t != nil:
+			v = types.NewParam(token.NoPos, nil, name, t.Type())
 		}
-		params = append(params, types.NewParam(token.NoPos, nil, name, types.Typ[kind]))
+		if isResult {
+			results = append(results, v)
+		} else {
+			params = append(params, v)
+		}
 	}
-	k.Signature(gotypes.NewSignature(nil, types.NewSignatureType(nil, nil, nil, types.NewTuple(params...), nil, false)))
+	k.Signature(gotypes.NewSignature(nil,
+		types.NewSignatureType(nil, nil, nil, types.NewTuple(params...), types.NewTuple(results...), false)))
 }
 
-// argument loads one of them.
-func (k *kernel) argument(name string) reg.GPVirtual {
-	arg, err := k.Param(name).Resolve()
+// address returns where a parameter is.
+func (k *kernel) address(name string) Mem { return k.resolve(k.Param(name)) }
+
+// result returns where a result is.
+func (k *kernel) result(name string) Mem { return k.resolve(k.Return(name)) }
+
+func (k *kernel) resolve(c gotypes.Component) Mem {
+	v, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}
+	return v.Addr
+}
+
+// argument loads a parameter.
+func (k *kernel) argument(name string) reg.GPVirtual {
 	r := k.GP64()
-	k.MOVQ(arg.Addr, r)
+	k.MOVQ(k.address(name), r)
 	return r
 }
 
@@ -199,7 +224,7 @@ func (k *kernel) argument(name string) reg.GPVirtual {
 func (k *kernel) sigmoid() {
 	k.Function("sigmoid" + k.suffix)
 	k.attributes()
-	k.signature("dst", "x", "n")
+	k.signature("dst unsafe.Pointer", "x unsafe.Pointer", "n int")
 	k.n = k.inFlight[logistics][0]
 	dst := k.argument("dst")
 	k.align()
@@ -227,7 +252,7 @@ func (k *kernel) sigmoid() {
 		k.Comment("NaN of x")
 		k.nanOf(s, kept)
 		k.store(dst, s)
-	})
+	}, func() {})
 }
 
 func (g *generator) allOnes() Mem {

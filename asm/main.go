@@ -36,6 +36,9 @@ func main() {
 		kernels(&generator{Context: ctx, isa: &s})
 	}
 
+	labels(ctx, true, "AVX512")
+	labels(ctx, false, "AVX2")
+
 	f, err := ctx.Result()
 	if err != nil {
 		if all, ok := err.(build.ErrorList); ok {
