@@ -497,3 +497,40 @@ func isFloat64[T Float]() bool {
 	_, ok := any(T(0)).(float64)
 	return ok
 }
+
+// FuzzValues holds single elements against the oracles: float32 by the bound, float64 by what float64 math is good for.
+func FuzzValues(f *testing.F) {
+	for _, u := range []float64{0, -2.556, 0.21, 17, -87.3, 104, 710} {
+		f.Add(u, 2.0)
+		f.Add(u, 0.7)
+	}
+	f.Fuzz(func(t *testing.T, u, gamma float64) {
+		gamma = math.Abs(gamma)
+		if !(gamma <= 5) || u != u {
+			t.Skip()
+		}
+		p := Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1}
+		bound := accuracyBounds["float32"]
+		u32 := float32(u)
+		var s32 sample[float32]
+		s32.eval(t, []float32{u32}, p)
+		loss, grad, hess, hmag, _ := oracle32(float64(u32), gamma)
+		for label, o := range s32.out {
+			require.LessOrEqual(t, ulpErr32(o.Loss[0], loss), bound.loss, "loss, u=%v γ=%v label %d", u32, gamma, label)
+			require.LessOrEqual(t, ulpErr32(o.Grad[0], grad), bound.grad, "grad, u=%v γ=%v label %d", u32, gamma, label)
+			require.LessOrEqual(t, ulpErrMag32(o.Hess[0], hess, hmag), bound.hess, "hess, u=%v γ=%v label %d", u32, gamma, label)
+		}
+		if math.Abs(u) > 700 {
+			return
+		}
+		var s64 sample[float64]
+		s64.eval(t, []float64{u}, p)
+		loss, grad, hess, hmag, _ = oracle32(u, gamma)
+		for label, o := range s64.out {
+			const rel, tiny = 1e-11, 1e-300
+			require.InDelta(t, loss, o.Loss[0], rel*loss+tiny, "loss, u=%v γ=%v label %d", u, gamma, label)
+			require.InDelta(t, grad, o.Grad[0], rel*grad+tiny, "grad, u=%v γ=%v label %d", u, gamma, label)
+			require.InDelta(t, hess, o.Hess[0], rel*hmag+tiny, "hess, u=%v γ=%v label %d", u, gamma, label)
+		}
+	})
+}

@@ -64,12 +64,16 @@ func (j *job[T]) checkShapes() (err error) {
 	if j.dout == nil {
 		return nil
 	}
-	return output[T]{"dout", j.dout}.checkLen(j.op, len(j.x))
+	dout := output[T]{"dout", j.dout}
+	return dout.checkLen(j.op, len(j.x))
 }
 
 func (j *job[T]) checkOverlaps() (err error) {
 	outputs := j.outputs()
 	for i, out := range outputs {
+		if !out.wanted() {
+			continue
+		}
 		if err = out.checkOverlap(j.op, "x", j.x, true); err != nil {
 			return err
 		}
@@ -79,8 +83,8 @@ func (j *job[T]) checkOverlaps() (err error) {
 		if err = checkDisjoint(j.op, out, "label", j.y.label); err != nil {
 			return err
 		}
-		for _, other := range outputs[:i] {
-			if err = checkDisjoint(j.op, out, other.name, other.data); err != nil {
+		for k := range outputs[:i] {
+			if err = checkDisjoint(j.op, out, outputs[k].name, outputs[k].data); err != nil {
 				return err
 			}
 		}
@@ -88,7 +92,7 @@ func (j *job[T]) checkOverlaps() (err error) {
 	return nil
 }
 
-func (j *job[T]) outputs() [3]output[T] { return [3]output[T]{j.loss, j.grad, j.hess} }
+func (j *job[T]) outputs() [3]*output[T] { return [3]*output[T]{&j.loss, &j.grad, &j.hess} }
 
 // masks is the memory that a goroutine needs beside the slices, on its stack.
 type masks struct {

@@ -31,10 +31,10 @@ type output[T Float] struct {
 	data []T
 }
 
-func (o output[T]) wanted() bool { return o.name != "" }
+func (o *output[T]) wanted() bool { return o.name != "" }
 
 // at returns the address of element i, or nil if the output is not wanted.
-func (o output[T]) at(i int) *T {
+func (o *output[T]) at(i int) *T {
 	if !o.wanted() {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (o output[T]) at(i int) *T {
 }
 
 // checkLen returns an error if the output is wanted and has not n elements.
-func (o output[T]) checkLen(op string, n int) error {
+func (o *output[T]) checkLen(op string, n int) error {
 	if o.wanted() && len(o.data) != n {
 		return fmt.Errorf("focal: %s: len(%s) = %d, want len(x) = %d: %w", op, o.name, len(o.data), n, ErrShape)
 	}
@@ -51,7 +51,7 @@ func (o output[T]) checkLen(op string, n int) error {
 
 // checkOverlap returns an error if the output is wanted and overlaps the other slice; if inPlace is set, it may be
 // exactly that slice.
-func (o output[T]) checkOverlap(op, name string, other []T, inPlace bool) error {
+func (o *output[T]) checkOverlap(op, name string, other []T, inPlace bool) error {
 	if inPlace && len(o.data) == len(other) && unsafe.SliceData(o.data) == unsafe.SliceData(other) {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (o output[T]) checkOverlap(op, name string, other []T, inPlace bool) error 
 
 // checkDisjoint returns an error if the output is wanted and shares memory with the other slice, which need not have
 // the same type.
-func checkDisjoint[T Float, E any](op string, o output[T], name string, other []E) error {
+func checkDisjoint[T Float, E any](op string, o *output[T], name string, other []E) error {
 	if !o.wanted() || !overlap(o.data, other) {
 		return nil
 	}
