@@ -32,40 +32,29 @@ import (
 
 // fma returns a·b + c, rounded once.
 func fma[T Float](a, b, c T) T {
-	x, y, z := float64(a), float64(b), float64(c)
 	if unsafe.Sizeof(a) == 8 {
-		return T(math.FMA(x, y, z))
+		return T(math.FMA(float64(a), float64(b), float64(c)))
 	}
-	return T(fma32(x, y, z))
+	return T(fma32(float64(a), float64(b), float64(c)))
 }
 
 // fma32 returns a·b + c for float32 values such that rounding it to float32 is the only rounding that shows.
 //
 // The product is exact in float64, the sum is not: rounding it again to float32 goes wrong where the first rounding
-// ended half-way between two float32, normal or subnormal. All those have 28 zeros at the end.
-func fma32(a, b, c float64) float64 {
-	s := a*b + c
-	if math.Float64bits(s)<<36 == 0 {
-		return roundToOdd(a, b, c)
-	}
-	return s
-}
-
-// roundToOdd returns a·b + c, where the product is exact, rounded such that a second rounding to float32 gives what a
-// single one would: an inexact result has its last bit set (Boldo and Melquiond, "Emulation of FMA and
+// ended half-way between two float32, normal or subnormal. All those have 28 zeros at the end. If such a sum is not
+// exact, its last bit is set, so that it lies on the side of the exact one (Boldo and Melquiond, "Emulation of FMA and
 // correctly rounded sums: proved algorithms using rounding to odd", 2008).
-//
-//go:noinline
-func roundToOdd(a, b, c float64) float64 {
+func fma32(a, b, c float64) float64 {
 	p := float64(a * b)
 	s := p + c
-	t := s - p
-	e := (p - (s - t)) + (c - t) // what s lacks, exactly
-	if bits := math.Float64bits(s); e != 0 && bits&1 == 0 {
-		if (e > 0) == (s > 0) {
+	if bits := math.Float64bits(s); bits<<36 == 0 {
+		t := s - p
+		if e := (p - (s - t)) + (c - t); e != 0 { // what s lacks, exactly
+			if (e > 0) != (s > 0) {
+				bits -= 2
+			}
 			return math.Float64frombits(bits + 1)
 		}
-		return math.Float64frombits(bits - 1)
 	}
 	return s
 }
@@ -87,26 +76,36 @@ func fromBits[T Float](b uint64) T {
 }
 
 // polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: a short one by Horner's rule, a long one by even and odd
-// powers apart.
+// powers apart. The float32 ones are short and the float64 ones long.
 func polynomial[T Float](c []T, x, xx T) T {
-	n := len(c)
-	q := c[n-1]
-	if n <= coef.ShortPolynomial {
-		for i := n - 2; i >= 0; i-- {
-			q = fma(q, x, c[i])
-		}
-		return q
+	if len(c) <= coef.ShortPolynomial {
+		return T(short(c, float64(x)))
 	}
-	p := c[n-2]
+	return T(long(c, float64(x), float64(xx)))
+}
+
+// short and long are separate, and name their fma, because the compiler makes a call of each fma in generic code.
+
+func short[T Float](c []T, x float64) float64 {
+	q := float64(c[len(c)-1])
+	for i := len(c) - 2; i >= 0; i-- {
+		q = float64(float32(fma32(q, x, float64(c[i]))))
+	}
+	return q
+}
+
+func long[T Float](c []T, x, xx float64) float64 {
+	n := len(c)
+	p, q := float64(c[n-2]), float64(c[n-1])
 	for i := n - 3; i > 0; i -= 2 {
-		q = fma(q, xx, c[i])
-		p = fma(p, xx, c[i-1])
+		q = math.FMA(q, xx, float64(c[i]))
+		p = math.FMA(p, xx, float64(c[i-1]))
 	}
 	if n%2 == 0 {
-		return fma(q, x, p)
+		return math.FMA(q, x, p)
 	}
-	q = fma(q, xx, c[0]) // q has the even powers
-	return fma(p, x, q)
+	q = math.FMA(q, xx, float64(c[0])) // q has the even powers
+	return math.FMA(p, x, q)
 }
 
 // constants is a coef.Table and what is derived from it, as the kernels use it.
@@ -194,8 +193,8 @@ type logistic[T Float] struct {
 }
 
 // logistic evaluates steps 1 and 2 for |u|, given as bits. If tiny is false e does not fall below the normal range;
-// loss and gradient at γ = 2 do not notice, for s² underflows first.
-func (c *constants[T]) logistic(abs uint64, tiny bool) (r logistic[T]) {
+// loss and gradient at γ = 2 do not notice, for s² underflows first. h and t are for whoever asks for the sigmoid.
+func (c *constants[T]) logistic(r *logistic[T], abs uint64, tiny, sigmoid bool) {
 	clamp, mag, index := c.clamp, c.magic, c.indexScale
 	if tiny {
 		clamp, mag, index = c.clampTiny, c.magicTiny, c.indexTiny
@@ -225,9 +224,10 @@ func (c *constants[T]) logistic(abs uint64, tiny bool) (r logistic[T]) {
 
 	// log1p(z1), z1/(1+z1), p·(1-h)
 	r.z = fma(zz, polynomial(c.Log1p, z, zz), z)
-	r.h = z / (1 + z)
-	r.t = fma(-p, r.h, p)
-	return r
+	if sigmoid {
+		r.h = z / (1 + z)
+		r.t = fma(-p, r.h, p)
+	}
 }
 
 // sigmoid returns σ(u), u of the given sign.
@@ -285,11 +285,13 @@ func (r *logistic[T]) power(c *constants[T], pl *plan[T], w T, negative bool) T 
 // genericBlock is the kernel of loss, gradient, Hessian and sum.
 func genericBlock[T Float](b *block[T]) {
 	var (
-		c    = constantsOf[T]()
-		o    = outputsOf(b)
-		pl   = &b.Plan
-		x    = unsafe.Slice(b.X, b.N)
-		tiny = !pl.Square || b.Hess != nil
+		c       = constantsOf[T]()
+		r       logistic[T]
+		o       = outputsOf(b)
+		pl      = &b.Plan
+		x       = unsafe.Slice(b.X, b.N)
+		tiny    = !pl.Square || b.Hess != nil
+		sigmoid = pl.Square || b.Grad != nil || b.Hess != nil
 	)
 	for i := range x {
 		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
@@ -310,7 +312,7 @@ func genericBlock[T Float](b *block[T]) {
 			continue
 		}
 		negative := ubits&c.signBit != 0
-		r := c.logistic(ubits&^c.signBit, tiny)
+		c.logistic(&r, ubits&^c.signBit, tiny, sigmoid)
 
 		// B·unscale is w·s^γ
 		var B, unscale T
@@ -408,13 +410,14 @@ func (o outputs[T]) ignore(i int) {
 func genericSigmoid[T Float](dst, x *T, n int) {
 	c := constantsOf[T]()
 	d := unsafe.Slice(dst, n)
+	var r logistic[T]
 	for i, x := range unsafe.Slice(x, n) {
 		bits := toBits(x)
 		if x != x {
 			d[i] = fromBits[T](bits | c.quietBit)
 			continue
 		}
-		r := c.logistic(bits&^c.signBit, true)
+		c.logistic(&r, bits&^c.signBit, true, true)
 		d[i] = r.sigmoid(bits&c.signBit != 0)
 	}
 }
