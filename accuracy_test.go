@@ -98,15 +98,15 @@ func weights(p Params) [2]float64 {
 // errors3 are the worst errors of the three outputs.
 type errors3 struct{ loss, grad, hess worst }
 
-func (e *errors3) check(t *testing.T, elem string) {
+func (e *errors3) check(t *testing.T, elem string, p Params) {
 	t.Helper()
-	b := accuracyBounds[elem]
+	loss, grad, hess := accuracyFor(elem, p)
 	t.Logf("loss: %v", e.loss)
 	t.Logf("grad: %v", e.grad)
 	t.Logf("hess: %v", e.hess)
-	require.LessOrEqual(t, e.loss.err, b.loss, "loss: %v", e.loss)
-	require.LessOrEqual(t, e.grad.err, b.grad, "grad: %v", e.grad)
-	require.LessOrEqual(t, e.hess.err, b.hess, "hess: %v", e.hess)
+	require.LessOrEqual(t, e.loss.err, loss, "loss: %v", e.loss)
+	require.LessOrEqual(t, e.grad.err, grad, "grad: %v", e.grad)
+	require.LessOrEqual(t, e.hess.err, hess, "hess: %v", e.hess)
 }
 
 // accuracyParams returns unit weights, and weights that are no float: alpha/n as a real number is part of the exact value.
@@ -114,13 +114,30 @@ func accuracyParams(gamma float64) []Params {
 	return []Params{
 		{Gamma: gamma, Alpha: NoAlpha, Norm: 1},
 		{Gamma: gamma, Alpha: 0.25, Norm: 37},
+		{Gamma: gamma, Alpha: 0.25, Norm: 2040}, // unlucky
 	}
+}
+
+// accuracyOfWeight is what the rounding of a weight to its type may add to the bounds.
+const accuracyOfWeight = 1
+
+// accuracyFor returns the bounds for parameters; the exact values are those of the exact weights.
+func accuracyFor(typ string, p Params) (loss, grad, hess float64) {
+	b := accuracyBounds[typ]
+	more := 0.0
+	if p.Gamma > 5 {
+		more = accuracyPerGamma * p.Gamma
+	}
+	if p.Alpha != NoAlpha {
+		more += accuracyOfWeight
+	}
+	return b.loss + more, b.grad + more, b.hess + more
 }
 
 func TestAccuracyFloat32(t *testing.T) {
 	for _, gamma := range accuracyGammas {
 		for i, p := range accuracyParams(gamma) {
-			stride := [...]uint64{4099, 16411}[i]
+			stride := [...]uint64{4099, 16411, 16411}[i]
 			t.Run(fmt.Sprintf("gamma=%v/alpha=%v/norm=%v", p.Gamma, p.Alpha, p.Norm), func(t *testing.T) {
 				t.Parallel()
 				var e errors3
@@ -138,7 +155,7 @@ func TestAccuracyFloat32(t *testing.T) {
 						}
 					}
 				})
-				e.check(t, "float32")
+				e.check(t, "float32", p)
 			})
 		}
 	}
@@ -171,7 +188,7 @@ func TestAccuracyFloat64(t *testing.T) {
 						e.hess.add(ulpErrMag64(o.Hess[i], want.hess, want.hmag), pt.u, o.Hess[i], want.hess.hi)
 					}
 				}
-				e.check(t, "float64")
+				e.check(t, "float64", p)
 			})
 		}
 	}
@@ -233,14 +250,7 @@ func TestLargeGammaFloat32(t *testing.T) {
 					}
 				}
 			})
-			t.Logf("loss: %v", e.loss)
-			t.Logf("grad: %v", e.grad)
-			t.Logf("hess: %v", e.hess)
-			// The error of log s, times γ. A NaN or an Inf counts as infinitely wrong.
-			bound, more := accuracyBounds["float32"], accuracyPerGamma*gamma
-			require.LessOrEqual(t, e.loss.err, bound.loss+more, "loss: %v", e.loss)
-			require.LessOrEqual(t, e.grad.err, bound.grad+more, "grad: %v", e.grad)
-			require.LessOrEqual(t, e.hess.err, bound.hess+more, "hess: %v", e.hess)
+			e.check(t, "float32", p) // a NaN or an Inf counts as infinitely wrong
 		})
 	}
 }
@@ -268,6 +278,35 @@ func TestLargeGammaFloat64(t *testing.T) {
 				require.InDelta(t, loss, o.Loss[i], rel*loss+1e-320, "loss at u=%v γ=%v", u, gamma)
 				require.InDelta(t, grad, o.Grad[i], rel*grad+1e-320, "grad at u=%v γ=%v", u, gamma)
 				require.InDelta(t, hess, o.Hess[i], rel*hmag+1e-320, "hess at u=%v γ=%v", u, gamma)
+			}
+		}
+	}
+}
+
+// However large γ, nothing is NaN, and a finite exact value is finite.
+func TestHugeGamma(t *testing.T) {
+	t.Run("float32", testHugeGamma[float32])
+	t.Run("float64", testHugeGamma[float64])
+}
+
+func testHugeGamma[T Float](t *testing.T) {
+	var us []T
+	for u := -800.0; u < 800; u += 0.37 {
+		us = append(us, T(u))
+	}
+	us = append(us, T(math.Inf(-1)), 0, T(math.Copysign(0, -1)), T(math.Inf(1)))
+	for _, gamma := range []float64{1e6, 1e10, 1e12, 1e18, 1e36, 1e70, math.MaxFloat64} {
+		for _, norm := range []float64{1, 1e9, 1e-9} {
+			var s sample[T]
+			s.eval(t, us, Params{Gamma: gamma, Alpha: NoAlpha, Norm: norm})
+			for i, u := range us {
+				for label, o := range s.out {
+					at := fmt.Sprintf("γ=%v norm=%v u=%v label %d", gamma, norm, u, label)
+					most := max(float64(u), 0)/norm + 1/norm
+					require.True(t, o.Loss[i] >= 0 && float64(o.Loss[i]) <= most*(1+1e-6), "loss %v, %s", o.Loss[i], at)
+					require.False(t, math.IsNaN(float64(o.Grad[i])) || math.IsInf(float64(o.Grad[i]), 0), "grad %v, %s", o.Grad[i], at)
+					require.False(t, math.IsNaN(float64(o.Hess[i])) || math.IsInf(float64(o.Hess[i]), 0), "hess %v, %s", o.Hess[i], at)
+				}
 			}
 		}
 	}

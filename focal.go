@@ -48,7 +48,10 @@
 //
 // In units in the last place (ULP) of the exact result, over all logits including both tails: loss 4, gradient 5,
 // [Sigmoid] 2. The second derivative changes its sign: it is within 8 ULP of the sum of the magnitudes of its terms.
-// Results below the normal range are within as many units of the smallest subnormal.
+// This is for gamma ≤ 5; above, the bounds grow by 0.2 ULP for each unit of gamma. It is for the weights as rounded to
+// the type of the logits: that rounding may add 1 ULP. Results below the normal range are within as many units of the
+// smallest subnormal, times the weight if that is above 1; and with a weight above 2^24 (float64: 2^64), those below the
+// weight times 2^-126 (2^-1022) count as below the normal range.
 //
 // # Sums
 //

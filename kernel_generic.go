@@ -43,7 +43,7 @@ func fma[T Float](a, b, c T) T {
 // The product is exact in float64, the sum is not: rounding it again to float32 goes wrong where the first rounding
 // ended half-way between two float32, normal or subnormal. All those have 28 zeros at the end. If such a sum is not
 // exact, its last bit is set, so that it lies on the side of the exact one (Boldo and Melquiond, "Emulation of FMA and
-// correctly rounded sums: proved algorithms using rounding to odd", 2008).
+// correctly rounded sums: proved algorithms using rounding to odd", 2008). The arguments are finite.
 func fma32(a, b, c float64) float64 {
 	p := float64(a * b)
 	s := p + c
@@ -163,11 +163,10 @@ func newPlan[T Float](p Params) plan[T] {
 	c := constantsOf[T]()
 	pl := plan[T]{Square: p.Gamma == 2}
 	pl.WPos, pl.WNeg = classWeights[T](p)
-	// The exponent of s needs more bits than its type has; the factor γ does not. The bounds keep γ²·L and γ·log s finite.
-	big := math.Ldexp(1, 2*c.MantissaBits+9)
-	pl.Gamma = T(min(p.Gamma, big))
+	g := min(p.Gamma, c.MaxGamma)
+	pl.Gamma = T(g)
 	pl.HessOne = fma(2, pl.Gamma, 1)
-	g := min(p.Gamma, big*big)
+	// As the exponent of s, γ needs more bits than its type has; as a factor it does not.
 	pl.PowHi = T(g)
 	pl.PowLo = T(g - float64(pl.PowHi))
 	return pl

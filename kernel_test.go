@@ -478,7 +478,7 @@ func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
 	if k.square || k.outputs == 0 {
 		fixed = adversarialLogits[T](4)
 	}
-	random := 2 * blockLen
+	random := blockLen
 	if testing.Short() {
 		rng.Shuffle(len(fixed), func(i, j int) { fixed[i], fixed[j] = fixed[j], fixed[i] })
 		fixed, random = fixed[:blockLen/2], blockLen/4
@@ -506,10 +506,15 @@ func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
 			x = x[n:]
 		}
 	}
-	for _, gamma := range k.gammas() {
+	for i, gamma := range k.gammas() {
 		params := weightParams[T](gamma)
-		check(fixed, params[0])
-		for _, p := range params {
+		if i%4 == 0 || gamma == 2 { // where a table's entry changes does not depend on γ
+			check(fixed, params[0])
+		}
+		for j, p := range params {
+			if j > 0 && j%4 != i%4 && !k.square {
+				continue // not all for each γ
+			}
 			check(gammaLogits[T](rng, gamma, random), p)
 		}
 	}
@@ -599,10 +604,7 @@ func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 8))
 	var s stage[T]
-	for _, n := range []int{1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100, 129, 1000} {
-		if testing.Short() && n > 200 {
-			continue
-		}
+	for _, n := range []int{1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100, 129, 300} {
 		x, dout := mixedLogits[T](rng, n), mixedDout[T](rng, n)
 		for combination := range 1 << 3 {
 			with := func(bit int) bool { return combination>>bit&1 != 0 }
@@ -611,7 +613,10 @@ func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
 			}
 			for _, kept := range []float64{0, 0.5, 1} { // all ignored, half of them, none
 				pos, keep := randomMasks(rng, 0.5, kept)
-				for _, gamma := range k.gammas() {
+				for i, gamma := range k.gammas() {
+					if len(k.gammas()) > 1 && (i+n+combination)%4 != 0 {
+						continue
+					}
 					for _, wanted := range k.wanted() {
 						c := kernelCall[T]{x: x, pos: pos, wanted: wanted, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3})}
 						if with(0) {
@@ -810,8 +815,8 @@ func testPathsShapesOf[T Float](t *testing.T, shapes [][2]int) {
 				require.NoError(t, Sigmoid(gotSigmoid, x))
 				requireSameBits(t, wantSigmoid, gotSigmoid)
 				for _, workers := range []int{1, 2, 3, 8} {
-					if path == pathGeneric && workers != 3 {
-						continue
+					if path == pathGeneric && workers != 3 || workers != 1+i%3 && i%4 != 0 && i >= 12 {
+						continue // not all for each shape
 					}
 					p.Workers = workers
 					got = compute(t, x, y, dout, p)

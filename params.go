@@ -13,7 +13,7 @@ const NoAlpha = -1
 // alpha gives the positives no weight. Start from [Default].
 type Params struct {
 	// Gamma is the focusing exponent: how strongly elements that are classified well already are discounted.
-	// It is finite and ≥ 0; 0 is the weighted cross-entropy.
+	// It is finite and ≥ 0; 0 is the weighted cross-entropy. Above 2^32 (float64 logits: 2^113) it counts as that.
 	Gamma float64
 
 	// Alpha is the weight of the positives, in [0, 1]; 1-Alpha is that of the negatives. If it is NoAlpha, every weight
@@ -58,7 +58,17 @@ func classWeights[T Float](p Params) (pos, neg T) {
 		w := T(1 / norm)
 		return w, w
 	}
-	return T(p.Alpha / norm), T((1 - p.Alpha) / norm)
+	rest := 1 - p.Alpha
+	return T(p.Alpha / norm), T(quotient(rest, (1-rest)-p.Alpha, norm))
+}
+
+// quotient returns (a + low)/n for a low beside which a is large, rounded about once.
+func quotient(a, low, n float64) float64 {
+	q := a / n
+	if !(q > 0x1p-900 && q < 0x1p900 && n > 0x1p-900 && n < 0x1p900) {
+		return q // the remainder might underflow or overflow
+	}
+	return q + (math.FMA(-q, n, a)+low)/n
 }
 
 // checkWeights returns an error if a weight is beyond what the kernels can multiply with. It is fed parameters that

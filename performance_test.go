@@ -278,11 +278,41 @@ func TestPerformanceTable(t *testing.T) {
 		row(cells...)
 	}
 	w.Flush()
-	performanceOfGeneric(t)
+	performanceOfShapes(vector)
+	performanceOfGeneric()
+}
+
+// performanceOfShapes compares other shapes with that of the table: float32, the loss at γ = 2.
+func performanceOfShapes(vector []kernelPath) {
+	for _, p := range vector {
+		var cs []*contender
+		shape := func(name string, rows, c, workers int, foreground, ignored float64) *contender {
+			b := newWorkload[float32](rows, c, 2, foreground, ignored)
+			b.p.Workers = workers
+			k := add(&cs, p, "loss", b)
+			k.name = name
+			return k
+		}
+		base := shape("1024×80", 1024, 80, 1, 0.5, 0)
+		for _, c := range []int{1, 2, 3, 7, 10, 15, 20, 80, 91, 1203} {
+			shape(fmt.Sprintf("C = %d, half foreground, a tenth ignored", c), 81920/c, c, 1, 0.5, 0.1)
+		}
+		shape("32×10", 32, 10, 1, 0.5, 0)
+		one := shape("100,000×80", 100_000, 80, 1, 0.5, 0)
+		two := shape("100,000×80, two workers", 100_000, 80, 2, 0.5, 0)
+		interleave(21, cs)
+		fmt.Printf("\n%v, loss f32, γ = 2\n", p)
+		for _, k := range cs {
+			ns := median(k.ns)
+			fmt.Printf("  %-42s %6.3f ns per element, %5.2f of 1024×80; a call %.0f ns\n", k.name, ns, ns/median(base.ns), ns*float64(k.elements))
+		}
+		fmt.Printf("  two workers do %.2f times as much as one\n", median(one.ns)/median(two.ns))
+	}
+	fmt.Println()
 }
 
 // performanceOfGeneric compares the reference with the loop that one would write with package math.
-func performanceOfGeneric(t *testing.T) {
+func performanceOfGeneric() {
 	var cs []*contender
 	for _, gamma := range []float64{2, 2.3} {
 		add(&cs, pathGeneric, "loss", newWorkload[float32](128, 80, gamma, 0.5, 0))

@@ -37,11 +37,14 @@ type Layout struct {
 	TinyShift        int
 
 	PowMin      float64 // least exponent of s^gamma, in eighths of an octave
+	MaxGamma    float64 // a larger gamma counts as this one: gamma² times the largest factors is finite
 	MaxWeight   float64 // with it, s^gamma scaled up and times factors of a derivative is finite
 	MaxSoftplus float64 // bounds L where it is multiplied by q: beyond it, q is 0
 }
 
 var (
-	Layout32 = Layout{MantissaBits: 23, Clamp: 87, ClampTiny: 131, TinyShift: 64, PowMin: -1512, MaxSoftplus: 128, MaxWeight: 0x1p48}
-	Layout64 = Layout{MantissaBits: 52, Clamp: 708, ClampTiny: 796, TinyShift: 128, PowMin: -9192, MaxSoftplus: 1024, MaxWeight: 0x1p512}
+	Layout32 = Layout{MantissaBits: 23, Clamp: 87, ClampTiny: 131, TinyShift: 64, PowMin: -1512, MaxSoftplus: 128,
+		MaxGamma: 0x1p32, MaxWeight: 0x1p48}
+	Layout64 = Layout{MantissaBits: 52, Clamp: 708, ClampTiny: 796, TinyShift: 128, PowMin: -9192, MaxSoftplus: 1024,
+		MaxGamma: 0x1p113, MaxWeight: 0x1p512}
 )
