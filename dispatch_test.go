@@ -75,7 +75,6 @@ type dispatch struct {
 	declared  []string            // functions without a body
 	functions map[string]ast.Node // bodies of the others
 	flags     map[string][]string // by path: what must be there for bestPath to choose it
-	called    map[string][]string // by path: the kernels that are called, as "argument kernel"
 }
 
 func parseDispatch(t *testing.T) dispatch {
