@@ -110,8 +110,9 @@ func long[T Float](c []T, x, xx float64) float64 {
 
 // constants is a coef.Table and what is derived from it, as the kernels use it.
 type constants[T Float] struct {
-	*coef.Table[T]
+	coef.Table[T]
 	coef.Layout
+	shift    uint      // of k into the exponent, three bits short
 	expBits  [8]uint64 // Exp, less the entry's index where k is added in
 	signBit  uint64
 	quietBit uint64 // what makes a NaN a quiet one
@@ -125,12 +126,12 @@ type constants[T Float] struct {
 }
 
 func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
-	c := &constants[T]{Table: t, Layout: l}
+	c := &constants[T]{Table: *t, Layout: l, shift: uint(l.MantissaBits - 3)}
 	size := 8 * uint(unsafe.Sizeof(c.magic))
 	c.signBit = 1 << (size - 1)
 	c.quietBit = 1 << (l.MantissaBits - 1)
 	for j, e := range t.Exp {
-		c.expBits[j] = toBits(e) - uint64(j)<<(l.MantissaBits-3)
+		c.expBits[j] = toBits(e) - uint64(j)<<c.shift
 	}
 	// Added to a small number, this rounds it to an integer, which then stands in the last bits of the sum.
 	c.magic = T(math.Ldexp(1.5, l.MantissaBits))
@@ -172,13 +173,21 @@ func newPlan[T Float](p Params) plan[T] {
 	return pl
 }
 
+// atLeast returns the larger of two numbers that are not NaN; unlike max, it need not tell -0 from 0, and is faster.
+func atLeast[T Float](x, least T) T {
+	if x < least {
+		return least
+	}
+	return x
+}
+
 // exp2m1 returns 2^(g/8) - 1.
 func (c *constants[T]) exp2m1(g T) T { return T(g * polynomial(c.Exp2m1, g, T(g*g))) }
 
 // scale returns Exp[j]·2^floor(k/8) and j = k mod 8, for the integer k in the last bits of t.
 func (c *constants[T]) scale(t T) (A T, j uint64) {
 	k := toBits(t)
-	return fromBits[T](c.expBits[k&7] + k<<(c.MantissaBits-3)), k & 7
+	return fromBits[T](c.expBits[k&7] + k<<(c.shift&63)), k & 7
 }
 
 // logistic is what loss, gradient and Hessian of one element share: steps 1 and 2.
@@ -269,12 +278,12 @@ func (r *logistic[T]) power(c *constants[T], pl *plan[T], w T, negative bool) T 
 	sum := hi + lo
 
 	// γ·(hi+lo) = k + f
-	t := max(fma(pl.PowHi, sum, c.magicTiny), c.powMin)
+	t := atLeast(fma(pl.PowHi, sum, c.magicTiny), c.powMin)
 	k = t - c.magicTiny
 	f = fma(pl.PowHi, hi, -k)
 	f = fma(pl.PowHi, lo, f)
 	f = fma(pl.PowLo, sum, f)
-	f = max(f, -1) // where t was bounded; the result is as good as 0
+	f = atLeast(f, -1) // where t was bounded; the result is as good as 0
 
 	A, j := c.scale(t)
 	b := T(w * A)
@@ -321,7 +330,7 @@ func genericBlock[T Float](b *block[T]) {
 			B, unscale = r.power(c, pl, w, negative), c.tiny
 		}
 		L := c.Log[r.i] + r.z
-		L = L + max(u, 0)
+		L = L + atLeast(u, 0)
 		loss := T(T(B*unscale) * L)
 		if o.grad == nil && o.hess == nil {
 			o.store(i, loss, 0, 0)
