@@ -8,7 +8,7 @@ type kernelPath uint8
 
 const (
 	pathGeneric kernelPath = iota // kernel_generic.go
-	pathNEON                      // kernel_arm64.s
+	pathNEON                      // reserved: there are no such kernels yet
 	pathAVX2                      // kernel_amd64.s
 	pathAVX512
 )
@@ -21,7 +21,7 @@ func (p kernelPath) String() string {
 var path = bestPath()
 
 // Path returns the path that the kernels take in this process: "avx512", "avx2", "neon" or "generic". It is the best
-// that the machine has and the build contains; the results do not depend on it.
+// that the machine has and the build contains ("neon" is in no build yet); the results do not depend on it.
 func Path() string { return path.String() }
 
 // A kernel is named by what it computes, in the order of the constants below: for float32, and then for float64.

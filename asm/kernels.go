@@ -44,15 +44,16 @@ type kernel struct {
 	order  order
 	square bool // gamma is 2
 
+	// The fields of the block, in registers; those that the order does not need are nil.
 	block                     reg.Register
 	x, dout, loss, grad, hess reg.Register
 	pos, keep, sums           reg.Register
-	e                         reg.GPVirtual // element
-	end                       reg.GPVirtual
-	last                      bool // the loop for what is left
-	tailMask                  reg.OpmaskVirtual
-	tail                      reg.VecVirtual
-	labels                    int
+
+	e, end   reg.GPVirtual     // the group's first element; the number of elements, less a group in the main loop
+	last     bool              // in the loop for what is left
+	tailMask reg.OpmaskVirtual // there: the elements that exist; AVX-512
+	tail     reg.VecVirtual    // the same, AVX2
+	labels   int               // made so far
 }
 
 // offsets of the fields of abi.Block
