@@ -7,6 +7,7 @@
 // func lossSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -26,6 +27,7 @@ begin:
 	SUBQ   $0x40, DX
 	JLT    rest
 
+	// 4 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -790,6 +792,7 @@ GLOBL log1p_0_f32<>(SB), RODATA|NOPTR, $32
 // func lossPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -809,6 +812,7 @@ begin:
 	SUBQ   $0x30, DX
 	JLT    rest
 
+	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -1331,6 +1335,7 @@ GLOBL minus_one_f32<>(SB), RODATA|NOPTR, $32
 // func gradSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -1352,6 +1357,7 @@ begin:
 	SUBQ   $0x30, DX
 	JLT    rest
 
+	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -1832,6 +1838,7 @@ GLOBL nan_f32<>(SB), RODATA|NOPTR, $32
 // func gradPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -1853,6 +1860,7 @@ begin:
 	SUBQ   $0x20, DX
 	JLT    rest
 
+	// 2 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -2314,6 +2322,7 @@ done:
 // func hessSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -2336,6 +2345,7 @@ begin:
 	SUBQ   $0x20, DX
 	JLT    rest
 
+	// 2 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -2788,6 +2798,7 @@ GLOBL huge_f32<>(SB), RODATA|NOPTR, $32
 // func hessPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -2810,6 +2821,7 @@ begin:
 	SUBQ   $0x20, DX
 	JLT    rest
 
+	// 2 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -3342,6 +3354,7 @@ TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-24
 	SUBQ   $0x40, BX
 	JLT    rest
 
+	// 4 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS  (DX)(SI*4), Z0
 	VMOVUPS  64(DX)(SI*4), Z1
@@ -3593,6 +3606,7 @@ done:
 // func lossSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -3612,6 +3626,7 @@ begin:
 	SUBQ   $0x18, DX
 	JLT    rest
 
+	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -4222,6 +4237,7 @@ GLOBL log1p_0_f64<>(SB), RODATA|NOPTR, $32
 // func lossPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -4241,6 +4257,7 @@ begin:
 	SUBQ   $0x18, DX
 	JLT    rest
 
+	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -4815,6 +4832,7 @@ GLOBL minus_one_f64<>(SB), RODATA|NOPTR, $32
 // func gradSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -4836,6 +4854,7 @@ begin:
 	SUBQ   $0x18, DX
 	JLT    rest
 
+	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -5380,6 +5399,7 @@ GLOBL nan_f64<>(SB), RODATA|NOPTR, $32
 // func gradPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -5401,6 +5421,7 @@ begin:
 	SUBQ   $0x10, DX
 	JLT    rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -5929,6 +5950,7 @@ done:
 // func hessSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -5951,6 +5973,7 @@ begin:
 	SUBQ   $0x10, DX
 	JLT    rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -6451,6 +6474,7 @@ GLOBL huge_f64<>(SB), RODATA|NOPTR, $32
 // func hessPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ b+0(FP), AX
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
@@ -6473,6 +6497,7 @@ begin:
 	SUBQ   $0x10, DX
 	JLT    rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -7072,6 +7097,7 @@ TEXT ·sigmoidF64AVX512(SB), NOSPLIT, $0-24
 	SUBQ   $0x20, BX
 	JLT    rest
 
+	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	VMOVUPD  (DX)(SI*8), Z0
 	VMOVUPD  64(DX)(SI*8), Z1
@@ -7348,6 +7374,7 @@ done:
 // func lossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossSquareF32AVX2(SB), $288-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -7365,6 +7392,7 @@ TEXT ·lossSquareF32AVX2(SB), $288-8
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -7731,6 +7759,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 // func lossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF32AVX2(SB), $672-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -7752,6 +7781,7 @@ TEXT ·lossPowerF32AVX2(SB), $672-8
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -8173,6 +8203,7 @@ done:
 // func gradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradSquareF32AVX2(SB), $640-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -8194,6 +8225,7 @@ TEXT ·gradSquareF32AVX2(SB), $640-8
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -8685,6 +8717,7 @@ done:
 // func gradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF32AVX2(SB), $1024-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -8710,6 +8743,7 @@ TEXT ·gradPowerF32AVX2(SB), $1024-8
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -9308,6 +9342,7 @@ done:
 // func hessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessSquareF32AVX2(SB), $480-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -9332,6 +9367,7 @@ TEXT ·hessSquareF32AVX2(SB), $480-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 1 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -9795,6 +9831,7 @@ done:
 // func hessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF32AVX2(SB), $1120-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -9823,6 +9860,7 @@ TEXT ·hessPowerF32AVX2(SB), $1120-8
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -10526,6 +10564,7 @@ TEXT ·sigmoidF32AVX2(SB), $320-24
 	SUBQ $0x18, BX
 	JLT  rest
 
+	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS (DX)(SI*4), Y0
 	VMOVUPS 32(DX)(SI*4), Y1
@@ -10768,6 +10807,7 @@ done:
 // func lossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossSquareF64AVX2(SB), $288-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -10785,6 +10825,7 @@ TEXT ·lossSquareF64AVX2(SB), $288-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -11241,6 +11282,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 // func lossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF64AVX2(SB), $672-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -11262,6 +11304,7 @@ TEXT ·lossPowerF64AVX2(SB), $672-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
@@ -11824,6 +11867,7 @@ done:
 // func gradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradSquareF64AVX2(SB), $640-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -11845,6 +11889,7 @@ TEXT ·gradSquareF64AVX2(SB), $640-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -12426,6 +12471,7 @@ done:
 // func gradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF64AVX2(SB), $1024-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -12451,6 +12497,7 @@ TEXT ·gradPowerF64AVX2(SB), $1024-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -13190,6 +13237,7 @@ done:
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessSquareF64AVX2(SB), $480-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -13214,6 +13262,7 @@ TEXT ·hessSquareF64AVX2(SB), $480-8
 	SUBQ         $0x04, DX
 	JLT          rest
 
+	// 1 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, R14
 	SHRQ $0x03, R14
@@ -13762,6 +13811,7 @@ done:
 // func hessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF64AVX2(SB), $1120-8
+	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
 	ANDQ         $-32, AX
@@ -13790,6 +13840,7 @@ TEXT ·hessPowerF64AVX2(SB), $1120-8
 	SUBQ         $0x08, DX
 	JLT          rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -14634,6 +14685,7 @@ TEXT ·sigmoidF64AVX2(SB), $224-24
 	SUBQ $0x08, BX
 	JLT  rest
 
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	VMOVUPD (DX)(SI*8), Y0
 	VMOVUPD 32(DX)(SI*8), Y1
@@ -14908,6 +14960,7 @@ TEXT ·labelsValidAVX512(SB), NOSPLIT, $0-25
 	SUBQ         $0x10, DX
 	JLT          rest
 
+	// 1 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS (AX)(SI*4), Z1
 	VPCMPUD $0x06, Z0, Z1, K1
@@ -14982,6 +15035,7 @@ TEXT ·labelMasksAVX512(SB), NOSPLIT, $0-49
 	SUBQ         $0x10, SI
 	JLT          rest
 
+	// 1 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS   (BX)(R10*4), Z1
 	VPCMPEQD  Z2, Z1, K1
@@ -17078,6 +17132,7 @@ TEXT ·labelsValidAVX2(SB), NOSPLIT, $0-25
 	SUBQ         $0x08, CX
 	JLT          rest
 
+	// 1 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS   (AX)(BX*4), Y2
 	VPMINUD   Y0, Y2, Y3
@@ -17156,6 +17211,7 @@ TEXT ·labelMasksAVX2(SB), NOSPLIT, $0-49
 	SUBQ         $0x08, BX
 	JLT          rest
 
+	// 1 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	VMOVUPS   (DX)(R9*4), Y7
 	VPCMPEQD  Y1, Y7, Y8

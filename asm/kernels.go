@@ -100,6 +100,11 @@ func (k *kernel) write() {
 	}
 
 	o := k.offsets()
+	k.Comment("the block, and from it, in this order: " + [...]string{
+		"N, X, Loss, Pos, Keep, Sums",
+		"N, X, Loss, Pos, Keep, Sums, Grad, Dout",
+		"N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess",
+	}[k.order])
 	b := k.argument("b")
 	k.align()
 	k.block = b
@@ -143,6 +148,7 @@ func (k *kernel) loops(body, end func()) {
 	step := k.n * k.lanes()
 	k.SUBQ(Imm(uint64(step)), k.end)
 	k.JLT(LabelRef("rest"))
+	k.Comment(fmt.Sprintf("%d vectors of %d elements at a time, their instructions interleaved", k.n, k.lanes()))
 	k.Label("loop")
 	used := k.used
 	body()
