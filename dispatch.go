@@ -1,6 +1,11 @@
 package focal
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/gofocal/focal/internal/control"
+)
 
 // A path is one implementation of all kernels. Which one runs is decided once, when the program starts; they all
 // return the same bits.
@@ -17,8 +22,42 @@ func (p kernelPath) String() string {
 	return [...]string{pathGeneric: "generic", pathNEON: "neon", pathAVX2: "avx2", pathAVX512: "avx512"}[p]
 }
 
-// path is the one in use. Only tests change it.
+// path is the one in use. Only tests and this project's own commands change it, the latter by package control.
 var path = bestPath()
+
+func init() {
+	control.Paths = func() (names []string) {
+		for _, p := range availablePaths() {
+			names = append(names, p.String())
+		}
+		return names
+	}
+	control.SetPath = func(name string) (restore func()) {
+		i := slices.IndexFunc(availablePaths(), func(p kernelPath) bool { return p.String() == name })
+		if i < 0 {
+			panic("focal: no such path: " + name)
+		}
+		former := path
+		path = availablePaths()[i]
+		return func() { path = former }
+	}
+}
+
+// availablePaths returns the paths of this machine and build, the best first.
+func availablePaths() (all []kernelPath) {
+	for p := bestPath(); p != pathGeneric; p = p.below() {
+		all = append(all, p)
+	}
+	return append(all, pathGeneric)
+}
+
+// below returns the path that serves the machines that lack this one.
+func (p kernelPath) below() kernelPath {
+	if p == pathAVX512 {
+		return pathAVX2
+	}
+	return pathGeneric
+}
 
 // Path returns the path that the kernels take in this process: "avx512", "avx2", "neon" or "generic". It is the best
 // that the machine has and the build contains ("neon" is in no build yet); the results do not depend on it.

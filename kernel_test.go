@@ -40,7 +40,7 @@ func kernelTable[T Float]() (table []testKernel[T]) {
 	if double {
 		element = "F64"
 	}
-	for _, p := range paths() {
+	for _, p := range availablePaths() {
 		if p == pathGeneric {
 			continue
 		}
@@ -644,7 +644,7 @@ func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
 
 // The tests above see what they shall see.
 func TestKernelsTable(t *testing.T) {
-	rows := 2 * (int(kernelIDs) + 1) * (len(paths()) - 1)
+	rows := 2 * (int(kernelIDs) + 1) * (len(availablePaths()) - 1)
 	require.Equal(t, rows, len(kernelTable[float32]())+len(kernelTable[float64]()))
 	names := map[string]bool{}
 	for _, k := range kernelTable[float32]() {
@@ -694,7 +694,7 @@ func TestFrame(t *testing.T) {
 // would be skipped otherwise.
 func TestPathAvailable(t *testing.T) {
 	var available []string
-	for _, p := range paths() {
+	for _, p := range availablePaths() {
 		available = append(available, p.String())
 	}
 	t.Logf("paths: %v", available)
@@ -706,7 +706,7 @@ func TestPathAvailable(t *testing.T) {
 // TestPathExpected fails if the path in use is not the one that FOCAL_EXPECT_PATH names.
 func TestPathExpected(t *testing.T) {
 	require.Equal(t, bestPath(), path, "a test has left another path behind")
-	require.Equal(t, path, paths()[0])
+	require.Equal(t, path, availablePaths()[0])
 	if want := os.Getenv("FOCAL_EXPECT_PATH"); want != "" {
 		require.Equal(t, want, Path(), "FOCAL_EXPECT_PATH")
 	}
@@ -722,7 +722,7 @@ func TestPathKernels(t *testing.T) { forFloats(t, testPathKernels[float32], test
 
 func testPathKernels[T Float](t *testing.T) {
 	x := T(0)
-	for _, p := range paths() {
+	for _, p := range availablePaths() {
 		withPath(p, func() {
 			require.Equal(t, p.String(), Path())
 			var first kernelID
@@ -809,7 +809,7 @@ func testPathsShapesOf[T Float](t *testing.T, shapes [][2]int) {
 			want = compute(t, x, y, dout, p)
 			require.NoError(t, Sigmoid(wantSigmoid, x))
 		})
-		for _, path := range paths() {
+		for _, path := range availablePaths() {
 			withPath(path, func() {
 				require.Equal(t, path.String(), Path())
 				require.NoError(t, Sigmoid(gotSigmoid, x))

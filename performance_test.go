@@ -128,19 +128,6 @@ func obviousLoss[T Float](dst, x []T, label []int32, p Params) {
 	}
 }
 
-// bestPaths are all paths of this machine, the best first.
-func paths() []kernelPath {
-	var r []kernelPath
-	switch best := bestPath(); best {
-	case pathAVX512:
-		r = append(r, pathAVX512, pathAVX2)
-	case pathGeneric:
-	default:
-		r = append(r, best)
-	}
-	return append(r, pathGeneric)
-}
-
 func withPath(p kernelPath, f func()) {
 	defer func(old kernelPath) { path = old }(path)
 	path = p
@@ -156,7 +143,7 @@ func BenchmarkFocal(b *testing.B) {
 
 func benchmarkType[T Float](b *testing.B) {
 	for _, op := range []string{"loss", "grad", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid", "obvious"} {
-		for _, p := range paths() {
+		for _, p := range availablePaths() {
 			for _, shape := range [][2]int{{1024, 80}, {32, 10}, {8192, 1}} {
 				for _, gamma := range []float64{2, 2.3} {
 					if op == "sigmoid" && gamma != 2 || op == "obvious" && p != pathGeneric {
@@ -235,7 +222,7 @@ func TestPerformanceTable(t *testing.T) {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, "| "+strings.Join(cells, "\t| ")+"\t|") }
-	vector := paths()[:len(paths())-1]
+	vector := availablePaths()[:len(availablePaths())-1]
 
 	var cs []*contender
 	type line struct {

@@ -65,7 +65,7 @@ func TestLabelMasks(t *testing.T) {
 				}
 				wantPos, wantIgn := masksByDefinition(start, n, label, c, kind.offset, kind.ignore)
 
-				for _, p := range paths() {
+				for _, p := range availablePaths() {
 					withPath(p, func() {
 						pos, keep := garbage(), garbage()
 						last := (start + n - 1) / c
@@ -120,7 +120,7 @@ func TestCheckLabels(t *testing.T) {
 		{[]int32{math.MaxInt32, math.MinInt32}, math.MaxInt32, -1, 1},
 		{[]int32{math.MinInt32, -1}, math.MaxInt32, math.MinInt32, 1},
 	} {
-		for _, p := range paths() {
+		for _, p := range availablePaths() {
 			withPath(p, func() { assert.Equal(t, tt.want, checkLabels(tt.label, tt.limit, tt.ignore), "%v %+v", p, tt) })
 		}
 	}
@@ -128,7 +128,7 @@ func TestCheckLabels(t *testing.T) {
 
 // Wherever the bad label is, it is found, and it alone.
 func TestCheckLabelsPositions(t *testing.T) {
-	for _, p := range paths() {
+	for _, p := range availablePaths() {
 		withPath(p, func() { testCheckLabelsPositions(t) })
 	}
 }
