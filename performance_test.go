@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"slices"
@@ -13,43 +12,14 @@ import (
 	"text/tabwriter"
 	"time"
 	"unsafe"
+
+	"github.com/gofocal/focal/internal/measure"
 )
 
 // Measurements. Benchmarks are for benchstat, and name their parameters as key=value. The performance table, asked for
 // with -performance, interleaves all its cases and takes medians, since a shared machine changes its speed.
 
 var performance = flag.Bool("performance", false, "measure and print the performance table of the documentation")
-
-// chain is a chain of additions, each of which waits for the one before: a cycle each on every CPU we know.
-//
-//go:noinline
-func chain(n int, a, b uint64) uint64 {
-	for range n {
-		a += b
-		a ^= b
-		a += b
-		a ^= b
-		a += b
-		a ^= b
-		a += b
-		a ^= b
-	}
-	return a
-}
-
-var chainResult uint64
-
-// nanosecondsPerCycle measures the clock, by the fastest of a few runs.
-func nanosecondsPerCycle() float64 {
-	const n = 5000
-	best := math.Inf(1)
-	for range 20 {
-		start := time.Now()
-		chainResult += chain(n, chainResult, 3)
-		best = min(best, float64(time.Since(start).Nanoseconds())/(8*n))
-	}
-	return best
-}
 
 // workload is a call's arguments: logits of a detector in training, the given share of the rows foreground and ignored.
 type workload[T Float] struct {
@@ -59,19 +29,8 @@ type workload[T Float] struct {
 }
 
 func newWorkload[T Float](n, c int, gamma, foreground, ignored float64) *workload[T] {
-	rng := rand.New(rand.NewPCG(uint64(n), uint64(c)))
-	b := &workload[T]{x: make([]T, n*c), dst: make([]T, n*c), grad: make([]T, n*c), hess: make([]T, n*c), label: make([]int32, n)}
-	for i := range b.x {
-		b.x[i] = T(4*rng.NormFloat64() - 3)
-	}
-	for i := range b.label {
-		switch r := rng.Float64(); {
-		case r < foreground:
-			b.label[i] = 1 + int32(rng.IntN(c))
-		case r < foreground+ignored:
-			b.label[i] = -1
-		}
-	}
+	b := &workload[T]{dst: make([]T, n*c), grad: make([]T, n*c), hess: make([]T, n*c)}
+	b.x, b.label = measure.Detector[T](n, c, foreground, ignored)
 	b.p = Params{Gamma: gamma, Alpha: 0.25, Norm: float64(FgNum(b.label))}
 	return b
 }
@@ -152,7 +111,7 @@ func benchmarkType[T Float](b *testing.B) {
 					n, c := shape[0], shape[1]
 					name := fmt.Sprintf("op=%s/type=%s/path=%v/n=%d/c=%d/gamma=%v", op, typeName[T](), p, n, c, gamma)
 					b.Run(name, func(b *testing.B) {
-						withPath(p, func() { measure(b, newWorkload[T](n, c, gamma, 0.5, 0), op) })
+						withPath(p, func() { benchmarkCall(b, newWorkload[T](n, c, gamma, 0.5, 0), op) })
 					})
 				}
 			}
@@ -160,7 +119,7 @@ func benchmarkType[T Float](b *testing.B) {
 	}
 }
 
-func measure[T Float](b *testing.B, data *workload[T], op string) {
+func benchmarkCall[T Float](b *testing.B, data *workload[T], op string) {
 	f := data.operation(op)
 	b.SetBytes(int64(len(data.x)) * int64(unsafe.Sizeof(data.x[0])))
 	b.ReportAllocs()
@@ -169,7 +128,7 @@ func measure[T Float](b *testing.B, data *workload[T], op string) {
 	}
 	ns := float64(b.Elapsed().Nanoseconds()) / float64(b.N) / float64(len(data.x))
 	b.ReportMetric(ns, "ns/elem")
-	b.ReportMetric(ns/nanosecondsPerCycle(), "cycles/elem")
+	b.ReportMetric(ns/measure.NanosecondsPerCycle(), "cycles/elem")
 }
 
 // A contender is one case of an interleaved measurement.
@@ -185,16 +144,10 @@ type contender struct {
 func interleave(rounds int, cs []*contender) (cycle float64) {
 	var clock []float64
 	for range rounds {
-		clock = append(clock, nanosecondsPerCycle())
+		clock = append(clock, measure.NanosecondsPerCycle())
 		for _, c := range cs {
-			c.call()
-			n := 0
-			start := time.Now()
-			for time.Since(start) < 300*time.Microsecond || n == 0 {
-				c.call()
-				n++
-			}
-			c.ns = append(c.ns, float64(time.Since(start).Nanoseconds())/float64(n*c.elements))
+			calls, elapsed := measure.Time(300*time.Microsecond, c.call)
+			c.ns = append(c.ns, float64(elapsed.Nanoseconds())/float64(calls*c.elements))
 		}
 	}
 	return median(clock)

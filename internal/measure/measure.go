@@ -1,0 +1,73 @@
+// Package measure is how this project takes times: the clock of the CPU, calls repeated until they take long enough, and
+// the inputs that are measured with.
+package measure
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// chain is a chain of additions, each of which waits for the one before: a cycle each on every CPU we know.
+//
+//go:noinline
+func chain(n int, a, b uint64) uint64 {
+	for range n {
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+		a += b
+		a ^= b
+	}
+	return a
+}
+
+var chainResult uint64
+
+// NanosecondsPerCycle measures the clock, by the fastest of a few runs. It is not for concurrent use.
+func NanosecondsPerCycle() float64 {
+	const n = 5000
+	best := math.Inf(1)
+	for range 20 {
+		start := time.Now()
+		chainResult += chain(n, chainResult, 3)
+		best = min(best, float64(time.Since(start).Nanoseconds())/(8*n))
+	}
+	return best
+}
+
+// Time calls f often enough to take about the given time, at least once, and returns the number of calls and what they
+// took. Two calls before that are not counted: the first fills the caches, the second tells how many are needed.
+func Time(atLeast time.Duration, f func()) (calls int, elapsed time.Duration) {
+	f()
+	start := time.Now()
+	f()
+	calls = int(atLeast/max(time.Since(start), 1)) + 1
+	start = time.Now()
+	for range calls {
+		f()
+	}
+	return calls, time.Since(start)
+}
+
+// Detector returns inputs like those of a detector in training: n rows of c logits, mostly negative, and labels, in the
+// convention of focal.Labels, of which the given shares are foreground and ignored. They are always the same.
+func Detector[T float32 | float64](n, c int, foreground, ignored float64) (x []T, label []int32) {
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(c)))
+	x, label = make([]T, n*c), make([]int32, n)
+	for i := range x {
+		x[i] = T(4*rng.NormFloat64() - 3)
+	}
+	for i := range label {
+		switch r := rng.Float64(); {
+		case r < foreground:
+			label[i] = 1 + int32(rng.IntN(c))
+		case r < foreground+ignored:
+			label[i] = -1
+		}
+	}
+	return x, label
+}
