@@ -49,11 +49,11 @@ func (j *job[T]) check(p Params) (err error) {
 	if err = j.checkOverlaps(); err != nil {
 		return err
 	}
-	return j.y.check(j.op, j.c)
+	return checkValues[T](&j.y, j.op, j.c)
 }
 
 func (j *job[T]) checkShapes() (err error) {
-	if j.c, err = j.y.classes(j.op, len(j.x)); err != nil {
+	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
 		return err
 	}
 	for _, out := range j.outputs() {
@@ -81,6 +81,9 @@ func (j *job[T]) checkOverlaps() (err error) {
 			return err
 		}
 		if err = checkDisjoint(j.op, out, "label", j.y.label); err != nil {
+			return err
+		}
+		if err = checkDisjoint(j.op, out, "t", denseOf[T](&j.y)); err != nil {
 			return err
 		}
 		for k := range outputs[:i] {
@@ -148,8 +151,6 @@ func runParallel[T Float](j job[T], blocks, workers int) float64 {
 // runBlock calls the kernel for one block and returns the sum of its losses, if it is wanted.
 func (j *job[T]) runBlock(b int, m *masks) accumulator {
 	start, n := blockRange(b, len(j.x))
-	row, col := start/j.c, start%j.c
-
 	k := block[T]{
 		N:    n,
 		X:    &j.x[start],
@@ -163,15 +164,7 @@ func (j *job[T]) runBlock(b int, m *masks) accumulator {
 		k.Dout = &j.dout[start]
 	}
 
-	ignored := labelMasks(&m.pos, &m.keep, n, j.y.label[row:], col, j.c, j.y.offset, j.y.ignore)
-	if noPos, noNeg := k.Plan.WPos == 0, k.Plan.WNeg == 0; noPos || noNeg {
-		if !ignored {
-			setAll(&m.keep, n)
-			ignored = true
-		}
-		dropWeightless(&m.pos, &m.keep, j.x[start:start+n], noPos, noNeg)
-	}
-	if ignored {
+	if j.maskElements(&k, m, start) {
 		k.Keep = &m.keep
 	}
 
@@ -183,6 +176,33 @@ func (j *job[T]) runBlock(b int, m *masks) accumulator {
 	k.Sums = &sums
 	runBlock(&k)
 	return totalOf(&sums)
+}
+
+// maskElements tells the kernel what the elements of its block are, and reports whether the mask keep is made, since some
+// of them are ignored.
+func (j *job[T]) maskElements(k *block[T], m *masks, start int) (ignored bool) {
+	var soft []T // targets of the block, if one of them is neither 0 nor 1
+	if j.y.kind == labelTarget {
+		row, col := start/j.c, start%j.c
+		ignored = labelMasks(&m.pos, &m.keep, k.N, j.y.label[row:], col, j.c, j.y.offset, j.y.ignore)
+	} else if t := denseOf[T](&j.y)[start : start+k.N]; !hardMask(&m.pos, t) {
+		soft = t
+		k.Target = &t[0]
+	}
+	noPos, noNeg := k.Plan.WPos == 0, k.Plan.WNeg == 0
+	if !noPos && !noNeg {
+		return ignored
+	}
+	if !ignored {
+		setAll(&m.keep, k.N)
+	}
+	x := j.x[start : start+k.N]
+	if soft != nil {
+		dropWeightlessDense(&m.keep, x, soft, noPos, noNeg)
+	} else {
+		dropWeightless(&m.pos, &m.keep, x, noPos, noNeg)
+	}
+	return true
 }
 
 // blockCount returns how many blocks the given number of elements has.

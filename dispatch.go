@@ -73,6 +73,12 @@ const (
 	gradPower
 	hessSquare // loss, gradient and Hessian
 	hessPower
+	softLossSquare // the same for soft targets
+	softLossPower
+	softGradSquare
+	softGradPower
+	softHessSquare
+	softHessPower
 
 	kernelIDs
 )
@@ -88,6 +94,9 @@ func kernelOf[T Float](b *block[T]) kernelID {
 	}
 	if !b.Plan.Square {
 		id++
+	}
+	if b.Target != nil {
+		id += softLossSquare
 	}
 	if unsafe.Sizeof(*b.X) == 8 {
 		id += kernelIDs
@@ -109,5 +118,6 @@ func runSigmoid[T Float](dst, x *T, n int) {
 	}
 }
 
-// hasLabelKernels reports whether the path in use checks labels and makes masks of narrow rows.
+// hasLabelKernels reports whether the path in use checks labels and dense targets, and makes masks of narrow rows and
+// of hard targets.
 func hasLabelKernels() bool { return path == pathAVX2 || path == pathAVX512 }

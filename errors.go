@@ -15,7 +15,8 @@ var (
 	// ErrLabel: a label is neither a class, nor background, nor the ignored value. The text names row, value and C.
 	ErrLabel = errors.New("label out of range")
 
-	// ErrTarget: the target is not one, such as the zero Target.
+	// ErrTarget: the target is not one, such as the zero Target, or has a value outside [0, 1], or values of another type
+	// than the logits. The text names the index and the value.
 	ErrTarget = errors.New("invalid target")
 
 	// ErrParam: a field of Params is outside its range. The text names the field and its value.

@@ -58,6 +58,8 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 			hessSquareF64AVX512(b)
 		case kernelIDs + hessPower:
 			hessPowerF64AVX512(b)
+		default:
+			return false
 		}
 		return true
 	}
@@ -86,9 +88,15 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 		hessSquareF64AVX2(b)
 	case kernelIDs + hessPower:
 		hessPowerF64AVX2(b)
+	default:
+		return false
 	}
 	return true
 }
+
+func assemblyTargetsValid(kernelPath, bool, unsafe.Pointer, int) bool { return false }
+
+func assemblyHardMask(kernelPath, bool, *bitmask, unsafe.Pointer, int) bool { return false }
 
 func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bool {
 	switch {

@@ -119,9 +119,11 @@ type constants[T Float] struct {
 	magic    T
 	// Where |x| may be so large that exp(-|x|) is not a normal number, A is kept scaled up by 2^TinyShift.
 	tiny, huge            T // 2^-TinyShift, 2^TinyShift
+	small, large          T // their square roots
 	magicTiny             T
 	indexScale, indexTiny T
 	clamp, clampTiny      uint64
+	magicIndex, expHuge   T // rounds 7·y - 7 to an integer; the exponent of 2^TinyShift as it stands in the bits
 	powMin, maxSoftplus   T
 }
 
@@ -138,11 +140,15 @@ func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
 	c.magicTiny = c.magic + T(8*l.TinyShift)
 	c.tiny = T(math.Ldexp(1, -l.TinyShift))
 	c.huge = T(math.Ldexp(1, l.TinyShift))
+	c.small = T(math.Ldexp(1, -l.TinyShift/2))
+	c.large = T(math.Ldexp(1, l.TinyShift/2))
 	c.indexScale = coef.IndexScale
 	c.indexTiny = coef.IndexScale * c.tiny
 	c.clamp = toBits(T(l.Clamp))
 	c.clampTiny = toBits(T(l.ClampTiny))
 	c.maxSoftplus = T(l.MaxSoftplus)
+	c.magicIndex = c.magic - coef.IndexScale
+	c.expHuge = T(toBits(c.huge) >> l.MantissaBits)
 	c.powMin = c.magicTiny + T(l.PowMin)
 	return c
 }
@@ -184,6 +190,9 @@ func atLeast[T Float](x, least T) T {
 // exp2m1 returns 2^(g/8) - 1.
 func (c *constants[T]) exp2m1(g T) T { return T(g * polynomial(c.Exp2m1, g, T(g*g))) }
 
+// log1p returns log1p(z), for zz = z².
+func (c *constants[T]) log1p(z, zz T) T { return fma(zz, polynomial(c.Log1p, z, zz), z) }
+
 // scale returns Exp[j]·2^floor(k/8) and j = k mod 8, for the integer k in the last bits of t.
 func (c *constants[T]) scale(t T) (A T, j uint64) {
 	k := toBits(t)
@@ -198,6 +207,7 @@ type logistic[T Float] struct {
 	c, S  T      // 1/(1+e) = c·(1-h)
 	h, t  T      // e/(1+e) = S·(1+t-h)
 	tinyS T      // S·2^TinyShift
+	A, p  T      // exp(-|u|) = A·(1+p); if tiny, times 2^-TinyShift
 }
 
 // logistic evaluates steps 1 and 2 for |u|, given as bits. If tiny is false e does not fall below the normal range;
@@ -218,6 +228,7 @@ func (c *constants[T]) logistic(r *logistic[T], abs uint64, tiny, sigmoid bool) 
 	// e = A·(1+p)
 	A, j := c.scale(t)
 	p := c.exp2m1(r.f + c.ExpRest[j])
+	r.A, r.p = A, p
 
 	// z1 = c·(1+e) - 1
 	r.i = toBits(fma(A, index, c.magic)) & 7
@@ -231,7 +242,7 @@ func (c *constants[T]) logistic(r *logistic[T], abs uint64, tiny, sigmoid bool) 
 	zz := T(z * z)
 
 	// log1p(z1), z1/(1+z1), p·(1-h)
-	r.z = fma(zz, polynomial(c.Log1p, z, zz), z)
+	r.z = c.log1p(z, zz)
 	if sigmoid {
 		r.h = z / (1 + z)
 		r.t = fma(-p, r.h, p)
@@ -266,21 +277,24 @@ func (r *logistic[T]) square(w T, negative bool) T {
 	return fma(b, fma(v, v, v+v), b)
 }
 
-// power returns w·s^γ·2^TinyShift: step 4. While it is scaled up it is a normal number wherever the results are not 0.
-func (r *logistic[T]) power(c *constants[T], pl *plan[T], w T, negative bool) T {
+// log8 returns 8·log2 s as hi + lo.
+func (r *logistic[T]) log8(c *constants[T], negative bool) (hi, lo T) {
 	k, f := T(0), T(0)
 	if negative {
 		k, f = r.k, r.f
 	}
-	// 8·log2 s = hi + lo
-	hi := k - c.Log8Hi[r.i]
-	lo := f - fma(r.z, c.Scale, c.Log8Lo[r.i])
+	return k - c.Log8Hi[r.i], f - fma(r.z, c.Scale, c.Log8Lo[r.i])
+}
+
+// power returns w·s^γ·2^TinyShift, where 8·log2 s = hi + lo: step 4. While it is scaled up it is a normal number wherever
+// the results are not 0.
+func (c *constants[T]) power(pl *plan[T], w, hi, lo T) T {
 	sum := hi + lo
 
 	// γ·(hi+lo) = k + f
 	t := atLeast(fma(pl.PowHi, sum, c.magicTiny), c.powMin)
-	k = t - c.magicTiny
-	f = fma(pl.PowHi, hi, -k)
+	k := t - c.magicTiny
+	f := fma(pl.PowHi, hi, -k)
 	f = fma(pl.PowHi, lo, f)
 	f = fma(pl.PowLo, sum, f)
 	f = atLeast(f, -1) // where t was bounded; the result is as good as 0
@@ -290,8 +304,12 @@ func (r *logistic[T]) power(c *constants[T], pl *plan[T], w T, negative bool) T 
 	return fma(b, c.exp2m1(f+c.ExpRest[j]), b)
 }
 
-// genericBlock is the kernel of loss, gradient, Hessian and sum.
+// genericBlock is the kernel of loss, gradient, Hessian and sum, in kernel_generic_soft.go for soft targets.
 func genericBlock[T Float](b *block[T]) {
+	if b.Target != nil {
+		softBlock(b)
+		return
+	}
 	var (
 		c       = constantsOf[T]()
 		r       logistic[T]
@@ -327,7 +345,8 @@ func genericBlock[T Float](b *block[T]) {
 		if pl.Square {
 			B, unscale = r.square(w, negative), 1
 		} else {
-			B, unscale = r.power(c, pl, w, negative), c.tiny
+			hi, lo := r.log8(c, negative)
+			B, unscale = c.power(pl, w, hi, lo), c.tiny
 		}
 		L := c.Log[r.i] + r.z
 		L = L + atLeast(u, 0)

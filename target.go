@@ -3,17 +3,21 @@ package focal
 import (
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/gofocal/focal/internal/abi"
 )
 
-// Target says which elements are positives, which are negatives, and which rows are ignored. It is made by [Labels] or
-// by [ZeroBased] and refers to their argument: the labels are not copied. The zero Target is [ErrTarget] in every call.
+// Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]. It refers to
+// their argument, which is not copied. The zero Target is [ErrTarget] in every call.
 type Target struct {
 	kind   targetKind
 	label  []int32 // one for each row
 	offset int32   // the label of column 0
 	ignore int32   // the label of an ignored row
+
+	dense32 []float32 // one for each element; that of the logits' type
+	dense64 []float64
 }
 
 type targetKind uint8
@@ -21,6 +25,8 @@ type targetKind uint8
 const (
 	noTarget targetKind = iota // the zero Target
 	labelTarget
+	dense32Target
+	dense64Target
 )
 
 // Labels returns the target that has one label for each row, in the convention of Paddle and Caffe2: 1..C is the
@@ -37,9 +43,37 @@ func ZeroBased(label []int32) Target {
 	return Target{kind: labelTarget, label: label, offset: 0, ignore: -1}
 }
 
+// Dense returns the target that has one value for each element, in the convention of torchvision, Paddle 2, optax and
+// Keras: t has the shape of the logits and their type; 0 is a negative, 1 a positive, and what lies between a soft target,
+// for which
+//
+//	loss = a · (1-p_t)^gamma · BCE     p_t = p·t + (1-p)·(1-t)
+//	                                   a   = (alpha·t + (1-alpha)·(1-t)) / n, or 1/n with NoAlpha
+//	                                   BCE = -t·log(p) - (1-t)·log(1-p)
+//
+// (torchvision.ops.sigmoid_focal_loss.) A value outside [0, 1] or NaN, and a t of the other type, is [ErrTarget]. Where t
+// is 0 or 1 the results have the same bits as those of [Labels].
+func Dense[T Float](t []T) Target {
+	switch t := any(t).(type) {
+	case []float32:
+		return Target{kind: dense32Target, dense32: t}
+	case []float64:
+		return Target{kind: dense64Target, dense64: t}
+	}
+	panic("unreachable: Float is float32 or float64")
+}
+
+// denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
+func denseOf[T Float](y *Target) []T {
+	if t, ok := any(y.dense32).([]T); ok {
+		return t
+	}
+	return any(y.dense64).([]T)
+}
+
 // Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's
 // ignore_index does: -1 is then an error. The value may be one that means a class or background otherwise; rows with
-// that label are ignored nevertheless.
+// that label are ignored nevertheless. A target made by [Dense] ignores no rows, and stays as it is.
 func (t Target) Ignoring(v int32) Target {
 	t.ignore = v
 	return t
@@ -57,11 +91,39 @@ func FgNum(label []int32) int {
 	return n
 }
 
-// classes returns the number of columns that the given number of logits has, C.
-func (t Target) classes(op string, logits int) (int, error) {
-	if t.kind == noTarget {
-		return 0, fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels or ZeroBased: %w", op, ErrTarget)
+// checkShape returns an error unless y is a target for the given number of logits of type T. If it has labels, c is the
+// number of columns.
+func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
+	switch y.kind {
+	case noTarget:
+		return 0, fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
+	case labelTarget:
+		return y.classes(op, logits)
 	}
+	have, want := kindOf[T](), y.kind
+	if have != want {
+		return 0, fmt.Errorf("focal: %s: y is Dense of %v, want it of %v, as the logits are: %w", op, want, have, ErrTarget)
+	}
+	if t := denseOf[T](y); len(t) != logits {
+		return 0, fmt.Errorf("focal: %s: len(t) = %d, want len(x) = %d: %w", op, len(t), logits, ErrShape)
+	}
+	return 0, nil
+}
+
+// kindOf returns the kind of a dense target for logits of type T.
+func kindOf[T Float]() targetKind {
+	if unsafe.Sizeof(T(0)) == 4 {
+		return dense32Target
+	}
+	return dense64Target
+}
+
+func (k targetKind) String() string {
+	return [...]string{noTarget: "none", labelTarget: "labels", dense32Target: "float32", dense64Target: "float64"}[k]
+}
+
+// classes returns the number of columns that the given number of logits has, C.
+func (t *Target) classes(op string, logits int) (int, error) {
 	rows := len(t.label)
 	switch {
 	case rows == 0 && logits == 0:
@@ -74,8 +136,52 @@ func (t Target) classes(op string, logits int) (int, error) {
 	return logits / rows, nil
 }
 
-// check returns an error unless every label is in 0..c or the ignored one.
-func (t Target) check(op string, c int) error {
+// checkValues returns an error unless every label of y is in 0..c or the ignored one, or every value in [0, 1].
+func checkValues[T Float](y *Target, op string, c int) error {
+	if y.kind != labelTarget {
+		t := denseOf[T](y)
+		if i := checkDense(t); i >= 0 {
+			return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
+		}
+		return nil
+	}
+	return y.checkLabels(op, c)
+}
+
+// checkDense returns the index of the first value that is not in [0, 1], or -1 if there is none.
+func checkDense[T Float](t []T) (firstBad int) {
+	if len(t) > 0 && hasLabelKernels() && assemblyTargetsValid(path, unsafe.Sizeof(t[0]) == 8, unsafe.Pointer(&t[0]), len(t)) {
+		return -1
+	}
+	for i, v := range t {
+		if !(v >= 0 && v <= 1) {
+			return i
+		}
+	}
+	return -1
+}
+
+// hardMask makes the mask of the positives of a block if all its targets are 0 or 1, and reports whether they are. The
+// mask's former contents do not matter, and its bits from len(t) on mean nothing.
+func hardMask[T Float](pos *bitmask, t []T) (hard bool) {
+	if hasLabelKernels() {
+		return assemblyHardMask(path, unsafe.Sizeof(t[0]) == 8, pos, unsafe.Pointer(&t[0]), len(t))
+	}
+	clear(pos[:(len(t)+63)/64])
+	for i, v := range t {
+		switch v {
+		case 1:
+			pos[i/64] |= 1 << (i % 64)
+		case 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// checkLabels returns an error unless every label is in 0..c or the ignored one.
+func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
 	if i := checkLabels(t.label, limit, t.ignore); i >= 0 {
 		return fmt.Errorf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored: %w",
@@ -87,12 +193,15 @@ func (t Target) check(op string, c int) error {
 // checkLabels returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
 // The limit is at most math.MaxInt32, so that negative labels, taken as unsigned, are above it.
 func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
-	if len(label) > 0 && hasLabelKernels() && assemblyLabelsValid(path, label, limit, ignore) {
-		return -1
-	}
-	for i, v := range label {
-		if uint32(v) > limit && v != ignore {
-			return i
+	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
+		part := label[start:min(start+blockLen, len(label))]
+		if hasLabelKernels() && assemblyLabelsValid(path, part, limit, ignore) {
+			continue
+		}
+		for i, v := range part {
+			if uint32(v) > limit && v != ignore {
+				return start + i
+			}
 		}
 	}
 	return -1
@@ -164,6 +273,16 @@ func clearRange(m *bitmask, from, to int) {
 	m[first] &^= head
 	clear(m[first+1 : last])
 	m[last] &^= tail
+}
+
+// dropWeightlessDense is dropWeightless for the targets of a block: without a weight is 1 if noPos is set, 0 if noNeg is.
+func dropWeightlessDense[T Float](keep *bitmask, x, t []T, noPos, noNeg bool) {
+	for i, v := range x {
+		weightless := t[i] == 0 && noNeg || t[i] == 1 && noPos
+		if weightless && !math.IsNaN(float64(v)) {
+			keep[i/64] &^= 1 << (i % 64)
+		}
+	}
 }
 
 // dropWeightless takes the elements out of keep that have no weight: the positives if noPos is set, the negatives if noNeg

@@ -148,8 +148,8 @@ func testCheckLabelsPositions(t *testing.T) {
 // More classes than an int32 counts: all labels that are not negative are valid. No memory holds such a row.
 func TestManyClasses(t *testing.T) {
 	y := Labels([]int32{math.MaxInt32})
-	require.NoError(t, y.check("Loss", math.MaxInt))
-	require.ErrorIs(t, y.check("Loss", math.MaxInt32-1), ErrLabel)
+	require.NoError(t, y.checkLabels("Loss", math.MaxInt))
+	require.ErrorIs(t, y.checkLabels("Loss", math.MaxInt32-1), ErrLabel)
 
 	var pos, ign bitmask
 	require.False(t, labelMasks(&pos, &ign, 3, y.label, math.MaxInt32-3, math.MaxInt, 1, -1))
