@@ -30,7 +30,7 @@ type workload[T Float] struct {
 
 func newWorkload[T Float](n, c int, gamma, foreground, ignored float64) *workload[T] {
 	b := &workload[T]{dst: make([]T, n*c), grad: make([]T, n*c), hess: make([]T, n*c)}
-	b.x, b.label = measure.Detector[T](n, c, foreground, ignored)
+	b.x, b.label = measure.Logits[T](n*c), measure.Labels(n, c, foreground, ignored)
 	b.p = Params{Gamma: gamma, Alpha: 0.25, Norm: float64(FgNum(b.label))}
 	return b
 }

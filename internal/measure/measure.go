@@ -53,14 +53,21 @@ func Time(atLeast time.Duration, f func()) (calls int, elapsed time.Duration) {
 	return calls, time.Since(start)
 }
 
-// Detector returns inputs like those of a detector in training: n rows of c logits, mostly negative, and labels, in the
-// convention of focal.Labels, of which the given shares are foreground and ignored. They are always the same.
-func Detector[T float32 | float64](n, c int, foreground, ignored float64) (x []T, label []int32) {
-	rng := rand.New(rand.NewPCG(uint64(n), uint64(c)))
-	x, label = make([]T, n*c), make([]int32, n)
+// Logits returns n logits like those of a detector in training, mostly negative. They are always the same.
+func Logits[T float32 | float64](n int) []T {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := make([]T, n)
 	for i := range x {
 		x[i] = T(4*rng.NormFloat64() - 3)
 	}
+	return x
+}
+
+// Labels returns the labels of n rows of c classes, in the convention of focal.Labels, of which the given shares are
+// foreground and ignored. They are always the same.
+func Labels(n, c int, foreground, ignored float64) []int32 {
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(c)))
+	label := make([]int32, n)
 	for i := range label {
 		switch r := rng.Float64(); {
 		case r < foreground:
@@ -69,5 +76,5 @@ func Detector[T float32 | float64](n, c int, foreground, ignored float64) (x []T
 			label[i] = -1
 		}
 	}
-	return x, label
+	return label
 }
