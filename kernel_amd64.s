@@ -12,9 +12,9 @@ TEXT ·lossSquareF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 
 	// nothing is ignored: a mask of ones
 	TESTQ R8, R8
@@ -161,18 +161,18 @@ loop:
 	VBLENDMPS   Z20, Z16, K4, Z16
 
 	// w
-	VBROADCASTSS   72(AX), Z20
+	VBROADCASTSS   80(AX), Z20
 	VMOVAPS        Z20, Z17
 	VMOVAPS        Z20, Z18
 	VMOVAPS        Z20, Z19
 	KMOVW          (DI)(CX*1), K5
-	VBLENDMPS.BCST 76(AX), Z20, K5, Z20
+	VBLENDMPS.BCST 84(AX), Z20, K5, Z20
 	KMOVW          2(DI)(CX*1), K5
-	VBLENDMPS.BCST 76(AX), Z17, K5, Z17
+	VBLENDMPS.BCST 84(AX), Z17, K5, Z17
 	KMOVW          4(DI)(CX*1), K5
-	VBLENDMPS.BCST 76(AX), Z18, K5, Z18
+	VBLENDMPS.BCST 84(AX), Z18, K5, Z18
 	KMOVW          6(DI)(CX*1), K5
-	VBLENDMPS.BCST 76(AX), Z19, K5, Z19
+	VBLENDMPS.BCST 84(AX), Z19, K5, Z19
 
 	// w·S²
 	VMULPS Z13, Z13, Z13
@@ -364,9 +364,9 @@ rest_loop:
 	VBLENDMPS   Z5, Z4, K2, Z4
 
 	// w
-	VBROADCASTSS   72(AX), Z5
+	VBROADCASTSS   80(AX), Z5
 	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z5, K3, Z5
+	VBLENDMPS.BCST 84(AX), Z5, K3, Z5
 
 	// w·S²
 	VMULPS Z4, Z4, Z4
@@ -797,9 +797,9 @@ TEXT ·lossPowerF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 
 	// nothing is ignored: a mask of ones
 	TESTQ R8, R8
@@ -957,47 +957,47 @@ loop:
 	VSUBPS           Z19, Z10, Z10
 	VSUBPS           Z20, Z11, Z11
 	VSUBPS           Z21, Z12, Z12
-	VADDPS           Z10, Z13, Z19
-	VADDPS           Z11, Z14, Z20
-	VADDPS           Z12, Z15, Z21
+	VADDPS           Z10, Z13, Z7
+	VADDPS           Z11, Z14, Z8
+	VADDPS           Z12, Z15, Z9
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VMOVAPS          Z9, Z7
-	VMOVAPS          Z9, Z8
-	VFMADD231PS.BCST 88(AX), Z19, Z9
-	VFMADD231PS.BCST 88(AX), Z20, Z7
-	VFMADD231PS.BCST 88(AX), Z21, Z8
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z22
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z23
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z24
-	VPERMPS          exp_f32<>+0(SB), Z9, Z25
-	VPERMPS          exp_f32<>+0(SB), Z7, Z26
-	VPERMPS          exp_f32<>+0(SB), Z8, Z27
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z28
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z29
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z30
-	VFMSUB231PS.BCST 88(AX), Z13, Z22
-	VFMSUB231PS.BCST 88(AX), Z14, Z23
-	VFMSUB231PS.BCST 88(AX), Z15, Z24
-	VFMADD231PS.BCST 88(AX), Z10, Z22
-	VFMADD231PS.BCST 88(AX), Z11, Z23
-	VFMADD231PS.BCST 88(AX), Z12, Z24
-	VFMADD231PS.BCST 92(AX), Z19, Z22
-	VFMADD231PS.BCST 92(AX), Z20, Z23
-	VFMADD231PS.BCST 92(AX), Z21, Z24
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z21
+	VMOVAPS          Z21, Z19
+	VMOVAPS          Z21, Z20
+	VFMADD231PS.BCST 96(AX), Z7, Z21
+	VFMADD231PS.BCST 96(AX), Z8, Z19
+	VFMADD231PS.BCST 96(AX), Z9, Z20
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z21, Z21
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z21, Z22
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z23
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z24
+	VPERMPS          exp_f32<>+0(SB), Z21, Z25
+	VPERMPS          exp_f32<>+0(SB), Z19, Z26
+	VPERMPS          exp_f32<>+0(SB), Z20, Z27
+	VPERMPS          exp_rest_f32<>+0(SB), Z21, Z28
+	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z29
+	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z30
+	VFMSUB231PS.BCST 96(AX), Z13, Z22
+	VFMSUB231PS.BCST 96(AX), Z14, Z23
+	VFMSUB231PS.BCST 96(AX), Z15, Z24
+	VFMADD231PS.BCST 96(AX), Z10, Z22
+	VFMADD231PS.BCST 96(AX), Z11, Z23
+	VFMADD231PS.BCST 96(AX), Z12, Z24
+	VFMADD231PS.BCST 100(AX), Z7, Z22
+	VFMADD231PS.BCST 100(AX), Z8, Z23
+	VFMADD231PS.BCST 100(AX), Z9, Z24
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z23, Z23
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z24, Z24
-	VPSLLD           $0x14, Z9, Z9
-	VPSLLD           $0x14, Z7, Z7
-	VPSLLD           $0x14, Z8, Z8
-	VPADDD           Z9, Z25, Z25
-	VPADDD           Z7, Z26, Z26
-	VPADDD           Z8, Z27, Z27
+	VPSLLD           $0x14, Z21, Z21
+	VPSLLD           $0x14, Z19, Z19
+	VPSLLD           $0x14, Z20, Z20
+	VPADDD           Z21, Z25, Z25
+	VPADDD           Z19, Z26, Z26
+	VPADDD           Z20, Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z22, Z28, Z28
@@ -1020,15 +1020,15 @@ loop:
 	VMULPS           Z30, Z8, Z8
 
 	// w
-	VBROADCASTSS   72(AX), Z12
+	VBROADCASTSS   80(AX), Z12
 	VMOVAPS        Z12, Z10
 	VMOVAPS        Z12, Z11
 	KMOVW          (DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z12, K1, Z12
+	VBLENDMPS.BCST 84(AX), Z12, K1, Z12
 	KMOVW          2(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	VBLENDMPS.BCST 84(AX), Z10, K1, Z10
 	KMOVW          4(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z11, K1, Z11
+	VBLENDMPS.BCST 84(AX), Z11, K1, Z11
 	VMULPS         Z12, Z25, Z25
 	VMULPS         Z10, Z26, Z26
 	VMULPS         Z11, Z27, Z27
@@ -1168,21 +1168,21 @@ rest_loop:
 	VMOVAPS.Z        Z4, K2, Z4
 	VFMADD231PS.BCST scale_f32<>+0(SB), Z6, Z7
 	VSUBPS           Z7, Z4, Z4
-	VADDPS           Z4, Z5, Z7
+	VADDPS           Z4, Z5, Z3
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z3
-	VFMADD231PS.BCST 88(AX), Z7, Z3
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z3, Z3
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z3, Z8
-	VPERMPS          exp_f32<>+0(SB), Z3, Z9
-	VPERMPS          exp_rest_f32<>+0(SB), Z3, Z10
-	VFMSUB231PS.BCST 88(AX), Z5, Z8
-	VFMADD231PS.BCST 88(AX), Z4, Z8
-	VFMADD231PS.BCST 92(AX), Z7, Z8
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
+	VFMADD231PS.BCST 96(AX), Z3, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z8
+	VPERMPS          exp_f32<>+0(SB), Z7, Z9
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z10
+	VFMSUB231PS.BCST 96(AX), Z5, Z8
+	VFMADD231PS.BCST 96(AX), Z4, Z8
+	VFMADD231PS.BCST 100(AX), Z3, Z8
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z8, Z8
-	VPSLLD           $0x14, Z3, Z3
-	VPADDD           Z3, Z9, Z9
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z7, Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z8, Z10, Z10
@@ -1193,9 +1193,9 @@ rest_loop:
 	VMULPS           Z10, Z3, Z3
 
 	// w
-	VBROADCASTSS   72(AX), Z4
+	VBROADCASTSS   80(AX), Z4
 	KMOVW          (DI)(CX*1), K2
-	VBLENDMPS.BCST 76(AX), Z4, K2, Z4
+	VBLENDMPS.BCST 84(AX), Z4, K2, Z4
 	VMULPS         Z4, Z9, Z9
 	VFMADD132PS    Z3, Z9, Z9
 	VMULPS.BCST    tiny_f32<>+0(SB), Z9, Z9
@@ -1340,9 +1340,9 @@ TEXT ·gradSquareF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 
@@ -1461,15 +1461,15 @@ loop:
 	VBLENDMPS   Z15, Z12, K3, Z24
 
 	// w
-	VBROADCASTSS   72(AX), Z27
+	VBROADCASTSS   80(AX), Z27
 	VMOVAPS        Z27, Z25
 	VMOVAPS        Z27, Z26
 	KMOVW          (DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z27, K4, Z27
+	VBLENDMPS.BCST 84(AX), Z27, K4, Z27
 	KMOVW          2(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z25, K4, Z25
+	VBLENDMPS.BCST 84(AX), Z25, K4, Z25
 	KMOVW          4(DI)(CX*1), K4
-	VBLENDMPS.BCST 76(AX), Z26, K4, Z26
+	VBLENDMPS.BCST 84(AX), Z26, K4, Z26
 
 	// w·S²
 	VMULPS Z22, Z22, Z22
@@ -1600,9 +1600,9 @@ skip2:
 	VMINPS       Z15, Z3, Z3
 	VMINPS       Z13, Z1, Z1
 	VMINPS       Z14, Z2, Z2
-	VMULPS.BCST  80(AX), Z3, Z3
-	VMULPS.BCST  80(AX), Z1, Z1
-	VMULPS.BCST  80(AX), Z2, Z2
+	VMULPS.BCST  88(AX), Z3, Z3
+	VMULPS.BCST  88(AX), Z1, Z1
+	VMULPS.BCST  88(AX), Z2, Z2
 	VMOVAPS      Z10, Z4
 	VMOVAPS      Z11, Z5
 	VMOVAPS      Z12, Z6
@@ -1715,9 +1715,9 @@ rest_loop:
 	VBLENDMPS   Z5, Z4, K2, Z8
 
 	// w
-	VBROADCASTSS   72(AX), Z9
+	VBROADCASTSS   80(AX), Z9
 	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z9, K3, Z9
+	VBLENDMPS.BCST 84(AX), Z9, K3, Z9
 
 	// w·S²
 	VMULPS Z8, Z8, Z8
@@ -1781,7 +1781,7 @@ skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
 	VMINPS       Z5, Z1, Z1
-	VMULPS.BCST  80(AX), Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
 	VMOVAPS      Z4, Z2
 	VFMADD213PS  Z3, Z1, Z2
 	KMOVW        (R8)(CX*1), K2
@@ -1843,9 +1843,9 @@ TEXT ·gradPowerF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 
@@ -1985,34 +1985,34 @@ loop:
 	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z18
 	VSUBPS           Z17, Z7, Z7
 	VSUBPS           Z18, Z8, Z8
-	VADDPS           Z7, Z9, Z17
-	VADDPS           Z8, Z10, Z18
+	VADDPS           Z7, Z9, Z15
+	VADDPS           Z8, Z10, Z16
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VFMADD231PS.BCST 88(AX), Z17, Z16
-	VFMADD231PS.BCST 88(AX), Z18, Z15
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z16, Z16
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z15, Z15
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z16, Z19
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z15, Z20
-	VPERMPS          exp_f32<>+0(SB), Z16, Z21
-	VPERMPS          exp_f32<>+0(SB), Z15, Z22
-	VPERMPS          exp_rest_f32<>+0(SB), Z16, Z23
-	VPERMPS          exp_rest_f32<>+0(SB), Z15, Z24
-	VFMSUB231PS.BCST 88(AX), Z9, Z19
-	VFMSUB231PS.BCST 88(AX), Z10, Z20
-	VFMADD231PS.BCST 88(AX), Z7, Z19
-	VFMADD231PS.BCST 88(AX), Z8, Z20
-	VFMADD231PS.BCST 92(AX), Z17, Z19
-	VFMADD231PS.BCST 92(AX), Z18, Z20
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD231PS.BCST 96(AX), Z15, Z18
+	VFMADD231PS.BCST 96(AX), Z16, Z17
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z18, Z18
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z17, Z17
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z19
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z20
+	VPERMPS          exp_f32<>+0(SB), Z18, Z21
+	VPERMPS          exp_f32<>+0(SB), Z17, Z22
+	VPERMPS          exp_rest_f32<>+0(SB), Z18, Z23
+	VPERMPS          exp_rest_f32<>+0(SB), Z17, Z24
+	VFMSUB231PS.BCST 96(AX), Z9, Z19
+	VFMSUB231PS.BCST 96(AX), Z10, Z20
+	VFMADD231PS.BCST 96(AX), Z7, Z19
+	VFMADD231PS.BCST 96(AX), Z8, Z20
+	VFMADD231PS.BCST 100(AX), Z15, Z19
+	VFMADD231PS.BCST 100(AX), Z16, Z20
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z19, Z19
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z20, Z20
-	VPSLLD           $0x14, Z16, Z16
-	VPSLLD           $0x14, Z15, Z15
-	VPADDD           Z16, Z21, Z21
-	VPADDD           Z15, Z22, Z22
+	VPSLLD           $0x14, Z18, Z18
+	VPSLLD           $0x14, Z17, Z17
+	VPADDD           Z18, Z21, Z21
+	VPADDD           Z17, Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z19, Z23, Z23
@@ -2029,12 +2029,12 @@ loop:
 	VMULPS           Z24, Z7, Z7
 
 	// w
-	VBROADCASTSS   72(AX), Z10
+	VBROADCASTSS   80(AX), Z10
 	VMOVAPS        Z10, Z9
 	KMOVW          (DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	VBLENDMPS.BCST 84(AX), Z10, K1, Z10
 	KMOVW          2(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z9, K1, Z9
+	VBLENDMPS.BCST 84(AX), Z9, K1, Z9
 	VMULPS         Z10, Z21, Z21
 	VMULPS         Z9, Z22, Z22
 	VFMADD132PS    Z8, Z21, Z21
@@ -2088,8 +2088,8 @@ skip2:
 	VMOVAPS       Z2, Z1
 	VMINPS        Z14, Z2, Z2
 	VMINPS        Z13, Z1, Z1
-	VMULPS.BCST   80(AX), Z2, Z2
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   88(AX), Z2, Z2
+	VMULPS.BCST   88(AX), Z1, Z1
 	VMOVAPS       Z11, Z3
 	VMOVAPS       Z12, Z4
 	VFMADD213PS   Z5, Z2, Z3
@@ -2220,21 +2220,21 @@ rest_loop:
 	VMOVAPS.Z        Z4, K2, Z4
 	VFMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
 	VSUBPS           Z9, Z4, Z4
-	VADDPS           Z4, Z5, Z9
+	VADDPS           Z4, Z5, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z8
-	VFMADD231PS.BCST 88(AX), Z9, Z8
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z10
-	VPERMPS          exp_f32<>+0(SB), Z8, Z11
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z12
-	VFMSUB231PS.BCST 88(AX), Z5, Z10
-	VFMADD231PS.BCST 88(AX), Z4, Z10
-	VFMADD231PS.BCST 92(AX), Z9, Z10
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z10
+	VPERMPS          exp_f32<>+0(SB), Z9, Z11
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z12
+	VFMSUB231PS.BCST 96(AX), Z5, Z10
+	VFMADD231PS.BCST 96(AX), Z4, Z10
+	VFMADD231PS.BCST 100(AX), Z8, Z10
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z10, Z10
-	VPSLLD           $0x14, Z8, Z8
-	VPADDD           Z8, Z11, Z11
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z10, Z12, Z12
@@ -2245,9 +2245,9 @@ rest_loop:
 	VMULPS           Z12, Z4, Z4
 
 	// w
-	VBROADCASTSS   72(AX), Z5
+	VBROADCASTSS   80(AX), Z5
 	KMOVW          (DI)(CX*1), K2
-	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
+	VBLENDMPS.BCST 84(AX), Z5, K2, Z5
 	VMULPS         Z5, Z11, Z11
 	VFMADD132PS    Z4, Z11, Z11
 
@@ -2284,7 +2284,7 @@ skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VMINPS        Z7, Z1, Z1
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   88(AX), Z1, Z1
 	VMOVAPS       Z6, Z2
 	VFMADD213PS   Z3, Z1, Z2
 	VMULPS        Z11, Z2, Z2
@@ -2327,9 +2327,9 @@ TEXT ·hessSquareF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 	MOVQ 40(AX), R12
@@ -2421,12 +2421,12 @@ loop:
 	VBLENDMPS   Z12, Z8, K2, Z18
 
 	// w
-	VBROADCASTSS   72(AX), Z20
+	VBROADCASTSS   80(AX), Z20
 	VMOVAPS        Z20, Z19
 	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z20, K3, Z20
+	VBLENDMPS.BCST 84(AX), Z20, K3, Z20
 	KMOVW          2(DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z19, K3, Z19
+	VBLENDMPS.BCST 84(AX), Z19, K3, Z19
 
 	// w·S²
 	VMULPS Z17, Z17, Z17
@@ -2535,8 +2535,8 @@ skip2:
 	VMOVAPS      Z2, Z1
 	VMINPS       Z12, Z2, Z2
 	VMINPS       Z11, Z1, Z1
-	VMULPS.BCST  80(AX), Z2, Z2
-	VMULPS.BCST  80(AX), Z1, Z1
+	VMULPS.BCST  88(AX), Z2, Z2
+	VMULPS.BCST  88(AX), Z1, Z1
 	VMOVAPS      Z7, Z3
 	VMOVAPS      Z8, Z4
 	VFMADD213PS  Z5, Z2, Z3
@@ -2578,10 +2578,10 @@ skip4:
 	VMOVAPS          Z6, Z4
 	VMOVAPS          Z7, Z5
 	VMOVAPS          Z8, Z6
-	VFMSUB132PS.BCST 80(AX), Z3, Z5
-	VFMSUB132PS.BCST 80(AX), Z4, Z6
-	VMULPS.BCST      84(AX), Z3, Z3
-	VMULPS.BCST      84(AX), Z4, Z4
+	VFMSUB132PS.BCST 88(AX), Z3, Z5
+	VFMSUB132PS.BCST 88(AX), Z4, Z6
+	VMULPS.BCST      92(AX), Z3, Z3
+	VMULPS.BCST      92(AX), Z4, Z4
 	VFMADD231PS      Z5, Z2, Z3
 	VFMADD231PS      Z6, Z1, Z4
 	VMULPS           Z9, Z3, Z3
@@ -2662,9 +2662,9 @@ rest_loop:
 	VBLENDMPS   Z6, Z4, K2, Z9
 
 	// w
-	VBROADCASTSS   72(AX), Z10
+	VBROADCASTSS   80(AX), Z10
 	KMOVW          (DI)(CX*1), K3
-	VBLENDMPS.BCST 76(AX), Z10, K3, Z10
+	VBLENDMPS.BCST 84(AX), Z10, K3, Z10
 
 	// w·S²
 	VMULPS Z9, Z9, Z9
@@ -2735,7 +2735,7 @@ skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
 	VMINPS       Z6, Z1, Z1
-	VMULPS.BCST  80(AX), Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
 	VMOVAPS      Z4, Z2
 	VFMADD213PS  Z3, Z1, Z2
 	KMOVW        (R8)(CX*1), K2
@@ -2764,8 +2764,8 @@ skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPS          Z3, Z2
 	VMOVAPS          Z4, Z3
-	VFMSUB132PS.BCST 80(AX), Z2, Z3
-	VMULPS.BCST      84(AX), Z2, Z2
+	VFMSUB132PS.BCST 88(AX), Z2, Z3
+	VMULPS.BCST      92(AX), Z2, Z2
 	VFMADD231PS      Z3, Z1, Z2
 	VMULPS           Z5, Z2, Z2
 	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
@@ -2803,9 +2803,9 @@ TEXT ·hessPowerF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 	MOVQ 40(AX), R12
@@ -2958,34 +2958,34 @@ loop:
 	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z20
 	VSUBPS           Z19, Z7, Z7
 	VSUBPS           Z20, Z8, Z8
-	VADDPS           Z7, Z9, Z19
-	VADDPS           Z8, Z10, Z20
+	VADDPS           Z7, Z9, Z17
+	VADDPS           Z8, Z10, Z18
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VFMADD231PS.BCST 88(AX), Z19, Z18
-	VFMADD231PS.BCST 88(AX), Z20, Z17
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z18, Z18
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z17, Z17
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z18, Z21
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z17, Z22
-	VPERMPS          exp_f32<>+0(SB), Z18, Z23
-	VPERMPS          exp_f32<>+0(SB), Z17, Z24
-	VPERMPS          exp_rest_f32<>+0(SB), Z18, Z25
-	VPERMPS          exp_rest_f32<>+0(SB), Z17, Z26
-	VFMSUB231PS.BCST 88(AX), Z9, Z21
-	VFMSUB231PS.BCST 88(AX), Z10, Z22
-	VFMADD231PS.BCST 88(AX), Z7, Z21
-	VFMADD231PS.BCST 88(AX), Z8, Z22
-	VFMADD231PS.BCST 92(AX), Z19, Z21
-	VFMADD231PS.BCST 92(AX), Z20, Z22
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD231PS.BCST 96(AX), Z17, Z20
+	VFMADD231PS.BCST 96(AX), Z18, Z19
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z20, Z20
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z19, Z19
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z20, Z21
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z19, Z22
+	VPERMPS          exp_f32<>+0(SB), Z20, Z23
+	VPERMPS          exp_f32<>+0(SB), Z19, Z24
+	VPERMPS          exp_rest_f32<>+0(SB), Z20, Z25
+	VPERMPS          exp_rest_f32<>+0(SB), Z19, Z26
+	VFMSUB231PS.BCST 96(AX), Z9, Z21
+	VFMSUB231PS.BCST 96(AX), Z10, Z22
+	VFMADD231PS.BCST 96(AX), Z7, Z21
+	VFMADD231PS.BCST 96(AX), Z8, Z22
+	VFMADD231PS.BCST 100(AX), Z17, Z21
+	VFMADD231PS.BCST 100(AX), Z18, Z22
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z21, Z21
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z22, Z22
-	VPSLLD           $0x14, Z18, Z18
-	VPSLLD           $0x14, Z17, Z17
-	VPADDD           Z18, Z23, Z23
-	VPADDD           Z17, Z24, Z24
+	VPSLLD           $0x14, Z20, Z20
+	VPSLLD           $0x14, Z19, Z19
+	VPADDD           Z20, Z23, Z23
+	VPADDD           Z19, Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z21, Z25, Z25
@@ -3002,12 +3002,12 @@ loop:
 	VMULPS           Z26, Z7, Z7
 
 	// w
-	VBROADCASTSS   72(AX), Z10
+	VBROADCASTSS   80(AX), Z10
 	VMOVAPS        Z10, Z9
 	KMOVW          (DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z10, K1, Z10
+	VBLENDMPS.BCST 84(AX), Z10, K1, Z10
 	KMOVW          2(DI)(CX*1), K1
-	VBLENDMPS.BCST 76(AX), Z9, K1, Z9
+	VBLENDMPS.BCST 84(AX), Z9, K1, Z9
 	VMULPS         Z10, Z23, Z23
 	VMULPS         Z9, Z24, Z24
 	VFMADD132PS    Z8, Z23, Z23
@@ -3061,8 +3061,8 @@ skip2:
 	VMOVAPS       Z2, Z1
 	VMINPS        Z16, Z2, Z2
 	VMINPS        Z15, Z1, Z1
-	VMULPS.BCST   80(AX), Z2, Z2
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   88(AX), Z2, Z2
+	VMULPS.BCST   88(AX), Z1, Z1
 	VMOVAPS       Z13, Z3
 	VMOVAPS       Z14, Z4
 	VFMADD213PS   Z5, Z2, Z3
@@ -3106,10 +3106,10 @@ skip4:
 	VMOVAPS          Z6, Z4
 	VMOVAPS          Z13, Z5
 	VMOVAPS          Z14, Z6
-	VFMSUB132PS.BCST 80(AX), Z3, Z5
-	VFMSUB132PS.BCST 80(AX), Z4, Z6
-	VMULPS.BCST      84(AX), Z3, Z3
-	VMULPS.BCST      84(AX), Z4, Z4
+	VFMSUB132PS.BCST 88(AX), Z3, Z5
+	VFMSUB132PS.BCST 88(AX), Z4, Z6
+	VMULPS.BCST      92(AX), Z3, Z3
+	VMULPS.BCST      92(AX), Z4, Z4
 	VFMADD231PS      Z5, Z2, Z3
 	VFMADD231PS      Z6, Z1, Z4
 	VMULPS           Z11, Z3, Z3
@@ -3227,21 +3227,21 @@ rest_loop:
 	VMOVAPS.Z        Z4, K2, Z4
 	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
 	VSUBPS           Z10, Z4, Z4
-	VADDPS           Z4, Z5, Z10
+	VADDPS           Z4, Z5, Z9
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 88(AX), Z10, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
-	VPERMPS          exp_f32<>+0(SB), Z9, Z12
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z13
-	VFMSUB231PS.BCST 88(AX), Z5, Z11
-	VFMADD231PS.BCST 88(AX), Z4, Z11
-	VFMADD231PS.BCST 92(AX), Z10, Z11
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z10
+	VFMADD231PS.BCST 96(AX), Z9, Z10
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z10, Z10
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z10, Z11
+	VPERMPS          exp_f32<>+0(SB), Z10, Z12
+	VPERMPS          exp_rest_f32<>+0(SB), Z10, Z13
+	VFMSUB231PS.BCST 96(AX), Z5, Z11
+	VFMADD231PS.BCST 96(AX), Z4, Z11
+	VFMADD231PS.BCST 100(AX), Z9, Z11
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z12, Z12
+	VPSLLD           $0x14, Z10, Z10
+	VPADDD           Z10, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPS           Z11, Z13, Z13
@@ -3252,9 +3252,9 @@ rest_loop:
 	VMULPS           Z13, Z4, Z4
 
 	// w
-	VBROADCASTSS   72(AX), Z5
+	VBROADCASTSS   80(AX), Z5
 	KMOVW          (DI)(CX*1), K2
-	VBLENDMPS.BCST 76(AX), Z5, K2, Z5
+	VBLENDMPS.BCST 84(AX), Z5, K2, Z5
 	VMULPS         Z5, Z12, Z12
 	VFMADD132PS    Z4, Z12, Z12
 
@@ -3291,7 +3291,7 @@ skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSS  max_softplus_f32<>+0(SB), Z1
 	VMINPS        Z8, Z1, Z1
-	VMULPS.BCST   80(AX), Z1, Z1
+	VMULPS.BCST   88(AX), Z1, Z1
 	VMOVAPS       Z7, Z2
 	VFMADD213PS   Z3, Z1, Z2
 	VMULPS        Z12, Z2, Z2
@@ -3321,8 +3321,8 @@ skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPS          Z3, Z2
 	VMOVAPS          Z7, Z3
-	VFMSUB132PS.BCST 80(AX), Z2, Z3
-	VMULPS.BCST      84(AX), Z2, Z2
+	VFMSUB132PS.BCST 88(AX), Z2, Z3
+	VMULPS.BCST      92(AX), Z2, Z2
 	VFMADD231PS      Z3, Z1, Z2
 	VMULPS           Z6, Z2, Z2
 	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
@@ -3611,9 +3611,9 @@ TEXT ·lossSquareF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 
 	// nothing is ignored: a mask of ones
 	TESTQ R8, R8
@@ -3745,15 +3745,15 @@ loop:
 	VBLENDMPD   Z15, Z9, K3, Z9
 
 	// w
-	VBROADCASTSD   72(AX), Z15
+	VBROADCASTSD   80(AX), Z15
 	VMOVAPS        Z15, Z13
 	VMOVAPS        Z15, Z14
 	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z15, K4, Z15
+	VBLENDMPD.BCST 88(AX), Z15, K4, Z15
 	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z13, K4, Z13
+	VBLENDMPD.BCST 88(AX), Z13, K4, Z13
 	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z14, K4, Z14
+	VBLENDMPD.BCST 88(AX), Z14, K4, Z14
 
 	// w·S²
 	VMULPD Z7, Z7, Z7
@@ -3965,9 +3965,9 @@ rest_loop:
 	VBLENDMPD   Z5, Z3, K2, Z3
 
 	// w
-	VBROADCASTSD   72(AX), Z5
+	VBROADCASTSD   80(AX), Z5
 	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z5, K3, Z5
+	VBLENDMPD.BCST 88(AX), Z5, K3, Z5
 
 	// w·S²
 	VMULPD Z3, Z3, Z3
@@ -4242,9 +4242,9 @@ TEXT ·lossPowerF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 
 	// nothing is ignored: a mask of ones
 	TESTQ R8, R8
@@ -4441,47 +4441,47 @@ loop:
 	VSUBPD           Z16, Z10, Z10
 	VSUBPD           Z17, Z11, Z11
 	VSUBPD           Z18, Z12, Z12
-	VADDPD           Z10, Z13, Z16
-	VADDPD           Z11, Z14, Z17
-	VADDPD           Z12, Z15, Z18
+	VADDPD           Z10, Z13, Z7
+	VADDPD           Z11, Z14, Z8
+	VADDPD           Z12, Z15, Z9
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VMOVAPS          Z9, Z7
-	VMOVAPS          Z9, Z8
-	VFMADD231PD.BCST 104(AX), Z16, Z9
-	VFMADD231PD.BCST 104(AX), Z17, Z7
-	VFMADD231PD.BCST 104(AX), Z18, Z8
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z19
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z20
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z21
-	VPERMPD          exp_f64<>+0(SB), Z9, Z25
-	VPERMPD          exp_f64<>+0(SB), Z7, Z26
-	VPERMPD          exp_f64<>+0(SB), Z8, Z27
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z28
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z29
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z30
-	VFMSUB231PD.BCST 104(AX), Z13, Z19
-	VFMSUB231PD.BCST 104(AX), Z14, Z20
-	VFMSUB231PD.BCST 104(AX), Z15, Z21
-	VFMADD231PD.BCST 104(AX), Z10, Z19
-	VFMADD231PD.BCST 104(AX), Z11, Z20
-	VFMADD231PD.BCST 104(AX), Z12, Z21
-	VFMADD231PD.BCST 112(AX), Z16, Z19
-	VFMADD231PD.BCST 112(AX), Z17, Z20
-	VFMADD231PD.BCST 112(AX), Z18, Z21
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z18
+	VMOVAPS          Z18, Z16
+	VMOVAPS          Z18, Z17
+	VFMADD231PD.BCST 112(AX), Z7, Z18
+	VFMADD231PD.BCST 112(AX), Z8, Z16
+	VFMADD231PD.BCST 112(AX), Z9, Z17
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z18, Z18
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z16, Z16
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z17, Z17
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z18, Z19
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z16, Z20
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z17, Z21
+	VPERMPD          exp_f64<>+0(SB), Z18, Z25
+	VPERMPD          exp_f64<>+0(SB), Z16, Z26
+	VPERMPD          exp_f64<>+0(SB), Z17, Z27
+	VPERMPD          exp_rest_f64<>+0(SB), Z18, Z28
+	VPERMPD          exp_rest_f64<>+0(SB), Z16, Z29
+	VPERMPD          exp_rest_f64<>+0(SB), Z17, Z30
+	VFMSUB231PD.BCST 112(AX), Z13, Z19
+	VFMSUB231PD.BCST 112(AX), Z14, Z20
+	VFMSUB231PD.BCST 112(AX), Z15, Z21
+	VFMADD231PD.BCST 112(AX), Z10, Z19
+	VFMADD231PD.BCST 112(AX), Z11, Z20
+	VFMADD231PD.BCST 112(AX), Z12, Z21
+	VFMADD231PD.BCST 120(AX), Z7, Z19
+	VFMADD231PD.BCST 120(AX), Z8, Z20
+	VFMADD231PD.BCST 120(AX), Z9, Z21
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z19, Z19
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z20, Z20
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z21, Z21
-	VPSLLQ           $0x31, Z9, Z9
-	VPSLLQ           $0x31, Z7, Z7
-	VPSLLQ           $0x31, Z8, Z8
-	VPADDQ           Z9, Z25, Z25
-	VPADDQ           Z7, Z26, Z26
-	VPADDQ           Z8, Z27, Z27
+	VPSLLQ           $0x31, Z18, Z18
+	VPSLLQ           $0x31, Z16, Z16
+	VPSLLQ           $0x31, Z17, Z17
+	VPADDQ           Z18, Z25, Z25
+	VPADDQ           Z16, Z26, Z26
+	VPADDQ           Z17, Z27, Z27
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z19, Z28, Z28
@@ -4519,15 +4519,15 @@ loop:
 	VMULPD           Z30, Z14, Z14
 
 	// w
-	VBROADCASTSD   72(AX), Z9
+	VBROADCASTSD   80(AX), Z9
 	VMOVAPS        Z9, Z7
 	VMOVAPS        Z9, Z8
 	KMOVB          (DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z9, K1, Z9
+	VBLENDMPD.BCST 88(AX), Z9, K1, Z9
 	KMOVB          1(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	VBLENDMPD.BCST 88(AX), Z7, K1, Z7
 	KMOVB          2(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	VBLENDMPD.BCST 88(AX), Z8, K1, Z8
 	VMULPD         Z9, Z25, Z25
 	VMULPD         Z7, Z26, Z26
 	VMULPD         Z8, Z27, Z27
@@ -4697,21 +4697,21 @@ rest_loop:
 	VMOVAPD.Z        Z4, K2, Z4
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z8, Z6
 	VSUBPD           Z6, Z4, Z4
-	VADDPD           Z4, Z5, Z6
+	VADDPD           Z4, Z5, Z3
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z3
-	VFMADD231PD.BCST 104(AX), Z6, Z3
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z3, Z3
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z3, Z7
-	VPERMPD          exp_f64<>+0(SB), Z3, Z9
-	VPERMPD          exp_rest_f64<>+0(SB), Z3, Z10
-	VFMSUB231PD.BCST 104(AX), Z5, Z7
-	VFMADD231PD.BCST 104(AX), Z4, Z7
-	VFMADD231PD.BCST 112(AX), Z6, Z7
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z6
+	VFMADD231PD.BCST 112(AX), Z3, Z6
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z6, Z7
+	VPERMPD          exp_f64<>+0(SB), Z6, Z9
+	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z10
+	VFMSUB231PD.BCST 112(AX), Z5, Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z7
+	VFMADD231PD.BCST 120(AX), Z3, Z7
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z7, Z7
-	VPSLLQ           $0x31, Z3, Z3
-	VPADDQ           Z3, Z9, Z9
+	VPSLLQ           $0x31, Z6, Z6
+	VPADDQ           Z6, Z9, Z9
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z7, Z10, Z10
@@ -4727,9 +4727,9 @@ rest_loop:
 	VMULPD           Z10, Z5, Z5
 
 	// w
-	VBROADCASTSD   72(AX), Z3
+	VBROADCASTSD   80(AX), Z3
 	KMOVB          (DI)(CX*1), K2
-	VBLENDMPD.BCST 80(AX), Z3, K2, Z3
+	VBLENDMPD.BCST 88(AX), Z3, K2, Z3
 	VMULPD         Z3, Z9, Z9
 	VFMADD132PD    Z5, Z9, Z9
 	VMULPD.BCST    tiny_f64<>+0(SB), Z9, Z9
@@ -4837,9 +4837,9 @@ TEXT ·gradSquareF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 
@@ -4973,15 +4973,15 @@ loop:
 	VBLENDMPD   Z15, Z9, K3, Z24
 
 	// w
-	VBROADCASTSD   72(AX), Z27
+	VBROADCASTSD   80(AX), Z27
 	VMOVAPS        Z27, Z25
 	VMOVAPS        Z27, Z26
 	KMOVB          (DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z27, K4, Z27
+	VBLENDMPD.BCST 88(AX), Z27, K4, Z27
 	KMOVB          1(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z25, K4, Z25
+	VBLENDMPD.BCST 88(AX), Z25, K4, Z25
 	KMOVB          2(DI)(CX*1), K4
-	VBLENDMPD.BCST 80(AX), Z26, K4, Z26
+	VBLENDMPD.BCST 88(AX), Z26, K4, Z26
 
 	// w·S²
 	VMULPD Z22, Z22, Z22
@@ -5153,9 +5153,9 @@ skip2:
 	VMINPD       Z27, Z3, Z3
 	VMINPD       Z25, Z1, Z1
 	VMINPD       Z26, Z2, Z2
-	VMULPD.BCST  88(AX), Z3, Z3
-	VMULPD.BCST  88(AX), Z1, Z1
-	VMULPD.BCST  88(AX), Z2, Z2
+	VMULPD.BCST  96(AX), Z3, Z3
+	VMULPD.BCST  96(AX), Z1, Z1
+	VMULPD.BCST  96(AX), Z2, Z2
 	VMOVAPD      Z7, Z4
 	VMOVAPD      Z8, Z5
 	VMOVAPD      Z9, Z6
@@ -5273,9 +5273,9 @@ rest_loop:
 	VBLENDMPD   Z5, Z3, K2, Z8
 
 	// w
-	VBROADCASTSD   72(AX), Z9
+	VBROADCASTSD   80(AX), Z9
 	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z9, K3, Z9
+	VBLENDMPD.BCST 88(AX), Z9, K3, Z9
 
 	// w·S²
 	VMULPD Z8, Z8, Z8
@@ -5350,7 +5350,7 @@ skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
 	VMINPD       Z9, Z1, Z1
-	VMULPD.BCST  88(AX), Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
 	VMOVAPD      Z3, Z2
 	VFMADD213PD  Z7, Z1, Z2
 	KMOVB        (R8)(CX*1), K2
@@ -5404,9 +5404,9 @@ TEXT ·gradPowerF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 
@@ -5572,34 +5572,34 @@ loop:
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z14
 	VSUBPD           Z13, Z7, Z7
 	VSUBPD           Z14, Z8, Z8
-	VADDPD           Z7, Z9, Z13
-	VADDPD           Z8, Z10, Z14
+	VADDPD           Z7, Z9, Z11
+	VADDPD           Z8, Z10, Z12
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VFMADD231PD.BCST 104(AX), Z13, Z12
-	VFMADD231PD.BCST 104(AX), Z14, Z11
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z12, Z12
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z11, Z11
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z12, Z15
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z11, Z16
-	VPERMPD          exp_f64<>+0(SB), Z12, Z21
-	VPERMPD          exp_f64<>+0(SB), Z11, Z22
-	VPERMPD          exp_rest_f64<>+0(SB), Z12, Z23
-	VPERMPD          exp_rest_f64<>+0(SB), Z11, Z24
-	VFMSUB231PD.BCST 104(AX), Z9, Z15
-	VFMSUB231PD.BCST 104(AX), Z10, Z16
-	VFMADD231PD.BCST 104(AX), Z7, Z15
-	VFMADD231PD.BCST 104(AX), Z8, Z16
-	VFMADD231PD.BCST 112(AX), Z13, Z15
-	VFMADD231PD.BCST 112(AX), Z14, Z16
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VFMADD231PD.BCST 112(AX), Z11, Z14
+	VFMADD231PD.BCST 112(AX), Z12, Z13
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z14, Z14
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z14, Z15
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z13, Z16
+	VPERMPD          exp_f64<>+0(SB), Z14, Z21
+	VPERMPD          exp_f64<>+0(SB), Z13, Z22
+	VPERMPD          exp_rest_f64<>+0(SB), Z14, Z23
+	VPERMPD          exp_rest_f64<>+0(SB), Z13, Z24
+	VFMSUB231PD.BCST 112(AX), Z9, Z15
+	VFMSUB231PD.BCST 112(AX), Z10, Z16
+	VFMADD231PD.BCST 112(AX), Z7, Z15
+	VFMADD231PD.BCST 112(AX), Z8, Z16
+	VFMADD231PD.BCST 120(AX), Z11, Z15
+	VFMADD231PD.BCST 120(AX), Z12, Z16
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z15, Z15
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z16, Z16
-	VPSLLQ           $0x31, Z12, Z12
-	VPSLLQ           $0x31, Z11, Z11
-	VPADDQ           Z12, Z21, Z21
-	VPADDQ           Z11, Z22, Z22
+	VPSLLQ           $0x31, Z14, Z14
+	VPSLLQ           $0x31, Z13, Z13
+	VPADDQ           Z14, Z21, Z21
+	VPADDQ           Z13, Z22, Z22
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z15, Z23, Z23
@@ -5626,12 +5626,12 @@ loop:
 	VMULPD           Z24, Z11, Z11
 
 	// w
-	VBROADCASTSD   72(AX), Z8
+	VBROADCASTSD   80(AX), Z8
 	VMOVAPS        Z8, Z7
 	KMOVB          (DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	VBLENDMPD.BCST 88(AX), Z8, K1, Z8
 	KMOVB          1(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	VBLENDMPD.BCST 88(AX), Z7, K1, Z7
 	VMULPD         Z8, Z21, Z21
 	VMULPD         Z7, Z22, Z22
 	VFMADD132PD    Z12, Z21, Z21
@@ -5695,8 +5695,8 @@ skip2:
 	VMOVAPS       Z2, Z1
 	VMINPD        Z20, Z2, Z2
 	VMINPD        Z19, Z1, Z1
-	VMULPD.BCST   88(AX), Z2, Z2
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   96(AX), Z2, Z2
+	VMULPD.BCST   96(AX), Z1, Z1
 	VMOVAPD       Z5, Z3
 	VMOVAPD       Z6, Z4
 	VFMADD213PD   Z17, Z2, Z3
@@ -5840,21 +5840,21 @@ rest_loop:
 	VMOVAPD.Z        Z4, K2, Z4
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z7
 	VSUBPD           Z7, Z4, Z4
-	VADDPD           Z4, Z5, Z7
+	VADDPD           Z4, Z5, Z6
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z6
-	VFMADD231PD.BCST 104(AX), Z7, Z6
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z6, Z6
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z6, Z8
-	VPERMPD          exp_f64<>+0(SB), Z6, Z11
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z12
-	VFMSUB231PD.BCST 104(AX), Z5, Z8
-	VFMADD231PD.BCST 104(AX), Z4, Z8
-	VFMADD231PD.BCST 112(AX), Z7, Z8
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 112(AX), Z6, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z8
+	VPERMPD          exp_f64<>+0(SB), Z7, Z11
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z12
+	VFMSUB231PD.BCST 112(AX), Z5, Z8
+	VFMADD231PD.BCST 112(AX), Z4, Z8
+	VFMADD231PD.BCST 120(AX), Z6, Z8
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z8, Z8
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z6, Z11, Z11
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z11, Z11
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z8, Z12, Z12
@@ -5870,9 +5870,9 @@ rest_loop:
 	VMULPD           Z12, Z6, Z6
 
 	// w
-	VBROADCASTSD   72(AX), Z4
+	VBROADCASTSD   80(AX), Z4
 	KMOVB          (DI)(CX*1), K2
-	VBLENDMPD.BCST 80(AX), Z4, K2, Z4
+	VBLENDMPD.BCST 88(AX), Z4, K2, Z4
 	VMULPD         Z4, Z11, Z11
 	VFMADD132PD    Z6, Z11, Z11
 
@@ -5912,7 +5912,7 @@ skip6:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
 	VMINPD        Z10, Z1, Z1
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   96(AX), Z1, Z1
 	VMOVAPD       Z3, Z2
 	VFMADD213PD   Z9, Z1, Z2
 	VMULPD        Z11, Z2, Z2
@@ -5955,9 +5955,9 @@ TEXT ·hessSquareF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 	MOVQ 40(AX), R12
@@ -6059,12 +6059,12 @@ loop:
 	VBLENDMPD   Z8, Z6, K2, Z18
 
 	// w
-	VBROADCASTSD   72(AX), Z20
+	VBROADCASTSD   80(AX), Z20
 	VMOVAPS        Z20, Z19
 	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z20, K3, Z20
+	VBLENDMPD.BCST 88(AX), Z20, K3, Z20
 	KMOVB          1(DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z19, K3, Z19
+	VBLENDMPD.BCST 88(AX), Z19, K3, Z19
 
 	// w·S²
 	VMULPD Z17, Z17, Z17
@@ -6199,8 +6199,8 @@ skip2:
 	VMOVAPS      Z2, Z1
 	VMINPD       Z20, Z2, Z2
 	VMINPD       Z19, Z1, Z1
-	VMULPD.BCST  88(AX), Z2, Z2
-	VMULPD.BCST  88(AX), Z1, Z1
+	VMULPD.BCST  96(AX), Z2, Z2
+	VMULPD.BCST  96(AX), Z1, Z1
 	VMOVAPD      Z5, Z3
 	VMOVAPD      Z6, Z4
 	VFMADD213PD  Z13, Z2, Z3
@@ -6242,10 +6242,10 @@ skip4:
 	VMOVAPD          Z14, Z4
 	VMOVAPD          Z5, Z5
 	VMOVAPD          Z6, Z6
-	VFMSUB132PD.BCST 88(AX), Z3, Z5
-	VFMSUB132PD.BCST 88(AX), Z4, Z6
-	VMULPD.BCST      96(AX), Z3, Z3
-	VMULPD.BCST      96(AX), Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z3, Z5
+	VFMSUB132PD.BCST 96(AX), Z4, Z6
+	VMULPD.BCST      104(AX), Z3, Z3
+	VMULPD.BCST      104(AX), Z4, Z4
 	VFMADD231PD      Z5, Z2, Z3
 	VFMADD231PD      Z6, Z1, Z4
 	VMULPD           Z9, Z3, Z3
@@ -6331,9 +6331,9 @@ rest_loop:
 	VBLENDMPD   Z4, Z3, K2, Z9
 
 	// w
-	VBROADCASTSD   72(AX), Z10
+	VBROADCASTSD   80(AX), Z10
 	KMOVB          (DI)(CX*1), K3
-	VBLENDMPD.BCST 80(AX), Z10, K3, Z10
+	VBLENDMPD.BCST 88(AX), Z10, K3, Z10
 
 	// w·S²
 	VMULPD Z9, Z9, Z9
@@ -6415,7 +6415,7 @@ skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
 	VMINPD       Z10, Z1, Z1
-	VMULPD.BCST  88(AX), Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
 	VMOVAPD      Z3, Z2
 	VFMADD213PD  Z7, Z1, Z2
 	KMOVB        (R8)(CX*1), K2
@@ -6444,8 +6444,8 @@ skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z7, Z2
 	VMOVAPD          Z3, Z3
-	VFMSUB132PD.BCST 88(AX), Z2, Z3
-	VMULPD.BCST      96(AX), Z2, Z2
+	VFMSUB132PD.BCST 96(AX), Z2, Z3
+	VMULPD.BCST      104(AX), Z2, Z2
 	VFMADD231PD      Z3, Z1, Z2
 	VMULPD           Z5, Z2, Z2
 	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
@@ -6479,9 +6479,9 @@ TEXT ·hessPowerF64AVX512(SB), NOSPLIT, $0-8
 	MOVQ (AX), DX
 	MOVQ 8(AX), BX
 	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 56(AX), R8
-	MOVQ 64(AX), R9
+	MOVQ 56(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
 	MOVQ 32(AX), R10
 	MOVQ 16(AX), R11
 	MOVQ 40(AX), R12
@@ -6660,34 +6660,34 @@ loop:
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z16
 	VSUBPD           Z15, Z7, Z7
 	VSUBPD           Z16, Z8, Z8
-	VADDPD           Z7, Z9, Z15
-	VADDPD           Z8, Z10, Z16
+	VADDPD           Z7, Z9, Z13
+	VADDPD           Z8, Z10, Z14
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z14
-	VMOVAPS          Z14, Z13
-	VFMADD231PD.BCST 104(AX), Z15, Z14
-	VFMADD231PD.BCST 104(AX), Z16, Z13
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z14, Z14
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z13, Z13
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z14, Z19
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z13, Z20
-	VPERMPD          exp_f64<>+0(SB), Z14, Z23
-	VPERMPD          exp_f64<>+0(SB), Z13, Z24
-	VPERMPD          exp_rest_f64<>+0(SB), Z14, Z25
-	VPERMPD          exp_rest_f64<>+0(SB), Z13, Z26
-	VFMSUB231PD.BCST 104(AX), Z9, Z19
-	VFMSUB231PD.BCST 104(AX), Z10, Z20
-	VFMADD231PD.BCST 104(AX), Z7, Z19
-	VFMADD231PD.BCST 104(AX), Z8, Z20
-	VFMADD231PD.BCST 112(AX), Z15, Z19
-	VFMADD231PD.BCST 112(AX), Z16, Z20
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VFMADD231PD.BCST 112(AX), Z13, Z16
+	VFMADD231PD.BCST 112(AX), Z14, Z15
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z16, Z16
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z15, Z15
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z16, Z19
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z15, Z20
+	VPERMPD          exp_f64<>+0(SB), Z16, Z23
+	VPERMPD          exp_f64<>+0(SB), Z15, Z24
+	VPERMPD          exp_rest_f64<>+0(SB), Z16, Z25
+	VPERMPD          exp_rest_f64<>+0(SB), Z15, Z26
+	VFMSUB231PD.BCST 112(AX), Z9, Z19
+	VFMSUB231PD.BCST 112(AX), Z10, Z20
+	VFMADD231PD.BCST 112(AX), Z7, Z19
+	VFMADD231PD.BCST 112(AX), Z8, Z20
+	VFMADD231PD.BCST 120(AX), Z13, Z19
+	VFMADD231PD.BCST 120(AX), Z14, Z20
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z19, Z19
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z20, Z20
-	VPSLLQ           $0x31, Z14, Z14
-	VPSLLQ           $0x31, Z13, Z13
-	VPADDQ           Z14, Z23, Z23
-	VPADDQ           Z13, Z24, Z24
+	VPSLLQ           $0x31, Z16, Z16
+	VPSLLQ           $0x31, Z15, Z15
+	VPADDQ           Z16, Z23, Z23
+	VPADDQ           Z15, Z24, Z24
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z19, Z25, Z25
@@ -6714,12 +6714,12 @@ loop:
 	VMULPD           Z26, Z13, Z13
 
 	// w
-	VBROADCASTSD   72(AX), Z8
+	VBROADCASTSD   80(AX), Z8
 	VMOVAPS        Z8, Z7
 	KMOVB          (DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z8, K1, Z8
+	VBLENDMPD.BCST 88(AX), Z8, K1, Z8
 	KMOVB          1(DI)(CX*1), K1
-	VBLENDMPD.BCST 80(AX), Z7, K1, Z7
+	VBLENDMPD.BCST 88(AX), Z7, K1, Z7
 	VMULPD         Z8, Z23, Z23
 	VMULPD         Z7, Z24, Z24
 	VFMADD132PD    Z14, Z23, Z23
@@ -6783,8 +6783,8 @@ skip2:
 	VMOVAPS       Z2, Z1
 	VMINPD        Z22, Z2, Z2
 	VMINPD        Z21, Z1, Z1
-	VMULPD.BCST   88(AX), Z2, Z2
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   96(AX), Z2, Z2
+	VMULPD.BCST   96(AX), Z1, Z1
 	VMOVAPD       Z5, Z3
 	VMOVAPD       Z6, Z4
 	VFMADD213PD   Z17, Z2, Z3
@@ -6828,10 +6828,10 @@ skip4:
 	VMOVAPD          Z18, Z4
 	VMOVAPD          Z5, Z5
 	VMOVAPD          Z6, Z6
-	VFMSUB132PD.BCST 88(AX), Z3, Z5
-	VFMSUB132PD.BCST 88(AX), Z4, Z6
-	VMULPD.BCST      96(AX), Z3, Z3
-	VMULPD.BCST      96(AX), Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z3, Z5
+	VFMSUB132PD.BCST 96(AX), Z4, Z6
+	VMULPD.BCST      104(AX), Z3, Z3
+	VMULPD.BCST      104(AX), Z4, Z4
 	VFMADD231PD      Z5, Z2, Z3
 	VFMADD231PD      Z6, Z1, Z4
 	VMULPD           Z11, Z3, Z3
@@ -6962,21 +6962,21 @@ rest_loop:
 	VMOVAPD.Z        Z4, K2, Z4
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z8
 	VSUBPD           Z8, Z4, Z4
-	VADDPD           Z4, Z5, Z8
+	VADDPD           Z4, Z5, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 104(AX), Z8, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
-	VPERMPD          exp_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z13
-	VFMSUB231PD.BCST 104(AX), Z5, Z10
-	VFMADD231PD.BCST 104(AX), Z4, Z10
-	VFMADD231PD.BCST 112(AX), Z8, Z10
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
+	VFMADD231PD.BCST 112(AX), Z7, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z10
+	VPERMPD          exp_f64<>+0(SB), Z8, Z12
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z13
+	VFMSUB231PD.BCST 112(AX), Z5, Z10
+	VFMADD231PD.BCST 112(AX), Z4, Z10
+	VFMADD231PD.BCST 120(AX), Z7, Z10
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z12, Z12
+	VPSLLQ           $0x31, Z8, Z8
+	VPADDQ           Z8, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
 	VADDPD           Z10, Z13, Z13
@@ -6992,9 +6992,9 @@ rest_loop:
 	VMULPD           Z13, Z7, Z7
 
 	// w
-	VBROADCASTSD   72(AX), Z4
+	VBROADCASTSD   80(AX), Z4
 	KMOVB          (DI)(CX*1), K2
-	VBLENDMPD.BCST 80(AX), Z4, K2, Z4
+	VBLENDMPD.BCST 88(AX), Z4, K2, Z4
 	VMULPD         Z4, Z12, Z12
 	VFMADD132PD    Z7, Z12, Z12
 
@@ -7034,7 +7034,7 @@ skip7:
 	// grad = ±B·(s + q·γ·L)
 	VBROADCASTSD  max_softplus_f64<>+0(SB), Z1
 	VMINPD        Z11, Z1, Z1
-	VMULPD.BCST   88(AX), Z1, Z1
+	VMULPD.BCST   96(AX), Z1, Z1
 	VMOVAPD       Z3, Z2
 	VFMADD213PD   Z9, Z1, Z2
 	VMULPD        Z12, Z2, Z2
@@ -7064,8 +7064,8 @@ skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z9, Z2
 	VMOVAPD          Z3, Z3
-	VFMSUB132PD.BCST 88(AX), Z2, Z3
-	VMULPD.BCST      96(AX), Z2, Z2
+	VFMSUB132PD.BCST 96(AX), Z2, Z3
+	VMULPD.BCST      104(AX), Z2, Z2
 	VFMADD231PD      Z3, Z1, Z2
 	VMULPD           Z6, Z2, Z2
 	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
@@ -7381,12 +7381,12 @@ TEXT ·lossSquareF32AVX2(SB), $288-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
-	VBROADCASTSS 72(CX), Y0
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSS 80(CX), Y0
 	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
+	VBROADCASTSS 84(CX), Y0
 	VMOVUPS      Y0, 32(AX)
 	XORQ         R10, R10
 	SUBQ         $0x10, DX
@@ -7766,16 +7766,16 @@ TEXT ·lossPowerF32AVX2(SB), $672-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
-	VBROADCASTSS 72(CX), Y0
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSS 80(CX), Y0
 	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
+	VBROADCASTSS 84(CX), Y0
 	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSS 88(CX), Y0
+	VBROADCASTSS 96(CX), Y0
 	VMOVUPS      Y0, 64(AX)
-	VBROADCASTSS 92(CX), Y0
+	VBROADCASTSS 100(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R10, R10
 	SUBQ         $0x10, DX
@@ -8210,16 +8210,16 @@ TEXT ·gradSquareF32AVX2(SB), $640-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
-	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 88(CX), Y0
 	VMOVUPS      Y0, 64(AX)
 	XORQ         R12, R12
 	SUBQ         $0x10, DX
@@ -8724,20 +8724,20 @@ TEXT ·gradPowerF32AVX2(SB), $1024-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
-	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSS 88(CX), Y0
-	VMOVUPS      Y0, 64(AX)
-	VBROADCASTSS 92(CX), Y0
-	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 100(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSS 88(CX), Y0
 	VMOVUPS      Y0, 128(AX)
 	XORQ         R12, R12
 	SUBQ         $0x10, DX
@@ -9349,19 +9349,19 @@ TEXT ·hessSquareF32AVX2(SB), $480-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
 	MOVQ         40(CX), R12
-	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 92(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
 	SUBQ         $0x08, DX
@@ -9838,23 +9838,23 @@ TEXT ·hessPowerF32AVX2(SB), $1120-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
 	MOVQ         40(CX), R12
-	VBROADCASTSS 72(CX), Y0
-	VMOVUPS      Y0, (AX)
-	VBROADCASTSS 76(CX), Y0
-	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSS 88(CX), Y0
-	VMOVUPS      Y0, 64(AX)
-	VBROADCASTSS 92(CX), Y0
-	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSS 80(CX), Y0
-	VMOVUPS      Y0, 128(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 100(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	VBROADCASTSS 92(CX), Y0
 	VMOVUPS      Y0, 160(AX)
 	XORQ         R13, R13
 	SUBQ         $0x10, DX
@@ -10814,12 +10814,12 @@ TEXT ·lossSquareF64AVX2(SB), $288-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
 	VMOVUPS      Y0, 32(AX)
 	XORQ         R10, R10
 	SUBQ         $0x08, DX
@@ -11289,16 +11289,16 @@ TEXT ·lossPowerF64AVX2(SB), $672-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
 	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(AX)
 	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R10, R10
 	SUBQ         $0x08, DX
@@ -11874,16 +11874,16 @@ TEXT ·gradSquareF64AVX2(SB), $640-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 96(CX), Y0
 	VMOVUPS      Y0, 64(AX)
 	XORQ         R12, R12
 	SUBQ         $0x08, DX
@@ -12478,20 +12478,20 @@ TEXT ·gradPowerF64AVX2(SB), $1024-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(AX)
-	VBROADCASTSD 112(CX), Y0
-	VMOVUPS      Y0, 96(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSD 96(CX), Y0
 	VMOVUPS      Y0, 128(AX)
 	XORQ         R12, R12
 	SUBQ         $0x08, DX
@@ -13244,19 +13244,19 @@ TEXT ·hessSquareF64AVX2(SB), $480-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
 	MOVQ         40(CX), R12
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      Y0, 32(AX)
 	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 104(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
 	SUBQ         $0x04, DX
@@ -13818,23 +13818,23 @@ TEXT ·hessPowerF64AVX2(SB), $1120-8
 	MOVQ         (CX), DX
 	MOVQ         8(CX), BX
 	MOVQ         24(CX), SI
-	MOVQ         48(CX), DI
-	MOVQ         56(CX), R8
-	MOVQ         64(CX), R9
+	MOVQ         56(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
 	MOVQ         32(CX), R10
 	MOVQ         16(CX), R11
 	MOVQ         40(CX), R12
-	VBROADCASTSD 72(CX), Y0
-	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 80(CX), Y0
-	VMOVUPS      Y0, 32(AX)
-	VBROADCASTSD 104(CX), Y0
-	VMOVUPS      Y0, 64(AX)
-	VBROADCASTSD 112(CX), Y0
-	VMOVUPS      Y0, 96(AX)
+	VMOVUPS      Y0, (AX)
 	VBROADCASTSD 88(CX), Y0
-	VMOVUPS      Y0, 128(AX)
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
+	VMOVUPS      Y0, 96(AX)
 	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	VBROADCASTSD 104(CX), Y0
 	VMOVUPS      Y0, 160(AX)
 	XORQ         R13, R13
 	SUBQ         $0x08, DX

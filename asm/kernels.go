@@ -31,8 +31,10 @@ func (o order) String() string { return [...]string{"loss", "grad", "hess", "sig
 func kernels(g *generator) {
 	for _, o := range []order{loss, gradient, hessian} {
 		for _, square := range []bool{true, false} {
-			k := &kernel{generator: g, order: o, square: square}
-			k.write()
+			for _, soft := range []bool{false} {
+				k := &kernel{generator: g, order: o, square: square, soft: soft}
+				k.write()
+			}
 		}
 	}
 	(&kernel{generator: g}).sigmoid()
@@ -43,11 +45,12 @@ type kernel struct {
 	*generator
 	order  order
 	square bool // gamma is 2
+	soft   bool // a target for each element
 
 	// The fields of the block, in registers; those that the order does not need are nil.
 	block                     reg.Register
 	x, dout, loss, grad, hess reg.Register
-	pos, keep, sums           reg.Register
+	pos, keep, sums, target   reg.Register
 
 	e, end   reg.GPVirtual     // the group's first element; the number of elements, less a group in the main loop
 	last     bool              // in the loop for what is left
@@ -58,8 +61,8 @@ type kernel struct {
 
 // offsets of the fields of abi.Block
 type offsets struct {
-	n, x, dout, loss, grad, hess, pos, keep, sums int
-	plan                                          map[string]int
+	n, x, dout, loss, grad, hess, target, pos, keep, sums int
+	plan                                                  map[string]int
 }
 
 func offsetsOf[T float32 | float64]() offsets {
@@ -69,7 +72,7 @@ func offsetsOf[T float32 | float64]() offsets {
 	return offsets{
 		n: o(unsafe.Offsetof(b.N)), x: o(unsafe.Offsetof(b.X)), dout: o(unsafe.Offsetof(b.Dout)),
 		loss: o(unsafe.Offsetof(b.Loss)), grad: o(unsafe.Offsetof(b.Grad)), hess: o(unsafe.Offsetof(b.Hess)),
-		pos: o(unsafe.Offsetof(b.Pos)), keep: o(unsafe.Offsetof(b.Keep)), sums: o(unsafe.Offsetof(b.Sums)),
+		target: o(unsafe.Offsetof(b.Target)), pos: o(unsafe.Offsetof(b.Pos)), keep: o(unsafe.Offsetof(b.Keep)), sums: o(unsafe.Offsetof(b.Sums)),
 		plan: map[string]int{
 			"WNeg": plan + o(unsafe.Offsetof(b.Plan.WNeg)), "WPos": plan + o(unsafe.Offsetof(b.Plan.WPos)),
 			"Gamma": plan + o(unsafe.Offsetof(b.Plan.Gamma)), "HessOne": plan + o(unsafe.Offsetof(b.Plan.HessOne)),
@@ -86,25 +89,30 @@ func (g *generator) offsets() offsets {
 }
 
 func (k *kernel) write() {
-	kind := "Power"
+	kind, flight := "Power", k.inFlight
 	if k.square {
 		kind = "Square"
 	}
 	name := k.order.String() + kind + k.suffix
+	if k.soft {
+		name = "soft" + strings.ToUpper(name[:1]) + name[1:]
+		flight = k.softInFlight
+	}
 	k.Function(name)
 	k.attributes()
 	k.signature("b unsafe.Pointer")
-	k.n = k.inFlight[k.order][0]
+	k.n = flight[k.order][0]
 	if !k.square {
-		k.n = k.inFlight[k.order][1]
+		k.n = flight[k.order][1]
 	}
 
 	o := k.offsets()
-	k.Comment("the block, and from it, in this order: " + [...]string{
-		"N, X, Loss, Pos, Keep, Sums",
-		"N, X, Loss, Pos, Keep, Sums, Grad, Dout",
-		"N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess",
-	}[k.order])
+	which := "Pos"
+	if k.soft {
+		which = "Target"
+	}
+	k.Comment("the block, and from it, in this order: N, X, Loss, " + which + ", Keep, Sums" +
+		[...]string{"", ", Grad, Dout", ", Grad, Dout, Hess"}[k.order])
 	b := k.argument("b")
 	k.align()
 	k.block = b
@@ -117,7 +125,12 @@ func (k *kernel) write() {
 	k.MOVQ(Mem{Base: b, Disp: o.n}, k.end)
 	k.x = pointer(o.x)
 	k.loss = pointer(o.loss)
-	k.pos, k.keep, k.sums = pointer(o.pos), pointer(o.keep), pointer(o.sums)
+	if k.soft {
+		k.target = pointer(o.target)
+	} else {
+		k.pos = pointer(o.pos)
+	}
+	k.keep, k.sums = pointer(o.keep), pointer(o.sums)
 	if k.order >= gradient {
 		k.grad, k.dout = pointer(o.grad), pointer(o.dout)
 	}
@@ -133,7 +146,11 @@ func (k *kernel) write() {
 		k.Label("begin")
 	}
 
-	k.loops(k.body, func() {})
+	body := k.body
+	if k.soft {
+		body = k.softBody
+	}
+	k.loops(body, func() {})
 }
 
 // loops writes the loop over whole groups and the one for what is left, and then the end of the function.
@@ -250,7 +267,7 @@ func (k *kernel) sigmoid() {
 		if !k.wide {
 			kept = negative.u
 		}
-		r := k.logistic(x, true, false)
+		r := k.logistic(x, true, want{})
 		h := k.fraction(r)
 		v := k.restIf(negative, r.p, h)
 		k.do("VSUBP.", v, v, h)
@@ -475,7 +492,7 @@ func (k *kernel) body() {
 	if k.order >= gradient && !k.wide {
 		flipped = k.spill(flip)
 	}
-	r := k.logistic(u, !k.square || k.order == hessian, !k.square)
+	r := k.logistic(u, !k.square || k.order == hessian, want{exponent: !k.square})
 
 	if k.order == loss {
 		var B, l group
@@ -488,7 +505,8 @@ func (k *kernel) body() {
 			k.longSquare(B, v)
 		} else {
 			l = k.log1p(r)
-			B = k.unscaled(k.power(func() value { return k.weights(early, byte) }, r, l, negative))
+			hi, lo := k.log8Of(r, l, negative)
+			B = k.unscaled(k.power(func() value { return k.weights(early, byte) }, hi, lo))
 		}
 		L := k.softplus(r, l, kept)
 		k.kept("VMULP.", byte, B, B, L)
@@ -530,7 +548,8 @@ func (k *kernel) body() {
 
 	l := k.log1p(r)
 	if !k.square {
-		B = k.power(func() value { return k.weights(early, byte) }, r, l, negative)
+		hi, lo := k.log8Of(r, l, negative)
+		B = k.power(func() value { return k.weights(early, byte) }, hi, lo)
 	}
 	L := k.softplus(r, l, kept)
 	losses := k.group()

@@ -21,6 +21,8 @@ type isa struct {
 	double   bool   // float64
 	table    constants
 	inFlight flight
+
+	softInFlight flight
 }
 
 // flight is how many vectors have their operations interleaved in the main loop, for each order at γ = 2 and at any γ:

@@ -95,6 +95,7 @@ func (g *generator) zero() Op {
 type logistic struct {
 	k, f  value        // |u| = -(k+f)·ln2/8; only if asked for
 	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
+	e     value        // only if asked for; if tiny, times 2^TinyShift
 	c, S  group        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
 	z, zz group        // z and z²
 	tinyS value        // S·2^TinyShift; only if tiny
@@ -154,8 +155,14 @@ func (g *generator) magicValue(tiny bool) float64 {
 func (g *generator) tiny() scalar { return g.float("tiny", math.Ldexp(1, -g.table.TinyShift)) }
 func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table.TinyShift)) }
 
+// want is what logistic shall return beyond what every kernel needs.
+type want struct {
+	exponent bool // k and f
+	e        bool
+}
+
 // logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
-func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
+func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 	clamp := g.float("clamp", g.table.Clamp)
 	if tiny {
 		clamp = g.float("clamp_tiny", g.table.ClampTiny)
@@ -172,24 +179,29 @@ func (g *generator) logistic(u group, tiny, wantExponent bool) (r logistic) {
 	g.do("VFNMADD231P.", t, a, g.float("scale", g.table.scale))
 	f := g.group()
 	g.do("VSUBP.", f, t, magic)
-	if wantExponent {
+	if want.exponent {
 		r.k = g.hold(g.copy(f))
 	}
 	A, rest := g.scale(t, func() { g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale)) })
 	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
 	g.do("VADDP.", rest, rest, f)
-	if wantExponent {
+	if want.exponent {
 		r.f = g.hold(f)
 	}
 	i := g.load(g.magic(false))
 	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
 	r.p = g.exp2m1(rest)
+	if want.e {
+		e := g.copy(A)
+		g.do("VFMADD213P.", e, r.p, A)
+		r.e = g.hold(e)
+	}
 
 	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
 	at := g.index(i)
 	c := g.lookup(g.floats("recip", g.table.recip), at)
 	r.log = g.later("log", g.table.log, at)
-	if wantExponent {
+	if want.exponent {
 		hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
 		r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
 	}
@@ -295,16 +307,21 @@ func (g *generator) longSquare(B, v group) {
 	g.do("VFMADD132P.", B, B, y)
 }
 
-// power returns w·s^γ·2^TinyShift from log1p(z): step 4. It consumes k and f.
-func (g *generator) power(w func() value, r logistic, l group, negative sign) group {
+// log8Of returns 8·log2 s as hi + lo, from log1p(z). It consumes k and f.
+func (g *generator) log8Of(r logistic, l group, negative sign) (hi, lo group) {
 	g.Comment("8·log2 s = hi + lo")
 	h8, l8 := r.log8()
-	hi := g.onlyIf(negative, r.k)
+	hi = g.onlyIf(negative, r.k)
 	g.do("VSUBP.", hi, hi, h8)
-	lo := g.onlyIf(negative, r.f)
+	lo = g.onlyIf(negative, r.f)
 	g.do("VFMADD231P.", l8, l, g.float("scale", g.table.scale))
 	g.do("VSUBP.", lo, lo, l8)
-	sum := l8
+	return hi, lo
+}
+
+// power returns w·s^γ·2^TinyShift, where 8·log2 s = hi + lo: step 4. It consumes hi and lo.
+func (g *generator) power(w func() value, hi, lo group) group {
+	sum := g.group()
 	g.do("VADDP.", sum, hi, lo)
 
 	g.Comment("γ·(hi+lo) = k + f")
