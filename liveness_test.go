@@ -161,7 +161,7 @@ func TestLiveness(t *testing.T) {
 		x[i] = float64(i%64) - 32
 	}
 	dst := make([]float64, len(x))
-	label := make([]int32, 2*len(x))
+	zeros, label := make([]float64, len(x)), make([]int32, 2*len(x))
 	classes, single := Labels(label[:len(x)/64]), Labels(label[:len(x)])
 	p := Default()
 
@@ -175,11 +175,8 @@ func TestLiveness(t *testing.T) {
 				"sum, gamma 2.3":   func() { mustFused(Sum(x, classes, Params{Gamma: 2.3, Alpha: 0.25, Norm: 1})) },
 				"loss, one column": func() { must(Loss(dst, x, single, p)) },
 				"sigmoid":          func() { must(Sigmoid(dst, x)) },
-				"check of labels": func() {
-					if i := checkLabels(label, 1, -1); i >= 0 {
-						panic(i)
-					}
-				},
+				"check of labels":  func() { mustBeNone(checkLabels(label, 1, -1)) },
+				"check of targets": func() { mustBeNone(checkDense(zeros)) },
 			} {
 				on := limit + 1
 				for range attempts {
@@ -204,6 +201,12 @@ func TestLiveness(t *testing.T) {
 				require.Greater(t, on, limit, "%v, %s: a call without a bound is not noticed", path, name)
 			}
 		})
+	}
+}
+
+func mustBeNone(firstBad int) {
+	if firstBad >= 0 {
+		panic(firstBad)
 	}
 }
 

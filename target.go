@@ -150,12 +150,15 @@ func checkValues[T Float](y *Target, op string, c int) error {
 
 // checkDense returns the index of the first value that is not in [0, 1], or -1 if there is none.
 func checkDense[T Float](t []T) (firstBad int) {
-	if len(t) > 0 && hasLabelKernels() && assemblyTargetsValid(path, unsafe.Sizeof(t[0]) == 8, unsafe.Pointer(&t[0]), len(t)) {
-		return -1
-	}
-	for i, v := range t {
-		if !(v >= 0 && v <= 1) {
-			return i
+	for start := 0; start < len(t); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
+		part := t[start:min(start+blockLen, len(t))]
+		if hasLabelKernels() && assemblyTargetsValid(path, unsafe.Sizeof(part[0]) == 8, unsafe.Pointer(&part[0]), len(part)) {
+			continue
+		}
+		for i, v := range part {
+			if !(v >= 0 && v <= 1) {
+				return start + i
+			}
 		}
 	}
 	return -1
