@@ -115,3 +115,53 @@ func ExampleZeroBased() {
 	// [0.01 1.24 0.53 0.00 0.53 1.24 0.00 0.00]
 	// [0.01 1.24 0.53 0.00 0.53 1.24 0.00 0.00]
 }
+
+// Two machines score a shard each. The parts come together exactly, in any order, and give the bits of one Score.
+func ExampleScore() {
+	x := []float32{-1, 2, 0.5, -0.5, 3, -3}
+	label := []int32{2, 0, -1}
+
+	var total focal.Partial
+	for _, row := range []int{2, 0, 1} {
+		part, err := focal.Score(x[2*row:2*row+2], focal.Labels(label[row:row+1]), focal.Default())
+		if err != nil {
+			log.Fatal(err)
+		}
+		sent, err := part.MarshalBinary() // to another machine, or a file
+		if err != nil {
+			log.Fatal(err)
+		}
+		var received focal.Partial
+		if err := received.UnmarshalBinary(sent); err != nil {
+			log.Fatal(err)
+		}
+		if err := total.Merge(received); err != nil {
+			log.Fatal(err)
+		}
+	}
+	whole, err := focal.Score(x, focal.Labels(label), focal.Default())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(total.Rows(), "rows,", total.Foreground(), "foreground,", total.Ignored(), "ignored")
+	fmt.Printf("loss %.6f, the same: %v\n", total.Loss(float64(total.Foreground())), total == whole)
+	// Output:
+	// 3 rows, 1 foreground, 1 ignored
+	// loss 0.351183, the same: true
+}
+
+// The hardest row of a batch.
+func ExampleRows() {
+	x := []float32{
+		-1, 2,
+		0.5, -0.5,
+		3, -3,
+	}
+	loss := make([]float32, 3)
+	if err := focal.Rows(loss, x, focal.Labels([]int32{2, 0, 2}), focal.Default()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.4f\n", loss)
+	// Output:
+	// [0.0174 0.3337 2.7663]
+}

@@ -1,0 +1,325 @@
+package focal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrPartial: bytes are not the encoding of a [Partial], or two are too large to be merged.
+var ErrPartial = errors.New("invalid partial sum")
+
+// Partial is the loss of some of the rows of a data set, made by [Score], such that those of all the rows can be put
+// together exactly: the sum of the elements' losses, not rounded, and how many rows there are of each sort. Whatever the
+// rows were divided into, in whatever order the parts are merged, by however many machines: the Partial is the same, bit
+// for bit, and so is its [Partial.Loss]. Two of them are equal under == if they hold the same.
+//
+// The zero Partial is that of no rows.
+type Partial struct {
+	gamma, alpha float64 // of the loss; 0 if there are no rows
+
+	sum                 superaccumulator // of the losses that are finite
+	inf, nan            uint64           // how many are not
+	rows, fore, ignored uint64           // at most math.MaxInt64
+}
+
+// Score returns the partial sum of the losses that [Loss] would write for these logits at a Norm of 1. p.Norm plays no
+// part: whoever has all the parts divides by it at the end, see [Partial.Loss]. Score writes nothing.
+//
+// Each row of a target made by [Labels] or [ZeroBased] is foreground, background or ignored. With [Dense] each element
+// counts as a row of its own, which is foreground if its target is above 0.
+//
+// The errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel], with a zero Partial.
+func Score[T Float](x []T, y Target, p Params) (Partial, error) {
+	p.Norm = 1
+	j := job[T]{op: "Score", x: x, y: y}
+	if err := j.check(p); err != nil {
+		return Partial{}, err
+	}
+	j.plan = newPlan[T](p)
+	part := countRows[T](&y, j.c)
+	if part.rows > 0 {
+		part.gamma, part.alpha = p.Gamma+0, p.Alpha+0 // a zero of either sign is the same loss
+	}
+	var total exactTotal
+	if workers := p.goroutines(blockCount(len(x))); workers > 1 {
+		total = scoreParallel(j, workers)
+	} else {
+		total = j.scoreBlocks(new(atomic.Int64))
+	}
+	part.sum, part.inf, part.nan = total.sum, total.inf, total.nan
+	return part, nil
+}
+
+// scoreBlocks adds up the losses of the blocks that it takes, from those that nobody has taken yet, until there are none.
+func (j *job[T]) scoreBlocks(taken *atomic.Int64) (total exactTotal) {
+	var p pieces[T]
+	var bins exactBins[T]
+	for b := taken.Add(1) - 1; b < int64(blockCount(len(j.x))); b = taken.Add(1) - 1 {
+		start, n := blockRange(int(b), len(j.x))
+		for end := start + n; start < end; start += pieceLen {
+			bins.add(p.losses(j, start, min(pieceLen, end-start)), &total)
+		}
+	}
+	bins.flush(&total)
+	return total
+}
+
+// scoreParallel does what scoreBlocks does, with the given number of goroutines, the caller's among them. The sums are
+// exact, so that it does not matter who adds what. The job is passed by value because it goes to the heap here.
+func scoreParallel[T Float](j job[T], workers int) exactTotal {
+	totals := make([]exactTotal, workers)
+	var taken atomic.Int64
+	var others sync.WaitGroup
+	others.Add(workers - 1)
+	for i := range workers - 1 {
+		go func() {
+			defer others.Done()
+			totals[i] = j.scoreBlocks(&taken)
+		}()
+	}
+	totals[workers-1] = j.scoreBlocks(&taken)
+	others.Wait()
+
+	all := totals[0]
+	for i := range totals[1:] {
+		t := &totals[i+1]
+		all.sum.add(&t.sum)
+		all.inf += t.inf
+		all.nan += t.nan
+	}
+	return all
+}
+
+// pieceLen is the number of elements whose losses are made at a time where they are not wanted themselves: few enough for
+// the stack and for the cache.
+const pieceLen = 2048
+
+// pieces is the memory that it takes, on the stack.
+type pieces[T Float] struct {
+	masks masks
+	loss  [pieceLen]T
+}
+
+// losses returns the losses of n ≤ pieceLen elements, valid until the next call.
+func (p *pieces[T]) losses(j *job[T], start, n int) []T {
+	k := block[T]{N: n, X: &j.x[start], Loss: &p.loss[0], Pos: &p.masks.pos, Plan: j.plan}
+	if j.maskElements(&k, &p.masks, start) {
+		k.Keep = &p.masks.keep
+	}
+	runBlock(&k)
+	return p.loss[:n]
+}
+
+// countRows returns a Partial that has the numbers of rows. There are c columns if y has labels.
+func countRows[T Float](y *Target, c int) (p Partial) {
+	if y.kind != labelTarget {
+		t := denseOf[T](y)
+		p.rows = uint64(len(t))
+		for _, v := range t {
+			if v > 0 {
+				p.fore++
+			}
+		}
+		return p
+	}
+	p.rows = uint64(len(y.label))
+	for _, v := range y.label {
+		switch {
+		case v == y.ignore:
+			p.ignored++
+		case uint(int(v)-int(y.offset)) < uint(c):
+			p.fore++
+		}
+	}
+	return p
+}
+
+// Params returns the Gamma and the Alpha that the losses were computed with, and a Norm of 1; for no rows the zero Params.
+func (p Partial) Params() Params {
+	if p.rows == 0 {
+		return Params{}
+	}
+	return Params{Gamma: p.gamma, Alpha: p.alpha, Norm: 1}
+}
+
+// Rows returns how many rows there are.
+func (p Partial) Rows() int64 { return int64(p.rows) }
+
+// Foreground returns how many rows have a class, and are not ignored: Paddle's fg_num.
+func (p Partial) Foreground() int64 { return int64(p.fore) }
+
+// Ignored returns how many rows are ignored.
+func (p Partial) Ignored() int64 { return int64(p.ignored) }
+
+// NotFinite returns how many elements have a loss of +Inf, and how many one of NaN.
+func (p Partial) NotFinite() (inf, nan uint64) { return p.inf, p.nan }
+
+// Loss returns the sum of the losses divided by norm, rounded once: the nearest float64 to the exact quotient. To divide
+// by the number of foreground rows, as is usual, give it float64(p.Foreground()); a norm of 0 counts as 1.
+//
+// It is NaN if a single loss is, and otherwise +Inf if one is; of the finite ones it is +Inf above the largest float64
+// only. If norm is negative, infinite or NaN, it is NaN.
+func (p Partial) Loss(norm float64) float64 {
+	switch {
+	case !(norm >= 0) || math.IsInf(norm, 0) || p.nan > 0:
+		return math.NaN()
+	case p.inf > 0:
+		return math.Inf(1)
+	case norm == 0:
+		norm = 1
+	}
+	return p.sum.over(norm)
+}
+
+// Merge adds what other holds to p. The order in which partial sums are merged, and how they are grouped, makes no
+// difference.
+//
+// The losses must have been computed with the same Gamma and Alpha, otherwise it is [ErrParam]; no rows fit any. More
+// than 2^63-1 rows, or a sum beyond 2^1102, which no rows have, is [ErrPartial]. On an error p is what it was.
+func (p *Partial) Merge(other Partial) error {
+	merged := *p
+	switch {
+	case other.rows == 0:
+		return nil
+	case p.rows == 0:
+		*p = other
+		return nil
+	case p.gamma != other.gamma:
+		return fmt.Errorf("focal: Merge: Gamma = %v of one and %v of the other: %w", p.gamma, other.gamma, ErrParam)
+	case p.alpha != other.alpha:
+		return fmt.Errorf("focal: Merge: Alpha = %v of one and %v of the other: %w", p.alpha, other.alpha, ErrParam)
+	}
+	ok := merged.sum.add(&other.sum)
+	for _, count := range []struct {
+		to    *uint64
+		from  uint64
+		limit uint64
+	}{
+		{&merged.rows, other.rows, math.MaxInt64},
+		{&merged.fore, other.fore, math.MaxInt64},
+		{&merged.ignored, other.ignored, math.MaxInt64},
+		{&merged.inf, other.inf, math.MaxUint64},
+		{&merged.nan, other.nan, math.MaxUint64},
+	} {
+		ok = ok && count.from <= count.limit-*count.to
+		*count.to += count.from
+	}
+	if !ok {
+		return fmt.Errorf("focal: Merge: the sum of the counts, or of the losses, is too large: %w", ErrPartial)
+	}
+	*p = merged
+	return nil
+}
+
+// The encoding of a Partial, all of it little-endian:
+//
+//	 0  8  "focalsum"
+//	 8  4  version, 1
+//	12  2  f, the index of the first word of the sum that is not 0
+//	14  2  w, how many words there are from that to the last one that is not 0
+//	16 16  Gamma and Alpha, float64
+//	32 40  rows, foreground rows, ignored rows, infinite losses, NaN losses, uint64
+//	72 8w  the words of the sum, uint64: word i counts 2^(64i-1074)
+//	    4  CRC-32 (Castagnoli) of everything before
+//
+// There is one encoding for each Partial.
+const (
+	partialMagic   = "focalsum"
+	partialVersion = 1
+	partialHeader  = 72
+	partialTrailer = 4
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// AppendBinary implements [encoding.BinaryAppender]. It never fails.
+func (p Partial) AppendBinary(b []byte) ([]byte, error) {
+	first, end := 0, exactWords
+	for end > 0 && p.sum[end-1] == 0 {
+		end--
+	}
+	for first < end && p.sum[first] == 0 {
+		first++
+	}
+	if first == end {
+		first, end = 0, 0
+	}
+	start := len(b)
+	le := binary.LittleEndian
+	b = append(b, partialMagic...)
+	b = le.AppendUint32(b, partialVersion)
+	b = le.AppendUint16(b, uint16(first))
+	b = le.AppendUint16(b, uint16(end-first))
+	for _, v := range []uint64{math.Float64bits(p.gamma), math.Float64bits(p.alpha), p.rows, p.fore, p.ignored, p.inf, p.nan} {
+		b = le.AppendUint64(b, v)
+	}
+	for _, word := range p.sum[first:end] {
+		b = le.AppendUint64(b, word)
+	}
+	return le.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+}
+
+// MarshalBinary implements [encoding.BinaryMarshaler]. The encoding has a version and a checksum, takes 76 bytes and
+// some, and is the same for partial sums that are equal. It never fails.
+func (p Partial) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
+
+// UnmarshalBinary implements [encoding.BinaryUnmarshaler]. Anything but what MarshalBinary returns is [ErrPartial], and
+// leaves p as it was.
+func (p *Partial) UnmarshalBinary(b []byte) error {
+	le := binary.LittleEndian
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("focal: UnmarshalBinary: %s: %w", fmt.Sprintf(format, args...), ErrPartial)
+	}
+	if len(b) < partialHeader+partialTrailer {
+		return fail("%d bytes, want at least %d", len(b), partialHeader+partialTrailer)
+	}
+	if string(b[:len(partialMagic)]) != partialMagic {
+		return fail("it begins with %q, want %q", b[:len(partialMagic)], partialMagic)
+	}
+	if version := le.Uint32(b[8:]); version != partialVersion {
+		return fail("version %d, want %d", version, partialVersion)
+	}
+	first, words := int(le.Uint16(b[12:])), int(le.Uint16(b[14:]))
+	if want := partialHeader + 8*words + partialTrailer; len(b) != want {
+		return fail("%d bytes, want %d with %d words", len(b), want, words)
+	}
+	body, trailer := b[:len(b)-partialTrailer], b[len(b)-partialTrailer:]
+	if sum, want := crc32.Checksum(body, castagnoli), le.Uint32(trailer); sum != want {
+		return fail("checksum %08x, want %08x", sum, want)
+	}
+	if first+words > exactWords || words == 0 && first > 0 {
+		return fail("words %d to %d of %d", first, first+words, exactWords)
+	}
+	q := Partial{
+		gamma:   math.Float64frombits(le.Uint64(b[16:])),
+		alpha:   math.Float64frombits(le.Uint64(b[24:])),
+		rows:    le.Uint64(b[32:]),
+		fore:    le.Uint64(b[40:]),
+		ignored: le.Uint64(b[48:]),
+		inf:     le.Uint64(b[56:]),
+		nan:     le.Uint64(b[64:]),
+	}
+	for i := range words {
+		q.sum[first+i] = le.Uint64(b[partialHeader+8*i:])
+	}
+	switch {
+	case words > 0 && (q.sum[first] == 0 || q.sum[first+words-1] == 0):
+		return fail("a word of 0 at an end of the sum")
+	case q.rows > math.MaxInt64 || q.fore > q.rows || q.ignored > q.rows-q.fore:
+		return fail("%d rows, %d of them foreground and %d ignored", q.rows, q.fore, q.ignored)
+	case q.rows == 0 && q != Partial{}:
+		return fail("no rows, but a sum or parameters")
+	case math.Signbit(q.gamma) || q.alpha == 0 && math.Signbit(q.alpha):
+		return fail("Gamma = %v, Alpha = %v: a negative one", q.gamma, q.alpha)
+	}
+	if err := (Params{Gamma: q.gamma, Alpha: q.alpha}).check("UnmarshalBinary"); err != nil {
+		return fail("Gamma = %v, Alpha = %v", q.gamma, q.alpha)
+	}
+	*p = q
+	return nil
+}

@@ -1,0 +1,615 @@
+package focal
+
+import (
+	"encoding"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	_ encoding.BinaryMarshaler   = Partial{}
+	_ encoding.BinaryAppender    = Partial{}
+	_ encoding.BinaryUnmarshaler = (*Partial)(nil)
+)
+
+// bigSum returns the sum as the tests' own exact one.
+func (s *superaccumulator) bigSum() *big.Float {
+	sum, word := new(big.Float).SetPrec(2200), new(big.Float).SetPrec(2200)
+	for i, v := range s {
+		sum.Add(sum, word.SetMantExp(new(big.Float).SetUint64(v), 64*i+exactUnit))
+	}
+	return sum
+}
+
+// nonNegative returns numbers as bins accept them: all exponents, the special ones among them.
+func nonNegative[T Float](rng *rand.Rand, n int, finite bool) []T {
+	x := make([]T, n)
+	for i := range x {
+		bits := rng.Uint64()
+		if rng.IntN(4) == 0 {
+			x[i] = specialValues[T]()[rng.IntN(len(specialValues[T]()))]
+			bits = toBits(x[i])
+		}
+		x[i] = fromBits[T](bits &^ toBits(T(math.Copysign(0, -1))))
+		if v := float64(x[i]); finite && !isFinite(v) {
+			x[i] = 1
+		}
+	}
+	return x
+}
+
+func TestExactBins(t *testing.T) { forFloats(t, testExactBins[float32], testExactBins[float64]) }
+
+func testExactBins[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	infinity, normal := toBits(T(math.Inf(1))), uint64(1)<<23 // the least normal number
+	if isFloat64[T]() {
+		normal = 1 << 52
+	}
+	largest := fromBits[T](infinity - 1)
+	for name, x := range map[string][]T{
+		"nothing":             nil,
+		"zeros":               {0, T(math.Copysign(0, -1))},
+		"all exponents":       nonNegative[T](rng, 5000, true),
+		"full bins":           slices.Repeat([]T{fromBits[T](toBits(T(2)) - 1)}, 2*binsHold+77),
+		"full, the largest":   slices.Repeat([]T{largest}, 2*binsHold+77),
+		"full, subnormals":    slices.Repeat([]T{fromBits[T](normal - 1)}, binsHold+1),
+		"the least":           slices.Repeat([]T{fromBits[T](1)}, 3),
+		"the least, largest":  {fromBits[T](1), largest},
+		"carries through all": {fromBits[T](1), largest, largest, fromBits[T](toBits(largest) - 1)},
+		"around the normal":   {fromBits[T](normal - 1), fromBits[T](normal), fromBits[T](normal + 1)},
+	} {
+		var bins exactBins[T]
+		var total exactTotal
+		for part := x; len(part) > 0; {
+			n := min(1+rng.IntN(pieceLen), len(part))
+			bins.add(part[:n], &total)
+			part = part[n:]
+		}
+		bins.flush(&total)
+		require.Zero(t, total.sum.bigSum().Cmp(exactSum(x)), name)
+		require.Zero(t, total.inf+total.nan, name)
+		require.Equal(t, exactBins[T]{}, bins, name)
+	}
+}
+
+func TestExactBinsNotFinite(t *testing.T) {
+	forFloats(t, testExactBinsNotFinite[float32], testExactBinsNotFinite[float64])
+}
+
+func testExactBinsNotFinite[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 2))
+	x := nonNegative[T](rng, 5000, false)
+	var inf, nan uint64
+	var finite []T
+	for _, v := range x {
+		switch {
+		case v != v:
+			nan++
+		case math.IsInf(float64(v), 0):
+			inf++
+		default:
+			finite = append(finite, v)
+		}
+	}
+	require.NotZero(t, inf)
+	require.NotZero(t, nan)
+	var bins exactBins[T]
+	var total exactTotal
+	for _, part := range [][]T{x[:1000], x[1000:1001], x[1001:]} {
+		bins.add(part, &total)
+	}
+	bins.flush(&total)
+	require.Equal(t, inf, total.inf)
+	require.Equal(t, nan, total.nan)
+	require.Zero(t, total.sum.bigSum().Cmp(exactSum(finite)))
+}
+
+// The quotient is compared with both its neighbours: no other float64 may be nearer to the exact one.
+func TestExactOver(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 3))
+	norms := []float64{1, 2, 3, 7, 0x1p-1074, 0x1.fffffffffffffp1023, 0x1p-1022, 0x1p1000, 0.1, 1e6 + 1, math.Pi}
+	sums := [][]float64{{0}, {0x1p-1074}, {0x1p-1074, 0x1p-1074, 0x1p-1074}, {1}, {1, 0x1p-53}, {1, 0x1p-53, 0x1p-1074}, {1, 0x1p-52, 0x1p-53},
+		{0x1.fffffffffffffp1023}, {0x1.fffffffffffffp1023, 0x1p970}, {0x1.fffffffffffffp1023, 0x1p969}, {0x1p-1022, 0x1p-1074},
+		slices.Repeat([]float64{0x1.fffffffffffffp1023}, 1000)}
+	for range 200 {
+		sums = append(sums, nonNegative[float64](rng, 1+rng.IntN(20), true))
+	}
+	const prec = 6000
+	for _, x := range sums {
+		var bins exactBins[float64]
+		var total exactTotal
+		bins.add(x, &total)
+		bins.flush(&total)
+		for _, norm := range norms {
+			got := total.sum.over(norm)
+			// Compared without a quotient: norm·|got - exact/norm| = |norm·got - exact|.
+			exact := exactSum(x)
+			off := func(v float64) *big.Float {
+				p := new(big.Float).SetPrec(prec).SetFloat64(v)
+				p.Mul(p, new(big.Float).SetFloat64(norm))
+				return p.Sub(p, exact).Abs(p)
+			}
+			if math.IsInf(got, 1) {
+				half := new(big.Float).SetPrec(prec).SetFloat64(math.MaxFloat64)
+				half.Add(half, new(big.Float).SetFloat64(0x1p970)).Mul(half, new(big.Float).SetFloat64(norm))
+				require.LessOrEqual(t, half.Cmp(exact), 0, "%v / %v", x, norm)
+				continue
+			}
+			require.False(t, math.Signbit(got), "%v / %v = %v", x, norm, got)
+			for _, other := range []float64{math.Nextafter(got, 0), math.Nextafter(got, math.Inf(1))} {
+				if other == got || math.IsInf(other, 0) {
+					continue
+				}
+				c := off(got).Cmp(off(other))
+				tie := c == 0 && math.Float64bits(got)&1 == 0
+				require.True(t, c < 0 || tie, "%v / %v = %v, but %v is nearer", x, norm, got, other)
+			}
+		}
+	}
+}
+
+// hostileLogits returns logits of every kind, ordinary, adversarial, and not finite ones if asked to.
+func hostileLogits[T Float](rng *rand.Rand, n int, finite bool) []T {
+	adversarial := adversarialLogits[T](1)
+	x := make([]T, n)
+	for i := range x {
+		switch rng.IntN(4) {
+		case 0:
+			x[i] = adversarial[rng.IntN(len(adversarial))]
+		case 1:
+			x[i] = specialValues[T]()[rng.IntN(len(specialValues[T]()))]
+		default:
+			x[i] = T(4 * rng.NormFloat64())
+		}
+		if finite && !isFinite(float64(x[i])) {
+			x[i] = -100
+		}
+	}
+	return x
+}
+
+// scored is a batch with targets of one sort, which can be cut into shards.
+type scored[T Float] struct {
+	name  string
+	x     []T
+	c     int
+	shard func(from, to int) ([]T, Target) // by rows
+}
+
+func scoredBatches[T Float](rng *rand.Rand, rows, c int, finite bool) []scored[T] {
+	x := hostileLogits[T](rng, rows*c, finite)
+	label, zeroBased := make([]int32, rows), make([]int32, rows)
+	hard, soft := make([]T, rows*c), make([]T, rows*c)
+	for i := range label {
+		label[i] = rng.Int32N(int32(c)+2) - 1
+		zeroBased[i] = rng.Int32N(int32(c) + 1)
+		if rng.IntN(5) == 0 {
+			zeroBased[i] = 255
+		}
+	}
+	for i := range hard {
+		hard[i] = T(rng.IntN(2))
+		soft[i] = hard[i]
+		if rng.IntN(3) == 0 {
+			soft[i] = T(rng.Float64())
+		}
+	}
+	at := func(from, to int) []T { return x[from*c : to*c] }
+	return []scored[T]{
+		{"labels", x, c, func(a, b int) ([]T, Target) { return at(a, b), Labels(label[a:b]) }},
+		{"zero-based", x, c, func(a, b int) ([]T, Target) { return at(a, b), ZeroBased(zeroBased[a:b]).Ignoring(255) }},
+		{"dense", x, c, func(a, b int) ([]T, Target) { return at(a, b), Dense(hard[a*c : b*c]) }},
+		{"dense, soft", x, c, func(a, b int) ([]T, Target) { return at(a, b), Dense(soft[a*c : b*c]) }},
+	}
+}
+
+func mustScore[T Float](t *testing.T, x []T, y Target, p Params) Partial {
+	t.Helper()
+	part, err := Score(x, y, p)
+	require.NoError(t, err)
+	return part
+}
+
+func mustMerge(t *testing.T, parts ...Partial) (all Partial) {
+	t.Helper()
+	for _, part := range parts {
+		require.NoError(t, all.Merge(part))
+	}
+	return all
+}
+
+var scoredParams = []Params{{Gamma: 2, Alpha: 0.25}, {Gamma: 2.3, Alpha: 0.75}, {Gamma: 0, Alpha: NoAlpha}, {Gamma: 2, Alpha: 1}}
+
+// Score is the exact sum of what Loss writes.
+func TestScore(t *testing.T) { forFloats(t, testScore[float32], testScore[float64]) }
+
+func testScore[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 4))
+	for _, shape := range [][2]int{{1, 1}, {7, 3}, {pieceLen, 1}, {1, blockLen + 5}, {40, 80}} {
+		rows, c := shape[0], shape[1]
+		for _, finite := range []bool{true, false} {
+			for _, b := range scoredBatches[T](rng, rows, c, finite) {
+				x, y := b.shard(0, rows)
+				for _, p := range scoredParams {
+					loss := make([]T, len(x))
+					require.NoError(t, Loss(loss, x, y, p))
+					var inf, nan uint64
+					for i, v := range loss {
+						require.False(t, math.Signbit(float64(v)) && v == v, "%s: loss[%d] = %v", b.name, i, v)
+						switch {
+						case v != v:
+							nan++
+						case math.IsInf(float64(v), 0):
+							inf++
+						default:
+							continue
+						}
+						loss[i] = 0
+					}
+					p.Norm = 17 // plays no part
+					part := mustScore(t, x, y, p)
+					require.Zero(t, part.sum.bigSum().Cmp(exactSum(loss)), "%s %v %+v", b.name, shape, p)
+					require.Equal(t, [2]uint64{inf, nan}, [2]uint64{part.inf, part.nan}, b.name)
+					for _, workers := range []int{2, 3, -1} {
+						p.Workers = workers
+						require.Equal(t, part, mustScore(t, x, y, p), b.name)
+					}
+					require.Equal(t, Params{Gamma: p.Gamma, Alpha: p.Alpha, Norm: 1}, part.Params())
+				}
+			}
+		}
+	}
+}
+
+func TestScorePaths(t *testing.T) { forFloats(t, testScorePaths[float32], testScorePaths[float64]) }
+
+func testScorePaths[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 5))
+	for _, b := range scoredBatches[T](rng, 300, 7, false) {
+		x, y := b.shard(0, 300)
+		want := make([]T, 300)
+		part := mustScore(t, x, y, Default())
+		require.NoError(t, Rows(want, x, y, Default()))
+		for _, path := range availablePaths() {
+			withPath(path, func() {
+				got := make([]T, 300)
+				require.Equal(t, part, mustScore(t, x, y, Default()), "%v, %s", path, b.name)
+				require.NoError(t, Rows(got, x, y, Default()))
+				requireSameBits(t, want, got)
+			})
+		}
+	}
+}
+
+// Any sharding, any order, any grouping, through the encoding or not: the same bits.
+func TestSharding(t *testing.T) { forFloats(t, testSharding[float32], testSharding[float64]) }
+
+func testSharding[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 6))
+	const rows, c = 700, 5
+	for _, finite := range []bool{true, false} {
+		for _, b := range scoredBatches[T](rng, rows, c, finite) {
+			for _, p := range scoredParams {
+				x, y := b.shard(0, rows)
+				want := mustScore(t, x, y, p)
+				for _, shards := range []int{1, 2, 7, 64, rows} {
+					cuts := []int{0, rows}
+					for range shards - 1 {
+						cuts = append(cuts, rng.IntN(rows+1)) // some are empty
+					}
+					slices.Sort(cuts)
+					parts := make([]Partial, shards)
+					for i := range parts {
+						x, y := b.shard(cuts[i], cuts[i+1])
+						encoded, err := mustScore(t, x, y, p).MarshalBinary()
+						require.NoError(t, err)
+						require.NoError(t, parts[i].UnmarshalBinary(encoded))
+					}
+					rng.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+					require.Equal(t, want, mustMerge(t, parts...), b.name)
+
+					for len(parts) > 1 { // in a tree of random shape
+						i, j := rng.IntN(len(parts)), rng.IntN(len(parts)-1)
+						if j >= i {
+							j++
+						}
+						parts[i] = mustMerge(t, parts[i], parts[j])
+						parts = slices.Delete(parts, j, j+1)
+					}
+					require.Equal(t, want, parts[0], b.name)
+				}
+			}
+		}
+	}
+}
+
+// What the sum is not: float64 arithmetic in any order.
+func TestPartialExact(t *testing.T) {
+	x := []float64{-1e300, 1e-300, -1000, -1, 30}
+	y := Labels([]int32{1, 0, 0, 0, 0})
+	p := Params{Alpha: NoAlpha} // cross-entropy: losses from 1e300 to 9e-14 and 0
+	part := mustScore(t, x, y, p)
+	without := mustScore(t, x[1:], Labels(y.label[1:]), p)
+	require.Equal(t, 1e300, part.Loss(1))
+	loss := make([]float64, 5)
+	require.NoError(t, Loss(loss, x, y, p))
+	rest := exactSum(loss[1:])
+	require.Zero(t, without.sum.bigSum().Cmp(rest))
+	require.Zero(t, new(big.Float).Sub(part.sum.bigSum(), big.NewFloat(1e300)).Cmp(rest), "nothing of the small ones is lost beside the large one")
+}
+
+func TestPartialNotFinite(t *testing.T) {
+	forFloats(t, testPartialNotFinite[float32], testPartialNotFinite[float64])
+}
+
+func testPartialNotFinite[T Float](t *testing.T) {
+	inf, nan := T(math.Inf(1)), T(math.NaN())
+	for _, tt := range []struct {
+		x        []T
+		label    []int32
+		inf, nan uint64
+		want     float64
+	}{
+		{[]T{inf, -inf, 0}, []int32{1, 0, -1}, 0, 0, 0},
+		{[]T{-inf, inf, 0}, []int32{1, 0, -1}, 2, 0, math.Inf(1)},
+		{[]T{inf, nan, inf}, []int32{0, 1, 0}, 2, 1, math.NaN()},
+		{[]T{nan, -inf, nan}, []int32{-1, -1, -1}, 0, 0, 0},
+	} {
+		part := mustScore(t, tt.x, Labels(tt.label), Default())
+		i, n := part.NotFinite()
+		require.Equal(t, [2]uint64{tt.inf, tt.nan}, [2]uint64{i, n})
+		requireSameBits(t, []float64{tt.want}, []float64{part.Loss(1)})
+		requireSameBits(t, []float64{tt.want}, []float64{part.Loss(1e300)})
+	}
+}
+
+func TestPartialLoss(t *testing.T) {
+	part := mustScore(t, []float32{0, 0, 1}, Labels([]int32{1, 0, 0}), Default())
+	require.Equal(t, part.Loss(1), part.Loss(0))
+	require.Equal(t, part.Loss(1)/4, part.Loss(4))
+	for _, norm := range []float64{-1, -5e-324, math.Inf(1), math.Inf(-1), math.NaN()} {
+		require.True(t, math.IsNaN(part.Loss(norm)), "%v", norm)
+	}
+	require.Equal(t, math.Inf(1), part.Loss(5e-324), "too large")
+	require.Zero(t, Partial{}.Loss(1))
+	require.Zero(t, Partial{}.Loss(0))
+	sum, err := Sum([]float32{0, 0, 1}, Labels([]int32{1, 0, 0}), Default())
+	require.NoError(t, err)
+	require.InEpsilon(t, sum, part.Loss(1), 0x1p-40)
+}
+
+func TestPartialCounts(t *testing.T) {
+	counts := func(p Partial) [3]int64 { return [3]int64{p.Rows(), p.Foreground(), p.Ignored()} }
+	x := make([]float64, 12)
+	dense := []float64{0, 1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0x1p-1074}
+	for _, tt := range []struct {
+		y    Target
+		want [3]int64
+	}{
+		{Labels([]int32{-1, 0, 1, 2, 3, -1}[:4]), [3]int64{4, 2, 1}},
+		{Labels([]int32{-1, -1}).Ignoring(-1), [3]int64{2, 0, 2}},
+		{Labels([]int32{7, 0, 1}).Ignoring(7), [3]int64{3, 1, 1}},
+		{Labels([]int32{1, 0, 1}).Ignoring(1), [3]int64{3, 0, 2}},
+		{ZeroBased([]int32{0, 2, 3, -1}), [3]int64{4, 2, 1}},
+		{Dense(dense), [3]int64{12, 3, 0}},
+	} {
+		require.Equal(t, tt.want, counts(mustScore(t, x, tt.y, Default())))
+	}
+	require.Equal(t, Partial{}, mustScore(t, []float64{}, Labels(nil), Default()))
+	require.Equal(t, Params{}, Partial{}.Params())
+}
+
+func TestScoreErrors(t *testing.T) {
+	x := make([]float32, 4)
+	for _, tt := range []struct {
+		y    Target
+		p    Params
+		want error
+	}{
+		{Target{}, Default(), ErrTarget},
+		{Labels([]int32{0, 0, 0}), Default(), ErrShape},
+		{Labels([]int32{0, 3}), Default(), ErrLabel},
+		{Dense([]float32{0, 0, 0, 2}), Default(), ErrTarget},
+		{Dense([]float64{0, 0, 0, 0}), Default(), ErrTarget},
+		{Labels([]int32{0, 0}), Params{Gamma: -1}, ErrParam},
+		{Labels([]int32{0, 0}), Params{Alpha: 2}, ErrParam},
+	} {
+		part, err := Score(x, tt.y, tt.p)
+		require.ErrorIs(t, err, tt.want)
+		require.ErrorContains(t, err, "focal: Score: ")
+		require.Equal(t, Partial{}, part)
+	}
+	_, err := Score(x, Labels([]int32{0, 0}), Params{Norm: math.NaN()})
+	require.NoError(t, err, "the Norm plays no part")
+}
+
+func TestMergeErrors(t *testing.T) {
+	x, y := []float32{1}, Labels([]int32{1})
+	a := mustScore(t, x, y, Default())
+	for want, b := range map[string]Partial{
+		"Gamma = 2 of one and 2.5 of the other":  mustScore(t, x, y, Params{Gamma: 2.5, Alpha: 0.25}),
+		"Alpha = 0.25 of one and 0 of the other": mustScore(t, x, y, Params{Gamma: 2}),
+	} {
+		before := a
+		err := a.Merge(b)
+		require.ErrorIs(t, err, ErrParam)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, before, a)
+	}
+	require.Equal(t, mustScore(t, x, y, Params{Gamma: math.Copysign(0, -1), Alpha: math.Copysign(0, -1)}), mustScore(t, x, y, Params{}))
+
+	for name, change := range map[string]func(p *Partial){
+		"rows": func(p *Partial) { p.rows = math.MaxInt64 },
+		"inf":  func(p *Partial) { p.inf = math.MaxUint64 },
+		"nan":  func(p *Partial) { p.nan = math.MaxUint64 },
+		"sum":  func(p *Partial) { p.sum[exactWords-1] = math.MaxUint64 },
+	} {
+		full, more := a, a
+		change(&full)
+		more.inf, more.nan, more.sum[exactWords-1] = 1, 1, 1
+		for _, order := range [][2]Partial{{full, more}, {more, full}} {
+			into := order[0]
+			require.ErrorIs(t, into.Merge(order[1]), ErrPartial, name)
+			require.Equal(t, order[0], into)
+		}
+	}
+}
+
+// The encoding is a promise: files of today are read tomorrow.
+func TestPartialEncoding(t *testing.T) {
+	for _, tt := range []struct {
+		part Partial
+		want string
+	}{
+		{Partial{}, "666f63616c73756d" + "01000000" + "0000" + "0000" + "0000000000000000" + "0000000000000000" +
+			"0000000000000000" + "0000000000000000" + "0000000000000000" + "0000000000000000" + "0000000000000000" + "78f70f48"},
+		// One loss of log(2).
+		{mustScore(t, []float64{0, math.NaN(), math.Inf(1), 5}, Labels([]int32{1, 0, 0, -1}), Params{Alpha: NoAlpha}),
+			"666f63616c73756d" + "01000000" + "0f00" + "0200" + "0000000000000000" + "000000000000f0bf" +
+				"0400000000000000" + "0100000000000000" + "0100000000000000" + "0100000000000000" + "0100000000000000" +
+				"00000000000000e0" + "3d47df5fc8c50200" + "3e2beac8"},
+	} {
+		b, err := tt.part.MarshalBinary()
+		require.NoError(t, err)
+		require.Equal(t, tt.want, hex.EncodeToString(b))
+		appended, err := tt.part.AppendBinary([]byte("before"))
+		require.NoError(t, err)
+		require.Equal(t, "before"+string(b), string(appended))
+		var back Partial
+		require.NoError(t, back.UnmarshalBinary(b))
+		require.Equal(t, tt.part, back)
+
+		// Every cut, every extra byte and every other bit is noticed.
+		other := mustScore(t, []float64{5}, Labels([]int32{0}), Default())
+		for n := range b {
+			p := other
+			require.ErrorIs(t, p.UnmarshalBinary(b[:n]), ErrPartial)
+			require.Equal(t, other, p)
+		}
+		p := other
+		require.ErrorIs(t, p.UnmarshalBinary(append(slices.Clone(b), 0)), ErrPartial)
+		for i := range 8 * len(b) {
+			damaged := slices.Clone(b)
+			damaged[i/8] ^= 1 << (i % 8)
+			require.ErrorIs(t, p.UnmarshalBinary(damaged), ErrPartial, "bit %d", i)
+			require.Equal(t, other, p)
+		}
+	}
+}
+
+// withChecksum corrects the checksum, as an attacker would.
+func withChecksum(b []byte) []byte {
+	b = slices.Clone(b)
+	n := len(b) - partialTrailer
+	binary.LittleEndian.PutUint32(b[n:], crc32.Checksum(b[:n], castagnoli))
+	return b
+}
+
+func TestPartialHostile(t *testing.T) {
+	part := mustScore(t, []float64{-1, 0, 0}, Labels([]int32{1, 0, -1}), Default())
+	good, err := part.MarshalBinary()
+	require.NoError(t, err)
+	le := binary.LittleEndian
+	for want, change := range map[string]func(b []byte) []byte{
+		"begins with":          func(b []byte) []byte { b[0] = 'F'; return b },
+		"version 2, want 1":    func(b []byte) []byte { b[8] = 2; return b },
+		"words 33 to":          func(b []byte) []byte { le.PutUint16(b[12:], 33); return b },
+		"words 65535 to":       func(b []byte) []byte { le.PutUint16(b[12:], math.MaxUint16); return b },
+		"with 65535 words":     func(b []byte) []byte { le.PutUint16(b[14:], math.MaxUint16); return b },
+		"a word of 0":          func(b []byte) []byte { clear(b[partialHeader : partialHeader+8]); return b },
+		"Gamma = NaN":          func(b []byte) []byte { le.PutUint64(b[16:], math.Float64bits(math.NaN())); return b },
+		"Gamma = -0":           func(b []byte) []byte { le.PutUint64(b[16:], 1<<63); return b },
+		"Alpha = -0":           func(b []byte) []byte { le.PutUint64(b[24:], 1<<63); return b },
+		"Alpha = 2":            func(b []byte) []byte { le.PutUint64(b[24:], math.Float64bits(2)); return b },
+		"9223372036854775808 ": func(b []byte) []byte { le.PutUint64(b[32:], 1<<63); return b },
+		"4 of them foreground": func(b []byte) []byte { le.PutUint64(b[40:], 4); return b },
+		"and 3 ignored":        func(b []byte) []byte { le.PutUint64(b[48:], 3); return b },
+		"no rows":              func(b []byte) []byte { clear(b[32:56]); return b },
+	} {
+		var p Partial
+		err := p.UnmarshalBinary(withChecksum(change(slices.Clone(good))))
+		require.ErrorIs(t, err, ErrPartial)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, Partial{}, p)
+	}
+}
+
+// FuzzUnmarshalBinary: what is accepted is what MarshalBinary returns, and can be used; what is not leaves p as it was.
+func FuzzUnmarshalBinary(f *testing.F) {
+	for _, x := range [][]float64{{}, {-1, 0, 30}, {math.Inf(1), math.NaN(), -700}} {
+		part, err := Score(x, Labels([]int32{1, 0, 0}[:len(x)]), Default())
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, _ := part.MarshalBinary()
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) >= partialTrailer {
+			b = withChecksum(b)
+		}
+		var p Partial
+		if err := p.UnmarshalBinary(b); err != nil {
+			require.ErrorIs(t, err, ErrPartial)
+			require.Equal(t, Partial{}, p)
+			return
+		}
+		again, err := p.MarshalBinary()
+		require.NoError(t, err)
+		require.Equal(t, b, again)
+		twice := p
+		if err := twice.Merge(p); err == nil {
+			require.Equal(t, 2*p.Rows(), twice.Rows())
+		} else {
+			require.ErrorIs(t, err, ErrPartial)
+		}
+		require.False(t, p.Loss(3) < 0)
+	})
+}
+
+func TestScoreAllocations(t *testing.T) {
+	forFloats(t, testScoreAllocations[float32], testScoreAllocations[float64])
+}
+
+func testScoreAllocations[T Float](t *testing.T) {
+	x, y := batch[T](1000, 20)
+	rows := make([]T, 1000)
+	var err error
+	assert.Zero(t, testing.AllocsPerRun(10, func() { _, err = Score(x, y, Default()) }))
+	require.NoError(t, err)
+	assert.Zero(t, testing.AllocsPerRun(10, func() { err = Rows(rows, x, y, Default()) }))
+	require.NoError(t, err)
+}
+
+func BenchmarkScore(b *testing.B) {
+	b.Run("type=f32", benchmarkScore[float32])
+	b.Run("type=f64", benchmarkScore[float64])
+}
+
+func benchmarkScore[T Float](b *testing.B) {
+	x, y := batch[T](1024, 80)
+	dst := make([]T, 1024)
+	for name, f := range map[string]func() error{
+		"Score": func() error { _, err := Score(x, y, Default()); return err },
+		"Rows":  func() error { return Rows(dst, x, y, Default()) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/element")
+		})
+	}
+}

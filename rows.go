@@ -1,0 +1,108 @@
+package focal
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row, which is what
+// to look at for the hardest rows of a data set. The logits x are row-major [N, C], and dst has N elements. The targets y
+// have N rows; those made by [Dense] have none of their own, so that it is len(dst) that says how many there are.
+//
+// A row's sum is formed in float64, in the order of the columns with the rounding errors beside it, and is rounded to T
+// at the end: the bits depend on nothing but the row's own logits and target. An ignored row has a loss of 0. The
+// infinities and NaNs of elements show: NaN if there is one, otherwise +Inf.
+//
+// Rows reads x and y and writes every element of dst. The slice dst may be exactly x, where C is 1; any other overlap of
+// dst with x or with the targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and
+// [ErrLabel]; on an error dst is untouched.
+func Rows[T Float](dst, x []T, y Target, p Params) error {
+	j := job[T]{op: "Rows", x: x, y: y}
+	out := output[T]{"dst", dst}
+	c, err := j.checkRows(&out, p)
+	if err != nil || len(dst) == 0 {
+		return err
+	}
+	j.plan = newPlan[T](p)
+	// A unit of work is as many rows as a block has, one at least.
+	unit := max(1, blockLen/c)
+	units := (len(dst)-1)/unit + 1
+	if workers := p.goroutines(units); workers > 1 {
+		rowsParallel(j, dst, c, unit, workers)
+	} else {
+		j.rowsUnits(dst, c, unit, new(atomic.Int64))
+	}
+	return nil
+}
+
+// checkRows returns the number of columns, or the first error in the arguments.
+func (j *job[T]) checkRows(dst *output[T], p Params) (c int, err error) {
+	if err = p.check(j.op); err != nil {
+		return 0, err
+	}
+	if err = checkWeights[T](j.op, p); err != nil {
+		return 0, err
+	}
+	if err = j.checkShapes(); err != nil {
+		return 0, err
+	}
+	rows, logits := len(dst.data), len(j.x)
+	switch {
+	case j.y.kind == labelTarget && rows != len(j.y.label):
+		return 0, fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, len(j.y.label), ErrShape)
+	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
+		return 0, fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that len(x) = %d is a multiple of: %w", j.op, rows, logits, ErrShape)
+	}
+	if err = dst.checkOverlap(j.op, "x", j.x, true); err != nil {
+		return 0, err
+	}
+	if err = checkDisjoint(j.op, dst, "label", j.y.label); err != nil {
+		return 0, err
+	}
+	if err = checkDisjoint(j.op, dst, "t", denseOf[T](&j.y)); err != nil {
+		return 0, err
+	}
+	return logits / max(rows, 1), checkValues[T](&j.y, j.op, j.c)
+}
+
+// rowsUnits does the units of rows that it takes, from those that nobody has taken yet, until there are none.
+func (j *job[T]) rowsUnits(dst []T, c, unit int, taken *atomic.Int64) {
+	var p pieces[T]
+	units := (len(dst)-1)/unit + 1
+	for u := taken.Add(1) - 1; u < int64(units); u = taken.Add(1) - 1 {
+		row := int(u) * unit
+		last := min(row+unit, len(dst))
+		left := c // of the row, elements to come
+		var sum accumulator
+		for start, end := row*c, last*c; start < end; start += pieceLen {
+			for loss := p.losses(j, start, min(pieceLen, end-start)); len(loss) > 0; {
+				n := min(left, len(loss))
+				for _, v := range loss[:n] {
+					sum.add(float64(v))
+				}
+				loss = loss[n:]
+				if left -= n; left == 0 {
+					dst[row] = T(sum.result())
+					row, left, sum = row+1, c, accumulator{}
+				}
+			}
+		}
+	}
+}
+
+// rowsParallel does what rowsUnits does, with the given number of goroutines, the caller's among them. The job is passed
+// by value because it goes to the heap here.
+func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
+	var taken atomic.Int64
+	var others sync.WaitGroup
+	others.Add(workers - 1)
+	for range workers - 1 {
+		go func() {
+			defer others.Done()
+			j.rowsUnits(dst, c, unit, &taken)
+		}()
+	}
+	j.rowsUnits(dst, c, unit, &taken)
+	others.Wait()
+}
