@@ -46,6 +46,18 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 			hessSquareF32AVX512(b)
 		case hessPower:
 			hessPowerF32AVX512(b)
+		case softLossSquare:
+			softLossSquareF32AVX512(b)
+		case softLossPower:
+			softLossPowerF32AVX512(b)
+		case softGradSquare:
+			softGradSquareF32AVX512(b)
+		case softGradPower:
+			softGradPowerF32AVX512(b)
+		case softHessSquare:
+			softHessSquareF32AVX512(b)
+		case softHessPower:
+			softHessPowerF32AVX512(b)
 		case kernelIDs + lossSquare:
 			lossSquareF64AVX512(b)
 		case kernelIDs + lossPower:
@@ -58,6 +70,18 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 			hessSquareF64AVX512(b)
 		case kernelIDs + hessPower:
 			hessPowerF64AVX512(b)
+		case kernelIDs + softLossSquare:
+			softLossSquareF64AVX512(b)
+		case kernelIDs + softLossPower:
+			softLossPowerF64AVX512(b)
+		case kernelIDs + softGradSquare:
+			softGradSquareF64AVX512(b)
+		case kernelIDs + softGradPower:
+			softGradPowerF64AVX512(b)
+		case kernelIDs + softHessSquare:
+			softHessSquareF64AVX512(b)
+		case kernelIDs + softHessPower:
+			softHessPowerF64AVX512(b)
 		default:
 			return false
 		}
@@ -76,6 +100,18 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 		hessSquareF32AVX2(b)
 	case hessPower:
 		hessPowerF32AVX2(b)
+	case softLossSquare:
+		softLossSquareF32AVX2(b)
+	case softLossPower:
+		softLossPowerF32AVX2(b)
+	case softGradSquare:
+		softGradSquareF32AVX2(b)
+	case softGradPower:
+		softGradPowerF32AVX2(b)
+	case softHessSquare:
+		softHessSquareF32AVX2(b)
+	case softHessPower:
+		softHessPowerF32AVX2(b)
 	case kernelIDs + lossSquare:
 		lossSquareF64AVX2(b)
 	case kernelIDs + lossPower:
@@ -88,6 +124,18 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 		hessSquareF64AVX2(b)
 	case kernelIDs + hessPower:
 		hessPowerF64AVX2(b)
+	case kernelIDs + softLossSquare:
+		softLossSquareF64AVX2(b)
+	case kernelIDs + softLossPower:
+		softLossPowerF64AVX2(b)
+	case kernelIDs + softGradSquare:
+		softGradSquareF64AVX2(b)
+	case kernelIDs + softGradPower:
+		softGradPowerF64AVX2(b)
+	case kernelIDs + softHessSquare:
+		softHessSquareF64AVX2(b)
+	case kernelIDs + softHessPower:
+		softHessPowerF64AVX2(b)
 	default:
 		return false
 	}
@@ -150,6 +198,24 @@ func hessSquareF32AVX512(b unsafe.Pointer)
 func hessPowerF32AVX512(b unsafe.Pointer)
 
 //go:noescape
+func softLossSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF32AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF32AVX512(b unsafe.Pointer)
+
+//go:noescape
 func sigmoidF32AVX512(dst, x unsafe.Pointer, n int)
 
 //go:noescape
@@ -169,6 +235,24 @@ func hessSquareF64AVX512(b unsafe.Pointer)
 
 //go:noescape
 func hessPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softLossSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF64AVX512(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF64AVX512(b unsafe.Pointer)
 
 //go:noescape
 func sigmoidF64AVX512(dst, x unsafe.Pointer, n int)
@@ -192,6 +276,24 @@ func hessSquareF32AVX2(b unsafe.Pointer)
 func hessPowerF32AVX2(b unsafe.Pointer)
 
 //go:noescape
+func softLossSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF32AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF32AVX2(b unsafe.Pointer)
+
+//go:noescape
 func sigmoidF32AVX2(dst, x unsafe.Pointer, n int)
 
 //go:noescape
@@ -211,6 +313,24 @@ func hessSquareF64AVX2(b unsafe.Pointer)
 
 //go:noescape
 func hessPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softLossSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF64AVX2(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF64AVX2(b unsafe.Pointer)
 
 //go:noescape
 func sigmoidF64AVX2(dst, x unsafe.Pointer, n int)

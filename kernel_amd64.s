@@ -789,6 +789,357 @@ DATA log1p_0_f32<>+24(SB)/4, $0xbeffffd4
 DATA log1p_0_f32<>+28(SB)/4, $0xbeffffd4
 GLOBL log1p_0_f32<>(SB), RODATA|NOPTR, $32
 
+// func softLossSquareF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softLossSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R10, R10
+	SUBQ   $0x20, DX
+	JLT    rest
+
+	// 2 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R10*4), Z1
+	VMOVUPS          64(DI)(R10*4), Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPS           Z1, Z4, Z4
+	VSUBPS           Z2, Z3, Z3
+	VMULPS.BCST      80(AX), Z4, Z5
+	VMULPS.BCST      80(AX), Z3, Z6
+	VFMADD231PS.BCST 84(AX), Z1, Z5
+	VFMADD231PS.BCST 84(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R10*4), Z7
+	VMOVUPS     64(BX)(R10*4), Z8
+	VPMOVD2M    Z7, K1
+	VPMOVD2M    Z8, K2
+	VBLENDMPS   Z1, Z4, K1, Z9
+	VBLENDMPS   Z2, Z3, K2, Z10
+	VBLENDMPS   Z4, Z1, K1, Z1
+	VBLENDMPS   Z3, Z2, K2, Z2
+	VANDPS.BCST abs_f32<>+0(SB), Z7, Z3
+	VANDPS.BCST abs_f32<>+0(SB), Z8, Z4
+	VMULPS      Z3, Z9, Z7
+	VMULPS      Z4, Z10, Z8
+	VPMAXSD     Z0, Z7, Z7
+	VPMAXSD     Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z9, K1
+	VCMPPS         $0x00, Z0, Z10, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K1, Z9
+	VBLENDMPS      Z0, Z1, K1, Z1
+	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K2, Z10
+	VBLENDMPS      Z0, Z2, K2, Z2
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z3, Z3
+	VANDPS.BCST abs_f32<>+0(SB), Z4, Z4
+	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z3
+	VMINPS.BCST clamp_f32<>+0(SB), Z4, Z4
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z12
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
+	VSUBPS.BCST       magic_f32<>+0(SB), Z12, Z13
+	VSUBPS.BCST       magic_f32<>+0(SB), Z11, Z14
+	VPERMPS           exp_f32<>+0(SB), Z12, Z15
+	VPERMPS           exp_f32<>+0(SB), Z11, Z16
+	VPERMPS           exp_rest_f32<>+0(SB), Z12, Z17
+	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z18
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z13
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z14
+	VPSLLD            $0x14, Z12, Z12
+	VPSLLD            $0x14, Z11, Z11
+	VPADDD            Z12, Z15, Z15
+	VPADDD            Z11, Z16, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z13
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z14
+	VADDPS            Z13, Z17, Z17
+	VADDPS            Z14, Z18, Z18
+	VBROADCASTSS      magic_f32<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z15, Z4
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z16, Z3
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z17, Z12
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z11
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z17, Z12
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z11
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z17, Z12
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z11
+	VMULPS            Z17, Z12, Z12
+	VMULPS            Z18, Z11, Z11
+	VMOVAPS           Z15, Z13
+	VMOVAPS           Z16, Z14
+	VFMADD213PS       Z15, Z12, Z13
+	VFMADD213PS       Z16, Z11, Z14
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z4, Z17
+	VPERMPS     recip_f32<>+0(SB), Z3, Z18
+	VMULPS      Z17, Z15, Z15
+	VMULPS      Z18, Z16, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z17, Z19
+	VSUBPS.BCST one_f32<>+0(SB), Z18, Z20
+	VADDPS      Z15, Z19, Z19
+	VADDPS      Z16, Z20, Z20
+	VFMADD231PS Z12, Z15, Z19
+	VFMADD231PS Z11, Z16, Z20
+	VMULPS      Z19, Z19, Z21
+	VMULPS      Z20, Z20, Z22
+	VBLENDMPS   Z15, Z17, K1, Z15
+	VBLENDMPS   Z16, Z18, K2, Z16
+
+	// w·S²
+	VMULPS Z15, Z15, Z15
+	VMULPS Z16, Z16, Z16
+	VMULPS Z5, Z15, Z15
+	VMULPS Z6, Z16, Z16
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z19, Z5
+	VADDPS.BCST    one_f32<>+0(SB), Z20, Z6
+	VDIVPS         Z5, Z19, Z5
+	VDIVPS         Z6, Z20, Z6
+	VFNMADD132PS.Z Z5, Z12, K1, Z12
+	VFNMADD132PS.Z Z6, Z11, K2, Z11
+	VSUBPS         Z5, Z12, Z12
+	VSUBPS         Z6, Z11, Z11
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z12, Z12, Z5
+	VADDPS      Z11, Z11, Z6
+	VFMADD231PS Z12, Z12, Z5
+	VFMADD231PS Z11, Z11, Z6
+	VFMADD132PS Z5, Z15, Z15
+	VFMADD132PS Z6, Z16, Z16
+
+	// R = β + e·θ
+	VMOVAPS     Z13, Z5
+	VMOVAPS     Z14, Z6
+	VFMADD213PS Z9, Z1, Z5
+	VFMADD213PS Z10, Z2, Z6
+	VMULPS      Z5, Z15, Z15
+	VMULPS      Z6, Z16, Z16
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z2
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z1
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z2
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z1
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z2
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z1
+	VFMADD213PS      Z19, Z21, Z2
+	VFMADD213PS      Z20, Z22, Z1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z4, Z4
+	VPERMPS  log_f32<>+0(SB), Z3, Z3
+	VADDPS   Z4, Z2, Z2
+	VADDPS   Z3, Z1, Z1
+	VADDPS   Z7, Z2, Z2
+	VADDPS   Z8, Z1, Z1
+	VMULPS   Z5, Z2, Z2
+	VMULPS   Z6, Z1, Z1
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z15, Z2, K1, Z2
+	KMOVW    2(R8)(CX*1), K1
+	VMULPS.Z Z16, Z1, K1, Z1
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y2, Z5
+	VADDPD        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z4, Z4
+	VCVTPS2PD     Y1, Z5
+	VADDPD        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z2, (SI)(R10*4)
+	VMOVUPS Z1, 64(SI)(R10*4)
+
+skip2:
+	ADDQ $0x20, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x20, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000010, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R11
+	SHLQ  CL, R11
+	DECQ  R11
+	KMOVW R11, K1
+	MOVQ  R10, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R10*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z   (BX)(R10*4), K1, Z4
+	VPMOVD2M    Z4, K2
+	VBLENDMPS   Z1, Z2, K2, Z5
+	VBLENDMPS   Z2, Z1, K2, Z1
+	VANDPS.BCST abs_f32<>+0(SB), Z4, Z2
+	VMULPS      Z2, Z5, Z4
+	VPMAXSD     Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
+	VBLENDMPS      Z0, Z1, K2, Z1
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_f32<>+0(SB), Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z6
+	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z7
+	VPERMPS           exp_f32<>+0(SB), Z6, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z7
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z6, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z7
+	VADDPS            Z7, Z9, Z9
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z8, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z6
+	VMULPS            Z9, Z6, Z6
+	VMOVAPS           Z8, Z7
+	VFMADD213PS       Z8, Z6, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z2, Z9
+	VMULPS      Z9, Z8, Z8
+	VSUBPS.BCST one_f32<>+0(SB), Z9, Z10
+	VADDPS      Z8, Z10, Z10
+	VFMADD231PS Z6, Z8, Z10
+	VMULPS      Z10, Z10, Z11
+	VBLENDMPS   Z8, Z9, K2, Z8
+
+	// w·S²
+	VMULPS Z8, Z8, Z8
+	VMULPS Z3, Z8, Z8
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z10, Z3
+	VDIVPS         Z3, Z10, Z3
+	VFNMADD132PS.Z Z3, Z6, K2, Z6
+	VSUBPS         Z3, Z6, Z6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z6, Z6, Z3
+	VFMADD231PS Z6, Z6, Z3
+	VFMADD132PS Z3, Z8, Z8
+
+	// R = β + e·θ
+	VMOVAPS     Z7, Z3
+	VFMADD213PS Z5, Z1, Z3
+	VMULPS      Z3, Z8, Z8
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z1
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z1
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z1
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z1
+	VFMADD213PS      Z10, Z11, Z1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VADDPS   Z2, Z1, Z1
+	VADDPS   Z4, Z1, Z1
+	VMULPS   Z3, Z1, Z1
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z8, Z1, K2, Z1
+	TESTQ    R9, R9
+	JEQ      skip3
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z3
+	VCVTPS2PD     Y1, Z4
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z4, Z3, Z3
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z3, 64(R9)
+
+skip3:
+	TESTQ   SI, SI
+	JEQ     skip4
+	VMOVUPS Z1, K1, (SI)(R10*4)
+
+skip4:
+	ADDQ $0x10, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func lossPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossPowerF32AVX512(SB), NOSPLIT, $0-8
@@ -1332,6 +1683,547 @@ DATA minus_one_f32<>+24(SB)/4, $0xbf800000
 DATA minus_one_f32<>+28(SB)/4, $0xbf800000
 GLOBL minus_one_f32<>(SB), RODATA|NOPTR, $32
 
+// func softLossPowerF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softLossPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R10, R10
+	SUBQ   $0x20, DX
+	JLT    rest
+
+	// 2 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R10*4), Z1
+	VMOVUPS          64(DI)(R10*4), Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPS           Z1, Z4, Z4
+	VSUBPS           Z2, Z3, Z3
+	VMULPS.BCST      80(AX), Z4, Z5
+	VMULPS.BCST      80(AX), Z3, Z6
+	VFMADD231PS.BCST 84(AX), Z1, Z5
+	VFMADD231PS.BCST 84(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R10*4), Z7
+	VMOVUPS     64(BX)(R10*4), Z8
+	VPMOVD2M    Z7, K1
+	VPMOVD2M    Z8, K2
+	VBLENDMPS   Z1, Z4, K1, Z9
+	VBLENDMPS   Z2, Z3, K2, Z10
+	VBLENDMPS   Z4, Z1, K1, Z1
+	VBLENDMPS   Z3, Z2, K2, Z2
+	VANDPS.BCST abs_f32<>+0(SB), Z7, Z3
+	VANDPS.BCST abs_f32<>+0(SB), Z8, Z4
+	VMULPS      Z3, Z9, Z7
+	VMULPS      Z4, Z10, Z8
+	VPMAXSD     Z0, Z7, Z7
+	VPMAXSD     Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z9, K1
+	VCMPPS         $0x00, Z0, Z10, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K1, Z9
+	VBLENDMPS      Z0, Z1, K1, Z1
+	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K2, Z10
+	VBLENDMPS      Z0, Z2, K2, Z2
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z3, Z3
+	VANDPS.BCST abs_f32<>+0(SB), Z4, Z4
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z3
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z4, Z4
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z12
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z12, Z13
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z11, Z14
+	VMOVAPS           Z13, Z15
+	VMOVAPS           Z14, Z16
+	VPERMPS           exp_f32<>+0(SB), Z12, Z17
+	VPERMPS           exp_f32<>+0(SB), Z11, Z18
+	VPERMPS           exp_rest_f32<>+0(SB), Z12, Z19
+	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z20
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z13
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z14
+	VPSLLD            $0x14, Z12, Z12
+	VPSLLD            $0x14, Z11, Z11
+	VPADDD            Z12, Z17, Z17
+	VPADDD            Z11, Z18, Z18
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z13
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z14
+	VADDPS            Z13, Z19, Z19
+	VADDPS            Z14, Z20, Z20
+	VBROADCASTSS      magic_f32<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z17, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z18, Z3
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z19, Z12
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z11
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z19, Z12
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z11
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z19, Z12
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z11
+	VMULPS            Z19, Z12, Z12
+	VMULPS            Z20, Z11, Z11
+	VMOVAPS           Z17, Z19
+	VMOVAPS           Z18, Z20
+	VFMADD213PS       Z17, Z12, Z19
+	VFMADD213PS       Z18, Z11, Z20
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z4, Z21
+	VPERMPS     recip_f32<>+0(SB), Z3, Z22
+	VMULPS      Z21, Z17, Z17
+	VMULPS      Z22, Z18, Z18
+	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
+	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
+	VSUBPS.BCST one_f32<>+0(SB), Z21, Z21
+	VSUBPS.BCST one_f32<>+0(SB), Z22, Z22
+	VADDPS      Z17, Z21, Z21
+	VADDPS      Z18, Z22, Z22
+	VFMADD231PS Z12, Z17, Z21
+	VFMADD231PS Z11, Z18, Z22
+	VMULPS      Z21, Z21, Z11
+	VMULPS      Z22, Z22, Z12
+
+	// R = β + e·θ
+	VMOVAPS     Z19, Z17
+	VMOVAPS     Z20, Z18
+	VMOVAPS     Z9, Z9
+	VMOVAPS     Z10, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z9, Z9
+	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
+	VFMADD213PS Z9, Z1, Z17
+	VFMADD213PS Z10, Z2, Z18
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z2
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z1
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z2
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z1
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z2
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z1
+	VFMADD213PS      Z21, Z11, Z2
+	VFMADD213PS      Z22, Z12, Z1
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z4, Z9
+	VPERMPS          log8_hi_f32<>+0(SB), Z3, Z10
+	VPERMPS          log8_lo_f32<>+0(SB), Z4, Z11
+	VPERMPS          log8_lo_f32<>+0(SB), Z3, Z12
+	VMOVAPS.Z        Z15, K1, Z15
+	VMOVAPS.Z        Z16, K2, Z16
+	VSUBPS           Z9, Z15, Z15
+	VSUBPS           Z10, Z16, Z16
+	VMOVAPS.Z        Z13, K1, Z13
+	VMOVAPS.Z        Z14, K2, Z14
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z2, Z11
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z1, Z12
+	VSUBPS           Z11, Z13, Z13
+	VSUBPS           Z12, Z14, Z14
+	VMOVAPS          Z17, Z9
+	VMOVAPS          Z18, Z10
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z9, Z11
+	VPSRLD           $0x17, Z10, Z12
+	VPADDD.BCST      magic_f32<>+0(SB), Z11, Z11
+	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z11, Z11
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z9, Z9
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z10, Z10
+	VORPS.BCST       one_f32<>+0(SB), Z9, Z9
+	VORPS.BCST       one_f32<>+0(SB), Z10, Z10
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD231PS.BCST index_f32<>+0(SB), Z9, Z18
+	VFMADD231PS.BCST index_f32<>+0(SB), Z10, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z19
+	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z11, Z19
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z20
+	VPERMPS          recip_f32<>+0(SB), Z18, Z11
+	VPERMPS          recip_f32<>+0(SB), Z17, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z9, Z11
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z10, Z12
+	VMULPS           Z11, Z11, Z9
+	VMULPS           Z12, Z12, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z22
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z21
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z22
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z21
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z22
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z21
+	VFMADD213PS      Z11, Z9, Z22
+	VFMADD213PS      Z12, Z10, Z21
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z22, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z21, Z17
+	VADDPS           Z15, Z19, Z19
+	VADDPS           Z16, Z20, Z20
+	VADDPS           Z13, Z18, Z18
+	VADDPS           Z14, Z17, Z17
+	VADDPS           Z18, Z19, Z9
+	VADDPS           Z17, Z20, Z10
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD231PS.BCST 96(AX), Z9, Z12
+	VFMADD231PS.BCST 96(AX), Z10, Z11
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z12, Z12
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z11, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z12, Z13
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z11, Z14
+	VPERMPS          exp_f32<>+0(SB), Z12, Z15
+	VPERMPS          exp_f32<>+0(SB), Z11, Z16
+	VPERMPS          exp_rest_f32<>+0(SB), Z12, Z21
+	VPERMPS          exp_rest_f32<>+0(SB), Z11, Z22
+	VFMSUB231PS.BCST 96(AX), Z19, Z13
+	VFMSUB231PS.BCST 96(AX), Z20, Z14
+	VFMADD231PS.BCST 96(AX), Z18, Z13
+	VFMADD231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 100(AX), Z9, Z13
+	VFMADD231PS.BCST 100(AX), Z10, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z12, Z12
+	VPSLLD           $0x14, Z11, Z11
+	VPADDD           Z12, Z15, Z15
+	VPADDD           Z11, Z16, Z16
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z13, Z21, Z21
+	VADDPS           Z14, Z22, Z22
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z21, Z10
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z21, Z10
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z22, Z9
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z21, Z10
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z22, Z9
+	VMULPS           Z21, Z10, Z10
+	VMULPS           Z22, Z9, Z9
+	VMULPS           Z5, Z15, Z15
+	VMULPS           Z6, Z16, Z16
+	VFMADD132PS      Z10, Z15, Z15
+	VFMADD132PS      Z9, Z16, Z16
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z4, Z4
+	VPERMPS     log_f32<>+0(SB), Z3, Z3
+	VADDPS      Z4, Z2, Z2
+	VADDPS      Z3, Z1, Z1
+	VADDPS      Z7, Z2, Z2
+	VADDPS      Z8, Z1, Z1
+	VMOVAPS     Z15, Z3
+	VMOVAPS     Z16, Z4
+	VMULPS.BCST tiny_f32<>+0(SB), Z3, Z3
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z2, Z3, K1, Z3
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z1, Z4, K1, Z4
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y3, Z5
+	VADDPD        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z2, Z2
+	VCVTPS2PD     Y4, Z5
+	VADDPD        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VCVTPS2PD     Y5, Z5
+	VADDPD        Z5, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z3, (SI)(R10*4)
+	VMOVUPS Z4, 64(SI)(R10*4)
+
+skip2:
+	ADDQ $0x20, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x20, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000010, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R11
+	SHLQ  CL, R11
+	DECQ  R11
+	KMOVW R11, K1
+	MOVQ  R10, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R10*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z   (BX)(R10*4), K1, Z4
+	VPMOVD2M    Z4, K2
+	VBLENDMPS   Z1, Z2, K2, Z5
+	VBLENDMPS   Z2, Z1, K2, Z1
+	VANDPS.BCST abs_f32<>+0(SB), Z4, Z2
+	VMULPS      Z2, Z5, Z4
+	VPMAXSD     Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
+	VBLENDMPS      Z0, Z1, K2, Z1
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z6
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z7
+	VMOVAPS           Z7, Z8
+	VPERMPS           exp_f32<>+0(SB), Z6, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z7
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z6, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z7
+	VADDPS            Z7, Z10, Z10
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z6
+	VMULPS            Z10, Z6, Z6
+	VMOVAPS           Z9, Z10
+	VFMADD213PS       Z9, Z6, Z10
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z2, Z11
+	VMULPS      Z11, Z9, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z11
+	VADDPS      Z9, Z11, Z11
+	VFMADD231PS Z6, Z9, Z11
+	VMULPS      Z11, Z11, Z6
+
+	// R = β + e·θ
+	VMOVAPS     Z10, Z9
+	VMOVAPS     Z5, Z5
+	VMULPS.BCST huge_f32<>+0(SB), Z5, Z5
+	VFMADD213PS Z5, Z1, Z9
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z1
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z1
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z1
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z1
+	VFMADD213PS      Z11, Z6, Z1
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z5
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z6
+	VMOVAPS.Z        Z8, K2, Z8
+	VSUBPS           Z5, Z8, Z8
+	VMOVAPS.Z        Z7, K2, Z7
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z1, Z6
+	VSUBPS           Z6, Z7, Z7
+	VMOVAPS          Z9, Z5
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z5, Z6
+	VPADDD.BCST      magic_f32<>+0(SB), Z6, Z6
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z6, Z6
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z5, Z5
+	VORPS.BCST       one_f32<>+0(SB), Z5, Z5
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z9
+	VFMADD231PS.BCST index_f32<>+0(SB), Z5, Z9
+	VPERMPS          log8_hi_f32<>+0(SB), Z9, Z10
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z6, Z10
+	VPERMPS          recip_f32<>+0(SB), Z9, Z6
+	VPERMPS          log8_lo_f32<>+0(SB), Z9, Z9
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z5, Z6
+	VMULPS           Z6, Z6, Z5
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z11
+	VFMADD213PS      Z6, Z5, Z11
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z9
+	VADDPS           Z8, Z10, Z10
+	VADDPS           Z7, Z9, Z9
+	VADDPS           Z9, Z10, Z5
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z6
+	VFMADD231PS.BCST 96(AX), Z5, Z6
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z6, Z6
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z6, Z7
+	VPERMPS          exp_f32<>+0(SB), Z6, Z8
+	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z11
+	VFMSUB231PS.BCST 96(AX), Z10, Z7
+	VFMADD231PS.BCST 96(AX), Z9, Z7
+	VFMADD231PS.BCST 100(AX), Z5, Z7
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z7, Z7
+	VPSLLD           $0x14, Z6, Z6
+	VPADDD           Z6, Z8, Z8
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z7, Z11, Z11
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z5
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z5
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z5
+	VMULPS           Z11, Z5, Z5
+	VMULPS           Z3, Z8, Z8
+	VFMADD132PS      Z5, Z8, Z8
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z2, Z2
+	VADDPS      Z2, Z1, Z1
+	VADDPS      Z4, Z1, Z1
+	VMOVAPS     Z8, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z1, Z2, K2, Z2
+	TESTQ       R9, R9
+	JEQ         skip3
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z3
+	VCVTPS2PD     Y2, Z4
+	VADDPD        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VCVTPS2PD     Y4, Z4
+	VADDPD        Z4, Z3, Z3
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z3, 64(R9)
+
+skip3:
+	TESTQ   SI, SI
+	JEQ     skip4
+	VMOVUPS Z2, K1, (SI)(R10*4)
+
+skip4:
+	ADDQ $0x10, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA huge_f32<>+0(SB)/4, $0x5f800000
+DATA huge_f32<>+4(SB)/4, $0x5f800000
+DATA huge_f32<>+8(SB)/4, $0x5f800000
+DATA huge_f32<>+12(SB)/4, $0x5f800000
+DATA huge_f32<>+16(SB)/4, $0x5f800000
+DATA huge_f32<>+20(SB)/4, $0x5f800000
+DATA huge_f32<>+24(SB)/4, $0x5f800000
+DATA huge_f32<>+28(SB)/4, $0x5f800000
+GLOBL huge_f32<>(SB), RODATA|NOPTR, $32
+
+DATA magic_exp_f32<>+0(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+4(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+8(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+12(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+16(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+20(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+24(SB)/4, $0x4b4000bf
+DATA magic_exp_f32<>+28(SB)/4, $0x4b4000bf
+GLOBL magic_exp_f32<>(SB), RODATA|NOPTR, $32
+
+DATA mantissa_f32<>+0(SB)/4, $0x007fffff
+DATA mantissa_f32<>+4(SB)/4, $0x007fffff
+DATA mantissa_f32<>+8(SB)/4, $0x007fffff
+DATA mantissa_f32<>+12(SB)/4, $0x007fffff
+DATA mantissa_f32<>+16(SB)/4, $0x007fffff
+DATA mantissa_f32<>+20(SB)/4, $0x007fffff
+DATA mantissa_f32<>+24(SB)/4, $0x007fffff
+DATA mantissa_f32<>+28(SB)/4, $0x007fffff
+GLOBL mantissa_f32<>(SB), RODATA|NOPTR, $32
+
+DATA magic_index_f32<>+0(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+4(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+8(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+12(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+16(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+20(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+24(SB)/4, $0x4b3ffff9
+DATA magic_index_f32<>+28(SB)/4, $0x4b3ffff9
+GLOBL magic_index_f32<>(SB), RODATA|NOPTR, $32
+
+DATA eight_f32<>+0(SB)/4, $0x41000000
+DATA eight_f32<>+4(SB)/4, $0x41000000
+DATA eight_f32<>+8(SB)/4, $0x41000000
+DATA eight_f32<>+12(SB)/4, $0x41000000
+DATA eight_f32<>+16(SB)/4, $0x41000000
+DATA eight_f32<>+20(SB)/4, $0x41000000
+DATA eight_f32<>+24(SB)/4, $0x41000000
+DATA eight_f32<>+28(SB)/4, $0x41000000
+GLOBL eight_f32<>(SB), RODATA|NOPTR, $32
+
 // func gradSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradSquareF32AVX512(SB), NOSPLIT, $0-8
@@ -1835,6 +2727,492 @@ DATA nan_f32<>+24(SB)/4, $0x7fc00000
 DATA nan_f32<>+28(SB)/4, $0x7fc00000
 GLOBL nan_f32<>(SB), RODATA|NOPTR, $32
 
+// func softGradSquareF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softGradSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R12, R12
+	SUBQ   $0x20, DX
+	JLT    rest
+
+	// 2 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R12*4), Z1
+	VMOVUPS          64(DI)(R12*4), Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPS           Z1, Z4, Z4
+	VSUBPS           Z2, Z3, Z3
+	VMULPS.BCST      80(AX), Z4, Z5
+	VMULPS.BCST      80(AX), Z3, Z6
+	VFMADD231PS.BCST 84(AX), Z1, Z5
+	VFMADD231PS.BCST 84(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS          (BX)(R12*4), Z7
+	VMOVUPS          64(BX)(R12*4), Z8
+	VPMOVD2M         Z7, K1
+	VPMOVD2M         Z8, K2
+	VBLENDMPS        Z1, Z4, K1, Z9
+	VBLENDMPS        Z2, Z3, K2, Z10
+	VBLENDMPS        Z4, Z1, K1, Z4
+	VBLENDMPS        Z3, Z2, K2, Z3
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z12
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z11
+	VANDPS.BCST      abs_f32<>+0(SB), Z7, Z1
+	VANDPS.BCST      abs_f32<>+0(SB), Z8, Z2
+	VMULPS           Z1, Z9, Z7
+	VMULPS           Z2, Z10, Z8
+	VPMAXSD          Z0, Z7, Z7
+	VPMAXSD          Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z9, K3
+	VCMPPS         $0x00, Z0, Z10, K4
+	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K3, Z9
+	VBLENDMPS      Z0, Z4, K3, Z4
+	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K4, Z10
+	VBLENDMPS      Z0, Z3, K4, Z3
+	KXORW          K3, K1, K1
+	KXORW          K4, K2, K2
+	VXORPS.BCST    sign_f32<>+0(SB), Z12, K1, Z12
+	VXORPS.BCST    sign_f32<>+0(SB), Z11, K2, Z11
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_f32<>+0(SB), Z14
+	VMOVAPS           Z14, Z13
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z14
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z13
+	VSUBPS.BCST       magic_f32<>+0(SB), Z14, Z15
+	VSUBPS.BCST       magic_f32<>+0(SB), Z13, Z16
+	VPERMPS           exp_f32<>+0(SB), Z14, Z17
+	VPERMPS           exp_f32<>+0(SB), Z13, Z18
+	VPERMPS           exp_rest_f32<>+0(SB), Z14, Z19
+	VPERMPS           exp_rest_f32<>+0(SB), Z13, Z20
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z15
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z16
+	VPSLLD            $0x14, Z14, Z14
+	VPSLLD            $0x14, Z13, Z13
+	VPADDD            Z14, Z17, Z17
+	VPADDD            Z13, Z18, Z18
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z15
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z16
+	VADDPS            Z15, Z19, Z19
+	VADDPS            Z16, Z20, Z20
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VMOVAPS           Z2, Z1
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z17, Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z18, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z14
+	VMOVAPS           Z14, Z13
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z19, Z14
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z13
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z19, Z14
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z13
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z19, Z14
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z13
+	VMULPS            Z19, Z14, Z14
+	VMULPS            Z20, Z13, Z13
+	VMOVAPS           Z17, Z15
+	VMOVAPS           Z18, Z16
+	VFMADD213PS       Z17, Z14, Z15
+	VFMADD213PS       Z18, Z13, Z16
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z2, Z19
+	VPERMPS     recip_f32<>+0(SB), Z1, Z20
+	VMULPS      Z19, Z17, Z17
+	VMULPS      Z20, Z18, Z18
+	VSUBPS.BCST one_f32<>+0(SB), Z19, Z21
+	VSUBPS.BCST one_f32<>+0(SB), Z20, Z22
+	VADDPS      Z17, Z21, Z21
+	VADDPS      Z18, Z22, Z22
+	VFMADD231PS Z14, Z17, Z21
+	VFMADD231PS Z13, Z18, Z22
+	VMULPS      Z21, Z21, Z23
+	VMULPS      Z22, Z22, Z24
+	VBLENDMPS   Z17, Z19, K3, Z25
+	VBLENDMPS   Z18, Z20, K4, Z26
+
+	// w·S²
+	VMULPS Z25, Z25, Z25
+	VMULPS Z26, Z26, Z26
+	VMULPS Z5, Z25, Z25
+	VMULPS Z6, Z26, Z26
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z21, Z5
+	VADDPS.BCST  one_f32<>+0(SB), Z22, Z6
+	VDIVPS       Z5, Z21, Z5
+	VDIVPS       Z6, Z22, Z6
+	VFNMADD132PS Z5, Z14, Z14
+	VFNMADD132PS Z6, Z13, Z13
+	VSUBPS       Z5, Z14, Z14
+	VSUBPS       Z6, Z13, Z13
+	VSUBPS       Z5, Z0, Z5
+	VSUBPS       Z6, Z0, Z6
+	VFMADD132PS  Z5, Z19, Z19
+	VFMADD132PS  Z6, Z20, Z20
+	VFMADD132PS  Z14, Z17, Z17
+	VFMADD132PS  Z13, Z18, Z18
+	VBLENDMPS    Z14, Z5, K3, Z5
+	VBLENDMPS    Z13, Z6, K4, Z6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z5, Z5, Z13
+	VADDPS      Z6, Z6, Z14
+	VFMADD231PS Z5, Z5, Z13
+	VFMADD231PS Z6, Z6, Z14
+	VFMADD132PS Z13, Z25, Z25
+	VFMADD132PS Z14, Z26, Z26
+	VBLENDMPS   Z17, Z19, K3, Z5
+	VBLENDMPS   Z18, Z20, K4, Z6
+	VBLENDMPS   Z19, Z17, K3, Z13
+	VBLENDMPS   Z20, Z18, K4, Z14
+
+	// R = β + e·θ
+	VMOVAPS     Z15, Z15
+	VMOVAPS     Z16, Z16
+	VFMADD213PS Z9, Z4, Z15
+	VFMADD213PS Z10, Z3, Z16
+	VMULPS      Z15, Z25, Z25
+	VMULPS      Z16, Z26, Z26
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z17
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z17
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z17
+	VFMADD213PS      Z21, Z23, Z18
+	VFMADD213PS      Z22, Z24, Z17
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z2, Z2
+	VPERMPS  log_f32<>+0(SB), Z1, Z1
+	VADDPS   Z2, Z18, Z18
+	VADDPS   Z1, Z17, Z17
+	VADDPS   Z7, Z18, Z18
+	VADDPS   Z8, Z17, Z17
+	VMULPS   Z15, Z18, Z1
+	VMULPS   Z16, Z17, Z2
+	KMOVW    (R8)(CX*1), K3
+	VMULPS.Z Z25, Z1, K3, Z1
+	KMOVW    2(R8)(CX*1), K3
+	VMULPS.Z Z26, Z2, K3, Z2
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z7
+	VMOVUPD       64(R9), Z8
+	VCVTPS2PD     Y1, Z19
+	VADDPD        Z19, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z1, Y19
+	VCVTPS2PD     Y19, Z19
+	VADDPD        Z19, Z8, Z8
+	VCVTPS2PD     Y2, Z19
+	VADDPD        Z19, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z2, Y19
+	VCVTPS2PD     Y19, Z19
+	VADDPD        Z19, Z8, Z8
+	VMOVUPD       Z7, (R9)
+	VMOVUPD       Z8, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R12*4)
+	VMOVUPS Z2, 64(SI)(R12*4)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPS      Z13, Z1
+	VMOVAPS      Z14, Z2
+	VMOVAPS      Z5, Z5
+	VMOVAPS      Z6, Z6
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z3, Z2, Z2
+	VFMSUB132PS  Z9, Z1, Z5
+	VFMSUB132PS  Z10, Z2, Z6
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMOVAPS      Z2, Z1
+	VMINPS       Z18, Z2, Z2
+	VMINPS       Z17, Z1, Z1
+	VMULPS.BCST  88(AX), Z2, Z2
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPS     Z13, Z3
+	VMOVAPS     Z14, Z4
+	VMULPS      Z12, Z3, Z3
+	VMULPS      Z11, Z4, Z4
+	VMULPS      Z15, Z5, Z5
+	VMULPS      Z16, Z6, Z6
+	VFMADD213PS Z5, Z2, Z3
+	VFMADD213PS Z6, Z1, Z4
+	VXORPS.BCST sign_f32<>+0(SB), Z3, K1, Z3
+	VXORPS.BCST sign_f32<>+0(SB), Z4, K2, Z4
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z25, Z3, K1, Z3
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z26, Z4, K1, Z4
+	TESTQ       R11, R11
+	JEQ         skip3
+
+	// dout·grad
+	VMOVUPS      (R11)(R12*4), Z1
+	VMULPS       Z1, Z3, Z3
+	VCMPPS       $0x03, Z3, Z3, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
+	KMOVW        (R8)(CX*1), K1
+	VMOVAPS.Z    Z3, K1, Z3
+	VMOVUPS      64(R11)(R12*4), Z1
+	VMULPS       Z1, Z4, Z4
+	VCMPPS       $0x03, Z4, Z4, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
+	KMOVW        2(R8)(CX*1), K1
+	VMOVAPS.Z    Z4, K1, Z4
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPS Z3, (R10)(R12*4)
+	VMOVUPS Z4, 64(R10)(R12*4)
+
+skip4:
+	ADDQ $0x20, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x20, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000010, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R13
+	SHLQ  CL, R13
+	DECQ  R13
+	KMOVW R13, K1
+	MOVQ  R12, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R12*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z        (BX)(R12*4), K1, Z4
+	VPMOVD2M         Z4, K2
+	VBLENDMPS        Z1, Z2, K2, Z5
+	VBLENDMPS        Z2, Z1, K2, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K3
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
+	VBLENDMPS      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z8
+	VPERMPS           exp_f32<>+0(SB), Z7, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z9, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
+	VMULPS            Z10, Z7, Z7
+	VMOVAPS           Z9, Z8
+	VFMADD213PS       Z9, Z7, Z8
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z10
+	VMULPS      Z10, Z9, Z9
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z11
+	VADDPS      Z9, Z11, Z11
+	VFMADD231PS Z7, Z9, Z11
+	VMULPS      Z11, Z11, Z12
+	VBLENDMPS   Z9, Z10, K3, Z13
+
+	// w·S²
+	VMULPS Z13, Z13, Z13
+	VMULPS Z3, Z13, Z13
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z11, Z3
+	VDIVPS       Z3, Z11, Z3
+	VFNMADD132PS Z3, Z7, Z7
+	VSUBPS       Z3, Z7, Z7
+	VSUBPS       Z3, Z0, Z3
+	VFMADD132PS  Z3, Z10, Z10
+	VFMADD132PS  Z7, Z9, Z9
+	VBLENDMPS    Z7, Z3, K3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z7
+	VFMADD231PS Z3, Z3, Z7
+	VFMADD132PS Z7, Z13, Z13
+	VBLENDMPS   Z9, Z10, K3, Z3
+	VBLENDMPS   Z10, Z9, K3, Z7
+
+	// R = β + e·θ
+	VMOVAPS     Z8, Z8
+	VFMADD213PS Z5, Z2, Z8
+	VMULPS      Z8, Z13, Z13
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z9
+	VFMADD213PS      Z11, Z12, Z9
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z1, Z1
+	VADDPS   Z1, Z9, Z9
+	VADDPS   Z4, Z9, Z9
+	VMULPS   Z8, Z9, Z1
+	KMOVW    (R8)(CX*1), K3
+	KANDW    K3, K1, K3
+	VMULPS.Z Z13, Z1, K3, Z1
+	TESTQ    R9, R9
+	JEQ      skip5
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z4
+	VMOVUPD       64(R9), Z10
+	VCVTPS2PD     Y1, Z11
+	VADDPD        Z11, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y11
+	VCVTPS2PD     Y11, Z11
+	VADDPD        Z11, Z10, Z10
+	VMOVUPD       Z4, (R9)
+	VMOVUPD       Z10, 64(R9)
+
+skip5:
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPS Z1, K1, (SI)(R12*4)
+
+skip6:
+	// D = N·β - O·θ
+	VMOVAPS      Z7, Z1
+	VMOVAPS      Z3, Z3
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z9, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPS     Z7, Z2
+	VMULPS      Z6, Z2, Z2
+	VMULPS      Z8, Z3, Z3
+	VFMADD213PS Z3, Z1, Z2
+	VXORPS.BCST sign_f32<>+0(SB), Z2, K2, Z2
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z13, Z2, K2, Z2
+	TESTQ       R11, R11
+	JEQ         skip7
+
+	// dout·grad
+	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMULPS       Z1, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPS.Z    Z2, K2, Z2
+
+skip7:
+	TESTQ   R10, R10
+	JEQ     skip8
+	VMOVUPS Z2, K1, (R10)(R12*4)
+
+skip8:
+	ADDQ $0x10, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA minus_two_f32<>+0(SB)/4, $0xc0000000
+DATA minus_two_f32<>+4(SB)/4, $0xc0000000
+DATA minus_two_f32<>+8(SB)/4, $0xc0000000
+DATA minus_two_f32<>+12(SB)/4, $0xc0000000
+DATA minus_two_f32<>+16(SB)/4, $0xc0000000
+DATA minus_two_f32<>+20(SB)/4, $0xc0000000
+DATA minus_two_f32<>+24(SB)/4, $0xc0000000
+DATA minus_two_f32<>+28(SB)/4, $0xc0000000
+GLOBL minus_two_f32<>(SB), RODATA|NOPTR, $32
+
 // func gradPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradPowerF32AVX512(SB), NOSPLIT, $0-8
@@ -2319,6 +3697,531 @@ done:
 	VZEROUPPER
 	RET
 
+// func softGradPowerF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softGradPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R12, R12
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 1 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R12*4), Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS          (BX)(R12*4), Z4
+	VPMOVD2M         Z4, K1
+	VBLENDMPS        Z1, Z2, K1, Z5
+	VBLENDMPS        Z2, Z1, K1, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
+	VBLENDMPS      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VMOVAPS           Z8, Z9
+	VPERMPS           exp_f32<>+0(SB), Z7, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
+	VMULPS            Z11, Z7, Z7
+	VMOVAPS           Z10, Z11
+	VFMADD213PS       Z10, Z7, Z11
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z12
+	VMULPS      Z12, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
+	VADDPS      Z13, Z14, Z14
+	VFMADD231PS Z7, Z13, Z14
+	VMULPS      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z7, Z7
+	VSUBPS       Z16, Z7, Z7
+	VSUBPS       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPS   Z16, Z7, K2, Z17
+	VMOVAPS     Z12, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K2, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z12, Z12
+	VFMADD132PS Z7, Z13, Z13
+	VBLENDMPS   Z13, Z12, K2, Z7
+	VBLENDMPS   Z12, Z13, K2, Z12
+
+	// R = β + e·θ
+	VMOVAPS     Z11, Z11
+	VMOVAPS     Z5, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VFMADD213PS Z13, Z2, Z11
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
+	VFMADD213PS      Z14, Z15, Z13
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K2, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z11, Z14
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z14, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
+	VMULPS           Z15, Z15, Z14
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
+	VFMADD213PS      Z15, Z14, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
+	VFMSUB231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 96(AX), Z16, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z14, Z18, Z18
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
+	VMULPS           Z18, Z8, Z8
+	VMULPS           Z3, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z1, Z1
+	VADDPS      Z1, Z13, Z13
+	VADDPS      Z4, Z13, Z13
+	VMOVAPS     Z15, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K2
+	VMULPS.Z    Z13, Z1, K2, Z1
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R12*4)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPS      Z12, Z1
+	VMOVAPS      Z7, Z3
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z13, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z10, Z2
+	VMULPS.BCST large_f32<>+0(SB), Z2, Z2
+	VDIVPS      Z11, Z2, Z2
+	VMULPS      Z6, Z2, Z2
+	VMULPS.BCST small_f32<>+0(SB), Z2, Z2
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPS       Z2, Z2
+	VFMADD213PS   Z3, Z1, Z2
+	VXORPS.BCST   sign_f32<>+0(SB), Z2, K1, Z2
+	VMULPS        Z15, Z2, Z2
+	KMOVW         (R8)(CX*1), K1
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K1, Z2
+	TESTQ         R11, R11
+	JEQ           skip3
+
+	// dout·grad
+	VMOVUPS      (R11)(R12*4), Z1
+	VMULPS       Z1, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z2
+	KMOVW        (R8)(CX*1), K1
+	VMOVAPS.Z    Z2, K1, Z2
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPS Z2, (R10)(R12*4)
+
+skip4:
+	ADDQ $0x10, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000010, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R13
+	SHLQ  CL, R13
+	DECQ  R13
+	KMOVW R13, K1
+	MOVQ  R12, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R12*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z        (BX)(R12*4), K1, Z4
+	VPMOVD2M         Z4, K2
+	VBLENDMPS        Z1, Z2, K2, Z5
+	VBLENDMPS        Z2, Z1, K2, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K3
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
+	VBLENDMPS      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VMOVAPS           Z8, Z9
+	VPERMPS           exp_f32<>+0(SB), Z7, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
+	VMULPS            Z11, Z7, Z7
+	VMOVAPS           Z10, Z11
+	VFMADD213PS       Z10, Z7, Z11
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z12
+	VMULPS      Z12, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
+	VADDPS      Z13, Z14, Z14
+	VFMADD231PS Z7, Z13, Z14
+	VMULPS      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z7, Z7
+	VSUBPS       Z16, Z7, Z7
+	VSUBPS       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPS   Z16, Z7, K3, Z17
+	VMOVAPS     Z12, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K3, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z12, Z12
+	VFMADD132PS Z7, Z13, Z13
+	VBLENDMPS   Z13, Z12, K3, Z7
+	VBLENDMPS   Z12, Z13, K3, Z12
+
+	// R = β + e·θ
+	VMOVAPS     Z11, Z11
+	VMOVAPS     Z5, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VFMADD213PS Z13, Z2, Z11
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
+	VFMADD213PS      Z14, Z15, Z13
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K3, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K3, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z11, Z14
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z14, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
+	VMULPS           Z15, Z15, Z14
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
+	VFMADD213PS      Z15, Z14, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
+	VFMSUB231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 96(AX), Z16, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z14, Z18, Z18
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
+	VMULPS           Z18, Z8, Z8
+	VMULPS           Z3, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z1, Z1
+	VADDPS      Z1, Z13, Z13
+	VADDPS      Z4, Z13, Z13
+	VMOVAPS     Z15, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K3
+	KANDW       K3, K1, K3
+	VMULPS.Z    Z13, Z1, K3, Z1
+	TESTQ       R9, R9
+	JEQ         skip5
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
+
+skip5:
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPS Z1, K1, (SI)(R12*4)
+
+skip6:
+	// D = N·β - O·θ
+	VMOVAPS      Z12, Z1
+	VMOVAPS      Z7, Z3
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z13, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z10, Z2
+	VMULPS.BCST large_f32<>+0(SB), Z2, Z2
+	VDIVPS      Z11, Z2, Z2
+	VMULPS      Z6, Z2, Z2
+	VMULPS.BCST small_f32<>+0(SB), Z2, Z2
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPS       Z2, Z2
+	VFMADD213PS   Z3, Z1, Z2
+	VXORPS.BCST   sign_f32<>+0(SB), Z2, K2, Z2
+	VMULPS        Z15, Z2, Z2
+	KMOVW         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K2, Z2
+	TESTQ         R11, R11
+	JEQ           skip7
+
+	// dout·grad
+	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMULPS       Z1, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPS.Z    Z2, K2, Z2
+
+skip7:
+	TESTQ   R10, R10
+	JEQ     skip8
+	VMOVUPS Z2, K1, (R10)(R12*4)
+
+skip8:
+	ADDQ $0x10, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA large_f32<>+0(SB)/4, $0x4f800000
+DATA large_f32<>+4(SB)/4, $0x4f800000
+DATA large_f32<>+8(SB)/4, $0x4f800000
+DATA large_f32<>+12(SB)/4, $0x4f800000
+DATA large_f32<>+16(SB)/4, $0x4f800000
+DATA large_f32<>+20(SB)/4, $0x4f800000
+DATA large_f32<>+24(SB)/4, $0x4f800000
+DATA large_f32<>+28(SB)/4, $0x4f800000
+GLOBL large_f32<>(SB), RODATA|NOPTR, $32
+
+DATA small_f32<>+0(SB)/4, $0x2f800000
+DATA small_f32<>+4(SB)/4, $0x2f800000
+DATA small_f32<>+8(SB)/4, $0x2f800000
+DATA small_f32<>+12(SB)/4, $0x2f800000
+DATA small_f32<>+16(SB)/4, $0x2f800000
+DATA small_f32<>+20(SB)/4, $0x2f800000
+DATA small_f32<>+24(SB)/4, $0x2f800000
+DATA small_f32<>+28(SB)/4, $0x2f800000
+GLOBL small_f32<>(SB), RODATA|NOPTR, $32
+
 // func hessSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessSquareF32AVX512(SB), NOSPLIT, $0-8
@@ -2785,15 +4688,476 @@ done:
 	VZEROUPPER
 	RET
 
-DATA huge_f32<>+0(SB)/4, $0x5f800000
-DATA huge_f32<>+4(SB)/4, $0x5f800000
-DATA huge_f32<>+8(SB)/4, $0x5f800000
-DATA huge_f32<>+12(SB)/4, $0x5f800000
-DATA huge_f32<>+16(SB)/4, $0x5f800000
-DATA huge_f32<>+20(SB)/4, $0x5f800000
-DATA huge_f32<>+24(SB)/4, $0x5f800000
-DATA huge_f32<>+28(SB)/4, $0x5f800000
-GLOBL huge_f32<>(SB), RODATA|NOPTR, $32
+// func softHessSquareF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softHessSquareF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+	MOVQ 40(AX), R12
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R13, R13
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 1 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R13*4), Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS          (BX)(R13*4), Z4
+	VPMOVD2M         Z4, K1
+	VBLENDMPS        Z1, Z2, K1, Z5
+	VBLENDMPS        Z2, Z1, K1, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
+	VBLENDMPS      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VPERMPS           exp_f32<>+0(SB), Z7, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
+	VMULPS            Z10, Z7, Z7
+	VMOVAPS           Z9, Z8
+	VFMADD213PS       Z9, Z7, Z8
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z10
+	VMULPS      Z10, Z9, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z11
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
+	VADDPS      Z11, Z12, Z12
+	VFMADD231PS Z7, Z11, Z12
+	VMULPS      Z12, Z12, Z13
+	VBLENDMPS   Z11, Z10, K2, Z14
+
+	// w·S²
+	VMULPS Z14, Z14, Z14
+	VMULPS Z3, Z14, Z14
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z12, Z3
+	VDIVPS       Z3, Z12, Z3
+	VFNMADD132PS Z3, Z7, Z7
+	VSUBPS       Z3, Z7, Z7
+	VSUBPS       Z3, Z0, Z3
+
+	// O·2^TinyShift
+	VBLENDMPS   Z3, Z7, K2, Z15
+	VMOVAPS     Z10, Z16
+	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
+	VBLENDMPS   Z16, Z9, K2, Z9
+	VFMADD132PS Z15, Z9, Z9
+	VFMADD132PS Z3, Z10, Z10
+	VFMADD132PS Z7, Z11, Z11
+	VBLENDMPS   Z7, Z3, K2, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z7
+	VFMADD231PS Z3, Z3, Z7
+	VFMADD132PS Z7, Z14, Z14
+	VBLENDMPS   Z11, Z10, K2, Z3
+	VBLENDMPS   Z10, Z11, K2, Z7
+
+	// R = β + e·θ
+	VMOVAPS     Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
+	VFMADD213PS Z5, Z2, Z8
+	VMULPS      Z8, Z14, Z14
+	VMULPS.BCST huge_f32<>+0(SB), Z8, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z11
+	VFMADD213PS      Z12, Z13, Z11
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z1, Z1
+	VADDPS   Z1, Z11, Z11
+	VADDPS   Z4, Z11, Z11
+	VMULPS   Z8, Z11, Z1
+	KMOVW    (R8)(CX*1), K2
+	VMULPS.Z Z14, Z1, K2, Z1
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z4
+	VMOVUPD       64(R9), Z12
+	VCVTPS2PD     Y1, Z13
+	VADDPD        Z13, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y13
+	VCVTPS2PD     Y13, Z13
+	VADDPD        Z13, Z12, Z12
+	VMOVUPD       Z4, (R9)
+	VMOVUPD       Z12, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R13*4)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPS      Z7, Z1
+	VMOVAPS      Z3, Z4
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z4
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z11, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z9, Z5
+	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
+	VDIVPS      Z10, Z5, Z5
+	VMULPS      Z6, Z5, Z5
+	VMULPS.BCST small_f32<>+0(SB), Z5, Z10
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPS     Z7, Z11
+	VMULPS      Z6, Z11, Z11
+	VMULPS      Z8, Z4, Z6
+	VFMADD213PS Z6, Z1, Z11
+	VXORPS.BCST sign_f32<>+0(SB), Z11, K1, Z11
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z14, Z11, K1, Z11
+	TESTQ       R11, R11
+	JEQ         skip3
+
+	// dout·grad
+	VMOVUPS      (R11)(R13*4), Z6
+	VMULPS       Z6, Z11, Z11
+	VCMPPS       $0x03, Z11, Z11, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z11
+	KMOVW        (R8)(CX*1), K1
+	VMOVAPS.Z    Z11, K1, Z11
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPS Z11, (R10)(R13*4)
+
+skip4:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z4, Z4, Z4
+	VMULPS.BCST      88(AX), Z4, Z4
+	VMOVAPS          Z2, Z2
+	VMOVAPS          Z3, Z6
+	VMULPS.BCST      92(AX), Z6, Z6
+	VCMPPS           $0x00, Z0, Z2, K1
+	VBLENDMPS        Z6, Z4, K1, Z2
+	VMOVAPS          Z10, Z4
+	VSUBPS           Z7, Z4, Z4
+	VADDPS           Z3, Z4, Z4
+	VMOVAPS          Z10, Z6
+	VFMSUB132PS.BCST 88(AX), Z4, Z6
+	VFMADD213PS      Z2, Z1, Z6
+	VMOVAPS          Z5, Z1
+	VMOVAPS          Z9, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
+	VBLENDMPS        Z9, Z1, K1, Z1
+	VMULPS           Z3, Z2, Z2
+	VBROADCASTSS     sign_f32<>+0(SB), Z3
+	VBLENDMPS        Z3, Z2, K1, Z2
+	VFMADD213PS      Z2, Z1, Z6
+	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	VMULPS           Z8, Z14, Z14
+	KMOVW            (R8)(CX*1), K1
+	VMULPS.Z         Z14, Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPS          Z6, (R12)(R13*4)
+
+skip5:
+	ADDQ $0x10, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000010, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R14
+	SHLQ  CL, R14
+	DECQ  R14
+	KMOVW R14, K1
+	MOVQ  R13, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R13*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z        (BX)(R13*4), K1, Z4
+	VPMOVD2M         Z4, K2
+	VBLENDMPS        Z1, Z2, K2, Z5
+	VBLENDMPS        Z2, Z1, K2, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K3
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
+	VBLENDMPS      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VPERMPS           exp_f32<>+0(SB), Z7, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
+	VMULPS            Z10, Z7, Z7
+	VMOVAPS           Z9, Z8
+	VFMADD213PS       Z9, Z7, Z8
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z10
+	VMULPS      Z10, Z9, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z11
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
+	VADDPS      Z11, Z12, Z12
+	VFMADD231PS Z7, Z11, Z12
+	VMULPS      Z12, Z12, Z13
+	VBLENDMPS   Z11, Z10, K3, Z14
+
+	// w·S²
+	VMULPS Z14, Z14, Z14
+	VMULPS Z3, Z14, Z14
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z12, Z3
+	VDIVPS       Z3, Z12, Z3
+	VFNMADD132PS Z3, Z7, Z7
+	VSUBPS       Z3, Z7, Z7
+	VSUBPS       Z3, Z0, Z3
+
+	// O·2^TinyShift
+	VBLENDMPS   Z3, Z7, K3, Z15
+	VMOVAPS     Z10, Z16
+	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
+	VBLENDMPS   Z16, Z9, K3, Z9
+	VFMADD132PS Z15, Z9, Z9
+	VFMADD132PS Z3, Z10, Z10
+	VFMADD132PS Z7, Z11, Z11
+	VBLENDMPS   Z7, Z3, K3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z7
+	VFMADD231PS Z3, Z3, Z7
+	VFMADD132PS Z7, Z14, Z14
+	VBLENDMPS   Z11, Z10, K3, Z3
+	VBLENDMPS   Z10, Z11, K3, Z7
+
+	// R = β + e·θ
+	VMOVAPS     Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
+	VFMADD213PS Z5, Z2, Z8
+	VMULPS      Z8, Z14, Z14
+	VMULPS.BCST huge_f32<>+0(SB), Z8, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z11
+	VFMADD213PS      Z12, Z13, Z11
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z1, Z1
+	VADDPS   Z1, Z11, Z11
+	VADDPS   Z4, Z11, Z11
+	VMULPS   Z8, Z11, Z1
+	KMOVW    (R8)(CX*1), K3
+	KANDW    K3, K1, K3
+	VMULPS.Z Z14, Z1, K3, Z1
+	TESTQ    R9, R9
+	JEQ      skip6
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z4
+	VMOVUPD       64(R9), Z12
+	VCVTPS2PD     Y1, Z13
+	VADDPD        Z13, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y13
+	VCVTPS2PD     Y13, Z13
+	VADDPD        Z13, Z12, Z12
+	VMOVUPD       Z4, (R9)
+	VMOVUPD       Z12, 64(R9)
+
+skip6:
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPS Z1, K1, (SI)(R13*4)
+
+skip7:
+	// D = N·β - O·θ
+	VMOVAPS      Z7, Z1
+	VMOVAPS      Z3, Z4
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z4
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z11, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z9, Z5
+	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
+	VDIVPS      Z10, Z5, Z5
+	VMULPS      Z6, Z5, Z5
+	VMULPS.BCST small_f32<>+0(SB), Z5, Z10
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPS     Z7, Z11
+	VMULPS      Z6, Z11, Z11
+	VMULPS      Z8, Z4, Z6
+	VFMADD213PS Z6, Z1, Z11
+	VXORPS.BCST sign_f32<>+0(SB), Z11, K2, Z11
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z14, Z11, K2, Z11
+	TESTQ       R11, R11
+	JEQ         skip8
+
+	// dout·grad
+	VMOVUPS.Z    (R11)(R13*4), K1, Z6
+	VMULPS       Z6, Z11, Z11
+	VCMPPS       $0x03, Z11, Z11, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z11
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPS.Z    Z11, K2, Z11
+
+skip8:
+	TESTQ   R10, R10
+	JEQ     skip9
+	VMOVUPS Z11, K1, (R10)(R13*4)
+
+skip9:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z4, Z4, Z4
+	VMULPS.BCST      88(AX), Z4, Z4
+	VMOVAPS          Z2, Z2
+	VMOVAPS          Z3, Z6
+	VMULPS.BCST      92(AX), Z6, Z6
+	VCMPPS           $0x00, Z0, Z2, K2
+	VBLENDMPS        Z6, Z4, K2, Z2
+	VMOVAPS          Z10, Z4
+	VSUBPS           Z7, Z4, Z4
+	VADDPS           Z3, Z4, Z4
+	VMOVAPS          Z10, Z6
+	VFMSUB132PS.BCST 88(AX), Z4, Z6
+	VFMADD213PS      Z2, Z1, Z6
+	VMOVAPS          Z5, Z1
+	VMOVAPS          Z9, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
+	VBLENDMPS        Z9, Z1, K2, Z1
+	VMULPS           Z3, Z2, Z2
+	VBROADCASTSS     sign_f32<>+0(SB), Z3
+	VBLENDMPS        Z3, Z2, K2, Z2
+	VFMADD213PS      Z2, Z1, Z6
+	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
+	VMULPS           Z8, Z14, Z14
+	KMOVW            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPS.Z         Z14, Z6, K2, Z6
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPS          Z6, K1, (R12)(R13*4)
+
+skip10:
+	ADDQ $0x10, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
 
 // func hessPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -3333,6 +5697,575 @@ skip9:
 	TESTQ            R12, R12
 	JEQ              skip10
 	VMOVUPS          Z2, K1, (R12)(R13*4)
+
+skip10:
+	ADDQ $0x10, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessPowerF32AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softHessPowerF32AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+	MOVQ 40(AX), R12
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R13, R13
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 1 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R13*4), Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS          (BX)(R13*4), Z4
+	VPMOVD2M         Z4, K1
+	VBLENDMPS        Z1, Z2, K1, Z5
+	VBLENDMPS        Z2, Z1, K1, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K2
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
+	VBLENDMPS      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VMOVAPS           Z8, Z9
+	VPERMPS           exp_f32<>+0(SB), Z7, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
+	VMULPS            Z11, Z7, Z7
+	VMOVAPS           Z10, Z11
+	VFMADD213PS       Z10, Z7, Z11
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z12
+	VMULPS      Z12, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
+	VADDPS      Z13, Z14, Z14
+	VFMADD231PS Z7, Z13, Z14
+	VMULPS      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z7, Z7
+	VSUBPS       Z16, Z7, Z7
+	VSUBPS       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPS   Z16, Z7, K2, Z17
+	VMOVAPS     Z12, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K2, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z12, Z12
+	VFMADD132PS Z7, Z13, Z13
+	VBLENDMPS   Z13, Z12, K2, Z7
+	VBLENDMPS   Z12, Z13, K2, Z12
+
+	// R = β + e·θ
+	VMOVAPS     Z11, Z11
+	VMOVAPS     Z5, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VFMADD213PS Z13, Z2, Z11
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
+	VFMADD213PS      Z14, Z15, Z13
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K2, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z11, Z14
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z14, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
+	VMULPS           Z15, Z15, Z14
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
+	VFMADD213PS      Z15, Z14, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
+	VFMSUB231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 96(AX), Z16, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z14, Z18, Z18
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
+	VMULPS           Z18, Z8, Z8
+	VMULPS           Z3, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z1, Z1
+	VADDPS      Z1, Z13, Z13
+	VADDPS      Z4, Z13, Z13
+	VMOVAPS     Z15, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K2
+	VMULPS.Z    Z13, Z1, K2, Z1
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPS Z1, (SI)(R13*4)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPS      Z12, Z1
+	VMOVAPS      Z7, Z3
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z13, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z10, Z4
+	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
+	VDIVPS      Z11, Z4, Z4
+	VMULPS      Z6, Z4, Z4
+	VMULPS.BCST small_f32<>+0(SB), Z4, Z5
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPS       Z5, Z6
+	VFMADD213PS   Z3, Z1, Z6
+	VXORPS.BCST   sign_f32<>+0(SB), Z6, K1, Z6
+	VMULPS        Z15, Z6, Z6
+	KMOVW         (R8)(CX*1), K1
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z6, K1, Z6
+	TESTQ         R11, R11
+	JEQ           skip3
+
+	// dout·grad
+	VMOVUPS      (R11)(R13*4), Z8
+	VMULPS       Z8, Z6, Z6
+	VCMPPS       $0x03, Z6, Z6, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z6
+	KMOVW        (R8)(CX*1), K1
+	VMOVAPS.Z    Z6, K1, Z6
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPS Z6, (R10)(R13*4)
+
+skip4:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z3, Z3, Z3
+	VMULPS.BCST      88(AX), Z3, Z3
+	VMOVAPS          Z2, Z2
+	VMOVAPS          Z7, Z6
+	VMULPS.BCST      92(AX), Z6, Z6
+	VCMPPS           $0x00, Z0, Z2, K1
+	VBLENDMPS        Z6, Z3, K1, Z2
+	VMOVAPS          Z5, Z3
+	VSUBPS           Z12, Z3, Z3
+	VADDPS           Z7, Z3, Z3
+	VMOVAPS          Z5, Z5
+	VFMSUB132PS.BCST 88(AX), Z3, Z5
+	VFMADD213PS      Z2, Z1, Z5
+	VMOVAPS          Z4, Z1
+	VMOVAPS          Z10, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
+	VBLENDMPS        Z10, Z1, K1, Z1
+	VMULPS           Z7, Z2, Z2
+	VBROADCASTSS     sign_f32<>+0(SB), Z3
+	VBLENDMPS        Z3, Z2, K1, Z2
+	VFMADD213PS      Z2, Z1, Z5
+	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
+	VMULPS           Z15, Z5, Z5
+	KMOVW            (R8)(CX*1), K1
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K1, Z5
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPS          Z5, (R12)(R13*4)
+
+skip5:
+	ADDQ $0x10, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000010, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R14
+	SHLQ  CL, R14
+	DECQ  R14
+	KMOVW R14, K1
+	MOVQ  R13, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R13*4), K1, Z1
+	VBROADCASTSS     one_f32<>+0(SB), Z2
+	VSUBPS           Z1, Z2, Z2
+	VMULPS.BCST      80(AX), Z2, Z3
+	VFMADD231PS.BCST 84(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS.Z        (BX)(R13*4), K1, Z4
+	VPMOVD2M         Z4, K2
+	VBLENDMPS        Z1, Z2, K2, Z5
+	VBLENDMPS        Z2, Z1, K2, Z2
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
+	VMULPS           Z1, Z5, Z4
+	VPMAXSD          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPS         $0x00, Z0, Z5, K3
+	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
+	VBLENDMPS      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VMOVAPS           Z8, Z9
+	VPERMPS           exp_f32<>+0(SB), Z7, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z7, Z7
+	VPADDD            Z7, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
+	VMULPS            Z11, Z7, Z7
+	VMOVAPS           Z10, Z11
+	VFMADD213PS       Z10, Z7, Z11
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z12
+	VMULPS      Z12, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
+	VADDPS      Z13, Z14, Z14
+	VFMADD231PS Z7, Z13, Z14
+	VMULPS      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z7, Z7
+	VSUBPS       Z16, Z7, Z7
+	VSUBPS       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPS   Z16, Z7, K3, Z17
+	VMOVAPS     Z12, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K3, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z12, Z12
+	VFMADD132PS Z7, Z13, Z13
+	VBLENDMPS   Z13, Z12, K3, Z7
+	VBLENDMPS   Z12, Z13, K3, Z12
+
+	// R = β + e·θ
+	VMOVAPS     Z11, Z11
+	VMOVAPS     Z5, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VFMADD213PS Z13, Z2, Z11
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
+	VFMADD213PS      Z14, Z15, Z13
+
+	// 8·log2 s = hi + lo
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K3, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K3, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z11, Z14
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD           $0x17, Z14, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
+	VMULPS           Z15, Z15, Z14
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
+	VFMADD213PS      Z15, Z14, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
+	VFMSUB231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 96(AX), Z16, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS           Z14, Z18, Z18
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
+	VMULPS           Z18, Z8, Z8
+	VMULPS           Z3, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS     log_f32<>+0(SB), Z1, Z1
+	VADDPS      Z1, Z13, Z13
+	VADDPS      Z4, Z13, Z13
+	VMOVAPS     Z15, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	KMOVW       (R8)(CX*1), K3
+	KANDW       K3, K1, K3
+	VMULPS.Z    Z13, Z1, K3, Z1
+	TESTQ       R9, R9
+	JEQ         skip6
+
+	// lane i mod 16 of the sums
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
+
+skip6:
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPS Z1, K1, (SI)(R13*4)
+
+skip7:
+	// D = N·β - O·θ
+	VMOVAPS      Z12, Z1
+	VMOVAPS      Z7, Z3
+	VMULPS       Z2, Z1, Z1
+	VFMSUB132PS  Z5, Z1, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
+	VMINPS       Z13, Z1, Z1
+	VMULPS.BCST  88(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z10, Z4
+	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
+	VDIVPS      Z11, Z4, Z4
+	VMULPS      Z6, Z4, Z4
+	VMULPS.BCST small_f32<>+0(SB), Z4, Z5
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPS       Z5, Z6
+	VFMADD213PS   Z3, Z1, Z6
+	VXORPS.BCST   sign_f32<>+0(SB), Z6, K2, Z6
+	VMULPS        Z15, Z6, Z6
+	KMOVW         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z6, K2, Z6
+	TESTQ         R11, R11
+	JEQ           skip8
+
+	// dout·grad
+	VMOVUPS.Z    (R11)(R13*4), K1, Z8
+	VMULPS       Z8, Z6, Z6
+	VCMPPS       $0x03, Z6, Z6, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z6
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPS.Z    Z6, K2, Z6
+
+skip8:
+	TESTQ   R10, R10
+	JEQ     skip9
+	VMOVUPS Z6, K1, (R10)(R13*4)
+
+skip9:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z3, Z3, Z3
+	VMULPS.BCST      88(AX), Z3, Z3
+	VMOVAPS          Z2, Z2
+	VMOVAPS          Z7, Z6
+	VMULPS.BCST      92(AX), Z6, Z6
+	VCMPPS           $0x00, Z0, Z2, K2
+	VBLENDMPS        Z6, Z3, K2, Z2
+	VMOVAPS          Z5, Z3
+	VSUBPS           Z12, Z3, Z3
+	VADDPS           Z7, Z3, Z3
+	VMOVAPS          Z5, Z5
+	VFMSUB132PS.BCST 88(AX), Z3, Z5
+	VFMADD213PS      Z2, Z1, Z5
+	VMOVAPS          Z4, Z1
+	VMOVAPS          Z10, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
+	VBLENDMPS        Z10, Z1, K2, Z1
+	VMULPS           Z7, Z2, Z2
+	VBROADCASTSS     sign_f32<>+0(SB), Z3
+	VBLENDMPS        Z3, Z2, K2, Z2
+	VFMADD213PS      Z2, Z1, Z5
+	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
+	VMULPS           Z15, Z5, Z5
+	KMOVW            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K2, Z5
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPS          Z5, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -4234,6 +7167,409 @@ DATA log1p_0_f64<>+16(SB)/8, $0xbfe0000000000000
 DATA log1p_0_f64<>+24(SB)/8, $0xbfe0000000000000
 GLOBL log1p_0_f64<>(SB), RODATA|NOPTR, $32
 
+// func softLossSquareF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softLossSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R10, R10
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 2 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R10*8), Z1
+	VMOVUPD          64(DI)(R10*8), Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPD           Z1, Z4, Z4
+	VSUBPD           Z2, Z3, Z3
+	VMULPD.BCST      80(AX), Z4, Z5
+	VMULPD.BCST      80(AX), Z3, Z6
+	VFMADD231PD.BCST 88(AX), Z1, Z5
+	VFMADD231PD.BCST 88(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R10*8), Z7
+	VMOVUPD     64(BX)(R10*8), Z8
+	VPMOVQ2M    Z7, K1
+	VPMOVQ2M    Z8, K2
+	VBLENDMPD   Z1, Z4, K1, Z9
+	VBLENDMPD   Z2, Z3, K2, Z10
+	VBLENDMPD   Z4, Z1, K1, Z1
+	VBLENDMPD   Z3, Z2, K2, Z2
+	VANDPD.BCST abs_f64<>+0(SB), Z7, Z3
+	VANDPD.BCST abs_f64<>+0(SB), Z8, Z4
+	VMULPD      Z3, Z9, Z7
+	VMULPD      Z4, Z10, Z8
+	VPMAXSQ     Z0, Z7, Z7
+	VPMAXSQ     Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z9, K1
+	VCMPPD         $0x00, Z0, Z10, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K1, Z9
+	VBLENDMPD      Z0, Z1, K1, Z1
+	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K2, Z10
+	VBLENDMPD      Z0, Z2, K2, Z2
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z3, Z3
+	VANDPD.BCST abs_f64<>+0(SB), Z4, Z4
+	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z3
+	VMINPD.BCST clamp_f64<>+0(SB), Z4, Z4
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_f64<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z12
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z11
+	VSUBPD.BCST       magic_f64<>+0(SB), Z12, Z13
+	VSUBPD.BCST       magic_f64<>+0(SB), Z11, Z14
+	VPERMPD           exp_f64<>+0(SB), Z12, Z15
+	VPERMPD           exp_f64<>+0(SB), Z11, Z16
+	VPERMPD           exp_rest_f64<>+0(SB), Z12, Z17
+	VPERMPD           exp_rest_f64<>+0(SB), Z11, Z18
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z13
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z14
+	VPSLLQ            $0x31, Z12, Z12
+	VPSLLQ            $0x31, Z11, Z11
+	VPADDQ            Z12, Z15, Z15
+	VPADDQ            Z11, Z16, Z16
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z13
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z14
+	VADDPD            Z13, Z17, Z17
+	VADDPD            Z14, Z18, Z18
+	VBROADCASTSD      magic_f64<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z4
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z16, Z3
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VMULPD            Z17, Z17, Z13
+	VMULPD            Z18, Z18, Z14
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z20
+	VMOVAPS           Z20, Z19
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z13, Z12
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z14, Z11
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z13, Z20
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z13, Z12
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z14, Z11
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z13, Z20
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z13, Z12
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z14, Z11
+	VFMADD213PD       Z12, Z17, Z20
+	VFMADD213PD       Z11, Z18, Z19
+	VMULPD            Z17, Z20, Z20
+	VMULPD            Z18, Z19, Z19
+	VMOVAPD           Z15, Z11
+	VMOVAPD           Z16, Z12
+	VFMADD213PD       Z15, Z20, Z11
+	VFMADD213PD       Z16, Z19, Z12
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z4, Z13
+	VPERMPD     recip_f64<>+0(SB), Z3, Z14
+	VMULPD      Z13, Z15, Z15
+	VMULPD      Z14, Z16, Z16
+	VSUBPD.BCST one_f64<>+0(SB), Z13, Z17
+	VSUBPD.BCST one_f64<>+0(SB), Z14, Z18
+	VADDPD      Z15, Z17, Z17
+	VADDPD      Z16, Z18, Z18
+	VFMADD231PD Z20, Z15, Z17
+	VFMADD231PD Z19, Z16, Z18
+	VMULPD      Z17, Z17, Z21
+	VMULPD      Z18, Z18, Z22
+	VBLENDMPD   Z15, Z13, K1, Z13
+	VBLENDMPD   Z16, Z14, K2, Z14
+
+	// w·S²
+	VMULPD Z13, Z13, Z13
+	VMULPD Z14, Z14, Z14
+	VMULPD Z5, Z13, Z13
+	VMULPD Z6, Z14, Z14
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z17, Z5
+	VADDPD.BCST    one_f64<>+0(SB), Z18, Z6
+	VDIVPD         Z5, Z17, Z5
+	VDIVPD         Z6, Z18, Z6
+	VFNMADD132PD.Z Z5, Z20, K1, Z20
+	VFNMADD132PD.Z Z6, Z19, K2, Z19
+	VSUBPD         Z5, Z20, Z20
+	VSUBPD         Z6, Z19, Z19
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z20, Z20, Z5
+	VADDPD      Z19, Z19, Z6
+	VFMADD231PD Z20, Z20, Z5
+	VFMADD231PD Z19, Z19, Z6
+	VFMADD132PD Z5, Z13, Z13
+	VFMADD132PD Z6, Z14, Z14
+
+	// R = β + e·θ
+	VMOVAPD     Z11, Z5
+	VMOVAPD     Z12, Z6
+	VFMADD213PD Z9, Z1, Z5
+	VFMADD213PD Z10, Z2, Z6
+	VMULPD      Z5, Z13, Z13
+	VMULPD      Z6, Z14, Z14
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z2
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z22, Z1
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z2
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z22, Z1
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z2
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z22, Z1
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z2
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z22, Z1
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z22, Z9
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z2
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z22, Z1
+	VFMADD213PD      Z2, Z17, Z10
+	VFMADD213PD      Z1, Z18, Z9
+	VFMADD213PD      Z17, Z21, Z10
+	VFMADD213PD      Z18, Z22, Z9
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z4, Z1
+	VPERMPD  log_f64<>+0(SB), Z3, Z2
+	VADDPD   Z1, Z10, Z10
+	VADDPD   Z2, Z9, Z9
+	VADDPD   Z7, Z10, Z10
+	VADDPD   Z8, Z9, Z9
+	VMULPD   Z5, Z10, Z1
+	VMULPD   Z6, Z9, Z2
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z13, Z1, K1, Z1
+	KMOVB    1(R8)(CX*1), K1
+	VMULPD.Z Z14, Z2, K1, Z2
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(CX*8)
+	VSUBPD  Z3, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z5, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(CX*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(CX*8)
+	LEAQ    8(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z3
+	VADDPD  Z2, Z3, Z4
+	VMOVUPD Z4, (R9)(CX*8)
+	VSUBPD  Z3, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z5, Z2, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(CX*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(CX*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R10*8)
+	VMOVUPD Z2, 64(SI)(R10*8)
+
+skip2:
+	ADDQ $0x10, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R11
+	SHLQ  CL, R11
+	DECQ  R11
+	KMOVW R11, K1
+	MOVQ  R10, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R10*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z   (BX)(R10*8), K1, Z4
+	VPMOVQ2M    Z4, K2
+	VBLENDMPD   Z1, Z2, K2, Z5
+	VBLENDMPD   Z2, Z1, K2, Z1
+	VANDPD.BCST abs_f64<>+0(SB), Z4, Z2
+	VMULPD      Z2, Z5, Z4
+	VPMAXSQ     Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
+	VBLENDMPD      Z0, Z1, K2, Z1
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_f64<>+0(SB), Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z6
+	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z7
+	VPERMPD           exp_f64<>+0(SB), Z6, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VPSLLQ            $0x31, Z6, Z6
+	VPADDQ            Z6, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z7
+	VADDPD            Z7, Z9, Z9
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z8, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
+	VMULPD            Z9, Z9, Z7
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z10
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z7, Z6
+	VFMADD213PD       Z6, Z9, Z10
+	VMULPD            Z9, Z10, Z10
+	VMOVAPD           Z8, Z6
+	VFMADD213PD       Z8, Z10, Z6
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z2, Z7
+	VMULPD      Z7, Z8, Z8
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z9
+	VADDPD      Z8, Z9, Z9
+	VFMADD231PD Z10, Z8, Z9
+	VMULPD      Z9, Z9, Z11
+	VBLENDMPD   Z8, Z7, K2, Z7
+
+	// w·S²
+	VMULPD Z7, Z7, Z7
+	VMULPD Z3, Z7, Z7
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z9, Z3
+	VDIVPD         Z3, Z9, Z3
+	VFNMADD132PD.Z Z3, Z10, K2, Z10
+	VSUBPD         Z3, Z10, Z10
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z10, Z10, Z3
+	VFMADD231PD Z10, Z10, Z3
+	VFMADD132PD Z3, Z7, Z7
+
+	// R = β + e·θ
+	VMOVAPD     Z6, Z3
+	VFMADD213PD Z5, Z1, Z3
+	VMULPD      Z3, Z7, Z7
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z1
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z5
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z1
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z5
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z1
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z5
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z1
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z5
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z1
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z5
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z1
+	VFMADD213PD      Z1, Z9, Z5
+	VFMADD213PD      Z9, Z11, Z5
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z2, Z1
+	VADDPD   Z1, Z5, Z5
+	VADDPD   Z4, Z5, Z5
+	VMULPD   Z3, Z5, Z1
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z7, Z1, K2, Z1
+	TESTQ    R9, R9
+	JEQ      skip3
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z2
+	VADDPD  Z1, Z2, Z3
+	VMOVUPD Z3, (R9)(CX*8)
+	VSUBPD  Z2, Z3, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z4, Z1, Z3
+	VADDPD  Z3, Z2, Z3
+	VADDPD  128(R9)(CX*8), Z3, Z3
+	VMOVUPD Z3, 128(R9)(CX*8)
+
+skip3:
+	TESTQ   SI, SI
+	JEQ     skip4
+	VMOVUPD Z1, K1, (SI)(R10*8)
+
+skip4:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func lossPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossPowerF64AVX512(SB), NOSPLIT, $0-8
@@ -4829,6 +8165,618 @@ DATA minus_one_f64<>+16(SB)/8, $0xbff0000000000000
 DATA minus_one_f64<>+24(SB)/8, $0xbff0000000000000
 GLOBL minus_one_f64<>(SB), RODATA|NOPTR, $32
 
+// func softLossPowerF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softLossPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R10, R10
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 2 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R10*8), Z1
+	VMOVUPD          64(DI)(R10*8), Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPD           Z1, Z4, Z4
+	VSUBPD           Z2, Z3, Z3
+	VMULPD.BCST      80(AX), Z4, Z5
+	VMULPD.BCST      80(AX), Z3, Z6
+	VFMADD231PD.BCST 88(AX), Z1, Z5
+	VFMADD231PD.BCST 88(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R10*8), Z7
+	VMOVUPD     64(BX)(R10*8), Z8
+	VPMOVQ2M    Z7, K1
+	VPMOVQ2M    Z8, K2
+	VBLENDMPD   Z1, Z4, K1, Z9
+	VBLENDMPD   Z2, Z3, K2, Z10
+	VBLENDMPD   Z4, Z1, K1, Z1
+	VBLENDMPD   Z3, Z2, K2, Z2
+	VANDPD.BCST abs_f64<>+0(SB), Z7, Z3
+	VANDPD.BCST abs_f64<>+0(SB), Z8, Z4
+	VMULPD      Z3, Z9, Z7
+	VMULPD      Z4, Z10, Z8
+	VPMAXSQ     Z0, Z7, Z7
+	VPMAXSQ     Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z9, K1
+	VCMPPD         $0x00, Z0, Z10, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K1, Z9
+	VBLENDMPD      Z0, Z1, K1, Z1
+	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K2, Z10
+	VBLENDMPD      Z0, Z2, K2, Z2
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z3, Z3
+	VANDPD.BCST abs_f64<>+0(SB), Z4, Z4
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z3
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z4, Z4
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z12
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z11
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z12, Z13
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z11, Z14
+	VMOVAPD           Z13, Z15
+	VMOVAPD           Z14, Z16
+	VPERMPD           exp_f64<>+0(SB), Z12, Z17
+	VPERMPD           exp_f64<>+0(SB), Z11, Z18
+	VPERMPD           exp_rest_f64<>+0(SB), Z12, Z19
+	VPERMPD           exp_rest_f64<>+0(SB), Z11, Z20
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z13
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z14
+	VPSLLQ            $0x31, Z12, Z12
+	VPSLLQ            $0x31, Z11, Z11
+	VPADDQ            Z12, Z17, Z17
+	VPADDQ            Z11, Z18, Z18
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z13
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z14
+	VADDPD            Z13, Z19, Z19
+	VADDPD            Z14, Z20, Z20
+	VBROADCASTSD      magic_f64<>+0(SB), Z4
+	VMOVAPS           Z4, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z17, Z4
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z18, Z3
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z12
+	VMOVAPS           Z12, Z11
+	VMULPD            Z19, Z19, Z21
+	VMULPD            Z20, Z20, Z22
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z24
+	VMOVAPS           Z24, Z23
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z21, Z12
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z22, Z11
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z21, Z24
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z22, Z23
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z21, Z12
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z22, Z11
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z21, Z24
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z22, Z23
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z21, Z12
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z22, Z11
+	VFMADD213PD       Z12, Z19, Z24
+	VFMADD213PD       Z11, Z20, Z23
+	VMULPD            Z19, Z24, Z24
+	VMULPD            Z20, Z23, Z23
+	VMOVAPD           Z17, Z11
+	VMOVAPD           Z18, Z12
+	VFMADD213PD       Z17, Z24, Z11
+	VFMADD213PD       Z18, Z23, Z12
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z4, Z19
+	VPERMPD     recip_f64<>+0(SB), Z3, Z20
+	VMULPD      Z19, Z17, Z17
+	VMULPD      Z20, Z18, Z18
+	VMULPD.BCST tiny_f64<>+0(SB), Z17, Z17
+	VMULPD.BCST tiny_f64<>+0(SB), Z18, Z18
+	VSUBPD.BCST one_f64<>+0(SB), Z19, Z19
+	VSUBPD.BCST one_f64<>+0(SB), Z20, Z20
+	VADDPD      Z17, Z19, Z19
+	VADDPD      Z18, Z20, Z20
+	VFMADD231PD Z24, Z17, Z19
+	VFMADD231PD Z23, Z18, Z20
+	VMULPD      Z19, Z19, Z17
+	VMULPD      Z20, Z20, Z18
+
+	// R = β + e·θ
+	VMOVAPD     Z11, Z11
+	VMOVAPD     Z12, Z12
+	VMOVAPD     Z9, Z9
+	VMOVAPD     Z10, Z10
+	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
+	VMULPD.BCST huge_f64<>+0(SB), Z10, Z10
+	VFMADD213PD Z9, Z1, Z11
+	VFMADD213PD Z10, Z2, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z2
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z1
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z9
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z2
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z1
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z9
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z2
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z1
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z9
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z2
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z1
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z9
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z2
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z1
+	VFMADD213PD      Z2, Z19, Z10
+	VFMADD213PD      Z1, Z20, Z9
+	VFMADD213PD      Z19, Z17, Z10
+	VFMADD213PD      Z20, Z18, Z9
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z4, Z1
+	VPERMPD          log8_hi_f64<>+0(SB), Z3, Z2
+	VPERMPD          log8_lo_f64<>+0(SB), Z4, Z17
+	VPERMPD          log8_lo_f64<>+0(SB), Z3, Z18
+	VMOVAPD.Z        Z15, K1, Z15
+	VMOVAPD.Z        Z16, K2, Z16
+	VSUBPD           Z1, Z15, Z15
+	VSUBPD           Z2, Z16, Z16
+	VMOVAPD.Z        Z13, K1, Z13
+	VMOVAPD.Z        Z14, K2, Z14
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z17
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z18
+	VSUBPD           Z17, Z13, Z13
+	VSUBPD           Z18, Z14, Z14
+	VMOVAPD          Z11, Z1
+	VMOVAPD          Z12, Z2
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z1, Z11
+	VPSRLQ           $0x34, Z2, Z12
+	VPADDQ.BCST      magic_f64<>+0(SB), Z11, Z11
+	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z11, Z11
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z1, Z1
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z2, Z2
+	VORPD.BCST       one_f64<>+0(SB), Z1, Z1
+	VORPD.BCST       one_f64<>+0(SB), Z2, Z2
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD231PD.BCST index_f64<>+0(SB), Z1, Z18
+	VFMADD231PD.BCST index_f64<>+0(SB), Z2, Z17
+	VPERMPD          log8_hi_f64<>+0(SB), Z18, Z19
+	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z20
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z11, Z19
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z20
+	VPERMPD          recip_f64<>+0(SB), Z18, Z11
+	VPERMPD          recip_f64<>+0(SB), Z17, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z18, Z18
+	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z17
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z1, Z11
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z2, Z12
+	VMULPD           Z11, Z11, Z1
+	VMULPD           Z12, Z12, Z2
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z23
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z1, Z22
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z2, Z21
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z1, Z24
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z2, Z23
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z1, Z22
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z2, Z21
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z1, Z24
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z2, Z23
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z1, Z22
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z2, Z21
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z1, Z24
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z2, Z23
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z1, Z22
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z2, Z21
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z1, Z24
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z2, Z23
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z1, Z22
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z2, Z21
+	VFMADD213PD      Z22, Z11, Z24
+	VFMADD213PD      Z21, Z12, Z23
+	VFMADD213PD      Z11, Z1, Z24
+	VFMADD213PD      Z12, Z2, Z23
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z18
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z17
+	VADDPD           Z15, Z19, Z19
+	VADDPD           Z16, Z20, Z20
+	VADDPD           Z13, Z18, Z18
+	VADDPD           Z14, Z17, Z17
+	VADDPD           Z18, Z19, Z1
+	VADDPD           Z17, Z20, Z2
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD231PD.BCST 112(AX), Z1, Z12
+	VFMADD231PD.BCST 112(AX), Z2, Z11
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z12, Z12
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z11, Z11
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z12, Z13
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z11, Z14
+	VPERMPD          exp_f64<>+0(SB), Z12, Z15
+	VPERMPD          exp_f64<>+0(SB), Z11, Z16
+	VPERMPD          exp_rest_f64<>+0(SB), Z12, Z21
+	VPERMPD          exp_rest_f64<>+0(SB), Z11, Z22
+	VFMSUB231PD.BCST 112(AX), Z19, Z13
+	VFMSUB231PD.BCST 112(AX), Z20, Z14
+	VFMADD231PD.BCST 112(AX), Z18, Z13
+	VFMADD231PD.BCST 112(AX), Z17, Z14
+	VFMADD231PD.BCST 120(AX), Z1, Z13
+	VFMADD231PD.BCST 120(AX), Z2, Z14
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z13, Z13
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z14, Z14
+	VPSLLQ           $0x31, Z12, Z12
+	VPSLLQ           $0x31, Z11, Z11
+	VPADDQ           Z12, Z15, Z15
+	VPADDQ           Z11, Z16, Z16
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z13, Z21, Z21
+	VADDPD           Z14, Z22, Z22
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VMULPD           Z21, Z21, Z11
+	VMULPD           Z22, Z22, Z12
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z2
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z1
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z2
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z1
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z2
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z1
+	VFMADD213PD      Z2, Z21, Z14
+	VFMADD213PD      Z1, Z22, Z13
+	VMULPD           Z21, Z14, Z14
+	VMULPD           Z22, Z13, Z13
+	VMULPD           Z5, Z15, Z15
+	VMULPD           Z6, Z16, Z16
+	VFMADD132PD      Z14, Z15, Z15
+	VFMADD132PD      Z13, Z16, Z16
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z4, Z1
+	VPERMPD     log_f64<>+0(SB), Z3, Z2
+	VADDPD      Z1, Z10, Z10
+	VADDPD      Z2, Z9, Z9
+	VADDPD      Z7, Z10, Z10
+	VADDPD      Z8, Z9, Z9
+	VMOVAPD     Z15, Z1
+	VMOVAPD     Z16, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z10, Z1, K1, Z1
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z9, Z2, K1, Z2
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(CX*8)
+	VSUBPD  Z3, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z5, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(CX*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(CX*8)
+	LEAQ    8(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z3
+	VADDPD  Z2, Z3, Z4
+	VMOVUPD Z4, (R9)(CX*8)
+	VSUBPD  Z3, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z5, Z2, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(CX*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(CX*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R10*8)
+	VMOVUPD Z2, 64(SI)(R10*8)
+
+skip2:
+	ADDQ $0x10, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R11
+	SHLQ  CL, R11
+	DECQ  R11
+	KMOVW R11, K1
+	MOVQ  R10, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R10*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z   (BX)(R10*8), K1, Z4
+	VPMOVQ2M    Z4, K2
+	VBLENDMPD   Z1, Z2, K2, Z5
+	VBLENDMPD   Z2, Z1, K2, Z1
+	VANDPD.BCST abs_f64<>+0(SB), Z4, Z2
+	VMULPD      Z2, Z5, Z4
+	VPMAXSQ     Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
+	VBLENDMPD      Z0, Z1, K2, Z1
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z6
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z7
+	VMOVAPD           Z7, Z8
+	VPERMPD           exp_f64<>+0(SB), Z6, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VPSLLQ            $0x31, Z6, Z6
+	VPADDQ            Z6, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z7
+	VADDPD            Z7, Z10, Z10
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
+	VMULPD            Z10, Z10, Z11
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z12
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z12
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z6
+	VFMADD213PD       Z6, Z10, Z12
+	VMULPD            Z10, Z12, Z12
+	VMOVAPD           Z9, Z6
+	VFMADD213PD       Z9, Z12, Z6
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z2, Z10
+	VMULPD      Z10, Z9, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z10
+	VADDPD      Z9, Z10, Z10
+	VFMADD231PD Z12, Z9, Z10
+	VMULPD      Z10, Z10, Z9
+
+	// R = β + e·θ
+	VMOVAPD     Z6, Z6
+	VMOVAPD     Z5, Z5
+	VMULPD.BCST huge_f64<>+0(SB), Z5, Z5
+	VFMADD213PD Z5, Z1, Z6
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z1
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z5
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z1
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z5
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z1
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z5
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z1
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z5
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z1
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z5
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z1
+	VFMADD213PD      Z1, Z10, Z5
+	VFMADD213PD      Z10, Z9, Z5
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z1
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VSUBPD           Z1, Z8, Z8
+	VMOVAPD.Z        Z7, K2, Z7
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z5, Z9
+	VSUBPD           Z9, Z7, Z7
+	VMOVAPD          Z6, Z1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z1, Z6
+	VPADDQ.BCST      magic_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z6, Z6
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z1, Z1
+	VORPD.BCST       one_f64<>+0(SB), Z1, Z1
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z9
+	VFMADD231PD.BCST index_f64<>+0(SB), Z1, Z9
+	VPERMPD          log8_hi_f64<>+0(SB), Z9, Z10
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z6, Z10
+	VPERMPD          recip_f64<>+0(SB), Z9, Z6
+	VPERMPD          log8_lo_f64<>+0(SB), Z9, Z9
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VMULPD           Z6, Z6, Z1
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z1, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z1, Z11
+	VFMADD213PD      Z11, Z6, Z12
+	VFMADD213PD      Z6, Z1, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z9
+	VADDPD           Z8, Z10, Z10
+	VADDPD           Z7, Z9, Z9
+	VADDPD           Z9, Z10, Z1
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z6
+	VFMADD231PD.BCST 112(AX), Z1, Z6
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z6, Z7
+	VPERMPD          exp_f64<>+0(SB), Z6, Z8
+	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z11
+	VFMSUB231PD.BCST 112(AX), Z10, Z7
+	VFMADD231PD.BCST 112(AX), Z9, Z7
+	VFMADD231PD.BCST 120(AX), Z1, Z7
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z7, Z7
+	VPSLLQ           $0x31, Z6, Z6
+	VPADDQ           Z6, Z8, Z8
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z7, Z11, Z11
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z1
+	VMULPD           Z11, Z11, Z6
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z6, Z1
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z6, Z1
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z6, Z1
+	VFMADD213PD      Z1, Z11, Z7
+	VMULPD           Z11, Z7, Z7
+	VMULPD           Z3, Z8, Z8
+	VFMADD132PD      Z7, Z8, Z8
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z2, Z1
+	VADDPD      Z1, Z5, Z5
+	VADDPD      Z4, Z5, Z5
+	VMOVAPD     Z8, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z5, Z1, K2, Z1
+	TESTQ       R9, R9
+	JEQ         skip3
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z2
+	VADDPD  Z1, Z2, Z3
+	VMOVUPD Z3, (R9)(CX*8)
+	VSUBPD  Z2, Z3, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z4, Z1, Z3
+	VADDPD  Z3, Z2, Z3
+	VADDPD  128(R9)(CX*8), Z3, Z3
+	VMOVUPD Z3, 128(R9)(CX*8)
+
+skip3:
+	TESTQ   SI, SI
+	JEQ     skip4
+	VMOVUPD Z1, K1, (SI)(R10*8)
+
+skip4:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA huge_f64<>+0(SB)/8, $0x47f0000000000000
+DATA huge_f64<>+8(SB)/8, $0x47f0000000000000
+DATA huge_f64<>+16(SB)/8, $0x47f0000000000000
+DATA huge_f64<>+24(SB)/8, $0x47f0000000000000
+GLOBL huge_f64<>(SB), RODATA|NOPTR, $32
+
+DATA magic_exp_f64<>+0(SB)/8, $0x433800000000047f
+DATA magic_exp_f64<>+8(SB)/8, $0x433800000000047f
+DATA magic_exp_f64<>+16(SB)/8, $0x433800000000047f
+DATA magic_exp_f64<>+24(SB)/8, $0x433800000000047f
+GLOBL magic_exp_f64<>(SB), RODATA|NOPTR, $32
+
+DATA mantissa_f64<>+0(SB)/8, $0x000fffffffffffff
+DATA mantissa_f64<>+8(SB)/8, $0x000fffffffffffff
+DATA mantissa_f64<>+16(SB)/8, $0x000fffffffffffff
+DATA mantissa_f64<>+24(SB)/8, $0x000fffffffffffff
+GLOBL mantissa_f64<>(SB), RODATA|NOPTR, $32
+
+DATA magic_index_f64<>+0(SB)/8, $0x4337fffffffffff9
+DATA magic_index_f64<>+8(SB)/8, $0x4337fffffffffff9
+DATA magic_index_f64<>+16(SB)/8, $0x4337fffffffffff9
+DATA magic_index_f64<>+24(SB)/8, $0x4337fffffffffff9
+GLOBL magic_index_f64<>(SB), RODATA|NOPTR, $32
+
+DATA eight_f64<>+0(SB)/8, $0x4020000000000000
+DATA eight_f64<>+8(SB)/8, $0x4020000000000000
+DATA eight_f64<>+16(SB)/8, $0x4020000000000000
+DATA eight_f64<>+24(SB)/8, $0x4020000000000000
+GLOBL eight_f64<>(SB), RODATA|NOPTR, $32
+
 // func gradSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradSquareF64AVX512(SB), NOSPLIT, $0-8
@@ -5396,6 +9344,540 @@ DATA nan_f64<>+16(SB)/8, $0x7ff8000000000001
 DATA nan_f64<>+24(SB)/8, $0x7ff8000000000001
 GLOBL nan_f64<>(SB), RODATA|NOPTR, $32
 
+// func softGradSquareF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softGradSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R12, R12
+	SUBQ   $0x10, DX
+	JLT    rest
+
+	// 2 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R12*8), Z1
+	VMOVUPD          64(DI)(R12*8), Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VMOVAPS          Z4, Z3
+	VSUBPD           Z1, Z4, Z4
+	VSUBPD           Z2, Z3, Z3
+	VMULPD.BCST      80(AX), Z4, Z5
+	VMULPD.BCST      80(AX), Z3, Z6
+	VFMADD231PD.BCST 88(AX), Z1, Z5
+	VFMADD231PD.BCST 88(AX), Z2, Z6
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD          (BX)(R12*8), Z7
+	VMOVUPD          64(BX)(R12*8), Z8
+	VPMOVQ2M         Z7, K1
+	VPMOVQ2M         Z8, K2
+	VBLENDMPD        Z1, Z4, K1, Z9
+	VBLENDMPD        Z2, Z3, K2, Z10
+	VBLENDMPD        Z4, Z1, K1, Z4
+	VBLENDMPD        Z3, Z2, K2, Z3
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z11
+	VANDPD.BCST      abs_f64<>+0(SB), Z7, Z1
+	VANDPD.BCST      abs_f64<>+0(SB), Z8, Z2
+	VMULPD           Z1, Z9, Z7
+	VMULPD           Z2, Z10, Z8
+	VPMAXSQ          Z0, Z7, Z7
+	VPMAXSQ          Z0, Z8, Z8
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z9, K3
+	VCMPPD         $0x00, Z0, Z10, K4
+	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K3, Z9
+	VBLENDMPD      Z0, Z4, K3, Z4
+	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K4, Z10
+	VBLENDMPD      Z0, Z3, K4, Z3
+	KXORW          K3, K1, K1
+	KXORW          K4, K2, K2
+	VXORPD.BCST    sign_f64<>+0(SB), Z12, K1, Z12
+	VXORPD.BCST    sign_f64<>+0(SB), Z11, K2, Z11
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z13
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z14
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z13
+	VSUBPD.BCST       magic_f64<>+0(SB), Z14, Z15
+	VSUBPD.BCST       magic_f64<>+0(SB), Z13, Z16
+	VPERMPD           exp_f64<>+0(SB), Z14, Z17
+	VPERMPD           exp_f64<>+0(SB), Z13, Z18
+	VPERMPD           exp_rest_f64<>+0(SB), Z14, Z19
+	VPERMPD           exp_rest_f64<>+0(SB), Z13, Z20
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z15
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z16
+	VPSLLQ            $0x31, Z14, Z14
+	VPSLLQ            $0x31, Z13, Z13
+	VPADDQ            Z14, Z17, Z17
+	VPADDQ            Z13, Z18, Z18
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z15
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z16
+	VADDPD            Z15, Z19, Z19
+	VADDPD            Z16, Z20, Z20
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VMOVAPS           Z2, Z1
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z17, Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z18, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z13
+	VMULPD            Z19, Z19, Z15
+	VMULPD            Z20, Z20, Z16
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z22
+	VMOVAPS           Z22, Z21
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z13
+	VFMADD213PD       Z14, Z19, Z22
+	VFMADD213PD       Z13, Z20, Z21
+	VMULPD            Z19, Z22, Z22
+	VMULPD            Z20, Z21, Z21
+	VMOVAPD           Z17, Z13
+	VMOVAPD           Z18, Z14
+	VFMADD213PD       Z17, Z22, Z13
+	VFMADD213PD       Z18, Z21, Z14
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z2, Z15
+	VPERMPD     recip_f64<>+0(SB), Z1, Z16
+	VMULPD      Z15, Z17, Z17
+	VMULPD      Z16, Z18, Z18
+	VSUBPD.BCST one_f64<>+0(SB), Z15, Z19
+	VSUBPD.BCST one_f64<>+0(SB), Z16, Z20
+	VADDPD      Z17, Z19, Z19
+	VADDPD      Z18, Z20, Z20
+	VFMADD231PD Z22, Z17, Z19
+	VFMADD231PD Z21, Z18, Z20
+	VMULPD      Z19, Z19, Z23
+	VMULPD      Z20, Z20, Z24
+	VBLENDMPD   Z17, Z15, K3, Z25
+	VBLENDMPD   Z18, Z16, K4, Z26
+
+	// w·S²
+	VMULPD Z25, Z25, Z25
+	VMULPD Z26, Z26, Z26
+	VMULPD Z5, Z25, Z25
+	VMULPD Z6, Z26, Z26
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z19, Z5
+	VADDPD.BCST  one_f64<>+0(SB), Z20, Z6
+	VDIVPD       Z5, Z19, Z5
+	VDIVPD       Z6, Z20, Z6
+	VFNMADD132PD Z5, Z22, Z22
+	VFNMADD132PD Z6, Z21, Z21
+	VSUBPD       Z5, Z22, Z22
+	VSUBPD       Z6, Z21, Z21
+	VSUBPD       Z5, Z0, Z5
+	VSUBPD       Z6, Z0, Z6
+	VFMADD132PD  Z5, Z15, Z15
+	VFMADD132PD  Z6, Z16, Z16
+	VFMADD132PD  Z22, Z17, Z17
+	VFMADD132PD  Z21, Z18, Z18
+	VBLENDMPD    Z22, Z5, K3, Z5
+	VBLENDMPD    Z21, Z6, K4, Z6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z5, Z5, Z21
+	VADDPD      Z6, Z6, Z22
+	VFMADD231PD Z5, Z5, Z21
+	VFMADD231PD Z6, Z6, Z22
+	VFMADD132PD Z21, Z25, Z25
+	VFMADD132PD Z22, Z26, Z26
+	VBLENDMPD   Z17, Z15, K3, Z5
+	VBLENDMPD   Z18, Z16, K4, Z6
+	VBLENDMPD   Z15, Z17, K3, Z15
+	VBLENDMPD   Z16, Z18, K4, Z16
+
+	// R = β + e·θ
+	VMOVAPD     Z13, Z13
+	VMOVAPD     Z14, Z14
+	VFMADD213PD Z9, Z4, Z13
+	VFMADD213PD Z10, Z3, Z14
+	VMULPD      Z13, Z25, Z25
+	VMULPD      Z14, Z26, Z26
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z23, Z18
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z24, Z17
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z23, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z24, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z23, Z18
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z24, Z17
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z23, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z24, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z23, Z18
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z24, Z17
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z23, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z24, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z23, Z18
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z24, Z17
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z23, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z24, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z23, Z18
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z24, Z17
+	VFMADD213PD      Z18, Z19, Z22
+	VFMADD213PD      Z17, Z20, Z21
+	VFMADD213PD      Z19, Z23, Z22
+	VFMADD213PD      Z20, Z24, Z21
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z2, Z2
+	VPERMPD  log_f64<>+0(SB), Z1, Z1
+	VADDPD   Z2, Z22, Z22
+	VADDPD   Z1, Z21, Z21
+	VADDPD   Z7, Z22, Z22
+	VADDPD   Z8, Z21, Z21
+	VMULPD   Z13, Z22, Z1
+	VMULPD   Z14, Z21, Z2
+	KMOVB    (R8)(CX*1), K3
+	VMULPD.Z Z25, Z1, K3, Z1
+	KMOVB    1(R8)(CX*1), K3
+	VMULPD.Z Z26, Z2, K3, Z2
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z7
+	VADDPD  Z1, Z7, Z8
+	VMOVUPD Z8, (R9)(R13*8)
+	VSUBPD  Z7, Z8, Z17
+	VSUBPD  Z17, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z17, Z1, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R13*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R13*8)
+	LEAQ    8(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z7
+	VADDPD  Z2, Z7, Z8
+	VMOVUPD Z8, (R9)(R13*8)
+	VSUBPD  Z7, Z8, Z17
+	VSUBPD  Z17, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z17, Z2, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R13*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R13*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R12*8)
+	VMOVUPD Z2, 64(SI)(R12*8)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPD      Z15, Z1
+	VMOVAPD      Z16, Z2
+	VMOVAPD      Z5, Z5
+	VMOVAPD      Z6, Z6
+	VMULPD       Z4, Z1, Z1
+	VMULPD       Z3, Z2, Z2
+	VFMSUB132PD  Z9, Z1, Z5
+	VFMSUB132PD  Z10, Z2, Z6
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMOVAPS      Z2, Z1
+	VMINPD       Z22, Z2, Z2
+	VMINPD       Z21, Z1, Z1
+	VMULPD.BCST  96(AX), Z2, Z2
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPD     Z15, Z3
+	VMOVAPD     Z16, Z4
+	VMULPD      Z12, Z3, Z3
+	VMULPD      Z11, Z4, Z4
+	VMULPD      Z13, Z5, Z5
+	VMULPD      Z14, Z6, Z6
+	VFMADD213PD Z5, Z2, Z3
+	VFMADD213PD Z6, Z1, Z4
+	VXORPD.BCST sign_f64<>+0(SB), Z3, K1, Z3
+	VXORPD.BCST sign_f64<>+0(SB), Z4, K2, Z4
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z25, Z3, K1, Z3
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z26, Z4, K1, Z4
+	TESTQ       R11, R11
+	JEQ         skip3
+
+	// dout·grad
+	VMOVUPD      (R11)(R12*8), Z1
+	VMULPD       Z1, Z3, Z3
+	VCMPPD       $0x03, Z3, Z3, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
+	KMOVB        (R8)(CX*1), K1
+	VMOVAPD.Z    Z3, K1, Z3
+	VMOVUPD      64(R11)(R12*8), Z1
+	VMULPD       Z1, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
+	KMOVB        1(R8)(CX*1), K1
+	VMOVAPD.Z    Z4, K1, Z4
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPD Z3, (R10)(R12*8)
+	VMOVUPD Z4, 64(R10)(R12*8)
+
+skip4:
+	ADDQ $0x10, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000008, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R13
+	SHLQ  CL, R13
+	DECQ  R13
+	KMOVW R13, K1
+	MOVQ  R12, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R12*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z        (BX)(R12*8), K1, Z4
+	VPMOVQ2M         Z4, K2
+	VBLENDMPD        Z1, Z2, K2, Z5
+	VBLENDMPD        Z2, Z1, K2, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K3
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
+	VBLENDMPD      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z8
+	VPERMPD           exp_f64<>+0(SB), Z7, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z9, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD       Z7, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMOVAPD           Z9, Z7
+	VFMADD213PD       Z9, Z11, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z8
+	VMULPD      Z8, Z9, Z9
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z10
+	VADDPD      Z9, Z10, Z10
+	VFMADD231PD Z11, Z9, Z10
+	VMULPD      Z10, Z10, Z12
+	VBLENDMPD   Z9, Z8, K3, Z13
+
+	// w·S²
+	VMULPD Z13, Z13, Z13
+	VMULPD Z3, Z13, Z13
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z3
+	VDIVPD       Z3, Z10, Z3
+	VFNMADD132PD Z3, Z11, Z11
+	VSUBPD       Z3, Z11, Z11
+	VSUBPD       Z3, Z0, Z3
+	VFMADD132PD  Z3, Z8, Z8
+	VFMADD132PD  Z11, Z9, Z9
+	VBLENDMPD    Z11, Z3, K3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z3, Z3, Z11
+	VFMADD231PD Z3, Z3, Z11
+	VFMADD132PD Z11, Z13, Z13
+	VBLENDMPD   Z9, Z8, K3, Z3
+	VBLENDMPD   Z8, Z9, K3, Z8
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VFMADD213PD Z5, Z2, Z7
+	VMULPD      Z7, Z13, Z13
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z9
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z9
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z9
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z9
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z9
+	VFMADD213PD      Z9, Z10, Z11
+	VFMADD213PD      Z10, Z12, Z11
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z1, Z1
+	VADDPD   Z1, Z11, Z11
+	VADDPD   Z4, Z11, Z11
+	VMULPD   Z7, Z11, Z1
+	KMOVB    (R8)(CX*1), K3
+	KANDW    K3, K1, K3
+	VMULPD.Z Z13, Z1, K3, Z1
+	TESTQ    R9, R9
+	JEQ      skip5
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z4
+	VADDPD  Z1, Z4, Z9
+	VMOVUPD Z9, (R9)(R13*8)
+	VSUBPD  Z4, Z9, Z10
+	VSUBPD  Z10, Z9, Z9
+	VSUBPD  Z9, Z4, Z4
+	VSUBPD  Z10, Z1, Z9
+	VADDPD  Z9, Z4, Z9
+	VADDPD  128(R9)(R13*8), Z9, Z9
+	VMOVUPD Z9, 128(R9)(R13*8)
+
+skip5:
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPD Z1, K1, (SI)(R12*8)
+
+skip6:
+	// D = N·β - O·θ
+	VMOVAPD      Z8, Z1
+	VMOVAPD      Z3, Z3
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z11, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPD     Z8, Z2
+	VMULPD      Z6, Z2, Z2
+	VMULPD      Z7, Z3, Z3
+	VFMADD213PD Z3, Z1, Z2
+	VXORPD.BCST sign_f64<>+0(SB), Z2, K2, Z2
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z13, Z2, K2, Z2
+	TESTQ       R11, R11
+	JEQ         skip7
+
+	// dout·grad
+	VMOVUPD.Z    (R11)(R12*8), K1, Z1
+	VMULPD       Z1, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPD.Z    Z2, K2, Z2
+
+skip7:
+	TESTQ   R10, R10
+	JEQ     skip8
+	VMOVUPD Z2, K1, (R10)(R12*8)
+
+skip8:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA minus_two_f64<>+0(SB)/8, $0xc000000000000000
+DATA minus_two_f64<>+8(SB)/8, $0xc000000000000000
+DATA minus_two_f64<>+16(SB)/8, $0xc000000000000000
+DATA minus_two_f64<>+24(SB)/8, $0xc000000000000000
+GLOBL minus_two_f64<>(SB), RODATA|NOPTR, $32
+
 // func gradPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·gradPowerF64AVX512(SB), NOSPLIT, $0-8
@@ -5947,6 +10429,581 @@ done:
 	VZEROUPPER
 	RET
 
+// func softGradPowerF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softGradPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R12, R12
+	SUBQ   $0x08, DX
+	JLT    rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R12*8), Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD          (BX)(R12*8), Z4
+	VPMOVQ2M         Z4, K1
+	VBLENDMPD        Z1, Z2, K1, Z5
+	VBLENDMPD        Z2, Z1, K1, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
+	VBLENDMPD      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z7, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
+	VFMADD213PD       Z7, Z11, Z13
+	VMULPD            Z11, Z13, Z13
+	VMOVAPD           Z10, Z7
+	VFMADD213PD       Z10, Z13, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z11
+	VMULPD      Z11, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z13, Z12, Z14
+	VMULPD      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPD   Z16, Z13, K2, Z17
+	VMOVAPD     Z11, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K2, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z11, Z11
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z12, Z11, K2, Z13
+	VBLENDMPD   Z11, Z12, K2, Z11
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMOVAPD     Z5, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VFMADD213PD Z12, Z2, Z7
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
+	VFMADD213PD      Z12, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K2, Z9
+	VSUBPD           Z12, Z9, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z7, Z12
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z12, Z14
+	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
+	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
+	VPERMPD          recip_f64<>+0(SB), Z15, Z14
+	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
+	VMULPD           Z14, Z14, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
+	VFMADD213PD      Z18, Z14, Z19
+	VFMADD213PD      Z14, Z12, Z19
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z15, Z15
+	VADDPD           Z15, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
+	VFMSUB231PD.BCST 112(AX), Z17, Z12
+	VFMADD231PD.BCST 112(AX), Z15, Z12
+	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z12, Z18, Z18
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z18, Z18, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z18, Z12
+	VMULPD           Z18, Z12, Z12
+	VMULPD           Z3, Z14, Z14
+	VFMADD132PD      Z12, Z14, Z14
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z1, Z1
+	VADDPD      Z1, Z16, Z16
+	VADDPD      Z4, Z16, Z16
+	VMOVAPD     Z14, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K2
+	VMULPD.Z    Z16, Z1, K2, Z1
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z3, Z4, Z8
+	VSUBPD  Z8, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z8, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R12*8)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPD      Z11, Z1
+	VMOVAPD      Z13, Z3
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z16, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z10, Z2
+	VMULPD.BCST large_f64<>+0(SB), Z2, Z2
+	VDIVPD      Z7, Z2, Z2
+	VMULPD      Z6, Z2, Z2
+	VMULPD.BCST small_f64<>+0(SB), Z2, Z2
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPD       Z2, Z2
+	VFMADD213PD   Z3, Z1, Z2
+	VXORPD.BCST   sign_f64<>+0(SB), Z2, K1, Z2
+	VMULPD        Z14, Z2, Z2
+	KMOVB         (R8)(CX*1), K1
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K1, Z2
+	TESTQ         R11, R11
+	JEQ           skip3
+
+	// dout·grad
+	VMOVUPD      (R11)(R12*8), Z1
+	VMULPD       Z1, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z2
+	KMOVB        (R8)(CX*1), K1
+	VMOVAPD.Z    Z2, K1, Z2
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPD Z2, (R10)(R12*8)
+
+skip4:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000008, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R13
+	SHLQ  CL, R13
+	DECQ  R13
+	KMOVW R13, K1
+	MOVQ  R12, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R12*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z        (BX)(R12*8), K1, Z4
+	VPMOVQ2M         Z4, K2
+	VBLENDMPD        Z1, Z2, K2, Z5
+	VBLENDMPD        Z2, Z1, K2, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K3
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
+	VBLENDMPD      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z7, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
+	VFMADD213PD       Z7, Z11, Z13
+	VMULPD            Z11, Z13, Z13
+	VMOVAPD           Z10, Z7
+	VFMADD213PD       Z10, Z13, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z11
+	VMULPD      Z11, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z13, Z12, Z14
+	VMULPD      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPD   Z16, Z13, K3, Z17
+	VMOVAPD     Z11, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K3, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z11, Z11
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z12, Z11, K3, Z13
+	VBLENDMPD   Z11, Z12, K3, Z11
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMOVAPD     Z5, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VFMADD213PD Z12, Z2, Z7
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
+	VFMADD213PD      Z12, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K3, Z9
+	VSUBPD           Z12, Z9, Z9
+	VMOVAPD.Z        Z8, K3, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z7, Z12
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z12, Z14
+	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
+	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
+	VPERMPD          recip_f64<>+0(SB), Z15, Z14
+	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
+	VMULPD           Z14, Z14, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
+	VFMADD213PD      Z18, Z14, Z19
+	VFMADD213PD      Z14, Z12, Z19
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z15, Z15
+	VADDPD           Z15, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
+	VFMSUB231PD.BCST 112(AX), Z17, Z12
+	VFMADD231PD.BCST 112(AX), Z15, Z12
+	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z12, Z18, Z18
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z18, Z18, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z18, Z12
+	VMULPD           Z18, Z12, Z12
+	VMULPD           Z3, Z14, Z14
+	VFMADD132PD      Z12, Z14, Z14
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z1, Z1
+	VADDPD      Z1, Z16, Z16
+	VADDPD      Z4, Z16, Z16
+	VMOVAPD     Z14, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K3
+	KANDW       K3, K1, K3
+	VMULPD.Z    Z16, Z1, K3, Z1
+	TESTQ       R9, R9
+	JEQ         skip5
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R13*8)
+	VSUBPD  Z3, Z4, Z8
+	VSUBPD  Z8, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z8, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R13*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R13*8)
+
+skip5:
+	TESTQ   SI, SI
+	JEQ     skip6
+	VMOVUPD Z1, K1, (SI)(R12*8)
+
+skip6:
+	// D = N·β - O·θ
+	VMOVAPD      Z11, Z1
+	VMOVAPD      Z13, Z3
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z16, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z10, Z2
+	VMULPD.BCST large_f64<>+0(SB), Z2, Z2
+	VDIVPD      Z7, Z2, Z2
+	VMULPD      Z6, Z2, Z2
+	VMULPD.BCST small_f64<>+0(SB), Z2, Z2
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPD       Z2, Z2
+	VFMADD213PD   Z3, Z1, Z2
+	VXORPD.BCST   sign_f64<>+0(SB), Z2, K2, Z2
+	VMULPD        Z14, Z2, Z2
+	KMOVB         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K2, Z2
+	TESTQ         R11, R11
+	JEQ           skip7
+
+	// dout·grad
+	VMOVUPD.Z    (R11)(R12*8), K1, Z1
+	VMULPD       Z1, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPD.Z    Z2, K2, Z2
+
+skip7:
+	TESTQ   R10, R10
+	JEQ     skip8
+	VMOVUPD Z2, K1, (R10)(R12*8)
+
+skip8:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA large_f64<>+0(SB)/8, $0x43f0000000000000
+DATA large_f64<>+8(SB)/8, $0x43f0000000000000
+DATA large_f64<>+16(SB)/8, $0x43f0000000000000
+DATA large_f64<>+24(SB)/8, $0x43f0000000000000
+GLOBL large_f64<>(SB), RODATA|NOPTR, $32
+
+DATA small_f64<>+0(SB)/8, $0x3bf0000000000000
+DATA small_f64<>+8(SB)/8, $0x3bf0000000000000
+DATA small_f64<>+16(SB)/8, $0x3bf0000000000000
+DATA small_f64<>+24(SB)/8, $0x3bf0000000000000
+GLOBL small_f64<>(SB), RODATA|NOPTR, $32
+
 // func hessSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·hessSquareF64AVX512(SB), NOSPLIT, $0-8
@@ -6465,11 +11522,508 @@ done:
 	VZEROUPPER
 	RET
 
-DATA huge_f64<>+0(SB)/8, $0x47f0000000000000
-DATA huge_f64<>+8(SB)/8, $0x47f0000000000000
-DATA huge_f64<>+16(SB)/8, $0x47f0000000000000
-DATA huge_f64<>+24(SB)/8, $0x47f0000000000000
-GLOBL huge_f64<>(SB), RODATA|NOPTR, $32
+// func softHessSquareF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softHessSquareF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+	MOVQ 40(AX), R12
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R13, R13
+	SUBQ   $0x08, DX
+	JLT    rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R13*8), Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD          (BX)(R13*8), Z4
+	VPMOVQ2M         Z4, K1
+	VBLENDMPD        Z1, Z2, K1, Z5
+	VBLENDMPD        Z2, Z1, K1, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
+	VBLENDMPD      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VPERMPD           exp_f64<>+0(SB), Z7, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD       Z7, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMOVAPD           Z9, Z7
+	VFMADD213PD       Z9, Z11, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z8
+	VMULPD      Z8, Z9, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z12
+	VADDPD      Z10, Z12, Z12
+	VFMADD231PD Z11, Z10, Z12
+	VMULPD      Z12, Z12, Z13
+	VBLENDMPD   Z10, Z8, K2, Z14
+
+	// w·S²
+	VMULPD Z14, Z14, Z14
+	VMULPD Z3, Z14, Z14
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z3
+	VDIVPD       Z3, Z12, Z3
+	VFNMADD132PD Z3, Z11, Z11
+	VSUBPD       Z3, Z11, Z11
+	VSUBPD       Z3, Z0, Z3
+
+	// O·2^TinyShift
+	VBLENDMPD   Z3, Z11, K2, Z15
+	VMOVAPD     Z8, Z16
+	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
+	VBLENDMPD   Z16, Z9, K2, Z9
+	VFMADD132PD Z15, Z9, Z9
+	VFMADD132PD Z3, Z8, Z8
+	VFMADD132PD Z11, Z10, Z10
+	VBLENDMPD   Z11, Z3, K2, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z3, Z3, Z11
+	VFMADD231PD Z3, Z3, Z11
+	VFMADD132PD Z11, Z14, Z14
+	VBLENDMPD   Z10, Z8, K2, Z3
+	VBLENDMPD   Z8, Z10, K2, Z8
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
+	VFMADD213PD Z5, Z2, Z7
+	VMULPD      Z7, Z14, Z14
+	VMULPD.BCST huge_f64<>+0(SB), Z7, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
+	VFMADD213PD      Z11, Z12, Z15
+	VFMADD213PD      Z12, Z13, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z1, Z1
+	VADDPD   Z1, Z15, Z15
+	VADDPD   Z4, Z15, Z15
+	VMULPD   Z7, Z15, Z1
+	KMOVB    (R8)(CX*1), K2
+	VMULPD.Z Z14, Z1, K2, Z1
+	TESTQ    R9, R9
+	JEQ      skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Z4
+	VADDPD  Z1, Z4, Z11
+	VMOVUPD Z11, (R9)(R14*8)
+	VSUBPD  Z4, Z11, Z12
+	VSUBPD  Z12, Z11, Z11
+	VSUBPD  Z11, Z4, Z4
+	VSUBPD  Z12, Z1, Z11
+	VADDPD  Z11, Z4, Z11
+	VADDPD  128(R9)(R14*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R14*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R13*8)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPD      Z8, Z1
+	VMOVAPD      Z3, Z4
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z4
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z15, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z9, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z10, Z5, Z5
+	VMULPD      Z6, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z10
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPD     Z8, Z11
+	VMULPD      Z6, Z11, Z11
+	VMULPD      Z7, Z4, Z6
+	VFMADD213PD Z6, Z1, Z11
+	VXORPD.BCST sign_f64<>+0(SB), Z11, K1, Z11
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z14, Z11, K1, Z11
+	TESTQ       R11, R11
+	JEQ         skip3
+
+	// dout·grad
+	VMOVUPD      (R11)(R13*8), Z6
+	VMULPD       Z6, Z11, Z11
+	VCMPPD       $0x03, Z11, Z11, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z11
+	KMOVB        (R8)(CX*1), K1
+	VMOVAPD.Z    Z11, K1, Z11
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPD Z11, (R10)(R13*8)
+
+skip4:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z4, Z4, Z4
+	VMULPD.BCST      96(AX), Z4, Z4
+	VMOVAPD          Z2, Z2
+	VMOVAPD          Z3, Z6
+	VMULPD.BCST      104(AX), Z6, Z6
+	VCMPPD           $0x00, Z0, Z2, K1
+	VBLENDMPD        Z6, Z4, K1, Z2
+	VMOVAPD          Z10, Z4
+	VSUBPD           Z8, Z4, Z4
+	VADDPD           Z3, Z4, Z4
+	VMOVAPD          Z10, Z6
+	VFMSUB132PD.BCST 96(AX), Z4, Z6
+	VFMADD213PD      Z2, Z1, Z6
+	VMOVAPD          Z5, Z1
+	VMOVAPD          Z9, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
+	VBLENDMPD        Z9, Z1, K1, Z1
+	VMULPD           Z3, Z2, Z2
+	VBROADCASTSD     sign_f64<>+0(SB), Z3
+	VBLENDMPD        Z3, Z2, K1, Z2
+	VFMADD213PD      Z2, Z1, Z6
+	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	VMULPD           Z7, Z14, Z14
+	KMOVB            (R8)(CX*1), K1
+	VMULPD.Z         Z14, Z6, K1, Z6
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPD          Z6, (R12)(R13*8)
+
+skip5:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R14
+	SHLQ  CL, R14
+	DECQ  R14
+	KMOVW R14, K1
+	MOVQ  R13, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R13*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z        (BX)(R13*8), K1, Z4
+	VPMOVQ2M         Z4, K2
+	VBLENDMPD        Z1, Z2, K2, Z5
+	VBLENDMPD        Z2, Z1, K2, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K3
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
+	VBLENDMPD      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VPERMPD           exp_f64<>+0(SB), Z7, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD       Z7, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMOVAPD           Z9, Z7
+	VFMADD213PD       Z9, Z11, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z8
+	VMULPD      Z8, Z9, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z12
+	VADDPD      Z10, Z12, Z12
+	VFMADD231PD Z11, Z10, Z12
+	VMULPD      Z12, Z12, Z13
+	VBLENDMPD   Z10, Z8, K3, Z14
+
+	// w·S²
+	VMULPD Z14, Z14, Z14
+	VMULPD Z3, Z14, Z14
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z3
+	VDIVPD       Z3, Z12, Z3
+	VFNMADD132PD Z3, Z11, Z11
+	VSUBPD       Z3, Z11, Z11
+	VSUBPD       Z3, Z0, Z3
+
+	// O·2^TinyShift
+	VBLENDMPD   Z3, Z11, K3, Z15
+	VMOVAPD     Z8, Z16
+	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
+	VBLENDMPD   Z16, Z9, K3, Z9
+	VFMADD132PD Z15, Z9, Z9
+	VFMADD132PD Z3, Z8, Z8
+	VFMADD132PD Z11, Z10, Z10
+	VBLENDMPD   Z11, Z3, K3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z3, Z3, Z11
+	VFMADD231PD Z3, Z3, Z11
+	VFMADD132PD Z11, Z14, Z14
+	VBLENDMPD   Z10, Z8, K3, Z3
+	VBLENDMPD   Z8, Z10, K3, Z8
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
+	VFMADD213PD Z5, Z2, Z7
+	VMULPD      Z7, Z14, Z14
+	VMULPD.BCST huge_f64<>+0(SB), Z7, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
+	VFMADD213PD      Z11, Z12, Z15
+	VFMADD213PD      Z12, Z13, Z15
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z1, Z1
+	VADDPD   Z1, Z15, Z15
+	VADDPD   Z4, Z15, Z15
+	VMULPD   Z7, Z15, Z1
+	KMOVB    (R8)(CX*1), K3
+	KANDW    K3, K1, K3
+	VMULPD.Z Z14, Z1, K3, Z1
+	TESTQ    R9, R9
+	JEQ      skip6
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Z4
+	VADDPD  Z1, Z4, Z11
+	VMOVUPD Z11, (R9)(R14*8)
+	VSUBPD  Z4, Z11, Z12
+	VSUBPD  Z12, Z11, Z11
+	VSUBPD  Z11, Z4, Z4
+	VSUBPD  Z12, Z1, Z11
+	VADDPD  Z11, Z4, Z11
+	VADDPD  128(R9)(R14*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R14*8)
+
+skip6:
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPD Z1, K1, (SI)(R13*8)
+
+skip7:
+	// D = N·β - O·θ
+	VMOVAPD      Z8, Z1
+	VMOVAPD      Z3, Z4
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z4
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z15, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z9, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z10, Z5, Z5
+	VMULPD      Z6, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z10
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVAPD     Z8, Z11
+	VMULPD      Z6, Z11, Z11
+	VMULPD      Z7, Z4, Z6
+	VFMADD213PD Z6, Z1, Z11
+	VXORPD.BCST sign_f64<>+0(SB), Z11, K2, Z11
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z14, Z11, K2, Z11
+	TESTQ       R11, R11
+	JEQ         skip8
+
+	// dout·grad
+	VMOVUPD.Z    (R11)(R13*8), K1, Z6
+	VMULPD       Z6, Z11, Z11
+	VCMPPD       $0x03, Z11, Z11, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z11
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPD.Z    Z11, K2, Z11
+
+skip8:
+	TESTQ   R10, R10
+	JEQ     skip9
+	VMOVUPD Z11, K1, (R10)(R13*8)
+
+skip9:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z4, Z4, Z4
+	VMULPD.BCST      96(AX), Z4, Z4
+	VMOVAPD          Z2, Z2
+	VMOVAPD          Z3, Z6
+	VMULPD.BCST      104(AX), Z6, Z6
+	VCMPPD           $0x00, Z0, Z2, K2
+	VBLENDMPD        Z6, Z4, K2, Z2
+	VMOVAPD          Z10, Z4
+	VSUBPD           Z8, Z4, Z4
+	VADDPD           Z3, Z4, Z4
+	VMOVAPD          Z10, Z6
+	VFMSUB132PD.BCST 96(AX), Z4, Z6
+	VFMADD213PD      Z2, Z1, Z6
+	VMOVAPD          Z5, Z1
+	VMOVAPD          Z9, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
+	VBLENDMPD        Z9, Z1, K2, Z1
+	VMULPD           Z3, Z2, Z2
+	VBROADCASTSD     sign_f64<>+0(SB), Z3
+	VBLENDMPD        Z3, Z2, K2, Z2
+	VFMADD213PD      Z2, Z1, Z6
+	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
+	VMULPD           Z7, Z14, Z14
+	KMOVB            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPD.Z         Z14, Z6, K2, Z6
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPD          Z6, K1, (R12)(R13*8)
+
+skip10:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
 
 // func hessPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -7076,6 +12630,633 @@ skip9:
 	TESTQ            R12, R12
 	JEQ              skip10
 	VMOVUPD          Z2, K1, (R12)(R13*8)
+
+skip10:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessPowerF64AVX512(b unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·softHessPowerF64AVX512(SB), NOSPLIT, $0-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ b+0(FP), AX
+	MOVQ (AX), DX
+	MOVQ 8(AX), BX
+	MOVQ 24(AX), SI
+	MOVQ 48(AX), DI
+	MOVQ 64(AX), R8
+	MOVQ 72(AX), R9
+	MOVQ 32(AX), R10
+	MOVQ 16(AX), R11
+	MOVQ 40(AX), R12
+
+	// nothing is ignored: a mask of ones
+	TESTQ R8, R8
+	JNE   begin
+	LEAQ  ones<>+0(SB), R8
+
+begin:
+	VPXORQ Z0, Z0, Z0
+	XORQ   R13, R13
+	SUBQ   $0x08, DX
+	JLT    rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R13*8), Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD          (BX)(R13*8), Z4
+	VPMOVQ2M         Z4, K1
+	VBLENDMPD        Z1, Z2, K1, Z5
+	VBLENDMPD        Z2, Z1, K1, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K2
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
+	VBLENDMPD      Z0, Z2, K2, Z2
+	KXORW          K2, K1, K1
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z7, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
+	VFMADD213PD       Z7, Z11, Z13
+	VMULPD            Z11, Z13, Z13
+	VMOVAPD           Z10, Z7
+	VFMADD213PD       Z10, Z13, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z11
+	VMULPD      Z11, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z13, Z12, Z14
+	VMULPD      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPD   Z16, Z13, K2, Z17
+	VMOVAPD     Z11, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K2, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z11, Z11
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z12, Z11, K2, Z13
+	VBLENDMPD   Z11, Z12, K2, Z11
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMOVAPD     Z5, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VFMADD213PD Z12, Z2, Z7
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
+	VFMADD213PD      Z12, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K2, Z9
+	VSUBPD           Z12, Z9, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z7, Z12
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z12, Z14
+	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
+	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
+	VPERMPD          recip_f64<>+0(SB), Z15, Z14
+	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
+	VMULPD           Z14, Z14, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
+	VFMADD213PD      Z18, Z14, Z19
+	VFMADD213PD      Z14, Z12, Z19
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z15, Z15
+	VADDPD           Z15, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
+	VFMSUB231PD.BCST 112(AX), Z17, Z12
+	VFMADD231PD.BCST 112(AX), Z15, Z12
+	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z12, Z18, Z18
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z18, Z18, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z18, Z12
+	VMULPD           Z18, Z12, Z12
+	VMULPD           Z3, Z14, Z14
+	VFMADD132PD      Z12, Z14, Z14
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z1, Z1
+	VADDPD      Z1, Z16, Z16
+	VADDPD      Z4, Z16, Z16
+	VMOVAPD     Z14, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K2
+	VMULPD.Z    Z16, Z1, K2, Z1
+	TESTQ       R9, R9
+	JEQ         skip1
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z8
+	VSUBPD  Z8, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z8, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
+
+skip1:
+	TESTQ   SI, SI
+	JEQ     skip2
+	VMOVUPD Z1, (SI)(R13*8)
+
+skip2:
+	// D = N·β - O·θ
+	VMOVAPD      Z11, Z1
+	VMOVAPD      Z13, Z3
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z16, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z10, Z4
+	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
+	VDIVPD      Z7, Z4, Z4
+	VMULPD      Z6, Z4, Z4
+	VMULPD.BCST small_f64<>+0(SB), Z4, Z5
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPD       Z5, Z6
+	VFMADD213PD   Z3, Z1, Z6
+	VXORPD.BCST   sign_f64<>+0(SB), Z6, K1, Z6
+	VMULPD        Z14, Z6, Z6
+	KMOVB         (R8)(CX*1), K1
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z6, K1, Z6
+	TESTQ         R11, R11
+	JEQ           skip3
+
+	// dout·grad
+	VMOVUPD      (R11)(R13*8), Z7
+	VMULPD       Z7, Z6, Z6
+	VCMPPD       $0x03, Z6, Z6, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z6
+	KMOVB        (R8)(CX*1), K1
+	VMOVAPD.Z    Z6, K1, Z6
+
+skip3:
+	TESTQ   R10, R10
+	JEQ     skip4
+	VMOVUPD Z6, (R10)(R13*8)
+
+skip4:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z3, Z3, Z3
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMOVAPD          Z2, Z2
+	VMOVAPD          Z13, Z6
+	VMULPD.BCST      104(AX), Z6, Z6
+	VCMPPD           $0x00, Z0, Z2, K1
+	VBLENDMPD        Z6, Z3, K1, Z2
+	VMOVAPD          Z5, Z3
+	VSUBPD           Z11, Z3, Z3
+	VADDPD           Z13, Z3, Z3
+	VMOVAPD          Z5, Z5
+	VFMSUB132PD.BCST 96(AX), Z3, Z5
+	VFMADD213PD      Z2, Z1, Z5
+	VMOVAPD          Z4, Z1
+	VMOVAPD          Z10, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
+	VBLENDMPD        Z10, Z1, K1, Z1
+	VMULPD           Z13, Z2, Z2
+	VBROADCASTSD     sign_f64<>+0(SB), Z3
+	VBLENDMPD        Z3, Z2, K1, Z2
+	VFMADD213PD      Z2, Z1, Z5
+	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
+	VMULPD           Z14, Z5, Z5
+	KMOVB            (R8)(CX*1), K1
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K1, Z5
+	TESTQ            R12, R12
+	JEQ              skip5
+	VMOVUPD          Z5, (R12)(R13*8)
+
+skip5:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// bits below the number of elements left
+	MOVQ  $0x00000001, R14
+	SHLQ  CL, R14
+	DECQ  R14
+	KMOVW R14, K1
+	MOVQ  R13, CX
+	SHRQ  $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R13*8), K1, Z1
+	VBROADCASTSD     one_f64<>+0(SB), Z2
+	VSUBPD           Z1, Z2, Z2
+	VMULPD.BCST      80(AX), Z2, Z3
+	VFMADD231PD.BCST 88(AX), Z1, Z3
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD.Z        (BX)(R13*8), K1, Z4
+	VPMOVQ2M         Z4, K2
+	VBLENDMPD        Z1, Z2, K2, Z5
+	VBLENDMPD        Z2, Z1, K2, Z2
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
+	VMULPD           Z1, Z5, Z4
+	VPMAXSQ          Z0, Z4, Z4
+
+	// where β is 0, N and O change places
+	VCMPPD         $0x00, Z0, Z5, K3
+	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
+	VBLENDMPD      Z0, Z2, K3, Z2
+	KXORW          K3, K2, K2
+	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z7, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VPSLLQ            $0x31, Z7, Z7
+	VPADDQ            Z7, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
+	VFMADD213PD       Z7, Z11, Z13
+	VMULPD            Z11, Z13, Z13
+	VMOVAPD           Z10, Z7
+	VFMADD213PD       Z10, Z13, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z11
+	VMULPD      Z11, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z13, Z12, Z14
+	VMULPD      Z14, Z14, Z15
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
+
+	// O·2^TinyShift
+	VBLENDMPD   Z16, Z13, K3, Z17
+	VMOVAPD     Z11, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K3, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z11, Z11
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z12, Z11, K3, Z13
+	VBLENDMPD   Z11, Z12, K3, Z11
+
+	// R = β + e·θ
+	VMOVAPD     Z7, Z7
+	VMOVAPD     Z5, Z12
+	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
+	VFMADD213PD Z12, Z2, Z7
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
+	VFMADD213PD      Z12, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
+
+	// 8·log2 s = hi + lo
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K3, Z9
+	VSUBPD           Z12, Z9, Z9
+	VMOVAPD.Z        Z8, K3, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z7, Z12
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ           $0x34, Z12, Z14
+	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
+	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
+	VPERMPD          recip_f64<>+0(SB), Z15, Z14
+	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
+	VMULPD           Z14, Z14, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
+	VFMADD213PD      Z18, Z14, Z19
+	VFMADD213PD      Z14, Z12, Z19
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z15, Z15
+	VADDPD           Z15, Z17, Z8
+
+	// γ·(hi+lo) = k + f
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
+	VFMSUB231PD.BCST 112(AX), Z17, Z12
+	VFMADD231PD.BCST 112(AX), Z15, Z12
+	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD           Z12, Z18, Z18
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z18, Z18, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z18, Z12
+	VMULPD           Z18, Z12, Z12
+	VMULPD           Z3, Z14, Z14
+	VFMADD132PD      Z12, Z14, Z14
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD     log_f64<>+0(SB), Z1, Z1
+	VADDPD      Z1, Z16, Z16
+	VADDPD      Z4, Z16, Z16
+	VMOVAPD     Z14, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	KMOVB       (R8)(CX*1), K3
+	KANDW       K3, K1, K3
+	VMULPD.Z    Z16, Z1, K3, Z1
+	TESTQ       R9, R9
+	JEQ         skip6
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  Z1, Z3, Z4
+	VMOVUPD Z4, (R9)(R14*8)
+	VSUBPD  Z3, Z4, Z8
+	VSUBPD  Z8, Z4, Z4
+	VSUBPD  Z4, Z3, Z3
+	VSUBPD  Z8, Z1, Z4
+	VADDPD  Z4, Z3, Z4
+	VADDPD  128(R9)(R14*8), Z4, Z4
+	VMOVUPD Z4, 128(R9)(R14*8)
+
+skip6:
+	TESTQ   SI, SI
+	JEQ     skip7
+	VMOVUPD Z1, K1, (SI)(R13*8)
+
+skip7:
+	// D = N·β - O·θ
+	VMOVAPD      Z11, Z1
+	VMOVAPD      Z13, Z3
+	VMULPD       Z2, Z1, Z1
+	VFMSUB132PD  Z5, Z1, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
+	VMINPD       Z16, Z1, Z1
+	VMULPD.BCST  96(AX), Z1, Z1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z10, Z4
+	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
+	VDIVPD      Z7, Z4, Z4
+	VMULPD      Z6, Z4, Z4
+	VMULPD.BCST small_f64<>+0(SB), Z4, Z5
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVAPD       Z5, Z6
+	VFMADD213PD   Z3, Z1, Z6
+	VXORPD.BCST   sign_f64<>+0(SB), Z6, K2, Z6
+	VMULPD        Z14, Z6, Z6
+	KMOVB         (R8)(CX*1), K2
+	KANDW         K2, K1, K2
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z6, K2, Z6
+	TESTQ         R11, R11
+	JEQ           skip8
+
+	// dout·grad
+	VMOVUPD.Z    (R11)(R13*8), K1, Z7
+	VMULPD       Z7, Z6, Z6
+	VCMPPD       $0x03, Z6, Z6, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z6
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMOVAPD.Z    Z6, K2, Z6
+
+skip8:
+	TESTQ   R10, R10
+	JEQ     skip9
+	VMOVUPD Z6, K1, (R10)(R13*8)
+
+skip9:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z3, Z3, Z3
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMOVAPD          Z2, Z2
+	VMOVAPD          Z13, Z6
+	VMULPD.BCST      104(AX), Z6, Z6
+	VCMPPD           $0x00, Z0, Z2, K2
+	VBLENDMPD        Z6, Z3, K2, Z2
+	VMOVAPD          Z5, Z3
+	VSUBPD           Z11, Z3, Z3
+	VADDPD           Z13, Z3, Z3
+	VMOVAPD          Z5, Z5
+	VFMSUB132PD.BCST 96(AX), Z3, Z5
+	VFMADD213PD      Z2, Z1, Z5
+	VMOVAPD          Z4, Z1
+	VMOVAPD          Z10, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
+	VBLENDMPD        Z10, Z1, K2, Z1
+	VMULPD           Z13, Z2, Z2
+	VBROADCASTSD     sign_f64<>+0(SB), Z3
+	VBLENDMPD        Z3, Z2, K2, Z2
+	VFMADD213PD      Z2, Z1, Z5
+	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
+	VMULPD           Z14, Z5, Z5
+	KMOVB            (R8)(CX*1), K2
+	KANDW            K2, K1, K2
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K2, Z5
+	TESTQ            R12, R12
+	JEQ              skip10
+	VMOVUPD          Z5, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -7756,6 +13937,339 @@ DATA window_f32<>+56(SB)/4, $0x00000000
 DATA window_f32<>+60(SB)/4, $0x00000000
 GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
+// func softLossSquareF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softLossSquareF32AVX2(SB), $384-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	XORQ         R10, R10
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R10*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 64(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS   (BX)(R10*4), Y2
+	VMOVUPS   Y2, 96(AX)
+	VMOVUPS   96(AX), Y3
+	VBLENDVPS Y3, Y0, Y1, Y3
+	VMOVUPS   96(AX), Y4
+	VBLENDVPS Y4, Y1, Y0, Y0
+	VANDPS    abs_f32<>+0(SB), Y2, Y1
+	VMULPS    Y1, Y3, Y2
+	VXORPS    Y4, Y4, Y4
+	VBLENDVPS Y2, Y4, Y2, Y2
+	VMOVUPS   Y2, 128(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x00, Y2, Y3, Y2
+	VMOVUPS   Y2, 160(AX)
+	VBLENDVPS Y2, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y0, Y2, Y0
+	VMOVUPS   Y3, 192(AX)
+	VMOVUPS   Y0, 224(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y0
+	VMINPS clamp_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_f32<>+0(SB), Y1, Y2
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 256(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 288(AX)
+	VMULPS      Y2, Y3, Y3
+	VSUBPS      one_f32<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y0, Y0
+	VFMADD231PS Y1, Y3, Y0
+	VMULPS      Y0, Y0, Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, Y3, Y2, Y2
+
+	// w·S²
+	VMULPS Y2, Y2, Y2
+	VMULPS 64(AX), Y2, Y2
+
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y0, Y3
+	VDIVPS       Y3, Y0, Y3
+	VFNMADD132PS Y3, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      160(AX), Y6
+	VBLENDVPS    Y6, Y1, Y5, Y1
+	VSUBPS       Y3, Y1, Y1
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y1, Y1, Y3
+	VFMADD231PS Y1, Y1, Y3
+	VFMADD132PS Y3, Y2, Y2
+
+	// R = β + e·θ
+	VMOVUPS     256(AX), Y1
+	VMOVUPS     224(AX), Y3
+	VFMADD213PS 192(AX), Y3, Y1
+	VMULPS      Y1, Y2, Y2
+	VMOVUPS     Y1, 320(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y1
+	VFMADD213PS Y0, Y4, Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       288(AX), Y1, Y1
+	VADDPS       128(AX), Y1, Y1
+	VMULPS       320(AX), Y1, Y0
+	VMULPS       Y2, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y0, (SI)(R10*4)
+
+skip3:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*4), Y0
+	MOVQ    R10, CX
+	SHRQ    $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R10*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 64(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS (BX)(R10*4), Y0, Y3
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    96(AX), Y4
+	VBLENDVPS  Y4, Y1, Y2, Y4
+	VMOVUPS    96(AX), Y5
+	VBLENDVPS  Y5, Y2, Y1, Y1
+	VANDPS     abs_f32<>+0(SB), Y3, Y2
+	VMULPS     Y2, Y4, Y3
+	VXORPS     Y5, Y5, Y5
+	VBLENDVPS  Y3, Y5, Y3, Y3
+	VMOVUPS    Y3, 128(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x00, Y3, Y4, Y3
+	VMOVUPS   Y3, 160(AX)
+	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y1, Y3, Y1
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y1, 224(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y2, Y1
+	VMINPS clamp_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 256(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 288(AX)
+	VMULPS      Y3, Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y3, Y1
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y1, Y1, Y5
+	VMOVUPS     160(AX), Y6
+	VBLENDVPS   Y6, Y4, Y3, Y3
+
+	// w·S²
+	VMULPS Y3, Y3, Y3
+	VMULPS 64(AX), Y3, Y3
+
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y1, Y4
+	VDIVPS       Y4, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      160(AX), Y7
+	VBLENDVPS    Y7, Y2, Y6, Y2
+	VSUBPS       Y4, Y2, Y2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y2, Y2, Y4
+	VFMADD231PS Y2, Y2, Y4
+	VFMADD132PS Y4, Y3, Y3
+
+	// R = β + e·θ
+	VMOVUPS     256(AX), Y2
+	VMOVUPS     224(AX), Y4
+	VFMADD213PS 192(AX), Y4, Y2
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y2, 320(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
+	VFMADD213PS Y1, Y5, Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       288(AX), Y2, Y2
+	VADDPS       128(AX), Y2, Y2
+	VMULPS       320(AX), Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(CX*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+
+skip4:
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip5
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+
+skip5:
+	TESTQ      SI, SI
+	JEQ        skip6
+	VMASKMOVPS Y1, Y0, (SI)(R10*4)
+
+skip6:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func lossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF32AVX2(SB), $672-8
@@ -8159,6 +14673,463 @@ rest_loop:
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+
+skip4:
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip5
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+
+skip5:
+	TESTQ      SI, SI
+	JEQ        skip6
+	VMASKMOVPS Y1, Y0, (SI)(R10*4)
+
+skip6:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softLossPowerF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softLossPowerF32AVX2(SB), $736-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 100(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R10, R10
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R10*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS   (BX)(R10*4), Y2
+	VMOVUPS   Y2, 160(AX)
+	VMOVUPS   160(AX), Y3
+	VBLENDVPS Y3, Y0, Y1, Y3
+	VMOVUPS   160(AX), Y4
+	VBLENDVPS Y4, Y1, Y0, Y0
+	VANDPS    abs_f32<>+0(SB), Y2, Y1
+	VMULPS    Y1, Y3, Y2
+	VXORPS    Y4, Y4, Y4
+	VBLENDVPS Y2, Y4, Y2, Y2
+	VMOVUPS   Y2, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x00, Y2, Y3, Y2
+	VMOVUPS   Y2, 224(AX)
+	VBLENDVPS Y2, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y0, Y2, Y0
+	VMOVUPS   Y3, 256(AX)
+	VMOVUPS   Y0, 288(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
+	VMOVAPS      Y2, Y3
+	VMOVUPS      Y3, 320(AX)
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y2, 352(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 416(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 448(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 480(AX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 512(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y0
+	VSUBPS      one_f32<>+0(SB), Y2, Y2
+	VADDPS      Y0, Y2, Y2
+	VFMADD231PS Y1, Y0, Y2
+	VMULPS      Y2, Y2, Y0
+
+	// R = β + e·θ
+	VMOVUPS     384(AX), Y1
+	VMOVUPS     256(AX), Y3
+	VMULPS      huge_f32<>+0(SB), Y3, Y3
+	VMOVUPS     288(AX), Y4
+	VFMADD213PS Y3, Y4, Y1
+	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 576(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y1
+	VFMADD213PS Y2, Y0, Y1
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     448(AX), Y0
+	VMOVUPS     480(AX), Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     224(AX), Y4
+	VBLENDVPS   Y4, 320(AX), Y3, Y3
+	VSUBPS      Y0, Y3, Y3
+	VXORPS      Y0, Y0, Y0
+	VMOVUPS     224(AX), Y4
+	VBLENDVPS   Y4, 352(AX), Y0, Y0
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS      Y2, Y0, Y0
+	VMOVUPS     Y3, 608(AX)
+	VMOVUPS     Y0, 640(AX)
+	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     544(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y0, Y1
+	VPADDD      magic_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
+	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VORPS       one_f32<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f32<>+0(SB), Y2
+	VFMADD231PS index_f32<>+0(SB), Y0, Y2
+	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
+	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y2, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
+	VMULPS      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y4
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
+	VADDPS      608(AX), Y3, Y3
+	VADDPS      640(AX), Y2, Y2
+	VADDPS      Y2, Y3, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
+	VFMADD231PS 64(AX), Y0, Y1
+	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
+	VFMSUB231PS 64(AX), Y3, Y4
+	VFMADD231PS 64(AX), Y2, Y4
+	VFMADD231PS 96(AX), Y0, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VPERMPS     exp_f32<>+0(SB), Y1, Y0
+	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
+	VPSLLD      $0x14, Y1, Y1
+	VPADDD      Y1, Y0, Y0
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y4, Y2, Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VMULPS      128(AX), Y0, Y0
+	VFMADD132PS Y1, Y0, Y0
+	VMOVUPS     672(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       416(AX), Y1, Y1
+	VADDPS       192(AX), Y1, Y1
+	VMOVAPS      Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(CX*8)
+	LEAQ         (R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y0, (SI)(R10*4)
+
+skip3:
+	ADDQ $0x08, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000008, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*4), Y0
+	MOVQ    R10, CX
+	SHRQ    $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R10*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS (BX)(R10*4), Y0, Y3
+	VMOVUPS    Y3, 160(AX)
+	VMOVUPS    160(AX), Y4
+	VBLENDVPS  Y4, Y1, Y2, Y4
+	VMOVUPS    160(AX), Y5
+	VBLENDVPS  Y5, Y2, Y1, Y1
+	VANDPS     abs_f32<>+0(SB), Y3, Y2
+	VMULPS     Y2, Y4, Y3
+	VXORPS     Y5, Y5, Y5
+	VBLENDVPS  Y3, Y5, Y3, Y3
+	VMOVUPS    Y3, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x00, Y3, Y4, Y3
+	VMOVUPS   Y3, 224(AX)
+	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y1, Y3, Y1
+	VMOVUPS   Y4, 256(AX)
+	VMOVUPS   Y1, 288(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y2, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y4
+	VMOVUPS      Y4, 320(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 352(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 416(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 448(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 480(AX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 512(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y3
+	VADDPS      Y1, Y3, Y3
+	VFMADD231PS Y2, Y1, Y3
+	VMULPS      Y3, Y3, Y1
+
+	// R = β + e·θ
+	VMOVUPS     384(AX), Y2
+	VMOVUPS     256(AX), Y4
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     288(AX), Y5
+	VFMADD213PS Y4, Y5, Y2
+	VMOVUPS     Y2, 544(AX)
+	VMOVUPS     Y2, 576(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y2
+	VFMADD213PS Y3, Y1, Y2
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     448(AX), Y1
+	VMOVUPS     480(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y5, 320(AX), Y4, Y4
+	VSUBPS      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y5, 352(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y3
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     Y4, 608(AX)
+	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y2, 672(AX)
+	VMOVUPS     544(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y1, Y2
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y3
+	VFMADD231PS index_f32<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
+	VPERMPS     recip_f32<>+0(SB), Y3, Y2
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
+	VMULPS      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
+	VFMADD213PS Y2, Y1, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
+	VADDPS      608(AX), Y4, Y4
+	VADDPS      640(AX), Y3, Y3
+	VADDPS      Y3, Y4, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y4, Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y5, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
+	VMULPS      Y3, Y2, Y2
+	VMULPS      128(AX), Y1, Y1
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     672(AX), Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       416(AX), Y2, Y2
+	VADDPS       192(AX), Y2, Y2
+	VMOVAPS      Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
@@ -8679,6 +15650,488 @@ skip10:
 skip11:
 	VANDPS Y0, Y2, Y2
 	VXORPS 160(AX), Y2, Y2
+	TESTQ  R11, R11
+	JEQ    skip12
+
+	// dout·grad
+	VMASKMOVPS   (R11)(R12*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip13:
+skip12:
+	TESTQ      R10, R10
+	JEQ        skip14
+	VMASKMOVPS Y2, Y0, (R10)(R12*4)
+
+skip14:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softGradSquareF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softGradSquareF32AVX2(SB), $608-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	XORQ         R12, R12
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R12*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 96(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R12*4), Y2
+	VMOVUPS     Y2, 128(AX)
+	VMOVUPS     128(AX), Y3
+	VBLENDVPS   Y3, Y0, Y1, Y3
+	VMOVUPS     128(AX), Y4
+	VBLENDVPS   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f32<>+0(SB), Y4
+	VFMADD213PS one_f32<>+0(SB), Y0, Y4
+	VANDPS      abs_f32<>+0(SB), Y2, Y0
+	VMULPS      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPS   Y5, Y6, Y5, Y5
+	VMOVUPS     Y5, 160(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y3, Y5
+	VMOVUPS   Y5, 192(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y1, Y5, Y1
+	VXORPS    Y2, Y5, Y5
+	VANDPS    sign_f32<>+0(SB), Y5, Y5
+	VMOVUPS   Y5, 224(AX)
+	VXORPS    224(AX), Y4, Y4
+	VMOVUPS   Y3, 256(AX)
+	VMOVUPS   Y1, 288(AX)
+	VMOVUPS   Y4, 320(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_f32<>+0(SB), Y1, Y2
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 384(AX)
+	VMULPS      Y2, Y3, Y3
+	VSUBPS      one_f32<>+0(SB), Y2, Y0
+	VADDPS      Y3, Y0, Y0
+	VFMADD231PS Y1, Y3, Y0
+	VMULPS      Y0, Y0, Y4
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, Y3, Y2, Y5
+
+	// w·S²
+	VMULPS  Y5, Y5, Y5
+	VMULPS  96(AX), Y5, Y5
+	VMOVUPS Y2, 416(AX)
+	VMOVUPS Y3, 448(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y0, Y2
+	VDIVPS       Y2, Y0, Y2
+	VFNMADD132PS Y2, Y1, Y1
+	VSUBPS       Y2, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y2, Y3, Y2
+	VMOVUPS      416(AX), Y3
+	VMOVUPS      448(AX), Y6
+	VFMADD132PS  Y2, Y3, Y3
+	VFMADD132PS  Y1, Y6, Y6
+	VMOVUPS      192(AX), Y7
+	VBLENDVPS    Y7, Y1, Y2, Y1
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y5, Y5
+	VMOVUPS     192(AX), Y1
+	VBLENDVPS   Y1, Y6, Y3, Y1
+	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     192(AX), Y1
+	VBLENDVPS   Y1, Y3, Y6, Y1
+	VMOVUPS     Y1, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPS     352(AX), Y1
+	VMOVUPS     288(AX), Y2
+	VFMADD213PS 256(AX), Y2, Y1
+	VMULPS      Y1, Y5, Y5
+	VMOVUPS     Y1, 544(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y1
+	VFMADD213PS Y0, Y4, Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       384(AX), Y1, Y1
+	VADDPS       160(AX), Y1, Y1
+	VMULPS       544(AX), Y1, Y0
+	VMULPS       Y5, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y0, Y3, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       (R9)(R13*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R13*8)
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R13*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y0, (SI)(R12*4)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPS     512(AX), Y0
+	VMOVUPS     480(AX), Y2
+	VMULPS      288(AX), Y0, Y0
+	VFMSUB132PS 256(AX), Y0, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y0
+	VMINPS      Y1, Y0, Y0
+	VMULPS      64(AX), Y0, Y0
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPS      512(AX), Y1
+	VMULPS       320(AX), Y1, Y1
+	VMULPS       544(AX), Y2, Y2
+	VFMADD213PS  Y2, Y0, Y1
+	VXORPS       224(AX), Y1, Y1
+	VMULPS       Y5, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPS      (R11)(R12*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPS Y1, (R10)(R12*4)
+
+skip7:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000008, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*4), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R12*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 96(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS  (BX)(R12*4), Y0, Y3
+	VMOVUPS     Y3, 128(AX)
+	VMOVUPS     128(AX), Y4
+	VBLENDVPS   Y4, Y1, Y2, Y4
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VFMADD213PS one_f32<>+0(SB), Y1, Y5
+	VANDPS      abs_f32<>+0(SB), Y3, Y1
+	VMULPS      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPS   Y6, Y7, Y6, Y6
+	VMOVUPS     Y6, 160(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPS    $0x00, Y6, Y4, Y6
+	VMOVUPS   Y6, 192(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y2, Y6, Y2
+	VXORPS    Y3, Y6, Y6
+	VANDPS    sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS   Y6, 224(AX)
+	VXORPS    224(AX), Y5, Y5
+	VMOVUPS   Y4, 256(AX)
+	VMOVUPS   Y2, 288(AX)
+	VMOVUPS   Y5, 320(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 384(AX)
+	VMULPS      Y3, Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y3, Y1
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y1, Y1, Y5
+	VMOVUPS     192(AX), Y6
+	VBLENDVPS   Y6, Y4, Y3, Y6
+
+	// w·S²
+	VMULPS  Y6, Y6, Y6
+	VMULPS  96(AX), Y6, Y6
+	VMOVUPS Y3, 416(AX)
+	VMOVUPS Y4, 448(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y1, Y3
+	VDIVPS       Y3, Y1, Y3
+	VFNMADD132PS Y3, Y2, Y2
+	VSUBPS       Y3, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y3, Y4, Y3
+	VMOVUPS      416(AX), Y4
+	VMOVUPS      448(AX), Y7
+	VFMADD132PS  Y3, Y4, Y4
+	VFMADD132PS  Y2, Y7, Y7
+	VMOVUPS      192(AX), Y8
+	VBLENDVPS    Y8, Y2, Y3, Y2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y2, Y2, Y3
+	VFMADD231PS Y2, Y2, Y3
+	VFMADD132PS Y3, Y6, Y6
+	VMOVUPS     192(AX), Y2
+	VBLENDVPS   Y2, Y7, Y4, Y2
+	VMOVUPS     Y2, 480(AX)
+	VMOVUPS     192(AX), Y2
+	VBLENDVPS   Y2, Y4, Y7, Y2
+	VMOVUPS     Y2, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPS     352(AX), Y2
+	VMOVUPS     288(AX), Y3
+	VFMADD213PS 256(AX), Y3, Y2
+	VMULPS      Y2, Y6, Y6
+	VMOVUPS     Y2, 544(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
+	VFMADD213PS Y1, Y5, Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       384(AX), Y2, Y2
+	VADDPS       160(AX), Y2, Y2
+	VMULPS       544(AX), Y2, Y1
+	VMULPS       Y6, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y1, Y4, Y1
+
+skip8:
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y3
+	VEXTRACTF128 $0x01, Y1, X4
+	VCVTPS2PD    X4, Y4
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(CX*8)
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPS Y1, Y0, (SI)(R12*4)
+
+skip10:
+	// D = N·β - O·θ
+	VMOVUPS     512(AX), Y1
+	VMOVUPS     480(AX), Y3
+	VMULPS      288(AX), Y1, Y1
+	VFMSUB132PS 256(AX), Y1, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y1
+	VMINPS      Y2, Y1, Y1
+	VMULPS      64(AX), Y1, Y1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPS      512(AX), Y2
+	VMULPS       320(AX), Y2, Y2
+	VMULPS       544(AX), Y3, Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VXORPS       224(AX), Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip11:
+	VANDPS Y0, Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip12
 
@@ -9339,6 +16792,662 @@ done:
 	VZEROUPPER
 	RET
 
+// func softGradPowerF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softGradPowerF32AVX2(SB), $1024-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 100(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	XORQ         R12, R12
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R12*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 160(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R12*4), Y2
+	VMOVUPS     Y2, 192(AX)
+	VMOVUPS     192(AX), Y3
+	VBLENDVPS   Y3, Y0, Y1, Y3
+	VMOVUPS     192(AX), Y4
+	VBLENDVPS   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f32<>+0(SB), Y4
+	VFMADD213PS one_f32<>+0(SB), Y0, Y4
+	VANDPS      abs_f32<>+0(SB), Y2, Y0
+	VMULPS      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPS   Y5, Y6, Y5, Y5
+	VMOVUPS     Y5, 224(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y3, Y5
+	VMOVUPS   Y5, 256(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y1, Y5, Y1
+	VXORPS    Y2, Y5, Y5
+	VANDPS    sign_f32<>+0(SB), Y5, Y5
+	VMOVUPS   Y5, 288(AX)
+	VXORPS    288(AX), Y4, Y4
+	VMOVUPS   Y3, 320(AX)
+	VMOVUPS   Y1, 352(AX)
+	VMOVUPS   Y4, 384(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
+	VMOVAPS      Y2, Y3
+	VMOVUPS      Y3, 416(AX)
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y2, 448(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 480(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 512(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 544(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 576(AX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 608(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y0
+	VSUBPS      one_f32<>+0(SB), Y2, Y3
+	VADDPS      Y0, Y3, Y3
+	VFMADD231PS Y1, Y0, Y3
+	VMULPS      Y3, Y3, Y4
+	VMOVUPS     Y2, 640(AX)
+	VMOVUPS     Y0, 672(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y0
+	VFNMADD132PS Y0, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPS     256(AX), Y2
+	VBLENDVPS   Y2, Y0, Y1, Y2
+	VMOVUPS     640(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMOVUPS     256(AX), Y6
+	VMOVUPS     608(AX), Y7
+	VBLENDVPS   Y6, Y5, Y7, Y7
+	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     Y7, 704(AX)
+	VMOVUPS     640(AX), Y2
+	VMOVUPS     672(AX), Y5
+	VFMADD132PS Y0, Y2, Y2
+	VFMADD132PS Y1, Y5, Y5
+	VMOVUPS     256(AX), Y0
+	VBLENDVPS   Y0, Y5, Y2, Y0
+	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     256(AX), Y0
+	VBLENDVPS   Y0, Y2, Y5, Y0
+	VMOVUPS     Y0, 768(AX)
+
+	// R = β + e·θ
+	VMOVUPS     480(AX), Y0
+	VMOVUPS     320(AX), Y1
+	VMULPS      huge_f32<>+0(SB), Y1, Y1
+	VMOVUPS     352(AX), Y2
+	VFMADD213PS Y1, Y2, Y0
+	VMOVUPS     Y0, 800(AX)
+	VMOVUPS     Y0, 832(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
+	VFMADD213PS Y3, Y4, Y0
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     544(AX), Y1
+	VMOVUPS     576(AX), Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     256(AX), Y4
+	VBLENDVPS   Y4, 416(AX), Y3, Y3
+	VSUBPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     256(AX), Y4
+	VBLENDVPS   Y4, 448(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     Y3, 864(AX)
+	VMOVUPS     Y1, 896(AX)
+	VMOVUPS     Y0, 928(AX)
+	VMOVUPS     800(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y0, Y1
+	VPADDD      magic_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
+	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VORPS       one_f32<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f32<>+0(SB), Y2
+	VFMADD231PS index_f32<>+0(SB), Y0, Y2
+	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
+	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y2, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
+	VMULPS      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y4
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
+	VADDPS      864(AX), Y3, Y3
+	VADDPS      896(AX), Y2, Y2
+	VADDPS      Y2, Y3, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
+	VFMADD231PS 64(AX), Y0, Y1
+	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
+	VFMSUB231PS 64(AX), Y3, Y4
+	VFMADD231PS 64(AX), Y2, Y4
+	VFMADD231PS 96(AX), Y0, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VPERMPS     exp_f32<>+0(SB), Y1, Y0
+	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
+	VPSLLD      $0x14, Y1, Y1
+	VPADDD      Y1, Y0, Y0
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y4, Y2, Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VMULPS      160(AX), Y0, Y0
+	VFMADD132PS Y1, Y0, Y0
+	VMOVUPS     928(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       512(AX), Y1, Y1
+	VADDPS       224(AX), Y1, Y1
+	VMOVAPS      Y0, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       (R9)(R13*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(R13*8)
+	LEAQ         (R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R13*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y2, (SI)(R12*4)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPS     768(AX), Y2
+	VMOVUPS     736(AX), Y3
+	VMULPS      352(AX), Y2, Y2
+	VFMSUB132PS 320(AX), Y2, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y2
+	VMULPS      128(AX), Y2, Y2
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 704(AX), Y1
+	VMULPS  large_f32<>+0(SB), Y1, Y1
+	VDIVPS  800(AX), Y1, Y1
+	VMULPS  384(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y1
+	VMOVUPS Y1, 960(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPS      960(AX), Y1
+	VFMADD213PS  Y3, Y2, Y1
+	VXORPS       288(AX), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPS      (R11)(R12*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPS Y1, (R10)(R12*4)
+
+skip7:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000008, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*4), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R12*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 160(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS  (BX)(R12*4), Y0, Y3
+	VMOVUPS     Y3, 192(AX)
+	VMOVUPS     192(AX), Y4
+	VBLENDVPS   Y4, Y1, Y2, Y4
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VFMADD213PS one_f32<>+0(SB), Y1, Y5
+	VANDPS      abs_f32<>+0(SB), Y3, Y1
+	VMULPS      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPS   Y6, Y7, Y6, Y6
+	VMOVUPS     Y6, 224(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPS    $0x00, Y6, Y4, Y6
+	VMOVUPS   Y6, 256(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y2, Y6, Y2
+	VXORPS    Y3, Y6, Y6
+	VANDPS    sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS   Y6, 288(AX)
+	VXORPS    288(AX), Y5, Y5
+	VMOVUPS   Y4, 320(AX)
+	VMOVUPS   Y2, 352(AX)
+	VMOVUPS   Y5, 384(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y4
+	VMOVUPS      Y4, 416(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 448(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 480(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 512(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 544(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 576(AX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 608(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y1, 672(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPS     256(AX), Y3
+	VBLENDVPS   Y3, Y1, Y2, Y3
+	VMOVUPS     640(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     256(AX), Y7
+	VMOVUPS     608(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y3, Y8, Y8
+	VMOVUPS     Y8, 704(AX)
+	VMOVUPS     640(AX), Y3
+	VMOVUPS     672(AX), Y6
+	VFMADD132PS Y1, Y3, Y3
+	VFMADD132PS Y2, Y6, Y6
+	VMOVUPS     256(AX), Y1
+	VBLENDVPS   Y1, Y6, Y3, Y1
+	VMOVUPS     Y1, 736(AX)
+	VMOVUPS     256(AX), Y1
+	VBLENDVPS   Y1, Y3, Y6, Y1
+	VMOVUPS     Y1, 768(AX)
+
+	// R = β + e·θ
+	VMOVUPS     480(AX), Y1
+	VMOVUPS     320(AX), Y2
+	VMULPS      huge_f32<>+0(SB), Y2, Y2
+	VMOVUPS     352(AX), Y3
+	VFMADD213PS Y2, Y3, Y1
+	VMOVUPS     Y1, 800(AX)
+	VMOVUPS     Y1, 832(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     544(AX), Y2
+	VMOVUPS     576(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     256(AX), Y5
+	VBLENDVPS   Y5, 416(AX), Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     256(AX), Y5
+	VBLENDVPS   Y5, 448(AX), Y2, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS      Y3, Y2, Y2
+	VMOVUPS     Y4, 864(AX)
+	VMOVUPS     Y2, 896(AX)
+	VMOVUPS     Y1, 928(AX)
+	VMOVUPS     800(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y1, Y2
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y3
+	VFMADD231PS index_f32<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
+	VPERMPS     recip_f32<>+0(SB), Y3, Y2
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
+	VMULPS      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
+	VFMADD213PS Y2, Y1, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
+	VADDPS      864(AX), Y4, Y4
+	VADDPS      896(AX), Y3, Y3
+	VADDPS      Y3, Y4, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y4, Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y5, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
+	VMULPS      Y3, Y2, Y2
+	VMULPS      160(AX), Y1, Y1
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     928(AX), Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       512(AX), Y2, Y2
+	VADDPS       224(AX), Y2, Y2
+	VMOVAPS      Y1, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y3, Y5, Y3
+
+skip8:
+	VANDPS Y0, Y3, Y3
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(CX*8)
+	LEAQ         (R12), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPS Y3, Y0, (SI)(R12*4)
+
+skip10:
+	// D = N·β - O·θ
+	VMOVUPS     768(AX), Y3
+	VMOVUPS     736(AX), Y4
+	VMULPS      352(AX), Y3, Y3
+	VFMSUB132PS 320(AX), Y3, Y4
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y2, Y3, Y3
+	VMULPS      128(AX), Y3, Y3
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 704(AX), Y2
+	VMULPS  large_f32<>+0(SB), Y2, Y2
+	VDIVPS  800(AX), Y2, Y2
+	VMULPS  384(AX), Y2, Y2
+	VMULPS  small_f32<>+0(SB), Y2, Y2
+	VMOVUPS Y2, 960(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPS      960(AX), Y2
+	VFMADD213PS  Y4, Y3, Y2
+	VXORPS       288(AX), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip11:
+	VANDPS Y0, Y2, Y2
+	TESTQ  R11, R11
+	JEQ    skip12
+
+	// dout·grad
+	VMASKMOVPS   (R11)(R12*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+
+skip13:
+skip12:
+	TESTQ      R10, R10
+	JEQ        skip14
+	VMASKMOVPS Y2, Y0, (R10)(R12*4)
+
+skip14:
+	ADDQ $0x08, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func hessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessSquareF32AVX2(SB), $480-8
@@ -9818,6 +17927,633 @@ skip17:
 	TESTQ      R12, R12
 	JEQ        skip18
 	VMASKMOVPS Y1, Y0, (R12)(R13*4)
+
+skip18:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessSquareF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softHessSquareF32AVX2(SB), $832-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 92(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R13, R13
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R13*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R13*4), Y2
+	VMOVUPS     Y2, 160(AX)
+	VMOVUPS     160(AX), Y3
+	VBLENDVPS   Y3, Y0, Y1, Y3
+	VMOVUPS     160(AX), Y4
+	VBLENDVPS   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f32<>+0(SB), Y4
+	VFMADD213PS one_f32<>+0(SB), Y0, Y4
+	VANDPS      abs_f32<>+0(SB), Y2, Y0
+	VMULPS      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPS   Y5, Y6, Y5, Y5
+	VMOVUPS     Y5, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y3, Y5
+	VMOVUPS   Y5, 224(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y1, Y5, Y1
+	VXORPS    Y2, Y5, Y5
+	VANDPS    sign_f32<>+0(SB), Y5, Y5
+	VMOVUPS   Y5, 256(AX)
+	VXORPS    256(AX), Y4, Y4
+	VMOVUPS   Y3, 288(AX)
+	VMOVUPS   Y1, 320(AX)
+	VMOVUPS   Y4, 352(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 416(AX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 448(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y0
+	VSUBPS      one_f32<>+0(SB), Y2, Y3
+	VADDPS      Y0, Y3, Y3
+	VFMADD231PS Y1, Y0, Y3
+	VMULPS      Y3, Y3, Y4
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y5, Y0, Y2, Y5
+
+	// w·S²
+	VMULPS  Y5, Y5, Y5
+	VMULPS  128(AX), Y5, Y5
+	VMOVUPS Y2, 480(AX)
+	VMOVUPS Y0, 512(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y0
+	VFNMADD132PS Y0, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPS     224(AX), Y2
+	VBLENDVPS   Y2, Y0, Y1, Y2
+	VMOVUPS     480(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     224(AX), Y7
+	VMOVUPS     448(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y2, Y8, Y8
+	VMOVUPS     Y8, 544(AX)
+	VMOVUPS     480(AX), Y2
+	VMOVUPS     512(AX), Y6
+	VFMADD132PS Y0, Y2, Y2
+	VFMADD132PS Y1, Y6, Y6
+	VMOVUPS     224(AX), Y7
+	VBLENDVPS   Y7, Y1, Y0, Y0
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y0, Y0, Y1
+	VFMADD231PS Y0, Y0, Y1
+	VFMADD132PS Y1, Y5, Y5
+	VMOVUPS     224(AX), Y0
+	VBLENDVPS   Y0, Y6, Y2, Y0
+	VMOVUPS     Y0, 576(AX)
+	VMOVUPS     224(AX), Y0
+	VBLENDVPS   Y0, Y2, Y6, Y0
+	VMOVUPS     Y0, 608(AX)
+
+	// R = β + e·θ
+	VMOVUPS     384(AX), Y0
+	VMULPS      tiny_f32<>+0(SB), Y0, Y0
+	VMOVUPS     320(AX), Y1
+	VFMADD213PS 288(AX), Y1, Y0
+	VMULPS      Y0, Y5, Y5
+	VMULPS      huge_f32<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y0, 672(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
+	VFMADD213PS Y3, Y4, Y0
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       416(AX), Y0, Y0
+	VADDPS       192(AX), Y0, Y0
+	VMULPS       672(AX), Y0, Y1
+	VMULPS       Y5, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       (R9)(R14*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R14*8)
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R14*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y1, (SI)(R13*4)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPS     608(AX), Y1
+	VMOVUPS     576(AX), Y2
+	VMULPS      320(AX), Y1, Y1
+	VFMSUB132PS 288(AX), Y1, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y1
+	VMULPS      64(AX), Y1, Y1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 544(AX), Y0
+	VMULPS  large_f32<>+0(SB), Y0, Y0
+	VDIVPS  640(AX), Y0, Y0
+	VMULPS  352(AX), Y0, Y0
+	VMULPS  small_f32<>+0(SB), Y0, Y3
+	VMOVUPS Y0, 704(AX)
+	VMOVUPS Y3, 736(AX)
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPS      608(AX), Y0
+	VMULPS       352(AX), Y0, Y0
+	VMULPS       672(AX), Y2, Y3
+	VFMADD213PS  Y3, Y1, Y0
+	VXORPS       256(AX), Y0, Y0
+	VMULPS       Y5, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y0, Y4, Y0
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPS      (R11)(R13*4), Y3
+	VMULPS       Y3, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y3
+	VBLENDVPS    Y3, nan_f32<>+0(SB), Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y0, Y4, Y0
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPS Y0, (R10)(R13*4)
+
+skip7:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS       Y2, Y2, Y0
+	VMULPS       64(AX), Y0, Y0
+	VMOVUPS      320(AX), Y2
+	VMOVUPS      576(AX), Y3
+	VMULPS       96(AX), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x00, Y4, Y2, Y2
+	VMOVUPS      Y2, 768(AX)
+	VMOVUPS      768(AX), Y2
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VMOVUPS      736(AX), Y2
+	VSUBPS       608(AX), Y2, Y2
+	VADDPS       576(AX), Y2, Y2
+	VMOVUPS      736(AX), Y3
+	VFMSUB132PS  64(AX), Y2, Y3
+	VFMADD213PS  Y0, Y1, Y3
+	VMOVUPS      704(AX), Y0
+	VMOVUPS      544(AX), Y1
+	VMULPS       large_f32<>+0(SB), Y0, Y0
+	VMOVUPS      768(AX), Y2
+	VBLENDVPS    Y2, 544(AX), Y0, Y0
+	VMULPS       576(AX), Y1, Y1
+	VMOVUPS      sign_f32<>+0(SB), Y2
+	VMOVUPS      768(AX), Y4
+	VBLENDVPS    Y4, Y2, Y1, Y1
+	VFMADD213PS  Y1, Y0, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       672(AX), Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPS    Y0, Y3, Y1, Y3
+
+skip8:
+	TESTQ   R12, R12
+	JEQ     skip9
+	VMOVUPS Y3, (R12)(R13*4)
+
+skip9:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*4), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R13*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS  (BX)(R13*4), Y0, Y3
+	VMOVUPS     Y3, 160(AX)
+	VMOVUPS     160(AX), Y4
+	VBLENDVPS   Y4, Y1, Y2, Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VFMADD213PS one_f32<>+0(SB), Y1, Y5
+	VANDPS      abs_f32<>+0(SB), Y3, Y1
+	VMULPS      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPS   Y6, Y7, Y6, Y6
+	VMOVUPS     Y6, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPS    $0x00, Y6, Y4, Y6
+	VMOVUPS   Y6, 224(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y2, Y6, Y2
+	VXORPS    Y3, Y6, Y6
+	VANDPS    sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS   Y6, 256(AX)
+	VXORPS    256(AX), Y5, Y5
+	VMOVUPS   Y4, 288(AX)
+	VMOVUPS   Y2, 320(AX)
+	VMOVUPS   Y5, 352(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 416(AX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 448(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     224(AX), Y6
+	VBLENDVPS   Y6, Y1, Y3, Y6
+
+	// w·S²
+	VMULPS  Y6, Y6, Y6
+	VMULPS  128(AX), Y6, Y6
+	VMOVUPS Y3, 480(AX)
+	VMOVUPS Y1, 512(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPS     224(AX), Y3
+	VBLENDVPS   Y3, Y1, Y2, Y3
+	VMOVUPS     480(AX), Y7
+	VMULPS      huge_f32<>+0(SB), Y7, Y7
+	VMOVUPS     224(AX), Y8
+	VMOVUPS     448(AX), Y9
+	VBLENDVPS   Y8, Y7, Y9, Y9
+	VFMADD132PS Y3, Y9, Y9
+	VMOVUPS     Y9, 544(AX)
+	VMOVUPS     480(AX), Y3
+	VMOVUPS     512(AX), Y7
+	VFMADD132PS Y1, Y3, Y3
+	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y8, Y2, Y1, Y1
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y6, Y6
+	VMOVUPS     224(AX), Y1
+	VBLENDVPS   Y1, Y7, Y3, Y1
+	VMOVUPS     Y1, 576(AX)
+	VMOVUPS     224(AX), Y1
+	VBLENDVPS   Y1, Y3, Y7, Y1
+	VMOVUPS     Y1, 608(AX)
+
+	// R = β + e·θ
+	VMOVUPS     384(AX), Y1
+	VMULPS      tiny_f32<>+0(SB), Y1, Y1
+	VMOVUPS     320(AX), Y2
+	VFMADD213PS 288(AX), Y2, Y1
+	VMULPS      Y1, Y6, Y6
+	VMULPS      huge_f32<>+0(SB), Y1, Y2
+	VMOVUPS     Y2, 640(AX)
+	VMOVUPS     Y1, 672(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       416(AX), Y1, Y1
+	VADDPS       192(AX), Y1, Y1
+	VMULPS       672(AX), Y1, Y2
+	VMULPS       Y6, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip10
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTD X3, Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
+
+skip10:
+	VANDPS Y0, Y2, Y2
+	TESTQ  R9, R9
+	JEQ    skip11
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(CX*8)
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(CX*8)
+
+skip11:
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPS Y2, Y0, (SI)(R13*4)
+
+skip12:
+	// D = N·β - O·θ
+	VMOVUPS     608(AX), Y2
+	VMOVUPS     576(AX), Y3
+	VMULPS      320(AX), Y2, Y2
+	VFMSUB132PS 288(AX), Y2, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y2
+	VMULPS      64(AX), Y2, Y2
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 544(AX), Y1
+	VMULPS  large_f32<>+0(SB), Y1, Y1
+	VDIVPS  640(AX), Y1, Y1
+	VMULPS  352(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y4
+	VMOVUPS Y1, 704(AX)
+	VMOVUPS Y4, 736(AX)
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPS      608(AX), Y1
+	VMULPS       352(AX), Y1, Y1
+	VMULPS       672(AX), Y3, Y4
+	VFMADD213PS  Y4, Y2, Y1
+	VXORPS       256(AX), Y1, Y1
+	VMULPS       Y6, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y1, Y5, Y1
+
+skip13:
+	VANDPS Y0, Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip14
+
+	// dout·grad
+	VMASKMOVPS   (R11)(R13*4), Y0, Y4
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip15
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y1, Y5, Y1
+
+skip15:
+skip14:
+	TESTQ      R10, R10
+	JEQ        skip16
+	VMASKMOVPS Y1, Y0, (R10)(R13*4)
+
+skip16:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS       Y3, Y3, Y1
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      320(AX), Y3
+	VMOVUPS      576(AX), Y4
+	VMULPS       96(AX), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x00, Y5, Y3, Y3
+	VMOVUPS      Y3, 768(AX)
+	VMOVUPS      768(AX), Y3
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VMOVUPS      736(AX), Y3
+	VSUBPS       608(AX), Y3, Y3
+	VADDPS       576(AX), Y3, Y3
+	VMOVUPS      736(AX), Y4
+	VFMSUB132PS  64(AX), Y3, Y4
+	VFMADD213PS  Y1, Y2, Y4
+	VMOVUPS      704(AX), Y1
+	VMOVUPS      544(AX), Y2
+	VMULPS       large_f32<>+0(SB), Y1, Y1
+	VMOVUPS      768(AX), Y3
+	VBLENDVPS    Y3, 544(AX), Y1, Y1
+	VMULPS       576(AX), Y2, Y2
+	VMOVUPS      sign_f32<>+0(SB), Y3
+	VMOVUPS      768(AX), Y5
+	VBLENDVPS    Y5, Y3, Y2, Y2
+	VFMADD213PS  Y2, Y1, Y4
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       672(AX), Y6, Y6
+	VMULPS       Y6, Y4, Y4
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y4, Y2, Y4
+
+skip17:
+	VANDPS     Y0, Y4, Y4
+	TESTQ      R12, R12
+	JEQ        skip18
+	VMASKMOVPS Y4, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -10542,6 +19278,759 @@ skip17:
 	TESTQ      R12, R12
 	JEQ        skip18
 	VMASKMOVPS Y1, Y0, (R12)(R13*4)
+
+skip18:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessPowerF32AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softHessPowerF32AVX2(SB), $1120-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
+	VBROADCASTSS 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSS 84(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSS 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSS 100(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSS 88(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	VBROADCASTSS 92(CX), Y0
+	VMOVUPS      Y0, 160(AX)
+	XORQ         R13, R13
+	SUBQ         $0x08, DX
+	JLT          rest
+
+	// 1 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R13*4), Y0
+	VMOVUPS     one_f32<>+0(SB), Y1
+	VSUBPS      Y0, Y1, Y1
+	VMULPS      (AX), Y1, Y2
+	VFMADD231PS 32(AX), Y0, Y2
+	VMOVUPS     Y2, 192(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS     (BX)(R13*4), Y2
+	VMOVUPS     Y2, 224(AX)
+	VMOVUPS     224(AX), Y3
+	VBLENDVPS   Y3, Y0, Y1, Y3
+	VMOVUPS     224(AX), Y4
+	VBLENDVPS   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f32<>+0(SB), Y4
+	VFMADD213PS one_f32<>+0(SB), Y0, Y4
+	VANDPS      abs_f32<>+0(SB), Y2, Y0
+	VMULPS      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPS   Y5, Y6, Y5, Y5
+	VMOVUPS     Y5, 256(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y3, Y5
+	VMOVUPS   Y5, 288(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
+	VANDNPS   Y1, Y5, Y1
+	VXORPS    Y2, Y5, Y5
+	VANDPS    sign_f32<>+0(SB), Y5, Y5
+	VMOVUPS   Y5, 320(AX)
+	VXORPS    320(AX), Y4, Y4
+	VMOVUPS   Y3, 352(AX)
+	VMOVUPS   Y1, 384(AX)
+	VMOVUPS   Y4, 416(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
+	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
+	VMOVAPS      Y2, Y3
+	VMOVUPS      Y3, 448(AX)
+	VPERMPS      exp_f32<>+0(SB), Y1, Y3
+	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
+	VPSLLD       $0x14, Y1, Y1
+	VPADDD       Y1, Y3, Y3
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y2, 480(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 512(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     log_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 544(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
+	VMOVUPS     Y4, 576(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y0, 608(AX)
+	VMULPS      Y2, Y3, Y3
+	VMOVUPS     Y3, 640(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y0
+	VSUBPS      one_f32<>+0(SB), Y2, Y3
+	VADDPS      Y0, Y3, Y3
+	VFMADD231PS Y1, Y0, Y3
+	VMULPS      Y3, Y3, Y4
+	VMOVUPS     Y2, 672(AX)
+	VMOVUPS     Y0, 704(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y3, Y0
+	VDIVPS       Y0, Y3, Y0
+	VFNMADD132PS Y0, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPS     288(AX), Y2
+	VBLENDVPS   Y2, Y0, Y1, Y2
+	VMOVUPS     672(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMOVUPS     288(AX), Y6
+	VMOVUPS     640(AX), Y7
+	VBLENDVPS   Y6, Y5, Y7, Y7
+	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     Y7, 736(AX)
+	VMOVUPS     672(AX), Y2
+	VMOVUPS     704(AX), Y5
+	VFMADD132PS Y0, Y2, Y2
+	VFMADD132PS Y1, Y5, Y5
+	VMOVUPS     288(AX), Y0
+	VBLENDVPS   Y0, Y5, Y2, Y0
+	VMOVUPS     Y0, 768(AX)
+	VMOVUPS     288(AX), Y0
+	VBLENDVPS   Y0, Y2, Y5, Y0
+	VMOVUPS     Y0, 800(AX)
+
+	// R = β + e·θ
+	VMOVUPS     512(AX), Y0
+	VMOVUPS     352(AX), Y1
+	VMULPS      huge_f32<>+0(SB), Y1, Y1
+	VMOVUPS     384(AX), Y2
+	VFMADD213PS Y1, Y2, Y0
+	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     Y0, 864(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
+	VFMADD213PS Y3, Y4, Y0
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     576(AX), Y1
+	VMOVUPS     608(AX), Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     288(AX), Y4
+	VBLENDVPS   Y4, 448(AX), Y3, Y3
+	VSUBPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     288(AX), Y4
+	VBLENDVPS   Y4, 480(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     Y3, 896(AX)
+	VMOVUPS     Y1, 928(AX)
+	VMOVUPS     Y0, 960(AX)
+	VMOVUPS     832(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y0, Y1
+	VPADDD      magic_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
+	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VORPS       one_f32<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f32<>+0(SB), Y2
+	VFMADD231PS index_f32<>+0(SB), Y0, Y2
+	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
+	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y2, Y1
+	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
+	VMULPS      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y4
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
+	VADDPS      896(AX), Y3, Y3
+	VADDPS      928(AX), Y2, Y2
+	VADDPS      Y2, Y3, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
+	VFMADD231PS 64(AX), Y0, Y1
+	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
+	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
+	VFMSUB231PS 64(AX), Y3, Y4
+	VFMADD231PS 64(AX), Y2, Y4
+	VFMADD231PS 96(AX), Y0, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VPERMPS     exp_f32<>+0(SB), Y1, Y0
+	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
+	VPSLLD      $0x14, Y1, Y1
+	VPADDD      Y1, Y0, Y0
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y4, Y2, Y2
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VMULPS      192(AX), Y0, Y0
+	VFMADD132PS Y1, Y0, Y0
+	VMOVUPS     960(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       544(AX), Y1, Y1
+	VADDPS       256(AX), Y1, Y1
+	VMOVAPS      Y0, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip1
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X4
+	VCVTPS2PD    X4, Y4
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       (R9)(R14*8), Y3, Y3
+	VMOVUPD      Y3, (R9)(R14*8)
+	LEAQ         (R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y4, Y4
+	VMOVUPD      Y4, 32(R9)(R14*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPS Y2, (SI)(R13*4)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPS     800(AX), Y2
+	VMOVUPS     768(AX), Y3
+	VMULPS      384(AX), Y2, Y2
+	VFMSUB132PS 352(AX), Y2, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y2
+	VMULPS      128(AX), Y2, Y2
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 736(AX), Y1
+	VMULPS  large_f32<>+0(SB), Y1, Y1
+	VDIVPS  832(AX), Y1, Y1
+	VMULPS  416(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y4
+	VMOVUPS Y1, 992(AX)
+	VMOVUPS Y4, 1024(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPS      1024(AX), Y1
+	VFMADD213PS  Y3, Y2, Y1
+	VXORPS       320(AX), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y1, Y5, Y1
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPS      (R11)(R13*4), Y4
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip6
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y1, Y5, Y1
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPS Y1, (R10)(R13*4)
+
+skip7:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS       Y3, Y3, Y1
+	VMULPS       128(AX), Y1, Y1
+	VMOVUPS      384(AX), Y3
+	VMOVUPS      768(AX), Y4
+	VMULPS       160(AX), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x00, Y5, Y3, Y3
+	VMOVUPS      Y3, 1056(AX)
+	VMOVUPS      1056(AX), Y3
+	VBLENDVPS    Y3, Y4, Y1, Y1
+	VMOVUPS      1024(AX), Y3
+	VSUBPS       800(AX), Y3, Y3
+	VADDPS       768(AX), Y3, Y3
+	VMOVUPS      1024(AX), Y4
+	VFMSUB132PS  128(AX), Y3, Y4
+	VFMADD213PS  Y1, Y2, Y4
+	VMOVUPS      992(AX), Y1
+	VMOVUPS      736(AX), Y2
+	VMULPS       large_f32<>+0(SB), Y1, Y1
+	VMOVUPS      1056(AX), Y3
+	VBLENDVPS    Y3, 736(AX), Y1, Y1
+	VMULPS       768(AX), Y2, Y2
+	VMOVUPS      sign_f32<>+0(SB), Y3
+	VMOVUPS      1056(AX), Y5
+	VBLENDVPS    Y5, Y3, Y2, Y2
+	VFMADD213PS  Y2, Y1, Y4
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	TESTQ        R8, R8
+	JEQ          skip8
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPS    Y0, Y4, Y1, Y4
+
+skip8:
+	TESTQ   R12, R12
+	JEQ     skip9
+	VMOVUPS Y4, (R12)(R13*4)
+
+skip9:
+	ADDQ $0x08, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000008, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f32<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*4), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R13*4), Y0, Y1
+	VMOVUPS     one_f32<>+0(SB), Y2
+	VSUBPS      Y1, Y2, Y2
+	VMULPS      (AX), Y2, Y3
+	VFMADD231PS 32(AX), Y1, Y3
+	VMOVUPS     Y3, 192(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPS  (BX)(R13*4), Y0, Y3
+	VMOVUPS     Y3, 224(AX)
+	VMOVUPS     224(AX), Y4
+	VBLENDVPS   Y4, Y1, Y2, Y4
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VFMADD213PS one_f32<>+0(SB), Y1, Y5
+	VANDPS      abs_f32<>+0(SB), Y3, Y1
+	VMULPS      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPS   Y6, Y7, Y6, Y6
+	VMOVUPS     Y6, 256(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPS    $0x00, Y6, Y4, Y6
+	VMOVUPS   Y6, 288(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y2, Y6, Y2
+	VXORPS    Y3, Y6, Y6
+	VANDPS    sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS   Y6, 320(AX)
+	VXORPS    320(AX), Y5, Y5
+	VMOVUPS   Y4, 352(AX)
+	VMOVUPS   Y2, 384(AX)
+	VMOVUPS   Y5, 416(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPS abs_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS      Y3, Y4
+	VMOVUPS      Y4, 448(AX)
+	VPERMPS      exp_f32<>+0(SB), Y2, Y4
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y4, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      Y3, 480(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVAPS      Y4, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      Y3, 512(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     log_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 544(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
+	VMOVUPS     Y5, 576(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, 608(AX)
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 640(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y3, 672(AX)
+	VMOVUPS     Y1, 704(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPS     288(AX), Y3
+	VBLENDVPS   Y3, Y1, Y2, Y3
+	VMOVUPS     672(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     288(AX), Y7
+	VMOVUPS     640(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y3, Y8, Y8
+	VMOVUPS     Y8, 736(AX)
+	VMOVUPS     672(AX), Y3
+	VMOVUPS     704(AX), Y6
+	VFMADD132PS Y1, Y3, Y3
+	VFMADD132PS Y2, Y6, Y6
+	VMOVUPS     288(AX), Y1
+	VBLENDVPS   Y1, Y6, Y3, Y1
+	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     288(AX), Y1
+	VBLENDVPS   Y1, Y3, Y6, Y1
+	VMOVUPS     Y1, 800(AX)
+
+	// R = β + e·θ
+	VMOVUPS     512(AX), Y1
+	VMOVUPS     352(AX), Y2
+	VMULPS      huge_f32<>+0(SB), Y2, Y2
+	VMOVUPS     384(AX), Y3
+	VFMADD213PS Y2, Y3, Y1
+	VMOVUPS     Y1, 832(AX)
+	VMOVUPS     Y1, 864(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
+	VFMADD213PS Y4, Y5, Y1
+
+	// 8·log2 s = hi + lo
+	VMOVUPS     576(AX), Y2
+	VMOVUPS     608(AX), Y3
+	VXORPS      Y4, Y4, Y4
+	VMOVUPS     288(AX), Y5
+	VBLENDVPS   Y5, 448(AX), Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     288(AX), Y5
+	VBLENDVPS   Y5, 480(AX), Y2, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
+	VSUBPS      Y3, Y2, Y2
+	VMOVUPS     Y4, 896(AX)
+	VMOVUPS     Y2, 928(AX)
+	VMOVUPS     Y1, 960(AX)
+	VMOVUPS     832(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y1, Y2
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y3
+	VFMADD231PS index_f32<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
+	VPERMPS     recip_f32<>+0(SB), Y3, Y2
+	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
+	VMULPS      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
+	VFMADD213PS Y2, Y1, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
+	VADDPS      896(AX), Y4, Y4
+	VADDPS      928(AX), Y3, Y3
+	VADDPS      Y3, Y4, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y4, Y5
+	VFMADD231PS 64(AX), Y3, Y5
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y5, Y3, Y3
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
+	VMULPS      Y3, Y2, Y2
+	VMULPS      192(AX), Y1, Y1
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     960(AX), Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS       544(AX), Y2, Y2
+	VADDPS       256(AX), Y2, Y2
+	VMOVAPS      Y1, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip10
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y4, Y3, Y5, Y3
+
+skip10:
+	VANDPS Y0, Y3, Y3
+	TESTQ  R9, R9
+	JEQ    skip11
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y4, Y4
+	VMOVUPD      Y4, (R9)(CX*8)
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y5, Y5
+	VMOVUPD      Y5, 32(R9)(CX*8)
+
+skip11:
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPS Y3, Y0, (SI)(R13*4)
+
+skip12:
+	// D = N·β - O·θ
+	VMOVUPS     800(AX), Y3
+	VMOVUPS     768(AX), Y4
+	VMULPS      384(AX), Y3, Y3
+	VFMSUB132PS 352(AX), Y3, Y4
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y2, Y3, Y3
+	VMULPS      128(AX), Y3, Y3
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 736(AX), Y2
+	VMULPS  large_f32<>+0(SB), Y2, Y2
+	VDIVPS  832(AX), Y2, Y2
+	VMULPS  416(AX), Y2, Y2
+	VMULPS  small_f32<>+0(SB), Y2, Y5
+	VMOVUPS Y2, 992(AX)
+	VMOVUPS Y5, 1024(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPS      1024(AX), Y2
+	VFMADD213PS  Y4, Y3, Y2
+	VXORPS       320(AX), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y5, Y2, Y6, Y2
+
+skip13:
+	VANDPS Y0, Y2, Y2
+	TESTQ  R11, R11
+	JEQ    skip14
+
+	// dout·grad
+	VMASKMOVPS   (R11)(R13*4), Y0, Y5
+	VMULPS       Y5, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y5
+	VBLENDVPS    Y5, nan_f32<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip15
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y5, Y2, Y6, Y2
+
+skip15:
+skip14:
+	TESTQ      R10, R10
+	JEQ        skip16
+	VMASKMOVPS Y2, Y0, (R10)(R13*4)
+
+skip16:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS       Y4, Y4, Y2
+	VMULPS       128(AX), Y2, Y2
+	VMOVUPS      384(AX), Y4
+	VMOVUPS      768(AX), Y5
+	VMULPS       160(AX), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x00, Y6, Y4, Y4
+	VMOVUPS      Y4, 1056(AX)
+	VMOVUPS      1056(AX), Y4
+	VBLENDVPS    Y4, Y5, Y2, Y2
+	VMOVUPS      1024(AX), Y4
+	VSUBPS       800(AX), Y4, Y4
+	VADDPS       768(AX), Y4, Y4
+	VMOVUPS      1024(AX), Y5
+	VFMSUB132PS  128(AX), Y4, Y5
+	VFMADD213PS  Y2, Y3, Y5
+	VMOVUPS      992(AX), Y2
+	VMOVUPS      736(AX), Y3
+	VMULPS       large_f32<>+0(SB), Y2, Y2
+	VMOVUPS      1056(AX), Y4
+	VBLENDVPS    Y4, 736(AX), Y2, Y2
+	VMULPS       768(AX), Y3, Y3
+	VMOVUPS      sign_f32<>+0(SB), Y4
+	VMOVUPS      1056(AX), Y6
+	VBLENDVPS    Y6, Y4, Y3, Y3
+	VFMADD213PS  Y3, Y2, Y5
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y5, Y2, Y5
+
+skip17:
+	VANDPS     Y0, Y5, Y5
+	TESTQ      R12, R12
+	JEQ        skip18
+	VMASKMOVPS Y5, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -11279,6 +20768,404 @@ DATA window_f64<>+48(SB)/8, $0x0000000000000000
 DATA window_f64<>+56(SB)/8, $0x0000000000000000
 GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
+// func softLossSquareF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softLossSquareF64AVX2(SB), $384-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	XORQ         R10, R10
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R10*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 64(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD   (BX)(R10*8), Y2
+	VMOVUPD   Y2, 96(AX)
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y3, Y0, Y1, Y3
+	VMOVUPD   96(AX), Y4
+	VBLENDVPD Y4, Y1, Y0, Y0
+	VANDPD    abs_f64<>+0(SB), Y2, Y1
+	VMULPD    Y1, Y3, Y2
+	VXORPS    Y4, Y4, Y4
+	VBLENDVPD Y2, Y4, Y2, Y2
+	VMOVUPD   Y2, 128(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x00, Y2, Y3, Y2
+	VMOVUPD   Y2, 160(AX)
+	VBLENDVPD Y2, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y0, Y2, Y0
+	VMOVUPD   Y3, 192(AX)
+	VMOVUPD   Y0, 224(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y0
+	VMINPD clamp_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_f64<>+0(SB), Y1, Y2
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 256(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 288(AX)
+	VMULPD      Y2, Y5, Y5
+	VSUBPD      one_f64<>+0(SB), Y2, Y0
+	VADDPD      Y5, Y0, Y0
+	VFMADD231PD Y3, Y5, Y0
+	VMULPD      Y0, Y0, Y1
+	VMOVUPD     160(AX), Y4
+	VBLENDVPD   Y4, Y5, Y2, Y2
+
+	// w·S²
+	VMULPD Y2, Y2, Y2
+	VMULPD 64(AX), Y2, Y2
+
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y0, Y4
+	VDIVPD       Y4, Y0, Y4
+	VFNMADD132PD Y4, Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      160(AX), Y6
+	VBLENDVPD    Y6, Y3, Y5, Y3
+	VSUBPD       Y4, Y3, Y3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y3, Y3, Y4
+	VFMADD231PD Y3, Y3, Y4
+	VFMADD132PD Y4, Y2, Y2
+
+	// R = β + e·θ
+	VMOVUPD     256(AX), Y3
+	VMOVUPD     224(AX), Y4
+	VFMADD213PD 192(AX), Y4, Y3
+	VMULPD      Y3, Y2, Y2
+	VMOVUPD     Y3, 320(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y0, Y4
+	VFMADD213PD Y0, Y1, Y4
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       288(AX), Y4, Y4
+	VADDPD       128(AX), Y4, Y4
+	VMULPD       320(AX), Y4, Y0
+	VMULPD       Y2, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(CX*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y0, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y3, Y0, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y0, (SI)(R10*8)
+
+skip3:
+	ADDQ $0x04, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000004, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*8), Y0
+	MOVQ    R10, CX
+	SHRQ    $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R10*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 64(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD (BX)(R10*8), Y0, Y3
+	VMOVUPD    Y3, 96(AX)
+	VMOVUPD    96(AX), Y4
+	VBLENDVPD  Y4, Y1, Y2, Y4
+	VMOVUPD    96(AX), Y5
+	VBLENDVPD  Y5, Y2, Y1, Y1
+	VANDPD     abs_f64<>+0(SB), Y3, Y2
+	VMULPD     Y2, Y4, Y3
+	VXORPS     Y5, Y5, Y5
+	VBLENDVPD  Y3, Y5, Y3, Y3
+	VMOVUPD    Y3, 128(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y3, Y3, Y3
+	VCMPPD    $0x00, Y3, Y4, Y3
+	VMOVUPD   Y3, 160(AX)
+	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y1, Y3, Y1
+	VMOVUPD   Y4, 192(AX)
+	VMOVUPD   Y1, 224(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y2, Y1
+	VMINPD clamp_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 256(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 288(AX)
+	VMULPD      Y3, Y6, Y6
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y1, Y1
+	VFMADD231PD Y4, Y6, Y1
+	VMULPD      Y1, Y1, Y2
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, Y6, Y3, Y3
+
+	// w·S²
+	VMULPD Y3, Y3, Y3
+	VMULPD 64(AX), Y3, Y3
+
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y5, Y1, Y5
+	VFNMADD132PD Y5, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VMOVUPD      160(AX), Y7
+	VBLENDVPD    Y7, Y4, Y6, Y4
+	VSUBPD       Y5, Y4, Y4
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y4, Y4, Y5
+	VFMADD231PD Y4, Y4, Y5
+	VFMADD132PD Y5, Y3, Y3
+
+	// R = β + e·θ
+	VMOVUPD     256(AX), Y4
+	VMOVUPD     224(AX), Y5
+	VFMADD213PD 192(AX), Y5, Y4
+	VMULPD      Y4, Y3, Y3
+	VMOVUPD     Y4, 320(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y4
+	VFMADD213PD Y4, Y1, Y5
+	VFMADD213PD Y1, Y2, Y5
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       288(AX), Y5, Y5
+	VADDPD       128(AX), Y5, Y5
+	VMULPD       320(AX), Y5, Y1
+	VMULPD       Y3, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(CX*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip4:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip5
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip5:
+	TESTQ      SI, SI
+	JEQ        skip6
+	VMASKMOVPD Y1, Y0, (SI)(R10*8)
+
+skip6:
+	ADDQ $0x04, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func lossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF64AVX2(SB), $672-8
@@ -11854,6 +21741,598 @@ skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
 	VMASKMOVPD Y3, Y0, (SI)(R10*8)
+
+skip6:
+	ADDQ $0x04, R10
+	CMPQ R10, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softLossPowerF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softLossPowerF64AVX2(SB), $736-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R10, R10
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R10, CX
+	SHRQ $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R10*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD   (BX)(R10*8), Y2
+	VMOVUPD   Y2, 160(AX)
+	VMOVUPD   160(AX), Y3
+	VBLENDVPD Y3, Y0, Y1, Y3
+	VMOVUPD   160(AX), Y4
+	VBLENDVPD Y4, Y1, Y0, Y0
+	VANDPD    abs_f64<>+0(SB), Y2, Y1
+	VMULPD    Y1, Y3, Y2
+	VXORPS    Y4, Y4, Y4
+	VBLENDVPD Y2, Y4, Y2, Y2
+	VMOVUPD   Y2, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x00, Y2, Y3, Y2
+	VMOVUPD   Y2, 224(AX)
+	VBLENDVPD Y2, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y0, Y2, Y0
+	VMOVUPD   Y3, 256(AX)
+	VMOVUPD   Y0, 288(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
+	VMOVAPD      Y2, Y3
+	VMOVUPD      Y3, 320(AX)
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPD      Y2, 352(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 416(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 448(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 480(AX)
+	VMULPD      Y2, Y5, Y5
+	VMOVUPD     Y5, 512(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y0
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y0, Y1, Y1
+	VFMADD231PD Y3, Y0, Y1
+	VMULPD      Y1, Y1, Y0
+
+	// R = β + e·θ
+	VMOVUPD     384(AX), Y2
+	VMOVUPD     256(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     288(AX), Y4
+	VFMADD213PD Y3, Y4, Y2
+	VMOVUPD     Y2, 544(AX)
+	VMOVUPD     Y2, 576(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
+	VFMADD213PD Y2, Y1, Y3
+	VFMADD213PD Y1, Y0, Y3
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     448(AX), Y0
+	VMOVUPD     480(AX), Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPD     224(AX), Y4
+	VBLENDVPD   Y4, 320(AX), Y2, Y2
+	VSUBPD      Y0, Y2, Y2
+	VXORPS      Y0, Y0, Y0
+	VMOVUPD     224(AX), Y4
+	VBLENDVPD   Y4, 352(AX), Y0, Y0
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y1
+	VSUBPD      Y1, Y0, Y0
+	VMOVUPD     Y2, 608(AX)
+	VMOVUPD     Y0, 640(AX)
+	VMOVUPD     Y3, 672(AX)
+	VMOVUPD     544(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y0, Y1
+	VPADDQ      magic_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VORPD       one_f64<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f64<>+0(SB), Y2
+	VFMADD231PD index_f64<>+0(SB), Y0, Y2
+	VPADDQ      Y2, Y2, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y2, Y2
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y4, Y4
+	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y1
+	VPERMPS     recip_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y1, Y1
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y5, Y5
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
+	VMULPD      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
+	VFMADD213PD Y2, Y1, Y3
+	VFMADD213PD Y1, Y0, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
+	VADDPD      608(AX), Y4, Y4
+	VADDPD      640(AX), Y5, Y5
+	VADDPD      Y5, Y4, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
+	VFMADD231PD 64(AX), Y0, Y1
+	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
+	VFMSUB231PD 64(AX), Y4, Y2
+	VFMADD231PD 64(AX), Y5, Y2
+	VFMADD231PD 96(AX), Y0, Y2
+	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y0
+	VPSHUFD     $0xa0, Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPSLLQ      $0x3d, Y1, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y4
+	VPERMPS     exp_f64<>+32(SB), Y0, Y5
+	VBLENDVPD   Y3, Y5, Y4, Y4
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
+	VBLENDVPD   Y3, Y0, Y5, Y5
+	VPSLLQ      $0x31, Y1, Y1
+	VPADDQ      Y1, Y4, Y4
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y2, Y5, Y5
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
+	VMULPD      Y5, Y5, Y1
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
+	VFMADD213PD Y0, Y5, Y2
+	VMULPD      Y5, Y2, Y2
+	VMULPD      128(AX), Y4, Y4
+	VFMADD132PD Y2, Y4, Y4
+	VMOVUPD     672(AX), Y0
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       416(AX), Y0, Y0
+	VADDPD       192(AX), Y0, Y0
+	VMOVAPD      Y4, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y0, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(CX*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y1, Y2, Y1
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y1, Y0, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y0, Y2, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y2, Y0, Y0
+	VSUBPD  Y3, Y1, Y2
+	VADDPD  Y2, Y0, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y1, (SI)(R10*8)
+
+skip3:
+	ADDQ $0x04, R10
+	CMPQ R10, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R10, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R10, CX
+	MOVQ    $0x00000004, R11
+	CMPQ    CX, R11
+	CMOVQGT R11, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R11
+	VMOVUPS 32(R11)(CX*8), Y0
+	MOVQ    R10, CX
+	SHRQ    $0x03, CX
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R10*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD (BX)(R10*8), Y0, Y3
+	VMOVUPD    Y3, 160(AX)
+	VMOVUPD    160(AX), Y4
+	VBLENDVPD  Y4, Y1, Y2, Y4
+	VMOVUPD    160(AX), Y5
+	VBLENDVPD  Y5, Y2, Y1, Y1
+	VANDPD     abs_f64<>+0(SB), Y3, Y2
+	VMULPD     Y2, Y4, Y3
+	VXORPS     Y5, Y5, Y5
+	VBLENDVPD  Y3, Y5, Y3, Y3
+	VMOVUPD    Y3, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y3, Y3, Y3
+	VCMPPD    $0x00, Y3, Y4, Y3
+	VMOVUPD   Y3, 224(AX)
+	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y1, Y3, Y1
+	VMOVUPD   Y4, 256(AX)
+	VMOVUPD   Y1, 288(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y2, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VMOVAPD      Y3, Y4
+	VMOVUPD      Y4, 320(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 352(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 416(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 448(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 480(AX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 512(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y1
+
+	// R = β + e·θ
+	VMOVUPD     384(AX), Y3
+	VMOVUPD     256(AX), Y4
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMOVUPD     288(AX), Y5
+	VFMADD213PD Y4, Y5, Y3
+	VMOVUPD     Y3, 544(AX)
+	VMOVUPD     Y3, 576(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y2, Y4
+	VFMADD213PD Y2, Y1, Y4
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     448(AX), Y1
+	VMOVUPD     480(AX), Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y5, 320(AX), Y3, Y3
+	VSUBPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y5, 352(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y2
+	VSUBPD      Y2, Y1, Y1
+	VMOVUPD     Y3, 608(AX)
+	VMOVUPD     Y1, 640(AX)
+	VMOVUPD     Y4, 672(AX)
+	VMOVUPD     544(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y1, Y2
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y3
+	VFMADD231PD index_f64<>+0(SB), Y1, Y3
+	VPADDQ      Y3, Y3, Y4
+	VPSHUFD     $0xa0, Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y5, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y4, Y2
+	VPERMPS     recip_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y2, Y2
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y3, Y4, Y6, Y6
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
+	VMULPD      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y2, Y4
+	VFMADD213PD Y2, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
+	VADDPD      608(AX), Y5, Y5
+	VADDPD      640(AX), Y6, Y6
+	VADDPD      Y6, Y5, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y6, Y3
+	VFMADD231PD 96(AX), Y1, Y3
+	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y2, Y2, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPERMPS     exp_f64<>+0(SB), Y1, Y5
+	VPERMPS     exp_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y4, Y6, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y2, Y5, Y5
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y3, Y6, Y6
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y6, Y6, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y6, Y3
+	VMULPD      Y6, Y3, Y3
+	VMULPD      128(AX), Y5, Y5
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     672(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       416(AX), Y1, Y1
+	VADDPD       192(AX), Y1, Y1
+	VMOVAPD      Y5, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(CX*1), R11
+	MOVQ         R10, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R11
+	VMOVD        R11, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y2, Y3, Y2
+
+skip4:
+	VANDPD Y0, Y2, Y2
+	TESTQ  R9, R9
+	JEQ    skip5
+
+	// lane i mod 16 of the sums
+	LEAQ    (R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y2, Y1, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y1, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y1, Y1
+	VSUBPD  Y4, Y2, Y3
+	VADDPD  Y3, Y1, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip5:
+	TESTQ      SI, SI
+	JEQ        skip6
+	VMASKMOVPD Y2, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -12458,6 +22937,563 @@ skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
 	VMASKMOVPD Y2, Y0, (R10)(R12*8)
+
+skip14:
+	ADDQ $0x04, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softGradSquareF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softGradSquareF64AVX2(SB), $608-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	XORQ         R12, R12
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, R13
+	SHRQ $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R12*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 96(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R12*8), Y2
+	VMOVUPD     Y2, 128(AX)
+	VMOVUPD     128(AX), Y3
+	VBLENDVPD   Y3, Y0, Y1, Y3
+	VMOVUPD     128(AX), Y4
+	VBLENDVPD   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y4
+	VFMADD213PD one_f64<>+0(SB), Y0, Y4
+	VANDPD      abs_f64<>+0(SB), Y2, Y0
+	VMULPD      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPD   Y5, Y6, Y5, Y5
+	VMOVUPD     Y5, 160(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y3, Y5
+	VMOVUPD   Y5, 192(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y1, Y5, Y1
+	VXORPD    Y2, Y5, Y5
+	VANDPD    sign_f64<>+0(SB), Y5, Y5
+	VMOVUPD   Y5, 224(AX)
+	VXORPD    224(AX), Y4, Y4
+	VMOVUPD   Y3, 256(AX)
+	VMOVUPD   Y1, 288(AX)
+	VMOVUPD   Y4, 320(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_f64<>+0(SB), Y1, Y2
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 384(AX)
+	VMULPD      Y2, Y5, Y5
+	VSUBPD      one_f64<>+0(SB), Y2, Y0
+	VADDPD      Y5, Y0, Y0
+	VFMADD231PD Y3, Y5, Y0
+	VMULPD      Y0, Y0, Y1
+	VMOVUPD     192(AX), Y4
+	VBLENDVPD   Y4, Y5, Y2, Y4
+
+	// w·S²
+	VMULPD  Y4, Y4, Y4
+	VMULPD  96(AX), Y4, Y4
+	VMOVUPD Y2, 416(AX)
+	VMOVUPD Y5, 448(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y0, Y2
+	VDIVPD       Y2, Y0, Y2
+	VFNMADD132PD Y2, Y3, Y3
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VSUBPD       Y2, Y5, Y2
+	VMOVUPD      416(AX), Y5
+	VMOVUPD      448(AX), Y6
+	VFMADD132PD  Y2, Y5, Y5
+	VFMADD132PD  Y3, Y6, Y6
+	VMOVUPD      192(AX), Y7
+	VBLENDVPD    Y7, Y3, Y2, Y2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y2, Y2, Y3
+	VFMADD231PD Y2, Y2, Y3
+	VFMADD132PD Y3, Y4, Y4
+	VMOVUPD     192(AX), Y2
+	VBLENDVPD   Y2, Y6, Y5, Y2
+	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     192(AX), Y2
+	VBLENDVPD   Y2, Y5, Y6, Y2
+	VMOVUPD     Y2, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPD     352(AX), Y2
+	VMOVUPD     288(AX), Y3
+	VFMADD213PD 256(AX), Y3, Y2
+	VMULPD      Y2, Y4, Y4
+	VMOVUPD     Y2, 544(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y2, Y0, Y3
+	VFMADD213PD Y0, Y1, Y3
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       384(AX), Y3, Y3
+	VADDPD       160(AX), Y3, Y3
+	VMULPD       544(AX), Y3, Y0
+	VMULPD       Y4, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y0, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y5
+	VSUBPD  Y5, Y2, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y5, Y0, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y0, (SI)(R12*8)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPD     512(AX), Y0
+	VMOVUPD     480(AX), Y1
+	VMULPD      288(AX), Y0, Y0
+	VFMSUB132PD 256(AX), Y0, Y1
+	VMOVUPS     max_softplus_f64<>+0(SB), Y0
+	VMINPD      Y3, Y0, Y0
+	VMULPD      64(AX), Y0, Y0
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPD      512(AX), Y2
+	VMULPD       320(AX), Y2, Y2
+	VMULPD       544(AX), Y1, Y1
+	VFMADD213PD  Y1, Y0, Y2
+	VXORPD       224(AX), Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPD    Y0, Y2, Y1, Y2
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPD      (R11)(R12*8), Y0
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip6
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPD    Y0, Y2, Y1, Y2
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPD Y2, (R10)(R12*8)
+
+skip7:
+	ADDQ $0x04, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000004, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*8), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R12*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 96(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD  (BX)(R12*8), Y0, Y3
+	VMOVUPD     Y3, 128(AX)
+	VMOVUPD     128(AX), Y4
+	VBLENDVPD   Y4, Y1, Y2, Y4
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VFMADD213PD one_f64<>+0(SB), Y1, Y5
+	VANDPD      abs_f64<>+0(SB), Y3, Y1
+	VMULPD      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPD   Y6, Y7, Y6, Y6
+	VMOVUPD     Y6, 160(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPD    $0x00, Y6, Y4, Y6
+	VMOVUPD   Y6, 192(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y2, Y6, Y2
+	VXORPD    Y3, Y6, Y6
+	VANDPD    sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD   Y6, 224(AX)
+	VXORPD    224(AX), Y5, Y5
+	VMOVUPD   Y4, 256(AX)
+	VMOVUPD   Y2, 288(AX)
+	VMOVUPD   Y5, 320(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 384(AX)
+	VMULPD      Y3, Y6, Y6
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y1, Y1
+	VFMADD231PD Y4, Y6, Y1
+	VMULPD      Y1, Y1, Y2
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, Y6, Y3, Y5
+
+	// w·S²
+	VMULPD  Y5, Y5, Y5
+	VMULPD  96(AX), Y5, Y5
+	VMOVUPD Y3, 416(AX)
+	VMOVUPD Y6, 448(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y3, Y4, Y4
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VSUBPD       Y3, Y6, Y3
+	VMOVUPD      416(AX), Y6
+	VMOVUPD      448(AX), Y7
+	VFMADD132PD  Y3, Y6, Y6
+	VFMADD132PD  Y4, Y7, Y7
+	VMOVUPD      192(AX), Y8
+	VBLENDVPD    Y8, Y4, Y3, Y3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y3, Y3, Y4
+	VFMADD231PD Y3, Y3, Y4
+	VFMADD132PD Y4, Y5, Y5
+	VMOVUPD     192(AX), Y3
+	VBLENDVPD   Y3, Y7, Y6, Y3
+	VMOVUPD     Y3, 480(AX)
+	VMOVUPD     192(AX), Y3
+	VBLENDVPD   Y3, Y6, Y7, Y3
+	VMOVUPD     Y3, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPD     352(AX), Y3
+	VMOVUPD     288(AX), Y4
+	VFMADD213PD 256(AX), Y4, Y3
+	VMULPD      Y3, Y5, Y5
+	VMOVUPD     Y3, 544(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y3
+	VFMADD213PD Y3, Y1, Y4
+	VFMADD213PD Y1, Y2, Y4
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       384(AX), Y4, Y4
+	VADDPD       160(AX), Y4, Y4
+	VMULPD       544(AX), Y4, Y1
+	VMULPD       Y5, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip8:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y6, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y1, Y0, (SI)(R12*8)
+
+skip10:
+	// D = N·β - O·θ
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     480(AX), Y2
+	VMULPD      288(AX), Y1, Y1
+	VFMSUB132PD 256(AX), Y1, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y1
+	VMINPD      Y4, Y1, Y1
+	VMULPD      64(AX), Y1, Y1
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPD      512(AX), Y3
+	VMULPD       320(AX), Y3, Y3
+	VMULPD       544(AX), Y2, Y2
+	VFMADD213PD  Y2, Y1, Y3
+	VXORPD       224(AX), Y3, Y3
+	VMULPD       Y5, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y3, Y2, Y3
+
+skip11:
+	VANDPD Y0, Y3, Y3
+	TESTQ  R11, R11
+	JEQ    skip12
+
+	// dout·grad
+	VMASKMOVPD   (R11)(R12*8), Y0, Y1
+	VMULPD       Y1, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y3, Y2, Y3
+
+skip13:
+skip12:
+	TESTQ      R10, R10
+	JEQ        skip14
+	VMASKMOVPD Y3, Y0, (R10)(R12*8)
 
 skip14:
 	ADDQ $0x04, R12
@@ -13234,6 +24270,807 @@ done:
 	VZEROUPPER
 	RET
 
+// func softGradPowerF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softGradPowerF64AVX2(SB), $1024-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	XORQ         R12, R12
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R12, R13
+	SHRQ $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R12*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 160(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R12*8), Y2
+	VMOVUPD     Y2, 192(AX)
+	VMOVUPD     192(AX), Y3
+	VBLENDVPD   Y3, Y0, Y1, Y3
+	VMOVUPD     192(AX), Y4
+	VBLENDVPD   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y4
+	VFMADD213PD one_f64<>+0(SB), Y0, Y4
+	VANDPD      abs_f64<>+0(SB), Y2, Y0
+	VMULPD      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPD   Y5, Y6, Y5, Y5
+	VMOVUPD     Y5, 224(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y3, Y5
+	VMOVUPD   Y5, 256(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y1, Y5, Y1
+	VXORPD    Y2, Y5, Y5
+	VANDPD    sign_f64<>+0(SB), Y5, Y5
+	VMOVUPD   Y5, 288(AX)
+	VXORPD    288(AX), Y4, Y4
+	VMOVUPD   Y3, 320(AX)
+	VMOVUPD   Y1, 352(AX)
+	VMOVUPD   Y4, 384(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
+	VMOVAPD      Y2, Y3
+	VMOVUPD      Y3, 416(AX)
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPD      Y2, 448(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 480(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 512(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 544(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 576(AX)
+	VMULPD      Y2, Y5, Y5
+	VMOVUPD     Y5, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y0
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y0, Y1, Y1
+	VFMADD231PD Y3, Y0, Y1
+	VMULPD      Y1, Y1, Y4
+	VMOVUPD     Y2, 640(AX)
+	VMOVUPD     Y0, 672(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y0
+	VDIVPD       Y0, Y1, Y0
+	VFNMADD132PD Y0, Y3, Y3
+	VSUBPD       Y0, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPD     256(AX), Y2
+	VBLENDVPD   Y2, Y0, Y3, Y2
+	VMOVUPD     640(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     256(AX), Y6
+	VMOVUPD     608(AX), Y7
+	VBLENDVPD   Y6, Y5, Y7, Y7
+	VFMADD132PD Y2, Y7, Y7
+	VMOVUPD     Y7, 704(AX)
+	VMOVUPD     640(AX), Y2
+	VMOVUPD     672(AX), Y5
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     256(AX), Y0
+	VBLENDVPD   Y0, Y5, Y2, Y0
+	VMOVUPD     Y0, 736(AX)
+	VMOVUPD     256(AX), Y0
+	VBLENDVPD   Y0, Y2, Y5, Y0
+	VMOVUPD     Y0, 768(AX)
+
+	// R = β + e·θ
+	VMOVUPD     480(AX), Y0
+	VMOVUPD     320(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     352(AX), Y3
+	VFMADD213PD Y2, Y3, Y0
+	VMOVUPD     Y0, 800(AX)
+	VMOVUPD     Y0, 832(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y0, Y1, Y2
+	VFMADD213PD Y1, Y4, Y2
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     544(AX), Y0
+	VMOVUPD     576(AX), Y1
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     256(AX), Y4
+	VBLENDVPD   Y4, 416(AX), Y3, Y3
+	VSUBPD      Y0, Y3, Y3
+	VXORPS      Y0, Y0, Y0
+	VMOVUPD     256(AX), Y4
+	VBLENDVPD   Y4, 448(AX), Y0, Y0
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
+	VSUBPD      Y1, Y0, Y0
+	VMOVUPD     Y3, 864(AX)
+	VMOVUPD     Y0, 896(AX)
+	VMOVUPD     Y2, 928(AX)
+	VMOVUPD     800(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y0, Y1
+	VPADDQ      magic_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VORPD       one_f64<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f64<>+0(SB), Y2
+	VFMADD231PD index_f64<>+0(SB), Y0, Y2
+	VPADDQ      Y2, Y2, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y2, Y2
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y4, Y4
+	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y1
+	VPERMPS     recip_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y1, Y1
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y5, Y5
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
+	VMULPD      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
+	VFMADD213PD Y2, Y1, Y3
+	VFMADD213PD Y1, Y0, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
+	VADDPD      864(AX), Y4, Y4
+	VADDPD      896(AX), Y5, Y5
+	VADDPD      Y5, Y4, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
+	VFMADD231PD 64(AX), Y0, Y1
+	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
+	VFMSUB231PD 64(AX), Y4, Y2
+	VFMADD231PD 64(AX), Y5, Y2
+	VFMADD231PD 96(AX), Y0, Y2
+	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y0
+	VPSHUFD     $0xa0, Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPSLLQ      $0x3d, Y1, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y4
+	VPERMPS     exp_f64<>+32(SB), Y0, Y5
+	VBLENDVPD   Y3, Y5, Y4, Y4
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
+	VBLENDVPD   Y3, Y0, Y5, Y5
+	VPSLLQ      $0x31, Y1, Y1
+	VPADDQ      Y1, Y4, Y4
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y2, Y5, Y5
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
+	VMULPD      Y5, Y5, Y1
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
+	VFMADD213PD Y0, Y5, Y2
+	VMULPD      Y5, Y2, Y2
+	VMULPD      160(AX), Y4, Y4
+	VFMADD132PD Y2, Y4, Y4
+	VMOVUPD     928(AX), Y0
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       512(AX), Y0, Y0
+	VADDPD       224(AX), Y0, Y0
+	VMOVAPD      Y4, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y0, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y5, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y1, (SI)(R12*8)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPD     768(AX), Y1
+	VMOVUPD     736(AX), Y2
+	VMULPD      352(AX), Y1, Y1
+	VFMSUB132PD 320(AX), Y1, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y1
+	VMINPD      Y0, Y1, Y1
+	VMULPD      128(AX), Y1, Y1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 704(AX), Y0
+	VMULPD  large_f64<>+0(SB), Y0, Y0
+	VDIVPD  800(AX), Y0, Y0
+	VMULPD  384(AX), Y0, Y0
+	VMULPD  small_f64<>+0(SB), Y0, Y0
+	VMOVUPD Y0, 960(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPD      960(AX), Y0
+	VFMADD213PD  Y2, Y1, Y0
+	VXORPD       288(AX), Y0, Y0
+	VMULPD       Y4, Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPD      (R11)(R12*8), Y1
+	VMULPD       Y1, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip6
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPD Y0, (R10)(R12*8)
+
+skip7:
+	ADDQ $0x04, R12
+	CMPQ R12, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R12, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R12, CX
+	MOVQ    $0x00000004, R13
+	CMPQ    CX, R13
+	CMOVQGT R13, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R13
+	VMOVUPS 32(R13)(CX*8), Y0
+	MOVQ    R12, R13
+	SHRQ    $0x03, R13
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R12*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 160(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD  (BX)(R12*8), Y0, Y3
+	VMOVUPD     Y3, 192(AX)
+	VMOVUPD     192(AX), Y4
+	VBLENDVPD   Y4, Y1, Y2, Y4
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VFMADD213PD one_f64<>+0(SB), Y1, Y5
+	VANDPD      abs_f64<>+0(SB), Y3, Y1
+	VMULPD      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPD   Y6, Y7, Y6, Y6
+	VMOVUPD     Y6, 224(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPD    $0x00, Y6, Y4, Y6
+	VMOVUPD   Y6, 256(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y2, Y6, Y2
+	VXORPD    Y3, Y6, Y6
+	VANDPD    sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD   Y6, 288(AX)
+	VXORPD    288(AX), Y5, Y5
+	VMOVUPD   Y4, 320(AX)
+	VMOVUPD   Y2, 352(AX)
+	VMOVUPD   Y5, 384(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VMOVAPD      Y3, Y4
+	VMOVUPD      Y4, 416(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 448(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 480(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 512(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 544(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 576(AX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     Y3, 640(AX)
+	VMOVUPD     Y1, 672(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPD     256(AX), Y3
+	VBLENDVPD   Y3, Y1, Y4, Y3
+	VMOVUPD     640(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     256(AX), Y7
+	VMOVUPD     608(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y3, Y8, Y8
+	VMOVUPD     Y8, 704(AX)
+	VMOVUPD     640(AX), Y3
+	VMOVUPD     672(AX), Y6
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y4, Y6, Y6
+	VMOVUPD     256(AX), Y1
+	VBLENDVPD   Y1, Y6, Y3, Y1
+	VMOVUPD     Y1, 736(AX)
+	VMOVUPD     256(AX), Y1
+	VBLENDVPD   Y1, Y3, Y6, Y1
+	VMOVUPD     Y1, 768(AX)
+
+	// R = β + e·θ
+	VMOVUPD     480(AX), Y1
+	VMOVUPD     320(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     352(AX), Y4
+	VFMADD213PD Y3, Y4, Y1
+	VMOVUPD     Y1, 800(AX)
+	VMOVUPD     Y1, 832(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     544(AX), Y1
+	VMOVUPD     576(AX), Y2
+	VXORPS      Y4, Y4, Y4
+	VMOVUPD     256(AX), Y5
+	VBLENDVPD   Y5, 416(AX), Y4, Y4
+	VSUBPD      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     256(AX), Y5
+	VBLENDVPD   Y5, 448(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
+	VSUBPD      Y2, Y1, Y1
+	VMOVUPD     Y4, 864(AX)
+	VMOVUPD     Y1, 896(AX)
+	VMOVUPD     Y3, 928(AX)
+	VMOVUPD     800(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y1, Y2
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y3
+	VFMADD231PD index_f64<>+0(SB), Y1, Y3
+	VPADDQ      Y3, Y3, Y4
+	VPSHUFD     $0xa0, Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y5, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y4, Y2
+	VPERMPS     recip_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y2, Y2
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y3, Y4, Y6, Y6
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
+	VMULPD      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y2, Y4
+	VFMADD213PD Y2, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
+	VADDPD      864(AX), Y5, Y5
+	VADDPD      896(AX), Y6, Y6
+	VADDPD      Y6, Y5, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y6, Y3
+	VFMADD231PD 96(AX), Y1, Y3
+	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y2, Y2, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPERMPS     exp_f64<>+0(SB), Y1, Y5
+	VPERMPS     exp_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y4, Y6, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y2, Y5, Y5
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y3, Y6, Y6
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y6, Y6, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y6, Y3
+	VMULPD      Y6, Y3, Y3
+	VMULPD      160(AX), Y5, Y5
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     928(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       512(AX), Y1, Y1
+	VADDPD       224(AX), Y1, Y1
+	VMOVAPD      Y5, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
+
+skip8:
+	VANDPD Y0, Y2, Y2
+	TESTQ  R9, R9
+	JEQ    skip9
+
+	// lane i mod 16 of the sums
+	LEAQ    (R12), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y2, Y3, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y3, Y4, Y6
+	VSUBPD  Y6, Y4, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y6, Y2, Y4
+	VADDPD  Y4, Y3, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
+
+skip9:
+	TESTQ      SI, SI
+	JEQ        skip10
+	VMASKMOVPD Y2, Y0, (SI)(R12*8)
+
+skip10:
+	// D = N·β - O·θ
+	VMOVUPD     768(AX), Y2
+	VMOVUPD     736(AX), Y3
+	VMULPD      352(AX), Y2, Y2
+	VFMSUB132PD 320(AX), Y2, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y2
+	VMINPD      Y1, Y2, Y2
+	VMULPD      128(AX), Y2, Y2
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 704(AX), Y1
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VDIVPD  800(AX), Y1, Y1
+	VMULPD  384(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y1, Y1
+	VMOVUPD Y1, 960(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPD      960(AX), Y1
+	VFMADD213PD  Y3, Y2, Y1
+	VXORPD       288(AX), Y1, Y1
+	VMULPD       Y5, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip11
+	MOVBLZX      (R8)(R13*1), R14
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip11:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip12
+
+	// dout·grad
+	VMASKMOVPD   (R11)(R12*8), Y0, Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R13*1), R13
+	MOVQ         R12, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R13
+	VMOVD        R13, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip13:
+skip12:
+	TESTQ      R10, R10
+	JEQ        skip14
+	VMASKMOVPD Y1, Y0, (R10)(R12*8)
+
+skip14:
+	ADDQ $0x04, R12
+	CMPQ R12, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessSquareF64AVX2(SB), $480-8
@@ -13798,6 +25635,713 @@ skip17:
 	TESTQ      R12, R12
 	JEQ        skip18
 	VMASKMOVPD Y2, Y0, (R12)(R13*8)
+
+skip18:
+	ADDQ $0x04, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessSquareF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softHessSquareF64AVX2(SB), $832-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 104(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	XORQ         R13, R13
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, R14
+	SHRQ $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R13*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R13*8), Y2
+	VMOVUPD     Y2, 160(AX)
+	VMOVUPD     160(AX), Y3
+	VBLENDVPD   Y3, Y0, Y1, Y3
+	VMOVUPD     160(AX), Y4
+	VBLENDVPD   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y4
+	VFMADD213PD one_f64<>+0(SB), Y0, Y4
+	VANDPD      abs_f64<>+0(SB), Y2, Y0
+	VMULPD      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPD   Y5, Y6, Y5, Y5
+	VMOVUPD     Y5, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y3, Y5
+	VMOVUPD   Y5, 224(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y1, Y5, Y1
+	VXORPD    Y2, Y5, Y5
+	VANDPD    sign_f64<>+0(SB), Y5, Y5
+	VMOVUPD   Y5, 256(AX)
+	VXORPD    256(AX), Y4, Y4
+	VMOVUPD   Y3, 288(AX)
+	VMOVUPD   Y1, 320(AX)
+	VMOVUPD   Y4, 352(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 416(AX)
+	VMULPD      Y2, Y5, Y5
+	VMOVUPD     Y5, 448(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y0
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y0, Y1, Y1
+	VFMADD231PD Y3, Y0, Y1
+	VMULPD      Y1, Y1, Y4
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y5, Y0, Y2, Y5
+
+	// w·S²
+	VMULPD  Y5, Y5, Y5
+	VMULPD  128(AX), Y5, Y5
+	VMOVUPD Y2, 480(AX)
+	VMOVUPD Y0, 512(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y0
+	VDIVPD       Y0, Y1, Y0
+	VFNMADD132PD Y0, Y3, Y3
+	VSUBPD       Y0, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPD     224(AX), Y2
+	VBLENDVPD   Y2, Y0, Y3, Y2
+	VMOVUPD     480(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     224(AX), Y7
+	VMOVUPD     448(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
+	VMOVUPD     Y8, 544(AX)
+	VMOVUPD     480(AX), Y2
+	VMOVUPD     512(AX), Y6
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y3, Y6, Y6
+	VMOVUPD     224(AX), Y7
+	VBLENDVPD   Y7, Y3, Y0, Y0
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y0, Y0, Y3
+	VFMADD231PD Y0, Y0, Y3
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     224(AX), Y0
+	VBLENDVPD   Y0, Y6, Y2, Y0
+	VMOVUPD     Y0, 576(AX)
+	VMOVUPD     224(AX), Y0
+	VBLENDVPD   Y0, Y2, Y6, Y0
+	VMOVUPD     Y0, 608(AX)
+
+	// R = β + e·θ
+	VMOVUPD     384(AX), Y0
+	VMULPD      tiny_f64<>+0(SB), Y0, Y0
+	VMOVUPD     320(AX), Y2
+	VFMADD213PD 288(AX), Y2, Y0
+	VMULPD      Y0, Y5, Y5
+	VMULPD      huge_f64<>+0(SB), Y0, Y2
+	VMOVUPD     Y2, 640(AX)
+	VMOVUPD     Y0, 672(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y0, Y1, Y2
+	VFMADD213PD Y1, Y4, Y2
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       416(AX), Y2, Y2
+	VADDPD       192(AX), Y2, Y2
+	VMULPD       672(AX), Y2, Y0
+	VMULPD       Y5, Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y0, Y3, Y0
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y0, Y1, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y1, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y1, Y1
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y1, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y0, (SI)(R13*8)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPD     608(AX), Y0
+	VMOVUPD     576(AX), Y1
+	VMULPD      320(AX), Y0, Y0
+	VFMSUB132PD 288(AX), Y0, Y1
+	VMOVUPS     max_softplus_f64<>+0(SB), Y0
+	VMINPD      Y2, Y0, Y0
+	VMULPD      64(AX), Y0, Y0
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 544(AX), Y2
+	VMULPD  large_f64<>+0(SB), Y2, Y2
+	VDIVPD  640(AX), Y2, Y2
+	VMULPD  352(AX), Y2, Y2
+	VMULPD  small_f64<>+0(SB), Y2, Y3
+	VMOVUPD Y2, 704(AX)
+	VMOVUPD Y3, 736(AX)
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPD      608(AX), Y2
+	VMULPD       352(AX), Y2, Y2
+	VMULPD       672(AX), Y1, Y3
+	VFMADD213PD  Y3, Y0, Y2
+	VXORPD       256(AX), Y2, Y2
+	VMULPD       Y5, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPD      (R11)(R13*8), Y3
+	VMULPD       Y3, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip6
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPD Y2, (R10)(R13*8)
+
+skip7:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y1, Y1, Y1
+	VMULPD       64(AX), Y1, Y1
+	VMOVUPD      320(AX), Y2
+	VMOVUPD      576(AX), Y3
+	VMULPD       96(AX), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPD       $0x00, Y4, Y2, Y2
+	VMOVUPD      Y2, 768(AX)
+	VMOVUPD      768(AX), Y2
+	VBLENDVPD    Y2, Y3, Y1, Y1
+	VMOVUPD      736(AX), Y2
+	VSUBPD       608(AX), Y2, Y2
+	VADDPD       576(AX), Y2, Y2
+	VMOVUPD      736(AX), Y3
+	VFMSUB132PD  64(AX), Y2, Y3
+	VFMADD213PD  Y1, Y0, Y3
+	VMOVUPD      704(AX), Y0
+	VMOVUPD      544(AX), Y1
+	VMULPD       large_f64<>+0(SB), Y0, Y0
+	VMOVUPD      768(AX), Y2
+	VBLENDVPD    Y2, 544(AX), Y0, Y0
+	VMULPD       576(AX), Y1, Y1
+	VMOVUPS      sign_f64<>+0(SB), Y2
+	VMOVUPD      768(AX), Y4
+	VBLENDVPD    Y4, Y2, Y1, Y1
+	VFMADD213PD  Y1, Y0, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       672(AX), Y5, Y5
+	VMULPD       Y5, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPD    Y0, Y3, Y1, Y3
+
+skip8:
+	TESTQ   R12, R12
+	JEQ     skip9
+	VMOVUPD Y3, (R12)(R13*8)
+
+skip9:
+	ADDQ $0x04, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000004, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*8), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R13*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 128(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD  (BX)(R13*8), Y0, Y3
+	VMOVUPD     Y3, 160(AX)
+	VMOVUPD     160(AX), Y4
+	VBLENDVPD   Y4, Y1, Y2, Y4
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VFMADD213PD one_f64<>+0(SB), Y1, Y5
+	VANDPD      abs_f64<>+0(SB), Y3, Y1
+	VMULPD      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPD   Y6, Y7, Y6, Y6
+	VMOVUPD     Y6, 192(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPD    $0x00, Y6, Y4, Y6
+	VMOVUPD   Y6, 224(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y2, Y6, Y2
+	VXORPD    Y3, Y6, Y6
+	VANDPD    sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD   Y6, 256(AX)
+	VXORPD    256(AX), Y5, Y5
+	VMOVUPD   Y4, 288(AX)
+	VMOVUPD   Y2, 320(AX)
+	VMOVUPD   Y5, 352(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 384(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 416(AX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 448(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     224(AX), Y6
+	VBLENDVPD   Y6, Y1, Y3, Y6
+
+	// w·S²
+	VMULPD  Y6, Y6, Y6
+	VMULPD  128(AX), Y6, Y6
+	VMOVUPD Y3, 480(AX)
+	VMOVUPD Y1, 512(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPD     224(AX), Y3
+	VBLENDVPD   Y3, Y1, Y4, Y3
+	VMOVUPD     480(AX), Y7
+	VMULPD      huge_f64<>+0(SB), Y7, Y7
+	VMOVUPD     224(AX), Y8
+	VMOVUPD     448(AX), Y9
+	VBLENDVPD   Y8, Y7, Y9, Y9
+	VFMADD132PD Y3, Y9, Y9
+	VMOVUPD     Y9, 544(AX)
+	VMOVUPD     480(AX), Y3
+	VMOVUPD     512(AX), Y7
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y4, Y7, Y7
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y8, Y4, Y1, Y1
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y1, Y1, Y4
+	VFMADD231PD Y1, Y1, Y4
+	VFMADD132PD Y4, Y6, Y6
+	VMOVUPD     224(AX), Y1
+	VBLENDVPD   Y1, Y7, Y3, Y1
+	VMOVUPD     Y1, 576(AX)
+	VMOVUPD     224(AX), Y1
+	VBLENDVPD   Y1, Y3, Y7, Y1
+	VMOVUPD     Y1, 608(AX)
+
+	// R = β + e·θ
+	VMOVUPD     384(AX), Y1
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD     320(AX), Y3
+	VFMADD213PD 288(AX), Y3, Y1
+	VMULPD      Y1, Y6, Y6
+	VMULPD      huge_f64<>+0(SB), Y1, Y3
+	VMOVUPD     Y3, 640(AX)
+	VMOVUPD     Y1, 672(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       416(AX), Y3, Y3
+	VADDPD       192(AX), Y3, Y3
+	VMULPD       672(AX), Y3, Y1
+	VMULPD       Y6, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip10
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y1, Y4, Y1
+
+skip10:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip11
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y2, Y4, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y5, Y1, Y4
+	VADDPD  Y4, Y2, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
+
+skip11:
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPD Y1, Y0, (SI)(R13*8)
+
+skip12:
+	// D = N·β - O·θ
+	VMOVUPD     608(AX), Y1
+	VMOVUPD     576(AX), Y2
+	VMULPD      320(AX), Y1, Y1
+	VFMSUB132PD 288(AX), Y1, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y1
+	VMINPD      Y3, Y1, Y1
+	VMULPD      64(AX), Y1, Y1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 544(AX), Y3
+	VMULPD  large_f64<>+0(SB), Y3, Y3
+	VDIVPD  640(AX), Y3, Y3
+	VMULPD  352(AX), Y3, Y3
+	VMULPD  small_f64<>+0(SB), Y3, Y4
+	VMOVUPD Y3, 704(AX)
+	VMOVUPD Y4, 736(AX)
+
+	// grad = ±B·(R·D + d·O·γ·L)
+	VMOVUPD      608(AX), Y3
+	VMULPD       352(AX), Y3, Y3
+	VMULPD       672(AX), Y2, Y4
+	VFMADD213PD  Y4, Y1, Y3
+	VXORPD       256(AX), Y3, Y3
+	VMULPD       Y6, Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
+
+skip13:
+	VANDPD Y0, Y3, Y3
+	TESTQ  R11, R11
+	JEQ    skip14
+
+	// dout·grad
+	VMASKMOVPD   (R11)(R13*8), Y0, Y4
+	VMULPD       Y4, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip15
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
+
+skip15:
+skip14:
+	TESTQ      R10, R10
+	JEQ        skip16
+	VMASKMOVPD Y3, Y0, (R10)(R13*8)
+
+skip16:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y2, Y2, Y2
+	VMULPD       64(AX), Y2, Y2
+	VMOVUPD      320(AX), Y3
+	VMOVUPD      576(AX), Y4
+	VMULPD       96(AX), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPD       $0x00, Y5, Y3, Y3
+	VMOVUPD      Y3, 768(AX)
+	VMOVUPD      768(AX), Y3
+	VBLENDVPD    Y3, Y4, Y2, Y2
+	VMOVUPD      736(AX), Y3
+	VSUBPD       608(AX), Y3, Y3
+	VADDPD       576(AX), Y3, Y3
+	VMOVUPD      736(AX), Y4
+	VFMSUB132PD  64(AX), Y3, Y4
+	VFMADD213PD  Y2, Y1, Y4
+	VMOVUPD      704(AX), Y1
+	VMOVUPD      544(AX), Y2
+	VMULPD       large_f64<>+0(SB), Y1, Y1
+	VMOVUPD      768(AX), Y3
+	VBLENDVPD    Y3, 544(AX), Y1, Y1
+	VMULPD       576(AX), Y2, Y2
+	VMOVUPS      sign_f64<>+0(SB), Y3
+	VMOVUPD      768(AX), Y5
+	VBLENDVPD    Y5, Y3, Y2, Y2
+	VFMADD213PD  Y2, Y1, Y4
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       672(AX), Y6, Y6
+	VMULPD       Y6, Y4, Y4
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y4, Y2, Y4
+
+skip17:
+	VANDPD     Y0, Y4, Y4
+	TESTQ      R12, R12
+	JEQ        skip18
+	VMASKMOVPD Y4, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -14663,6 +27207,909 @@ skip17:
 	TESTQ      R12, R12
 	JEQ        skip18
 	VMASKMOVPD Y2, Y0, (R12)(R13*8)
+
+skip18:
+	ADDQ $0x04, R13
+	CMPQ R13, DX
+	JLT  rest_loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func softHessPowerF64AVX2(b unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·softHessPowerF64AVX2(SB), $1120-8
+	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
+	MOVQ         b+0(FP), CX
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	MOVQ         (CX), DX
+	MOVQ         8(CX), BX
+	MOVQ         24(CX), SI
+	MOVQ         48(CX), DI
+	MOVQ         64(CX), R8
+	MOVQ         72(CX), R9
+	MOVQ         32(CX), R10
+	MOVQ         16(CX), R11
+	MOVQ         40(CX), R12
+	VBROADCASTSD 80(CX), Y0
+	VMOVUPS      Y0, (AX)
+	VBROADCASTSD 88(CX), Y0
+	VMOVUPS      Y0, 32(AX)
+	VBROADCASTSD 112(CX), Y0
+	VMOVUPS      Y0, 64(AX)
+	VBROADCASTSD 120(CX), Y0
+	VMOVUPS      Y0, 96(AX)
+	VBROADCASTSD 96(CX), Y0
+	VMOVUPS      Y0, 128(AX)
+	VBROADCASTSD 104(CX), Y0
+	VMOVUPS      Y0, 160(AX)
+	XORQ         R13, R13
+	SUBQ         $0x04, DX
+	JLT          rest
+
+	// 1 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ R13, R14
+	SHRQ $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R13*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y2
+	VFMADD231PD 32(AX), Y0, Y2
+	VMOVUPD     Y2, 192(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD     (BX)(R13*8), Y2
+	VMOVUPD     Y2, 224(AX)
+	VMOVUPD     224(AX), Y3
+	VBLENDVPD   Y3, Y0, Y1, Y3
+	VMOVUPD     224(AX), Y4
+	VBLENDVPD   Y4, Y1, Y0, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y4
+	VFMADD213PD one_f64<>+0(SB), Y0, Y4
+	VANDPD      abs_f64<>+0(SB), Y2, Y0
+	VMULPD      Y0, Y3, Y5
+	VXORPS      Y6, Y6, Y6
+	VBLENDVPD   Y5, Y6, Y5, Y5
+	VMOVUPD     Y5, 256(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y3, Y5
+	VMOVUPD   Y5, 288(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
+	VANDNPD   Y1, Y5, Y1
+	VXORPD    Y2, Y5, Y5
+	VANDPD    sign_f64<>+0(SB), Y5, Y5
+	VMOVUPD   Y5, 320(AX)
+	VXORPD    320(AX), Y4, Y4
+	VMOVUPD   Y3, 352(AX)
+	VMOVUPD   Y1, 384(AX)
+	VMOVUPD   Y4, 416(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
+	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
+	VMOVAPD      Y2, Y3
+	VMOVUPD      Y3, 448(AX)
+	VPADDQ       Y1, Y1, Y3
+	VPSHUFD      $0xa0, Y3, Y3
+	VPADDD       pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ       $0x3d, Y1, Y4
+	VPERMPS      exp_f64<>+0(SB), Y3, Y5
+	VPERMPS      exp_f64<>+32(SB), Y3, Y6
+	VBLENDVPD    Y4, Y6, Y5, Y5
+	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
+	VBLENDVPD    Y4, Y3, Y6, Y6
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
+	VPSLLQ       $0x31, Y1, Y1
+	VPADDQ       Y1, Y5, Y5
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
+	VADDPD       Y2, Y6, Y6
+	VMOVUPD      Y2, 480(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
+	VMULPD       Y6, Y6, Y2
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y6, Y3, Y3
+	VMOVAPD      Y5, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPD      Y1, 512(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y0, Y0, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_f64<>+32(SB), Y1, Y4
+	VBLENDVPD   Y0, Y4, Y2, Y2
+	VPERMPS     log_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 544(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y0, Y6, Y4, Y4
+	VMOVUPD     Y4, 576(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y0, Y1, Y4, Y4
+	VMOVUPD     Y4, 608(AX)
+	VMULPD      Y2, Y5, Y5
+	VMOVUPD     Y5, 640(AX)
+	VMULPD      tiny_f64<>+0(SB), Y5, Y0
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y0, Y1, Y1
+	VFMADD231PD Y3, Y0, Y1
+	VMULPD      Y1, Y1, Y4
+	VMOVUPD     Y2, 672(AX)
+	VMOVUPD     Y0, 704(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y0
+	VDIVPD       Y0, Y1, Y0
+	VFNMADD132PD Y0, Y3, Y3
+	VSUBPD       Y0, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+
+	// O·2^TinyShift
+	VMOVUPD     288(AX), Y2
+	VBLENDVPD   Y2, Y0, Y3, Y2
+	VMOVUPD     672(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     288(AX), Y6
+	VMOVUPD     640(AX), Y7
+	VBLENDVPD   Y6, Y5, Y7, Y7
+	VFMADD132PD Y2, Y7, Y7
+	VMOVUPD     Y7, 736(AX)
+	VMOVUPD     672(AX), Y2
+	VMOVUPD     704(AX), Y5
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     288(AX), Y0
+	VBLENDVPD   Y0, Y5, Y2, Y0
+	VMOVUPD     Y0, 768(AX)
+	VMOVUPD     288(AX), Y0
+	VBLENDVPD   Y0, Y2, Y5, Y0
+	VMOVUPD     Y0, 800(AX)
+
+	// R = β + e·θ
+	VMOVUPD     512(AX), Y0
+	VMOVUPD     352(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     384(AX), Y3
+	VFMADD213PD Y2, Y3, Y0
+	VMOVUPD     Y0, 832(AX)
+	VMOVUPD     Y0, 864(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y0, Y1, Y2
+	VFMADD213PD Y1, Y4, Y2
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     576(AX), Y0
+	VMOVUPD     608(AX), Y1
+	VXORPS      Y3, Y3, Y3
+	VMOVUPD     288(AX), Y4
+	VBLENDVPD   Y4, 448(AX), Y3, Y3
+	VSUBPD      Y0, Y3, Y3
+	VXORPS      Y0, Y0, Y0
+	VMOVUPD     288(AX), Y4
+	VBLENDVPD   Y4, 480(AX), Y0, Y0
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
+	VSUBPD      Y1, Y0, Y0
+	VMOVUPD     Y3, 896(AX)
+	VMOVUPD     Y0, 928(AX)
+	VMOVUPD     Y2, 960(AX)
+	VMOVUPD     832(AX), Y0
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y0, Y1
+	VPADDQ      magic_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VORPD       one_f64<>+0(SB), Y0, Y0
+	VMOVUPS     magic_index_f64<>+0(SB), Y2
+	VFMADD231PD index_f64<>+0(SB), Y0, Y2
+	VPADDQ      Y2, Y2, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y2, Y2
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y4, Y4
+	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y1
+	VPERMPS     recip_f64<>+32(SB), Y3, Y5
+	VBLENDVPD   Y2, Y5, Y1, Y1
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y2, Y3, Y5, Y5
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
+	VMULPD      Y1, Y1, Y0
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
+	VFMADD213PD Y2, Y1, Y3
+	VFMADD213PD Y1, Y0, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
+	VADDPD      896(AX), Y4, Y4
+	VADDPD      928(AX), Y5, Y5
+	VADDPD      Y5, Y4, Y0
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
+	VFMADD231PD 64(AX), Y0, Y1
+	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
+	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
+	VFMSUB231PD 64(AX), Y4, Y2
+	VFMADD231PD 64(AX), Y5, Y2
+	VFMADD231PD 96(AX), Y0, Y2
+	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y0
+	VPSHUFD     $0xa0, Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPSLLQ      $0x3d, Y1, Y3
+	VPERMPS     exp_f64<>+0(SB), Y0, Y4
+	VPERMPS     exp_f64<>+32(SB), Y0, Y5
+	VBLENDVPD   Y3, Y5, Y4, Y4
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
+	VBLENDVPD   Y3, Y0, Y5, Y5
+	VPSLLQ      $0x31, Y1, Y1
+	VPADDQ      Y1, Y4, Y4
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y2, Y5, Y5
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
+	VMULPD      Y5, Y5, Y1
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
+	VFMADD213PD Y0, Y5, Y2
+	VMULPD      Y5, Y2, Y2
+	VMULPD      192(AX), Y4, Y4
+	VFMADD132PD Y2, Y4, Y4
+	VMOVUPD     960(AX), Y0
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       544(AX), Y0, Y0
+	VADDPD       256(AX), Y0, Y0
+	VMOVAPD      Y4, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y0, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip1
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
+
+skip1:
+	TESTQ R9, R9
+	JEQ   skip2
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y5, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+
+skip2:
+	TESTQ   SI, SI
+	JEQ     skip3
+	VMOVUPD Y1, (SI)(R13*8)
+
+skip3:
+	// D = N·β - O·θ
+	VMOVUPD     800(AX), Y1
+	VMOVUPD     768(AX), Y2
+	VMULPD      384(AX), Y1, Y1
+	VFMSUB132PD 352(AX), Y1, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y1
+	VMINPD      Y0, Y1, Y1
+	VMULPD      128(AX), Y1, Y1
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 736(AX), Y0
+	VMULPD  large_f64<>+0(SB), Y0, Y0
+	VDIVPD  832(AX), Y0, Y0
+	VMULPD  416(AX), Y0, Y0
+	VMULPD  small_f64<>+0(SB), Y0, Y3
+	VMOVUPD Y0, 992(AX)
+	VMOVUPD Y3, 1024(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPD      1024(AX), Y0
+	VFMADD213PD  Y2, Y1, Y0
+	VXORPD       320(AX), Y0, Y0
+	VMULPD       Y4, Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip4
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y0, Y5, Y0
+
+skip4:
+	TESTQ R11, R11
+	JEQ   skip5
+
+	// dout·grad
+	VMOVUPD      (R11)(R13*8), Y3
+	VMULPD       Y3, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y0, Y0
+	TESTQ        R8, R8
+	JEQ          skip6
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y0, Y5, Y0
+
+skip6:
+skip5:
+	TESTQ   R10, R10
+	JEQ     skip7
+	VMOVUPD Y0, (R10)(R13*8)
+
+skip7:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y2, Y2, Y0
+	VMULPD       128(AX), Y0, Y0
+	VMOVUPD      384(AX), Y2
+	VMOVUPD      768(AX), Y3
+	VMULPD       160(AX), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VCMPPD       $0x00, Y5, Y2, Y2
+	VMOVUPD      Y2, 1056(AX)
+	VMOVUPD      1056(AX), Y2
+	VBLENDVPD    Y2, Y3, Y0, Y0
+	VMOVUPD      1024(AX), Y2
+	VSUBPD       800(AX), Y2, Y2
+	VADDPD       768(AX), Y2, Y2
+	VMOVUPD      1024(AX), Y3
+	VFMSUB132PD  128(AX), Y2, Y3
+	VFMADD213PD  Y0, Y1, Y3
+	VMOVUPD      992(AX), Y0
+	VMOVUPD      736(AX), Y1
+	VMULPD       large_f64<>+0(SB), Y0, Y0
+	VMOVUPD      1056(AX), Y2
+	VBLENDVPD    Y2, 736(AX), Y0, Y0
+	VMULPD       768(AX), Y1, Y1
+	VMOVUPS      sign_f64<>+0(SB), Y2
+	VMOVUPD      1056(AX), Y5
+	VBLENDVPD    Y5, Y2, Y1, Y1
+	VFMADD213PD  Y1, Y0, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y4, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	TESTQ        R8, R8
+	JEQ          skip8
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VBLENDVPD    Y0, Y3, Y1, Y3
+
+skip8:
+	TESTQ   R12, R12
+	JEQ     skip9
+	VMOVUPD Y3, (R12)(R13*8)
+
+skip9:
+	ADDQ $0x04, R13
+	CMPQ R13, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x04, DX
+	CMPQ R13, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000004, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
+
+	// a window on ones, then zeros
+	NEGQ    CX
+	LEAQ    window_f64<>+0(SB), R14
+	VMOVUPS 32(R14)(CX*8), Y0
+	MOVQ    R13, R14
+	SHRQ    $0x03, R14
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R13*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y3
+	VFMADD231PD 32(AX), Y1, Y3
+	VMOVUPD     Y3, 192(AX)
+
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMASKMOVPD  (BX)(R13*8), Y0, Y3
+	VMOVUPD     Y3, 224(AX)
+	VMOVUPD     224(AX), Y4
+	VBLENDVPD   Y4, Y1, Y2, Y4
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y5, Y2, Y1, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VFMADD213PD one_f64<>+0(SB), Y1, Y5
+	VANDPD      abs_f64<>+0(SB), Y3, Y1
+	VMULPD      Y1, Y4, Y6
+	VXORPS      Y7, Y7, Y7
+	VBLENDVPD   Y6, Y7, Y6, Y6
+	VMOVUPD     Y6, 256(AX)
+
+	// where β is 0, N and O change places
+	VXORPS    Y6, Y6, Y6
+	VCMPPD    $0x00, Y6, Y4, Y6
+	VMOVUPD   Y6, 288(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y2, Y6, Y2
+	VXORPD    Y3, Y6, Y6
+	VANDPD    sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD   Y6, 320(AX)
+	VXORPD    320(AX), Y5, Y5
+	VMOVUPD   Y4, 352(AX)
+	VMOVUPD   Y2, 384(AX)
+	VMOVUPD   Y5, 416(AX)
+
+	// a = min(|u|, clamp); NaN becomes clamp
+	VANDPD abs_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+
+	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VMOVAPD      Y3, Y4
+	VMOVUPD      Y4, 448(AX)
+	VPADDQ       Y2, Y2, Y4
+	VPSHUFD      $0xa0, Y4, Y4
+	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ       $0x3d, Y2, Y5
+	VPERMPS      exp_f64<>+0(SB), Y4, Y6
+	VPERMPS      exp_f64<>+32(SB), Y4, Y7
+	VBLENDVPD    Y5, Y7, Y6, Y6
+	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
+	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
+	VBLENDVPD    Y5, Y4, Y7, Y7
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y2, Y6, Y6
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
+	VADDPD       Y3, Y7, Y7
+	VMOVUPD      Y3, 480(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
+	VMULPD       Y7, Y7, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD  Y2, Y7, Y4
+	VMULPD       Y7, Y4, Y4
+	VMOVAPD      Y6, Y2
+	VFMADD213PD  Y6, Y4, Y2
+	VMOVUPD      Y2, 512(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPSHUFD     $0xa0, Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSLLQ      $0x3d, Y1, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y3
+	VPERMPS     recip_f64<>+32(SB), Y2, Y5
+	VBLENDVPD   Y1, Y5, Y3, Y3
+	VPERMPS     log_f64<>+0(SB), Y2, Y5
+	VPERMPS     log_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 544(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VMOVUPD     Y5, 576(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y5, Y5
+	VMOVUPD     Y5, 608(AX)
+	VMULPD      Y3, Y6, Y6
+	VMOVUPD     Y6, 640(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
+	VMOVUPD     Y3, 672(AX)
+	VMOVUPD     Y1, 704(AX)
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y1, Y3, Y1
+
+	// O·2^TinyShift
+	VMOVUPD     288(AX), Y3
+	VBLENDVPD   Y3, Y1, Y4, Y3
+	VMOVUPD     672(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     288(AX), Y7
+	VMOVUPD     640(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y3, Y8, Y8
+	VMOVUPD     Y8, 736(AX)
+	VMOVUPD     672(AX), Y3
+	VMOVUPD     704(AX), Y6
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y4, Y6, Y6
+	VMOVUPD     288(AX), Y1
+	VBLENDVPD   Y1, Y6, Y3, Y1
+	VMOVUPD     Y1, 768(AX)
+	VMOVUPD     288(AX), Y1
+	VBLENDVPD   Y1, Y3, Y6, Y1
+	VMOVUPD     Y1, 800(AX)
+
+	// R = β + e·θ
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     352(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     384(AX), Y4
+	VFMADD213PD Y3, Y4, Y1
+	VMOVUPD     Y1, 832(AX)
+	VMOVUPD     Y1, 864(AX)
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD Y1, Y2, Y3
+	VFMADD213PD Y2, Y5, Y3
+
+	// 8·log2 s = hi + lo
+	VMOVUPD     576(AX), Y1
+	VMOVUPD     608(AX), Y2
+	VXORPS      Y4, Y4, Y4
+	VMOVUPD     288(AX), Y5
+	VBLENDVPD   Y5, 448(AX), Y4, Y4
+	VSUBPD      Y1, Y4, Y4
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     288(AX), Y5
+	VBLENDVPD   Y5, 480(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
+	VSUBPD      Y2, Y1, Y1
+	VMOVUPD     Y4, 896(AX)
+	VMOVUPD     Y1, 928(AX)
+	VMOVUPD     Y3, 960(AX)
+	VMOVUPD     832(AX), Y1
+
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLQ      $0x34, Y1, Y2
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y3
+	VFMADD231PD index_f64<>+0(SB), Y1, Y3
+	VPADDQ      Y3, Y3, Y4
+	VPSHUFD     $0xa0, Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPSLLQ      $0x3d, Y3, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y5, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y4, Y2
+	VPERMPS     recip_f64<>+32(SB), Y4, Y6
+	VBLENDVPD   Y3, Y6, Y2, Y2
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y3, Y4, Y6, Y6
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
+	VMULPD      Y2, Y2, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
+	VFMADD213PD Y3, Y2, Y4
+	VFMADD213PD Y2, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
+	VADDPD      896(AX), Y5, Y5
+	VADDPD      928(AX), Y6, Y6
+	VADDPD      Y6, Y5, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y6, Y3
+	VFMADD231PD 96(AX), Y1, Y3
+	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y2, Y2, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y2, Y4
+	VPERMPS     exp_f64<>+0(SB), Y1, Y5
+	VPERMPS     exp_f64<>+32(SB), Y1, Y6
+	VBLENDVPD   Y4, Y6, Y5, Y5
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y2, Y5, Y5
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPD      Y3, Y6, Y6
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMULPD      Y6, Y6, Y2
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD Y1, Y6, Y3
+	VMULPD      Y6, Y3, Y3
+	VMULPD      192(AX), Y5, Y5
+	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     960(AX), Y1
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD       544(AX), Y1, Y1
+	VADDPD       256(AX), Y1, Y1
+	VMOVAPD      Y5, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	TESTQ        R8, R8
+	JEQ          skip10
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y2, Y4, Y2
+
+skip10:
+	VANDPD Y0, Y2, Y2
+	TESTQ  R9, R9
+	JEQ    skip11
+
+	// lane i mod 16 of the sums
+	LEAQ    (R13), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y2, Y3, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y3, Y4, Y6
+	VSUBPD  Y6, Y4, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y6, Y2, Y4
+	VADDPD  Y4, Y3, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
+
+skip11:
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPD Y2, Y0, (SI)(R13*8)
+
+skip12:
+	// D = N·β - O·θ
+	VMOVUPD     800(AX), Y2
+	VMOVUPD     768(AX), Y3
+	VMULPD      384(AX), Y2, Y2
+	VFMSUB132PD 352(AX), Y2, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y2
+	VMINPD      Y1, Y2, Y2
+	VMULPD      128(AX), Y2, Y2
+
+	// κ = d·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 736(AX), Y1
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VDIVPD  832(AX), Y1, Y1
+	VMULPD  416(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y1, Y4
+	VMOVUPD Y1, 992(AX)
+	VMOVUPD Y4, 1024(AX)
+
+	// grad = ±B·(D + κ·γ·L)
+	VMOVUPD      1024(AX), Y1
+	VFMADD213PD  Y3, Y2, Y1
+	VXORPD       320(AX), Y1, Y1
+	VMULPD       Y5, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y1, Y6, Y1
+
+skip13:
+	VANDPD Y0, Y1, Y1
+	TESTQ  R11, R11
+	JEQ    skip14
+
+	// dout·grad
+	VMASKMOVPD   (R11)(R13*8), Y0, Y4
+	VMULPD       Y4, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip15
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y1, Y6, Y1
+
+skip15:
+skip14:
+	TESTQ      R10, R10
+	JEQ        skip16
+	VMASKMOVPD Y1, Y0, (R10)(R13*8)
+
+skip16:
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y3, Y3, Y1
+	VMULPD       128(AX), Y1, Y1
+	VMOVUPD      384(AX), Y3
+	VMOVUPD      768(AX), Y4
+	VMULPD       160(AX), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VCMPPD       $0x00, Y6, Y3, Y3
+	VMOVUPD      Y3, 1056(AX)
+	VMOVUPD      1056(AX), Y3
+	VBLENDVPD    Y3, Y4, Y1, Y1
+	VMOVUPD      1024(AX), Y3
+	VSUBPD       800(AX), Y3, Y3
+	VADDPD       768(AX), Y3, Y3
+	VMOVUPD      1024(AX), Y4
+	VFMSUB132PD  128(AX), Y3, Y4
+	VFMADD213PD  Y1, Y2, Y4
+	VMOVUPD      992(AX), Y1
+	VMOVUPD      736(AX), Y2
+	VMULPD       large_f64<>+0(SB), Y1, Y1
+	VMOVUPD      1056(AX), Y3
+	VBLENDVPD    Y3, 736(AX), Y1, Y1
+	VMULPD       768(AX), Y2, Y2
+	VMOVUPS      sign_f64<>+0(SB), Y3
+	VMOVUPD      1056(AX), Y6
+	VBLENDVPD    Y6, Y3, Y2, Y2
+	VFMADD213PD  Y2, Y1, Y4
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       Y5, Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	TESTQ        R8, R8
+	JEQ          skip17
+	MOVBLZX      (R8)(R14*1), R14
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R14
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y4, Y2, Y4
+
+skip17:
+	VANDPD     Y0, Y4, Y4
+	TESTQ      R12, R12
+	JEQ        skip18
+	VMASKMOVPD Y4, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13

@@ -23,13 +23,16 @@ type testKernel[T Float] struct {
 	path    kernelPath
 	outputs int  // how many of loss, gradient and Hessian it can write; 0 is the sigmoid, written to Loss
 	square  bool // γ = 2 only
+	soft    bool // takes a target for each element
 	run     func(b *block[T])
 	compare func(b *block[T]) // the reference
 }
 
 var (
 	kernelNames = [kernelIDs]string{lossSquare: "lossSquare", lossPower: "lossPower", gradSquare: "gradSquare",
-		gradPower: "gradPower", hessSquare: "hessSquare", hessPower: "hessPower"}
+		gradPower: "gradPower", hessSquare: "hessSquare", hessPower: "hessPower",
+		softLossSquare: "softLossSquare", softLossPower: "softLossPower", softGradSquare: "softGradSquare",
+		softGradPower: "softGradPower", softHessSquare: "softHessSquare", softHessPower: "softHessPower"}
 	pathNames = [...]string{pathGeneric: "Generic", pathNEON: "NEON", pathAVX2: "AVX2", pathAVX512: "AVX512"}
 )
 
@@ -50,7 +53,8 @@ func kernelTable[T Float]() (table []testKernel[T]) {
 				global += kernelIDs
 			}
 			table = append(table, testKernel[T]{
-				name: kernelNames[id] + element + pathNames[p], path: p, outputs: 1 + int(id)/2, square: id%2 == 0,
+				name: kernelNames[id] + element + pathNames[p], path: p,
+				outputs: 1 + int(id%softLossSquare)/2, square: id%2 == 0, soft: id >= softLossSquare,
 				run: func(b *block[T]) {
 					if !assemblyBlock(p, global, unsafe.Pointer(b)) {
 						panic("no kernel was called")
@@ -93,6 +97,15 @@ func (k *testKernel[T]) gammas() []float64 {
 	return []float64{0, 0.5, 1, 2, 2.3, 5, 100, 1e6, 1e300}
 }
 
+// targets returns what the kernel takes beside the logits: values from 0 to 1, mostly where something goes wrong. It is nil
+// if the kernel takes none.
+func (k *testKernel[T]) targets(rng *rand.Rand, n int) []T {
+	if !k.soft {
+		return nil
+	}
+	return mixedTargets[T](rng, n)
+}
+
 // plan returns what the kernel is told about the parameters.
 func (k *testKernel[T]) plan(p Params) plan[T] {
 	pl := newPlan[T](p)
@@ -117,6 +130,7 @@ func (k *testKernel[T]) wanted() []int {
 // A kernelCall is a call of a kernel, but for where in memory it takes place.
 type kernelCall[T Float] struct {
 	x, dout   []T      // dout nil: all ones
+	target    []T      // nil: pos tells
 	pos, keep *bitmask // keep nil: nothing is ignored
 	plan      plan[T]
 	wanted    int
@@ -129,7 +143,7 @@ func (c kernelCall[T]) String() string {
 
 // A placement says where the slices are: how many elements behind a multiple of 64 bytes.
 type placement struct {
-	x, dout int
+	x, dout int // target as dout
 	out     [3]int
 	inPlace int // the output that is x itself; 0: none
 }
@@ -188,8 +202,8 @@ func (f *frame[T]) firstDifference(want []T) (index int, differ bool) {
 
 // A stage has room for calls.
 type stage[T Float] struct {
-	x, dout frame[T]
-	out     [3]frame[T]
+	x, dout, target frame[T]
+	out             [3]frame[T]
 }
 
 // block places a call in memory.
@@ -204,6 +218,11 @@ func (s *stage[T]) block(c *kernelCall[T], at placement, sums *laneSums) *block[
 		dout := s.dout.place(n, at.dout)
 		copy(dout, c.dout)
 		b.Dout = first(dout)
+	}
+	if c.target != nil {
+		target := s.target.place(n, at.dout)
+		copy(target, c.target)
+		b.Target = first(target)
 	}
 	for k, p := range []**T{&b.Loss, &b.Grad, &b.Hess} {
 		if c.wanted>>k&1 == 0 {
@@ -225,7 +244,7 @@ type kernelResult[T Float] struct {
 // reference returns what the call shall leave behind.
 func (k *testKernel[T]) reference(c *kernelCall[T]) (r kernelResult[T]) {
 	n := len(c.x)
-	b := &block[T]{N: n, X: unsafe.SliceData(c.x), Dout: unsafe.SliceData(c.dout), Pos: c.pos, Keep: c.keep, Plan: c.plan}
+	b := &block[T]{N: n, X: unsafe.SliceData(c.x), Dout: unsafe.SliceData(c.dout), Target: unsafe.SliceData(c.target), Pos: c.pos, Keep: c.keep, Plan: c.plan}
 	if c.sums != nil {
 		r.sums = *c.sums
 		b.Sums = &r.sums
@@ -347,6 +366,28 @@ func mixedLogits[T Float](rng *rand.Rand, n int) []T {
 		}
 	}
 	return x
+}
+
+// mixedTargets returns targets in [0, 1]: hard ones, close to them, close to a half, and anything between.
+func mixedTargets[T Float](rng *rand.Rand, n int) []T {
+	t := make([]T, n)
+	for i := range t {
+		switch rng.IntN(8) {
+		case 0, 1:
+			t[i] = T(rng.IntN(2))
+		case 2:
+			t[i] = T(math.Exp(-800 * rng.Float64())) // 0 too
+		case 3:
+			t[i] = 1 - T(math.Exp2(-60*rng.Float64()))
+		case 4:
+			t[i] = T(0.5 + 0.5*math.Copysign(math.Exp2(-60*rng.Float64()), rng.Float64()-0.5))
+		case 5:
+			t[i] = []T{0, T(math.Copysign(0, -1)), 0.5, 1, fromBits[T](1), T(math.Nextafter(1, 0))}[rng.IntN(6)]
+		default:
+			t[i] = T(rng.Float64())
+		}
+	}
+	return t
 }
 
 // mixedDout returns upstream gradients, special ones among them.
@@ -489,7 +530,7 @@ func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
 			n := min(blockLen, len(x))
 			pos, keep := randomMasks(rng, 0.5, 0.9)
 			c := kernelCall[T]{x: x[:n], pos: pos, plan: k.plan(p), wanted: k.wanted()[len(k.wanted())-1], sums: &laneSums{}}
-			c.keep, c.dout = keep, mixedDout[T](rng, n)
+			c.keep, c.dout, c.target = keep, mixedDout[T](rng, n), k.targets(rng, n)
 			want := k.reference(&c)
 			k.check(t, &s, &c, placement{}, &want)
 			if k.outputs == 0 {
@@ -534,6 +575,7 @@ func testKernelsSweep(t *testing.T, k testKernel[float32]) {
 	for i := range pos {
 		pos[i] = 0xaaaa_aaaa_aaaa_aaaa
 	}
+	rng := rand.New(rand.NewPCG(13, 14))
 	gammas := k.gammas()
 	if !exhaustive && len(gammas) > 1 {
 		gammas = []float64{2.3}
@@ -543,7 +585,7 @@ func testKernelsSweep(t *testing.T, k testKernel[float32]) {
 			for len(u) > 0 {
 				n := min(blockLen, len(u))
 				c := kernelCall[float32]{x: u[:n], pos: pos, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3}),
-					wanted: k.wanted()[len(k.wanted())-1]}
+					target: k.targets(rng, n), wanted: k.wanted()[len(k.wanted())-1]}
 				want := k.reference(&c)
 				k.check(t, &s, &c, placement{}, &want)
 				u = u[n:]
@@ -566,11 +608,15 @@ func testKernelsLengths[T Float](t *testing.T, k testKernel[T]) {
 	offsets := frameOffsets / int(unsafe.Sizeof(zero))
 	x, dout, sums := mixedLogits[T](rng, most), mixedDout[T](rng, most), randomSums[T](rng)
 	pos, keep := randomMasks(rng, 0.5, 0.8)
+	target := k.targets(rng, most)
 	gammas, wanted := k.gammas(), k.wanted()
 	for n := range most + 1 {
 		c := kernelCall[T]{
 			x: x[:n], dout: dout[:n], pos: pos, keep: keep, sums: sums, wanted: wanted[n%len(wanted)],
 			plan: k.plan(Params{Gamma: gammas[n/2%len(gammas)], Alpha: 0.25, Norm: 7}),
+		}
+		if k.soft {
+			c.target = target[:n]
 		}
 		if n/4%2 == 0 {
 			c.keep = nil
@@ -605,7 +651,7 @@ func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	var s stage[T]
 	for _, n := range []int{1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100, 129, 300} {
-		x, dout := mixedLogits[T](rng, n), mixedDout[T](rng, n)
+		x, dout, target := mixedLogits[T](rng, n), mixedDout[T](rng, n), k.targets(rng, n)
 		for combination := range 1 << 3 {
 			with := func(bit int) bool { return combination>>bit&1 != 0 }
 			if k.outputs == 0 && combination != 0 {
@@ -618,7 +664,7 @@ func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
 						continue
 					}
 					for _, wanted := range k.wanted() {
-						c := kernelCall[T]{x: x, pos: pos, wanted: wanted, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3})}
+						c := kernelCall[T]{x: x, pos: pos, target: target, wanted: wanted, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3})}
 						if with(0) {
 							c.keep = keep
 						}
@@ -658,7 +704,8 @@ func TestKernelsTable(t *testing.T) {
 		for _, wanted := range k.wanted() { // the row and the dispatch agree
 			var s stage[float64]
 			var pos bitmask
-			c := kernelCall[float64]{x: make([]float64, 3), pos: &pos, wanted: wanted, plan: k.plan(Params{Gamma: k.gammas()[0]})}
+			c := kernelCall[float64]{x: make([]float64, 3), pos: &pos, wanted: wanted, plan: k.plan(Params{Gamma: k.gammas()[0]}),
+				target: k.targets(rand.New(rand.NewPCG(15, 16)), 3)}
 			id := kernelOf(s.block(&c, placement{}, nil))
 			require.Equal(t, k.name, kernelNames[id-kernelIDs]+"F64"+pathNames[k.path])
 		}
@@ -732,6 +779,9 @@ func testPathKernels[T Float](t *testing.T) {
 			for id := range kernelIDs {
 				loss := T(-1)
 				b := block[T]{N: 1, X: &x, Loss: &loss, Pos: new(bitmask), Plan: newPlan[T](Params{Gamma: 2, Alpha: NoAlpha})}
+				if id >= softLossSquare {
+					b.Target = &x
+				}
 				ran := p != pathGeneric && assemblyBlock(p, first+id, unsafe.Pointer(&b))
 				require.Equal(t, p != pathGeneric, ran, "%v %s", p, kernelNames[id])
 				if ran {
@@ -910,7 +960,12 @@ func fuzzPaths[T Float](f *testing.F) {
 			at.out[o] = int(options>>(6+2*o)) % offsets
 		}
 		var s stage[T]
+		target := mixedTargets[T](rand.New(rand.NewPCG(uint64(options), uint64(n))), n)
 		for _, k := range table {
+			c.target = nil
+			if k.soft {
+				c.target = target
+			}
 			if k.square && gamma != 2 {
 				p := p
 				p.Gamma = 2

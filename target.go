@@ -278,11 +278,10 @@ func clearRange(m *bitmask, from, to int) {
 	m[last] &^= tail
 }
 
-// dropWeightlessDense is dropWeightless for the targets of a block: without a weight is 1 if noPos is set, 0 if noNeg is.
-func dropWeightlessDense[T Float](keep *bitmask, x, t []T, noPos, noNeg bool) {
+// dropWeightlessDense is dropWeightless for the targets of a block, whose weights the kernel forms in the same way.
+func dropWeightlessDense[T Float](keep *bitmask, x, t []T, wPos, wNeg T) {
 	for i, v := range x {
-		weightless := t[i] == 0 && noNeg || t[i] == 1 && noPos
-		if weightless && !math.IsNaN(float64(v)) {
+		if fma(wPos, t[i], T(wNeg*(1-t[i]))) == 0 && !math.IsNaN(float64(v)) {
 			keep[i/64] &^= 1 << (i % 64)
 		}
 	}

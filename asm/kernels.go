@@ -31,7 +31,7 @@ func (o order) String() string { return [...]string{"loss", "grad", "hess", "sig
 func kernels(g *generator) {
 	for _, o := range []order{loss, gradient, hessian} {
 		for _, square := range []bool{true, false} {
-			for _, soft := range []bool{false} {
+			for _, soft := range []bool{false, true} {
 				k := &kernel{generator: g, order: o, square: square, soft: soft}
 				k.write()
 			}
