@@ -78,9 +78,7 @@ func (j *job[T]) rowsUnits(dst []T, c, unit int, taken *atomic.Int64) {
 		for start, end := row*c, last*c; start < end; start += pieceLen {
 			for loss := p.losses(j, start, min(pieceLen, end-start)); len(loss) > 0; {
 				n := min(left, len(loss))
-				for _, v := range loss[:n] {
-					sum.add(float64(v))
-				}
+				sum = plus(sum, loss[:n])
 				loss = loss[n:]
 				if left -= n; left == 0 {
 					dst[row] = T(sum.result())
@@ -89,6 +87,17 @@ func (j *job[T]) rowsUnits(dst []T, c, unit int, taken *atomic.Int64) {
 			}
 		}
 	}
+}
+
+// plus returns a with the numbers added in turn.
+func plus[T Float](a accumulator, v []T) accumulator {
+	hi, lo := a.hi, a.lo // in registers
+	for _, v := range v {
+		sum, err := twoSum(hi, float64(v))
+		hi = sum
+		lo += err
+	}
+	return accumulator{hi, lo}
 }
 
 // rowsParallel does what rowsUnits does, with the given number of goroutines, the caller's among them. The job is passed
