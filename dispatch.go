@@ -13,7 +13,7 @@ type kernelPath uint8
 
 const (
 	pathGeneric kernelPath = iota // kernel_generic.go
-	pathNEON                      // reserved: there are no such kernels yet
+	pathNEON                      // kernel_arm64.s
 	pathAVX2                      // kernel_amd64.s
 	pathAVX512
 )

@@ -1,0 +1,456 @@
+// What kernel_arm64.s is made of: instructions, groups of vectors, and the steps of kernel_generic.go.
+
+// Registers
+
+#define BLOCK     R0
+#define X         R1
+#define LOSS      R2
+#define GRAD      R3
+#define HESS      R4
+#define DOUT      R5
+#define POS       R6
+#define KEEP      R7
+#define SUMS      R8
+#define INDEX     R9  // of the present group's first element
+#define LEFT      R10 // elements from there on
+#define CONSTS    R11 // a neonConstants
+#define TABLES    R12 // its tables
+#define FRAME     R13 // slots on the stack
+#define POSITIVES R14 // bits of the present group
+#define KEPTBITS  R15 // the same, with the sign extended
+#define ADDRESS   R16
+#define COUNT     R17
+#define VALUE     R19
+#define ALLLOSS   R20 // outputs, while those above are replaced
+#define ALLGRAD   R21
+#define ALLHESS   R22
+
+// Their numbers, where an instruction is encoded here
+#define nCONSTS    11
+#define nTABLES    12
+#define nFRAME     13
+#define nPOSITIVES 14
+#define nKEPTBITS  15
+#define nADDRESS   16
+#define nVALUE     19
+
+// V0 to V27 are seven groups of up to four vectors; the rest is for what all vectors share.
+#define g0 0
+#define g1 4
+#define g2 8
+#define g3 12
+#define g4 16
+#define g5 20
+#define g6 24
+#define K0 28
+#define K1 29
+#define K2 30
+#define K3 31
+
+// Slots: of groups, of parameters, and of the elements that do not fill a vector
+#define slotU       0
+#define slotK       64
+#define slotF       128
+#define slotZ       192
+#define slotAt      256
+#define slotS       320
+#define slotQ       384
+#define slotBigQ    448
+#define slotWNeg    512
+#define slotWPos    528
+#define slotGamma   544
+#define slotHessOne 560
+#define slotPowHi   576
+#define slotPowLo   592
+#define slotPart    608 // x, dout, loss, gradient, Hessian
+
+// Instructions
+//
+// Go's assembler knows hardly any vector arithmetic on floating-point numbers, so that it is encoded here. Operands are
+// the numbers of registers, the destination first, as in Arm's manual; each definition ends with the instruction as
+// the manual writes it. T is the arrangement of a kernel's elements, 4S for float32 and 2D for float64. armtest decodes
+// every one of these, for both element types and all registers, and compares it with that comment.
+
+// EL chooses what differs between the element types: EL(float32, float64). The kernels define it.
+#define SZ EL(0, 1)<<22
+
+#define FADD(d, n, m)   WORD $(0x4e20d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FADD Vd.T, Vn.T, Vm.T
+#define FSUB(d, n, m)   WORD $(0x4ea0d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FSUB Vd.T, Vn.T, Vm.T
+#define FMUL(d, n, m)   WORD $(0x6e20dc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FMUL Vd.T, Vn.T, Vm.T
+#define FDIV(d, n, m)   WORD $(0x6e20fc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FDIV Vd.T, Vn.T, Vm.T
+#define FMLA(d, n, m)   WORD $(0x4e20cc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FMLA Vd.T, Vn.T, Vm.T
+#define FMLS(d, n, m)   WORD $(0x4ea0cc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FMLS Vd.T, Vn.T, Vm.T
+#define FMAX(d, n, m)   WORD $(0x4e20f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAX Vd.T, Vn.T, Vm.T
+#define FMIN(d, n, m)   WORD $(0x4ea0f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMIN Vd.T, Vn.T, Vm.T
+#define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
+#define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
+#define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
+
+#define FADD2D(d, n, m) WORD $(0x4e60d400 | (m)<<16 | (n)<<5 | (d)) // FADD Vd.2D, Vn.2D, Vm.2D
+#define FCVTL(d, n)     WORD $(0x0e617800 | (n)<<5 | (d)) // FCVTL Vd.2D, Vn.2S
+#define FCVTL2(d, n)    WORD $(0x4e617800 | (n)<<5 | (d)) // FCVTL2 Vd.2D, Vn.4S
+
+#define VADD(d, n, m)   WORD $(0x4ea08400 | SZ | (m)<<16 | (n)<<5 | (d)) // ADD Vd.T, Vn.T, Vm.T
+#define CMTST(d, n, m)  WORD $(0x4ea08c00 | SZ | (m)<<16 | (n)<<5 | (d)) // CMTST Vd.T, Vn.T, Vm.T
+#define CMHI(d, n, m)   WORD $(0x6ea03400 | SZ | (m)<<16 | (n)<<5 | (d)) // CMHI Vd.T, Vn.T, Vm.T
+#define CMLT0(d, n)     WORD $(0x4ea0a800 | SZ | (n)<<5 | (d)) // CMLT Vd.T, Vn.T, #0
+#define UMIN4S(d, n, m) WORD $(0x6ea06c00 | (m)<<16 | (n)<<5 | (d)) // UMIN Vd.4S, Vn.4S, Vm.4S
+#define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
+#define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
+#define SHL2D49(d, n)   WORD $(0x4f715400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #49
+
+#define VAND(d, n, m)   WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d)) // AND Vd.16B, Vn.16B, Vm.16B
+#define VBIC(d, n, m)   WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d)) // BIC Vd.16B, Vn.16B, Vm.16B
+#define BSL(d, n, m)    WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d)) // BSL Vd.16B, Vn.16B, Vm.16B
+#define BIT(d, n, m)    WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d)) // BIT Vd.16B, Vn.16B, Vm.16B
+#define BIF(d, n, m)    WORD $(0x6ee01c00 | (m)<<16 | (n)<<5 | (d)) // BIF Vd.16B, Vn.16B, Vm.16B
+#define VMOV(d, n)      WORD $(0x4ea01c00 | (n)<<16 | (n)<<5 | (d)) // MOV Vd.16B, Vn.16B
+#define ZERO(d)         WORD $(0x6f00e400 | (d)) // MOVI Vd.2D, #0
+
+#define TBL2(d, n, m)   WORD $(0x4e002000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B-Vn+1.16B}, Vm.16B
+#define TBL4(d, n, m)   WORD $(0x4e006000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B-Vn+3.16B}, Vm.16B
+#define TRN1(d, n, m)   WORD $(0x4e802800 | (m)<<16 | (n)<<5 | (d)) // TRN1 Vd.4S, Vn.4S, Vm.4S
+#define DUP4S(d, r)     WORD $(0x4e040c00 | (r)<<5 | (d)) // DUP Vd.4S, Wr
+#define DUP2D(d, r)     WORD $(0x4e080c00 | (r)<<5 | (d)) // DUP Vd.2D, Xr
+
+// r is the number of a general register, offset a multiple of 16; below 1024 for pairs.
+#define LDRQ(d, r, offset)     WORD $(0x3dc00000 | (offset)/16<<10 | (r)<<5 | (d))            // LDR Qd, [Xr,#offset]
+#define STRQ(d, r, offset)     WORD $(0x3d800000 | (offset)/16<<10 | (r)<<5 | (d))            // STR Qd, [Xr,#offset]
+#define LDPQ(d, e, r, offset)  WORD $(0xad400000 | (offset)/16<<15 | (e)<<10 | (r)<<5 | (d)) // LDP Qd, Qe, [Xr,#offset]
+#define STPQ(d, e, r, offset)  WORD $(0xad000000 | (offset)/16<<15 | (e)<<10 | (r)<<5 | (d)) // STP Qd, Qe, [Xr,#offset]
+
+// Groups
+//
+// A group is a value of several vectors, whose instructions are interleaved so that the latency of one hides behind the
+// others. It is named by its first register; the others follow that one. The kernels define WIDTH as how many there are.
+
+#define NONE // an empty argument must be given like this
+
+#define ONE(one, two, four)  one
+#define TWO(one, two, four)  two
+#define FOUR(one, two, four) four
+
+#define ALONE(x) WIDTH(x, NONE, NONE) // if there is but one vector
+#define V1(x)    WIDTH(NONE, x, x)    // for the second one
+#define V23(x)   WIDTH(NONE, NONE, x) // for the third and the fourth
+
+#define EACH2(op, d, n)     op(d, n);     V1(op(d+1, n+1));          V23(op(d+2, n+2);          op(d+3, n+3))
+#define EACH3(op, d, n, m)  op(d, n, m);  V1(op(d+1, n+1, m+1));     V23(op(d+2, n+2, m+2);     op(d+3, n+3, m+3))
+// The same with an operand that all vectors share: the last, the one before, both.
+#define LAST(op, d, n, k)   op(d, n, k);  V1(op(d+1, n+1, k));       V23(op(d+2, n+2, k);       op(d+3, n+3, k))
+#define FIRST(op, d, k, m)  op(d, k, m);  V1(op(d+1, k, m+1));       V23(op(d+2, k, m+2);       op(d+3, k, m+3))
+#define BOTH(op, d, j, k)   op(d, j, k);  V1(op(d+1, j, k));         V23(op(d+2, j, k);         op(d+3, j, k))
+
+#define LOAD(g, r, offset)  ALONE(LDRQ(g, r, offset)); V1(LDPQ(g, g+1, r, offset)); V23(LDPQ(g+2, g+3, r, offset+32))
+#define STORE(g, r, offset) ALONE(STRQ(g, r, offset)); V1(STPQ(g, g+1, r, offset)); V23(STPQ(g+2, g+3, r, offset+32))
+// A constant for every element: of a group, of one register.
+#define EVERY(g, name)      ALONE(LDRQ(g, nCONSTS, name)); V1(LDPQ(g, g+1, nCONSTS, name)); V23(LDPQ(g+2, g+3, nCONSTS, name))
+#define CONST(k, name)      LDRQ(k, nCONSTS, name)
+
+// Masks: all ones or zeros, by the bits in a general register
+#define EXPAND(m, r)        EL(DUP4S(K0, r), DUP2D(K0, r)); LOAD(m, nCONSTS, neonConstants_bits); LAST(CMTST, m, m, K0)
+#define NEGATIVE(m, u)      EACH2(CMLT0, m, u)
+
+// Tables of eight. BYTES_OF makes the bytes of the indices from the last three bits of the integers at the end of t, and
+// BYTES_OF_I from i + magic. Short entries of float64 are the upper halves of numbers; the others are looked up in tables
+// of 64 bytes, which take all of K0 to K3.
+#define BYTES_OF(at, t, tmp) CONST(K0, neonConstants_seven); CONST(K1, neonConstants_times4); \
+	EVERY(at, neonConstants_byteOfJ);                                                        \
+	LAST(VAND, tmp, t, K0); EL(NONE, EACH3(TRN1, tmp, tmp, tmp)); LAST(MLA4S, at, tmp, K1)
+#define BYTES_OF_I(at, i)   CONST(K1, neonConstants_times4); EVERY(at, neonConstants_byteOfI); \
+	EL(NONE, EACH3(TRN1, i, i, i)); LAST(MLA4S, at, i, K1)
+#define SHORT(g, name, at)  LDPQ(K0, K1, nTABLES, name-neonConstants_exp); FIRST(TBL2, g, K0, at)
+#define LONG(g, name, at)   LDPQ(K0, K1, nTABLES, name-neonConstants_exp);   \
+	EL(FIRST(TBL2, g, K0, at), LDPQ(K2, K3, nTABLES, name-neonConstants_exp+32); FIRST(TBL4, g, K0, at))
+
+// Polynomials: float32 by Horner's rule, float64 by even and odd powers apart.
+
+#define TERM(acc, a, x, name)   EVERY(acc, name); EACH3(FMLA, acc, a, x)
+#define TERM0(acc, x, last, name) CONST(K0, last); EVERY(acc, name); LAST(FMLA, acc, x, K0)
+
+#define E(i) neonConstants_exp2m1+32*i
+#define L(i) neonConstants_log1p+32*i
+
+// p = 2^(g/8) - 1
+#define EXP2M1(p, g, t1, t2, t3)    EL(EXP2M1_32(p, g, t1), EXP2M1_64(p, g, t1, t2, t3))
+#define EXP2M1_32(p, g, t)          \
+	TERM0(p, g, E(3), E(2));        \
+	TERM(t, p, g, E(1));            \
+	TERM(p, t, g, E(0));            \
+	EACH3(FMUL, p, p, g)
+#define EXP2M1_64(p, g, t1, t2, gg) \
+	EACH3(FMUL, gg, g, g);          \
+	TERM0(p, gg, E(6), E(4));       \
+	TERM0(t1, gg, E(5), E(3));      \
+	TERM(t2, p, gg, E(2));          \
+	TERM(p, t1, gg, E(1));          \
+	TERM(t1, t2, gg, E(0));         \
+	EACH3(FMLA, t1, p, g);          \
+	EACH3(FMUL, p, t1, g)
+
+// z becomes log1p(z).
+#define LOG1P(z, zz, t1, t2, t3)    EACH3(FMUL, zz, z, z); EL(LOG1P_32(z, zz, t1, t2), LOG1P_64(z, zz, t1, t2, t3))
+#define LOG1P_32(z, zz, t1, t2)     \
+	TERM0(t1, z, L(3), L(2));       \
+	TERM(t2, t1, z, L(1));          \
+	TERM(t1, t2, z, L(0));          \
+	EACH3(FMLA, z, zz, t1)
+#define LOG1P_64(z, zz, t1, t2, t3) \
+	TERM0(t1, zz, L(10), L(8));     \
+	TERM0(t2, zz, L(9), L(7));      \
+	TERM(t3, t1, zz, L(6));         \
+	TERM(t1, t2, zz, L(5));         \
+	TERM(t2, t3, zz, L(4));         \
+	TERM(t3, t1, zz, L(3));         \
+	TERM(t1, t2, zz, L(2));         \
+	TERM(t2, t3, zz, L(1));         \
+	TERM(t3, t1, zz, L(0));         \
+	EACH3(FMLA, t3, t2, z);         \
+	EACH3(FMLA, z, zz, t3)
+
+// Steps
+//
+// Groups that a step only reads come first, then those that it leaves results in, then those that it needs for itself.
+// Those that it overwrites are named.
+
+#define NO(x)
+#define YES(x) x
+
+// a = min(|u|, clamp) as integers: NaN becomes clamp
+#define CLAMPED(u, a, clamp, tmp) \
+	EACH2(FABS, a, u); CONST(K0, clamp); \
+	EL(LAST(UMIN4S, a, a, K0), LAST(CMHI, tmp, a, K0); FIRST(BIT, a, K0, tmp))
+
+// a·8/ln2 = -(k+f): t has the integers k in its last bits.
+#define EXPONENT(a, t, f, magic) \
+	CONST(K0, neonConstants_scale); CONST(K1, magic); CONST(K2, neonConstants_scaleLo); \
+	EVERY(t, magic); LAST(FMLS, t, a, K0);                                              \
+	FIRST(FSUB, f, K1, t); LAST(FMLS, f, a, K0); LAST(FMLS, f, a, K2)
+
+// A = Exp[j]·2^floor(k/8) and rest = ExpRest[j], j = k mod 8. t is overwritten.
+#define SCALE(t, A, rest, at) \
+	BYTES_OF(at, t, A); \
+	SHORT(A, neonConstants_exp, at); LONG(rest, neonConstants_expRest, at); \
+	EL(EACH2(SHL4S20, t, t), EACH2(SHL2D49, t, t)); EACH3(VADD, A, A, t)
+
+// Steps 1 and 2, from u in g0: p in g1, c in g2, z in g3, where the tables' entries are in g6, S as said, and
+// S·2^TinyShift in g5. The power needs k and f, which go to slots; with tiny, S and g5 differ.
+#define LOGISTIC(clamp, magic, index, S, tiny, power) \
+	CLAMPED(g0, g1, clamp, g2);                                             \
+	EXPONENT(g1, g2, g3, magic);                                            \
+	power(LAST(FSUB, g4, g2, K1); STORE(g4, nFRAME, slotK));                 \
+	SCALE(g2, g4, g5, g6);                                                  \
+	EACH3(FADD, g5, g5, g3);                                                \
+	power(STORE(g3, nFRAME, slotF));                                         \
+	EXP2M1(g1, g5, g2, g3, g6);                                             \
+	CONST(K0, index); EVERY(g5, neonConstants_magic); LAST(FMLA, g5, g4, K0); \
+	BYTES_OF_I(g6, g5);                                                       \
+	SHORT(g2, neonConstants_recip, g6);                                     \
+	EACH3(FMUL, g5, g4, g2);                                                \
+	tiny(CONST(K0, neonConstants_tiny); LAST(FMUL, S, g5, K0));             \
+	CONST(K0, neonConstants_one); LAST(FSUB, g3, g2, K0);                   \
+	EACH3(FADD, g3, g3, S); EACH3(FMLA, g3, S, g1)
+
+// h = z/(1+z)
+#define FRACTION(z, h)     CONST(K0, neonConstants_one); LAST(FADD, h, z, K0); EACH3(FDIV, h, z, h)
+
+// B = w·B, for the weights w
+#define WEIGHTED(B, w) \
+	EXPAND(w, nPOSITIVES);                                      \
+	LDRQ(K0, nFRAME, slotWPos); LDRQ(K1, nFRAME, slotWNeg);      \
+	BOTH(BSL, w, K0, K1); EACH3(FMUL, B, B, w)
+
+// B = B·(1+v)²: step 3
+#define SQUARED(v, B, y)   EACH3(FADD, y, v, v); EACH3(FMLA, y, v, v); EACH3(FMLA, B, B, y)
+
+// Step 4, from l = log1p(z) and u, k, f in their slots: B = w·s^γ·2^TinyShift in g1. Entries of tables in g6 become
+// log1p(e). l and the other group are overwritten.
+#define POWER(l, other) \
+	LONG(g1, neonConstants_log8Hi, g6); LONG(g2, neonConstants_log8Lo, g6);       \
+	LONG(g6, neonConstants_log, g6);                                              \
+	LOAD(g4, nFRAME, slotU); NEGATIVE(g4, g4);                                     \
+	LOAD(g5, nFRAME, slotK); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g1, g5, g1);     \
+	CONST(K0, neonConstants_scale); LAST(FMLA, g2, l, K0);                        \
+	LOAD(g5, nFRAME, slotF); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g2, g5, g2);     \
+	EACH3(FADD, g6, g6, l);                                                       \
+	EACH3(FADD, g4, g1, g2);                                                      \
+	LDRQ(K0, nFRAME, slotPowHi); LDRQ(K1, nFRAME, slotPowLo);                       \
+	CONST(K2, neonConstants_powMin); CONST(K3, neonConstants_magicTiny);          \
+	EVERY(g5, neonConstants_magicTiny); LAST(FMLA, g5, g4, K0);                   \
+	LAST(FMAX, g5, g5, K2); FIRST(FSUB, other, K3, g5);                           \
+	LAST(FMLA, other, g1, K0); LAST(FMLA, other, g2, K0); LAST(FMLA, other, g4, K1); \
+	CONST(K2, neonConstants_minusOne); LAST(FMAX, other, other, K2);              \
+	SCALE(g5, g1, g2, g4);                                                        \
+	EACH3(FADD, g2, g2, other);                                                   \
+	EXP2M1(other, g2, l, g4, g5);                                                 \
+	WEIGHTED(g1, l);                                                              \
+	EACH3(FMLA, g1, g1, other)
+
+// L = log1p(e) + max(u, 0). Infinity and NaN of u enter here.
+#define SOFTPLUS(L, u) \
+	LOAD(u, nFRAME, slotU); ZERO(K0); LAST(FMAX, u, u, K0); EACH3(FADD, L, L, u)
+
+// u = x, of positives -x
+#define LOGITS(u, tmp, mask) \
+	READ(u, X); \
+	EXPAND(mask, nPOSITIVES); EACH2(FNEG, tmp, u); EACH3(BIT, u, tmp, mask)
+
+// READ and WRITE access the present group of an array.
+#define READ(g, array)         ADD INDEX<<EL(2, 3), array, ADDRESS; LOAD(g, nADDRESS, 0)
+#define WRITE(g, array)        ADD INDEX<<EL(2, 3), array, ADDRESS; STORE(g, nADDRESS, 0)
+#define WRITE_IF(g, array, no) CBZ array, no; WRITE(g, array); no:
+
+// Zeros where the element is ignored or past the end
+#define KEPT(g, all) \
+	CMN $1, KEPTBITS; BEQ all; EL(DUP4S(K0, nKEPTBITS), DUP2D(K0, nKEPTBITS)); \
+	KEPT1(g, 0); V1(KEPT1(g+1, 16)); V23(KEPT1(g+2, 32); KEPT1(g+3, 48));      \
+all:
+#define KEPT1(v, offset)       LDRQ(K1, nCONSTS, neonConstants_bits+offset); CMTST(K1, K1, K0); VAND(v, v, K1)
+
+// Lane i mod 16 of the sums gets element i.
+#define ADD_TO_SUMS(g, no) \
+	CBZ SUMS, no; AND $const_laneMask, INDEX, ADDRESS; ADD ADDRESS<<3, SUMS, ADDRESS; \
+	EL(ADD32(g, 0), ADD64(g, 0)); V1(EL(ADD32(g+1, 32), ADD64(g+1, 16)));             \
+	V23(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48)));      \
+no:
+#define ADD32(v, offset) \
+	LDPQ(K2, K3, nADDRESS, offset); FCVTL(K0, v); FCVTL2(K1, v); \
+	FADD2D(K0, K0, K2); FADD2D(K1, K1, K3); STPQ(K0, K1, nADDRESS, offset)
+#define ADD64(v, offset) /* TwoSum */ \
+	LDRQ(K0, nADDRESS, offset); LDRQ(K3, nADDRESS, offset+const_sumsLo);            \
+	FADD(K1, K0, v); STRQ(K1, nADDRESS, offset);                                    \
+	FSUB(K2, K1, K0); FSUB(K1, K1, K2); FSUB(K0, K0, K1); FSUB(K2, v, K2);          \
+	FADD(K0, K0, K2); FADD(K3, K3, K0); STRQ(K3, nADDRESS, offset+const_sumsLo)
+
+// Kernels, for one group
+//
+// Results of the steps wait in slots where there are too few registers. Labels are arguments, since a kernel has this
+// text twice.
+
+#define LOSS_SQUARE(all, nosums, noloss) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clamp, neonConstants_magic, neonConstants_index, g5, NO, NO); \
+	NEGATIVE(g4, g0); EACH3(BSL, g4, g5, g2);                                      \
+	EACH3(FMUL, g4, g4, g4); WEIGHTED(g4, g2);                                     \
+	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5);                                     \
+	NEGATIVE(g2, g0); EACH3(VAND, g1, g1, g2); EACH3(FSUB, g1, g1, g5);            \
+	SQUARED(g1, g4, g2);                                                           \
+	LOG1P(g3, g1, g2, g5, g0);                                                     \
+	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, g3); SOFTPLUS(g6, g0);    \
+	EACH3(FMUL, g0, g6, g4);                                                       \
+	LOSSES(all, nosums, noloss)
+
+#define LOSS_POWER(all, nosums, noloss) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
+	LOG1P(g3, g1, g2, g4, g5);                                                     \
+	POWER(g3, g0); SOFTPLUS(g6, g0);                                               \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	LOSSES(all, nosums, noloss)
+
+#define LOSSES(all, nosums, noloss) \
+	KEPT(g0, all); ADD_TO_SUMS(g0, nosums); WRITE_IF(g0, LOSS, noloss)
+
+// From what LOGISTIC has left: s in the group so named, q in that of S, and at γ = 2, w·s² in g3
+#define SIGMOIDS(S, s, square, hess) \
+	STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt);                           \
+	FRACTION(g3, g6);                                                              \
+	EACH3(FMLS, g1, g1, g6); EACH3(FSUB, g1, g1, g6);                              \
+	ZERO(K0); FIRST(FSUB, g6, K0, g6);                                             \
+	NEGATIVE(g0, g0);                                                              \
+	hess(CONST(K0, neonConstants_huge); EACH3(SCALED_UP, g5, g2, g0));             \
+	hess(EACH2(VMOV, g3, g0); EACH3(BSL, g3, g6, g1); EACH3(FMLA, g5, g5, g3));    \
+	hess(STORE(g5, nFRAME, slotBigQ));                                             \
+	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, S, g2); EACH3(FMUL, g3, g3, g3));   \
+	EACH3(FMLA, S, S, g1); EACH3(FMLA, g2, g2, g6);                                \
+	EACH3(BIT, g6, g1, g0);                                                        \
+	EACH2(VMOV, s, g0); EACH3(BSL, s, S, g2);                                      \
+	EACH3(BIT, S, g2, g0);                                                         \
+	STORE(s, nFRAME, slotS); STORE(S, nFRAME, slotQ);                              \
+	square(WEIGHTED(g3, g0); SQUARED(g6, g3, g1))
+
+// t = c·2^TinyShift where negative
+#define SCALED_UP(t, c, negative) FMUL(K1, c, K0); BIT(t, K1, negative)
+
+#define SQUARE_TO_LOSSES(all, nosums, noloss) \
+	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt);                             \
+	LOG1P(g0, g1, g2, g4, g5);                                                     \
+	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, g0); SOFTPLUS(g6, g0);    \
+	EACH3(FMUL, g0, g6, g3);                                                       \
+	LOSSES(all, nosums, noloss)
+
+#define POWER_TO_LOSSES(all, nosums, noloss) \
+	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt);                             \
+	LOG1P(g0, g1, g2, g4, g5);                                                     \
+	POWER(g0, g3); SOFTPLUS(g6, g0);                                               \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	LOSSES(all, nosums, noloss)
+
+// From L in g6 and B: γ·L in g6, and the gradient ±B·(s + q·γ·L)
+#define GRADIENT(B, power, nodout, all, no) \
+	CONST(K0, neonConstants_maxSoftplus); LAST(FMIN, g6, g6, K0);                  \
+	LDRQ(K0, nFRAME, slotGamma); LAST(FMUL, g6, g6, K0);                           \
+	CBZ GRAD, no;                                                                  \
+	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
+	EACH3(FMLA, g4, g5, g6);                                                       \
+	EACH3(FMUL, g4, g4, B); power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0)); \
+	EXPAND(g0, nPOSITIVES); EACH2(FLIP, g4, g0);                                   \
+	CBZ DOUT, nodout;                                                              \
+	READ(g0, DOUT); CONST(K0, neonConstants_nan);                                  \
+	EACH3(FMUL, g4, g4, g0); EACH2(ONE_NAN, g4, g4);                               \
+nodout:                                                                            \
+	KEPT(g4, all); WRITE(g4, GRAD);                                                \
+no:
+
+#define FLIP(d, positive) FNEG(K1, d); BIT(d, K1, positive)
+#define ONE_NAN(d, n)     FCMEQ(K1, d, n); BIF(d, K0, K1)
+
+// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), from γ·L in g6
+#define HESSIAN(B, power, all, no) \
+	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
+	LDRQ(K0, nFRAME, slotGamma); LDRQ(K1, nFRAME, slotHessOne);                    \
+	EACH2(FNEG, g0, g4); LAST(FMLA, g0, g5, K0);                                   \
+	LAST(FMUL, g4, g4, K1); EACH3(FMLA, g4, g6, g0);                               \
+	LOAD(g5, nFRAME, slotBigQ); EACH3(FMUL, g4, g4, g5);                           \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0);                         \
+	EACH3(FMUL, g4, g4, B); power(LAST(FMUL, g4, g4, K0));                         \
+	KEPT(g4, all); WRITE_IF(g4, HESS, no)
+
+#define GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clamp, neonConstants_magic, neonConstants_index, g5, NO, NO); \
+	SIGMOIDS(g5, g4, YES, NO);                                                     \
+	SQUARE_TO_LOSSES(all, nosums, noloss);                                         \
+	GRADIENT(g3, NO, nodout, allgrad, nograd)
+
+#define GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
+	SIGMOIDS(g4, g5, NO, NO);                                                      \
+	POWER_TO_LOSSES(all, nosums, noloss);                                          \
+	GRADIENT(g1, YES, nodout, allgrad, nograd)
+
+#define HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, NO); \
+	SIGMOIDS(g4, g5, YES, YES);                                                    \
+	SQUARE_TO_LOSSES(all, nosums, noloss);                                         \
+	GRADIENT(g3, NO, nodout, allgrad, nograd);                                     \
+	HESSIAN(g3, NO, allhess, nohess)
+
+#define HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
+	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
+	SIGMOIDS(g4, g5, NO, YES);                                                     \
+	POWER_TO_LOSSES(all, nosums, noloss);                                          \
+	GRADIENT(g1, YES, nodout, allgrad, nograd);                                    \
+	HESSIAN(g1, YES, allhess, nohess)
+
+#define SIGMOID \
+	READ(g0, X);                                                                   \
+	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, NO); \
+	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5);                                     \
+	NEGATIVE(g6, g0); EACH3(VAND, g1, g1, g6); EACH3(FSUB, g1, g1, g5);            \
+	EACH3(BSL, g6, g4, g2); EACH3(FMLA, g6, g6, g1);                               \
+	EACH3(FCMEQ, g1, g0, g0); EACH3(VBIC, g0, g0, g1); EACH3(FADD, g6, g6, g0); /* NaN of x */ \
+	WRITE(g6, LOSS)
