@@ -115,3 +115,21 @@ func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
 	j.rowsUnits(dst, c, unit, &taken)
 	others.Wait()
 }
+
+// Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
+// row, or one value for each element. The functions of this package see the logits as a slice, whose rows they count by
+// the labels; Fits is for those who have a matrix. The errors are [ErrShape] and [ErrTarget].
+func (t Target) Fits(rows, cols int) error {
+	const op = "Fits"
+	have, want, name := len(t.label), rows, "label"
+	switch t.kind {
+	case noTarget:
+		return fmt.Errorf("focal: %s: the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
+	case dense32Target, dense64Target:
+		have, want, name = len(t.dense32)+len(t.dense64), rows*cols, "t"
+	}
+	if have != want {
+		return fmt.Errorf("focal: %s: len(%s) = %d, want %d for %d×%d logits: %w", op, name, have, want, rows, cols, ErrShape)
+	}
+	return nil
+}

@@ -109,3 +109,22 @@ func TestRowsErrors(t *testing.T) {
 	require.NoError(t, Rows(nil, []float32{}, Labels(nil), Default()))
 	require.NoError(t, Rows(nil, []float32{}, Dense([]float32{}), Default()))
 }
+
+func TestFits(t *testing.T) {
+	label := make([]int32, 6)
+	require.NoError(t, Labels(label).Fits(6, 3))
+	require.NoError(t, ZeroBased(label).Ignoring(7).Fits(6, 1))
+	require.NoError(t, Labels(nil).Fits(0, 3))
+	require.NoError(t, Dense(make([]float32, 6)).Fits(2, 3))
+	require.NoError(t, Dense(make([]float64, 6)).Fits(3, 2))
+	for want, y := range map[string]Target{
+		"len(label) = 6, want 2 for 2×3 logits": Labels(label),
+		"len(t) = 5, want 6 for 2×3 logits":     Dense(make([]float64, 5)),
+		"len(t) = 2, want 6 for 2×3 logits":     Dense(make([]float32, 2)),
+	} {
+		err := y.Fits(2, 3)
+		require.ErrorIs(t, err, ErrShape)
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorIs(t, Target{}.Fits(0, 0), ErrTarget)
+}
