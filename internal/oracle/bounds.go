@@ -1,0 +1,32 @@
+package oracle
+
+// Bounds are the errors that the documentation promises at most, in ULP: of the Hessian, whose terms cancel, in ULP of
+// the sum of their magnitudes. They are the same for float32 and float64.
+type Bounds struct{ Loss, Grad, Hess, Sigmoid float64 }
+
+const (
+	boundLoss, boundGrad, boundHess, boundSigmoid = 4, 5, 8, 2
+
+	// γ·log s multiplies the error of log s: from gammaFlat on the bounds grow by perGamma for each unit of γ.
+	gammaFlat, perGamma = 5, 0.2
+
+	// ofWeight is what the rounding of a weight to its type may add, if a result is compared with that of the exact
+	// weight.
+	ofWeight = 1
+
+	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
+	SumRelative32, SumRelative64 = 0x1p-40, 0x1p-50
+)
+
+// Promised returns the bounds for an exponent. If the exact values have a weight that is no floating-point number, so
+// that the kernel works with another one, roundedWeight is true.
+func Promised(gamma float64, roundedWeight bool) Bounds {
+	more := 0.0
+	if gamma > gammaFlat {
+		more = perGamma * gamma
+	}
+	if roundedWeight {
+		more += ofWeight
+	}
+	return Bounds{Loss: boundLoss + more, Grad: boundGrad + more, Hess: boundHess + more, Sigmoid: boundSigmoid}
+}

@@ -1,0 +1,248 @@
+package oracle
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func mpfr(t *testing.T) *MPFR {
+	t.Helper()
+	o, err := ReadMPFR("../../" + MPFRFile)
+	require.NoError(t, err)
+	require.Equal(t, []float64{0, 0.5, 1, 1.5, 2, 2.3, 3, 5}, o.Gammas)
+	require.Greater(t, len(o.Points), 1500)
+	return o
+}
+
+// TestOracles compares both with what MPFR made.
+func TestOracles(t *testing.T) {
+	o := mpfr(t)
+	// Real numbers by their names, and the magnitude that errors of theirs are relative to.
+	each := func(f func(what string, value, mag func(v *Values64) Real, value32 func(v *Values32) float64)) {
+		loss := func(v *Values64) Real { return v.Loss }
+		grad := func(v *Values64) Real { return v.Grad }
+		hess := func(v *Values64) Real { return v.Hess }
+		hmag := func(v *Values64) Real { return v.HMag }
+		sigmoid := func(v *Values64) Real { return v.Sigmoid }
+		f("loss", loss, loss, func(v *Values32) float64 { return v.Loss })
+		f("grad", grad, grad, func(v *Values32) float64 { return v.Grad })
+		f("hess", hess, hmag, func(v *Values32) float64 { return v.Hess })
+		f("hmag", hmag, hmag, func(v *Values32) float64 { return v.HMag })
+		f("sigmoid", sigmoid, sigmoid, func(v *Values32) float64 { return v.Sigmoid })
+	}
+	each(func(what string, value, mag func(v *Values64) Real, value32 func(v *Values32) float64) {
+		compared32, compared64, worst := 0, 0, 0.0
+		for _, p := range o.Points {
+			for g, gamma := range o.Gammas {
+				want, m := value(&p.At[g]), math.Abs(mag(&p.At[g]).Float64())
+
+				if m >= math.SmallestNonzeroFloat32/4 && m <= math.MaxFloat32 { // beyond float32 At32 promises nothing
+					compared32++
+					v := At32(p.U, gamma)
+					if err := math.Abs(value32(&v)-want.Float64()) / m; !(err <= 1e-13) {
+						t.Errorf("%s at u=%v γ=%v: At32 %v, MPFR %v, error %.2g", what, p.U, gamma, value32(&v), want.Hi, err)
+					}
+				}
+
+				v := At64(p.U, gamma)
+				got := value(&v)
+				if m < 0x1p-900 { // MPFR's pair has not all bits
+					if err := Err64(want.Float64(), got, mag(&v)); !(err <= 0.5+0x1p-40) {
+						t.Errorf("%s at u=%v γ=%v: At64 %v, MPFR %v", what, p.U, gamma, got, want)
+					}
+					continue
+				}
+				compared64++
+				err := math.Abs(got.add(want.negate()).Float64()) / m
+				worst = max(worst, err)
+				if !(err <= 0x1p-90) {
+					t.Errorf("%s at u=%v γ=%v: At64 %v, MPFR %v, error 2^%.1f", what, p.U, gamma, got, want, math.Log2(err))
+				}
+			}
+		}
+		t.Logf("%s: %d and %d values compared, worst relative error of At64 2^%.1f", what, compared32, compared64, math.Log2(worst))
+		require.Greater(t, compared32, 4000)
+		require.Greater(t, compared64, 8000)
+	})
+}
+
+func TestAt32Corners(t *testing.T) {
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		u, gamma float64
+		want     Values32
+	}{
+		{inf, 0, Values32{inf, 1, 0, 0, 1}},
+		{inf, 2, Values32{inf, 1, 0, 0, 1}},
+		{-inf, 0, Values32{0, 0, 0, 0, 0}},
+		{-inf, 0.5, Values32{0, 0, 0, 0, 0}},
+		{0, 0, Values32{math.Ln2, 0.5, 0.25, 0.25, 0.5}},
+		{math.MaxFloat32, 1000, Values32{math.MaxFloat32, 1, 0, 0, 1}},
+	} {
+		require.Equal(t, c.want, At32(c.u, c.gamma), "%v", c)
+	}
+	for _, gamma := range []float64{0, 2} {
+		v := At32(math.NaN(), gamma)
+		for _, v := range []float64{v.Loss, v.Grad, v.Hess, v.HMag, v.Sigmoid} {
+			require.True(t, math.IsNaN(v))
+		}
+	}
+}
+
+func TestAt64Corners(t *testing.T) {
+	for _, gamma := range []float64{0, 0.5, 2, 5, 1e-300} {
+		v := At64(math.MaxFloat64, gamma)
+		require.Equal(t, []float64{math.MaxFloat64, 1, 0, 1}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
+		v = At64(-math.MaxFloat64, gamma)
+		require.Equal(t, []float64{0, 0, 0, 0}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
+	}
+	v := At64(0, 0)
+	require.Equal(t, []float64{math.Ln2, 0.5, 0.25, 0.5}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
+}
+
+func TestErr32(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	const tiny, huge = math.SmallestNonzeroFloat32, math.MaxFloat32
+	for _, c := range []struct {
+		got       float32
+		want, err float64
+	}{
+		{1, 1, 0},
+		{1, 1 + 0x1p-23, 1},
+		{1, 1 - 0x1p-24, 1}, // below a power of two the spacing is half
+		{1, 1 - 0x1p-25, 0.5},
+		{1 + 0x1p-23, 1, 1},
+		{1 - 0x1p-24, 1, 0.5}, // the binade is that of the exact value
+		{-1.5, -1.5 - 0x1p-22, 2},
+		{-1, 1, 0x1p24},
+		{0, 0, 0},
+		{float32(math.Copysign(0, -1)), 0, 0},
+		{tiny, 0, 1},
+		{0, tiny / 4, 0.25},
+		{3 * tiny, 2.5 * tiny, 0.5},
+		{0x1p-126, 0x1p-126 - tiny, 1}, // the first normal float, and below
+		{0x1p-126, 0x1p-126 + tiny, 1},
+		{0, 1e-300, 1e-300 / tiny},
+		{huge, huge, 0},
+		{huge, huge + 0x1p104, 1},
+		{float32(inf), huge, inf},
+		{float32(inf), huge + 0x1p102, 0},
+		{float32(-inf), huge + 0x1p102, inf},
+		{float32(inf), inf, 0},
+		{huge, inf, inf},
+		{float32(inf), 1, inf},
+		{float32(nan), 1, inf},
+		{float32(nan), inf, inf},
+		{1, nan, inf},
+		{float32(nan), nan, 0},
+	} {
+		require.Equal(t, c.err, Err32(c.got, c.want, c.want), "%v %v", c.got, c.want)
+	}
+	require.Equal(t, 0.5, Err32(1+0x1p-23, 1, 2))
+	require.Equal(t, 4.0, Err32(1+0x1p-23, 1, 0.25))
+	require.Equal(t, inf, Err32(float32(nan), 1, 2))
+}
+
+func TestErr64(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	const tiny, huge = math.SmallestNonzeroFloat64, math.MaxFloat64
+	for _, c := range []struct {
+		got  float64
+		want DD
+		err  float64
+	}{
+		{1, DD{1, 0}, 0},
+		{1, DD{1, 0x1p-54}, 0.25},
+		{1, DD{1, -0x1p-54}, 0.5}, // just below a power of two
+		{-1, DD{-1, 0x1p-54}, 0.5},
+		{-1, DD{-1, -0x1p-54}, 0.25},
+		{1 + 0x1p-52, DD{1, 0x1p-54}, 0.75},
+		{1.5, DD{1.5 + 0x1p-51, -0x1p-54}, 1.75},
+		{0, DD{0, 0}, 0},
+		{tiny, DD{0, 0}, 1},
+		{0, DD{3 * tiny, 0}, 3},
+		{0x1p-1022, DD{0x1p-1022 - tiny, 0}, 1},
+		{0x1p-1022, DD{0x1p-1022 + tiny, 0}, 1},
+		{huge, DD{huge, 0}, 0},
+		{inf, DD{huge, 0}, inf},
+		{inf, DD{huge, 0x1p960}, 0},
+		{-inf, DD{-huge, -0x1p960}, 0},
+		{inf, DD{huge, -0x1p960}, inf},
+		{inf, DD{inf, 0}, 0},
+		{-inf, DD{inf, 0}, inf},
+		{huge, DD{inf, 0}, inf},
+		{inf, DD{1, 0}, inf},
+		{nan, DD{1, 0}, inf},
+		{1, DD{nan, 0}, inf},
+		{nan, DD{nan, 0}, 0},
+	} {
+		w := Real{c.want, 0}
+		require.Equal(t, c.err, Err64(c.got, w, w), "%v %v", c.got, c.want)
+	}
+	require.Equal(t, 0.5, Err64(1+0x1p-52, Real{one, 0}, Real{DD{2, 0}, 0}))
+	require.Equal(t, 1.0, Err64(1+0x1p-52, Real{one, 0}, Real{DD{2, -0x1p-60}, 0}))
+	// What no float64 holds.
+	require.Equal(t, 0.25, Err64(0, Real{one, -1076}, Real{one, -1076}))
+	require.Equal(t, 1.25, Err64(tiny, Real{DD{-1, 0}, -1076}, Real{one, -1076}))
+	require.Equal(t, 0.0, Err64(inf, Real{one, 1024}, Real{one, 1024}))
+	require.Equal(t, 0.75, Err64(3*tiny, Real{DD{1.125, 0}, -1073}, Real{DD{1.125, 0}, -1073}))
+}
+
+func TestScale(t *testing.T) {
+	require.Equal(t, DD{1.5, 0x1p-61}, Real{DD{3, 0x1p-60}, 0}.Scale(1, 2).dd())
+	third := Real{one, 0}.Scale(1, 3).dd()
+	require.Equal(t, 1.0/3, third.Hi)
+	require.InEpsilon(t, math.FMA(-3, third.Hi, 1)/3, third.Lo, 1e-12)
+	require.Equal(t, DD{}, Real{one, 0}.Scale(0, 1).dd())
+}
+
+func TestErrors(t *testing.T) {
+	var e, other Errors
+	require.Equal(t, "nothing measured", e.String())
+	e.Merge(other)
+	require.Equal(t, "nothing measured", e.String())
+	e.Add(0, 1, 2, 2)
+	e.Add(1.5, 7, 8, 9)
+	other.Add(3, 4, 5, 6)
+	for _, e := range []Errors{merged(e, other), merged(other, e)} {
+		require.Equal(t, "worst 3.000 mean 1.500 ULP of 3, at 4 (0x1p+02): 5, exact 6", e.String())
+	}
+}
+
+func merged(a, b Errors) Errors {
+	a.Merge(b)
+	return a
+}
+
+func TestPromised(t *testing.T) {
+	require.Equal(t, Bounds{4, 5, 8, 2}, Promised(5, false))
+	require.Equal(t, Bounds{5, 6, 9, 2}, Promised(0, true))
+	require.Equal(t, Bounds{24, 25, 28, 2}, Promised(100, false))
+}
+
+func TestParseMPFR(t *testing.T) {
+	good := append([]byte("focal64\n"), 0, 0, 0, 0, 1, 0, 0, 0 /* γ */, 0, 0, 0, 0, 0, 0, 0, 64)
+	o, err := parseMPFR(good)
+	require.NoError(t, err)
+	require.Equal(t, []float64{2}, o.Gammas)
+	for _, bad := range [][]byte{nil, good[:12], good[:len(good)-1], append(good[:len(good):len(good)], 0), append([]byte("x"), good...)} {
+		_, err := parseMPFR(bad)
+		require.Error(t, err)
+	}
+}
+
+func BenchmarkAt32(b *testing.B) {
+	for i := range b.N {
+		sink += At32(float64(i%64)-32, 2.3).Loss
+	}
+}
+
+func BenchmarkAt64(b *testing.B) {
+	for i := range b.N {
+		sink += At64(float64(i%64)-32, 2.3).Loss.Hi
+	}
+}
+
+var sink float64

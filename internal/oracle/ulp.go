@@ -1,0 +1,104 @@
+package oracle
+
+import (
+	"fmt"
+	"math"
+)
+
+// An error is counted in units in the last place (ULP) of the exact value: the spacing of the floats in the binade that
+// holds it. Below the normal range that is the smallest subnormal. Where the terms of a value cancel it is counted in
+// units of the sum of their magnitudes, mag. A NaN or an Inf that should not be there is infinitely wrong; an Inf is
+// right if the exact value is beyond the largest float.
+
+// Err32 returns the error of got in ULP of mag.
+func Err32(got float32, want, mag float64) float64 {
+	g := float64(got)
+	if !(math.Abs(g) <= math.MaxFloat32 && math.Abs(want) <= math.MaxFloat32) {
+		if err, done := specialErr(g, want, math.Abs(want) > math.MaxFloat32); done {
+			return err
+		}
+	}
+	e := int(math.Float64bits(mag)>>52&0x7ff) - 1023
+	e = min(max(e, -126), 127)
+	return math.Abs(g-want) * math.Float64frombits(uint64(1023+23-e)<<52)
+}
+
+// Err64 returns the error of got in ULP of mag.
+func Err64(got float64, want, mag Real) float64 {
+	if want.Hi-want.Hi != 0 || got-got != 0 {
+		beyond := math.IsInf(want.Hi, 0) || want.exponent() > 1023 ||
+			math.Abs(want.Float64()) == math.MaxFloat64 && want.Hi*want.Lo > 0
+		w := want.Hi
+		if err, done := specialErr(got, w, beyond); done {
+			return err
+		}
+	}
+	unit := min(max(mag.exponent(), -1022), 1023) - 52
+	w := want.Exp - unit
+	// Both are numbers of units now, and exact; of a got that is far too large the error is +Inf.
+	return math.Abs(math.Ldexp(got, -unit) - math.Ldexp(want.Hi, w) - math.Ldexp(want.Lo, w))
+}
+
+// exponent returns that of the binade which holds the number.
+func (a Real) exponent() int {
+	if a.Hi == 0 {
+		return -1 << 30
+	}
+	f, e := math.Frexp(a.Hi)
+	if math.Abs(f) == 0.5 && a.Hi*a.Lo < 0 {
+		e-- // just below a power of two
+	}
+	return e - 1 + a.Exp
+}
+
+// specialErr decides what subtraction cannot.
+func specialErr(got, want float64, beyond bool) (err float64, done bool) {
+	switch {
+	case math.IsNaN(got) && math.IsNaN(want):
+		return 0, true
+	case math.IsNaN(got) || math.IsNaN(want):
+		return math.Inf(1), true
+	case math.IsInf(got, 0) && beyond && math.Signbit(got) == math.Signbit(want):
+		return 0, true
+	case math.IsInf(got, 0) || math.IsInf(want, 0):
+		return math.Inf(1), true
+	}
+	return 0, false
+}
+
+// Errors keeps the largest of many errors, where it was, and the mean.
+type Errors struct {
+	Worst         float64
+	At, Got, Want float64 // of the worst: the logit as u, the result, the exact value
+	Sum           float64
+	N             uint64
+}
+
+// Add counts one error.
+func (e *Errors) Add(err, at, got, want float64) {
+	if e.N == 0 || err > e.Worst {
+		e.Worst, e.At, e.Got, e.Want = err, at, got, want
+	}
+	e.Sum += err
+	e.N++
+}
+
+// Merge counts the errors that other has counted.
+func (e *Errors) Merge(other Errors) {
+	if e.N == 0 || other.N > 0 && other.Worst > e.Worst {
+		e.Worst, e.At, e.Got, e.Want = other.Worst, other.At, other.Got, other.Want
+	}
+	e.Sum += other.Sum
+	e.N += other.N
+}
+
+// Mean returns the mean error.
+func (e Errors) Mean() float64 { return e.Sum / float64(e.N) }
+
+func (e Errors) String() string {
+	if e.N == 0 {
+		return "nothing measured"
+	}
+	return fmt.Sprintf("worst %.3f mean %.3f ULP of %d, at %v (%x): %v, exact %v",
+		e.Worst, e.Mean(), e.N, e.At, e.At, e.Got, e.Want)
+}
