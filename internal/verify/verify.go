@@ -1,0 +1,394 @@
+// Package verify proves on the machine that it runs on what the documentation of package focal promises: that all
+// paths return the bits of the reference, and that these are as near to the exact values as package oracle says.
+//
+// Float32 sweeps over bit patterns of logits, all of them if asked to; Float64 draws logits where things go wrong;
+// Hardest evaluates the logits with the largest errors that were ever found, and their neighbourhoods; Corners checks
+// the values that are no matter of accuracy. Each returns a Report, whose Err says whether everything holds.
+//
+// All of them switch the path that the process uses, by package control: nothing else may use package focal meanwhile.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/control"
+	"github.com/gofocal/focal/internal/oracle"
+)
+
+// Reference is the path that the others are compared with.
+const Reference = "generic"
+
+// Options say how to go about it. The zero value is usable.
+type Options struct {
+	Paths    []string                 // to be compared with the reference; nil: all that there are
+	Workers  int                      // goroutines; 0: GOMAXPROCS
+	Progress func(done, total uint64) // if not nil, called now and then with the number of logits; never concurrently
+}
+
+// Quantity is one thing that the package computes.
+type Quantity int
+
+const (
+	Loss Quantity = iota
+	Grad
+	Hess
+	Sigmoid
+	quantities
+)
+
+func (q Quantity) String() string { return [...]string{"loss", "gradient", "Hessian", "sigmoid"}[q] }
+
+// Quantities are all of them, in the order of Report.Errors.
+var Quantities = []Quantity{Loss, Grad, Hess, Sigmoid}
+
+// maxDifferences is how many differences a report keeps. It counts all.
+const maxDifferences = 20
+
+// A Difference is a result that has other bits than the reference's, or another value than the wanted one.
+type Difference struct {
+	Path, What string // What is the function that was called, and which result
+	X          float64
+	Got, Want  float64
+}
+
+func (d Difference) String() string {
+	return fmt.Sprintf("%s: %s at x = %v (%x) is %v (%x), want %v (%x)", d.Path, d.What, d.X, d.X, d.Got, d.Got, d.Want, d.Want)
+}
+
+// A Report is what was found.
+type Report struct {
+	Paths       []string     // that were compared, without the reference
+	Logits      uint64       // each as a positive and as a negative
+	Differing   uint64       // results that differ from the reference
+	Differences []Difference // the first of them
+
+	// Errors of the reference, which are those of all paths unless results differ, in ULP. At is the logit as u: x of a
+	// negative, -x of a positive.
+	Errors [quantities]oracle.Errors
+	Bounds oracle.Bounds // what is promised for them
+}
+
+// Bound returns what is promised for a quantity.
+func (r *Report) Bound(q Quantity) float64 {
+	return [...]float64{r.Bounds.Loss, r.Bounds.Grad, r.Bounds.Hess, r.Bounds.Sigmoid}[q]
+}
+
+// Err returns nil if the promises hold, and what does not hold otherwise.
+func (r *Report) Err() error {
+	var broken []string
+	if r.Logits == 0 {
+		broken = append(broken, "nothing was compared")
+	}
+	if r.Differing > 0 {
+		broken = append(broken, fmt.Sprintf("%d results differ from the reference, the first: %v", r.Differing, r.Differences[0]))
+	}
+	for q, e := range r.Errors {
+		if bound := r.Bound(Quantity(q)); e.N > 0 && !(e.Worst <= bound) {
+			broken = append(broken, fmt.Sprintf("%v: %v, more than %v", Quantity(q), e, bound))
+		}
+	}
+	if broken == nil {
+		return nil
+	}
+	return errors.New("verify: " + strings.Join(broken, "; "))
+}
+
+// Merge adds what another report of the same paths and parameters has found.
+func (r *Report) Merge(other *Report) {
+	r.Logits += other.Logits
+	r.Differing += other.Differing
+	r.Differences = append(r.Differences, other.Differences...)
+	r.Differences = r.Differences[:min(len(r.Differences), maxDifferences)]
+	for q := range r.Errors {
+		r.Errors[q].Merge(other.Errors[q])
+	}
+}
+
+func (r *Report) differ(d Difference) {
+	r.Differing++
+	if len(r.Differences) < maxDifferences {
+		r.Differences = append(r.Differences, d)
+	}
+}
+
+// paths returns the paths to compare, without the reference.
+func (o *Options) paths() ([]string, error) {
+	available := control.Paths()
+	paths := o.Paths
+	if paths == nil {
+		paths = available
+	}
+	var compared []string
+	for _, p := range paths {
+		if !slices.Contains(available, p) {
+			return nil, fmt.Errorf("verify: this machine or build has no path %q, but %q", p, available)
+		}
+		if p != Reference {
+			compared = append(compared, p)
+		}
+	}
+	return compared, nil
+}
+
+func (o *Options) workers() int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// chunkLen is how many logits are evaluated on one path, and then on the next: so many that switching costs nothing,
+// and so few that they stay in the cache.
+const chunkLen = 1 << 15
+
+// roundChunks is the number of chunks in flight, for each worker.
+const roundChunks = 4
+
+// run evaluates chunks of logits, as fill makes them: it appends those of chunk number i, fewer than or exactly
+// chunkLen. All workers work on the same path at a time.
+func run[T focal.Float](ctx context.Context, o Options, p focal.Params, chunks, total uint64, fill func(i uint64, u []T) []T) (*Report, error) {
+	paths, err := o.paths()
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Paths: paths, Bounds: oracle.Promised(p.Gamma, p.Alpha != focal.NoAlpha)}
+	workers := o.workers()
+	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
+	for i := range room {
+		room[i] = newChunk[T]()
+	}
+	for next := uint64(0); next < chunks; {
+		if err := ctx.Err(); err != nil {
+			return report, err
+		}
+		n := min(uint64(len(room)), chunks-next)
+		round := room[:n]
+		parallel := func(path string, f func(i uint64, c *chunk[T]) error) error {
+			defer control.SetPath(path)()
+			var taken atomic.Uint64
+			var all sync.WaitGroup
+			errs := make([]error, workers)
+			for w := range workers {
+				all.Add(1)
+				go func() {
+					defer all.Done()
+					for i := taken.Add(1) - 1; i < n && errs[w] == nil; i = taken.Add(1) - 1 {
+						errs[w] = f(next+i, round[i])
+					}
+				}()
+			}
+			all.Wait()
+			return errors.Join(errs...)
+		}
+		if err := parallel(Reference, func(i uint64, c *chunk[T]) error {
+			c.report = Report{}
+			c.u = fill(i, c.u[:0])
+			return c.reference(p)
+		}); err != nil {
+			return report, err
+		}
+		for _, path := range paths {
+			if err := parallel(path, func(_ uint64, c *chunk[T]) error { return c.compare(path, p) }); err != nil {
+				return report, err
+			}
+		}
+		for _, c := range round {
+			report.Merge(&c.report)
+		}
+		next += n
+		if o.Progress != nil {
+			o.Progress(min(report.Logits, total), total)
+		}
+	}
+	return report, nil
+}
+
+// A chunk is some logits, and what was computed from them.
+type chunk[T focal.Float] struct {
+	u      []T // as a negative has it
+	x      [2][]T
+	label  [2][]int32
+	want   [2]results[T]
+	got    results[T]
+	report Report
+}
+
+// results are those of one label; those of the sigmoid are the same for both.
+type results[T focal.Float] struct{ loss, grad, hess, sigmoid []T }
+
+func newResults[T focal.Float]() results[T] {
+	return results[T]{make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen)}
+}
+
+func newChunk[T focal.Float]() *chunk[T] {
+	c := &chunk[T]{u: make([]T, 0, chunkLen), want: [2]results[T]{newResults[T](), newResults[T]()}, got: newResults[T]()}
+	for label := range c.x {
+		c.x[label] = make([]T, chunkLen)
+		c.label[label] = slices.Repeat([]int32{int32(label)}, chunkLen)
+	}
+	return c
+}
+
+// A call is one public function and what it writes.
+type call[T focal.Float] struct {
+	name string
+	run  func(r *results[T], x []T, y focal.Target, p focal.Params) error
+	of   []Quantity
+}
+
+// calls go through all kernels: one of them alone computes all that a call asks for.
+func calls[T focal.Float]() []call[T] {
+	return []call[T]{
+		{"Fused", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			n := len(x)
+			_, err := focal.Fused(focal.Out[T]{Loss: r.loss[:n], Grad: r.grad[:n], Hess: r.hess[:n]}, x, y, p)
+			return err
+		}, []Quantity{Loss, Grad, Hess}},
+		{"Loss", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			return focal.Loss(r.loss[:len(x)], x, y, p)
+		}, []Quantity{Loss}},
+		{"Grad", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			return focal.Grad(r.grad[:len(x)], x, y, nil, p)
+		}, []Quantity{Grad}},
+		{"Sigmoid", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			return focal.Sigmoid(r.sigmoid[:len(x)], x)
+		}, []Quantity{Sigmoid}},
+	}
+}
+
+func (r *results[T]) of(q Quantity) []T { return [...][]T{r.loss, r.grad, r.hess, r.sigmoid}[q] }
+
+// reference computes what all paths shall compute, and measures it.
+func (c *chunk[T]) reference(p focal.Params) error {
+	n := len(c.u)
+	for label := range c.x {
+		x := c.x[label][:n]
+		for i, u := range c.u {
+			if label == 1 {
+				u = -u
+			}
+			x[i] = u
+		}
+		for k, call := range calls[T]() {
+			if k > 0 && call.name != "Sigmoid" { // the reference too has a shorter way for less
+				if err := call.run(&c.got, x, focal.Labels(c.label[label][:n]), p); err != nil {
+					return err
+				}
+				c.diff(Reference, &call, label)
+				continue
+			}
+			if err := call.run(&c.want[label], x, focal.Labels(c.label[label][:n]), p); err != nil {
+				return err
+			}
+		}
+	}
+	c.report.Logits += uint64(n)
+	c.measure(p)
+	return nil
+}
+
+// compare computes the same on another path.
+func (c *chunk[T]) compare(path string, p focal.Params) error {
+	n := len(c.u)
+	for label := range c.x {
+		for _, call := range calls[T]() {
+			if err := call.run(&c.got, c.x[label][:n], focal.Labels(c.label[label][:n]), p); err != nil {
+				return err
+			}
+			c.diff(path, &call, label)
+		}
+	}
+	return nil
+}
+
+// diff compares bits. A NaN is a NaN.
+func (c *chunk[T]) diff(path string, call *call[T], label int) {
+	for _, q := range call.of {
+		got, want := c.got.of(q)[:len(c.u)], c.want[label].of(q)
+		for i, g := range got {
+			w := want[i]
+			if g == w && g != 0 || g != g && w != w || g == 0 && w == 0 && math.Signbit(float64(g)) == math.Signbit(float64(w)) {
+				continue
+			}
+			kind := [...]string{"negative", "positive"}[label]
+			c.report.differ(Difference{path, fmt.Sprintf("%s, %v of a %s", call.name, q, kind), float64(c.x[label][i]), float64(g), float64(w)})
+		}
+	}
+}
+
+// weight returns the numerator of the weights of negatives and positives; the denominator is p.Norm.
+func weight(p focal.Params, label int) float64 {
+	switch {
+	case p.Alpha == focal.NoAlpha:
+		return 1
+	case label == 1:
+		return p.Alpha
+	}
+	return 1 - p.Alpha
+}
+
+// measure compares the reference with the exact values. NaN and infinite logits are no matter of accuracy.
+func (c *chunk[T]) measure(p focal.Params) {
+	norm := p.Norm
+	if norm == 0 {
+		norm = 1
+	}
+	e := &c.report.Errors
+	if c32, ok := any(c).(*chunk[float32]); ok {
+		w := [2]float64{weight(p, 0) / norm, weight(p, 1) / norm}
+		for i, u := range c32.u {
+			if u-u != 0 {
+				continue
+			}
+			at := float64(u)
+			exact := oracle.At32(at, p.Gamma)
+			for label := range c32.want {
+				want, w := &c32.want[label], w[label]
+				loss, grad, hess := w*exact.Loss, w*exact.Grad, w*exact.Hess
+				got := want.grad[i]
+				if label == 1 {
+					got = -got
+				}
+				e[Loss].Add(oracle.Err32(want.loss[i], loss, loss), at, float64(want.loss[i]), loss)
+				e[Grad].Add(oracle.Err32(got, grad, grad), at, float64(got), grad)
+				e[Hess].Add(oracle.Err32(want.hess[i], hess, w*exact.HMag), at, float64(want.hess[i]), hess)
+			}
+			s := c32.want[0].sigmoid[i]
+			e[Sigmoid].Add(oracle.Err32(s, exact.Sigmoid, exact.Sigmoid), at, float64(s), exact.Sigmoid)
+		}
+		return
+	}
+	c64 := any(c).(*chunk[float64])
+	for i, at := range c64.u {
+		if at-at != 0 {
+			continue
+		}
+		exact := oracle.At64(at, p.Gamma)
+		for label := range c64.want {
+			want, w := &c64.want[label], weight(p, label)
+			loss, grad, hess, hmag := exact.Loss, exact.Grad, exact.Hess, exact.HMag
+			if w != norm {
+				loss, grad = loss.Scale(w, norm), grad.Scale(w, norm)
+				hess, hmag = hess.Scale(w, norm), hmag.Scale(w, norm)
+			}
+			got := want.grad[i]
+			if label == 1 {
+				got = -got
+			}
+			e[Loss].Add(oracle.Err64(want.loss[i], loss, loss), at, want.loss[i], loss.Float64())
+			e[Grad].Add(oracle.Err64(got, grad, grad), at, got, grad.Float64())
+			e[Hess].Add(oracle.Err64(want.hess[i], hess, hmag), at, want.hess[i], hess.Float64())
+		}
+		s := c64.want[0].sigmoid[i]
+		e[Sigmoid].Add(oracle.Err64(s, exact.Sigmoid, exact.Sigmoid), at, s, exact.Sigmoid.Float64())
+	}
+}
