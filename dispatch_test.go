@@ -168,7 +168,7 @@ func TestDispatchDeclared(t *testing.T) {
 	}
 	for _, element := range []string{"F32", "F64"} {
 		for _, path := range []string{"AVX2", "AVX512"} {
-			for _, name := range append(kernelNames[:], "sigmoid") {
+			for _, name := range append(kernelNames[:], "sigmoid", "targetsValid", "hardMask") {
 				wanted = append(wanted, name+element+path)
 			}
 		}
@@ -186,6 +186,10 @@ func TestDispatchSwitch(t *testing.T) {
 	called := map[string]bool{}
 	avx512 := false
 	check := func(clause *ast.CaseClause) {
+		if clause.List == nil { // default: there is no such kernel
+			require.IsType(t, &ast.ReturnStmt{}, clause.Body[0])
+			return
+		}
 		name, element := "", "F32"
 		switch e := clause.List[0].(type) {
 		case *ast.Ident:
@@ -225,22 +229,49 @@ func TestDispatchSwitch(t *testing.T) {
 	ast.Inspect(d.functions["assemblyBlock"], visit)
 	assert.Len(t, called, 4*int(kernelIDs), "%v", slices.Sorted(maps.Keys(called)))
 
-	want := map[string]string{
-		"p == pathAVX512 && double": "sigmoidF64AVX512", "p == pathAVX512": "sigmoidF32AVX512",
-		"double": "sigmoidF64AVX2", "": "sigmoidF32AVX2",
-	}
-	ast.Inspect(d.functions["assemblySigmoid"], func(n ast.Node) bool {
-		if c, ok := n.(*ast.CaseClause); ok {
-			cond := ""
-			if len(c.List) == 1 {
-				cond = exprString(c.List[0])
-			}
-			assert.Equal(t, want[cond], c.Body[0].(*ast.ExprStmt).X.(*ast.CallExpr).Fun.(*ast.Ident).Name, cond)
-			delete(want, cond)
+	for function, kernel := range map[string]string{
+		"assemblySigmoid": "sigmoid", "assemblyTargetsValid": "targetsValid", "assemblyHardMask": "hardMask",
+	} {
+		want := map[string]string{
+			"p == pathAVX512 && double": "F64AVX512", "p == pathAVX512": "F32AVX512", "double": "F64AVX2", "": "F32AVX2",
 		}
-		return true
-	})
-	assert.Empty(t, want)
+		check := func(cond string, s ast.Stmt) {
+			if call := calledBy(s); call != "" {
+				assert.Equal(t, kernel+want[cond], call, cond)
+				delete(want, cond)
+			}
+		}
+		ast.Inspect(d.functions[function], func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CaseClause:
+				cond := ""
+				if len(n.List) == 1 {
+					cond = exprString(n.List[0])
+				}
+				check(cond, n.Body[0])
+				return false
+			case *ast.ReturnStmt: // behind the switch
+				check("", n)
+			}
+			return true
+		})
+		assert.Empty(t, want)
+	}
+}
+
+// calledBy returns the function that a statement calls, or whose result it returns.
+func calledBy(s ast.Stmt) string {
+	var e ast.Expr
+	switch s := s.(type) {
+	case *ast.ExprStmt:
+		e = s.X
+	case *ast.ReturnStmt:
+		e = s.Results[0]
+	}
+	if call, ok := e.(*ast.CallExpr); ok {
+		return call.Fun.(*ast.Ident).Name
+	}
+	return ""
 }
 
 func exprString(e ast.Expr) string {

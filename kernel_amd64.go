@@ -142,10 +142,6 @@ func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
 	return true
 }
 
-func assemblyTargetsValid(kernelPath, bool, unsafe.Pointer, int) bool { return false }
-
-func assemblyHardMask(kernelPath, bool, *bitmask, unsafe.Pointer, int) bool { return false }
-
 func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bool {
 	switch {
 	case p == pathAVX512 && double:
@@ -166,6 +162,32 @@ func assemblyLabelsValid(p kernelPath, label []int32, limit uint32, ignore int32
 		return labelsValidAVX512(&label[0], len(label), limit, ignore)
 	}
 	return labelsValidAVX2(&label[0], len(label), limit, ignore)
+}
+
+// assemblyTargetsValid reports whether n > 0 targets are in [0, 1].
+func assemblyTargetsValid(p kernelPath, double bool, t unsafe.Pointer, n int) bool {
+	switch {
+	case p == pathAVX512 && double:
+		return targetsValidF64AVX512(t, n)
+	case p == pathAVX512:
+		return targetsValidF32AVX512(t, n)
+	case double:
+		return targetsValidF64AVX2(t, n)
+	}
+	return targetsValidF32AVX2(t, n)
+}
+
+// assemblyHardMask does what hardMask does, for n > 0 targets.
+func assemblyHardMask(p kernelPath, double bool, pos *bitmask, t unsafe.Pointer, n int) (hard bool) {
+	switch {
+	case p == pathAVX512 && double:
+		return hardMaskF64AVX512(&pos[0], t, n)
+	case p == pathAVX512:
+		return hardMaskF32AVX512(&pos[0], t, n)
+	case double:
+		return hardMaskF64AVX2(&pos[0], t, n)
+	}
+	return hardMaskF32AVX2(&pos[0], t, n)
 }
 
 // assemblyLabelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any
@@ -334,6 +356,30 @@ func softHessPowerF64AVX2(b unsafe.Pointer)
 
 //go:noescape
 func sigmoidF64AVX2(dst, x unsafe.Pointer, n int)
+
+//go:noescape
+func targetsValidF32AVX512(t unsafe.Pointer, n int) (ok bool)
+
+//go:noescape
+func targetsValidF64AVX512(t unsafe.Pointer, n int) (ok bool)
+
+//go:noescape
+func targetsValidF32AVX2(t unsafe.Pointer, n int) (ok bool)
+
+//go:noescape
+func targetsValidF64AVX2(t unsafe.Pointer, n int) (ok bool)
+
+//go:noescape
+func hardMaskF32AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+
+//go:noescape
+func hardMaskF64AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+
+//go:noescape
+func hardMaskF32AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+
+//go:noescape
+func hardMaskF64AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
 
 //go:noescape
 func labelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)

@@ -6536,6 +6536,155 @@ done:
 	VZEROUPPER
 	RET
 
+// func targetsValidF32AVX512(t unsafe.Pointer, n int) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·targetsValidF32AVX512(SB), NOSPLIT, $0-17
+	MOVQ         t+0(FP), AX
+	MOVQ         n+8(FP), DX
+	VBROADCASTSS one_f32<>+0(SB), Z1
+	VXORPS       Z0, Z0, Z0
+	KXNORW       K1, K1, K1
+	VPXORQ       Z2, Z2, Z2
+	XORQ         BX, BX
+	SUBQ         $0x40, DX
+	JLT          rest
+
+	// 4 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	VMOVUPS (AX)(BX*4), Z2
+	VMOVUPS 64(AX)(BX*4), Z3
+	VMOVUPS 128(AX)(BX*4), Z4
+	VMOVUPS 192(AX)(BX*4), Z5
+	VCMPPS  $0x1d, Z0, Z2, K2
+	KANDW   K2, K1, K1
+	VCMPPS  $0x12, Z1, Z2, K1, K1
+	VCMPPS  $0x1d, Z0, Z3, K2
+	KANDW   K2, K1, K1
+	VCMPPS  $0x12, Z1, Z3, K1, K1
+	VCMPPS  $0x1d, Z0, Z4, K2
+	KANDW   K2, K1, K1
+	VCMPPS  $0x12, Z1, Z4, K1, K1
+	VCMPPS  $0x1d, Z0, Z5, K2
+	KANDW   K2, K1, K1
+	VCMPPS  $0x12, Z1, Z5, K1, K1
+	ADDQ    $0x40, BX
+	CMPQ    BX, DX
+	JLE     loop
+
+rest:
+	ADDQ $0x40, DX
+	CMPQ BX, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    BX, CX
+	MOVQ    $0x00000010, SI
+	CMPQ    CX, SI
+	CMOVQGT SI, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K2
+	VMOVUPS.Z (AX)(BX*4), K2, Z2
+	VCMPPS    $0x1d, Z0, Z2, K2
+	KANDW     K2, K1, K1
+	VCMPPS    $0x12, Z1, Z2, K1, K1
+	ADDQ      $0x10, BX
+	CMPQ      BX, DX
+	JLT       rest_loop
+
+done:
+	KMOVW K1, AX
+	CMPL  AX, $0x0000ffff
+	SETEQ ok+16(FP)
+	VZEROUPPER
+	RET
+
+// func hardMaskF32AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·hardMaskF32AVX512(SB), NOSPLIT, $0-25
+	MOVQ         pos+0(FP), AX
+	MOVQ         t+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVL         $0x00000001, SI
+	VBROADCASTSS one_f32<>+0(SB), Z1
+	VXORPS       Z0, Z0, Z0
+	VPXORQ       Z2, Z2, Z2
+	XORQ         DI, DI
+	SUBQ         $0x20, BX
+	JLT          rest
+
+	// 2 vectors of 16 elements at a time, their instructions interleaved
+loop:
+	MOVQ    DI, R8
+	SHRQ    $0x03, R8
+	VMOVUPS (DX)(DI*4), Z2
+	VMOVUPS 64(DX)(DI*4), Z3
+	VCMPPS  $0x00, Z1, Z2, K2
+	VCMPPS  $0x00, Z0, Z2, K1
+	KMOVW   K2, (AX)(R8*1)
+	KORW    K1, K2, K1
+	KMOVW   K1, R9
+	MOVL    R9, CX
+	VCMPPS  $0x00, Z1, Z3, K2
+	VCMPPS  $0x00, Z0, Z3, K1
+	KMOVW   K2, 2(AX)(R8*1)
+	KORW    K1, K2, K1
+	KMOVW   K1, R9
+	ANDL    R9, CX
+	CMPL    CX, $0x0000ffff
+	JEQ     next1
+	XORL    SI, SI
+	JMP     done
+
+next1:
+	ADDQ $0x20, DI
+	CMPQ DI, BX
+	JLE  loop
+
+rest:
+	ADDQ $0x20, BX
+	CMPQ DI, BX
+	JGE  done
+
+rest_loop:
+	MOVQ    BX, CX
+	SUBQ    DI, CX
+	MOVQ    $0x00000010, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, R8
+	SHLQ      CL, R8
+	DECQ      R8
+	KMOVW     R8, K1
+	MOVQ      DI, CX
+	SHRQ      $0x03, CX
+	VMOVUPS.Z (DX)(DI*4), K1, Z2
+	VCMPPS    $0x00, Z1, Z2, K2
+	VCMPPS    $0x00, Z0, Z2, K1
+	KMOVW     K2, (AX)(CX*1)
+	KORW      K1, K2, K1
+	KMOVW     K1, CX
+	CMPL      CX, $0x0000ffff
+	JEQ       next2
+	XORL      SI, SI
+	JMP       done
+
+next2:
+	ADDQ $0x10, DI
+	CMPQ DI, BX
+	JLT  rest_loop
+
+done:
+	MOVB SI, hard+24(FP)
+	VZEROUPPER
+	RET
+
 // func lossSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·lossSquareF64AVX512(SB), NOSPLIT, $0-8
@@ -13552,6 +13701,155 @@ done:
 	VZEROUPPER
 	RET
 
+// func targetsValidF64AVX512(t unsafe.Pointer, n int) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·targetsValidF64AVX512(SB), NOSPLIT, $0-17
+	MOVQ         t+0(FP), AX
+	MOVQ         n+8(FP), DX
+	VBROADCASTSD one_f64<>+0(SB), Z1
+	VXORPS       Z0, Z0, Z0
+	KXNORW       K1, K1, K1
+	VPXORQ       Z2, Z2, Z2
+	XORQ         BX, BX
+	SUBQ         $0x20, DX
+	JLT          rest
+
+	// 4 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	VMOVUPD (AX)(BX*8), Z2
+	VMOVUPD 64(AX)(BX*8), Z3
+	VMOVUPD 128(AX)(BX*8), Z4
+	VMOVUPD 192(AX)(BX*8), Z5
+	VCMPPD  $0x1d, Z0, Z2, K2
+	KANDW   K2, K1, K1
+	VCMPPD  $0x12, Z1, Z2, K1, K1
+	VCMPPD  $0x1d, Z0, Z3, K2
+	KANDW   K2, K1, K1
+	VCMPPD  $0x12, Z1, Z3, K1, K1
+	VCMPPD  $0x1d, Z0, Z4, K2
+	KANDW   K2, K1, K1
+	VCMPPD  $0x12, Z1, Z4, K1, K1
+	VCMPPD  $0x1d, Z0, Z5, K2
+	KANDW   K2, K1, K1
+	VCMPPD  $0x12, Z1, Z5, K1, K1
+	ADDQ    $0x20, BX
+	CMPQ    BX, DX
+	JLE     loop
+
+rest:
+	ADDQ $0x20, DX
+	CMPQ BX, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, CX
+	SUBQ    BX, CX
+	MOVQ    $0x00000008, SI
+	CMPQ    CX, SI
+	CMOVQGT SI, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, SI
+	SHLQ      CL, SI
+	DECQ      SI
+	KMOVW     SI, K2
+	VMOVUPD.Z (AX)(BX*8), K2, Z2
+	VCMPPD    $0x1d, Z0, Z2, K2
+	KANDW     K2, K1, K1
+	VCMPPD    $0x12, Z1, Z2, K1, K1
+	ADDQ      $0x08, BX
+	CMPQ      BX, DX
+	JLT       rest_loop
+
+done:
+	KMOVW K1, AX
+	CMPL  AX, $0x000000ff
+	SETEQ ok+16(FP)
+	VZEROUPPER
+	RET
+
+// func hardMaskF64AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·hardMaskF64AVX512(SB), NOSPLIT, $0-25
+	MOVQ         pos+0(FP), AX
+	MOVQ         t+8(FP), DX
+	MOVQ         n+16(FP), BX
+	MOVL         $0x00000001, SI
+	VBROADCASTSD one_f64<>+0(SB), Z1
+	VXORPS       Z0, Z0, Z0
+	VPXORQ       Z2, Z2, Z2
+	XORQ         DI, DI
+	SUBQ         $0x10, BX
+	JLT          rest
+
+	// 2 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ    DI, R8
+	SHRQ    $0x03, R8
+	VMOVUPD (DX)(DI*8), Z2
+	VMOVUPD 64(DX)(DI*8), Z3
+	VCMPPD  $0x00, Z1, Z2, K2
+	VCMPPD  $0x00, Z0, Z2, K1
+	KMOVB   K2, (AX)(R8*1)
+	KORW    K1, K2, K1
+	KMOVW   K1, R9
+	MOVL    R9, CX
+	VCMPPD  $0x00, Z1, Z3, K2
+	VCMPPD  $0x00, Z0, Z3, K1
+	KMOVB   K2, 1(AX)(R8*1)
+	KORW    K1, K2, K1
+	KMOVW   K1, R9
+	ANDL    R9, CX
+	CMPL    CX, $0x000000ff
+	JEQ     next1
+	XORL    SI, SI
+	JMP     done
+
+next1:
+	ADDQ $0x10, DI
+	CMPQ DI, BX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, BX
+	CMPQ DI, BX
+	JGE  done
+
+rest_loop:
+	MOVQ    BX, CX
+	SUBQ    DI, CX
+	MOVQ    $0x00000008, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+
+	// bits below the number of elements left
+	MOVQ      $0x00000001, R8
+	SHLQ      CL, R8
+	DECQ      R8
+	KMOVW     R8, K1
+	MOVQ      DI, CX
+	SHRQ      $0x03, CX
+	VMOVUPD.Z (DX)(DI*8), K1, Z2
+	VCMPPD    $0x00, Z1, Z2, K2
+	VCMPPD    $0x00, Z0, Z2, K1
+	KMOVB     K2, (AX)(CX*1)
+	KORW      K1, K2, K1
+	KMOVW     K1, CX
+	CMPL      CX, $0x000000ff
+	JEQ       next2
+	XORL      SI, SI
+	JMP       done
+
+next2:
+	ADDQ $0x08, DI
+	CMPQ DI, BX
+	JLT  rest_loop
+
+done:
+	MOVB SI, hard+24(FP)
+	VZEROUPPER
+	RET
+
 // func lossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossSquareF32AVX2(SB), $288-8
@@ -20290,6 +20588,161 @@ skip2:
 	JLT  rest_loop
 
 done:
+	VZEROUPPER
+	RET
+
+// func targetsValidF32AVX2(t unsafe.Pointer, n int) (ok bool)
+// Requires: AVX, AVX2, CMOV
+TEXT ·targetsValidF32AVX2(SB), NOSPLIT, $0-17
+	MOVQ     t+0(FP), AX
+	MOVQ     n+8(FP), CX
+	VMOVUPS  one_f32<>+0(SB), Y1
+	VXORPS   Y0, Y0, Y0
+	VPCMPEQD Y2, Y2, Y2
+	XORQ     DX, DX
+	SUBQ     $0x20, CX
+	JLT      rest
+
+	// 4 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	VMOVUPS (AX)(DX*4), Y7
+	VMOVUPS 32(AX)(DX*4), Y8
+	VMOVUPS 64(AX)(DX*4), Y9
+	VMOVUPS 96(AX)(DX*4), Y10
+	VCMPPS  $0x1d, Y0, Y7, Y3
+	VCMPPS  $0x1d, Y0, Y8, Y4
+	VCMPPS  $0x1d, Y0, Y9, Y5
+	VCMPPS  $0x1d, Y0, Y10, Y6
+	VCMPPS  $0x12, Y1, Y7, Y7
+	VCMPPS  $0x12, Y1, Y8, Y8
+	VCMPPS  $0x12, Y1, Y9, Y9
+	VCMPPS  $0x12, Y1, Y10, Y10
+	VANDPS  Y3, Y2, Y2
+	VANDPS  Y7, Y2, Y2
+	VANDPS  Y4, Y2, Y2
+	VANDPS  Y8, Y2, Y2
+	VANDPS  Y5, Y2, Y2
+	VANDPS  Y9, Y2, Y2
+	VANDPS  Y6, Y2, Y2
+	VANDPS  Y10, Y2, Y2
+	ADDQ    $0x20, DX
+	CMPQ    DX, CX
+	JLE     loop
+
+rest:
+	ADDQ $0x20, CX
+	CMPQ DX, CX
+	JGE  done
+
+rest_loop:
+	MOVQ    CX, BX
+	SUBQ    DX, BX
+	MOVQ    $0x00000008, SI
+	CMPQ    BX, SI
+	CMOVQGT SI, BX
+
+	// a window on ones, then zeros
+	NEGQ       BX
+	LEAQ       window_f32<>+0(SB), SI
+	VMOVUPS    32(SI)(BX*4), Y3
+	VMASKMOVPS (AX)(DX*4), Y3, Y4
+	VCMPPS     $0x1d, Y0, Y4, Y3
+	VCMPPS     $0x12, Y1, Y4, Y4
+	VANDPS     Y3, Y2, Y2
+	VANDPS     Y4, Y2, Y2
+	ADDQ       $0x08, DX
+	CMPQ       DX, CX
+	JLT        rest_loop
+
+done:
+	VMOVMSKPS Y2, AX
+	CMPL      AX, $0x000000ff
+	SETEQ     ok+16(FP)
+	VZEROUPPER
+	RET
+
+// func hardMaskF32AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+// Requires: AVX, CMOV
+TEXT ·hardMaskF32AVX2(SB), NOSPLIT, $0-25
+	MOVQ    pos+0(FP), AX
+	MOVQ    t+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVL    $0x00000001, BX
+	VMOVUPS one_f32<>+0(SB), Y1
+	VXORPS  Y0, Y0, Y0
+	XORQ    DI, DI
+	SUBQ    $0x10, DX
+	JLT     rest
+
+	// 2 vectors of 8 elements at a time, their instructions interleaved
+loop:
+	MOVQ      DI, R8
+	SHRQ      $0x03, R8
+	VMOVUPS   (CX)(DI*4), Y2
+	VMOVUPS   32(CX)(DI*4), Y3
+	VCMPPS    $0x00, Y1, Y2, Y4
+	VCMPPS    $0x00, Y1, Y3, Y5
+	VCMPPS    $0x00, Y0, Y2, Y2
+	VCMPPS    $0x00, Y0, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VMOVMSKPS Y4, R9
+	MOVL      R9, R10
+	VMOVMSKPS Y2, SI
+	VORPS     Y5, Y3, Y3
+	VMOVMSKPS Y5, R9
+	SHLL      $0x08, R9
+	ORL       R9, R10
+	VMOVMSKPS Y3, R9
+	ANDL      R9, SI
+	MOVW      R10, (AX)(R8*1)
+	CMPL      SI, $0x000000ff
+	JEQ       next1
+	XORL      BX, BX
+	JMP       done
+
+next1:
+	ADDQ $0x10, DI
+	CMPQ DI, DX
+	JLE  loop
+
+rest:
+	ADDQ $0x10, DX
+	CMPQ DI, DX
+	JGE  done
+
+rest_loop:
+	MOVQ    DX, SI
+	SUBQ    DI, SI
+	MOVQ    $0x00000008, R8
+	CMPQ    SI, R8
+	CMOVQGT R8, SI
+
+	// a window on ones, then zeros
+	NEGQ       SI
+	LEAQ       window_f32<>+0(SB), R8
+	VMOVUPS    32(R8)(SI*4), Y2
+	MOVQ       DI, R8
+	SHRQ       $0x03, R8
+	VMASKMOVPS (CX)(DI*4), Y2, Y2
+	VCMPPS     $0x00, Y1, Y2, Y3
+	VCMPPS     $0x00, Y0, Y2, Y2
+	VORPS      Y3, Y2, Y2
+	VMOVMSKPS  Y3, SI
+	MOVL       SI, R9
+	VMOVMSKPS  Y2, SI
+	MOVB       R9, (AX)(R8*1)
+	CMPL       SI, $0x000000ff
+	JEQ        next2
+	XORL       BX, BX
+	JMP        done
+
+next2:
+	ADDQ $0x08, DI
+	CMPQ DI, DX
+	JLT  rest_loop
+
+done:
+	MOVB BL, hard+24(FP)
 	VZEROUPPER
 	RET
 
@@ -28387,6 +28840,170 @@ skip2:
 	JLT  rest_loop
 
 done:
+	VZEROUPPER
+	RET
+
+// func targetsValidF64AVX2(t unsafe.Pointer, n int) (ok bool)
+// Requires: AVX, AVX2, CMOV
+TEXT ·targetsValidF64AVX2(SB), NOSPLIT, $0-17
+	MOVQ     t+0(FP), AX
+	MOVQ     n+8(FP), CX
+	VMOVUPS  one_f64<>+0(SB), Y1
+	VXORPS   Y0, Y0, Y0
+	VPCMPEQD Y2, Y2, Y2
+	XORQ     DX, DX
+	SUBQ     $0x10, CX
+	JLT      rest
+
+	// 4 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	VMOVUPD (AX)(DX*8), Y7
+	VMOVUPD 32(AX)(DX*8), Y8
+	VMOVUPD 64(AX)(DX*8), Y9
+	VMOVUPD 96(AX)(DX*8), Y10
+	VCMPPD  $0x1d, Y0, Y7, Y3
+	VCMPPD  $0x1d, Y0, Y8, Y4
+	VCMPPD  $0x1d, Y0, Y9, Y5
+	VCMPPD  $0x1d, Y0, Y10, Y6
+	VCMPPD  $0x12, Y1, Y7, Y7
+	VCMPPD  $0x12, Y1, Y8, Y8
+	VCMPPD  $0x12, Y1, Y9, Y9
+	VCMPPD  $0x12, Y1, Y10, Y10
+	VANDPS  Y3, Y2, Y2
+	VANDPS  Y7, Y2, Y2
+	VANDPS  Y4, Y2, Y2
+	VANDPS  Y8, Y2, Y2
+	VANDPS  Y5, Y2, Y2
+	VANDPS  Y9, Y2, Y2
+	VANDPS  Y6, Y2, Y2
+	VANDPS  Y10, Y2, Y2
+	ADDQ    $0x10, DX
+	CMPQ    DX, CX
+	JLE     loop
+
+rest:
+	ADDQ $0x10, CX
+	CMPQ DX, CX
+	JGE  done
+
+rest_loop:
+	MOVQ    CX, BX
+	SUBQ    DX, BX
+	MOVQ    $0x00000004, SI
+	CMPQ    BX, SI
+	CMOVQGT SI, BX
+
+	// a window on ones, then zeros
+	NEGQ       BX
+	LEAQ       window_f64<>+0(SB), SI
+	VMOVUPS    32(SI)(BX*8), Y3
+	VMASKMOVPD (AX)(DX*8), Y3, Y4
+	VCMPPD     $0x1d, Y0, Y4, Y3
+	VCMPPD     $0x12, Y1, Y4, Y4
+	VANDPS     Y3, Y2, Y2
+	VANDPS     Y4, Y2, Y2
+	ADDQ       $0x04, DX
+	CMPQ       DX, CX
+	JLT        rest_loop
+
+done:
+	VMOVMSKPD Y2, AX
+	CMPL      AX, $0x0000000f
+	SETEQ     ok+16(FP)
+	VZEROUPPER
+	RET
+
+// func hardMaskF64AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
+// Requires: AVX, CMOV
+TEXT ·hardMaskF64AVX2(SB), NOSPLIT, $0-25
+	MOVQ    pos+0(FP), AX
+	MOVQ    t+8(FP), DX
+	MOVQ    n+16(FP), BX
+	MOVL    $0x00000001, SI
+	VMOVUPS one_f64<>+0(SB), Y1
+	VXORPS  Y0, Y0, Y0
+	XORQ    R8, R8
+	SUBQ    $0x08, BX
+	JLT     rest
+
+	// 2 vectors of 4 elements at a time, their instructions interleaved
+loop:
+	MOVQ      R8, CX
+	SHRQ      $0x03, CX
+	VMOVUPD   (DX)(R8*8), Y2
+	VMOVUPD   32(DX)(R8*8), Y3
+	VCMPPD    $0x00, Y1, Y2, Y4
+	VCMPPD    $0x00, Y1, Y3, Y5
+	VCMPPD    $0x00, Y0, Y2, Y2
+	VCMPPD    $0x00, Y0, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VMOVMSKPD Y4, R9
+	MOVL      R9, R10
+	VMOVMSKPD Y2, DI
+	VORPS     Y5, Y3, Y3
+	VMOVMSKPD Y5, R9
+	SHLL      $0x04, R9
+	ORL       R9, R10
+	VMOVMSKPD Y3, R9
+	ANDL      R9, DI
+	MOVB      R10, (AX)(CX*1)
+	CMPL      DI, $0x0000000f
+	JEQ       next1
+	XORL      SI, SI
+	JMP       done
+
+next1:
+	ADDQ $0x08, R8
+	CMPQ R8, BX
+	JLE  loop
+
+rest:
+	ADDQ $0x08, BX
+	CMPQ R8, BX
+	JGE  done
+
+rest_loop:
+	MOVQ    BX, CX
+	SUBQ    R8, CX
+	MOVQ    $0x00000004, DI
+	CMPQ    CX, DI
+	CMOVQGT DI, CX
+
+	// a window on ones, then zeros
+	NEGQ       CX
+	LEAQ       window_f64<>+0(SB), DI
+	VMOVUPS    32(DI)(CX*8), Y2
+	MOVQ       R8, R9
+	SHRQ       $0x03, R9
+	VMASKMOVPD (DX)(R8*8), Y2, Y2
+	VCMPPD     $0x00, Y1, Y2, Y3
+	VCMPPD     $0x00, Y0, Y2, Y2
+	VORPS      Y3, Y2, Y2
+	VMOVMSKPD  Y3, CX
+	MOVL       CX, R10
+	VMOVMSKPD  Y2, DI
+	MOVQ       R8, CX
+	ANDL       $0x04, CX
+	MOVL       $0x00000001, R12
+	SHLL       CL, R12
+	DECL       R12
+	MOVBLZX    (AX)(R9*1), R11
+	ANDL       R12, R11
+	SHLL       CL, R10
+	ORL        R11, R10
+	MOVB       R10, (AX)(R9*1)
+	CMPL       DI, $0x0000000f
+	JEQ        next2
+	XORL       SI, SI
+	JMP        done
+
+next2:
+	ADDQ $0x04, R8
+	CMPQ R8, BX
+	JLT  rest_loop
+
+done:
+	MOVB SI, hard+24(FP)
 	VZEROUPPER
 	RET
 

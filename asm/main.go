@@ -33,7 +33,9 @@ func main() {
 		{suffix: "F32AVX2", table: single, inFlight: flight{{2, 2}, {2, 2}, {1, 2}, {3}}, softInFlight: flight{{1, 1}, {1, 1}, {1, 1}}},
 		{suffix: "F64AVX2", double: true, table: double, inFlight: flight{{2, 2}, {2, 2}, {1, 2}, {2}}, softInFlight: flight{{1, 1}, {1, 1}, {1, 1}}},
 	} {
-		kernels(&generator{Context: ctx, isa: &s})
+		g := &generator{Context: ctx, isa: &s}
+		kernels(g)
+		targets(g)
 	}
 
 	labels(ctx, true, "AVX512")

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
+	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 
 	"github.com/gofocal/focal/internal/coef"
 )
@@ -314,3 +317,143 @@ func (g *generator) log8(R group) (hi, lo group) {
 func (g *generator) addInteger(k group, c scalar) {
 	g.do(map[bool]string{false: "VPADDD", true: "VPADDQ"}[g.double], k, k, c)
 }
+
+// targets writes the kernels that look at the targets of an instruction set and an element type.
+func targets(g *generator) {
+	(&kernel{generator: g}).targetsValid()
+	(&kernel{generator: g}).hardMask()
+}
+
+// targetsValid writes func(t unsafe.Pointer, n int) (ok bool): whether all are in [0, 1].
+func (k *kernel) targetsValid() {
+	k.Function("targetsValid" + k.suffix)
+	k.Attributes(attr.NOSPLIT)
+	k.signature("t unsafe.Pointer", "n int", "-> ok bool")
+	k.x, k.end = k.argument("t"), k.argument("n")
+	k.n = 4
+	zero, one := k.vector(), k.ones()
+	k.emit("VXORPS", zero, zero, zero)
+	least, most := Imm(0x1d), Imm(0x12) // ≥ and ≤, false for NaN
+	if k.wide {
+		valid := k.K()
+		k.KXNORW(valid, valid, valid)
+		k.loops(func() {
+			m := k.masks()
+			t := k.read(k.x)
+			for v := range k.n { // the last comparison's own mask is what was valid before
+				k.emit("VCMPP"+k.letter(), m[v], t[v], zero, least)
+				k.emit("KANDW", valid, valid, m[v])
+				k.emit("VCMPP"+k.letter(), valid, valid, t[v], one, most)
+			}
+		}, func() {
+			r := k.GP32()
+			k.KMOVW(valid, r)
+			k.CMPL(r, U32(1<<k.lanes()-1))
+			k.SETEQ(k.result("ok"))
+		})
+		return
+	}
+	valid := k.YMM()
+	k.VPCMPEQD(valid, valid, valid)
+	k.loops(func() {
+		above, below := k.group(), k.group()
+		t := k.read(k.x)
+		k.do("VCMPP.", above, t, zero, least)
+		k.do("VCMPP.", below, t, one, most)
+		for v := range k.n {
+			k.VANDPS(above[v], valid, valid)
+			k.VANDPS(below[v], valid, valid)
+		}
+	}, func() {
+		r := k.GP32()
+		k.emit("VMOVMSKP"+k.letter(), r, valid)
+		k.CMPL(r, U32(1<<k.lanes()-1))
+		k.SETEQ(k.result("ok"))
+	})
+}
+
+// hardMask writes func(pos *uint64, t unsafe.Pointer, n int) (hard bool): the mask of the targets that are 1, from bit 0 on,
+// and whether all others are 0. If not, it stops there.
+func (k *kernel) hardMask() {
+	k.Function("hardMask" + k.suffix)
+	k.Attributes(attr.NOSPLIT)
+	k.signature("pos *uint64", "t unsafe.Pointer", "n int", "-> hard bool")
+	k.pos = k.argument("pos")
+	k.x, k.end = k.argument("t"), k.argument("n")
+	k.n = 2
+	hard := k.GP32()
+	k.MOVL(U32(1), hard)
+	zero, one := k.vector(), k.ones()
+	k.emit("VXORPS", zero, zero, zero)
+	all := k.GP32()
+	k.loops(func() {
+		byte := k.maskByte()
+		t := k.read(k.x)
+		r := k.GP32()
+		if k.wide {
+			for v := range k.n {
+				m0, m1 := k.K(), k.K()
+				k.emit("VCMPP"+k.letter(), m1, t[v], one, Imm(0))
+				k.emit("VCMPP"+k.letter(), m0, t[v], zero, Imm(0))
+				m := Mem{Base: k.pos, Index: byte, Scale: 1, Disp: v * k.lanes() / 8}
+				k.emit(map[bool]string{false: "KMOVW", true: "KMOVB"}[k.double], m, m1)
+				k.KORW(m0, m1, m0)
+				k.KMOVW(m0, r)
+				if v == 0 {
+					k.MOVL(r, all)
+				} else {
+					k.ANDL(r, all)
+				}
+			}
+		} else {
+			is0, is1 := k.group(), k.group()
+			k.do("VCMPP.", is1, t, one, Imm(0))
+			k.do("VCMPP.", is0, t, zero, Imm(0))
+			bits := k.GP32()
+			for v := range k.n {
+				k.emit("VORPS", is0[v], is0[v], is1[v])
+				k.emit("VMOVMSKP"+k.letter(), r, is1[v])
+				if v == 0 {
+					k.MOVL(r, bits)
+					k.emit("VMOVMSKP"+k.letter(), all, is0[v])
+				} else {
+					k.SHLL(Imm(uint64(v*k.lanes())), r)
+					k.ORL(r, bits)
+					k.emit("VMOVMSKP"+k.letter(), r, is0[v])
+					k.ANDL(r, all)
+				}
+			}
+			m := Mem{Base: k.pos, Index: byte, Scale: 1}
+			switch {
+			case !k.last && k.n*k.lanes() == 16:
+				k.MOVW(bits.As16(), m)
+			case k.lanes() == 4 && k.last: // half a byte, the first or the second
+				k.MOVQ(k.e, reg.RCX)
+				k.ANDL(Imm(4), reg.ECX)
+				before, mask := k.GP32(), k.GP32()
+				k.MOVL(U32(1), mask)
+				k.SHLL(reg.CL, mask)
+				k.DECL(mask)
+				k.MOVBLZX(m, before)
+				k.ANDL(mask, before)
+				k.SHLL(reg.CL, bits)
+				k.ORL(before, bits)
+				k.MOVB(bits.As8(), m)
+			default:
+				k.MOVB(bits.As8(), m)
+			}
+		}
+		k.labels++
+		next := fmt.Sprintf("next%d", k.labels)
+		k.CMPL(all, U32(1<<k.lanes()-1))
+		k.JEQ(LabelRef(next))
+		k.XORL(hard, hard)
+		k.JMP(LabelRef("done"))
+		k.Label(next)
+	}, func() {
+		k.MOVB(hard.As8(), k.result("hard"))
+	})
+}
+
+// ones returns a register with every element 1.
+func (g *generator) ones() reg.VecVirtual { return g.broadcast(g.float("one", 1)) }
