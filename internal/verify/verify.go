@@ -222,7 +222,7 @@ type chunk[T focal.Float] struct {
 	report Report
 }
 
-// results are those of one label; those of the sigmoid are the same for both.
+// results are those of one label; the sigmoid is evaluated with that of negatives.
 type results[T focal.Float] struct{ loss, grad, hess, sigmoid []T }
 
 func newResults[T focal.Float]() results[T] {
@@ -278,16 +278,17 @@ func (c *chunk[T]) reference(p focal.Params) error {
 			}
 			x[i] = u
 		}
-		for k, call := range calls[T]() {
-			if k > 0 && call.name != "Sigmoid" { // the reference too has a shorter way for less
+		for _, call := range calls[T]() {
+			switch {
+			case call.name == "Fused", call.name == "Sigmoid" && label == 0:
+				if err := call.run(&c.want[label], x, focal.Labels(c.label[label][:n]), p); err != nil {
+					return err
+				}
+			case label == 0: // the reference too has shorter ways for less, which know nothing of labels
 				if err := call.run(&c.got, x, focal.Labels(c.label[label][:n]), p); err != nil {
 					return err
 				}
 				c.diff(Reference, &call, label)
-				continue
-			}
-			if err := call.run(&c.want[label], x, focal.Labels(c.label[label][:n]), p); err != nil {
-				return err
 			}
 		}
 	}
@@ -301,6 +302,9 @@ func (c *chunk[T]) compare(path string, p focal.Params) error {
 	n := len(c.u)
 	for label := range c.x {
 		for _, call := range calls[T]() {
+			if call.name == "Sigmoid" && label == 1 {
+				continue // it has no label
+			}
 			if err := call.run(&c.got, c.x[label][:n], focal.Labels(c.label[label][:n]), p); err != nil {
 				return err
 			}
