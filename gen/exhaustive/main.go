@@ -103,7 +103,7 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, workers int)
 			return nil, fmt.Errorf("stopped at pattern %#x of γ = %v; the same command goes on there: %w", s.Sweep.From, sweep.Params.Gamma, err)
 		}
 		if s.Report.Logits == 0 {
-			s.Report.Paths, s.Report.Bounds = report.Paths, report.Bounds
+			s.Report.Params, s.Report.Paths, s.Report.Bounds = report.Params, report.Paths, report.Bounds
 		}
 		s.Report.Merge(report)
 		s.Sweep.From = part.To

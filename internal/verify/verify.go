@@ -66,6 +66,7 @@ func (d Difference) String() string {
 
 // A Report is what was found.
 type Report struct {
+	Params      focal.Params
 	Paths       []string     // that were compared, without the reference
 	Logits      uint64       // each as a positive and as a negative
 	Differing   uint64       // results that differ from the reference
@@ -160,7 +161,7 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, chunks, 
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Paths: paths, Bounds: oracle.Promised(p.Gamma, p.Alpha != focal.NoAlpha)}
+	report := &Report{Params: p, Paths: paths, Bounds: oracle.Promised(p.Gamma, p.Alpha != focal.NoAlpha)}
 	workers := o.workers()
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
 	for i := range room {

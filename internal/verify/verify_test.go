@@ -29,3 +29,57 @@ func TestFloat32(t *testing.T) {
 		require.Equal(t, (Patterns+step-1)/step, r.Logits)
 	}
 }
+
+// Ten million points are gen/search's.
+func TestFloat64(t *testing.T) {
+	points := uint64(100_000)
+	if testing.Short() {
+		points = 10_000
+	}
+	for _, gamma := range gammas {
+		s := Sweep64{Points: points, Seed: 1, Params: focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}}
+		r, err := Float64(context.Background(), s, Options{})
+		require.NoError(t, err)
+		log(t, r)
+		require.NoError(t, r.Err())
+		require.Equal(t, points, r.Logits)
+	}
+}
+
+// Weights that are no floating-point numbers, against the exact ones.
+func TestWeights(t *testing.T) {
+	for _, gamma := range []float64{2, 2.3} {
+		p := focal.Params{Gamma: gamma, Alpha: 0.25, Norm: 2040}
+		r, err := Float32(context.Background(), Sweep32{Step: 65537, Params: p}, Options{})
+		require.NoError(t, err)
+		log(t, r)
+		require.NoError(t, r.Err())
+		r, err = Float64(context.Background(), Sweep64{Points: 10000, Params: p}, Options{})
+		require.NoError(t, err)
+		log(t, r)
+		require.NoError(t, r.Err())
+	}
+}
+
+func TestHardest(t *testing.T) {
+	reports, err := Hardest(context.Background(), Options{})
+	require.NoError(t, err)
+	require.Len(t, reports, len(hard32)+len(hard64))
+	for _, r := range reports {
+		log(t, r)
+		require.NoError(t, r.Err())
+	}
+}
+
+func TestCorners(t *testing.T) {
+	r, err := Corners(Options{})
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+}
+
+func log(t *testing.T, r *Report) {
+	t.Helper()
+	for _, q := range Quantities {
+		t.Logf("γ = %v, %v: %v", r.Params.Gamma, q, r.Errors[q])
+	}
+}

@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gofocal/focal"
+)
+
+// Refine draws logits around those where a report has its worst errors, moves on to worse ones, and adds what it finds to
+// the report: a directed search. It ends when some rounds in a row have found nothing worse.
+func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
+	const (
+		roundPoints = 4 * chunkLen
+		patience    = 12
+	)
+	for round, fruitless := uint64(0), 0; fruitless < patience; round++ {
+		var centers []float64
+		for _, q := range Quantities {
+			centers = append(centers, r.Errors[q].At)
+		}
+		found, err := run(ctx, o, r.Params, roundPoints/chunkLen, roundPoints, func(i uint64, u []float64) []float64 {
+			rng := rand.New(rand.NewPCG(seed+round, i))
+			for range chunkLen {
+				bits := math.Float64bits(centers[rng.IntN(len(centers))])
+				away := uint64(math.Exp2(45 * rng.Float64()))
+				if rng.IntN(2) == 0 {
+					away = -away
+				}
+				if v := math.Float64frombits(bits + away); v-v == 0 {
+					u = append(u, v)
+				}
+			}
+			return u
+		})
+		if err != nil {
+			return err
+		}
+		fruitless++
+		for _, q := range Quantities {
+			if found.Errors[q].Worst > r.Errors[q].Worst {
+				fruitless = 0
+			}
+		}
+		r.Merge(found)
+	}
+	return nil
+}
+
+// hard are logits, as u, at which an exponent showed the largest errors: of loss, gradient, Hessian and sigmoid.
+type hard[T focal.Float] struct {
+	gamma float64
+	u     []T
+}
+
+// hardRadius is how many floats to either side of a hard logit are evaluated too.
+const hardRadius = 1000
+
+// Hardest evaluates the logits that have shown the largest errors so far, and their neighbours: a report for each type
+// and exponent.
+func Hardest(ctx context.Context, o Options) ([]*Report, error) {
+	r32, err := hardest(ctx, hard32, o)
+	if err != nil {
+		return nil, err
+	}
+	r64, err := hardest(ctx, hard64, o)
+	return append(r32, r64...), err
+}
+
+func hardest[T focal.Float](ctx context.Context, all []hard[T], o Options) (reports []*Report, err error) {
+	for _, h := range all {
+		p := focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: 1}
+		total := uint64(len(h.u) * (2*hardRadius + 1))
+		r, err := run(ctx, o, p, uint64(len(h.u)), total, func(i uint64, u []T) []T {
+			for d := -hardRadius; d <= hardRadius; d++ {
+				u = append(u, neighbour(h.u[i], d))
+			}
+			return u
+		})
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// neighbour returns the float that is so many away from u.
+func neighbour[T focal.Float](u T, away int) T {
+	if v, ok := any(u).(float32); ok {
+		return T(math.Float32frombits(math.Float32bits(v) + uint32(away)))
+	}
+	return T(math.Float64frombits(math.Float64bits(float64(u)) + uint64(away)))
+}
+
+// hard32 are the worst of all float32 logits (gen/exhaustive).
+var hard32 = []hard[float32]{
+	{2, []float32{0x1.7611c4p-03, -0x1.4fb168p+02, -0x1.3d7e08p+01, -0x1.903d5cp+06}},
+}
+
+// hard64 are the worst that gen/search has found.
+var hard64 = []hard[float64]{
+	{2, []float64{-3.781252, 0.433217, 37.01914}},
+}
