@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+)
+
+// atomicFile is a file that is written under another name in the same directory, and takes its own name once it is
+// complete: nobody ever sees a part of it, and what was there before stays there until then.
+type atomicFile struct {
+	name string
+	file *os.File
+	*bufio.Writer
+}
+
+// createAtomic begins to write a file. What is there already must be a regular file: a device shall not be replaced.
+func createAtomic(name string) (*atomicFile, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no regular file, and cannot be replaced", name)
+	}
+	temporary := fmt.Sprintf("%s.%08x.tmp", filepath.Base(name), rand.Uint32())
+	file, err := os.OpenFile(filepath.Join(filepath.Dir(name), "."+temporary), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be written: %w", name, err)
+	}
+	return &atomicFile{name: name, file: file, Writer: bufio.NewWriterSize(file, 1<<20)}, nil
+}
+
+// finish writes what is buffered to the disk. The file does not have its name yet.
+func (a *atomicFile) finish() error {
+	err := a.Flush()
+	if err == nil {
+		err = a.file.Sync()
+	}
+	if e := a.file.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.name, err)
+	}
+	return nil
+}
+
+// publish gives the file its name.
+func (a *atomicFile) publish() error {
+	err := os.Rename(a.file.Name(), a.name)
+	if err == nil {
+		a.file = nil
+	}
+	return err
+}
+
+// discard removes the file unless it was published.
+func (a *atomicFile) discard() {
+	if a.file != nil {
+		a.file.Close()
+		os.Remove(a.file.Name())
+	}
+}
+
+// output writes what write writes to the named file, or to stdout if there is no name or it is "-".
+func (e *env) output(name string, write func(io.Writer) error) error {
+	if name == "" || name == "-" {
+		return write(e.stdout)
+	}
+	file, err := createAtomic(name)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	if err := write(file); err != nil {
+		return err
+	}
+	if err := file.finish(); err != nil {
+		return err
+	}
+	return file.publish()
+}

@@ -1,0 +1,568 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// A theme is the colours of a chart.
+type theme struct {
+	background, text, grid color.Color
+	series                 []color.Color // told apart by the colour-blind too (Okabe and Ito)
+}
+
+var (
+	light = theme{rgb(0xffffff), rgb(0x1f2328), rgb(0xd8dee4), []color.Color{rgb(0x0072b2), rgb(0xd55e00), rgb(0x009e73), rgb(0xa0518a), rgb(0x8a6d00), rgb(0x666666)}}
+	dark  = theme{rgb(0x0d1117), rgb(0xe6edf3), rgb(0x30363d), []color.Color{rgb(0x56b4e9), rgb(0xf08c4a), rgb(0x3fc79a), rgb(0xe0a0c8), rgb(0xe6c84f), rgb(0xaaaaaa)}}
+)
+
+func rgb(v uint32) color.Color { return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 0xff} }
+
+// A chart can be drawn in any theme.
+type chart struct {
+	title string
+	alt   string                   // for those who do not see it
+	draw  func(t theme) *plot.Plot // without the title
+}
+
+// drawOn draws the chart with its title, and a margin.
+func (c *chart) drawOn(canvas draw.Canvas, t theme) {
+	p := c.draw(t)
+	p.Title.Text = c.title
+	canvas.SetColor(t.background)
+	canvas.Fill(canvas.Rectangle.Path())
+	p.Draw(draw.Crop(canvas, 6, -12, 6, -8))
+}
+
+const chartWidth, chartHeight = 6.4 * vg.Inch, 4 * vg.Inch
+
+func init() {
+	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
+	plotter.DefaultFont = plot.DefaultFont
+}
+
+// newPlot returns an empty chart with a grid.
+func (t theme) newPlot(x, y string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = t.background
+	p.Title.TextStyle.Color = t.text
+	p.Title.TextStyle.Font.Size = 13
+	p.Title.Padding = 6
+	p.Legend.TextStyle.Color = t.text
+	p.Legend.TextStyle.Font.Size = 10
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Padding = 2
+	p.Legend.XOffs, p.Legend.YOffs = 6, -4
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Color = t.text
+		a.Label.TextStyle.Color = t.text
+		a.Label.TextStyle.Font.Size = 11
+		a.Label.Padding = 4
+		a.Tick.Label.Color = t.text
+		a.Tick.Label.Font.Size = 10
+		a.Tick.LineStyle.Color = t.text
+	}
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = t.grid, t.grid
+	p.Add(grid)
+	return p
+}
+
+// series is a line of a chart, with its intervals of confidence.
+type series struct {
+	name   string
+	color  int
+	dashed bool
+	points []point
+}
+
+type point struct{ x, y, lo, hi float64 }
+
+func (s *series) Len() int                { return len(s.points) }
+func (s *series) XY(i int) (x, y float64) { return s.points[i].x, s.points[i].y }
+func (s *series) YError(i int) (lo, hi float64) {
+	p := s.points[i]
+	if math.IsInf(p.lo, 0) || math.IsInf(p.hi, 0) {
+		return 0, 0
+	}
+	return p.y - p.lo, p.hi - p.y
+}
+
+// addSeries draws the lines, with marks and intervals, and the legend.
+func (t theme) addSeries(p *plot.Plot, all []*series) error {
+	for _, s := range all {
+		line, marks, err := plotter.NewLinePoints(s)
+		if err != nil {
+			return err
+		}
+		bars, err := plotter.NewYErrorBars(s)
+		if err != nil {
+			return err
+		}
+		c := t.series[s.color%len(t.series)]
+		line.Color, marks.Color, bars.Color = c, c, c
+		line.Width, bars.Width = 1.5, 0.75
+		if s.dashed {
+			line.Dashes = []vg.Length{4, 3}
+		}
+		marks.Shape = draw.CircleGlyph{}
+		marks.Radius = 2.5
+		p.Add(line, bars, marks)
+		p.Legend.Add(s.name, line, marks)
+	}
+	return nil
+}
+
+// addMark draws a vertical line with a text at its upper end.
+func (t theme) addMark(p *plot.Plot, x float64, text string) {
+	p.Add(mark{x: x, text: text, theme: t})
+}
+
+type mark struct {
+	x     float64
+	text  string
+	theme theme
+}
+
+func (m mark) Plot(c draw.Canvas, p *plot.Plot) {
+	toX, _ := p.Transforms(&c)
+	x := toX(m.x)
+	c.StrokeLine2(draw.LineStyle{Color: m.theme.text, Width: 0.75, Dashes: []vg.Length{2, 2}}, x, c.Min.Y, x, c.Max.Y)
+	style := p.X.Tick.Label
+	style.XAlign, style.YAlign = draw.XRight, draw.YTop
+	c.FillText(style, vg.Point{X: x - 3, Y: c.Max.Y - 3}, m.text)
+}
+
+// logTicks are labelled at powers of a base.
+type logTicks struct {
+	base  float64
+	label func(v float64) string
+}
+
+func (l logTicks) Ticks(lo, hi float64) (ticks []plot.Tick) {
+	for e := math.Floor(math.Log(lo) / math.Log(l.base)); ; e++ {
+		v := math.Pow(l.base, e)
+		if v > hi*1.0001 {
+			return ticks
+		}
+		if v >= lo*0.9999 {
+			ticks = append(ticks, plot.Tick{Value: v, Label: l.label(v)})
+		}
+	}
+}
+
+// levels are ticks at the given places.
+func levels(names []string) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for i, n := range names {
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: n})
+	}
+	return ticks
+}
+
+// fonts are what a browser without Liberation Sans may take instead: they have its widths.
+const fonts = "'Liberation Sans',Arial,Helvetica,sans-serif"
+
+func withFonts(svg []byte) []byte {
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans"), []byte("font-family:"+fonts))
+}
+
+// svg draws one chart.
+func (c *chart) svg(t theme) []byte {
+	canvas := vgsvg.New(chartWidth, chartHeight)
+	c.drawOn(draw.New(canvas), t)
+	var b bytes.Buffer
+	canvas.WriteTo(&b)
+	return withFonts(b.Bytes())
+}
+
+// drawAll draws all charts into one picture, two in a row.
+func drawAll(charts []*chart, format string, w io.Writer) error {
+	if len(charts) == 0 {
+		return fmt.Errorf("there is nothing to draw: no results with times that mean something")
+	}
+	columns := min(2, len(charts))
+	rows := (len(charts) + columns - 1) / columns
+	width, height := vg.Length(columns)*chartWidth, vg.Length(rows)*chartHeight
+	all := func(canvas vg.CanvasSizer) {
+		c := draw.New(canvas)
+		tiles := draw.Tiles{Cols: columns, Rows: rows}
+		for i := range columns * rows {
+			tile := tiles.At(c, i%columns, i/columns)
+			if i < len(charts) {
+				charts[i].drawOn(tile, light)
+			} else {
+				tile.SetColor(light.background)
+				tile.Fill(tile.Rectangle.Path())
+			}
+		}
+	}
+	if format == "png" {
+		canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(144))
+		all(canvas)
+		_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
+		return err
+	}
+	canvas := vgsvg.New(width, height)
+	all(canvas)
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return err
+	}
+	_, err := w.Write(withFonts(b.Bytes()))
+	return err
+}
+
+// chartsOf returns the charts of one machine.
+func chartsOf(r *machineRun) (charts []*chart) {
+	for _, f := range []func(*machineRun) *chart{speedupChart, sizeChart, workerChart, rooflineChart} {
+		if c := f(r); c != nil {
+			charts = append(charts, c)
+		}
+	}
+	return charts
+}
+
+// pathColor is the same in all charts.
+func pathColor(path string) int {
+	return slices.IndexFunc(pathFeatures, func(p pathFeature) bool { return p.path == path })
+}
+
+// mainShape are the parameters of the results that charts and the first table are about.
+var mainShape = []string{"n=1024", "c=80", "workers=1"}
+
+func speedupChart(r *machineRun) *chart {
+	type group struct {
+		label  string
+		values map[string]float64
+	}
+	var groups []group
+	for _, typ := range []string{"f32", "f64"} {
+		for _, op := range benchOps {
+			g := group{op + "\n" + typ, map[string]float64{}}
+			find := func(path string) *measured {
+				for _, gamma := range []string{"gamma=2", "gamma="} {
+					if m := r.find(lossName, append(mainShape, "op="+op, "type="+typ, "path="+path, gamma)...); len(m) > 0 {
+						return m[0]
+					}
+				}
+				return nil
+			}
+			base := find("generic").median("sec/elem")
+			for _, path := range r.paths() {
+				if v := find(path).median("sec/elem"); v > 0 && base > 0 && path != "generic" {
+					g.values[path] = base / v
+				}
+			}
+			if len(g.values) > 0 {
+				groups = append(groups, g)
+			}
+		}
+	}
+	var paths []string
+	for _, path := range r.paths() {
+		if path != "generic" {
+			paths = append(paths, path)
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	return &chart{title: "speed-up over pure Go, 1024×80, γ = 2", alt: "for each operation and path", draw: func(t theme) *plot.Plot {
+		p := t.newPlot("", "times as fast as pure Go")
+		width := min(14, 260/vg.Length(len(groups)*len(paths)))
+		var labels []string
+		top := 0.0
+		for i, path := range paths {
+			var values plotter.Values
+			for _, g := range groups {
+				values = append(values, g.values[path])
+				top = max(top, g.values[path])
+			}
+			bars, err := plotter.NewBarChart(values, width)
+			if err != nil {
+				continue // there are values, and they are finite
+			}
+			bars.Color, bars.LineStyle.Width = t.series[pathColor(path)%len(t.series)], 0
+			bars.Offset = width * vg.Length(2*i+1-len(paths)) / 2
+			p.Add(bars)
+			p.Legend.Add(path, bars)
+		}
+		for _, g := range groups {
+			labels = append(labels, g.label)
+		}
+		p.Legend.Left = false
+		p.X.Tick.Marker = levels(labels)
+		p.X.Tick.LineStyle.Width = 0
+		p.X.Tick.Label.Font.Size = 8
+		if len(groups) > 4 {
+			p.X.Tick.Label.Rotation = math.Pi / 5
+			p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
+			for i := range labels {
+				labels[i] = strings.ReplaceAll(labels[i], "\n", " ")
+			}
+			p.X.Tick.Marker = levels(labels)
+		}
+		p.X.Min, p.X.Max = -0.6, float64(len(groups))-0.4
+		p.Y.Min, p.Y.Max = 0, 1.15*top
+		return p
+	}}
+}
+
+// workingSet is how many bytes of logits and losses a result is about.
+func workingSet(m *measured) float64 {
+	size := 4
+	if m.param("type") == "f64" {
+		size = 8
+	}
+	return float64(2 * size * m.int("n") * m.int("c"))
+}
+
+func sizeChart(r *machineRun) *chart {
+	var all []*series
+	for _, path := range r.paths() {
+		s := &series{name: path, color: pathColor(path)}
+		for _, m := range r.find(lossName, "op=loss", "type=f32", "path="+path, "c=80", "gamma=2", "workers=1") {
+			if v, ok := m.summary("Gelem/s"); ok {
+				s.points = append(s.points, point{workingSet(m), v.Center, v.Lo, v.Hi})
+			}
+		}
+		slices.SortFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
+		if len(s.points) > 1 {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &chart{title: "loss by size, f32, γ = 2", alt: "speed of each path as logits and losses outgrow the caches", draw: func(t theme) *plot.Plot {
+		p := t.newPlot("logits and losses", "Gelem/s")
+		if err := t.addSeries(p, all); err != nil {
+			return p
+		}
+		sizeAxis(p)
+		p.Legend.Left = false
+		p.X.Min, p.X.Max = p.X.Min/1.2, p.X.Max*1.2
+		p.Y.Min, p.Y.Max = 0, 1.3*p.Y.Max
+		c := r.cacheSizes()
+		for i, size := range []int{c.L1, c.L2, c.L3} {
+			if x := float64(size); x > p.X.Min && x < p.X.Max {
+				t.addMark(p, x, fmt.Sprintf("L%d", i+1))
+			}
+		}
+		return p
+	}}
+}
+
+// sizeAxis makes x an axis of bytes.
+func sizeAxis(p *plot.Plot) {
+	p.X.Scale = plot.LogScale{}
+	p.X.Tick.Marker = logTicks{4, func(v float64) string { return strings.ReplaceAll(sizeString(int(v)), " ", "\u00a0") }}
+}
+
+func workerChart(r *machineRun) *chart {
+	var all []*series
+	most := 1.0
+	for _, path := range r.paths() {
+		// The largest shape that was measured with more than one worker.
+		var shape *measured
+		for _, m := range r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2") {
+			if m.int("workers") > 1 && (shape == nil || workingSet(m) > workingSet(shape)) {
+				shape = m
+			}
+		}
+		if shape == nil {
+			continue
+		}
+		same := r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2", "n="+shape.param("n"), "c="+shape.param("c"))
+		s := &series{name: path, color: pathColor(path)}
+		for _, m := range same {
+			if v, ok := m.summary("Gelem/s"); ok {
+				s.points = append(s.points, point{float64(m.int("workers")), v.Center, v.Lo, v.Hi})
+				most = max(most, float64(m.int("workers")))
+			}
+		}
+		slices.SortFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
+		if len(s.points) > 1 {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return &chart{title: "loss by workers, f32, γ = 2", alt: "speed by number of goroutines, dashed if each gave as much as the first", draw: func(t theme) *plot.Plot {
+		p := t.newPlot("goroutines, on logits that no cache holds (dashed: each as much as the first)", "Gelem/s")
+		if err := t.addSeries(p, all); err != nil {
+			return p
+		}
+		for _, s := range all {
+			first := s.points[0]
+			ideal, err := plotter.NewLine(plotter.XYs{{X: first.x, Y: first.y}, {X: most, Y: first.y / first.x * most}})
+			if err != nil {
+				continue
+			}
+			ideal.Color, ideal.Width, ideal.Dashes = t.series[s.color%len(t.series)], 0.75, []vg.Length{3, 3}
+			p.Add(ideal)
+		}
+		p.X.Min, p.X.Max = 0.95, most*1.02
+		p.X.Tick.Marker = logTicks{2, func(v float64) string { return fmt.Sprint(v) }}
+		if most > 8 {
+			p.X.Scale = plot.LogScale{}
+		}
+		p.Y.Min, p.Y.Max = 0, 1.25*p.Y.Max
+		return p
+	}}
+}
+
+// A bandwidth is the best that copying reached at sizes that a level of the memory holds.
+type bandwidth struct {
+	level string
+	gbs   float64
+}
+
+func (r *machineRun) bandwidths() (all []bandwidth) {
+	c := r.cacheSizes()
+	largest := 0
+	for _, m := range r.find(streamName, "kind=copy") {
+		largest = max(largest, m.int("bytes"))
+	}
+	lower := 0
+	for i, size := range []int{c.L1, c.L2, c.L3} {
+		best := 0.0
+		for _, m := range r.find(streamName, "kind=copy") {
+			if n := m.int("bytes"); n > lower && n <= size {
+				best = max(best, m.median("GB/s"))
+			}
+		}
+		if best > 0 {
+			all = append(all, bandwidth{fmt.Sprintf("L%d", i+1), best})
+		}
+		lower = max(lower, size)
+	}
+	if m := r.find(streamName, "kind=copy", fmt.Sprintf("bytes=%d", largest)); len(m) > 0 && largest > lower {
+		all = append(all, bandwidth{"memory", m[0].median("GB/s")})
+	}
+	return all
+}
+
+// dot is a result in the roofline.
+type dot struct {
+	x, y float64
+	op   string
+}
+
+// dotsOf returns the results of a path at the main shape and γ = 2, from low to high.
+func dotsOf(r *machineRun, path, typ string) (dots []dot) {
+	for _, m := range r.find(lossName, append(mainShape, "path="+path, "type="+typ)...) {
+		speed, traffic := m.median("Gelem/s"), m.median("GB/s")
+		if gamma := m.param("gamma"); speed > 0 && traffic > 0 && (gamma == "2" || gamma == "") {
+			dots = append(dots, dot{speed / traffic, speed, m.param("op")})
+		}
+	}
+	slices.SortFunc(dots, func(a, b dot) int { return cmp.Compare(a.y, b.y) })
+	return dots
+}
+
+// labelsOf returns a label for each dot, and one for dots that are close together.
+func labelsOf(dots []dot) (labels plotter.XYLabels) {
+	for _, d := range dots {
+		near := func(at plotter.XY) bool { return math.Abs(at.X/d.x-1) < 0.1 && d.y/at.Y < 1.25 }
+		if i := slices.IndexFunc(labels.XYs, near); i >= 0 {
+			labels.Labels[i] += ", " + d.op
+			continue
+		}
+		labels.XYs = append(labels.XYs, plotter.XY{X: d.x, Y: d.y})
+		labels.Labels = append(labels.Labels, d.op)
+	}
+	return labels
+}
+
+func rooflineChart(r *machineRun) *chart {
+	roofs := r.bandwidths()
+	lo, hi := math.Inf(1), 0.0
+	left, right := 1./40, 1./3
+	var paths []string
+	for _, path := range r.paths() {
+		if path == "generic" {
+			continue
+		}
+		dots := append(dotsOf(r, path, "f32"), dotsOf(r, path, "f64")...)
+		for _, d := range dots {
+			lo, hi = min(lo, d.y), max(hi, d.y)
+			left, right = min(left, d.x/1.2), max(right, d.x*1.2)
+		}
+		if len(dots) > 0 {
+			paths = append(paths, path)
+		}
+	}
+	if len(roofs) == 0 || len(paths) == 0 {
+		return nil
+	}
+	alt := "speed against elements per byte of traffic, below the bandwidths of caches and memory"
+	return &chart{title: "roofline, 1024×80, γ = 2", alt: alt, draw: func(t theme) *plot.Plot {
+		p := t.newPlot("elements for each byte read and written", "Gelem/s")
+		p.X.Min, p.X.Max = left, right
+		for i, roof := range roofs {
+			line, err := plotter.NewLine(plotter.XYs{{X: left, Y: roof.gbs * left}, {X: right, Y: roof.gbs * right}})
+			if err != nil {
+				continue
+			}
+			line.Color, line.Width = t.text, 1
+			line.Dashes = [][]vg.Length{nil, {6, 3}, {3, 3}, {1, 3}}[i%4]
+			p.Add(line)
+			p.Legend.Add(fmt.Sprintf("%s, copying: %.0f GB/s", roof.level, roof.gbs), line)
+			lo, hi = min(lo, roof.gbs*left), max(hi, roof.gbs*right)
+		}
+		for k, path := range paths {
+			color := t.series[pathColor(path)%len(t.series)]
+			for _, kind := range []struct {
+				typ   string
+				shape draw.GlyphDrawer
+			}{{"f32", draw.CircleGlyph{}}, {"f64", draw.RingGlyph{}}} {
+				dots := dotsOf(r, path, kind.typ)
+				var at plotter.XYs
+				for _, d := range dots {
+					at = append(at, plotter.XY{X: d.x, Y: d.y})
+				}
+				marks, err := plotter.NewScatter(at)
+				if err != nil || len(dots) == 0 {
+					continue
+				}
+				marks.Color, marks.Radius, marks.Shape = color, 3, kind.shape
+				p.Add(marks)
+				p.Legend.Add(path+" "+kind.typ, marks)
+				if k > 0 || kind.typ != "f32" {
+					continue
+				}
+				if text, err := plotter.NewLabels(labelsOf(dots)); err == nil {
+					for i := range text.TextStyle {
+						text.TextStyle[i].Color = t.text
+						text.TextStyle[i].Font.Size = 8
+					}
+					text.Offset = vg.Point{X: 5, Y: -2}
+					p.Add(text)
+				}
+			}
+		}
+		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+		p.X.Tick.Marker = logTicks{2, func(v float64) string { return fmt.Sprintf("1/%.0f", 1/v) }}
+		p.Y.Min, p.Y.Max = lo/1.5, hi*6
+		p.Y.Tick.Marker = logTicks{10, func(v float64) string { return fmt.Sprintf("%g", v) }}
+		return p
+	}}
+}

@@ -1,0 +1,408 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/gofocal/focal"
+)
+
+const (
+	evalSynopsis = "-x LOGITS.npy -label LABELS.npy [flags]"
+	evalText     = `
+Computes the sigmoid focal loss of logits, an array [N, C] of float32 or float64, with labels, an array [N] or [N, 1]
+of int32 or int64: 1..C is the class, 0 background, -1 ignored. Prints the sum, and writes what it is told to.
+
+Files are read and written in parts of some megabytes, whatever their size. The logits may come from a pipe. An output
+gets its name only when everything has succeeded, so that it is never half-written; it cannot be an input.
+
+The sum has the same bits on every machine. It is that of focal.Sum up to 4 Mi logits, and the sum of the sums of such
+parts above.
+`
+)
+
+// evalChunk is how many elements are computed at a time, if rows are not longer. It is part of the definition of the sum.
+const evalChunk = 4 << 20
+
+// evaluation is one run of focal eval.
+type evaluation struct {
+	e         *env
+	x, label  *npyReader
+	outputs   [3]*atomicFile // loss, gradient, Hessian; nil: not wanted
+	zeroBased bool
+	ignore    int32
+	normAuto  bool
+	params    focal.Params
+	bar       *progressbar.ProgressBar
+
+	rows, classes       int
+	foreground, ignored int
+	sum                 kahan
+	operator            time.Duration // without reading and writing
+}
+
+func runEval(e *env, args []string) (err error) {
+	fs := e.flags(evalText)
+	x := fs.String("x", "", "logits: `file`, float32 or float64 [N, C]")
+	label := fs.String("label", "", "labels: `file`, int32 or int64 [N] or [N, 1]")
+	gamma := fs.Float64("gamma", 2, "focusing exponent, ≥ 0")
+	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
+	norm := fs.String("norm", "auto", "divisor: a `number`, or auto: how many rows are foreground, at least 1")
+	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
+	ignore := fs.Int("ignore", -1, "`label` of the rows that are ignored")
+	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
+	var names [3]string
+	fs.StringVar(&names[0], "loss", "", "write the losses to this `file`")
+	fs.StringVar(&names[1], "grad", "", "write the gradient to this `file`")
+	fs.StringVar(&names[2], "hess", "", "write the second derivative to this `file`")
+	if err := parseNone(fs, args); err != nil {
+		return err
+	}
+
+	ev := &evaluation{e: e, zeroBased: *zeroBased, ignore: int32(*ignore), params: focal.Params{Gamma: *gamma}}
+	switch {
+	case *x == "":
+		return usagef("-x is missing")
+	case *label == "":
+		return usagef("-label is missing")
+	case int(ev.ignore) != *ignore:
+		return usagef("-ignore %d is beyond int32", *ignore)
+	}
+	if ev.params.Alpha, err = parseAlpha(*alpha); err != nil {
+		return err
+	}
+	if ev.params.Workers, err = parseWorkers(*workers); err != nil {
+		return err
+	}
+	if *norm == "auto" {
+		ev.normAuto = true
+	} else if ev.params.Norm, err = strconv.ParseFloat(*norm, 64); err != nil {
+		return usagef("-norm %q, want a number or auto", *norm)
+	}
+	if _, err := focal.Sum([]float64(nil), focal.Labels(nil), ev.params); err != nil {
+		return usageError{err}
+	}
+	if err := checkNames(names[:], *x, *label); err != nil {
+		return err
+	}
+
+	if ev.x, err = openNpy(e.ctx, *x, "f4", "f8"); err != nil {
+		return err
+	}
+	defer ev.x.close()
+	if ev.label, err = openNpy(e.ctx, *label, "i4", "i8"); err != nil {
+		return err
+	}
+	defer ev.label.close()
+	if err := ev.checkShapes(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		if ev.outputs[i], err = createAtomic(name); err != nil {
+			return err
+		}
+		defer ev.outputs[i].discard()
+		if err := writeNpyHeader(ev.outputs[i], ev.x.dtype, []int{ev.rows, ev.classes}); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return ev.run()
+}
+
+// checkNames returns an error if an output would replace an input or another output.
+func checkNames(outputs []string, inputs ...string) error {
+	for i, out := range outputs {
+		if out == "" {
+			continue
+		}
+		for _, in := range inputs {
+			if sameFile(out, in) {
+				return usagef("%s is both an input and an output", out)
+			}
+		}
+		for _, other := range outputs[:i] {
+			if other != "" && sameFile(out, other) {
+				return usagef("%s is written twice", out)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two names are those of one file, which need not exist.
+func sameFile(a, b string) bool {
+	if x, err := os.Stat(a); err == nil {
+		y, err := os.Stat(b)
+		return err == nil && os.SameFile(x, y)
+	}
+	x, err1 := os.Stat(filepath.Dir(a))
+	y, err2 := os.Stat(filepath.Dir(b))
+	return err1 == nil && err2 == nil && os.SameFile(x, y) && filepath.Base(a) == filepath.Base(b)
+}
+
+func (ev *evaluation) checkShapes() error {
+	x, label := ev.x, ev.label
+	if len(x.shape) != 2 {
+		return fmt.Errorf("%s: has the shape %s, want [N, C]", x.name, shapeString(x.shape))
+	}
+	ev.rows, ev.classes = x.shape[0], x.shape[1]
+	if len(label.shape) != 1 && !(len(label.shape) == 2 && label.shape[1] == 1) {
+		return fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", label.name, shapeString(label.shape))
+	}
+	if label.shape[0] != ev.rows {
+		return fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", label.name, label.shape[0], ev.rows, x.name)
+	}
+	if ev.classes == 0 && ev.rows > 0 {
+		return fmt.Errorf("%s: has no columns", x.name)
+	}
+	return nil
+}
+
+func (ev *evaluation) run() error {
+	begin := time.Now()
+	ev.bar = ev.e.progress(ev.rows, "eval")
+	if ev.normAuto {
+		if err := ev.countForeground(); err != nil {
+			return err
+		}
+		ev.params.Norm = float64(max(ev.foreground, 1))
+	}
+	var err error
+	if ev.x.dtype == "f4" {
+		err = evalRows[float32](ev)
+	} else {
+		err = evalRows[float64](ev)
+	}
+	if err != nil {
+		return err
+	}
+	if err := ev.x.atEnd(); err != nil {
+		return err
+	}
+	if err := ev.label.atEnd(); err != nil {
+		return err
+	}
+	for _, out := range ev.outputs {
+		if out != nil {
+			if err := out.finish(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, out := range ev.outputs {
+		if out != nil {
+			if err := out.publish(); err != nil {
+				return err
+			}
+		}
+	}
+	ev.bar.Finish()
+	return ev.print(time.Since(begin))
+}
+
+// rowsAtATime returns how many rows are computed at a time, at least one.
+func (ev *evaluation) rowsAtATime() int {
+	return max(1, min(ev.rows, evalChunk/max(ev.classes, 1)))
+}
+
+// countForeground reads all labels, and goes back to the first.
+func (ev *evaluation) countForeground() error {
+	label := make([]int32, min(ev.rows, evalChunk))
+	for row := 0; row < ev.rows; row += len(label) {
+		label = label[:min(len(label), ev.rows-row)]
+		if err := ev.readLabels(label, row); err != nil {
+			return err
+		}
+	}
+	return ev.label.rewind()
+}
+
+// readLabels reads the labels of the rows from row on, as int32, and counts them unless that has been done.
+func (ev *evaluation) readLabels(label []int32, row int) error {
+	if err := ev.e.ctx.Err(); err != nil {
+		return err
+	}
+	if ev.label.dtype == "i4" {
+		if err := readNpy(ev.label, label); err != nil {
+			return err
+		}
+	} else {
+		wide := make([]int64, min(len(label), 64<<10))
+		for i := 0; i < len(label); i += len(wide) {
+			wide = wide[:min(len(wide), len(label)-i)]
+			if err := readNpy(ev.label, wide); err != nil {
+				return err
+			}
+			for k, v := range wide {
+				if label[i+k] = int32(v); int64(label[i+k]) != v {
+					return ev.labelError(row+i+k, v)
+				}
+			}
+		}
+	}
+	foreground, ignored := 0, 0
+	for i, v := range label {
+		switch {
+		case v == ev.ignore:
+			ignored++
+		case v < 0 || int64(v) > int64(ev.classes):
+			return ev.labelError(row+i, int64(v))
+		case ev.zeroBased && int(v) < ev.classes, !ev.zeroBased && v > 0:
+			foreground++
+		}
+	}
+	if row == 0 { // the first time, or the second
+		ev.foreground, ev.ignored = 0, 0
+	}
+	ev.foreground += foreground
+	ev.ignored += ignored
+	return nil
+}
+
+func (ev *evaluation) labelError(row int, v int64) error {
+	return fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored", ev.label.name, row, v, ev.classes, ev.ignore)
+}
+
+func evalRows[T focal.Float](ev *evaluation) error {
+	rows := ev.rowsAtATime()
+	x, label := make([]T, rows*ev.classes), make([]int32, rows)
+	var outputs [3][]T
+	for i := range outputs {
+		if ev.outputs[i] != nil {
+			outputs[i] = make([]T, len(x))
+		}
+	}
+	for row := 0; row < ev.rows; row += rows {
+		rows = min(rows, ev.rows-row)
+		n := rows * ev.classes
+		if err := readNpy(ev.x, x[:n]); err != nil {
+			return err
+		}
+		if err := ev.readLabels(label[:rows], row); err != nil {
+			return err
+		}
+		for i := range outputs {
+			outputs[i] = outputs[i][:min(n, len(outputs[i]))]
+		}
+		y := focal.Labels(label[:rows])
+		if ev.zeroBased {
+			y = focal.ZeroBased(label[:rows])
+		}
+		begin := time.Now()
+		out := focal.Out[T]{Loss: outputs[0], Grad: outputs[1], Hess: outputs[2]}
+		sum, err := focal.Fused(out, x[:n], y.Ignoring(ev.ignore), ev.params)
+		ev.operator += time.Since(begin)
+		if err != nil {
+			return err
+		}
+		ev.sum.add(sum)
+		for i, file := range ev.outputs {
+			if file == nil {
+				continue
+			}
+			if err := writeNpy(file, outputs[i]); err != nil {
+				return fmt.Errorf("%s: %w", file.name, err)
+			}
+		}
+		ev.bar.Add(rows)
+	}
+	return nil
+}
+
+func (ev *evaluation) print(total time.Duration) error {
+	w := tabwriter.NewWriter(ev.e.stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	elements := ev.rows * ev.classes
+	row("logits", "%s, %s %s", ev.x.name, dtypeNames[ev.x.dtype], shapeString(ev.x.shape))
+	row("labels", "%s, %s %s", ev.label.name, dtypeNames[ev.label.dtype], shapeString(ev.label.shape))
+	row("rows", "%d", ev.rows)
+	row("classes", "%d", ev.classes)
+	row("foreground", "%d rows", ev.foreground)
+	row("ignored", "%d rows", ev.ignored)
+	row("gamma", "%v", ev.params.Gamma)
+	if ev.params.Alpha == focal.NoAlpha {
+		row("alpha", "none")
+	} else {
+		row("alpha", "%v", ev.params.Alpha)
+	}
+	row("norm", "%v", ev.params.Norm)
+	row("sum", "%v", ev.sum.result())
+	if elements > 0 {
+		row("mean", "%v", ev.sum.result()/float64(elements))
+	}
+	row("path", "%s", focal.Path())
+	if elements > 0 {
+		row("speed", "%.3g Gelem/s (%s in the operator, %s in all)",
+			float64(elements)/float64(max(ev.operator.Nanoseconds(), 1)), roundTime(ev.operator), roundTime(total))
+	}
+	for i, name := range []string{"loss", "grad", "hess"} {
+		if ev.outputs[i] != nil {
+			row(name, "%s", ev.outputs[i].name)
+		}
+	}
+	return w.Flush()
+}
+
+func roundTime(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
+
+// kahan is a sum with its rounding errors, by Neumaier.
+type kahan struct{ sum, low float64 }
+
+func (k *kahan) add(v float64) {
+	sum := k.sum + v
+	if math.Abs(k.sum) >= math.Abs(v) {
+		k.low += (k.sum - sum) + v
+	} else {
+		k.low += (v - sum) + k.sum
+	}
+	k.sum = sum
+}
+
+func (k *kahan) result() float64 {
+	if math.IsInf(k.sum, 0) || math.IsNaN(k.sum) {
+		return k.sum
+	}
+	return k.sum + k.low
+}
+
+func parseAlpha(s string) (float64, error) {
+	if s == "none" {
+		return focal.NoAlpha, nil
+	}
+	alpha, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, usagef("-alpha %q, want a number in [0, 1] or none", s)
+	}
+	return alpha, nil
+}
+
+var errWorkers = errors.New("want numbers ≥ 1, or max")
+
+// parseWorkers returns the Workers of focal.Params.
+func parseWorkers(s string) (int, error) {
+	if s == "max" {
+		return -1, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, usagef("-workers %q, %w", s, errWorkers)
+	}
+	return n, nil
+}

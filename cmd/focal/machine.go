@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"github.com/gofocal/focal/internal/control"
+)
+
+// machine is what identifies a machine, and this program on it.
+type machine struct {
+	cpu      string
+	details  string // vendor, family, model
+	cores    int    // that the program may use
+	caches   caches
+	features []string // those that any path asks for, and the CPU has
+	emulated string   // by what; "" on real hardware
+	paths    []string // the best first
+	commit   string
+	tags     string // build tags
+}
+
+// caches are sizes in bytes. 0 is unknown.
+type caches struct{ L1, L2, L3 int }
+
+func thisMachine() machine {
+	m := machine{
+		cpu:      cpuName(),
+		cores:    runtime.NumCPU(),
+		caches:   cacheSizes(),
+		emulated: emulator(),
+		paths:    control.Paths(),
+		commit:   "unknown",
+	}
+	if c := cpuid.CPU; c.VendorString != "" {
+		m.details = fmt.Sprintf("%s, family %d, model %d, stepping %d", c.VendorString, c.Family, c.Model, c.Stepping)
+	}
+	for _, p := range pathFeatures {
+		for _, f := range p.features {
+			if cpuid.CPU.Has(f) {
+				m.features = append(m.features, strings.ToLower(f.String()))
+			}
+		}
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		dirty := ""
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				m.commit = s.Value[:min(12, len(s.Value))]
+			case "vcs.modified":
+				if s.Value == "true" {
+					dirty = "-modified"
+				}
+			case "-tags":
+				m.tags = s.Value
+			}
+		}
+		m.commit += dirty
+	}
+	return m
+}
+
+func cpuName() string {
+	name := strings.Join(strings.Fields(cpuid.CPU.BrandName), " ")
+	if name == "" && runtime.GOOS == "linux" && emulator() == "" {
+		name = cpuInfo("model name")
+		if part := cpuInfo("CPU part"); name == "" && part != "" {
+			name = fmt.Sprintf("implementer %s, part %s", cpuInfo("CPU implementer"), part)
+		}
+	}
+	if name == "" {
+		return "unknown " + runtime.GOARCH
+	}
+	return name
+}
+
+// cpuInfo returns the first value of a key in Linux's /proc/cpuinfo.
+func cpuInfo(key string) string {
+	data, _ := os.ReadFile("/proc/cpuinfo")
+	for scanner := bufio.NewScanner(bytes.NewReader(data)); scanner.Scan(); {
+		if k, v, ok := strings.Cut(scanner.Text(), ":"); ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// cacheSizes asks the operating system, if it is Linux, or else the CPU.
+func cacheSizes() caches {
+	positive := func(n int) int { return max(n, 0) }
+	c := caches{positive(cpuid.CPU.Cache.L1D), positive(cpuid.CPU.Cache.L2), positive(cpuid.CPU.Cache.L3)}
+	if emulator() != "" {
+		return c // the files of the operating system describe the host
+	}
+	files, _ := filepath.Glob("/sys/devices/system/cpu/cpu0/cache/index*")
+	for _, dir := range files {
+		read := func(name string) string {
+			data, _ := os.ReadFile(filepath.Join(dir, name))
+			return strings.TrimSpace(string(data))
+		}
+		kib, err := strconv.Atoi(strings.TrimSuffix(read("size"), "K"))
+		if err != nil || read("type") == "Instruction" {
+			continue
+		}
+		switch read("level") {
+		case "1":
+			c.L1 = kib << 10
+		case "2":
+			c.L2 = kib << 10
+		case "3":
+			c.L3 = kib << 10
+		}
+	}
+	return c
+}
+
+// emulator names what emulates this CPU, if anything does that leaves a trace: times measured there mean nothing.
+func emulator() string {
+	switch {
+	case runtime.GOARCH == "wasm":
+		return "WebAssembly"
+	case strings.Contains(cpuid.CPU.HypervisorVendorString, "TCGTCGTCG"), strings.Contains(cpuid.CPU.BrandName, "QEMU TCG"):
+		return "qemu"
+	case strings.Contains(cpuid.CPU.BrandName, "VirtualApple"):
+		return "Rosetta"
+	}
+	// An emulator of user programs answers for /proc/self/exe, but not for its other names.
+	self, err1 := os.Readlink("/proc/self/exe")
+	thread, err2 := os.Readlink("/proc/thread-self/exe")
+	if err1 == nil && err2 == nil && self != thread {
+		return filepath.Base(thread)
+	}
+	return ""
+}
+
+type pathFeature struct {
+	path     string
+	goarch   string // "": all
+	features []cpuid.FeatureID
+}
+
+// pathFeatures are the features that each path asks for beside those of the paths below it.
+var pathFeatures = []pathFeature{
+	{"avx512", "amd64", []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
+	{"avx2", "amd64", []cpuid.FeatureID{cpuid.AVX, cpuid.AVX2, cpuid.FMA3}},
+	{"neon", "arm64", []cpuid.FeatureID{cpuid.ASIMD}},
+	{"generic", "", nil},
+}
+
+// pathStatus says whether a path can be taken, and why if not.
+func (m *machine) pathStatus(i int) string {
+	p := pathFeatures[i]
+	switch at := slices.Index(m.paths, p.path); {
+	case at == 0 && p.path == "generic" && len(m.paths) == 1:
+		return "taken: it is the only one"
+	case at == 0:
+		return "taken: the best that CPU, operating system and build have"
+	case at > 0:
+		return "can be taken"
+	case p.goarch != runtime.GOARCH:
+		return "none: it is for " + p.goarch
+	case slices.Contains(strings.Split(m.tags, ","), "purego"):
+		return "none: built with the tag purego"
+	}
+	var missing []string
+	for k := i; k < len(pathFeatures) && pathFeatures[k].goarch == p.goarch; k++ {
+		for _, f := range pathFeatures[k].features {
+			if !cpuid.CPU.Has(f) {
+				missing = append(missing, strings.ToLower(f.String()))
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return "none: the CPU lacks " + strings.Join(missing, ", ")
+	}
+	if debug := os.Getenv("GODEBUG"); strings.Contains(debug, "cpu.") {
+		return "none: switched off by GODEBUG=" + debug
+	}
+	return "none: not in this build, or not enabled by the operating system"
+}
+
+// sizeString formats a number of bytes: 48 KiB, 1 MiB.
+func sizeString(n int) string {
+	switch {
+	case n <= 0:
+		return "unknown"
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return strconv.FormatFloat(float64(n)/(1<<10), 'g', 4, 64) + " KiB"
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+)
+
+// A machineRun is what was measured with one program on one machine: the results of one file, or of several.
+type machineRun struct {
+	config  map[string]string // of the results, and of the lines with #
+	results []*measured
+	byName  map[string]*measured
+}
+
+// measured is all samples of one benchmark.
+type measured struct {
+	name   string            // without Benchmark and -GOMAXPROCS
+	base   string            // the name without its parameters
+	params map[string]string // key=value in the name
+	values map[string][]float64
+}
+
+func (m *measured) param(key string) string { return m.params[key] }
+
+func (m *measured) int(key string) int {
+	n, _ := strconv.Atoi(m.params[key])
+	return n
+}
+
+// confidence is that of the intervals that are shown.
+const confidence = 0.95
+
+// summary returns the median of a unit, and its confidence interval.
+func (m *measured) summary(unit string) (benchmath.Summary, bool) {
+	values := m.values[unit]
+	if len(values) == 0 {
+		return benchmath.Summary{}, false
+	}
+	return benchmath.AssumeNothing.Summary(sampleOf(values), confidence), true
+}
+
+// median returns the median of a unit, or 0 if it was not measured.
+func (m *measured) median(unit string) float64 {
+	if m == nil {
+		return 0
+	}
+	s, _ := m.summary(unit)
+	return s.Center
+}
+
+func sampleOf(values []float64) *benchmath.Sample {
+	thresholds := benchmath.DefaultThresholds
+	return benchmath.NewSample(slices.Clone(values), &thresholds)
+}
+
+// machineKeys tell machines, and what was run on them, apart.
+var machineKeys = []string{"cpu", "goos", "goarch", "cores", "caches", "emulated", "go", "commit"}
+
+// readRuns reads files of results. Files of the same program on the same machine become one run.
+func readRuns(files []string) ([]*machineRun, error) {
+	var runs []*machineRun
+	byKey := map[string]*machineRun{}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		comments := commentsOf(data)
+		reader := benchfmt.NewReader(bytes.NewReader(data), name)
+		results := 0
+		for reader.Scan() {
+			switch record := reader.Result().(type) {
+			case *benchfmt.SyntaxError:
+				return nil, record
+			case *benchfmt.Result:
+				config := maps.Clone(comments)
+				for _, c := range record.Config {
+					config[c.Key] = string(c.Value)
+				}
+				var key []string
+				for _, k := range machineKeys {
+					key = append(key, config[k])
+				}
+				id := strings.Join(key, "\x00")
+				if byKey[id] == nil {
+					byKey[id] = &machineRun{config: config, byName: map[string]*measured{}}
+					runs = append(runs, byKey[id])
+				}
+				byKey[id].add(record)
+				results++
+			}
+		}
+		if err := reader.Err(); err != nil {
+			return nil, err
+		}
+		if results == 0 {
+			return nil, fmt.Errorf("%s: has no benchmark results", name)
+		}
+	}
+	return runs, nil
+}
+
+// commentsOf returns the lines "# key: value" before the first result.
+func commentsOf(data []byte) map[string]string {
+	comments := map[string]string{}
+	for scanner := bufio.NewScanner(bytes.NewReader(data)); scanner.Scan(); {
+		line := scanner.Text()
+		if strings.HasPrefix(line, "Benchmark") {
+			break
+		}
+		text, isComment := strings.CutPrefix(line, "# ")
+		if key, value, ok := strings.Cut(text, ": "); isComment && ok {
+			comments[key] = value
+		}
+	}
+	return comments
+}
+
+func (r *machineRun) add(result *benchfmt.Result) {
+	base, parts := result.Name.Parts()
+	name := string(base)
+	params := map[string]string{}
+	for _, part := range parts {
+		text := string(part)
+		if text[0] == '-' {
+			continue // GOMAXPROCS
+		}
+		name += text
+		if key, value, ok := strings.Cut(text[1:], "="); ok {
+			params[key] = value
+		}
+	}
+	m := r.byName[name]
+	if m == nil {
+		if string(base) == lossName && params["workers"] == "" {
+			params["workers"] = "1" // as in the benchmarks of the package
+		}
+		m = &measured{name: name, base: string(base), params: params, values: map[string][]float64{}}
+		r.byName[name] = m
+		r.results = append(r.results, m)
+	}
+	for _, v := range result.Values {
+		m.values[v.Unit] = append(m.values[v.Unit], v.Value)
+	}
+}
+
+// emulated reports whether the times mean nothing.
+func (r *machineRun) emulated() bool {
+	e := r.config["emulated"]
+	return e != "" && e != "no"
+}
+
+// title names the machine.
+func (r *machineRun) title() string {
+	name := r.config["cpu"]
+	if name == "" {
+		name = "unknown CPU"
+	}
+	if r.emulated() {
+		name += " (emulated)"
+	}
+	return name
+}
+
+// titles names machines so that no two have the same name.
+func titles(runs []*machineRun) []string {
+	seen := map[string]int{}
+	names := make([]string, len(runs))
+	for i, r := range runs {
+		names[i] = r.title()
+		seen[names[i]]++
+		if n := seen[names[i]]; n > 1 {
+			names[i] += fmt.Sprintf(" #%d", n)
+		}
+	}
+	return names
+}
+
+func (r *machineRun) cacheSizes() (c caches) {
+	fmt.Sscanf(r.config["caches"], "l1d=%d l2=%d l3=%d", &c.L1, &c.L2, &c.L3)
+	return c
+}
+
+// paths returns the paths that were measured, the best first.
+func (r *machineRun) paths() (paths []string) {
+	for _, p := range pathFeatures {
+		for _, m := range r.results {
+			if m.param("path") == p.path {
+				paths = append(paths, p.path)
+				break
+			}
+		}
+	}
+	return paths
+}
+
+// find returns the results that have the given parameters, such as "op=loss".
+func (r *machineRun) find(base string, want ...string) (found []*measured) {
+results:
+	for _, m := range r.results {
+		if m.base != base {
+			continue
+		}
+		for _, w := range want {
+			if key, value, _ := strings.Cut(w, "="); m.param(key) != value {
+				continue results
+			}
+		}
+		found = append(found, m)
+	}
+	return found
+}
+
+var errNoFiles = errors.New("no file of results; \"focal bench -o FILE\" writes one")
