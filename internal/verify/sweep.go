@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
 	"math/rand/v2"
 
@@ -54,12 +55,31 @@ type Sweep64 struct {
 func Float64(ctx context.Context, s Sweep64, o Options) (*Report, error) {
 	breaks := breakpoints(s.Params.Gamma)
 	return run(ctx, o, s.Params, (s.Points+chunkLen-1)/chunkLen, s.Points, func(i uint64, u []float64) []float64 {
-		rng := rand.New(rand.NewPCG(s.Seed, i))
-		for range min(chunkLen, s.Points-i*chunkLen) {
-			u = append(u, draw(rng, breaks, s.Params.Gamma))
-		}
-		return u
+		return s.chunk(i, breaks, u)
 	})
+}
+
+// chunk appends the logits of chunk i.
+func (s *Sweep64) chunk(i uint64, breaks, u []float64) []float64 {
+	rng := rand.New(rand.NewPCG(s.Seed, i))
+	for range min(chunkLen, s.Points-i*chunkLen) {
+		u = append(u, draw(rng, breaks, s.Params.Gamma))
+	}
+	return u
+}
+
+// Logits returns the logits that Float64 evaluates.
+func (s *Sweep64) Logits() iter.Seq[float64] {
+	return func(yield func(float64) bool) {
+		breaks := breakpoints(s.Params.Gamma)
+		for i := uint64(0); i*chunkLen < s.Points; i++ {
+			for _, u := range s.chunk(i, breaks, nil) {
+				if !yield(u) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // draw returns a finite logit.
