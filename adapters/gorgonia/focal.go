@@ -7,11 +7,9 @@
 // # On a current Go
 //
 // Gorgonia v0.9.18 and tensor v0.9.24, the last releases, ask for a version of go4.org/unsafe/assume-no-moving-gc that stops
-// every program at its start on Go 1.21 and newer ("Something in this program imports
-// go4.org/unsafe/assume-no-moving-gc to declare that it assumes a non-moving garbage collector, but your version of
-// go4.org/unsafe/assume-no-moving-gc hasn't been updated to assert the safety of the go1.26 runtime"). The requirement of
-// this module raises it to one that asks the runtime instead: whoever imports this package needs to do nothing. A
-// program without it runs
+// every program at its start on a current Go, with a panic that says that its version "hasn't been updated to assert that
+// it's safe against the go1.26 runtime". The requirement of this module raises it to one that asks the runtime instead:
+// whoever imports this package needs to do nothing. A program without it runs
 //
 //	go get go4.org/unsafe/assume-no-moving-gc@latest
 package focalgorgonia
