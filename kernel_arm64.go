@@ -26,6 +26,18 @@ func assemblyBlock(_ kernelPath, id kernelID, b unsafe.Pointer) bool {
 		hessSquareF32NEON(b)
 	case hessPower:
 		hessPowerF32NEON(b)
+	case softLossSquare:
+		softLossSquareF32NEON(b)
+	case softLossPower:
+		softLossPowerF32NEON(b)
+	case softGradSquare:
+		softGradSquareF32NEON(b)
+	case softGradPower:
+		softGradPowerF32NEON(b)
+	case softHessSquare:
+		softHessSquareF32NEON(b)
+	case softHessPower:
+		softHessPowerF32NEON(b)
 	case kernelIDs + lossSquare:
 		lossSquareF64NEON(b)
 	case kernelIDs + lossPower:
@@ -38,6 +50,18 @@ func assemblyBlock(_ kernelPath, id kernelID, b unsafe.Pointer) bool {
 		hessSquareF64NEON(b)
 	case kernelIDs + hessPower:
 		hessPowerF64NEON(b)
+	case kernelIDs + softLossSquare:
+		softLossSquareF64NEON(b)
+	case kernelIDs + softLossPower:
+		softLossPowerF64NEON(b)
+	case kernelIDs + softGradSquare:
+		softGradSquareF64NEON(b)
+	case kernelIDs + softGradPower:
+		softGradPowerF64NEON(b)
+	case kernelIDs + softHessSquare:
+		softHessSquareF64NEON(b)
+	case kernelIDs + softHessPower:
+		softHessPowerF64NEON(b)
 	default:
 		return false
 	}
@@ -84,6 +108,24 @@ func hessSquareF32NEON(b unsafe.Pointer)
 func hessPowerF32NEON(b unsafe.Pointer)
 
 //go:noescape
+func softLossSquareF32NEON(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF32NEON(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF32NEON(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF32NEON(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF32NEON(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF32NEON(b unsafe.Pointer)
+
+//go:noescape
 func sigmoidF32NEON(dst, x unsafe.Pointer, n int)
 
 //go:noescape
@@ -105,20 +147,39 @@ func hessSquareF64NEON(b unsafe.Pointer)
 func hessPowerF64NEON(b unsafe.Pointer)
 
 //go:noescape
+func softLossSquareF64NEON(b unsafe.Pointer)
+
+//go:noescape
+func softLossPowerF64NEON(b unsafe.Pointer)
+
+//go:noescape
+func softGradSquareF64NEON(b unsafe.Pointer)
+
+//go:noescape
+func softGradPowerF64NEON(b unsafe.Pointer)
+
+//go:noescape
+func softHessSquareF64NEON(b unsafe.Pointer)
+
+//go:noescape
+func softHessPowerF64NEON(b unsafe.Pointer)
+
+//go:noescape
 func sigmoidF64NEON(dst, x unsafe.Pointer, n int)
 
 // What the assembly knows of the block: these constants, and the offsets of the fields of neonConstants, come to it by
 // go_asm.h, which the go command makes. Pointers are where they are for either element type.
 const (
-	blockN    = unsafe.Offsetof(block[float32]{}.N)
-	blockX    = unsafe.Offsetof(block[float32]{}.X)
-	blockDout = unsafe.Offsetof(block[float32]{}.Dout)
-	blockLoss = unsafe.Offsetof(block[float32]{}.Loss)
-	blockGrad = unsafe.Offsetof(block[float32]{}.Grad)
-	blockHess = unsafe.Offsetof(block[float32]{}.Hess)
-	blockPos  = unsafe.Offsetof(block[float32]{}.Pos)
-	blockKeep = unsafe.Offsetof(block[float32]{}.Keep)
-	blockSums = unsafe.Offsetof(block[float32]{}.Sums)
+	blockN      = unsafe.Offsetof(block[float32]{}.N)
+	blockX      = unsafe.Offsetof(block[float32]{}.X)
+	blockDout   = unsafe.Offsetof(block[float32]{}.Dout)
+	blockLoss   = unsafe.Offsetof(block[float32]{}.Loss)
+	blockGrad   = unsafe.Offsetof(block[float32]{}.Grad)
+	blockHess   = unsafe.Offsetof(block[float32]{}.Hess)
+	blockTarget = unsafe.Offsetof(block[float32]{}.Target)
+	blockPos    = unsafe.Offsetof(block[float32]{}.Pos)
+	blockKeep   = unsafe.Offsetof(block[float32]{}.Keep)
+	blockSums   = unsafe.Offsetof(block[float32]{}.Sums)
 
 	blockWNeg32    = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.WNeg)
 	blockWPos32    = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.WPos)
@@ -143,11 +204,12 @@ const (
 // time.
 type neonConstants struct {
 	// For every element of two vectors
-	exp2m1           [7]neonPair
-	log1p            [11]neonPair
-	magic, magicTiny neonPair
-	byteOfJ          neonPair // the bytes of a table's entry j are 0x04040404·j + byteOfJ
-	byteOfI          neonPair // the same, for i + magic
+	exp2m1               [7]neonPair
+	log1p                [11]neonPair
+	magic, magicTiny     neonPair
+	magicIndex, minusOne neonPair
+	byteOfJ              neonPair // the bytes of a table's entry j are 0x04040404·j + byteOfJ
+	byteOfI              neonPair // the same, for i + magic
 
 	bits [4]neonVector // a bit for each element of four vectors
 
@@ -156,8 +218,8 @@ type neonConstants struct {
 	expRest, log, log8Hi, log8Lo [16]uint32
 
 	// For every element of a vector
-	clamp, clampTiny, scale, scaleLo, index, indexTiny, one, minusOne, tiny, huge neonVector
-	powMin, maxSoftplus, nan, seven, times4                                       neonVector
+	clamp, clampTiny, scale, scaleLo, index, indexTiny, one, eight, tiny, small, large, huge neonVector
+	powMin, maxSoftplus, magicExp, mantissa, nan, seven, times4                              neonVector
 }
 
 type (
@@ -193,7 +255,8 @@ func newNEONConstants[T Float](c *constants[T]) *neonConstants {
 		value T
 	}{
 		{&n.scale, c.Scale}, {&n.scaleLo, c.ScaleLo}, {&n.index, c.indexScale}, {&n.indexTiny, c.indexTiny}, {&n.one, 1},
-		{&n.minusOne, -1}, {&n.tiny, c.tiny}, {&n.huge, c.huge}, {&n.powMin, c.powMin}, {&n.maxSoftplus, c.maxSoftplus},
+		{&n.eight, 8}, {&n.small, c.small}, {&n.large, c.large}, {&n.magicExp, c.magic + c.expHuge},
+		{&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)}, {&n.tiny, c.tiny}, {&n.huge, c.huge}, {&n.powMin, c.powMin}, {&n.maxSoftplus, c.maxSoftplus},
 		{&n.clamp, fromBits[T](c.clamp)}, {&n.clampTiny, fromBits[T](c.clampTiny)}, {&n.nan, T(math.NaN())},
 	} {
 		broadcast(v.dst[:], toBits(v.value))
@@ -206,6 +269,8 @@ func newNEONConstants[T Float](c *constants[T]) *neonConstants {
 	}
 	broadcast(n.magic[:], toBits(c.magic))
 	broadcast(n.magicTiny[:], toBits(c.magicTiny))
+	broadcast(n.magicIndex[:], toBits(c.magicIndex))
+	broadcast(n.minusOne[:], toBits(T(-1)))
 
 	// Integers. An index is multiplied as 32 bits, which both halves of a float64 have.
 	const times4 = 0x04040404

@@ -24,6 +24,8 @@
 #define ALLLOSS   R20 // outputs, while those above are replaced
 #define ALLGRAD   R21
 #define ALLHESS   R22
+#define TARGET    R23
+#define SOFTFRAME R24 // slots of soft targets
 
 // Their numbers, where an instruction is encoded here
 #define nCONSTS    11
@@ -33,6 +35,7 @@
 #define nKEPTBITS  15
 #define nADDRESS   16
 #define nVALUE     19
+#define nSOFTFRAME 24
 
 // V0 to V27 are seven groups of up to four vectors; the rest is for what all vectors share.
 #define g0 0
@@ -47,22 +50,43 @@
 #define K2 30
 #define K3 31
 
-// Slots: of groups, of parameters, and of the elements that do not fill a vector
+// Slots on the stack: of groups, and of parameters
 #define slotU       0
 #define slotK       64
 #define slotF       128
 #define slotZ       192
 #define slotAt      256
-#define slotS       320
-#define slotQ       384
-#define slotBigQ    448
+#define slotS       320 // σ(u)
+#define slotQ       384 // σ(-u)
+#define slotBigQ    448 // σ(-u)·2^TinyShift
 #define slotWNeg    512
 #define slotWPos    528
 #define slotGamma   544
 #define slotHessOne 560
 #define slotPowHi   576
 #define slotPowLo   592
-#define slotPart    608 // x, dout, loss, gradient, Hessian
+// of the elements that do not fill a vector
+#define partX       608
+#define partDout    624
+#define partTarget  640
+#define partLoss    656
+#define partGrad    672
+#define partHess    688
+// and, behind those, of groups that only soft targets have
+#define slotWeight  0
+#define slotY       64
+#define slotSwap    128
+#define slotFlip    192
+#define slotBeta    256
+#define slotTheta   320
+#define slotD       384
+#define slotE       448
+#define slotR       512
+#define slotBigR    576
+#define slotHiR     640
+#define slotLoR     704
+#define slotBigK    768
+#define slotKappa   832
 
 // Instructions
 //
@@ -98,9 +122,12 @@
 #define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
 #define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
 #define SHL2D49(d, n)   WORD $(0x4f715400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #49
+#define USRA4S23(d, n)  WORD $(0x6f291400 | (n)<<5 | (d)) // USRA Vd.4S, Vn.4S, #23
+#define USRA2D52(d, n)  WORD $(0x6f4c1400 | (n)<<5 | (d)) // USRA Vd.2D, Vn.2D, #52
 
 #define VAND(d, n, m)   WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d)) // AND Vd.16B, Vn.16B, Vm.16B
 #define VBIC(d, n, m)   WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d)) // BIC Vd.16B, Vn.16B, Vm.16B
+#define VEOR(d, n, m)   WORD $(0x6e201c00 | (m)<<16 | (n)<<5 | (d)) // EOR Vd.16B, Vn.16B, Vm.16B
 #define BSL(d, n, m)    WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d)) // BSL Vd.16B, Vn.16B, Vm.16B
 #define BIT(d, n, m)    WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d)) // BIT Vd.16B, Vn.16B, Vm.16B
 #define BIF(d, n, m)    WORD $(0x6ee01c00 | (m)<<16 | (n)<<5 | (d)) // BIF Vd.16B, Vn.16B, Vm.16B
@@ -210,90 +237,120 @@
 
 // Steps
 //
-// Groups that a step only reads come first, then those that it leaves results in, then those that it needs for itself.
-// Those that it overwrites are named.
+// They work in the groups g0 to g6, and say in which; a value that would be in the way waits in a slot. What differs
+// between kernels is chosen by the names of macros.
 
 #define NO(x)
 #define YES(x) x
 
-// a = min(|u|, clamp) as integers: NaN becomes clamp
-#define CLAMPED(u, a, clamp, tmp) \
-	EACH2(FABS, a, u); CONST(K0, clamp); \
-	EL(LAST(UMIN4S, a, a, K0), LAST(CMHI, tmp, a, K0); FIRST(BIT, a, K0, tmp))
+// The range of exp(-|u|): the normal numbers, or beyond them.
+#define NORMAL(normal, tiny) normal
+#define TINY(normal, tiny)   tiny
 
-// a·8/ln2 = -(k+f): t has the integers k in its last bits.
-#define EXPONENT(a, t, f, magic) \
-	CONST(K0, neonConstants_scale); CONST(K1, magic); CONST(K2, neonConstants_scaleLo); \
-	EVERY(t, magic); LAST(FMLS, t, a, K0);                                              \
-	FIRST(FSUB, f, K1, t); LAST(FMLS, f, a, K0); LAST(FMLS, f, a, K2)
+// Targets: a class for each row, or a number for each element. What is said of u, s = σ(u) and q = σ(-u) holds for soft
+// targets as well, u = |x|, or -|x| where N and O have changed places: s is then N, and q is O.
+#define LABEL(label, soft) label
+#define SOFT(label, soft)  soft
 
-// A = Exp[j]·2^floor(k/8) and rest = ExpRest[j], j = k mod 8. t is overwritten.
+// Steps 1 and 2, from |u| in g1: p is left in g1, c in g2, z in g3, the tables' entry in g6, S·2^TinyShift in g5, and S in
+// g5 or, if tiny, g4.
+#define LOGISTIC(range, power, target) \
+	/* a = min(|u|, clamp) as integers: NaN becomes clamp */                       \
+	CONST(K0, range(neonConstants_clamp, neonConstants_clampTiny));                \
+	EL(LAST(UMIN4S, g1, g1, K0), LAST(CMHI, g2, g1, K0); FIRST(BIT, g1, K0, g2));  \
+	/* a·8/ln2 = -(k+f); e = A·(1+p) */                                            \
+	CONST(K0, neonConstants_scale); CONST(K1, range(neonConstants_magic, neonConstants_magicTiny)); \
+	EVERY(g2, range(neonConstants_magic, neonConstants_magicTiny)); LAST(FMLS, g2, g1, K0); \
+	power(LAST(FSUB, g4, g2, K1); STORE(g4, nFRAME, slotK));                       \
+	FIRST(FSUB, g3, K1, g2); LAST(FMLS, g3, g1, K0);                               \
+	CONST(K2, neonConstants_scaleLo); LAST(FMLS, g3, g1, K2);                      \
+	power(STORE(g3, nFRAME, slotF));                                               \
+	SCALE(g2, g4, g5, g6); EACH3(FADD, g5, g5, g3);                                \
+	EXP2M1(g1, g5, g2, g3, g6);                                                    \
+	target(NONE, EACH2(VMOV, g5, g4); EACH3(FMLA, g5, g4, g1); STORE(g5, nSOFTFRAME, slotE)); \
+	/* z = c·(1+e) - 1 = S·p + (S + (c-1)) */                                      \
+	CONST(K0, range(neonConstants_index, neonConstants_indexTiny));                \
+	EVERY(g5, neonConstants_magic); LAST(FMLA, g5, g4, K0);                        \
+	BYTES_OF_I(g6, g5); SHORT(g2, neonConstants_recip, g6);                        \
+	EACH3(FMUL, g5, g4, g2);                                                       \
+	range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0));            \
+	CONST(K0, neonConstants_one); LAST(FSUB, g3, g2, K0);                          \
+	EACH3(FADD, g3, g3, range(g5, g4)); EACH3(FMLA, g3, range(g5, g4), g1)
+
+// A = Exp[j]·2^floor(k/8) and rest = ExpRest[j], j = k mod 8, for the integers k at the end of t, which is overwritten
 #define SCALE(t, A, rest, at) \
-	BYTES_OF(at, t, A); \
-	SHORT(A, neonConstants_exp, at); LONG(rest, neonConstants_expRest, at); \
+	BYTES_OF(at, t, A);                                                            \
+	SHORT(A, neonConstants_exp, at); LONG(rest, neonConstants_expRest, at);        \
 	EL(EACH2(SHL4S20, t, t), EACH2(SHL2D49, t, t)); EACH3(VADD, A, A, t)
 
-// Steps 1 and 2, from u in g0: p in g1, c in g2, z in g3, where the tables' entries are in g6, S as said, and
-// S·2^TinyShift in g5. The power needs k and f, which go to slots; with tiny, S and g5 differ.
-#define LOGISTIC(clamp, magic, index, S, tiny, power) \
-	CLAMPED(g0, g1, clamp, g2);                                             \
-	EXPONENT(g1, g2, g3, magic);                                            \
-	power(LAST(FSUB, g4, g2, K1); STORE(g4, nFRAME, slotK));                 \
-	SCALE(g2, g4, g5, g6);                                                  \
-	EACH3(FADD, g5, g5, g3);                                                \
-	power(STORE(g3, nFRAME, slotF));                                         \
-	EXP2M1(g1, g5, g2, g3, g6);                                             \
-	CONST(K0, index); EVERY(g5, neonConstants_magic); LAST(FMLA, g5, g4, K0); \
-	BYTES_OF_I(g6, g5);                                                       \
-	SHORT(g2, neonConstants_recip, g6);                                     \
-	EACH3(FMUL, g5, g4, g2);                                                \
-	tiny(CONST(K0, neonConstants_tiny); LAST(FMUL, S, g5, K0));             \
-	CONST(K0, neonConstants_one); LAST(FSUB, g3, g2, K0);                   \
-	EACH3(FADD, g3, g3, S); EACH3(FMLA, g3, S, g1)
+// m: whether u is negative
+#define SIGNS(m, target)    target(LOAD(m, nFRAME, slotU); EACH2(CMLT0, m, m), LOAD(m, nSOFTFRAME, slotSwap))
 
 // h = z/(1+z)
-#define FRACTION(z, h)     CONST(K0, neonConstants_one); LAST(FADD, h, z, K0); EACH3(FDIV, h, z, h)
+#define FRACTION(z, h)      CONST(K0, neonConstants_one); LAST(FADD, h, z, K0); EACH3(FDIV, h, z, h)
 
 // B = w·B, for the weights w
-#define WEIGHTED(B, w) \
-	EXPAND(w, nPOSITIVES);                                      \
-	LDRQ(K0, nFRAME, slotWPos); LDRQ(K1, nFRAME, slotWNeg);      \
-	BOTH(BSL, w, K0, K1); EACH3(FMUL, B, B, w)
+#define WEIGHTED(B, w, target) \
+	target(EXPAND(w, nPOSITIVES), LOAD(w, nSOFTFRAME, slotWeight));                \
+	target(LDRQ(K0, nFRAME, slotWPos); LDRQ(K1, nFRAME, slotWNeg); BOTH(BSL, w, K0, K1), NONE); \
+	EACH3(FMUL, B, B, w)
 
 // B = B·(1+v)²: step 3
-#define SQUARED(v, B, y)   EACH3(FADD, y, v, v); EACH3(FMLA, y, v, v); EACH3(FMLA, B, B, y)
+#define SQUARED(v, B, y)    EACH3(FADD, y, v, v); EACH3(FMLA, y, v, v); EACH3(FMLA, B, B, y)
 
-// Step 4, from l = log1p(z) and u, k, f in their slots: B = w·s^γ·2^TinyShift in g1. Entries of tables in g6 become
-// log1p(e). l and the other group are overwritten.
-#define POWER(l, other) \
-	LONG(g1, neonConstants_log8Hi, g6); LONG(g2, neonConstants_log8Lo, g6);       \
-	LONG(g6, neonConstants_log, g6);                                              \
-	LOAD(g4, nFRAME, slotU); NEGATIVE(g4, g4);                                     \
+// From LOGISTIC: slots of s, q and, if the Hessian is wanted, q·2^TinyShift; at γ = 2, w·s² in g3. So that this group is
+// free, z and the entry go to slots.
+#define SIGMOIDS(range, square, hess, target) \
+	STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt);                           \
+	FRACTION(g3, g6);                                                              \
+	/* e/(1+e) = S·(1+g1), 1/(1+e) = c·(1+g6) */                                   \
+	EACH3(FMLS, g1, g1, g6); EACH3(FSUB, g1, g1, g6); ZERO(K0); FIRST(FSUB, g6, K0, g6); \
+	SIGNS(g0, target);                                                             \
+	hess(CONST(K0, neonConstants_huge); EACH3(SCALED_UP, g5, g2, g0));             \
+	hess(EACH2(VMOV, g3, g0); EACH3(BSL, g3, g6, g1); EACH3(FMLA, g5, g5, g3));    \
+	hess(STORE(g5, nFRAME, slotBigQ));                                             \
+	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, range(g5, g4), g2); EACH3(FMUL, g3, g3, g3)); \
+	EACH3(FMLA, range(g5, g4), range(g5, g4), g1); EACH3(FMLA, g2, g2, g6);        \
+	EACH3(BIT, g6, g1, g0);                                                        \
+	EACH2(VMOV, g1, g0); EACH3(BSL, g1, range(g5, g4), g2); STORE(g1, nFRAME, slotS); \
+	EACH3(BIT, range(g5, g4), g2, g0); STORE(range(g5, g4), nFRAME, slotQ);        \
+	square(WEIGHTED(g3, g0, target); SQUARED(g6, g3, g1))
+
+// t = c·2^TinyShift where negative
+#define SCALED_UP(t, c, negative) FMUL(K1, c, K0); BIT(t, K1, negative)
+
+// g6 = L = log1p(e) + max(u, 0), from l = log1p(z) and the entry in g6. Infinity and NaN of u enter here.
+#define SOFTPLUS(l, target) \
+	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, l); LINEAR(target)
+#define LINEAR(target) \
+	target(LOAD(g0, nFRAME, slotU); ZERO(K0); LAST(FMAX, g0, g0, K0), LOAD(g0, nSOFTFRAME, slotY)); \
+	EACH3(FADD, g6, g6, g0)
+
+// Step 4: the same L, and g1 = B = w·s^γ·2^TinyShift, times R^γ for soft targets
+#define POWER(l, target) \
+	/* 8·log2 s = hi + lo */                                                       \
+	LONG(g1, neonConstants_log8Hi, g6); LONG(g2, neonConstants_log8Lo, g6);        \
+	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, l);                       \
+	SIGNS(g4, target);                                                             \
 	LOAD(g5, nFRAME, slotK); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g1, g5, g1);     \
-	CONST(K0, neonConstants_scale); LAST(FMLA, g2, l, K0);                        \
+	CONST(K0, neonConstants_scale); LAST(FMLA, g2, l, K0);                         \
 	LOAD(g5, nFRAME, slotF); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g2, g5, g2);     \
-	EACH3(FADD, g6, g6, l);                                                       \
-	EACH3(FADD, g4, g1, g2);                                                      \
-	LDRQ(K0, nFRAME, slotPowHi); LDRQ(K1, nFRAME, slotPowLo);                       \
-	CONST(K2, neonConstants_powMin); CONST(K3, neonConstants_magicTiny);          \
-	EVERY(g5, neonConstants_magicTiny); LAST(FMLA, g5, g4, K0);                   \
-	LAST(FMAX, g5, g5, K2); FIRST(FSUB, other, K3, g5);                           \
-	LAST(FMLA, other, g1, K0); LAST(FMLA, other, g2, K0); LAST(FMLA, other, g4, K1); \
-	CONST(K2, neonConstants_minusOne); LAST(FMAX, other, other, K2);              \
-	SCALE(g5, g1, g2, g4);                                                        \
-	EACH3(FADD, g2, g2, other);                                                   \
-	EXP2M1(other, g2, l, g4, g5);                                                 \
-	WEIGHTED(g1, l);                                                              \
-	EACH3(FMLA, g1, g1, other)
-
-// L = log1p(e) + max(u, 0). Infinity and NaN of u enter here.
-#define SOFTPLUS(L, u) \
-	LOAD(u, nFRAME, slotU); ZERO(K0); LAST(FMAX, u, u, K0); EACH3(FADD, L, L, u)
-
-// u = x, of positives -x
-#define LOGITS(u, tmp, mask) \
-	READ(u, X); \
-	EXPAND(mask, nPOSITIVES); EACH2(FNEG, tmp, u); EACH3(BIT, u, tmp, mask)
+	target(NONE, LOAD(g4, nSOFTFRAME, slotHiR); EACH3(FADD, g1, g1, g4));          \
+	target(NONE, LOAD(g5, nSOFTFRAME, slotLoR); EACH3(FADD, g2, g2, g5));          \
+	/* γ·(hi+lo) = k + f */                                                        \
+	EACH3(FADD, g4, g1, g2);                                                       \
+	LDRQ(K0, nFRAME, slotPowHi); LDRQ(K1, nFRAME, slotPowLo);                      \
+	CONST(K2, neonConstants_powMin); CONST(K3, neonConstants_magicTiny);           \
+	EVERY(g5, neonConstants_magicTiny); LAST(FMLA, g5, g4, K0); LAST(FMAX, g5, g5, K2); \
+	FIRST(FSUB, g3, K3, g5);                                                       \
+	LAST(FMLA, g3, g1, K0); LAST(FMLA, g3, g2, K0); LAST(FMLA, g3, g4, K1);        \
+	CONST(K0, neonConstants_minusOne); LAST(FMAX, g3, g3, K0);                     \
+	/* s^γ·2^TinyShift = A·(1+p) */                                                \
+	SCALE(g5, g1, g2, g4); EACH3(FADD, g2, g2, g3);                                \
+	EXP2M1(g0, g2, g3, g4, g5);                                                    \
+	WEIGHTED(g1, g2, target);                                                      \
+	EACH3(FMLA, g1, g1, g0);                                                       \
+	LINEAR(target)
 
 // READ and WRITE access the present group of an array.
 #define READ(g, array)         ADD INDEX<<EL(2, 3), array, ADDRESS; LOAD(g, nADDRESS, 0)
@@ -302,155 +359,266 @@
 
 // Zeros where the element is ignored or past the end
 #define KEPT(g, all) \
-	CMN $1, KEPTBITS; BEQ all; EL(DUP4S(K0, nKEPTBITS), DUP2D(K0, nKEPTBITS)); \
-	KEPT1(g, 0); V1(KEPT1(g+1, 16)); V23(KEPT1(g+2, 32); KEPT1(g+3, 48));      \
+	CMN $1, KEPTBITS; BEQ all; EL(DUP4S(K0, nKEPTBITS), DUP2D(K0, nKEPTBITS));     \
+	KEPT1(g, 0); V1(KEPT1(g+1, 16)); V23(KEPT1(g+2, 32); KEPT1(g+3, 48));          \
 all:
 #define KEPT1(v, offset)       LDRQ(K1, nCONSTS, neonConstants_bits+offset); CMTST(K1, K1, K0); VAND(v, v, K1)
 
 // Lane i mod 16 of the sums gets element i.
 #define ADD_TO_SUMS(g, no) \
 	CBZ SUMS, no; AND $const_laneMask, INDEX, ADDRESS; ADD ADDRESS<<3, SUMS, ADDRESS; \
-	EL(ADD32(g, 0), ADD64(g, 0)); V1(EL(ADD32(g+1, 32), ADD64(g+1, 16)));             \
-	V23(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48)));      \
+	EL(ADD32(g, 0), ADD64(g, 0)); V1(EL(ADD32(g+1, 32), ADD64(g+1, 16)));          \
+	V23(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48)));   \
 no:
 #define ADD32(v, offset) \
-	LDPQ(K2, K3, nADDRESS, offset); FCVTL(K0, v); FCVTL2(K1, v); \
+	LDPQ(K2, K3, nADDRESS, offset); FCVTL(K0, v); FCVTL2(K1, v);                   \
 	FADD2D(K0, K0, K2); FADD2D(K1, K1, K3); STPQ(K0, K1, nADDRESS, offset)
 #define ADD64(v, offset) /* TwoSum */ \
-	LDRQ(K0, nADDRESS, offset); LDRQ(K3, nADDRESS, offset+const_sumsLo);            \
-	FADD(K1, K0, v); STRQ(K1, nADDRESS, offset);                                    \
-	FSUB(K2, K1, K0); FSUB(K1, K1, K2); FSUB(K0, K0, K1); FSUB(K2, v, K2);          \
+	LDRQ(K0, nADDRESS, offset); LDRQ(K3, nADDRESS, offset+const_sumsLo);           \
+	FADD(K1, K0, v); STRQ(K1, nADDRESS, offset);                                   \
+	FSUB(K2, K1, K0); FSUB(K1, K1, K2); FSUB(K0, K0, K1); FSUB(K2, v, K2);         \
 	FADD(K0, K0, K2); FADD(K3, K3, K0); STRQ(K3, nADDRESS, offset+const_sumsLo)
 
-// Kernels, for one group
-//
-// Results of the steps wait in slots where there are too few registers. Labels are arguments, since a kernel has this
-// text twice.
+// The losses in g0
+#define LOSSES(all, nosums, noloss) KEPT(g0, all); ADD_TO_SUMS(g0, nosums); WRITE_IF(g0, LOSS, noloss)
 
-#define LOSS_SQUARE(all, nosums, noloss) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clamp, neonConstants_magic, neonConstants_index, g5, NO, NO); \
-	NEGATIVE(g4, g0); EACH3(BSL, g4, g5, g2);                                      \
-	EACH3(FMUL, g4, g4, g4); WEIGHTED(g4, g2);                                     \
-	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5);                                     \
-	NEGATIVE(g2, g0); EACH3(VAND, g1, g1, g2); EACH3(FSUB, g1, g1, g5);            \
-	SQUARED(g1, g4, g2);                                                           \
-	LOG1P(g3, g1, g2, g5, g0);                                                     \
-	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, g3); SOFTPLUS(g6, g0);    \
-	EACH3(FMUL, g0, g6, g4);                                                       \
-	LOSSES(all, nosums, noloss)
-
-#define LOSS_POWER(all, nosums, noloss) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
-	LOG1P(g3, g1, g2, g4, g5);                                                     \
-	POWER(g3, g0); SOFTPLUS(g6, g0);                                               \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
-	LOSSES(all, nosums, noloss)
-
-#define LOSSES(all, nosums, noloss) \
-	KEPT(g0, all); ADD_TO_SUMS(g0, nosums); WRITE_IF(g0, LOSS, noloss)
-
-// From what LOGISTIC has left: s in the group so named, q in that of S, and at γ = 2, w·s² in g3
-#define SIGMOIDS(S, s, square, hess) \
-	STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt);                           \
-	FRACTION(g3, g6);                                                              \
-	EACH3(FMLS, g1, g1, g6); EACH3(FSUB, g1, g1, g6);                              \
-	ZERO(K0); FIRST(FSUB, g6, K0, g6);                                             \
-	NEGATIVE(g0, g0);                                                              \
-	hess(CONST(K0, neonConstants_huge); EACH3(SCALED_UP, g5, g2, g0));             \
-	hess(EACH2(VMOV, g3, g0); EACH3(BSL, g3, g6, g1); EACH3(FMLA, g5, g5, g3));    \
-	hess(STORE(g5, nFRAME, slotBigQ));                                             \
-	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, S, g2); EACH3(FMUL, g3, g3, g3));   \
-	EACH3(FMLA, S, S, g1); EACH3(FMLA, g2, g2, g6);                                \
-	EACH3(BIT, g6, g1, g0);                                                        \
-	EACH2(VMOV, s, g0); EACH3(BSL, s, S, g2);                                      \
-	EACH3(BIT, S, g2, g0);                                                         \
-	STORE(s, nFRAME, slotS); STORE(S, nFRAME, slotQ);                              \
-	square(WEIGHTED(g3, g0); SQUARED(g6, g3, g1))
-
-// t = c·2^TinyShift where negative
-#define SCALED_UP(t, c, negative) FMUL(K1, c, K0); BIT(t, K1, negative)
-
-#define SQUARE_TO_LOSSES(all, nosums, noloss) \
-	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt);                             \
-	LOG1P(g0, g1, g2, g4, g5);                                                     \
-	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, g0); SOFTPLUS(g6, g0);    \
-	EACH3(FMUL, g0, g6, g3);                                                       \
-	LOSSES(all, nosums, noloss)
-
-#define POWER_TO_LOSSES(all, nosums, noloss) \
-	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt);                             \
-	LOG1P(g0, g1, g2, g4, g5);                                                     \
-	POWER(g0, g3); SOFTPLUS(g6, g0);                                               \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
-	LOSSES(all, nosums, noloss)
-
-// From L in g6 and B: γ·L in g6, and the gradient ±B·(s + q·γ·L)
-#define GRADIENT(B, power, nodout, all, no) \
-	CONST(K0, neonConstants_maxSoftplus); LAST(FMIN, g6, g6, K0);                  \
-	LDRQ(K0, nFRAME, slotGamma); LAST(FMUL, g6, g6, K0);                           \
-	CBZ GRAD, no;                                                                  \
-	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
-	EACH3(FMLA, g4, g5, g6);                                                       \
-	EACH3(FMUL, g4, g4, B); power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0)); \
-	EXPAND(g0, nPOSITIVES); EACH2(FLIP, g4, g0);                                   \
+// The gradients in g4, but for the factor 2^-TinyShift that the power has and the sign
+#define GRADIENTS(power, target, nodout, all) \
+	power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0));                  \
+	target(EXPAND(g0, nPOSITIVES), LOAD(g0, nSOFTFRAME, slotFlip)); EACH2(FLIP, g4, g0); \
 	CBZ DOUT, nodout;                                                              \
 	READ(g0, DOUT); CONST(K0, neonConstants_nan);                                  \
 	EACH3(FMUL, g4, g4, g0); EACH2(ONE_NAN, g4, g4);                               \
 nodout:                                                                            \
-	KEPT(g4, all); WRITE(g4, GRAD);                                                \
+	KEPT(g4, all); WRITE(g4, GRAD)
+#define FLIP(d, where) FNEG(K1, d); BIT(d, K1, where)
+#define ONE_NAN(d, n)  FCMEQ(K1, d, n); BIF(d, K0, K1)
+
+// The Hessians in g4, but for the factor 2^-TinyShift that the power has
+#define HESSIANS(power, all, no) \
+	power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0));                  \
+	KEPT(g4, all); WRITE_IF(g4, HESS, no)
+
+// γ·L in g6, for the derivatives
+#define GAMMA_L \
+	CONST(K0, neonConstants_maxSoftplus); LAST(FMIN, g6, g6, K0);                  \
+	LDRQ(K0, nFRAME, slotGamma); LAST(FMUL, g6, g6, K0)
+
+// Kernels, for one group
+//
+// Labels are arguments, since a function has this text twice: for whole groups, and for what is left.
+
+#define LOGITS \
+	READ(g0, X); EXPAND(g2, nPOSITIVES); EACH2(FNEG, g1, g0); EACH3(BIT, g0, g1, g2); /* u = x, of positives -x */ \
+	EACH2(FABS, g1, g0); STORE(g0, nFRAME, slotU)
+
+#define LOSS_SQUARE(all, nosums, noloss) \
+	LOGITS; LOGISTIC(NORMAL, NO, LABEL);                                           \
+	SQUARE(LABEL);                                                                 \
+	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, LABEL); EACH3(FMUL, g0, g6, g4);                                      \
+	LOSSES(all, nosums, noloss)
+
+// From LOGISTIC, B = w·s² in g4; z and the entry stay.
+#define SQUARE(target) \
+	SIGNS(g0, target);                                                             \
+	EACH2(VMOV, g4, g0); EACH3(BSL, g4, g5, g2); EACH3(FMUL, g4, g4, g4); WEIGHTED(g4, g2, target); \
+	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5); EACH3(VAND, g1, g1, g0); EACH3(FSUB, g1, g1, g5); \
+	SQUARED(g1, g4, g2)
+
+#define LOSS_POWER(all, nosums, noloss) \
+	LOGITS; LOGISTIC(TINY, YES, LABEL);                                            \
+	LOG1P(g3, g1, g2, g4, g5); POWER(g3, LABEL);                                   \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	LOSSES(all, nosums, noloss)
+
+#define GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
+	LOGITS; LOGISTIC(NORMAL, NO, LABEL); SIGMOIDS(NORMAL, YES, NO, LABEL);         \
+	SQUARE_LOSSES(all, nosums, noloss);                                            \
+	GAMMA_L; GRADIENT(g3, NO, nodout, allgrad, nograd)
+
+#define GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
+	LOGITS; LOGISTIC(TINY, YES, LABEL); SIGMOIDS(TINY, NO, NO, LABEL);             \
+	POWER_LOSSES(LABEL, all, nosums, noloss);                                      \
+	GAMMA_L; GRADIENT(g1, YES, nodout, allgrad, nograd)
+
+#define HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	LOGITS; LOGISTIC(TINY, NO, LABEL); SIGMOIDS(TINY, YES, YES, LABEL);            \
+	SQUARE_LOSSES(all, nosums, noloss);                                            \
+	GAMMA_L; GRADIENT(g3, NO, nodout, allgrad, nograd); HESSIAN(g3, NO, allhess, nohess)
+
+#define HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	LOGITS; LOGISTIC(TINY, YES, LABEL); SIGMOIDS(TINY, NO, YES, LABEL);            \
+	POWER_LOSSES(LABEL, all, nosums, noloss);                                      \
+	GAMMA_L; GRADIENT(g1, YES, nodout, allgrad, nograd); HESSIAN(g1, YES, allhess, nohess)
+
+#define SQUARE_LOSSES(all, nosums, noloss) \
+	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
+	SOFTPLUS(g0, LABEL); EACH3(FMUL, g0, g6, g3);                                      \
+	LOSSES(all, nosums, noloss)
+
+#define POWER_LOSSES(target, all, nosums, noloss) \
+	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
+	POWER(g0, target);                                                               \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	LOSSES(all, nosums, noloss)
+
+// grad = ±B·(s + q·γ·L)
+#define GRADIENT(B, power, nodout, all, no) \
+	CBZ GRAD, no;                                                                  \
+	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
+	EACH3(FMLA, g4, g5, g6); EACH3(FMUL, g4, g4, B);                               \
+	GRADIENTS(power, LABEL, nodout, all);                                          \
 no:
 
-#define FLIP(d, positive) FNEG(K1, d); BIT(d, K1, positive)
-#define ONE_NAN(d, n)     FCMEQ(K1, d, n); BIF(d, K0, K1)
-
-// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s)), from γ·L in g6
+// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 #define HESSIAN(B, power, all, no) \
 	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
 	LDRQ(K0, nFRAME, slotGamma); LDRQ(K1, nFRAME, slotHessOne);                    \
 	EACH2(FNEG, g0, g4); LAST(FMLA, g0, g5, K0);                                   \
 	LAST(FMUL, g4, g4, K1); EACH3(FMLA, g4, g6, g0);                               \
 	LOAD(g5, nFRAME, slotBigQ); EACH3(FMUL, g4, g4, g5);                           \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0);                         \
-	EACH3(FMUL, g4, g4, B); power(LAST(FMUL, g4, g4, K0));                         \
-	KEPT(g4, all); WRITE_IF(g4, HESS, no)
-
-#define GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clamp, neonConstants_magic, neonConstants_index, g5, NO, NO); \
-	SIGMOIDS(g5, g4, YES, NO);                                                     \
-	SQUARE_TO_LOSSES(all, nosums, noloss);                                         \
-	GRADIENT(g3, NO, nodout, allgrad, nograd)
-
-#define GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
-	SIGMOIDS(g4, g5, NO, NO);                                                      \
-	POWER_TO_LOSSES(all, nosums, noloss);                                          \
-	GRADIENT(g1, YES, nodout, allgrad, nograd)
-
-#define HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, NO); \
-	SIGMOIDS(g4, g5, YES, YES);                                                    \
-	SQUARE_TO_LOSSES(all, nosums, noloss);                                         \
-	GRADIENT(g3, NO, nodout, allgrad, nograd);                                     \
-	HESSIAN(g3, NO, allhess, nohess)
-
-#define HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	LOGITS(g0, g1, g2); STORE(g0, nFRAME, slotU);                                  \
-	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, YES); \
-	SIGMOIDS(g4, g5, NO, YES);                                                     \
-	POWER_TO_LOSSES(all, nosums, noloss);                                          \
-	GRADIENT(g1, YES, nodout, allgrad, nograd);                                    \
-	HESSIAN(g1, YES, allhess, nohess)
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0); EACH3(FMUL, g4, g4, B); \
+	HESSIANS(power, all, no)
 
 #define SIGMOID \
-	READ(g0, X);                                                                   \
-	LOGISTIC(neonConstants_clampTiny, neonConstants_magicTiny, neonConstants_indexTiny, g4, YES, NO); \
+	READ(g0, X); EACH2(FABS, g1, g0); LOGISTIC(TINY, NO, LABEL);                   \
 	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5);                                     \
-	NEGATIVE(g6, g0); EACH3(VAND, g1, g1, g6); EACH3(FSUB, g1, g1, g5);            \
+	EACH2(CMLT0, g6, g0); EACH3(VAND, g1, g1, g6); EACH3(FSUB, g1, g1, g5);        \
 	EACH3(BSL, g6, g4, g2); EACH3(FMLA, g6, g6, g1);                               \
 	EACH3(FCMEQ, g1, g0, g0); EACH3(VBIC, g0, g0, g1); EACH3(FADD, g6, g6, g0); /* NaN of x */ \
 	WRITE(g6, LOSS)
+
+// Kernels of soft targets, with the names of kernel_generic_soft.go
+
+// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, d, and of two masks: where N and O change places, and where
+// the gradient changes its sign.
+#define TARGETS(deriv) \
+	READ(g0, X); READ(g1, TARGET);                                                 \
+	CONST(K0, neonConstants_one); LDRQ(K1, nFRAME, slotWNeg); LDRQ(K2, nFRAME, slotWPos); \
+	FIRST(FSUB, g2, K0, g1);                                                       \
+	LAST(FMUL, g3, g2, K1); LAST(FMLA, g3, g1, K2); STORE(g3, nSOFTFRAME, slotWeight); \
+	deriv(EACH3(FADD, g4, g1, g1); FIRST(FSUB, g4, K0, g4)); /* 1 - 2t: t+t is exact */ \
+	EACH2(CMLT0, g5, g0);                                                          \
+	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2); EACH3(BIT, g1, g2, g5);           \
+	EACH2(FABS, g0, g0); EACH3(FMUL, g2, g6, g0);                                  \
+	ZERO(K1); LAST(FCMEQ, g3, g6, K1); STORE(g3, nSOFTFRAME, slotSwap);            \
+	EACH3(FINITE_Y, g2, g0, g3); STORE(g2, nSOFTFRAME, slotY);                     \
+	FIRST(BIT, g6, K0, g3); STORE(g6, nSOFTFRAME, slotBeta);                       \
+	EACH3(VBIC, g1, g1, g3); STORE(g1, nSOFTFRAME, slotTheta);                     \
+	deriv(EACH3(VEOR, g5, g5, g3); STORE(g5, nSOFTFRAME, slotFlip));               \
+	deriv(EACH2(FLIP2, g4, g5); STORE(g4, nSOFTFRAME, slotD));                     \
+	EACH2(VMOV, g1, g0)
+// y where β is 0: not 0·Inf, but NaN if |x| is
+#define FINITE_Y(y, x, zero) FMIN(K2, x, K1); BIT(y, K2, zero)
+#define FLIP2(d, where)      FNEG(K2, d); BIT(d, K2, where)
+
+// R = β + e·θ in g1 and a slot; B = B·R
+#define SOFT_SQUARE(range, B, hess) \
+	LOAD(g0, nSOFTFRAME, slotE); range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g0, K0)); \
+	LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta);               \
+	EACH3(FMLA, g1, g0, g2); EACH3(FMUL, B, B, g1); STORE(g1, nSOFTFRAME, slotR);  \
+	hess(CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); STORE(g1, nSOFTFRAME, slotBigR))
+
+// R·2^TinyShift, and 8·log2 R = hi + lo, in slots: R = 2^k·y, 1 ≤ y < 2
+#define SOFT_POWER \
+	LOAD(g0, nSOFTFRAME, slotE); LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta); \
+	CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); EACH3(FMLA, g1, g0, g2); \
+	STORE(g1, nSOFTFRAME, slotBigR);                                               \
+	EVERY(g0, neonConstants_magic); EL(EACH2(USRA4S23, g0, g1), EACH2(USRA2D52, g0, g1)); \
+	CONST(K0, neonConstants_magicExp); LAST(FSUB, g0, g0, K0);                     \
+	CONST(K0, neonConstants_one); CONST(K1, neonConstants_mantissa); BOTH(BIF, g1, K0, K1); \
+	CONST(K0, neonConstants_index); EVERY(g2, neonConstants_magicIndex); LAST(FMLA, g2, g1, K0); \
+	BYTES_OF_I(g3, g2); SHORT(g4, neonConstants_recip, g3);                        \
+	EVERY(g5, neonConstants_minusOne); EACH3(FMLA, g5, g1, g4);                    \
+	LOG1P(g5, g1, g2, g4, g6);                                                     \
+	LONG(g1, neonConstants_log8Hi, g3); CONST(K0, neonConstants_eight); LAST(FMLA, g1, g0, K0); \
+	STORE(g1, nSOFTFRAME, slotHiR);                                                \
+	LONG(g2, neonConstants_log8Lo, g3); CONST(K0, neonConstants_scale); LAST(FMLA, g2, g5, K0); \
+	STORE(g2, nSOFTFRAME, slotLoR)
+
+#define SOFT_LOSS_SQUARE(all, nosums, noloss) \
+	TARGETS(NO); LOGISTIC(NORMAL, NO, SOFT); SQUARE(SOFT); SOFT_SQUARE(NORMAL, g4, NO); \
+	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, SOFT);                                 \
+	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); \
+	LOSSES(all, nosums, noloss)
+
+#define SOFT_LOSS_POWER(all, nosums, noloss) \
+	TARGETS(NO); LOGISTIC(TINY, YES, SOFT); STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt); \
+	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss)
+
+#define SOFT_GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
+	TARGETS(YES); LOGISTIC(NORMAL, NO, SOFT); SIGMOIDS(NORMAL, YES, NO, SOFT);     \
+	SOFT_SQUARE(NORMAL, g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);          \
+	GAMMA_L; CBZ GRAD, nograd; SOFT_D;                                             \
+	SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);                    \
+nograd:
+
+#define SOFT_GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
+	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
+	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss);                           \
+	GAMMA_L; CBZ GRAD, nograd; SOFT_D; SOFT_KAPPA;                                 \
+	SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);                    \
+nograd:
+
+#define SOFT_HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	TARGETS(YES); LOGISTIC(TINY, NO, SOFT); SIGMOIDS(TINY, YES, YES, SOFT);        \
+	SOFT_SQUARE(TINY, g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);           \
+	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
+	CBZ GRAD, nograd; SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);  \
+nograd:                                                                            \
+	SOFT_HESSIAN;                                                                  \
+	LOAD(g0, nSOFTFRAME, slotR); EACH3(FMUL, g3, g3, g0); EACH3(FMUL, g4, g4, g3); \
+	HESSIANS(NO, allhess, nohess)
+
+#define SOFT_HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
+	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
+	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss);                           \
+	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
+	CBZ GRAD, nograd; SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);  \
+nograd:                                                                            \
+	SOFT_HESSIAN; EACH3(FMUL, g4, g4, g1);                                         \
+	HESSIANS(YES, allhess, nohess)
+
+#define SOFT_SQUARE_LOSSES(all, nosums, noloss) \
+	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
+	SOFTPLUS(g0, SOFT);                                                            \
+	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g3); \
+	LOSSES(all, nosums, noloss)
+
+// g2 = D = N·β - O·θ
+#define SOFT_D \
+	LOAD(g2, nFRAME, slotQ); LOAD(g4, nSOFTFRAME, slotTheta); EACH3(FMUL, g2, g2, g4); EACH2(FNEG, g2, g2); \
+	LOAD(g4, nFRAME, slotS); LOAD(g5, nSOFTFRAME, slotBeta); EACH3(FMLA, g2, g4, g5)
+
+// κ = d·O/R, and that times 2^(TinyShift/2), in slots
+#define SOFT_KAPPA \
+	LOAD(g0, nFRAME, slotBigQ); CONST(K0, neonConstants_large); LAST(FMUL, g0, g0, K0); \
+	LOAD(g4, nSOFTFRAME, slotBigR); EACH3(FDIV, g0, g0, g4);                       \
+	LOAD(g4, nSOFTFRAME, slotD); EACH3(FMUL, g0, g0, g4); STORE(g0, nSOFTFRAME, slotBigK); \
+	CONST(K0, neonConstants_small); LAST(FMUL, g0, g0, K0); STORE(g0, nSOFTFRAME, slotKappa)
+
+// grad = ±B·(R·D + d·O·γ·L)
+#define SOFT_GRADIENT_SQUARE \
+	LOAD(g4, nSOFTFRAME, slotR); EACH3(FMUL, g4, g4, g2);                          \
+	LOAD(g0, nSOFTFRAME, slotD); LOAD(g5, nFRAME, slotQ); EACH3(FMUL, g0, g0, g5); \
+	EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g3)
+
+// grad = ±B·(D + κ·γ·L)
+#define SOFT_GRADIENT_POWER \
+	LOAD(g0, nSOFTFRAME, slotKappa); EACH2(VMOV, g4, g2); EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g1)
+
+// g4 = pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))), of a label O·(N·(1+2γ) + γ·L·(γ·O - N)); D is overwritten.
+#define SOFT_HESSIAN \
+	LDRQ(K0, nFRAME, slotGamma); LDRQ(K1, nFRAME, slotHessOne); ZERO(K2);          \
+	EACH3(FADD, g2, g2, g2); LAST(FMUL, g2, g2, K0);                               \
+	LOAD(g0, nSOFTFRAME, slotTheta); LAST(FCMEQ, g0, g0, K2); /* a label */        \
+	LOAD(g4, nFRAME, slotS); LAST(FMUL, g4, g4, K1); EACH3(BIT, g2, g4, g0);       \
+	LOAD(g4, nSOFTFRAME, slotKappa); LOAD(g5, nFRAME, slotQ); EACH3(FSUB, g5, g4, g5); \
+	LOAD(g4, nFRAME, slotS); EACH3(FADD, g5, g5, g4); EACH2(FNEG, g5, g5);         \
+	LOAD(g4, nSOFTFRAME, slotKappa); LAST(FMLA, g5, g4, K0);                       \
+	EACH3(FMLA, g2, g6, g5);                                                       \
+	LOAD(g4, nSOFTFRAME, slotBigK); CONST(K0, neonConstants_large); LAST(FMUL, g4, g4, K0); \
+	LOAD(g5, nFRAME, slotBigQ); EACH3(BIT, g4, g5, g0);                            \
+	LOAD(g6, nFRAME, slotS); EACH3(FMUL, g5, g5, g6);                              \
+	FNEG(K2, K2); FIRST(BIT, g5, K2, g0); /* -0 */                                 \
+	EACH3(FMLA, g5, g4, g2); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0)

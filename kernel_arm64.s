@@ -6,13 +6,13 @@
 
 // ENTER loads the block, and copies the parameters to where vectors of them are read.
 #define ENTER(constants, wNeg, wPos, gamma, hessOne, powHi, powLo) \
-	MOVD $frame-720(SP), FRAME; ADD $15, FRAME; AND $~15, FRAME;               \
+	ADD $15, FRAME; AND $~15, FRAME; ADD $704, FRAME, SOFTFRAME;                     \
 	MOVD constants(SB), CONSTS; ADD $neonConstants_exp, CONSTS, TABLES;              \
-	MOVD const_blockN(BLOCK), LEFT;   MOVD const_blockX(BLOCK), X;                   \
-	MOVD const_blockLoss(BLOCK), LOSS; MOVD const_blockGrad(BLOCK), GRAD;            \
-	MOVD const_blockHess(BLOCK), HESS; MOVD const_blockDout(BLOCK), DOUT;            \
-	MOVD const_blockPos(BLOCK), POS;  MOVD const_blockKeep(BLOCK), KEEP;             \
-	MOVD const_blockSums(BLOCK), SUMS; MOVD ZR, INDEX;                               \
+	MOVD const_blockN(BLOCK), LEFT; MOVD ZR, INDEX;                                  \
+	MOVD const_blockX(BLOCK), X; MOVD const_blockDout(BLOCK), DOUT;                  \
+	MOVD const_blockLoss(BLOCK), LOSS; MOVD const_blockGrad(BLOCK), GRAD; MOVD const_blockHess(BLOCK), HESS; \
+	MOVD const_blockTarget(BLOCK), TARGET; MOVD const_blockPos(BLOCK), POS;          \
+	MOVD const_blockKeep(BLOCK), KEEP; MOVD const_blockSums(BLOCK), SUMS;            \
 	PARAMETER(wNeg, slotWNeg); PARAMETER(wPos, slotWPos);                            \
 	PARAMETER(gamma, slotGamma); PARAMETER(hessOne, slotHessOne);                    \
 	PARAMETER(powHi, slotPowHi); PARAMETER(powLo, slotPowLo)
@@ -23,9 +23,9 @@
 #define ENTER64 ENTER(·neonF64, const_blockWNeg64, const_blockWPos64, const_blockGamma64, const_blockHessOne64, const_blockPowHi64, const_blockPowLo64)
 
 #define ENTER_SIGMOID(constants) \
-	MOVD $frame-720(SP), FRAME; ADD $15, FRAME; AND $~15, FRAME;               \
+	ADD $15, FRAME; AND $~15, FRAME;                                                 \
 	MOVD constants(SB), CONSTS; ADD $neonConstants_exp, CONSTS, TABLES;              \
-	MOVD ZR, INDEX; MOVD ZR, GRAD; MOVD ZR, HESS; MOVD ZR, DOUT; MOVD ZR, KEEP;      \
+	MOVD ZR, INDEX; MOVD ZR, GRAD; MOVD ZR, HESS; MOVD ZR, DOUT; MOVD ZR, TARGET; MOVD ZR, KEEP; \
 	MOVD FRAME, POS
 
 // How many elements a vector has, and a group of four
@@ -58,11 +58,12 @@ rest_loop:                                                     \
 	BITS(LANES, vector_bits);                                  \
 	CMP $LANES, LEFT; BGE vector;                              \
 	MOVD $1, ADDRESS; LSL LEFT, ADDRESS; SUB $1, ADDRESS; AND ADDRESS, KEPTBITS; \
-	PART_IN(X, 0, x_loop, x_no);                               \
-	PART_IN(DOUT, 16, dout_loop, dout_no);                     \
-	PART_FOR(LOSS, ALLLOSS, 32, loss_no);                      \
-	PART_FOR(GRAD, ALLGRAD, 48, grad_no);                      \
-	PART_FOR(HESS, ALLHESS, 64, hess_no);                      \
+	PART_IN(X, partX, x_loop, x_no);                           \
+	PART_IN(DOUT, partDout, dout_loop, dout_no);               \
+	PART_IN(TARGET, partTarget, target_loop, target_no);       \
+	PART_FOR(LOSS, ALLLOSS, partLoss, loss_no);                \
+	PART_FOR(GRAD, ALLGRAD, partGrad, grad_no);                \
+	PART_FOR(HESS, ALLHESS, partHess, hess_no);                \
 vector:                                                        \
 	body;                                                      \
 	CMP $LANES, LEFT; BLT part;                                \
@@ -78,13 +79,13 @@ part:                                                          \
 #define PART_IN(array, slot, loop, no) \
 	CBZ array, no;                                             \
 	ADD INDEX<<EL(2, 3), array, ADDRESS;                       \
-	ADD $(slotPart+slot), FRAME, array;                        \
+	ADD $slot, FRAME, array;                        \
 	COPY(ADDRESS, array, loop);                                \
 	SUB INDEX<<EL(2, 3), array;                                \
 no:
 #define PART_FOR(array, whole, slot, no) \
 	MOVD array, whole; CBZ array, no;                          \
-	ADD $(slotPart+slot), FRAME, array;                        \
+	ADD $slot, FRAME, array;                        \
 	SUB INDEX<<EL(2, 3), array;                                \
 no:
 #define PART_OUT(array, whole, loop, no) \
@@ -100,12 +101,11 @@ loop:                                                          \
 	EL(MOVW, MOVD) VALUE, (to)(COUNT<<EL(2, 3));               \
 	CBNZ COUNT, loop
 
-// float32
-
 #define EL(f32, f64) f32
 
 TEXT ·lossSquareF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #define WIDTH FOUR
 	LOOP(LOSS_SQUARE(kept1, sums1, loss1))
@@ -115,6 +115,7 @@ TEXT ·lossSquareF32NEON(SB), 0, $720-8
 
 TEXT ·lossPowerF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -125,6 +126,7 @@ TEXT ·lossPowerF32NEON(SB), 0, $720-8
 
 TEXT ·gradSquareF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -135,6 +137,7 @@ TEXT ·gradSquareF32NEON(SB), 0, $720-8
 
 TEXT ·gradPowerF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -145,6 +148,7 @@ TEXT ·gradPowerF32NEON(SB), 0, $720-8
 
 TEXT ·hessSquareF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -155,6 +159,7 @@ TEXT ·hessSquareF32NEON(SB), 0, $720-8
 
 TEXT ·hessPowerF32NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -163,10 +168,77 @@ TEXT ·hessPowerF32NEON(SB), 0, $720-8
 #define WIDTH ONE
 	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
+TEXT ·softLossSquareF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_LOSS_SQUARE(kept1, sums1, loss1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
+
+TEXT ·softLossPowerF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_LOSS_POWER(kept1, sums1, loss1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
+
+TEXT ·softGradSquareF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+
+TEXT ·softGradPowerF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+
+TEXT ·softHessSquareF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+
+TEXT ·softHessPowerF32NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER32
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+
 TEXT ·sigmoidF32NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), X
 	MOVD n+16(FP), LEFT
+	MOVD $frame-720(SP), FRAME
 	ENTER_SIGMOID(·neonF32)
 #undef WIDTH
 #define WIDTH FOUR
@@ -175,13 +247,12 @@ TEXT ·sigmoidF32NEON(SB), 0, $720-24
 #define WIDTH ONE
 	REST(SIGMOID)
 
-// float64
-
 #undef EL
 #define EL(f32, f64) f64
 
 TEXT ·lossSquareF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -192,6 +263,7 @@ TEXT ·lossSquareF64NEON(SB), 0, $720-8
 
 TEXT ·lossPowerF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -202,6 +274,7 @@ TEXT ·lossPowerF64NEON(SB), 0, $720-8
 
 TEXT ·gradSquareF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -212,6 +285,7 @@ TEXT ·gradSquareF64NEON(SB), 0, $720-8
 
 TEXT ·gradPowerF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -222,6 +296,7 @@ TEXT ·gradPowerF64NEON(SB), 0, $720-8
 
 TEXT ·hessSquareF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -232,6 +307,7 @@ TEXT ·hessSquareF64NEON(SB), 0, $720-8
 
 TEXT ·hessPowerF64NEON(SB), 0, $720-8
 	MOVD b+0(FP), BLOCK
+	MOVD $frame-720(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -240,10 +316,77 @@ TEXT ·hessPowerF64NEON(SB), 0, $720-8
 #define WIDTH ONE
 	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
+TEXT ·softLossSquareF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_LOSS_SQUARE(kept1, sums1, loss1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
+
+TEXT ·softLossPowerF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_LOSS_POWER(kept1, sums1, loss1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
+
+TEXT ·softGradSquareF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+
+TEXT ·softGradPowerF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+
+TEXT ·softHessSquareF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+
+TEXT ·softHessPowerF64NEON(SB), 0, $1616-8
+	MOVD b+0(FP), BLOCK
+	MOVD $frame-1616(SP), FRAME
+	ENTER64
+#undef WIDTH
+#define WIDTH FOUR
+	LOOP(SOFT_HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
+#undef WIDTH
+#define WIDTH ONE
+	REST(SOFT_HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+
 TEXT ·sigmoidF64NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), X
 	MOVD n+16(FP), LEFT
+	MOVD $frame-720(SP), FRAME
 	ENTER_SIGMOID(·neonF64)
 #undef WIDTH
 #define WIDTH FOUR
