@@ -54,13 +54,13 @@ func main() {
 	defer stop()
 
 	failed := false
-	for _, text := range strings.Split(*gammas, ",") {
+	for i, text := range strings.Split(*gammas, ",") {
 		gamma, err := strconv.ParseFloat(text, 64)
 		if err != nil {
 			log.Fatalf("-gamma: %v", err)
 		}
 		sweep := verify.Sweep32{To: verify.Patterns, Step: *step, Params: focal.Params{Gamma: gamma, Alpha: *alpha, Norm: *norm}}
-		report, err := resume(ctx, *file+"."+text, sweep, *workers)
+		report, err := resume(ctx, *file+"."+text, sweep, verify.Options{Workers: *workers, WithoutSigmoid: i > 0})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func main() {
 }
 
 // resume does what is left of a sweep, and returns the report of all of it.
-func resume(ctx context.Context, file string, sweep verify.Sweep32, workers int) (*verify.Report, error) {
+func resume(ctx context.Context, file string, sweep verify.Sweep32, o verify.Options) (*verify.Report, error) {
 	s := state{Sweep: sweep}
 	switch old, err := load(file); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -98,7 +98,7 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, workers int)
 	for s.Sweep.From < s.Sweep.To {
 		part := s.Sweep
 		part.To = min(part.From+slice*part.Step, s.Sweep.To)
-		report, err := verify.Float32(ctx, part, verify.Options{Workers: workers})
+		report, err := verify.Float32(ctx, part, o)
 		if err != nil {
 			return nil, fmt.Errorf("stopped at pattern %#x of γ = %v; the same command goes on there: %w", s.Sweep.From, sweep.Params.Gamma, err)
 		}

@@ -9,6 +9,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/control"
@@ -29,8 +31,12 @@ const Reference = "generic"
 
 // Options say how to go about it. The zero value is usable.
 type Options struct {
-	Paths    []string                 // to be compared with the reference; nil: all that there are
-	Workers  int                      // goroutines; 0: GOMAXPROCS
+	Paths   []string // to be compared with the reference; nil: all that there are
+	Workers int      // goroutines; 0: GOMAXPROCS
+
+	// WithoutSigmoid leaves the sigmoid out, which does not depend on the parameters.
+	WithoutSigmoid bool
+
 	Progress func(done, total uint64) // if not nil, called now and then with the number of logits; never concurrently
 }
 
@@ -165,7 +171,7 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, chunks, 
 	workers := o.workers()
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
 	for i := range room {
-		room[i] = newChunk[T]()
+		room[i] = newChunk[T](o.WithoutSigmoid)
 	}
 	for next := uint64(0); next < chunks; {
 		if err := ctx.Err(); err != nil {
@@ -193,7 +199,7 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, chunks, 
 		if err := parallel(Reference, func(i uint64, c *chunk[T]) error {
 			c.report = Report{}
 			c.u = fill(i, c.u[:0])
-			return c.reference(p, i%shortWaysEvery == 0)
+			return c.reference(p, i%thoroughEvery == 0)
 		}); err != nil {
 			return report, err
 		}
@@ -220,6 +226,7 @@ type chunk[T focal.Float] struct {
 	label  [2][]int32
 	want   [2]results[T]
 	got    results[T]
+	calls  []call[T]
 	report Report
 }
 
@@ -230,8 +237,11 @@ func newResults[T focal.Float]() results[T] {
 	return results[T]{make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen)}
 }
 
-func newChunk[T focal.Float]() *chunk[T] {
-	c := &chunk[T]{u: make([]T, 0, chunkLen), want: [2]results[T]{newResults[T](), newResults[T]()}, got: newResults[T]()}
+func newChunk[T focal.Float](withoutSigmoid bool) *chunk[T] {
+	c := &chunk[T]{calls: calls[T](), u: make([]T, 0, chunkLen), want: [2]results[T]{newResults[T](), newResults[T]()}, got: newResults[T]()}
+	if withoutSigmoid {
+		c.calls = c.calls[:len(c.calls)-1]
+	}
 	for label := range c.x {
 		c.x[label] = make([]T, chunkLen)
 		c.label[label] = slices.Repeat([]int32{int32(label)}, chunkLen)
@@ -246,7 +256,8 @@ type call[T focal.Float] struct {
 	of   []Quantity
 }
 
-// calls go through all kernels: one of them alone computes all that a call asks for.
+// calls go through all kernels: one of them alone computes all that a call asks for. The first computes all that depends
+// on a label, the last is that of the sigmoid.
 func calls[T focal.Float]() []call[T] {
 	return []call[T]{
 		{"Fused", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
@@ -268,12 +279,15 @@ func calls[T focal.Float]() []call[T] {
 
 func (r *results[T]) of(q Quantity) []T { return [...][]T{r.loss, r.grad, r.hess, r.sigmoid}[q] }
 
-// The reference too has shorter ways for less than all outputs. They are compared with the long one in each so-many-th
-// chunk: it is the reference that takes nearly all of the time.
-const shortWaysEvery = 16
+// thoroughEvery: in each so-many-th chunk the reference computes what it does in other ways otherwise. It is the
+// reference that takes nearly all of the time.
+//
+// It has shorter ways for less than all outputs. And where both weights are the same a positive has the results of a
+// negative, the gradient's sign apart, by the same instructions.
+const thoroughEvery = 16
 
 // reference computes what all paths shall compute, and measures it.
-func (c *chunk[T]) reference(p focal.Params, shortWays bool) error {
+func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 	n := len(c.u)
 	for label := range c.x {
 		x := c.x[label][:n]
@@ -283,34 +297,43 @@ func (c *chunk[T]) reference(p focal.Params, shortWays bool) error {
 			}
 			x[i] = u
 		}
-		for _, call := range calls[T]() {
-			switch {
-			case call.name == "Fused", call.name == "Sigmoid" && label == 0:
-				if err := call.run(&c.want[label], x, focal.Labels(c.label[label][:n]), p); err != nil {
-					return err
-				}
-			case shortWays && call.name != "Sigmoid":
-				if err := call.run(&c.got, x, focal.Labels(c.label[label][:n]), p); err != nil {
-					return err
-				}
-				c.diff(Reference, &call, label)
+	}
+	for label := range c.x {
+		if label == 1 && p.Alpha == focal.NoAlpha {
+			copy(c.want[1].loss, c.want[0].loss[:n])
+			copy(c.want[1].hess, c.want[0].hess[:n])
+			for i, g := range c.want[0].grad[:n] {
+				c.want[1].grad[i] = -g
+			}
+		} else if err := c.calls[0].run(&c.want[label], c.x[label][:n], c.labels(label), p); err != nil { // Fused
+			return err
+		}
+	}
+	for _, call := range c.calls {
+		if call.name == "Sigmoid" {
+			if err := call.run(&c.want[0], c.x[0][:n], c.labels(0), p); err != nil {
+				return err
 			}
 		}
 	}
 	c.report.Logits += uint64(n)
 	c.measure(p)
+	if thorough {
+		return c.compare(Reference, p)
+	}
 	return nil
 }
 
+func (c *chunk[T]) labels(label int) focal.Target { return focal.Labels(c.label[label][:len(c.u)]) }
+
 // compare computes the same on another path.
 func (c *chunk[T]) compare(path string, p focal.Params) error {
-	n := len(c.u)
 	for label := range c.x {
-		for _, call := range calls[T]() {
+		for _, call := range c.calls {
 			if call.name == "Sigmoid" && label == 1 {
 				continue // it has no label
 			}
-			if err := call.run(&c.got, c.x[label][:n], focal.Labels(c.label[label][:n]), p); err != nil {
+			if err := call.run(&c.got, c.x[label][:len(c.u)], c.labels(label), p); err != nil {
 				return err
 			}
 			c.diff(path, &call, label)
@@ -322,7 +345,10 @@ func (c *chunk[T]) compare(path string, p focal.Params) error {
 // diff compares bits. A NaN is a NaN.
 func (c *chunk[T]) diff(path string, call *call[T], label int) {
 	for _, q := range call.of {
-		got, want := c.got.of(q)[:len(c.u)], c.want[label].of(q)
+		got, want := c.got.of(q)[:len(c.u)], c.want[label].of(q)[:len(c.u)]
+		if bytes.Equal(bytesOf(got), bytesOf(want)) {
+			continue
+		}
 		for i, g := range got {
 			w := want[i]
 			if g == w && g != 0 || g != g && w != w || g == 0 && w == 0 && math.Signbit(float64(g)) == math.Signbit(float64(w)) {
@@ -332,6 +358,10 @@ func (c *chunk[T]) diff(path string, call *call[T], label int) {
 			c.report.differ(Difference{path, fmt.Sprintf("%s, %v of a %s", call.name, q, kind), float64(c.x[label][i]), float64(g), float64(w)})
 		}
 	}
+}
+
+func bytesOf[T focal.Float](v []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(T(0))))
 }
 
 // weight returns the numerator of the weights of negatives and positives; the denominator is p.Norm.
@@ -351,6 +381,11 @@ func (c *chunk[T]) measure(p focal.Params) {
 	if norm == 0 {
 		norm = 1
 	}
+	labels := 2
+	if p.Alpha == focal.NoAlpha {
+		labels = 1 // the results are the same
+	}
+	sigmoid := c.calls[len(c.calls)-1].name == "Sigmoid"
 	e := &c.report.Errors
 	if c32, ok := any(c).(*chunk[float32]); ok {
 		w := [2]float64{weight(p, 0) / norm, weight(p, 1) / norm}
@@ -360,7 +395,7 @@ func (c *chunk[T]) measure(p focal.Params) {
 			}
 			at := float64(u)
 			exact := oracle.At32(at, p.Gamma)
-			for label := range c32.want {
+			for label := range labels {
 				want, w := &c32.want[label], w[label]
 				loss, grad, hess := w*exact.Loss, w*exact.Grad, w*exact.Hess
 				got := want.grad[i]
@@ -370,6 +405,9 @@ func (c *chunk[T]) measure(p focal.Params) {
 				e[Loss].Add(oracle.Err32(want.loss[i], loss, loss), at, float64(want.loss[i]), loss)
 				e[Grad].Add(oracle.Err32(got, grad, grad), at, float64(got), grad)
 				e[Hess].Add(oracle.Err32(want.hess[i], hess, w*exact.HMag), at, float64(want.hess[i]), hess)
+			}
+			if !sigmoid {
+				continue
 			}
 			s := c32.want[0].sigmoid[i]
 			e[Sigmoid].Add(oracle.Err32(s, exact.Sigmoid, exact.Sigmoid), at, float64(s), exact.Sigmoid)
@@ -382,7 +420,7 @@ func (c *chunk[T]) measure(p focal.Params) {
 			continue
 		}
 		exact := oracle.At64(at, p.Gamma)
-		for label := range c64.want {
+		for label := range labels {
 			want, w := &c64.want[label], weight(p, label)
 			loss, grad, hess, hmag := exact.Loss, exact.Grad, exact.Hess, exact.HMag
 			if w != norm {
@@ -396,6 +434,9 @@ func (c *chunk[T]) measure(p focal.Params) {
 			e[Loss].Add(oracle.Err64(want.loss[i], loss, loss), at, want.loss[i], loss.Float64())
 			e[Grad].Add(oracle.Err64(got, grad, grad), at, got, grad.Float64())
 			e[Hess].Add(oracle.Err64(want.hess[i], hess, hmag), at, want.hess[i], hess.Float64())
+		}
+		if !sigmoid {
+			continue
 		}
 		s := c64.want[0].sigmoid[i]
 		e[Sigmoid].Add(oracle.Err64(s, exact.Sigmoid, exact.Sigmoid), at, s, exact.Sigmoid.Float64())

@@ -1,0 +1,305 @@
+// Command mutate breaks the package on purpose, in one place at a time, and sees whether the tests notice. It changes an
+// instruction, a constant, a mask, a bound or an operator in the assembly or in a Go file of the root package, in a
+// copy of the repository, builds its tests and runs them:
+//
+//	go run ./gen/mutate -n 300 -seed 1 -log mutants.txt
+//
+// A mutant is killed if a test fails, crashes or does not end; one that does not build does not count. Of assembly first
+// the tests of the changed function are run, then all; -short, all of them. The log has a line for each mutant, and the
+// same command goes on where it was interrupted. The last lines are the score and the survivors: each is either a gap
+// in the tests, or equivalent to the original.
+//
+// Mutants of kernel_arm64.s are run by an emulator, qemu-aarch64-static, unless this is an arm64 machine.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	log.SetFlags(log.Ltime)
+	log.SetPrefix("mutate: ")
+	n := flag.Int("n", 300, "mutants to draw, of all that there are")
+	seed := flag.Uint64("seed", 1, "of the draw")
+	only := flag.String("files", "", "files to mutate, separated by commas; none: half the mutants in assembly, half in Go")
+	logFile := flag.String("log", "mutants.txt", "results, a line for each mutant")
+	list := flag.Bool("list", false, "list the mutants and end")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("unexpected argument %q", flag.Arg(0))
+	}
+	if err := run(*n, *seed, *only, *logFile, *list); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A mutant is one change of one line.
+type mutant struct {
+	file     string // relative to the root
+	function string // of assembly: the TEXT that holds it
+	line     int    // from 1
+	old, new string // the line
+}
+
+func (m *mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s => %s", m.file, m.line, strings.TrimSpace(m.old), strings.TrimSpace(m.new))
+}
+
+func run(n int, seed uint64, only, logFile string, list bool) error {
+	root, err := output("", "git", "rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	mutants, err := draw(root, n, seed, only)
+	if err != nil {
+		return err
+	}
+	if list {
+		for _, m := range mutants {
+			fmt.Println(m)
+		}
+		return nil
+	}
+	done, err := readLog(logFile)
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	dir, err := copyRepository(root)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if verdict, how := test(dir, &mutant{file: "kernel_generic.go"}); verdict != survived {
+		return fmt.Errorf("the tests fail without a mutant: %s", how)
+	}
+	count := map[string]int{}
+	var survivors []string
+	for i, m := range mutants {
+		verdict, known := done[m.String()]
+		if !known {
+			var how string
+			begin := time.Now()
+			if verdict, how, err = try(dir, m); err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s\t%s\t%s\n", verdict, m, how)
+			log.Printf("%d of %d, %v: %s, %s: %s", i+1, len(mutants), time.Since(begin).Round(time.Second), verdict, how, m)
+		}
+		count[verdict]++
+		if verdict == survived {
+			survivors = append(survivors, m.String())
+		}
+	}
+	fmt.Printf("%d killed, %d survived, %d did not build\n", count[killed], count[survived], count[notBuilt])
+	for _, s := range survivors {
+		fmt.Println("survived:", s)
+	}
+	return nil
+}
+
+const (
+	killed   = "killed"
+	survived = "survived"
+	notBuilt = "not built"
+)
+
+// draw returns n mutants in random order: the same ones for the same seed and sources.
+func draw(root string, n int, seed uint64, only string) (mutants []*mutant, err error) {
+	files := strings.Split(only, ",")
+	if only == "" {
+		if files, err = filepath.Glob(filepath.Join(root, "*")); err != nil {
+			return nil, err
+		}
+	}
+	var assembly, source []*mutant
+	for _, f := range files {
+		name := filepath.Base(f)
+		switch {
+		case strings.HasSuffix(name, ".s"):
+			m, err := assemblyMutants(root, name)
+			if err != nil {
+				return nil, err
+			}
+			assembly = append(assembly, m...)
+		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+			m, err := goMutants(root, name)
+			if err != nil {
+				return nil, err
+			}
+			source = append(source, m...)
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, m := range [][]*mutant{assembly, source} {
+		rng.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
+	}
+	for i := 0; len(mutants) < n && (i < len(assembly) || i < len(source)); i++ {
+		if i < len(assembly) {
+			mutants = append(mutants, assembly[i])
+		}
+		if i < len(source) {
+			mutants = append(mutants, source[i])
+		}
+	}
+	return mutants[:min(n, len(mutants))], nil
+}
+
+// readLog returns the verdicts of an earlier run.
+func readLog(name string) (map[string]string, error) {
+	done := map[string]string{}
+	b, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return done, nil
+	}
+	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
+		if f := strings.Split(s.Text(), "\t"); len(f) >= 2 {
+			done[f[1]] = f[0]
+		}
+	}
+	return done, err
+}
+
+// copyRepository copies what is under version control, as it is in the working tree.
+func copyRepository(root string) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "mutate"); err != nil {
+		return "", err
+	}
+	files, err := output(root, "git", "ls-files")
+	if err != nil {
+		return "", err
+	}
+	for _, f := range strings.Split(files, "\n") {
+		b, err := os.ReadFile(filepath.Join(root, f))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // removed, and not committed yet
+		}
+		if err != nil {
+			return "", err
+		}
+		to := filepath.Join(dir, f)
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(to, b, 0o666); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// try makes the change, tests, and takes the change back.
+func try(dir string, m *mutant) (verdict, how string, err error) {
+	file := filepath.Join(dir, m.file)
+	original, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	lines := strings.Split(string(original), "\n")
+	if lines[m.line-1] != m.old {
+		return "", "", fmt.Errorf("%v: the line is %q", m, lines[m.line-1])
+	}
+	lines[m.line-1] = m.new
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+		return "", "", err
+	}
+	verdict, how = test(dir, m)
+	return verdict, how, os.WriteFile(file, original, 0o666)
+}
+
+// A stage is a run of some tests.
+type stage struct {
+	pattern string
+	limit   time.Duration
+}
+
+// test builds the package's tests and runs them until they fail.
+func test(dir string, m *mutant) (verdict, how string) {
+	arch := runtime.GOARCH
+	if strings.HasSuffix(m.file, "_arm64.s") || strings.HasSuffix(m.file, "_arm64.go") {
+		arch = "arm64"
+	}
+	binary := filepath.Join(dir, "mutant.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return notBuilt, line
+	}
+	stages := []stage{{"Kernels|Labels|Dense|Accumulator|Blocks|ErrParam|ErrShape|ErrLabel", 3 * time.Minute}, {".", 10 * time.Minute}}
+	switch {
+	case m.function != "" && !strings.HasPrefix(m.function, "label"):
+		stages = append([]stage{{"Kernels.*/^" + m.function + "$", 3 * time.Minute}}, stages[1:]...)
+	case arch != runtime.GOARCH:
+		stages[0].limit, stages[1].limit = 10*time.Minute, 30*time.Minute
+	}
+	for _, s := range stages {
+		ctx, cancel := context.WithTimeout(context.Background(), s.limit)
+		args := []string{binary, "-test.short", "-test.failfast", "-test.run", s.pattern}
+		if arch == "arm64" && runtime.GOARCH != arch {
+			args = append([]string{"qemu-aarch64-static"}, args...)
+		}
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+		cmd.Dir = dir
+		cmd.WaitDelay = time.Second
+		out, err := cmd.CombinedOutput()
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return killed, "does not end"
+		case err != nil:
+			return killed, reason(out)
+		}
+	}
+	return survived, "all tests pass"
+}
+
+// reason returns the line of the output that says what failed.
+func reason(out []byte) string {
+	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+		line := strings.TrimSpace(s.Text())
+		if i := slices.IndexFunc([]string{"--- FAIL", "panic:", "fatal error:", "SIG"}, func(p string) bool { return strings.HasPrefix(line, p) }); i >= 0 {
+			return line
+		}
+	}
+	return "fails"
+}
+
+func output(dir, name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(pipe)
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, &stderr)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
