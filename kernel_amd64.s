@@ -809,201 +809,281 @@ TEXT ·softLossSquareF32AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R10, R10
-	SUBQ   $0x20, DX
+	SUBQ   $0x30, DX
 	JLT    rest
 
-	// 2 vectors of 16 elements at a time, their instructions interleaved
+	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z1
-	VMOVUPS          64(DI)(R10*4), Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPS           Z1, Z4, Z4
-	VSUBPS           Z2, Z3, Z3
-	VMULPS.BCST      80(AX), Z4, Z5
-	VMULPS.BCST      80(AX), Z3, Z6
-	VFMADD231PS.BCST 84(AX), Z1, Z5
-	VFMADD231PS.BCST 84(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R10*4), Z7
-	VMOVUPS     64(BX)(R10*4), Z8
-	VPMOVD2M    Z7, K1
-	VPMOVD2M    Z8, K2
-	VBLENDMPS   Z1, Z4, K1, Z9
-	VBLENDMPS   Z2, Z3, K2, Z10
-	VBLENDMPS   Z4, Z1, K1, Z1
-	VBLENDMPS   Z3, Z2, K2, Z2
-	VANDPS.BCST abs_f32<>+0(SB), Z7, Z3
-	VANDPS.BCST abs_f32<>+0(SB), Z8, Z4
-	VMULPS      Z3, Z9, Z7
-	VMULPS      Z4, Z10, Z8
-	VPMAXSD     Z0, Z7, Z7
-	VPMAXSD     Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z9, K1
-	VCMPPS         $0x00, Z0, Z10, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K1, Z9
-	VBLENDMPS      Z0, Z1, K1, Z1
-	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K2, Z10
-	VBLENDMPS      Z0, Z2, K2, Z2
+	VMOVUPS      (DI)(R10*4), Z1
+	VMOVUPS      64(DI)(R10*4), Z2
+	VMOVUPS      128(DI)(R10*4), Z3
+	VMOVUPS      (BX)(R10*4), Z4
+	VMOVUPS      64(BX)(R10*4), Z5
+	VMOVUPS      128(BX)(R10*4), Z6
+	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z7
+	VANDPS.BCST  abs_f32<>+0(SB), Z5, Z8
+	VANDPS.BCST  abs_f32<>+0(SB), Z6, Z9
+	VBROADCASTSS one_f32<>+0(SB), Z10
+	VMOVAPS      Z1, Z11
+	VMOVAPS      Z2, Z12
+	VMOVAPS      Z3, Z13
+	VPMOVD2M     Z4, K2
+	KNOTW        K2, K3
+	VSUBPS       Z1, Z10, K3, Z11
+	VMULPS       Z7, Z11, Z4
+	VPMAXSD      Z0, Z4, Z4
+	VCMPPS       $0x00, Z0, Z11, K1
+	KNOTW        K1, K3
+	KANDW        K3, K2, K2
+	VMOVAPS.Z    Z1, K3, Z14
+	VSUBPS       Z1, Z10, K2, Z14
+	VMOVAPS      Z10, K1, Z11
+	VPMOVD2M     Z5, K3
+	KNOTW        K3, K4
+	VSUBPS       Z2, Z10, K4, Z12
+	VMULPS       Z8, Z12, Z1
+	VPMAXSD      Z0, Z1, Z1
+	VCMPPS       $0x00, Z0, Z12, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z2, K4, Z5
+	VSUBPS       Z2, Z10, K3, Z5
+	VMOVAPS      Z10, K2, Z12
+	VPMOVD2M     Z6, K4
+	KNOTW        K4, K5
+	VSUBPS       Z3, Z10, K5, Z13
+	VMULPS       Z9, Z13, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z13, K3
+	KNOTW        K3, K5
+	KANDW        K5, K4, K4
+	VMOVAPS.Z    Z3, K5, Z6
+	VSUBPS       Z3, Z10, K4, Z6
+	VMOVAPS      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z3, Z3
-	VANDPS.BCST abs_f32<>+0(SB), Z4, Z4
-	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z3
-	VMINPS.BCST clamp_f32<>+0(SB), Z4, Z4
+	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z3
+	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z7
+	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z12
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
-	VSUBPS.BCST       magic_f32<>+0(SB), Z12, Z13
-	VSUBPS.BCST       magic_f32<>+0(SB), Z11, Z14
-	VPERMPS           exp_f32<>+0(SB), Z12, Z15
-	VPERMPS           exp_f32<>+0(SB), Z11, Z16
-	VPERMPS           exp_rest_f32<>+0(SB), Z12, Z17
-	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z18
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z13
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z14
-	VPSLLD            $0x14, Z12, Z12
-	VPSLLD            $0x14, Z11, Z11
-	VPADDD            Z12, Z15, Z15
-	VPADDD            Z11, Z16, Z16
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z13
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z14
-	VADDPS            Z13, Z17, Z17
-	VADDPS            Z14, Z18, Z18
-	VBROADCASTSS      magic_f32<>+0(SB), Z4
-	VMOVAPS           Z4, Z3
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z15, Z4
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z16, Z3
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z17, Z12
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z11
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z17, Z12
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z11
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z17, Z12
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z11
-	VMULPS            Z17, Z12, Z12
-	VMULPS            Z18, Z11, Z11
-	VMOVAPS           Z15, Z13
-	VMOVAPS           Z16, Z14
-	VFMADD213PS       Z15, Z12, Z13
-	VFMADD213PS       Z16, Z11, Z14
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z4, Z17
-	VPERMPS     recip_f32<>+0(SB), Z3, Z18
-	VMULPS      Z17, Z15, Z15
-	VMULPS      Z18, Z16, Z16
-	VSUBPS.BCST one_f32<>+0(SB), Z17, Z19
-	VSUBPS.BCST one_f32<>+0(SB), Z18, Z20
-	VADDPS      Z15, Z19, Z19
-	VADDPS      Z16, Z20, Z20
-	VFMADD231PS Z12, Z15, Z19
-	VFMADD231PS Z11, Z16, Z20
-	VMULPS      Z19, Z19, Z21
-	VMULPS      Z20, Z20, Z22
-	VBLENDMPS   Z15, Z17, K1, Z15
-	VBLENDMPS   Z16, Z18, K2, Z16
-
-	// w·S²
-	VMULPS Z15, Z15, Z15
-	VMULPS Z16, Z16, Z16
-	VMULPS Z5, Z15, Z15
-	VMULPS Z6, Z16, Z16
-
-	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z19, Z5
-	VADDPS.BCST    one_f32<>+0(SB), Z20, Z6
-	VDIVPS         Z5, Z19, Z5
-	VDIVPS         Z6, Z20, Z6
-	VFNMADD132PS.Z Z5, Z12, K1, Z12
-	VFNMADD132PS.Z Z6, Z11, K2, Z11
-	VSUBPS         Z5, Z12, Z12
-	VSUBPS         Z6, Z11, Z11
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z12, Z12, Z5
-	VADDPS      Z11, Z11, Z6
-	VFMADD231PS Z12, Z12, Z5
-	VFMADD231PS Z11, Z11, Z6
-	VFMADD132PS Z5, Z15, Z15
-	VFMADD132PS Z6, Z16, Z16
+	VBROADCASTSS      magic_f32<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
+	VSUBPS.BCST       magic_f32<>+0(SB), Z15, Z16
+	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z17
+	VSUBPS.BCST       magic_f32<>+0(SB), Z10, Z18
+	VPERMPS           exp_f32<>+0(SB), Z15, Z19
+	VPERMPS           exp_f32<>+0(SB), Z9, Z20
+	VPERMPS           exp_f32<>+0(SB), Z10, Z21
+	VPERMPS           exp_rest_f32<>+0(SB), Z15, Z22
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z23
+	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z24
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z16
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z17
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z8, Z18
+	VPSLLD            $0x14, Z15, Z15
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z10, Z10
+	VPADDD            Z15, Z19, Z19
+	VPADDD            Z9, Z20, Z20
+	VPADDD            Z10, Z21, Z21
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z17
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z8, Z18
+	VADDPS            Z16, Z22, Z22
+	VADDPS            Z17, Z23, Z23
+	VADDPS            Z18, Z24, Z24
+	VBROADCASTSS      magic_f32<>+0(SB), Z8
+	VMOVAPS           Z8, Z3
+	VMOVAPS           Z8, Z7
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z19, Z8
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z20, Z3
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z21, Z7
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z24, Z10
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z24, Z10
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z24, Z10
+	VMULPS            Z22, Z15, Z15
+	VMULPS            Z23, Z9, Z9
+	VMULPS            Z24, Z10, Z10
+	VMOVAPS           Z19, Z16
+	VMOVAPS           Z20, Z17
+	VMOVAPS           Z21, Z18
+	VFMADD213PS       Z19, Z15, Z16
+	VFMADD213PS       Z20, Z9, Z17
+	VFMADD213PS       Z21, Z10, Z18
 
 	// R = β + e·θ
-	VMOVAPS     Z13, Z5
-	VMOVAPS     Z14, Z6
-	VFMADD213PS Z9, Z1, Z5
-	VFMADD213PS Z10, Z2, Z6
-	VMULPS      Z5, Z15, Z15
-	VMULPS      Z6, Z16, Z16
+	VFMADD213PS Z11, Z14, Z16
+	VFMADD213PS Z12, Z5, Z17
+	VFMADD213PS Z13, Z6, Z18
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z8, Z5
+	VPERMPS     recip_f32<>+0(SB), Z3, Z6
+	VPERMPS     recip_f32<>+0(SB), Z7, Z11
+	VMULPS      Z5, Z19, Z19
+	VMULPS      Z6, Z20, Z20
+	VMULPS      Z11, Z21, Z21
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z13
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
+	VADDPS      Z19, Z12, Z12
+	VADDPS      Z20, Z13, Z13
+	VADDPS      Z21, Z14, Z14
+	VFMADD231PS Z15, Z19, Z12
+	VFMADD231PS Z9, Z20, Z13
+	VFMADD231PS Z10, Z21, Z14
+	VMULPS      Z12, Z12, Z22
+	VMULPS      Z13, Z13, Z23
+	VMULPS      Z14, Z14, Z24
+	VBLENDMPS   Z19, Z5, K1, Z5
+	VBLENDMPS   Z20, Z6, K2, Z6
+	VBLENDMPS   Z21, Z11, K3, Z11
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R10*4), Z19
+	VMOVUPS          64(DI)(R10*4), Z20
+	VMOVUPS          128(DI)(R10*4), Z21
+	VBROADCASTSS     one_f32<>+0(SB), Z27
+	VMOVAPS          Z27, Z25
+	VMOVAPS          Z27, Z26
+	VSUBPS           Z19, Z27, Z27
+	VSUBPS           Z20, Z25, Z25
+	VSUBPS           Z21, Z26, Z26
+	VMULPS.BCST      80(AX), Z27, Z27
+	VMULPS.BCST      80(AX), Z25, Z25
+	VMULPS.BCST      80(AX), Z26, Z26
+	VFMADD231PS.BCST 84(AX), Z19, Z27
+	VFMADD231PS.BCST 84(AX), Z20, Z25
+	VFMADD231PS.BCST 84(AX), Z21, Z26
+
+	// w·S²
+	VMULPS Z5, Z5, Z5
+	VMULPS Z6, Z6, Z6
+	VMULPS Z11, Z11, Z11
+	VMULPS Z27, Z5, Z5
+	VMULPS Z25, Z6, Z6
+	VMULPS Z26, Z11, Z11
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z12, Z19
+	VADDPS.BCST    one_f32<>+0(SB), Z13, Z20
+	VADDPS.BCST    one_f32<>+0(SB), Z14, Z21
+	VDIVPS         Z19, Z12, Z19
+	VDIVPS         Z20, Z13, Z20
+	VDIVPS         Z21, Z14, Z21
+	VFNMADD132PS.Z Z19, Z15, K1, Z15
+	VFNMADD132PS.Z Z20, Z9, K2, Z9
+	VFNMADD132PS.Z Z21, Z10, K3, Z10
+	VSUBPS         Z19, Z15, Z15
+	VSUBPS         Z20, Z9, Z9
+	VSUBPS         Z21, Z10, Z10
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z15, Z15, Z19
+	VADDPS      Z9, Z9, Z20
+	VADDPS      Z10, Z10, Z21
+	VFMADD231PS Z15, Z15, Z19
+	VFMADD231PS Z9, Z9, Z20
+	VFMADD231PS Z10, Z10, Z21
+	VFMADD132PS Z19, Z5, Z5
+	VFMADD132PS Z20, Z6, Z6
+	VFMADD132PS Z21, Z11, Z11
+	VMULPS      Z16, Z5, Z5
+	VMULPS      Z17, Z6, Z6
+	VMULPS      Z18, Z11, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z2
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z1
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z2
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z1
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z2
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z1
-	VFMADD213PS      Z19, Z21, Z2
-	VFMADD213PS      Z20, Z22, Z1
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VMOVAPS          Z15, Z9
+	VMOVAPS          Z15, Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z10
+	VFMADD213PS      Z12, Z22, Z15
+	VFMADD213PS      Z13, Z23, Z9
+	VFMADD213PS      Z14, Z24, Z10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z4, Z4
+	VPERMPS  log_f32<>+0(SB), Z8, Z8
 	VPERMPS  log_f32<>+0(SB), Z3, Z3
-	VADDPS   Z4, Z2, Z2
-	VADDPS   Z3, Z1, Z1
-	VADDPS   Z7, Z2, Z2
-	VADDPS   Z8, Z1, Z1
-	VMULPS   Z5, Z2, Z2
-	VMULPS   Z6, Z1, Z1
+	VPERMPS  log_f32<>+0(SB), Z7, Z7
+	VADDPS   Z8, Z15, Z15
+	VADDPS   Z3, Z9, Z9
+	VADDPS   Z7, Z10, Z10
+	VADDPS   Z4, Z15, Z15
+	VADDPS   Z1, Z9, Z9
+	VADDPS   Z2, Z10, Z10
+	VMULPS   Z16, Z15, Z1
+	VMULPS   Z17, Z9, Z2
+	VMULPS   Z18, Z10, Z3
 	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z15, Z2, K1, Z2
+	VMULPS.Z Z5, Z1, K1, Z1
 	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z16, Z1, K1, Z1
+	VMULPS.Z Z6, Z2, K1, Z2
+	KMOVW    4(R8)(CX*1), K1
+	VMULPS.Z Z11, Z3, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y2, Z5
-	VADDPD        Z5, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y5
-	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z4, Z4
-	VCVTPS2PD     Y1, Z5
-	VADDPD        Z5, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y5
-	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z4, Z4
-	VMOVUPD       Z3, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VMOVUPD       (R9), Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y1, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VCVTPS2PD     Y2, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VCVTPS2PD     Y3, Z6
+	VADDPD        Z6, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z3, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z5, Z5
+	VMOVUPD       Z4, (R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z2, (SI)(R10*4)
-	VMOVUPS Z1, 64(SI)(R10*4)
+	VMOVUPS Z1, (SI)(R10*4)
+	VMOVUPS Z2, 64(SI)(R10*4)
+	VMOVUPS Z3, 128(SI)(R10*4)
 
 skip2:
-	ADDQ $0x20, R10
+	ADDQ $0x30, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x20, DX
+	ADDQ $0x30, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -1022,96 +1102,98 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R10*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z   (BX)(R10*4), K1, Z4
-	VPMOVD2M    Z4, K2
-	VBLENDMPS   Z1, Z2, K2, Z5
-	VBLENDMPS   Z2, Z1, K2, Z1
-	VANDPS.BCST abs_f32<>+0(SB), Z4, Z2
-	VMULPS      Z2, Z5, Z4
-	VPMAXSD     Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
-	VBLENDMPS      Z0, Z1, K2, Z1
+	VMOVUPS.Z    (DI)(R10*4), K1, Z1
+	VMOVUPS.Z    (BX)(R10*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z1, K4, Z6
+	VSUBPS       Z1, Z4, K3, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
-	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z6
-	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z7
-	VPERMPS           exp_f32<>+0(SB), Z6, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z7
-	VPSLLD            $0x14, Z6, Z6
-	VPADDD            Z6, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z7
-	VADDPS            Z7, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z2
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z8, Z2
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z6
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z6
-	VMULPS            Z9, Z6, Z6
-	VMOVAPS           Z8, Z7
-	VFMADD213PS       Z8, Z6, Z7
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z2, Z9
-	VMULPS      Z9, Z8, Z8
-	VSUBPS.BCST one_f32<>+0(SB), Z9, Z10
-	VADDPS      Z8, Z10, Z10
-	VFMADD231PS Z6, Z8, Z10
-	VMULPS      Z10, Z10, Z11
-	VBLENDMPS   Z8, Z9, K2, Z8
-
-	// w·S²
-	VMULPS Z8, Z8, Z8
-	VMULPS Z3, Z8, Z8
-
-	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z10, Z3
-	VDIVPS         Z3, Z10, Z3
-	VFNMADD132PS.Z Z3, Z6, K2, Z6
-	VSUBPS         Z3, Z6, Z6
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z6, Z6, Z3
-	VFMADD231PS Z6, Z6, Z3
-	VFMADD132PS Z3, Z8, Z8
+	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z7
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z7, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z8, Z8
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z7, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
+	VMULPS            Z8, Z3, Z3
+	VMOVAPS           Z7, Z4
+	VFMADD213PS       Z7, Z3, Z4
 
 	// R = β + e·θ
-	VMOVAPS     Z7, Z3
-	VFMADD213PS Z5, Z1, Z3
-	VMULPS      Z3, Z8, Z8
+	VFMADD213PS Z5, Z6, Z4
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z5
+	VMULPS      Z5, Z7, Z7
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z6
+	VADDPS      Z7, Z6, Z6
+	VFMADD231PS Z3, Z7, Z6
+	VMULPS      Z6, Z6, Z8
+	VBLENDMPS   Z7, Z5, K2, Z5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R10*4), K1, Z7
+	VBROADCASTSS     one_f32<>+0(SB), Z9
+	VSUBPS           Z7, Z9, Z9
+	VMULPS.BCST      80(AX), Z9, Z9
+	VFMADD231PS.BCST 84(AX), Z7, Z9
+
+	// w·S²
+	VMULPS Z5, Z5, Z5
+	VMULPS Z9, Z5, Z5
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z6, Z7
+	VDIVPS         Z7, Z6, Z7
+	VFNMADD132PS.Z Z7, Z3, K2, Z3
+	VSUBPS         Z7, Z3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z7
+	VFMADD231PS Z3, Z3, Z7
+	VFMADD132PS Z7, Z5, Z5
+	VMULPS      Z4, Z5, Z5
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z1
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z1
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z1
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z1
-	VFMADD213PS      Z10, Z11, Z1
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z3
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z3
+	VFMADD213PS      Z6, Z8, Z3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z2, Z2
-	VADDPS   Z2, Z1, Z1
-	VADDPS   Z4, Z1, Z1
-	VMULPS   Z3, Z1, Z1
+	VPERMPS  log_f32<>+0(SB), Z1, Z1
+	VADDPS   Z1, Z3, Z3
+	VADDPS   Z2, Z3, Z3
+	VMULPS   Z4, Z3, Z1
 	KMOVW    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPS.Z Z8, Z1, K2, Z1
+	VMULPS.Z Z5, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip3
 
@@ -1711,277 +1793,282 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z1
-	VMOVUPS          64(DI)(R10*4), Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPS           Z1, Z4, Z4
-	VSUBPS           Z2, Z3, Z3
-	VMULPS.BCST      80(AX), Z4, Z5
-	VMULPS.BCST      80(AX), Z3, Z6
-	VFMADD231PS.BCST 84(AX), Z1, Z5
-	VFMADD231PS.BCST 84(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R10*4), Z7
-	VMOVUPS     64(BX)(R10*4), Z8
-	VPMOVD2M    Z7, K1
-	VPMOVD2M    Z8, K2
-	VBLENDMPS   Z1, Z4, K1, Z9
-	VBLENDMPS   Z2, Z3, K2, Z10
-	VBLENDMPS   Z4, Z1, K1, Z1
-	VBLENDMPS   Z3, Z2, K2, Z2
-	VANDPS.BCST abs_f32<>+0(SB), Z7, Z3
-	VANDPS.BCST abs_f32<>+0(SB), Z8, Z4
-	VMULPS      Z3, Z9, Z7
-	VMULPS      Z4, Z10, Z8
-	VPMAXSD     Z0, Z7, Z7
-	VPMAXSD     Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z9, K1
-	VCMPPS         $0x00, Z0, Z10, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K1, Z9
-	VBLENDMPS      Z0, Z1, K1, Z1
-	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K2, Z10
-	VBLENDMPS      Z0, Z2, K2, Z2
+	VMOVUPS      (DI)(R10*4), Z1
+	VMOVUPS      64(DI)(R10*4), Z2
+	VMOVUPS      (BX)(R10*4), Z3
+	VMOVUPS      64(BX)(R10*4), Z4
+	VANDPS.BCST  abs_f32<>+0(SB), Z3, Z5
+	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z6
+	VBROADCASTSS one_f32<>+0(SB), Z7
+	VMOVAPS      Z1, Z8
+	VMOVAPS      Z2, Z9
+	VPMOVD2M     Z3, K2
+	KNOTW        K2, K3
+	VSUBPS       Z1, Z7, K3, Z8
+	VMULPS       Z5, Z8, Z3
+	VPMAXSD      Z0, Z3, Z3
+	VCMPPS       $0x00, Z0, Z8, K1
+	KNOTW        K1, K3
+	KANDW        K3, K2, K2
+	VMOVAPS.Z    Z1, K3, Z10
+	VSUBPS       Z1, Z7, K2, Z10
+	VMOVAPS      Z7, K1, Z8
+	VPMOVD2M     Z4, K3
+	KNOTW        K3, K4
+	VSUBPS       Z2, Z7, K4, Z9
+	VMULPS       Z6, Z9, Z1
+	VPMAXSD      Z0, Z1, Z1
+	VCMPPS       $0x00, Z0, Z9, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z2, K4, Z4
+	VSUBPS       Z2, Z7, K3, Z4
+	VMOVAPS      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z3, Z3
-	VANDPS.BCST abs_f32<>+0(SB), Z4, Z4
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z3
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z4, Z4
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z5, Z2
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z12
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z12, Z13
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z11, Z14
-	VMOVAPS           Z13, Z15
-	VMOVAPS           Z14, Z16
-	VPERMPS           exp_f32<>+0(SB), Z12, Z17
-	VPERMPS           exp_f32<>+0(SB), Z11, Z18
-	VPERMPS           exp_rest_f32<>+0(SB), Z12, Z19
-	VPERMPS           exp_rest_f32<>+0(SB), Z11, Z20
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z13
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z4, Z14
-	VPSLLD            $0x14, Z12, Z12
-	VPSLLD            $0x14, Z11, Z11
-	VPADDD            Z12, Z17, Z17
-	VPADDD            Z11, Z18, Z18
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z13
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z4, Z14
-	VADDPS            Z13, Z19, Z19
-	VADDPS            Z14, Z20, Z20
-	VBROADCASTSS      magic_f32<>+0(SB), Z4
-	VMOVAPS           Z4, Z3
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z17, Z4
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z18, Z3
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z19, Z12
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z11
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z19, Z12
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z11
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z19, Z12
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z11
-	VMULPS            Z19, Z12, Z12
-	VMULPS            Z20, Z11, Z11
-	VMOVAPS           Z17, Z19
-	VMOVAPS           Z18, Z20
-	VFMADD213PS       Z17, Z12, Z19
-	VFMADD213PS       Z18, Z11, Z20
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z4, Z21
-	VPERMPS     recip_f32<>+0(SB), Z3, Z22
-	VMULPS      Z21, Z17, Z17
-	VMULPS      Z22, Z18, Z18
-	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
-	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
-	VSUBPS.BCST one_f32<>+0(SB), Z21, Z21
-	VSUBPS.BCST one_f32<>+0(SB), Z22, Z22
-	VADDPS      Z17, Z21, Z21
-	VADDPS      Z18, Z22, Z22
-	VFMADD231PS Z12, Z17, Z21
-	VFMADD231PS Z11, Z18, Z22
-	VMULPS      Z21, Z21, Z11
-	VMULPS      Z22, Z22, Z12
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z6
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z11
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z12
+	VMOVAPS           Z11, Z13
+	VMOVAPS           Z12, Z14
+	VPERMPS           exp_f32<>+0(SB), Z7, Z15
+	VPERMPS           exp_f32<>+0(SB), Z6, Z16
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z17
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z18
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z12
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z7, Z15, Z15
+	VPADDD            Z6, Z16, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z11
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z12
+	VADDPS            Z11, Z17, Z17
+	VADDPS            Z12, Z18, Z18
+	VBROADCASTSS      magic_f32<>+0(SB), Z5
+	VMOVAPS           Z5, Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z15, Z5
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z6
+	VMULPS            Z17, Z7, Z7
+	VMULPS            Z18, Z6, Z6
+	VMOVAPS           Z15, Z17
+	VMOVAPS           Z16, Z18
+	VFMADD213PS       Z15, Z7, Z17
+	VFMADD213PS       Z16, Z6, Z18
 
 	// R = β + e·θ
-	VMOVAPS     Z19, Z17
-	VMOVAPS     Z20, Z18
+	VMOVAPS     Z8, Z8
 	VMOVAPS     Z9, Z9
-	VMOVAPS     Z10, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z8, Z8
 	VMULPS.BCST huge_f32<>+0(SB), Z9, Z9
-	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
-	VFMADD213PS Z9, Z1, Z17
-	VFMADD213PS Z10, Z2, Z18
+	VFMADD213PS Z8, Z10, Z17
+	VFMADD213PS Z9, Z4, Z18
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z5, Z4
+	VPERMPS     recip_f32<>+0(SB), Z2, Z8
+	VMULPS      Z4, Z15, Z15
+	VMULPS      Z8, Z16, Z16
+	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z10
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z4
+	VSUBPS.BCST one_f32<>+0(SB), Z8, Z8
+	VADDPS      Z9, Z4, Z4
+	VADDPS      Z10, Z8, Z8
+	VFMADD231PS Z7, Z9, Z4
+	VFMADD231PS Z6, Z10, Z8
+	VMULPS      Z4, Z4, Z6
+	VMULPS      Z8, Z8, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z2
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z1
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z2
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z1
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z2
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z1
-	VFMADD213PS      Z21, Z11, Z2
-	VFMADD213PS      Z22, Z12, Z1
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z9
+	VFMADD213PS      Z4, Z6, Z10
+	VFMADD213PS      Z8, Z7, Z9
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z4, Z9
-	VPERMPS          log8_hi_f32<>+0(SB), Z3, Z10
-	VPERMPS          log8_lo_f32<>+0(SB), Z4, Z11
-	VPERMPS          log8_lo_f32<>+0(SB), Z3, Z12
-	VMOVAPS.Z        Z15, K1, Z15
-	VMOVAPS.Z        Z16, K2, Z16
-	VSUBPS           Z9, Z15, Z15
-	VSUBPS           Z10, Z16, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z5, Z4
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z6
+	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z7
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z8
 	VMOVAPS.Z        Z13, K1, Z13
 	VMOVAPS.Z        Z14, K2, Z14
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z2, Z11
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z1, Z12
-	VSUBPS           Z11, Z13, Z13
-	VSUBPS           Z12, Z14, Z14
-	VMOVAPS          Z17, Z9
-	VMOVAPS          Z18, Z10
+	VSUBPS           Z4, Z13, Z13
+	VSUBPS           Z6, Z14, Z14
+	VMOVAPS.Z        Z11, K1, Z11
+	VMOVAPS.Z        Z12, K2, Z12
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z7
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z9, Z8
+	VSUBPS           Z7, Z11, Z11
+	VSUBPS           Z8, Z12, Z12
+	VMOVAPS          Z17, Z4
+	VMOVAPS          Z18, Z6
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z9, Z11
-	VPSRLD           $0x17, Z10, Z12
-	VPADDD.BCST      magic_f32<>+0(SB), Z11, Z11
-	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z11, Z11
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z9, Z9
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z10, Z10
-	VORPS.BCST       one_f32<>+0(SB), Z9, Z9
-	VORPS.BCST       one_f32<>+0(SB), Z10, Z10
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VFMADD231PS.BCST index_f32<>+0(SB), Z9, Z18
-	VFMADD231PS.BCST index_f32<>+0(SB), Z10, Z17
-	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z19
-	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z11, Z19
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z20
-	VPERMPS          recip_f32<>+0(SB), Z18, Z11
-	VPERMPS          recip_f32<>+0(SB), Z17, Z12
-	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z18
-	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z9, Z11
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z10, Z12
-	VMULPS           Z11, Z11, Z9
-	VMULPS           Z12, Z12, Z10
+	VPSRLD           $0x17, Z4, Z7
+	VPSRLD           $0x17, Z6, Z8
+	VPADDD.BCST      magic_f32<>+0(SB), Z7, Z7
+	VPADDD.BCST      magic_f32<>+0(SB), Z8, Z8
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z8, Z8
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z4, Z4
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z6, Z6
+	VORPS.BCST       one_f32<>+0(SB), Z4, Z4
+	VORPS.BCST       one_f32<>+0(SB), Z6, Z6
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z15
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z18
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z7, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z8, Z18
+	VPERMPS          recip_f32<>+0(SB), Z16, Z7
+	VPERMPS          recip_f32<>+0(SB), Z15, Z8
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z4, Z7
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z6, Z8
+	VMULPS           Z7, Z7, Z4
+	VMULPS           Z8, Z8, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
-	VMOVAPS          Z22, Z21
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z22
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z21
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z22
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z21
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z22
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z21
-	VFMADD213PS      Z11, Z9, Z22
-	VFMADD213PS      Z12, Z10, Z21
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z22, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z21, Z17
-	VADDPS           Z15, Z19, Z19
-	VADDPS           Z16, Z20, Z20
-	VADDPS           Z13, Z18, Z18
-	VADDPS           Z14, Z17, Z17
-	VADDPS           Z18, Z19, Z9
-	VADDPS           Z17, Z20, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z20
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z19
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z20
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z19
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z20
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z19
+	VFMADD213PS      Z7, Z4, Z20
+	VFMADD213PS      Z8, Z6, Z19
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z20, Z16
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z19, Z15
+	VADDPS           Z13, Z17, Z17
+	VADDPS           Z14, Z18, Z18
+	VADDPS           Z11, Z16, Z16
+	VADDPS           Z12, Z15, Z15
+	VADDPS           Z16, Z17, Z4
+	VADDPS           Z15, Z18, Z6
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VFMADD231PS.BCST 96(AX), Z9, Z12
-	VFMADD231PS.BCST 96(AX), Z10, Z11
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z12, Z12
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z11, Z11
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z12, Z13
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z11, Z14
-	VPERMPS          exp_f32<>+0(SB), Z12, Z15
-	VPERMPS          exp_f32<>+0(SB), Z11, Z16
-	VPERMPS          exp_rest_f32<>+0(SB), Z12, Z21
-	VPERMPS          exp_rest_f32<>+0(SB), Z11, Z22
-	VFMSUB231PS.BCST 96(AX), Z19, Z13
-	VFMSUB231PS.BCST 96(AX), Z20, Z14
-	VFMADD231PS.BCST 96(AX), Z18, Z13
-	VFMADD231PS.BCST 96(AX), Z17, Z14
-	VFMADD231PS.BCST 100(AX), Z9, Z13
-	VFMADD231PS.BCST 100(AX), Z10, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
-	VPSLLD           $0x14, Z12, Z12
-	VPSLLD           $0x14, Z11, Z11
-	VPADDD           Z12, Z15, Z15
-	VPADDD           Z11, Z16, Z16
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VFMADD231PS.BCST 96(AX), Z4, Z8
+	VFMADD231PS.BCST 96(AX), Z6, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
+	VPERMPS          exp_f32<>+0(SB), Z8, Z13
+	VPERMPS          exp_f32<>+0(SB), Z7, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z19
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z20
+	VFMSUB231PS.BCST 96(AX), Z17, Z11
+	VFMSUB231PS.BCST 96(AX), Z18, Z12
+	VFMADD231PS.BCST 96(AX), Z16, Z11
+	VFMADD231PS.BCST 96(AX), Z15, Z12
+	VFMADD231PS.BCST 100(AX), Z4, Z11
+	VFMADD231PS.BCST 100(AX), Z6, Z12
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
+	VPSLLD           $0x14, Z8, Z8
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z8, Z13, Z13
+	VPADDD           Z7, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z13, Z21, Z21
-	VADDPS           Z14, Z22, Z22
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z21, Z10
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z22, Z9
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z21, Z10
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z22, Z9
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z21, Z10
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z22, Z9
-	VMULPS           Z21, Z10, Z10
-	VMULPS           Z22, Z9, Z9
-	VMULPS           Z5, Z15, Z15
-	VMULPS           Z6, Z16, Z16
-	VFMADD132PS      Z10, Z15, Z15
-	VFMADD132PS      Z9, Z16, Z16
+	VADDPS           Z11, Z19, Z19
+	VADDPS           Z12, Z20, Z20
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
+	VMOVAPS          Z6, Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z19, Z6
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z19, Z6
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z19, Z6
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z20, Z4
+	VMULPS           Z19, Z6, Z6
+	VMULPS           Z20, Z4, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R10*4), Z7
+	VMOVUPS          64(DI)(R10*4), Z8
+	VBROADCASTSS     one_f32<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VSUBPS           Z7, Z12, Z12
+	VSUBPS           Z8, Z11, Z11
+	VMULPS.BCST      80(AX), Z12, Z12
+	VMULPS.BCST      80(AX), Z11, Z11
+	VFMADD231PS.BCST 84(AX), Z7, Z12
+	VFMADD231PS.BCST 84(AX), Z8, Z11
+	VMULPS           Z12, Z13, Z13
+	VMULPS           Z11, Z14, Z14
+	VFMADD132PS      Z6, Z13, Z13
+	VFMADD132PS      Z4, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z4, Z4
-	VPERMPS     log_f32<>+0(SB), Z3, Z3
-	VADDPS      Z4, Z2, Z2
-	VADDPS      Z3, Z1, Z1
-	VADDPS      Z7, Z2, Z2
-	VADDPS      Z8, Z1, Z1
-	VMOVAPS     Z15, Z3
-	VMOVAPS     Z16, Z4
-	VMULPS.BCST tiny_f32<>+0(SB), Z3, Z3
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VPERMPS     log_f32<>+0(SB), Z5, Z4
+	VPERMPS     log_f32<>+0(SB), Z2, Z2
+	VADDPS      Z4, Z10, Z10
+	VADDPS      Z2, Z9, Z9
+	VADDPS      Z3, Z10, Z10
+	VADDPS      Z1, Z9, Z9
+	VMOVAPS     Z13, Z1
+	VMOVAPS     Z14, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z2, Z3, K1, Z3
+	VMULPS.Z    Z10, Z1, K1, Z1
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z1, Z4, K1, Z4
+	VMULPS.Z    Z9, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z1
-	VMOVUPD       64(R9), Z2
-	VCVTPS2PD     Y3, Z5
-	VADDPD        Z5, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z3, Y5
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z4
+	VCVTPS2PD     Y1, Z5
+	VADDPD        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y5
 	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z2, Z2
-	VCVTPS2PD     Y4, Z5
-	VADDPD        Z5, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPD        Z5, Z4, Z4
+	VCVTPS2PD     Y2, Z5
+	VADDPD        Z5, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y5
 	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z2, Z2
-	VMOVUPD       Z1, (R9)
-	VMOVUPD       Z2, 64(R9)
+	VADDPD        Z5, Z4, Z4
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z4, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z3, (SI)(R10*4)
-	VMOVUPS Z4, 64(SI)(R10*4)
+	VMOVUPS Z1, (SI)(R10*4)
+	VMOVUPS Z2, 64(SI)(R10*4)
 
 skip2:
 	ADDQ $0x20, R10
@@ -2008,162 +2095,164 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R10*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z   (BX)(R10*4), K1, Z4
-	VPMOVD2M    Z4, K2
-	VBLENDMPS   Z1, Z2, K2, Z5
-	VBLENDMPS   Z2, Z1, K2, Z1
-	VANDPS.BCST abs_f32<>+0(SB), Z4, Z2
-	VMULPS      Z2, Z5, Z4
-	VPMAXSD     Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
-	VBLENDMPS      Z0, Z1, K2, Z1
+	VMOVUPS.Z    (DI)(R10*4), K1, Z1
+	VMOVUPS.Z    (BX)(R10*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z1, K4, Z6
+	VSUBPS       Z1, Z4, K3, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z6
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z7
-	VMOVAPS           Z7, Z8
-	VPERMPS           exp_f32<>+0(SB), Z6, Z9
-	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z7
-	VPSLLD            $0x14, Z6, Z6
-	VPADDD            Z6, Z9, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z7
-	VADDPS            Z7, Z10, Z10
-	VBROADCASTSS      magic_f32<>+0(SB), Z2
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z2
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z6
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z6
-	VMULPS            Z10, Z6, Z6
-	VMOVAPS           Z9, Z10
-	VFMADD213PS       Z9, Z6, Z10
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z2, Z11
-	VMULPS      Z11, Z9, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z11
-	VADDPS      Z9, Z11, Z11
-	VFMADD231PS Z6, Z9, Z11
-	VMULPS      Z11, Z11, Z6
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VMOVAPS           Z4, Z7
+	VPERMPS           exp_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z9, Z9
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS            Z9, Z3, Z3
+	VMOVAPS           Z8, Z9
+	VFMADD213PS       Z8, Z3, Z9
 
 	// R = β + e·θ
-	VMOVAPS     Z10, Z9
 	VMOVAPS     Z5, Z5
 	VMULPS.BCST huge_f32<>+0(SB), Z5, Z5
-	VFMADD213PS Z5, Z1, Z9
+	VFMADD213PS Z5, Z6, Z9
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Z1, Z5
+	VMULPS      Z5, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z6
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z5
+	VADDPS      Z6, Z5, Z5
+	VFMADD231PS Z3, Z6, Z5
+	VMULPS      Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z1
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z1
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z1
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z1
-	VFMADD213PS      Z11, Z6, Z1
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z6
+	VFMADD213PS      Z5, Z3, Z6
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z6
-	VMOVAPS.Z        Z8, K2, Z8
-	VSUBPS           Z5, Z8, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z3
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z5
 	VMOVAPS.Z        Z7, K2, Z7
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z1, Z6
-	VSUBPS           Z6, Z7, Z7
-	VMOVAPS          Z9, Z5
+	VSUBPS           Z3, Z7, Z7
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z6, Z5
+	VSUBPS           Z5, Z4, Z4
+	VMOVAPS          Z9, Z3
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z5, Z6
-	VPADDD.BCST      magic_f32<>+0(SB), Z6, Z6
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z6, Z6
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z5, Z5
-	VORPS.BCST       one_f32<>+0(SB), Z5, Z5
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z9
-	VFMADD231PS.BCST index_f32<>+0(SB), Z5, Z9
-	VPERMPS          log8_hi_f32<>+0(SB), Z9, Z10
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z6, Z10
-	VPERMPS          recip_f32<>+0(SB), Z9, Z6
-	VPERMPS          log8_lo_f32<>+0(SB), Z9, Z9
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z5, Z6
-	VMULPS           Z6, Z6, Z5
+	VPSRLD           $0x17, Z3, Z5
+	VPADDD.BCST      magic_f32<>+0(SB), Z5, Z5
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z5, Z5
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z3, Z3
+	VORPS.BCST       one_f32<>+0(SB), Z3, Z3
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z8
+	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z8, Z9
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z5, Z9
+	VPERMPS          recip_f32<>+0(SB), Z8, Z5
+	VPERMPS          log8_lo_f32<>+0(SB), Z8, Z8
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z3, Z5
+	VMULPS           Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z11
-	VFMADD213PS      Z6, Z5, Z11
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z9
-	VADDPS           Z8, Z10, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z10
+	VFMADD213PS      Z5, Z3, Z10
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z8
 	VADDPS           Z7, Z9, Z9
-	VADDPS           Z9, Z10, Z5
+	VADDPS           Z4, Z8, Z8
+	VADDPS           Z8, Z9, Z3
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z6
-	VFMADD231PS.BCST 96(AX), Z5, Z6
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z6, Z6
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z6, Z7
-	VPERMPS          exp_f32<>+0(SB), Z6, Z8
-	VPERMPS          exp_rest_f32<>+0(SB), Z6, Z11
-	VFMSUB231PS.BCST 96(AX), Z10, Z7
-	VFMADD231PS.BCST 96(AX), Z9, Z7
-	VFMADD231PS.BCST 100(AX), Z5, Z7
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z7, Z7
-	VPSLLD           $0x14, Z6, Z6
-	VPADDD           Z6, Z8, Z8
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z4
+	VFMADD231PS.BCST 96(AX), Z3, Z4
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z4, Z4
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z4, Z5
+	VPERMPS          exp_f32<>+0(SB), Z4, Z7
+	VPERMPS          exp_rest_f32<>+0(SB), Z4, Z10
+	VFMSUB231PS.BCST 96(AX), Z9, Z5
+	VFMADD231PS.BCST 96(AX), Z8, Z5
+	VFMADD231PS.BCST 100(AX), Z3, Z5
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z5, Z5
+	VPSLLD           $0x14, Z4, Z4
+	VPADDD           Z4, Z7, Z7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z7, Z11, Z11
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z5
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z5
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z5
-	VMULPS           Z11, Z5, Z5
-	VMULPS           Z3, Z8, Z8
-	VFMADD132PS      Z5, Z8, Z8
+	VADDPS           Z5, Z10, Z10
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z3
+	VMULPS           Z10, Z3, Z3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R10*4), K1, Z4
+	VBROADCASTSS     one_f32<>+0(SB), Z5
+	VSUBPS           Z4, Z5, Z5
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMADD231PS.BCST 84(AX), Z4, Z5
+	VMULPS           Z5, Z7, Z7
+	VFMADD132PS      Z3, Z7, Z7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z2, Z2
-	VADDPS      Z2, Z1, Z1
-	VADDPS      Z4, Z1, Z1
-	VMOVAPS     Z8, Z2
-	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	VPERMPS     log_f32<>+0(SB), Z1, Z1
+	VADDPS      Z1, Z6, Z6
+	VADDPS      Z2, Z6, Z6
+	VMOVAPS     Z7, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z2, K2, Z2
+	VMULPS.Z    Z6, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip3
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z1
+	VMOVUPD       (R9), Z2
 	VMOVUPD       64(R9), Z3
-	VCVTPS2PD     Y2, Z4
-	VADDPD        Z4, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z2, Y4
+	VCVTPS2PD     Y1, Z4
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y4
 	VCVTPS2PD     Y4, Z4
 	VADDPD        Z4, Z3, Z3
-	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, (R9)
 	VMOVUPD       Z3, 64(R9)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z2, K1, (SI)(R10*4)
+	VMOVUPS Z1, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -2757,200 +2846,199 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R12*4), Z1
-	VMOVUPS          64(DI)(R12*4), Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPS           Z1, Z4, Z4
-	VSUBPS           Z2, Z3, Z3
-	VMULPS.BCST      80(AX), Z4, Z5
-	VMULPS.BCST      80(AX), Z3, Z6
-	VFMADD231PS.BCST 84(AX), Z1, Z5
-	VFMADD231PS.BCST 84(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS          (BX)(R12*4), Z7
-	VMOVUPS          64(BX)(R12*4), Z8
-	VPMOVD2M         Z7, K1
-	VPMOVD2M         Z8, K2
-	VBLENDMPS        Z1, Z4, K1, Z9
-	VBLENDMPS        Z2, Z3, K2, Z10
-	VBLENDMPS        Z4, Z1, K1, Z4
-	VBLENDMPS        Z3, Z2, K2, Z3
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z12
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z11
-	VANDPS.BCST      abs_f32<>+0(SB), Z7, Z1
-	VANDPS.BCST      abs_f32<>+0(SB), Z8, Z2
-	VMULPS           Z1, Z9, Z7
-	VMULPS           Z2, Z10, Z8
-	VPMAXSD          Z0, Z7, Z7
-	VPMAXSD          Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z9, K3
-	VCMPPS         $0x00, Z0, Z10, K4
-	VBLENDMPS.BCST one_f32<>+0(SB), Z9, K3, Z9
-	VBLENDMPS      Z0, Z4, K3, Z4
-	VBLENDMPS.BCST one_f32<>+0(SB), Z10, K4, Z10
-	VBLENDMPS      Z0, Z3, K4, Z3
-	KXORW          K3, K1, K1
-	KXORW          K4, K2, K2
-	VXORPS.BCST    sign_f32<>+0(SB), Z12, K1, Z12
-	VXORPS.BCST    sign_f32<>+0(SB), Z11, K2, Z11
+	VMOVUPS      (DI)(R12*4), Z1
+	VMOVUPS      64(DI)(R12*4), Z2
+	VMOVUPS      (BX)(R12*4), Z3
+	VMOVUPS      64(BX)(R12*4), Z4
+	VANDPS.BCST  abs_f32<>+0(SB), Z3, Z5
+	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z6
+	VBROADCASTSS one_f32<>+0(SB), Z7
+	VMOVAPS      Z1, Z8
+	VMOVAPS      Z2, Z9
+	VPMOVD2M     Z3, K2
+	KNOTW        K2, K4
+	VSUBPS       Z1, Z7, K4, Z8
+	VMULPS       Z5, Z8, Z3
+	VPMAXSD      Z0, Z3, Z3
+	VCMPPS       $0x00, Z0, Z8, K1
+	KXORW        K1, K2, K3
+	KNOTW        K1, K4
+	KANDW        K4, K2, K2
+	VMOVAPS.Z    Z1, K4, Z10
+	VSUBPS       Z1, Z7, K2, Z10
+	VMOVAPS      Z7, K1, Z8
+	VPMOVD2M     Z4, K5
+	KNOTW        K5, K6
+	VSUBPS       Z2, Z7, K6, Z9
+	VMULPS       Z6, Z9, Z1
+	VPMAXSD      Z0, Z1, Z1
+	VCMPPS       $0x00, Z0, Z9, K2
+	KXORW        K2, K5, K4
+	KNOTW        K2, K6
+	KANDW        K6, K5, K5
+	VMOVAPS.Z    Z2, K6, Z4
+	VSUBPS       Z2, Z7, K5, Z4
+	VMOVAPS      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VANDPS.BCST abs_f32<>+0(SB), Z2, Z2
-	VMINPS.BCST clamp_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_f32<>+0(SB), Z2, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z5, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z14
-	VMOVAPS           Z14, Z13
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z14
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z13
-	VSUBPS.BCST       magic_f32<>+0(SB), Z14, Z15
-	VSUBPS.BCST       magic_f32<>+0(SB), Z13, Z16
-	VPERMPS           exp_f32<>+0(SB), Z14, Z17
-	VPERMPS           exp_f32<>+0(SB), Z13, Z18
-	VPERMPS           exp_rest_f32<>+0(SB), Z14, Z19
-	VPERMPS           exp_rest_f32<>+0(SB), Z13, Z20
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z15
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z16
-	VPSLLD            $0x14, Z14, Z14
-	VPSLLD            $0x14, Z13, Z13
-	VPADDD            Z14, Z17, Z17
-	VPADDD            Z13, Z18, Z18
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z15
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z16
-	VADDPS            Z15, Z19, Z19
-	VADDPS            Z16, Z20, Z20
-	VBROADCASTSS      magic_f32<>+0(SB), Z2
-	VMOVAPS           Z2, Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z17, Z2
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z18, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z14
-	VMOVAPS           Z14, Z13
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z19, Z14
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z13
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z19, Z14
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z13
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z19, Z14
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z13
-	VMULPS            Z19, Z14, Z14
-	VMULPS            Z20, Z13, Z13
-	VMOVAPS           Z17, Z15
-	VMOVAPS           Z18, Z16
-	VFMADD213PS       Z17, Z14, Z15
-	VFMADD213PS       Z18, Z13, Z16
+	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z6
+	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z11
+	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z12
+	VPERMPS           exp_f32<>+0(SB), Z7, Z13
+	VPERMPS           exp_f32<>+0(SB), Z6, Z14
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z15
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z16
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z12
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z7, Z13, Z13
+	VPADDD            Z6, Z14, Z14
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z11
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z12
+	VADDPS            Z11, Z15, Z15
+	VADDPS            Z12, Z16, Z16
+	VBROADCASTSS      magic_f32<>+0(SB), Z5
+	VMOVAPS           Z5, Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z13, Z5
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z14, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z15, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z16, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z15, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z16, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z15, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z16, Z6
+	VMULPS            Z15, Z7, Z7
+	VMULPS            Z16, Z6, Z6
+	VMOVAPS           Z13, Z11
+	VMOVAPS           Z14, Z12
+	VFMADD213PS       Z13, Z7, Z11
+	VFMADD213PS       Z14, Z6, Z12
+
+	// R = β + e·θ
+	VFMADD213PS Z8, Z10, Z11
+	VFMADD213PS Z9, Z4, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z2, Z19
-	VPERMPS     recip_f32<>+0(SB), Z1, Z20
-	VMULPS      Z19, Z17, Z17
-	VMULPS      Z20, Z18, Z18
-	VSUBPS.BCST one_f32<>+0(SB), Z19, Z21
-	VSUBPS.BCST one_f32<>+0(SB), Z20, Z22
-	VADDPS      Z17, Z21, Z21
-	VADDPS      Z18, Z22, Z22
-	VFMADD231PS Z14, Z17, Z21
-	VFMADD231PS Z13, Z18, Z22
-	VMULPS      Z21, Z21, Z23
-	VMULPS      Z22, Z22, Z24
-	VBLENDMPS   Z17, Z19, K3, Z25
-	VBLENDMPS   Z18, Z20, K4, Z26
+	VPERMPS     recip_f32<>+0(SB), Z5, Z4
+	VPERMPS     recip_f32<>+0(SB), Z2, Z10
+	VMULPS      Z4, Z13, Z13
+	VMULPS      Z10, Z14, Z14
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z15
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z16
+	VADDPS      Z13, Z15, Z15
+	VADDPS      Z14, Z16, Z16
+	VFMADD231PS Z7, Z13, Z15
+	VFMADD231PS Z6, Z14, Z16
+	VMULPS      Z15, Z15, Z17
+	VMULPS      Z16, Z16, Z18
+	VBLENDMPS   Z13, Z4, K1, Z19
+	VBLENDMPS   Z14, Z10, K2, Z20
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R12*4), Z21
+	VMOVUPS          64(DI)(R12*4), Z22
+	VBROADCASTSS     one_f32<>+0(SB), Z24
+	VMOVAPS          Z24, Z23
+	VSUBPS           Z21, Z24, Z24
+	VSUBPS           Z22, Z23, Z23
+	VMULPS.BCST      80(AX), Z24, Z24
+	VMULPS.BCST      80(AX), Z23, Z23
+	VFMADD231PS.BCST 84(AX), Z21, Z24
+	VFMADD231PS.BCST 84(AX), Z22, Z23
 
 	// w·S²
-	VMULPS Z25, Z25, Z25
-	VMULPS Z26, Z26, Z26
-	VMULPS Z5, Z25, Z25
-	VMULPS Z6, Z26, Z26
+	VMULPS Z19, Z19, Z19
+	VMULPS Z20, Z20, Z20
+	VMULPS Z24, Z19, Z19
+	VMULPS Z23, Z20, Z20
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z21, Z5
-	VADDPS.BCST  one_f32<>+0(SB), Z22, Z6
-	VDIVPS       Z5, Z21, Z5
-	VDIVPS       Z6, Z22, Z6
-	VFNMADD132PS Z5, Z14, Z14
-	VFNMADD132PS Z6, Z13, Z13
-	VSUBPS       Z5, Z14, Z14
-	VSUBPS       Z6, Z13, Z13
-	VSUBPS       Z5, Z0, Z5
-	VSUBPS       Z6, Z0, Z6
-	VFMADD132PS  Z5, Z19, Z19
-	VFMADD132PS  Z6, Z20, Z20
-	VFMADD132PS  Z14, Z17, Z17
-	VFMADD132PS  Z13, Z18, Z18
-	VBLENDMPS    Z14, Z5, K3, Z5
-	VBLENDMPS    Z13, Z6, K4, Z6
+	VADDPS.BCST  one_f32<>+0(SB), Z15, Z21
+	VADDPS.BCST  one_f32<>+0(SB), Z16, Z22
+	VDIVPS       Z21, Z15, Z21
+	VDIVPS       Z22, Z16, Z22
+	VFNMADD132PS Z21, Z7, Z7
+	VFNMADD132PS Z22, Z6, Z6
+	VSUBPS       Z21, Z7, Z7
+	VSUBPS       Z22, Z6, Z6
+	VSUBPS       Z21, Z0, Z21
+	VSUBPS       Z22, Z0, Z22
+	VFMADD132PS  Z21, Z4, Z4
+	VFMADD132PS  Z22, Z10, Z10
+	VFMADD132PS  Z7, Z13, Z13
+	VFMADD132PS  Z6, Z14, Z14
+	VBLENDMPS    Z7, Z21, K1, Z7
+	VBLENDMPS    Z6, Z22, K2, Z6
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z5, Z5, Z13
-	VADDPS      Z6, Z6, Z14
-	VFMADD231PS Z5, Z5, Z13
-	VFMADD231PS Z6, Z6, Z14
-	VFMADD132PS Z13, Z25, Z25
-	VFMADD132PS Z14, Z26, Z26
-	VBLENDMPS   Z17, Z19, K3, Z5
-	VBLENDMPS   Z18, Z20, K4, Z6
-	VBLENDMPS   Z19, Z17, K3, Z13
-	VBLENDMPS   Z20, Z18, K4, Z14
-
-	// R = β + e·θ
-	VMOVAPS     Z15, Z15
-	VMOVAPS     Z16, Z16
-	VFMADD213PS Z9, Z4, Z15
-	VFMADD213PS Z10, Z3, Z16
-	VMULPS      Z15, Z25, Z25
-	VMULPS      Z16, Z26, Z26
+	VADDPS      Z7, Z7, Z21
+	VADDPS      Z6, Z6, Z22
+	VFMADD231PS Z7, Z7, Z21
+	VFMADD231PS Z6, Z6, Z22
+	VFMADD132PS Z21, Z19, Z19
+	VFMADD132PS Z22, Z20, Z20
+	VBLENDMPS   Z13, Z4, K1, Z6
+	VBLENDMPS   Z14, Z10, K2, Z7
+	VBLENDMPS   Z4, Z13, K1, Z4
+	VBLENDMPS   Z10, Z14, K2, Z10
+	VMULPS      Z11, Z19, Z19
+	VMULPS      Z12, Z20, Z20
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z18
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z17
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z18
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z17
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z18
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z17
-	VFMADD213PS      Z21, Z23, Z18
-	VFMADD213PS      Z22, Z24, Z17
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z13
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z13
+	VFMADD213PS      Z15, Z17, Z14
+	VFMADD213PS      Z16, Z18, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS  log_f32<>+0(SB), Z5, Z5
 	VPERMPS  log_f32<>+0(SB), Z2, Z2
-	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z2, Z18, Z18
-	VADDPS   Z1, Z17, Z17
-	VADDPS   Z7, Z18, Z18
-	VADDPS   Z8, Z17, Z17
-	VMULPS   Z15, Z18, Z1
-	VMULPS   Z16, Z17, Z2
-	KMOVW    (R8)(CX*1), K3
-	VMULPS.Z Z25, Z1, K3, Z1
-	KMOVW    2(R8)(CX*1), K3
-	VMULPS.Z Z26, Z2, K3, Z2
+	VADDPS   Z5, Z14, Z14
+	VADDPS   Z2, Z13, Z13
+	VADDPS   Z3, Z14, Z14
+	VADDPS   Z1, Z13, Z13
+	VMULPS   Z11, Z14, Z1
+	VMULPS   Z12, Z13, Z2
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z19, Z1, K1, Z1
+	KMOVW    2(R8)(CX*1), K1
+	VMULPS.Z Z20, Z2, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z7
-	VMOVUPD       64(R9), Z8
-	VCVTPS2PD     Y1, Z19
-	VADDPD        Z19, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z1, Y19
-	VCVTPS2PD     Y19, Z19
-	VADDPD        Z19, Z8, Z8
-	VCVTPS2PD     Y2, Z19
-	VADDPD        Z19, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z2, Y19
-	VCVTPS2PD     Y19, Z19
-	VADDPD        Z19, Z8, Z8
-	VMOVUPD       Z7, (R9)
-	VMOVUPD       Z8, 64(R9)
+	VMOVUPD       (R9), Z3
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y1, Z15
+	VADDPD        Z15, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z1, Y15
+	VCVTPS2PD     Y15, Z15
+	VADDPD        Z15, Z5, Z5
+	VCVTPS2PD     Y2, Z15
+	VADDPD        Z15, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y15
+	VCVTPS2PD     Y15, Z15
+	VADDPD        Z15, Z5, Z5
+	VMOVUPD       Z3, (R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -2959,59 +3047,63 @@ skip1:
 	VMOVUPS Z2, 64(SI)(R12*4)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPS      Z13, Z1
-	VMOVAPS      Z14, Z2
-	VMOVAPS      Z5, Z5
-	VMOVAPS      Z6, Z6
-	VMULPS       Z4, Z1, Z1
-	VMULPS       Z3, Z2, Z2
-	VFMSUB132PS  Z9, Z1, Z5
-	VFMSUB132PS  Z10, Z2, Z6
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
-	VMOVAPS      Z2, Z1
-	VMINPS       Z18, Z2, Z2
-	VMINPS       Z17, Z1, Z1
-	VMULPS.BCST  88(AX), Z2, Z2
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VMOVUPS          (DI)(R12*4), Z3
+	VMOVUPS          64(DI)(R12*4), Z5
+	VFMADD213PS.BCST one_f32<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPS     Z13, Z3
-	VMOVAPS     Z14, Z4
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z5
+	VMOVAPS      Z5, Z3
+	VFMSUB213PS  Z11, Z8, Z5
+	VFMSUB213PS  Z12, Z9, Z3
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z7, Z3, Z3
+	VXORPS.BCST  sign_f32<>+0(SB), Z5, K3, Z5
+	VXORPS.BCST  sign_f32<>+0(SB), Z3, K4, Z3
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z7
+	VMOVAPS      Z7, Z6
+	VMINPS       Z14, Z7, Z7
+	VMINPS       Z13, Z6, Z6
+	VMULPS.BCST  88(AX), Z7, Z7
+	VMULPS.BCST  88(AX), Z6, Z6
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS      Z11, Z5, Z5
 	VMULPS      Z12, Z3, Z3
-	VMULPS      Z11, Z4, Z4
-	VMULPS      Z15, Z5, Z5
-	VMULPS      Z16, Z6, Z6
-	VFMADD213PS Z5, Z2, Z3
-	VFMADD213PS Z6, Z1, Z4
-	VXORPS.BCST sign_f32<>+0(SB), Z3, K1, Z3
-	VXORPS.BCST sign_f32<>+0(SB), Z4, K2, Z4
+	VMULPS      Z4, Z2, Z2
+	VMULPS      Z10, Z1, Z1
+	VFMADD213PS Z5, Z7, Z2
+	VFMADD213PS Z3, Z6, Z1
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z25, Z3, K1, Z3
+	VMULPS.Z    Z19, Z2, K1, Z2
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z26, Z4, K1, Z4
+	VMULPS.Z    Z20, Z1, K1, Z1
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z1
-	VMULPS       Z1, Z3, Z3
-	VCMPPS       $0x03, Z3, Z3, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z3
+	VMOVUPS      (R11)(R12*4), Z3
+	VMULPS       Z3, Z2, Z2
+	VCMPPS       $0x03, Z2, Z2, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z2
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z3, K1, Z3
-	VMOVUPS      64(R11)(R12*4), Z1
-	VMULPS       Z1, Z4, Z4
-	VCMPPS       $0x03, Z4, Z4, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z4
+	VMOVAPS.Z    Z2, K1, Z2
+	VMOVUPS      64(R11)(R12*4), Z3
+	VMULPS       Z3, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z1
 	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z4, K1, Z4
+	VMOVAPS.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z3, (R10)(R12*4)
-	VMOVUPS Z4, 64(R10)(R12*4)
+	VMOVUPS Z2, (R10)(R12*4)
+	VMOVUPS Z1, 64(R10)(R12*4)
 
 skip4:
 	ADDQ $0x20, R12
@@ -3038,120 +3130,119 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R12*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z        (BX)(R12*4), K1, Z4
-	VPMOVD2M         Z4, K2
-	VBLENDMPS        Z1, Z2, K2, Z5
-	VBLENDMPS        Z2, Z1, K2, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K3
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
-	VBLENDMPS      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+	VMOVUPS.Z    (DI)(R12*4), K1, Z1
+	VMOVUPS.Z    (BX)(R12*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPS       Z1, Z4, K5, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPS.Z    Z1, K5, Z6
+	VSUBPS       Z1, Z4, K4, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z8
-	VPERMPS           exp_f32<>+0(SB), Z7, Z9
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z9, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z7
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z7, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z8, Z8
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z9, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
-	VMULPS            Z10, Z7, Z7
-	VMOVAPS           Z9, Z8
-	VFMADD213PS       Z9, Z7, Z8
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z7, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
+	VMULPS            Z8, Z3, Z3
+	VMOVAPS           Z7, Z4
+	VFMADD213PS       Z7, Z3, Z4
+
+	// R = β + e·θ
+	VFMADD213PS Z5, Z6, Z4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z10
-	VMULPS      Z10, Z9, Z9
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z11
-	VADDPS      Z9, Z11, Z11
-	VFMADD231PS Z7, Z9, Z11
-	VMULPS      Z11, Z11, Z12
-	VBLENDMPS   Z9, Z10, K3, Z13
+	VPERMPS     recip_f32<>+0(SB), Z1, Z6
+	VMULPS      Z6, Z7, Z7
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z8
+	VADDPS      Z7, Z8, Z8
+	VFMADD231PS Z3, Z7, Z8
+	VMULPS      Z8, Z8, Z9
+	VBLENDMPS   Z7, Z6, K2, Z10
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R12*4), K1, Z11
+	VBROADCASTSS     one_f32<>+0(SB), Z12
+	VSUBPS           Z11, Z12, Z12
+	VMULPS.BCST      80(AX), Z12, Z12
+	VFMADD231PS.BCST 84(AX), Z11, Z12
 
 	// w·S²
-	VMULPS Z13, Z13, Z13
-	VMULPS Z3, Z13, Z13
+	VMULPS Z10, Z10, Z10
+	VMULPS Z12, Z10, Z10
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z11, Z3
-	VDIVPS       Z3, Z11, Z3
-	VFNMADD132PS Z3, Z7, Z7
-	VSUBPS       Z3, Z7, Z7
-	VSUBPS       Z3, Z0, Z3
-	VFMADD132PS  Z3, Z10, Z10
-	VFMADD132PS  Z7, Z9, Z9
-	VBLENDMPS    Z7, Z3, K3, Z3
+	VADDPS.BCST  one_f32<>+0(SB), Z8, Z11
+	VDIVPS       Z11, Z8, Z11
+	VFNMADD132PS Z11, Z3, Z3
+	VSUBPS       Z11, Z3, Z3
+	VSUBPS       Z11, Z0, Z11
+	VFMADD132PS  Z11, Z6, Z6
+	VFMADD132PS  Z3, Z7, Z7
+	VBLENDMPS    Z3, Z11, K2, Z3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z7
-	VFMADD231PS Z3, Z3, Z7
-	VFMADD132PS Z7, Z13, Z13
-	VBLENDMPS   Z9, Z10, K3, Z3
-	VBLENDMPS   Z10, Z9, K3, Z7
-
-	// R = β + e·θ
-	VMOVAPS     Z8, Z8
-	VFMADD213PS Z5, Z2, Z8
-	VMULPS      Z8, Z13, Z13
+	VADDPS      Z3, Z3, Z11
+	VFMADD231PS Z3, Z3, Z11
+	VFMADD132PS Z11, Z10, Z10
+	VBLENDMPS   Z7, Z6, K2, Z3
+	VBLENDMPS   Z6, Z7, K2, Z6
+	VMULPS      Z4, Z10, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z11, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z11, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z11, Z9
-	VFMADD213PS      Z11, Z12, Z9
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z7
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z7
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z7
+	VFMADD213PS      Z8, Z9, Z7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z9, Z9
-	VADDPS   Z4, Z9, Z9
-	VMULPS   Z8, Z9, Z1
-	KMOVW    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPS.Z Z13, Z1, K3, Z1
+	VADDPS   Z1, Z7, Z7
+	VADDPS   Z2, Z7, Z7
+	VMULPS   Z4, Z7, Z1
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z10, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z4
-	VMOVUPD       64(R9), Z10
-	VCVTPS2PD     Y1, Z11
-	VADDPD        Z11, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z1, Y11
-	VCVTPS2PD     Y11, Z11
-	VADDPD        Z11, Z10, Z10
-	VMOVUPD       Z4, (R9)
-	VMOVUPD       Z10, 64(R9)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z8
+	VCVTPS2PD     Y1, Z9
+	VADDPD        Z9, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y9
+	VCVTPS2PD     Y9, Z9
+	VADDPD        Z9, Z8, Z8
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z8, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
@@ -3159,40 +3250,43 @@ skip5:
 	VMOVUPS Z1, K1, (SI)(R12*4)
 
 skip6:
-	// D = N·β - O·θ
-	VMOVAPS      Z7, Z1
-	VMOVAPS      Z3, Z3
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z9, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS.Z        (DI)(R12*4), K1, Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPS     Z7, Z2
-	VMULPS      Z6, Z2, Z2
-	VMULPS      Z8, Z3, Z3
-	VFMADD213PS Z3, Z1, Z2
-	VXORPS.BCST sign_f32<>+0(SB), Z2, K2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z4, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VXORPS.BCST  sign_f32<>+0(SB), Z2, K3, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
+	VMINPS       Z7, Z3, Z3
+	VMULPS.BCST  88(AX), Z3, Z3
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS      Z4, Z2, Z2
+	VMULPS      Z6, Z1, Z1
+	VFMADD213PS Z2, Z3, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z13, Z2, K2, Z2
+	VMULPS.Z    Z10, Z1, K2, Z1
 	TESTQ       R11, R11
 	JEQ         skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z1
-	VMULPS       Z1, Z2, Z2
-	VCMPPS       $0x03, Z2, Z2, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
+	VMOVUPS.Z    (R11)(R12*4), K1, Z2
+	VMULPS       Z2, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z1
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z2, K2, Z2
+	VMOVAPS.Z    Z1, K2, Z1
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPS Z2, K1, (R10)(R12*4)
+	VMOVUPS Z1, K1, (R10)(R12*4)
 
 skip8:
 	ADDQ $0x10, R12
@@ -3212,6 +3306,16 @@ DATA minus_two_f32<>+20(SB)/4, $0xc0000000
 DATA minus_two_f32<>+24(SB)/4, $0xc0000000
 DATA minus_two_f32<>+28(SB)/4, $0xc0000000
 GLOBL minus_two_f32<>(SB), RODATA|NOPTR, $32
+
+DATA two_f32<>+0(SB)/4, $0x40000000
+DATA two_f32<>+4(SB)/4, $0x40000000
+DATA two_f32<>+8(SB)/4, $0x40000000
+DATA two_f32<>+12(SB)/4, $0x40000000
+DATA two_f32<>+16(SB)/4, $0x40000000
+DATA two_f32<>+20(SB)/4, $0x40000000
+DATA two_f32<>+24(SB)/4, $0x40000000
+DATA two_f32<>+28(SB)/4, $0x40000000
+GLOBL two_f32<>(SB), RODATA|NOPTR, $32
 
 // func gradPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -3727,178 +3831,178 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R12*4), Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS          (BX)(R12*4), Z4
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z1, Z2, K1, Z5
-	VBLENDMPS        Z2, Z1, K1, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
-	VBLENDMPS      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+	VMOVUPS      (DI)(R12*4), Z1
+	VMOVUPS      (BX)(R12*4), Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z1, K4, Z6
+	VSUBPS       Z1, Z4, K3, Z6
+	VMOVAPS      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VMOVAPS           Z8, Z9
-	VPERMPS           exp_f32<>+0(SB), Z7, Z10
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z10, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VMOVAPS           Z4, Z7
+	VPERMPS           exp_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z9, Z9
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
-	VMULPS            Z11, Z7, Z7
-	VMOVAPS           Z10, Z11
-	VFMADD213PS       Z10, Z7, Z11
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS            Z9, Z3, Z3
+	VMOVAPS           Z8, Z9
+	VFMADD213PS       Z8, Z3, Z9
+
+	// R = β + e·θ
+	VMOVAPS     Z5, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
+	VFMADD213PS Z10, Z6, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z12
-	VMULPS      Z12, Z10, Z10
-	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
-	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
-	VADDPS      Z13, Z14, Z14
-	VFMADD231PS Z7, Z13, Z14
-	VMULPS      Z14, Z14, Z15
+	VPERMPS     recip_f32<>+0(SB), Z1, Z10
+	VMULPS      Z10, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z11
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
+	VADDPS      Z11, Z12, Z12
+	VFMADD231PS Z3, Z11, Z12
+	VMULPS      Z12, Z12, Z13
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
-	VDIVPS       Z16, Z14, Z16
-	VFNMADD132PS Z16, Z7, Z7
-	VSUBPS       Z16, Z7, Z7
-	VSUBPS       Z16, Z0, Z16
+	VADDPS.BCST  one_f32<>+0(SB), Z12, Z14
+	VDIVPS       Z14, Z12, Z14
+	VFNMADD132PS Z14, Z3, Z3
+	VSUBPS       Z14, Z3, Z3
+	VSUBPS       Z14, Z0, Z14
 
 	// O·2^TinyShift
-	VBLENDMPS   Z16, Z7, K2, Z17
-	VMOVAPS     Z12, Z18
-	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
-	VBLENDMPS   Z18, Z10, K2, Z10
-	VFMADD132PS Z17, Z10, Z10
-	VFMADD132PS Z16, Z12, Z12
-	VFMADD132PS Z7, Z13, Z13
-	VBLENDMPS   Z13, Z12, K2, Z7
-	VBLENDMPS   Z12, Z13, K2, Z12
-
-	// R = β + e·θ
-	VMOVAPS     Z11, Z11
-	VMOVAPS     Z5, Z13
-	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
-	VFMADD213PS Z13, Z2, Z11
+	VBLENDMPS   Z14, Z3, K1, Z15
+	VMOVAPS     Z10, Z16
+	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
+	VBLENDMPS   Z16, Z8, K1, Z8
+	VFMADD132PS Z15, Z8, Z8
+	VFMADD132PS Z14, Z10, Z10
+	VFMADD132PS Z3, Z11, Z11
+	VBLENDMPS   Z11, Z10, K1, Z3
+	VBLENDMPS   Z10, Z11, K1, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
-	VFMADD213PS      Z14, Z15, Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z10
+	VFMADD213PS      Z12, Z13, Z10
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
-	VMOVAPS.Z        Z9, K2, Z9
-	VSUBPS           Z14, Z9, Z9
-	VMOVAPS.Z        Z8, K2, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
-	VSUBPS           Z15, Z8, Z8
-	VMOVAPS          Z11, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z11
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z12
+	VMOVAPS.Z        Z7, K1, Z7
+	VSUBPS           Z11, Z7, Z7
+	VMOVAPS.Z        Z4, K1, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z12
+	VSUBPS           Z12, Z4, Z4
+	VMOVAPS          Z9, Z11
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z14, Z15
-	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
-	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
-	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
-	VPERMPS          recip_f32<>+0(SB), Z16, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
-	VMULPS           Z15, Z15, Z14
+	VPSRLD           $0x17, Z11, Z12
+	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z11, Z11
+	VORPS.BCST       one_f32<>+0(SB), Z11, Z11
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z13
+	VFMADD231PS.BCST index_f32<>+0(SB), Z11, Z13
+	VPERMPS          log8_hi_f32<>+0(SB), Z13, Z14
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z14
+	VPERMPS          recip_f32<>+0(SB), Z13, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z13, Z13
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z11, Z12
+	VMULPS           Z12, Z12, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
-	VFMADD213PS      Z15, Z14, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
-	VADDPS           Z9, Z17, Z17
-	VADDPS           Z8, Z16, Z16
-	VADDPS           Z16, Z17, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
+	VFMADD213PS      Z12, Z11, Z15
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z13
+	VADDPS           Z7, Z14, Z14
+	VADDPS           Z4, Z13, Z13
+	VADDPS           Z13, Z14, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 96(AX), Z8, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
-	VPERMPS          exp_f32<>+0(SB), Z9, Z15
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
-	VFMSUB231PS.BCST 96(AX), Z17, Z14
-	VFMADD231PS.BCST 96(AX), Z16, Z14
-	VFMADD231PS.BCST 100(AX), Z8, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z15, Z15
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
+	VFMADD231PS.BCST 96(AX), Z4, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z11
+	VPERMPS          exp_f32<>+0(SB), Z7, Z12
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z15
+	VFMSUB231PS.BCST 96(AX), Z14, Z11
+	VFMADD231PS.BCST 96(AX), Z13, Z11
+	VFMADD231PS.BCST 100(AX), Z4, Z11
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z7, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z14, Z18, Z18
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
-	VMULPS           Z18, Z8, Z8
-	VMULPS           Z3, Z15, Z15
-	VFMADD132PS      Z8, Z15, Z15
+	VADDPS           Z11, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z4
+	VMULPS           Z15, Z4, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R12*4), Z7
+	VBROADCASTSS     one_f32<>+0(SB), Z11
+	VSUBPS           Z7, Z11, Z11
+	VMULPS.BCST      80(AX), Z11, Z11
+	VFMADD231PS.BCST 84(AX), Z7, Z11
+	VMULPS           Z11, Z12, Z12
+	VFMADD132PS      Z4, Z12, Z12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z13, Z13
-	VADDPS      Z4, Z13, Z13
-	VMOVAPS     Z15, Z1
+	VADDPS      Z1, Z10, Z10
+	VADDPS      Z2, Z10, Z10
+	VMOVAPS     Z12, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
-	KMOVW       (R8)(CX*1), K2
-	VMULPS.Z    Z13, Z1, K2, Z1
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z10, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
+	VMOVUPD       (R9), Z2
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z8
-	VADDPD        Z8, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VCVTPS2PD     Y8, Z8
-	VADDPD        Z8, Z4, Z4
-	VMOVUPD       Z3, (R9)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        Z7, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z2, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip1:
@@ -3907,44 +4011,48 @@ skip1:
 	VMOVUPS Z1, (SI)(R12*4)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPS      Z12, Z1
-	VMOVAPS      Z7, Z3
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z13, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS          (DI)(R12*4), Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z10, Z2
-	VMULPS.BCST large_f32<>+0(SB), Z2, Z2
-	VDIVPS      Z11, Z2, Z2
-	VMULPS      Z6, Z2, Z2
-	VMULPS.BCST small_f32<>+0(SB), Z2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z6, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
+	VMINPS       Z10, Z3, Z3
+	VMULPS.BCST  88(AX), Z3, Z3
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPS       Z2, Z2
-	VFMADD213PS   Z3, Z1, Z2
-	VXORPS.BCST   sign_f32<>+0(SB), Z2, K1, Z2
-	VMULPS        Z15, Z2, Z2
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z8, Z4
+	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
+	VDIVPS      Z9, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPS       Z1, Z1
+	VFMADD213PS   Z2, Z3, Z1
+	VMULPS        Z12, Z1, Z1
 	KMOVW         (R8)(CX*1), K1
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K1, Z2
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z1
-	VMULPS       Z1, Z2, Z2
-	VCMPPS       $0x03, Z2, Z2, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z2
+	VMOVUPS      (R11)(R12*4), Z2
+	VMULPS       Z2, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z1
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z2, K1, Z2
+	VMOVAPS.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z2, (R10)(R12*4)
+	VMOVUPS Z1, (R10)(R12*4)
 
 skip4:
 	ADDQ $0x10, R12
@@ -3971,179 +4079,179 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R12*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z        (BX)(R12*4), K1, Z4
-	VPMOVD2M         Z4, K2
-	VBLENDMPS        Z1, Z2, K2, Z5
-	VBLENDMPS        Z2, Z1, K2, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K3
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
-	VBLENDMPS      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+	VMOVUPS.Z    (DI)(R12*4), K1, Z1
+	VMOVUPS.Z    (BX)(R12*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPS       Z1, Z4, K5, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPS.Z    Z1, K5, Z6
+	VSUBPS       Z1, Z4, K4, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VMOVAPS           Z8, Z9
-	VPERMPS           exp_f32<>+0(SB), Z7, Z10
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z10, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VMOVAPS           Z4, Z7
+	VPERMPS           exp_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z9, Z9
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
-	VMULPS            Z11, Z7, Z7
-	VMOVAPS           Z10, Z11
-	VFMADD213PS       Z10, Z7, Z11
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS            Z9, Z3, Z3
+	VMOVAPS           Z8, Z9
+	VFMADD213PS       Z8, Z3, Z9
+
+	// R = β + e·θ
+	VMOVAPS     Z5, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
+	VFMADD213PS Z10, Z6, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z12
-	VMULPS      Z12, Z10, Z10
-	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
-	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
-	VADDPS      Z13, Z14, Z14
-	VFMADD231PS Z7, Z13, Z14
-	VMULPS      Z14, Z14, Z15
+	VPERMPS     recip_f32<>+0(SB), Z1, Z10
+	VMULPS      Z10, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z11
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
+	VADDPS      Z11, Z12, Z12
+	VFMADD231PS Z3, Z11, Z12
+	VMULPS      Z12, Z12, Z13
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
-	VDIVPS       Z16, Z14, Z16
-	VFNMADD132PS Z16, Z7, Z7
-	VSUBPS       Z16, Z7, Z7
-	VSUBPS       Z16, Z0, Z16
+	VADDPS.BCST  one_f32<>+0(SB), Z12, Z14
+	VDIVPS       Z14, Z12, Z14
+	VFNMADD132PS Z14, Z3, Z3
+	VSUBPS       Z14, Z3, Z3
+	VSUBPS       Z14, Z0, Z14
 
 	// O·2^TinyShift
-	VBLENDMPS   Z16, Z7, K3, Z17
-	VMOVAPS     Z12, Z18
-	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
-	VBLENDMPS   Z18, Z10, K3, Z10
-	VFMADD132PS Z17, Z10, Z10
-	VFMADD132PS Z16, Z12, Z12
-	VFMADD132PS Z7, Z13, Z13
-	VBLENDMPS   Z13, Z12, K3, Z7
-	VBLENDMPS   Z12, Z13, K3, Z12
-
-	// R = β + e·θ
-	VMOVAPS     Z11, Z11
-	VMOVAPS     Z5, Z13
-	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
-	VFMADD213PS Z13, Z2, Z11
+	VBLENDMPS   Z14, Z3, K2, Z15
+	VMOVAPS     Z10, Z16
+	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
+	VBLENDMPS   Z16, Z8, K2, Z8
+	VFMADD132PS Z15, Z8, Z8
+	VFMADD132PS Z14, Z10, Z10
+	VFMADD132PS Z3, Z11, Z11
+	VBLENDMPS   Z11, Z10, K2, Z3
+	VBLENDMPS   Z10, Z11, K2, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
-	VFMADD213PS      Z14, Z15, Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z10
+	VFMADD213PS      Z12, Z13, Z10
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
-	VMOVAPS.Z        Z9, K3, Z9
-	VSUBPS           Z14, Z9, Z9
-	VMOVAPS.Z        Z8, K3, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
-	VSUBPS           Z15, Z8, Z8
-	VMOVAPS          Z11, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z11
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z12
+	VMOVAPS.Z        Z7, K2, Z7
+	VSUBPS           Z11, Z7, Z7
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z12
+	VSUBPS           Z12, Z4, Z4
+	VMOVAPS          Z9, Z11
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z14, Z15
-	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
-	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
-	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
-	VPERMPS          recip_f32<>+0(SB), Z16, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
-	VMULPS           Z15, Z15, Z14
+	VPSRLD           $0x17, Z11, Z12
+	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z11, Z11
+	VORPS.BCST       one_f32<>+0(SB), Z11, Z11
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z13
+	VFMADD231PS.BCST index_f32<>+0(SB), Z11, Z13
+	VPERMPS          log8_hi_f32<>+0(SB), Z13, Z14
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z14
+	VPERMPS          recip_f32<>+0(SB), Z13, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z13, Z13
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z11, Z12
+	VMULPS           Z12, Z12, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
-	VFMADD213PS      Z15, Z14, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
-	VADDPS           Z9, Z17, Z17
-	VADDPS           Z8, Z16, Z16
-	VADDPS           Z16, Z17, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
+	VFMADD213PS      Z12, Z11, Z15
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z13
+	VADDPS           Z7, Z14, Z14
+	VADDPS           Z4, Z13, Z13
+	VADDPS           Z13, Z14, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 96(AX), Z8, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
-	VPERMPS          exp_f32<>+0(SB), Z9, Z15
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
-	VFMSUB231PS.BCST 96(AX), Z17, Z14
-	VFMADD231PS.BCST 96(AX), Z16, Z14
-	VFMADD231PS.BCST 100(AX), Z8, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z15, Z15
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
+	VFMADD231PS.BCST 96(AX), Z4, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z11
+	VPERMPS          exp_f32<>+0(SB), Z7, Z12
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z15
+	VFMSUB231PS.BCST 96(AX), Z14, Z11
+	VFMADD231PS.BCST 96(AX), Z13, Z11
+	VFMADD231PS.BCST 100(AX), Z4, Z11
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z7, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z14, Z18, Z18
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
-	VMULPS           Z18, Z8, Z8
-	VMULPS           Z3, Z15, Z15
-	VFMADD132PS      Z8, Z15, Z15
+	VADDPS           Z11, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z4
+	VMULPS           Z15, Z4, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R12*4), K1, Z7
+	VBROADCASTSS     one_f32<>+0(SB), Z11
+	VSUBPS           Z7, Z11, Z11
+	VMULPS.BCST      80(AX), Z11, Z11
+	VFMADD231PS.BCST 84(AX), Z7, Z11
+	VMULPS           Z11, Z12, Z12
+	VFMADD132PS      Z4, Z12, Z12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z13, Z13
-	VADDPS      Z4, Z13, Z13
-	VMOVAPS     Z15, Z1
+	VADDPS      Z1, Z10, Z10
+	VADDPS      Z2, Z10, Z10
+	VMOVAPS     Z12, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
-	KMOVW       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPS.Z    Z13, Z1, K3, Z1
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z10, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
+	VMOVUPD       (R9), Z2
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z8
-	VADDPD        Z8, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VCVTPS2PD     Y8, Z8
-	VADDPD        Z8, Z4, Z4
-	VMOVUPD       Z3, (R9)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        Z7, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z2, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip5:
@@ -4152,46 +4260,50 @@ skip5:
 	VMOVUPS Z1, K1, (SI)(R12*4)
 
 skip6:
-	// D = N·β - O·θ
-	VMOVAPS      Z12, Z1
-	VMOVAPS      Z7, Z3
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z13, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS.Z        (DI)(R12*4), K1, Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z10, Z2
-	VMULPS.BCST large_f32<>+0(SB), Z2, Z2
-	VDIVPS      Z11, Z2, Z2
-	VMULPS      Z6, Z2, Z2
-	VMULPS.BCST small_f32<>+0(SB), Z2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z6, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VXORPS.BCST  sign_f32<>+0(SB), Z2, K3, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
+	VMINPS       Z10, Z3, Z3
+	VMULPS.BCST  88(AX), Z3, Z3
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPS       Z2, Z2
-	VFMADD213PS   Z3, Z1, Z2
-	VXORPS.BCST   sign_f32<>+0(SB), Z2, K2, Z2
-	VMULPS        Z15, Z2, Z2
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z8, Z4
+	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
+	VDIVPS      Z9, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPS       Z1, Z1
+	VFMADD213PS   Z2, Z3, Z1
+	VMULPS        Z12, Z1, Z1
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z2, K2, Z2
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K2, Z1
 	TESTQ         R11, R11
 	JEQ           skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z1
-	VMULPS       Z1, Z2, Z2
-	VCMPPS       $0x03, Z2, Z2, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z2
+	VMOVUPS.Z    (R11)(R12*4), K1, Z2
+	VMULPS       Z2, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z1
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z2, K2, Z2
+	VMOVAPS.Z    Z1, K2, Z1
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPS Z2, K1, (R10)(R12*4)
+	VMOVUPS Z1, K1, (R10)(R12*4)
 
 skip8:
 	ADDQ $0x10, R12
@@ -4719,129 +4831,127 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R13*4), Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS          (BX)(R13*4), Z4
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z1, Z2, K1, Z5
-	VBLENDMPS        Z2, Z1, K1, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
-	VBLENDMPS      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+	VMOVUPS      (DI)(R13*4), Z1
+	VMOVUPS      (BX)(R13*4), Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z1, K4, Z6
+	VSUBPS       Z1, Z4, K3, Z6
+	VMOVAPS      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VPERMPS           exp_f32<>+0(SB), Z7, Z9
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z9, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z7
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z7, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z8, Z8
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
-	VMULPS            Z10, Z7, Z7
-	VMOVAPS           Z9, Z8
-	VFMADD213PS       Z9, Z7, Z8
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
+	VMULPS            Z8, Z3, Z3
+	VMOVAPS           Z7, Z4
+	VFMADD213PS       Z7, Z3, Z4
+
+	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VFMADD213PS Z5, Z6, Z4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z10
-	VMULPS      Z10, Z9, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z11
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
-	VADDPS      Z11, Z12, Z12
-	VFMADD231PS Z7, Z11, Z12
-	VMULPS      Z12, Z12, Z13
-	VBLENDMPS   Z11, Z10, K2, Z14
+	VPERMPS     recip_f32<>+0(SB), Z1, Z8
+	VMULPS      Z8, Z7, Z7
+	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z9
+	VSUBPS.BCST one_f32<>+0(SB), Z8, Z10
+	VADDPS      Z9, Z10, Z10
+	VFMADD231PS Z3, Z9, Z10
+	VMULPS      Z10, Z10, Z11
+	VBLENDMPS   Z9, Z8, K1, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R13*4), Z13
+	VBROADCASTSS     one_f32<>+0(SB), Z14
+	VSUBPS           Z13, Z14, Z14
+	VMULPS.BCST      80(AX), Z14, Z14
+	VFMADD231PS.BCST 84(AX), Z13, Z14
 
 	// w·S²
-	VMULPS Z14, Z14, Z14
-	VMULPS Z3, Z14, Z14
+	VMULPS Z12, Z12, Z12
+	VMULPS Z14, Z12, Z12
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z12, Z3
-	VDIVPS       Z3, Z12, Z3
-	VFNMADD132PS Z3, Z7, Z7
-	VSUBPS       Z3, Z7, Z7
-	VSUBPS       Z3, Z0, Z3
+	VADDPS.BCST  one_f32<>+0(SB), Z10, Z13
+	VDIVPS       Z13, Z10, Z13
+	VFNMADD132PS Z13, Z3, Z3
+	VSUBPS       Z13, Z3, Z3
+	VSUBPS       Z13, Z0, Z13
 
 	// O·2^TinyShift
-	VBLENDMPS   Z3, Z7, K2, Z15
-	VMOVAPS     Z10, Z16
-	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
-	VBLENDMPS   Z16, Z9, K2, Z9
-	VFMADD132PS Z15, Z9, Z9
-	VFMADD132PS Z3, Z10, Z10
-	VFMADD132PS Z7, Z11, Z11
-	VBLENDMPS   Z7, Z3, K2, Z3
+	VBLENDMPS   Z13, Z3, K1, Z14
+	VMOVAPS     Z8, Z15
+	VMULPS.BCST huge_f32<>+0(SB), Z15, Z15
+	VBLENDMPS   Z15, Z7, K1, Z7
+	VFMADD132PS Z14, Z7, Z7
+	VFMADD132PS Z13, Z8, Z8
+	VFMADD132PS Z3, Z9, Z9
+	VBLENDMPS   Z3, Z13, K1, Z3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z7
-	VFMADD231PS Z3, Z3, Z7
-	VFMADD132PS Z7, Z14, Z14
-	VBLENDMPS   Z11, Z10, K2, Z3
-	VBLENDMPS   Z10, Z11, K2, Z7
-
-	// R = β + e·θ
-	VMOVAPS     Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
-	VFMADD213PS Z5, Z2, Z8
-	VMULPS      Z8, Z14, Z14
-	VMULPS.BCST huge_f32<>+0(SB), Z8, Z10
+	VADDPS      Z3, Z3, Z13
+	VFMADD231PS Z3, Z3, Z13
+	VFMADD132PS Z13, Z12, Z12
+	VBLENDMPS   Z9, Z8, K1, Z3
+	VBLENDMPS   Z8, Z9, K1, Z8
+	VMULPS      Z4, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z11
-	VFMADD213PS      Z12, Z13, Z11
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z9
+	VFMADD213PS      Z10, Z11, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z11, Z11
-	VADDPS   Z4, Z11, Z11
-	VMULPS   Z8, Z11, Z1
-	KMOVW    (R8)(CX*1), K2
-	VMULPS.Z Z14, Z1, K2, Z1
+	VADDPS   Z1, Z9, Z9
+	VADDPS   Z2, Z9, Z9
+	VMULPS   Z4, Z9, Z1
+	KMOVW    (R8)(CX*1), K1
+	VMULPS.Z Z12, Z1, K1, Z1
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z4
-	VMOVUPD       64(R9), Z12
-	VCVTPS2PD     Y1, Z13
-	VADDPD        Z13, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z1, Y13
-	VCVTPS2PD     Y13, Z13
-	VADDPD        Z13, Z12, Z12
-	VMOVUPD       Z4, (R9)
-	VMOVUPD       Z12, 64(R9)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z10
+	VCVTPS2PD     Y1, Z11
+	VADDPD        Z11, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y11
+	VCVTPS2PD     Y11, Z11
+	VADDPD        Z11, Z10, Z10
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z10, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -4849,76 +4959,82 @@ skip1:
 	VMOVUPS Z1, (SI)(R13*4)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPS      Z7, Z1
-	VMOVAPS      Z3, Z4
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z4
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z11, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS          (DI)(R13*4), Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z9, Z5
-	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
-	VDIVPS      Z10, Z5, Z5
-	VMULPS      Z6, Z5, Z5
-	VMULPS.BCST small_f32<>+0(SB), Z5, Z10
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z4, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
+	VMINPS       Z9, Z5, Z5
+	VMULPS.BCST  88(AX), Z5, Z5
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPS     Z7, Z11
-	VMULPS      Z6, Z11, Z11
-	VMULPS      Z8, Z4, Z6
-	VFMADD213PS Z6, Z1, Z11
-	VXORPS.BCST sign_f32<>+0(SB), Z11, K1, Z11
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z7, Z9
+	VMULPS.BCST large_f32<>+0(SB), Z9, Z9
+	VMULPS.BCST huge_f32<>+0(SB), Z4, Z10
+	VDIVPS      Z10, Z9, Z9
+	VMULPS      Z1, Z9, Z9
+	VMULPS.BCST small_f32<>+0(SB), Z9, Z10
+	VMOVAPS     Z2, Z11
+	VXORPS.BCST sign_f32<>+0(SB), Z11, K2, Z11
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS      Z4, Z11, Z11
+	VMULPS      Z8, Z1, Z1
+	VFMADD213PS Z11, Z5, Z1
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z14, Z11, K1, Z11
+	VMULPS.Z    Z12, Z1, K1, Z1
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z6
-	VMULPS       Z6, Z11, Z11
-	VCMPPS       $0x03, Z11, Z11, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z11
+	VMOVUPS      (R11)(R13*4), Z11
+	VMULPS       Z11, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z1
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z11, K1, Z11
+	VMOVAPS.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z11, (R10)(R13*4)
+	VMOVUPS Z1, (R10)(R13*4)
 
 skip4:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z4, Z4, Z4
-	VMULPS.BCST      88(AX), Z4, Z4
-	VMOVAPS          Z2, Z2
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z2, Z2, Z1
+	VMULPS.BCST      88(AX), Z1, Z1
+	VMOVAPS          Z6, Z2
 	VMOVAPS          Z3, Z6
 	VMULPS.BCST      92(AX), Z6, Z6
 	VCMPPS           $0x00, Z0, Z2, K1
-	VBLENDMPS        Z6, Z4, K1, Z2
-	VMOVAPS          Z10, Z4
-	VSUBPS           Z7, Z4, Z4
-	VADDPS           Z3, Z4, Z4
-	VMOVAPS          Z10, Z6
-	VFMSUB132PS.BCST 88(AX), Z4, Z6
-	VFMADD213PS      Z2, Z1, Z6
-	VMOVAPS          Z5, Z1
-	VMOVAPS          Z9, Z2
+	VBLENDMPS        Z6, Z1, K1, Z1
+	VMOVAPS          Z10, Z2
+	VXORPS.BCST      sign_f32<>+0(SB), Z2, K2, Z2
+	VSUBPS           Z8, Z2, Z6
+	VADDPS           Z3, Z6, Z6
+	VFMSUB132PS.BCST 88(AX), Z6, Z2
+	VFMADD213PS      Z1, Z5, Z2
+	VMOVAPS          Z9, Z1
+	VMOVAPS          Z7, Z5
+	VXORPS.BCST      sign_f32<>+0(SB), Z1, K2, Z1
 	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z9, Z1, K1, Z1
-	VMULPS           Z3, Z2, Z2
+	VBLENDMPS        Z7, Z1, K1, Z1
+	VMULPS           Z3, Z5, Z5
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z2, K1, Z2
-	VFMADD213PS      Z2, Z1, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
-	VMULPS           Z8, Z14, Z14
+	VBLENDMPS        Z3, Z5, K1, Z3
+	VFMADD213PS      Z3, Z1, Z2
+	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
+	VMULPS           Z4, Z12, Z12
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.Z         Z14, Z6, K1, Z6
+	VMULPS.Z         Z12, Z2, K1, Z2
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z6, (R12)(R13*4)
+	VMOVUPS          Z2, (R12)(R13*4)
 
 skip5:
 	ADDQ $0x10, R13
@@ -4945,130 +5061,128 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R13*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z        (BX)(R13*4), K1, Z4
-	VPMOVD2M         Z4, K2
-	VBLENDMPS        Z1, Z2, K2, Z5
-	VBLENDMPS        Z2, Z1, K2, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K3
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
-	VBLENDMPS      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+	VMOVUPS.Z    (DI)(R13*4), K1, Z1
+	VMOVUPS.Z    (BX)(R13*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPS       Z1, Z4, K5, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPS.Z    Z1, K5, Z6
+	VSUBPS       Z1, Z4, K4, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VPERMPS           exp_f32<>+0(SB), Z7, Z9
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z10
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z9, Z9
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z10, Z10
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VPERMPS           exp_f32<>+0(SB), Z3, Z7
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z7, Z7
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z8, Z8
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z7
-	VMULPS            Z10, Z7, Z7
-	VMOVAPS           Z9, Z8
-	VFMADD213PS       Z9, Z7, Z8
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
+	VMULPS            Z8, Z3, Z3
+	VMOVAPS           Z7, Z4
+	VFMADD213PS       Z7, Z3, Z4
+
+	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VFMADD213PS Z5, Z6, Z4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z10
-	VMULPS      Z10, Z9, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z11
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
-	VADDPS      Z11, Z12, Z12
-	VFMADD231PS Z7, Z11, Z12
-	VMULPS      Z12, Z12, Z13
-	VBLENDMPS   Z11, Z10, K3, Z14
+	VPERMPS     recip_f32<>+0(SB), Z1, Z8
+	VMULPS      Z8, Z7, Z7
+	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z9
+	VSUBPS.BCST one_f32<>+0(SB), Z8, Z10
+	VADDPS      Z9, Z10, Z10
+	VFMADD231PS Z3, Z9, Z10
+	VMULPS      Z10, Z10, Z11
+	VBLENDMPS   Z9, Z8, K2, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R13*4), K1, Z13
+	VBROADCASTSS     one_f32<>+0(SB), Z14
+	VSUBPS           Z13, Z14, Z14
+	VMULPS.BCST      80(AX), Z14, Z14
+	VFMADD231PS.BCST 84(AX), Z13, Z14
 
 	// w·S²
-	VMULPS Z14, Z14, Z14
-	VMULPS Z3, Z14, Z14
+	VMULPS Z12, Z12, Z12
+	VMULPS Z14, Z12, Z12
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z12, Z3
-	VDIVPS       Z3, Z12, Z3
-	VFNMADD132PS Z3, Z7, Z7
-	VSUBPS       Z3, Z7, Z7
-	VSUBPS       Z3, Z0, Z3
+	VADDPS.BCST  one_f32<>+0(SB), Z10, Z13
+	VDIVPS       Z13, Z10, Z13
+	VFNMADD132PS Z13, Z3, Z3
+	VSUBPS       Z13, Z3, Z3
+	VSUBPS       Z13, Z0, Z13
 
 	// O·2^TinyShift
-	VBLENDMPS   Z3, Z7, K3, Z15
-	VMOVAPS     Z10, Z16
-	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
-	VBLENDMPS   Z16, Z9, K3, Z9
-	VFMADD132PS Z15, Z9, Z9
-	VFMADD132PS Z3, Z10, Z10
-	VFMADD132PS Z7, Z11, Z11
-	VBLENDMPS   Z7, Z3, K3, Z3
+	VBLENDMPS   Z13, Z3, K2, Z14
+	VMOVAPS     Z8, Z15
+	VMULPS.BCST huge_f32<>+0(SB), Z15, Z15
+	VBLENDMPS   Z15, Z7, K2, Z7
+	VFMADD132PS Z14, Z7, Z7
+	VFMADD132PS Z13, Z8, Z8
+	VFMADD132PS Z3, Z9, Z9
+	VBLENDMPS   Z3, Z13, K2, Z3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z7
-	VFMADD231PS Z3, Z3, Z7
-	VFMADD132PS Z7, Z14, Z14
-	VBLENDMPS   Z11, Z10, K3, Z3
-	VBLENDMPS   Z10, Z11, K3, Z7
-
-	// R = β + e·θ
-	VMOVAPS     Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
-	VFMADD213PS Z5, Z2, Z8
-	VMULPS      Z8, Z14, Z14
-	VMULPS.BCST huge_f32<>+0(SB), Z8, Z10
+	VADDPS      Z3, Z3, Z13
+	VFMADD231PS Z3, Z3, Z13
+	VFMADD132PS Z13, Z12, Z12
+	VBLENDMPS   Z9, Z8, K2, Z3
+	VBLENDMPS   Z8, Z9, K2, Z8
+	VMULPS      Z4, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z11
-	VFMADD213PS      Z12, Z13, Z11
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z9
+	VFMADD213PS      Z10, Z11, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z11, Z11
-	VADDPS   Z4, Z11, Z11
-	VMULPS   Z8, Z11, Z1
-	KMOVW    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPS.Z Z14, Z1, K3, Z1
+	VADDPS   Z1, Z9, Z9
+	VADDPS   Z2, Z9, Z9
+	VMULPS   Z4, Z9, Z1
+	KMOVW    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPS.Z Z12, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z4
-	VMOVUPD       64(R9), Z12
-	VCVTPS2PD     Y1, Z13
-	VADDPD        Z13, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z1, Y13
-	VCVTPS2PD     Y13, Z13
-	VADDPD        Z13, Z12, Z12
-	VMOVUPD       Z4, (R9)
-	VMOVUPD       Z12, 64(R9)
+	VMOVUPD       (R9), Z2
+	VMOVUPD       64(R9), Z10
+	VCVTPS2PD     Y1, Z11
+	VADDPD        Z11, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y11
+	VCVTPS2PD     Y11, Z11
+	VADDPD        Z11, Z10, Z10
+	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z10, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
@@ -5076,79 +5190,85 @@ skip6:
 	VMOVUPS Z1, K1, (SI)(R13*4)
 
 skip7:
-	// D = N·β - O·θ
-	VMOVAPS      Z7, Z1
-	VMOVAPS      Z3, Z4
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z4
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z11, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS.Z        (DI)(R13*4), K1, Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z9, Z5
-	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
-	VDIVPS      Z10, Z5, Z5
-	VMULPS      Z6, Z5, Z5
-	VMULPS.BCST small_f32<>+0(SB), Z5, Z10
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z4, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
+	VMINPS       Z9, Z5, Z5
+	VMULPS.BCST  88(AX), Z5, Z5
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPS     Z7, Z11
-	VMULPS      Z6, Z11, Z11
-	VMULPS      Z8, Z4, Z6
-	VFMADD213PS Z6, Z1, Z11
-	VXORPS.BCST sign_f32<>+0(SB), Z11, K2, Z11
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z7, Z9
+	VMULPS.BCST large_f32<>+0(SB), Z9, Z9
+	VMULPS.BCST huge_f32<>+0(SB), Z4, Z10
+	VDIVPS      Z10, Z9, Z9
+	VMULPS      Z1, Z9, Z9
+	VMULPS.BCST small_f32<>+0(SB), Z9, Z10
+	VMOVAPS     Z2, Z11
+	VXORPS.BCST sign_f32<>+0(SB), Z11, K3, Z11
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS      Z4, Z11, Z11
+	VMULPS      Z8, Z1, Z1
+	VFMADD213PS Z11, Z5, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z14, Z11, K2, Z11
+	VMULPS.Z    Z12, Z1, K2, Z1
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z6
-	VMULPS       Z6, Z11, Z11
-	VCMPPS       $0x03, Z11, Z11, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z11
+	VMOVUPS.Z    (R11)(R13*4), K1, Z11
+	VMULPS       Z11, Z1, Z1
+	VCMPPS       $0x03, Z1, Z1, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z1
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z11, K2, Z11
+	VMOVAPS.Z    Z1, K2, Z1
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z11, K1, (R10)(R13*4)
+	VMOVUPS Z1, K1, (R10)(R13*4)
 
 skip9:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z4, Z4, Z4
-	VMULPS.BCST      88(AX), Z4, Z4
-	VMOVAPS          Z2, Z2
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z2, Z2, Z1
+	VMULPS.BCST      88(AX), Z1, Z1
+	VMOVAPS          Z6, Z2
 	VMOVAPS          Z3, Z6
 	VMULPS.BCST      92(AX), Z6, Z6
 	VCMPPS           $0x00, Z0, Z2, K2
-	VBLENDMPS        Z6, Z4, K2, Z2
-	VMOVAPS          Z10, Z4
-	VSUBPS           Z7, Z4, Z4
-	VADDPS           Z3, Z4, Z4
-	VMOVAPS          Z10, Z6
-	VFMSUB132PS.BCST 88(AX), Z4, Z6
-	VFMADD213PS      Z2, Z1, Z6
-	VMOVAPS          Z5, Z1
-	VMOVAPS          Z9, Z2
+	VBLENDMPS        Z6, Z1, K2, Z1
+	VMOVAPS          Z10, Z2
+	VXORPS.BCST      sign_f32<>+0(SB), Z2, K3, Z2
+	VSUBPS           Z8, Z2, Z6
+	VADDPS           Z3, Z6, Z6
+	VFMSUB132PS.BCST 88(AX), Z6, Z2
+	VFMADD213PS      Z1, Z5, Z2
+	VMOVAPS          Z9, Z1
+	VMOVAPS          Z7, Z5
+	VXORPS.BCST      sign_f32<>+0(SB), Z1, K3, Z1
 	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z9, Z1, K2, Z1
-	VMULPS           Z3, Z2, Z2
+	VBLENDMPS        Z7, Z1, K2, Z1
+	VMULPS           Z3, Z5, Z5
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z2, K2, Z2
-	VFMADD213PS      Z2, Z1, Z6
-	VMULPS.BCST      tiny_f32<>+0(SB), Z6, Z6
-	VMULPS           Z8, Z14, Z14
+	VBLENDMPS        Z3, Z5, K2, Z3
+	VFMADD213PS      Z3, Z1, Z2
+	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
+	VMULPS           Z4, Z12, Z12
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.Z         Z14, Z6, K2, Z6
+	VMULPS.Z         Z12, Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z6, K1, (R12)(R13*4)
+	VMOVUPS          Z2, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -5738,178 +5858,178 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R13*4), Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS          (BX)(R13*4), Z4
-	VPMOVD2M         Z4, K1
-	VBLENDMPS        Z1, Z2, K1, Z5
-	VBLENDMPS        Z2, Z1, K1, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K2
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K2, Z5
-	VBLENDMPS      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K1, Z6
+	VMOVUPS      (DI)(R13*4), Z1
+	VMOVUPS      (BX)(R13*4), Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPS.Z    Z1, K4, Z6
+	VSUBPS       Z1, Z4, K3, Z6
+	VMOVAPS      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VMOVAPS           Z8, Z9
-	VPERMPS           exp_f32<>+0(SB), Z7, Z10
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z10, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VMOVAPS           Z4, Z7
+	VPERMPS           exp_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z9, Z9
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
-	VMULPS            Z11, Z7, Z7
-	VMOVAPS           Z10, Z11
-	VFMADD213PS       Z10, Z7, Z11
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS            Z9, Z3, Z3
+	VMOVAPS           Z8, Z9
+	VFMADD213PS       Z8, Z3, Z9
+
+	// R = β + e·θ
+	VMOVAPS     Z5, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
+	VFMADD213PS Z10, Z6, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z12
-	VMULPS      Z12, Z10, Z10
-	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
-	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
-	VADDPS      Z13, Z14, Z14
-	VFMADD231PS Z7, Z13, Z14
-	VMULPS      Z14, Z14, Z15
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z12, Z13, Z13
+	VFMADD231PS Z3, Z12, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
-	VDIVPS       Z16, Z14, Z16
-	VFNMADD132PS Z16, Z7, Z7
-	VSUBPS       Z16, Z7, Z7
-	VSUBPS       Z16, Z0, Z16
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
+	VDIVPS       Z15, Z13, Z15
+	VFNMADD132PS Z15, Z3, Z3
+	VSUBPS       Z15, Z3, Z3
+	VSUBPS       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPS   Z16, Z7, K2, Z17
-	VMOVAPS     Z12, Z18
-	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
-	VBLENDMPS   Z18, Z10, K2, Z10
-	VFMADD132PS Z17, Z10, Z10
-	VFMADD132PS Z16, Z12, Z12
-	VFMADD132PS Z7, Z13, Z13
-	VBLENDMPS   Z13, Z12, K2, Z7
-	VBLENDMPS   Z12, Z13, K2, Z12
-
-	// R = β + e·θ
-	VMOVAPS     Z11, Z11
-	VMOVAPS     Z5, Z13
-	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
-	VFMADD213PS Z13, Z2, Z11
+	VBLENDMPS   Z15, Z3, K1, Z16
+	VMOVAPS     Z11, Z17
+	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
+	VBLENDMPS   Z17, Z8, K1, Z8
+	VFMADD132PS Z16, Z8, Z8
+	VFMADD132PS Z15, Z11, Z11
+	VFMADD132PS Z3, Z12, Z12
+	VBLENDMPS   Z12, Z11, K1, Z3
+	VBLENDMPS   Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
-	VFMADD213PS      Z14, Z15, Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z12
+	VFMADD213PS      Z13, Z14, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
-	VMOVAPS.Z        Z9, K2, Z9
-	VSUBPS           Z14, Z9, Z9
-	VMOVAPS.Z        Z8, K2, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
-	VSUBPS           Z15, Z8, Z8
-	VMOVAPS          Z11, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z13
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
+	VMOVAPS.Z        Z7, K1, Z7
+	VSUBPS           Z13, Z7, Z7
+	VMOVAPS.Z        Z4, K1, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z14
+	VSUBPS           Z14, Z4, Z4
+	VMOVAPS          Z9, Z13
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z14, Z15
-	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
-	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
-	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
-	VPERMPS          recip_f32<>+0(SB), Z16, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
-	VMULPS           Z15, Z15, Z14
+	VPSRLD           $0x17, Z13, Z14
+	VPADDD.BCST      magic_f32<>+0(SB), Z14, Z14
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z14, Z14
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z13, Z13
+	VORPS.BCST       one_f32<>+0(SB), Z13, Z13
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z15
+	VFMADD231PS.BCST index_f32<>+0(SB), Z13, Z15
+	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z16
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z14, Z16
+	VPERMPS          recip_f32<>+0(SB), Z15, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z13, Z14
+	VMULPS           Z14, Z14, Z13
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
-	VFMADD213PS      Z15, Z14, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
-	VADDPS           Z9, Z17, Z17
-	VADDPS           Z8, Z16, Z16
-	VADDPS           Z16, Z17, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z17
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z17
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z17
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z17
+	VFMADD213PS      Z14, Z13, Z17
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z17, Z15
+	VADDPS           Z7, Z16, Z16
+	VADDPS           Z4, Z15, Z15
+	VADDPS           Z15, Z16, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 96(AX), Z8, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
-	VPERMPS          exp_f32<>+0(SB), Z9, Z15
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
-	VFMSUB231PS.BCST 96(AX), Z17, Z14
-	VFMADD231PS.BCST 96(AX), Z16, Z14
-	VFMADD231PS.BCST 100(AX), Z8, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z15, Z15
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
+	VFMADD231PS.BCST 96(AX), Z4, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z13
+	VPERMPS          exp_f32<>+0(SB), Z7, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z17
+	VFMSUB231PS.BCST 96(AX), Z16, Z13
+	VFMADD231PS.BCST 96(AX), Z15, Z13
+	VFMADD231PS.BCST 100(AX), Z4, Z13
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z7, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z14, Z18, Z18
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
-	VMULPS           Z18, Z8, Z8
-	VMULPS           Z3, Z15, Z15
-	VFMADD132PS      Z8, Z15, Z15
+	VADDPS           Z13, Z17, Z17
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z4
+	VMULPS           Z17, Z4, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R13*4), Z7
+	VBROADCASTSS     one_f32<>+0(SB), Z13
+	VSUBPS           Z7, Z13, Z13
+	VMULPS.BCST      80(AX), Z13, Z13
+	VFMADD231PS.BCST 84(AX), Z7, Z13
+	VMULPS           Z13, Z14, Z14
+	VFMADD132PS      Z4, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z13, Z13
-	VADDPS      Z4, Z13, Z13
-	VMOVAPS     Z15, Z1
+	VADDPS      Z1, Z12, Z12
+	VADDPS      Z2, Z12, Z12
+	VMOVAPS     Z14, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
-	KMOVW       (R8)(CX*1), K2
-	VMULPS.Z    Z13, Z1, K2, Z1
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z12, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
+	VMOVUPD       (R9), Z2
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z8
-	VADDPD        Z8, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VCVTPS2PD     Y8, Z8
-	VADDPD        Z8, Z4, Z4
-	VMOVUPD       Z3, (R9)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        Z7, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z2, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip1:
@@ -5918,75 +6038,81 @@ skip1:
 	VMOVUPS Z1, (SI)(R13*4)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPS      Z12, Z1
-	VMOVAPS      Z7, Z3
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z13, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS          (DI)(R13*4), Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z10, Z4
-	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
-	VDIVPS      Z11, Z4, Z4
-	VMULPS      Z6, Z4, Z4
-	VMULPS.BCST small_f32<>+0(SB), Z4, Z5
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z10, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z4
+	VMINPS       Z12, Z4, Z4
+	VMULPS.BCST  88(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPS       Z5, Z6
-	VFMADD213PS   Z3, Z1, Z6
-	VXORPS.BCST   sign_f32<>+0(SB), Z6, K1, Z6
-	VMULPS        Z15, Z6, Z6
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z8, Z5
+	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
+	VDIVPS      Z9, Z5, Z5
+	VMULPS      Z1, Z5, Z5
+	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
+	VMOVAPS     Z2, Z7
+	VXORPS.BCST sign_f32<>+0(SB), Z7, K2, Z7
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPS       Z1, Z9
+	VFMADD213PS   Z7, Z4, Z9
+	VMULPS        Z14, Z9, Z9
 	KMOVW         (R8)(CX*1), K1
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z6, K1, Z6
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z9, K1, Z9
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z8
-	VMULPS       Z8, Z6, Z6
-	VCMPPS       $0x03, Z6, Z6, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z6
+	VMOVUPS      (R11)(R13*4), Z7
+	VMULPS       Z7, Z9, Z9
+	VCMPPS       $0x03, Z9, Z9, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z9
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z6, K1, Z6
+	VMOVAPS.Z    Z9, K1, Z9
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z6, (R10)(R13*4)
+	VMOVUPS Z9, (R10)(R13*4)
 
 skip4:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z3, Z3, Z3
-	VMULPS.BCST      88(AX), Z3, Z3
-	VMOVAPS          Z2, Z2
-	VMOVAPS          Z7, Z6
-	VMULPS.BCST      92(AX), Z6, Z6
-	VCMPPS           $0x00, Z0, Z2, K1
-	VBLENDMPS        Z6, Z3, K1, Z2
-	VMOVAPS          Z5, Z3
-	VSUBPS           Z12, Z3, Z3
-	VADDPS           Z7, Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMSUB132PS.BCST 88(AX), Z3, Z5
-	VFMADD213PS      Z2, Z1, Z5
-	VMOVAPS          Z4, Z1
-	VMOVAPS          Z10, Z2
-	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z10, Z1, K1, Z1
-	VMULPS           Z7, Z2, Z2
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z2, Z2, Z2
+	VMULPS.BCST      88(AX), Z2, Z2
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z3, Z7
+	VMULPS.BCST      92(AX), Z7, Z7
+	VCMPPS           $0x00, Z0, Z6, K1
+	VBLENDMPS        Z7, Z2, K1, Z2
+	VMOVAPS          Z1, Z1
+	VXORPS.BCST      sign_f32<>+0(SB), Z1, K2, Z1
+	VSUBPS           Z11, Z1, Z6
+	VADDPS           Z3, Z6, Z6
+	VFMSUB132PS.BCST 88(AX), Z6, Z1
+	VFMADD213PS      Z2, Z4, Z1
+	VMOVAPS          Z5, Z2
+	VMOVAPS          Z8, Z4
+	VXORPS.BCST      sign_f32<>+0(SB), Z2, K2, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z2, Z2
+	VBLENDMPS        Z8, Z2, K1, Z2
+	VMULPS           Z3, Z4, Z4
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z2, K1, Z2
-	VFMADD213PS      Z2, Z1, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS           Z15, Z5, Z5
+	VBLENDMPS        Z3, Z4, K1, Z3
+	VFMADD213PS      Z3, Z2, Z1
+	VMULPS.BCST      tiny_f32<>+0(SB), Z1, Z1
+	VMULPS           Z14, Z1, Z1
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K1, Z5
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z1, K1, Z1
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z5, (R12)(R13*4)
+	VMOVUPS          Z1, (R12)(R13*4)
 
 skip5:
 	ADDQ $0x10, R13
@@ -6013,179 +6139,179 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R13*4), K1, Z1
-	VBROADCASTSS     one_f32<>+0(SB), Z2
-	VSUBPS           Z1, Z2, Z2
-	VMULPS.BCST      80(AX), Z2, Z3
-	VFMADD231PS.BCST 84(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z        (BX)(R13*4), K1, Z4
-	VPMOVD2M         Z4, K2
-	VBLENDMPS        Z1, Z2, K2, Z5
-	VBLENDMPS        Z2, Z1, K2, Z2
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VFMADD213PS.BCST one_f32<>+0(SB), Z1, Z6
-	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z1
-	VMULPS           Z1, Z5, Z4
-	VPMAXSD          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPS         $0x00, Z0, Z5, K3
-	VBLENDMPS.BCST one_f32<>+0(SB), Z5, K3, Z5
-	VBLENDMPS      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPS.BCST    sign_f32<>+0(SB), Z6, K2, Z6
+	VMOVUPS.Z    (DI)(R13*4), K1, Z1
+	VMOVUPS.Z    (BX)(R13*4), K1, Z2
+	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS one_f32<>+0(SB), Z4
+	VMOVAPS      Z1, Z5
+	VPMOVD2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPS       Z1, Z4, K5, Z5
+	VMULPS       Z3, Z5, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPS.Z    Z1, K5, Z6
+	VSUBPS       Z1, Z4, K4, Z6
+	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS.BCST abs_f32<>+0(SB), Z1, Z1
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z1, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
-	VMOVAPS           Z8, Z9
-	VPERMPS           exp_f32<>+0(SB), Z7, Z10
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
-	VPSLLD            $0x14, Z7, Z7
-	VPADDD            Z7, Z10, Z10
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
-	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
+	VMOVAPS           Z4, Z7
+	VPERMPS           exp_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z8, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
+	VADDPS            Z4, Z9, Z9
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z7
-	VMULPS            Z11, Z7, Z7
-	VMOVAPS           Z10, Z11
-	VFMADD213PS       Z10, Z7, Z11
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS            Z9, Z3, Z3
+	VMOVAPS           Z8, Z9
+	VFMADD213PS       Z8, Z3, Z9
+
+	// R = β + e·θ
+	VMOVAPS     Z5, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
+	VFMADD213PS Z10, Z6, Z9
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z12
-	VMULPS      Z12, Z10, Z10
-	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z13
-	VSUBPS.BCST one_f32<>+0(SB), Z12, Z14
-	VADDPS      Z13, Z14, Z14
-	VFMADD231PS Z7, Z13, Z14
-	VMULPS      Z14, Z14, Z15
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z12, Z13, Z13
+	VFMADD231PS Z3, Z12, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
-	VDIVPS       Z16, Z14, Z16
-	VFNMADD132PS Z16, Z7, Z7
-	VSUBPS       Z16, Z7, Z7
-	VSUBPS       Z16, Z0, Z16
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
+	VDIVPS       Z15, Z13, Z15
+	VFNMADD132PS Z15, Z3, Z3
+	VSUBPS       Z15, Z3, Z3
+	VSUBPS       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPS   Z16, Z7, K3, Z17
-	VMOVAPS     Z12, Z18
-	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
-	VBLENDMPS   Z18, Z10, K3, Z10
-	VFMADD132PS Z17, Z10, Z10
-	VFMADD132PS Z16, Z12, Z12
-	VFMADD132PS Z7, Z13, Z13
-	VBLENDMPS   Z13, Z12, K3, Z7
-	VBLENDMPS   Z12, Z13, K3, Z12
-
-	// R = β + e·θ
-	VMOVAPS     Z11, Z11
-	VMOVAPS     Z5, Z13
-	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
-	VFMADD213PS Z13, Z2, Z11
+	VBLENDMPS   Z15, Z3, K2, Z16
+	VMOVAPS     Z11, Z17
+	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
+	VBLENDMPS   Z17, Z8, K2, Z8
+	VFMADD132PS Z16, Z8, Z8
+	VFMADD132PS Z15, Z11, Z11
+	VFMADD132PS Z3, Z12, Z12
+	VBLENDMPS   Z12, Z11, K2, Z3
+	VBLENDMPS   Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z13
-	VFMADD213PS      Z14, Z15, Z13
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z12
+	VFMADD213PS      Z13, Z14, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
-	VMOVAPS.Z        Z9, K3, Z9
-	VSUBPS           Z14, Z9, Z9
-	VMOVAPS.Z        Z8, K3, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z13, Z15
-	VSUBPS           Z15, Z8, Z8
-	VMOVAPS          Z11, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z13
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
+	VMOVAPS.Z        Z7, K2, Z7
+	VSUBPS           Z13, Z7, Z7
+	VMOVAPS.Z        Z4, K2, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z14
+	VSUBPS           Z14, Z4, Z4
+	VMOVAPS          Z9, Z13
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z14, Z15
-	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
-	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
-	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z16
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
-	VPERMPS          recip_f32<>+0(SB), Z16, Z15
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z15
-	VMULPS           Z15, Z15, Z14
+	VPSRLD           $0x17, Z13, Z14
+	VPADDD.BCST      magic_f32<>+0(SB), Z14, Z14
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z14, Z14
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z13, Z13
+	VORPS.BCST       one_f32<>+0(SB), Z13, Z13
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z15
+	VFMADD231PS.BCST index_f32<>+0(SB), Z13, Z15
+	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z16
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z14, Z16
+	VPERMPS          recip_f32<>+0(SB), Z15, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z13, Z14
+	VMULPS           Z14, Z14, Z13
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z18
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z18
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z18
-	VFMADD213PS      Z15, Z14, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z18, Z16
-	VADDPS           Z9, Z17, Z17
-	VADDPS           Z8, Z16, Z16
-	VADDPS           Z16, Z17, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z17
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z17
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z17
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z17
+	VFMADD213PS      Z14, Z13, Z17
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z17, Z15
+	VADDPS           Z7, Z16, Z16
+	VADDPS           Z4, Z15, Z15
+	VADDPS           Z15, Z16, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VFMADD231PS.BCST 96(AX), Z8, Z9
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
-	VPERMPS          exp_f32<>+0(SB), Z9, Z15
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z18
-	VFMSUB231PS.BCST 96(AX), Z17, Z14
-	VFMADD231PS.BCST 96(AX), Z16, Z14
-	VFMADD231PS.BCST 100(AX), Z8, Z14
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
-	VPSLLD           $0x14, Z9, Z9
-	VPADDD           Z9, Z15, Z15
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
+	VFMADD231PS.BCST 96(AX), Z4, Z7
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z13
+	VPERMPS          exp_f32<>+0(SB), Z7, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z17
+	VFMSUB231PS.BCST 96(AX), Z16, Z13
+	VFMADD231PS.BCST 96(AX), Z15, Z13
+	VFMADD231PS.BCST 100(AX), Z4, Z13
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
+	VPSLLD           $0x14, Z7, Z7
+	VPADDD           Z7, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z14, Z18, Z18
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z8
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z8
-	VMULPS           Z18, Z8, Z8
-	VMULPS           Z3, Z15, Z15
-	VFMADD132PS      Z8, Z15, Z15
+	VADDPS           Z13, Z17, Z17
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z4
+	VMULPS           Z17, Z4, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R13*4), K1, Z7
+	VBROADCASTSS     one_f32<>+0(SB), Z13
+	VSUBPS           Z7, Z13, Z13
+	VMULPS.BCST      80(AX), Z13, Z13
+	VFMADD231PS.BCST 84(AX), Z7, Z13
+	VMULPS           Z13, Z14, Z14
+	VFMADD132PS      Z4, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z13, Z13
-	VADDPS      Z4, Z13, Z13
-	VMOVAPS     Z15, Z1
+	VADDPS      Z1, Z12, Z12
+	VADDPS      Z2, Z12, Z12
+	VMOVAPS     Z14, Z1
 	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
-	KMOVW       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPS.Z    Z13, Z1, K3, Z1
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z12, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
+	VMOVUPD       (R9), Z2
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z8
-	VADDPD        Z8, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VCVTPS2PD     Y8, Z8
-	VADDPD        Z8, Z4, Z4
-	VMOVUPD       Z3, (R9)
+	VCVTPS2PD     Y1, Z7
+	VADDPD        Z7, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z4, Z4
+	VMOVUPD       Z2, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip6:
@@ -6194,78 +6320,84 @@ skip6:
 	VMOVUPS Z1, K1, (SI)(R13*4)
 
 skip7:
-	// D = N·β - O·θ
-	VMOVAPS      Z12, Z1
-	VMOVAPS      Z7, Z3
-	VMULPS       Z2, Z1, Z1
-	VFMSUB132PS  Z5, Z1, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z1
-	VMINPS       Z13, Z1, Z1
-	VMULPS.BCST  88(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
+	VMOVUPS.Z        (DI)(R13*4), K1, Z2
+	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z10, Z4
-	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
-	VDIVPS      Z11, Z4, Z4
-	VMULPS      Z6, Z4, Z4
-	VMULPS.BCST small_f32<>+0(SB), Z4, Z5
+	// D = N·(2β - R)
+	VBROADCASTSS two_f32<>+0(SB), Z2
+	VFMSUB213PS  Z10, Z5, Z2
+	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z4
+	VMINPS       Z12, Z4, Z4
+	VMULPS.BCST  88(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPS       Z5, Z6
-	VFMADD213PS   Z3, Z1, Z6
-	VXORPS.BCST   sign_f32<>+0(SB), Z6, K2, Z6
-	VMULPS        Z15, Z6, Z6
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPS     Z8, Z5
+	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
+	VDIVPS      Z9, Z5, Z5
+	VMULPS      Z1, Z5, Z5
+	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
+	VMOVAPS     Z2, Z7
+	VXORPS.BCST sign_f32<>+0(SB), Z7, K3, Z7
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPS       Z1, Z9
+	VFMADD213PS   Z7, Z4, Z9
+	VMULPS        Z14, Z9, Z9
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z6, K2, Z6
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z9, K2, Z9
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z8
-	VMULPS       Z8, Z6, Z6
-	VCMPPS       $0x03, Z6, Z6, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z6
+	VMOVUPS.Z    (R11)(R13*4), K1, Z7
+	VMULPS       Z7, Z9, Z9
+	VCMPPS       $0x03, Z9, Z9, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z9
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z6, K2, Z6
+	VMOVAPS.Z    Z9, K2, Z9
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z6, K1, (R10)(R13*4)
+	VMOVUPS Z9, K1, (R10)(R13*4)
 
 skip9:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z3, Z3, Z3
-	VMULPS.BCST      88(AX), Z3, Z3
-	VMOVAPS          Z2, Z2
-	VMOVAPS          Z7, Z6
-	VMULPS.BCST      92(AX), Z6, Z6
-	VCMPPS           $0x00, Z0, Z2, K2
-	VBLENDMPS        Z6, Z3, K2, Z2
-	VMOVAPS          Z5, Z3
-	VSUBPS           Z12, Z3, Z3
-	VADDPS           Z7, Z3, Z3
-	VMOVAPS          Z5, Z5
-	VFMSUB132PS.BCST 88(AX), Z3, Z5
-	VFMADD213PS      Z2, Z1, Z5
-	VMOVAPS          Z4, Z1
-	VMOVAPS          Z10, Z2
-	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z10, Z1, K2, Z1
-	VMULPS           Z7, Z2, Z2
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPS           Z2, Z2, Z2
+	VMULPS.BCST      88(AX), Z2, Z2
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z3, Z7
+	VMULPS.BCST      92(AX), Z7, Z7
+	VCMPPS           $0x00, Z0, Z6, K2
+	VBLENDMPS        Z7, Z2, K2, Z2
+	VMOVAPS          Z1, Z1
+	VXORPS.BCST      sign_f32<>+0(SB), Z1, K3, Z1
+	VSUBPS           Z11, Z1, Z6
+	VADDPS           Z3, Z6, Z6
+	VFMSUB132PS.BCST 88(AX), Z6, Z1
+	VFMADD213PS      Z2, Z4, Z1
+	VMOVAPS          Z5, Z2
+	VMOVAPS          Z8, Z4
+	VXORPS.BCST      sign_f32<>+0(SB), Z2, K3, Z2
+	VMULPS.BCST      large_f32<>+0(SB), Z2, Z2
+	VBLENDMPS        Z8, Z2, K2, Z2
+	VMULPS           Z3, Z4, Z4
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z2, K2, Z2
-	VFMADD213PS      Z2, Z1, Z5
-	VMULPS.BCST      tiny_f32<>+0(SB), Z5, Z5
-	VMULPS           Z15, Z5, Z5
+	VBLENDMPS        Z3, Z4, K2, Z3
+	VFMADD213PS      Z3, Z2, Z1
+	VMULPS.BCST      tiny_f32<>+0(SB), Z1, Z1
+	VMULPS           Z14, Z1, Z1
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z5, K2, Z5
+	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z1, K2, Z1
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z5, K1, (R12)(R13*4)
+	VMOVUPS          Z1, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -6537,36 +6669,31 @@ done:
 	RET
 
 // func targetsValidF32AVX512(t unsafe.Pointer, n int) (ok bool)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
+// Requires: AVX, AVX2, AVX512F, CMOV
 TEXT ·targetsValidF32AVX512(SB), NOSPLIT, $0-17
 	MOVQ         t+0(FP), AX
 	MOVQ         n+8(FP), DX
-	VBROADCASTSS one_f32<>+0(SB), Z1
-	VXORPS       Z0, Z0, Z0
-	KXNORW       K1, K1, K1
-	VPXORQ       Z2, Z2, Z2
+	VBROADCASTSS one_f32<>+0(SB), Z0
+	VPXOR        Y1, Y1, Y1
+	VMOVAPS      Z1, Z2
+	VMOVAPS      Z1, Z3
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z1, Z1
+	VPXORQ       Z5, Z5, Z5
 	XORQ         BX, BX
 	SUBQ         $0x40, DX
 	JLT          rest
 
 	// 4 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	VMOVUPS (AX)(BX*4), Z2
-	VMOVUPS 64(AX)(BX*4), Z3
-	VMOVUPS 128(AX)(BX*4), Z4
-	VMOVUPS 192(AX)(BX*4), Z5
-	VCMPPS  $0x1d, Z0, Z2, K2
-	KANDW   K2, K1, K1
-	VCMPPS  $0x12, Z1, Z2, K1, K1
-	VCMPPS  $0x1d, Z0, Z3, K2
-	KANDW   K2, K1, K1
-	VCMPPS  $0x12, Z1, Z3, K1, K1
-	VCMPPS  $0x1d, Z0, Z4, K2
-	KANDW   K2, K1, K1
-	VCMPPS  $0x12, Z1, Z4, K1, K1
-	VCMPPS  $0x1d, Z0, Z5, K2
-	KANDW   K2, K1, K1
-	VCMPPS  $0x12, Z1, Z5, K1, K1
+	VMOVUPS (AX)(BX*4), Z5
+	VMOVUPS 64(AX)(BX*4), Z6
+	VMOVUPS 128(AX)(BX*4), Z7
+	VMOVUPS 192(AX)(BX*4), Z8
+	VPMAXUD Z5, Z2, Z2
+	VPMAXUD Z6, Z3, Z3
+	VPMAXUD Z7, Z4, Z4
+	VPMAXUD Z8, Z1, Z1
 	ADDQ    $0x40, BX
 	CMPQ    BX, DX
 	JLE     loop
@@ -6587,66 +6714,79 @@ rest_loop:
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
-	KMOVW     SI, K2
-	VMOVUPS.Z (AX)(BX*4), K2, Z2
-	VCMPPS    $0x1d, Z0, Z2, K2
-	KANDW     K2, K1, K1
-	VCMPPS    $0x12, Z1, Z2, K1, K1
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z5
+	VPMAXUD   Z5, Z2, Z2
 	ADDQ      $0x10, BX
 	CMPQ      BX, DX
 	JLT       rest_loop
 
 done:
-	KMOVW K1, AX
-	CMPL  AX, $0x0000ffff
-	SETEQ ok+16(FP)
+	VPMAXUD Z3, Z2, Z2
+	VPMAXUD Z4, Z2, Z2
+	VPMAXUD Z1, Z2, Z2
+	VPCMPUD $0x06, Z0, Z2, K1
+	KMOVW   K1, AX
+	TESTL   AX, AX
+	SETEQ   ok+16(FP)
 	VZEROUPPER
 	RET
 
 // func hardMaskF32AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV
 TEXT ·hardMaskF32AVX512(SB), NOSPLIT, $0-25
 	MOVQ         pos+0(FP), AX
 	MOVQ         t+8(FP), DX
 	MOVQ         n+16(FP), BX
 	MOVL         $0x00000001, SI
-	VBROADCASTSS one_f32<>+0(SB), Z1
-	VXORPS       Z0, Z0, Z0
-	VPXORQ       Z2, Z2, Z2
+	VBROADCASTSS one_f32<>+0(SB), Z0
+	VPXORQ       Z1, Z1, Z1
 	XORQ         DI, DI
-	SUBQ         $0x20, BX
+	SUBQ         $0x40, BX
 	JLT          rest
 
-	// 2 vectors of 16 elements at a time, their instructions interleaved
+	// 4 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	MOVQ    DI, R8
-	SHRQ    $0x03, R8
-	VMOVUPS (DX)(DI*4), Z2
-	VMOVUPS 64(DX)(DI*4), Z3
-	VCMPPS  $0x00, Z1, Z2, K2
-	VCMPPS  $0x00, Z0, Z2, K1
-	KMOVW   K2, (AX)(R8*1)
-	KORW    K1, K2, K1
-	KMOVW   K1, R9
-	MOVL    R9, CX
-	VCMPPS  $0x00, Z1, Z3, K2
-	VCMPPS  $0x00, Z0, Z3, K1
-	KMOVW   K2, 2(AX)(R8*1)
-	KORW    K1, K2, K1
-	KMOVW   K1, R9
-	ANDL    R9, CX
-	CMPL    CX, $0x0000ffff
-	JEQ     next1
-	XORL    SI, SI
-	JMP     done
+	MOVQ      DI, CX
+	SHRQ      $0x03, CX
+	VMOVUPS   (DX)(DI*4), Z1
+	VMOVUPS   64(DX)(DI*4), Z2
+	VMOVUPS   128(DX)(DI*4), Z3
+	VMOVUPS   192(DX)(DI*4), Z4
+	VCMPPS    $0x00, Z0, Z1, K1
+	VCMPPS    $0x04, Z0, Z1, K2
+	KMOVW     K1, (AX)(CX*1)
+	VMOVAPS.Z Z1, K2, Z1
+	VCMPPS    $0x00, Z0, Z2, K1
+	VCMPPS    $0x04, Z0, Z2, K2
+	KMOVW     K1, 2(AX)(CX*1)
+	VMOVAPS.Z Z2, K2, Z2
+	VPORD     Z2, Z1, Z1
+	VCMPPS    $0x00, Z0, Z3, K1
+	VCMPPS    $0x04, Z0, Z3, K2
+	KMOVW     K1, 4(AX)(CX*1)
+	VMOVAPS.Z Z3, K2, Z3
+	VPORD     Z3, Z1, Z1
+	VCMPPS    $0x00, Z0, Z4, K1
+	VCMPPS    $0x04, Z0, Z4, K2
+	KMOVW     K1, 6(AX)(CX*1)
+	VMOVAPS.Z Z4, K2, Z4
+	VPORD     Z4, Z1, Z1
+
+	// whatever is neither 1 nor 0
+	VPTESTMD Z1, Z1, K1
+	KORTESTW K1, K1
+	JEQ      next1
+	XORL     SI, SI
+	JMP      done
 
 next1:
-	ADDQ $0x20, DI
+	ADDQ $0x40, DI
 	CMPQ DI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x20, BX
+	ADDQ $0x40, BX
 	CMPQ DI, BX
 	JGE  done
 
@@ -6664,16 +6804,18 @@ rest_loop:
 	KMOVW     R8, K1
 	MOVQ      DI, CX
 	SHRQ      $0x03, CX
-	VMOVUPS.Z (DX)(DI*4), K1, Z2
-	VCMPPS    $0x00, Z1, Z2, K2
-	VCMPPS    $0x00, Z0, Z2, K1
-	KMOVW     K2, (AX)(CX*1)
-	KORW      K1, K2, K1
-	KMOVW     K1, CX
-	CMPL      CX, $0x0000ffff
-	JEQ       next2
-	XORL      SI, SI
-	JMP       done
+	VMOVUPS.Z (DX)(DI*4), K1, Z1
+	VCMPPS    $0x00, Z0, Z1, K1
+	VCMPPS    $0x04, Z0, Z1, K2
+	KMOVW     K1, (AX)(CX*1)
+	VMOVAPS.Z Z1, K2, Z1
+
+	// whatever is neither 1 nor 0
+	VPTESTMD Z1, Z1, K1
+	KORTESTW K1, K1
+	JEQ      next2
+	XORL     SI, SI
+	JMP      done
 
 next2:
 	ADDQ $0x10, DI
@@ -7336,237 +7478,337 @@ TEXT ·softLossSquareF64AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R10, R10
-	SUBQ   $0x10, DX
+	SUBQ   $0x18, DX
 	JLT    rest
 
-	// 2 vectors of 8 elements at a time, their instructions interleaved
+	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z1
-	VMOVUPD          64(DI)(R10*8), Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPD           Z1, Z4, Z4
-	VSUBPD           Z2, Z3, Z3
-	VMULPD.BCST      80(AX), Z4, Z5
-	VMULPD.BCST      80(AX), Z3, Z6
-	VFMADD231PD.BCST 88(AX), Z1, Z5
-	VFMADD231PD.BCST 88(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R10*8), Z7
-	VMOVUPD     64(BX)(R10*8), Z8
-	VPMOVQ2M    Z7, K1
-	VPMOVQ2M    Z8, K2
-	VBLENDMPD   Z1, Z4, K1, Z9
-	VBLENDMPD   Z2, Z3, K2, Z10
-	VBLENDMPD   Z4, Z1, K1, Z1
-	VBLENDMPD   Z3, Z2, K2, Z2
-	VANDPD.BCST abs_f64<>+0(SB), Z7, Z3
-	VANDPD.BCST abs_f64<>+0(SB), Z8, Z4
-	VMULPD      Z3, Z9, Z7
-	VMULPD      Z4, Z10, Z8
-	VPMAXSQ     Z0, Z7, Z7
-	VPMAXSQ     Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z9, K1
-	VCMPPD         $0x00, Z0, Z10, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K1, Z9
-	VBLENDMPD      Z0, Z1, K1, Z1
-	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K2, Z10
-	VBLENDMPD      Z0, Z2, K2, Z2
+	VMOVUPD      (DI)(R10*8), Z1
+	VMOVUPD      64(DI)(R10*8), Z2
+	VMOVUPD      128(DI)(R10*8), Z3
+	VMOVUPD      (BX)(R10*8), Z4
+	VMOVUPD      64(BX)(R10*8), Z5
+	VMOVUPD      128(BX)(R10*8), Z6
+	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z7
+	VANDPD.BCST  abs_f64<>+0(SB), Z5, Z8
+	VANDPD.BCST  abs_f64<>+0(SB), Z6, Z9
+	VBROADCASTSD one_f64<>+0(SB), Z10
+	VMOVAPD      Z1, Z11
+	VMOVAPD      Z2, Z12
+	VMOVAPD      Z3, Z13
+	VPMOVQ2M     Z4, K2
+	KNOTW        K2, K3
+	VSUBPD       Z1, Z10, K3, Z11
+	VMULPD       Z7, Z11, Z4
+	VPMAXSQ      Z0, Z4, Z4
+	VCMPPD       $0x00, Z0, Z11, K1
+	KNOTW        K1, K3
+	KANDW        K3, K2, K2
+	VMOVAPD.Z    Z1, K3, Z14
+	VSUBPD       Z1, Z10, K2, Z14
+	VMOVAPD      Z10, K1, Z11
+	VPMOVQ2M     Z5, K3
+	KNOTW        K3, K4
+	VSUBPD       Z2, Z10, K4, Z12
+	VMULPD       Z8, Z12, Z1
+	VPMAXSQ      Z0, Z1, Z1
+	VCMPPD       $0x00, Z0, Z12, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z2, K4, Z5
+	VSUBPD       Z2, Z10, K3, Z5
+	VMOVAPD      Z10, K2, Z12
+	VPMOVQ2M     Z6, K4
+	KNOTW        K4, K5
+	VSUBPD       Z3, Z10, K5, Z13
+	VMULPD       Z9, Z13, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z13, K3
+	KNOTW        K3, K5
+	KANDW        K5, K4, K4
+	VMOVAPD.Z    Z3, K5, Z6
+	VSUBPD       Z3, Z10, K4, Z6
+	VMOVAPD      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z3, Z3
-	VANDPD.BCST abs_f64<>+0(SB), Z4, Z4
-	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z3
-	VMINPD.BCST clamp_f64<>+0(SB), Z4, Z4
+	VMINPD.BCST clamp_f64<>+0(SB), Z7, Z3
+	VMINPD.BCST clamp_f64<>+0(SB), Z8, Z7
+	VMINPD.BCST clamp_f64<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z12
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z11
-	VSUBPD.BCST       magic_f64<>+0(SB), Z12, Z13
-	VSUBPD.BCST       magic_f64<>+0(SB), Z11, Z14
-	VPERMPD           exp_f64<>+0(SB), Z12, Z15
-	VPERMPD           exp_f64<>+0(SB), Z11, Z16
-	VPERMPD           exp_rest_f64<>+0(SB), Z12, Z17
-	VPERMPD           exp_rest_f64<>+0(SB), Z11, Z18
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z13
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z14
-	VPSLLQ            $0x31, Z12, Z12
-	VPSLLQ            $0x31, Z11, Z11
-	VPADDQ            Z12, Z15, Z15
-	VPADDQ            Z11, Z16, Z16
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z13
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z14
-	VADDPD            Z13, Z17, Z17
-	VADDPD            Z14, Z18, Z18
-	VBROADCASTSD      magic_f64<>+0(SB), Z4
-	VMOVAPS           Z4, Z3
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z4
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z16, Z3
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VMULPD            Z17, Z17, Z13
-	VMULPD            Z18, Z18, Z14
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z20
-	VMOVAPS           Z20, Z19
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z13, Z12
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z14, Z11
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z14, Z19
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z13, Z12
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z14, Z11
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z14, Z19
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z13, Z12
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z14, Z11
-	VFMADD213PD       Z12, Z17, Z20
-	VFMADD213PD       Z11, Z18, Z19
-	VMULPD            Z17, Z20, Z20
-	VMULPD            Z18, Z19, Z19
-	VMOVAPD           Z15, Z11
-	VMOVAPD           Z16, Z12
-	VFMADD213PD       Z15, Z20, Z11
-	VFMADD213PD       Z16, Z19, Z12
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z4, Z13
-	VPERMPD     recip_f64<>+0(SB), Z3, Z14
-	VMULPD      Z13, Z15, Z15
-	VMULPD      Z14, Z16, Z16
-	VSUBPD.BCST one_f64<>+0(SB), Z13, Z17
-	VSUBPD.BCST one_f64<>+0(SB), Z14, Z18
-	VADDPD      Z15, Z17, Z17
-	VADDPD      Z16, Z18, Z18
-	VFMADD231PD Z20, Z15, Z17
-	VFMADD231PD Z19, Z16, Z18
-	VMULPD      Z17, Z17, Z21
-	VMULPD      Z18, Z18, Z22
-	VBLENDMPD   Z15, Z13, K1, Z13
-	VBLENDMPD   Z16, Z14, K2, Z14
-
-	// w·S²
-	VMULPD Z13, Z13, Z13
-	VMULPD Z14, Z14, Z14
-	VMULPD Z5, Z13, Z13
-	VMULPD Z6, Z14, Z14
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z17, Z5
-	VADDPD.BCST    one_f64<>+0(SB), Z18, Z6
-	VDIVPD         Z5, Z17, Z5
-	VDIVPD         Z6, Z18, Z6
-	VFNMADD132PD.Z Z5, Z20, K1, Z20
-	VFNMADD132PD.Z Z6, Z19, K2, Z19
-	VSUBPD         Z5, Z20, Z20
-	VSUBPD         Z6, Z19, Z19
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z20, Z20, Z5
-	VADDPD      Z19, Z19, Z6
-	VFMADD231PD Z20, Z20, Z5
-	VFMADD231PD Z19, Z19, Z6
-	VFMADD132PD Z5, Z13, Z13
-	VFMADD132PD Z6, Z14, Z14
+	VBROADCASTSD      magic_f64<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z15
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z7, Z9
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z8, Z10
+	VSUBPD.BCST       magic_f64<>+0(SB), Z15, Z16
+	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z17
+	VSUBPD.BCST       magic_f64<>+0(SB), Z10, Z18
+	VPERMPD           exp_f64<>+0(SB), Z15, Z19
+	VPERMPD           exp_f64<>+0(SB), Z9, Z20
+	VPERMPD           exp_f64<>+0(SB), Z10, Z21
+	VPERMPD           exp_rest_f64<>+0(SB), Z15, Z22
+	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z23
+	VPERMPD           exp_rest_f64<>+0(SB), Z10, Z24
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z16
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z7, Z17
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z8, Z18
+	VPSLLQ            $0x31, Z15, Z15
+	VPSLLQ            $0x31, Z9, Z9
+	VPSLLQ            $0x31, Z10, Z10
+	VPADDQ            Z15, Z19, Z19
+	VPADDQ            Z9, Z20, Z20
+	VPADDQ            Z10, Z21, Z21
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z16
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z7, Z17
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z8, Z18
+	VADDPD            Z16, Z22, Z22
+	VADDPD            Z17, Z23, Z23
+	VADDPD            Z18, Z24, Z24
+	VBROADCASTSD      magic_f64<>+0(SB), Z8
+	VMOVAPS           Z8, Z3
+	VMOVAPS           Z8, Z7
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z19, Z8
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z20, Z3
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z21, Z7
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VMULPD            Z22, Z22, Z16
+	VMULPD            Z23, Z23, Z17
+	VMULPD            Z24, Z24, Z18
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z27
+	VMOVAPS           Z27, Z25
+	VMOVAPS           Z27, Z26
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z17, Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z18, Z10
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z17, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z18, Z10
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z27
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z18, Z26
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z15
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z17, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z18, Z10
+	VFMADD213PD       Z15, Z22, Z27
+	VFMADD213PD       Z9, Z23, Z25
+	VFMADD213PD       Z10, Z24, Z26
+	VMULPD            Z22, Z27, Z27
+	VMULPD            Z23, Z25, Z25
+	VMULPD            Z24, Z26, Z26
+	VMOVAPD           Z19, Z9
+	VMOVAPD           Z20, Z10
+	VMOVAPD           Z21, Z15
+	VFMADD213PD       Z19, Z27, Z9
+	VFMADD213PD       Z20, Z25, Z10
+	VFMADD213PD       Z21, Z26, Z15
 
 	// R = β + e·θ
-	VMOVAPD     Z11, Z5
-	VMOVAPD     Z12, Z6
-	VFMADD213PD Z9, Z1, Z5
-	VFMADD213PD Z10, Z2, Z6
-	VMULPD      Z5, Z13, Z13
-	VMULPD      Z6, Z14, Z14
+	VFMADD213PD Z11, Z14, Z9
+	VFMADD213PD Z12, Z5, Z10
+	VFMADD213PD Z13, Z6, Z15
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z8, Z5
+	VPERMPD     recip_f64<>+0(SB), Z3, Z6
+	VPERMPD     recip_f64<>+0(SB), Z7, Z11
+	VMULPD      Z5, Z19, Z19
+	VMULPD      Z6, Z20, Z20
+	VMULPD      Z11, Z21, Z21
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z13
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VADDPD      Z19, Z12, Z12
+	VADDPD      Z20, Z13, Z13
+	VADDPD      Z21, Z14, Z14
+	VFMADD231PD Z27, Z19, Z12
+	VFMADD231PD Z25, Z20, Z13
+	VFMADD231PD Z26, Z21, Z14
+	VMULPD      Z12, Z12, Z16
+	VMULPD      Z13, Z13, Z17
+	VMULPD      Z14, Z14, Z18
+	VBLENDMPD   Z19, Z5, K1, Z5
+	VBLENDMPD   Z20, Z6, K2, Z6
+	VBLENDMPD   Z21, Z11, K3, Z11
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R10*8), Z19
+	VMOVUPD          64(DI)(R10*8), Z20
+	VMOVUPD          128(DI)(R10*8), Z21
+	VBROADCASTSD     one_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z22
+	VMOVAPS          Z24, Z23
+	VSUBPD           Z19, Z24, Z24
+	VSUBPD           Z20, Z22, Z22
+	VSUBPD           Z21, Z23, Z23
+	VMULPD.BCST      80(AX), Z24, Z24
+	VMULPD.BCST      80(AX), Z22, Z22
+	VMULPD.BCST      80(AX), Z23, Z23
+	VFMADD231PD.BCST 88(AX), Z19, Z24
+	VFMADD231PD.BCST 88(AX), Z20, Z22
+	VFMADD231PD.BCST 88(AX), Z21, Z23
+
+	// w·S²
+	VMULPD Z5, Z5, Z5
+	VMULPD Z6, Z6, Z6
+	VMULPD Z11, Z11, Z11
+	VMULPD Z24, Z5, Z5
+	VMULPD Z22, Z6, Z6
+	VMULPD Z23, Z11, Z11
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z12, Z19
+	VADDPD.BCST    one_f64<>+0(SB), Z13, Z20
+	VADDPD.BCST    one_f64<>+0(SB), Z14, Z21
+	VDIVPD         Z19, Z12, Z19
+	VDIVPD         Z20, Z13, Z20
+	VDIVPD         Z21, Z14, Z21
+	VFNMADD132PD.Z Z19, Z27, K1, Z27
+	VFNMADD132PD.Z Z20, Z25, K2, Z25
+	VFNMADD132PD.Z Z21, Z26, K3, Z26
+	VSUBPD         Z19, Z27, Z27
+	VSUBPD         Z20, Z25, Z25
+	VSUBPD         Z21, Z26, Z26
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z27, Z27, Z19
+	VADDPD      Z25, Z25, Z20
+	VADDPD      Z26, Z26, Z21
+	VFMADD231PD Z27, Z27, Z19
+	VFMADD231PD Z25, Z25, Z20
+	VFMADD231PD Z26, Z26, Z21
+	VFMADD132PD Z19, Z5, Z5
+	VFMADD132PD Z20, Z6, Z6
+	VFMADD132PD Z21, Z11, Z11
+	VMULPD      Z9, Z5, Z5
+	VMULPD      Z10, Z6, Z6
+	VMULPD      Z15, Z11, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z2
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z22, Z1
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z22, Z9
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z2
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z22, Z1
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z22, Z9
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z2
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z22, Z1
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z22, Z9
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z2
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z22, Z1
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z22, Z9
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z2
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z22, Z1
-	VFMADD213PD      Z2, Z17, Z10
-	VFMADD213PD      Z1, Z18, Z9
-	VFMADD213PD      Z17, Z21, Z10
-	VFMADD213PD      Z18, Z22, Z9
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z21
+	VMOVAPS          Z21, Z19
+	VMOVAPS          Z21, Z20
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z22
+	VMOVAPS          Z24, Z23
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z20
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z20
+	VFMADD213PD      Z21, Z12, Z24
+	VFMADD213PD      Z19, Z13, Z22
+	VFMADD213PD      Z20, Z14, Z23
+	VFMADD213PD      Z12, Z16, Z24
+	VFMADD213PD      Z13, Z17, Z22
+	VFMADD213PD      Z14, Z18, Z23
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z4, Z1
-	VPERMPD  log_f64<>+0(SB), Z3, Z2
-	VADDPD   Z1, Z10, Z10
-	VADDPD   Z2, Z9, Z9
-	VADDPD   Z7, Z10, Z10
-	VADDPD   Z8, Z9, Z9
-	VMULPD   Z5, Z10, Z1
-	VMULPD   Z6, Z9, Z2
+	VPERMPD  log_f64<>+0(SB), Z8, Z8
+	VPERMPD  log_f64<>+0(SB), Z3, Z3
+	VPERMPD  log_f64<>+0(SB), Z7, Z7
+	VADDPD   Z8, Z24, Z24
+	VADDPD   Z3, Z22, Z22
+	VADDPD   Z7, Z23, Z23
+	VADDPD   Z4, Z24, Z24
+	VADDPD   Z1, Z22, Z22
+	VADDPD   Z2, Z23, Z23
+	VMULPD   Z9, Z24, Z1
+	VMULPD   Z10, Z22, Z2
+	VMULPD   Z15, Z23, Z3
 	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z13, Z1, K1, Z1
+	VMULPD.Z Z5, Z1, K1, Z1
 	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z14, Z2, K1, Z2
+	VMULPD.Z Z6, Z2, K1, Z2
+	KMOVB    2(R8)(CX*1), K1
+	VMULPD.Z Z11, Z3, K1, Z3
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z3
-	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)(CX*8)
-	VSUBPD  Z3, Z4, Z5
+	VMOVUPD (R9)(CX*8), Z4
+	VADDPD  Z1, Z4, Z5
+	VMOVUPD Z5, (R9)(CX*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
 	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z5, Z1, Z4
-	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(CX*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(CX*8)
+	VSUBPD  Z6, Z1, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(CX*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z3
-	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, (R9)(CX*8)
-	VSUBPD  Z3, Z4, Z5
+	VMOVUPD (R9)(CX*8), Z4
+	VADDPD  Z2, Z4, Z5
+	VMOVUPD Z5, (R9)(CX*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
 	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z5, Z2, Z4
-	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(CX*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(CX*8)
+	VSUBPD  Z6, Z2, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(CX*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(CX*8)
+	LEAQ    16(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Z4
+	VADDPD  Z3, Z4, Z5
+	VMOVUPD Z5, (R9)(CX*8)
+	VSUBPD  Z4, Z5, Z6
+	VSUBPD  Z6, Z5, Z5
+	VSUBPD  Z5, Z4, Z4
+	VSUBPD  Z6, Z3, Z5
+	VADDPD  Z5, Z4, Z5
+	VADDPD  128(R9)(CX*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
 	VMOVUPD Z1, (SI)(R10*8)
 	VMOVUPD Z2, 64(SI)(R10*8)
+	VMOVUPD Z3, 128(SI)(R10*8)
 
 skip2:
-	ADDQ $0x10, R10
+	ADDQ $0x18, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, DX
+	ADDQ $0x18, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -7585,109 +7827,111 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R10*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z   (BX)(R10*8), K1, Z4
-	VPMOVQ2M    Z4, K2
-	VBLENDMPD   Z1, Z2, K2, Z5
-	VBLENDMPD   Z2, Z1, K2, Z1
-	VANDPD.BCST abs_f64<>+0(SB), Z4, Z2
-	VMULPD      Z2, Z5, Z4
-	VPMAXSQ     Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
-	VBLENDMPD      Z0, Z1, K2, Z1
+	VMOVUPD.Z    (DI)(R10*8), K1, Z1
+	VMOVUPD.Z    (BX)(R10*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z1, K4, Z6
+	VSUBPD       Z1, Z4, K3, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
-	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z6
-	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z7
-	VPERMPD           exp_f64<>+0(SB), Z6, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z7
-	VPSLLQ            $0x31, Z6, Z6
-	VPADDQ            Z6, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z7
-	VADDPD            Z7, Z9, Z9
-	VBROADCASTSD      magic_f64<>+0(SB), Z2
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z8, Z2
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
-	VMULPD            Z9, Z9, Z7
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z10
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z7, Z6
-	VFMADD213PD       Z6, Z9, Z10
-	VMULPD            Z9, Z10, Z10
-	VMOVAPD           Z8, Z6
-	VFMADD213PD       Z8, Z10, Z6
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z2, Z7
-	VMULPD      Z7, Z8, Z8
-	VSUBPD.BCST one_f64<>+0(SB), Z7, Z9
-	VADDPD      Z8, Z9, Z9
-	VFMADD231PD Z10, Z8, Z9
-	VMULPD      Z9, Z9, Z11
-	VBLENDMPD   Z8, Z7, K2, Z7
-
-	// w·S²
-	VMULPD Z7, Z7, Z7
-	VMULPD Z3, Z7, Z7
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z9, Z3
-	VDIVPD         Z3, Z9, Z3
-	VFNMADD132PD.Z Z3, Z10, K2, Z10
-	VSUBPD         Z3, Z10, Z10
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z10, Z10, Z3
-	VFMADD231PD Z10, Z10, Z3
-	VFMADD132PD Z3, Z7, Z7
+	VBROADCASTSD      magic_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z7
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z7, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z8, Z8
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z7, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z8, Z8, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z8, Z9
+	VMULPD            Z8, Z9, Z9
+	VMOVAPD           Z7, Z3
+	VFMADD213PD       Z7, Z9, Z3
 
 	// R = β + e·θ
-	VMOVAPD     Z6, Z3
-	VFMADD213PD Z5, Z1, Z3
-	VMULPD      Z3, Z7, Z7
+	VFMADD213PD Z5, Z6, Z3
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z7, Z7
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z5
+	VADDPD      Z7, Z5, Z5
+	VFMADD231PD Z9, Z7, Z5
+	VMULPD      Z5, Z5, Z6
+	VBLENDMPD   Z7, Z4, K2, Z4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R10*8), K1, Z7
+	VBROADCASTSD     one_f64<>+0(SB), Z8
+	VSUBPD           Z7, Z8, Z8
+	VMULPD.BCST      80(AX), Z8, Z8
+	VFMADD231PD.BCST 88(AX), Z7, Z8
+
+	// w·S²
+	VMULPD Z4, Z4, Z4
+	VMULPD Z8, Z4, Z4
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z5, Z7
+	VDIVPD         Z7, Z5, Z7
+	VFNMADD132PD.Z Z7, Z9, K2, Z9
+	VSUBPD         Z7, Z9, Z9
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z9, Z9, Z7
+	VFMADD231PD Z9, Z9, Z7
+	VFMADD132PD Z7, Z4, Z4
+	VMULPD      Z3, Z4, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z1
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z5
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z1
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z1
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z1
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z1
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z5
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z1
-	VFMADD213PD      Z1, Z9, Z5
-	VFMADD213PD      Z9, Z11, Z5
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z7
+	VFMADD213PD      Z7, Z5, Z8
+	VFMADD213PD      Z5, Z6, Z8
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z2, Z1
-	VADDPD   Z1, Z5, Z5
-	VADDPD   Z4, Z5, Z5
-	VMULPD   Z3, Z5, Z1
+	VPERMPD  log_f64<>+0(SB), Z1, Z1
+	VADDPD   Z1, Z8, Z8
+	VADDPD   Z2, Z8, Z8
+	VMULPD   Z3, Z8, Z1
 	KMOVB    (R8)(CX*1), K2
 	KANDW    K2, K1, K2
-	VMULPD.Z Z7, Z1, K2, Z1
+	VMULPD.Z Z4, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip3
 
@@ -8342,305 +8586,310 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z1
-	VMOVUPD          64(DI)(R10*8), Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPD           Z1, Z4, Z4
-	VSUBPD           Z2, Z3, Z3
-	VMULPD.BCST      80(AX), Z4, Z5
-	VMULPD.BCST      80(AX), Z3, Z6
-	VFMADD231PD.BCST 88(AX), Z1, Z5
-	VFMADD231PD.BCST 88(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R10*8), Z7
-	VMOVUPD     64(BX)(R10*8), Z8
-	VPMOVQ2M    Z7, K1
-	VPMOVQ2M    Z8, K2
-	VBLENDMPD   Z1, Z4, K1, Z9
-	VBLENDMPD   Z2, Z3, K2, Z10
-	VBLENDMPD   Z4, Z1, K1, Z1
-	VBLENDMPD   Z3, Z2, K2, Z2
-	VANDPD.BCST abs_f64<>+0(SB), Z7, Z3
-	VANDPD.BCST abs_f64<>+0(SB), Z8, Z4
-	VMULPD      Z3, Z9, Z7
-	VMULPD      Z4, Z10, Z8
-	VPMAXSQ     Z0, Z7, Z7
-	VPMAXSQ     Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z9, K1
-	VCMPPD         $0x00, Z0, Z10, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K1, Z9
-	VBLENDMPD      Z0, Z1, K1, Z1
-	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K2, Z10
-	VBLENDMPD      Z0, Z2, K2, Z2
+	VMOVUPD      (DI)(R10*8), Z1
+	VMOVUPD      64(DI)(R10*8), Z2
+	VMOVUPD      (BX)(R10*8), Z3
+	VMOVUPD      64(BX)(R10*8), Z4
+	VANDPD.BCST  abs_f64<>+0(SB), Z3, Z5
+	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z6
+	VBROADCASTSD one_f64<>+0(SB), Z7
+	VMOVAPD      Z1, Z8
+	VMOVAPD      Z2, Z9
+	VPMOVQ2M     Z3, K2
+	KNOTW        K2, K3
+	VSUBPD       Z1, Z7, K3, Z8
+	VMULPD       Z5, Z8, Z3
+	VPMAXSQ      Z0, Z3, Z3
+	VCMPPD       $0x00, Z0, Z8, K1
+	KNOTW        K1, K3
+	KANDW        K3, K2, K2
+	VMOVAPD.Z    Z1, K3, Z10
+	VSUBPD       Z1, Z7, K2, Z10
+	VMOVAPD      Z7, K1, Z8
+	VPMOVQ2M     Z4, K3
+	KNOTW        K3, K4
+	VSUBPD       Z2, Z7, K4, Z9
+	VMULPD       Z6, Z9, Z1
+	VPMAXSQ      Z0, Z1, Z1
+	VCMPPD       $0x00, Z0, Z9, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z2, K4, Z4
+	VSUBPD       Z2, Z7, K3, Z4
+	VMOVAPD      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z3, Z3
-	VANDPD.BCST abs_f64<>+0(SB), Z4, Z4
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z3
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z4, Z4
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z5, Z2
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z12
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z4, Z11
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z12, Z13
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z11, Z14
-	VMOVAPD           Z13, Z15
-	VMOVAPD           Z14, Z16
-	VPERMPD           exp_f64<>+0(SB), Z12, Z17
-	VPERMPD           exp_f64<>+0(SB), Z11, Z18
-	VPERMPD           exp_rest_f64<>+0(SB), Z12, Z19
-	VPERMPD           exp_rest_f64<>+0(SB), Z11, Z20
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z13
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z4, Z14
-	VPSLLQ            $0x31, Z12, Z12
-	VPSLLQ            $0x31, Z11, Z11
-	VPADDQ            Z12, Z17, Z17
-	VPADDQ            Z11, Z18, Z18
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z13
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z4, Z14
-	VADDPD            Z13, Z19, Z19
-	VADDPD            Z14, Z20, Z20
-	VBROADCASTSD      magic_f64<>+0(SB), Z4
-	VMOVAPS           Z4, Z3
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z17, Z4
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z18, Z3
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z12
-	VMOVAPS           Z12, Z11
-	VMULPD            Z19, Z19, Z21
-	VMULPD            Z20, Z20, Z22
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z24
-	VMOVAPS           Z24, Z23
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z21, Z12
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z22, Z11
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z22, Z23
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z21, Z12
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z22, Z11
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z21, Z24
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z22, Z23
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z21, Z12
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z22, Z11
-	VFMADD213PD       Z12, Z19, Z24
-	VFMADD213PD       Z11, Z20, Z23
-	VMULPD            Z19, Z24, Z24
-	VMULPD            Z20, Z23, Z23
-	VMOVAPD           Z17, Z11
-	VMOVAPD           Z18, Z12
-	VFMADD213PD       Z17, Z24, Z11
-	VFMADD213PD       Z18, Z23, Z12
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z4, Z19
-	VPERMPD     recip_f64<>+0(SB), Z3, Z20
-	VMULPD      Z19, Z17, Z17
-	VMULPD      Z20, Z18, Z18
-	VMULPD.BCST tiny_f64<>+0(SB), Z17, Z17
-	VMULPD.BCST tiny_f64<>+0(SB), Z18, Z18
-	VSUBPD.BCST one_f64<>+0(SB), Z19, Z19
-	VSUBPD.BCST one_f64<>+0(SB), Z20, Z20
-	VADDPD      Z17, Z19, Z19
-	VADDPD      Z18, Z20, Z20
-	VFMADD231PD Z24, Z17, Z19
-	VFMADD231PD Z23, Z18, Z20
-	VMULPD      Z19, Z19, Z17
-	VMULPD      Z20, Z20, Z18
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z6
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z12
+	VMOVAPD           Z11, Z13
+	VMOVAPD           Z12, Z14
+	VPERMPD           exp_f64<>+0(SB), Z7, Z15
+	VPERMPD           exp_f64<>+0(SB), Z6, Z16
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z17
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z18
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z12
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z6, Z6
+	VPADDQ            Z7, Z15, Z15
+	VPADDQ            Z6, Z16, Z16
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z11
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z12
+	VADDPD            Z11, Z17, Z17
+	VADDPD            Z12, Z18, Z18
+	VBROADCASTSD      magic_f64<>+0(SB), Z5
+	VMOVAPS           Z5, Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z15, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z16, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VMULPD            Z17, Z17, Z19
+	VMULPD            Z18, Z18, Z20
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z22
+	VMOVAPS           Z22, Z21
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z20, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z20, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z19, Z22
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z20, Z21
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z19, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z20, Z6
+	VFMADD213PD       Z7, Z17, Z22
+	VFMADD213PD       Z6, Z18, Z21
+	VMULPD            Z17, Z22, Z22
+	VMULPD            Z18, Z21, Z21
+	VMOVAPD           Z15, Z6
+	VMOVAPD           Z16, Z7
+	VFMADD213PD       Z15, Z22, Z6
+	VFMADD213PD       Z16, Z21, Z7
 
 	// R = β + e·θ
-	VMOVAPD     Z11, Z11
-	VMOVAPD     Z12, Z12
+	VMOVAPD     Z8, Z8
 	VMOVAPD     Z9, Z9
-	VMOVAPD     Z10, Z10
+	VMULPD.BCST huge_f64<>+0(SB), Z8, Z8
 	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z10, Z10
-	VFMADD213PD Z9, Z1, Z11
-	VFMADD213PD Z10, Z2, Z12
+	VFMADD213PD Z8, Z10, Z6
+	VFMADD213PD Z9, Z4, Z7
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z5, Z4
+	VPERMPD     recip_f64<>+0(SB), Z2, Z8
+	VMULPD      Z4, Z15, Z15
+	VMULPD      Z8, Z16, Z16
+	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z4
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z8
+	VADDPD      Z9, Z4, Z4
+	VADDPD      Z10, Z8, Z8
+	VFMADD231PD Z22, Z9, Z4
+	VFMADD231PD Z21, Z10, Z8
+	VMULPD      Z4, Z4, Z9
+	VMULPD      Z8, Z8, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z2
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z1
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z2
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z1
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z2
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z1
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z2
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z1
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z9
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z2
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z1
-	VFMADD213PD      Z2, Z19, Z10
-	VFMADD213PD      Z1, Z20, Z9
-	VFMADD213PD      Z19, Z17, Z10
-	VFMADD213PD      Z20, Z18, Z9
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z18
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z18
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z18
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z18
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z15
+	VFMADD213PD      Z16, Z4, Z18
+	VFMADD213PD      Z15, Z8, Z17
+	VFMADD213PD      Z4, Z9, Z18
+	VFMADD213PD      Z8, Z10, Z17
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z4, Z1
-	VPERMPD          log8_hi_f64<>+0(SB), Z3, Z2
-	VPERMPD          log8_lo_f64<>+0(SB), Z4, Z17
-	VPERMPD          log8_lo_f64<>+0(SB), Z3, Z18
-	VMOVAPD.Z        Z15, K1, Z15
-	VMOVAPD.Z        Z16, K2, Z16
-	VSUBPD           Z1, Z15, Z15
-	VSUBPD           Z2, Z16, Z16
+	VPERMPD          log8_hi_f64<>+0(SB), Z5, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z8
+	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z10
 	VMOVAPD.Z        Z13, K1, Z13
 	VMOVAPD.Z        Z14, K2, Z14
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z17
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z18
-	VSUBPD           Z17, Z13, Z13
-	VSUBPD           Z18, Z14, Z14
-	VMOVAPD          Z11, Z1
-	VMOVAPD          Z12, Z2
+	VSUBPD           Z4, Z13, Z13
+	VSUBPD           Z8, Z14, Z14
+	VMOVAPD.Z        Z11, K1, Z11
+	VMOVAPD.Z        Z12, K2, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z9
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z10
+	VSUBPD           Z9, Z11, Z11
+	VSUBPD           Z10, Z12, Z12
+	VMOVAPD          Z6, Z4
+	VMOVAPD          Z7, Z6
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z1, Z11
-	VPSRLQ           $0x34, Z2, Z12
-	VPADDQ.BCST      magic_f64<>+0(SB), Z11, Z11
-	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z11, Z11
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z1, Z1
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z2, Z2
-	VORPD.BCST       one_f64<>+0(SB), Z1, Z1
-	VORPD.BCST       one_f64<>+0(SB), Z2, Z2
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VFMADD231PD.BCST index_f64<>+0(SB), Z1, Z18
-	VFMADD231PD.BCST index_f64<>+0(SB), Z2, Z17
-	VPERMPD          log8_hi_f64<>+0(SB), Z18, Z19
-	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z20
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z11, Z19
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z20
-	VPERMPD          recip_f64<>+0(SB), Z18, Z11
-	VPERMPD          recip_f64<>+0(SB), Z17, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z18, Z18
-	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z17
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z1, Z11
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z2, Z12
-	VMULPD           Z11, Z11, Z1
-	VMULPD           Z12, Z12, Z2
+	VPSRLQ           $0x34, Z4, Z7
+	VPSRLQ           $0x34, Z6, Z8
+	VPADDQ.BCST      magic_f64<>+0(SB), Z7, Z7
+	VPADDQ.BCST      magic_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z8, Z8
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z6, Z6
+	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VORPD.BCST       one_f64<>+0(SB), Z6, Z6
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z10
+	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z9
+	VPERMPD          log8_hi_f64<>+0(SB), Z10, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z9, Z16
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z7, Z15
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z8, Z16
+	VPERMPD          recip_f64<>+0(SB), Z10, Z7
+	VPERMPD          recip_f64<>+0(SB), Z9, Z8
+	VPERMPD          log8_lo_f64<>+0(SB), Z10, Z10
+	VPERMPD          log8_lo_f64<>+0(SB), Z9, Z9
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z7
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z6, Z8
+	VMULPD           Z7, Z7, Z4
+	VMULPD           Z8, Z8, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
 	VMOVAPS          Z22, Z21
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
-	VMOVAPS          Z24, Z23
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z2, Z21
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z1, Z24
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z2, Z23
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z2, Z21
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z1, Z24
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z2, Z23
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z2, Z21
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z1, Z24
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z2, Z23
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z2, Z21
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z1, Z24
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z2, Z23
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z2, Z21
-	VFMADD213PD      Z22, Z11, Z24
-	VFMADD213PD      Z21, Z12, Z23
-	VFMADD213PD      Z11, Z1, Z24
-	VFMADD213PD      Z12, Z2, Z23
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z18
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z17
-	VADDPD           Z15, Z19, Z19
-	VADDPD           Z16, Z20, Z20
-	VADDPD           Z13, Z18, Z18
-	VADDPD           Z14, Z17, Z17
-	VADDPD           Z18, Z19, Z1
-	VADDPD           Z17, Z20, Z2
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z20
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z19
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z20
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z19
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z20
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z19
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z20
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z19
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z20
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z19
+	VFMADD213PD      Z20, Z7, Z22
+	VFMADD213PD      Z19, Z8, Z21
+	VFMADD213PD      Z7, Z4, Z22
+	VFMADD213PD      Z8, Z6, Z21
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z10
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z9
+	VADDPD           Z13, Z15, Z15
+	VADDPD           Z14, Z16, Z16
+	VADDPD           Z11, Z10, Z10
+	VADDPD           Z12, Z9, Z9
+	VADDPD           Z10, Z15, Z4
+	VADDPD           Z9, Z16, Z6
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VFMADD231PD.BCST 112(AX), Z1, Z12
-	VFMADD231PD.BCST 112(AX), Z2, Z11
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z12, Z12
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z11, Z11
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z12, Z13
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z11, Z14
-	VPERMPD          exp_f64<>+0(SB), Z12, Z15
-	VPERMPD          exp_f64<>+0(SB), Z11, Z16
-	VPERMPD          exp_rest_f64<>+0(SB), Z12, Z21
-	VPERMPD          exp_rest_f64<>+0(SB), Z11, Z22
-	VFMSUB231PD.BCST 112(AX), Z19, Z13
-	VFMSUB231PD.BCST 112(AX), Z20, Z14
-	VFMADD231PD.BCST 112(AX), Z18, Z13
-	VFMADD231PD.BCST 112(AX), Z17, Z14
-	VFMADD231PD.BCST 120(AX), Z1, Z13
-	VFMADD231PD.BCST 120(AX), Z2, Z14
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z13, Z13
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z14, Z14
-	VPSLLQ           $0x31, Z12, Z12
-	VPSLLQ           $0x31, Z11, Z11
-	VPADDQ           Z12, Z15, Z15
-	VPADDQ           Z11, Z16, Z16
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z8
+	VFMADD231PD.BCST 112(AX), Z6, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z11
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_f64<>+0(SB), Z8, Z13
+	VPERMPD          exp_f64<>+0(SB), Z7, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z19
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z20
+	VFMSUB231PD.BCST 112(AX), Z15, Z11
+	VFMSUB231PD.BCST 112(AX), Z16, Z12
+	VFMADD231PD.BCST 112(AX), Z10, Z11
+	VFMADD231PD.BCST 112(AX), Z9, Z12
+	VFMADD231PD.BCST 120(AX), Z4, Z11
+	VFMADD231PD.BCST 120(AX), Z6, Z12
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z8, Z8
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z8, Z13, Z13
+	VPADDQ           Z7, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z13, Z21, Z21
-	VADDPD           Z14, Z22, Z22
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VMULPD           Z21, Z21, Z11
-	VMULPD           Z22, Z22, Z12
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z14
-	VMOVAPS          Z14, Z13
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z11, Z2
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z12, Z1
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z11, Z2
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z12, Z1
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z11, Z14
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z11, Z2
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z12, Z1
-	VFMADD213PD      Z2, Z21, Z14
-	VFMADD213PD      Z1, Z22, Z13
-	VMULPD           Z21, Z14, Z14
-	VMULPD           Z22, Z13, Z13
-	VMULPD           Z5, Z15, Z15
-	VMULPD           Z6, Z16, Z16
-	VFMADD132PD      Z14, Z15, Z15
-	VFMADD132PD      Z13, Z16, Z16
+	VADDPD           Z11, Z19, Z19
+	VADDPD           Z12, Z20, Z20
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
+	VMOVAPS          Z6, Z4
+	VMULPD           Z19, Z19, Z7
+	VMULPD           Z20, Z20, Z8
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
+	VFMADD213PD      Z6, Z19, Z10
+	VFMADD213PD      Z4, Z20, Z9
+	VMULPD           Z19, Z10, Z10
+	VMULPD           Z20, Z9, Z9
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R10*8), Z4
+	VMOVUPD          64(DI)(R10*8), Z6
+	VBROADCASTSD     one_f64<>+0(SB), Z8
+	VMOVAPS          Z8, Z7
+	VSUBPD           Z4, Z8, Z8
+	VSUBPD           Z6, Z7, Z7
+	VMULPD.BCST      80(AX), Z8, Z8
+	VMULPD.BCST      80(AX), Z7, Z7
+	VFMADD231PD.BCST 88(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z6, Z7
+	VMULPD           Z8, Z13, Z13
+	VMULPD           Z7, Z14, Z14
+	VFMADD132PD      Z10, Z13, Z13
+	VFMADD132PD      Z9, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z4, Z1
-	VPERMPD     log_f64<>+0(SB), Z3, Z2
-	VADDPD      Z1, Z10, Z10
-	VADDPD      Z2, Z9, Z9
-	VADDPD      Z7, Z10, Z10
-	VADDPD      Z8, Z9, Z9
-	VMOVAPD     Z15, Z1
-	VMOVAPD     Z16, Z2
+	VPERMPD     log_f64<>+0(SB), Z5, Z4
+	VPERMPD     log_f64<>+0(SB), Z2, Z2
+	VADDPD      Z4, Z18, Z18
+	VADDPD      Z2, Z17, Z17
+	VADDPD      Z3, Z18, Z18
+	VADDPD      Z1, Z17, Z17
+	VMOVAPD     Z13, Z1
+	VMOVAPD     Z14, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z10, Z1, K1, Z1
+	VMULPD.Z    Z18, Z1, K1, Z1
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z9, Z2, K1, Z2
+	VMULPD.Z    Z17, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
@@ -8701,170 +8950,172 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R10*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z   (BX)(R10*8), K1, Z4
-	VPMOVQ2M    Z4, K2
-	VBLENDMPD   Z1, Z2, K2, Z5
-	VBLENDMPD   Z2, Z1, K2, Z1
-	VANDPD.BCST abs_f64<>+0(SB), Z4, Z2
-	VMULPD      Z2, Z5, Z4
-	VPMAXSQ     Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
-	VBLENDMPD      Z0, Z1, K2, Z1
+	VMOVUPD.Z    (DI)(R10*8), K1, Z1
+	VMOVUPD.Z    (BX)(R10*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KNOTW        K2, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z1, K4, Z6
+	VSUBPD       Z1, Z4, K3, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z7
-	VMOVAPD           Z7, Z8
-	VPERMPD           exp_f64<>+0(SB), Z6, Z9
-	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z7
-	VPSLLQ            $0x31, Z6, Z6
-	VPADDQ            Z6, Z9, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z7
-	VADDPD            Z7, Z10, Z10
-	VBROADCASTSD      magic_f64<>+0(SB), Z2
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z2
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z6
-	VMULPD            Z10, Z10, Z11
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z6
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z6
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z6
-	VFMADD213PD       Z6, Z10, Z12
-	VMULPD            Z10, Z12, Z12
-	VMOVAPD           Z9, Z6
-	VFMADD213PD       Z9, Z12, Z6
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z2, Z10
-	VMULPD      Z10, Z9, Z9
-	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z10
-	VADDPD      Z9, Z10, Z10
-	VFMADD231PD Z12, Z9, Z10
-	VMULPD      Z10, Z10, Z9
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VMOVAPD           Z4, Z7
+	VPERMPD           exp_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z9, Z9
+	VBROADCASTSD      magic_f64<>+0(SB), Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
+	VFMADD213PD       Z3, Z9, Z11
+	VMULPD            Z9, Z11, Z11
+	VMOVAPD           Z8, Z3
+	VFMADD213PD       Z8, Z11, Z3
 
 	// R = β + e·θ
-	VMOVAPD     Z6, Z6
 	VMOVAPD     Z5, Z5
 	VMULPD.BCST huge_f64<>+0(SB), Z5, Z5
-	VFMADD213PD Z5, Z1, Z6
+	VFMADD213PD Z5, Z6, Z3
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPD     recip_f64<>+0(SB), Z1, Z5
+	VMULPD      Z5, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z6
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z5
+	VADDPD      Z6, Z5, Z5
+	VFMADD231PD Z11, Z6, Z5
+	VMULPD      Z5, Z5, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z1
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z5
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z1
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z1
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z1
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z1
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z5
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z1
-	VFMADD213PD      Z1, Z10, Z5
-	VFMADD213PD      Z10, Z9, Z5
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z9
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z9
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z9
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z9
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z9
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z8
+	VFMADD213PD      Z8, Z5, Z9
+	VFMADD213PD      Z5, Z6, Z9
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z1
-	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z9
-	VMOVAPD.Z        Z8, K2, Z8
-	VSUBPD           Z1, Z8, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z5
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z6
 	VMOVAPD.Z        Z7, K2, Z7
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z5, Z9
-	VSUBPD           Z9, Z7, Z7
-	VMOVAPD          Z6, Z1
+	VSUBPD           Z5, Z7, Z7
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z6
+	VSUBPD           Z6, Z4, Z4
+	VMOVAPD          Z3, Z3
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z1, Z6
-	VPADDQ.BCST      magic_f64<>+0(SB), Z6, Z6
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z6, Z6
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z1, Z1
-	VORPD.BCST       one_f64<>+0(SB), Z1, Z1
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z9
-	VFMADD231PD.BCST index_f64<>+0(SB), Z1, Z9
-	VPERMPD          log8_hi_f64<>+0(SB), Z9, Z10
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z6, Z10
-	VPERMPD          recip_f64<>+0(SB), Z9, Z6
-	VPERMPD          log8_lo_f64<>+0(SB), Z9, Z9
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VMULPD           Z6, Z6, Z1
+	VPSRLQ           $0x34, Z3, Z5
+	VPADDQ.BCST      magic_f64<>+0(SB), Z5, Z5
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z5, Z5
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z3, Z3
+	VORPD.BCST       one_f64<>+0(SB), Z3, Z3
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z6
+	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z6
+	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z8
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z5, Z8
+	VPERMPD          recip_f64<>+0(SB), Z6, Z5
+	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z6
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z3, Z5
+	VMULPD           Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z1, Z11
-	VFMADD213PD      Z11, Z6, Z12
-	VFMADD213PD      Z6, Z1, Z12
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z9
-	VADDPD           Z8, Z10, Z10
-	VADDPD           Z7, Z9, Z9
-	VADDPD           Z9, Z10, Z1
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z3, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z3, Z10
+	VFMADD213PD      Z10, Z5, Z11
+	VFMADD213PD      Z5, Z3, Z11
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z6
+	VADDPD           Z7, Z8, Z8
+	VADDPD           Z4, Z6, Z6
+	VADDPD           Z6, Z8, Z3
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z6
-	VFMADD231PD.BCST 112(AX), Z1, Z6
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z6, Z6
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z6, Z7
-	VPERMPD          exp_f64<>+0(SB), Z6, Z8
-	VPERMPD          exp_rest_f64<>+0(SB), Z6, Z11
-	VFMSUB231PD.BCST 112(AX), Z10, Z7
-	VFMADD231PD.BCST 112(AX), Z9, Z7
-	VFMADD231PD.BCST 120(AX), Z1, Z7
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z7, Z7
-	VPSLLQ           $0x31, Z6, Z6
-	VPADDQ           Z6, Z8, Z8
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z4
+	VFMADD231PD.BCST 112(AX), Z3, Z4
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z4, Z4
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z4, Z5
+	VPERMPD          exp_f64<>+0(SB), Z4, Z7
+	VPERMPD          exp_rest_f64<>+0(SB), Z4, Z10
+	VFMSUB231PD.BCST 112(AX), Z8, Z5
+	VFMADD231PD.BCST 112(AX), Z6, Z5
+	VFMADD231PD.BCST 120(AX), Z3, Z5
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z5, Z5
+	VPSLLQ           $0x31, Z4, Z4
+	VPADDQ           Z4, Z7, Z7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z7, Z11, Z11
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z1
-	VMULPD           Z11, Z11, Z6
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z6, Z1
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z6, Z1
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z6, Z1
-	VFMADD213PD      Z1, Z11, Z7
-	VMULPD           Z11, Z7, Z7
-	VMULPD           Z3, Z8, Z8
-	VFMADD132PD      Z7, Z8, Z8
+	VADDPD           Z5, Z10, Z10
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
+	VMULPD           Z10, Z10, Z4
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z5
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD      Z3, Z10, Z5
+	VMULPD           Z10, Z5, Z5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R10*8), K1, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VSUBPD           Z3, Z4, Z4
+	VMULPD.BCST      80(AX), Z4, Z4
+	VFMADD231PD.BCST 88(AX), Z3, Z4
+	VMULPD           Z4, Z7, Z7
+	VFMADD132PD      Z5, Z7, Z7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z2, Z1
-	VADDPD      Z1, Z5, Z5
-	VADDPD      Z4, Z5, Z5
-	VMOVAPD     Z8, Z1
+	VPERMPD     log_f64<>+0(SB), Z1, Z1
+	VADDPD      Z1, Z9, Z9
+	VADDPD      Z2, Z9, Z9
+	VMOVAPD     Z7, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z5, Z1, K2, Z1
+	VMULPD.Z    Z9, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip3
 
@@ -9523,236 +9774,235 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R12*8), Z1
-	VMOVUPD          64(DI)(R12*8), Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z4
-	VMOVAPS          Z4, Z3
-	VSUBPD           Z1, Z4, Z4
-	VSUBPD           Z2, Z3, Z3
-	VMULPD.BCST      80(AX), Z4, Z5
-	VMULPD.BCST      80(AX), Z3, Z6
-	VFMADD231PD.BCST 88(AX), Z1, Z5
-	VFMADD231PD.BCST 88(AX), Z2, Z6
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD          (BX)(R12*8), Z7
-	VMOVUPD          64(BX)(R12*8), Z8
-	VPMOVQ2M         Z7, K1
-	VPMOVQ2M         Z8, K2
-	VBLENDMPD        Z1, Z4, K1, Z9
-	VBLENDMPD        Z2, Z3, K2, Z10
-	VBLENDMPD        Z4, Z1, K1, Z4
-	VBLENDMPD        Z3, Z2, K2, Z3
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z12
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z11
-	VANDPD.BCST      abs_f64<>+0(SB), Z7, Z1
-	VANDPD.BCST      abs_f64<>+0(SB), Z8, Z2
-	VMULPD           Z1, Z9, Z7
-	VMULPD           Z2, Z10, Z8
-	VPMAXSQ          Z0, Z7, Z7
-	VPMAXSQ          Z0, Z8, Z8
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z9, K3
-	VCMPPD         $0x00, Z0, Z10, K4
-	VBLENDMPD.BCST one_f64<>+0(SB), Z9, K3, Z9
-	VBLENDMPD      Z0, Z4, K3, Z4
-	VBLENDMPD.BCST one_f64<>+0(SB), Z10, K4, Z10
-	VBLENDMPD      Z0, Z3, K4, Z3
-	KXORW          K3, K1, K1
-	KXORW          K4, K2, K2
-	VXORPD.BCST    sign_f64<>+0(SB), Z12, K1, Z12
-	VXORPD.BCST    sign_f64<>+0(SB), Z11, K2, Z11
+	VMOVUPD      (DI)(R12*8), Z1
+	VMOVUPD      64(DI)(R12*8), Z2
+	VMOVUPD      (BX)(R12*8), Z3
+	VMOVUPD      64(BX)(R12*8), Z4
+	VANDPD.BCST  abs_f64<>+0(SB), Z3, Z5
+	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z6
+	VBROADCASTSD one_f64<>+0(SB), Z7
+	VMOVAPD      Z1, Z8
+	VMOVAPD      Z2, Z9
+	VPMOVQ2M     Z3, K2
+	KNOTW        K2, K4
+	VSUBPD       Z1, Z7, K4, Z8
+	VMULPD       Z5, Z8, Z3
+	VPMAXSQ      Z0, Z3, Z3
+	VCMPPD       $0x00, Z0, Z8, K1
+	KXORW        K1, K2, K3
+	KNOTW        K1, K4
+	KANDW        K4, K2, K2
+	VMOVAPD.Z    Z1, K4, Z10
+	VSUBPD       Z1, Z7, K2, Z10
+	VMOVAPD      Z7, K1, Z8
+	VPMOVQ2M     Z4, K5
+	KNOTW        K5, K6
+	VSUBPD       Z2, Z7, K6, Z9
+	VMULPD       Z6, Z9, Z1
+	VPMAXSQ      Z0, Z1, Z1
+	VCMPPD       $0x00, Z0, Z9, K2
+	KXORW        K2, K5, K4
+	KNOTW        K2, K6
+	KANDW        K6, K5, K5
+	VMOVAPD.Z    Z2, K6, Z4
+	VSUBPD       Z2, Z7, K5, Z4
+	VMOVAPD      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VANDPD.BCST abs_f64<>+0(SB), Z2, Z2
-	VMINPD.BCST clamp_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_f64<>+0(SB), Z2, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z14
-	VMOVAPS           Z14, Z13
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z14
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z13
-	VSUBPD.BCST       magic_f64<>+0(SB), Z14, Z15
-	VSUBPD.BCST       magic_f64<>+0(SB), Z13, Z16
-	VPERMPD           exp_f64<>+0(SB), Z14, Z17
-	VPERMPD           exp_f64<>+0(SB), Z13, Z18
-	VPERMPD           exp_rest_f64<>+0(SB), Z14, Z19
-	VPERMPD           exp_rest_f64<>+0(SB), Z13, Z20
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z15
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z16
-	VPSLLQ            $0x31, Z14, Z14
-	VPSLLQ            $0x31, Z13, Z13
-	VPADDQ            Z14, Z17, Z17
-	VPADDQ            Z13, Z18, Z18
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z15
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z16
-	VADDPD            Z15, Z19, Z19
-	VADDPD            Z16, Z20, Z20
-	VBROADCASTSD      magic_f64<>+0(SB), Z2
-	VMOVAPS           Z2, Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z17, Z2
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z18, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z14
-	VMOVAPS           Z14, Z13
-	VMULPD            Z19, Z19, Z15
-	VMULPD            Z20, Z20, Z16
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z22
-	VMOVAPS           Z22, Z21
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z13
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z13
-	VFMADD213PD       Z14, Z19, Z22
-	VFMADD213PD       Z13, Z20, Z21
-	VMULPD            Z19, Z22, Z22
-	VMULPD            Z20, Z21, Z21
-	VMOVAPD           Z17, Z13
-	VMOVAPD           Z18, Z14
-	VFMADD213PD       Z17, Z22, Z13
-	VFMADD213PD       Z18, Z21, Z14
+	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z6
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z12
+	VPERMPD           exp_f64<>+0(SB), Z7, Z13
+	VPERMPD           exp_f64<>+0(SB), Z6, Z14
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z15
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z16
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z12
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z6, Z6
+	VPADDQ            Z7, Z13, Z13
+	VPADDQ            Z6, Z14, Z14
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z11
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z12
+	VADDPD            Z11, Z15, Z15
+	VADDPD            Z12, Z16, Z16
+	VBROADCASTSD      magic_f64<>+0(SB), Z5
+	VMOVAPS           Z5, Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z5
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z14, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z6
+	VMULPD            Z15, Z15, Z11
+	VMULPD            Z16, Z16, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z18
+	VMOVAPS           Z18, Z17
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z18
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z18
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z6
+	VFMADD213PD       Z7, Z15, Z18
+	VFMADD213PD       Z6, Z16, Z17
+	VMULPD            Z15, Z18, Z18
+	VMULPD            Z16, Z17, Z17
+	VMOVAPD           Z13, Z6
+	VMOVAPD           Z14, Z7
+	VFMADD213PD       Z13, Z18, Z6
+	VFMADD213PD       Z14, Z17, Z7
+
+	// R = β + e·θ
+	VFMADD213PD Z8, Z10, Z6
+	VFMADD213PD Z9, Z4, Z7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z2, Z15
-	VPERMPD     recip_f64<>+0(SB), Z1, Z16
-	VMULPD      Z15, Z17, Z17
-	VMULPD      Z16, Z18, Z18
-	VSUBPD.BCST one_f64<>+0(SB), Z15, Z19
-	VSUBPD.BCST one_f64<>+0(SB), Z16, Z20
-	VADDPD      Z17, Z19, Z19
-	VADDPD      Z18, Z20, Z20
-	VFMADD231PD Z22, Z17, Z19
-	VFMADD231PD Z21, Z18, Z20
-	VMULPD      Z19, Z19, Z23
-	VMULPD      Z20, Z20, Z24
-	VBLENDMPD   Z17, Z15, K3, Z25
-	VBLENDMPD   Z18, Z16, K4, Z26
+	VPERMPD     recip_f64<>+0(SB), Z5, Z4
+	VPERMPD     recip_f64<>+0(SB), Z2, Z10
+	VMULPD      Z4, Z13, Z13
+	VMULPD      Z10, Z14, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z12
+	VADDPD      Z13, Z11, Z11
+	VADDPD      Z14, Z12, Z12
+	VFMADD231PD Z18, Z13, Z11
+	VFMADD231PD Z17, Z14, Z12
+	VMULPD      Z11, Z11, Z15
+	VMULPD      Z12, Z12, Z16
+	VBLENDMPD   Z13, Z4, K1, Z19
+	VBLENDMPD   Z14, Z10, K2, Z20
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R12*8), Z21
+	VMOVUPD          64(DI)(R12*8), Z22
+	VBROADCASTSD     one_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z23
+	VSUBPD           Z21, Z24, Z24
+	VSUBPD           Z22, Z23, Z23
+	VMULPD.BCST      80(AX), Z24, Z24
+	VMULPD.BCST      80(AX), Z23, Z23
+	VFMADD231PD.BCST 88(AX), Z21, Z24
+	VFMADD231PD.BCST 88(AX), Z22, Z23
 
 	// w·S²
-	VMULPD Z25, Z25, Z25
-	VMULPD Z26, Z26, Z26
-	VMULPD Z5, Z25, Z25
-	VMULPD Z6, Z26, Z26
+	VMULPD Z19, Z19, Z19
+	VMULPD Z20, Z20, Z20
+	VMULPD Z24, Z19, Z19
+	VMULPD Z23, Z20, Z20
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z19, Z5
-	VADDPD.BCST  one_f64<>+0(SB), Z20, Z6
-	VDIVPD       Z5, Z19, Z5
-	VDIVPD       Z6, Z20, Z6
-	VFNMADD132PD Z5, Z22, Z22
-	VFNMADD132PD Z6, Z21, Z21
-	VSUBPD       Z5, Z22, Z22
-	VSUBPD       Z6, Z21, Z21
-	VSUBPD       Z5, Z0, Z5
-	VSUBPD       Z6, Z0, Z6
-	VFMADD132PD  Z5, Z15, Z15
-	VFMADD132PD  Z6, Z16, Z16
-	VFMADD132PD  Z22, Z17, Z17
-	VFMADD132PD  Z21, Z18, Z18
-	VBLENDMPD    Z22, Z5, K3, Z5
-	VBLENDMPD    Z21, Z6, K4, Z6
+	VADDPD.BCST  one_f64<>+0(SB), Z11, Z21
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z22
+	VDIVPD       Z21, Z11, Z21
+	VDIVPD       Z22, Z12, Z22
+	VFNMADD132PD Z21, Z18, Z18
+	VFNMADD132PD Z22, Z17, Z17
+	VSUBPD       Z21, Z18, Z18
+	VSUBPD       Z22, Z17, Z17
+	VSUBPD       Z21, Z0, Z21
+	VSUBPD       Z22, Z0, Z22
+	VFMADD132PD  Z21, Z4, Z4
+	VFMADD132PD  Z22, Z10, Z10
+	VFMADD132PD  Z18, Z13, Z13
+	VFMADD132PD  Z17, Z14, Z14
+	VBLENDMPD    Z18, Z21, K1, Z18
+	VBLENDMPD    Z17, Z22, K2, Z17
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z5, Z5, Z21
-	VADDPD      Z6, Z6, Z22
-	VFMADD231PD Z5, Z5, Z21
-	VFMADD231PD Z6, Z6, Z22
-	VFMADD132PD Z21, Z25, Z25
-	VFMADD132PD Z22, Z26, Z26
-	VBLENDMPD   Z17, Z15, K3, Z5
-	VBLENDMPD   Z18, Z16, K4, Z6
-	VBLENDMPD   Z15, Z17, K3, Z15
-	VBLENDMPD   Z16, Z18, K4, Z16
-
-	// R = β + e·θ
-	VMOVAPD     Z13, Z13
-	VMOVAPD     Z14, Z14
-	VFMADD213PD Z9, Z4, Z13
-	VFMADD213PD Z10, Z3, Z14
-	VMULPD      Z13, Z25, Z25
-	VMULPD      Z14, Z26, Z26
+	VADDPD      Z18, Z18, Z21
+	VADDPD      Z17, Z17, Z22
+	VFMADD231PD Z18, Z18, Z21
+	VFMADD231PD Z17, Z17, Z22
+	VFMADD132PD Z21, Z19, Z19
+	VFMADD132PD Z22, Z20, Z20
+	VBLENDMPD   Z13, Z4, K1, Z17
+	VBLENDMPD   Z14, Z10, K2, Z18
+	VBLENDMPD   Z4, Z13, K1, Z4
+	VBLENDMPD   Z10, Z14, K2, Z10
+	VMULPD      Z6, Z19, Z19
+	VMULPD      Z7, Z20, Z20
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z13
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
 	VMOVAPS          Z22, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z23, Z18
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z24, Z17
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z23, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z24, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z23, Z18
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z24, Z17
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z23, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z24, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z23, Z18
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z24, Z17
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z23, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z24, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z23, Z18
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z24, Z17
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z23, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z24, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z23, Z18
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z24, Z17
-	VFMADD213PD      Z18, Z19, Z22
-	VFMADD213PD      Z17, Z20, Z21
-	VFMADD213PD      Z19, Z23, Z22
-	VFMADD213PD      Z20, Z24, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z13
+	VFMADD213PD      Z14, Z11, Z22
+	VFMADD213PD      Z13, Z12, Z21
+	VFMADD213PD      Z11, Z15, Z22
+	VFMADD213PD      Z12, Z16, Z21
 
 	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPD  log_f64<>+0(SB), Z5, Z5
 	VPERMPD  log_f64<>+0(SB), Z2, Z2
-	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z2, Z22, Z22
+	VADDPD   Z5, Z22, Z22
+	VADDPD   Z2, Z21, Z21
+	VADDPD   Z3, Z22, Z22
 	VADDPD   Z1, Z21, Z21
-	VADDPD   Z7, Z22, Z22
-	VADDPD   Z8, Z21, Z21
-	VMULPD   Z13, Z22, Z1
-	VMULPD   Z14, Z21, Z2
-	KMOVB    (R8)(CX*1), K3
-	VMULPD.Z Z25, Z1, K3, Z1
-	KMOVB    1(R8)(CX*1), K3
-	VMULPD.Z Z26, Z2, K3, Z2
+	VMULPD   Z6, Z22, Z1
+	VMULPD   Z7, Z21, Z2
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z19, Z1, K1, Z1
+	KMOVB    1(R8)(CX*1), K1
+	VMULPD.Z Z20, Z2, K1, Z2
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z7
-	VADDPD  Z1, Z7, Z8
-	VMOVUPD Z8, (R9)(R13*8)
-	VSUBPD  Z7, Z8, Z17
-	VSUBPD  Z17, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z17, Z1, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R13*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z1, Z3, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z3, Z5, Z11
+	VSUBPD  Z11, Z5, Z5
+	VSUBPD  Z5, Z3, Z3
+	VSUBPD  Z11, Z1, Z5
+	VADDPD  Z5, Z3, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z7
-	VADDPD  Z2, Z7, Z8
-	VMOVUPD Z8, (R9)(R13*8)
-	VSUBPD  Z7, Z8, Z17
-	VSUBPD  Z17, Z8, Z8
-	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z17, Z2, Z8
-	VADDPD  Z8, Z7, Z8
-	VADDPD  128(R9)(R13*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  Z2, Z3, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z3, Z5, Z11
+	VSUBPD  Z11, Z5, Z5
+	VSUBPD  Z5, Z3, Z3
+	VSUBPD  Z11, Z2, Z5
+	VADDPD  Z5, Z3, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -9761,59 +10011,63 @@ skip1:
 	VMOVUPD Z2, 64(SI)(R12*8)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPD      Z15, Z1
-	VMOVAPD      Z16, Z2
-	VMOVAPD      Z5, Z5
-	VMOVAPD      Z6, Z6
-	VMULPD       Z4, Z1, Z1
-	VMULPD       Z3, Z2, Z2
-	VFMSUB132PD  Z9, Z1, Z5
-	VFMSUB132PD  Z10, Z2, Z6
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
-	VMOVAPS      Z2, Z1
-	VMINPD       Z22, Z2, Z2
-	VMINPD       Z21, Z1, Z1
-	VMULPD.BCST  96(AX), Z2, Z2
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z2
+	VMOVAPS          Z2, Z1
+	VMOVUPD          (DI)(R12*8), Z3
+	VMOVUPD          64(DI)(R12*8), Z5
+	VFMADD213PD.BCST one_f64<>+0(SB), Z3, Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPD     Z15, Z3
-	VMOVAPD     Z16, Z4
-	VMULPD      Z12, Z3, Z3
-	VMULPD      Z11, Z4, Z4
-	VMULPD      Z13, Z5, Z5
-	VMULPD      Z14, Z6, Z6
-	VFMADD213PD Z5, Z2, Z3
-	VFMADD213PD Z6, Z1, Z4
-	VXORPD.BCST sign_f64<>+0(SB), Z3, K1, Z3
-	VXORPD.BCST sign_f64<>+0(SB), Z4, K2, Z4
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z5
+	VMOVAPS      Z5, Z3
+	VFMSUB213PD  Z6, Z8, Z5
+	VFMSUB213PD  Z7, Z9, Z3
+	VMULPD       Z17, Z5, Z5
+	VMULPD       Z18, Z3, Z3
+	VXORPD.BCST  sign_f64<>+0(SB), Z5, K3, Z5
+	VXORPD.BCST  sign_f64<>+0(SB), Z3, K4, Z3
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z9
+	VMOVAPS      Z9, Z8
+	VMINPD       Z22, Z9, Z9
+	VMINPD       Z21, Z8, Z8
+	VMULPD.BCST  96(AX), Z9, Z9
+	VMULPD.BCST  96(AX), Z8, Z8
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD      Z6, Z5, Z5
+	VMULPD      Z7, Z3, Z3
+	VMULPD      Z4, Z2, Z2
+	VMULPD      Z10, Z1, Z1
+	VFMADD213PD Z5, Z9, Z2
+	VFMADD213PD Z3, Z8, Z1
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z25, Z3, K1, Z3
+	VMULPD.Z    Z19, Z2, K1, Z2
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z26, Z4, K1, Z4
+	VMULPD.Z    Z20, Z1, K1, Z1
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Z1
-	VMULPD       Z1, Z3, Z3
-	VCMPPD       $0x03, Z3, Z3, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z3
+	VMOVUPD      (R11)(R12*8), Z3
+	VMULPD       Z3, Z2, Z2
+	VCMPPD       $0x03, Z2, Z2, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z2
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z3, K1, Z3
-	VMOVUPD      64(R11)(R12*8), Z1
-	VMULPD       Z1, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
+	VMOVAPD.Z    Z2, K1, Z2
+	VMOVUPD      64(R11)(R12*8), Z3
+	VMULPD       Z3, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z1
 	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z4, K1, Z4
+	VMOVAPD.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z3, (R10)(R12*8)
-	VMOVUPD Z4, 64(R10)(R12*8)
+	VMOVUPD Z2, (R10)(R12*8)
+	VMOVUPD Z1, 64(R10)(R12*8)
 
 skip4:
 	ADDQ $0x10, R12
@@ -9840,136 +10094,135 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R12*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z        (BX)(R12*8), K1, Z4
-	VPMOVQ2M         Z4, K2
-	VBLENDMPD        Z1, Z2, K2, Z5
-	VBLENDMPD        Z2, Z1, K2, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K3
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
-	VBLENDMPD      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+	VMOVUPD.Z    (DI)(R12*8), K1, Z1
+	VMOVUPD.Z    (BX)(R12*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPD       Z1, Z4, K5, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPD.Z    Z1, K5, Z6
+	VSUBPD       Z1, Z4, K4, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z8
-	VPERMPD           exp_f64<>+0(SB), Z7, Z9
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z9, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z7
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z7, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z8, Z8
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z9, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z10, Z10, Z8
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD       Z7, Z10, Z11
-	VMULPD            Z10, Z11, Z11
-	VMOVAPD           Z9, Z7
-	VFMADD213PD       Z9, Z11, Z7
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z7, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z8, Z8, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z8, Z9
+	VMULPD            Z8, Z9, Z9
+	VMOVAPD           Z7, Z3
+	VFMADD213PD       Z7, Z9, Z3
+
+	// R = β + e·θ
+	VFMADD213PD Z5, Z6, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z8
-	VMULPD      Z8, Z9, Z9
-	VSUBPD.BCST one_f64<>+0(SB), Z8, Z10
-	VADDPD      Z9, Z10, Z10
-	VFMADD231PD Z11, Z9, Z10
-	VMULPD      Z10, Z10, Z12
-	VBLENDMPD   Z9, Z8, K3, Z13
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z7, Z7
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z6
+	VADDPD      Z7, Z6, Z6
+	VFMADD231PD Z9, Z7, Z6
+	VMULPD      Z6, Z6, Z8
+	VBLENDMPD   Z7, Z4, K2, Z10
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R12*8), K1, Z11
+	VBROADCASTSD     one_f64<>+0(SB), Z12
+	VSUBPD           Z11, Z12, Z12
+	VMULPD.BCST      80(AX), Z12, Z12
+	VFMADD231PD.BCST 88(AX), Z11, Z12
 
 	// w·S²
-	VMULPD Z13, Z13, Z13
-	VMULPD Z3, Z13, Z13
+	VMULPD Z10, Z10, Z10
+	VMULPD Z12, Z10, Z10
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z10, Z3
-	VDIVPD       Z3, Z10, Z3
-	VFNMADD132PD Z3, Z11, Z11
-	VSUBPD       Z3, Z11, Z11
-	VSUBPD       Z3, Z0, Z3
-	VFMADD132PD  Z3, Z8, Z8
-	VFMADD132PD  Z11, Z9, Z9
-	VBLENDMPD    Z11, Z3, K3, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z6, Z11
+	VDIVPD       Z11, Z6, Z11
+	VFNMADD132PD Z11, Z9, Z9
+	VSUBPD       Z11, Z9, Z9
+	VSUBPD       Z11, Z0, Z11
+	VFMADD132PD  Z11, Z4, Z4
+	VFMADD132PD  Z9, Z7, Z7
+	VBLENDMPD    Z9, Z11, K2, Z9
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z11
-	VFMADD231PD Z3, Z3, Z11
-	VFMADD132PD Z11, Z13, Z13
-	VBLENDMPD   Z9, Z8, K3, Z3
-	VBLENDMPD   Z8, Z9, K3, Z8
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VFMADD213PD Z5, Z2, Z7
-	VMULPD      Z7, Z13, Z13
+	VADDPD      Z9, Z9, Z11
+	VFMADD231PD Z9, Z9, Z11
+	VFMADD132PD Z11, Z10, Z10
+	VBLENDMPD   Z7, Z4, K2, Z9
+	VBLENDMPD   Z4, Z7, K2, Z4
+	VMULPD      Z3, Z10, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z9
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z9
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z9
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z9
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z9
-	VFMADD213PD      Z9, Z10, Z11
-	VFMADD213PD      Z10, Z12, Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD      Z7, Z6, Z11
+	VFMADD213PD      Z6, Z8, Z11
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD  log_f64<>+0(SB), Z1, Z1
 	VADDPD   Z1, Z11, Z11
-	VADDPD   Z4, Z11, Z11
-	VMULPD   Z7, Z11, Z1
-	KMOVB    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPD.Z Z13, Z1, K3, Z1
+	VADDPD   Z2, Z11, Z11
+	VMULPD   Z3, Z11, Z1
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z10, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z4
-	VADDPD  Z1, Z4, Z9
-	VMOVUPD Z9, (R9)(R13*8)
-	VSUBPD  Z4, Z9, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z9, Z4, Z4
-	VSUBPD  Z10, Z1, Z9
-	VADDPD  Z9, Z4, Z9
-	VADDPD  128(R9)(R13*8), Z9, Z9
-	VMOVUPD Z9, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z2
+	VADDPD  Z1, Z2, Z6
+	VMOVUPD Z6, (R9)(R13*8)
+	VSUBPD  Z2, Z6, Z7
+	VSUBPD  Z7, Z6, Z6
+	VSUBPD  Z6, Z2, Z2
+	VSUBPD  Z7, Z1, Z6
+	VADDPD  Z6, Z2, Z6
+	VADDPD  128(R9)(R13*8), Z6, Z6
+	VMOVUPD Z6, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
@@ -9977,40 +10230,43 @@ skip5:
 	VMOVUPD Z1, K1, (SI)(R12*8)
 
 skip6:
-	// D = N·β - O·θ
-	VMOVAPD      Z8, Z1
-	VMOVAPD      Z3, Z3
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z11, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD.Z        (DI)(R12*8), K1, Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPD     Z8, Z2
-	VMULPD      Z6, Z2, Z2
-	VMULPD      Z7, Z3, Z3
-	VFMADD213PD Z3, Z1, Z2
-	VXORPD.BCST sign_f64<>+0(SB), Z2, K2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z3, Z5, Z2
+	VMULPD       Z9, Z2, Z2
+	VXORPD.BCST  sign_f64<>+0(SB), Z2, K3, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
+	VMINPD       Z11, Z5, Z5
+	VMULPD.BCST  96(AX), Z5, Z5
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD      Z3, Z2, Z2
+	VMULPD      Z4, Z1, Z1
+	VFMADD213PD Z2, Z5, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z13, Z2, K2, Z2
+	VMULPD.Z    Z10, Z1, K2, Z1
 	TESTQ       R11, R11
 	JEQ         skip7
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R12*8), K1, Z1
-	VMULPD       Z1, Z2, Z2
-	VCMPPD       $0x03, Z2, Z2, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
+	VMOVUPD.Z    (R11)(R12*8), K1, Z2
+	VMULPD       Z2, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z2, K2, Z2
+	VMOVAPD.Z    Z1, K2, Z1
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPD Z2, K1, (R10)(R12*8)
+	VMOVUPD Z1, K1, (R10)(R12*8)
 
 skip8:
 	ADDQ $0x08, R12
@@ -10026,6 +10282,12 @@ DATA minus_two_f64<>+8(SB)/8, $0xc000000000000000
 DATA minus_two_f64<>+16(SB)/8, $0xc000000000000000
 DATA minus_two_f64<>+24(SB)/8, $0xc000000000000000
 GLOBL minus_two_f64<>(SB), RODATA|NOPTR, $32
+
+DATA two_f64<>+0(SB)/8, $0x4000000000000000
+DATA two_f64<>+8(SB)/8, $0x4000000000000000
+DATA two_f64<>+16(SB)/8, $0x4000000000000000
+DATA two_f64<>+24(SB)/8, $0x4000000000000000
+GLOBL two_f64<>(SB), RODATA|NOPTR, $32
 
 // func gradPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -10608,206 +10870,206 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R12*8), Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD          (BX)(R12*8), Z4
-	VPMOVQ2M         Z4, K1
-	VBLENDMPD        Z1, Z2, K1, Z5
-	VBLENDMPD        Z2, Z1, K1, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
-	VBLENDMPD      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+	VMOVUPD      (DI)(R12*8), Z1
+	VMOVUPD      (BX)(R12*8), Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z1, K4, Z6
+	VSUBPD       Z1, Z4, K3, Z6
+	VMOVAPD      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VMOVAPD           Z8, Z9
-	VPERMPD           exp_f64<>+0(SB), Z7, Z10
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z10, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VMOVAPD           Z4, Z7
+	VPERMPD           exp_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z9, Z9
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z11, Z11, Z12
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
-	VFMADD213PD       Z7, Z11, Z13
-	VMULPD            Z11, Z13, Z13
-	VMOVAPD           Z10, Z7
-	VFMADD213PD       Z10, Z13, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
+	VFMADD213PD       Z3, Z9, Z11
+	VMULPD            Z9, Z11, Z11
+	VMOVAPD           Z8, Z3
+	VFMADD213PD       Z8, Z11, Z3
+
+	// R = β + e·θ
+	VMOVAPD     Z5, Z9
+	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
+	VFMADD213PD Z9, Z6, Z3
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z11
-	VMULPD      Z11, Z10, Z10
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
-	VADDPD      Z12, Z14, Z14
-	VFMADD231PD Z13, Z12, Z14
-	VMULPD      Z14, Z14, Z15
+	VPERMPD     recip_f64<>+0(SB), Z1, Z9
+	VMULPD      Z9, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
+	VADDPD      Z10, Z12, Z12
+	VFMADD231PD Z11, Z10, Z12
+	VMULPD      Z12, Z12, Z13
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
-	VDIVPD       Z16, Z14, Z16
-	VFNMADD132PD Z16, Z13, Z13
-	VSUBPD       Z16, Z13, Z13
-	VSUBPD       Z16, Z0, Z16
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z14
+	VDIVPD       Z14, Z12, Z14
+	VFNMADD132PD Z14, Z11, Z11
+	VSUBPD       Z14, Z11, Z11
+	VSUBPD       Z14, Z0, Z14
 
 	// O·2^TinyShift
-	VBLENDMPD   Z16, Z13, K2, Z17
-	VMOVAPD     Z11, Z18
-	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
-	VBLENDMPD   Z18, Z10, K2, Z10
-	VFMADD132PD Z17, Z10, Z10
-	VFMADD132PD Z16, Z11, Z11
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z12, Z11, K2, Z13
-	VBLENDMPD   Z11, Z12, K2, Z11
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMOVAPD     Z5, Z12
-	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
-	VFMADD213PD Z12, Z2, Z7
+	VBLENDMPD   Z14, Z11, K1, Z15
+	VMOVAPD     Z9, Z16
+	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
+	VBLENDMPD   Z16, Z8, K1, Z8
+	VFMADD132PD Z15, Z8, Z8
+	VFMADD132PD Z14, Z9, Z9
+	VFMADD132PD Z11, Z10, Z10
+	VBLENDMPD   Z10, Z9, K1, Z11
+	VBLENDMPD   Z9, Z10, K1, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
-	VFMADD213PD      Z12, Z14, Z16
-	VFMADD213PD      Z14, Z15, Z16
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z9
+	VFMADD213PD      Z9, Z12, Z10
+	VFMADD213PD      Z12, Z13, Z10
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
-	VMOVAPD.Z        Z9, K2, Z9
-	VSUBPD           Z12, Z9, Z9
-	VMOVAPD.Z        Z8, K2, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
-	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z7, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z12
+	VMOVAPD.Z        Z7, K1, Z7
+	VSUBPD           Z9, Z7, Z7
+	VMOVAPD.Z        Z4, K1, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z12
+	VSUBPD           Z12, Z4, Z4
+	VMOVAPD          Z3, Z9
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z14
-	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
-	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
-	VPERMPD          recip_f64<>+0(SB), Z15, Z14
-	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
-	VMULPD           Z14, Z14, Z12
+	VPSRLQ           $0x34, Z9, Z12
+	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z9, Z9
+	VORPD.BCST       one_f64<>+0(SB), Z9, Z9
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z13
+	VFMADD231PD.BCST index_f64<>+0(SB), Z9, Z13
+	VPERMPD          log8_hi_f64<>+0(SB), Z13, Z14
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z14
+	VPERMPD          recip_f64<>+0(SB), Z13, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z13, Z13
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z9, Z12
+	VMULPD           Z12, Z12, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
-	VFMADD213PD      Z18, Z14, Z19
-	VFMADD213PD      Z14, Z12, Z19
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
-	VADDPD           Z9, Z17, Z17
-	VADDPD           Z8, Z15, Z15
-	VADDPD           Z15, Z17, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z15
+	VFMADD213PD      Z15, Z12, Z16
+	VFMADD213PD      Z12, Z9, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z13
+	VADDPD           Z7, Z14, Z14
+	VADDPD           Z4, Z13, Z13
+	VADDPD           Z13, Z14, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 112(AX), Z8, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
-	VPERMPD          exp_f64<>+0(SB), Z9, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
-	VFMSUB231PD.BCST 112(AX), Z17, Z12
-	VFMADD231PD.BCST 112(AX), Z15, Z12
-	VFMADD231PD.BCST 120(AX), Z8, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z9, Z14, Z14
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
+	VPERMPD          exp_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z15
+	VFMSUB231PD.BCST 112(AX), Z14, Z9
+	VFMADD231PD.BCST 112(AX), Z13, Z9
+	VFMADD231PD.BCST 120(AX), Z4, Z9
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z18, Z18
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VMULPD           Z18, Z18, Z9
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
-	VFMADD213PD      Z8, Z18, Z12
-	VMULPD           Z18, Z12, Z12
-	VMULPD           Z3, Z14, Z14
-	VFMADD132PD      Z12, Z14, Z14
+	VADDPD           Z9, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z15, Z15, Z7
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
+	VFMADD213PD      Z4, Z15, Z9
+	VMULPD           Z15, Z9, Z9
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R12*8), Z4
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VSUBPD           Z4, Z7, Z7
+	VMULPD.BCST      80(AX), Z7, Z7
+	VFMADD231PD.BCST 88(AX), Z4, Z7
+	VMULPD           Z7, Z12, Z12
+	VFMADD132PD      Z9, Z12, Z12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z16, Z16
-	VADDPD      Z4, Z16, Z16
-	VMOVAPD     Z14, Z1
+	VADDPD      Z1, Z10, Z10
+	VADDPD      Z2, Z10, Z10
+	VMOVAPD     Z12, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
-	KMOVB       (R8)(CX*1), K2
-	VMULPD.Z    Z16, Z1, K2, Z1
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z10, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
-	VADDPD  Z1, Z3, Z4
+	VMOVUPD (R9)(R13*8), Z2
+	VADDPD  Z1, Z2, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z3, Z4, Z8
-	VSUBPD  Z8, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z8, Z1, Z4
-	VADDPD  Z4, Z3, Z4
+	VSUBPD  Z2, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z2, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
 
@@ -10817,44 +11079,48 @@ skip1:
 	VMOVUPD Z1, (SI)(R12*8)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPD      Z11, Z1
-	VMOVAPD      Z13, Z3
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z16, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD          (DI)(R12*8), Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z2
-	VMULPD.BCST large_f64<>+0(SB), Z2, Z2
-	VDIVPD      Z7, Z2, Z2
-	VMULPD      Z6, Z2, Z2
-	VMULPD.BCST small_f64<>+0(SB), Z2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z6, Z5, Z2
+	VMULPD       Z11, Z2, Z2
+	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
+	VMINPD       Z10, Z4, Z4
+	VMULPD.BCST  96(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPD       Z2, Z2
-	VFMADD213PD   Z3, Z1, Z2
-	VXORPD.BCST   sign_f64<>+0(SB), Z2, K1, Z2
-	VMULPD        Z14, Z2, Z2
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z8, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z3, Z5, Z5
+	VMULPD      Z1, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPD       Z1, Z1
+	VFMADD213PD   Z2, Z4, Z1
+	VMULPD        Z12, Z1, Z1
 	KMOVB         (R8)(CX*1), K1
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K1, Z2
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Z1
-	VMULPD       Z1, Z2, Z2
-	VCMPPD       $0x03, Z2, Z2, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z2
+	VMOVUPD      (R11)(R12*8), Z2
+	VMULPD       Z2, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z1
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z2, K1, Z2
+	VMOVAPD.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z2, (R10)(R12*8)
+	VMOVUPD Z1, (R10)(R12*8)
 
 skip4:
 	ADDQ $0x08, R12
@@ -10881,207 +11147,207 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R12*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z        (BX)(R12*8), K1, Z4
-	VPMOVQ2M         Z4, K2
-	VBLENDMPD        Z1, Z2, K2, Z5
-	VBLENDMPD        Z2, Z1, K2, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K3
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
-	VBLENDMPD      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+	VMOVUPD.Z    (DI)(R12*8), K1, Z1
+	VMOVUPD.Z    (BX)(R12*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPD       Z1, Z4, K5, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPD.Z    Z1, K5, Z6
+	VSUBPD       Z1, Z4, K4, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VMOVAPD           Z8, Z9
-	VPERMPD           exp_f64<>+0(SB), Z7, Z10
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z10, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VMOVAPD           Z4, Z7
+	VPERMPD           exp_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z9, Z9
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z11, Z11, Z12
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
-	VFMADD213PD       Z7, Z11, Z13
-	VMULPD            Z11, Z13, Z13
-	VMOVAPD           Z10, Z7
-	VFMADD213PD       Z10, Z13, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
+	VFMADD213PD       Z3, Z9, Z11
+	VMULPD            Z9, Z11, Z11
+	VMOVAPD           Z8, Z3
+	VFMADD213PD       Z8, Z11, Z3
+
+	// R = β + e·θ
+	VMOVAPD     Z5, Z9
+	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
+	VFMADD213PD Z9, Z6, Z3
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z11
-	VMULPD      Z11, Z10, Z10
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
-	VADDPD      Z12, Z14, Z14
-	VFMADD231PD Z13, Z12, Z14
-	VMULPD      Z14, Z14, Z15
+	VPERMPD     recip_f64<>+0(SB), Z1, Z9
+	VMULPD      Z9, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
+	VADDPD      Z10, Z12, Z12
+	VFMADD231PD Z11, Z10, Z12
+	VMULPD      Z12, Z12, Z13
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
-	VDIVPD       Z16, Z14, Z16
-	VFNMADD132PD Z16, Z13, Z13
-	VSUBPD       Z16, Z13, Z13
-	VSUBPD       Z16, Z0, Z16
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z14
+	VDIVPD       Z14, Z12, Z14
+	VFNMADD132PD Z14, Z11, Z11
+	VSUBPD       Z14, Z11, Z11
+	VSUBPD       Z14, Z0, Z14
 
 	// O·2^TinyShift
-	VBLENDMPD   Z16, Z13, K3, Z17
-	VMOVAPD     Z11, Z18
-	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
-	VBLENDMPD   Z18, Z10, K3, Z10
-	VFMADD132PD Z17, Z10, Z10
-	VFMADD132PD Z16, Z11, Z11
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z12, Z11, K3, Z13
-	VBLENDMPD   Z11, Z12, K3, Z11
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMOVAPD     Z5, Z12
-	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
-	VFMADD213PD Z12, Z2, Z7
+	VBLENDMPD   Z14, Z11, K2, Z15
+	VMOVAPD     Z9, Z16
+	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
+	VBLENDMPD   Z16, Z8, K2, Z8
+	VFMADD132PD Z15, Z8, Z8
+	VFMADD132PD Z14, Z9, Z9
+	VFMADD132PD Z11, Z10, Z10
+	VBLENDMPD   Z10, Z9, K2, Z11
+	VBLENDMPD   Z9, Z10, K2, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
-	VFMADD213PD      Z12, Z14, Z16
-	VFMADD213PD      Z14, Z15, Z16
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z9
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z9
+	VFMADD213PD      Z9, Z12, Z10
+	VFMADD213PD      Z12, Z13, Z10
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
-	VMOVAPD.Z        Z9, K3, Z9
-	VSUBPD           Z12, Z9, Z9
-	VMOVAPD.Z        Z8, K3, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
-	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z7, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z12
+	VMOVAPD.Z        Z7, K2, Z7
+	VSUBPD           Z9, Z7, Z7
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z12
+	VSUBPD           Z12, Z4, Z4
+	VMOVAPD          Z3, Z9
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z14
-	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
-	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
-	VPERMPD          recip_f64<>+0(SB), Z15, Z14
-	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
-	VMULPD           Z14, Z14, Z12
+	VPSRLQ           $0x34, Z9, Z12
+	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z9, Z9
+	VORPD.BCST       one_f64<>+0(SB), Z9, Z9
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z13
+	VFMADD231PD.BCST index_f64<>+0(SB), Z9, Z13
+	VPERMPD          log8_hi_f64<>+0(SB), Z13, Z14
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z14
+	VPERMPD          recip_f64<>+0(SB), Z13, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z13, Z13
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z9, Z12
+	VMULPD           Z12, Z12, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
-	VFMADD213PD      Z18, Z14, Z19
-	VFMADD213PD      Z14, Z12, Z19
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
-	VADDPD           Z9, Z17, Z17
-	VADDPD           Z8, Z15, Z15
-	VADDPD           Z15, Z17, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z15
+	VFMADD213PD      Z15, Z12, Z16
+	VFMADD213PD      Z12, Z9, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z13
+	VADDPD           Z7, Z14, Z14
+	VADDPD           Z4, Z13, Z13
+	VADDPD           Z13, Z14, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 112(AX), Z8, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
-	VPERMPD          exp_f64<>+0(SB), Z9, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
-	VFMSUB231PD.BCST 112(AX), Z17, Z12
-	VFMADD231PD.BCST 112(AX), Z15, Z12
-	VFMADD231PD.BCST 120(AX), Z8, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z9, Z14, Z14
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
+	VPERMPD          exp_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z15
+	VFMSUB231PD.BCST 112(AX), Z14, Z9
+	VFMADD231PD.BCST 112(AX), Z13, Z9
+	VFMADD231PD.BCST 120(AX), Z4, Z9
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z12, Z12
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z18, Z18
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VMULPD           Z18, Z18, Z9
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
-	VFMADD213PD      Z8, Z18, Z12
-	VMULPD           Z18, Z12, Z12
-	VMULPD           Z3, Z14, Z14
-	VFMADD132PD      Z12, Z14, Z14
+	VADDPD           Z9, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z15, Z15, Z7
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
+	VFMADD213PD      Z4, Z15, Z9
+	VMULPD           Z15, Z9, Z9
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R12*8), K1, Z4
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VSUBPD           Z4, Z7, Z7
+	VMULPD.BCST      80(AX), Z7, Z7
+	VFMADD231PD.BCST 88(AX), Z4, Z7
+	VMULPD           Z7, Z12, Z12
+	VFMADD132PD      Z9, Z12, Z12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z16, Z16
-	VADDPD      Z4, Z16, Z16
-	VMOVAPD     Z14, Z1
+	VADDPD      Z1, Z10, Z10
+	VADDPD      Z2, Z10, Z10
+	VMOVAPD     Z12, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
-	KMOVB       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPD.Z    Z16, Z1, K3, Z1
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z10, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
-	VADDPD  Z1, Z3, Z4
+	VMOVUPD (R9)(R13*8), Z2
+	VADDPD  Z1, Z2, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z3, Z4, Z8
-	VSUBPD  Z8, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z8, Z1, Z4
-	VADDPD  Z4, Z3, Z4
+	VSUBPD  Z2, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z2, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
 
@@ -11091,46 +11357,50 @@ skip5:
 	VMOVUPD Z1, K1, (SI)(R12*8)
 
 skip6:
-	// D = N·β - O·θ
-	VMOVAPD      Z11, Z1
-	VMOVAPD      Z13, Z3
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z16, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD.Z        (DI)(R12*8), K1, Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z2
-	VMULPD.BCST large_f64<>+0(SB), Z2, Z2
-	VDIVPD      Z7, Z2, Z2
-	VMULPD      Z6, Z2, Z2
-	VMULPD.BCST small_f64<>+0(SB), Z2, Z2
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z6, Z5, Z2
+	VMULPD       Z11, Z2, Z2
+	VXORPD.BCST  sign_f64<>+0(SB), Z2, K3, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
+	VMINPD       Z10, Z4, Z4
+	VMULPD.BCST  96(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPD       Z2, Z2
-	VFMADD213PD   Z3, Z1, Z2
-	VXORPD.BCST   sign_f64<>+0(SB), Z2, K2, Z2
-	VMULPD        Z14, Z2, Z2
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z8, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z3, Z5, Z5
+	VMULPD      Z1, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPD       Z1, Z1
+	VFMADD213PD   Z2, Z4, Z1
+	VMULPD        Z12, Z1, Z1
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z2, K2, Z2
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K2, Z1
 	TESTQ         R11, R11
 	JEQ           skip7
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R12*8), K1, Z1
-	VMULPD       Z1, Z2, Z2
-	VCMPPD       $0x03, Z2, Z2, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z2
+	VMOVUPD.Z    (R11)(R12*8), K1, Z2
+	VMULPD       Z2, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z2, K2, Z2
+	VMOVAPD.Z    Z1, K2, Z1
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPD Z2, K1, (R10)(R12*8)
+	VMOVUPD Z1, K1, (R10)(R12*8)
 
 skip8:
 	ADDQ $0x08, R12
@@ -11702,145 +11972,143 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R13*8), Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD          (BX)(R13*8), Z4
-	VPMOVQ2M         Z4, K1
-	VBLENDMPD        Z1, Z2, K1, Z5
-	VBLENDMPD        Z2, Z1, K1, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
-	VBLENDMPD      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+	VMOVUPD      (DI)(R13*8), Z1
+	VMOVUPD      (BX)(R13*8), Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z1, K4, Z6
+	VSUBPD       Z1, Z4, K3, Z6
+	VMOVAPD      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VPERMPD           exp_f64<>+0(SB), Z7, Z9
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z9, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z7
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z7, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z8, Z8
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z10, Z10, Z8
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD       Z7, Z10, Z11
-	VMULPD            Z10, Z11, Z11
-	VMOVAPD           Z9, Z7
-	VFMADD213PD       Z9, Z11, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z8, Z8, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z8, Z9
+	VMULPD            Z8, Z9, Z9
+	VMOVAPD           Z7, Z3
+	VFMADD213PD       Z7, Z9, Z3
+
+	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
+	VFMADD213PD Z5, Z6, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z8
-	VMULPD      Z8, Z9, Z9
-	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z8, Z12
-	VADDPD      Z10, Z12, Z12
-	VFMADD231PD Z11, Z10, Z12
-	VMULPD      Z12, Z12, Z13
-	VBLENDMPD   Z10, Z8, K2, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z7, Z7
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z8
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z10
+	VADDPD      Z8, Z10, Z10
+	VFMADD231PD Z9, Z8, Z10
+	VMULPD      Z10, Z10, Z11
+	VBLENDMPD   Z8, Z4, K1, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R13*8), Z13
+	VBROADCASTSD     one_f64<>+0(SB), Z14
+	VSUBPD           Z13, Z14, Z14
+	VMULPD.BCST      80(AX), Z14, Z14
+	VFMADD231PD.BCST 88(AX), Z13, Z14
 
 	// w·S²
-	VMULPD Z14, Z14, Z14
-	VMULPD Z3, Z14, Z14
+	VMULPD Z12, Z12, Z12
+	VMULPD Z14, Z12, Z12
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z3
-	VDIVPD       Z3, Z12, Z3
-	VFNMADD132PD Z3, Z11, Z11
-	VSUBPD       Z3, Z11, Z11
-	VSUBPD       Z3, Z0, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z13
+	VDIVPD       Z13, Z10, Z13
+	VFNMADD132PD Z13, Z9, Z9
+	VSUBPD       Z13, Z9, Z9
+	VSUBPD       Z13, Z0, Z13
 
 	// O·2^TinyShift
-	VBLENDMPD   Z3, Z11, K2, Z15
-	VMOVAPD     Z8, Z16
-	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
-	VBLENDMPD   Z16, Z9, K2, Z9
-	VFMADD132PD Z15, Z9, Z9
-	VFMADD132PD Z3, Z8, Z8
-	VFMADD132PD Z11, Z10, Z10
-	VBLENDMPD   Z11, Z3, K2, Z3
+	VBLENDMPD   Z13, Z9, K1, Z14
+	VMOVAPD     Z4, Z15
+	VMULPD.BCST huge_f64<>+0(SB), Z15, Z15
+	VBLENDMPD   Z15, Z7, K1, Z7
+	VFMADD132PD Z14, Z7, Z7
+	VFMADD132PD Z13, Z4, Z4
+	VFMADD132PD Z9, Z8, Z8
+	VBLENDMPD   Z9, Z13, K1, Z9
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z11
-	VFMADD231PD Z3, Z3, Z11
-	VFMADD132PD Z11, Z14, Z14
-	VBLENDMPD   Z10, Z8, K2, Z3
-	VBLENDMPD   Z8, Z10, K2, Z8
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
-	VFMADD213PD Z5, Z2, Z7
-	VMULPD      Z7, Z14, Z14
-	VMULPD.BCST huge_f64<>+0(SB), Z7, Z10
+	VADDPD      Z9, Z9, Z13
+	VFMADD231PD Z9, Z9, Z13
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z8, Z4, K1, Z9
+	VBLENDMPD   Z4, Z8, K1, Z4
+	VMULPD      Z3, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
-	VFMADD213PD      Z11, Z12, Z15
-	VFMADD213PD      Z12, Z13, Z15
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z8
+	VFMADD213PD      Z8, Z10, Z13
+	VFMADD213PD      Z10, Z11, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z15, Z15
-	VADDPD   Z4, Z15, Z15
-	VMULPD   Z7, Z15, Z1
-	KMOVB    (R8)(CX*1), K2
-	VMULPD.Z Z14, Z1, K2, Z1
+	VADDPD   Z1, Z13, Z13
+	VADDPD   Z2, Z13, Z13
+	VMULPD   Z3, Z13, Z1
+	KMOVB    (R8)(CX*1), K1
+	VMULPD.Z Z12, Z1, K1, Z1
 	TESTQ    R9, R9
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z4
-	VADDPD  Z1, Z4, Z11
-	VMOVUPD Z11, (R9)(R14*8)
-	VSUBPD  Z4, Z11, Z12
-	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z11, Z4, Z4
-	VSUBPD  Z12, Z1, Z11
-	VADDPD  Z11, Z4, Z11
-	VADDPD  128(R9)(R14*8), Z11, Z11
-	VMOVUPD Z11, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z2, Z8, Z10
+	VSUBPD  Z10, Z8, Z8
+	VSUBPD  Z8, Z2, Z2
+	VSUBPD  Z10, Z1, Z8
+	VADDPD  Z8, Z2, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -11848,76 +12116,82 @@ skip1:
 	VMOVUPD Z1, (SI)(R13*8)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPD      Z8, Z1
-	VMOVAPD      Z3, Z4
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z4
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z15, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD          (DI)(R13*8), Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z9, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z10, Z5, Z5
-	VMULPD      Z6, Z5, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z10
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z3, Z5, Z2
+	VMULPD       Z9, Z2, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
+	VMINPD       Z13, Z5, Z5
+	VMULPD.BCST  96(AX), Z5, Z5
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPD     Z8, Z11
-	VMULPD      Z6, Z11, Z11
-	VMULPD      Z7, Z4, Z6
-	VFMADD213PD Z6, Z1, Z11
-	VXORPD.BCST sign_f64<>+0(SB), Z11, K1, Z11
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z7, Z8
+	VMULPD.BCST large_f64<>+0(SB), Z8, Z8
+	VMULPD.BCST huge_f64<>+0(SB), Z3, Z10
+	VDIVPD      Z10, Z8, Z8
+	VMULPD      Z1, Z8, Z8
+	VMULPD.BCST small_f64<>+0(SB), Z8, Z10
+	VMOVAPD     Z2, Z11
+	VXORPD.BCST sign_f64<>+0(SB), Z11, K2, Z11
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD      Z3, Z11, Z11
+	VMULPD      Z4, Z1, Z1
+	VFMADD213PD Z11, Z5, Z1
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z14, Z11, K1, Z11
+	VMULPD.Z    Z12, Z1, K1, Z1
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z6
-	VMULPD       Z6, Z11, Z11
-	VCMPPD       $0x03, Z11, Z11, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z11
+	VMOVUPD      (R11)(R13*8), Z11
+	VMULPD       Z11, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z1
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z11, K1, Z11
+	VMOVAPD.Z    Z1, K1, Z1
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z11, (R10)(R13*8)
+	VMOVUPD Z1, (R10)(R13*8)
 
 skip4:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z4, Z4, Z4
-	VMULPD.BCST      96(AX), Z4, Z4
-	VMOVAPD          Z2, Z2
-	VMOVAPD          Z3, Z6
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z2, Z2, Z1
+	VMULPD.BCST      96(AX), Z1, Z1
+	VMOVAPD          Z6, Z2
+	VMOVAPD          Z9, Z6
 	VMULPD.BCST      104(AX), Z6, Z6
 	VCMPPD           $0x00, Z0, Z2, K1
-	VBLENDMPD        Z6, Z4, K1, Z2
-	VMOVAPD          Z10, Z4
-	VSUBPD           Z8, Z4, Z4
-	VADDPD           Z3, Z4, Z4
-	VMOVAPD          Z10, Z6
-	VFMSUB132PD.BCST 96(AX), Z4, Z6
-	VFMADD213PD      Z2, Z1, Z6
-	VMOVAPD          Z5, Z1
-	VMOVAPD          Z9, Z2
+	VBLENDMPD        Z6, Z1, K1, Z1
+	VMOVAPD          Z10, Z2
+	VXORPD.BCST      sign_f64<>+0(SB), Z2, K2, Z2
+	VSUBPD           Z4, Z2, Z4
+	VADDPD           Z9, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z2
+	VFMADD213PD      Z1, Z5, Z2
+	VMOVAPD          Z8, Z1
+	VMOVAPD          Z7, Z4
+	VXORPD.BCST      sign_f64<>+0(SB), Z1, K2, Z1
 	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z9, Z1, K1, Z1
-	VMULPD           Z3, Z2, Z2
-	VBROADCASTSD     sign_f64<>+0(SB), Z3
-	VBLENDMPD        Z3, Z2, K1, Z2
-	VFMADD213PD      Z2, Z1, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
-	VMULPD           Z7, Z14, Z14
+	VBLENDMPD        Z7, Z1, K1, Z1
+	VMULPD           Z9, Z4, Z4
+	VBROADCASTSD     sign_f64<>+0(SB), Z5
+	VBLENDMPD        Z5, Z4, K1, Z4
+	VFMADD213PD      Z4, Z1, Z2
+	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
+	VMULPD           Z3, Z12, Z12
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.Z         Z14, Z6, K1, Z6
+	VMULPD.Z         Z12, Z2, K1, Z2
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z6, (R12)(R13*8)
+	VMOVUPD          Z2, (R12)(R13*8)
 
 skip5:
 	ADDQ $0x08, R13
@@ -11944,146 +12218,144 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R13*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z        (BX)(R13*8), K1, Z4
-	VPMOVQ2M         Z4, K2
-	VBLENDMPD        Z1, Z2, K2, Z5
-	VBLENDMPD        Z2, Z1, K2, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K3
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
-	VBLENDMPD      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+	VMOVUPD.Z    (DI)(R13*8), K1, Z1
+	VMOVUPD.Z    (BX)(R13*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPD       Z1, Z4, K5, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPD.Z    Z1, K5, Z6
+	VSUBPD       Z1, Z4, K4, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VPERMPD           exp_f64<>+0(SB), Z7, Z9
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z10
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z9, Z9
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z10, Z10
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VPERMPD           exp_f64<>+0(SB), Z3, Z7
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z7, Z7
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z8, Z8
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z10, Z10, Z8
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD       Z7, Z10, Z11
-	VMULPD            Z10, Z11, Z11
-	VMOVAPD           Z9, Z7
-	VFMADD213PD       Z9, Z11, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z8, Z8, Z4
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
+	VFMADD213PD       Z3, Z8, Z9
+	VMULPD            Z8, Z9, Z9
+	VMOVAPD           Z7, Z3
+	VFMADD213PD       Z7, Z9, Z3
+
+	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
+	VFMADD213PD Z5, Z6, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z8
-	VMULPD      Z8, Z9, Z9
-	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z8, Z12
-	VADDPD      Z10, Z12, Z12
-	VFMADD231PD Z11, Z10, Z12
-	VMULPD      Z12, Z12, Z13
-	VBLENDMPD   Z10, Z8, K3, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z7, Z7
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z8
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z10
+	VADDPD      Z8, Z10, Z10
+	VFMADD231PD Z9, Z8, Z10
+	VMULPD      Z10, Z10, Z11
+	VBLENDMPD   Z8, Z4, K2, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R13*8), K1, Z13
+	VBROADCASTSD     one_f64<>+0(SB), Z14
+	VSUBPD           Z13, Z14, Z14
+	VMULPD.BCST      80(AX), Z14, Z14
+	VFMADD231PD.BCST 88(AX), Z13, Z14
 
 	// w·S²
-	VMULPD Z14, Z14, Z14
-	VMULPD Z3, Z14, Z14
+	VMULPD Z12, Z12, Z12
+	VMULPD Z14, Z12, Z12
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z3
-	VDIVPD       Z3, Z12, Z3
-	VFNMADD132PD Z3, Z11, Z11
-	VSUBPD       Z3, Z11, Z11
-	VSUBPD       Z3, Z0, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z13
+	VDIVPD       Z13, Z10, Z13
+	VFNMADD132PD Z13, Z9, Z9
+	VSUBPD       Z13, Z9, Z9
+	VSUBPD       Z13, Z0, Z13
 
 	// O·2^TinyShift
-	VBLENDMPD   Z3, Z11, K3, Z15
-	VMOVAPD     Z8, Z16
-	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
-	VBLENDMPD   Z16, Z9, K3, Z9
-	VFMADD132PD Z15, Z9, Z9
-	VFMADD132PD Z3, Z8, Z8
-	VFMADD132PD Z11, Z10, Z10
-	VBLENDMPD   Z11, Z3, K3, Z3
+	VBLENDMPD   Z13, Z9, K2, Z14
+	VMOVAPD     Z4, Z15
+	VMULPD.BCST huge_f64<>+0(SB), Z15, Z15
+	VBLENDMPD   Z15, Z7, K2, Z7
+	VFMADD132PD Z14, Z7, Z7
+	VFMADD132PD Z13, Z4, Z4
+	VFMADD132PD Z9, Z8, Z8
+	VBLENDMPD   Z9, Z13, K2, Z9
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z11
-	VFMADD231PD Z3, Z3, Z11
-	VFMADD132PD Z11, Z14, Z14
-	VBLENDMPD   Z10, Z8, K3, Z3
-	VBLENDMPD   Z8, Z10, K3, Z8
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
-	VFMADD213PD Z5, Z2, Z7
-	VMULPD      Z7, Z14, Z14
-	VMULPD.BCST huge_f64<>+0(SB), Z7, Z10
+	VADDPD      Z9, Z9, Z13
+	VFMADD231PD Z9, Z9, Z13
+	VFMADD132PD Z13, Z12, Z12
+	VBLENDMPD   Z8, Z4, K2, Z9
+	VBLENDMPD   Z4, Z8, K2, Z4
+	VMULPD      Z3, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z11
-	VFMADD213PD      Z11, Z12, Z15
-	VFMADD213PD      Z12, Z13, Z15
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z8
+	VFMADD213PD      Z8, Z10, Z13
+	VFMADD213PD      Z10, Z11, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z15, Z15
-	VADDPD   Z4, Z15, Z15
-	VMULPD   Z7, Z15, Z1
-	KMOVB    (R8)(CX*1), K3
-	KANDW    K3, K1, K3
-	VMULPD.Z Z14, Z1, K3, Z1
+	VADDPD   Z1, Z13, Z13
+	VADDPD   Z2, Z13, Z13
+	VMULPD   Z3, Z13, Z1
+	KMOVB    (R8)(CX*1), K2
+	KANDW    K2, K1, K2
+	VMULPD.Z Z12, Z1, K2, Z1
 	TESTQ    R9, R9
 	JEQ      skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z4
-	VADDPD  Z1, Z4, Z11
-	VMOVUPD Z11, (R9)(R14*8)
-	VSUBPD  Z4, Z11, Z12
-	VSUBPD  Z12, Z11, Z11
-	VSUBPD  Z11, Z4, Z4
-	VSUBPD  Z12, Z1, Z11
-	VADDPD  Z11, Z4, Z11
-	VADDPD  128(R9)(R14*8), Z11, Z11
-	VMOVUPD Z11, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z8
+	VMOVUPD Z8, (R9)(R14*8)
+	VSUBPD  Z2, Z8, Z10
+	VSUBPD  Z10, Z8, Z8
+	VSUBPD  Z8, Z2, Z2
+	VSUBPD  Z10, Z1, Z8
+	VADDPD  Z8, Z2, Z8
+	VADDPD  128(R9)(R14*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
@@ -12091,79 +12363,85 @@ skip6:
 	VMOVUPD Z1, K1, (SI)(R13*8)
 
 skip7:
-	// D = N·β - O·θ
-	VMOVAPD      Z8, Z1
-	VMOVAPD      Z3, Z4
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z4
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z15, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD.Z        (DI)(R13*8), K1, Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z9, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z10, Z5, Z5
-	VMULPD      Z6, Z5, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z10
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z3, Z5, Z2
+	VMULPD       Z9, Z2, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
+	VMINPD       Z13, Z5, Z5
+	VMULPD.BCST  96(AX), Z5, Z5
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVAPD     Z8, Z11
-	VMULPD      Z6, Z11, Z11
-	VMULPD      Z7, Z4, Z6
-	VFMADD213PD Z6, Z1, Z11
-	VXORPD.BCST sign_f64<>+0(SB), Z11, K2, Z11
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z7, Z8
+	VMULPD.BCST large_f64<>+0(SB), Z8, Z8
+	VMULPD.BCST huge_f64<>+0(SB), Z3, Z10
+	VDIVPD      Z10, Z8, Z8
+	VMULPD      Z1, Z8, Z8
+	VMULPD.BCST small_f64<>+0(SB), Z8, Z10
+	VMOVAPD     Z2, Z11
+	VXORPD.BCST sign_f64<>+0(SB), Z11, K3, Z11
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD      Z3, Z11, Z11
+	VMULPD      Z4, Z1, Z1
+	VFMADD213PD Z11, Z5, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z14, Z11, K2, Z11
+	VMULPD.Z    Z12, Z1, K2, Z1
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z6
-	VMULPD       Z6, Z11, Z11
-	VCMPPD       $0x03, Z11, Z11, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z11
+	VMOVUPD.Z    (R11)(R13*8), K1, Z11
+	VMULPD       Z11, Z1, Z1
+	VCMPPD       $0x03, Z1, Z1, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z11, K2, Z11
+	VMOVAPD.Z    Z1, K2, Z1
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z11, K1, (R10)(R13*8)
+	VMOVUPD Z1, K1, (R10)(R13*8)
 
 skip9:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z4, Z4, Z4
-	VMULPD.BCST      96(AX), Z4, Z4
-	VMOVAPD          Z2, Z2
-	VMOVAPD          Z3, Z6
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z2, Z2, Z1
+	VMULPD.BCST      96(AX), Z1, Z1
+	VMOVAPD          Z6, Z2
+	VMOVAPD          Z9, Z6
 	VMULPD.BCST      104(AX), Z6, Z6
 	VCMPPD           $0x00, Z0, Z2, K2
-	VBLENDMPD        Z6, Z4, K2, Z2
-	VMOVAPD          Z10, Z4
-	VSUBPD           Z8, Z4, Z4
-	VADDPD           Z3, Z4, Z4
-	VMOVAPD          Z10, Z6
-	VFMSUB132PD.BCST 96(AX), Z4, Z6
-	VFMADD213PD      Z2, Z1, Z6
-	VMOVAPD          Z5, Z1
-	VMOVAPD          Z9, Z2
+	VBLENDMPD        Z6, Z1, K2, Z1
+	VMOVAPD          Z10, Z2
+	VXORPD.BCST      sign_f64<>+0(SB), Z2, K3, Z2
+	VSUBPD           Z4, Z2, Z4
+	VADDPD           Z9, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z2
+	VFMADD213PD      Z1, Z5, Z2
+	VMOVAPD          Z8, Z1
+	VMOVAPD          Z7, Z4
+	VXORPD.BCST      sign_f64<>+0(SB), Z1, K3, Z1
 	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z9, Z1, K2, Z1
-	VMULPD           Z3, Z2, Z2
-	VBROADCASTSD     sign_f64<>+0(SB), Z3
-	VBLENDMPD        Z3, Z2, K2, Z2
-	VFMADD213PD      Z2, Z1, Z6
-	VMULPD.BCST      tiny_f64<>+0(SB), Z6, Z6
-	VMULPD           Z7, Z14, Z14
+	VBLENDMPD        Z7, Z1, K2, Z1
+	VMULPD           Z9, Z4, Z4
+	VBROADCASTSD     sign_f64<>+0(SB), Z5
+	VBLENDMPD        Z5, Z4, K2, Z4
+	VFMADD213PD      Z4, Z1, Z2
+	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
+	VMULPD           Z3, Z12, Z12
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.Z         Z14, Z6, K2, Z6
+	VMULPD.Z         Z12, Z2, K2, Z2
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z6, K1, (R12)(R13*8)
+	VMOVUPD          Z2, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -12820,206 +13098,206 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R13*8), Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD          (BX)(R13*8), Z4
-	VPMOVQ2M         Z4, K1
-	VBLENDMPD        Z1, Z2, K1, Z5
-	VBLENDMPD        Z2, Z1, K1, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K2
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K2, Z5
-	VBLENDMPD      Z0, Z2, K2, Z2
-	KXORW          K2, K1, K1
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K1, Z6
+	VMOVUPD      (DI)(R13*8), Z1
+	VMOVUPD      (BX)(R13*8), Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K1
+	KXORW        K1, K3, K2
+	KNOTW        K1, K4
+	KANDW        K4, K3, K3
+	VMOVAPD.Z    Z1, K4, Z6
+	VSUBPD       Z1, Z4, K3, Z6
+	VMOVAPD      Z4, K1, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VMOVAPD           Z8, Z9
-	VPERMPD           exp_f64<>+0(SB), Z7, Z10
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z10, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VMOVAPD           Z4, Z7
+	VPERMPD           exp_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z9, Z9
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z11, Z11, Z12
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
-	VFMADD213PD       Z7, Z11, Z13
-	VMULPD            Z11, Z13, Z13
-	VMOVAPD           Z10, Z7
-	VFMADD213PD       Z10, Z13, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
+	VFMADD213PD       Z3, Z9, Z11
+	VMULPD            Z9, Z11, Z11
+	VMOVAPD           Z8, Z3
+	VFMADD213PD       Z8, Z11, Z3
+
+	// R = β + e·θ
+	VMOVAPD     Z5, Z9
+	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
+	VFMADD213PD Z9, Z6, Z3
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z11
-	VMULPD      Z11, Z10, Z10
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
-	VADDPD      Z12, Z14, Z14
-	VFMADD231PD Z13, Z12, Z14
-	VMULPD      Z14, Z14, Z15
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z12, Z13, Z13
+	VFMADD231PD Z11, Z12, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
-	VDIVPD       Z16, Z14, Z16
-	VFNMADD132PD Z16, Z13, Z13
-	VSUBPD       Z16, Z13, Z13
-	VSUBPD       Z16, Z0, Z16
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
+	VDIVPD       Z15, Z13, Z15
+	VFNMADD132PD Z15, Z11, Z11
+	VSUBPD       Z15, Z11, Z11
+	VSUBPD       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPD   Z16, Z13, K2, Z17
-	VMOVAPD     Z11, Z18
-	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
-	VBLENDMPD   Z18, Z10, K2, Z10
-	VFMADD132PD Z17, Z10, Z10
-	VFMADD132PD Z16, Z11, Z11
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z12, Z11, K2, Z13
-	VBLENDMPD   Z11, Z12, K2, Z11
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMOVAPD     Z5, Z12
-	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
-	VFMADD213PD Z12, Z2, Z7
+	VBLENDMPD   Z15, Z11, K1, Z16
+	VMOVAPD     Z10, Z17
+	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
+	VBLENDMPD   Z17, Z8, K1, Z8
+	VFMADD132PD Z16, Z8, Z8
+	VFMADD132PD Z15, Z10, Z10
+	VFMADD132PD Z11, Z12, Z12
+	VBLENDMPD   Z12, Z10, K1, Z11
+	VBLENDMPD   Z10, Z12, K1, Z10
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
-	VFMADD213PD      Z12, Z14, Z16
-	VFMADD213PD      Z14, Z15, Z16
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
+	VFMADD213PD      Z12, Z13, Z15
+	VFMADD213PD      Z13, Z14, Z15
 
 	// 8·log2 s = hi + lo
 	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
-	VMOVAPD.Z        Z9, K2, Z9
-	VSUBPD           Z12, Z9, Z9
-	VMOVAPD.Z        Z8, K2, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
-	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z7, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
+	VMOVAPD.Z        Z7, K1, Z7
+	VSUBPD           Z12, Z7, Z7
+	VMOVAPD.Z        Z4, K1, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z13
+	VSUBPD           Z13, Z4, Z4
+	VMOVAPD          Z3, Z12
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z14
-	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VPSRLQ           $0x34, Z12, Z13
+	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
 	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
-	VPERMPD          recip_f64<>+0(SB), Z15, Z14
-	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
-	VMULPD           Z14, Z14, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z14
+	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z16
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z16
+	VPERMPD          recip_f64<>+0(SB), Z14, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z13
+	VMULPD           Z13, Z13, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
-	VFMADD213PD      Z18, Z14, Z19
-	VFMADD213PD      Z14, Z12, Z19
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
-	VADDPD           Z9, Z17, Z17
-	VADDPD           Z8, Z15, Z15
-	VADDPD           Z15, Z17, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z17
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z17
+	VFMADD213PD      Z17, Z13, Z18
+	VFMADD213PD      Z13, Z12, Z18
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z14
+	VADDPD           Z7, Z16, Z16
+	VADDPD           Z4, Z14, Z14
+	VADDPD           Z14, Z16, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 112(AX), Z8, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
-	VPERMPD          exp_f64<>+0(SB), Z9, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
-	VFMSUB231PD.BCST 112(AX), Z17, Z12
-	VFMADD231PD.BCST 112(AX), Z15, Z12
-	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_f64<>+0(SB), Z7, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z17
+	VFMSUB231PD.BCST 112(AX), Z16, Z12
+	VFMADD231PD.BCST 112(AX), Z14, Z12
+	VFMADD231PD.BCST 120(AX), Z4, Z12
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z9, Z14, Z14
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z18, Z18
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VMULPD           Z18, Z18, Z9
+	VADDPD           Z12, Z17, Z17
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z17, Z17, Z7
 	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
-	VFMADD213PD      Z8, Z18, Z12
-	VMULPD           Z18, Z12, Z12
-	VMULPD           Z3, Z14, Z14
-	VFMADD132PD      Z12, Z14, Z14
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
+	VFMADD213PD      Z4, Z17, Z12
+	VMULPD           Z17, Z12, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R13*8), Z4
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VSUBPD           Z4, Z7, Z7
+	VMULPD.BCST      80(AX), Z7, Z7
+	VFMADD231PD.BCST 88(AX), Z4, Z7
+	VMULPD           Z7, Z13, Z13
+	VFMADD132PD      Z12, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z16, Z16
-	VADDPD      Z4, Z16, Z16
-	VMOVAPD     Z14, Z1
+	VADDPD      Z1, Z15, Z15
+	VADDPD      Z2, Z15, Z15
+	VMOVAPD     Z13, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
-	KMOVB       (R8)(CX*1), K2
-	VMULPD.Z    Z16, Z1, K2, Z1
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z15, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
-	VADDPD  Z1, Z3, Z4
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z4
 	VMOVUPD Z4, (R9)(R14*8)
-	VSUBPD  Z3, Z4, Z8
-	VSUBPD  Z8, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z8, Z1, Z4
-	VADDPD  Z4, Z3, Z4
+	VSUBPD  Z2, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z2, Z4
 	VADDPD  128(R9)(R14*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R14*8)
 
@@ -13029,75 +13307,81 @@ skip1:
 	VMOVUPD Z1, (SI)(R13*8)
 
 skip2:
-	// D = N·β - O·θ
-	VMOVAPD      Z11, Z1
-	VMOVAPD      Z13, Z3
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z16, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD          (DI)(R13*8), Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z4
-	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
-	VDIVPD      Z7, Z4, Z4
-	VMULPD      Z6, Z4, Z4
-	VMULPD.BCST small_f64<>+0(SB), Z4, Z5
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z9, Z5, Z2
+	VMULPD       Z11, Z2, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
+	VMINPD       Z15, Z4, Z4
+	VMULPD.BCST  96(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPD       Z5, Z6
-	VFMADD213PD   Z3, Z1, Z6
-	VXORPD.BCST   sign_f64<>+0(SB), Z6, K1, Z6
-	VMULPD        Z14, Z6, Z6
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z8, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z3, Z5, Z5
+	VMULPD      Z1, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+	VMOVAPD     Z2, Z3
+	VXORPD.BCST sign_f64<>+0(SB), Z3, K2, Z3
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPD       Z1, Z7
+	VFMADD213PD   Z3, Z4, Z7
+	VMULPD        Z13, Z7, Z7
 	KMOVB         (R8)(CX*1), K1
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z6, K1, Z6
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K1, Z7
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z7
-	VMULPD       Z7, Z6, Z6
-	VCMPPD       $0x03, Z6, Z6, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z6
+	VMOVUPD      (R11)(R13*8), Z3
+	VMULPD       Z3, Z7, Z7
+	VCMPPD       $0x03, Z7, Z7, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z6, K1, Z6
+	VMOVAPD.Z    Z7, K1, Z7
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z6, (R10)(R13*8)
+	VMOVUPD Z7, (R10)(R13*8)
 
 skip4:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z3, Z3, Z3
-	VMULPD.BCST      96(AX), Z3, Z3
-	VMOVAPD          Z2, Z2
-	VMOVAPD          Z13, Z6
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z2, Z2, Z2
+	VMULPD.BCST      96(AX), Z2, Z2
+	VMOVAPD          Z6, Z3
+	VMOVAPD          Z11, Z6
 	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z2, K1
-	VBLENDMPD        Z6, Z3, K1, Z2
-	VMOVAPD          Z5, Z3
-	VSUBPD           Z11, Z3, Z3
-	VADDPD           Z13, Z3, Z3
-	VMOVAPD          Z5, Z5
-	VFMSUB132PD.BCST 96(AX), Z3, Z5
-	VFMADD213PD      Z2, Z1, Z5
-	VMOVAPD          Z4, Z1
-	VMOVAPD          Z10, Z2
-	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z10, Z1, K1, Z1
-	VMULPD           Z13, Z2, Z2
-	VBROADCASTSD     sign_f64<>+0(SB), Z3
-	VBLENDMPD        Z3, Z2, K1, Z2
-	VFMADD213PD      Z2, Z1, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD           Z14, Z5, Z5
+	VCMPPD           $0x00, Z0, Z3, K1
+	VBLENDMPD        Z6, Z2, K1, Z2
+	VMOVAPD          Z1, Z1
+	VXORPD.BCST      sign_f64<>+0(SB), Z1, K2, Z1
+	VSUBPD           Z10, Z1, Z3
+	VADDPD           Z11, Z3, Z3
+	VFMSUB132PD.BCST 96(AX), Z3, Z1
+	VFMADD213PD      Z2, Z4, Z1
+	VMOVAPD          Z5, Z2
+	VMOVAPD          Z8, Z3
+	VXORPD.BCST      sign_f64<>+0(SB), Z2, K2, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z2, Z2
+	VBLENDMPD        Z8, Z2, K1, Z2
+	VMULPD           Z11, Z3, Z3
+	VBROADCASTSD     sign_f64<>+0(SB), Z4
+	VBLENDMPD        Z4, Z3, K1, Z3
+	VFMADD213PD      Z3, Z2, Z1
+	VMULPD.BCST      tiny_f64<>+0(SB), Z1, Z1
+	VMULPD           Z13, Z1, Z1
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K1, Z5
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z1, K1, Z1
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z5, (R12)(R13*8)
+	VMOVUPD          Z1, (R12)(R13*8)
 
 skip5:
 	ADDQ $0x08, R13
@@ -13124,207 +13408,207 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R13*8), K1, Z1
-	VBROADCASTSD     one_f64<>+0(SB), Z2
-	VSUBPD           Z1, Z2, Z2
-	VMULPD.BCST      80(AX), Z2, Z3
-	VFMADD231PD.BCST 88(AX), Z1, Z3
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z        (BX)(R13*8), K1, Z4
-	VPMOVQ2M         Z4, K2
-	VBLENDMPD        Z1, Z2, K2, Z5
-	VBLENDMPD        Z2, Z1, K2, Z2
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
-	VFMADD213PD.BCST one_f64<>+0(SB), Z1, Z6
-	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z1
-	VMULPD           Z1, Z5, Z4
-	VPMAXSQ          Z0, Z4, Z4
-
-	// where β is 0, N and O change places
-	VCMPPD         $0x00, Z0, Z5, K3
-	VBLENDMPD.BCST one_f64<>+0(SB), Z5, K3, Z5
-	VBLENDMPD      Z0, Z2, K3, Z2
-	KXORW          K3, K2, K2
-	VXORPD.BCST    sign_f64<>+0(SB), Z6, K2, Z6
+	VMOVUPD.Z    (DI)(R13*8), K1, Z1
+	VMOVUPD.Z    (BX)(R13*8), K1, Z2
+	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD one_f64<>+0(SB), Z4
+	VMOVAPD      Z1, Z5
+	VPMOVQ2M     Z2, K4
+	KNOTW        K4, K5
+	VSUBPD       Z1, Z4, K5, Z5
+	VMULPD       Z3, Z5, Z2
+	VPMAXSQ      Z0, Z2, Z2
+	VCMPPD       $0x00, Z0, Z5, K2
+	KXORW        K2, K4, K3
+	KNOTW        K2, K5
+	KANDW        K5, K4, K4
+	VMOVAPD.Z    Z1, K5, Z6
+	VSUBPD       Z1, Z4, K4, Z6
+	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD.BCST abs_f64<>+0(SB), Z1, Z1
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z1, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
-	VMOVAPD           Z8, Z9
-	VPERMPD           exp_f64<>+0(SB), Z7, Z10
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
-	VPSLLQ            $0x31, Z7, Z7
-	VPADDQ            Z7, Z10, Z10
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
-	VADDPD            Z8, Z11, Z11
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
+	VMOVAPD           Z4, Z7
+	VPERMPD           exp_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VPSLLQ            $0x31, Z3, Z3
+	VPADDQ            Z3, Z8, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
+	VADDPD            Z4, Z9, Z9
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMULPD            Z11, Z11, Z12
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z7
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z7
-	VFMADD213PD       Z7, Z11, Z13
-	VMULPD            Z11, Z13, Z13
-	VMOVAPD           Z10, Z7
-	VFMADD213PD       Z10, Z13, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
+	VMULPD            Z9, Z9, Z10
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
+	VFMADD213PD       Z3, Z9, Z11
+	VMULPD            Z9, Z11, Z11
+	VMOVAPD           Z8, Z3
+	VFMADD213PD       Z8, Z11, Z3
+
+	// R = β + e·θ
+	VMOVAPD     Z5, Z9
+	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
+	VFMADD213PD Z9, Z6, Z3
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z11
-	VMULPD      Z11, Z10, Z10
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
-	VADDPD      Z12, Z14, Z14
-	VFMADD231PD Z13, Z12, Z14
-	VMULPD      Z14, Z14, Z15
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z12, Z13, Z13
+	VFMADD231PD Z11, Z12, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
-	VDIVPD       Z16, Z14, Z16
-	VFNMADD132PD Z16, Z13, Z13
-	VSUBPD       Z16, Z13, Z13
-	VSUBPD       Z16, Z0, Z16
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
+	VDIVPD       Z15, Z13, Z15
+	VFNMADD132PD Z15, Z11, Z11
+	VSUBPD       Z15, Z11, Z11
+	VSUBPD       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPD   Z16, Z13, K3, Z17
-	VMOVAPD     Z11, Z18
-	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
-	VBLENDMPD   Z18, Z10, K3, Z10
-	VFMADD132PD Z17, Z10, Z10
-	VFMADD132PD Z16, Z11, Z11
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z12, Z11, K3, Z13
-	VBLENDMPD   Z11, Z12, K3, Z11
-
-	// R = β + e·θ
-	VMOVAPD     Z7, Z7
-	VMOVAPD     Z5, Z12
-	VMULPD.BCST huge_f64<>+0(SB), Z12, Z12
-	VFMADD213PD Z12, Z2, Z7
+	VBLENDMPD   Z15, Z11, K2, Z16
+	VMOVAPD     Z10, Z17
+	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
+	VBLENDMPD   Z17, Z8, K2, Z8
+	VFMADD132PD Z16, Z8, Z8
+	VFMADD132PD Z15, Z10, Z10
+	VFMADD132PD Z11, Z12, Z12
+	VBLENDMPD   Z12, Z10, K2, Z11
+	VBLENDMPD   Z10, Z12, K2, Z10
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z12
-	VFMADD213PD      Z12, Z14, Z16
-	VFMADD213PD      Z14, Z15, Z16
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
+	VFMADD213PD      Z12, Z13, Z15
+	VFMADD213PD      Z13, Z14, Z15
 
 	// 8·log2 s = hi + lo
 	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
-	VMOVAPD.Z        Z9, K3, Z9
-	VSUBPD           Z12, Z9, Z9
-	VMOVAPD.Z        Z8, K3, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
-	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z7, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
+	VMOVAPD.Z        Z7, K2, Z7
+	VSUBPD           Z12, Z7, Z7
+	VMOVAPD.Z        Z4, K2, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z13
+	VSUBPD           Z13, Z4, Z4
+	VMOVAPD          Z3, Z12
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z14
-	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
+	VPSRLQ           $0x34, Z12, Z13
+	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
 	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z15
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z17
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z17
-	VPERMPD          recip_f64<>+0(SB), Z15, Z14
-	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z14
-	VMULPD           Z14, Z14, Z12
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
+	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z14
+	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z16
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z16
+	VPERMPD          recip_f64<>+0(SB), Z14, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z13
+	VMULPD           Z13, Z13, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z18
-	VFMADD213PD      Z18, Z14, Z19
-	VFMADD213PD      Z14, Z12, Z19
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z15
-	VADDPD           Z9, Z17, Z17
-	VADDPD           Z8, Z15, Z15
-	VADDPD           Z15, Z17, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z17
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z17
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z18
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z17
+	VFMADD213PD      Z17, Z13, Z18
+	VFMADD213PD      Z13, Z12, Z18
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z14
+	VADDPD           Z7, Z16, Z16
+	VADDPD           Z4, Z14, Z14
+	VADDPD           Z14, Z16, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VFMADD231PD.BCST 112(AX), Z8, Z9
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z12
-	VPERMPD          exp_f64<>+0(SB), Z9, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z18
-	VFMSUB231PD.BCST 112(AX), Z17, Z12
-	VFMADD231PD.BCST 112(AX), Z15, Z12
-	VFMADD231PD.BCST 120(AX), Z8, Z12
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
+	VFMADD231PD.BCST 112(AX), Z4, Z7
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
+	VPERMPD          exp_f64<>+0(SB), Z7, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z17
+	VFMSUB231PD.BCST 112(AX), Z16, Z12
+	VFMADD231PD.BCST 112(AX), Z14, Z12
+	VFMADD231PD.BCST 120(AX), Z4, Z12
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z9, Z9
-	VPADDQ           Z9, Z14, Z14
+	VPSLLQ           $0x31, Z7, Z7
+	VPADDQ           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z18, Z18
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
-	VMULPD           Z18, Z18, Z9
+	VADDPD           Z12, Z17, Z17
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
+	VMULPD           Z17, Z17, Z7
 	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
-	VFMADD213PD      Z8, Z18, Z12
-	VMULPD           Z18, Z12, Z12
-	VMULPD           Z3, Z14, Z14
-	VFMADD132PD      Z12, Z14, Z14
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
+	VFMADD213PD      Z4, Z17, Z12
+	VMULPD           Z17, Z12, Z12
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R13*8), K1, Z4
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VSUBPD           Z4, Z7, Z7
+	VMULPD.BCST      80(AX), Z7, Z7
+	VFMADD231PD.BCST 88(AX), Z4, Z7
+	VMULPD           Z7, Z13, Z13
+	VFMADD132PD      Z12, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z16, Z16
-	VADDPD      Z4, Z16, Z16
-	VMOVAPD     Z14, Z1
+	VADDPD      Z1, Z15, Z15
+	VADDPD      Z2, Z15, Z15
+	VMOVAPD     Z13, Z1
 	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
-	KMOVB       (R8)(CX*1), K3
-	KANDW       K3, K1, K3
-	VMULPD.Z    Z16, Z1, K3, Z1
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z15, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
-	VADDPD  Z1, Z3, Z4
+	VMOVUPD (R9)(R14*8), Z2
+	VADDPD  Z1, Z2, Z4
 	VMOVUPD Z4, (R9)(R14*8)
-	VSUBPD  Z3, Z4, Z8
-	VSUBPD  Z8, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z8, Z1, Z4
-	VADDPD  Z4, Z3, Z4
+	VSUBPD  Z2, Z4, Z7
+	VSUBPD  Z7, Z4, Z4
+	VSUBPD  Z4, Z2, Z2
+	VSUBPD  Z7, Z1, Z4
+	VADDPD  Z4, Z2, Z4
 	VADDPD  128(R9)(R14*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R14*8)
 
@@ -13334,78 +13618,84 @@ skip6:
 	VMOVUPD Z1, K1, (SI)(R13*8)
 
 skip7:
-	// D = N·β - O·θ
-	VMOVAPD      Z11, Z1
-	VMOVAPD      Z13, Z3
-	VMULPD       Z2, Z1, Z1
-	VFMSUB132PD  Z5, Z1, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z1
-	VMINPD       Z16, Z1, Z1
-	VMULPD.BCST  96(AX), Z1, Z1
+	// δ = 1 - 2t
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
+	VMOVUPD.Z        (DI)(R13*8), K1, Z2
+	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z4
-	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
-	VDIVPD      Z7, Z4, Z4
-	VMULPD      Z6, Z4, Z4
-	VMULPD.BCST small_f64<>+0(SB), Z4, Z5
+	// D = N·(2β - R)
+	VBROADCASTSD two_f64<>+0(SB), Z2
+	VFMSUB213PD  Z9, Z5, Z2
+	VMULPD       Z11, Z2, Z2
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
+	VMINPD       Z15, Z4, Z4
+	VMULPD.BCST  96(AX), Z4, Z4
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVAPD       Z5, Z6
-	VFMADD213PD   Z3, Z1, Z6
-	VXORPD.BCST   sign_f64<>+0(SB), Z6, K2, Z6
-	VMULPD        Z14, Z6, Z6
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVAPD     Z8, Z5
+	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
+	VDIVPD      Z3, Z5, Z5
+	VMULPD      Z1, Z5, Z5
+	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+	VMOVAPD     Z2, Z3
+	VXORPD.BCST sign_f64<>+0(SB), Z3, K3, Z3
+
+	// grad = B·(±D + κ·γ·L)
+	VMOVAPD       Z1, Z7
+	VFMADD213PD   Z3, Z4, Z7
+	VMULPD        Z13, Z7, Z7
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z6, K2, Z6
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K2, Z7
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z7
-	VMULPD       Z7, Z6, Z6
-	VCMPPD       $0x03, Z6, Z6, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z6
+	VMOVUPD.Z    (R11)(R13*8), K1, Z3
+	VMULPD       Z3, Z7, Z7
+	VCMPPD       $0x03, Z7, Z7, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z7
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z6, K2, Z6
+	VMOVAPD.Z    Z7, K2, Z7
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z6, K1, (R10)(R13*8)
+	VMOVUPD Z7, K1, (R10)(R13*8)
 
 skip9:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z3, Z3, Z3
-	VMULPD.BCST      96(AX), Z3, Z3
-	VMOVAPD          Z2, Z2
-	VMOVAPD          Z13, Z6
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD           Z2, Z2, Z2
+	VMULPD.BCST      96(AX), Z2, Z2
+	VMOVAPD          Z6, Z3
+	VMOVAPD          Z11, Z6
 	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z2, K2
-	VBLENDMPD        Z6, Z3, K2, Z2
-	VMOVAPD          Z5, Z3
-	VSUBPD           Z11, Z3, Z3
-	VADDPD           Z13, Z3, Z3
-	VMOVAPD          Z5, Z5
-	VFMSUB132PD.BCST 96(AX), Z3, Z5
-	VFMADD213PD      Z2, Z1, Z5
-	VMOVAPD          Z4, Z1
-	VMOVAPD          Z10, Z2
-	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z10, Z1, K2, Z1
-	VMULPD           Z13, Z2, Z2
-	VBROADCASTSD     sign_f64<>+0(SB), Z3
-	VBLENDMPD        Z3, Z2, K2, Z2
-	VFMADD213PD      Z2, Z1, Z5
-	VMULPD.BCST      tiny_f64<>+0(SB), Z5, Z5
-	VMULPD           Z14, Z5, Z5
+	VCMPPD           $0x00, Z0, Z3, K2
+	VBLENDMPD        Z6, Z2, K2, Z2
+	VMOVAPD          Z1, Z1
+	VXORPD.BCST      sign_f64<>+0(SB), Z1, K3, Z1
+	VSUBPD           Z10, Z1, Z3
+	VADDPD           Z11, Z3, Z3
+	VFMSUB132PD.BCST 96(AX), Z3, Z1
+	VFMADD213PD      Z2, Z4, Z1
+	VMOVAPD          Z5, Z2
+	VMOVAPD          Z8, Z3
+	VXORPD.BCST      sign_f64<>+0(SB), Z2, K3, Z2
+	VMULPD.BCST      large_f64<>+0(SB), Z2, Z2
+	VBLENDMPD        Z8, Z2, K2, Z2
+	VMULPD           Z11, Z3, Z3
+	VBROADCASTSD     sign_f64<>+0(SB), Z4
+	VBLENDMPD        Z4, Z3, K2, Z3
+	VFMADD213PD      Z3, Z2, Z1
+	VMULPD.BCST      tiny_f64<>+0(SB), Z1, Z1
+	VMULPD           Z13, Z1, Z1
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z5, K2, Z5
+	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z1, K2, Z1
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z5, K1, (R12)(R13*8)
+	VMOVUPD          Z1, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -13702,36 +13992,31 @@ done:
 	RET
 
 // func targetsValidF64AVX512(t unsafe.Pointer, n int) (ok bool)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
+// Requires: AVX, AVX2, AVX512F, CMOV
 TEXT ·targetsValidF64AVX512(SB), NOSPLIT, $0-17
 	MOVQ         t+0(FP), AX
 	MOVQ         n+8(FP), DX
-	VBROADCASTSD one_f64<>+0(SB), Z1
-	VXORPS       Z0, Z0, Z0
-	KXNORW       K1, K1, K1
-	VPXORQ       Z2, Z2, Z2
+	VBROADCASTSD one_f64<>+0(SB), Z0
+	VPXOR        Y1, Y1, Y1
+	VMOVAPS      Z1, Z2
+	VMOVAPS      Z1, Z3
+	VMOVAPS      Z1, Z4
+	VMOVAPS      Z1, Z1
+	VPXORQ       Z5, Z5, Z5
 	XORQ         BX, BX
 	SUBQ         $0x20, DX
 	JLT          rest
 
 	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
-	VMOVUPD (AX)(BX*8), Z2
-	VMOVUPD 64(AX)(BX*8), Z3
-	VMOVUPD 128(AX)(BX*8), Z4
-	VMOVUPD 192(AX)(BX*8), Z5
-	VCMPPD  $0x1d, Z0, Z2, K2
-	KANDW   K2, K1, K1
-	VCMPPD  $0x12, Z1, Z2, K1, K1
-	VCMPPD  $0x1d, Z0, Z3, K2
-	KANDW   K2, K1, K1
-	VCMPPD  $0x12, Z1, Z3, K1, K1
-	VCMPPD  $0x1d, Z0, Z4, K2
-	KANDW   K2, K1, K1
-	VCMPPD  $0x12, Z1, Z4, K1, K1
-	VCMPPD  $0x1d, Z0, Z5, K2
-	KANDW   K2, K1, K1
-	VCMPPD  $0x12, Z1, Z5, K1, K1
+	VMOVUPD (AX)(BX*8), Z5
+	VMOVUPD 64(AX)(BX*8), Z6
+	VMOVUPD 128(AX)(BX*8), Z7
+	VMOVUPD 192(AX)(BX*8), Z8
+	VPMAXUQ Z5, Z2, Z2
+	VPMAXUQ Z6, Z3, Z3
+	VPMAXUQ Z7, Z4, Z4
+	VPMAXUQ Z8, Z1, Z1
 	ADDQ    $0x20, BX
 	CMPQ    BX, DX
 	JLE     loop
@@ -13752,19 +14037,21 @@ rest_loop:
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
-	KMOVW     SI, K2
-	VMOVUPD.Z (AX)(BX*8), K2, Z2
-	VCMPPD    $0x1d, Z0, Z2, K2
-	KANDW     K2, K1, K1
-	VCMPPD    $0x12, Z1, Z2, K1, K1
+	KMOVW     SI, K1
+	VMOVUPD.Z (AX)(BX*8), K1, Z5
+	VPMAXUQ   Z5, Z2, Z2
 	ADDQ      $0x08, BX
 	CMPQ      BX, DX
 	JLT       rest_loop
 
 done:
-	KMOVW K1, AX
-	CMPL  AX, $0x000000ff
-	SETEQ ok+16(FP)
+	VPMAXUQ Z3, Z2, Z2
+	VPMAXUQ Z4, Z2, Z2
+	VPMAXUQ Z1, Z2, Z2
+	VPCMPUQ $0x06, Z0, Z2, K1
+	KMOVW   K1, AX
+	TESTL   AX, AX
+	SETEQ   ok+16(FP)
 	VZEROUPPER
 	RET
 
@@ -13775,43 +14062,54 @@ TEXT ·hardMaskF64AVX512(SB), NOSPLIT, $0-25
 	MOVQ         t+8(FP), DX
 	MOVQ         n+16(FP), BX
 	MOVL         $0x00000001, SI
-	VBROADCASTSD one_f64<>+0(SB), Z1
-	VXORPS       Z0, Z0, Z0
-	VPXORQ       Z2, Z2, Z2
+	VBROADCASTSD one_f64<>+0(SB), Z0
+	VPXORQ       Z1, Z1, Z1
 	XORQ         DI, DI
-	SUBQ         $0x10, BX
+	SUBQ         $0x20, BX
 	JLT          rest
 
-	// 2 vectors of 8 elements at a time, their instructions interleaved
+	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
-	MOVQ    DI, R8
-	SHRQ    $0x03, R8
-	VMOVUPD (DX)(DI*8), Z2
-	VMOVUPD 64(DX)(DI*8), Z3
-	VCMPPD  $0x00, Z1, Z2, K2
-	VCMPPD  $0x00, Z0, Z2, K1
-	KMOVB   K2, (AX)(R8*1)
-	KORW    K1, K2, K1
-	KMOVW   K1, R9
-	MOVL    R9, CX
-	VCMPPD  $0x00, Z1, Z3, K2
-	VCMPPD  $0x00, Z0, Z3, K1
-	KMOVB   K2, 1(AX)(R8*1)
-	KORW    K1, K2, K1
-	KMOVW   K1, R9
-	ANDL    R9, CX
-	CMPL    CX, $0x000000ff
-	JEQ     next1
-	XORL    SI, SI
-	JMP     done
+	MOVQ      DI, CX
+	SHRQ      $0x03, CX
+	VMOVUPD   (DX)(DI*8), Z1
+	VMOVUPD   64(DX)(DI*8), Z2
+	VMOVUPD   128(DX)(DI*8), Z3
+	VMOVUPD   192(DX)(DI*8), Z4
+	VCMPPD    $0x00, Z0, Z1, K1
+	VCMPPD    $0x04, Z0, Z1, K2
+	KMOVB     K1, (AX)(CX*1)
+	VMOVAPD.Z Z1, K2, Z1
+	VCMPPD    $0x00, Z0, Z2, K1
+	VCMPPD    $0x04, Z0, Z2, K2
+	KMOVB     K1, 1(AX)(CX*1)
+	VMOVAPD.Z Z2, K2, Z2
+	VPORD     Z2, Z1, Z1
+	VCMPPD    $0x00, Z0, Z3, K1
+	VCMPPD    $0x04, Z0, Z3, K2
+	KMOVB     K1, 2(AX)(CX*1)
+	VMOVAPD.Z Z3, K2, Z3
+	VPORD     Z3, Z1, Z1
+	VCMPPD    $0x00, Z0, Z4, K1
+	VCMPPD    $0x04, Z0, Z4, K2
+	KMOVB     K1, 3(AX)(CX*1)
+	VMOVAPD.Z Z4, K2, Z4
+	VPORD     Z4, Z1, Z1
+
+	// whatever is neither 1 nor 0
+	VPTESTMD Z1, Z1, K1
+	KORTESTW K1, K1
+	JEQ      next1
+	XORL     SI, SI
+	JMP      done
 
 next1:
-	ADDQ $0x10, DI
+	ADDQ $0x20, DI
 	CMPQ DI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, BX
+	ADDQ $0x20, BX
 	CMPQ DI, BX
 	JGE  done
 
@@ -13829,16 +14127,18 @@ rest_loop:
 	KMOVW     R8, K1
 	MOVQ      DI, CX
 	SHRQ      $0x03, CX
-	VMOVUPD.Z (DX)(DI*8), K1, Z2
-	VCMPPD    $0x00, Z1, Z2, K2
-	VCMPPD    $0x00, Z0, Z2, K1
-	KMOVB     K2, (AX)(CX*1)
-	KORW      K1, K2, K1
-	KMOVW     K1, CX
-	CMPL      CX, $0x000000ff
-	JEQ       next2
-	XORL      SI, SI
-	JMP       done
+	VMOVUPD.Z (DX)(DI*8), K1, Z1
+	VCMPPD    $0x00, Z0, Z1, K1
+	VCMPPD    $0x04, Z0, Z1, K2
+	KMOVB     K1, (AX)(CX*1)
+	VMOVAPD.Z Z1, K2, Z1
+
+	// whatever is neither 1 nor 0
+	VPTESTMD Z1, Z1, K1
+	KORTESTW K1, K1
+	JEQ      next2
+	XORL     SI, SI
+	JMP      done
 
 next2:
 	ADDQ $0x08, DI
@@ -14237,7 +14537,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $384-8
+TEXT ·softLossSquareF32AVX2(SB), $480-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -14253,155 +14553,239 @@ TEXT ·softLossSquareF32AVX2(SB), $384-8
 	VBROADCASTSS 84(CX), Y0
 	VMOVUPS      Y0, 32(AX)
 	XORQ         R10, R10
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 64(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPS   (DI)(R10*4), Y0
+	VMOVUPS   32(DI)(R10*4), Y1
 	VMOVUPS   (BX)(R10*4), Y2
-	VMOVUPS   Y2, 96(AX)
-	VMOVUPS   96(AX), Y3
-	VBLENDVPS Y3, Y0, Y1, Y3
-	VMOVUPS   96(AX), Y4
-	VBLENDVPS Y4, Y1, Y0, Y0
-	VANDPS    abs_f32<>+0(SB), Y2, Y1
-	VMULPS    Y1, Y3, Y2
-	VXORPS    Y4, Y4, Y4
-	VBLENDVPS Y2, Y4, Y2, Y2
-	VMOVUPS   Y2, 128(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y2, Y2, Y2
-	VCMPPS    $0x00, Y2, Y3, Y2
+	VMOVUPS   32(BX)(R10*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y3
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y2
+	VXORPS    Y6, Y6, Y6
+	VBLENDVPS Y1, Y6, Y1, Y1
+	VBLENDVPS Y2, Y6, Y2, Y2
+	VXORPS    Y7, Y7, Y7
+	VCMPPS    $0x00, Y7, Y8, Y6
+	VCMPPS    $0x00, Y7, Y9, Y7
+	VMOVUPS   Y6, 64(AX)
+	VMOVUPS   Y7, 96(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y7, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y6, Y0
+	VANDNPS   Y3, Y7, Y3
+	VMOVUPS   Y1, 128(AX)
 	VMOVUPS   Y2, 160(AX)
-	VBLENDVPS Y2, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y0, Y2, Y0
-	VMOVUPS   Y3, 192(AX)
-	VMOVUPS   Y0, 224(AX)
+	VMOVUPS   Y8, 192(AX)
+	VMOVUPS   Y9, 224(AX)
+	VMOVUPS   Y0, 256(AX)
+	VMOVUPS   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y0
-	VMINPS clamp_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_f32<>+0(SB), Y1, Y2
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 256(AX)
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
-	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 288(AX)
-	VMULPS      Y2, Y3, Y3
-	VSUBPS      one_f32<>+0(SB), Y2, Y0
-	VADDPS      Y3, Y0, Y0
-	VFMADD231PS Y1, Y3, Y0
-	VMULPS      Y0, Y0, Y4
-	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y5, Y3, Y2, Y2
-
-	// w·S²
-	VMULPS Y2, Y2, Y2
-	VMULPS 64(AX), Y2, Y2
-
-	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y0, Y3
-	VDIVPS       Y3, Y0, Y3
-	VFNMADD132PS Y3, Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VMOVUPS      160(AX), Y6
-	VBLENDVPS    Y6, Y1, Y5, Y1
-	VSUBPS       Y3, Y1, Y1
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y1, Y1, Y3
-	VFMADD231PS Y1, Y1, Y3
-	VFMADD132PS Y3, Y2, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMOVUPS     256(AX), Y1
-	VMOVUPS     224(AX), Y3
-	VFMADD213PS 192(AX), Y3, Y1
-	VMULPS      Y1, Y2, Y2
-	VMOVUPS     Y1, 320(AX)
+	VMOVUPS     256(AX), Y8
+	VMOVUPS     288(AX), Y9
+	VFMADD213PS 192(AX), Y8, Y4
+	VFMADD213PS 224(AX), Y9, Y5
+	VMOVUPS     Y4, 320(AX)
+	VMOVUPS     Y5, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     Y0, 416(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VSUBPS      one_f32<>+0(SB), Y4, Y0
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y3, Y6, Y0
+	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
+	VMOVUPS     64(AX), Y10
+	VMOVUPS     96(AX), Y11
+	VBLENDVPS   Y10, Y6, Y4, Y4
+	VBLENDVPS   Y11, Y7, Y5, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R10*4), Y6
+	VMOVUPS     32(DI)(R10*4), Y7
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y6, Y11, Y11
+	VSUBPS      Y7, Y10, Y10
+	VMULPS      (AX), Y11, Y11
+	VMULPS      (AX), Y10, Y10
+	VFMADD231PS 32(AX), Y6, Y11
+	VFMADD231PS 32(AX), Y7, Y10
+
+	// w·S²
+	VMULPS Y4, Y4, Y4
+	VMULPS Y5, Y5, Y5
+	VMULPS Y11, Y4, Y4
+	VMULPS Y10, Y5, Y5
+
+	// h = z/(1+z)
+	VADDPS       one_f32<>+0(SB), Y0, Y6
+	VADDPS       one_f32<>+0(SB), Y1, Y7
+	VDIVPS       Y6, Y0, Y6
+	VDIVPS       Y7, Y1, Y7
+	VFNMADD132PS Y6, Y3, Y3
+	VFNMADD132PS Y7, Y2, Y2
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      64(AX), Y11
+	VMOVUPS      96(AX), Y12
+	VBLENDVPS    Y11, Y3, Y10, Y3
+	VBLENDVPS    Y12, Y2, Y10, Y2
+	VSUBPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y2, Y2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Y3, Y3, Y6
+	VADDPS      Y2, Y2, Y7
+	VFMADD231PS Y3, Y3, Y6
+	VFMADD231PS Y2, Y2, Y7
+	VFMADD132PS Y6, Y4, Y4
+	VFMADD132PS Y7, Y5, Y5
+	VMULPS      320(AX), Y4, Y4
+	VMULPS      352(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y1
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y1
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y1
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y1
-	VFMADD213PS Y0, Y4, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
+	VFMADD213PS Y0, Y8, Y3
+	VFMADD213PS Y1, Y9, Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       288(AX), Y1, Y1
-	VADDPS       128(AX), Y1, Y1
-	VMULPS       320(AX), Y1, Y0
-	VMULPS       Y2, Y0, Y0
+	VADDPS       384(AX), Y3, Y3
+	VADDPS       416(AX), Y2, Y2
+	VADDPS       128(AX), Y3, Y3
+	VADDPS       160(AX), Y2, Y2
+	VMULPS       320(AX), Y3, Y0
+	VMULPS       352(AX), Y2, Y1
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X2
-	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(CX*8)
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPS Y0, (SI)(R10*4)
+	VMOVUPS Y1, 32(SI)(R10*4)
 
 skip3:
-	ADDQ $0x08, R10
+	ADDQ $0x10, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -14419,39 +14803,28 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R10*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 64(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (BX)(R10*4), Y0, Y3
-	VMOVUPS    Y3, 96(AX)
-	VMOVUPS    96(AX), Y4
-	VBLENDVPS  Y4, Y1, Y2, Y4
-	VMOVUPS    96(AX), Y5
-	VBLENDVPS  Y5, Y2, Y1, Y1
-	VANDPS     abs_f32<>+0(SB), Y3, Y2
-	VMULPS     Y2, Y4, Y3
-	VXORPS     Y5, Y5, Y5
-	VBLENDVPS  Y3, Y5, Y3, Y3
-	VMOVUPS    Y3, 128(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y3, Y3, Y3
-	VCMPPS    $0x00, Y3, Y4, Y3
-	VMOVUPS   Y3, 160(AX)
-	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y1, Y3, Y1
-	VMOVUPS   Y4, 192(AX)
-	VMOVUPS   Y1, 224(AX)
+	VMASKMOVPS (DI)(R10*4), Y0, Y1
+	VMASKMOVPS (BX)(R10*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y2
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y4, Y4, Y4
+	VBLENDVPS  Y1, Y4, Y1, Y1
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x00, Y4, Y5, Y4
+	VMOVUPS    Y4, 64(AX)
+	VBLENDVPS  Y4, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y2, Y4, Y2
+	VMOVUPS    Y1, 96(AX)
+	VMOVUPS    Y5, 128(AX)
+	VMOVUPS    Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y2, Y1
-	VMINPS clamp_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y2
@@ -14473,30 +14846,41 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 256(AX)
+
+	// R = β + e·θ
+	VMOVUPS     160(AX), Y5
+	VFMADD213PS 128(AX), Y5, Y3
+	VMOVUPS     Y3, 192(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 288(AX)
+	VMOVUPS     Y1, 224(AX)
 	VMULPS      Y3, Y4, Y4
 	VSUBPS      one_f32<>+0(SB), Y3, Y1
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y2, Y4, Y1
 	VMULPS      Y1, Y1, Y5
-	VMOVUPS     160(AX), Y6
+	VMOVUPS     64(AX), Y6
 	VBLENDVPS   Y6, Y4, Y3, Y3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R10*4), Y0, Y4
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y4, Y6, Y6
+	VMULPS      (AX), Y6, Y6
+	VFMADD231PS 32(AX), Y4, Y6
 
 	// w·S²
 	VMULPS Y3, Y3, Y3
-	VMULPS 64(AX), Y3, Y3
+	VMULPS Y6, Y3, Y3
 
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y1, Y4
 	VDIVPS       Y4, Y1, Y4
 	VFNMADD132PS Y4, Y2, Y2
 	VXORPS       Y6, Y6, Y6
-	VMOVUPS      160(AX), Y7
+	VMOVUPS      64(AX), Y7
 	VBLENDVPS    Y7, Y2, Y6, Y2
 	VSUBPS       Y4, Y2, Y2
 
@@ -14504,13 +14888,7 @@ rest_loop:
 	VADDPS      Y2, Y2, Y4
 	VFMADD231PS Y2, Y2, Y4
 	VFMADD132PS Y4, Y3, Y3
-
-	// R = β + e·θ
-	VMOVUPS     256(AX), Y2
-	VMOVUPS     224(AX), Y4
-	VFMADD213PS 192(AX), Y4, Y2
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y2, 320(AX)
+	VMULPS      192(AX), Y3, Y3
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y2
@@ -14520,9 +14898,9 @@ rest_loop:
 	VFMADD213PS Y1, Y5, Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       288(AX), Y2, Y2
-	VADDPS       128(AX), Y2, Y2
-	VMULPS       320(AX), Y2, Y1
+	VADDPS       224(AX), Y2, Y2
+	VADDPS       96(AX), Y2, Y2
+	VMULPS       192(AX), Y2, Y1
 	VMULPS       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -15014,7 +15392,7 @@ done:
 
 // func softLossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $736-8
+TEXT ·softLossPowerF32AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -15042,46 +15420,35 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (BX)(R10*4), Y2
-	VMOVUPS   Y2, 160(AX)
-	VMOVUPS   160(AX), Y3
-	VBLENDVPS Y3, Y0, Y1, Y3
-	VMOVUPS   160(AX), Y4
-	VBLENDVPS Y4, Y1, Y0, Y0
-	VANDPS    abs_f32<>+0(SB), Y2, Y1
-	VMULPS    Y1, Y3, Y2
-	VXORPS    Y4, Y4, Y4
-	VBLENDVPS Y2, Y4, Y2, Y2
-	VMOVUPS   Y2, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y2, Y2, Y2
-	VCMPPS    $0x00, Y2, Y3, Y2
-	VMOVUPS   Y2, 224(AX)
-	VBLENDVPS Y2, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y0, Y2, Y0
-	VMOVUPS   Y3, 256(AX)
-	VMOVUPS   Y0, 288(AX)
+	VMOVUPS   (DI)(R10*4), Y0
+	VMOVUPS   (BX)(R10*4), Y1
+	VANDPS    abs_f32<>+0(SB), Y1, Y2
+	VMOVUPS   one_f32<>+0(SB), Y3
+	VSUBPS    Y0, Y3, Y3
+	VBLENDVPS Y1, Y0, Y3, Y4
+	VBLENDVPS Y1, Y3, Y0, Y1
+	VMULPS    Y2, Y4, Y0
+	VXORPS    Y3, Y3, Y3
+	VBLENDVPS Y0, Y3, Y0, Y0
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x00, Y3, Y4, Y3
+	VMOVUPS   Y3, 128(AX)
+	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y1, Y3, Y1
+	VMOVUPS   Y0, 160(AX)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
 	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
 	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 320(AX)
+	VMOVUPS      Y3, 256(AX)
 	VPERMPS      exp_f32<>+0(SB), Y1, Y3
 	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
 	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
@@ -15089,7 +15456,7 @@ loop:
 	VPADDD       Y1, Y3, Y3
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
 	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 352(AX)
+	VMOVUPS      Y2, 288(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
@@ -15099,32 +15466,29 @@ loop:
 	VMULPS       Y4, Y1, Y1
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 384(AX)
+
+	// R = β + e·θ
+	VMOVUPS     192(AX), Y4
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     224(AX), Y5
+	VFMADD213PS Y4, Y5, Y2
+	VMOVUPS     Y2, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y0, Y2
 	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 416(AX)
+	VMOVUPS     Y4, 352(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 448(AX)
+	VMOVUPS     Y4, 384(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 480(AX)
+	VMOVUPS     Y0, 416(AX)
 	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 512(AX)
+	VMOVUPS     Y3, 448(AX)
 	VMULPS      tiny_f32<>+0(SB), Y3, Y0
 	VSUBPS      one_f32<>+0(SB), Y2, Y2
 	VADDPS      Y0, Y2, Y2
 	VFMADD231PS Y1, Y0, Y2
 	VMULPS      Y2, Y2, Y0
-
-	// R = β + e·θ
-	VMOVUPS     384(AX), Y1
-	VMOVUPS     256(AX), Y3
-	VMULPS      huge_f32<>+0(SB), Y3, Y3
-	VMOVUPS     288(AX), Y4
-	VFMADD213PS Y3, Y4, Y1
-	VMOVUPS     Y1, 544(AX)
-	VMOVUPS     Y1, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -15134,21 +15498,21 @@ loop:
 	VFMADD213PS Y2, Y0, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     448(AX), Y0
-	VMOVUPS     480(AX), Y2
+	VMOVUPS     384(AX), Y0
+	VMOVUPS     416(AX), Y2
 	VXORPS      Y3, Y3, Y3
-	VMOVUPS     224(AX), Y4
-	VBLENDVPS   Y4, 320(AX), Y3, Y3
+	VMOVUPS     128(AX), Y4
+	VBLENDVPS   Y4, 256(AX), Y3, Y3
 	VSUBPS      Y0, Y3, Y3
 	VXORPS      Y0, Y0, Y0
-	VMOVUPS     224(AX), Y4
-	VBLENDVPS   Y4, 352(AX), Y0, Y0
+	VMOVUPS     128(AX), Y4
+	VBLENDVPS   Y4, 288(AX), Y0, Y0
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS      Y2, Y0, Y0
-	VMOVUPS     Y3, 608(AX)
-	VMOVUPS     Y0, 640(AX)
-	VMOVUPS     Y1, 672(AX)
-	VMOVUPS     544(AX), Y0
+	VMOVUPS     Y3, 480(AX)
+	VMOVUPS     Y0, 512(AX)
+	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     320(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y0, Y1
@@ -15172,8 +15536,8 @@ loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      608(AX), Y3, Y3
-	VADDPS      640(AX), Y2, Y2
+	VADDPS      480(AX), Y3, Y3
+	VADDPS      512(AX), Y2, Y2
 	VADDPS      Y2, Y3, Y0
 
 	// γ·(hi+lo) = k + f
@@ -15197,13 +15561,20 @@ loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
 	VMULPS      Y2, Y1, Y1
-	VMULPS      128(AX), Y0, Y0
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R10*4), Y2
+	VMOVUPS     one_f32<>+0(SB), Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      (AX), Y3, Y3
+	VFMADD231PS 32(AX), Y2, Y3
+	VMULPS      Y3, Y0, Y0
 	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     672(AX), Y1
+	VMOVUPS     544(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       416(AX), Y1, Y1
-	VADDPS       192(AX), Y1, Y1
+	VADDPS       352(AX), Y1, Y1
+	VADDPS       160(AX), Y1, Y1
 	VMOVAPS      Y0, Y0
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
 	VMULPS       Y1, Y0, Y0
@@ -15260,46 +15631,35 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R10*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (BX)(R10*4), Y0, Y3
-	VMOVUPS    Y3, 160(AX)
-	VMOVUPS    160(AX), Y4
-	VBLENDVPS  Y4, Y1, Y2, Y4
-	VMOVUPS    160(AX), Y5
-	VBLENDVPS  Y5, Y2, Y1, Y1
-	VANDPS     abs_f32<>+0(SB), Y3, Y2
-	VMULPS     Y2, Y4, Y3
-	VXORPS     Y5, Y5, Y5
-	VBLENDVPS  Y3, Y5, Y3, Y3
-	VMOVUPS    Y3, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y3, Y3, Y3
-	VCMPPS    $0x00, Y3, Y4, Y3
-	VMOVUPS   Y3, 224(AX)
-	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y1, Y3, Y1
-	VMOVUPS   Y4, 256(AX)
-	VMOVUPS   Y1, 288(AX)
+	VMASKMOVPS (DI)(R10*4), Y0, Y1
+	VMASKMOVPS (BX)(R10*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y2
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y4, Y4, Y4
+	VBLENDVPS  Y1, Y4, Y1, Y1
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x00, Y4, Y5, Y4
+	VMOVUPS    Y4, 128(AX)
+	VBLENDVPS  Y4, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y2, Y4, Y2
+	VMOVUPS    Y1, 160(AX)
+	VMOVUPS    Y5, 192(AX)
+	VMOVUPS    Y2, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y2, Y1
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y4, 256(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -15307,7 +15667,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 352(AX)
+	VMOVUPS      Y3, 288(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -15317,32 +15677,29 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 384(AX)
+
+	// R = β + e·θ
+	VMOVUPS     192(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMOVUPS     224(AX), Y6
+	VFMADD213PS Y5, Y6, Y3
+	VMOVUPS     Y3, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 416(AX)
+	VMOVUPS     Y5, 352(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 448(AX)
+	VMOVUPS     Y5, 384(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     Y1, 416(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 512(AX)
+	VMOVUPS     Y4, 448(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y3
 	VADDPS      Y1, Y3, Y3
 	VFMADD231PS Y2, Y1, Y3
 	VMULPS      Y3, Y3, Y1
-
-	// R = β + e·θ
-	VMOVUPS     384(AX), Y2
-	VMOVUPS     256(AX), Y4
-	VMULPS      huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS     288(AX), Y5
-	VFMADD213PS Y4, Y5, Y2
-	VMOVUPS     Y2, 544(AX)
-	VMOVUPS     Y2, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y2
@@ -15352,21 +15709,21 @@ rest_loop:
 	VFMADD213PS Y3, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     448(AX), Y1
-	VMOVUPS     480(AX), Y3
+	VMOVUPS     384(AX), Y1
+	VMOVUPS     416(AX), Y3
 	VXORPS      Y4, Y4, Y4
-	VMOVUPS     224(AX), Y5
-	VBLENDVPS   Y5, 320(AX), Y4, Y4
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, 256(AX), Y4, Y4
 	VSUBPS      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
-	VMOVUPS     224(AX), Y5
-	VBLENDVPS   Y5, 352(AX), Y1, Y1
+	VMOVUPS     128(AX), Y5
+	VBLENDVPS   Y5, 288(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y3
 	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     Y4, 608(AX)
-	VMOVUPS     Y1, 640(AX)
-	VMOVUPS     Y2, 672(AX)
-	VMOVUPS     544(AX), Y1
+	VMOVUPS     Y4, 480(AX)
+	VMOVUPS     Y1, 512(AX)
+	VMOVUPS     Y2, 544(AX)
+	VMOVUPS     320(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y1, Y2
@@ -15390,8 +15747,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
 	VFMADD213PS Y2, Y1, Y5
 	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      608(AX), Y4, Y4
-	VADDPS      640(AX), Y3, Y3
+	VADDPS      480(AX), Y4, Y4
+	VADDPS      512(AX), Y3, Y3
 	VADDPS      Y3, Y4, Y1
 
 	// γ·(hi+lo) = k + f
@@ -15415,13 +15772,20 @@ rest_loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
 	VMULPS      Y3, Y2, Y2
-	VMULPS      128(AX), Y1, Y1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R10*4), Y0, Y3
+	VMOVUPS     one_f32<>+0(SB), Y4
+	VSUBPS      Y3, Y4, Y4
+	VMULPS      (AX), Y4, Y4
+	VFMADD231PS 32(AX), Y3, Y4
+	VMULPS      Y4, Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     672(AX), Y2
+	VMOVUPS     544(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       416(AX), Y2, Y2
-	VADDPS       192(AX), Y2, Y2
+	VADDPS       352(AX), Y2, Y2
+	VADDPS       160(AX), Y2, Y2
 	VMOVAPS      Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	VMULPS       Y2, Y1, Y1
@@ -15985,7 +16349,7 @@ done:
 
 // func softGradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $608-8
+TEXT ·softGradSquareF32AVX2(SB), $512-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16013,46 +16377,31 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 96(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R12*4), Y2
-	VMOVUPS     Y2, 128(AX)
-	VMOVUPS     128(AX), Y3
-	VBLENDVPS   Y3, Y0, Y1, Y3
-	VMOVUPS     128(AX), Y4
-	VBLENDVPS   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f32<>+0(SB), Y4
-	VFMADD213PS one_f32<>+0(SB), Y0, Y4
-	VANDPS      abs_f32<>+0(SB), Y2, Y0
-	VMULPS      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPS   Y5, Y6, Y5, Y5
-	VMOVUPS     Y5, 160(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPS   (DI)(R12*4), Y0
+	VMOVUPS   (BX)(R12*4), Y1
+	VANDPS    abs_f32<>+0(SB), Y1, Y2
+	VMOVUPS   one_f32<>+0(SB), Y3
+	VSUBPS    Y0, Y3, Y3
+	VBLENDVPS Y1, Y0, Y3, Y4
+	VBLENDVPS Y1, Y3, Y0, Y3
+	VMULPS    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y3, Y5
-	VMOVUPS   Y5, 192(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y1, Y5, Y1
-	VXORPS    Y2, Y5, Y5
+	VBLENDVPS Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y4, Y5
+	VMOVUPS   Y5, 96(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y3, Y5, Y3
+	VXORPS    Y1, Y5, Y5
 	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 224(AX)
-	VXORPS    224(AX), Y4, Y4
-	VMOVUPS   Y3, 256(AX)
-	VMOVUPS   Y1, 288(AX)
-	VMOVUPS   Y4, 320(AX)
+	VMOVUPS   Y5, 128(AX)
+	VMOVUPS   Y0, 160(AX)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y3, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_f32<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y1
@@ -16074,25 +16423,36 @@ loop:
 	VMULPS       Y4, Y1, Y1
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 352(AX)
+
+	// R = β + e·θ
+	VMOVUPS     224(AX), Y4
+	VFMADD213PS 192(AX), Y4, Y2
+	VMOVUPS     Y2, 256(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y0, Y2
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 384(AX)
+	VMOVUPS     Y0, 288(AX)
 	VMULPS      Y2, Y3, Y3
 	VSUBPS      one_f32<>+0(SB), Y2, Y0
 	VADDPS      Y3, Y0, Y0
 	VFMADD231PS Y1, Y3, Y0
 	VMULPS      Y0, Y0, Y4
-	VMOVUPS     192(AX), Y5
+	VMOVUPS     96(AX), Y5
 	VBLENDVPS   Y5, Y3, Y2, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R12*4), Y6
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VSUBPS      Y6, Y7, Y7
+	VMULPS      (AX), Y7, Y7
+	VFMADD231PS 32(AX), Y6, Y7
 
 	// w·S²
 	VMULPS  Y5, Y5, Y5
-	VMULPS  96(AX), Y5, Y5
-	VMOVUPS Y2, 416(AX)
-	VMOVUPS Y3, 448(AX)
+	VMULPS  Y7, Y5, Y5
+	VMOVUPS Y2, 320(AX)
+	VMOVUPS Y3, 352(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -16102,30 +16462,24 @@ loop:
 	VSUBPS       Y2, Y1, Y1
 	VXORPS       Y3, Y3, Y3
 	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      416(AX), Y3
-	VMOVUPS      448(AX), Y6
+	VMOVUPS      320(AX), Y3
+	VMOVUPS      352(AX), Y6
 	VFMADD132PS  Y2, Y3, Y3
 	VFMADD132PS  Y1, Y6, Y6
-	VMOVUPS      192(AX), Y7
+	VMOVUPS      96(AX), Y7
 	VBLENDVPS    Y7, Y1, Y2, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Y1, Y1, Y2
 	VFMADD231PS Y1, Y1, Y2
 	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     192(AX), Y1
+	VMOVUPS     96(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 480(AX)
-	VMOVUPS     192(AX), Y1
+	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     96(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 512(AX)
-
-	// R = β + e·θ
-	VMOVUPS     352(AX), Y1
-	VMOVUPS     288(AX), Y2
-	VFMADD213PS 256(AX), Y2, Y1
-	VMULPS      Y1, Y5, Y5
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 416(AX)
+	VMULPS      256(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -16135,9 +16489,9 @@ loop:
 	VFMADD213PS Y0, Y4, Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       384(AX), Y1, Y1
+	VADDPS       288(AX), Y1, Y1
 	VADDPS       160(AX), Y1, Y1
-	VMULPS       544(AX), Y1, Y0
+	VMULPS       256(AX), Y1, Y0
 	VMULPS       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -16169,50 +16523,56 @@ skip2:
 	VMOVUPS Y0, (SI)(R12*4)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPS     512(AX), Y0
-	VMOVUPS     480(AX), Y2
-	VMULPS      288(AX), Y0, Y0
-	VFMSUB132PS 256(AX), Y0, Y2
-	VMOVUPS     max_softplus_f32<>+0(SB), Y0
-	VMINPS      Y1, Y0, Y0
-	VMULPS      64(AX), Y0, Y0
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y0
+	VMOVUPS     (DI)(R12*4), Y2
+	VFMADD213PS one_f32<>+0(SB), Y2, Y0
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPS      512(AX), Y1
-	VMULPS       320(AX), Y1, Y1
-	VMULPS       544(AX), Y2, Y2
-	VFMADD213PS  Y2, Y0, Y1
-	VXORPS       224(AX), Y1, Y1
-	VMULPS       Y5, Y1, Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y2
+	VMOVUPS     192(AX), Y3
+	VFMSUB213PS 256(AX), Y3, Y2
+	VMULPS      384(AX), Y2, Y2
+	VXORPS      128(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y1, Y3, Y3
+	VMULPS      64(AX), Y3, Y3
+	VMOVUPS     Y0, 448(AX)
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS       256(AX), Y2, Y1
+	VMOVUPS      448(AX), Y0
+	VMULPS       416(AX), Y0, Y0
+	VFMADD213PS  Y1, Y3, Y0
+	VMULPS       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VBLENDVPS    Y1, Y0, Y2, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Y0
-	VMULPS       Y0, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y0
-	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	VMOVUPS      (R11)(R12*4), Y1
+	VMULPS       Y1, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VBLENDVPS    Y1, Y0, Y2, Y0
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y1, (R10)(R12*4)
+	VMOVUPS Y0, (R10)(R12*4)
 
 skip7:
 	ADDQ $0x08, R12
@@ -16238,46 +16598,31 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R12*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 96(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS  (BX)(R12*4), Y0, Y3
-	VMOVUPS     Y3, 128(AX)
-	VMOVUPS     128(AX), Y4
-	VBLENDVPS   Y4, Y1, Y2, Y4
-	VMOVUPS     128(AX), Y5
-	VBLENDVPS   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f32<>+0(SB), Y5
-	VFMADD213PS one_f32<>+0(SB), Y1, Y5
-	VANDPS      abs_f32<>+0(SB), Y3, Y1
-	VMULPS      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPS   Y6, Y7, Y6, Y6
-	VMOVUPS     Y6, 160(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPS    $0x00, Y6, Y4, Y6
-	VMOVUPS   Y6, 192(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y2, Y6, Y2
-	VXORPS    Y3, Y6, Y6
-	VANDPS    sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS   Y6, 224(AX)
-	VXORPS    224(AX), Y5, Y5
-	VMOVUPS   Y4, 256(AX)
-	VMOVUPS   Y2, 288(AX)
-	VMOVUPS   Y5, 320(AX)
+	VMASKMOVPS (DI)(R12*4), Y0, Y1
+	VMASKMOVPS (BX)(R12*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y4
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPS  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPS     $0x00, Y6, Y5, Y6
+	VMOVUPS    Y6, 96(AX)
+	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y4, Y6, Y4
+	VXORPS     Y2, Y6, Y6
+	VANDPS     sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS    Y6, 128(AX)
+	VMOVUPS    Y1, 160(AX)
+	VMOVUPS    Y5, 192(AX)
+	VMOVUPS    Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y1
-	VMINPS clamp_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f32<>+0(SB), Y2
@@ -16299,25 +16644,36 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 352(AX)
+
+	// R = β + e·θ
+	VMOVUPS     224(AX), Y5
+	VFMADD213PS 192(AX), Y5, Y3
+	VMOVUPS     Y3, 256(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     Y1, 288(AX)
 	VMULPS      Y3, Y4, Y4
 	VSUBPS      one_f32<>+0(SB), Y3, Y1
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y2, Y4, Y1
 	VMULPS      Y1, Y1, Y5
-	VMOVUPS     192(AX), Y6
+	VMOVUPS     96(AX), Y6
 	VBLENDVPS   Y6, Y4, Y3, Y6
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R12*4), Y0, Y7
+	VMOVUPS     one_f32<>+0(SB), Y8
+	VSUBPS      Y7, Y8, Y8
+	VMULPS      (AX), Y8, Y8
+	VFMADD231PS 32(AX), Y7, Y8
 
 	// w·S²
 	VMULPS  Y6, Y6, Y6
-	VMULPS  96(AX), Y6, Y6
-	VMOVUPS Y3, 416(AX)
-	VMOVUPS Y4, 448(AX)
+	VMULPS  Y8, Y6, Y6
+	VMOVUPS Y3, 320(AX)
+	VMOVUPS Y4, 352(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -16327,30 +16683,24 @@ rest_loop:
 	VSUBPS       Y3, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VSUBPS       Y3, Y4, Y3
-	VMOVUPS      416(AX), Y4
-	VMOVUPS      448(AX), Y7
+	VMOVUPS      320(AX), Y4
+	VMOVUPS      352(AX), Y7
 	VFMADD132PS  Y3, Y4, Y4
 	VFMADD132PS  Y2, Y7, Y7
-	VMOVUPS      192(AX), Y8
+	VMOVUPS      96(AX), Y8
 	VBLENDVPS    Y8, Y2, Y3, Y2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Y2, Y2, Y3
 	VFMADD231PS Y2, Y2, Y3
 	VFMADD132PS Y3, Y6, Y6
-	VMOVUPS     192(AX), Y2
+	VMOVUPS     96(AX), Y2
 	VBLENDVPS   Y2, Y7, Y4, Y2
-	VMOVUPS     Y2, 480(AX)
-	VMOVUPS     192(AX), Y2
+	VMOVUPS     Y2, 384(AX)
+	VMOVUPS     96(AX), Y2
 	VBLENDVPS   Y2, Y4, Y7, Y2
-	VMOVUPS     Y2, 512(AX)
-
-	// R = β + e·θ
-	VMOVUPS     352(AX), Y2
-	VMOVUPS     288(AX), Y3
-	VFMADD213PS 256(AX), Y3, Y2
-	VMULPS      Y2, Y6, Y6
-	VMOVUPS     Y2, 544(AX)
+	VMOVUPS     Y2, 416(AX)
+	VMULPS      256(AX), Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y2
@@ -16360,9 +16710,9 @@ rest_loop:
 	VFMADD213PS Y1, Y5, Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       384(AX), Y2, Y2
+	VADDPS       288(AX), Y2, Y2
 	VADDPS       160(AX), Y2, Y2
-	VMULPS       544(AX), Y2, Y1
+	VMULPS       256(AX), Y2, Y1
 	VMULPS       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
@@ -16400,61 +16750,67 @@ skip9:
 	VMASKMOVPS Y1, Y0, (SI)(R12*4)
 
 skip10:
-	// D = N·β - O·θ
-	VMOVUPS     512(AX), Y1
-	VMOVUPS     480(AX), Y3
-	VMULPS      288(AX), Y1, Y1
-	VFMSUB132PS 256(AX), Y1, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y1
-	VMINPS      Y2, Y1, Y1
-	VMULPS      64(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y1
+	VMASKMOVPS  (DI)(R12*4), Y0, Y3
+	VFMADD213PS one_f32<>+0(SB), Y3, Y1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPS      512(AX), Y2
-	VMULPS       320(AX), Y2, Y2
-	VMULPS       544(AX), Y3, Y3
-	VFMADD213PS  Y3, Y1, Y2
-	VXORPS       224(AX), Y2, Y2
-	VMULPS       Y6, Y2, Y2
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVUPS     192(AX), Y4
+	VFMSUB213PS 256(AX), Y4, Y3
+	VMULPS      384(AX), Y3, Y3
+	VXORPS      128(AX), Y3, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y4
+	VMINPS      Y2, Y4, Y4
+	VMULPS      64(AX), Y4, Y4
+	VMOVUPS     Y1, 448(AX)
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS       256(AX), Y3, Y2
+	VMOVUPS      448(AX), Y1
+	VMULPS       416(AX), Y1, Y1
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R14, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip11:
-	VANDPS Y0, Y2, Y2
+	VANDPS Y0, Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R12*4), Y0, Y1
-	VMULPS       Y1, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	VMASKMOVPS   (R11)(R12*4), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R13, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPS Y2, Y0, (R10)(R12*4)
+	VMASKMOVPS Y1, Y0, (R10)(R12*4)
 
 skip14:
 	ADDQ $0x08, R12
@@ -17092,7 +17448,7 @@ done:
 
 // func softGradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $1024-8
+TEXT ·softGradPowerF32AVX2(SB), $928-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -17124,53 +17480,38 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 160(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R12*4), Y2
-	VMOVUPS     Y2, 192(AX)
-	VMOVUPS     192(AX), Y3
-	VBLENDVPS   Y3, Y0, Y1, Y3
-	VMOVUPS     192(AX), Y4
-	VBLENDVPS   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f32<>+0(SB), Y4
-	VFMADD213PS one_f32<>+0(SB), Y0, Y4
-	VANDPS      abs_f32<>+0(SB), Y2, Y0
-	VMULPS      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPS   Y5, Y6, Y5, Y5
-	VMOVUPS     Y5, 224(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPS   (DI)(R12*4), Y0
+	VMOVUPS   (BX)(R12*4), Y1
+	VANDPS    abs_f32<>+0(SB), Y1, Y2
+	VMOVUPS   one_f32<>+0(SB), Y3
+	VSUBPS    Y0, Y3, Y3
+	VBLENDVPS Y1, Y0, Y3, Y4
+	VBLENDVPS Y1, Y3, Y0, Y3
+	VMULPS    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y3, Y5
-	VMOVUPS   Y5, 256(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y1, Y5, Y1
-	VXORPS    Y2, Y5, Y5
+	VBLENDVPS Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y4, Y5
+	VMOVUPS   Y5, 160(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y3, Y5, Y3
+	VXORPS    Y1, Y5, Y5
 	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 288(AX)
-	VXORPS    288(AX), Y4, Y4
-	VMOVUPS   Y3, 320(AX)
-	VMOVUPS   Y1, 352(AX)
-	VMOVUPS   Y4, 384(AX)
+	VMOVUPS   Y5, 192(AX)
+	VMOVUPS   Y0, 224(AX)
+	VMOVUPS   Y4, 256(AX)
+	VMOVUPS   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
 	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
 	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 416(AX)
+	VMOVUPS      Y3, 320(AX)
 	VPERMPS      exp_f32<>+0(SB), Y1, Y3
 	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
 	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
@@ -17178,7 +17519,7 @@ loop:
 	VPADDD       Y1, Y3, Y3
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
 	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 448(AX)
+	VMOVUPS      Y2, 352(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
@@ -17188,25 +17529,33 @@ loop:
 	VMULPS       Y4, Y1, Y1
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 480(AX)
+
+	// R = β + e·θ
+	VMOVUPS     256(AX), Y4
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     288(AX), Y5
+	VFMADD213PS Y4, Y5, Y2
+	VMOVUPS     Y2, 384(AX)
+	VMULPS      tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS     Y2, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y0, Y2
 	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 512(AX)
+	VMOVUPS     Y4, 448(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 544(AX)
+	VMOVUPS     Y4, 480(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 576(AX)
+	VMOVUPS     Y0, 512(AX)
 	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 608(AX)
+	VMOVUPS     Y3, 544(AX)
 	VMULPS      tiny_f32<>+0(SB), Y3, Y0
 	VSUBPS      one_f32<>+0(SB), Y2, Y3
 	VADDPS      Y0, Y3, Y3
 	VFMADD231PS Y1, Y0, Y3
 	VMULPS      Y3, Y3, Y4
-	VMOVUPS     Y2, 640(AX)
-	VMOVUPS     Y0, 672(AX)
+	VMOVUPS     Y2, 576(AX)
+	VMOVUPS     Y0, 608(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -17218,34 +17567,25 @@ loop:
 	VSUBPS       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPS     256(AX), Y2
+	VMOVUPS     160(AX), Y2
 	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     640(AX), Y5
+	VMOVUPS     576(AX), Y5
 	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     256(AX), Y6
-	VMOVUPS     608(AX), Y7
+	VMOVUPS     160(AX), Y6
+	VMOVUPS     544(AX), Y7
 	VBLENDVPS   Y6, Y5, Y7, Y7
 	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     Y7, 704(AX)
-	VMOVUPS     640(AX), Y2
-	VMOVUPS     672(AX), Y5
+	VMOVUPS     Y7, 640(AX)
+	VMOVUPS     576(AX), Y2
+	VMOVUPS     608(AX), Y5
 	VFMADD132PS Y0, Y2, Y2
 	VFMADD132PS Y1, Y5, Y5
-	VMOVUPS     256(AX), Y0
+	VMOVUPS     160(AX), Y0
 	VBLENDVPS   Y0, Y5, Y2, Y0
-	VMOVUPS     Y0, 736(AX)
-	VMOVUPS     256(AX), Y0
+	VMOVUPS     Y0, 672(AX)
+	VMOVUPS     160(AX), Y0
 	VBLENDVPS   Y0, Y2, Y5, Y0
-	VMOVUPS     Y0, 768(AX)
-
-	// R = β + e·θ
-	VMOVUPS     480(AX), Y0
-	VMOVUPS     320(AX), Y1
-	VMULPS      huge_f32<>+0(SB), Y1, Y1
-	VMOVUPS     352(AX), Y2
-	VFMADD213PS Y1, Y2, Y0
-	VMOVUPS     Y0, 800(AX)
-	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     Y0, 704(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y0
@@ -17255,21 +17595,21 @@ loop:
 	VFMADD213PS Y3, Y4, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     544(AX), Y1
-	VMOVUPS     576(AX), Y2
+	VMOVUPS     480(AX), Y1
+	VMOVUPS     512(AX), Y2
 	VXORPS      Y3, Y3, Y3
-	VMOVUPS     256(AX), Y4
-	VBLENDVPS   Y4, 416(AX), Y3, Y3
+	VMOVUPS     160(AX), Y4
+	VBLENDVPS   Y4, 320(AX), Y3, Y3
 	VSUBPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
-	VMOVUPS     256(AX), Y4
-	VBLENDVPS   Y4, 448(AX), Y1, Y1
+	VMOVUPS     160(AX), Y4
+	VBLENDVPS   Y4, 352(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     Y3, 864(AX)
-	VMOVUPS     Y1, 896(AX)
-	VMOVUPS     Y0, 928(AX)
-	VMOVUPS     800(AX), Y0
+	VMOVUPS     Y3, 736(AX)
+	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     Y0, 800(AX)
+	VMOVUPS     384(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y0, Y1
@@ -17293,8 +17633,8 @@ loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      864(AX), Y3, Y3
-	VADDPS      896(AX), Y2, Y2
+	VADDPS      736(AX), Y3, Y3
+	VADDPS      768(AX), Y2, Y2
 	VADDPS      Y2, Y3, Y0
 
 	// γ·(hi+lo) = k + f
@@ -17318,12 +17658,19 @@ loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
 	VMULPS      Y2, Y1, Y1
-	VMULPS      160(AX), Y0, Y0
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R12*4), Y2
+	VMOVUPS     one_f32<>+0(SB), Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      (AX), Y3, Y3
+	VFMADD231PS 32(AX), Y2, Y3
+	VMULPS      Y3, Y0, Y0
 	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     928(AX), Y1
+	VMOVUPS     800(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       512(AX), Y1, Y1
+	VADDPS       448(AX), Y1, Y1
 	VADDPS       224(AX), Y1, Y1
 	VMOVAPS      Y0, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
@@ -17358,27 +17705,33 @@ skip2:
 	VMOVUPS Y2, (SI)(R12*4)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPS     768(AX), Y2
-	VMOVUPS     736(AX), Y3
-	VMULPS      352(AX), Y2, Y2
-	VFMSUB132PS 320(AX), Y2, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y2
-	VMINPS      Y1, Y2, Y2
-	VMULPS      128(AX), Y2, Y2
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y2
+	VMOVUPS     (DI)(R12*4), Y3
+	VFMADD213PS one_f32<>+0(SB), Y3, Y2
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 704(AX), Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVUPS     256(AX), Y4
+	VFMSUB213PS 416(AX), Y4, Y3
+	VMULPS      672(AX), Y3, Y3
+	VXORPS      192(AX), Y3, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y4
+	VMINPS      Y1, Y4, Y4
+	VMULPS      128(AX), Y4, Y4
+	VMOVUPS     Y2, 832(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 640(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  800(AX), Y1, Y1
-	VMULPS  384(AX), Y1, Y1
+	VDIVPS  384(AX), Y1, Y1
+	VMULPS  832(AX), Y1, Y1
 	VMULPS  small_f32<>+0(SB), Y1, Y1
-	VMOVUPS Y1, 960(AX)
+	VMOVUPS Y1, 864(AX)
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPS      960(AX), Y1
-	VFMADD213PS  Y3, Y2, Y1
-	VXORPS       288(AX), Y1, Y1
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPS      864(AX), Y1
+	VFMADD213PS  Y3, Y4, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
@@ -17434,53 +17787,38 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R12*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 160(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS  (BX)(R12*4), Y0, Y3
-	VMOVUPS     Y3, 192(AX)
-	VMOVUPS     192(AX), Y4
-	VBLENDVPS   Y4, Y1, Y2, Y4
-	VMOVUPS     192(AX), Y5
-	VBLENDVPS   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f32<>+0(SB), Y5
-	VFMADD213PS one_f32<>+0(SB), Y1, Y5
-	VANDPS      abs_f32<>+0(SB), Y3, Y1
-	VMULPS      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPS   Y6, Y7, Y6, Y6
-	VMOVUPS     Y6, 224(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPS    $0x00, Y6, Y4, Y6
-	VMOVUPS   Y6, 256(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y2, Y6, Y2
-	VXORPS    Y3, Y6, Y6
-	VANDPS    sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS   Y6, 288(AX)
-	VXORPS    288(AX), Y5, Y5
-	VMOVUPS   Y4, 320(AX)
-	VMOVUPS   Y2, 352(AX)
-	VMOVUPS   Y5, 384(AX)
+	VMASKMOVPS (DI)(R12*4), Y0, Y1
+	VMASKMOVPS (BX)(R12*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y4
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPS  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPS     $0x00, Y6, Y5, Y6
+	VMOVUPS    Y6, 160(AX)
+	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y4, Y6, Y4
+	VXORPS     Y2, Y6, Y6
+	VANDPS     sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y1, 224(AX)
+	VMOVUPS    Y5, 256(AX)
+	VMOVUPS    Y4, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y1
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 416(AX)
+	VMOVUPS      Y4, 320(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -17488,7 +17826,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 448(AX)
+	VMOVUPS      Y3, 352(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -17498,25 +17836,33 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 480(AX)
+
+	// R = β + e·θ
+	VMOVUPS     256(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMOVUPS     288(AX), Y6
+	VFMADD213PS Y5, Y6, Y3
+	VMOVUPS     Y3, 384(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 512(AX)
+	VMOVUPS     Y5, 448(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 544(AX)
+	VMOVUPS     Y5, 480(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 576(AX)
+	VMOVUPS     Y1, 512(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 608(AX)
+	VMOVUPS     Y4, 544(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 640(AX)
-	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y3, 576(AX)
+	VMOVUPS     Y1, 608(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -17528,34 +17874,25 @@ rest_loop:
 	VSUBPS       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     256(AX), Y3
+	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     640(AX), Y6
+	VMOVUPS     576(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     256(AX), Y7
-	VMOVUPS     608(AX), Y8
+	VMOVUPS     160(AX), Y7
+	VMOVUPS     544(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 704(AX)
-	VMOVUPS     640(AX), Y3
-	VMOVUPS     672(AX), Y6
+	VMOVUPS     Y8, 640(AX)
+	VMOVUPS     576(AX), Y3
+	VMOVUPS     608(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     256(AX), Y1
+	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 736(AX)
-	VMOVUPS     256(AX), Y1
+	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 768(AX)
-
-	// R = β + e·θ
-	VMOVUPS     480(AX), Y1
-	VMOVUPS     320(AX), Y2
-	VMULPS      huge_f32<>+0(SB), Y2, Y2
-	VMOVUPS     352(AX), Y3
-	VFMADD213PS Y2, Y3, Y1
-	VMOVUPS     Y1, 800(AX)
-	VMOVUPS     Y1, 832(AX)
+	VMOVUPS     Y1, 704(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -17565,21 +17902,21 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     544(AX), Y2
-	VMOVUPS     576(AX), Y3
+	VMOVUPS     480(AX), Y2
+	VMOVUPS     512(AX), Y3
 	VXORPS      Y4, Y4, Y4
-	VMOVUPS     256(AX), Y5
-	VBLENDVPS   Y5, 416(AX), Y4, Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, 320(AX), Y4, Y4
 	VSUBPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
-	VMOVUPS     256(AX), Y5
-	VBLENDVPS   Y5, 448(AX), Y2, Y2
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y5, 352(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 864(AX)
-	VMOVUPS     Y2, 896(AX)
-	VMOVUPS     Y1, 928(AX)
-	VMOVUPS     800(AX), Y1
+	VMOVUPS     Y4, 736(AX)
+	VMOVUPS     Y2, 768(AX)
+	VMOVUPS     Y1, 800(AX)
+	VMOVUPS     384(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y1, Y2
@@ -17603,8 +17940,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
 	VFMADD213PS Y2, Y1, Y5
 	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      864(AX), Y4, Y4
-	VADDPS      896(AX), Y3, Y3
+	VADDPS      736(AX), Y4, Y4
+	VADDPS      768(AX), Y3, Y3
 	VADDPS      Y3, Y4, Y1
 
 	// γ·(hi+lo) = k + f
@@ -17628,12 +17965,19 @@ rest_loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
 	VMULPS      Y3, Y2, Y2
-	VMULPS      160(AX), Y1, Y1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R12*4), Y0, Y3
+	VMOVUPS     one_f32<>+0(SB), Y4
+	VSUBPS      Y3, Y4, Y4
+	VMULPS      (AX), Y4, Y4
+	VFMADD231PS 32(AX), Y3, Y4
+	VMULPS      Y4, Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     928(AX), Y2
+	VMOVUPS     800(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       512(AX), Y2, Y2
+	VADDPS       448(AX), Y2, Y2
 	VADDPS       224(AX), Y2, Y2
 	VMOVAPS      Y1, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -17674,27 +18018,33 @@ skip9:
 	VMASKMOVPS Y3, Y0, (SI)(R12*4)
 
 skip10:
-	// D = N·β - O·θ
-	VMOVUPS     768(AX), Y3
-	VMOVUPS     736(AX), Y4
-	VMULPS      352(AX), Y3, Y3
-	VFMSUB132PS 320(AX), Y3, Y4
-	VMOVUPS     max_softplus_f32<>+0(SB), Y3
-	VMINPS      Y2, Y3, Y3
-	VMULPS      128(AX), Y3, Y3
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y3
+	VMASKMOVPS  (DI)(R12*4), Y0, Y4
+	VFMADD213PS one_f32<>+0(SB), Y4, Y3
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 704(AX), Y2
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y4
+	VMOVUPS     256(AX), Y5
+	VFMSUB213PS 416(AX), Y5, Y4
+	VMULPS      672(AX), Y4, Y4
+	VXORPS      192(AX), Y4, Y4
+	VMOVUPS     max_softplus_f32<>+0(SB), Y5
+	VMINPS      Y2, Y5, Y5
+	VMULPS      128(AX), Y5, Y5
+	VMOVUPS     Y3, 832(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 640(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  800(AX), Y2, Y2
-	VMULPS  384(AX), Y2, Y2
+	VDIVPS  384(AX), Y2, Y2
+	VMULPS  832(AX), Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y2
-	VMOVUPS Y2, 960(AX)
+	VMOVUPS Y2, 864(AX)
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPS      960(AX), Y2
-	VFMADD213PS  Y4, Y3, Y2
-	VXORPS       288(AX), Y2, Y2
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPS      864(AX), Y2
+	VFMADD213PS  Y4, Y5, Y2
 	VMULPS       Y1, Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
@@ -18237,7 +18587,7 @@ done:
 
 // func softHessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $832-8
+TEXT ·softHessSquareF32AVX2(SB), $704-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -18268,46 +18618,31 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R13*4), Y2
-	VMOVUPS     Y2, 160(AX)
-	VMOVUPS     160(AX), Y3
-	VBLENDVPS   Y3, Y0, Y1, Y3
-	VMOVUPS     160(AX), Y4
-	VBLENDVPS   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f32<>+0(SB), Y4
-	VFMADD213PS one_f32<>+0(SB), Y0, Y4
-	VANDPS      abs_f32<>+0(SB), Y2, Y0
-	VMULPS      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPS   Y5, Y6, Y5, Y5
-	VMOVUPS     Y5, 192(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPS   (DI)(R13*4), Y0
+	VMOVUPS   (BX)(R13*4), Y1
+	VANDPS    abs_f32<>+0(SB), Y1, Y2
+	VMOVUPS   one_f32<>+0(SB), Y3
+	VSUBPS    Y0, Y3, Y3
+	VBLENDVPS Y1, Y0, Y3, Y4
+	VBLENDVPS Y1, Y3, Y0, Y3
+	VMULPS    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y3, Y5
-	VMOVUPS   Y5, 224(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y1, Y5, Y1
-	VXORPS    Y2, Y5, Y5
+	VBLENDVPS Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y4, Y5
+	VMOVUPS   Y5, 128(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y3, Y5, Y3
+	VXORPS    Y1, Y5, Y5
 	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 256(AX)
-	VXORPS    256(AX), Y4, Y4
-	VMOVUPS   Y3, 288(AX)
-	VMOVUPS   Y1, 320(AX)
-	VMOVUPS   Y4, 352(AX)
+	VMOVUPS   Y5, 160(AX)
+	VMOVUPS   Y0, 192(AX)
+	VMOVUPS   Y4, 224(AX)
+	VMOVUPS   Y3, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
@@ -18329,27 +18664,39 @@ loop:
 	VMULPS       Y4, Y1, Y1
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 384(AX)
+
+	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS     256(AX), Y4
+	VFMADD213PS 224(AX), Y4, Y2
+	VMOVUPS     Y2, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y0, Y2
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 416(AX)
+	VMOVUPS     Y0, 320(AX)
 	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 448(AX)
+	VMOVUPS     Y3, 352(AX)
 	VMULPS      tiny_f32<>+0(SB), Y3, Y0
 	VSUBPS      one_f32<>+0(SB), Y2, Y3
 	VADDPS      Y0, Y3, Y3
 	VFMADD231PS Y1, Y0, Y3
 	VMULPS      Y3, Y3, Y4
-	VMOVUPS     224(AX), Y5
+	VMOVUPS     128(AX), Y5
 	VBLENDVPS   Y5, Y0, Y2, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R13*4), Y6
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VSUBPS      Y6, Y7, Y7
+	VMULPS      (AX), Y7, Y7
+	VFMADD231PS 32(AX), Y6, Y7
 
 	// w·S²
 	VMULPS  Y5, Y5, Y5
-	VMULPS  128(AX), Y5, Y5
-	VMOVUPS Y2, 480(AX)
-	VMOVUPS Y0, 512(AX)
+	VMULPS  Y7, Y5, Y5
+	VMOVUPS Y2, 384(AX)
+	VMOVUPS Y0, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -18361,42 +18708,33 @@ loop:
 	VSUBPS       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPS     224(AX), Y2
+	VMOVUPS     128(AX), Y2
 	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     480(AX), Y6
+	VMOVUPS     384(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     224(AX), Y7
-	VMOVUPS     448(AX), Y8
+	VMOVUPS     128(AX), Y7
+	VMOVUPS     352(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y2, Y8, Y8
-	VMOVUPS     Y8, 544(AX)
-	VMOVUPS     480(AX), Y2
-	VMOVUPS     512(AX), Y6
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     384(AX), Y2
+	VMOVUPS     416(AX), Y6
 	VFMADD132PS Y0, Y2, Y2
 	VFMADD132PS Y1, Y6, Y6
-	VMOVUPS     224(AX), Y7
+	VMOVUPS     128(AX), Y7
 	VBLENDVPS   Y7, Y1, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Y0, Y0, Y1
 	VFMADD231PS Y0, Y0, Y1
 	VFMADD132PS Y1, Y5, Y5
-	VMOVUPS     224(AX), Y0
+	VMOVUPS     128(AX), Y0
 	VBLENDVPS   Y0, Y6, Y2, Y0
-	VMOVUPS     Y0, 576(AX)
-	VMOVUPS     224(AX), Y0
+	VMOVUPS     Y0, 480(AX)
+	VMOVUPS     128(AX), Y0
 	VBLENDVPS   Y0, Y2, Y6, Y0
-	VMOVUPS     Y0, 608(AX)
-
-	// R = β + e·θ
-	VMOVUPS     384(AX), Y0
-	VMULPS      tiny_f32<>+0(SB), Y0, Y0
-	VMOVUPS     320(AX), Y1
-	VFMADD213PS 288(AX), Y1, Y0
-	VMULPS      Y0, Y5, Y5
-	VMULPS      huge_f32<>+0(SB), Y0, Y1
-	VMOVUPS     Y1, 640(AX)
-	VMOVUPS     Y0, 672(AX)
+	VMOVUPS     Y0, 512(AX)
+	VMULPS      288(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y0
@@ -18406,9 +18744,9 @@ loop:
 	VFMADD213PS Y3, Y4, Y0
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       416(AX), Y0, Y0
+	VADDPS       320(AX), Y0, Y0
 	VADDPS       192(AX), Y0, Y0
-	VMULPS       672(AX), Y0, Y1
+	VMULPS       288(AX), Y0, Y1
 	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -18440,53 +18778,62 @@ skip2:
 	VMOVUPS Y1, (SI)(R13*4)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPS     608(AX), Y1
-	VMOVUPS     576(AX), Y2
-	VMULPS      320(AX), Y1, Y1
-	VFMSUB132PS 288(AX), Y1, Y2
-	VMOVUPS     max_softplus_f32<>+0(SB), Y1
-	VMINPS      Y0, Y1, Y1
-	VMULPS      64(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y1
+	VMOVUPS     (DI)(R13*4), Y2
+	VFMADD213PS one_f32<>+0(SB), Y2, Y1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 544(AX), Y0
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y2
+	VMOVUPS     224(AX), Y3
+	VFMSUB213PS 288(AX), Y3, Y2
+	VMULPS      480(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y0, Y3, Y3
+	VMULPS      64(AX), Y3, Y3
+	VMOVUPS     Y1, 544(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 448(AX), Y0
 	VMULPS  large_f32<>+0(SB), Y0, Y0
-	VDIVPS  640(AX), Y0, Y0
-	VMULPS  352(AX), Y0, Y0
-	VMULPS  small_f32<>+0(SB), Y0, Y3
-	VMOVUPS Y0, 704(AX)
-	VMOVUPS Y3, 736(AX)
+	VMOVUPS 288(AX), Y1
+	VMULPS  huge_f32<>+0(SB), Y1, Y1
+	VDIVPS  Y1, Y0, Y0
+	VMULPS  544(AX), Y0, Y0
+	VMULPS  small_f32<>+0(SB), Y0, Y1
+	VMOVUPS Y0, 576(AX)
+	VMOVUPS Y1, 608(AX)
+	VMOVAPS Y2, Y0
+	VXORPS  160(AX), Y0, Y0
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPS      608(AX), Y0
-	VMULPS       352(AX), Y0, Y0
-	VMULPS       672(AX), Y2, Y3
-	VFMADD213PS  Y3, Y1, Y0
-	VXORPS       256(AX), Y0, Y0
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS       288(AX), Y0, Y1
+	VMOVUPS      544(AX), Y0
+	VMULPS       512(AX), Y0, Y0
+	VFMADD213PS  Y1, Y3, Y0
 	VMULPS       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y0, Y4, Y0
+	VBLENDVPS    Y1, Y0, Y4, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y3
-	VMULPS       Y3, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y3
-	VBLENDVPS    Y3, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      (R11)(R13*4), Y1
+	VMULPS       Y1, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y0, Y4, Y0
+	VBLENDVPS    Y1, Y0, Y4, Y0
 
 skip6:
 skip5:
@@ -18495,47 +18842,48 @@ skip5:
 	VMOVUPS Y0, (R10)(R13*4)
 
 skip7:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y2, Y2, Y0
 	VMULPS       64(AX), Y0, Y0
-	VMOVUPS      320(AX), Y2
-	VMOVUPS      576(AX), Y3
-	VMULPS       96(AX), Y3, Y3
+	VMOVUPS      256(AX), Y1
+	VMOVUPS      480(AX), Y2
+	VMULPS       96(AX), Y2, Y2
 	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x00, Y4, Y2, Y2
-	VMOVUPS      Y2, 768(AX)
-	VMOVUPS      768(AX), Y2
-	VBLENDVPS    Y2, Y3, Y0, Y0
-	VMOVUPS      736(AX), Y2
-	VSUBPS       608(AX), Y2, Y2
-	VADDPS       576(AX), Y2, Y2
-	VMOVUPS      736(AX), Y3
-	VFMSUB132PS  64(AX), Y2, Y3
-	VFMADD213PS  Y0, Y1, Y3
-	VMOVUPS      704(AX), Y0
-	VMOVUPS      544(AX), Y1
+	VCMPPS       $0x00, Y4, Y1, Y1
+	VMOVUPS      Y1, 640(AX)
+	VMOVUPS      640(AX), Y1
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMOVUPS      608(AX), Y1
+	VXORPS       160(AX), Y1, Y1
+	VSUBPS       512(AX), Y1, Y2
+	VADDPS       480(AX), Y2, Y2
+	VFMSUB132PS  64(AX), Y2, Y1
+	VFMADD213PS  Y0, Y3, Y1
+	VMOVUPS      576(AX), Y0
+	VMOVUPS      448(AX), Y2
+	VXORPS       160(AX), Y0, Y0
 	VMULPS       large_f32<>+0(SB), Y0, Y0
-	VMOVUPS      768(AX), Y2
-	VBLENDVPS    Y2, 544(AX), Y0, Y0
-	VMULPS       576(AX), Y1, Y1
-	VMOVUPS      sign_f32<>+0(SB), Y2
-	VMOVUPS      768(AX), Y4
-	VBLENDVPS    Y4, Y2, Y1, Y1
-	VFMADD213PS  Y1, Y0, Y3
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       672(AX), Y5, Y5
-	VMULPS       Y5, Y3, Y3
+	VMOVUPS      640(AX), Y3
+	VBLENDVPS    Y3, 448(AX), Y0, Y0
+	VMULPS       480(AX), Y2, Y2
+	VMOVUPS      sign_f32<>+0(SB), Y3
+	VMOVUPS      640(AX), Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VFMADD213PS  Y2, Y0, Y1
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       288(AX), Y5, Y5
+	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPS    Y0, Y3, Y1, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y3, (R12)(R13*4)
+	VMOVUPS Y1, (R12)(R13*4)
 
 skip9:
 	ADDQ $0x08, R13
@@ -18561,46 +18909,31 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R13*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS  (BX)(R13*4), Y0, Y3
-	VMOVUPS     Y3, 160(AX)
-	VMOVUPS     160(AX), Y4
-	VBLENDVPS   Y4, Y1, Y2, Y4
-	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f32<>+0(SB), Y5
-	VFMADD213PS one_f32<>+0(SB), Y1, Y5
-	VANDPS      abs_f32<>+0(SB), Y3, Y1
-	VMULPS      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPS   Y6, Y7, Y6, Y6
-	VMOVUPS     Y6, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPS    $0x00, Y6, Y4, Y6
-	VMOVUPS   Y6, 224(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y2, Y6, Y2
-	VXORPS    Y3, Y6, Y6
-	VANDPS    sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS   Y6, 256(AX)
-	VXORPS    256(AX), Y5, Y5
-	VMOVUPS   Y4, 288(AX)
-	VMOVUPS   Y2, 320(AX)
-	VMOVUPS   Y5, 352(AX)
+	VMASKMOVPS (DI)(R13*4), Y0, Y1
+	VMASKMOVPS (BX)(R13*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y4
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPS  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPS     $0x00, Y6, Y5, Y6
+	VMOVUPS    Y6, 128(AX)
+	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y4, Y6, Y4
+	VXORPS     Y2, Y6, Y6
+	VANDPS     sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS    Y6, 160(AX)
+	VMOVUPS    Y1, 192(AX)
+	VMOVUPS    Y5, 224(AX)
+	VMOVUPS    Y4, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y1
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
@@ -18622,27 +18955,39 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 384(AX)
+
+	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y3, Y3
+	VMOVUPS     256(AX), Y5
+	VFMADD213PS 224(AX), Y5, Y3
+	VMOVUPS     Y3, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 416(AX)
+	VMOVUPS     Y1, 320(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 448(AX)
+	VMOVUPS     Y4, 352(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     224(AX), Y6
+	VMOVUPS     128(AX), Y6
 	VBLENDVPS   Y6, Y1, Y3, Y6
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R13*4), Y0, Y7
+	VMOVUPS     one_f32<>+0(SB), Y8
+	VSUBPS      Y7, Y8, Y8
+	VMULPS      (AX), Y8, Y8
+	VFMADD231PS 32(AX), Y7, Y8
 
 	// w·S²
 	VMULPS  Y6, Y6, Y6
-	VMULPS  128(AX), Y6, Y6
-	VMOVUPS Y3, 480(AX)
-	VMOVUPS Y1, 512(AX)
+	VMULPS  Y8, Y6, Y6
+	VMOVUPS Y3, 384(AX)
+	VMOVUPS Y1, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -18654,42 +18999,33 @@ rest_loop:
 	VSUBPS       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     224(AX), Y3
+	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     480(AX), Y7
+	VMOVUPS     384(AX), Y7
 	VMULPS      huge_f32<>+0(SB), Y7, Y7
-	VMOVUPS     224(AX), Y8
-	VMOVUPS     448(AX), Y9
+	VMOVUPS     128(AX), Y8
+	VMOVUPS     352(AX), Y9
 	VBLENDVPS   Y8, Y7, Y9, Y9
 	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     Y9, 544(AX)
-	VMOVUPS     480(AX), Y3
-	VMOVUPS     512(AX), Y7
+	VMOVUPS     Y9, 448(AX)
+	VMOVUPS     384(AX), Y3
+	VMOVUPS     416(AX), Y7
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     224(AX), Y8
+	VMOVUPS     128(AX), Y8
 	VBLENDVPS   Y8, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Y1, Y1, Y2
 	VFMADD231PS Y1, Y1, Y2
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     224(AX), Y1
+	VMOVUPS     128(AX), Y1
 	VBLENDVPS   Y1, Y7, Y3, Y1
-	VMOVUPS     Y1, 576(AX)
-	VMOVUPS     224(AX), Y1
+	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     128(AX), Y1
 	VBLENDVPS   Y1, Y3, Y7, Y1
-	VMOVUPS     Y1, 608(AX)
-
-	// R = β + e·θ
-	VMOVUPS     384(AX), Y1
-	VMULPS      tiny_f32<>+0(SB), Y1, Y1
-	VMOVUPS     320(AX), Y2
-	VFMADD213PS 288(AX), Y2, Y1
-	VMULPS      Y1, Y6, Y6
-	VMULPS      huge_f32<>+0(SB), Y1, Y2
-	VMOVUPS     Y2, 640(AX)
-	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y1, 512(AX)
+	VMULPS      288(AX), Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -18699,9 +19035,9 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       416(AX), Y1, Y1
+	VADDPS       320(AX), Y1, Y1
 	VADDPS       192(AX), Y1, Y1
-	VMULPS       672(AX), Y1, Y2
+	VMULPS       288(AX), Y1, Y2
 	VMULPS       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip10
@@ -18739,30 +19075,39 @@ skip11:
 	VMASKMOVPS Y2, Y0, (SI)(R13*4)
 
 skip12:
-	// D = N·β - O·θ
-	VMOVUPS     608(AX), Y2
-	VMOVUPS     576(AX), Y3
-	VMULPS      320(AX), Y2, Y2
-	VFMSUB132PS 288(AX), Y2, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y2
-	VMINPS      Y1, Y2, Y2
-	VMULPS      64(AX), Y2, Y2
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y2
+	VMASKMOVPS  (DI)(R13*4), Y0, Y3
+	VFMADD213PS one_f32<>+0(SB), Y3, Y2
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 544(AX), Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVUPS     224(AX), Y4
+	VFMSUB213PS 288(AX), Y4, Y3
+	VMULPS      480(AX), Y3, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y4
+	VMINPS      Y1, Y4, Y4
+	VMULPS      64(AX), Y4, Y4
+	VMOVUPS     Y2, 544(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 448(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  640(AX), Y1, Y1
-	VMULPS  352(AX), Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y4
-	VMOVUPS Y1, 704(AX)
-	VMOVUPS Y4, 736(AX)
+	VMOVUPS 288(AX), Y2
+	VMULPS  huge_f32<>+0(SB), Y2, Y2
+	VDIVPS  Y2, Y1, Y1
+	VMULPS  544(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y2
+	VMOVUPS Y1, 576(AX)
+	VMOVUPS Y2, 608(AX)
+	VMOVAPS Y3, Y1
+	VXORPS  160(AX), Y1, Y1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPS      608(AX), Y1
-	VMULPS       352(AX), Y1, Y1
-	VMULPS       672(AX), Y3, Y4
-	VFMADD213PS  Y4, Y2, Y1
-	VXORPS       256(AX), Y1, Y1
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS       288(AX), Y1, Y2
+	VMOVUPS      544(AX), Y1
+	VMULPS       512(AX), Y1, Y1
+	VFMADD213PS  Y2, Y4, Y1
 	VMULPS       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
@@ -18770,11 +19115,11 @@ skip12:
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTD X4, Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VMOVD        R15, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y1, Y5, Y1
+	VBLENDVPS    Y2, Y1, Y5, Y1
 
 skip13:
 	VANDPS Y0, Y1, Y1
@@ -18782,21 +19127,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R13*4), Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
+	VMASKMOVPS   (R11)(R13*4), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTD X4, Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VMOVD        R15, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y1, Y5, Y1
+	VBLENDVPS    Y2, Y1, Y5, Y1
 
 skip15:
 skip14:
@@ -18805,36 +19150,37 @@ skip14:
 	VMASKMOVPS Y1, Y0, (R10)(R13*4)
 
 skip16:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y3, Y3, Y1
 	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      320(AX), Y3
-	VMOVUPS      576(AX), Y4
-	VMULPS       96(AX), Y4, Y4
+	VMOVUPS      256(AX), Y2
+	VMOVUPS      480(AX), Y3
+	VMULPS       96(AX), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x00, Y5, Y3, Y3
-	VMOVUPS      Y3, 768(AX)
-	VMOVUPS      768(AX), Y3
-	VBLENDVPS    Y3, Y4, Y1, Y1
-	VMOVUPS      736(AX), Y3
-	VSUBPS       608(AX), Y3, Y3
-	VADDPS       576(AX), Y3, Y3
-	VMOVUPS      736(AX), Y4
-	VFMSUB132PS  64(AX), Y3, Y4
-	VFMADD213PS  Y1, Y2, Y4
-	VMOVUPS      704(AX), Y1
-	VMOVUPS      544(AX), Y2
+	VCMPPS       $0x00, Y5, Y2, Y2
+	VMOVUPS      Y2, 640(AX)
+	VMOVUPS      640(AX), Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VMOVUPS      608(AX), Y2
+	VXORPS       160(AX), Y2, Y2
+	VSUBPS       512(AX), Y2, Y3
+	VADDPS       480(AX), Y3, Y3
+	VFMSUB132PS  64(AX), Y3, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      448(AX), Y3
+	VXORPS       160(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      768(AX), Y3
-	VBLENDVPS    Y3, 544(AX), Y1, Y1
-	VMULPS       576(AX), Y2, Y2
-	VMOVUPS      sign_f32<>+0(SB), Y3
-	VMOVUPS      768(AX), Y5
-	VBLENDVPS    Y5, Y3, Y2, Y2
-	VFMADD213PS  Y2, Y1, Y4
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
-	VMULPS       672(AX), Y6, Y6
-	VMULPS       Y6, Y4, Y4
+	VMOVUPS      640(AX), Y4
+	VBLENDVPS    Y4, 448(AX), Y1, Y1
+	VMULPS       480(AX), Y3, Y3
+	VMOVUPS      sign_f32<>+0(SB), Y4
+	VMOVUPS      640(AX), Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       288(AX), Y6, Y6
+	VMULPS       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -18844,14 +19190,14 @@ skip16:
 	VMOVD        R14, X1
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y4, Y2, Y4
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
 
 skip17:
-	VANDPS     Y0, Y4, Y4
+	VANDPS     Y0, Y2, Y2
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y4, Y0, (R12)(R13*4)
+	VMASKMOVPS Y2, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -19588,7 +19934,7 @@ done:
 
 // func softHessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $1120-8
+TEXT ·softHessPowerF32AVX2(SB), $1024-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -19623,53 +19969,38 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y0
-	VMOVUPS     one_f32<>+0(SB), Y1
-	VSUBPS      Y0, Y1, Y1
-	VMULPS      (AX), Y1, Y2
-	VFMADD231PS 32(AX), Y0, Y2
-	VMOVUPS     Y2, 192(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS     (BX)(R13*4), Y2
-	VMOVUPS     Y2, 224(AX)
-	VMOVUPS     224(AX), Y3
-	VBLENDVPS   Y3, Y0, Y1, Y3
-	VMOVUPS     224(AX), Y4
-	VBLENDVPS   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f32<>+0(SB), Y4
-	VFMADD213PS one_f32<>+0(SB), Y0, Y4
-	VANDPS      abs_f32<>+0(SB), Y2, Y0
-	VMULPS      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPS   Y5, Y6, Y5, Y5
-	VMOVUPS     Y5, 256(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPS   (DI)(R13*4), Y0
+	VMOVUPS   (BX)(R13*4), Y1
+	VANDPS    abs_f32<>+0(SB), Y1, Y2
+	VMOVUPS   one_f32<>+0(SB), Y3
+	VSUBPS    Y0, Y3, Y3
+	VBLENDVPS Y1, Y0, Y3, Y4
+	VBLENDVPS Y1, Y3, Y0, Y3
+	VMULPS    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y3, Y5
-	VMOVUPS   Y5, 288(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y3, Y3
-	VANDNPS   Y1, Y5, Y1
-	VXORPS    Y2, Y5, Y5
+	VBLENDVPS Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x00, Y5, Y4, Y5
+	VMOVUPS   Y5, 192(AX)
+	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
+	VANDNPS   Y3, Y5, Y3
+	VXORPS    Y1, Y5, Y5
 	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 320(AX)
-	VXORPS    320(AX), Y4, Y4
-	VMOVUPS   Y3, 352(AX)
-	VMOVUPS   Y1, 384(AX)
-	VMOVUPS   Y4, 416(AX)
+	VMOVUPS   Y5, 224(AX)
+	VMOVUPS   Y0, 256(AX)
+	VMOVUPS   Y4, 288(AX)
+	VMOVUPS   Y3, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y0, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
 	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
 	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 448(AX)
+	VMOVUPS      Y3, 352(AX)
 	VPERMPS      exp_f32<>+0(SB), Y1, Y3
 	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
 	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
@@ -19677,7 +20008,7 @@ loop:
 	VPADDD       Y1, Y3, Y3
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
 	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 480(AX)
+	VMOVUPS      Y2, 384(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
@@ -19687,25 +20018,33 @@ loop:
 	VMULPS       Y4, Y1, Y1
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  Y3, Y1, Y2
-	VMOVUPS      Y2, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPS     288(AX), Y4
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     320(AX), Y5
+	VFMADD213PS Y4, Y5, Y2
+	VMOVUPS     Y2, 416(AX)
+	VMULPS      tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS     Y2, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y0, Y2
 	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 544(AX)
+	VMOVUPS     Y4, 480(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 576(AX)
+	VMOVUPS     Y4, 512(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 608(AX)
+	VMOVUPS     Y0, 544(AX)
 	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y3, 576(AX)
 	VMULPS      tiny_f32<>+0(SB), Y3, Y0
 	VSUBPS      one_f32<>+0(SB), Y2, Y3
 	VADDPS      Y0, Y3, Y3
 	VFMADD231PS Y1, Y0, Y3
 	VMULPS      Y3, Y3, Y4
-	VMOVUPS     Y2, 672(AX)
-	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     Y2, 608(AX)
+	VMOVUPS     Y0, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -19717,34 +20056,25 @@ loop:
 	VSUBPS       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPS     288(AX), Y2
+	VMOVUPS     192(AX), Y2
 	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     672(AX), Y5
+	VMOVUPS     608(AX), Y5
 	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     288(AX), Y6
-	VMOVUPS     640(AX), Y7
+	VMOVUPS     192(AX), Y6
+	VMOVUPS     576(AX), Y7
 	VBLENDVPS   Y6, Y5, Y7, Y7
 	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     Y7, 736(AX)
-	VMOVUPS     672(AX), Y2
-	VMOVUPS     704(AX), Y5
+	VMOVUPS     Y7, 672(AX)
+	VMOVUPS     608(AX), Y2
+	VMOVUPS     640(AX), Y5
 	VFMADD132PS Y0, Y2, Y2
 	VFMADD132PS Y1, Y5, Y5
-	VMOVUPS     288(AX), Y0
+	VMOVUPS     192(AX), Y0
 	VBLENDVPS   Y0, Y5, Y2, Y0
-	VMOVUPS     Y0, 768(AX)
-	VMOVUPS     288(AX), Y0
+	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     192(AX), Y0
 	VBLENDVPS   Y0, Y2, Y5, Y0
-	VMOVUPS     Y0, 800(AX)
-
-	// R = β + e·θ
-	VMOVUPS     512(AX), Y0
-	VMOVUPS     352(AX), Y1
-	VMULPS      huge_f32<>+0(SB), Y1, Y1
-	VMOVUPS     384(AX), Y2
-	VFMADD213PS Y1, Y2, Y0
-	VMOVUPS     Y0, 832(AX)
-	VMOVUPS     Y0, 864(AX)
+	VMOVUPS     Y0, 736(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y0
@@ -19754,21 +20084,21 @@ loop:
 	VFMADD213PS Y3, Y4, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     576(AX), Y1
-	VMOVUPS     608(AX), Y2
+	VMOVUPS     512(AX), Y1
+	VMOVUPS     544(AX), Y2
 	VXORPS      Y3, Y3, Y3
-	VMOVUPS     288(AX), Y4
-	VBLENDVPS   Y4, 448(AX), Y3, Y3
+	VMOVUPS     192(AX), Y4
+	VBLENDVPS   Y4, 352(AX), Y3, Y3
 	VSUBPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
-	VMOVUPS     288(AX), Y4
-	VBLENDVPS   Y4, 480(AX), Y1, Y1
+	VMOVUPS     192(AX), Y4
+	VBLENDVPS   Y4, 384(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
 	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     Y3, 896(AX)
-	VMOVUPS     Y1, 928(AX)
-	VMOVUPS     Y0, 960(AX)
-	VMOVUPS     832(AX), Y0
+	VMOVUPS     Y3, 768(AX)
+	VMOVUPS     Y1, 800(AX)
+	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     416(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y0, Y1
@@ -19792,8 +20122,8 @@ loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
 	VFMADD213PS Y1, Y0, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      896(AX), Y3, Y3
-	VADDPS      928(AX), Y2, Y2
+	VADDPS      768(AX), Y3, Y3
+	VADDPS      800(AX), Y2, Y2
 	VADDPS      Y2, Y3, Y0
 
 	// γ·(hi+lo) = k + f
@@ -19817,12 +20147,19 @@ loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
 	VMULPS      Y2, Y1, Y1
-	VMULPS      192(AX), Y0, Y0
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R13*4), Y2
+	VMOVUPS     one_f32<>+0(SB), Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      (AX), Y3, Y3
+	VFMADD231PS 32(AX), Y2, Y3
+	VMULPS      Y3, Y0, Y0
 	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     960(AX), Y1
+	VMOVUPS     832(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       544(AX), Y1, Y1
+	VADDPS       480(AX), Y1, Y1
 	VADDPS       256(AX), Y1, Y1
 	VMOVAPS      Y0, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
@@ -19857,101 +20194,109 @@ skip2:
 	VMOVUPS Y2, (SI)(R13*4)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPS     800(AX), Y2
-	VMOVUPS     768(AX), Y3
-	VMULPS      384(AX), Y2, Y2
-	VFMSUB132PS 352(AX), Y2, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y2
-	VMINPS      Y1, Y2, Y2
-	VMULPS      128(AX), Y2, Y2
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y2
+	VMOVUPS     (DI)(R13*4), Y3
+	VFMADD213PS one_f32<>+0(SB), Y3, Y2
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 736(AX), Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVUPS     288(AX), Y4
+	VFMSUB213PS 448(AX), Y4, Y3
+	VMULPS      704(AX), Y3, Y3
+	VMOVUPS     max_softplus_f32<>+0(SB), Y4
+	VMINPS      Y1, Y4, Y4
+	VMULPS      128(AX), Y4, Y4
+	VMOVUPS     Y2, 864(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 672(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  832(AX), Y1, Y1
-	VMULPS  416(AX), Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y4
-	VMOVUPS Y1, 992(AX)
-	VMOVUPS Y4, 1024(AX)
+	VDIVPS  416(AX), Y1, Y1
+	VMULPS  864(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y2
+	VMOVUPS Y1, 896(AX)
+	VMOVUPS Y2, 928(AX)
+	VMOVAPS Y3, Y1
+	VXORPS  224(AX), Y1, Y1
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPS      1024(AX), Y1
-	VFMADD213PS  Y3, Y2, Y1
-	VXORPS       320(AX), Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPS      928(AX), Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VMULPS       Y0, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y1, Y5, Y1
+	VBLENDVPS    Y1, Y2, Y5, Y2
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y4
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
+	VMOVUPS      (R11)(R13*4), Y1
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y1
+	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y4, Y1, Y5, Y1
+	VBLENDVPS    Y1, Y2, Y5, Y2
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y1, (R10)(R13*4)
+	VMOVUPS Y2, (R10)(R13*4)
 
 skip7:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y3, Y3, Y1
 	VMULPS       128(AX), Y1, Y1
-	VMOVUPS      384(AX), Y3
-	VMOVUPS      768(AX), Y4
-	VMULPS       160(AX), Y4, Y4
+	VMOVUPS      320(AX), Y2
+	VMOVUPS      704(AX), Y3
+	VMULPS       160(AX), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x00, Y5, Y3, Y3
-	VMOVUPS      Y3, 1056(AX)
-	VMOVUPS      1056(AX), Y3
-	VBLENDVPS    Y3, Y4, Y1, Y1
-	VMOVUPS      1024(AX), Y3
-	VSUBPS       800(AX), Y3, Y3
-	VADDPS       768(AX), Y3, Y3
-	VMOVUPS      1024(AX), Y4
-	VFMSUB132PS  128(AX), Y3, Y4
-	VFMADD213PS  Y1, Y2, Y4
-	VMOVUPS      992(AX), Y1
-	VMOVUPS      736(AX), Y2
+	VCMPPS       $0x00, Y5, Y2, Y2
+	VMOVUPS      Y2, 960(AX)
+	VMOVUPS      960(AX), Y2
+	VBLENDVPS    Y2, Y3, Y1, Y1
+	VMOVUPS      928(AX), Y2
+	VXORPS       224(AX), Y2, Y2
+	VSUBPS       736(AX), Y2, Y3
+	VADDPS       704(AX), Y3, Y3
+	VFMSUB132PS  128(AX), Y3, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VMOVUPS      896(AX), Y1
+	VMOVUPS      672(AX), Y3
+	VXORPS       224(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      1056(AX), Y3
-	VBLENDVPS    Y3, 736(AX), Y1, Y1
-	VMULPS       768(AX), Y2, Y2
-	VMOVUPS      sign_f32<>+0(SB), Y3
-	VMOVUPS      1056(AX), Y5
-	VBLENDVPS    Y5, Y3, Y2, Y2
-	VFMADD213PS  Y2, Y1, Y4
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMOVUPS      960(AX), Y4
+	VBLENDVPS    Y4, 672(AX), Y1, Y1
+	VMULPS       704(AX), Y3, Y3
+	VMOVUPS      sign_f32<>+0(SB), Y4
+	VMOVUPS      960(AX), Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
 	VXORPS       Y1, Y1, Y1
-	VBLENDVPS    Y0, Y4, Y1, Y4
+	VBLENDVPS    Y0, Y2, Y1, Y2
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y4, (R12)(R13*4)
+	VMOVUPS Y2, (R12)(R13*4)
 
 skip9:
 	ADDQ $0x08, R13
@@ -19977,53 +20322,38 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R13*4), Y0, Y1
-	VMOVUPS     one_f32<>+0(SB), Y2
-	VSUBPS      Y1, Y2, Y2
-	VMULPS      (AX), Y2, Y3
-	VFMADD231PS 32(AX), Y1, Y3
-	VMOVUPS     Y3, 192(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS  (BX)(R13*4), Y0, Y3
-	VMOVUPS     Y3, 224(AX)
-	VMOVUPS     224(AX), Y4
-	VBLENDVPS   Y4, Y1, Y2, Y4
-	VMOVUPS     224(AX), Y5
-	VBLENDVPS   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f32<>+0(SB), Y5
-	VFMADD213PS one_f32<>+0(SB), Y1, Y5
-	VANDPS      abs_f32<>+0(SB), Y3, Y1
-	VMULPS      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPS   Y6, Y7, Y6, Y6
-	VMOVUPS     Y6, 256(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPS    $0x00, Y6, Y4, Y6
-	VMOVUPS   Y6, 288(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y2, Y6, Y2
-	VXORPS    Y3, Y6, Y6
-	VANDPS    sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS   Y6, 320(AX)
-	VXORPS    320(AX), Y5, Y5
-	VMOVUPS   Y4, 352(AX)
-	VMOVUPS   Y2, 384(AX)
-	VMOVUPS   Y5, 416(AX)
+	VMASKMOVPS (DI)(R13*4), Y0, Y1
+	VMASKMOVPS (BX)(R13*4), Y0, Y2
+	VANDPS     abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS    one_f32<>+0(SB), Y4
+	VSUBPS     Y1, Y4, Y4
+	VBLENDVPS  Y2, Y1, Y4, Y5
+	VBLENDVPS  Y2, Y4, Y1, Y4
+	VMULPS     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPS  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPS     $0x00, Y6, Y5, Y6
+	VMOVUPS    Y6, 192(AX)
+	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
+	VANDNPS    Y4, Y6, Y4
+	VXORPS     Y2, Y6, Y6
+	VANDPS     sign_f32<>+0(SB), Y6, Y6
+	VMOVUPS    Y6, 224(AX)
+	VMOVUPS    Y1, 256(AX)
+	VMOVUPS    Y5, 288(AX)
+	VMOVUPS    Y4, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y1
-	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 448(AX)
+	VMOVUPS      Y4, 352(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -20031,7 +20361,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 480(AX)
+	VMOVUPS      Y3, 384(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -20041,25 +20371,33 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 	VMOVAPS      Y4, Y3
 	VFMADD213PS  Y4, Y2, Y3
-	VMOVUPS      Y3, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPS     288(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMOVUPS     320(AX), Y6
+	VFMADD213PS Y5, Y6, Y3
+	VMOVUPS     Y3, 416(AX)
+	VMULPS      tiny_f32<>+0(SB), Y3, Y3
+	VMOVUPS     Y3, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 544(AX)
+	VMOVUPS     Y5, 480(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 576(AX)
+	VMOVUPS     Y5, 512(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 608(AX)
+	VMOVUPS     Y1, 544(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 640(AX)
+	VMOVUPS     Y4, 576(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 672(AX)
-	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y3, 608(AX)
+	VMOVUPS     Y1, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -20071,34 +20409,25 @@ rest_loop:
 	VSUBPS       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     288(AX), Y3
+	VMOVUPS     192(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     672(AX), Y6
+	VMOVUPS     608(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     288(AX), Y7
-	VMOVUPS     640(AX), Y8
+	VMOVUPS     192(AX), Y7
+	VMOVUPS     576(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 736(AX)
-	VMOVUPS     672(AX), Y3
-	VMOVUPS     704(AX), Y6
+	VMOVUPS     Y8, 672(AX)
+	VMOVUPS     608(AX), Y3
+	VMOVUPS     640(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     288(AX), Y1
+	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 768(AX)
-	VMOVUPS     288(AX), Y1
+	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 800(AX)
-
-	// R = β + e·θ
-	VMOVUPS     512(AX), Y1
-	VMOVUPS     352(AX), Y2
-	VMULPS      huge_f32<>+0(SB), Y2, Y2
-	VMOVUPS     384(AX), Y3
-	VFMADD213PS Y2, Y3, Y1
-	VMOVUPS     Y1, 832(AX)
-	VMOVUPS     Y1, 864(AX)
+	VMOVUPS     Y1, 736(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -20108,21 +20437,21 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     576(AX), Y2
-	VMOVUPS     608(AX), Y3
+	VMOVUPS     512(AX), Y2
+	VMOVUPS     544(AX), Y3
 	VXORPS      Y4, Y4, Y4
-	VMOVUPS     288(AX), Y5
-	VBLENDVPS   Y5, 448(AX), Y4, Y4
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, 352(AX), Y4, Y4
 	VSUBPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
-	VMOVUPS     288(AX), Y5
-	VBLENDVPS   Y5, 480(AX), Y2, Y2
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y5, 384(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 896(AX)
-	VMOVUPS     Y2, 928(AX)
-	VMOVUPS     Y1, 960(AX)
-	VMOVUPS     832(AX), Y1
+	VMOVUPS     Y4, 768(AX)
+	VMOVUPS     Y2, 800(AX)
+	VMOVUPS     Y1, 832(AX)
+	VMOVUPS     416(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLD      $0x17, Y1, Y2
@@ -20146,8 +20475,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
 	VFMADD213PS Y2, Y1, Y5
 	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      896(AX), Y4, Y4
-	VADDPS      928(AX), Y3, Y3
+	VADDPS      768(AX), Y4, Y4
+	VADDPS      800(AX), Y3, Y3
 	VADDPS      Y3, Y4, Y1
 
 	// γ·(hi+lo) = k + f
@@ -20171,12 +20500,19 @@ rest_loop:
 	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
 	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
 	VMULPS      Y3, Y2, Y2
-	VMULPS      192(AX), Y1, Y1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPS  (DI)(R13*4), Y0, Y3
+	VMOVUPS     one_f32<>+0(SB), Y4
+	VSUBPS      Y3, Y4, Y4
+	VMULPS      (AX), Y4, Y4
+	VFMADD231PS 32(AX), Y3, Y4
+	VMULPS      Y4, Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     960(AX), Y2
+	VMOVUPS     832(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       544(AX), Y2, Y2
+	VADDPS       480(AX), Y2, Y2
 	VADDPS       256(AX), Y2, Y2
 	VMOVAPS      Y1, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -20217,101 +20553,109 @@ skip11:
 	VMASKMOVPS Y3, Y0, (SI)(R13*4)
 
 skip12:
-	// D = N·β - O·θ
-	VMOVUPS     800(AX), Y3
-	VMOVUPS     768(AX), Y4
-	VMULPS      384(AX), Y3, Y3
-	VFMSUB132PS 352(AX), Y3, Y4
-	VMOVUPS     max_softplus_f32<>+0(SB), Y3
-	VMINPS      Y2, Y3, Y3
-	VMULPS      128(AX), Y3, Y3
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y3
+	VMASKMOVPS  (DI)(R13*4), Y0, Y4
+	VFMADD213PS one_f32<>+0(SB), Y4, Y3
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 736(AX), Y2
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y4
+	VMOVUPS     288(AX), Y5
+	VFMSUB213PS 448(AX), Y5, Y4
+	VMULPS      704(AX), Y4, Y4
+	VMOVUPS     max_softplus_f32<>+0(SB), Y5
+	VMINPS      Y2, Y5, Y5
+	VMULPS      128(AX), Y5, Y5
+	VMOVUPS     Y3, 864(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 672(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  832(AX), Y2, Y2
-	VMULPS  416(AX), Y2, Y2
-	VMULPS  small_f32<>+0(SB), Y2, Y5
-	VMOVUPS Y2, 992(AX)
-	VMOVUPS Y5, 1024(AX)
+	VDIVPS  416(AX), Y2, Y2
+	VMULPS  864(AX), Y2, Y2
+	VMULPS  small_f32<>+0(SB), Y2, Y3
+	VMOVUPS Y2, 896(AX)
+	VMOVUPS Y3, 928(AX)
+	VMOVAPS Y4, Y2
+	VXORPS  224(AX), Y2, Y2
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPS      1024(AX), Y2
-	VFMADD213PS  Y4, Y3, Y2
-	VXORPS       320(AX), Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPS      928(AX), Y3
+	VFMADD213PS  Y2, Y5, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X5
-	VPBROADCASTD X5, Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VMOVD        R15, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPS    Y5, Y2, Y6, Y2
+	VBLENDVPS    Y2, Y3, Y6, Y3
 
 skip13:
-	VANDPS Y0, Y2, Y2
+	VANDPS Y0, Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R13*4), Y0, Y5
-	VMULPS       Y5, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y5
-	VBLENDVPS    Y5, nan_f32<>+0(SB), Y2, Y2
+	VMASKMOVPS   (R11)(R13*4), Y0, Y2
+	VMULPS       Y2, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X5
-	VPBROADCASTD X5, Y5
-	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VMOVD        R15, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPS    Y5, Y2, Y6, Y2
+	VBLENDVPS    Y2, Y3, Y6, Y3
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPS Y2, Y0, (R10)(R13*4)
+	VMASKMOVPS Y3, Y0, (R10)(R13*4)
 
 skip16:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y4, Y4, Y2
 	VMULPS       128(AX), Y2, Y2
-	VMOVUPS      384(AX), Y4
-	VMOVUPS      768(AX), Y5
-	VMULPS       160(AX), Y5, Y5
+	VMOVUPS      320(AX), Y3
+	VMOVUPS      704(AX), Y4
+	VMULPS       160(AX), Y4, Y4
 	VXORPS       Y6, Y6, Y6
-	VCMPPS       $0x00, Y6, Y4, Y4
-	VMOVUPS      Y4, 1056(AX)
-	VMOVUPS      1056(AX), Y4
-	VBLENDVPS    Y4, Y5, Y2, Y2
-	VMOVUPS      1024(AX), Y4
-	VSUBPS       800(AX), Y4, Y4
-	VADDPS       768(AX), Y4, Y4
-	VMOVUPS      1024(AX), Y5
-	VFMSUB132PS  128(AX), Y4, Y5
-	VFMADD213PS  Y2, Y3, Y5
-	VMOVUPS      992(AX), Y2
-	VMOVUPS      736(AX), Y3
+	VCMPPS       $0x00, Y6, Y3, Y3
+	VMOVUPS      Y3, 960(AX)
+	VMOVUPS      960(AX), Y3
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVUPS      928(AX), Y3
+	VXORPS       224(AX), Y3, Y3
+	VSUBPS       736(AX), Y3, Y4
+	VADDPS       704(AX), Y4, Y4
+	VFMSUB132PS  128(AX), Y4, Y3
+	VFMADD213PS  Y2, Y5, Y3
+	VMOVUPS      896(AX), Y2
+	VMOVUPS      672(AX), Y4
+	VXORPS       224(AX), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y2, Y2
-	VMOVUPS      1056(AX), Y4
-	VBLENDVPS    Y4, 736(AX), Y2, Y2
-	VMULPS       768(AX), Y3, Y3
-	VMOVUPS      sign_f32<>+0(SB), Y4
-	VMOVUPS      1056(AX), Y6
-	VBLENDVPS    Y6, Y4, Y3, Y3
-	VFMADD213PS  Y3, Y2, Y5
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMULPS       Y1, Y5, Y5
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS      960(AX), Y5
+	VBLENDVPS    Y5, 672(AX), Y2, Y2
+	VMULPS       704(AX), Y4, Y4
+	VMOVUPS      sign_f32<>+0(SB), Y5
+	VMOVUPS      960(AX), Y6
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -20322,13 +20666,13 @@ skip16:
 	VPBROADCASTD X1, Y1
 	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y5, Y2, Y5
+	VBLENDVPS    Y1, Y3, Y2, Y3
 
 skip17:
-	VANDPS     Y0, Y5, Y5
+	VANDPS     Y0, Y3, Y3
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPS Y5, Y0, (R12)(R13*4)
+	VMASKMOVPS Y3, Y0, (R12)(R13*4)
 
 skip18:
 	ADDQ $0x08, R13
@@ -20594,37 +20938,28 @@ done:
 // func targetsValidF32AVX2(t unsafe.Pointer, n int) (ok bool)
 // Requires: AVX, AVX2, CMOV
 TEXT ·targetsValidF32AVX2(SB), NOSPLIT, $0-17
-	MOVQ     t+0(FP), AX
-	MOVQ     n+8(FP), CX
-	VMOVUPS  one_f32<>+0(SB), Y1
-	VXORPS   Y0, Y0, Y0
-	VPCMPEQD Y2, Y2, Y2
-	XORQ     DX, DX
-	SUBQ     $0x20, CX
-	JLT      rest
+	MOVQ    t+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS one_f32<>+0(SB), Y0
+	VPXOR   Y1, Y1, Y1
+	VMOVAPS Y1, Y2
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y4
+	VMOVAPS Y1, Y5
+	XORQ    DX, DX
+	SUBQ    $0x20, CX
+	JLT     rest
 
 	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
-	VMOVUPS (AX)(DX*4), Y7
-	VMOVUPS 32(AX)(DX*4), Y8
-	VMOVUPS 64(AX)(DX*4), Y9
-	VMOVUPS 96(AX)(DX*4), Y10
-	VCMPPS  $0x1d, Y0, Y7, Y3
-	VCMPPS  $0x1d, Y0, Y8, Y4
-	VCMPPS  $0x1d, Y0, Y9, Y5
-	VCMPPS  $0x1d, Y0, Y10, Y6
-	VCMPPS  $0x12, Y1, Y7, Y7
-	VCMPPS  $0x12, Y1, Y8, Y8
-	VCMPPS  $0x12, Y1, Y9, Y9
-	VCMPPS  $0x12, Y1, Y10, Y10
-	VANDPS  Y3, Y2, Y2
-	VANDPS  Y7, Y2, Y2
-	VANDPS  Y4, Y2, Y2
-	VANDPS  Y8, Y2, Y2
-	VANDPS  Y5, Y2, Y2
-	VANDPS  Y9, Y2, Y2
-	VANDPS  Y6, Y2, Y2
-	VANDPS  Y10, Y2, Y2
+	VMOVUPS (AX)(DX*4), Y6
+	VMOVUPS 32(AX)(DX*4), Y7
+	VMOVUPS 64(AX)(DX*4), Y8
+	VMOVUPS 96(AX)(DX*4), Y9
+	VPMAXUD Y6, Y2, Y2
+	VPMAXUD Y7, Y3, Y3
+	VPMAXUD Y8, Y4, Y4
+	VPMAXUD Y9, Y5, Y5
 	ADDQ    $0x20, DX
 	CMPQ    DX, CX
 	JLE     loop
@@ -20644,19 +20979,23 @@ rest_loop:
 	// a window on ones, then zeros
 	NEGQ       BX
 	LEAQ       window_f32<>+0(SB), SI
-	VMOVUPS    32(SI)(BX*4), Y3
-	VMASKMOVPS (AX)(DX*4), Y3, Y4
-	VCMPPS     $0x1d, Y0, Y4, Y3
-	VCMPPS     $0x12, Y1, Y4, Y4
-	VANDPS     Y3, Y2, Y2
-	VANDPS     Y4, Y2, Y2
+	VMOVUPS    32(SI)(BX*4), Y6
+	VMASKMOVPS (AX)(DX*4), Y6, Y6
+	VPMAXUD    Y6, Y2, Y2
 	ADDQ       $0x08, DX
 	CMPQ       DX, CX
 	JLT        rest_loop
 
 done:
-	VMOVMSKPS Y2, AX
-	CMPL      AX, $0x000000ff
+	VPMAXUD   Y3, Y2, Y2
+	VPMAXUD   Y4, Y2, Y2
+	VPMAXUD   Y5, Y2, Y2
+	VPMINUD   Y2, Y0, Y0
+	VPSUBD    Y0, Y2, Y2
+	VPCMPEQD  Y2, Y1, Y1
+	VMOVMSKPS Y1, AX
+	XORL      $0x000000ff, AX
+	TESTL     AX, AX
 	SETEQ     ok+16(FP)
 	VZEROUPPER
 	RET
@@ -20668,77 +21007,83 @@ TEXT ·hardMaskF32AVX2(SB), NOSPLIT, $0-25
 	MOVQ    t+8(FP), CX
 	MOVQ    n+16(FP), DX
 	MOVL    $0x00000001, BX
-	VMOVUPS one_f32<>+0(SB), Y1
-	VXORPS  Y0, Y0, Y0
-	XORQ    DI, DI
-	SUBQ    $0x10, DX
+	VMOVUPS one_f32<>+0(SB), Y0
+	XORQ    SI, SI
+	SUBQ    $0x20, DX
 	JLT     rest
 
-	// 2 vectors of 8 elements at a time, their instructions interleaved
+	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
-	MOVQ      DI, R8
-	SHRQ      $0x03, R8
-	VMOVUPS   (CX)(DI*4), Y2
-	VMOVUPS   32(CX)(DI*4), Y3
-	VCMPPS    $0x00, Y1, Y2, Y4
-	VCMPPS    $0x00, Y1, Y3, Y5
-	VCMPPS    $0x00, Y0, Y2, Y2
-	VCMPPS    $0x00, Y0, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VMOVMSKPS Y4, R9
-	MOVL      R9, R10
-	VMOVMSKPS Y2, SI
-	VORPS     Y5, Y3, Y3
-	VMOVMSKPS Y5, R9
-	SHLL      $0x08, R9
-	ORL       R9, R10
-	VMOVMSKPS Y3, R9
-	ANDL      R9, SI
-	MOVW      R10, (AX)(R8*1)
-	CMPL      SI, $0x000000ff
-	JEQ       next1
-	XORL      BX, BX
-	JMP       done
+	MOVQ      SI, DI
+	SHRQ      $0x03, DI
+	VMOVUPS   (CX)(SI*4), Y1
+	VMOVUPS   32(CX)(SI*4), Y2
+	VMOVUPS   64(CX)(SI*4), Y3
+	VMOVUPS   96(CX)(SI*4), Y4
+	VCMPPS    $0x00, Y0, Y1, Y5
+	VANDNPS   Y1, Y5, Y1
+	VMOVMSKPS Y5, R8
+	MOVB      R8, (AX)(DI*1)
+	VCMPPS    $0x00, Y0, Y2, Y5
+	VANDNPS   Y2, Y5, Y2
+	VORPS     Y2, Y1, Y1
+	VMOVMSKPS Y5, R8
+	MOVB      R8, 1(AX)(DI*1)
+	VCMPPS    $0x00, Y0, Y3, Y2
+	VANDNPS   Y3, Y2, Y3
+	VORPS     Y3, Y1, Y1
+	VMOVMSKPS Y2, R8
+	MOVB      R8, 2(AX)(DI*1)
+	VCMPPS    $0x00, Y0, Y4, Y2
+	VANDNPS   Y4, Y2, Y4
+	VORPS     Y4, Y1, Y1
+	VMOVMSKPS Y2, R8
+	MOVB      R8, 3(AX)(DI*1)
+
+	// whatever is neither 1 nor 0
+	VPTEST Y1, Y1
+	JEQ    next1
+	XORL   BX, BX
+	JMP    done
 
 next1:
-	ADDQ $0x10, DI
-	CMPQ DI, DX
+	ADDQ $0x20, SI
+	CMPQ SI, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x10, DX
-	CMPQ DI, DX
+	ADDQ $0x20, DX
+	CMPQ SI, DX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, SI
-	SUBQ    DI, SI
+	MOVQ    DX, DI
+	SUBQ    SI, DI
 	MOVQ    $0x00000008, R8
-	CMPQ    SI, R8
-	CMOVQGT R8, SI
+	CMPQ    DI, R8
+	CMOVQGT R8, DI
 
 	// a window on ones, then zeros
-	NEGQ       SI
+	NEGQ       DI
 	LEAQ       window_f32<>+0(SB), R8
-	VMOVUPS    32(R8)(SI*4), Y2
-	MOVQ       DI, R8
-	SHRQ       $0x03, R8
-	VMASKMOVPS (CX)(DI*4), Y2, Y2
-	VCMPPS     $0x00, Y1, Y2, Y3
-	VCMPPS     $0x00, Y0, Y2, Y2
-	VORPS      Y3, Y2, Y2
-	VMOVMSKPS  Y3, SI
-	MOVL       SI, R9
-	VMOVMSKPS  Y2, SI
-	MOVB       R9, (AX)(R8*1)
-	CMPL       SI, $0x000000ff
-	JEQ        next2
-	XORL       BX, BX
-	JMP        done
+	VMOVUPS    32(R8)(DI*4), Y1
+	MOVQ       SI, DI
+	SHRQ       $0x03, DI
+	VMASKMOVPS (CX)(SI*4), Y1, Y1
+	VCMPPS     $0x00, Y0, Y1, Y2
+	VANDNPS    Y1, Y2, Y1
+	VMOVMSKPS  Y2, R8
+	MOVB       R8, (AX)(DI*1)
+
+	// whatever is neither 1 nor 0
+	VPTEST Y1, Y1
+	JEQ    next2
+	XORL   BX, BX
+	JMP    done
 
 next2:
-	ADDQ $0x08, DI
-	CMPQ DI, DX
+	ADDQ $0x08, SI
+	CMPQ SI, DX
 	JLT  rest_loop
 
 done:
@@ -21223,7 +21568,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $384-8
+TEXT ·softLossSquareF64AVX2(SB), $480-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -21239,159 +21584,255 @@ TEXT ·softLossSquareF64AVX2(SB), $384-8
 	VBROADCASTSD 88(CX), Y0
 	VMOVUPS      Y0, 32(AX)
 	XORQ         R10, R10
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R10*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 64(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
+	VMOVUPD   (DI)(R10*8), Y0
+	VMOVUPD   32(DI)(R10*8), Y1
 	VMOVUPD   (BX)(R10*8), Y2
-	VMOVUPD   Y2, 96(AX)
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y3, Y0, Y1, Y3
-	VMOVUPD   96(AX), Y4
-	VBLENDVPD Y4, Y1, Y0, Y0
-	VANDPD    abs_f64<>+0(SB), Y2, Y1
-	VMULPD    Y1, Y3, Y2
-	VXORPS    Y4, Y4, Y4
-	VBLENDVPD Y2, Y4, Y2, Y2
-	VMOVUPD   Y2, 128(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x00, Y2, Y3, Y2
+	VMOVUPD   32(BX)(R10*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y3
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y2
+	VXORPS    Y6, Y6, Y6
+	VBLENDVPD Y1, Y6, Y1, Y1
+	VBLENDVPD Y2, Y6, Y2, Y2
+	VXORPS    Y7, Y7, Y7
+	VCMPPD    $0x00, Y7, Y8, Y6
+	VCMPPD    $0x00, Y7, Y9, Y7
+	VMOVUPD   Y6, 64(AX)
+	VMOVUPD   Y7, 96(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y7, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y6, Y0
+	VANDNPD   Y3, Y7, Y3
+	VMOVUPD   Y1, 128(AX)
 	VMOVUPD   Y2, 160(AX)
-	VBLENDVPD Y2, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y0, Y2, Y0
-	VMOVUPD   Y3, 192(AX)
-	VMOVUPD   Y0, 224(AX)
+	VMOVUPD   Y8, 192(AX)
+	VMOVUPD   Y9, 224(AX)
+	VMOVUPD   Y0, 256(AX)
+	VMOVUPD   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y0
-	VMINPD clamp_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_f64<>+0(SB), Y1, Y2
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 256(AX)
-
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 288(AX)
-	VMULPD      Y2, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y2, Y0
-	VADDPD      Y5, Y0, Y0
-	VFMADD231PD Y3, Y5, Y0
-	VMULPD      Y0, Y0, Y1
-	VMOVUPD     160(AX), Y4
-	VBLENDVPD   Y4, Y5, Y2, Y2
-
-	// w·S²
-	VMULPD Y2, Y2, Y2
-	VMULPD 64(AX), Y2, Y2
-
-	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y4
-	VDIVPD       Y4, Y0, Y4
-	VFNMADD132PD Y4, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      160(AX), Y6
-	VBLENDVPD    Y6, Y3, Y5, Y3
-	VSUBPD       Y4, Y3, Y3
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y3, Y3, Y4
-	VFMADD231PD Y3, Y3, Y4
-	VFMADD132PD Y4, Y2, Y2
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMOVUPD     256(AX), Y3
-	VMOVUPD     224(AX), Y4
-	VFMADD213PD 192(AX), Y4, Y3
-	VMULPD      Y3, Y2, Y2
-	VMOVUPD     Y3, 320(AX)
+	VMOVUPD     256(AX), Y4
+	VMOVUPD     288(AX), Y5
+	VFMADD213PD 192(AX), Y4, Y2
+	VFMADD213PD 224(AX), Y5, Y3
+	VMOVUPD     Y2, 320(AX)
+	VMOVUPD     Y3, 352(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
+	VPSLLQ      $0x3d, Y0, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 384(AX)
+	VMOVUPD     Y9, 416(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y10, Y0, Y0
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y6, Y11, Y1
+	VMULPD      Y0, Y0, Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPD     64(AX), Y8
+	VMOVUPD     96(AX), Y9
+	VBLENDVPD   Y8, Y10, Y4, Y4
+	VBLENDVPD   Y9, Y11, Y5, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R10*8), Y8
+	VMOVUPD     32(DI)(R10*8), Y9
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y8, Y11, Y11
+	VSUBPD      Y9, Y10, Y10
+	VMULPD      (AX), Y11, Y11
+	VMULPD      (AX), Y10, Y10
+	VFMADD231PD 32(AX), Y8, Y11
+	VFMADD231PD 32(AX), Y9, Y10
+
+	// w·S²
+	VMULPD Y4, Y4, Y4
+	VMULPD Y5, Y5, Y5
+	VMULPD Y11, Y4, Y4
+	VMULPD Y10, Y5, Y5
+
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y0, Y8
+	VADDPD       one_f64<>+0(SB), Y1, Y9
+	VDIVPD       Y8, Y0, Y8
+	VDIVPD       Y9, Y1, Y9
+	VFNMADD132PD Y8, Y7, Y7
+	VFNMADD132PD Y9, Y6, Y6
+	VXORPS       Y10, Y10, Y10
+	VMOVUPD      64(AX), Y11
+	VMOVUPD      96(AX), Y12
+	VBLENDVPD    Y11, Y7, Y10, Y7
+	VBLENDVPD    Y12, Y6, Y10, Y6
+	VSUBPD       Y8, Y7, Y7
+	VSUBPD       Y9, Y6, Y6
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Y7, Y7, Y8
+	VADDPD      Y6, Y6, Y9
+	VFMADD231PD Y7, Y7, Y8
+	VFMADD231PD Y6, Y6, Y9
+	VFMADD132PD Y8, Y4, Y4
+	VFMADD132PD Y9, Y5, Y5
+	VMULPD      320(AX), Y4, Y4
+	VMULPD      352(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
-	VFMADD213PD Y3, Y0, Y4
-	VFMADD213PD Y0, Y1, Y4
+	VMOVUPS     log1p_10_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVUPS     log1p_9_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
+	VFMADD213PD Y7, Y0, Y9
+	VFMADD213PD Y6, Y1, Y8
+	VFMADD213PD Y0, Y2, Y9
+	VFMADD213PD Y1, Y3, Y8
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       288(AX), Y4, Y4
-	VADDPD       128(AX), Y4, Y4
-	VMULPD       320(AX), Y4, Y0
-	VMULPD       Y2, Y0, Y0
+	VADDPD       384(AX), Y9, Y9
+	VADDPD       416(AX), Y8, Y8
+	VADDPD       128(AX), Y9, Y9
+	VADDPD       160(AX), Y8, Y8
+	VMULPD       320(AX), Y9, Y0
+	VMULPD       352(AX), Y8, Y1
+	VMULPD       Y4, Y0, Y0
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(CX*1), R11
-	MOVQ         R10, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -21400,29 +21841,42 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y0, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y3
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y3, Y0, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    4(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPD Y0, (SI)(R10*8)
+	VMOVUPD Y1, 32(SI)(R10*8)
 
 skip3:
-	ADDQ $0x04, R10
+	ADDQ $0x08, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -21440,39 +21894,28 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R10*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 64(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (BX)(R10*8), Y0, Y3
-	VMOVUPD    Y3, 96(AX)
-	VMOVUPD    96(AX), Y4
-	VBLENDVPD  Y4, Y1, Y2, Y4
-	VMOVUPD    96(AX), Y5
-	VBLENDVPD  Y5, Y2, Y1, Y1
-	VANDPD     abs_f64<>+0(SB), Y3, Y2
-	VMULPD     Y2, Y4, Y3
-	VXORPS     Y5, Y5, Y5
-	VBLENDVPD  Y3, Y5, Y3, Y3
-	VMOVUPD    Y3, 128(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y3, Y3, Y3
-	VCMPPD    $0x00, Y3, Y4, Y3
-	VMOVUPD   Y3, 160(AX)
-	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y1, Y3, Y1
-	VMOVUPD   Y4, 192(AX)
-	VMOVUPD   Y1, 224(AX)
+	VMASKMOVPD (DI)(R10*8), Y0, Y1
+	VMASKMOVPD (BX)(R10*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y2
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y4, Y4, Y4
+	VBLENDVPD  Y1, Y4, Y1, Y1
+	VXORPS     Y4, Y4, Y4
+	VCMPPD     $0x00, Y4, Y5, Y4
+	VMOVUPD    Y4, 64(AX)
+	VBLENDVPD  Y4, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y2, Y4, Y2
+	VMOVUPD    Y1, 96(AX)
+	VMOVUPD    Y5, 128(AX)
+	VMOVUPD    Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y2, Y1
-	VMINPD clamp_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f64<>+0(SB), Y2
@@ -21507,7 +21950,11 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 256(AX)
+
+	// R = β + e·θ
+	VMOVUPD     160(AX), Y3
+	VFMADD213PD 128(AX), Y3, Y2
+	VMOVUPD     Y2, 192(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -21520,25 +21967,32 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 288(AX)
+	VMOVUPD     Y5, 224(AX)
 	VMULPD      Y3, Y6, Y6
 	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y6, Y1, Y1
 	VFMADD231PD Y4, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     160(AX), Y5
+	VMOVUPD     64(AX), Y5
 	VBLENDVPD   Y5, Y6, Y3, Y3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R10*8), Y0, Y5
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y5, Y6, Y6
+	VMULPD      (AX), Y6, Y6
+	VFMADD231PD 32(AX), Y5, Y6
 
 	// w·S²
 	VMULPD Y3, Y3, Y3
-	VMULPD 64(AX), Y3, Y3
+	VMULPD Y6, Y3, Y3
 
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y5
 	VDIVPD       Y5, Y1, Y5
 	VFNMADD132PD Y5, Y4, Y4
 	VXORPS       Y6, Y6, Y6
-	VMOVUPD      160(AX), Y7
+	VMOVUPD      64(AX), Y7
 	VBLENDVPD    Y7, Y4, Y6, Y4
 	VSUBPD       Y5, Y4, Y4
 
@@ -21546,13 +22000,7 @@ rest_loop:
 	VADDPD      Y4, Y4, Y5
 	VFMADD231PD Y4, Y4, Y5
 	VFMADD132PD Y5, Y3, Y3
-
-	// R = β + e·θ
-	VMOVUPD     256(AX), Y4
-	VMOVUPD     224(AX), Y5
-	VFMADD213PD 192(AX), Y5, Y4
-	VMULPD      Y4, Y3, Y3
-	VMOVUPD     Y4, 320(AX)
+	VMULPD      192(AX), Y3, Y3
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y4
@@ -21570,9 +22018,9 @@ rest_loop:
 	VFMADD213PD Y1, Y2, Y5
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       288(AX), Y5, Y5
-	VADDPD       128(AX), Y5, Y5
-	VMULPD       320(AX), Y5, Y1
+	VADDPD       224(AX), Y5, Y5
+	VADDPD       96(AX), Y5, Y5
+	VMULPD       192(AX), Y5, Y1
 	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -22206,7 +22654,7 @@ done:
 
 // func softLossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $736-8
+TEXT ·softLossPowerF64AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -22234,46 +22682,35 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R10*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (BX)(R10*8), Y2
-	VMOVUPD   Y2, 160(AX)
-	VMOVUPD   160(AX), Y3
-	VBLENDVPD Y3, Y0, Y1, Y3
-	VMOVUPD   160(AX), Y4
-	VBLENDVPD Y4, Y1, Y0, Y0
-	VANDPD    abs_f64<>+0(SB), Y2, Y1
-	VMULPD    Y1, Y3, Y2
-	VXORPS    Y4, Y4, Y4
-	VBLENDVPD Y2, Y4, Y2, Y2
-	VMOVUPD   Y2, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x00, Y2, Y3, Y2
-	VMOVUPD   Y2, 224(AX)
-	VBLENDVPD Y2, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y0, Y2, Y0
-	VMOVUPD   Y3, 256(AX)
-	VMOVUPD   Y0, 288(AX)
+	VMOVUPD   (DI)(R10*8), Y0
+	VMOVUPD   (BX)(R10*8), Y1
+	VANDPD    abs_f64<>+0(SB), Y1, Y2
+	VMOVUPS   one_f64<>+0(SB), Y3
+	VSUBPD    Y0, Y3, Y3
+	VBLENDVPD Y1, Y0, Y3, Y4
+	VBLENDVPD Y1, Y3, Y0, Y1
+	VMULPD    Y2, Y4, Y0
+	VXORPS    Y3, Y3, Y3
+	VBLENDVPD Y0, Y3, Y0, Y0
+	VXORPS    Y3, Y3, Y3
+	VCMPPD    $0x00, Y3, Y4, Y3
+	VMOVUPD   Y3, 128(AX)
+	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y1, Y3, Y1
+	VMOVUPD   Y0, 160(AX)
+	VMOVUPD   Y4, 192(AX)
+	VMOVUPD   Y1, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
 	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
 	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 320(AX)
+	VMOVUPD      Y3, 256(AX)
 	VPADDQ       Y1, Y1, Y3
 	VPSHUFD      $0xa0, Y3, Y3
 	VPADDD       pair_f64<>+0(SB), Y3, Y3
@@ -22289,7 +22726,7 @@ loop:
 	VPADDQ       Y1, Y5, Y5
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
 	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 352(AX)
+	VMOVUPD      Y2, 288(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
@@ -22304,7 +22741,13 @@ loop:
 	VMULPD       Y6, Y3, Y3
 	VMOVAPD      Y5, Y1
 	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 384(AX)
+
+	// R = β + e·θ
+	VMOVUPD     192(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     224(AX), Y4
+	VFMADD213PD Y2, Y4, Y1
+	VMOVUPD     Y1, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y0, Y0, Y1
@@ -22317,31 +22760,22 @@ loop:
 	VPERMPS     log_f64<>+0(SB), Y1, Y4
 	VPERMPS     log_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 416(AX)
+	VMOVUPD     Y4, 352(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 448(AX)
+	VMOVUPD     Y4, 384(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
 	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 480(AX)
+	VMOVUPD     Y4, 416(AX)
 	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 448(AX)
 	VMULPD      tiny_f64<>+0(SB), Y5, Y0
 	VSUBPD      one_f64<>+0(SB), Y2, Y1
 	VADDPD      Y0, Y1, Y1
 	VFMADD231PD Y3, Y0, Y1
 	VMULPD      Y1, Y1, Y0
-
-	// R = β + e·θ
-	VMOVUPD     384(AX), Y2
-	VMOVUPD     256(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     288(AX), Y4
-	VFMADD213PD Y3, Y4, Y2
-	VMOVUPD     Y2, 544(AX)
-	VMOVUPD     Y2, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -22359,21 +22793,21 @@ loop:
 	VFMADD213PD Y1, Y0, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     448(AX), Y0
-	VMOVUPD     480(AX), Y1
+	VMOVUPD     384(AX), Y0
+	VMOVUPD     416(AX), Y1
 	VXORPS      Y2, Y2, Y2
-	VMOVUPD     224(AX), Y4
-	VBLENDVPD   Y4, 320(AX), Y2, Y2
+	VMOVUPD     128(AX), Y4
+	VBLENDVPD   Y4, 256(AX), Y2, Y2
 	VSUBPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
-	VMOVUPD     224(AX), Y4
-	VBLENDVPD   Y4, 352(AX), Y0, Y0
+	VMOVUPD     128(AX), Y4
+	VBLENDVPD   Y4, 288(AX), Y0, Y0
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y1
 	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y2, 608(AX)
-	VMOVUPD     Y0, 640(AX)
-	VMOVUPD     Y3, 672(AX)
-	VMOVUPD     544(AX), Y0
+	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     Y0, 512(AX)
+	VMOVUPD     Y3, 544(AX)
+	VMOVUPD     320(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y0, Y1
@@ -22415,8 +22849,8 @@ loop:
 	VFMADD213PD Y2, Y1, Y3
 	VFMADD213PD Y1, Y0, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      608(AX), Y4, Y4
-	VADDPD      640(AX), Y5, Y5
+	VADDPD      480(AX), Y4, Y4
+	VADDPD      512(AX), Y5, Y5
 	VADDPD      Y5, Y4, Y0
 
 	// γ·(hi+lo) = k + f
@@ -22453,13 +22887,20 @@ loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
 	VFMADD213PD Y0, Y5, Y2
 	VMULPD      Y5, Y2, Y2
-	VMULPD      128(AX), Y4, Y4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R10*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y1
+	VFMADD231PD 32(AX), Y0, Y1
+	VMULPD      Y1, Y4, Y4
 	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     672(AX), Y0
+	VMOVUPD     544(AX), Y0
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       416(AX), Y0, Y0
-	VADDPD       192(AX), Y0, Y0
+	VADDPD       352(AX), Y0, Y0
+	VADDPD       160(AX), Y0, Y0
 	VMOVAPD      Y4, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
 	VMULPD       Y0, Y1, Y1
@@ -22522,46 +22963,35 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R10*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (BX)(R10*8), Y0, Y3
-	VMOVUPD    Y3, 160(AX)
-	VMOVUPD    160(AX), Y4
-	VBLENDVPD  Y4, Y1, Y2, Y4
-	VMOVUPD    160(AX), Y5
-	VBLENDVPD  Y5, Y2, Y1, Y1
-	VANDPD     abs_f64<>+0(SB), Y3, Y2
-	VMULPD     Y2, Y4, Y3
-	VXORPS     Y5, Y5, Y5
-	VBLENDVPD  Y3, Y5, Y3, Y3
-	VMOVUPD    Y3, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y3, Y3, Y3
-	VCMPPD    $0x00, Y3, Y4, Y3
-	VMOVUPD   Y3, 224(AX)
-	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y1, Y3, Y1
-	VMOVUPD   Y4, 256(AX)
-	VMOVUPD   Y1, 288(AX)
+	VMASKMOVPD (DI)(R10*8), Y0, Y1
+	VMASKMOVPD (BX)(R10*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y2
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y4, Y4, Y4
+	VBLENDVPD  Y1, Y4, Y1, Y1
+	VXORPS     Y4, Y4, Y4
+	VCMPPD     $0x00, Y4, Y5, Y4
+	VMOVUPD    Y4, 128(AX)
+	VBLENDVPD  Y4, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y2, Y4, Y2
+	VMOVUPD    Y1, 160(AX)
+	VMOVUPD    Y5, 192(AX)
+	VMOVUPD    Y2, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y2, Y1
-	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 320(AX)
+	VMOVUPD      Y4, 256(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -22577,7 +23007,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 352(AX)
+	VMOVUPD      Y3, 288(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -22592,7 +23022,13 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 384(AX)
+
+	// R = β + e·θ
+	VMOVUPD     192(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     224(AX), Y5
+	VFMADD213PD Y3, Y5, Y2
+	VMOVUPD     Y2, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -22605,31 +23041,22 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 416(AX)
+	VMOVUPD     Y5, 352(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 448(AX)
+	VMOVUPD     Y5, 384(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y5, 416(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 512(AX)
+	VMOVUPD     Y6, 448(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y1
-
-	// R = β + e·θ
-	VMOVUPD     384(AX), Y3
-	VMOVUPD     256(AX), Y4
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMOVUPD     288(AX), Y5
-	VFMADD213PD Y4, Y5, Y3
-	VMOVUPD     Y3, 544(AX)
-	VMOVUPD     Y3, 576(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -22647,21 +23074,21 @@ rest_loop:
 	VFMADD213PD Y2, Y1, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     448(AX), Y1
-	VMOVUPD     480(AX), Y2
+	VMOVUPD     384(AX), Y1
+	VMOVUPD     416(AX), Y2
 	VXORPS      Y3, Y3, Y3
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y5, 320(AX), Y3, Y3
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, 256(AX), Y3, Y3
 	VSUBPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y5, 352(AX), Y1, Y1
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, 288(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y3, 608(AX)
-	VMOVUPD     Y1, 640(AX)
-	VMOVUPD     Y4, 672(AX)
-	VMOVUPD     544(AX), Y1
+	VMOVUPD     Y3, 480(AX)
+	VMOVUPD     Y1, 512(AX)
+	VMOVUPD     Y4, 544(AX)
+	VMOVUPD     320(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y1, Y2
@@ -22703,8 +23130,8 @@ rest_loop:
 	VFMADD213PD Y3, Y2, Y4
 	VFMADD213PD Y2, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      608(AX), Y5, Y5
-	VADDPD      640(AX), Y6, Y6
+	VADDPD      480(AX), Y5, Y5
+	VADDPD      512(AX), Y6, Y6
 	VADDPD      Y6, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -22741,13 +23168,20 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-	VMULPD      128(AX), Y5, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R10*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y2, Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     672(AX), Y1
+	VMOVUPD     544(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       416(AX), Y1, Y1
-	VADDPD       192(AX), Y1, Y1
+	VADDPD       352(AX), Y1, Y1
+	VADDPD       160(AX), Y1, Y1
 	VMOVAPD      Y5, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       Y1, Y2, Y2
@@ -23402,7 +23836,7 @@ done:
 
 // func softGradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $608-8
+TEXT ·softGradSquareF64AVX2(SB), $512-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -23430,46 +23864,31 @@ loop:
 	MOVQ R12, R13
 	SHRQ $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 96(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R12*8), Y2
-	VMOVUPD     Y2, 128(AX)
-	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y3, Y0, Y1, Y3
-	VMOVUPD     128(AX), Y4
-	VBLENDVPD   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f64<>+0(SB), Y4
-	VFMADD213PD one_f64<>+0(SB), Y0, Y4
-	VANDPD      abs_f64<>+0(SB), Y2, Y0
-	VMULPD      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPD   Y5, Y6, Y5, Y5
-	VMOVUPD     Y5, 160(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPD   (DI)(R12*8), Y0
+	VMOVUPD   (BX)(R12*8), Y1
+	VANDPD    abs_f64<>+0(SB), Y1, Y2
+	VMOVUPS   one_f64<>+0(SB), Y3
+	VSUBPD    Y0, Y3, Y3
+	VBLENDVPD Y1, Y0, Y3, Y4
+	VBLENDVPD Y1, Y3, Y0, Y3
+	VMULPD    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y3, Y5
-	VMOVUPD   Y5, 192(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y1, Y5, Y1
-	VXORPD    Y2, Y5, Y5
+	VBLENDVPD Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y4, Y5
+	VMOVUPD   Y5, 96(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y3, Y5, Y3
+	VXORPD    Y1, Y5, Y5
 	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 224(AX)
-	VXORPD    224(AX), Y4, Y4
-	VMOVUPD   Y3, 256(AX)
-	VMOVUPD   Y1, 288(AX)
-	VMOVUPD   Y4, 320(AX)
+	VMOVUPD   Y5, 128(AX)
+	VMOVUPD   Y0, 160(AX)
+	VMOVUPD   Y4, 192(AX)
+	VMOVUPD   Y3, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VMINPD clamp_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_f64<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -23504,7 +23923,11 @@ loop:
 	VMULPD       Y6, Y3, Y3
 	VMOVAPD      Y5, Y1
 	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 352(AX)
+
+	// R = β + e·θ
+	VMOVUPD     224(AX), Y2
+	VFMADD213PD 192(AX), Y2, Y1
+	VMOVUPD     Y1, 256(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y0, Y0, Y1
@@ -23517,20 +23940,27 @@ loop:
 	VPERMPS     log_f64<>+0(SB), Y1, Y4
 	VPERMPS     log_f64<>+32(SB), Y1, Y1
 	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 384(AX)
+	VMOVUPD     Y4, 288(AX)
 	VMULPD      Y2, Y5, Y5
 	VSUBPD      one_f64<>+0(SB), Y2, Y0
 	VADDPD      Y5, Y0, Y0
 	VFMADD231PD Y3, Y5, Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     192(AX), Y4
+	VMOVUPD     96(AX), Y4
 	VBLENDVPD   Y4, Y5, Y2, Y4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R12*8), Y6
+	VMOVUPS     one_f64<>+0(SB), Y7
+	VSUBPD      Y6, Y7, Y7
+	VMULPD      (AX), Y7, Y7
+	VFMADD231PD 32(AX), Y6, Y7
 
 	// w·S²
 	VMULPD  Y4, Y4, Y4
-	VMULPD  96(AX), Y4, Y4
-	VMOVUPD Y2, 416(AX)
-	VMOVUPD Y5, 448(AX)
+	VMULPD  Y7, Y4, Y4
+	VMOVUPD Y2, 320(AX)
+	VMOVUPD Y5, 352(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -23540,30 +23970,24 @@ loop:
 	VSUBPD       Y2, Y3, Y3
 	VXORPS       Y5, Y5, Y5
 	VSUBPD       Y2, Y5, Y2
-	VMOVUPD      416(AX), Y5
-	VMOVUPD      448(AX), Y6
+	VMOVUPD      320(AX), Y5
+	VMOVUPD      352(AX), Y6
 	VFMADD132PD  Y2, Y5, Y5
 	VFMADD132PD  Y3, Y6, Y6
-	VMOVUPD      192(AX), Y7
+	VMOVUPD      96(AX), Y7
 	VBLENDVPD    Y7, Y3, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y2, Y2, Y3
 	VFMADD231PD Y2, Y2, Y3
 	VFMADD132PD Y3, Y4, Y4
-	VMOVUPD     192(AX), Y2
+	VMOVUPD     96(AX), Y2
 	VBLENDVPD   Y2, Y6, Y5, Y2
-	VMOVUPD     Y2, 480(AX)
-	VMOVUPD     192(AX), Y2
+	VMOVUPD     Y2, 384(AX)
+	VMOVUPD     96(AX), Y2
 	VBLENDVPD   Y2, Y5, Y6, Y2
-	VMOVUPD     Y2, 512(AX)
-
-	// R = β + e·θ
-	VMOVUPD     352(AX), Y2
-	VMOVUPD     288(AX), Y3
-	VFMADD213PD 256(AX), Y3, Y2
-	VMULPD      Y2, Y4, Y4
-	VMOVUPD     Y2, 544(AX)
+	VMOVUPD     Y2, 416(AX)
+	VMULPD      256(AX), Y4, Y4
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -23581,9 +24005,9 @@ loop:
 	VFMADD213PD Y0, Y1, Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       384(AX), Y3, Y3
+	VADDPD       288(AX), Y3, Y3
 	VADDPD       160(AX), Y3, Y3
-	VMULPD       544(AX), Y3, Y0
+	VMULPD       256(AX), Y3, Y0
 	VMULPD       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -23621,60 +24045,66 @@ skip2:
 	VMOVUPD Y0, (SI)(R12*8)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPD     512(AX), Y0
-	VMOVUPD     480(AX), Y1
-	VMULPD      288(AX), Y0, Y0
-	VFMSUB132PD 256(AX), Y0, Y1
-	VMOVUPS     max_softplus_f64<>+0(SB), Y0
-	VMINPD      Y3, Y0, Y0
-	VMULPD      64(AX), Y0, Y0
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y0
+	VMOVUPD     (DI)(R12*8), Y1
+	VFMADD213PD one_f64<>+0(SB), Y1, Y0
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPD      512(AX), Y2
-	VMULPD       320(AX), Y2, Y2
-	VMULPD       544(AX), Y1, Y1
-	VFMADD213PD  Y1, Y0, Y2
-	VXORPD       224(AX), Y2, Y2
-	VMULPD       Y4, Y2, Y2
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y1
+	VMOVUPD     192(AX), Y2
+	VFMSUB213PD 256(AX), Y2, Y1
+	VMULPD      384(AX), Y1, Y1
+	VXORPD      128(AX), Y1, Y1
+	VMOVUPS     max_softplus_f64<>+0(SB), Y2
+	VMINPD      Y3, Y2, Y2
+	VMULPD      64(AX), Y2, Y2
+	VMOVUPD     Y0, 448(AX)
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD       256(AX), Y1, Y1
+	VMOVUPD      448(AX), Y0
+	VMULPD       416(AX), Y0, Y0
+	VFMADD213PD  Y1, Y2, Y0
+	VMULPD       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPD    Y0, Y2, Y1, Y2
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y0
-	VMULPD       Y0, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      (R11)(R12*8), Y1
+	VMULPD       Y1, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X0
-	VPBROADCASTQ X0, Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPD    Y0, Y2, Y1, Y2
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y2, (R10)(R12*8)
+	VMOVUPD Y0, (R10)(R12*8)
 
 skip7:
 	ADDQ $0x04, R12
@@ -23700,46 +24130,31 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 96(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD  (BX)(R12*8), Y0, Y3
-	VMOVUPD     Y3, 128(AX)
-	VMOVUPD     128(AX), Y4
-	VBLENDVPD   Y4, Y1, Y2, Y4
-	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f64<>+0(SB), Y5
-	VFMADD213PD one_f64<>+0(SB), Y1, Y5
-	VANDPD      abs_f64<>+0(SB), Y3, Y1
-	VMULPD      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPD   Y6, Y7, Y6, Y6
-	VMOVUPD     Y6, 160(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPD    $0x00, Y6, Y4, Y6
-	VMOVUPD   Y6, 192(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y2, Y6, Y2
-	VXORPD    Y3, Y6, Y6
-	VANDPD    sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD   Y6, 224(AX)
-	VXORPD    224(AX), Y5, Y5
-	VMOVUPD   Y4, 256(AX)
-	VMOVUPD   Y2, 288(AX)
-	VMOVUPD   Y5, 320(AX)
+	VMASKMOVPD (DI)(R12*8), Y0, Y1
+	VMASKMOVPD (BX)(R12*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y4
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPD  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPD     $0x00, Y6, Y5, Y6
+	VMOVUPD    Y6, 96(AX)
+	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y4, Y6, Y4
+	VXORPD     Y2, Y6, Y6
+	VANDPD     sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD    Y6, 128(AX)
+	VMOVUPD    Y1, 160(AX)
+	VMOVUPD    Y5, 192(AX)
+	VMOVUPD    Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y1
-	VMINPD clamp_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_f64<>+0(SB), Y2
@@ -23774,7 +24189,11 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 352(AX)
+
+	// R = β + e·θ
+	VMOVUPD     224(AX), Y3
+	VFMADD213PD 192(AX), Y3, Y2
+	VMOVUPD     Y2, 256(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -23787,20 +24206,27 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 384(AX)
+	VMOVUPD     Y5, 288(AX)
 	VMULPD      Y3, Y6, Y6
 	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y6, Y1, Y1
 	VFMADD231PD Y4, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     192(AX), Y5
+	VMOVUPD     96(AX), Y5
 	VBLENDVPD   Y5, Y6, Y3, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R12*8), Y0, Y7
+	VMOVUPS     one_f64<>+0(SB), Y8
+	VSUBPD      Y7, Y8, Y8
+	VMULPD      (AX), Y8, Y8
+	VFMADD231PD 32(AX), Y7, Y8
 
 	// w·S²
 	VMULPD  Y5, Y5, Y5
-	VMULPD  96(AX), Y5, Y5
-	VMOVUPD Y3, 416(AX)
-	VMOVUPD Y6, 448(AX)
+	VMULPD  Y8, Y5, Y5
+	VMOVUPD Y3, 320(AX)
+	VMOVUPD Y6, 352(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -23810,30 +24236,24 @@ rest_loop:
 	VSUBPD       Y3, Y4, Y4
 	VXORPS       Y6, Y6, Y6
 	VSUBPD       Y3, Y6, Y3
-	VMOVUPD      416(AX), Y6
-	VMOVUPD      448(AX), Y7
+	VMOVUPD      320(AX), Y6
+	VMOVUPD      352(AX), Y7
 	VFMADD132PD  Y3, Y6, Y6
 	VFMADD132PD  Y4, Y7, Y7
-	VMOVUPD      192(AX), Y8
+	VMOVUPD      96(AX), Y8
 	VBLENDVPD    Y8, Y4, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y3, Y3, Y4
 	VFMADD231PD Y3, Y3, Y4
 	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     192(AX), Y3
+	VMOVUPD     96(AX), Y3
 	VBLENDVPD   Y3, Y7, Y6, Y3
-	VMOVUPD     Y3, 480(AX)
-	VMOVUPD     192(AX), Y3
+	VMOVUPD     Y3, 384(AX)
+	VMOVUPD     96(AX), Y3
 	VBLENDVPD   Y3, Y6, Y7, Y3
-	VMOVUPD     Y3, 512(AX)
-
-	// R = β + e·θ
-	VMOVUPD     352(AX), Y3
-	VMOVUPD     288(AX), Y4
-	VFMADD213PD 256(AX), Y4, Y3
-	VMULPD      Y3, Y5, Y5
-	VMOVUPD     Y3, 544(AX)
+	VMOVUPD     Y3, 416(AX)
+	VMULPD      256(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -23851,9 +24271,9 @@ rest_loop:
 	VFMADD213PD Y1, Y2, Y4
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       384(AX), Y4, Y4
+	VADDPD       288(AX), Y4, Y4
 	VADDPD       160(AX), Y4, Y4
-	VMULPD       544(AX), Y4, Y1
+	VMULPD       256(AX), Y4, Y1
 	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
@@ -23892,61 +24312,67 @@ skip9:
 	VMASKMOVPD Y1, Y0, (SI)(R12*8)
 
 skip10:
-	// D = N·β - O·θ
-	VMOVUPD     512(AX), Y1
-	VMOVUPD     480(AX), Y2
-	VMULPD      288(AX), Y1, Y1
-	VFMSUB132PD 256(AX), Y1, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y1
-	VMINPD      Y4, Y1, Y1
-	VMULPD      64(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMASKMOVPD  (DI)(R12*8), Y0, Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPD      512(AX), Y3
-	VMULPD       320(AX), Y3, Y3
-	VMULPD       544(AX), Y2, Y2
-	VFMADD213PD  Y2, Y1, Y3
-	VXORPD       224(AX), Y3, Y3
-	VMULPD       Y5, Y3, Y3
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     192(AX), Y3
+	VFMSUB213PD 256(AX), Y3, Y2
+	VMULPD      384(AX), Y2, Y2
+	VXORPD      128(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y4, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
+	VMOVUPD     Y1, 448(AX)
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD       256(AX), Y2, Y2
+	VMOVUPD      448(AX), Y1
+	VMULPD       416(AX), Y1, Y1
+	VFMADD213PD  Y2, Y3, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y3, Y2, Y3
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip11:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R12*8), Y0, Y1
-	VMULPD       Y1, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y3, Y3
+	VMASKMOVPD   (R11)(R12*8), Y0, Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y3, Y2, Y3
+	VMOVD        R13, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y3, Y0, (R10)(R12*8)
+	VMASKMOVPD Y1, Y0, (R10)(R12*8)
 
 skip14:
 	ADDQ $0x04, R12
@@ -24725,7 +25151,7 @@ done:
 
 // func softGradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $1024-8
+TEXT ·softGradPowerF64AVX2(SB), $928-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -24757,53 +25183,38 @@ loop:
 	MOVQ R12, R13
 	SHRQ $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 160(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R12*8), Y2
-	VMOVUPD     Y2, 192(AX)
-	VMOVUPD     192(AX), Y3
-	VBLENDVPD   Y3, Y0, Y1, Y3
-	VMOVUPD     192(AX), Y4
-	VBLENDVPD   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f64<>+0(SB), Y4
-	VFMADD213PD one_f64<>+0(SB), Y0, Y4
-	VANDPD      abs_f64<>+0(SB), Y2, Y0
-	VMULPD      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPD   Y5, Y6, Y5, Y5
-	VMOVUPD     Y5, 224(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPD   (DI)(R12*8), Y0
+	VMOVUPD   (BX)(R12*8), Y1
+	VANDPD    abs_f64<>+0(SB), Y1, Y2
+	VMOVUPS   one_f64<>+0(SB), Y3
+	VSUBPD    Y0, Y3, Y3
+	VBLENDVPD Y1, Y0, Y3, Y4
+	VBLENDVPD Y1, Y3, Y0, Y3
+	VMULPD    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y3, Y5
-	VMOVUPD   Y5, 256(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y1, Y5, Y1
-	VXORPD    Y2, Y5, Y5
+	VBLENDVPD Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y4, Y5
+	VMOVUPD   Y5, 160(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y3, Y5, Y3
+	VXORPD    Y1, Y5, Y5
 	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 288(AX)
-	VXORPD    288(AX), Y4, Y4
-	VMOVUPD   Y3, 320(AX)
-	VMOVUPD   Y1, 352(AX)
-	VMOVUPD   Y4, 384(AX)
+	VMOVUPD   Y5, 192(AX)
+	VMOVUPD   Y0, 224(AX)
+	VMOVUPD   Y4, 256(AX)
+	VMOVUPD   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
 	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
 	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 416(AX)
+	VMOVUPD      Y3, 320(AX)
 	VPADDQ       Y1, Y1, Y3
 	VPSHUFD      $0xa0, Y3, Y3
 	VPADDD       pair_f64<>+0(SB), Y3, Y3
@@ -24819,7 +25230,7 @@ loop:
 	VPADDQ       Y1, Y5, Y5
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
 	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 448(AX)
+	VMOVUPD      Y2, 352(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
@@ -24834,7 +25245,15 @@ loop:
 	VMULPD       Y6, Y3, Y3
 	VMOVAPD      Y5, Y1
 	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 480(AX)
+
+	// R = β + e·θ
+	VMOVUPD     256(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     288(AX), Y4
+	VFMADD213PD Y2, Y4, Y1
+	VMOVUPD     Y1, 384(AX)
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD     Y1, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y0, Y0, Y1
@@ -24847,24 +25266,24 @@ loop:
 	VPERMPS     log_f64<>+0(SB), Y1, Y4
 	VPERMPS     log_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 512(AX)
+	VMOVUPD     Y4, 448(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 544(AX)
+	VMOVUPD     Y4, 480(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
 	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 576(AX)
+	VMOVUPD     Y4, 512(AX)
 	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 608(AX)
+	VMOVUPD     Y5, 544(AX)
 	VMULPD      tiny_f64<>+0(SB), Y5, Y0
 	VSUBPD      one_f64<>+0(SB), Y2, Y1
 	VADDPD      Y0, Y1, Y1
 	VFMADD231PD Y3, Y0, Y1
 	VMULPD      Y1, Y1, Y4
-	VMOVUPD     Y2, 640(AX)
-	VMOVUPD     Y0, 672(AX)
+	VMOVUPD     Y2, 576(AX)
+	VMOVUPD     Y0, 608(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -24876,34 +25295,25 @@ loop:
 	VSUBPD       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPD     256(AX), Y2
+	VMOVUPD     160(AX), Y2
 	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     640(AX), Y5
+	VMOVUPD     576(AX), Y5
 	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     256(AX), Y6
-	VMOVUPD     608(AX), Y7
+	VMOVUPD     160(AX), Y6
+	VMOVUPD     544(AX), Y7
 	VBLENDVPD   Y6, Y5, Y7, Y7
 	VFMADD132PD Y2, Y7, Y7
-	VMOVUPD     Y7, 704(AX)
-	VMOVUPD     640(AX), Y2
-	VMOVUPD     672(AX), Y5
+	VMOVUPD     Y7, 640(AX)
+	VMOVUPD     576(AX), Y2
+	VMOVUPD     608(AX), Y5
 	VFMADD132PD Y0, Y2, Y2
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     256(AX), Y0
+	VMOVUPD     160(AX), Y0
 	VBLENDVPD   Y0, Y5, Y2, Y0
-	VMOVUPD     Y0, 736(AX)
-	VMOVUPD     256(AX), Y0
+	VMOVUPD     Y0, 672(AX)
+	VMOVUPD     160(AX), Y0
 	VBLENDVPD   Y0, Y2, Y5, Y0
-	VMOVUPD     Y0, 768(AX)
-
-	// R = β + e·θ
-	VMOVUPD     480(AX), Y0
-	VMOVUPD     320(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     352(AX), Y3
-	VFMADD213PD Y2, Y3, Y0
-	VMOVUPD     Y0, 800(AX)
-	VMOVUPD     Y0, 832(AX)
+	VMOVUPD     Y0, 704(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y0
@@ -24921,21 +25331,21 @@ loop:
 	VFMADD213PD Y1, Y4, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     544(AX), Y0
-	VMOVUPD     576(AX), Y1
+	VMOVUPD     480(AX), Y0
+	VMOVUPD     512(AX), Y1
 	VXORPS      Y3, Y3, Y3
-	VMOVUPD     256(AX), Y4
-	VBLENDVPD   Y4, 416(AX), Y3, Y3
+	VMOVUPD     160(AX), Y4
+	VBLENDVPD   Y4, 320(AX), Y3, Y3
 	VSUBPD      Y0, Y3, Y3
 	VXORPS      Y0, Y0, Y0
-	VMOVUPD     256(AX), Y4
-	VBLENDVPD   Y4, 448(AX), Y0, Y0
+	VMOVUPD     160(AX), Y4
+	VBLENDVPD   Y4, 352(AX), Y0, Y0
 	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
 	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y3, 864(AX)
-	VMOVUPD     Y0, 896(AX)
-	VMOVUPD     Y2, 928(AX)
-	VMOVUPD     800(AX), Y0
+	VMOVUPD     Y3, 736(AX)
+	VMOVUPD     Y0, 768(AX)
+	VMOVUPD     Y2, 800(AX)
+	VMOVUPD     384(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y0, Y1
@@ -24977,8 +25387,8 @@ loop:
 	VFMADD213PD Y2, Y1, Y3
 	VFMADD213PD Y1, Y0, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      864(AX), Y4, Y4
-	VADDPD      896(AX), Y5, Y5
+	VADDPD      736(AX), Y4, Y4
+	VADDPD      768(AX), Y5, Y5
 	VADDPD      Y5, Y4, Y0
 
 	// γ·(hi+lo) = k + f
@@ -25015,12 +25425,19 @@ loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
 	VFMADD213PD Y0, Y5, Y2
 	VMULPD      Y5, Y2, Y2
-	VMULPD      160(AX), Y4, Y4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R12*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y1
+	VFMADD231PD 32(AX), Y0, Y1
+	VMULPD      Y1, Y4, Y4
 	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     928(AX), Y0
+	VMOVUPD     800(AX), Y0
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       512(AX), Y0, Y0
+	VADDPD       448(AX), Y0, Y0
 	VADDPD       224(AX), Y0, Y0
 	VMOVAPD      Y4, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
@@ -25061,27 +25478,33 @@ skip2:
 	VMOVUPD Y1, (SI)(R12*8)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPD     768(AX), Y1
-	VMOVUPD     736(AX), Y2
-	VMULPD      352(AX), Y1, Y1
-	VFMSUB132PD 320(AX), Y1, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y1
-	VMINPD      Y0, Y1, Y1
-	VMULPD      128(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMOVUPD     (DI)(R12*8), Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 704(AX), Y0
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     256(AX), Y3
+	VFMSUB213PD 416(AX), Y3, Y2
+	VMULPD      672(AX), Y2, Y2
+	VXORPD      192(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y0, Y3, Y3
+	VMULPD      128(AX), Y3, Y3
+	VMOVUPD     Y1, 832(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 640(AX), Y0
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VDIVPD  800(AX), Y0, Y0
-	VMULPD  384(AX), Y0, Y0
+	VDIVPD  384(AX), Y0, Y0
+	VMULPD  832(AX), Y0, Y0
 	VMULPD  small_f64<>+0(SB), Y0, Y0
-	VMOVUPD Y0, 960(AX)
+	VMOVUPD Y0, 864(AX)
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPD      960(AX), Y0
-	VFMADD213PD  Y2, Y1, Y0
-	VXORPD       288(AX), Y0, Y0
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPD      864(AX), Y0
+	VFMADD213PD  Y2, Y3, Y0
 	VMULPD       Y4, Y0, Y0
 	VMULPD       tiny_f64<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
@@ -25147,53 +25570,38 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 160(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD  (BX)(R12*8), Y0, Y3
-	VMOVUPD     Y3, 192(AX)
-	VMOVUPD     192(AX), Y4
-	VBLENDVPD   Y4, Y1, Y2, Y4
-	VMOVUPD     192(AX), Y5
-	VBLENDVPD   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f64<>+0(SB), Y5
-	VFMADD213PD one_f64<>+0(SB), Y1, Y5
-	VANDPD      abs_f64<>+0(SB), Y3, Y1
-	VMULPD      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPD   Y6, Y7, Y6, Y6
-	VMOVUPD     Y6, 224(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPD    $0x00, Y6, Y4, Y6
-	VMOVUPD   Y6, 256(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y2, Y6, Y2
-	VXORPD    Y3, Y6, Y6
-	VANDPD    sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD   Y6, 288(AX)
-	VXORPD    288(AX), Y5, Y5
-	VMOVUPD   Y4, 320(AX)
-	VMOVUPD   Y2, 352(AX)
-	VMOVUPD   Y5, 384(AX)
+	VMASKMOVPD (DI)(R12*8), Y0, Y1
+	VMASKMOVPD (BX)(R12*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y4
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPD  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPD     $0x00, Y6, Y5, Y6
+	VMOVUPD    Y6, 160(AX)
+	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y4, Y6, Y4
+	VXORPD     Y2, Y6, Y6
+	VANDPD     sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD    Y6, 192(AX)
+	VMOVUPD    Y1, 224(AX)
+	VMOVUPD    Y5, 256(AX)
+	VMOVUPD    Y4, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y1
-	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 416(AX)
+	VMOVUPD      Y4, 320(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -25209,7 +25617,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 448(AX)
+	VMOVUPD      Y3, 352(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -25224,7 +25632,15 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 480(AX)
+
+	// R = β + e·θ
+	VMOVUPD     256(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     288(AX), Y5
+	VFMADD213PD Y3, Y5, Y2
+	VMOVUPD     Y2, 384(AX)
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMOVUPD     Y2, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -25237,24 +25653,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 448(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 480(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
+	VMOVUPD     Y5, 512(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 608(AX)
+	VMOVUPD     Y6, 544(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 640(AX)
-	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y3, 576(AX)
+	VMOVUPD     Y1, 608(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -25266,34 +25682,25 @@ rest_loop:
 	VSUBPD       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     256(AX), Y3
+	VMOVUPD     160(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     640(AX), Y6
+	VMOVUPD     576(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     256(AX), Y7
-	VMOVUPD     608(AX), Y8
+	VMOVUPD     160(AX), Y7
+	VMOVUPD     544(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 704(AX)
-	VMOVUPD     640(AX), Y3
-	VMOVUPD     672(AX), Y6
+	VMOVUPD     Y8, 640(AX)
+	VMOVUPD     576(AX), Y3
+	VMOVUPD     608(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
-	VMOVUPD     256(AX), Y1
+	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 736(AX)
-	VMOVUPD     256(AX), Y1
+	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 768(AX)
-
-	// R = β + e·θ
-	VMOVUPD     480(AX), Y1
-	VMOVUPD     320(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     352(AX), Y4
-	VFMADD213PD Y3, Y4, Y1
-	VMOVUPD     Y1, 800(AX)
-	VMOVUPD     Y1, 832(AX)
+	VMOVUPD     Y1, 704(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -25311,21 +25718,21 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     544(AX), Y1
-	VMOVUPD     576(AX), Y2
+	VMOVUPD     480(AX), Y1
+	VMOVUPD     512(AX), Y2
 	VXORPS      Y4, Y4, Y4
-	VMOVUPD     256(AX), Y5
-	VBLENDVPD   Y5, 416(AX), Y4, Y4
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, 320(AX), Y4, Y4
 	VSUBPD      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
-	VMOVUPD     256(AX), Y5
-	VBLENDVPD   Y5, 448(AX), Y1, Y1
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y5, 352(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 864(AX)
-	VMOVUPD     Y1, 896(AX)
-	VMOVUPD     Y3, 928(AX)
-	VMOVUPD     800(AX), Y1
+	VMOVUPD     Y4, 736(AX)
+	VMOVUPD     Y1, 768(AX)
+	VMOVUPD     Y3, 800(AX)
+	VMOVUPD     384(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y1, Y2
@@ -25367,8 +25774,8 @@ rest_loop:
 	VFMADD213PD Y3, Y2, Y4
 	VFMADD213PD Y2, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      864(AX), Y5, Y5
-	VADDPD      896(AX), Y6, Y6
+	VADDPD      736(AX), Y5, Y5
+	VADDPD      768(AX), Y6, Y6
 	VADDPD      Y6, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -25405,12 +25812,19 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-	VMULPD      160(AX), Y5, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R12*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y2, Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     928(AX), Y1
+	VMOVUPD     800(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       512(AX), Y1, Y1
+	VADDPD       448(AX), Y1, Y1
 	VADDPD       224(AX), Y1, Y1
 	VMOVAPD      Y5, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -25452,27 +25866,33 @@ skip9:
 	VMASKMOVPD Y2, Y0, (SI)(R12*8)
 
 skip10:
-	// D = N·β - O·θ
-	VMOVUPD     768(AX), Y2
-	VMOVUPD     736(AX), Y3
-	VMULPD      352(AX), Y2, Y2
-	VFMSUB132PD 320(AX), Y2, Y3
-	VMOVUPS     max_softplus_f64<>+0(SB), Y2
-	VMINPD      Y1, Y2, Y2
-	VMULPD      128(AX), Y2, Y2
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y2
+	VMASKMOVPD  (DI)(R12*8), Y0, Y3
+	VFMADD213PD one_f64<>+0(SB), Y3, Y2
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 704(AX), Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y3
+	VMOVUPD     256(AX), Y4
+	VFMSUB213PD 416(AX), Y4, Y3
+	VMULPD      672(AX), Y3, Y3
+	VXORPD      192(AX), Y3, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y1, Y4, Y4
+	VMULPD      128(AX), Y4, Y4
+	VMOVUPD     Y2, 832(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 640(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  800(AX), Y1, Y1
-	VMULPD  384(AX), Y1, Y1
+	VDIVPD  384(AX), Y1, Y1
+	VMULPD  832(AX), Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y1, 960(AX)
+	VMOVUPD Y1, 864(AX)
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPD      960(AX), Y1
-	VFMADD213PD  Y3, Y2, Y1
-	VXORPD       288(AX), Y1, Y1
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPD      864(AX), Y1
+	VFMADD213PD  Y3, Y4, Y1
 	VMULPD       Y5, Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
@@ -26100,7 +26520,7 @@ done:
 
 // func softHessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $832-8
+TEXT ·softHessSquareF64AVX2(SB), $704-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -26131,46 +26551,31 @@ loop:
 	MOVQ R13, R14
 	SHRQ $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R13*8), Y2
-	VMOVUPD     Y2, 160(AX)
-	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y3, Y0, Y1, Y3
-	VMOVUPD     160(AX), Y4
-	VBLENDVPD   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f64<>+0(SB), Y4
-	VFMADD213PD one_f64<>+0(SB), Y0, Y4
-	VANDPD      abs_f64<>+0(SB), Y2, Y0
-	VMULPD      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPD   Y5, Y6, Y5, Y5
-	VMOVUPD     Y5, 192(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPD   (DI)(R13*8), Y0
+	VMOVUPD   (BX)(R13*8), Y1
+	VANDPD    abs_f64<>+0(SB), Y1, Y2
+	VMOVUPS   one_f64<>+0(SB), Y3
+	VSUBPD    Y0, Y3, Y3
+	VBLENDVPD Y1, Y0, Y3, Y4
+	VBLENDVPD Y1, Y3, Y0, Y3
+	VMULPD    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y3, Y5
-	VMOVUPD   Y5, 224(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y1, Y5, Y1
-	VXORPD    Y2, Y5, Y5
+	VBLENDVPD Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y4, Y5
+	VMOVUPD   Y5, 128(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y3, Y5, Y3
+	VXORPD    Y1, Y5, Y5
 	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 256(AX)
-	VXORPD    256(AX), Y4, Y4
-	VMOVUPD   Y3, 288(AX)
-	VMOVUPD   Y1, 320(AX)
-	VMOVUPD   Y4, 352(AX)
+	VMOVUPD   Y5, 160(AX)
+	VMOVUPD   Y0, 192(AX)
+	VMOVUPD   Y4, 224(AX)
+	VMOVUPD   Y3, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
@@ -26205,7 +26610,12 @@ loop:
 	VMULPD       Y6, Y3, Y3
 	VMOVAPD      Y5, Y1
 	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 384(AX)
+
+	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD     256(AX), Y2
+	VFMADD213PD 224(AX), Y2, Y1
+	VMOVUPD     Y1, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y0, Y0, Y1
@@ -26218,22 +26628,29 @@ loop:
 	VPERMPS     log_f64<>+0(SB), Y1, Y4
 	VPERMPS     log_f64<>+32(SB), Y1, Y1
 	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 416(AX)
+	VMOVUPD     Y4, 320(AX)
 	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 448(AX)
+	VMOVUPD     Y5, 352(AX)
 	VMULPD      tiny_f64<>+0(SB), Y5, Y0
 	VSUBPD      one_f64<>+0(SB), Y2, Y1
 	VADDPD      Y0, Y1, Y1
 	VFMADD231PD Y3, Y0, Y1
 	VMULPD      Y1, Y1, Y4
-	VMOVUPD     224(AX), Y5
+	VMOVUPD     128(AX), Y5
 	VBLENDVPD   Y5, Y0, Y2, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R13*8), Y6
+	VMOVUPS     one_f64<>+0(SB), Y7
+	VSUBPD      Y6, Y7, Y7
+	VMULPD      (AX), Y7, Y7
+	VFMADD231PD 32(AX), Y6, Y7
 
 	// w·S²
 	VMULPD  Y5, Y5, Y5
-	VMULPD  128(AX), Y5, Y5
-	VMOVUPD Y2, 480(AX)
-	VMOVUPD Y0, 512(AX)
+	VMULPD  Y7, Y5, Y5
+	VMOVUPD Y2, 384(AX)
+	VMOVUPD Y0, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -26245,42 +26662,33 @@ loop:
 	VSUBPD       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPD     224(AX), Y2
+	VMOVUPD     128(AX), Y2
 	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     480(AX), Y6
+	VMOVUPD     384(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     224(AX), Y7
-	VMOVUPD     448(AX), Y8
+	VMOVUPD     128(AX), Y7
+	VMOVUPD     352(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y2, Y8, Y8
-	VMOVUPD     Y8, 544(AX)
-	VMOVUPD     480(AX), Y2
-	VMOVUPD     512(AX), Y6
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     384(AX), Y2
+	VMOVUPD     416(AX), Y6
 	VFMADD132PD Y0, Y2, Y2
 	VFMADD132PD Y3, Y6, Y6
-	VMOVUPD     224(AX), Y7
+	VMOVUPD     128(AX), Y7
 	VBLENDVPD   Y7, Y3, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y0, Y0, Y3
 	VFMADD231PD Y0, Y0, Y3
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     224(AX), Y0
+	VMOVUPD     128(AX), Y0
 	VBLENDVPD   Y0, Y6, Y2, Y0
-	VMOVUPD     Y0, 576(AX)
-	VMOVUPD     224(AX), Y0
+	VMOVUPD     Y0, 480(AX)
+	VMOVUPD     128(AX), Y0
 	VBLENDVPD   Y0, Y2, Y6, Y0
-	VMOVUPD     Y0, 608(AX)
-
-	// R = β + e·θ
-	VMOVUPD     384(AX), Y0
-	VMULPD      tiny_f64<>+0(SB), Y0, Y0
-	VMOVUPD     320(AX), Y2
-	VFMADD213PD 288(AX), Y2, Y0
-	VMULPD      Y0, Y5, Y5
-	VMULPD      huge_f64<>+0(SB), Y0, Y2
-	VMOVUPD     Y2, 640(AX)
-	VMOVUPD     Y0, 672(AX)
+	VMOVUPD     Y0, 512(AX)
+	VMULPD      288(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y0
@@ -26298,9 +26706,9 @@ loop:
 	VFMADD213PD Y1, Y4, Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       416(AX), Y2, Y2
+	VADDPD       320(AX), Y2, Y2
 	VADDPD       192(AX), Y2, Y2
-	VMULPD       672(AX), Y2, Y0
+	VMULPD       288(AX), Y2, Y0
 	VMULPD       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -26338,101 +26746,111 @@ skip2:
 	VMOVUPD Y0, (SI)(R13*8)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPD     608(AX), Y0
-	VMOVUPD     576(AX), Y1
-	VMULPD      320(AX), Y0, Y0
-	VFMSUB132PD 288(AX), Y0, Y1
-	VMOVUPS     max_softplus_f64<>+0(SB), Y0
-	VMINPD      Y2, Y0, Y0
-	VMULPD      64(AX), Y0, Y0
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y0
+	VMOVUPD     (DI)(R13*8), Y1
+	VFMADD213PD one_f64<>+0(SB), Y1, Y0
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 544(AX), Y2
-	VMULPD  large_f64<>+0(SB), Y2, Y2
-	VDIVPD  640(AX), Y2, Y2
-	VMULPD  352(AX), Y2, Y2
-	VMULPD  small_f64<>+0(SB), Y2, Y3
-	VMOVUPD Y2, 704(AX)
-	VMOVUPD Y3, 736(AX)
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y1
+	VMOVUPD     224(AX), Y3
+	VFMSUB213PD 288(AX), Y3, Y1
+	VMULPD      480(AX), Y1, Y1
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y2, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
+	VMOVUPD     Y0, 544(AX)
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPD      608(AX), Y2
-	VMULPD       352(AX), Y2, Y2
-	VMULPD       672(AX), Y1, Y3
-	VFMADD213PD  Y3, Y0, Y2
-	VXORPD       256(AX), Y2, Y2
-	VMULPD       Y5, Y2, Y2
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 448(AX), Y0
+	VMULPD  large_f64<>+0(SB), Y0, Y0
+	VMOVUPD 288(AX), Y2
+	VMULPD  huge_f64<>+0(SB), Y2, Y2
+	VDIVPD  Y2, Y0, Y0
+	VMULPD  544(AX), Y0, Y0
+	VMULPD  small_f64<>+0(SB), Y0, Y2
+	VMOVUPD Y0, 576(AX)
+	VMOVUPD Y2, 608(AX)
+	VMOVAPD Y1, Y0
+	VXORPD  160(AX), Y0, Y0
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD       288(AX), Y0, Y2
+	VMOVUPD      544(AX), Y0
+	VMULPD       512(AX), Y0, Y0
+	VFMADD213PD  Y2, Y3, Y0
+	VMULPD       Y5, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y3, Y2, Y4, Y2
+	VBLENDVPD    Y2, Y0, Y4, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y3
-	VMULPD       Y3, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      (R11)(R13*8), Y2
+	VMULPD       Y2, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y3, Y2, Y4, Y2
+	VBLENDVPD    Y2, Y0, Y4, Y0
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y2, (R10)(R13*8)
+	VMOVUPD Y0, (R10)(R13*8)
 
 skip7:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y1, Y1, Y1
-	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      320(AX), Y2
-	VMOVUPD      576(AX), Y3
-	VMULPD       96(AX), Y3, Y3
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y1, Y1, Y0
+	VMULPD       64(AX), Y0, Y0
+	VMOVUPD      256(AX), Y1
+	VMOVUPD      480(AX), Y2
+	VMULPD       96(AX), Y2, Y2
 	VXORPS       Y4, Y4, Y4
-	VCMPPD       $0x00, Y4, Y2, Y2
-	VMOVUPD      Y2, 768(AX)
-	VMOVUPD      768(AX), Y2
-	VBLENDVPD    Y2, Y3, Y1, Y1
-	VMOVUPD      736(AX), Y2
-	VSUBPD       608(AX), Y2, Y2
-	VADDPD       576(AX), Y2, Y2
-	VMOVUPD      736(AX), Y3
-	VFMSUB132PD  64(AX), Y2, Y3
-	VFMADD213PD  Y1, Y0, Y3
-	VMOVUPD      704(AX), Y0
-	VMOVUPD      544(AX), Y1
+	VCMPPD       $0x00, Y4, Y1, Y1
+	VMOVUPD      Y1, 640(AX)
+	VMOVUPD      640(AX), Y1
+	VBLENDVPD    Y1, Y2, Y0, Y0
+	VMOVUPD      608(AX), Y1
+	VXORPD       160(AX), Y1, Y1
+	VSUBPD       512(AX), Y1, Y2
+	VADDPD       480(AX), Y2, Y2
+	VFMSUB132PD  64(AX), Y2, Y1
+	VFMADD213PD  Y0, Y3, Y1
+	VMOVUPD      576(AX), Y0
+	VMOVUPD      448(AX), Y2
+	VXORPD       160(AX), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y0, Y0
-	VMOVUPD      768(AX), Y2
-	VBLENDVPD    Y2, 544(AX), Y0, Y0
-	VMULPD       576(AX), Y1, Y1
-	VMOVUPS      sign_f64<>+0(SB), Y2
-	VMOVUPD      768(AX), Y4
-	VBLENDVPD    Y4, Y2, Y1, Y1
-	VFMADD213PD  Y1, Y0, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       672(AX), Y5, Y5
-	VMULPD       Y5, Y3, Y3
+	VMOVUPD      640(AX), Y3
+	VBLENDVPD    Y3, 448(AX), Y0, Y0
+	VMULPD       480(AX), Y2, Y2
+	VMOVUPS      sign_f64<>+0(SB), Y3
+	VMOVUPD      640(AX), Y4
+	VBLENDVPD    Y4, Y3, Y2, Y2
+	VFMADD213PD  Y2, Y0, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       288(AX), Y5, Y5
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R14*1), R14
@@ -26442,13 +26860,13 @@ skip7:
 	VMOVD        R14, X0
 	VPBROADCASTQ X0, Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPD    Y0, Y3, Y1, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y1, Y2, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y3, (R12)(R13*8)
+	VMOVUPD Y1, (R12)(R13*8)
 
 skip9:
 	ADDQ $0x04, R13
@@ -26474,46 +26892,31 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R13*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 128(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD  (BX)(R13*8), Y0, Y3
-	VMOVUPD     Y3, 160(AX)
-	VMOVUPD     160(AX), Y4
-	VBLENDVPD   Y4, Y1, Y2, Y4
-	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f64<>+0(SB), Y5
-	VFMADD213PD one_f64<>+0(SB), Y1, Y5
-	VANDPD      abs_f64<>+0(SB), Y3, Y1
-	VMULPD      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPD   Y6, Y7, Y6, Y6
-	VMOVUPD     Y6, 192(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPD    $0x00, Y6, Y4, Y6
-	VMOVUPD   Y6, 224(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y2, Y6, Y2
-	VXORPD    Y3, Y6, Y6
-	VANDPD    sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD   Y6, 256(AX)
-	VXORPD    256(AX), Y5, Y5
-	VMOVUPD   Y4, 288(AX)
-	VMOVUPD   Y2, 320(AX)
-	VMOVUPD   Y5, 352(AX)
+	VMASKMOVPD (DI)(R13*8), Y0, Y1
+	VMASKMOVPD (BX)(R13*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y4
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPD  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPD     $0x00, Y6, Y5, Y6
+	VMOVUPD    Y6, 128(AX)
+	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y4, Y6, Y4
+	VXORPD     Y2, Y6, Y6
+	VANDPD     sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD    Y6, 160(AX)
+	VMOVUPD    Y1, 192(AX)
+	VMOVUPD    Y5, 224(AX)
+	VMOVUPD    Y4, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y1
-	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
@@ -26548,7 +26951,12 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 384(AX)
+
+	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMOVUPD     256(AX), Y3
+	VFMADD213PD 224(AX), Y3, Y2
+	VMOVUPD     Y2, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -26561,22 +26969,29 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 416(AX)
+	VMOVUPD     Y5, 320(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 448(AX)
+	VMOVUPD     Y6, 352(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     224(AX), Y6
+	VMOVUPD     128(AX), Y6
 	VBLENDVPD   Y6, Y1, Y3, Y6
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R13*8), Y0, Y7
+	VMOVUPS     one_f64<>+0(SB), Y8
+	VSUBPD      Y7, Y8, Y8
+	VMULPD      (AX), Y8, Y8
+	VFMADD231PD 32(AX), Y7, Y8
 
 	// w·S²
 	VMULPD  Y6, Y6, Y6
-	VMULPD  128(AX), Y6, Y6
-	VMOVUPD Y3, 480(AX)
-	VMOVUPD Y1, 512(AX)
+	VMULPD  Y8, Y6, Y6
+	VMOVUPD Y3, 384(AX)
+	VMOVUPD Y1, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -26588,42 +27003,33 @@ rest_loop:
 	VSUBPD       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     224(AX), Y3
+	VMOVUPD     128(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     480(AX), Y7
+	VMOVUPD     384(AX), Y7
 	VMULPD      huge_f64<>+0(SB), Y7, Y7
-	VMOVUPD     224(AX), Y8
-	VMOVUPD     448(AX), Y9
+	VMOVUPD     128(AX), Y8
+	VMOVUPD     352(AX), Y9
 	VBLENDVPD   Y8, Y7, Y9, Y9
 	VFMADD132PD Y3, Y9, Y9
-	VMOVUPD     Y9, 544(AX)
-	VMOVUPD     480(AX), Y3
-	VMOVUPD     512(AX), Y7
+	VMOVUPD     Y9, 448(AX)
+	VMOVUPD     384(AX), Y3
+	VMOVUPD     416(AX), Y7
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y7, Y7
-	VMOVUPD     224(AX), Y8
+	VMOVUPD     128(AX), Y8
 	VBLENDVPD   Y8, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y1, Y1, Y4
 	VFMADD231PD Y1, Y1, Y4
 	VFMADD132PD Y4, Y6, Y6
-	VMOVUPD     224(AX), Y1
+	VMOVUPD     128(AX), Y1
 	VBLENDVPD   Y1, Y7, Y3, Y1
-	VMOVUPD     Y1, 576(AX)
-	VMOVUPD     224(AX), Y1
+	VMOVUPD     Y1, 480(AX)
+	VMOVUPD     128(AX), Y1
 	VBLENDVPD   Y1, Y3, Y7, Y1
-	VMOVUPD     Y1, 608(AX)
-
-	// R = β + e·θ
-	VMOVUPD     384(AX), Y1
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
-	VMOVUPD     320(AX), Y3
-	VFMADD213PD 288(AX), Y3, Y1
-	VMULPD      Y1, Y6, Y6
-	VMULPD      huge_f64<>+0(SB), Y1, Y3
-	VMOVUPD     Y3, 640(AX)
-	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y1, 512(AX)
+	VMULPD      288(AX), Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -26641,9 +27047,9 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       416(AX), Y3, Y3
+	VADDPD       320(AX), Y3, Y3
 	VADDPD       192(AX), Y3, Y3
-	VMULPD       672(AX), Y3, Y1
+	VMULPD       288(AX), Y3, Y1
 	VMULPD       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
@@ -26682,102 +27088,112 @@ skip11:
 	VMASKMOVPD Y1, Y0, (SI)(R13*8)
 
 skip12:
-	// D = N·β - O·θ
-	VMOVUPD     608(AX), Y1
-	VMOVUPD     576(AX), Y2
-	VMULPD      320(AX), Y1, Y1
-	VFMSUB132PD 288(AX), Y1, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y1
-	VMINPD      Y3, Y1, Y1
-	VMULPD      64(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMASKMOVPD  (DI)(R13*8), Y0, Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 544(AX), Y3
-	VMULPD  large_f64<>+0(SB), Y3, Y3
-	VDIVPD  640(AX), Y3, Y3
-	VMULPD  352(AX), Y3, Y3
-	VMULPD  small_f64<>+0(SB), Y3, Y4
-	VMOVUPD Y3, 704(AX)
-	VMOVUPD Y4, 736(AX)
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     224(AX), Y4
+	VFMSUB213PD 288(AX), Y4, Y2
+	VMULPD      480(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y3, Y4, Y4
+	VMULPD      64(AX), Y4, Y4
+	VMOVUPD     Y1, 544(AX)
 
-	// grad = ±B·(R·D + d·O·γ·L)
-	VMOVUPD      608(AX), Y3
-	VMULPD       352(AX), Y3, Y3
-	VMULPD       672(AX), Y2, Y4
-	VFMADD213PD  Y4, Y1, Y3
-	VXORPD       256(AX), Y3, Y3
-	VMULPD       Y6, Y3, Y3
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 448(AX), Y1
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VMOVUPD 288(AX), Y3
+	VMULPD  huge_f64<>+0(SB), Y3, Y3
+	VDIVPD  Y3, Y1, Y1
+	VMULPD  544(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y1, Y3
+	VMOVUPD Y1, 576(AX)
+	VMOVUPD Y3, 608(AX)
+	VMOVAPD Y2, Y1
+	VXORPD  160(AX), Y1, Y1
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPD       288(AX), Y1, Y3
+	VMOVUPD      544(AX), Y1
+	VMULPD       512(AX), Y1, Y1
+	VFMADD213PD  Y3, Y4, Y1
+	VMULPD       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y3, Y5, Y3
+	VBLENDVPD    Y3, Y1, Y5, Y1
 
 skip13:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y4
-	VMULPD       Y4, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y3, Y3
+	VMASKMOVPD   (R11)(R13*8), Y0, Y3
+	VMULPD       Y3, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y4, Y3, Y5, Y3
+	VBLENDVPD    Y3, Y1, Y5, Y1
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y3, Y0, (R10)(R13*8)
+	VMASKMOVPD Y1, Y0, (R10)(R13*8)
 
 skip16:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y2, Y2, Y2
-	VMULPD       64(AX), Y2, Y2
-	VMOVUPD      320(AX), Y3
-	VMOVUPD      576(AX), Y4
-	VMULPD       96(AX), Y4, Y4
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	VADDPD       Y2, Y2, Y1
+	VMULPD       64(AX), Y1, Y1
+	VMOVUPD      256(AX), Y2
+	VMOVUPD      480(AX), Y3
+	VMULPD       96(AX), Y3, Y3
 	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x00, Y5, Y3, Y3
-	VMOVUPD      Y3, 768(AX)
-	VMOVUPD      768(AX), Y3
-	VBLENDVPD    Y3, Y4, Y2, Y2
-	VMOVUPD      736(AX), Y3
-	VSUBPD       608(AX), Y3, Y3
-	VADDPD       576(AX), Y3, Y3
-	VMOVUPD      736(AX), Y4
-	VFMSUB132PD  64(AX), Y3, Y4
-	VFMADD213PD  Y2, Y1, Y4
-	VMOVUPD      704(AX), Y1
-	VMOVUPD      544(AX), Y2
+	VCMPPD       $0x00, Y5, Y2, Y2
+	VMOVUPD      Y2, 640(AX)
+	VMOVUPD      640(AX), Y2
+	VBLENDVPD    Y2, Y3, Y1, Y1
+	VMOVUPD      608(AX), Y2
+	VXORPD       160(AX), Y2, Y2
+	VSUBPD       512(AX), Y2, Y3
+	VADDPD       480(AX), Y3, Y3
+	VFMSUB132PD  64(AX), Y3, Y2
+	VFMADD213PD  Y1, Y4, Y2
+	VMOVUPD      576(AX), Y1
+	VMOVUPD      448(AX), Y3
+	VXORPD       160(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      768(AX), Y3
-	VBLENDVPD    Y3, 544(AX), Y1, Y1
-	VMULPD       576(AX), Y2, Y2
-	VMOVUPS      sign_f64<>+0(SB), Y3
-	VMOVUPD      768(AX), Y5
-	VBLENDVPD    Y5, Y3, Y2, Y2
-	VFMADD213PD  Y2, Y1, Y4
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMULPD       672(AX), Y6, Y6
-	VMULPD       Y6, Y4, Y4
+	VMOVUPD      640(AX), Y4
+	VBLENDVPD    Y4, 448(AX), Y1, Y1
+	VMULPD       480(AX), Y3, Y3
+	VMOVUPS      sign_f64<>+0(SB), Y4
+	VMOVUPD      640(AX), Y5
+	VBLENDVPD    Y5, Y4, Y3, Y3
+	VFMADD213PD  Y3, Y1, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       288(AX), Y6, Y6
+	VMULPD       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -26787,14 +27203,14 @@ skip16:
 	VMOVD        R14, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y4, Y2, Y4
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip17:
-	VANDPD     Y0, Y4, Y4
+	VANDPD     Y0, Y2, Y2
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y4, Y0, (R12)(R13*8)
+	VMASKMOVPD Y2, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -27672,7 +28088,7 @@ done:
 
 // func softHessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $1120-8
+TEXT ·softHessPowerF64AVX2(SB), $1024-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -27707,53 +28123,38 @@ loop:
 	MOVQ R13, R14
 	SHRQ $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y2
-	VFMADD231PD 32(AX), Y0, Y2
-	VMOVUPD     Y2, 192(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD     (BX)(R13*8), Y2
-	VMOVUPD     Y2, 224(AX)
-	VMOVUPD     224(AX), Y3
-	VBLENDVPD   Y3, Y0, Y1, Y3
-	VMOVUPD     224(AX), Y4
-	VBLENDVPD   Y4, Y1, Y0, Y1
-	VMOVUPS     minus_two_f64<>+0(SB), Y4
-	VFMADD213PD one_f64<>+0(SB), Y0, Y4
-	VANDPD      abs_f64<>+0(SB), Y2, Y0
-	VMULPD      Y0, Y3, Y5
-	VXORPS      Y6, Y6, Y6
-	VBLENDVPD   Y5, Y6, Y5, Y5
-	VMOVUPD     Y5, 256(AX)
-
-	// where β is 0, N and O change places
+	VMOVUPD   (DI)(R13*8), Y0
+	VMOVUPD   (BX)(R13*8), Y1
+	VANDPD    abs_f64<>+0(SB), Y1, Y2
+	VMOVUPS   one_f64<>+0(SB), Y3
+	VSUBPD    Y0, Y3, Y3
+	VBLENDVPD Y1, Y0, Y3, Y4
+	VBLENDVPD Y1, Y3, Y0, Y3
+	VMULPD    Y2, Y4, Y0
 	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y3, Y5
-	VMOVUPD   Y5, 288(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y3, Y3
-	VANDNPD   Y1, Y5, Y1
-	VXORPD    Y2, Y5, Y5
+	VBLENDVPD Y0, Y5, Y0, Y0
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x00, Y5, Y4, Y5
+	VMOVUPD   Y5, 192(AX)
+	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
+	VANDNPD   Y3, Y5, Y3
+	VXORPD    Y1, Y5, Y5
 	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 320(AX)
-	VXORPD    320(AX), Y4, Y4
-	VMOVUPD   Y3, 352(AX)
-	VMOVUPD   Y1, 384(AX)
-	VMOVUPD   Y4, 416(AX)
+	VMOVUPD   Y5, 224(AX)
+	VMOVUPD   Y0, 256(AX)
+	VMOVUPD   Y4, 288(AX)
+	VMOVUPD   Y3, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y0, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
 	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
 	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 448(AX)
+	VMOVUPD      Y3, 352(AX)
 	VPADDQ       Y1, Y1, Y3
 	VPSHUFD      $0xa0, Y3, Y3
 	VPADDD       pair_f64<>+0(SB), Y3, Y3
@@ -27769,7 +28170,7 @@ loop:
 	VPADDQ       Y1, Y5, Y5
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
 	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 480(AX)
+	VMOVUPD      Y2, 384(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
@@ -27784,7 +28185,15 @@ loop:
 	VMULPD       Y6, Y3, Y3
 	VMOVAPD      Y5, Y1
 	VFMADD213PD  Y5, Y3, Y1
-	VMOVUPD      Y1, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPD     288(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     320(AX), Y4
+	VFMADD213PD Y2, Y4, Y1
+	VMOVUPD     Y1, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD     Y1, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y0, Y0, Y1
@@ -27797,24 +28206,24 @@ loop:
 	VPERMPS     log_f64<>+0(SB), Y1, Y4
 	VPERMPS     log_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 544(AX)
+	VMOVUPD     Y4, 480(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
 	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 576(AX)
+	VMOVUPD     Y4, 512(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
 	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
 	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 608(AX)
+	VMOVUPD     Y4, 544(AX)
 	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 640(AX)
+	VMOVUPD     Y5, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y5, Y0
 	VSUBPD      one_f64<>+0(SB), Y2, Y1
 	VADDPD      Y0, Y1, Y1
 	VFMADD231PD Y3, Y0, Y1
 	VMULPD      Y1, Y1, Y4
-	VMOVUPD     Y2, 672(AX)
-	VMOVUPD     Y0, 704(AX)
+	VMOVUPD     Y2, 608(AX)
+	VMOVUPD     Y0, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -27826,34 +28235,25 @@ loop:
 	VSUBPD       Y0, Y2, Y0
 
 	// O·2^TinyShift
-	VMOVUPD     288(AX), Y2
+	VMOVUPD     192(AX), Y2
 	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     672(AX), Y5
+	VMOVUPD     608(AX), Y5
 	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     288(AX), Y6
-	VMOVUPD     640(AX), Y7
+	VMOVUPD     192(AX), Y6
+	VMOVUPD     576(AX), Y7
 	VBLENDVPD   Y6, Y5, Y7, Y7
 	VFMADD132PD Y2, Y7, Y7
-	VMOVUPD     Y7, 736(AX)
-	VMOVUPD     672(AX), Y2
-	VMOVUPD     704(AX), Y5
+	VMOVUPD     Y7, 672(AX)
+	VMOVUPD     608(AX), Y2
+	VMOVUPD     640(AX), Y5
 	VFMADD132PD Y0, Y2, Y2
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     288(AX), Y0
+	VMOVUPD     192(AX), Y0
 	VBLENDVPD   Y0, Y5, Y2, Y0
-	VMOVUPD     Y0, 768(AX)
-	VMOVUPD     288(AX), Y0
+	VMOVUPD     Y0, 704(AX)
+	VMOVUPD     192(AX), Y0
 	VBLENDVPD   Y0, Y2, Y5, Y0
-	VMOVUPD     Y0, 800(AX)
-
-	// R = β + e·θ
-	VMOVUPD     512(AX), Y0
-	VMOVUPD     352(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     384(AX), Y3
-	VFMADD213PD Y2, Y3, Y0
-	VMOVUPD     Y0, 832(AX)
-	VMOVUPD     Y0, 864(AX)
+	VMOVUPD     Y0, 736(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y0
@@ -27871,21 +28271,21 @@ loop:
 	VFMADD213PD Y1, Y4, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     576(AX), Y0
-	VMOVUPD     608(AX), Y1
+	VMOVUPD     512(AX), Y0
+	VMOVUPD     544(AX), Y1
 	VXORPS      Y3, Y3, Y3
-	VMOVUPD     288(AX), Y4
-	VBLENDVPD   Y4, 448(AX), Y3, Y3
+	VMOVUPD     192(AX), Y4
+	VBLENDVPD   Y4, 352(AX), Y3, Y3
 	VSUBPD      Y0, Y3, Y3
 	VXORPS      Y0, Y0, Y0
-	VMOVUPD     288(AX), Y4
-	VBLENDVPD   Y4, 480(AX), Y0, Y0
+	VMOVUPD     192(AX), Y4
+	VBLENDVPD   Y4, 384(AX), Y0, Y0
 	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
 	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y3, 896(AX)
-	VMOVUPD     Y0, 928(AX)
-	VMOVUPD     Y2, 960(AX)
-	VMOVUPD     832(AX), Y0
+	VMOVUPD     Y3, 768(AX)
+	VMOVUPD     Y0, 800(AX)
+	VMOVUPD     Y2, 832(AX)
+	VMOVUPD     416(AX), Y0
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y0, Y1
@@ -27927,8 +28327,8 @@ loop:
 	VFMADD213PD Y2, Y1, Y3
 	VFMADD213PD Y1, Y0, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      896(AX), Y4, Y4
-	VADDPD      928(AX), Y5, Y5
+	VADDPD      768(AX), Y4, Y4
+	VADDPD      800(AX), Y5, Y5
 	VADDPD      Y5, Y4, Y0
 
 	// γ·(hi+lo) = k + f
@@ -27965,12 +28365,19 @@ loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
 	VFMADD213PD Y0, Y5, Y2
 	VMULPD      Y5, Y2, Y2
-	VMULPD      192(AX), Y4, Y4
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R13*8), Y0
+	VMOVUPS     one_f64<>+0(SB), Y1
+	VSUBPD      Y0, Y1, Y1
+	VMULPD      (AX), Y1, Y1
+	VFMADD231PD 32(AX), Y0, Y1
+	VMULPD      Y1, Y4, Y4
 	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     960(AX), Y0
+	VMOVUPD     832(AX), Y0
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       544(AX), Y0, Y0
+	VADDPD       480(AX), Y0, Y0
 	VADDPD       256(AX), Y0, Y0
 	VMOVAPD      Y4, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
@@ -28011,100 +28418,108 @@ skip2:
 	VMOVUPD Y1, (SI)(R13*8)
 
 skip3:
-	// D = N·β - O·θ
-	VMOVUPD     800(AX), Y1
-	VMOVUPD     768(AX), Y2
-	VMULPD      384(AX), Y1, Y1
-	VFMSUB132PD 352(AX), Y1, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y1
-	VMINPD      Y0, Y1, Y1
-	VMULPD      128(AX), Y1, Y1
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMOVUPD     (DI)(R13*8), Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 736(AX), Y0
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     288(AX), Y3
+	VFMSUB213PD 448(AX), Y3, Y2
+	VMULPD      704(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y0, Y3, Y3
+	VMULPD      128(AX), Y3, Y3
+	VMOVUPD     Y1, 864(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 672(AX), Y0
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VDIVPD  832(AX), Y0, Y0
-	VMULPD  416(AX), Y0, Y0
-	VMULPD  small_f64<>+0(SB), Y0, Y3
-	VMOVUPD Y0, 992(AX)
-	VMOVUPD Y3, 1024(AX)
+	VDIVPD  416(AX), Y0, Y0
+	VMULPD  864(AX), Y0, Y0
+	VMULPD  small_f64<>+0(SB), Y0, Y1
+	VMOVUPD Y0, 896(AX)
+	VMOVUPD Y1, 928(AX)
+	VMOVAPD Y2, Y0
+	VXORPD  224(AX), Y0, Y0
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPD      1024(AX), Y0
-	VFMADD213PD  Y2, Y1, Y0
-	VXORPD       320(AX), Y0, Y0
-	VMULPD       Y4, Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPD      928(AX), Y1
+	VFMADD213PD  Y0, Y3, Y1
+	VMULPD       Y4, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y0, Y5, Y0
+	VBLENDVPD    Y0, Y1, Y5, Y1
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y3
-	VMULPD       Y3, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      (R11)(R13*8), Y0
+	VMULPD       Y0, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X0
+	VPBROADCASTQ X0, Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y0, Y5, Y0
+	VBLENDVPD    Y0, Y1, Y5, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R13*8)
+	VMOVUPD Y1, (R10)(R13*8)
 
 skip7:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD       Y2, Y2, Y0
 	VMULPD       128(AX), Y0, Y0
-	VMOVUPD      384(AX), Y2
-	VMOVUPD      768(AX), Y3
-	VMULPD       160(AX), Y3, Y3
+	VMOVUPD      320(AX), Y1
+	VMOVUPD      704(AX), Y2
+	VMULPD       160(AX), Y2, Y2
 	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x00, Y5, Y2, Y2
-	VMOVUPD      Y2, 1056(AX)
-	VMOVUPD      1056(AX), Y2
-	VBLENDVPD    Y2, Y3, Y0, Y0
-	VMOVUPD      1024(AX), Y2
-	VSUBPD       800(AX), Y2, Y2
-	VADDPD       768(AX), Y2, Y2
-	VMOVUPD      1024(AX), Y3
-	VFMSUB132PD  128(AX), Y2, Y3
-	VFMADD213PD  Y0, Y1, Y3
-	VMOVUPD      992(AX), Y0
-	VMOVUPD      736(AX), Y1
+	VCMPPD       $0x00, Y5, Y1, Y1
+	VMOVUPD      Y1, 960(AX)
+	VMOVUPD      960(AX), Y1
+	VBLENDVPD    Y1, Y2, Y0, Y0
+	VMOVUPD      928(AX), Y1
+	VXORPD       224(AX), Y1, Y1
+	VSUBPD       736(AX), Y1, Y2
+	VADDPD       704(AX), Y2, Y2
+	VFMSUB132PD  128(AX), Y2, Y1
+	VFMADD213PD  Y0, Y3, Y1
+	VMOVUPD      896(AX), Y0
+	VMOVUPD      672(AX), Y2
+	VXORPD       224(AX), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y0, Y0
-	VMOVUPD      1056(AX), Y2
-	VBLENDVPD    Y2, 736(AX), Y0, Y0
-	VMULPD       768(AX), Y1, Y1
-	VMOVUPS      sign_f64<>+0(SB), Y2
-	VMOVUPD      1056(AX), Y5
-	VBLENDVPD    Y5, Y2, Y1, Y1
-	VFMADD213PD  Y1, Y0, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y4, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD      960(AX), Y3
+	VBLENDVPD    Y3, 672(AX), Y0, Y0
+	VMULPD       704(AX), Y2, Y2
+	VMOVUPS      sign_f64<>+0(SB), Y3
+	VMOVUPD      960(AX), Y5
+	VBLENDVPD    Y5, Y3, Y2, Y2
+	VFMADD213PD  Y2, Y0, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       Y4, Y1, Y1
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R14*1), R14
@@ -28114,13 +28529,13 @@ skip7:
 	VMOVD        R14, X0
 	VPBROADCASTQ X0, Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPD    Y0, Y3, Y1, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y1, Y2, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y3, (R12)(R13*8)
+	VMOVUPD Y1, (R12)(R13*8)
 
 skip9:
 	ADDQ $0x04, R13
@@ -28146,53 +28561,38 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R13*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y3
-	VFMADD231PD 32(AX), Y1, Y3
-	VMOVUPD     Y3, 192(AX)
-
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD  (BX)(R13*8), Y0, Y3
-	VMOVUPD     Y3, 224(AX)
-	VMOVUPD     224(AX), Y4
-	VBLENDVPD   Y4, Y1, Y2, Y4
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y5, Y2, Y1, Y2
-	VMOVUPS     minus_two_f64<>+0(SB), Y5
-	VFMADD213PD one_f64<>+0(SB), Y1, Y5
-	VANDPD      abs_f64<>+0(SB), Y3, Y1
-	VMULPD      Y1, Y4, Y6
-	VXORPS      Y7, Y7, Y7
-	VBLENDVPD   Y6, Y7, Y6, Y6
-	VMOVUPD     Y6, 256(AX)
-
-	// where β is 0, N and O change places
-	VXORPS    Y6, Y6, Y6
-	VCMPPD    $0x00, Y6, Y4, Y6
-	VMOVUPD   Y6, 288(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y2, Y6, Y2
-	VXORPD    Y3, Y6, Y6
-	VANDPD    sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD   Y6, 320(AX)
-	VXORPD    320(AX), Y5, Y5
-	VMOVUPD   Y4, 352(AX)
-	VMOVUPD   Y2, 384(AX)
-	VMOVUPD   Y5, 416(AX)
+	VMASKMOVPD (DI)(R13*8), Y0, Y1
+	VMASKMOVPD (BX)(R13*8), Y0, Y2
+	VANDPD     abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS    one_f64<>+0(SB), Y4
+	VSUBPD     Y1, Y4, Y4
+	VBLENDVPD  Y2, Y1, Y4, Y5
+	VBLENDVPD  Y2, Y4, Y1, Y4
+	VMULPD     Y3, Y5, Y1
+	VXORPS     Y6, Y6, Y6
+	VBLENDVPD  Y1, Y6, Y1, Y1
+	VXORPS     Y6, Y6, Y6
+	VCMPPD     $0x00, Y6, Y5, Y6
+	VMOVUPD    Y6, 192(AX)
+	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
+	VANDNPD    Y4, Y6, Y4
+	VXORPD     Y2, Y6, Y6
+	VANDPD     sign_f64<>+0(SB), Y6, Y6
+	VMOVUPD    Y6, 224(AX)
+	VMOVUPD    Y1, 256(AX)
+	VMOVUPD    Y5, 288(AX)
+	VMOVUPD    Y4, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y1
-	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 448(AX)
+	VMOVUPD      Y4, 352(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -28208,7 +28608,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 480(AX)
+	VMOVUPD      Y3, 384(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -28223,7 +28623,15 @@ rest_loop:
 	VMULPD       Y7, Y4, Y4
 	VMOVAPD      Y6, Y2
 	VFMADD213PD  Y6, Y4, Y2
-	VMOVUPD      Y2, 512(AX)
+
+	// R = β + e·θ
+	VMOVUPD     288(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     320(AX), Y5
+	VFMADD213PD Y3, Y5, Y2
+	VMOVUPD     Y2, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMOVUPD     Y2, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -28236,24 +28644,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 480(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
+	VMOVUPD     Y5, 512(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 608(AX)
+	VMOVUPD     Y5, 544(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 640(AX)
+	VMOVUPD     Y6, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 672(AX)
-	VMOVUPD     Y1, 704(AX)
+	VMOVUPD     Y3, 608(AX)
+	VMOVUPD     Y1, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -28265,34 +28673,25 @@ rest_loop:
 	VSUBPD       Y1, Y3, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     288(AX), Y3
+	VMOVUPD     192(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     672(AX), Y6
+	VMOVUPD     608(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     288(AX), Y7
-	VMOVUPD     640(AX), Y8
+	VMOVUPD     192(AX), Y7
+	VMOVUPD     576(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 736(AX)
-	VMOVUPD     672(AX), Y3
-	VMOVUPD     704(AX), Y6
+	VMOVUPD     Y8, 672(AX)
+	VMOVUPD     608(AX), Y3
+	VMOVUPD     640(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
-	VMOVUPD     288(AX), Y1
+	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 768(AX)
-	VMOVUPD     288(AX), Y1
+	VMOVUPD     Y1, 704(AX)
+	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 800(AX)
-
-	// R = β + e·θ
-	VMOVUPD     512(AX), Y1
-	VMOVUPD     352(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     384(AX), Y4
-	VFMADD213PD Y3, Y4, Y1
-	VMOVUPD     Y1, 832(AX)
-	VMOVUPD     Y1, 864(AX)
+	VMOVUPD     Y1, 736(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -28310,21 +28709,21 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     576(AX), Y1
-	VMOVUPD     608(AX), Y2
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     544(AX), Y2
 	VXORPS      Y4, Y4, Y4
-	VMOVUPD     288(AX), Y5
-	VBLENDVPD   Y5, 448(AX), Y4, Y4
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, 352(AX), Y4, Y4
 	VSUBPD      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
-	VMOVUPD     288(AX), Y5
-	VBLENDVPD   Y5, 480(AX), Y1, Y1
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y5, 384(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 896(AX)
-	VMOVUPD     Y1, 928(AX)
-	VMOVUPD     Y3, 960(AX)
-	VMOVUPD     832(AX), Y1
+	VMOVUPD     Y4, 768(AX)
+	VMOVUPD     Y1, 800(AX)
+	VMOVUPD     Y3, 832(AX)
+	VMOVUPD     416(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
 	VPSRLQ      $0x34, Y1, Y2
@@ -28366,8 +28765,8 @@ rest_loop:
 	VFMADD213PD Y3, Y2, Y4
 	VFMADD213PD Y2, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      896(AX), Y5, Y5
-	VADDPD      928(AX), Y6, Y6
+	VADDPD      768(AX), Y5, Y5
+	VADDPD      800(AX), Y6, Y6
 	VADDPD      Y6, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -28404,12 +28803,19 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-	VMULPD      192(AX), Y5, Y5
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R13*8), Y0, Y1
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y2, Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     960(AX), Y1
+	VMOVUPD     832(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       544(AX), Y1, Y1
+	VADDPD       480(AX), Y1, Y1
 	VADDPD       256(AX), Y1, Y1
 	VMOVAPD      Y5, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -28451,101 +28857,109 @@ skip11:
 	VMASKMOVPD Y2, Y0, (SI)(R13*8)
 
 skip12:
-	// D = N·β - O·θ
-	VMOVUPD     800(AX), Y2
-	VMOVUPD     768(AX), Y3
-	VMULPD      384(AX), Y2, Y2
-	VFMSUB132PD 352(AX), Y2, Y3
-	VMOVUPS     max_softplus_f64<>+0(SB), Y2
-	VMINPD      Y1, Y2, Y2
-	VMULPD      128(AX), Y2, Y2
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y2
+	VMASKMOVPD  (DI)(R13*8), Y0, Y3
+	VFMADD213PD one_f64<>+0(SB), Y3, Y2
 
-	// κ = d·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 736(AX), Y1
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y3
+	VMOVUPD     288(AX), Y4
+	VFMSUB213PD 448(AX), Y4, Y3
+	VMULPD      704(AX), Y3, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y1, Y4, Y4
+	VMULPD      128(AX), Y4, Y4
+	VMOVUPD     Y2, 864(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 672(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  832(AX), Y1, Y1
-	VMULPD  416(AX), Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y1, Y4
-	VMOVUPD Y1, 992(AX)
-	VMOVUPD Y4, 1024(AX)
+	VDIVPD  416(AX), Y1, Y1
+	VMULPD  864(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y1, Y2
+	VMOVUPD Y1, 896(AX)
+	VMOVUPD Y2, 928(AX)
+	VMOVAPD Y3, Y1
+	VXORPD  224(AX), Y1, Y1
 
-	// grad = ±B·(D + κ·γ·L)
-	VMOVUPD      1024(AX), Y1
-	VFMADD213PD  Y3, Y2, Y1
-	VXORPD       320(AX), Y1, Y1
-	VMULPD       Y5, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	// grad = B·(±D + κ·γ·L)
+	VMOVUPD      928(AX), Y2
+	VFMADD213PD  Y1, Y4, Y2
+	VMULPD       Y5, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y1, Y6, Y1
+	VBLENDVPD    Y1, Y2, Y6, Y2
 
 skip13:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y4
-	VMULPD       Y4, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R13*8), Y0, Y1
+	VMULPD       Y1, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y1, Y6, Y1
+	VBLENDVPD    Y1, Y2, Y6, Y2
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y1, Y0, (R10)(R13*8)
+	VMASKMOVPD Y2, Y0, (R10)(R13*8)
 
 skip16:
-	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
+	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD       Y3, Y3, Y1
 	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      384(AX), Y3
-	VMOVUPD      768(AX), Y4
-	VMULPD       160(AX), Y4, Y4
+	VMOVUPD      320(AX), Y2
+	VMOVUPD      704(AX), Y3
+	VMULPD       160(AX), Y3, Y3
 	VXORPS       Y6, Y6, Y6
-	VCMPPD       $0x00, Y6, Y3, Y3
-	VMOVUPD      Y3, 1056(AX)
-	VMOVUPD      1056(AX), Y3
-	VBLENDVPD    Y3, Y4, Y1, Y1
-	VMOVUPD      1024(AX), Y3
-	VSUBPD       800(AX), Y3, Y3
-	VADDPD       768(AX), Y3, Y3
-	VMOVUPD      1024(AX), Y4
-	VFMSUB132PD  128(AX), Y3, Y4
-	VFMADD213PD  Y1, Y2, Y4
-	VMOVUPD      992(AX), Y1
-	VMOVUPD      736(AX), Y2
+	VCMPPD       $0x00, Y6, Y2, Y2
+	VMOVUPD      Y2, 960(AX)
+	VMOVUPD      960(AX), Y2
+	VBLENDVPD    Y2, Y3, Y1, Y1
+	VMOVUPD      928(AX), Y2
+	VXORPD       224(AX), Y2, Y2
+	VSUBPD       736(AX), Y2, Y3
+	VADDPD       704(AX), Y3, Y3
+	VFMSUB132PD  128(AX), Y3, Y2
+	VFMADD213PD  Y1, Y4, Y2
+	VMOVUPD      896(AX), Y1
+	VMOVUPD      672(AX), Y3
+	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1056(AX), Y3
-	VBLENDVPD    Y3, 736(AX), Y1, Y1
-	VMULPD       768(AX), Y2, Y2
-	VMOVUPS      sign_f64<>+0(SB), Y3
-	VMOVUPD      1056(AX), Y6
-	VBLENDVPD    Y6, Y3, Y2, Y2
-	VFMADD213PD  Y2, Y1, Y4
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMULPD       Y5, Y4, Y4
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMOVUPD      960(AX), Y4
+	VBLENDVPD    Y4, 672(AX), Y1, Y1
+	VMULPD       704(AX), Y3, Y3
+	VMOVUPS      sign_f64<>+0(SB), Y4
+	VMOVUPD      960(AX), Y6
+	VBLENDVPD    Y6, Y4, Y3, Y3
+	VFMADD213PD  Y3, Y1, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       Y5, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -28555,14 +28969,14 @@ skip16:
 	VMOVD        R14, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y4, Y2, Y4
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip17:
-	VANDPD     Y0, Y4, Y4
+	VANDPD     Y0, Y2, Y2
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y4, Y0, (R12)(R13*8)
+	VMASKMOVPD Y2, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -28846,37 +29260,36 @@ done:
 // func targetsValidF64AVX2(t unsafe.Pointer, n int) (ok bool)
 // Requires: AVX, AVX2, CMOV
 TEXT ·targetsValidF64AVX2(SB), NOSPLIT, $0-17
-	MOVQ     t+0(FP), AX
-	MOVQ     n+8(FP), CX
-	VMOVUPS  one_f64<>+0(SB), Y1
-	VXORPS   Y0, Y0, Y0
-	VPCMPEQD Y2, Y2, Y2
-	XORQ     DX, DX
-	SUBQ     $0x10, CX
-	JLT      rest
+	MOVQ    t+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS one_f64<>+0(SB), Y0
+	VPXOR   Y1, Y1, Y1
+	VMOVAPS Y1, Y2
+	VMOVAPS Y1, Y3
+	VMOVAPS Y1, Y4
+	VMOVAPS Y1, Y1
+	XORQ    DX, DX
+	SUBQ    $0x10, CX
+	JLT     rest
 
 	// 4 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	VMOVUPD (AX)(DX*8), Y7
-	VMOVUPD 32(AX)(DX*8), Y8
-	VMOVUPD 64(AX)(DX*8), Y9
-	VMOVUPD 96(AX)(DX*8), Y10
-	VCMPPD  $0x1d, Y0, Y7, Y3
-	VCMPPD  $0x1d, Y0, Y8, Y4
-	VCMPPD  $0x1d, Y0, Y9, Y5
-	VCMPPD  $0x1d, Y0, Y10, Y6
-	VCMPPD  $0x12, Y1, Y7, Y7
-	VCMPPD  $0x12, Y1, Y8, Y8
-	VCMPPD  $0x12, Y1, Y9, Y9
-	VCMPPD  $0x12, Y1, Y10, Y10
-	VANDPS  Y3, Y2, Y2
-	VANDPS  Y7, Y2, Y2
-	VANDPS  Y4, Y2, Y2
-	VANDPS  Y8, Y2, Y2
-	VANDPS  Y5, Y2, Y2
-	VANDPS  Y9, Y2, Y2
-	VANDPS  Y6, Y2, Y2
-	VANDPS  Y10, Y2, Y2
+	VMOVUPD (AX)(DX*8), Y5
+	VMOVUPD 32(AX)(DX*8), Y6
+	VMOVUPD 64(AX)(DX*8), Y7
+	VMOVUPD 96(AX)(DX*8), Y8
+	VORPD   Y5, Y2, Y2
+	VORPD   Y6, Y3, Y3
+	VORPD   Y7, Y4, Y4
+	VORPD   Y8, Y1, Y1
+	VCMPPD  $0x16, Y0, Y5, Y5
+	VCMPPD  $0x16, Y0, Y6, Y6
+	VCMPPD  $0x16, Y0, Y7, Y7
+	VCMPPD  $0x16, Y0, Y8, Y8
+	VORPD   Y5, Y2, Y2
+	VORPD   Y6, Y3, Y3
+	VORPD   Y7, Y4, Y4
+	VORPD   Y8, Y1, Y1
 	ADDQ    $0x10, DX
 	CMPQ    DX, CX
 	JLE     loop
@@ -28896,19 +29309,21 @@ rest_loop:
 	// a window on ones, then zeros
 	NEGQ       BX
 	LEAQ       window_f64<>+0(SB), SI
-	VMOVUPS    32(SI)(BX*8), Y3
-	VMASKMOVPD (AX)(DX*8), Y3, Y4
-	VCMPPD     $0x1d, Y0, Y4, Y3
-	VCMPPD     $0x12, Y1, Y4, Y4
-	VANDPS     Y3, Y2, Y2
-	VANDPS     Y4, Y2, Y2
+	VMOVUPS    32(SI)(BX*8), Y5
+	VMASKMOVPD (AX)(DX*8), Y5, Y5
+	VORPD      Y5, Y2, Y2
+	VCMPPD     $0x16, Y0, Y5, Y5
+	VORPD      Y5, Y2, Y2
 	ADDQ       $0x04, DX
 	CMPQ       DX, CX
 	JLT        rest_loop
 
 done:
+	VORPD     Y3, Y2, Y2
+	VORPD     Y4, Y2, Y2
+	VORPD     Y1, Y2, Y2
 	VMOVMSKPD Y2, AX
-	CMPL      AX, $0x0000000f
+	TESTL     AX, AX
 	SETEQ     ok+16(FP)
 	VZEROUPPER
 	RET
@@ -28920,86 +29335,97 @@ TEXT ·hardMaskF64AVX2(SB), NOSPLIT, $0-25
 	MOVQ    t+8(FP), DX
 	MOVQ    n+16(FP), BX
 	MOVL    $0x00000001, SI
-	VMOVUPS one_f64<>+0(SB), Y1
-	VXORPS  Y0, Y0, Y0
-	XORQ    R8, R8
-	SUBQ    $0x08, BX
+	VMOVUPS one_f64<>+0(SB), Y0
+	XORQ    DI, DI
+	SUBQ    $0x10, BX
 	JLT     rest
 
-	// 2 vectors of 4 elements at a time, their instructions interleaved
+	// 4 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ      R8, CX
+	MOVQ      DI, CX
 	SHRQ      $0x03, CX
-	VMOVUPD   (DX)(R8*8), Y2
-	VMOVUPD   32(DX)(R8*8), Y3
-	VCMPPD    $0x00, Y1, Y2, Y4
-	VCMPPD    $0x00, Y1, Y3, Y5
-	VCMPPD    $0x00, Y0, Y2, Y2
-	VCMPPD    $0x00, Y0, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VMOVMSKPD Y4, R9
-	MOVL      R9, R10
-	VMOVMSKPD Y2, DI
-	VORPS     Y5, Y3, Y3
+	VMOVUPD   (DX)(DI*8), Y1
+	VMOVUPD   32(DX)(DI*8), Y2
+	VMOVUPD   64(DX)(DI*8), Y3
+	VMOVUPD   96(DX)(DI*8), Y4
+	VCMPPD    $0x00, Y0, Y1, Y5
+	VANDNPS   Y1, Y5, Y1
+	VMOVMSKPD Y5, R9
+	MOVL      R9, R8
+	VCMPPD    $0x00, Y0, Y2, Y5
+	VANDNPS   Y2, Y5, Y2
+	VORPS     Y2, Y1, Y1
 	VMOVMSKPD Y5, R9
 	SHLL      $0x04, R9
-	ORL       R9, R10
-	VMOVMSKPD Y3, R9
-	ANDL      R9, DI
-	MOVB      R10, (AX)(CX*1)
-	CMPL      DI, $0x0000000f
-	JEQ       next1
-	XORL      SI, SI
-	JMP       done
+	ORL       R9, R8
+	MOVB      R8, (AX)(CX*1)
+	VCMPPD    $0x00, Y0, Y3, Y2
+	VANDNPS   Y3, Y2, Y3
+	VORPS     Y3, Y1, Y1
+	VMOVMSKPD Y2, R9
+	MOVL      R9, R8
+	VCMPPD    $0x00, Y0, Y4, Y2
+	VANDNPS   Y4, Y2, Y4
+	VORPS     Y4, Y1, Y1
+	VMOVMSKPD Y2, R9
+	SHLL      $0x04, R9
+	ORL       R9, R8
+	MOVB      R8, 1(AX)(CX*1)
+
+	// whatever is neither 1 nor 0
+	VPTEST Y1, Y1
+	JEQ    next1
+	XORL   SI, SI
+	JMP    done
 
 next1:
-	ADDQ $0x08, R8
-	CMPQ R8, BX
+	ADDQ $0x10, DI
+	CMPQ DI, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, BX
-	CMPQ R8, BX
+	ADDQ $0x10, BX
+	CMPQ DI, BX
 	JGE  done
 
 rest_loop:
 	MOVQ    BX, CX
-	SUBQ    R8, CX
-	MOVQ    $0x00000004, DI
-	CMPQ    CX, DI
-	CMOVQGT DI, CX
+	SUBQ    DI, CX
+	MOVQ    $0x00000004, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
 
 	// a window on ones, then zeros
 	NEGQ       CX
-	LEAQ       window_f64<>+0(SB), DI
-	VMOVUPS    32(DI)(CX*8), Y2
-	MOVQ       R8, R9
-	SHRQ       $0x03, R9
-	VMASKMOVPD (DX)(R8*8), Y2, Y2
-	VCMPPD     $0x00, Y1, Y2, Y3
-	VCMPPD     $0x00, Y0, Y2, Y2
-	VORPS      Y3, Y2, Y2
-	VMOVMSKPD  Y3, CX
-	MOVL       CX, R10
-	VMOVMSKPD  Y2, DI
-	MOVQ       R8, CX
+	LEAQ       window_f64<>+0(SB), R8
+	VMOVUPS    32(R8)(CX*8), Y1
+	MOVQ       DI, R8
+	SHRQ       $0x03, R8
+	VMASKMOVPD (DX)(DI*8), Y1, Y1
+	VCMPPD     $0x00, Y0, Y1, Y2
+	VANDNPS    Y1, Y2, Y1
+	VMOVMSKPD  Y2, CX
+	MOVL       CX, R9
+	MOVQ       DI, CX
 	ANDL       $0x04, CX
-	MOVL       $0x00000001, R12
-	SHLL       CL, R12
-	DECL       R12
-	MOVBLZX    (AX)(R9*1), R11
-	ANDL       R12, R11
-	SHLL       CL, R10
-	ORL        R11, R10
-	MOVB       R10, (AX)(R9*1)
-	CMPL       DI, $0x0000000f
-	JEQ        next2
-	XORL       SI, SI
-	JMP        done
+	MOVL       $0x00000001, R11
+	SHLL       CL, R11
+	DECL       R11
+	MOVBLZX    (AX)(R8*1), R10
+	ANDL       R11, R10
+	SHLL       CL, R9
+	ORL        R10, R9
+	MOVB       R9, (AX)(R8*1)
+
+	// whatever is neither 1 nor 0
+	VPTEST Y1, Y1
+	JEQ    next2
+	XORL   SI, SI
+	JMP    done
 
 next2:
-	ADDQ $0x04, R8
-	CMPQ R8, BX
+	ADDQ $0x04, DI
+	CMPQ DI, BX
 	JLT  rest_loop
 
 done:

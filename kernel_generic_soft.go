@@ -18,9 +18,9 @@ import (
 // Of σ(x) and σ(-x) let N be the larger, which belongs to |x|, and O the other; β is N's share, 1-t if x ≥ 0, otherwise t,
 // and θ = 1-β that of O. Then
 //
-//	O/N = e = exp(-|x|)     m = N·R,  R = β + e·θ     E = log1p(e) + β·|x|     D = N·β - O·θ = ±E'     d = ±δ
+//	O/N = e = exp(-|x|)     m = N·R,  R = β + e·θ     E = log1p(e) + β·|x|     D = N·β - O·θ = N·(2β - R) = ±E'     d = ±δ
 //
-// with the sign of x. Nothing cancels in the loss. D and the bracket of hess do change their signs.
+// where ± is the sign of x. Nothing cancels in the loss. D and the bracket of hess do change their signs.
 //
 // Where β is 0 (t is 0 or 1, and x is on the side that fits it) N would drop out: there N and O change places, so that N's
 // share is 1, and the sign of x counts as the other one. So a target of 0 or 1 always has β = 1, θ = 0, R = 1, D = N, d = 1,
@@ -64,7 +64,7 @@ func softBlock[T Float](b *block[T]) {
 		}
 		if x[i] != x[i] {
 			nan := abs | c.quietBit
-			o.store(i, fromBits[T](nan), fromBits[T](nan|flip), fromBits[T](nan))
+			o.store(i, fromBits[T](nan), fromBits[T](nan), fromBits[T](nan))
 			continue
 		}
 		c.logistic(&r, abs, tiny, true)
@@ -83,6 +83,7 @@ func softBlock[T Float](b *block[T]) {
 			loss = T(B * T(R*L))
 		} else {
 			bigR = fma(e, theta, T(beta*c.huge))
+			R = T(bigR * c.tiny)
 			hi, lo := r.log8(c, swap)
 			hiR, loR := c.log8(bigR)
 			B = c.power(pl, a, hi+hiR, lo+loR)
@@ -95,11 +96,12 @@ func softBlock[T Float](b *block[T]) {
 
 		N := r.sigmoid(swap)
 		O := r.sigmoid(!swap)
-		D := fma(N, beta, -T(O*theta))
-		d := fromBits[T](toBits(fma(-2, t, 1)) ^ flip) // β - θ, but rounded once
+		D := T(N * fma(2, beta, -R))
+		signedD := fromBits[T](toBits(D) ^ flip) // E'
+		delta := fma(-2, t, 1)
 		gL := T(pl.Gamma * min(L, c.maxSoftplus))
 
-		// κ = d·O/R = ±δ·pq/m; bigK is κ·2^(TinyShift/2): κ may be subnormal where its products are not
+		// κ = δ·O/R = δ·pq/m; bigK is κ·2^(TinyShift/2): κ may be subnormal where its products are not
 		var bigO, bigK, kappa T
 		if !pl.Square || o.hess != nil {
 			bigO = r.tinyS
@@ -107,22 +109,23 @@ func softBlock[T Float](b *block[T]) {
 				bigO = T(r.c * c.huge)
 			}
 			bigO = fma(bigO, r.small(!swap), bigO)
-			bigK = T(d * T(T(bigO*c.large)/bigR))
+			bigK = T(delta * T(T(bigO*c.large)/bigR))
 			kappa = T(bigK * c.small)
 		}
 		var grad T
-		if pl.Square { // without a division: R·(D + κ·γ·L)
-			grad = T(B * fma(T(d*O), gL, T(R*D)))
+		if pl.Square { // without a division: R·(E' + κ·γ·L)
+			grad = T(B * fma(T(delta*O), gL, T(R*signedD)))
 		} else {
-			grad = T(T(B*fma(kappa, gL, D)) * c.tiny)
+			grad = T(T(B*fma(kappa, gL, signedD)) * c.tiny)
 		}
-		grad = fromBits[T](toBits(grad) ^ flip)
 		if o.hess == nil {
 			o.store(i, loss, grad, 0)
 			continue
 		}
 
-		// (pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))))·2^TinyShift; that of a label is O·(N·(1+2γ) + γ·L·(γ·O - N))
+		// (pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))))·2^TinyShift, for κ and D with the sign that makes δ = 1 of a label; that is
+		// O·(N·(1+2γ) + γ·L·(γ·O - N))
+		bigK, kappa = fromBits[T](toBits(bigK)^flip), fromBits[T](toBits(kappa)^flip)
 		K, inner, pq := T(bigK*c.large), T(pl.Gamma*(D+D)), T(bigO*N)
 		if theta == 0 {
 			K, inner, pq = bigO, T(N*pl.HessOne), fromBits[T](c.signBit) // -0

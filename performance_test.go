@@ -25,19 +25,31 @@ var performance = flag.Bool("performance", false, "measure and print the perform
 type workload[T Float] struct {
 	x, dst, grad, hess []T
 	label              []int32
+	hard, soft         []T // targets: as the labels have it, and smoothed
 	p                  Params
 }
 
 func newWorkload[T Float](n, c int, gamma, foreground, ignored float64) *workload[T] {
 	b := &workload[T]{dst: make([]T, n*c), grad: make([]T, n*c), hess: make([]T, n*c)}
 	b.x, b.label = measure.Logits[T](n*c), measure.Labels(n, c, foreground, ignored)
+	b.hard, b.soft = make([]T, n*c), make([]T, n*c)
+	for i := range b.hard {
+		if int(b.label[i/c]) == i%c+1 {
+			b.hard[i] = 1
+		}
+		b.soft[i] = 0.9*b.hard[i] + 0.05
+	}
 	b.p = Params{Gamma: gamma, Alpha: 0.25, Norm: float64(FgNum(b.label))}
 	return b
 }
 
-// operation returns a function that does one call.
+// operation returns a function that does one call. The operation is one with labels, or "hard" or "soft" and one.
 func (b *workload[T]) operation(op string) func() {
 	y := Labels(b.label)
+	if kind, of, ok := strings.Cut(op, " "); ok {
+		op = of
+		y = Dense(map[string][]T{"hard": b.hard, "soft": b.soft}[kind])
+	}
 	switch op {
 	case "loss":
 		return func() { must(Loss(b.dst, b.x, y, b.p)) }
@@ -185,7 +197,8 @@ func TestPerformanceTable(t *testing.T) {
 	}
 	var lines []*line
 	for _, gamma := range []float64{2, 2.3} {
-		for _, op := range []string{"loss", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid"} {
+		for _, op := range []string{"loss", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid",
+			"hard loss", "soft loss", "hard loss+grad", "soft loss+grad", "soft loss+grad+hess"} {
 			if op == "sigmoid" && gamma != 2 {
 				continue
 			}

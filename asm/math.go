@@ -95,7 +95,6 @@ func (g *generator) zero() Op {
 type logistic struct {
 	k, f  value        // |u| = -(k+f)·ln2/8; only if asked for
 	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
-	e     value        // only if asked for; if tiny, times 2^TinyShift
 	c, S  group        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
 	z, zz group        // z and z²
 	tinyS value        // S·2^TinyShift; only if tiny
@@ -157,8 +156,9 @@ func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table
 
 // want is what logistic shall return beyond what every kernel needs.
 type want struct {
-	exponent bool // k and f
-	e        bool
+	exponent bool          // k and f
+	absolute bool          // u is |u| already
+	e        func(e group) // called with e, rounded, times 2^TinyShift if tiny; nil: not wanted
 }
 
 // logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
@@ -170,8 +170,12 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 
 	g.Comment("a = min(|u|, clamp); NaN becomes clamp")
 	a := g.group()
-	g.do("VANDP.", a, u, g.bits("abs", g.signBit()-1))
-	g.do("VMINP.", a, a, clamp)
+	if want.absolute {
+		g.do("VMINP.", a, u, clamp)
+	} else {
+		g.do("VANDP.", a, u, g.bits("abs", g.signBit()-1))
+		g.do("VMINP.", a, a, clamp)
+	}
 
 	g.Comment("a·8/ln2 = -(k+f); e = A·(1+p)")
 	magic := g.magic(tiny)
@@ -191,10 +195,10 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 	i := g.load(g.magic(false))
 	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
 	r.p = g.exp2m1(rest)
-	if want.e {
+	if want.e != nil {
 		e := g.copy(A)
 		g.do("VFMADD213P.", e, r.p, A)
-		r.e = g.hold(e)
+		want.e(e)
 	}
 
 	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")

@@ -19,51 +19,44 @@ func (k *kernel) softBody() {
 	tiny := !k.square || k.order == hessian
 	one := k.float("one", 1)
 
-	k.Comment("a = wPos·t + wNeg·(1-t)")
-	t := k.read(k.target)
-	other := k.load(one)
-	k.do("VSUBP.", other, other, t)
-	w := k.group()
-	k.do("VMULP.", w, other, k.params["WNeg"])
-	k.do("VFMADD231P.", w, t, k.params["WPos"])
-	a := k.hold(w)
-
 	k.Comment("β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set")
-	x := k.read(k.x)
-	var negative, swap sign
-	if k.wide {
-		negative.mask = k.signMasks(x)
-	} else {
-		negative.u = k.spill(x)
-	}
-	beta, theta := k.choose(negative, t, other), k.choose(negative, other, t)
-	var d group
-	if k.order >= gradient {
-		d = k.load(k.float("minus_two", -2))
-		k.do("VFMADD213P.", d, t, one)
-	}
-	abs := k.group()
+	t, x := k.read(k.target), k.read(k.x)
+	abs, y := k.group(), k.group()
 	k.do("VANDP.", abs, x, k.bits("abs", k.signBit()-1))
-	y := k.group()
-	k.do("VMULP.", y, beta, abs)
-	k.notNegative(y)
-	yHeld := k.hold(y)
-
-	k.Comment("where β is 0, N and O change places")
-	var flip sign
+	var beta, theta group
+	var swap, flip sign // where N and O change places, since β is 0; and where the result changes its sign
 	if k.wide {
-		swap.mask = k.masks()
-		k.do("VCMPP.", swap.mask, beta, k.zero(), Imm(0))
-		for v := range k.n {
-			k.emit("VBLENDMP"+k.letter()+"_BCST", beta[v], swap.mask[v], beta[v], one.Mem)
-			k.emit("VBLENDMP"+k.letter(), theta[v], swap.mask[v], theta[v], k.zeros)
+		ones := k.broadcast(one)
+		beta, theta = k.copy(t), k.group()
+		swap.mask, flip.mask = k.masks(), k.masks()
+		n := k.n
+		k.n = 1 // vector by vector, for want of mask registers
+		for v := range n {
+			t, x, abs, y, beta, theta, swap := t[v:v+1], x[v:v+1], abs[v:v+1], y[v:v+1], beta[v:v+1], theta[v:v+1], swap.mask[v:v+1]
+			negative, not := k.signMasks(x), k.masks()
+			k.do("KNOTW", not, negative)
+			k.do("VSUBP.", beta, not, ones, t)
+			k.do("VMULP.", y, beta, abs)
+			k.notNegative(y)
+			k.do("VCMPP.", swap, beta, k.zero(), Imm(0))
+			if k.order >= gradient {
+				k.do("KXORW", flip.mask[v:v+1], negative, swap)
+			}
+			k.do("KNOTW", not, swap)
+			k.do("KANDW", negative, negative, not)
+			k.do("VMOVAP._Z", theta, not, t)
+			k.do("VSUBP.", theta, negative, ones, t)
+			k.do("VMOVAP.", beta, swap, ones)
 		}
-		if k.order >= gradient {
-			flip.mask = k.masks()
-			k.do("KXORW", flip.mask, negative.mask, swap.mask)
-			k.flipBy(d, flip)
-		}
+		k.n = n
 	} else {
+		other := k.load(one)
+		k.do("VSUBP.", other, other, t)
+		beta, theta = k.group(), k.group()
+		k.do("VBLENDVP.", beta, other, t, x)
+		k.do("VBLENDVP.", theta, t, other, x)
+		k.do("VMULP.", y, beta, abs)
+		k.notNegative(y)
 		m := k.group()
 		k.do("VCMPP.", m, beta, k.zero(), Imm(0))
 		swap.u = k.spill(m)
@@ -73,24 +66,41 @@ func (k *kernel) softBody() {
 			k.do("VXORP.", m, m, x)
 			k.do("VANDP.", m, m, k.signMask())
 			flip.u = k.spill(m)
-			k.flipBy(d, flip)
 		}
 	}
+	yHeld := k.hold(y)
 	betaHeld, thetaHeld := k.hold(beta), k.hold(theta)
-	var dHeld value
-	if k.order >= gradient {
-		dHeld = k.hold(d)
-	}
-
-	r := k.logistic(abs, tiny, want{exponent: !k.square, e: true})
+	var R, bigR value // R is scaled up if e is, R itself not
+	r := k.logistic(abs, tiny, want{exponent: !k.square, absolute: true, e: func(e group) {
+		k.Comment("R = β + e·θ")
+		b := betaHeld
+		if tiny && k.square {
+			k.do("VMULP.", e, e, k.tiny())
+		} else if tiny {
+			big := k.get(b)
+			k.do("VMULP.", big, big, k.huge())
+			b = big
+		}
+		k.do("VFMADD213P.", e, k.own(thetaHeld), b)
+		if k.square {
+			R = k.hold(e)
+			return
+		}
+		bigR = k.hold(e)
+		if k.order >= gradient {
+			small := k.group()
+			k.do("VMULP.", small, e, k.tiny())
+			R = k.hold(small)
+		}
+	}})
 
 	// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift.
 	var B group
 	if k.square {
-		B = k.shortSquare(k.choose(swap, r.S, r.c), a)
+		B = k.shortSquare(k.choose(swap, r.S, r.c), k.softWeights())
 	}
 
-	var N, O, bigO, bigR value
+	var N, O, bigO value
 	if k.order == loss {
 		if k.square {
 			h := k.fraction(r)
@@ -123,26 +133,9 @@ func (k *kernel) softBody() {
 		N, O = k.hold(k.choose(swap, S1, C1)), k.hold(k.choose(swap, C1, S1))
 	}
 
-	k.Comment("R = β + e·θ")
-	R := k.get(r.e)
 	if k.square {
-		if tiny {
-			k.do("VMULP.", R, R, k.tiny())
-		}
-		k.do("VFMADD213P.", R, k.own(thetaHeld), betaHeld)
 		k.do("VMULP.", B, B, R)
-		if k.order == hessian {
-			big := k.group()
-			k.do("VMULP.", big, R, k.huge())
-			bigR = k.hold(big)
-		}
-	} else {
-		big := k.get(betaHeld)
-		k.do("VMULP.", big, big, k.huge())
-		k.do("VFMADD213P.", R, k.own(thetaHeld), big)
-		bigR = k.hold(R)
 	}
-	RHeld := k.hold(R)
 
 	l := k.log1p(r)
 	if !k.square {
@@ -151,7 +144,7 @@ func (k *kernel) softBody() {
 		hiR, loR := k.log8(k.get(bigR))
 		k.do("VADDP.", hiR, hiR, hiHeld)
 		k.do("VADDP.", loR, loR, loHeld)
-		B = k.power(func() value { return a }, hiR, loR)
+		B = k.power(func() value { return k.softWeights() }, hiR, loR)
 		l = k.own(lHeld)
 	}
 	k.Comment("L = log1p(e) + β·|x|, NaN if x is")
@@ -161,7 +154,7 @@ func (k *kernel) softBody() {
 
 	losses := k.group()
 	if k.square {
-		k.do("VMULP.", losses, L, RHeld)
+		k.do("VMULP.", losses, L, R)
 		k.kept("VMULP.", byte, losses, losses, B)
 	} else {
 		losses = k.unscaled(k.copy(B))
@@ -173,21 +166,34 @@ func (k *kernel) softBody() {
 		return
 	}
 
-	k.Comment("D = N·β - O·θ")
-	OTheta, D := k.get(O), k.get(N)
-	k.do("VMULP.", OTheta, OTheta, thetaHeld)
-	k.do("VFMSUB132P.", D, OTheta, betaHeld)
+	k.Comment("δ = 1 - 2t")
+	delta := k.load(k.float("minus_two", -2))
+	k.do("VFMADD213P.", delta, k.read(k.target), one)
+
+	k.Comment("D = N·(2β - R)")
+	D := k.load(k.float("two", 2))
+	k.do("VFMSUB213P.", D, k.own(betaHeld), R)
+	k.do("VMULP.", D, D, N)
+	if k.order == gradient {
+		k.flipBy(D, flip)
+	}
 	gL := k.load(k.float("max_softplus", k.table.MaxSoftplus))
 	k.do("VMINP.", gL, gL, L) // the second operand if one is NaN
 	k.do("VMULP.", gL, gL, k.params["Gamma"])
 
 	var bigK, kappa value
+	deltaHeld := k.hold(delta)
 	if bigO != nil {
-		k.Comment("κ = d·O/R, and it times 2^(TinyShift/2)")
+		k.Comment("κ = δ·O/R, and it times 2^(TinyShift/2)")
 		q := k.get(bigO)
 		k.do("VMULP.", q, q, k.large())
+		if k.square {
+			big := k.group()
+			k.do("VMULP.", big, k.own(R), k.huge())
+			bigR = big
+		}
 		k.do("VDIVP.", q, q, bigR)
-		k.do("VMULP.", q, q, dHeld)
+		k.do("VMULP.", q, q, deltaHeld)
 		unscaled := k.group()
 		k.do("VMULP.", unscaled, q, k.small())
 		if k.order == hessian {
@@ -196,20 +202,23 @@ func (k *kernel) softBody() {
 		kappa = k.hold(unscaled)
 	}
 
-	var grad group
+	signed := D
+	if k.order == hessian {
+		signed = k.copy(D)
+		k.flipBy(signed, flip)
+	}
+	grad := k.group()
 	if k.square {
-		k.Comment("grad = ±B·(R·D + d·O·γ·L)")
-		grad = k.get(O)
-		k.do("VMULP.", grad, grad, dHeld)
+		k.Comment("grad = B·(±R·D + δ·O·γ·L)")
 		RD := k.group()
-		k.do("VMULP.", RD, D, RHeld)
+		k.do("VMULP.", RD, signed, R)
+		k.do("VMULP.", grad, k.own(deltaHeld), O)
 		k.do("VFMADD213P.", grad, gL, RD)
 	} else {
-		k.Comment("grad = ±B·(D + κ·γ·L)")
+		k.Comment("grad = B·(±D + κ·γ·L)")
 		grad = k.get(kappa)
-		k.do("VFMADD213P.", grad, gL, D)
+		k.do("VFMADD213P.", grad, gL, signed)
 	}
-	k.flipBy(grad, flip) // now, so that the zeros of ignored elements stay positive
 	k.finish(grad, B, byte)
 	k.upstream(grad, byte)
 	k.store(k.grad, grad)
@@ -217,7 +226,7 @@ func (k *kernel) softBody() {
 		return
 	}
 
-	k.Comment("hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))")
+	k.Comment("hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))")
 	inner := k.group()
 	k.do("VADDP.", inner, D, D)
 	k.do("VMULP.", inner, inner, k.params["Gamma"])
@@ -233,13 +242,15 @@ func (k *kernel) softBody() {
 		hard.u = k.spill(soft)
 	}
 	inner = k.choose(hard, label, inner)
-	bracket := k.get(kappa)
-	k.do("VSUBP.", bracket, bracket, O)
-	k.do("VADDP.", bracket, bracket, N)
 	again := k.get(kappa)
+	k.flipBy(again, flip)
+	bracket := k.group()
+	k.do("VSUBP.", bracket, again, O)
+	k.do("VADDP.", bracket, bracket, N)
 	k.do("VFMSUB132P.", again, bracket, k.params["Gamma"])
 	k.do("VFMADD213P.", again, gL, inner)
 	K, pq := k.get(bigK), k.get(bigO)
+	k.flipBy(K, flip)
 	k.do("VMULP.", K, K, k.large())
 	K = k.choose(hard, bigO, K)
 	k.do("VMULP.", pq, pq, N)
@@ -248,10 +259,21 @@ func (k *kernel) softBody() {
 	k.do("VFMADD213P.", again, K, pq)
 	k.do("VMULP.", again, again, k.tiny())
 	if k.square {
-		k.do("VMULP.", B, B, RHeld)
+		k.do("VMULP.", B, B, R)
 	}
 	k.finish(again, B, byte)
 	k.store(k.hess, again)
+}
+
+// softWeights returns the weight of each element. The targets are read again, rather than kept for so long.
+func (k *kernel) softWeights() group {
+	k.Comment("a = wPos·t + wNeg·(1-t)")
+	t := k.read(k.target)
+	a := k.load(k.float("one", 1))
+	k.do("VSUBP.", a, a, t)
+	k.do("VMULP.", a, a, k.params["WNeg"])
+	k.do("VFMADD231P.", a, t, k.params["WPos"])
+	return a
 }
 
 // signMasks returns the masks of the elements whose sign bit is set; AVX-512.
@@ -324,128 +346,130 @@ func targets(g *generator) {
 	(&kernel{generator: g}).hardMask()
 }
 
-// targetsValid writes func(t unsafe.Pointer, n int) (ok bool): whether all are in [0, 1].
+// targetsValid writes func(t unsafe.Pointer, n int) (ok bool): whether all are in [0, 1], -0 excepted, which is for the
+// caller to find out.
+//
+// As unsigned integers these numbers are at most the bits of 1. AVX2 cannot compare 64-bit ones like that: there, the sign
+// of bad collects the signs and what is not ≤ 1.
 func (k *kernel) targetsValid() {
 	k.Function("targetsValid" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
 	k.signature("t unsafe.Pointer", "n int", "-> ok bool")
 	k.x, k.end = k.argument("t"), k.argument("n")
 	k.n = 4
-	zero, one := k.vector(), k.ones()
-	k.emit("VXORPS", zero, zero, zero)
-	least, most := Imm(0x1d), Imm(0x12) // ≥ and ≤, false for NaN
-	if k.wide {
-		valid := k.K()
-		k.KXNORW(valid, valid, valid)
-		k.loops(func() {
-			m := k.masks()
-			t := k.read(k.x)
-			for v := range k.n { // the last comparison's own mask is what was valid before
-				k.emit("VCMPP"+k.letter(), m[v], t[v], zero, least)
-				k.emit("KANDW", valid, valid, m[v])
-				k.emit("VCMPP"+k.letter(), valid, valid, t[v], one, most)
-			}
-		}, func() {
-			r := k.GP32()
-			k.KMOVW(valid, r)
-			k.CMPL(r, U32(1<<k.lanes()-1))
-			k.SETEQ(k.result("ok"))
-		})
-		return
+	one, zeros := k.ones(), k.vector()
+	k.VPXOR(zeros.AsY(), zeros.AsY(), zeros.AsY())
+	most := k.group() // or bad
+	for v := range k.n {
+		k.emit("VMOVAPS", most[v], zeros)
 	}
-	valid := k.YMM()
-	k.VPCMPEQD(valid, valid, valid)
+	unsigned := map[bool]string{false: "VPMAXUD", true: "VPMAXUQ"}[k.double]
 	k.loops(func() {
-		above, below := k.group(), k.group()
 		t := k.read(k.x)
-		k.do("VCMPP.", above, t, zero, least)
-		k.do("VCMPP.", below, t, one, most)
-		for v := range k.n {
-			k.VANDPS(above[v], valid, valid)
-			k.VANDPS(below[v], valid, valid)
+		if k.wide || !k.double {
+			k.do(unsigned, most[:k.n], most[:k.n], t)
+			return
 		}
+		k.do("VORPD", most[:k.n], most[:k.n], t)
+		k.do("VCMPPD", t, t, one, Imm(0x16)) // not ≤
+		k.do("VORPD", most[:k.n], most[:k.n], t)
 	}, func() {
 		r := k.GP32()
-		k.emit("VMOVMSKP"+k.letter(), r, valid)
-		k.CMPL(r, U32(1<<k.lanes()-1))
+		for v := 1; v < len(most); v++ {
+			if k.wide || !k.double {
+				k.emit(unsigned, most[0], most[0], most[v])
+			} else {
+				k.emit("VORPD", most[0], most[0], most[v])
+			}
+		}
+		switch {
+		case k.wide:
+			above := k.K()
+			k.emit(map[bool]string{false: "VPCMPUD", true: "VPCMPUQ"}[k.double], above, most[0], one, Imm(6))
+			k.KMOVW(above, r)
+		case k.double:
+			k.VMOVMSKPD(most[0], r)
+		default:
+			k.VPMINUD(most[0], one, one)
+			k.VPSUBD(one, most[0], most[0]) // what is above
+			k.VPCMPEQD(most[0], zeros, zeros)
+			k.VMOVMSKPS(zeros, r)
+			k.XORL(U32(0xff), r)
+		}
+		k.TESTL(r, r)
 		k.SETEQ(k.result("ok"))
 	})
 }
 
 // hardMask writes func(pos *uint64, t unsafe.Pointer, n int) (hard bool): the mask of the targets that are 1, from bit 0 on,
-// and whether all others are 0. If not, it stops there.
+// and whether all others are 0 (-0 is not). If not, it stops there.
 func (k *kernel) hardMask() {
 	k.Function("hardMask" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
 	k.signature("pos *uint64", "t unsafe.Pointer", "n int", "-> hard bool")
 	k.pos = k.argument("pos")
 	k.x, k.end = k.argument("t"), k.argument("n")
-	k.n = 2
+	k.n = 4
 	hard := k.GP32()
 	k.MOVL(U32(1), hard)
-	zero, one := k.vector(), k.ones()
-	k.emit("VXORPS", zero, zero, zero)
-	all := k.GP32()
+	one := k.ones()
 	k.loops(func() {
 		byte := k.maskByte()
 		t := k.read(k.x)
-		r := k.GP32()
-		if k.wide {
-			for v := range k.n {
-				m0, m1 := k.K(), k.K()
-				k.emit("VCMPP"+k.letter(), m1, t[v], one, Imm(0))
-				k.emit("VCMPP"+k.letter(), m0, t[v], zero, Imm(0))
-				m := Mem{Base: k.pos, Index: byte, Scale: 1, Disp: v * k.lanes() / 8}
-				k.emit(map[bool]string{false: "KMOVW", true: "KMOVB"}[k.double], m, m1)
-				k.KORW(m0, m1, m0)
-				k.KMOVW(m0, r)
-				if v == 0 {
-					k.MOVL(r, all)
-				} else {
-					k.ANDL(r, all)
-				}
-			}
-		} else {
-			is0, is1 := k.group(), k.group()
-			k.do("VCMPP.", is1, t, one, Imm(0))
-			k.do("VCMPP.", is0, t, zero, Imm(0))
-			bits := k.GP32()
-			for v := range k.n {
-				k.emit("VORPS", is0[v], is0[v], is1[v])
-				k.emit("VMOVMSKP"+k.letter(), r, is1[v])
-				if v == 0 {
-					k.MOVL(r, bits)
-					k.emit("VMOVMSKP"+k.letter(), all, is0[v])
-				} else {
-					k.SHLL(Imm(uint64(v*k.lanes())), r)
-					k.ORL(r, bits)
-					k.emit("VMOVMSKP"+k.letter(), r, is0[v])
-					k.ANDL(r, all)
-				}
-			}
-			m := Mem{Base: k.pos, Index: byte, Scale: 1}
-			switch {
-			case !k.last && k.n*k.lanes() == 16:
-				k.MOVW(bits.As16(), m)
-			case k.lanes() == 4 && k.last: // half a byte, the first or the second
-				k.MOVQ(k.e, reg.RCX)
-				k.ANDL(Imm(4), reg.ECX)
-				before, mask := k.GP32(), k.GP32()
-				k.MOVL(U32(1), mask)
-				k.SHLL(reg.CL, mask)
-				k.DECL(mask)
-				k.MOVBLZX(m, before)
-				k.ANDL(mask, before)
-				k.SHLL(reg.CL, bits)
-				k.ORL(before, bits)
-				k.MOVB(bits.As8(), m)
-			default:
-				k.MOVB(bits.As8(), m)
-			}
-		}
+		at := func(v int) Mem { return Mem{Base: k.pos, Index: byte, Scale: 1, Disp: v * k.lanes() / 8} }
 		k.labels++
 		next := fmt.Sprintf("next%d", k.labels)
-		k.CMPL(all, U32(1<<k.lanes()-1))
+		if k.wide {
+			for v := range k.n {
+				is1, not1 := k.K(), k.K()
+				k.emit("VCMPP"+k.letter(), is1, t[v], one, Imm(0))
+				k.emit("VCMPP"+k.letter(), not1, t[v], one, Imm(4))
+				k.emit(map[bool]string{false: "KMOVW", true: "KMOVB"}[k.double], at(v), is1)
+				k.emit("VMOVAP"+k.letter()+"_Z", t[v], not1, t[v])
+				if v > 0 {
+					k.VPORD(t[v], t[0], t[0])
+				}
+			}
+			k.Comment("whatever is neither 1 nor 0")
+			rest := k.K()
+			k.VPTESTMD(t[0], t[0], rest)
+			k.KORTESTW(rest, rest)
+		} else {
+			bits, r := k.GP32(), k.GP32()
+			for v := range k.n {
+				is1 := k.YMM()
+				k.emit("VCMPP"+k.letter(), is1, t[v], one, Imm(0))
+				k.emit("VANDNPS", t[v], is1, t[v])
+				if v > 0 {
+					k.VORPS(t[v], t[0], t[0])
+				}
+				k.emit("VMOVMSKP"+k.letter(), r, is1)
+				if first := v * k.lanes() % 8; first > 0 {
+					k.SHLL(Imm(uint64(first)), r)
+					k.ORL(r, bits)
+				} else {
+					k.MOVL(r, bits)
+				}
+				switch {
+				case k.lanes() == 8 || !k.last && v%2 == 1:
+					k.MOVB(bits.As8(), at(v))
+				case k.last: // half a byte, the first or the second
+					k.MOVQ(k.e, reg.RCX)
+					k.ANDL(Imm(4), reg.ECX)
+					before, mask := k.GP32(), k.GP32()
+					k.MOVL(U32(1), mask)
+					k.SHLL(reg.CL, mask)
+					k.DECL(mask)
+					k.MOVBLZX(at(v), before)
+					k.ANDL(mask, before)
+					k.SHLL(reg.CL, bits)
+					k.ORL(before, bits)
+					k.MOVB(bits.As8(), at(v))
+				}
+			}
+			k.Comment("whatever is neither 1 nor 0")
+			k.VPTEST(t[0], t[0])
+		}
 		k.JEQ(LabelRef(next))
 		k.XORL(hard, hard)
 		k.JMP(LabelRef("done"))
