@@ -1,0 +1,161 @@
+package focalspago
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nlpodyssey/spago/ag"
+	"github.com/nlpodyssey/spago/mat"
+	"github.com/nlpodyssey/spago/mat/float"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+)
+
+var _ ag.AutoGradFunction = (*function)(nil)
+
+const rows, cols = 19, 4
+
+func random[T focal.Float](seed uint64, scale float64) []T {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	x := make([]T, rows*cols)
+	for i := range x {
+		x[i] = T(scale * rng.NormFloat64())
+	}
+	return x
+}
+
+func labels() []int32 {
+	rng := rand.New(rand.NewPCG(2, 2))
+	label := make([]int32, rows)
+	for i := range label {
+		label[i] = rng.Int32N(cols+2) - 1
+	}
+	return label
+}
+
+func matrix[T float.DType](data []T, shape ...int) *mat.Dense[T] {
+	return mat.NewDense[T](mat.WithBacking(append([]T(nil), data...)), mat.WithShape(shape...), mat.WithGrad(true))
+}
+
+func data[T float.DType](m mat.Tensor) []T { return float.SliceValueOf[T](m.Value().Data()) }
+
+func TestBits(t *testing.T) {
+	t.Run("float32", testBits[float32])
+	t.Run("float64", testBits[float64])
+}
+
+func testBits[T interface {
+	focal.Float
+	float.DType
+}](t *testing.T) {
+	x, dout := random[T](1, 10), random[T](3, 1)
+	x[2], x[3] = T(math.Inf(1)), T(math.Inf(-1))
+	soft := make([]T, len(x))
+	for i, v := range random[T](4, 2) {
+		soft[i] = T(1 / (1 + math.Exp(float64(v))))
+	}
+	single := make([]int32, len(x))
+	for i := range single {
+		single[i] = int32(i % 2)
+	}
+	p := focal.Params{Gamma: 2.5, Alpha: 0.3, Norm: 7}
+	for name, tt := range map[string]struct {
+		y     focal.Target
+		shape []int
+	}{
+		"labels":      {focal.Labels(labels()), []int{rows, cols}},
+		"dense":       {focal.Dense(soft), []int{rows, cols}},
+		"one class":   {focal.Labels(single), []int{rows * cols, 1}},
+		"one example": {focal.Labels([]int32{5}), []int{rows * cols, 1}},
+		"one row":     {focal.Labels([]int32{5}), []int{1, rows * cols}},
+	} {
+		logits, w := matrix(x, tt.shape...), matrix(dout, tt.shape...)
+		loss, err := Loss(logits, tt.y, p)
+		require.NoError(t, err, name)
+		want := make([]T, len(x))
+		require.NoError(t, focal.Loss(want, x, tt.y, p))
+		require.Equal(t, want, data[T](loss), name)
+		require.Equal(t, tt.shape, loss.Shape())
+
+		loss.AccGrad(w)
+		require.NoError(t, ag.Backward(loss))
+		require.NoError(t, focal.Grad(want, x, tt.y, dout, p))
+		require.Equal(t, want, data[T](logits.Grad()), name)
+	}
+}
+
+// The formula of the paper by spaGO's own operators and their gradients: the same to rounding.
+func TestComposed(t *testing.T) {
+	x, label := random[float64](5, 3), labels()
+	wpos, wneg := make([]float64, len(x)), make([]float64, len(x))
+	for i := range x {
+		switch int(label[i/cols]) {
+		case -1:
+		case i%cols + 1:
+			wpos[i] = 0.25
+		default:
+			wneg[i] = 0.75
+		}
+	}
+	logits := matrix(x, rows, cols)
+	s, q := ag.Sigmoid(logits), ag.Sigmoid(ag.Neg(logits))
+	cost := ag.Neg(ag.ReduceSum(ag.Flatten(ag.Add(
+		ag.Prod(matrix(wpos, rows, cols), ag.Prod(ag.Square(q), ag.Log(s))),
+		ag.Prod(matrix(wneg, rows, cols), ag.Prod(ag.Square(s), ag.Log(q)))))))
+	require.NoError(t, ag.Backward(cost))
+
+	ours := matrix(x, rows, cols)
+	loss, err := Loss(ours, focal.Labels(label), focal.Default())
+	require.NoError(t, err)
+	sum := ag.ReduceSum(loss)
+	require.NoError(t, ag.Backward(sum))
+	require.InEpsilon(t, cost.Item().F64(), sum.Item().F64(), 1e-12)
+	require.InDeltaSlice(t, data[float64](logits.Grad()), data[float64](ours.Grad()), 1e-10)
+}
+
+// In the middle of a graph: gradients arrive and are passed on.
+func TestChain(t *testing.T) {
+	x := random[float64](6, 2)
+	leaf := matrix(x, rows, cols)
+	doubled := ag.Add(leaf, leaf)
+	loss, err := Loss(doubled, focal.Labels(labels()), focal.Default())
+	require.NoError(t, err)
+	require.NoError(t, ag.Backward(ag.ReduceSum(ag.Flatten(ag.Neg(loss)))))
+	twice, minus := make([]float64, len(x)), make([]float64, len(x))
+	for i, v := range x {
+		twice[i], minus[i] = 2*v, -1
+	}
+	want := make([]float64, len(x))
+	require.NoError(t, focal.Grad(want, twice, focal.Labels(labels()), minus, focal.Default()))
+	for i := range want {
+		want[i] *= 2
+	}
+	require.Equal(t, want, data[float64](leaf.Grad()))
+
+	frozen := mat.NewDense[float64](mat.WithBacking(x), mat.WithShape(rows, cols))
+	loss, err = Loss(frozen, focal.Labels(labels()), focal.Default())
+	require.NoError(t, err)
+	require.NoError(t, ag.Backward(ag.ReduceSum(loss)))
+	require.False(t, frozen.HasGrad())
+}
+
+func TestErrors(t *testing.T) {
+	logits := matrix(random[float32](1, 1), rows, cols)
+	for name, tt := range map[string]struct {
+		logits mat.Tensor
+		y      focal.Target
+		want   error
+	}{
+		"nil":       {nil, focal.Labels(nil), focal.ErrShape},
+		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape},
+		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel},
+		"no target": {logits, focal.Target{}, focal.ErrTarget},
+		"type":      {logits, focal.Dense(random[float64](1, 1)), focal.ErrTarget},
+	} {
+		loss, err := Loss(tt.logits, tt.y, focal.Default())
+		require.ErrorIs(t, err, tt.want, name)
+		require.Nil(t, loss)
+	}
+}
