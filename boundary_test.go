@@ -1,0 +1,217 @@
+//go:build unix
+
+package focal
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// No kernel reads or writes a byte outside of what it is given: here everything it is given ends at a page that can be
+// neither read nor written, or begins behind one. Where inside a page something is written beside a slice, the frames
+// of kernel_test.go show it.
+
+// A fence is memory between two such pages.
+type fence struct {
+	mem []byte
+}
+
+func newFence(t testing.TB, size int) *fence {
+	t.Helper()
+	page := unix.Getpagesize()
+	size = (size + page - 1) / page * page
+	all, err := unix.Mmap(-1, 0, size+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Munmap(all)) })
+	require.NoError(t, unix.Mprotect(all[:page], unix.PROT_NONE))
+	require.NoError(t, unix.Mprotect(all[page+size:], unix.PROT_NONE))
+	return &fence{all[page : page+size : page+size]}
+}
+
+// fenced returns n elements at the end of the fence's memory, or at its beginning.
+func fenced[E any](f *fence, n int, atEnd bool) []E {
+	size := int(unsafe.Sizeof(*new(E)))
+	start := 0
+	if atEnd {
+		start = len(f.mem) - n*size
+	}
+	if n == 0 { // of which no pointer may be made that is outside
+		return unsafe.Slice((*E)(unsafe.Pointer(&f.mem[0])), 0)
+	}
+	return unsafe.Slice((*E)(unsafe.Pointer(&f.mem[start])), n)
+}
+
+// put copies v to where fenced says.
+func put[E any](f *fence, v []E, atEnd bool) []E {
+	if v == nil {
+		return nil
+	}
+	to := fenced[E](f, len(v), atEnd)
+	copy(to, v)
+	return to
+}
+
+// faults runs f and returns what it touched that it must not, or nil.
+func faults(f func()) (fault error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			fault = fmt.Errorf("%v", r)
+			if at, ok := r.(interface{ Addr() uintptr }); ok {
+				fault = fmt.Errorf("%v at %#x", r, at.Addr())
+			}
+		}
+	}()
+	f()
+	return nil
+}
+
+// What the other tests rely on: a fence is noticed.
+func TestFence(t *testing.T) {
+	f := newFence(t, 100)
+	for _, atEnd := range []bool{false, true} {
+		v := fenced[byte](f, 10, atEnd)
+		require.Len(t, v, 10)
+		require.NoError(t, faults(func() { v[0], v[9] = 1, 2 }))
+	}
+	first, last := unsafe.Pointer(&f.mem[0]), unsafe.Pointer(&f.mem[len(f.mem)-1])
+	require.Error(t, faults(func() { *(*byte)(unsafe.Add(first, -1)) = 1 }))
+	require.Error(t, faults(func() { *(*byte)(unsafe.Add(last, 1)) = 1 }))
+	sum := byte(0)
+	require.Error(t, faults(func() { sum += *(*byte)(unsafe.Add(last, 1)) }))
+
+	// In a kernel too.
+	for _, k := range kernelTable[float32]() {
+		if k.outputs == 0 {
+			x, dst := fenced[float32](f, 16, true), make([]float32, 17)
+			require.Error(t, faults(func() { k.run(&block[float32]{N: 17, X: &x[0], Loss: &dst[0]}) }), k.name)
+		}
+	}
+}
+
+const fencedMost = 300 // elements
+
+func skipLength(n int) bool { return testing.Short() && n > 70 && n%7 != 0 }
+
+func TestBoundaryKernels(t *testing.T) {
+	forKernels(t, testBoundaryKernels[float32], testBoundaryKernels[float64])
+}
+
+func testBoundaryKernels[T Float](t *testing.T, k testKernel[T]) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	x, dout, target, sums := mixedLogits[T](rng, fencedMost), mixedDout[T](rng, fencedMost), k.targets(rng, fencedMost), randomSums[T](rng)
+	pos, keep := randomMasks(rng, 0.5, 0.8)
+	const size = fencedMost * 8
+	xs, douts, targets, blocks := newFence(t, size), newFence(t, size), newFence(t, size), newFence(t, size)
+	outs := [3]*fence{newFence(t, size), newFence(t, size), newFence(t, size)}
+	positives, kept, lanes := newFence(t, size), newFence(t, size), newFence(t, size)
+	gammas, wanted := k.gammas(), k.wanted()
+	for n := 1; n <= fencedMost; n++ {
+		if skipLength(n) {
+			continue
+		}
+		for variant := range 4 {
+			atEnd := variant%2 == 0
+			c := kernelCall[T]{x: x[:n], pos: pos, keep: keep, dout: dout[:n], sums: sums,
+				wanted: wanted[(n+variant)%len(wanted)],
+				plan:   k.plan(Params{Gamma: gammas[n%len(gammas)], Alpha: 0.25, Norm: 7})}
+			if k.soft {
+				c.target = target[:n]
+			}
+			if variant >= 2 { // less is given
+				c.keep, c.dout, c.sums = nil, nil, nil
+			}
+			if k.outputs == 0 {
+				c.sums = nil
+			}
+			want := k.reference(&c)
+
+			b := &fenced[block[T]](blocks, 1, atEnd)[0]
+			*b = block[T]{N: n, X: &put(xs, c.x, atEnd)[0], Pos: &put(positives, []bitmask{*pos}, atEnd)[0], Plan: c.plan}
+			if c.dout != nil {
+				b.Dout = &put(douts, c.dout, atEnd)[0]
+			}
+			if c.target != nil {
+				b.Target = &put(targets, c.target, atEnd)[0]
+			}
+			if c.keep != nil {
+				b.Keep = &put(kept, []bitmask{*keep}, atEnd)[0]
+			}
+			if c.sums != nil {
+				b.Sums = &put(lanes, []laneSums{*sums}, atEnd)[0]
+			}
+			var got [3][]T
+			for o, p := range []**T{&b.Loss, &b.Grad, &b.Hess} {
+				if c.wanted>>o&1 != 0 {
+					got[o] = fenced[T](outs[o], n, atEnd)
+					*p = &got[o][0]
+				}
+			}
+			require.NoError(t, faults(func() { k.run(b) }), "%v at the end: %v", c, atEnd)
+			for o, w := range want.out {
+				requireSameBits(t, w, got[o])
+			}
+			if c.sums != nil {
+				require.True(t, sameSums(&want.sums, b.Sums), "%v", c)
+			}
+		}
+	}
+}
+
+// What prepares masks, and the public functions on every path, the reference included.
+func TestBoundaryCalls(t *testing.T) { forFloats(t, testBoundaryCalls[float32], testBoundaryCalls[float64]) }
+
+func testBoundaryCalls[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	x, dout, target := mixedLogits[T](rng, fencedMost), mixedDout[T](rng, fencedMost), mixedTargets[T](rng, fencedMost)
+	label := make([]int32, fencedMost)
+	const size = fencedMost * 8
+	xs, douts, targets, labels := newFence(t, size), newFence(t, size), newFence(t, size), newFence(t, size)
+	hards, losses, grads, hesses := newFence(t, size), newFence(t, size), newFence(t, size), newFence(t, size)
+	for _, path := range availablePaths() {
+		withPath(path, func() {
+			for n := range fencedMost + 1 {
+				if skipLength(n) {
+					continue
+				}
+				for _, c := range []int{1, 2, 3, 7, 15, 16, n} {
+					if c == 0 || n%c != 0 {
+						continue
+					}
+					rows := n / c
+					for i := range rows {
+						label[i] = rng.Int32N(int32(c)+2) - 1
+					}
+					p := Params{Gamma: []float64{2, 2.3}[n%2], Alpha: 0.25, Norm: 3}
+					for _, atEnd := range []bool{false, true} {
+						fx, fdout := put(xs, x[:n], atEnd), put(douts, dout[:n], atEnd)
+						out := Out[T]{fenced[T](losses, n, atEnd), fenced[T](grads, n, atEnd), fenced[T](hesses, n, atEnd)}
+						hard := slices.Clone(target[:n])
+						for i := range hard {
+							hard[i] = T(i % 2)
+						}
+						for kind, y := range []Target{
+							Labels(put(labels, label[:rows], atEnd)), Dense(put(targets, target[:n], atEnd)),
+							Dense(put(hards, hard, atEnd)),
+						} {
+							require.NoError(t, faults(func() {
+								must(Loss(out.Loss, fx, y, p))
+								must(Grad(out.Grad, fx, y, fdout, p))
+								mustFused(Sum(fx, y, p))
+								mustFused(Fused(out, fx, y, p))
+								must(Sigmoid(out.Loss, fx))
+							}), "%v, %d elements in rows of %d, target %d, at the end: %v", path, n, c, kind, atEnd)
+						}
+					}
+				}
+			}
+		})
+	}
+}
