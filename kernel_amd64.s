@@ -838,9 +838,9 @@ loop:
 	VPMAXSD      Z0, Z4, Z4
 	VCMPPS       $0x00, Z0, Z11, K1
 	KNOTW        K1, K3
-	KANDW        K3, K2, K2
 	VMOVAPS.Z    Z1, K3, Z14
-	VSUBPS       Z1, Z10, K2, Z14
+	KANDW        K2, K3, K3
+	VSUBPS       Z1, Z10, K3, Z14
 	VMOVAPS      Z10, K1, Z11
 	VPMOVD2M     Z5, K3
 	KNOTW        K3, K4
@@ -849,9 +849,9 @@ loop:
 	VPMAXSD      Z0, Z1, Z1
 	VCMPPS       $0x00, Z0, Z12, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPS.Z    Z2, K4, Z5
-	VSUBPS       Z2, Z10, K3, Z5
+	KANDW        K3, K4, K4
+	VSUBPS       Z2, Z10, K4, Z5
 	VMOVAPS      Z10, K2, Z12
 	VPMOVD2M     Z6, K4
 	KNOTW        K4, K5
@@ -860,9 +860,9 @@ loop:
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z13, K3
 	KNOTW        K3, K5
-	KANDW        K5, K4, K4
 	VMOVAPS.Z    Z3, K5, Z6
-	VSUBPS       Z3, Z10, K4, Z6
+	KANDW        K4, K5, K5
+	VSUBPS       Z3, Z10, K5, Z6
 	VMOVAPS      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -953,129 +953,129 @@ loop:
 	VMULPS      Z12, Z12, Z22
 	VMULPS      Z13, Z13, Z23
 	VMULPS      Z14, Z14, Z24
-	VBLENDMPS   Z19, Z5, K1, Z5
-	VBLENDMPS   Z20, Z6, K2, Z6
-	VBLENDMPS   Z21, Z11, K3, Z11
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z19
-	VMOVUPS          64(DI)(R10*4), Z20
-	VMOVUPS          128(DI)(R10*4), Z21
-	VBROADCASTSS     one_f32<>+0(SB), Z27
-	VMOVAPS          Z27, Z25
-	VMOVAPS          Z27, Z26
-	VSUBPS           Z19, Z27, Z27
-	VSUBPS           Z20, Z25, Z25
-	VSUBPS           Z21, Z26, Z26
-	VMULPS.BCST      80(AX), Z27, Z27
-	VMULPS.BCST      80(AX), Z25, Z25
-	VMULPS.BCST      80(AX), Z26, Z26
-	VFMADD231PS.BCST 84(AX), Z19, Z27
-	VFMADD231PS.BCST 84(AX), Z20, Z25
-	VFMADD231PS.BCST 84(AX), Z21, Z26
-
-	// w·S²
-	VMULPS Z5, Z5, Z5
-	VMULPS Z6, Z6, Z6
-	VMULPS Z11, Z11, Z11
-	VMULPS Z27, Z5, Z5
-	VMULPS Z25, Z6, Z6
-	VMULPS Z26, Z11, Z11
-
-	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z12, Z19
-	VADDPS.BCST    one_f32<>+0(SB), Z13, Z20
-	VADDPS.BCST    one_f32<>+0(SB), Z14, Z21
-	VDIVPS         Z19, Z12, Z19
-	VDIVPS         Z20, Z13, Z20
-	VDIVPS         Z21, Z14, Z21
-	VFNMADD132PS.Z Z19, Z15, K1, Z15
-	VFNMADD132PS.Z Z20, Z9, K2, Z9
-	VFNMADD132PS.Z Z21, Z10, K3, Z10
-	VSUBPS         Z19, Z15, Z15
-	VSUBPS         Z20, Z9, Z9
-	VSUBPS         Z21, Z10, Z10
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z15, Z15, Z19
-	VADDPS      Z9, Z9, Z20
-	VADDPS      Z10, Z10, Z21
-	VFMADD231PS Z15, Z15, Z19
-	VFMADD231PS Z9, Z9, Z20
-	VFMADD231PS Z10, Z10, Z21
-	VFMADD132PS Z19, Z5, Z5
-	VFMADD132PS Z20, Z6, Z6
-	VFMADD132PS Z21, Z11, Z11
-	VMULPS      Z16, Z5, Z5
-	VMULPS      Z17, Z6, Z6
-	VMULPS      Z18, Z11, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
-	VMOVAPS          Z15, Z9
-	VMOVAPS          Z15, Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z10
-	VFMADD213PS      Z12, Z22, Z15
-	VFMADD213PS      Z13, Z23, Z9
-	VFMADD213PS      Z14, Z24, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z27
+	VMOVAPS          Z27, Z25
+	VMOVAPS          Z27, Z26
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z27
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z25
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z26
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z27
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z25
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z26
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z27
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z25
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z26
+	VFMADD213PS      Z12, Z22, Z27
+	VFMADD213PS      Z13, Z23, Z25
+	VFMADD213PS      Z14, Z24, Z26
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z8, Z8
-	VPERMPS  log_f32<>+0(SB), Z3, Z3
-	VPERMPS  log_f32<>+0(SB), Z7, Z7
-	VADDPS   Z8, Z15, Z15
-	VADDPS   Z3, Z9, Z9
-	VADDPS   Z7, Z10, Z10
-	VADDPS   Z4, Z15, Z15
-	VADDPS   Z1, Z9, Z9
-	VADDPS   Z2, Z10, Z10
-	VMULPS   Z16, Z15, Z1
-	VMULPS   Z17, Z9, Z2
-	VMULPS   Z18, Z10, Z3
-	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z5, Z1, K1, Z1
-	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z6, Z2, K1, Z2
-	KMOVW    4(R8)(CX*1), K1
-	VMULPS.Z Z11, Z3, K1, Z3
-	TESTQ    R9, R9
-	JEQ      skip1
+	VPERMPS   log_f32<>+0(SB), Z8, Z8
+	VPERMPS   log_f32<>+0(SB), Z3, Z3
+	VPERMPS   log_f32<>+0(SB), Z7, Z7
+	VADDPS    Z8, Z27, Z27
+	VADDPS    Z3, Z25, Z25
+	VADDPS    Z7, Z26, Z26
+	VADDPS    Z4, Z27, Z27
+	VADDPS    Z1, Z25, Z25
+	VADDPS    Z2, Z26, Z26
+	VBLENDMPS Z19, Z5, K1, Z1
+	VBLENDMPS Z20, Z6, K2, Z2
+	VBLENDMPS Z21, Z11, K3, Z3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS          (DI)(R10*4), Z4
+	VMOVUPS          64(DI)(R10*4), Z5
+	VMOVUPS          128(DI)(R10*4), Z6
+	VBROADCASTSS     one_f32<>+0(SB), Z11
+	VMOVAPS          Z11, Z7
+	VMOVAPS          Z11, Z8
+	VSUBPS           Z4, Z11, Z11
+	VSUBPS           Z5, Z7, Z7
+	VSUBPS           Z6, Z8, Z8
+	VMULPS.BCST      80(AX), Z11, Z11
+	VMULPS.BCST      80(AX), Z7, Z7
+	VMULPS.BCST      80(AX), Z8, Z8
+	VFMADD231PS.BCST 84(AX), Z4, Z11
+	VFMADD231PS.BCST 84(AX), Z5, Z7
+	VFMADD231PS.BCST 84(AX), Z6, Z8
+
+	// w·S²
+	VMULPS Z1, Z1, Z1
+	VMULPS Z2, Z2, Z2
+	VMULPS Z3, Z3, Z3
+	VMULPS Z11, Z1, Z1
+	VMULPS Z7, Z2, Z2
+	VMULPS Z8, Z3, Z3
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z12, Z4
+	VADDPS.BCST    one_f32<>+0(SB), Z13, Z5
+	VADDPS.BCST    one_f32<>+0(SB), Z14, Z6
+	VDIVPS         Z4, Z12, Z4
+	VDIVPS         Z5, Z13, Z5
+	VDIVPS         Z6, Z14, Z6
+	VFNMADD132PS.Z Z4, Z15, K1, Z15
+	VFNMADD132PS.Z Z5, Z9, K2, Z9
+	VFNMADD132PS.Z Z6, Z10, K3, Z10
+	VSUBPS         Z4, Z15, Z15
+	VSUBPS         Z5, Z9, Z9
+	VSUBPS         Z6, Z10, Z10
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z15, Z15, Z4
+	VADDPS      Z9, Z9, Z5
+	VADDPS      Z10, Z10, Z6
+	VFMADD231PS Z15, Z15, Z4
+	VFMADD231PS Z9, Z9, Z5
+	VFMADD231PS Z10, Z10, Z6
+	VFMADD132PS Z4, Z1, Z1
+	VFMADD132PS Z5, Z2, Z2
+	VFMADD132PS Z6, Z3, Z3
+	VMULPS      Z16, Z1, Z1
+	VMULPS      Z17, Z2, Z2
+	VMULPS      Z18, Z3, Z3
+	VMULPS      Z16, Z27, Z4
+	VMULPS      Z17, Z25, Z5
+	VMULPS      Z18, Z26, Z6
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z1, Z4, K1, Z4
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z2, Z5, K1, Z5
+	KMOVW       4(R8)(CX*1), K1
+	VMULPS.Z    Z3, Z6, K1, Z6
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z4
-	VMOVUPD       64(R9), Z5
-	VCVTPS2PD     Y1, Z6
-	VADDPD        Z6, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z1, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z5, Z5
-	VCVTPS2PD     Y2, Z6
-	VADDPD        Z6, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z2, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z5, Z5
-	VCVTPS2PD     Y3, Z6
-	VADDPD        Z6, Z4, Z4
-	VEXTRACTF64X4 $0x01, Z3, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z5, Z5
-	VMOVUPD       Z4, (R9)
-	VMOVUPD       Z5, 64(R9)
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y4, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y5, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VCVTPS2PD     Y6, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z6, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R10*4)
-	VMOVUPS Z2, 64(SI)(R10*4)
-	VMOVUPS Z3, 128(SI)(R10*4)
+	VMOVUPS Z4, (SI)(R10*4)
+	VMOVUPS Z5, 64(SI)(R10*4)
+	VMOVUPS Z6, 128(SI)(R10*4)
 
 skip2:
 	ADDQ $0x30, R10
@@ -1115,9 +1115,9 @@ rest_loop:
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPS.Z    Z1, K4, Z6
-	VSUBPS       Z1, Z4, K3, Z6
+	KANDW        K3, K4, K4
+	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -1154,64 +1154,64 @@ rest_loop:
 	VADDPS      Z7, Z6, Z6
 	VFMADD231PS Z3, Z7, Z6
 	VMULPS      Z6, Z6, Z8
-	VBLENDMPS   Z7, Z5, K2, Z5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R10*4), K1, Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z9
-	VSUBPS           Z7, Z9, Z9
-	VMULPS.BCST      80(AX), Z9, Z9
-	VFMADD231PS.BCST 84(AX), Z7, Z9
-
-	// w·S²
-	VMULPS Z5, Z5, Z5
-	VMULPS Z9, Z5, Z5
-
-	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z6, Z7
-	VDIVPS         Z7, Z6, Z7
-	VFNMADD132PS.Z Z7, Z3, K2, Z3
-	VSUBPS         Z7, Z3, Z3
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z7
-	VFMADD231PS Z3, Z3, Z7
-	VFMADD132PS Z7, Z5, Z5
-	VMULPS      Z4, Z5, Z5
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z3
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z3
-	VFMADD213PS      Z6, Z8, Z3
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z9
+	VFMADD213PS      Z6, Z8, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z3, Z3
-	VADDPS   Z2, Z3, Z3
-	VMULPS   Z4, Z3, Z1
-	KMOVW    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPS.Z Z5, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip3
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VADDPS    Z1, Z9, Z9
+	VADDPS    Z2, Z9, Z9
+	VBLENDMPS Z7, Z5, K2, Z1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS.Z        (DI)(R10*4), K1, Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z5
+	VSUBPS           Z2, Z5, Z5
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMADD231PS.BCST 84(AX), Z2, Z5
+
+	// w·S²
+	VMULPS Z1, Z1, Z1
+	VMULPS Z5, Z1, Z1
+
+	// h = z/(1+z)
+	VADDPS.BCST    one_f32<>+0(SB), Z6, Z2
+	VDIVPS         Z2, Z6, Z2
+	VFNMADD132PS.Z Z2, Z3, K2, Z3
+	VSUBPS         Z2, Z3, Z3
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPS      Z3, Z3, Z2
+	VFMADD231PS Z3, Z3, Z2
+	VFMADD132PS Z2, Z1, Z1
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z4, Z9, Z2
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z1, Z2, K2, Z2
+	TESTQ       R9, R9
+	JEQ         skip3
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z1
 	VMOVUPD       64(R9), Z3
-	VCVTPS2PD     Y1, Z4
-	VADDPD        Z4, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y2, Z4
+	VADDPD        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y4
 	VCVTPS2PD     Y4, Z4
 	VADDPD        Z4, Z3, Z3
-	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z1, (R9)
 	VMOVUPD       Z3, 64(R9)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z1, K1, (SI)(R10*4)
+	VMOVUPS Z2, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -1810,9 +1810,9 @@ loop:
 	VPMAXSD      Z0, Z3, Z3
 	VCMPPS       $0x00, Z0, Z8, K1
 	KNOTW        K1, K3
-	KANDW        K3, K2, K2
 	VMOVAPS.Z    Z1, K3, Z10
-	VSUBPS       Z1, Z7, K2, Z10
+	KANDW        K2, K3, K3
+	VSUBPS       Z1, Z7, K3, Z10
 	VMOVAPS      Z7, K1, Z8
 	VPMOVD2M     Z4, K3
 	KNOTW        K3, K4
@@ -1821,9 +1821,9 @@ loop:
 	VPMAXSD      Z0, Z1, Z1
 	VCMPPS       $0x00, Z0, Z9, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPS.Z    Z2, K4, Z4
-	VSUBPS       Z2, Z7, K3, Z4
+	KANDW        K3, K4, K4
+	VSUBPS       Z2, Z7, K4, Z4
 	VMOVAPS      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -2108,9 +2108,9 @@ rest_loop:
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPS.Z    Z1, K4, Z6
-	VSUBPS       Z1, Z4, K3, Z6
+	KANDW        K3, K4, K4
+	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -2838,10 +2838,10 @@ TEXT ·softGradSquareF32AVX512(SB), NOSPLIT, $0-8
 begin:
 	VPXORQ Z0, Z0, Z0
 	XORQ   R12, R12
-	SUBQ   $0x20, DX
+	SUBQ   $0x30, DX
 	JLT    rest
 
-	// 2 vectors of 16 elements at a time, their instructions interleaved
+	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
@@ -2849,269 +2849,373 @@ loop:
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS      (DI)(R12*4), Z1
 	VMOVUPS      64(DI)(R12*4), Z2
-	VMOVUPS      (BX)(R12*4), Z3
-	VMOVUPS      64(BX)(R12*4), Z4
-	VANDPS.BCST  abs_f32<>+0(SB), Z3, Z5
-	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z6
-	VBROADCASTSS one_f32<>+0(SB), Z7
-	VMOVAPS      Z1, Z8
-	VMOVAPS      Z2, Z9
-	VPMOVD2M     Z3, K2
-	KNOTW        K2, K4
-	VSUBPS       Z1, Z7, K4, Z8
-	VMULPS       Z5, Z8, Z3
-	VPMAXSD      Z0, Z3, Z3
-	VCMPPS       $0x00, Z0, Z8, K1
-	KXORW        K1, K2, K3
-	KNOTW        K1, K4
+	VMOVUPS      128(DI)(R12*4), Z3
+	VMOVUPS      (BX)(R12*4), Z4
+	VMOVUPS      64(BX)(R12*4), Z5
+	VMOVUPS      128(BX)(R12*4), Z6
+	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z7
+	VANDPS.BCST  abs_f32<>+0(SB), Z5, Z8
+	VANDPS.BCST  abs_f32<>+0(SB), Z6, Z9
+	VBROADCASTSS one_f32<>+0(SB), Z10
+	VMOVAPS      Z1, Z11
+	VMOVAPS      Z2, Z12
+	VMOVAPS      Z3, Z13
+	VPMOVD2M     Z4, K4
+	KNOTW        K4, K2
+	VSUBPS       Z1, Z10, K2, Z11
+	VMULPS       Z7, Z11, Z4
+	VPMAXSD      Z0, Z4, Z4
+	VCMPPS       $0x00, Z0, Z11, K1
+	KNOTW        K1, K2
+	VMOVAPS.Z    Z1, K2, Z14
 	KANDW        K4, K2, K2
-	VMOVAPS.Z    Z1, K4, Z10
-	VSUBPS       Z1, Z7, K2, Z10
-	VMOVAPS      Z7, K1, Z8
-	VPMOVD2M     Z4, K5
-	KNOTW        K5, K6
-	VSUBPS       Z2, Z7, K6, Z9
-	VMULPS       Z6, Z9, Z1
+	VSUBPS       Z1, Z10, K2, Z14
+	VMOVAPS      Z10, K1, Z11
+	KXORW        K1, K4, K4
+	VPMOVD2M     Z5, K5
+	KNOTW        K5, K3
+	VSUBPS       Z2, Z10, K3, Z12
+	VMULPS       Z8, Z12, Z1
 	VPMAXSD      Z0, Z1, Z1
-	VCMPPS       $0x00, Z0, Z9, K2
-	KXORW        K2, K5, K4
-	KNOTW        K2, K6
-	KANDW        K6, K5, K5
-	VMOVAPS.Z    Z2, K6, Z4
-	VSUBPS       Z2, Z7, K5, Z4
-	VMOVAPS      Z7, K2, Z9
+	VCMPPS       $0x00, Z0, Z12, K2
+	KNOTW        K2, K3
+	VMOVAPS.Z    Z2, K3, Z5
+	KANDW        K5, K3, K3
+	VSUBPS       Z2, Z10, K3, Z5
+	VMOVAPS      Z10, K2, Z12
+	KXORW        K2, K5, K5
+	VPMOVD2M     Z6, K6
+	KNOTW        K6, K7
+	VSUBPS       Z3, Z10, K7, Z13
+	VMULPS       Z9, Z13, Z2
+	VPMAXSD      Z0, Z2, Z2
+	VCMPPS       $0x00, Z0, Z13, K3
+	KNOTW        K3, K7
+	VMOVAPS.Z    Z3, K7, Z6
+	KANDW        K6, K7, K7
+	VSUBPS       Z3, Z10, K7, Z6
+	VMOVAPS      Z10, K3, Z13
+	KXORW        K3, K6, K6
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z5, Z2
-	VMINPS.BCST clamp_f32<>+0(SB), Z6, Z5
+	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z3
+	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z7
+	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z7
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z6
-	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z11
-	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z12
-	VPERMPS           exp_f32<>+0(SB), Z7, Z13
-	VPERMPS           exp_f32<>+0(SB), Z6, Z14
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z15
-	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z16
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z12
-	VPSLLD            $0x14, Z7, Z7
-	VPSLLD            $0x14, Z6, Z6
-	VPADDD            Z7, Z13, Z13
-	VPADDD            Z6, Z14, Z14
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z11
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z12
-	VADDPS            Z11, Z15, Z15
-	VADDPS            Z12, Z16, Z16
-	VBROADCASTSS      magic_f32<>+0(SB), Z5
-	VMOVAPS           Z5, Z2
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z13, Z5
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z14, Z2
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z15, Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z16, Z6
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z15, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z16, Z6
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z15, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z16, Z6
-	VMULPS            Z15, Z7, Z7
-	VMULPS            Z16, Z6, Z6
-	VMOVAPS           Z13, Z11
-	VMOVAPS           Z14, Z12
-	VFMADD213PS       Z13, Z7, Z11
-	VFMADD213PS       Z14, Z6, Z12
+	VBROADCASTSS      magic_f32<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
+	VSUBPS.BCST       magic_f32<>+0(SB), Z15, Z16
+	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z17
+	VSUBPS.BCST       magic_f32<>+0(SB), Z10, Z18
+	VPERMPS           exp_f32<>+0(SB), Z15, Z19
+	VPERMPS           exp_f32<>+0(SB), Z9, Z20
+	VPERMPS           exp_f32<>+0(SB), Z10, Z21
+	VPERMPS           exp_rest_f32<>+0(SB), Z15, Z22
+	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z23
+	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z24
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z16
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z17
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z8, Z18
+	VPSLLD            $0x14, Z15, Z15
+	VPSLLD            $0x14, Z9, Z9
+	VPSLLD            $0x14, Z10, Z10
+	VPADDD            Z15, Z19, Z19
+	VPADDD            Z9, Z20, Z20
+	VPADDD            Z10, Z21, Z21
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z17
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z8, Z18
+	VADDPS            Z16, Z22, Z22
+	VADDPS            Z17, Z23, Z23
+	VADDPS            Z18, Z24, Z24
+	VBROADCASTSS      magic_f32<>+0(SB), Z8
+	VMOVAPS           Z8, Z3
+	VMOVAPS           Z8, Z7
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z19, Z8
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z20, Z3
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z21, Z7
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
+	VMOVAPS           Z15, Z9
+	VMOVAPS           Z15, Z10
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z24, Z10
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z24, Z10
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z15
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z9
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z24, Z10
+	VMULPS            Z22, Z15, Z15
+	VMULPS            Z23, Z9, Z9
+	VMULPS            Z24, Z10, Z10
+	VMOVAPS           Z19, Z16
+	VMOVAPS           Z20, Z17
+	VMOVAPS           Z21, Z18
+	VFMADD213PS       Z19, Z15, Z16
+	VFMADD213PS       Z20, Z9, Z17
+	VFMADD213PS       Z21, Z10, Z18
 
 	// R = β + e·θ
-	VFMADD213PS Z8, Z10, Z11
-	VFMADD213PS Z9, Z4, Z12
+	VFMADD213PS Z11, Z14, Z16
+	VFMADD213PS Z12, Z5, Z17
+	VFMADD213PS Z13, Z6, Z18
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z5, Z4
-	VPERMPS     recip_f32<>+0(SB), Z2, Z10
-	VMULPS      Z4, Z13, Z13
-	VMULPS      Z10, Z14, Z14
-	VSUBPS.BCST one_f32<>+0(SB), Z4, Z15
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z16
-	VADDPS      Z13, Z15, Z15
-	VADDPS      Z14, Z16, Z16
-	VFMADD231PS Z7, Z13, Z15
-	VFMADD231PS Z6, Z14, Z16
-	VMULPS      Z15, Z15, Z17
-	VMULPS      Z16, Z16, Z18
-	VBLENDMPS   Z13, Z4, K1, Z19
-	VBLENDMPS   Z14, Z10, K2, Z20
+	VPERMPS     recip_f32<>+0(SB), Z8, Z5
+	VPERMPS     recip_f32<>+0(SB), Z3, Z6
+	VPERMPS     recip_f32<>+0(SB), Z7, Z14
+	VMULPS      Z5, Z19, Z19
+	VMULPS      Z6, Z20, Z20
+	VMULPS      Z14, Z21, Z21
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z22
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z23
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z24
+	VADDPS      Z19, Z22, Z22
+	VADDPS      Z20, Z23, Z23
+	VADDPS      Z21, Z24, Z24
+	VFMADD231PS Z15, Z19, Z22
+	VFMADD231PS Z9, Z20, Z23
+	VFMADD231PS Z10, Z21, Z24
+	VMULPS      Z22, Z22, Z25
+	VMULPS      Z23, Z23, Z26
+	VMULPS      Z24, Z24, Z27
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z30
+	VMOVAPS          Z30, Z28
+	VMOVAPS          Z30, Z29
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z30
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z23, Z28
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z24, Z29
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z30
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z23, Z28
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z24, Z29
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z30
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z23, Z28
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z24, Z29
+	VFMADD213PS      Z22, Z25, Z30
+	VFMADD213PS      Z23, Z26, Z28
+	VFMADD213PS      Z24, Z27, Z29
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS   log_f32<>+0(SB), Z8, Z8
+	VPERMPS   log_f32<>+0(SB), Z3, Z3
+	VPERMPS   log_f32<>+0(SB), Z7, Z7
+	VADDPS    Z8, Z30, Z30
+	VADDPS    Z3, Z28, Z28
+	VADDPS    Z7, Z29, Z29
+	VADDPS    Z4, Z30, Z30
+	VADDPS    Z1, Z28, Z28
+	VADDPS    Z2, Z29, Z29
+	VBLENDMPS Z19, Z5, K1, Z1
+	VBLENDMPS Z20, Z6, K2, Z2
+	VBLENDMPS Z21, Z14, K3, Z3
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R12*4), Z21
-	VMOVUPS          64(DI)(R12*4), Z22
-	VBROADCASTSS     one_f32<>+0(SB), Z24
-	VMOVAPS          Z24, Z23
-	VSUBPS           Z21, Z24, Z24
-	VSUBPS           Z22, Z23, Z23
-	VMULPS.BCST      80(AX), Z24, Z24
-	VMULPS.BCST      80(AX), Z23, Z23
-	VFMADD231PS.BCST 84(AX), Z21, Z24
-	VFMADD231PS.BCST 84(AX), Z22, Z23
+	VMOVUPS          (DI)(R12*4), Z4
+	VMOVUPS          64(DI)(R12*4), Z7
+	VMOVUPS          128(DI)(R12*4), Z8
+	VBROADCASTSS     one_f32<>+0(SB), Z27
+	VMOVAPS          Z27, Z25
+	VMOVAPS          Z27, Z26
+	VSUBPS           Z4, Z27, Z27
+	VSUBPS           Z7, Z25, Z25
+	VSUBPS           Z8, Z26, Z26
+	VMULPS.BCST      80(AX), Z27, Z27
+	VMULPS.BCST      80(AX), Z25, Z25
+	VMULPS.BCST      80(AX), Z26, Z26
+	VFMADD231PS.BCST 84(AX), Z4, Z27
+	VFMADD231PS.BCST 84(AX), Z7, Z25
+	VFMADD231PS.BCST 84(AX), Z8, Z26
 
 	// w·S²
-	VMULPS Z19, Z19, Z19
-	VMULPS Z20, Z20, Z20
-	VMULPS Z24, Z19, Z19
-	VMULPS Z23, Z20, Z20
+	VMULPS Z1, Z1, Z1
+	VMULPS Z2, Z2, Z2
+	VMULPS Z3, Z3, Z3
+	VMULPS Z27, Z1, Z1
+	VMULPS Z25, Z2, Z2
+	VMULPS Z26, Z3, Z3
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z15, Z21
-	VADDPS.BCST  one_f32<>+0(SB), Z16, Z22
-	VDIVPS       Z21, Z15, Z21
-	VDIVPS       Z22, Z16, Z22
-	VFNMADD132PS Z21, Z7, Z7
-	VFNMADD132PS Z22, Z6, Z6
-	VSUBPS       Z21, Z7, Z7
-	VSUBPS       Z22, Z6, Z6
-	VSUBPS       Z21, Z0, Z21
-	VSUBPS       Z22, Z0, Z22
-	VFMADD132PS  Z21, Z4, Z4
-	VFMADD132PS  Z22, Z10, Z10
-	VFMADD132PS  Z7, Z13, Z13
-	VFMADD132PS  Z6, Z14, Z14
-	VBLENDMPS    Z7, Z21, K1, Z7
-	VBLENDMPS    Z6, Z22, K2, Z6
+	VADDPS.BCST  one_f32<>+0(SB), Z22, Z4
+	VADDPS.BCST  one_f32<>+0(SB), Z23, Z7
+	VADDPS.BCST  one_f32<>+0(SB), Z24, Z8
+	VDIVPS       Z4, Z22, Z4
+	VDIVPS       Z7, Z23, Z7
+	VDIVPS       Z8, Z24, Z8
+	VFNMADD132PS Z4, Z15, Z15
+	VFNMADD132PS Z7, Z9, Z9
+	VFNMADD132PS Z8, Z10, Z10
+	VSUBPS       Z4, Z15, Z15
+	VSUBPS       Z7, Z9, Z9
+	VSUBPS       Z8, Z10, Z10
+	VSUBPS       Z4, Z0, Z4
+	VSUBPS       Z7, Z0, Z7
+	VSUBPS       Z8, Z0, Z8
+	VFMADD132PS  Z4, Z5, Z5
+	VFMADD132PS  Z7, Z6, Z6
+	VFMADD132PS  Z8, Z14, Z14
+	VFMADD132PS  Z15, Z19, Z19
+	VFMADD132PS  Z9, Z20, Z20
+	VFMADD132PS  Z10, Z21, Z21
+	VBLENDMPS    Z15, Z4, K1, Z4
+	VBLENDMPS    Z9, Z7, K2, Z7
+	VBLENDMPS    Z10, Z8, K3, Z8
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z7, Z7, Z21
-	VADDPS      Z6, Z6, Z22
-	VFMADD231PS Z7, Z7, Z21
-	VFMADD231PS Z6, Z6, Z22
-	VFMADD132PS Z21, Z19, Z19
-	VFMADD132PS Z22, Z20, Z20
-	VBLENDMPS   Z13, Z4, K1, Z6
-	VBLENDMPS   Z14, Z10, K2, Z7
-	VBLENDMPS   Z4, Z13, K1, Z4
-	VBLENDMPS   Z10, Z14, K2, Z10
-	VMULPS      Z11, Z19, Z19
-	VMULPS      Z12, Z20, Z20
-
-	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
-	VMOVAPS          Z14, Z13
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z15, Z14
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z15, Z14
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z13
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z15, Z14
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z13
-	VFMADD213PS      Z15, Z17, Z14
-	VFMADD213PS      Z16, Z18, Z13
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z5, Z5
-	VPERMPS  log_f32<>+0(SB), Z2, Z2
-	VADDPS   Z5, Z14, Z14
-	VADDPS   Z2, Z13, Z13
-	VADDPS   Z3, Z14, Z14
-	VADDPS   Z1, Z13, Z13
-	VMULPS   Z11, Z14, Z1
-	VMULPS   Z12, Z13, Z2
-	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z19, Z1, K1, Z1
-	KMOVW    2(R8)(CX*1), K1
-	VMULPS.Z Z20, Z2, K1, Z2
-	TESTQ    R9, R9
-	JEQ      skip1
+	VADDPS      Z4, Z4, Z9
+	VADDPS      Z7, Z7, Z10
+	VADDPS      Z8, Z8, Z15
+	VFMADD231PS Z4, Z4, Z9
+	VFMADD231PS Z7, Z7, Z10
+	VFMADD231PS Z8, Z8, Z15
+	VFMADD132PS Z9, Z1, Z1
+	VFMADD132PS Z10, Z2, Z2
+	VFMADD132PS Z15, Z3, Z3
+	VBLENDMPS   Z19, Z5, K1, Z4
+	VBLENDMPS   Z20, Z6, K2, Z7
+	VBLENDMPS   Z21, Z14, K3, Z8
+	VBLENDMPS   Z5, Z19, K1, Z5
+	VBLENDMPS   Z6, Z20, K2, Z6
+	VBLENDMPS   Z14, Z21, K3, Z9
+	VMULPS      Z16, Z1, Z1
+	VMULPS      Z17, Z2, Z2
+	VMULPS      Z18, Z3, Z3
+	VMULPS      Z16, Z30, Z10
+	VMULPS      Z17, Z28, Z14
+	VMULPS      Z18, Z29, Z15
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z1, Z10, K1, Z10
+	KMOVW       2(R8)(CX*1), K1
+	VMULPS.Z    Z2, Z14, K1, Z14
+	KMOVW       4(R8)(CX*1), K1
+	VMULPS.Z    Z3, Z15, K1, Z15
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
-	VMOVUPD       64(R9), Z5
-	VCVTPS2PD     Y1, Z15
-	VADDPD        Z15, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y15
-	VCVTPS2PD     Y15, Z15
-	VADDPD        Z15, Z5, Z5
-	VCVTPS2PD     Y2, Z15
-	VADDPD        Z15, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y15
-	VCVTPS2PD     Y15, Z15
-	VADDPD        Z15, Z5, Z5
-	VMOVUPD       Z3, (R9)
-	VMOVUPD       Z5, 64(R9)
+	VMOVUPD       (R9), Z19
+	VMOVUPD       64(R9), Z20
+	VCVTPS2PD     Y10, Z21
+	VADDPD        Z21, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z10, Y21
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z21, Z20, Z20
+	VCVTPS2PD     Y14, Z21
+	VADDPD        Z21, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z14, Y21
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z21, Z20, Z20
+	VCVTPS2PD     Y15, Z21
+	VADDPD        Z21, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z15, Y21
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z21, Z20, Z20
+	VMOVUPD       Z19, (R9)
+	VMOVUPD       Z20, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R12*4)
-	VMOVUPS Z2, 64(SI)(R12*4)
+	VMOVUPS Z10, (SI)(R12*4)
+	VMOVUPS Z14, 64(SI)(R12*4)
+	VMOVUPS Z15, 128(SI)(R12*4)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VMOVUPS          (DI)(R12*4), Z3
-	VMOVUPS          64(DI)(R12*4), Z5
-	VFMADD213PS.BCST one_f32<>+0(SB), Z3, Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z15
+	VMOVAPS          Z15, Z10
+	VMOVAPS          Z15, Z14
+	VMOVUPS          (DI)(R12*4), Z19
+	VMOVUPS          64(DI)(R12*4), Z20
+	VMOVUPS          128(DI)(R12*4), Z21
+	VFMADD213PS.BCST one_f32<>+0(SB), Z19, Z15
+	VFMADD213PS.BCST one_f32<>+0(SB), Z20, Z10
+	VFMADD213PS.BCST one_f32<>+0(SB), Z21, Z14
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z5
-	VMOVAPS      Z5, Z3
-	VFMSUB213PS  Z11, Z8, Z5
-	VFMSUB213PS  Z12, Z9, Z3
-	VMULPS       Z6, Z5, Z5
-	VMULPS       Z7, Z3, Z3
-	VXORPS.BCST  sign_f32<>+0(SB), Z5, K3, Z5
-	VXORPS.BCST  sign_f32<>+0(SB), Z3, K4, Z3
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z7
-	VMOVAPS      Z7, Z6
-	VMINPS       Z14, Z7, Z7
-	VMINPS       Z13, Z6, Z6
+	VBROADCASTSS two_f32<>+0(SB), Z21
+	VMOVAPS      Z21, Z19
+	VMOVAPS      Z21, Z20
+	VFMSUB213PS  Z16, Z11, Z21
+	VFMSUB213PS  Z17, Z12, Z19
+	VFMSUB213PS  Z18, Z13, Z20
+	VMULPS       Z4, Z21, Z21
+	VMULPS       Z7, Z19, Z19
+	VMULPS       Z8, Z20, Z20
+	VXORPS.BCST  sign_f32<>+0(SB), Z21, K4, Z21
+	VXORPS.BCST  sign_f32<>+0(SB), Z19, K5, Z19
+	VXORPS.BCST  sign_f32<>+0(SB), Z20, K6, Z20
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z8
+	VMOVAPS      Z8, Z4
+	VMOVAPS      Z8, Z7
+	VMINPS       Z30, Z8, Z8
+	VMINPS       Z28, Z4, Z4
+	VMINPS       Z29, Z7, Z7
+	VMULPS.BCST  88(AX), Z8, Z8
+	VMULPS.BCST  88(AX), Z4, Z4
 	VMULPS.BCST  88(AX), Z7, Z7
-	VMULPS.BCST  88(AX), Z6, Z6
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z11, Z5, Z5
-	VMULPS      Z12, Z3, Z3
-	VMULPS      Z4, Z2, Z2
-	VMULPS      Z10, Z1, Z1
-	VFMADD213PS Z5, Z7, Z2
-	VFMADD213PS Z3, Z6, Z1
+	VMULPS      Z16, Z21, Z11
+	VMULPS      Z17, Z19, Z12
+	VMULPS      Z18, Z20, Z13
+	VMULPS      Z5, Z15, Z5
+	VMULPS      Z6, Z10, Z6
+	VMULPS      Z9, Z14, Z9
+	VFMADD213PS Z11, Z8, Z5
+	VFMADD213PS Z12, Z4, Z6
+	VFMADD213PS Z13, Z7, Z9
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z19, Z2, K1, Z2
+	VMULPS.Z    Z1, Z5, K1, Z5
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z20, Z1, K1, Z1
+	VMULPS.Z    Z2, Z6, K1, Z6
+	KMOVW       4(R8)(CX*1), K1
+	VMULPS.Z    Z3, Z9, K1, Z9
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z3
-	VMULPS       Z3, Z2, Z2
-	VCMPPS       $0x03, Z2, Z2, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z2
+	VMOVUPS      (R11)(R12*4), Z1
+	VMULPS       Z1, Z5, Z5
+	VCMPPS       $0x03, Z5, Z5, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z5
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z2, K1, Z2
-	VMOVUPS      64(R11)(R12*4), Z3
-	VMULPS       Z3, Z1, Z1
-	VCMPPS       $0x03, Z1, Z1, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z1
+	VMOVAPS.Z    Z5, K1, Z5
+	VMOVUPS      64(R11)(R12*4), Z1
+	VMULPS       Z1, Z6, Z6
+	VCMPPS       $0x03, Z6, Z6, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z6
 	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z1, K1, Z1
+	VMOVAPS.Z    Z6, K1, Z6
+	VMOVUPS      128(R11)(R12*4), Z1
+	VMULPS       Z1, Z9, Z9
+	VCMPPS       $0x03, Z9, Z9, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z9
+	KMOVW        4(R8)(CX*1), K1
+	VMOVAPS.Z    Z9, K1, Z9
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z2, (R10)(R12*4)
-	VMOVUPS Z1, 64(R10)(R12*4)
+	VMOVUPS Z5, (R10)(R12*4)
+	VMOVUPS Z6, 64(R10)(R12*4)
+	VMOVUPS Z9, 128(R10)(R12*4)
 
 skip4:
-	ADDQ $0x20, R12
+	ADDQ $0x30, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x20, DX
+	ADDQ $0x30, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -3136,18 +3240,18 @@ rest_loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPS       Z1, Z4, K5, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPS.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPS.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
@@ -3183,110 +3287,110 @@ rest_loop:
 	VADDPS      Z7, Z8, Z8
 	VFMADD231PS Z3, Z7, Z8
 	VMULPS      Z8, Z8, Z9
-	VBLENDMPS   Z7, Z6, K2, Z10
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z10
+	VFMADD213PS      Z8, Z9, Z10
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VADDPS    Z1, Z10, Z10
+	VADDPS    Z2, Z10, Z10
+	VBLENDMPS Z7, Z6, K2, Z1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R12*4), K1, Z11
-	VBROADCASTSS     one_f32<>+0(SB), Z12
-	VSUBPS           Z11, Z12, Z12
-	VMULPS.BCST      80(AX), Z12, Z12
-	VFMADD231PS.BCST 84(AX), Z11, Z12
+	VMOVUPS.Z        (DI)(R12*4), K1, Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z9
+	VSUBPS           Z2, Z9, Z9
+	VMULPS.BCST      80(AX), Z9, Z9
+	VFMADD231PS.BCST 84(AX), Z2, Z9
 
 	// w·S²
-	VMULPS Z10, Z10, Z10
-	VMULPS Z12, Z10, Z10
+	VMULPS Z1, Z1, Z1
+	VMULPS Z9, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z8, Z11
-	VDIVPS       Z11, Z8, Z11
-	VFNMADD132PS Z11, Z3, Z3
-	VSUBPS       Z11, Z3, Z3
-	VSUBPS       Z11, Z0, Z11
-	VFMADD132PS  Z11, Z6, Z6
+	VADDPS.BCST  one_f32<>+0(SB), Z8, Z2
+	VDIVPS       Z2, Z8, Z2
+	VFNMADD132PS Z2, Z3, Z3
+	VSUBPS       Z2, Z3, Z3
+	VSUBPS       Z2, Z0, Z2
+	VFMADD132PS  Z2, Z6, Z6
 	VFMADD132PS  Z3, Z7, Z7
-	VBLENDMPS    Z3, Z11, K2, Z3
+	VBLENDMPS    Z3, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z11
-	VFMADD231PS Z3, Z3, Z11
-	VFMADD132PS Z11, Z10, Z10
-	VBLENDMPS   Z7, Z6, K2, Z3
-	VBLENDMPS   Z6, Z7, K2, Z6
-	VMULPS      Z4, Z10, Z10
-
-	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z7
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z7
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z7
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z7
-	VFMADD213PS      Z8, Z9, Z7
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z7, Z7
-	VADDPS   Z2, Z7, Z7
-	VMULPS   Z4, Z7, Z1
-	KMOVW    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPS.Z Z10, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip5
+	VADDPS      Z2, Z2, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VFMADD132PS Z3, Z1, Z1
+	VBLENDMPS   Z7, Z6, K2, Z2
+	VBLENDMPS   Z6, Z7, K2, Z3
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z4, Z10, Z6
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z1, Z6, K2, Z6
+	TESTQ       R9, R9
+	JEQ         skip5
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z7
 	VMOVUPD       64(R9), Z8
-	VCVTPS2PD     Y1, Z9
-	VADDPD        Z9, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y9
+	VCVTPS2PD     Y6, Z9
+	VADDPD        Z9, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y9
 	VCVTPS2PD     Y9, Z9
 	VADDPD        Z9, Z8, Z8
-	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z7, (R9)
 	VMOVUPD       Z8, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
 	JEQ     skip6
-	VMOVUPS Z1, K1, (SI)(R12*4)
+	VMOVUPS Z6, K1, (SI)(R12*4)
 
 skip6:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS.Z        (DI)(R12*4), K1, Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
+	VMOVUPS.Z        (DI)(R12*4), K1, Z7
+	VFMADD213PS.BCST one_f32<>+0(SB), Z7, Z6
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z4, Z5, Z2
-	VMULPS       Z3, Z2, Z2
-	VXORPS.BCST  sign_f32<>+0(SB), Z2, K3, Z2
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
-	VMINPS       Z7, Z3, Z3
-	VMULPS.BCST  88(AX), Z3, Z3
+	VBROADCASTSS two_f32<>+0(SB), Z7
+	VFMSUB213PS  Z4, Z5, Z7
+	VMULPS       Z2, Z7, Z7
+	VXORPS.BCST  sign_f32<>+0(SB), Z7, K3, Z7
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z10, Z2, Z2
+	VMULPS.BCST  88(AX), Z2, Z2
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z4, Z2, Z2
-	VMULPS      Z6, Z1, Z1
-	VFMADD213PS Z2, Z3, Z1
+	VMULPS      Z4, Z7, Z4
+	VMULPS      Z3, Z6, Z3
+	VFMADD213PS Z4, Z2, Z3
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z10, Z1, K2, Z1
+	VMULPS.Z    Z1, Z3, K2, Z3
 	TESTQ       R11, R11
 	JEQ         skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z2
-	VMULPS       Z2, Z1, Z1
-	VCMPPS       $0x03, Z1, Z1, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z1
+	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMULPS       Z1, Z3, Z3
+	VCMPPS       $0x03, Z3, Z3, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z3
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z1, K2, Z1
+	VMOVAPS.Z    Z3, K2, Z3
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPS Z1, K1, (R10)(R12*4)
+	VMOVUPS Z3, K1, (R10)(R12*4)
 
 skip8:
 	ADDQ $0x10, R12
@@ -3837,18 +3941,18 @@ loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
+	VPMOVD2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPS       Z1, Z4, K3, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPS.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPS.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPS       Z1, Z4, K3, Z6
 	VMOVAPS      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -4085,18 +4189,18 @@ rest_loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPS       Z1, Z4, K5, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPS.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPS.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -4837,18 +4941,18 @@ loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
+	VPMOVD2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPS       Z1, Z4, K3, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPS.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPS.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPS       Z1, Z4, K3, Z6
 	VMOVAPS      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -4886,155 +4990,155 @@ loop:
 	VADDPS      Z9, Z10, Z10
 	VFMADD231PS Z3, Z9, Z10
 	VMULPS      Z10, Z10, Z11
-	VBLENDMPS   Z9, Z8, K1, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z12
+	VFMADD213PS      Z10, Z11, Z12
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VADDPS    Z1, Z12, Z12
+	VADDPS    Z2, Z12, Z12
+	VBLENDMPS Z9, Z8, K1, Z1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R13*4), Z13
-	VBROADCASTSS     one_f32<>+0(SB), Z14
-	VSUBPS           Z13, Z14, Z14
-	VMULPS.BCST      80(AX), Z14, Z14
-	VFMADD231PS.BCST 84(AX), Z13, Z14
+	VMOVUPS          (DI)(R13*4), Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z11
+	VSUBPS           Z2, Z11, Z11
+	VMULPS.BCST      80(AX), Z11, Z11
+	VFMADD231PS.BCST 84(AX), Z2, Z11
 
 	// w·S²
-	VMULPS Z12, Z12, Z12
-	VMULPS Z14, Z12, Z12
+	VMULPS Z1, Z1, Z1
+	VMULPS Z11, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z10, Z13
-	VDIVPS       Z13, Z10, Z13
-	VFNMADD132PS Z13, Z3, Z3
-	VSUBPS       Z13, Z3, Z3
-	VSUBPS       Z13, Z0, Z13
+	VADDPS.BCST  one_f32<>+0(SB), Z10, Z2
+	VDIVPS       Z2, Z10, Z2
+	VFNMADD132PS Z2, Z3, Z3
+	VSUBPS       Z2, Z3, Z3
+	VSUBPS       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPS   Z13, Z3, K1, Z14
-	VMOVAPS     Z8, Z15
-	VMULPS.BCST huge_f32<>+0(SB), Z15, Z15
-	VBLENDMPS   Z15, Z7, K1, Z7
-	VFMADD132PS Z14, Z7, Z7
-	VFMADD132PS Z13, Z8, Z8
+	VBLENDMPS   Z2, Z3, K1, Z10
+	VMOVAPS     Z8, Z11
+	VMULPS.BCST huge_f32<>+0(SB), Z11, Z11
+	VBLENDMPS   Z11, Z7, K1, Z7
+	VFMADD132PS Z10, Z7, Z7
+	VFMADD132PS Z2, Z8, Z8
 	VFMADD132PS Z3, Z9, Z9
-	VBLENDMPS   Z3, Z13, K1, Z3
+	VBLENDMPS   Z3, Z2, K1, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z13
-	VFMADD231PS Z3, Z3, Z13
-	VFMADD132PS Z13, Z12, Z12
-	VBLENDMPS   Z9, Z8, K1, Z3
-	VBLENDMPS   Z8, Z9, K1, Z8
-	VMULPS      Z4, Z12, Z12
-
-	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z9
-	VFMADD213PS      Z10, Z11, Z9
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z9, Z9
-	VADDPS   Z2, Z9, Z9
-	VMULPS   Z4, Z9, Z1
-	KMOVW    (R8)(CX*1), K1
-	VMULPS.Z Z12, Z1, K1, Z1
-	TESTQ    R9, R9
-	JEQ      skip1
+	VADDPS      Z2, Z2, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VFMADD132PS Z3, Z1, Z1
+	VBLENDMPS   Z9, Z8, K1, Z2
+	VBLENDMPS   Z8, Z9, K1, Z3
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z4, Z12, Z8
+	KMOVW       (R8)(CX*1), K1
+	VMULPS.Z    Z1, Z8, K1, Z8
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z9
 	VMOVUPD       64(R9), Z10
-	VCVTPS2PD     Y1, Z11
-	VADDPD        Z11, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y11
+	VCVTPS2PD     Y8, Z11
+	VADDPD        Z11, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z8, Y11
 	VCVTPS2PD     Y11, Z11
 	VADDPD        Z11, Z10, Z10
-	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z9, (R9)
 	VMOVUPD       Z10, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R13*4)
+	VMOVUPS Z8, (SI)(R13*4)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS          (DI)(R13*4), Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z8
+	VMOVUPS          (DI)(R13*4), Z9
+	VFMADD213PS.BCST one_f32<>+0(SB), Z9, Z8
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z4, Z5, Z2
-	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS two_f32<>+0(SB), Z9
+	VFMSUB213PS  Z4, Z5, Z9
+	VMULPS       Z2, Z9, Z9
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
-	VMINPS       Z9, Z5, Z5
+	VMINPS       Z12, Z5, Z5
 	VMULPS.BCST  88(AX), Z5, Z5
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z7, Z9
-	VMULPS.BCST large_f32<>+0(SB), Z9, Z9
-	VMULPS.BCST huge_f32<>+0(SB), Z4, Z10
-	VDIVPS      Z10, Z9, Z9
-	VMULPS      Z1, Z9, Z9
-	VMULPS.BCST small_f32<>+0(SB), Z9, Z10
-	VMOVAPS     Z2, Z11
-	VXORPS.BCST sign_f32<>+0(SB), Z11, K2, Z11
+	VMOVAPS     Z7, Z10
+	VMULPS.BCST large_f32<>+0(SB), Z10, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
+	VDIVPS      Z11, Z10, Z10
+	VMULPS      Z8, Z10, Z10
+	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
+	VMOVAPS     Z9, Z12
+	VXORPS.BCST sign_f32<>+0(SB), Z12, K2, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z4, Z11, Z11
-	VMULPS      Z8, Z1, Z1
-	VFMADD213PS Z11, Z5, Z1
+	VMULPS      Z4, Z12, Z12
+	VMULPS      Z3, Z8, Z8
+	VFMADD213PS Z12, Z5, Z8
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z12, Z1, K1, Z1
+	VMULPS.Z    Z1, Z8, K1, Z8
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z11
-	VMULPS       Z11, Z1, Z1
-	VCMPPS       $0x03, Z1, Z1, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z1
+	VMOVUPS      (R11)(R13*4), Z12
+	VMULPS       Z12, Z8, Z8
+	VCMPPS       $0x03, Z8, Z8, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z1, K1, Z1
+	VMOVAPS.Z    Z8, K1, Z8
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z1, (R10)(R13*4)
+	VMOVUPS Z8, (R10)(R13*4)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z2, Z2, Z1
-	VMULPS.BCST      88(AX), Z1, Z1
-	VMOVAPS          Z6, Z2
-	VMOVAPS          Z3, Z6
-	VMULPS.BCST      92(AX), Z6, Z6
-	VCMPPS           $0x00, Z0, Z2, K1
-	VBLENDMPS        Z6, Z1, K1, Z1
-	VMOVAPS          Z10, Z2
-	VXORPS.BCST      sign_f32<>+0(SB), Z2, K2, Z2
-	VSUBPS           Z8, Z2, Z6
-	VADDPS           Z3, Z6, Z6
-	VFMSUB132PS.BCST 88(AX), Z6, Z2
-	VFMADD213PS      Z1, Z5, Z2
-	VMOVAPS          Z9, Z1
+	VADDPS           Z9, Z9, Z8
+	VMULPS.BCST      88(AX), Z8, Z8
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z2, Z9
+	VMULPS.BCST      92(AX), Z9, Z9
+	VCMPPS           $0x00, Z0, Z6, K1
+	VBLENDMPS        Z9, Z8, K1, Z6
+	VMOVAPS          Z11, Z8
+	VXORPS.BCST      sign_f32<>+0(SB), Z8, K2, Z8
+	VSUBPS           Z3, Z8, Z3
+	VADDPS           Z2, Z3, Z3
+	VFMSUB132PS.BCST 88(AX), Z3, Z8
+	VFMADD213PS      Z6, Z5, Z8
+	VMOVAPS          Z10, Z3
 	VMOVAPS          Z7, Z5
-	VXORPS.BCST      sign_f32<>+0(SB), Z1, K2, Z1
-	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z7, Z1, K1, Z1
-	VMULPS           Z3, Z5, Z5
-	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z5, K1, Z3
-	VFMADD213PS      Z3, Z1, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	VMULPS           Z4, Z12, Z12
+	VXORPS.BCST      sign_f32<>+0(SB), Z3, K2, Z3
+	VMULPS.BCST      large_f32<>+0(SB), Z3, Z3
+	VBLENDMPS        Z7, Z3, K1, Z3
+	VMULPS           Z2, Z5, Z5
+	VBROADCASTSS     sign_f32<>+0(SB), Z2
+	VBLENDMPS        Z2, Z5, K1, Z2
+	VFMADD213PS      Z2, Z3, Z8
+	VMULPS.BCST      tiny_f32<>+0(SB), Z8, Z8
+	VMULPS           Z4, Z1, Z1
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.Z         Z12, Z2, K1, Z2
+	VMULPS.Z         Z1, Z8, K1, Z8
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z2, (R12)(R13*4)
+	VMOVUPS          Z8, (R12)(R13*4)
 
 skip5:
 	ADDQ $0x10, R13
@@ -5067,18 +5171,18 @@ rest_loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPS       Z1, Z4, K5, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPS.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPS.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -5116,159 +5220,159 @@ rest_loop:
 	VADDPS      Z9, Z10, Z10
 	VFMADD231PS Z3, Z9, Z10
 	VMULPS      Z10, Z10, Z11
-	VBLENDMPS   Z9, Z8, K2, Z12
+
+	// log1p(z) = z + z²·Q(z)
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z12
+	VFMADD213PS      Z10, Z11, Z12
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VADDPS    Z1, Z12, Z12
+	VADDPS    Z2, Z12, Z12
+	VBLENDMPS Z9, Z8, K2, Z1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R13*4), K1, Z13
-	VBROADCASTSS     one_f32<>+0(SB), Z14
-	VSUBPS           Z13, Z14, Z14
-	VMULPS.BCST      80(AX), Z14, Z14
-	VFMADD231PS.BCST 84(AX), Z13, Z14
+	VMOVUPS.Z        (DI)(R13*4), K1, Z2
+	VBROADCASTSS     one_f32<>+0(SB), Z11
+	VSUBPS           Z2, Z11, Z11
+	VMULPS.BCST      80(AX), Z11, Z11
+	VFMADD231PS.BCST 84(AX), Z2, Z11
 
 	// w·S²
-	VMULPS Z12, Z12, Z12
-	VMULPS Z14, Z12, Z12
+	VMULPS Z1, Z1, Z1
+	VMULPS Z11, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z10, Z13
-	VDIVPS       Z13, Z10, Z13
-	VFNMADD132PS Z13, Z3, Z3
-	VSUBPS       Z13, Z3, Z3
-	VSUBPS       Z13, Z0, Z13
+	VADDPS.BCST  one_f32<>+0(SB), Z10, Z2
+	VDIVPS       Z2, Z10, Z2
+	VFNMADD132PS Z2, Z3, Z3
+	VSUBPS       Z2, Z3, Z3
+	VSUBPS       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPS   Z13, Z3, K2, Z14
-	VMOVAPS     Z8, Z15
-	VMULPS.BCST huge_f32<>+0(SB), Z15, Z15
-	VBLENDMPS   Z15, Z7, K2, Z7
-	VFMADD132PS Z14, Z7, Z7
-	VFMADD132PS Z13, Z8, Z8
+	VBLENDMPS   Z2, Z3, K2, Z10
+	VMOVAPS     Z8, Z11
+	VMULPS.BCST huge_f32<>+0(SB), Z11, Z11
+	VBLENDMPS   Z11, Z7, K2, Z7
+	VFMADD132PS Z10, Z7, Z7
+	VFMADD132PS Z2, Z8, Z8
 	VFMADD132PS Z3, Z9, Z9
-	VBLENDMPS   Z3, Z13, K2, Z3
+	VBLENDMPS   Z3, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z13
-	VFMADD231PS Z3, Z3, Z13
-	VFMADD132PS Z13, Z12, Z12
-	VBLENDMPS   Z9, Z8, K2, Z3
-	VBLENDMPS   Z8, Z9, K2, Z8
-	VMULPS      Z4, Z12, Z12
-
-	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z9
-	VFMADD213PS      Z10, Z11, Z9
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS  log_f32<>+0(SB), Z1, Z1
-	VADDPS   Z1, Z9, Z9
-	VADDPS   Z2, Z9, Z9
-	VMULPS   Z4, Z9, Z1
-	KMOVW    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPS.Z Z12, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip6
+	VADDPS      Z2, Z2, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VFMADD132PS Z3, Z1, Z1
+	VBLENDMPS   Z9, Z8, K2, Z2
+	VBLENDMPS   Z8, Z9, K2, Z3
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z4, Z12, Z8
+	KMOVW       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPS.Z    Z1, Z8, K2, Z8
+	TESTQ       R9, R9
+	JEQ         skip6
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z9
 	VMOVUPD       64(R9), Z10
-	VCVTPS2PD     Y1, Z11
-	VADDPD        Z11, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y11
+	VCVTPS2PD     Y8, Z11
+	VADDPD        Z11, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z8, Y11
 	VCVTPS2PD     Y11, Z11
 	VADDPD        Z11, Z10, Z10
-	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z9, (R9)
 	VMOVUPD       Z10, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
 	JEQ     skip7
-	VMOVUPS Z1, K1, (SI)(R13*4)
+	VMOVUPS Z8, K1, (SI)(R13*4)
 
 skip7:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS.Z        (DI)(R13*4), K1, Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z8
+	VMOVUPS.Z        (DI)(R13*4), K1, Z9
+	VFMADD213PS.BCST one_f32<>+0(SB), Z9, Z8
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z4, Z5, Z2
-	VMULPS       Z3, Z2, Z2
+	VBROADCASTSS two_f32<>+0(SB), Z9
+	VFMSUB213PS  Z4, Z5, Z9
+	VMULPS       Z2, Z9, Z9
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
-	VMINPS       Z9, Z5, Z5
+	VMINPS       Z12, Z5, Z5
 	VMULPS.BCST  88(AX), Z5, Z5
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z7, Z9
-	VMULPS.BCST large_f32<>+0(SB), Z9, Z9
-	VMULPS.BCST huge_f32<>+0(SB), Z4, Z10
-	VDIVPS      Z10, Z9, Z9
-	VMULPS      Z1, Z9, Z9
-	VMULPS.BCST small_f32<>+0(SB), Z9, Z10
-	VMOVAPS     Z2, Z11
-	VXORPS.BCST sign_f32<>+0(SB), Z11, K3, Z11
+	VMOVAPS     Z7, Z10
+	VMULPS.BCST large_f32<>+0(SB), Z10, Z10
+	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
+	VDIVPS      Z11, Z10, Z10
+	VMULPS      Z8, Z10, Z10
+	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
+	VMOVAPS     Z9, Z12
+	VXORPS.BCST sign_f32<>+0(SB), Z12, K3, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z4, Z11, Z11
-	VMULPS      Z8, Z1, Z1
-	VFMADD213PS Z11, Z5, Z1
+	VMULPS      Z4, Z12, Z12
+	VMULPS      Z3, Z8, Z8
+	VFMADD213PS Z12, Z5, Z8
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z12, Z1, K2, Z1
+	VMULPS.Z    Z1, Z8, K2, Z8
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z11
-	VMULPS       Z11, Z1, Z1
-	VCMPPS       $0x03, Z1, Z1, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z1
+	VMOVUPS.Z    (R11)(R13*4), K1, Z12
+	VMULPS       Z12, Z8, Z8
+	VCMPPS       $0x03, Z8, Z8, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z8
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z1, K2, Z1
+	VMOVAPS.Z    Z8, K2, Z8
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z1, K1, (R10)(R13*4)
+	VMOVUPS Z8, K1, (R10)(R13*4)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z2, Z2, Z1
-	VMULPS.BCST      88(AX), Z1, Z1
-	VMOVAPS          Z6, Z2
-	VMOVAPS          Z3, Z6
-	VMULPS.BCST      92(AX), Z6, Z6
-	VCMPPS           $0x00, Z0, Z2, K2
-	VBLENDMPS        Z6, Z1, K2, Z1
-	VMOVAPS          Z10, Z2
-	VXORPS.BCST      sign_f32<>+0(SB), Z2, K3, Z2
-	VSUBPS           Z8, Z2, Z6
-	VADDPS           Z3, Z6, Z6
-	VFMSUB132PS.BCST 88(AX), Z6, Z2
-	VFMADD213PS      Z1, Z5, Z2
-	VMOVAPS          Z9, Z1
+	VADDPS           Z9, Z9, Z8
+	VMULPS.BCST      88(AX), Z8, Z8
+	VMOVAPS          Z6, Z6
+	VMOVAPS          Z2, Z9
+	VMULPS.BCST      92(AX), Z9, Z9
+	VCMPPS           $0x00, Z0, Z6, K2
+	VBLENDMPS        Z9, Z8, K2, Z6
+	VMOVAPS          Z11, Z8
+	VXORPS.BCST      sign_f32<>+0(SB), Z8, K3, Z8
+	VSUBPS           Z3, Z8, Z3
+	VADDPS           Z2, Z3, Z3
+	VFMSUB132PS.BCST 88(AX), Z3, Z8
+	VFMADD213PS      Z6, Z5, Z8
+	VMOVAPS          Z10, Z3
 	VMOVAPS          Z7, Z5
-	VXORPS.BCST      sign_f32<>+0(SB), Z1, K3, Z1
-	VMULPS.BCST      large_f32<>+0(SB), Z1, Z1
-	VBLENDMPS        Z7, Z1, K2, Z1
-	VMULPS           Z3, Z5, Z5
-	VBROADCASTSS     sign_f32<>+0(SB), Z3
-	VBLENDMPS        Z3, Z5, K2, Z3
-	VFMADD213PS      Z3, Z1, Z2
-	VMULPS.BCST      tiny_f32<>+0(SB), Z2, Z2
-	VMULPS           Z4, Z12, Z12
+	VXORPS.BCST      sign_f32<>+0(SB), Z3, K3, Z3
+	VMULPS.BCST      large_f32<>+0(SB), Z3, Z3
+	VBLENDMPS        Z7, Z3, K2, Z3
+	VMULPS           Z2, Z5, Z5
+	VBROADCASTSS     sign_f32<>+0(SB), Z2
+	VBLENDMPS        Z2, Z5, K2, Z2
+	VFMADD213PS      Z2, Z3, Z8
+	VMULPS.BCST      tiny_f32<>+0(SB), Z8, Z8
+	VMULPS           Z4, Z1, Z1
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.Z         Z12, Z2, K2, Z2
+	VMULPS.Z         Z1, Z8, K2, Z8
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z2, K1, (R12)(R13*4)
+	VMOVUPS          Z8, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -5864,18 +5968,18 @@ loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
+	VPMOVD2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPS       Z1, Z4, K3, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPS.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPS.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPS       Z1, Z4, K3, Z6
 	VMOVAPS      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -6145,18 +6249,18 @@ rest_loop:
 	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
 	VBROADCASTSS one_f32<>+0(SB), Z4
 	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPS       Z1, Z4, K5, Z5
+	VPMOVD2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPS       Z1, Z4, K4, Z5
 	VMULPS       Z3, Z5, Z2
 	VPMAXSD      Z0, Z2, Z2
 	VCMPPS       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPS.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPS.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPS       Z1, Z4, K4, Z6
 	VMOVAPS      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -7507,9 +7611,9 @@ loop:
 	VPMAXSQ      Z0, Z4, Z4
 	VCMPPD       $0x00, Z0, Z11, K1
 	KNOTW        K1, K3
-	KANDW        K3, K2, K2
 	VMOVAPD.Z    Z1, K3, Z14
-	VSUBPD       Z1, Z10, K2, Z14
+	KANDW        K2, K3, K3
+	VSUBPD       Z1, Z10, K3, Z14
 	VMOVAPD      Z10, K1, Z11
 	VPMOVQ2M     Z5, K3
 	KNOTW        K3, K4
@@ -7518,9 +7622,9 @@ loop:
 	VPMAXSQ      Z0, Z1, Z1
 	VCMPPD       $0x00, Z0, Z12, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPD.Z    Z2, K4, Z5
-	VSUBPD       Z2, Z10, K3, Z5
+	KANDW        K3, K4, K4
+	VSUBPD       Z2, Z10, K4, Z5
 	VMOVAPD      Z10, K2, Z12
 	VPMOVQ2M     Z6, K4
 	KNOTW        K4, K5
@@ -7529,9 +7633,9 @@ loop:
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z13, K3
 	KNOTW        K3, K5
-	KANDW        K5, K4, K4
 	VMOVAPD.Z    Z3, K5, Z6
-	VSUBPD       Z3, Z10, K4, Z6
+	KANDW        K4, K5, K5
+	VSUBPD       Z3, Z10, K5, Z6
 	VMOVAPD      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -7637,170 +7741,170 @@ loop:
 	VMULPD      Z12, Z12, Z16
 	VMULPD      Z13, Z13, Z17
 	VMULPD      Z14, Z14, Z18
-	VBLENDMPD   Z19, Z5, K1, Z5
-	VBLENDMPD   Z20, Z6, K2, Z6
-	VBLENDMPD   Z21, Z11, K3, Z11
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z19
-	VMOVUPD          64(DI)(R10*8), Z20
-	VMOVUPD          128(DI)(R10*8), Z21
-	VBROADCASTSD     one_f64<>+0(SB), Z24
-	VMOVAPS          Z24, Z22
-	VMOVAPS          Z24, Z23
-	VSUBPD           Z19, Z24, Z24
-	VSUBPD           Z20, Z22, Z22
-	VSUBPD           Z21, Z23, Z23
-	VMULPD.BCST      80(AX), Z24, Z24
-	VMULPD.BCST      80(AX), Z22, Z22
-	VMULPD.BCST      80(AX), Z23, Z23
-	VFMADD231PD.BCST 88(AX), Z19, Z24
-	VFMADD231PD.BCST 88(AX), Z20, Z22
-	VFMADD231PD.BCST 88(AX), Z21, Z23
-
-	// w·S²
-	VMULPD Z5, Z5, Z5
-	VMULPD Z6, Z6, Z6
-	VMULPD Z11, Z11, Z11
-	VMULPD Z24, Z5, Z5
-	VMULPD Z22, Z6, Z6
-	VMULPD Z23, Z11, Z11
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z12, Z19
-	VADDPD.BCST    one_f64<>+0(SB), Z13, Z20
-	VADDPD.BCST    one_f64<>+0(SB), Z14, Z21
-	VDIVPD         Z19, Z12, Z19
-	VDIVPD         Z20, Z13, Z20
-	VDIVPD         Z21, Z14, Z21
-	VFNMADD132PD.Z Z19, Z27, K1, Z27
-	VFNMADD132PD.Z Z20, Z25, K2, Z25
-	VFNMADD132PD.Z Z21, Z26, K3, Z26
-	VSUBPD         Z19, Z27, Z27
-	VSUBPD         Z20, Z25, Z25
-	VSUBPD         Z21, Z26, Z26
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z27, Z27, Z19
-	VADDPD      Z25, Z25, Z20
-	VADDPD      Z26, Z26, Z21
-	VFMADD231PD Z27, Z27, Z19
-	VFMADD231PD Z25, Z25, Z20
-	VFMADD231PD Z26, Z26, Z21
-	VFMADD132PD Z19, Z5, Z5
-	VFMADD132PD Z20, Z6, Z6
-	VFMADD132PD Z21, Z11, Z11
-	VMULPD      Z9, Z5, Z5
-	VMULPD      Z10, Z6, Z6
-	VMULPD      Z15, Z11, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z21
-	VMOVAPS          Z21, Z19
-	VMOVAPS          Z21, Z20
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
 	VMOVAPS          Z24, Z22
 	VMOVAPS          Z24, Z23
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z20
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z20
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z20
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z20
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z20
-	VFMADD213PD      Z21, Z12, Z24
-	VFMADD213PD      Z19, Z13, Z22
-	VFMADD213PD      Z20, Z14, Z23
-	VFMADD213PD      Z12, Z16, Z24
-	VFMADD213PD      Z13, Z17, Z22
-	VFMADD213PD      Z14, Z18, Z23
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z30
+	VMOVAPS          Z30, Z28
+	VMOVAPS          Z30, Z29
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z30
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z29
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z30
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z29
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z30
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z29
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z30
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z29
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z24
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z23
+	VFMADD213PD      Z24, Z12, Z30
+	VFMADD213PD      Z22, Z13, Z28
+	VFMADD213PD      Z23, Z14, Z29
+	VFMADD213PD      Z12, Z16, Z30
+	VFMADD213PD      Z13, Z17, Z28
+	VFMADD213PD      Z14, Z18, Z29
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z8, Z8
-	VPERMPD  log_f64<>+0(SB), Z3, Z3
-	VPERMPD  log_f64<>+0(SB), Z7, Z7
-	VADDPD   Z8, Z24, Z24
-	VADDPD   Z3, Z22, Z22
-	VADDPD   Z7, Z23, Z23
-	VADDPD   Z4, Z24, Z24
-	VADDPD   Z1, Z22, Z22
-	VADDPD   Z2, Z23, Z23
-	VMULPD   Z9, Z24, Z1
-	VMULPD   Z10, Z22, Z2
-	VMULPD   Z15, Z23, Z3
-	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z5, Z1, K1, Z1
-	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z6, Z2, K1, Z2
-	KMOVB    2(R8)(CX*1), K1
-	VMULPD.Z Z11, Z3, K1, Z3
-	TESTQ    R9, R9
-	JEQ      skip1
+	VPERMPD   log_f64<>+0(SB), Z8, Z8
+	VPERMPD   log_f64<>+0(SB), Z3, Z3
+	VPERMPD   log_f64<>+0(SB), Z7, Z7
+	VADDPD    Z8, Z30, Z30
+	VADDPD    Z3, Z28, Z28
+	VADDPD    Z7, Z29, Z29
+	VADDPD    Z4, Z30, Z30
+	VADDPD    Z1, Z28, Z28
+	VADDPD    Z2, Z29, Z29
+	VBLENDMPD Z19, Z5, K1, Z1
+	VBLENDMPD Z20, Z6, K2, Z2
+	VBLENDMPD Z21, Z11, K3, Z3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R10*8), Z4
+	VMOVUPD          64(DI)(R10*8), Z5
+	VMOVUPD          128(DI)(R10*8), Z6
+	VBROADCASTSD     one_f64<>+0(SB), Z11
+	VMOVAPS          Z11, Z7
+	VMOVAPS          Z11, Z8
+	VSUBPD           Z4, Z11, Z11
+	VSUBPD           Z5, Z7, Z7
+	VSUBPD           Z6, Z8, Z8
+	VMULPD.BCST      80(AX), Z11, Z11
+	VMULPD.BCST      80(AX), Z7, Z7
+	VMULPD.BCST      80(AX), Z8, Z8
+	VFMADD231PD.BCST 88(AX), Z4, Z11
+	VFMADD231PD.BCST 88(AX), Z5, Z7
+	VFMADD231PD.BCST 88(AX), Z6, Z8
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z2, Z2, Z2
+	VMULPD Z3, Z3, Z3
+	VMULPD Z11, Z1, Z1
+	VMULPD Z7, Z2, Z2
+	VMULPD Z8, Z3, Z3
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z12, Z4
+	VADDPD.BCST    one_f64<>+0(SB), Z13, Z5
+	VADDPD.BCST    one_f64<>+0(SB), Z14, Z6
+	VDIVPD         Z4, Z12, Z4
+	VDIVPD         Z5, Z13, Z5
+	VDIVPD         Z6, Z14, Z6
+	VFNMADD132PD.Z Z4, Z27, K1, Z27
+	VFNMADD132PD.Z Z5, Z25, K2, Z25
+	VFNMADD132PD.Z Z6, Z26, K3, Z26
+	VSUBPD         Z4, Z27, Z27
+	VSUBPD         Z5, Z25, Z25
+	VSUBPD         Z6, Z26, Z26
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z27, Z27, Z4
+	VADDPD      Z25, Z25, Z5
+	VADDPD      Z26, Z26, Z6
+	VFMADD231PD Z27, Z27, Z4
+	VFMADD231PD Z25, Z25, Z5
+	VFMADD231PD Z26, Z26, Z6
+	VFMADD132PD Z4, Z1, Z1
+	VFMADD132PD Z5, Z2, Z2
+	VFMADD132PD Z6, Z3, Z3
+	VMULPD      Z9, Z1, Z1
+	VMULPD      Z10, Z2, Z2
+	VMULPD      Z15, Z3, Z3
+	VMULPD      Z9, Z30, Z4
+	VMULPD      Z10, Z28, Z5
+	VMULPD      Z15, Z29, Z6
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z1, Z4, K1, Z4
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z2, Z5, K1, Z5
+	KMOVB       2(R8)(CX*1), K1
+	VMULPD.Z    Z3, Z6, K1, Z6
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z1, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z1, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z4, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z4, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    8(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z2, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z2, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z5, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z5, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 	LEAQ    16(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z4
-	VADDPD  Z3, Z4, Z5
-	VMOVUPD Z5, (R9)(CX*8)
-	VSUBPD  Z4, Z5, Z6
-	VSUBPD  Z6, Z5, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z6, Z3, Z5
-	VADDPD  Z5, Z4, Z5
-	VADDPD  128(R9)(CX*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z6, Z1, Z2
+	VMOVUPD Z2, (R9)(CX*8)
+	VSUBPD  Z1, Z2, Z3
+	VSUBPD  Z3, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z3, Z6, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R9)(CX*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R10*8)
-	VMOVUPD Z2, 64(SI)(R10*8)
-	VMOVUPD Z3, 128(SI)(R10*8)
+	VMOVUPD Z4, (SI)(R10*8)
+	VMOVUPD Z5, 64(SI)(R10*8)
+	VMOVUPD Z6, 128(SI)(R10*8)
 
 skip2:
 	ADDQ $0x18, R10
@@ -7840,9 +7944,9 @@ rest_loop:
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPD.Z    Z1, K4, Z6
-	VSUBPD       Z1, Z4, K3, Z6
+	KANDW        K3, K4, K4
+	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -7884,75 +7988,75 @@ rest_loop:
 	VADDPD      Z7, Z5, Z5
 	VFMADD231PD Z9, Z7, Z5
 	VMULPD      Z5, Z5, Z6
-	VBLENDMPD   Z7, Z4, K2, Z4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R10*8), K1, Z7
-	VBROADCASTSD     one_f64<>+0(SB), Z8
-	VSUBPD           Z7, Z8, Z8
-	VMULPD.BCST      80(AX), Z8, Z8
-	VFMADD231PD.BCST 88(AX), Z7, Z8
-
-	// w·S²
-	VMULPD Z4, Z4, Z4
-	VMULPD Z8, Z4, Z4
-
-	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z5, Z7
-	VDIVPD         Z7, Z5, Z7
-	VFNMADD132PD.Z Z7, Z9, K2, Z9
-	VSUBPD         Z7, Z9, Z9
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z9, Z9, Z7
-	VFMADD231PD Z9, Z9, Z7
-	VFMADD132PD Z7, Z4, Z4
-	VMULPD      Z3, Z4, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z8
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z7
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z7
-	VFMADD213PD      Z7, Z5, Z8
-	VFMADD213PD      Z5, Z6, Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z8
+	VFMADD213PD      Z8, Z5, Z10
+	VFMADD213PD      Z5, Z6, Z10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z8, Z8
-	VADDPD   Z2, Z8, Z8
-	VMULPD   Z3, Z8, Z1
-	KMOVB    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPD.Z Z4, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip3
+	VPERMPD   log_f64<>+0(SB), Z1, Z1
+	VADDPD    Z1, Z10, Z10
+	VADDPD    Z2, Z10, Z10
+	VBLENDMPD Z7, Z4, K2, Z1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R10*8), K1, Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VSUBPD           Z2, Z4, Z4
+	VMULPD.BCST      80(AX), Z4, Z4
+	VFMADD231PD.BCST 88(AX), Z2, Z4
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z4, Z1, Z1
+
+	// h = z/(1+z)
+	VADDPD.BCST    one_f64<>+0(SB), Z5, Z2
+	VDIVPD         Z2, Z5, Z2
+	VFNMADD132PD.Z Z2, Z9, K2, Z9
+	VSUBPD         Z2, Z9, Z9
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z9, Z9, Z2
+	VFMADD231PD Z9, Z9, Z2
+	VFMADD132PD Z2, Z1, Z1
+	VMULPD      Z3, Z1, Z1
+	VMULPD      Z3, Z10, Z2
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z1, Z2, K2, Z2
+	TESTQ       R9, R9
+	JEQ         skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z2
-	VADDPD  Z1, Z2, Z3
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z2, Z1, Z3
 	VMOVUPD Z3, (R9)(CX*8)
-	VSUBPD  Z2, Z3, Z4
+	VSUBPD  Z1, Z3, Z4
 	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z3, Z2, Z2
-	VSUBPD  Z4, Z1, Z3
-	VADDPD  Z3, Z2, Z3
+	VSUBPD  Z3, Z1, Z1
+	VSUBPD  Z4, Z2, Z3
+	VADDPD  Z3, Z1, Z3
 	VADDPD  128(R9)(CX*8), Z3, Z3
 	VMOVUPD Z3, 128(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z1, K1, (SI)(R10*8)
+	VMOVUPD Z2, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -8603,9 +8707,9 @@ loop:
 	VPMAXSQ      Z0, Z3, Z3
 	VCMPPD       $0x00, Z0, Z8, K1
 	KNOTW        K1, K3
-	KANDW        K3, K2, K2
 	VMOVAPD.Z    Z1, K3, Z10
-	VSUBPD       Z1, Z7, K2, Z10
+	KANDW        K2, K3, K3
+	VSUBPD       Z1, Z7, K3, Z10
 	VMOVAPD      Z7, K1, Z8
 	VPMOVQ2M     Z4, K3
 	KNOTW        K3, K4
@@ -8614,9 +8718,9 @@ loop:
 	VPMAXSQ      Z0, Z1, Z1
 	VCMPPD       $0x00, Z0, Z9, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPD.Z    Z2, K4, Z4
-	VSUBPD       Z2, Z7, K3, Z4
+	KANDW        K3, K4, K4
+	VSUBPD       Z2, Z7, K4, Z4
 	VMOVAPD      Z7, K2, Z9
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -8963,9 +9067,9 @@ rest_loop:
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
 	KNOTW        K2, K4
-	KANDW        K4, K3, K3
 	VMOVAPD.Z    Z1, K4, Z6
-	VSUBPD       Z1, Z4, K3, Z6
+	KANDW        K3, K4, K4
+	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
@@ -9784,30 +9888,30 @@ loop:
 	VBROADCASTSD one_f64<>+0(SB), Z7
 	VMOVAPD      Z1, Z8
 	VMOVAPD      Z2, Z9
-	VPMOVQ2M     Z3, K2
-	KNOTW        K2, K4
-	VSUBPD       Z1, Z7, K4, Z8
+	VPMOVQ2M     Z3, K3
+	KNOTW        K3, K2
+	VSUBPD       Z1, Z7, K2, Z8
 	VMULPD       Z5, Z8, Z3
 	VPMAXSQ      Z0, Z3, Z3
 	VCMPPD       $0x00, Z0, Z8, K1
-	KXORW        K1, K2, K3
-	KNOTW        K1, K4
-	KANDW        K4, K2, K2
-	VMOVAPD.Z    Z1, K4, Z10
+	KNOTW        K1, K2
+	VMOVAPD.Z    Z1, K2, Z10
+	KANDW        K3, K2, K2
 	VSUBPD       Z1, Z7, K2, Z10
 	VMOVAPD      Z7, K1, Z8
-	VPMOVQ2M     Z4, K5
-	KNOTW        K5, K6
-	VSUBPD       Z2, Z7, K6, Z9
+	KXORW        K1, K3, K3
+	VPMOVQ2M     Z4, K4
+	KNOTW        K4, K5
+	VSUBPD       Z2, Z7, K5, Z9
 	VMULPD       Z6, Z9, Z1
 	VPMAXSQ      Z0, Z1, Z1
 	VCMPPD       $0x00, Z0, Z9, K2
-	KXORW        K2, K5, K4
-	KNOTW        K2, K6
-	KANDW        K6, K5, K5
-	VMOVAPD.Z    Z2, K6, Z4
+	KNOTW        K2, K5
+	VMOVAPD.Z    Z2, K5, Z4
+	KANDW        K4, K5, K5
 	VSUBPD       Z2, Z7, K5, Z4
 	VMOVAPD      Z7, K2, Z9
+	KXORW        K2, K4, K4
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z2
@@ -9880,194 +9984,194 @@ loop:
 	VFMADD231PD Z17, Z14, Z12
 	VMULPD      Z11, Z11, Z15
 	VMULPD      Z12, Z12, Z16
-	VBLENDMPD   Z13, Z4, K1, Z19
-	VBLENDMPD   Z14, Z10, K2, Z20
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R12*8), Z21
-	VMOVUPD          64(DI)(R12*8), Z22
-	VBROADCASTSD     one_f64<>+0(SB), Z24
-	VMOVAPS          Z24, Z23
-	VSUBPD           Z21, Z24, Z24
-	VSUBPD           Z22, Z23, Z23
-	VMULPD.BCST      80(AX), Z24, Z24
-	VMULPD.BCST      80(AX), Z23, Z23
-	VFMADD231PD.BCST 88(AX), Z21, Z24
-	VFMADD231PD.BCST 88(AX), Z22, Z23
-
-	// w·S²
-	VMULPD Z19, Z19, Z19
-	VMULPD Z20, Z20, Z20
-	VMULPD Z24, Z19, Z19
-	VMULPD Z23, Z20, Z20
-
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z11, Z21
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z22
-	VDIVPD       Z21, Z11, Z21
-	VDIVPD       Z22, Z12, Z22
-	VFNMADD132PD Z21, Z18, Z18
-	VFNMADD132PD Z22, Z17, Z17
-	VSUBPD       Z21, Z18, Z18
-	VSUBPD       Z22, Z17, Z17
-	VSUBPD       Z21, Z0, Z21
-	VSUBPD       Z22, Z0, Z22
-	VFMADD132PD  Z21, Z4, Z4
-	VFMADD132PD  Z22, Z10, Z10
-	VFMADD132PD  Z18, Z13, Z13
-	VFMADD132PD  Z17, Z14, Z14
-	VBLENDMPD    Z18, Z21, K1, Z18
-	VBLENDMPD    Z17, Z22, K2, Z17
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z18, Z18, Z21
-	VADDPD      Z17, Z17, Z22
-	VFMADD231PD Z18, Z18, Z21
-	VFMADD231PD Z17, Z17, Z22
-	VFMADD132PD Z21, Z19, Z19
-	VFMADD132PD Z22, Z20, Z20
-	VBLENDMPD   Z13, Z4, K1, Z17
-	VBLENDMPD   Z14, Z10, K2, Z18
-	VBLENDMPD   Z4, Z13, K1, Z4
-	VBLENDMPD   Z10, Z14, K2, Z10
-	VMULPD      Z6, Z19, Z19
-	VMULPD      Z7, Z20, Z20
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
-	VMOVAPS          Z14, Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
 	VMOVAPS          Z22, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z19
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z22
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z19
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z22
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z19
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z22
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z19
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z22
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z14
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z13
-	VFMADD213PD      Z14, Z11, Z22
-	VFMADD213PD      Z13, Z12, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z19
+	VFMADD213PD      Z20, Z11, Z22
+	VFMADD213PD      Z19, Z12, Z21
 	VFMADD213PD      Z11, Z15, Z22
 	VFMADD213PD      Z12, Z16, Z21
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z5, Z5
-	VPERMPD  log_f64<>+0(SB), Z2, Z2
-	VADDPD   Z5, Z22, Z22
-	VADDPD   Z2, Z21, Z21
-	VADDPD   Z3, Z22, Z22
-	VADDPD   Z1, Z21, Z21
-	VMULPD   Z6, Z22, Z1
-	VMULPD   Z7, Z21, Z2
-	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z19, Z1, K1, Z1
-	KMOVB    1(R8)(CX*1), K1
-	VMULPD.Z Z20, Z2, K1, Z2
-	TESTQ    R9, R9
-	JEQ      skip1
+	VPERMPD   log_f64<>+0(SB), Z5, Z5
+	VPERMPD   log_f64<>+0(SB), Z2, Z2
+	VADDPD    Z5, Z22, Z22
+	VADDPD    Z2, Z21, Z21
+	VADDPD    Z3, Z22, Z22
+	VADDPD    Z1, Z21, Z21
+	VBLENDMPD Z13, Z4, K1, Z1
+	VBLENDMPD Z14, Z10, K2, Z2
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R12*8), Z3
+	VMOVUPD          64(DI)(R12*8), Z5
+	VBROADCASTSD     one_f64<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VSUBPD           Z3, Z16, Z16
+	VSUBPD           Z5, Z15, Z15
+	VMULPD.BCST      80(AX), Z16, Z16
+	VMULPD.BCST      80(AX), Z15, Z15
+	VFMADD231PD.BCST 88(AX), Z3, Z16
+	VFMADD231PD.BCST 88(AX), Z5, Z15
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z2, Z2, Z2
+	VMULPD Z16, Z1, Z1
+	VMULPD Z15, Z2, Z2
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z11, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z12, Z5
+	VDIVPD       Z3, Z11, Z3
+	VDIVPD       Z5, Z12, Z5
+	VFNMADD132PD Z3, Z18, Z18
+	VFNMADD132PD Z5, Z17, Z17
+	VSUBPD       Z3, Z18, Z18
+	VSUBPD       Z5, Z17, Z17
+	VSUBPD       Z3, Z0, Z3
+	VSUBPD       Z5, Z0, Z5
+	VFMADD132PD  Z3, Z4, Z4
+	VFMADD132PD  Z5, Z10, Z10
+	VFMADD132PD  Z18, Z13, Z13
+	VFMADD132PD  Z17, Z14, Z14
+	VBLENDMPD    Z18, Z3, K1, Z3
+	VBLENDMPD    Z17, Z5, K2, Z5
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z3, Z3, Z11
+	VADDPD      Z5, Z5, Z12
+	VFMADD231PD Z3, Z3, Z11
+	VFMADD231PD Z5, Z5, Z12
+	VFMADD132PD Z11, Z1, Z1
+	VFMADD132PD Z12, Z2, Z2
+	VBLENDMPD   Z13, Z4, K1, Z3
+	VBLENDMPD   Z14, Z10, K2, Z5
+	VBLENDMPD   Z4, Z13, K1, Z4
+	VBLENDMPD   Z10, Z14, K2, Z10
+	VMULPD      Z6, Z1, Z1
+	VMULPD      Z7, Z2, Z2
+	VMULPD      Z6, Z22, Z11
+	VMULPD      Z7, Z21, Z12
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z1, Z11, K1, Z11
+	KMOVB       1(R8)(CX*1), K1
+	VMULPD.Z    Z2, Z12, K1, Z12
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
-	VADDPD  Z1, Z3, Z5
-	VMOVUPD Z5, (R9)(R13*8)
-	VSUBPD  Z3, Z5, Z11
-	VSUBPD  Z11, Z5, Z5
-	VSUBPD  Z5, Z3, Z3
-	VSUBPD  Z11, Z1, Z5
-	VADDPD  Z5, Z3, Z5
-	VADDPD  128(R9)(R13*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z13
+	VADDPD  Z11, Z13, Z14
+	VMOVUPD Z14, (R9)(R13*8)
+	VSUBPD  Z13, Z14, Z15
+	VSUBPD  Z15, Z14, Z14
+	VSUBPD  Z14, Z13, Z13
+	VSUBPD  Z15, Z11, Z14
+	VADDPD  Z14, Z13, Z14
+	VADDPD  128(R9)(R13*8), Z14, Z14
+	VMOVUPD Z14, 128(R9)(R13*8)
 	LEAQ    8(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
-	VADDPD  Z2, Z3, Z5
-	VMOVUPD Z5, (R9)(R13*8)
-	VSUBPD  Z3, Z5, Z11
-	VSUBPD  Z11, Z5, Z5
-	VSUBPD  Z5, Z3, Z3
-	VSUBPD  Z11, Z2, Z5
-	VADDPD  Z5, Z3, Z5
-	VADDPD  128(R9)(R13*8), Z5, Z5
-	VMOVUPD Z5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z13
+	VADDPD  Z12, Z13, Z14
+	VMOVUPD Z14, (R9)(R13*8)
+	VSUBPD  Z13, Z14, Z15
+	VSUBPD  Z15, Z14, Z14
+	VSUBPD  Z14, Z13, Z13
+	VSUBPD  Z15, Z12, Z14
+	VADDPD  Z14, Z13, Z14
+	VADDPD  128(R9)(R13*8), Z14, Z14
+	VMOVUPD Z14, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R12*8)
-	VMOVUPD Z2, 64(SI)(R12*8)
+	VMOVUPD Z11, (SI)(R12*8)
+	VMOVUPD Z12, 64(SI)(R12*8)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z2
-	VMOVAPS          Z2, Z1
-	VMOVUPD          (DI)(R12*8), Z3
-	VMOVUPD          64(DI)(R12*8), Z5
-	VFMADD213PD.BCST one_f64<>+0(SB), Z3, Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VMOVUPD          (DI)(R12*8), Z13
+	VMOVUPD          64(DI)(R12*8), Z14
+	VFMADD213PD.BCST one_f64<>+0(SB), Z13, Z12
+	VFMADD213PD.BCST one_f64<>+0(SB), Z14, Z11
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z5
+	VBROADCASTSD two_f64<>+0(SB), Z14
+	VMOVAPS      Z14, Z13
+	VFMSUB213PD  Z6, Z8, Z14
+	VFMSUB213PD  Z7, Z9, Z13
+	VMULPD       Z3, Z14, Z14
+	VMULPD       Z5, Z13, Z13
+	VXORPD.BCST  sign_f64<>+0(SB), Z14, K3, Z14
+	VXORPD.BCST  sign_f64<>+0(SB), Z13, K4, Z13
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
 	VMOVAPS      Z5, Z3
-	VFMSUB213PD  Z6, Z8, Z5
-	VFMSUB213PD  Z7, Z9, Z3
-	VMULPD       Z17, Z5, Z5
-	VMULPD       Z18, Z3, Z3
-	VXORPD.BCST  sign_f64<>+0(SB), Z5, K3, Z5
-	VXORPD.BCST  sign_f64<>+0(SB), Z3, K4, Z3
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z9
-	VMOVAPS      Z9, Z8
-	VMINPD       Z22, Z9, Z9
-	VMINPD       Z21, Z8, Z8
-	VMULPD.BCST  96(AX), Z9, Z9
-	VMULPD.BCST  96(AX), Z8, Z8
+	VMINPD       Z22, Z5, Z5
+	VMINPD       Z21, Z3, Z3
+	VMULPD.BCST  96(AX), Z5, Z5
+	VMULPD.BCST  96(AX), Z3, Z3
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z6, Z5, Z5
-	VMULPD      Z7, Z3, Z3
-	VMULPD      Z4, Z2, Z2
-	VMULPD      Z10, Z1, Z1
-	VFMADD213PD Z5, Z9, Z2
-	VFMADD213PD Z3, Z8, Z1
+	VMULPD      Z6, Z14, Z6
+	VMULPD      Z7, Z13, Z7
+	VMULPD      Z4, Z12, Z4
+	VMULPD      Z10, Z11, Z8
+	VFMADD213PD Z6, Z5, Z4
+	VFMADD213PD Z7, Z3, Z8
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z19, Z2, K1, Z2
+	VMULPD.Z    Z1, Z4, K1, Z4
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z20, Z1, K1, Z1
+	VMULPD.Z    Z2, Z8, K1, Z8
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Z3
-	VMULPD       Z3, Z2, Z2
-	VCMPPD       $0x03, Z2, Z2, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z2
+	VMOVUPD      (R11)(R12*8), Z1
+	VMULPD       Z1, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z2, K1, Z2
-	VMOVUPD      64(R11)(R12*8), Z3
-	VMULPD       Z3, Z1, Z1
-	VCMPPD       $0x03, Z1, Z1, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z1
+	VMOVAPD.Z    Z4, K1, Z4
+	VMOVUPD      64(R11)(R12*8), Z1
+	VMULPD       Z1, Z8, Z8
+	VCMPPD       $0x03, Z8, Z8, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
 	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z1, K1, Z1
+	VMOVAPD.Z    Z8, K1, Z8
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z2, (R10)(R12*8)
-	VMOVUPD Z1, 64(R10)(R12*8)
+	VMOVUPD Z4, (R10)(R12*8)
+	VMOVUPD Z8, 64(R10)(R12*8)
 
 skip4:
 	ADDQ $0x10, R12
@@ -10100,18 +10204,18 @@ rest_loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPD       Z1, Z4, K5, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPD.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPD.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
@@ -10152,121 +10256,121 @@ rest_loop:
 	VADDPD      Z7, Z6, Z6
 	VFMADD231PD Z9, Z7, Z6
 	VMULPD      Z6, Z6, Z8
-	VBLENDMPD   Z7, Z4, K2, Z10
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R12*8), K1, Z11
-	VBROADCASTSD     one_f64<>+0(SB), Z12
-	VSUBPD           Z11, Z12, Z12
-	VMULPD.BCST      80(AX), Z12, Z12
-	VFMADD231PD.BCST 88(AX), Z11, Z12
-
-	// w·S²
-	VMULPD Z10, Z10, Z10
-	VMULPD Z12, Z10, Z10
-
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z6, Z11
-	VDIVPD       Z11, Z6, Z11
-	VFNMADD132PD Z11, Z9, Z9
-	VSUBPD       Z11, Z9, Z9
-	VSUBPD       Z11, Z0, Z11
-	VFMADD132PD  Z11, Z4, Z4
-	VFMADD132PD  Z9, Z7, Z7
-	VBLENDMPD    Z9, Z11, K2, Z9
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z9, Z9, Z11
-	VFMADD231PD Z9, Z9, Z11
-	VFMADD132PD Z11, Z10, Z10
-	VBLENDMPD   Z7, Z4, K2, Z9
-	VBLENDMPD   Z4, Z7, K2, Z4
-	VMULPD      Z3, Z10, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z7
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z10
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z10
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z10
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z10
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD      Z7, Z6, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z10
+	VFMADD213PD      Z10, Z6, Z11
 	VFMADD213PD      Z6, Z8, Z11
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z11, Z11
-	VADDPD   Z2, Z11, Z11
-	VMULPD   Z3, Z11, Z1
-	KMOVB    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPD.Z Z10, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip5
+	VPERMPD   log_f64<>+0(SB), Z1, Z1
+	VADDPD    Z1, Z11, Z11
+	VADDPD    Z2, Z11, Z11
+	VBLENDMPD Z7, Z4, K2, Z1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R12*8), K1, Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z8
+	VSUBPD           Z2, Z8, Z8
+	VMULPD.BCST      80(AX), Z8, Z8
+	VFMADD231PD.BCST 88(AX), Z2, Z8
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z8, Z1, Z1
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z6, Z2
+	VDIVPD       Z2, Z6, Z2
+	VFNMADD132PD Z2, Z9, Z9
+	VSUBPD       Z2, Z9, Z9
+	VSUBPD       Z2, Z0, Z2
+	VFMADD132PD  Z2, Z4, Z4
+	VFMADD132PD  Z9, Z7, Z7
+	VBLENDMPD    Z9, Z2, K2, Z2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z2, Z2, Z6
+	VFMADD231PD Z2, Z2, Z6
+	VFMADD132PD Z6, Z1, Z1
+	VBLENDMPD   Z7, Z4, K2, Z2
+	VBLENDMPD   Z4, Z7, K2, Z4
+	VMULPD      Z3, Z1, Z1
+	VMULPD      Z3, Z11, Z6
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z1, Z6, K2, Z6
+	TESTQ       R9, R9
+	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z2
-	VADDPD  Z1, Z2, Z6
-	VMOVUPD Z6, (R9)(R13*8)
-	VSUBPD  Z2, Z6, Z7
-	VSUBPD  Z7, Z6, Z6
-	VSUBPD  Z6, Z2, Z2
-	VSUBPD  Z7, Z1, Z6
-	VADDPD  Z6, Z2, Z6
-	VADDPD  128(R9)(R13*8), Z6, Z6
-	VMOVUPD Z6, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Z7
+	VADDPD  Z6, Z7, Z8
+	VMOVUPD Z8, (R9)(R13*8)
+	VSUBPD  Z7, Z8, Z9
+	VSUBPD  Z9, Z8, Z8
+	VSUBPD  Z8, Z7, Z7
+	VSUBPD  Z9, Z6, Z8
+	VADDPD  Z8, Z7, Z8
+	VADDPD  128(R9)(R13*8), Z8, Z8
+	VMOVUPD Z8, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
 	JEQ     skip6
-	VMOVUPD Z1, K1, (SI)(R12*8)
+	VMOVUPD Z6, K1, (SI)(R12*8)
 
 skip6:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD.Z        (DI)(R12*8), K1, Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VMOVUPD.Z        (DI)(R12*8), K1, Z7
+	VFMADD213PD.BCST one_f64<>+0(SB), Z7, Z6
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z3, Z5, Z2
-	VMULPD       Z9, Z2, Z2
-	VXORPD.BCST  sign_f64<>+0(SB), Z2, K3, Z2
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
-	VMINPD       Z11, Z5, Z5
-	VMULPD.BCST  96(AX), Z5, Z5
+	VBROADCASTSD two_f64<>+0(SB), Z7
+	VFMSUB213PD  Z3, Z5, Z7
+	VMULPD       Z2, Z7, Z7
+	VXORPD.BCST  sign_f64<>+0(SB), Z7, K3, Z7
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z11, Z2, Z2
+	VMULPD.BCST  96(AX), Z2, Z2
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z2, Z2
-	VMULPD      Z4, Z1, Z1
-	VFMADD213PD Z2, Z5, Z1
+	VMULPD      Z3, Z7, Z3
+	VMULPD      Z4, Z6, Z4
+	VFMADD213PD Z3, Z2, Z4
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z10, Z1, K2, Z1
+	VMULPD.Z    Z1, Z4, K2, Z4
 	TESTQ       R11, R11
 	JEQ         skip7
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R12*8), K1, Z2
-	VMULPD       Z2, Z1, Z1
-	VCMPPD       $0x03, Z1, Z1, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z1
+	VMOVUPD.Z    (R11)(R12*8), K1, Z1
+	VMULPD       Z1, Z4, Z4
+	VCMPPD       $0x03, Z4, Z4, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z1, K2, Z1
+	VMOVAPD.Z    Z4, K2, Z4
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPD Z1, K1, (R10)(R12*8)
+	VMOVUPD Z4, K1, (R10)(R12*8)
 
 skip8:
 	ADDQ $0x08, R12
@@ -10876,18 +10980,18 @@ loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
+	VPMOVQ2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPD       Z1, Z4, K3, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPD.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPD.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPD       Z1, Z4, K3, Z6
 	VMOVAPD      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -11153,18 +11257,18 @@ rest_loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPD       Z1, Z4, K5, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPD.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPD.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -11978,18 +12082,18 @@ loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
+	VPMOVQ2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPD       Z1, Z4, K3, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPD.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPD.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPD       Z1, Z4, K3, Z6
 	VMOVAPD      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -12032,166 +12136,166 @@ loop:
 	VADDPD      Z8, Z10, Z10
 	VFMADD231PD Z9, Z8, Z10
 	VMULPD      Z10, Z10, Z11
-	VBLENDMPD   Z8, Z4, K1, Z12
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R13*8), Z13
-	VBROADCASTSD     one_f64<>+0(SB), Z14
-	VSUBPD           Z13, Z14, Z14
-	VMULPD.BCST      80(AX), Z14, Z14
-	VFMADD231PD.BCST 88(AX), Z13, Z14
-
-	// w·S²
-	VMULPD Z12, Z12, Z12
-	VMULPD Z14, Z12, Z12
-
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z10, Z13
-	VDIVPD       Z13, Z10, Z13
-	VFNMADD132PD Z13, Z9, Z9
-	VSUBPD       Z13, Z9, Z9
-	VSUBPD       Z13, Z0, Z13
-
-	// O·2^TinyShift
-	VBLENDMPD   Z13, Z9, K1, Z14
-	VMOVAPD     Z4, Z15
-	VMULPD.BCST huge_f64<>+0(SB), Z15, Z15
-	VBLENDMPD   Z15, Z7, K1, Z7
-	VFMADD132PD Z14, Z7, Z7
-	VFMADD132PD Z13, Z4, Z4
-	VFMADD132PD Z9, Z8, Z8
-	VBLENDMPD   Z9, Z13, K1, Z9
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z9, Z9, Z13
-	VFMADD231PD Z9, Z9, Z13
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z8, Z4, K1, Z9
-	VBLENDMPD   Z4, Z8, K1, Z4
-	VMULPD      Z3, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z8
-	VFMADD213PD      Z8, Z10, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z12
+	VFMADD213PD      Z12, Z10, Z13
 	VFMADD213PD      Z10, Z11, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z13, Z13
-	VADDPD   Z2, Z13, Z13
-	VMULPD   Z3, Z13, Z1
-	KMOVB    (R8)(CX*1), K1
-	VMULPD.Z Z12, Z1, K1, Z1
-	TESTQ    R9, R9
-	JEQ      skip1
+	VPERMPD   log_f64<>+0(SB), Z1, Z1
+	VADDPD    Z1, Z13, Z13
+	VADDPD    Z2, Z13, Z13
+	VBLENDMPD Z8, Z4, K1, Z1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD          (DI)(R13*8), Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z11
+	VSUBPD           Z2, Z11, Z11
+	VMULPD.BCST      80(AX), Z11, Z11
+	VFMADD231PD.BCST 88(AX), Z2, Z11
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z11, Z1, Z1
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z2
+	VDIVPD       Z2, Z10, Z2
+	VFNMADD132PD Z2, Z9, Z9
+	VSUBPD       Z2, Z9, Z9
+	VSUBPD       Z2, Z0, Z2
+
+	// O·2^TinyShift
+	VBLENDMPD   Z2, Z9, K1, Z10
+	VMOVAPD     Z4, Z11
+	VMULPD.BCST huge_f64<>+0(SB), Z11, Z11
+	VBLENDMPD   Z11, Z7, K1, Z7
+	VFMADD132PD Z10, Z7, Z7
+	VFMADD132PD Z2, Z4, Z4
+	VFMADD132PD Z9, Z8, Z8
+	VBLENDMPD   Z9, Z2, K1, Z2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z2, Z2, Z9
+	VFMADD231PD Z2, Z2, Z9
+	VFMADD132PD Z9, Z1, Z1
+	VBLENDMPD   Z8, Z4, K1, Z2
+	VBLENDMPD   Z4, Z8, K1, Z4
+	VMULPD      Z3, Z1, Z1
+	VMULPD      Z3, Z13, Z8
+	KMOVB       (R8)(CX*1), K1
+	VMULPD.Z    Z1, Z8, K1, Z8
+	TESTQ       R9, R9
+	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z2
-	VADDPD  Z1, Z2, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z2, Z8, Z10
-	VSUBPD  Z10, Z8, Z8
-	VSUBPD  Z8, Z2, Z2
-	VSUBPD  Z10, Z1, Z8
-	VADDPD  Z8, Z2, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z9
+	VADDPD  Z8, Z9, Z10
+	VMOVUPD Z10, (R9)(R14*8)
+	VSUBPD  Z9, Z10, Z11
+	VSUBPD  Z11, Z10, Z10
+	VSUBPD  Z10, Z9, Z9
+	VSUBPD  Z11, Z8, Z10
+	VADDPD  Z10, Z9, Z10
+	VADDPD  128(R9)(R14*8), Z10, Z10
+	VMOVUPD Z10, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R13*8)
+	VMOVUPD Z8, (SI)(R13*8)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD          (DI)(R13*8), Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z8
+	VMOVUPD          (DI)(R13*8), Z9
+	VFMADD213PD.BCST one_f64<>+0(SB), Z9, Z8
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z3, Z5, Z2
-	VMULPD       Z9, Z2, Z2
+	VBROADCASTSD two_f64<>+0(SB), Z9
+	VFMSUB213PD  Z3, Z5, Z9
+	VMULPD       Z2, Z9, Z9
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
 	VMINPD       Z13, Z5, Z5
 	VMULPD.BCST  96(AX), Z5, Z5
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z7, Z8
-	VMULPD.BCST large_f64<>+0(SB), Z8, Z8
-	VMULPD.BCST huge_f64<>+0(SB), Z3, Z10
-	VDIVPD      Z10, Z8, Z8
-	VMULPD      Z1, Z8, Z8
-	VMULPD.BCST small_f64<>+0(SB), Z8, Z10
-	VMOVAPD     Z2, Z11
-	VXORPD.BCST sign_f64<>+0(SB), Z11, K2, Z11
+	VMOVAPD     Z7, Z10
+	VMULPD.BCST large_f64<>+0(SB), Z10, Z10
+	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
+	VDIVPD      Z11, Z10, Z10
+	VMULPD      Z8, Z10, Z10
+	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
+	VMOVAPD     Z9, Z12
+	VXORPD.BCST sign_f64<>+0(SB), Z12, K2, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z11, Z11
-	VMULPD      Z4, Z1, Z1
-	VFMADD213PD Z11, Z5, Z1
+	VMULPD      Z3, Z12, Z12
+	VMULPD      Z4, Z8, Z8
+	VFMADD213PD Z12, Z5, Z8
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z12, Z1, K1, Z1
+	VMULPD.Z    Z1, Z8, K1, Z8
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Z11
-	VMULPD       Z11, Z1, Z1
-	VCMPPD       $0x03, Z1, Z1, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z1
+	VMOVUPD      (R11)(R13*8), Z12
+	VMULPD       Z12, Z8, Z8
+	VCMPPD       $0x03, Z8, Z8, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z1, K1, Z1
+	VMOVAPD.Z    Z8, K1, Z8
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z1, (R10)(R13*8)
+	VMOVUPD Z8, (R10)(R13*8)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z2, Z2, Z1
-	VMULPD.BCST      96(AX), Z1, Z1
-	VMOVAPD          Z6, Z2
-	VMOVAPD          Z9, Z6
-	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z2, K1
-	VBLENDMPD        Z6, Z1, K1, Z1
-	VMOVAPD          Z10, Z2
-	VXORPD.BCST      sign_f64<>+0(SB), Z2, K2, Z2
-	VSUBPD           Z4, Z2, Z4
-	VADDPD           Z9, Z4, Z4
-	VFMSUB132PD.BCST 96(AX), Z4, Z2
-	VFMADD213PD      Z1, Z5, Z2
-	VMOVAPD          Z8, Z1
-	VMOVAPD          Z7, Z4
-	VXORPD.BCST      sign_f64<>+0(SB), Z1, K2, Z1
-	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z7, Z1, K1, Z1
-	VMULPD           Z9, Z4, Z4
-	VBROADCASTSD     sign_f64<>+0(SB), Z5
-	VBLENDMPD        Z5, Z4, K1, Z4
-	VFMADD213PD      Z4, Z1, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	VMULPD           Z3, Z12, Z12
+	VADDPD           Z9, Z9, Z8
+	VMULPD.BCST      96(AX), Z8, Z8
+	VMOVAPD          Z6, Z6
+	VMOVAPD          Z2, Z9
+	VMULPD.BCST      104(AX), Z9, Z9
+	VCMPPD           $0x00, Z0, Z6, K1
+	VBLENDMPD        Z9, Z8, K1, Z6
+	VMOVAPD          Z11, Z8
+	VXORPD.BCST      sign_f64<>+0(SB), Z8, K2, Z8
+	VSUBPD           Z4, Z8, Z4
+	VADDPD           Z2, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z8
+	VFMADD213PD      Z6, Z5, Z8
+	VMOVAPD          Z10, Z4
+	VMOVAPD          Z7, Z5
+	VXORPD.BCST      sign_f64<>+0(SB), Z4, K2, Z4
+	VMULPD.BCST      large_f64<>+0(SB), Z4, Z4
+	VBLENDMPD        Z7, Z4, K1, Z4
+	VMULPD           Z2, Z5, Z5
+	VBROADCASTSD     sign_f64<>+0(SB), Z2
+	VBLENDMPD        Z2, Z5, K1, Z2
+	VFMADD213PD      Z2, Z4, Z8
+	VMULPD.BCST      tiny_f64<>+0(SB), Z8, Z8
+	VMULPD           Z3, Z1, Z1
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.Z         Z12, Z2, K1, Z2
+	VMULPD.Z         Z1, Z8, K1, Z8
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z2, (R12)(R13*8)
+	VMOVUPD          Z8, (R12)(R13*8)
 
 skip5:
 	ADDQ $0x08, R13
@@ -12224,18 +12328,18 @@ rest_loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPD       Z1, Z4, K5, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPD.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPD.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -12278,170 +12382,170 @@ rest_loop:
 	VADDPD      Z8, Z10, Z10
 	VFMADD231PD Z9, Z8, Z10
 	VMULPD      Z10, Z10, Z11
-	VBLENDMPD   Z8, Z4, K2, Z12
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R13*8), K1, Z13
-	VBROADCASTSD     one_f64<>+0(SB), Z14
-	VSUBPD           Z13, Z14, Z14
-	VMULPD.BCST      80(AX), Z14, Z14
-	VFMADD231PD.BCST 88(AX), Z13, Z14
-
-	// w·S²
-	VMULPD Z12, Z12, Z12
-	VMULPD Z14, Z12, Z12
-
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
-	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z10, Z13
-	VDIVPD       Z13, Z10, Z13
-	VFNMADD132PD Z13, Z9, Z9
-	VSUBPD       Z13, Z9, Z9
-	VSUBPD       Z13, Z0, Z13
-
-	// O·2^TinyShift
-	VBLENDMPD   Z13, Z9, K2, Z14
-	VMOVAPD     Z4, Z15
-	VMULPD.BCST huge_f64<>+0(SB), Z15, Z15
-	VBLENDMPD   Z15, Z7, K2, Z7
-	VFMADD132PD Z14, Z7, Z7
-	VFMADD132PD Z13, Z4, Z4
-	VFMADD132PD Z9, Z8, Z8
-	VBLENDMPD   Z9, Z13, K2, Z9
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z9, Z9, Z13
-	VFMADD231PD Z9, Z9, Z13
-	VFMADD132PD Z13, Z12, Z12
-	VBLENDMPD   Z8, Z4, K2, Z9
-	VBLENDMPD   Z4, Z8, K2, Z4
-	VMULPD      Z3, Z12, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z12
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z8
-	VFMADD213PD      Z8, Z10, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z12
+	VFMADD213PD      Z12, Z10, Z13
 	VFMADD213PD      Z10, Z11, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD  log_f64<>+0(SB), Z1, Z1
-	VADDPD   Z1, Z13, Z13
-	VADDPD   Z2, Z13, Z13
-	VMULPD   Z3, Z13, Z1
-	KMOVB    (R8)(CX*1), K2
-	KANDW    K2, K1, K2
-	VMULPD.Z Z12, Z1, K2, Z1
-	TESTQ    R9, R9
-	JEQ      skip6
+	VPERMPD   log_f64<>+0(SB), Z1, Z1
+	VADDPD    Z1, Z13, Z13
+	VADDPD    Z2, Z13, Z13
+	VBLENDMPD Z8, Z4, K2, Z1
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD.Z        (DI)(R13*8), K1, Z2
+	VBROADCASTSD     one_f64<>+0(SB), Z11
+	VSUBPD           Z2, Z11, Z11
+	VMULPD.BCST      80(AX), Z11, Z11
+	VFMADD231PD.BCST 88(AX), Z2, Z11
+
+	// w·S²
+	VMULPD Z1, Z1, Z1
+	VMULPD Z11, Z1, Z1
+
+	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// h = z/(1+z)
+	VADDPD.BCST  one_f64<>+0(SB), Z10, Z2
+	VDIVPD       Z2, Z10, Z2
+	VFNMADD132PD Z2, Z9, Z9
+	VSUBPD       Z2, Z9, Z9
+	VSUBPD       Z2, Z0, Z2
+
+	// O·2^TinyShift
+	VBLENDMPD   Z2, Z9, K2, Z10
+	VMOVAPD     Z4, Z11
+	VMULPD.BCST huge_f64<>+0(SB), Z11, Z11
+	VBLENDMPD   Z11, Z7, K2, Z7
+	VFMADD132PD Z10, Z7, Z7
+	VFMADD132PD Z2, Z4, Z4
+	VFMADD132PD Z9, Z8, Z8
+	VBLENDMPD   Z9, Z2, K2, Z2
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD      Z2, Z2, Z9
+	VFMADD231PD Z2, Z2, Z9
+	VFMADD132PD Z9, Z1, Z1
+	VBLENDMPD   Z8, Z4, K2, Z2
+	VBLENDMPD   Z4, Z8, K2, Z4
+	VMULPD      Z3, Z1, Z1
+	VMULPD      Z3, Z13, Z8
+	KMOVB       (R8)(CX*1), K2
+	KANDW       K2, K1, K2
+	VMULPD.Z    Z1, Z8, K2, Z8
+	TESTQ       R9, R9
+	JEQ         skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z2
-	VADDPD  Z1, Z2, Z8
-	VMOVUPD Z8, (R9)(R14*8)
-	VSUBPD  Z2, Z8, Z10
-	VSUBPD  Z10, Z8, Z8
-	VSUBPD  Z8, Z2, Z2
-	VSUBPD  Z10, Z1, Z8
-	VADDPD  Z8, Z2, Z8
-	VADDPD  128(R9)(R14*8), Z8, Z8
-	VMOVUPD Z8, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Z9
+	VADDPD  Z8, Z9, Z10
+	VMOVUPD Z10, (R9)(R14*8)
+	VSUBPD  Z9, Z10, Z11
+	VSUBPD  Z11, Z10, Z10
+	VSUBPD  Z10, Z9, Z9
+	VSUBPD  Z11, Z8, Z10
+	VADDPD  Z10, Z9, Z10
+	VADDPD  128(R9)(R14*8), Z10, Z10
+	VMOVUPD Z10, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
 	JEQ     skip7
-	VMOVUPD Z1, K1, (SI)(R13*8)
+	VMOVUPD Z8, K1, (SI)(R13*8)
 
 skip7:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD.Z        (DI)(R13*8), K1, Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z8
+	VMOVUPD.Z        (DI)(R13*8), K1, Z9
+	VFMADD213PD.BCST one_f64<>+0(SB), Z9, Z8
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z3, Z5, Z2
-	VMULPD       Z9, Z2, Z2
+	VBROADCASTSD two_f64<>+0(SB), Z9
+	VFMSUB213PD  Z3, Z5, Z9
+	VMULPD       Z2, Z9, Z9
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
 	VMINPD       Z13, Z5, Z5
 	VMULPD.BCST  96(AX), Z5, Z5
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z7, Z8
-	VMULPD.BCST large_f64<>+0(SB), Z8, Z8
-	VMULPD.BCST huge_f64<>+0(SB), Z3, Z10
-	VDIVPD      Z10, Z8, Z8
-	VMULPD      Z1, Z8, Z8
-	VMULPD.BCST small_f64<>+0(SB), Z8, Z10
-	VMOVAPD     Z2, Z11
-	VXORPD.BCST sign_f64<>+0(SB), Z11, K3, Z11
+	VMOVAPD     Z7, Z10
+	VMULPD.BCST large_f64<>+0(SB), Z10, Z10
+	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
+	VDIVPD      Z11, Z10, Z10
+	VMULPD      Z8, Z10, Z10
+	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
+	VMOVAPD     Z9, Z12
+	VXORPD.BCST sign_f64<>+0(SB), Z12, K3, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z11, Z11
-	VMULPD      Z4, Z1, Z1
-	VFMADD213PD Z11, Z5, Z1
+	VMULPD      Z3, Z12, Z12
+	VMULPD      Z4, Z8, Z8
+	VFMADD213PD Z12, Z5, Z8
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z12, Z1, K2, Z1
+	VMULPD.Z    Z1, Z8, K2, Z8
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
-	VMOVUPD.Z    (R11)(R13*8), K1, Z11
-	VMULPD       Z11, Z1, Z1
-	VCMPPD       $0x03, Z1, Z1, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z1
+	VMOVUPD.Z    (R11)(R13*8), K1, Z12
+	VMULPD       Z12, Z8, Z8
+	VCMPPD       $0x03, Z8, Z8, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z8
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z1, K2, Z1
+	VMOVAPD.Z    Z8, K2, Z8
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z1, K1, (R10)(R13*8)
+	VMOVUPD Z8, K1, (R10)(R13*8)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z2, Z2, Z1
-	VMULPD.BCST      96(AX), Z1, Z1
-	VMOVAPD          Z6, Z2
-	VMOVAPD          Z9, Z6
-	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z2, K2
-	VBLENDMPD        Z6, Z1, K2, Z1
-	VMOVAPD          Z10, Z2
-	VXORPD.BCST      sign_f64<>+0(SB), Z2, K3, Z2
-	VSUBPD           Z4, Z2, Z4
-	VADDPD           Z9, Z4, Z4
-	VFMSUB132PD.BCST 96(AX), Z4, Z2
-	VFMADD213PD      Z1, Z5, Z2
-	VMOVAPD          Z8, Z1
-	VMOVAPD          Z7, Z4
-	VXORPD.BCST      sign_f64<>+0(SB), Z1, K3, Z1
-	VMULPD.BCST      large_f64<>+0(SB), Z1, Z1
-	VBLENDMPD        Z7, Z1, K2, Z1
-	VMULPD           Z9, Z4, Z4
-	VBROADCASTSD     sign_f64<>+0(SB), Z5
-	VBLENDMPD        Z5, Z4, K2, Z4
-	VFMADD213PD      Z4, Z1, Z2
-	VMULPD.BCST      tiny_f64<>+0(SB), Z2, Z2
-	VMULPD           Z3, Z12, Z12
+	VADDPD           Z9, Z9, Z8
+	VMULPD.BCST      96(AX), Z8, Z8
+	VMOVAPD          Z6, Z6
+	VMOVAPD          Z2, Z9
+	VMULPD.BCST      104(AX), Z9, Z9
+	VCMPPD           $0x00, Z0, Z6, K2
+	VBLENDMPD        Z9, Z8, K2, Z6
+	VMOVAPD          Z11, Z8
+	VXORPD.BCST      sign_f64<>+0(SB), Z8, K3, Z8
+	VSUBPD           Z4, Z8, Z4
+	VADDPD           Z2, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z8
+	VFMADD213PD      Z6, Z5, Z8
+	VMOVAPD          Z10, Z4
+	VMOVAPD          Z7, Z5
+	VXORPD.BCST      sign_f64<>+0(SB), Z4, K3, Z4
+	VMULPD.BCST      large_f64<>+0(SB), Z4, Z4
+	VBLENDMPD        Z7, Z4, K2, Z4
+	VMULPD           Z2, Z5, Z5
+	VBROADCASTSD     sign_f64<>+0(SB), Z2
+	VBLENDMPD        Z2, Z5, K2, Z2
+	VFMADD213PD      Z2, Z4, Z8
+	VMULPD.BCST      tiny_f64<>+0(SB), Z8, Z8
+	VMULPD           Z3, Z1, Z1
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.Z         Z12, Z2, K2, Z2
+	VMULPD.Z         Z1, Z8, K2, Z8
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z2, K1, (R12)(R13*8)
+	VMOVUPD          Z8, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -13104,18 +13208,18 @@ loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
+	VPMOVQ2M     Z2, K2
+	KNOTW        K2, K3
+	VSUBPD       Z1, Z4, K3, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K1
-	KXORW        K1, K3, K2
-	KNOTW        K1, K4
-	KANDW        K4, K3, K3
-	VMOVAPD.Z    Z1, K4, Z6
+	KNOTW        K1, K3
+	VMOVAPD.Z    Z1, K3, Z6
+	KANDW        K2, K3, K3
 	VSUBPD       Z1, Z4, K3, Z6
 	VMOVAPD      Z4, K1, Z5
+	KXORW        K1, K2, K2
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -13414,18 +13518,18 @@ rest_loop:
 	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
 	VBROADCASTSD one_f64<>+0(SB), Z4
 	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K4
-	KNOTW        K4, K5
-	VSUBPD       Z1, Z4, K5, Z5
+	VPMOVQ2M     Z2, K3
+	KNOTW        K3, K4
+	VSUBPD       Z1, Z4, K4, Z5
 	VMULPD       Z3, Z5, Z2
 	VPMAXSQ      Z0, Z2, Z2
 	VCMPPD       $0x00, Z0, Z5, K2
-	KXORW        K2, K4, K3
-	KNOTW        K2, K5
-	KANDW        K5, K4, K4
-	VMOVAPD.Z    Z1, K5, Z6
+	KNOTW        K2, K4
+	VMOVAPD.Z    Z1, K4, Z6
+	KANDW        K3, K4, K4
 	VSUBPD       Z1, Z4, K4, Z6
 	VMOVAPD      Z4, K2, Z5
+	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -14666,28 +14770,46 @@ loop:
 	VFMADD231PS Y2, Y7, Y1
 	VMULPS      Y0, Y0, Y8
 	VMULPS      Y1, Y1, Y9
-	VMOVUPS     64(AX), Y10
-	VMOVUPS     96(AX), Y11
-	VBLENDVPS   Y10, Y6, Y4, Y4
-	VBLENDVPS   Y11, Y7, Y5, Y5
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
+	VFMADD213PS Y0, Y8, Y11
+	VFMADD213PS Y1, Y9, Y10
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    384(AX), Y11, Y11
+	VADDPS    416(AX), Y10, Y10
+	VADDPS    128(AX), Y11, Y11
+	VADDPS    160(AX), Y10, Y10
+	VMOVUPS   64(AX), Y8
+	VMOVUPS   96(AX), Y9
+	VBLENDVPS Y8, Y6, Y4, Y4
+	VBLENDVPS Y9, Y7, Y5, Y5
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS     (DI)(R10*4), Y6
 	VMOVUPS     32(DI)(R10*4), Y7
-	VMOVUPS     one_f32<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
-	VSUBPS      Y6, Y11, Y11
-	VSUBPS      Y7, Y10, Y10
-	VMULPS      (AX), Y11, Y11
-	VMULPS      (AX), Y10, Y10
-	VFMADD231PS 32(AX), Y6, Y11
-	VFMADD231PS 32(AX), Y7, Y10
+	VMOVUPS     one_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VSUBPS      Y6, Y9, Y9
+	VSUBPS      Y7, Y8, Y8
+	VMULPS      (AX), Y9, Y9
+	VMULPS      (AX), Y8, Y8
+	VFMADD231PS 32(AX), Y6, Y9
+	VFMADD231PS 32(AX), Y7, Y8
 
 	// w·S²
 	VMULPS Y4, Y4, Y4
 	VMULPS Y5, Y5, Y5
-	VMULPS Y11, Y4, Y4
-	VMULPS Y10, Y5, Y5
+	VMULPS Y9, Y4, Y4
+	VMULPS Y8, Y5, Y5
 
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y0, Y6
@@ -14696,43 +14818,25 @@ loop:
 	VDIVPS       Y7, Y1, Y7
 	VFNMADD132PS Y6, Y3, Y3
 	VFNMADD132PS Y7, Y2, Y2
-	VXORPS       Y10, Y10, Y10
-	VMOVUPS      64(AX), Y11
-	VMOVUPS      96(AX), Y12
-	VBLENDVPS    Y11, Y3, Y10, Y3
-	VBLENDVPS    Y12, Y2, Y10, Y2
-	VSUBPS       Y6, Y3, Y3
-	VSUBPS       Y7, Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      64(AX), Y1
+	VMOVUPS      96(AX), Y8
+	VBLENDVPS    Y1, Y3, Y0, Y1
+	VBLENDVPS    Y8, Y2, Y0, Y0
+	VSUBPS       Y6, Y1, Y1
+	VSUBPS       Y7, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y3, Y3, Y6
-	VADDPS      Y2, Y2, Y7
-	VFMADD231PS Y3, Y3, Y6
-	VFMADD231PS Y2, Y2, Y7
-	VFMADD132PS Y6, Y4, Y4
-	VFMADD132PS Y7, Y5, Y5
-	VMULPS      320(AX), Y4, Y4
-	VMULPS      352(AX), Y5, Y5
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y3
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y3
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y3
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
-	VFMADD213PS Y0, Y8, Y3
-	VFMADD213PS Y1, Y9, Y2
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       384(AX), Y3, Y3
-	VADDPS       416(AX), Y2, Y2
-	VADDPS       128(AX), Y3, Y3
-	VADDPS       160(AX), Y2, Y2
-	VMULPS       320(AX), Y3, Y0
-	VMULPS       352(AX), Y2, Y1
+	VADDPS       Y1, Y1, Y2
+	VADDPS       Y0, Y0, Y3
+	VFMADD231PS  Y1, Y1, Y2
+	VFMADD231PS  Y0, Y0, Y3
+	VFMADD132PS  Y2, Y4, Y4
+	VFMADD132PS  Y3, Y5, Y5
+	VMULPS       320(AX), Y4, Y4
+	VMULPS       352(AX), Y5, Y5
+	VMULPS       320(AX), Y11, Y0
+	VMULPS       352(AX), Y10, Y1
 	VMULPS       Y4, Y0, Y0
 	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
@@ -14861,46 +14965,46 @@ rest_loop:
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y2, Y4, Y1
 	VMULPS      Y1, Y1, Y5
-	VMOVUPS     64(AX), Y6
-	VBLENDVPS   Y6, Y4, Y3, Y3
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y1, Y5, Y6
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    224(AX), Y6, Y6
+	VADDPS    96(AX), Y6, Y6
+	VMOVUPS   64(AX), Y5
+	VBLENDVPS Y5, Y4, Y3, Y3
 
 	// a = wPos·t + wNeg·(1-t)
 	VMASKMOVPS  (DI)(R10*4), Y0, Y4
-	VMOVUPS     one_f32<>+0(SB), Y6
-	VSUBPS      Y4, Y6, Y6
-	VMULPS      (AX), Y6, Y6
-	VFMADD231PS 32(AX), Y4, Y6
+	VMOVUPS     one_f32<>+0(SB), Y5
+	VSUBPS      Y4, Y5, Y5
+	VMULPS      (AX), Y5, Y5
+	VFMADD231PS 32(AX), Y4, Y5
 
 	// w·S²
 	VMULPS Y3, Y3, Y3
-	VMULPS Y6, Y3, Y3
+	VMULPS Y5, Y3, Y3
 
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y1, Y4
 	VDIVPS       Y4, Y1, Y4
 	VFNMADD132PS Y4, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      64(AX), Y7
-	VBLENDVPS    Y7, Y2, Y6, Y2
-	VSUBPS       Y4, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPS      64(AX), Y5
+	VBLENDVPS    Y5, Y2, Y1, Y1
+	VSUBPS       Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y4
-	VFMADD231PS Y2, Y2, Y4
-	VFMADD132PS Y4, Y3, Y3
-	VMULPS      192(AX), Y3, Y3
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
-	VFMADD213PS Y1, Y5, Y2
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       224(AX), Y2, Y2
-	VADDPS       96(AX), Y2, Y2
-	VMULPS       192(AX), Y2, Y1
+	VADDPS       Y1, Y1, Y2
+	VFMADD231PS  Y1, Y1, Y2
+	VFMADD132PS  Y2, Y3, Y3
+	VMULPS       192(AX), Y3, Y3
+	VMULPS       192(AX), Y6, Y1
 	VMULPS       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -16438,8 +16542,19 @@ loop:
 	VADDPS      Y3, Y0, Y0
 	VFMADD231PS Y1, Y3, Y0
 	VMULPS      Y0, Y0, Y4
-	VMOVUPS     96(AX), Y5
-	VBLENDVPS   Y5, Y3, Y2, Y5
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y5
+	VFMADD213PS Y0, Y4, Y5
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    288(AX), Y5, Y5
+	VADDPS    160(AX), Y5, Y5
+	VMOVUPS   96(AX), Y4
+	VBLENDVPS Y4, Y3, Y2, Y4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS     (DI)(R12*4), Y6
@@ -16449,8 +16564,8 @@ loop:
 	VFMADD231PS 32(AX), Y6, Y7
 
 	// w·S²
-	VMULPS  Y5, Y5, Y5
-	VMULPS  Y7, Y5, Y5
+	VMULPS  Y4, Y4, Y4
+	VMULPS  Y7, Y4, Y4
 	VMOVUPS Y2, 320(AX)
 	VMOVUPS Y3, 352(AX)
 
@@ -16460,62 +16575,51 @@ loop:
 	VDIVPS       Y2, Y0, Y2
 	VFNMADD132PS Y2, Y1, Y1
 	VSUBPS       Y2, Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y2
-	VMOVUPS      320(AX), Y3
-	VMOVUPS      352(AX), Y6
-	VFMADD132PS  Y2, Y3, Y3
-	VFMADD132PS  Y1, Y6, Y6
-	VMOVUPS      96(AX), Y7
-	VBLENDVPS    Y7, Y1, Y2, Y1
+	VXORPS       Y0, Y0, Y0
+	VSUBPS       Y2, Y0, Y2
+	VMOVUPS      320(AX), Y0
+	VMOVUPS      352(AX), Y3
+	VFMADD132PS  Y2, Y0, Y0
+	VFMADD132PS  Y1, Y3, Y3
+	VMOVUPS      96(AX), Y6
+	VBLENDVPS    Y6, Y1, Y2, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y1, Y1, Y2
-	VFMADD231PS Y1, Y1, Y2
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     96(AX), Y1
-	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 384(AX)
-	VMOVUPS     96(AX), Y1
-	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 416(AX)
-	VMULPS      256(AX), Y5, Y5
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y1
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y1
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y1
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y1
-	VFMADD213PS Y0, Y4, Y1
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       288(AX), Y1, Y1
-	VADDPS       160(AX), Y1, Y1
-	VMULPS       256(AX), Y1, Y0
-	VMULPS       Y5, Y0, Y0
+	VADDPS       Y1, Y1, Y2
+	VFMADD231PS  Y1, Y1, Y2
+	VFMADD132PS  Y2, Y4, Y4
+	VMOVUPS      96(AX), Y1
+	VBLENDVPS    Y1, Y3, Y0, Y1
+	VMOVUPS      Y1, 384(AX)
+	VMOVUPS      96(AX), Y1
+	VBLENDVPS    Y1, Y0, Y3, Y0
+	VMOVUPS      Y0, 416(AX)
+	VMULPS       256(AX), Y4, Y4
+	VMULPS       256(AX), Y5, Y0
+	VMULPS       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y0, Y3, Y0
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R13*8)
+	VADDPD       (R9)(R13*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(R13*8)
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R13*8)
+	VADDPD       32(R9)(R13*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -16525,26 +16629,26 @@ skip2:
 skip3:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y0
-	VMOVUPS     (DI)(R12*4), Y2
-	VFMADD213PS one_f32<>+0(SB), Y2, Y0
+	VMOVUPS     (DI)(R12*4), Y1
+	VFMADD213PS one_f32<>+0(SB), Y1, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y2
-	VMOVUPS     192(AX), Y3
-	VFMSUB213PS 256(AX), Y3, Y2
-	VMULPS      384(AX), Y2, Y2
-	VXORPS      128(AX), Y2, Y2
-	VMOVUPS     max_softplus_f32<>+0(SB), Y3
-	VMINPS      Y1, Y3, Y3
-	VMULPS      64(AX), Y3, Y3
+	VMOVUPS     two_f32<>+0(SB), Y1
+	VMOVUPS     192(AX), Y2
+	VFMSUB213PS 256(AX), Y2, Y1
+	VMULPS      384(AX), Y1, Y1
+	VXORPS      128(AX), Y1, Y1
+	VMOVUPS     max_softplus_f32<>+0(SB), Y2
+	VMINPS      Y5, Y2, Y2
+	VMULPS      64(AX), Y2, Y2
 	VMOVUPS     Y0, 448(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       256(AX), Y2, Y1
+	VMULPS       256(AX), Y1, Y1
 	VMOVUPS      448(AX), Y0
 	VMULPS       416(AX), Y0, Y0
-	VFMADD213PS  Y1, Y3, Y0
-	VMULPS       Y5, Y0, Y0
+	VFMADD213PS  Y1, Y2, Y0
+	VMULPS       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTD (R8)(CX*1), Y1
@@ -16659,8 +16763,19 @@ rest_loop:
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y2, Y4, Y1
 	VMULPS      Y1, Y1, Y5
-	VMOVUPS     96(AX), Y6
-	VBLENDVPS   Y6, Y4, Y3, Y6
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y1, Y5, Y6
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    288(AX), Y6, Y6
+	VADDPS    160(AX), Y6, Y6
+	VMOVUPS   96(AX), Y5
+	VBLENDVPS Y5, Y4, Y3, Y5
 
 	// a = wPos·t + wNeg·(1-t)
 	VMASKMOVPS  (DI)(R12*4), Y0, Y7
@@ -16670,8 +16785,8 @@ rest_loop:
 	VFMADD231PS 32(AX), Y7, Y8
 
 	// w·S²
-	VMULPS  Y6, Y6, Y6
-	VMULPS  Y8, Y6, Y6
+	VMULPS  Y5, Y5, Y5
+	VMULPS  Y8, Y5, Y5
 	VMOVUPS Y3, 320(AX)
 	VMOVUPS Y4, 352(AX)
 
@@ -16681,50 +16796,39 @@ rest_loop:
 	VDIVPS       Y3, Y1, Y3
 	VFNMADD132PS Y3, Y2, Y2
 	VSUBPS       Y3, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VSUBPS       Y3, Y4, Y3
-	VMOVUPS      320(AX), Y4
-	VMOVUPS      352(AX), Y7
-	VFMADD132PS  Y3, Y4, Y4
-	VFMADD132PS  Y2, Y7, Y7
-	VMOVUPS      96(AX), Y8
-	VBLENDVPS    Y8, Y2, Y3, Y2
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y3, Y1, Y3
+	VMOVUPS      320(AX), Y1
+	VMOVUPS      352(AX), Y4
+	VFMADD132PS  Y3, Y1, Y1
+	VFMADD132PS  Y2, Y4, Y4
+	VMOVUPS      96(AX), Y7
+	VBLENDVPS    Y7, Y2, Y3, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y3
-	VFMADD231PS Y2, Y2, Y3
-	VFMADD132PS Y3, Y6, Y6
-	VMOVUPS     96(AX), Y2
-	VBLENDVPS   Y2, Y7, Y4, Y2
-	VMOVUPS     Y2, 384(AX)
-	VMOVUPS     96(AX), Y2
-	VBLENDVPS   Y2, Y4, Y7, Y2
-	VMOVUPS     Y2, 416(AX)
-	VMULPS      256(AX), Y6, Y6
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y2
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y2
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y2
-	VFMADD213PS Y1, Y5, Y2
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       288(AX), Y2, Y2
-	VADDPS       160(AX), Y2, Y2
-	VMULPS       256(AX), Y2, Y1
-	VMULPS       Y6, Y1, Y1
+	VADDPS       Y2, Y2, Y3
+	VFMADD231PS  Y2, Y2, Y3
+	VFMADD132PS  Y3, Y5, Y5
+	VMOVUPS      96(AX), Y2
+	VBLENDVPS    Y2, Y4, Y1, Y2
+	VMOVUPS      Y2, 384(AX)
+	VMOVUPS      96(AX), Y2
+	VBLENDVPS    Y2, Y1, Y4, Y1
+	VMOVUPS      Y1, 416(AX)
+	VMULPS       256(AX), Y5, Y5
+	VMULPS       256(AX), Y6, Y1
+	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X3
-	VPBROADCASTD X3, Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y1, Y4, Y1
+	VMOVD        R14, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip8:
 	VANDPS Y0, Y1, Y1
@@ -16732,17 +16836,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X4
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R12), CX
 	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(CX*8)
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
 	LEAQ         (R12), CX
 	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -16752,26 +16856,26 @@ skip9:
 skip10:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y1
-	VMASKMOVPS  (DI)(R12*4), Y0, Y3
-	VFMADD213PS one_f32<>+0(SB), Y3, Y1
+	VMASKMOVPS  (DI)(R12*4), Y0, Y2
+	VFMADD213PS one_f32<>+0(SB), Y2, Y1
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y3
-	VMOVUPS     192(AX), Y4
-	VFMSUB213PS 256(AX), Y4, Y3
-	VMULPS      384(AX), Y3, Y3
-	VXORPS      128(AX), Y3, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y4
-	VMINPS      Y2, Y4, Y4
-	VMULPS      64(AX), Y4, Y4
+	VMOVUPS     two_f32<>+0(SB), Y2
+	VMOVUPS     192(AX), Y3
+	VFMSUB213PS 256(AX), Y3, Y2
+	VMULPS      384(AX), Y2, Y2
+	VXORPS      128(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y6, Y3, Y3
+	VMULPS      64(AX), Y3, Y3
 	VMOVUPS     Y1, 448(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       256(AX), Y3, Y2
+	VMULPS       256(AX), Y2, Y2
 	VMOVUPS      448(AX), Y1
 	VMULPS       416(AX), Y1, Y1
-	VFMADD213PS  Y2, Y4, Y1
-	VMULPS       Y6, Y1, Y1
+	VFMADD213PS  Y2, Y3, Y1
+	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -18682,8 +18786,19 @@ loop:
 	VADDPS      Y0, Y3, Y3
 	VFMADD231PS Y1, Y0, Y3
 	VMULPS      Y3, Y3, Y4
-	VMOVUPS     128(AX), Y5
-	VBLENDVPS   Y5, Y0, Y2, Y5
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y5
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y5
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y5
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y5
+	VFMADD213PS Y3, Y4, Y5
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    320(AX), Y5, Y5
+	VADDPS    192(AX), Y5, Y5
+	VMOVUPS   128(AX), Y4
+	VBLENDVPS Y4, Y0, Y2, Y4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS     (DI)(R13*4), Y6
@@ -18693,8 +18808,8 @@ loop:
 	VFMADD231PS 32(AX), Y6, Y7
 
 	// w·S²
-	VMULPS  Y5, Y5, Y5
-	VMULPS  Y7, Y5, Y5
+	VMULPS  Y4, Y4, Y4
+	VMULPS  Y7, Y4, Y4
 	VMOVUPS Y2, 384(AX)
 	VMOVUPS Y0, 416(AX)
 
@@ -18710,130 +18825,119 @@ loop:
 	// O·2^TinyShift
 	VMOVUPS     128(AX), Y2
 	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     384(AX), Y6
-	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     128(AX), Y7
-	VMOVUPS     352(AX), Y8
-	VBLENDVPS   Y7, Y6, Y8, Y8
-	VFMADD132PS Y2, Y8, Y8
-	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     384(AX), Y3
+	VMULPS      huge_f32<>+0(SB), Y3, Y3
+	VMOVUPS     128(AX), Y6
+	VMOVUPS     352(AX), Y7
+	VBLENDVPS   Y6, Y3, Y7, Y7
+	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     Y7, 448(AX)
 	VMOVUPS     384(AX), Y2
-	VMOVUPS     416(AX), Y6
+	VMOVUPS     416(AX), Y3
 	VFMADD132PS Y0, Y2, Y2
-	VFMADD132PS Y1, Y6, Y6
-	VMOVUPS     128(AX), Y7
-	VBLENDVPS   Y7, Y1, Y0, Y0
+	VFMADD132PS Y1, Y3, Y3
+	VMOVUPS     128(AX), Y6
+	VBLENDVPS   Y6, Y1, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y0, Y0, Y1
-	VFMADD231PS Y0, Y0, Y1
-	VFMADD132PS Y1, Y5, Y5
-	VMOVUPS     128(AX), Y0
-	VBLENDVPS   Y0, Y6, Y2, Y0
-	VMOVUPS     Y0, 480(AX)
-	VMOVUPS     128(AX), Y0
-	VBLENDVPS   Y0, Y2, Y6, Y0
-	VMOVUPS     Y0, 512(AX)
-	VMULPS      288(AX), Y5, Y5
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y0
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
-	VFMADD213PS Y3, Y4, Y0
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       320(AX), Y0, Y0
-	VADDPS       192(AX), Y0, Y0
-	VMULPS       288(AX), Y0, Y1
-	VMULPS       Y5, Y1, Y1
+	VADDPS       Y0, Y0, Y1
+	VFMADD231PS  Y0, Y0, Y1
+	VFMADD132PS  Y1, Y4, Y4
+	VMOVUPS      128(AX), Y0
+	VBLENDVPS    Y0, Y3, Y2, Y0
+	VMOVUPS      Y0, 480(AX)
+	VMOVUPS      128(AX), Y0
+	VBLENDVPS    Y0, Y2, Y3, Y0
+	VMOVUPS      Y0, 512(AX)
+	VMULPS       288(AX), Y4, Y4
+	VMULPS       288(AX), Y5, Y0
+	VMULPS       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
+	VPBROADCASTD (R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R14*8)
+	VADDPD       (R9)(R14*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(R14*8)
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R14*8)
+	VADDPD       32(R9)(R14*8), Y2, Y2
+	VMOVUPD      Y2, 32(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y1, (SI)(R13*4)
+	VMOVUPS Y0, (SI)(R13*4)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y1
-	VMOVUPS     (DI)(R13*4), Y2
-	VFMADD213PS one_f32<>+0(SB), Y2, Y1
+	VMOVUPS     minus_two_f32<>+0(SB), Y0
+	VMOVUPS     (DI)(R13*4), Y1
+	VFMADD213PS one_f32<>+0(SB), Y1, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y2
-	VMOVUPS     224(AX), Y3
-	VFMSUB213PS 288(AX), Y3, Y2
-	VMULPS      480(AX), Y2, Y2
-	VMOVUPS     max_softplus_f32<>+0(SB), Y3
-	VMINPS      Y0, Y3, Y3
-	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     two_f32<>+0(SB), Y1
+	VMOVUPS     224(AX), Y2
+	VFMSUB213PS 288(AX), Y2, Y1
+	VMULPS      480(AX), Y1, Y1
+	VMOVUPS     max_softplus_f32<>+0(SB), Y2
+	VMINPS      Y5, Y2, Y2
+	VMULPS      64(AX), Y2, Y2
+	VMOVUPS     Y0, 544(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPS 448(AX), Y0
 	VMULPS  large_f32<>+0(SB), Y0, Y0
-	VMOVUPS 288(AX), Y1
-	VMULPS  huge_f32<>+0(SB), Y1, Y1
-	VDIVPS  Y1, Y0, Y0
+	VMOVUPS 288(AX), Y3
+	VMULPS  huge_f32<>+0(SB), Y3, Y3
+	VDIVPS  Y3, Y0, Y0
 	VMULPS  544(AX), Y0, Y0
-	VMULPS  small_f32<>+0(SB), Y0, Y1
+	VMULPS  small_f32<>+0(SB), Y0, Y3
 	VMOVUPS Y0, 576(AX)
-	VMOVUPS Y1, 608(AX)
-	VMOVAPS Y2, Y0
+	VMOVUPS Y3, 608(AX)
+	VMOVAPS Y1, Y0
 	VXORPS  160(AX), Y0, Y0
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       288(AX), Y0, Y1
+	VMULPS       288(AX), Y0, Y3
 	VMOVUPS      544(AX), Y0
 	VMULPS       512(AX), Y0, Y0
-	VFMADD213PS  Y1, Y3, Y0
-	VMULPS       Y5, Y0, Y0
+	VFMADD213PS  Y3, Y2, Y0
+	VMULPS       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y1, Y0, Y4, Y0
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y0, Y5, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      (R11)(R13*4), Y3
+	VMULPS       Y3, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y3
+	VBLENDVPS    Y3, nan_f32<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y1, Y0, Y4, Y0
+	VPBROADCASTD (R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPS    Y3, Y0, Y5, Y0
 
 skip6:
 skip5:
@@ -18843,22 +18947,22 @@ skip5:
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS       Y2, Y2, Y0
+	VADDPS       Y1, Y1, Y0
 	VMULPS       64(AX), Y0, Y0
 	VMOVUPS      256(AX), Y1
-	VMOVUPS      480(AX), Y2
-	VMULPS       96(AX), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x00, Y4, Y1, Y1
+	VMOVUPS      480(AX), Y3
+	VMULPS       96(AX), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x00, Y5, Y1, Y1
 	VMOVUPS      Y1, 640(AX)
 	VMOVUPS      640(AX), Y1
-	VBLENDVPS    Y1, Y2, Y0, Y0
+	VBLENDVPS    Y1, Y3, Y0, Y0
 	VMOVUPS      608(AX), Y1
 	VXORPS       160(AX), Y1, Y1
-	VSUBPS       512(AX), Y1, Y2
-	VADDPS       480(AX), Y2, Y2
-	VFMSUB132PS  64(AX), Y2, Y1
-	VFMADD213PS  Y0, Y3, Y1
+	VSUBPS       512(AX), Y1, Y3
+	VADDPS       480(AX), Y3, Y3
+	VFMSUB132PS  64(AX), Y3, Y1
+	VFMADD213PS  Y0, Y2, Y1
 	VMOVUPS      576(AX), Y0
 	VMOVUPS      448(AX), Y2
 	VXORPS       160(AX), Y0, Y0
@@ -18867,12 +18971,12 @@ skip7:
 	VBLENDVPS    Y3, 448(AX), Y0, Y0
 	VMULPS       480(AX), Y2, Y2
 	VMOVUPS      sign_f32<>+0(SB), Y3
-	VMOVUPS      640(AX), Y4
-	VBLENDVPS    Y4, Y3, Y2, Y2
+	VMOVUPS      640(AX), Y5
+	VBLENDVPS    Y5, Y3, Y2, Y2
 	VFMADD213PS  Y2, Y0, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       288(AX), Y5, Y5
-	VMULPS       Y5, Y1, Y1
+	VMULPS       288(AX), Y4, Y4
+	VMULPS       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
@@ -18973,8 +19077,19 @@ rest_loop:
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     128(AX), Y6
-	VBLENDVPS   Y6, Y1, Y3, Y6
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
+	VFMADD213PS Y4, Y5, Y6
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPS    320(AX), Y6, Y6
+	VADDPS    192(AX), Y6, Y6
+	VMOVUPS   128(AX), Y5
+	VBLENDVPS Y5, Y1, Y3, Y5
 
 	// a = wPos·t + wNeg·(1-t)
 	VMASKMOVPS  (DI)(R13*4), Y0, Y7
@@ -18984,8 +19099,8 @@ rest_loop:
 	VFMADD231PS 32(AX), Y7, Y8
 
 	// w·S²
-	VMULPS  Y6, Y6, Y6
-	VMULPS  Y8, Y6, Y6
+	VMULPS  Y5, Y5, Y5
+	VMULPS  Y8, Y5, Y5
 	VMOVUPS Y3, 384(AX)
 	VMOVUPS Y1, 416(AX)
 
@@ -19001,116 +19116,35 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     384(AX), Y7
-	VMULPS      huge_f32<>+0(SB), Y7, Y7
-	VMOVUPS     128(AX), Y8
-	VMOVUPS     352(AX), Y9
-	VBLENDVPS   Y8, Y7, Y9, Y9
-	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     Y9, 448(AX)
+	VMOVUPS     384(AX), Y4
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     128(AX), Y7
+	VMOVUPS     352(AX), Y8
+	VBLENDVPS   Y7, Y4, Y8, Y8
+	VFMADD132PS Y3, Y8, Y8
+	VMOVUPS     Y8, 448(AX)
 	VMOVUPS     384(AX), Y3
-	VMOVUPS     416(AX), Y7
+	VMOVUPS     416(AX), Y4
 	VFMADD132PS Y1, Y3, Y3
-	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     128(AX), Y8
-	VBLENDVPS   Y8, Y2, Y1, Y1
+	VFMADD132PS Y2, Y4, Y4
+	VMOVUPS     128(AX), Y7
+	VBLENDVPS   Y7, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y1, Y1, Y2
-	VFMADD231PS Y1, Y1, Y2
-	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y1, Y7, Y3, Y1
-	VMOVUPS     Y1, 480(AX)
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y1, Y3, Y7, Y1
-	VMOVUPS     Y1, 512(AX)
-	VMULPS      288(AX), Y6, Y6
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y1
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y1
-	VFMADD213PS Y4, Y5, Y1
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       320(AX), Y1, Y1
-	VADDPS       192(AX), Y1, Y1
-	VMULPS       288(AX), Y1, Y2
-	VMULPS       Y6, Y2, Y2
+	VADDPS       Y1, Y1, Y2
+	VFMADD231PS  Y1, Y1, Y2
+	VFMADD132PS  Y2, Y5, Y5
+	VMOVUPS      128(AX), Y1
+	VBLENDVPS    Y1, Y4, Y3, Y1
+	VMOVUPS      Y1, 480(AX)
+	VMOVUPS      128(AX), Y1
+	VBLENDVPS    Y1, Y3, Y4, Y1
+	VMOVUPS      Y1, 512(AX)
+	VMULPS       288(AX), Y5, Y5
+	VMULPS       288(AX), Y6, Y1
+	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTD X3, Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y2, Y4, Y2
-
-skip10:
-	VANDPS Y0, Y2, Y2
-	TESTQ  R9, R9
-	JEQ    skip11
-
-	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y3
-	VEXTRACTF128 $0x01, Y2, X4
-	VCVTPS2PD    X4, Y4
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(CX*8)
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
-
-skip11:
-	TESTQ      SI, SI
-	JEQ        skip12
-	VMASKMOVPS Y2, Y0, (SI)(R13*4)
-
-skip12:
-	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y2
-	VMASKMOVPS  (DI)(R13*4), Y0, Y3
-	VFMADD213PS one_f32<>+0(SB), Y3, Y2
-
-	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y3
-	VMOVUPS     224(AX), Y4
-	VFMSUB213PS 288(AX), Y4, Y3
-	VMULPS      480(AX), Y3, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y4
-	VMINPS      Y1, Y4, Y4
-	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y2, 544(AX)
-
-	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 448(AX), Y1
-	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VMOVUPS 288(AX), Y2
-	VMULPS  huge_f32<>+0(SB), Y2, Y2
-	VDIVPS  Y2, Y1, Y1
-	VMULPS  544(AX), Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y2
-	VMOVUPS Y1, 576(AX)
-	VMOVUPS Y2, 608(AX)
-	VMOVAPS Y3, Y1
-	VXORPS  160(AX), Y1, Y1
-
-	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       288(AX), Y1, Y2
-	VMOVUPS      544(AX), Y1
-	VMULPS       512(AX), Y1, Y1
-	VFMADD213PS  Y2, Y4, Y1
-	VMULPS       Y6, Y1, Y1
-	TESTQ        R8, R8
-	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
@@ -19118,8 +19152,78 @@ skip12:
 	VMOVD        R15, X2
 	VPBROADCASTD X2, Y2
 	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y2, Y1, Y5, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+
+skip10:
+	VANDPS Y0, Y1, Y1
+	TESTQ  R9, R9
+	JEQ    skip11
+
+	// lane i mod 16 of the sums
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	LEAQ         (R13), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+
+skip11:
+	TESTQ      SI, SI
+	JEQ        skip12
+	VMASKMOVPS Y1, Y0, (SI)(R13*4)
+
+skip12:
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f32<>+0(SB), Y1
+	VMASKMOVPS  (DI)(R13*4), Y0, Y2
+	VFMADD213PS one_f32<>+0(SB), Y2, Y1
+
+	// D = N·(2β - R)
+	VMOVUPS     two_f32<>+0(SB), Y2
+	VMOVUPS     224(AX), Y3
+	VFMSUB213PS 288(AX), Y3, Y2
+	VMULPS      480(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y3
+	VMINPS      Y6, Y3, Y3
+	VMULPS      64(AX), Y3, Y3
+	VMOVUPS     Y1, 544(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPS 448(AX), Y1
+	VMULPS  large_f32<>+0(SB), Y1, Y1
+	VMOVUPS 288(AX), Y4
+	VMULPS  huge_f32<>+0(SB), Y4, Y4
+	VDIVPS  Y4, Y1, Y1
+	VMULPS  544(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y4
+	VMOVUPS Y1, 576(AX)
+	VMOVUPS Y4, 608(AX)
+	VMOVAPS Y2, Y1
+	VXORPS  160(AX), Y1, Y1
+
+	// grad = B·(±R·D + δ·O·γ·L)
+	VMULPS       288(AX), Y1, Y4
+	VMOVUPS      544(AX), Y1
+	VMULPS       512(AX), Y1, Y1
+	VFMADD213PS  Y4, Y3, Y1
+	VMULPS       Y5, Y1, Y1
+	TESTQ        R8, R8
+	JEQ          skip13
+	MOVBLZX      (R8)(R14*1), R15
+	MOVQ         R13, CX
+	ANDQ         $0x07, CX
+	SHRL         CL, R15
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y1, Y6, Y1
 
 skip13:
 	VANDPS Y0, Y1, Y1
@@ -19127,21 +19231,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R13*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y1, Y1
+	VMASKMOVPS   (R11)(R13*4), Y0, Y4
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y2, Y1, Y5, Y1
+	VMOVD        R15, X4
+	VPBROADCASTD X4, Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y1, Y6, Y1
 
 skip15:
 skip14:
@@ -19151,22 +19255,22 @@ skip14:
 
 skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS       Y3, Y3, Y1
+	VADDPS       Y2, Y2, Y1
 	VMULPS       64(AX), Y1, Y1
 	VMOVUPS      256(AX), Y2
-	VMOVUPS      480(AX), Y3
-	VMULPS       96(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x00, Y5, Y2, Y2
+	VMOVUPS      480(AX), Y4
+	VMULPS       96(AX), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x00, Y6, Y2, Y2
 	VMOVUPS      Y2, 640(AX)
 	VMOVUPS      640(AX), Y2
-	VBLENDVPS    Y2, Y3, Y1, Y1
+	VBLENDVPS    Y2, Y4, Y1, Y1
 	VMOVUPS      608(AX), Y2
 	VXORPS       160(AX), Y2, Y2
-	VSUBPS       512(AX), Y2, Y3
-	VADDPS       480(AX), Y3, Y3
-	VFMSUB132PS  64(AX), Y3, Y2
-	VFMADD213PS  Y1, Y4, Y2
+	VSUBPS       512(AX), Y2, Y4
+	VADDPS       480(AX), Y4, Y4
+	VFMSUB132PS  64(AX), Y4, Y2
+	VFMADD213PS  Y1, Y3, Y2
 	VMOVUPS      576(AX), Y1
 	VMOVUPS      448(AX), Y3
 	VXORPS       160(AX), Y1, Y1
@@ -19175,12 +19279,12 @@ skip16:
 	VBLENDVPS    Y4, 448(AX), Y1, Y1
 	VMULPS       480(AX), Y3, Y3
 	VMOVUPS      sign_f32<>+0(SB), Y4
-	VMOVUPS      640(AX), Y5
-	VBLENDVPS    Y5, Y4, Y3, Y3
+	VMOVUPS      640(AX), Y6
+	VBLENDVPS    Y6, Y4, Y3, Y3
 	VFMADD213PS  Y3, Y1, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       288(AX), Y6, Y6
-	VMULPS       Y6, Y2, Y2
+	VMULPS       288(AX), Y5, Y5
+	VMULPS       Y5, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -21739,91 +21843,91 @@ loop:
 	VFMADD231PD Y6, Y11, Y1
 	VMULPD      Y0, Y0, Y2
 	VMULPD      Y1, Y1, Y3
-	VMOVUPD     64(AX), Y8
-	VMOVUPD     96(AX), Y9
-	VBLENDVPD   Y8, Y10, Y4, Y4
-	VBLENDVPD   Y9, Y11, Y5, Y5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R10*8), Y8
-	VMOVUPD     32(DI)(R10*8), Y9
-	VMOVUPS     one_f64<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
-	VSUBPD      Y8, Y11, Y11
-	VSUBPD      Y9, Y10, Y10
-	VMULPD      (AX), Y11, Y11
-	VMULPD      (AX), Y10, Y10
-	VFMADD231PD 32(AX), Y8, Y11
-	VFMADD231PD 32(AX), Y9, Y10
-
-	// w·S²
-	VMULPD Y4, Y4, Y4
-	VMULPD Y5, Y5, Y5
-	VMULPD Y11, Y4, Y4
-	VMULPD Y10, Y5, Y5
-
-	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y8
-	VADDPD       one_f64<>+0(SB), Y1, Y9
-	VDIVPD       Y8, Y0, Y8
-	VDIVPD       Y9, Y1, Y9
-	VFNMADD132PD Y8, Y7, Y7
-	VFNMADD132PD Y9, Y6, Y6
-	VXORPS       Y10, Y10, Y10
-	VMOVUPD      64(AX), Y11
-	VMOVUPD      96(AX), Y12
-	VBLENDVPD    Y11, Y7, Y10, Y7
-	VBLENDVPD    Y12, Y6, Y10, Y6
-	VSUBPD       Y8, Y7, Y7
-	VSUBPD       Y9, Y6, Y6
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y7, Y7, Y8
-	VADDPD      Y6, Y6, Y9
-	VFMADD231PD Y7, Y7, Y8
-	VFMADD231PD Y6, Y6, Y9
-	VFMADD132PD Y8, Y4, Y4
-	VFMADD132PD Y9, Y5, Y5
-	VMULPD      320(AX), Y4, Y4
-	VMULPD      352(AX), Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VMOVUPS     log1p_9_f64<>+0(SB), Y9
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
-	VFMADD213PD Y7, Y0, Y9
-	VFMADD213PD Y6, Y1, Y8
-	VFMADD213PD Y0, Y2, Y9
-	VFMADD213PD Y1, Y3, Y8
+	VMOVUPS     log1p_9_f64<>+0(SB), Y13
+	VMOVAPS     Y13, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y2, Y13
+	VFMADD213PD Y1, Y3, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       384(AX), Y9, Y9
-	VADDPD       416(AX), Y8, Y8
-	VADDPD       128(AX), Y9, Y9
-	VADDPD       160(AX), Y8, Y8
-	VMULPD       320(AX), Y9, Y0
-	VMULPD       352(AX), Y8, Y1
-	VMULPD       Y4, Y0, Y0
-	VMULPD       Y5, Y1, Y1
+	VADDPD    384(AX), Y13, Y13
+	VADDPD    416(AX), Y12, Y12
+	VADDPD    128(AX), Y13, Y13
+	VADDPD    160(AX), Y12, Y12
+	VMOVUPD   64(AX), Y2
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y2, Y10, Y4, Y2
+	VBLENDVPD Y3, Y11, Y5, Y3
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPD     (DI)(R10*8), Y4
+	VMOVUPD     32(DI)(R10*8), Y5
+	VMOVUPS     one_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VSUBPD      Y4, Y9, Y9
+	VSUBPD      Y5, Y8, Y8
+	VMULPD      (AX), Y9, Y9
+	VMULPD      (AX), Y8, Y8
+	VFMADD231PD 32(AX), Y4, Y9
+	VFMADD231PD 32(AX), Y5, Y8
+
+	// w·S²
+	VMULPD Y2, Y2, Y2
+	VMULPD Y3, Y3, Y3
+	VMULPD Y9, Y2, Y2
+	VMULPD Y8, Y3, Y3
+
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y0, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y4, Y0, Y4
+	VDIVPD       Y5, Y1, Y5
+	VFNMADD132PD Y4, Y7, Y7
+	VFNMADD132PD Y5, Y6, Y6
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      64(AX), Y1
+	VMOVUPD      96(AX), Y8
+	VBLENDVPD    Y1, Y7, Y0, Y1
+	VBLENDVPD    Y8, Y6, Y0, Y0
+	VSUBPD       Y4, Y1, Y1
+	VSUBPD       Y5, Y0, Y0
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD       Y1, Y1, Y4
+	VADDPD       Y0, Y0, Y5
+	VFMADD231PD  Y1, Y1, Y4
+	VFMADD231PD  Y0, Y0, Y5
+	VFMADD132PD  Y4, Y2, Y2
+	VFMADD132PD  Y5, Y3, Y3
+	VMULPD       320(AX), Y2, Y2
+	VMULPD       352(AX), Y3, Y3
+	VMULPD       320(AX), Y13, Y0
+	VMULPD       352(AX), Y12, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y2
@@ -21973,55 +22077,55 @@ rest_loop:
 	VADDPD      Y6, Y1, Y1
 	VFMADD231PD Y4, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     64(AX), Y5
-	VBLENDVPD   Y5, Y6, Y3, Y3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R10*8), Y0, Y5
-	VMOVUPS     one_f64<>+0(SB), Y6
-	VSUBPD      Y5, Y6, Y6
-	VMULPD      (AX), Y6, Y6
-	VFMADD231PD 32(AX), Y5, Y6
-
-	// w·S²
-	VMULPD Y3, Y3, Y3
-	VMULPD Y6, Y3, Y3
-
-	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y5
-	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y5, Y4, Y4
-	VXORPS       Y6, Y6, Y6
-	VMOVUPD      64(AX), Y7
-	VBLENDVPD    Y7, Y4, Y6, Y4
-	VSUBPD       Y5, Y4, Y4
-
-	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y4, Y4, Y5
-	VFMADD231PD Y4, Y4, Y5
-	VFMADD132PD Y5, Y3, Y3
-	VMULPD      192(AX), Y3, Y3
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y4
-	VFMADD213PD Y4, Y1, Y5
-	VFMADD213PD Y1, Y2, Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y2, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       224(AX), Y5, Y5
-	VADDPD       96(AX), Y5, Y5
-	VMULPD       192(AX), Y5, Y1
-	VMULPD       Y3, Y1, Y1
+	VADDPD    224(AX), Y7, Y7
+	VADDPD    96(AX), Y7, Y7
+	VMOVUPD   64(AX), Y2
+	VBLENDVPD Y2, Y6, Y3, Y2
+
+	// a = wPos·t + wNeg·(1-t)
+	VMASKMOVPD  (DI)(R10*8), Y0, Y3
+	VMOVUPS     one_f64<>+0(SB), Y5
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      (AX), Y5, Y5
+	VFMADD231PD 32(AX), Y3, Y5
+
+	// w·S²
+	VMULPD Y2, Y2, Y2
+	VMULPD Y5, Y2, Y2
+
+	// h = z/(1+z)
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      64(AX), Y5
+	VBLENDVPD    Y5, Y4, Y1, Y1
+	VSUBPD       Y3, Y1, Y1
+
+	// B = w·S²·(1 + 2v + v²)
+	VADDPD       Y1, Y1, Y3
+	VFMADD231PD  Y1, Y1, Y3
+	VFMADD132PD  Y3, Y2, Y2
+	VMULPD       192(AX), Y2, Y2
+	VMULPD       192(AX), Y7, Y1
+	VMULPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
@@ -23946,19 +24050,38 @@ loop:
 	VADDPD      Y5, Y0, Y0
 	VFMADD231PD Y3, Y5, Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     96(AX), Y4
-	VBLENDVPD   Y4, Y5, Y2, Y4
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y4, Y0, Y6
+	VFMADD213PD Y0, Y1, Y6
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD    288(AX), Y6, Y6
+	VADDPD    160(AX), Y6, Y6
+	VMOVUPD   96(AX), Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y6
+	VMOVUPD     (DI)(R12*8), Y4
 	VMOVUPS     one_f64<>+0(SB), Y7
-	VSUBPD      Y6, Y7, Y7
+	VSUBPD      Y4, Y7, Y7
 	VMULPD      (AX), Y7, Y7
-	VFMADD231PD 32(AX), Y6, Y7
+	VFMADD231PD 32(AX), Y4, Y7
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  Y7, Y4, Y4
+	VMULPD  Y1, Y1, Y1
+	VMULPD  Y7, Y1, Y1
 	VMOVUPD Y2, 320(AX)
 	VMOVUPD Y5, 352(AX)
 
@@ -23968,58 +24091,39 @@ loop:
 	VDIVPD       Y2, Y0, Y2
 	VFNMADD132PD Y2, Y3, Y3
 	VSUBPD       Y2, Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VSUBPD       Y2, Y5, Y2
-	VMOVUPD      320(AX), Y5
-	VMOVUPD      352(AX), Y6
-	VFMADD132PD  Y2, Y5, Y5
-	VFMADD132PD  Y3, Y6, Y6
-	VMOVUPD      96(AX), Y7
-	VBLENDVPD    Y7, Y3, Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VSUBPD       Y2, Y0, Y2
+	VMOVUPD      320(AX), Y0
+	VMOVUPD      352(AX), Y4
+	VFMADD132PD  Y2, Y0, Y0
+	VFMADD132PD  Y3, Y4, Y4
+	VMOVUPD      96(AX), Y5
+	VBLENDVPD    Y5, Y3, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y3
-	VFMADD231PD Y2, Y2, Y3
-	VFMADD132PD Y3, Y4, Y4
-	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y6, Y5, Y2
-	VMOVUPD     Y2, 384(AX)
-	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y5, Y6, Y2
-	VMOVUPD     Y2, 416(AX)
-	VMULPD      256(AX), Y4, Y4
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y2
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y0, Y3
-	VFMADD213PD Y0, Y1, Y3
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       288(AX), Y3, Y3
-	VADDPD       160(AX), Y3, Y3
-	VMULPD       256(AX), Y3, Y0
-	VMULPD       Y4, Y0, Y0
+	VADDPD       Y2, Y2, Y3
+	VFMADD231PD  Y2, Y2, Y3
+	VFMADD132PD  Y3, Y1, Y1
+	VMOVUPD      96(AX), Y2
+	VBLENDVPD    Y2, Y4, Y0, Y2
+	VMOVUPD      Y2, 384(AX)
+	VMOVUPD      96(AX), Y2
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VMOVUPD      Y0, 416(AX)
+	VMULPD       256(AX), Y1, Y1
+	VMULPD       256(AX), Y6, Y0
+	VMULPD       Y1, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y0, Y3, Y0
 
 skip1:
 	TESTQ R9, R9
@@ -24028,16 +24132,16 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y0, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y5
-	VSUBPD  Y5, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y5, Y0, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -24047,26 +24151,26 @@ skip2:
 skip3:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y0
-	VMOVUPD     (DI)(R12*8), Y1
-	VFMADD213PD one_f64<>+0(SB), Y1, Y0
+	VMOVUPD     (DI)(R12*8), Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y1
-	VMOVUPD     192(AX), Y2
-	VFMSUB213PD 256(AX), Y2, Y1
-	VMULPD      384(AX), Y1, Y1
-	VXORPD      128(AX), Y1, Y1
-	VMOVUPS     max_softplus_f64<>+0(SB), Y2
-	VMINPD      Y3, Y2, Y2
-	VMULPD      64(AX), Y2, Y2
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     192(AX), Y3
+	VFMSUB213PD 256(AX), Y3, Y2
+	VMULPD      384(AX), Y2, Y2
+	VXORPD      128(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y6, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
 	VMOVUPD     Y0, 448(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       256(AX), Y1, Y1
+	VMULPD       256(AX), Y2, Y2
 	VMOVUPD      448(AX), Y0
 	VMULPD       416(AX), Y0, Y0
-	VFMADD213PD  Y1, Y2, Y0
-	VMULPD       Y4, Y0, Y0
+	VFMADD213PD  Y2, Y3, Y0
+	VMULPD       Y1, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R13*1), R14
@@ -24212,19 +24316,38 @@ rest_loop:
 	VADDPD      Y6, Y1, Y1
 	VFMADD231PD Y4, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     96(AX), Y5
-	VBLENDVPD   Y5, Y6, Y3, Y5
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y2, Y7
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD    288(AX), Y7, Y7
+	VADDPD    160(AX), Y7, Y7
+	VMOVUPD   96(AX), Y2
+	VBLENDVPD Y2, Y6, Y3, Y2
 
 	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y7
+	VMASKMOVPD  (DI)(R12*8), Y0, Y5
 	VMOVUPS     one_f64<>+0(SB), Y8
-	VSUBPD      Y7, Y8, Y8
+	VSUBPD      Y5, Y8, Y8
 	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y7, Y8
+	VFMADD231PD 32(AX), Y5, Y8
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  Y8, Y5, Y5
+	VMULPD  Y2, Y2, Y2
+	VMULPD  Y8, Y2, Y2
 	VMOVUPD Y3, 320(AX)
 	VMOVUPD Y6, 352(AX)
 
@@ -24234,58 +24357,39 @@ rest_loop:
 	VDIVPD       Y3, Y1, Y3
 	VFNMADD132PD Y3, Y4, Y4
 	VSUBPD       Y3, Y4, Y4
-	VXORPS       Y6, Y6, Y6
-	VSUBPD       Y3, Y6, Y3
-	VMOVUPD      320(AX), Y6
-	VMOVUPD      352(AX), Y7
-	VFMADD132PD  Y3, Y6, Y6
-	VFMADD132PD  Y4, Y7, Y7
-	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y8, Y4, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VSUBPD       Y3, Y1, Y3
+	VMOVUPD      320(AX), Y1
+	VMOVUPD      352(AX), Y5
+	VFMADD132PD  Y3, Y1, Y1
+	VFMADD132PD  Y4, Y5, Y5
+	VMOVUPD      96(AX), Y6
+	VBLENDVPD    Y6, Y4, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y3, Y3, Y4
-	VFMADD231PD Y3, Y3, Y4
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     96(AX), Y3
-	VBLENDVPD   Y3, Y7, Y6, Y3
-	VMOVUPD     Y3, 384(AX)
-	VMOVUPD     96(AX), Y3
-	VBLENDVPD   Y3, Y6, Y7, Y3
-	VMOVUPD     Y3, 416(AX)
-	VMULPD      256(AX), Y5, Y5
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y3
-	VFMADD213PD Y3, Y1, Y4
-	VFMADD213PD Y1, Y2, Y4
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       288(AX), Y4, Y4
-	VADDPD       160(AX), Y4, Y4
-	VMULPD       256(AX), Y4, Y1
-	VMULPD       Y5, Y1, Y1
+	VADDPD       Y3, Y3, Y4
+	VFMADD231PD  Y3, Y3, Y4
+	VFMADD132PD  Y4, Y2, Y2
+	VMOVUPD      96(AX), Y3
+	VBLENDVPD    Y3, Y5, Y1, Y3
+	VMOVUPD      Y3, 384(AX)
+	VMOVUPD      96(AX), Y3
+	VBLENDVPD    Y3, Y1, Y5, Y1
+	VMOVUPD      Y1, 416(AX)
+	VMULPD       256(AX), Y2, Y2
+	VMULPD       256(AX), Y7, Y1
+	VMULPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VMOVD        R14, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip8:
 	VANDPD Y0, Y1, Y1
@@ -24295,16 +24399,16 @@ skip8:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y1, Y3, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y3, Y4, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y5, Y1, Y4
+	VADDPD  Y4, Y3, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -24314,26 +24418,26 @@ skip9:
 skip10:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y1
-	VMASKMOVPD  (DI)(R12*8), Y0, Y2
-	VFMADD213PD one_f64<>+0(SB), Y2, Y1
+	VMASKMOVPD  (DI)(R12*8), Y0, Y3
+	VFMADD213PD one_f64<>+0(SB), Y3, Y1
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     192(AX), Y3
-	VFMSUB213PD 256(AX), Y3, Y2
-	VMULPD      384(AX), Y2, Y2
-	VXORPD      128(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y4, Y3, Y3
-	VMULPD      64(AX), Y3, Y3
+	VMOVUPS     two_f64<>+0(SB), Y3
+	VMOVUPD     192(AX), Y4
+	VFMSUB213PD 256(AX), Y4, Y3
+	VMULPD      384(AX), Y3, Y3
+	VXORPD      128(AX), Y3, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y7, Y4, Y4
+	VMULPD      64(AX), Y4, Y4
 	VMOVUPD     Y1, 448(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       256(AX), Y2, Y2
+	VMULPD       256(AX), Y3, Y3
 	VMOVUPD      448(AX), Y1
 	VMULPD       416(AX), Y1, Y1
-	VFMADD213PD  Y2, Y3, Y1
-	VMULPD       Y5, Y1, Y1
+	VFMADD213PD  Y3, Y4, Y1
+	VMULPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -26636,19 +26740,38 @@ loop:
 	VADDPD      Y0, Y1, Y1
 	VFMADD231PD Y3, Y0, Y1
 	VMULPD      Y1, Y1, Y4
-	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, Y0, Y2, Y5
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_9_f64<>+0(SB), Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y5
+	VFMADD213PD Y5, Y1, Y6
+	VFMADD213PD Y1, Y4, Y6
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD    320(AX), Y6, Y6
+	VADDPD    192(AX), Y6, Y6
+	VMOVUPD   128(AX), Y4
+	VBLENDVPD Y4, Y0, Y2, Y4
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y6
+	VMOVUPD     (DI)(R13*8), Y5
 	VMOVUPS     one_f64<>+0(SB), Y7
-	VSUBPD      Y6, Y7, Y7
+	VSUBPD      Y5, Y7, Y7
 	VMULPD      (AX), Y7, Y7
-	VFMADD231PD 32(AX), Y6, Y7
+	VFMADD231PD 32(AX), Y5, Y7
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  Y7, Y5, Y5
+	VMULPD  Y4, Y4, Y4
+	VMULPD  Y7, Y4, Y4
 	VMOVUPD Y2, 384(AX)
 	VMOVUPD Y0, 416(AX)
 
@@ -26658,58 +26781,39 @@ loop:
 	VDIVPD       Y0, Y1, Y0
 	VFNMADD132PD Y0, Y3, Y3
 	VSUBPD       Y0, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
+	VXORPS       Y1, Y1, Y1
+	VSUBPD       Y0, Y1, Y0
 
 	// O·2^TinyShift
-	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     384(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     128(AX), Y7
-	VMOVUPD     352(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y2, Y8, Y8
-	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y1, Y0, Y3, Y1
 	VMOVUPD     384(AX), Y2
-	VMOVUPD     416(AX), Y6
-	VFMADD132PD Y0, Y2, Y2
-	VFMADD132PD Y3, Y6, Y6
-	VMOVUPD     128(AX), Y7
-	VBLENDVPD   Y7, Y3, Y0, Y0
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMOVUPD     128(AX), Y5
+	VMOVUPD     352(AX), Y7
+	VBLENDVPD   Y5, Y2, Y7, Y7
+	VFMADD132PD Y1, Y7, Y7
+	VMOVUPD     Y7, 448(AX)
+	VMOVUPD     384(AX), Y1
+	VMOVUPD     416(AX), Y2
+	VFMADD132PD Y0, Y1, Y1
+	VFMADD132PD Y3, Y2, Y2
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, Y3, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y3
-	VFMADD231PD Y0, Y0, Y3
-	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     128(AX), Y0
-	VBLENDVPD   Y0, Y6, Y2, Y0
-	VMOVUPD     Y0, 480(AX)
-	VMOVUPD     128(AX), Y0
-	VBLENDVPD   Y0, Y2, Y6, Y0
-	VMOVUPD     Y0, 512(AX)
-	VMULPD      288(AX), Y5, Y5
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y0, Y1, Y2
-	VFMADD213PD Y1, Y4, Y2
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       320(AX), Y2, Y2
-	VADDPD       192(AX), Y2, Y2
-	VMULPD       288(AX), Y2, Y0
-	VMULPD       Y5, Y0, Y0
+	VADDPD       Y0, Y0, Y3
+	VFMADD231PD  Y0, Y0, Y3
+	VFMADD132PD  Y3, Y4, Y4
+	VMOVUPD      128(AX), Y0
+	VBLENDVPD    Y0, Y2, Y1, Y0
+	VMOVUPD      Y0, 480(AX)
+	VMOVUPD      128(AX), Y0
+	VBLENDVPD    Y0, Y1, Y2, Y0
+	VMOVUPD      Y0, 512(AX)
+	VMULPD       288(AX), Y4, Y4
+	VMULPD       288(AX), Y6, Y0
+	VMULPD       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip1
 	MOVBLZX      (R8)(R14*1), R15
@@ -26719,8 +26823,8 @@ loop:
 	VMOVD        R15, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y0, Y3, Y0
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y0, Y2, Y0
 
 skip1:
 	TESTQ R9, R9
@@ -26730,15 +26834,15 @@ skip1:
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y0, Y1, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y1, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y1, Y1
-	VSUBPD  Y4, Y0, Y3
-	VADDPD  Y3, Y1, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VADDPD  Y0, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y3, Y0, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -26753,65 +26857,65 @@ skip3:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y1
-	VMOVUPD     224(AX), Y3
-	VFMSUB213PD 288(AX), Y3, Y1
+	VMOVUPD     224(AX), Y2
+	VFMSUB213PD 288(AX), Y2, Y1
 	VMULPD      480(AX), Y1, Y1
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y2, Y3, Y3
-	VMULPD      64(AX), Y3, Y3
+	VMOVUPS     max_softplus_f64<>+0(SB), Y2
+	VMINPD      Y6, Y2, Y2
+	VMULPD      64(AX), Y2, Y2
 	VMOVUPD     Y0, 544(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 448(AX), Y0
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VMOVUPD 288(AX), Y2
-	VMULPD  huge_f64<>+0(SB), Y2, Y2
-	VDIVPD  Y2, Y0, Y0
+	VMOVUPD 288(AX), Y3
+	VMULPD  huge_f64<>+0(SB), Y3, Y3
+	VDIVPD  Y3, Y0, Y0
 	VMULPD  544(AX), Y0, Y0
-	VMULPD  small_f64<>+0(SB), Y0, Y2
+	VMULPD  small_f64<>+0(SB), Y0, Y3
 	VMOVUPD Y0, 576(AX)
-	VMOVUPD Y2, 608(AX)
+	VMOVUPD Y3, 608(AX)
 	VMOVAPD Y1, Y0
 	VXORPD  160(AX), Y0, Y0
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       288(AX), Y0, Y2
+	VMULPD       288(AX), Y0, Y3
 	VMOVUPD      544(AX), Y0
 	VMULPD       512(AX), Y0, Y0
-	VFMADD213PD  Y2, Y3, Y0
-	VMULPD       Y5, Y0, Y0
+	VFMADD213PD  Y3, Y2, Y0
+	VMULPD       Y4, Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y0, Y5, Y0
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y2
-	VMULPD       Y2, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      (R11)(R13*8), Y3
+	VMULPD       Y3, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y3
+	VBLENDVPD    Y3, nan_f64<>+0(SB), Y0, Y0
 	TESTQ        R8, R8
 	JEQ          skip6
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y3, Y0, Y5, Y0
 
 skip6:
 skip5:
@@ -26824,19 +26928,19 @@ skip7:
 	VADDPD       Y1, Y1, Y0
 	VMULPD       64(AX), Y0, Y0
 	VMOVUPD      256(AX), Y1
-	VMOVUPD      480(AX), Y2
-	VMULPD       96(AX), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VCMPPD       $0x00, Y4, Y1, Y1
+	VMOVUPD      480(AX), Y3
+	VMULPD       96(AX), Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VCMPPD       $0x00, Y5, Y1, Y1
 	VMOVUPD      Y1, 640(AX)
 	VMOVUPD      640(AX), Y1
-	VBLENDVPD    Y1, Y2, Y0, Y0
+	VBLENDVPD    Y1, Y3, Y0, Y0
 	VMOVUPD      608(AX), Y1
 	VXORPD       160(AX), Y1, Y1
-	VSUBPD       512(AX), Y1, Y2
-	VADDPD       480(AX), Y2, Y2
-	VFMSUB132PD  64(AX), Y2, Y1
-	VFMADD213PD  Y0, Y3, Y1
+	VSUBPD       512(AX), Y1, Y3
+	VADDPD       480(AX), Y3, Y3
+	VFMSUB132PD  64(AX), Y3, Y1
+	VFMADD213PD  Y0, Y2, Y1
 	VMOVUPD      576(AX), Y0
 	VMOVUPD      448(AX), Y2
 	VXORPD       160(AX), Y0, Y0
@@ -26845,12 +26949,12 @@ skip7:
 	VBLENDVPD    Y3, 448(AX), Y0, Y0
 	VMULPD       480(AX), Y2, Y2
 	VMOVUPS      sign_f64<>+0(SB), Y3
-	VMOVUPD      640(AX), Y4
-	VBLENDVPD    Y4, Y3, Y2, Y2
+	VMOVUPD      640(AX), Y5
+	VBLENDVPD    Y5, Y3, Y2, Y2
 	VFMADD213PD  Y2, Y0, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       288(AX), Y5, Y5
-	VMULPD       Y5, Y1, Y1
+	VMULPD       288(AX), Y4, Y4
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R14*1), R14
@@ -26977,19 +27081,38 @@ rest_loop:
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     128(AX), Y6
-	VBLENDVPD   Y6, Y1, Y3, Y6
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_10_f64<>+0(SB), Y6
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
+	VFMADD213PD Y6, Y2, Y7
+	VFMADD213PD Y2, Y5, Y7
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VADDPD    320(AX), Y7, Y7
+	VADDPD    192(AX), Y7, Y7
+	VMOVUPD   128(AX), Y5
+	VBLENDVPD Y5, Y1, Y3, Y5
 
 	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R13*8), Y0, Y7
+	VMASKMOVPD  (DI)(R13*8), Y0, Y6
 	VMOVUPS     one_f64<>+0(SB), Y8
-	VSUBPD      Y7, Y8, Y8
+	VSUBPD      Y6, Y8, Y8
 	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y7, Y8
+	VFMADD231PD 32(AX), Y6, Y8
 
 	// w·S²
-	VMULPD  Y6, Y6, Y6
-	VMULPD  Y8, Y6, Y6
+	VMULPD  Y5, Y5, Y5
+	VMULPD  Y8, Y5, Y5
 	VMOVUPD Y3, 384(AX)
 	VMOVUPD Y1, 416(AX)
 
@@ -26999,58 +27122,39 @@ rest_loop:
 	VDIVPD       Y1, Y2, Y1
 	VFNMADD132PD Y1, Y4, Y4
 	VSUBPD       Y1, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     384(AX), Y7
-	VMULPD      huge_f64<>+0(SB), Y7, Y7
-	VMOVUPD     128(AX), Y8
-	VMOVUPD     352(AX), Y9
-	VBLENDVPD   Y8, Y7, Y9, Y9
-	VFMADD132PD Y3, Y9, Y9
-	VMOVUPD     Y9, 448(AX)
+	VMOVUPD     128(AX), Y2
+	VBLENDVPD   Y2, Y1, Y4, Y2
 	VMOVUPD     384(AX), Y3
-	VMOVUPD     416(AX), Y7
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y7, Y7
-	VMOVUPD     128(AX), Y8
-	VBLENDVPD   Y8, Y4, Y1, Y1
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     128(AX), Y6
+	VMOVUPD     352(AX), Y8
+	VBLENDVPD   Y6, Y3, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     384(AX), Y2
+	VMOVUPD     416(AX), Y3
+	VFMADD132PD Y1, Y2, Y2
+	VFMADD132PD Y4, Y3, Y3
+	VMOVUPD     128(AX), Y6
+	VBLENDVPD   Y6, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y4
-	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y6, Y6
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y7, Y3, Y1
-	VMOVUPD     Y1, 480(AX)
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y3, Y7, Y1
-	VMOVUPD     Y1, 512(AX)
-	VMULPD      288(AX), Y6, Y6
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       320(AX), Y3, Y3
-	VADDPD       192(AX), Y3, Y3
-	VMULPD       288(AX), Y3, Y1
-	VMULPD       Y6, Y1, Y1
+	VADDPD       Y1, Y1, Y4
+	VFMADD231PD  Y1, Y1, Y4
+	VFMADD132PD  Y4, Y5, Y5
+	VMOVUPD      128(AX), Y1
+	VBLENDVPD    Y1, Y3, Y2, Y1
+	VMOVUPD      Y1, 480(AX)
+	VMOVUPD      128(AX), Y1
+	VBLENDVPD    Y1, Y2, Y3, Y1
+	VMOVUPD      Y1, 512(AX)
+	VMULPD       288(AX), Y5, Y5
+	VMULPD       288(AX), Y7, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -27060,8 +27164,8 @@ rest_loop:
 	VMOVD        R15, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y1, Y4, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip10:
 	VANDPD Y0, Y1, Y1
@@ -27072,15 +27176,15 @@ skip10:
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y2, Y4, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y5, Y1, Y4
-	VADDPD  Y4, Y2, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -27095,44 +27199,44 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     224(AX), Y4
-	VFMSUB213PD 288(AX), Y4, Y2
+	VMOVUPD     224(AX), Y3
+	VFMSUB213PD 288(AX), Y3, Y2
 	VMULPD      480(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y3, Y4, Y4
-	VMULPD      64(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y7, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
 	VMOVUPD     Y1, 544(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 448(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VMOVUPD 288(AX), Y3
-	VMULPD  huge_f64<>+0(SB), Y3, Y3
-	VDIVPD  Y3, Y1, Y1
+	VMOVUPD 288(AX), Y4
+	VMULPD  huge_f64<>+0(SB), Y4, Y4
+	VDIVPD  Y4, Y1, Y1
 	VMULPD  544(AX), Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y1, Y3
+	VMULPD  small_f64<>+0(SB), Y1, Y4
 	VMOVUPD Y1, 576(AX)
-	VMOVUPD Y3, 608(AX)
+	VMOVUPD Y4, 608(AX)
 	VMOVAPD Y2, Y1
 	VXORPD  160(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       288(AX), Y1, Y3
+	VMULPD       288(AX), Y1, Y4
 	VMOVUPD      544(AX), Y1
 	VMULPD       512(AX), Y1, Y1
-	VFMADD213PD  Y3, Y4, Y1
-	VMULPD       Y6, Y1, Y1
+	VFMADD213PD  Y4, Y3, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y1, Y5, Y1
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y1, Y6, Y1
 
 skip13:
 	VANDPD Y0, Y1, Y1
@@ -27140,21 +27244,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y3
-	VMULPD       Y3, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R13*8), Y0, Y4
+	VMULPD       Y4, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y1, Y5, Y1
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y1, Y6, Y1
 
 skip15:
 skip14:
@@ -27167,19 +27271,19 @@ skip16:
 	VADDPD       Y2, Y2, Y1
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      256(AX), Y2
-	VMOVUPD      480(AX), Y3
-	VMULPD       96(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x00, Y5, Y2, Y2
+	VMOVUPD      480(AX), Y4
+	VMULPD       96(AX), Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VCMPPD       $0x00, Y6, Y2, Y2
 	VMOVUPD      Y2, 640(AX)
 	VMOVUPD      640(AX), Y2
-	VBLENDVPD    Y2, Y3, Y1, Y1
+	VBLENDVPD    Y2, Y4, Y1, Y1
 	VMOVUPD      608(AX), Y2
 	VXORPD       160(AX), Y2, Y2
-	VSUBPD       512(AX), Y2, Y3
-	VADDPD       480(AX), Y3, Y3
-	VFMSUB132PD  64(AX), Y3, Y2
-	VFMADD213PD  Y1, Y4, Y2
+	VSUBPD       512(AX), Y2, Y4
+	VADDPD       480(AX), Y4, Y4
+	VFMSUB132PD  64(AX), Y4, Y2
+	VFMADD213PD  Y1, Y3, Y2
 	VMOVUPD      576(AX), Y1
 	VMOVUPD      448(AX), Y3
 	VXORPD       160(AX), Y1, Y1
@@ -27188,12 +27292,12 @@ skip16:
 	VBLENDVPD    Y4, 448(AX), Y1, Y1
 	VMULPD       480(AX), Y3, Y3
 	VMOVUPS      sign_f64<>+0(SB), Y4
-	VMOVUPD      640(AX), Y5
-	VBLENDVPD    Y5, Y4, Y3, Y3
+	VMOVUPD      640(AX), Y6
+	VBLENDVPD    Y6, Y4, Y3, Y3
 	VFMADD213PD  Y3, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       288(AX), Y6, Y6
-	VMULPD       Y6, Y2, Y2
+	VMULPD       288(AX), Y5, Y5
+	VMULPD       Y5, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14

@@ -55,10 +55,10 @@ func allocateRegisters(fn *ir.Function) error {
 		}
 	}
 	fn.Allocation = reg.NewEmptyAllocation()
-	for _, a := range allocators {
+	for kind, a := range allocators {
 		allocation, err := a.Allocate()
 		if err != nil {
-			return fmt.Errorf("%s: %w", fn.Name, err)
+			return fmt.Errorf("%s: registers of kind %d: %w", fn.Name, kind, err)
 		}
 		if err := fn.Allocation.Merge(allocation); err != nil {
 			return err

@@ -28,25 +28,26 @@ func (k *kernel) softBody() {
 	if k.wide {
 		ones := k.broadcast(one)
 		beta, theta = k.copy(t), k.group()
-		swap.mask, flip.mask = k.masks(), k.masks()
+		swap.mask, flip.mask = k.masks(), make(masks, k.n)
 		n := k.n
 		k.n = 1 // vector by vector, for want of mask registers
 		for v := range n {
 			t, x, abs, y, beta, theta, swap := t[v:v+1], x[v:v+1], abs[v:v+1], y[v:v+1], beta[v:v+1], theta[v:v+1], swap.mask[v:v+1]
-			negative, not := k.signMasks(x), k.masks()
-			k.do("KNOTW", not, negative)
-			k.do("VSUBP.", beta, not, ones, t)
+			negative, mask := k.signMasks(x), k.masks()
+			k.do("KNOTW", mask, negative)
+			k.do("VSUBP.", beta, mask, ones, t)
 			k.do("VMULP.", y, beta, abs)
 			k.notNegative(y)
 			k.do("VCMPP.", swap, beta, k.zero(), Imm(0))
-			if k.order >= gradient {
-				k.do("KXORW", flip.mask[v:v+1], negative, swap)
-			}
-			k.do("KNOTW", not, swap)
-			k.do("KANDW", negative, negative, not)
-			k.do("VMOVAP._Z", theta, not, t)
-			k.do("VSUBP.", theta, negative, ones, t)
+			k.do("KNOTW", mask, swap)
+			k.do("VMOVAP._Z", theta, mask, t)
+			k.do("KANDW", mask, mask, negative)
+			k.do("VSUBP.", theta, mask, ones, t)
 			k.do("VMOVAP.", beta, swap, ones)
+			if k.order >= gradient {
+				k.do("KXORW", negative, negative, swap)
+				flip.mask[v] = negative[0]
+			}
 		}
 		k.n = n
 	} else {
@@ -94,6 +95,10 @@ func (k *kernel) softBody() {
 		}
 	}})
 
+	var L group
+	if k.square {
+		L = k.softLoss(r, k.log1p(r), yHeld)
+	}
 	// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift.
 	var B group
 	if k.square {
@@ -137,21 +142,16 @@ func (k *kernel) softBody() {
 		k.do("VMULP.", B, B, R)
 	}
 
-	l := k.log1p(r)
 	if !k.square {
+		l := k.log1p(r)
 		hi, lo := k.log8Of(r, l, swap)
 		hiHeld, loHeld, lHeld := k.hold(hi), k.hold(lo), k.hold(l)
 		hiR, loR := k.log8(k.get(bigR))
 		k.do("VADDP.", hiR, hiR, hiHeld)
 		k.do("VADDP.", loR, loR, loHeld)
 		B = k.power(func() value { return k.softWeights() }, hiR, loR)
-		l = k.own(lHeld)
+		L = k.softLoss(r, k.own(lHeld), yHeld)
 	}
-	k.Comment("L = log1p(e) + β·|x|, NaN if x is")
-	L := l
-	k.do("VADDP.", L, L, r.log())
-	k.do("VADDP.", L, L, yHeld)
-
 	losses := k.group()
 	if k.square {
 		k.do("VMULP.", losses, L, R)
@@ -263,6 +263,14 @@ func (k *kernel) softBody() {
 	}
 	k.finish(again, B, byte)
 	k.store(k.hess, again)
+}
+
+// softLoss returns L from log1p(z), which it consumes.
+func (g *generator) softLoss(r logistic, l group, y value) group {
+	g.Comment("L = log1p(e) + β·|x|, NaN if x is")
+	g.do("VADDP.", l, l, r.log())
+	g.do("VADDP.", l, l, y)
+	return l
 }
 
 // softWeights returns the weight of each element. The targets are read again, rather than kept for so long.
