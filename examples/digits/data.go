@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
-	_ "embed"
-	"encoding/csv"
-	"fmt"
 	"math/rand/v2"
-	"strconv"
+
+	handwritten "github.com/gofocal/focal/examples/internal/digits"
 )
 
 const (
@@ -16,40 +12,24 @@ const (
 	classes = 10
 )
 
-//go:embed digits.csv.gz
-var digitsCSV []byte // README.md says where it comes from
-
 // A digit is one handwritten digit. Its class is the digit plus one, because 0 is the background.
 type digit struct {
 	pix   [pixels]float32 // row-major, 0 is paper and 1 is ink
 	class int32           // 1..classes
 }
 
-// loadDigits reads the embedded file: on each line 64 pixels, 0 to 16, then the label, 0 to 9.
+// loadDigits turns the values into classes and the ink into numbers.
 func loadDigits() ([]digit, error) {
-	zr, err := gzip.NewReader(bytes.NewReader(digitsCSV))
+	all, err := handwritten.Load()
 	if err != nil {
 		return nil, err
 	}
-	cr := csv.NewReader(zr)
-	cr.FieldsPerRecord = pixels + 1
-	records, err := cr.ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	digits := make([]digit, len(records))
-	for i, record := range records {
-		for j, field := range record {
-			v, err := strconv.ParseUint(field, 10, 8)
-			if err != nil {
-				return nil, fmt.Errorf("line %d: %w", i+1, err)
-			}
-			if j < pixels {
-				digits[i].pix[j] = float32(v) / 16
-			} else {
-				digits[i].class = int32(v) + 1
-			}
+	digits := make([]digit, len(all))
+	for i, d := range all {
+		for j, v := range d.Ink {
+			digits[i].pix[j] = float32(v) / (handwritten.Levels - 1)
 		}
+		digits[i].class = int32(d.Value) + 1
 	}
 	return digits, nil
 }
