@@ -166,7 +166,9 @@ func testBoundaryKernels[T Float](t *testing.T, k testKernel[T]) {
 }
 
 // What prepares masks, and the public functions on every path, the reference included.
-func TestBoundaryCalls(t *testing.T) { forFloats(t, testBoundaryCalls[float32], testBoundaryCalls[float64]) }
+func TestBoundaryCalls(t *testing.T) {
+	forFloats(t, testBoundaryCalls[float32], testBoundaryCalls[float64])
+}
 
 func testBoundaryCalls[T Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
