@@ -128,7 +128,7 @@ func (t theme) addSeries(p *plot.Plot, all []*series) error {
 	return nil
 }
 
-// addMark draws a vertical line with a text at its upper end.
+// addMark draws a vertical line with a text.
 func (t theme) addMark(p *plot.Plot, x float64, text string) {
 	p.Add(mark{x: x, text: text, theme: t})
 }
@@ -145,7 +145,7 @@ func (m mark) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(draw.LineStyle{Color: m.theme.text, Width: 0.75, Dashes: []vg.Length{2, 2}}, x, c.Min.Y, x, c.Max.Y)
 	style := p.X.Tick.Label
 	style.XAlign, style.YAlign = draw.XRight, draw.YTop
-	c.FillText(style, vg.Point{X: x - 3, Y: c.Max.Y - 3}, m.text)
+	c.FillText(style, vg.Point{X: x - 3, Y: c.Max.Y - 44}, m.text) // below the legend
 }
 
 // logTicks are labelled at powers of a base.
@@ -246,86 +246,120 @@ func pathColor(path string) int {
 // mainShape are the parameters of the results that charts and the first table are about.
 var mainShape = []string{"n=1024", "c=80", "workers=1"}
 
-func speedupChart(r *machineRun) *chart {
-	type group struct {
-		label  string
-		values map[string]float64
+// sweep are the parameters of the results that are about sizes.
+var sweep = []string{"op=loss", "type=f32", "c=80", "gamma=2", "workers=1"}
+
+// mainOp returns a result at the main shape and γ = 2, or nil.
+func mainOp(r *machineRun, op, typ, path string) *result {
+	for _, gamma := range []string{"gamma=2", "gamma="} {
+		if m := r.find(lossName, append(slices.Clone(mainShape), "op="+op, "type="+typ, "path="+path, gamma)...); len(m) > 0 {
+			return m[0]
+		}
 	}
-	var groups []group
+	return nil
+}
+
+// barSeries are the bars of one colour, one for each group.
+type barSeries struct {
+	name   string
+	color  int
+	values plotter.Values
+}
+
+// barsOf collects values for each operation and type, and leaves out those for which nobody has one.
+func barsOf(all []*barSeries, value func(series int, op, typ string) float64) (groups []string) {
 	for _, typ := range []string{"f32", "f64"} {
 		for _, op := range benchOps {
-			g := group{op + "\n" + typ, map[string]float64{}}
-			find := func(path string) *measured {
-				for _, gamma := range []string{"gamma=2", "gamma="} {
-					if m := r.find(lossName, append(mainShape, "op="+op, "type="+typ, "path="+path, gamma)...); len(m) > 0 {
-						return m[0]
-					}
-				}
-				return nil
+			known := false
+			values := make([]float64, len(all))
+			for i := range all {
+				values[i] = value(i, op, typ)
+				known = known || values[i] > 0
 			}
-			base := find("generic").median("sec/elem")
-			for _, path := range r.paths() {
-				if v := find(path).median("sec/elem"); v > 0 && base > 0 && path != "generic" {
-					g.values[path] = base / v
-				}
+			if !known {
+				continue
 			}
-			if len(g.values) > 0 {
-				groups = append(groups, g)
+			groups = append(groups, op+" "+typ)
+			for i, s := range all {
+				s.values = append(s.values, values[i])
 			}
 		}
 	}
-	var paths []string
+	return groups
+}
+
+// drawBars draws groups of bars.
+func (t theme) drawBars(groups []string, all []*barSeries, y string) *plot.Plot {
+	p := t.newPlot("", y)
+	width := min(14, 270/vg.Length(len(groups)*len(all)))
+	top := 0.0
+	for i, s := range all {
+		bars, err := plotter.NewBarChart(s.values, width)
+		if err != nil {
+			continue // there are values, and they are finite
+		}
+		bars.Color, bars.LineStyle.Width = t.series[s.color%len(t.series)], 0
+		bars.Offset = width * vg.Length(2*i+1-len(all)) / 2
+		p.Add(bars)
+		p.Legend.Add(s.name, bars)
+		top = max(top, slices.Max(s.values))
+	}
+	p.Legend.Left = false
+	p.X.Tick.Marker = levels(groups)
+	p.X.Tick.LineStyle.Width = 0
+	p.X.Tick.Label.Font.Size = 8
+	p.X.Tick.Label.Rotation = math.Pi / 5
+	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
+	p.X.Min, p.X.Max = -0.6, float64(len(groups))-0.4
+	p.Y.Min, p.Y.Max = 0, top*(1.1+0.06*float64(len(all)))
+	return p
+}
+
+func speedupChart(r *machineRun) *chart {
+	var all []*barSeries
 	for _, path := range r.paths() {
 		if path != "generic" {
-			paths = append(paths, path)
+			all = append(all, &barSeries{name: path, color: pathColor(path)})
 		}
 	}
+	groups := barsOf(all, func(i int, op, typ string) float64 {
+		generic, m := mainOp(r, op, typ, "generic"), mainOp(r, op, typ, all[i].name)
+		if generic == nil || m == nil {
+			return 0
+		}
+		return generic.median("sec/elem") / m.median("sec/elem")
+	})
 	if len(groups) == 0 {
 		return nil
 	}
 	return &chart{title: "speed-up over pure Go, 1024×80, γ = 2", alt: "for each operation and path", draw: func(t theme) *plot.Plot {
-		p := t.newPlot("", "times as fast as pure Go")
-		width := min(14, 260/vg.Length(len(groups)*len(paths)))
-		var labels []string
-		top := 0.0
-		for i, path := range paths {
-			var values plotter.Values
-			for _, g := range groups {
-				values = append(values, g.values[path])
-				top = max(top, g.values[path])
-			}
-			bars, err := plotter.NewBarChart(values, width)
-			if err != nil {
-				continue // there are values, and they are finite
-			}
-			bars.Color, bars.LineStyle.Width = t.series[pathColor(path)%len(t.series)], 0
-			bars.Offset = width * vg.Length(2*i+1-len(paths)) / 2
-			p.Add(bars)
-			p.Legend.Add(path, bars)
+		return t.drawBars(groups, all, "times as fast as pure Go")
+	}}
+}
+
+// acrossChart compares the best paths of machines.
+func acrossChart(runs []*machineRun, names []string) *chart {
+	var all []*barSeries
+	var real []*machineRun
+	for i, r := range runs {
+		if !r.emulated() && len(r.paths()) > 0 {
+			real = append(real, r)
+			all = append(all, &barSeries{name: names[i] + ", " + r.paths()[0], color: i})
 		}
-		for _, g := range groups {
-			labels = append(labels, g.label)
-		}
-		p.Legend.Left = false
-		p.X.Tick.Marker = levels(labels)
-		p.X.Tick.LineStyle.Width = 0
-		p.X.Tick.Label.Font.Size = 8
-		if len(groups) > 4 {
-			p.X.Tick.Label.Rotation = math.Pi / 5
-			p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
-			for i := range labels {
-				labels[i] = strings.ReplaceAll(labels[i], "\n", " ")
-			}
-			p.X.Tick.Marker = levels(labels)
-		}
-		p.X.Min, p.X.Max = -0.6, float64(len(groups))-0.4
-		p.Y.Min, p.Y.Max = 0, 1.15*top
-		return p
+	}
+	groups := barsOf(all, func(i int, op, typ string) float64 {
+		return mainOp(real[i], op, typ, real[i].paths()[0]).median("Gelem/s")
+	})
+	if len(real) < 2 || len(groups) == 0 {
+		return nil
+	}
+	return &chart{title: "best path of each machine, 1024×80, γ = 2, one worker", alt: "speed of each operation", draw: func(t theme) *plot.Plot {
+		return t.drawBars(groups, all, "Gelem/s")
 	}}
 }
 
 // workingSet is how many bytes of logits and losses a result is about.
-func workingSet(m *measured) float64 {
+func workingSet(m *result) float64 {
 	size := 4
 	if m.param("type") == "f64" {
 		size = 8
@@ -337,7 +371,7 @@ func sizeChart(r *machineRun) *chart {
 	var all []*series
 	for _, path := range r.paths() {
 		s := &series{name: path, color: pathColor(path)}
-		for _, m := range r.find(lossName, "op=loss", "type=f32", "path="+path, "c=80", "gamma=2", "workers=1") {
+		for _, m := range r.find(lossName, append(slices.Clone(sweep), "path="+path)...) {
 			if v, ok := m.summary("Gelem/s"); ok {
 				s.points = append(s.points, point{workingSet(m), v.Center, v.Lo, v.Hi})
 			}
@@ -358,7 +392,7 @@ func sizeChart(r *machineRun) *chart {
 		sizeAxis(p)
 		p.Legend.Left = false
 		p.X.Min, p.X.Max = p.X.Min/1.2, p.X.Max*1.2
-		p.Y.Min, p.Y.Max = 0, 1.3*p.Y.Max
+		p.Y.Min, p.Y.Max = 0, 1.45*p.Y.Max
 		c := r.cacheSizes()
 		for i, size := range []int{c.L1, c.L2, c.L3} {
 			if x := float64(size); x > p.X.Min && x < p.X.Max {
@@ -380,7 +414,7 @@ func workerChart(r *machineRun) *chart {
 	most := 1.0
 	for _, path := range r.paths() {
 		// The largest shape that was measured with more than one worker.
-		var shape *measured
+		var shape *result
 		for _, m := range r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2") {
 			if m.int("workers") > 1 && (shape == nil || workingSet(m) > workingSet(shape)) {
 				shape = m
@@ -468,7 +502,7 @@ type dot struct {
 
 // dotsOf returns the results of a path at the main shape and γ = 2, from low to high.
 func dotsOf(r *machineRun, path, typ string) (dots []dot) {
-	for _, m := range r.find(lossName, append(mainShape, "path="+path, "type="+typ)...) {
+	for _, m := range r.find(lossName, append(slices.Clone(mainShape), "path="+path, "type="+typ)...) {
 		speed, traffic := m.median("Gelem/s"), m.median("GB/s")
 		if gamma := m.param("gamma"); speed > 0 && traffic > 0 && (gamma == "2" || gamma == "") {
 			dots = append(dots, dot{speed / traffic, speed, m.param("op")})

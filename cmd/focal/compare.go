@@ -79,7 +79,7 @@ type comparison struct {
 	slower     float64 // by this part, if positive; 0 if it cannot be told
 }
 
-func compareResults(old, new *measured, unit string) comparison {
+func compareResults(old, new *result, unit string) comparison {
 	a, b := sampleOf(old.values[unit]), sampleOf(new.values[unit])
 	c := comparison{
 		name:       old.name,

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -16,10 +17,11 @@ import (
 )
 
 const (
-	evalSynopsis = "-x LOGITS.npy -label LABELS.npy [flags]"
+	evalSynopsis = "-x LOGITS.npy (-label LABELS.npy | -targets TARGETS.npy) [flags]"
 	evalText     = `
 Computes the sigmoid focal loss of logits, an array [N, C] of float32 or float64, with labels, an array [N] or [N, 1]
-of int32 or int64: 1..C is the class, 0 background, -1 ignored. Prints the sum, and writes what it is told to.
+of int32 or int64: 1..C is the class, 0 background, -1 ignored; or with targets, one for each logit and of its type, hard
+(0 or 1) or soft (between). Prints the sum, and writes what it is told to.
 
 Files are read and written in parts of some megabytes, whatever their size. The logits may come from a pipe. An output
 gets its name only when everything has succeeded, so that it is never half-written; it cannot be an input.
@@ -35,7 +37,9 @@ const evalChunk = 4 << 20
 // evaluation is one run of focal eval.
 type evaluation struct {
 	e         *env
-	x, label  *npyReader
+	x         *npyReader
+	label     *npyReader     // either this
+	targets   *npyReader     // or this
 	outputs   [3]*atomicFile // loss, gradient, Hessian; nil: not wanted
 	zeroBased bool
 	ignore    int32
@@ -44,7 +48,8 @@ type evaluation struct {
 	bar       *progressbar.ProgressBar
 
 	rows, classes       int
-	foreground, ignored int
+	foreground, ignored int   // rows, of labels
+	positives           kahan // sum of the targets
 	sum                 kahan
 	operator            time.Duration // without reading and writing
 }
@@ -53,9 +58,10 @@ func runEval(e *env, args []string) (err error) {
 	fs := e.flags(evalText)
 	x := fs.String("x", "", "logits: `file`, float32 or float64 [N, C]")
 	label := fs.String("label", "", "labels: `file`, int32 or int64 [N] or [N, 1]")
+	targets := fs.String("targets", "", "targets: `file`, of the type and shape of the logits")
 	gamma := fs.Float64("gamma", 2, "focusing exponent, ≥ 0")
 	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
-	norm := fs.String("norm", "auto", "divisor: a `number`, or auto: how many rows are foreground, at least 1")
+	norm := fs.String("norm", "auto", "divisor: a `number`, or auto: how many rows are foreground, or the sum of the targets; at least 1")
 	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
 	ignore := fs.Int("ignore", -1, "`label` of the rows that are ignored")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
@@ -71,8 +77,12 @@ func runEval(e *env, args []string) (err error) {
 	switch {
 	case *x == "":
 		return usagef("-x is missing")
-	case *label == "":
-		return usagef("-label is missing")
+	case *label == "" && *targets == "":
+		return usagef("-label is missing, or -targets")
+	case *label != "" && *targets != "":
+		return usagef("-label and -targets exclude each other")
+	case *targets != "" && (*zeroBased || *ignore != -1):
+		return usagef("-zero-based and -ignore are about labels, not targets")
 	case int(ev.ignore) != *ignore:
 		return usagef("-ignore %d is beyond int32", *ignore)
 	}
@@ -90,7 +100,7 @@ func runEval(e *env, args []string) (err error) {
 	if _, err := focal.Sum([]float64(nil), focal.Labels(nil), ev.params); err != nil {
 		return usageError{err}
 	}
-	if err := checkNames(names[:], *x, *label); err != nil {
+	if err := checkNames(names[:], *x, *label, *targets); err != nil {
 		return err
 	}
 
@@ -98,10 +108,17 @@ func runEval(e *env, args []string) (err error) {
 		return err
 	}
 	defer ev.x.close()
-	if ev.label, err = openNpy(e.ctx, *label, "i4", "i8"); err != nil {
-		return err
+	if *label != "" {
+		if ev.label, err = openNpy(e.ctx, *label, "i4", "i8"); err != nil {
+			return err
+		}
+		defer ev.label.close()
+	} else {
+		if ev.targets, err = openNpy(e.ctx, *targets, ev.x.dtype); err != nil {
+			return err
+		}
+		defer ev.targets.close()
 	}
-	defer ev.label.close()
 	if err := ev.checkShapes(); err != nil {
 		return err
 	}
@@ -127,7 +144,7 @@ func checkNames(outputs []string, inputs ...string) error {
 			continue
 		}
 		for _, in := range inputs {
-			if sameFile(out, in) {
+			if in != "" && sameFile(out, in) {
 				return usagef("%s is both an input and an output", out)
 			}
 		}
@@ -152,11 +169,17 @@ func sameFile(a, b string) bool {
 }
 
 func (ev *evaluation) checkShapes() error {
-	x, label := ev.x, ev.label
+	x, label, targets := ev.x, ev.label, ev.targets
 	if len(x.shape) != 2 {
 		return fmt.Errorf("%s: has the shape %s, want [N, C]", x.name, shapeString(x.shape))
 	}
 	ev.rows, ev.classes = x.shape[0], x.shape[1]
+	if targets != nil {
+		if !slices.Equal(targets.shape, x.shape) {
+			return fmt.Errorf("%s: has the shape %s, want %s, that of %s", targets.name, shapeString(targets.shape), shapeString(x.shape), x.name)
+		}
+		return nil
+	}
 	if len(label.shape) != 1 && !(len(label.shape) == 2 && label.shape[1] == 1) {
 		return fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", label.name, shapeString(label.shape))
 	}
@@ -173,10 +196,11 @@ func (ev *evaluation) run() error {
 	begin := time.Now()
 	ev.bar = ev.e.progress(ev.rows, "eval")
 	if ev.normAuto {
-		if err := ev.countForeground(); err != nil {
+		norm, err := ev.countPositives()
+		if err != nil {
 			return err
 		}
-		ev.params.Norm = float64(max(ev.foreground, 1))
+		ev.params.Norm = max(norm, 1)
 	}
 	var err error
 	if ev.x.dtype == "f4" {
@@ -190,7 +214,12 @@ func (ev *evaluation) run() error {
 	if err := ev.x.atEnd(); err != nil {
 		return err
 	}
-	if err := ev.label.atEnd(); err != nil {
+	if ev.label != nil {
+		err = ev.label.atEnd()
+	} else {
+		err = ev.targets.atEnd()
+	}
+	if err != nil {
 		return err
 	}
 	for _, out := range ev.outputs {
@@ -216,16 +245,60 @@ func (ev *evaluation) rowsAtATime() int {
 	return max(1, min(ev.rows, evalChunk/max(ev.classes, 1)))
 }
 
-// countForeground reads all labels, and goes back to the first.
-func (ev *evaluation) countForeground() error {
+// countPositives reads all labels or targets, and goes back to the first. It returns how many rows are foreground, or the
+// sum of the targets.
+func (ev *evaluation) countPositives() (float64, error) {
+	if ev.targets != nil {
+		sum := sumTargets[float32]
+		if ev.x.dtype == "f8" {
+			sum = sumTargets[float64]
+		}
+		if err := sum(ev); err != nil {
+			return 0, err
+		}
+		return ev.positives.result(), ev.targets.rewind()
+	}
 	label := make([]int32, min(ev.rows, evalChunk))
 	for row := 0; row < ev.rows; row += len(label) {
 		label = label[:min(len(label), ev.rows-row)]
 		if err := ev.readLabels(label, row); err != nil {
+			return 0, err
+		}
+	}
+	return float64(ev.foreground), ev.label.rewind()
+}
+
+func sumTargets[T focal.Float](ev *evaluation) error {
+	rows := ev.rowsAtATime()
+	t := make([]T, rows*ev.classes)
+	for row := 0; row < ev.rows; row += rows {
+		rows = min(rows, ev.rows-row)
+		if err := readTargets(ev, t[:rows*ev.classes], row); err != nil {
 			return err
 		}
 	}
-	return ev.label.rewind()
+	return nil
+}
+
+// readTargets reads the targets of the rows from row on, and adds them up anew if it is the first.
+func readTargets[T focal.Float](ev *evaluation, t []T, row int) error {
+	if err := ev.e.ctx.Err(); err != nil {
+		return err
+	}
+	if err := readNpy(ev.targets, t); err != nil {
+		return err
+	}
+	if row == 0 {
+		ev.positives = kahan{}
+	}
+	for i, v := range t {
+		if !(v >= 0 && v <= 1) {
+			i += row * ev.classes
+			return fmt.Errorf("%s: target [%d, %d] is %v, want it in [0, 1]", ev.targets.name, i/ev.classes, i%ev.classes, v)
+		}
+		ev.positives.add(float64(v))
+	}
+	return nil
 }
 
 // readLabels reads the labels of the rows from row on, as int32, and counts them unless that has been done.
@@ -270,13 +343,27 @@ func (ev *evaluation) readLabels(label []int32, row int) error {
 	return nil
 }
 
+func (ev *evaluation) labels(label []int32) focal.Target {
+	if ev.zeroBased {
+		return focal.ZeroBased(label).Ignoring(ev.ignore)
+	}
+	return focal.Labels(label).Ignoring(ev.ignore)
+}
+
 func (ev *evaluation) labelError(row int, v int64) error {
 	return fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored", ev.label.name, row, v, ev.classes, ev.ignore)
 }
 
 func evalRows[T focal.Float](ev *evaluation) error {
 	rows := ev.rowsAtATime()
-	x, label := make([]T, rows*ev.classes), make([]int32, rows)
+	x := make([]T, rows*ev.classes)
+	var label []int32
+	var targets []T
+	if ev.targets != nil {
+		targets = make([]T, len(x))
+	} else {
+		label = make([]int32, rows)
+	}
 	var outputs [3][]T
 	for i := range outputs {
 		if ev.outputs[i] != nil {
@@ -289,19 +376,22 @@ func evalRows[T focal.Float](ev *evaluation) error {
 		if err := readNpy(ev.x, x[:n]); err != nil {
 			return err
 		}
-		if err := ev.readLabels(label[:rows], row); err != nil {
+		var y focal.Target
+		var err error
+		if ev.targets != nil {
+			y, err = focal.Dense(targets[:n]), readTargets(ev, targets[:n], row)
+		} else {
+			y, err = ev.labels(label[:rows]), ev.readLabels(label[:rows], row)
+		}
+		if err != nil {
 			return err
 		}
 		for i := range outputs {
 			outputs[i] = outputs[i][:min(n, len(outputs[i]))]
 		}
-		y := focal.Labels(label[:rows])
-		if ev.zeroBased {
-			y = focal.ZeroBased(label[:rows])
-		}
 		begin := time.Now()
 		out := focal.Out[T]{Loss: outputs[0], Grad: outputs[1], Hess: outputs[2]}
-		sum, err := focal.Fused(out, x[:n], y.Ignoring(ev.ignore), ev.params)
+		sum, err := focal.Fused(out, x[:n], y, ev.params)
 		ev.operator += time.Since(begin)
 		if err != nil {
 			return err
@@ -325,11 +415,19 @@ func (ev *evaluation) print(total time.Duration) error {
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	elements := ev.rows * ev.classes
 	row("logits", "%s, %s %s", ev.x.name, dtypeNames[ev.x.dtype], shapeString(ev.x.shape))
-	row("labels", "%s, %s %s", ev.label.name, dtypeNames[ev.label.dtype], shapeString(ev.label.shape))
+	if ev.targets != nil {
+		row("targets", "%s, %s %s", ev.targets.name, dtypeNames[ev.targets.dtype], shapeString(ev.targets.shape))
+	} else {
+		row("labels", "%s, %s %s", ev.label.name, dtypeNames[ev.label.dtype], shapeString(ev.label.shape))
+	}
 	row("rows", "%d", ev.rows)
 	row("classes", "%d", ev.classes)
-	row("foreground", "%d rows", ev.foreground)
-	row("ignored", "%d rows", ev.ignored)
+	if ev.targets != nil {
+		row("foreground", "%v, the sum of the targets", ev.positives.result())
+	} else {
+		row("foreground", "%d rows", ev.foreground)
+		row("ignored", "%d rows", ev.ignored)
+	}
 	row("gamma", "%v", ev.params.Gamma)
 	if ev.params.Alpha == focal.NoAlpha {
 		row("alpha", "none")

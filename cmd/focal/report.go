@@ -203,7 +203,7 @@ func operations(runs []*machineRun, where []string) []rowKey {
 	})
 }
 
-func (r *machineRun) at(k rowKey, path string, where []string) *measured {
+func (r *machineRun) at(k rowKey, path string, where []string) *result {
 	found := r.find(lossName, append(slices.Clone(where), "op="+k.op, "type="+k.typ, "gamma="+k.gamma, "path="+path)...)
 	if len(found) == 0 {
 		return nil
@@ -232,6 +232,9 @@ func acrossSection(runs []*machineRun, names []string) section {
 	if len(t.Rows) > 0 {
 		s.Tables = []table{t}
 	}
+	if c := acrossChart(runs, names); c != nil {
+		s.Charts = []*chart{c}
+	}
 	return s
 }
 
@@ -242,9 +245,14 @@ func runSection(r *machineRun) (s section) {
 	} else {
 		s.Charts = chartsOf(r)
 	}
+	// A shape has a table of its own, unless all there is about it is in the table of sizes.
+	sizes := sizeTable(r)
+	if len(sizes.Rows) == 1 {
+		sizes.Rows = nil
+	}
 	var shapes [][]string
-	for _, m := range r.find(lossName) {
-		if m.param("workers") == "1" && (m.param("op") != "loss" || m.param("type") != "f32") {
+	for _, m := range r.find(lossName, "workers=1") {
+		if sizes.Rows == nil || m.param("op") != "loss" || m.param("type") != "f32" || m.param("gamma") != "2" || m.param("c") != strconv.Itoa(sweepClasses) {
 			where := []string{"n=" + m.param("n"), "c=" + m.param("c"), "workers=1"}
 			if !slices.ContainsFunc(shapes, func(w []string) bool { return slices.Equal(w, where) }) {
 				shapes = append(shapes, where)
@@ -254,7 +262,7 @@ func runSection(r *machineRun) (s section) {
 	for _, where := range shapes {
 		s.Tables = append(s.Tables, operationTable(r, where))
 	}
-	for _, t := range []table{sizeTable(r), workerTable(r), streamTable(r), otherTable(r)} {
+	for _, t := range []table{sizes, workerTable(r), streamTable(r), otherTable(r)} {
 		if len(t.Rows) > 0 {
 			s.Tables = append(s.Tables, t)
 		}
@@ -292,7 +300,7 @@ func operationTable(r *machineRun, where []string) table {
 }
 
 // timeCell formats a median and its interval.
-func timeCell(m *measured, unit string) string {
+func timeCell(m *result, unit string) string {
 	if m == nil {
 		return ""
 	}
@@ -310,7 +318,7 @@ func timeCell(m *measured, unit string) string {
 	return text + " ± " + s.PctRangeString()
 }
 
-func cyclesCell(m *measured) string {
+func cyclesCell(m *result) string {
 	if m == nil {
 		return ""
 	}
@@ -321,7 +329,7 @@ func cyclesCell(m *measured) string {
 	return strconv.FormatFloat(s.Center, 'f', max(0, 2-int(math.Log10(max(s.Center, 1)))), 64)
 }
 
-func rateCell(m *measured, unit string) string {
+func rateCell(m *result, unit string) string {
 	if m == nil {
 		return ""
 	}
@@ -333,12 +341,12 @@ func rateCell(m *measured, unit string) string {
 }
 
 // grid makes a table of results: rows by one parameter, columns by another.
-func grid(results []*measured, row func(*measured) int, column func(*measured) string, columns []string, unit string) (rows [][]string, keys []int) {
-	cells := map[int]map[string]*measured{}
+func grid(results []*result, row func(*result) int, column func(*result) string, columns []string, unit string) (rows [][]string, keys []int) {
+	cells := map[int]map[string]*result{}
 	for _, m := range results {
 		k := row(m)
 		if cells[k] == nil {
-			cells[k] = map[string]*measured{}
+			cells[k] = map[string]*result{}
 		}
 		cells[k][column(m)] = m
 	}
@@ -353,12 +361,12 @@ func grid(results []*measured, row func(*measured) int, column func(*measured) s
 	return rows, keys
 }
 
-func pathOf(m *measured) string { return m.param("path") }
+func pathOf(m *result) string { return m.param("path") }
 
 func sizeTable(r *machineRun) table {
-	results := r.find(lossName, "op=loss", "type=f32", "c=80", "gamma=2", "workers=1")
+	results := r.find(lossName, sweep...)
 	t := table{Title: "Loss, f32, γ = 2, C = 80, by size of logits and losses, Gelem/s", Names: 1, Head: append([]string{"size"}, r.paths()...)}
-	rows, keys := grid(results, func(m *measured) int { return int(workingSet(m)) }, pathOf, r.paths(), "Gelem/s")
+	rows, keys := grid(results, func(m *result) int { return int(workingSet(m)) }, pathOf, r.paths(), "Gelem/s")
 	for i, k := range keys {
 		size := fmt.Sprintf("%.3g KiB", float64(k)/(1<<10))
 		if k >= 1000<<10 {
@@ -383,7 +391,7 @@ func workerTable(r *machineRun) table {
 			done[key] = true
 		}
 		what := fmt.Sprintf("%s, %s, γ = %s, %s×%s", m.param("op"), m.param("type"), m.param("gamma"), m.param("n"), m.param("c"))
-		rows, keys := grid(r.find(lossName, where...), func(m *measured) int { return m.int("workers") }, pathOf, r.paths(), "Gelem/s")
+		rows, keys := grid(r.find(lossName, where...), func(m *result) int { return m.int("workers") }, pathOf, r.paths(), "Gelem/s")
 		for i, k := range keys {
 			t.Rows = append(t.Rows, append([]string{what, strconv.Itoa(k)}, rows[i]...))
 		}
@@ -394,7 +402,7 @@ func workerTable(r *machineRun) table {
 func streamTable(r *machineRun) table {
 	kinds := []string{"read", "write", "copy"}
 	t := table{Title: "Streaming, GB/s read and written", Names: 1, Head: append([]string{"size"}, kinds...)}
-	rows, keys := grid(r.find(streamName), func(m *measured) int { return m.int("bytes") }, func(m *measured) string { return m.param("kind") }, kinds, "GB/s")
+	rows, keys := grid(r.find(streamName), func(m *result) int { return m.int("bytes") }, func(m *result) string { return m.param("kind") }, kinds, "GB/s")
 	for i, k := range keys {
 		t.Rows = append(t.Rows, append([]string{sizeString(k)}, rows[i]...))
 	}

@@ -18,21 +18,21 @@ import (
 // A machineRun is what was measured with one program on one machine: the results of one file, or of several.
 type machineRun struct {
 	config  map[string]string // of the results, and of the lines with #
-	results []*measured
-	byName  map[string]*measured
+	results []*result
+	byName  map[string]*result
 }
 
-// measured is all samples of one benchmark.
-type measured struct {
+// result is all samples of one benchmark.
+type result struct {
 	name   string            // without Benchmark and -GOMAXPROCS
 	base   string            // the name without its parameters
 	params map[string]string // key=value in the name
 	values map[string][]float64
 }
 
-func (m *measured) param(key string) string { return m.params[key] }
+func (m *result) param(key string) string { return m.params[key] }
 
-func (m *measured) int(key string) int {
+func (m *result) int(key string) int {
 	n, _ := strconv.Atoi(m.params[key])
 	return n
 }
@@ -41,7 +41,7 @@ func (m *measured) int(key string) int {
 const confidence = 0.95
 
 // summary returns the median of a unit, and its confidence interval.
-func (m *measured) summary(unit string) (benchmath.Summary, bool) {
+func (m *result) summary(unit string) (benchmath.Summary, bool) {
 	values := m.values[unit]
 	if len(values) == 0 {
 		return benchmath.Summary{}, false
@@ -50,7 +50,7 @@ func (m *measured) summary(unit string) (benchmath.Summary, bool) {
 }
 
 // median returns the median of a unit, or 0 if it was not measured.
-func (m *measured) median(unit string) float64 {
+func (m *result) median(unit string) float64 {
 	if m == nil {
 		return 0
 	}
@@ -93,7 +93,7 @@ func readRuns(files []string) ([]*machineRun, error) {
 				}
 				id := strings.Join(key, "\x00")
 				if byKey[id] == nil {
-					byKey[id] = &machineRun{config: config, byName: map[string]*measured{}}
+					byKey[id] = &machineRun{config: config, byName: map[string]*result{}}
 					runs = append(runs, byKey[id])
 				}
 				byKey[id].add(record)
@@ -126,8 +126,8 @@ func commentsOf(data []byte) map[string]string {
 	return comments
 }
 
-func (r *machineRun) add(result *benchfmt.Result) {
-	base, parts := result.Name.Parts()
+func (r *machineRun) add(record *benchfmt.Result) {
+	base, parts := record.Name.Parts()
 	name := string(base)
 	params := map[string]string{}
 	for _, part := range parts {
@@ -145,11 +145,11 @@ func (r *machineRun) add(result *benchfmt.Result) {
 		if string(base) == lossName && params["workers"] == "" {
 			params["workers"] = "1" // as in the benchmarks of the package
 		}
-		m = &measured{name: name, base: string(base), params: params, values: map[string][]float64{}}
+		m = &result{name: name, base: string(base), params: params, values: map[string][]float64{}}
 		r.byName[name] = m
 		r.results = append(r.results, m)
 	}
-	for _, v := range result.Values {
+	for _, v := range record.Values {
 		m.values[v.Unit] = append(m.values[v.Unit], v.Value)
 	}
 }
@@ -205,7 +205,7 @@ func (r *machineRun) paths() (paths []string) {
 }
 
 // find returns the results that have the given parameters, such as "op=loss".
-func (r *machineRun) find(base string, want ...string) (found []*measured) {
+func (r *machineRun) find(base string, want ...string) (found []*result) {
 results:
 	for _, m := range r.results {
 		if m.base != base {

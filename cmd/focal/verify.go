@@ -38,7 +38,8 @@ func runVerify(e *env, args []string) error {
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}
-	v := &verification{e: e, full: *full}
+	v := newVerification(e)
+	v.full = *full
 	var err error
 	if v.options.Paths, err = parsePaths(*paths); err != nil {
 		return err
@@ -60,6 +61,16 @@ type verification struct {
 	failed []error
 }
 
+func newVerification(e *env) *verification {
+	v := &verification{e: e, table: tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)}
+	fmt.Fprint(v.table, "worst error in ULP, and its bound\tlogits\tbits\t")
+	for _, q := range verify.Quantities {
+		fmt.Fprintf(v.table, "%v\t", q)
+	}
+	fmt.Fprint(v.table, "\n")
+	return v
+}
+
 func (v *verification) run() error {
 	m := thisMachine()
 	fmt.Fprintf(v.e.stdout, "%s, %s/%s, %s, commit %s\n", m.cpu, runtime.GOOS, runtime.GOARCH, runtime.Version(), m.commit)
@@ -68,12 +79,6 @@ func (v *verification) run() error {
 	}
 	fmt.Fprintf(v.e.stdout, "paths: %s\n\n", strings.Join(v.options.Paths, ", "))
 
-	v.table = tabwriter.NewWriter(v.e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(v.table, "worst error in ULP, and its bound\tlogits\tbits\t")
-	for _, q := range verify.Quantities {
-		fmt.Fprintf(v.table, "%v\t", q)
-	}
-	fmt.Fprint(v.table, "\n")
 	step, points := uint64(verifyStep), uint64(100_000)
 	if v.full {
 		step, points = 1, 10_000_000
@@ -100,8 +105,20 @@ func (v *verification) run() error {
 			}
 		}
 	}
-	v.table.Flush()
+	if err := v.report("hardest known", func(o verify.Options) (*verify.Report, error) { return hardest(v.e, o) }); err != nil {
+		return err
+	}
+	if err := v.report("special values", verify.Corners); err != nil {
+		return err
+	}
+	return v.finish()
+}
 
+// finish prints the table, and what does not hold.
+func (v *verification) finish() error {
+	if err := v.table.Flush(); err != nil {
+		return err
+	}
 	if len(v.failed) == 0 {
 		fmt.Fprint(v.e.stdout, "\nall checks passed\n")
 		return nil
@@ -111,6 +128,28 @@ func (v *verification) run() error {
 		fmt.Fprintf(v.e.stdout, "  %v\n", err)
 	}
 	return errCheck
+}
+
+// hardest takes the reports on the logits with the largest errors that are known together.
+func hardest(e *env, o verify.Options) (*verify.Report, error) {
+	reports, err := verify.Hardest(e.ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	all := reports[0]
+	for _, r := range reports[1:] {
+		all.Merge(r)
+	}
+	return all, nil
+}
+
+func measured(r *verify.Report) bool {
+	for _, e := range r.Errors {
+		if e.N > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // report runs a check with a progress bar, and adds a row for what it has found.
@@ -141,6 +180,8 @@ func (v *verification) report(name string, check func(o verify.Options) (*verify
 	switch {
 	case r.Differing > 0:
 		bits = fmt.Sprintf("%d DIFFER", r.Differing)
+	case !measured(r):
+		bits = "right" // values that are known, on each path
 	case len(r.Paths) == 0:
 		bits = "one path"
 	}

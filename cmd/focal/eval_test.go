@@ -1,0 +1,547 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sbinet/npyio/npy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/measure"
+)
+
+// npyFile returns the contents of a file with the given header, and elements in the given byte order.
+func npyFile(t testing.TB, descr, shape string, fortran bool, order binary.ByteOrder, elements any) []byte {
+	t.Helper()
+	order2 := "False"
+	if fortran {
+		order2 = "True"
+	}
+	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, order2, shape)
+	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(text)), byte(len(text)>>8))
+	b = append(b, text...)
+	var err error
+	b, err = binary.Append(b, order, elements)
+	require.NoError(t, err)
+	return b
+}
+
+// inDirectory puts files into a new directory, and goes there.
+func inDirectory(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, data := range files {
+		require.NoError(t, os.WriteFile(name, data, 0o666))
+	}
+}
+
+// names returns the files in the current directory.
+func names(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func wide(label []int32) []int64 {
+	all := make([]int64, len(label))
+	for i, v := range label {
+		all[i] = int64(v)
+	}
+	return all
+}
+
+// readBack reads an array with npyio.
+func readBack[T focal.Float](t *testing.T, name string, shape ...int) []T {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	r, err := npy.NewReader(bytes.NewReader(data))
+	require.NoError(t, err)
+	require.Equal(t, shape, r.Header.Descr.Shape)
+	require.False(t, r.Header.Descr.Fortran)
+	require.Zero(t, (len(data)-shape[0]*shape[1]*binary.Size(T(0)))%64, "the elements are aligned")
+	var v []T
+	require.NoError(t, r.Read(&v))
+	require.Len(t, v, shape[0]*shape[1])
+	return v
+}
+
+// printed returns the value of a row of the output.
+func printed(t *testing.T, output, row string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + row + ` +(.*)$`).FindStringSubmatch(output)
+	require.NotNil(t, m, output)
+	return m[1]
+}
+
+func TestEvalGolden(t *testing.T) {
+	x := measure.Logits[float32](12)
+	files := map[string][]byte{
+		"x.npy":     npyFile(t, "<f4", "(4, 3)", false, binary.LittleEndian, x),
+		"label.npy": npyFile(t, "<i4", "(4,)", false, binary.LittleEndian, []int32{2, 0, -1, 3}),
+	}
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	inDirectory(t, files)
+	output := succeed(t, "eval", "-x", "x.npy", "-label", "label.npy", "-loss", "loss.npy", "-hess", "hess.npy")
+	output = regexp.MustCompile(`(?m)^path .*`).ReplaceAllString(output, "path        …")
+	output = regexp.MustCompile(`(?m)^speed .*`).ReplaceAllString(output, "speed       …")
+	assert.Equal(t, []string{"hess.npy", "label.npy", "loss.npy", "x.npy"}, names(t))
+	t.Chdir(dir)
+	golden(t, "eval.golden", output)
+}
+
+// What eval writes and prints are the bits of the package's functions, whatever the files look like.
+func TestEvalBits(t *testing.T) {
+	t.Run("f32", testEvalBits[float32])
+	t.Run("f64", testEvalBits[float64])
+}
+
+func testEvalBits[T focal.Float](t *testing.T) {
+	const n, c = 301, 7
+	dtype := map[int]string{4: "f4", 8: "f8"}[binary.Size(T(0))]
+	x := measure.Logits[T](n * c)
+	x[5], x[6], x[7] = T(math.NaN()), T(math.Inf(1)), T(math.Inf(-1))
+	label := measure.Labels(n, c, 0.5, 0.2)
+	label[0] = -1 // the NaN's row: the sum stays finite
+	targets := make([]T, n*c)
+	for i := range targets {
+		targets[i] = T(float32(i%11) / 10)
+	}
+	zeroBased := slices.Clone(label)
+	for i, v := range label {
+		switch {
+		case v == 0:
+			zeroBased[i] = c
+		case v > 0:
+			zeroBased[i] = v - 1
+		default:
+			zeroBased[i] = 255
+		}
+	}
+	little, big := binary.LittleEndian, binary.BigEndian
+	inDirectory(t, map[string][]byte{
+		"x.npy":        npyFile(t, "<"+dtype, "(301, 7)", false, little, x),
+		"x-big.npy":    npyFile(t, ">"+dtype, "(301, 7)", false, big, x),
+		"l4.npy":       npyFile(t, "<i4", "(301,)", false, little, label),
+		"l4-big.npy":   npyFile(t, ">i4", "(301, 1)", false, big, label),
+		"l8.npy":       npyFile(t, "<i8", "(301, 1)", false, little, wide(label)),
+		"l8-big.npy":   npyFile(t, ">i8", "(301,)", true, big, wide(label)), // one dimension is in both orders
+		"l-zero.npy":   npyFile(t, "<i4", "(301,)", false, little, zeroBased),
+		"t.npy":        npyFile(t, "<"+dtype, "(301, 7)", false, little, targets),
+		"t-big.npy":    npyFile(t, ">"+dtype, "(301, 7)", false, big, targets),
+		"old-loss.npy": []byte("of before"),
+	})
+	auto := float64(focal.FgNum(label))
+	sumTargets := 0.0
+	for _, v := range targets {
+		sumTargets += float64(v)
+	}
+	for _, test := range []struct {
+		args string
+		y    focal.Target
+		p    focal.Params
+	}{
+		{"-x x.npy -label l4.npy", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
+		{"-x x-big.npy -label l4-big.npy -workers 2", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
+		{"-x x.npy -label l8.npy -norm 1 -alpha none", focal.Labels(label), focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}},
+		{"-x x.npy -label l8-big.npy -norm 3.5 -alpha 0.75 -gamma 1.5", focal.Labels(label), focal.Params{Gamma: 1.5, Alpha: 0.75, Norm: 3.5}},
+		{"-x x.npy -label l-zero.npy -zero-based -ignore 255", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
+		{"-x x.npy -targets t.npy -norm 2", focal.Dense(targets), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 2}},
+		{"-x x-big.npy -targets t-big.npy", focal.Dense(targets), focal.Params{Gamma: 2, Alpha: 0.25, Norm: sumTargets}},
+	} {
+		loss, grad, hess := make([]T, n*c), make([]T, n*c), make([]T, n*c)
+		sum, err := focal.Fused(focal.Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, test.y, test.p)
+		require.NoError(t, err)
+		args := append([]string{"eval"}, strings.Fields(test.args)...)
+		output := succeed(t, append(args, "-loss", "old-loss.npy", "-grad", "g.npy", "-hess", "h.npy")...)
+		assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"), test.args)
+		assert.Equal(t, fmt.Sprint(sum/(n*c)), printed(t, output, "mean"))
+		assert.Equal(t, fmt.Sprint(test.p.Norm), printed(t, output, "norm"))
+		if !strings.Contains(test.args, "targets") {
+			assert.Equal(t, fmt.Sprintf("%d rows", focal.FgNum(label)), printed(t, output, "foreground"))
+		}
+		sameBits(t, loss, readBack[T](t, "old-loss.npy", n, c))
+		sameBits(t, grad, readBack[T](t, "g.npy", n, c))
+		sameBits(t, hess, readBack[T](t, "h.npy", n, c))
+	}
+}
+
+func evalSum(t *testing.T, output string) float64 {
+	t.Helper()
+	var sum float64
+	_, err := fmt.Sscan(printed(t, output, "sum"), &sum)
+	require.NoError(t, err)
+	return sum
+}
+
+func sameBits[T focal.Float](t *testing.T, want, got []T) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if w, g := float64(want[i]), float64(got[i]); math.Float64bits(w) != math.Float64bits(g) && !(w != w && g != g) {
+			t.Fatalf("element %d: %v, want %v", i, g, w)
+		}
+	}
+}
+
+// Rows that do not fit together are computed in parts; nobody sees where they meet.
+func TestEvalParts(t *testing.T) {
+	const n, c = 70_001, 130 // two parts, and a bit
+	require.Greater(t, n*c, 2*evalChunk)
+	x := measure.Logits[float32](n * c)
+	label := measure.Labels(n, c, 0.3, 0.1)
+	inDirectory(t, map[string][]byte{
+		"x.npy": npyFile(t, "<f4", "(70001, 130)", false, binary.LittleEndian, x),
+		"l.npy": npyFile(t, "<i8", "(70001,)", false, binary.LittleEndian, wide(label)),
+	})
+	p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: float64(focal.FgNum(label)), Workers: -1}
+	loss := make([]float32, n*c)
+	sum, err := focal.Fused(focal.Out[float32]{Loss: loss}, x, focal.Labels(label), p)
+	require.NoError(t, err)
+	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy", "-loss", "loss.npy")
+	sameBits(t, loss, readBack[float32](t, "loss.npy", n, c))
+	assert.InEpsilon(t, sum, evalSum(t, output), 1e-15)
+	assert.Equal(t, fmt.Sprintf("%d rows", focal.FgNum(label)), printed(t, output, "foreground"))
+}
+
+func TestEvalEmpty(t *testing.T) {
+	inDirectory(t, map[string][]byte{
+		"x.npy": npyFile(t, "<f4", "(0, 5)", false, binary.LittleEndian, []float32{}),
+		"l.npy": npyFile(t, "<i4", "(0,)", false, binary.LittleEndian, []int32{}),
+	})
+	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy", "-loss", "loss.npy")
+	assert.Equal(t, "0", printed(t, output, "sum"))
+	assert.Empty(t, readBack[float32](t, "loss.npy", 0, 5))
+}
+
+// Wrong files give one line, status 1, and no output file; what an output replaces stays.
+func TestEvalErrors(t *testing.T) {
+	little := binary.LittleEndian
+	x := make([]float32, 6)
+	files := map[string][]byte{
+		"x.npy":         npyFile(t, "<f4", "(3, 2)", false, little, x),
+		"x64.npy":       npyFile(t, "<f8", "(3, 2)", false, little, make([]float64, 6)),
+		"l.npy":         npyFile(t, "<i4", "(3,)", false, little, []int32{0, 1, 2}),
+		"half.npy":      npyFile(t, "<f2", "(3, 2)", false, little, make([]uint16, 6)),
+		"fortran.npy":   npyFile(t, "<f4", "(3, 2)", true, little, x),
+		"vector.npy":    npyFile(t, "<f4", "(6,)", false, little, x),
+		"scalar.npy":    npyFile(t, "<f4", "()", false, little, x[:1]),
+		"cube.npy":      npyFile(t, "<f4", "(3, 2, 1)", false, little, x),
+		"short.npy":     npyFile(t, "<f4", "(3, 2)", false, little, x[:5]),
+		"long.npy":      npyFile(t, "<f4", "(3, 1)", false, little, x),
+		"huge.npy":      npyFile(t, "<f4", "(4000000000000, 1000)", false, little, x),
+		"overflow.npy":  npyFile(t, "<f4", "(4611686018427387904, 4611686018427387904)", false, little, x),
+		"negative.npy":  npyFile(t, "<f4", "(-3, -2)", false, little, x),
+		"columns.npy":   npyFile(t, "<f4", "(3, 0)", false, little, []float32{}),
+		"labels4.npy":   npyFile(t, "<i4", "(4,)", false, little, []int32{0, 0, 0, 0}),
+		"labels32.npy":  npyFile(t, "<i4", "(3, 2)", false, little, make([]int32, 6)),
+		"labelsf.npy":   npyFile(t, "<f4", "(3,)", false, little, make([]float32, 3)),
+		"label-big.npy": npyFile(t, "<i4", "(3,)", false, little, []int32{0, 3, 0}),
+		"label-min.npy": npyFile(t, "<i8", "(3,)", false, little, []int64{0, 0, -2}),
+		"label-64.npy":  npyFile(t, "<i8", "(3,)", false, little, []int64{0, 1 << 32, 0}),
+		"t.npy":         npyFile(t, "<f4", "(3, 2)", false, little, []float32{0, 1, 0.5, 0, 1.5, 0}),
+		"t-nan.npy":     npyFile(t, "<f4", "(3, 2)", false, little, []float32{0, float32(math.NaN()), 0, 0, 0, 0}),
+		"t-shape.npy":   npyFile(t, "<f4", "(2, 3)", false, little, x),
+		"text.npy":      []byte("not an array, but long enough to be taken for one by the careless"),
+		"empty.npy":     {},
+		"magic.npy":     []byte("\x93NUMPY"),
+		"length.npy":    append([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), make([]byte, 100)...),
+		"version.npy":   append([]byte("\x93NUMPY\x09\x00\x40\x00"), make([]byte, 100)...),
+		"cut.npy":       npyFile(t, "<f4", "(3, 2)", false, little, x)[:40],
+		"zeros.npy":     append([]byte("\x93NUMPY\x01\x00\x40\x00"), make([]byte, 100)...),
+		"old.npy":       []byte("of before"),
+	}
+	inDirectory(t, files)
+	require.NoError(t, os.Mkdir("directory", 0o777))
+	before := names(t)
+	malformed := "is no NumPy array (.npy), or has a malformed header"
+	for _, test := range []struct{ args, want string }{
+		{"-x none.npy -label l.npy", "open none.npy: no such file or directory"},
+		{"-x directory -label l.npy", "directory: " + malformed},
+		{"-x half.npy -label l.npy", `half.npy: has elements of type "<f2", want float32 or float64`},
+		{"-x l.npy -label l.npy", `l.npy: has elements of type "<i4", want float32 or float64`},
+		{"-x x.npy -label labelsf.npy", `labelsf.npy: has elements of type "<f4", want int32 or int64`},
+		{"-x fortran.npy -label l.npy", "fortran.npy: is in Fortran order, want row-major; numpy.ascontiguousarray makes it so"},
+		{"-x vector.npy -label l.npy", "vector.npy: has the shape (6,), want [N, C]"},
+		{"-x scalar.npy -label l.npy", "scalar.npy: has the shape (), want [N, C]"},
+		{"-x cube.npy -label l.npy", "cube.npy: has the shape (3, 2, 1), want [N, C]"},
+		{"-x short.npy -label l.npy", fmt.Sprintf("short.npy: has %d bytes, want %d for <f4 of shape (3, 2): truncated, or no plain array", len(files["short.npy"]), len(files["x.npy"]))},
+		{"-x long.npy -label l.npy", fmt.Sprintf("long.npy: has %d bytes, want %d for <f4 of shape (3, 1): truncated, or no plain array", len(files["long.npy"]), len(files["long.npy"])-12)},
+		{"-x huge.npy -label l.npy", fmt.Sprintf("huge.npy: has %d bytes, want %d for <f4 of shape (4000000000000, 1000): truncated, or no plain array", len(files["huge.npy"]), len(files["huge.npy"])-24+16e15)},
+		{"-x overflow.npy -label l.npy", "overflow.npy: claims the shape (4611686018427387904, 4611686018427387904), which no file can hold"},
+		{"-x negative.npy -label l.npy", "negative.npy: claims the shape (-3, -2), which no file can hold"},
+		{"-x columns.npy -label l.npy", "columns.npy: has no columns"},
+		{"-x text.npy -label l.npy", "text.npy: " + malformed},
+		{"-x empty.npy -label l.npy", "empty.npy: " + malformed},
+		{"-x magic.npy -label l.npy", "magic.npy: " + malformed},
+		{"-x zeros.npy -label l.npy", "zeros.npy: " + malformed},
+		{"-x length.npy -label l.npy", "length.npy: claims a header of 4294967295 bytes, want at most 65536"},
+		{"-x version.npy -label l.npy", "version.npy: has a header that cannot be read: npy: invalid major version number (9)"},
+		{"-x cut.npy -label l.npy", "cut.npy: " + malformed},
+		{"-x x.npy -label labels4.npy", "labels4.npy: has 4 labels, want 3, one for each row of x.npy"},
+		{"-x x.npy -label labels32.npy", "labels32.npy: has the shape (3, 2), want [N] or [N, 1]"},
+		{"-x x.npy -label label-big.npy", "label-big.npy: label[1] = 3, want 0..C with C = 2, or -1 if ignored"},
+		{"-x x.npy -label label-big.npy -norm 1", "label-big.npy: label[1] = 3, want 0..C with C = 2, or -1 if ignored"},
+		{"-x x.npy -label label-min.npy", "label-min.npy: label[2] = -2, want 0..C with C = 2, or -1 if ignored"},
+		{"-x x.npy -label label-64.npy", "label-64.npy: label[1] = 4294967296, want 0..C with C = 2, or -1 if ignored"},
+		{"-x x.npy -targets t.npy", "t.npy: target [2, 0] is 1.5, want it in [0, 1]"},
+		{"-x x.npy -targets t-nan.npy -norm 1", "t-nan.npy: target [0, 1] is NaN, want it in [0, 1]"},
+		{"-x x.npy -targets t-shape.npy", "t-shape.npy: has the shape (2, 3), want (3, 2), that of x.npy"},
+		{"-x x64.npy -targets t.npy", `t.npy: has elements of type "<f4", want float64`},
+		{"-x x.npy -label l.npy -norm 1e-30", "Fused: Norm = 1e-30, so small that a weight is above 2.81474976710656e+14: parameter out of range"},
+		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
+		{"-x x.npy -label l.npy -hess directory", "directory: is no regular file, and cannot be replaced"},
+		{"-x x.npy -label l.npy -hess /dev/null", "/dev/null: is no regular file, and cannot be replaced"},
+	} {
+		args := append([]string{"eval", "-loss", "old.npy", "-grad", "new.npy"}, strings.Fields(test.args)...)
+		status, stdout, stderr := focalCommand(args...)
+		assert.Equal(t, 1, status, test.args)
+		assert.Empty(t, stdout)
+		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		assert.True(t, strings.HasPrefix(stderr, "focal eval: "+test.want), "%s\n%s", stderr, test.want)
+		assert.Equal(t, before, names(t), test.args)
+	}
+	data, err := os.ReadFile("old.npy")
+	require.NoError(t, err)
+	assert.Equal(t, "of before", string(data))
+}
+
+// A pipe can be read once, and has no length to check beforehand.
+func TestEvalPipe(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("has no /dev/stdin")
+	}
+	x := measure.Logits[float32](60)
+	file := npyFile(t, "<f4", "(6, 10)", false, binary.LittleEndian, x)
+	label := []int32{1, 2, 3, 0, 0, -1}
+	inDirectory(t, map[string][]byte{"l.npy": npyFile(t, "<i4", "(6,)", false, binary.LittleEndian, label)})
+	feed := func(data []byte, args ...string) (string, error) {
+		cmd := process(append([]string{"eval", "-x", "/dev/stdin"}, args...)...)
+		r, w := io.Pipe()
+		cmd.Stdin = r
+		go func() {
+			for len(data) > 0 { // odd portions
+				n := min(len(data), 7)
+				w.Write(data[:n])
+				data = data[n:]
+			}
+			w.Close()
+		}()
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	output, err := feed(file, "-label", "l.npy")
+	require.NoError(t, err, output)
+	sum, err := focal.Sum(x, focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3})
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"))
+
+	output, err = feed(file[:len(file)-1], "-label", "l.npy", "-loss", "loss.npy")
+	assert.Error(t, err)
+	assert.Equal(t, "focal eval: /dev/stdin: ends before its last element\n", output)
+	output, err = feed(append(file, 0), "-label", "l.npy", "-loss", "loss.npy")
+	assert.Error(t, err)
+	assert.Equal(t, "focal eval: /dev/stdin: goes on after its last element\n", output)
+	assert.Equal(t, []string{"l.npy"}, names(t))
+}
+
+// Ctrl-C in the middle leaves nothing behind, and what was there as it was.
+func TestEvalInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("cannot send signals")
+	}
+	label := make([]int32, 1000)
+	inDirectory(t, map[string][]byte{
+		"l.npy":   npyFile(t, "<i4", "(1000,)", false, binary.LittleEndian, label),
+		"old.npy": []byte("of before"),
+	})
+	x := npyFile(t, "<f4", "(1000, 50)", false, binary.LittleEndian, make([]float32, 50_000))
+	cmd := process("eval", "-x", "/dev/stdin", "-label", "l.npy", "-loss", "old.npy", "-grad", "new.npy")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = stdin.Write(x[:len(x)/2]) // and no more: it waits
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(names(t)) == 4 }, 20*time.Second, 5*time.Millisecond, "both outputs have been begun")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, exitInterrupted, exit.ExitCode())
+	assert.Equal(t, "focal eval: interrupted\n", stderr.String())
+	assert.Equal(t, []string{"l.npy", "old.npy"}, names(t))
+	data, err := os.ReadFile("old.npy")
+	require.NoError(t, err)
+	assert.Equal(t, "of before", string(data))
+}
+
+// Two gigabytes take no more memory than a part of them.
+func TestEvalTwoGigabytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("measures memory as Linux does")
+	}
+	const n, c = 1 << 20, 512
+	header := npyFile(t, "<f4", fmt.Sprintf("(%d, %d)", n, c), false, binary.LittleEndian, []float32{})
+	inDirectory(t, map[string][]byte{
+		"x.npy": header,
+		"l.npy": npyFile(t, "<i8", fmt.Sprintf("(%d,)", n), false, binary.LittleEndian, make([]int64, n)),
+	})
+	require.NoError(t, os.Truncate("x.npy", int64(len(header))+4*n*c)) // zeros that take no room
+	cmd := process("eval", "-x", "x.npy", "-label", "l.npy", "-norm", "1")
+	cmd.Env = append(cmd.Env, "FOCAL_TEST_PEAK=status")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	// Each of the 2^29 logits is 0: 0.75 · 0.25 · ln 2.
+	assert.InEpsilon(t, n*c*0.75*0.25*math.Ln2, evalSum(t, string(out)), 1e-6)
+	status, err := os.ReadFile("status")
+	require.NoError(t, err)
+	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
+	require.NotNil(t, m)
+	peak, err := strconv.Atoi(string(m[1]))
+	require.NoError(t, err)
+	t.Logf("%d MiB at most", peak>>10)
+	assert.Less(t, peak, 128<<10)
+}
+
+// numpy returns a Python that has NumPy, or skips.
+func numpy(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import numpy").Run() == nil {
+			return python
+		}
+	}
+	if os.Getenv("FOCAL_REQUIRE_NUMPY") != "" {
+		t.Fatal("no Python with NumPy")
+	}
+	t.Skip("no Python with NumPy")
+	return ""
+}
+
+// Arrays of NumPy go in, and what comes out NumPy reads: same shapes, same types, and its own formula gives the same.
+func TestEvalNumPy(t *testing.T) {
+	python := numpy(t)
+	inDirectory(t, map[string][]byte{"make.py": []byte(`
+import numpy as np
+rng = np.random.default_rng(1)
+for t in (np.float32, np.float64):
+    x = (4 * rng.normal(size=(200, 30)) - 3).astype(t)
+    np.save(f"x-{np.dtype(t).name}.npy", x)
+    np.save(f"fortran-{np.dtype(t).name}.npy", np.asfortranarray(x))
+    np.save(f"big-{np.dtype(t).name}.npy", x.astype(np.dtype(t).newbyteorder(">")))
+    np.save(f"t-{np.dtype(t).name}.npy", rng.random(size=(200, 30)).astype(t))
+label = rng.integers(-1, 31, size=200)
+for t in (np.int32, np.int64):
+    np.save(f"l-{np.dtype(t).name}.npy", label.astype(t))
+    np.save(f"column-{np.dtype(t).name}.npy", label.astype(t).reshape(-1, 1))
+`), "check.py": []byte(`
+import sys, numpy as np
+for line in sys.stdin:
+    names, total = line.split()[:4], float(line.split()[4])
+    x, y, loss, grad = map(np.load, names)
+    assert loss.shape == grad.shape == x.shape and loss.dtype == grad.dtype == x.dtype.newbyteorder("="), (loss.dtype, grad.dtype)
+    assert loss.flags.c_contiguous
+    if y.dtype.kind == "i":
+        y = y.reshape(-1)
+        t = (y[:, None] == np.arange(1, x.shape[1] + 1)).astype(np.float64)
+        norm, keep = max((y >= 1).sum(), 1), y[:, None] != -1
+    else:
+        t, norm, keep = y.astype(np.float64), max(y.sum(dtype=np.float64), 1), True
+    def focal(x):
+        p = 1 / (1 + np.exp(-x))
+        bce = np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
+        return keep * (0.25 * t + 0.75 * (1 - t)) * (p * (1 - t) + (1 - p) * t) ** 2 * bce / norm
+    x = x.astype(np.float64)
+    eps = 1e-6 if loss.dtype == np.float32 else 1e-12
+    want = focal(x)
+    np.testing.assert_allclose(loss, want, rtol=eps, atol=1e-300, err_msg=line)
+    np.testing.assert_allclose(grad, (focal(x + 1e-5) - focal(x - 1e-5)) / 2e-5, rtol=1e-4, atol=1e-11, err_msg=line)
+    np.testing.assert_allclose(total, want.sum(), rtol=eps, err_msg=line)
+`)})
+	out, err := exec.Command(python, "make.py").CombinedOutput()
+	require.NoError(t, err, string(out))
+	var cases strings.Builder
+	for _, typ := range []string{"float32", "float64"} {
+		for _, x := range []string{"x-" + typ, "big-" + typ} {
+			for _, y := range []string{"l-int32", "l-int64", "column-int32", "column-int64", "t-" + typ} {
+				flag := "-label"
+				if y[0] == 't' {
+					flag = "-targets"
+				}
+				loss, grad := fmt.Sprintf("loss-%s-%s.npy", x, y), fmt.Sprintf("grad-%s-%s.npy", x, y)
+				output := succeed(t, "eval", "-x", x+".npy", flag, y+".npy", "-loss", loss, "-grad", grad)
+				fmt.Fprintf(&cases, "%s.npy %s.npy %s %s %s\n", x, y, loss, grad, printed(t, output, "sum"))
+			}
+		}
+		status, _, stderr := focalCommand("eval", "-x", "fortran-"+typ+".npy", "-label", "l-int32.npy")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "Fortran order")
+	}
+	check := exec.Command(python, "check.py")
+	check.Stdin = strings.NewReader(cases.String())
+	out, err = check.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// Headers of any kind give an error, or an array that is as long as the file: never a panic, never much memory.
+func FuzzHeader(f *testing.F) {
+	for _, shape := range []string{"(3, 2)", "(3,)", "()", "(-1, 2)", "(99999999999999999999,)", "3, 2", "(", "((3, 2))"} {
+		f.Add(npyFile(f, "<f4", shape, false, binary.LittleEndian, make([]float32, 6)))
+	}
+	whole := npyFile(f, ">i8", "(2, 1)", true, binary.BigEndian, make([]int64, 2))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 200 { // what bit flips and cuts make of a good one
+		broken := slices.Clone(whole[:len(whole)-rng.IntN(40)])
+		for range 1 + rng.IntN(4) {
+			broken[rng.IntN(len(broken))] ^= 1 << rng.IntN(8)
+		}
+		f.Add(broken)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		name := filepath.Join(dir, "x.npy")
+		require.NoError(t, os.WriteFile(name, data, 0o666))
+		r, err := openNpy(context.Background(), name, "f4", "f8", "i4", "i8")
+		if err != nil {
+			assert.Equal(t, 0, strings.Count(err.Error(), "\n"), err)
+			return
+		}
+		defer r.close()
+		elements := 1
+		for _, d := range r.shape {
+			elements *= d
+		}
+		require.Equal(t, len(data), int(r.start)+elements*int(r.dtype[1]-'0'))
+		if r.dtype == "f4" {
+			require.NoError(t, readNpy(r, make([]float32, elements)))
+			require.NoError(t, r.atEnd())
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/control"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMain lets the test binary be the command, for tests that need a process of its own.
+func TestMain(m *testing.M) {
+	if file := os.Getenv("FOCAL_TEST_PEAK"); file != "" {
+		status := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+		memory, _ := os.ReadFile("/proc/self/status")
+		os.WriteFile(file, memory, 0o666)
+		os.Exit(status)
+	}
+	if os.Getenv("FOCAL_TEST_AS_COMMAND") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process returns the command as a process.
+func process(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "FOCAL_TEST_AS_COMMAND=1")
+	return cmd
+}
+
+// focalCommand runs the command and returns its exit status and what it wrote.
+func focalCommand(args ...string) (status int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	status = run(context.Background(), args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// succeed runs the command, which must succeed silently, and returns its output.
+func succeed(t *testing.T, args ...string) string {
+	t.Helper()
+	status, stdout, stderr := focalCommand(args...)
+	require.Equal(t, 0, status, stderr)
+	require.Empty(t, stderr)
+	return stdout
+}
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o666))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
+
+func TestHelp(t *testing.T) {
+	golden(t, "help.golden", succeed(t, "help"))
+	for _, arg := range []string{"-h", "-help", "--help"} {
+		assert.Equal(t, succeed(t, "help"), succeed(t, arg))
+	}
+	for _, c := range commands() {
+		text := succeed(t, c.name, "-h")
+		assert.True(t, strings.HasPrefix(text, strings.TrimSpace("usage: focal "+c.name+" "+c.synopsis)), text)
+		for line := range strings.Lines(text) {
+			assert.LessOrEqual(t, len([]rune(line)), 140, line)
+		}
+	}
+	golden(t, "eval-help.golden", succeed(t, "eval", "-h"))
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"frobnicate"}, `focal: no command "frobnicate"; "focal help" lists them`},
+		{[]string{"info", "x"}, `focal info: unexpected argument "x"; "focal info -h" helps`},
+		{[]string{"info", "-x"}, `focal info: flag provided but not defined: -x; "focal info -h" helps`},
+		{[]string{"eval"}, `focal eval: -x is missing; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a"}, `focal eval: -label is missing, or -targets; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-targets", "c"}, `focal eval: -label and -targets exclude each other; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-targets", "c", "-zero-based"}, `focal eval: -zero-based and -ignore are about labels, not targets; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "-1"}, `focal eval: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "x"}, `focal eval: invalid value "x" for flag -gamma: parse error; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "2"}, `focal eval: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "half"}, `focal eval: -alpha "half", want a number in [0, 1] or none; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "many"}, `focal eval: -norm "many", want a number or auto; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "NaN"}, `focal eval: Sum: Norm = NaN, want it finite and ≥ 0: parameter out of range; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-workers", "0"}, `focal eval: -workers "0", want numbers ≥ 1, or max; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-ignore", "4294967295"}, `focal eval: -ignore 4294967295 is beyond int32; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "./a"}, `focal eval: ./a is both an input and an output; "focal eval -h" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "c", "-hess", "c"}, `focal eval: c is written twice; "focal eval -h" helps`},
+		{[]string{"verify", "-paths", "mmx"}, `focal verify: -paths "mmx", want some of ` + strings.Join(control.Paths(), ",") + `; "focal verify -h" helps`},
+		{[]string{"verify", "-gamma", "2,x"}, `focal verify: -gammas "x", want a number; "focal verify -h" helps`},
+		{[]string{"verify", "-gamma", "-2"}, `focal verify: Sum: Gamma = -2, want it finite and ≥ 0: parameter out of range; "focal verify -h" helps`},
+		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(benchOps, ",") + `; "focal bench -h" helps`},
+		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal bench -h" helps`},
+		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most 2^31 elements; "focal bench -h" helps`},
+		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most 2^31 elements; "focal bench -h" helps`},
+		{[]string{"bench", "-workers", "1,none"}, `focal bench: -workers "none", want numbers ≥ 1, or max; "focal bench -h" helps`},
+		{[]string{"bench", "-count", "0"}, `focal bench: -count 0, want at least 1; "focal bench -h" helps`},
+		{[]string{"report"}, `focal report: no file of results; "focal bench -o FILE" writes one; "focal report -h" helps`},
+		{[]string{"report", "testdata/old.txt", "-o", "a.pdf"}, `focal report: -o a.pdf, want a name that ends in .html, .md, .svg or .png; "focal report -h" helps`},
+		{[]string{"compare", "testdata/old.txt"}, `focal compare: 1 files, want OLD and NEW; "focal compare -h" helps`},
+		{[]string{"compare", "a", "b", "-fail-over", "x"}, `focal compare: -fail-over "x", want a percentage such as 5%; "focal compare -h" helps`},
+	} {
+		status, stdout, stderr := focalCommand(test.args...)
+		assert.Equal(t, 2, status, test.args)
+		assert.Empty(t, stdout)
+		assert.Equal(t, test.want+"\n", stderr)
+	}
+	status, stdout, stderr := focalCommand()
+	assert.Equal(t, 2, status)
+	assert.Empty(t, stdout)
+	assert.Equal(t, succeed(t, "help"), stderr)
+}
+
+func TestInfo(t *testing.T) {
+	text := succeed(t, "info")
+	for _, want := range []string{`(?m)^cpu +\S`, `(?m)^cores +\d+$`, `(?m)^(clock +\d+\.\d\d GHz, measured|emulated +by )`, `(?m)^caches +L1 data `, `(?m)^built +`} {
+		assert.Regexp(t, want, text)
+	}
+	// Each path is listed once, with the truth about it.
+	for _, p := range pathFeatures {
+		m := regexp.MustCompile(`(?m)^path +`+p.path+` +(.*)$`).FindAllStringSubmatch(text, -1)
+		require.Len(t, m, 1, text)
+		status := m[0][1]
+		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.path+" "); {
+		case p.path == focal.Path():
+			assert.Regexp(t, "^taken: ", status)
+		case available:
+			assert.Equal(t, "can be taken", status)
+		default:
+			assert.Regexp(t, "^none: ", status)
+		}
+	}
+	if control.Paths()[0] == "generic" {
+		return
+	}
+	cmd := process("info")
+	cmd.Env = append(cmd.Env, "GODEBUG=cpu.avx512f=off,cpu.avx2=off")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^path +avx2 +none: switched off by GODEBUG=`, string(out))
+	assert.Regexp(t, `(?m)^path +generic +taken`, string(out))
+}
+
+// The features that are listed for a path are those that the dispatch asks for.
+func TestPathFeatures(t *testing.T) {
+	source, err := os.ReadFile("../../kernel_amd64.go")
+	require.NoError(t, err)
+	for path, function := range map[string]string{"avx2": "hasAVX2", "avx512": "hasAVX512"} {
+		body := regexp.MustCompile(`(?s)func ` + function + `\(\) bool \{(.*?)\}`).FindStringSubmatch(string(source))
+		require.NotNil(t, body, function)
+		var want []string
+		for _, m := range regexp.MustCompile(`cpu\.X86\.Has(\w+)`).FindAllStringSubmatch(body[1], -1) {
+			switch m[1] {
+			case "AVX512": // all of them together
+			case "FMA":
+				want = append(want, "FMA3")
+			default:
+				want = append(want, m[1])
+			}
+		}
+		var got []string
+		for _, f := range pathFeatures[pathColor(path)].features {
+			got = append(got, f.String())
+		}
+		assert.ElementsMatch(t, want, got, path)
+	}
+}
+
+func TestSizeString(t *testing.T) {
+	for n, want := range map[int]string{0: "unknown", 512: "512 B", 49152: "48 KiB", 1 << 20: "1 MiB", 1<<20 + 1<<19: "1536 KiB", 33 << 20: "33 MiB", 10<<20 + 1<<19: "10.5 MiB"} {
+		assert.Equal(t, want, sizeString(n))
+	}
+}

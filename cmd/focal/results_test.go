@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"html"
+	"image/png"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+
+	"github.com/gofocal/focal/internal/control"
+	"github.com/gofocal/focal/internal/oracle"
+	"github.com/gofocal/focal/internal/verify"
+)
+
+// records parses results as benchstat does.
+func records(t *testing.T, text string) (results []*benchfmt.Result) {
+	t.Helper()
+	r := benchfmt.NewReader(strings.NewReader(text), "test")
+	for r.Scan() {
+		switch record := r.Result().(type) {
+		case *benchfmt.SyntaxError:
+			t.Fatal(record)
+		case *benchfmt.Result:
+			results = append(results, record.Clone())
+		}
+	}
+	require.NoError(t, r.Err())
+	assert.Equal(t, 1, r.Units().GetBetter("Gelem/s"))
+	assert.Equal(t, 1, r.Units().GetBetter("GB/s"))
+	return results
+}
+
+func TestBench(t *testing.T) {
+	text := succeed(t, "bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
+		"-ops", strings.Join(benchOps, ","))
+	for _, want := range []string{"mhz: ", "go: go1", "commit: ", "date: 2"} {
+		assert.Contains(t, text, "\n# "+want)
+	}
+	seen := map[string]int{}
+	for _, r := range records(t, text) {
+		seen[string(r.Name)]++
+		for _, key := range []string{"goos", "goarch", "pkg", "cpu", "cores", "caches", "paths", "emulated"} {
+			assert.NotEmpty(t, r.GetConfig(key), key)
+		}
+		assert.Empty(t, r.GetConfig("commit"), "benchstat would not compare two commits")
+		value := func(unit string) float64 {
+			v, ok := r.Value(unit)
+			require.True(t, ok, unit)
+			require.Greater(t, v, 0.0, unit)
+			return v
+		}
+		m := regexp.MustCompile(`/n=(\d+)/c=(\d+)`).FindStringSubmatch(string(r.Name))
+		n, _ := strconv.Atoi(m[1])
+		c, _ := strconv.Atoi(m[2])
+		assert.InEpsilon(t, value("sec/op"), value("sec/elem")*float64(n*c), 1e-4)
+		assert.InEpsilon(t, value("sec/elem")*1e9, 1/value("Gelem/s"), 1e-4)
+		value("cycles/elem")
+		if strings.Contains(string(r.Name), "op=loss+grad/type=f32/") {
+			assert.InEpsilon(t, float64(3*4*n*c+4*n)/1e9/value("sec/op"), value("GB/s"), 1e-4)
+		}
+	}
+	// Six operations with gammas and workers, and the sigmoid, for each shape, type and path.
+	assert.Len(t, seen, 2*2*len(control.Paths())*(6*2*2+1))
+	for name, n := range seen {
+		assert.Equal(t, 2, n, name)
+	}
+}
+
+// By default sizes, workers and streaming are measured too, by cases that report finds.
+func TestBenchCases(t *testing.T) {
+	o := benchOptions{ops: benchOps, types: []string{"f32", "f64"}, paths: control.Paths(), shapes: [][2]int{{1024, 80}}, gammas: []float64{2}, workers: []int{1, 2}}
+	r := &machineRun{byName: map[string]*result{}}
+	names := map[string]bool{}
+	for _, c := range benchCases(o) {
+		assert.False(t, names[c.name], "%s twice", c.name)
+		names[c.name] = true
+		r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: []benchfmt.Value{{Value: 1, Unit: "GB/s"}}})
+	}
+	best := control.Paths()[0]
+	assert.Len(t, r.find(lossName, append(slices.Clone(mainShape), "path="+best)...), 2*len(benchOps))
+	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=2"), 1)
+	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
+	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=1", "type=f32", "c=80"), 15+1)
+}
+
+func TestBenchFile(t *testing.T) {
+	inDirectory(t, nil)
+	assert.Empty(t, succeed(t, "bench", "-shapes", "8x8", "-ops", "loss", "-types", "f32", "-count", "1", "-o", "b.txt"))
+	data, err := os.ReadFile("b.txt")
+	require.NoError(t, err)
+	assert.Len(t, records(t, string(data)), len(control.Paths())*2*len(mustWorkers(t)))
+	assert.Equal(t, []string{"b.txt"}, names(t))
+	assert.Contains(t, succeed(t, "report", "b.txt"), "Operations at 8×8")
+}
+
+func mustWorkers(t *testing.T) []int {
+	workers, err := parseWorkerList("")
+	require.NoError(t, err)
+	return workers
+}
+
+func TestCompareGolden(t *testing.T) {
+	status, stdout, stderr := focalCommand("compare", "testdata/old.txt", "testdata/new.txt", "-fail-over", "5%")
+	assert.Equal(t, 1, status)
+	assert.Empty(t, stderr)
+	golden(t, "compare.golden", stdout)
+	for args, want := range map[string]int{
+		"testdata/old.txt testdata/new.txt":                                0, // nobody asked for a limit
+		"testdata/old.txt testdata/new.txt -fail-over 30%":                 0, // it is 25 % slower
+		"-fail-over 24 testdata/old.txt testdata/new.txt":                  1,
+		"-fail-over=5% testdata/new.txt testdata/old.txt":                  1, // the sigmoid was faster
+		"testdata/old.txt testdata/old.txt -fail-over 0%":                  0,
+		"testdata/old.txt testdata/arm.txt -fail-over 5% -unit GB/s":       1, // less is slower
+		"testdata/arm.txt testdata/old.txt -fail-over 5% -unit GB/s":       0,
+		"testdata/old.txt testdata/arm.txt -fail-over 5% -unit lightyears": 1, // an error
+	} {
+		status, stdout, stderr := focalCommand(append([]string{"compare"}, strings.Fields(args)...)...)
+		assert.Equal(t, want, status, "%s\n%s%s", args, stdout, stderr)
+	}
+	_, _, stderr = focalCommand("compare", "testdata/old.txt", "testdata/emulated.txt")
+	assert.Contains(t, stderr, "warning: Test CPU C (emulated): times mean nothing there")
+	assert.Contains(t, stderr, "warning: different CPUs: Test CPU A, Test CPU C (emulated)")
+}
+
+// The statistics are those of benchmath, which benchstat prints.
+func TestCompareStatistics(t *testing.T) {
+	a, b := []float64{10, 11, 12, 13, 14, 15, 16}, []float64{14, 15.5, 16.5, 17, 18, 19, 20}
+	c := compareResults(&result{name: "x", values: map[string][]float64{"sec/op": slices.Clone(a)}}, &result{values: map[string][]float64{"sec/op": slices.Clone(b)}}, "sec/op")
+	want := benchmath.AssumeNothing.Compare(benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds))
+	assert.Equal(t, want.P, c.comparison.P)
+	assert.Less(t, c.comparison.P, 0.05)
+	assert.Equal(t, 13.0, c.old.Center)
+	assert.InDelta(t, 17.0/13-1, c.slower, 1e-12)
+	assert.Equal(t, a, []float64{10, 11, 12, 13, 14, 15, 16})
+	// Too few samples are never significant.
+	c = compareResults(&result{values: map[string][]float64{"sec/op": {1, 1, 1}}}, &result{values: map[string][]float64{"sec/op": {2, 2, 2}}}, "sec/op")
+	assert.Zero(t, c.slower)
+}
+
+func TestResultErrors(t *testing.T) {
+	inDirectory(t, map[string][]byte{"empty.txt": {}, "prose.txt": []byte("Nothing of interest.\n"), "broken.txt": []byte("BenchmarkX 10 fast ns/op\n"),
+		"b.txt": []byte("BenchmarkX 10 5 ns/op\n"), "two.txt": []byte("cpu: A\nBenchmarkX 10 5 ns/op\ncpu: B\nBenchmarkX 10 5 ns/op\n")})
+	for args, want := range map[string]string{
+		"report none.txt":             "focal report: open none.txt: no such file or directory",
+		"report empty.txt":            "focal report: empty.txt: has no benchmark results",
+		"report prose.txt -o a.html":  "focal report: prose.txt: has no benchmark results",
+		"report broken.txt":           "focal report: broken.txt:1: parsing measurement: invalid syntax",
+		"report b.txt -o a.svg":       "focal report: there is nothing to draw: no results with times that mean something",
+		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: open none/",
+		"compare b.txt two.txt":       "focal compare: two.txt: has the results of 2 machines, want one",
+		"compare b.txt none.txt":      "focal compare: open none.txt: no such file or directory",
+	} {
+		status, _, stderr := focalCommand(strings.Fields(args)...)
+		assert.Equal(t, 1, status, args)
+		assert.True(t, strings.HasPrefix(stderr, want), stderr)
+		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		assert.Len(t, names(t), 5)
+	}
+	assert.Contains(t, succeed(t, "report", "b.txt"), "| X | 5.000 n ± ∞ |", "benchmarks of others are shown too")
+	status, _, _ := focalCommand("report", "b.txt", "-o", "b.txt")
+	assert.Equal(t, 2, status)
+}
+
+var allResults = []string{"testdata/old.txt", "testdata/arm.txt", "testdata/emulated.txt"}
+
+func TestReportMarkdown(t *testing.T) {
+	golden(t, "report.golden", succeed(t, append([]string{"report"}, allResults...)...))
+	// Files of one program on one machine are taken together.
+	assert.Contains(t, succeed(t, "report", "testdata/old.txt", "testdata/old.txt"), "# focal on Test CPU A\n")
+	assert.Contains(t, succeed(t, "report", "testdata/old.txt", "testdata/new.txt"), "Test CPU A #2")
+}
+
+var dataURI = regexp.MustCompile(`data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)`)
+
+func TestReportPage(t *testing.T) {
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	var files []string
+	for _, f := range allResults {
+		files = append(files, root+"/"+f)
+	}
+	inDirectory(t, nil)
+	assert.Empty(t, succeed(t, append([]string{"report", "-o", "r.html"}, files...)...))
+	assert.Equal(t, []string{"r.html"}, names(t))
+	data, err := os.ReadFile("r.html")
+	require.NoError(t, err)
+	page := html.UnescapeString(string(data))
+
+	// Nothing comes from elsewhere, and nothing was refused by the template.
+	outside := dataURI.ReplaceAllString(page, "IMAGE")
+	for _, pattern := range []string{`(?i)https?:`, `//`, `(?i)<script`, `(?i)<link`, `@import`, `url\(`, `Zgotmpl`} {
+		assert.NotRegexp(t, pattern, outside)
+	}
+	// Each chart is there in light and in dark.
+	images := dataURI.FindAllStringSubmatch(page, -1)
+	charts := newReport(readAll(t, files)).charts()
+	assert.Len(t, charts, 1+4+4, "one across machines, and four for each that is real")
+	assert.Len(t, images, 2*len(charts))
+	assert.Equal(t, len(charts), strings.Count(page, "<picture>"))
+	for _, m := range images {
+		svg, err := base64.StdEncoding.DecodeString(m[1])
+		require.NoError(t, err)
+		text := svgText(t, svg)
+		assert.NotContains(t, text, "Test CPU C", "emulated times are in no chart")
+	}
+	assert.Equal(t, strings.Count(page, "<table>"), strings.Count(page, "</table>"))
+	assert.Contains(t, page, "This CPU is emulated by qemu-test")
+
+	// What comes from files is text, not markup.
+	evil, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("evil.txt", bytes.ReplaceAll(evil, []byte("Test CPU A"), []byte(`<script>alert(1)</script>"|`)), 0o666))
+	succeed(t, "report", "evil.txt", "-o", "evil.html")
+	data, err = os.ReadFile("evil.html")
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), "<script")
+}
+
+func readAll(t *testing.T, files []string) []*machineRun {
+	t.Helper()
+	runs, err := readRuns(files)
+	require.NoError(t, err)
+	return runs
+}
+
+// svgText returns the text of a picture, which must be well-formed.
+func svgText(t *testing.T, svg []byte) (text string) {
+	t.Helper()
+	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return text
+		}
+		require.NoError(t, err)
+		if c, ok := token.(xml.CharData); ok {
+			text += string(c) + "\n"
+		}
+	}
+}
+
+func TestReportPictures(t *testing.T) {
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	inDirectory(t, nil)
+	succeed(t, "report", root+"/testdata/old.txt", "-o", "r.svg")
+	succeed(t, "report", root+"/testdata/old.txt", "-o", "r.png")
+	svg, err := os.ReadFile("r.svg")
+	require.NoError(t, err)
+	text := svgText(t, svg)
+	for _, want := range []string{"speed-up over pure Go", "loss by size", "L1", "L2", "L3", "loss by workers", "roofline", "L1, copying: 201 GB/s", "memory, copying: 25 GB/s", "loss+grad"} {
+		assert.Contains(t, text, want)
+	}
+	file, err := os.Open("r.png")
+	require.NoError(t, err)
+	defer file.Close()
+	picture, err := png.Decode(file)
+	require.NoError(t, err)
+	assert.Greater(t, picture.Bounds().Dx(), 1500)
+
+	status, _, stderr := focalCommand("report", root+"/testdata/emulated.txt", "-o", "r2.svg")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "nothing to draw")
+}
+
+func TestVerify(t *testing.T) {
+	text := succeed(t, "verify", "-gamma", "2")
+	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37", "hardest known", "special values"} {
+		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(row)+` *\d+ +(equal|one path|right)`, text)
+	}
+	assert.NotRegexp(t, "DIFFER|ABOVE|FAILED", text)
+	assert.True(t, strings.HasSuffix(text, "\nall checks passed\n"))
+}
+
+// What does not hold is seen in the table, named below it, and is exit status 1.
+func TestVerifyFails(t *testing.T) {
+	var out, errs bytes.Buffer
+	v := newVerification(&env{ctx: t.Context(), stdout: &out, stderr: &errs})
+	r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, false)}
+	for i := range r.Errors {
+		r.Errors[i].Add(1, 2, 3, 3)
+	}
+	require.NoError(t, v.report("good", func(verify.Options) (*verify.Report, error) { return r, nil }))
+	r.Errors[verify.Grad].Add(7.5, -3, 1, 2)
+	require.NoError(t, v.report("inaccurate", func(verify.Options) (*verify.Report, error) { return r, nil }))
+	r = &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
+	require.NoError(t, v.report("unequal", func(verify.Options) (*verify.Report, error) { return r, nil }))
+	assert.ErrorIs(t, v.finish(), errCheck)
+	assert.Regexp(t, `good +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 5`, out.String())
+	assert.Regexp(t, `inaccurate +5 +equal +1\.00 ≤ 4 +7\.50 ABOVE 5`, out.String())
+	assert.Regexp(t, `unequal +5 +2 DIFFER`, out.String())
+	assert.Contains(t, out.String(), "2 checks FAILED:\n  inaccurate: verify: gradient")
+	assert.Contains(t, out.String(), "  unequal: verify: 2 results differ")
+	assert.ErrorContains(t, v.report("broken", func(verify.Options) (*verify.Report, error) { return nil, fmt.Errorf("cannot") }), "cannot")
+}
