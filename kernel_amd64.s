@@ -15496,7 +15496,7 @@ done:
 
 // func softLossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $608-8
+TEXT ·softLossPowerF32AVX2(SB), $1056-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -15516,208 +15516,352 @@ TEXT ·softLossPowerF32AVX2(SB), $608-8
 	VBROADCASTSS 100(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R10, R10
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS   (DI)(R10*4), Y0
-	VMOVUPS   (BX)(R10*4), Y1
-	VANDPS    abs_f32<>+0(SB), Y1, Y2
-	VMOVUPS   one_f32<>+0(SB), Y3
-	VSUBPS    Y0, Y3, Y3
-	VBLENDVPS Y1, Y0, Y3, Y4
-	VBLENDVPS Y1, Y3, Y0, Y1
-	VMULPS    Y2, Y4, Y0
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPS Y0, Y3, Y0, Y0
-	VXORPS    Y3, Y3, Y3
-	VCMPPS    $0x00, Y3, Y4, Y3
-	VMOVUPS   Y3, 128(AX)
-	VBLENDVPS Y3, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y1, Y3, Y1
-	VMOVUPS   Y0, 160(AX)
-	VMOVUPS   Y4, 192(AX)
-	VMOVUPS   Y1, 224(AX)
+	VMOVUPS   32(DI)(R10*4), Y1
+	VMOVUPS   (BX)(R10*4), Y2
+	VMOVUPS   32(BX)(R10*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y3
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y2
+	VXORPS    Y6, Y6, Y6
+	VBLENDVPS Y1, Y6, Y1, Y1
+	VBLENDVPS Y2, Y6, Y2, Y2
+	VXORPS    Y7, Y7, Y7
+	VCMPPS    $0x00, Y7, Y8, Y6
+	VCMPPS    $0x00, Y7, Y9, Y7
+	VMOVUPS   Y6, 128(AX)
+	VMOVUPS   Y7, 160(AX)
+	VBLENDVPS Y6, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y7, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y6, Y0
+	VANDNPS   Y3, Y7, Y3
+	VMOVUPS   Y1, 192(AX)
+	VMOVUPS   Y2, 224(AX)
+	VMOVUPS   Y8, 256(AX)
+	VMOVUPS   Y9, 288(AX)
+	VMOVUPS   Y0, 320(AX)
+	VMOVUPS   Y3, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 256(AX)
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 288(AX)
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y6, 384(AX)
+	VMOVUPS      Y7, 416(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 448(AX)
+	VMOVUPS      Y5, 480(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMOVUPS     192(AX), Y4
-	VMULPS      huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS     224(AX), Y5
-	VFMADD213PS Y4, Y5, Y2
-	VMOVUPS     Y2, 320(AX)
+	VMOVUPS     256(AX), Y8
+	VMOVUPS     288(AX), Y9
+	VMULPS      huge_f32<>+0(SB), Y8, Y8
+	VMULPS      huge_f32<>+0(SB), Y9, Y9
+	VMOVUPS     320(AX), Y10
+	VMOVUPS     352(AX), Y11
+	VFMADD213PS Y8, Y10, Y4
+	VFMADD213PS Y9, Y11, Y5
+	VMOVUPS     Y4, 512(AX)
+	VMOVUPS     Y5, 544(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
-	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 352(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 384(AX)
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 576(AX)
+	VMOVUPS     Y9, 608(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 640(AX)
+	VMOVUPS     Y9, 672(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 416(AX)
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 448(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y0
-	VSUBPS      one_f32<>+0(SB), Y2, Y2
-	VADDPS      Y0, Y2, Y2
-	VFMADD231PS Y1, Y0, Y2
-	VMULPS      Y2, Y2, Y0
+	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y0, 736(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 768(AX)
+	VMOVUPS     Y7, 800(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y4
+	VSUBPS      one_f32<>+0(SB), Y5, Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VFMADD231PS Y3, Y0, Y4
+	VFMADD231PS Y2, Y1, Y5
+	VMULPS      Y4, Y4, Y0
+	VMULPS      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y1
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y1
-	VFMADD213PS Y2, Y0, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y5, Y2
+	VFMADD213PS Y4, Y0, Y3
+	VFMADD213PS Y5, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     384(AX), Y0
-	VMOVUPS     416(AX), Y2
-	VXORPS      Y3, Y3, Y3
-	VMOVUPS     128(AX), Y4
-	VBLENDVPS   Y4, 256(AX), Y3, Y3
-	VSUBPS      Y0, Y3, Y3
-	VXORPS      Y0, Y0, Y0
-	VMOVUPS     128(AX), Y4
-	VBLENDVPS   Y4, 288(AX), Y0, Y0
-	VFMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS      Y2, Y0, Y0
-	VMOVUPS     Y3, 480(AX)
-	VMOVUPS     Y0, 512(AX)
-	VMOVUPS     Y1, 544(AX)
-	VMOVUPS     320(AX), Y0
-
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y1
-	VPADDD      magic_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
-	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
-	VORPS       one_f32<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f32<>+0(SB), Y2
-	VFMADD231PS index_f32<>+0(SB), Y0, Y2
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
-	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y2, Y1
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
-	VMULPS      Y1, Y1, Y0
-
-	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y4
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
-	VFMADD213PS Y1, Y0, Y4
-	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      480(AX), Y3, Y3
-	VADDPS      512(AX), Y2, Y2
-	VADDPS      Y2, Y3, Y0
-
-	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
-	VFMADD231PS 64(AX), Y0, Y1
-	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
-	VFMSUB231PS 64(AX), Y3, Y4
-	VFMADD231PS 64(AX), Y2, Y4
-	VFMADD231PS 96(AX), Y0, Y4
-	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
-
-	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y4, Y2, Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y2
-	VMOVUPS     one_f32<>+0(SB), Y3
-	VSUBPS      Y2, Y3, Y3
-	VMULPS      (AX), Y3, Y3
-	VFMADD231PS 32(AX), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VFMADD132PS Y1, Y0, Y0
+	VMOVUPS     640(AX), Y0
+	VMOVUPS     672(AX), Y1
+	VMOVUPS     704(AX), Y4
+	VMOVUPS     736(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     128(AX), Y6
+	VMOVUPS     160(AX), Y8
+	VBLENDVPS   Y6, 384(AX), Y7, Y6
+	VBLENDVPS   Y8, 416(AX), Y7, Y7
+	VSUBPS      Y0, Y6, Y6
+	VSUBPS      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     128(AX), Y0
+	VMOVUPS     160(AX), Y8
+	VBLENDVPS   Y0, 448(AX), Y1, Y0
+	VBLENDVPS   Y8, 480(AX), Y1, Y1
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y5
+	VSUBPS      Y4, Y0, Y0
+	VSUBPS      Y5, Y1, Y1
+	VMOVUPS     Y6, 832(AX)
+	VMOVUPS     Y7, 864(AX)
+	VMOVUPS     Y0, 896(AX)
+	VMOVUPS     Y1, 928(AX)
+	VMOVUPS     Y3, 960(AX)
+	VMOVUPS     Y2, 992(AX)
+	VMOVUPS     512(AX), Y0
 	VMOVUPS     544(AX), Y1
 
+	// 8·log2 R = hi + lo, R = 2^k·y
+	VPSRLD      $0x17, Y0, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
+	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
+	VORPS       one_f32<>+0(SB), Y0, Y0
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PS index_f32<>+0(SB), Y0, Y5
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
+	VPERMPS     recip_f32<>+0(SB), Y5, Y2
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
+	VMULPS      Y2, Y2, Y0
+	VMULPS      Y3, Y3, Y1
+
+	// log1p(z) = z + z²·Q(z)
+	VMOVUPS     log1p_3_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
+	VFMADD213PS Y2, Y0, Y9
+	VFMADD213PS Y3, Y1, Y8
+	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
+	VADDPS      832(AX), Y6, Y6
+	VADDPS      864(AX), Y7, Y7
+	VADDPS      896(AX), Y5, Y5
+	VADDPS      928(AX), Y4, Y4
+	VADDPS      Y5, Y6, Y0
+	VADDPS      Y4, Y7, Y1
+
+	// γ·(hi+lo) = k + f
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PS 64(AX), Y0, Y3
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
+	VFMSUB231PS 64(AX), Y6, Y8
+	VFMSUB231PS 64(AX), Y7, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 96(AX), Y0, Y8
+	VFMADD231PS 96(AX), Y1, Y9
+	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
+	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VPERMPS     exp_f32<>+0(SB), Y3, Y0
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPSLLD      $0x14, Y3, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y3, Y0, Y0
+	VPADDD      Y2, Y1, Y1
+
+	// s^γ·2^TinyShift = A·(1+p)
+	VADDPS      Y8, Y4, Y4
+	VADDPS      Y9, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS      Y4, Y3, Y3
+	VMULPS      Y5, Y2, Y2
+
+	// a = wPos·t + wNeg·(1-t)
+	VMOVUPS     (DI)(R10*4), Y4
+	VMOVUPS     32(DI)(R10*4), Y5
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VSUBPS      Y4, Y7, Y7
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      (AX), Y7, Y7
+	VMULPS      (AX), Y6, Y6
+	VFMADD231PS 32(AX), Y4, Y7
+	VFMADD231PS 32(AX), Y5, Y6
+	VMULPS      Y7, Y0, Y0
+	VMULPS      Y6, Y1, Y1
+	VFMADD132PS Y3, Y0, Y0
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     960(AX), Y2
+	VMOVUPS     992(AX), Y3
+
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       352(AX), Y1, Y1
-	VADDPS       160(AX), Y1, Y1
+	VADDPS       576(AX), Y2, Y2
+	VADDPS       608(AX), Y3, Y3
+	VADDPS       192(AX), Y2, Y2
+	VADDPS       224(AX), Y3, Y3
 	VMOVAPS      Y0, Y0
+	VMOVAPS      Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	VMULPS       Y1, Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X2
-	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(CX*8)
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
+	LEAQ         8(R10), CX
+	ANDQ         $0x0f, CX
+	VADDPD       32(R9)(CX*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPS Y0, (SI)(R10*4)
+	VMOVUPS Y1, 32(SI)(R10*4)
 
 skip3:
-	ADDQ $0x08, R10
+	ADDQ $0x10, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -16453,7 +16597,7 @@ done:
 
 // func softGradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $512-8
+TEXT ·softGradSquareF32AVX2(SB), $896-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16473,218 +16617,352 @@ TEXT ·softGradSquareF32AVX2(SB), $512-8
 	VBROADCASTSS 88(CX), Y0
 	VMOVUPS      Y0, 64(AX)
 	XORQ         R12, R12
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS   (DI)(R12*4), Y0
-	VMOVUPS   (BX)(R12*4), Y1
-	VANDPS    abs_f32<>+0(SB), Y1, Y2
-	VMOVUPS   one_f32<>+0(SB), Y3
-	VSUBPS    Y0, Y3, Y3
-	VBLENDVPS Y1, Y0, Y3, Y4
-	VBLENDVPS Y1, Y3, Y0, Y3
-	VMULPS    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y4, Y5
-	VMOVUPS   Y5, 96(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y3, Y5, Y3
-	VXORPS    Y1, Y5, Y5
-	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 128(AX)
-	VMOVUPS   Y0, 160(AX)
-	VMOVUPS   Y4, 192(AX)
-	VMOVUPS   Y3, 224(AX)
+	VMOVUPS   32(DI)(R12*4), Y1
+	VMOVUPS   (BX)(R12*4), Y2
+	VMOVUPS   32(BX)(R12*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y7
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPS Y1, Y10, Y1, Y1
+	VBLENDVPS Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPS    $0x00, Y11, Y8, Y10
+	VCMPPS    $0x00, Y11, Y9, Y11
+	VMOVUPS   Y10, 96(AX)
+	VMOVUPS   Y11, 128(AX)
+	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y10, Y0
+	VANDNPS   Y7, Y11, Y7
+	VXORPS    Y2, Y10, Y10
+	VXORPS    Y3, Y11, Y11
+	VANDPS    sign_f32<>+0(SB), Y10, Y10
+	VANDPS    sign_f32<>+0(SB), Y11, Y11
+	VMOVUPS   Y10, 160(AX)
+	VMOVUPS   Y11, 192(AX)
+	VMOVUPS   Y1, 224(AX)
+	VMOVUPS   Y6, 256(AX)
+	VMOVUPS   Y8, 288(AX)
+	VMOVUPS   Y9, 320(AX)
+	VMOVUPS   Y0, 352(AX)
+	VMOVUPS   Y7, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y2, Y0
+	VMINPS clamp_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_f32<>+0(SB), Y1, Y2
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMOVUPS     224(AX), Y4
-	VFMADD213PS 192(AX), Y4, Y2
-	VMOVUPS     Y2, 256(AX)
+	VMOVUPS     352(AX), Y8
+	VMOVUPS     384(AX), Y9
+	VFMADD213PS 288(AX), Y8, Y4
+	VFMADD213PS 320(AX), Y9, Y5
+	VMOVUPS     Y4, 416(AX)
+	VMOVUPS     Y5, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 288(AX)
-	VMULPS      Y2, Y3, Y3
-	VSUBPS      one_f32<>+0(SB), Y2, Y0
-	VADDPS      Y3, Y0, Y0
-	VFMADD231PS Y1, Y3, Y0
-	VMULPS      Y0, Y0, Y4
+	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     Y0, 512(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VSUBPS      one_f32<>+0(SB), Y4, Y0
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y3, Y6, Y0
+	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y5
-	VFMADD213PS Y0, Y4, Y5
+	VMOVUPS     log1p_3_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
+	VFMADD213PS Y0, Y8, Y11
+	VFMADD213PS Y1, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    288(AX), Y5, Y5
-	VADDPS    160(AX), Y5, Y5
-	VMOVUPS   96(AX), Y4
-	VBLENDVPS Y4, Y3, Y2, Y4
+	VADDPS    480(AX), Y11, Y11
+	VADDPS    512(AX), Y10, Y10
+	VADDPS    224(AX), Y11, Y11
+	VADDPS    256(AX), Y10, Y10
+	VMOVUPS   96(AX), Y8
+	VMOVUPS   128(AX), Y9
+	VBLENDVPS Y8, Y6, Y4, Y8
+	VBLENDVPS Y9, Y7, Y5, Y9
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y6
-	VMOVUPS     one_f32<>+0(SB), Y7
-	VSUBPS      Y6, Y7, Y7
-	VMULPS      (AX), Y7, Y7
-	VFMADD231PS 32(AX), Y6, Y7
+	VMOVUPS     (DI)(R12*4), Y12
+	VMOVUPS     32(DI)(R12*4), Y13
+	VMOVUPS     one_f32<>+0(SB), Y15
+	VMOVAPS     Y15, Y14
+	VSUBPS      Y12, Y15, Y15
+	VSUBPS      Y13, Y14, Y14
+	VMULPS      (AX), Y15, Y15
+	VMULPS      (AX), Y14, Y14
+	VFMADD231PS 32(AX), Y12, Y15
+	VFMADD231PS 32(AX), Y13, Y14
 
 	// w·S²
-	VMULPS  Y4, Y4, Y4
-	VMULPS  Y7, Y4, Y4
-	VMOVUPS Y2, 320(AX)
-	VMOVUPS Y3, 352(AX)
+	VMULPS  Y8, Y8, Y8
+	VMULPS  Y9, Y9, Y9
+	VMULPS  Y15, Y8, Y8
+	VMULPS  Y14, Y9, Y9
+	VMOVUPS Y4, 544(AX)
+	VMOVUPS Y5, 576(AX)
+	VMOVUPS Y6, 608(AX)
+	VMOVUPS Y7, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y0, Y2
-	VDIVPS       Y2, Y0, Y2
-	VFNMADD132PS Y2, Y1, Y1
-	VSUBPS       Y2, Y1, Y1
+	VADDPS       one_f32<>+0(SB), Y0, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y5
+	VDIVPS       Y4, Y0, Y4
+	VDIVPS       Y5, Y1, Y5
+	VFNMADD132PS Y4, Y3, Y3
+	VFNMADD132PS Y5, Y2, Y2
+	VSUBPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y2, Y2
 	VXORPS       Y0, Y0, Y0
-	VSUBPS       Y2, Y0, Y2
-	VMOVUPS      320(AX), Y0
-	VMOVUPS      352(AX), Y3
-	VFMADD132PS  Y2, Y0, Y0
-	VFMADD132PS  Y1, Y3, Y3
-	VMOVUPS      96(AX), Y6
-	VBLENDVPS    Y6, Y1, Y2, Y1
+	VSUBPS       Y4, Y0, Y4
+	VSUBPS       Y5, Y0, Y5
+	VMOVUPS      544(AX), Y0
+	VMOVUPS      576(AX), Y1
+	VMOVUPS      608(AX), Y6
+	VMOVUPS      640(AX), Y7
+	VFMADD132PS  Y4, Y0, Y0
+	VFMADD132PS  Y5, Y1, Y1
+	VFMADD132PS  Y3, Y6, Y6
+	VFMADD132PS  Y2, Y7, Y7
+	VMOVUPS      96(AX), Y12
+	VMOVUPS      128(AX), Y13
+	VBLENDVPS    Y12, Y3, Y4, Y3
+	VBLENDVPS    Y13, Y2, Y5, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y1, Y1, Y2
-	VFMADD231PS  Y1, Y1, Y2
-	VFMADD132PS  Y2, Y4, Y4
-	VMOVUPS      96(AX), Y1
-	VBLENDVPS    Y1, Y3, Y0, Y1
-	VMOVUPS      Y1, 384(AX)
-	VMOVUPS      96(AX), Y1
-	VBLENDVPS    Y1, Y0, Y3, Y0
-	VMOVUPS      Y0, 416(AX)
-	VMULPS       256(AX), Y4, Y4
-	VMULPS       256(AX), Y5, Y0
-	VMULPS       Y4, Y0, Y0
+	VADDPS       Y3, Y3, Y4
+	VADDPS       Y2, Y2, Y5
+	VFMADD231PS  Y3, Y3, Y4
+	VFMADD231PS  Y2, Y2, Y5
+	VFMADD132PS  Y4, Y8, Y8
+	VFMADD132PS  Y5, Y9, Y9
+	VMOVUPS      96(AX), Y2
+	VMOVUPS      128(AX), Y3
+	VBLENDVPS    Y2, Y6, Y0, Y2
+	VBLENDVPS    Y3, Y7, Y1, Y3
+	VMOVUPS      Y2, 672(AX)
+	VMOVUPS      Y3, 704(AX)
+	VMOVUPS      96(AX), Y2
+	VMOVUPS      128(AX), Y3
+	VBLENDVPS    Y2, Y0, Y6, Y0
+	VBLENDVPS    Y3, Y1, Y7, Y1
+	VMOVUPS      Y0, 736(AX)
+	VMOVUPS      Y1, 768(AX)
+	VMULPS       416(AX), Y8, Y8
+	VMULPS       448(AX), Y9, Y9
+	VMULPS       416(AX), Y11, Y0
+	VMULPS       448(AX), Y10, Y1
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y9, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X2
-	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(R13*8)
+	VADDPD       (R9)(R13*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R13*8)
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(R13*8)
+	VADDPD       32(R9)(R13*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R13*8)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       (R9)(R13*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPS Y0, (SI)(R12*4)
+	VMOVUPS Y1, 32(SI)(R12*4)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y0
-	VMOVUPS     (DI)(R12*4), Y1
-	VFMADD213PS one_f32<>+0(SB), Y1, Y0
+	VMOVUPS     minus_two_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     (DI)(R12*4), Y2
+	VMOVUPS     32(DI)(R12*4), Y3
+	VFMADD213PS one_f32<>+0(SB), Y2, Y1
+	VFMADD213PS one_f32<>+0(SB), Y3, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y1
-	VMOVUPS     192(AX), Y2
-	VFMSUB213PS 256(AX), Y2, Y1
-	VMULPS      384(AX), Y1, Y1
-	VXORPS      128(AX), Y1, Y1
-	VMOVUPS     max_softplus_f32<>+0(SB), Y2
-	VMINPS      Y5, Y2, Y2
-	VMULPS      64(AX), Y2, Y2
-	VMOVUPS     Y0, 448(AX)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     288(AX), Y4
+	VMOVUPS     320(AX), Y5
+	VFMSUB213PS 416(AX), Y4, Y3
+	VFMSUB213PS 448(AX), Y5, Y2
+	VMULPS      672(AX), Y3, Y3
+	VMULPS      704(AX), Y2, Y2
+	VXORPS      160(AX), Y3, Y3
+	VXORPS      192(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMINPS      Y11, Y5, Y5
+	VMINPS      Y10, Y4, Y4
+	VMULPS      64(AX), Y5, Y5
+	VMULPS      64(AX), Y4, Y4
+	VMOVUPS     Y1, 800(AX)
+	VMOVUPS     Y0, 832(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       256(AX), Y1, Y1
-	VMOVUPS      448(AX), Y0
-	VMULPS       416(AX), Y0, Y0
-	VFMADD213PS  Y1, Y2, Y0
-	VMULPS       Y4, Y0, Y0
+	VMULPS       416(AX), Y3, Y0
+	VMULPS       448(AX), Y2, Y3
+	VMOVUPS      800(AX), Y1
+	VMOVUPS      832(AX), Y2
+	VMULPS       736(AX), Y1, Y1
+	VMULPS       768(AX), Y2, Y2
+	VFMADD213PS  Y0, Y5, Y1
+	VFMADD213PS  Y3, Y4, Y2
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y9, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y1, Y4, Y1
+	VBLENDVPS    Y3, Y2, Y4, Y2
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      (R11)(R12*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	VMOVUPS      32(R11)(R12*4), Y0
+	VMULPS       Y0, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y1, Y4, Y1
+	VBLENDVPS    Y3, Y2, Y4, Y2
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y0, (R10)(R12*4)
+	VMOVUPS Y1, (R10)(R12*4)
+	VMOVUPS Y2, 32(R10)(R12*4)
 
 skip7:
-	ADDQ $0x08, R12
+	ADDQ $0x10, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -17552,7 +17830,7 @@ done:
 
 // func softGradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $928-8
+TEXT ·softGradPowerF32AVX2(SB), $1664-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -17576,274 +17854,474 @@ TEXT ·softGradPowerF32AVX2(SB), $928-8
 	VBROADCASTSS 88(CX), Y0
 	VMOVUPS      Y0, 128(AX)
 	XORQ         R12, R12
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS   (DI)(R12*4), Y0
-	VMOVUPS   (BX)(R12*4), Y1
-	VANDPS    abs_f32<>+0(SB), Y1, Y2
-	VMOVUPS   one_f32<>+0(SB), Y3
-	VSUBPS    Y0, Y3, Y3
-	VBLENDVPS Y1, Y0, Y3, Y4
-	VBLENDVPS Y1, Y3, Y0, Y3
-	VMULPS    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y4, Y5
-	VMOVUPS   Y5, 160(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y3, Y5, Y3
-	VXORPS    Y1, Y5, Y5
-	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 192(AX)
-	VMOVUPS   Y0, 224(AX)
-	VMOVUPS   Y4, 256(AX)
-	VMOVUPS   Y3, 288(AX)
+	VMOVUPS   32(DI)(R12*4), Y1
+	VMOVUPS   (BX)(R12*4), Y2
+	VMOVUPS   32(BX)(R12*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y7
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPS Y1, Y10, Y1, Y1
+	VBLENDVPS Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPS    $0x00, Y11, Y8, Y10
+	VCMPPS    $0x00, Y11, Y9, Y11
+	VMOVUPS   Y10, 160(AX)
+	VMOVUPS   Y11, 192(AX)
+	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y10, Y0
+	VANDNPS   Y7, Y11, Y7
+	VXORPS    Y2, Y10, Y10
+	VXORPS    Y3, Y11, Y11
+	VANDPS    sign_f32<>+0(SB), Y10, Y10
+	VANDPS    sign_f32<>+0(SB), Y11, Y11
+	VMOVUPS   Y10, 224(AX)
+	VMOVUPS   Y11, 256(AX)
+	VMOVUPS   Y1, 288(AX)
+	VMOVUPS   Y6, 320(AX)
+	VMOVUPS   Y8, 352(AX)
+	VMOVUPS   Y9, 384(AX)
+	VMOVUPS   Y0, 416(AX)
+	VMOVUPS   Y7, 448(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 320(AX)
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 352(AX)
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y6, 480(AX)
+	VMOVUPS      Y7, 512(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 544(AX)
+	VMOVUPS      Y5, 576(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMOVUPS     256(AX), Y4
-	VMULPS      huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS     288(AX), Y5
-	VFMADD213PS Y4, Y5, Y2
-	VMOVUPS     Y2, 384(AX)
-	VMULPS      tiny_f32<>+0(SB), Y2, Y2
-	VMOVUPS     Y2, 416(AX)
+	VMOVUPS     352(AX), Y8
+	VMOVUPS     384(AX), Y9
+	VMULPS      huge_f32<>+0(SB), Y8, Y8
+	VMULPS      huge_f32<>+0(SB), Y9, Y9
+	VMOVUPS     416(AX), Y10
+	VMOVUPS     448(AX), Y11
+	VFMADD213PS Y8, Y10, Y4
+	VFMADD213PS Y9, Y11, Y5
+	VMOVUPS     Y4, 608(AX)
+	VMOVUPS     Y5, 640(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 672(AX)
+	VMOVUPS     Y5, 704(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
-	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 448(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 480(AX)
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 736(AX)
+	VMOVUPS     Y9, 768(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 800(AX)
+	VMOVUPS     Y9, 832(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 512(AX)
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 544(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y0
-	VSUBPS      one_f32<>+0(SB), Y2, Y3
-	VADDPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y0, Y3
-	VMULPS      Y3, Y3, Y4
-	VMOVUPS     Y2, 576(AX)
-	VMOVUPS     Y0, 608(AX)
+	VMOVUPS     Y1, 864(AX)
+	VMOVUPS     Y0, 896(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 928(AX)
+	VMOVUPS     Y7, 960(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y4, 992(AX)
+	VMOVUPS     Y5, 1024(AX)
+	VMOVUPS     Y0, 1056(AX)
+	VMOVUPS     Y1, 1088(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y3, Y0
-	VDIVPS       Y0, Y3, Y0
-	VFNMADD132PS Y0, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y0, Y2, Y0
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     160(AX), Y2
-	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     576(AX), Y5
-	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     160(AX), Y6
-	VMOVUPS     544(AX), Y7
-	VBLENDVPS   Y6, Y5, Y7, Y7
-	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     Y7, 640(AX)
-	VMOVUPS     576(AX), Y2
-	VMOVUPS     608(AX), Y5
-	VFMADD132PS Y0, Y2, Y2
+	VMOVUPS     160(AX), Y4
+	VMOVUPS     192(AX), Y5
+	VBLENDVPS   Y4, Y0, Y3, Y4
+	VBLENDVPS   Y5, Y1, Y2, Y5
+	VMOVUPS     992(AX), Y10
+	VMOVUPS     1024(AX), Y11
+	VMULPS      huge_f32<>+0(SB), Y10, Y10
+	VMULPS      huge_f32<>+0(SB), Y11, Y11
+	VMOVUPS     160(AX), Y12
+	VMOVUPS     192(AX), Y13
+	VMOVUPS     928(AX), Y14
+	VMOVUPS     960(AX), Y15
+	VBLENDVPS   Y12, Y10, Y14, Y14
+	VBLENDVPS   Y13, Y11, Y15, Y15
+	VFMADD132PS Y4, Y14, Y14
+	VFMADD132PS Y5, Y15, Y15
+	VMOVUPS     Y14, 1120(AX)
+	VMOVUPS     Y15, 1152(AX)
+	VMOVUPS     992(AX), Y4
+	VMOVUPS     1024(AX), Y5
+	VMOVUPS     1056(AX), Y10
+	VMOVUPS     1088(AX), Y11
+	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
+	VFMADD132PS Y3, Y10, Y10
+	VFMADD132PS Y2, Y11, Y11
 	VMOVUPS     160(AX), Y0
-	VBLENDVPS   Y0, Y5, Y2, Y0
-	VMOVUPS     Y0, 672(AX)
+	VMOVUPS     192(AX), Y1
+	VBLENDVPS   Y0, Y10, Y4, Y0
+	VBLENDVPS   Y1, Y11, Y5, Y1
+	VMOVUPS     Y0, 1184(AX)
+	VMOVUPS     Y1, 1216(AX)
 	VMOVUPS     160(AX), Y0
-	VBLENDVPS   Y0, Y2, Y5, Y0
-	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     192(AX), Y1
+	VBLENDVPS   Y0, Y4, Y10, Y0
+	VBLENDVPS   Y1, Y5, Y11, Y1
+	VMOVUPS     Y0, 1248(AX)
+	VMOVUPS     Y1, 1280(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y0
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
-	VFMADD213PS Y3, Y4, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y0
+	VFMADD213PS Y6, Y8, Y1
+	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     480(AX), Y1
-	VMOVUPS     512(AX), Y2
+	VMOVUPS     800(AX), Y2
+	VMOVUPS     832(AX), Y3
+	VMOVUPS     864(AX), Y4
+	VMOVUPS     896(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     160(AX), Y6
+	VMOVUPS     192(AX), Y8
+	VBLENDVPS   Y6, 480(AX), Y7, Y6
+	VBLENDVPS   Y8, 512(AX), Y7, Y7
+	VSUBPS      Y2, Y6, Y6
+	VSUBPS      Y3, Y7, Y7
 	VXORPS      Y3, Y3, Y3
-	VMOVUPS     160(AX), Y4
-	VBLENDVPS   Y4, 320(AX), Y3, Y3
-	VSUBPS      Y1, Y3, Y3
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     160(AX), Y4
-	VBLENDVPS   Y4, 352(AX), Y1, Y1
-	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     Y3, 736(AX)
-	VMOVUPS     Y1, 768(AX)
-	VMOVUPS     Y0, 800(AX)
-	VMOVUPS     384(AX), Y0
+	VMOVUPS     160(AX), Y2
+	VMOVUPS     192(AX), Y8
+	VBLENDVPS   Y2, 544(AX), Y3, Y2
+	VBLENDVPS   Y8, 576(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMOVUPS     Y6, 1312(AX)
+	VMOVUPS     Y7, 1344(AX)
+	VMOVUPS     Y2, 1376(AX)
+	VMOVUPS     Y3, 1408(AX)
+	VMOVUPS     Y1, 1440(AX)
+	VMOVUPS     Y0, 1472(AX)
+	VMOVUPS     608(AX), Y0
+	VMOVUPS     640(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y1
-	VPADDD      magic_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
+	VPSRLD      $0x17, Y0, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
 	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f32<>+0(SB), Y2
-	VFMADD231PS index_f32<>+0(SB), Y0, Y2
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
-	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y2, Y1
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
-	VMULPS      Y1, Y1, Y0
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PS index_f32<>+0(SB), Y0, Y5
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
+	VPERMPS     recip_f32<>+0(SB), Y5, Y2
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
+	VMULPS      Y2, Y2, Y0
+	VMULPS      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y4
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
-	VFMADD213PS Y1, Y0, Y4
-	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      736(AX), Y3, Y3
-	VADDPS      768(AX), Y2, Y2
-	VADDPS      Y2, Y3, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
+	VFMADD213PS Y2, Y0, Y9
+	VFMADD213PS Y3, Y1, Y8
+	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
+	VADDPS      1312(AX), Y6, Y6
+	VADDPS      1344(AX), Y7, Y7
+	VADDPS      1376(AX), Y5, Y5
+	VADDPS      1408(AX), Y4, Y4
+	VADDPS      Y5, Y6, Y0
+	VADDPS      Y4, Y7, Y1
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
-	VFMADD231PS 64(AX), Y0, Y1
-	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
-	VFMSUB231PS 64(AX), Y3, Y4
-	VFMADD231PS 64(AX), Y2, Y4
-	VFMADD231PS 96(AX), Y0, Y4
-	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PS 64(AX), Y0, Y3
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
+	VFMSUB231PS 64(AX), Y6, Y8
+	VFMSUB231PS 64(AX), Y7, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 96(AX), Y0, Y8
+	VFMADD231PS 96(AX), Y1, Y9
+	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
+	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VPERMPS     exp_f32<>+0(SB), Y3, Y0
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPSLLD      $0x14, Y3, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y3, Y0, Y0
+	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y4, Y2, Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
+	VADDPS      Y8, Y4, Y4
+	VADDPS      Y9, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS      Y4, Y3, Y3
+	VMULPS      Y5, Y2, Y2
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y2
-	VMOVUPS     one_f32<>+0(SB), Y3
-	VSUBPS      Y2, Y3, Y3
-	VMULPS      (AX), Y3, Y3
-	VFMADD231PS 32(AX), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     800(AX), Y1
+	VMOVUPS     (DI)(R12*4), Y4
+	VMOVUPS     32(DI)(R12*4), Y5
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VSUBPS      Y4, Y7, Y7
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      (AX), Y7, Y7
+	VMULPS      (AX), Y6, Y6
+	VFMADD231PS 32(AX), Y4, Y7
+	VFMADD231PS 32(AX), Y5, Y6
+	VMULPS      Y7, Y0, Y0
+	VMULPS      Y6, Y1, Y1
+	VFMADD132PS Y3, Y0, Y0
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     1440(AX), Y2
+	VMOVUPS     1472(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       448(AX), Y1, Y1
-	VADDPS       224(AX), Y1, Y1
-	VMOVAPS      Y0, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VADDPS       736(AX), Y2, Y2
+	VADDPS       768(AX), Y3, Y3
+	VADDPS       288(AX), Y2, Y2
+	VADDPS       320(AX), Y3, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y2, Y4, Y2
+	VPBROADCASTD (R8)(CX*1), Y6
+	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y4, Y8, Y4
+	VBLENDVPS    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y3
-	VEXTRACTF128 $0x01, Y2, X4
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X4, Y6
+	VEXTRACTF128 $0x01, Y4, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(R13*8)
+	VADDPD       (R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R13*8)
 	LEAQ         (R12), R13
 	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R13*8)
+	VADDPD       32(R9)(R13*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R13*8)
+	VCVTPS2PD    X5, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X7, Y7
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       (R9)(R13*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R13*8)
+	LEAQ         8(R12), R13
+	ANDQ         $0x0f, R13
+	VADDPD       32(R9)(R13*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y2, (SI)(R12*4)
+	VMOVUPS Y4, (SI)(R12*4)
+	VMOVUPS Y5, 32(SI)(R12*4)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y2
-	VMOVUPS     (DI)(R12*4), Y3
-	VFMADD213PS one_f32<>+0(SB), Y3, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     (DI)(R12*4), Y6
+	VMOVUPS     32(DI)(R12*4), Y7
+	VFMADD213PS one_f32<>+0(SB), Y6, Y5
+	VFMADD213PS one_f32<>+0(SB), Y7, Y4
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y3
-	VMOVUPS     256(AX), Y4
-	VFMSUB213PS 416(AX), Y4, Y3
-	VMULPS      672(AX), Y3, Y3
-	VXORPS      192(AX), Y3, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y4
-	VMINPS      Y1, Y4, Y4
-	VMULPS      128(AX), Y4, Y4
-	VMOVUPS     Y2, 832(AX)
+	VMOVUPS     two_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVUPS     352(AX), Y8
+	VMOVUPS     384(AX), Y9
+	VFMSUB213PS 672(AX), Y8, Y7
+	VFMSUB213PS 704(AX), Y9, Y6
+	VMULPS      1184(AX), Y7, Y7
+	VMULPS      1216(AX), Y6, Y6
+	VXORPS      224(AX), Y7, Y7
+	VXORPS      256(AX), Y6, Y6
+	VMOVUPS     max_softplus_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMINPS      Y2, Y9, Y9
+	VMINPS      Y3, Y8, Y8
+	VMULPS      128(AX), Y9, Y9
+	VMULPS      128(AX), Y8, Y8
+	VMOVUPS     Y5, 1504(AX)
+	VMOVUPS     Y4, 1536(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 640(AX), Y1
-	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  384(AX), Y1, Y1
-	VMULPS  832(AX), Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y1
-	VMOVUPS Y1, 864(AX)
+	VMOVUPS 1120(AX), Y2
+	VMOVUPS 1152(AX), Y3
+	VMULPS  large_f32<>+0(SB), Y2, Y2
+	VMULPS  large_f32<>+0(SB), Y3, Y3
+	VDIVPS  608(AX), Y2, Y2
+	VDIVPS  640(AX), Y3, Y3
+	VMULPS  1504(AX), Y2, Y2
+	VMULPS  1536(AX), Y3, Y3
+	VMULPS  small_f32<>+0(SB), Y2, Y2
+	VMULPS  small_f32<>+0(SB), Y3, Y3
+	VMOVUPS Y2, 1568(AX)
+	VMOVUPS Y3, 1600(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      864(AX), Y1
-	VFMADD213PS  Y3, Y4, Y1
-	VMULPS       Y0, Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMOVUPS      1568(AX), Y2
+	VMOVUPS      1600(AX), Y3
+	VFMADD213PS  Y7, Y9, Y2
+	VFMADD213PS  Y6, Y8, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip4:
 	TESTQ R11, R11
@@ -17851,29 +18329,37 @@ skip4:
 
 	// dout·grad
 	VMOVUPS      (R11)(R12*4), Y0
-	VMULPS       Y0, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y0
-	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	VMULPS       Y0, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      32(R11)(R12*4), Y0
+	VMULPS       Y0, Y3, Y3
+	VCMPPS       $0x03, Y3, Y3, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y1, (R10)(R12*4)
+	VMOVUPS Y2, (R10)(R12*4)
+	VMOVUPS Y3, 32(R10)(R12*4)
 
 skip7:
-	ADDQ $0x08, R12
+	ADDQ $0x10, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -18691,7 +19177,7 @@ done:
 
 // func softHessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $704-8
+TEXT ·softHessSquareF32AVX2(SB), $1248-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -18714,288 +19200,477 @@ TEXT ·softHessSquareF32AVX2(SB), $704-8
 	VBROADCASTSS 92(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS   (DI)(R13*4), Y0
-	VMOVUPS   (BX)(R13*4), Y1
-	VANDPS    abs_f32<>+0(SB), Y1, Y2
-	VMOVUPS   one_f32<>+0(SB), Y3
-	VSUBPS    Y0, Y3, Y3
-	VBLENDVPS Y1, Y0, Y3, Y4
-	VBLENDVPS Y1, Y3, Y0, Y3
-	VMULPS    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y4, Y5
-	VMOVUPS   Y5, 128(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y3, Y5, Y3
-	VXORPS    Y1, Y5, Y5
-	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 160(AX)
-	VMOVUPS   Y0, 192(AX)
-	VMOVUPS   Y4, 224(AX)
-	VMOVUPS   Y3, 256(AX)
+	VMOVUPS   32(DI)(R13*4), Y1
+	VMOVUPS   (BX)(R13*4), Y2
+	VMOVUPS   32(BX)(R13*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y7
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPS Y1, Y10, Y1, Y1
+	VBLENDVPS Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPS    $0x00, Y11, Y8, Y10
+	VCMPPS    $0x00, Y11, Y9, Y11
+	VMOVUPS   Y10, 128(AX)
+	VMOVUPS   Y11, 160(AX)
+	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y10, Y0
+	VANDNPS   Y7, Y11, Y7
+	VXORPS    Y2, Y10, Y10
+	VXORPS    Y3, Y11, Y11
+	VANDPS    sign_f32<>+0(SB), Y10, Y10
+	VANDPS    sign_f32<>+0(SB), Y11, Y11
+	VMOVUPS   Y10, 192(AX)
+	VMOVUPS   Y11, 224(AX)
+	VMOVUPS   Y1, 256(AX)
+	VMOVUPS   Y6, 288(AX)
+	VMOVUPS   Y8, 320(AX)
+	VMOVUPS   Y9, 352(AX)
+	VMOVUPS   Y0, 384(AX)
+	VMOVUPS   Y7, 416(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y2, Y2
-	VMOVUPS     256(AX), Y4
-	VFMADD213PS 224(AX), Y4, Y2
-	VMOVUPS     Y2, 288(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS     384(AX), Y8
+	VMOVUPS     416(AX), Y9
+	VFMADD213PS 320(AX), Y8, Y4
+	VFMADD213PS 352(AX), Y9, Y5
+	VMOVUPS     Y4, 448(AX)
+	VMOVUPS     Y5, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 320(AX)
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 352(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y0
-	VSUBPS      one_f32<>+0(SB), Y2, Y3
-	VADDPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y0, Y3
-	VMULPS      Y3, Y3, Y4
+	VMOVUPS     Y1, 512(AX)
+	VMOVUPS     Y0, 544(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 576(AX)
+	VMOVUPS     Y7, 608(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y5
-	VFMADD213PS Y3, Y4, Y5
+	VMOVUPS     log1p_3_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
+	VFMADD213PS Y6, Y8, Y11
+	VFMADD213PS Y7, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    320(AX), Y5, Y5
-	VADDPS    192(AX), Y5, Y5
-	VMOVUPS   128(AX), Y4
-	VBLENDVPS Y4, Y0, Y2, Y4
+	VADDPS    512(AX), Y11, Y11
+	VADDPS    544(AX), Y10, Y10
+	VADDPS    256(AX), Y11, Y11
+	VADDPS    288(AX), Y10, Y10
+	VMOVUPS   128(AX), Y8
+	VMOVUPS   160(AX), Y9
+	VBLENDVPS Y8, Y0, Y4, Y8
+	VBLENDVPS Y9, Y1, Y5, Y9
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y6
-	VMOVUPS     one_f32<>+0(SB), Y7
-	VSUBPS      Y6, Y7, Y7
-	VMULPS      (AX), Y7, Y7
-	VFMADD231PS 32(AX), Y6, Y7
+	VMOVUPS     (DI)(R13*4), Y12
+	VMOVUPS     32(DI)(R13*4), Y13
+	VMOVUPS     one_f32<>+0(SB), Y15
+	VMOVAPS     Y15, Y14
+	VSUBPS      Y12, Y15, Y15
+	VSUBPS      Y13, Y14, Y14
+	VMULPS      (AX), Y15, Y15
+	VMULPS      (AX), Y14, Y14
+	VFMADD231PS 32(AX), Y12, Y15
+	VFMADD231PS 32(AX), Y13, Y14
 
 	// w·S²
-	VMULPS  Y4, Y4, Y4
-	VMULPS  Y7, Y4, Y4
-	VMOVUPS Y2, 384(AX)
-	VMOVUPS Y0, 416(AX)
+	VMULPS  Y8, Y8, Y8
+	VMULPS  Y9, Y9, Y9
+	VMULPS  Y15, Y8, Y8
+	VMULPS  Y14, Y9, Y9
+	VMOVUPS Y4, 640(AX)
+	VMOVUPS Y5, 672(AX)
+	VMOVUPS Y0, 704(AX)
+	VMOVUPS Y1, 736(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y3, Y0
-	VDIVPS       Y0, Y3, Y0
-	VFNMADD132PS Y0, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y0, Y2, Y0
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     128(AX), Y2
-	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     384(AX), Y3
-	VMULPS      huge_f32<>+0(SB), Y3, Y3
-	VMOVUPS     128(AX), Y6
-	VMOVUPS     352(AX), Y7
-	VBLENDVPS   Y6, Y3, Y7, Y7
+	VMOVUPS     128(AX), Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y4, Y0, Y3, Y4
+	VBLENDVPS   Y5, Y1, Y2, Y5
+	VMOVUPS     640(AX), Y6
+	VMOVUPS     672(AX), Y7
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMULPS      huge_f32<>+0(SB), Y7, Y7
+	VMOVUPS     128(AX), Y12
+	VMOVUPS     160(AX), Y13
+	VMOVUPS     576(AX), Y14
+	VMOVUPS     608(AX), Y15
+	VBLENDVPS   Y12, Y6, Y14, Y14
+	VBLENDVPS   Y13, Y7, Y15, Y15
+	VFMADD132PS Y4, Y14, Y14
+	VFMADD132PS Y5, Y15, Y15
+	VMOVUPS     Y14, 768(AX)
+	VMOVUPS     Y15, 800(AX)
+	VMOVUPS     640(AX), Y4
+	VMOVUPS     672(AX), Y5
+	VMOVUPS     704(AX), Y6
+	VMOVUPS     736(AX), Y7
+	VFMADD132PS Y0, Y4, Y4
+	VFMADD132PS Y1, Y5, Y5
+	VFMADD132PS Y3, Y6, Y6
 	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     Y7, 448(AX)
-	VMOVUPS     384(AX), Y2
-	VMOVUPS     416(AX), Y3
-	VFMADD132PS Y0, Y2, Y2
-	VFMADD132PS Y1, Y3, Y3
-	VMOVUPS     128(AX), Y6
-	VBLENDVPS   Y6, Y1, Y0, Y0
+	VMOVUPS     128(AX), Y12
+	VMOVUPS     160(AX), Y13
+	VBLENDVPS   Y12, Y3, Y0, Y0
+	VBLENDVPS   Y13, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y0, Y0, Y1
-	VFMADD231PS  Y0, Y0, Y1
-	VFMADD132PS  Y1, Y4, Y4
+	VADDPS       Y0, Y0, Y2
+	VADDPS       Y1, Y1, Y3
+	VFMADD231PS  Y0, Y0, Y2
+	VFMADD231PS  Y1, Y1, Y3
+	VFMADD132PS  Y2, Y8, Y8
+	VFMADD132PS  Y3, Y9, Y9
 	VMOVUPS      128(AX), Y0
-	VBLENDVPS    Y0, Y3, Y2, Y0
-	VMOVUPS      Y0, 480(AX)
+	VMOVUPS      160(AX), Y1
+	VBLENDVPS    Y0, Y6, Y4, Y0
+	VBLENDVPS    Y1, Y7, Y5, Y1
+	VMOVUPS      Y0, 832(AX)
+	VMOVUPS      Y1, 864(AX)
 	VMOVUPS      128(AX), Y0
-	VBLENDVPS    Y0, Y2, Y3, Y0
-	VMOVUPS      Y0, 512(AX)
-	VMULPS       288(AX), Y4, Y4
-	VMULPS       288(AX), Y5, Y0
-	VMULPS       Y4, Y0, Y0
+	VMOVUPS      160(AX), Y1
+	VBLENDVPS    Y0, Y4, Y6, Y0
+	VBLENDVPS    Y1, Y5, Y7, Y1
+	VMOVUPS      Y0, 896(AX)
+	VMOVUPS      Y1, 928(AX)
+	VMULPS       448(AX), Y8, Y8
+	VMULPS       480(AX), Y9, Y9
+	VMULPS       448(AX), Y11, Y0
+	VMULPS       480(AX), Y10, Y1
+	VMULPS       Y8, Y0, Y0
+	VMULPS       Y9, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y1
-	VEXTRACTF128 $0x01, Y0, X2
-	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(R14*8)
+	VADDPD       (R9)(R14*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R14*8)
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(R14*8)
+	VADDPD       32(R9)(R14*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R14*8)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       (R9)(R14*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(R14*8)
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y3, Y3
+	VMOVUPD      Y3, 32(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPS Y0, (SI)(R13*4)
+	VMOVUPS Y1, 32(SI)(R13*4)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y0
-	VMOVUPS     (DI)(R13*4), Y1
-	VFMADD213PS one_f32<>+0(SB), Y1, Y0
+	VMOVUPS     minus_two_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     (DI)(R13*4), Y2
+	VMOVUPS     32(DI)(R13*4), Y3
+	VFMADD213PS one_f32<>+0(SB), Y2, Y1
+	VFMADD213PS one_f32<>+0(SB), Y3, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y1
-	VMOVUPS     224(AX), Y2
-	VFMSUB213PS 288(AX), Y2, Y1
-	VMULPS      480(AX), Y1, Y1
-	VMOVUPS     max_softplus_f32<>+0(SB), Y2
-	VMINPS      Y5, Y2, Y2
-	VMULPS      64(AX), Y2, Y2
-	VMOVUPS     Y0, 544(AX)
+	VMOVUPS     two_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     320(AX), Y4
+	VMOVUPS     352(AX), Y5
+	VFMSUB213PS 448(AX), Y4, Y3
+	VFMSUB213PS 480(AX), Y5, Y2
+	VMULPS      832(AX), Y3, Y3
+	VMULPS      864(AX), Y2, Y2
+	VMOVUPS     max_softplus_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMINPS      Y11, Y5, Y5
+	VMINPS      Y10, Y4, Y4
+	VMULPS      64(AX), Y5, Y5
+	VMULPS      64(AX), Y4, Y4
+	VMOVUPS     Y1, 960(AX)
+	VMOVUPS     Y0, 992(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 448(AX), Y0
+	VMOVUPS 768(AX), Y0
+	VMOVUPS 800(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y0, Y0
-	VMOVUPS 288(AX), Y3
-	VMULPS  huge_f32<>+0(SB), Y3, Y3
-	VDIVPS  Y3, Y0, Y0
-	VMULPS  544(AX), Y0, Y0
-	VMULPS  small_f32<>+0(SB), Y0, Y3
-	VMOVUPS Y0, 576(AX)
-	VMOVUPS Y3, 608(AX)
-	VMOVAPS Y1, Y0
-	VXORPS  160(AX), Y0, Y0
+	VMULPS  large_f32<>+0(SB), Y1, Y1
+	VMOVUPS 448(AX), Y6
+	VMOVUPS 480(AX), Y7
+	VMULPS  huge_f32<>+0(SB), Y6, Y6
+	VMULPS  huge_f32<>+0(SB), Y7, Y7
+	VDIVPS  Y6, Y0, Y0
+	VDIVPS  Y7, Y1, Y1
+	VMULPS  960(AX), Y0, Y0
+	VMULPS  992(AX), Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y0, Y6
+	VMULPS  small_f32<>+0(SB), Y1, Y7
+	VMOVUPS Y0, 1024(AX)
+	VMOVUPS Y1, 1056(AX)
+	VMOVUPS Y6, 1088(AX)
+	VMOVUPS Y7, 1120(AX)
+	VMOVAPS Y3, Y0
+	VMOVAPS Y2, Y1
+	VXORPS  192(AX), Y0, Y0
+	VXORPS  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       288(AX), Y0, Y3
-	VMOVUPS      544(AX), Y0
-	VMULPS       512(AX), Y0, Y0
-	VFMADD213PS  Y3, Y2, Y0
-	VMULPS       Y4, Y0, Y0
+	VMULPS       448(AX), Y0, Y0
+	VMULPS       480(AX), Y1, Y7
+	VMOVUPS      960(AX), Y1
+	VMOVUPS      992(AX), Y6
+	VMULPS       896(AX), Y1, Y1
+	VMULPS       928(AX), Y6, Y6
+	VFMADD213PS  Y0, Y5, Y1
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y9, Y6, Y6
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y0, Y5, Y0
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPS    Y0, Y1, Y10, Y1
+	VBLENDVPS    Y7, Y6, Y10, Y6
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y3
-	VMULPS       Y3, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y3
-	VBLENDVPS    Y3, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      (R11)(R13*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
+	VMOVUPS      32(R11)(R13*4), Y0
+	VMULPS       Y0, Y6, Y6
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y6, Y6
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y3, Y0, Y5, Y0
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPS    Y0, Y1, Y10, Y1
+	VBLENDVPS    Y7, Y6, Y10, Y6
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y0, (R10)(R13*4)
+	VMOVUPS Y1, (R10)(R13*4)
+	VMOVUPS Y6, 32(R10)(R13*4)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS       Y1, Y1, Y0
+	VADDPS       Y3, Y3, Y0
+	VADDPS       Y2, Y2, Y1
 	VMULPS       64(AX), Y0, Y0
-	VMOVUPS      256(AX), Y1
-	VMOVUPS      480(AX), Y3
-	VMULPS       96(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x00, Y5, Y1, Y1
-	VMOVUPS      Y1, 640(AX)
-	VMOVUPS      640(AX), Y1
-	VBLENDVPS    Y1, Y3, Y0, Y0
-	VMOVUPS      608(AX), Y1
-	VXORPS       160(AX), Y1, Y1
-	VSUBPS       512(AX), Y1, Y3
-	VADDPS       480(AX), Y3, Y3
-	VFMSUB132PS  64(AX), Y3, Y1
-	VFMADD213PS  Y0, Y2, Y1
-	VMOVUPS      576(AX), Y0
-	VMOVUPS      448(AX), Y2
-	VXORPS       160(AX), Y0, Y0
+	VMULPS       64(AX), Y1, Y1
+	VMOVUPS      384(AX), Y2
+	VMOVUPS      416(AX), Y3
+	VMOVUPS      832(AX), Y6
+	VMOVUPS      864(AX), Y7
+	VMULPS       96(AX), Y6, Y6
+	VMULPS       96(AX), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y2, Y2
+	VCMPPS       $0x00, Y10, Y3, Y3
+	VMOVUPS      Y2, 1152(AX)
+	VMOVUPS      Y3, 1184(AX)
+	VMOVUPS      1152(AX), Y2
+	VMOVUPS      1184(AX), Y3
+	VBLENDVPS    Y2, Y6, Y0, Y0
+	VBLENDVPS    Y3, Y7, Y1, Y1
+	VMOVUPS      1088(AX), Y2
+	VMOVUPS      1120(AX), Y3
+	VXORPS       192(AX), Y2, Y2
+	VXORPS       224(AX), Y3, Y3
+	VSUBPS       896(AX), Y2, Y6
+	VSUBPS       928(AX), Y3, Y7
+	VADDPS       832(AX), Y6, Y6
+	VADDPS       864(AX), Y7, Y7
+	VFMSUB132PS  64(AX), Y6, Y2
+	VFMSUB132PS  64(AX), Y7, Y3
+	VFMADD213PS  Y0, Y5, Y2
+	VFMADD213PS  Y1, Y4, Y3
+	VMOVUPS      1024(AX), Y0
+	VMOVUPS      1056(AX), Y1
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      800(AX), Y5
+	VXORPS       192(AX), Y0, Y0
+	VXORPS       224(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y0, Y0
-	VMOVUPS      640(AX), Y3
-	VBLENDVPS    Y3, 448(AX), Y0, Y0
-	VMULPS       480(AX), Y2, Y2
-	VMOVUPS      sign_f32<>+0(SB), Y3
-	VMOVUPS      640(AX), Y5
-	VBLENDVPS    Y5, Y3, Y2, Y2
-	VFMADD213PS  Y2, Y0, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       288(AX), Y4, Y4
-	VMULPS       Y4, Y1, Y1
+	VMULPS       large_f32<>+0(SB), Y1, Y1
+	VMOVUPS      1152(AX), Y6
+	VMOVUPS      1184(AX), Y7
+	VBLENDVPS    Y6, 768(AX), Y0, Y0
+	VBLENDVPS    Y7, 800(AX), Y1, Y1
+	VMULPS       832(AX), Y4, Y4
+	VMULPS       864(AX), Y5, Y5
+	VMOVUPS      sign_f32<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VMOVUPS      1152(AX), Y10
+	VMOVUPS      1184(AX), Y11
+	VBLENDVPS    Y10, Y7, Y4, Y4
+	VBLENDVPS    Y11, Y6, Y5, Y5
+	VFMADD213PS  Y4, Y0, Y2
+	VFMADD213PS  Y5, Y1, Y3
+	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y3, Y3
+	VMULPS       448(AX), Y8, Y8
+	VMULPS       480(AX), Y9, Y9
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y9, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y0, Y1, Y2, Y1
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y1, (R12)(R13*4)
+	VMOVUPS Y2, (R12)(R13*4)
+	VMOVUPS Y3, 32(R12)(R13*4)
 
 skip9:
-	ADDQ $0x08, R13
+	ADDQ $0x10, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -20038,7 +20713,7 @@ done:
 
 // func softHessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $1024-8
+TEXT ·softHessPowerF32AVX2(SB), $1824-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -20065,350 +20740,593 @@ TEXT ·softHessPowerF32AVX2(SB), $1024-8
 	VBROADCASTSS 92(CX), Y0
 	VMOVUPS      Y0, 160(AX)
 	XORQ         R13, R13
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPS   (DI)(R13*4), Y0
-	VMOVUPS   (BX)(R13*4), Y1
-	VANDPS    abs_f32<>+0(SB), Y1, Y2
-	VMOVUPS   one_f32<>+0(SB), Y3
-	VSUBPS    Y0, Y3, Y3
-	VBLENDVPS Y1, Y0, Y3, Y4
-	VBLENDVPS Y1, Y3, Y0, Y3
-	VMULPS    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPS Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPS    $0x00, Y5, Y4, Y5
-	VMOVUPS   Y5, 192(AX)
-	VBLENDVPS Y5, one_f32<>+0(SB), Y4, Y4
-	VANDNPS   Y3, Y5, Y3
-	VXORPS    Y1, Y5, Y5
-	VANDPS    sign_f32<>+0(SB), Y5, Y5
-	VMOVUPS   Y5, 224(AX)
-	VMOVUPS   Y0, 256(AX)
-	VMOVUPS   Y4, 288(AX)
-	VMOVUPS   Y3, 320(AX)
+	VMOVUPS   32(DI)(R13*4), Y1
+	VMOVUPS   (BX)(R13*4), Y2
+	VMOVUPS   32(BX)(R13*4), Y3
+	VANDPS    abs_f32<>+0(SB), Y2, Y4
+	VANDPS    abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS   one_f32<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPS    Y0, Y7, Y7
+	VSUBPS    Y1, Y6, Y6
+	VBLENDVPS Y2, Y0, Y7, Y8
+	VBLENDVPS Y3, Y1, Y6, Y9
+	VBLENDVPS Y2, Y7, Y0, Y0
+	VBLENDVPS Y3, Y6, Y1, Y7
+	VMULPS    Y4, Y8, Y1
+	VMULPS    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPS Y1, Y10, Y1, Y1
+	VBLENDVPS Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPS    $0x00, Y11, Y8, Y10
+	VCMPPS    $0x00, Y11, Y9, Y11
+	VMOVUPS   Y10, 192(AX)
+	VMOVUPS   Y11, 224(AX)
+	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
+	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
+	VANDNPS   Y0, Y10, Y0
+	VANDNPS   Y7, Y11, Y7
+	VXORPS    Y2, Y10, Y10
+	VXORPS    Y3, Y11, Y11
+	VANDPS    sign_f32<>+0(SB), Y10, Y10
+	VANDPS    sign_f32<>+0(SB), Y11, Y11
+	VMOVUPS   Y10, 256(AX)
+	VMOVUPS   Y11, 288(AX)
+	VMOVUPS   Y1, 320(AX)
+	VMOVUPS   Y6, 352(AX)
+	VMOVUPS   Y8, 384(AX)
+	VMOVUPS   Y9, 416(AX)
+	VMOVUPS   Y0, 448(AX)
+	VMOVUPS   Y7, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y2, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VMOVAPS      Y2, Y3
-	VMOVUPS      Y3, 352(AX)
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y2, 384(AX)
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VFMADD213PS  Y3, Y1, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VMOVAPS      Y4, Y6
+	VMOVAPS      Y5, Y7
+	VMOVUPS      Y6, 512(AX)
+	VMOVUPS      Y7, 544(AX)
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      Y4, 576(AX)
+	VMOVUPS      Y5, 608(AX)
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y7, Y5
+	VFMADD213PS  Y6, Y3, Y4
+	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
-	VMOVUPS     288(AX), Y4
-	VMULPS      huge_f32<>+0(SB), Y4, Y4
-	VMOVUPS     320(AX), Y5
-	VFMADD213PS Y4, Y5, Y2
-	VMOVUPS     Y2, 416(AX)
-	VMULPS      tiny_f32<>+0(SB), Y2, Y2
-	VMOVUPS     Y2, 448(AX)
+	VMOVUPS     384(AX), Y8
+	VMOVUPS     416(AX), Y9
+	VMULPS      huge_f32<>+0(SB), Y8, Y8
+	VMULPS      huge_f32<>+0(SB), Y9, Y9
+	VMOVUPS     448(AX), Y10
+	VMOVUPS     480(AX), Y11
+	VFMADD213PS Y8, Y10, Y4
+	VFMADD213PS Y9, Y11, Y5
+	VMOVUPS     Y4, 640(AX)
+	VMOVUPS     Y5, 672(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS     Y4, 704(AX)
+	VMOVUPS     Y5, 736(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
-	VPERMPS     log_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 480(AX)
-	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y4
-	VMOVUPS     Y4, 512(AX)
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y8
+	VPERMPS     log_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 768(AX)
+	VMOVUPS     Y9, 800(AX)
+	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
+	VMOVUPS     Y8, 832(AX)
+	VMOVUPS     Y9, 864(AX)
+	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 544(AX)
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 576(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y0
-	VSUBPS      one_f32<>+0(SB), Y2, Y3
-	VADDPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y0, Y3
-	VMULPS      Y3, Y3, Y4
-	VMOVUPS     Y2, 608(AX)
-	VMOVUPS     Y0, 640(AX)
+	VMOVUPS     Y1, 896(AX)
+	VMOVUPS     Y0, 928(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 960(AX)
+	VMOVUPS     Y7, 992(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y4, 1024(AX)
+	VMOVUPS     Y5, 1056(AX)
+	VMOVUPS     Y0, 1088(AX)
+	VMOVUPS     Y1, 1120(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y3, Y0
-	VDIVPS       Y0, Y3, Y0
-	VFNMADD132PS Y0, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y0, Y2, Y0
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
 
 	// O·2^TinyShift
-	VMOVUPS     192(AX), Y2
-	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     608(AX), Y5
-	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     192(AX), Y6
-	VMOVUPS     576(AX), Y7
-	VBLENDVPS   Y6, Y5, Y7, Y7
-	VFMADD132PS Y2, Y7, Y7
-	VMOVUPS     Y7, 672(AX)
-	VMOVUPS     608(AX), Y2
-	VMOVUPS     640(AX), Y5
-	VFMADD132PS Y0, Y2, Y2
+	VMOVUPS     192(AX), Y4
+	VMOVUPS     224(AX), Y5
+	VBLENDVPS   Y4, Y0, Y3, Y4
+	VBLENDVPS   Y5, Y1, Y2, Y5
+	VMOVUPS     1024(AX), Y10
+	VMOVUPS     1056(AX), Y11
+	VMULPS      huge_f32<>+0(SB), Y10, Y10
+	VMULPS      huge_f32<>+0(SB), Y11, Y11
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
+	VMOVUPS     960(AX), Y14
+	VMOVUPS     992(AX), Y15
+	VBLENDVPS   Y12, Y10, Y14, Y14
+	VBLENDVPS   Y13, Y11, Y15, Y15
+	VFMADD132PS Y4, Y14, Y14
+	VFMADD132PS Y5, Y15, Y15
+	VMOVUPS     Y14, 1152(AX)
+	VMOVUPS     Y15, 1184(AX)
+	VMOVUPS     1024(AX), Y4
+	VMOVUPS     1056(AX), Y5
+	VMOVUPS     1088(AX), Y10
+	VMOVUPS     1120(AX), Y11
+	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
+	VFMADD132PS Y3, Y10, Y10
+	VFMADD132PS Y2, Y11, Y11
 	VMOVUPS     192(AX), Y0
-	VBLENDVPS   Y0, Y5, Y2, Y0
-	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     224(AX), Y1
+	VBLENDVPS   Y0, Y10, Y4, Y0
+	VBLENDVPS   Y1, Y11, Y5, Y1
+	VMOVUPS     Y0, 1216(AX)
+	VMOVUPS     Y1, 1248(AX)
 	VMOVUPS     192(AX), Y0
-	VBLENDVPS   Y0, Y2, Y5, Y0
-	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     224(AX), Y1
+	VBLENDVPS   Y0, Y4, Y10, Y0
+	VBLENDVPS   Y1, Y5, Y11, Y1
+	VMOVUPS     Y0, 1280(AX)
+	VMOVUPS     Y1, 1312(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y0
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
-	VFMADD213PS Y3, Y4, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y0
+	VFMADD213PS Y6, Y8, Y1
+	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     512(AX), Y1
-	VMOVUPS     544(AX), Y2
+	VMOVUPS     832(AX), Y2
+	VMOVUPS     864(AX), Y3
+	VMOVUPS     896(AX), Y4
+	VMOVUPS     928(AX), Y5
+	VXORPS      Y7, Y7, Y7
+	VMOVUPS     192(AX), Y6
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y6, 512(AX), Y7, Y6
+	VBLENDVPS   Y8, 544(AX), Y7, Y7
+	VSUBPS      Y2, Y6, Y6
+	VSUBPS      Y3, Y7, Y7
 	VXORPS      Y3, Y3, Y3
-	VMOVUPS     192(AX), Y4
-	VBLENDVPS   Y4, 352(AX), Y3, Y3
-	VSUBPS      Y1, Y3, Y3
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     192(AX), Y4
-	VBLENDVPS   Y4, 384(AX), Y1, Y1
-	VFMADD231PS scale_f32<>+0(SB), Y0, Y2
-	VSUBPS      Y2, Y1, Y1
-	VMOVUPS     Y3, 768(AX)
-	VMOVUPS     Y1, 800(AX)
-	VMOVUPS     Y0, 832(AX)
-	VMOVUPS     416(AX), Y0
+	VMOVUPS     192(AX), Y2
+	VMOVUPS     224(AX), Y8
+	VBLENDVPS   Y2, 576(AX), Y3, Y2
+	VBLENDVPS   Y8, 608(AX), Y3, Y3
+	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
+	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMOVUPS     Y6, 1344(AX)
+	VMOVUPS     Y7, 1376(AX)
+	VMOVUPS     Y2, 1408(AX)
+	VMOVUPS     Y3, 1440(AX)
+	VMOVUPS     Y1, 1472(AX)
+	VMOVUPS     Y0, 1504(AX)
+	VMOVUPS     640(AX), Y0
+	VMOVUPS     672(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y1
-	VPADDD      magic_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_exp_f32<>+0(SB), Y1, Y1
+	VPSRLD      $0x17, Y0, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y2, Y2
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
 	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
+	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f32<>+0(SB), Y2
-	VFMADD231PS index_f32<>+0(SB), Y0, Y2
-	VPERMPS     log8_hi_f32<>+0(SB), Y2, Y3
-	VFMADD231PS eight_f32<>+0(SB), Y1, Y3
-	VPERMPS     recip_f32<>+0(SB), Y2, Y1
-	VPERMPS     log8_lo_f32<>+0(SB), Y2, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y1
-	VMULPS      Y1, Y1, Y0
+	VORPS       one_f32<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PS index_f32<>+0(SB), Y0, Y5
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
+	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
+	VPERMPS     recip_f32<>+0(SB), Y5, Y2
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
+	VMULPS      Y2, Y2, Y0
+	VMULPS      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y4
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y4
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y4
-	VFMADD213PS Y1, Y0, Y4
-	VFMADD231PS scale_f32<>+0(SB), Y4, Y2
-	VADDPS      768(AX), Y3, Y3
-	VADDPS      800(AX), Y2, Y2
-	VADDPS      Y2, Y3, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
+	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
+	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
+	VFMADD213PS Y2, Y0, Y9
+	VFMADD213PS Y3, Y1, Y8
+	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
+	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
+	VADDPS      1344(AX), Y6, Y6
+	VADDPS      1376(AX), Y7, Y7
+	VADDPS      1408(AX), Y5, Y5
+	VADDPS      1440(AX), Y4, Y4
+	VADDPS      Y5, Y6, Y0
+	VADDPS      Y4, Y7, Y1
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f32<>+0(SB), Y1
-	VFMADD231PS 64(AX), Y0, Y1
-	VMAXPS      pow_min_f32<>+0(SB), Y1, Y1
-	VSUBPS      magic_tiny_f32<>+0(SB), Y1, Y4
-	VFMSUB231PS 64(AX), Y3, Y4
-	VFMADD231PS 64(AX), Y2, Y4
-	VFMADD231PS 96(AX), Y0, Y4
-	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
-	VPERMPS     exp_f32<>+0(SB), Y1, Y0
-	VPERMPS     exp_rest_f32<>+0(SB), Y1, Y2
-	VPSLLD      $0x14, Y1, Y1
-	VPADDD      Y1, Y0, Y0
+	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PS 64(AX), Y0, Y3
+	VFMADD231PS 64(AX), Y1, Y2
+	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
+	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
+	VFMSUB231PS 64(AX), Y6, Y8
+	VFMSUB231PS 64(AX), Y7, Y9
+	VFMADD231PS 64(AX), Y5, Y8
+	VFMADD231PS 64(AX), Y4, Y9
+	VFMADD231PS 96(AX), Y0, Y8
+	VFMADD231PS 96(AX), Y1, Y9
+	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
+	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VPERMPS     exp_f32<>+0(SB), Y3, Y0
+	VPERMPS     exp_f32<>+0(SB), Y2, Y1
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPSLLD      $0x14, Y3, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y3, Y0, Y0
+	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y4, Y2, Y2
-	VMOVUPS     exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y2, Y1
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y2, Y1
-	VMULPS      Y2, Y1, Y1
+	VADDPS      Y8, Y4, Y4
+	VADDPS      Y9, Y5, Y5
+	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
+	VMULPS      Y4, Y3, Y3
+	VMULPS      Y5, Y2, Y2
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y2
-	VMOVUPS     one_f32<>+0(SB), Y3
-	VSUBPS      Y2, Y3, Y3
-	VMULPS      (AX), Y3, Y3
-	VFMADD231PS 32(AX), Y2, Y3
-	VMULPS      Y3, Y0, Y0
-	VFMADD132PS Y1, Y0, Y0
-	VMOVUPS     832(AX), Y1
+	VMOVUPS     (DI)(R13*4), Y4
+	VMOVUPS     32(DI)(R13*4), Y5
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VSUBPS      Y4, Y7, Y7
+	VSUBPS      Y5, Y6, Y6
+	VMULPS      (AX), Y7, Y7
+	VMULPS      (AX), Y6, Y6
+	VFMADD231PS 32(AX), Y4, Y7
+	VFMADD231PS 32(AX), Y5, Y6
+	VMULPS      Y7, Y0, Y0
+	VMULPS      Y6, Y1, Y1
+	VFMADD132PS Y3, Y0, Y0
+	VFMADD132PS Y2, Y1, Y1
+	VMOVUPS     1472(AX), Y2
+	VMOVUPS     1504(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       480(AX), Y1, Y1
-	VADDPS       256(AX), Y1, Y1
-	VMOVAPS      Y0, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VADDPS       768(AX), Y2, Y2
+	VADDPS       800(AX), Y3, Y3
+	VADDPS       320(AX), Y2, Y2
+	VADDPS       352(AX), Y3, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y3, Y2, Y4, Y2
+	VPBROADCASTD (R8)(CX*1), Y6
+	VPSLLVD      to_sign0_f32<>+0(SB), Y6, Y6
+	VPBROADCASTD 1(R8)(CX*1), Y7
+	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPS    Y6, Y4, Y8, Y4
+	VBLENDVPS    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y3
-	VEXTRACTF128 $0x01, Y2, X4
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X4, Y6
+	VEXTRACTF128 $0x01, Y4, X7
+	VCVTPS2PD    X7, Y7
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(R14*8)
+	VADDPD       (R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R14*8)
 	LEAQ         (R13), R14
 	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(R14*8)
+	VADDPD       32(R9)(R14*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R14*8)
+	VCVTPS2PD    X5, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X7, Y7
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       (R9)(R14*8), Y6, Y6
+	VMOVUPD      Y6, (R9)(R14*8)
+	LEAQ         8(R13), R14
+	ANDQ         $0x0f, R14
+	VADDPD       32(R9)(R14*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y2, (SI)(R13*4)
+	VMOVUPS Y4, (SI)(R13*4)
+	VMOVUPS Y5, 32(SI)(R13*4)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f32<>+0(SB), Y2
-	VMOVUPS     (DI)(R13*4), Y3
-	VFMADD213PS one_f32<>+0(SB), Y3, Y2
+	VMOVUPS     minus_two_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     (DI)(R13*4), Y6
+	VMOVUPS     32(DI)(R13*4), Y7
+	VFMADD213PS one_f32<>+0(SB), Y6, Y5
+	VFMADD213PS one_f32<>+0(SB), Y7, Y4
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f32<>+0(SB), Y3
-	VMOVUPS     288(AX), Y4
-	VFMSUB213PS 448(AX), Y4, Y3
-	VMULPS      704(AX), Y3, Y3
-	VMOVUPS     max_softplus_f32<>+0(SB), Y4
-	VMINPS      Y1, Y4, Y4
-	VMULPS      128(AX), Y4, Y4
-	VMOVUPS     Y2, 864(AX)
+	VMOVUPS     two_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVUPS     384(AX), Y8
+	VMOVUPS     416(AX), Y9
+	VFMSUB213PS 704(AX), Y8, Y7
+	VFMSUB213PS 736(AX), Y9, Y6
+	VMULPS      1216(AX), Y7, Y7
+	VMULPS      1248(AX), Y6, Y6
+	VMOVUPS     max_softplus_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMINPS      Y2, Y9, Y9
+	VMINPS      Y3, Y8, Y8
+	VMULPS      128(AX), Y9, Y9
+	VMULPS      128(AX), Y8, Y8
+	VMOVUPS     Y5, 1536(AX)
+	VMOVUPS     Y4, 1568(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 672(AX), Y1
-	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  416(AX), Y1, Y1
-	VMULPS  864(AX), Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y2
-	VMOVUPS Y1, 896(AX)
-	VMOVUPS Y2, 928(AX)
-	VMOVAPS Y3, Y1
-	VXORPS  224(AX), Y1, Y1
+	VMOVUPS 1152(AX), Y2
+	VMOVUPS 1184(AX), Y3
+	VMULPS  large_f32<>+0(SB), Y2, Y2
+	VMULPS  large_f32<>+0(SB), Y3, Y3
+	VDIVPS  640(AX), Y2, Y2
+	VDIVPS  672(AX), Y3, Y3
+	VMULPS  1536(AX), Y2, Y2
+	VMULPS  1568(AX), Y3, Y3
+	VMULPS  small_f32<>+0(SB), Y2, Y4
+	VMULPS  small_f32<>+0(SB), Y3, Y5
+	VMOVUPS Y2, 1600(AX)
+	VMOVUPS Y3, 1632(AX)
+	VMOVUPS Y4, 1664(AX)
+	VMOVUPS Y5, 1696(AX)
+	VMOVAPS Y7, Y2
+	VMOVAPS Y6, Y3
+	VXORPS  256(AX), Y2, Y2
+	VXORPS  288(AX), Y3, Y3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      928(AX), Y2
-	VFMADD213PS  Y1, Y4, Y2
-	VMULPS       Y0, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VMOVUPS      1664(AX), Y4
+	VMOVUPS      1696(AX), Y5
+	VFMADD213PS  Y2, Y9, Y4
+	VFMADD213PS  Y3, Y8, Y5
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y1, Y2, Y5, Y2
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPS    Y2, Y4, Y10, Y4
+	VBLENDVPS    Y3, Y5, Y10, Y5
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y1
-	VMULPS       Y1, Y2, Y2
-	VCMPPS       $0x03, Y2, Y2, Y1
-	VBLENDVPS    Y1, nan_f32<>+0(SB), Y2, Y2
+	VMOVUPS      (R11)(R13*4), Y2
+	VMULPS       Y2, Y4, Y4
+	VCMPPS       $0x03, Y4, Y4, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y4, Y4
+	VMOVUPS      32(R11)(R13*4), Y2
+	VMULPS       Y2, Y5, Y5
+	VCMPPS       $0x03, Y5, Y5, Y2
+	VBLENDVPS    Y2, nan_f32<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPS    Y1, Y2, Y5, Y2
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPS    Y2, Y4, Y10, Y4
+	VBLENDVPS    Y3, Y5, Y10, Y5
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPS Y2, (R10)(R13*4)
+	VMOVUPS Y4, (R10)(R13*4)
+	VMOVUPS Y5, 32(R10)(R13*4)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS       Y3, Y3, Y1
-	VMULPS       128(AX), Y1, Y1
-	VMOVUPS      320(AX), Y2
-	VMOVUPS      704(AX), Y3
-	VMULPS       160(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x00, Y5, Y2, Y2
-	VMOVUPS      Y2, 960(AX)
-	VMOVUPS      960(AX), Y2
-	VBLENDVPS    Y2, Y3, Y1, Y1
-	VMOVUPS      928(AX), Y2
-	VXORPS       224(AX), Y2, Y2
-	VSUBPS       736(AX), Y2, Y3
-	VADDPS       704(AX), Y3, Y3
-	VFMSUB132PS  128(AX), Y3, Y2
-	VFMADD213PS  Y1, Y4, Y2
-	VMOVUPS      896(AX), Y1
-	VMOVUPS      672(AX), Y3
-	VXORPS       224(AX), Y1, Y1
-	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      960(AX), Y4
-	VBLENDVPS    Y4, 672(AX), Y1, Y1
-	VMULPS       704(AX), Y3, Y3
-	VMOVUPS      sign_f32<>+0(SB), Y4
-	VMOVUPS      960(AX), Y5
-	VBLENDVPS    Y5, Y4, Y3, Y3
-	VFMADD213PS  Y3, Y1, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VMULPS       tiny_f32<>+0(SB), Y2, Y2
+	VADDPS       Y7, Y7, Y2
+	VADDPS       Y6, Y6, Y3
+	VMULPS       128(AX), Y2, Y2
+	VMULPS       128(AX), Y3, Y3
+	VMOVUPS      448(AX), Y4
+	VMOVUPS      480(AX), Y5
+	VMOVUPS      1216(AX), Y6
+	VMOVUPS      1248(AX), Y7
+	VMULPS       160(AX), Y6, Y6
+	VMULPS       160(AX), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VCMPPS       $0x00, Y10, Y4, Y4
+	VCMPPS       $0x00, Y10, Y5, Y5
+	VMOVUPS      Y4, 1728(AX)
+	VMOVUPS      Y5, 1760(AX)
+	VMOVUPS      1728(AX), Y4
+	VMOVUPS      1760(AX), Y5
+	VBLENDVPS    Y4, Y6, Y2, Y2
+	VBLENDVPS    Y5, Y7, Y3, Y3
+	VMOVUPS      1664(AX), Y4
+	VMOVUPS      1696(AX), Y5
+	VXORPS       256(AX), Y4, Y4
+	VXORPS       288(AX), Y5, Y5
+	VSUBPS       1280(AX), Y4, Y6
+	VSUBPS       1312(AX), Y5, Y7
+	VADDPS       1216(AX), Y6, Y6
+	VADDPS       1248(AX), Y7, Y7
+	VFMSUB132PS  128(AX), Y6, Y4
+	VFMSUB132PS  128(AX), Y7, Y5
+	VFMADD213PS  Y2, Y9, Y4
+	VFMADD213PS  Y3, Y8, Y5
+	VMOVUPS      1600(AX), Y2
+	VMOVUPS      1632(AX), Y3
+	VMOVUPS      1152(AX), Y6
+	VMOVUPS      1184(AX), Y7
+	VXORPS       256(AX), Y2, Y2
+	VXORPS       288(AX), Y3, Y3
+	VMULPS       large_f32<>+0(SB), Y2, Y2
+	VMULPS       large_f32<>+0(SB), Y3, Y3
+	VMOVUPS      1728(AX), Y8
+	VMOVUPS      1760(AX), Y9
+	VBLENDVPS    Y8, 1152(AX), Y2, Y2
+	VBLENDVPS    Y9, 1184(AX), Y3, Y3
+	VMULPS       1216(AX), Y6, Y6
+	VMULPS       1248(AX), Y7, Y7
+	VMOVUPS      sign_f32<>+0(SB), Y9
+	VMOVAPS      Y9, Y8
+	VMOVUPS      1728(AX), Y10
+	VMOVUPS      1760(AX), Y11
+	VBLENDVPS    Y10, Y9, Y6, Y6
+	VBLENDVPS    Y11, Y8, Y7, Y7
+	VFMADD213PS  Y6, Y2, Y4
+	VFMADD213PS  Y7, Y3, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VBLENDVPS    Y0, Y2, Y1, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPS    Y0, Y4, Y2, Y4
+	VBLENDVPS    Y1, Y5, Y2, Y5
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPS Y2, (R12)(R13*4)
+	VMOVUPS Y4, (R12)(R13*4)
+	VMOVUPS Y5, 32(R12)(R13*4)
 
 skip9:
-	ADDQ $0x08, R13
+	ADDQ $0x10, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -22758,7 +23676,7 @@ done:
 
 // func softLossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $608-8
+TEXT ·softLossPowerF64AVX2(SB), $1056-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -22778,247 +23696,438 @@ TEXT ·softLossPowerF64AVX2(SB), $608-8
 	VBROADCASTSD 120(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R10, R10
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPD   (DI)(R10*8), Y0
-	VMOVUPD   (BX)(R10*8), Y1
-	VANDPD    abs_f64<>+0(SB), Y1, Y2
-	VMOVUPS   one_f64<>+0(SB), Y3
-	VSUBPD    Y0, Y3, Y3
-	VBLENDVPD Y1, Y0, Y3, Y4
-	VBLENDVPD Y1, Y3, Y0, Y1
-	VMULPD    Y2, Y4, Y0
-	VXORPS    Y3, Y3, Y3
-	VBLENDVPD Y0, Y3, Y0, Y0
-	VXORPS    Y3, Y3, Y3
-	VCMPPD    $0x00, Y3, Y4, Y3
-	VMOVUPD   Y3, 128(AX)
-	VBLENDVPD Y3, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y1, Y3, Y1
-	VMOVUPD   Y0, 160(AX)
-	VMOVUPD   Y4, 192(AX)
-	VMOVUPD   Y1, 224(AX)
+	VMOVUPD   32(DI)(R10*8), Y1
+	VMOVUPD   (BX)(R10*8), Y2
+	VMOVUPD   32(BX)(R10*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y3
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y2
+	VXORPS    Y6, Y6, Y6
+	VBLENDVPD Y1, Y6, Y1, Y1
+	VBLENDVPD Y2, Y6, Y2, Y2
+	VXORPS    Y7, Y7, Y7
+	VCMPPD    $0x00, Y7, Y8, Y6
+	VCMPPD    $0x00, Y7, Y9, Y7
+	VMOVUPD   Y6, 128(AX)
+	VMOVUPD   Y7, 160(AX)
+	VBLENDVPD Y6, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y7, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y6, Y0
+	VANDNPD   Y3, Y7, Y3
+	VMOVUPD   Y1, 192(AX)
+	VMOVUPD   Y2, 224(AX)
+	VMOVUPD   Y8, 256(AX)
+	VMOVUPD   Y9, 288(AX)
+	VMOVUPD   Y0, 320(AX)
+	VMOVUPD   Y3, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 256(AX)
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 288(AX)
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y6, 384(AX)
+	VMOVUPD      Y7, 416(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 448(AX)
+	VMOVUPD      Y5, 480(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMOVUPD     192(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     224(AX), Y4
-	VFMADD213PD Y2, Y4, Y1
-	VMOVUPD     Y1, 320(AX)
+	VMOVUPD     256(AX), Y4
+	VMOVUPD     288(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     320(AX), Y8
+	VMOVUPD     352(AX), Y9
+	VFMADD213PD Y4, Y8, Y2
+	VFMADD213PD Y5, Y9, Y3
+	VMOVUPD     Y2, 512(AX)
+	VMOVUPD     Y3, 544(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 352(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 384(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 416(AX)
-	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 448(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y0
-	VSUBPD      one_f64<>+0(SB), Y2, Y1
-	VADDPD      Y0, Y1, Y1
-	VFMADD231PD Y3, Y0, Y1
-	VMULPD      Y1, Y1, Y0
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     Y9, 608(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 640(AX)
+	VMOVUPD     Y9, 672(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 704(AX)
+	VMOVUPD     Y9, 736(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 768(AX)
+	VMOVUPD     Y11, 800(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y0
+	VMULPD      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y2
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
-	VFMADD213PD Y2, Y1, Y3
-	VFMADD213PD Y1, Y0, Y3
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y5, Y2, Y7
+	VFMADD213PD Y4, Y3, Y6
+	VFMADD213PD Y2, Y0, Y7
+	VFMADD213PD Y3, Y1, Y6
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     384(AX), Y0
-	VMOVUPD     416(AX), Y1
-	VXORPS      Y2, Y2, Y2
+	VMOVUPD     640(AX), Y0
+	VMOVUPD     672(AX), Y1
+	VMOVUPD     704(AX), Y2
+	VMOVUPD     736(AX), Y3
+	VXORPS      Y5, Y5, Y5
 	VMOVUPD     128(AX), Y4
-	VBLENDVPD   Y4, 256(AX), Y2, Y2
-	VSUBPD      Y0, Y2, Y2
-	VXORPS      Y0, Y0, Y0
-	VMOVUPD     128(AX), Y4
-	VBLENDVPD   Y4, 288(AX), Y0, Y0
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y1
-	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y2, 480(AX)
-	VMOVUPD     Y0, 512(AX)
-	VMOVUPD     Y3, 544(AX)
-	VMOVUPD     320(AX), Y0
+	VMOVUPD     160(AX), Y8
+	VBLENDVPD   Y4, 384(AX), Y5, Y4
+	VBLENDVPD   Y8, 416(AX), Y5, Y5
+	VSUBPD      Y0, Y4, Y4
+	VSUBPD      Y1, Y5, Y5
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     128(AX), Y0
+	VMOVUPD     160(AX), Y8
+	VBLENDVPD   Y0, 448(AX), Y1, Y0
+	VBLENDVPD   Y8, 480(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y7, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y6, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VMOVUPD     Y4, 832(AX)
+	VMOVUPD     Y5, 864(AX)
+	VMOVUPD     Y0, 896(AX)
+	VMOVUPD     Y1, 928(AX)
+	VMOVUPD     Y7, 960(AX)
+	VMOVUPD     Y6, 992(AX)
+	VMOVUPD     512(AX), Y0
+	VMOVUPD     544(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y1
-	VPADDQ      magic_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VPSRLQ      $0x34, Y0, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f64<>+0(SB), Y2
-	VFMADD231PD index_f64<>+0(SB), Y0, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y1
-	VPERMPS     recip_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y1, Y1
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y5, Y5
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
-	VMULPD      Y1, Y1, Y0
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PD index_f64<>+0(SB), Y0, Y5
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y5, Y5, Y6
+	VPADDQ      Y4, Y4, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPSHUFD     $0xa0, Y7, Y7
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ      $0x3d, Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y8, Y8
+	VBLENDVPD   Y4, Y11, Y9, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_f64<>+0(SB), Y6, Y2
+	VPERMPS     recip_f64<>+0(SB), Y7, Y3
+	VPERMPS     recip_f64<>+32(SB), Y6, Y10
+	VPERMPS     recip_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y2, Y2
+	VBLENDVPD   Y4, Y11, Y3, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y5, Y6, Y10, Y10
+	VBLENDVPD   Y4, Y7, Y11, Y11
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
+	VMULPD      Y2, Y2, Y0
+	VMULPD      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y2
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
-	VFMADD213PD Y2, Y1, Y3
-	VFMADD213PD Y1, Y0, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      480(AX), Y4, Y4
-	VADDPD      512(AX), Y5, Y5
-	VADDPD      Y5, Y4, Y0
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y5, Y2, Y7
+	VFMADD213PD Y4, Y3, Y6
+	VFMADD213PD Y2, Y0, Y7
+	VFMADD213PD Y3, Y1, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
+	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
+	VADDPD      832(AX), Y8, Y8
+	VADDPD      864(AX), Y9, Y9
+	VADDPD      896(AX), Y10, Y10
+	VADDPD      928(AX), Y11, Y11
+	VADDPD      Y10, Y8, Y0
+	VADDPD      Y11, Y9, Y1
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
-	VFMADD231PD 64(AX), Y0, Y1
-	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
-	VFMSUB231PD 64(AX), Y4, Y2
-	VFMADD231PD 64(AX), Y5, Y2
-	VFMADD231PD 96(AX), Y0, Y2
-	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
-	VPADDQ      Y1, Y1, Y0
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PD 64(AX), Y0, Y3
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y3, Y3
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y10, Y4
+	VFMADD231PD 64(AX), Y11, Y5
+	VFMADD231PD 96(AX), Y0, Y4
+	VFMADD231PD 96(AX), Y1, Y5
+	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
+	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
+	VPADDQ      Y3, Y3, Y0
+	VPADDQ      Y2, Y2, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y3, Y6
+	VPSLLQ      $0x3d, Y2, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y3, Y3
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y3, Y8, Y8
+	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y2, Y5, Y5
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
-	VMULPD      Y5, Y5, Y1
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
-	VFMADD213PD Y0, Y5, Y2
-	VMULPD      Y5, Y2, Y2
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y10, Y10, Y2
+	VMULPD      Y11, Y11, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y10, Y5
+	VFMADD213PD Y0, Y11, Y4
+	VMULPD      Y10, Y5, Y5
+	VMULPD      Y11, Y4, Y4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD     (DI)(R10*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y1
-	VFMADD231PD 32(AX), Y0, Y1
-	VMULPD      Y1, Y4, Y4
-	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     544(AX), Y0
+	VMOVUPD     32(DI)(R10*8), Y1
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VSUBPD      Y0, Y3, Y3
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y3, Y3
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y0, Y3
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y3, Y8, Y8
+	VMULPD      Y2, Y9, Y9
+	VFMADD132PD Y5, Y8, Y8
+	VFMADD132PD Y4, Y9, Y9
+	VMOVUPD     960(AX), Y0
+	VMOVUPD     992(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       352(AX), Y0, Y0
-	VADDPD       160(AX), Y0, Y0
-	VMOVAPD      Y4, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y0, Y1, Y1
+	VADDPD       576(AX), Y0, Y0
+	VADDPD       608(AX), Y1, Y1
+	VADDPD       192(AX), Y0, Y0
+	VADDPD       224(AX), Y1, Y1
+	VMOVAPD      Y8, Y2
+	VMOVAPD      Y9, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(CX*1), R11
-	MOVQ         R10, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R11
-	VMOVD        R11, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y1, Y2, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip1:
 	TESTQ R9, R9
@@ -23028,28 +24137,41 @@ skip1:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y1, Y0, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y0, Y2, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y2, Y0, Y0
-	VSUBPD  Y3, Y1, Y2
-	VADDPD  Y2, Y0, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VADDPD  Y2, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y4, Y2, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
+	LEAQ    4(R10), CX
+	ANDQ    $0x0f, CX
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y3, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y4, Y3, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y1, (SI)(R10*8)
+	VMOVUPD Y2, (SI)(R10*8)
+	VMOVUPD Y3, 32(SI)(R10*8)
 
 skip3:
-	ADDQ $0x04, R10
+	ADDQ $0x08, R10
 	CMPQ R10, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R10, DX
 	JGE  done
 
@@ -23940,7 +25062,7 @@ done:
 
 // func softGradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $512-8
+TEXT ·softGradSquareF64AVX2(SB), $896-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -23960,263 +25082,412 @@ TEXT ·softGradSquareF64AVX2(SB), $512-8
 	VBROADCASTSD 96(CX), Y0
 	VMOVUPS      Y0, 64(AX)
 	XORQ         R12, R12
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ R12, R13
-	SHRQ $0x03, R13
+	MOVQ R12, CX
+	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPD   (DI)(R12*8), Y0
-	VMOVUPD   (BX)(R12*8), Y1
-	VANDPD    abs_f64<>+0(SB), Y1, Y2
-	VMOVUPS   one_f64<>+0(SB), Y3
-	VSUBPD    Y0, Y3, Y3
-	VBLENDVPD Y1, Y0, Y3, Y4
-	VBLENDVPD Y1, Y3, Y0, Y3
-	VMULPD    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPD Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y4, Y5
-	VMOVUPD   Y5, 96(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y3, Y5, Y3
-	VXORPD    Y1, Y5, Y5
-	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 128(AX)
-	VMOVUPD   Y0, 160(AX)
-	VMOVUPD   Y4, 192(AX)
-	VMOVUPD   Y3, 224(AX)
+	VMOVUPD   32(DI)(R12*8), Y1
+	VMOVUPD   (BX)(R12*8), Y2
+	VMOVUPD   32(BX)(R12*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y7
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPD Y1, Y10, Y1, Y1
+	VBLENDVPD Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPD    $0x00, Y11, Y8, Y10
+	VCMPPD    $0x00, Y11, Y9, Y11
+	VMOVUPD   Y10, 96(AX)
+	VMOVUPD   Y11, 128(AX)
+	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y10, Y0
+	VANDNPD   Y7, Y11, Y7
+	VXORPD    Y2, Y10, Y10
+	VXORPD    Y3, Y11, Y11
+	VANDPD    sign_f64<>+0(SB), Y10, Y10
+	VANDPD    sign_f64<>+0(SB), Y11, Y11
+	VMOVUPD   Y10, 160(AX)
+	VMOVUPD   Y11, 192(AX)
+	VMOVUPD   Y1, 224(AX)
+	VMOVUPD   Y6, 256(AX)
+	VMOVUPD   Y8, 288(AX)
+	VMOVUPD   Y9, 320(AX)
+	VMOVUPD   Y0, 352(AX)
+	VMOVUPD   Y7, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y2, Y0
+	VMINPD clamp_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
+	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_f64<>+0(SB), Y1, Y2
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMOVUPD     224(AX), Y2
-	VFMADD213PD 192(AX), Y2, Y1
-	VMOVUPD     Y1, 256(AX)
+	VMOVUPD     352(AX), Y4
+	VMOVUPD     384(AX), Y5
+	VFMADD213PD 288(AX), Y4, Y2
+	VFMADD213PD 320(AX), Y5, Y3
+	VMOVUPD     Y2, 416(AX)
+	VMOVUPD     Y3, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 288(AX)
-	VMULPD      Y2, Y5, Y5
-	VSUBPD      one_f64<>+0(SB), Y2, Y0
-	VADDPD      Y5, Y0, Y0
-	VFMADD231PD Y3, Y5, Y0
-	VMULPD      Y0, Y0, Y1
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 480(AX)
+	VMOVUPD     Y9, 512(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y10, Y0, Y0
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y6, Y11, Y1
+	VMULPD      Y0, Y0, Y2
+	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
-	VFMADD213PD Y4, Y0, Y6
-	VFMADD213PD Y0, Y1, Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMOVUPS     log1p_9_f64<>+0(SB), Y13
+	VMOVAPS     Y13, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y2, Y13
+	VFMADD213PD Y1, Y3, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    288(AX), Y6, Y6
-	VADDPD    160(AX), Y6, Y6
-	VMOVUPD   96(AX), Y1
-	VBLENDVPD Y1, Y5, Y2, Y1
+	VADDPD    480(AX), Y13, Y13
+	VADDPD    512(AX), Y12, Y12
+	VADDPD    224(AX), Y13, Y13
+	VADDPD    256(AX), Y12, Y12
+	VMOVUPD   96(AX), Y2
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y2, Y10, Y4, Y2
+	VBLENDVPD Y3, Y11, Y5, Y3
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y4
-	VMOVUPS     one_f64<>+0(SB), Y7
-	VSUBPD      Y4, Y7, Y7
-	VMULPD      (AX), Y7, Y7
-	VFMADD231PD 32(AX), Y4, Y7
+	VMOVUPD     (DI)(R12*8), Y8
+	VMOVUPD     32(DI)(R12*8), Y9
+	VMOVUPS     one_f64<>+0(SB), Y15
+	VMOVAPS     Y15, Y14
+	VSUBPD      Y8, Y15, Y15
+	VSUBPD      Y9, Y14, Y14
+	VMULPD      (AX), Y15, Y15
+	VMULPD      (AX), Y14, Y14
+	VFMADD231PD 32(AX), Y8, Y15
+	VFMADD231PD 32(AX), Y9, Y14
 
 	// w·S²
-	VMULPD  Y1, Y1, Y1
-	VMULPD  Y7, Y1, Y1
-	VMOVUPD Y2, 320(AX)
-	VMOVUPD Y5, 352(AX)
+	VMULPD  Y2, Y2, Y2
+	VMULPD  Y3, Y3, Y3
+	VMULPD  Y15, Y2, Y2
+	VMULPD  Y14, Y3, Y3
+	VMOVUPD Y4, 544(AX)
+	VMOVUPD Y5, 576(AX)
+	VMOVUPD Y10, 608(AX)
+	VMOVUPD Y11, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y2
-	VDIVPD       Y2, Y0, Y2
-	VFNMADD132PD Y2, Y3, Y3
-	VSUBPD       Y2, Y3, Y3
+	VADDPD       one_f64<>+0(SB), Y0, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y4, Y0, Y4
+	VDIVPD       Y5, Y1, Y5
+	VFNMADD132PD Y4, Y7, Y7
+	VFNMADD132PD Y5, Y6, Y6
+	VSUBPD       Y4, Y7, Y7
+	VSUBPD       Y5, Y6, Y6
 	VXORPS       Y0, Y0, Y0
-	VSUBPD       Y2, Y0, Y2
-	VMOVUPD      320(AX), Y0
-	VMOVUPD      352(AX), Y4
-	VFMADD132PD  Y2, Y0, Y0
-	VFMADD132PD  Y3, Y4, Y4
-	VMOVUPD      96(AX), Y5
-	VBLENDVPD    Y5, Y3, Y2, Y2
+	VSUBPD       Y4, Y0, Y4
+	VSUBPD       Y5, Y0, Y5
+	VMOVUPD      544(AX), Y0
+	VMOVUPD      576(AX), Y1
+	VMOVUPD      608(AX), Y8
+	VMOVUPD      640(AX), Y9
+	VFMADD132PD  Y4, Y0, Y0
+	VFMADD132PD  Y5, Y1, Y1
+	VFMADD132PD  Y7, Y8, Y8
+	VFMADD132PD  Y6, Y9, Y9
+	VMOVUPD      96(AX), Y10
+	VMOVUPD      128(AX), Y11
+	VBLENDVPD    Y10, Y7, Y4, Y4
+	VBLENDVPD    Y11, Y6, Y5, Y5
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y2, Y2, Y3
-	VFMADD231PD  Y2, Y2, Y3
-	VFMADD132PD  Y3, Y1, Y1
-	VMOVUPD      96(AX), Y2
-	VBLENDVPD    Y2, Y4, Y0, Y2
-	VMOVUPD      Y2, 384(AX)
-	VMOVUPD      96(AX), Y2
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VMOVUPD      Y0, 416(AX)
-	VMULPD       256(AX), Y1, Y1
-	VMULPD       256(AX), Y6, Y0
-	VMULPD       Y1, Y0, Y0
+	VADDPD       Y4, Y4, Y6
+	VADDPD       Y5, Y5, Y7
+	VFMADD231PD  Y4, Y4, Y6
+	VFMADD231PD  Y5, Y5, Y7
+	VFMADD132PD  Y6, Y2, Y2
+	VFMADD132PD  Y7, Y3, Y3
+	VMOVUPD      96(AX), Y4
+	VMOVUPD      128(AX), Y5
+	VBLENDVPD    Y4, Y8, Y0, Y4
+	VBLENDVPD    Y5, Y9, Y1, Y5
+	VMOVUPD      Y4, 672(AX)
+	VMOVUPD      Y5, 704(AX)
+	VMOVUPD      96(AX), Y4
+	VMOVUPD      128(AX), Y5
+	VBLENDVPD    Y4, Y0, Y8, Y0
+	VBLENDVPD    Y5, Y1, Y9, Y1
+	VMOVUPD      Y0, 736(AX)
+	VMOVUPD      Y1, 768(AX)
+	VMULPD       416(AX), Y2, Y2
+	VMULPD       448(AX), Y3, Y3
+	VMULPD       416(AX), Y13, Y0
+	VMULPD       448(AX), Y12, Y1
+	VMULPD       Y2, Y0, Y0
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y0, Y3, Y0
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y0, Y6, Y0
+	VBLENDVPD    Y5, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y0, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y0, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
+	LEAQ    4(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y1, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y1, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPD Y0, (SI)(R12*8)
+	VMOVUPD Y1, 32(SI)(R12*8)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y0
-	VMOVUPD     (DI)(R12*8), Y2
-	VFMADD213PD one_f64<>+0(SB), Y2, Y0
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPD     (DI)(R12*8), Y4
+	VMOVUPD     32(DI)(R12*8), Y5
+	VFMADD213PD one_f64<>+0(SB), Y4, Y1
+	VFMADD213PD one_f64<>+0(SB), Y5, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     192(AX), Y3
-	VFMSUB213PD 256(AX), Y3, Y2
-	VMULPD      384(AX), Y2, Y2
-	VXORPD      128(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y6, Y3, Y3
-	VMULPD      64(AX), Y3, Y3
-	VMOVUPD     Y0, 448(AX)
+	VMOVUPS     two_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     288(AX), Y6
+	VMOVUPD     320(AX), Y7
+	VFMSUB213PD 416(AX), Y6, Y5
+	VFMSUB213PD 448(AX), Y7, Y4
+	VMULPD      672(AX), Y5, Y5
+	VMULPD      704(AX), Y4, Y4
+	VXORPD      160(AX), Y5, Y5
+	VXORPD      192(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMINPD      Y13, Y7, Y7
+	VMINPD      Y12, Y6, Y6
+	VMULPD      64(AX), Y7, Y7
+	VMULPD      64(AX), Y6, Y6
+	VMOVUPD     Y1, 800(AX)
+	VMOVUPD     Y0, 832(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       256(AX), Y2, Y2
-	VMOVUPD      448(AX), Y0
-	VMULPD       416(AX), Y0, Y0
-	VFMADD213PD  Y2, Y3, Y0
-	VMULPD       Y1, Y0, Y0
+	VMULPD       416(AX), Y5, Y0
+	VMULPD       448(AX), Y4, Y5
+	VMOVUPD      800(AX), Y1
+	VMOVUPD      832(AX), Y4
+	VMULPD       736(AX), Y1, Y1
+	VMULPD       768(AX), Y4, Y4
+	VFMADD213PD  Y0, Y7, Y1
+	VFMADD213PD  Y5, Y6, Y4
+	VMULPD       Y2, Y1, Y1
+	VMULPD       Y3, Y4, Y4
 	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y0, Y1, Y3, Y1
+	VBLENDVPD    Y2, Y4, Y3, Y4
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y1
-	VMULPD       Y1, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      (R11)(R12*8), Y0
+	VMULPD       Y0, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      32(R11)(R12*8), Y0
+	VMULPD       Y0, Y4, Y4
+	VCMPPD       $0x03, Y4, Y4, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y4, Y4
 	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (R8)(R13*1), R13
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y0, Y1, Y3, Y1
+	VBLENDVPD    Y2, Y4, Y3, Y4
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R12*8)
+	VMOVUPD Y1, (R10)(R12*8)
+	VMOVUPD Y4, 32(R10)(R12*8)
 
 skip7:
-	ADDQ $0x04, R12
+	ADDQ $0x08, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -25255,7 +26526,7 @@ done:
 
 // func softGradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $928-8
+TEXT ·softGradPowerF64AVX2(SB), $1664-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -25279,384 +26550,642 @@ TEXT ·softGradPowerF64AVX2(SB), $928-8
 	VBROADCASTSD 96(CX), Y0
 	VMOVUPS      Y0, 128(AX)
 	XORQ         R12, R12
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ R12, R13
-	SHRQ $0x03, R13
+	MOVQ R12, CX
+	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPD   (DI)(R12*8), Y0
-	VMOVUPD   (BX)(R12*8), Y1
-	VANDPD    abs_f64<>+0(SB), Y1, Y2
-	VMOVUPS   one_f64<>+0(SB), Y3
-	VSUBPD    Y0, Y3, Y3
-	VBLENDVPD Y1, Y0, Y3, Y4
-	VBLENDVPD Y1, Y3, Y0, Y3
-	VMULPD    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPD Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y4, Y5
-	VMOVUPD   Y5, 160(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y3, Y5, Y3
-	VXORPD    Y1, Y5, Y5
-	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 192(AX)
-	VMOVUPD   Y0, 224(AX)
-	VMOVUPD   Y4, 256(AX)
-	VMOVUPD   Y3, 288(AX)
+	VMOVUPD   32(DI)(R12*8), Y1
+	VMOVUPD   (BX)(R12*8), Y2
+	VMOVUPD   32(BX)(R12*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y7
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPD Y1, Y10, Y1, Y1
+	VBLENDVPD Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPD    $0x00, Y11, Y8, Y10
+	VCMPPD    $0x00, Y11, Y9, Y11
+	VMOVUPD   Y10, 160(AX)
+	VMOVUPD   Y11, 192(AX)
+	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y10, Y0
+	VANDNPD   Y7, Y11, Y7
+	VXORPD    Y2, Y10, Y10
+	VXORPD    Y3, Y11, Y11
+	VANDPD    sign_f64<>+0(SB), Y10, Y10
+	VANDPD    sign_f64<>+0(SB), Y11, Y11
+	VMOVUPD   Y10, 224(AX)
+	VMOVUPD   Y11, 256(AX)
+	VMOVUPD   Y1, 288(AX)
+	VMOVUPD   Y6, 320(AX)
+	VMOVUPD   Y8, 352(AX)
+	VMOVUPD   Y9, 384(AX)
+	VMOVUPD   Y0, 416(AX)
+	VMOVUPD   Y7, 448(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 320(AX)
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 352(AX)
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y6, 480(AX)
+	VMOVUPD      Y7, 512(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 544(AX)
+	VMOVUPD      Y5, 576(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMOVUPD     256(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     288(AX), Y4
-	VFMADD213PD Y2, Y4, Y1
-	VMOVUPD     Y1, 384(AX)
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
-	VMOVUPD     Y1, 416(AX)
+	VMOVUPD     352(AX), Y4
+	VMOVUPD     384(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     416(AX), Y8
+	VMOVUPD     448(AX), Y9
+	VFMADD213PD Y4, Y8, Y2
+	VFMADD213PD Y5, Y9, Y3
+	VMOVUPD     Y2, 608(AX)
+	VMOVUPD     Y3, 640(AX)
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD     Y2, 672(AX)
+	VMOVUPD     Y3, 704(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 448(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 480(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 512(AX)
-	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y0
-	VSUBPD      one_f64<>+0(SB), Y2, Y1
-	VADDPD      Y0, Y1, Y1
-	VFMADD231PD Y3, Y0, Y1
-	VMULPD      Y1, Y1, Y4
-	VMOVUPD     Y2, 576(AX)
-	VMOVUPD     Y0, 608(AX)
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 736(AX)
+	VMOVUPD     Y9, 768(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 800(AX)
+	VMOVUPD     Y9, 832(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 864(AX)
+	VMOVUPD     Y9, 896(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 928(AX)
+	VMOVUPD     Y11, 960(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPD     Y4, 992(AX)
+	VMOVUPD     Y5, 1024(AX)
+	VMOVUPD     Y0, 1056(AX)
+	VMOVUPD     Y1, 1088(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y0
-	VDIVPD       Y0, Y1, Y0
-	VFNMADD132PD Y0, Y3, Y3
-	VSUBPD       Y0, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y1, Y4, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     160(AX), Y2
-	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     576(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     160(AX), Y6
-	VMOVUPD     544(AX), Y7
-	VBLENDVPD   Y6, Y5, Y7, Y7
-	VFMADD132PD Y2, Y7, Y7
-	VMOVUPD     Y7, 640(AX)
-	VMOVUPD     576(AX), Y2
-	VMOVUPD     608(AX), Y5
-	VFMADD132PD Y0, Y2, Y2
-	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     160(AX), Y4
+	VMOVUPD     192(AX), Y5
+	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y5, Y1, Y6, Y5
+	VMOVUPD     992(AX), Y10
+	VMOVUPD     1024(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     160(AX), Y12
+	VMOVUPD     192(AX), Y13
+	VMOVUPD     928(AX), Y14
+	VMOVUPD     960(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y4, Y14, Y14
+	VFMADD132PD Y5, Y15, Y15
+	VMOVUPD     Y14, 1120(AX)
+	VMOVUPD     Y15, 1152(AX)
+	VMOVUPD     992(AX), Y4
+	VMOVUPD     1024(AX), Y5
+	VMOVUPD     1056(AX), Y10
+	VMOVUPD     1088(AX), Y11
+	VFMADD132PD Y0, Y4, Y4
+	VFMADD132PD Y1, Y5, Y5
+	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y6, Y11, Y11
 	VMOVUPD     160(AX), Y0
-	VBLENDVPD   Y0, Y5, Y2, Y0
-	VMOVUPD     Y0, 672(AX)
+	VMOVUPD     192(AX), Y1
+	VBLENDVPD   Y0, Y10, Y4, Y0
+	VBLENDVPD   Y1, Y11, Y5, Y1
+	VMOVUPD     Y0, 1184(AX)
+	VMOVUPD     Y1, 1216(AX)
 	VMOVUPD     160(AX), Y0
-	VBLENDVPD   Y0, Y2, Y5, Y0
-	VMOVUPD     Y0, 704(AX)
+	VMOVUPD     192(AX), Y1
+	VBLENDVPD   Y0, Y4, Y10, Y0
+	VBLENDVPD   Y1, Y5, Y11, Y1
+	VMOVUPD     Y0, 1248(AX)
+	VMOVUPD     Y1, 1280(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y0, Y1, Y2
-	VFMADD213PD Y1, Y4, Y2
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
+	VFMADD213PD Y1, Y2, Y5
+	VFMADD213PD Y0, Y3, Y4
+	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     480(AX), Y0
-	VMOVUPD     512(AX), Y1
-	VXORPS      Y3, Y3, Y3
-	VMOVUPD     160(AX), Y4
-	VBLENDVPD   Y4, 320(AX), Y3, Y3
-	VSUBPD      Y0, Y3, Y3
-	VXORPS      Y0, Y0, Y0
-	VMOVUPD     160(AX), Y4
-	VBLENDVPD   Y4, 352(AX), Y0, Y0
-	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
-	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y3, 736(AX)
-	VMOVUPD     Y0, 768(AX)
-	VMOVUPD     Y2, 800(AX)
-	VMOVUPD     384(AX), Y0
+	VMOVUPD     800(AX), Y0
+	VMOVUPD     832(AX), Y1
+	VMOVUPD     864(AX), Y2
+	VMOVUPD     896(AX), Y3
+	VXORPS      Y7, Y7, Y7
+	VMOVUPD     160(AX), Y6
+	VMOVUPD     192(AX), Y8
+	VBLENDVPD   Y6, 480(AX), Y7, Y6
+	VBLENDVPD   Y8, 512(AX), Y7, Y7
+	VSUBPD      Y0, Y6, Y6
+	VSUBPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     160(AX), Y0
+	VMOVUPD     192(AX), Y8
+	VBLENDVPD   Y0, 544(AX), Y1, Y0
+	VBLENDVPD   Y8, 576(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VMOVUPD     Y6, 1312(AX)
+	VMOVUPD     Y7, 1344(AX)
+	VMOVUPD     Y0, 1376(AX)
+	VMOVUPD     Y1, 1408(AX)
+	VMOVUPD     Y5, 1440(AX)
+	VMOVUPD     Y4, 1472(AX)
+	VMOVUPD     608(AX), Y0
+	VMOVUPD     640(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y1
-	VPADDQ      magic_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VPSRLQ      $0x34, Y0, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f64<>+0(SB), Y2
-	VFMADD231PD index_f64<>+0(SB), Y0, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y1
-	VPERMPS     recip_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y1, Y1
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y5, Y5
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
-	VMULPD      Y1, Y1, Y0
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PD index_f64<>+0(SB), Y0, Y5
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y5, Y5, Y6
+	VPADDQ      Y4, Y4, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPSHUFD     $0xa0, Y7, Y7
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ      $0x3d, Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y8, Y8
+	VBLENDVPD   Y4, Y11, Y9, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_f64<>+0(SB), Y6, Y2
+	VPERMPS     recip_f64<>+0(SB), Y7, Y3
+	VPERMPS     recip_f64<>+32(SB), Y6, Y10
+	VPERMPS     recip_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y2, Y2
+	VBLENDVPD   Y4, Y11, Y3, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y5, Y6, Y10, Y10
+	VBLENDVPD   Y4, Y7, Y11, Y11
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
+	VMULPD      Y2, Y2, Y0
+	VMULPD      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y2
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
-	VFMADD213PD Y2, Y1, Y3
-	VFMADD213PD Y1, Y0, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      736(AX), Y4, Y4
-	VADDPD      768(AX), Y5, Y5
-	VADDPD      Y5, Y4, Y0
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y5, Y2, Y7
+	VFMADD213PD Y4, Y3, Y6
+	VFMADD213PD Y2, Y0, Y7
+	VFMADD213PD Y3, Y1, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
+	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
+	VADDPD      1312(AX), Y8, Y8
+	VADDPD      1344(AX), Y9, Y9
+	VADDPD      1376(AX), Y10, Y10
+	VADDPD      1408(AX), Y11, Y11
+	VADDPD      Y10, Y8, Y0
+	VADDPD      Y11, Y9, Y1
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
-	VFMADD231PD 64(AX), Y0, Y1
-	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
-	VFMSUB231PD 64(AX), Y4, Y2
-	VFMADD231PD 64(AX), Y5, Y2
-	VFMADD231PD 96(AX), Y0, Y2
-	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
-	VPADDQ      Y1, Y1, Y0
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PD 64(AX), Y0, Y3
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y3, Y3
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y10, Y4
+	VFMADD231PD 64(AX), Y11, Y5
+	VFMADD231PD 96(AX), Y0, Y4
+	VFMADD231PD 96(AX), Y1, Y5
+	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
+	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
+	VPADDQ      Y3, Y3, Y0
+	VPADDQ      Y2, Y2, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y3, Y6
+	VPSLLQ      $0x3d, Y2, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y3, Y3
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y3, Y8, Y8
+	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y2, Y5, Y5
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
-	VMULPD      Y5, Y5, Y1
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
-	VFMADD213PD Y0, Y5, Y2
-	VMULPD      Y5, Y2, Y2
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y10, Y10, Y2
+	VMULPD      Y11, Y11, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y10, Y5
+	VFMADD213PD Y0, Y11, Y4
+	VMULPD      Y10, Y5, Y5
+	VMULPD      Y11, Y4, Y4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD     (DI)(R12*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y1
-	VFMADD231PD 32(AX), Y0, Y1
-	VMULPD      Y1, Y4, Y4
-	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     800(AX), Y0
+	VMOVUPD     32(DI)(R12*8), Y1
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VSUBPD      Y0, Y3, Y3
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y3, Y3
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y0, Y3
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y3, Y8, Y8
+	VMULPD      Y2, Y9, Y9
+	VFMADD132PD Y5, Y8, Y8
+	VFMADD132PD Y4, Y9, Y9
+	VMOVUPD     1440(AX), Y0
+	VMOVUPD     1472(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       448(AX), Y0, Y0
-	VADDPD       224(AX), Y0, Y0
-	VMOVAPD      Y4, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y0, Y1, Y1
+	VADDPD       736(AX), Y0, Y0
+	VADDPD       768(AX), Y1, Y1
+	VADDPD       288(AX), Y0, Y0
+	VADDPD       320(AX), Y1, Y1
+	VMOVAPD      Y8, Y2
+	VMOVAPD      Y9, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y2, Y6, Y2
+	VBLENDVPD    Y5, Y3, Y6, Y3
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y5
-	VSUBPD  Y5, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y5, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    (R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y2, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y2, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
+	LEAQ    4(R12), R13
+	ANDQ    $0x0f, R13
+	VMOVUPD (R9)(R13*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(R13*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R13*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y1, (SI)(R12*8)
+	VMOVUPD Y2, (SI)(R12*8)
+	VMOVUPD Y3, 32(SI)(R12*8)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y1
-	VMOVUPD     (DI)(R12*8), Y2
-	VFMADD213PD one_f64<>+0(SB), Y2, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     (DI)(R12*8), Y4
+	VMOVUPD     32(DI)(R12*8), Y5
+	VFMADD213PD one_f64<>+0(SB), Y4, Y3
+	VFMADD213PD one_f64<>+0(SB), Y5, Y2
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     256(AX), Y3
-	VFMSUB213PD 416(AX), Y3, Y2
-	VMULPD      672(AX), Y2, Y2
-	VXORPD      192(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y0, Y3, Y3
-	VMULPD      128(AX), Y3, Y3
-	VMOVUPD     Y1, 832(AX)
+	VMOVUPS     two_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     352(AX), Y6
+	VMOVUPD     384(AX), Y7
+	VFMSUB213PD 672(AX), Y6, Y5
+	VFMSUB213PD 704(AX), Y7, Y4
+	VMULPD      1184(AX), Y5, Y5
+	VMULPD      1216(AX), Y4, Y4
+	VXORPD      224(AX), Y5, Y5
+	VXORPD      256(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMINPD      Y0, Y7, Y7
+	VMINPD      Y1, Y6, Y6
+	VMULPD      128(AX), Y7, Y7
+	VMULPD      128(AX), Y6, Y6
+	VMOVUPD     Y3, 1504(AX)
+	VMOVUPD     Y2, 1536(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 640(AX), Y0
+	VMOVUPD 1120(AX), Y0
+	VMOVUPD 1152(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VDIVPD  384(AX), Y0, Y0
-	VMULPD  832(AX), Y0, Y0
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VDIVPD  608(AX), Y0, Y0
+	VDIVPD  640(AX), Y1, Y1
+	VMULPD  1504(AX), Y0, Y0
+	VMULPD  1536(AX), Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y0
-	VMOVUPD Y0, 864(AX)
+	VMULPD  small_f64<>+0(SB), Y1, Y1
+	VMOVUPD Y0, 1568(AX)
+	VMOVUPD Y1, 1600(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      864(AX), Y0
-	VFMADD213PD  Y2, Y3, Y0
-	VMULPD       Y4, Y0, Y0
+	VMOVUPD      1568(AX), Y0
+	VMOVUPD      1600(AX), Y1
+	VFMADD213PD  Y5, Y7, Y0
+	VFMADD213PD  Y4, Y6, Y1
+	VMULPD       Y8, Y0, Y0
+	VMULPD       Y9, Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y0, Y0
+	VMULPD       tiny_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (R8)(R13*1), R14
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y1
-	VMULPD       Y1, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      (R11)(R12*8), Y2
+	VMULPD       Y2, Y0, Y0
+	VCMPPD       $0x03, Y0, Y0, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      32(R11)(R12*8), Y2
+	VMULPD       Y2, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (R8)(R13*1), R13
-	MOVQ         R12, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R13
-	VMOVD        R13, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
 	VMOVUPD Y0, (R10)(R12*8)
+	VMOVUPD Y1, 32(R10)(R12*8)
 
 skip7:
-	ADDQ $0x04, R12
+	ADDQ $0x08, R12
 	CMPQ R12, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R12, DX
 	JGE  done
 
@@ -26624,7 +28153,7 @@ done:
 
 // func softHessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $704-8
+TEXT ·softHessSquareF64AVX2(SB), $1248-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -26647,338 +28176,537 @@ TEXT ·softHessSquareF64AVX2(SB), $704-8
 	VBROADCASTSD 104(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ R13, R14
-	SHRQ $0x03, R14
+	MOVQ R13, CX
+	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPD   (DI)(R13*8), Y0
-	VMOVUPD   (BX)(R13*8), Y1
-	VANDPD    abs_f64<>+0(SB), Y1, Y2
-	VMOVUPS   one_f64<>+0(SB), Y3
-	VSUBPD    Y0, Y3, Y3
-	VBLENDVPD Y1, Y0, Y3, Y4
-	VBLENDVPD Y1, Y3, Y0, Y3
-	VMULPD    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPD Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y4, Y5
-	VMOVUPD   Y5, 128(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y3, Y5, Y3
-	VXORPD    Y1, Y5, Y5
-	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 160(AX)
-	VMOVUPD   Y0, 192(AX)
-	VMOVUPD   Y4, 224(AX)
-	VMOVUPD   Y3, 256(AX)
+	VMOVUPD   32(DI)(R13*8), Y1
+	VMOVUPD   (BX)(R13*8), Y2
+	VMOVUPD   32(BX)(R13*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y7
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPD Y1, Y10, Y1, Y1
+	VBLENDVPD Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPD    $0x00, Y11, Y8, Y10
+	VCMPPD    $0x00, Y11, Y9, Y11
+	VMOVUPD   Y10, 128(AX)
+	VMOVUPD   Y11, 160(AX)
+	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y10, Y0
+	VANDNPD   Y7, Y11, Y7
+	VXORPD    Y2, Y10, Y10
+	VXORPD    Y3, Y11, Y11
+	VANDPD    sign_f64<>+0(SB), Y10, Y10
+	VANDPD    sign_f64<>+0(SB), Y11, Y11
+	VMOVUPD   Y10, 192(AX)
+	VMOVUPD   Y11, 224(AX)
+	VMOVUPD   Y1, 256(AX)
+	VMOVUPD   Y6, 288(AX)
+	VMOVUPD   Y8, 320(AX)
+	VMOVUPD   Y9, 352(AX)
+	VMOVUPD   Y0, 384(AX)
+	VMOVUPD   Y7, 416(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
-	VMOVUPD     256(AX), Y2
-	VFMADD213PD 224(AX), Y2, Y1
-	VMOVUPD     Y1, 288(AX)
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD     384(AX), Y4
+	VMOVUPD     416(AX), Y5
+	VFMADD213PD 320(AX), Y4, Y2
+	VFMADD213PD 352(AX), Y5, Y3
+	VMOVUPD     Y2, 448(AX)
+	VMOVUPD     Y3, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 320(AX)
-	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y0
-	VSUBPD      one_f64<>+0(SB), Y2, Y1
-	VADDPD      Y0, Y1, Y1
-	VFMADD231PD Y3, Y0, Y1
-	VMULPD      Y1, Y1, Y4
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 512(AX)
+	VMOVUPD     Y9, 544(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 576(AX)
+	VMOVUPD     Y11, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
-	VMOVUPS     log1p_9_f64<>+0(SB), Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y5
-	VFMADD213PD Y5, Y1, Y6
-	VFMADD213PD Y1, Y4, Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VMOVUPS     log1p_9_f64<>+0(SB), Y13
+	VMOVAPS     Y13, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
+	VFMADD213PD Y11, Y2, Y13
+	VFMADD213PD Y10, Y3, Y12
+	VFMADD213PD Y2, Y8, Y13
+	VFMADD213PD Y3, Y9, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    320(AX), Y6, Y6
-	VADDPD    192(AX), Y6, Y6
-	VMOVUPD   128(AX), Y4
-	VBLENDVPD Y4, Y0, Y2, Y4
+	VADDPD    512(AX), Y13, Y13
+	VADDPD    544(AX), Y12, Y12
+	VADDPD    256(AX), Y13, Y13
+	VADDPD    288(AX), Y12, Y12
+	VMOVUPD   128(AX), Y8
+	VMOVUPD   160(AX), Y9
+	VBLENDVPD Y8, Y0, Y4, Y8
+	VBLENDVPD Y9, Y1, Y5, Y9
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y5
-	VMOVUPS     one_f64<>+0(SB), Y7
-	VSUBPD      Y5, Y7, Y7
-	VMULPD      (AX), Y7, Y7
-	VFMADD231PD 32(AX), Y5, Y7
+	VMOVUPD     (DI)(R13*8), Y10
+	VMOVUPD     32(DI)(R13*8), Y11
+	VMOVUPS     one_f64<>+0(SB), Y15
+	VMOVAPS     Y15, Y14
+	VSUBPD      Y10, Y15, Y15
+	VSUBPD      Y11, Y14, Y14
+	VMULPD      (AX), Y15, Y15
+	VMULPD      (AX), Y14, Y14
+	VFMADD231PD 32(AX), Y10, Y15
+	VFMADD231PD 32(AX), Y11, Y14
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  Y7, Y4, Y4
-	VMOVUPD Y2, 384(AX)
-	VMOVUPD Y0, 416(AX)
+	VMULPD  Y8, Y8, Y8
+	VMULPD  Y9, Y9, Y9
+	VMULPD  Y15, Y8, Y8
+	VMULPD  Y14, Y9, Y9
+	VMOVUPD Y4, 640(AX)
+	VMOVUPD Y5, 672(AX)
+	VMOVUPD Y0, 704(AX)
+	VMOVUPD Y1, 736(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y0
-	VDIVPD       Y0, Y1, Y0
-	VFNMADD132PD Y0, Y3, Y3
-	VSUBPD       Y0, Y3, Y3
-	VXORPS       Y1, Y1, Y1
-	VSUBPD       Y0, Y1, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y0, Y3, Y1
-	VMOVUPD     384(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     128(AX), Y5
-	VMOVUPD     352(AX), Y7
-	VBLENDVPD   Y5, Y2, Y7, Y7
-	VFMADD132PD Y1, Y7, Y7
-	VMOVUPD     Y7, 448(AX)
-	VMOVUPD     384(AX), Y1
-	VMOVUPD     416(AX), Y2
-	VFMADD132PD Y0, Y1, Y1
-	VFMADD132PD Y3, Y2, Y2
-	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, Y3, Y0, Y0
+	VMOVUPD     128(AX), Y2
+	VMOVUPD     160(AX), Y3
+	VBLENDVPD   Y2, Y0, Y7, Y2
+	VBLENDVPD   Y3, Y1, Y6, Y3
+	VMOVUPD     640(AX), Y4
+	VMOVUPD     672(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     128(AX), Y10
+	VMOVUPD     160(AX), Y11
+	VMOVUPD     576(AX), Y14
+	VMOVUPD     608(AX), Y15
+	VBLENDVPD   Y10, Y4, Y14, Y14
+	VBLENDVPD   Y11, Y5, Y15, Y15
+	VFMADD132PD Y2, Y14, Y14
+	VFMADD132PD Y3, Y15, Y15
+	VMOVUPD     Y14, 768(AX)
+	VMOVUPD     Y15, 800(AX)
+	VMOVUPD     640(AX), Y2
+	VMOVUPD     672(AX), Y3
+	VMOVUPD     704(AX), Y4
+	VMOVUPD     736(AX), Y5
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y7, Y4, Y4
+	VFMADD132PD Y6, Y5, Y5
+	VMOVUPD     128(AX), Y10
+	VMOVUPD     160(AX), Y11
+	VBLENDVPD   Y10, Y7, Y0, Y0
+	VBLENDVPD   Y11, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y0, Y0, Y3
-	VFMADD231PD  Y0, Y0, Y3
-	VFMADD132PD  Y3, Y4, Y4
+	VADDPD       Y0, Y0, Y6
+	VADDPD       Y1, Y1, Y7
+	VFMADD231PD  Y0, Y0, Y6
+	VFMADD231PD  Y1, Y1, Y7
+	VFMADD132PD  Y6, Y8, Y8
+	VFMADD132PD  Y7, Y9, Y9
 	VMOVUPD      128(AX), Y0
-	VBLENDVPD    Y0, Y2, Y1, Y0
-	VMOVUPD      Y0, 480(AX)
+	VMOVUPD      160(AX), Y1
+	VBLENDVPD    Y0, Y4, Y2, Y0
+	VBLENDVPD    Y1, Y5, Y3, Y1
+	VMOVUPD      Y0, 832(AX)
+	VMOVUPD      Y1, 864(AX)
 	VMOVUPD      128(AX), Y0
-	VBLENDVPD    Y0, Y1, Y2, Y0
-	VMOVUPD      Y0, 512(AX)
-	VMULPD       288(AX), Y4, Y4
-	VMULPD       288(AX), Y6, Y0
-	VMULPD       Y4, Y0, Y0
+	VMOVUPD      160(AX), Y1
+	VBLENDVPD    Y0, Y2, Y4, Y0
+	VBLENDVPD    Y1, Y3, Y5, Y1
+	VMOVUPD      Y0, 896(AX)
+	VMOVUPD      Y1, 928(AX)
+	VMULPD       448(AX), Y8, Y8
+	VMULPD       480(AX), Y9, Y9
+	VMULPD       448(AX), Y13, Y0
+	VMULPD       480(AX), Y12, Y1
+	VMULPD       Y8, Y0, Y0
+	VMULPD       Y9, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y0, Y2, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y0, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y3
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y3, Y0, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
+	LEAQ    4(R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPD Y0, (SI)(R13*8)
+	VMOVUPD Y1, 32(SI)(R13*8)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y0
-	VMOVUPD     (DI)(R13*8), Y1
-	VFMADD213PD one_f64<>+0(SB), Y1, Y0
+	VMOVUPS     minus_two_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPD     (DI)(R13*8), Y2
+	VMOVUPD     32(DI)(R13*8), Y3
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
+	VFMADD213PD one_f64<>+0(SB), Y3, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y1
-	VMOVUPD     224(AX), Y2
-	VFMSUB213PD 288(AX), Y2, Y1
-	VMULPD      480(AX), Y1, Y1
-	VMOVUPS     max_softplus_f64<>+0(SB), Y2
-	VMINPD      Y6, Y2, Y2
-	VMULPD      64(AX), Y2, Y2
-	VMOVUPD     Y0, 544(AX)
+	VMOVUPS     two_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     320(AX), Y4
+	VMOVUPD     352(AX), Y5
+	VFMSUB213PD 448(AX), Y4, Y3
+	VFMSUB213PD 480(AX), Y5, Y2
+	VMULPD      832(AX), Y3, Y3
+	VMULPD      864(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMINPD      Y13, Y5, Y5
+	VMINPD      Y12, Y4, Y4
+	VMULPD      64(AX), Y5, Y5
+	VMULPD      64(AX), Y4, Y4
+	VMOVUPD     Y1, 960(AX)
+	VMOVUPD     Y0, 992(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 448(AX), Y0
+	VMOVUPD 768(AX), Y0
+	VMOVUPD 800(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VMOVUPD 288(AX), Y3
-	VMULPD  huge_f64<>+0(SB), Y3, Y3
-	VDIVPD  Y3, Y0, Y0
-	VMULPD  544(AX), Y0, Y0
-	VMULPD  small_f64<>+0(SB), Y0, Y3
-	VMOVUPD Y0, 576(AX)
-	VMOVUPD Y3, 608(AX)
-	VMOVAPD Y1, Y0
-	VXORPD  160(AX), Y0, Y0
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VMOVUPD 448(AX), Y6
+	VMOVUPD 480(AX), Y7
+	VMULPD  huge_f64<>+0(SB), Y6, Y6
+	VMULPD  huge_f64<>+0(SB), Y7, Y7
+	VDIVPD  Y6, Y0, Y0
+	VDIVPD  Y7, Y1, Y1
+	VMULPD  960(AX), Y0, Y0
+	VMULPD  992(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y0, Y6
+	VMULPD  small_f64<>+0(SB), Y1, Y7
+	VMOVUPD Y0, 1024(AX)
+	VMOVUPD Y1, 1056(AX)
+	VMOVUPD Y6, 1088(AX)
+	VMOVUPD Y7, 1120(AX)
+	VMOVAPD Y3, Y0
+	VMOVAPD Y2, Y1
+	VXORPD  192(AX), Y0, Y0
+	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       288(AX), Y0, Y3
-	VMOVUPD      544(AX), Y0
-	VMULPD       512(AX), Y0, Y0
-	VFMADD213PD  Y3, Y2, Y0
-	VMULPD       Y4, Y0, Y0
+	VMULPD       448(AX), Y0, Y0
+	VMULPD       480(AX), Y1, Y7
+	VMOVUPD      960(AX), Y1
+	VMOVUPD      992(AX), Y6
+	VMULPD       896(AX), Y1, Y1
+	VMULPD       928(AX), Y6, Y6
+	VFMADD213PD  Y0, Y5, Y1
+	VFMADD213PD  Y7, Y4, Y6
+	VMULPD       Y8, Y1, Y1
+	VMULPD       Y9, Y6, Y6
 	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y0, Y5, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPD    Y0, Y1, Y10, Y1
+	VBLENDVPD    Y7, Y6, Y10, Y6
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y3
-	VMULPD       Y3, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y0, Y0
+	VMOVUPD      (R11)(R13*8), Y0
+	VMULPD       Y0, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      32(R11)(R13*8), Y0
+	VMULPD       Y0, Y6, Y6
+	VCMPPD       $0x03, Y6, Y6, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y6, Y6
 	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y0, Y5, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPD    Y0, Y1, Y10, Y1
+	VBLENDVPD    Y7, Y6, Y10, Y6
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R13*8)
+	VMOVUPD Y1, (R10)(R13*8)
+	VMOVUPD Y6, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y1, Y1, Y0
+	VADDPD       Y3, Y3, Y0
+	VADDPD       Y2, Y2, Y1
 	VMULPD       64(AX), Y0, Y0
-	VMOVUPD      256(AX), Y1
-	VMOVUPD      480(AX), Y3
-	VMULPD       96(AX), Y3, Y3
-	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x00, Y5, Y1, Y1
-	VMOVUPD      Y1, 640(AX)
-	VMOVUPD      640(AX), Y1
-	VBLENDVPD    Y1, Y3, Y0, Y0
-	VMOVUPD      608(AX), Y1
-	VXORPD       160(AX), Y1, Y1
-	VSUBPD       512(AX), Y1, Y3
-	VADDPD       480(AX), Y3, Y3
-	VFMSUB132PD  64(AX), Y3, Y1
-	VFMADD213PD  Y0, Y2, Y1
-	VMOVUPD      576(AX), Y0
-	VMOVUPD      448(AX), Y2
-	VXORPD       160(AX), Y0, Y0
+	VMULPD       64(AX), Y1, Y1
+	VMOVUPD      384(AX), Y2
+	VMOVUPD      416(AX), Y3
+	VMOVUPD      832(AX), Y6
+	VMOVUPD      864(AX), Y7
+	VMULPD       96(AX), Y6, Y6
+	VMULPD       96(AX), Y7, Y7
+	VXORPS       Y10, Y10, Y10
+	VCMPPD       $0x00, Y10, Y2, Y2
+	VCMPPD       $0x00, Y10, Y3, Y3
+	VMOVUPD      Y2, 1152(AX)
+	VMOVUPD      Y3, 1184(AX)
+	VMOVUPD      1152(AX), Y2
+	VMOVUPD      1184(AX), Y3
+	VBLENDVPD    Y2, Y6, Y0, Y0
+	VBLENDVPD    Y3, Y7, Y1, Y1
+	VMOVUPD      1088(AX), Y2
+	VMOVUPD      1120(AX), Y3
+	VXORPD       192(AX), Y2, Y2
+	VXORPD       224(AX), Y3, Y3
+	VSUBPD       896(AX), Y2, Y6
+	VSUBPD       928(AX), Y3, Y7
+	VADDPD       832(AX), Y6, Y6
+	VADDPD       864(AX), Y7, Y7
+	VFMSUB132PD  64(AX), Y6, Y2
+	VFMSUB132PD  64(AX), Y7, Y3
+	VFMADD213PD  Y0, Y5, Y2
+	VFMADD213PD  Y1, Y4, Y3
+	VMOVUPD      1024(AX), Y0
+	VMOVUPD      1056(AX), Y1
+	VMOVUPD      768(AX), Y4
+	VMOVUPD      800(AX), Y5
+	VXORPD       192(AX), Y0, Y0
+	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
-	VMOVUPD      640(AX), Y3
-	VBLENDVPD    Y3, 448(AX), Y0, Y0
-	VMULPD       480(AX), Y2, Y2
-	VMOVUPS      sign_f64<>+0(SB), Y3
-	VMOVUPD      640(AX), Y5
-	VBLENDVPD    Y5, Y3, Y2, Y2
-	VFMADD213PD  Y2, Y0, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       288(AX), Y4, Y4
-	VMULPD       Y4, Y1, Y1
+	VMULPD       large_f64<>+0(SB), Y1, Y1
+	VMOVUPD      1152(AX), Y6
+	VMOVUPD      1184(AX), Y7
+	VBLENDVPD    Y6, 768(AX), Y0, Y0
+	VBLENDVPD    Y7, 800(AX), Y1, Y1
+	VMULPD       832(AX), Y4, Y4
+	VMULPD       864(AX), Y5, Y5
+	VMOVUPS      sign_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VMOVUPD      1152(AX), Y10
+	VMOVUPD      1184(AX), Y11
+	VBLENDVPD    Y10, Y7, Y4, Y4
+	VBLENDVPD    Y11, Y6, Y5, Y5
+	VFMADD213PD  Y4, Y0, Y2
+	VFMADD213PD  Y5, Y1, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       448(AX), Y8, Y8
+	VMULPD       480(AX), Y9, Y9
+	VMULPD       Y8, Y2, Y2
+	VMULPD       Y9, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (R8)(R14*1), R14
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y1, Y2, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y1, (R12)(R13*8)
+	VMOVUPD Y2, (R12)(R13*8)
+	VMOVUPD Y3, 32(R12)(R13*8)
 
 skip9:
-	ADDQ $0x04, R13
+	ADDQ $0x08, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -28192,7 +29920,7 @@ done:
 
 // func softHessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $1024-8
+TEXT ·softHessPowerF64AVX2(SB), $1824-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -28219,351 +29947,608 @@ TEXT ·softHessPowerF64AVX2(SB), $1024-8
 	VBROADCASTSD 104(CX), Y0
 	VMOVUPS      Y0, 160(AX)
 	XORQ         R13, R13
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ R13, R14
-	SHRQ $0x03, R14
+	MOVQ R13, CX
+	SHRQ $0x03, CX
 
 	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
 	VMOVUPD   (DI)(R13*8), Y0
-	VMOVUPD   (BX)(R13*8), Y1
-	VANDPD    abs_f64<>+0(SB), Y1, Y2
-	VMOVUPS   one_f64<>+0(SB), Y3
-	VSUBPD    Y0, Y3, Y3
-	VBLENDVPD Y1, Y0, Y3, Y4
-	VBLENDVPD Y1, Y3, Y0, Y3
-	VMULPD    Y2, Y4, Y0
-	VXORPS    Y5, Y5, Y5
-	VBLENDVPD Y0, Y5, Y0, Y0
-	VXORPS    Y5, Y5, Y5
-	VCMPPD    $0x00, Y5, Y4, Y5
-	VMOVUPD   Y5, 192(AX)
-	VBLENDVPD Y5, one_f64<>+0(SB), Y4, Y4
-	VANDNPD   Y3, Y5, Y3
-	VXORPD    Y1, Y5, Y5
-	VANDPD    sign_f64<>+0(SB), Y5, Y5
-	VMOVUPD   Y5, 224(AX)
-	VMOVUPD   Y0, 256(AX)
-	VMOVUPD   Y4, 288(AX)
-	VMOVUPD   Y3, 320(AX)
+	VMOVUPD   32(DI)(R13*8), Y1
+	VMOVUPD   (BX)(R13*8), Y2
+	VMOVUPD   32(BX)(R13*8), Y3
+	VANDPD    abs_f64<>+0(SB), Y2, Y4
+	VANDPD    abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS   one_f64<>+0(SB), Y7
+	VMOVAPS   Y7, Y6
+	VSUBPD    Y0, Y7, Y7
+	VSUBPD    Y1, Y6, Y6
+	VBLENDVPD Y2, Y0, Y7, Y8
+	VBLENDVPD Y3, Y1, Y6, Y9
+	VBLENDVPD Y2, Y7, Y0, Y0
+	VBLENDVPD Y3, Y6, Y1, Y7
+	VMULPD    Y4, Y8, Y1
+	VMULPD    Y5, Y9, Y6
+	VXORPS    Y10, Y10, Y10
+	VBLENDVPD Y1, Y10, Y1, Y1
+	VBLENDVPD Y6, Y10, Y6, Y6
+	VXORPS    Y11, Y11, Y11
+	VCMPPD    $0x00, Y11, Y8, Y10
+	VCMPPD    $0x00, Y11, Y9, Y11
+	VMOVUPD   Y10, 192(AX)
+	VMOVUPD   Y11, 224(AX)
+	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
+	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
+	VANDNPD   Y0, Y10, Y0
+	VANDNPD   Y7, Y11, Y7
+	VXORPD    Y2, Y10, Y10
+	VXORPD    Y3, Y11, Y11
+	VANDPD    sign_f64<>+0(SB), Y10, Y10
+	VANDPD    sign_f64<>+0(SB), Y11, Y11
+	VMOVUPD   Y10, 256(AX)
+	VMOVUPD   Y11, 288(AX)
+	VMOVUPD   Y1, 320(AX)
+	VMOVUPD   Y6, 352(AX)
+	VMOVUPD   Y8, 384(AX)
+	VMOVUPD   Y9, 416(AX)
+	VMOVUPD   Y0, 448(AX)
+	VMOVUPD   Y7, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y2, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y2, Y3
-	VMOVUPD      Y3, 352(AX)
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPD      Y2, 384(AX)
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
-	VMOVAPD      Y5, Y1
-	VFMADD213PD  Y5, Y3, Y1
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VMOVAPD      Y4, Y6
+	VMOVAPD      Y5, Y7
+	VMOVUPD      Y6, 512(AX)
+	VMOVUPD      Y7, 544(AX)
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPD      Y4, 576(AX)
+	VMOVUPD      Y5, 608(AX)
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
+	VMOVAPD      Y10, Y2
+	VMOVAPD      Y11, Y3
+	VFMADD213PD  Y10, Y7, Y2
+	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
-	VMOVUPD     288(AX), Y2
-	VMULPD      huge_f64<>+0(SB), Y2, Y2
-	VMOVUPD     320(AX), Y4
-	VFMADD213PD Y2, Y4, Y1
-	VMOVUPD     Y1, 416(AX)
-	VMULPD      tiny_f64<>+0(SB), Y1, Y1
-	VMOVUPD     Y1, 448(AX)
+	VMOVUPD     384(AX), Y4
+	VMOVUPD     416(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     448(AX), Y8
+	VMOVUPD     480(AX), Y9
+	VFMADD213PD Y4, Y8, Y2
+	VFMADD213PD Y5, Y9, Y3
+	VMOVUPD     Y2, 640(AX)
+	VMOVUPD     Y3, 672(AX)
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD     Y2, 704(AX)
+	VMOVUPD     Y3, 736(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y0, Y6, Y4, Y4
-	VMOVUPD     Y4, 512(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y1, Y4
-	VPERMPS     log8_lo_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 544(AX)
-	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y0
-	VSUBPD      one_f64<>+0(SB), Y2, Y1
-	VADDPD      Y0, Y1, Y1
-	VFMADD231PD Y3, Y0, Y1
-	VMULPD      Y1, Y1, Y4
-	VMOVUPD     Y2, 608(AX)
-	VMOVUPD     Y0, 640(AX)
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y12
+	VPERMPS     log_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 768(AX)
+	VMOVUPD     Y9, 800(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VMOVUPD     Y8, 832(AX)
+	VMOVUPD     Y9, 864(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
+	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 896(AX)
+	VMOVUPD     Y9, 928(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 960(AX)
+	VMOVUPD     Y11, 992(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPD     Y4, 1024(AX)
+	VMOVUPD     Y5, 1056(AX)
+	VMOVUPD     Y0, 1088(AX)
+	VMOVUPD     Y1, 1120(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y0
-	VDIVPD       Y0, Y1, Y0
-	VFNMADD132PD Y0, Y3, Y3
-	VSUBPD       Y0, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y1, Y4, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     192(AX), Y2
-	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     608(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     192(AX), Y6
-	VMOVUPD     576(AX), Y7
-	VBLENDVPD   Y6, Y5, Y7, Y7
-	VFMADD132PD Y2, Y7, Y7
-	VMOVUPD     Y7, 672(AX)
-	VMOVUPD     608(AX), Y2
-	VMOVUPD     640(AX), Y5
-	VFMADD132PD Y0, Y2, Y2
-	VFMADD132PD Y3, Y5, Y5
+	VMOVUPD     192(AX), Y4
+	VMOVUPD     224(AX), Y5
+	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y5, Y1, Y6, Y5
+	VMOVUPD     1024(AX), Y10
+	VMOVUPD     1056(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
+	VMOVUPD     960(AX), Y14
+	VMOVUPD     992(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y4, Y14, Y14
+	VFMADD132PD Y5, Y15, Y15
+	VMOVUPD     Y14, 1152(AX)
+	VMOVUPD     Y15, 1184(AX)
+	VMOVUPD     1024(AX), Y4
+	VMOVUPD     1056(AX), Y5
+	VMOVUPD     1088(AX), Y10
+	VMOVUPD     1120(AX), Y11
+	VFMADD132PD Y0, Y4, Y4
+	VFMADD132PD Y1, Y5, Y5
+	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y6, Y11, Y11
 	VMOVUPD     192(AX), Y0
-	VBLENDVPD   Y0, Y5, Y2, Y0
-	VMOVUPD     Y0, 704(AX)
+	VMOVUPD     224(AX), Y1
+	VBLENDVPD   Y0, Y10, Y4, Y0
+	VBLENDVPD   Y1, Y11, Y5, Y1
+	VMOVUPD     Y0, 1216(AX)
+	VMOVUPD     Y1, 1248(AX)
 	VMOVUPD     192(AX), Y0
-	VBLENDVPD   Y0, Y2, Y5, Y0
-	VMOVUPD     Y0, 736(AX)
+	VMOVUPD     224(AX), Y1
+	VBLENDVPD   Y0, Y4, Y10, Y0
+	VBLENDVPD   Y1, Y5, Y11, Y1
+	VMOVUPD     Y0, 1280(AX)
+	VMOVUPD     Y1, 1312(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y0, Y1, Y2
-	VFMADD213PD Y1, Y4, Y2
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
+	VFMADD213PD Y1, Y2, Y5
+	VFMADD213PD Y0, Y3, Y4
+	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     512(AX), Y0
-	VMOVUPD     544(AX), Y1
-	VXORPS      Y3, Y3, Y3
-	VMOVUPD     192(AX), Y4
-	VBLENDVPD   Y4, 352(AX), Y3, Y3
-	VSUBPD      Y0, Y3, Y3
-	VXORPS      Y0, Y0, Y0
-	VMOVUPD     192(AX), Y4
-	VBLENDVPD   Y4, 384(AX), Y0, Y0
-	VFMADD231PD scale_f64<>+0(SB), Y2, Y1
-	VSUBPD      Y1, Y0, Y0
-	VMOVUPD     Y3, 768(AX)
-	VMOVUPD     Y0, 800(AX)
-	VMOVUPD     Y2, 832(AX)
-	VMOVUPD     416(AX), Y0
+	VMOVUPD     832(AX), Y0
+	VMOVUPD     864(AX), Y1
+	VMOVUPD     896(AX), Y2
+	VMOVUPD     928(AX), Y3
+	VXORPS      Y7, Y7, Y7
+	VMOVUPD     192(AX), Y6
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y6, 512(AX), Y7, Y6
+	VBLENDVPD   Y8, 544(AX), Y7, Y7
+	VSUBPD      Y0, Y6, Y6
+	VSUBPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VMOVUPD     192(AX), Y0
+	VMOVUPD     224(AX), Y8
+	VBLENDVPD   Y0, 576(AX), Y1, Y0
+	VBLENDVPD   Y8, 608(AX), Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
+	VSUBPD      Y2, Y0, Y0
+	VSUBPD      Y3, Y1, Y1
+	VMOVUPD     Y6, 1344(AX)
+	VMOVUPD     Y7, 1376(AX)
+	VMOVUPD     Y0, 1408(AX)
+	VMOVUPD     Y1, 1440(AX)
+	VMOVUPD     Y5, 1472(AX)
+	VMOVUPD     Y4, 1504(AX)
+	VMOVUPD     640(AX), Y0
+	VMOVUPD     672(AX), Y1
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y1
-	VPADDQ      magic_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_exp_f64<>+0(SB), Y1, Y1
+	VPSRLQ      $0x34, Y0, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y2, Y2
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
+	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
-	VMOVUPS     magic_index_f64<>+0(SB), Y2
-	VFMADD231PD index_f64<>+0(SB), Y0, Y2
-	VPADDQ      Y2, Y2, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y2, Y2
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y4
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y4, Y4
-	VFMADD231PD eight_f64<>+0(SB), Y1, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y1
-	VPERMPS     recip_f64<>+32(SB), Y3, Y5
-	VBLENDVPD   Y2, Y5, Y1, Y1
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y2, Y3, Y5, Y5
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y1
-	VMULPD      Y1, Y1, Y0
+	VORPD       one_f64<>+0(SB), Y1, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD231PD index_f64<>+0(SB), Y0, Y5
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y5, Y5, Y6
+	VPADDQ      Y4, Y4, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPSHUFD     $0xa0, Y7, Y7
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ      $0x3d, Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y8, Y8
+	VBLENDVPD   Y4, Y11, Y9, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_f64<>+0(SB), Y6, Y2
+	VPERMPS     recip_f64<>+0(SB), Y7, Y3
+	VPERMPS     recip_f64<>+32(SB), Y6, Y10
+	VPERMPS     recip_f64<>+32(SB), Y7, Y11
+	VBLENDVPD   Y5, Y10, Y2, Y2
+	VBLENDVPD   Y4, Y11, Y3, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
+	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y5, Y6, Y10, Y10
+	VBLENDVPD   Y4, Y7, Y11, Y11
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
+	VMULPD      Y2, Y2, Y0
+	VMULPD      Y3, Y3, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y2
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y2
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y2
-	VFMADD213PD Y2, Y1, Y3
-	VFMADD213PD Y1, Y0, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y5
-	VADDPD      768(AX), Y4, Y4
-	VADDPD      800(AX), Y5, Y5
-	VADDPD      Y5, Y4, Y0
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
+	VFMADD213PD Y5, Y2, Y7
+	VFMADD213PD Y4, Y3, Y6
+	VFMADD213PD Y2, Y0, Y7
+	VFMADD213PD Y3, Y1, Y6
+	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
+	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
+	VADDPD      1344(AX), Y8, Y8
+	VADDPD      1376(AX), Y9, Y9
+	VADDPD      1408(AX), Y10, Y10
+	VADDPD      1440(AX), Y11, Y11
+	VADDPD      Y10, Y8, Y0
+	VADDPD      Y11, Y9, Y1
 
 	// γ·(hi+lo) = k + f
-	VMOVUPS     magic_tiny_f64<>+0(SB), Y1
-	VFMADD231PD 64(AX), Y0, Y1
-	VMAXPD      pow_min_f64<>+0(SB), Y1, Y1
-	VSUBPD      magic_tiny_f64<>+0(SB), Y1, Y2
-	VFMSUB231PD 64(AX), Y4, Y2
-	VFMADD231PD 64(AX), Y5, Y2
-	VFMADD231PD 96(AX), Y0, Y2
-	VMAXPD      minus_one_f64<>+0(SB), Y2, Y2
-	VPADDQ      Y1, Y1, Y0
+	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD231PD 64(AX), Y0, Y3
+	VFMADD231PD 64(AX), Y1, Y2
+	VMAXPD      pow_min_f64<>+0(SB), Y3, Y3
+	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
+	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y10, Y4
+	VFMADD231PD 64(AX), Y11, Y5
+	VFMADD231PD 96(AX), Y0, Y4
+	VFMADD231PD 96(AX), Y1, Y5
+	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
+	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
+	VPADDQ      Y3, Y3, Y0
+	VPADDQ      Y2, Y2, Y1
 	VPSHUFD     $0xa0, Y0, Y0
+	VPSHUFD     $0xa0, Y1, Y1
 	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPSLLQ      $0x3d, Y1, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+32(SB), Y0, Y5
-	VBLENDVPD   Y3, Y5, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y5
+	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSLLQ      $0x3d, Y3, Y6
+	VPSLLQ      $0x3d, Y2, Y7
+	VPERMPS     exp_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_f64<>+0(SB), Y1, Y9
+	VPERMPS     exp_f64<>+32(SB), Y0, Y10
+	VPERMPS     exp_f64<>+32(SB), Y1, Y11
+	VBLENDVPD   Y6, Y10, Y8, Y8
+	VBLENDVPD   Y7, Y11, Y9, Y9
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
+	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VBLENDVPD   Y3, Y0, Y5, Y5
-	VPSLLQ      $0x31, Y1, Y1
-	VPADDQ      Y1, Y4, Y4
+	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
+	VBLENDVPD   Y6, Y0, Y10, Y10
+	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPSLLQ      $0x31, Y3, Y3
+	VPSLLQ      $0x31, Y2, Y2
+	VPADDQ      Y3, Y8, Y8
+	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y2, Y5, Y5
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y0
-	VMULPD      Y5, Y5, Y1
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y1, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y1, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y1, Y0
-	VFMADD213PD Y0, Y5, Y2
-	VMULPD      Y5, Y2, Y2
+	VADDPD      Y4, Y10, Y10
+	VADDPD      Y5, Y11, Y11
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMULPD      Y10, Y10, Y2
+	VMULPD      Y11, Y11, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
+	VFMADD213PD Y1, Y10, Y5
+	VFMADD213PD Y0, Y11, Y4
+	VMULPD      Y10, Y5, Y5
+	VMULPD      Y11, Y4, Y4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD     (DI)(R13*8), Y0
-	VMOVUPS     one_f64<>+0(SB), Y1
-	VSUBPD      Y0, Y1, Y1
-	VMULPD      (AX), Y1, Y1
-	VFMADD231PD 32(AX), Y0, Y1
-	VMULPD      Y1, Y4, Y4
-	VFMADD132PD Y2, Y4, Y4
-	VMOVUPD     832(AX), Y0
+	VMOVUPD     32(DI)(R13*8), Y1
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VSUBPD      Y0, Y3, Y3
+	VSUBPD      Y1, Y2, Y2
+	VMULPD      (AX), Y3, Y3
+	VMULPD      (AX), Y2, Y2
+	VFMADD231PD 32(AX), Y0, Y3
+	VFMADD231PD 32(AX), Y1, Y2
+	VMULPD      Y3, Y8, Y8
+	VMULPD      Y2, Y9, Y9
+	VFMADD132PD Y5, Y8, Y8
+	VFMADD132PD Y4, Y9, Y9
+	VMOVUPD     1472(AX), Y0
+	VMOVUPD     1504(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       480(AX), Y0, Y0
-	VADDPD       256(AX), Y0, Y0
-	VMOVAPD      Y4, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y0, Y1, Y1
+	VADDPD       768(AX), Y0, Y0
+	VADDPD       800(AX), Y1, Y1
+	VADDPD       320(AX), Y0, Y0
+	VADDPD       352(AX), Y1, Y1
+	VMOVAPD      Y8, Y2
+	VMOVAPD      Y9, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y2, Y6, Y2
+	VBLENDVPD    Y5, Y3, Y6, Y3
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y5
-	VSUBPD  Y5, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y5, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y2, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y2, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
+	LEAQ    4(R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y1, (SI)(R13*8)
+	VMOVUPD Y2, (SI)(R13*8)
+	VMOVUPD Y3, 32(SI)(R13*8)
 
 skip3:
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y1
-	VMOVUPD     (DI)(R13*8), Y2
-	VFMADD213PD one_f64<>+0(SB), Y2, Y1
+	VMOVUPS     minus_two_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     (DI)(R13*8), Y4
+	VMOVUPD     32(DI)(R13*8), Y5
+	VFMADD213PD one_f64<>+0(SB), Y4, Y3
+	VFMADD213PD one_f64<>+0(SB), Y5, Y2
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     288(AX), Y3
-	VFMSUB213PD 448(AX), Y3, Y2
-	VMULPD      704(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y0, Y3, Y3
-	VMULPD      128(AX), Y3, Y3
-	VMOVUPD     Y1, 864(AX)
+	VMOVUPS     two_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     384(AX), Y6
+	VMOVUPD     416(AX), Y7
+	VFMSUB213PD 704(AX), Y6, Y5
+	VFMSUB213PD 736(AX), Y7, Y4
+	VMULPD      1216(AX), Y5, Y5
+	VMULPD      1248(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMINPD      Y0, Y7, Y7
+	VMINPD      Y1, Y6, Y6
+	VMULPD      128(AX), Y7, Y7
+	VMULPD      128(AX), Y6, Y6
+	VMOVUPD     Y3, 1536(AX)
+	VMOVUPD     Y2, 1568(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 672(AX), Y0
+	VMOVUPD 1152(AX), Y0
+	VMOVUPD 1184(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VDIVPD  416(AX), Y0, Y0
-	VMULPD  864(AX), Y0, Y0
-	VMULPD  small_f64<>+0(SB), Y0, Y1
-	VMOVUPD Y0, 896(AX)
-	VMOVUPD Y1, 928(AX)
-	VMOVAPD Y2, Y0
-	VXORPD  224(AX), Y0, Y0
+	VMULPD  large_f64<>+0(SB), Y1, Y1
+	VDIVPD  640(AX), Y0, Y0
+	VDIVPD  672(AX), Y1, Y1
+	VMULPD  1536(AX), Y0, Y0
+	VMULPD  1568(AX), Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y0, Y2
+	VMULPD  small_f64<>+0(SB), Y1, Y3
+	VMOVUPD Y0, 1600(AX)
+	VMOVUPD Y1, 1632(AX)
+	VMOVUPD Y2, 1664(AX)
+	VMOVUPD Y3, 1696(AX)
+	VMOVAPD Y5, Y0
+	VMOVAPD Y4, Y1
+	VXORPD  256(AX), Y0, Y0
+	VXORPD  288(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      928(AX), Y1
-	VFMADD213PD  Y0, Y3, Y1
-	VMULPD       Y4, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD      1664(AX), Y2
+	VMOVUPD      1696(AX), Y3
+	VFMADD213PD  Y0, Y7, Y2
+	VFMADD213PD  Y1, Y6, Y3
+	VMULPD       Y8, Y2, Y2
+	VMULPD       Y9, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y0, Y1, Y5, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPD    Y0, Y2, Y10, Y2
+	VBLENDVPD    Y1, Y3, Y10, Y3
 
 skip4:
 	TESTQ R11, R11
@@ -28571,83 +30556,114 @@ skip4:
 
 	// dout·grad
 	VMOVUPD      (R11)(R13*8), Y0
-	VMULPD       Y0, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R13*8), Y0
+	VMULPD       Y0, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y0, Y1, Y5, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y10, Y10, Y10
+	VBLENDVPD    Y0, Y2, Y10, Y2
+	VBLENDVPD    Y1, Y3, Y10, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y1, (R10)(R13*8)
+	VMOVUPD Y2, (R10)(R13*8)
+	VMOVUPD Y3, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y2, Y2, Y0
+	VADDPD       Y5, Y5, Y0
+	VADDPD       Y4, Y4, Y1
 	VMULPD       128(AX), Y0, Y0
-	VMOVUPD      320(AX), Y1
-	VMOVUPD      704(AX), Y2
-	VMULPD       160(AX), Y2, Y2
-	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x00, Y5, Y1, Y1
-	VMOVUPD      Y1, 960(AX)
-	VMOVUPD      960(AX), Y1
-	VBLENDVPD    Y1, Y2, Y0, Y0
-	VMOVUPD      928(AX), Y1
-	VXORPD       224(AX), Y1, Y1
-	VSUBPD       736(AX), Y1, Y2
-	VADDPD       704(AX), Y2, Y2
-	VFMSUB132PD  128(AX), Y2, Y1
-	VFMADD213PD  Y0, Y3, Y1
-	VMOVUPD      896(AX), Y0
-	VMOVUPD      672(AX), Y2
-	VXORPD       224(AX), Y0, Y0
+	VMULPD       128(AX), Y1, Y1
+	VMOVUPD      448(AX), Y2
+	VMOVUPD      480(AX), Y3
+	VMOVUPD      1216(AX), Y4
+	VMOVUPD      1248(AX), Y5
+	VMULPD       160(AX), Y4, Y4
+	VMULPD       160(AX), Y5, Y5
+	VXORPS       Y10, Y10, Y10
+	VCMPPD       $0x00, Y10, Y2, Y2
+	VCMPPD       $0x00, Y10, Y3, Y3
+	VMOVUPD      Y2, 1728(AX)
+	VMOVUPD      Y3, 1760(AX)
+	VMOVUPD      1728(AX), Y2
+	VMOVUPD      1760(AX), Y3
+	VBLENDVPD    Y2, Y4, Y0, Y0
+	VBLENDVPD    Y3, Y5, Y1, Y1
+	VMOVUPD      1664(AX), Y2
+	VMOVUPD      1696(AX), Y3
+	VXORPD       256(AX), Y2, Y2
+	VXORPD       288(AX), Y3, Y3
+	VSUBPD       1280(AX), Y2, Y4
+	VSUBPD       1312(AX), Y3, Y5
+	VADDPD       1216(AX), Y4, Y4
+	VADDPD       1248(AX), Y5, Y5
+	VFMSUB132PD  128(AX), Y4, Y2
+	VFMSUB132PD  128(AX), Y5, Y3
+	VFMADD213PD  Y0, Y7, Y2
+	VFMADD213PD  Y1, Y6, Y3
+	VMOVUPD      1600(AX), Y0
+	VMOVUPD      1632(AX), Y1
+	VMOVUPD      1152(AX), Y4
+	VMOVUPD      1184(AX), Y5
+	VXORPD       256(AX), Y0, Y0
+	VXORPD       288(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
-	VMOVUPD      960(AX), Y3
-	VBLENDVPD    Y3, 672(AX), Y0, Y0
-	VMULPD       704(AX), Y2, Y2
-	VMOVUPS      sign_f64<>+0(SB), Y3
-	VMOVUPD      960(AX), Y5
-	VBLENDVPD    Y5, Y3, Y2, Y2
-	VFMADD213PD  Y2, Y0, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y4, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMULPD       large_f64<>+0(SB), Y1, Y1
+	VMOVUPD      1728(AX), Y6
+	VMOVUPD      1760(AX), Y7
+	VBLENDVPD    Y6, 1152(AX), Y0, Y0
+	VBLENDVPD    Y7, 1184(AX), Y1, Y1
+	VMULPD       1216(AX), Y4, Y4
+	VMULPD       1248(AX), Y5, Y5
+	VMOVUPS      sign_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VMOVUPD      1728(AX), Y10
+	VMOVUPD      1760(AX), Y11
+	VBLENDVPD    Y10, Y7, Y4, Y4
+	VBLENDVPD    Y11, Y6, Y5, Y5
+	VFMADD213PD  Y4, Y0, Y2
+	VFMADD213PD  Y5, Y1, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y8, Y2, Y2
+	VMULPD       Y9, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (R8)(R14*1), R14
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y1, Y2, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y1, (R12)(R13*8)
+	VMOVUPD Y2, (R12)(R13*8)
+	VMOVUPD Y3, 32(R12)(R13*8)
 
 skip9:
-	ADDQ $0x04, R13
+	ADDQ $0x08, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R13, DX
 	JGE  done
 
