@@ -8998,30 +8998,26 @@ loop:
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R10), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z3
+	VMOVUPD (R9), Z3
 	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)(CX*8)
+	VMOVUPD Z4, (R9)
 	VSUBPD  Z3, Z4, Z5
 	VSUBPD  Z5, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z5, Z1, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(CX*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(CX*8)
-	LEAQ    8(R10), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z3
+	VADDPD  128(R9), Z4, Z4
+	VMOVUPD Z4, 128(R9)
+	VMOVUPD 64(R9), Z3
 	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, (R9)(CX*8)
+	VMOVUPD Z4, 64(R9)
 	VSUBPD  Z3, Z4, Z5
 	VSUBPD  Z5, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z5, Z2, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(CX*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(CX*8)
+	VADDPD  192(R9), Z4, Z4
+	VMOVUPD Z4, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -10083,30 +10079,26 @@ loop:
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), R13
-	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z13
+	VMOVUPD (R9), Z13
 	VADDPD  Z11, Z13, Z14
-	VMOVUPD Z14, (R9)(R13*8)
+	VMOVUPD Z14, (R9)
 	VSUBPD  Z13, Z14, Z15
 	VSUBPD  Z15, Z14, Z14
 	VSUBPD  Z14, Z13, Z13
 	VSUBPD  Z15, Z11, Z14
 	VADDPD  Z14, Z13, Z14
-	VADDPD  128(R9)(R13*8), Z14, Z14
-	VMOVUPD Z14, 128(R9)(R13*8)
-	LEAQ    8(R12), R13
-	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z13
+	VADDPD  128(R9), Z14, Z14
+	VMOVUPD Z14, 128(R9)
+	VMOVUPD 64(R9), Z13
 	VADDPD  Z12, Z13, Z14
-	VMOVUPD Z14, (R9)(R13*8)
+	VMOVUPD Z14, 64(R9)
 	VSUBPD  Z13, Z14, Z15
 	VSUBPD  Z15, Z14, Z14
 	VSUBPD  Z14, Z13, Z13
 	VSUBPD  Z15, Z12, Z14
 	VADDPD  Z14, Z13, Z14
-	VADDPD  128(R9)(R13*8), Z14, Z14
-	VMOVUPD Z14, 128(R9)(R13*8)
+	VADDPD  192(R9), Z14, Z14
+	VMOVUPD Z14, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -10655,30 +10647,26 @@ loop:
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R12), R13
-	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
+	VMOVUPD (R9), Z3
 	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)(R13*8)
+	VMOVUPD Z4, (R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z1, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R13*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R13*8)
-	LEAQ    8(R12), R13
-	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z3
+	VADDPD  128(R9), Z4, Z4
+	VMOVUPD Z4, 128(R9)
+	VMOVUPD 64(R9), Z3
 	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, (R9)(R13*8)
+	VMOVUPD Z4, 64(R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z2, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R13*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R13*8)
+	VADDPD  192(R9), Z4, Z4
+	VMOVUPD Z4, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -11742,30 +11730,26 @@ loop:
 	JEQ      skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
+	VMOVUPD (R9), Z3
 	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)(R14*8)
+	VMOVUPD Z4, (R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z1, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
-	LEAQ    8(R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  128(R9), Z4, Z4
+	VMOVUPD Z4, 128(R9)
+	VMOVUPD 64(R9), Z3
 	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, (R9)(R14*8)
+	VMOVUPD Z4, 64(R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z2, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
+	VADDPD  192(R9), Z4, Z4
+	VMOVUPD Z4, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -12831,30 +12815,26 @@ loop:
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
+	VMOVUPD (R9), Z3
 	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)(R14*8)
+	VMOVUPD Z4, (R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z1, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
-	LEAQ    8(R13), R14
-	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z3
+	VADDPD  128(R9), Z4, Z4
+	VMOVUPD Z4, 128(R9)
+	VMOVUPD 64(R9), Z3
 	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, (R9)(R14*8)
+	VMOVUPD Z4, 64(R9)
 	VSUBPD  Z3, Z4, Z7
 	VSUBPD  Z7, Z4, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z7, Z2, Z4
 	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
+	VADDPD  192(R9), Z4, Z4
+	VMOVUPD Z4, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -14433,25 +14413,17 @@ skip1:
 	VCVTPS2PD    X4, Y0
 	VEXTRACTF128 $0x01, Y4, X1
 	VCVTPS2PD    X1, Y1
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, 32(R9)(CX*8)
+	VADDPD       (R9), Y0, Y0
+	VMOVUPD      Y0, (R9)
+	VADDPD       32(R9), Y1, Y1
+	VMOVUPD      Y1, 32(R9)
 	VCVTPS2PD    X5, Y0
 	VEXTRACTF128 $0x01, Y5, X1
 	VCVTPS2PD    X1, Y1
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y0, Y0
-	VMOVUPD      Y0, (R9)(CX*8)
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, 32(R9)(CX*8)
+	VADDPD       64(R9), Y0, Y0
+	VMOVUPD      Y0, 64(R9)
+	VADDPD       96(R9), Y1, Y1
+	VMOVUPD      Y1, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -14857,25 +14829,17 @@ skip1:
 	VCVTPS2PD    X0, Y2
 	VEXTRACTF128 $0x01, Y0, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -15288,25 +15252,17 @@ skip1:
 	VCVTPS2PD    X0, Y2
 	VEXTRACTF128 $0x01, Y0, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -15829,25 +15785,17 @@ skip1:
 	VCVTPS2PD    X0, Y2
 	VEXTRACTF128 $0x01, Y0, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         8(R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -16295,25 +16243,17 @@ skip1:
 	VCVTPS2PD    X0, Y4
 	VEXTRACTF128 $0x01, Y0, X5
 	VCVTPS2PD    X5, Y5
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(R13*8)
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(R13*8)
+	VADDPD       (R9), Y4, Y4
+	VMOVUPD      Y4, (R9)
+	VADDPD       32(R9), Y5, Y5
+	VMOVUPD      Y5, 32(R9)
 	VCVTPS2PD    X1, Y4
 	VEXTRACTF128 $0x01, Y1, X5
 	VCVTPS2PD    X5, Y5
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(R13*8)
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(R13*8)
+	VADDPD       64(R9), Y4, Y4
+	VMOVUPD      Y4, 64(R9)
+	VADDPD       96(R9), Y5, Y5
+	VMOVUPD      Y5, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -16850,25 +16790,17 @@ skip1:
 	VCVTPS2PD    X0, Y2
 	VEXTRACTF128 $0x01, Y0, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R13*8)
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R13*8)
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R13*8)
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R13*8)
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -17489,25 +17421,17 @@ skip1:
 	VCVTPS2PD    X4, Y6
 	VEXTRACTF128 $0x01, Y4, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R13*8)
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R13*8)
+	VADDPD       (R9), Y6, Y6
+	VMOVUPD      Y6, (R9)
+	VADDPD       32(R9), Y7, Y7
+	VMOVUPD      Y7, 32(R9)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R13*8)
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R13*8)
+	VADDPD       64(R9), Y6, Y6
+	VMOVUPD      Y6, 64(R9)
+	VADDPD       96(R9), Y7, Y7
+	VMOVUPD      Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -18235,25 +18159,17 @@ skip1:
 	VCVTPS2PD    X4, Y6
 	VEXTRACTF128 $0x01, Y4, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R13*8)
-	LEAQ         (R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R13*8)
+	VADDPD       (R9), Y6, Y6
+	VMOVUPD      Y6, (R9)
+	VADDPD       32(R9), Y7, Y7
+	VMOVUPD      Y7, 32(R9)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       (R9)(R13*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R13*8)
-	LEAQ         8(R12), R13
-	ANDQ         $0x0f, R13
-	VADDPD       32(R9)(R13*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R13*8)
+	VADDPD       64(R9), Y6, Y6
+	VMOVUPD      Y6, 64(R9)
+	VADDPD       96(R9), Y7, Y7
+	VMOVUPD      Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -19459,25 +19375,17 @@ skip1:
 	VCVTPS2PD    X0, Y2
 	VEXTRACTF128 $0x01, Y0, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R14*8)
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R14*8)
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R14*8)
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R14*8)
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -20296,25 +20204,17 @@ skip1:
 	VCVTPS2PD    X4, Y6
 	VEXTRACTF128 $0x01, Y4, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R14*8)
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R14*8)
+	VADDPD       (R9), Y6, Y6
+	VMOVUPD      Y6, (R9)
+	VADDPD       32(R9), Y7, Y7
+	VMOVUPD      Y7, 32(R9)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R14*8)
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R14*8)
+	VADDPD       64(R9), Y6, Y6
+	VMOVUPD      Y6, 64(R9)
+	VADDPD       96(R9), Y7, Y7
+	VMOVUPD      Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -21121,25 +21021,17 @@ skip1:
 	VCVTPS2PD    X4, Y6
 	VEXTRACTF128 $0x01, Y4, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R14*8)
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R14*8)
+	VADDPD       (R9), Y6, Y6
+	VMOVUPD      Y6, (R9)
+	VADDPD       32(R9), Y7, Y7
+	VMOVUPD      Y7, 32(R9)
 	VCVTPS2PD    X5, Y6
 	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X7, Y7
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y6, Y6
-	VMOVUPD      Y6, (R9)(R14*8)
-	LEAQ         8(R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y7, Y7
-	VMOVUPD      Y7, 32(R9)(R14*8)
+	VADDPD       64(R9), Y6, Y6
+	VMOVUPD      Y6, 64(R9)
+	VADDPD       96(R9), Y7, Y7
+	VMOVUPD      Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI

@@ -783,6 +783,9 @@ func (k *kernel) lane(v, i int) Mem {
 	if k.lanes() == abi.Lanes {
 		return Mem{Base: k.sums, Disp: 8 * i}
 	}
+	if !k.last && k.n*k.lanes()%abi.Lanes == 0 { // the same in every group
+		return Mem{Base: k.sums, Disp: 8 * (v*k.lanes()%abi.Lanes + i)}
+	}
 	lane := k.GP64()
 	k.LEAQ(Mem{Base: k.e, Disp: v * k.lanes()}, lane)
 	k.ANDQ(Imm(abi.Lanes-1), lane)
