@@ -106,6 +106,9 @@ func kernelOf[T Float](b *block[T]) kernelID {
 
 // runBlock calls the kernel of the path in use.
 func runBlock[T Float](b *block[T]) {
+	if raceEnabled {
+		raceBlock(b)
+	}
 	if path == pathGeneric || !assemblyBlock(path, kernelOf(b), unsafe.Pointer(b)) {
 		genericBlock(b)
 	}
@@ -113,6 +116,10 @@ func runBlock[T Float](b *block[T]) {
 
 // runSigmoid calls the sigmoid kernel of the path in use, for n ≤ blockLen elements.
 func runSigmoid[T Float](dst, x *T, n int) {
+	if raceEnabled {
+		raceRead(x, n)
+		raceWrite(dst, n)
+	}
 	if path == pathGeneric || !assemblySigmoid(path, unsafe.Sizeof(*x) == 8, unsafe.Pointer(dst), unsafe.Pointer(x), n) {
 		genericSigmoid(dst, x, n)
 	}

@@ -152,6 +152,9 @@ func checkValues[T Float](y *Target, op string, c int) error {
 func checkDense[T Float](t []T) (firstBad int) {
 	for start := 0; start < len(t); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := t[start:min(start+blockLen, len(t))]
+		if raceEnabled {
+			raceRead(&part[0], len(part))
+		}
 		if hasLabelKernels() && assemblyTargetsValid(path, unsafe.Sizeof(part[0]) == 8, unsafe.Pointer(&part[0]), len(part)) {
 			continue
 		}
@@ -198,6 +201,9 @@ func (t *Target) checkLabels(op string, c int) error {
 func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
 	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := label[start:min(start+blockLen, len(label))]
+		if raceEnabled {
+			raceRead(&part[0], len(part))
+		}
 		if hasLabelKernels() && assemblyLabelsValid(path, part, limit, ignore) {
 			continue
 		}

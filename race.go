@@ -1,0 +1,43 @@
+//go:build race
+
+package focal
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// The race detector does not see what assembly reads and writes: it is told here. What only one goroutine knows, such as
+// masks and sums on its stack, does not matter.
+
+const raceEnabled = true
+
+// raceBlock tells about a call of a kernel.
+func raceBlock[T Float](b *block[T]) {
+	for _, p := range []*T{b.X, b.Dout, b.Target} {
+		raceRead(p, b.N)
+	}
+	for _, p := range []*T{b.Loss, b.Grad, b.Hess} {
+		raceWrite(p, b.N)
+	}
+}
+
+// raceRead tells that n elements from p on are read; p may be nil.
+func raceRead[E any](p *E, n int) {
+	if p != nil {
+		runtime.RaceReadRange(hidden(p), n*int(unsafe.Sizeof(*p)))
+	}
+}
+
+// raceWrite tells that n elements from p on are written; p may be nil.
+func raceWrite[E any](p *E, n int) {
+	if p != nil {
+		runtime.RaceWriteRange(hidden(p), n*int(unsafe.Sizeof(*p)))
+	}
+}
+
+// hidden keeps what p points to from escaping to the heap because the runtime's functions take its address.
+func hidden[E any](p *E) unsafe.Pointer {
+	address := uintptr(unsafe.Pointer(p))
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address))
+}
