@@ -1,11 +1,11 @@
 // Command mutate breaks the package on purpose, in one place at a time, and sees whether the tests notice. It changes an
 // instruction, a constant, a mask, a bound or an operator in the assembly or in a Go file of the root package, in a
-// copy of the repository, builds its tests and runs them:
+// copy of the repository, builds its tests and runs the short ones:
 //
 //	go run ./gen/mutate -n 300 -seed 1 -log mutants.txt
 //
 // A mutant is killed if a test fails, crashes or does not end; one that does not build does not count. Of assembly first
-// the tests of the changed function are run, then all; -short, all of them. The log has a line for each mutant, and the
+// the tests of the changed function are run, then all. The log has a line for each mutant, and the
 // same command goes on where it was interrupted. The last lines are the score and the survivors: each is either a gap
 // in the tests, or equivalent to the original.
 //
@@ -92,6 +92,19 @@ func run(n int, seed uint64, only, logFile string, list bool) error {
 	if verdict, how := test(dir, &mutant{file: "kernel_generic.go"}); verdict != survived {
 		return fmt.Errorf("the tests fail without a mutant: %s", how)
 	}
+	var together *schemata
+	if runtime.GOARCH == "amd64" {
+		var left []*mutant
+		for _, m := range mutants {
+			if _, known := done[m.String()]; !known {
+				left = append(left, m)
+			}
+		}
+		if together, err = buildSchemata(dir, left); err != nil {
+			return err
+		}
+		log.Printf("%d mutants of assembly built together", len(together.number))
+	}
 	count := map[string]int{}
 	var survivors []string
 	for i, m := range mutants {
@@ -99,8 +112,10 @@ func run(n int, seed uint64, only, logFile string, list bool) error {
 		if !known {
 			var how string
 			begin := time.Now()
-			if verdict, how, err = try(dir, m); err != nil {
-				return err
+			if verdict, how = together.test(dir, m); verdict != killed {
+				if verdict, how, err = try(dir, m); err != nil {
+					return err
+				}
 			}
 			fmt.Fprintf(out, "%s\t%s\t%s\n", verdict, m, how)
 			log.Printf("%d of %d, %v: %s, %s: %s", i+1, len(mutants), time.Since(begin).Round(time.Second), verdict, how, m)
@@ -135,7 +150,7 @@ func draw(root string, n int, seed uint64, only string) (mutants []*mutant, err 
 	for _, f := range files {
 		name := filepath.Base(f)
 		switch {
-		case strings.HasSuffix(name, ".s"):
+		case strings.HasSuffix(name, ".s"), strings.HasSuffix(name, ".h"):
 			m, err := assemblyMutants(root, name)
 			if err != nil {
 				return nil, err
@@ -235,7 +250,7 @@ type stage struct {
 // test builds the package's tests and runs them until they fail.
 func test(dir string, m *mutant) (verdict, how string) {
 	arch := runtime.GOARCH
-	if strings.HasSuffix(m.file, "_arm64.s") || strings.HasSuffix(m.file, "_arm64.go") {
+	if strings.Contains(m.file, "_arm64.") {
 		arch = "arm64"
 	}
 	binary := filepath.Join(dir, "mutant.test")
@@ -248,30 +263,68 @@ func test(dir string, m *mutant) (verdict, how string) {
 	}
 	stages := []stage{{"Kernels|Labels|Dense|Accumulator|Blocks|ErrParam|ErrShape|ErrLabel", 3 * time.Minute}, {".", 10 * time.Minute}}
 	switch {
-	case m.function != "" && !strings.HasPrefix(m.function, "label"):
-		stages = append([]stage{{"Kernels.*/^" + m.function + "$", 3 * time.Minute}}, stages[1:]...)
+	case m.function != "" && arch == runtime.GOARCH:
+		stages[0].pattern = patternOf(m)
 	case arch != runtime.GOARCH:
 		stages[0].limit, stages[1].limit = 10*time.Minute, 30*time.Minute
 	}
 	for _, s := range stages {
-		ctx, cancel := context.WithTimeout(context.Background(), s.limit)
 		args := []string{binary, "-test.short", "-test.failfast", "-test.run", s.pattern}
 		if arch == "arm64" && runtime.GOARCH != arch {
 			args = append([]string{"qemu-aarch64-static"}, args...)
 		}
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.Dir = dir
-		cmd.WaitDelay = time.Second
-		out, err := cmd.CombinedOutput()
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return killed, "does not end"
-		case err != nil:
-			return killed, reason(out)
+		if how := runTests(dir, nil, s.limit, args...); how != "" {
+			return killed, how
 		}
 	}
 	return survived, "all tests pass"
+}
+
+// test runs the tests of the changed function. If it is not one of those that were built together, or s is nil, the
+// verdict is empty.
+func (s *schemata) test(dir string, m *mutant) (verdict, how string) {
+	if s == nil || s.number[m] == 0 {
+		return "", ""
+	}
+	env := []string{fmt.Sprintf("%s=%d", selector, s.number[m])}
+	if how := runTests(dir, env, 2*time.Minute, s.binary, "-test.short", "-test.failfast", "-test.run", patternOf(m)); how != "" {
+		return killed, how
+	}
+	return survived, "the tests of the function pass"
+}
+
+// patternOf names the tests of the function that an assembly mutant changes.
+func patternOf(m *mutant) string {
+	switch {
+	case strings.HasPrefix(m.function, "label"):
+		return "Label"
+	case strings.HasPrefix(m.function, "targets"), strings.HasPrefix(m.function, "hard"):
+		return "Dense|Target|Hard"
+	}
+	return "Kernels.*/^" + m.function + "$"
+}
+
+// runTests returns why the tests fail, or "" if they do not. The limit is in time on a CPU, since the machine may have
+// more to do.
+func runTests(dir string, env []string, limit time.Duration, args ...string) (failure string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*limit)
+	defer cancel()
+	args = append([]string{"-c", fmt.Sprintf("ulimit -t %d; ulimit -c 0; exec \"$@\"", int(limit.Seconds())), "sh"}, args...)
+	cmd := exec.CommandContext(ctx, "sh", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "does not end"
+	case errors.As(err, &exit) && exit.ExitCode() < 0:
+		return "ended by a signal: " + exit.String()
+	case err != nil:
+		return reason(out)
+	}
+	return ""
 }
 
 // reason returns the line of the output that says what failed.

@@ -36,7 +36,9 @@ var (
 	immediate    = regexp.MustCompile(`\$(0x[0-9a-f]+|-?\d+)`)
 	memory       = regexp.MustCompile(`(\b\d+)\((\w+)\)`)
 	maskRegister = regexp.MustCompile(`\bK([1-7])\b`)
-	dataLine     = regexp.MustCompile(`^(DATA .*, \$)(0x[0-9a-f]+)$`)
+	// Those of arm64 stand side by side in macros.
+	statement = regexp.MustCompile(`\b(\w+)[ (]([^;]*)(?:;|\\|$)`)
+	dataLine  = regexp.MustCompile(`^(DATA .*, \$)(0x[0-9a-f]+)$`)
 )
 
 // assemblyMutants returns all the mutants of an assembly file that we know to make.
@@ -64,6 +66,24 @@ func assemblyMutants(root, name string) (mutants []*mutant, err error) {
 			}
 			for _, bit := range []int{0, 2 * (len(m[2]) - 2)} {
 				add(fmt.Sprintf("%s0x%0*x", m[1], len(m[2])-2, v^1<<bit))
+			}
+			continue
+		}
+		if strings.Contains(name, "_arm64.") {
+			for _, at := range statement.FindAllStringSubmatchIndex(line, -1) {
+				op := line[at[2]:at[3]]
+				for _, s := range instead {
+					if strings.HasPrefix(op, s.old) {
+						add(line[:at[2]] + s.new + op[len(s.old):] + line[at[3]:])
+						break
+					}
+				}
+				if m := immediate.FindStringSubmatchIndex(line[at[4]:at[5]]); m != nil {
+					from, to := at[4]+m[2], at[4]+m[3]
+					if v, err := strconv.ParseInt(line[from:to], 0, 64); err == nil {
+						add(fmt.Sprintf("%s%d%s", line[:from], v^1, line[to:]))
+					}
+				}
 			}
 			continue
 		}

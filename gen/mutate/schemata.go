@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// To assemble and link a hundred times takes long, and so mutants of functions in amd64 assembly are built at once: each
+// function becomes a jump to the original, or to one of its copies with a change, as an environment variable says.
+
+const selector = "FOCAL_MUTANT"
+
+var asmError = regexp.MustCompile(`kernel_amd64\.s:(\d+):`)
+
+// A schemata is a test binary that holds many mutants.
+type schemata struct {
+	binary string
+	number map[*mutant]int // from 1; those that could not be assembled are not there
+}
+
+// buildSchemata builds the mutants of functions of kernel_amd64.s in dir, and leaves the file as it was.
+func buildSchemata(dir string, mutants []*mutant) (*schemata, error) {
+	const name = "kernel_amd64.s"
+	file := filepath.Join(dir, name)
+	original, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	helper := filepath.Join(dir, "mutant_schemata.go")
+	defer func() {
+		os.WriteFile(file, original, 0o666)
+		os.Remove(helper)
+	}()
+	if err := os.WriteFile(helper, []byte(`package focal
+
+import (
+	"os"
+	"strconv"
+)
+
+var mutant uint64
+
+func init() { mutant, _ = strconv.ParseUint(os.Getenv("`+selector+`"), 10, 64) }
+`), 0o666); err != nil {
+		return nil, err
+	}
+	s := &schemata{filepath.Join(dir, "schemata.test"), map[*mutant]int{}}
+	for i, m := range mutants {
+		if m.file == name && m.function != "" {
+			s.number[m] = i + 1
+		}
+	}
+	for {
+		text, owner := s.write(string(original))
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			return nil, err
+		}
+		build := exec.Command("go", "test", "-c", "-asmflags=-e", "-o", s.binary, ".")
+		build.Dir = dir
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		if err == nil {
+			return s, nil
+		}
+		wrong := 0
+		for _, m := range asmError.FindAllStringSubmatch(string(out), -1) {
+			line, _ := strconv.Atoi(m[1])
+			if o := owner[line]; o != nil && s.number[o] != 0 {
+				delete(s.number, o)
+				wrong++
+			}
+		}
+		if wrong == 0 {
+			return nil, fmt.Errorf("mutants do not build: %w: %.2000s", err, out)
+		}
+	}
+}
+
+// write returns the assembly with all mutants, and whose each line is.
+func (s *schemata) write(original string) (text string, owner map[int]*mutant) {
+	byFunction := map[string][]*mutant{}
+	for m := range s.number {
+		byFunction[m.function] = append(byFunction[m.function], m)
+	}
+	var out []string
+	owner = map[int]*mutant{}
+	lines := strings.Split(original, "\n")
+	for i := 0; i < len(lines); i++ {
+		m := textLine.FindStringSubmatch(lines[i])
+		if m == nil || byFunction[m[1]] == nil {
+			out = append(out, lines[i])
+			continue
+		}
+		end := i + 1
+		for end < len(lines) && (lines[end] == "" || lines[end][0] == '\t' || strings.HasSuffix(lines[end], ":")) {
+			end++
+		}
+		function, copies := m[1], byFunction[m[1]]
+		slices.SortFunc(copies, func(a, b *mutant) int { return s.number[a] - s.number[b] })
+		header := func(suffix string) string {
+			return strings.Replace(lines[i], "·"+function, "·"+function+suffix, 1)
+		}
+		arguments := lines[i][strings.LastIndex(lines[i], "-")+1:]
+		out = append(out, fmt.Sprintf("TEXT ·%s(SB), NOSPLIT, $0-%s", function, arguments), "\tMOVQ ·mutant(SB), AX")
+		for _, m := range copies {
+			out = append(out, fmt.Sprintf("\tCMPQ AX, $%d", s.number[m]), fmt.Sprintf("\tJEQ mutant%d", s.number[m]))
+		}
+		out = append(out, fmt.Sprintf("\tJMP ·%s__0(SB)", function))
+		for _, m := range copies {
+			out = append(out, fmt.Sprintf("mutant%d:", s.number[m]), fmt.Sprintf("\tJMP ·%s__%d(SB)", function, s.number[m]))
+		}
+		out = append(append(out, "", header("__0")), lines[i+1:end]...)
+		for _, m := range copies {
+			out = append(append(out, header(fmt.Sprintf("__%d", s.number[m]))), lines[i+1:end]...)
+			at := len(out) - (end - i - 1) + (m.line - 1 - (i + 1))
+			out[at] = m.new
+			for k := range end - i {
+				owner[len(out)-k] = m
+			}
+		}
+		i = end - 1
+	}
+	return strings.Join(out, "\n"), owner
+}
