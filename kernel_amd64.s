@@ -1881,194 +1881,208 @@ loop:
 	VFMADD213PS Z9, Z4, Z18
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z5, Z4
-	VPERMPS     recip_f32<>+0(SB), Z2, Z8
-	VMULPS      Z4, Z15, Z15
-	VMULPS      Z8, Z16, Z16
-	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z10
-	VSUBPS.BCST one_f32<>+0(SB), Z4, Z4
+	VPERMPS     recip_f32<>+0(SB), Z5, Z8
+	VPERMPS     recip_f32<>+0(SB), Z2, Z9
+	VMULPS      Z8, Z15, Z15
+	VMULPS      Z9, Z16, Z16
+	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z15
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
 	VSUBPS.BCST one_f32<>+0(SB), Z8, Z8
-	VADDPS      Z9, Z4, Z4
-	VADDPS      Z10, Z8, Z8
-	VFMADD231PS Z7, Z9, Z4
-	VFMADD231PS Z6, Z10, Z8
-	VMULPS      Z4, Z4, Z6
-	VMULPS      Z8, Z8, Z7
+	VSUBPS.BCST one_f32<>+0(SB), Z9, Z9
+	VADDPS      Z15, Z8, Z8
+	VADDPS      Z16, Z9, Z9
+	VFMADD231PS Z7, Z15, Z8
+	VFMADD231PS Z6, Z16, Z9
+	VMULPS      Z8, Z8, Z6
+	VMULPS      Z9, Z9, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z4, Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z4, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z4, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z9
-	VFMADD213PS      Z4, Z6, Z10
-	VFMADD213PS      Z8, Z7, Z9
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z15
+	VFMADD213PS      Z8, Z6, Z16
+	VFMADD213PS      Z9, Z7, Z15
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z5, Z4
-	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z6
-	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z7
-	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z8
+	VPERMPS          log8_hi_f32<>+0(SB), Z5, Z6
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z7
+	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z8
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z9
 	VMOVAPS.Z        Z13, K1, Z13
 	VMOVAPS.Z        Z14, K2, Z14
-	VSUBPS           Z4, Z13, Z13
-	VSUBPS           Z6, Z14, Z14
+	VSUBPS           Z6, Z13, Z13
+	VSUBPS           Z7, Z14, Z14
 	VMOVAPS.Z        Z11, K1, Z11
 	VMOVAPS.Z        Z12, K2, Z12
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z7
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z9, Z8
-	VSUBPS           Z7, Z11, Z11
-	VSUBPS           Z8, Z12, Z12
-	VMOVAPS          Z17, Z4
-	VMOVAPS          Z18, Z6
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z9
+	VSUBPS           Z8, Z11, Z11
+	VSUBPS           Z9, Z12, Z12
+	VMOVAPS          Z17, Z6
+	VMOVAPS          Z18, Z7
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z4, Z7
 	VPSRLD           $0x17, Z6, Z8
-	VPADDD.BCST      magic_f32<>+0(SB), Z7, Z7
+	VPSRLD           $0x17, Z7, Z9
 	VPADDD.BCST      magic_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z7, Z7
+	VPADDD.BCST      magic_f32<>+0(SB), Z9, Z9
 	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z8, Z8
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z4, Z4
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z9, Z9
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z6, Z6
-	VORPS.BCST       one_f32<>+0(SB), Z4, Z4
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z7, Z7
 	VORPS.BCST       one_f32<>+0(SB), Z6, Z6
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VFMADD231PS.BCST index_f32<>+0(SB), Z4, Z16
-	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z15
-	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
-	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z18
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z7, Z17
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z8, Z18
-	VPERMPS          recip_f32<>+0(SB), Z16, Z7
-	VPERMPS          recip_f32<>+0(SB), Z15, Z8
-	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
-	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z4, Z7
+	VORPS.BCST       one_f32<>+0(SB), Z7, Z7
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z18
+	VMOVAPS          Z18, Z17
+	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z18
+	VFMADD231PS.BCST index_f32<>+0(SB), Z7, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z19
+	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z8, Z19
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z9, Z20
+	VPERMPS          recip_f32<>+0(SB), Z18, Z8
+	VPERMPS          recip_f32<>+0(SB), Z17, Z9
+	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
 	VFMSUB213PS.BCST one_f32<>+0(SB), Z6, Z8
-	VMULPS           Z7, Z7, Z4
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z7, Z9
 	VMULPS           Z8, Z8, Z6
+	VMULPS           Z9, Z9, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z20
-	VMOVAPS          Z20, Z19
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z20
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z19
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z20
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z19
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z20
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z19
-	VFMADD213PS      Z7, Z4, Z20
-	VFMADD213PS      Z8, Z6, Z19
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z20, Z16
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z19, Z15
-	VADDPS           Z13, Z17, Z17
-	VADDPS           Z14, Z18, Z18
-	VADDPS           Z11, Z16, Z16
-	VADDPS           Z12, Z15, Z15
-	VADDPS           Z16, Z17, Z4
-	VADDPS           Z15, Z18, Z6
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z22
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z21
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z22
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z21
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z22
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z21
+	VFMADD213PS      Z8, Z6, Z22
+	VFMADD213PS      Z9, Z7, Z21
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z22, Z18
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z21, Z17
+	VADDPS           Z13, Z19, Z19
+	VADDPS           Z14, Z20, Z20
+	VADDPS           Z11, Z18, Z18
+	VADDPS           Z12, Z17, Z17
+	VADDPS           Z18, Z19, Z6
+	VADDPS           Z17, Z20, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z8
-	VMOVAPS          Z8, Z7
-	VFMADD231PS.BCST 96(AX), Z4, Z8
-	VFMADD231PS.BCST 96(AX), Z6, Z7
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VMOVAPS          Z9, Z8
+	VFMADD231PS.BCST 96(AX), Z6, Z9
+	VFMADD231PS.BCST 96(AX), Z7, Z8
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
-	VPERMPS          exp_f32<>+0(SB), Z8, Z13
-	VPERMPS          exp_f32<>+0(SB), Z7, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z19
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z20
-	VFMSUB231PS.BCST 96(AX), Z17, Z11
-	VFMSUB231PS.BCST 96(AX), Z18, Z12
-	VFMADD231PS.BCST 96(AX), Z16, Z11
-	VFMADD231PS.BCST 96(AX), Z15, Z12
-	VFMADD231PS.BCST 100(AX), Z4, Z11
-	VFMADD231PS.BCST 100(AX), Z6, Z12
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z12
+	VPERMPS          exp_f32<>+0(SB), Z9, Z13
+	VPERMPS          exp_f32<>+0(SB), Z8, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z21
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z22
+	VFMSUB231PS.BCST 96(AX), Z19, Z11
+	VFMSUB231PS.BCST 96(AX), Z20, Z12
+	VFMADD231PS.BCST 96(AX), Z18, Z11
+	VFMADD231PS.BCST 96(AX), Z17, Z12
+	VFMADD231PS.BCST 100(AX), Z6, Z11
+	VFMADD231PS.BCST 100(AX), Z7, Z12
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
+	VPSLLD           $0x14, Z9, Z9
 	VPSLLD           $0x14, Z8, Z8
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z8, Z13, Z13
-	VPADDD           Z7, Z14, Z14
+	VPADDD           Z9, Z13, Z13
+	VPADDD           Z8, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z11, Z19, Z19
-	VADDPS           Z12, Z20, Z20
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z6
-	VMOVAPS          Z6, Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z19, Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z20, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z19, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z20, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z19, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z20, Z4
-	VMULPS           Z19, Z6, Z6
-	VMULPS           Z20, Z4, Z4
+	VADDPS           Z11, Z21, Z21
+	VADDPS           Z12, Z22, Z22
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
+	VMOVAPS          Z7, Z6
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z21, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z22, Z6
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z21, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z22, Z6
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z21, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z22, Z6
+	VMULPS           Z21, Z7, Z7
+	VMULPS           Z22, Z6, Z6
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z7
-	VMOVUPS          64(DI)(R10*4), Z8
+	VMOVUPS          (DI)(R10*4), Z8
+	VMOVUPS          64(DI)(R10*4), Z9
 	VBROADCASTSS     one_f32<>+0(SB), Z12
 	VMOVAPS          Z12, Z11
-	VSUBPS           Z7, Z12, Z12
-	VSUBPS           Z8, Z11, Z11
+	VSUBPS           Z8, Z12, Z12
+	VSUBPS           Z9, Z11, Z11
 	VMULPS.BCST      80(AX), Z12, Z12
 	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z7, Z12
-	VFMADD231PS.BCST 84(AX), Z8, Z11
+	VFMADD231PS.BCST 84(AX), Z8, Z12
+	VFMADD231PS.BCST 84(AX), Z9, Z11
 	VMULPS           Z12, Z13, Z13
 	VMULPS           Z11, Z14, Z14
-	VFMADD132PS      Z6, Z13, Z13
-	VFMADD132PS      Z4, Z14, Z14
+	VFMADD132PS      Z7, Z13, Z13
+	VFMADD132PS      Z6, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z5, Z4
-	VPERMPS     log_f32<>+0(SB), Z2, Z2
-	VADDPS      Z4, Z10, Z10
-	VADDPS      Z2, Z9, Z9
-	VADDPS      Z3, Z10, Z10
-	VADDPS      Z1, Z9, Z9
-	VMOVAPS     Z13, Z1
-	VMOVAPS     Z14, Z2
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	VPERMPS log_f32<>+0(SB), Z5, Z5
+	VPERMPS log_f32<>+0(SB), Z2, Z2
+	VADDPS  Z5, Z16, Z16
+	VADDPS  Z2, Z15, Z15
+	VADDPS  Z3, Z16, Z16
+	VADDPS  Z1, Z15, Z15
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z2
+	VMOVAPS     Z13, Z3
+	VMOVAPS     Z14, Z5
+	VMULPS.BCST tiny_f32<>+0(SB), Z3, Z3
+	VMULPS.BCST tiny_f32<>+0(SB), Z5, Z5
+	VCMPPS      $0x04, Z0, Z10, K1
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z16, K1, K1
+	VCMPPS      $0x04, Z0, Z4, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z15, K2, K2
+	VMOVAPS     Z13, Z4
+	VMOVAPS     Z14, Z6
+	VBLENDMPS   Z4, Z3, K1, Z3
+	VBLENDMPS   Z6, Z5, K2, Z4
+	VBLENDMPS   Z1, Z16, K1, Z1
+	VBLENDMPS   Z2, Z15, K2, Z2
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z10, Z1, K1, Z1
+	VMULPS.Z    Z1, Z3, K1, Z3
 	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z9, Z2, K1, Z2
+	VMULPS.Z    Z2, Z4, K1, Z4
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z3
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z5
-	VADDPD        Z5, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z1, Y5
+	VMOVUPD       (R9), Z1
+	VMOVUPD       64(R9), Z2
+	VCVTPS2PD     Y3, Z5
+	VADDPD        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z3, Y5
 	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z4, Z4
-	VCVTPS2PD     Y2, Z5
-	VADDPD        Z5, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y5
+	VADDPD        Z5, Z2, Z2
+	VCVTPS2PD     Y4, Z5
+	VADDPD        Z5, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y5, Z5
-	VADDPD        Z5, Z4, Z4
-	VMOVUPD       Z3, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VADDPD        Z5, Z2, Z2
+	VMOVUPD       Z1, (R9)
+	VMOVUPD       Z2, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R10*4)
-	VMOVUPS Z2, 64(SI)(R10*4)
+	VMOVUPS Z3, (SI)(R10*4)
+	VMOVUPS Z4, 64(SI)(R10*4)
 
 skip2:
 	ADDQ $0x20, R10
@@ -2146,18 +2160,18 @@ rest_loop:
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z5
 	VMULPS      Z5, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
 	VSUBPS.BCST one_f32<>+0(SB), Z5, Z5
-	VADDPS      Z6, Z5, Z5
-	VFMADD231PS Z3, Z6, Z5
+	VADDPS      Z8, Z5, Z5
+	VFMADD231PS Z3, Z8, Z5
 	VMULPS      Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z6
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z6
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z6
-	VFMADD213PS      Z5, Z3, Z6
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z8
+	VFMADD213PS      Z5, Z3, Z8
 
 	// 8·log2 s = hi + lo
 	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z3
@@ -2165,7 +2179,7 @@ rest_loop:
 	VMOVAPS.Z        Z7, K2, Z7
 	VSUBPS           Z3, Z7, Z7
 	VMOVAPS.Z        Z4, K2, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z6, Z5
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z5
 	VSUBPS           Z5, Z4, Z4
 	VMOVAPS          Z9, Z3
 
@@ -2175,25 +2189,25 @@ rest_loop:
 	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z5, Z5
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z3, Z3
 	VORPS.BCST       one_f32<>+0(SB), Z3, Z3
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z8
-	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z8
-	VPERMPS          log8_hi_f32<>+0(SB), Z8, Z9
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z5, Z9
-	VPERMPS          recip_f32<>+0(SB), Z8, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z8, Z8
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z9
+	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z9
+	VPERMPS          log8_hi_f32<>+0(SB), Z9, Z10
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z5, Z10
+	VPERMPS          recip_f32<>+0(SB), Z9, Z5
+	VPERMPS          log8_lo_f32<>+0(SB), Z9, Z9
 	VFMSUB213PS.BCST one_f32<>+0(SB), Z3, Z5
 	VMULPS           Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z10
-	VFMADD213PS      Z5, Z3, Z10
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z8
-	VADDPS           Z7, Z9, Z9
-	VADDPS           Z4, Z8, Z8
-	VADDPS           Z8, Z9, Z3
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z11
+	VFMADD213PS      Z5, Z3, Z11
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z9
+	VADDPS           Z7, Z10, Z10
+	VADDPS           Z4, Z9, Z9
+	VADDPS           Z9, Z10, Z3
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z4
@@ -2201,21 +2215,21 @@ rest_loop:
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z4, Z4
 	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z4, Z5
 	VPERMPS          exp_f32<>+0(SB), Z4, Z7
-	VPERMPS          exp_rest_f32<>+0(SB), Z4, Z10
-	VFMSUB231PS.BCST 96(AX), Z9, Z5
-	VFMADD231PS.BCST 96(AX), Z8, Z5
+	VPERMPS          exp_rest_f32<>+0(SB), Z4, Z11
+	VFMSUB231PS.BCST 96(AX), Z10, Z5
+	VFMADD231PS.BCST 96(AX), Z9, Z5
 	VFMADD231PS.BCST 100(AX), Z3, Z5
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z5, Z5
 	VPSLLD           $0x14, Z4, Z4
 	VPADDD           Z4, Z7, Z7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z5, Z10, Z10
+	VADDPS           Z5, Z11, Z11
 	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z10, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z10, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z10, Z3
-	VMULPS           Z10, Z3, Z3
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS           Z11, Z3, Z3
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS.Z        (DI)(R10*4), K1, Z4
@@ -2227,32 +2241,40 @@ rest_loop:
 	VFMADD132PS      Z3, Z7, Z7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z6, Z6
-	VADDPS      Z2, Z6, Z6
-	VMOVAPS     Z7, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VPERMPS log_f32<>+0(SB), Z1, Z1
+	VADDPS  Z1, Z8, Z8
+	VADDPS  Z2, Z8, Z8
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z1
+	VMOVAPS     Z7, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	VCMPPS      $0x04, Z0, Z6, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z8, K2, K2
+	VMOVAPS     Z7, Z3
+	VBLENDMPS   Z3, Z2, K2, Z2
+	VBLENDMPS   Z1, Z8, K2, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z6, Z1, K2, Z1
+	VMULPS.Z    Z1, Z2, K2, Z2
 	TESTQ       R9, R9
 	JEQ         skip3
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z1
 	VMOVUPD       64(R9), Z3
-	VCVTPS2PD     Y1, Z4
-	VADDPD        Z4, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y4
+	VCVTPS2PD     Y2, Z4
+	VADDPD        Z4, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y4
 	VCVTPS2PD     Y4, Z4
 	VADDPD        Z4, Z3, Z3
-	VMOVUPD       Z2, (R9)
+	VMOVUPD       Z1, (R9)
 	VMOVUPD       Z3, 64(R9)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPS Z1, K1, (SI)(R10*4)
+	VMOVUPS Z2, K1, (SI)(R10*4)
 
 skip4:
 	ADDQ $0x10, R10
@@ -3983,136 +4005,144 @@ loop:
 	VMOVAPS     Z5, Z10
 	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
 	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z10
-	VMULPS      Z10, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
-	VADDPS      Z11, Z12, Z12
-	VFMADD231PS Z3, Z11, Z12
-	VMULPS      Z12, Z12, Z13
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z12, Z13, Z13
+	VFMADD231PS Z3, Z12, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z12, Z14
-	VDIVPS       Z14, Z12, Z14
-	VFNMADD132PS Z14, Z3, Z3
-	VSUBPS       Z14, Z3, Z3
-	VSUBPS       Z14, Z0, Z14
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
+	VDIVPS       Z15, Z13, Z15
+	VFNMADD132PS Z15, Z3, Z3
+	VSUBPS       Z15, Z3, Z3
+	VSUBPS       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPS   Z14, Z3, K1, Z15
-	VMOVAPS     Z10, Z16
-	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
-	VBLENDMPS   Z16, Z8, K1, Z8
-	VFMADD132PS Z15, Z8, Z8
-	VFMADD132PS Z14, Z10, Z10
-	VFMADD132PS Z3, Z11, Z11
-	VBLENDMPS   Z11, Z10, K1, Z3
-	VBLENDMPS   Z10, Z11, K1, Z10
+	VBLENDMPS   Z15, Z3, K1, Z16
+	VMOVAPS     Z11, Z17
+	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
+	VBLENDMPS   Z17, Z8, K1, Z8
+	VFMADD132PS Z16, Z8, Z8
+	VFMADD132PS Z15, Z11, Z11
+	VFMADD132PS Z3, Z12, Z12
+	VBLENDMPS   Z12, Z11, K1, Z3
+	VBLENDMPS   Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z10
-	VFMADD213PS      Z12, Z13, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
+	VFMADD213PS      Z13, Z14, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z11
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z12
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z13
 	VMOVAPS.Z        Z7, K1, Z7
-	VSUBPS           Z11, Z7, Z7
+	VSUBPS           Z12, Z7, Z7
 	VMOVAPS.Z        Z4, K1, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z12
-	VSUBPS           Z12, Z4, Z4
-	VMOVAPS          Z9, Z11
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z13
+	VSUBPS           Z13, Z4, Z4
+	VMOVAPS          Z9, Z12
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z11, Z12
-	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z11, Z11
-	VORPS.BCST       one_f32<>+0(SB), Z11, Z11
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z13
-	VFMADD231PS.BCST index_f32<>+0(SB), Z11, Z13
-	VPERMPS          log8_hi_f32<>+0(SB), Z13, Z14
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z14
-	VPERMPS          recip_f32<>+0(SB), Z13, Z12
-	VPERMPS          log8_lo_f32<>+0(SB), Z13, Z13
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z11, Z12
-	VMULPS           Z12, Z12, Z11
+	VPSRLD           $0x17, Z12, Z13
+	VPADDD.BCST      magic_f32<>+0(SB), Z13, Z13
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z13, Z13
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z12, Z12
+	VORPS.BCST       one_f32<>+0(SB), Z12, Z12
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z14
+	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z14, Z15
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z13, Z15
+	VPERMPS          recip_f32<>+0(SB), Z14, Z13
+	VPERMPS          log8_lo_f32<>+0(SB), Z14, Z14
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z13
+	VMULPS           Z13, Z13, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
-	VFMADD213PS      Z12, Z11, Z15
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z13
-	VADDPS           Z7, Z14, Z14
-	VADDPS           Z4, Z13, Z13
-	VADDPS           Z13, Z14, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z16
+	VFMADD213PS      Z13, Z12, Z16
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z14
+	VADDPS           Z7, Z15, Z15
+	VADDPS           Z4, Z14, Z14
+	VADDPS           Z14, Z15, Z4
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
 	VFMADD231PS.BCST 96(AX), Z4, Z7
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z11
-	VPERMPS          exp_f32<>+0(SB), Z7, Z12
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z15
-	VFMSUB231PS.BCST 96(AX), Z14, Z11
-	VFMADD231PS.BCST 96(AX), Z13, Z11
-	VFMADD231PS.BCST 100(AX), Z4, Z11
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
+	VPERMPS          exp_f32<>+0(SB), Z7, Z13
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z16
+	VFMSUB231PS.BCST 96(AX), Z15, Z12
+	VFMADD231PS.BCST 96(AX), Z14, Z12
+	VFMADD231PS.BCST 100(AX), Z4, Z12
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
 	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z12, Z12
+	VPADDD           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z11, Z15, Z15
+	VADDPS           Z12, Z16, Z16
 	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z4
-	VMULPS           Z15, Z4, Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z4
+	VMULPS           Z16, Z4, Z4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS          (DI)(R12*4), Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z11
-	VSUBPS           Z7, Z11, Z11
-	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z7, Z11
-	VMULPS           Z11, Z12, Z12
-	VFMADD132PS      Z4, Z12, Z12
+	VBROADCASTSS     one_f32<>+0(SB), Z12
+	VSUBPS           Z7, Z12, Z12
+	VMULPS.BCST      80(AX), Z12, Z12
+	VFMADD231PS.BCST 84(AX), Z7, Z12
+	VMULPS           Z12, Z13, Z13
+	VFMADD132PS      Z4, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z10, Z10
-	VADDPS      Z2, Z10, Z10
-	VMOVAPS     Z12, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VPERMPS log_f32<>+0(SB), Z1, Z1
+	VADDPS  Z1, Z11, Z11
+	VADDPS  Z2, Z11, Z11
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z1
+	VMOVAPS     Z13, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	VCMPPS      $0x04, Z0, Z6, K1
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z11, K1, K1
+	VMOVAPS     Z13, Z4
+	VBLENDMPS   Z4, Z2, K1, Z2
+	VBLENDMPS   Z1, Z11, K1, Z1
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z10, Z1, K1, Z1
+	VMULPS.Z    Z1, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z1
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z7
-	VADDPD        Z7, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        Z7, Z4, Z4
-	VMOVUPD       Z2, (R9)
+	VCVTPS2PD     Y2, Z6
+	VADDPD        Z6, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z4, Z4
+	VMOVUPD       Z1, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z1, (SI)(R12*4)
+	VMOVUPS Z2, (SI)(R12*4)
 
 skip2:
 	// δ = 1 - 2t
@@ -4122,11 +4152,11 @@ skip2:
 
 	// D = N·(2β - R)
 	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z6, Z5, Z2
+	VFMSUB213PS  Z10, Z5, Z2
 	VMULPS       Z3, Z2, Z2
 	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
-	VMINPS       Z10, Z3, Z3
+	VMINPS       Z11, Z3, Z3
 	VMULPS.BCST  88(AX), Z3, Z3
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
@@ -4134,12 +4164,14 @@ skip2:
 	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
 	VDIVPS      Z9, Z4, Z4
 	VMULPS      Z1, Z4, Z4
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K1
+	VMOVAPS.Z   Z4, K1, Z4
 	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPS       Z1, Z1
 	VFMADD213PS   Z2, Z3, Z1
-	VMULPS        Z12, Z1, Z1
+	VMULPS        Z13, Z1, Z1
 	KMOVW         (R8)(CX*1), K1
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
@@ -4231,137 +4263,145 @@ rest_loop:
 	VMOVAPS     Z5, Z10
 	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
 	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z6
+	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z10
-	VMULPS      Z10, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z11
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z12
-	VADDPS      Z11, Z12, Z12
-	VFMADD231PS Z3, Z11, Z12
-	VMULPS      Z12, Z12, Z13
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z8, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z12, Z13, Z13
+	VFMADD231PS Z3, Z12, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z12, Z14
-	VDIVPS       Z14, Z12, Z14
-	VFNMADD132PS Z14, Z3, Z3
-	VSUBPS       Z14, Z3, Z3
-	VSUBPS       Z14, Z0, Z14
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
+	VDIVPS       Z15, Z13, Z15
+	VFNMADD132PS Z15, Z3, Z3
+	VSUBPS       Z15, Z3, Z3
+	VSUBPS       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPS   Z14, Z3, K2, Z15
-	VMOVAPS     Z10, Z16
-	VMULPS.BCST huge_f32<>+0(SB), Z16, Z16
-	VBLENDMPS   Z16, Z8, K2, Z8
-	VFMADD132PS Z15, Z8, Z8
-	VFMADD132PS Z14, Z10, Z10
-	VFMADD132PS Z3, Z11, Z11
-	VBLENDMPS   Z11, Z10, K2, Z3
-	VBLENDMPS   Z10, Z11, K2, Z10
+	VBLENDMPS   Z15, Z3, K2, Z16
+	VMOVAPS     Z11, Z17
+	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
+	VBLENDMPS   Z17, Z8, K2, Z8
+	VFMADD132PS Z16, Z8, Z8
+	VFMADD132PS Z15, Z11, Z11
+	VFMADD132PS Z3, Z12, Z12
+	VBLENDMPS   Z12, Z11, K2, Z3
+	VBLENDMPS   Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z10
-	VFMADD213PS      Z12, Z13, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
+	VFMADD213PS      Z13, Z14, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z11
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z12
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z13
 	VMOVAPS.Z        Z7, K2, Z7
-	VSUBPS           Z11, Z7, Z7
+	VSUBPS           Z12, Z7, Z7
 	VMOVAPS.Z        Z4, K2, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z12
-	VSUBPS           Z12, Z4, Z4
-	VMOVAPS          Z9, Z11
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z13
+	VSUBPS           Z13, Z4, Z4
+	VMOVAPS          Z9, Z12
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z11, Z12
-	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z11, Z11
-	VORPS.BCST       one_f32<>+0(SB), Z11, Z11
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z13
-	VFMADD231PS.BCST index_f32<>+0(SB), Z11, Z13
-	VPERMPS          log8_hi_f32<>+0(SB), Z13, Z14
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z14
-	VPERMPS          recip_f32<>+0(SB), Z13, Z12
-	VPERMPS          log8_lo_f32<>+0(SB), Z13, Z13
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z11, Z12
-	VMULPS           Z12, Z12, Z11
+	VPSRLD           $0x17, Z12, Z13
+	VPADDD.BCST      magic_f32<>+0(SB), Z13, Z13
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z13, Z13
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z12, Z12
+	VORPS.BCST       one_f32<>+0(SB), Z12, Z12
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z14
+	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z14
+	VPERMPS          log8_hi_f32<>+0(SB), Z14, Z15
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z13, Z15
+	VPERMPS          recip_f32<>+0(SB), Z14, Z13
+	VPERMPS          log8_lo_f32<>+0(SB), Z14, Z14
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z13
+	VMULPS           Z13, Z13, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z15
-	VFMADD213PS      Z12, Z11, Z15
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z13
-	VADDPS           Z7, Z14, Z14
-	VADDPS           Z4, Z13, Z13
-	VADDPS           Z13, Z14, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z16
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z16
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z16
+	VFMADD213PS      Z13, Z12, Z16
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z14
+	VADDPS           Z7, Z15, Z15
+	VADDPS           Z4, Z14, Z14
+	VADDPS           Z14, Z15, Z4
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
 	VFMADD231PS.BCST 96(AX), Z4, Z7
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z11
-	VPERMPS          exp_f32<>+0(SB), Z7, Z12
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z15
-	VFMSUB231PS.BCST 96(AX), Z14, Z11
-	VFMADD231PS.BCST 96(AX), Z13, Z11
-	VFMADD231PS.BCST 100(AX), Z4, Z11
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
+	VPERMPS          exp_f32<>+0(SB), Z7, Z13
+	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z16
+	VFMSUB231PS.BCST 96(AX), Z15, Z12
+	VFMADD231PS.BCST 96(AX), Z14, Z12
+	VFMADD231PS.BCST 100(AX), Z4, Z12
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
 	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z12, Z12
+	VPADDD           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z11, Z15, Z15
+	VADDPS           Z12, Z16, Z16
 	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z4
-	VMULPS           Z15, Z4, Z4
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z4
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z4
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z4
+	VMULPS           Z16, Z4, Z4
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS.Z        (DI)(R12*4), K1, Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z11
-	VSUBPS           Z7, Z11, Z11
-	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z7, Z11
-	VMULPS           Z11, Z12, Z12
-	VFMADD132PS      Z4, Z12, Z12
+	VBROADCASTSS     one_f32<>+0(SB), Z12
+	VSUBPS           Z7, Z12, Z12
+	VMULPS.BCST      80(AX), Z12, Z12
+	VFMADD231PS.BCST 84(AX), Z7, Z12
+	VMULPS           Z12, Z13, Z13
+	VFMADD132PS      Z4, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z10, Z10
-	VADDPS      Z2, Z10, Z10
-	VMOVAPS     Z12, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VPERMPS log_f32<>+0(SB), Z1, Z1
+	VADDPS  Z1, Z11, Z11
+	VADDPS  Z2, Z11, Z11
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z1
+	VMOVAPS     Z13, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
+	VCMPPS      $0x04, Z0, Z6, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z11, K2, K2
+	VMOVAPS     Z13, Z4
+	VBLENDMPS   Z4, Z2, K2, Z2
+	VBLENDMPS   Z1, Z11, K2, Z1
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z10, Z1, K2, Z1
+	VMULPS.Z    Z1, Z2, K2, Z2
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z2
+	VMOVUPD       (R9), Z1
 	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z7
-	VADDPD        Z7, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        Z7, Z4, Z4
-	VMOVUPD       Z2, (R9)
+	VCVTPS2PD     Y2, Z6
+	VADDPD        Z6, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y6
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z4, Z4
+	VMOVUPD       Z1, (R9)
 	VMOVUPD       Z4, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
 	JEQ     skip6
-	VMOVUPS Z1, K1, (SI)(R12*4)
+	VMOVUPS Z2, K1, (SI)(R12*4)
 
 skip6:
 	// δ = 1 - 2t
@@ -4371,11 +4411,11 @@ skip6:
 
 	// D = N·(2β - R)
 	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z6, Z5, Z2
+	VFMSUB213PS  Z10, Z5, Z2
 	VMULPS       Z3, Z2, Z2
 	VXORPS.BCST  sign_f32<>+0(SB), Z2, K3, Z2
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
-	VMINPS       Z10, Z3, Z3
+	VMINPS       Z11, Z3, Z3
 	VMULPS.BCST  88(AX), Z3, Z3
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
@@ -4383,12 +4423,14 @@ skip6:
 	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
 	VDIVPS      Z9, Z4, Z4
 	VMULPS      Z1, Z4, Z4
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K2
+	VMOVAPS.Z   Z4, K2, Z4
 	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPS       Z1, Z1
 	VFMADD213PS   Z2, Z3, Z1
-	VMULPS        Z12, Z1, Z1
+	VMULPS        Z13, Z1, Z1
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K2, Z1
@@ -4427,6 +4469,16 @@ DATA large_f32<>+20(SB)/4, $0x4f800000
 DATA large_f32<>+24(SB)/4, $0x4f800000
 DATA large_f32<>+28(SB)/4, $0x4f800000
 GLOBL large_f32<>(SB), RODATA|NOPTR, $32
+
+DATA fallen_f32<>+0(SB)/4, $0x01800000
+DATA fallen_f32<>+4(SB)/4, $0x01800000
+DATA fallen_f32<>+8(SB)/4, $0x01800000
+DATA fallen_f32<>+12(SB)/4, $0x01800000
+DATA fallen_f32<>+16(SB)/4, $0x01800000
+DATA fallen_f32<>+20(SB)/4, $0x01800000
+DATA fallen_f32<>+24(SB)/4, $0x01800000
+DATA fallen_f32<>+28(SB)/4, $0x01800000
+GLOBL fallen_f32<>(SB), RODATA|NOPTR, $32
 
 DATA small_f32<>+0(SB)/4, $0x2f800000
 DATA small_f32<>+4(SB)/4, $0x2f800000
@@ -5082,6 +5134,8 @@ skip2:
 	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
 	VDIVPS      Z11, Z10, Z10
 	VMULPS      Z8, Z10, Z10
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z7, K1
+	VMOVAPS.Z   Z10, K1, Z10
 	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
 	VMOVAPS     Z9, Z12
 	VXORPS.BCST sign_f32<>+0(SB), Z12, K2, Z12
@@ -5313,6 +5367,8 @@ skip7:
 	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
 	VDIVPS      Z11, Z10, Z10
 	VMULPS      Z8, Z10, Z10
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z7, K2
+	VMOVAPS.Z   Z10, K2, Z10
 	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
 	VMOVAPS     Z9, Z12
 	VXORPS.BCST sign_f32<>+0(SB), Z12, K3, Z12
@@ -6115,13 +6171,21 @@ loop:
 	VFMADD132PS      Z4, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z12, Z12
-	VADDPS      Z2, Z12, Z12
+	VPERMPS log_f32<>+0(SB), Z1, Z1
+	VADDPS  Z1, Z12, Z12
+	VADDPS  Z2, Z12, Z12
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z2
+	VMOVAPS     Z14, Z4
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VCMPPS      $0x04, Z0, Z6, K1
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z12, K1, K1
 	VMOVAPS     Z14, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VBLENDMPS   Z1, Z4, K1, Z1
+	VBLENDMPS   Z2, Z12, K1, Z2
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z12, Z1, K1, Z1
+	VMULPS.Z    Z2, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
@@ -6160,6 +6224,8 @@ skip2:
 	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
 	VDIVPS      Z9, Z5, Z5
 	VMULPS      Z1, Z5, Z5
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K1
+	VMOVAPS.Z   Z5, K1, Z5
 	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
 	VMOVAPS     Z2, Z7
 	VXORPS.BCST sign_f32<>+0(SB), Z7, K2, Z7
@@ -6396,14 +6462,22 @@ rest_loop:
 	VFMADD132PS      Z4, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS     log_f32<>+0(SB), Z1, Z1
-	VADDPS      Z1, Z12, Z12
-	VADDPS      Z2, Z12, Z12
+	VPERMPS log_f32<>+0(SB), Z1, Z1
+	VADDPS  Z1, Z12, Z12
+	VADDPS  Z2, Z12, Z12
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z2
+	VMOVAPS     Z14, Z4
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VCMPPS      $0x04, Z0, Z6, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z12, K2, K2
 	VMOVAPS     Z14, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z1
+	VBLENDMPS   Z1, Z4, K2, Z1
+	VBLENDMPS   Z2, Z12, K2, Z2
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z12, Z1, K2, Z1
+	VMULPS.Z    Z2, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
@@ -6442,6 +6516,8 @@ skip7:
 	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
 	VDIVPS      Z9, Z5, Z5
 	VMULPS      Z1, Z5, Z5
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K2
+	VMOVAPS.Z   Z5, K2, Z5
 	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
 	VMOVAPS     Z2, Z7
 	VXORPS.BCST sign_f32<>+0(SB), Z7, K3, Z7
@@ -8788,242 +8864,256 @@ loop:
 	VFMADD213PD Z9, Z4, Z7
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z5, Z4
-	VPERMPD     recip_f64<>+0(SB), Z2, Z8
-	VMULPD      Z4, Z15, Z15
-	VMULPD      Z8, Z16, Z16
-	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z9
-	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z4
+	VPERMPD     recip_f64<>+0(SB), Z5, Z8
+	VPERMPD     recip_f64<>+0(SB), Z2, Z9
+	VMULPD      Z8, Z15, Z15
+	VMULPD      Z9, Z16, Z16
+	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z15
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z16
 	VSUBPD.BCST one_f64<>+0(SB), Z8, Z8
-	VADDPD      Z9, Z4, Z4
-	VADDPD      Z10, Z8, Z8
-	VFMADD231PD Z22, Z9, Z4
-	VFMADD231PD Z21, Z10, Z8
-	VMULPD      Z4, Z4, Z9
-	VMULPD      Z8, Z8, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z9
+	VADDPD      Z15, Z8, Z8
+	VADDPD      Z16, Z9, Z9
+	VFMADD231PD Z22, Z15, Z8
+	VFMADD231PD Z21, Z16, Z9
+	VMULPD      Z8, Z8, Z15
+	VMULPD      Z9, Z9, Z16
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
 	VMOVAPS          Z18, Z17
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z15
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z18
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z15
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z18
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z15
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z18
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z15
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z18
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z15
-	VFMADD213PD      Z16, Z4, Z18
-	VFMADD213PD      Z15, Z8, Z17
-	VFMADD213PD      Z4, Z9, Z18
-	VFMADD213PD      Z8, Z10, Z17
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z17
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z20
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z19
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z18
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z17
+	VFMADD213PD      Z18, Z8, Z20
+	VFMADD213PD      Z17, Z9, Z19
+	VFMADD213PD      Z8, Z15, Z20
+	VFMADD213PD      Z9, Z16, Z19
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z5, Z4
-	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z8
-	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z10
+	VPERMPD          log8_hi_f64<>+0(SB), Z5, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z15
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z16
 	VMOVAPD.Z        Z13, K1, Z13
 	VMOVAPD.Z        Z14, K2, Z14
-	VSUBPD           Z4, Z13, Z13
-	VSUBPD           Z8, Z14, Z14
+	VSUBPD           Z8, Z13, Z13
+	VSUBPD           Z9, Z14, Z14
 	VMOVAPD.Z        Z11, K1, Z11
 	VMOVAPD.Z        Z12, K2, Z12
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z9
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z10
-	VSUBPD           Z9, Z11, Z11
-	VSUBPD           Z10, Z12, Z12
-	VMOVAPD          Z6, Z4
-	VMOVAPD          Z7, Z6
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z20, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z16
+	VSUBPD           Z15, Z11, Z11
+	VSUBPD           Z16, Z12, Z12
+	VMOVAPD          Z6, Z6
+	VMOVAPD          Z7, Z7
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z4, Z7
 	VPSRLQ           $0x34, Z6, Z8
-	VPADDQ.BCST      magic_f64<>+0(SB), Z7, Z7
+	VPSRLQ           $0x34, Z7, Z9
 	VPADDQ.BCST      magic_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z7, Z7
+	VPADDQ.BCST      magic_f64<>+0(SB), Z9, Z9
 	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z8, Z8
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z9, Z9
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z6, Z6
-	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z7, Z7
 	VORPD.BCST       one_f64<>+0(SB), Z6, Z6
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z10
-	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z9
-	VPERMPD          log8_hi_f64<>+0(SB), Z10, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z9, Z16
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z7, Z15
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z8, Z16
-	VPERMPD          recip_f64<>+0(SB), Z10, Z7
-	VPERMPD          recip_f64<>+0(SB), Z9, Z8
-	VPERMPD          log8_lo_f64<>+0(SB), Z10, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z9, Z9
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z7
+	VORPD.BCST       one_f64<>+0(SB), Z7, Z7
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
+	VMOVAPS          Z16, Z15
+	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z16
+	VFMADD231PD.BCST index_f64<>+0(SB), Z7, Z15
+	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
+	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z18
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z8, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z9, Z18
+	VPERMPD          recip_f64<>+0(SB), Z16, Z8
+	VPERMPD          recip_f64<>+0(SB), Z15, Z9
+	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
+	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
 	VFMSUB213PD.BCST one_f64<>+0(SB), Z6, Z8
-	VMULPD           Z7, Z7, Z4
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z7, Z9
 	VMULPD           Z8, Z8, Z6
+	VMULPD           Z9, Z9, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
-	VMOVAPS          Z20, Z19
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
 	VMOVAPS          Z22, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z20
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z19
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z20
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z19
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z20
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z19
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z20
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z19
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z20
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z19
-	VFMADD213PD      Z20, Z7, Z22
-	VFMADD213PD      Z19, Z8, Z21
-	VFMADD213PD      Z7, Z4, Z22
-	VFMADD213PD      Z8, Z6, Z21
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z10
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z9
-	VADDPD           Z13, Z15, Z15
-	VADDPD           Z14, Z16, Z16
-	VADDPD           Z11, Z10, Z10
-	VADDPD           Z12, Z9, Z9
-	VADDPD           Z10, Z15, Z4
-	VADDPD           Z9, Z16, Z6
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z23
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z22
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z21
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z24
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z23
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z22
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z21
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z24
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z23
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z22
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z21
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z24
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z23
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z22
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z21
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z24
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z23
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z22
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z21
+	VFMADD213PD      Z22, Z8, Z24
+	VFMADD213PD      Z21, Z9, Z23
+	VFMADD213PD      Z8, Z6, Z24
+	VFMADD213PD      Z9, Z7, Z23
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z15
+	VADDPD           Z13, Z17, Z17
+	VADDPD           Z14, Z18, Z18
+	VADDPD           Z11, Z16, Z16
+	VADDPD           Z12, Z15, Z15
+	VADDPD           Z16, Z17, Z6
+	VADDPD           Z15, Z18, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
-	VMOVAPS          Z8, Z7
-	VFMADD231PD.BCST 112(AX), Z4, Z8
-	VFMADD231PD.BCST 112(AX), Z6, Z7
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VMOVAPS          Z9, Z8
+	VFMADD231PD.BCST 112(AX), Z6, Z9
+	VFMADD231PD.BCST 112(AX), Z7, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z11
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_f64<>+0(SB), Z8, Z13
-	VPERMPD          exp_f64<>+0(SB), Z7, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z19
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z20
-	VFMSUB231PD.BCST 112(AX), Z15, Z11
-	VFMSUB231PD.BCST 112(AX), Z16, Z12
-	VFMADD231PD.BCST 112(AX), Z10, Z11
-	VFMADD231PD.BCST 112(AX), Z9, Z12
-	VFMADD231PD.BCST 120(AX), Z4, Z11
-	VFMADD231PD.BCST 120(AX), Z6, Z12
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z12
+	VPERMPD          exp_f64<>+0(SB), Z9, Z13
+	VPERMPD          exp_f64<>+0(SB), Z8, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z21
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z22
+	VFMSUB231PD.BCST 112(AX), Z17, Z11
+	VFMSUB231PD.BCST 112(AX), Z18, Z12
+	VFMADD231PD.BCST 112(AX), Z16, Z11
+	VFMADD231PD.BCST 112(AX), Z15, Z12
+	VFMADD231PD.BCST 120(AX), Z6, Z11
+	VFMADD231PD.BCST 120(AX), Z7, Z12
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
+	VPSLLQ           $0x31, Z9, Z9
 	VPSLLQ           $0x31, Z8, Z8
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z8, Z13, Z13
-	VPADDQ           Z7, Z14, Z14
+	VPADDQ           Z9, Z13, Z13
+	VPADDQ           Z8, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z11, Z19, Z19
-	VADDPD           Z12, Z20, Z20
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z6
-	VMOVAPS          Z6, Z4
-	VMULPD           Z19, Z19, Z7
-	VMULPD           Z20, Z20, Z8
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
-	VMOVAPS          Z10, Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z6
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
-	VFMADD213PD      Z6, Z19, Z10
-	VFMADD213PD      Z4, Z20, Z9
-	VMULPD           Z19, Z10, Z10
-	VMULPD           Z20, Z9, Z9
+	VADDPD           Z11, Z21, Z21
+	VADDPD           Z12, Z22, Z22
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
+	VMOVAPS          Z7, Z6
+	VMULPD           Z21, Z21, Z8
+	VMULPD           Z22, Z22, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
+	VMOVAPS          Z12, Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z6
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z12
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z6
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z12
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z6
+	VFMADD213PD      Z7, Z21, Z12
+	VFMADD213PD      Z6, Z22, Z11
+	VMULPD           Z21, Z12, Z12
+	VMULPD           Z22, Z11, Z11
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z4
-	VMOVUPD          64(DI)(R10*8), Z6
-	VBROADCASTSD     one_f64<>+0(SB), Z8
-	VMOVAPS          Z8, Z7
-	VSUBPD           Z4, Z8, Z8
-	VSUBPD           Z6, Z7, Z7
+	VMOVUPD          (DI)(R10*8), Z6
+	VMOVUPD          64(DI)(R10*8), Z7
+	VBROADCASTSD     one_f64<>+0(SB), Z9
+	VMOVAPS          Z9, Z8
+	VSUBPD           Z6, Z9, Z9
+	VSUBPD           Z7, Z8, Z8
+	VMULPD.BCST      80(AX), Z9, Z9
 	VMULPD.BCST      80(AX), Z8, Z8
-	VMULPD.BCST      80(AX), Z7, Z7
-	VFMADD231PD.BCST 88(AX), Z4, Z8
-	VFMADD231PD.BCST 88(AX), Z6, Z7
-	VMULPD           Z8, Z13, Z13
-	VMULPD           Z7, Z14, Z14
-	VFMADD132PD      Z10, Z13, Z13
-	VFMADD132PD      Z9, Z14, Z14
+	VFMADD231PD.BCST 88(AX), Z6, Z9
+	VFMADD231PD.BCST 88(AX), Z7, Z8
+	VMULPD           Z9, Z13, Z13
+	VMULPD           Z8, Z14, Z14
+	VFMADD132PD      Z12, Z13, Z13
+	VFMADD132PD      Z11, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z5, Z4
-	VPERMPD     log_f64<>+0(SB), Z2, Z2
-	VADDPD      Z4, Z18, Z18
-	VADDPD      Z2, Z17, Z17
-	VADDPD      Z3, Z18, Z18
-	VADDPD      Z1, Z17, Z17
-	VMOVAPD     Z13, Z1
-	VMOVAPD     Z14, Z2
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	VPERMPD log_f64<>+0(SB), Z5, Z5
+	VPERMPD log_f64<>+0(SB), Z2, Z2
+	VADDPD  Z5, Z20, Z20
+	VADDPD  Z2, Z19, Z19
+	VADDPD  Z3, Z20, Z20
+	VADDPD  Z1, Z19, Z19
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z20, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z2
+	VMOVAPD     Z13, Z3
+	VMOVAPD     Z14, Z5
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
+	VMULPD.BCST tiny_f64<>+0(SB), Z5, Z5
+	VCMPPD      $0x04, Z0, Z10, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z20, K1, K1
+	VCMPPD      $0x04, Z0, Z4, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z19, K2, K2
+	VMOVAPD     Z13, Z4
+	VMOVAPD     Z14, Z6
+	VBLENDMPD   Z4, Z3, K1, Z3
+	VBLENDMPD   Z6, Z5, K2, Z4
+	VBLENDMPD   Z1, Z20, K1, Z1
+	VBLENDMPD   Z2, Z19, K2, Z2
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z18, Z1, K1, Z1
+	VMULPD.Z    Z1, Z3, K1, Z3
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z17, Z2, K1, Z2
+	VMULPD.Z    Z2, Z4, K1, Z4
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD (R9), Z3
-	VADDPD  Z1, Z3, Z4
-	VMOVUPD Z4, (R9)
-	VSUBPD  Z3, Z4, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z5, Z1, Z4
-	VADDPD  Z4, Z3, Z4
-	VADDPD  128(R9), Z4, Z4
-	VMOVUPD Z4, 128(R9)
-	VMOVUPD 64(R9), Z3
-	VADDPD  Z2, Z3, Z4
-	VMOVUPD Z4, 64(R9)
-	VSUBPD  Z3, Z4, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z5, Z2, Z4
-	VADDPD  Z4, Z3, Z4
-	VADDPD  192(R9), Z4, Z4
-	VMOVUPD Z4, 192(R9)
+	VMOVUPD (R9), Z1
+	VADDPD  Z3, Z1, Z2
+	VMOVUPD Z2, (R9)
+	VSUBPD  Z1, Z2, Z5
+	VSUBPD  Z5, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z5, Z3, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  128(R9), Z2, Z2
+	VMOVUPD Z2, 128(R9)
+	VMOVUPD 64(R9), Z1
+	VADDPD  Z4, Z1, Z2
+	VMOVUPD Z2, 64(R9)
+	VSUBPD  Z1, Z2, Z5
+	VSUBPD  Z5, Z2, Z2
+	VSUBPD  Z2, Z1, Z1
+	VSUBPD  Z5, Z4, Z2
+	VADDPD  Z2, Z1, Z2
+	VADDPD  192(R9), Z2, Z2
+	VMOVUPD Z2, 192(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R10*8)
-	VMOVUPD Z2, 64(SI)(R10*8)
+	VMOVUPD Z3, (SI)(R10*8)
+	VMOVUPD Z4, 64(SI)(R10*8)
 
 skip2:
 	ADDQ $0x10, R10
@@ -9106,35 +9196,35 @@ rest_loop:
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPD     recip_f64<>+0(SB), Z1, Z5
 	VMULPD      Z5, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z8
 	VSUBPD.BCST one_f64<>+0(SB), Z5, Z5
-	VADDPD      Z6, Z5, Z5
-	VFMADD231PD Z11, Z6, Z5
-	VMULPD      Z5, Z5, Z6
+	VADDPD      Z8, Z5, Z5
+	VFMADD231PD Z11, Z8, Z5
+	VMULPD      Z5, Z5, Z8
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z9
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z9
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z9
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z9
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z9
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z8
-	VFMADD213PD      Z8, Z5, Z9
-	VFMADD213PD      Z5, Z6, Z9
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z9
+	VFMADD213PD      Z9, Z5, Z10
+	VFMADD213PD      Z5, Z8, Z10
 
 	// 8·log2 s = hi + lo
 	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z6
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z8
 	VMOVAPD.Z        Z7, K2, Z7
 	VSUBPD           Z5, Z7, Z7
 	VMOVAPD.Z        Z4, K2, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z9, Z6
-	VSUBPD           Z6, Z4, Z4
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z8
+	VSUBPD           Z8, Z4, Z4
 	VMOVAPD          Z3, Z3
 
 	// 8·log2 R = hi + lo, R = 2^k·y
@@ -9143,33 +9233,33 @@ rest_loop:
 	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z5, Z5
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z3, Z3
 	VORPD.BCST       one_f64<>+0(SB), Z3, Z3
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z6
-	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z6
-	VPERMPD          log8_hi_f64<>+0(SB), Z6, Z8
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z5, Z8
-	VPERMPD          recip_f64<>+0(SB), Z6, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z6, Z6
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z8
+	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z8
+	VPERMPD          log8_hi_f64<>+0(SB), Z8, Z9
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z5, Z9
+	VPERMPD          recip_f64<>+0(SB), Z8, Z5
+	VPERMPD          log8_lo_f64<>+0(SB), Z8, Z8
 	VFMSUB213PD.BCST one_f64<>+0(SB), Z3, Z5
 	VMULPD           Z5, Z5, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z3, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z3, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z3, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z3, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z3, Z10
-	VFMADD213PD      Z10, Z5, Z11
-	VFMADD213PD      Z5, Z3, Z11
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z6
-	VADDPD           Z7, Z8, Z8
-	VADDPD           Z4, Z6, Z6
-	VADDPD           Z6, Z8, Z3
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z3, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z3, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z3, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z3, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z3, Z11
+	VFMADD213PD      Z11, Z5, Z12
+	VFMADD213PD      Z5, Z3, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z8
+	VADDPD           Z7, Z9, Z9
+	VADDPD           Z4, Z8, Z8
+	VADDPD           Z8, Z9, Z3
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z4
@@ -9177,26 +9267,26 @@ rest_loop:
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z4, Z4
 	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z4, Z5
 	VPERMPD          exp_f64<>+0(SB), Z4, Z7
-	VPERMPD          exp_rest_f64<>+0(SB), Z4, Z10
-	VFMSUB231PD.BCST 112(AX), Z8, Z5
-	VFMADD231PD.BCST 112(AX), Z6, Z5
+	VPERMPD          exp_rest_f64<>+0(SB), Z4, Z11
+	VFMSUB231PD.BCST 112(AX), Z9, Z5
+	VFMADD231PD.BCST 112(AX), Z8, Z5
 	VFMADD231PD.BCST 120(AX), Z3, Z5
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z5, Z5
 	VPSLLQ           $0x31, Z4, Z4
 	VPADDQ           Z4, Z7, Z7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z5, Z10, Z10
+	VADDPD           Z5, Z11, Z11
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VMULPD           Z10, Z10, Z4
+	VMULPD           Z11, Z11, Z4
 	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z5
 	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z3
 	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z5
 	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z3
 	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z5
 	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD      Z3, Z10, Z5
-	VMULPD           Z10, Z5, Z5
+	VFMADD213PD      Z3, Z11, Z5
+	VMULPD           Z11, Z5, Z5
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD.Z        (DI)(R10*8), K1, Z3
@@ -9208,35 +9298,43 @@ rest_loop:
 	VFMADD132PD      Z5, Z7, Z7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z9, Z9
-	VADDPD      Z2, Z9, Z9
-	VMOVAPD     Z7, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VPERMPD log_f64<>+0(SB), Z1, Z1
+	VADDPD  Z1, Z10, Z10
+	VADDPD  Z2, Z10, Z10
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z1
+	VMOVAPD     Z7, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	VCMPPD      $0x04, Z0, Z6, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z10, K2, K2
+	VMOVAPD     Z7, Z3
+	VBLENDMPD   Z3, Z2, K2, Z2
+	VBLENDMPD   Z1, Z10, K2, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z9, Z1, K2, Z1
+	VMULPD.Z    Z1, Z2, K2, Z2
 	TESTQ       R9, R9
 	JEQ         skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z2
-	VADDPD  Z1, Z2, Z3
+	VMOVUPD (R9)(CX*8), Z1
+	VADDPD  Z2, Z1, Z3
 	VMOVUPD Z3, (R9)(CX*8)
-	VSUBPD  Z2, Z3, Z4
+	VSUBPD  Z1, Z3, Z4
 	VSUBPD  Z4, Z3, Z3
-	VSUBPD  Z3, Z2, Z2
-	VSUBPD  Z4, Z1, Z3
-	VADDPD  Z3, Z2, Z3
+	VSUBPD  Z3, Z1, Z1
+	VSUBPD  Z4, Z2, Z3
+	VADDPD  Z3, Z1, Z3
 	VADDPD  128(R9)(CX*8), Z3, Z3
 	VMOVUPD Z3, 128(R9)(CX*8)
 
 skip3:
 	TESTQ   SI, SI
 	JEQ     skip4
-	VMOVUPD Z1, K1, (SI)(R10*8)
+	VMOVUPD Z2, K1, (SI)(R10*8)
 
 skip4:
 	ADDQ $0x08, R10
@@ -11015,121 +11113,121 @@ loop:
 	VMOVAPD     Z5, Z9
 	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
 	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z9
-	VMULPD      Z9, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
-	VADDPD      Z10, Z12, Z12
-	VFMADD231PD Z11, Z10, Z12
-	VMULPD      Z12, Z12, Z13
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z12, Z13, Z13
+	VFMADD231PD Z11, Z12, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z14
-	VDIVPD       Z14, Z12, Z14
-	VFNMADD132PD Z14, Z11, Z11
-	VSUBPD       Z14, Z11, Z11
-	VSUBPD       Z14, Z0, Z14
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
+	VDIVPD       Z15, Z13, Z15
+	VFNMADD132PD Z15, Z11, Z11
+	VSUBPD       Z15, Z11, Z11
+	VSUBPD       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPD   Z14, Z11, K1, Z15
-	VMOVAPD     Z9, Z16
-	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
-	VBLENDMPD   Z16, Z8, K1, Z8
-	VFMADD132PD Z15, Z8, Z8
-	VFMADD132PD Z14, Z9, Z9
-	VFMADD132PD Z11, Z10, Z10
-	VBLENDMPD   Z10, Z9, K1, Z11
-	VBLENDMPD   Z9, Z10, K1, Z9
+	VBLENDMPD   Z15, Z11, K1, Z16
+	VMOVAPD     Z10, Z17
+	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
+	VBLENDMPD   Z17, Z8, K1, Z8
+	VFMADD132PD Z16, Z8, Z8
+	VFMADD132PD Z15, Z10, Z10
+	VFMADD132PD Z11, Z12, Z12
+	VBLENDMPD   Z12, Z10, K1, Z11
+	VBLENDMPD   Z10, Z12, K1, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z9
-	VFMADD213PD      Z9, Z12, Z10
-	VFMADD213PD      Z12, Z13, Z10
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z10
+	VFMADD213PD      Z10, Z13, Z12
+	VFMADD213PD      Z13, Z14, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z10
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
 	VMOVAPD.Z        Z7, K1, Z7
-	VSUBPD           Z9, Z7, Z7
+	VSUBPD           Z10, Z7, Z7
 	VMOVAPD.Z        Z4, K1, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z12
-	VSUBPD           Z12, Z4, Z4
-	VMOVAPD          Z3, Z9
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z13
+	VSUBPD           Z13, Z4, Z4
+	VMOVAPD          Z3, Z10
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z9, Z12
-	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z9, Z9
-	VORPD.BCST       one_f64<>+0(SB), Z9, Z9
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z13
-	VFMADD231PD.BCST index_f64<>+0(SB), Z9, Z13
-	VPERMPD          log8_hi_f64<>+0(SB), Z13, Z14
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z14
-	VPERMPD          recip_f64<>+0(SB), Z13, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z13, Z13
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z9, Z12
-	VMULPD           Z12, Z12, Z9
+	VPSRLQ           $0x34, Z10, Z13
+	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z10, Z10
+	VORPD.BCST       one_f64<>+0(SB), Z10, Z10
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
+	VFMADD231PD.BCST index_f64<>+0(SB), Z10, Z14
+	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z15
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z15
+	VPERMPD          recip_f64<>+0(SB), Z14, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z13, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z15
-	VFMADD213PD      Z15, Z12, Z16
-	VFMADD213PD      Z12, Z9, Z16
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z13
-	VADDPD           Z7, Z14, Z14
-	VADDPD           Z4, Z13, Z13
-	VADDPD           Z13, Z14, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z17
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z16
+	VFMADD213PD      Z16, Z13, Z17
+	VFMADD213PD      Z13, Z10, Z17
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z14
+	VADDPD           Z7, Z15, Z15
+	VADDPD           Z4, Z14, Z14
+	VADDPD           Z14, Z15, Z4
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
 	VFMADD231PD.BCST 112(AX), Z4, Z7
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
-	VPERMPD          exp_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z15
-	VFMSUB231PD.BCST 112(AX), Z14, Z9
-	VFMADD231PD.BCST 112(AX), Z13, Z9
-	VFMADD231PD.BCST 120(AX), Z4, Z9
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
+	VPERMPD          exp_f64<>+0(SB), Z7, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z16
+	VFMSUB231PD.BCST 112(AX), Z15, Z10
+	VFMADD231PD.BCST 112(AX), Z14, Z10
+	VFMADD231PD.BCST 120(AX), Z4, Z10
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
 	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z12, Z12
+	VPADDQ           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z9, Z15, Z15
+	VADDPD           Z10, Z16, Z16
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z15, Z15, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VMULPD           Z16, Z16, Z7
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
 	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
 	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
 	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z15, Z9
-	VMULPD           Z15, Z9, Z9
+	VFMADD213PD      Z4, Z16, Z10
+	VMULPD           Z16, Z10, Z10
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD          (DI)(R12*8), Z4
@@ -11137,38 +11235,46 @@ loop:
 	VSUBPD           Z4, Z7, Z7
 	VMULPD.BCST      80(AX), Z7, Z7
 	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z12, Z12
-	VFMADD132PD      Z9, Z12, Z12
+	VMULPD           Z7, Z13, Z13
+	VFMADD132PD      Z10, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z10, Z10
-	VADDPD      Z2, Z10, Z10
-	VMOVAPD     Z12, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VPERMPD log_f64<>+0(SB), Z1, Z1
+	VADDPD  Z1, Z12, Z12
+	VADDPD  Z2, Z12, Z12
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z1
+	VMOVAPD     Z13, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	VCMPPD      $0x04, Z0, Z6, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z12, K1, K1
+	VMOVAPD     Z13, Z4
+	VBLENDMPD   Z4, Z2, K1, Z2
+	VBLENDMPD   Z1, Z12, K1, Z1
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z10, Z1, K1, Z1
+	VMULPD.Z    Z1, Z2, K1, Z2
 	TESTQ       R9, R9
 	JEQ         skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z2
-	VADDPD  Z1, Z2, Z4
+	VMOVUPD (R9)(R13*8), Z1
+	VADDPD  Z2, Z1, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z2, Z4, Z7
-	VSUBPD  Z7, Z4, Z4
-	VSUBPD  Z4, Z2, Z2
-	VSUBPD  Z7, Z1, Z4
-	VADDPD  Z4, Z2, Z4
+	VSUBPD  Z1, Z4, Z6
+	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z4, Z1, Z1
+	VSUBPD  Z6, Z2, Z4
+	VADDPD  Z4, Z1, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z1, (SI)(R12*8)
+	VMOVUPD Z2, (SI)(R12*8)
 
 skip2:
 	// δ = 1 - 2t
@@ -11178,11 +11284,11 @@ skip2:
 
 	// D = N·(2β - R)
 	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z6, Z5, Z2
+	VFMSUB213PD  Z9, Z5, Z2
 	VMULPD       Z11, Z2, Z2
 	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z10, Z4, Z4
+	VMINPD       Z12, Z4, Z4
 	VMULPD.BCST  96(AX), Z4, Z4
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
@@ -11190,12 +11296,14 @@ skip2:
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
 	VDIVPD      Z3, Z5, Z5
 	VMULPD      Z1, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K1
+	VMOVAPD.Z   Z5, K1, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPD       Z1, Z1
 	VFMADD213PD   Z2, Z4, Z1
-	VMULPD        Z12, Z1, Z1
+	VMULPD        Z13, Z1, Z1
 	KMOVB         (R8)(CX*1), K1
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
@@ -11292,121 +11400,121 @@ rest_loop:
 	VMOVAPD     Z5, Z9
 	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
 	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z9
-	VMULPD      Z9, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
-	VADDPD      Z10, Z12, Z12
-	VFMADD231PD Z11, Z10, Z12
-	VMULPD      Z12, Z12, Z13
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z8, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z12, Z13, Z13
+	VFMADD231PD Z11, Z12, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z14
-	VDIVPD       Z14, Z12, Z14
-	VFNMADD132PD Z14, Z11, Z11
-	VSUBPD       Z14, Z11, Z11
-	VSUBPD       Z14, Z0, Z14
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
+	VDIVPD       Z15, Z13, Z15
+	VFNMADD132PD Z15, Z11, Z11
+	VSUBPD       Z15, Z11, Z11
+	VSUBPD       Z15, Z0, Z15
 
 	// O·2^TinyShift
-	VBLENDMPD   Z14, Z11, K2, Z15
-	VMOVAPD     Z9, Z16
-	VMULPD.BCST huge_f64<>+0(SB), Z16, Z16
-	VBLENDMPD   Z16, Z8, K2, Z8
-	VFMADD132PD Z15, Z8, Z8
-	VFMADD132PD Z14, Z9, Z9
-	VFMADD132PD Z11, Z10, Z10
-	VBLENDMPD   Z10, Z9, K2, Z11
-	VBLENDMPD   Z9, Z10, K2, Z9
+	VBLENDMPD   Z15, Z11, K2, Z16
+	VMOVAPD     Z10, Z17
+	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
+	VBLENDMPD   Z17, Z8, K2, Z8
+	VFMADD132PD Z16, Z8, Z8
+	VFMADD132PD Z15, Z10, Z10
+	VFMADD132PD Z11, Z12, Z12
+	VBLENDMPD   Z12, Z10, K2, Z11
+	VBLENDMPD   Z10, Z12, K2, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z13, Z9
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z13, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z13, Z9
-	VFMADD213PD      Z9, Z12, Z10
-	VFMADD213PD      Z12, Z13, Z10
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z10
+	VFMADD213PD      Z10, Z13, Z12
+	VFMADD213PD      Z13, Z14, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z10
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
 	VMOVAPD.Z        Z7, K2, Z7
-	VSUBPD           Z9, Z7, Z7
+	VSUBPD           Z10, Z7, Z7
 	VMOVAPD.Z        Z4, K2, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z12
-	VSUBPD           Z12, Z4, Z4
-	VMOVAPD          Z3, Z9
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z13
+	VSUBPD           Z13, Z4, Z4
+	VMOVAPD          Z3, Z10
 
 	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z9, Z12
-	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z9, Z9
-	VORPD.BCST       one_f64<>+0(SB), Z9, Z9
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z13
-	VFMADD231PD.BCST index_f64<>+0(SB), Z9, Z13
-	VPERMPD          log8_hi_f64<>+0(SB), Z13, Z14
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z14
-	VPERMPD          recip_f64<>+0(SB), Z13, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z13, Z13
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z9, Z12
-	VMULPD           Z12, Z12, Z9
+	VPSRLQ           $0x34, Z10, Z13
+	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z10, Z10
+	VORPD.BCST       one_f64<>+0(SB), Z10, Z10
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
+	VFMADD231PD.BCST index_f64<>+0(SB), Z10, Z14
+	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z15
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z15
+	VPERMPD          recip_f64<>+0(SB), Z14, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z10, Z13
+	VMULPD           Z13, Z13, Z10
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z15
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z16
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z15
-	VFMADD213PD      Z15, Z12, Z16
-	VFMADD213PD      Z12, Z9, Z16
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z13
-	VADDPD           Z7, Z14, Z14
-	VADDPD           Z4, Z13, Z13
-	VADDPD           Z13, Z14, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z17
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z16
+	VFMADD213PD      Z16, Z13, Z17
+	VFMADD213PD      Z13, Z10, Z17
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z14
+	VADDPD           Z7, Z15, Z15
+	VADDPD           Z4, Z14, Z14
+	VADDPD           Z14, Z15, Z4
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
 	VFMADD231PD.BCST 112(AX), Z4, Z7
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z9
-	VPERMPD          exp_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z15
-	VFMSUB231PD.BCST 112(AX), Z14, Z9
-	VFMADD231PD.BCST 112(AX), Z13, Z9
-	VFMADD231PD.BCST 120(AX), Z4, Z9
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
+	VPERMPD          exp_f64<>+0(SB), Z7, Z13
+	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z16
+	VFMSUB231PD.BCST 112(AX), Z15, Z10
+	VFMADD231PD.BCST 112(AX), Z14, Z10
+	VFMADD231PD.BCST 120(AX), Z4, Z10
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
 	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z12, Z12
+	VPADDQ           Z7, Z13, Z13
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z9, Z15, Z15
+	VADDPD           Z10, Z16, Z16
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z15, Z15, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VMULPD           Z16, Z16, Z7
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
 	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
 	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z9
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
 	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z15, Z9
-	VMULPD           Z15, Z9, Z9
+	VFMADD213PD      Z4, Z16, Z10
+	VMULPD           Z16, Z10, Z10
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD.Z        (DI)(R12*8), K1, Z4
@@ -11414,39 +11522,47 @@ rest_loop:
 	VSUBPD           Z4, Z7, Z7
 	VMULPD.BCST      80(AX), Z7, Z7
 	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z12, Z12
-	VFMADD132PD      Z9, Z12, Z12
+	VMULPD           Z7, Z13, Z13
+	VFMADD132PD      Z10, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z10, Z10
-	VADDPD      Z2, Z10, Z10
-	VMOVAPD     Z12, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VPERMPD log_f64<>+0(SB), Z1, Z1
+	VADDPD  Z1, Z12, Z12
+	VADDPD  Z2, Z12, Z12
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z1
+	VMOVAPD     Z13, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
+	VCMPPD      $0x04, Z0, Z6, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z12, K2, K2
+	VMOVAPD     Z13, Z4
+	VBLENDMPD   Z4, Z2, K2, Z2
+	VBLENDMPD   Z1, Z12, K2, Z1
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z10, Z1, K2, Z1
+	VMULPD.Z    Z1, Z2, K2, Z2
 	TESTQ       R9, R9
 	JEQ         skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Z2
-	VADDPD  Z1, Z2, Z4
+	VMOVUPD (R9)(R13*8), Z1
+	VADDPD  Z2, Z1, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z2, Z4, Z7
-	VSUBPD  Z7, Z4, Z4
-	VSUBPD  Z4, Z2, Z2
-	VSUBPD  Z7, Z1, Z4
-	VADDPD  Z4, Z2, Z4
+	VSUBPD  Z1, Z4, Z6
+	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z4, Z1, Z1
+	VSUBPD  Z6, Z2, Z4
+	VADDPD  Z4, Z1, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
 	JEQ     skip6
-	VMOVUPD Z1, K1, (SI)(R12*8)
+	VMOVUPD Z2, K1, (SI)(R12*8)
 
 skip6:
 	// δ = 1 - 2t
@@ -11456,11 +11572,11 @@ skip6:
 
 	// D = N·(2β - R)
 	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z6, Z5, Z2
+	VFMSUB213PD  Z9, Z5, Z2
 	VMULPD       Z11, Z2, Z2
 	VXORPD.BCST  sign_f64<>+0(SB), Z2, K3, Z2
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z10, Z4, Z4
+	VMINPD       Z12, Z4, Z4
 	VMULPD.BCST  96(AX), Z4, Z4
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
@@ -11468,12 +11584,14 @@ skip6:
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
 	VDIVPD      Z3, Z5, Z5
 	VMULPD      Z1, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K2
+	VMOVAPD.Z   Z5, K2, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPD       Z1, Z1
 	VFMADD213PD   Z2, Z4, Z1
-	VMULPD        Z12, Z1, Z1
+	VMULPD        Z13, Z1, Z1
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K2, Z1
@@ -11508,6 +11626,12 @@ DATA large_f64<>+8(SB)/8, $0x43f0000000000000
 DATA large_f64<>+16(SB)/8, $0x43f0000000000000
 DATA large_f64<>+24(SB)/8, $0x43f0000000000000
 GLOBL large_f64<>(SB), RODATA|NOPTR, $32
+
+DATA fallen_f64<>+0(SB)/8, $0x0030000000000000
+DATA fallen_f64<>+8(SB)/8, $0x0030000000000000
+DATA fallen_f64<>+16(SB)/8, $0x0030000000000000
+DATA fallen_f64<>+24(SB)/8, $0x0030000000000000
+GLOBL fallen_f64<>(SB), RODATA|NOPTR, $32
 
 DATA small_f64<>+0(SB)/8, $0x3bf0000000000000
 DATA small_f64<>+8(SB)/8, $0x3bf0000000000000
@@ -12223,6 +12347,8 @@ skip2:
 	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
 	VDIVPD      Z11, Z10, Z10
 	VMULPD      Z8, Z10, Z10
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z7, K1
+	VMOVAPD.Z   Z10, K1, Z10
 	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
 	VMOVAPD     Z9, Z12
 	VXORPD.BCST sign_f64<>+0(SB), Z12, K2, Z12
@@ -12470,6 +12596,8 @@ skip7:
 	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
 	VDIVPD      Z11, Z10, Z10
 	VMULPD      Z8, Z10, Z10
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z7, K2
+	VMOVAPD.Z   Z10, K2, Z10
 	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
 	VMOVAPD     Z9, Z12
 	VXORPD.BCST sign_f64<>+0(SB), Z12, K3, Z12
@@ -13361,13 +13489,21 @@ loop:
 	VFMADD132PD      Z12, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z15, Z15
-	VADDPD      Z2, Z15, Z15
+	VPERMPD log_f64<>+0(SB), Z1, Z1
+	VADDPD  Z1, Z15, Z15
+	VADDPD  Z2, Z15, Z15
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z2
+	VMOVAPD     Z13, Z4
+	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z4
+	VCMPPD      $0x04, Z0, Z6, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z15, K1, K1
 	VMOVAPD     Z13, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VBLENDMPD   Z1, Z4, K1, Z1
+	VBLENDMPD   Z2, Z15, K1, Z2
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z15, Z1, K1, Z1
+	VMULPD.Z    Z2, Z1, K1, Z1
 	TESTQ       R9, R9
 	JEQ         skip1
 
@@ -13409,6 +13545,8 @@ skip2:
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
 	VDIVPD      Z3, Z5, Z5
 	VMULPD      Z1, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K1
+	VMOVAPD.Z   Z5, K1, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 	VMOVAPD     Z2, Z3
 	VXORPD.BCST sign_f64<>+0(SB), Z3, K2, Z3
@@ -13671,14 +13809,22 @@ rest_loop:
 	VFMADD132PD      Z12, Z13, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD     log_f64<>+0(SB), Z1, Z1
-	VADDPD      Z1, Z15, Z15
-	VADDPD      Z2, Z15, Z15
+	VPERMPD log_f64<>+0(SB), Z1, Z1
+	VADDPD  Z1, Z15, Z15
+	VADDPD  Z2, Z15, Z15
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z2
+	VMOVAPD     Z13, Z4
+	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z4
+	VCMPPD      $0x04, Z0, Z6, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z15, K2, K2
 	VMOVAPD     Z13, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z1
+	VBLENDMPD   Z1, Z4, K2, Z1
+	VBLENDMPD   Z2, Z15, K2, Z2
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z15, Z1, K2, Z1
+	VMULPD.Z    Z2, Z1, K2, Z1
 	TESTQ       R9, R9
 	JEQ         skip6
 
@@ -13720,6 +13866,8 @@ skip7:
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
 	VDIVPD      Z3, Z5, Z5
 	VMULPD      Z1, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K2
+	VMOVAPD.Z   Z5, K2, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 	VMOVAPD     Z2, Z3
 	VXORPD.BCST sign_f64<>+0(SB), Z3, K3, Z3
@@ -15452,7 +15600,7 @@ done:
 
 // func softLossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $1056-8
+TEXT ·softLossPowerF32AVX2(SB), $1120-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -15757,14 +15905,39 @@ loop:
 	VMOVUPS     992(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       576(AX), Y2, Y2
-	VADDPS       608(AX), Y3, Y3
-	VADDPS       192(AX), Y2, Y2
-	VADDPS       224(AX), Y3, Y3
+	VADDPS 576(AX), Y2, Y2
+	VADDPS 608(AX), Y3, Y3
+	VADDPS 192(AX), Y2, Y2
+	VADDPS 224(AX), Y3, Y3
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y4
+	VMULPS       tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VMOVAPS      Y1, Y7
+	VMULPS       tiny_f32<>+0(SB), Y6, Y6
+	VMULPS       tiny_f32<>+0(SB), Y7, Y7
+	VMOVUPS      320(AX), Y10
+	VMOVUPS      352(AX), Y11
+	VXORPS       Y8, Y8, Y8
+	VCMPPS       $0x04, Y8, Y10, Y10
+	VCMPPS       $0x04, Y8, Y11, Y11
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y8
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y9
+	VANDPS       Y10, Y8, Y8
+	VANDPS       Y11, Y9, Y9
+	VMOVUPS      Y8, 1024(AX)
+	VMOVUPS      Y9, 1056(AX)
 	VMOVAPS      Y0, Y0
 	VMOVAPS      Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMOVUPS      1024(AX), Y8
+	VMOVUPS      1056(AX), Y9
+	VBLENDVPS    Y8, Y0, Y6, Y0
+	VBLENDVPS    Y9, Y1, Y7, Y1
+	VMOVUPS      1024(AX), Y6
+	VMOVUPS      1056(AX), Y7
+	VBLENDVPS    Y6, Y4, Y2, Y2
+	VBLENDVPS    Y7, Y5, Y3, Y3
 	VMULPS       Y2, Y0, Y0
 	VMULPS       Y3, Y1, Y1
 	TESTQ        R8, R8
@@ -15980,10 +16153,24 @@ rest_loop:
 	VMOVUPS     544(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       352(AX), Y2, Y2
-	VADDPS       160(AX), Y2, Y2
+	VADDPS 352(AX), Y2, Y2
+	VADDPS 160(AX), Y2, Y2
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS      Y1, Y4
+	VMULPS       tiny_f32<>+0(SB), Y4, Y4
+	VMOVUPS      224(AX), Y6
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x04, Y5, Y6, Y6
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y5
+	VANDPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 576(AX)
 	VMOVAPS      Y1, Y1
-	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMOVUPS      576(AX), Y5
+	VBLENDVPS    Y5, Y1, Y4, Y1
+	VMOVUPS      576(AX), Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -17754,7 +17941,7 @@ done:
 
 // func softGradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $1664-8
+TEXT ·softGradPowerF32AVX2(SB), $1728-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -18131,16 +18318,41 @@ loop:
 	VMOVUPS     1472(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       736(AX), Y2, Y2
-	VADDPS       768(AX), Y3, Y3
-	VADDPS       288(AX), Y2, Y2
-	VADDPS       320(AX), Y3, Y3
+	VADDPS 736(AX), Y2, Y2
+	VADDPS 768(AX), Y3, Y3
+	VADDPS 288(AX), Y2, Y2
+	VADDPS 320(AX), Y3, Y3
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y6
+	VMULPS       tiny_f32<>+0(SB), Y3, Y7
+	VMOVAPS      Y0, Y8
+	VMOVAPS      Y1, Y9
+	VMULPS       tiny_f32<>+0(SB), Y8, Y8
+	VMULPS       tiny_f32<>+0(SB), Y9, Y9
+	VMOVUPS      416(AX), Y10
+	VMOVUPS      448(AX), Y11
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x04, Y4, Y10, Y10
+	VCMPPS       $0x04, Y4, Y11, Y11
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y4
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y5
+	VANDPS       Y10, Y4, Y4
+	VANDPS       Y11, Y5, Y5
+	VMOVUPS      Y4, 1504(AX)
+	VMOVUPS      Y5, 1536(AX)
 	VMOVAPS      Y0, Y4
 	VMOVAPS      Y1, Y5
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VMOVUPS      1504(AX), Y10
+	VMOVUPS      1536(AX), Y11
+	VBLENDVPS    Y10, Y4, Y8, Y4
+	VBLENDVPS    Y11, Y5, Y9, Y5
+	VMOVUPS      1504(AX), Y8
+	VMOVUPS      1536(AX), Y9
+	VBLENDVPS    Y8, Y6, Y2, Y6
+	VBLENDVPS    Y9, Y7, Y3, Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -18203,8 +18415,8 @@ skip3:
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1504(AX)
-	VMOVUPS     Y4, 1536(AX)
+	VMOVUPS     Y5, 1568(AX)
+	VMOVUPS     Y4, 1600(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPS 1120(AX), Y2
@@ -18213,16 +18425,22 @@ skip3:
 	VMULPS  large_f32<>+0(SB), Y3, Y3
 	VDIVPS  608(AX), Y2, Y2
 	VDIVPS  640(AX), Y3, Y3
-	VMULPS  1504(AX), Y2, Y2
-	VMULPS  1536(AX), Y3, Y3
+	VMULPS  1568(AX), Y2, Y2
+	VMULPS  1600(AX), Y3, Y3
+	VMOVUPS 1120(AX), Y4
+	VMOVUPS 1152(AX), Y5
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
+	VANDPS  Y4, Y2, Y2
+	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y3, Y3
-	VMOVUPS Y2, 1568(AX)
-	VMOVUPS Y3, 1600(AX)
+	VMOVUPS Y2, 1632(AX)
+	VMOVUPS Y3, 1664(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1568(AX), Y2
-	VMOVUPS      1600(AX), Y3
+	VMOVUPS      1632(AX), Y2
+	VMOVUPS      1664(AX), Y3
 	VFMADD213PS  Y7, Y9, Y2
 	VFMADD213PS  Y6, Y8, Y3
 	VMULPS       Y0, Y2, Y2
@@ -18483,11 +18701,25 @@ rest_loop:
 	VMOVUPS     800(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       448(AX), Y2, Y2
-	VADDPS       224(AX), Y2, Y2
+	VADDPS 448(AX), Y2, Y2
+	VADDPS 224(AX), Y2, Y2
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS      288(AX), Y6
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x04, Y3, Y6, Y6
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y3
+	VANDPS       Y6, Y3, Y3
+	VMOVUPS      Y3, 832(AX)
 	VMOVAPS      Y1, Y3
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VMOVUPS      832(AX), Y6
+	VBLENDVPS    Y6, Y3, Y5, Y3
+	VMOVUPS      832(AX), Y5
+	VBLENDVPS    Y5, Y4, Y2, Y4
+	VMULPS       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -18538,18 +18770,21 @@ skip10:
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 832(AX)
+	VMOVUPS     Y3, 864(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPS 640(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VDIVPS  384(AX), Y2, Y2
-	VMULPS  832(AX), Y2, Y2
+	VMULPS  864(AX), Y2, Y2
+	VMOVUPS 640(AX), Y3
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
+	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y2
-	VMOVUPS Y2, 864(AX)
+	VMOVUPS Y2, 896(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      864(AX), Y2
+	VMOVUPS      896(AX), Y2
 	VFMADD213PS  Y4, Y5, Y2
 	VMULPS       Y1, Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
@@ -19433,6 +19668,12 @@ skip3:
 	VDIVPS  Y7, Y1, Y1
 	VMULPS  960(AX), Y0, Y0
 	VMULPS  992(AX), Y1, Y1
+	VMOVUPS 768(AX), Y6
+	VMOVUPS 800(AX), Y7
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y6, Y6
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y7, Y7
+	VANDPS  Y6, Y0, Y0
+	VANDPS  Y7, Y1, Y1
 	VMULPS  small_f32<>+0(SB), Y0, Y6
 	VMULPS  small_f32<>+0(SB), Y1, Y7
 	VMOVUPS Y0, 1024(AX)
@@ -19784,6 +20025,9 @@ skip12:
 	VMULPS  huge_f32<>+0(SB), Y4, Y4
 	VDIVPS  Y4, Y1, Y1
 	VMULPS  544(AX), Y1, Y1
+	VMOVUPS 448(AX), Y4
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
+	VANDPS  Y4, Y1, Y1
 	VMULPS  small_f32<>+0(SB), Y1, Y4
 	VMOVUPS Y1, 576(AX)
 	VMOVUPS Y4, 608(AX)
@@ -20613,7 +20857,7 @@ done:
 
 // func softHessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $1824-8
+TEXT ·softHessPowerF32AVX2(SB), $1888-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -20993,16 +21237,41 @@ loop:
 	VMOVUPS     1504(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       768(AX), Y2, Y2
-	VADDPS       800(AX), Y3, Y3
-	VADDPS       320(AX), Y2, Y2
-	VADDPS       352(AX), Y3, Y3
+	VADDPS 768(AX), Y2, Y2
+	VADDPS 800(AX), Y3, Y3
+	VADDPS 320(AX), Y2, Y2
+	VADDPS 352(AX), Y3, Y3
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y6
+	VMULPS       tiny_f32<>+0(SB), Y3, Y7
+	VMOVAPS      Y0, Y8
+	VMOVAPS      Y1, Y9
+	VMULPS       tiny_f32<>+0(SB), Y8, Y8
+	VMULPS       tiny_f32<>+0(SB), Y9, Y9
+	VMOVUPS      448(AX), Y10
+	VMOVUPS      480(AX), Y11
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x04, Y4, Y10, Y10
+	VCMPPS       $0x04, Y4, Y11, Y11
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y4
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y5
+	VANDPS       Y10, Y4, Y4
+	VANDPS       Y11, Y5, Y5
+	VMOVUPS      Y4, 1536(AX)
+	VMOVUPS      Y5, 1568(AX)
 	VMOVAPS      Y0, Y4
 	VMOVAPS      Y1, Y5
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y3, Y5, Y5
+	VMOVUPS      1536(AX), Y10
+	VMOVUPS      1568(AX), Y11
+	VBLENDVPS    Y10, Y4, Y8, Y4
+	VBLENDVPS    Y11, Y5, Y9, Y5
+	VMOVUPS      1536(AX), Y8
+	VMOVUPS      1568(AX), Y9
+	VBLENDVPS    Y8, Y6, Y2, Y6
+	VBLENDVPS    Y9, Y7, Y3, Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -21063,8 +21332,8 @@ skip3:
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1536(AX)
-	VMOVUPS     Y4, 1568(AX)
+	VMOVUPS     Y5, 1600(AX)
+	VMOVUPS     Y4, 1632(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPS 1152(AX), Y2
@@ -21073,22 +21342,28 @@ skip3:
 	VMULPS  large_f32<>+0(SB), Y3, Y3
 	VDIVPS  640(AX), Y2, Y2
 	VDIVPS  672(AX), Y3, Y3
-	VMULPS  1536(AX), Y2, Y2
-	VMULPS  1568(AX), Y3, Y3
+	VMULPS  1600(AX), Y2, Y2
+	VMULPS  1632(AX), Y3, Y3
+	VMOVUPS 1152(AX), Y4
+	VMOVUPS 1184(AX), Y5
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
+	VANDPS  Y4, Y2, Y2
+	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y4
 	VMULPS  small_f32<>+0(SB), Y3, Y5
-	VMOVUPS Y2, 1600(AX)
-	VMOVUPS Y3, 1632(AX)
-	VMOVUPS Y4, 1664(AX)
-	VMOVUPS Y5, 1696(AX)
+	VMOVUPS Y2, 1664(AX)
+	VMOVUPS Y3, 1696(AX)
+	VMOVUPS Y4, 1728(AX)
+	VMOVUPS Y5, 1760(AX)
 	VMOVAPS Y7, Y2
 	VMOVAPS Y6, Y3
 	VXORPS  256(AX), Y2, Y2
 	VXORPS  288(AX), Y3, Y3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1664(AX), Y4
-	VMOVUPS      1696(AX), Y5
+	VMOVUPS      1728(AX), Y4
+	VMOVUPS      1760(AX), Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
 	VMULPS       Y0, Y4, Y4
@@ -21150,14 +21425,14 @@ skip7:
 	VXORPS       Y10, Y10, Y10
 	VCMPPS       $0x00, Y10, Y4, Y4
 	VCMPPS       $0x00, Y10, Y5, Y5
-	VMOVUPS      Y4, 1728(AX)
-	VMOVUPS      Y5, 1760(AX)
-	VMOVUPS      1728(AX), Y4
-	VMOVUPS      1760(AX), Y5
+	VMOVUPS      Y4, 1792(AX)
+	VMOVUPS      Y5, 1824(AX)
+	VMOVUPS      1792(AX), Y4
+	VMOVUPS      1824(AX), Y5
 	VBLENDVPS    Y4, Y6, Y2, Y2
 	VBLENDVPS    Y5, Y7, Y3, Y3
-	VMOVUPS      1664(AX), Y4
-	VMOVUPS      1696(AX), Y5
+	VMOVUPS      1728(AX), Y4
+	VMOVUPS      1760(AX), Y5
 	VXORPS       256(AX), Y4, Y4
 	VXORPS       288(AX), Y5, Y5
 	VSUBPS       1280(AX), Y4, Y6
@@ -21168,24 +21443,24 @@ skip7:
 	VFMSUB132PS  128(AX), Y7, Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
-	VMOVUPS      1600(AX), Y2
-	VMOVUPS      1632(AX), Y3
+	VMOVUPS      1664(AX), Y2
+	VMOVUPS      1696(AX), Y3
 	VMOVUPS      1152(AX), Y6
 	VMOVUPS      1184(AX), Y7
 	VXORPS       256(AX), Y2, Y2
 	VXORPS       288(AX), Y3, Y3
 	VMULPS       large_f32<>+0(SB), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y3, Y3
-	VMOVUPS      1728(AX), Y8
-	VMOVUPS      1760(AX), Y9
+	VMOVUPS      1792(AX), Y8
+	VMOVUPS      1824(AX), Y9
 	VBLENDVPS    Y8, 1152(AX), Y2, Y2
 	VBLENDVPS    Y9, 1184(AX), Y3, Y3
 	VMULPS       1216(AX), Y6, Y6
 	VMULPS       1248(AX), Y7, Y7
 	VMOVUPS      sign_f32<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
-	VMOVUPS      1728(AX), Y10
-	VMOVUPS      1760(AX), Y11
+	VMOVUPS      1792(AX), Y10
+	VMOVUPS      1824(AX), Y11
 	VBLENDVPS    Y10, Y9, Y6, Y6
 	VBLENDVPS    Y11, Y8, Y7, Y7
 	VFMADD213PS  Y6, Y2, Y4
@@ -21426,11 +21701,25 @@ rest_loop:
 	VMOVUPS     832(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS       480(AX), Y2, Y2
-	VADDPS       256(AX), Y2, Y2
+	VADDPS 480(AX), Y2, Y2
+	VADDPS 256(AX), Y2, Y2
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPS       tiny_f32<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VMULPS       tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS      320(AX), Y6
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x04, Y3, Y6, Y6
+	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y3
+	VANDPS       Y6, Y3, Y3
+	VMOVUPS      Y3, 864(AX)
 	VMOVAPS      Y1, Y3
-	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VMOVUPS      864(AX), Y6
+	VBLENDVPS    Y6, Y3, Y5, Y3
+	VMOVUPS      864(AX), Y5
+	VBLENDVPS    Y5, Y4, Y2, Y4
+	VMULPS       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -21480,21 +21769,24 @@ skip12:
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 864(AX)
+	VMOVUPS     Y3, 896(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPS 672(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VDIVPS  416(AX), Y2, Y2
-	VMULPS  864(AX), Y2, Y2
+	VMULPS  896(AX), Y2, Y2
+	VMOVUPS 672(AX), Y3
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
+	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y3
-	VMOVUPS Y2, 896(AX)
-	VMOVUPS Y3, 928(AX)
+	VMOVUPS Y2, 928(AX)
+	VMOVUPS Y3, 960(AX)
 	VMOVAPS Y4, Y2
 	VXORPS  224(AX), Y2, Y2
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      928(AX), Y3
+	VMOVUPS      960(AX), Y3
 	VFMADD213PS  Y2, Y5, Y3
 	VMULPS       Y1, Y3, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -21547,24 +21839,24 @@ skip16:
 	VMULPS       160(AX), Y4, Y4
 	VXORPS       Y6, Y6, Y6
 	VCMPPS       $0x00, Y6, Y3, Y3
-	VMOVUPS      Y3, 960(AX)
-	VMOVUPS      960(AX), Y3
+	VMOVUPS      Y3, 992(AX)
+	VMOVUPS      992(AX), Y3
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      928(AX), Y3
+	VMOVUPS      960(AX), Y3
 	VXORPS       224(AX), Y3, Y3
 	VSUBPS       736(AX), Y3, Y4
 	VADDPS       704(AX), Y4, Y4
 	VFMSUB132PS  128(AX), Y4, Y3
 	VFMADD213PS  Y2, Y5, Y3
-	VMOVUPS      896(AX), Y2
+	VMOVUPS      928(AX), Y2
 	VMOVUPS      672(AX), Y4
 	VXORPS       224(AX), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y2, Y2
-	VMOVUPS      960(AX), Y5
+	VMOVUPS      992(AX), Y5
 	VBLENDVPS    Y5, 672(AX), Y2, Y2
 	VMULPS       704(AX), Y4, Y4
 	VMOVUPS      sign_f32<>+0(SB), Y5
-	VMOVUPS      960(AX), Y6
+	VMOVUPS      992(AX), Y6
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VFMADD213PS  Y4, Y2, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -23568,7 +23860,7 @@ done:
 
 // func softLossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $1056-8
+TEXT ·softLossPowerF64AVX2(SB), $1120-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -24001,25 +24293,50 @@ loop:
 	VMOVUPD     992(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       576(AX), Y0, Y0
-	VADDPD       608(AX), Y1, Y1
-	VADDPD       192(AX), Y0, Y0
-	VADDPD       224(AX), Y1, Y1
-	VMOVAPD      Y8, Y2
-	VMOVAPD      Y9, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y0, Y2, Y2
-	VMULPD       Y1, Y3, Y3
+	VADDPD 576(AX), Y0, Y0
+	VADDPD 608(AX), Y1, Y1
+	VADDPD 192(AX), Y0, Y0
+	VADDPD 224(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y0, Y2
+	VMULPD       tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD      Y8, Y4
+	VMOVAPD      Y9, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMOVUPD      320(AX), Y10
+	VMOVUPD      352(AX), Y11
+	VXORPS       Y6, Y6, Y6
+	VCMPPD       $0x04, Y6, Y10, Y10
+	VCMPPD       $0x04, Y6, Y11, Y11
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y6
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y7
+	VANDPD       Y10, Y6, Y6
+	VANDPD       Y11, Y7, Y7
+	VMOVUPD      Y6, 1024(AX)
+	VMOVUPD      Y7, 1056(AX)
+	VMOVAPD      Y8, Y6
+	VMOVAPD      Y9, Y7
+	VMOVUPD      1024(AX), Y8
+	VMOVUPD      1056(AX), Y9
+	VBLENDVPD    Y8, Y6, Y4, Y4
+	VBLENDVPD    Y9, Y7, Y5, Y5
+	VMOVUPD      1024(AX), Y6
+	VMOVUPD      1056(AX), Y7
+	VBLENDVPD    Y6, Y2, Y0, Y0
+	VBLENDVPD    Y7, Y3, Y1, Y1
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y1, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
 	VPBROADCASTQ (R8)(CX*1), Y1
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y0, Y2, Y4, Y2
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y4, Y2, Y4
+	VBLENDVPD    Y1, Y5, Y2, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -24029,24 +24346,24 @@ skip1:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y2, Y0, Y1
+	VADDPD  Y4, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y4
-	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y0, Y1, Y2
+	VSUBPD  Y2, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y4, Y2, Y1
+	VSUBPD  Y2, Y4, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y3, Y0, Y1
+	VADDPD  Y5, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y4
-	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y0, Y1, Y2
+	VSUBPD  Y2, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y4, Y3, Y1
+	VSUBPD  Y2, Y5, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
@@ -24054,8 +24371,8 @@ skip1:
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R10*8)
-	VMOVUPD Y3, 32(SI)(R10*8)
+	VMOVUPD Y4, (SI)(R10*8)
+	VMOVUPD Y5, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -24298,11 +24615,25 @@ rest_loop:
 	VMOVUPD     544(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       352(AX), Y1, Y1
-	VADDPD       160(AX), Y1, Y1
-	VMOVAPD      Y5, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y1, Y2, Y2
+	VADDPD 352(AX), Y1, Y1
+	VADDPD 160(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y1, Y2
+	VMOVAPD      Y5, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD      224(AX), Y6
+	VXORPS       Y4, Y4, Y4
+	VCMPPD       $0x04, Y4, Y6, Y6
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y4
+	VANDPD       Y6, Y4, Y4
+	VMOVUPD      Y4, 576(AX)
+	VMOVAPD      Y5, Y4
+	VMOVUPD      576(AX), Y5
+	VBLENDVPD    Y5, Y4, Y3, Y3
+	VMOVUPD      576(AX), Y4
+	VBLENDVPD    Y4, Y2, Y1, Y1
+	VMULPD       Y1, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
@@ -24312,11 +24643,11 @@ rest_loop:
 	VMOVD        R11, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y2, Y3, Y2
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y3, Y2, Y3
 
 skip4:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip5
 
@@ -24324,20 +24655,20 @@ skip4:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y2, Y1, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y1, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y1, Y1
-	VSUBPD  Y4, Y2, Y3
-	VADDPD  Y3, Y1, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VADDPD  Y3, Y1, Y2
+	VMOVUPD Y2, (R9)(CX*8)
+	VSUBPD  Y1, Y2, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y4, Y3, Y2
+	VADDPD  Y2, Y1, Y2
+	VADDPD  128(R9)(CX*8), Y2, Y2
+	VMOVUPD Y2, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y2, Y0, (SI)(R10*8)
+	VMASKMOVPD Y3, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -26418,7 +26749,7 @@ done:
 
 // func softGradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $1664-8
+TEXT ·softGradPowerF64AVX2(SB), $1728-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -26923,16 +27254,41 @@ loop:
 	VMOVUPD     1472(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       736(AX), Y0, Y0
-	VADDPD       768(AX), Y1, Y1
-	VADDPD       288(AX), Y0, Y0
-	VADDPD       320(AX), Y1, Y1
+	VADDPD 736(AX), Y0, Y0
+	VADDPD 768(AX), Y1, Y1
+	VADDPD 288(AX), Y0, Y0
+	VADDPD 320(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y0, Y4
+	VMULPD       tiny_f64<>+0(SB), Y1, Y5
+	VMOVAPD      Y8, Y6
+	VMOVAPD      Y9, Y7
+	VMULPD       tiny_f64<>+0(SB), Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y7, Y7
+	VMOVUPD      416(AX), Y10
+	VMOVUPD      448(AX), Y11
+	VXORPS       Y2, Y2, Y2
+	VCMPPD       $0x04, Y2, Y10, Y10
+	VCMPPD       $0x04, Y2, Y11, Y11
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y2
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y3
+	VANDPD       Y10, Y2, Y2
+	VANDPD       Y11, Y3, Y3
+	VMOVUPD      Y2, 1504(AX)
+	VMOVUPD      Y3, 1536(AX)
 	VMOVAPD      Y8, Y2
 	VMOVAPD      Y9, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y0, Y2, Y2
-	VMULPD       Y1, Y3, Y3
+	VMOVUPD      1504(AX), Y10
+	VMOVUPD      1536(AX), Y11
+	VBLENDVPD    Y10, Y2, Y6, Y2
+	VBLENDVPD    Y11, Y3, Y7, Y3
+	VMOVUPD      1504(AX), Y6
+	VMOVUPD      1536(AX), Y7
+	VBLENDVPD    Y6, Y4, Y0, Y4
+	VBLENDVPD    Y7, Y5, Y1, Y5
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y5, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y4
@@ -27005,8 +27361,8 @@ skip3:
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1504(AX)
-	VMOVUPD     Y2, 1536(AX)
+	VMOVUPD     Y3, 1568(AX)
+	VMOVUPD     Y2, 1600(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 1120(AX), Y0
@@ -27015,16 +27371,22 @@ skip3:
 	VMULPD  large_f64<>+0(SB), Y1, Y1
 	VDIVPD  608(AX), Y0, Y0
 	VDIVPD  640(AX), Y1, Y1
-	VMULPD  1504(AX), Y0, Y0
-	VMULPD  1536(AX), Y1, Y1
+	VMULPD  1568(AX), Y0, Y0
+	VMULPD  1600(AX), Y1, Y1
+	VMOVUPD 1120(AX), Y2
+	VMOVUPD 1152(AX), Y3
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
+	VANDPD  Y2, Y0, Y0
+	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y0
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y0, 1568(AX)
-	VMOVUPD Y1, 1600(AX)
+	VMOVUPD Y0, 1632(AX)
+	VMOVUPD Y1, 1664(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1568(AX), Y0
-	VMOVUPD      1600(AX), Y1
+	VMOVUPD      1632(AX), Y0
+	VMOVUPD      1664(AX), Y1
 	VFMADD213PD  Y5, Y7, Y0
 	VFMADD213PD  Y4, Y6, Y1
 	VMULPD       Y8, Y0, Y0
@@ -27349,11 +27711,25 @@ rest_loop:
 	VMOVUPD     800(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       448(AX), Y1, Y1
-	VADDPD       224(AX), Y1, Y1
+	VADDPD 448(AX), Y1, Y1
+	VADDPD 224(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD      Y5, Y4
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMOVUPD      288(AX), Y6
+	VXORPS       Y2, Y2, Y2
+	VCMPPD       $0x04, Y2, Y6, Y6
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y2
+	VANDPD       Y6, Y2, Y2
+	VMOVUPD      Y2, 832(AX)
 	VMOVAPD      Y5, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y1, Y2, Y2
+	VMOVUPD      832(AX), Y6
+	VBLENDVPD    Y6, Y2, Y4, Y2
+	VMOVUPD      832(AX), Y4
+	VBLENDVPD    Y4, Y3, Y1, Y3
+	VMULPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -27405,18 +27781,21 @@ skip10:
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 832(AX)
+	VMOVUPD     Y2, 864(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 640(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
 	VDIVPD  384(AX), Y1, Y1
-	VMULPD  832(AX), Y1, Y1
+	VMULPD  864(AX), Y1, Y1
+	VMOVUPD 640(AX), Y2
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
+	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y1, 864(AX)
+	VMOVUPD Y1, 896(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      864(AX), Y1
+	VMOVUPD      896(AX), Y1
 	VFMADD213PD  Y3, Y4, Y1
 	VMULPD       Y5, Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
@@ -28453,6 +28832,12 @@ skip3:
 	VDIVPD  Y7, Y1, Y1
 	VMULPD  960(AX), Y0, Y0
 	VMULPD  992(AX), Y1, Y1
+	VMOVUPD 768(AX), Y6
+	VMOVUPD 800(AX), Y7
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y6, Y6
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y7, Y7
+	VANDPD  Y6, Y0, Y0
+	VANDPD  Y7, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y6
 	VMULPD  small_f64<>+0(SB), Y1, Y7
 	VMOVUPD Y0, 1024(AX)
@@ -28834,6 +29219,9 @@ skip12:
 	VMULPD  huge_f64<>+0(SB), Y4, Y4
 	VDIVPD  Y4, Y1, Y1
 	VMULPD  544(AX), Y1, Y1
+	VMOVUPD 448(AX), Y4
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y4, Y4
+	VANDPD  Y4, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y4
 	VMOVUPD Y1, 576(AX)
 	VMOVUPD Y4, 608(AX)
@@ -29812,7 +30200,7 @@ done:
 
 // func softHessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $1824-8
+TEXT ·softHessPowerF64AVX2(SB), $1888-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -30320,16 +30708,41 @@ loop:
 	VMOVUPD     1504(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       768(AX), Y0, Y0
-	VADDPD       800(AX), Y1, Y1
-	VADDPD       320(AX), Y0, Y0
-	VADDPD       352(AX), Y1, Y1
+	VADDPD 768(AX), Y0, Y0
+	VADDPD 800(AX), Y1, Y1
+	VADDPD 320(AX), Y0, Y0
+	VADDPD 352(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y0, Y4
+	VMULPD       tiny_f64<>+0(SB), Y1, Y5
+	VMOVAPD      Y8, Y6
+	VMOVAPD      Y9, Y7
+	VMULPD       tiny_f64<>+0(SB), Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y7, Y7
+	VMOVUPD      448(AX), Y10
+	VMOVUPD      480(AX), Y11
+	VXORPS       Y2, Y2, Y2
+	VCMPPD       $0x04, Y2, Y10, Y10
+	VCMPPD       $0x04, Y2, Y11, Y11
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y2
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y3
+	VANDPD       Y10, Y2, Y2
+	VANDPD       Y11, Y3, Y3
+	VMOVUPD      Y2, 1536(AX)
+	VMOVUPD      Y3, 1568(AX)
 	VMOVAPD      Y8, Y2
 	VMOVAPD      Y9, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y0, Y2, Y2
-	VMULPD       Y1, Y3, Y3
+	VMOVUPD      1536(AX), Y10
+	VMOVUPD      1568(AX), Y11
+	VBLENDVPD    Y10, Y2, Y6, Y2
+	VBLENDVPD    Y11, Y3, Y7, Y3
+	VMOVUPD      1536(AX), Y6
+	VMOVUPD      1568(AX), Y7
+	VBLENDVPD    Y6, Y4, Y0, Y4
+	VBLENDVPD    Y7, Y5, Y1, Y5
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y5, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y4
@@ -30400,8 +30813,8 @@ skip3:
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1536(AX)
-	VMOVUPD     Y2, 1568(AX)
+	VMOVUPD     Y3, 1600(AX)
+	VMOVUPD     Y2, 1632(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 1152(AX), Y0
@@ -30410,22 +30823,28 @@ skip3:
 	VMULPD  large_f64<>+0(SB), Y1, Y1
 	VDIVPD  640(AX), Y0, Y0
 	VDIVPD  672(AX), Y1, Y1
-	VMULPD  1536(AX), Y0, Y0
-	VMULPD  1568(AX), Y1, Y1
+	VMULPD  1600(AX), Y0, Y0
+	VMULPD  1632(AX), Y1, Y1
+	VMOVUPD 1152(AX), Y2
+	VMOVUPD 1184(AX), Y3
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
+	VANDPD  Y2, Y0, Y0
+	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y2
 	VMULPD  small_f64<>+0(SB), Y1, Y3
-	VMOVUPD Y0, 1600(AX)
-	VMOVUPD Y1, 1632(AX)
-	VMOVUPD Y2, 1664(AX)
-	VMOVUPD Y3, 1696(AX)
+	VMOVUPD Y0, 1664(AX)
+	VMOVUPD Y1, 1696(AX)
+	VMOVUPD Y2, 1728(AX)
+	VMOVUPD Y3, 1760(AX)
 	VMOVAPD Y5, Y0
 	VMOVAPD Y4, Y1
 	VXORPD  256(AX), Y0, Y0
 	VXORPD  288(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1664(AX), Y2
-	VMOVUPD      1696(AX), Y3
+	VMOVUPD      1728(AX), Y2
+	VMOVUPD      1760(AX), Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
 	VMULPD       Y8, Y2, Y2
@@ -30487,14 +30906,14 @@ skip7:
 	VXORPS       Y10, Y10, Y10
 	VCMPPD       $0x00, Y10, Y2, Y2
 	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 1728(AX)
-	VMOVUPD      Y3, 1760(AX)
-	VMOVUPD      1728(AX), Y2
-	VMOVUPD      1760(AX), Y3
+	VMOVUPD      Y2, 1792(AX)
+	VMOVUPD      Y3, 1824(AX)
+	VMOVUPD      1792(AX), Y2
+	VMOVUPD      1824(AX), Y3
 	VBLENDVPD    Y2, Y4, Y0, Y0
 	VBLENDVPD    Y3, Y5, Y1, Y1
-	VMOVUPD      1664(AX), Y2
-	VMOVUPD      1696(AX), Y3
+	VMOVUPD      1728(AX), Y2
+	VMOVUPD      1760(AX), Y3
 	VXORPD       256(AX), Y2, Y2
 	VXORPD       288(AX), Y3, Y3
 	VSUBPD       1280(AX), Y2, Y4
@@ -30505,24 +30924,24 @@ skip7:
 	VFMSUB132PD  128(AX), Y5, Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
-	VMOVUPD      1600(AX), Y0
-	VMOVUPD      1632(AX), Y1
+	VMOVUPD      1664(AX), Y0
+	VMOVUPD      1696(AX), Y1
 	VMOVUPD      1152(AX), Y4
 	VMOVUPD      1184(AX), Y5
 	VXORPD       256(AX), Y0, Y0
 	VXORPD       288(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1728(AX), Y6
-	VMOVUPD      1760(AX), Y7
+	VMOVUPD      1792(AX), Y6
+	VMOVUPD      1824(AX), Y7
 	VBLENDVPD    Y6, 1152(AX), Y0, Y0
 	VBLENDVPD    Y7, 1184(AX), Y1, Y1
 	VMULPD       1216(AX), Y4, Y4
 	VMULPD       1248(AX), Y5, Y5
 	VMOVUPS      sign_f64<>+0(SB), Y7
 	VMOVAPS      Y7, Y6
-	VMOVUPD      1728(AX), Y10
-	VMOVUPD      1760(AX), Y11
+	VMOVUPD      1792(AX), Y10
+	VMOVUPD      1824(AX), Y11
 	VBLENDVPD    Y10, Y7, Y4, Y4
 	VBLENDVPD    Y11, Y6, Y5, Y5
 	VFMADD213PD  Y4, Y0, Y2
@@ -30827,11 +31246,25 @@ rest_loop:
 	VMOVUPD     832(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD       480(AX), Y1, Y1
-	VADDPD       256(AX), Y1, Y1
+	VADDPD 480(AX), Y1, Y1
+	VADDPD 256(AX), Y1, Y1
+
+	// the scale is taken back from E where that is above 1, but not of a label
+	VMULPD       tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD      Y5, Y4
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMOVUPD      320(AX), Y6
+	VXORPS       Y2, Y2, Y2
+	VCMPPD       $0x04, Y2, Y6, Y6
+	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y2
+	VANDPD       Y6, Y2, Y2
+	VMOVUPD      Y2, 864(AX)
 	VMOVAPD      Y5, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y1, Y2, Y2
+	VMOVUPD      864(AX), Y6
+	VBLENDVPD    Y6, Y2, Y4, Y2
+	VMOVUPD      864(AX), Y4
+	VBLENDVPD    Y4, Y3, Y1, Y3
+	VMULPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -30882,21 +31315,24 @@ skip12:
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 864(AX)
+	VMOVUPD     Y2, 896(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
 	VMOVUPD 672(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
 	VDIVPD  416(AX), Y1, Y1
-	VMULPD  864(AX), Y1, Y1
+	VMULPD  896(AX), Y1, Y1
+	VMOVUPD 672(AX), Y2
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
+	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y2
-	VMOVUPD Y1, 896(AX)
-	VMOVUPD Y2, 928(AX)
+	VMOVUPD Y1, 928(AX)
+	VMOVUPD Y2, 960(AX)
 	VMOVAPD Y3, Y1
 	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      928(AX), Y2
+	VMOVUPD      960(AX), Y2
 	VFMADD213PD  Y1, Y4, Y2
 	VMULPD       Y5, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -30949,24 +31385,24 @@ skip16:
 	VMULPD       160(AX), Y3, Y3
 	VXORPS       Y6, Y6, Y6
 	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 960(AX)
-	VMOVUPD      960(AX), Y2
+	VMOVUPD      Y2, 992(AX)
+	VMOVUPD      992(AX), Y2
 	VBLENDVPD    Y2, Y3, Y1, Y1
-	VMOVUPD      928(AX), Y2
+	VMOVUPD      960(AX), Y2
 	VXORPD       224(AX), Y2, Y2
 	VSUBPD       736(AX), Y2, Y3
 	VADDPD       704(AX), Y3, Y3
 	VFMSUB132PD  128(AX), Y3, Y2
 	VFMADD213PD  Y1, Y4, Y2
-	VMOVUPD      896(AX), Y1
+	VMOVUPD      928(AX), Y1
 	VMOVUPD      672(AX), Y3
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      960(AX), Y4
+	VMOVUPD      992(AX), Y4
 	VBLENDVPD    Y4, 672(AX), Y1, Y1
 	VMULPD       704(AX), Y3, Y3
 	VMOVUPS      sign_f64<>+0(SB), Y4
-	VMOVUPD      960(AX), Y6
+	VMOVUPD      992(AX), Y6
 	VBLENDVPD    Y6, Y4, Y3, Y3
 	VFMADD213PD  Y3, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2

@@ -87,7 +87,12 @@ func softBlock[T Float](b *block[T]) {
 			hi, lo := r.log8(c, swap)
 			hiR, loR := c.log8(bigR)
 			B = c.power(pl, a, hi+hiR, lo+loR)
-			loss = T(T(B*c.tiny) * L)
+			// The scale is taken back from the larger factor: E may be huge where m^γ is tiny, but not that of a label.
+			if L > 1 && theta != 0 {
+				loss = T(B * T(L*c.tiny))
+			} else {
+				loss = T(T(B*c.tiny) * L)
+			}
 		}
 		if o.grad == nil && o.hess == nil {
 			o.store(i, loss, 0, 0)
@@ -110,6 +115,9 @@ func softBlock[T Float](b *block[T]) {
 			}
 			bigO = fma(bigO, r.small(!swap), bigO)
 			bigK = T(delta * T(T(bigO*c.large)/bigR))
+			if bigO < c.fallen { // e has stopped falling, and t may be smaller still
+				bigK = 0
+			}
 			kappa = T(bigK * c.small)
 		}
 		var grad T

@@ -157,8 +157,14 @@ func (k *kernel) softBody() {
 		k.do("VMULP.", losses, L, R)
 		k.kept("VMULP.", byte, losses, losses, B)
 	} else {
+		k.Comment("the scale is taken back from E where that is above 1, but not of a label")
+		scale, large := k.group(), k.group()
+		k.do("VMULP.", large, L, k.tiny())
 		losses = k.unscaled(k.copy(B))
-		k.kept("VMULP.", byte, losses, losses, L)
+		above := k.above1(L, thetaHeld)
+		k.do("VMOVAP.", scale, B)
+		losses, large = k.choose(above, scale, losses), k.choose(above, large, L)
+		k.kept("VMULP.", byte, losses, losses, large)
 	}
 	k.addToSums(losses)
 	k.store(k.loss, losses)
@@ -194,6 +200,7 @@ func (k *kernel) softBody() {
 		}
 		k.do("VDIVP.", q, q, bigR)
 		k.do("VMULP.", q, q, deltaHeld)
+		q = k.notFallen(q, bigO)
 		unscaled := k.group()
 		k.do("VMULP.", unscaled, q, k.small())
 		if k.order == hessian {
@@ -271,6 +278,43 @@ func (g *generator) softLoss(r logistic, l group, y value) group {
 	g.do("VADDP.", l, l, r.log())
 	g.do("VADDP.", l, l, y)
 	return l
+}
+
+// above1 returns where L > 1 and θ ≠ 0.
+func (k *kernel) above1(L group, theta value) (above sign) {
+	one, greater, other := k.float("one", 1), Imm(0x1e), Imm(4)
+	if k.wide {
+		above.mask = k.masks()
+		th := theta.(group)
+		for v := range k.n {
+			k.emit("VCMPP"+k.letter(), above.mask[v], th[v], k.zero(), other)
+			k.emit("VCMPP"+k.letter()+"_BCST", above.mask[v], above.mask[v], L[v], one.Mem, greater)
+		}
+		return above
+	}
+	m, th := k.group(), k.get(theta)
+	k.do("VCMPP.", th, th, k.zero(), other)
+	k.do("VCMPP.", m, L, one, greater)
+	k.do("VANDP.", m, m, th)
+	above.u = k.spill(m)
+	return above
+}
+
+// notFallen returns q, but 0 where O has stopped falling. It consumes q.
+func (k *kernel) notFallen(q group, bigO value) group {
+	fallen := k.float("fallen", k.table.Fallen())
+	if k.wide {
+		for v := range k.n {
+			m := k.K()
+			k.emit("VCMPP"+k.letter()+"_BCST", m, bigO.(group)[v], fallen.Mem, Imm(0x1d)) // ≥
+			k.emit("VMOVAP"+k.letter()+"_Z", q[v], m, q[v])
+		}
+		return q
+	}
+	m := k.get(bigO)
+	k.do("VCMPP.", m, m, fallen, Imm(0x1d))
+	k.do("VANDP.", q, q, m)
+	return q
 }
 
 // softWeights returns the weight of each element. The targets are read again, rather than kept for so long.

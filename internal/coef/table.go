@@ -4,6 +4,8 @@
 // The numbers are derived by gen (Sollya); see gen/coef.sollya for how, and kernel_generic.go for what each is for.
 package coef
 
+import "math"
+
 // Table is the set of constants for one element type.
 type Table[T float32 | float64] struct {
 	Scale, ScaleLo T // 8/ln2 = Scale + ScaleLo
@@ -48,3 +50,8 @@ var (
 	Layout64 = Layout{MantissaBits: 52, Clamp: 708, ClampTiny: 796, TinyShift: 128, PowMin: -9192, MaxSoftplus: 1024,
 		MaxGamma: 0x1p113, MaxWeight: 0x1p512}
 )
+
+// Fallen returns a number just above exp(-ClampTiny)·2^TinyShift.
+func (l *Layout) Fallen() float64 {
+	return math.Ldexp(1, int(math.Ceil(-l.ClampTiny/math.Ln2))+l.TinyShift)
+}
