@@ -79,7 +79,7 @@
 #define slotFlip    192
 #define slotBeta    256
 #define slotTheta   320
-#define slotD       384
+#define slotDelta   384
 #define slotE       448
 #define slotR       512
 #define slotBigR    576
@@ -382,10 +382,10 @@ no:
 // The losses in g0
 #define LOSSES(all, nosums, noloss) KEPT(g0, all); ADD_TO_SUMS(g0, nosums); WRITE_IF(g0, LOSS, noloss)
 
-// The gradients in g4, but for the factor 2^-TinyShift that the power has and the sign
+// The gradients in g4, but for the factor 2^-TinyShift that the power has, and the sign that labels bring
 #define GRADIENTS(power, target, nodout, all) \
 	power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0));                  \
-	target(EXPAND(g0, nPOSITIVES), LOAD(g0, nSOFTFRAME, slotFlip)); EACH2(FLIP, g4, g0); \
+	target(EXPAND(g0, nPOSITIVES); EACH2(FLIP, g4, g0), NONE);                     \
 	CBZ DOUT, nodout;                                                              \
 	READ(g0, DOUT); CONST(K0, neonConstants_nan);                                  \
 	EACH3(FMUL, g4, g4, g0); EACH2(ONE_NAN, g4, g4);                               \
@@ -490,14 +490,14 @@ no:
 
 // Kernels of soft targets, with the names of kernel_generic_soft.go
 
-// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, d, and of two masks: where N and O change places, and where
-// the gradient changes its sign.
+// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, δ, and of two masks: where N and O change places, and where
+// E' is -D.
 #define TARGETS(deriv) \
 	READ(g0, X); READ(g1, TARGET);                                                 \
 	CONST(K0, neonConstants_one); LDRQ(K1, nFRAME, slotWNeg); LDRQ(K2, nFRAME, slotWPos); \
 	FIRST(FSUB, g2, K0, g1);                                                       \
 	LAST(FMUL, g3, g2, K1); LAST(FMLA, g3, g1, K2); STORE(g3, nSOFTFRAME, slotWeight); \
-	deriv(EACH3(FADD, g4, g1, g1); FIRST(FSUB, g4, K0, g4)); /* 1 - 2t: t+t is exact */ \
+	deriv(EACH3(FADD, g4, g1, g1); FIRST(FSUB, g4, K0, g4); STORE(g4, nSOFTFRAME, slotDelta)); /* t+t is exact */ \
 	EACH2(CMLT0, g5, g0);                                                          \
 	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2); EACH3(BIT, g1, g2, g5);           \
 	EACH2(FABS, g0, g0); EACH3(FMUL, g2, g6, g0);                                  \
@@ -506,11 +506,9 @@ no:
 	FIRST(BIT, g6, K0, g3); STORE(g6, nSOFTFRAME, slotBeta);                       \
 	EACH3(VBIC, g1, g1, g3); STORE(g1, nSOFTFRAME, slotTheta);                     \
 	deriv(EACH3(VEOR, g5, g5, g3); STORE(g5, nSOFTFRAME, slotFlip));               \
-	deriv(EACH2(FLIP2, g4, g5); STORE(g4, nSOFTFRAME, slotD));                     \
 	EACH2(VMOV, g1, g0)
 // y where β is 0: not 0·Inf, but NaN if |x| is
 #define FINITE_Y(y, x, zero) FMIN(K2, x, K1); BIT(y, K2, zero)
-#define FLIP2(d, where)      FNEG(K2, d); BIT(d, K2, where)
 
 // R = β + e·θ in g1 and a slot; B = B·R
 #define SOFT_SQUARE(range, B, hess) \
@@ -519,11 +517,12 @@ no:
 	EACH3(FMLA, g1, g0, g2); EACH3(FMUL, B, B, g1); STORE(g1, nSOFTFRAME, slotR);  \
 	hess(CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); STORE(g1, nSOFTFRAME, slotBigR))
 
-// R·2^TinyShift, and 8·log2 R = hi + lo, in slots: R = 2^k·y, 1 ≤ y < 2
+// R, R·2^TinyShift, and 8·log2 R = hi + lo, in slots: R = 2^k·y, 1 ≤ y < 2
 #define SOFT_POWER \
 	LOAD(g0, nSOFTFRAME, slotE); LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta); \
 	CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); EACH3(FMLA, g1, g0, g2); \
 	STORE(g1, nSOFTFRAME, slotBigR);                                               \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g2, g1, K0); STORE(g2, nSOFTFRAME, slotR); \
 	EVERY(g0, neonConstants_magic); EL(EACH2(USRA4S23, g0, g1), EACH2(USRA2D52, g0, g1)); \
 	CONST(K0, neonConstants_magicExp); LAST(FSUB, g0, g0, K0);                     \
 	CONST(K0, neonConstants_one); CONST(K1, neonConstants_mantissa); BOTH(BIF, g1, K0, K1); \
@@ -566,7 +565,7 @@ nograd:
 	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
 	CBZ GRAD, nograd; SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);  \
 nograd:                                                                            \
-	SOFT_HESSIAN;                                                                  \
+	SOFT_HESSIAN(g1);                                                              \
 	LOAD(g0, nSOFTFRAME, slotR); EACH3(FMUL, g3, g3, g0); EACH3(FMUL, g4, g4, g3); \
 	HESSIANS(NO, allhess, nohess)
 
@@ -576,7 +575,7 @@ nograd:                                                                         
 	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
 	CBZ GRAD, nograd; SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);  \
 nograd:                                                                            \
-	SOFT_HESSIAN; EACH3(FMUL, g4, g4, g1);                                         \
+	SOFT_HESSIAN(g3); EACH3(FMUL, g4, g4, g1);                                      \
 	HESSIANS(YES, allhess, nohess)
 
 #define SOFT_SQUARE_LOSSES(all, nosums, noloss) \
@@ -585,40 +584,45 @@ nograd:                                                                         
 	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g3); \
 	LOSSES(all, nosums, noloss)
 
-// g2 = D = N·β - O·θ
+// g2 = D = N·(2β - R): 2β is exact
 #define SOFT_D \
-	LOAD(g2, nFRAME, slotQ); LOAD(g4, nSOFTFRAME, slotTheta); EACH3(FMUL, g2, g2, g4); EACH2(FNEG, g2, g2); \
-	LOAD(g4, nFRAME, slotS); LOAD(g5, nSOFTFRAME, slotBeta); EACH3(FMLA, g2, g4, g5)
+	LOAD(g2, nSOFTFRAME, slotBeta); EACH3(FADD, g2, g2, g2); LOAD(g4, nSOFTFRAME, slotR); EACH3(FSUB, g2, g2, g4); \
+	LOAD(g4, nFRAME, slotS); EACH3(FMUL, g2, g2, g4)
 
-// κ = d·O/R, and that times 2^(TinyShift/2), in slots
+// κ = δ·O/R, and that times 2^(TinyShift/2), in slots
 #define SOFT_KAPPA \
 	LOAD(g0, nFRAME, slotBigQ); CONST(K0, neonConstants_large); LAST(FMUL, g0, g0, K0); \
 	LOAD(g4, nSOFTFRAME, slotBigR); EACH3(FDIV, g0, g0, g4);                       \
-	LOAD(g4, nSOFTFRAME, slotD); EACH3(FMUL, g0, g0, g4); STORE(g0, nSOFTFRAME, slotBigK); \
+	LOAD(g4, nSOFTFRAME, slotDelta); EACH3(FMUL, g0, g0, g4); STORE(g0, nSOFTFRAME, slotBigK); \
 	CONST(K0, neonConstants_small); LAST(FMUL, g0, g0, K0); STORE(g0, nSOFTFRAME, slotKappa)
 
-// grad = ±B·(R·D + d·O·γ·L)
+// grad = B·(R·E' + δ·O·γ·L)
 #define SOFT_GRADIENT_SQUARE \
 	LOAD(g4, nSOFTFRAME, slotR); EACH3(FMUL, g4, g4, g2);                          \
-	LOAD(g0, nSOFTFRAME, slotD); LOAD(g5, nFRAME, slotQ); EACH3(FMUL, g0, g0, g5); \
+	LOAD(g0, nSOFTFRAME, slotFlip); EACH2(FLIP, g4, g0);                           \
+	LOAD(g0, nSOFTFRAME, slotDelta); LOAD(g5, nFRAME, slotQ); EACH3(FMUL, g0, g0, g5); \
 	EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g3)
 
-// grad = ±B·(D + κ·γ·L)
+// grad = B·(E' + κ·γ·L)
 #define SOFT_GRADIENT_POWER \
-	LOAD(g0, nSOFTFRAME, slotKappa); EACH2(VMOV, g4, g2); EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g1)
+	EACH2(VMOV, g4, g2); LOAD(g0, nSOFTFRAME, slotFlip); EACH2(FLIP, g4, g0);      \
+	LOAD(g0, nSOFTFRAME, slotKappa); EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g1)
 
-// g4 = pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))), of a label O·(N·(1+2γ) + γ·L·(γ·O - N)); D is overwritten.
-#define SOFT_HESSIAN \
-	LDRQ(K0, nFRAME, slotGamma); LDRQ(K1, nFRAME, slotHessOne); ZERO(K2);          \
+// g4 = pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))), of a label O·(N·(1+2γ) + γ·L·(γ·O - N)), for κ and D with the
+// sign that makes δ = 1 of a label. D is overwritten.
+#define SOFT_HESSIAN(flip) \
+	LDRQ(K0, nFRAME, slotGamma); LOAD(flip, nSOFTFRAME, slotFlip);                 \
+	LOAD(g4, nSOFTFRAME, slotKappa); EACH2(FLIP, g4, flip);                        \
+	LOAD(g5, nFRAME, slotQ); EACH3(FSUB, g5, g4, g5);                              \
+	LOAD(g0, nFRAME, slotS); EACH3(FADD, g5, g5, g0);                              \
+	EACH2(FNEG, g5, g5); LAST(FMLA, g5, g4, K0);                                   \
 	EACH3(FADD, g2, g2, g2); LAST(FMUL, g2, g2, K0);                               \
-	LOAD(g0, nSOFTFRAME, slotTheta); LAST(FCMEQ, g0, g0, K2); /* a label */        \
-	LOAD(g4, nFRAME, slotS); LAST(FMUL, g4, g4, K1); EACH3(BIT, g2, g4, g0);       \
-	LOAD(g4, nSOFTFRAME, slotKappa); LOAD(g5, nFRAME, slotQ); EACH3(FSUB, g5, g4, g5); \
-	LOAD(g4, nFRAME, slotS); EACH3(FADD, g5, g5, g4); EACH2(FNEG, g5, g5);         \
-	LOAD(g4, nSOFTFRAME, slotKappa); LAST(FMLA, g5, g4, K0);                       \
+	ZERO(K2); LOAD(g4, nSOFTFRAME, slotTheta); LAST(FCMEQ, g4, g4, K2); /* a label */ \
+	LDRQ(K1, nFRAME, slotHessOne); LAST(FMUL, g0, g0, K1); EACH3(BIT, g2, g0, g4); \
 	EACH3(FMLA, g2, g6, g5);                                                       \
-	LOAD(g4, nSOFTFRAME, slotBigK); CONST(K0, neonConstants_large); LAST(FMUL, g4, g4, K0); \
-	LOAD(g5, nFRAME, slotBigQ); EACH3(BIT, g4, g5, g0);                            \
+	LOAD(g0, nSOFTFRAME, slotBigK); EACH2(FLIP, g0, flip);                         \
+	CONST(K0, neonConstants_large); LAST(FMUL, g0, g0, K0);                        \
+	LOAD(g5, nFRAME, slotBigQ); EACH3(BIT, g0, g5, g4);                            \
 	LOAD(g6, nFRAME, slotS); EACH3(FMUL, g5, g5, g6);                              \
-	FNEG(K2, K2); FIRST(BIT, g5, K2, g0); /* -0 */                                 \
-	EACH3(FMLA, g5, g4, g2); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0)
+	FNEG(K2, K2); FIRST(BIT, g5, K2, g4); /* -0 */                                 \
+	EACH3(FMLA, g5, g0, g2); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0)

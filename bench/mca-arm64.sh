@@ -1,0 +1,52 @@
+#!/bin/bash
+# Prints what llvm-mca says of the arm64 kernels' main loops: instructions per vector, and the cycles per element that the
+# model of a CPU needs at least (reciprocal throughput) and in its simulation. It is a model, not a measurement. Needs
+# python3 and LLVM 19. What a call without a sum, ignored rows and upstream gradients jumps over is left out.
+#
+#	bench/mca-arm64.sh [cpu …]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+(($#)) || set -- neoverse-n1 neoverse-v2 apple-m1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+GOARCH=arm64 CGO_ENABLED=0 go test -c -o "$tmp/focal.test" .
+for kernel in {loss,grad,hess,softLoss,softGrad}{Square,Power}F{32,64}NEON sigmoidF{32,64}NEON; do
+	llvm-objdump-19 -d --no-show-raw-insn --disassemble-symbols="github.com/gofocal/focal.$kernel.abi0" "$tmp/focal.test" |
+		python3 -c '
+import re, sys
+code = []
+for line in sys.stdin:
+    m = re.match(r"\s*([0-9a-f]+):\s+(.*)", line)
+    if m:
+        code.append((int(m.group(1), 16), re.sub("<[^>]*>", "", m.group(2)).strip()))
+at = {a: i for i, (a, _) in enumerate(code)}
+def target(text):
+    m = re.match(r"(?:b\.?\w*|cbn?z\s+\w+,)\s+0x([0-9a-f]+)", text)
+    return at.get(int(m.group(1), 16)) if m else None
+end = next(i for i, (_, t) in enumerate(code) if target(t) is not None and target(t) < i)
+i = target(code[end][1])
+while i < end:
+    t = code[i][1]
+    to = target(t)
+    if to is None:
+        print(t)
+    elif not re.match(r"cbz\s+x[234],", t): # an output that is not wanted
+        i = to
+        continue
+    i += 1
+' >"$tmp/loop.s"
+	for cpu; do
+		llvm-mca-19 -march=aarch64 -mcpu="$cpu" -iterations=200 "$tmp/loop.s" >"$tmp/report"
+		python3 - "$kernel" "$cpu" "$tmp/loop.s" "$tmp/report" <<-'EOF'
+			import re, sys
+			kernel, cpu, loop, report = sys.argv[1], sys.argv[2], open(sys.argv[3]).read(), open(sys.argv[4]).read()
+			lanes = 4 if "F32" in kernel else 2
+			vectors = len(re.findall(r"ldp.*\[x16", loop)) * 2 // (2 if "oft" in kernel else 1)
+			cycles = float(re.search(r"Total Cycles:\s+(\d+)", report).group(1)) / 200
+			bound = float(re.search(r"Block RThroughput:\s+([\d.]+)", report).group(1))
+			n = lanes * vectors
+			print(f"{kernel:20} {cpu:12} {len(loop.splitlines())/vectors:6.1f} instructions per vector; cycles per element: "
+			      f"bound {bound/n:6.2f}, simulated {cycles/n:6.2f} {cycles/bound:5.2f}")
+		EOF
+	done
+done
