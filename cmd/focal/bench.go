@@ -29,7 +29,7 @@ benchstat. It takes a minute or two, with -quick some seconds. The machine shoul
 Four groups are measured, all cases in turn and -count times over, so that what disturbs the machine for a while
 disturbs all of them:
 
-    operations   -ops × -types × -paths × -gammas, one worker, at -shapes
+    operations   -ops × -types × -paths × -gammas, one worker, at -shapes; soft- is with a target for each element
     sizes        the loss at sizes from the first cache to the memory
     workers      -workers goroutines on logits that no cache holds
     streaming    the bandwidth of reading, writing and copying at such sizes
@@ -37,8 +37,8 @@ disturbs all of them:
 If -shapes is given, these are measured with each of -workers, and no other sizes.
 
 Beside ns/op there are ns/elem, cycles/elem (by a clock measured just before), Gelem/s, and GB/s: the bytes that the
-operation has to read and to write. The lines that begin with # say what differs between runs on one machine; for
-benchstat, which would take runs apart by them, they are comments.
+operation has to read and to write. The lines that begin with # say what differs between runs on one machine, and which
+bits the paths return; for benchstat, which would take runs apart by them, they are comments.
 `
 )
 
@@ -67,7 +67,7 @@ type benchOptions struct {
 	quick, onlyShapes bool
 }
 
-var benchOps = []string{"loss", "grad", "loss+grad", "sum", "sum+grad", "loss+grad+hess", "sigmoid"}
+var benchOps = []string{"loss", "grad", "loss+grad", "sum", "sum+grad", "loss+grad+hess", "soft-loss", "soft-loss+grad", "sigmoid"}
 
 func runBench(e *env, args []string) error {
 	fs := e.flags(benchText)
@@ -136,7 +136,9 @@ func bench(e *env, w io.Writer, o benchOptions) error {
 	if m.emulated != "" {
 		fmt.Fprintf(e.stderr, "focal bench: this CPU is emulated by %s: the times mean nothing, and are marked\n", m.emulated)
 	}
-	writeHeader(buffer, m, o)
+	if err := writeHeader(buffer, m, o); err != nil {
+		return err
+	}
 	cases := benchCases(o)
 	out := benchfmt.NewWriter(buffer)
 	for _, unit := range []string{"Gelem/s", "GB/s"} {
@@ -175,13 +177,24 @@ func bench(e *env, w io.Writer, o benchOptions) error {
 	return nil
 }
 
+// goldenKey, with a path, is the key of the hash of its results.
+const goldenKey = "golden-"
+
 // writeHeader writes the lines that benchstat takes for comments.
-func writeHeader(w io.Writer, m machine, o benchOptions) {
+func writeHeader(w io.Writer, m machine, o benchOptions) error {
 	fmt.Fprintf(w, "# focal bench: every case %d times, in turn\n", o.count)
 	fmt.Fprintf(w, "# mhz: %.0f\n", 1e3/measure.NanosecondsPerCycle())
 	fmt.Fprintf(w, "# go: %s\n", runtime.Version())
 	fmt.Fprintf(w, "# commit: %s\n", m.commit)
 	fmt.Fprintf(w, "# date: %s\n", time.Now().UTC().Format(time.DateOnly))
+	for _, path := range o.paths {
+		hash, err := hashOf(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "# %s%s: %s\n", goldenKey, path, hash)
+	}
+	return nil
 }
 
 // config is the configuration that all results have. It is the same whenever this machine is measured.
@@ -340,7 +353,7 @@ func (b *benchSet) add(op, typ, path string, shape [2]int, gamma float64, worker
 
 // arrays are the logits and outputs of all cases of one type: each takes as much of them as it needs.
 type arrays[T focal.Float] struct {
-	x, loss, grad, hess []T
+	x, t, loss, grad, hess []T
 }
 
 func grow[T focal.Float](v *[]T, n int) []T {
@@ -363,6 +376,15 @@ func lossCase[T focal.Float](a *arrays[T], op string, n, c int, gamma float64, w
 			a.x = measure.Logits[T](n * c)
 		}
 		return a.x[:n*c]
+	}
+	soft := func() focal.Target {
+		if len(a.t) < n*c {
+			a.t = make([]T, n*c)
+			for i := range a.t {
+				a.t[i] = T(i%9) / 8
+			}
+		}
+		return focal.Dense(a.t[:n*c])
 	}
 	loss := func() []T { return grow(&a.loss, n*c) }
 	grad := func() []T { return grow(&a.grad, n*c) }
@@ -391,6 +413,15 @@ func lossCase[T focal.Float](a *arrays[T], op string, n, c int, gamma float64, w
 	case "loss+grad+hess":
 		arrays = 4
 		call = fused(func() focal.Out[T] { return focal.Out[T]{Loss: loss(), Grad: grad(), Hess: hess()} })
+	case "soft-loss":
+		arrays, labels = 3, 0
+		call = func() error { return focal.Loss(loss(), x(), soft(), p) }
+	case "soft-loss+grad":
+		arrays, labels = 4, 0
+		call = func() error {
+			_, err := focal.Fused(focal.Out[T]{Loss: loss(), Grad: grad()}, x(), soft(), p)
+			return err
+		}
 	case "sigmoid":
 		labels = 0
 		call = func() error { return focal.Sigmoid(loss(), x()) }

@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal/internal/shards v0.0.0
 	github.com/klauspost/cpuid/v2 v2.4.2
 	github.com/sbinet/npyio v0.6.0
 	github.com/schollz/progressbar/v3 v3.18.0
@@ -32,4 +33,7 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
 
-replace github.com/gofocal/focal => ../../
+replace (
+	github.com/gofocal/focal => ../../
+	github.com/gofocal/focal/internal/shards => ../../internal/shards
+)

@@ -95,6 +95,9 @@ func newReport(runs []*machineRun) *report {
 		r.Title = fmt.Sprintf("focal on %d machines", len(runs))
 	}
 	r.Sections = append(r.Sections, machineSection(runs, names))
+	if s := bitsSection(runs, names); len(s.Tables) > 0 {
+		r.Sections = append(r.Sections, s)
+	}
 	if len(runs) > 1 {
 		r.Sections = append(r.Sections, acrossSection(runs, names))
 	}
@@ -172,6 +175,34 @@ func machineSection(runs []*machineRun, names []string) section {
 	row("commit", config("commit"))
 	row("date", config("date"))
 	return section{Title: "Machines", Tables: []table{t}}
+}
+
+// bitsSection compares the hashes of results of all paths of all machines, emulated ones too.
+func bitsSection(runs []*machineRun, names []string) section {
+	t := table{Names: 1, Head: append([]string{"hash of results"}, names...)}
+	hashes := map[string]bool{}
+	for _, p := range pathFeatures {
+		row, known := []string{p.path}, false
+		for _, r := range runs {
+			hash := r.config[goldenKey+p.path]
+			if hash != "" {
+				hashes[hash], known = true, true
+				hash = hash[:min(len(hash), 16)]
+			}
+			row = append(row, hash)
+		}
+		if known {
+			t.Rows = append(t.Rows, row)
+		}
+	}
+	if len(hashes) == 0 {
+		return section{}
+	}
+	s := section{Title: "The same bits", Tables: []table{t}, Text: "All paths of all machines return the same bits, by a hash of results of every kind."}
+	if len(hashes) > 1 {
+		s.Text = fmt.Sprintf("Results DIFFER: there are %d hashes. They should be equal, unless the commits compute differently on purpose.", len(hashes))
+	}
+	return s
 }
 
 // rowKey is what a row of a table of operations is about.

@@ -50,6 +50,9 @@ func TestBench(t *testing.T) {
 	for _, want := range []string{"mhz: ", "go: go1", "commit: ", "date: 2"} {
 		assert.Contains(t, text, "\n# "+want)
 	}
+	for _, path := range control.Paths() {
+		assert.Contains(t, text, fmt.Sprintf("\n# golden-%s: %s\n", path, verify.GoldenHash))
+	}
 	seen := map[string]int{}
 	for _, r := range records(t, text) {
 		seen[string(r.Name)]++
@@ -73,8 +76,8 @@ func TestBench(t *testing.T) {
 			assert.InEpsilon(t, float64(3*4*n*c+4*n)/1e9/value("sec/op"), value("GB/s"), 1e-4)
 		}
 	}
-	// Six operations with gammas and workers, and the sigmoid, for each shape, type and path.
-	assert.Len(t, seen, 2*2*len(control.Paths())*(6*2*2+1))
+	// All operations with gammas and workers, but the sigmoid, for each shape, type and path.
+	assert.Len(t, seen, 2*2*len(control.Paths())*((len(benchOps)-1)*2*2+1))
 	for name, n := range seen {
 		assert.Equal(t, 2, n, name)
 	}
@@ -179,6 +182,18 @@ var allResults = []string{"testdata/old.txt", "testdata/arm.txt", "testdata/emul
 
 func TestReportMarkdown(t *testing.T) {
 	golden(t, "report.golden", succeed(t, append([]string{"report"}, allResults...)...))
+	equal := "All paths of all machines return the same bits"
+	assert.Contains(t, succeed(t, append([]string{"report"}, allResults...)...), equal)
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	data, err := os.ReadFile("testdata/arm.txt")
+	require.NoError(t, err)
+	data = regexp.MustCompile(`# golden-neon: ....`).ReplaceAll(data, []byte("# golden-neon: 0000"))
+	inDirectory(t, map[string][]byte{"other.txt": data})
+	text := succeed(t, "report", root+"/testdata/old.txt", "other.txt")
+	assert.NotContains(t, text, equal)
+	assert.Contains(t, text, "Results DIFFER")
+	t.Chdir(root)
 	// Files of one program on one machine are taken together.
 	assert.Contains(t, succeed(t, "report", "testdata/old.txt", "testdata/old.txt"), "# focal on Test CPU A\n")
 	assert.Contains(t, succeed(t, "report", "testdata/old.txt", "testdata/new.txt"), "Test CPU A #2")
@@ -281,6 +296,9 @@ func TestVerify(t *testing.T) {
 	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37", "hardest known", "special values"} {
 		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(row)+` *\d+ +(equal|one path|right)`, text)
 	}
+	for _, path := range control.Paths() {
+		assert.Regexp(t, `(?m)^  `+path+` +equal$`, text)
+	}
 	assert.NotRegexp(t, "DIFFER|ABOVE|FAILED", text)
 	assert.True(t, strings.HasSuffix(text, "\nall checks passed\n"))
 }
@@ -298,6 +316,7 @@ func TestVerifyFails(t *testing.T) {
 	require.NoError(t, v.report("inaccurate", func(verify.Options) (*verify.Report, error) { return r, nil }))
 	r = &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
 	require.NoError(t, v.report("unequal", func(verify.Options) (*verify.Report, error) { return r, nil }))
+	require.NoError(t, v.table.Flush())
 	assert.ErrorIs(t, v.finish(), errCheck)
 	assert.Regexp(t, `good +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 5`, out.String())
 	assert.Regexp(t, `inaccurate +5 +equal +1\.00 ≤ 4 +7\.50 ABOVE 5`, out.String())
