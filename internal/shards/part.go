@@ -1,0 +1,205 @@
+package shards
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/gofocal/focal"
+)
+
+// Part is what is known of some shards. Parts of different shards are merged, in any order, to that of all of them; the
+// result is the same, bit for bit.
+type Part struct {
+	Hardest int // how many rows are kept in Rows
+	Total   focal.Partial
+	Shards  []Shard   // sorted by name
+	Skipped []Skipped // sorted by name
+	Rows    []Row     // the hardest ones, those first
+
+	conventions conventions
+}
+
+// conventions are what parts must have in common beside the parameters of the loss.
+type conventions struct {
+	ZeroBased bool  `json:"zero_based"`
+	Ignore    int32 `json:"ignore"`
+}
+
+// Shard is a shard that was scored.
+type Shard struct {
+	Name    string
+	Partial focal.Partial
+}
+
+// Skipped is a shard that was not, and why.
+type Skipped struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// NewPart returns the part of no shards.
+func NewPart(o Options) *Part {
+	return &Part{Hardest: o.Hardest, conventions: conventions{o.ZeroBased, o.Ignore}}
+}
+
+// Skip notes that a shard was skipped.
+func (p *Part) Skip(name string, err error) {
+	p.Skipped = append(p.Skipped, Skipped{name, err.Error()})
+	slices.SortFunc(p.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Merge adds other to p. A shard that is in both is an error, since it would count twice. On an error p is what it was.
+func (p *Part) Merge(other *Part) error {
+	switch {
+	case p.Hardest != other.Hardest:
+		return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
+	case p.conventions != other.conventions:
+		return fmt.Errorf("labels mean %v in one and %v in the other", p.conventions, other.conventions)
+	}
+	shards := slices.Concat(p.Shards, other.Shards)
+	slices.SortFunc(shards, func(a, b Shard) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range shards[:max(0, len(shards)-1)] {
+		if shards[i].Name == shards[i+1].Name {
+			return fmt.Errorf("%s is in both: it would count twice, or two shards have one name", shards[i].Name)
+		}
+	}
+	if err := p.Total.Merge(other.Total); err != nil {
+		return err
+	}
+	p.Shards = shards
+	p.Skipped = slices.Concat(p.Skipped, other.Skipped)
+	slices.SortFunc(p.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+	for _, r := range other.Rows {
+		p.keep(r)
+	}
+	return nil
+}
+
+func (c conventions) String() string {
+	if c.ZeroBased {
+		return fmt.Sprintf("0..C-1 the class, C background, %d ignored", c.Ignore)
+	}
+	return fmt.Sprintf("1..C the class, 0 background, %d ignored", c.Ignore)
+}
+
+// harder orders rows, the hardest first: NaN, and then by loss. Of the same loss they are ordered by where they are, so
+// that there is one order of all rows.
+func harder(a, b Row) int {
+	if x, y := math.IsNaN(a.Loss), math.IsNaN(b.Loss); x != y {
+		if x {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.Loss, a.Loss), cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Row, b.Row))
+}
+
+// wants reports whether keep would keep the row.
+func (p *Part) wants(r Row) bool {
+	n := len(p.Rows)
+	return n < p.Hardest || n > 0 && harder(r, p.Rows[n-1]) < 0
+}
+
+// keep puts a row where it belongs among the hardest, if it does.
+func (p *Part) keep(r Row) {
+	if !p.wants(r) {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(p.Rows, r, harder)
+	if len(p.Rows) == p.Hardest {
+		p.Rows = p.Rows[:len(p.Rows)-1]
+	}
+	p.Rows = slices.Insert(p.Rows, at, r)
+}
+
+// The file of a part is JSON, so that other programs can read it. Losses are strings, since JSON has neither infinities
+// nor NaN; partial sums are in their binary encoding, as base64.
+const (
+	format  = "focal-part"
+	version = 1
+)
+
+type fileOfPart struct {
+	Format      string      `json:"format"`
+	Version     int         `json:"version"`
+	Hardest     int         `json:"hardest"`
+	Conventions conventions `json:"labels"`
+	Shards      []fileShard `json:"shards"`
+	Skipped     []Skipped   `json:"skipped,omitempty"`
+	Rows        []fileRow   `json:"rows"`
+}
+
+type fileShard struct {
+	Name    string `json:"name"`
+	Partial []byte `json:"partial"`
+}
+
+type fileRow struct {
+	Row
+	Loss string `json:"loss"`
+}
+
+// MarshalBinary implements [encoding.BinaryMarshaler].
+func (p *Part) MarshalBinary() ([]byte, error) {
+	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Conventions: p.conventions, Skipped: p.Skipped,
+		Shards: []fileShard{}, Rows: []fileRow{}}
+	for _, s := range p.Shards {
+		b, err := s.Partial.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		f.Shards = append(f.Shards, fileShard{s.Name, b})
+	}
+	for _, r := range p.Rows {
+		f.Rows = append(f.Rows, fileRow{r, formatFloat(r.Loss)})
+	}
+	b, err := json.MarshalIndent(f, "", " ")
+	return append(b, '\n'), err
+}
+
+// UnmarshalBinary implements [encoding.BinaryUnmarshaler]. On an error p is what it was.
+func (p *Part) UnmarshalBinary(b []byte) error {
+	var f fileOfPart
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(&f); err != nil {
+		return fmt.Errorf("is no part, or a damaged one: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("is no part: it goes on after the end")
+	}
+	switch {
+	case f.Format != format:
+		return fmt.Errorf("is no part: its format is %q, want %q", f.Format, format)
+	case f.Version != version:
+		return fmt.Errorf("is a part of version %d, want %d", f.Version, version)
+	case f.Hardest < 0 || len(f.Rows) > f.Hardest:
+		return fmt.Errorf("is a damaged part: it has %d hardest rows of %d", len(f.Rows), f.Hardest)
+	}
+	all := &Part{Hardest: f.Hardest, conventions: f.Conventions}
+	for _, s := range f.Shards {
+		one := &Part{Hardest: f.Hardest, conventions: f.Conventions, Shards: []Shard{{Name: s.Name}}}
+		if err := one.Total.UnmarshalBinary(s.Partial); err != nil {
+			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
+		}
+		one.Shards[0].Partial = one.Total
+		if err := all.Merge(one); err != nil { // the total is not stored: it is the sum
+			return fmt.Errorf("is a damaged part: %w", err)
+		}
+	}
+	all.Skipped = f.Skipped
+	for _, r := range f.Rows {
+		var err error
+		if r.Row.Loss, err = parseFloat(r.Loss); err != nil {
+			return fmt.Errorf("is a damaged part: row %d of %s has the loss %q", r.Row.Row, r.Shard, r.Loss)
+		}
+		all.keep(r.Row)
+	}
+	*p = *all
+	return nil
+}

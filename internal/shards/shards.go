@@ -1,0 +1,258 @@
+// Package shards scores data sets that are divided into files: what the commands and the pipeline that do so have in
+// common.
+//
+// A shard is two NumPy files: the logits, NAME.npy, and beside it the labels, NAME.label.npy, or the targets,
+// NAME.targets.npy.
+package shards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/shards/npyfile"
+)
+
+const (
+	suffix        = ".npy"
+	labelSuffix   = ".label.npy"
+	targetsSuffix = ".targets.npy"
+)
+
+const (
+	blockElements = 256 << 10 // of logits that are read at a time, if rows are not longer
+	maxColumns    = 16 << 20  // so that this bounds a block too
+)
+
+// Options say what is computed. They are the same for all shards.
+type Options struct {
+	Gamma, Alpha float64
+	ZeroBased    bool  // the labels' convention, as in focal.ZeroBased
+	Ignore       int32 // label of rows that are ignored
+	Hardest      int   // how many of the rows with the largest losses are kept
+	Workers      int
+}
+
+// Check returns an error if the options make no sense.
+func (o Options) Check() error {
+	if o.Hardest < 0 {
+		return fmt.Errorf("the number of hardest rows is %d, want it ≥ 0", o.Hardest)
+	}
+	_, err := focal.Score([]float64(nil), focal.Labels(nil), o.params())
+	return err
+}
+
+func (o Options) params() focal.Params {
+	return focal.Params{Gamma: o.Gamma, Alpha: o.Alpha, Norm: 1, Workers: o.Workers}
+}
+
+func (o Options) labels(label []int32) focal.Target {
+	if o.ZeroBased {
+		return focal.ZeroBased(label).Ignoring(o.Ignore)
+	}
+	return focal.Labels(label).Ignoring(o.Ignore)
+}
+
+// Opener opens a file and tells its size, or a negative one if it is not known. The error of a file that does not exist
+// is fs.ErrNotExist.
+type Opener func(ctx context.Context, name string) (file io.ReadCloser, size int64, err error)
+
+// Logits returns those of the names that are logits, in their order: a pattern such as shard*.npy fits the files beside
+// them as well, which are left out. One of these without its logits is an error.
+func Logits(names []string) ([]string, error) {
+	have := map[string]bool{}
+	for _, name := range names {
+		have[name] = true
+	}
+	var logits []string
+	for _, name := range names {
+		of, beside := strings.CutSuffix(name, labelSuffix)
+		if !beside {
+			of, beside = strings.CutSuffix(name, targetsSuffix)
+		}
+		switch {
+		case !beside:
+			logits = append(logits, name)
+		case !have[of+suffix]:
+			return nil, fmt.Errorf("%s: belongs to %s, which is not among the shards", name, of+suffix)
+		}
+	}
+	return logits, nil
+}
+
+// Row is a row of a shard, and the sum of its losses at a Norm of 1.
+type Row struct {
+	Shard string  `json:"shard"`
+	Row   int64   `json:"row"`
+	Label *int32  `json:"label,omitempty"` // nil: the shard has targets
+	Loss  float64 `json:"-"`               // JSON has no infinities
+}
+
+// Score reads a shard, block by block, and returns its part. Every error names the file.
+func Score(ctx context.Context, open Opener, name string, o Options) (*Part, error) {
+	x, err := openArray(ctx, open, name, "f4", "f8")
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	if len(x.Shape) != 2 {
+		return nil, fmt.Errorf("%s: has the shape %s, want [N, C]", name, npyfile.ShapeString(x.Shape))
+	}
+	rows, cols := x.Shape[0], x.Shape[1]
+	switch {
+	case cols == 0 && rows > 0:
+		return nil, fmt.Errorf("%s: has no columns", name)
+	case cols > maxColumns:
+		return nil, fmt.Errorf("%s: has %d columns, want at most %d", name, cols, maxColumns)
+	}
+
+	s := scorer{ctx: ctx, x: x, o: o, rows: rows, cols: cols}
+	base := strings.TrimSuffix(name, suffix)
+	s.y, err = openArray(ctx, open, base+labelSuffix, "i4", "i8")
+	if errors.Is(err, fs.ErrNotExist) {
+		s.dense = true
+		s.y, err = openArray(ctx, open, base+targetsSuffix, x.Dtype)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, base+labelSuffix, base+targetsSuffix)
+	} else if err != nil {
+		return nil, err
+	}
+	defer s.y.Close()
+	shape := s.y.Shape
+	switch {
+	case s.dense && !slices.Equal(shape, x.Shape):
+		return nil, fmt.Errorf("%s: has the shape %s, want %s, that of %s", s.y.Name, npyfile.ShapeString(shape), npyfile.ShapeString(x.Shape), name)
+	case !s.dense && len(shape) != 1 && !(len(shape) == 2 && shape[1] == 1):
+		return nil, fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", s.y.Name, npyfile.ShapeString(shape))
+	case !s.dense && shape[0] != rows:
+		return nil, fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", s.y.Name, shape[0], rows, name)
+	}
+
+	s.part = NewPart(o)
+	if x.Dtype == "f4" {
+		err = run[float32](&s)
+	} else {
+		err = run[float64](&s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(x.AtEnd(), s.y.AtEnd()); err != nil {
+		return nil, err
+	}
+	s.part.Shards = []Shard{{Name: name, Partial: s.part.Total}}
+	return s.part, nil
+}
+
+func openArray(ctx context.Context, open Opener, name string, dtypes ...string) (*npyfile.Reader, error) {
+	file, size, err := open(ctx, name)
+	if err != nil {
+		if !strings.Contains(err.Error(), name) {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		return nil, err
+	}
+	return npyfile.New(ctx, name, file, size, dtypes...)
+}
+
+// scorer scores one shard.
+type scorer struct {
+	ctx        context.Context
+	x, y       *npyfile.Reader
+	dense      bool // y has targets and not labels
+	o          Options
+	rows, cols int
+	part       *Part
+}
+
+func run[T focal.Float](s *scorer) error {
+	step := max(1, min(s.rows, blockElements/max(1, s.cols)))
+	x, loss := make([]T, step*s.cols), make([]T, step)
+	var t []T
+	var label []int32
+	var wide []int64
+	if s.dense {
+		t = make([]T, len(x))
+	} else {
+		label = make([]int32, step)
+		if s.y.Dtype == "i8" {
+			wide = make([]int64, step)
+		}
+	}
+	p := s.o.params()
+	for row := 0; row < s.rows; row += step {
+		if err := s.ctx.Err(); err != nil {
+			return fmt.Errorf("%s: %w", s.x.Name, err)
+		}
+		n := min(step, s.rows-row)
+		x := x[:n*s.cols]
+		if err := npyfile.Read(s.x, x); err != nil {
+			return err
+		}
+		var y focal.Target
+		if s.dense {
+			if err := npyfile.Read(s.y, t[:len(x)]); err != nil {
+				return err
+			}
+			y = focal.Dense(t[:len(x)])
+		} else {
+			if err := readLabels(s.y, label[:n], wide, row); err != nil {
+				return err
+			}
+			y = s.o.labels(label[:n])
+		}
+		part, err := focal.Score(x, y, p)
+		if err == nil {
+			err = s.part.Total.Merge(part)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: in the rows from %d on: %w", s.y.Name, row, err)
+		}
+		if s.o.Hardest == 0 {
+			continue
+		}
+		if err := focal.Rows(loss[:n], x, y, p); err != nil {
+			return fmt.Errorf("%s: in the rows from %d on: %w", s.y.Name, row, err)
+		}
+		for i, v := range loss[:n] {
+			r := Row{Shard: s.x.Name, Row: int64(row + i), Loss: float64(v)}
+			if !s.dense {
+				if label[i] == s.o.Ignore {
+					continue
+				}
+				if !s.part.wants(r) {
+					continue
+				}
+				l := label[i]
+				r.Label = &l
+			}
+			s.part.keep(r)
+		}
+	}
+	return nil
+}
+
+// readLabels reads the labels of the rows from row on as int32.
+func readLabels(r *npyfile.Reader, label []int32, wide []int64, row int) error {
+	if r.Dtype == "i4" {
+		return npyfile.Read(r, label)
+	}
+	wide = wide[:len(label)]
+	if err := npyfile.Read(r, wide); err != nil {
+		return err
+	}
+	for i, v := range wide {
+		if v < math.MinInt32 || v > math.MaxInt32 {
+			return fmt.Errorf("%s: label[%d] = %d is beyond int32", r.Name, row+i, v)
+		}
+		label[i] = int32(v)
+	}
+	return nil
+}
