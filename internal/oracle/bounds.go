@@ -14,6 +14,13 @@ const (
 	// weight.
 	ofWeight = 1
 
+	// Of soft targets: m^γ multiplies the error of m.
+	boundSoft, softPerGamma = 5, 1.5
+
+	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t: beyond,
+	// it may matter that m^γ is not as small as it should be.
+	MaxSoftLogit = 0x1p40
+
 	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
 	SumRelative32, SumRelative64 = 0x1p-40, 0x1p-50
 )
@@ -29,4 +36,14 @@ func Promised(gamma float64, roundedWeight bool) Bounds {
 		more += ofWeight
 	}
 	return Bounds{Loss: boundLoss + more, Grad: boundGrad + more, Hess: boundHess + more, Sigmoid: boundSigmoid}
+}
+
+// PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
+// of GMag and HMag.
+func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
+	b := boundSoft + softPerGamma*gamma
+	if roundedWeight {
+		b += ofWeight
+	}
+	return Bounds{Loss: b, Grad: b, Hess: b, Sigmoid: boundSigmoid}
 }
