@@ -14,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/shards/npyfile"
 )
 
 const (
@@ -37,10 +38,10 @@ const evalChunk = 4 << 20
 // evaluation is one run of focal eval.
 type evaluation struct {
 	e         *env
-	x         *npyReader
-	label     *npyReader     // either this
-	targets   *npyReader     // or this
-	outputs   [3]*atomicFile // loss, gradient, Hessian; nil: not wanted
+	x         *npyfile.Reader
+	label     *npyfile.Reader // either this
+	targets   *npyfile.Reader // or this
+	outputs   [3]*atomicFile  // loss, gradient, Hessian; nil: not wanted
 	zeroBased bool
 	ignore    int32
 	normAuto  bool
@@ -104,20 +105,20 @@ func runEval(e *env, args []string) (err error) {
 		return err
 	}
 
-	if ev.x, err = openNpy(e.ctx, *x, "f4", "f8"); err != nil {
+	if ev.x, err = npyfile.Open(e.ctx, *x, "f4", "f8"); err != nil {
 		return err
 	}
-	defer ev.x.close()
+	defer ev.x.Close()
 	if *label != "" {
-		if ev.label, err = openNpy(e.ctx, *label, "i4", "i8"); err != nil {
+		if ev.label, err = npyfile.Open(e.ctx, *label, "i4", "i8"); err != nil {
 			return err
 		}
-		defer ev.label.close()
+		defer ev.label.Close()
 	} else {
-		if ev.targets, err = openNpy(e.ctx, *targets, ev.x.dtype); err != nil {
+		if ev.targets, err = npyfile.Open(e.ctx, *targets, ev.x.Dtype); err != nil {
 			return err
 		}
-		defer ev.targets.close()
+		defer ev.targets.Close()
 	}
 	if err := ev.checkShapes(); err != nil {
 		return err
@@ -130,7 +131,7 @@ func runEval(e *env, args []string) (err error) {
 			return err
 		}
 		defer ev.outputs[i].discard()
-		if err := writeNpyHeader(ev.outputs[i], ev.x.dtype, []int{ev.rows, ev.classes}); err != nil {
+		if err := npyfile.WriteHeader(ev.outputs[i], ev.x.Dtype, []int{ev.rows, ev.classes}); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -170,24 +171,24 @@ func sameFile(a, b string) bool {
 
 func (ev *evaluation) checkShapes() error {
 	x, label, targets := ev.x, ev.label, ev.targets
-	if len(x.shape) != 2 {
-		return fmt.Errorf("%s: has the shape %s, want [N, C]", x.name, shapeString(x.shape))
+	if len(x.Shape) != 2 {
+		return fmt.Errorf("%s: has the shape %s, want [N, C]", x.Name, npyfile.ShapeString(x.Shape))
 	}
-	ev.rows, ev.classes = x.shape[0], x.shape[1]
+	ev.rows, ev.classes = x.Shape[0], x.Shape[1]
 	if targets != nil {
-		if !slices.Equal(targets.shape, x.shape) {
-			return fmt.Errorf("%s: has the shape %s, want %s, that of %s", targets.name, shapeString(targets.shape), shapeString(x.shape), x.name)
+		if !slices.Equal(targets.Shape, x.Shape) {
+			return fmt.Errorf("%s: has the shape %s, want %s, that of %s", targets.Name, npyfile.ShapeString(targets.Shape), npyfile.ShapeString(x.Shape), x.Name)
 		}
 		return nil
 	}
-	if len(label.shape) != 1 && !(len(label.shape) == 2 && label.shape[1] == 1) {
-		return fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", label.name, shapeString(label.shape))
+	if len(label.Shape) != 1 && !(len(label.Shape) == 2 && label.Shape[1] == 1) {
+		return fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", label.Name, npyfile.ShapeString(label.Shape))
 	}
-	if label.shape[0] != ev.rows {
-		return fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", label.name, label.shape[0], ev.rows, x.name)
+	if label.Shape[0] != ev.rows {
+		return fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", label.Name, label.Shape[0], ev.rows, x.Name)
 	}
 	if ev.classes == 0 && ev.rows > 0 {
-		return fmt.Errorf("%s: has no columns", x.name)
+		return fmt.Errorf("%s: has no columns", x.Name)
 	}
 	return nil
 }
@@ -203,7 +204,7 @@ func (ev *evaluation) run() error {
 		ev.params.Norm = max(norm, 1)
 	}
 	var err error
-	if ev.x.dtype == "f4" {
+	if ev.x.Dtype == "f4" {
 		err = evalRows[float32](ev)
 	} else {
 		err = evalRows[float64](ev)
@@ -211,13 +212,13 @@ func (ev *evaluation) run() error {
 	if err != nil {
 		return err
 	}
-	if err := ev.x.atEnd(); err != nil {
+	if err := ev.x.AtEnd(); err != nil {
 		return err
 	}
 	if ev.label != nil {
-		err = ev.label.atEnd()
+		err = ev.label.AtEnd()
 	} else {
-		err = ev.targets.atEnd()
+		err = ev.targets.AtEnd()
 	}
 	if err != nil {
 		return err
@@ -250,13 +251,13 @@ func (ev *evaluation) rowsAtATime() int {
 func (ev *evaluation) countPositives() (float64, error) {
 	if ev.targets != nil {
 		sum := sumTargets[float32]
-		if ev.x.dtype == "f8" {
+		if ev.x.Dtype == "f8" {
 			sum = sumTargets[float64]
 		}
 		if err := sum(ev); err != nil {
 			return 0, err
 		}
-		return ev.positives.result(), ev.targets.rewind()
+		return ev.positives.result(), ev.targets.Rewind()
 	}
 	label := make([]int32, min(ev.rows, evalChunk))
 	for row := 0; row < ev.rows; row += len(label) {
@@ -265,7 +266,7 @@ func (ev *evaluation) countPositives() (float64, error) {
 			return 0, err
 		}
 	}
-	return float64(ev.foreground), ev.label.rewind()
+	return float64(ev.foreground), ev.label.Rewind()
 }
 
 func sumTargets[T focal.Float](ev *evaluation) error {
@@ -285,7 +286,7 @@ func readTargets[T focal.Float](ev *evaluation, t []T, row int) error {
 	if err := ev.e.ctx.Err(); err != nil {
 		return err
 	}
-	if err := readNpy(ev.targets, t); err != nil {
+	if err := npyfile.Read(ev.targets, t); err != nil {
 		return err
 	}
 	if row == 0 {
@@ -294,7 +295,7 @@ func readTargets[T focal.Float](ev *evaluation, t []T, row int) error {
 	for i, v := range t {
 		if !(v >= 0 && v <= 1) {
 			i += row * ev.classes
-			return fmt.Errorf("%s: target [%d, %d] is %v, want it in [0, 1]", ev.targets.name, i/ev.classes, i%ev.classes, v)
+			return fmt.Errorf("%s: target [%d, %d] is %v, want it in [0, 1]", ev.targets.Name, i/ev.classes, i%ev.classes, v)
 		}
 		ev.positives.add(float64(v))
 	}
@@ -306,15 +307,15 @@ func (ev *evaluation) readLabels(label []int32, row int) error {
 	if err := ev.e.ctx.Err(); err != nil {
 		return err
 	}
-	if ev.label.dtype == "i4" {
-		if err := readNpy(ev.label, label); err != nil {
+	if ev.label.Dtype == "i4" {
+		if err := npyfile.Read(ev.label, label); err != nil {
 			return err
 		}
 	} else {
 		wide := make([]int64, min(len(label), 64<<10))
 		for i := 0; i < len(label); i += len(wide) {
 			wide = wide[:min(len(wide), len(label)-i)]
-			if err := readNpy(ev.label, wide); err != nil {
+			if err := npyfile.Read(ev.label, wide); err != nil {
 				return err
 			}
 			for k, v := range wide {
@@ -351,7 +352,7 @@ func (ev *evaluation) labels(label []int32) focal.Target {
 }
 
 func (ev *evaluation) labelError(row int, v int64) error {
-	return fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored", ev.label.name, row, v, ev.classes, ev.ignore)
+	return fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored", ev.label.Name, row, v, ev.classes, ev.ignore)
 }
 
 func evalRows[T focal.Float](ev *evaluation) error {
@@ -373,7 +374,7 @@ func evalRows[T focal.Float](ev *evaluation) error {
 	for row := 0; row < ev.rows; row += rows {
 		rows = min(rows, ev.rows-row)
 		n := rows * ev.classes
-		if err := readNpy(ev.x, x[:n]); err != nil {
+		if err := npyfile.Read(ev.x, x[:n]); err != nil {
 			return err
 		}
 		var y focal.Target
@@ -401,7 +402,7 @@ func evalRows[T focal.Float](ev *evaluation) error {
 			if file == nil {
 				continue
 			}
-			if err := writeNpy(file, outputs[i]); err != nil {
+			if err := npyfile.Write(file, outputs[i]); err != nil {
 				return fmt.Errorf("%s: %w", file.name, err)
 			}
 		}
@@ -414,11 +415,11 @@ func (ev *evaluation) print(total time.Duration) error {
 	w := tabwriter.NewWriter(ev.e.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	elements := ev.rows * ev.classes
-	row("logits", "%s, %s %s", ev.x.name, dtypeNames[ev.x.dtype], shapeString(ev.x.shape))
+	row("logits", "%s, %s %s", ev.x.Name, npyfile.TypeNames[ev.x.Dtype], npyfile.ShapeString(ev.x.Shape))
 	if ev.targets != nil {
-		row("targets", "%s, %s %s", ev.targets.name, dtypeNames[ev.targets.dtype], shapeString(ev.targets.shape))
+		row("targets", "%s, %s %s", ev.targets.Name, npyfile.TypeNames[ev.targets.Dtype], npyfile.ShapeString(ev.targets.Shape))
 	} else {
-		row("labels", "%s, %s %s", ev.label.name, dtypeNames[ev.label.dtype], shapeString(ev.label.shape))
+		row("labels", "%s, %s %s", ev.label.Name, npyfile.TypeNames[ev.label.Dtype], npyfile.ShapeString(ev.label.Shape))
 	}
 	row("rows", "%d", ev.rows)
 	row("classes", "%d", ev.classes)

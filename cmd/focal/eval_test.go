@@ -25,6 +25,7 @@ import (
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/measure"
+	"github.com/gofocal/focal/internal/shards/npyfile"
 )
 
 // npyFile returns the contents of a file with the given header, and elements in the given byte order.
@@ -528,20 +529,20 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		name := filepath.Join(dir, "x.npy")
 		require.NoError(t, os.WriteFile(name, data, 0o666))
-		r, err := openNpy(context.Background(), name, "f4", "f8", "i4", "i8")
+		r, err := npyfile.Open(context.Background(), name, "f4", "f8", "i4", "i8")
 		if err != nil {
 			assert.Equal(t, 0, strings.Count(err.Error(), "\n"), err)
 			return
 		}
-		defer r.close()
+		defer r.Close()
 		elements := 1
-		for _, d := range r.shape {
+		for _, d := range r.Shape {
 			elements *= d
 		}
-		require.Equal(t, len(data), int(r.start)+elements*int(r.dtype[1]-'0'))
-		if r.dtype == "f4" {
-			require.NoError(t, readNpy(r, make([]float32, elements)))
-			require.NoError(t, r.atEnd())
+		require.Equal(t, len(data), int(r.Start())+elements*int(r.Dtype[1]-'0'))
+		if r.Dtype == "f4" {
+			require.NoError(t, npyfile.Read(r, make([]float32, elements)))
+			require.NoError(t, r.AtEnd())
 		}
 	})
 }
