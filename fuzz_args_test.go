@@ -11,14 +11,17 @@ import (
 // FuzzArguments cuts all slices from one buffer, so that they alias each other in every way, and calls every function.
 // None may panic, and none may write on an error or outside its outputs.
 func FuzzArguments(f *testing.F) {
-	f.Add(uint8(12), uint8(4), []byte{0, 1, 2, 3}, 2.0, 0.25, 1.0, 1, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), true)
-	f.Add(uint8(12), uint8(4), []byte{0, 255, 2, 3}, 0.0, -1.0, 0.0, 3, uint8(0), uint8(0), uint8(1), uint8(5), uint8(11), false)
-	f.Add(uint8(0), uint8(0), []byte{}, 1000.0, 1.0, 1e300, -1, uint8(0), uint8(0), uint8(0), uint8(0), uint8(0), true)
-	f.Add(uint8(7), uint8(2), []byte{9}, math.NaN(), 2.0, -1.0, math.MaxInt, uint8(1), uint8(2), uint8(3), uint8(4), uint8(6), true)
+	f.Add(uint8(12), uint8(4), []byte{0, 1, 2, 3}, 2.0, 0.25, 1.0, 1, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), uint8(1))
+	f.Add(uint8(12), uint8(4), []byte{0, 255, 2, 3}, 0.0, -1.0, 0.0, 3, uint8(0), uint8(0), uint8(1), uint8(5), uint8(11), uint8(0))
+	f.Add(uint8(0), uint8(0), []byte{}, 1000.0, 1.0, 1e300, -1, uint8(0), uint8(0), uint8(0), uint8(0), uint8(0), uint8(1))
+	f.Add(uint8(7), uint8(2), []byte{9}, math.NaN(), 2.0, -1.0, math.MaxInt, uint8(1), uint8(2), uint8(3), uint8(4), uint8(6), uint8(1))
+	f.Add(uint8(12), uint8(12), []byte{0, 100, 50, 0}, 2.0, 0.25, 1.0, 1, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), uint8(2))
+	f.Add(uint8(12), uint8(12), []byte{0, 101}, 2.3, 0.25, 1.0, 1, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), uint8(2))
+	f.Add(uint8(12), uint8(3), []byte{1}, 2.0, 0.25, 1.0, 2, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), uint8(3))
 	f.Fuzz(func(t *testing.T, logits, rows uint8, labels []byte, gamma, alpha, norm float64, workers int,
-		atX, atDst, atDout, atLabel, lenDst uint8, zeroBased bool) {
+		atX, atDst, atDout, atLabel, lenDst, kind uint8) {
 		a := arguments{int(logits), int(rows), labels, Params{gamma, alpha, norm, workers}, int(atX), int(atDst), int(atDout),
-			int(atLabel), int(lenDst), zeroBased}
+			int(atLabel), int(lenDst), kind}
 		fuzzArguments[float32](t, a)
 		fuzzArguments[float64](t, a)
 	})
@@ -26,11 +29,11 @@ func FuzzArguments(f *testing.F) {
 
 type arguments struct {
 	logits, rows                int
-	labels                      []byte // repeated for the rows, as int8
+	labels                      []byte // repeated for the rows, as int8; of dense targets in hundredths
 	p                           Params
 	atX, atDst, atDout, atLabel int // elements of the buffer; label in int32s
 	lenDst                      int
-	zeroBased                   bool
+	kind                        uint8 // of the target: Labels, ZeroBased, Dense, Dense of the other type, none
 }
 
 func fuzzArguments[T Float](t *testing.T, a arguments) {
@@ -51,9 +54,27 @@ func fuzzArguments[T Float](t *testing.T, a arguments) {
 	dst := buf[a.atDst : a.atDst+a.lenDst]
 	dout := buf[a.atDout : a.atDout+a.logits]
 	apart := filled[T](a.lenDst) // a second output, that overlaps nothing
-	y := Labels(label)
-	if a.zeroBased {
+	var y Target
+	switch a.kind % 5 {
+	case 0:
+		y = Labels(label)
+	case 1:
 		y = ZeroBased(label)
+	case 2: // in the same memory, of as many elements as there were rows
+		target := buf[a.atLabel : a.atLabel+a.rows]
+		for i := range target {
+			target[i] = 0
+			if len(a.labels) > 0 {
+				target[i] = T(int8(a.labels[i%len(a.labels)])) / 100
+			}
+		}
+		y = Dense(target)
+	case 3:
+		if isFloat64[T]() {
+			y = Dense(make([]float32, a.rows))
+		} else {
+			y = Dense(make([]float64, a.rows))
+		}
 	}
 
 	before := slices.Clone(buf)
