@@ -132,9 +132,9 @@
 #define BIT(d, n, m)    WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d)) // BIT Vd.16B, Vn.16B, Vm.16B
 #define BIF(d, n, m)    WORD $(0x6ee01c00 | (m)<<16 | (n)<<5 | (d)) // BIF Vd.16B, Vn.16B, Vm.16B
 #define VMOV(d, n)      WORD $(0x4ea01c00 | (n)<<16 | (n)<<5 | (d)) // MOV Vd.16B, Vn.16B
-#define ZERO(d)         WORD $(0x6f00e400 | (d)) // MOVI Vd.2D, #0
+#define ZERO(d)         WORD $(0x6f00e400 | (d)) // MOVI Vd.2D, #0x0
 
-#define TBL2(d, n, m)   WORD $(0x4e002000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B-Vn+1.16B}, Vm.16B
+#define TBL2(d, n, m)   WORD $(0x4e002000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B, Vn+1.16B}, Vm.16B
 #define TBL4(d, n, m)   WORD $(0x4e006000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B-Vn+3.16B}, Vm.16B
 #define TRN1(d, n, m)   WORD $(0x4e802800 | (m)<<16 | (n)<<5 | (d)) // TRN1 Vd.4S, Vn.4S, Vm.4S
 #define DUP4S(d, r)     WORD $(0x4e040c00 | (r)<<5 | (d)) // DUP Vd.4S, Wr
