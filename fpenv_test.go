@@ -1,0 +1,98 @@
+package focal
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/fpenv"
+)
+
+// Go runs with the floating-point control bits in their default state, and so do the kernels: they neither set the bits
+// nor look at them. A caller that has them changed, by C code that forgot to set them back, say, gets other results.
+// docs/reliability.md says which; here is what it says, measured.
+
+// withBits runs f on a thread with the given control bits.
+func withBits(m fpenv.Mode, f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	old := fpenv.Get()
+	defer fpenv.Set(old)
+	fpenv.Set(old&^m.Clear | m.Set)
+	f()
+}
+
+func TestControlBits(t *testing.T) {
+	if !fpenv.Available {
+		t.Skip("no way to set them here")
+	}
+	forFloats(t, testControlBits[float32], testControlBits[float64])
+}
+
+func testControlBits[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	const n = 2 * blockLen
+	x := gammaLogits[T](rng, 2, n)
+	for i := range x { // a quarter where results, and what they are made of, are subnormal
+		if i%4 == 0 {
+			x[i] = T(-constantsOf[T]().ClampTiny * rng.Float64())
+		}
+	}
+	y := Labels(make([]int32, n))
+	least := T(math.Ldexp(1, -126))
+	if isFloat64[T]() {
+		least = T(math.Ldexp(1, -1022))
+	}
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			for _, gamma := range []float64{2, 2.3} {
+				params := Params{Gamma: gamma, Alpha: 0.25, Norm: 3}
+				eval := func() (all [4][]T) {
+					for k := range all {
+						all[k] = make([]T, n)
+					}
+					mustFused(Fused(Out[T]{all[0], all[1], all[2]}, x, y, params))
+					must(Sigmoid(all[3], x))
+					return all
+				}
+				want := eval()
+				for _, m := range fpenv.Modes() {
+					var got [4][]T
+					withBits(m, func() { got = eval() })
+
+					normal, subnormal, worst := 0, 0, 0.0
+					for k := range want {
+						for i, g := range got[k] {
+							switch w := want[k][i]; {
+							case sameBits(g, w):
+							case math.Abs(float64(w)) < float64(least):
+								subnormal++
+								if !m.Rounding {
+									require.Zero(t, g, "%v, %s: a subnormal result is neither kept nor 0", p, m.Name)
+								}
+							default:
+								normal++
+								worst = max(worst, math.Abs(float64(g)-float64(w))/math.Abs(float64(w)))
+							}
+						}
+					}
+					t.Logf("%v, γ = %v, %s: %d normal results differ, by up to 2^%.1f of themselves, and %d subnormal ones",
+						p, gamma, m.Name, normal, math.Log2(worst), subnormal)
+					if !m.Rounding {
+						require.Zero(t, normal, "%v, %s", p, m.Name)
+					}
+					if !m.Rounding && !m.Subnormals {
+						require.Zero(t, subnormal, "%v, %s", p, m.Name)
+					}
+				}
+				again := eval()
+				for k := range want {
+					requireSameBits(t, want[k], again[k])
+				}
+			}
+		})
+	}
+}
