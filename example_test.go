@@ -165,3 +165,25 @@ func ExampleRows() {
 	// Output:
 	// [0.0174 0.3337 2.7663]
 }
+
+// Label smoothing turns hard targets into soft ones: a target for each element, instead of a label for each row.
+func ExampleDense() {
+	x := []float64{2.5, -1, -3, 0.5}
+	target := []float64{0.95, 0.05, 0.05, 0.95} // 1 and 0, smoothed by 0.1
+
+	grad := make([]float64, len(x))
+	sum, err := focal.Fused(focal.Out[float64]{Grad: grad}, x, focal.Dense(target), focal.Default())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("loss %.6f\n", sum)
+	fmt.Printf("gradient %.6f\n", grad)
+
+	target[2] = 1.5
+	fmt.Println(focal.Loss(grad, x, focal.Dense(target), focal.Default()))
+	// Output:
+	// loss 0.045336
+	// gradient [-0.000936 0.040759 0.001069 -0.036315]
+	// focal: Loss: t[2] = 1.5, want it in [0, 1]: invalid target
+}

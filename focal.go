@@ -18,6 +18,19 @@
 // where n is [Params].Norm, and both weights are 1/n if Alpha is [NoAlpha]. The gradient is ∂loss/∂x, the second
 // derivative ∂²loss/∂x²: an element depends on its own logit alone, so that the Hessian matrix is diagonal.
 //
+// # Soft targets
+//
+// With [Dense] each element has a target t in [0, 1] of its own, and with q = 1-p
+//
+//	a = (alpha·t + (1-alpha)·(1-t)) / n     m = p·(1-t) + q·t     E = -t·log(p) - (1-t)·log(q)     δ = 1 - 2t
+//
+//	loss     a · m^gamma · E
+//	∂/∂x     a · m^gamma · (p - t + gamma·δ·(pq/m)·E)
+//	∂²/∂x²   a · m^gamma · (pq + gamma·δ·(pq/m)·(2·(p-t) + E·((gamma-1)·δ·pq/m + q - p)))
+//
+// which is torchvision's sigmoid_focal_loss (its p_t is 1-m) and has the values above at t = 0 and 1. The derivation is in
+// docs/accuracy.md. No power of 0 is divided by 0: the gradient stays finite and right at gamma < 1 too, where m → 0.
+//
 // # Semantics
 //
 // What Paddle's kernels do otherwise than its documentation says is computed here as the mathematics has it:
@@ -53,6 +66,11 @@
 // smallest subnormal, times the weight if that is above 1; and with a weight above 2^24 (float64: 2^64), those below the
 // weight times 2^-126 (2^-1022) count as below the normal range.
 //
+// For soft targets, 0 < t < 1, all three bounds are 5 + 1.5·gamma ULP, since gamma multiplies the error of m, which is not
+// as nearly exact as p is: of the loss (at |x| up to 2^40), and of the sums of the magnitudes of the terms of gradient and
+// second derivative. The gradient is 0 where p - t and gamma·δ·(pq/m)·E cancel: at p = t if gamma is 0 or t = 1/2,
+// otherwise where p is nearer to 0 or 1 than t is. Elements with t = 0 or 1 have the bounds and the bits of labels.
+//
 // # Sums
 //
 // [Sum] and [Fused] return the sum of all losses as a float64. It is defined by the elements' indices, not by the
@@ -71,7 +89,7 @@
 // All arguments are checked before anything is written: if a call returns an error, its outputs hold what they held
 // before. Errors match [ErrShape], [ErrLabel], [ErrTarget], [ErrParam] and [ErrOverlap] under [errors.Is], and their
 // texts name the argument, the index and the value. Where several mistakes are made, the parameters are reported
-// first, then shapes, overlaps and labels.
+// first, then shapes, overlaps, and labels or targets.
 package focal
 
 // Float is the type of an element. It is float32 or float64 itself, not a type derived from them.
@@ -84,10 +102,11 @@ type Float interface{ float32 | float64 }
 //	ignored:  dst[i] = 0
 //
 // (Lin et al. 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.) The logits x are row-major [N, C] with
-// N rows in y; dst has the length of x. The losses are in nats.
+// N rows in y; dst has the length of x. The losses are in nats. For targets made by [Dense] see Soft targets in the package
+// documentation.
 //
 // Loss reads x and y and writes every element of dst. The slice dst may be exactly x; any other overlap of dst with x
-// or with the labels is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
+// or with the labels or targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
 // error dst is untouched. For the accuracy see Accuracy in the package documentation.
 func Loss[T Float](dst, x []T, y Target, p Params) error {
 	j := job[T]{op: "Loss", x: x, y: y, loss: output[T]{"dst", dst}}
@@ -104,10 +123,10 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 //	ignored:  dst[i] = 0, whatever dout[i] is
 //
 // (Lin et al. 2017, arXiv:1708.02002, appendix B.) The logits x are row-major [N, C] with N rows in y; dst, and dout
-// unless it is nil, have the length of x.
+// unless it is nil, have the length of x. For targets made by [Dense] see Soft targets in the package documentation.
 //
 // Grad reads x, y and dout and writes every element of dst. The slice dst may be exactly x; any other overlap of dst
-// with x, with dout (even if it is exactly dout) or with the labels is [ErrOverlap]. The other errors are [ErrParam],
+// with x, with dout (even if it is exactly dout) or with the labels or targets is [ErrOverlap]. The other errors are [ErrParam],
 // [ErrShape], [ErrTarget] and [ErrLabel]; on an error dst is untouched. For the accuracy see Accuracy in the package
 // documentation.
 func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
@@ -142,10 +161,11 @@ type Out[T Float] struct {
 //
 //	∂²loss/∂x² = w · s^gamma · (1-s) · (s·(1+2·gamma) + gamma·L·(gamma·(1-s) - s))
 //
-// and 0 if it is ignored. The logits x are row-major [N, C] with N rows in y.
+// and 0 if it is ignored; that of soft targets is in the package documentation. The logits x are row-major [N, C] with N
+// rows in y.
 //
 // Fused reads x and y and writes every element of the slices in out that are not nil. One of them may be exactly x;
-// any other overlap of an output with x, with the labels or with another output is [ErrOverlap]. The other errors are
+// any other overlap of an output with x, with the labels or targets or with another output is [ErrOverlap]. The other errors are
 // [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an error the outputs are untouched and the sum is 0. For the
 // accuracy see Accuracy in the package documentation.
 func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err error) {
