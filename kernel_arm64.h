@@ -107,6 +107,7 @@
 #define FMAX(d, n, m)   WORD $(0x4e20f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAX Vd.T, Vn.T, Vm.T
 #define FMIN(d, n, m)   WORD $(0x4ea0f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMIN Vd.T, Vn.T, Vm.T
 #define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
+#define FCMGT(d, n, m)  WORD $(0x6ea0e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMGT Vd.T, Vn.T, Vm.T
 #define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
 #define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
 
@@ -458,8 +459,8 @@ nodout:                                                                         
 
 #define POWER_LOSSES(target, all, nosums, noloss) \
 	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
-	POWER(g0, target);                                                               \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	POWER(g0, target);                                                             \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); target(EACH3(FMUL, g0, g6, g0), SOFT_UNSCALED); \
 	LOSSES(all, nosums, noloss)
 
 // grad = ±B·(s + q·γ·L)
@@ -509,6 +510,15 @@ no:
 	EACH2(VMOV, g1, g0)
 // y where β is 0: not 0·Inf, but NaN if |x| is
 #define FINITE_Y(y, x, zero) FMIN(K2, x, K1); BIT(y, K2, zero)
+
+// The losses from B in g1, that times 2^-TinyShift in g0, and L in g6. The scale is taken back from the larger factor: E
+// may be huge where m^γ is tiny, but not that of a label.
+#define SOFT_UNSCALED \
+	CONST(K1, neonConstants_one); ZERO(K2);                                        \
+	LAST(FCMGT, g2, g6, K1);                                                       \
+	LOAD(g3, nSOFTFRAME, slotTheta); LAST(FCMEQ, g3, g3, K2); EACH3(VBIC, g2, g2, g3); \
+	LAST(FMUL, g4, g6, K0);                                                        \
+	EACH3(BIT, g0, g1, g2); EACH3(BSL, g2, g4, g6); EACH3(FMUL, g0, g2, g0)
 
 // R = β + e·θ in g1 and a slot; B = B·R
 #define SOFT_SQUARE(range, B, hess) \
@@ -589,11 +599,13 @@ nograd:                                                                         
 	LOAD(g2, nSOFTFRAME, slotBeta); EACH3(FADD, g2, g2, g2); LOAD(g4, nSOFTFRAME, slotR); EACH3(FSUB, g2, g2, g4); \
 	LOAD(g4, nFRAME, slotS); EACH3(FMUL, g2, g2, g4)
 
-// κ = δ·O/R, and that times 2^(TinyShift/2), in slots
+// κ = δ·O/R, and that times 2^(TinyShift/2), in slots; 0 where e has stopped falling, and t may be smaller still
 #define SOFT_KAPPA \
-	LOAD(g0, nFRAME, slotBigQ); CONST(K0, neonConstants_large); LAST(FMUL, g0, g0, K0); \
+	LOAD(g5, nFRAME, slotBigQ); CONST(K0, neonConstants_large); LAST(FMUL, g0, g5, K0); \
+	CONST(K1, neonConstants_fallen); FIRST(FCMGT, g5, K1, g5);                     \
 	LOAD(g4, nSOFTFRAME, slotBigR); EACH3(FDIV, g0, g0, g4);                       \
-	LOAD(g4, nSOFTFRAME, slotDelta); EACH3(FMUL, g0, g0, g4); STORE(g0, nSOFTFRAME, slotBigK); \
+	LOAD(g4, nSOFTFRAME, slotDelta); EACH3(FMUL, g0, g0, g4);                      \
+	EACH3(VBIC, g0, g0, g5); STORE(g0, nSOFTFRAME, slotBigK);                      \
 	CONST(K0, neonConstants_small); LAST(FMUL, g0, g0, K0); STORE(g0, nSOFTFRAME, slotKappa)
 
 // grad = B·(R·E' + δ·O·γ·L)
