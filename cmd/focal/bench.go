@@ -149,10 +149,7 @@ func bench(e *env, w io.Writer, o benchOptions) error {
 	}
 	config := m.config()
 
-	atLeast := 2 * time.Millisecond
-	if o.quick {
-		atLeast = 500 * time.Microsecond
-	}
+	const atLeast = 500 * time.Microsecond // short, so that few samples are interrupted by other programs
 	bar := e.progress(o.count*len(cases), "bench")
 	for range o.count {
 		for _, c := range cases {

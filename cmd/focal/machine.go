@@ -71,13 +71,17 @@ func thisMachine() machine {
 	return m
 }
 
+// cpuName returns the name that the operating system gives the CPU, or else the CPU itself.
 func cpuName() string {
-	name := strings.Join(strings.Fields(cpuid.CPU.BrandName), " ")
-	if name == "" && runtime.GOOS == "linux" && emulator() == "" {
+	name := ""
+	if emulator() == "" { // otherwise the file may describe the host
 		name = cpuInfo("model name")
-		if part := cpuInfo("CPU part"); name == "" && part != "" {
-			name = fmt.Sprintf("implementer %s, part %s", cpuInfo("CPU implementer"), part)
-		}
+	}
+	if name == "" {
+		name = strings.Join(strings.Fields(cpuid.CPU.BrandName), " ")
+	}
+	if part := cpuInfo("CPU part"); name == "" && part != "" && emulator() == "" {
+		name = fmt.Sprintf("implementer %s, part %s", cpuInfo("CPU implementer"), part)
 	}
 	if name == "" {
 		return "unknown " + runtime.GOARCH
