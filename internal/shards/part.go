@@ -54,30 +54,35 @@ func (p *Part) Skip(name string, err error) {
 	slices.SortFunc(p.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Merge adds other to p. A shard that is in both is an error, since it would count twice. On an error p is what it was.
-func (p *Part) Merge(other *Part) error {
-	switch {
-	case p.Hardest != other.Hardest:
-		return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
-	case p.conventions != other.conventions:
-		return fmt.Errorf("labels mean %v in one and %v in the other", p.conventions, other.conventions)
-	}
-	shards := slices.Concat(p.Shards, other.Shards)
-	slices.SortFunc(shards, func(a, b Shard) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range shards[:max(0, len(shards)-1)] {
-		if shards[i].Name == shards[i+1].Name {
-			return fmt.Errorf("%s is in both: it would count twice, or two shards have one name", shards[i].Name)
+// Merge adds others to p. A shard that is in two of them is an error, since it would count twice. On an error p is what it
+// was.
+func (p *Part) Merge(others ...*Part) error {
+	all := *p
+	all.Shards, all.Skipped, all.Rows = slices.Clone(p.Shards), slices.Clone(p.Skipped), slices.Clone(p.Rows)
+	for _, other := range others {
+		switch {
+		case p.Hardest != other.Hardest:
+			return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
+		case p.conventions != other.conventions:
+			return fmt.Errorf("labels mean %v in one and %v in the other", p.conventions, other.conventions)
+		}
+		if err := all.Total.Merge(other.Total); err != nil {
+			return err
+		}
+		all.Shards = append(all.Shards, other.Shards...)
+		all.Skipped = append(all.Skipped, other.Skipped...)
+		for _, r := range other.Rows {
+			all.keep(r)
 		}
 	}
-	if err := p.Total.Merge(other.Total); err != nil {
-		return err
+	slices.SortFunc(all.Shards, func(a, b Shard) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range all.Shards[:max(0, len(all.Shards)-1)] {
+		if name := all.Shards[i].Name; name == all.Shards[i+1].Name {
+			return fmt.Errorf("%s is in both: it would count twice, or two shards have one name", name)
+		}
 	}
-	p.Shards = shards
-	p.Skipped = slices.Concat(p.Skipped, other.Skipped)
-	slices.SortFunc(p.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
-	for _, r := range other.Rows {
-		p.keep(r)
-	}
+	*p = all
 	return nil
 }
 
@@ -182,15 +187,17 @@ func (p *Part) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("is a damaged part: it has %d hardest rows of %d", len(f.Rows), f.Hardest)
 	}
 	all := &Part{Hardest: f.Hardest, conventions: f.Conventions}
+	var shards []*Part
 	for _, s := range f.Shards {
 		one := &Part{Hardest: f.Hardest, conventions: f.Conventions, Shards: []Shard{{Name: s.Name}}}
 		if err := one.Total.UnmarshalBinary(s.Partial); err != nil {
 			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
 		}
 		one.Shards[0].Partial = one.Total
-		if err := all.Merge(one); err != nil { // the total is not stored: it is the sum
-			return fmt.Errorf("is a damaged part: %w", err)
-		}
+		shards = append(shards, one)
+	}
+	if err := all.Merge(shards...); err != nil { // the total is not stored: it is the sum
+		return fmt.Errorf("is a damaged part: %w", err)
 	}
 	all.Skipped = f.Skipped
 	for _, r := range f.Rows {
