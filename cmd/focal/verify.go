@@ -106,6 +106,20 @@ func (v *verification) run() error {
 			}
 		}
 	}
+	for _, target := range []float64{0.5, 0.1, 1e-6} {
+		p := focal.Params{Gamma: v.gammas[0], Alpha: focal.NoAlpha}
+		name := fmt.Sprintf("γ = %v, t = %v", p.Gamma, target)
+		if err := v.report("f32, "+name, func(o verify.Options) (*verify.Report, error) {
+			return verify.Float32(v.e.ctx, verify.Sweep32{Step: 5 * step, Params: p, Target: &target}, o)
+		}); err != nil {
+			return err
+		}
+		if err := v.report("f64, "+name, func(o verify.Options) (*verify.Report, error) {
+			return verify.Float64(v.e.ctx, verify.Sweep64{Points: points / 5, Seed: 1, Params: p, Target: &target}, o)
+		}); err != nil {
+			return err
+		}
+	}
 	if err := v.report("hardest known", func(o verify.Options) (*verify.Report, error) { return hardest(v.e, o) }); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 //
 //	go run ./gen/exhaustive                       # γ = 2, weight 1
 //	go run ./gen/exhaustive -gamma 0,0.5,1,2,2.3,5
+//	go run ./gen/exhaustive -target 0.1           # soft targets, of 0.1 and 0.9
 //
 // It uses all cores, for half an hour or so for each exponent on two of them, and can be interrupted: the state is kept
 // in a file, from which the same command resumes. The last lines are what docs/accuracy.md states. Its status is 1 if
@@ -44,6 +45,7 @@ func main() {
 	gammas := flag.String("gamma", "2", "exponents, separated by commas")
 	alpha := flag.Float64("alpha", focal.NoAlpha, "weight of positives; -1: all weights are 1")
 	norm := flag.Float64("norm", 1, "divisor of the weights")
+	soft := flag.Float64("target", -1, "target of each logit, in [0, 1], instead of labels; of that with the other sign 1 less it")
 	step := flag.Uint64("step", 1, "evaluate only each so-many-th bit pattern")
 	file := flag.String("state", "exhaustive.state", "file, with the exponent appended, that the state is kept in and resumed from")
 	workers := flag.Int("workers", 0, "goroutines; 0: as many as there are CPUs")
@@ -61,6 +63,9 @@ func main() {
 			log.Fatalf("-gamma: %v", err)
 		}
 		sweep := verify.Sweep32{To: verify.Patterns, Step: *step, Params: focal.Params{Gamma: gamma, Alpha: *alpha, Norm: *norm}}
+		if *soft >= 0 {
+			sweep.Target = soft
+		}
 		report, err := resume(ctx, *file+"."+text, sweep, verify.Options{Workers: *workers, WithoutSigmoid: i > 0})
 		if err != nil {
 			log.Fatal(err)

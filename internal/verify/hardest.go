@@ -20,7 +20,7 @@ func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
 		for _, q := range Quantities {
 			centers = append(centers, r.Errors[q].At)
 		}
-		found, err := run(ctx, o, r.Params, roundPoints/chunkLen, roundPoints, func(i uint64, u []float64) []float64 {
+		found, err := run(ctx, o, r.Params, nil, roundPoints/chunkLen, roundPoints, func(i uint64, u []float64) []float64 {
 			rng := rand.New(rand.NewPCG(seed+round, i))
 			for range chunkLen {
 				bits := math.Float64bits(centers[rng.IntN(len(centers))])
@@ -72,7 +72,7 @@ func hardest[T focal.Float](ctx context.Context, all []hard[T], o Options) (repo
 	for _, h := range all {
 		p := focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: 1}
 		total := uint64(len(h.u) * (2*hardRadius + 1))
-		r, err := run(ctx, o, p, uint64(len(h.u)), total, func(i uint64, u []T) []T {
+		r, err := run(ctx, o, p, nil, uint64(len(h.u)), total, func(i uint64, u []T) []T {
 			for d := -hardRadius; d <= hardRadius; d++ {
 				u = append(u, neighbour(h.u[i], d))
 			}

@@ -19,6 +19,7 @@ const Patterns = 1 << 32
 type Sweep32 struct {
 	From, To, Step uint64 // To: 0 is Patterns, Step: 0 is 1
 	Params         focal.Params
+	Target         *float64 // of each element; of that with the other sign it is 1 less this one. Nil: labels
 }
 
 // Float32 compares all paths with the reference, and the reference with the exact values, over float32 logits.
@@ -34,7 +35,7 @@ func Float32(ctx context.Context, s Sweep32, o Options) (*Report, error) {
 		return nil, errors.New("verify: a sweep of patterns that are none")
 	}
 	total := (to - s.From + step - 1) / step
-	return run(ctx, o, s.Params, (total+chunkLen-1)/chunkLen, total, func(i uint64, u []float32) []float32 {
+	return run(ctx, o, s.Params, s.Target, (total+chunkLen-1)/chunkLen, total, func(i uint64, u []float32) []float32 {
 		for k := i * chunkLen; k < min((i+1)*chunkLen, total); k++ {
 			u = append(u, math.Float32frombits(uint32(s.From+k*step)))
 		}
@@ -48,13 +49,14 @@ type Sweep64 struct {
 	Points uint64
 	Seed   uint64
 	Params focal.Params
+	Target *float64 // as of Sweep32
 }
 
 // Float64 does for float64 logits what Float32 does for float32, where nobody can go through all: ten million take a
 // minute or so.
 func Float64(ctx context.Context, s Sweep64, o Options) (*Report, error) {
 	breaks := breakpoints(s.Params.Gamma)
-	return run(ctx, o, s.Params, (s.Points+chunkLen-1)/chunkLen, s.Points, func(i uint64, u []float64) []float64 {
+	return run(ctx, o, s.Params, s.Target, (s.Points+chunkLen-1)/chunkLen, s.Points, func(i uint64, u []float64) []float64 {
 		return s.chunk(i, breaks, u)
 	})
 }

@@ -161,17 +161,25 @@ const chunkLen = 1 << 15
 const roundChunks = 4
 
 // run evaluates chunks of logits, as fill makes them: it appends those of chunk number i, fewer than or exactly
-// chunkLen. All workers work on the same path at a time.
-func run[T focal.Float](ctx context.Context, o Options, p focal.Params, chunks, total uint64, fill func(i uint64, u []T) []T) (*Report, error) {
+// chunkLen. If target is not nil it is that of the logits as they are, and 1 less it that of those with the other sign.
+// All workers work on the same path at a time.
+func run[T focal.Float](ctx context.Context, o Options, p focal.Params, target *float64, chunks, total uint64, fill func(i uint64, u []T) []T) (*Report, error) {
 	paths, err := o.paths()
 	if err != nil {
 		return nil, err
 	}
 	report := &Report{Params: p, Paths: paths, Bounds: oracle.Promised(p.Gamma, p.Alpha != focal.NoAlpha)}
+	if target != nil && *target != 0 && *target != 1 {
+		report.Bounds = oracle.PromisedSoft(p.Gamma, p.Alpha != focal.NoAlpha)
+	}
 	workers := o.workers()
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
 	for i := range room {
 		room[i] = newChunk[T](o.WithoutSigmoid)
+		if target != nil {
+			t := T(*target)
+			room[i].target = [2][]T{slices.Repeat([]T{t}, chunkLen), slices.Repeat([]T{1 - t}, chunkLen)}
+		}
 	}
 	for next := uint64(0); next < chunks; {
 		if err := ctx.Err(); err != nil {
@@ -224,6 +232,7 @@ type chunk[T focal.Float] struct {
 	u      []T // as a negative has it
 	x      [2][]T
 	label  [2][]int32
+	target [2][]T // instead of labels; nil: none
 	want   [2]results[T]
 	got    results[T]
 	calls  []call[T]
@@ -299,7 +308,7 @@ func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 		}
 	}
 	for label := range c.x {
-		if label == 1 && p.Alpha == focal.NoAlpha {
+		if label == 1 && p.Alpha == focal.NoAlpha && c.target[0] == nil {
 			copy(c.want[1].loss, c.want[0].loss[:n])
 			copy(c.want[1].hess, c.want[0].hess[:n])
 			for i, g := range c.want[0].grad[:n] {
@@ -324,7 +333,12 @@ func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 	return nil
 }
 
-func (c *chunk[T]) labels(label int) focal.Target { return focal.Labels(c.label[label][:len(c.u)]) }
+func (c *chunk[T]) labels(label int) focal.Target {
+	if c.target[0] != nil {
+		return focal.Dense(c.target[label][:len(c.u)])
+	}
+	return focal.Labels(c.label[label][:len(c.u)])
+}
 
 // compare computes the same on another path.
 func (c *chunk[T]) compare(path string, p focal.Params) error {
@@ -355,6 +369,9 @@ func (c *chunk[T]) diff(path string, call *call[T], label int) {
 				continue
 			}
 			kind := [...]string{"negative", "positive"}[label]
+			if c.target[0] != nil {
+				kind = fmt.Sprintf("target of %v", c.target[label][i])
+			}
 			c.report.differ(Difference{path, fmt.Sprintf("%s, %v of a %s", call.name, q, kind), float64(c.x[label][i]), float64(g), float64(w)})
 		}
 	}
@@ -380,6 +397,10 @@ func (c *chunk[T]) measure(p focal.Params) {
 	norm := p.Norm
 	if norm == 0 {
 		norm = 1
+	}
+	if c.target[0] != nil {
+		c.measureSoft(p, norm)
+		return
 	}
 	labels := 2
 	if p.Alpha == focal.NoAlpha {
@@ -440,5 +461,38 @@ func (c *chunk[T]) measure(p focal.Params) {
 		}
 		s := c64.want[0].sigmoid[i]
 		e[Sigmoid].Add(oracle.Err64(s, exact.Sigmoid, exact.Sigmoid), at, s, exact.Sigmoid.Float64())
+	}
+}
+
+// measureSoft is measure for targets. At is x.
+func (c *chunk[T]) measureSoft(p focal.Params, norm float64) {
+	e := &c.report.Errors
+	wPos, wNeg := weight(p, 1), weight(p, 0)
+	realPos, realNeg := oracle.RealOf(wPos, norm), oracle.RealOf(wNeg, norm)
+	for label := range c.x {
+		want := &c.want[label]
+		for i, x := range c.x[label][:len(c.u)] {
+			if x-x != 0 {
+				continue
+			}
+			at, t := float64(x), float64(c.target[label][i])
+			withinLoss := math.Abs(at) <= oracle.MaxSoftLogit
+			loss, grad, hess := want.loss[i], want.grad[i], want.hess[i]
+			if unsafe.Sizeof(x) == 4 {
+				exact := oracle.Soft32At(at, t, p.Gamma, wPos/norm, wNeg/norm)
+				if withinLoss {
+					e[Loss].Add(oracle.Err32(float32(loss), exact.Loss, exact.Loss), at, float64(loss), exact.Loss)
+				}
+				e[Grad].Add(oracle.Err32(float32(grad), exact.Grad, exact.GMag), at, float64(grad), exact.Grad)
+				e[Hess].Add(oracle.Err32(float32(hess), exact.Hess, exact.HMag), at, float64(hess), exact.Hess)
+				continue
+			}
+			exact := oracle.Soft64At(at, t, p.Gamma, realPos, realNeg)
+			if withinLoss {
+				e[Loss].Add(oracle.Err64(float64(loss), exact.Loss, exact.Loss), at, float64(loss), exact.Loss.Float64())
+			}
+			e[Grad].Add(oracle.Err64(float64(grad), exact.Grad, exact.GMag), at, float64(grad), exact.Grad.Float64())
+			e[Hess].Add(oracle.Err64(float64(hess), exact.Hess, exact.HMag), at, float64(hess), exact.Hess.Float64())
+		}
 	}
 }

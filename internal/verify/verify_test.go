@@ -46,6 +46,33 @@ func TestFloat64(t *testing.T) {
 	}
 }
 
+// Soft targets, and hard ones that are given as such.
+func TestTargets(t *testing.T) {
+	step, points := uint64(32771), uint64(10_000)
+	if testing.Short() {
+		step, points = 1048573, 1000
+	}
+	for i, gamma := range gammas {
+		for j, target := range []float64{0, 1, 0.5, 0.1, 1e-6, 1 - 1e-6} {
+			if (i+j)%2 == 1 && gamma != 2 {
+				continue // not all for each exponent
+			}
+			p := focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}
+			r, err := Float32(context.Background(), Sweep32{Step: step, Params: p, Target: &target}, Options{WithoutSigmoid: true})
+			require.NoError(t, err)
+			t.Logf("t = %v", target)
+			log(t, r)
+			require.NoError(t, r.Err())
+			require.Equal(t, (Patterns+step-1)/step, r.Logits)
+			r, err = Float64(context.Background(), Sweep64{Points: points, Seed: 2, Params: p, Target: &target}, Options{WithoutSigmoid: true})
+			require.NoError(t, err)
+			log(t, r)
+			require.NoError(t, r.Err())
+			require.Equal(t, points, r.Logits)
+		}
+	}
+}
+
 // Weights that are no floating-point numbers, against the exact ones.
 func TestWeights(t *testing.T) {
 	for _, gamma := range []float64{2, 2.3} {
