@@ -35,6 +35,8 @@ func commands() []command {
 	return []command{
 		{"info", infoSynopsis, "this machine, the paths that it has, and which is taken", runInfo},
 		{"eval", evalSynopsis, "the loss and its derivatives of NumPy arrays", runEval},
+		{"score", scoreSynopsis, "the exact loss of shards, and their hardest rows: a part", runScore},
+		{"merge", mergeSynopsis, "put parts together", runMerge},
 		{"verify", verifySynopsis, "hold this machine to the documentation", runVerify},
 		{"bench", benchSynopsis, "measure, in the format of Go's benchmarks", runBench},
 		{"report", reportSynopsis, "tables and charts of measurements, of one machine or many", runReport},

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+)
+
+func TestScoreAndMerge(t *testing.T) {
+	const n, c, shards = 700, 6, 7
+	rng := rand.New(rand.NewPCG(9, 9))
+	x, label := make([]float32, n*c), make([]int32, n)
+	for i := range x {
+		x[i] = float32(8 * rng.NormFloat64())
+	}
+	for i := range label {
+		label[i] = rng.Int32N(c+2) - 1
+	}
+	files := map[string][]byte{}
+	little := binary.LittleEndian
+	var args []string
+	for i := range shards {
+		from, to := i*n/shards, (i+1)*n/shards
+		name := fmt.Sprintf("shard%d", i)
+		files[name+".npy"] = npyFile(t, "<f4", fmt.Sprintf("(%d, %d)", to-from, c), false, little, x[from*c:to*c])
+		files[name+".label.npy"] = npyFile(t, "<i4", fmt.Sprintf("(%d,)", to-from), false, little, label[from:to])
+		args = append(args, name+".npy", name+".label.npy")
+	}
+	files["all.npy"] = npyFile(t, "<f4", fmt.Sprintf("(%d, %d)", n, c), false, little, x)
+	files["all.label.npy"] = npyFile(t, "<i4", fmt.Sprintf("(%d,)", n), false, little, label)
+	inDirectory(t, files)
+
+	want, err := focal.Score(x, focal.Labels(label), focal.Default())
+	require.NoError(t, err)
+	line := fmt.Sprintf("loss     %v\nsum      %v\nfg_num   %d\nrows     %d\n", want.Loss(float64(want.Foreground())), want.Loss(1),
+		want.Foreground(), n)
+	assert.True(t, strings.HasPrefix(succeed(t, "score", "all.npy", "-hardest", "5", "-rows", "all.csv"), line))
+	assert.True(t, strings.HasPrefix(succeed(t, append([]string{"score", "-o", "one", "-workers", "1"}, args...)...), line))
+
+	// Two machines, and one after the other.
+	succeed(t, append([]string{"score", "-hardest", "5", "-o", "part1"}, args[:6]...)...)
+	succeed(t, append([]string{"score", "-hardest", "5", "-o", "part2"}, args[6:]...)...)
+	a := succeed(t, "merge", "part1", "part2", "-o", "both", "-rows", "rows.csv", "-shards", "shards.csv")
+	assert.True(t, strings.HasPrefix(a, line), a)
+	assert.Equal(t, a, succeed(t, "merge", "part2", "part1"))
+	assert.Equal(t, a, succeed(t, "merge", "both"))
+
+	// The hardest rows are those of the whole: the losses are in the last column.
+	losses := func(name string) (last []string) {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+			last = append(last, line[strings.LastIndexByte(line, ',')+1:])
+		}
+		return last
+	}
+	assert.Len(t, losses("rows.csv"), 6)
+	assert.Equal(t, losses("all.csv"), losses("rows.csv"))
+	assert.Len(t, losses("shards.csv"), shards+1)
+	loss := make([]float32, n)
+	require.NoError(t, focal.Rows(loss, x, focal.Labels(label), focal.Default()))
+	assert.Equal(t, fmt.Sprint(float64(slices.Max(loss))), losses("rows.csv")[1])
+
+	for want, args := range map[string]string{
+		"no shards":                           "score",
+		"no parts":                            "merge",
+		"-hardest":                            "score -hardest x shard0.npy",
+		"number of hardest rows is -1":        "score -hardest -1 shard0.npy",
+		"Gamma = -1":                          "score -gamma -1 shard0.npy",
+		"beyond int32":                        "score -ignore 4294967296 shard0.npy",
+		"both an input and an output":         "score shard0.npy -o shard0.npy",
+		"belongs to shard0.npy, which":        "score shard0.label.npy",
+		"none.npy: no such file":              "score none.npy",
+		"is in both":                          "merge part1 part1",
+		"shard0.npy: is no part":              "merge shard0.npy",
+		"part1: does not go with those":       "merge one part1",
+		"open none: no such file":             "merge none",
+		"in the rows from 0 on: focal: Score": "score -zero-based -ignore 77 shard0.npy",
+	} {
+		status, _, stderr := focalCommand(strings.Fields(args)...)
+		assert.NotZero(t, status, args)
+		assert.Contains(t, stderr, want, args)
+	}
+
+	// A broken shard.
+	require.NoError(t, os.Truncate("shard2.npy", 300))
+	status, _, stderr := focalCommand(append([]string{"score", "-o", "bad"}, args...)...)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "shard2.npy: has 300 bytes, want")
+	assert.NoFileExists(t, "bad")
+	status, stdout, stderr := focalCommand(append([]string{"score", "-skip-bad"}, args...)...)
+	assert.Equal(t, 0, status)
+	assert.Contains(t, stderr, "skipped: shard2.npy: has 300 bytes")
+	assert.Contains(t, stdout, "shards   6\nskipped  1\n")
+}
