@@ -55,24 +55,26 @@ var speedAims = []aim{
 // aims compares what was aimed at with what was measured.
 func (r *results) aims() table {
 	t := table{{"focal is so many times as fast as", "aim", "measured", ""}}
-	verdict := func(ok bool, missed string) string {
-		if ok {
+	verdict := func(v, least float64, why string) string {
+		switch {
+		case math.IsNaN(v):
+			return "not measured"
+		case v >= least:
 			return "met"
-		}
-		if missed == "" {
+		case why == "":
 			return "missed"
 		}
-		return "missed: " + missed
+		return "missed: " + why
 	}
 	for _, a := range speedAims {
 		v := a.measured(r)
-		t = append(t, []string{a.what, fmt.Sprintf("≥ %v ×", a.least), times(v), verdict(v >= a.least, a.missed)})
+		t = append(t, []string{a.what, fmt.Sprintf("≥ %v ×", a.least), times(v), verdict(v, a.least, a.missed)})
 	}
 	for _, typ := range types {
 		for _, limit := range limits {
 			worst, where := r.errorRatio(typ, limit)
 			t = append(t, []string{fmt.Sprintf("error of the most accurate peer, %s, x to ±%v, against ours", typ, limit), "≥ 2 ×", times(worst),
-				verdict(worst >= 2, where)})
+				verdict(worst, 2, where)})
 		}
 	}
 	return t
@@ -99,6 +101,9 @@ func (r *results) errorRatio(typ string, limit float64) (float64, string) {
 				}
 			}
 		}
+	}
+	if where == "" {
+		return math.NaN(), ""
 	}
 	return smallest, where
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"text/template"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -44,7 +45,11 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Floor(math.Log10(v)))), 64)
 }
 
+// thousands separates the digits of numbers above 9999.
 func thousands(n int) string {
+	if n < 10_000 {
+		return strconv.Itoa(n)
+	}
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -72,45 +77,52 @@ func withSpread(c *cell) string {
 
 // Tables
 
-// table is written as Markdown, its columns aligned.
+// table is written as Markdown, its columns aligned: figures to the right, text to the left.
 type table [][]string
 
 func (t table) String() string {
 	var width []int
-	for _, row := range t {
+	var text []bool
+	for r, row := range t {
 		for i, cell := range row {
 			if i == len(width) {
-				width = append(width, 3)
+				width, text = append(width, 3), append(text, i == 0)
 			}
 			width[i] = max(width[i], utf8.RuneCountInString(cell))
+			if first, _ := utf8.DecodeRuneInString(cell); r > 0 && unicode.IsLetter(first) {
+				text[i] = true
+			}
 		}
 	}
 	var b strings.Builder
 	line := func(row []string) {
 		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				b.WriteString("| " + cell + pad)
+			if pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)); text[i] {
+				b.WriteString("| " + cell + pad + " ")
 			} else {
-				b.WriteString(" | " + pad + cell)
+				b.WriteString("| " + pad + cell + " ")
 			}
 		}
-		b.WriteString(" |\n")
+		b.WriteString("|\n")
 	}
-	for i, row := range t {
+	for r, row := range t {
 		line(row)
-		if i == 0 {
-			b.WriteString("|" + strings.Repeat("-", width[0]+2))
-			for _, w := range width[1:] {
+		if r > 0 {
+			continue
+		}
+		for i, w := range width {
+			if text[i] {
+				b.WriteString("|" + strings.Repeat("-", w+2))
+			} else {
 				b.WriteString("|" + strings.Repeat("-", w+1) + ":")
 			}
-			b.WriteString("|\n")
 		}
+		b.WriteString("|\n")
 	}
 	return b.String()
 }
 
-// tidy shows an error in ULP.
+// ulp shows the worst and the mean error of a peer.
 func (r *results) ulp(p peer, typ string, gamma float64, output string, limit float64) string {
 	a, ok := r.errorOf(p, typ, gamma, output, limit)
 	if !ok {
@@ -174,7 +186,13 @@ func (r *results) brief() table {
 }
 
 // speeds is the table of all that was timed at one shape.
-func (r *results) speeds(threads int, s shape, typ string, gammas []float64) table {
+func (r *results) speeds(threads int, s shape, typ string) table {
+	var gammas []float64
+	for _, c := range r.cells {
+		if c.threads == threads && c.shape == s && c.typ == typ && !slices.Contains(gammas, c.gamma) {
+			gammas = append(gammas, c.gamma)
+		}
+	}
 	head := []string{"ns per element"}
 	for _, g := range gammas {
 		head = append(head, fmt.Sprintf("loss, γ = %v", g), "", fmt.Sprintf("loss + gradient, γ = %v", g), "")
@@ -289,8 +307,8 @@ func (r *results) execute(text string) (string, error) {
 	t, err := template.New("").Funcs(template.FuncMap{
 		"overview": r.overview,
 		"brief":    r.brief,
-		"speeds":   func(s shape, typ string) table { return r.speeds(1, s, typ, gammas) },
-		"all":      func(s shape, typ string) table { return r.speeds(r.threads(), s, typ, gammas[:1]) },
+		"speeds":   func(s shape, typ string) table { return r.speeds(1, s, typ) },
+		"all":      func(s shape, typ string) table { return r.speeds(r.threads(), s, typ) },
 		"threads":  r.threads,
 		"errors":   r.errors,
 		"missing":  r.missing,

@@ -12,7 +12,7 @@ import (
 
 type shape struct{ rows, cols int }
 
-func (s shape) String() string { return fmt.Sprintf("%dx%d", s.rows, s.cols) }
+func (s shape) String() string { return thousands(s.rows) + "×" + thousands(s.cols) }
 
 // A cell is one figure of the tables: one operation of one peer.
 type cell struct {
