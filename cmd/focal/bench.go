@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -427,8 +428,6 @@ func lossCase[T focal.Float](a *arrays[T], op string, n, c int, gamma float64, w
 	return &benchCase{elements: n * c, bytes: moved, call: call}
 }
 
-var streamResult int
-
 // addStreams adds the bandwidths of memory of the given size. The functions are those of Go's runtime, which are as fast
 // as the machine on amd64 and arm64.
 func (b *benchSet) addStreams(size, largest int) {
@@ -439,16 +438,21 @@ func (b *benchSet) addStreams(size, largest int) {
 		}
 		return b.stream[:size]
 	}
-	add := func(kind string, f func(v []byte)) {
+	add := func(kind string, f func(v []byte) bool) {
 		b.cases = append(b.cases, &benchCase{
 			name:  fmt.Sprintf("%s/kind=%s/bytes=%d", streamName, kind, size),
 			bytes: size,
-			call:  func() error { f(memory()); return nil },
+			call: func() error {
+				if !f(memory()) {
+					return errors.New("memory is not as it was written")
+				}
+				return nil
+			},
 		})
 	}
-	add("read", func(v []byte) { streamResult += bytes.IndexByte(v, 1) })
-	add("write", func(v []byte) { clear(v) })
-	add("copy", func(v []byte) { copy(v[:size/2], v[size/2:]) })
+	add("read", func(v []byte) bool { return bytes.IndexByte(v, 1) < 0 })
+	add("write", func(v []byte) bool { clear(v); return true })
+	add("copy", func(v []byte) bool { return copy(v[:size/2], v[size/2:]) == size/2 })
 }
 
 // parseList splits a list and returns an error if a part is none of the known ones.
