@@ -59,8 +59,8 @@ func (p kernelPath) below() kernelPath {
 	return pathGeneric
 }
 
-// Path returns the path that the kernels take in this process: "avx512", "avx2", "neon" or "generic". It is the best
-// that the machine has and the build contains ("neon" is in no build yet); the results do not depend on it.
+// Path returns the path that the kernels take in this process: "avx512" or "avx2" on amd64, "neon" on arm64, or
+// "generic". It is the best that the machine has and the build contains; the results do not depend on it.
 func Path() string { return path.String() }
 
 // A kernel is named by what it computes, in the order of the constants below: for float32, and then for float64.
