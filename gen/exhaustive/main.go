@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,12 +31,30 @@ import (
 	"github.com/gofocal/focal/internal/verify"
 )
 
-// slice is how many patterns are evaluated between two writes of the state.
-const slice = 1 << 24
+// The patterns are evaluated in slices; the state is written after each.
+const (
+	slicePatterns = 1 << 24
+	slices        = verify.Patterns / slicePatterns
+)
+
+// slice returns the i-th slice to be evaluated. Those around ±1 come first, where most of the arithmetic happens, and
+// the tiniest logits, the largest ones and the NaNs at the end, so that even the beginning of a sweep tells something.
+func slice(i int) (from, to uint64) {
+	const half, one = slices / 2, 0x3f // of the positive patterns, and the one that holds 1
+	order := make([]uint64, half)
+	for k := range order {
+		order[k] = uint64(k)
+	}
+	distance := func(k uint64) uint64 { return max(k, one) - min(k, one) }
+	sort.SliceStable(order, func(a, b int) bool { return distance(order[a]) < distance(order[b]) })
+	k := order[i/2] + uint64(i%2)*half
+	return k * slicePatterns, (k + 1) * slicePatterns
+}
 
 // state is how far the sweep for one exponent has come.
 type state struct {
-	Sweep  verify.Sweep32 // From is where to go on
+	Sweep  verify.Sweep32
+	Slices int // that are done
 	Report verify.Report
 }
 
@@ -62,7 +81,7 @@ func main() {
 		if err != nil {
 			log.Fatalf("-gamma: %v", err)
 		}
-		sweep := verify.Sweep32{To: verify.Patterns, Step: *step, Params: focal.Params{Gamma: gamma, Alpha: *alpha, Norm: *norm}}
+		sweep := verify.Sweep32{Step: max(*step, 1), Params: focal.Params{Gamma: gamma, Alpha: *alpha, Norm: *norm}}
 		if *soft >= 0 {
 			sweep.Target = soft
 		}
@@ -92,35 +111,33 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, o verify.Opt
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
+	case !reflect.DeepEqual(old.Sweep, sweep):
+		return nil, fmt.Errorf("%s is the state of another sweep: %+v", file, old.Sweep)
 	default:
-		same := old.Sweep
-		same.From = sweep.From
-		if !reflect.DeepEqual(same, sweep) {
-			return nil, fmt.Errorf("%s is the state of another sweep: %+v", file, old.Sweep)
-		}
 		s = *old
 	}
-	begin, from := time.Now(), s.Sweep.From
-	for s.Sweep.From < s.Sweep.To {
+	begin, before := time.Now(), s.Slices
+	for s.Slices < slices {
 		part := s.Sweep
-		part.To = min(part.From+slice*part.Step, s.Sweep.To)
+		part.From, part.To = slice(s.Slices)
+		part.From = (part.From + part.Step - 1) / part.Step * part.Step
 		report, err := verify.Float32(ctx, part, o)
 		if err != nil {
-			return nil, fmt.Errorf("stopped at pattern %#x of γ = %v; the same command goes on there: %w", s.Sweep.From, sweep.Params.Gamma, err)
+			return nil, fmt.Errorf("stopped after %d of %d parts of γ = %v; the same command goes on there: %w", s.Slices, slices, sweep.Params.Gamma, err)
 		}
-		if s.Report.Logits == 0 {
+		if s.Slices == 0 {
 			s.Report.Params, s.Report.Paths, s.Report.Bounds = report.Params, report.Paths, report.Bounds
 		}
 		s.Report.Merge(report)
-		s.Sweep.From = part.To
+		s.Slices++
 		if err := s.save(file); err != nil {
 			return nil, err
 		}
-		done := float64(s.Sweep.From-from) / float64(s.Sweep.To-from)
-		left := time.Duration(float64(time.Since(begin)) * (1 - done) / done)
-		fmt.Fprintf(os.Stderr, "γ = %v: %5.1f %%, %v left; worst loss %.3f, gradient %.3f, Hessian %.3f, sigmoid %.3f; %d differ\n",
-			sweep.Params.Gamma, 100*float64(s.Sweep.From)/float64(s.Sweep.To), left.Round(time.Second), s.Report.Errors[verify.Loss].Worst,
-			s.Report.Errors[verify.Grad].Worst, s.Report.Errors[verify.Hess].Worst, s.Report.Errors[verify.Sigmoid].Worst, s.Report.Differing)
+		left := time.Since(begin) / time.Duration(s.Slices-before) * time.Duration(slices-s.Slices)
+		e := s.Report.Errors
+		fmt.Fprintf(os.Stderr, "γ = %v: %d of %d parts, %v left; worst loss %.3f, gradient %.3f, Hessian %.3f, sigmoid %.3f; %d differ\n",
+			sweep.Params.Gamma, s.Slices, slices, left.Round(time.Second), e[verify.Loss].Worst, e[verify.Grad].Worst,
+			e[verify.Hess].Worst, e[verify.Sigmoid].Worst, s.Report.Differing)
 	}
 	return &s.Report, nil
 }
