@@ -73,13 +73,6 @@ func requireSame[T focal.Float](t *testing.T, want []T, m matrix[T], msg string)
 	}
 }
 
-func of[M Matrix, T focal.Float](m M) matrix[T] {
-	if c, ok := any(m).(blas32.General); ok {
-		return any(of32(c)).(matrix[T])
-	}
-	return any(of64(m)).(matrix[T])
-}
-
 func denseOf(m matrix[float64]) *mat.Dense {
 	var d mat.Dense
 	d.SetRawMatrix(blas64.General{Rows: m.rows, Cols: m.cols, Stride: m.stride, Data: m.data})
