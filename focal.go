@@ -78,6 +78,12 @@
 // So it too has the same bits on every path and with any number of workers. It is within 2^-40 (float32 logits) or
 // 2^-50 (float64), relative, of the exact sum of the losses as they are written. One NaN makes it NaN.
 //
+// # Parts
+//
+// [Score] returns the sum of the losses of some rows without any rounding, as a [Partial], which can be stored, sent and
+// merged with others. Their sum has the same bits however the rows of a data set are divided, and in whatever order the
+// parts are merged; it is divided by its Norm at the end. [Rows] returns the loss of each row.
+//
 // # Workers
 //
 // [Params].Workers is how many goroutines share the work: contiguous blocks of elements, handed out in order. All of
@@ -87,7 +93,7 @@
 // # Errors
 //
 // All arguments are checked before anything is written: if a call returns an error, its outputs hold what they held
-// before. Errors match [ErrShape], [ErrLabel], [ErrTarget], [ErrParam] and [ErrOverlap] under [errors.Is], and their
+// before. Errors match [ErrShape], [ErrLabel], [ErrTarget], [ErrParam], [ErrOverlap] and [ErrPartial] under [errors.Is], and their
 // texts name the argument, the index and the value. Where several mistakes are made, the parameters are reported
 // first, then shapes, overlaps, and labels or targets.
 package focal
