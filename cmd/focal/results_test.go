@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -108,6 +109,21 @@ func TestBenchFile(t *testing.T) {
 	assert.Len(t, records(t, string(data)), len(control.Paths())*2*len(mustWorkers(t)))
 	assert.Equal(t, []string{"b.txt"}, names(t))
 	assert.Contains(t, succeed(t, "report", "b.txt"), "Operations at 8×8")
+}
+
+// An interrupted measurement leaves no file, and the one of before as it was.
+func TestBenchInterrupted(t *testing.T) {
+	inDirectory(t, map[string][]byte{"old.txt": []byte("of before")})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	assert.Equal(t, exitInterrupted, run(ctx, []string{"bench", "-quick", "-o", "old.txt"}, &out, &errs))
+	assert.Contains(t, errs.String(), "focal bench: interrupted\n")
+	assert.Empty(t, out.String())
+	assert.Equal(t, []string{"old.txt"}, names(t))
+	data, err := os.ReadFile("old.txt")
+	require.NoError(t, err)
+	assert.Equal(t, "of before", string(data))
 }
 
 func mustWorkers(t *testing.T) []int {
