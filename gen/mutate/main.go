@@ -38,12 +38,13 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the draw")
 	only := flag.String("files", "", "files to mutate, separated by commas; none: half the mutants in assembly, half in Go")
 	logFile := flag.String("log", "mutants.txt", "results, a line for each mutant")
+	quick := flag.Bool("quick", false, "do not run all tests for mutants of assembly that those of the function have not killed")
 	list := flag.Bool("list", false, "list the mutants and end")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
 	}
-	if err := run(*n, *seed, *only, *logFile, *list); err != nil {
+	if err := run(*n, *seed, *only, *logFile, *quick, *list); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -60,7 +61,7 @@ func (m *mutant) String() string {
 	return fmt.Sprintf("%s:%d: %s => %s", m.file, m.line, strings.TrimSpace(m.old), strings.TrimSpace(m.new))
 }
 
-func run(n int, seed uint64, only, logFile string, list bool) error {
+func run(n int, seed uint64, only, logFile string, quick, list bool) error {
 	root, err := output("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
@@ -112,10 +113,11 @@ func run(n int, seed uint64, only, logFile string, list bool) error {
 		if !known {
 			var how string
 			begin := time.Now()
-			if verdict, how = together.test(dir, m); verdict != killed {
-				if verdict, how, err = try(dir, m); err != nil {
-					return err
-				}
+			if verdict, how, err = together.test(dir, m); err == nil && verdict != killed && !(quick && verdict == survived) {
+				verdict, how, err = try(dir, m)
+			}
+			if err != nil {
+				return err
 			}
 			fmt.Fprintf(out, "%s\t%s\t%s\n", verdict, m, how)
 			log.Printf("%d of %d, %v: %s, %s: %s", i+1, len(mutants), time.Since(begin).Round(time.Second), verdict, how, m)
@@ -280,17 +282,27 @@ func test(dir string, m *mutant) (verdict, how string) {
 	return survived, "all tests pass"
 }
 
-// test runs the tests of the changed function. If it is not one of those that were built together, or s is nil, the
-// verdict is empty.
-func (s *schemata) test(dir string, m *mutant) (verdict, how string) {
-	if s == nil || s.number[m] == 0 {
-		return "", ""
+// test runs the tests of the changed function, or of all kernels if a constant is changed. If the mutant is not one of
+// those that were built together, or s is nil, the verdict is empty.
+func (s *schemata) test(dir string, m *mutant) (verdict, how string, err error) {
+	if s == nil {
+		return "", "", nil
 	}
-	env := []string{fmt.Sprintf("%s=%d", selector, s.number[m])}
-	if how := runTests(dir, env, 2*time.Minute, s.binary, "-test.short", "-test.failfast", "-test.run", patternOf(m)); how != "" {
-		return killed, how
+	binary, pattern, limit := s.binary, patternOf(m), 2*time.Minute
+	var env []string
+	if n := s.number[m]; n != 0 {
+		env = []string{fmt.Sprintf("%s=%d", selector, n)}
+	} else {
+		changed, ok, err := s.withConstant(m)
+		if err != nil || !ok {
+			return "", "", err
+		}
+		binary, pattern, limit = changed, "Kernels|Label|Dense|Target", 5*time.Minute
 	}
-	return survived, "the tests of the function pass"
+	if how := runTests(dir, env, limit, binary, "-test.short", "-test.failfast", "-test.run", pattern); how != "" {
+		return killed, how, nil
+	}
+	return survived, "the tests of the function pass", nil
 }
 
 // patternOf names the tests of the function that an assembly mutant changes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +13,8 @@ import (
 )
 
 // To assemble and link a hundred times takes long, and so mutants of functions in amd64 assembly are built at once: each
-// function becomes a jump to the original, or to one of its copies with a change, as an environment variable says.
+// function becomes a jump to the original, or to one of its copies with a change, as an environment variable says. A
+// constant is changed in the binary itself.
 
 const selector = "FOCAL_MUTANT"
 
@@ -23,6 +25,52 @@ type schemata struct {
 	binary string
 	number map[*mutant]int // from 1; those that could not be assembled are not there
 }
+
+// withConstant writes a copy of the binary in which a constant is changed, as the mutant's DATA line says. It is false
+// if the mutant is none of a constant.
+func (s *schemata) withConstant(m *mutant) (binary string, ok bool, err error) {
+	f := constantLine.FindStringSubmatch(m.new)
+	if m.file != "kernel_amd64.s" || f == nil {
+		return "", false, nil
+	}
+	offset, _ := strconv.ParseUint(f[2], 10, 64)
+	size, _ := strconv.Atoi(f[3])
+	value, err := strconv.ParseUint(f[4], 0, 64)
+	if err != nil {
+		return "", false, err
+	}
+	e, err := elf.Open(s.binary)
+	if err != nil {
+		return "", false, err
+	}
+	defer e.Close()
+	symbols, err := e.Symbols()
+	if err != nil {
+		return "", false, err
+	}
+	i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == f[1] })
+	if i < 0 {
+		return "", false, fmt.Errorf("%s: no symbol %s", s.binary, f[1])
+	}
+	content, err := os.ReadFile(s.binary)
+	if err != nil {
+		return "", false, err
+	}
+	address := symbols[i].Value + offset
+	for _, p := range e.Progs {
+		if p.Type == elf.PT_LOAD && address >= p.Vaddr && address < p.Vaddr+p.Filesz {
+			at := content[address-p.Vaddr+p.Off:]
+			for k := range size {
+				at[k] = byte(value >> (8 * k))
+			}
+			binary = s.binary + ".constant"
+			return binary, true, os.WriteFile(binary, content, 0o777)
+		}
+	}
+	return "", false, fmt.Errorf("%s: %s is in no segment", s.binary, f[1])
+}
+
+var constantLine = regexp.MustCompile(`^DATA (\w+)<>\+(\d+)\(SB\)/(\d), \$(0x[0-9a-f]+)$`)
 
 // buildSchemata builds the mutants of functions of kernel_amd64.s in dir, and leaves the file as it was.
 func buildSchemata(dir string, mutants []*mutant) (*schemata, error) {
@@ -40,6 +88,7 @@ func buildSchemata(dir string, mutants []*mutant) (*schemata, error) {
 	if err := os.WriteFile(helper, []byte(`package focal
 
 import (
+	"debug/elf"
 	"os"
 	"strconv"
 )
