@@ -60,7 +60,7 @@ func testExactBins[T Float](t *testing.T) {
 		"nothing":             nil,
 		"zeros":               {0, T(math.Copysign(0, -1))},
 		"all exponents":       nonNegative[T](rng, 5000, true),
-		"full bins":           slices.Repeat([]T{fromBits[T](toBits(T(2)) - 1)}, 2*binsHold+77),
+		"full bins":           slices.Repeat([]T{fromBits[T](toBits(T(2)) - 1)}, binsHold+77),
 		"full, the largest":   slices.Repeat([]T{largest}, 2*binsHold+77),
 		"full, subnormals":    slices.Repeat([]T{fromBits[T](normal - 1)}, binsHold+1),
 		"the least":           slices.Repeat([]T{fromBits[T](1)}, 3),
@@ -68,6 +68,9 @@ func testExactBins[T Float](t *testing.T) {
 		"carries through all": {fromBits[T](1), largest, largest, fromBits[T](toBits(largest) - 1)},
 		"around the normal":   {fromBits[T](normal - 1), fromBits[T](normal), fromBits[T](normal + 1)},
 	} {
+		if testing.Short() && len(x) > binsHold && name != "full bins" {
+			continue // the exact sums to compare with are slow
+		}
 		var bins exactBins[T]
 		var total exactTotal
 		for part := x; len(part) > 0; {
@@ -121,7 +124,7 @@ func TestExactOver(t *testing.T) {
 	sums := [][]float64{{0}, {0x1p-1074}, {0x1p-1074, 0x1p-1074, 0x1p-1074}, {1}, {1, 0x1p-53}, {1, 0x1p-53, 0x1p-1074}, {1, 0x1p-52, 0x1p-53},
 		{0x1.fffffffffffffp1023}, {0x1.fffffffffffffp1023, 0x1p970}, {0x1.fffffffffffffp1023, 0x1p969}, {0x1p-1022, 0x1p-1074},
 		slices.Repeat([]float64{0x1.fffffffffffffp1023}, 1000)}
-	for range 200 {
+	for range len(fewerIfShort(make([]int, 200))) {
 		sums = append(sums, nonNegative[float64](rng, 1+rng.IntN(20), true))
 	}
 	const prec = 6000
@@ -230,6 +233,14 @@ func mustMerge(t *testing.T, parts ...Partial) (all Partial) {
 
 var scoredParams = []Params{{Gamma: 2, Alpha: 0.25}, {Gamma: 2.3, Alpha: 0.75}, {Gamma: 0, Alpha: NoAlpha}, {Gamma: 2, Alpha: 1}}
 
+// fewerIfShort returns the first two: under emulation all would take minutes.
+func fewerIfShort[E any](all []E) []E {
+	if testing.Short() {
+		return all[:2]
+	}
+	return all
+}
+
 // Score is the exact sum of what Loss writes.
 func TestScore(t *testing.T) { forFloats(t, testScore[float32], testScore[float64]) }
 
@@ -237,10 +248,13 @@ func testScore[T Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 4))
 	for _, shape := range [][2]int{{1, 1}, {7, 3}, {pieceLen, 1}, {1, blockLen + 5}, {40, 80}} {
 		rows, c := shape[0], shape[1]
+		if testing.Short() && rows*c > blockLen {
+			continue
+		}
 		for _, finite := range []bool{true, false} {
 			for _, b := range scoredBatches[T](rng, rows, c, finite) {
 				x, y := b.shard(0, rows)
-				for _, p := range scoredParams {
+				for _, p := range fewerIfShort(scoredParams) {
 					loss := make([]T, len(x))
 					require.NoError(t, Loss(loss, x, y, p))
 					var inf, nan uint64
@@ -299,10 +313,10 @@ func testSharding[T Float](t *testing.T) {
 	const rows, c = 700, 5
 	for _, finite := range []bool{true, false} {
 		for _, b := range scoredBatches[T](rng, rows, c, finite) {
-			for _, p := range scoredParams {
+			for _, p := range fewerIfShort(scoredParams) {
 				x, y := b.shard(0, rows)
 				want := mustScore(t, x, y, p)
-				for _, shards := range []int{1, 2, 7, 64, rows} {
+				for _, shards := range fewerIfShort([]int{7, 64, 1, 2, rows}) {
 					cuts := []int{0, rows}
 					for range shards - 1 {
 						cuts = append(cuts, rng.IntN(rows+1)) // some are empty
