@@ -20,6 +20,7 @@ var (
 	reportOnly = flag.Bool("report", false, "write the documentation from the results that are there; measure nothing")
 	pictures   = flag.Bool("pictures", true, "draw the pictures too")
 	budget     = flag.Duration("budget", 220*time.Second, "time for the timings; the first rounds are made in any case")
+	limit      = flag.Duration("limit", 5*time.Minute, "after so long, what is left has one round: the machine is busy, or slow")
 	cpu        = flag.Int("cpu", runtime.NumCPU()-1, "the core that the measurements on one core are pinned to")
 )
 
@@ -120,7 +121,12 @@ func measure() (*results, error) {
 			if threads > 1 {
 				share /= 2
 			}
-			cells, err := run.measure(s, time.Duration(share*float64(*budget)))
+			rounds := usualRounds
+			if time.Since(begin) > *limit {
+				logf("late: one round for what is left")
+				rounds = 1
+			}
+			cells, err := run.measure(s, time.Duration(share*float64(*budget)), rounds)
 			if err != nil {
 				return nil, err
 			}
@@ -140,10 +146,10 @@ func measure() (*results, error) {
 func machine() [][2]string {
 	facts := [][2]string{{"date", time.Now().UTC().Format(time.DateOnly)}}
 	text, _ := os.ReadFile("/proc/cpuinfo")
-	for _, want := range []string{"model name", "cpu family", "model"} {
+	for _, want := range [][2]string{{"model name", "CPU"}, {"cpu family", "CPU family"}, {"model", "CPU model"}} {
 		for _, line := range strings.Split(string(text), "\n") {
-			if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == want {
-				facts = append(facts, [2]string{"CPU " + strings.TrimPrefix(want, "CPU "), strings.TrimSpace(value)})
+			if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == want[0] {
+				facts = append(facts, [2]string{want[1], strings.TrimSpace(value)})
 				break
 			}
 		}

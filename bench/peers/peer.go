@@ -19,6 +19,9 @@ type peer struct {
 	// else. What glibc's allocator does depends on what the process has freed before: large arrays make it keep the
 	// memory of small ones.
 	alone bool
+
+	// small is set for variants that are timed at the small shapes alone, which tell them apart.
+	small bool
 }
 
 type class int
@@ -52,16 +55,16 @@ var peers = []peer{
 	{id: "torchvision", title: "torchvision, as it comes", worker: "python", threads: true, short: "torchvision", alone: true},
 	{id: "torchvision+pages", title: "torchvision, pages kept", worker: "python+pages", threads: true, short: "torchvision, pages kept"},
 	{id: "torchvision-scripted", title: "torchvision scripted", worker: "python", threads: true},
-	{id: "torchvision-scripted+pages", title: "torchvision scripted, pages kept", worker: "python+pages", threads: true},
+	{id: "torchvision-scripted+pages", title: "torchvision scripted, pages kept", worker: "python+pages", threads: true, small: true},
 	{id: "torch-graph", title: "torch, stable graph scripted", worker: "python", threads: true, class: graph},
 	{id: "torch-graph+pages", title: "the same, pages kept", worker: "python+pages", threads: true, class: graph},
-	{id: "torch-graph-log", title: "torch, logsigmoid graph scripted", worker: "python", threads: true, class: graph},
-	{id: "torch-graph-log+pages", title: "the same, pages kept", worker: "python+pages", threads: true, class: graph},
+	{id: "torch-graph-log", title: "torch, logsigmoid graph scripted", worker: "python", threads: true, class: graph, small: true},
+	{id: "torch-graph-log+pages", title: "the same, pages kept", worker: "python+pages", threads: true, class: graph, small: true},
 	{id: "torch-graph-inplace", title: "torch, in-place graph scripted", worker: "python", threads: true, class: graph},
 	{id: "torch-graph-inplace+pages", title: "the same, pages kept", worker: "python+pages", threads: true, short: "torch, best graph", class: graph},
 	{id: "numpy", title: "NumPy", worker: "python", short: "NumPy"},
 	{id: "onnxruntime-log", title: "onnxruntime", worker: "node", threads: true, short: "onnxruntime", class: onnx},
-	{id: "onnxruntime", title: "onnxruntime, Softplus node", worker: "node", threads: true, class: onnx},
+	{id: "onnxruntime", title: "onnxruntime, Softplus node", worker: "node", threads: true, class: onnx, small: true},
 
 	{id: "go", title: "Go, package math", worker: "go", short: "Go, package math", class: wide},
 	{id: "vek", title: "Go, viterin/vek", worker: "go", short: "Go, viterin/vek"},

@@ -38,9 +38,9 @@ type section struct {
 
 // slow is the length of a call from which on it is made only in the first rounds.
 const (
-	slow      = 150 * time.Millisecond
-	minRounds = 3
-	maxRounds = 25
+	slow        = 150 * time.Millisecond
+	usualRounds = 3
+	maxRounds   = 25
 
 	elementwise = 1 << 17 // up to so many elements are compared one by one, above only their sums
 )
@@ -67,7 +67,7 @@ type running struct {
 type group []*running
 
 // measure prepares all cases of a section, checks that all compute the same, and times them in rounds.
-func (r *runner) measure(s section, budget time.Duration) ([]*cell, error) {
+func (r *runner) measure(s section, budget time.Duration, minRounds int) ([]*cell, error) {
 	d, err := timingData(r.dir, s.shape, s.typ)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (r *runner) prepare(s section, d dataset) (cells []*cell, groups []group, e
 			}
 			var g group
 			for _, p := range peers {
-				if r.threads > 1 && !p.threads {
+				if r.threads > 1 && !p.threads || p.small && d.elements() > elementwise {
 					continue
 				}
 				w, reason := r.crew.timed(p, op)

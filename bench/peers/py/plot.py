@@ -15,8 +15,12 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 
-def plain(v, _=None):
-    return "%.3g" % v if 1e-3 < v < 1e5 else "%.0e" % v
+def plain(v):
+    if v < 1e5:
+        return "%.3g" % v
+    mantissa, exponent = ("%.1e" % v).split("e")
+    power = "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(d)] for d in str(int(exponent)))
+    return power if mantissa == "1.0" else mantissa + "·" + power
 
 
 def bars(peers, key, title, label, file):
@@ -26,8 +30,8 @@ def bars(peers, key, title, label, file):
     ax.barh([p["name"] for p in peers], values, color=["#c2410c" if p["ours"] else "#64748b" for p in peers], height=0.7)
     ax.set_xscale("log")
     ax.invert_yaxis()
-    ax.set_xlim(min(values) / 2, max(values) * 4)
-    ax.xaxis.set_major_formatter(FuncFormatter(plain))
+    ax.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.15)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: plain(v)))
     ax.set_xlabel(label)
     ax.set_title(title, loc="left", fontsize=10.5)
     ax.spines[["top", "right"]].set_visible(False)
