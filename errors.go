@@ -24,6 +24,9 @@ var (
 
 	// ErrOverlap: an output overlaps an input or another output, and is not exactly x. The text names both.
 	ErrOverlap = errors.New("overlapping slices")
+
+	// ErrPartial: bytes are not the encoding of a Partial, or two of them are too large to be merged.
+	ErrPartial = errors.New("invalid partial sum")
 )
 
 // output is a slice to be written, with the name that the caller knows it by. Without a name it is not wanted.

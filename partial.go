@@ -2,16 +2,12 @@ package focal
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
 	"sync"
 	"sync/atomic"
 )
-
-// ErrPartial: bytes are not the encoding of a [Partial], or two are too large to be merged.
-var ErrPartial = errors.New("invalid partial sum")
 
 // Partial is the loss of some of the rows of a data set, made by [Score], such that those of all the rows can be put
 // together exactly: the sum of the elements' losses, not rounded, and how many rows there are of each sort. Whatever the
