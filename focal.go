@@ -50,7 +50,7 @@
 //
 // # The same bits everywhere
 //
-// Every result has the same bits with AVX-512, with AVX2 and in pure Go, on every GOARCH. Each path
+// Every result has the same bits with AVX-512, AVX2, NEON and in pure Go, on every GOARCH. Each path
 // executes the same IEEE 754 operations in the same order. Nor does an element depend on where in the slice it stands,
 // on the slice's length or alignment, or on the number of workers. (A NaN is a NaN: its payload is not promised.)
 //
