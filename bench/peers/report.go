@@ -38,11 +38,20 @@ func figure(v float64) string {
 		return "0"
 	case v >= 1e6:
 		e := math.Floor(math.Log10(v))
-		return fmt.Sprintf("%.1f·10^%d", v/math.Pow(10, e), int(e))
+		return fmt.Sprintf("%.1f·10", v/math.Pow(10, e)) + raised(int(e))
 	case v >= 100:
 		return thousands(int(math.Round(v)))
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 2-int(math.Floor(math.Log10(v)))), 64)
+}
+
+// raised returns the digits of n as superscripts.
+func raised(n int) string {
+	var b strings.Builder
+	for _, d := range strconv.Itoa(n) {
+		b.WriteRune([]rune("⁰¹²³⁴⁵⁶⁷⁸⁹")[d-'0'])
+	}
+	return b.String()
 }
 
 // thousands separates the digits of numbers above 9999.

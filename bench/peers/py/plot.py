@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter
 
 def plain(v):
     if v < 1e5:
-        return "%.3g" % v
+        return "%.0f" % v if v >= 100 else "%.3g" % v
     mantissa, exponent = ("%.1e" % v).split("e")
     power = "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(d)] for d in str(int(exponent)))
     return power if mantissa == "1.0" else mantissa + "·" + power
