@@ -37,9 +37,12 @@ disturbs all of them:
 
 If -shapes is given, these are measured with each of -workers, and no other sizes.
 
-Beside ns/op there are ns/elem, cycles/elem (by a clock measured just before), Gelem/s, and GB/s: the bytes that the
-operation has to read and to write. The lines that begin with # say what differs between runs on one machine, and which
-bits the paths return; for benchstat, which would take runs apart by them, they are comments.
+Times are those of the thread on a CPU, where the operating system tells them, so that other programs disturb less; with
+more than one worker they are by the wall clock. Beside ns/op there are ns/elem, cycles/elem (by a clock measured just
+before), Gelem/s, and GB/s: the bytes that the operation has to read and to write.
+
+The lines that begin with # say what differs between runs on one machine, and which bits the paths return; for benchstat,
+which would take runs apart by them, they are comments.
 `
 )
 
@@ -55,6 +58,7 @@ type benchCase struct {
 	elements int // 0: not a loss
 	bytes    int // read and written by a call
 	path     string
+	parallel bool // the work is shared by goroutines
 	call     func() error
 }
 
@@ -181,6 +185,11 @@ const goldenKey = "golden-"
 // writeHeader writes the lines that benchstat takes for comments.
 func writeHeader(w io.Writer, m machine, o benchOptions) error {
 	fmt.Fprintf(w, "# focal bench: every case %d times, in turn\n", o.count)
+	clock := "wall clock"
+	if measure.HasThreadTime {
+		clock = "of the thread on a CPU, or by the wall clock with more than one worker"
+	}
+	fmt.Fprintf(w, "# time: %s\n", clock)
 	fmt.Fprintf(w, "# mhz: %.0f\n", 1e3/measure.NanosecondsPerCycle())
 	fmt.Fprintf(w, "# go: %s\n", runtime.Version())
 	fmt.Fprintf(w, "# commit: %s\n", m.commit)
@@ -227,7 +236,11 @@ func (c *benchCase) measure(atLeast time.Duration) (*benchfmt.Result, error) {
 	}
 	var failed error
 	cycle := measure.NanosecondsPerCycle()
-	calls, elapsed := measure.Time(atLeast, func() {
+	timer := measure.TimeOnCPU
+	if c.parallel {
+		timer = measure.Time
+	}
+	calls, elapsed := timer(atLeast, func() {
 		if err := c.call(); err != nil {
 			failed = err
 		}
@@ -425,7 +438,7 @@ func lossCase[T focal.Float](a *arrays[T], op string, n, c int, gamma float64, w
 		call = func() error { return focal.Sigmoid(loss(), x()) }
 	}
 	moved := arrays*n*c*int(unsafe.Sizeof(*new(T))) + labels*4*n
-	return &benchCase{elements: n * c, bytes: moved, call: call}
+	return &benchCase{elements: n * c, bytes: moved, parallel: workers > 1, call: call}
 }
 
 // addStreams adds the bandwidths of memory of the given size. The functions are those of Go's runtime, which are as fast

@@ -5,6 +5,7 @@ package measure
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"time"
 )
 
@@ -42,15 +43,31 @@ func NanosecondsPerCycle() float64 {
 // Time calls f often enough to take about the given time, at least once, and returns the number of calls and what they
 // took. Two calls before that are not counted: the first fills the caches, the second tells how many are needed.
 func Time(atLeast time.Duration, f func()) (calls int, elapsed time.Duration) {
+	begin := time.Now()
+	return repeat(atLeast, f, func() time.Duration { return time.Since(begin) })
+}
+
+// TimeOnCPU is Time for a function that computes on the goroutine that calls it, and on no other. It counts only the time
+// that the thread has had on a CPU, where the operating system tells: other programs disturb it less.
+func TimeOnCPU(atLeast time.Duration, f func()) (calls int, elapsed time.Duration) {
+	if !HasThreadTime {
+		return Time(atLeast, f)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return repeat(atLeast, f, threadTime)
+}
+
+func repeat(atLeast time.Duration, f func(), now func() time.Duration) (calls int, elapsed time.Duration) {
 	f()
-	start := time.Now()
+	start := now()
 	f()
-	calls = int(atLeast/max(time.Since(start), 1)) + 1
-	start = time.Now()
+	calls = int(atLeast/max(now()-start, 1)) + 1
+	start = now()
 	for range calls {
 		f()
 	}
-	return calls, time.Since(start)
+	return calls, now() - start
 }
 
 // Logits returns n logits like those of a detector in training, mostly negative. They are always the same.
