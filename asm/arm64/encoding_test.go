@@ -163,7 +163,9 @@ func TestLinked(t *testing.T) {
 	text, macros := readHeader(t)
 	test := filepath.Join(t.TempDir(), "focal.test")
 	goCommand(t, root, "test", "-c", "-o", test, ".")
-	kernel := func(name string) bool { return strings.HasPrefix(name, "github.com/gofocal/focal.") && strings.HasSuffix(name, "NEON.abi0") }
+	kernel := func(name string) bool {
+		return strings.HasPrefix(name, "github.com/gofocal/focal.") && strings.HasSuffix(name, "NEON.abi0")
+	}
 	linked := functions(t, test, kernel)
 	calls, inverse := functions(t, tagged(t, text, macros, 0), kernel), functions(t, tagged(t, text, macros, 0xffffffff), kernel)
 	require.Len(t, linked, 26, "kernels")
