@@ -6,6 +6,10 @@
 // type. [Score] makes of a pattern that matches them the total loss, the number of foreground rows, the figures of each shard,
 // and the rows with the largest losses of the whole set, for hard-example mining.
 //
+//	p, s := beam.NewPipelineWithRoot()
+//	beamfocal.Write(s, "gs://bucket/out/", beamfocal.Score(s, "gs://bucket/shard-*.npy", beamfocal.Default()))
+//	err := beamx.Run(ctx, p)
+//
 // The data is read once: the divisor, which is known at the end only, is no part of what is summed. The sum is exact, so
 // that the result has the same bits whatever the shards are, and whichever worker has which. A worker reads its shard block
 // by block: its memory does not depend on the shard's size.
