@@ -88,7 +88,6 @@ func buildSchemata(dir string, mutants []*mutant) (*schemata, error) {
 	if err := os.WriteFile(helper, []byte(`package focal
 
 import (
-	"debug/elf"
 	"os"
 	"strconv"
 )
