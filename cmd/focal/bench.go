@@ -37,9 +37,9 @@ disturbs all of them:
 
 If -shapes is given, these are measured with each of -workers, and no other sizes.
 
-Times are those of the thread on a CPU, where the operating system tells them, so that other programs disturb less; with
-more than one worker they are by the wall clock. Beside ns/op there are ns/elem, cycles/elem (by a clock measured just
-before), Gelem/s, and GB/s: the bytes that the operation has to read and to write.
+Times are those of the thread on a CPU, where the operating system tells them, so that other programs disturb less; where
+numbers of workers are compared they are by the wall clock (clock=wall). Beside ns/op there are ns/elem, cycles/elem (by
+a clock measured just before), Gelem/s, and GB/s: the bytes that the operation has to read and to write.
 
 The lines that begin with # say what differs between runs on one machine, and which bits the paths return; for benchstat,
 which would take runs apart by them, they are comments.
@@ -58,7 +58,7 @@ type benchCase struct {
 	elements int // 0: not a loss
 	bytes    int // read and written by a call
 	path     string
-	parallel bool // the work is shared by goroutines
+	wall     bool // timed by the wall clock
 	call     func() error
 }
 
@@ -187,7 +187,7 @@ func writeHeader(w io.Writer, m machine, o benchOptions) error {
 	fmt.Fprintf(w, "# focal bench: every case %d times, in turn\n", o.count)
 	clock := "wall clock"
 	if measure.HasThreadTime {
-		clock = "of the thread on a CPU, or by the wall clock with more than one worker"
+		clock = "of the thread on a CPU, or by the wall clock where the name says so"
 	}
 	fmt.Fprintf(w, "# time: %s\n", clock)
 	fmt.Fprintf(w, "# mhz: %.0f\n", 1e3/measure.NanosecondsPerCycle())
@@ -237,7 +237,7 @@ func (c *benchCase) measure(atLeast time.Duration) (*benchfmt.Result, error) {
 	var failed error
 	cycle := measure.NanosecondsPerCycle()
 	timer := measure.TimeOnCPU
-	if c.parallel {
+	if c.wall {
 		timer = measure.Time
 	}
 	calls, elapsed := timer(atLeast, func() {
@@ -292,7 +292,7 @@ func benchCases(o benchOptions) []*benchCase {
 				for _, gamma := range o.gammas {
 					for _, path := range o.paths {
 						for _, n := range workers {
-							b.add(op, typ, path, shape, gamma, n)
+							b.add(op, typ, path, shape, gamma, n, len(workers) > 1)
 						}
 					}
 				}
@@ -313,7 +313,7 @@ func benchCases(o benchOptions) []*benchCase {
 		shape := [2]int{working / (2 * size * sweepClasses), sweepClasses}
 		for _, path := range o.paths {
 			if path != "generic" || working <= 1<<20 { // it is slow, and the same at every size
-				b.add("loss", typ, path, shape, gamma, 1)
+				b.add("loss", typ, path, shape, gamma, 1, false)
 			}
 		}
 	}
@@ -323,7 +323,7 @@ func benchCases(o benchOptions) []*benchCase {
 			continue
 		}
 		for _, n := range o.workers {
-			b.add("loss", typ, path, shape, gamma, n)
+			b.add("loss", typ, path, shape, gamma, n, true)
 		}
 	}
 	for working := 16 << 10; working <= largest; working *= step {
@@ -341,11 +341,16 @@ type benchSet struct {
 	stream []byte
 }
 
-// add adds a case, unless it is there already. The sigmoid is measured at one gamma only, as it has none.
-func (b *benchSet) add(op, typ, path string, shape [2]int, gamma float64, workers int) {
+// add adds a case, unless it is there already. If it is to be compared with other numbers of workers, it is timed by the
+// wall clock, as these are. The sigmoid has neither gammas nor workers.
+func (b *benchSet) add(op, typ, path string, shape [2]int, gamma float64, workers int, wall bool) {
 	n, c := shape[0], shape[1]
 	name := fmt.Sprintf("%s/op=%s/type=%s/path=%s/n=%d/c=%d/gamma=%v/workers=%d", lossName, op, typ, path, n, c, gamma, workers)
+	if wall {
+		name += "/clock=wall"
+	}
 	if op == "sigmoid" {
+		wall = false
 		name = fmt.Sprintf("%s/op=%s/type=%s/path=%s/n=%d/c=%d/workers=1", lossName, op, typ, path, n, c)
 	}
 	if b.has[name] {
@@ -358,7 +363,7 @@ func (b *benchSet) add(op, typ, path string, shape [2]int, gamma float64, worker
 	} else {
 		k = lossCase(&b.f64, op, n, c, gamma, workers)
 	}
-	k.name, k.path = name, path
+	k.name, k.path, k.wall = name, path, wall
 	b.cases = append(b.cases, k)
 }
 
@@ -438,7 +443,7 @@ func lossCase[T focal.Float](a *arrays[T], op string, n, c int, gamma float64, w
 		call = func() error { return focal.Sigmoid(loss(), x()) }
 	}
 	moved := arrays*n*c*int(unsafe.Sizeof(*new(T))) + labels*4*n
-	return &benchCase{elements: n * c, bytes: moved, parallel: workers > 1, call: call}
+	return &benchCase{elements: n * c, bytes: moved, call: call}
 }
 
 // addStreams adds the bandwidths of memory of the given size. The functions are those of Go's runtime, which are as fast

@@ -247,7 +247,7 @@ func pathColor(path string) int {
 var mainShape = []string{"n=1024", "c=80", "workers=1"}
 
 // sweep are the parameters of the results that are about sizes.
-var sweep = []string{"op=loss", "type=f32", "c=80", "gamma=2", "workers=1"}
+var sweep = []string{"op=loss", "type=f32", "c=80", "gamma=2", "workers=1", "clock="}
 
 // mainOp returns a result at the main shape and γ = 2, or nil.
 func mainOp(r *machineRun, op, typ, path string) *result {
@@ -423,7 +423,7 @@ func workerChart(r *machineRun) *chart {
 		if shape == nil {
 			continue
 		}
-		same := r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2", "n="+shape.param("n"), "c="+shape.param("c"))
+		same := r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2", "n="+shape.param("n"), "c="+shape.param("c"), "clock="+shape.param("clock"))
 		s := &series{name: path, color: pathColor(path)}
 		for _, m := range same {
 			if v, ok := m.summary("Gelem/s"); ok {

@@ -415,7 +415,7 @@ func workerTable(r *machineRun) table {
 		if m.int("workers") <= 1 {
 			continue
 		}
-		where := []string{"n=" + m.param("n"), "c=" + m.param("c"), "op=" + m.param("op"), "type=" + m.param("type"), "gamma=" + m.param("gamma")}
+		where := []string{"n=" + m.param("n"), "c=" + m.param("c"), "op=" + m.param("op"), "type=" + m.param("type"), "gamma=" + m.param("gamma"), "clock=" + m.param("clock")}
 		if key := strings.Join(where, " "); done[key] {
 			continue
 		} else {

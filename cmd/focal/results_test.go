@@ -98,7 +98,8 @@ func TestBenchCases(t *testing.T) {
 	assert.Len(t, r.find(lossName, append(slices.Clone(mainShape), "path="+best)...), 2*len(benchOps))
 	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=2"), 1)
 	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
-	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=1", "type=f32", "c=80"), 15+1)
+	assert.Len(t, r.find(lossName, append(slices.Clone(sweep), "path="+best)...), 15+1)
+	assert.Len(t, r.find(lossName, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
 }
 
 func TestBenchFile(t *testing.T) {
