@@ -94,12 +94,21 @@ func neighbour[T focal.Float](u T, away int) T {
 	return T(math.Float64frombits(math.Float64bits(float64(u)) + uint64(away)))
 }
 
-// hard32 are the worst of all float32 logits (gen/exhaustive).
+// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive, and samples). Those of the sigmoid are
+// the same for all exponents.
 var hard32 = []hard[float32]{
-	{2, []float32{0x1.7611c4p-03, -0x1.4fb168p+02, -0x1.3d7e08p+01, -0x1.903d5cp+06}},
+	{0, []float32{-2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}},
+	{0.5, []float32{-2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}},
+	{1, []float32{-2.410074, -4.844141, -7.30948, -0x1.5e042p+01, 0x1.117eecp-03, -0x1.7e5a38p+00}},
+	{2, []float32{-0x1.3ddf96p+01, -0x1.4cd72cp+01, -0x1.f102cp+00, -0x1.5c3d42p+01, -0x1.903d5cp+06, 0x1.7611c4p-03, -2.4964225, -2.6035299}},
+	{2.3, []float32{-13.03454, -2.595533, -11.64843, 0x1.ab1bb4p-03, -0x1.6795f4p+00, -0x1.b4b45ep+01}},
+	{5, []float32{0.1053777, -0.2808562, -5.460921, -0x1.a2b0ecp+03, -0x1.1025b6p-04, -0x1.f3703ap-02}},
 }
 
-// hard64 are the worst that gen/search has found.
+// hard64 are the worst that gen/search has found: of loss, gradient, Hessian, and the sigmoid.
 var hard64 = []hard[float64]{
-	{2, []float64{-3.781252, 0.433217, 37.01914}},
+	{0.5, []float64{0x1.425f7cp-32, 0x1.42572bfffffffp-32, -0x1.a6b9cac2ea87dp+04}},
+	{2, []float64{-0x1.1ce510432906cp+04, -0x1.33ddb9a706d08p+03, -0x1.9b58b491c11fap+04, -0x1.711f7375952a3p+09}},
+	{2.3, []float64{-0x1.9a04239b9bd88p+04, -0x1.fd4cff0ae9035p+03, -0x1.03a329f884878p+05}},
+	{5, []float64{-0x1.ce2d1e23ff9ebp+03, -0x1.e6b273c3e125ap+03, -0x1.c5c4287874671p+04}},
 }
