@@ -18,13 +18,6 @@ type dataset struct {
 
 func (d dataset) elements() int { return d.rows * d.cols }
 
-func (d dataset) size() int {
-	if d.typ == "f64" {
-		return 8
-	}
-	return 4
-}
-
 func writeFile(name string, v any) error {
 	f, err := os.Create(name)
 	if err != nil {
