@@ -85,17 +85,8 @@ func buildSchemata(dir string, mutants []*mutant) (*schemata, error) {
 		os.WriteFile(file, original, 0o666)
 		os.Remove(helper)
 	}()
-	if err := os.WriteFile(helper, []byte(`package focal
-
-import (
-	"os"
-	"strconv"
-)
-
-var mutant uint64
-
-func init() { mutant, _ = strconv.ParseUint(os.Getenv("`+selector+`"), 10, 64) }
-`), 0o666); err != nil {
+	declarations, err := os.ReadFile(filepath.Join(dir, "kernel_amd64.go"))
+	if err != nil {
 		return nil, err
 	}
 	s := &schemata{filepath.Join(dir, "schemata.test"), map[*mutant]int{}}
@@ -106,6 +97,9 @@ func init() { mutant, _ = strconv.ParseUint(os.Getenv("`+selector+`"), 10, 64) }
 	}
 	for {
 		text, owner := s.write(string(original))
+		if err := os.WriteFile(helper, s.declare(string(declarations)), 0o666); err != nil {
+			return nil, err
+		}
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			return nil, err
 		}
@@ -128,6 +122,41 @@ func init() { mutant, _ = strconv.ParseUint(os.Getenv("`+selector+`"), 10, 64) }
 			return nil, fmt.Errorf("mutants do not build: %w: %.2000s", err, out)
 		}
 	}
+}
+
+var declaration = regexp.MustCompile(`(?m)^func (\w+)(\(.*[^{])$`)
+
+// declare returns a Go file that chooses the mutant, and that declares the copies, as the originals are: without it the
+// runtime cannot move a stack on which one of them stands.
+func (s *schemata) declare(original string) []byte {
+	var b strings.Builder
+	b.WriteString(`package focal
+
+import (
+	"os"
+	"strconv"
+	"unsafe"
+)
+
+var mutant uint64
+
+var _ unsafe.Pointer
+
+func init() { mutant, _ = strconv.ParseUint(os.Getenv("` + selector + `"), 10, 64) }
+`)
+	for _, d := range declaration.FindAllStringSubmatch(original, -1) {
+		found := false
+		for m, n := range s.number {
+			if m.function == d[1] {
+				found = true
+				fmt.Fprintf(&b, "\n//go:noescape\nfunc %s__%d%s\n", d[1], n, d[2])
+			}
+		}
+		if found {
+			fmt.Fprintf(&b, "\n//go:noescape\nfunc %s__0%s\n", d[1], d[2])
+		}
+	}
+	return []byte(b.String())
 }
 
 // write returns the assembly with all mutants, and whose each line is.
