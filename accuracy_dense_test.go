@@ -13,7 +13,7 @@ import (
 // The results of soft targets against the exact values.
 
 // accuracyTargets are targets that are the same for every logit; below 0, a mixture.
-var accuracyTargets = []float64{-1, 0.5, 0.1, 1e-6, 1 - 1e-6, 0.4999, 0.75}
+var accuracyTargets = []float64{-1, 0.5, 0.1, 1e-6, 1 - 1e-6, 9e-8, 0x1p-14, 0.5 - 0x1p-25, 0.4999, 0.75}
 
 // softSample evaluates every output for soft targets.
 type softSample[T Float] struct {
@@ -35,7 +35,7 @@ func (s *softSample[T]) eval(t *testing.T, rng *rand.Rand, x []T, target float64
 
 func (e *errors3) checkSoft(t *testing.T, p Params) {
 	t.Helper()
-	bounds := oracle.PromisedSoft(p.Gamma, p.Alpha != NoAlpha)
+	bounds := oracle.PromisedSoft(p.Gamma, p.Norm != 1)
 	t.Logf("loss: %v", e.loss)
 	t.Logf("grad: %v", e.grad)
 	t.Logf("hess: %v", e.hess)
@@ -45,8 +45,8 @@ func (e *errors3) checkSoft(t *testing.T, p Params) {
 }
 
 func forSoft(t *testing.T, f func(t *testing.T, target float64, p Params, rng *rand.Rand)) {
-	for _, gamma := range accuracyGammas {
-		for _, p := range accuracyParams(gamma)[:2] {
+	for _, gamma := range append([]float64{0.1, 10, 100}, accuracyGammas...) {
+		for _, p := range append(accuracyParams(gamma)[:2], Params{Gamma: gamma, Alpha: 0.25, Norm: 1}) {
 			t.Run(fmt.Sprintf("gamma=%v/alpha=%v/norm=%v", p.Gamma, p.Alpha, p.Norm), func(t *testing.T) {
 				t.Parallel()
 				rng := rand.New(rand.NewPCG(17, 18))

@@ -198,7 +198,7 @@ func (j *job[T]) maskElements(k *block[T], m *masks, start int) (ignored bool) {
 	}
 	x := j.x[start : start+k.N]
 	if soft != nil {
-		dropWeightlessDense(&m.keep, x, soft, k.Plan.WPos, k.Plan.WNeg)
+		dropWeightlessDense(&m.keep, x, soft, noPos, noNeg)
 	} else {
 		dropWeightless(&m.pos, &m.keep, x, noPos, noNeg)
 	}

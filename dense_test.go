@@ -264,6 +264,47 @@ func testDenseCorners[T Float](t *testing.T) {
 	}
 }
 
+// A loss is infinite at an infinite logit, however small its weight and m^γ are, if they are not exactly 0; and it is the
+// same whether or not derivatives are wanted.
+func TestDenseTiny(t *testing.T) { forFloats(t, testDenseTiny[float32], testDenseTiny[float64]) }
+
+func testDenseTiny[T Float](t *testing.T) {
+	inf, smallest := T(math.Inf(1)), fromBits[T](1)
+	rng := rand.New(rand.NewPCG(19, 20))
+	var x, target []T
+	for _, tt := range []T{smallest, 1e-20, 1e-23, 1e-30, T(math.Exp2(-60)), 0.5} {
+		x, target = append(x, -inf, inf), append(target, tt, tt)
+	}
+	infinite := len(x)
+	for range 4000 {
+		x = append(x, T(math.Copysign(math.Exp2(6+120*rng.Float64()), rng.Float64()-0.5)))
+		target = append(target, T(math.Exp2(-149*rng.Float64())))
+	}
+	for _, p := range []Params{
+		{Gamma: 2, Alpha: 1}, {Gamma: 2, Alpha: NoAlpha}, {Gamma: 2, Alpha: 0.25, Norm: 1e4}, {Gamma: 3, Alpha: 1, Norm: 3},
+		{Gamma: 0, Alpha: NoAlpha, Norm: 0x1p149}, {Gamma: 2, Alpha: NoAlpha, Norm: 0x1p-48},
+	} {
+		for _, path := range availablePaths() {
+			withPath(path, func() {
+				n := len(x)
+				loss, grad := make([]T, n), make([]T, n)
+				all := Out[T]{make([]T, n), make([]T, n), make([]T, n)}
+				require.NoError(t, Loss(loss, x, Dense(target), p))
+				require.NoError(t, Grad(grad, x, Dense(target), nil, p))
+				_, err := Fused(all, x, Dense(target), p)
+				require.NoError(t, err)
+				requireSameBits(t, loss, all.Loss)
+				for i := range grad {
+					require.Equal(t, toBits(grad[i]), toBits(all.Grad[i]), "%v %+v x=%v t=%v", path, p, x[i], target[i])
+				}
+				for i := range infinite {
+					require.Equal(t, inf, loss[i], "%v %+v x=%v t=%v", path, p, x[i], target[i])
+				}
+			})
+		}
+	}
+}
+
 func TestDenseAllocates(t *testing.T) {
 	x, target := make([]float32, 2*blockLen), make([]float32, 2*blockLen)
 	target[5] = 0.5

@@ -29,7 +29,9 @@
 //	∂²/∂x²   a · m^gamma · (pq + gamma·δ·(pq/m)·(2·(p-t) + E·((gamma-1)·δ·pq/m + q - p)))
 //
 // which is torchvision's sigmoid_focal_loss (its p_t is 1-m) and has the values above at t = 0 and 1. The derivation is in
-// docs/accuracy.md. No power of 0 is divided by 0: the gradient stays finite and right at gamma < 1 too, where m → 0.
+// docs/accuracy.md. No power of 0 is divided by 0: the gradient stays finite and right at gamma < 1 too, where m → 0. For
+// 0 < t < 1 the loss at x = ±Inf is +Inf, the gradient a·(1-t)^(gamma+1) at +Inf and -a·t^(gamma+1) at -Inf, and the second
+// derivative 0.
 //
 // # Semantics
 //
@@ -63,12 +65,12 @@
 // [Sigmoid] 2. The second derivative changes its sign: it is within 8 ULP of the sum of the magnitudes of its terms.
 // This is for gamma ≤ 5; above, the bounds grow by 0.2 ULP for each unit of gamma. It is for the weights as rounded to
 // the type of the logits: that rounding may add 1 ULP. Results below the normal range are within as many units of the
-// smallest subnormal, times the weight if that is above 1; and with a weight above 2^24 (float64: 2^64), those below the
-// weight times 2^-126 (2^-1022) count as below the normal range.
+// smallest subnormal; with a weight above 1, those below the weight times 2^-126 (float64: 2^-1022) count as below the
+// normal range, and their unit is the smallest subnormal times the weight.
 //
-// For soft targets, 0 < t < 1, all three bounds are 5 + 1.5·gamma ULP, since gamma multiplies the error of m, which is not
-// as nearly exact as p is: of the loss (at |x| up to 2^40), and of the sums of the magnitudes of the terms of gradient and
-// second derivative. The gradient is 0 where p - t and gamma·δ·(pq/m)·E cancel: at p = t if gamma is 0 or t = 1/2,
+// For soft targets, 0 < t < 1, all three bounds are 9 + 2.75·gamma ULP, since gamma multiplies the error of m, which is not
+// as nearly exact as p is: of the loss, and of the sums of the magnitudes of the terms of gradient and second derivative.
+// Where a or a·m^gamma is below the normal range, the loss may also be off by as many smallest subnormals as |x|. The gradient is 0 where p - t and gamma·δ·(pq/m)·E cancel: at p = t if gamma is 0 or t = 1/2,
 // otherwise where p is nearer to 0 or 1 than t is. Elements with t = 0 or 1 have the bounds and the bits of labels.
 //
 // # Sums
@@ -95,7 +97,7 @@
 // All arguments are checked before anything is written: if a call returns an error, its outputs hold what they held
 // before. Errors match [ErrShape], [ErrLabel], [ErrTarget], [ErrParam], [ErrOverlap] and [ErrPartial] under [errors.Is], and their
 // texts name the argument, the index and the value. Where several mistakes are made, the parameters are reported
-// first, then shapes, overlaps, and labels or targets.
+// first, then what is wrong with shapes and types, overlaps, and the values of labels or targets.
 package focal
 
 // Float is the type of an element. It is float32 or float64 itself, not a type derived from them.

@@ -866,20 +866,20 @@ loop:
 	VMOVAPS      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z3
-	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z7
-	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z8
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z3
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z7
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z15
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
-	VSUBPS.BCST       magic_f32<>+0(SB), Z15, Z16
-	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z17
-	VSUBPS.BCST       magic_f32<>+0(SB), Z10, Z18
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z15, Z16
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z17
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z18
 	VPERMPS           exp_f32<>+0(SB), Z15, Z19
 	VPERMPS           exp_f32<>+0(SB), Z9, Z20
 	VPERMPS           exp_f32<>+0(SB), Z10, Z21
@@ -904,9 +904,9 @@ loop:
 	VBROADCASTSS      magic_f32<>+0(SB), Z8
 	VMOVAPS           Z8, Z3
 	VMOVAPS           Z8, Z7
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z19, Z8
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z20, Z3
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z21, Z7
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z8
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z20, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z21, Z7
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
@@ -930,6 +930,9 @@ loop:
 	VFMADD213PS       Z21, Z10, Z18
 
 	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
+	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
+	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
 	VFMADD213PS Z11, Z14, Z16
 	VFMADD213PS Z12, Z5, Z17
 	VFMADD213PS Z13, Z6, Z18
@@ -941,35 +944,38 @@ loop:
 	VMULPS      Z5, Z19, Z19
 	VMULPS      Z6, Z20, Z20
 	VMULPS      Z11, Z21, Z21
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z12
-	VSUBPS.BCST one_f32<>+0(SB), Z6, Z13
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
-	VADDPS      Z19, Z12, Z12
-	VADDPS      Z20, Z13, Z13
-	VADDPS      Z21, Z14, Z14
-	VFMADD231PS Z15, Z19, Z12
-	VFMADD231PS Z9, Z20, Z13
-	VFMADD231PS Z10, Z21, Z14
-	VMULPS      Z12, Z12, Z22
-	VMULPS      Z13, Z13, Z23
-	VMULPS      Z14, Z14, Z24
+	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z12
+	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z13
+	VMULPS.BCST tiny_f32<>+0(SB), Z21, Z14
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z19
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z20
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z21
+	VADDPS      Z12, Z19, Z19
+	VADDPS      Z13, Z20, Z20
+	VADDPS      Z14, Z21, Z21
+	VFMADD231PS Z15, Z12, Z19
+	VFMADD231PS Z9, Z13, Z20
+	VFMADD231PS Z10, Z14, Z21
+	VMULPS      Z19, Z19, Z22
+	VMULPS      Z20, Z20, Z23
+	VMULPS      Z21, Z21, Z24
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z27
 	VMOVAPS          Z27, Z25
 	VMOVAPS          Z27, Z26
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z27
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z25
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z26
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z27
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z25
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z26
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z27
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z25
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z26
-	VFMADD213PS      Z12, Z22, Z27
-	VFMADD213PS      Z13, Z23, Z25
-	VFMADD213PS      Z14, Z24, Z26
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z27
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z25
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z26
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z27
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z25
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z26
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z27
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z25
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z26
+	VFMADD213PS      Z19, Z22, Z27
+	VFMADD213PS      Z20, Z23, Z25
+	VFMADD213PS      Z21, Z24, Z26
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z8, Z8
@@ -981,9 +987,9 @@ loop:
 	VADDPS    Z4, Z27, Z27
 	VADDPS    Z1, Z25, Z25
 	VADDPS    Z2, Z26, Z26
-	VBLENDMPS Z19, Z5, K1, Z1
-	VBLENDMPS Z20, Z6, K2, Z2
-	VBLENDMPS Z21, Z11, K3, Z3
+	VBLENDMPS Z12, Z5, K1, Z1
+	VBLENDMPS Z13, Z6, K2, Z2
+	VBLENDMPS Z14, Z11, K3, Z3
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS          (DI)(R10*4), Z4
@@ -1011,12 +1017,12 @@ loop:
 	VMULPS Z8, Z3, Z3
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z12, Z4
-	VADDPS.BCST    one_f32<>+0(SB), Z13, Z5
-	VADDPS.BCST    one_f32<>+0(SB), Z14, Z6
-	VDIVPS         Z4, Z12, Z4
-	VDIVPS         Z5, Z13, Z5
-	VDIVPS         Z6, Z14, Z6
+	VADDPS.BCST    one_f32<>+0(SB), Z19, Z4
+	VADDPS.BCST    one_f32<>+0(SB), Z20, Z5
+	VADDPS.BCST    one_f32<>+0(SB), Z21, Z6
+	VDIVPS         Z4, Z19, Z4
+	VDIVPS         Z5, Z20, Z5
+	VDIVPS         Z6, Z21, Z6
 	VFNMADD132PS.Z Z4, Z15, K1, Z15
 	VFNMADD132PS.Z Z5, Z9, K2, Z9
 	VFNMADD132PS.Z Z6, Z10, K3, Z10
@@ -1040,14 +1046,25 @@ loop:
 	VMULPS      Z16, Z27, Z4
 	VMULPS      Z17, Z25, Z5
 	VMULPS      Z18, Z26, Z6
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z4, K1, Z4
-	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z2, Z5, K1, Z5
-	KMOVW       4(R8)(CX*1), K1
-	VMULPS.Z    Z3, Z6, K1, Z6
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z1, Z4, Z4
+	VMULPS      Z2, Z5, Z5
+	VMULPS      Z3, Z6, Z6
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z3
+	VMOVAPS      Z3, Z1
+	VMOVAPS      Z3, Z2
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z25, Z1, Z1
+	VADDPS       Z26, Z2, Z2
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z3, Z4, K1, Z4
+	KMOVW        2(R8)(CX*1), K1
+	VMINPS.Z     Z1, Z5, K1, Z5
+	KMOVW        4(R8)(CX*1), K1
+	VMINPS.Z     Z2, Z6, K1, Z6
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -1121,12 +1138,12 @@ rest_loop:
 	VMOVAPS      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
 	VPERMPS           exp_f32<>+0(SB), Z3, Z7
 	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
@@ -1135,7 +1152,7 @@ rest_loop:
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
 	VADDPS            Z4, Z8, Z8
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z7, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
 	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
 	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
@@ -1145,28 +1162,30 @@ rest_loop:
 	VFMADD213PS       Z7, Z3, Z4
 
 	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
 	VFMADD213PS Z5, Z6, Z4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z5
 	VMULPS      Z5, Z7, Z7
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z6
-	VADDPS      Z7, Z6, Z6
-	VFMADD231PS Z3, Z7, Z6
-	VMULPS      Z6, Z6, Z8
+	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z6
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z7
+	VADDPS      Z6, Z7, Z7
+	VFMADD231PS Z3, Z6, Z7
+	VMULPS      Z7, Z7, Z8
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z9
-	VFMADD213PS      Z6, Z8, Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z9
+	VFMADD213PS      Z7, Z8, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
 	VADDPS    Z1, Z9, Z9
 	VADDPS    Z2, Z9, Z9
-	VBLENDMPS Z7, Z5, K2, Z1
+	VBLENDMPS Z6, Z5, K2, Z1
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS.Z        (DI)(R10*4), K1, Z2
@@ -1180,8 +1199,8 @@ rest_loop:
 	VMULPS Z5, Z1, Z1
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z6, Z2
-	VDIVPS         Z2, Z6, Z2
+	VADDPS.BCST    one_f32<>+0(SB), Z7, Z2
+	VDIVPS         Z2, Z7, Z2
 	VFNMADD132PS.Z Z2, Z3, K2, Z3
 	VSUBPS         Z2, Z3, Z3
 
@@ -1191,11 +1210,16 @@ rest_loop:
 	VFMADD132PS Z2, Z1, Z1
 	VMULPS      Z4, Z1, Z1
 	VMULPS      Z4, Z9, Z2
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip3
+	VMULPS      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z1
+	VADDPS       Z9, Z1, Z1
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip3
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -1221,6 +1245,56 @@ skip4:
 done:
 	VZEROUPPER
 	RET
+
+DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
+GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
+GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
+GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA tiny_f32<>+0(SB)/4, $0x1f800000
+DATA tiny_f32<>+4(SB)/4, $0x1f800000
+DATA tiny_f32<>+8(SB)/4, $0x1f800000
+DATA tiny_f32<>+12(SB)/4, $0x1f800000
+DATA tiny_f32<>+16(SB)/4, $0x1f800000
+DATA tiny_f32<>+20(SB)/4, $0x1f800000
+DATA tiny_f32<>+24(SB)/4, $0x1f800000
+DATA tiny_f32<>+28(SB)/4, $0x1f800000
+GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA inf_f32<>+0(SB)/4, $0x7f800000
+DATA inf_f32<>+4(SB)/4, $0x7f800000
+DATA inf_f32<>+8(SB)/4, $0x7f800000
+DATA inf_f32<>+12(SB)/4, $0x7f800000
+DATA inf_f32<>+16(SB)/4, $0x7f800000
+DATA inf_f32<>+20(SB)/4, $0x7f800000
+DATA inf_f32<>+24(SB)/4, $0x7f800000
+DATA inf_f32<>+28(SB)/4, $0x7f800000
+GLOBL inf_f32<>(SB), RODATA|NOPTR, $32
 
 // func lossPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -1669,36 +1743,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
-GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
-GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
-GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
-
 DATA log8_hi_f32<>+0(SB)/4, $0x00000000
 DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
 DATA log8_hi_f32<>+8(SB)/4, $0x40454800
@@ -1734,16 +1778,6 @@ DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
 DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
 DATA log8_lo_f32<>+60(SB)/4, $0x00000000
 GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
-
-DATA tiny_f32<>+0(SB)/4, $0x1f800000
-DATA tiny_f32<>+4(SB)/4, $0x1f800000
-DATA tiny_f32<>+8(SB)/4, $0x1f800000
-DATA tiny_f32<>+12(SB)/4, $0x1f800000
-DATA tiny_f32<>+16(SB)/4, $0x1f800000
-DATA tiny_f32<>+20(SB)/4, $0x1f800000
-DATA tiny_f32<>+24(SB)/4, $0x1f800000
-DATA tiny_f32<>+28(SB)/4, $0x1f800000
-GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f32<>+0(SB)/4, $0x4b3ffc18
 DATA pow_min_f32<>+4(SB)/4, $0x4b3ffc18
@@ -2055,12 +2089,20 @@ loop:
 	VBLENDMPS   Z6, Z5, K2, Z4
 	VBLENDMPS   Z1, Z16, K1, Z1
 	VBLENDMPS   Z2, Z15, K2, Z2
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z3, K1, Z3
-	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z2, Z4, K1, Z4
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z1, Z3, Z3
+	VMULPS      Z2, Z4, Z4
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z2
+	VMOVAPS      Z2, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z15, Z1, Z1
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z2, Z3, K1, Z3
+	KMOVW        2(R8)(CX*1), K1
+	VMINPS.Z     Z1, Z4, K1, Z4
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -2254,11 +2296,16 @@ rest_loop:
 	VMOVAPS     Z7, Z3
 	VBLENDMPS   Z3, Z2, K2, Z2
 	VBLENDMPS   Z1, Z8, K2, Z1
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip3
+	VMULPS      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z1
+	VADDPS       Z8, Z1, Z1
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip3
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -2920,20 +2967,20 @@ loop:
 	KXORW        K3, K6, K6
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z3
-	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z7
-	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z8
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z3
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z7
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z15
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
-	VSUBPS.BCST       magic_f32<>+0(SB), Z15, Z16
-	VSUBPS.BCST       magic_f32<>+0(SB), Z9, Z17
-	VSUBPS.BCST       magic_f32<>+0(SB), Z10, Z18
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z15, Z16
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z17
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z18
 	VPERMPS           exp_f32<>+0(SB), Z15, Z19
 	VPERMPS           exp_f32<>+0(SB), Z9, Z20
 	VPERMPS           exp_f32<>+0(SB), Z10, Z21
@@ -2958,9 +3005,9 @@ loop:
 	VBROADCASTSS      magic_f32<>+0(SB), Z8
 	VMOVAPS           Z8, Z3
 	VMOVAPS           Z8, Z7
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z19, Z8
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z20, Z3
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z21, Z7
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z8
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z20, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z21, Z7
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
@@ -2984,6 +3031,9 @@ loop:
 	VFMADD213PS       Z21, Z10, Z18
 
 	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
+	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
+	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
 	VFMADD213PS Z11, Z14, Z16
 	VFMADD213PS Z12, Z5, Z17
 	VFMADD213PS Z13, Z6, Z18
@@ -2995,6 +3045,9 @@ loop:
 	VMULPS      Z5, Z19, Z19
 	VMULPS      Z6, Z20, Z20
 	VMULPS      Z14, Z21, Z21
+	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z19
+	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z20
+	VMULPS.BCST tiny_f32<>+0(SB), Z21, Z21
 	VSUBPS.BCST one_f32<>+0(SB), Z5, Z22
 	VSUBPS.BCST one_f32<>+0(SB), Z6, Z23
 	VSUBPS.BCST one_f32<>+0(SB), Z14, Z24
@@ -3113,14 +3166,25 @@ loop:
 	VMULPS      Z16, Z30, Z10
 	VMULPS      Z17, Z28, Z14
 	VMULPS      Z18, Z29, Z15
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z10, K1, Z10
-	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z2, Z14, K1, Z14
-	KMOVW       4(R8)(CX*1), K1
-	VMULPS.Z    Z3, Z15, K1, Z15
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z1, Z10, Z10
+	VMULPS      Z2, Z14, Z14
+	VMULPS      Z3, Z15, Z15
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z21
+	VMOVAPS      Z21, Z19
+	VMOVAPS      Z21, Z20
+	VADDPS       Z30, Z21, Z21
+	VADDPS       Z28, Z19, Z19
+	VADDPS       Z29, Z20, Z20
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z21, Z10, K1, Z10
+	KMOVW        2(R8)(CX*1), K1
+	VMINPS.Z     Z19, Z14, K1, Z14
+	KMOVW        4(R8)(CX*1), K1
+	VMINPS.Z     Z20, Z15, K1, Z15
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z19
@@ -3276,12 +3340,12 @@ rest_loop:
 	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_f32<>+0(SB), Z3, Z4
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
 	VPERMPS           exp_f32<>+0(SB), Z3, Z7
 	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
@@ -3290,7 +3354,7 @@ rest_loop:
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
 	VADDPS            Z4, Z8, Z8
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z7, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
 	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
 	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
@@ -3300,11 +3364,13 @@ rest_loop:
 	VFMADD213PS       Z7, Z3, Z4
 
 	// R = β + e·θ
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
 	VFMADD213PS Z5, Z6, Z4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z6
 	VMULPS      Z6, Z7, Z7
+	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z7
 	VSUBPS.BCST one_f32<>+0(SB), Z6, Z8
 	VADDPS      Z7, Z8, Z8
 	VFMADD231PS Z3, Z7, Z8
@@ -3353,11 +3419,16 @@ rest_loop:
 	VBLENDMPS   Z6, Z7, K2, Z3
 	VMULPS      Z4, Z1, Z1
 	VMULPS      Z4, Z10, Z6
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z6, K2, Z6
-	TESTQ       R9, R9
-	JEQ         skip5
+	VMULPS      Z1, Z6, Z6
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z7
+	VADDPS       Z10, Z7, Z7
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z7, Z6, K2, Z6
+	TESTQ        R9, R9
+	JEQ          skip5
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z7
@@ -4123,10 +4194,15 @@ loop:
 	VMOVAPS     Z13, Z4
 	VBLENDMPS   Z4, Z2, K1, Z2
 	VBLENDMPS   Z1, Z11, K1, Z1
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z2, K1, Z2
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z1
+	VADDPS       Z11, Z1, Z1
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z1, Z2, K1, Z2
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -4381,11 +4457,16 @@ rest_loop:
 	VMOVAPS     Z13, Z4
 	VBLENDMPS   Z4, Z2, K2, Z2
 	VBLENDMPS   Z1, Z11, K2, Z1
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip5
+	VMULPS      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z1
+	VADDPS       Z11, Z1, Z1
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip5
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
@@ -5093,10 +5174,15 @@ loop:
 	VBLENDMPS   Z8, Z9, K1, Z3
 	VMULPS      Z4, Z1, Z1
 	VMULPS      Z4, Z12, Z8
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z8, K1, Z8
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z1, Z8, Z8
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z9
+	VADDPS       Z12, Z9, Z9
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z9, Z8, K1, Z8
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z9
@@ -5325,11 +5411,16 @@ rest_loop:
 	VBLENDMPS   Z8, Z9, K2, Z3
 	VMULPS      Z4, Z1, Z1
 	VMULPS      Z4, Z12, Z8
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z8, K2, Z8
-	TESTQ       R9, R9
-	JEQ         skip6
+	VMULPS      Z1, Z8, Z8
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z9
+	VADDPS       Z12, Z9, Z9
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z9, Z8, K2, Z8
+	TESTQ        R9, R9
+	JEQ          skip6
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z9
@@ -6184,10 +6275,15 @@ loop:
 	VMOVAPS     Z14, Z1
 	VBLENDMPS   Z1, Z4, K1, Z1
 	VBLENDMPS   Z2, Z12, K1, Z2
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z2, Z1, K1, Z1
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPS      Z2, Z1, Z1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z2
+	VADDPS       Z12, Z2, Z2
+	KMOVW        (R8)(CX*1), K1
+	VMINPS.Z     Z2, Z1, K1, Z1
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z2
@@ -6475,11 +6571,16 @@ rest_loop:
 	VMOVAPS     Z14, Z1
 	VBLENDMPS   Z1, Z4, K2, Z1
 	VBLENDMPS   Z2, Z12, K2, Z2
-	KMOVW       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPS.Z    Z2, Z1, K2, Z1
-	TESTQ       R9, R9
-	JEQ         skip6
+	VMULPS      Z2, Z1, Z1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSS inf_f32<>+0(SB), Z2
+	VADDPS       Z12, Z2, Z2
+	KMOVW        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPS.Z     Z2, Z1, K2, Z1
+	TESTQ        R9, R9
+	JEQ          skip6
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z2
@@ -7715,20 +7816,20 @@ loop:
 	VMOVAPD      Z10, K3, Z13
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z7, Z3
-	VMINPD.BCST clamp_f64<>+0(SB), Z8, Z7
-	VMINPD.BCST clamp_f64<>+0(SB), Z9, Z8
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z7, Z3
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z8, Z7
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z9, Z8
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z15
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z15
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z7, Z9
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z8, Z10
-	VSUBPD.BCST       magic_f64<>+0(SB), Z15, Z16
-	VSUBPD.BCST       magic_f64<>+0(SB), Z9, Z17
-	VSUBPD.BCST       magic_f64<>+0(SB), Z10, Z18
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z15, Z16
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z17
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z10, Z18
 	VPERMPD           exp_f64<>+0(SB), Z15, Z19
 	VPERMPD           exp_f64<>+0(SB), Z9, Z20
 	VPERMPD           exp_f64<>+0(SB), Z10, Z21
@@ -7753,9 +7854,9 @@ loop:
 	VBROADCASTSD      magic_f64<>+0(SB), Z8
 	VMOVAPS           Z8, Z3
 	VMOVAPS           Z8, Z7
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z19, Z8
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z20, Z3
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z21, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z19, Z8
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z20, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z21, Z7
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z15
 	VMOVAPS           Z15, Z9
 	VMOVAPS           Z15, Z10
@@ -7794,6 +7895,9 @@ loop:
 	VFMADD213PD       Z21, Z26, Z15
 
 	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z9
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z15
 	VFMADD213PD Z11, Z14, Z9
 	VFMADD213PD Z12, Z5, Z10
 	VFMADD213PD Z13, Z6, Z15
@@ -7805,18 +7909,21 @@ loop:
 	VMULPD      Z5, Z19, Z19
 	VMULPD      Z6, Z20, Z20
 	VMULPD      Z11, Z21, Z21
-	VSUBPD.BCST one_f64<>+0(SB), Z5, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z6, Z13
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
-	VADDPD      Z19, Z12, Z12
-	VADDPD      Z20, Z13, Z13
-	VADDPD      Z21, Z14, Z14
-	VFMADD231PD Z27, Z19, Z12
-	VFMADD231PD Z25, Z20, Z13
-	VFMADD231PD Z26, Z21, Z14
-	VMULPD      Z12, Z12, Z16
-	VMULPD      Z13, Z13, Z17
-	VMULPD      Z14, Z14, Z18
+	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z12
+	VMULPD.BCST tiny_f64<>+0(SB), Z20, Z13
+	VMULPD.BCST tiny_f64<>+0(SB), Z21, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z5, Z16
+	VSUBPD.BCST one_f64<>+0(SB), Z6, Z17
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z18
+	VADDPD      Z12, Z16, Z16
+	VADDPD      Z13, Z17, Z17
+	VADDPD      Z14, Z18, Z18
+	VFMADD231PD Z27, Z12, Z16
+	VFMADD231PD Z25, Z13, Z17
+	VFMADD231PD Z26, Z14, Z18
+	VMULPD      Z16, Z16, Z19
+	VMULPD      Z17, Z17, Z20
+	VMULPD      Z18, Z18, Z21
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
@@ -7825,39 +7932,39 @@ loop:
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z30
 	VMOVAPS          Z30, Z28
 	VMOVAPS          Z30, Z29
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z30
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z28
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z29
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z30
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z28
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z29
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z30
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z28
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z29
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z23
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z30
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z28
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z29
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z24
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z23
-	VFMADD213PD      Z24, Z12, Z30
-	VFMADD213PD      Z22, Z13, Z28
-	VFMADD213PD      Z23, Z14, Z29
-	VFMADD213PD      Z12, Z16, Z30
-	VFMADD213PD      Z13, Z17, Z28
-	VFMADD213PD      Z14, Z18, Z29
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z24
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z22
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z23
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z30
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z28
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z29
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z24
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z22
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z23
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z30
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z28
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z29
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z24
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z22
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z23
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z30
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z28
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z29
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z24
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z22
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z23
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z30
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z28
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z29
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z24
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z22
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z23
+	VFMADD213PD      Z24, Z16, Z30
+	VFMADD213PD      Z22, Z17, Z28
+	VFMADD213PD      Z23, Z18, Z29
+	VFMADD213PD      Z16, Z19, Z30
+	VFMADD213PD      Z17, Z20, Z28
+	VFMADD213PD      Z18, Z21, Z29
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z8, Z8
@@ -7869,9 +7976,9 @@ loop:
 	VADDPD    Z4, Z30, Z30
 	VADDPD    Z1, Z28, Z28
 	VADDPD    Z2, Z29, Z29
-	VBLENDMPD Z19, Z5, K1, Z1
-	VBLENDMPD Z20, Z6, K2, Z2
-	VBLENDMPD Z21, Z11, K3, Z3
+	VBLENDMPD Z12, Z5, K1, Z1
+	VBLENDMPD Z13, Z6, K2, Z2
+	VBLENDMPD Z14, Z11, K3, Z3
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD          (DI)(R10*8), Z4
@@ -7899,12 +8006,12 @@ loop:
 	VMULPD Z8, Z3, Z3
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z12, Z4
-	VADDPD.BCST    one_f64<>+0(SB), Z13, Z5
-	VADDPD.BCST    one_f64<>+0(SB), Z14, Z6
-	VDIVPD         Z4, Z12, Z4
-	VDIVPD         Z5, Z13, Z5
-	VDIVPD         Z6, Z14, Z6
+	VADDPD.BCST    one_f64<>+0(SB), Z16, Z4
+	VADDPD.BCST    one_f64<>+0(SB), Z17, Z5
+	VADDPD.BCST    one_f64<>+0(SB), Z18, Z6
+	VDIVPD         Z4, Z16, Z4
+	VDIVPD         Z5, Z17, Z5
+	VDIVPD         Z6, Z18, Z6
 	VFNMADD132PD.Z Z4, Z27, K1, Z27
 	VFNMADD132PD.Z Z5, Z25, K2, Z25
 	VFNMADD132PD.Z Z6, Z26, K3, Z26
@@ -7928,14 +8035,25 @@ loop:
 	VMULPD      Z9, Z30, Z4
 	VMULPD      Z10, Z28, Z5
 	VMULPD      Z15, Z29, Z6
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z4, K1, Z4
-	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z2, Z5, K1, Z5
-	KMOVB       2(R8)(CX*1), K1
-	VMULPD.Z    Z3, Z6, K1, Z6
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z1, Z4, Z4
+	VMULPD      Z2, Z5, Z5
+	VMULPD      Z3, Z6, Z6
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z3
+	VMOVAPS      Z3, Z1
+	VMOVAPS      Z3, Z2
+	VADDPD       Z30, Z3, Z3
+	VADDPD       Z28, Z1, Z1
+	VADDPD       Z29, Z2, Z2
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z3, Z4, K1, Z4
+	KMOVB        1(R8)(CX*1), K1
+	VMINPD.Z     Z1, Z5, K1, Z5
+	KMOVB        2(R8)(CX*1), K1
+	VMINPD.Z     Z2, Z6, K1, Z6
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
@@ -8026,12 +8144,12 @@ rest_loop:
 	VMOVAPD      Z4, K2, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z3
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
 	VPERMPD           exp_f64<>+0(SB), Z3, Z7
 	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
@@ -8040,7 +8158,7 @@ rest_loop:
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
 	VADDPD            Z4, Z8, Z8
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z7, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
 	VMULPD            Z8, Z8, Z4
 	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
@@ -8055,36 +8173,38 @@ rest_loop:
 	VFMADD213PD       Z7, Z9, Z3
 
 	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
 	VFMADD213PD Z5, Z6, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPD     recip_f64<>+0(SB), Z1, Z4
 	VMULPD      Z4, Z7, Z7
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z5
-	VADDPD      Z7, Z5, Z5
-	VFMADD231PD Z9, Z7, Z5
-	VMULPD      Z5, Z5, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z5
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z6
+	VADDPD      Z5, Z6, Z6
+	VFMADD231PD Z9, Z5, Z6
+	VMULPD      Z6, Z6, Z7
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z8
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z8
-	VFMADD213PD      Z8, Z5, Z10
-	VFMADD213PD      Z5, Z6, Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z8
+	VFMADD213PD      Z8, Z6, Z10
+	VFMADD213PD      Z6, Z7, Z10
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
 	VADDPD    Z1, Z10, Z10
 	VADDPD    Z2, Z10, Z10
-	VBLENDMPD Z7, Z4, K2, Z1
+	VBLENDMPD Z5, Z4, K2, Z1
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD.Z        (DI)(R10*8), K1, Z2
@@ -8098,8 +8218,8 @@ rest_loop:
 	VMULPD Z4, Z1, Z1
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z5, Z2
-	VDIVPD         Z2, Z5, Z2
+	VADDPD.BCST    one_f64<>+0(SB), Z6, Z2
+	VDIVPD         Z2, Z6, Z2
 	VFNMADD132PD.Z Z2, Z9, K2, Z9
 	VSUBPD         Z2, Z9, Z9
 
@@ -8109,11 +8229,16 @@ rest_loop:
 	VFMADD132PD Z2, Z1, Z1
 	VMULPD      Z3, Z1, Z1
 	VMULPD      Z3, Z10, Z2
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip3
+	VMULPD      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z1
+	VADDPD       Z10, Z1, Z1
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
@@ -8142,6 +8267,36 @@ skip4:
 done:
 	VZEROUPPER
 	RET
+
+DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
+GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
+GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
+GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
+GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA inf_f64<>+0(SB)/8, $0x7ff0000000000000
+DATA inf_f64<>+8(SB)/8, $0x7ff0000000000000
+DATA inf_f64<>+16(SB)/8, $0x7ff0000000000000
+DATA inf_f64<>+24(SB)/8, $0x7ff0000000000000
+GLOBL inf_f64<>(SB), RODATA|NOPTR, $32
 
 // func lossPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -8682,24 +8837,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
-GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
-GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
-GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
-
 DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
 DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
 DATA log8_hi_f64<>+16(SB)/8, $0x4007b1293e100000
@@ -8719,12 +8856,6 @@ DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
 DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
 DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
 GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
-
-DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
-GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f64<>+0(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+8(SB)/8, $0x4337ffffffffe018
@@ -9080,12 +9211,20 @@ loop:
 	VBLENDMPD   Z6, Z5, K2, Z4
 	VBLENDMPD   Z1, Z20, K1, Z1
 	VBLENDMPD   Z2, Z19, K2, Z2
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z3, K1, Z3
-	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z2, Z4, K1, Z4
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z1, Z3, Z3
+	VMULPD      Z2, Z4, Z4
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z2
+	VMOVAPS      Z2, Z1
+	VADDPD       Z20, Z2, Z2
+	VADDPD       Z19, Z1, Z1
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z2, Z3, K1, Z3
+	KMOVB        1(R8)(CX*1), K1
+	VMINPD.Z     Z1, Z4, K1, Z4
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD (R9), Z1
@@ -9311,11 +9450,16 @@ rest_loop:
 	VMOVAPD     Z7, Z3
 	VBLENDMPD   Z3, Z2, K2, Z2
 	VBLENDMPD   Z1, Z10, K2, Z1
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip3
+	VMULPD      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z1
+	VADDPD       Z10, Z1, Z1
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip3
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
@@ -10008,16 +10152,16 @@ loop:
 	KXORW        K2, K4, K4
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z5, Z2
-	VMINPD.BCST clamp_f64<>+0(SB), Z6, Z5
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z5, Z2
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
 	VMOVAPS           Z7, Z6
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z7
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z6
-	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z11
-	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z12
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z11
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z12
 	VPERMPD           exp_f64<>+0(SB), Z7, Z13
 	VPERMPD           exp_f64<>+0(SB), Z6, Z14
 	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z15
@@ -10034,8 +10178,8 @@ loop:
 	VADDPD            Z12, Z16, Z16
 	VBROADCASTSD      magic_f64<>+0(SB), Z5
 	VMOVAPS           Z5, Z2
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z5
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z14, Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z13, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z14, Z2
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
 	VMOVAPS           Z7, Z6
 	VMULPD            Z15, Z15, Z11
@@ -10062,6 +10206,8 @@ loop:
 	VFMADD213PD       Z14, Z17, Z7
 
 	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z6, Z6
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
 	VFMADD213PD Z8, Z10, Z6
 	VFMADD213PD Z9, Z4, Z7
 
@@ -10070,14 +10216,16 @@ loop:
 	VPERMPD     recip_f64<>+0(SB), Z2, Z10
 	VMULPD      Z4, Z13, Z13
 	VMULPD      Z10, Z14, Z14
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z11
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z12
-	VADDPD      Z13, Z11, Z11
-	VADDPD      Z14, Z12, Z12
-	VFMADD231PD Z18, Z13, Z11
-	VFMADD231PD Z17, Z14, Z12
-	VMULPD      Z11, Z11, Z15
-	VMULPD      Z12, Z12, Z16
+	VMULPD.BCST tiny_f64<>+0(SB), Z13, Z11
+	VMULPD.BCST tiny_f64<>+0(SB), Z14, Z12
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z13
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z14
+	VADDPD      Z11, Z13, Z13
+	VADDPD      Z12, Z14, Z14
+	VFMADD231PD Z18, Z11, Z13
+	VFMADD231PD Z17, Z12, Z14
+	VMULPD      Z13, Z13, Z15
+	VMULPD      Z14, Z14, Z16
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
@@ -10102,10 +10250,10 @@ loop:
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z21
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z20
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z19
-	VFMADD213PD      Z20, Z11, Z22
-	VFMADD213PD      Z19, Z12, Z21
-	VFMADD213PD      Z11, Z15, Z22
-	VFMADD213PD      Z12, Z16, Z21
+	VFMADD213PD      Z20, Z13, Z22
+	VFMADD213PD      Z19, Z14, Z21
+	VFMADD213PD      Z13, Z15, Z22
+	VFMADD213PD      Z14, Z16, Z21
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z5, Z5
@@ -10114,8 +10262,8 @@ loop:
 	VADDPD    Z2, Z21, Z21
 	VADDPD    Z3, Z22, Z22
 	VADDPD    Z1, Z21, Z21
-	VBLENDMPD Z13, Z4, K1, Z1
-	VBLENDMPD Z14, Z10, K2, Z2
+	VBLENDMPD Z11, Z4, K1, Z1
+	VBLENDMPD Z12, Z10, K2, Z2
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD          (DI)(R12*8), Z3
@@ -10137,10 +10285,10 @@ loop:
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z11, Z3
-	VADDPD.BCST  one_f64<>+0(SB), Z12, Z5
-	VDIVPD       Z3, Z11, Z3
-	VDIVPD       Z5, Z12, Z5
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z5
+	VDIVPD       Z3, Z13, Z3
+	VDIVPD       Z5, Z14, Z5
 	VFNMADD132PD Z3, Z18, Z18
 	VFNMADD132PD Z5, Z17, Z17
 	VSUBPD       Z3, Z18, Z18
@@ -10149,32 +10297,40 @@ loop:
 	VSUBPD       Z5, Z0, Z5
 	VFMADD132PD  Z3, Z4, Z4
 	VFMADD132PD  Z5, Z10, Z10
-	VFMADD132PD  Z18, Z13, Z13
-	VFMADD132PD  Z17, Z14, Z14
+	VFMADD132PD  Z18, Z11, Z11
+	VFMADD132PD  Z17, Z12, Z12
 	VBLENDMPD    Z18, Z3, K1, Z3
 	VBLENDMPD    Z17, Z5, K2, Z5
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z11
-	VADDPD      Z5, Z5, Z12
-	VFMADD231PD Z3, Z3, Z11
-	VFMADD231PD Z5, Z5, Z12
-	VFMADD132PD Z11, Z1, Z1
-	VFMADD132PD Z12, Z2, Z2
-	VBLENDMPD   Z13, Z4, K1, Z3
-	VBLENDMPD   Z14, Z10, K2, Z5
-	VBLENDMPD   Z4, Z13, K1, Z4
-	VBLENDMPD   Z10, Z14, K2, Z10
+	VADDPD      Z3, Z3, Z13
+	VADDPD      Z5, Z5, Z14
+	VFMADD231PD Z3, Z3, Z13
+	VFMADD231PD Z5, Z5, Z14
+	VFMADD132PD Z13, Z1, Z1
+	VFMADD132PD Z14, Z2, Z2
+	VBLENDMPD   Z11, Z4, K1, Z3
+	VBLENDMPD   Z12, Z10, K2, Z5
+	VBLENDMPD   Z4, Z11, K1, Z4
+	VBLENDMPD   Z10, Z12, K2, Z10
 	VMULPD      Z6, Z1, Z1
 	VMULPD      Z7, Z2, Z2
 	VMULPD      Z6, Z22, Z11
 	VMULPD      Z7, Z21, Z12
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z11, K1, Z11
-	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z2, Z12, K1, Z12
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z1, Z11, Z11
+	VMULPD      Z2, Z12, Z12
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z14
+	VMOVAPS      Z14, Z13
+	VADDPD       Z22, Z14, Z14
+	VADDPD       Z21, Z13, Z13
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z14, Z11, K1, Z11
+	KMOVB        1(R8)(CX*1), K1
+	VMINPD.Z     Z13, Z12, K1, Z12
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD (R9), Z13
@@ -10308,12 +10464,12 @@ rest_loop:
 	KXORW        K2, K3, K3
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z3
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_f64<>+0(SB), Z3, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
 	VPERMPD           exp_f64<>+0(SB), Z3, Z7
 	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
@@ -10322,7 +10478,7 @@ rest_loop:
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
 	VADDPD            Z4, Z8, Z8
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z7, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
 	VMULPD            Z8, Z8, Z4
 	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
@@ -10337,15 +10493,17 @@ rest_loop:
 	VFMADD213PD       Z7, Z9, Z3
 
 	// R = β + e·θ
+	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
 	VFMADD213PD Z5, Z6, Z3
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPD     recip_f64<>+0(SB), Z1, Z4
 	VMULPD      Z4, Z7, Z7
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z6
-	VADDPD      Z7, Z6, Z6
-	VFMADD231PD Z9, Z7, Z6
-	VMULPD      Z6, Z6, Z8
+	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z6
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z7
+	VADDPD      Z6, Z7, Z7
+	VFMADD231PD Z9, Z6, Z7
+	VMULPD      Z7, Z7, Z8
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
@@ -10359,14 +10517,14 @@ rest_loop:
 	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z10
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z11
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z10
-	VFMADD213PD      Z10, Z6, Z11
-	VFMADD213PD      Z6, Z8, Z11
+	VFMADD213PD      Z10, Z7, Z11
+	VFMADD213PD      Z7, Z8, Z11
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
 	VADDPD    Z1, Z11, Z11
 	VADDPD    Z2, Z11, Z11
-	VBLENDMPD Z7, Z4, K2, Z1
+	VBLENDMPD Z6, Z4, K2, Z1
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD.Z        (DI)(R12*8), K1, Z2
@@ -10381,28 +10539,33 @@ rest_loop:
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z6, Z2
-	VDIVPD       Z2, Z6, Z2
+	VADDPD.BCST  one_f64<>+0(SB), Z7, Z2
+	VDIVPD       Z2, Z7, Z2
 	VFNMADD132PD Z2, Z9, Z9
 	VSUBPD       Z2, Z9, Z9
 	VSUBPD       Z2, Z0, Z2
 	VFMADD132PD  Z2, Z4, Z4
-	VFMADD132PD  Z9, Z7, Z7
+	VFMADD132PD  Z9, Z6, Z6
 	VBLENDMPD    Z9, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z2, Z2, Z6
-	VFMADD231PD Z2, Z2, Z6
-	VFMADD132PD Z6, Z1, Z1
-	VBLENDMPD   Z7, Z4, K2, Z2
-	VBLENDMPD   Z4, Z7, K2, Z4
+	VADDPD      Z2, Z2, Z7
+	VFMADD231PD Z2, Z2, Z7
+	VFMADD132PD Z7, Z1, Z1
+	VBLENDMPD   Z6, Z4, K2, Z2
+	VBLENDMPD   Z4, Z6, K2, Z4
 	VMULPD      Z3, Z1, Z1
 	VMULPD      Z3, Z11, Z6
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z6, K2, Z6
-	TESTQ       R9, R9
-	JEQ         skip5
+	VMULPD      Z1, Z6, Z6
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z7
+	VADDPD       Z11, Z7, Z7
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z7, Z6, K2, Z6
+	TESTQ        R9, R9
+	JEQ          skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
@@ -11252,10 +11415,15 @@ loop:
 	VMOVAPD     Z13, Z4
 	VBLENDMPD   Z4, Z2, K1, Z2
 	VBLENDMPD   Z1, Z12, K1, Z1
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z2, K1, Z2
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z1
+	VADDPD       Z12, Z1, Z1
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z1, Z2, K1, Z2
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
@@ -11539,11 +11707,16 @@ rest_loop:
 	VMOVAPD     Z13, Z4
 	VBLENDMPD   Z4, Z2, K2, Z2
 	VBLENDMPD   Z1, Z12, K2, Z1
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z2, K2, Z2
-	TESTQ       R9, R9
-	JEQ         skip5
+	VMULPD      Z1, Z2, Z2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z1
+	VADDPD       Z12, Z1, Z1
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z1, Z2, K2, Z2
+	TESTQ        R9, R9
+	JEQ          skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
@@ -12303,10 +12476,15 @@ loop:
 	VBLENDMPD   Z4, Z8, K1, Z4
 	VMULPD      Z3, Z1, Z1
 	VMULPD      Z3, Z13, Z8
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z8, K1, Z8
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z1, Z8, Z8
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z9
+	VADDPD       Z13, Z9, Z9
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z9, Z8, K1, Z8
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
@@ -12551,11 +12729,16 @@ rest_loop:
 	VBLENDMPD   Z4, Z8, K2, Z4
 	VMULPD      Z3, Z1, Z1
 	VMULPD      Z3, Z13, Z8
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z8, K2, Z8
-	TESTQ       R9, R9
-	JEQ         skip6
+	VMULPD      Z1, Z8, Z8
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z9
+	VADDPD       Z13, Z9, Z9
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z9, Z8, K2, Z8
+	TESTQ        R9, R9
+	JEQ          skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
@@ -13502,10 +13685,15 @@ loop:
 	VMOVAPD     Z13, Z1
 	VBLENDMPD   Z1, Z4, K1, Z1
 	VBLENDMPD   Z2, Z15, K1, Z2
-	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z2, Z1, K1, Z1
-	TESTQ       R9, R9
-	JEQ         skip1
+	VMULPD      Z2, Z1, Z1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z2
+	VADDPD       Z15, Z2, Z2
+	KMOVB        (R8)(CX*1), K1
+	VMINPD.Z     Z2, Z1, K1, Z1
+	TESTQ        R9, R9
+	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
@@ -13822,11 +14010,16 @@ rest_loop:
 	VMOVAPD     Z13, Z1
 	VBLENDMPD   Z1, Z4, K2, Z1
 	VBLENDMPD   Z2, Z15, K2, Z2
-	KMOVB       (R8)(CX*1), K2
-	KANDW       K2, K1, K2
-	VMULPD.Z    Z2, Z1, K2, Z1
-	TESTQ       R9, R9
-	JEQ         skip6
+	VMULPD      Z2, Z1, Z1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VBROADCASTSD inf_f64<>+0(SB), Z2
+	VADDPD       Z15, Z2, Z2
+	KMOVB        (R8)(CX*1), K2
+	KANDW        K2, K1, K2
+	VMINPD.Z     Z2, Z1, K2, Z1
+	TESTQ        R9, R9
+	JEQ          skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
@@ -14761,7 +14954,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $480-8
+TEXT ·softLossSquareF32AVX2(SB), $544-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -14822,16 +15015,16 @@ loop:
 	VMOVUPS   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y4, Y0
-	VMINPS clamp_f32<>+0(SB), Y5, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y3, Y4
-	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -14848,8 +15041,8 @@ loop:
 	VADDPS       Y5, Y9, Y9
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
-	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
@@ -14866,6 +15059,8 @@ loop:
 	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y5, Y5
 	VMOVUPS     256(AX), Y8
 	VMOVUPS     288(AX), Y9
 	VFMADD213PS 192(AX), Y8, Y4
@@ -14882,26 +15077,30 @@ loop:
 	VMOVUPS     Y0, 416(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VSUBPS      one_f32<>+0(SB), Y4, Y0
-	VSUBPS      one_f32<>+0(SB), Y5, Y1
-	VADDPS      Y6, Y0, Y0
-	VADDPS      Y7, Y1, Y1
-	VFMADD231PS Y3, Y6, Y0
-	VFMADD231PS Y2, Y7, Y1
-	VMULPS      Y0, Y0, Y8
-	VMULPS      Y1, Y1, Y9
+	VMOVUPS     Y6, 448(AX)
+	VMOVUPS     Y7, 480(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
-	VFMADD213PS Y0, Y8, Y11
-	VFMADD213PS Y1, Y9, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
+	VFMADD213PS Y6, Y8, Y11
+	VFMADD213PS Y7, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPS    384(AX), Y11, Y11
@@ -14910,90 +15109,98 @@ loop:
 	VADDPS    160(AX), Y10, Y10
 	VMOVUPS   64(AX), Y8
 	VMOVUPS   96(AX), Y9
-	VBLENDVPS Y8, Y6, Y4, Y4
-	VBLENDVPS Y9, Y7, Y5, Y5
+	VBLENDVPS Y8, Y0, Y4, Y0
+	VBLENDVPS Y9, Y1, Y5, Y1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y6
-	VMOVUPS     32(DI)(R10*4), Y7
+	VMOVUPS     (DI)(R10*4), Y4
+	VMOVUPS     32(DI)(R10*4), Y5
 	VMOVUPS     one_f32<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
-	VSUBPS      Y6, Y9, Y9
-	VSUBPS      Y7, Y8, Y8
+	VSUBPS      Y4, Y9, Y9
+	VSUBPS      Y5, Y8, Y8
 	VMULPS      (AX), Y9, Y9
 	VMULPS      (AX), Y8, Y8
-	VFMADD231PS 32(AX), Y6, Y9
-	VFMADD231PS 32(AX), Y7, Y8
+	VFMADD231PS 32(AX), Y4, Y9
+	VFMADD231PS 32(AX), Y5, Y8
 
 	// w·S²
-	VMULPS Y4, Y4, Y4
-	VMULPS Y5, Y5, Y5
-	VMULPS Y9, Y4, Y4
-	VMULPS Y8, Y5, Y5
+	VMULPS Y0, Y0, Y0
+	VMULPS Y1, Y1, Y1
+	VMULPS Y9, Y0, Y0
+	VMULPS Y8, Y1, Y1
 
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y0, Y6
-	VADDPS       one_f32<>+0(SB), Y1, Y7
-	VDIVPS       Y6, Y0, Y6
-	VDIVPS       Y7, Y1, Y7
-	VFNMADD132PS Y6, Y3, Y3
-	VFNMADD132PS Y7, Y2, Y2
-	VXORPS       Y0, Y0, Y0
-	VMOVUPS      64(AX), Y1
+	VADDPS       one_f32<>+0(SB), Y6, Y4
+	VADDPS       one_f32<>+0(SB), Y7, Y5
+	VDIVPS       Y4, Y6, Y4
+	VDIVPS       Y5, Y7, Y5
+	VFNMADD132PS Y4, Y3, Y3
+	VFNMADD132PS Y5, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      64(AX), Y7
 	VMOVUPS      96(AX), Y8
-	VBLENDVPS    Y1, Y3, Y0, Y1
-	VBLENDVPS    Y8, Y2, Y0, Y0
-	VSUBPS       Y6, Y1, Y1
-	VSUBPS       Y7, Y0, Y0
+	VBLENDVPS    Y7, Y3, Y6, Y3
+	VBLENDVPS    Y8, Y2, Y6, Y2
+	VSUBPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y1, Y1, Y2
-	VADDPS       Y0, Y0, Y3
-	VFMADD231PS  Y1, Y1, Y2
-	VFMADD231PS  Y0, Y0, Y3
-	VFMADD132PS  Y2, Y4, Y4
-	VFMADD132PS  Y3, Y5, Y5
-	VMULPS       320(AX), Y4, Y4
-	VMULPS       352(AX), Y5, Y5
-	VMULPS       320(AX), Y11, Y0
-	VMULPS       352(AX), Y10, Y1
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y5, Y1, Y1
+	VADDPS      Y3, Y3, Y4
+	VADDPS      Y2, Y2, Y5
+	VFMADD231PS Y3, Y3, Y4
+	VFMADD231PS Y2, Y2, Y5
+	VFMADD132PS Y4, Y0, Y0
+	VFMADD132PS Y5, Y1, Y1
+	VMULPS      320(AX), Y0, Y0
+	VMULPS      352(AX), Y1, Y1
+	VMULPS      320(AX), Y11, Y2
+	VMULPS      352(AX), Y10, Y3
+	VMULPS      Y0, Y2, Y2
+	VMULPS      Y1, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VADDPS       Y11, Y1, Y1
+	VADDPS       Y10, Y0, Y0
+	VMINPS       Y1, Y2, Y2
+	VMINPS       Y0, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VPBROADCASTD 1(R8)(CX*1), Y3
-	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VPBROADCASTD (R8)(CX*1), Y0
+	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(R8)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y2, Y0, Y4, Y0
-	VBLENDVPS    Y3, Y1, Y4, Y1
+	VBLENDVPS    Y0, Y2, Y4, Y2
+	VBLENDVPS    Y1, Y3, Y4, Y3
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VCVTPS2PD    X2, Y0
+	VEXTRACTF128 $0x01, Y2, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       (R9), Y0, Y0
+	VMOVUPD      Y0, (R9)
+	VADDPD       32(R9), Y1, Y1
+	VMOVUPD      Y1, 32(R9)
+	VCVTPS2PD    X3, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VCVTPS2PD    X1, Y1
+	VADDPD       64(R9), Y0, Y0
+	VMOVUPD      Y0, 64(R9)
+	VADDPD       96(R9), Y1, Y1
+	VMOVUPD      Y1, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y0, (SI)(R10*4)
-	VMOVUPS Y1, 32(SI)(R10*4)
+	VMOVUPS Y2, (SI)(R10*4)
+	VMOVUPS Y3, 32(SI)(R10*4)
 
 skip3:
 	ADDQ $0x10, R10
@@ -15040,12 +15247,12 @@ rest_loop:
 	VMOVUPS    Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y3, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -15054,7 +15261,7 @@ rest_loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
 	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
@@ -15064,6 +15271,7 @@ rest_loop:
 	VFMADD213PS  Y4, Y2, Y3
 
 	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y3, Y3
 	VMOVUPS     160(AX), Y5
 	VFMADD213PS 128(AX), Y5, Y3
 	VMOVUPS     Y3, 192(AX)
@@ -15073,76 +15281,83 @@ rest_loop:
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 224(AX)
 	VMULPS      Y3, Y4, Y4
-	VSUBPS      one_f32<>+0(SB), Y3, Y1
-	VADDPS      Y4, Y1, Y1
-	VFMADD231PS Y2, Y4, Y1
-	VMULPS      Y1, Y1, Y5
+	VMOVUPS     Y4, 256(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y6
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
-	VFMADD213PS Y1, Y5, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
+	VFMADD213PS Y4, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPS    224(AX), Y6, Y6
 	VADDPS    96(AX), Y6, Y6
 	VMOVUPS   64(AX), Y5
-	VBLENDVPS Y5, Y4, Y3, Y3
+	VBLENDVPS Y5, Y1, Y3, Y1
 
 	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R10*4), Y0, Y4
+	VMASKMOVPS  (DI)(R10*4), Y0, Y3
 	VMOVUPS     one_f32<>+0(SB), Y5
-	VSUBPS      Y4, Y5, Y5
+	VSUBPS      Y3, Y5, Y5
 	VMULPS      (AX), Y5, Y5
-	VFMADD231PS 32(AX), Y4, Y5
+	VFMADD231PS 32(AX), Y3, Y5
 
 	// w·S²
-	VMULPS Y3, Y3, Y3
-	VMULPS Y5, Y3, Y3
+	VMULPS Y1, Y1, Y1
+	VMULPS Y5, Y1, Y1
 
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y1, Y4
-	VDIVPS       Y4, Y1, Y4
-	VFNMADD132PS Y4, Y2, Y2
-	VXORPS       Y1, Y1, Y1
+	VADDPS       one_f32<>+0(SB), Y4, Y3
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD132PS Y3, Y2, Y2
+	VXORPS       Y4, Y4, Y4
 	VMOVUPS      64(AX), Y5
-	VBLENDVPS    Y5, Y2, Y1, Y1
-	VSUBPS       Y4, Y1, Y1
+	VBLENDVPS    Y5, Y2, Y4, Y2
+	VSUBPS       Y3, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y1, Y1, Y2
-	VFMADD231PS  Y1, Y1, Y2
-	VFMADD132PS  Y2, Y3, Y3
-	VMULPS       192(AX), Y3, Y3
-	VMULPS       192(AX), Y6, Y1
-	VMULPS       Y3, Y1, Y1
+	VADDPS      Y2, Y2, Y3
+	VFMADD231PS Y2, Y2, Y3
+	VFMADD132PS Y3, Y1, Y1
+	VMULPS      192(AX), Y1, Y1
+	VMULPS      192(AX), Y6, Y2
+	VMULPS      Y1, Y2, Y2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y1
+	VADDPS       Y6, Y1, Y1
+	VMINPS       Y1, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X2
-	VPBROADCASTD X2, Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
+	VBLENDVPS    Y1, Y2, Y3, Y2
 
 skip4:
-	VANDPS Y0, Y1, Y1
+	VANDPS Y0, Y2, Y2
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X2, Y1
+	VEXTRACTF128 $0x01, Y2, X3
 	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
+	VADDPD       (R9)(CX*8), Y1, Y1
+	VMOVUPD      Y1, (R9)(CX*8)
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
 	VADDPD       32(R9)(CX*8), Y3, Y3
@@ -15151,7 +15366,7 @@ skip4:
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPS Y1, Y0, (SI)(R10*4)
+	VMASKMOVPS Y2, Y0, (SI)(R10*4)
 
 skip6:
 	ADDQ $0x08, R10
@@ -15911,35 +16126,43 @@ loop:
 	VADDPS 224(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y4
-	VMULPS       tiny_f32<>+0(SB), Y3, Y5
-	VMOVAPS      Y0, Y6
-	VMOVAPS      Y1, Y7
-	VMULPS       tiny_f32<>+0(SB), Y6, Y6
-	VMULPS       tiny_f32<>+0(SB), Y7, Y7
-	VMOVUPS      320(AX), Y10
-	VMOVUPS      352(AX), Y11
-	VXORPS       Y8, Y8, Y8
-	VCMPPS       $0x04, Y8, Y10, Y10
-	VCMPPS       $0x04, Y8, Y11, Y11
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y8
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y9
-	VANDPS       Y10, Y8, Y8
-	VANDPS       Y11, Y9, Y9
-	VMOVUPS      Y8, 1024(AX)
-	VMOVUPS      Y9, 1056(AX)
-	VMOVAPS      Y0, Y0
-	VMOVAPS      Y1, Y1
-	VMOVUPS      1024(AX), Y8
-	VMOVUPS      1056(AX), Y9
-	VBLENDVPS    Y8, Y0, Y6, Y0
-	VBLENDVPS    Y9, Y1, Y7, Y1
-	VMOVUPS      1024(AX), Y6
-	VMOVUPS      1056(AX), Y7
-	VBLENDVPS    Y6, Y4, Y2, Y2
-	VBLENDVPS    Y7, Y5, Y3, Y3
-	VMULPS       Y2, Y0, Y0
-	VMULPS       Y3, Y1, Y1
+	VMULPS    tiny_f32<>+0(SB), Y2, Y4
+	VMULPS    tiny_f32<>+0(SB), Y3, Y5
+	VMOVAPS   Y0, Y6
+	VMOVAPS   Y1, Y7
+	VMULPS    tiny_f32<>+0(SB), Y6, Y6
+	VMULPS    tiny_f32<>+0(SB), Y7, Y7
+	VMOVUPS   320(AX), Y10
+	VMOVUPS   352(AX), Y11
+	VXORPS    Y8, Y8, Y8
+	VCMPPS    $0x04, Y8, Y10, Y10
+	VCMPPS    $0x04, Y8, Y11, Y11
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y8
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y9
+	VANDPS    Y10, Y8, Y8
+	VANDPS    Y11, Y9, Y9
+	VMOVUPS   Y8, 1024(AX)
+	VMOVUPS   Y9, 1056(AX)
+	VMOVAPS   Y0, Y0
+	VMOVAPS   Y1, Y1
+	VMOVUPS   1024(AX), Y8
+	VMOVUPS   1056(AX), Y9
+	VBLENDVPS Y8, Y0, Y6, Y0
+	VBLENDVPS Y9, Y1, Y7, Y1
+	VMOVUPS   1024(AX), Y6
+	VMOVUPS   1056(AX), Y7
+	VBLENDVPS Y6, Y4, Y2, Y4
+	VBLENDVPS Y7, Y5, Y3, Y5
+	VMULPS    Y4, Y0, Y0
+	VMULPS    Y5, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VADDPS       Y2, Y5, Y5
+	VADDPS       Y3, Y4, Y4
+	VMINPS       Y5, Y0, Y0
+	VMINPS       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y2
@@ -16157,21 +16380,26 @@ rest_loop:
 	VADDPS 160(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y1, Y4
-	VMULPS       tiny_f32<>+0(SB), Y4, Y4
-	VMOVUPS      224(AX), Y6
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x04, Y5, Y6, Y6
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y5
-	VANDPS       Y6, Y5, Y5
-	VMOVUPS      Y5, 576(AX)
-	VMOVAPS      Y1, Y1
-	VMOVUPS      576(AX), Y5
-	VBLENDVPS    Y5, Y1, Y4, Y1
-	VMOVUPS      576(AX), Y4
-	VBLENDVPS    Y4, Y3, Y2, Y2
-	VMULPS       Y2, Y1, Y1
+	VMULPS    tiny_f32<>+0(SB), Y2, Y3
+	VMOVAPS   Y1, Y4
+	VMULPS    tiny_f32<>+0(SB), Y4, Y4
+	VMOVUPS   224(AX), Y6
+	VXORPS    Y5, Y5, Y5
+	VCMPPS    $0x04, Y5, Y6, Y6
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y5
+	VANDPS    Y6, Y5, Y5
+	VMOVUPS   Y5, 576(AX)
+	VMOVAPS   Y1, Y1
+	VMOVUPS   576(AX), Y5
+	VBLENDVPS Y5, Y1, Y4, Y1
+	VMOVUPS   576(AX), Y4
+	VBLENDVPS Y4, Y3, Y2, Y3
+	VMULPS    Y3, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y3
+	VADDPS       Y2, Y3, Y3
+	VMINPS       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
@@ -16724,7 +16952,7 @@ done:
 
 // func softGradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $896-8
+TEXT ·softGradSquareF32AVX2(SB), $960-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16795,16 +17023,16 @@ loop:
 	VMOVUPS   Y7, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y4, Y0
-	VMINPS clamp_f32<>+0(SB), Y5, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y3, Y4
-	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -16821,8 +17049,8 @@ loop:
 	VADDPS       Y5, Y9, Y9
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
-	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
@@ -16839,6 +17067,8 @@ loop:
 	VFMADD213PS  Y7, Y2, Y5
 
 	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y5, Y5
 	VMOVUPS     352(AX), Y8
 	VMOVUPS     384(AX), Y9
 	VFMADD213PS 288(AX), Y8, Y4
@@ -16855,26 +17085,30 @@ loop:
 	VMOVUPS     Y0, 512(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VSUBPS      one_f32<>+0(SB), Y4, Y0
-	VSUBPS      one_f32<>+0(SB), Y5, Y1
-	VADDPS      Y6, Y0, Y0
-	VADDPS      Y7, Y1, Y1
-	VFMADD231PS Y3, Y6, Y0
-	VFMADD231PS Y2, Y7, Y1
-	VMULPS      Y0, Y0, Y8
-	VMULPS      Y1, Y1, Y9
+	VMOVUPS     Y6, 544(AX)
+	VMOVUPS     Y7, 576(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
-	VFMADD213PS Y0, Y8, Y11
-	VFMADD213PS Y1, Y9, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
+	VFMADD213PS Y6, Y8, Y11
+	VFMADD213PS Y7, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPS    480(AX), Y11, Y11
@@ -16883,8 +17117,8 @@ loop:
 	VADDPS    256(AX), Y10, Y10
 	VMOVUPS   96(AX), Y8
 	VMOVUPS   128(AX), Y9
-	VBLENDVPS Y8, Y6, Y4, Y8
-	VBLENDVPS Y9, Y7, Y5, Y9
+	VBLENDVPS Y8, Y0, Y4, Y8
+	VBLENDVPS Y9, Y1, Y5, Y9
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPS     (DI)(R12*4), Y12
@@ -16903,62 +17137,70 @@ loop:
 	VMULPS  Y9, Y9, Y9
 	VMULPS  Y15, Y8, Y8
 	VMULPS  Y14, Y9, Y9
-	VMOVUPS Y4, 544(AX)
-	VMOVUPS Y5, 576(AX)
-	VMOVUPS Y6, 608(AX)
-	VMOVUPS Y7, 640(AX)
+	VMOVUPS Y4, 608(AX)
+	VMOVUPS Y5, 640(AX)
+	VMOVUPS Y0, 672(AX)
+	VMOVUPS Y1, 704(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y0, Y4
-	VADDPS       one_f32<>+0(SB), Y1, Y5
-	VDIVPS       Y4, Y0, Y4
-	VDIVPS       Y5, Y1, Y5
-	VFNMADD132PS Y4, Y3, Y3
-	VFNMADD132PS Y5, Y2, Y2
-	VSUBPS       Y4, Y3, Y3
-	VSUBPS       Y5, Y2, Y2
-	VXORPS       Y0, Y0, Y0
-	VSUBPS       Y4, Y0, Y4
-	VSUBPS       Y5, Y0, Y5
-	VMOVUPS      544(AX), Y0
-	VMOVUPS      576(AX), Y1
-	VMOVUPS      608(AX), Y6
-	VMOVUPS      640(AX), Y7
-	VFMADD132PS  Y4, Y0, Y0
-	VFMADD132PS  Y5, Y1, Y1
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
+	VMOVUPS      608(AX), Y4
+	VMOVUPS      640(AX), Y5
+	VMOVUPS      672(AX), Y6
+	VMOVUPS      704(AX), Y7
+	VFMADD132PS  Y0, Y4, Y4
+	VFMADD132PS  Y1, Y5, Y5
 	VFMADD132PS  Y3, Y6, Y6
 	VFMADD132PS  Y2, Y7, Y7
 	VMOVUPS      96(AX), Y12
 	VMOVUPS      128(AX), Y13
-	VBLENDVPS    Y12, Y3, Y4, Y3
-	VBLENDVPS    Y13, Y2, Y5, Y2
+	VBLENDVPS    Y12, Y3, Y0, Y0
+	VBLENDVPS    Y13, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y3, Y3, Y4
-	VADDPS       Y2, Y2, Y5
-	VFMADD231PS  Y3, Y3, Y4
-	VFMADD231PS  Y2, Y2, Y5
-	VFMADD132PS  Y4, Y8, Y8
-	VFMADD132PS  Y5, Y9, Y9
-	VMOVUPS      96(AX), Y2
-	VMOVUPS      128(AX), Y3
-	VBLENDVPS    Y2, Y6, Y0, Y2
-	VBLENDVPS    Y3, Y7, Y1, Y3
-	VMOVUPS      Y2, 672(AX)
-	VMOVUPS      Y3, 704(AX)
-	VMOVUPS      96(AX), Y2
-	VMOVUPS      128(AX), Y3
-	VBLENDVPS    Y2, Y0, Y6, Y0
-	VBLENDVPS    Y3, Y1, Y7, Y1
-	VMOVUPS      Y0, 736(AX)
-	VMOVUPS      Y1, 768(AX)
-	VMULPS       416(AX), Y8, Y8
-	VMULPS       448(AX), Y9, Y9
-	VMULPS       416(AX), Y11, Y0
-	VMULPS       448(AX), Y10, Y1
-	VMULPS       Y8, Y0, Y0
-	VMULPS       Y9, Y1, Y1
+	VADDPS      Y0, Y0, Y2
+	VADDPS      Y1, Y1, Y3
+	VFMADD231PS Y0, Y0, Y2
+	VFMADD231PS Y1, Y1, Y3
+	VFMADD132PS Y2, Y8, Y8
+	VFMADD132PS Y3, Y9, Y9
+	VMOVUPS     96(AX), Y0
+	VMOVUPS     128(AX), Y1
+	VBLENDVPS   Y0, Y6, Y4, Y0
+	VBLENDVPS   Y1, Y7, Y5, Y1
+	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     96(AX), Y0
+	VMOVUPS     128(AX), Y1
+	VBLENDVPS   Y0, Y4, Y6, Y0
+	VBLENDVPS   Y1, Y5, Y7, Y1
+	VMOVUPS     Y0, 800(AX)
+	VMOVUPS     Y1, 832(AX)
+	VMULPS      416(AX), Y8, Y8
+	VMULPS      448(AX), Y9, Y9
+	VMULPS      416(AX), Y11, Y0
+	VMULPS      448(AX), Y10, Y1
+	VMULPS      Y8, Y0, Y0
+	VMULPS      Y9, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y10, Y2, Y2
+	VMINPS       Y3, Y0, Y0
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y2
@@ -17011,8 +17253,8 @@ skip3:
 	VMOVUPS     320(AX), Y5
 	VFMSUB213PS 416(AX), Y4, Y3
 	VFMSUB213PS 448(AX), Y5, Y2
-	VMULPS      672(AX), Y3, Y3
-	VMULPS      704(AX), Y2, Y2
+	VMULPS      736(AX), Y3, Y3
+	VMULPS      768(AX), Y2, Y2
 	VXORPS      160(AX), Y3, Y3
 	VXORPS      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
@@ -17021,16 +17263,16 @@ skip3:
 	VMINPS      Y10, Y4, Y4
 	VMULPS      64(AX), Y5, Y5
 	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y1, 800(AX)
-	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     Y1, 864(AX)
+	VMOVUPS     Y0, 896(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
 	VMULPS       416(AX), Y3, Y0
 	VMULPS       448(AX), Y2, Y3
-	VMOVUPS      800(AX), Y1
-	VMOVUPS      832(AX), Y2
-	VMULPS       736(AX), Y1, Y1
-	VMULPS       768(AX), Y2, Y2
+	VMOVUPS      864(AX), Y1
+	VMOVUPS      896(AX), Y2
+	VMULPS       800(AX), Y1, Y1
+	VMULPS       832(AX), Y2, Y2
 	VFMADD213PS  Y0, Y5, Y1
 	VFMADD213PS  Y3, Y4, Y2
 	VMULPS       Y8, Y1, Y1
@@ -17123,12 +17365,12 @@ rest_loop:
 	VMOVUPS    Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y3, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -17137,7 +17379,7 @@ rest_loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
 	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
@@ -17147,6 +17389,7 @@ rest_loop:
 	VFMADD213PS  Y4, Y2, Y3
 
 	// R = β + e·θ
+	VMULPS      tiny_f32<>+0(SB), Y3, Y3
 	VMOVUPS     224(AX), Y5
 	VFMADD213PS 192(AX), Y5, Y3
 	VMOVUPS     Y3, 256(AX)
@@ -17156,23 +17399,25 @@ rest_loop:
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 288(AX)
 	VMULPS      Y3, Y4, Y4
-	VSUBPS      one_f32<>+0(SB), Y3, Y1
-	VADDPS      Y4, Y1, Y1
-	VFMADD231PS Y2, Y4, Y1
-	VMULPS      Y1, Y1, Y5
+	VMOVUPS     Y4, 320(AX)
+	VMULPS      tiny_f32<>+0(SB), Y4, Y1
+	VSUBPS      one_f32<>+0(SB), Y3, Y4
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y4, Y4, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y6
-	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
-	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
-	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
-	VFMADD213PS Y1, Y5, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
+	VFMADD213PS Y4, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPS    288(AX), Y6, Y6
 	VADDPS    160(AX), Y6, Y6
 	VMOVUPS   96(AX), Y5
-	VBLENDVPS Y5, Y4, Y3, Y5
+	VBLENDVPS Y5, Y1, Y3, Y5
 
 	// a = wPos·t + wNeg·(1-t)
 	VMASKMOVPS  (DI)(R12*4), Y0, Y7
@@ -17184,37 +17429,42 @@ rest_loop:
 	// w·S²
 	VMULPS  Y5, Y5, Y5
 	VMULPS  Y8, Y5, Y5
-	VMOVUPS Y3, 320(AX)
-	VMOVUPS Y4, 352(AX)
+	VMOVUPS Y3, 352(AX)
+	VMOVUPS Y1, 384(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y1, Y3
-	VDIVPS       Y3, Y1, Y3
-	VFNMADD132PS Y3, Y2, Y2
-	VSUBPS       Y3, Y2, Y2
-	VXORPS       Y1, Y1, Y1
-	VSUBPS       Y3, Y1, Y3
-	VMOVUPS      320(AX), Y1
-	VMOVUPS      352(AX), Y4
-	VFMADD132PS  Y3, Y1, Y1
+	VADDPS       one_f32<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y1
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y1
+	VMOVUPS      352(AX), Y3
+	VMOVUPS      384(AX), Y4
+	VFMADD132PS  Y1, Y3, Y3
 	VFMADD132PS  Y2, Y4, Y4
 	VMOVUPS      96(AX), Y7
-	VBLENDVPS    Y7, Y2, Y3, Y2
+	VBLENDVPS    Y7, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y2, Y2, Y3
-	VFMADD231PS  Y2, Y2, Y3
-	VFMADD132PS  Y3, Y5, Y5
-	VMOVUPS      96(AX), Y2
-	VBLENDVPS    Y2, Y4, Y1, Y2
-	VMOVUPS      Y2, 384(AX)
-	VMOVUPS      96(AX), Y2
-	VBLENDVPS    Y2, Y1, Y4, Y1
-	VMOVUPS      Y1, 416(AX)
-	VMULPS       256(AX), Y5, Y5
-	VMULPS       256(AX), Y6, Y1
-	VMULPS       Y5, Y1, Y1
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y5, Y5
+	VMOVUPS     96(AX), Y1
+	VBLENDVPS   Y1, Y4, Y3, Y1
+	VMOVUPS     Y1, 416(AX)
+	VMOVUPS     96(AX), Y1
+	VBLENDVPS   Y1, Y3, Y4, Y1
+	VMOVUPS     Y1, 448(AX)
+	VMULPS      256(AX), Y5, Y5
+	VMULPS      256(AX), Y6, Y1
+	VMULPS      Y5, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y2
+	VADDPS       Y6, Y2, Y2
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -17260,17 +17510,17 @@ skip10:
 	VMOVUPS     two_f32<>+0(SB), Y2
 	VMOVUPS     192(AX), Y3
 	VFMSUB213PS 256(AX), Y3, Y2
-	VMULPS      384(AX), Y2, Y2
+	VMULPS      416(AX), Y2, Y2
 	VXORPS      128(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y3
 	VMINPS      Y6, Y3, Y3
 	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 448(AX)
+	VMOVUPS     Y1, 480(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
 	VMULPS       256(AX), Y2, Y2
-	VMOVUPS      448(AX), Y1
-	VMULPS       416(AX), Y1, Y1
+	VMOVUPS      480(AX), Y1
+	VMULPS       448(AX), Y1, Y1
 	VFMADD213PS  Y2, Y3, Y1
 	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
@@ -18324,35 +18574,43 @@ loop:
 	VADDPS 320(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y6
-	VMULPS       tiny_f32<>+0(SB), Y3, Y7
-	VMOVAPS      Y0, Y8
-	VMOVAPS      Y1, Y9
-	VMULPS       tiny_f32<>+0(SB), Y8, Y8
-	VMULPS       tiny_f32<>+0(SB), Y9, Y9
-	VMOVUPS      416(AX), Y10
-	VMOVUPS      448(AX), Y11
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x04, Y4, Y10, Y10
-	VCMPPS       $0x04, Y4, Y11, Y11
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y4
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y5
-	VANDPS       Y10, Y4, Y4
-	VANDPS       Y11, Y5, Y5
-	VMOVUPS      Y4, 1504(AX)
-	VMOVUPS      Y5, 1536(AX)
-	VMOVAPS      Y0, Y4
-	VMOVAPS      Y1, Y5
-	VMOVUPS      1504(AX), Y10
-	VMOVUPS      1536(AX), Y11
-	VBLENDVPS    Y10, Y4, Y8, Y4
-	VBLENDVPS    Y11, Y5, Y9, Y5
-	VMOVUPS      1504(AX), Y8
-	VMOVUPS      1536(AX), Y9
-	VBLENDVPS    Y8, Y6, Y2, Y6
-	VBLENDVPS    Y9, Y7, Y3, Y7
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y7, Y5, Y5
+	VMULPS    tiny_f32<>+0(SB), Y2, Y6
+	VMULPS    tiny_f32<>+0(SB), Y3, Y7
+	VMOVAPS   Y0, Y8
+	VMOVAPS   Y1, Y9
+	VMULPS    tiny_f32<>+0(SB), Y8, Y8
+	VMULPS    tiny_f32<>+0(SB), Y9, Y9
+	VMOVUPS   416(AX), Y10
+	VMOVUPS   448(AX), Y11
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x04, Y4, Y10, Y10
+	VCMPPS    $0x04, Y4, Y11, Y11
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y4
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVUPS   Y4, 1504(AX)
+	VMOVUPS   Y5, 1536(AX)
+	VMOVAPS   Y0, Y4
+	VMOVAPS   Y1, Y5
+	VMOVUPS   1504(AX), Y10
+	VMOVUPS   1536(AX), Y11
+	VBLENDVPS Y10, Y4, Y8, Y4
+	VBLENDVPS Y11, Y5, Y9, Y5
+	VMOVUPS   1504(AX), Y8
+	VMOVUPS   1536(AX), Y9
+	VBLENDVPS Y8, Y6, Y2, Y6
+	VBLENDVPS Y9, Y7, Y3, Y7
+	VMULPS    Y6, Y4, Y4
+	VMULPS    Y7, Y5, Y5
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VADDPS       Y2, Y7, Y7
+	VADDPS       Y3, Y6, Y6
+	VMINPS       Y7, Y4, Y4
+	VMINPS       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -18705,21 +18963,26 @@ rest_loop:
 	VADDPS 224(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y4
-	VMOVAPS      Y1, Y5
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS      288(AX), Y6
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y3, Y6, Y6
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y3
-	VANDPS       Y6, Y3, Y3
-	VMOVUPS      Y3, 832(AX)
-	VMOVAPS      Y1, Y3
-	VMOVUPS      832(AX), Y6
-	VBLENDVPS    Y6, Y3, Y5, Y3
-	VMOVUPS      832(AX), Y5
-	VBLENDVPS    Y5, Y4, Y2, Y4
-	VMULPS       Y4, Y3, Y3
+	VMULPS    tiny_f32<>+0(SB), Y2, Y4
+	VMOVAPS   Y1, Y5
+	VMULPS    tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS   288(AX), Y6
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x04, Y3, Y6, Y6
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
+	VANDPS    Y6, Y3, Y3
+	VMOVUPS   Y3, 832(AX)
+	VMOVAPS   Y1, Y3
+	VMOVUPS   832(AX), Y6
+	VBLENDVPS Y6, Y3, Y5, Y3
+	VMOVUPS   832(AX), Y5
+	VBLENDVPS Y5, Y4, Y2, Y4
+	VMULPS    Y4, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y4
+	VADDPS       Y2, Y4, Y4
+	VMINPS       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -19568,30 +19831,38 @@ loop:
 	VBLENDVPS   Y13, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y0, Y0, Y2
-	VADDPS       Y1, Y1, Y3
-	VFMADD231PS  Y0, Y0, Y2
-	VFMADD231PS  Y1, Y1, Y3
-	VFMADD132PS  Y2, Y8, Y8
-	VFMADD132PS  Y3, Y9, Y9
-	VMOVUPS      128(AX), Y0
-	VMOVUPS      160(AX), Y1
-	VBLENDVPS    Y0, Y6, Y4, Y0
-	VBLENDVPS    Y1, Y7, Y5, Y1
-	VMOVUPS      Y0, 832(AX)
-	VMOVUPS      Y1, 864(AX)
-	VMOVUPS      128(AX), Y0
-	VMOVUPS      160(AX), Y1
-	VBLENDVPS    Y0, Y4, Y6, Y0
-	VBLENDVPS    Y1, Y5, Y7, Y1
-	VMOVUPS      Y0, 896(AX)
-	VMOVUPS      Y1, 928(AX)
-	VMULPS       448(AX), Y8, Y8
-	VMULPS       480(AX), Y9, Y9
-	VMULPS       448(AX), Y11, Y0
-	VMULPS       480(AX), Y10, Y1
-	VMULPS       Y8, Y0, Y0
-	VMULPS       Y9, Y1, Y1
+	VADDPS      Y0, Y0, Y2
+	VADDPS      Y1, Y1, Y3
+	VFMADD231PS Y0, Y0, Y2
+	VFMADD231PS Y1, Y1, Y3
+	VFMADD132PS Y2, Y8, Y8
+	VFMADD132PS Y3, Y9, Y9
+	VMOVUPS     128(AX), Y0
+	VMOVUPS     160(AX), Y1
+	VBLENDVPS   Y0, Y6, Y4, Y0
+	VBLENDVPS   Y1, Y7, Y5, Y1
+	VMOVUPS     Y0, 832(AX)
+	VMOVUPS     Y1, 864(AX)
+	VMOVUPS     128(AX), Y0
+	VMOVUPS     160(AX), Y1
+	VBLENDVPS   Y0, Y4, Y6, Y0
+	VBLENDVPS   Y1, Y5, Y7, Y1
+	VMOVUPS     Y0, 896(AX)
+	VMOVUPS     Y1, 928(AX)
+	VMULPS      448(AX), Y8, Y8
+	VMULPS      480(AX), Y9, Y9
+	VMULPS      448(AX), Y11, Y0
+	VMULPS      480(AX), Y10, Y1
+	VMULPS      Y8, Y0, Y0
+	VMULPS      Y9, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y10, Y2, Y2
+	VMINPS       Y3, Y0, Y0
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y2
@@ -19955,18 +20226,23 @@ rest_loop:
 	VBLENDVPS   Y7, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS       Y1, Y1, Y2
-	VFMADD231PS  Y1, Y1, Y2
-	VFMADD132PS  Y2, Y5, Y5
-	VMOVUPS      128(AX), Y1
-	VBLENDVPS    Y1, Y4, Y3, Y1
-	VMOVUPS      Y1, 480(AX)
-	VMOVUPS      128(AX), Y1
-	VBLENDVPS    Y1, Y3, Y4, Y1
-	VMOVUPS      Y1, 512(AX)
-	VMULPS       288(AX), Y5, Y5
-	VMULPS       288(AX), Y6, Y1
-	VMULPS       Y5, Y1, Y1
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y5, Y5
+	VMOVUPS     128(AX), Y1
+	VBLENDVPS   Y1, Y4, Y3, Y1
+	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     128(AX), Y1
+	VBLENDVPS   Y1, Y3, Y4, Y1
+	VMOVUPS     Y1, 512(AX)
+	VMULPS      288(AX), Y5, Y5
+	VMULPS      288(AX), Y6, Y1
+	VMULPS      Y5, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y2
+	VADDPS       Y6, Y2, Y2
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -21243,35 +21519,43 @@ loop:
 	VADDPS 352(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y6
-	VMULPS       tiny_f32<>+0(SB), Y3, Y7
-	VMOVAPS      Y0, Y8
-	VMOVAPS      Y1, Y9
-	VMULPS       tiny_f32<>+0(SB), Y8, Y8
-	VMULPS       tiny_f32<>+0(SB), Y9, Y9
-	VMOVUPS      448(AX), Y10
-	VMOVUPS      480(AX), Y11
-	VXORPS       Y4, Y4, Y4
-	VCMPPS       $0x04, Y4, Y10, Y10
-	VCMPPS       $0x04, Y4, Y11, Y11
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y4
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y3, Y5
-	VANDPS       Y10, Y4, Y4
-	VANDPS       Y11, Y5, Y5
-	VMOVUPS      Y4, 1536(AX)
-	VMOVUPS      Y5, 1568(AX)
-	VMOVAPS      Y0, Y4
-	VMOVAPS      Y1, Y5
-	VMOVUPS      1536(AX), Y10
-	VMOVUPS      1568(AX), Y11
-	VBLENDVPS    Y10, Y4, Y8, Y4
-	VBLENDVPS    Y11, Y5, Y9, Y5
-	VMOVUPS      1536(AX), Y8
-	VMOVUPS      1568(AX), Y9
-	VBLENDVPS    Y8, Y6, Y2, Y6
-	VBLENDVPS    Y9, Y7, Y3, Y7
-	VMULPS       Y6, Y4, Y4
-	VMULPS       Y7, Y5, Y5
+	VMULPS    tiny_f32<>+0(SB), Y2, Y6
+	VMULPS    tiny_f32<>+0(SB), Y3, Y7
+	VMOVAPS   Y0, Y8
+	VMOVAPS   Y1, Y9
+	VMULPS    tiny_f32<>+0(SB), Y8, Y8
+	VMULPS    tiny_f32<>+0(SB), Y9, Y9
+	VMOVUPS   448(AX), Y10
+	VMOVUPS   480(AX), Y11
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x04, Y4, Y10, Y10
+	VCMPPS    $0x04, Y4, Y11, Y11
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y4
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
+	VANDPS    Y10, Y4, Y4
+	VANDPS    Y11, Y5, Y5
+	VMOVUPS   Y4, 1536(AX)
+	VMOVUPS   Y5, 1568(AX)
+	VMOVAPS   Y0, Y4
+	VMOVAPS   Y1, Y5
+	VMOVUPS   1536(AX), Y10
+	VMOVUPS   1568(AX), Y11
+	VBLENDVPS Y10, Y4, Y8, Y4
+	VBLENDVPS Y11, Y5, Y9, Y5
+	VMOVUPS   1536(AX), Y8
+	VMOVUPS   1568(AX), Y9
+	VBLENDVPS Y8, Y6, Y2, Y6
+	VBLENDVPS Y9, Y7, Y3, Y7
+	VMULPS    Y6, Y4, Y4
+	VMULPS    Y7, Y5, Y5
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VADDPS       Y2, Y7, Y7
+	VADDPS       Y3, Y6, Y6
+	VMINPS       Y7, Y4, Y4
+	VMINPS       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTD (R8)(CX*1), Y6
@@ -21705,21 +21989,26 @@ rest_loop:
 	VADDPS 256(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS       tiny_f32<>+0(SB), Y2, Y4
-	VMOVAPS      Y1, Y5
-	VMULPS       tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS      320(AX), Y6
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y3, Y6, Y6
-	VCMPPS       $0x1e, one_f32<>+0(SB), Y2, Y3
-	VANDPS       Y6, Y3, Y3
-	VMOVUPS      Y3, 864(AX)
-	VMOVAPS      Y1, Y3
-	VMOVUPS      864(AX), Y6
-	VBLENDVPS    Y6, Y3, Y5, Y3
-	VMOVUPS      864(AX), Y5
-	VBLENDVPS    Y5, Y4, Y2, Y4
-	VMULPS       Y4, Y3, Y3
+	VMULPS    tiny_f32<>+0(SB), Y2, Y4
+	VMOVAPS   Y1, Y5
+	VMULPS    tiny_f32<>+0(SB), Y5, Y5
+	VMOVUPS   320(AX), Y6
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x04, Y3, Y6, Y6
+	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
+	VANDPS    Y6, Y3, Y3
+	VMOVUPS   Y3, 864(AX)
+	VMOVAPS   Y1, Y3
+	VMOVUPS   864(AX), Y6
+	VBLENDVPS Y6, Y3, Y5, Y3
+	VMOVUPS   864(AX), Y5
+	VBLENDVPS Y5, Y4, Y2, Y4
+	VMULPS    Y4, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f32<>+0(SB), Y4
+	VADDPS       Y2, Y4, Y4
+	VMINPS       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -22774,7 +23063,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $480-8
+TEXT ·softLossSquareF64AVX2(SB), $544-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -22835,16 +23124,16 @@ loop:
 	VMOVUPD   Y3, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y4, Y0
-	VMINPD clamp_f64<>+0(SB), Y5, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y3, Y4
-	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -22877,8 +23166,8 @@ loop:
 	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VMULPD       Y12, Y12, Y4
@@ -22905,6 +23194,8 @@ loop:
 	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
 	VMOVUPD     256(AX), Y4
 	VMOVUPD     288(AX), Y5
 	VFMADD213PD 192(AX), Y4, Y2
@@ -22937,52 +23228,56 @@ loop:
 	VMOVUPD     Y9, 416(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VSUBPD      one_f64<>+0(SB), Y4, Y0
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
-	VADDPD      Y10, Y0, Y0
-	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y7, Y10, Y0
-	VFMADD231PD Y6, Y11, Y1
-	VMULPD      Y0, Y0, Y2
-	VMULPD      Y1, Y1, Y3
+	VMOVUPD     Y10, 448(AX)
+	VMOVUPD     Y11, 480(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
+	VMOVUPS     log1p_10_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
-	VFMADD213PD Y9, Y0, Y13
-	VFMADD213PD Y8, Y1, Y12
-	VFMADD213PD Y0, Y2, Y13
-	VFMADD213PD Y1, Y3, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
+	VFMADD213PD Y11, Y2, Y13
+	VFMADD213PD Y10, Y3, Y12
+	VFMADD213PD Y2, Y8, Y13
+	VFMADD213PD Y3, Y9, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    384(AX), Y13, Y13
 	VADDPD    416(AX), Y12, Y12
 	VADDPD    128(AX), Y13, Y13
 	VADDPD    160(AX), Y12, Y12
-	VMOVUPD   64(AX), Y2
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y2, Y10, Y4, Y2
-	VBLENDVPD Y3, Y11, Y5, Y3
+	VMOVUPD   64(AX), Y8
+	VMOVUPD   96(AX), Y9
+	VBLENDVPD Y8, Y0, Y4, Y0
+	VBLENDVPD Y9, Y1, Y5, Y1
 
 	// a = wPos·t + wNeg·(1-t)
 	VMOVUPD     (DI)(R10*8), Y4
@@ -22997,48 +23292,56 @@ loop:
 	VFMADD231PD 32(AX), Y5, Y8
 
 	// w·S²
-	VMULPD Y2, Y2, Y2
-	VMULPD Y3, Y3, Y3
-	VMULPD Y9, Y2, Y2
-	VMULPD Y8, Y3, Y3
+	VMULPD Y0, Y0, Y0
+	VMULPD Y1, Y1, Y1
+	VMULPD Y9, Y0, Y0
+	VMULPD Y8, Y1, Y1
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y4
-	VADDPD       one_f64<>+0(SB), Y1, Y5
-	VDIVPD       Y4, Y0, Y4
-	VDIVPD       Y5, Y1, Y5
+	VADDPD       one_f64<>+0(SB), Y2, Y4
+	VADDPD       one_f64<>+0(SB), Y3, Y5
+	VDIVPD       Y4, Y2, Y4
+	VDIVPD       Y5, Y3, Y5
 	VFNMADD132PD Y4, Y7, Y7
 	VFNMADD132PD Y5, Y6, Y6
-	VXORPS       Y0, Y0, Y0
-	VMOVUPD      64(AX), Y1
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      64(AX), Y3
 	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y1, Y7, Y0, Y1
-	VBLENDVPD    Y8, Y6, Y0, Y0
-	VSUBPD       Y4, Y1, Y1
-	VSUBPD       Y5, Y0, Y0
+	VBLENDVPD    Y3, Y7, Y2, Y3
+	VBLENDVPD    Y8, Y6, Y2, Y2
+	VSUBPD       Y4, Y3, Y3
+	VSUBPD       Y5, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y1, Y1, Y4
-	VADDPD       Y0, Y0, Y5
-	VFMADD231PD  Y1, Y1, Y4
-	VFMADD231PD  Y0, Y0, Y5
-	VFMADD132PD  Y4, Y2, Y2
-	VFMADD132PD  Y5, Y3, Y3
-	VMULPD       320(AX), Y2, Y2
-	VMULPD       352(AX), Y3, Y3
-	VMULPD       320(AX), Y13, Y0
-	VMULPD       352(AX), Y12, Y1
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
+	VADDPD      Y3, Y3, Y4
+	VADDPD      Y2, Y2, Y5
+	VFMADD231PD Y3, Y3, Y4
+	VFMADD231PD Y2, Y2, Y5
+	VFMADD132PD Y4, Y0, Y0
+	VFMADD132PD Y5, Y1, Y1
+	VMULPD      320(AX), Y0, Y0
+	VMULPD      352(AX), Y1, Y1
+	VMULPD      320(AX), Y13, Y2
+	VMULPD      352(AX), Y12, Y3
+	VMULPD      Y0, Y2, Y2
+	VMULPD      Y1, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VADDPD       Y13, Y1, Y1
+	VADDPD       Y12, Y0, Y0
+	VMINPD       Y1, Y2, Y2
+	VMINPD       Y0, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip1:
 	TESTQ R9, R9
@@ -23047,34 +23350,34 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y2, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y4, Y2, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y0
+	VADDPD  Y3, Y0, Y1
+	VMOVUPD Y1, (R9)(CX*8)
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
+	VSUBPD  Y1, Y0, Y0
+	VSUBPD  Y4, Y3, Y1
+	VADDPD  Y1, Y0, Y1
+	VADDPD  128(R9)(CX*8), Y1, Y1
+	VMOVUPD Y1, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y0, (SI)(R10*8)
-	VMOVUPD Y1, 32(SI)(R10*8)
+	VMOVUPD Y2, (SI)(R10*8)
+	VMOVUPD Y3, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -23121,12 +23424,12 @@ rest_loop:
 	VMOVUPD    Y2, 160(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y3, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -23143,7 +23446,7 @@ rest_loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
 	VMULPD       Y7, Y7, Y3
 	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
@@ -23158,6 +23461,7 @@ rest_loop:
 	VFMADD213PD  Y6, Y4, Y2
 
 	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
 	VMOVUPD     160(AX), Y3
 	VFMADD213PD 128(AX), Y3, Y2
 	VMOVUPD     Y2, 192(AX)
@@ -23175,31 +23479,33 @@ rest_loop:
 	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 224(AX)
 	VMULPD      Y3, Y6, Y6
-	VSUBPD      one_f64<>+0(SB), Y3, Y1
-	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y4, Y6, Y1
-	VMULPD      Y1, Y1, Y2
+	VMOVUPD     Y6, 256(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
-	VFMADD213PD Y5, Y1, Y7
-	VFMADD213PD Y1, Y2, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
+	VFMADD213PD Y6, Y2, Y7
+	VFMADD213PD Y2, Y5, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    224(AX), Y7, Y7
 	VADDPD    96(AX), Y7, Y7
-	VMOVUPD   64(AX), Y2
-	VBLENDVPD Y2, Y6, Y3, Y2
+	VMOVUPD   64(AX), Y5
+	VBLENDVPD Y5, Y1, Y3, Y1
 
 	// a = wPos·t + wNeg·(1-t)
 	VMASKMOVPD  (DI)(R10*8), Y0, Y3
@@ -23209,60 +23515,65 @@ rest_loop:
 	VFMADD231PD 32(AX), Y3, Y5
 
 	// w·S²
-	VMULPD Y2, Y2, Y2
-	VMULPD Y5, Y2, Y2
+	VMULPD Y1, Y1, Y1
+	VMULPD Y5, Y1, Y1
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y3
-	VDIVPD       Y3, Y1, Y3
+	VADDPD       one_f64<>+0(SB), Y2, Y3
+	VDIVPD       Y3, Y2, Y3
 	VFNMADD132PD Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
 	VMOVUPD      64(AX), Y5
-	VBLENDVPD    Y5, Y4, Y1, Y1
-	VSUBPD       Y3, Y1, Y1
+	VBLENDVPD    Y5, Y4, Y2, Y2
+	VSUBPD       Y3, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y1, Y1, Y3
-	VFMADD231PD  Y1, Y1, Y3
-	VFMADD132PD  Y3, Y2, Y2
-	VMULPD       192(AX), Y2, Y2
-	VMULPD       192(AX), Y7, Y1
-	VMULPD       Y2, Y1, Y1
+	VADDPD      Y2, Y2, Y3
+	VFMADD231PD Y2, Y2, Y3
+	VFMADD132PD Y3, Y1, Y1
+	VMULPD      192(AX), Y1, Y1
+	VMULPD      192(AX), Y7, Y2
+	VMULPD      Y1, Y2, Y2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y1
+	VADDPD       Y7, Y1, Y1
+	VMINPD       Y1, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R11, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip4:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y2, Y2
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
+	VMOVUPD (R9)(CX*8), Y1
+	VADDPD  Y2, Y1, Y3
 	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y1, Y3, Y4
 	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
+	VSUBPD  Y3, Y1, Y1
+	VSUBPD  Y4, Y2, Y3
+	VADDPD  Y3, Y1, Y3
 	VADDPD  128(R9)(CX*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y1, Y0, (SI)(R10*8)
+	VMASKMOVPD Y2, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -24299,35 +24610,43 @@ loop:
 	VADDPD 224(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y0, Y2
-	VMULPD       tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD      Y8, Y4
-	VMOVAPD      Y9, Y5
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMULPD       tiny_f64<>+0(SB), Y5, Y5
-	VMOVUPD      320(AX), Y10
-	VMOVUPD      352(AX), Y11
-	VXORPS       Y6, Y6, Y6
-	VCMPPD       $0x04, Y6, Y10, Y10
-	VCMPPD       $0x04, Y6, Y11, Y11
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y6
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y7
-	VANDPD       Y10, Y6, Y6
-	VANDPD       Y11, Y7, Y7
-	VMOVUPD      Y6, 1024(AX)
-	VMOVUPD      Y7, 1056(AX)
-	VMOVAPD      Y8, Y6
-	VMOVAPD      Y9, Y7
-	VMOVUPD      1024(AX), Y8
-	VMOVUPD      1056(AX), Y9
-	VBLENDVPD    Y8, Y6, Y4, Y4
-	VBLENDVPD    Y9, Y7, Y5, Y5
-	VMOVUPD      1024(AX), Y6
-	VMOVUPD      1056(AX), Y7
-	VBLENDVPD    Y6, Y2, Y0, Y0
-	VBLENDVPD    Y7, Y3, Y1, Y1
-	VMULPD       Y0, Y4, Y4
-	VMULPD       Y1, Y5, Y5
+	VMULPD    tiny_f64<>+0(SB), Y0, Y2
+	VMULPD    tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD   Y8, Y4
+	VMOVAPD   Y9, Y5
+	VMULPD    tiny_f64<>+0(SB), Y4, Y4
+	VMULPD    tiny_f64<>+0(SB), Y5, Y5
+	VMOVUPD   320(AX), Y10
+	VMOVUPD   352(AX), Y11
+	VXORPS    Y6, Y6, Y6
+	VCMPPD    $0x04, Y6, Y10, Y10
+	VCMPPD    $0x04, Y6, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y7
+	VANDPD    Y10, Y6, Y6
+	VANDPD    Y11, Y7, Y7
+	VMOVUPD   Y6, 1024(AX)
+	VMOVUPD   Y7, 1056(AX)
+	VMOVAPD   Y8, Y6
+	VMOVAPD   Y9, Y7
+	VMOVUPD   1024(AX), Y8
+	VMOVUPD   1056(AX), Y9
+	VBLENDVPD Y8, Y6, Y4, Y4
+	VBLENDVPD Y9, Y7, Y5, Y5
+	VMOVUPD   1024(AX), Y6
+	VMOVUPD   1056(AX), Y7
+	VBLENDVPD Y6, Y2, Y0, Y2
+	VBLENDVPD Y7, Y3, Y1, Y3
+	VMULPD    Y2, Y4, Y4
+	VMULPD    Y3, Y5, Y5
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y1, Y2, Y2
+	VMINPD       Y3, Y4, Y4
+	VMINPD       Y2, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -24619,21 +24938,26 @@ rest_loop:
 	VADDPD 160(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD      Y5, Y3
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD      224(AX), Y6
-	VXORPS       Y4, Y4, Y4
-	VCMPPD       $0x04, Y4, Y6, Y6
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y4
-	VANDPD       Y6, Y4, Y4
-	VMOVUPD      Y4, 576(AX)
-	VMOVAPD      Y5, Y4
-	VMOVUPD      576(AX), Y5
-	VBLENDVPD    Y5, Y4, Y3, Y3
-	VMOVUPD      576(AX), Y4
-	VBLENDVPD    Y4, Y2, Y1, Y1
-	VMULPD       Y1, Y3, Y3
+	VMULPD    tiny_f64<>+0(SB), Y1, Y2
+	VMOVAPD   Y5, Y3
+	VMULPD    tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD   224(AX), Y6
+	VXORPS    Y4, Y4, Y4
+	VCMPPD    $0x04, Y4, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y4
+	VANDPD    Y6, Y4, Y4
+	VMOVUPD   Y4, 576(AX)
+	VMOVAPD   Y5, Y4
+	VMOVUPD   576(AX), Y5
+	VBLENDVPD Y5, Y4, Y3, Y3
+	VMOVUPD   576(AX), Y4
+	VBLENDVPD Y4, Y2, Y1, Y2
+	VMULPD    Y2, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y2
+	VADDPD       Y1, Y2, Y2
+	VMINPD       Y2, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
@@ -25285,7 +25609,7 @@ done:
 
 // func softGradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $896-8
+TEXT ·softGradSquareF64AVX2(SB), $960-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -25356,16 +25680,16 @@ loop:
 	VMOVUPD   Y7, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y4, Y0
-	VMINPD clamp_f64<>+0(SB), Y5, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y3, Y4
-	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -25398,8 +25722,8 @@ loop:
 	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VMULPD       Y12, Y12, Y4
@@ -25426,6 +25750,8 @@ loop:
 	VFMADD213PD  Y11, Y6, Y3
 
 	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
+	VMULPD      tiny_f64<>+0(SB), Y3, Y3
 	VMOVUPD     352(AX), Y4
 	VMOVUPD     384(AX), Y5
 	VFMADD213PD 288(AX), Y4, Y2
@@ -25458,135 +25784,147 @@ loop:
 	VMOVUPD     Y9, 512(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VSUBPD      one_f64<>+0(SB), Y4, Y0
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
-	VADDPD      Y10, Y0, Y0
-	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y7, Y10, Y0
-	VFMADD231PD Y6, Y11, Y1
-	VMULPD      Y0, Y0, Y2
-	VMULPD      Y1, Y1, Y3
+	VMOVUPD     Y10, 544(AX)
+	VMOVUPD     Y11, 576(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
+	VMOVUPS     log1p_10_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
-	VFMADD213PD Y9, Y0, Y13
-	VFMADD213PD Y8, Y1, Y12
-	VFMADD213PD Y0, Y2, Y13
-	VFMADD213PD Y1, Y3, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
+	VFMADD213PD Y11, Y2, Y13
+	VFMADD213PD Y10, Y3, Y12
+	VFMADD213PD Y2, Y8, Y13
+	VFMADD213PD Y3, Y9, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    480(AX), Y13, Y13
 	VADDPD    512(AX), Y12, Y12
 	VADDPD    224(AX), Y13, Y13
 	VADDPD    256(AX), Y12, Y12
-	VMOVUPD   96(AX), Y2
-	VMOVUPD   128(AX), Y3
-	VBLENDVPD Y2, Y10, Y4, Y2
-	VBLENDVPD Y3, Y11, Y5, Y3
+	VMOVUPD   96(AX), Y8
+	VMOVUPD   128(AX), Y9
+	VBLENDVPD Y8, Y0, Y4, Y8
+	VBLENDVPD Y9, Y1, Y5, Y9
 
 	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y8
-	VMOVUPD     32(DI)(R12*8), Y9
+	VMOVUPD     (DI)(R12*8), Y10
+	VMOVUPD     32(DI)(R12*8), Y11
 	VMOVUPS     one_f64<>+0(SB), Y15
 	VMOVAPS     Y15, Y14
-	VSUBPD      Y8, Y15, Y15
-	VSUBPD      Y9, Y14, Y14
+	VSUBPD      Y10, Y15, Y15
+	VSUBPD      Y11, Y14, Y14
 	VMULPD      (AX), Y15, Y15
 	VMULPD      (AX), Y14, Y14
-	VFMADD231PD 32(AX), Y8, Y15
-	VFMADD231PD 32(AX), Y9, Y14
+	VFMADD231PD 32(AX), Y10, Y15
+	VFMADD231PD 32(AX), Y11, Y14
 
 	// w·S²
-	VMULPD  Y2, Y2, Y2
-	VMULPD  Y3, Y3, Y3
-	VMULPD  Y15, Y2, Y2
-	VMULPD  Y14, Y3, Y3
-	VMOVUPD Y4, 544(AX)
-	VMOVUPD Y5, 576(AX)
-	VMOVUPD Y10, 608(AX)
-	VMOVUPD Y11, 640(AX)
+	VMULPD  Y8, Y8, Y8
+	VMULPD  Y9, Y9, Y9
+	VMULPD  Y15, Y8, Y8
+	VMULPD  Y14, Y9, Y9
+	VMOVUPD Y4, 608(AX)
+	VMOVUPD Y5, 640(AX)
+	VMOVUPD Y0, 672(AX)
+	VMOVUPD Y1, 704(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y4
-	VADDPD       one_f64<>+0(SB), Y1, Y5
-	VDIVPD       Y4, Y0, Y4
-	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y4, Y7, Y7
-	VFNMADD132PD Y5, Y6, Y6
-	VSUBPD       Y4, Y7, Y7
-	VSUBPD       Y5, Y6, Y6
-	VXORPS       Y0, Y0, Y0
-	VSUBPD       Y4, Y0, Y4
-	VSUBPD       Y5, Y0, Y5
-	VMOVUPD      544(AX), Y0
-	VMOVUPD      576(AX), Y1
-	VMOVUPD      608(AX), Y8
-	VMOVUPD      640(AX), Y9
-	VFMADD132PD  Y4, Y0, Y0
-	VFMADD132PD  Y5, Y1, Y1
-	VFMADD132PD  Y7, Y8, Y8
-	VFMADD132PD  Y6, Y9, Y9
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
+	VMOVUPD      608(AX), Y2
+	VMOVUPD      640(AX), Y3
+	VMOVUPD      672(AX), Y4
+	VMOVUPD      704(AX), Y5
+	VFMADD132PD  Y0, Y2, Y2
+	VFMADD132PD  Y1, Y3, Y3
+	VFMADD132PD  Y7, Y4, Y4
+	VFMADD132PD  Y6, Y5, Y5
 	VMOVUPD      96(AX), Y10
 	VMOVUPD      128(AX), Y11
-	VBLENDVPD    Y10, Y7, Y4, Y4
-	VBLENDVPD    Y11, Y6, Y5, Y5
+	VBLENDVPD    Y10, Y7, Y0, Y0
+	VBLENDVPD    Y11, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y4, Y4, Y6
-	VADDPD       Y5, Y5, Y7
-	VFMADD231PD  Y4, Y4, Y6
-	VFMADD231PD  Y5, Y5, Y7
-	VFMADD132PD  Y6, Y2, Y2
-	VFMADD132PD  Y7, Y3, Y3
-	VMOVUPD      96(AX), Y4
-	VMOVUPD      128(AX), Y5
-	VBLENDVPD    Y4, Y8, Y0, Y4
-	VBLENDVPD    Y5, Y9, Y1, Y5
-	VMOVUPD      Y4, 672(AX)
-	VMOVUPD      Y5, 704(AX)
-	VMOVUPD      96(AX), Y4
-	VMOVUPD      128(AX), Y5
-	VBLENDVPD    Y4, Y0, Y8, Y0
-	VBLENDVPD    Y5, Y1, Y9, Y1
-	VMOVUPD      Y0, 736(AX)
-	VMOVUPD      Y1, 768(AX)
-	VMULPD       416(AX), Y2, Y2
-	VMULPD       448(AX), Y3, Y3
-	VMULPD       416(AX), Y13, Y0
-	VMULPD       448(AX), Y12, Y1
-	VMULPD       Y2, Y0, Y0
-	VMULPD       Y3, Y1, Y1
+	VADDPD      Y0, Y0, Y6
+	VADDPD      Y1, Y1, Y7
+	VFMADD231PD Y0, Y0, Y6
+	VFMADD231PD Y1, Y1, Y7
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y7, Y9, Y9
+	VMOVUPD     96(AX), Y0
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y0, Y4, Y2, Y0
+	VBLENDVPD   Y1, Y5, Y3, Y1
+	VMOVUPD     Y0, 736(AX)
+	VMOVUPD     Y1, 768(AX)
+	VMOVUPD     96(AX), Y0
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y0, Y2, Y4, Y0
+	VBLENDVPD   Y1, Y3, Y5, Y1
+	VMOVUPD     Y0, 800(AX)
+	VMOVUPD     Y1, 832(AX)
+	VMULPD      416(AX), Y8, Y8
+	VMULPD      448(AX), Y9, Y9
+	VMULPD      416(AX), Y13, Y0
+	VMULPD      448(AX), Y12, Y1
+	VMULPD      Y8, Y0, Y0
+	VMULPD      Y9, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPD       Y13, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VMINPD       Y3, Y0, Y0
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y0, Y6, Y0
-	VBLENDVPD    Y5, Y1, Y6, Y1
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -25595,28 +25933,28 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y0, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y0, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 	LEAQ    4(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y1, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y1, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R13*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R13*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -25628,51 +25966,51 @@ skip3:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPD     (DI)(R12*8), Y4
-	VMOVUPD     32(DI)(R12*8), Y5
-	VFMADD213PD one_f64<>+0(SB), Y4, Y1
-	VFMADD213PD one_f64<>+0(SB), Y5, Y0
+	VMOVUPD     (DI)(R12*8), Y2
+	VMOVUPD     32(DI)(R12*8), Y3
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
+	VFMADD213PD one_f64<>+0(SB), Y3, Y0
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y5
+	VMOVUPS     two_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     288(AX), Y4
+	VMOVUPD     320(AX), Y5
+	VFMSUB213PD 416(AX), Y4, Y3
+	VFMSUB213PD 448(AX), Y5, Y2
+	VMULPD      736(AX), Y3, Y3
+	VMULPD      768(AX), Y2, Y2
+	VXORPD      160(AX), Y3, Y3
+	VXORPD      192(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPD     288(AX), Y6
-	VMOVUPD     320(AX), Y7
-	VFMSUB213PD 416(AX), Y6, Y5
-	VFMSUB213PD 448(AX), Y7, Y4
-	VMULPD      672(AX), Y5, Y5
-	VMULPD      704(AX), Y4, Y4
-	VXORPD      160(AX), Y5, Y5
-	VXORPD      192(AX), Y4, Y4
-	VMOVUPS     max_softplus_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VMINPD      Y13, Y7, Y7
-	VMINPD      Y12, Y6, Y6
-	VMULPD      64(AX), Y7, Y7
-	VMULPD      64(AX), Y6, Y6
-	VMOVUPD     Y1, 800(AX)
-	VMOVUPD     Y0, 832(AX)
+	VMINPD      Y13, Y5, Y5
+	VMINPD      Y12, Y4, Y4
+	VMULPD      64(AX), Y5, Y5
+	VMULPD      64(AX), Y4, Y4
+	VMOVUPD     Y1, 864(AX)
+	VMOVUPD     Y0, 896(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       416(AX), Y5, Y0
-	VMULPD       448(AX), Y4, Y5
-	VMOVUPD      800(AX), Y1
-	VMOVUPD      832(AX), Y4
-	VMULPD       736(AX), Y1, Y1
-	VMULPD       768(AX), Y4, Y4
-	VFMADD213PD  Y0, Y7, Y1
-	VFMADD213PD  Y5, Y6, Y4
-	VMULPD       Y2, Y1, Y1
-	VMULPD       Y3, Y4, Y4
+	VMULPD       416(AX), Y3, Y0
+	VMULPD       448(AX), Y2, Y3
+	VMOVUPD      864(AX), Y1
+	VMOVUPD      896(AX), Y2
+	VMULPD       800(AX), Y1, Y1
+	VMULPD       832(AX), Y2, Y2
+	VFMADD213PD  Y0, Y5, Y1
+	VFMADD213PD  Y3, Y4, Y2
+	VMULPD       Y8, Y1, Y1
+	VMULPD       Y9, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y1, Y3, Y1
-	VBLENDVPD    Y2, Y4, Y3, Y4
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y1, Y4, Y1
+	VBLENDVPD    Y3, Y2, Y4, Y2
 
 skip4:
 	TESTQ R11, R11
@@ -25684,25 +26022,25 @@ skip4:
 	VCMPPD       $0x03, Y1, Y1, Y0
 	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
 	VMOVUPD      32(R11)(R12*8), Y0
-	VMULPD       Y0, Y4, Y4
-	VCMPPD       $0x03, Y4, Y4, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y4, Y4
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip6
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y0, Y1, Y3, Y1
-	VBLENDVPD    Y2, Y4, Y3, Y4
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y1, Y4, Y1
+	VBLENDVPD    Y3, Y2, Y4, Y2
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
 	VMOVUPD Y1, (R10)(R12*8)
-	VMOVUPD Y4, 32(R10)(R12*8)
+	VMOVUPD Y2, 32(R10)(R12*8)
 
 skip7:
 	ADDQ $0x08, R12
@@ -25752,12 +26090,12 @@ rest_loop:
 	VMOVUPD    Y4, 224(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y3, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -25774,7 +26112,7 @@ rest_loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
 	VMULPD       Y7, Y7, Y3
 	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
@@ -25789,6 +26127,7 @@ rest_loop:
 	VFMADD213PD  Y6, Y4, Y2
 
 	// R = β + e·θ
+	VMULPD      tiny_f64<>+0(SB), Y2, Y2
 	VMOVUPD     224(AX), Y3
 	VFMADD213PD 192(AX), Y3, Y2
 	VMOVUPD     Y2, 256(AX)
@@ -25806,84 +26145,91 @@ rest_loop:
 	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 288(AX)
 	VMULPD      Y3, Y6, Y6
-	VSUBPD      one_f64<>+0(SB), Y3, Y1
-	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y4, Y6, Y1
-	VMULPD      Y1, Y1, Y2
+	VMOVUPD     Y6, 320(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y1
+	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VADDPD      Y1, Y2, Y2
+	VFMADD231PD Y4, Y1, Y2
+	VMULPD      Y2, Y2, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
-	VFMADD213PD Y5, Y1, Y7
-	VFMADD213PD Y1, Y2, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
+	VFMADD213PD Y6, Y2, Y7
+	VFMADD213PD Y2, Y5, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    288(AX), Y7, Y7
 	VADDPD    160(AX), Y7, Y7
-	VMOVUPD   96(AX), Y2
-	VBLENDVPD Y2, Y6, Y3, Y2
+	VMOVUPD   96(AX), Y5
+	VBLENDVPD Y5, Y1, Y3, Y5
 
 	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y5
+	VMASKMOVPD  (DI)(R12*8), Y0, Y6
 	VMOVUPS     one_f64<>+0(SB), Y8
-	VSUBPD      Y5, Y8, Y8
+	VSUBPD      Y6, Y8, Y8
 	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y5, Y8
+	VFMADD231PD 32(AX), Y6, Y8
 
 	// w·S²
-	VMULPD  Y2, Y2, Y2
-	VMULPD  Y8, Y2, Y2
-	VMOVUPD Y3, 320(AX)
-	VMOVUPD Y6, 352(AX)
+	VMULPD  Y5, Y5, Y5
+	VMULPD  Y8, Y5, Y5
+	VMOVUPD Y3, 352(AX)
+	VMOVUPD Y1, 384(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y3
-	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y3, Y4, Y4
-	VSUBPD       Y3, Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VSUBPD       Y3, Y1, Y3
-	VMOVUPD      320(AX), Y1
-	VMOVUPD      352(AX), Y5
-	VFMADD132PD  Y3, Y1, Y1
-	VFMADD132PD  Y4, Y5, Y5
+	VADDPD       one_f64<>+0(SB), Y2, Y1
+	VDIVPD       Y1, Y2, Y1
+	VFNMADD132PD Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
+	VMOVUPD      352(AX), Y2
+	VMOVUPD      384(AX), Y3
+	VFMADD132PD  Y1, Y2, Y2
+	VFMADD132PD  Y4, Y3, Y3
 	VMOVUPD      96(AX), Y6
-	VBLENDVPD    Y6, Y4, Y3, Y3
+	VBLENDVPD    Y6, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y3, Y3, Y4
-	VFMADD231PD  Y3, Y3, Y4
-	VFMADD132PD  Y4, Y2, Y2
-	VMOVUPD      96(AX), Y3
-	VBLENDVPD    Y3, Y5, Y1, Y3
-	VMOVUPD      Y3, 384(AX)
-	VMOVUPD      96(AX), Y3
-	VBLENDVPD    Y3, Y1, Y5, Y1
-	VMOVUPD      Y1, 416(AX)
-	VMULPD       256(AX), Y2, Y2
-	VMULPD       256(AX), Y7, Y1
-	VMULPD       Y2, Y1, Y1
+	VADDPD      Y1, Y1, Y4
+	VFMADD231PD Y1, Y1, Y4
+	VFMADD132PD Y4, Y5, Y5
+	VMOVUPD     96(AX), Y1
+	VBLENDVPD   Y1, Y3, Y2, Y1
+	VMOVUPD     Y1, 416(AX)
+	VMOVUPD     96(AX), Y1
+	VBLENDVPD   Y1, Y2, Y3, Y1
+	VMOVUPD     Y1, 448(AX)
+	VMULPD      256(AX), Y5, Y5
+	VMULPD      256(AX), Y7, Y1
+	VMULPD      Y5, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y2
+	VADDPD       Y7, Y2, Y2
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VMOVD        R14, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip8:
 	VANDPD Y0, Y1, Y1
@@ -25893,16 +26239,16 @@ skip8:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y3
-	VADDPD  Y1, Y3, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y3, Y4, Y5
-	VSUBPD  Y5, Y4, Y4
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
 	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y5, Y1, Y4
-	VADDPD  Y4, Y3, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -25912,26 +26258,26 @@ skip9:
 skip10:
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y1
-	VMASKMOVPD  (DI)(R12*8), Y0, Y3
-	VFMADD213PD one_f64<>+0(SB), Y3, Y1
+	VMASKMOVPD  (DI)(R12*8), Y0, Y2
+	VFMADD213PD one_f64<>+0(SB), Y2, Y1
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y3
-	VMOVUPD     192(AX), Y4
-	VFMSUB213PD 256(AX), Y4, Y3
-	VMULPD      384(AX), Y3, Y3
-	VXORPD      128(AX), Y3, Y3
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y7, Y4, Y4
-	VMULPD      64(AX), Y4, Y4
-	VMOVUPD     Y1, 448(AX)
+	VMOVUPS     two_f64<>+0(SB), Y2
+	VMOVUPD     192(AX), Y3
+	VFMSUB213PD 256(AX), Y3, Y2
+	VMULPD      416(AX), Y2, Y2
+	VXORPD      128(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y7, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
+	VMOVUPD     Y1, 480(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       256(AX), Y3, Y3
-	VMOVUPD      448(AX), Y1
-	VMULPD       416(AX), Y1, Y1
-	VFMADD213PD  Y3, Y4, Y1
-	VMULPD       Y2, Y1, Y1
+	VMULPD       256(AX), Y2, Y2
+	VMOVUPD      480(AX), Y1
+	VMULPD       448(AX), Y1, Y1
+	VFMADD213PD  Y2, Y3, Y1
+	VMULPD       Y5, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -27260,35 +27606,43 @@ loop:
 	VADDPD 320(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y0, Y4
-	VMULPD       tiny_f64<>+0(SB), Y1, Y5
-	VMOVAPD      Y8, Y6
-	VMOVAPD      Y9, Y7
-	VMULPD       tiny_f64<>+0(SB), Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y7, Y7
-	VMOVUPD      416(AX), Y10
-	VMOVUPD      448(AX), Y11
-	VXORPS       Y2, Y2, Y2
-	VCMPPD       $0x04, Y2, Y10, Y10
-	VCMPPD       $0x04, Y2, Y11, Y11
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y2
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y3
-	VANDPD       Y10, Y2, Y2
-	VANDPD       Y11, Y3, Y3
-	VMOVUPD      Y2, 1504(AX)
-	VMOVUPD      Y3, 1536(AX)
-	VMOVAPD      Y8, Y2
-	VMOVAPD      Y9, Y3
-	VMOVUPD      1504(AX), Y10
-	VMOVUPD      1536(AX), Y11
-	VBLENDVPD    Y10, Y2, Y6, Y2
-	VBLENDVPD    Y11, Y3, Y7, Y3
-	VMOVUPD      1504(AX), Y6
-	VMOVUPD      1536(AX), Y7
-	VBLENDVPD    Y6, Y4, Y0, Y4
-	VBLENDVPD    Y7, Y5, Y1, Y5
-	VMULPD       Y4, Y2, Y2
-	VMULPD       Y5, Y3, Y3
+	VMULPD    tiny_f64<>+0(SB), Y0, Y4
+	VMULPD    tiny_f64<>+0(SB), Y1, Y5
+	VMOVAPD   Y8, Y6
+	VMOVAPD   Y9, Y7
+	VMULPD    tiny_f64<>+0(SB), Y6, Y6
+	VMULPD    tiny_f64<>+0(SB), Y7, Y7
+	VMOVUPD   416(AX), Y10
+	VMOVUPD   448(AX), Y11
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x04, Y2, Y10, Y10
+	VCMPPD    $0x04, Y2, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y2
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
+	VANDPD    Y10, Y2, Y2
+	VANDPD    Y11, Y3, Y3
+	VMOVUPD   Y2, 1504(AX)
+	VMOVUPD   Y3, 1536(AX)
+	VMOVAPD   Y8, Y2
+	VMOVAPD   Y9, Y3
+	VMOVUPD   1504(AX), Y10
+	VMOVUPD   1536(AX), Y11
+	VBLENDVPD Y10, Y2, Y6, Y2
+	VBLENDVPD Y11, Y3, Y7, Y3
+	VMOVUPD   1504(AX), Y6
+	VMOVUPD   1536(AX), Y7
+	VBLENDVPD Y6, Y4, Y0, Y4
+	VBLENDVPD Y7, Y5, Y1, Y5
+	VMULPD    Y4, Y2, Y2
+	VMULPD    Y5, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VMINPD       Y5, Y2, Y2
+	VMINPD       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y4
@@ -27715,21 +28069,26 @@ rest_loop:
 	VADDPD 224(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD      Y5, Y4
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMOVUPD      288(AX), Y6
-	VXORPS       Y2, Y2, Y2
-	VCMPPD       $0x04, Y2, Y6, Y6
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y2
-	VANDPD       Y6, Y2, Y2
-	VMOVUPD      Y2, 832(AX)
-	VMOVAPD      Y5, Y2
-	VMOVUPD      832(AX), Y6
-	VBLENDVPD    Y6, Y2, Y4, Y2
-	VMOVUPD      832(AX), Y4
-	VBLENDVPD    Y4, Y3, Y1, Y3
-	VMULPD       Y3, Y2, Y2
+	VMULPD    tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD   Y5, Y4
+	VMULPD    tiny_f64<>+0(SB), Y4, Y4
+	VMOVUPD   288(AX), Y6
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x04, Y2, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
+	VANDPD    Y6, Y2, Y2
+	VMOVUPD   Y2, 832(AX)
+	VMOVAPD   Y5, Y2
+	VMOVUPD   832(AX), Y6
+	VBLENDVPD Y6, Y2, Y4, Y2
+	VMOVUPD   832(AX), Y4
+	VBLENDVPD Y4, Y3, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VADDPD       Y1, Y3, Y3
+	VMINPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -28722,30 +29081,38 @@ loop:
 	VBLENDVPD   Y11, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y0, Y0, Y6
-	VADDPD       Y1, Y1, Y7
-	VFMADD231PD  Y0, Y0, Y6
-	VFMADD231PD  Y1, Y1, Y7
-	VFMADD132PD  Y6, Y8, Y8
-	VFMADD132PD  Y7, Y9, Y9
-	VMOVUPD      128(AX), Y0
-	VMOVUPD      160(AX), Y1
-	VBLENDVPD    Y0, Y4, Y2, Y0
-	VBLENDVPD    Y1, Y5, Y3, Y1
-	VMOVUPD      Y0, 832(AX)
-	VMOVUPD      Y1, 864(AX)
-	VMOVUPD      128(AX), Y0
-	VMOVUPD      160(AX), Y1
-	VBLENDVPD    Y0, Y2, Y4, Y0
-	VBLENDVPD    Y1, Y3, Y5, Y1
-	VMOVUPD      Y0, 896(AX)
-	VMOVUPD      Y1, 928(AX)
-	VMULPD       448(AX), Y8, Y8
-	VMULPD       480(AX), Y9, Y9
-	VMULPD       448(AX), Y13, Y0
-	VMULPD       480(AX), Y12, Y1
-	VMULPD       Y8, Y0, Y0
-	VMULPD       Y9, Y1, Y1
+	VADDPD      Y0, Y0, Y6
+	VADDPD      Y1, Y1, Y7
+	VFMADD231PD Y0, Y0, Y6
+	VFMADD231PD Y1, Y1, Y7
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y7, Y9, Y9
+	VMOVUPD     128(AX), Y0
+	VMOVUPD     160(AX), Y1
+	VBLENDVPD   Y0, Y4, Y2, Y0
+	VBLENDVPD   Y1, Y5, Y3, Y1
+	VMOVUPD     Y0, 832(AX)
+	VMOVUPD     Y1, 864(AX)
+	VMOVUPD     128(AX), Y0
+	VMOVUPD     160(AX), Y1
+	VBLENDVPD   Y0, Y2, Y4, Y0
+	VBLENDVPD   Y1, Y3, Y5, Y1
+	VMOVUPD     Y0, 896(AX)
+	VMOVUPD     Y1, 928(AX)
+	VMULPD      448(AX), Y8, Y8
+	VMULPD      480(AX), Y9, Y9
+	VMULPD      448(AX), Y13, Y0
+	VMULPD      480(AX), Y12, Y1
+	VMULPD      Y8, Y0, Y0
+	VMULPD      Y9, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPD       Y13, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VMINPD       Y3, Y0, Y0
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y2
@@ -29148,18 +29515,23 @@ rest_loop:
 	VBLENDVPD   Y6, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD       Y1, Y1, Y4
-	VFMADD231PD  Y1, Y1, Y4
-	VFMADD132PD  Y4, Y5, Y5
-	VMOVUPD      128(AX), Y1
-	VBLENDVPD    Y1, Y3, Y2, Y1
-	VMOVUPD      Y1, 480(AX)
-	VMOVUPD      128(AX), Y1
-	VBLENDVPD    Y1, Y2, Y3, Y1
-	VMOVUPD      Y1, 512(AX)
-	VMULPD       288(AX), Y5, Y5
-	VMULPD       288(AX), Y7, Y1
-	VMULPD       Y5, Y1, Y1
+	VADDPD      Y1, Y1, Y4
+	VFMADD231PD Y1, Y1, Y4
+	VFMADD132PD Y4, Y5, Y5
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y1, Y3, Y2, Y1
+	VMOVUPD     Y1, 480(AX)
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y1, Y2, Y3, Y1
+	VMOVUPD     Y1, 512(AX)
+	VMULPD      288(AX), Y5, Y5
+	VMULPD      288(AX), Y7, Y1
+	VMULPD      Y5, Y1, Y1
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y2
+	VADDPD       Y7, Y2, Y2
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -30714,35 +31086,43 @@ loop:
 	VADDPD 352(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y0, Y4
-	VMULPD       tiny_f64<>+0(SB), Y1, Y5
-	VMOVAPD      Y8, Y6
-	VMOVAPD      Y9, Y7
-	VMULPD       tiny_f64<>+0(SB), Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y7, Y7
-	VMOVUPD      448(AX), Y10
-	VMOVUPD      480(AX), Y11
-	VXORPS       Y2, Y2, Y2
-	VCMPPD       $0x04, Y2, Y10, Y10
-	VCMPPD       $0x04, Y2, Y11, Y11
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y0, Y2
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y3
-	VANDPD       Y10, Y2, Y2
-	VANDPD       Y11, Y3, Y3
-	VMOVUPD      Y2, 1536(AX)
-	VMOVUPD      Y3, 1568(AX)
-	VMOVAPD      Y8, Y2
-	VMOVAPD      Y9, Y3
-	VMOVUPD      1536(AX), Y10
-	VMOVUPD      1568(AX), Y11
-	VBLENDVPD    Y10, Y2, Y6, Y2
-	VBLENDVPD    Y11, Y3, Y7, Y3
-	VMOVUPD      1536(AX), Y6
-	VMOVUPD      1568(AX), Y7
-	VBLENDVPD    Y6, Y4, Y0, Y4
-	VBLENDVPD    Y7, Y5, Y1, Y5
-	VMULPD       Y4, Y2, Y2
-	VMULPD       Y5, Y3, Y3
+	VMULPD    tiny_f64<>+0(SB), Y0, Y4
+	VMULPD    tiny_f64<>+0(SB), Y1, Y5
+	VMOVAPD   Y8, Y6
+	VMOVAPD   Y9, Y7
+	VMULPD    tiny_f64<>+0(SB), Y6, Y6
+	VMULPD    tiny_f64<>+0(SB), Y7, Y7
+	VMOVUPD   448(AX), Y10
+	VMOVUPD   480(AX), Y11
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x04, Y2, Y10, Y10
+	VCMPPD    $0x04, Y2, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y2
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
+	VANDPD    Y10, Y2, Y2
+	VANDPD    Y11, Y3, Y3
+	VMOVUPD   Y2, 1536(AX)
+	VMOVUPD   Y3, 1568(AX)
+	VMOVAPD   Y8, Y2
+	VMOVAPD   Y9, Y3
+	VMOVUPD   1536(AX), Y10
+	VMOVUPD   1568(AX), Y11
+	VBLENDVPD Y10, Y2, Y6, Y2
+	VBLENDVPD Y11, Y3, Y7, Y3
+	VMOVUPD   1536(AX), Y6
+	VMOVUPD   1568(AX), Y7
+	VBLENDVPD Y6, Y4, Y0, Y4
+	VBLENDVPD Y7, Y5, Y1, Y5
+	VMULPD    Y4, Y2, Y2
+	VMULPD    Y5, Y3, Y3
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VMINPD       Y5, Y2, Y2
+	VMINPD       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y4
@@ -31250,21 +31630,26 @@ rest_loop:
 	VADDPD 256(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD       tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD      Y5, Y4
-	VMULPD       tiny_f64<>+0(SB), Y4, Y4
-	VMOVUPD      320(AX), Y6
-	VXORPS       Y2, Y2, Y2
-	VCMPPD       $0x04, Y2, Y6, Y6
-	VCMPPD       $0x1e, one_f64<>+0(SB), Y1, Y2
-	VANDPD       Y6, Y2, Y2
-	VMOVUPD      Y2, 864(AX)
-	VMOVAPD      Y5, Y2
-	VMOVUPD      864(AX), Y6
-	VBLENDVPD    Y6, Y2, Y4, Y2
-	VMOVUPD      864(AX), Y4
-	VBLENDVPD    Y4, Y3, Y1, Y3
-	VMULPD       Y3, Y2, Y2
+	VMULPD    tiny_f64<>+0(SB), Y1, Y3
+	VMOVAPD   Y5, Y4
+	VMULPD    tiny_f64<>+0(SB), Y4, Y4
+	VMOVUPD   320(AX), Y6
+	VXORPS    Y2, Y2, Y2
+	VCMPPD    $0x04, Y2, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
+	VANDPD    Y6, Y2, Y2
+	VMOVUPD   Y2, 864(AX)
+	VMOVAPD   Y5, Y2
+	VMOVUPD   864(AX), Y6
+	VBLENDVPD Y6, Y2, Y4, Y2
+	VMOVUPD   864(AX), Y4
+	VBLENDVPD Y4, Y3, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+
+	// for the NaN of 0·Inf: infinity, NaN if x is
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VADDPD       Y1, Y3, Y3
+	VMINPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15

@@ -219,7 +219,7 @@ type neonConstants struct {
 
 	// For every element of a vector
 	clamp, clampTiny, scale, scaleLo, index, indexTiny, one, eight, tiny, small, large, huge neonVector
-	powMin, maxSoftplus, fallen, magicExp, mantissa, nan, seven, times4                      neonVector
+	powMin, maxSoftplus, inf, fallen, magicExp, mantissa, nan, seven, times4                 neonVector
 }
 
 type (
@@ -255,7 +255,7 @@ func newNEONConstants[T Float](c *constants[T]) *neonConstants {
 		value T
 	}{
 		{&n.scale, c.Scale}, {&n.scaleLo, c.ScaleLo}, {&n.index, c.indexScale}, {&n.indexTiny, c.indexTiny}, {&n.one, 1},
-		{&n.eight, 8}, {&n.fallen, c.fallen}, {&n.small, c.small}, {&n.large, c.large}, {&n.magicExp, c.magic + c.expHuge},
+		{&n.eight, 8}, {&n.inf, c.inf}, {&n.fallen, c.fallen}, {&n.small, c.small}, {&n.large, c.large}, {&n.magicExp, c.magic + c.expHuge},
 		{&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)}, {&n.tiny, c.tiny}, {&n.huge, c.huge}, {&n.powMin, c.powMin}, {&n.maxSoftplus, c.maxSoftplus},
 		{&n.clamp, fromBits[T](c.clamp)}, {&n.clampTiny, fromBits[T](c.clampTiny)}, {&n.nan, T(math.NaN())},
 	} {

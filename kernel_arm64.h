@@ -518,11 +518,15 @@ no:
 	LAST(FCMGT, g2, g6, K1);                                                       \
 	LOAD(g3, nSOFTFRAME, slotTheta); LAST(FCMEQ, g3, g3, K2); EACH3(VBIC, g2, g2, g3); \
 	LAST(FMUL, g4, g6, K0);                                                        \
-	EACH3(BIT, g0, g1, g2); EACH3(BSL, g2, g4, g6); EACH3(FMUL, g0, g2, g0)
+	EACH3(BIT, g0, g1, g2); EACH3(BSL, g2, g4, g6); EACH3(FMUL, g0, g2, g0); SOFT_INFINITE
+
+// For a loss in g0 that is the NaN of 0·Inf: infinity, NaN if L is, in g6
+#define SOFT_INFINITE CONST(K0, neonConstants_inf); EACH3(INFINITE, g0, g0, g6)
+#define INFINITE(d, n, L) FADD(K1, L, K0); FCMEQ(K2, d, n); BIF(d, K1, K2)
 
 // R = β + e·θ in g1 and a slot; B = B·R
-#define SOFT_SQUARE(range, B, hess) \
-	LOAD(g0, nSOFTFRAME, slotE); range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g0, K0)); \
+#define SOFT_SQUARE(B, hess) \
+	LOAD(g0, nSOFTFRAME, slotE); CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g0, K0); \
 	LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta);               \
 	EACH3(FMLA, g1, g0, g2); EACH3(FMUL, B, B, g1); STORE(g1, nSOFTFRAME, slotR);  \
 	hess(CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); STORE(g1, nSOFTFRAME, slotBigR))
@@ -546,9 +550,9 @@ no:
 	STORE(g2, nSOFTFRAME, slotLoR)
 
 #define SOFT_LOSS_SQUARE(all, nosums, noloss) \
-	TARGETS(NO); LOGISTIC(NORMAL, NO, SOFT); SQUARE(SOFT); SOFT_SQUARE(NORMAL, g4, NO); \
+	TARGETS(NO); LOGISTIC(TINY, NO, SOFT); EACH2(VMOV, g5, g4); SQUARE(SOFT); SOFT_SQUARE(g4, NO); \
 	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, SOFT);                                 \
-	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); \
+	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); SOFT_INFINITE; \
 	LOSSES(all, nosums, noloss)
 
 #define SOFT_LOSS_POWER(all, nosums, noloss) \
@@ -556,8 +560,8 @@ no:
 	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss)
 
 #define SOFT_GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
-	TARGETS(YES); LOGISTIC(NORMAL, NO, SOFT); SIGMOIDS(NORMAL, YES, NO, SOFT);     \
-	SOFT_SQUARE(NORMAL, g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);          \
+	TARGETS(YES); LOGISTIC(TINY, NO, SOFT); SIGMOIDS(TINY, YES, NO, SOFT);         \
+	SOFT_SQUARE(g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);          \
 	GAMMA_L; CBZ GRAD, nograd; SOFT_D;                                             \
 	SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);                    \
 nograd:
@@ -571,7 +575,7 @@ nograd:
 
 #define SOFT_HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
 	TARGETS(YES); LOGISTIC(TINY, NO, SOFT); SIGMOIDS(TINY, YES, YES, SOFT);        \
-	SOFT_SQUARE(TINY, g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);           \
+	SOFT_SQUARE(g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);           \
 	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
 	CBZ GRAD, nograd; SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);  \
 nograd:                                                                            \
@@ -591,7 +595,7 @@ nograd:                                                                         
 #define SOFT_SQUARE_LOSSES(all, nosums, noloss) \
 	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
 	SOFTPLUS(g0, SOFT);                                                            \
-	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g3); \
+	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g3); SOFT_INFINITE; \
 	LOSSES(all, nosums, noloss)
 
 // g2 = D = N·(2β - R): 2β is exact

@@ -123,6 +123,7 @@ type constants[T Float] struct {
 	magicTiny             T
 	indexScale, indexTiny T
 	clamp, clampTiny      uint64
+	inf                   T
 	fallen                T // just above e·2^TinyShift at clampTiny
 	magicIndex, expHuge   T // rounds 7·y - 7 to an integer; the exponent of 2^TinyShift as it stands in the bits
 	powMin, maxSoftplus   T
@@ -148,6 +149,7 @@ func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
 	c.clamp = toBits(T(l.Clamp))
 	c.clampTiny = toBits(T(l.ClampTiny))
 	c.maxSoftplus = T(l.MaxSoftplus)
+	c.inf = T(math.Inf(1))
 	c.fallen = T(l.Fallen())
 	c.magicIndex = c.magic - coef.IndexScale
 	c.expHuge = T(toBits(c.huge) >> l.MantissaBits)

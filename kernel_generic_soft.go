@@ -35,7 +35,6 @@ func softBlock[T Float](b *block[T]) {
 		pl     = &b.Plan
 		x      = unsafe.Slice(b.X, b.N)
 		target = unsafe.Slice(b.Target, b.N)
-		tiny   = !pl.Square || b.Hess != nil
 	)
 	for i := range x {
 		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
@@ -67,17 +66,14 @@ func softBlock[T Float](b *block[T]) {
 			o.store(i, fromBits[T](nan), fromBits[T](nan), fromBits[T](nan))
 			continue
 		}
-		c.logistic(&r, abs, tiny, true)
+		c.logistic(&r, abs, true, true) // however small t is, e matters beside it
 		L := (c.Log[r.i] + r.z) + y
 
-		// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift. R is scaled up wherever e is.
+		// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift. bigR is R·2^TinyShift, as e is.
 		e := fma(r.A, r.p, r.A)
 		var B, R, bigR, loss T
 		if pl.Square {
-			if tiny {
-				e = T(e * c.tiny)
-			}
-			B, R = r.square(a, swap), fma(e, theta, beta)
+			B, R = r.square(a, swap), fma(T(e*c.tiny), theta, beta)
 			bigR = T(R * c.huge)
 			B = T(B * R)
 			loss = T(B * T(R*L))
@@ -93,6 +89,9 @@ func softBlock[T Float](b *block[T]) {
 			} else {
 				loss = T(T(B*c.tiny) * L)
 			}
+		}
+		if loss != loss { // 0·Inf, at an infinite x: E wins
+			loss = c.inf
 		}
 		if o.grad == nil && o.hess == nil {
 			o.store(i, loss, 0, 0)

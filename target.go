@@ -284,10 +284,12 @@ func clearRange(m *bitmask, from, to int) {
 	m[last] &^= tail
 }
 
-// dropWeightlessDense is dropWeightless for the targets of a block, whose weights the kernel forms in the same way.
-func dropWeightlessDense[T Float](keep *bitmask, x, t []T, wPos, wNeg T) {
+// dropWeightlessDense is dropWeightless for the targets of a block: without a weight is 1 if noPos is set, 0 if noNeg is, and
+// all else if both are.
+func dropWeightlessDense[T Float](keep *bitmask, x, t []T, noPos, noNeg bool) {
 	for i, v := range x {
-		if fma(wPos, t[i], T(wNeg*(1-t[i]))) == 0 && !math.IsNaN(float64(v)) {
+		weightless := (t[i] == 0 || noPos) && (t[i] == 1 || noNeg)
+		if weightless && !math.IsNaN(float64(v)) {
 			keep[i/64] &^= 1 << (i % 64)
 		}
 	}

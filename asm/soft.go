@@ -16,7 +16,6 @@ import (
 // softBody writes the code for one group.
 func (k *kernel) softBody() {
 	byte := k.maskByte()
-	tiny := !k.square || k.order == hessian
 	one := k.float("one", 1)
 
 	k.Comment("β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set")
@@ -72,12 +71,12 @@ func (k *kernel) softBody() {
 	yHeld := k.hold(y)
 	betaHeld, thetaHeld := k.hold(beta), k.hold(theta)
 	var R, bigR value // R is scaled up if e is, R itself not
-	r := k.logistic(abs, tiny, want{exponent: !k.square, absolute: true, e: func(e group) {
+	r := k.logistic(abs, true, want{exponent: !k.square, absolute: true, e: func(e group) {
 		k.Comment("R = β + e·θ")
 		b := betaHeld
-		if tiny && k.square {
+		if k.square {
 			k.do("VMULP.", e, e, k.tiny())
-		} else if tiny {
+		} else {
 			big := k.get(b)
 			k.do("VMULP.", big, big, k.huge())
 			b = big
@@ -155,7 +154,7 @@ func (k *kernel) softBody() {
 	losses := k.group()
 	if k.square {
 		k.do("VMULP.", losses, L, R)
-		k.kept("VMULP.", byte, losses, losses, B)
+		k.do("VMULP.", losses, losses, B)
 	} else {
 		k.Comment("the scale is taken back from E where that is above 1, but not of a label")
 		scale, large := k.group(), k.group()
@@ -164,8 +163,12 @@ func (k *kernel) softBody() {
 		above := k.above1(L, thetaHeld)
 		k.do("VMOVAP.", scale, B)
 		losses, large = k.choose(above, scale, losses), k.choose(above, large, L)
-		k.kept("VMULP.", byte, losses, losses, large)
+		k.do("VMULP.", losses, losses, large)
 	}
+	k.Comment("for the NaN of 0·Inf: infinity, NaN if x is")
+	bound := k.load(k.float("inf", math.Inf(1)))
+	k.do("VADDP.", bound, bound, L)
+	k.kept("VMINP.", byte, losses, losses, bound) // the second operand if one is NaN
 	k.addToSums(losses)
 	k.store(k.loss, losses)
 	if k.order == loss {

@@ -14,11 +14,11 @@ const (
 	// weight.
 	ofWeight = 1
 
-	// Of soft targets: m^γ multiplies the error of m.
-	boundSoft, softPerGamma = 5, 1.5
+	// Of soft targets: m^γ multiplies the error of m, which is that of e, of 1-t and of R.
+	boundSoft, softPerGamma = 9, 2.75
 
-	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t: beyond,
-	// it may matter that m^γ is not as small as it should be.
+	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t, for
+	// weights near 1: beyond, it may matter that m^γ is a subnormal number, or not as small as it should be.
 	MaxSoftLogit = 0x1p40
 
 	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
