@@ -107,7 +107,9 @@ var hard32 = []hard[float32]{
 
 // hard64 are the worst that gen/search has found: of loss, gradient, Hessian, and the sigmoid.
 var hard64 = []hard[float64]{
+	{0, []float64{-0x1.5f277a39c4b1dp+01, -0x1.711f7375952a3p+09, 0x1.56cf1fc51c39bp+01}},
 	{0.5, []float64{0x1.425f7cp-32, 0x1.42572bfffffffp-32, -0x1.a6b9cac2ea87dp+04}},
+	{1, []float64{-0x1.c166360e283e3p+04, -0x1.c166360df9bap+04, -0x1.473895a1bb9a9p+04}},
 	{2, []float64{-0x1.1ce510432906cp+04, -0x1.33ddb9a706d08p+03, -0x1.9b58b491c11fap+04, -0x1.711f7375952a3p+09}},
 	{2.3, []float64{-0x1.9a04239b9bd88p+04, -0x1.fd4cff0ae9035p+03, -0x1.03a329f884878p+05}},
 	{5, []float64{-0x1.ce2d1e23ff9ebp+03, -0x1.e6b273c3e125ap+03, -0x1.c5c4287874671p+04}},
