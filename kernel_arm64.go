@@ -1,5 +1,7 @@
 //go:build !purego
 
+//lint:file-ignore U1000 the constants and variables are for kernel_arm64.s, which staticcheck does not read
+
 package focal
 
 import (
