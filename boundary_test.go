@@ -177,6 +177,7 @@ func testBoundaryKernels[T Float](t *testing.T, k testKernel[T]) {
 
 // What prepares masks, and the public functions on every path, the reference included.
 func TestBoundaryCalls(t *testing.T) {
+	skipEmulated(t)
 	forFloats(t, testBoundaryCalls[float32], testBoundaryCalls[float64])
 }
 
