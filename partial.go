@@ -45,17 +45,17 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	if workers := p.goroutines(blockCount(len(x))); workers > 1 {
 		total = scoreParallel(j, workers)
 	} else {
-		total = j.scoreBlocks(new(atomic.Int64))
+		total = j.scoreBlocks(tickets{})
 	}
 	part.sum, part.inf, part.nan = total.sum, total.inf, total.nan
 	return part, nil
 }
 
 // scoreBlocks adds up the losses of the blocks that it takes, from those that nobody has taken yet, until there are none.
-func (j *job[T]) scoreBlocks(taken *atomic.Int64) (total exactTotal) {
+func (j *job[T]) scoreBlocks(taken tickets) (total exactTotal) {
 	var p pieces[T]
 	var bins exactBins[T]
-	for b := taken.Add(1) - 1; b < int64(blockCount(len(j.x))); b = taken.Add(1) - 1 {
+	for b := taken.take(); b < int64(blockCount(len(j.x))); b = taken.take() {
 		start, n := blockRange(int(b), len(j.x))
 		for end := start + n; start < end; start += pieceLen {
 			bins.add(p.losses(j, start, min(pieceLen, end-start)), &total)
@@ -63,6 +63,21 @@ func (j *job[T]) scoreBlocks(taken *atomic.Int64) (total exactTotal) {
 	}
 	bins.flush(&total)
 	return total
+}
+
+// tickets are the numbers 0, 1, …, for one goroutine, or for several that share a counter. (One on the stack would do for
+// both, but where words have 32 bits it goes to the heap.)
+type tickets struct {
+	shared *atomic.Int64 // nil: there is one goroutine
+	next   int64
+}
+
+func (t *tickets) take() int64 {
+	if t.shared != nil {
+		return t.shared.Add(1) - 1
+	}
+	t.next++
+	return t.next - 1
 }
 
 // scoreParallel does what scoreBlocks does, with the given number of goroutines, the caller's among them. The sums are
@@ -75,10 +90,10 @@ func scoreParallel[T Float](j job[T], workers int) exactTotal {
 	for i := range workers - 1 {
 		go func() {
 			defer others.Done()
-			totals[i] = j.scoreBlocks(&taken)
+			totals[i] = j.scoreBlocks(tickets{shared: &taken})
 		}()
 	}
-	totals[workers-1] = j.scoreBlocks(&taken)
+	totals[workers-1] = j.scoreBlocks(tickets{shared: &taken})
 	others.Wait()
 
 	all := totals[0]

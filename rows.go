@@ -31,7 +31,7 @@ func Rows[T Float](dst, x []T, y Target, p Params) error {
 	if workers := p.goroutines(units); workers > 1 {
 		rowsParallel(j, dst, c, unit, workers)
 	} else {
-		j.rowsUnits(dst, c, unit, new(atomic.Int64))
+		j.rowsUnits(dst, c, unit, tickets{})
 	}
 	return nil
 }
@@ -67,10 +67,10 @@ func (j *job[T]) checkRows(dst *output[T], p Params) (c int, err error) {
 }
 
 // rowsUnits does the units of rows that it takes, from those that nobody has taken yet, until there are none.
-func (j *job[T]) rowsUnits(dst []T, c, unit int, taken *atomic.Int64) {
+func (j *job[T]) rowsUnits(dst []T, c, unit int, taken tickets) {
 	var p pieces[T]
 	units := (len(dst)-1)/unit + 1
-	for u := taken.Add(1) - 1; u < int64(units); u = taken.Add(1) - 1 {
+	for u := taken.take(); u < int64(units); u = taken.take() {
 		row := int(u) * unit
 		last := min(row+unit, len(dst))
 		left := c // of the row, elements to come
@@ -109,10 +109,10 @@ func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
 	for range workers - 1 {
 		go func() {
 			defer others.Done()
-			j.rowsUnits(dst, c, unit, &taken)
+			j.rowsUnits(dst, c, unit, tickets{shared: &taken})
 		}()
 	}
-	j.rowsUnits(dst, c, unit, &taken)
+	j.rowsUnits(dst, c, unit, tickets{shared: &taken})
 	others.Wait()
 }
 
