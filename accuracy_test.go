@@ -88,7 +88,11 @@ type errors3 struct{ loss, grad, hess oracle.Errors }
 
 func (e *errors3) check(t *testing.T, p Params) {
 	t.Helper()
-	bounds := accuracyFor(p)
+	e.checkBounds(t, accuracyFor(p))
+}
+
+func (e *errors3) checkBounds(t *testing.T, bounds oracle.Bounds) {
+	t.Helper()
 	t.Logf("loss: %v", e.loss)
 	t.Logf("grad: %v", e.grad)
 	t.Logf("hess: %v", e.hess)

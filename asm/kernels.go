@@ -258,8 +258,7 @@ func (k *kernel) sigmoid() {
 		x := k.read(k.x)
 		var negative sign
 		if k.wide {
-			negative.mask = k.masks()
-			k.do(map[bool]string{false: "VPMOVD2M", true: "VPMOVQ2M"}[k.double], negative.mask, x)
+			negative.mask = k.signMasks(x)
 		} else {
 			negative.u = k.spill(x)
 		}
@@ -467,8 +466,7 @@ func (k *kernel) body() {
 		for v := range k.n {
 			k.emit("VXORP"+k.letter()+"_BCST", u[v], k.opmask(k.pos, byte, v), u[v], k.signMask().Mem)
 		}
-		negative.mask = k.masks()
-		k.do(map[bool]string{false: "VPMOVD2M", true: "VPMOVQ2M"}[k.double], negative.mask, u)
+		negative.mask = k.signMasks(u)
 		kept = u
 	} else {
 		f := k.signs(k.pos, byte)
