@@ -19,8 +19,8 @@ var (
 	quick      = flag.Bool("quick", false, "the two small shapes alone, few rounds, and no documentation")
 	reportOnly = flag.Bool("report", false, "write the documentation from the results that are there; measure nothing")
 	pictures   = flag.Bool("pictures", true, "draw the pictures too")
-	budget     = flag.Duration("budget", 220*time.Second, "time for the timings; the first rounds are made in any case")
-	limit      = flag.Duration("limit", 5*time.Minute, "after so long, what is left has one round: the machine is busy, or slow")
+	budget     = flag.Duration("budget", 5*time.Minute, "time for the timings; the first rounds are made in any case")
+	limit      = flag.Duration("limit", 9*time.Minute, "after so long, what is left has one round: the machine is busy, or slow")
 	cpu        = flag.Int("cpu", runtime.NumCPU()-1, "the core that the measurements on one core are pinned to")
 )
 
@@ -65,8 +65,8 @@ func sections(threads int) []section {
 		all = one
 	}
 	small := []section{
-		{shape{32, 10}, "f32", all, 0.04, 300 * time.Microsecond},
-		{shape{32, 10}, "f64", all, 0.04, 300 * time.Microsecond},
+		{shape{32, 10}, "f32", all, 0.10, 300 * time.Microsecond},
+		{shape{32, 10}, "f64", all, 0.10, 300 * time.Microsecond},
 		{shape{1024, 80}, "f32", all, 0.20, 2 * time.Millisecond},
 		{shape{1024, 80}, "f64", all, 0.14, 2 * time.Millisecond},
 	}
