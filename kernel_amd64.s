@@ -791,261 +791,308 @@ GLOBL log1p_0_f32<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF32AVX512(SB), NOSPLIT, $0-8
+TEXT ·softLossSquareF32AVX512(SB), $640-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ b+0(FP), AX
-	MOVQ (AX), DX
-	MOVQ 8(AX), BX
-	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 64(AX), R8
-	MOVQ 72(AX), R9
+	LEAQ 63(SP), DX
+	ANDQ $-64, DX
+	MOVQ (AX), BX
+	MOVQ 8(AX), SI
+	MOVQ 24(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 64(AX), R9
+	MOVQ 72(AX), R10
 
 	// nothing is ignored: a mask of ones
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JNE   begin
-	LEAQ  ones<>+0(SB), R8
+	LEAQ  ones<>+0(SB), R9
 
 begin:
 	VPXORQ Z0, Z0, Z0
-	XORQ   R10, R10
-	SUBQ   $0x30, DX
+	XORQ   R11, R11
+	SUBQ   $0x30, BX
 	JLT    rest
 
 	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	MOVQ R10, CX
+	MOVQ R11, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R10*4), Z1
-	VMOVUPS      64(DI)(R10*4), Z2
-	VMOVUPS      128(DI)(R10*4), Z3
-	VMOVUPS      (BX)(R10*4), Z4
-	VMOVUPS      64(BX)(R10*4), Z5
-	VMOVUPS      128(BX)(R10*4), Z6
-	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z7
-	VANDPS.BCST  abs_f32<>+0(SB), Z5, Z8
-	VANDPS.BCST  abs_f32<>+0(SB), Z6, Z9
-	VBROADCASTSS one_f32<>+0(SB), Z10
-	VMOVAPS      Z1, Z11
-	VMOVAPS      Z2, Z12
-	VMOVAPS      Z3, Z13
-	VPMOVD2M     Z4, K2
-	KNOTW        K2, K3
-	VSUBPS       Z1, Z10, K3, Z11
-	VMULPS       Z7, Z11, Z4
-	VPMAXSD      Z0, Z4, Z4
-	VCMPPS       $0x00, Z0, Z11, K1
-	KNOTW        K1, K3
-	VMOVAPS.Z    Z1, K3, Z14
-	KANDW        K2, K3, K3
-	VSUBPS       Z1, Z10, K3, Z14
-	VMOVAPS      Z10, K1, Z11
-	VPMOVD2M     Z5, K3
-	KNOTW        K3, K4
-	VSUBPS       Z2, Z10, K4, Z12
-	VMULPS       Z8, Z12, Z1
-	VPMAXSD      Z0, Z1, Z1
-	VCMPPS       $0x00, Z0, Z12, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z2, K4, Z5
-	KANDW        K3, K4, K4
-	VSUBPS       Z2, Z10, K4, Z5
-	VMOVAPS      Z10, K2, Z12
-	VPMOVD2M     Z6, K4
-	KNOTW        K4, K5
-	VSUBPS       Z3, Z10, K5, Z13
-	VMULPS       Z9, Z13, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z13, K3
-	KNOTW        K3, K5
-	VMOVAPS.Z    Z3, K5, Z6
-	KANDW        K4, K5, K5
-	VSUBPS       Z3, Z10, K5, Z6
-	VMOVAPS      Z10, K3, Z13
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (R8)(R11*4), Z1
+	VMOVUPS          64(R8)(R11*4), Z2
+	VMOVUPS          128(R8)(R11*4), Z3
+	VMOVUPS          (SI)(R11*4), Z4
+	VMOVUPS          64(SI)(R11*4), Z5
+	VMOVUPS          128(SI)(R11*4), Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z7
+	VANDPS.BCST      abs_f32<>+0(SB), Z5, Z8
+	VANDPS.BCST      abs_f32<>+0(SB), Z6, Z9
+	VBROADCASTSS     one_f32<>+0(SB), Z10
+	VPMOVD2M         Z4, K2
+	VSUBPS           Z1, Z10, Z12
+	VBLENDMPS        Z1, Z12, K2, Z11
+	VMULPS           Z7, Z11, Z4
+	VPMAXSD          Z0, Z4, Z4
+	VCMPPS           $0x00, Z0, Z11, K1
+	KXORW            K1, K2, K4
+	VBLENDMPS        Z1, Z12, K4, Z13
+	VBLENDMPS        Z12, Z1, K4, Z14
+	VSUBPS           Z12, Z10, Z11
+	VSUBPS           Z1, Z11, Z11
+	VMOVAPS          Z12, Z15
+	VMULPS.BCST      80(AX), Z12, Z12
+	VFMSUB132PS.BCST 80(AX), Z12, Z15
+	VFMADD231PS.BCST 80(AX), Z11, Z15
+	VFMADD231PS.BCST 84(AX), Z1, Z15
+	VADDPS           Z15, Z12, Z12
+	VPMOVD2M         Z5, K3
+	VSUBPS           Z2, Z10, Z15
+	VBLENDMPS        Z2, Z15, K3, Z5
+	VMULPS           Z8, Z5, Z1
+	VPMAXSD          Z0, Z1, Z1
+	VCMPPS           $0x00, Z0, Z5, K2
+	KXORW            K2, K3, K5
+	VBLENDMPS        Z2, Z15, K5, Z16
+	VBLENDMPS        Z15, Z2, K5, Z17
+	VSUBPS           Z15, Z10, Z5
+	VSUBPS           Z2, Z5, Z5
+	VMOVAPS          Z15, Z18
+	VMULPS.BCST      80(AX), Z15, Z15
+	VFMSUB132PS.BCST 80(AX), Z15, Z18
+	VFMADD231PS.BCST 80(AX), Z5, Z18
+	VFMADD231PS.BCST 84(AX), Z2, Z18
+	VADDPS           Z18, Z15, Z15
+	VPMOVD2M         Z6, K6
+	VSUBPS           Z3, Z10, Z6
+	VBLENDMPS        Z3, Z6, K6, Z18
+	VMULPS           Z9, Z18, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z18, K3
+	KXORW            K3, K6, K6
+	VBLENDMPS        Z3, Z6, K6, Z18
+	VBLENDMPS        Z6, Z3, K6, Z19
+	VSUBPS           Z6, Z10, Z10
+	VSUBPS           Z3, Z10, Z10
+	VMOVAPS          Z6, Z20
+	VMULPS.BCST      80(AX), Z6, Z6
+	VFMSUB132PS.BCST 80(AX), Z6, Z20
+	VFMADD231PS.BCST 80(AX), Z10, Z20
+	VFMADD231PS.BCST 84(AX), Z3, Z20
+	VADDPS           Z20, Z6, Z6
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z1, 64(DX)
+	VMOVUPS          Z2, 128(DX)
+	VMOVUPS          Z12, 192(DX)
+	VMOVUPS          Z15, 256(DX)
+	VMOVUPS          Z6, 320(DX)
+	VMOVUPS          Z13, 384(DX)
+	VMOVUPS          Z16, 448(DX)
+	VMOVUPS          Z18, 512(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z3
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z7
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z8
+	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z1
+	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z2
+	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z3
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z15, Z16
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z17
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z18
-	VPERMPS           exp_f32<>+0(SB), Z15, Z19
-	VPERMPS           exp_f32<>+0(SB), Z9, Z20
-	VPERMPS           exp_f32<>+0(SB), Z10, Z21
-	VPERMPS           exp_rest_f32<>+0(SB), Z15, Z22
-	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z23
-	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z24
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z16
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z17
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z8, Z18
-	VPSLLD            $0x14, Z15, Z15
-	VPSLLD            $0x14, Z9, Z9
-	VPSLLD            $0x14, Z10, Z10
-	VPADDD            Z15, Z19, Z19
-	VPADDD            Z9, Z20, Z20
-	VPADDD            Z10, Z21, Z21
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z16
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z17
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z8, Z18
-	VADDPS            Z16, Z22, Z22
-	VADDPS            Z17, Z23, Z23
-	VADDPS            Z18, Z24, Z24
-	VBROADCASTSS      magic_f32<>+0(SB), Z8
-	VMOVAPS           Z8, Z3
-	VMOVAPS           Z8, Z7
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z8
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z20, Z3
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z21, Z7
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z24, Z10
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z24, Z10
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z24, Z10
-	VMULPS            Z22, Z15, Z15
-	VMULPS            Z23, Z9, Z9
-	VMULPS            Z24, Z10, Z10
-	VMOVAPS           Z19, Z16
-	VMOVAPS           Z20, Z17
-	VMOVAPS           Z21, Z18
-	VFMADD213PS       Z19, Z15, Z16
-	VFMADD213PS       Z20, Z9, Z17
-	VFMADD213PS       Z21, Z10, Z18
+	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
+	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z8
+	VSUBPS.BCST       magic_f32<>+0(SB), Z4, Z9
+	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z12
+	VPERMPS           exp_f32<>+0(SB), Z7, Z13
+	VPERMPS           exp_f32<>+0(SB), Z4, Z15
+	VPERMPS           exp_f32<>+0(SB), Z6, Z16
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z18
+	VPERMPS           exp_rest_f32<>+0(SB), Z4, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z21
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z12
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z4, Z4
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z7, Z13, Z13
+	VPADDD            Z4, Z15, Z15
+	VPADDD            Z6, Z16, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z12
+	VADDPS            Z8, Z18, Z18
+	VADDPS            Z9, Z20, Z20
+	VADDPS            Z12, Z21, Z21
+	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VMOVAPS           Z3, Z1
+	VMOVAPS           Z3, Z2
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z13, Z3
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z15, Z1
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z16, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z6
+	VMULPS            Z18, Z7, Z7
+	VMULPS            Z20, Z4, Z4
+	VMULPS            Z21, Z6, Z6
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
-	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
-	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
-	VFMADD213PS Z11, Z14, Z16
-	VFMADD213PS Z12, Z5, Z17
-	VFMADD213PS Z13, Z6, Z18
+	// R + rest = β + e·θ
+	VMULPS       Z14, Z13, Z8
+	VMULPS       Z17, Z15, Z9
+	VMULPS       Z19, Z16, Z12
+	VMOVAPS      Z8, Z18
+	VMOVAPS      Z9, Z20
+	VMOVAPS      Z12, Z21
+	VMOVAPS      Z13, Z22
+	VMOVAPS      Z15, Z23
+	VMOVAPS      Z16, Z24
+	VFMADD213PS  Z8, Z7, Z18
+	VFMADD213PS  Z9, Z4, Z20
+	VFMADD213PS  Z12, Z6, Z21
+	VFMSUB132PS  Z14, Z18, Z22
+	VFMSUB132PS  Z17, Z20, Z23
+	VFMSUB132PS  Z19, Z21, Z24
+	VFMADD231PS  Z7, Z8, Z22
+	VFMADD231PS  Z4, Z9, Z23
+	VFMADD231PS  Z6, Z12, Z24
+	VBROADCASTSS one_f32<>+0(SB), Z12
+	VMOVAPS      Z12, Z8
+	VMOVAPS      Z12, Z9
+	VBLENDMPS    Z13, Z12, K4, Z12
+	VBLENDMPS    Z15, Z8, K5, Z8
+	VBLENDMPS    Z16, Z9, K6, Z9
+	VFMADD231PS  Z11, Z12, Z22
+	VFMADD231PS  Z5, Z8, Z23
+	VFMADD231PS  Z10, Z9, Z24
+	VMOVUPS      384(DX), Z5
+	VMOVUPS      448(DX), Z8
+	VMOVUPS      512(DX), Z9
+	VMAXPS       Z18, Z5, Z10
+	VMAXPS       Z20, Z8, Z11
+	VMAXPS       Z21, Z9, Z12
+	VMINPS       Z18, Z5, Z18
+	VMINPS       Z20, Z8, Z20
+	VMINPS       Z21, Z9, Z21
+	VADDPS       Z18, Z10, Z5
+	VADDPS       Z20, Z11, Z8
+	VADDPS       Z21, Z12, Z9
+	VSUBPS       Z10, Z5, Z10
+	VSUBPS       Z11, Z8, Z11
+	VSUBPS       Z12, Z9, Z12
+	VSUBPS       Z10, Z18, Z18
+	VSUBPS       Z11, Z20, Z20
+	VSUBPS       Z12, Z21, Z21
+	VADDPS       Z18, Z22, Z22
+	VADDPS       Z20, Z23, Z23
+	VADDPS       Z21, Z24, Z24
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z5, Z22
+	VFMADD132PS.BCST two_f32<>+0(SB), Z8, Z23
+	VFMADD132PS.BCST two_f32<>+0(SB), Z9, Z24
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z8, Z5
-	VPERMPS     recip_f32<>+0(SB), Z3, Z6
-	VPERMPS     recip_f32<>+0(SB), Z7, Z11
-	VMULPS      Z5, Z19, Z19
-	VMULPS      Z6, Z20, Z20
-	VMULPS      Z11, Z21, Z21
-	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z12
-	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z13
-	VMULPS.BCST tiny_f32<>+0(SB), Z21, Z14
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z19
-	VSUBPS.BCST one_f32<>+0(SB), Z6, Z20
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z21
-	VADDPS      Z12, Z19, Z19
-	VADDPS      Z13, Z20, Z20
-	VADDPS      Z14, Z21, Z21
-	VFMADD231PS Z15, Z12, Z19
-	VFMADD231PS Z9, Z13, Z20
-	VFMADD231PS Z10, Z14, Z21
-	VMULPS      Z19, Z19, Z22
-	VMULPS      Z20, Z20, Z23
-	VMULPS      Z21, Z21, Z24
+	VPERMPS     recip_f32<>+0(SB), Z3, Z10
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VPERMPS     recip_f32<>+0(SB), Z2, Z12
+	VMULPS      Z10, Z13, Z13
+	VMULPS      Z11, Z15, Z15
+	VMULPS      Z12, Z16, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z14
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z18
+	VADDPS      Z13, Z14, Z14
+	VADDPS      Z15, Z17, Z17
+	VADDPS      Z16, Z18, Z18
+	VFMADD231PS Z7, Z13, Z14
+	VFMADD231PS Z4, Z15, Z17
+	VFMADD231PS Z6, Z16, Z18
+	VMULPS      Z14, Z14, Z19
+	VMULPS      Z17, Z17, Z20
+	VMULPS      Z18, Z18, Z21
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z27
 	VMOVAPS          Z27, Z25
 	VMOVAPS          Z27, Z26
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z27
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z20, Z25
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z21, Z26
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z27
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z20, Z25
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z21, Z26
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z27
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z20, Z25
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z21, Z26
-	VFMADD213PS      Z19, Z22, Z27
-	VFMADD213PS      Z20, Z23, Z25
-	VFMADD213PS      Z21, Z24, Z26
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z26
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z26
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z26
+	VFMADD213PS      Z14, Z19, Z27
+	VFMADD213PS      Z17, Z20, Z25
+	VFMADD213PS      Z18, Z21, Z26
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS   log_f32<>+0(SB), Z8, Z8
 	VPERMPS   log_f32<>+0(SB), Z3, Z3
-	VPERMPS   log_f32<>+0(SB), Z7, Z7
-	VADDPS    Z8, Z27, Z27
-	VADDPS    Z3, Z25, Z25
-	VADDPS    Z7, Z26, Z26
-	VADDPS    Z4, Z27, Z27
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VPERMPS   log_f32<>+0(SB), Z2, Z2
+	VADDPS    Z3, Z27, Z27
 	VADDPS    Z1, Z25, Z25
 	VADDPS    Z2, Z26, Z26
-	VBLENDMPS Z12, Z5, K1, Z1
-	VBLENDMPS Z13, Z6, K2, Z2
-	VBLENDMPS Z14, Z11, K3, Z3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z4
-	VMOVUPS          64(DI)(R10*4), Z5
-	VMOVUPS          128(DI)(R10*4), Z6
-	VBROADCASTSS     one_f32<>+0(SB), Z11
-	VMOVAPS          Z11, Z7
-	VMOVAPS          Z11, Z8
-	VSUBPS           Z4, Z11, Z11
-	VSUBPS           Z5, Z7, Z7
-	VSUBPS           Z6, Z8, Z8
-	VMULPS.BCST      80(AX), Z11, Z11
-	VMULPS.BCST      80(AX), Z7, Z7
-	VMULPS.BCST      80(AX), Z8, Z8
-	VFMADD231PS.BCST 84(AX), Z4, Z11
-	VFMADD231PS.BCST 84(AX), Z5, Z7
-	VFMADD231PS.BCST 84(AX), Z6, Z8
+	VADDPS    (DX), Z27, Z27
+	VADDPS    64(DX), Z25, Z25
+	VADDPS    128(DX), Z26, Z26
+	VBLENDMPS Z13, Z10, K1, Z1
+	VBLENDMPS Z15, Z11, K2, Z2
+	VBLENDMPS Z16, Z12, K3, Z3
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
 	VMULPS Z2, Z2, Z2
 	VMULPS Z3, Z3, Z3
-	VMULPS Z11, Z1, Z1
-	VMULPS Z7, Z2, Z2
-	VMULPS Z8, Z3, Z3
+	VMULPS 192(DX), Z1, Z1
+	VMULPS 256(DX), Z2, Z2
+	VMULPS 320(DX), Z3, Z3
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z19, Z4
-	VADDPS.BCST    one_f32<>+0(SB), Z20, Z5
-	VADDPS.BCST    one_f32<>+0(SB), Z21, Z6
-	VDIVPS         Z4, Z19, Z4
-	VDIVPS         Z5, Z20, Z5
-	VDIVPS         Z6, Z21, Z6
-	VFNMADD132PS.Z Z4, Z15, K1, Z15
-	VFNMADD132PS.Z Z5, Z9, K2, Z9
-	VFNMADD132PS.Z Z6, Z10, K3, Z10
-	VSUBPS         Z4, Z15, Z15
-	VSUBPS         Z5, Z9, Z9
-	VSUBPS         Z6, Z10, Z10
+	VADDPS.BCST    one_f32<>+0(SB), Z14, Z10
+	VADDPS.BCST    one_f32<>+0(SB), Z17, Z11
+	VADDPS.BCST    one_f32<>+0(SB), Z18, Z12
+	VDIVPS         Z10, Z14, Z10
+	VDIVPS         Z11, Z17, Z11
+	VDIVPS         Z12, Z18, Z12
+	VFNMADD132PS.Z Z10, Z7, K1, Z7
+	VFNMADD132PS.Z Z11, Z4, K2, Z4
+	VFNMADD132PS.Z Z12, Z6, K3, Z6
+	VSUBPS         Z10, Z7, Z7
+	VSUBPS         Z11, Z4, Z4
+	VSUBPS         Z12, Z6, Z6
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z15, Z15, Z4
-	VADDPS      Z9, Z9, Z5
-	VADDPS      Z10, Z10, Z6
-	VFMADD231PS Z15, Z15, Z4
-	VFMADD231PS Z9, Z9, Z5
-	VFMADD231PS Z10, Z10, Z6
-	VFMADD132PS Z4, Z1, Z1
-	VFMADD132PS Z5, Z2, Z2
-	VFMADD132PS Z6, Z3, Z3
-	VMULPS      Z16, Z1, Z1
-	VMULPS      Z17, Z2, Z2
-	VMULPS      Z18, Z3, Z3
-	VMULPS      Z16, Z27, Z4
-	VMULPS      Z17, Z25, Z5
-	VMULPS      Z18, Z26, Z6
+	VADDPS      Z7, Z7, Z10
+	VADDPS      Z4, Z4, Z11
+	VADDPS      Z6, Z6, Z12
+	VFMADD231PS Z7, Z7, Z10
+	VFMADD231PS Z4, Z4, Z11
+	VFMADD231PS Z6, Z6, Z12
+	VFMADD132PS Z10, Z1, Z1
+	VFMADD132PS Z11, Z2, Z2
+	VFMADD132PS Z12, Z3, Z3
+	VMULPS      Z22, Z1, Z1
+	VMULPS      Z23, Z2, Z2
+	VMULPS      Z24, Z3, Z3
+	VMULPS      Z5, Z27, Z4
+	VMULPS      Z8, Z25, Z5
+	VMULPS      Z9, Z26, Z6
 	VMULPS      Z1, Z4, Z4
 	VMULPS      Z2, Z5, Z5
 	VMULPS      Z3, Z6, Z6
@@ -1057,18 +1104,18 @@ loop:
 	VADDPS       Z27, Z3, Z3
 	VADDPS       Z25, Z1, Z1
 	VADDPS       Z26, Z2, Z2
-	KMOVW        (R8)(CX*1), K1
+	KMOVW        (R9)(CX*1), K1
 	VMINPS.Z     Z3, Z4, K1, Z4
-	KMOVW        2(R8)(CX*1), K1
+	KMOVW        2(R9)(CX*1), K1
 	VMINPS.Z     Z1, Z5, K1, Z5
-	KMOVW        4(R8)(CX*1), K1
+	KMOVW        4(R9)(CX*1), K1
 	VMINPS.Z     Z2, Z6, K1, Z6
-	TESTQ        R9, R9
+	TESTQ        R10, R10
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z1
-	VMOVUPD       64(R9), Z2
+	VMOVUPD       (R10), Z1
+	VMOVUPD       64(R10), Z2
 	VCVTPS2PD     Y4, Z3
 	VADDPD        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z4, Y3
@@ -1084,207 +1131,192 @@ loop:
 	VEXTRACTF64X4 $0x01, Z6, Y3
 	VCVTPS2PD     Y3, Z3
 	VADDPD        Z3, Z2, Z2
-	VMOVUPD       Z1, (R9)
-	VMOVUPD       Z2, 64(R9)
+	VMOVUPD       Z1, (R10)
+	VMOVUPD       Z2, 64(R10)
 
 skip1:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip2
-	VMOVUPS Z4, (SI)(R10*4)
-	VMOVUPS Z5, 64(SI)(R10*4)
-	VMOVUPS Z6, 128(SI)(R10*4)
+	VMOVUPS Z4, (DI)(R11*4)
+	VMOVUPS Z5, 64(DI)(R11*4)
+	VMOVUPS Z6, 128(DI)(R11*4)
 
 skip2:
-	ADDQ $0x30, R10
-	CMPQ R10, DX
+	ADDQ $0x30, R11
+	CMPQ R11, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x30, DX
-	CMPQ R10, DX
+	ADDQ $0x30, BX
+	CMPQ R11, BX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, CX
-	SUBQ    R10, CX
-	MOVQ    $0x00000010, R11
-	CMPQ    CX, R11
-	CMOVQGT R11, CX
+	MOVQ    BX, CX
+	SUBQ    R11, CX
+	MOVQ    $0x00000010, R12
+	CMPQ    CX, R12
+	CMOVQGT R12, CX
 
 	// bits below the number of elements left
-	MOVQ  $0x00000001, R11
-	SHLQ  CL, R11
-	DECQ  R11
-	KMOVW R11, K1
-	MOVQ  R10, CX
+	MOVQ  $0x00000001, R12
+	SHLQ  CL, R12
+	DECQ  R12
+	KMOVW R12, K1
+	MOVQ  R11, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R10*4), K1, Z1
-	VMOVUPS.Z    (BX)(R10*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (R8)(R11*4), K1, Z1
+	VMOVUPS.Z        (SI)(R11*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z5, 64(DX)
+	VMOVUPS          Z6, 128(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
+	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VPERMPS           exp_f32<>+0(SB), Z3, Z7
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z7, Z7
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z8, Z8
+	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z2
+	VSUBPS.BCST       magic_f32<>+0(SB), Z2, Z3
+	VPERMPS           exp_f32<>+0(SB), Z2, Z5
+	VPERMPS           exp_rest_f32<>+0(SB), Z2, Z6
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VPSLLD            $0x14, Z2, Z2
+	VPADDD            Z2, Z5, Z5
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z3
+	VADDPS            Z3, Z6, Z6
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
-	VMULPS            Z8, Z3, Z3
-	VMOVAPS           Z7, Z4
-	VFMADD213PS       Z7, Z3, Z4
+	VFMADD231PS.BCST  index_f32<>+0(SB), Z5, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z2
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z2
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z2
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z2
+	VMULPS            Z6, Z2, Z2
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VFMADD213PS Z5, Z6, Z4
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z5, Z3
+	VMOVAPS      Z3, Z6
+	VMOVAPS      Z5, Z8
+	VFMADD213PS  Z3, Z2, Z6
+	VFMSUB132PS  Z7, Z6, Z8
+	VFMADD231PS  Z2, Z3, Z8
+	VBROADCASTSS one_f32<>+0(SB), Z3
+	VBLENDMPS    Z5, Z3, K3, Z3
+	VFMADD231PS  Z4, Z3, Z8
+	VMOVUPS      128(DX), Z3
+	VMAXPS       Z6, Z3, Z4
+	VMINPS       Z6, Z3, Z6
+	VADDPS       Z6, Z4, Z3
+	VSUBPS       Z4, Z3, Z4
+	VSUBPS       Z4, Z6, Z6
+	VADDPS       Z6, Z8, Z8
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z3, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z5
-	VMULPS      Z5, Z7, Z7
-	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z6
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z7
-	VADDPS      Z6, Z7, Z7
-	VFMADD231PS Z3, Z6, Z7
-	VMULPS      Z7, Z7, Z8
+	VPERMPS     recip_f32<>+0(SB), Z1, Z4
+	VMULPS      Z4, Z5, Z5
+	VSUBPS.BCST one_f32<>+0(SB), Z4, Z6
+	VADDPS      Z5, Z6, Z6
+	VFMADD231PS Z2, Z5, Z6
+	VMULPS      Z6, Z6, Z7
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z7, Z9
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z7, Z9
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z7, Z9
-	VFMADD213PS      Z7, Z8, Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z9
+	VFMADD213PS      Z6, Z7, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
 	VADDPS    Z1, Z9, Z9
-	VADDPS    Z2, Z9, Z9
-	VBLENDMPS Z6, Z5, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R10*4), K1, Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z5
-	VSUBPS           Z2, Z5, Z5
-	VMULPS.BCST      80(AX), Z5, Z5
-	VFMADD231PS.BCST 84(AX), Z2, Z5
+	VADDPS    (DX), Z9, Z9
+	VBLENDMPS Z5, Z4, K2, Z1
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
-	VMULPS Z5, Z1, Z1
+	VMULPS 64(DX), Z1, Z1
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z7, Z2
-	VDIVPS         Z2, Z7, Z2
-	VFNMADD132PS.Z Z2, Z3, K2, Z3
-	VSUBPS         Z2, Z3, Z3
+	VADDPS.BCST    one_f32<>+0(SB), Z6, Z4
+	VDIVPS         Z4, Z6, Z4
+	VFNMADD132PS.Z Z4, Z2, K2, Z2
+	VSUBPS         Z4, Z2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z3, Z3, Z2
-	VFMADD231PS Z3, Z3, Z2
-	VFMADD132PS Z2, Z1, Z1
-	VMULPS      Z4, Z1, Z1
-	VMULPS      Z4, Z9, Z2
+	VADDPS      Z2, Z2, Z4
+	VFMADD231PS Z2, Z2, Z4
+	VFMADD132PS Z4, Z1, Z1
+	VMULPS      Z8, Z1, Z1
+	VMULPS      Z3, Z9, Z2
 	VMULPS      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z1
 	VADDPS       Z9, Z1, Z1
-	KMOVW        (R8)(CX*1), K2
+	KMOVW        (R9)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPS.Z     Z1, Z2, K2, Z2
-	TESTQ        R9, R9
+	TESTQ        R10, R10
 	JEQ          skip3
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z1
-	VMOVUPD       64(R9), Z3
+	VMOVUPD       (R10), Z1
+	VMOVUPD       64(R10), Z3
 	VCVTPS2PD     Y2, Z4
 	VADDPD        Z4, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VCVTPS2PD     Y4, Z4
 	VADDPD        Z4, Z3, Z3
-	VMOVUPD       Z1, (R9)
-	VMOVUPD       Z3, 64(R9)
+	VMOVUPD       Z1, (R10)
+	VMOVUPD       Z3, 64(R10)
 
 skip3:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip4
-	VMOVUPS Z2, K1, (SI)(R10*4)
+	VMOVUPS Z2, K1, (DI)(R11*4)
 
 skip4:
-	ADDQ $0x10, R10
-	CMPQ R10, DX
+	ADDQ $0x10, R11
+	CMPQ R11, BX
 	JLT  rest_loop
 
 done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
-GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
-GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
-GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA tiny_f32<>+0(SB)/4, $0x1f800000
-DATA tiny_f32<>+4(SB)/4, $0x1f800000
-DATA tiny_f32<>+8(SB)/4, $0x1f800000
-DATA tiny_f32<>+12(SB)/4, $0x1f800000
-DATA tiny_f32<>+16(SB)/4, $0x1f800000
-DATA tiny_f32<>+20(SB)/4, $0x1f800000
-DATA tiny_f32<>+24(SB)/4, $0x1f800000
-DATA tiny_f32<>+28(SB)/4, $0x1f800000
-GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
+DATA two_f32<>+0(SB)/4, $0x40000000
+DATA two_f32<>+4(SB)/4, $0x40000000
+DATA two_f32<>+8(SB)/4, $0x40000000
+DATA two_f32<>+12(SB)/4, $0x40000000
+DATA two_f32<>+16(SB)/4, $0x40000000
+DATA two_f32<>+20(SB)/4, $0x40000000
+DATA two_f32<>+24(SB)/4, $0x40000000
+DATA two_f32<>+28(SB)/4, $0x40000000
+GLOBL two_f32<>(SB), RODATA|NOPTR, $32
 
 DATA inf_f32<>+0(SB)/4, $0x7f800000
 DATA inf_f32<>+4(SB)/4, $0x7f800000
@@ -1743,6 +1775,36 @@ done:
 	VZEROUPPER
 	RET
 
+DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
+GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
+GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
+GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
+
 DATA log8_hi_f32<>+0(SB)/4, $0x00000000
 DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
 DATA log8_hi_f32<>+8(SB)/4, $0x40454800
@@ -1778,6 +1840,16 @@ DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
 DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
 DATA log8_lo_f32<>+60(SB)/4, $0x00000000
 GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
+
+DATA tiny_f32<>+0(SB)/4, $0x1f800000
+DATA tiny_f32<>+4(SB)/4, $0x1f800000
+DATA tiny_f32<>+8(SB)/4, $0x1f800000
+DATA tiny_f32<>+12(SB)/4, $0x1f800000
+DATA tiny_f32<>+16(SB)/4, $0x1f800000
+DATA tiny_f32<>+20(SB)/4, $0x1f800000
+DATA tiny_f32<>+24(SB)/4, $0x1f800000
+DATA tiny_f32<>+28(SB)/4, $0x1f800000
+GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f32<>+0(SB)/4, $0x4b3ffc18
 DATA pow_min_f32<>+4(SB)/4, $0x4b3ffc18
@@ -1827,276 +1899,312 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R10*4), Z1
-	VMOVUPS      64(DI)(R10*4), Z2
-	VMOVUPS      (BX)(R10*4), Z3
-	VMOVUPS      64(BX)(R10*4), Z4
-	VANDPS.BCST  abs_f32<>+0(SB), Z3, Z5
-	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z6
-	VBROADCASTSS one_f32<>+0(SB), Z7
-	VMOVAPS      Z1, Z8
-	VMOVAPS      Z2, Z9
-	VPMOVD2M     Z3, K2
-	KNOTW        K2, K3
-	VSUBPS       Z1, Z7, K3, Z8
-	VMULPS       Z5, Z8, Z3
-	VPMAXSD      Z0, Z3, Z3
-	VCMPPS       $0x00, Z0, Z8, K1
-	KNOTW        K1, K3
-	VMOVAPS.Z    Z1, K3, Z10
-	KANDW        K2, K3, K3
-	VSUBPS       Z1, Z7, K3, Z10
-	VMOVAPS      Z7, K1, Z8
-	VPMOVD2M     Z4, K3
-	KNOTW        K3, K4
-	VSUBPS       Z2, Z7, K4, Z9
-	VMULPS       Z6, Z9, Z1
-	VPMAXSD      Z0, Z1, Z1
-	VCMPPS       $0x00, Z0, Z9, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z2, K4, Z4
-	KANDW        K3, K4, K4
-	VSUBPS       Z2, Z7, K4, Z4
-	VMOVAPS      Z7, K2, Z9
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (DI)(R10*4), Z1
+	VMOVUPS          64(DI)(R10*4), Z2
+	VMOVUPS          (BX)(R10*4), Z3
+	VMOVUPS          64(BX)(R10*4), Z4
+	VANDPS.BCST      abs_f32<>+0(SB), Z3, Z5
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z6
+	VBROADCASTSS     one_f32<>+0(SB), Z7
+	VPMOVD2M         Z3, K2
+	VSUBPS           Z1, Z7, Z9
+	VBLENDMPS        Z1, Z9, K2, Z8
+	VMULPS           Z5, Z8, Z3
+	VPMAXSD          Z0, Z3, Z3
+	VCMPPS           $0x00, Z0, Z8, K1
+	KXORW            K1, K2, K3
+	VBLENDMPS        Z1, Z9, K3, Z10
+	VBLENDMPS        Z9, Z1, K3, Z11
+	VSUBPS           Z9, Z7, Z8
+	VSUBPS           Z1, Z8, Z8
+	VMOVAPS          Z9, Z12
+	VMULPS.BCST      80(AX), Z9, Z9
+	VFMSUB132PS.BCST 80(AX), Z9, Z12
+	VFMADD231PS.BCST 80(AX), Z8, Z12
+	VFMADD231PS.BCST 84(AX), Z1, Z12
+	VADDPS           Z12, Z9, Z9
+	VPMOVD2M         Z4, K4
+	VSUBPS           Z2, Z7, Z4
+	VBLENDMPS        Z2, Z4, K4, Z12
+	VMULPS           Z6, Z12, Z1
+	VPMAXSD          Z0, Z1, Z1
+	VCMPPS           $0x00, Z0, Z12, K2
+	KXORW            K2, K4, K4
+	VBLENDMPS        Z2, Z4, K4, Z12
+	VBLENDMPS        Z4, Z2, K4, Z13
+	VSUBPS           Z4, Z7, Z7
+	VSUBPS           Z2, Z7, Z7
+	VMOVAPS          Z4, Z14
+	VMULPS.BCST      80(AX), Z4, Z4
+	VFMSUB132PS.BCST 80(AX), Z4, Z14
+	VFMADD231PS.BCST 80(AX), Z7, Z14
+	VFMADD231PS.BCST 84(AX), Z2, Z14
+	VADDPS           Z14, Z4, Z4
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z5, Z2
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z7
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z14
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z5, Z6
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z11
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z12
-	VMOVAPS           Z11, Z13
-	VMOVAPS           Z12, Z14
-	VPERMPS           exp_f32<>+0(SB), Z7, Z15
-	VPERMPS           exp_f32<>+0(SB), Z6, Z16
-	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z17
-	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z18
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z11
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z12
-	VPSLLD            $0x14, Z7, Z7
-	VPSLLD            $0x14, Z6, Z6
-	VPADDD            Z7, Z15, Z15
-	VPADDD            Z6, Z16, Z16
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z11
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z12
-	VADDPS            Z11, Z17, Z17
-	VADDPS            Z12, Z18, Z18
-	VBROADCASTSS      magic_f32<>+0(SB), Z5
-	VMOVAPS           Z5, Z2
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z15, Z5
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z2
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z17, Z7
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z6
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z17, Z7
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z6
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z17, Z7
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z6
-	VMULPS            Z17, Z7, Z7
-	VMULPS            Z18, Z6, Z6
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z14, Z15
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z16
 	VMOVAPS           Z15, Z17
 	VMOVAPS           Z16, Z18
-	VFMADD213PS       Z15, Z7, Z17
-	VFMADD213PS       Z16, Z6, Z18
+	VPERMPS           exp_f32<>+0(SB), Z14, Z19
+	VPERMPS           exp_f32<>+0(SB), Z6, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z14, Z21
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z22
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z15
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z5, Z16
+	VPSLLD            $0x14, Z14, Z14
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z14, Z19, Z19
+	VPADDD            Z6, Z20, Z20
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z15
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z5, Z16
+	VADDPS            Z15, Z21, Z21
+	VADDPS            Z16, Z22, Z22
+	VBROADCASTSS      magic_f32<>+0(SB), Z5
+	VMOVAPS           Z5, Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z5
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z20, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z14
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z14
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z14
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z6
+	VMULPS            Z21, Z14, Z14
+	VMULPS            Z22, Z6, Z6
 
-	// R = β + e·θ
-	VMOVAPS     Z8, Z8
-	VMOVAPS     Z9, Z9
-	VMULPS.BCST huge_f32<>+0(SB), Z8, Z8
-	VMULPS.BCST huge_f32<>+0(SB), Z9, Z9
-	VFMADD213PS Z8, Z10, Z17
-	VFMADD213PS Z9, Z4, Z18
+	// R + rest = β + e·θ
+	VMULPS       Z11, Z19, Z21
+	VMULPS       Z13, Z20, Z22
+	VMOVAPS      Z21, Z23
+	VMOVAPS      Z22, Z24
+	VMOVAPS      Z19, Z25
+	VMOVAPS      Z20, Z26
+	VFMADD213PS  Z21, Z14, Z23
+	VFMADD213PS  Z22, Z6, Z24
+	VFMSUB132PS  Z11, Z23, Z25
+	VFMSUB132PS  Z13, Z24, Z26
+	VFMADD231PS  Z14, Z21, Z25
+	VFMADD231PS  Z6, Z22, Z26
+	VBROADCASTSS huge_f32<>+0(SB), Z22
+	VMOVAPS      Z22, Z21
+	VBLENDMPS    Z19, Z22, K3, Z22
+	VBLENDMPS    Z20, Z21, K4, Z21
+	VFMADD231PS  Z8, Z22, Z25
+	VFMADD231PS  Z7, Z21, Z26
+	VMOVAPS      Z10, Z7
+	VMOVAPS      Z12, Z8
+	VMULPS.BCST  huge_f32<>+0(SB), Z7, Z7
+	VMULPS.BCST  huge_f32<>+0(SB), Z8, Z8
+	VMAXPS       Z23, Z7, Z10
+	VMAXPS       Z24, Z8, Z12
+	VMINPS       Z23, Z7, Z23
+	VMINPS       Z24, Z8, Z24
+	VADDPS       Z23, Z10, Z7
+	VADDPS       Z24, Z12, Z8
+	VSUBPS       Z10, Z7, Z10
+	VSUBPS       Z12, Z8, Z12
+	VSUBPS       Z10, Z23, Z23
+	VSUBPS       Z12, Z24, Z24
+	VADDPS       Z23, Z25, Z25
+	VADDPS       Z24, Z26, Z26
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z5, Z8
-	VPERMPS     recip_f32<>+0(SB), Z2, Z9
-	VMULPS      Z8, Z15, Z15
-	VMULPS      Z9, Z16, Z16
-	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z15
-	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
-	VSUBPS.BCST one_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST one_f32<>+0(SB), Z9, Z9
-	VADDPS      Z15, Z8, Z8
-	VADDPS      Z16, Z9, Z9
-	VFMADD231PS Z7, Z15, Z8
-	VFMADD231PS Z6, Z16, Z9
-	VMULPS      Z8, Z8, Z6
-	VMULPS      Z9, Z9, Z7
+	VPERMPS     recip_f32<>+0(SB), Z5, Z10
+	VPERMPS     recip_f32<>+0(SB), Z2, Z12
+	VMULPS      Z10, Z19, Z19
+	VMULPS      Z12, Z20, Z20
+	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z19
+	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z20
+	VSUBPS.BCST one_f32<>+0(SB), Z10, Z10
+	VSUBPS.BCST one_f32<>+0(SB), Z12, Z12
+	VADDPS      Z19, Z10, Z10
+	VADDPS      Z20, Z12, Z12
+	VFMADD231PS Z14, Z19, Z10
+	VFMADD231PS Z6, Z20, Z12
+	VMULPS      Z10, Z10, Z6
+	VMULPS      Z12, Z12, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z16
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z15
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z16
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z15
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z16
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z15
-	VFMADD213PS      Z8, Z6, Z16
-	VFMADD213PS      Z9, Z7, Z15
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z20
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z12, Z19
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z20
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z12, Z19
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z20
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z12, Z19
+	VFMADD213PS      Z10, Z6, Z20
+	VFMADD213PS      Z12, Z14, Z19
 
 	// 8·log2 s = hi + lo
 	VPERMPS          log8_hi_f32<>+0(SB), Z5, Z6
-	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z7
-	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z8
-	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z9
-	VMOVAPS.Z        Z13, K1, Z13
-	VMOVAPS.Z        Z14, K2, Z14
-	VSUBPS           Z6, Z13, Z13
-	VSUBPS           Z7, Z14, Z14
-	VMOVAPS.Z        Z11, K1, Z11
-	VMOVAPS.Z        Z12, K2, Z12
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z8
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z9
-	VSUBPS           Z8, Z11, Z11
-	VSUBPS           Z9, Z12, Z12
-	VMOVAPS          Z17, Z6
-	VMOVAPS          Z18, Z7
+	VPERMPS          log8_hi_f32<>+0(SB), Z2, Z10
+	VPERMPS          log8_lo_f32<>+0(SB), Z5, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z2, Z14
+	VMOVAPS.Z        Z17, K1, Z17
+	VMOVAPS.Z        Z18, K2, Z18
+	VSUBPS           Z6, Z17, Z17
+	VSUBPS           Z10, Z18, Z18
+	VMOVAPS.Z        Z15, K1, Z15
+	VMOVAPS.Z        Z16, K2, Z16
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z20, Z12
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z19, Z14
+	VSUBPS           Z12, Z15, Z15
+	VSUBPS           Z14, Z16, Z16
+	VMOVAPS          Z7, Z6
+	VMOVAPS          Z8, Z7
+	VMOVAPS          Z25, Z8
+	VMOVAPS          Z26, Z10
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z6, Z8
-	VPSRLD           $0x17, Z7, Z9
-	VPADDD.BCST      magic_f32<>+0(SB), Z8, Z8
-	VPADDD.BCST      magic_f32<>+0(SB), Z9, Z9
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z9, Z9
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VANDPS.BCST      exponent_f32<>+0(SB), Z6, Z12
+	VANDPS.BCST      exponent_f32<>+0(SB), Z7, Z14
+	VPSUBD           Z12, Z22, Z22
+	VPSUBD           Z14, Z21, Z21
+	VMULPS           Z22, Z8, Z8
+	VMULPS           Z21, Z10, Z10
+	VPSRLD           $0x17, Z6, Z12
+	VPSRLD           $0x17, Z7, Z14
+	VPADDD.BCST      magic_f32<>+0(SB), Z12, Z12
+	VPADDD.BCST      magic_f32<>+0(SB), Z14, Z14
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z12, Z12
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z14, Z14
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z6, Z6
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z7, Z7
 	VORPS.BCST       one_f32<>+0(SB), Z6, Z6
 	VORPS.BCST       one_f32<>+0(SB), Z7, Z7
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z18
-	VFMADD231PS.BCST index_f32<>+0(SB), Z7, Z17
-	VPERMPS          log8_hi_f32<>+0(SB), Z18, Z19
-	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z20
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z8, Z19
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z9, Z20
-	VPERMPS          recip_f32<>+0(SB), Z18, Z8
-	VPERMPS          recip_f32<>+0(SB), Z17, Z9
-	VPERMPS          log8_lo_f32<>+0(SB), Z18, Z18
-	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z6, Z8
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z7, Z9
-	VMULPS           Z8, Z8, Z6
-	VMULPS           Z9, Z9, Z7
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD231PS.BCST index_f32<>+0(SB), Z6, Z22
+	VFMADD231PS.BCST index_f32<>+0(SB), Z7, Z21
+	VPERMPS          log8_hi_f32<>+0(SB), Z22, Z23
+	VPERMPS          log8_hi_f32<>+0(SB), Z21, Z24
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z12, Z23
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z14, Z24
+	VPERMPS          recip_f32<>+0(SB), Z22, Z12
+	VPERMPS          recip_f32<>+0(SB), Z21, Z14
+	VMOVAPS          Z12, Z25
+	VMOVAPS          Z14, Z26
+	VPERMPS          log8_lo_f32<>+0(SB), Z22, Z22
+	VPERMPS          log8_lo_f32<>+0(SB), Z21, Z21
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z6, Z25
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z7, Z26
+	VFMADD231PS      Z12, Z8, Z25
+	VFMADD231PS      Z14, Z10, Z26
+	VMULPS           Z25, Z25, Z6
+	VMULPS           Z26, Z26, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z22
-	VMOVAPS          Z22, Z21
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z22
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z9, Z21
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z22
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z9, Z21
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z22
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z9, Z21
-	VFMADD213PS      Z8, Z6, Z22
-	VFMADD213PS      Z9, Z7, Z21
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z22, Z18
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z21, Z17
-	VADDPS           Z13, Z19, Z19
-	VADDPS           Z14, Z20, Z20
-	VADDPS           Z11, Z18, Z18
-	VADDPS           Z12, Z17, Z17
-	VADDPS           Z18, Z19, Z6
-	VADDPS           Z17, Z20, Z7
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VMOVAPS          Z10, Z8
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z25, Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z26, Z8
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z25, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z26, Z8
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z25, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z26, Z8
+	VFMADD213PS      Z25, Z6, Z10
+	VFMADD213PS      Z26, Z7, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z22
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z21
+	VADDPS           Z17, Z23, Z23
+	VADDPS           Z18, Z24, Z24
+	VADDPS           Z15, Z22, Z22
+	VADDPS           Z16, Z21, Z21
+	VADDPS           Z22, Z23, Z6
+	VADDPS           Z21, Z24, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
-	VMOVAPS          Z9, Z8
-	VFMADD231PS.BCST 96(AX), Z6, Z9
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z10
+	VMOVAPS          Z10, Z8
+	VFMADD231PS.BCST 96(AX), Z6, Z10
 	VFMADD231PS.BCST 96(AX), Z7, Z8
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z10, Z10
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z11
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z12
-	VPERMPS          exp_f32<>+0(SB), Z9, Z13
-	VPERMPS          exp_f32<>+0(SB), Z8, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z21
-	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z22
-	VFMSUB231PS.BCST 96(AX), Z19, Z11
-	VFMSUB231PS.BCST 96(AX), Z20, Z12
-	VFMADD231PS.BCST 96(AX), Z18, Z11
-	VFMADD231PS.BCST 96(AX), Z17, Z12
-	VFMADD231PS.BCST 100(AX), Z6, Z11
-	VFMADD231PS.BCST 100(AX), Z7, Z12
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z11, Z11
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z8, Z14
+	VPERMPS          exp_f32<>+0(SB), Z10, Z15
+	VPERMPS          exp_f32<>+0(SB), Z8, Z16
+	VPERMPS          exp_rest_f32<>+0(SB), Z10, Z17
+	VPERMPS          exp_rest_f32<>+0(SB), Z8, Z18
+	VFMSUB231PS.BCST 96(AX), Z23, Z12
+	VFMSUB231PS.BCST 96(AX), Z24, Z14
+	VFMADD231PS.BCST 96(AX), Z22, Z12
+	VFMADD231PS.BCST 96(AX), Z21, Z14
+	VFMADD231PS.BCST 100(AX), Z6, Z12
+	VFMADD231PS.BCST 100(AX), Z7, Z14
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
-	VPSLLD           $0x14, Z9, Z9
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z10, Z10
 	VPSLLD           $0x14, Z8, Z8
-	VPADDD           Z9, Z13, Z13
-	VPADDD           Z8, Z14, Z14
+	VPADDD           Z10, Z15, Z15
+	VPADDD           Z8, Z16, Z16
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z11, Z21, Z21
-	VADDPS           Z12, Z22, Z22
+	VADDPS           Z12, Z17, Z17
+	VADDPS           Z14, Z18, Z18
 	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z7
 	VMOVAPS          Z7, Z6
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z21, Z7
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z22, Z6
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z21, Z7
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z22, Z6
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z21, Z7
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z22, Z6
-	VMULPS           Z21, Z7, Z7
-	VMULPS           Z22, Z6, Z6
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R10*4), Z8
-	VMOVUPS          64(DI)(R10*4), Z9
-	VBROADCASTSS     one_f32<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
-	VSUBPS           Z8, Z12, Z12
-	VSUBPS           Z9, Z11, Z11
-	VMULPS.BCST      80(AX), Z12, Z12
-	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z8, Z12
-	VFMADD231PS.BCST 84(AX), Z9, Z11
-	VMULPS           Z12, Z13, Z13
-	VMULPS           Z11, Z14, Z14
-	VFMADD132PS      Z7, Z13, Z13
-	VFMADD132PS      Z6, Z14, Z14
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z18, Z6
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z18, Z6
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z7
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z18, Z6
+	VMULPS           Z17, Z7, Z7
+	VMULPS           Z18, Z6, Z6
+	VMULPS           Z9, Z15, Z15
+	VMULPS           Z4, Z16, Z16
+	VFMADD132PS      Z7, Z15, Z15
+	VFMADD132PS      Z6, Z16, Z16
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS log_f32<>+0(SB), Z5, Z5
+	VPERMPS log_f32<>+0(SB), Z5, Z4
 	VPERMPS log_f32<>+0(SB), Z2, Z2
-	VADDPS  Z5, Z16, Z16
-	VADDPS  Z2, Z15, Z15
-	VADDPS  Z3, Z16, Z16
-	VADDPS  Z1, Z15, Z15
+	VADDPS  Z4, Z20, Z20
+	VADDPS  Z2, Z19, Z19
+	VADDPS  Z3, Z20, Z20
+	VADDPS  Z1, Z19, Z19
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z1
-	VMULPS.BCST tiny_f32<>+0(SB), Z15, Z2
-	VMOVAPS     Z13, Z3
-	VMOVAPS     Z14, Z5
+	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z2
+	VMOVAPS     Z15, Z3
+	VMOVAPS     Z16, Z4
 	VMULPS.BCST tiny_f32<>+0(SB), Z3, Z3
-	VMULPS.BCST tiny_f32<>+0(SB), Z5, Z5
-	VCMPPS      $0x04, Z0, Z10, K1
-	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z16, K1, K1
-	VCMPPS      $0x04, Z0, Z4, K2
-	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z15, K2, K2
-	VMOVAPS     Z13, Z4
-	VMOVAPS     Z14, Z6
-	VBLENDMPS   Z4, Z3, K1, Z3
-	VBLENDMPS   Z6, Z5, K2, Z4
-	VBLENDMPS   Z1, Z16, K1, Z1
-	VBLENDMPS   Z2, Z15, K2, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
+	VCMPPS      $0x04, Z0, Z11, K1
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z20, K1, K1
+	VCMPPS      $0x04, Z0, Z13, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z19, K2, K2
+	VMOVAPS     Z15, Z5
+	VMOVAPS     Z16, Z6
+	VBLENDMPS   Z5, Z3, K1, Z3
+	VBLENDMPS   Z6, Z4, K2, Z4
+	VBLENDMPS   Z1, Z20, K1, Z1
+	VBLENDMPS   Z2, Z19, K2, Z2
 	VMULPS      Z1, Z3, Z3
 	VMULPS      Z2, Z4, Z4
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z2
 	VMOVAPS      Z2, Z1
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z15, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z19, Z1, Z1
 	KMOVW        (R8)(CX*1), K1
 	VMINPS.Z     Z2, Z3, K1, Z3
 	KMOVW        2(R8)(CX*1), K1
@@ -2151,23 +2259,28 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R10*4), K1, Z1
-	VMOVUPS.Z    (BX)(R10*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (DI)(R10*4), K1, Z1
+	VMOVUPS.Z        (BX)(R10*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -2175,132 +2288,144 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VMOVAPS           Z4, Z7
-	VPERMPS           exp_f32<>+0(SB), Z3, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
-	VMULPS            Z9, Z3, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
 	VMOVAPS           Z8, Z9
-	VFMADD213PS       Z8, Z3, Z9
+	VPERMPS           exp_f32<>+0(SB), Z3, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS            Z11, Z3, Z3
 
-	// R = β + e·θ
-	VMOVAPS     Z5, Z5
-	VMULPS.BCST huge_f32<>+0(SB), Z5, Z5
-	VFMADD213PS Z5, Z6, Z9
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z10, Z11
+	VMOVAPS      Z11, Z12
+	VMOVAPS      Z10, Z13
+	VFMADD213PS  Z11, Z3, Z12
+	VFMSUB132PS  Z7, Z12, Z13
+	VFMADD231PS  Z3, Z11, Z13
+	VBROADCASTSS huge_f32<>+0(SB), Z11
+	VBLENDMPS    Z10, Z11, K3, Z11
+	VFMADD231PS  Z4, Z11, Z13
+	VMOVAPS      Z6, Z4
+	VMULPS.BCST  huge_f32<>+0(SB), Z4, Z4
+	VMAXPS       Z12, Z4, Z6
+	VMINPS       Z12, Z4, Z12
+	VADDPS       Z12, Z6, Z4
+	VSUBPS       Z6, Z4, Z6
+	VSUBPS       Z6, Z12, Z12
+	VADDPS       Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z5
-	VMULPS      Z5, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z8
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z5
-	VADDPS      Z8, Z5, Z5
-	VFMADD231PS Z3, Z8, Z5
-	VMULPS      Z5, Z5, Z3
+	VPERMPS     recip_f32<>+0(SB), Z1, Z6
+	VMULPS      Z6, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z10
+	VSUBPS.BCST one_f32<>+0(SB), Z6, Z6
+	VADDPS      Z10, Z6, Z6
+	VFMADD231PS Z3, Z10, Z6
+	VMULPS      Z6, Z6, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z8
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z8
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z8
-	VFMADD213PS      Z5, Z3, Z8
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z10
+	VFMADD213PS      Z6, Z3, Z10
 
 	// 8·log2 s = hi + lo
 	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z3
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z5
-	VMOVAPS.Z        Z7, K2, Z7
-	VSUBPS           Z3, Z7, Z7
-	VMOVAPS.Z        Z4, K2, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z8, Z5
-	VSUBPS           Z5, Z4, Z4
-	VMOVAPS          Z9, Z3
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z6
+	VMOVAPS.Z        Z9, K2, Z9
+	VSUBPS           Z3, Z9, Z9
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z10, Z6
+	VSUBPS           Z6, Z8, Z8
+	VMOVAPS          Z4, Z3
+	VMOVAPS          Z13, Z4
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z3, Z5
-	VPADDD.BCST      magic_f32<>+0(SB), Z5, Z5
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z5, Z5
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z11
+	VANDPS.BCST      exponent_f32<>+0(SB), Z3, Z6
+	VPSUBD           Z6, Z11, Z11
+	VMULPS           Z11, Z4, Z4
+	VPSRLD           $0x17, Z3, Z6
+	VPADDD.BCST      magic_f32<>+0(SB), Z6, Z6
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z6, Z6
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z3, Z3
 	VORPS.BCST       one_f32<>+0(SB), Z3, Z3
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z9
-	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z9
-	VPERMPS          log8_hi_f32<>+0(SB), Z9, Z10
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z5, Z10
-	VPERMPS          recip_f32<>+0(SB), Z9, Z5
-	VPERMPS          log8_lo_f32<>+0(SB), Z9, Z9
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z3, Z5
-	VMULPS           Z5, Z5, Z3
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z11
+	VFMADD231PS.BCST index_f32<>+0(SB), Z3, Z11
+	VPERMPS          log8_hi_f32<>+0(SB), Z11, Z12
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z6, Z12
+	VPERMPS          recip_f32<>+0(SB), Z11, Z6
+	VMOVAPS          Z6, Z13
+	VPERMPS          log8_lo_f32<>+0(SB), Z11, Z11
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z3, Z13
+	VFMADD231PS      Z6, Z4, Z13
+	VMULPS           Z13, Z13, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z5, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z5, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z5, Z11
-	VFMADD213PS      Z5, Z3, Z11
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z9
-	VADDPS           Z7, Z10, Z10
-	VADDPS           Z4, Z9, Z9
-	VADDPS           Z9, Z10, Z3
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z4
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z4
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z4
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z4
+	VFMADD213PS      Z13, Z3, Z4
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z4, Z11
+	VADDPS           Z9, Z12, Z12
+	VADDPS           Z8, Z11, Z11
+	VADDPS           Z11, Z12, Z3
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z4
 	VFMADD231PS.BCST 96(AX), Z3, Z4
 	VMAXPS.BCST      pow_min_f32<>+0(SB), Z4, Z4
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z4, Z5
-	VPERMPS          exp_f32<>+0(SB), Z4, Z7
-	VPERMPS          exp_rest_f32<>+0(SB), Z4, Z11
-	VFMSUB231PS.BCST 96(AX), Z10, Z5
-	VFMADD231PS.BCST 96(AX), Z9, Z5
-	VFMADD231PS.BCST 100(AX), Z3, Z5
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z5, Z5
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z4, Z6
+	VPERMPS          exp_f32<>+0(SB), Z4, Z8
+	VPERMPS          exp_rest_f32<>+0(SB), Z4, Z9
+	VFMSUB231PS.BCST 96(AX), Z12, Z6
+	VFMADD231PS.BCST 96(AX), Z11, Z6
+	VFMADD231PS.BCST 100(AX), Z3, Z6
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z6, Z6
 	VPSLLD           $0x14, Z4, Z4
-	VPADDD           Z4, Z7, Z7
+	VPADDD           Z4, Z8, Z8
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z5, Z11, Z11
+	VADDPS           Z6, Z9, Z9
 	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z11, Z3
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z11, Z3
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z11, Z3
-	VMULPS           Z11, Z3, Z3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R10*4), K1, Z4
-	VBROADCASTSS     one_f32<>+0(SB), Z5
-	VSUBPS           Z4, Z5, Z5
-	VMULPS.BCST      80(AX), Z5, Z5
-	VFMADD231PS.BCST 84(AX), Z4, Z5
-	VMULPS           Z5, Z7, Z7
-	VFMADD132PS      Z3, Z7, Z7
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z9, Z3
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z9, Z3
+	VMULPS           Z9, Z3, Z3
+	VMULPS           Z5, Z8, Z8
+	VFMADD132PS      Z3, Z8, Z8
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS log_f32<>+0(SB), Z1, Z1
-	VADDPS  Z1, Z8, Z8
-	VADDPS  Z2, Z8, Z8
+	VADDPS  Z1, Z10, Z10
+	VADDPS  Z2, Z10, Z10
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z1
-	VMOVAPS     Z7, Z2
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z1
+	VMOVAPS     Z8, Z2
 	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
-	VCMPPS      $0x04, Z0, Z6, K2
-	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z8, K2, K2
-	VMOVAPS     Z7, Z3
+	VCMPPS      $0x04, Z0, Z7, K2
+	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z10, K2, K2
+	VMOVAPS     Z8, Z3
 	VBLENDMPS   Z3, Z2, K2, Z2
-	VBLENDMPS   Z1, Z8, K2, Z1
+	VBLENDMPS   Z1, Z10, K2, Z1
 	VMULPS      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z1
-	VADDPS       Z8, Z1, Z1
+	VADDPS       Z10, Z1, Z1
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPS.Z     Z1, Z2, K2, Z2
@@ -2341,6 +2466,26 @@ DATA huge_f32<>+20(SB)/4, $0x5f800000
 DATA huge_f32<>+24(SB)/4, $0x5f800000
 DATA huge_f32<>+28(SB)/4, $0x5f800000
 GLOBL huge_f32<>(SB), RODATA|NOPTR, $32
+
+DATA two_ones_f32<>+0(SB)/4, $0x7f000000
+DATA two_ones_f32<>+4(SB)/4, $0x7f000000
+DATA two_ones_f32<>+8(SB)/4, $0x7f000000
+DATA two_ones_f32<>+12(SB)/4, $0x7f000000
+DATA two_ones_f32<>+16(SB)/4, $0x7f000000
+DATA two_ones_f32<>+20(SB)/4, $0x7f000000
+DATA two_ones_f32<>+24(SB)/4, $0x7f000000
+DATA two_ones_f32<>+28(SB)/4, $0x7f000000
+GLOBL two_ones_f32<>(SB), RODATA|NOPTR, $32
+
+DATA exponent_f32<>+0(SB)/4, $0x7f800000
+DATA exponent_f32<>+4(SB)/4, $0x7f800000
+DATA exponent_f32<>+8(SB)/4, $0x7f800000
+DATA exponent_f32<>+12(SB)/4, $0x7f800000
+DATA exponent_f32<>+16(SB)/4, $0x7f800000
+DATA exponent_f32<>+20(SB)/4, $0x7f800000
+DATA exponent_f32<>+24(SB)/4, $0x7f800000
+DATA exponent_f32<>+28(SB)/4, $0x7f800000
+GLOBL exponent_f32<>(SB), RODATA|NOPTR, $32
 
 DATA magic_exp_f32<>+0(SB)/4, $0x4b4000bf
 DATA magic_exp_f32<>+4(SB)/4, $0x4b4000bf
@@ -2887,607 +3032,673 @@ GLOBL nan_f32<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradSquareF32AVX512(SB), NOSPLIT, $0-8
+TEXT ·softGradSquareF32AVX512(SB), $640-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ b+0(FP), AX
-	MOVQ (AX), DX
-	MOVQ 8(AX), BX
-	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 64(AX), R8
-	MOVQ 72(AX), R9
-	MOVQ 32(AX), R10
-	MOVQ 16(AX), R11
+	LEAQ 63(SP), DX
+	ANDQ $-64, DX
+	MOVQ (AX), BX
+	MOVQ 8(AX), SI
+	MOVQ 24(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 64(AX), R9
+	MOVQ 72(AX), R10
+	MOVQ 32(AX), R11
+	MOVQ 16(AX), R12
 
 	// nothing is ignored: a mask of ones
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JNE   begin
-	LEAQ  ones<>+0(SB), R8
+	LEAQ  ones<>+0(SB), R9
 
 begin:
 	VPXORQ Z0, Z0, Z0
-	XORQ   R12, R12
-	SUBQ   $0x30, DX
+	XORQ   R13, R13
+	SUBQ   $0x30, BX
 	JLT    rest
 
 	// 3 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	MOVQ R12, CX
+	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R12*4), Z1
-	VMOVUPS      64(DI)(R12*4), Z2
-	VMOVUPS      128(DI)(R12*4), Z3
-	VMOVUPS      (BX)(R12*4), Z4
-	VMOVUPS      64(BX)(R12*4), Z5
-	VMOVUPS      128(BX)(R12*4), Z6
-	VANDPS.BCST  abs_f32<>+0(SB), Z4, Z7
-	VANDPS.BCST  abs_f32<>+0(SB), Z5, Z8
-	VANDPS.BCST  abs_f32<>+0(SB), Z6, Z9
-	VBROADCASTSS one_f32<>+0(SB), Z10
-	VMOVAPS      Z1, Z11
-	VMOVAPS      Z2, Z12
-	VMOVAPS      Z3, Z13
-	VPMOVD2M     Z4, K4
-	KNOTW        K4, K2
-	VSUBPS       Z1, Z10, K2, Z11
-	VMULPS       Z7, Z11, Z4
-	VPMAXSD      Z0, Z4, Z4
-	VCMPPS       $0x00, Z0, Z11, K1
-	KNOTW        K1, K2
-	VMOVAPS.Z    Z1, K2, Z14
-	KANDW        K4, K2, K2
-	VSUBPS       Z1, Z10, K2, Z14
-	VMOVAPS      Z10, K1, Z11
-	KXORW        K1, K4, K4
-	VPMOVD2M     Z5, K5
-	KNOTW        K5, K3
-	VSUBPS       Z2, Z10, K3, Z12
-	VMULPS       Z8, Z12, Z1
-	VPMAXSD      Z0, Z1, Z1
-	VCMPPS       $0x00, Z0, Z12, K2
-	KNOTW        K2, K3
-	VMOVAPS.Z    Z2, K3, Z5
-	KANDW        K5, K3, K3
-	VSUBPS       Z2, Z10, K3, Z5
-	VMOVAPS      Z10, K2, Z12
-	KXORW        K2, K5, K5
-	VPMOVD2M     Z6, K6
-	KNOTW        K6, K7
-	VSUBPS       Z3, Z10, K7, Z13
-	VMULPS       Z9, Z13, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z13, K3
-	KNOTW        K3, K7
-	VMOVAPS.Z    Z3, K7, Z6
-	KANDW        K6, K7, K7
-	VSUBPS       Z3, Z10, K7, Z6
-	VMOVAPS      Z10, K3, Z13
-	KXORW        K3, K6, K6
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (R8)(R13*4), Z1
+	VMOVUPS          64(R8)(R13*4), Z2
+	VMOVUPS          128(R8)(R13*4), Z3
+	VMOVUPS          (SI)(R13*4), Z4
+	VMOVUPS          64(SI)(R13*4), Z5
+	VMOVUPS          128(SI)(R13*4), Z6
+	VANDPS.BCST      abs_f32<>+0(SB), Z4, Z7
+	VANDPS.BCST      abs_f32<>+0(SB), Z5, Z8
+	VANDPS.BCST      abs_f32<>+0(SB), Z6, Z9
+	VBROADCASTSS     one_f32<>+0(SB), Z10
+	VPMOVD2M         Z4, K2
+	VSUBPS           Z1, Z10, Z12
+	VBLENDMPS        Z1, Z12, K2, Z11
+	VMULPS           Z7, Z11, Z4
+	VPMAXSD          Z0, Z4, Z4
+	VCMPPS           $0x00, Z0, Z11, K1
+	KXORW            K1, K2, K4
+	VBLENDMPS        Z1, Z12, K4, Z13
+	VBLENDMPS        Z12, Z1, K4, Z14
+	VSUBPS           Z12, Z10, Z11
+	VSUBPS           Z1, Z11, Z11
+	VMOVAPS          Z12, Z15
+	VMULPS.BCST      80(AX), Z12, Z12
+	VFMSUB132PS.BCST 80(AX), Z12, Z15
+	VFMADD231PS.BCST 80(AX), Z11, Z15
+	VFMADD231PS.BCST 84(AX), Z1, Z15
+	VADDPS           Z15, Z12, Z12
+	VPMOVD2M         Z5, K3
+	VSUBPS           Z2, Z10, Z15
+	VBLENDMPS        Z2, Z15, K3, Z5
+	VMULPS           Z8, Z5, Z1
+	VPMAXSD          Z0, Z1, Z1
+	VCMPPS           $0x00, Z0, Z5, K2
+	KXORW            K2, K3, K5
+	VBLENDMPS        Z2, Z15, K5, Z16
+	VBLENDMPS        Z15, Z2, K5, Z17
+	VSUBPS           Z15, Z10, Z5
+	VSUBPS           Z2, Z5, Z5
+	VMOVAPS          Z15, Z18
+	VMULPS.BCST      80(AX), Z15, Z15
+	VFMSUB132PS.BCST 80(AX), Z15, Z18
+	VFMADD231PS.BCST 80(AX), Z5, Z18
+	VFMADD231PS.BCST 84(AX), Z2, Z18
+	VADDPS           Z18, Z15, Z15
+	VPMOVD2M         Z6, K6
+	VSUBPS           Z3, Z10, Z6
+	VBLENDMPS        Z3, Z6, K6, Z18
+	VMULPS           Z9, Z18, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z18, K3
+	KXORW            K3, K6, K6
+	VBLENDMPS        Z3, Z6, K6, Z18
+	VBLENDMPS        Z6, Z3, K6, Z19
+	VSUBPS           Z6, Z10, Z10
+	VSUBPS           Z3, Z10, Z10
+	VMOVAPS          Z6, Z20
+	VMULPS.BCST      80(AX), Z6, Z6
+	VFMSUB132PS.BCST 80(AX), Z6, Z20
+	VFMADD231PS.BCST 80(AX), Z10, Z20
+	VFMADD231PS.BCST 84(AX), Z3, Z20
+	VADDPS           Z20, Z6, Z6
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z1, 64(DX)
+	VMOVUPS          Z2, 128(DX)
+	VMOVUPS          Z12, 192(DX)
+	VMOVUPS          Z15, 256(DX)
+	VMOVUPS          Z6, 320(DX)
+	VMOVUPS          Z13, 384(DX)
+	VMOVUPS          Z16, 448(DX)
+	VMOVUPS          Z18, 512(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z3
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z7
-	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z8
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z2
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z3
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z15
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z7, Z9
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z8, Z10
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z15, Z16
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z9, Z17
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z10, Z18
-	VPERMPS           exp_f32<>+0(SB), Z15, Z19
-	VPERMPS           exp_f32<>+0(SB), Z9, Z20
-	VPERMPS           exp_f32<>+0(SB), Z10, Z21
-	VPERMPS           exp_rest_f32<>+0(SB), Z15, Z22
-	VPERMPS           exp_rest_f32<>+0(SB), Z9, Z23
-	VPERMPS           exp_rest_f32<>+0(SB), Z10, Z24
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z16
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z7, Z17
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z8, Z18
-	VPSLLD            $0x14, Z15, Z15
-	VPSLLD            $0x14, Z9, Z9
-	VPSLLD            $0x14, Z10, Z10
-	VPADDD            Z15, Z19, Z19
-	VPADDD            Z9, Z20, Z20
-	VPADDD            Z10, Z21, Z21
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z16
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z7, Z17
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z8, Z18
-	VADDPS            Z16, Z22, Z22
-	VADDPS            Z17, Z23, Z23
-	VADDPS            Z18, Z24, Z24
-	VBROADCASTSS      magic_f32<>+0(SB), Z8
-	VMOVAPS           Z8, Z3
-	VMOVAPS           Z8, Z7
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z19, Z8
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z20, Z3
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z21, Z7
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z24, Z10
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z24, Z10
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z22, Z15
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z23, Z9
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z24, Z10
-	VMULPS            Z22, Z15, Z15
-	VMULPS            Z23, Z9, Z9
-	VMULPS            Z24, Z10, Z10
-	VMOVAPS           Z19, Z16
-	VMOVAPS           Z20, Z17
-	VMOVAPS           Z21, Z18
-	VFMADD213PS       Z19, Z15, Z16
-	VFMADD213PS       Z20, Z9, Z17
-	VFMADD213PS       Z21, Z10, Z18
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z4
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z4, Z9
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z12
+	VPERMPS           exp_f32<>+0(SB), Z7, Z13
+	VPERMPS           exp_f32<>+0(SB), Z4, Z15
+	VPERMPS           exp_f32<>+0(SB), Z6, Z16
+	VPERMPS           exp_rest_f32<>+0(SB), Z7, Z18
+	VPERMPS           exp_rest_f32<>+0(SB), Z4, Z20
+	VPERMPS           exp_rest_f32<>+0(SB), Z6, Z21
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z2, Z9
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z3, Z12
+	VPSLLD            $0x14, Z7, Z7
+	VPSLLD            $0x14, Z4, Z4
+	VPSLLD            $0x14, Z6, Z6
+	VPADDD            Z7, Z13, Z13
+	VPADDD            Z4, Z15, Z15
+	VPADDD            Z6, Z16, Z16
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z2, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z3, Z12
+	VADDPS            Z8, Z18, Z18
+	VADDPS            Z9, Z20, Z20
+	VADDPS            Z12, Z21, Z21
+	VBROADCASTSS      magic_f32<>+0(SB), Z3
+	VMOVAPS           Z3, Z1
+	VMOVAPS           Z3, Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z13, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z15, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z2
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z21, Z6
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z21, Z6
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z18, Z7
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z20, Z4
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z21, Z6
+	VMULPS            Z18, Z7, Z7
+	VMULPS            Z20, Z4, Z4
+	VMULPS            Z21, Z6, Z6
+	VMULPS.BCST       tiny_f32<>+0(SB), Z13, Z8
+	VMULPS.BCST       tiny_f32<>+0(SB), Z15, Z9
+	VMULPS.BCST       tiny_f32<>+0(SB), Z16, Z12
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z16, Z16
-	VMULPS.BCST tiny_f32<>+0(SB), Z17, Z17
-	VMULPS.BCST tiny_f32<>+0(SB), Z18, Z18
-	VFMADD213PS Z11, Z14, Z16
-	VFMADD213PS Z12, Z5, Z17
-	VFMADD213PS Z13, Z6, Z18
+	// R + rest = β + e·θ
+	VMULPS       Z14, Z8, Z13
+	VMULPS       Z17, Z9, Z15
+	VMULPS       Z19, Z12, Z16
+	VMOVAPS      Z13, Z18
+	VMOVAPS      Z15, Z20
+	VMOVAPS      Z16, Z21
+	VMOVAPS      Z8, Z22
+	VMOVAPS      Z9, Z23
+	VMOVAPS      Z12, Z24
+	VFMADD213PS  Z13, Z7, Z18
+	VFMADD213PS  Z15, Z4, Z20
+	VFMADD213PS  Z16, Z6, Z21
+	VFMSUB132PS  Z14, Z18, Z22
+	VFMSUB132PS  Z17, Z20, Z23
+	VFMSUB132PS  Z19, Z21, Z24
+	VFMADD231PS  Z7, Z13, Z22
+	VFMADD231PS  Z4, Z15, Z23
+	VFMADD231PS  Z6, Z16, Z24
+	VBROADCASTSS one_f32<>+0(SB), Z15
+	VMOVAPS      Z15, Z13
+	VMOVAPS      Z15, Z14
+	VBLENDMPS    Z8, Z15, K4, Z15
+	VBLENDMPS    Z9, Z13, K5, Z13
+	VBLENDMPS    Z12, Z14, K6, Z14
+	VFMADD231PS  Z11, Z15, Z22
+	VFMADD231PS  Z5, Z13, Z23
+	VFMADD231PS  Z10, Z14, Z24
+	VMOVUPS      384(DX), Z5
+	VMOVUPS      448(DX), Z10
+	VMOVUPS      512(DX), Z11
+	VMAXPS       Z18, Z5, Z13
+	VMAXPS       Z20, Z10, Z14
+	VMAXPS       Z21, Z11, Z15
+	VMINPS       Z18, Z5, Z18
+	VMINPS       Z20, Z10, Z20
+	VMINPS       Z21, Z11, Z21
+	VADDPS       Z18, Z13, Z5
+	VADDPS       Z20, Z14, Z10
+	VADDPS       Z21, Z15, Z11
+	VSUBPS       Z13, Z5, Z13
+	VSUBPS       Z14, Z10, Z14
+	VSUBPS       Z15, Z11, Z15
+	VSUBPS       Z13, Z18, Z18
+	VSUBPS       Z14, Z20, Z20
+	VSUBPS       Z15, Z21, Z21
+	VADDPS       Z18, Z22, Z22
+	VADDPS       Z20, Z23, Z23
+	VADDPS       Z21, Z24, Z24
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z5, Z22
+	VFMADD132PS.BCST two_f32<>+0(SB), Z10, Z23
+	VFMADD132PS.BCST two_f32<>+0(SB), Z11, Z24
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z8, Z5
-	VPERMPS     recip_f32<>+0(SB), Z3, Z6
-	VPERMPS     recip_f32<>+0(SB), Z7, Z14
-	VMULPS      Z5, Z19, Z19
-	VMULPS      Z6, Z20, Z20
-	VMULPS      Z14, Z21, Z21
-	VMULPS.BCST tiny_f32<>+0(SB), Z19, Z19
-	VMULPS.BCST tiny_f32<>+0(SB), Z20, Z20
-	VMULPS.BCST tiny_f32<>+0(SB), Z21, Z21
-	VSUBPS.BCST one_f32<>+0(SB), Z5, Z22
-	VSUBPS.BCST one_f32<>+0(SB), Z6, Z23
-	VSUBPS.BCST one_f32<>+0(SB), Z14, Z24
-	VADDPS      Z19, Z22, Z22
-	VADDPS      Z20, Z23, Z23
-	VADDPS      Z21, Z24, Z24
-	VFMADD231PS Z15, Z19, Z22
-	VFMADD231PS Z9, Z20, Z23
-	VFMADD231PS Z10, Z21, Z24
-	VMULPS      Z22, Z22, Z25
-	VMULPS      Z23, Z23, Z26
-	VMULPS      Z24, Z24, Z27
+	VPERMPS     recip_f32<>+0(SB), Z3, Z13
+	VPERMPS     recip_f32<>+0(SB), Z1, Z14
+	VPERMPS     recip_f32<>+0(SB), Z2, Z15
+	VMULPS      Z13, Z8, Z8
+	VMULPS      Z14, Z9, Z9
+	VMULPS      Z15, Z12, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z13, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z15, Z18
+	VADDPS      Z8, Z16, Z16
+	VADDPS      Z9, Z17, Z17
+	VADDPS      Z12, Z18, Z18
+	VFMADD231PS Z7, Z8, Z16
+	VFMADD231PS Z4, Z9, Z17
+	VFMADD231PS Z6, Z12, Z18
+	VMULPS      Z16, Z16, Z19
+	VMULPS      Z17, Z17, Z20
+	VMULPS      Z18, Z18, Z21
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z30
-	VMOVAPS          Z30, Z28
-	VMOVAPS          Z30, Z29
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z22, Z30
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z23, Z28
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z24, Z29
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z22, Z30
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z23, Z28
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z24, Z29
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z22, Z30
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z23, Z28
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z24, Z29
-	VFMADD213PS      Z22, Z25, Z30
-	VFMADD213PS      Z23, Z26, Z28
-	VFMADD213PS      Z24, Z27, Z29
-
-	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPS   log_f32<>+0(SB), Z8, Z8
-	VPERMPS   log_f32<>+0(SB), Z3, Z3
-	VPERMPS   log_f32<>+0(SB), Z7, Z7
-	VADDPS    Z8, Z30, Z30
-	VADDPS    Z3, Z28, Z28
-	VADDPS    Z7, Z29, Z29
-	VADDPS    Z4, Z30, Z30
-	VADDPS    Z1, Z28, Z28
-	VADDPS    Z2, Z29, Z29
-	VBLENDMPS Z19, Z5, K1, Z1
-	VBLENDMPS Z20, Z6, K2, Z2
-	VBLENDMPS Z21, Z14, K3, Z3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R12*4), Z4
-	VMOVUPS          64(DI)(R12*4), Z7
-	VMOVUPS          128(DI)(R12*4), Z8
-	VBROADCASTSS     one_f32<>+0(SB), Z27
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z27
 	VMOVAPS          Z27, Z25
 	VMOVAPS          Z27, Z26
-	VSUBPS           Z4, Z27, Z27
-	VSUBPS           Z7, Z25, Z25
-	VSUBPS           Z8, Z26, Z26
-	VMULPS.BCST      80(AX), Z27, Z27
-	VMULPS.BCST      80(AX), Z25, Z25
-	VMULPS.BCST      80(AX), Z26, Z26
-	VFMADD231PS.BCST 84(AX), Z4, Z27
-	VFMADD231PS.BCST 84(AX), Z7, Z25
-	VFMADD231PS.BCST 84(AX), Z8, Z26
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z27
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z26
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z27
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z26
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z27
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z25
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z26
+	VFMADD213PS      Z16, Z19, Z27
+	VFMADD213PS      Z17, Z20, Z25
+	VFMADD213PS      Z18, Z21, Z26
+
+	// L = log1p(e) + β·|x|, NaN if x is
+	VPERMPS   log_f32<>+0(SB), Z3, Z3
+	VPERMPS   log_f32<>+0(SB), Z1, Z1
+	VPERMPS   log_f32<>+0(SB), Z2, Z2
+	VADDPS    Z3, Z27, Z27
+	VADDPS    Z1, Z25, Z25
+	VADDPS    Z2, Z26, Z26
+	VADDPS    (DX), Z27, Z27
+	VADDPS    64(DX), Z25, Z25
+	VADDPS    128(DX), Z26, Z26
+	VBLENDMPS Z8, Z13, K1, Z1
+	VBLENDMPS Z9, Z14, K2, Z2
+	VBLENDMPS Z12, Z15, K3, Z3
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
 	VMULPS Z2, Z2, Z2
 	VMULPS Z3, Z3, Z3
-	VMULPS Z27, Z1, Z1
-	VMULPS Z25, Z2, Z2
-	VMULPS Z26, Z3, Z3
+	VMULPS 192(DX), Z1, Z1
+	VMULPS 256(DX), Z2, Z2
+	VMULPS 320(DX), Z3, Z3
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z22, Z4
-	VADDPS.BCST  one_f32<>+0(SB), Z23, Z7
-	VADDPS.BCST  one_f32<>+0(SB), Z24, Z8
-	VDIVPS       Z4, Z22, Z4
-	VDIVPS       Z7, Z23, Z7
-	VDIVPS       Z8, Z24, Z8
-	VFNMADD132PS Z4, Z15, Z15
-	VFNMADD132PS Z7, Z9, Z9
-	VFNMADD132PS Z8, Z10, Z10
-	VSUBPS       Z4, Z15, Z15
-	VSUBPS       Z7, Z9, Z9
-	VSUBPS       Z8, Z10, Z10
-	VSUBPS       Z4, Z0, Z4
-	VSUBPS       Z7, Z0, Z7
-	VSUBPS       Z8, Z0, Z8
-	VFMADD132PS  Z4, Z5, Z5
-	VFMADD132PS  Z7, Z6, Z6
-	VFMADD132PS  Z8, Z14, Z14
-	VFMADD132PS  Z15, Z19, Z19
-	VFMADD132PS  Z9, Z20, Z20
-	VFMADD132PS  Z10, Z21, Z21
-	VBLENDMPS    Z15, Z4, K1, Z4
-	VBLENDMPS    Z9, Z7, K2, Z7
-	VBLENDMPS    Z10, Z8, K3, Z8
+	VADDPS.BCST  one_f32<>+0(SB), Z16, Z19
+	VADDPS.BCST  one_f32<>+0(SB), Z17, Z20
+	VADDPS.BCST  one_f32<>+0(SB), Z18, Z21
+	VDIVPS       Z19, Z16, Z19
+	VDIVPS       Z20, Z17, Z20
+	VDIVPS       Z21, Z18, Z21
+	VFNMADD132PS Z19, Z7, Z7
+	VFNMADD132PS Z20, Z4, Z4
+	VFNMADD132PS Z21, Z6, Z6
+	VSUBPS       Z19, Z7, Z7
+	VSUBPS       Z20, Z4, Z4
+	VSUBPS       Z21, Z6, Z6
+	VSUBPS       Z19, Z0, Z19
+	VSUBPS       Z20, Z0, Z20
+	VSUBPS       Z21, Z0, Z21
+	VFMADD132PS  Z19, Z13, Z13
+	VFMADD132PS  Z20, Z14, Z14
+	VFMADD132PS  Z21, Z15, Z15
+	VFMADD132PS  Z7, Z8, Z8
+	VFMADD132PS  Z4, Z9, Z9
+	VFMADD132PS  Z6, Z12, Z12
+	VBLENDMPS    Z7, Z19, K1, Z7
+	VBLENDMPS    Z4, Z20, K2, Z4
+	VBLENDMPS    Z6, Z21, K3, Z6
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z4, Z4, Z9
-	VADDPS      Z7, Z7, Z10
-	VADDPS      Z8, Z8, Z15
-	VFMADD231PS Z4, Z4, Z9
-	VFMADD231PS Z7, Z7, Z10
-	VFMADD231PS Z8, Z8, Z15
-	VFMADD132PS Z9, Z1, Z1
-	VFMADD132PS Z10, Z2, Z2
-	VFMADD132PS Z15, Z3, Z3
-	VBLENDMPS   Z19, Z5, K1, Z4
-	VBLENDMPS   Z20, Z6, K2, Z7
-	VBLENDMPS   Z21, Z14, K3, Z8
-	VBLENDMPS   Z5, Z19, K1, Z5
-	VBLENDMPS   Z6, Z20, K2, Z6
-	VBLENDMPS   Z14, Z21, K3, Z9
-	VMULPS      Z16, Z1, Z1
-	VMULPS      Z17, Z2, Z2
-	VMULPS      Z18, Z3, Z3
-	VMULPS      Z16, Z30, Z10
-	VMULPS      Z17, Z28, Z14
-	VMULPS      Z18, Z29, Z15
-	VMULPS      Z1, Z10, Z10
+	VADDPS      Z7, Z7, Z16
+	VADDPS      Z4, Z4, Z17
+	VADDPS      Z6, Z6, Z18
+	VFMADD231PS Z7, Z7, Z16
+	VFMADD231PS Z4, Z4, Z17
+	VFMADD231PS Z6, Z6, Z18
+	VFMADD132PS Z16, Z1, Z1
+	VFMADD132PS Z17, Z2, Z2
+	VFMADD132PS Z18, Z3, Z3
+	VBLENDMPS   Z8, Z13, K1, Z4
+	VBLENDMPS   Z9, Z14, K2, Z6
+	VBLENDMPS   Z12, Z15, K3, Z7
+	VBLENDMPS   Z13, Z8, K1, Z8
+	VBLENDMPS   Z14, Z9, K2, Z9
+	VBLENDMPS   Z15, Z12, K3, Z12
+	VMULPS      Z22, Z1, Z1
+	VMULPS      Z23, Z2, Z2
+	VMULPS      Z24, Z3, Z3
+	VMULPS      Z5, Z27, Z13
+	VMULPS      Z10, Z25, Z14
+	VMULPS      Z11, Z26, Z15
+	VMULPS      Z1, Z13, Z13
 	VMULPS      Z2, Z14, Z14
 	VMULPS      Z3, Z15, Z15
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSS inf_f32<>+0(SB), Z21
-	VMOVAPS      Z21, Z19
-	VMOVAPS      Z21, Z20
-	VADDPS       Z30, Z21, Z21
-	VADDPS       Z28, Z19, Z19
-	VADDPS       Z29, Z20, Z20
-	KMOVW        (R8)(CX*1), K1
-	VMINPS.Z     Z21, Z10, K1, Z10
-	KMOVW        2(R8)(CX*1), K1
-	VMINPS.Z     Z19, Z14, K1, Z14
-	KMOVW        4(R8)(CX*1), K1
-	VMINPS.Z     Z20, Z15, K1, Z15
-	TESTQ        R9, R9
+	VBROADCASTSS inf_f32<>+0(SB), Z18
+	VMOVAPS      Z18, Z16
+	VMOVAPS      Z18, Z17
+	VADDPS       Z27, Z18, Z18
+	VADDPS       Z25, Z16, Z16
+	VADDPS       Z26, Z17, Z17
+	KMOVW        (R9)(CX*1), K1
+	VMINPS.Z     Z18, Z13, K1, Z13
+	KMOVW        2(R9)(CX*1), K1
+	VMINPS.Z     Z16, Z14, K1, Z14
+	KMOVW        4(R9)(CX*1), K1
+	VMINPS.Z     Z17, Z15, K1, Z15
+	TESTQ        R10, R10
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z19
-	VMOVUPD       64(R9), Z20
-	VCVTPS2PD     Y10, Z21
-	VADDPD        Z21, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z10, Y21
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z21, Z20, Z20
-	VCVTPS2PD     Y14, Z21
-	VADDPD        Z21, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z14, Y21
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z21, Z20, Z20
-	VCVTPS2PD     Y15, Z21
-	VADDPD        Z21, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z15, Y21
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z21, Z20, Z20
-	VMOVUPD       Z19, (R9)
-	VMOVUPD       Z20, 64(R9)
+	VMOVUPD       (R10), Z16
+	VMOVUPD       64(R10), Z17
+	VCVTPS2PD     Y13, Z18
+	VADDPD        Z18, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z13, Y18
+	VCVTPS2PD     Y18, Z18
+	VADDPD        Z18, Z17, Z17
+	VCVTPS2PD     Y14, Z18
+	VADDPD        Z18, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z14, Y18
+	VCVTPS2PD     Y18, Z18
+	VADDPD        Z18, Z17, Z17
+	VCVTPS2PD     Y15, Z18
+	VADDPD        Z18, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z15, Y18
+	VCVTPS2PD     Y18, Z18
+	VADDPD        Z18, Z17, Z17
+	VMOVUPD       Z16, (R10)
+	VMOVUPD       Z17, 64(R10)
 
 skip1:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip2
-	VMOVUPS Z10, (SI)(R12*4)
-	VMOVUPS Z14, 64(SI)(R12*4)
-	VMOVUPS Z15, 128(SI)(R12*4)
+	VMOVUPS Z13, (DI)(R13*4)
+	VMOVUPS Z14, 64(DI)(R13*4)
+	VMOVUPS Z15, 128(DI)(R13*4)
 
 skip2:
 	// δ = 1 - 2t
 	VBROADCASTSS     minus_two_f32<>+0(SB), Z15
-	VMOVAPS          Z15, Z10
+	VMOVAPS          Z15, Z13
 	VMOVAPS          Z15, Z14
-	VMOVUPS          (DI)(R12*4), Z19
-	VMOVUPS          64(DI)(R12*4), Z20
-	VMOVUPS          128(DI)(R12*4), Z21
-	VFMADD213PS.BCST one_f32<>+0(SB), Z19, Z15
-	VFMADD213PS.BCST one_f32<>+0(SB), Z20, Z10
-	VFMADD213PS.BCST one_f32<>+0(SB), Z21, Z14
+	VMOVUPS          (R8)(R13*4), Z16
+	VMOVUPS          64(R8)(R13*4), Z17
+	VMOVUPS          128(R8)(R13*4), Z18
+	VFMADD213PS.BCST one_f32<>+0(SB), Z16, Z15
+	VFMADD213PS.BCST one_f32<>+0(SB), Z17, Z13
+	VFMADD213PS.BCST one_f32<>+0(SB), Z18, Z14
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z21
-	VMOVAPS      Z21, Z19
-	VMOVAPS      Z21, Z20
-	VFMSUB213PS  Z16, Z11, Z21
-	VFMSUB213PS  Z17, Z12, Z19
-	VFMSUB213PS  Z18, Z13, Z20
-	VMULPS       Z4, Z21, Z21
-	VMULPS       Z7, Z19, Z19
-	VMULPS       Z8, Z20, Z20
-	VXORPS.BCST  sign_f32<>+0(SB), Z21, K4, Z21
-	VXORPS.BCST  sign_f32<>+0(SB), Z19, K5, Z19
-	VXORPS.BCST  sign_f32<>+0(SB), Z20, K6, Z20
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z8
-	VMOVAPS      Z8, Z4
-	VMOVAPS      Z8, Z7
-	VMINPS       Z30, Z8, Z8
-	VMINPS       Z28, Z4, Z4
-	VMINPS       Z29, Z7, Z7
-	VMULPS.BCST  88(AX), Z8, Z8
-	VMULPS.BCST  88(AX), Z4, Z4
+	VBROADCASTSS two_f32<>+0(SB), Z18
+	VMOVAPS      Z18, Z16
+	VMOVAPS      Z18, Z17
+	VMOVUPS      384(DX), Z19
+	VMOVUPS      448(DX), Z20
+	VMOVUPS      512(DX), Z21
+	VFMSUB213PS  Z5, Z19, Z18
+	VFMSUB213PS  Z10, Z20, Z16
+	VFMSUB213PS  Z11, Z21, Z17
+	VMULPS       Z4, Z18, Z18
+	VMULPS       Z6, Z16, Z16
+	VMULPS       Z7, Z17, Z17
+	VXORPS.BCST  sign_f32<>+0(SB), Z18, K4, Z18
+	VXORPS.BCST  sign_f32<>+0(SB), Z16, K5, Z16
+	VXORPS.BCST  sign_f32<>+0(SB), Z17, K6, Z17
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z7
+	VMOVAPS      Z7, Z4
+	VMOVAPS      Z7, Z6
+	VMINPS       Z27, Z7, Z7
+	VMINPS       Z25, Z4, Z4
+	VMINPS       Z26, Z6, Z6
 	VMULPS.BCST  88(AX), Z7, Z7
+	VMULPS.BCST  88(AX), Z4, Z4
+	VMULPS.BCST  88(AX), Z6, Z6
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z16, Z21, Z11
-	VMULPS      Z17, Z19, Z12
-	VMULPS      Z18, Z20, Z13
-	VMULPS      Z5, Z15, Z5
-	VMULPS      Z6, Z10, Z6
-	VMULPS      Z9, Z14, Z9
-	VFMADD213PS Z11, Z8, Z5
-	VFMADD213PS Z12, Z4, Z6
-	VFMADD213PS Z13, Z7, Z9
-	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z5, K1, Z5
-	KMOVW       2(R8)(CX*1), K1
-	VMULPS.Z    Z2, Z6, K1, Z6
-	KMOVW       4(R8)(CX*1), K1
-	VMULPS.Z    Z3, Z9, K1, Z9
-	TESTQ       R11, R11
+	VMULPS      Z5, Z18, Z5
+	VMULPS      Z10, Z16, Z10
+	VMULPS      Z11, Z17, Z11
+	VMULPS      Z8, Z15, Z8
+	VMULPS      Z9, Z13, Z9
+	VMULPS      Z12, Z14, Z12
+	VFMADD213PS Z5, Z7, Z8
+	VFMADD213PS Z10, Z4, Z9
+	VFMADD213PS Z11, Z6, Z12
+	KMOVW       (R9)(CX*1), K1
+	VMULPS.Z    Z1, Z8, K1, Z8
+	KMOVW       2(R9)(CX*1), K1
+	VMULPS.Z    Z2, Z9, K1, Z9
+	KMOVW       4(R9)(CX*1), K1
+	VMULPS.Z    Z3, Z12, K1, Z12
+	TESTQ       R12, R12
 	JEQ         skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R12*4), Z1
-	VMULPS       Z1, Z5, Z5
-	VCMPPS       $0x03, Z5, Z5, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z5
-	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z5, K1, Z5
-	VMOVUPS      64(R11)(R12*4), Z1
-	VMULPS       Z1, Z6, Z6
-	VCMPPS       $0x03, Z6, Z6, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z6
-	KMOVW        2(R8)(CX*1), K1
-	VMOVAPS.Z    Z6, K1, Z6
-	VMOVUPS      128(R11)(R12*4), Z1
+	VMOVUPS      (R12)(R13*4), Z1
+	VMULPS       Z1, Z8, Z8
+	VCMPPS       $0x03, Z8, Z8, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
+	KMOVW        (R9)(CX*1), K1
+	VMOVAPS.Z    Z8, K1, Z8
+	VMOVUPS      64(R12)(R13*4), Z1
 	VMULPS       Z1, Z9, Z9
 	VCMPPS       $0x03, Z9, Z9, K1
 	VBROADCASTSS nan_f32<>+0(SB), K1, Z9
-	KMOVW        4(R8)(CX*1), K1
+	KMOVW        2(R9)(CX*1), K1
 	VMOVAPS.Z    Z9, K1, Z9
+	VMOVUPS      128(R12)(R13*4), Z1
+	VMULPS       Z1, Z12, Z12
+	VCMPPS       $0x03, Z12, Z12, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z12
+	KMOVW        4(R9)(CX*1), K1
+	VMOVAPS.Z    Z12, K1, Z12
 
 skip3:
-	TESTQ   R10, R10
+	TESTQ   R11, R11
 	JEQ     skip4
-	VMOVUPS Z5, (R10)(R12*4)
-	VMOVUPS Z6, 64(R10)(R12*4)
-	VMOVUPS Z9, 128(R10)(R12*4)
+	VMOVUPS Z8, (R11)(R13*4)
+	VMOVUPS Z9, 64(R11)(R13*4)
+	VMOVUPS Z12, 128(R11)(R13*4)
 
 skip4:
-	ADDQ $0x30, R12
-	CMPQ R12, DX
+	ADDQ $0x30, R13
+	CMPQ R13, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x30, DX
-	CMPQ R12, DX
+	ADDQ $0x30, BX
+	CMPQ R13, BX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, CX
-	SUBQ    R12, CX
-	MOVQ    $0x00000010, R13
-	CMPQ    CX, R13
-	CMOVQGT R13, CX
+	MOVQ    BX, CX
+	SUBQ    R13, CX
+	MOVQ    $0x00000010, R14
+	CMPQ    CX, R14
+	CMOVQGT R14, CX
 
 	// bits below the number of elements left
-	MOVQ  $0x00000001, R13
-	SHLQ  CL, R13
-	DECQ  R13
-	KMOVW R13, K1
-	MOVQ  R12, CX
+	MOVQ  $0x00000001, R14
+	SHLQ  CL, R14
+	DECQ  R14
+	KMOVW R14, K1
+	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R12*4), K1, Z1
-	VMOVUPS.Z    (BX)(R12*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (R8)(R13*4), K1, Z1
+	VMOVUPS.Z        (SI)(R13*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z5, 64(DX)
+	VMOVUPS          Z6, 128(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
-	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VPERMPS           exp_f32<>+0(SB), Z3, Z7
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z7, Z7
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z8, Z8
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z2
+	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z2
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z2, Z3
+	VPERMPS           exp_f32<>+0(SB), Z2, Z5
+	VPERMPS           exp_rest_f32<>+0(SB), Z2, Z6
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z3
+	VPSLLD            $0x14, Z2, Z2
+	VPADDD            Z2, Z5, Z5
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z3
+	VADDPS            Z3, Z6, Z6
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
-	VMULPS            Z8, Z3, Z3
-	VMOVAPS           Z7, Z4
-	VFMADD213PS       Z7, Z3, Z4
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z5, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z2
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z2
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z2
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z2
+	VMULPS            Z6, Z2, Z2
+	VMULPS.BCST       tiny_f32<>+0(SB), Z5, Z3
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VFMADD213PS Z5, Z6, Z4
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z3, Z5
+	VMOVAPS      Z5, Z6
+	VMOVAPS      Z3, Z8
+	VFMADD213PS  Z5, Z2, Z6
+	VFMSUB132PS  Z7, Z6, Z8
+	VFMADD231PS  Z2, Z5, Z8
+	VBROADCASTSS one_f32<>+0(SB), Z5
+	VBLENDMPS    Z3, Z5, K3, Z5
+	VFMADD231PS  Z4, Z5, Z8
+	VMOVUPS      128(DX), Z4
+	VMAXPS       Z6, Z4, Z5
+	VMINPS       Z6, Z4, Z6
+	VADDPS       Z6, Z5, Z4
+	VSUBPS       Z5, Z4, Z5
+	VSUBPS       Z5, Z6, Z6
+	VADDPS       Z6, Z8, Z8
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z4, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z6
-	VMULPS      Z6, Z7, Z7
-	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST one_f32<>+0(SB), Z6, Z8
-	VADDPS      Z7, Z8, Z8
-	VFMADD231PS Z3, Z7, Z8
-	VMULPS      Z8, Z8, Z9
+	VPERMPS     recip_f32<>+0(SB), Z1, Z5
+	VMULPS      Z5, Z3, Z3
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z6
+	VADDPS      Z3, Z6, Z6
+	VFMADD231PS Z2, Z3, Z6
+	VMULPS      Z6, Z6, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z10
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z8, Z10
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z8, Z10
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z8, Z10
-	VFMADD213PS      Z8, Z9, Z10
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z9
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z6, Z9
+	VFMADD213PS      Z6, Z7, Z9
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
-	VADDPS    Z1, Z10, Z10
-	VADDPS    Z2, Z10, Z10
-	VBLENDMPS Z7, Z6, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R12*4), K1, Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z9
-	VSUBPS           Z2, Z9, Z9
-	VMULPS.BCST      80(AX), Z9, Z9
-	VFMADD231PS.BCST 84(AX), Z2, Z9
+	VADDPS    Z1, Z9, Z9
+	VADDPS    (DX), Z9, Z9
+	VBLENDMPS Z3, Z5, K2, Z1
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
-	VMULPS Z9, Z1, Z1
+	VMULPS 64(DX), Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z8, Z2
-	VDIVPS       Z2, Z8, Z2
-	VFNMADD132PS Z2, Z3, Z3
-	VSUBPS       Z2, Z3, Z3
-	VSUBPS       Z2, Z0, Z2
-	VFMADD132PS  Z2, Z6, Z6
-	VFMADD132PS  Z3, Z7, Z7
-	VBLENDMPS    Z3, Z2, K2, Z2
+	VADDPS.BCST  one_f32<>+0(SB), Z6, Z7
+	VDIVPS       Z7, Z6, Z7
+	VFNMADD132PS Z7, Z2, Z2
+	VSUBPS       Z7, Z2, Z2
+	VSUBPS       Z7, Z0, Z7
+	VFMADD132PS  Z7, Z5, Z5
+	VFMADD132PS  Z2, Z3, Z3
+	VBLENDMPS    Z2, Z7, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z2, Z2, Z3
-	VFMADD231PS Z2, Z2, Z3
-	VFMADD132PS Z3, Z1, Z1
-	VBLENDMPS   Z7, Z6, K2, Z2
-	VBLENDMPS   Z6, Z7, K2, Z3
-	VMULPS      Z4, Z1, Z1
-	VMULPS      Z4, Z10, Z6
-	VMULPS      Z1, Z6, Z6
+	VADDPS      Z2, Z2, Z6
+	VFMADD231PS Z2, Z2, Z6
+	VFMADD132PS Z6, Z1, Z1
+	VBLENDMPS   Z3, Z5, K2, Z2
+	VBLENDMPS   Z5, Z3, K2, Z3
+	VMULPS      Z8, Z1, Z1
+	VMULPS      Z4, Z9, Z5
+	VMULPS      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSS inf_f32<>+0(SB), Z7
-	VADDPS       Z10, Z7, Z7
-	KMOVW        (R8)(CX*1), K2
+	VBROADCASTSS inf_f32<>+0(SB), Z6
+	VADDPS       Z9, Z6, Z6
+	KMOVW        (R9)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMINPS.Z     Z7, Z6, K2, Z6
-	TESTQ        R9, R9
+	VMINPS.Z     Z6, Z5, K2, Z5
+	TESTQ        R10, R10
 	JEQ          skip5
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z7
-	VMOVUPD       64(R9), Z8
-	VCVTPS2PD     Y6, Z9
-	VADDPD        Z9, Z7, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y9
-	VCVTPS2PD     Y9, Z9
-	VADDPD        Z9, Z8, Z8
-	VMOVUPD       Z7, (R9)
-	VMOVUPD       Z8, 64(R9)
+	VMOVUPD       (R10), Z6
+	VMOVUPD       64(R10), Z7
+	VCVTPS2PD     Y5, Z8
+	VADDPD        Z8, Z6, Z6
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z7, Z7
+	VMOVUPD       Z6, (R10)
+	VMOVUPD       Z7, 64(R10)
 
 skip5:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip6
-	VMOVUPS Z6, K1, (SI)(R12*4)
+	VMOVUPS Z5, K1, (DI)(R13*4)
 
 skip6:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z6
-	VMOVUPS.Z        (DI)(R12*4), K1, Z7
-	VFMADD213PS.BCST one_f32<>+0(SB), Z7, Z6
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z5
+	VMOVUPS.Z        (R8)(R13*4), K1, Z6
+	VFMADD213PS.BCST one_f32<>+0(SB), Z6, Z5
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z7
-	VFMSUB213PS  Z4, Z5, Z7
-	VMULPS       Z2, Z7, Z7
-	VXORPS.BCST  sign_f32<>+0(SB), Z7, K3, Z7
+	VBROADCASTSS two_f32<>+0(SB), Z6
+	VMOVUPS      128(DX), Z7
+	VFMSUB213PS  Z4, Z7, Z6
+	VMULPS       Z2, Z6, Z6
+	VXORPS.BCST  sign_f32<>+0(SB), Z6, K3, Z6
 	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
-	VMINPS       Z10, Z2, Z2
+	VMINPS       Z9, Z2, Z2
 	VMULPS.BCST  88(AX), Z2, Z2
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS      Z4, Z7, Z4
-	VMULPS      Z3, Z6, Z3
+	VMULPS      Z4, Z6, Z4
+	VMULPS      Z3, Z5, Z3
 	VFMADD213PS Z4, Z2, Z3
-	KMOVW       (R8)(CX*1), K2
+	KMOVW       (R9)(CX*1), K2
 	KANDW       K2, K1, K2
 	VMULPS.Z    Z1, Z3, K2, Z3
-	TESTQ       R11, R11
+	TESTQ       R12, R12
 	JEQ         skip7
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R12*4), K1, Z1
+	VMOVUPS.Z    (R12)(R13*4), K1, Z1
 	VMULPS       Z1, Z3, Z3
 	VCMPPS       $0x03, Z3, Z3, K2
 	VBROADCASTSS nan_f32<>+0(SB), K2, Z3
-	KMOVW        (R8)(CX*1), K2
+	KMOVW        (R9)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMOVAPS.Z    Z3, K2, Z3
 
 skip7:
-	TESTQ   R10, R10
+	TESTQ   R11, R11
 	JEQ     skip8
-	VMOVUPS Z3, K1, (R10)(R12*4)
+	VMOVUPS Z3, K1, (R11)(R13*4)
 
 skip8:
-	ADDQ $0x10, R12
-	CMPQ R12, DX
+	ADDQ $0x10, R13
+	CMPQ R13, BX
 	JLT  rest_loop
 
 done:
@@ -3503,16 +3714,6 @@ DATA minus_two_f32<>+20(SB)/4, $0xc0000000
 DATA minus_two_f32<>+24(SB)/4, $0xc0000000
 DATA minus_two_f32<>+28(SB)/4, $0xc0000000
 GLOBL minus_two_f32<>(SB), RODATA|NOPTR, $32
-
-DATA two_f32<>+0(SB)/4, $0x40000000
-DATA two_f32<>+4(SB)/4, $0x40000000
-DATA two_f32<>+8(SB)/4, $0x40000000
-DATA two_f32<>+12(SB)/4, $0x40000000
-DATA two_f32<>+16(SB)/4, $0x40000000
-DATA two_f32<>+20(SB)/4, $0x40000000
-DATA two_f32<>+24(SB)/4, $0x40000000
-DATA two_f32<>+28(SB)/4, $0x40000000
-GLOBL two_f32<>(SB), RODATA|NOPTR, $32
 
 // func gradPowerF32AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -4028,24 +4229,28 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R12*4), Z1
-	VMOVUPS      (BX)(R12*4), Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPS       Z1, Z4, K3, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPS.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPS       Z1, Z4, K3, Z6
-	VMOVAPS      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (DI)(R12*4), Z1
+	VMOVUPS          (BX)(R12*4), Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K2
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VBLENDMPS        Z5, Z1, K2, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -4053,132 +4258,143 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VMOVAPS           Z4, Z7
-	VPERMPS           exp_f32<>+0(SB), Z3, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
-	VMULPS            Z9, Z3, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
 	VMOVAPS           Z8, Z9
-	VFMADD213PS       Z8, Z3, Z9
+	VPERMPS           exp_f32<>+0(SB), Z3, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS            Z11, Z3, Z3
 
-	// R = β + e·θ
-	VMOVAPS     Z5, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
-	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z10, Z11
+	VMOVAPS      Z11, Z12
+	VMOVAPS      Z10, Z13
+	VFMADD213PS  Z11, Z3, Z12
+	VFMSUB132PS  Z7, Z12, Z13
+	VFMADD231PS  Z3, Z11, Z13
+	VBROADCASTSS huge_f32<>+0(SB), Z11
+	VBLENDMPS    Z10, Z11, K2, Z11
+	VFMADD231PS  Z4, Z11, Z13
+	VMOVAPS      Z6, Z4
+	VMULPS.BCST  huge_f32<>+0(SB), Z4, Z4
+	VMAXPS       Z12, Z4, Z11
+	VMINPS       Z12, Z4, Z12
+	VADDPS       Z12, Z11, Z4
+	VSUBPS       Z11, Z4, Z11
+	VSUBPS       Z11, Z12, Z12
+	VADDPS       Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z11
-	VMULPS      Z11, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
-	VADDPS      Z12, Z13, Z13
-	VFMADD231PS Z3, Z12, Z13
-	VMULPS      Z13, Z13, Z14
+	VMULPS      Z11, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
+	VADDPS      Z12, Z14, Z14
+	VFMADD231PS Z3, Z12, Z14
+	VMULPS      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
-	VDIVPS       Z15, Z13, Z15
-	VFNMADD132PS Z15, Z3, Z3
-	VSUBPS       Z15, Z3, Z3
-	VSUBPS       Z15, Z0, Z15
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z3, Z3
+	VSUBPS       Z16, Z3, Z3
+	VSUBPS       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPS   Z15, Z3, K1, Z16
-	VMOVAPS     Z11, Z17
-	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
-	VBLENDMPS   Z17, Z8, K1, Z8
-	VFMADD132PS Z16, Z8, Z8
-	VFMADD132PS Z15, Z11, Z11
+	VBLENDMPS   Z16, Z3, K1, Z17
+	VMOVAPS     Z11, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K1, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K1, Z3
 	VBLENDMPS   Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
-	VFMADD213PS      Z13, Z14, Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z11
+	VFMADD213PS      Z14, Z15, Z11
 
 	// 8·log2 s = hi + lo
 	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z12
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z13
-	VMOVAPS.Z        Z7, K1, Z7
-	VSUBPS           Z12, Z7, Z7
-	VMOVAPS.Z        Z4, K1, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z13
-	VSUBPS           Z13, Z4, Z4
-	VMOVAPS          Z9, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
+	VMOVAPS.Z        Z9, K1, Z9
+	VSUBPS           Z12, Z9, Z9
+	VMOVAPS.Z        Z8, K1, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z14
+	VSUBPS           Z14, Z8, Z8
+	VMOVAPS          Z4, Z12
+	VMOVAPS          Z13, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z12, Z13
-	VPADDD.BCST      magic_f32<>+0(SB), Z13, Z13
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z13, Z13
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z16
+	VANDPS.BCST      exponent_f32<>+0(SB), Z12, Z15
+	VPSUBD           Z15, Z16, Z16
+	VMULPS           Z16, Z14, Z14
+	VPSRLD           $0x17, Z12, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z12, Z12
 	VORPS.BCST       one_f32<>+0(SB), Z12, Z12
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z14
-	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z14
-	VPERMPS          log8_hi_f32<>+0(SB), Z14, Z15
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z13, Z15
-	VPERMPS          recip_f32<>+0(SB), Z14, Z13
-	VPERMPS          log8_lo_f32<>+0(SB), Z14, Z14
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z13
-	VMULPS           Z13, Z13, Z12
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VMOVAPS          Z15, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z18
+	VFMADD231PS      Z15, Z14, Z18
+	VMULPS           Z18, Z18, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z16
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z16
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z16
-	VFMADD213PS      Z13, Z12, Z16
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z14
-	VADDPS           Z7, Z15, Z15
-	VADDPS           Z4, Z14, Z14
-	VADDPS           Z14, Z15, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z14
+	VFMADD213PS      Z18, Z12, Z14
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z14, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 96(AX), Z4, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
-	VPERMPS          exp_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z16
-	VFMSUB231PS.BCST 96(AX), Z15, Z12
-	VFMADD231PS.BCST 96(AX), Z14, Z12
-	VFMADD231PS.BCST 100(AX), Z4, Z12
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z12
+	VPERMPS          exp_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z15
+	VFMSUB231PS.BCST 96(AX), Z17, Z12
+	VFMADD231PS.BCST 96(AX), Z16, Z12
+	VFMADD231PS.BCST 100(AX), Z8, Z12
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z13, Z13
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z12, Z16, Z16
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z4
-	VMULPS           Z16, Z4, Z4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R12*4), Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z12
-	VSUBPS           Z7, Z12, Z12
-	VMULPS.BCST      80(AX), Z12, Z12
-	VFMADD231PS.BCST 84(AX), Z7, Z12
-	VMULPS           Z12, Z13, Z13
-	VFMADD132PS      Z4, Z13, Z13
+	VADDPS           Z12, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z8
+	VMULPS           Z15, Z8, Z8
+	VMULPS           Z5, Z14, Z14
+	VFMADD132PS      Z8, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS log_f32<>+0(SB), Z1, Z1
@@ -4187,12 +4403,12 @@ loop:
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z1
-	VMOVAPS     Z13, Z2
+	VMOVAPS     Z14, Z2
 	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
-	VCMPPS      $0x04, Z0, Z6, K1
+	VCMPPS      $0x04, Z0, Z7, K1
 	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z11, K1, K1
-	VMOVAPS     Z13, Z4
-	VBLENDMPS   Z4, Z2, K1, Z2
+	VMOVAPS     Z14, Z5
+	VBLENDMPS   Z5, Z2, K1, Z2
 	VBLENDMPS   Z1, Z11, K1, Z1
 	VMULPS      Z1, Z2, Z2
 
@@ -4206,14 +4422,14 @@ loop:
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y2, Z6
-	VADDPD        Z6, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z2, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z4, Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y2, Z7
+	VADDPD        Z7, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z5, Z5
 	VMOVUPD       Z1, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -4221,33 +4437,37 @@ skip1:
 	VMOVUPS Z2, (SI)(R12*4)
 
 skip2:
+	VMOVAPS     Z4, Z1
+	VADDPS      Z13, Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS          (DI)(R12*4), Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z4
+	VMOVUPS          (DI)(R12*4), Z5
+	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z4
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z10, Z5, Z2
-	VMULPS       Z3, Z2, Z2
-	VXORPS.BCST  sign_f32<>+0(SB), Z2, K2, Z2
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
-	VMINPS       Z11, Z3, Z3
-	VMULPS.BCST  88(AX), Z3, Z3
+	VBROADCASTSS two_f32<>+0(SB), Z5
+	VFMSUB213PS  Z2, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VXORPS.BCST  sign_f32<>+0(SB), Z5, K2, Z5
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z11, Z2, Z2
+	VMULPS.BCST  88(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z8, Z4
-	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
-	VDIVPS      Z9, Z4, Z4
-	VMULPS      Z1, Z4, Z4
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K1
-	VMOVAPS.Z   Z4, K1, Z4
-	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
+	VMOVAPS     Z10, Z3
+	VMULPS.BCST large_f32<>+0(SB), Z3, Z3
+	VDIVPS      Z1, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z10, K1
+	VMOVAPS.Z   Z3, K1, Z3
+	VMULPS.BCST small_f32<>+0(SB), Z3, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPS       Z1, Z1
-	VFMADD213PS   Z2, Z3, Z1
-	VMULPS        Z13, Z1, Z1
+	VFMADD213PS   Z5, Z2, Z1
+	VMULPS        Z14, Z1, Z1
 	KMOVW         (R8)(CX*1), K1
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
@@ -4291,24 +4511,28 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R12*4), K1, Z1
-	VMOVUPS.Z    (BX)(R12*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (DI)(R12*4), K1, Z1
+	VMOVUPS.Z        (BX)(R12*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -4316,132 +4540,143 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VMOVAPS           Z4, Z7
-	VPERMPS           exp_f32<>+0(SB), Z3, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
-	VMULPS            Z9, Z3, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
 	VMOVAPS           Z8, Z9
-	VFMADD213PS       Z8, Z3, Z9
+	VPERMPS           exp_f32<>+0(SB), Z3, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS            Z11, Z3, Z3
 
-	// R = β + e·θ
-	VMOVAPS     Z5, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
-	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z10, Z11
+	VMOVAPS      Z11, Z12
+	VMOVAPS      Z10, Z13
+	VFMADD213PS  Z11, Z3, Z12
+	VFMSUB132PS  Z7, Z12, Z13
+	VFMADD231PS  Z3, Z11, Z13
+	VBROADCASTSS huge_f32<>+0(SB), Z11
+	VBLENDMPS    Z10, Z11, K3, Z11
+	VFMADD231PS  Z4, Z11, Z13
+	VMOVAPS      Z6, Z4
+	VMULPS.BCST  huge_f32<>+0(SB), Z4, Z4
+	VMAXPS       Z12, Z4, Z11
+	VMINPS       Z12, Z4, Z12
+	VADDPS       Z12, Z11, Z4
+	VSUBPS       Z11, Z4, Z11
+	VSUBPS       Z11, Z12, Z12
+	VADDPS       Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z11
-	VMULPS      Z11, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
-	VADDPS      Z12, Z13, Z13
-	VFMADD231PS Z3, Z12, Z13
-	VMULPS      Z13, Z13, Z14
+	VMULPS      Z11, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
+	VADDPS      Z12, Z14, Z14
+	VFMADD231PS Z3, Z12, Z14
+	VMULPS      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
-	VDIVPS       Z15, Z13, Z15
-	VFNMADD132PS Z15, Z3, Z3
-	VSUBPS       Z15, Z3, Z3
-	VSUBPS       Z15, Z0, Z15
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z3, Z3
+	VSUBPS       Z16, Z3, Z3
+	VSUBPS       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPS   Z15, Z3, K2, Z16
-	VMOVAPS     Z11, Z17
-	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
-	VBLENDMPS   Z17, Z8, K2, Z8
-	VFMADD132PS Z16, Z8, Z8
-	VFMADD132PS Z15, Z11, Z11
+	VBLENDMPS   Z16, Z3, K2, Z17
+	VMOVAPS     Z11, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K2, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K2, Z3
 	VBLENDMPS   Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z11
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z11
-	VFMADD213PS      Z13, Z14, Z11
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z11
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z11
+	VFMADD213PS      Z14, Z15, Z11
 
 	// 8·log2 s = hi + lo
 	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z12
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z13
-	VMOVAPS.Z        Z7, K2, Z7
-	VSUBPS           Z12, Z7, Z7
-	VMOVAPS.Z        Z4, K2, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z13
-	VSUBPS           Z13, Z4, Z4
-	VMOVAPS          Z9, Z12
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
+	VMOVAPS.Z        Z9, K2, Z9
+	VSUBPS           Z12, Z9, Z9
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z11, Z14
+	VSUBPS           Z14, Z8, Z8
+	VMOVAPS          Z4, Z12
+	VMOVAPS          Z13, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z12, Z13
-	VPADDD.BCST      magic_f32<>+0(SB), Z13, Z13
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z13, Z13
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z16
+	VANDPS.BCST      exponent_f32<>+0(SB), Z12, Z15
+	VPSUBD           Z15, Z16, Z16
+	VMULPS           Z16, Z14, Z14
+	VPSRLD           $0x17, Z12, Z15
+	VPADDD.BCST      magic_f32<>+0(SB), Z15, Z15
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z15, Z15
 	VANDPS.BCST      mantissa_f32<>+0(SB), Z12, Z12
 	VORPS.BCST       one_f32<>+0(SB), Z12, Z12
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z14
-	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z14
-	VPERMPS          log8_hi_f32<>+0(SB), Z14, Z15
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z13, Z15
-	VPERMPS          recip_f32<>+0(SB), Z14, Z13
-	VPERMPS          log8_lo_f32<>+0(SB), Z14, Z14
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z13
-	VMULPS           Z13, Z13, Z12
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z16
+	VFMADD231PS.BCST index_f32<>+0(SB), Z12, Z16
+	VPERMPS          log8_hi_f32<>+0(SB), Z16, Z17
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z15, Z17
+	VPERMPS          recip_f32<>+0(SB), Z16, Z15
+	VMOVAPS          Z15, Z18
+	VPERMPS          log8_lo_f32<>+0(SB), Z16, Z16
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z12, Z18
+	VFMADD231PS      Z15, Z14, Z18
+	VMULPS           Z18, Z18, Z12
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z16
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z16
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z16
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z16
-	VFMADD213PS      Z13, Z12, Z16
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z16, Z14
-	VADDPS           Z7, Z15, Z15
-	VADDPS           Z4, Z14, Z14
-	VADDPS           Z14, Z15, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z14
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z14
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z14
+	VFMADD213PS      Z18, Z12, Z14
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z14, Z16
+	VADDPS           Z9, Z17, Z17
+	VADDPS           Z8, Z16, Z16
+	VADDPS           Z16, Z17, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 96(AX), Z4, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z12
-	VPERMPS          exp_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z16
-	VFMSUB231PS.BCST 96(AX), Z15, Z12
-	VFMADD231PS.BCST 96(AX), Z14, Z12
-	VFMADD231PS.BCST 100(AX), Z4, Z12
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z12
+	VPERMPS          exp_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z15
+	VFMSUB231PS.BCST 96(AX), Z17, Z12
+	VFMADD231PS.BCST 96(AX), Z16, Z12
+	VFMADD231PS.BCST 100(AX), Z8, Z12
 	VMAXPS.BCST      minus_one_f32<>+0(SB), Z12, Z12
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z13, Z13
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z12, Z16, Z16
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z4
-	VMULPS           Z16, Z4, Z4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R12*4), K1, Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z12
-	VSUBPS           Z7, Z12, Z12
-	VMULPS.BCST      80(AX), Z12, Z12
-	VFMADD231PS.BCST 84(AX), Z7, Z12
-	VMULPS           Z12, Z13, Z13
-	VFMADD132PS      Z4, Z13, Z13
+	VADDPS           Z12, Z15, Z15
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z15, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z15, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z15, Z8
+	VMULPS           Z15, Z8, Z8
+	VMULPS           Z5, Z14, Z14
+	VFMADD132PS      Z8, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS log_f32<>+0(SB), Z1, Z1
@@ -4450,12 +4685,12 @@ rest_loop:
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS.BCST tiny_f32<>+0(SB), Z11, Z1
-	VMOVAPS     Z13, Z2
+	VMOVAPS     Z14, Z2
 	VMULPS.BCST tiny_f32<>+0(SB), Z2, Z2
-	VCMPPS      $0x04, Z0, Z6, K2
+	VCMPPS      $0x04, Z0, Z7, K2
 	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z11, K2, K2
-	VMOVAPS     Z13, Z4
-	VBLENDMPS   Z4, Z2, K2, Z2
+	VMOVAPS     Z14, Z5
+	VBLENDMPS   Z5, Z2, K2, Z2
 	VBLENDMPS   Z1, Z11, K2, Z1
 	VMULPS      Z1, Z2, Z2
 
@@ -4470,14 +4705,14 @@ rest_loop:
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z1
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y2, Z6
-	VADDPD        Z6, Z1, Z1
-	VEXTRACTF64X4 $0x01, Z2, Y6
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z4, Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y2, Z7
+	VADDPD        Z7, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VCVTPS2PD     Y7, Z7
+	VADDPD        Z7, Z5, Z5
 	VMOVUPD       Z1, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip5:
 	TESTQ   SI, SI
@@ -4485,33 +4720,37 @@ skip5:
 	VMOVUPS Z2, K1, (SI)(R12*4)
 
 skip6:
+	VMOVAPS     Z4, Z1
+	VADDPS      Z13, Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS.Z        (DI)(R12*4), K1, Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z4
+	VMOVUPS.Z        (DI)(R12*4), K1, Z5
+	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z4
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z10, Z5, Z2
-	VMULPS       Z3, Z2, Z2
-	VXORPS.BCST  sign_f32<>+0(SB), Z2, K3, Z2
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z3
-	VMINPS       Z11, Z3, Z3
-	VMULPS.BCST  88(AX), Z3, Z3
+	VBROADCASTSS two_f32<>+0(SB), Z5
+	VFMSUB213PS  Z2, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VXORPS.BCST  sign_f32<>+0(SB), Z5, K3, Z5
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z11, Z2, Z2
+	VMULPS.BCST  88(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z8, Z4
-	VMULPS.BCST large_f32<>+0(SB), Z4, Z4
-	VDIVPS      Z9, Z4, Z4
-	VMULPS      Z1, Z4, Z4
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K2
-	VMOVAPS.Z   Z4, K2, Z4
-	VMULPS.BCST small_f32<>+0(SB), Z4, Z1
+	VMOVAPS     Z10, Z3
+	VMULPS.BCST large_f32<>+0(SB), Z3, Z3
+	VDIVPS      Z1, Z3, Z3
+	VMULPS      Z4, Z3, Z3
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z10, K2
+	VMOVAPS.Z   Z3, K2, Z3
+	VMULPS.BCST small_f32<>+0(SB), Z3, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPS       Z1, Z1
-	VFMADD213PS   Z2, Z3, Z1
-	VMULPS        Z13, Z1, Z1
+	VFMADD213PS   Z5, Z2, Z1
+	VMULPS        Z14, Z1, Z1
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPS.BCST.Z tiny_f32<>+0(SB), Z1, K2, Z1
@@ -5068,24 +5307,28 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R13*4), Z1
-	VMOVUPS      (BX)(R13*4), Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPS       Z1, Z4, K3, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPS.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPS       Z1, Z4, K3, Z6
-	VMOVAPS      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (DI)(R13*4), Z1
+	VMOVUPS          (BX)(R13*4), Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K2
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VBLENDMPS        Z5, Z1, K2, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -5093,192 +5336,201 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VPERMPS           exp_f32<>+0(SB), Z3, Z7
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_f32<>+0(SB), Z3, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
 	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z7, Z7
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z8, Z8
+	VPADDD            Z3, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z10, Z10
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
-	VMULPS            Z8, Z3, Z3
-	VMOVAPS           Z7, Z4
-	VFMADD213PS       Z7, Z3, Z4
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z3
+	VMULPS            Z10, Z3, Z3
+	VMULPS.BCST       tiny_f32<>+0(SB), Z9, Z8
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VFMADD213PS Z5, Z6, Z4
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z8, Z10
+	VMOVAPS      Z10, Z11
+	VMOVAPS      Z8, Z12
+	VFMADD213PS  Z10, Z3, Z11
+	VFMSUB132PS  Z7, Z11, Z12
+	VFMADD231PS  Z3, Z10, Z12
+	VBROADCASTSS one_f32<>+0(SB), Z10
+	VBLENDMPS    Z8, Z10, K2, Z10
+	VFMADD231PS  Z4, Z10, Z12
+	VMOVAPS      Z6, Z4
+	VMAXPS       Z11, Z4, Z10
+	VMINPS       Z11, Z4, Z11
+	VADDPS       Z11, Z10, Z4
+	VSUBPS       Z10, Z4, Z10
+	VSUBPS       Z10, Z11, Z11
+	VADDPS       Z11, Z12, Z12
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z4, Z12
+	VMULPS.BCST      huge_f32<>+0(SB), Z4, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z8
-	VMULPS      Z8, Z7, Z7
-	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z9
-	VSUBPS.BCST one_f32<>+0(SB), Z8, Z10
-	VADDPS      Z9, Z10, Z10
-	VFMADD231PS Z3, Z9, Z10
-	VMULPS      Z10, Z10, Z11
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z9, Z9
+	VMULPS      Z11, Z8, Z8
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z8, Z13, Z13
+	VFMADD231PS Z3, Z8, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z12
-	VFMADD213PS      Z10, Z11, Z12
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z15
+	VFMADD213PS      Z13, Z14, Z15
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
-	VADDPS    Z1, Z12, Z12
-	VADDPS    Z2, Z12, Z12
-	VBLENDMPS Z9, Z8, K1, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R13*4), Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z11
-	VSUBPS           Z2, Z11, Z11
-	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z2, Z11
+	VADDPS    Z1, Z15, Z15
+	VADDPS    Z2, Z15, Z15
+	VBLENDMPS Z8, Z11, K1, Z1
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
-	VMULPS Z11, Z1, Z1
+	VMULPS Z5, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z10, Z2
-	VDIVPS       Z2, Z10, Z2
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z2
+	VDIVPS       Z2, Z13, Z2
 	VFNMADD132PS Z2, Z3, Z3
 	VSUBPS       Z2, Z3, Z3
 	VSUBPS       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPS   Z2, Z3, K1, Z10
-	VMOVAPS     Z8, Z11
-	VMULPS.BCST huge_f32<>+0(SB), Z11, Z11
-	VBLENDMPS   Z11, Z7, K1, Z7
-	VFMADD132PS Z10, Z7, Z7
-	VFMADD132PS Z2, Z8, Z8
-	VFMADD132PS Z3, Z9, Z9
+	VBLENDMPS   Z2, Z3, K1, Z5
+	VMOVAPS     Z11, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VBLENDMPS   Z13, Z9, K1, Z9
+	VFMADD132PS Z5, Z9, Z9
+	VFMADD132PS Z2, Z11, Z11
+	VFMADD132PS Z3, Z8, Z8
 	VBLENDMPS   Z3, Z2, K1, Z2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Z2, Z2, Z3
 	VFMADD231PS Z2, Z2, Z3
 	VFMADD132PS Z3, Z1, Z1
-	VBLENDMPS   Z9, Z8, K1, Z2
-	VBLENDMPS   Z8, Z9, K1, Z3
-	VMULPS      Z4, Z1, Z1
-	VMULPS      Z4, Z12, Z8
-	VMULPS      Z1, Z8, Z8
+	VBLENDMPS   Z8, Z11, K1, Z2
+	VBLENDMPS   Z11, Z8, K1, Z3
+	VMULPS      Z12, Z1, Z1
+	VMULPS      Z4, Z15, Z5
+	VMULPS      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSS inf_f32<>+0(SB), Z9
-	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS inf_f32<>+0(SB), Z8
+	VADDPS       Z15, Z8, Z8
 	KMOVW        (R8)(CX*1), K1
-	VMINPS.Z     Z9, Z8, K1, Z8
+	VMINPS.Z     Z8, Z5, K1, Z5
 	TESTQ        R9, R9
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z9
-	VMOVUPD       64(R9), Z10
-	VCVTPS2PD     Y8, Z11
-	VADDPD        Z11, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z8, Y11
-	VCVTPS2PD     Y11, Z11
-	VADDPD        Z11, Z10, Z10
-	VMOVUPD       Z9, (R9)
-	VMOVUPD       Z10, 64(R9)
+	VMOVUPD       (R9), Z8
+	VMOVUPD       64(R9), Z11
+	VCVTPS2PD     Y5, Z12
+	VADDPD        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z5, Y12
+	VCVTPS2PD     Y12, Z12
+	VADDPD        Z12, Z11, Z11
+	VMOVUPD       Z8, (R9)
+	VMOVUPD       Z11, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPS Z8, (SI)(R13*4)
+	VMOVUPS Z5, (SI)(R13*4)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z8
-	VMOVUPS          (DI)(R13*4), Z9
-	VFMADD213PS.BCST one_f32<>+0(SB), Z9, Z8
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z5
+	VMOVUPS          (DI)(R13*4), Z8
+	VFMADD213PS.BCST one_f32<>+0(SB), Z8, Z5
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z9
-	VFMSUB213PS  Z4, Z5, Z9
-	VMULPS       Z2, Z9, Z9
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
-	VMINPS       Z12, Z5, Z5
-	VMULPS.BCST  88(AX), Z5, Z5
+	VBROADCASTSS two_f32<>+0(SB), Z8
+	VFMSUB213PS  Z4, Z6, Z8
+	VMULPS       Z2, Z8, Z8
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z6
+	VMINPS       Z15, Z6, Z6
+	VMULPS.BCST  88(AX), Z6, Z6
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z7, Z10
-	VMULPS.BCST large_f32<>+0(SB), Z10, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
-	VDIVPS      Z11, Z10, Z10
-	VMULPS      Z8, Z10, Z10
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z7, K1
-	VMOVAPS.Z   Z10, K1, Z10
-	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
-	VMOVAPS     Z9, Z12
+	VMOVAPS     Z9, Z11
+	VMULPS.BCST large_f32<>+0(SB), Z11, Z11
+	VDIVPS      Z10, Z11, Z11
+	VMULPS      Z5, Z11, Z11
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z9, K1
+	VMOVAPS.Z   Z11, K1, Z11
+	VMULPS.BCST small_f32<>+0(SB), Z11, Z10
+	VMOVAPS     Z8, Z12
 	VXORPS.BCST sign_f32<>+0(SB), Z12, K2, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
 	VMULPS      Z4, Z12, Z12
-	VMULPS      Z3, Z8, Z8
-	VFMADD213PS Z12, Z5, Z8
+	VMULPS      Z3, Z5, Z5
+	VFMADD213PS Z12, Z6, Z5
 	KMOVW       (R8)(CX*1), K1
-	VMULPS.Z    Z1, Z8, K1, Z8
+	VMULPS.Z    Z1, Z5, K1, Z5
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
 	VMOVUPS      (R11)(R13*4), Z12
-	VMULPS       Z12, Z8, Z8
-	VCMPPS       $0x03, Z8, Z8, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
+	VMULPS       Z12, Z5, Z5
+	VCMPPS       $0x03, Z5, Z5, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z5
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z5, K1, Z5
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z8, (R10)(R13*4)
+	VMOVUPS Z5, (R10)(R13*4)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z9, Z9, Z8
-	VMULPS.BCST      88(AX), Z8, Z8
-	VMOVAPS          Z6, Z6
-	VMOVAPS          Z2, Z9
-	VMULPS.BCST      92(AX), Z9, Z9
-	VCMPPS           $0x00, Z0, Z6, K1
-	VBLENDMPS        Z9, Z8, K1, Z6
-	VMOVAPS          Z11, Z8
-	VXORPS.BCST      sign_f32<>+0(SB), Z8, K2, Z8
-	VSUBPS           Z3, Z8, Z3
+	VADDPS           Z8, Z8, Z5
+	VMULPS.BCST      88(AX), Z5, Z5
+	VMOVAPS          Z7, Z7
+	VMOVAPS          Z2, Z8
+	VMULPS.BCST      92(AX), Z8, Z8
+	VCMPPS           $0x00, Z0, Z7, K1
+	VBLENDMPS        Z8, Z5, K1, Z5
+	VMOVAPS          Z10, Z7
+	VXORPS.BCST      sign_f32<>+0(SB), Z7, K2, Z7
+	VSUBPS           Z3, Z7, Z3
 	VADDPS           Z2, Z3, Z3
-	VFMSUB132PS.BCST 88(AX), Z3, Z8
-	VFMADD213PS      Z6, Z5, Z8
-	VMOVAPS          Z10, Z3
-	VMOVAPS          Z7, Z5
+	VFMSUB132PS.BCST 88(AX), Z3, Z7
+	VFMADD213PS      Z5, Z6, Z7
+	VMOVAPS          Z11, Z3
+	VMOVAPS          Z9, Z5
 	VXORPS.BCST      sign_f32<>+0(SB), Z3, K2, Z3
 	VMULPS.BCST      large_f32<>+0(SB), Z3, Z3
-	VBLENDMPS        Z7, Z3, K1, Z3
+	VBLENDMPS        Z9, Z3, K1, Z3
 	VMULPS           Z2, Z5, Z5
 	VBROADCASTSS     sign_f32<>+0(SB), Z2
 	VBLENDMPS        Z2, Z5, K1, Z2
-	VFMADD213PS      Z2, Z3, Z8
-	VMULPS.BCST      tiny_f32<>+0(SB), Z8, Z8
+	VFMADD213PS      Z2, Z3, Z7
+	VMULPS.BCST      tiny_f32<>+0(SB), Z7, Z7
 	VMULPS           Z4, Z1, Z1
 	KMOVW            (R8)(CX*1), K1
-	VMULPS.Z         Z1, Z8, K1, Z8
+	VMULPS.Z         Z1, Z7, K1, Z7
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPS          Z8, (R12)(R13*4)
+	VMOVUPS          Z7, (R12)(R13*4)
 
 skip5:
 	ADDQ $0x10, R13
@@ -5305,24 +5557,28 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R13*4), K1, Z1
-	VMOVUPS.Z    (BX)(R13*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (DI)(R13*4), K1, Z1
+	VMOVUPS.Z        (BX)(R13*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -5330,196 +5586,205 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VPERMPS           exp_f32<>+0(SB), Z3, Z7
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z8
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
+	VPERMPS           exp_f32<>+0(SB), Z3, Z9
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z10
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
 	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z7, Z7
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z8, Z8
+	VPADDD            Z3, Z9, Z9
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z10, Z10
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z7, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z9, Z1
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z8, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z8, Z3
-	VMULPS            Z8, Z3, Z3
-	VMOVAPS           Z7, Z4
-	VFMADD213PS       Z7, Z3, Z4
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z10, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z10, Z3
+	VMULPS            Z10, Z3, Z3
+	VMULPS.BCST       tiny_f32<>+0(SB), Z9, Z8
 
-	// R = β + e·θ
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VFMADD213PS Z5, Z6, Z4
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z8, Z10
+	VMOVAPS      Z10, Z11
+	VMOVAPS      Z8, Z12
+	VFMADD213PS  Z10, Z3, Z11
+	VFMSUB132PS  Z7, Z11, Z12
+	VFMADD231PS  Z3, Z10, Z12
+	VBROADCASTSS one_f32<>+0(SB), Z10
+	VBLENDMPS    Z8, Z10, K3, Z10
+	VFMADD231PS  Z4, Z10, Z12
+	VMOVAPS      Z6, Z4
+	VMAXPS       Z11, Z4, Z10
+	VMINPS       Z11, Z4, Z11
+	VADDPS       Z11, Z10, Z4
+	VSUBPS       Z10, Z4, Z10
+	VSUBPS       Z10, Z11, Z11
+	VADDPS       Z11, Z12, Z12
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS.BCST two_f32<>+0(SB), Z4, Z12
+	VMULPS.BCST      huge_f32<>+0(SB), Z4, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z8
-	VMULPS      Z8, Z7, Z7
-	VMULPS.BCST tiny_f32<>+0(SB), Z7, Z9
-	VSUBPS.BCST one_f32<>+0(SB), Z8, Z10
-	VADDPS      Z9, Z10, Z10
-	VFMADD231PS Z3, Z9, Z10
-	VMULPS      Z10, Z10, Z11
+	VPERMPS     recip_f32<>+0(SB), Z1, Z11
+	VMULPS      Z11, Z9, Z9
+	VMULPS      Z11, Z8, Z8
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
+	VADDPS      Z8, Z13, Z13
+	VFMADD231PS Z3, Z8, Z13
+	VMULPS      Z13, Z13, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z10, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z10, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z10, Z12
-	VFMADD213PS      Z10, Z11, Z12
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z15
+	VFMADD213PS      Z13, Z14, Z15
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
-	VADDPS    Z1, Z12, Z12
-	VADDPS    Z2, Z12, Z12
-	VBLENDMPS Z9, Z8, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R13*4), K1, Z2
-	VBROADCASTSS     one_f32<>+0(SB), Z11
-	VSUBPS           Z2, Z11, Z11
-	VMULPS.BCST      80(AX), Z11, Z11
-	VFMADD231PS.BCST 84(AX), Z2, Z11
+	VADDPS    Z1, Z15, Z15
+	VADDPS    Z2, Z15, Z15
+	VBLENDMPS Z8, Z11, K2, Z1
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
-	VMULPS Z11, Z1, Z1
+	VMULPS Z5, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z10, Z2
-	VDIVPS       Z2, Z10, Z2
+	VADDPS.BCST  one_f32<>+0(SB), Z13, Z2
+	VDIVPS       Z2, Z13, Z2
 	VFNMADD132PS Z2, Z3, Z3
 	VSUBPS       Z2, Z3, Z3
 	VSUBPS       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPS   Z2, Z3, K2, Z10
-	VMOVAPS     Z8, Z11
-	VMULPS.BCST huge_f32<>+0(SB), Z11, Z11
-	VBLENDMPS   Z11, Z7, K2, Z7
-	VFMADD132PS Z10, Z7, Z7
-	VFMADD132PS Z2, Z8, Z8
-	VFMADD132PS Z3, Z9, Z9
+	VBLENDMPS   Z2, Z3, K2, Z5
+	VMOVAPS     Z11, Z13
+	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
+	VBLENDMPS   Z13, Z9, K2, Z9
+	VFMADD132PS Z5, Z9, Z9
+	VFMADD132PS Z2, Z11, Z11
+	VFMADD132PS Z3, Z8, Z8
 	VBLENDMPS   Z3, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Z2, Z2, Z3
 	VFMADD231PS Z2, Z2, Z3
 	VFMADD132PS Z3, Z1, Z1
-	VBLENDMPS   Z9, Z8, K2, Z2
-	VBLENDMPS   Z8, Z9, K2, Z3
-	VMULPS      Z4, Z1, Z1
-	VMULPS      Z4, Z12, Z8
-	VMULPS      Z1, Z8, Z8
+	VBLENDMPS   Z8, Z11, K2, Z2
+	VBLENDMPS   Z11, Z8, K2, Z3
+	VMULPS      Z12, Z1, Z1
+	VMULPS      Z4, Z15, Z5
+	VMULPS      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSS inf_f32<>+0(SB), Z9
-	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS inf_f32<>+0(SB), Z8
+	VADDPS       Z15, Z8, Z8
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMINPS.Z     Z9, Z8, K2, Z8
+	VMINPS.Z     Z8, Z5, K2, Z5
 	TESTQ        R9, R9
 	JEQ          skip6
 
 	// lane i mod 16 of the sums
-	VMOVUPD       (R9), Z9
-	VMOVUPD       64(R9), Z10
-	VCVTPS2PD     Y8, Z11
-	VADDPD        Z11, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z8, Y11
-	VCVTPS2PD     Y11, Z11
-	VADDPD        Z11, Z10, Z10
-	VMOVUPD       Z9, (R9)
-	VMOVUPD       Z10, 64(R9)
+	VMOVUPD       (R9), Z8
+	VMOVUPD       64(R9), Z11
+	VCVTPS2PD     Y5, Z12
+	VADDPD        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z5, Y12
+	VCVTPS2PD     Y12, Z12
+	VADDPD        Z12, Z11, Z11
+	VMOVUPD       Z8, (R9)
+	VMOVUPD       Z11, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
 	JEQ     skip7
-	VMOVUPS Z8, K1, (SI)(R13*4)
+	VMOVUPS Z5, K1, (SI)(R13*4)
 
 skip7:
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z8
-	VMOVUPS.Z        (DI)(R13*4), K1, Z9
-	VFMADD213PS.BCST one_f32<>+0(SB), Z9, Z8
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z5
+	VMOVUPS.Z        (DI)(R13*4), K1, Z8
+	VFMADD213PS.BCST one_f32<>+0(SB), Z8, Z5
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z9
-	VFMSUB213PS  Z4, Z5, Z9
-	VMULPS       Z2, Z9, Z9
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z5
-	VMINPS       Z12, Z5, Z5
-	VMULPS.BCST  88(AX), Z5, Z5
+	VBROADCASTSS two_f32<>+0(SB), Z8
+	VFMSUB213PS  Z4, Z6, Z8
+	VMULPS       Z2, Z8, Z8
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z6
+	VMINPS       Z15, Z6, Z6
+	VMULPS.BCST  88(AX), Z6, Z6
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z7, Z10
-	VMULPS.BCST large_f32<>+0(SB), Z10, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z4, Z11
-	VDIVPS      Z11, Z10, Z10
-	VMULPS      Z8, Z10, Z10
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z7, K2
-	VMOVAPS.Z   Z10, K2, Z10
-	VMULPS.BCST small_f32<>+0(SB), Z10, Z11
-	VMOVAPS     Z9, Z12
+	VMOVAPS     Z9, Z11
+	VMULPS.BCST large_f32<>+0(SB), Z11, Z11
+	VDIVPS      Z10, Z11, Z11
+	VMULPS      Z5, Z11, Z11
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z9, K2
+	VMOVAPS.Z   Z11, K2, Z11
+	VMULPS.BCST small_f32<>+0(SB), Z11, Z10
+	VMOVAPS     Z8, Z12
 	VXORPS.BCST sign_f32<>+0(SB), Z12, K3, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
 	VMULPS      Z4, Z12, Z12
-	VMULPS      Z3, Z8, Z8
-	VFMADD213PS Z12, Z5, Z8
+	VMULPS      Z3, Z5, Z5
+	VFMADD213PS Z12, Z6, Z5
 	KMOVW       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPS.Z    Z1, Z8, K2, Z8
+	VMULPS.Z    Z1, Z5, K2, Z5
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
 	VMOVUPS.Z    (R11)(R13*4), K1, Z12
-	VMULPS       Z12, Z8, Z8
-	VCMPPS       $0x03, Z8, Z8, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z8
+	VMULPS       Z12, Z5, Z5
+	VCMPPS       $0x03, Z5, Z5, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z5
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z8, K2, Z8
+	VMOVAPS.Z    Z5, K2, Z5
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z8, K1, (R10)(R13*4)
+	VMOVUPS Z5, K1, (R10)(R13*4)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z9, Z9, Z8
-	VMULPS.BCST      88(AX), Z8, Z8
-	VMOVAPS          Z6, Z6
-	VMOVAPS          Z2, Z9
-	VMULPS.BCST      92(AX), Z9, Z9
-	VCMPPS           $0x00, Z0, Z6, K2
-	VBLENDMPS        Z9, Z8, K2, Z6
-	VMOVAPS          Z11, Z8
-	VXORPS.BCST      sign_f32<>+0(SB), Z8, K3, Z8
-	VSUBPS           Z3, Z8, Z3
+	VADDPS           Z8, Z8, Z5
+	VMULPS.BCST      88(AX), Z5, Z5
+	VMOVAPS          Z7, Z7
+	VMOVAPS          Z2, Z8
+	VMULPS.BCST      92(AX), Z8, Z8
+	VCMPPS           $0x00, Z0, Z7, K2
+	VBLENDMPS        Z8, Z5, K2, Z5
+	VMOVAPS          Z10, Z7
+	VXORPS.BCST      sign_f32<>+0(SB), Z7, K3, Z7
+	VSUBPS           Z3, Z7, Z3
 	VADDPS           Z2, Z3, Z3
-	VFMSUB132PS.BCST 88(AX), Z3, Z8
-	VFMADD213PS      Z6, Z5, Z8
-	VMOVAPS          Z10, Z3
-	VMOVAPS          Z7, Z5
+	VFMSUB132PS.BCST 88(AX), Z3, Z7
+	VFMADD213PS      Z5, Z6, Z7
+	VMOVAPS          Z11, Z3
+	VMOVAPS          Z9, Z5
 	VXORPS.BCST      sign_f32<>+0(SB), Z3, K3, Z3
 	VMULPS.BCST      large_f32<>+0(SB), Z3, Z3
-	VBLENDMPS        Z7, Z3, K2, Z3
+	VBLENDMPS        Z9, Z3, K2, Z3
 	VMULPS           Z2, Z5, Z5
 	VBROADCASTSS     sign_f32<>+0(SB), Z2
 	VBLENDMPS        Z2, Z5, K2, Z2
-	VFMADD213PS      Z2, Z3, Z8
-	VMULPS.BCST      tiny_f32<>+0(SB), Z8, Z8
+	VFMADD213PS      Z2, Z3, Z7
+	VMULPS.BCST      tiny_f32<>+0(SB), Z7, Z7
 	VMULPS           Z4, Z1, Z1
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPS.Z         Z1, Z8, K2, Z8
+	VMULPS.Z         Z1, Z7, K2, Z7
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPS          Z8, K1, (R12)(R13*4)
+	VMOVUPS          Z7, K1, (R12)(R13*4)
 
 skip10:
 	ADDQ $0x10, R13
@@ -6109,24 +6374,28 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS      (DI)(R13*4), Z1
-	VMOVUPS      (BX)(R13*4), Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPS       Z1, Z4, K3, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPS.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPS       Z1, Z4, K3, Z6
-	VMOVAPS      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS          (DI)(R13*4), Z1
+	VMOVUPS          (BX)(R13*4), Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K2
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPS        Z1, Z5, K2, Z6
+	VBLENDMPS        Z5, Z1, K2, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -6134,132 +6403,143 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VMOVAPS           Z4, Z7
-	VPERMPS           exp_f32<>+0(SB), Z3, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
-	VMULPS            Z9, Z3, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
 	VMOVAPS           Z8, Z9
-	VFMADD213PS       Z8, Z3, Z9
+	VPERMPS           exp_f32<>+0(SB), Z3, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS            Z11, Z3, Z3
 
-	// R = β + e·θ
-	VMOVAPS     Z5, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
-	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z10, Z11
+	VMOVAPS      Z11, Z12
+	VMOVAPS      Z10, Z13
+	VFMADD213PS  Z11, Z3, Z12
+	VFMSUB132PS  Z7, Z12, Z13
+	VFMADD231PS  Z3, Z11, Z13
+	VBROADCASTSS huge_f32<>+0(SB), Z11
+	VBLENDMPS    Z10, Z11, K2, Z11
+	VFMADD231PS  Z4, Z11, Z13
+	VMOVAPS      Z6, Z4
+	VMULPS.BCST  huge_f32<>+0(SB), Z4, Z4
+	VMAXPS       Z12, Z4, Z11
+	VMINPS       Z12, Z4, Z12
+	VADDPS       Z12, Z11, Z4
+	VSUBPS       Z11, Z4, Z11
+	VSUBPS       Z11, Z12, Z12
+	VADDPS       Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z11
-	VMULPS      Z11, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
-	VADDPS      Z12, Z13, Z13
-	VFMADD231PS Z3, Z12, Z13
-	VMULPS      Z13, Z13, Z14
+	VMULPS      Z11, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
+	VADDPS      Z12, Z14, Z14
+	VFMADD231PS Z3, Z12, Z14
+	VMULPS      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
-	VDIVPS       Z15, Z13, Z15
-	VFNMADD132PS Z15, Z3, Z3
-	VSUBPS       Z15, Z3, Z3
-	VSUBPS       Z15, Z0, Z15
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z3, Z3
+	VSUBPS       Z16, Z3, Z3
+	VSUBPS       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPS   Z15, Z3, K1, Z16
-	VMOVAPS     Z11, Z17
-	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
-	VBLENDMPS   Z17, Z8, K1, Z8
-	VFMADD132PS Z16, Z8, Z8
-	VFMADD132PS Z15, Z11, Z11
+	VBLENDMPS   Z16, Z3, K1, Z17
+	VMOVAPS     Z11, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K1, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K1, Z3
 	VBLENDMPS   Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z12
-	VFMADD213PS      Z13, Z14, Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z12
+	VFMADD213PS      Z14, Z15, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z13
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
-	VMOVAPS.Z        Z7, K1, Z7
-	VSUBPS           Z13, Z7, Z7
-	VMOVAPS.Z        Z4, K1, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z14
-	VSUBPS           Z14, Z4, Z4
-	VMOVAPS          Z9, Z13
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K1, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K1, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z4, Z14
+	VMOVAPS          Z13, Z15
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z13, Z14
-	VPADDD.BCST      magic_f32<>+0(SB), Z14, Z14
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z14, Z14
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z13, Z13
-	VORPS.BCST       one_f32<>+0(SB), Z13, Z13
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z15
-	VFMADD231PS.BCST index_f32<>+0(SB), Z13, Z15
-	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z16
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z14, Z16
-	VPERMPS          recip_f32<>+0(SB), Z15, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z13, Z14
-	VMULPS           Z14, Z14, Z13
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z17
+	VANDPS.BCST      exponent_f32<>+0(SB), Z14, Z16
+	VPSUBD           Z16, Z17, Z17
+	VMULPS           Z17, Z15, Z15
+	VPSRLD           $0x17, Z14, Z16
+	VPADDD.BCST      magic_f32<>+0(SB), Z16, Z16
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z16, Z16
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z17
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z18
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z16, Z18
+	VPERMPS          recip_f32<>+0(SB), Z17, Z16
+	VMOVAPS          Z16, Z19
+	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z19
+	VFMADD231PS      Z16, Z15, Z19
+	VMULPS           Z19, Z19, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z17
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z17
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z17
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z17
-	VFMADD213PS      Z14, Z13, Z17
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z17, Z15
-	VADDPS           Z7, Z16, Z16
-	VADDPS           Z4, Z15, Z15
-	VADDPS           Z15, Z16, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z15
+	VFMADD213PS      Z19, Z14, Z15
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z17
+	VADDPS           Z9, Z18, Z18
+	VADDPS           Z8, Z17, Z17
+	VADDPS           Z17, Z18, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 96(AX), Z4, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_f32<>+0(SB), Z7, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z17
-	VFMSUB231PS.BCST 96(AX), Z16, Z13
-	VFMADD231PS.BCST 96(AX), Z15, Z13
-	VFMADD231PS.BCST 100(AX), Z4, Z13
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z14, Z14
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z16
+	VFMSUB231PS.BCST 96(AX), Z18, Z14
+	VFMADD231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z13, Z17, Z17
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z4
-	VMULPS           Z17, Z4, Z4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS          (DI)(R13*4), Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z13
-	VSUBPS           Z7, Z13, Z13
-	VMULPS.BCST      80(AX), Z13, Z13
-	VFMADD231PS.BCST 84(AX), Z7, Z13
-	VMULPS           Z13, Z14, Z14
-	VFMADD132PS      Z4, Z14, Z14
+	VADDPS           Z14, Z16, Z16
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z8
+	VMULPS           Z16, Z8, Z8
+	VMULPS           Z5, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS log_f32<>+0(SB), Z1, Z1
@@ -6268,12 +6548,12 @@ loop:
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z2
-	VMOVAPS     Z14, Z4
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VCMPPS      $0x04, Z0, Z6, K1
+	VMOVAPS     Z15, Z5
+	VMULPS.BCST tiny_f32<>+0(SB), Z5, Z5
+	VCMPPS      $0x04, Z0, Z7, K1
 	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z12, K1, K1
-	VMOVAPS     Z14, Z1
-	VBLENDMPS   Z1, Z4, K1, Z1
+	VMOVAPS     Z15, Z1
+	VBLENDMPS   Z1, Z5, K1, Z1
 	VBLENDMPS   Z2, Z12, K1, Z2
 	VMULPS      Z2, Z1, Z1
 
@@ -6287,14 +6567,14 @@ loop:
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z2
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z7
-	VADDPD        Z7, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        Z7, Z4, Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z5, Z5
 	VMOVUPD       Z2, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip1:
 	TESTQ   SI, SI
@@ -6302,78 +6582,82 @@ skip1:
 	VMOVUPS Z1, (SI)(R13*4)
 
 skip2:
+	VMOVAPS     Z4, Z1
+	VADDPS      Z13, Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS          (DI)(R13*4), Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z4
+	VMOVUPS          (DI)(R13*4), Z5
+	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z4
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z10, Z5, Z2
-	VMULPS       Z3, Z2, Z2
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z4
-	VMINPS       Z12, Z4, Z4
-	VMULPS.BCST  88(AX), Z4, Z4
+	VBROADCASTSS two_f32<>+0(SB), Z5
+	VFMSUB213PS  Z2, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z12, Z2, Z2
+	VMULPS.BCST  88(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z8, Z5
-	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
-	VDIVPS      Z9, Z5, Z5
-	VMULPS      Z1, Z5, Z5
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K1
-	VMOVAPS.Z   Z5, K1, Z5
-	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
-	VMOVAPS     Z2, Z7
-	VXORPS.BCST sign_f32<>+0(SB), Z7, K2, Z7
+	VMOVAPS     Z10, Z6
+	VMULPS.BCST large_f32<>+0(SB), Z6, Z6
+	VDIVPS      Z1, Z6, Z6
+	VMULPS      Z4, Z6, Z6
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z10, K1
+	VMOVAPS.Z   Z6, K1, Z6
+	VMULPS.BCST small_f32<>+0(SB), Z6, Z1
+	VMOVAPS     Z5, Z4
+	VXORPS.BCST sign_f32<>+0(SB), Z4, K2, Z4
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPS       Z1, Z9
-	VFMADD213PS   Z7, Z4, Z9
-	VMULPS        Z14, Z9, Z9
+	VMOVAPS       Z1, Z8
+	VFMADD213PS   Z4, Z2, Z8
+	VMULPS        Z15, Z8, Z8
 	KMOVW         (R8)(CX*1), K1
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z9, K1, Z9
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z8, K1, Z8
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Z7
-	VMULPS       Z7, Z9, Z9
-	VCMPPS       $0x03, Z9, Z9, K1
-	VBROADCASTSS nan_f32<>+0(SB), K1, Z9
+	VMOVUPS      (R11)(R13*4), Z4
+	VMULPS       Z4, Z8, Z8
+	VCMPPS       $0x03, Z8, Z8, K1
+	VBROADCASTSS nan_f32<>+0(SB), K1, Z8
 	KMOVW        (R8)(CX*1), K1
-	VMOVAPS.Z    Z9, K1, Z9
+	VMOVAPS.Z    Z8, K1, Z8
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPS Z9, (R10)(R13*4)
+	VMOVUPS Z8, (R10)(R13*4)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z2, Z2, Z2
-	VMULPS.BCST      88(AX), Z2, Z2
-	VMOVAPS          Z6, Z6
+	VADDPS           Z5, Z5, Z4
+	VMULPS.BCST      88(AX), Z4, Z4
+	VMOVAPS          Z7, Z5
 	VMOVAPS          Z3, Z7
 	VMULPS.BCST      92(AX), Z7, Z7
-	VCMPPS           $0x00, Z0, Z6, K1
-	VBLENDMPS        Z7, Z2, K1, Z2
+	VCMPPS           $0x00, Z0, Z5, K1
+	VBLENDMPS        Z7, Z4, K1, Z4
 	VMOVAPS          Z1, Z1
 	VXORPS.BCST      sign_f32<>+0(SB), Z1, K2, Z1
-	VSUBPS           Z11, Z1, Z6
-	VADDPS           Z3, Z6, Z6
-	VFMSUB132PS.BCST 88(AX), Z6, Z1
-	VFMADD213PS      Z2, Z4, Z1
-	VMOVAPS          Z5, Z2
-	VMOVAPS          Z8, Z4
+	VSUBPS           Z11, Z1, Z5
+	VADDPS           Z3, Z5, Z5
+	VFMSUB132PS.BCST 88(AX), Z5, Z1
+	VFMADD213PS      Z4, Z2, Z1
+	VMOVAPS          Z6, Z2
+	VMOVAPS          Z10, Z4
 	VXORPS.BCST      sign_f32<>+0(SB), Z2, K2, Z2
 	VMULPS.BCST      large_f32<>+0(SB), Z2, Z2
-	VBLENDMPS        Z8, Z2, K1, Z2
+	VBLENDMPS        Z10, Z2, K1, Z2
 	VMULPS           Z3, Z4, Z4
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
 	VBLENDMPS        Z3, Z4, K1, Z3
 	VFMADD213PS      Z3, Z2, Z1
 	VMULPS.BCST      tiny_f32<>+0(SB), Z1, Z1
-	VMULPS           Z14, Z1, Z1
+	VMULPS           Z15, Z1, Z1
 	KMOVW            (R8)(CX*1), K1
 	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z1, K1, Z1
 	TESTQ            R12, R12
@@ -6405,24 +6689,28 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS.Z    (DI)(R13*4), K1, Z1
-	VMOVUPS.Z    (BX)(R13*4), K1, Z2
-	VANDPS.BCST  abs_f32<>+0(SB), Z2, Z3
-	VBROADCASTSS one_f32<>+0(SB), Z4
-	VMOVAPS      Z1, Z5
-	VPMOVD2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPS       Z1, Z4, K4, Z5
-	VMULPS       Z3, Z5, Z2
-	VPMAXSD      Z0, Z2, Z2
-	VCMPPS       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPS.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPS       Z1, Z4, K4, Z6
-	VMOVAPS      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS.Z        (DI)(R13*4), K1, Z1
+	VMOVUPS.Z        (BX)(R13*4), K1, Z2
+	VANDPS.BCST      abs_f32<>+0(SB), Z2, Z3
+	VBROADCASTSS     one_f32<>+0(SB), Z4
+	VPMOVD2M         Z2, K3
+	VSUBPS           Z1, Z4, Z5
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VMULPS           Z3, Z6, Z2
+	VPMAXSD          Z0, Z2, Z2
+	VCMPPS           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPS        Z1, Z5, K3, Z6
+	VBLENDMPS        Z5, Z1, K3, Z7
+	VSUBPS           Z5, Z4, Z4
+	VSUBPS           Z1, Z4, Z4
+	VMOVAPS          Z5, Z8
+	VMULPS.BCST      80(AX), Z5, Z5
+	VFMSUB132PS.BCST 80(AX), Z5, Z8
+	VFMADD231PS.BCST 80(AX), Z4, Z8
+	VFMADD231PS.BCST 84(AX), Z1, Z8
+	VADDPS           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
@@ -6430,132 +6718,143 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z3
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z3
-	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z4
-	VMOVAPS           Z4, Z7
-	VPERMPS           exp_f32<>+0(SB), Z3, Z8
-	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z9
-	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z4
-	VPSLLD            $0x14, Z3, Z3
-	VPADDD            Z3, Z8, Z8
-	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z4
-	VADDPS            Z4, Z9, Z9
-	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z8, Z1
-	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
-	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z9, Z3
-	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z9, Z3
-	VMULPS            Z9, Z3, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z3, Z8
 	VMOVAPS           Z8, Z9
-	VFMADD213PS       Z8, Z3, Z9
+	VPERMPS           exp_f32<>+0(SB), Z3, Z10
+	VPERMPS           exp_rest_f32<>+0(SB), Z3, Z11
+	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z8
+	VPSLLD            $0x14, Z3, Z3
+	VPADDD            Z3, Z10, Z10
+	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z8
+	VADDPS            Z8, Z11, Z11
+	VBROADCASTSS      magic_f32<>+0(SB), Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z10, Z1
+	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z3
+	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z11, Z3
+	VMULPS            Z11, Z3, Z3
 
-	// R = β + e·θ
-	VMOVAPS     Z5, Z10
-	VMULPS.BCST huge_f32<>+0(SB), Z10, Z10
-	VFMADD213PS Z10, Z6, Z9
-	VMULPS.BCST tiny_f32<>+0(SB), Z9, Z10
+	// R + rest = β + e·θ
+	VMULPS       Z7, Z10, Z11
+	VMOVAPS      Z11, Z12
+	VMOVAPS      Z10, Z13
+	VFMADD213PS  Z11, Z3, Z12
+	VFMSUB132PS  Z7, Z12, Z13
+	VFMADD231PS  Z3, Z11, Z13
+	VBROADCASTSS huge_f32<>+0(SB), Z11
+	VBLENDMPS    Z10, Z11, K3, Z11
+	VFMADD231PS  Z4, Z11, Z13
+	VMOVAPS      Z6, Z4
+	VMULPS.BCST  huge_f32<>+0(SB), Z4, Z4
+	VMAXPS       Z12, Z4, Z11
+	VMINPS       Z12, Z4, Z12
+	VADDPS       Z12, Z11, Z4
+	VSUBPS       Z11, Z4, Z11
+	VSUBPS       Z11, Z12, Z12
+	VADDPS       Z12, Z13, Z13
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Z1, Z11
-	VMULPS      Z11, Z8, Z8
-	VMULPS.BCST tiny_f32<>+0(SB), Z8, Z12
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z13
-	VADDPS      Z12, Z13, Z13
-	VFMADD231PS Z3, Z12, Z13
-	VMULPS      Z13, Z13, Z14
+	VMULPS      Z11, Z10, Z10
+	VMULPS.BCST tiny_f32<>+0(SB), Z10, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z11, Z14
+	VADDPS      Z12, Z14, Z14
+	VFMADD231PS Z3, Z12, Z14
+	VMULPS      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS.BCST  one_f32<>+0(SB), Z13, Z15
-	VDIVPS       Z15, Z13, Z15
-	VFNMADD132PS Z15, Z3, Z3
-	VSUBPS       Z15, Z3, Z3
-	VSUBPS       Z15, Z0, Z15
+	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
+	VDIVPS       Z16, Z14, Z16
+	VFNMADD132PS Z16, Z3, Z3
+	VSUBPS       Z16, Z3, Z3
+	VSUBPS       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPS   Z15, Z3, K2, Z16
-	VMOVAPS     Z11, Z17
-	VMULPS.BCST huge_f32<>+0(SB), Z17, Z17
-	VBLENDMPS   Z17, Z8, K2, Z8
-	VFMADD132PS Z16, Z8, Z8
-	VFMADD132PS Z15, Z11, Z11
+	VBLENDMPS   Z16, Z3, K2, Z17
+	VMOVAPS     Z11, Z18
+	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
+	VBLENDMPS   Z18, Z10, K2, Z10
+	VFMADD132PS Z17, Z10, Z10
+	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K2, Z3
 	VBLENDMPS   Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z13, Z12
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z13, Z12
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z13, Z12
-	VFMADD213PS      Z13, Z14, Z12
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z12
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z12
+	VFMADD213PS      Z14, Z15, Z12
 
 	// 8·log2 s = hi + lo
-	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z13
-	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z14
-	VMOVAPS.Z        Z7, K2, Z7
-	VSUBPS           Z13, Z7, Z7
-	VMOVAPS.Z        Z4, K2, Z4
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z14
-	VSUBPS           Z14, Z4, Z4
-	VMOVAPS          Z9, Z13
+	VPERMPS          log8_hi_f32<>+0(SB), Z1, Z14
+	VPERMPS          log8_lo_f32<>+0(SB), Z1, Z15
+	VMOVAPS.Z        Z9, K2, Z9
+	VSUBPS           Z14, Z9, Z9
+	VMOVAPS.Z        Z8, K2, Z8
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z12, Z15
+	VSUBPS           Z15, Z8, Z8
+	VMOVAPS          Z4, Z14
+	VMOVAPS          Z13, Z15
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD           $0x17, Z13, Z14
-	VPADDD.BCST      magic_f32<>+0(SB), Z14, Z14
-	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z14, Z14
-	VANDPS.BCST      mantissa_f32<>+0(SB), Z13, Z13
-	VORPS.BCST       one_f32<>+0(SB), Z13, Z13
-	VBROADCASTSS     magic_index_f32<>+0(SB), Z15
-	VFMADD231PS.BCST index_f32<>+0(SB), Z13, Z15
-	VPERMPS          log8_hi_f32<>+0(SB), Z15, Z16
-	VFMADD231PS.BCST eight_f32<>+0(SB), Z14, Z16
-	VPERMPS          recip_f32<>+0(SB), Z15, Z14
-	VPERMPS          log8_lo_f32<>+0(SB), Z15, Z15
-	VFMSUB213PS.BCST one_f32<>+0(SB), Z13, Z14
-	VMULPS           Z14, Z14, Z13
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSS     two_ones_f32<>+0(SB), Z17
+	VANDPS.BCST      exponent_f32<>+0(SB), Z14, Z16
+	VPSUBD           Z16, Z17, Z17
+	VMULPS           Z17, Z15, Z15
+	VPSRLD           $0x17, Z14, Z16
+	VPADDD.BCST      magic_f32<>+0(SB), Z16, Z16
+	VSUBPS.BCST      magic_exp_f32<>+0(SB), Z16, Z16
+	VANDPS.BCST      mantissa_f32<>+0(SB), Z14, Z14
+	VORPS.BCST       one_f32<>+0(SB), Z14, Z14
+	VBROADCASTSS     magic_index_f32<>+0(SB), Z17
+	VFMADD231PS.BCST index_f32<>+0(SB), Z14, Z17
+	VPERMPS          log8_hi_f32<>+0(SB), Z17, Z18
+	VFMADD231PS.BCST eight_f32<>+0(SB), Z16, Z18
+	VPERMPS          recip_f32<>+0(SB), Z17, Z16
+	VMOVAPS          Z16, Z19
+	VPERMPS          log8_lo_f32<>+0(SB), Z17, Z17
+	VFMSUB213PS.BCST one_f32<>+0(SB), Z14, Z19
+	VFMADD231PS      Z16, Z15, Z19
+	VMULPS           Z19, Z19, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSS     log1p_3_f32<>+0(SB), Z17
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z17
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z17
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z17
-	VFMADD213PS      Z14, Z13, Z17
-	VFMADD231PS.BCST scale_f32<>+0(SB), Z17, Z15
-	VADDPS           Z7, Z16, Z16
-	VADDPS           Z4, Z15, Z15
-	VADDPS           Z15, Z16, Z4
+	VBROADCASTSS     log1p_3_f32<>+0(SB), Z15
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z19, Z15
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z19, Z15
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z19, Z15
+	VFMADD213PS      Z19, Z14, Z15
+	VFMADD231PS.BCST scale_f32<>+0(SB), Z15, Z17
+	VADDPS           Z9, Z18, Z18
+	VADDPS           Z8, Z17, Z17
+	VADDPS           Z17, Z18, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z7
-	VFMADD231PS.BCST 96(AX), Z4, Z7
-	VMAXPS.BCST      pow_min_f32<>+0(SB), Z7, Z7
-	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z7, Z13
-	VPERMPS          exp_f32<>+0(SB), Z7, Z14
-	VPERMPS          exp_rest_f32<>+0(SB), Z7, Z17
-	VFMSUB231PS.BCST 96(AX), Z16, Z13
-	VFMADD231PS.BCST 96(AX), Z15, Z13
-	VFMADD231PS.BCST 100(AX), Z4, Z13
-	VMAXPS.BCST      minus_one_f32<>+0(SB), Z13, Z13
-	VPSLLD           $0x14, Z7, Z7
-	VPADDD           Z7, Z14, Z14
+	VBROADCASTSS     magic_tiny_f32<>+0(SB), Z9
+	VFMADD231PS.BCST 96(AX), Z8, Z9
+	VMAXPS.BCST      pow_min_f32<>+0(SB), Z9, Z9
+	VSUBPS.BCST      magic_tiny_f32<>+0(SB), Z9, Z14
+	VPERMPS          exp_f32<>+0(SB), Z9, Z15
+	VPERMPS          exp_rest_f32<>+0(SB), Z9, Z16
+	VFMSUB231PS.BCST 96(AX), Z18, Z14
+	VFMADD231PS.BCST 96(AX), Z17, Z14
+	VFMADD231PS.BCST 100(AX), Z8, Z14
+	VMAXPS.BCST      minus_one_f32<>+0(SB), Z14, Z14
+	VPSLLD           $0x14, Z9, Z9
+	VPADDD           Z9, Z15, Z15
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS           Z13, Z17, Z17
-	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z4
-	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z17, Z4
-	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z17, Z4
-	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z17, Z4
-	VMULPS           Z17, Z4, Z4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS.Z        (DI)(R13*4), K1, Z7
-	VBROADCASTSS     one_f32<>+0(SB), Z13
-	VSUBPS           Z7, Z13, Z13
-	VMULPS.BCST      80(AX), Z13, Z13
-	VFMADD231PS.BCST 84(AX), Z7, Z13
-	VMULPS           Z13, Z14, Z14
-	VFMADD132PS      Z4, Z14, Z14
+	VADDPS           Z14, Z16, Z16
+	VBROADCASTSS     exp2m1_3_f32<>+0(SB), Z8
+	VFMADD213PS.BCST exp2m1_2_f32<>+0(SB), Z16, Z8
+	VFMADD213PS.BCST exp2m1_1_f32<>+0(SB), Z16, Z8
+	VFMADD213PS.BCST exp2m1_0_f32<>+0(SB), Z16, Z8
+	VMULPS           Z16, Z8, Z8
+	VMULPS           Z5, Z15, Z15
+	VFMADD132PS      Z8, Z15, Z15
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPS log_f32<>+0(SB), Z1, Z1
@@ -6564,12 +6863,12 @@ rest_loop:
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS.BCST tiny_f32<>+0(SB), Z12, Z2
-	VMOVAPS     Z14, Z4
-	VMULPS.BCST tiny_f32<>+0(SB), Z4, Z4
-	VCMPPS      $0x04, Z0, Z6, K2
+	VMOVAPS     Z15, Z5
+	VMULPS.BCST tiny_f32<>+0(SB), Z5, Z5
+	VCMPPS      $0x04, Z0, Z7, K2
 	VCMPPS.BCST $0x1e, one_f32<>+0(SB), Z12, K2, K2
-	VMOVAPS     Z14, Z1
-	VBLENDMPS   Z1, Z4, K2, Z1
+	VMOVAPS     Z15, Z1
+	VBLENDMPS   Z1, Z5, K2, Z1
 	VBLENDMPS   Z2, Z12, K2, Z2
 	VMULPS      Z2, Z1, Z1
 
@@ -6584,14 +6883,14 @@ rest_loop:
 
 	// lane i mod 16 of the sums
 	VMOVUPD       (R9), Z2
-	VMOVUPD       64(R9), Z4
-	VCVTPS2PD     Y1, Z7
-	VADDPD        Z7, Z2, Z2
-	VEXTRACTF64X4 $0x01, Z1, Y7
-	VCVTPS2PD     Y7, Z7
-	VADDPD        Z7, Z4, Z4
+	VMOVUPD       64(R9), Z5
+	VCVTPS2PD     Y1, Z8
+	VADDPD        Z8, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VCVTPS2PD     Y8, Z8
+	VADDPD        Z8, Z5, Z5
 	VMOVUPD       Z2, (R9)
-	VMOVUPD       Z4, 64(R9)
+	VMOVUPD       Z5, 64(R9)
 
 skip6:
 	TESTQ   SI, SI
@@ -6599,80 +6898,84 @@ skip6:
 	VMOVUPS Z1, K1, (SI)(R13*4)
 
 skip7:
+	VMOVAPS     Z4, Z1
+	VADDPS      Z13, Z1, Z1
+	VMULPS.BCST tiny_f32<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSS     minus_two_f32<>+0(SB), Z1
-	VMOVUPS.Z        (DI)(R13*4), K1, Z2
-	VFMADD213PS.BCST one_f32<>+0(SB), Z2, Z1
+	VBROADCASTSS     minus_two_f32<>+0(SB), Z4
+	VMOVUPS.Z        (DI)(R13*4), K1, Z5
+	VFMADD213PS.BCST one_f32<>+0(SB), Z5, Z4
 
 	// D = N·(2β - R)
-	VBROADCASTSS two_f32<>+0(SB), Z2
-	VFMSUB213PS  Z10, Z5, Z2
-	VMULPS       Z3, Z2, Z2
-	VBROADCASTSS max_softplus_f32<>+0(SB), Z4
-	VMINPS       Z12, Z4, Z4
-	VMULPS.BCST  88(AX), Z4, Z4
+	VBROADCASTSS two_f32<>+0(SB), Z5
+	VFMSUB213PS  Z2, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VBROADCASTSS max_softplus_f32<>+0(SB), Z2
+	VMINPS       Z12, Z2, Z2
+	VMULPS.BCST  88(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPS     Z8, Z5
-	VMULPS.BCST large_f32<>+0(SB), Z5, Z5
-	VDIVPS      Z9, Z5, Z5
-	VMULPS      Z1, Z5, Z5
-	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z8, K2
-	VMOVAPS.Z   Z5, K2, Z5
-	VMULPS.BCST small_f32<>+0(SB), Z5, Z1
-	VMOVAPS     Z2, Z7
-	VXORPS.BCST sign_f32<>+0(SB), Z7, K3, Z7
+	VMOVAPS     Z10, Z6
+	VMULPS.BCST large_f32<>+0(SB), Z6, Z6
+	VDIVPS      Z1, Z6, Z6
+	VMULPS      Z4, Z6, Z6
+	VCMPPS.BCST $0x1d, fallen_f32<>+0(SB), Z10, K2
+	VMOVAPS.Z   Z6, K2, Z6
+	VMULPS.BCST small_f32<>+0(SB), Z6, Z1
+	VMOVAPS     Z5, Z4
+	VXORPS.BCST sign_f32<>+0(SB), Z4, K3, Z4
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPS       Z1, Z9
-	VFMADD213PS   Z7, Z4, Z9
-	VMULPS        Z14, Z9, Z9
+	VMOVAPS       Z1, Z8
+	VFMADD213PS   Z4, Z2, Z8
+	VMULPS        Z15, Z8, Z8
 	KMOVW         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPS.BCST.Z tiny_f32<>+0(SB), Z9, K2, Z9
+	VMULPS.BCST.Z tiny_f32<>+0(SB), Z8, K2, Z8
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
-	VMOVUPS.Z    (R11)(R13*4), K1, Z7
-	VMULPS       Z7, Z9, Z9
-	VCMPPS       $0x03, Z9, Z9, K2
-	VBROADCASTSS nan_f32<>+0(SB), K2, Z9
+	VMOVUPS.Z    (R11)(R13*4), K1, Z4
+	VMULPS       Z4, Z8, Z8
+	VCMPPS       $0x03, Z8, Z8, K2
+	VBROADCASTSS nan_f32<>+0(SB), K2, Z8
 	KMOVW        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPS.Z    Z9, K2, Z9
+	VMOVAPS.Z    Z8, K2, Z8
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPS Z9, K1, (R10)(R13*4)
+	VMOVUPS Z8, K1, (R10)(R13*4)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPS           Z2, Z2, Z2
-	VMULPS.BCST      88(AX), Z2, Z2
-	VMOVAPS          Z6, Z6
+	VADDPS           Z5, Z5, Z4
+	VMULPS.BCST      88(AX), Z4, Z4
+	VMOVAPS          Z7, Z5
 	VMOVAPS          Z3, Z7
 	VMULPS.BCST      92(AX), Z7, Z7
-	VCMPPS           $0x00, Z0, Z6, K2
-	VBLENDMPS        Z7, Z2, K2, Z2
+	VCMPPS           $0x00, Z0, Z5, K2
+	VBLENDMPS        Z7, Z4, K2, Z4
 	VMOVAPS          Z1, Z1
 	VXORPS.BCST      sign_f32<>+0(SB), Z1, K3, Z1
-	VSUBPS           Z11, Z1, Z6
-	VADDPS           Z3, Z6, Z6
-	VFMSUB132PS.BCST 88(AX), Z6, Z1
-	VFMADD213PS      Z2, Z4, Z1
-	VMOVAPS          Z5, Z2
-	VMOVAPS          Z8, Z4
+	VSUBPS           Z11, Z1, Z5
+	VADDPS           Z3, Z5, Z5
+	VFMSUB132PS.BCST 88(AX), Z5, Z1
+	VFMADD213PS      Z4, Z2, Z1
+	VMOVAPS          Z6, Z2
+	VMOVAPS          Z10, Z4
 	VXORPS.BCST      sign_f32<>+0(SB), Z2, K3, Z2
 	VMULPS.BCST      large_f32<>+0(SB), Z2, Z2
-	VBLENDMPS        Z8, Z2, K2, Z2
+	VBLENDMPS        Z10, Z2, K2, Z2
 	VMULPS           Z3, Z4, Z4
 	VBROADCASTSS     sign_f32<>+0(SB), Z3
 	VBLENDMPS        Z3, Z4, K2, Z3
 	VFMADD213PS      Z3, Z2, Z1
 	VMULPS.BCST      tiny_f32<>+0(SB), Z1, Z1
-	VMULPS           Z14, Z1, Z1
+	VMULPS           Z15, Z1, Z1
 	KMOVW            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
 	VMULPS.BCST.Z    tiny_f32<>+0(SB), Z1, K2, Z1
@@ -7741,300 +8044,347 @@ GLOBL log1p_0_f64<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF64AVX512(SB), NOSPLIT, $0-8
+TEXT ·softLossSquareF64AVX512(SB), $640-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ b+0(FP), AX
-	MOVQ (AX), DX
-	MOVQ 8(AX), BX
-	MOVQ 24(AX), SI
-	MOVQ 48(AX), DI
-	MOVQ 64(AX), R8
-	MOVQ 72(AX), R9
+	LEAQ 63(SP), DX
+	ANDQ $-64, DX
+	MOVQ (AX), BX
+	MOVQ 8(AX), SI
+	MOVQ 24(AX), DI
+	MOVQ 48(AX), R8
+	MOVQ 64(AX), R9
+	MOVQ 72(AX), R10
 
 	// nothing is ignored: a mask of ones
-	TESTQ R8, R8
+	TESTQ R9, R9
 	JNE   begin
-	LEAQ  ones<>+0(SB), R8
+	LEAQ  ones<>+0(SB), R9
 
 begin:
 	VPXORQ Z0, Z0, Z0
-	XORQ   R10, R10
-	SUBQ   $0x18, DX
+	XORQ   R11, R11
+	SUBQ   $0x18, BX
 	JLT    rest
 
 	// 3 vectors of 8 elements at a time, their instructions interleaved
 loop:
-	MOVQ R10, CX
+	MOVQ R11, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R10*8), Z1
-	VMOVUPD      64(DI)(R10*8), Z2
-	VMOVUPD      128(DI)(R10*8), Z3
-	VMOVUPD      (BX)(R10*8), Z4
-	VMOVUPD      64(BX)(R10*8), Z5
-	VMOVUPD      128(BX)(R10*8), Z6
-	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z7
-	VANDPD.BCST  abs_f64<>+0(SB), Z5, Z8
-	VANDPD.BCST  abs_f64<>+0(SB), Z6, Z9
-	VBROADCASTSD one_f64<>+0(SB), Z10
-	VMOVAPD      Z1, Z11
-	VMOVAPD      Z2, Z12
-	VMOVAPD      Z3, Z13
-	VPMOVQ2M     Z4, K2
-	KNOTW        K2, K3
-	VSUBPD       Z1, Z10, K3, Z11
-	VMULPD       Z7, Z11, Z4
-	VPMAXSQ      Z0, Z4, Z4
-	VCMPPD       $0x00, Z0, Z11, K1
-	KNOTW        K1, K3
-	VMOVAPD.Z    Z1, K3, Z14
-	KANDW        K2, K3, K3
-	VSUBPD       Z1, Z10, K3, Z14
-	VMOVAPD      Z10, K1, Z11
-	VPMOVQ2M     Z5, K3
-	KNOTW        K3, K4
-	VSUBPD       Z2, Z10, K4, Z12
-	VMULPD       Z8, Z12, Z1
-	VPMAXSQ      Z0, Z1, Z1
-	VCMPPD       $0x00, Z0, Z12, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z2, K4, Z5
-	KANDW        K3, K4, K4
-	VSUBPD       Z2, Z10, K4, Z5
-	VMOVAPD      Z10, K2, Z12
-	VPMOVQ2M     Z6, K4
-	KNOTW        K4, K5
-	VSUBPD       Z3, Z10, K5, Z13
-	VMULPD       Z9, Z13, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z13, K3
-	KNOTW        K3, K5
-	VMOVAPD.Z    Z3, K5, Z6
-	KANDW        K4, K5, K5
-	VSUBPD       Z3, Z10, K5, Z6
-	VMOVAPD      Z10, K3, Z13
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (R8)(R11*8), Z1
+	VMOVUPD          64(R8)(R11*8), Z2
+	VMOVUPD          128(R8)(R11*8), Z3
+	VMOVUPD          (SI)(R11*8), Z4
+	VMOVUPD          64(SI)(R11*8), Z5
+	VMOVUPD          128(SI)(R11*8), Z6
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z7
+	VANDPD.BCST      abs_f64<>+0(SB), Z5, Z8
+	VANDPD.BCST      abs_f64<>+0(SB), Z6, Z9
+	VBROADCASTSD     one_f64<>+0(SB), Z10
+	VPMOVQ2M         Z4, K2
+	VSUBPD           Z1, Z10, Z12
+	VBLENDMPD        Z1, Z12, K2, Z11
+	VMULPD           Z7, Z11, Z4
+	VPMAXSQ          Z0, Z4, Z4
+	VCMPPD           $0x00, Z0, Z11, K1
+	KXORW            K1, K2, K4
+	VBLENDMPD        Z1, Z12, K4, Z13
+	VBLENDMPD        Z12, Z1, K4, Z14
+	VSUBPD           Z12, Z10, Z11
+	VSUBPD           Z1, Z11, Z11
+	VMOVAPD          Z12, Z15
+	VMULPD.BCST      80(AX), Z12, Z12
+	VFMSUB132PD.BCST 80(AX), Z12, Z15
+	VFMADD231PD.BCST 80(AX), Z11, Z15
+	VFMADD231PD.BCST 88(AX), Z1, Z15
+	VADDPD           Z15, Z12, Z12
+	VPMOVQ2M         Z5, K3
+	VSUBPD           Z2, Z10, Z15
+	VBLENDMPD        Z2, Z15, K3, Z5
+	VMULPD           Z8, Z5, Z1
+	VPMAXSQ          Z0, Z1, Z1
+	VCMPPD           $0x00, Z0, Z5, K2
+	KXORW            K2, K3, K5
+	VBLENDMPD        Z2, Z15, K5, Z16
+	VBLENDMPD        Z15, Z2, K5, Z17
+	VSUBPD           Z15, Z10, Z5
+	VSUBPD           Z2, Z5, Z5
+	VMOVAPD          Z15, Z18
+	VMULPD.BCST      80(AX), Z15, Z15
+	VFMSUB132PD.BCST 80(AX), Z15, Z18
+	VFMADD231PD.BCST 80(AX), Z5, Z18
+	VFMADD231PD.BCST 88(AX), Z2, Z18
+	VADDPD           Z18, Z15, Z15
+	VPMOVQ2M         Z6, K6
+	VSUBPD           Z3, Z10, Z6
+	VBLENDMPD        Z3, Z6, K6, Z18
+	VMULPD           Z9, Z18, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z18, K3
+	KXORW            K3, K6, K6
+	VBLENDMPD        Z3, Z6, K6, Z18
+	VBLENDMPD        Z6, Z3, K6, Z19
+	VSUBPD           Z6, Z10, Z10
+	VSUBPD           Z3, Z10, Z10
+	VMOVAPD          Z6, Z20
+	VMULPD.BCST      80(AX), Z6, Z6
+	VFMSUB132PD.BCST 80(AX), Z6, Z20
+	VFMADD231PD.BCST 80(AX), Z10, Z20
+	VFMADD231PD.BCST 88(AX), Z3, Z20
+	VADDPD           Z20, Z6, Z6
+	VMOVUPD          Z4, (DX)
+	VMOVUPD          Z1, 64(DX)
+	VMOVUPD          Z2, 128(DX)
+	VMOVUPD          Z12, 192(DX)
+	VMOVUPD          Z15, 256(DX)
+	VMOVUPD          Z6, 320(DX)
+	VMOVUPD          Z13, 384(DX)
+	VMOVUPD          Z16, 448(DX)
+	VMOVUPD          Z18, 512(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z7, Z3
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z8, Z7
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z9, Z8
+	VMINPD.BCST clamp_f64<>+0(SB), Z7, Z1
+	VMINPD.BCST clamp_f64<>+0(SB), Z8, Z2
+	VMINPD.BCST clamp_f64<>+0(SB), Z9, Z3
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z15
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z7, Z9
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z8, Z10
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z15, Z16
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z9, Z17
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z10, Z18
-	VPERMPD           exp_f64<>+0(SB), Z15, Z19
-	VPERMPD           exp_f64<>+0(SB), Z9, Z20
-	VPERMPD           exp_f64<>+0(SB), Z10, Z21
-	VPERMPD           exp_rest_f64<>+0(SB), Z15, Z22
-	VPERMPD           exp_rest_f64<>+0(SB), Z9, Z23
-	VPERMPD           exp_rest_f64<>+0(SB), Z10, Z24
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z16
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z7, Z17
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z8, Z18
-	VPSLLQ            $0x31, Z15, Z15
-	VPSLLQ            $0x31, Z9, Z9
-	VPSLLQ            $0x31, Z10, Z10
-	VPADDQ            Z15, Z19, Z19
-	VPADDQ            Z9, Z20, Z20
-	VPADDQ            Z10, Z21, Z21
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z16
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z7, Z17
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z8, Z18
-	VADDPD            Z16, Z22, Z22
-	VADDPD            Z17, Z23, Z23
-	VADDPD            Z18, Z24, Z24
-	VBROADCASTSD      magic_f64<>+0(SB), Z8
-	VMOVAPS           Z8, Z3
-	VMOVAPS           Z8, Z7
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z19, Z8
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z20, Z3
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z21, Z7
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z15
-	VMOVAPS           Z15, Z9
-	VMOVAPS           Z15, Z10
-	VMULPD            Z22, Z22, Z16
-	VMULPD            Z23, Z23, Z17
-	VMULPD            Z24, Z24, Z18
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z27
-	VMOVAPS           Z27, Z25
-	VMOVAPS           Z27, Z26
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z15
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z27
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z15
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z18, Z10
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z27
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z17, Z25
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z18, Z26
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z15
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z17, Z9
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z18, Z10
-	VFMADD213PD       Z15, Z22, Z27
-	VFMADD213PD       Z9, Z23, Z25
-	VFMADD213PD       Z10, Z24, Z26
-	VMULPD            Z22, Z27, Z27
-	VMULPD            Z23, Z25, Z25
-	VMULPD            Z24, Z26, Z26
-	VMOVAPD           Z19, Z9
-	VMOVAPD           Z20, Z10
-	VMOVAPD           Z21, Z15
-	VFMADD213PD       Z19, Z27, Z9
-	VFMADD213PD       Z20, Z25, Z10
-	VFMADD213PD       Z21, Z26, Z15
+	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z4
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z6
+	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z8
+	VSUBPD.BCST       magic_f64<>+0(SB), Z4, Z9
+	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z12
+	VPERMPD           exp_f64<>+0(SB), Z7, Z13
+	VPERMPD           exp_f64<>+0(SB), Z4, Z15
+	VPERMPD           exp_f64<>+0(SB), Z6, Z16
+	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z18
+	VPERMPD           exp_rest_f64<>+0(SB), Z4, Z20
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z21
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z9
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z3, Z12
+	VPSLLQ            $0x31, Z7, Z7
+	VPSLLQ            $0x31, Z4, Z4
+	VPSLLQ            $0x31, Z6, Z6
+	VPADDQ            Z7, Z13, Z13
+	VPADDQ            Z4, Z15, Z15
+	VPADDQ            Z6, Z16, Z16
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z3, Z12
+	VADDPD            Z8, Z18, Z18
+	VADDPD            Z9, Z20, Z20
+	VADDPD            Z12, Z21, Z21
+	VBROADCASTSD      magic_f64<>+0(SB), Z3
+	VMOVAPS           Z3, Z1
+	VMOVAPS           Z3, Z2
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z3
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z1
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z16, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
+	VMOVAPS           Z7, Z4
+	VMOVAPS           Z7, Z6
+	VMULPD            Z18, Z18, Z8
+	VMULPD            Z20, Z20, Z9
+	VMULPD            Z21, Z21, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z24
+	VMOVAPS           Z24, Z22
+	VMOVAPS           Z24, Z23
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z9, Z4
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z24
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z9, Z22
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z23
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z9, Z4
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z24
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z9, Z22
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z23
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z7
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z9, Z4
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z6
+	VFMADD213PD       Z7, Z18, Z24
+	VFMADD213PD       Z4, Z20, Z22
+	VFMADD213PD       Z6, Z21, Z23
+	VMULPD            Z18, Z24, Z24
+	VMULPD            Z20, Z22, Z22
+	VMULPD            Z21, Z23, Z23
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z9, Z9
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z10
-	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z15
-	VFMADD213PD Z11, Z14, Z9
-	VFMADD213PD Z12, Z5, Z10
-	VFMADD213PD Z13, Z6, Z15
+	// R + rest = β + e·θ
+	VMULPD       Z14, Z13, Z4
+	VMULPD       Z17, Z15, Z6
+	VMULPD       Z19, Z16, Z7
+	VMOVAPD      Z4, Z8
+	VMOVAPD      Z6, Z9
+	VMOVAPD      Z7, Z12
+	VMOVAPD      Z13, Z18
+	VMOVAPD      Z15, Z20
+	VMOVAPD      Z16, Z21
+	VFMADD213PD  Z4, Z24, Z8
+	VFMADD213PD  Z6, Z22, Z9
+	VFMADD213PD  Z7, Z23, Z12
+	VFMSUB132PD  Z14, Z8, Z18
+	VFMSUB132PD  Z17, Z9, Z20
+	VFMSUB132PD  Z19, Z12, Z21
+	VFMADD231PD  Z24, Z4, Z18
+	VFMADD231PD  Z22, Z6, Z20
+	VFMADD231PD  Z23, Z7, Z21
+	VBROADCASTSD one_f64<>+0(SB), Z7
+	VMOVAPS      Z7, Z4
+	VMOVAPS      Z7, Z6
+	VBLENDMPD    Z13, Z7, K4, Z7
+	VBLENDMPD    Z15, Z4, K5, Z4
+	VBLENDMPD    Z16, Z6, K6, Z6
+	VFMADD231PD  Z11, Z7, Z18
+	VFMADD231PD  Z5, Z4, Z20
+	VFMADD231PD  Z10, Z6, Z21
+	VMOVUPD      384(DX), Z4
+	VMOVUPD      448(DX), Z5
+	VMOVUPD      512(DX), Z6
+	VMAXPD       Z8, Z4, Z7
+	VMAXPD       Z9, Z5, Z10
+	VMAXPD       Z12, Z6, Z11
+	VMINPD       Z8, Z4, Z8
+	VMINPD       Z9, Z5, Z9
+	VMINPD       Z12, Z6, Z12
+	VADDPD       Z8, Z7, Z4
+	VADDPD       Z9, Z10, Z5
+	VADDPD       Z12, Z11, Z6
+	VSUBPD       Z7, Z4, Z7
+	VSUBPD       Z10, Z5, Z10
+	VSUBPD       Z11, Z6, Z11
+	VSUBPD       Z7, Z8, Z8
+	VSUBPD       Z10, Z9, Z9
+	VSUBPD       Z11, Z12, Z12
+	VADDPD       Z8, Z18, Z18
+	VADDPD       Z9, Z20, Z20
+	VADDPD       Z12, Z21, Z21
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z4, Z18
+	VFMADD132PD.BCST two_f64<>+0(SB), Z5, Z20
+	VFMADD132PD.BCST two_f64<>+0(SB), Z6, Z21
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z8, Z5
-	VPERMPD     recip_f64<>+0(SB), Z3, Z6
-	VPERMPD     recip_f64<>+0(SB), Z7, Z11
-	VMULPD      Z5, Z19, Z19
-	VMULPD      Z6, Z20, Z20
-	VMULPD      Z11, Z21, Z21
-	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z12
-	VMULPD.BCST tiny_f64<>+0(SB), Z20, Z13
-	VMULPD.BCST tiny_f64<>+0(SB), Z21, Z14
-	VSUBPD.BCST one_f64<>+0(SB), Z5, Z16
-	VSUBPD.BCST one_f64<>+0(SB), Z6, Z17
-	VSUBPD.BCST one_f64<>+0(SB), Z11, Z18
-	VADDPD      Z12, Z16, Z16
-	VADDPD      Z13, Z17, Z17
-	VADDPD      Z14, Z18, Z18
-	VFMADD231PD Z27, Z12, Z16
-	VFMADD231PD Z25, Z13, Z17
-	VFMADD231PD Z26, Z14, Z18
-	VMULPD      Z16, Z16, Z19
-	VMULPD      Z17, Z17, Z20
-	VMULPD      Z18, Z18, Z21
+	VPERMPD     recip_f64<>+0(SB), Z3, Z7
+	VPERMPD     recip_f64<>+0(SB), Z1, Z8
+	VPERMPD     recip_f64<>+0(SB), Z2, Z9
+	VMULPD      Z7, Z13, Z13
+	VMULPD      Z8, Z15, Z15
+	VMULPD      Z9, Z16, Z16
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z10
+	VSUBPD.BCST one_f64<>+0(SB), Z8, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
+	VADDPD      Z13, Z10, Z10
+	VADDPD      Z15, Z11, Z11
+	VADDPD      Z16, Z12, Z12
+	VFMADD231PD Z24, Z13, Z10
+	VFMADD231PD Z22, Z15, Z11
+	VFMADD231PD Z23, Z16, Z12
+	VMULPD      Z10, Z10, Z14
+	VMULPD      Z11, Z11, Z17
+	VMULPD      Z12, Z12, Z19
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
-	VMOVAPS          Z24, Z22
-	VMOVAPS          Z24, Z23
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z27
+	VMOVAPS          Z27, Z25
+	VMOVAPS          Z27, Z26
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z30
 	VMOVAPS          Z30, Z28
 	VMOVAPS          Z30, Z29
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z24
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z20, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z21, Z23
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z30
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z20, Z28
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z21, Z29
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z24
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z20, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z21, Z23
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z30
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z20, Z28
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z21, Z29
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z24
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z20, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z21, Z23
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z30
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z20, Z28
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z21, Z29
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z24
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z20, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z21, Z23
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z30
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z20, Z28
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z21, Z29
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z24
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z20, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z21, Z23
-	VFMADD213PD      Z24, Z16, Z30
-	VFMADD213PD      Z22, Z17, Z28
-	VFMADD213PD      Z23, Z18, Z29
-	VFMADD213PD      Z16, Z19, Z30
-	VFMADD213PD      Z17, Z20, Z28
-	VFMADD213PD      Z18, Z21, Z29
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z29
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z29
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z29
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z28
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z29
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z25
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z26
+	VFMADD213PD      Z27, Z10, Z30
+	VFMADD213PD      Z25, Z11, Z28
+	VFMADD213PD      Z26, Z12, Z29
+	VFMADD213PD      Z10, Z14, Z30
+	VFMADD213PD      Z11, Z17, Z28
+	VFMADD213PD      Z12, Z19, Z29
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD   log_f64<>+0(SB), Z8, Z8
 	VPERMPD   log_f64<>+0(SB), Z3, Z3
-	VPERMPD   log_f64<>+0(SB), Z7, Z7
-	VADDPD    Z8, Z30, Z30
-	VADDPD    Z3, Z28, Z28
-	VADDPD    Z7, Z29, Z29
-	VADDPD    Z4, Z30, Z30
+	VPERMPD   log_f64<>+0(SB), Z1, Z1
+	VPERMPD   log_f64<>+0(SB), Z2, Z2
+	VADDPD    Z3, Z30, Z30
 	VADDPD    Z1, Z28, Z28
 	VADDPD    Z2, Z29, Z29
-	VBLENDMPD Z12, Z5, K1, Z1
-	VBLENDMPD Z13, Z6, K2, Z2
-	VBLENDMPD Z14, Z11, K3, Z3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z4
-	VMOVUPD          64(DI)(R10*8), Z5
-	VMOVUPD          128(DI)(R10*8), Z6
-	VBROADCASTSD     one_f64<>+0(SB), Z11
-	VMOVAPS          Z11, Z7
-	VMOVAPS          Z11, Z8
-	VSUBPD           Z4, Z11, Z11
-	VSUBPD           Z5, Z7, Z7
-	VSUBPD           Z6, Z8, Z8
-	VMULPD.BCST      80(AX), Z11, Z11
-	VMULPD.BCST      80(AX), Z7, Z7
-	VMULPD.BCST      80(AX), Z8, Z8
-	VFMADD231PD.BCST 88(AX), Z4, Z11
-	VFMADD231PD.BCST 88(AX), Z5, Z7
-	VFMADD231PD.BCST 88(AX), Z6, Z8
+	VADDPD    (DX), Z30, Z30
+	VADDPD    64(DX), Z28, Z28
+	VADDPD    128(DX), Z29, Z29
+	VBLENDMPD Z13, Z7, K1, Z1
+	VBLENDMPD Z15, Z8, K2, Z2
+	VBLENDMPD Z16, Z9, K3, Z3
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
 	VMULPD Z2, Z2, Z2
 	VMULPD Z3, Z3, Z3
-	VMULPD Z11, Z1, Z1
-	VMULPD Z7, Z2, Z2
-	VMULPD Z8, Z3, Z3
+	VMULPD 192(DX), Z1, Z1
+	VMULPD 256(DX), Z2, Z2
+	VMULPD 320(DX), Z3, Z3
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z16, Z4
-	VADDPD.BCST    one_f64<>+0(SB), Z17, Z5
-	VADDPD.BCST    one_f64<>+0(SB), Z18, Z6
-	VDIVPD         Z4, Z16, Z4
-	VDIVPD         Z5, Z17, Z5
-	VDIVPD         Z6, Z18, Z6
-	VFNMADD132PD.Z Z4, Z27, K1, Z27
-	VFNMADD132PD.Z Z5, Z25, K2, Z25
-	VFNMADD132PD.Z Z6, Z26, K3, Z26
-	VSUBPD         Z4, Z27, Z27
-	VSUBPD         Z5, Z25, Z25
-	VSUBPD         Z6, Z26, Z26
+	VADDPD.BCST    one_f64<>+0(SB), Z10, Z7
+	VADDPD.BCST    one_f64<>+0(SB), Z11, Z8
+	VADDPD.BCST    one_f64<>+0(SB), Z12, Z9
+	VDIVPD         Z7, Z10, Z7
+	VDIVPD         Z8, Z11, Z8
+	VDIVPD         Z9, Z12, Z9
+	VFNMADD132PD.Z Z7, Z24, K1, Z24
+	VFNMADD132PD.Z Z8, Z22, K2, Z22
+	VFNMADD132PD.Z Z9, Z23, K3, Z23
+	VSUBPD         Z7, Z24, Z24
+	VSUBPD         Z8, Z22, Z22
+	VSUBPD         Z9, Z23, Z23
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z27, Z27, Z4
-	VADDPD      Z25, Z25, Z5
-	VADDPD      Z26, Z26, Z6
-	VFMADD231PD Z27, Z27, Z4
-	VFMADD231PD Z25, Z25, Z5
-	VFMADD231PD Z26, Z26, Z6
-	VFMADD132PD Z4, Z1, Z1
-	VFMADD132PD Z5, Z2, Z2
-	VFMADD132PD Z6, Z3, Z3
-	VMULPD      Z9, Z1, Z1
-	VMULPD      Z10, Z2, Z2
-	VMULPD      Z15, Z3, Z3
-	VMULPD      Z9, Z30, Z4
-	VMULPD      Z10, Z28, Z5
-	VMULPD      Z15, Z29, Z6
+	VADDPD      Z24, Z24, Z7
+	VADDPD      Z22, Z22, Z8
+	VADDPD      Z23, Z23, Z9
+	VFMADD231PD Z24, Z24, Z7
+	VFMADD231PD Z22, Z22, Z8
+	VFMADD231PD Z23, Z23, Z9
+	VFMADD132PD Z7, Z1, Z1
+	VFMADD132PD Z8, Z2, Z2
+	VFMADD132PD Z9, Z3, Z3
+	VMULPD      Z18, Z1, Z1
+	VMULPD      Z20, Z2, Z2
+	VMULPD      Z21, Z3, Z3
+	VMULPD      Z4, Z30, Z4
+	VMULPD      Z5, Z28, Z5
+	VMULPD      Z6, Z29, Z6
 	VMULPD      Z1, Z4, Z4
 	VMULPD      Z2, Z5, Z5
 	VMULPD      Z3, Z6, Z6
@@ -8046,251 +8396,248 @@ loop:
 	VADDPD       Z30, Z3, Z3
 	VADDPD       Z28, Z1, Z1
 	VADDPD       Z29, Z2, Z2
-	KMOVB        (R8)(CX*1), K1
+	KMOVB        (R9)(CX*1), K1
 	VMINPD.Z     Z3, Z4, K1, Z4
-	KMOVB        1(R8)(CX*1), K1
+	KMOVB        1(R9)(CX*1), K1
 	VMINPD.Z     Z1, Z5, K1, Z5
-	KMOVB        2(R8)(CX*1), K1
+	KMOVB        2(R9)(CX*1), K1
 	VMINPD.Z     Z2, Z6, K1, Z6
-	TESTQ        R9, R9
+	TESTQ        R10, R10
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
-	LEAQ    (R10), CX
+	LEAQ    (R11), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z1
+	VMOVUPD (R10)(CX*8), Z1
 	VADDPD  Z4, Z1, Z2
-	VMOVUPD Z2, (R9)(CX*8)
+	VMOVUPD Z2, (R10)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
 	VSUBPD  Z3, Z4, Z2
 	VADDPD  Z2, Z1, Z2
-	VADDPD  128(R9)(CX*8), Z2, Z2
-	VMOVUPD Z2, 128(R9)(CX*8)
-	LEAQ    8(R10), CX
+	VADDPD  128(R10)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R10)(CX*8)
+	LEAQ    8(R11), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z1
+	VMOVUPD (R10)(CX*8), Z1
 	VADDPD  Z5, Z1, Z2
-	VMOVUPD Z2, (R9)(CX*8)
+	VMOVUPD Z2, (R10)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
 	VSUBPD  Z3, Z5, Z2
 	VADDPD  Z2, Z1, Z2
-	VADDPD  128(R9)(CX*8), Z2, Z2
-	VMOVUPD Z2, 128(R9)(CX*8)
-	LEAQ    16(R10), CX
+	VADDPD  128(R10)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R10)(CX*8)
+	LEAQ    16(R11), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z1
+	VMOVUPD (R10)(CX*8), Z1
 	VADDPD  Z6, Z1, Z2
-	VMOVUPD Z2, (R9)(CX*8)
+	VMOVUPD Z2, (R10)(CX*8)
 	VSUBPD  Z1, Z2, Z3
 	VSUBPD  Z3, Z2, Z2
 	VSUBPD  Z2, Z1, Z1
 	VSUBPD  Z3, Z6, Z2
 	VADDPD  Z2, Z1, Z2
-	VADDPD  128(R9)(CX*8), Z2, Z2
-	VMOVUPD Z2, 128(R9)(CX*8)
+	VADDPD  128(R10)(CX*8), Z2, Z2
+	VMOVUPD Z2, 128(R10)(CX*8)
 
 skip1:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip2
-	VMOVUPD Z4, (SI)(R10*8)
-	VMOVUPD Z5, 64(SI)(R10*8)
-	VMOVUPD Z6, 128(SI)(R10*8)
+	VMOVUPD Z4, (DI)(R11*8)
+	VMOVUPD Z5, 64(DI)(R11*8)
+	VMOVUPD Z6, 128(DI)(R11*8)
 
 skip2:
-	ADDQ $0x18, R10
-	CMPQ R10, DX
+	ADDQ $0x18, R11
+	CMPQ R11, BX
 	JLE  loop
 
 rest:
-	ADDQ $0x18, DX
-	CMPQ R10, DX
+	ADDQ $0x18, BX
+	CMPQ R11, BX
 	JGE  done
 
 rest_loop:
-	MOVQ    DX, CX
-	SUBQ    R10, CX
-	MOVQ    $0x00000008, R11
-	CMPQ    CX, R11
-	CMOVQGT R11, CX
+	MOVQ    BX, CX
+	SUBQ    R11, CX
+	MOVQ    $0x00000008, R12
+	CMPQ    CX, R12
+	CMOVQGT R12, CX
 
 	// bits below the number of elements left
-	MOVQ  $0x00000001, R11
-	SHLQ  CL, R11
-	DECQ  R11
-	KMOVW R11, K1
-	MOVQ  R10, CX
+	MOVQ  $0x00000001, R12
+	SHLQ  CL, R12
+	DECQ  R12
+	KMOVW R12, K1
+	MOVQ  R11, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R10*8), K1, Z1
-	VMOVUPD.Z    (BX)(R10*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (R8)(R11*8), K1, Z1
+	VMOVUPD.Z        (SI)(R11*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
+	VMOVUPD          Z2, (DX)
+	VMOVUPD          Z5, 64(DX)
+	VMOVUPD          Z6, 128(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
+	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VPERMPD           exp_f64<>+0(SB), Z3, Z7
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
-	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z7, Z7
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z8, Z8
+	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z2
+	VSUBPD.BCST       magic_f64<>+0(SB), Z2, Z3
+	VPERMPD           exp_f64<>+0(SB), Z2, Z5
+	VPERMPD           exp_rest_f64<>+0(SB), Z2, Z6
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z3
+	VPSLLQ            $0x31, Z2, Z2
+	VPADDQ            Z2, Z5, Z5
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z3
+	VADDPD            Z3, Z6, Z6
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z8, Z8, Z4
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD       Z3, Z8, Z9
-	VMULPD            Z8, Z9, Z9
-	VMOVAPD           Z7, Z3
-	VFMADD213PD       Z7, Z9, Z3
+	VFMADD231PD.BCST  index_f64<>+0(SB), Z5, Z1
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z2
+	VMULPD            Z6, Z6, Z3
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z8
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z3, Z2
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z3, Z2
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z3, Z2
+	VFMADD213PD       Z2, Z6, Z8
+	VMULPD            Z6, Z8, Z8
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
-	VFMADD213PD Z5, Z6, Z3
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z5, Z2
+	VMOVAPD      Z2, Z3
+	VMOVAPD      Z5, Z6
+	VFMADD213PD  Z2, Z8, Z3
+	VFMSUB132PD  Z7, Z3, Z6
+	VFMADD231PD  Z8, Z2, Z6
+	VBROADCASTSD one_f64<>+0(SB), Z2
+	VBLENDMPD    Z5, Z2, K3, Z2
+	VFMADD231PD  Z4, Z2, Z6
+	VMOVUPD      128(DX), Z2
+	VMAXPD       Z3, Z2, Z4
+	VMINPD       Z3, Z2, Z3
+	VADDPD       Z3, Z4, Z2
+	VSUBPD       Z4, Z2, Z4
+	VSUBPD       Z4, Z3, Z3
+	VADDPD       Z3, Z6, Z6
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z2, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z4
-	VMULPD      Z4, Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z5
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z6
-	VADDPD      Z5, Z6, Z6
-	VFMADD231PD Z9, Z5, Z6
-	VMULPD      Z6, Z6, Z7
+	VPERMPD     recip_f64<>+0(SB), Z1, Z3
+	VMULPD      Z3, Z5, Z5
+	VSUBPD.BCST one_f64<>+0(SB), Z3, Z4
+	VADDPD      Z5, Z4, Z4
+	VFMADD231PD Z8, Z5, Z4
+	VMULPD      Z4, Z4, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z8
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z9
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z9
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z9
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z9
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z8
-	VFMADD213PD      Z8, Z6, Z10
-	VFMADD213PD      Z6, Z7, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z9
+	VFMADD213PD      Z9, Z4, Z10
+	VFMADD213PD      Z4, Z7, Z10
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
 	VADDPD    Z1, Z10, Z10
-	VADDPD    Z2, Z10, Z10
-	VBLENDMPD Z5, Z4, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R10*8), K1, Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z4
-	VSUBPD           Z2, Z4, Z4
-	VMULPD.BCST      80(AX), Z4, Z4
-	VFMADD231PD.BCST 88(AX), Z2, Z4
+	VADDPD    (DX), Z10, Z10
+	VBLENDMPD Z5, Z3, K2, Z1
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
-	VMULPD Z4, Z1, Z1
+	VMULPD 64(DX), Z1, Z1
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z6, Z2
-	VDIVPD         Z2, Z6, Z2
-	VFNMADD132PD.Z Z2, Z9, K2, Z9
-	VSUBPD         Z2, Z9, Z9
+	VADDPD.BCST    one_f64<>+0(SB), Z4, Z3
+	VDIVPD         Z3, Z4, Z3
+	VFNMADD132PD.Z Z3, Z8, K2, Z8
+	VSUBPD         Z3, Z8, Z8
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z9, Z9, Z2
-	VFMADD231PD Z9, Z9, Z2
-	VFMADD132PD Z2, Z1, Z1
-	VMULPD      Z3, Z1, Z1
-	VMULPD      Z3, Z10, Z2
+	VADDPD      Z8, Z8, Z3
+	VFMADD231PD Z8, Z8, Z3
+	VFMADD132PD Z3, Z1, Z1
+	VMULPD      Z6, Z1, Z1
+	VMULPD      Z2, Z10, Z2
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
 	VADDPD       Z10, Z1, Z1
-	KMOVB        (R8)(CX*1), K2
+	KMOVB        (R9)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPD.Z     Z1, Z2, K2, Z2
-	TESTQ        R9, R9
+	TESTQ        R10, R10
 	JEQ          skip3
 
 	// lane i mod 16 of the sums
-	LEAQ    (R10), CX
+	LEAQ    (R11), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Z1
+	VMOVUPD (R10)(CX*8), Z1
 	VADDPD  Z2, Z1, Z3
-	VMOVUPD Z3, (R9)(CX*8)
+	VMOVUPD Z3, (R10)(CX*8)
 	VSUBPD  Z1, Z3, Z4
 	VSUBPD  Z4, Z3, Z3
 	VSUBPD  Z3, Z1, Z1
 	VSUBPD  Z4, Z2, Z3
 	VADDPD  Z3, Z1, Z3
-	VADDPD  128(R9)(CX*8), Z3, Z3
-	VMOVUPD Z3, 128(R9)(CX*8)
+	VADDPD  128(R10)(CX*8), Z3, Z3
+	VMOVUPD Z3, 128(R10)(CX*8)
 
 skip3:
-	TESTQ   SI, SI
+	TESTQ   DI, DI
 	JEQ     skip4
-	VMOVUPD Z2, K1, (SI)(R10*8)
+	VMOVUPD Z2, K1, (DI)(R11*8)
 
 skip4:
-	ADDQ $0x08, R10
-	CMPQ R10, DX
+	ADDQ $0x08, R11
+	CMPQ R11, BX
 	JLT  rest_loop
 
 done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
-GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
-GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
-GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
-GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
+DATA two_f64<>+0(SB)/8, $0x4000000000000000
+DATA two_f64<>+8(SB)/8, $0x4000000000000000
+DATA two_f64<>+16(SB)/8, $0x4000000000000000
+DATA two_f64<>+24(SB)/8, $0x4000000000000000
+GLOBL two_f64<>(SB), RODATA|NOPTR, $32
 
 DATA inf_f64<>+0(SB)/8, $0x7ff0000000000000
 DATA inf_f64<>+8(SB)/8, $0x7ff0000000000000
@@ -8837,6 +9184,24 @@ done:
 	VZEROUPPER
 	RET
 
+DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
+GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
+GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
+GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
+
 DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
 DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
 DATA log8_hi_f64<>+16(SB)/8, $0x4007b1293e100000
@@ -8856,6 +9221,12 @@ DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
 DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
 DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
 GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
+
+DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
+GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f64<>+0(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+8(SB)/8, $0x4337ffffffffe018
@@ -8897,328 +9268,364 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R10*8), Z1
-	VMOVUPD      64(DI)(R10*8), Z2
-	VMOVUPD      (BX)(R10*8), Z3
-	VMOVUPD      64(BX)(R10*8), Z4
-	VANDPD.BCST  abs_f64<>+0(SB), Z3, Z5
-	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z6
-	VBROADCASTSD one_f64<>+0(SB), Z7
-	VMOVAPD      Z1, Z8
-	VMOVAPD      Z2, Z9
-	VPMOVQ2M     Z3, K2
-	KNOTW        K2, K3
-	VSUBPD       Z1, Z7, K3, Z8
-	VMULPD       Z5, Z8, Z3
-	VPMAXSQ      Z0, Z3, Z3
-	VCMPPD       $0x00, Z0, Z8, K1
-	KNOTW        K1, K3
-	VMOVAPD.Z    Z1, K3, Z10
-	KANDW        K2, K3, K3
-	VSUBPD       Z1, Z7, K3, Z10
-	VMOVAPD      Z7, K1, Z8
-	VPMOVQ2M     Z4, K3
-	KNOTW        K3, K4
-	VSUBPD       Z2, Z7, K4, Z9
-	VMULPD       Z6, Z9, Z1
-	VPMAXSQ      Z0, Z1, Z1
-	VCMPPD       $0x00, Z0, Z9, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z2, K4, Z4
-	KANDW        K3, K4, K4
-	VSUBPD       Z2, Z7, K4, Z4
-	VMOVAPD      Z7, K2, Z9
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (DI)(R10*8), Z1
+	VMOVUPD          64(DI)(R10*8), Z2
+	VMOVUPD          (BX)(R10*8), Z3
+	VMOVUPD          64(BX)(R10*8), Z4
+	VANDPD.BCST      abs_f64<>+0(SB), Z3, Z5
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z6
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VPMOVQ2M         Z3, K2
+	VSUBPD           Z1, Z7, Z9
+	VBLENDMPD        Z1, Z9, K2, Z8
+	VMULPD           Z5, Z8, Z3
+	VPMAXSQ          Z0, Z3, Z3
+	VCMPPD           $0x00, Z0, Z8, K1
+	KXORW            K1, K2, K3
+	VBLENDMPD        Z1, Z9, K3, Z10
+	VBLENDMPD        Z9, Z1, K3, Z11
+	VSUBPD           Z9, Z7, Z8
+	VSUBPD           Z1, Z8, Z8
+	VMOVAPD          Z9, Z12
+	VMULPD.BCST      80(AX), Z9, Z9
+	VFMSUB132PD.BCST 80(AX), Z9, Z12
+	VFMADD231PD.BCST 80(AX), Z8, Z12
+	VFMADD231PD.BCST 88(AX), Z1, Z12
+	VADDPD           Z12, Z9, Z9
+	VPMOVQ2M         Z4, K4
+	VSUBPD           Z2, Z7, Z4
+	VBLENDMPD        Z2, Z4, K4, Z12
+	VMULPD           Z6, Z12, Z1
+	VPMAXSQ          Z0, Z1, Z1
+	VCMPPD           $0x00, Z0, Z12, K2
+	KXORW            K2, K4, K4
+	VBLENDMPD        Z2, Z4, K4, Z12
+	VBLENDMPD        Z4, Z2, K4, Z13
+	VSUBPD           Z4, Z7, Z7
+	VSUBPD           Z2, Z7, Z7
+	VMOVAPD          Z4, Z14
+	VMULPD.BCST      80(AX), Z4, Z4
+	VFMSUB132PD.BCST 80(AX), Z4, Z14
+	VFMADD231PD.BCST 80(AX), Z7, Z14
+	VFMADD231PD.BCST 88(AX), Z2, Z14
+	VADDPD           Z14, Z4, Z4
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z5, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z14
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z11
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z12
-	VMOVAPD           Z11, Z13
-	VMOVAPD           Z12, Z14
-	VPERMPD           exp_f64<>+0(SB), Z7, Z15
-	VPERMPD           exp_f64<>+0(SB), Z6, Z16
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z17
-	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z18
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z12
-	VPSLLQ            $0x31, Z7, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z14, Z15
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z16
+	VMOVAPD           Z15, Z17
+	VMOVAPD           Z16, Z18
+	VPERMPD           exp_f64<>+0(SB), Z14, Z19
+	VPERMPD           exp_f64<>+0(SB), Z6, Z20
+	VPERMPD           exp_rest_f64<>+0(SB), Z14, Z21
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z22
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z15
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z16
+	VPSLLQ            $0x31, Z14, Z14
 	VPSLLQ            $0x31, Z6, Z6
-	VPADDQ            Z7, Z15, Z15
-	VPADDQ            Z6, Z16, Z16
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z11
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z12
-	VADDPD            Z11, Z17, Z17
-	VADDPD            Z12, Z18, Z18
+	VPADDQ            Z14, Z19, Z19
+	VPADDQ            Z6, Z20, Z20
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z15
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z16
+	VADDPD            Z15, Z21, Z21
+	VADDPD            Z16, Z22, Z22
 	VBROADCASTSD      magic_f64<>+0(SB), Z5
 	VMOVAPS           Z5, Z2
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z15, Z5
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z16, Z2
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VMULPD            Z17, Z17, Z19
-	VMULPD            Z18, Z18, Z20
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z22
-	VMOVAPS           Z22, Z21
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z20, Z6
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z20, Z21
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z20, Z6
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z19, Z22
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z20, Z21
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z19, Z7
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z20, Z6
-	VFMADD213PD       Z7, Z17, Z22
-	VFMADD213PD       Z6, Z18, Z21
-	VMULPD            Z17, Z22, Z22
-	VMULPD            Z18, Z21, Z21
-	VMOVAPD           Z15, Z6
-	VMOVAPD           Z16, Z7
-	VFMADD213PD       Z15, Z22, Z6
-	VFMADD213PD       Z16, Z21, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z19, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z20, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VMULPD            Z21, Z21, Z23
+	VMULPD            Z22, Z22, Z24
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z26
+	VMOVAPS           Z26, Z25
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z23, Z14
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z24, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z23, Z26
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z23, Z14
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z24, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z23, Z26
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z24, Z25
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z23, Z14
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z24, Z6
+	VFMADD213PD       Z14, Z21, Z26
+	VFMADD213PD       Z6, Z22, Z25
+	VMULPD            Z21, Z26, Z26
+	VMULPD            Z22, Z25, Z25
 
-	// R = β + e·θ
-	VMOVAPD     Z8, Z8
-	VMOVAPD     Z9, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z8, Z8
-	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VFMADD213PD Z8, Z10, Z6
-	VFMADD213PD Z9, Z4, Z7
+	// R + rest = β + e·θ
+	VMULPD       Z11, Z19, Z6
+	VMULPD       Z13, Z20, Z14
+	VMOVAPD      Z6, Z21
+	VMOVAPD      Z14, Z22
+	VMOVAPD      Z19, Z23
+	VMOVAPD      Z20, Z24
+	VFMADD213PD  Z6, Z26, Z21
+	VFMADD213PD  Z14, Z25, Z22
+	VFMSUB132PD  Z11, Z21, Z23
+	VFMSUB132PD  Z13, Z22, Z24
+	VFMADD231PD  Z26, Z6, Z23
+	VFMADD231PD  Z25, Z14, Z24
+	VBROADCASTSD huge_f64<>+0(SB), Z14
+	VMOVAPS      Z14, Z6
+	VBLENDMPD    Z19, Z14, K3, Z14
+	VBLENDMPD    Z20, Z6, K4, Z6
+	VFMADD231PD  Z8, Z14, Z23
+	VFMADD231PD  Z7, Z6, Z24
+	VMOVAPD      Z10, Z6
+	VMOVAPD      Z12, Z7
+	VMULPD.BCST  huge_f64<>+0(SB), Z6, Z6
+	VMULPD.BCST  huge_f64<>+0(SB), Z7, Z7
+	VMAXPD       Z21, Z6, Z8
+	VMAXPD       Z22, Z7, Z10
+	VMINPD       Z21, Z6, Z21
+	VMINPD       Z22, Z7, Z22
+	VADDPD       Z21, Z8, Z6
+	VADDPD       Z22, Z10, Z7
+	VSUBPD       Z8, Z6, Z8
+	VSUBPD       Z10, Z7, Z10
+	VSUBPD       Z8, Z21, Z21
+	VSUBPD       Z10, Z22, Z22
+	VADDPD       Z21, Z23, Z23
+	VADDPD       Z22, Z24, Z24
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPD     recip_f64<>+0(SB), Z5, Z8
-	VPERMPD     recip_f64<>+0(SB), Z2, Z9
-	VMULPD      Z8, Z15, Z15
-	VMULPD      Z9, Z16, Z16
-	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z15
-	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z16
+	VPERMPD     recip_f64<>+0(SB), Z2, Z10
+	VMULPD      Z8, Z19, Z19
+	VMULPD      Z10, Z20, Z20
+	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z12
+	VMULPD.BCST tiny_f64<>+0(SB), Z20, Z14
 	VSUBPD.BCST one_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST one_f64<>+0(SB), Z9, Z9
-	VADDPD      Z15, Z8, Z8
-	VADDPD      Z16, Z9, Z9
-	VFMADD231PD Z22, Z15, Z8
-	VFMADD231PD Z21, Z16, Z9
-	VMULPD      Z8, Z8, Z15
-	VMULPD      Z9, Z9, Z16
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z10
+	VADDPD      Z12, Z8, Z8
+	VADDPD      Z14, Z10, Z10
+	VFMADD231PD Z26, Z12, Z8
+	VFMADD231PD Z25, Z14, Z10
+	VMULPD      Z8, Z8, Z12
+	VMULPD      Z10, Z10, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z18
-	VMOVAPS          Z18, Z17
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z20
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
 	VMOVAPS          Z20, Z19
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z18
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z18
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z18
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z18
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z17
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z18
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z17
-	VFMADD213PD      Z18, Z8, Z20
-	VFMADD213PD      Z17, Z9, Z19
-	VFMADD213PD      Z8, Z15, Z20
-	VFMADD213PD      Z9, Z16, Z19
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
+	VMOVAPS          Z22, Z21
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z22
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z21
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z22
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z21
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z22
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z21
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z19
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z22
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z21
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z20
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z19
+	VFMADD213PD      Z20, Z8, Z22
+	VFMADD213PD      Z19, Z10, Z21
+	VFMADD213PD      Z8, Z12, Z22
+	VFMADD213PD      Z10, Z14, Z21
 
 	// 8·log2 s = hi + lo
 	VPERMPD          log8_hi_f64<>+0(SB), Z5, Z8
-	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z15
-	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z16
-	VMOVAPD.Z        Z13, K1, Z13
-	VMOVAPD.Z        Z14, K2, Z14
-	VSUBPD           Z8, Z13, Z13
-	VSUBPD           Z9, Z14, Z14
-	VMOVAPD.Z        Z11, K1, Z11
-	VMOVAPD.Z        Z12, K2, Z12
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z20, Z15
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z19, Z16
-	VSUBPD           Z15, Z11, Z11
-	VSUBPD           Z16, Z12, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z2, Z10
+	VPERMPD          log8_lo_f64<>+0(SB), Z5, Z12
+	VPERMPD          log8_lo_f64<>+0(SB), Z2, Z14
+	VMOVAPD.Z        Z17, K1, Z17
+	VMOVAPD.Z        Z18, K2, Z18
+	VSUBPD           Z8, Z17, Z17
+	VSUBPD           Z10, Z18, Z18
+	VMOVAPD.Z        Z15, K1, Z15
+	VMOVAPD.Z        Z16, K2, Z16
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z22, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z14
+	VSUBPD           Z12, Z15, Z15
+	VSUBPD           Z14, Z16, Z16
 	VMOVAPD          Z6, Z6
 	VMOVAPD          Z7, Z7
+	VMOVAPD          Z23, Z8
+	VMOVAPD          Z24, Z10
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z6, Z8
-	VPSRLQ           $0x34, Z7, Z9
-	VPADDQ.BCST      magic_f64<>+0(SB), Z8, Z8
-	VPADDQ.BCST      magic_f64<>+0(SB), Z9, Z9
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z9, Z9
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VANDPD.BCST      exponent_f64<>+0(SB), Z6, Z12
+	VANDPD.BCST      exponent_f64<>+0(SB), Z7, Z14
+	VPSUBQ           Z12, Z20, Z20
+	VPSUBQ           Z14, Z19, Z19
+	VMULPD           Z20, Z8, Z8
+	VMULPD           Z19, Z10, Z10
+	VPSRLQ           $0x34, Z6, Z12
+	VPSRLQ           $0x34, Z7, Z14
+	VPADDQ.BCST      magic_f64<>+0(SB), Z12, Z12
+	VPADDQ.BCST      magic_f64<>+0(SB), Z14, Z14
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z12, Z12
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z14, Z14
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z6, Z6
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z7, Z7
 	VORPD.BCST       one_f64<>+0(SB), Z6, Z6
 	VORPD.BCST       one_f64<>+0(SB), Z7, Z7
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z16
-	VFMADD231PD.BCST index_f64<>+0(SB), Z7, Z15
-	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
-	VPERMPD          log8_hi_f64<>+0(SB), Z15, Z18
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z8, Z17
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z9, Z18
-	VPERMPD          recip_f64<>+0(SB), Z16, Z8
-	VPERMPD          recip_f64<>+0(SB), Z15, Z9
-	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
-	VPERMPD          log8_lo_f64<>+0(SB), Z15, Z15
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z6, Z8
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z7, Z9
-	VMULPD           Z8, Z8, Z6
-	VMULPD           Z9, Z9, Z7
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z20
+	VMOVAPS          Z20, Z19
+	VFMADD231PD.BCST index_f64<>+0(SB), Z6, Z20
+	VFMADD231PD.BCST index_f64<>+0(SB), Z7, Z19
+	VPERMPD          log8_hi_f64<>+0(SB), Z20, Z23
+	VPERMPD          log8_hi_f64<>+0(SB), Z19, Z24
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z12, Z23
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z14, Z24
+	VPERMPD          recip_f64<>+0(SB), Z20, Z12
+	VPERMPD          recip_f64<>+0(SB), Z19, Z14
+	VMOVAPD          Z12, Z25
+	VMOVAPD          Z14, Z26
+	VPERMPD          log8_lo_f64<>+0(SB), Z20, Z20
+	VPERMPD          log8_lo_f64<>+0(SB), Z19, Z19
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z6, Z25
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z7, Z26
+	VFMADD231PD      Z12, Z8, Z25
+	VFMADD231PD      Z14, Z10, Z26
+	VMULPD           Z25, Z25, Z6
+	VMULPD           Z26, Z26, Z7
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z22
-	VMOVAPS          Z22, Z21
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z24
-	VMOVAPS          Z24, Z23
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z22
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z21
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z24
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z23
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z22
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z21
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z24
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z23
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z22
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z21
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z24
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z23
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z22
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z21
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z24
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z23
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z22
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z21
-	VFMADD213PD      Z22, Z8, Z24
-	VFMADD213PD      Z21, Z9, Z23
-	VFMADD213PD      Z8, Z6, Z24
-	VFMADD213PD      Z9, Z7, Z23
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z24, Z16
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z23, Z15
-	VADDPD           Z13, Z17, Z17
-	VADDPD           Z14, Z18, Z18
-	VADDPD           Z11, Z16, Z16
-	VADDPD           Z12, Z15, Z15
-	VADDPD           Z16, Z17, Z6
-	VADDPD           Z15, Z18, Z7
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z8
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z12
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z8
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z12
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z8
+	VFMADD213PD      Z10, Z25, Z14
+	VFMADD213PD      Z8, Z26, Z12
+	VFMADD213PD      Z25, Z6, Z14
+	VFMADD213PD      Z26, Z7, Z12
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z14, Z20
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z19
+	VADDPD           Z17, Z23, Z23
+	VADDPD           Z18, Z24, Z24
+	VADDPD           Z15, Z20, Z20
+	VADDPD           Z16, Z19, Z19
+	VADDPD           Z20, Z23, Z6
+	VADDPD           Z19, Z24, Z7
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
-	VMOVAPS          Z9, Z8
-	VFMADD231PD.BCST 112(AX), Z6, Z9
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z10
+	VMOVAPS          Z10, Z8
+	VFMADD231PD.BCST 112(AX), Z6, Z10
 	VFMADD231PD.BCST 112(AX), Z7, Z8
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z10, Z10
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z12
-	VPERMPD          exp_f64<>+0(SB), Z9, Z13
-	VPERMPD          exp_f64<>+0(SB), Z8, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z21
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z22
-	VFMSUB231PD.BCST 112(AX), Z17, Z11
-	VFMSUB231PD.BCST 112(AX), Z18, Z12
-	VFMADD231PD.BCST 112(AX), Z16, Z11
-	VFMADD231PD.BCST 112(AX), Z15, Z12
-	VFMADD231PD.BCST 120(AX), Z6, Z11
-	VFMADD231PD.BCST 120(AX), Z7, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z10, Z12
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z14
+	VPERMPD          exp_f64<>+0(SB), Z10, Z15
+	VPERMPD          exp_f64<>+0(SB), Z8, Z16
+	VPERMPD          exp_rest_f64<>+0(SB), Z10, Z17
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z18
+	VFMSUB231PD.BCST 112(AX), Z23, Z12
+	VFMSUB231PD.BCST 112(AX), Z24, Z14
+	VFMADD231PD.BCST 112(AX), Z20, Z12
+	VFMADD231PD.BCST 112(AX), Z19, Z14
+	VFMADD231PD.BCST 120(AX), Z6, Z12
+	VFMADD231PD.BCST 120(AX), Z7, Z14
 	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z9, Z9
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z14, Z14
+	VPSLLQ           $0x31, Z10, Z10
 	VPSLLQ           $0x31, Z8, Z8
-	VPADDQ           Z9, Z13, Z13
-	VPADDQ           Z8, Z14, Z14
+	VPADDQ           Z10, Z15, Z15
+	VPADDQ           Z8, Z16, Z16
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z11, Z21, Z21
-	VADDPD           Z12, Z22, Z22
+	VADDPD           Z12, Z17, Z17
+	VADDPD           Z14, Z18, Z18
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z7
 	VMOVAPS          Z7, Z6
-	VMULPD           Z21, Z21, Z8
-	VMULPD           Z22, Z22, Z9
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
+	VMULPD           Z17, Z17, Z8
+	VMULPD           Z18, Z18, Z10
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z14
+	VMOVAPS          Z14, Z12
 	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z6
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z10, Z6
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z10, Z12
 	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z6
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z12
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z10, Z6
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z10, Z12
 	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z6
-	VFMADD213PD      Z7, Z21, Z12
-	VFMADD213PD      Z6, Z22, Z11
-	VMULPD           Z21, Z12, Z12
-	VMULPD           Z22, Z11, Z11
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R10*8), Z6
-	VMOVUPD          64(DI)(R10*8), Z7
-	VBROADCASTSD     one_f64<>+0(SB), Z9
-	VMOVAPS          Z9, Z8
-	VSUBPD           Z6, Z9, Z9
-	VSUBPD           Z7, Z8, Z8
-	VMULPD.BCST      80(AX), Z9, Z9
-	VMULPD.BCST      80(AX), Z8, Z8
-	VFMADD231PD.BCST 88(AX), Z6, Z9
-	VFMADD231PD.BCST 88(AX), Z7, Z8
-	VMULPD           Z9, Z13, Z13
-	VMULPD           Z8, Z14, Z14
-	VFMADD132PD      Z12, Z13, Z13
-	VFMADD132PD      Z11, Z14, Z14
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z10, Z6
+	VFMADD213PD      Z7, Z17, Z14
+	VFMADD213PD      Z6, Z18, Z12
+	VMULPD           Z17, Z14, Z14
+	VMULPD           Z18, Z12, Z12
+	VMULPD           Z9, Z15, Z15
+	VMULPD           Z4, Z16, Z16
+	VFMADD132PD      Z14, Z15, Z15
+	VFMADD132PD      Z12, Z16, Z16
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VPERMPD log_f64<>+0(SB), Z5, Z5
+	VPERMPD log_f64<>+0(SB), Z5, Z4
 	VPERMPD log_f64<>+0(SB), Z2, Z2
-	VADDPD  Z5, Z20, Z20
-	VADDPD  Z2, Z19, Z19
-	VADDPD  Z3, Z20, Z20
-	VADDPD  Z1, Z19, Z19
+	VADDPD  Z4, Z22, Z22
+	VADDPD  Z2, Z21, Z21
+	VADDPD  Z3, Z22, Z22
+	VADDPD  Z1, Z21, Z21
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z20, Z1
-	VMULPD.BCST tiny_f64<>+0(SB), Z19, Z2
-	VMOVAPD     Z13, Z3
-	VMOVAPD     Z14, Z5
+	VMULPD.BCST tiny_f64<>+0(SB), Z22, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z21, Z2
+	VMOVAPD     Z15, Z3
+	VMOVAPD     Z16, Z4
 	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z5, Z5
-	VCMPPD      $0x04, Z0, Z10, K1
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z20, K1, K1
-	VCMPPD      $0x04, Z0, Z4, K2
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z19, K2, K2
-	VMOVAPD     Z13, Z4
-	VMOVAPD     Z14, Z6
-	VBLENDMPD   Z4, Z3, K1, Z3
-	VBLENDMPD   Z6, Z5, K2, Z4
-	VBLENDMPD   Z1, Z20, K1, Z1
-	VBLENDMPD   Z2, Z19, K2, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z4
+	VCMPPD      $0x04, Z0, Z11, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z22, K1, K1
+	VCMPPD      $0x04, Z0, Z13, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z21, K2, K2
+	VMOVAPD     Z15, Z5
+	VMOVAPD     Z16, Z6
+	VBLENDMPD   Z5, Z3, K1, Z3
+	VBLENDMPD   Z6, Z4, K2, Z4
+	VBLENDMPD   Z1, Z22, K1, Z1
+	VBLENDMPD   Z2, Z21, K2, Z2
 	VMULPD      Z1, Z3, Z3
 	VMULPD      Z2, Z4, Z4
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z2
 	VMOVAPS      Z2, Z1
-	VADDPD       Z20, Z2, Z2
-	VADDPD       Z19, Z1, Z1
+	VADDPD       Z22, Z2, Z2
+	VADDPD       Z21, Z1, Z1
 	KMOVB        (R8)(CX*1), K1
 	VMINPD.Z     Z2, Z3, K1, Z3
 	KMOVB        1(R8)(CX*1), K1
@@ -9279,23 +9686,28 @@ rest_loop:
 	MOVQ  R10, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R10*8), K1, Z1
-	VMOVUPD.Z    (BX)(R10*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (DI)(R10*8), K1, Z1
+	VMOVUPD.Z        (BX)(R10*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -9303,158 +9715,170 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VMOVAPD           Z4, Z7
-	VPERMPD           exp_f64<>+0(SB), Z3, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z3, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z9, Z9
+	VPADDQ            Z3, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z9, Z9, Z10
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
-	VFMADD213PD       Z3, Z9, Z11
-	VMULPD            Z9, Z11, Z11
-	VMOVAPD           Z8, Z3
-	VFMADD213PD       Z8, Z11, Z3
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z3
+	VFMADD213PD       Z3, Z11, Z13
+	VMULPD            Z11, Z13, Z13
 
-	// R = β + e·θ
-	VMOVAPD     Z5, Z5
-	VMULPD.BCST huge_f64<>+0(SB), Z5, Z5
-	VFMADD213PD Z5, Z6, Z3
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z10, Z3
+	VMOVAPD      Z3, Z11
+	VMOVAPD      Z10, Z12
+	VFMADD213PD  Z3, Z13, Z11
+	VFMSUB132PD  Z7, Z11, Z12
+	VFMADD231PD  Z13, Z3, Z12
+	VBROADCASTSD huge_f64<>+0(SB), Z3
+	VBLENDMPD    Z10, Z3, K3, Z3
+	VFMADD231PD  Z4, Z3, Z12
+	VMOVAPD      Z6, Z3
+	VMULPD.BCST  huge_f64<>+0(SB), Z3, Z3
+	VMAXPD       Z11, Z3, Z4
+	VMINPD       Z11, Z3, Z11
+	VADDPD       Z11, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z11, Z11
+	VADDPD       Z11, Z12, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z5
-	VMULPD      Z5, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST one_f64<>+0(SB), Z5, Z5
-	VADDPD      Z8, Z5, Z5
-	VFMADD231PD Z11, Z8, Z5
-	VMULPD      Z5, Z5, Z8
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z6
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z4
+	VADDPD      Z6, Z4, Z4
+	VFMADD231PD Z13, Z6, Z4
+	VMULPD      Z4, Z4, Z6
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z10
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z9
-	VFMADD213PD      Z9, Z5, Z10
-	VFMADD213PD      Z5, Z8, Z10
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z6, Z10
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z6, Z10
+	VFMADD213PD      Z10, Z4, Z11
+	VFMADD213PD      Z4, Z6, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z8
-	VMOVAPD.Z        Z7, K2, Z7
-	VSUBPD           Z5, Z7, Z7
-	VMOVAPD.Z        Z4, K2, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z10, Z8
-	VSUBPD           Z8, Z4, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z4
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z6
+	VMOVAPD.Z        Z9, K2, Z9
+	VSUBPD           Z4, Z9, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z6
+	VSUBPD           Z6, Z8, Z8
 	VMOVAPD          Z3, Z3
+	VMOVAPD          Z12, Z4
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z3, Z5
-	VPADDQ.BCST      magic_f64<>+0(SB), Z5, Z5
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z5, Z5
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z10
+	VANDPD.BCST      exponent_f64<>+0(SB), Z3, Z6
+	VPSUBQ           Z6, Z10, Z10
+	VMULPD           Z10, Z4, Z4
+	VPSRLQ           $0x34, Z3, Z6
+	VPADDQ.BCST      magic_f64<>+0(SB), Z6, Z6
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z6, Z6
 	VANDPD.BCST      mantissa_f64<>+0(SB), Z3, Z3
 	VORPD.BCST       one_f64<>+0(SB), Z3, Z3
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z8
-	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z8
-	VPERMPD          log8_hi_f64<>+0(SB), Z8, Z9
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z5, Z9
-	VPERMPD          recip_f64<>+0(SB), Z8, Z5
-	VPERMPD          log8_lo_f64<>+0(SB), Z8, Z8
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z3, Z5
-	VMULPD           Z5, Z5, Z3
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z10
+	VFMADD231PD.BCST index_f64<>+0(SB), Z3, Z10
+	VPERMPD          log8_hi_f64<>+0(SB), Z10, Z12
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z6, Z12
+	VPERMPD          recip_f64<>+0(SB), Z10, Z6
+	VMOVAPD          Z6, Z13
+	VPERMPD          log8_lo_f64<>+0(SB), Z10, Z10
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z3, Z13
+	VFMADD231PD      Z6, Z4, Z13
+	VMULPD           Z13, Z13, Z3
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z3, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z3, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z3, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z3, Z11
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z3, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z3, Z11
-	VFMADD213PD      Z11, Z5, Z12
-	VFMADD213PD      Z5, Z3, Z12
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z8
-	VADDPD           Z7, Z9, Z9
-	VADDPD           Z4, Z8, Z8
-	VADDPD           Z8, Z9, Z3
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z6
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z3, Z4
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z3, Z4
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z3, Z4
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z3, Z4
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z3, Z6
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z3, Z4
+	VFMADD213PD      Z4, Z13, Z6
+	VFMADD213PD      Z13, Z3, Z6
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z6, Z10
+	VADDPD           Z9, Z12, Z12
+	VADDPD           Z8, Z10, Z10
+	VADDPD           Z10, Z12, Z3
 
 	// γ·(hi+lo) = k + f
 	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z4
 	VFMADD231PD.BCST 112(AX), Z3, Z4
 	VMAXPD.BCST      pow_min_f64<>+0(SB), Z4, Z4
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z4, Z5
-	VPERMPD          exp_f64<>+0(SB), Z4, Z7
-	VPERMPD          exp_rest_f64<>+0(SB), Z4, Z11
-	VFMSUB231PD.BCST 112(AX), Z9, Z5
-	VFMADD231PD.BCST 112(AX), Z8, Z5
-	VFMADD231PD.BCST 120(AX), Z3, Z5
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z5, Z5
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z4, Z6
+	VPERMPD          exp_f64<>+0(SB), Z4, Z8
+	VPERMPD          exp_rest_f64<>+0(SB), Z4, Z9
+	VFMSUB231PD.BCST 112(AX), Z12, Z6
+	VFMADD231PD.BCST 112(AX), Z10, Z6
+	VFMADD231PD.BCST 120(AX), Z3, Z6
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z6, Z6
 	VPSLLQ           $0x31, Z4, Z4
-	VPADDQ           Z4, Z7, Z7
+	VPADDQ           Z4, Z8, Z8
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z5, Z11, Z11
+	VADDPD           Z6, Z9, Z9
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z3
-	VMULPD           Z11, Z11, Z4
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z5
+	VMULPD           Z9, Z9, Z4
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z6
 	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z4, Z6
 	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z4, Z6
 	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD      Z3, Z11, Z5
-	VMULPD           Z11, Z5, Z5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R10*8), K1, Z3
-	VBROADCASTSD     one_f64<>+0(SB), Z4
-	VSUBPD           Z3, Z4, Z4
-	VMULPD.BCST      80(AX), Z4, Z4
-	VFMADD231PD.BCST 88(AX), Z3, Z4
-	VMULPD           Z4, Z7, Z7
-	VFMADD132PD      Z5, Z7, Z7
+	VFMADD213PD      Z3, Z9, Z6
+	VMULPD           Z9, Z6, Z6
+	VMULPD           Z5, Z8, Z8
+	VFMADD132PD      Z6, Z8, Z8
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z10, Z10
-	VADDPD  Z2, Z10, Z10
+	VADDPD  Z1, Z11, Z11
+	VADDPD  Z2, Z11, Z11
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z1
-	VMOVAPD     Z7, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
+	VMOVAPD     Z8, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
-	VCMPPD      $0x04, Z0, Z6, K2
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z10, K2, K2
-	VMOVAPD     Z7, Z3
+	VCMPPD      $0x04, Z0, Z7, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z11, K2, K2
+	VMOVAPD     Z8, Z3
 	VBLENDMPD   Z3, Z2, K2, Z2
-	VBLENDMPD   Z1, Z10, K2, Z1
+	VBLENDMPD   Z1, Z11, K2, Z1
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
-	VADDPD       Z10, Z1, Z1
+	VADDPD       Z11, Z1, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPD.Z     Z1, Z2, K2, Z2
@@ -9494,6 +9918,18 @@ DATA huge_f64<>+8(SB)/8, $0x47f0000000000000
 DATA huge_f64<>+16(SB)/8, $0x47f0000000000000
 DATA huge_f64<>+24(SB)/8, $0x47f0000000000000
 GLOBL huge_f64<>(SB), RODATA|NOPTR, $32
+
+DATA two_ones_f64<>+0(SB)/8, $0x7fe0000000000000
+DATA two_ones_f64<>+8(SB)/8, $0x7fe0000000000000
+DATA two_ones_f64<>+16(SB)/8, $0x7fe0000000000000
+DATA two_ones_f64<>+24(SB)/8, $0x7fe0000000000000
+GLOBL two_ones_f64<>(SB), RODATA|NOPTR, $32
+
+DATA exponent_f64<>+0(SB)/8, $0x7ff0000000000000
+DATA exponent_f64<>+8(SB)/8, $0x7ff0000000000000
+DATA exponent_f64<>+16(SB)/8, $0x7ff0000000000000
+DATA exponent_f64<>+24(SB)/8, $0x7ff0000000000000
+GLOBL exponent_f64<>(SB), RODATA|NOPTR, $32
 
 DATA magic_exp_f64<>+0(SB)/8, $0x433800000000047f
 DATA magic_exp_f64<>+8(SB)/8, $0x433800000000047f
@@ -10116,240 +10552,264 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R12*8), Z1
-	VMOVUPD      64(DI)(R12*8), Z2
-	VMOVUPD      (BX)(R12*8), Z3
-	VMOVUPD      64(BX)(R12*8), Z4
-	VANDPD.BCST  abs_f64<>+0(SB), Z3, Z5
-	VANDPD.BCST  abs_f64<>+0(SB), Z4, Z6
-	VBROADCASTSD one_f64<>+0(SB), Z7
-	VMOVAPD      Z1, Z8
-	VMOVAPD      Z2, Z9
-	VPMOVQ2M     Z3, K3
-	KNOTW        K3, K2
-	VSUBPD       Z1, Z7, K2, Z8
-	VMULPD       Z5, Z8, Z3
-	VPMAXSQ      Z0, Z3, Z3
-	VCMPPD       $0x00, Z0, Z8, K1
-	KNOTW        K1, K2
-	VMOVAPD.Z    Z1, K2, Z10
-	KANDW        K3, K2, K2
-	VSUBPD       Z1, Z7, K2, Z10
-	VMOVAPD      Z7, K1, Z8
-	KXORW        K1, K3, K3
-	VPMOVQ2M     Z4, K4
-	KNOTW        K4, K5
-	VSUBPD       Z2, Z7, K5, Z9
-	VMULPD       Z6, Z9, Z1
-	VPMAXSQ      Z0, Z1, Z1
-	VCMPPD       $0x00, Z0, Z9, K2
-	KNOTW        K2, K5
-	VMOVAPD.Z    Z2, K5, Z4
-	KANDW        K4, K5, K5
-	VSUBPD       Z2, Z7, K5, Z4
-	VMOVAPD      Z7, K2, Z9
-	KXORW        K2, K4, K4
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (DI)(R12*8), Z1
+	VMOVUPD          64(DI)(R12*8), Z2
+	VMOVUPD          (BX)(R12*8), Z3
+	VMOVUPD          64(BX)(R12*8), Z4
+	VANDPD.BCST      abs_f64<>+0(SB), Z3, Z5
+	VANDPD.BCST      abs_f64<>+0(SB), Z4, Z6
+	VBROADCASTSD     one_f64<>+0(SB), Z7
+	VPMOVQ2M         Z3, K2
+	VSUBPD           Z1, Z7, Z9
+	VBLENDMPD        Z1, Z9, K2, Z8
+	VMULPD           Z5, Z8, Z3
+	VPMAXSQ          Z0, Z3, Z3
+	VCMPPD           $0x00, Z0, Z8, K1
+	KXORW            K1, K2, K3
+	VBLENDMPD        Z1, Z9, K3, Z10
+	VBLENDMPD        Z9, Z1, K3, Z11
+	VSUBPD           Z9, Z7, Z8
+	VSUBPD           Z1, Z8, Z8
+	VMOVAPD          Z9, Z12
+	VMULPD.BCST      80(AX), Z9, Z9
+	VFMSUB132PD.BCST 80(AX), Z9, Z12
+	VFMADD231PD.BCST 80(AX), Z8, Z12
+	VFMADD231PD.BCST 88(AX), Z1, Z12
+	VADDPD           Z12, Z9, Z9
+	VPMOVQ2M         Z4, K4
+	VSUBPD           Z2, Z7, Z4
+	VBLENDMPD        Z2, Z4, K4, Z12
+	VMULPD           Z6, Z12, Z1
+	VPMAXSQ          Z0, Z1, Z1
+	VCMPPD           $0x00, Z0, Z12, K2
+	KXORW            K2, K4, K4
+	VBLENDMPD        Z2, Z4, K4, Z12
+	VBLENDMPD        Z4, Z2, K4, Z13
+	VSUBPD           Z4, Z7, Z7
+	VSUBPD           Z2, Z7, Z7
+	VMOVAPD          Z4, Z14
+	VMULPD.BCST      80(AX), Z4, Z4
+	VFMSUB132PD.BCST 80(AX), Z4, Z14
+	VFMADD231PD.BCST 80(AX), Z7, Z14
+	VFMADD231PD.BCST 88(AX), Z2, Z14
+	VADDPD           Z14, Z4, Z4
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z5, Z2
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z6, Z5
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z7
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z14
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z5, Z6
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z11
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z12
-	VPERMPD           exp_f64<>+0(SB), Z7, Z13
-	VPERMPD           exp_f64<>+0(SB), Z6, Z14
-	VPERMPD           exp_rest_f64<>+0(SB), Z7, Z15
-	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z16
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z11
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z12
-	VPSLLQ            $0x31, Z7, Z7
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z14, Z15
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z16
+	VPERMPD           exp_f64<>+0(SB), Z14, Z17
+	VPERMPD           exp_f64<>+0(SB), Z6, Z18
+	VPERMPD           exp_rest_f64<>+0(SB), Z14, Z19
+	VPERMPD           exp_rest_f64<>+0(SB), Z6, Z20
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z2, Z15
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z5, Z16
+	VPSLLQ            $0x31, Z14, Z14
 	VPSLLQ            $0x31, Z6, Z6
-	VPADDQ            Z7, Z13, Z13
-	VPADDQ            Z6, Z14, Z14
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z11
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z12
-	VADDPD            Z11, Z15, Z15
-	VADDPD            Z12, Z16, Z16
+	VPADDQ            Z14, Z17, Z17
+	VPADDQ            Z6, Z18, Z18
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z2, Z15
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z5, Z16
+	VADDPD            Z15, Z19, Z19
+	VADDPD            Z16, Z20, Z20
 	VBROADCASTSD      magic_f64<>+0(SB), Z5
 	VMOVAPS           Z5, Z2
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z13, Z5
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z14, Z2
-	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
-	VMOVAPS           Z7, Z6
-	VMULPD            Z15, Z15, Z11
-	VMULPD            Z16, Z16, Z12
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z18
-	VMOVAPS           Z18, Z17
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z11, Z7
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z11, Z18
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z11, Z7
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z6
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z11, Z18
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z11, Z7
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z6
-	VFMADD213PD       Z7, Z15, Z18
-	VFMADD213PD       Z6, Z16, Z17
-	VMULPD            Z15, Z18, Z18
-	VMULPD            Z16, Z17, Z17
-	VMOVAPD           Z13, Z6
-	VMOVAPD           Z14, Z7
-	VFMADD213PD       Z13, Z18, Z6
-	VFMADD213PD       Z14, Z17, Z7
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z17, Z5
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z18, Z2
+	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z14
+	VMOVAPS           Z14, Z6
+	VMULPD            Z19, Z19, Z15
+	VMULPD            Z20, Z20, Z16
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z22
+	VMOVAPS           Z22, Z21
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z16, Z6
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z16, Z6
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z16, Z21
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z15, Z14
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z16, Z6
+	VFMADD213PD       Z14, Z19, Z22
+	VFMADD213PD       Z6, Z20, Z21
+	VMULPD            Z19, Z22, Z22
+	VMULPD            Z20, Z21, Z21
+	VMULPD.BCST       tiny_f64<>+0(SB), Z17, Z6
+	VMULPD.BCST       tiny_f64<>+0(SB), Z18, Z14
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z6, Z6
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z7
-	VFMADD213PD Z8, Z10, Z6
-	VFMADD213PD Z9, Z4, Z7
+	// R + rest = β + e·θ
+	VMULPD       Z11, Z6, Z15
+	VMULPD       Z13, Z14, Z16
+	VMOVAPD      Z15, Z17
+	VMOVAPD      Z16, Z18
+	VMOVAPD      Z6, Z19
+	VMOVAPD      Z14, Z20
+	VFMADD213PD  Z15, Z22, Z17
+	VFMADD213PD  Z16, Z21, Z18
+	VFMSUB132PD  Z11, Z17, Z19
+	VFMSUB132PD  Z13, Z18, Z20
+	VFMADD231PD  Z22, Z15, Z19
+	VFMADD231PD  Z21, Z16, Z20
+	VBROADCASTSD one_f64<>+0(SB), Z13
+	VMOVAPS      Z13, Z11
+	VBLENDMPD    Z6, Z13, K3, Z13
+	VBLENDMPD    Z14, Z11, K4, Z11
+	VFMADD231PD  Z8, Z13, Z19
+	VFMADD231PD  Z7, Z11, Z20
+	VMOVAPD      Z10, Z7
+	VMOVAPD      Z12, Z8
+	VMAXPD       Z17, Z7, Z11
+	VMAXPD       Z18, Z8, Z13
+	VMINPD       Z17, Z7, Z17
+	VMINPD       Z18, Z8, Z18
+	VADDPD       Z17, Z11, Z7
+	VADDPD       Z18, Z13, Z8
+	VSUBPD       Z11, Z7, Z11
+	VSUBPD       Z13, Z8, Z13
+	VSUBPD       Z11, Z17, Z17
+	VSUBPD       Z13, Z18, Z18
+	VADDPD       Z17, Z19, Z19
+	VADDPD       Z18, Z20, Z20
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z7, Z19
+	VFMADD132PD.BCST two_f64<>+0(SB), Z8, Z20
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z5, Z4
-	VPERMPD     recip_f64<>+0(SB), Z2, Z10
-	VMULPD      Z4, Z13, Z13
-	VMULPD      Z10, Z14, Z14
-	VMULPD.BCST tiny_f64<>+0(SB), Z13, Z11
-	VMULPD.BCST tiny_f64<>+0(SB), Z14, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z13
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z14
-	VADDPD      Z11, Z13, Z13
-	VADDPD      Z12, Z14, Z14
-	VFMADD231PD Z18, Z11, Z13
-	VFMADD231PD Z17, Z12, Z14
-	VMULPD      Z13, Z13, Z15
-	VMULPD      Z14, Z14, Z16
+	VPERMPD     recip_f64<>+0(SB), Z5, Z11
+	VPERMPD     recip_f64<>+0(SB), Z2, Z13
+	VMULPD      Z11, Z6, Z6
+	VMULPD      Z13, Z14, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z15
+	VSUBPD.BCST one_f64<>+0(SB), Z13, Z16
+	VADDPD      Z6, Z15, Z15
+	VADDPD      Z14, Z16, Z16
+	VFMADD231PD Z22, Z6, Z15
+	VFMADD231PD Z21, Z14, Z16
+	VMULPD      Z15, Z15, Z17
+	VMULPD      Z16, Z16, Z18
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z20
-	VMOVAPS          Z20, Z19
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z22
-	VMOVAPS          Z22, Z21
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z19
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z22
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z21
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z20
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z19
-	VFMADD213PD      Z20, Z13, Z22
-	VFMADD213PD      Z19, Z14, Z21
-	VFMADD213PD      Z13, Z15, Z22
-	VFMADD213PD      Z14, Z16, Z21
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z24
+	VMOVAPS          Z24, Z23
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z26
+	VMOVAPS          Z26, Z25
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z24
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z26
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z18, Z25
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z24
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z26
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z18, Z25
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z24
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z26
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z18, Z25
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z24
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z18, Z23
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z26
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z18, Z25
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z24
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z18, Z23
+	VFMADD213PD      Z24, Z15, Z26
+	VFMADD213PD      Z23, Z16, Z25
+	VFMADD213PD      Z15, Z17, Z26
+	VFMADD213PD      Z16, Z18, Z25
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z5, Z5
 	VPERMPD   log_f64<>+0(SB), Z2, Z2
-	VADDPD    Z5, Z22, Z22
-	VADDPD    Z2, Z21, Z21
-	VADDPD    Z3, Z22, Z22
-	VADDPD    Z1, Z21, Z21
-	VBLENDMPD Z11, Z4, K1, Z1
-	VBLENDMPD Z12, Z10, K2, Z2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R12*8), Z3
-	VMOVUPD          64(DI)(R12*8), Z5
-	VBROADCASTSD     one_f64<>+0(SB), Z16
-	VMOVAPS          Z16, Z15
-	VSUBPD           Z3, Z16, Z16
-	VSUBPD           Z5, Z15, Z15
-	VMULPD.BCST      80(AX), Z16, Z16
-	VMULPD.BCST      80(AX), Z15, Z15
-	VFMADD231PD.BCST 88(AX), Z3, Z16
-	VFMADD231PD.BCST 88(AX), Z5, Z15
+	VADDPD    Z5, Z26, Z26
+	VADDPD    Z2, Z25, Z25
+	VADDPD    Z3, Z26, Z26
+	VADDPD    Z1, Z25, Z25
+	VBLENDMPD Z6, Z11, K1, Z1
+	VBLENDMPD Z14, Z13, K2, Z2
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
 	VMULPD Z2, Z2, Z2
-	VMULPD Z16, Z1, Z1
-	VMULPD Z15, Z2, Z2
+	VMULPD Z9, Z1, Z1
+	VMULPD Z4, Z2, Z2
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z3
-	VADDPD.BCST  one_f64<>+0(SB), Z14, Z5
-	VDIVPD       Z3, Z13, Z3
-	VDIVPD       Z5, Z14, Z5
-	VFNMADD132PD Z3, Z18, Z18
-	VFNMADD132PD Z5, Z17, Z17
-	VSUBPD       Z3, Z18, Z18
-	VSUBPD       Z5, Z17, Z17
+	VADDPD.BCST  one_f64<>+0(SB), Z15, Z3
+	VADDPD.BCST  one_f64<>+0(SB), Z16, Z4
+	VDIVPD       Z3, Z15, Z3
+	VDIVPD       Z4, Z16, Z4
+	VFNMADD132PD Z3, Z22, Z22
+	VFNMADD132PD Z4, Z21, Z21
+	VSUBPD       Z3, Z22, Z22
+	VSUBPD       Z4, Z21, Z21
 	VSUBPD       Z3, Z0, Z3
-	VSUBPD       Z5, Z0, Z5
-	VFMADD132PD  Z3, Z4, Z4
-	VFMADD132PD  Z5, Z10, Z10
-	VFMADD132PD  Z18, Z11, Z11
-	VFMADD132PD  Z17, Z12, Z12
-	VBLENDMPD    Z18, Z3, K1, Z3
-	VBLENDMPD    Z17, Z5, K2, Z5
+	VSUBPD       Z4, Z0, Z4
+	VFMADD132PD  Z3, Z11, Z11
+	VFMADD132PD  Z4, Z13, Z13
+	VFMADD132PD  Z22, Z6, Z6
+	VFMADD132PD  Z21, Z14, Z14
+	VBLENDMPD    Z22, Z3, K1, Z3
+	VBLENDMPD    Z21, Z4, K2, Z4
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z3, Z3, Z13
-	VADDPD      Z5, Z5, Z14
-	VFMADD231PD Z3, Z3, Z13
-	VFMADD231PD Z5, Z5, Z14
-	VFMADD132PD Z13, Z1, Z1
-	VFMADD132PD Z14, Z2, Z2
-	VBLENDMPD   Z11, Z4, K1, Z3
-	VBLENDMPD   Z12, Z10, K2, Z5
-	VBLENDMPD   Z4, Z11, K1, Z4
-	VBLENDMPD   Z10, Z12, K2, Z10
-	VMULPD      Z6, Z1, Z1
-	VMULPD      Z7, Z2, Z2
-	VMULPD      Z6, Z22, Z11
-	VMULPD      Z7, Z21, Z12
-	VMULPD      Z1, Z11, Z11
-	VMULPD      Z2, Z12, Z12
+	VADDPD      Z3, Z3, Z5
+	VADDPD      Z4, Z4, Z9
+	VFMADD231PD Z3, Z3, Z5
+	VFMADD231PD Z4, Z4, Z9
+	VFMADD132PD Z5, Z1, Z1
+	VFMADD132PD Z9, Z2, Z2
+	VBLENDMPD   Z6, Z11, K1, Z3
+	VBLENDMPD   Z14, Z13, K2, Z4
+	VBLENDMPD   Z11, Z6, K1, Z5
+	VBLENDMPD   Z13, Z14, K2, Z6
+	VMULPD      Z19, Z1, Z1
+	VMULPD      Z20, Z2, Z2
+	VMULPD      Z7, Z26, Z9
+	VMULPD      Z8, Z25, Z11
+	VMULPD      Z1, Z9, Z9
+	VMULPD      Z2, Z11, Z11
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z14
 	VMOVAPS      Z14, Z13
-	VADDPD       Z22, Z14, Z14
-	VADDPD       Z21, Z13, Z13
+	VADDPD       Z26, Z14, Z14
+	VADDPD       Z25, Z13, Z13
 	KMOVB        (R8)(CX*1), K1
-	VMINPD.Z     Z14, Z11, K1, Z11
+	VMINPD.Z     Z14, Z9, K1, Z9
 	KMOVB        1(R8)(CX*1), K1
-	VMINPD.Z     Z13, Z12, K1, Z12
+	VMINPD.Z     Z13, Z11, K1, Z11
 	TESTQ        R9, R9
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	VMOVUPD (R9), Z13
-	VADDPD  Z11, Z13, Z14
+	VADDPD  Z9, Z13, Z14
 	VMOVUPD Z14, (R9)
 	VSUBPD  Z13, Z14, Z15
 	VSUBPD  Z15, Z14, Z14
 	VSUBPD  Z14, Z13, Z13
-	VSUBPD  Z15, Z11, Z14
+	VSUBPD  Z15, Z9, Z14
 	VADDPD  Z14, Z13, Z14
 	VADDPD  128(R9), Z14, Z14
 	VMOVUPD Z14, 128(R9)
 	VMOVUPD 64(R9), Z13
-	VADDPD  Z12, Z13, Z14
+	VADDPD  Z11, Z13, Z14
 	VMOVUPD Z14, 64(R9)
 	VSUBPD  Z13, Z14, Z15
 	VSUBPD  Z15, Z14, Z14
 	VSUBPD  Z14, Z13, Z13
-	VSUBPD  Z15, Z12, Z14
+	VSUBPD  Z15, Z11, Z14
 	VADDPD  Z14, Z13, Z14
 	VADDPD  192(R9), Z14, Z14
 	VMOVUPD Z14, 192(R9)
@@ -10357,67 +10817,67 @@ loop:
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z11, (SI)(R12*8)
-	VMOVUPD Z12, 64(SI)(R12*8)
+	VMOVUPD Z9, (SI)(R12*8)
+	VMOVUPD Z11, 64(SI)(R12*8)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z12
-	VMOVAPS          Z12, Z11
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z11
+	VMOVAPS          Z11, Z9
 	VMOVUPD          (DI)(R12*8), Z13
 	VMOVUPD          64(DI)(R12*8), Z14
-	VFMADD213PD.BCST one_f64<>+0(SB), Z13, Z12
-	VFMADD213PD.BCST one_f64<>+0(SB), Z14, Z11
+	VFMADD213PD.BCST one_f64<>+0(SB), Z13, Z11
+	VFMADD213PD.BCST one_f64<>+0(SB), Z14, Z9
 
 	// D = N·(2β - R)
 	VBROADCASTSD two_f64<>+0(SB), Z14
 	VMOVAPS      Z14, Z13
-	VFMSUB213PD  Z6, Z8, Z14
-	VFMSUB213PD  Z7, Z9, Z13
+	VFMSUB213PD  Z7, Z10, Z14
+	VFMSUB213PD  Z8, Z12, Z13
 	VMULPD       Z3, Z14, Z14
-	VMULPD       Z5, Z13, Z13
+	VMULPD       Z4, Z13, Z13
 	VXORPD.BCST  sign_f64<>+0(SB), Z14, K3, Z14
 	VXORPD.BCST  sign_f64<>+0(SB), Z13, K4, Z13
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
-	VMOVAPS      Z5, Z3
-	VMINPD       Z22, Z5, Z5
-	VMINPD       Z21, Z3, Z3
-	VMULPD.BCST  96(AX), Z5, Z5
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
+	VMOVAPS      Z4, Z3
+	VMINPD       Z26, Z4, Z4
+	VMINPD       Z25, Z3, Z3
+	VMULPD.BCST  96(AX), Z4, Z4
 	VMULPD.BCST  96(AX), Z3, Z3
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z6, Z14, Z6
-	VMULPD      Z7, Z13, Z7
-	VMULPD      Z4, Z12, Z4
-	VMULPD      Z10, Z11, Z8
-	VFMADD213PD Z6, Z5, Z4
-	VFMADD213PD Z7, Z3, Z8
+	VMULPD      Z7, Z14, Z7
+	VMULPD      Z8, Z13, Z8
+	VMULPD      Z5, Z11, Z5
+	VMULPD      Z6, Z9, Z6
+	VFMADD213PD Z7, Z4, Z5
+	VFMADD213PD Z8, Z3, Z6
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z4, K1, Z4
+	VMULPD.Z    Z1, Z5, K1, Z5
 	KMOVB       1(R8)(CX*1), K1
-	VMULPD.Z    Z2, Z8, K1, Z8
+	VMULPD.Z    Z2, Z6, K1, Z6
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
 	VMOVUPD      (R11)(R12*8), Z1
-	VMULPD       Z1, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z4
+	VMULPD       Z1, Z5, Z5
+	VCMPPD       $0x03, Z5, Z5, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z5
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z4, K1, Z4
+	VMOVAPD.Z    Z5, K1, Z5
 	VMOVUPD      64(R11)(R12*8), Z1
-	VMULPD       Z1, Z8, Z8
-	VCMPPD       $0x03, Z8, Z8, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
+	VMULPD       Z1, Z6, Z6
+	VCMPPD       $0x03, Z6, Z6, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z6
 	KMOVB        1(R8)(CX*1), K1
-	VMOVAPD.Z    Z8, K1, Z8
+	VMOVAPD.Z    Z6, K1, Z6
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z4, (R10)(R12*8)
-	VMOVUPD Z8, 64(R10)(R12*8)
+	VMOVUPD Z5, (R10)(R12*8)
+	VMOVUPD Z6, 64(R10)(R12*8)
 
 skip4:
 	ADDQ $0x10, R12
@@ -10444,24 +10904,28 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R12*8), K1, Z1
-	VMOVUPD.Z    (BX)(R12*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (DI)(R12*8), K1, Z1
+	VMOVUPD.Z        (BX)(R12*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -10469,101 +10933,109 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VPERMPD           exp_f64<>+0(SB), Z3, Z7
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_f64<>+0(SB), Z3, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z7, Z7
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z8, Z8
+	VPADDQ            Z3, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z8, Z8, Z4
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD       Z3, Z8, Z9
-	VMULPD            Z8, Z9, Z9
-	VMOVAPD           Z7, Z3
-	VFMADD213PD       Z7, Z9, Z3
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMULPD.BCST       tiny_f64<>+0(SB), Z9, Z3
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
-	VFMADD213PD Z5, Z6, Z3
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z3, Z8
+	VMOVAPD      Z8, Z9
+	VMOVAPD      Z3, Z10
+	VFMADD213PD  Z8, Z11, Z9
+	VFMSUB132PD  Z7, Z9, Z10
+	VFMADD231PD  Z11, Z8, Z10
+	VBROADCASTSD one_f64<>+0(SB), Z7
+	VBLENDMPD    Z3, Z7, K3, Z7
+	VFMADD231PD  Z4, Z7, Z10
+	VMOVAPD      Z6, Z4
+	VMAXPD       Z9, Z4, Z7
+	VMINPD       Z9, Z4, Z9
+	VADDPD       Z9, Z7, Z4
+	VSUBPD       Z7, Z4, Z7
+	VSUBPD       Z7, Z9, Z9
+	VADDPD       Z9, Z10, Z10
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z4, Z10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z4
-	VMULPD      Z4, Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z6
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z7
-	VADDPD      Z6, Z7, Z7
-	VFMADD231PD Z9, Z6, Z7
-	VMULPD      Z7, Z7, Z8
+	VPERMPD     recip_f64<>+0(SB), Z1, Z7
+	VMULPD      Z7, Z3, Z3
+	VSUBPD.BCST one_f64<>+0(SB), Z7, Z8
+	VADDPD      Z3, Z8, Z8
+	VFMADD231PD Z11, Z3, Z8
+	VMULPD      Z8, Z8, Z9
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z8, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z8, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z8, Z10
-	VFMADD213PD      Z10, Z7, Z11
-	VFMADD213PD      Z7, Z8, Z11
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z9, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z9, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z9, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z9, Z12
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z9, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z9, Z12
+	VFMADD213PD      Z12, Z8, Z13
+	VFMADD213PD      Z8, Z9, Z13
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
-	VADDPD    Z1, Z11, Z11
-	VADDPD    Z2, Z11, Z11
-	VBLENDMPD Z6, Z4, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R12*8), K1, Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z8
-	VSUBPD           Z2, Z8, Z8
-	VMULPD.BCST      80(AX), Z8, Z8
-	VFMADD231PD.BCST 88(AX), Z2, Z8
+	VADDPD    Z1, Z13, Z13
+	VADDPD    Z2, Z13, Z13
+	VBLENDMPD Z3, Z7, K2, Z1
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
-	VMULPD Z8, Z1, Z1
+	VMULPD Z5, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z7, Z2
-	VDIVPD       Z2, Z7, Z2
-	VFNMADD132PD Z2, Z9, Z9
-	VSUBPD       Z2, Z9, Z9
+	VADDPD.BCST  one_f64<>+0(SB), Z8, Z2
+	VDIVPD       Z2, Z8, Z2
+	VFNMADD132PD Z2, Z11, Z11
+	VSUBPD       Z2, Z11, Z11
 	VSUBPD       Z2, Z0, Z2
-	VFMADD132PD  Z2, Z4, Z4
-	VFMADD132PD  Z9, Z6, Z6
-	VBLENDMPD    Z9, Z2, K2, Z2
+	VFMADD132PD  Z2, Z7, Z7
+	VFMADD132PD  Z11, Z3, Z3
+	VBLENDMPD    Z11, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z2, Z2, Z7
-	VFMADD231PD Z2, Z2, Z7
-	VFMADD132PD Z7, Z1, Z1
-	VBLENDMPD   Z6, Z4, K2, Z2
-	VBLENDMPD   Z4, Z6, K2, Z4
-	VMULPD      Z3, Z1, Z1
-	VMULPD      Z3, Z11, Z6
-	VMULPD      Z1, Z6, Z6
+	VADDPD      Z2, Z2, Z5
+	VFMADD231PD Z2, Z2, Z5
+	VFMADD132PD Z5, Z1, Z1
+	VBLENDMPD   Z3, Z7, K2, Z2
+	VBLENDMPD   Z7, Z3, K2, Z3
+	VMULPD      Z10, Z1, Z1
+	VMULPD      Z4, Z13, Z5
+	VMULPD      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z7
-	VADDPD       Z11, Z7, Z7
+	VADDPD       Z13, Z7, Z7
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMINPD.Z     Z7, Z6, K2, Z6
+	VMINPD.Z     Z7, Z5, K2, Z5
 	TESTQ        R9, R9
 	JEQ          skip5
 
@@ -10571,12 +11043,12 @@ rest_loop:
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
 	VMOVUPD (R9)(R13*8), Z7
-	VADDPD  Z6, Z7, Z8
+	VADDPD  Z5, Z7, Z8
 	VMOVUPD Z8, (R9)(R13*8)
 	VSUBPD  Z7, Z8, Z9
 	VSUBPD  Z9, Z8, Z8
 	VSUBPD  Z8, Z7, Z7
-	VSUBPD  Z9, Z6, Z8
+	VSUBPD  Z9, Z5, Z8
 	VADDPD  Z8, Z7, Z8
 	VADDPD  128(R9)(R13*8), Z8, Z8
 	VMOVUPD Z8, 128(R9)(R13*8)
@@ -10584,46 +11056,46 @@ rest_loop:
 skip5:
 	TESTQ   SI, SI
 	JEQ     skip6
-	VMOVUPD Z6, K1, (SI)(R12*8)
+	VMOVUPD Z5, K1, (SI)(R12*8)
 
 skip6:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z6
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z5
 	VMOVUPD.Z        (DI)(R12*8), K1, Z7
-	VFMADD213PD.BCST one_f64<>+0(SB), Z7, Z6
+	VFMADD213PD.BCST one_f64<>+0(SB), Z7, Z5
 
 	// D = N·(2β - R)
 	VBROADCASTSD two_f64<>+0(SB), Z7
-	VFMSUB213PD  Z3, Z5, Z7
+	VFMSUB213PD  Z4, Z6, Z7
 	VMULPD       Z2, Z7, Z7
 	VXORPD.BCST  sign_f64<>+0(SB), Z7, K3, Z7
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
-	VMINPD       Z11, Z2, Z2
+	VMINPD       Z13, Z2, Z2
 	VMULPD.BCST  96(AX), Z2, Z2
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z7, Z3
-	VMULPD      Z4, Z6, Z4
-	VFMADD213PD Z3, Z2, Z4
+	VMULPD      Z4, Z7, Z4
+	VMULPD      Z3, Z5, Z3
+	VFMADD213PD Z4, Z2, Z3
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z4, K2, Z4
+	VMULPD.Z    Z1, Z3, K2, Z3
 	TESTQ       R11, R11
 	JEQ         skip7
 
 	// dout·grad
 	VMOVUPD.Z    (R11)(R12*8), K1, Z1
-	VMULPD       Z1, Z4, Z4
-	VCMPPD       $0x03, Z4, Z4, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z4
+	VMULPD       Z1, Z3, Z3
+	VCMPPD       $0x03, Z3, Z3, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z3
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z4, K2, Z4
+	VMOVAPD.Z    Z3, K2, Z3
 
 skip7:
 	TESTQ   R10, R10
 	JEQ     skip8
-	VMOVUPD Z4, K1, (R10)(R12*8)
+	VMOVUPD Z3, K1, (R10)(R12*8)
 
 skip8:
 	ADDQ $0x08, R12
@@ -10639,12 +11111,6 @@ DATA minus_two_f64<>+8(SB)/8, $0xc000000000000000
 DATA minus_two_f64<>+16(SB)/8, $0xc000000000000000
 DATA minus_two_f64<>+24(SB)/8, $0xc000000000000000
 GLOBL minus_two_f64<>(SB), RODATA|NOPTR, $32
-
-DATA two_f64<>+0(SB)/8, $0x4000000000000000
-DATA two_f64<>+8(SB)/8, $0x4000000000000000
-DATA two_f64<>+16(SB)/8, $0x4000000000000000
-DATA two_f64<>+24(SB)/8, $0x4000000000000000
-GLOBL two_f64<>(SB), RODATA|NOPTR, $32
 
 // func gradPowerF64AVX512(b unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
@@ -11223,24 +11689,28 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R12*8), Z1
-	VMOVUPD      (BX)(R12*8), Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPD       Z1, Z4, K3, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPD.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPD       Z1, Z4, K3, Z6
-	VMOVAPD      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (DI)(R12*8), Z1
+	VMOVUPD          (BX)(R12*8), Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K2
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VBLENDMPD        Z5, Z1, K2, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -11248,178 +11718,189 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VMOVAPD           Z4, Z7
-	VPERMPD           exp_f64<>+0(SB), Z3, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z3, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z9, Z9
+	VPADDQ            Z3, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z9, Z9, Z10
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
-	VFMADD213PD       Z3, Z9, Z11
-	VMULPD            Z9, Z11, Z11
-	VMOVAPD           Z8, Z3
-	VFMADD213PD       Z8, Z11, Z3
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z3
+	VFMADD213PD       Z3, Z11, Z13
+	VMULPD            Z11, Z13, Z13
 
-	// R = β + e·θ
-	VMOVAPD     Z5, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z10, Z3
+	VMOVAPD      Z3, Z11
+	VMOVAPD      Z10, Z12
+	VFMADD213PD  Z3, Z13, Z11
+	VFMSUB132PD  Z7, Z11, Z12
+	VFMADD231PD  Z13, Z3, Z12
+	VBROADCASTSD huge_f64<>+0(SB), Z3
+	VBLENDMPD    Z10, Z3, K2, Z3
+	VFMADD231PD  Z4, Z3, Z12
+	VMOVAPD      Z6, Z3
+	VMULPD.BCST  huge_f64<>+0(SB), Z3, Z3
+	VMAXPD       Z11, Z3, Z4
+	VMINPD       Z11, Z3, Z11
+	VADDPD       Z11, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z11, Z11
+	VADDPD       Z11, Z12, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z10
-	VMULPD      Z10, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
-	VADDPD      Z12, Z13, Z13
-	VFMADD231PD Z11, Z12, Z13
-	VMULPD      Z13, Z13, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z14
+	VADDPD      Z11, Z14, Z14
+	VFMADD231PD Z13, Z11, Z14
+	VMULPD      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
-	VDIVPD       Z15, Z13, Z15
-	VFNMADD132PD Z15, Z11, Z11
-	VSUBPD       Z15, Z11, Z11
-	VSUBPD       Z15, Z0, Z15
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPD   Z15, Z11, K1, Z16
-	VMOVAPD     Z10, Z17
-	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
-	VBLENDMPD   Z17, Z8, K1, Z8
-	VFMADD132PD Z16, Z8, Z8
-	VFMADD132PD Z15, Z10, Z10
-	VFMADD132PD Z11, Z12, Z12
-	VBLENDMPD   Z12, Z10, K1, Z11
-	VBLENDMPD   Z10, Z12, K1, Z10
+	VBLENDMPD   Z16, Z13, K1, Z17
+	VMOVAPD     Z4, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K1, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z4, Z4
+	VFMADD132PD Z13, Z11, Z11
+	VBLENDMPD   Z11, Z4, K1, Z13
+	VBLENDMPD   Z4, Z11, K1, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z10
-	VFMADD213PD      Z10, Z13, Z12
-	VFMADD213PD      Z13, Z14, Z12
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z4
+	VFMADD213PD      Z4, Z14, Z11
+	VFMADD213PD      Z14, Z15, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
-	VMOVAPD.Z        Z7, K1, Z7
-	VSUBPD           Z10, Z7, Z7
-	VMOVAPD.Z        Z4, K1, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z13
-	VSUBPD           Z13, Z4, Z4
-	VMOVAPD          Z3, Z10
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z4
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K1, Z9
+	VSUBPD           Z4, Z9, Z9
+	VMOVAPD.Z        Z8, K1, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z3, Z4
+	VMOVAPD          Z12, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z10, Z13
-	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z10, Z10
-	VORPD.BCST       one_f64<>+0(SB), Z10, Z10
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
-	VFMADD231PD.BCST index_f64<>+0(SB), Z10, Z14
-	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z15
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z15
-	VPERMPD          recip_f64<>+0(SB), Z14, Z13
-	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z10, Z13
-	VMULPD           Z13, Z13, Z10
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z16
+	VANDPD.BCST      exponent_f64<>+0(SB), Z4, Z15
+	VPSUBQ           Z15, Z16, Z16
+	VMULPD           Z16, Z14, Z14
+	VPSRLQ           $0x34, Z4, Z15
+	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
+	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
+	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z16
+	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z17
+	VPERMPD          recip_f64<>+0(SB), Z16, Z15
+	VMOVAPD          Z15, Z18
+	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z18
+	VFMADD231PD      Z15, Z14, Z18
+	VMULPD           Z18, Z18, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z17
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z16
-	VFMADD213PD      Z16, Z13, Z17
-	VFMADD213PD      Z13, Z10, Z17
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z14
-	VADDPD           Z7, Z15, Z15
-	VADDPD           Z4, Z14, Z14
-	VADDPD           Z14, Z15, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z14
+	VFMADD213PD      Z14, Z18, Z15
+	VFMADD213PD      Z18, Z4, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z16
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z16, Z16
+	VADDPD           Z16, Z17, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 112(AX), Z4, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
-	VPERMPD          exp_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z16
-	VFMSUB231PD.BCST 112(AX), Z15, Z10
-	VFMADD231PD.BCST 112(AX), Z14, Z10
-	VFMADD231PD.BCST 120(AX), Z4, Z10
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z13, Z13
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
+	VFMADD231PD.BCST 112(AX), Z4, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z9
+	VPERMPD          exp_f64<>+0(SB), Z8, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z15
+	VFMSUB231PD.BCST 112(AX), Z17, Z9
+	VFMADD231PD.BCST 112(AX), Z16, Z9
+	VFMADD231PD.BCST 120(AX), Z4, Z9
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VPSLLQ           $0x31, Z8, Z8
+	VPADDQ           Z8, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z10, Z16, Z16
+	VADDPD           Z9, Z15, Z15
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z16, Z16, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z16, Z10
-	VMULPD           Z16, Z10, Z10
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R12*8), Z4
-	VBROADCASTSD     one_f64<>+0(SB), Z7
-	VSUBPD           Z4, Z7, Z7
-	VMULPD.BCST      80(AX), Z7, Z7
-	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z13, Z13
-	VFMADD132PD      Z10, Z13, Z13
+	VMULPD           Z15, Z15, Z8
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
+	VFMADD213PD      Z4, Z15, Z9
+	VMULPD           Z15, Z9, Z9
+	VMULPD           Z5, Z14, Z14
+	VFMADD132PD      Z9, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z12, Z12
-	VADDPD  Z2, Z12, Z12
+	VADDPD  Z1, Z11, Z11
+	VADDPD  Z2, Z11, Z11
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z1
-	VMOVAPD     Z13, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
+	VMOVAPD     Z14, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
-	VCMPPD      $0x04, Z0, Z6, K1
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z12, K1, K1
-	VMOVAPD     Z13, Z4
+	VCMPPD      $0x04, Z0, Z7, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z11, K1, K1
+	VMOVAPD     Z14, Z4
 	VBLENDMPD   Z4, Z2, K1, Z2
-	VBLENDMPD   Z1, Z12, K1, Z1
+	VBLENDMPD   Z1, Z11, K1, Z1
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
-	VADDPD       Z12, Z1, Z1
+	VADDPD       Z11, Z1, Z1
 	KMOVB        (R8)(CX*1), K1
 	VMINPD.Z     Z1, Z2, K1, Z2
 	TESTQ        R9, R9
@@ -11431,10 +11912,10 @@ loop:
 	VMOVUPD (R9)(R13*8), Z1
 	VADDPD  Z2, Z1, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z1, Z4, Z6
-	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z1, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
 	VSUBPD  Z4, Z1, Z1
-	VSUBPD  Z6, Z2, Z4
+	VSUBPD  Z5, Z2, Z4
 	VADDPD  Z4, Z1, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
@@ -11445,33 +11926,37 @@ skip1:
 	VMOVUPD Z2, (SI)(R12*8)
 
 skip2:
+	VMOVAPD     Z3, Z1
+	VADDPD      Z12, Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD          (DI)(R12*8), Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
+	VMOVUPD          (DI)(R12*8), Z4
+	VFMADD213PD.BCST one_f64<>+0(SB), Z4, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z9, Z5, Z2
-	VMULPD       Z11, Z2, Z2
-	VXORPD.BCST  sign_f64<>+0(SB), Z2, K2, Z2
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z12, Z4, Z4
-	VMULPD.BCST  96(AX), Z4, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z4
+	VFMSUB213PD  Z2, Z6, Z4
+	VMULPD       Z13, Z4, Z4
+	VXORPD.BCST  sign_f64<>+0(SB), Z4, K2, Z4
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z11, Z2, Z2
+	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z8, Z5
+	VMOVAPD     Z10, Z5
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z3, Z5, Z5
-	VMULPD      Z1, Z5, Z5
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K1
+	VDIVPD      Z1, Z5, Z5
+	VMULPD      Z3, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K1
 	VMOVAPD.Z   Z5, K1, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPD       Z1, Z1
-	VFMADD213PD   Z2, Z4, Z1
-	VMULPD        Z13, Z1, Z1
+	VFMADD213PD   Z4, Z2, Z1
+	VMULPD        Z14, Z1, Z1
 	KMOVB         (R8)(CX*1), K1
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K1, Z1
 	TESTQ         R11, R11
@@ -11515,24 +12000,28 @@ rest_loop:
 	MOVQ  R12, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R12*8), K1, Z1
-	VMOVUPD.Z    (BX)(R12*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (DI)(R12*8), K1, Z1
+	VMOVUPD.Z        (BX)(R12*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -11540,178 +12029,189 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VMOVAPD           Z4, Z7
-	VPERMPD           exp_f64<>+0(SB), Z3, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z3, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z9, Z9
+	VPADDQ            Z3, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z9, Z9, Z10
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
-	VFMADD213PD       Z3, Z9, Z11
-	VMULPD            Z9, Z11, Z11
-	VMOVAPD           Z8, Z3
-	VFMADD213PD       Z8, Z11, Z3
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z3
+	VFMADD213PD       Z3, Z11, Z13
+	VMULPD            Z11, Z13, Z13
 
-	// R = β + e·θ
-	VMOVAPD     Z5, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z10, Z3
+	VMOVAPD      Z3, Z11
+	VMOVAPD      Z10, Z12
+	VFMADD213PD  Z3, Z13, Z11
+	VFMSUB132PD  Z7, Z11, Z12
+	VFMADD231PD  Z13, Z3, Z12
+	VBROADCASTSD huge_f64<>+0(SB), Z3
+	VBLENDMPD    Z10, Z3, K3, Z3
+	VFMADD231PD  Z4, Z3, Z12
+	VMOVAPD      Z6, Z3
+	VMULPD.BCST  huge_f64<>+0(SB), Z3, Z3
+	VMAXPD       Z11, Z3, Z4
+	VMINPD       Z11, Z3, Z11
+	VADDPD       Z11, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z11, Z11
+	VADDPD       Z11, Z12, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z10
-	VMULPD      Z10, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
-	VADDPD      Z12, Z13, Z13
-	VFMADD231PD Z11, Z12, Z13
-	VMULPD      Z13, Z13, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z14
+	VADDPD      Z11, Z14, Z14
+	VFMADD231PD Z13, Z11, Z14
+	VMULPD      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
-	VDIVPD       Z15, Z13, Z15
-	VFNMADD132PD Z15, Z11, Z11
-	VSUBPD       Z15, Z11, Z11
-	VSUBPD       Z15, Z0, Z15
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPD   Z15, Z11, K2, Z16
-	VMOVAPD     Z10, Z17
-	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
-	VBLENDMPD   Z17, Z8, K2, Z8
-	VFMADD132PD Z16, Z8, Z8
-	VFMADD132PD Z15, Z10, Z10
-	VFMADD132PD Z11, Z12, Z12
-	VBLENDMPD   Z12, Z10, K2, Z11
-	VBLENDMPD   Z10, Z12, K2, Z10
+	VBLENDMPD   Z16, Z13, K2, Z17
+	VMOVAPD     Z4, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K2, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z4, Z4
+	VFMADD132PD Z13, Z11, Z11
+	VBLENDMPD   Z11, Z4, K2, Z13
+	VBLENDMPD   Z4, Z11, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z10
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z12
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z10
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z10
-	VFMADD213PD      Z10, Z13, Z12
-	VFMADD213PD      Z13, Z14, Z12
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z4
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z4
+	VFMADD213PD      Z4, Z14, Z11
+	VFMADD213PD      Z14, Z15, Z11
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z10
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
-	VMOVAPD.Z        Z7, K2, Z7
-	VSUBPD           Z10, Z7, Z7
-	VMOVAPD.Z        Z4, K2, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z12, Z13
-	VSUBPD           Z13, Z4, Z4
-	VMOVAPD          Z3, Z10
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z4
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K2, Z9
+	VSUBPD           Z4, Z9, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z3, Z4
+	VMOVAPD          Z12, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z10, Z13
-	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z10, Z10
-	VORPD.BCST       one_f64<>+0(SB), Z10, Z10
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
-	VFMADD231PD.BCST index_f64<>+0(SB), Z10, Z14
-	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z15
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z15
-	VPERMPD          recip_f64<>+0(SB), Z14, Z13
-	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z10, Z13
-	VMULPD           Z13, Z13, Z10
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z16
+	VANDPD.BCST      exponent_f64<>+0(SB), Z4, Z15
+	VPSUBQ           Z15, Z16, Z16
+	VMULPD           Z16, Z14, Z14
+	VPSRLQ           $0x34, Z4, Z15
+	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
+	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
+	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z16
+	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z17
+	VPERMPD          recip_f64<>+0(SB), Z16, Z15
+	VMOVAPD          Z15, Z18
+	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z18
+	VFMADD231PD      Z15, Z14, Z18
+	VMULPD           Z18, Z18, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z16
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z17
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z10, Z16
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z10, Z17
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z10, Z16
-	VFMADD213PD      Z16, Z13, Z17
-	VFMADD213PD      Z13, Z10, Z17
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z17, Z14
-	VADDPD           Z7, Z15, Z15
-	VADDPD           Z4, Z14, Z14
-	VADDPD           Z14, Z15, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z14
+	VFMADD213PD      Z14, Z18, Z15
+	VFMADD213PD      Z18, Z4, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z16
+	VADDPD           Z9, Z17, Z17
+	VADDPD           Z8, Z16, Z16
+	VADDPD           Z16, Z17, Z4
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 112(AX), Z4, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z10
-	VPERMPD          exp_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z16
-	VFMSUB231PD.BCST 112(AX), Z15, Z10
-	VFMADD231PD.BCST 112(AX), Z14, Z10
-	VFMADD231PD.BCST 120(AX), Z4, Z10
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z10, Z10
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z13, Z13
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
+	VFMADD231PD.BCST 112(AX), Z4, Z8
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z9
+	VPERMPD          exp_f64<>+0(SB), Z8, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z15
+	VFMSUB231PD.BCST 112(AX), Z17, Z9
+	VFMADD231PD.BCST 112(AX), Z16, Z9
+	VFMADD231PD.BCST 120(AX), Z4, Z9
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
+	VPSLLQ           $0x31, Z8, Z8
+	VPADDQ           Z8, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z10, Z16, Z16
+	VADDPD           Z9, Z15, Z15
 	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z16, Z16, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z10
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z10
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z16, Z10
-	VMULPD           Z16, Z10, Z10
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R12*8), K1, Z4
-	VBROADCASTSD     one_f64<>+0(SB), Z7
-	VSUBPD           Z4, Z7, Z7
-	VMULPD.BCST      80(AX), Z7, Z7
-	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z13, Z13
-	VFMADD132PD      Z10, Z13, Z13
+	VMULPD           Z15, Z15, Z8
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
+	VFMADD213PD      Z4, Z15, Z9
+	VMULPD           Z15, Z9, Z9
+	VMULPD           Z5, Z14, Z14
+	VFMADD132PD      Z9, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z12, Z12
-	VADDPD  Z2, Z12, Z12
+	VADDPD  Z1, Z11, Z11
+	VADDPD  Z2, Z11, Z11
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z12, Z1
-	VMOVAPD     Z13, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
+	VMOVAPD     Z14, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
-	VCMPPD      $0x04, Z0, Z6, K2
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z12, K2, K2
-	VMOVAPD     Z13, Z4
+	VCMPPD      $0x04, Z0, Z7, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z11, K2, K2
+	VMOVAPD     Z14, Z4
 	VBLENDMPD   Z4, Z2, K2, Z2
-	VBLENDMPD   Z1, Z12, K2, Z1
+	VBLENDMPD   Z1, Z11, K2, Z1
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
-	VADDPD       Z12, Z1, Z1
+	VADDPD       Z11, Z1, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPD.Z     Z1, Z2, K2, Z2
@@ -11724,10 +12224,10 @@ rest_loop:
 	VMOVUPD (R9)(R13*8), Z1
 	VADDPD  Z2, Z1, Z4
 	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z1, Z4, Z6
-	VSUBPD  Z6, Z4, Z4
+	VSUBPD  Z1, Z4, Z5
+	VSUBPD  Z5, Z4, Z4
 	VSUBPD  Z4, Z1, Z1
-	VSUBPD  Z6, Z2, Z4
+	VSUBPD  Z5, Z2, Z4
 	VADDPD  Z4, Z1, Z4
 	VADDPD  128(R9)(R13*8), Z4, Z4
 	VMOVUPD Z4, 128(R9)(R13*8)
@@ -11738,33 +12238,37 @@ skip5:
 	VMOVUPD Z2, K1, (SI)(R12*8)
 
 skip6:
+	VMOVAPD     Z3, Z1
+	VADDPD      Z12, Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD.Z        (DI)(R12*8), K1, Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
+	VMOVUPD.Z        (DI)(R12*8), K1, Z4
+	VFMADD213PD.BCST one_f64<>+0(SB), Z4, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z9, Z5, Z2
-	VMULPD       Z11, Z2, Z2
-	VXORPD.BCST  sign_f64<>+0(SB), Z2, K3, Z2
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z12, Z4, Z4
-	VMULPD.BCST  96(AX), Z4, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z4
+	VFMSUB213PD  Z2, Z6, Z4
+	VMULPD       Z13, Z4, Z4
+	VXORPD.BCST  sign_f64<>+0(SB), Z4, K3, Z4
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z11, Z2, Z2
+	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z8, Z5
+	VMOVAPD     Z10, Z5
 	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z3, Z5, Z5
-	VMULPD      Z1, Z5, Z5
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K2
+	VDIVPD      Z1, Z5, Z5
+	VMULPD      Z3, Z5, Z5
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K2
 	VMOVAPD.Z   Z5, K2, Z5
 	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
 
 	// grad = B·(±D + κ·γ·L)
 	VMOVAPD       Z1, Z1
-	VFMADD213PD   Z2, Z4, Z1
-	VMULPD        Z13, Z1, Z1
+	VFMADD213PD   Z4, Z2, Z1
+	VMULPD        Z14, Z1, Z1
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K2, Z1
@@ -12357,24 +12861,28 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R13*8), Z1
-	VMOVUPD      (BX)(R13*8), Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPD       Z1, Z4, K3, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPD.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPD       Z1, Z4, K3, Z6
-	VMOVAPD      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (DI)(R13*8), Z1
+	VMOVUPD          (BX)(R13*8), Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K2
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VBLENDMPD        Z5, Z1, K2, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -12382,208 +12890,217 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VPERMPD           exp_f64<>+0(SB), Z3, Z7
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_f64<>+0(SB), Z3, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z7, Z7
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z8, Z8
+	VPADDQ            Z3, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z8, Z8, Z4
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD       Z3, Z8, Z9
-	VMULPD            Z8, Z9, Z9
-	VMOVAPD           Z7, Z3
-	VFMADD213PD       Z7, Z9, Z3
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMULPD.BCST       tiny_f64<>+0(SB), Z9, Z3
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
-	VFMADD213PD Z5, Z6, Z3
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z3, Z8
+	VMOVAPD      Z8, Z10
+	VMOVAPD      Z3, Z12
+	VFMADD213PD  Z8, Z11, Z10
+	VFMSUB132PD  Z7, Z10, Z12
+	VFMADD231PD  Z11, Z8, Z12
+	VBROADCASTSD one_f64<>+0(SB), Z8
+	VBLENDMPD    Z3, Z8, K2, Z8
+	VFMADD231PD  Z4, Z8, Z12
+	VMOVAPD      Z6, Z4
+	VMAXPD       Z10, Z4, Z8
+	VMINPD       Z10, Z4, Z10
+	VADDPD       Z10, Z8, Z4
+	VSUBPD       Z8, Z4, Z8
+	VSUBPD       Z8, Z10, Z10
+	VADDPD       Z10, Z12, Z12
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z4, Z12
+	VMULPD.BCST      huge_f64<>+0(SB), Z4, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z4
-	VMULPD      Z4, Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z8
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z10
-	VADDPD      Z8, Z10, Z10
-	VFMADD231PD Z9, Z8, Z10
-	VMULPD      Z10, Z10, Z11
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z9, Z9
+	VMULPD      Z10, Z3, Z3
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z3, Z13, Z13
+	VFMADD231PD Z11, Z3, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z12
-	VFMADD213PD      Z12, Z10, Z13
-	VFMADD213PD      Z10, Z11, Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z15
+	VFMADD213PD      Z15, Z13, Z16
+	VFMADD213PD      Z13, Z14, Z16
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
-	VADDPD    Z1, Z13, Z13
-	VADDPD    Z2, Z13, Z13
-	VBLENDMPD Z8, Z4, K1, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R13*8), Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z11
-	VSUBPD           Z2, Z11, Z11
-	VMULPD.BCST      80(AX), Z11, Z11
-	VFMADD231PD.BCST 88(AX), Z2, Z11
+	VADDPD    Z1, Z16, Z16
+	VADDPD    Z2, Z16, Z16
+	VBLENDMPD Z3, Z10, K1, Z1
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
-	VMULPD Z11, Z1, Z1
+	VMULPD Z5, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z10, Z2
-	VDIVPD       Z2, Z10, Z2
-	VFNMADD132PD Z2, Z9, Z9
-	VSUBPD       Z2, Z9, Z9
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z2
+	VDIVPD       Z2, Z13, Z2
+	VFNMADD132PD Z2, Z11, Z11
+	VSUBPD       Z2, Z11, Z11
 	VSUBPD       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPD   Z2, Z9, K1, Z10
-	VMOVAPD     Z4, Z11
-	VMULPD.BCST huge_f64<>+0(SB), Z11, Z11
-	VBLENDMPD   Z11, Z7, K1, Z7
-	VFMADD132PD Z10, Z7, Z7
-	VFMADD132PD Z2, Z4, Z4
-	VFMADD132PD Z9, Z8, Z8
-	VBLENDMPD   Z9, Z2, K1, Z2
+	VBLENDMPD   Z2, Z11, K1, Z5
+	VMOVAPD     Z10, Z13
+	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
+	VBLENDMPD   Z13, Z9, K1, Z9
+	VFMADD132PD Z5, Z9, Z9
+	VFMADD132PD Z2, Z10, Z10
+	VFMADD132PD Z11, Z3, Z3
+	VBLENDMPD   Z11, Z2, K1, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z2, Z2, Z9
-	VFMADD231PD Z2, Z2, Z9
-	VFMADD132PD Z9, Z1, Z1
-	VBLENDMPD   Z8, Z4, K1, Z2
-	VBLENDMPD   Z4, Z8, K1, Z4
-	VMULPD      Z3, Z1, Z1
-	VMULPD      Z3, Z13, Z8
-	VMULPD      Z1, Z8, Z8
+	VADDPD      Z2, Z2, Z5
+	VFMADD231PD Z2, Z2, Z5
+	VFMADD132PD Z5, Z1, Z1
+	VBLENDMPD   Z3, Z10, K1, Z2
+	VBLENDMPD   Z10, Z3, K1, Z3
+	VMULPD      Z12, Z1, Z1
+	VMULPD      Z4, Z16, Z5
+	VMULPD      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSD inf_f64<>+0(SB), Z9
-	VADDPD       Z13, Z9, Z9
+	VBROADCASTSD inf_f64<>+0(SB), Z10
+	VADDPD       Z16, Z10, Z10
 	KMOVB        (R8)(CX*1), K1
-	VMINPD.Z     Z9, Z8, K1, Z8
+	VMINPD.Z     Z10, Z5, K1, Z5
 	TESTQ        R9, R9
 	JEQ          skip1
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z9
-	VADDPD  Z8, Z9, Z10
-	VMOVUPD Z10, (R9)(R14*8)
-	VSUBPD  Z9, Z10, Z11
+	VMOVUPD (R9)(R14*8), Z10
+	VADDPD  Z5, Z10, Z11
+	VMOVUPD Z11, (R9)(R14*8)
+	VSUBPD  Z10, Z11, Z12
+	VSUBPD  Z12, Z11, Z11
 	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z8, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R14*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R14*8)
+	VSUBPD  Z12, Z5, Z11
+	VADDPD  Z11, Z10, Z11
+	VADDPD  128(R9)(R14*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
 	JEQ     skip2
-	VMOVUPD Z8, (SI)(R13*8)
+	VMOVUPD Z5, (SI)(R13*8)
 
 skip2:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z8
-	VMOVUPD          (DI)(R13*8), Z9
-	VFMADD213PD.BCST one_f64<>+0(SB), Z9, Z8
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z5
+	VMOVUPD          (DI)(R13*8), Z10
+	VFMADD213PD.BCST one_f64<>+0(SB), Z10, Z5
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z9
-	VFMSUB213PD  Z3, Z5, Z9
-	VMULPD       Z2, Z9, Z9
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
-	VMINPD       Z13, Z5, Z5
-	VMULPD.BCST  96(AX), Z5, Z5
+	VBROADCASTSD two_f64<>+0(SB), Z10
+	VFMSUB213PD  Z4, Z6, Z10
+	VMULPD       Z2, Z10, Z10
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z6
+	VMINPD       Z16, Z6, Z6
+	VMULPD.BCST  96(AX), Z6, Z6
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z7, Z10
-	VMULPD.BCST large_f64<>+0(SB), Z10, Z10
-	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
-	VDIVPD      Z11, Z10, Z10
-	VMULPD      Z8, Z10, Z10
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z7, K1
-	VMOVAPD.Z   Z10, K1, Z10
-	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
-	VMOVAPD     Z9, Z12
+	VMOVAPD     Z9, Z11
+	VMULPD.BCST large_f64<>+0(SB), Z11, Z11
+	VDIVPD      Z8, Z11, Z11
+	VMULPD      Z5, Z11, Z11
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z9, K1
+	VMOVAPD.Z   Z11, K1, Z11
+	VMULPD.BCST small_f64<>+0(SB), Z11, Z8
+	VMOVAPD     Z10, Z12
 	VXORPD.BCST sign_f64<>+0(SB), Z12, K2, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z12, Z12
-	VMULPD      Z4, Z8, Z8
-	VFMADD213PD Z12, Z5, Z8
+	VMULPD      Z4, Z12, Z12
+	VMULPD      Z3, Z5, Z5
+	VFMADD213PD Z12, Z6, Z5
 	KMOVB       (R8)(CX*1), K1
-	VMULPD.Z    Z1, Z8, K1, Z8
+	VMULPD.Z    Z1, Z5, K1, Z5
 	TESTQ       R11, R11
 	JEQ         skip3
 
 	// dout·grad
 	VMOVUPD      (R11)(R13*8), Z12
-	VMULPD       Z12, Z8, Z8
-	VCMPPD       $0x03, Z8, Z8, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
+	VMULPD       Z12, Z5, Z5
+	VCMPPD       $0x03, Z5, Z5, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z5
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z8, K1, Z8
+	VMOVAPD.Z    Z5, K1, Z5
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z8, (R10)(R13*8)
+	VMOVUPD Z5, (R10)(R13*8)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z9, Z9, Z8
-	VMULPD.BCST      96(AX), Z8, Z8
-	VMOVAPD          Z6, Z6
-	VMOVAPD          Z2, Z9
-	VMULPD.BCST      104(AX), Z9, Z9
-	VCMPPD           $0x00, Z0, Z6, K1
-	VBLENDMPD        Z9, Z8, K1, Z6
-	VMOVAPD          Z11, Z8
-	VXORPD.BCST      sign_f64<>+0(SB), Z8, K2, Z8
-	VSUBPD           Z4, Z8, Z4
-	VADDPD           Z2, Z4, Z4
-	VFMSUB132PD.BCST 96(AX), Z4, Z8
-	VFMADD213PD      Z6, Z5, Z8
-	VMOVAPD          Z10, Z4
-	VMOVAPD          Z7, Z5
-	VXORPD.BCST      sign_f64<>+0(SB), Z4, K2, Z4
-	VMULPD.BCST      large_f64<>+0(SB), Z4, Z4
-	VBLENDMPD        Z7, Z4, K1, Z4
+	VADDPD           Z10, Z10, Z5
+	VMULPD.BCST      96(AX), Z5, Z5
+	VMOVAPD          Z7, Z7
+	VMOVAPD          Z2, Z10
+	VMULPD.BCST      104(AX), Z10, Z10
+	VCMPPD           $0x00, Z0, Z7, K1
+	VBLENDMPD        Z10, Z5, K1, Z5
+	VMOVAPD          Z8, Z7
+	VXORPD.BCST      sign_f64<>+0(SB), Z7, K2, Z7
+	VSUBPD           Z3, Z7, Z3
+	VADDPD           Z2, Z3, Z3
+	VFMSUB132PD.BCST 96(AX), Z3, Z7
+	VFMADD213PD      Z5, Z6, Z7
+	VMOVAPD          Z11, Z3
+	VMOVAPD          Z9, Z5
+	VXORPD.BCST      sign_f64<>+0(SB), Z3, K2, Z3
+	VMULPD.BCST      large_f64<>+0(SB), Z3, Z3
+	VBLENDMPD        Z9, Z3, K1, Z3
 	VMULPD           Z2, Z5, Z5
 	VBROADCASTSD     sign_f64<>+0(SB), Z2
 	VBLENDMPD        Z2, Z5, K1, Z2
-	VFMADD213PD      Z2, Z4, Z8
-	VMULPD.BCST      tiny_f64<>+0(SB), Z8, Z8
-	VMULPD           Z3, Z1, Z1
+	VFMADD213PD      Z2, Z3, Z7
+	VMULPD.BCST      tiny_f64<>+0(SB), Z7, Z7
+	VMULPD           Z4, Z1, Z1
 	KMOVB            (R8)(CX*1), K1
-	VMULPD.Z         Z1, Z8, K1, Z8
+	VMULPD.Z         Z1, Z7, K1, Z7
 	TESTQ            R12, R12
 	JEQ              skip5
-	VMOVUPD          Z8, (R12)(R13*8)
+	VMOVUPD          Z7, (R12)(R13*8)
 
 skip5:
 	ADDQ $0x08, R13
@@ -12610,24 +13127,28 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R13*8), K1, Z1
-	VMOVUPD.Z    (BX)(R13*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (DI)(R13*8), K1, Z1
+	VMOVUPD.Z        (BX)(R13*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -12635,212 +13156,221 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VPERMPD           exp_f64<>+0(SB), Z3, Z7
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z8
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VPERMPD           exp_f64<>+0(SB), Z3, Z9
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z10
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z7, Z7
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z8, Z8
+	VPADDQ            Z3, Z9, Z9
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z10, Z10
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z7, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z9, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z8, Z8, Z4
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z4, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z4, Z9
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z4, Z3
-	VFMADD213PD       Z3, Z8, Z9
-	VMULPD            Z8, Z9, Z9
-	VMOVAPD           Z7, Z3
-	VFMADD213PD       Z7, Z9, Z3
+	VMULPD            Z10, Z10, Z8
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z8, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z8, Z11
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z8, Z3
+	VFMADD213PD       Z3, Z10, Z11
+	VMULPD            Z10, Z11, Z11
+	VMULPD.BCST       tiny_f64<>+0(SB), Z9, Z3
 
-	// R = β + e·θ
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z3
-	VFMADD213PD Z5, Z6, Z3
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z3, Z8
+	VMOVAPD      Z8, Z10
+	VMOVAPD      Z3, Z12
+	VFMADD213PD  Z8, Z11, Z10
+	VFMSUB132PD  Z7, Z10, Z12
+	VFMADD231PD  Z11, Z8, Z12
+	VBROADCASTSD one_f64<>+0(SB), Z8
+	VBLENDMPD    Z3, Z8, K3, Z8
+	VFMADD231PD  Z4, Z8, Z12
+	VMOVAPD      Z6, Z4
+	VMAXPD       Z10, Z4, Z8
+	VMINPD       Z10, Z4, Z10
+	VADDPD       Z10, Z8, Z4
+	VSUBPD       Z8, Z4, Z8
+	VSUBPD       Z8, Z10, Z10
+	VADDPD       Z10, Z12, Z12
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD.BCST two_f64<>+0(SB), Z4, Z12
+	VMULPD.BCST      huge_f64<>+0(SB), Z4, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z4
-	VMULPD      Z4, Z7, Z7
-	VMULPD.BCST tiny_f64<>+0(SB), Z7, Z8
-	VSUBPD.BCST one_f64<>+0(SB), Z4, Z10
-	VADDPD      Z8, Z10, Z10
-	VFMADD231PD Z9, Z8, Z10
-	VMULPD      Z10, Z10, Z11
+	VPERMPD     recip_f64<>+0(SB), Z1, Z10
+	VMULPD      Z10, Z9, Z9
+	VMULPD      Z10, Z3, Z3
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VADDPD      Z3, Z13, Z13
+	VFMADD231PD Z11, Z3, Z13
+	VMULPD      Z13, Z13, Z14
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z13
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z12
-	VFMADD213PD      Z12, Z10, Z13
-	VFMADD213PD      Z10, Z11, Z13
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z15
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z15
+	VFMADD213PD      Z15, Z13, Z16
+	VFMADD213PD      Z13, Z14, Z16
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
-	VADDPD    Z1, Z13, Z13
-	VADDPD    Z2, Z13, Z13
-	VBLENDMPD Z8, Z4, K2, Z1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R13*8), K1, Z2
-	VBROADCASTSD     one_f64<>+0(SB), Z11
-	VSUBPD           Z2, Z11, Z11
-	VMULPD.BCST      80(AX), Z11, Z11
-	VFMADD231PD.BCST 88(AX), Z2, Z11
+	VADDPD    Z1, Z16, Z16
+	VADDPD    Z2, Z16, Z16
+	VBLENDMPD Z3, Z10, K2, Z1
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
-	VMULPD Z11, Z1, Z1
+	VMULPD Z5, Z1, Z1
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z10, Z2
-	VDIVPD       Z2, Z10, Z2
-	VFNMADD132PD Z2, Z9, Z9
-	VSUBPD       Z2, Z9, Z9
+	VADDPD.BCST  one_f64<>+0(SB), Z13, Z2
+	VDIVPD       Z2, Z13, Z2
+	VFNMADD132PD Z2, Z11, Z11
+	VSUBPD       Z2, Z11, Z11
 	VSUBPD       Z2, Z0, Z2
 
 	// O·2^TinyShift
-	VBLENDMPD   Z2, Z9, K2, Z10
-	VMOVAPD     Z4, Z11
-	VMULPD.BCST huge_f64<>+0(SB), Z11, Z11
-	VBLENDMPD   Z11, Z7, K2, Z7
-	VFMADD132PD Z10, Z7, Z7
-	VFMADD132PD Z2, Z4, Z4
-	VFMADD132PD Z9, Z8, Z8
-	VBLENDMPD   Z9, Z2, K2, Z2
+	VBLENDMPD   Z2, Z11, K2, Z5
+	VMOVAPD     Z10, Z13
+	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
+	VBLENDMPD   Z13, Z9, K2, Z9
+	VFMADD132PD Z5, Z9, Z9
+	VFMADD132PD Z2, Z10, Z10
+	VFMADD132PD Z11, Z3, Z3
+	VBLENDMPD   Z11, Z2, K2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z2, Z2, Z9
-	VFMADD231PD Z2, Z2, Z9
-	VFMADD132PD Z9, Z1, Z1
-	VBLENDMPD   Z8, Z4, K2, Z2
-	VBLENDMPD   Z4, Z8, K2, Z4
-	VMULPD      Z3, Z1, Z1
-	VMULPD      Z3, Z13, Z8
-	VMULPD      Z1, Z8, Z8
+	VADDPD      Z2, Z2, Z5
+	VFMADD231PD Z2, Z2, Z5
+	VFMADD132PD Z5, Z1, Z1
+	VBLENDMPD   Z3, Z10, K2, Z2
+	VBLENDMPD   Z10, Z3, K2, Z3
+	VMULPD      Z12, Z1, Z1
+	VMULPD      Z4, Z16, Z5
+	VMULPD      Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VBROADCASTSD inf_f64<>+0(SB), Z9
-	VADDPD       Z13, Z9, Z9
+	VBROADCASTSD inf_f64<>+0(SB), Z10
+	VADDPD       Z16, Z10, Z10
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMINPD.Z     Z9, Z8, K2, Z8
+	VMINPD.Z     Z10, Z5, K2, Z5
 	TESTQ        R9, R9
 	JEQ          skip6
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Z9
-	VADDPD  Z8, Z9, Z10
-	VMOVUPD Z10, (R9)(R14*8)
-	VSUBPD  Z9, Z10, Z11
+	VMOVUPD (R9)(R14*8), Z10
+	VADDPD  Z5, Z10, Z11
+	VMOVUPD Z11, (R9)(R14*8)
+	VSUBPD  Z10, Z11, Z12
+	VSUBPD  Z12, Z11, Z11
 	VSUBPD  Z11, Z10, Z10
-	VSUBPD  Z10, Z9, Z9
-	VSUBPD  Z11, Z8, Z10
-	VADDPD  Z10, Z9, Z10
-	VADDPD  128(R9)(R14*8), Z10, Z10
-	VMOVUPD Z10, 128(R9)(R14*8)
+	VSUBPD  Z12, Z5, Z11
+	VADDPD  Z11, Z10, Z11
+	VADDPD  128(R9)(R14*8), Z11, Z11
+	VMOVUPD Z11, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
 	JEQ     skip7
-	VMOVUPD Z8, K1, (SI)(R13*8)
+	VMOVUPD Z5, K1, (SI)(R13*8)
 
 skip7:
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z8
-	VMOVUPD.Z        (DI)(R13*8), K1, Z9
-	VFMADD213PD.BCST one_f64<>+0(SB), Z9, Z8
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z5
+	VMOVUPD.Z        (DI)(R13*8), K1, Z10
+	VFMADD213PD.BCST one_f64<>+0(SB), Z10, Z5
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z9
-	VFMSUB213PD  Z3, Z5, Z9
-	VMULPD       Z2, Z9, Z9
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z5
-	VMINPD       Z13, Z5, Z5
-	VMULPD.BCST  96(AX), Z5, Z5
+	VBROADCASTSD two_f64<>+0(SB), Z10
+	VFMSUB213PD  Z4, Z6, Z10
+	VMULPD       Z2, Z10, Z10
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z6
+	VMINPD       Z16, Z6, Z6
+	VMULPD.BCST  96(AX), Z6, Z6
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z7, Z10
-	VMULPD.BCST large_f64<>+0(SB), Z10, Z10
-	VMULPD.BCST huge_f64<>+0(SB), Z3, Z11
-	VDIVPD      Z11, Z10, Z10
-	VMULPD      Z8, Z10, Z10
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z7, K2
-	VMOVAPD.Z   Z10, K2, Z10
-	VMULPD.BCST small_f64<>+0(SB), Z10, Z11
-	VMOVAPD     Z9, Z12
+	VMOVAPD     Z9, Z11
+	VMULPD.BCST large_f64<>+0(SB), Z11, Z11
+	VDIVPD      Z8, Z11, Z11
+	VMULPD      Z5, Z11, Z11
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z9, K2
+	VMOVAPD.Z   Z11, K2, Z11
+	VMULPD.BCST small_f64<>+0(SB), Z11, Z8
+	VMOVAPD     Z10, Z12
 	VXORPD.BCST sign_f64<>+0(SB), Z12, K3, Z12
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD      Z3, Z12, Z12
-	VMULPD      Z4, Z8, Z8
-	VFMADD213PD Z12, Z5, Z8
+	VMULPD      Z4, Z12, Z12
+	VMULPD      Z3, Z5, Z5
+	VFMADD213PD Z12, Z6, Z5
 	KMOVB       (R8)(CX*1), K2
 	KANDW       K2, K1, K2
-	VMULPD.Z    Z1, Z8, K2, Z8
+	VMULPD.Z    Z1, Z5, K2, Z5
 	TESTQ       R11, R11
 	JEQ         skip8
 
 	// dout·grad
 	VMOVUPD.Z    (R11)(R13*8), K1, Z12
-	VMULPD       Z12, Z8, Z8
-	VCMPPD       $0x03, Z8, Z8, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z8
+	VMULPD       Z12, Z5, Z5
+	VCMPPD       $0x03, Z5, Z5, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z5
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z8, K2, Z8
+	VMOVAPD.Z    Z5, K2, Z5
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z8, K1, (R10)(R13*8)
+	VMOVUPD Z5, K1, (R10)(R13*8)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z9, Z9, Z8
-	VMULPD.BCST      96(AX), Z8, Z8
-	VMOVAPD          Z6, Z6
-	VMOVAPD          Z2, Z9
-	VMULPD.BCST      104(AX), Z9, Z9
-	VCMPPD           $0x00, Z0, Z6, K2
-	VBLENDMPD        Z9, Z8, K2, Z6
-	VMOVAPD          Z11, Z8
-	VXORPD.BCST      sign_f64<>+0(SB), Z8, K3, Z8
-	VSUBPD           Z4, Z8, Z4
-	VADDPD           Z2, Z4, Z4
-	VFMSUB132PD.BCST 96(AX), Z4, Z8
-	VFMADD213PD      Z6, Z5, Z8
-	VMOVAPD          Z10, Z4
-	VMOVAPD          Z7, Z5
-	VXORPD.BCST      sign_f64<>+0(SB), Z4, K3, Z4
-	VMULPD.BCST      large_f64<>+0(SB), Z4, Z4
-	VBLENDMPD        Z7, Z4, K2, Z4
+	VADDPD           Z10, Z10, Z5
+	VMULPD.BCST      96(AX), Z5, Z5
+	VMOVAPD          Z7, Z7
+	VMOVAPD          Z2, Z10
+	VMULPD.BCST      104(AX), Z10, Z10
+	VCMPPD           $0x00, Z0, Z7, K2
+	VBLENDMPD        Z10, Z5, K2, Z5
+	VMOVAPD          Z8, Z7
+	VXORPD.BCST      sign_f64<>+0(SB), Z7, K3, Z7
+	VSUBPD           Z3, Z7, Z3
+	VADDPD           Z2, Z3, Z3
+	VFMSUB132PD.BCST 96(AX), Z3, Z7
+	VFMADD213PD      Z5, Z6, Z7
+	VMOVAPD          Z11, Z3
+	VMOVAPD          Z9, Z5
+	VXORPD.BCST      sign_f64<>+0(SB), Z3, K3, Z3
+	VMULPD.BCST      large_f64<>+0(SB), Z3, Z3
+	VBLENDMPD        Z9, Z3, K2, Z3
 	VMULPD           Z2, Z5, Z5
 	VBROADCASTSD     sign_f64<>+0(SB), Z2
 	VBLENDMPD        Z2, Z5, K2, Z2
-	VFMADD213PD      Z2, Z4, Z8
-	VMULPD.BCST      tiny_f64<>+0(SB), Z8, Z8
-	VMULPD           Z3, Z1, Z1
+	VFMADD213PD      Z2, Z3, Z7
+	VMULPD.BCST      tiny_f64<>+0(SB), Z7, Z7
+	VMULPD           Z4, Z1, Z1
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
-	VMULPD.Z         Z1, Z8, K2, Z8
+	VMULPD.Z         Z1, Z7, K2, Z7
 	TESTQ            R12, R12
 	JEQ              skip10
-	VMOVUPD          Z8, K1, (R12)(R13*8)
+	VMOVUPD          Z7, K1, (R12)(R13*8)
 
 skip10:
 	ADDQ $0x08, R13
@@ -13493,24 +14023,28 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD      (DI)(R13*8), Z1
-	VMOVUPD      (BX)(R13*8), Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K2
-	KNOTW        K2, K3
-	VSUBPD       Z1, Z4, K3, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K1
-	KNOTW        K1, K3
-	VMOVAPD.Z    Z1, K3, Z6
-	KANDW        K2, K3, K3
-	VSUBPD       Z1, Z4, K3, Z6
-	VMOVAPD      Z4, K1, Z5
-	KXORW        K1, K2, K2
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD          (DI)(R13*8), Z1
+	VMOVUPD          (BX)(R13*8), Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K2
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K1
+	KXORW            K1, K2, K2
+	VBLENDMPD        Z1, Z5, K2, Z6
+	VBLENDMPD        Z5, Z1, K2, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -13518,178 +14052,189 @@ loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VMOVAPD           Z4, Z7
-	VPERMPD           exp_f64<>+0(SB), Z3, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z3, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z9, Z9
+	VPADDQ            Z3, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z9, Z9, Z10
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
-	VFMADD213PD       Z3, Z9, Z11
-	VMULPD            Z9, Z11, Z11
-	VMOVAPD           Z8, Z3
-	VFMADD213PD       Z8, Z11, Z3
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z3
+	VFMADD213PD       Z3, Z11, Z13
+	VMULPD            Z11, Z13, Z13
 
-	// R = β + e·θ
-	VMOVAPD     Z5, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z10, Z3
+	VMOVAPD      Z3, Z11
+	VMOVAPD      Z10, Z12
+	VFMADD213PD  Z3, Z13, Z11
+	VFMSUB132PD  Z7, Z11, Z12
+	VFMADD231PD  Z13, Z3, Z12
+	VBROADCASTSD huge_f64<>+0(SB), Z3
+	VBLENDMPD    Z10, Z3, K2, Z3
+	VFMADD231PD  Z4, Z3, Z12
+	VMOVAPD      Z6, Z3
+	VMULPD.BCST  huge_f64<>+0(SB), Z3, Z3
+	VMAXPD       Z11, Z3, Z4
+	VMINPD       Z11, Z3, Z11
+	VADDPD       Z11, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z11, Z11
+	VADDPD       Z11, Z12, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z10
-	VMULPD      Z10, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
-	VADDPD      Z12, Z13, Z13
-	VFMADD231PD Z11, Z12, Z13
-	VMULPD      Z13, Z13, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z14
+	VADDPD      Z11, Z14, Z14
+	VFMADD231PD Z13, Z11, Z14
+	VMULPD      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
-	VDIVPD       Z15, Z13, Z15
-	VFNMADD132PD Z15, Z11, Z11
-	VSUBPD       Z15, Z11, Z11
-	VSUBPD       Z15, Z0, Z15
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPD   Z15, Z11, K1, Z16
-	VMOVAPD     Z10, Z17
-	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
-	VBLENDMPD   Z17, Z8, K1, Z8
-	VFMADD132PD Z16, Z8, Z8
-	VFMADD132PD Z15, Z10, Z10
-	VFMADD132PD Z11, Z12, Z12
-	VBLENDMPD   Z12, Z10, K1, Z11
-	VBLENDMPD   Z10, Z12, K1, Z10
+	VBLENDMPD   Z16, Z13, K1, Z17
+	VMOVAPD     Z4, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K1, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z4, Z4
+	VFMADD132PD Z13, Z11, Z11
+	VBLENDMPD   Z11, Z4, K1, Z13
+	VBLENDMPD   Z4, Z11, K1, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
-	VFMADD213PD      Z12, Z13, Z15
-	VFMADD213PD      Z13, Z14, Z15
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z11
+	VFMADD213PD      Z11, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
-	VMOVAPD.Z        Z7, K1, Z7
-	VSUBPD           Z12, Z7, Z7
-	VMOVAPD.Z        Z4, K1, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z13
-	VSUBPD           Z13, Z4, Z4
-	VMOVAPD          Z3, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z11
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K1, Z9
+	VSUBPD           Z11, Z9, Z9
+	VMOVAPD.Z        Z8, K1, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z3, Z11
+	VMOVAPD          Z12, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z13
-	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
-	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z14
-	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z16
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z16
-	VPERMPD          recip_f64<>+0(SB), Z14, Z13
-	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z13
-	VMULPD           Z13, Z13, Z12
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z17
+	VANDPD.BCST      exponent_f64<>+0(SB), Z11, Z15
+	VPSUBQ           Z15, Z17, Z17
+	VMULPD           Z17, Z14, Z14
+	VPSRLQ           $0x34, Z11, Z15
+	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z11, Z11
+	VORPD.BCST       one_f64<>+0(SB), Z11, Z11
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z17
+	VFMADD231PD.BCST index_f64<>+0(SB), Z11, Z17
+	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z18
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z18
+	VPERMPD          recip_f64<>+0(SB), Z17, Z15
+	VMOVAPD          Z15, Z19
+	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z17
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z11, Z19
+	VFMADD231PD      Z15, Z14, Z19
+	VMULPD           Z19, Z19, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z17
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z17
-	VFMADD213PD      Z17, Z13, Z18
-	VFMADD213PD      Z13, Z12, Z18
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z14
-	VADDPD           Z7, Z16, Z16
-	VADDPD           Z4, Z14, Z14
-	VADDPD           Z14, Z16, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z14
+	VFMADD213PD      Z14, Z19, Z15
+	VFMADD213PD      Z19, Z11, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z17
+	VADDPD           Z9, Z18, Z18
+	VADDPD           Z8, Z17, Z17
+	VADDPD           Z17, Z18, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 112(AX), Z4, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z17
-	VFMSUB231PD.BCST 112(AX), Z16, Z12
-	VFMADD231PD.BCST 112(AX), Z14, Z12
-	VFMADD231PD.BCST 120(AX), Z4, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z13, Z13
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
+	VFMSUB231PD.BCST 112(AX), Z18, Z11
+	VFMADD231PD.BCST 112(AX), Z17, Z11
+	VFMADD231PD.BCST 120(AX), Z8, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z17, Z17
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z17, Z17, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z17, Z12
-	VMULPD           Z17, Z12, Z12
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD          (DI)(R13*8), Z4
-	VBROADCASTSD     one_f64<>+0(SB), Z7
-	VSUBPD           Z4, Z7, Z7
-	VMULPD.BCST      80(AX), Z7, Z7
-	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z13, Z13
-	VFMADD132PD      Z12, Z13, Z13
+	VADDPD           Z11, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z15, Z15, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z15, Z11
+	VMULPD           Z15, Z11, Z11
+	VMULPD           Z5, Z14, Z14
+	VFMADD132PD      Z11, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z15, Z15
-	VADDPD  Z2, Z15, Z15
+	VADDPD  Z1, Z16, Z16
+	VADDPD  Z2, Z16, Z16
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z2
-	VMOVAPD     Z13, Z4
-	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z4
-	VCMPPD      $0x04, Z0, Z6, K1
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z15, K1, K1
-	VMOVAPD     Z13, Z1
-	VBLENDMPD   Z1, Z4, K1, Z1
-	VBLENDMPD   Z2, Z15, K1, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z2
+	VMOVAPD     Z14, Z5
+	VMULPD.BCST tiny_f64<>+0(SB), Z5, Z5
+	VCMPPD      $0x04, Z0, Z7, K1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z16, K1, K1
+	VMOVAPD     Z14, Z1
+	VBLENDMPD   Z1, Z5, K1, Z1
+	VBLENDMPD   Z2, Z16, K1, Z2
 	VMULPD      Z2, Z1, Z1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z2
-	VADDPD       Z15, Z2, Z2
+	VADDPD       Z16, Z2, Z2
 	KMOVB        (R8)(CX*1), K1
 	VMINPD.Z     Z2, Z1, K1, Z1
 	TESTQ        R9, R9
@@ -13699,15 +14244,15 @@ loop:
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
 	VMOVUPD (R9)(R14*8), Z2
-	VADDPD  Z1, Z2, Z4
-	VMOVUPD Z4, (R9)(R14*8)
-	VSUBPD  Z2, Z4, Z7
-	VSUBPD  Z7, Z4, Z4
-	VSUBPD  Z4, Z2, Z2
-	VSUBPD  Z7, Z1, Z4
-	VADDPD  Z4, Z2, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
+	VADDPD  Z1, Z2, Z5
+	VMOVUPD Z5, (R9)(R14*8)
+	VSUBPD  Z2, Z5, Z8
+	VSUBPD  Z8, Z5, Z5
+	VSUBPD  Z5, Z2, Z2
+	VSUBPD  Z8, Z1, Z5
+	VADDPD  Z5, Z2, Z5
+	VADDPD  128(R9)(R14*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R14*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -13715,78 +14260,82 @@ skip1:
 	VMOVUPD Z1, (SI)(R13*8)
 
 skip2:
+	VMOVAPD     Z3, Z1
+	VADDPD      Z12, Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD          (DI)(R13*8), Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
+	VMOVUPD          (DI)(R13*8), Z5
+	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z9, Z5, Z2
-	VMULPD       Z11, Z2, Z2
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z15, Z4, Z4
-	VMULPD.BCST  96(AX), Z4, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z5
+	VFMSUB213PD  Z2, Z6, Z5
+	VMULPD       Z13, Z5, Z5
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z16, Z2, Z2
+	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z8, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z3, Z5, Z5
-	VMULPD      Z1, Z5, Z5
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K1
-	VMOVAPD.Z   Z5, K1, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
-	VMOVAPD     Z2, Z3
+	VMOVAPD     Z10, Z6
+	VMULPD.BCST large_f64<>+0(SB), Z6, Z6
+	VDIVPD      Z1, Z6, Z6
+	VMULPD      Z3, Z6, Z6
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K1
+	VMOVAPD.Z   Z6, K1, Z6
+	VMULPD.BCST small_f64<>+0(SB), Z6, Z1
+	VMOVAPD     Z5, Z3
 	VXORPD.BCST sign_f64<>+0(SB), Z3, K2, Z3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPD       Z1, Z7
-	VFMADD213PD   Z3, Z4, Z7
-	VMULPD        Z13, Z7, Z7
+	VMOVAPD       Z1, Z8
+	VFMADD213PD   Z3, Z2, Z8
+	VMULPD        Z14, Z8, Z8
 	KMOVB         (R8)(CX*1), K1
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K1, Z7
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z8, K1, Z8
 	TESTQ         R11, R11
 	JEQ           skip3
 
 	// dout·grad
 	VMOVUPD      (R11)(R13*8), Z3
-	VMULPD       Z3, Z7, Z7
-	VCMPPD       $0x03, Z7, Z7, K1
-	VBROADCASTSD nan_f64<>+0(SB), K1, Z7
+	VMULPD       Z3, Z8, Z8
+	VCMPPD       $0x03, Z8, Z8, K1
+	VBROADCASTSD nan_f64<>+0(SB), K1, Z8
 	KMOVB        (R8)(CX*1), K1
-	VMOVAPD.Z    Z7, K1, Z7
+	VMOVAPD.Z    Z8, K1, Z8
 
 skip3:
 	TESTQ   R10, R10
 	JEQ     skip4
-	VMOVUPD Z7, (R10)(R13*8)
+	VMOVUPD Z8, (R10)(R13*8)
 
 skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z2, Z2, Z2
-	VMULPD.BCST      96(AX), Z2, Z2
-	VMOVAPD          Z6, Z3
-	VMOVAPD          Z11, Z6
-	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z3, K1
-	VBLENDMPD        Z6, Z2, K1, Z2
+	VADDPD           Z5, Z5, Z3
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMOVAPD          Z7, Z5
+	VMOVAPD          Z13, Z7
+	VMULPD.BCST      104(AX), Z7, Z7
+	VCMPPD           $0x00, Z0, Z5, K1
+	VBLENDMPD        Z7, Z3, K1, Z3
 	VMOVAPD          Z1, Z1
 	VXORPD.BCST      sign_f64<>+0(SB), Z1, K2, Z1
-	VSUBPD           Z10, Z1, Z3
-	VADDPD           Z11, Z3, Z3
-	VFMSUB132PD.BCST 96(AX), Z3, Z1
-	VFMADD213PD      Z2, Z4, Z1
-	VMOVAPD          Z5, Z2
-	VMOVAPD          Z8, Z3
+	VSUBPD           Z4, Z1, Z4
+	VADDPD           Z13, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z1
+	VFMADD213PD      Z3, Z2, Z1
+	VMOVAPD          Z6, Z2
+	VMOVAPD          Z10, Z3
 	VXORPD.BCST      sign_f64<>+0(SB), Z2, K2, Z2
 	VMULPD.BCST      large_f64<>+0(SB), Z2, Z2
-	VBLENDMPD        Z8, Z2, K1, Z2
-	VMULPD           Z11, Z3, Z3
+	VBLENDMPD        Z10, Z2, K1, Z2
+	VMULPD           Z13, Z3, Z3
 	VBROADCASTSD     sign_f64<>+0(SB), Z4
 	VBLENDMPD        Z4, Z3, K1, Z3
 	VFMADD213PD      Z3, Z2, Z1
 	VMULPD.BCST      tiny_f64<>+0(SB), Z1, Z1
-	VMULPD           Z13, Z1, Z1
+	VMULPD           Z14, Z1, Z1
 	KMOVB            (R8)(CX*1), K1
 	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z1, K1, Z1
 	TESTQ            R12, R12
@@ -13818,24 +14367,28 @@ rest_loop:
 	MOVQ  R13, CX
 	SHRQ  $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD.Z    (DI)(R13*8), K1, Z1
-	VMOVUPD.Z    (BX)(R13*8), K1, Z2
-	VANDPD.BCST  abs_f64<>+0(SB), Z2, Z3
-	VBROADCASTSD one_f64<>+0(SB), Z4
-	VMOVAPD      Z1, Z5
-	VPMOVQ2M     Z2, K3
-	KNOTW        K3, K4
-	VSUBPD       Z1, Z4, K4, Z5
-	VMULPD       Z3, Z5, Z2
-	VPMAXSQ      Z0, Z2, Z2
-	VCMPPD       $0x00, Z0, Z5, K2
-	KNOTW        K2, K4
-	VMOVAPD.Z    Z1, K4, Z6
-	KANDW        K3, K4, K4
-	VSUBPD       Z1, Z4, K4, Z6
-	VMOVAPD      Z4, K2, Z5
-	KXORW        K2, K3, K3
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD.Z        (DI)(R13*8), K1, Z1
+	VMOVUPD.Z        (BX)(R13*8), K1, Z2
+	VANDPD.BCST      abs_f64<>+0(SB), Z2, Z3
+	VBROADCASTSD     one_f64<>+0(SB), Z4
+	VPMOVQ2M         Z2, K3
+	VSUBPD           Z1, Z4, Z5
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VMULPD           Z3, Z6, Z2
+	VPMAXSQ          Z0, Z2, Z2
+	VCMPPD           $0x00, Z0, Z6, K2
+	KXORW            K2, K3, K3
+	VBLENDMPD        Z1, Z5, K3, Z6
+	VBLENDMPD        Z5, Z1, K3, Z7
+	VSUBPD           Z5, Z4, Z4
+	VSUBPD           Z1, Z4, Z4
+	VMOVAPD          Z5, Z8
+	VMULPD.BCST      80(AX), Z5, Z5
+	VFMSUB132PD.BCST 80(AX), Z5, Z8
+	VFMADD231PD.BCST 80(AX), Z4, Z8
+	VFMADD231PD.BCST 88(AX), Z1, Z8
+	VADDPD           Z8, Z5, Z5
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
@@ -13843,178 +14396,189 @@ rest_loop:
 	// a·8/ln2 = -(k+f); e = A·(1+p)
 	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z3
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z3
-	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z4
-	VMOVAPD           Z4, Z7
-	VPERMPD           exp_f64<>+0(SB), Z3, Z8
-	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z9
-	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z4
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z3, Z8
+	VMOVAPD           Z8, Z9
+	VPERMPD           exp_f64<>+0(SB), Z3, Z10
+	VPERMPD           exp_rest_f64<>+0(SB), Z3, Z11
+	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z8
 	VPSLLQ            $0x31, Z3, Z3
-	VPADDQ            Z3, Z8, Z8
-	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z4
-	VADDPD            Z4, Z9, Z9
+	VPADDQ            Z3, Z10, Z10
+	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z8
+	VADDPD            Z8, Z11, Z11
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z8, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z10, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z3
-	VMULPD            Z9, Z9, Z10
-	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z11
-	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z10, Z3
-	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z10, Z11
-	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z10, Z3
-	VFMADD213PD       Z3, Z9, Z11
-	VMULPD            Z9, Z11, Z11
-	VMOVAPD           Z8, Z3
-	VFMADD213PD       Z8, Z11, Z3
+	VMULPD            Z11, Z11, Z12
+	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z13
+	VFMADD213PD.BCST  exp2m1_4_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_3_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_2_f64<>+0(SB), Z12, Z3
+	VFMADD213PD.BCST  exp2m1_1_f64<>+0(SB), Z12, Z13
+	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z12, Z3
+	VFMADD213PD       Z3, Z11, Z13
+	VMULPD            Z11, Z13, Z13
 
-	// R = β + e·θ
-	VMOVAPD     Z5, Z9
-	VMULPD.BCST huge_f64<>+0(SB), Z9, Z9
-	VFMADD213PD Z9, Z6, Z3
-	VMULPD.BCST tiny_f64<>+0(SB), Z3, Z9
+	// R + rest = β + e·θ
+	VMULPD       Z7, Z10, Z3
+	VMOVAPD      Z3, Z11
+	VMOVAPD      Z10, Z12
+	VFMADD213PD  Z3, Z13, Z11
+	VFMSUB132PD  Z7, Z11, Z12
+	VFMADD231PD  Z13, Z3, Z12
+	VBROADCASTSD huge_f64<>+0(SB), Z3
+	VBLENDMPD    Z10, Z3, K3, Z3
+	VFMADD231PD  Z4, Z3, Z12
+	VMOVAPD      Z6, Z3
+	VMULPD.BCST  huge_f64<>+0(SB), Z3, Z3
+	VMAXPD       Z11, Z3, Z4
+	VMINPD       Z11, Z3, Z11
+	VADDPD       Z11, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z11, Z11
+	VADDPD       Z11, Z12, Z12
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z10
-	VMULPD      Z10, Z8, Z8
-	VMULPD.BCST tiny_f64<>+0(SB), Z8, Z12
-	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
-	VADDPD      Z12, Z13, Z13
-	VFMADD231PD Z11, Z12, Z13
-	VMULPD      Z13, Z13, Z14
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z10, Z10
+	VMULPD.BCST tiny_f64<>+0(SB), Z10, Z11
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z14
+	VADDPD      Z11, Z14, Z14
+	VFMADD231PD Z13, Z11, Z14
+	VMULPD      Z14, Z14, Z15
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD.BCST  one_f64<>+0(SB), Z13, Z15
-	VDIVPD       Z15, Z13, Z15
-	VFNMADD132PD Z15, Z11, Z11
-	VSUBPD       Z15, Z11, Z11
-	VSUBPD       Z15, Z0, Z15
+	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
+	VDIVPD       Z16, Z14, Z16
+	VFNMADD132PD Z16, Z13, Z13
+	VSUBPD       Z16, Z13, Z13
+	VSUBPD       Z16, Z0, Z16
 
 	// O·2^TinyShift
-	VBLENDMPD   Z15, Z11, K2, Z16
-	VMOVAPD     Z10, Z17
-	VMULPD.BCST huge_f64<>+0(SB), Z17, Z17
-	VBLENDMPD   Z17, Z8, K2, Z8
-	VFMADD132PD Z16, Z8, Z8
-	VFMADD132PD Z15, Z10, Z10
-	VFMADD132PD Z11, Z12, Z12
-	VBLENDMPD   Z12, Z10, K2, Z11
-	VBLENDMPD   Z10, Z12, K2, Z10
+	VBLENDMPD   Z16, Z13, K2, Z17
+	VMOVAPD     Z4, Z18
+	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
+	VBLENDMPD   Z18, Z10, K2, Z10
+	VFMADD132PD Z17, Z10, Z10
+	VFMADD132PD Z16, Z4, Z4
+	VFMADD132PD Z13, Z11, Z11
+	VBLENDMPD   Z11, Z4, K2, Z13
+	VBLENDMPD   Z4, Z11, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z12
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z12
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z12
-	VFMADD213PD      Z12, Z13, Z15
-	VFMADD213PD      Z13, Z14, Z15
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z16
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z16
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z11
+	VFMADD213PD      Z11, Z14, Z16
+	VFMADD213PD      Z14, Z15, Z16
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z12
-	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z13
-	VMOVAPD.Z        Z7, K2, Z7
-	VSUBPD           Z12, Z7, Z7
-	VMOVAPD.Z        Z4, K2, Z4
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z13
-	VSUBPD           Z13, Z4, Z4
-	VMOVAPD          Z3, Z12
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z11
+	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
+	VMOVAPD.Z        Z9, K2, Z9
+	VSUBPD           Z11, Z9, Z9
+	VMOVAPD.Z        Z8, K2, Z8
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z16, Z14
+	VSUBPD           Z14, Z8, Z8
+	VMOVAPD          Z3, Z11
+	VMOVAPD          Z12, Z14
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ           $0x34, Z12, Z13
-	VPADDQ.BCST      magic_f64<>+0(SB), Z13, Z13
-	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z13, Z13
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z12, Z12
-	VORPD.BCST       one_f64<>+0(SB), Z12, Z12
-	VBROADCASTSD     magic_index_f64<>+0(SB), Z14
-	VFMADD231PD.BCST index_f64<>+0(SB), Z12, Z14
-	VPERMPD          log8_hi_f64<>+0(SB), Z14, Z16
-	VFMADD231PD.BCST eight_f64<>+0(SB), Z13, Z16
-	VPERMPD          recip_f64<>+0(SB), Z14, Z13
-	VPERMPD          log8_lo_f64<>+0(SB), Z14, Z14
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z12, Z13
-	VMULPD           Z13, Z13, Z12
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VBROADCASTSD     two_ones_f64<>+0(SB), Z17
+	VANDPD.BCST      exponent_f64<>+0(SB), Z11, Z15
+	VPSUBQ           Z15, Z17, Z17
+	VMULPD           Z17, Z14, Z14
+	VPSRLQ           $0x34, Z11, Z15
+	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
+	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z11, Z11
+	VORPD.BCST       one_f64<>+0(SB), Z11, Z11
+	VBROADCASTSD     magic_index_f64<>+0(SB), Z17
+	VFMADD231PD.BCST index_f64<>+0(SB), Z11, Z17
+	VPERMPD          log8_hi_f64<>+0(SB), Z17, Z18
+	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z18
+	VPERMPD          recip_f64<>+0(SB), Z17, Z15
+	VMOVAPD          Z15, Z19
+	VPERMPD          log8_lo_f64<>+0(SB), Z17, Z17
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z11, Z19
+	VFMADD231PD      Z15, Z14, Z19
+	VMULPD           Z19, Z19, Z11
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z17
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z18
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z12, Z17
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z12, Z17
-	VFMADD213PD      Z17, Z13, Z18
-	VFMADD213PD      Z13, Z12, Z18
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z18, Z14
-	VADDPD           Z7, Z16, Z16
-	VADDPD           Z4, Z14, Z14
-	VADDPD           Z14, Z16, Z4
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z14
+	VFMADD213PD      Z14, Z19, Z15
+	VFMADD213PD      Z19, Z11, Z15
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z17
+	VADDPD           Z9, Z18, Z18
+	VADDPD           Z8, Z17, Z17
+	VADDPD           Z17, Z18, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z7
-	VFMADD231PD.BCST 112(AX), Z4, Z7
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z7, Z7
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z7, Z12
-	VPERMPD          exp_f64<>+0(SB), Z7, Z13
-	VPERMPD          exp_rest_f64<>+0(SB), Z7, Z17
-	VFMSUB231PD.BCST 112(AX), Z16, Z12
-	VFMADD231PD.BCST 112(AX), Z14, Z12
-	VFMADD231PD.BCST 120(AX), Z4, Z12
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z12, Z12
-	VPSLLQ           $0x31, Z7, Z7
-	VPADDQ           Z7, Z13, Z13
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
+	VFMSUB231PD.BCST 112(AX), Z18, Z11
+	VFMADD231PD.BCST 112(AX), Z17, Z11
+	VFMADD231PD.BCST 120(AX), Z8, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z12, Z17, Z17
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z17, Z17, Z7
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z12
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z7, Z12
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z7, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z7, Z12
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z7, Z4
-	VFMADD213PD      Z4, Z17, Z12
-	VMULPD           Z17, Z12, Z12
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD.Z        (DI)(R13*8), K1, Z4
-	VBROADCASTSD     one_f64<>+0(SB), Z7
-	VSUBPD           Z4, Z7, Z7
-	VMULPD.BCST      80(AX), Z7, Z7
-	VFMADD231PD.BCST 88(AX), Z4, Z7
-	VMULPD           Z7, Z13, Z13
-	VFMADD132PD      Z12, Z13, Z13
+	VADDPD           Z11, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z15, Z15, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z15, Z11
+	VMULPD           Z15, Z11, Z11
+	VMULPD           Z5, Z14, Z14
+	VFMADD132PD      Z11, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z15, Z15
-	VADDPD  Z2, Z15, Z15
+	VADDPD  Z1, Z16, Z16
+	VADDPD  Z2, Z16, Z16
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z15, Z2
-	VMOVAPD     Z13, Z4
-	VMULPD.BCST tiny_f64<>+0(SB), Z4, Z4
-	VCMPPD      $0x04, Z0, Z6, K2
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z15, K2, K2
-	VMOVAPD     Z13, Z1
-	VBLENDMPD   Z1, Z4, K2, Z1
-	VBLENDMPD   Z2, Z15, K2, Z2
+	VMULPD.BCST tiny_f64<>+0(SB), Z16, Z2
+	VMOVAPD     Z14, Z5
+	VMULPD.BCST tiny_f64<>+0(SB), Z5, Z5
+	VCMPPD      $0x04, Z0, Z7, K2
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z16, K2, K2
+	VMOVAPD     Z14, Z1
+	VBLENDMPD   Z1, Z5, K2, Z1
+	VBLENDMPD   Z2, Z16, K2, Z2
 	VMULPD      Z2, Z1, Z1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z2
-	VADDPD       Z15, Z2, Z2
+	VADDPD       Z16, Z2, Z2
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPD.Z     Z2, Z1, K2, Z1
@@ -14025,15 +14589,15 @@ rest_loop:
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
 	VMOVUPD (R9)(R14*8), Z2
-	VADDPD  Z1, Z2, Z4
-	VMOVUPD Z4, (R9)(R14*8)
-	VSUBPD  Z2, Z4, Z7
-	VSUBPD  Z7, Z4, Z4
-	VSUBPD  Z4, Z2, Z2
-	VSUBPD  Z7, Z1, Z4
-	VADDPD  Z4, Z2, Z4
-	VADDPD  128(R9)(R14*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R14*8)
+	VADDPD  Z1, Z2, Z5
+	VMOVUPD Z5, (R9)(R14*8)
+	VSUBPD  Z2, Z5, Z8
+	VSUBPD  Z8, Z5, Z5
+	VSUBPD  Z5, Z2, Z2
+	VSUBPD  Z8, Z1, Z5
+	VADDPD  Z5, Z2, Z5
+	VADDPD  128(R9)(R14*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R14*8)
 
 skip6:
 	TESTQ   SI, SI
@@ -14041,80 +14605,84 @@ skip6:
 	VMOVUPD Z1, K1, (SI)(R13*8)
 
 skip7:
+	VMOVAPD     Z3, Z1
+	VADDPD      Z12, Z1, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z1, Z2
+
 	// δ = 1 - 2t
-	VBROADCASTSD     minus_two_f64<>+0(SB), Z1
-	VMOVUPD.Z        (DI)(R13*8), K1, Z2
-	VFMADD213PD.BCST one_f64<>+0(SB), Z2, Z1
+	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
+	VMOVUPD.Z        (DI)(R13*8), K1, Z5
+	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z2
-	VFMSUB213PD  Z9, Z5, Z2
-	VMULPD       Z11, Z2, Z2
-	VBROADCASTSD max_softplus_f64<>+0(SB), Z4
-	VMINPD       Z15, Z4, Z4
-	VMULPD.BCST  96(AX), Z4, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z5
+	VFMSUB213PD  Z2, Z6, Z5
+	VMULPD       Z13, Z5, Z5
+	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
+	VMINPD       Z16, Z2, Z2
+	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z8, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z3, Z5, Z5
-	VMULPD      Z1, Z5, Z5
-	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z8, K2
-	VMOVAPD.Z   Z5, K2, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
-	VMOVAPD     Z2, Z3
+	VMOVAPD     Z10, Z6
+	VMULPD.BCST large_f64<>+0(SB), Z6, Z6
+	VDIVPD      Z1, Z6, Z6
+	VMULPD      Z3, Z6, Z6
+	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K2
+	VMOVAPD.Z   Z6, K2, Z6
+	VMULPD.BCST small_f64<>+0(SB), Z6, Z1
+	VMOVAPD     Z5, Z3
 	VXORPD.BCST sign_f64<>+0(SB), Z3, K3, Z3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPD       Z1, Z7
-	VFMADD213PD   Z3, Z4, Z7
-	VMULPD        Z13, Z7, Z7
+	VMOVAPD       Z1, Z8
+	VFMADD213PD   Z3, Z2, Z8
+	VMULPD        Z14, Z8, Z8
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
-	VMULPD.BCST.Z tiny_f64<>+0(SB), Z7, K2, Z7
+	VMULPD.BCST.Z tiny_f64<>+0(SB), Z8, K2, Z8
 	TESTQ         R11, R11
 	JEQ           skip8
 
 	// dout·grad
 	VMOVUPD.Z    (R11)(R13*8), K1, Z3
-	VMULPD       Z3, Z7, Z7
-	VCMPPD       $0x03, Z7, Z7, K2
-	VBROADCASTSD nan_f64<>+0(SB), K2, Z7
+	VMULPD       Z3, Z8, Z8
+	VCMPPD       $0x03, Z8, Z8, K2
+	VBROADCASTSD nan_f64<>+0(SB), K2, Z8
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
-	VMOVAPD.Z    Z7, K2, Z7
+	VMOVAPD.Z    Z8, K2, Z8
 
 skip8:
 	TESTQ   R10, R10
 	JEQ     skip9
-	VMOVUPD Z7, K1, (R10)(R13*8)
+	VMOVUPD Z8, K1, (R10)(R13*8)
 
 skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD           Z2, Z2, Z2
-	VMULPD.BCST      96(AX), Z2, Z2
-	VMOVAPD          Z6, Z3
-	VMOVAPD          Z11, Z6
-	VMULPD.BCST      104(AX), Z6, Z6
-	VCMPPD           $0x00, Z0, Z3, K2
-	VBLENDMPD        Z6, Z2, K2, Z2
+	VADDPD           Z5, Z5, Z3
+	VMULPD.BCST      96(AX), Z3, Z3
+	VMOVAPD          Z7, Z5
+	VMOVAPD          Z13, Z7
+	VMULPD.BCST      104(AX), Z7, Z7
+	VCMPPD           $0x00, Z0, Z5, K2
+	VBLENDMPD        Z7, Z3, K2, Z3
 	VMOVAPD          Z1, Z1
 	VXORPD.BCST      sign_f64<>+0(SB), Z1, K3, Z1
-	VSUBPD           Z10, Z1, Z3
-	VADDPD           Z11, Z3, Z3
-	VFMSUB132PD.BCST 96(AX), Z3, Z1
-	VFMADD213PD      Z2, Z4, Z1
-	VMOVAPD          Z5, Z2
-	VMOVAPD          Z8, Z3
+	VSUBPD           Z4, Z1, Z4
+	VADDPD           Z13, Z4, Z4
+	VFMSUB132PD.BCST 96(AX), Z4, Z1
+	VFMADD213PD      Z3, Z2, Z1
+	VMOVAPD          Z6, Z2
+	VMOVAPD          Z10, Z3
 	VXORPD.BCST      sign_f64<>+0(SB), Z2, K3, Z2
 	VMULPD.BCST      large_f64<>+0(SB), Z2, Z2
-	VBLENDMPD        Z8, Z2, K2, Z2
-	VMULPD           Z11, Z3, Z3
+	VBLENDMPD        Z10, Z2, K2, Z2
+	VMULPD           Z13, Z3, Z3
 	VBROADCASTSD     sign_f64<>+0(SB), Z4
 	VBLENDMPD        Z4, Z3, K2, Z3
 	VFMADD213PD      Z3, Z2, Z1
 	VMULPD.BCST      tiny_f64<>+0(SB), Z1, Z1
-	VMULPD           Z13, Z1, Z1
+	VMULPD           Z14, Z1, Z1
 	KMOVB            (R8)(CX*1), K2
 	KANDW            K2, K1, K2
 	VMULPD.BCST.Z    tiny_f64<>+0(SB), Z1, K2, Z1
@@ -14954,7 +15522,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $544-8
+TEXT ·softLossSquareF32AVX2(SB), $736-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -14978,53 +15546,75 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R10*4), Y0
-	VMOVUPS   32(DI)(R10*4), Y1
-	VMOVUPS   (BX)(R10*4), Y2
-	VMOVUPS   32(BX)(R10*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y3
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y2
-	VXORPS    Y6, Y6, Y6
-	VBLENDVPS Y1, Y6, Y1, Y1
-	VBLENDVPS Y2, Y6, Y2, Y2
-	VXORPS    Y7, Y7, Y7
-	VCMPPS    $0x00, Y7, Y8, Y6
-	VCMPPS    $0x00, Y7, Y9, Y7
-	VMOVUPS   Y6, 64(AX)
-	VMOVUPS   Y7, 96(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y7, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y6, Y0
-	VANDNPS   Y3, Y7, Y3
-	VMOVUPS   Y1, 128(AX)
-	VMOVUPS   Y2, 160(AX)
-	VMOVUPS   Y8, 192(AX)
-	VMOVUPS   Y9, 224(AX)
-	VMOVUPS   Y0, 256(AX)
-	VMOVUPS   Y3, 288(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R10*4), Y0
+	VMOVUPS     32(DI)(R10*4), Y1
+	VMOVUPS     (BX)(R10*4), Y2
+	VMOVUPS     32(BX)(R10*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 64(AX)
+	VMOVUPS     Y15, 96(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VMOVUPS     Y14, 128(AX)
+	VMOVUPS     Y15, 160(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 192(AX)
+	VMOVUPS     Y7, 224(AX)
+	VMOVUPS     Y11, 256(AX)
+	VMOVUPS     Y10, 288(AX)
+	VMOVUPS     Y12, 320(AX)
+	VMOVUPS     Y13, 352(AX)
+	VMOVUPS     Y8, 384(AX)
+	VMOVUPS     Y9, 416(AX)
+	VMOVUPS     Y2, 448(AX)
+	VMOVUPS     Y3, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
-	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
+	VMINPS clamp_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VMOVUPS      magic_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VSUBPS       magic_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_f32<>+0(SB), Y2, Y5
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -15041,8 +15631,8 @@ loop:
 	VADDPS       Y5, Y9, Y9
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
@@ -15053,154 +15643,168 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y4, Y4
-	VMULPS      tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS     256(AX), Y8
-	VMOVUPS     288(AX), Y9
-	VFMADD213PS 192(AX), Y8, Y4
-	VFMADD213PS 224(AX), Y9, Y5
-	VMOVUPS     Y4, 320(AX)
-	VMOVUPS     Y5, 352(AX)
+	// R + rest = β + e·θ
+	VMULPS      448(AX), Y6, Y4
+	VMULPS      480(AX), Y7, Y5
+	VMOVAPS     Y4, Y8
+	VMOVAPS     Y5, Y9
+	VMOVAPS     Y6, Y10
+	VMOVAPS     Y7, Y11
+	VFMADD213PS Y4, Y3, Y8
+	VFMADD213PS Y5, Y2, Y9
+	VFMSUB132PS 448(AX), Y8, Y10
+	VFMSUB132PS 480(AX), Y9, Y11
+	VFMADD231PS Y3, Y4, Y10
+	VFMADD231PS Y2, Y5, Y11
+	VMOVUPS     one_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     128(AX), Y12
+	VMOVUPS     160(AX), Y13
+	VBLENDVPS   Y12, Y6, Y5, Y5
+	VBLENDVPS   Y13, Y7, Y4, Y4
+	VFMADD231PS 256(AX), Y5, Y10
+	VFMADD231PS 288(AX), Y4, Y11
+	VMOVUPS     384(AX), Y4
+	VMOVUPS     416(AX), Y5
+	VMAXPS      Y8, Y4, Y12
+	VMAXPS      Y9, Y5, Y13
+	VMINPS      Y8, Y4, Y8
+	VMINPS      Y9, Y5, Y9
+	VADDPS      Y8, Y12, Y4
+	VADDPS      Y9, Y13, Y5
+	VSUBPS      Y12, Y4, Y12
+	VSUBPS      Y13, Y5, Y13
+	VSUBPS      Y12, Y8, Y8
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y4, Y10
+	VFMADD132PS two_f32<>+0(SB), Y5, Y11
+	VMOVUPS     Y4, 512(AX)
+	VMOVUPS     Y5, 544(AX)
+	VMOVUPS     Y10, 576(AX)
+	VMOVUPS     Y11, 608(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 384(AX)
-	VMOVUPS     Y0, 416(AX)
+	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y0, 672(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 448(AX)
-	VMOVUPS     Y7, 480(AX)
-	VMULPS      tiny_f32<>+0(SB), Y6, Y0
-	VMULPS      tiny_f32<>+0(SB), Y7, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y6
-	VSUBPS      one_f32<>+0(SB), Y5, Y7
-	VADDPS      Y0, Y6, Y6
-	VADDPS      Y1, Y7, Y7
-	VFMADD231PS Y3, Y0, Y6
-	VFMADD231PS Y2, Y1, Y7
-	VMULPS      Y6, Y6, Y8
-	VMULPS      Y7, Y7, Y9
+	VSUBPS      one_f32<>+0(SB), Y4, Y0
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y3, Y6, Y0
+	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
-	VFMADD213PS Y6, Y8, Y11
-	VFMADD213PS Y7, Y9, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
+	VFMADD213PS Y0, Y8, Y11
+	VFMADD213PS Y1, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    384(AX), Y11, Y11
-	VADDPS    416(AX), Y10, Y10
-	VADDPS    128(AX), Y11, Y11
-	VADDPS    160(AX), Y10, Y10
+	VADDPS    640(AX), Y11, Y11
+	VADDPS    672(AX), Y10, Y10
+	VADDPS    192(AX), Y11, Y11
+	VADDPS    224(AX), Y10, Y10
 	VMOVUPS   64(AX), Y8
 	VMOVUPS   96(AX), Y9
-	VBLENDVPS Y8, Y0, Y4, Y0
-	VBLENDVPS Y9, Y1, Y5, Y1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y4
-	VMOVUPS     32(DI)(R10*4), Y5
-	VMOVUPS     one_f32<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VSUBPS      Y4, Y9, Y9
-	VSUBPS      Y5, Y8, Y8
-	VMULPS      (AX), Y9, Y9
-	VMULPS      (AX), Y8, Y8
-	VFMADD231PS 32(AX), Y4, Y9
-	VFMADD231PS 32(AX), Y5, Y8
+	VBLENDVPS Y8, Y6, Y4, Y4
+	VBLENDVPS Y9, Y7, Y5, Y5
 
 	// w·S²
-	VMULPS Y0, Y0, Y0
-	VMULPS Y1, Y1, Y1
-	VMULPS Y9, Y0, Y0
-	VMULPS Y8, Y1, Y1
+	VMULPS Y4, Y4, Y4
+	VMULPS Y5, Y5, Y5
+	VMULPS 320(AX), Y4, Y4
+	VMULPS 352(AX), Y5, Y5
 
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y6, Y4
-	VADDPS       one_f32<>+0(SB), Y7, Y5
-	VDIVPS       Y4, Y6, Y4
-	VDIVPS       Y5, Y7, Y5
-	VFNMADD132PS Y4, Y3, Y3
-	VFNMADD132PS Y5, Y2, Y2
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      64(AX), Y7
+	VADDPS       one_f32<>+0(SB), Y0, Y6
+	VADDPS       one_f32<>+0(SB), Y1, Y7
+	VDIVPS       Y6, Y0, Y6
+	VDIVPS       Y7, Y1, Y7
+	VFNMADD132PS Y6, Y3, Y3
+	VFNMADD132PS Y7, Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      64(AX), Y1
 	VMOVUPS      96(AX), Y8
-	VBLENDVPS    Y7, Y3, Y6, Y3
-	VBLENDVPS    Y8, Y2, Y6, Y2
-	VSUBPS       Y4, Y3, Y3
-	VSUBPS       Y5, Y2, Y2
+	VBLENDVPS    Y1, Y3, Y0, Y1
+	VBLENDVPS    Y8, Y2, Y0, Y0
+	VSUBPS       Y6, Y1, Y1
+	VSUBPS       Y7, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y3, Y3, Y4
-	VADDPS      Y2, Y2, Y5
-	VFMADD231PS Y3, Y3, Y4
-	VFMADD231PS Y2, Y2, Y5
-	VFMADD132PS Y4, Y0, Y0
-	VFMADD132PS Y5, Y1, Y1
-	VMULPS      320(AX), Y0, Y0
-	VMULPS      352(AX), Y1, Y1
-	VMULPS      320(AX), Y11, Y2
-	VMULPS      352(AX), Y10, Y3
-	VMULPS      Y0, Y2, Y2
-	VMULPS      Y1, Y3, Y3
+	VADDPS      Y1, Y1, Y2
+	VADDPS      Y0, Y0, Y3
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD231PS Y0, Y0, Y3
+	VFMADD132PS Y2, Y4, Y4
+	VFMADD132PS Y3, Y5, Y5
+	VMULPS      576(AX), Y4, Y4
+	VMULPS      608(AX), Y5, Y5
+	VMULPS      512(AX), Y11, Y0
+	VMULPS      544(AX), Y10, Y1
+	VMULPS      Y4, Y0, Y0
+	VMULPS      Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f32<>+0(SB), Y1
-	VMOVAPS      Y1, Y0
-	VADDPS       Y11, Y1, Y1
-	VADDPS       Y10, Y0, Y0
-	VMINPS       Y1, Y2, Y2
-	VMINPS       Y0, Y3, Y3
+	VMOVUPS      inf_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPS       Y11, Y3, Y3
+	VADDPS       Y10, Y2, Y2
+	VMINPS       Y3, Y0, Y0
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y0
-	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPS    Y0, Y2, Y4, Y2
-	VBLENDVPS    Y1, Y3, Y4, Y3
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y0
-	VEXTRACTF128 $0x01, Y2, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       (R9), Y0, Y0
-	VMOVUPD      Y0, (R9)
-	VADDPD       32(R9), Y1, Y1
-	VMOVUPD      Y1, 32(R9)
-	VCVTPS2PD    X3, Y0
-	VEXTRACTF128 $0x01, Y3, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       64(R9), Y0, Y0
-	VMOVUPD      Y0, 64(R9)
-	VADDPD       96(R9), Y1, Y1
-	VMOVUPD      Y1, 96(R9)
+	VCVTPS2PD    X0, Y2
+	VEXTRACTF128 $0x01, Y0, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       (R9), Y2, Y2
+	VMOVUPD      Y2, (R9)
+	VADDPD       32(R9), Y3, Y3
+	VMOVUPD      Y3, 32(R9)
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       64(R9), Y2, Y2
+	VMOVUPD      Y2, 64(R9)
+	VADDPD       96(R9), Y3, Y3
+	VMOVUPD      Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y2, (SI)(R10*4)
-	VMOVUPS Y3, 32(SI)(R10*4)
+	VMOVUPS Y0, (SI)(R10*4)
+	VMOVUPS Y1, 32(SI)(R10*4)
 
 skip3:
 	ADDQ $0x10, R10
@@ -15226,33 +15830,44 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R10*4), Y0, Y1
-	VMASKMOVPS (BX)(R10*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y2
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y4, Y4, Y4
-	VBLENDVPS  Y1, Y4, Y1, Y1
-	VXORPS     Y4, Y4, Y4
-	VCMPPS     $0x00, Y4, Y5, Y4
-	VMOVUPS    Y4, 64(AX)
-	VBLENDVPS  Y4, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y2, Y4, Y2
-	VMOVUPS    Y1, 96(AX)
-	VMOVUPS    Y5, 128(AX)
-	VMOVUPS    Y2, 160(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R10*4), Y0, Y1
+	VMASKMOVPS  (BX)(R10*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 64(AX)
+	VXORPS      Y2, Y8, Y8
+	VMOVUPS     Y8, 96(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 128(AX)
+	VMOVUPS     Y6, 160(AX)
+	VMOVUPS     Y7, 192(AX)
+	VMOVUPS     Y5, 224(AX)
+	VMOVUPS     Y2, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
+	VMINPS clamp_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
+	VMOVUPS      magic_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
+	VSUBPS       magic_f32<>+0(SB), Y2, Y3
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -15261,103 +15876,110 @@ rest_loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
 	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
+	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VMOVUPS     160(AX), Y5
-	VFMADD213PS 128(AX), Y5, Y3
-	VMOVUPS     Y3, 192(AX)
+	// R + rest = β + e·θ
+	VMULPS      256(AX), Y4, Y3
+	VMOVAPS     Y3, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y3, Y2, Y5
+	VFMSUB132PS 256(AX), Y5, Y6
+	VFMADD231PS Y2, Y3, Y6
+	VMOVUPS     one_f32<>+0(SB), Y3
+	VMOVUPS     96(AX), Y7
+	VBLENDVPS   Y7, Y4, Y3, Y3
+	VFMADD231PS 160(AX), Y3, Y6
+	VMOVUPS     224(AX), Y3
+	VMAXPS      Y5, Y3, Y7
+	VMINPS      Y5, Y3, Y5
+	VADDPS      Y5, Y7, Y3
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y5, Y6, Y6
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y3, Y6
+	VMOVUPS     Y3, 288(AX)
+	VMOVUPS     Y6, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 224(AX)
+	VMOVUPS     Y1, 352(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 256(AX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y1
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y1, Y4
-	VMULPS      Y4, Y4, Y5
+	VSUBPS      one_f32<>+0(SB), Y3, Y1
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y6
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS Y4, Y5, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y1, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    224(AX), Y6, Y6
-	VADDPS    96(AX), Y6, Y6
+	VADDPS    352(AX), Y6, Y6
+	VADDPS    128(AX), Y6, Y6
 	VMOVUPS   64(AX), Y5
-	VBLENDVPS Y5, Y1, Y3, Y1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R10*4), Y0, Y3
-	VMOVUPS     one_f32<>+0(SB), Y5
-	VSUBPS      Y3, Y5, Y5
-	VMULPS      (AX), Y5, Y5
-	VFMADD231PS 32(AX), Y3, Y5
+	VBLENDVPS Y5, Y4, Y3, Y3
 
 	// w·S²
-	VMULPS Y1, Y1, Y1
-	VMULPS Y5, Y1, Y1
+	VMULPS Y3, Y3, Y3
+	VMULPS 192(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y4, Y3
-	VDIVPS       Y3, Y4, Y3
-	VFNMADD132PS Y3, Y2, Y2
-	VXORPS       Y4, Y4, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y4
+	VDIVPS       Y4, Y1, Y4
+	VFNMADD132PS Y4, Y2, Y2
+	VXORPS       Y1, Y1, Y1
 	VMOVUPS      64(AX), Y5
-	VBLENDVPS    Y5, Y2, Y4, Y2
-	VSUBPS       Y3, Y2, Y2
+	VBLENDVPS    Y5, Y2, Y1, Y1
+	VSUBPS       Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y2, Y2, Y3
-	VFMADD231PS Y2, Y2, Y3
-	VFMADD132PS Y3, Y1, Y1
-	VMULPS      192(AX), Y1, Y1
-	VMULPS      192(AX), Y6, Y2
-	VMULPS      Y1, Y2, Y2
+	VADDPS      Y1, Y1, Y2
+	VFMADD231PS Y1, Y1, Y2
+	VFMADD132PS Y2, Y3, Y3
+	VMULPS      320(AX), Y3, Y3
+	VMULPS      288(AX), Y6, Y1
+	VMULPS      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f32<>+0(SB), Y1
-	VADDPS       Y6, Y1, Y1
-	VMINPS       Y1, Y2, Y2
+	VMOVUPS      inf_f32<>+0(SB), Y2
+	VADDPS       Y6, Y2, Y2
+	VMINPS       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X1
-	VPBROADCASTD X1, Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y1, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPS Y0, Y2, Y2
+	VANDPS Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y1
-	VEXTRACTF128 $0x01, Y2, X3
+	VCVTPS2PD    X1, Y2
+	VEXTRACTF128 $0x01, Y1, X3
 	VCVTPS2PD    X3, Y3
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(CX*8)
+	VADDPD       (R9)(CX*8), Y2, Y2
+	VMOVUPD      Y2, (R9)(CX*8)
 	LEAQ         (R10), CX
 	ANDQ         $0x0f, CX
 	VADDPD       32(R9)(CX*8), Y3, Y3
@@ -15366,7 +15988,7 @@ skip4:
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPS Y2, Y0, (SI)(R10*4)
+	VMASKMOVPS Y1, Y0, (SI)(R10*4)
 
 skip6:
 	ADDQ $0x08, R10
@@ -15815,7 +16437,7 @@ done:
 
 // func softLossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $1120-8
+TEXT ·softLossPowerF32AVX2(SB), $1376-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -15843,41 +16465,63 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R10*4), Y0
-	VMOVUPS   32(DI)(R10*4), Y1
-	VMOVUPS   (BX)(R10*4), Y2
-	VMOVUPS   32(BX)(R10*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y3
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y2
-	VXORPS    Y6, Y6, Y6
-	VBLENDVPS Y1, Y6, Y1, Y1
-	VBLENDVPS Y2, Y6, Y2, Y2
-	VXORPS    Y7, Y7, Y7
-	VCMPPS    $0x00, Y7, Y8, Y6
-	VCMPPS    $0x00, Y7, Y9, Y7
-	VMOVUPS   Y6, 128(AX)
-	VMOVUPS   Y7, 160(AX)
-	VBLENDVPS Y6, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y7, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y6, Y0
-	VANDNPS   Y3, Y7, Y3
-	VMOVUPS   Y1, 192(AX)
-	VMOVUPS   Y2, 224(AX)
-	VMOVUPS   Y8, 256(AX)
-	VMOVUPS   Y9, 288(AX)
-	VMOVUPS   Y0, 320(AX)
-	VMOVUPS   Y3, 352(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R10*4), Y0
+	VMOVUPS     32(DI)(R10*4), Y1
+	VMOVUPS     (BX)(R10*4), Y2
+	VMOVUPS     32(BX)(R10*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 128(AX)
+	VMOVUPS     Y15, 160(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VMOVUPS     Y14, 192(AX)
+	VMOVUPS     Y15, 224(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 256(AX)
+	VMOVUPS     Y7, 288(AX)
+	VMOVUPS     Y11, 320(AX)
+	VMOVUPS     Y10, 352(AX)
+	VMOVUPS     Y12, 384(AX)
+	VMOVUPS     Y13, 416(AX)
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     Y9, 480(AX)
+	VMOVUPS     Y2, 512(AX)
+	VMOVUPS     Y3, 544(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
@@ -15892,8 +16536,8 @@ loop:
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 384(AX)
-	VMOVUPS      Y7, 416(AX)
+	VMOVUPS      Y6, 576(AX)
+	VMOVUPS      Y7, 608(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -15908,8 +16552,8 @@ loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
 	VADDPS       Y4, Y8, Y8
 	VADDPS       Y5, Y9, Y9
-	VMOVUPS      Y4, 448(AX)
-	VMOVUPS      Y5, 480(AX)
+	VMOVUPS      Y4, 640(AX)
+	VMOVUPS      Y5, 672(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
@@ -15924,42 +16568,68 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
 
-	// R = β + e·θ
-	VMOVUPS     256(AX), Y8
-	VMOVUPS     288(AX), Y9
-	VMULPS      huge_f32<>+0(SB), Y8, Y8
-	VMULPS      huge_f32<>+0(SB), Y9, Y9
-	VMOVUPS     320(AX), Y10
-	VMOVUPS     352(AX), Y11
-	VFMADD213PS Y8, Y10, Y4
-	VFMADD213PS Y9, Y11, Y5
-	VMOVUPS     Y4, 512(AX)
-	VMOVUPS     Y5, 544(AX)
+	// R + rest = β + e·θ
+	VMULPS      512(AX), Y6, Y4
+	VMULPS      544(AX), Y7, Y5
+	VMOVAPS     Y4, Y8
+	VMOVAPS     Y5, Y9
+	VMOVAPS     Y6, Y10
+	VMOVAPS     Y7, Y11
+	VFMADD213PS Y4, Y3, Y8
+	VFMADD213PS Y5, Y2, Y9
+	VFMSUB132PS 512(AX), Y8, Y10
+	VFMSUB132PS 544(AX), Y9, Y11
+	VFMADD231PS Y3, Y4, Y10
+	VFMADD231PS Y2, Y5, Y11
+	VMOVUPS     huge_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
+	VBLENDVPS   Y12, Y6, Y5, Y5
+	VBLENDVPS   Y13, Y7, Y4, Y4
+	VFMADD231PS 320(AX), Y5, Y10
+	VFMADD231PS 352(AX), Y4, Y11
+	VMOVUPS     448(AX), Y4
+	VMOVUPS     480(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMAXPS      Y8, Y4, Y12
+	VMAXPS      Y9, Y5, Y13
+	VMINPS      Y8, Y4, Y8
+	VMINPS      Y9, Y5, Y9
+	VADDPS      Y8, Y12, Y4
+	VADDPS      Y9, Y13, Y5
+	VSUBPS      Y12, Y4, Y12
+	VSUBPS      Y13, Y5, Y13
+	VSUBPS      Y12, Y8, Y8
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
+	VMOVUPS     Y4, 704(AX)
+	VMOVUPS     Y5, 736(AX)
+	VMOVUPS     Y10, 768(AX)
+	VMOVUPS     Y11, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 576(AX)
-	VMOVUPS     Y9, 608(AX)
+	VMOVUPS     Y8, 832(AX)
+	VMOVUPS     Y9, 864(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 640(AX)
-	VMOVUPS     Y9, 672(AX)
+	VMOVUPS     Y8, 896(AX)
+	VMOVUPS     Y9, 928(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 704(AX)
-	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     Y1, 960(AX)
+	VMOVUPS     Y0, 992(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 768(AX)
-	VMOVUPS     Y7, 800(AX)
+	VMOVUPS     Y6, 1024(AX)
+	VMOVUPS     Y7, 1056(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y4
@@ -15984,82 +16654,96 @@ loop:
 	VFMADD213PS Y5, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     640(AX), Y0
-	VMOVUPS     672(AX), Y1
-	VMOVUPS     704(AX), Y4
-	VMOVUPS     736(AX), Y5
+	VMOVUPS     896(AX), Y0
+	VMOVUPS     928(AX), Y1
+	VMOVUPS     960(AX), Y4
+	VMOVUPS     992(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     128(AX), Y6
 	VMOVUPS     160(AX), Y8
-	VBLENDVPS   Y6, 384(AX), Y7, Y6
-	VBLENDVPS   Y8, 416(AX), Y7, Y7
+	VBLENDVPS   Y6, 576(AX), Y7, Y6
+	VBLENDVPS   Y8, 608(AX), Y7, Y7
 	VSUBPS      Y0, Y6, Y6
 	VSUBPS      Y1, Y7, Y7
 	VXORPS      Y1, Y1, Y1
 	VMOVUPS     128(AX), Y0
 	VMOVUPS     160(AX), Y8
-	VBLENDVPS   Y0, 448(AX), Y1, Y0
-	VBLENDVPS   Y8, 480(AX), Y1, Y1
+	VBLENDVPS   Y0, 640(AX), Y1, Y0
+	VBLENDVPS   Y8, 672(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y3, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y5
 	VSUBPS      Y4, Y0, Y0
 	VSUBPS      Y5, Y1, Y1
-	VMOVUPS     Y6, 832(AX)
-	VMOVUPS     Y7, 864(AX)
-	VMOVUPS     Y0, 896(AX)
-	VMOVUPS     Y1, 928(AX)
-	VMOVUPS     Y3, 960(AX)
-	VMOVUPS     Y2, 992(AX)
-	VMOVUPS     512(AX), Y0
-	VMOVUPS     544(AX), Y1
+	VMOVUPS     Y6, 1088(AX)
+	VMOVUPS     Y7, 1120(AX)
+	VMOVUPS     Y0, 1152(AX)
+	VMOVUPS     Y1, 1184(AX)
+	VMOVUPS     Y3, 1216(AX)
+	VMOVUPS     Y2, 1248(AX)
+	VMOVUPS     704(AX), Y0
+	VMOVUPS     736(AX), Y1
+	VMOVUPS     768(AX), Y2
+	VMOVUPS     800(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y2
-	VPSRLD      $0x17, Y1, Y3
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VPADDD      magic_f32<>+0(SB), Y3, Y3
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPS      exponent_f32<>+0(SB), Y0, Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y5
+	VPSUBD      Y4, Y7, Y7
+	VPSUBD      Y5, Y6, Y6
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y6, Y3, Y3
+	VPSRLD      $0x17, Y0, Y4
+	VPSRLD      $0x17, Y1, Y5
+	VPADDD      magic_f32<>+0(SB), Y4, Y4
+	VPADDD      magic_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_exp_f32<>+0(SB), Y4, Y4
+	VSUBPS      magic_exp_f32<>+0(SB), Y5, Y5
 	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y0, Y0
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PS index_f32<>+0(SB), Y0, Y5
-	VFMADD231PS index_f32<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
-	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
-	VPERMPS     recip_f32<>+0(SB), Y5, Y2
-	VPERMPS     recip_f32<>+0(SB), Y4, Y3
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
-	VMULPS      Y2, Y2, Y0
-	VMULPS      Y3, Y3, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PS index_f32<>+0(SB), Y0, Y7
+	VFMADD231PS index_f32<>+0(SB), Y1, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y6, Y9
+	VFMADD231PS eight_f32<>+0(SB), Y4, Y8
+	VFMADD231PS eight_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y7, Y4
+	VPERMPS     recip_f32<>+0(SB), Y6, Y5
+	VMOVAPS     Y4, Y10
+	VMOVAPS     Y5, Y11
+	VPERMPS     log8_lo_f32<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_f32<>+0(SB), Y6, Y6
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y10
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y11
+	VFMADD231PS Y4, Y2, Y10
+	VFMADD231PS Y5, Y3, Y11
+	VMULPS      Y10, Y10, Y0
+	VMULPS      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
-	VFMADD213PS Y2, Y0, Y9
-	VFMADD213PS Y3, Y1, Y8
-	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
-	VADDPS      832(AX), Y6, Y6
-	VADDPS      864(AX), Y7, Y7
-	VADDPS      896(AX), Y5, Y5
-	VADDPS      928(AX), Y4, Y4
-	VADDPS      Y5, Y6, Y0
-	VADDPS      Y4, Y7, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y11, Y2
+	VFMADD213PS Y10, Y0, Y3
+	VFMADD213PS Y11, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VADDPS      1088(AX), Y8, Y8
+	VADDPS      1120(AX), Y9, Y9
+	VADDPS      1152(AX), Y7, Y7
+	VADDPS      1184(AX), Y6, Y6
+	VADDPS      Y7, Y8, Y0
+	VADDPS      Y6, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
@@ -16068,62 +16752,50 @@ loop:
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
-	VFMSUB231PS 64(AX), Y6, Y8
-	VFMSUB231PS 64(AX), Y7, Y9
-	VFMADD231PS 64(AX), Y5, Y8
-	VFMADD231PS 64(AX), Y4, Y9
-	VFMADD231PS 96(AX), Y0, Y8
-	VFMADD231PS 96(AX), Y1, Y9
-	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
-	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y8, Y4
+	VFMSUB231PS 64(AX), Y9, Y5
+	VFMADD231PS 64(AX), Y7, Y4
+	VFMADD231PS 64(AX), Y6, Y5
+	VFMADD231PS 96(AX), Y0, Y4
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
 	VPERMPS     exp_f32<>+0(SB), Y3, Y0
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y7
 	VPSLLD      $0x14, Y3, Y3
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y3, Y0, Y0
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y8, Y4, Y4
-	VADDPS      Y9, Y5, Y5
+	VADDPS      Y4, Y6, Y6
+	VADDPS      Y5, Y7, Y7
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
-	VMULPS      Y4, Y3, Y3
-	VMULPS      Y5, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R10*4), Y4
-	VMOVUPS     32(DI)(R10*4), Y5
-	VMOVUPS     one_f32<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VSUBPS      Y4, Y7, Y7
-	VSUBPS      Y5, Y6, Y6
-	VMULPS      (AX), Y7, Y7
-	VMULPS      (AX), Y6, Y6
-	VFMADD231PS 32(AX), Y4, Y7
-	VFMADD231PS 32(AX), Y5, Y6
-	VMULPS      Y7, Y0, Y0
-	VMULPS      Y6, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y2
+	VMULPS      Y6, Y3, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      384(AX), Y0, Y0
+	VMULPS      416(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     960(AX), Y2
-	VMOVUPS     992(AX), Y3
+	VMOVUPS     1216(AX), Y2
+	VMOVUPS     1248(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 576(AX), Y2, Y2
-	VADDPS 608(AX), Y3, Y3
-	VADDPS 192(AX), Y2, Y2
-	VADDPS 224(AX), Y3, Y3
+	VADDPS 832(AX), Y2, Y2
+	VADDPS 864(AX), Y3, Y3
+	VADDPS 256(AX), Y2, Y2
+	VADDPS 288(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS    tiny_f32<>+0(SB), Y2, Y4
@@ -16132,8 +16804,8 @@ loop:
 	VMOVAPS   Y1, Y7
 	VMULPS    tiny_f32<>+0(SB), Y6, Y6
 	VMULPS    tiny_f32<>+0(SB), Y7, Y7
-	VMOVUPS   320(AX), Y10
-	VMOVUPS   352(AX), Y11
+	VMOVUPS   512(AX), Y10
+	VMOVUPS   544(AX), Y11
 	VXORPS    Y8, Y8, Y8
 	VCMPPS    $0x04, Y8, Y10, Y10
 	VCMPPS    $0x04, Y8, Y11, Y11
@@ -16141,16 +16813,16 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y9
 	VANDPS    Y10, Y8, Y8
 	VANDPS    Y11, Y9, Y9
-	VMOVUPS   Y8, 1024(AX)
-	VMOVUPS   Y9, 1056(AX)
+	VMOVUPS   Y8, 1280(AX)
+	VMOVUPS   Y9, 1312(AX)
 	VMOVAPS   Y0, Y0
 	VMOVAPS   Y1, Y1
-	VMOVUPS   1024(AX), Y8
-	VMOVUPS   1056(AX), Y9
+	VMOVUPS   1280(AX), Y8
+	VMOVUPS   1312(AX), Y9
 	VBLENDVPS Y8, Y0, Y6, Y0
 	VBLENDVPS Y9, Y1, Y7, Y1
-	VMOVUPS   1024(AX), Y6
-	VMOVUPS   1056(AX), Y7
+	VMOVUPS   1280(AX), Y6
+	VMOVUPS   1312(AX), Y7
 	VBLENDVPS Y6, Y4, Y2, Y4
 	VBLENDVPS Y7, Y5, Y3, Y5
 	VMULPS    Y4, Y0, Y0
@@ -16223,25 +16895,36 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R10*4), Y0, Y1
-	VMASKMOVPS (BX)(R10*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y2
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y4, Y4, Y4
-	VBLENDVPS  Y1, Y4, Y1, Y1
-	VXORPS     Y4, Y4, Y4
-	VCMPPS     $0x00, Y4, Y5, Y4
-	VMOVUPS    Y4, 128(AX)
-	VBLENDVPS  Y4, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y2, Y4, Y2
-	VMOVUPS    Y1, 160(AX)
-	VMOVUPS    Y5, 192(AX)
-	VMOVUPS    Y2, 224(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R10*4), Y0, Y1
+	VMASKMOVPS  (BX)(R10*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 128(AX)
+	VXORPS      Y2, Y8, Y8
+	VMOVUPS     Y8, 160(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y6, 224(AX)
+	VMOVUPS     Y7, 256(AX)
+	VMOVUPS     Y5, 288(AX)
+	VMOVUPS     Y2, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
@@ -16251,7 +16934,7 @@ rest_loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y4, 352(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -16259,7 +16942,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 288(AX)
+	VMOVUPS      Y3, 384(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -16267,26 +16950,39 @@ rest_loop:
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
 
-	// R = β + e·θ
-	VMOVUPS     192(AX), Y5
-	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     224(AX), Y6
-	VFMADD213PS Y5, Y6, Y3
-	VMOVUPS     Y3, 320(AX)
+	// R + rest = β + e·θ
+	VMULPS      320(AX), Y4, Y3
+	VMOVAPS     Y3, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y3, Y2, Y5
+	VFMSUB132PS 320(AX), Y5, Y6
+	VFMADD231PS Y2, Y3, Y6
+	VMOVUPS     huge_f32<>+0(SB), Y3
+	VMOVUPS     160(AX), Y7
+	VBLENDVPS   Y7, Y4, Y3, Y3
+	VFMADD231PS 224(AX), Y3, Y6
+	VMOVUPS     288(AX), Y3
+	VMULPS      huge_f32<>+0(SB), Y3, Y3
+	VMAXPS      Y5, Y3, Y7
+	VMINPS      Y5, Y3, Y5
+	VADDPS      Y5, Y7, Y3
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y3, 416(AX)
+	VMOVUPS     Y6, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 352(AX)
+	VMOVUPS     Y5, 480(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 384(AX)
+	VMOVUPS     Y5, 512(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 416(AX)
+	VMOVUPS     Y1, 544(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 448(AX)
+	VMOVUPS     Y4, 576(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y3
 	VADDPS      Y1, Y3, Y3
@@ -16301,98 +16997,98 @@ rest_loop:
 	VFMADD213PS Y3, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     384(AX), Y1
-	VMOVUPS     416(AX), Y3
+	VMOVUPS     512(AX), Y1
+	VMOVUPS     544(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     128(AX), Y5
-	VBLENDVPS   Y5, 256(AX), Y4, Y4
+	VBLENDVPS   Y5, 352(AX), Y4, Y4
 	VSUBPS      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
 	VMOVUPS     128(AX), Y5
-	VBLENDVPS   Y5, 288(AX), Y1, Y1
+	VBLENDVPS   Y5, 384(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y3
 	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     Y4, 480(AX)
-	VMOVUPS     Y1, 512(AX)
-	VMOVUPS     Y2, 544(AX)
-	VMOVUPS     320(AX), Y1
+	VMOVUPS     Y4, 608(AX)
+	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y2, 672(AX)
+	VMOVUPS     416(AX), Y1
+	VMOVUPS     448(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y1, Y2
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y3
+	VPSUBD      Y3, Y4, Y4
+	VMULPS      Y4, Y2, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y3
-	VFMADD231PS index_f32<>+0(SB), Y1, Y3
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
-	VPERMPS     recip_f32<>+0(SB), Y3, Y2
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
-	VMULPS      Y2, Y2, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y4
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y5
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VMOVAPS     Y3, Y6
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y6
+	VFMADD231PS Y3, Y2, Y6
+	VMULPS      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
-	VFMADD213PS Y2, Y1, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      480(AX), Y4, Y4
-	VADDPS      512(AX), Y3, Y3
-	VADDPS      Y3, Y4, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
+	VFMADD213PS Y6, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VADDPS      608(AX), Y5, Y5
+	VADDPS      640(AX), Y4, Y4
+	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
-	VFMSUB231PS 64(AX), Y4, Y5
-	VFMADD231PS 64(AX), Y3, Y5
-	VFMADD231PS 96(AX), Y1, Y5
-	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y3
+	VFMSUB231PS 64(AX), Y5, Y3
+	VFMADD231PS 64(AX), Y4, Y3
+	VFMADD231PS 96(AX), Y1, Y3
+	VMAXPS      minus_one_f32<>+0(SB), Y3, Y3
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y4, Y4
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R10*4), Y0, Y3
-	VMOVUPS     one_f32<>+0(SB), Y4
-	VSUBPS      Y3, Y4, Y4
-	VMULPS      (AX), Y4, Y4
-	VFMADD231PS 32(AX), Y3, Y4
-	VMULPS      Y4, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VMULPS      Y4, Y2, Y2
+	VMULPS      256(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     544(AX), Y2
+	VMOVUPS     672(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 352(AX), Y2, Y2
-	VADDPS 160(AX), Y2, Y2
+	VADDPS 480(AX), Y2, Y2
+	VADDPS 192(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS    tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS   Y1, Y4
 	VMULPS    tiny_f32<>+0(SB), Y4, Y4
-	VMOVUPS   224(AX), Y6
+	VMOVUPS   320(AX), Y6
 	VXORPS    Y5, Y5, Y5
 	VCMPPS    $0x04, Y5, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y5
 	VANDPS    Y6, Y5, Y5
-	VMOVUPS   Y5, 576(AX)
+	VMOVUPS   Y5, 704(AX)
 	VMOVAPS   Y1, Y1
-	VMOVUPS   576(AX), Y5
+	VMOVUPS   704(AX), Y5
 	VBLENDVPS Y5, Y1, Y4, Y1
-	VMOVUPS   576(AX), Y4
+	VMOVUPS   704(AX), Y4
 	VBLENDVPS Y4, Y3, Y2, Y3
 	VMULPS    Y3, Y1, Y1
 
@@ -16952,7 +17648,7 @@ done:
 
 // func softGradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $960-8
+TEXT ·softGradSquareF32AVX2(SB), $1088-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16980,47 +17676,65 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R12*4), Y0
-	VMOVUPS   32(DI)(R12*4), Y1
-	VMOVUPS   (BX)(R12*4), Y2
-	VMOVUPS   32(BX)(R12*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y7
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPS Y1, Y10, Y1, Y1
-	VBLENDVPS Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPS    $0x00, Y11, Y8, Y10
-	VCMPPS    $0x00, Y11, Y9, Y11
-	VMOVUPS   Y10, 96(AX)
-	VMOVUPS   Y11, 128(AX)
-	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y10, Y0
-	VANDNPS   Y7, Y11, Y7
-	VXORPS    Y2, Y10, Y10
-	VXORPS    Y3, Y11, Y11
-	VANDPS    sign_f32<>+0(SB), Y10, Y10
-	VANDPS    sign_f32<>+0(SB), Y11, Y11
-	VMOVUPS   Y10, 160(AX)
-	VMOVUPS   Y11, 192(AX)
-	VMOVUPS   Y1, 224(AX)
-	VMOVUPS   Y6, 256(AX)
-	VMOVUPS   Y8, 288(AX)
-	VMOVUPS   Y9, 320(AX)
-	VMOVUPS   Y0, 352(AX)
-	VMOVUPS   Y7, 384(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R12*4), Y0
+	VMOVUPS     32(DI)(R12*4), Y1
+	VMOVUPS     (BX)(R12*4), Y2
+	VMOVUPS     32(BX)(R12*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 96(AX)
+	VMOVUPS     Y15, 128(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VANDPS      sign_f32<>+0(SB), Y14, Y14
+	VANDPS      sign_f32<>+0(SB), Y15, Y15
+	VMOVUPS     Y14, 160(AX)
+	VMOVUPS     Y15, 192(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 224(AX)
+	VMOVUPS     Y7, 256(AX)
+	VMOVUPS     Y11, 288(AX)
+	VMOVUPS     Y10, 320(AX)
+	VMOVUPS     Y12, 352(AX)
+	VMOVUPS     Y13, 384(AX)
+	VMOVUPS     Y8, 416(AX)
+	VMOVUPS     Y9, 448(AX)
+	VMOVUPS     Y2, 480(AX)
+	VMOVUPS     Y3, 512(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
@@ -17061,136 +17775,152 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
+	VMULPS       tiny_f32<>+0(SB), Y6, Y4
+	VMULPS       tiny_f32<>+0(SB), Y7, Y5
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y4, Y4
-	VMULPS      tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS     352(AX), Y8
-	VMOVUPS     384(AX), Y9
-	VFMADD213PS 288(AX), Y8, Y4
-	VFMADD213PS 320(AX), Y9, Y5
-	VMOVUPS     Y4, 416(AX)
-	VMOVUPS     Y5, 448(AX)
+	// R + rest = β + e·θ
+	VMULPS      480(AX), Y4, Y6
+	VMULPS      512(AX), Y5, Y7
+	VMOVAPS     Y6, Y8
+	VMOVAPS     Y7, Y9
+	VMOVAPS     Y4, Y10
+	VMOVAPS     Y5, Y11
+	VFMADD213PS Y6, Y3, Y8
+	VFMADD213PS Y7, Y2, Y9
+	VFMSUB132PS 480(AX), Y8, Y10
+	VFMSUB132PS 512(AX), Y9, Y11
+	VFMADD231PS Y3, Y6, Y10
+	VFMADD231PS Y2, Y7, Y11
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVUPS     160(AX), Y12
+	VMOVUPS     192(AX), Y13
+	VBLENDVPS   Y12, Y4, Y7, Y7
+	VBLENDVPS   Y13, Y5, Y6, Y6
+	VFMADD231PS 288(AX), Y7, Y10
+	VFMADD231PS 320(AX), Y6, Y11
+	VMOVUPS     416(AX), Y6
+	VMOVUPS     448(AX), Y7
+	VMAXPS      Y8, Y6, Y12
+	VMAXPS      Y9, Y7, Y13
+	VMINPS      Y8, Y6, Y8
+	VMINPS      Y9, Y7, Y9
+	VADDPS      Y8, Y12, Y6
+	VADDPS      Y9, Y13, Y7
+	VSUBPS      Y12, Y6, Y12
+	VSUBPS      Y13, Y7, Y13
+	VSUBPS      Y12, Y8, Y8
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
 
-	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y4
-	VPERMPS     recip_f32<>+0(SB), Y0, Y5
-	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 480(AX)
-	VMOVUPS     Y0, 512(AX)
-	VMULPS      Y4, Y6, Y6
-	VMULPS      Y5, Y7, Y7
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y6, Y10
+	VFMADD132PS two_f32<>+0(SB), Y7, Y11
 	VMOVUPS     Y6, 544(AX)
 	VMOVUPS     Y7, 576(AX)
-	VMULPS      tiny_f32<>+0(SB), Y6, Y0
-	VMULPS      tiny_f32<>+0(SB), Y7, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y6
-	VSUBPS      one_f32<>+0(SB), Y5, Y7
-	VADDPS      Y0, Y6, Y6
-	VADDPS      Y1, Y7, Y7
-	VFMADD231PS Y3, Y0, Y6
-	VFMADD231PS Y2, Y1, Y7
-	VMULPS      Y6, Y6, Y8
-	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y10, 608(AX)
+	VMOVUPS     Y11, 640(AX)
+
+	// z = c·(1+e) - 1 = S·p + (S + (c-1))
+	VPERMPS     recip_f32<>+0(SB), Y1, Y6
+	VPERMPS     recip_f32<>+0(SB), Y0, Y7
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
+	VPERMPS     log_f32<>+0(SB), Y0, Y0
+	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y0, 704(AX)
+	VMULPS      Y6, Y4, Y4
+	VMULPS      Y7, Y5, Y5
+	VSUBPS      one_f32<>+0(SB), Y6, Y0
+	VSUBPS      one_f32<>+0(SB), Y7, Y1
+	VADDPS      Y4, Y0, Y0
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS Y3, Y4, Y0
+	VFMADD231PS Y2, Y5, Y1
+	VMULPS      Y0, Y0, Y8
+	VMULPS      Y1, Y1, Y9
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
-	VFMADD213PS Y6, Y8, Y11
-	VFMADD213PS Y7, Y9, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
+	VFMADD213PS Y0, Y8, Y11
+	VFMADD213PS Y1, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    480(AX), Y11, Y11
-	VADDPS    512(AX), Y10, Y10
+	VADDPS    672(AX), Y11, Y11
+	VADDPS    704(AX), Y10, Y10
 	VADDPS    224(AX), Y11, Y11
 	VADDPS    256(AX), Y10, Y10
 	VMOVUPS   96(AX), Y8
 	VMOVUPS   128(AX), Y9
-	VBLENDVPS Y8, Y0, Y4, Y8
-	VBLENDVPS Y9, Y1, Y5, Y9
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y12
-	VMOVUPS     32(DI)(R12*4), Y13
-	VMOVUPS     one_f32<>+0(SB), Y15
-	VMOVAPS     Y15, Y14
-	VSUBPS      Y12, Y15, Y15
-	VSUBPS      Y13, Y14, Y14
-	VMULPS      (AX), Y15, Y15
-	VMULPS      (AX), Y14, Y14
-	VFMADD231PS 32(AX), Y12, Y15
-	VFMADD231PS 32(AX), Y13, Y14
+	VBLENDVPS Y8, Y4, Y6, Y8
+	VBLENDVPS Y9, Y5, Y7, Y9
 
 	// w·S²
 	VMULPS  Y8, Y8, Y8
 	VMULPS  Y9, Y9, Y9
-	VMULPS  Y15, Y8, Y8
-	VMULPS  Y14, Y9, Y9
-	VMOVUPS Y4, 608(AX)
-	VMOVUPS Y5, 640(AX)
-	VMOVUPS Y0, 672(AX)
-	VMOVUPS Y1, 704(AX)
+	VMULPS  352(AX), Y8, Y8
+	VMULPS  384(AX), Y9, Y9
+	VMOVUPS Y6, 736(AX)
+	VMOVUPS Y7, 768(AX)
+	VMOVUPS Y4, 800(AX)
+	VMOVUPS Y5, 832(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y6, Y0
-	VADDPS       one_f32<>+0(SB), Y7, Y1
-	VDIVPS       Y0, Y6, Y0
-	VDIVPS       Y1, Y7, Y1
-	VFNMADD132PS Y0, Y3, Y3
-	VFNMADD132PS Y1, Y2, Y2
-	VSUBPS       Y0, Y3, Y3
-	VSUBPS       Y1, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VSUBPS       Y0, Y4, Y0
-	VSUBPS       Y1, Y4, Y1
-	VMOVUPS      608(AX), Y4
-	VMOVUPS      640(AX), Y5
-	VMOVUPS      672(AX), Y6
-	VMOVUPS      704(AX), Y7
-	VFMADD132PS  Y0, Y4, Y4
-	VFMADD132PS  Y1, Y5, Y5
+	VADDPS       one_f32<>+0(SB), Y0, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y5
+	VDIVPS       Y4, Y0, Y4
+	VDIVPS       Y5, Y1, Y5
+	VFNMADD132PS Y4, Y3, Y3
+	VFNMADD132PS Y5, Y2, Y2
+	VSUBPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VSUBPS       Y4, Y0, Y4
+	VSUBPS       Y5, Y0, Y5
+	VMOVUPS      736(AX), Y0
+	VMOVUPS      768(AX), Y1
+	VMOVUPS      800(AX), Y6
+	VMOVUPS      832(AX), Y7
+	VFMADD132PS  Y4, Y0, Y0
+	VFMADD132PS  Y5, Y1, Y1
 	VFMADD132PS  Y3, Y6, Y6
 	VFMADD132PS  Y2, Y7, Y7
 	VMOVUPS      96(AX), Y12
 	VMOVUPS      128(AX), Y13
-	VBLENDVPS    Y12, Y3, Y0, Y0
-	VBLENDVPS    Y13, Y2, Y1, Y1
+	VBLENDVPS    Y12, Y3, Y4, Y3
+	VBLENDVPS    Y13, Y2, Y5, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y0, Y0, Y2
-	VADDPS      Y1, Y1, Y3
-	VFMADD231PS Y0, Y0, Y2
-	VFMADD231PS Y1, Y1, Y3
-	VFMADD132PS Y2, Y8, Y8
-	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     96(AX), Y0
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y0, Y6, Y4, Y0
-	VBLENDVPS   Y1, Y7, Y5, Y1
-	VMOVUPS     Y0, 736(AX)
-	VMOVUPS     Y1, 768(AX)
-	VMOVUPS     96(AX), Y0
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y0, Y4, Y6, Y0
-	VBLENDVPS   Y1, Y5, Y7, Y1
-	VMOVUPS     Y0, 800(AX)
-	VMOVUPS     Y1, 832(AX)
-	VMULPS      416(AX), Y8, Y8
-	VMULPS      448(AX), Y9, Y9
-	VMULPS      416(AX), Y11, Y0
-	VMULPS      448(AX), Y10, Y1
+	VADDPS      Y3, Y3, Y4
+	VADDPS      Y2, Y2, Y5
+	VFMADD231PS Y3, Y3, Y4
+	VFMADD231PS Y2, Y2, Y5
+	VFMADD132PS Y4, Y8, Y8
+	VFMADD132PS Y5, Y9, Y9
+	VMOVUPS     96(AX), Y2
+	VMOVUPS     128(AX), Y3
+	VBLENDVPS   Y2, Y6, Y0, Y2
+	VBLENDVPS   Y3, Y7, Y1, Y3
+	VMOVUPS     Y2, 864(AX)
+	VMOVUPS     Y3, 896(AX)
+	VMOVUPS     96(AX), Y2
+	VMOVUPS     128(AX), Y3
+	VBLENDVPS   Y2, Y0, Y6, Y0
+	VBLENDVPS   Y3, Y1, Y7, Y1
+	VMOVUPS     Y0, 928(AX)
+	VMOVUPS     Y1, 960(AX)
+	VMULPS      608(AX), Y8, Y8
+	VMULPS      640(AX), Y9, Y9
+	VMULPS      544(AX), Y11, Y0
+	VMULPS      576(AX), Y10, Y1
 	VMULPS      Y8, Y0, Y0
 	VMULPS      Y9, Y1, Y1
 
@@ -17249,12 +17979,12 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPS     288(AX), Y4
-	VMOVUPS     320(AX), Y5
-	VFMSUB213PS 416(AX), Y4, Y3
-	VFMSUB213PS 448(AX), Y5, Y2
-	VMULPS      736(AX), Y3, Y3
-	VMULPS      768(AX), Y2, Y2
+	VMOVUPS     416(AX), Y4
+	VMOVUPS     448(AX), Y5
+	VFMSUB213PS 544(AX), Y4, Y3
+	VFMSUB213PS 576(AX), Y5, Y2
+	VMULPS      864(AX), Y3, Y3
+	VMULPS      896(AX), Y2, Y2
 	VXORPS      160(AX), Y3, Y3
 	VXORPS      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
@@ -17263,16 +17993,16 @@ skip3:
 	VMINPS      Y10, Y4, Y4
 	VMULPS      64(AX), Y5, Y5
 	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y1, 864(AX)
-	VMOVUPS     Y0, 896(AX)
+	VMOVUPS     Y1, 992(AX)
+	VMOVUPS     Y0, 1024(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       416(AX), Y3, Y0
-	VMULPS       448(AX), Y2, Y3
-	VMOVUPS      864(AX), Y1
-	VMOVUPS      896(AX), Y2
-	VMULPS       800(AX), Y1, Y1
-	VMULPS       832(AX), Y2, Y2
+	VMULPS       544(AX), Y3, Y0
+	VMULPS       576(AX), Y2, Y3
+	VMOVUPS      992(AX), Y1
+	VMOVUPS      1024(AX), Y2
+	VMULPS       928(AX), Y1, Y1
+	VMULPS       960(AX), Y2, Y2
 	VFMADD213PS  Y0, Y5, Y1
 	VFMADD213PS  Y3, Y4, Y2
 	VMULPS       Y8, Y1, Y1
@@ -17341,28 +18071,37 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R12*4), Y0, Y1
-	VMASKMOVPS (BX)(R12*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y4
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPS  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPS     $0x00, Y6, Y5, Y6
-	VMOVUPS    Y6, 96(AX)
-	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y4, Y6, Y4
-	VXORPS     Y2, Y6, Y6
-	VANDPS     sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS    Y6, 128(AX)
-	VMOVUPS    Y1, 160(AX)
-	VMOVUPS    Y5, 192(AX)
-	VMOVUPS    Y4, 224(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R12*4), Y0, Y1
+	VMASKMOVPS  (BX)(R12*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 96(AX)
+	VXORPS      Y2, Y8, Y8
+	VANDPS      sign_f32<>+0(SB), Y8, Y8
+	VMOVUPS     Y8, 128(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 160(AX)
+	VMOVUPS     Y6, 192(AX)
+	VMOVUPS     Y7, 224(AX)
+	VMOVUPS     Y5, 256(AX)
+	VMOVUPS     Y2, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
@@ -17385,80 +18124,88 @@ rest_loop:
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
+	VMULPS       tiny_f32<>+0(SB), Y4, Y3
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VMOVUPS     224(AX), Y5
-	VFMADD213PS 192(AX), Y5, Y3
-	VMOVUPS     Y3, 256(AX)
+	// R + rest = β + e·θ
+	VMULPS      288(AX), Y3, Y4
+	VMOVAPS     Y4, Y5
+	VMOVAPS     Y3, Y6
+	VFMADD213PS Y4, Y2, Y5
+	VFMSUB132PS 288(AX), Y5, Y6
+	VFMADD231PS Y2, Y4, Y6
+	VMOVUPS     one_f32<>+0(SB), Y4
+	VMOVUPS     128(AX), Y7
+	VBLENDVPS   Y7, Y3, Y4, Y4
+	VFMADD231PS 192(AX), Y4, Y6
+	VMOVUPS     256(AX), Y4
+	VMAXPS      Y5, Y4, Y7
+	VMINPS      Y5, Y4, Y5
+	VADDPS      Y5, Y7, Y4
+	VSUBPS      Y7, Y4, Y7
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y5, Y6, Y6
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y4, Y6
+	VMOVUPS     Y4, 320(AX)
+	VMOVUPS     Y6, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 288(AX)
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 320(AX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y1
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y1, Y4
-	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y1, 384(AX)
+	VMULPS      Y4, Y3, Y3
+	VSUBPS      one_f32<>+0(SB), Y4, Y1
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y2, Y3, Y1
+	VMULPS      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y6
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS Y4, Y5, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y1, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    288(AX), Y6, Y6
+	VADDPS    384(AX), Y6, Y6
 	VADDPS    160(AX), Y6, Y6
 	VMOVUPS   96(AX), Y5
-	VBLENDVPS Y5, Y1, Y3, Y5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R12*4), Y0, Y7
-	VMOVUPS     one_f32<>+0(SB), Y8
-	VSUBPS      Y7, Y8, Y8
-	VMULPS      (AX), Y8, Y8
-	VFMADD231PS 32(AX), Y7, Y8
+	VBLENDVPS Y5, Y3, Y4, Y5
 
 	// w·S²
 	VMULPS  Y5, Y5, Y5
-	VMULPS  Y8, Y5, Y5
-	VMOVUPS Y3, 352(AX)
-	VMOVUPS Y1, 384(AX)
+	VMULPS  224(AX), Y5, Y5
+	VMOVUPS Y4, 416(AX)
+	VMOVUPS Y3, 448(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y4, Y1
-	VDIVPS       Y1, Y4, Y1
-	VFNMADD132PS Y1, Y2, Y2
-	VSUBPS       Y1, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y1, Y3, Y1
-	VMOVUPS      352(AX), Y3
-	VMOVUPS      384(AX), Y4
-	VFMADD132PS  Y1, Y3, Y3
+	VADDPS       one_f32<>+0(SB), Y1, Y3
+	VDIVPS       Y3, Y1, Y3
+	VFNMADD132PS Y3, Y2, Y2
+	VSUBPS       Y3, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y3, Y1, Y3
+	VMOVUPS      416(AX), Y1
+	VMOVUPS      448(AX), Y4
+	VFMADD132PS  Y3, Y1, Y1
 	VFMADD132PS  Y2, Y4, Y4
 	VMOVUPS      96(AX), Y7
-	VBLENDVPS    Y7, Y2, Y1, Y1
+	VBLENDVPS    Y7, Y2, Y3, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y1, Y1, Y2
-	VFMADD231PS Y1, Y1, Y2
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     96(AX), Y1
-	VBLENDVPS   Y1, Y4, Y3, Y1
-	VMOVUPS     Y1, 416(AX)
-	VMOVUPS     96(AX), Y1
-	VBLENDVPS   Y1, Y3, Y4, Y1
-	VMOVUPS     Y1, 448(AX)
-	VMULPS      256(AX), Y5, Y5
-	VMULPS      256(AX), Y6, Y1
+	VADDPS      Y2, Y2, Y3
+	VFMADD231PS Y2, Y2, Y3
+	VFMADD132PS Y3, Y5, Y5
+	VMOVUPS     96(AX), Y2
+	VBLENDVPS   Y2, Y4, Y1, Y2
+	VMOVUPS     Y2, 480(AX)
+	VMOVUPS     96(AX), Y2
+	VBLENDVPS   Y2, Y1, Y4, Y1
+	VMOVUPS     Y1, 512(AX)
+	VMULPS      352(AX), Y5, Y5
+	VMULPS      320(AX), Y6, Y1
 	VMULPS      Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -17508,19 +18255,19 @@ skip10:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y2
-	VMOVUPS     192(AX), Y3
-	VFMSUB213PS 256(AX), Y3, Y2
-	VMULPS      416(AX), Y2, Y2
+	VMOVUPS     256(AX), Y3
+	VFMSUB213PS 320(AX), Y3, Y2
+	VMULPS      480(AX), Y2, Y2
 	VXORPS      128(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y3
 	VMINPS      Y6, Y3, Y3
 	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     Y1, 544(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       256(AX), Y2, Y2
-	VMOVUPS      480(AX), Y1
-	VMULPS       448(AX), Y1, Y1
+	VMULPS       320(AX), Y2, Y2
+	VMOVUPS      544(AX), Y1
+	VMULPS       512(AX), Y1, Y1
 	VFMADD213PS  Y2, Y3, Y1
 	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
@@ -18191,7 +18938,7 @@ done:
 
 // func softGradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $1728-8
+TEXT ·softGradPowerF32AVX2(SB), $1984-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -18223,47 +18970,65 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R12*4), Y0
-	VMOVUPS   32(DI)(R12*4), Y1
-	VMOVUPS   (BX)(R12*4), Y2
-	VMOVUPS   32(BX)(R12*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y7
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPS Y1, Y10, Y1, Y1
-	VBLENDVPS Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPS    $0x00, Y11, Y8, Y10
-	VCMPPS    $0x00, Y11, Y9, Y11
-	VMOVUPS   Y10, 160(AX)
-	VMOVUPS   Y11, 192(AX)
-	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y10, Y0
-	VANDNPS   Y7, Y11, Y7
-	VXORPS    Y2, Y10, Y10
-	VXORPS    Y3, Y11, Y11
-	VANDPS    sign_f32<>+0(SB), Y10, Y10
-	VANDPS    sign_f32<>+0(SB), Y11, Y11
-	VMOVUPS   Y10, 224(AX)
-	VMOVUPS   Y11, 256(AX)
-	VMOVUPS   Y1, 288(AX)
-	VMOVUPS   Y6, 320(AX)
-	VMOVUPS   Y8, 352(AX)
-	VMOVUPS   Y9, 384(AX)
-	VMOVUPS   Y0, 416(AX)
-	VMOVUPS   Y7, 448(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R12*4), Y0
+	VMOVUPS     32(DI)(R12*4), Y1
+	VMOVUPS     (BX)(R12*4), Y2
+	VMOVUPS     32(BX)(R12*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 160(AX)
+	VMOVUPS     Y15, 192(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VANDPS      sign_f32<>+0(SB), Y14, Y14
+	VANDPS      sign_f32<>+0(SB), Y15, Y15
+	VMOVUPS     Y14, 224(AX)
+	VMOVUPS     Y15, 256(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 288(AX)
+	VMOVUPS     Y7, 320(AX)
+	VMOVUPS     Y11, 352(AX)
+	VMOVUPS     Y10, 384(AX)
+	VMOVUPS     Y12, 416(AX)
+	VMOVUPS     Y13, 448(AX)
+	VMOVUPS     Y8, 480(AX)
+	VMOVUPS     Y9, 512(AX)
+	VMOVUPS     Y2, 544(AX)
+	VMOVUPS     Y3, 576(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
@@ -18278,8 +19043,8 @@ loop:
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 480(AX)
-	VMOVUPS      Y7, 512(AX)
+	VMOVUPS      Y6, 608(AX)
+	VMOVUPS      Y7, 640(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -18294,8 +19059,8 @@ loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
 	VADDPS       Y4, Y8, Y8
 	VADDPS       Y5, Y9, Y9
-	VMOVUPS      Y4, 544(AX)
-	VMOVUPS      Y5, 576(AX)
+	VMOVUPS      Y4, 672(AX)
+	VMOVUPS      Y5, 704(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
@@ -18310,46 +19075,68 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
 
-	// R = β + e·θ
-	VMOVUPS     352(AX), Y8
-	VMOVUPS     384(AX), Y9
-	VMULPS      huge_f32<>+0(SB), Y8, Y8
-	VMULPS      huge_f32<>+0(SB), Y9, Y9
-	VMOVUPS     416(AX), Y10
-	VMOVUPS     448(AX), Y11
-	VFMADD213PS Y8, Y10, Y4
-	VFMADD213PS Y9, Y11, Y5
-	VMOVUPS     Y4, 608(AX)
-	VMOVUPS     Y5, 640(AX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y4
-	VMULPS      tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 672(AX)
-	VMOVUPS     Y5, 704(AX)
+	// R + rest = β + e·θ
+	VMULPS      544(AX), Y6, Y4
+	VMULPS      576(AX), Y7, Y5
+	VMOVAPS     Y4, Y8
+	VMOVAPS     Y5, Y9
+	VMOVAPS     Y6, Y10
+	VMOVAPS     Y7, Y11
+	VFMADD213PS Y4, Y3, Y8
+	VFMADD213PS Y5, Y2, Y9
+	VFMSUB132PS 544(AX), Y8, Y10
+	VFMSUB132PS 576(AX), Y9, Y11
+	VFMADD231PS Y3, Y4, Y10
+	VFMADD231PS Y2, Y5, Y11
+	VMOVUPS     huge_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     224(AX), Y12
+	VMOVUPS     256(AX), Y13
+	VBLENDVPS   Y12, Y6, Y5, Y5
+	VBLENDVPS   Y13, Y7, Y4, Y4
+	VFMADD231PS 352(AX), Y5, Y10
+	VFMADD231PS 384(AX), Y4, Y11
+	VMOVUPS     480(AX), Y4
+	VMOVUPS     512(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMAXPS      Y8, Y4, Y12
+	VMAXPS      Y9, Y5, Y13
+	VMINPS      Y8, Y4, Y8
+	VMINPS      Y9, Y5, Y9
+	VADDPS      Y8, Y12, Y4
+	VADDPS      Y9, Y13, Y5
+	VSUBPS      Y12, Y4, Y12
+	VSUBPS      Y13, Y5, Y13
+	VSUBPS      Y12, Y8, Y8
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
+	VMOVUPS     Y4, 736(AX)
+	VMOVUPS     Y5, 768(AX)
+	VMOVUPS     Y10, 800(AX)
+	VMOVUPS     Y11, 832(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 736(AX)
-	VMOVUPS     Y9, 768(AX)
+	VMOVUPS     Y8, 864(AX)
+	VMOVUPS     Y9, 896(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 800(AX)
-	VMOVUPS     Y9, 832(AX)
+	VMOVUPS     Y8, 928(AX)
+	VMOVUPS     Y9, 960(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 864(AX)
-	VMOVUPS     Y0, 896(AX)
+	VMOVUPS     Y1, 992(AX)
+	VMOVUPS     Y0, 1024(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 928(AX)
-	VMOVUPS     Y7, 960(AX)
+	VMOVUPS     Y6, 1056(AX)
+	VMOVUPS     Y7, 1088(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y6
@@ -18360,10 +19147,10 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 992(AX)
-	VMOVUPS     Y5, 1024(AX)
-	VMOVUPS     Y0, 1056(AX)
-	VMOVUPS     Y1, 1088(AX)
+	VMOVUPS     Y4, 1120(AX)
+	VMOVUPS     Y5, 1152(AX)
+	VMOVUPS     Y0, 1184(AX)
+	VMOVUPS     Y1, 1216(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -18384,24 +19171,24 @@ loop:
 	VMOVUPS     192(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
 	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     992(AX), Y10
-	VMOVUPS     1024(AX), Y11
+	VMOVUPS     1120(AX), Y10
+	VMOVUPS     1152(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
 	VMOVUPS     160(AX), Y12
 	VMOVUPS     192(AX), Y13
-	VMOVUPS     928(AX), Y14
-	VMOVUPS     960(AX), Y15
+	VMOVUPS     1056(AX), Y14
+	VMOVUPS     1088(AX), Y15
 	VBLENDVPS   Y12, Y10, Y14, Y14
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 1120(AX)
-	VMOVUPS     Y15, 1152(AX)
-	VMOVUPS     992(AX), Y4
-	VMOVUPS     1024(AX), Y5
-	VMOVUPS     1056(AX), Y10
-	VMOVUPS     1088(AX), Y11
+	VMOVUPS     Y14, 1248(AX)
+	VMOVUPS     Y15, 1280(AX)
+	VMOVUPS     1120(AX), Y4
+	VMOVUPS     1152(AX), Y5
+	VMOVUPS     1184(AX), Y10
+	VMOVUPS     1216(AX), Y11
 	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
@@ -18410,14 +19197,14 @@ loop:
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y0, Y10, Y4, Y0
 	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1184(AX)
-	VMOVUPS     Y1, 1216(AX)
+	VMOVUPS     Y0, 1312(AX)
+	VMOVUPS     Y1, 1344(AX)
 	VMOVUPS     160(AX), Y0
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y0, Y4, Y10, Y0
 	VBLENDVPS   Y1, Y5, Y11, Y1
-	VMOVUPS     Y0, 1248(AX)
-	VMOVUPS     Y1, 1280(AX)
+	VMOVUPS     Y0, 1376(AX)
+	VMOVUPS     Y1, 1408(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -18432,82 +19219,96 @@ loop:
 	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     800(AX), Y2
-	VMOVUPS     832(AX), Y3
-	VMOVUPS     864(AX), Y4
-	VMOVUPS     896(AX), Y5
+	VMOVUPS     928(AX), Y2
+	VMOVUPS     960(AX), Y3
+	VMOVUPS     992(AX), Y4
+	VMOVUPS     1024(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     160(AX), Y6
 	VMOVUPS     192(AX), Y8
-	VBLENDVPS   Y6, 480(AX), Y7, Y6
-	VBLENDVPS   Y8, 512(AX), Y7, Y7
+	VBLENDVPS   Y6, 608(AX), Y7, Y6
+	VBLENDVPS   Y8, 640(AX), Y7, Y7
 	VSUBPS      Y2, Y6, Y6
 	VSUBPS      Y3, Y7, Y7
 	VXORPS      Y3, Y3, Y3
 	VMOVUPS     160(AX), Y2
 	VMOVUPS     192(AX), Y8
-	VBLENDVPS   Y2, 544(AX), Y3, Y2
-	VBLENDVPS   Y8, 576(AX), Y3, Y3
+	VBLENDVPS   Y2, 672(AX), Y3, Y2
+	VBLENDVPS   Y8, 704(AX), Y3, Y3
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
 	VSUBPS      Y4, Y2, Y2
 	VSUBPS      Y5, Y3, Y3
-	VMOVUPS     Y6, 1312(AX)
-	VMOVUPS     Y7, 1344(AX)
-	VMOVUPS     Y2, 1376(AX)
-	VMOVUPS     Y3, 1408(AX)
-	VMOVUPS     Y1, 1440(AX)
-	VMOVUPS     Y0, 1472(AX)
-	VMOVUPS     608(AX), Y0
-	VMOVUPS     640(AX), Y1
+	VMOVUPS     Y6, 1440(AX)
+	VMOVUPS     Y7, 1472(AX)
+	VMOVUPS     Y2, 1504(AX)
+	VMOVUPS     Y3, 1536(AX)
+	VMOVUPS     Y1, 1568(AX)
+	VMOVUPS     Y0, 1600(AX)
+	VMOVUPS     736(AX), Y0
+	VMOVUPS     768(AX), Y1
+	VMOVUPS     800(AX), Y2
+	VMOVUPS     832(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y2
-	VPSRLD      $0x17, Y1, Y3
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VPADDD      magic_f32<>+0(SB), Y3, Y3
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPS      exponent_f32<>+0(SB), Y0, Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y5
+	VPSUBD      Y4, Y7, Y7
+	VPSUBD      Y5, Y6, Y6
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y6, Y3, Y3
+	VPSRLD      $0x17, Y0, Y4
+	VPSRLD      $0x17, Y1, Y5
+	VPADDD      magic_f32<>+0(SB), Y4, Y4
+	VPADDD      magic_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_exp_f32<>+0(SB), Y4, Y4
+	VSUBPS      magic_exp_f32<>+0(SB), Y5, Y5
 	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y0, Y0
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PS index_f32<>+0(SB), Y0, Y5
-	VFMADD231PS index_f32<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
-	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
-	VPERMPS     recip_f32<>+0(SB), Y5, Y2
-	VPERMPS     recip_f32<>+0(SB), Y4, Y3
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
-	VMULPS      Y2, Y2, Y0
-	VMULPS      Y3, Y3, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PS index_f32<>+0(SB), Y0, Y7
+	VFMADD231PS index_f32<>+0(SB), Y1, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y6, Y9
+	VFMADD231PS eight_f32<>+0(SB), Y4, Y8
+	VFMADD231PS eight_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y7, Y4
+	VPERMPS     recip_f32<>+0(SB), Y6, Y5
+	VMOVAPS     Y4, Y10
+	VMOVAPS     Y5, Y11
+	VPERMPS     log8_lo_f32<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_f32<>+0(SB), Y6, Y6
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y10
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y11
+	VFMADD231PS Y4, Y2, Y10
+	VFMADD231PS Y5, Y3, Y11
+	VMULPS      Y10, Y10, Y0
+	VMULPS      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
-	VFMADD213PS Y2, Y0, Y9
-	VFMADD213PS Y3, Y1, Y8
-	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
-	VADDPS      1312(AX), Y6, Y6
-	VADDPS      1344(AX), Y7, Y7
-	VADDPS      1376(AX), Y5, Y5
-	VADDPS      1408(AX), Y4, Y4
-	VADDPS      Y5, Y6, Y0
-	VADDPS      Y4, Y7, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y11, Y2
+	VFMADD213PS Y10, Y0, Y3
+	VFMADD213PS Y11, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VADDPS      1440(AX), Y8, Y8
+	VADDPS      1472(AX), Y9, Y9
+	VADDPS      1504(AX), Y7, Y7
+	VADDPS      1536(AX), Y6, Y6
+	VADDPS      Y7, Y8, Y0
+	VADDPS      Y6, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
@@ -18516,60 +19317,48 @@ loop:
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
-	VFMSUB231PS 64(AX), Y6, Y8
-	VFMSUB231PS 64(AX), Y7, Y9
-	VFMADD231PS 64(AX), Y5, Y8
-	VFMADD231PS 64(AX), Y4, Y9
-	VFMADD231PS 96(AX), Y0, Y8
-	VFMADD231PS 96(AX), Y1, Y9
-	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
-	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y8, Y4
+	VFMSUB231PS 64(AX), Y9, Y5
+	VFMADD231PS 64(AX), Y7, Y4
+	VFMADD231PS 64(AX), Y6, Y5
+	VFMADD231PS 96(AX), Y0, Y4
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
 	VPERMPS     exp_f32<>+0(SB), Y3, Y0
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y7
 	VPSLLD      $0x14, Y3, Y3
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y3, Y0, Y0
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y8, Y4, Y4
-	VADDPS      Y9, Y5, Y5
+	VADDPS      Y4, Y6, Y6
+	VADDPS      Y5, Y7, Y7
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
-	VMULPS      Y4, Y3, Y3
-	VMULPS      Y5, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R12*4), Y4
-	VMOVUPS     32(DI)(R12*4), Y5
-	VMOVUPS     one_f32<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VSUBPS      Y4, Y7, Y7
-	VSUBPS      Y5, Y6, Y6
-	VMULPS      (AX), Y7, Y7
-	VMULPS      (AX), Y6, Y6
-	VFMADD231PS 32(AX), Y4, Y7
-	VFMADD231PS 32(AX), Y5, Y6
-	VMULPS      Y7, Y0, Y0
-	VMULPS      Y6, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y2
+	VMULPS      Y6, Y3, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      416(AX), Y0, Y0
+	VMULPS      448(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     1440(AX), Y2
-	VMOVUPS     1472(AX), Y3
+	VMOVUPS     1568(AX), Y2
+	VMOVUPS     1600(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 736(AX), Y2, Y2
-	VADDPS 768(AX), Y3, Y3
+	VADDPS 864(AX), Y2, Y2
+	VADDPS 896(AX), Y3, Y3
 	VADDPS 288(AX), Y2, Y2
 	VADDPS 320(AX), Y3, Y3
 
@@ -18580,8 +19369,8 @@ loop:
 	VMOVAPS   Y1, Y9
 	VMULPS    tiny_f32<>+0(SB), Y8, Y8
 	VMULPS    tiny_f32<>+0(SB), Y9, Y9
-	VMOVUPS   416(AX), Y10
-	VMOVUPS   448(AX), Y11
+	VMOVUPS   544(AX), Y10
+	VMOVUPS   576(AX), Y11
 	VXORPS    Y4, Y4, Y4
 	VCMPPS    $0x04, Y4, Y10, Y10
 	VCMPPS    $0x04, Y4, Y11, Y11
@@ -18589,16 +19378,16 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
 	VANDPS    Y10, Y4, Y4
 	VANDPS    Y11, Y5, Y5
-	VMOVUPS   Y4, 1504(AX)
-	VMOVUPS   Y5, 1536(AX)
+	VMOVUPS   Y4, 1632(AX)
+	VMOVUPS   Y5, 1664(AX)
 	VMOVAPS   Y0, Y4
 	VMOVAPS   Y1, Y5
-	VMOVUPS   1504(AX), Y10
-	VMOVUPS   1536(AX), Y11
+	VMOVUPS   1632(AX), Y10
+	VMOVUPS   1664(AX), Y11
 	VBLENDVPS Y10, Y4, Y8, Y4
 	VBLENDVPS Y11, Y5, Y9, Y5
-	VMOVUPS   1504(AX), Y8
-	VMOVUPS   1536(AX), Y9
+	VMOVUPS   1632(AX), Y8
+	VMOVUPS   1664(AX), Y9
 	VBLENDVPS Y8, Y6, Y2, Y6
 	VBLENDVPS Y9, Y7, Y3, Y7
 	VMULPS    Y6, Y4, Y4
@@ -18648,6 +19437,17 @@ skip2:
 	VMOVUPS Y5, 32(SI)(R12*4)
 
 skip3:
+	VMOVUPS 736(AX), Y4
+	VMOVUPS 768(AX), Y5
+	VADDPS  800(AX), Y4, Y4
+	VADDPS  832(AX), Y5, Y5
+	VMULPS  tiny_f32<>+0(SB), Y4, Y6
+	VMULPS  tiny_f32<>+0(SB), Y5, Y7
+	VMOVUPS Y4, 1696(AX)
+	VMOVUPS Y5, 1728(AX)
+	VMOVUPS Y6, 1760(AX)
+	VMOVUPS Y7, 1792(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
@@ -18659,12 +19459,12 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
-	VMOVUPS     352(AX), Y8
-	VMOVUPS     384(AX), Y9
-	VFMSUB213PS 672(AX), Y8, Y7
-	VFMSUB213PS 704(AX), Y9, Y6
-	VMULPS      1184(AX), Y7, Y7
-	VMULPS      1216(AX), Y6, Y6
+	VMOVUPS     480(AX), Y8
+	VMOVUPS     512(AX), Y9
+	VFMSUB213PS 1760(AX), Y8, Y7
+	VFMSUB213PS 1792(AX), Y9, Y6
+	VMULPS      1312(AX), Y7, Y7
+	VMULPS      1344(AX), Y6, Y6
 	VXORPS      224(AX), Y7, Y7
 	VXORPS      256(AX), Y6, Y6
 	VMOVUPS     max_softplus_f32<>+0(SB), Y9
@@ -18673,32 +19473,32 @@ skip3:
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1568(AX)
-	VMOVUPS     Y4, 1600(AX)
+	VMOVUPS     Y5, 1824(AX)
+	VMOVUPS     Y4, 1856(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 1120(AX), Y2
-	VMOVUPS 1152(AX), Y3
+	VMOVUPS 1248(AX), Y2
+	VMOVUPS 1280(AX), Y3
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VMULPS  large_f32<>+0(SB), Y3, Y3
-	VDIVPS  608(AX), Y2, Y2
-	VDIVPS  640(AX), Y3, Y3
-	VMULPS  1568(AX), Y2, Y2
-	VMULPS  1600(AX), Y3, Y3
-	VMOVUPS 1120(AX), Y4
-	VMOVUPS 1152(AX), Y5
+	VDIVPS  1696(AX), Y2, Y2
+	VDIVPS  1728(AX), Y3, Y3
+	VMULPS  1824(AX), Y2, Y2
+	VMULPS  1856(AX), Y3, Y3
+	VMOVUPS 1248(AX), Y4
+	VMOVUPS 1280(AX), Y5
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
 	VANDPS  Y4, Y2, Y2
 	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y3, Y3
-	VMOVUPS Y2, 1632(AX)
-	VMOVUPS Y3, 1664(AX)
+	VMOVUPS Y2, 1888(AX)
+	VMOVUPS Y3, 1920(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1632(AX), Y2
-	VMOVUPS      1664(AX), Y3
+	VMOVUPS      1888(AX), Y2
+	VMOVUPS      1920(AX), Y3
 	VFMADD213PS  Y7, Y9, Y2
 	VFMADD213PS  Y6, Y8, Y3
 	VMULPS       Y0, Y2, Y2
@@ -18769,28 +19569,37 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R12*4), Y0, Y1
-	VMASKMOVPS (BX)(R12*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y4
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPS  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPS     $0x00, Y6, Y5, Y6
-	VMOVUPS    Y6, 160(AX)
-	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y4, Y6, Y4
-	VXORPS     Y2, Y6, Y6
-	VANDPS     sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS    Y6, 192(AX)
-	VMOVUPS    Y1, 224(AX)
-	VMOVUPS    Y5, 256(AX)
-	VMOVUPS    Y4, 288(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R12*4), Y0, Y1
+	VMASKMOVPS  (BX)(R12*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 160(AX)
+	VXORPS      Y2, Y8, Y8
+	VANDPS      sign_f32<>+0(SB), Y8, Y8
+	VMOVUPS     Y8, 192(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 224(AX)
+	VMOVUPS     Y6, 256(AX)
+	VMOVUPS     Y7, 288(AX)
+	VMOVUPS     Y5, 320(AX)
+	VMOVUPS     Y2, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
@@ -18800,7 +19609,7 @@ rest_loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 320(AX)
+	VMOVUPS      Y4, 384(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -18808,7 +19617,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 352(AX)
+	VMOVUPS      Y3, 416(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -18816,35 +19625,46 @@ rest_loop:
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
 
-	// R = β + e·θ
-	VMOVUPS     256(AX), Y5
-	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     288(AX), Y6
-	VFMADD213PS Y5, Y6, Y3
-	VMOVUPS     Y3, 384(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 416(AX)
+	// R + rest = β + e·θ
+	VMULPS      352(AX), Y4, Y3
+	VMOVAPS     Y3, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y3, Y2, Y5
+	VFMSUB132PS 352(AX), Y5, Y6
+	VFMADD231PS Y2, Y3, Y6
+	VMOVUPS     huge_f32<>+0(SB), Y3
+	VMOVUPS     192(AX), Y7
+	VBLENDVPS   Y7, Y4, Y3, Y3
+	VFMADD231PS 256(AX), Y3, Y6
+	VMOVUPS     320(AX), Y3
+	VMULPS      huge_f32<>+0(SB), Y3, Y3
+	VMAXPS      Y5, Y3, Y7
+	VMINPS      Y5, Y3, Y5
+	VADDPS      Y5, Y7, Y3
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y3, 448(AX)
+	VMOVUPS     Y6, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 448(AX)
+	VMOVUPS     Y5, 512(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 480(AX)
+	VMOVUPS     Y5, 544(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 512(AX)
+	VMOVUPS     Y1, 576(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 544(AX)
+	VMOVUPS     Y4, 608(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 576(AX)
-	VMOVUPS     Y1, 608(AX)
+	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y1, 672(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -18858,23 +19678,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     576(AX), Y6
+	VMOVUPS     640(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
 	VMOVUPS     160(AX), Y7
-	VMOVUPS     544(AX), Y8
+	VMOVUPS     608(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 640(AX)
-	VMOVUPS     576(AX), Y3
-	VMOVUPS     608(AX), Y6
+	VMOVUPS     Y8, 704(AX)
+	VMOVUPS     640(AX), Y3
+	VMOVUPS     672(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
 	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y1, 736(AX)
 	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y1, 768(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -18884,98 +19704,98 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     480(AX), Y2
-	VMOVUPS     512(AX), Y3
+	VMOVUPS     544(AX), Y2
+	VMOVUPS     576(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y5, 320(AX), Y4, Y4
+	VBLENDVPS   Y5, 384(AX), Y4, Y4
 	VSUBPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y5, 352(AX), Y2, Y2
+	VBLENDVPS   Y5, 416(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 736(AX)
-	VMOVUPS     Y2, 768(AX)
-	VMOVUPS     Y1, 800(AX)
-	VMOVUPS     384(AX), Y1
+	VMOVUPS     Y4, 800(AX)
+	VMOVUPS     Y2, 832(AX)
+	VMOVUPS     Y1, 864(AX)
+	VMOVUPS     448(AX), Y1
+	VMOVUPS     480(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y1, Y2
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y3
+	VPSUBD      Y3, Y4, Y4
+	VMULPS      Y4, Y2, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y3
-	VFMADD231PS index_f32<>+0(SB), Y1, Y3
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
-	VPERMPS     recip_f32<>+0(SB), Y3, Y2
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
-	VMULPS      Y2, Y2, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y4
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y5
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VMOVAPS     Y3, Y6
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y6
+	VFMADD231PS Y3, Y2, Y6
+	VMULPS      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
-	VFMADD213PS Y2, Y1, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      736(AX), Y4, Y4
-	VADDPS      768(AX), Y3, Y3
-	VADDPS      Y3, Y4, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
+	VFMADD213PS Y6, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VADDPS      800(AX), Y5, Y5
+	VADDPS      832(AX), Y4, Y4
+	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
-	VFMSUB231PS 64(AX), Y4, Y5
-	VFMADD231PS 64(AX), Y3, Y5
-	VFMADD231PS 96(AX), Y1, Y5
-	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y3
+	VFMSUB231PS 64(AX), Y5, Y3
+	VFMADD231PS 64(AX), Y4, Y3
+	VFMADD231PS 96(AX), Y1, Y3
+	VMAXPS      minus_one_f32<>+0(SB), Y3, Y3
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y4, Y4
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R12*4), Y0, Y3
-	VMOVUPS     one_f32<>+0(SB), Y4
-	VSUBPS      Y3, Y4, Y4
-	VMULPS      (AX), Y4, Y4
-	VFMADD231PS 32(AX), Y3, Y4
-	VMULPS      Y4, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VMULPS      Y4, Y2, Y2
+	VMULPS      288(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     800(AX), Y2
+	VMOVUPS     864(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 448(AX), Y2, Y2
+	VADDPS 512(AX), Y2, Y2
 	VADDPS 224(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS    tiny_f32<>+0(SB), Y2, Y4
 	VMOVAPS   Y1, Y5
 	VMULPS    tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS   288(AX), Y6
+	VMOVUPS   352(AX), Y6
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x04, Y3, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
 	VANDPS    Y6, Y3, Y3
-	VMOVUPS   Y3, 832(AX)
+	VMOVUPS   Y3, 896(AX)
 	VMOVAPS   Y1, Y3
-	VMOVUPS   832(AX), Y6
+	VMOVUPS   896(AX), Y6
 	VBLENDVPS Y6, Y3, Y5, Y3
-	VMOVUPS   832(AX), Y5
+	VMOVUPS   896(AX), Y5
 	VBLENDVPS Y5, Y4, Y2, Y4
 	VMULPS    Y4, Y3, Y3
 
@@ -19019,6 +19839,12 @@ skip9:
 	VMASKMOVPS Y3, Y0, (SI)(R12*4)
 
 skip10:
+	VMOVUPS 448(AX), Y3
+	VADDPS  480(AX), Y3, Y3
+	VMULPS  tiny_f32<>+0(SB), Y3, Y4
+	VMOVUPS Y3, 928(AX)
+	VMOVUPS Y4, 960(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y3
 	VMASKMOVPS  (DI)(R12*4), Y0, Y4
@@ -19026,28 +19852,28 @@ skip10:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y4
-	VMOVUPS     256(AX), Y5
-	VFMSUB213PS 416(AX), Y5, Y4
-	VMULPS      672(AX), Y4, Y4
+	VMOVUPS     320(AX), Y5
+	VFMSUB213PS 960(AX), Y5, Y4
+	VMULPS      736(AX), Y4, Y4
 	VXORPS      192(AX), Y4, Y4
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 864(AX)
+	VMOVUPS     Y3, 992(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 640(AX), Y2
+	VMOVUPS 704(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  384(AX), Y2, Y2
-	VMULPS  864(AX), Y2, Y2
-	VMOVUPS 640(AX), Y3
+	VDIVPS  928(AX), Y2, Y2
+	VMULPS  992(AX), Y2, Y2
+	VMOVUPS 704(AX), Y3
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
 	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y2
-	VMOVUPS Y2, 896(AX)
+	VMOVUPS Y2, 1024(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      896(AX), Y2
+	VMOVUPS      1024(AX), Y2
 	VFMADD213PS  Y4, Y5, Y2
 	VMULPS       Y1, Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
@@ -19591,7 +20417,7 @@ done:
 
 // func softHessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $1248-8
+TEXT ·softHessSquareF32AVX2(SB), $1504-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -19622,47 +20448,65 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R13*4), Y0
-	VMOVUPS   32(DI)(R13*4), Y1
-	VMOVUPS   (BX)(R13*4), Y2
-	VMOVUPS   32(BX)(R13*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y7
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPS Y1, Y10, Y1, Y1
-	VBLENDVPS Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPS    $0x00, Y11, Y8, Y10
-	VCMPPS    $0x00, Y11, Y9, Y11
-	VMOVUPS   Y10, 128(AX)
-	VMOVUPS   Y11, 160(AX)
-	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y10, Y0
-	VANDNPS   Y7, Y11, Y7
-	VXORPS    Y2, Y10, Y10
-	VXORPS    Y3, Y11, Y11
-	VANDPS    sign_f32<>+0(SB), Y10, Y10
-	VANDPS    sign_f32<>+0(SB), Y11, Y11
-	VMOVUPS   Y10, 192(AX)
-	VMOVUPS   Y11, 224(AX)
-	VMOVUPS   Y1, 256(AX)
-	VMOVUPS   Y6, 288(AX)
-	VMOVUPS   Y8, 320(AX)
-	VMOVUPS   Y9, 352(AX)
-	VMOVUPS   Y0, 384(AX)
-	VMOVUPS   Y7, 416(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R13*4), Y0
+	VMOVUPS     32(DI)(R13*4), Y1
+	VMOVUPS     (BX)(R13*4), Y2
+	VMOVUPS     32(BX)(R13*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 128(AX)
+	VMOVUPS     Y15, 160(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VANDPS      sign_f32<>+0(SB), Y14, Y14
+	VANDPS      sign_f32<>+0(SB), Y15, Y15
+	VMOVUPS     Y14, 192(AX)
+	VMOVUPS     Y15, 224(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 256(AX)
+	VMOVUPS     Y7, 288(AX)
+	VMOVUPS     Y11, 320(AX)
+	VMOVUPS     Y10, 352(AX)
+	VMOVUPS     Y12, 384(AX)
+	VMOVUPS     Y13, 416(AX)
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     Y9, 480(AX)
+	VMOVUPS     Y2, 512(AX)
+	VMOVUPS     Y3, 544(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
@@ -19703,158 +20547,182 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
+	VMULPS       tiny_f32<>+0(SB), Y6, Y4
+	VMULPS       tiny_f32<>+0(SB), Y7, Y5
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y4, Y4
-	VMULPS      tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS     384(AX), Y8
-	VMOVUPS     416(AX), Y9
-	VFMADD213PS 320(AX), Y8, Y4
-	VFMADD213PS 352(AX), Y9, Y5
-	VMOVUPS     Y4, 448(AX)
-	VMOVUPS     Y5, 480(AX)
+	// R + rest = β + e·θ
+	VMULPS      512(AX), Y4, Y8
+	VMULPS      544(AX), Y5, Y9
+	VMOVAPS     Y8, Y10
+	VMOVAPS     Y9, Y11
+	VMOVAPS     Y4, Y12
+	VMOVAPS     Y5, Y13
+	VFMADD213PS Y8, Y3, Y10
+	VFMADD213PS Y9, Y2, Y11
+	VFMSUB132PS 512(AX), Y10, Y12
+	VFMSUB132PS 544(AX), Y11, Y13
+	VFMADD231PS Y3, Y8, Y12
+	VFMADD231PS Y2, Y9, Y13
+	VMOVUPS     one_f32<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMOVUPS     192(AX), Y14
+	VMOVUPS     224(AX), Y15
+	VBLENDVPS   Y14, Y4, Y9, Y9
+	VBLENDVPS   Y15, Y5, Y8, Y8
+	VFMADD231PS 320(AX), Y9, Y12
+	VFMADD231PS 352(AX), Y8, Y13
+	VMOVUPS     448(AX), Y8
+	VMOVUPS     480(AX), Y9
+	VMAXPS      Y10, Y8, Y14
+	VMAXPS      Y11, Y9, Y15
+	VMINPS      Y10, Y8, Y10
+	VMINPS      Y11, Y9, Y11
+	VADDPS      Y10, Y14, Y8
+	VADDPS      Y11, Y15, Y9
+	VSUBPS      Y14, Y8, Y14
+	VSUBPS      Y15, Y9, Y15
+	VSUBPS      Y14, Y10, Y10
+	VSUBPS      Y15, Y11, Y11
+	VADDPS      Y10, Y12, Y12
+	VADDPS      Y11, Y13, Y13
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y8, Y12
+	VFMADD132PS two_f32<>+0(SB), Y9, Y13
+	VMULPS      huge_f32<>+0(SB), Y8, Y10
+	VMULPS      huge_f32<>+0(SB), Y9, Y11
+	VMOVUPS     Y10, 576(AX)
+	VMOVUPS     Y11, 608(AX)
+	VMOVUPS     Y8, 640(AX)
+	VMOVUPS     Y9, 672(AX)
+	VMOVUPS     Y12, 704(AX)
+	VMOVUPS     Y13, 736(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y4
-	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y8
+	VPERMPS     recip_f32<>+0(SB), Y0, Y9
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 512(AX)
-	VMOVUPS     Y0, 544(AX)
-	VMULPS      Y4, Y6, Y6
-	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 576(AX)
-	VMOVUPS     Y7, 608(AX)
-	VMULPS      tiny_f32<>+0(SB), Y6, Y0
-	VMULPS      tiny_f32<>+0(SB), Y7, Y1
-	VSUBPS      one_f32<>+0(SB), Y4, Y6
-	VSUBPS      one_f32<>+0(SB), Y5, Y7
-	VADDPS      Y0, Y6, Y6
-	VADDPS      Y1, Y7, Y7
-	VFMADD231PS Y3, Y0, Y6
-	VFMADD231PS Y2, Y1, Y7
-	VMULPS      Y6, Y6, Y8
-	VMULPS      Y7, Y7, Y9
+	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     Y0, 800(AX)
+	VMULPS      Y8, Y6, Y6
+	VMULPS      Y9, Y7, Y7
+	VMOVUPS     Y6, 832(AX)
+	VMOVUPS     Y7, 864(AX)
+	VMULPS      Y8, Y4, Y4
+	VMULPS      Y9, Y5, Y5
+	VSUBPS      one_f32<>+0(SB), Y8, Y0
+	VSUBPS      one_f32<>+0(SB), Y9, Y1
+	VADDPS      Y4, Y0, Y0
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS Y3, Y4, Y0
+	VFMADD231PS Y2, Y5, Y1
+	VMULPS      Y0, Y0, Y6
+	VMULPS      Y1, Y1, Y7
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y10
-	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y11
-	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y10
-	VFMADD213PS Y6, Y8, Y11
-	VFMADD213PS Y7, Y9, Y10
+	VFMADD213PS log1p_2_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_1_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y10
+	VFMADD213PS log1p_0_f32<>+0(SB), Y0, Y11
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y10
+	VFMADD213PS Y0, Y6, Y11
+	VFMADD213PS Y1, Y7, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    512(AX), Y11, Y11
-	VADDPS    544(AX), Y10, Y10
+	VADDPS    768(AX), Y11, Y11
+	VADDPS    800(AX), Y10, Y10
 	VADDPS    256(AX), Y11, Y11
 	VADDPS    288(AX), Y10, Y10
-	VMOVUPS   128(AX), Y8
-	VMOVUPS   160(AX), Y9
-	VBLENDVPS Y8, Y0, Y4, Y8
-	VBLENDVPS Y9, Y1, Y5, Y9
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y12
-	VMOVUPS     32(DI)(R13*4), Y13
-	VMOVUPS     one_f32<>+0(SB), Y15
-	VMOVAPS     Y15, Y14
-	VSUBPS      Y12, Y15, Y15
-	VSUBPS      Y13, Y14, Y14
-	VMULPS      (AX), Y15, Y15
-	VMULPS      (AX), Y14, Y14
-	VFMADD231PS 32(AX), Y12, Y15
-	VFMADD231PS 32(AX), Y13, Y14
+	VMOVUPS   128(AX), Y6
+	VMOVUPS   160(AX), Y7
+	VBLENDVPS Y6, Y4, Y8, Y6
+	VBLENDVPS Y7, Y5, Y9, Y7
 
 	// w·S²
-	VMULPS  Y8, Y8, Y8
-	VMULPS  Y9, Y9, Y9
-	VMULPS  Y15, Y8, Y8
-	VMULPS  Y14, Y9, Y9
-	VMOVUPS Y4, 640(AX)
-	VMOVUPS Y5, 672(AX)
-	VMOVUPS Y0, 704(AX)
-	VMOVUPS Y1, 736(AX)
+	VMULPS  Y6, Y6, Y6
+	VMULPS  Y7, Y7, Y7
+	VMULPS  384(AX), Y6, Y6
+	VMULPS  416(AX), Y7, Y7
+	VMOVUPS Y8, 896(AX)
+	VMOVUPS Y9, 928(AX)
+	VMOVUPS Y4, 960(AX)
+	VMOVUPS Y5, 992(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y6, Y0
-	VADDPS       one_f32<>+0(SB), Y7, Y1
-	VDIVPS       Y0, Y6, Y0
-	VDIVPS       Y1, Y7, Y1
-	VFNMADD132PS Y0, Y3, Y3
-	VFNMADD132PS Y1, Y2, Y2
-	VSUBPS       Y0, Y3, Y3
-	VSUBPS       Y1, Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VSUBPS       Y0, Y4, Y0
-	VSUBPS       Y1, Y4, Y1
+	VADDPS       one_f32<>+0(SB), Y0, Y4
+	VADDPS       one_f32<>+0(SB), Y1, Y5
+	VDIVPS       Y4, Y0, Y4
+	VDIVPS       Y5, Y1, Y5
+	VFNMADD132PS Y4, Y3, Y3
+	VFNMADD132PS Y5, Y2, Y2
+	VSUBPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y2, Y2
+	VXORPS       Y0, Y0, Y0
+	VSUBPS       Y4, Y0, Y4
+	VSUBPS       Y5, Y0, Y5
 
 	// O·2^TinyShift
-	VMOVUPS     128(AX), Y4
-	VMOVUPS     160(AX), Y5
-	VBLENDVPS   Y4, Y0, Y3, Y4
-	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     640(AX), Y6
-	VMOVUPS     672(AX), Y7
-	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMULPS      huge_f32<>+0(SB), Y7, Y7
+	VMOVUPS     128(AX), Y0
+	VMOVUPS     160(AX), Y1
+	VBLENDVPS   Y0, Y4, Y3, Y0
+	VBLENDVPS   Y1, Y5, Y2, Y1
+	VMOVUPS     896(AX), Y8
+	VMOVUPS     928(AX), Y9
+	VMULPS      huge_f32<>+0(SB), Y8, Y8
+	VMULPS      huge_f32<>+0(SB), Y9, Y9
 	VMOVUPS     128(AX), Y12
 	VMOVUPS     160(AX), Y13
-	VMOVUPS     576(AX), Y14
-	VMOVUPS     608(AX), Y15
-	VBLENDVPS   Y12, Y6, Y14, Y14
-	VBLENDVPS   Y13, Y7, Y15, Y15
-	VFMADD132PS Y4, Y14, Y14
-	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 768(AX)
-	VMOVUPS     Y15, 800(AX)
-	VMOVUPS     640(AX), Y4
-	VMOVUPS     672(AX), Y5
-	VMOVUPS     704(AX), Y6
-	VMOVUPS     736(AX), Y7
-	VFMADD132PS Y0, Y4, Y4
-	VFMADD132PS Y1, Y5, Y5
-	VFMADD132PS Y3, Y6, Y6
-	VFMADD132PS Y2, Y7, Y7
+	VMOVUPS     832(AX), Y14
+	VMOVUPS     864(AX), Y15
+	VBLENDVPS   Y12, Y8, Y14, Y14
+	VBLENDVPS   Y13, Y9, Y15, Y15
+	VFMADD132PS Y0, Y14, Y14
+	VFMADD132PS Y1, Y15, Y15
+	VMOVUPS     Y14, 1024(AX)
+	VMOVUPS     Y15, 1056(AX)
+	VMOVUPS     896(AX), Y0
+	VMOVUPS     928(AX), Y1
+	VMOVUPS     960(AX), Y8
+	VMOVUPS     992(AX), Y9
+	VFMADD132PS Y4, Y0, Y0
+	VFMADD132PS Y5, Y1, Y1
+	VFMADD132PS Y3, Y8, Y8
+	VFMADD132PS Y2, Y9, Y9
 	VMOVUPS     128(AX), Y12
 	VMOVUPS     160(AX), Y13
-	VBLENDVPS   Y12, Y3, Y0, Y0
-	VBLENDVPS   Y13, Y2, Y1, Y1
+	VBLENDVPS   Y12, Y3, Y4, Y3
+	VBLENDVPS   Y13, Y2, Y5, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y0, Y0, Y2
-	VADDPS      Y1, Y1, Y3
-	VFMADD231PS Y0, Y0, Y2
-	VFMADD231PS Y1, Y1, Y3
-	VFMADD132PS Y2, Y8, Y8
-	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     128(AX), Y0
-	VMOVUPS     160(AX), Y1
-	VBLENDVPS   Y0, Y6, Y4, Y0
-	VBLENDVPS   Y1, Y7, Y5, Y1
-	VMOVUPS     Y0, 832(AX)
-	VMOVUPS     Y1, 864(AX)
-	VMOVUPS     128(AX), Y0
-	VMOVUPS     160(AX), Y1
-	VBLENDVPS   Y0, Y4, Y6, Y0
-	VBLENDVPS   Y1, Y5, Y7, Y1
-	VMOVUPS     Y0, 896(AX)
-	VMOVUPS     Y1, 928(AX)
-	VMULPS      448(AX), Y8, Y8
-	VMULPS      480(AX), Y9, Y9
-	VMULPS      448(AX), Y11, Y0
-	VMULPS      480(AX), Y10, Y1
-	VMULPS      Y8, Y0, Y0
-	VMULPS      Y9, Y1, Y1
+	VADDPS      Y3, Y3, Y4
+	VADDPS      Y2, Y2, Y5
+	VFMADD231PS Y3, Y3, Y4
+	VFMADD231PS Y2, Y2, Y5
+	VFMADD132PS Y4, Y6, Y6
+	VFMADD132PS Y5, Y7, Y7
+	VMOVUPS     128(AX), Y2
+	VMOVUPS     160(AX), Y3
+	VBLENDVPS   Y2, Y8, Y0, Y2
+	VBLENDVPS   Y3, Y9, Y1, Y3
+	VMOVUPS     Y2, 1088(AX)
+	VMOVUPS     Y3, 1120(AX)
+	VMOVUPS     128(AX), Y2
+	VMOVUPS     160(AX), Y3
+	VBLENDVPS   Y2, Y0, Y8, Y0
+	VBLENDVPS   Y3, Y1, Y9, Y1
+	VMOVUPS     Y0, 1152(AX)
+	VMOVUPS     Y1, 1184(AX)
+	VMULPS      704(AX), Y6, Y6
+	VMULPS      736(AX), Y7, Y7
+	VMULPS      640(AX), Y11, Y0
+	VMULPS      672(AX), Y10, Y1
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y3
@@ -19911,71 +20779,67 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPS     320(AX), Y4
-	VMOVUPS     352(AX), Y5
-	VFMSUB213PS 448(AX), Y4, Y3
-	VFMSUB213PS 480(AX), Y5, Y2
-	VMULPS      832(AX), Y3, Y3
-	VMULPS      864(AX), Y2, Y2
+	VMOVUPS     448(AX), Y4
+	VMOVUPS     480(AX), Y5
+	VFMSUB213PS 640(AX), Y4, Y3
+	VFMSUB213PS 672(AX), Y5, Y2
+	VMULPS      1088(AX), Y3, Y3
+	VMULPS      1120(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
 	VMINPS      Y11, Y5, Y5
 	VMINPS      Y10, Y4, Y4
 	VMULPS      64(AX), Y5, Y5
 	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y1, 960(AX)
-	VMOVUPS     Y0, 992(AX)
+	VMOVUPS     Y1, 1216(AX)
+	VMOVUPS     Y0, 1248(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 768(AX), Y0
-	VMOVUPS 800(AX), Y1
+	VMOVUPS 1024(AX), Y0
+	VMOVUPS 1056(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y0, Y0
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VMOVUPS 448(AX), Y6
-	VMOVUPS 480(AX), Y7
-	VMULPS  huge_f32<>+0(SB), Y6, Y6
-	VMULPS  huge_f32<>+0(SB), Y7, Y7
-	VDIVPS  Y6, Y0, Y0
-	VDIVPS  Y7, Y1, Y1
-	VMULPS  960(AX), Y0, Y0
-	VMULPS  992(AX), Y1, Y1
-	VMOVUPS 768(AX), Y6
-	VMOVUPS 800(AX), Y7
-	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y6, Y6
-	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y7, Y7
-	VANDPS  Y6, Y0, Y0
-	VANDPS  Y7, Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y0, Y6
-	VMULPS  small_f32<>+0(SB), Y1, Y7
-	VMOVUPS Y0, 1024(AX)
-	VMOVUPS Y1, 1056(AX)
-	VMOVUPS Y6, 1088(AX)
-	VMOVUPS Y7, 1120(AX)
+	VDIVPS  576(AX), Y0, Y0
+	VDIVPS  608(AX), Y1, Y1
+	VMULPS  1216(AX), Y0, Y0
+	VMULPS  1248(AX), Y1, Y1
+	VMOVUPS 1024(AX), Y8
+	VMOVUPS 1056(AX), Y9
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y8, Y8
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y9, Y9
+	VANDPS  Y8, Y0, Y0
+	VANDPS  Y9, Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y0, Y8
+	VMULPS  small_f32<>+0(SB), Y1, Y9
+	VMOVUPS Y0, 1280(AX)
+	VMOVUPS Y1, 1312(AX)
+	VMOVUPS Y8, 1344(AX)
+	VMOVUPS Y9, 1376(AX)
 	VMOVAPS Y3, Y0
 	VMOVAPS Y2, Y1
 	VXORPS  192(AX), Y0, Y0
 	VXORPS  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       448(AX), Y0, Y0
-	VMULPS       480(AX), Y1, Y7
-	VMOVUPS      960(AX), Y1
-	VMOVUPS      992(AX), Y6
-	VMULPS       896(AX), Y1, Y1
-	VMULPS       928(AX), Y6, Y6
+	VMULPS       640(AX), Y0, Y0
+	VMULPS       672(AX), Y1, Y9
+	VMOVUPS      1216(AX), Y1
+	VMOVUPS      1248(AX), Y8
+	VMULPS       1152(AX), Y1, Y1
+	VMULPS       1184(AX), Y8, Y8
 	VFMADD213PS  Y0, Y5, Y1
-	VFMADD213PS  Y7, Y4, Y6
-	VMULPS       Y8, Y1, Y1
-	VMULPS       Y9, Y6, Y6
+	VFMADD213PS  Y9, Y4, Y8
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y7, Y8, Y8
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y7
-	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VPBROADCASTD 1(R8)(CX*1), Y9
+	VPSLLVD      to_sign0_f32<>+0(SB), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPS    Y0, Y1, Y10, Y1
-	VBLENDVPS    Y7, Y6, Y10, Y6
+	VBLENDVPS    Y9, Y8, Y10, Y8
 
 skip4:
 	TESTQ R11, R11
@@ -19987,25 +20851,25 @@ skip4:
 	VCMPPS       $0x03, Y1, Y1, Y0
 	VBLENDVPS    Y0, nan_f32<>+0(SB), Y1, Y1
 	VMOVUPS      32(R11)(R13*4), Y0
-	VMULPS       Y0, Y6, Y6
-	VCMPPS       $0x03, Y6, Y6, Y0
-	VBLENDVPS    Y0, nan_f32<>+0(SB), Y6, Y6
+	VMULPS       Y0, Y8, Y8
+	VCMPPS       $0x03, Y8, Y8, Y0
+	VBLENDVPS    Y0, nan_f32<>+0(SB), Y8, Y8
 	TESTQ        R8, R8
 	JEQ          skip6
 	VPBROADCASTD (R8)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
-	VPBROADCASTD 1(R8)(CX*1), Y7
-	VPSLLVD      to_sign0_f32<>+0(SB), Y7, Y7
+	VPBROADCASTD 1(R8)(CX*1), Y9
+	VPSLLVD      to_sign0_f32<>+0(SB), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPS    Y0, Y1, Y10, Y1
-	VBLENDVPS    Y7, Y6, Y10, Y6
+	VBLENDVPS    Y9, Y8, Y10, Y8
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
 	VMOVUPS Y1, (R10)(R13*4)
-	VMOVUPS Y6, 32(R10)(R13*4)
+	VMOVUPS Y8, 32(R10)(R13*4)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
@@ -20013,61 +20877,61 @@ skip7:
 	VADDPS       Y2, Y2, Y1
 	VMULPS       64(AX), Y0, Y0
 	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      384(AX), Y2
-	VMOVUPS      416(AX), Y3
-	VMOVUPS      832(AX), Y6
-	VMOVUPS      864(AX), Y7
-	VMULPS       96(AX), Y6, Y6
-	VMULPS       96(AX), Y7, Y7
+	VMOVUPS      512(AX), Y2
+	VMOVUPS      544(AX), Y3
+	VMOVUPS      1088(AX), Y8
+	VMOVUPS      1120(AX), Y9
+	VMULPS       96(AX), Y8, Y8
+	VMULPS       96(AX), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VCMPPS       $0x00, Y10, Y2, Y2
 	VCMPPS       $0x00, Y10, Y3, Y3
-	VMOVUPS      Y2, 1152(AX)
-	VMOVUPS      Y3, 1184(AX)
-	VMOVUPS      1152(AX), Y2
-	VMOVUPS      1184(AX), Y3
-	VBLENDVPS    Y2, Y6, Y0, Y0
-	VBLENDVPS    Y3, Y7, Y1, Y1
-	VMOVUPS      1088(AX), Y2
-	VMOVUPS      1120(AX), Y3
+	VMOVUPS      Y2, 1408(AX)
+	VMOVUPS      Y3, 1440(AX)
+	VMOVUPS      1408(AX), Y2
+	VMOVUPS      1440(AX), Y3
+	VBLENDVPS    Y2, Y8, Y0, Y0
+	VBLENDVPS    Y3, Y9, Y1, Y1
+	VMOVUPS      1344(AX), Y2
+	VMOVUPS      1376(AX), Y3
 	VXORPS       192(AX), Y2, Y2
 	VXORPS       224(AX), Y3, Y3
-	VSUBPS       896(AX), Y2, Y6
-	VSUBPS       928(AX), Y3, Y7
-	VADDPS       832(AX), Y6, Y6
-	VADDPS       864(AX), Y7, Y7
-	VFMSUB132PS  64(AX), Y6, Y2
-	VFMSUB132PS  64(AX), Y7, Y3
+	VSUBPS       1152(AX), Y2, Y8
+	VSUBPS       1184(AX), Y3, Y9
+	VADDPS       1088(AX), Y8, Y8
+	VADDPS       1120(AX), Y9, Y9
+	VFMSUB132PS  64(AX), Y8, Y2
+	VFMSUB132PS  64(AX), Y9, Y3
 	VFMADD213PS  Y0, Y5, Y2
 	VFMADD213PS  Y1, Y4, Y3
-	VMOVUPS      1024(AX), Y0
-	VMOVUPS      1056(AX), Y1
-	VMOVUPS      768(AX), Y4
-	VMOVUPS      800(AX), Y5
+	VMOVUPS      1280(AX), Y0
+	VMOVUPS      1312(AX), Y1
+	VMOVUPS      1024(AX), Y4
+	VMOVUPS      1056(AX), Y5
 	VXORPS       192(AX), Y0, Y0
 	VXORPS       224(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y0, Y0
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      1152(AX), Y6
-	VMOVUPS      1184(AX), Y7
-	VBLENDVPS    Y6, 768(AX), Y0, Y0
-	VBLENDVPS    Y7, 800(AX), Y1, Y1
-	VMULPS       832(AX), Y4, Y4
-	VMULPS       864(AX), Y5, Y5
-	VMOVUPS      sign_f32<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
-	VMOVUPS      1152(AX), Y10
-	VMOVUPS      1184(AX), Y11
-	VBLENDVPS    Y10, Y7, Y4, Y4
-	VBLENDVPS    Y11, Y6, Y5, Y5
+	VMOVUPS      1408(AX), Y8
+	VMOVUPS      1440(AX), Y9
+	VBLENDVPS    Y8, 1024(AX), Y0, Y0
+	VBLENDVPS    Y9, 1056(AX), Y1, Y1
+	VMULPS       1088(AX), Y4, Y4
+	VMULPS       1120(AX), Y5, Y5
+	VMOVUPS      sign_f32<>+0(SB), Y9
+	VMOVAPS      Y9, Y8
+	VMOVUPS      1408(AX), Y10
+	VMOVUPS      1440(AX), Y11
+	VBLENDVPS    Y10, Y9, Y4, Y4
+	VBLENDVPS    Y11, Y8, Y5, Y5
 	VFMADD213PS  Y4, Y0, Y2
 	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       448(AX), Y8, Y8
-	VMULPS       480(AX), Y9, Y9
-	VMULPS       Y8, Y2, Y2
-	VMULPS       Y9, Y3, Y3
+	VMULPS       640(AX), Y6, Y6
+	VMULPS       672(AX), Y7, Y7
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y7, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTD (R8)(CX*1), Y0
@@ -20108,28 +20972,37 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R13*4), Y0, Y1
-	VMASKMOVPS (BX)(R13*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y4
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPS  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPS     $0x00, Y6, Y5, Y6
-	VMOVUPS    Y6, 128(AX)
-	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y4, Y6, Y4
-	VXORPS     Y2, Y6, Y6
-	VANDPS     sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS    Y6, 160(AX)
-	VMOVUPS    Y1, 192(AX)
-	VMOVUPS    Y5, 224(AX)
-	VMOVUPS    Y4, 256(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R13*4), Y0, Y1
+	VMASKMOVPS  (BX)(R13*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 128(AX)
+	VXORPS      Y2, Y8, Y8
+	VANDPS      sign_f32<>+0(SB), Y8, Y8
+	VMOVUPS     Y8, 160(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y6, 224(AX)
+	VMOVUPS     Y7, 256(AX)
+	VMOVUPS     Y5, 288(AX)
+	VMOVUPS     Y2, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
@@ -20152,92 +21025,104 @@ rest_loop:
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
+	VMULPS       tiny_f32<>+0(SB), Y4, Y3
 
-	// R = β + e·θ
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VMOVUPS     256(AX), Y5
-	VFMADD213PS 224(AX), Y5, Y3
-	VMOVUPS     Y3, 288(AX)
+	// R + rest = β + e·θ
+	VMULPS      320(AX), Y3, Y5
+	VMOVAPS     Y5, Y6
+	VMOVAPS     Y3, Y7
+	VFMADD213PS Y5, Y2, Y6
+	VFMSUB132PS 320(AX), Y6, Y7
+	VFMADD231PS Y2, Y5, Y7
+	VMOVUPS     one_f32<>+0(SB), Y5
+	VMOVUPS     160(AX), Y8
+	VBLENDVPS   Y8, Y3, Y5, Y5
+	VFMADD231PS 224(AX), Y5, Y7
+	VMOVUPS     288(AX), Y5
+	VMAXPS      Y6, Y5, Y8
+	VMINPS      Y6, Y5, Y6
+	VADDPS      Y6, Y8, Y5
+	VSUBPS      Y8, Y5, Y8
+	VSUBPS      Y8, Y6, Y6
+	VADDPS      Y6, Y7, Y7
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PS two_f32<>+0(SB), Y5, Y7
+	VMULPS      huge_f32<>+0(SB), Y5, Y6
+	VMOVUPS     Y6, 352(AX)
+	VMOVUPS     Y5, 384(AX)
+	VMOVUPS     Y7, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y1, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 320(AX)
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 352(AX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y1
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y1, Y4
-	VMULPS      Y4, Y4, Y5
+	VMOVUPS     Y1, 448(AX)
+	VMULPS      Y5, Y4, Y4
+	VMOVUPS     Y4, 480(AX)
+	VMULPS      Y5, Y3, Y3
+	VSUBPS      one_f32<>+0(SB), Y5, Y1
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y2, Y3, Y1
+	VMULPS      Y1, Y1, Y4
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y6
-	VFMADD213PS log1p_2_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_1_f32<>+0(SB), Y4, Y6
-	VFMADD213PS log1p_0_f32<>+0(SB), Y4, Y6
-	VFMADD213PS Y4, Y5, Y6
+	VFMADD213PS log1p_2_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_1_f32<>+0(SB), Y1, Y6
+	VFMADD213PS log1p_0_f32<>+0(SB), Y1, Y6
+	VFMADD213PS Y1, Y4, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    320(AX), Y6, Y6
+	VADDPS    448(AX), Y6, Y6
 	VADDPS    192(AX), Y6, Y6
-	VMOVUPS   128(AX), Y5
-	VBLENDVPS Y5, Y1, Y3, Y5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R13*4), Y0, Y7
-	VMOVUPS     one_f32<>+0(SB), Y8
-	VSUBPS      Y7, Y8, Y8
-	VMULPS      (AX), Y8, Y8
-	VFMADD231PS 32(AX), Y7, Y8
+	VMOVUPS   128(AX), Y4
+	VBLENDVPS Y4, Y3, Y5, Y4
 
 	// w·S²
-	VMULPS  Y5, Y5, Y5
-	VMULPS  Y8, Y5, Y5
-	VMOVUPS Y3, 384(AX)
-	VMOVUPS Y1, 416(AX)
+	VMULPS  Y4, Y4, Y4
+	VMULPS  256(AX), Y4, Y4
+	VMOVUPS Y5, 512(AX)
+	VMOVUPS Y3, 544(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y4, Y1
-	VDIVPS       Y1, Y4, Y1
-	VFNMADD132PS Y1, Y2, Y2
-	VSUBPS       Y1, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VSUBPS       Y1, Y3, Y1
+	VADDPS       one_f32<>+0(SB), Y1, Y3
+	VDIVPS       Y3, Y1, Y3
+	VFNMADD132PS Y3, Y2, Y2
+	VSUBPS       Y3, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y3, Y1, Y3
 
 	// O·2^TinyShift
-	VMOVUPS     128(AX), Y3
-	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     384(AX), Y4
-	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMOVUPS     128(AX), Y1
+	VBLENDVPS   Y1, Y3, Y2, Y1
+	VMOVUPS     512(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
 	VMOVUPS     128(AX), Y7
-	VMOVUPS     352(AX), Y8
-	VBLENDVPS   Y7, Y4, Y8, Y8
-	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 448(AX)
-	VMOVUPS     384(AX), Y3
-	VMOVUPS     416(AX), Y4
-	VFMADD132PS Y1, Y3, Y3
-	VFMADD132PS Y2, Y4, Y4
+	VMOVUPS     480(AX), Y8
+	VBLENDVPS   Y7, Y5, Y8, Y8
+	VFMADD132PS Y1, Y8, Y8
+	VMOVUPS     Y8, 576(AX)
+	VMOVUPS     512(AX), Y1
+	VMOVUPS     544(AX), Y5
+	VFMADD132PS Y3, Y1, Y1
+	VFMADD132PS Y2, Y5, Y5
 	VMOVUPS     128(AX), Y7
-	VBLENDVPS   Y7, Y2, Y1, Y1
+	VBLENDVPS   Y7, Y2, Y3, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y1, Y1, Y2
-	VFMADD231PS Y1, Y1, Y2
-	VFMADD132PS Y2, Y5, Y5
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y1, Y4, Y3, Y1
-	VMOVUPS     Y1, 480(AX)
-	VMOVUPS     128(AX), Y1
-	VBLENDVPS   Y1, Y3, Y4, Y1
-	VMOVUPS     Y1, 512(AX)
-	VMULPS      288(AX), Y5, Y5
-	VMULPS      288(AX), Y6, Y1
-	VMULPS      Y5, Y1, Y1
+	VADDPS      Y2, Y2, Y3
+	VFMADD231PS Y2, Y2, Y3
+	VFMADD132PS Y3, Y4, Y4
+	VMOVUPS     128(AX), Y2
+	VBLENDVPS   Y2, Y5, Y1, Y2
+	VMOVUPS     Y2, 608(AX)
+	VMOVUPS     128(AX), Y2
+	VBLENDVPS   Y2, Y1, Y5, Y1
+	VMOVUPS     Y1, 640(AX)
+	VMULPS      416(AX), Y4, Y4
+	VMULPS      384(AX), Y6, Y1
+	VMULPS      Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y2
@@ -20286,47 +21171,45 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y2
-	VMOVUPS     224(AX), Y3
-	VFMSUB213PS 288(AX), Y3, Y2
-	VMULPS      480(AX), Y2, Y2
+	VMOVUPS     288(AX), Y3
+	VFMSUB213PS 384(AX), Y3, Y2
+	VMULPS      608(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y3
 	VMINPS      Y6, Y3, Y3
 	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 672(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 448(AX), Y1
+	VMOVUPS 576(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VMOVUPS 288(AX), Y4
-	VMULPS  huge_f32<>+0(SB), Y4, Y4
-	VDIVPS  Y4, Y1, Y1
-	VMULPS  544(AX), Y1, Y1
-	VMOVUPS 448(AX), Y4
-	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
-	VANDPS  Y4, Y1, Y1
-	VMULPS  small_f32<>+0(SB), Y1, Y4
-	VMOVUPS Y1, 576(AX)
-	VMOVUPS Y4, 608(AX)
+	VDIVPS  352(AX), Y1, Y1
+	VMULPS  672(AX), Y1, Y1
+	VMOVUPS 576(AX), Y5
+	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
+	VANDPS  Y5, Y1, Y1
+	VMULPS  small_f32<>+0(SB), Y1, Y5
+	VMOVUPS Y1, 704(AX)
+	VMOVUPS Y5, 736(AX)
 	VMOVAPS Y2, Y1
 	VXORPS  160(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       288(AX), Y1, Y4
-	VMOVUPS      544(AX), Y1
-	VMULPS       512(AX), Y1, Y1
-	VFMADD213PS  Y4, Y3, Y1
-	VMULPS       Y5, Y1, Y1
+	VMULPS       384(AX), Y1, Y5
+	VMOVUPS      672(AX), Y1
+	VMULPS       640(AX), Y1, Y1
+	VFMADD213PS  Y5, Y3, Y1
+	VMULPS       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTD X4, Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VMOVD        R15, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPS    Y4, Y1, Y6, Y1
+	VBLENDVPS    Y5, Y1, Y6, Y1
 
 skip13:
 	VANDPS Y0, Y1, Y1
@@ -20334,21 +21217,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPS   (R11)(R13*4), Y0, Y4
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x03, Y1, Y1, Y4
-	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
+	VMASKMOVPS   (R11)(R13*4), Y0, Y5
+	VMULPS       Y5, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y5
+	VBLENDVPS    Y5, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTD X4, Y4
-	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VMOVD        R15, X5
+	VPBROADCASTD X5, Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPS    Y4, Y1, Y6, Y1
+	VBLENDVPS    Y5, Y1, Y6, Y1
 
 skip15:
 skip14:
@@ -20360,34 +21243,34 @@ skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y2, Y2, Y1
 	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      256(AX), Y2
-	VMOVUPS      480(AX), Y4
-	VMULPS       96(AX), Y4, Y4
+	VMOVUPS      320(AX), Y2
+	VMOVUPS      608(AX), Y5
+	VMULPS       96(AX), Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VCMPPS       $0x00, Y6, Y2, Y2
-	VMOVUPS      Y2, 640(AX)
-	VMOVUPS      640(AX), Y2
-	VBLENDVPS    Y2, Y4, Y1, Y1
-	VMOVUPS      608(AX), Y2
+	VMOVUPS      Y2, 768(AX)
+	VMOVUPS      768(AX), Y2
+	VBLENDVPS    Y2, Y5, Y1, Y1
+	VMOVUPS      736(AX), Y2
 	VXORPS       160(AX), Y2, Y2
-	VSUBPS       512(AX), Y2, Y4
-	VADDPS       480(AX), Y4, Y4
-	VFMSUB132PS  64(AX), Y4, Y2
+	VSUBPS       640(AX), Y2, Y5
+	VADDPS       608(AX), Y5, Y5
+	VFMSUB132PS  64(AX), Y5, Y2
 	VFMADD213PS  Y1, Y3, Y2
-	VMOVUPS      576(AX), Y1
-	VMOVUPS      448(AX), Y3
+	VMOVUPS      704(AX), Y1
+	VMOVUPS      576(AX), Y3
 	VXORPS       160(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      640(AX), Y4
-	VBLENDVPS    Y4, 448(AX), Y1, Y1
-	VMULPS       480(AX), Y3, Y3
-	VMOVUPS      sign_f32<>+0(SB), Y4
-	VMOVUPS      640(AX), Y6
-	VBLENDVPS    Y6, Y4, Y3, Y3
+	VMOVUPS      768(AX), Y5
+	VBLENDVPS    Y5, 576(AX), Y1, Y1
+	VMULPS       608(AX), Y3, Y3
+	VMOVUPS      sign_f32<>+0(SB), Y5
+	VMOVUPS      768(AX), Y6
+	VBLENDVPS    Y6, Y5, Y3, Y3
 	VFMADD213PS  Y3, Y1, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       288(AX), Y5, Y5
-	VMULPS       Y5, Y2, Y2
+	VMULPS       384(AX), Y4, Y4
+	VMULPS       Y4, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -21133,7 +22016,7 @@ done:
 
 // func softHessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $1888-8
+TEXT ·softHessPowerF32AVX2(SB), $2144-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -21168,47 +22051,65 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPS   (DI)(R13*4), Y0
-	VMOVUPS   32(DI)(R13*4), Y1
-	VMOVUPS   (BX)(R13*4), Y2
-	VMOVUPS   32(BX)(R13*4), Y3
-	VANDPS    abs_f32<>+0(SB), Y2, Y4
-	VANDPS    abs_f32<>+0(SB), Y3, Y5
-	VMOVUPS   one_f32<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPS    Y0, Y7, Y7
-	VSUBPS    Y1, Y6, Y6
-	VBLENDVPS Y2, Y0, Y7, Y8
-	VBLENDVPS Y3, Y1, Y6, Y9
-	VBLENDVPS Y2, Y7, Y0, Y0
-	VBLENDVPS Y3, Y6, Y1, Y7
-	VMULPS    Y4, Y8, Y1
-	VMULPS    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPS Y1, Y10, Y1, Y1
-	VBLENDVPS Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPS    $0x00, Y11, Y8, Y10
-	VCMPPS    $0x00, Y11, Y9, Y11
-	VMOVUPS   Y10, 192(AX)
-	VMOVUPS   Y11, 224(AX)
-	VBLENDVPS Y10, one_f32<>+0(SB), Y8, Y8
-	VBLENDVPS Y11, one_f32<>+0(SB), Y9, Y9
-	VANDNPS   Y0, Y10, Y0
-	VANDNPS   Y7, Y11, Y7
-	VXORPS    Y2, Y10, Y10
-	VXORPS    Y3, Y11, Y11
-	VANDPS    sign_f32<>+0(SB), Y10, Y10
-	VANDPS    sign_f32<>+0(SB), Y11, Y11
-	VMOVUPS   Y10, 256(AX)
-	VMOVUPS   Y11, 288(AX)
-	VMOVUPS   Y1, 320(AX)
-	VMOVUPS   Y6, 352(AX)
-	VMOVUPS   Y8, 384(AX)
-	VMOVUPS   Y9, 416(AX)
-	VMOVUPS   Y0, 448(AX)
-	VMOVUPS   Y7, 480(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPS     (DI)(R13*4), Y0
+	VMOVUPS     32(DI)(R13*4), Y1
+	VMOVUPS     (BX)(R13*4), Y2
+	VMOVUPS     32(BX)(R13*4), Y3
+	VANDPS      abs_f32<>+0(SB), Y2, Y4
+	VANDPS      abs_f32<>+0(SB), Y3, Y5
+	VMOVUPS     one_f32<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPS      Y0, Y11, Y12
+	VSUBPS      Y1, Y10, Y13
+	VBLENDVPS   Y2, Y0, Y12, Y8
+	VBLENDVPS   Y3, Y1, Y13, Y9
+	VMULPS      Y4, Y8, Y6
+	VMULPS      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPS   Y6, Y14, Y6, Y6
+	VBLENDVPS   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPS      $0x00, Y15, Y8, Y14
+	VCMPPS      $0x00, Y15, Y9, Y15
+	VMOVUPS     Y14, 192(AX)
+	VMOVUPS     Y15, 224(AX)
+	VXORPS      Y2, Y14, Y14
+	VXORPS      Y3, Y15, Y15
+	VANDPS      sign_f32<>+0(SB), Y14, Y14
+	VANDPS      sign_f32<>+0(SB), Y15, Y15
+	VMOVUPS     Y14, 256(AX)
+	VMOVUPS     Y15, 288(AX)
+	VBLENDVPS   Y14, Y0, Y12, Y8
+	VBLENDVPS   Y15, Y1, Y13, Y9
+	VBLENDVPS   Y14, Y12, Y0, Y2
+	VBLENDVPS   Y15, Y13, Y1, Y3
+	VSUBPS      Y12, Y11, Y11
+	VSUBPS      Y13, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VSUBPS      Y1, Y10, Y10
+	VMOVAPS     Y12, Y14
+	VMOVAPS     Y13, Y15
+	VMULPS      (AX), Y12, Y12
+	VMULPS      (AX), Y13, Y13
+	VFMSUB132PS (AX), Y12, Y14
+	VFMSUB132PS (AX), Y13, Y15
+	VFMADD231PS (AX), Y11, Y14
+	VFMADD231PS (AX), Y10, Y15
+	VFMADD231PS 32(AX), Y0, Y14
+	VFMADD231PS 32(AX), Y1, Y15
+	VADDPS      Y14, Y12, Y12
+	VADDPS      Y15, Y13, Y13
+	VMOVUPS     Y6, 320(AX)
+	VMOVUPS     Y7, 352(AX)
+	VMOVUPS     Y11, 384(AX)
+	VMOVUPS     Y10, 416(AX)
+	VMOVUPS     Y12, 448(AX)
+	VMOVUPS     Y13, 480(AX)
+	VMOVUPS     Y8, 512(AX)
+	VMOVUPS     Y9, 544(AX)
+	VMOVUPS     Y2, 576(AX)
+	VMOVUPS     Y3, 608(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
@@ -21223,8 +22124,8 @@ loop:
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VMOVAPS      Y4, Y6
 	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 512(AX)
-	VMOVUPS      Y7, 544(AX)
+	VMOVUPS      Y6, 640(AX)
+	VMOVUPS      Y7, 672(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -21239,8 +22140,8 @@ loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
 	VADDPS       Y4, Y8, Y8
 	VADDPS       Y5, Y9, Y9
-	VMOVUPS      Y4, 576(AX)
-	VMOVUPS      Y5, 608(AX)
+	VMOVUPS      Y4, 704(AX)
+	VMOVUPS      Y5, 736(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
@@ -21255,46 +22156,68 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
-	VMOVAPS      Y6, Y4
-	VMOVAPS      Y7, Y5
-	VFMADD213PS  Y6, Y3, Y4
-	VFMADD213PS  Y7, Y2, Y5
 
-	// R = β + e·θ
-	VMOVUPS     384(AX), Y8
-	VMOVUPS     416(AX), Y9
-	VMULPS      huge_f32<>+0(SB), Y8, Y8
-	VMULPS      huge_f32<>+0(SB), Y9, Y9
-	VMOVUPS     448(AX), Y10
-	VMOVUPS     480(AX), Y11
-	VFMADD213PS Y8, Y10, Y4
-	VFMADD213PS Y9, Y11, Y5
-	VMOVUPS     Y4, 640(AX)
-	VMOVUPS     Y5, 672(AX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y4
-	VMULPS      tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS     Y4, 704(AX)
-	VMOVUPS     Y5, 736(AX)
+	// R + rest = β + e·θ
+	VMULPS      576(AX), Y6, Y4
+	VMULPS      608(AX), Y7, Y5
+	VMOVAPS     Y4, Y8
+	VMOVAPS     Y5, Y9
+	VMOVAPS     Y6, Y10
+	VMOVAPS     Y7, Y11
+	VFMADD213PS Y4, Y3, Y8
+	VFMADD213PS Y5, Y2, Y9
+	VFMSUB132PS 576(AX), Y8, Y10
+	VFMSUB132PS 608(AX), Y9, Y11
+	VFMADD231PS Y3, Y4, Y10
+	VFMADD231PS Y2, Y5, Y11
+	VMOVUPS     huge_f32<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPS     256(AX), Y12
+	VMOVUPS     288(AX), Y13
+	VBLENDVPS   Y12, Y6, Y5, Y5
+	VBLENDVPS   Y13, Y7, Y4, Y4
+	VFMADD231PS 384(AX), Y5, Y10
+	VFMADD231PS 416(AX), Y4, Y11
+	VMOVUPS     512(AX), Y4
+	VMOVUPS     544(AX), Y5
+	VMULPS      huge_f32<>+0(SB), Y4, Y4
+	VMULPS      huge_f32<>+0(SB), Y5, Y5
+	VMAXPS      Y8, Y4, Y12
+	VMAXPS      Y9, Y5, Y13
+	VMINPS      Y8, Y4, Y8
+	VMINPS      Y9, Y5, Y9
+	VADDPS      Y8, Y12, Y4
+	VADDPS      Y9, Y13, Y5
+	VSUBPS      Y12, Y4, Y12
+	VSUBPS      Y13, Y5, Y13
+	VSUBPS      Y12, Y8, Y8
+	VSUBPS      Y13, Y9, Y9
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
+	VMOVUPS     Y4, 768(AX)
+	VMOVUPS     Y5, 800(AX)
+	VMOVUPS     Y10, 832(AX)
+	VMOVUPS     Y11, 864(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 768(AX)
-	VMOVUPS     Y9, 800(AX)
+	VMOVUPS     Y8, 896(AX)
+	VMOVUPS     Y9, 928(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 832(AX)
-	VMOVUPS     Y9, 864(AX)
+	VMOVUPS     Y8, 960(AX)
+	VMOVUPS     Y9, 992(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 896(AX)
-	VMOVUPS     Y0, 928(AX)
+	VMOVUPS     Y1, 1024(AX)
+	VMOVUPS     Y0, 1056(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 960(AX)
-	VMOVUPS     Y7, 992(AX)
+	VMOVUPS     Y6, 1088(AX)
+	VMOVUPS     Y7, 1120(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y6
@@ -21305,10 +22228,10 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 1024(AX)
-	VMOVUPS     Y5, 1056(AX)
-	VMOVUPS     Y0, 1088(AX)
-	VMOVUPS     Y1, 1120(AX)
+	VMOVUPS     Y4, 1152(AX)
+	VMOVUPS     Y5, 1184(AX)
+	VMOVUPS     Y0, 1216(AX)
+	VMOVUPS     Y1, 1248(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -21329,24 +22252,24 @@ loop:
 	VMOVUPS     224(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
 	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     1024(AX), Y10
-	VMOVUPS     1056(AX), Y11
+	VMOVUPS     1152(AX), Y10
+	VMOVUPS     1184(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
 	VMOVUPS     192(AX), Y12
 	VMOVUPS     224(AX), Y13
-	VMOVUPS     960(AX), Y14
-	VMOVUPS     992(AX), Y15
+	VMOVUPS     1088(AX), Y14
+	VMOVUPS     1120(AX), Y15
 	VBLENDVPS   Y12, Y10, Y14, Y14
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 1152(AX)
-	VMOVUPS     Y15, 1184(AX)
-	VMOVUPS     1024(AX), Y4
-	VMOVUPS     1056(AX), Y5
-	VMOVUPS     1088(AX), Y10
-	VMOVUPS     1120(AX), Y11
+	VMOVUPS     Y14, 1280(AX)
+	VMOVUPS     Y15, 1312(AX)
+	VMOVUPS     1152(AX), Y4
+	VMOVUPS     1184(AX), Y5
+	VMOVUPS     1216(AX), Y10
+	VMOVUPS     1248(AX), Y11
 	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
@@ -21355,14 +22278,14 @@ loop:
 	VMOVUPS     224(AX), Y1
 	VBLENDVPS   Y0, Y10, Y4, Y0
 	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1216(AX)
-	VMOVUPS     Y1, 1248(AX)
+	VMOVUPS     Y0, 1344(AX)
+	VMOVUPS     Y1, 1376(AX)
 	VMOVUPS     192(AX), Y0
 	VMOVUPS     224(AX), Y1
 	VBLENDVPS   Y0, Y4, Y10, Y0
 	VBLENDVPS   Y1, Y5, Y11, Y1
-	VMOVUPS     Y0, 1280(AX)
-	VMOVUPS     Y1, 1312(AX)
+	VMOVUPS     Y0, 1408(AX)
+	VMOVUPS     Y1, 1440(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -21377,82 +22300,96 @@ loop:
 	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     832(AX), Y2
-	VMOVUPS     864(AX), Y3
-	VMOVUPS     896(AX), Y4
-	VMOVUPS     928(AX), Y5
+	VMOVUPS     960(AX), Y2
+	VMOVUPS     992(AX), Y3
+	VMOVUPS     1024(AX), Y4
+	VMOVUPS     1056(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     192(AX), Y6
 	VMOVUPS     224(AX), Y8
-	VBLENDVPS   Y6, 512(AX), Y7, Y6
-	VBLENDVPS   Y8, 544(AX), Y7, Y7
+	VBLENDVPS   Y6, 640(AX), Y7, Y6
+	VBLENDVPS   Y8, 672(AX), Y7, Y7
 	VSUBPS      Y2, Y6, Y6
 	VSUBPS      Y3, Y7, Y7
 	VXORPS      Y3, Y3, Y3
 	VMOVUPS     192(AX), Y2
 	VMOVUPS     224(AX), Y8
-	VBLENDVPS   Y2, 576(AX), Y3, Y2
-	VBLENDVPS   Y8, 608(AX), Y3, Y3
+	VBLENDVPS   Y2, 704(AX), Y3, Y2
+	VBLENDVPS   Y8, 736(AX), Y3, Y3
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y4
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
 	VSUBPS      Y4, Y2, Y2
 	VSUBPS      Y5, Y3, Y3
-	VMOVUPS     Y6, 1344(AX)
-	VMOVUPS     Y7, 1376(AX)
-	VMOVUPS     Y2, 1408(AX)
-	VMOVUPS     Y3, 1440(AX)
-	VMOVUPS     Y1, 1472(AX)
-	VMOVUPS     Y0, 1504(AX)
-	VMOVUPS     640(AX), Y0
-	VMOVUPS     672(AX), Y1
+	VMOVUPS     Y6, 1472(AX)
+	VMOVUPS     Y7, 1504(AX)
+	VMOVUPS     Y2, 1536(AX)
+	VMOVUPS     Y3, 1568(AX)
+	VMOVUPS     Y1, 1600(AX)
+	VMOVUPS     Y0, 1632(AX)
+	VMOVUPS     768(AX), Y0
+	VMOVUPS     800(AX), Y1
+	VMOVUPS     832(AX), Y2
+	VMOVUPS     864(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y0, Y2
-	VPSRLD      $0x17, Y1, Y3
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VPADDD      magic_f32<>+0(SB), Y3, Y3
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPS      exponent_f32<>+0(SB), Y0, Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y5
+	VPSUBD      Y4, Y7, Y7
+	VPSUBD      Y5, Y6, Y6
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y6, Y3, Y3
+	VPSRLD      $0x17, Y0, Y4
+	VPSRLD      $0x17, Y1, Y5
+	VPADDD      magic_f32<>+0(SB), Y4, Y4
+	VPADDD      magic_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_exp_f32<>+0(SB), Y4, Y4
+	VSUBPS      magic_exp_f32<>+0(SB), Y5, Y5
 	VANDPS      mantissa_f32<>+0(SB), Y0, Y0
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y0, Y0
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PS index_f32<>+0(SB), Y0, Y5
-	VFMADD231PS index_f32<>+0(SB), Y1, Y4
-	VPERMPS     log8_hi_f32<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y7
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y6
-	VFMADD231PS eight_f32<>+0(SB), Y3, Y7
-	VPERMPS     recip_f32<>+0(SB), Y5, Y2
-	VPERMPS     recip_f32<>+0(SB), Y4, Y3
-	VPERMPS     log8_lo_f32<>+0(SB), Y5, Y5
-	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
-	VFMSUB213PS one_f32<>+0(SB), Y0, Y2
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y3
-	VMULPS      Y2, Y2, Y0
-	VMULPS      Y3, Y3, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PS index_f32<>+0(SB), Y0, Y7
+	VFMADD231PS index_f32<>+0(SB), Y1, Y6
+	VPERMPS     log8_hi_f32<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_f32<>+0(SB), Y6, Y9
+	VFMADD231PS eight_f32<>+0(SB), Y4, Y8
+	VFMADD231PS eight_f32<>+0(SB), Y5, Y9
+	VPERMPS     recip_f32<>+0(SB), Y7, Y4
+	VPERMPS     recip_f32<>+0(SB), Y6, Y5
+	VMOVAPS     Y4, Y10
+	VMOVAPS     Y5, Y11
+	VPERMPS     log8_lo_f32<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_f32<>+0(SB), Y6, Y6
+	VFMSUB213PS one_f32<>+0(SB), Y0, Y10
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y11
+	VFMADD231PS Y4, Y2, Y10
+	VFMADD231PS Y5, Y3, Y11
+	VMULPS      Y10, Y10, Y0
+	VMULPS      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y8
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y9
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y8
-	VFMADD213PS Y2, Y0, Y9
-	VFMADD213PS Y3, Y1, Y8
-	VFMADD231PS scale_f32<>+0(SB), Y9, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y8, Y4
-	VADDPS      1344(AX), Y6, Y6
-	VADDPS      1376(AX), Y7, Y7
-	VADDPS      1408(AX), Y5, Y5
-	VADDPS      1440(AX), Y4, Y4
-	VADDPS      Y5, Y6, Y0
-	VADDPS      Y4, Y7, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_2_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_1_f32<>+0(SB), Y11, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y10, Y3
+	VFMADD213PS log1p_0_f32<>+0(SB), Y11, Y2
+	VFMADD213PS Y10, Y0, Y3
+	VFMADD213PS Y11, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
+	VADDPS      1472(AX), Y8, Y8
+	VADDPS      1504(AX), Y9, Y9
+	VADDPS      1536(AX), Y7, Y7
+	VADDPS      1568(AX), Y6, Y6
+	VADDPS      Y7, Y8, Y0
+	VADDPS      Y6, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y3
@@ -21461,60 +22398,48 @@ loop:
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y3, Y3
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y8
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y9
-	VFMSUB231PS 64(AX), Y6, Y8
-	VFMSUB231PS 64(AX), Y7, Y9
-	VFMADD231PS 64(AX), Y5, Y8
-	VFMADD231PS 64(AX), Y4, Y9
-	VFMADD231PS 96(AX), Y0, Y8
-	VFMADD231PS 96(AX), Y1, Y9
-	VMAXPS      minus_one_f32<>+0(SB), Y8, Y8
-	VMAXPS      minus_one_f32<>+0(SB), Y9, Y9
+	VSUBPS      magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
+	VFMSUB231PS 64(AX), Y8, Y4
+	VFMSUB231PS 64(AX), Y9, Y5
+	VFMADD231PS 64(AX), Y7, Y4
+	VFMADD231PS 64(AX), Y6, Y5
+	VFMADD231PS 96(AX), Y0, Y4
+	VFMADD231PS 96(AX), Y1, Y5
+	VMAXPS      minus_one_f32<>+0(SB), Y4, Y4
+	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
 	VPERMPS     exp_f32<>+0(SB), Y3, Y0
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y4
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y5
+	VPERMPS     exp_rest_f32<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y7
 	VPSLLD      $0x14, Y3, Y3
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y3, Y0, Y0
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y8, Y4, Y4
-	VADDPS      Y9, Y5, Y5
+	VADDPS      Y4, Y6, Y6
+	VADDPS      Y5, Y7, Y7
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y5, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y3
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y5, Y2
-	VMULPS      Y4, Y3, Y3
-	VMULPS      Y5, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPS     (DI)(R13*4), Y4
-	VMOVUPS     32(DI)(R13*4), Y5
-	VMOVUPS     one_f32<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VSUBPS      Y4, Y7, Y7
-	VSUBPS      Y5, Y6, Y6
-	VMULPS      (AX), Y7, Y7
-	VMULPS      (AX), Y6, Y6
-	VFMADD231PS 32(AX), Y4, Y7
-	VFMADD231PS 32(AX), Y5, Y6
-	VMULPS      Y7, Y0, Y0
-	VMULPS      Y6, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y7, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y6, Y3
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y7, Y2
+	VMULPS      Y6, Y3, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      448(AX), Y0, Y0
+	VMULPS      480(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     1472(AX), Y2
-	VMOVUPS     1504(AX), Y3
+	VMOVUPS     1600(AX), Y2
+	VMOVUPS     1632(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 768(AX), Y2, Y2
-	VADDPS 800(AX), Y3, Y3
+	VADDPS 896(AX), Y2, Y2
+	VADDPS 928(AX), Y3, Y3
 	VADDPS 320(AX), Y2, Y2
 	VADDPS 352(AX), Y3, Y3
 
@@ -21525,8 +22450,8 @@ loop:
 	VMOVAPS   Y1, Y9
 	VMULPS    tiny_f32<>+0(SB), Y8, Y8
 	VMULPS    tiny_f32<>+0(SB), Y9, Y9
-	VMOVUPS   448(AX), Y10
-	VMOVUPS   480(AX), Y11
+	VMOVUPS   576(AX), Y10
+	VMOVUPS   608(AX), Y11
 	VXORPS    Y4, Y4, Y4
 	VCMPPS    $0x04, Y4, Y10, Y10
 	VCMPPS    $0x04, Y4, Y11, Y11
@@ -21534,16 +22459,16 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
 	VANDPS    Y10, Y4, Y4
 	VANDPS    Y11, Y5, Y5
-	VMOVUPS   Y4, 1536(AX)
-	VMOVUPS   Y5, 1568(AX)
+	VMOVUPS   Y4, 1664(AX)
+	VMOVUPS   Y5, 1696(AX)
 	VMOVAPS   Y0, Y4
 	VMOVAPS   Y1, Y5
-	VMOVUPS   1536(AX), Y10
-	VMOVUPS   1568(AX), Y11
+	VMOVUPS   1664(AX), Y10
+	VMOVUPS   1696(AX), Y11
 	VBLENDVPS Y10, Y4, Y8, Y4
 	VBLENDVPS Y11, Y5, Y9, Y5
-	VMOVUPS   1536(AX), Y8
-	VMOVUPS   1568(AX), Y9
+	VMOVUPS   1664(AX), Y8
+	VMOVUPS   1696(AX), Y9
 	VBLENDVPS Y8, Y6, Y2, Y6
 	VBLENDVPS Y9, Y7, Y3, Y7
 	VMULPS    Y6, Y4, Y4
@@ -21593,6 +22518,17 @@ skip2:
 	VMOVUPS Y5, 32(SI)(R13*4)
 
 skip3:
+	VMOVUPS 768(AX), Y4
+	VMOVUPS 800(AX), Y5
+	VADDPS  832(AX), Y4, Y4
+	VADDPS  864(AX), Y5, Y5
+	VMULPS  tiny_f32<>+0(SB), Y4, Y6
+	VMULPS  tiny_f32<>+0(SB), Y5, Y7
+	VMOVUPS Y4, 1728(AX)
+	VMOVUPS Y5, 1760(AX)
+	VMOVUPS Y6, 1792(AX)
+	VMOVUPS Y7, 1824(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
@@ -21604,50 +22540,50 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
-	VMOVUPS     384(AX), Y8
-	VMOVUPS     416(AX), Y9
-	VFMSUB213PS 704(AX), Y8, Y7
-	VFMSUB213PS 736(AX), Y9, Y6
-	VMULPS      1216(AX), Y7, Y7
-	VMULPS      1248(AX), Y6, Y6
+	VMOVUPS     512(AX), Y8
+	VMOVUPS     544(AX), Y9
+	VFMSUB213PS 1792(AX), Y8, Y7
+	VFMSUB213PS 1824(AX), Y9, Y6
+	VMULPS      1344(AX), Y7, Y7
+	VMULPS      1376(AX), Y6, Y6
 	VMOVUPS     max_softplus_f32<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
 	VMINPS      Y2, Y9, Y9
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1600(AX)
-	VMOVUPS     Y4, 1632(AX)
+	VMOVUPS     Y5, 1856(AX)
+	VMOVUPS     Y4, 1888(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 1152(AX), Y2
-	VMOVUPS 1184(AX), Y3
+	VMOVUPS 1280(AX), Y2
+	VMOVUPS 1312(AX), Y3
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VMULPS  large_f32<>+0(SB), Y3, Y3
-	VDIVPS  640(AX), Y2, Y2
-	VDIVPS  672(AX), Y3, Y3
-	VMULPS  1600(AX), Y2, Y2
-	VMULPS  1632(AX), Y3, Y3
-	VMOVUPS 1152(AX), Y4
-	VMOVUPS 1184(AX), Y5
+	VDIVPS  1728(AX), Y2, Y2
+	VDIVPS  1760(AX), Y3, Y3
+	VMULPS  1856(AX), Y2, Y2
+	VMULPS  1888(AX), Y3, Y3
+	VMOVUPS 1280(AX), Y4
+	VMOVUPS 1312(AX), Y5
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
 	VANDPS  Y4, Y2, Y2
 	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y4
 	VMULPS  small_f32<>+0(SB), Y3, Y5
-	VMOVUPS Y2, 1664(AX)
-	VMOVUPS Y3, 1696(AX)
-	VMOVUPS Y4, 1728(AX)
-	VMOVUPS Y5, 1760(AX)
+	VMOVUPS Y2, 1920(AX)
+	VMOVUPS Y3, 1952(AX)
+	VMOVUPS Y4, 1984(AX)
+	VMOVUPS Y5, 2016(AX)
 	VMOVAPS Y7, Y2
 	VMOVAPS Y6, Y3
 	VXORPS  256(AX), Y2, Y2
 	VXORPS  288(AX), Y3, Y3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1728(AX), Y4
-	VMOVUPS      1760(AX), Y5
+	VMOVUPS      1984(AX), Y4
+	VMOVUPS      2016(AX), Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
 	VMULPS       Y0, Y4, Y4
@@ -21700,51 +22636,51 @@ skip7:
 	VADDPS       Y6, Y6, Y3
 	VMULPS       128(AX), Y2, Y2
 	VMULPS       128(AX), Y3, Y3
-	VMOVUPS      448(AX), Y4
-	VMOVUPS      480(AX), Y5
-	VMOVUPS      1216(AX), Y6
-	VMOVUPS      1248(AX), Y7
+	VMOVUPS      576(AX), Y4
+	VMOVUPS      608(AX), Y5
+	VMOVUPS      1344(AX), Y6
+	VMOVUPS      1376(AX), Y7
 	VMULPS       160(AX), Y6, Y6
 	VMULPS       160(AX), Y7, Y7
 	VXORPS       Y10, Y10, Y10
 	VCMPPS       $0x00, Y10, Y4, Y4
 	VCMPPS       $0x00, Y10, Y5, Y5
-	VMOVUPS      Y4, 1792(AX)
-	VMOVUPS      Y5, 1824(AX)
-	VMOVUPS      1792(AX), Y4
-	VMOVUPS      1824(AX), Y5
+	VMOVUPS      Y4, 2048(AX)
+	VMOVUPS      Y5, 2080(AX)
+	VMOVUPS      2048(AX), Y4
+	VMOVUPS      2080(AX), Y5
 	VBLENDVPS    Y4, Y6, Y2, Y2
 	VBLENDVPS    Y5, Y7, Y3, Y3
-	VMOVUPS      1728(AX), Y4
-	VMOVUPS      1760(AX), Y5
+	VMOVUPS      1984(AX), Y4
+	VMOVUPS      2016(AX), Y5
 	VXORPS       256(AX), Y4, Y4
 	VXORPS       288(AX), Y5, Y5
-	VSUBPS       1280(AX), Y4, Y6
-	VSUBPS       1312(AX), Y5, Y7
-	VADDPS       1216(AX), Y6, Y6
-	VADDPS       1248(AX), Y7, Y7
+	VSUBPS       1408(AX), Y4, Y6
+	VSUBPS       1440(AX), Y5, Y7
+	VADDPS       1344(AX), Y6, Y6
+	VADDPS       1376(AX), Y7, Y7
 	VFMSUB132PS  128(AX), Y6, Y4
 	VFMSUB132PS  128(AX), Y7, Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
-	VMOVUPS      1664(AX), Y2
-	VMOVUPS      1696(AX), Y3
-	VMOVUPS      1152(AX), Y6
-	VMOVUPS      1184(AX), Y7
+	VMOVUPS      1920(AX), Y2
+	VMOVUPS      1952(AX), Y3
+	VMOVUPS      1280(AX), Y6
+	VMOVUPS      1312(AX), Y7
 	VXORPS       256(AX), Y2, Y2
 	VXORPS       288(AX), Y3, Y3
 	VMULPS       large_f32<>+0(SB), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y3, Y3
-	VMOVUPS      1792(AX), Y8
-	VMOVUPS      1824(AX), Y9
-	VBLENDVPS    Y8, 1152(AX), Y2, Y2
-	VBLENDVPS    Y9, 1184(AX), Y3, Y3
-	VMULPS       1216(AX), Y6, Y6
-	VMULPS       1248(AX), Y7, Y7
+	VMOVUPS      2048(AX), Y8
+	VMOVUPS      2080(AX), Y9
+	VBLENDVPS    Y8, 1280(AX), Y2, Y2
+	VBLENDVPS    Y9, 1312(AX), Y3, Y3
+	VMULPS       1344(AX), Y6, Y6
+	VMULPS       1376(AX), Y7, Y7
 	VMOVUPS      sign_f32<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
-	VMOVUPS      1792(AX), Y10
-	VMOVUPS      1824(AX), Y11
+	VMOVUPS      2048(AX), Y10
+	VMOVUPS      2080(AX), Y11
 	VBLENDVPS    Y10, Y9, Y6, Y6
 	VBLENDVPS    Y11, Y8, Y7, Y7
 	VFMADD213PS  Y6, Y2, Y4
@@ -21795,28 +22731,37 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPS (DI)(R13*4), Y0, Y1
-	VMASKMOVPS (BX)(R13*4), Y0, Y2
-	VANDPS     abs_f32<>+0(SB), Y2, Y3
-	VMOVUPS    one_f32<>+0(SB), Y4
-	VSUBPS     Y1, Y4, Y4
-	VBLENDVPS  Y2, Y1, Y4, Y5
-	VBLENDVPS  Y2, Y4, Y1, Y4
-	VMULPS     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPS  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPS     $0x00, Y6, Y5, Y6
-	VMOVUPS    Y6, 192(AX)
-	VBLENDVPS  Y6, one_f32<>+0(SB), Y5, Y5
-	VANDNPS    Y4, Y6, Y4
-	VXORPS     Y2, Y6, Y6
-	VANDPS     sign_f32<>+0(SB), Y6, Y6
-	VMOVUPS    Y6, 224(AX)
-	VMOVUPS    Y1, 256(AX)
-	VMOVUPS    Y5, 288(AX)
-	VMOVUPS    Y4, 320(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPS  (DI)(R13*4), Y0, Y1
+	VMASKMOVPS  (BX)(R13*4), Y0, Y2
+	VANDPS      abs_f32<>+0(SB), Y2, Y3
+	VMOVUPS     one_f32<>+0(SB), Y6
+	VSUBPS      Y1, Y6, Y7
+	VBLENDVPS   Y2, Y1, Y7, Y5
+	VMULPS      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPS   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPS      $0x00, Y8, Y5, Y8
+	VMOVUPS     Y8, 192(AX)
+	VXORPS      Y2, Y8, Y8
+	VANDPS      sign_f32<>+0(SB), Y8, Y8
+	VMOVUPS     Y8, 224(AX)
+	VBLENDVPS   Y8, Y1, Y7, Y5
+	VBLENDVPS   Y8, Y7, Y1, Y2
+	VSUBPS      Y7, Y6, Y6
+	VSUBPS      Y1, Y6, Y6
+	VMOVAPS     Y7, Y8
+	VMULPS      (AX), Y7, Y7
+	VFMSUB132PS (AX), Y7, Y8
+	VFMADD231PS (AX), Y6, Y8
+	VFMADD231PS 32(AX), Y1, Y8
+	VADDPS      Y8, Y7, Y7
+	VMOVUPS     Y4, 256(AX)
+	VMOVUPS     Y6, 288(AX)
+	VMOVUPS     Y7, 320(AX)
+	VMOVUPS     Y5, 352(AX)
+	VMOVUPS     Y2, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
@@ -21826,7 +22771,7 @@ rest_loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 352(AX)
+	VMOVUPS      Y4, 416(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -21834,7 +22779,7 @@ rest_loop:
 	VPADDD       Y2, Y4, Y4
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
-	VMOVUPS      Y3, 384(AX)
+	VMOVUPS      Y3, 448(AX)
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
@@ -21842,35 +22787,46 @@ rest_loop:
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
-	VMOVAPS      Y4, Y3
-	VFMADD213PS  Y4, Y2, Y3
 
-	// R = β + e·θ
-	VMOVUPS     288(AX), Y5
-	VMULPS      huge_f32<>+0(SB), Y5, Y5
-	VMOVUPS     320(AX), Y6
-	VFMADD213PS Y5, Y6, Y3
-	VMOVUPS     Y3, 416(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y3
-	VMOVUPS     Y3, 448(AX)
+	// R + rest = β + e·θ
+	VMULPS      384(AX), Y4, Y3
+	VMOVAPS     Y3, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y3, Y2, Y5
+	VFMSUB132PS 384(AX), Y5, Y6
+	VFMADD231PS Y2, Y3, Y6
+	VMOVUPS     huge_f32<>+0(SB), Y3
+	VMOVUPS     224(AX), Y7
+	VBLENDVPS   Y7, Y4, Y3, Y3
+	VFMADD231PS 288(AX), Y3, Y6
+	VMOVUPS     352(AX), Y3
+	VMULPS      huge_f32<>+0(SB), Y3, Y3
+	VMAXPS      Y5, Y3, Y7
+	VMINPS      Y5, Y3, Y5
+	VADDPS      Y5, Y7, Y3
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y7, Y5, Y5
+	VADDPS      Y5, Y6, Y6
+	VMOVUPS     Y3, 480(AX)
+	VMOVUPS     Y6, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 480(AX)
+	VMOVUPS     Y5, 544(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 512(AX)
+	VMOVUPS     Y5, 576(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 608(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 576(AX)
+	VMOVUPS     Y4, 640(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 608(AX)
-	VMOVUPS     Y1, 640(AX)
+	VMOVUPS     Y3, 672(AX)
+	VMOVUPS     Y1, 704(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -21884,23 +22840,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     192(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     608(AX), Y6
+	VMOVUPS     672(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
 	VMOVUPS     192(AX), Y7
-	VMOVUPS     576(AX), Y8
+	VMOVUPS     640(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 672(AX)
-	VMOVUPS     608(AX), Y3
-	VMOVUPS     640(AX), Y6
+	VMOVUPS     Y8, 736(AX)
+	VMOVUPS     672(AX), Y3
+	VMOVUPS     704(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y1, 768(AX)
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 736(AX)
+	VMOVUPS     Y1, 800(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -21910,98 +22866,98 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     512(AX), Y2
-	VMOVUPS     544(AX), Y3
+	VMOVUPS     576(AX), Y2
+	VMOVUPS     608(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     192(AX), Y5
-	VBLENDVPS   Y5, 352(AX), Y4, Y4
+	VBLENDVPS   Y5, 416(AX), Y4, Y4
 	VSUBPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     192(AX), Y5
-	VBLENDVPS   Y5, 384(AX), Y2, Y2
+	VBLENDVPS   Y5, 448(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 768(AX)
-	VMOVUPS     Y2, 800(AX)
-	VMOVUPS     Y1, 832(AX)
-	VMOVUPS     416(AX), Y1
+	VMOVUPS     Y4, 832(AX)
+	VMOVUPS     Y2, 864(AX)
+	VMOVUPS     Y1, 896(AX)
+	VMOVUPS     480(AX), Y1
+	VMOVUPS     512(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLD      $0x17, Y1, Y2
-	VPADDD      magic_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_exp_f32<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f32<>+0(SB), Y4
+	VANDPS      exponent_f32<>+0(SB), Y1, Y3
+	VPSUBD      Y3, Y4, Y4
+	VMULPS      Y4, Y2, Y2
+	VPSRLD      $0x17, Y1, Y3
+	VPADDD      magic_f32<>+0(SB), Y3, Y3
+	VSUBPS      magic_exp_f32<>+0(SB), Y3, Y3
 	VANDPS      mantissa_f32<>+0(SB), Y1, Y1
 	VORPS       one_f32<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f32<>+0(SB), Y3
-	VFMADD231PS index_f32<>+0(SB), Y1, Y3
-	VPERMPS     log8_hi_f32<>+0(SB), Y3, Y4
-	VFMADD231PS eight_f32<>+0(SB), Y2, Y4
-	VPERMPS     recip_f32<>+0(SB), Y3, Y2
-	VPERMPS     log8_lo_f32<>+0(SB), Y3, Y3
-	VFMSUB213PS one_f32<>+0(SB), Y1, Y2
-	VMULPS      Y2, Y2, Y1
+	VMOVUPS     magic_index_f32<>+0(SB), Y4
+	VFMADD231PS index_f32<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_f32<>+0(SB), Y4, Y5
+	VFMADD231PS eight_f32<>+0(SB), Y3, Y5
+	VPERMPS     recip_f32<>+0(SB), Y4, Y3
+	VMOVAPS     Y3, Y6
+	VPERMPS     log8_lo_f32<>+0(SB), Y4, Y4
+	VFMSUB213PS one_f32<>+0(SB), Y1, Y6
+	VFMADD231PS Y3, Y2, Y6
+	VMULPS      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y5
-	VFMADD213PS log1p_2_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_1_f32<>+0(SB), Y2, Y5
-	VFMADD213PS log1p_0_f32<>+0(SB), Y2, Y5
-	VFMADD213PS Y2, Y1, Y5
-	VFMADD231PS scale_f32<>+0(SB), Y5, Y3
-	VADDPS      768(AX), Y4, Y4
-	VADDPS      800(AX), Y3, Y3
-	VADDPS      Y3, Y4, Y1
+	VMOVUPS     log1p_3_f32<>+0(SB), Y2
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y2
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
+	VFMADD213PS Y6, Y1, Y2
+	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
+	VADDPS      832(AX), Y5, Y5
+	VADDPS      864(AX), Y4, Y4
+	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f32<>+0(SB), Y2
 	VFMADD231PS 64(AX), Y1, Y2
 	VMAXPS      pow_min_f32<>+0(SB), Y2, Y2
-	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y5
-	VFMSUB231PS 64(AX), Y4, Y5
-	VFMADD231PS 64(AX), Y3, Y5
-	VFMADD231PS 96(AX), Y1, Y5
-	VMAXPS      minus_one_f32<>+0(SB), Y5, Y5
+	VSUBPS      magic_tiny_f32<>+0(SB), Y2, Y3
+	VFMSUB231PS 64(AX), Y5, Y3
+	VFMADD231PS 64(AX), Y4, Y3
+	VFMADD231PS 96(AX), Y1, Y3
+	VMAXPS      minus_one_f32<>+0(SB), Y3, Y3
 	VPERMPS     exp_f32<>+0(SB), Y2, Y1
-	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y3
+	VPERMPS     exp_rest_f32<>+0(SB), Y2, Y4
 	VPSLLD      $0x14, Y2, Y2
 	VPADDD      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y4, Y4
 	VMOVUPS     exp2m1_3_f32<>+0(SB), Y2
-	VFMADD213PS exp2m1_2_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_1_f32<>+0(SB), Y3, Y2
-	VFMADD213PS exp2m1_0_f32<>+0(SB), Y3, Y2
-	VMULPS      Y3, Y2, Y2
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPS  (DI)(R13*4), Y0, Y3
-	VMOVUPS     one_f32<>+0(SB), Y4
-	VSUBPS      Y3, Y4, Y4
-	VMULPS      (AX), Y4, Y4
-	VFMADD231PS 32(AX), Y3, Y4
-	VMULPS      Y4, Y1, Y1
+	VFMADD213PS exp2m1_2_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_1_f32<>+0(SB), Y4, Y2
+	VFMADD213PS exp2m1_0_f32<>+0(SB), Y4, Y2
+	VMULPS      Y4, Y2, Y2
+	VMULPS      320(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     832(AX), Y2
+	VMOVUPS     896(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 480(AX), Y2, Y2
+	VADDPS 544(AX), Y2, Y2
 	VADDPS 256(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPS    tiny_f32<>+0(SB), Y2, Y4
 	VMOVAPS   Y1, Y5
 	VMULPS    tiny_f32<>+0(SB), Y5, Y5
-	VMOVUPS   320(AX), Y6
+	VMOVUPS   384(AX), Y6
 	VXORPS    Y3, Y3, Y3
 	VCMPPS    $0x04, Y3, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
 	VANDPS    Y6, Y3, Y3
-	VMOVUPS   Y3, 864(AX)
+	VMOVUPS   Y3, 928(AX)
 	VMOVAPS   Y1, Y3
-	VMOVUPS   864(AX), Y6
+	VMOVUPS   928(AX), Y6
 	VBLENDVPS Y6, Y3, Y5, Y3
-	VMOVUPS   864(AX), Y5
+	VMOVUPS   928(AX), Y5
 	VBLENDVPS Y5, Y4, Y2, Y4
 	VMULPS    Y4, Y3, Y3
 
@@ -22045,6 +23001,12 @@ skip11:
 	VMASKMOVPS Y3, Y0, (SI)(R13*4)
 
 skip12:
+	VMOVUPS 480(AX), Y3
+	VADDPS  512(AX), Y3, Y3
+	VMULPS  tiny_f32<>+0(SB), Y3, Y4
+	VMOVUPS Y3, 960(AX)
+	VMOVUPS Y4, 992(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y3
 	VMASKMOVPS  (DI)(R13*4), Y0, Y4
@@ -22052,30 +23014,30 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y4
-	VMOVUPS     288(AX), Y5
-	VFMSUB213PS 448(AX), Y5, Y4
-	VMULPS      704(AX), Y4, Y4
+	VMOVUPS     352(AX), Y5
+	VFMSUB213PS 992(AX), Y5, Y4
+	VMULPS      768(AX), Y4, Y4
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 896(AX)
+	VMOVUPS     Y3, 1024(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 672(AX), Y2
+	VMOVUPS 736(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  416(AX), Y2, Y2
-	VMULPS  896(AX), Y2, Y2
-	VMOVUPS 672(AX), Y3
+	VDIVPS  960(AX), Y2, Y2
+	VMULPS  1024(AX), Y2, Y2
+	VMOVUPS 736(AX), Y3
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
 	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y3
-	VMOVUPS Y2, 928(AX)
-	VMOVUPS Y3, 960(AX)
+	VMOVUPS Y2, 1056(AX)
+	VMOVUPS Y3, 1088(AX)
 	VMOVAPS Y4, Y2
 	VXORPS  224(AX), Y2, Y2
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      960(AX), Y3
+	VMOVUPS      1088(AX), Y3
 	VFMADD213PS  Y2, Y5, Y3
 	VMULPS       Y1, Y3, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -22123,29 +23085,29 @@ skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS       Y4, Y4, Y2
 	VMULPS       128(AX), Y2, Y2
-	VMOVUPS      320(AX), Y3
-	VMOVUPS      704(AX), Y4
+	VMOVUPS      384(AX), Y3
+	VMOVUPS      768(AX), Y4
 	VMULPS       160(AX), Y4, Y4
 	VXORPS       Y6, Y6, Y6
 	VCMPPS       $0x00, Y6, Y3, Y3
-	VMOVUPS      Y3, 992(AX)
-	VMOVUPS      992(AX), Y3
+	VMOVUPS      Y3, 1120(AX)
+	VMOVUPS      1120(AX), Y3
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      960(AX), Y3
+	VMOVUPS      1088(AX), Y3
 	VXORPS       224(AX), Y3, Y3
-	VSUBPS       736(AX), Y3, Y4
-	VADDPS       704(AX), Y4, Y4
+	VSUBPS       800(AX), Y3, Y4
+	VADDPS       768(AX), Y4, Y4
 	VFMSUB132PS  128(AX), Y4, Y3
 	VFMADD213PS  Y2, Y5, Y3
-	VMOVUPS      928(AX), Y2
-	VMOVUPS      672(AX), Y4
+	VMOVUPS      1056(AX), Y2
+	VMOVUPS      736(AX), Y4
 	VXORPS       224(AX), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y2, Y2
-	VMOVUPS      992(AX), Y5
-	VBLENDVPS    Y5, 672(AX), Y2, Y2
-	VMULPS       704(AX), Y4, Y4
+	VMOVUPS      1120(AX), Y5
+	VBLENDVPS    Y5, 736(AX), Y2, Y2
+	VMULPS       768(AX), Y4, Y4
 	VMOVUPS      sign_f32<>+0(SB), Y5
-	VMOVUPS      992(AX), Y6
+	VMOVUPS      1120(AX), Y6
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VFMADD213PS  Y4, Y2, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -23063,7 +24025,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $544-8
+TEXT ·softLossSquareF64AVX2(SB), $736-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -23087,53 +24049,75 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R10*8), Y0
-	VMOVUPD   32(DI)(R10*8), Y1
-	VMOVUPD   (BX)(R10*8), Y2
-	VMOVUPD   32(BX)(R10*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y3
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y2
-	VXORPS    Y6, Y6, Y6
-	VBLENDVPD Y1, Y6, Y1, Y1
-	VBLENDVPD Y2, Y6, Y2, Y2
-	VXORPS    Y7, Y7, Y7
-	VCMPPD    $0x00, Y7, Y8, Y6
-	VCMPPD    $0x00, Y7, Y9, Y7
-	VMOVUPD   Y6, 64(AX)
-	VMOVUPD   Y7, 96(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y7, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y6, Y0
-	VANDNPD   Y3, Y7, Y3
-	VMOVUPD   Y1, 128(AX)
-	VMOVUPD   Y2, 160(AX)
-	VMOVUPD   Y8, 192(AX)
-	VMOVUPD   Y9, 224(AX)
-	VMOVUPD   Y0, 256(AX)
-	VMOVUPD   Y3, 288(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R10*8), Y0
+	VMOVUPD     32(DI)(R10*8), Y1
+	VMOVUPD     (BX)(R10*8), Y2
+	VMOVUPD     32(BX)(R10*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 64(AX)
+	VMOVUPD     Y15, 96(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VMOVUPD     Y14, 128(AX)
+	VMOVUPD     Y15, 160(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 192(AX)
+	VMOVUPD     Y7, 224(AX)
+	VMOVUPD     Y11, 256(AX)
+	VMOVUPD     Y10, 288(AX)
+	VMOVUPD     Y12, 320(AX)
+	VMOVUPD     Y13, 352(AX)
+	VMOVUPD     Y8, 384(AX)
+	VMOVUPD     Y9, 416(AX)
+	VMOVUPD     Y2, 448(AX)
+	VMOVUPD     Y3, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
-	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
+	VMINPD clamp_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVUPS      magic_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VSUBPD       magic_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_f64<>+0(SB), Y2, Y5
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -23166,8 +24150,8 @@ loop:
 	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VMULPD       Y12, Y12, Y4
@@ -23188,20 +24172,50 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD     256(AX), Y4
-	VMOVUPD     288(AX), Y5
-	VFMADD213PD 192(AX), Y4, Y2
-	VFMADD213PD 224(AX), Y5, Y3
-	VMOVUPD     Y2, 320(AX)
-	VMOVUPD     Y3, 352(AX)
+	// R + rest = β + e·θ
+	VMULPD      448(AX), Y10, Y2
+	VMULPD      480(AX), Y11, Y3
+	VMOVAPD     Y2, Y4
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y10, Y8
+	VMOVAPD     Y11, Y9
+	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y3, Y6, Y5
+	VFMSUB132PD 448(AX), Y4, Y8
+	VFMSUB132PD 480(AX), Y5, Y9
+	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y6, Y3, Y9
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     128(AX), Y12
+	VMOVUPD     160(AX), Y13
+	VBLENDVPD   Y12, Y10, Y3, Y3
+	VBLENDVPD   Y13, Y11, Y2, Y2
+	VFMADD231PD 256(AX), Y3, Y8
+	VFMADD231PD 288(AX), Y2, Y9
+	VMOVUPD     384(AX), Y2
+	VMOVUPD     416(AX), Y3
+	VMAXPD      Y4, Y2, Y12
+	VMAXPD      Y5, Y3, Y13
+	VMINPD      Y4, Y2, Y4
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y4, Y12, Y2
+	VADDPD      Y5, Y13, Y3
+	VSUBPD      Y12, Y2, Y12
+	VSUBPD      Y13, Y3, Y13
+	VSUBPD      Y12, Y4, Y4
+	VSUBPD      Y13, Y5, Y5
+	VADDPD      Y4, Y8, Y8
+	VADDPD      Y5, Y9, Y9
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y2, Y8
+	VFMADD132PD two_f64<>+0(SB), Y3, Y9
+	VMOVUPD     Y2, 512(AX)
+	VMOVUPD     Y3, 544(AX)
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     Y9, 608(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -23224,124 +24238,108 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 384(AX)
-	VMOVUPD     Y9, 416(AX)
+	VMOVUPD     Y8, 640(AX)
+	VMOVUPD     Y9, 672(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 448(AX)
-	VMOVUPD     Y11, 480(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
-	VMULPD      Y3, Y3, Y9
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y10, Y0, Y0
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y6, Y11, Y1
+	VMULPD      Y0, Y0, Y2
+	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
-	VFMADD213PD Y11, Y2, Y13
-	VFMADD213PD Y10, Y3, Y12
-	VFMADD213PD Y2, Y8, Y13
-	VFMADD213PD Y3, Y9, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y2, Y13
+	VFMADD213PD Y1, Y3, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    384(AX), Y13, Y13
-	VADDPD    416(AX), Y12, Y12
-	VADDPD    128(AX), Y13, Y13
-	VADDPD    160(AX), Y12, Y12
-	VMOVUPD   64(AX), Y8
-	VMOVUPD   96(AX), Y9
-	VBLENDVPD Y8, Y0, Y4, Y0
-	VBLENDVPD Y9, Y1, Y5, Y1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R10*8), Y4
-	VMOVUPD     32(DI)(R10*8), Y5
-	VMOVUPS     one_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VSUBPD      Y4, Y9, Y9
-	VSUBPD      Y5, Y8, Y8
-	VMULPD      (AX), Y9, Y9
-	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y4, Y9
-	VFMADD231PD 32(AX), Y5, Y8
+	VADDPD    640(AX), Y13, Y13
+	VADDPD    672(AX), Y12, Y12
+	VADDPD    192(AX), Y13, Y13
+	VADDPD    224(AX), Y12, Y12
+	VMOVUPD   64(AX), Y2
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y2, Y10, Y4, Y2
+	VBLENDVPD Y3, Y11, Y5, Y3
 
 	// w·S²
-	VMULPD Y0, Y0, Y0
-	VMULPD Y1, Y1, Y1
-	VMULPD Y9, Y0, Y0
-	VMULPD Y8, Y1, Y1
+	VMULPD Y2, Y2, Y2
+	VMULPD Y3, Y3, Y3
+	VMULPD 320(AX), Y2, Y2
+	VMULPD 352(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y4
-	VADDPD       one_f64<>+0(SB), Y3, Y5
-	VDIVPD       Y4, Y2, Y4
-	VDIVPD       Y5, Y3, Y5
+	VADDPD       one_f64<>+0(SB), Y0, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y5
+	VDIVPD       Y4, Y0, Y4
+	VDIVPD       Y5, Y1, Y5
 	VFNMADD132PD Y4, Y7, Y7
 	VFNMADD132PD Y5, Y6, Y6
-	VXORPS       Y2, Y2, Y2
-	VMOVUPD      64(AX), Y3
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      64(AX), Y1
 	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y3, Y7, Y2, Y3
-	VBLENDVPD    Y8, Y6, Y2, Y2
-	VSUBPD       Y4, Y3, Y3
-	VSUBPD       Y5, Y2, Y2
+	VBLENDVPD    Y1, Y7, Y0, Y1
+	VBLENDVPD    Y8, Y6, Y0, Y0
+	VSUBPD       Y4, Y1, Y1
+	VSUBPD       Y5, Y0, Y0
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y3, Y3, Y4
-	VADDPD      Y2, Y2, Y5
-	VFMADD231PD Y3, Y3, Y4
-	VFMADD231PD Y2, Y2, Y5
-	VFMADD132PD Y4, Y0, Y0
-	VFMADD132PD Y5, Y1, Y1
-	VMULPD      320(AX), Y0, Y0
-	VMULPD      352(AX), Y1, Y1
-	VMULPD      320(AX), Y13, Y2
-	VMULPD      352(AX), Y12, Y3
-	VMULPD      Y0, Y2, Y2
-	VMULPD      Y1, Y3, Y3
+	VADDPD      Y1, Y1, Y4
+	VADDPD      Y0, Y0, Y5
+	VFMADD231PD Y1, Y1, Y4
+	VFMADD231PD Y0, Y0, Y5
+	VFMADD132PD Y4, Y2, Y2
+	VFMADD132PD Y5, Y3, Y3
+	VMULPD      576(AX), Y2, Y2
+	VMULPD      608(AX), Y3, Y3
+	VMULPD      512(AX), Y13, Y0
+	VMULPD      544(AX), Y12, Y1
+	VMULPD      Y2, Y0, Y0
+	VMULPD      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y1
-	VMOVAPS      Y1, Y0
-	VADDPD       Y13, Y1, Y1
-	VADDPD       Y12, Y0, Y0
-	VMINPD       Y1, Y2, Y2
-	VMINPD       Y0, Y3, Y3
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VADDPD       Y13, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VMINPD       Y3, Y0, Y0
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y0, Y2, Y4, Y2
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -23350,34 +24348,34 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y2, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y4
-	VSUBPD  Y4, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y4, Y2, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y3, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y4
-	VSUBPD  Y4, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y4, Y3, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R10*8)
-	VMOVUPD Y3, 32(SI)(R10*8)
+	VMOVUPD Y0, (SI)(R10*8)
+	VMOVUPD Y1, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -23403,33 +24401,44 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R10*8), Y0, Y1
-	VMASKMOVPD (BX)(R10*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y2
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y4, Y4, Y4
-	VBLENDVPD  Y1, Y4, Y1, Y1
-	VXORPS     Y4, Y4, Y4
-	VCMPPD     $0x00, Y4, Y5, Y4
-	VMOVUPD    Y4, 64(AX)
-	VBLENDVPD  Y4, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y2, Y4, Y2
-	VMOVUPD    Y1, 96(AX)
-	VMOVUPD    Y5, 128(AX)
-	VMOVUPD    Y2, 160(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R10*8), Y0, Y1
+	VMASKMOVPD  (BX)(R10*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 64(AX)
+	VXORPD      Y2, Y8, Y8
+	VMOVUPD     Y8, 96(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 128(AX)
+	VMOVUPD     Y6, 160(AX)
+	VMOVUPD     Y7, 192(AX)
+	VMOVUPD     Y5, 224(AX)
+	VMOVUPD     Y2, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
+	VMINPD clamp_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
+	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
+	VSUBPD       magic_f64<>+0(SB), Y2, Y3
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -23446,7 +24455,7 @@ rest_loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
 	VMULPD       Y7, Y7, Y3
 	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
@@ -23457,14 +24466,30 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMOVUPD     160(AX), Y3
-	VFMADD213PD 128(AX), Y3, Y2
-	VMOVUPD     Y2, 192(AX)
+	// R + rest = β + e·θ
+	VMULPD      256(AX), Y6, Y2
+	VMOVAPD     Y2, Y3
+	VMOVAPD     Y6, Y5
+	VFMADD213PD Y2, Y4, Y3
+	VFMSUB132PD 256(AX), Y3, Y5
+	VFMADD231PD Y4, Y2, Y5
+	VMOVUPS     one_f64<>+0(SB), Y2
+	VMOVUPD     96(AX), Y7
+	VBLENDVPD   Y7, Y6, Y2, Y2
+	VFMADD231PD 160(AX), Y2, Y5
+	VMOVUPD     224(AX), Y2
+	VMAXPD      Y3, Y2, Y7
+	VMINPD      Y3, Y2, Y3
+	VADDPD      Y3, Y7, Y2
+	VSUBPD      Y7, Y2, Y7
+	VSUBPD      Y7, Y3, Y3
+	VADDPD      Y3, Y5, Y5
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y2, Y5
+	VMOVUPD     Y2, 288(AX)
+	VMOVUPD     Y5, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -23477,103 +24502,94 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 224(AX)
+	VMOVUPD     Y5, 352(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 256(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y1, Y1
+	VFMADD231PD Y4, Y6, Y1
+	VMULPD      Y1, Y1, Y2
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
-	VFMADD213PD Y6, Y2, Y7
-	VFMADD213PD Y2, Y5, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y2, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    224(AX), Y7, Y7
-	VADDPD    96(AX), Y7, Y7
-	VMOVUPD   64(AX), Y5
-	VBLENDVPD Y5, Y1, Y3, Y1
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R10*8), Y0, Y3
-	VMOVUPS     one_f64<>+0(SB), Y5
-	VSUBPD      Y3, Y5, Y5
-	VMULPD      (AX), Y5, Y5
-	VFMADD231PD 32(AX), Y3, Y5
+	VADDPD    352(AX), Y7, Y7
+	VADDPD    128(AX), Y7, Y7
+	VMOVUPD   64(AX), Y2
+	VBLENDVPD Y2, Y6, Y3, Y2
 
 	// w·S²
-	VMULPD Y1, Y1, Y1
-	VMULPD Y5, Y1, Y1
+	VMULPD Y2, Y2, Y2
+	VMULPD 192(AX), Y2, Y2
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y3
-	VDIVPD       Y3, Y2, Y3
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y3, Y1, Y3
 	VFNMADD132PD Y3, Y4, Y4
-	VXORPS       Y2, Y2, Y2
+	VXORPS       Y1, Y1, Y1
 	VMOVUPD      64(AX), Y5
-	VBLENDVPD    Y5, Y4, Y2, Y2
-	VSUBPD       Y3, Y2, Y2
+	VBLENDVPD    Y5, Y4, Y1, Y1
+	VSUBPD       Y3, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y3
-	VFMADD231PD Y2, Y2, Y3
-	VFMADD132PD Y3, Y1, Y1
-	VMULPD      192(AX), Y1, Y1
-	VMULPD      192(AX), Y7, Y2
-	VMULPD      Y1, Y2, Y2
+	VADDPD      Y1, Y1, Y3
+	VFMADD231PD Y1, Y1, Y3
+	VFMADD132PD Y3, Y2, Y2
+	VMULPD      320(AX), Y2, Y2
+	VMULPD      288(AX), Y7, Y1
+	VMULPD      Y2, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y1
-	VADDPD       Y7, Y1, Y1
-	VMINPD       Y1, Y2, Y2
+	VMOVUPS      inf_f64<>+0(SB), Y2
+	VADDPD       Y7, Y2, Y2
+	VMINPD       Y2, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VMOVD        R11, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y2, Y3, Y2
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y2, Y1, Y3
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
 	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y1, Y3, Y4
+	VSUBPD  Y2, Y3, Y4
 	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y1, Y1
-	VSUBPD  Y4, Y2, Y3
-	VADDPD  Y3, Y1, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(CX*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y2, Y0, (SI)(R10*8)
+	VMASKMOVPD Y1, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -24171,7 +25187,7 @@ done:
 
 // func softLossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $1120-8
+TEXT ·softLossPowerF64AVX2(SB), $1376-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -24199,41 +25215,63 @@ loop:
 	MOVQ R10, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R10*8), Y0
-	VMOVUPD   32(DI)(R10*8), Y1
-	VMOVUPD   (BX)(R10*8), Y2
-	VMOVUPD   32(BX)(R10*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y3
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y2
-	VXORPS    Y6, Y6, Y6
-	VBLENDVPD Y1, Y6, Y1, Y1
-	VBLENDVPD Y2, Y6, Y2, Y2
-	VXORPS    Y7, Y7, Y7
-	VCMPPD    $0x00, Y7, Y8, Y6
-	VCMPPD    $0x00, Y7, Y9, Y7
-	VMOVUPD   Y6, 128(AX)
-	VMOVUPD   Y7, 160(AX)
-	VBLENDVPD Y6, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y7, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y6, Y0
-	VANDNPD   Y3, Y7, Y3
-	VMOVUPD   Y1, 192(AX)
-	VMOVUPD   Y2, 224(AX)
-	VMOVUPD   Y8, 256(AX)
-	VMOVUPD   Y9, 288(AX)
-	VMOVUPD   Y0, 320(AX)
-	VMOVUPD   Y3, 352(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R10*8), Y0
+	VMOVUPD     32(DI)(R10*8), Y1
+	VMOVUPD     (BX)(R10*8), Y2
+	VMOVUPD     32(BX)(R10*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 128(AX)
+	VMOVUPD     Y15, 160(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VMOVUPD     Y14, 192(AX)
+	VMOVUPD     Y15, 224(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 256(AX)
+	VMOVUPD     Y7, 288(AX)
+	VMOVUPD     Y11, 320(AX)
+	VMOVUPD     Y10, 352(AX)
+	VMOVUPD     Y12, 384(AX)
+	VMOVUPD     Y13, 416(AX)
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     Y9, 480(AX)
+	VMOVUPD     Y2, 512(AX)
+	VMOVUPD     Y3, 544(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
@@ -24248,8 +25286,8 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 384(AX)
-	VMOVUPD      Y7, 416(AX)
+	VMOVUPD      Y6, 576(AX)
+	VMOVUPD      Y7, 608(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -24280,8 +25318,8 @@ loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 	VADDPD       Y4, Y12, Y12
 	VADDPD       Y5, Y13, Y13
-	VMOVUPD      Y4, 448(AX)
-	VMOVUPD      Y5, 480(AX)
+	VMOVUPD      Y4, 640(AX)
+	VMOVUPD      Y5, 672(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
@@ -24306,22 +25344,48 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
 
-	// R = β + e·θ
-	VMOVUPD     256(AX), Y4
-	VMOVUPD     288(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     320(AX), Y8
-	VMOVUPD     352(AX), Y9
-	VFMADD213PD Y4, Y8, Y2
-	VFMADD213PD Y5, Y9, Y3
-	VMOVUPD     Y2, 512(AX)
-	VMOVUPD     Y3, 544(AX)
+	// R + rest = β + e·θ
+	VMULPD      512(AX), Y10, Y2
+	VMULPD      544(AX), Y11, Y3
+	VMOVAPD     Y2, Y4
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y10, Y8
+	VMOVAPD     Y11, Y9
+	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y3, Y6, Y5
+	VFMSUB132PD 512(AX), Y4, Y8
+	VFMSUB132PD 544(AX), Y5, Y9
+	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y6, Y3, Y9
+	VMOVUPS     huge_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
+	VBLENDVPD   Y12, Y10, Y3, Y3
+	VBLENDVPD   Y13, Y11, Y2, Y2
+	VFMADD231PD 320(AX), Y3, Y8
+	VFMADD231PD 352(AX), Y2, Y9
+	VMOVUPD     448(AX), Y2
+	VMOVUPD     480(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMAXPD      Y4, Y2, Y12
+	VMAXPD      Y5, Y3, Y13
+	VMINPD      Y4, Y2, Y4
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y4, Y12, Y2
+	VADDPD      Y5, Y13, Y3
+	VSUBPD      Y12, Y2, Y12
+	VSUBPD      Y13, Y3, Y13
+	VSUBPD      Y12, Y4, Y4
+	VSUBPD      Y13, Y5, Y5
+	VADDPD      Y4, Y8, Y8
+	VADDPD      Y5, Y9, Y9
+	VMOVUPD     Y2, 704(AX)
+	VMOVUPD     Y3, 736(AX)
+	VMOVUPD     Y8, 768(AX)
+	VMOVUPD     Y9, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -24344,28 +25408,28 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     Y9, 608(AX)
+	VMOVUPD     Y8, 832(AX)
+	VMOVUPD     Y9, 864(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 640(AX)
-	VMOVUPD     Y9, 672(AX)
+	VMOVUPD     Y8, 896(AX)
+	VMOVUPD     Y9, 928(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 704(AX)
-	VMOVUPD     Y9, 736(AX)
+	VMOVUPD     Y8, 960(AX)
+	VMOVUPD     Y9, 992(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 768(AX)
-	VMOVUPD     Y11, 800(AX)
+	VMOVUPD     Y10, 1024(AX)
+	VMOVUPD     Y11, 1056(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -24406,118 +25470,132 @@ loop:
 	VFMADD213PD Y3, Y1, Y6
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     640(AX), Y0
-	VMOVUPD     672(AX), Y1
-	VMOVUPD     704(AX), Y2
-	VMOVUPD     736(AX), Y3
+	VMOVUPD     896(AX), Y0
+	VMOVUPD     928(AX), Y1
+	VMOVUPD     960(AX), Y2
+	VMOVUPD     992(AX), Y3
 	VXORPS      Y5, Y5, Y5
 	VMOVUPD     128(AX), Y4
 	VMOVUPD     160(AX), Y8
-	VBLENDVPD   Y4, 384(AX), Y5, Y4
-	VBLENDVPD   Y8, 416(AX), Y5, Y5
+	VBLENDVPD   Y4, 576(AX), Y5, Y4
+	VBLENDVPD   Y8, 608(AX), Y5, Y5
 	VSUBPD      Y0, Y4, Y4
 	VSUBPD      Y1, Y5, Y5
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     128(AX), Y0
 	VMOVUPD     160(AX), Y8
-	VBLENDVPD   Y0, 448(AX), Y1, Y0
-	VBLENDVPD   Y8, 480(AX), Y1, Y1
+	VBLENDVPD   Y0, 640(AX), Y1, Y0
+	VBLENDVPD   Y8, 672(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y7, Y2
 	VFMADD231PD scale_f64<>+0(SB), Y6, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y4, 832(AX)
-	VMOVUPD     Y5, 864(AX)
-	VMOVUPD     Y0, 896(AX)
-	VMOVUPD     Y1, 928(AX)
-	VMOVUPD     Y7, 960(AX)
-	VMOVUPD     Y6, 992(AX)
-	VMOVUPD     512(AX), Y0
-	VMOVUPD     544(AX), Y1
+	VMOVUPD     Y4, 1088(AX)
+	VMOVUPD     Y5, 1120(AX)
+	VMOVUPD     Y0, 1152(AX)
+	VMOVUPD     Y1, 1184(AX)
+	VMOVUPD     Y7, 1216(AX)
+	VMOVUPD     Y6, 1248(AX)
+	VMOVUPD     704(AX), Y0
+	VMOVUPD     736(AX), Y1
+	VMOVUPD     768(AX), Y2
+	VMOVUPD     800(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y2
-	VPSRLQ      $0x34, Y1, Y3
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VPADDQ      magic_f64<>+0(SB), Y3, Y3
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPD      exponent_f64<>+0(SB), Y0, Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y5
+	VPSUBQ      Y4, Y7, Y7
+	VPSUBQ      Y5, Y6, Y6
+	VMULPD      Y7, Y2, Y2
+	VMULPD      Y6, Y3, Y3
+	VPSRLQ      $0x34, Y0, Y4
+	VPSRLQ      $0x34, Y1, Y5
+	VPADDQ      magic_f64<>+0(SB), Y4, Y4
+	VPADDQ      magic_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_exp_f64<>+0(SB), Y4, Y4
+	VSUBPD      magic_exp_f64<>+0(SB), Y5, Y5
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PD index_f64<>+0(SB), Y0, Y5
-	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y5, Y5, Y6
-	VPADDQ      Y4, Y4, Y7
-	VPSHUFD     $0xa0, Y6, Y6
-	VPSHUFD     $0xa0, Y7, Y7
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPSLLQ      $0x3d, Y5, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
-	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y8, Y8
-	VBLENDVPD   Y4, Y11, Y9, Y9
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
-	VPERMPS     recip_f64<>+0(SB), Y6, Y2
-	VPERMPS     recip_f64<>+0(SB), Y7, Y3
-	VPERMPS     recip_f64<>+32(SB), Y6, Y10
-	VPERMPS     recip_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y2, Y2
-	VBLENDVPD   Y4, Y11, Y3, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y5, Y6, Y10, Y10
-	VBLENDVPD   Y4, Y7, Y11, Y11
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
-	VMULPD      Y2, Y2, Y0
-	VMULPD      Y3, Y3, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PD index_f64<>+0(SB), Y0, Y7
+	VFMADD231PD index_f64<>+0(SB), Y1, Y6
+	VPADDQ      Y7, Y7, Y8
+	VPADDQ      Y6, Y6, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPSHUFD     $0xa0, Y9, Y9
+	VPADDD      pair_f64<>+0(SB), Y8, Y8
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSLLQ      $0x3d, Y7, Y7
+	VPSLLQ      $0x3d, Y6, Y6
+	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y10, Y10
+	VBLENDVPD   Y6, Y13, Y11, Y11
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
+	VPERMPS     recip_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_f64<>+0(SB), Y9, Y5
+	VPERMPS     recip_f64<>+32(SB), Y8, Y12
+	VPERMPS     recip_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y4, Y4
+	VBLENDVPD   Y6, Y13, Y5, Y5
+	VMOVAPD     Y4, Y12
+	VMOVAPD     Y5, Y13
+	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y7, Y8, Y14, Y14
+	VBLENDVPD   Y6, Y9, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
+	VFMADD231PD Y4, Y2, Y12
+	VFMADD231PD Y5, Y3, Y13
+	VMULPD      Y12, Y12, Y0
+	VMULPD      Y13, Y13, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
-	VFMADD213PD Y5, Y2, Y7
-	VFMADD213PD Y4, Y3, Y6
-	VFMADD213PD Y2, Y0, Y7
-	VFMADD213PD Y3, Y1, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
-	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
-	VADDPD      832(AX), Y8, Y8
-	VADDPD      864(AX), Y9, Y9
-	VADDPD      896(AX), Y10, Y10
-	VADDPD      928(AX), Y11, Y11
-	VADDPD      Y10, Y8, Y0
-	VADDPD      Y11, Y9, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y3, Y12, Y5
+	VFMADD213PD Y2, Y13, Y4
+	VFMADD213PD Y12, Y0, Y5
+	VFMADD213PD Y13, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
+	VADDPD      1088(AX), Y10, Y10
+	VADDPD      1120(AX), Y11, Y11
+	VADDPD      1152(AX), Y14, Y14
+	VADDPD      1184(AX), Y15, Y15
+	VADDPD      Y14, Y10, Y0
+	VADDPD      Y15, Y11, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -24528,10 +25606,10 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y8, Y4
-	VFMSUB231PD 64(AX), Y9, Y5
-	VFMADD231PD 64(AX), Y10, Y4
-	VFMADD231PD 64(AX), Y11, Y5
+	VFMSUB231PD 64(AX), Y10, Y4
+	VFMSUB231PD 64(AX), Y11, Y5
+	VFMADD231PD 64(AX), Y14, Y4
+	VFMADD231PD 64(AX), Y15, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
@@ -24584,30 +25662,18 @@ loop:
 	VFMADD213PD Y0, Y11, Y4
 	VMULPD      Y10, Y5, Y5
 	VMULPD      Y11, Y4, Y4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R10*8), Y0
-	VMOVUPD     32(DI)(R10*8), Y1
-	VMOVUPS     one_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VSUBPD      Y0, Y3, Y3
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y3, Y3
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y0, Y3
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y3, Y8, Y8
-	VMULPD      Y2, Y9, Y9
+	VMULPD      384(AX), Y8, Y8
+	VMULPD      416(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     960(AX), Y0
-	VMOVUPD     992(AX), Y1
+	VMOVUPD     1216(AX), Y0
+	VMOVUPD     1248(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 576(AX), Y0, Y0
-	VADDPD 608(AX), Y1, Y1
-	VADDPD 192(AX), Y0, Y0
-	VADDPD 224(AX), Y1, Y1
+	VADDPD 832(AX), Y0, Y0
+	VADDPD 864(AX), Y1, Y1
+	VADDPD 256(AX), Y0, Y0
+	VADDPD 288(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPD    tiny_f64<>+0(SB), Y0, Y2
@@ -24616,8 +25682,8 @@ loop:
 	VMOVAPD   Y9, Y5
 	VMULPD    tiny_f64<>+0(SB), Y4, Y4
 	VMULPD    tiny_f64<>+0(SB), Y5, Y5
-	VMOVUPD   320(AX), Y10
-	VMOVUPD   352(AX), Y11
+	VMOVUPD   512(AX), Y10
+	VMOVUPD   544(AX), Y11
 	VXORPS    Y6, Y6, Y6
 	VCMPPD    $0x04, Y6, Y10, Y10
 	VCMPPD    $0x04, Y6, Y11, Y11
@@ -24625,16 +25691,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y7
 	VANDPD    Y10, Y6, Y6
 	VANDPD    Y11, Y7, Y7
-	VMOVUPD   Y6, 1024(AX)
-	VMOVUPD   Y7, 1056(AX)
+	VMOVUPD   Y6, 1280(AX)
+	VMOVUPD   Y7, 1312(AX)
 	VMOVAPD   Y8, Y6
 	VMOVAPD   Y9, Y7
-	VMOVUPD   1024(AX), Y8
-	VMOVUPD   1056(AX), Y9
+	VMOVUPD   1280(AX), Y8
+	VMOVUPD   1312(AX), Y9
 	VBLENDVPD Y8, Y6, Y4, Y4
 	VBLENDVPD Y9, Y7, Y5, Y5
-	VMOVUPD   1024(AX), Y6
-	VMOVUPD   1056(AX), Y7
+	VMOVUPD   1280(AX), Y6
+	VMOVUPD   1312(AX), Y7
 	VBLENDVPD Y6, Y2, Y0, Y2
 	VBLENDVPD Y7, Y3, Y1, Y3
 	VMULPD    Y2, Y4, Y4
@@ -24717,25 +25783,36 @@ rest_loop:
 	MOVQ    R10, CX
 	SHRQ    $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R10*8), Y0, Y1
-	VMASKMOVPD (BX)(R10*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y2
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y4, Y4, Y4
-	VBLENDVPD  Y1, Y4, Y1, Y1
-	VXORPS     Y4, Y4, Y4
-	VCMPPD     $0x00, Y4, Y5, Y4
-	VMOVUPD    Y4, 128(AX)
-	VBLENDVPD  Y4, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y2, Y4, Y2
-	VMOVUPD    Y1, 160(AX)
-	VMOVUPD    Y5, 192(AX)
-	VMOVUPD    Y2, 224(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R10*8), Y0, Y1
+	VMASKMOVPD  (BX)(R10*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 128(AX)
+	VXORPD      Y2, Y8, Y8
+	VMOVUPD     Y8, 160(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 192(AX)
+	VMOVUPD     Y6, 224(AX)
+	VMOVUPD     Y7, 256(AX)
+	VMOVUPD     Y5, 288(AX)
+	VMOVUPD     Y2, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
@@ -24745,7 +25822,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 256(AX)
+	VMOVUPD      Y4, 352(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -24761,7 +25838,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 288(AX)
+	VMOVUPD      Y3, 384(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -24774,15 +25851,28 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
 
-	// R = β + e·θ
-	VMOVUPD     192(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     224(AX), Y5
-	VFMADD213PD Y3, Y5, Y2
-	VMOVUPD     Y2, 320(AX)
+	// R + rest = β + e·θ
+	VMULPD      320(AX), Y6, Y2
+	VMOVAPD     Y2, Y3
+	VMOVAPD     Y6, Y5
+	VFMADD213PD Y2, Y4, Y3
+	VFMSUB132PD 320(AX), Y3, Y5
+	VFMADD231PD Y4, Y2, Y5
+	VMOVUPS     huge_f64<>+0(SB), Y2
+	VMOVUPD     160(AX), Y7
+	VBLENDVPD   Y7, Y6, Y2, Y2
+	VFMADD231PD 224(AX), Y2, Y5
+	VMOVUPD     288(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMAXPD      Y3, Y2, Y7
+	VMINPD      Y3, Y2, Y3
+	VADDPD      Y3, Y7, Y2
+	VSUBPD      Y7, Y2, Y7
+	VSUBPD      Y7, Y3, Y3
+	VADDPD      Y3, Y5, Y5
+	VMOVUPD     Y2, 416(AX)
+	VMOVUPD     Y5, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -24795,17 +25885,17 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
+	VMOVUPD     Y5, 480(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 384(AX)
+	VMOVUPD     Y5, 512(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 416(AX)
+	VMOVUPD     Y5, 544(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 448(AX)
+	VMOVUPD     Y6, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
@@ -24828,73 +25918,80 @@ rest_loop:
 	VFMADD213PD Y2, Y1, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     384(AX), Y1
-	VMOVUPD     416(AX), Y2
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     544(AX), Y2
 	VXORPS      Y3, Y3, Y3
 	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, 256(AX), Y3, Y3
+	VBLENDVPD   Y5, 352(AX), Y3, Y3
 	VSUBPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, 288(AX), Y1, Y1
+	VBLENDVPD   Y5, 384(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y3, 480(AX)
-	VMOVUPD     Y1, 512(AX)
-	VMOVUPD     Y4, 544(AX)
-	VMOVUPD     320(AX), Y1
+	VMOVUPD     Y3, 608(AX)
+	VMOVUPD     Y1, 640(AX)
+	VMOVUPD     Y4, 672(AX)
+	VMOVUPD     416(AX), Y1
+	VMOVUPD     448(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y1, Y2
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y3
+	VPSUBQ      Y3, Y4, Y4
+	VMULPD      Y4, Y2, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y3
-	VFMADD231PD index_f64<>+0(SB), Y1, Y3
-	VPADDQ      Y3, Y3, Y4
-	VPSHUFD     $0xa0, Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
-	VPERMPS     recip_f64<>+0(SB), Y4, Y2
-	VPERMPS     recip_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y2, Y2
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y3, Y4, Y6, Y6
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
-	VMULPD      Y2, Y2, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y4
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y4, Y4, Y5
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y6, Y6
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y3
+	VPERMPS     recip_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y3, Y3
+	VMOVAPD     Y3, Y7
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y4, Y5, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
+	VFMADD231PD Y3, Y2, Y7
+	VMULPD      Y7, Y7, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
-	VFMADD213PD Y3, Y2, Y4
-	VFMADD213PD Y2, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      480(AX), Y5, Y5
-	VADDPD      512(AX), Y6, Y6
-	VADDPD      Y6, Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y2, Y7, Y3
+	VFMADD213PD Y7, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
+	VADDPD      608(AX), Y6, Y6
+	VADDPD      640(AX), Y8, Y8
+	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y5, Y3
-	VFMADD231PD 64(AX), Y6, Y3
+	VFMSUB231PD 64(AX), Y6, Y3
+	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
 	VPADDQ      Y2, Y2, Y1
@@ -24922,35 +26019,28 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R10*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y2, Y5, Y5
+	VMULPD      256(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     544(AX), Y1
+	VMOVUPD     672(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 352(AX), Y1, Y1
-	VADDPD 160(AX), Y1, Y1
+	VADDPD 480(AX), Y1, Y1
+	VADDPD 192(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPD    tiny_f64<>+0(SB), Y1, Y2
 	VMOVAPD   Y5, Y3
 	VMULPD    tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD   224(AX), Y6
+	VMOVUPD   320(AX), Y6
 	VXORPS    Y4, Y4, Y4
 	VCMPPD    $0x04, Y4, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y4
 	VANDPD    Y6, Y4, Y4
-	VMOVUPD   Y4, 576(AX)
+	VMOVUPD   Y4, 704(AX)
 	VMOVAPD   Y5, Y4
-	VMOVUPD   576(AX), Y5
+	VMOVUPD   704(AX), Y5
 	VBLENDVPD Y5, Y4, Y3, Y3
-	VMOVUPD   576(AX), Y4
+	VMOVUPD   704(AX), Y4
 	VBLENDVPD Y4, Y2, Y1, Y2
 	VMULPD    Y2, Y3, Y3
 
@@ -25609,7 +26699,7 @@ done:
 
 // func softGradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $960-8
+TEXT ·softGradSquareF64AVX2(SB), $1088-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -25637,47 +26727,65 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R12*8), Y0
-	VMOVUPD   32(DI)(R12*8), Y1
-	VMOVUPD   (BX)(R12*8), Y2
-	VMOVUPD   32(BX)(R12*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y7
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPD Y1, Y10, Y1, Y1
-	VBLENDVPD Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPD    $0x00, Y11, Y8, Y10
-	VCMPPD    $0x00, Y11, Y9, Y11
-	VMOVUPD   Y10, 96(AX)
-	VMOVUPD   Y11, 128(AX)
-	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y10, Y0
-	VANDNPD   Y7, Y11, Y7
-	VXORPD    Y2, Y10, Y10
-	VXORPD    Y3, Y11, Y11
-	VANDPD    sign_f64<>+0(SB), Y10, Y10
-	VANDPD    sign_f64<>+0(SB), Y11, Y11
-	VMOVUPD   Y10, 160(AX)
-	VMOVUPD   Y11, 192(AX)
-	VMOVUPD   Y1, 224(AX)
-	VMOVUPD   Y6, 256(AX)
-	VMOVUPD   Y8, 288(AX)
-	VMOVUPD   Y9, 320(AX)
-	VMOVUPD   Y0, 352(AX)
-	VMOVUPD   Y7, 384(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R12*8), Y0
+	VMOVUPD     32(DI)(R12*8), Y1
+	VMOVUPD     (BX)(R12*8), Y2
+	VMOVUPD     32(BX)(R12*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 96(AX)
+	VMOVUPD     Y15, 128(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VANDPD      sign_f64<>+0(SB), Y14, Y14
+	VANDPD      sign_f64<>+0(SB), Y15, Y15
+	VMOVUPD     Y14, 160(AX)
+	VMOVUPD     Y15, 192(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 224(AX)
+	VMOVUPD     Y7, 256(AX)
+	VMOVUPD     Y11, 288(AX)
+	VMOVUPD     Y10, 320(AX)
+	VMOVUPD     Y12, 352(AX)
+	VMOVUPD     Y13, 384(AX)
+	VMOVUPD     Y8, 416(AX)
+	VMOVUPD     Y9, 448(AX)
+	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     Y3, 512(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
@@ -25744,170 +26852,186 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
+	VMULPD       tiny_f64<>+0(SB), Y10, Y2
+	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD     352(AX), Y4
-	VMOVUPD     384(AX), Y5
-	VFMADD213PD 288(AX), Y4, Y2
-	VFMADD213PD 320(AX), Y5, Y3
-	VMOVUPD     Y2, 416(AX)
-	VMOVUPD     Y3, 448(AX)
+	// R + rest = β + e·θ
+	VMULPD      480(AX), Y2, Y4
+	VMULPD      512(AX), Y3, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VMOVAPD     Y2, Y10
+	VMOVAPD     Y3, Y11
+	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y5, Y6, Y9
+	VFMSUB132PD 480(AX), Y8, Y10
+	VFMSUB132PD 512(AX), Y9, Y11
+	VFMADD231PD Y7, Y4, Y10
+	VFMADD231PD Y6, Y5, Y11
+	VMOVUPS     one_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     160(AX), Y12
+	VMOVUPD     192(AX), Y13
+	VBLENDVPD   Y12, Y2, Y5, Y5
+	VBLENDVPD   Y13, Y3, Y4, Y4
+	VFMADD231PD 288(AX), Y5, Y10
+	VFMADD231PD 320(AX), Y4, Y11
+	VMOVUPD     416(AX), Y4
+	VMOVUPD     448(AX), Y5
+	VMAXPD      Y8, Y4, Y12
+	VMAXPD      Y9, Y5, Y13
+	VMINPD      Y8, Y4, Y8
+	VMINPD      Y9, Y5, Y9
+	VADDPD      Y8, Y12, Y4
+	VADDPD      Y9, Y13, Y5
+	VSUBPD      Y12, Y4, Y12
+	VSUBPD      Y13, Y5, Y13
+	VSUBPD      Y12, Y8, Y8
+	VSUBPD      Y13, Y9, Y9
+	VADDPD      Y8, Y10, Y10
+	VADDPD      Y9, Y11, Y11
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y4, Y10
+	VFMADD132PD two_f64<>+0(SB), Y5, Y11
+	VMOVUPD     Y4, 544(AX)
+	VMOVUPD     Y5, 576(AX)
+	VMOVUPD     Y10, 608(AX)
+	VMOVUPD     Y11, 640(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y1, Y1, Y4
+	VPADDQ      Y0, Y0, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 480(AX)
-	VMOVUPD     Y9, 512(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 544(AX)
-	VMOVUPD     Y11, 576(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
-	VMULPD      Y3, Y3, Y9
+	VPERMPS     recip_f64<>+0(SB), Y4, Y8
+	VPERMPS     recip_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y1, Y10, Y8, Y8
+	VBLENDVPD   Y0, Y11, Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y1, Y4, Y10, Y10
+	VBLENDVPD   Y0, Y5, Y11, Y11
+	VMOVUPD     Y10, 672(AX)
+	VMOVUPD     Y11, 704(AX)
+	VMULPD      Y8, Y2, Y2
+	VMULPD      Y9, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VADDPD      Y2, Y0, Y0
+	VADDPD      Y3, Y1, Y1
+	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y6, Y3, Y1
+	VMULPD      Y0, Y0, Y4
+	VMULPD      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
-	VFMADD213PD Y11, Y2, Y13
-	VFMADD213PD Y10, Y3, Y12
-	VFMADD213PD Y2, Y8, Y13
-	VFMADD213PD Y3, Y9, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
+	VFMADD213PD Y11, Y0, Y13
+	VFMADD213PD Y10, Y1, Y12
+	VFMADD213PD Y0, Y4, Y13
+	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    480(AX), Y13, Y13
-	VADDPD    512(AX), Y12, Y12
+	VADDPD    672(AX), Y13, Y13
+	VADDPD    704(AX), Y12, Y12
 	VADDPD    224(AX), Y13, Y13
 	VADDPD    256(AX), Y12, Y12
-	VMOVUPD   96(AX), Y8
-	VMOVUPD   128(AX), Y9
-	VBLENDVPD Y8, Y0, Y4, Y8
-	VBLENDVPD Y9, Y1, Y5, Y9
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y10
-	VMOVUPD     32(DI)(R12*8), Y11
-	VMOVUPS     one_f64<>+0(SB), Y15
-	VMOVAPS     Y15, Y14
-	VSUBPD      Y10, Y15, Y15
-	VSUBPD      Y11, Y14, Y14
-	VMULPD      (AX), Y15, Y15
-	VMULPD      (AX), Y14, Y14
-	VFMADD231PD 32(AX), Y10, Y15
-	VFMADD231PD 32(AX), Y11, Y14
+	VMOVUPD   96(AX), Y4
+	VMOVUPD   128(AX), Y5
+	VBLENDVPD Y4, Y2, Y8, Y4
+	VBLENDVPD Y5, Y3, Y9, Y5
 
 	// w·S²
-	VMULPD  Y8, Y8, Y8
-	VMULPD  Y9, Y9, Y9
-	VMULPD  Y15, Y8, Y8
-	VMULPD  Y14, Y9, Y9
-	VMOVUPD Y4, 608(AX)
-	VMOVUPD Y5, 640(AX)
-	VMOVUPD Y0, 672(AX)
-	VMOVUPD Y1, 704(AX)
+	VMULPD  Y4, Y4, Y4
+	VMULPD  Y5, Y5, Y5
+	VMULPD  352(AX), Y4, Y4
+	VMULPD  384(AX), Y5, Y5
+	VMOVUPD Y8, 736(AX)
+	VMOVUPD Y9, 768(AX)
+	VMOVUPD Y2, 800(AX)
+	VMOVUPD Y3, 832(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
-	VSUBPD       Y1, Y2, Y1
-	VMOVUPD      608(AX), Y2
-	VMOVUPD      640(AX), Y3
-	VMOVUPD      672(AX), Y4
-	VMOVUPD      704(AX), Y5
-	VFMADD132PD  Y0, Y2, Y2
-	VFMADD132PD  Y1, Y3, Y3
-	VFMADD132PD  Y7, Y4, Y4
-	VFMADD132PD  Y6, Y5, Y5
+	VADDPD       one_f64<>+0(SB), Y0, Y2
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y2, Y0, Y2
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y2, Y7, Y7
+	VFNMADD132PD Y3, Y6, Y6
+	VSUBPD       Y2, Y7, Y7
+	VSUBPD       Y3, Y6, Y6
+	VXORPS       Y0, Y0, Y0
+	VSUBPD       Y2, Y0, Y2
+	VSUBPD       Y3, Y0, Y3
+	VMOVUPD      736(AX), Y0
+	VMOVUPD      768(AX), Y1
+	VMOVUPD      800(AX), Y8
+	VMOVUPD      832(AX), Y9
+	VFMADD132PD  Y2, Y0, Y0
+	VFMADD132PD  Y3, Y1, Y1
+	VFMADD132PD  Y7, Y8, Y8
+	VFMADD132PD  Y6, Y9, Y9
 	VMOVUPD      96(AX), Y10
 	VMOVUPD      128(AX), Y11
-	VBLENDVPD    Y10, Y7, Y0, Y0
-	VBLENDVPD    Y11, Y6, Y1, Y1
+	VBLENDVPD    Y10, Y7, Y2, Y2
+	VBLENDVPD    Y11, Y6, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y6
-	VADDPD      Y1, Y1, Y7
-	VFMADD231PD Y0, Y0, Y6
-	VFMADD231PD Y1, Y1, Y7
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y7, Y9, Y9
-	VMOVUPD     96(AX), Y0
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y0, Y4, Y2, Y0
-	VBLENDVPD   Y1, Y5, Y3, Y1
-	VMOVUPD     Y0, 736(AX)
-	VMOVUPD     Y1, 768(AX)
-	VMOVUPD     96(AX), Y0
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y0, Y2, Y4, Y0
-	VBLENDVPD   Y1, Y3, Y5, Y1
-	VMOVUPD     Y0, 800(AX)
-	VMOVUPD     Y1, 832(AX)
-	VMULPD      416(AX), Y8, Y8
-	VMULPD      448(AX), Y9, Y9
-	VMULPD      416(AX), Y13, Y0
-	VMULPD      448(AX), Y12, Y1
-	VMULPD      Y8, Y0, Y0
-	VMULPD      Y9, Y1, Y1
+	VADDPD      Y2, Y2, Y6
+	VADDPD      Y3, Y3, Y7
+	VFMADD231PD Y2, Y2, Y6
+	VFMADD231PD Y3, Y3, Y7
+	VFMADD132PD Y6, Y4, Y4
+	VFMADD132PD Y7, Y5, Y5
+	VMOVUPD     96(AX), Y2
+	VMOVUPD     128(AX), Y3
+	VBLENDVPD   Y2, Y8, Y0, Y2
+	VBLENDVPD   Y3, Y9, Y1, Y3
+	VMOVUPD     Y2, 864(AX)
+	VMOVUPD     Y3, 896(AX)
+	VMOVUPD     96(AX), Y2
+	VMOVUPD     128(AX), Y3
+	VBLENDVPD   Y2, Y0, Y8, Y0
+	VBLENDVPD   Y3, Y1, Y9, Y1
+	VMOVUPD     Y0, 928(AX)
+	VMOVUPD     Y1, 960(AX)
+	VMULPD      608(AX), Y4, Y4
+	VMULPD      640(AX), Y5, Y5
+	VMULPD      544(AX), Y13, Y0
+	VMULPD      576(AX), Y12, Y1
+	VMULPD      Y4, Y0, Y0
+	VMULPD      Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -25922,9 +27046,9 @@ loop:
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VPBROADCASTQ (R8)(CX*1), Y3
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y2, Y0, Y6, Y0
+	VBLENDVPD    Y3, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -25936,10 +27060,10 @@ skip1:
 	VMOVUPD (R9)(R13*8), Y2
 	VADDPD  Y0, Y2, Y3
 	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y0, Y3
+	VSUBPD  Y6, Y0, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R13*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R13*8)
@@ -25948,10 +27072,10 @@ skip1:
 	VMOVUPD (R9)(R13*8), Y2
 	VADDPD  Y1, Y2, Y3
 	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
+	VSUBPD  Y6, Y1, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R13*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R13*8)
@@ -25974,34 +27098,34 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPD     288(AX), Y4
-	VMOVUPD     320(AX), Y5
-	VFMSUB213PD 416(AX), Y4, Y3
-	VFMSUB213PD 448(AX), Y5, Y2
-	VMULPD      736(AX), Y3, Y3
-	VMULPD      768(AX), Y2, Y2
+	VMOVUPD     416(AX), Y6
+	VMOVUPD     448(AX), Y7
+	VFMSUB213PD 544(AX), Y6, Y3
+	VFMSUB213PD 576(AX), Y7, Y2
+	VMULPD      864(AX), Y3, Y3
+	VMULPD      896(AX), Y2, Y2
 	VXORPD      160(AX), Y3, Y3
 	VXORPD      192(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VMINPD      Y13, Y5, Y5
-	VMINPD      Y12, Y4, Y4
-	VMULPD      64(AX), Y5, Y5
-	VMULPD      64(AX), Y4, Y4
-	VMOVUPD     Y1, 864(AX)
-	VMOVUPD     Y0, 896(AX)
+	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMINPD      Y13, Y7, Y7
+	VMINPD      Y12, Y6, Y6
+	VMULPD      64(AX), Y7, Y7
+	VMULPD      64(AX), Y6, Y6
+	VMOVUPD     Y1, 992(AX)
+	VMOVUPD     Y0, 1024(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       416(AX), Y3, Y0
-	VMULPD       448(AX), Y2, Y3
-	VMOVUPD      864(AX), Y1
-	VMOVUPD      896(AX), Y2
-	VMULPD       800(AX), Y1, Y1
-	VMULPD       832(AX), Y2, Y2
-	VFMADD213PD  Y0, Y5, Y1
-	VFMADD213PD  Y3, Y4, Y2
-	VMULPD       Y8, Y1, Y1
-	VMULPD       Y9, Y2, Y2
+	VMULPD       544(AX), Y3, Y0
+	VMULPD       576(AX), Y2, Y3
+	VMOVUPD      992(AX), Y1
+	VMOVUPD      1024(AX), Y2
+	VMULPD       928(AX), Y1, Y1
+	VMULPD       960(AX), Y2, Y2
+	VFMADD213PD  Y0, Y7, Y1
+	VFMADD213PD  Y3, Y6, Y2
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y5, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -26066,28 +27190,37 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R12*8), Y0, Y1
-	VMASKMOVPD (BX)(R12*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y4
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPD  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPD     $0x00, Y6, Y5, Y6
-	VMOVUPD    Y6, 96(AX)
-	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y4, Y6, Y4
-	VXORPD     Y2, Y6, Y6
-	VANDPD     sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD    Y6, 128(AX)
-	VMOVUPD    Y1, 160(AX)
-	VMOVUPD    Y5, 192(AX)
-	VMOVUPD    Y4, 224(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R12*8), Y0, Y1
+	VMASKMOVPD  (BX)(R12*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 96(AX)
+	VXORPD      Y2, Y8, Y8
+	VANDPD      sign_f64<>+0(SB), Y8, Y8
+	VMOVUPD     Y8, 128(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 160(AX)
+	VMOVUPD     Y6, 192(AX)
+	VMOVUPD     Y7, 224(AX)
+	VMOVUPD     Y5, 256(AX)
+	VMOVUPD     Y2, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
@@ -26123,97 +27256,105 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMOVUPD     224(AX), Y3
-	VFMADD213PD 192(AX), Y3, Y2
-	VMOVUPD     Y2, 256(AX)
+	// R + rest = β + e·θ
+	VMULPD      288(AX), Y2, Y3
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y2, Y6
+	VFMADD213PD Y3, Y4, Y5
+	VFMSUB132PD 288(AX), Y5, Y6
+	VFMADD231PD Y4, Y3, Y6
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVUPD     128(AX), Y7
+	VBLENDVPD   Y7, Y2, Y3, Y3
+	VFMADD231PD 192(AX), Y3, Y6
+	VMOVUPD     256(AX), Y3
+	VMAXPD      Y5, Y3, Y7
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y5, Y7, Y3
+	VSUBPD      Y7, Y3, Y7
+	VSUBPD      Y7, Y5, Y5
+	VADDPD      Y5, Y6, Y6
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y3, Y6
+	VMOVUPD     Y3, 320(AX)
+	VMOVUPD     Y6, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 288(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 320(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y3, Y6
+	VBLENDVPD   Y1, Y6, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y3, Y6, Y6
+	VMOVUPD     Y6, 384(AX)
+	VMULPD      Y5, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y2, Y1, Y1
+	VFMADD231PD Y4, Y2, Y1
+	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
-	VFMADD213PD Y6, Y2, Y7
-	VFMADD213PD Y2, Y5, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
+	VFMADD213PD Y6, Y1, Y7
+	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    288(AX), Y7, Y7
+	VADDPD    384(AX), Y7, Y7
 	VADDPD    160(AX), Y7, Y7
-	VMOVUPD   96(AX), Y5
-	VBLENDVPD Y5, Y1, Y3, Y5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y6
-	VMOVUPS     one_f64<>+0(SB), Y8
-	VSUBPD      Y6, Y8, Y8
-	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y6, Y8
+	VMOVUPD   96(AX), Y3
+	VBLENDVPD Y3, Y2, Y5, Y3
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  Y8, Y5, Y5
-	VMOVUPD Y3, 352(AX)
-	VMOVUPD Y1, 384(AX)
+	VMULPD  Y3, Y3, Y3
+	VMULPD  224(AX), Y3, Y3
+	VMOVUPD Y5, 416(AX)
+	VMOVUPD Y2, 448(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y1, Y2, Y1
-	VMOVUPD      352(AX), Y2
-	VMOVUPD      384(AX), Y3
-	VFMADD132PD  Y1, Y2, Y2
-	VFMADD132PD  Y4, Y3, Y3
+	VADDPD       one_f64<>+0(SB), Y1, Y2
+	VDIVPD       Y2, Y1, Y2
+	VFNMADD132PD Y2, Y4, Y4
+	VSUBPD       Y2, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VSUBPD       Y2, Y1, Y2
+	VMOVUPD      416(AX), Y1
+	VMOVUPD      448(AX), Y5
+	VFMADD132PD  Y2, Y1, Y1
+	VFMADD132PD  Y4, Y5, Y5
 	VMOVUPD      96(AX), Y6
-	VBLENDVPD    Y6, Y4, Y1, Y1
+	VBLENDVPD    Y6, Y4, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y4
-	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     96(AX), Y1
-	VBLENDVPD   Y1, Y3, Y2, Y1
-	VMOVUPD     Y1, 416(AX)
-	VMOVUPD     96(AX), Y1
-	VBLENDVPD   Y1, Y2, Y3, Y1
-	VMOVUPD     Y1, 448(AX)
-	VMULPD      256(AX), Y5, Y5
-	VMULPD      256(AX), Y7, Y1
-	VMULPD      Y5, Y1, Y1
+	VADDPD      Y2, Y2, Y4
+	VFMADD231PD Y2, Y2, Y4
+	VFMADD132PD Y4, Y3, Y3
+	VMOVUPD     96(AX), Y2
+	VBLENDVPD   Y2, Y5, Y1, Y2
+	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     96(AX), Y2
+	VBLENDVPD   Y2, Y1, Y5, Y1
+	VMOVUPD     Y1, 512(AX)
+	VMULPD      352(AX), Y3, Y3
+	VMULPD      320(AX), Y7, Y1
+	VMULPD      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -26228,8 +27369,8 @@ rest_loop:
 	VMOVD        R14, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y1, Y4, Y1
 
 skip8:
 	VANDPD Y0, Y1, Y1
@@ -26240,15 +27381,15 @@ skip8:
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VADDPD  Y1, Y2, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y2, Y4, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y5, Y1, Y4
+	VADDPD  Y4, Y2, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -26263,21 +27404,21 @@ skip10:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     192(AX), Y3
-	VFMSUB213PD 256(AX), Y3, Y2
-	VMULPD      416(AX), Y2, Y2
+	VMOVUPD     256(AX), Y4
+	VFMSUB213PD 320(AX), Y4, Y2
+	VMULPD      480(AX), Y2, Y2
 	VXORPD      128(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y7, Y3, Y3
-	VMULPD      64(AX), Y3, Y3
-	VMOVUPD     Y1, 480(AX)
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y7, Y4, Y4
+	VMULPD      64(AX), Y4, Y4
+	VMOVUPD     Y1, 544(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       256(AX), Y2, Y2
-	VMOVUPD      480(AX), Y1
-	VMULPD       448(AX), Y1, Y1
-	VFMADD213PD  Y2, Y3, Y1
-	VMULPD       Y5, Y1, Y1
+	VMULPD       320(AX), Y2, Y2
+	VMOVUPD      544(AX), Y1
+	VMULPD       512(AX), Y1, Y1
+	VFMADD213PD  Y2, Y4, Y1
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -27095,7 +28236,7 @@ done:
 
 // func softGradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $1728-8
+TEXT ·softGradPowerF64AVX2(SB), $1984-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -27127,47 +28268,65 @@ loop:
 	MOVQ R12, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R12*8), Y0
-	VMOVUPD   32(DI)(R12*8), Y1
-	VMOVUPD   (BX)(R12*8), Y2
-	VMOVUPD   32(BX)(R12*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y7
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPD Y1, Y10, Y1, Y1
-	VBLENDVPD Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPD    $0x00, Y11, Y8, Y10
-	VCMPPD    $0x00, Y11, Y9, Y11
-	VMOVUPD   Y10, 160(AX)
-	VMOVUPD   Y11, 192(AX)
-	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y10, Y0
-	VANDNPD   Y7, Y11, Y7
-	VXORPD    Y2, Y10, Y10
-	VXORPD    Y3, Y11, Y11
-	VANDPD    sign_f64<>+0(SB), Y10, Y10
-	VANDPD    sign_f64<>+0(SB), Y11, Y11
-	VMOVUPD   Y10, 224(AX)
-	VMOVUPD   Y11, 256(AX)
-	VMOVUPD   Y1, 288(AX)
-	VMOVUPD   Y6, 320(AX)
-	VMOVUPD   Y8, 352(AX)
-	VMOVUPD   Y9, 384(AX)
-	VMOVUPD   Y0, 416(AX)
-	VMOVUPD   Y7, 448(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R12*8), Y0
+	VMOVUPD     32(DI)(R12*8), Y1
+	VMOVUPD     (BX)(R12*8), Y2
+	VMOVUPD     32(BX)(R12*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 160(AX)
+	VMOVUPD     Y15, 192(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VANDPD      sign_f64<>+0(SB), Y14, Y14
+	VANDPD      sign_f64<>+0(SB), Y15, Y15
+	VMOVUPD     Y14, 224(AX)
+	VMOVUPD     Y15, 256(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 288(AX)
+	VMOVUPD     Y7, 320(AX)
+	VMOVUPD     Y11, 352(AX)
+	VMOVUPD     Y10, 384(AX)
+	VMOVUPD     Y12, 416(AX)
+	VMOVUPD     Y13, 448(AX)
+	VMOVUPD     Y8, 480(AX)
+	VMOVUPD     Y9, 512(AX)
+	VMOVUPD     Y2, 544(AX)
+	VMOVUPD     Y3, 576(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
@@ -27182,8 +28341,8 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 480(AX)
-	VMOVUPD      Y7, 512(AX)
+	VMOVUPD      Y6, 608(AX)
+	VMOVUPD      Y7, 640(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -27214,8 +28373,8 @@ loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 	VADDPD       Y4, Y12, Y12
 	VADDPD       Y5, Y13, Y13
-	VMOVUPD      Y4, 544(AX)
-	VMOVUPD      Y5, 576(AX)
+	VMOVUPD      Y4, 672(AX)
+	VMOVUPD      Y5, 704(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
@@ -27240,26 +28399,48 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
 
-	// R = β + e·θ
-	VMOVUPD     352(AX), Y4
-	VMOVUPD     384(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     416(AX), Y8
-	VMOVUPD     448(AX), Y9
-	VFMADD213PD Y4, Y8, Y2
-	VFMADD213PD Y5, Y9, Y3
-	VMOVUPD     Y2, 608(AX)
-	VMOVUPD     Y3, 640(AX)
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD     Y2, 672(AX)
-	VMOVUPD     Y3, 704(AX)
+	// R + rest = β + e·θ
+	VMULPD      544(AX), Y10, Y2
+	VMULPD      576(AX), Y11, Y3
+	VMOVAPD     Y2, Y4
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y10, Y8
+	VMOVAPD     Y11, Y9
+	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y3, Y6, Y5
+	VFMSUB132PD 544(AX), Y4, Y8
+	VFMSUB132PD 576(AX), Y5, Y9
+	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y6, Y3, Y9
+	VMOVUPS     huge_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     224(AX), Y12
+	VMOVUPD     256(AX), Y13
+	VBLENDVPD   Y12, Y10, Y3, Y3
+	VBLENDVPD   Y13, Y11, Y2, Y2
+	VFMADD231PD 352(AX), Y3, Y8
+	VFMADD231PD 384(AX), Y2, Y9
+	VMOVUPD     480(AX), Y2
+	VMOVUPD     512(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMAXPD      Y4, Y2, Y12
+	VMAXPD      Y5, Y3, Y13
+	VMINPD      Y4, Y2, Y4
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y4, Y12, Y2
+	VADDPD      Y5, Y13, Y3
+	VSUBPD      Y12, Y2, Y12
+	VSUBPD      Y13, Y3, Y13
+	VSUBPD      Y12, Y4, Y4
+	VSUBPD      Y13, Y5, Y5
+	VADDPD      Y4, Y8, Y8
+	VADDPD      Y5, Y9, Y9
+	VMOVUPD     Y2, 736(AX)
+	VMOVUPD     Y3, 768(AX)
+	VMOVUPD     Y8, 800(AX)
+	VMOVUPD     Y9, 832(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -27282,28 +28463,28 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 736(AX)
-	VMOVUPD     Y9, 768(AX)
+	VMOVUPD     Y8, 864(AX)
+	VMOVUPD     Y9, 896(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 800(AX)
-	VMOVUPD     Y9, 832(AX)
+	VMOVUPD     Y8, 928(AX)
+	VMOVUPD     Y9, 960(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 864(AX)
-	VMOVUPD     Y9, 896(AX)
+	VMOVUPD     Y8, 992(AX)
+	VMOVUPD     Y9, 1024(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 928(AX)
-	VMOVUPD     Y11, 960(AX)
+	VMOVUPD     Y10, 1056(AX)
+	VMOVUPD     Y11, 1088(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -27314,10 +28495,10 @@ loop:
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y8
 	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 992(AX)
-	VMOVUPD     Y5, 1024(AX)
-	VMOVUPD     Y0, 1056(AX)
-	VMOVUPD     Y1, 1088(AX)
+	VMOVUPD     Y4, 1120(AX)
+	VMOVUPD     Y5, 1152(AX)
+	VMOVUPD     Y0, 1184(AX)
+	VMOVUPD     Y1, 1216(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -27338,24 +28519,24 @@ loop:
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y4, Y0, Y7, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     992(AX), Y10
-	VMOVUPD     1024(AX), Y11
+	VMOVUPD     1120(AX), Y10
+	VMOVUPD     1152(AX), Y11
 	VMULPD      huge_f64<>+0(SB), Y10, Y10
 	VMULPD      huge_f64<>+0(SB), Y11, Y11
 	VMOVUPD     160(AX), Y12
 	VMOVUPD     192(AX), Y13
-	VMOVUPD     928(AX), Y14
-	VMOVUPD     960(AX), Y15
+	VMOVUPD     1056(AX), Y14
+	VMOVUPD     1088(AX), Y15
 	VBLENDVPD   Y12, Y10, Y14, Y14
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 1120(AX)
-	VMOVUPD     Y15, 1152(AX)
-	VMOVUPD     992(AX), Y4
-	VMOVUPD     1024(AX), Y5
-	VMOVUPD     1056(AX), Y10
-	VMOVUPD     1088(AX), Y11
+	VMOVUPD     Y14, 1248(AX)
+	VMOVUPD     Y15, 1280(AX)
+	VMOVUPD     1120(AX), Y4
+	VMOVUPD     1152(AX), Y5
+	VMOVUPD     1184(AX), Y10
+	VMOVUPD     1216(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
 	VFMADD132PD Y7, Y10, Y10
@@ -27364,14 +28545,14 @@ loop:
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y0, Y10, Y4, Y0
 	VBLENDVPD   Y1, Y11, Y5, Y1
-	VMOVUPD     Y0, 1184(AX)
-	VMOVUPD     Y1, 1216(AX)
+	VMOVUPD     Y0, 1312(AX)
+	VMOVUPD     Y1, 1344(AX)
 	VMOVUPD     160(AX), Y0
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y0, Y4, Y10, Y0
 	VBLENDVPD   Y1, Y5, Y11, Y1
-	VMOVUPD     Y0, 1248(AX)
-	VMOVUPD     Y1, 1280(AX)
+	VMOVUPD     Y0, 1376(AX)
+	VMOVUPD     Y1, 1408(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -27402,118 +28583,132 @@ loop:
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     800(AX), Y0
-	VMOVUPD     832(AX), Y1
-	VMOVUPD     864(AX), Y2
-	VMOVUPD     896(AX), Y3
+	VMOVUPD     928(AX), Y0
+	VMOVUPD     960(AX), Y1
+	VMOVUPD     992(AX), Y2
+	VMOVUPD     1024(AX), Y3
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     160(AX), Y6
 	VMOVUPD     192(AX), Y8
-	VBLENDVPD   Y6, 480(AX), Y7, Y6
-	VBLENDVPD   Y8, 512(AX), Y7, Y7
+	VBLENDVPD   Y6, 608(AX), Y7, Y6
+	VBLENDVPD   Y8, 640(AX), Y7, Y7
 	VSUBPD      Y0, Y6, Y6
 	VSUBPD      Y1, Y7, Y7
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     160(AX), Y0
 	VMOVUPD     192(AX), Y8
-	VBLENDVPD   Y0, 544(AX), Y1, Y0
-	VBLENDVPD   Y8, 576(AX), Y1, Y1
+	VBLENDVPD   Y0, 672(AX), Y1, Y0
+	VBLENDVPD   Y8, 704(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y6, 1312(AX)
-	VMOVUPD     Y7, 1344(AX)
-	VMOVUPD     Y0, 1376(AX)
-	VMOVUPD     Y1, 1408(AX)
-	VMOVUPD     Y5, 1440(AX)
-	VMOVUPD     Y4, 1472(AX)
-	VMOVUPD     608(AX), Y0
-	VMOVUPD     640(AX), Y1
+	VMOVUPD     Y6, 1440(AX)
+	VMOVUPD     Y7, 1472(AX)
+	VMOVUPD     Y0, 1504(AX)
+	VMOVUPD     Y1, 1536(AX)
+	VMOVUPD     Y5, 1568(AX)
+	VMOVUPD     Y4, 1600(AX)
+	VMOVUPD     736(AX), Y0
+	VMOVUPD     768(AX), Y1
+	VMOVUPD     800(AX), Y2
+	VMOVUPD     832(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y2
-	VPSRLQ      $0x34, Y1, Y3
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VPADDQ      magic_f64<>+0(SB), Y3, Y3
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPD      exponent_f64<>+0(SB), Y0, Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y5
+	VPSUBQ      Y4, Y7, Y7
+	VPSUBQ      Y5, Y6, Y6
+	VMULPD      Y7, Y2, Y2
+	VMULPD      Y6, Y3, Y3
+	VPSRLQ      $0x34, Y0, Y4
+	VPSRLQ      $0x34, Y1, Y5
+	VPADDQ      magic_f64<>+0(SB), Y4, Y4
+	VPADDQ      magic_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_exp_f64<>+0(SB), Y4, Y4
+	VSUBPD      magic_exp_f64<>+0(SB), Y5, Y5
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PD index_f64<>+0(SB), Y0, Y5
-	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y5, Y5, Y6
-	VPADDQ      Y4, Y4, Y7
-	VPSHUFD     $0xa0, Y6, Y6
-	VPSHUFD     $0xa0, Y7, Y7
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPSLLQ      $0x3d, Y5, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
-	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y8, Y8
-	VBLENDVPD   Y4, Y11, Y9, Y9
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
-	VPERMPS     recip_f64<>+0(SB), Y6, Y2
-	VPERMPS     recip_f64<>+0(SB), Y7, Y3
-	VPERMPS     recip_f64<>+32(SB), Y6, Y10
-	VPERMPS     recip_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y2, Y2
-	VBLENDVPD   Y4, Y11, Y3, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y5, Y6, Y10, Y10
-	VBLENDVPD   Y4, Y7, Y11, Y11
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
-	VMULPD      Y2, Y2, Y0
-	VMULPD      Y3, Y3, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PD index_f64<>+0(SB), Y0, Y7
+	VFMADD231PD index_f64<>+0(SB), Y1, Y6
+	VPADDQ      Y7, Y7, Y8
+	VPADDQ      Y6, Y6, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPSHUFD     $0xa0, Y9, Y9
+	VPADDD      pair_f64<>+0(SB), Y8, Y8
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSLLQ      $0x3d, Y7, Y7
+	VPSLLQ      $0x3d, Y6, Y6
+	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y10, Y10
+	VBLENDVPD   Y6, Y13, Y11, Y11
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
+	VPERMPS     recip_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_f64<>+0(SB), Y9, Y5
+	VPERMPS     recip_f64<>+32(SB), Y8, Y12
+	VPERMPS     recip_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y4, Y4
+	VBLENDVPD   Y6, Y13, Y5, Y5
+	VMOVAPD     Y4, Y12
+	VMOVAPD     Y5, Y13
+	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y7, Y8, Y14, Y14
+	VBLENDVPD   Y6, Y9, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
+	VFMADD231PD Y4, Y2, Y12
+	VFMADD231PD Y5, Y3, Y13
+	VMULPD      Y12, Y12, Y0
+	VMULPD      Y13, Y13, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
-	VFMADD213PD Y5, Y2, Y7
-	VFMADD213PD Y4, Y3, Y6
-	VFMADD213PD Y2, Y0, Y7
-	VFMADD213PD Y3, Y1, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
-	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
-	VADDPD      1312(AX), Y8, Y8
-	VADDPD      1344(AX), Y9, Y9
-	VADDPD      1376(AX), Y10, Y10
-	VADDPD      1408(AX), Y11, Y11
-	VADDPD      Y10, Y8, Y0
-	VADDPD      Y11, Y9, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y3, Y12, Y5
+	VFMADD213PD Y2, Y13, Y4
+	VFMADD213PD Y12, Y0, Y5
+	VFMADD213PD Y13, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
+	VADDPD      1440(AX), Y10, Y10
+	VADDPD      1472(AX), Y11, Y11
+	VADDPD      1504(AX), Y14, Y14
+	VADDPD      1536(AX), Y15, Y15
+	VADDPD      Y14, Y10, Y0
+	VADDPD      Y15, Y11, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -27524,10 +28719,10 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y8, Y4
-	VFMSUB231PD 64(AX), Y9, Y5
-	VFMADD231PD 64(AX), Y10, Y4
-	VFMADD231PD 64(AX), Y11, Y5
+	VFMSUB231PD 64(AX), Y10, Y4
+	VFMSUB231PD 64(AX), Y11, Y5
+	VFMADD231PD 64(AX), Y14, Y4
+	VFMADD231PD 64(AX), Y15, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
@@ -27580,28 +28775,16 @@ loop:
 	VFMADD213PD Y0, Y11, Y4
 	VMULPD      Y10, Y5, Y5
 	VMULPD      Y11, Y4, Y4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R12*8), Y0
-	VMOVUPD     32(DI)(R12*8), Y1
-	VMOVUPS     one_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VSUBPD      Y0, Y3, Y3
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y3, Y3
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y0, Y3
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y3, Y8, Y8
-	VMULPD      Y2, Y9, Y9
+	VMULPD      416(AX), Y8, Y8
+	VMULPD      448(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     1440(AX), Y0
-	VMOVUPD     1472(AX), Y1
+	VMOVUPD     1568(AX), Y0
+	VMOVUPD     1600(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 736(AX), Y0, Y0
-	VADDPD 768(AX), Y1, Y1
+	VADDPD 864(AX), Y0, Y0
+	VADDPD 896(AX), Y1, Y1
 	VADDPD 288(AX), Y0, Y0
 	VADDPD 320(AX), Y1, Y1
 
@@ -27612,8 +28795,8 @@ loop:
 	VMOVAPD   Y9, Y7
 	VMULPD    tiny_f64<>+0(SB), Y6, Y6
 	VMULPD    tiny_f64<>+0(SB), Y7, Y7
-	VMOVUPD   416(AX), Y10
-	VMOVUPD   448(AX), Y11
+	VMOVUPD   544(AX), Y10
+	VMOVUPD   576(AX), Y11
 	VXORPS    Y2, Y2, Y2
 	VCMPPD    $0x04, Y2, Y10, Y10
 	VCMPPD    $0x04, Y2, Y11, Y11
@@ -27621,16 +28804,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
 	VANDPD    Y10, Y2, Y2
 	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 1504(AX)
-	VMOVUPD   Y3, 1536(AX)
+	VMOVUPD   Y2, 1632(AX)
+	VMOVUPD   Y3, 1664(AX)
 	VMOVAPD   Y8, Y2
 	VMOVAPD   Y9, Y3
-	VMOVUPD   1504(AX), Y10
-	VMOVUPD   1536(AX), Y11
+	VMOVUPD   1632(AX), Y10
+	VMOVUPD   1664(AX), Y11
 	VBLENDVPD Y10, Y2, Y6, Y2
 	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   1504(AX), Y6
-	VMOVUPD   1536(AX), Y7
+	VMOVUPD   1632(AX), Y6
+	VMOVUPD   1664(AX), Y7
 	VBLENDVPD Y6, Y4, Y0, Y4
 	VBLENDVPD Y7, Y5, Y1, Y5
 	VMULPD    Y4, Y2, Y2
@@ -27690,6 +28873,17 @@ skip2:
 	VMOVUPD Y3, 32(SI)(R12*8)
 
 skip3:
+	VMOVUPD 736(AX), Y2
+	VMOVUPD 768(AX), Y3
+	VADDPD  800(AX), Y2, Y2
+	VADDPD  832(AX), Y3, Y3
+	VMULPD  tiny_f64<>+0(SB), Y2, Y4
+	VMULPD  tiny_f64<>+0(SB), Y3, Y5
+	VMOVUPD Y2, 1696(AX)
+	VMOVUPD Y3, 1728(AX)
+	VMOVUPD Y4, 1760(AX)
+	VMOVUPD Y5, 1792(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
@@ -27701,12 +28895,12 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPD     352(AX), Y6
-	VMOVUPD     384(AX), Y7
-	VFMSUB213PD 672(AX), Y6, Y5
-	VFMSUB213PD 704(AX), Y7, Y4
-	VMULPD      1184(AX), Y5, Y5
-	VMULPD      1216(AX), Y4, Y4
+	VMOVUPD     480(AX), Y6
+	VMOVUPD     512(AX), Y7
+	VFMSUB213PD 1760(AX), Y6, Y5
+	VFMSUB213PD 1792(AX), Y7, Y4
+	VMULPD      1312(AX), Y5, Y5
+	VMULPD      1344(AX), Y4, Y4
 	VXORPD      224(AX), Y5, Y5
 	VXORPD      256(AX), Y4, Y4
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
@@ -27715,32 +28909,32 @@ skip3:
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1568(AX)
-	VMOVUPD     Y2, 1600(AX)
+	VMOVUPD     Y3, 1824(AX)
+	VMOVUPD     Y2, 1856(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1120(AX), Y0
-	VMOVUPD 1152(AX), Y1
+	VMOVUPD 1248(AX), Y0
+	VMOVUPD 1280(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  608(AX), Y0, Y0
-	VDIVPD  640(AX), Y1, Y1
-	VMULPD  1568(AX), Y0, Y0
-	VMULPD  1600(AX), Y1, Y1
-	VMOVUPD 1120(AX), Y2
-	VMOVUPD 1152(AX), Y3
+	VDIVPD  1696(AX), Y0, Y0
+	VDIVPD  1728(AX), Y1, Y1
+	VMULPD  1824(AX), Y0, Y0
+	VMULPD  1856(AX), Y1, Y1
+	VMOVUPD 1248(AX), Y2
+	VMOVUPD 1280(AX), Y3
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
 	VANDPD  Y2, Y0, Y0
 	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y0
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y0, 1632(AX)
-	VMOVUPD Y1, 1664(AX)
+	VMOVUPD Y0, 1888(AX)
+	VMOVUPD Y1, 1920(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1632(AX), Y0
-	VMOVUPD      1664(AX), Y1
+	VMOVUPD      1888(AX), Y0
+	VMOVUPD      1920(AX), Y1
 	VFMADD213PD  Y5, Y7, Y0
 	VFMADD213PD  Y4, Y6, Y1
 	VMULPD       Y8, Y0, Y0
@@ -27811,28 +29005,37 @@ rest_loop:
 	MOVQ    R12, R13
 	SHRQ    $0x03, R13
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R12*8), Y0, Y1
-	VMASKMOVPD (BX)(R12*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y4
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPD  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPD     $0x00, Y6, Y5, Y6
-	VMOVUPD    Y6, 160(AX)
-	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y4, Y6, Y4
-	VXORPD     Y2, Y6, Y6
-	VANDPD     sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD    Y6, 192(AX)
-	VMOVUPD    Y1, 224(AX)
-	VMOVUPD    Y5, 256(AX)
-	VMOVUPD    Y4, 288(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R12*8), Y0, Y1
+	VMASKMOVPD  (BX)(R12*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 160(AX)
+	VXORPD      Y2, Y8, Y8
+	VANDPD      sign_f64<>+0(SB), Y8, Y8
+	VMOVUPD     Y8, 192(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 224(AX)
+	VMOVUPD     Y6, 256(AX)
+	VMOVUPD     Y7, 288(AX)
+	VMOVUPD     Y5, 320(AX)
+	VMOVUPD     Y2, 352(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
@@ -27842,7 +29045,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 320(AX)
+	VMOVUPD      Y4, 384(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -27858,7 +29061,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 352(AX)
+	VMOVUPD      Y3, 416(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -27871,17 +29074,28 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
 
-	// R = β + e·θ
-	VMOVUPD     256(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     288(AX), Y5
-	VFMADD213PD Y3, Y5, Y2
-	VMOVUPD     Y2, 384(AX)
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMOVUPD     Y2, 416(AX)
+	// R + rest = β + e·θ
+	VMULPD      352(AX), Y6, Y2
+	VMOVAPD     Y2, Y3
+	VMOVAPD     Y6, Y5
+	VFMADD213PD Y2, Y4, Y3
+	VFMSUB132PD 352(AX), Y3, Y5
+	VFMADD231PD Y4, Y2, Y5
+	VMOVUPS     huge_f64<>+0(SB), Y2
+	VMOVUPD     192(AX), Y7
+	VBLENDVPD   Y7, Y6, Y2, Y2
+	VFMADD231PD 256(AX), Y2, Y5
+	VMOVUPD     320(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMAXPD      Y3, Y2, Y7
+	VMINPD      Y3, Y2, Y3
+	VADDPD      Y3, Y7, Y2
+	VSUBPD      Y7, Y2, Y7
+	VSUBPD      Y7, Y3, Y3
+	VADDPD      Y3, Y5, Y5
+	VMOVUPD     Y2, 448(AX)
+	VMOVUPD     Y5, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -27894,24 +29108,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 448(AX)
+	VMOVUPD     Y5, 512(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y5, 544(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 576(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 544(AX)
+	VMOVUPD     Y6, 608(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 576(AX)
-	VMOVUPD     Y1, 608(AX)
+	VMOVUPD     Y3, 640(AX)
+	VMOVUPD     Y1, 672(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -27925,23 +29139,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPD     160(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     576(AX), Y6
+	VMOVUPD     640(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     160(AX), Y7
-	VMOVUPD     544(AX), Y8
+	VMOVUPD     608(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 640(AX)
-	VMOVUPD     576(AX), Y3
-	VMOVUPD     608(AX), Y6
+	VMOVUPD     Y8, 704(AX)
+	VMOVUPD     640(AX), Y3
+	VMOVUPD     672(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y1, 736(AX)
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 704(AX)
+	VMOVUPD     Y1, 768(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -27959,73 +29173,80 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     480(AX), Y1
-	VMOVUPD     512(AX), Y2
+	VMOVUPD     544(AX), Y1
+	VMOVUPD     576(AX), Y2
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y5, 320(AX), Y4, Y4
+	VBLENDVPD   Y5, 384(AX), Y4, Y4
 	VSUBPD      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y5, 352(AX), Y1, Y1
+	VBLENDVPD   Y5, 416(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 736(AX)
-	VMOVUPD     Y1, 768(AX)
-	VMOVUPD     Y3, 800(AX)
-	VMOVUPD     384(AX), Y1
+	VMOVUPD     Y4, 800(AX)
+	VMOVUPD     Y1, 832(AX)
+	VMOVUPD     Y3, 864(AX)
+	VMOVUPD     448(AX), Y1
+	VMOVUPD     480(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y1, Y2
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y3
+	VPSUBQ      Y3, Y4, Y4
+	VMULPD      Y4, Y2, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y3
-	VFMADD231PD index_f64<>+0(SB), Y1, Y3
-	VPADDQ      Y3, Y3, Y4
-	VPSHUFD     $0xa0, Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
-	VPERMPS     recip_f64<>+0(SB), Y4, Y2
-	VPERMPS     recip_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y2, Y2
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y3, Y4, Y6, Y6
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
-	VMULPD      Y2, Y2, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y4
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y4, Y4, Y5
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y6, Y6
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y3
+	VPERMPS     recip_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y3, Y3
+	VMOVAPD     Y3, Y7
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y4, Y5, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
+	VFMADD231PD Y3, Y2, Y7
+	VMULPD      Y7, Y7, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
-	VFMADD213PD Y3, Y2, Y4
-	VFMADD213PD Y2, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      736(AX), Y5, Y5
-	VADDPD      768(AX), Y6, Y6
-	VADDPD      Y6, Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y2, Y7, Y3
+	VFMADD213PD Y7, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
+	VADDPD      800(AX), Y6, Y6
+	VADDPD      832(AX), Y8, Y8
+	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y5, Y3
-	VFMADD231PD 64(AX), Y6, Y3
+	VFMSUB231PD 64(AX), Y6, Y3
+	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
 	VPADDQ      Y2, Y2, Y1
@@ -28053,35 +29274,28 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R12*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y2, Y5, Y5
+	VMULPD      288(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     800(AX), Y1
+	VMOVUPD     864(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 448(AX), Y1, Y1
+	VADDPD 512(AX), Y1, Y1
 	VADDPD 224(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPD    tiny_f64<>+0(SB), Y1, Y3
 	VMOVAPD   Y5, Y4
 	VMULPD    tiny_f64<>+0(SB), Y4, Y4
-	VMOVUPD   288(AX), Y6
+	VMOVUPD   352(AX), Y6
 	VXORPS    Y2, Y2, Y2
 	VCMPPD    $0x04, Y2, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
 	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 832(AX)
+	VMOVUPD   Y2, 896(AX)
 	VMOVAPD   Y5, Y2
-	VMOVUPD   832(AX), Y6
+	VMOVUPD   896(AX), Y6
 	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   832(AX), Y4
+	VMOVUPD   896(AX), Y4
 	VBLENDVPD Y4, Y3, Y1, Y3
 	VMULPD    Y3, Y2, Y2
 
@@ -28126,6 +29340,12 @@ skip9:
 	VMASKMOVPD Y2, Y0, (SI)(R12*8)
 
 skip10:
+	VMOVUPD 448(AX), Y2
+	VADDPD  480(AX), Y2, Y2
+	VMULPD  tiny_f64<>+0(SB), Y2, Y3
+	VMOVUPD Y2, 928(AX)
+	VMOVUPD Y3, 960(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y2
 	VMASKMOVPD  (DI)(R12*8), Y0, Y3
@@ -28133,28 +29353,28 @@ skip10:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
-	VMOVUPD     256(AX), Y4
-	VFMSUB213PD 416(AX), Y4, Y3
-	VMULPD      672(AX), Y3, Y3
+	VMOVUPD     320(AX), Y4
+	VFMSUB213PD 960(AX), Y4, Y3
+	VMULPD      736(AX), Y3, Y3
 	VXORPD      192(AX), Y3, Y3
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 864(AX)
+	VMOVUPD     Y2, 992(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 640(AX), Y1
+	VMOVUPD 704(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  384(AX), Y1, Y1
-	VMULPD  864(AX), Y1, Y1
-	VMOVUPD 640(AX), Y2
+	VDIVPD  928(AX), Y1, Y1
+	VMULPD  992(AX), Y1, Y1
+	VMOVUPD 704(AX), Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y1, 896(AX)
+	VMOVUPD Y1, 1024(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      896(AX), Y1
+	VMOVUPD      1024(AX), Y1
 	VFMADD213PD  Y3, Y4, Y1
 	VMULPD       Y5, Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
@@ -28783,7 +30003,7 @@ done:
 
 // func softHessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $1248-8
+TEXT ·softHessSquareF64AVX2(SB), $1504-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -28814,47 +30034,65 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R13*8), Y0
-	VMOVUPD   32(DI)(R13*8), Y1
-	VMOVUPD   (BX)(R13*8), Y2
-	VMOVUPD   32(BX)(R13*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y7
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPD Y1, Y10, Y1, Y1
-	VBLENDVPD Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPD    $0x00, Y11, Y8, Y10
-	VCMPPD    $0x00, Y11, Y9, Y11
-	VMOVUPD   Y10, 128(AX)
-	VMOVUPD   Y11, 160(AX)
-	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y10, Y0
-	VANDNPD   Y7, Y11, Y7
-	VXORPD    Y2, Y10, Y10
-	VXORPD    Y3, Y11, Y11
-	VANDPD    sign_f64<>+0(SB), Y10, Y10
-	VANDPD    sign_f64<>+0(SB), Y11, Y11
-	VMOVUPD   Y10, 192(AX)
-	VMOVUPD   Y11, 224(AX)
-	VMOVUPD   Y1, 256(AX)
-	VMOVUPD   Y6, 288(AX)
-	VMOVUPD   Y8, 320(AX)
-	VMOVUPD   Y9, 352(AX)
-	VMOVUPD   Y0, 384(AX)
-	VMOVUPD   Y7, 416(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R13*8), Y0
+	VMOVUPD     32(DI)(R13*8), Y1
+	VMOVUPD     (BX)(R13*8), Y2
+	VMOVUPD     32(BX)(R13*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 128(AX)
+	VMOVUPD     Y15, 160(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VANDPD      sign_f64<>+0(SB), Y14, Y14
+	VANDPD      sign_f64<>+0(SB), Y15, Y15
+	VMOVUPD     Y14, 192(AX)
+	VMOVUPD     Y15, 224(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 256(AX)
+	VMOVUPD     Y7, 288(AX)
+	VMOVUPD     Y11, 320(AX)
+	VMOVUPD     Y10, 352(AX)
+	VMOVUPD     Y12, 384(AX)
+	VMOVUPD     Y13, 416(AX)
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     Y9, 480(AX)
+	VMOVUPD     Y2, 512(AX)
+	VMOVUPD     Y3, 544(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
@@ -28921,190 +30159,214 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
+	VMULPD       tiny_f64<>+0(SB), Y10, Y2
+	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD     384(AX), Y4
-	VMOVUPD     416(AX), Y5
-	VFMADD213PD 320(AX), Y4, Y2
-	VFMADD213PD 352(AX), Y5, Y3
-	VMOVUPD     Y2, 448(AX)
-	VMOVUPD     Y3, 480(AX)
+	// R + rest = β + e·θ
+	VMULPD      512(AX), Y2, Y4
+	VMULPD      544(AX), Y3, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VMOVAPD     Y2, Y12
+	VMOVAPD     Y3, Y13
+	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y5, Y6, Y9
+	VFMSUB132PD 512(AX), Y8, Y12
+	VFMSUB132PD 544(AX), Y9, Y13
+	VFMADD231PD Y7, Y4, Y12
+	VFMADD231PD Y6, Y5, Y13
+	VMOVUPS     one_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     192(AX), Y14
+	VMOVUPD     224(AX), Y15
+	VBLENDVPD   Y14, Y2, Y5, Y5
+	VBLENDVPD   Y15, Y3, Y4, Y4
+	VFMADD231PD 320(AX), Y5, Y12
+	VFMADD231PD 352(AX), Y4, Y13
+	VMOVUPD     448(AX), Y4
+	VMOVUPD     480(AX), Y5
+	VMAXPD      Y8, Y4, Y14
+	VMAXPD      Y9, Y5, Y15
+	VMINPD      Y8, Y4, Y8
+	VMINPD      Y9, Y5, Y9
+	VADDPD      Y8, Y14, Y4
+	VADDPD      Y9, Y15, Y5
+	VSUBPD      Y14, Y4, Y14
+	VSUBPD      Y15, Y5, Y15
+	VSUBPD      Y14, Y8, Y8
+	VSUBPD      Y15, Y9, Y9
+	VADDPD      Y8, Y12, Y12
+	VADDPD      Y9, Y13, Y13
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y4, Y12
+	VFMADD132PD two_f64<>+0(SB), Y5, Y13
+	VMULPD      huge_f64<>+0(SB), Y4, Y8
+	VMULPD      huge_f64<>+0(SB), Y5, Y9
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     Y9, 608(AX)
+	VMOVUPD     Y4, 640(AX)
+	VMOVUPD     Y5, 672(AX)
+	VMOVUPD     Y12, 704(AX)
+	VMOVUPD     Y13, 736(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y1, Y1, Y4
+	VPADDQ      Y0, Y0, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 512(AX)
-	VMOVUPD     Y9, 544(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 576(AX)
-	VMOVUPD     Y11, 608(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
-	VMULPD      Y3, Y3, Y9
+	VPERMPS     recip_f64<>+0(SB), Y4, Y8
+	VPERMPS     recip_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_f64<>+32(SB), Y4, Y12
+	VPERMPS     recip_f64<>+32(SB), Y5, Y13
+	VBLENDVPD   Y1, Y12, Y8, Y8
+	VBLENDVPD   Y0, Y13, Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y4, Y12
+	VPERMPS     log_f64<>+0(SB), Y5, Y13
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y1, Y4, Y12, Y12
+	VBLENDVPD   Y0, Y5, Y13, Y13
+	VMOVUPD     Y12, 768(AX)
+	VMOVUPD     Y13, 800(AX)
+	VMULPD      Y8, Y10, Y10
+	VMULPD      Y9, Y11, Y11
+	VMOVUPD     Y10, 832(AX)
+	VMOVUPD     Y11, 864(AX)
+	VMULPD      Y8, Y2, Y2
+	VMULPD      Y9, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VADDPD      Y2, Y0, Y0
+	VADDPD      Y3, Y1, Y1
+	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y6, Y3, Y1
+	VMULPD      Y0, Y0, Y4
+	VMULPD      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y10
-	VFMADD213PD Y11, Y2, Y13
-	VFMADD213PD Y10, Y3, Y12
-	VFMADD213PD Y2, Y8, Y13
-	VFMADD213PD Y3, Y9, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
+	VFMADD213PD Y11, Y0, Y13
+	VFMADD213PD Y10, Y1, Y12
+	VFMADD213PD Y0, Y4, Y13
+	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    512(AX), Y13, Y13
-	VADDPD    544(AX), Y12, Y12
+	VADDPD    768(AX), Y13, Y13
+	VADDPD    800(AX), Y12, Y12
 	VADDPD    256(AX), Y13, Y13
 	VADDPD    288(AX), Y12, Y12
-	VMOVUPD   128(AX), Y8
-	VMOVUPD   160(AX), Y9
-	VBLENDVPD Y8, Y0, Y4, Y8
-	VBLENDVPD Y9, Y1, Y5, Y9
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y10
-	VMOVUPD     32(DI)(R13*8), Y11
-	VMOVUPS     one_f64<>+0(SB), Y15
-	VMOVAPS     Y15, Y14
-	VSUBPD      Y10, Y15, Y15
-	VSUBPD      Y11, Y14, Y14
-	VMULPD      (AX), Y15, Y15
-	VMULPD      (AX), Y14, Y14
-	VFMADD231PD 32(AX), Y10, Y15
-	VFMADD231PD 32(AX), Y11, Y14
+	VMOVUPD   128(AX), Y4
+	VMOVUPD   160(AX), Y5
+	VBLENDVPD Y4, Y2, Y8, Y4
+	VBLENDVPD Y5, Y3, Y9, Y5
 
 	// w·S²
-	VMULPD  Y8, Y8, Y8
-	VMULPD  Y9, Y9, Y9
-	VMULPD  Y15, Y8, Y8
-	VMULPD  Y14, Y9, Y9
-	VMOVUPD Y4, 640(AX)
-	VMOVUPD Y5, 672(AX)
-	VMOVUPD Y0, 704(AX)
-	VMOVUPD Y1, 736(AX)
+	VMULPD  Y4, Y4, Y4
+	VMULPD  Y5, Y5, Y5
+	VMULPD  384(AX), Y4, Y4
+	VMULPD  416(AX), Y5, Y5
+	VMOVUPD Y8, 896(AX)
+	VMOVUPD Y9, 928(AX)
+	VMOVUPD Y2, 960(AX)
+	VMOVUPD Y3, 992(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
-	VSUBPD       Y1, Y2, Y1
+	VADDPD       one_f64<>+0(SB), Y0, Y2
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y2, Y0, Y2
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y2, Y7, Y7
+	VFNMADD132PD Y3, Y6, Y6
+	VSUBPD       Y2, Y7, Y7
+	VSUBPD       Y3, Y6, Y6
+	VXORPS       Y0, Y0, Y0
+	VSUBPD       Y2, Y0, Y2
+	VSUBPD       Y3, Y0, Y3
 
 	// O·2^TinyShift
-	VMOVUPD     128(AX), Y2
-	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y0, Y7, Y2
-	VBLENDVPD   Y3, Y1, Y6, Y3
-	VMOVUPD     640(AX), Y4
-	VMOVUPD     672(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     128(AX), Y0
+	VMOVUPD     160(AX), Y1
+	VBLENDVPD   Y0, Y2, Y7, Y0
+	VBLENDVPD   Y1, Y3, Y6, Y1
+	VMOVUPD     896(AX), Y8
+	VMOVUPD     928(AX), Y9
+	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
-	VMOVUPD     576(AX), Y14
-	VMOVUPD     608(AX), Y15
-	VBLENDVPD   Y10, Y4, Y14, Y14
-	VBLENDVPD   Y11, Y5, Y15, Y15
-	VFMADD132PD Y2, Y14, Y14
-	VFMADD132PD Y3, Y15, Y15
-	VMOVUPD     Y14, 768(AX)
-	VMOVUPD     Y15, 800(AX)
-	VMOVUPD     640(AX), Y2
-	VMOVUPD     672(AX), Y3
-	VMOVUPD     704(AX), Y4
-	VMOVUPD     736(AX), Y5
-	VFMADD132PD Y0, Y2, Y2
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y7, Y4, Y4
-	VFMADD132PD Y6, Y5, Y5
+	VMOVUPD     832(AX), Y14
+	VMOVUPD     864(AX), Y15
+	VBLENDVPD   Y10, Y8, Y14, Y14
+	VBLENDVPD   Y11, Y9, Y15, Y15
+	VFMADD132PD Y0, Y14, Y14
+	VFMADD132PD Y1, Y15, Y15
+	VMOVUPD     Y14, 1024(AX)
+	VMOVUPD     Y15, 1056(AX)
+	VMOVUPD     896(AX), Y0
+	VMOVUPD     928(AX), Y1
+	VMOVUPD     960(AX), Y8
+	VMOVUPD     992(AX), Y9
+	VFMADD132PD Y2, Y0, Y0
+	VFMADD132PD Y3, Y1, Y1
+	VFMADD132PD Y7, Y8, Y8
+	VFMADD132PD Y6, Y9, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
-	VBLENDVPD   Y10, Y7, Y0, Y0
-	VBLENDVPD   Y11, Y6, Y1, Y1
+	VBLENDVPD   Y10, Y7, Y2, Y2
+	VBLENDVPD   Y11, Y6, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y6
-	VADDPD      Y1, Y1, Y7
-	VFMADD231PD Y0, Y0, Y6
-	VFMADD231PD Y1, Y1, Y7
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y7, Y9, Y9
-	VMOVUPD     128(AX), Y0
-	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y0, Y4, Y2, Y0
-	VBLENDVPD   Y1, Y5, Y3, Y1
-	VMOVUPD     Y0, 832(AX)
-	VMOVUPD     Y1, 864(AX)
-	VMOVUPD     128(AX), Y0
-	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y0, Y2, Y4, Y0
-	VBLENDVPD   Y1, Y3, Y5, Y1
-	VMOVUPD     Y0, 896(AX)
-	VMOVUPD     Y1, 928(AX)
-	VMULPD      448(AX), Y8, Y8
-	VMULPD      480(AX), Y9, Y9
-	VMULPD      448(AX), Y13, Y0
-	VMULPD      480(AX), Y12, Y1
-	VMULPD      Y8, Y0, Y0
-	VMULPD      Y9, Y1, Y1
+	VADDPD      Y2, Y2, Y6
+	VADDPD      Y3, Y3, Y7
+	VFMADD231PD Y2, Y2, Y6
+	VFMADD231PD Y3, Y3, Y7
+	VFMADD132PD Y6, Y4, Y4
+	VFMADD132PD Y7, Y5, Y5
+	VMOVUPD     128(AX), Y2
+	VMOVUPD     160(AX), Y3
+	VBLENDVPD   Y2, Y8, Y0, Y2
+	VBLENDVPD   Y3, Y9, Y1, Y3
+	VMOVUPD     Y2, 1088(AX)
+	VMOVUPD     Y3, 1120(AX)
+	VMOVUPD     128(AX), Y2
+	VMOVUPD     160(AX), Y3
+	VBLENDVPD   Y2, Y0, Y8, Y0
+	VBLENDVPD   Y3, Y1, Y9, Y1
+	VMOVUPD     Y0, 1152(AX)
+	VMOVUPD     Y1, 1184(AX)
+	VMULPD      704(AX), Y4, Y4
+	VMULPD      736(AX), Y5, Y5
+	VMULPD      640(AX), Y13, Y0
+	VMULPD      672(AX), Y12, Y1
+	VMULPD      Y4, Y0, Y0
+	VMULPD      Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -29119,9 +30381,9 @@ loop:
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VPBROADCASTQ (R8)(CX*1), Y3
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y2, Y0, Y6, Y0
+	VBLENDVPD    Y3, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -29133,10 +30395,10 @@ skip1:
 	VMOVUPD (R9)(R14*8), Y2
 	VADDPD  Y0, Y2, Y3
 	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y0, Y3
+	VSUBPD  Y6, Y0, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R14*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R14*8)
@@ -29145,10 +30407,10 @@ skip1:
 	VMOVUPD (R9)(R14*8), Y2
 	VADDPD  Y1, Y2, Y3
 	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
+	VSUBPD  Y6, Y1, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R14*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R14*8)
@@ -29171,71 +30433,67 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPD     320(AX), Y4
-	VMOVUPD     352(AX), Y5
-	VFMSUB213PD 448(AX), Y4, Y3
-	VFMSUB213PD 480(AX), Y5, Y2
-	VMULPD      832(AX), Y3, Y3
-	VMULPD      864(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VMINPD      Y13, Y5, Y5
-	VMINPD      Y12, Y4, Y4
-	VMULPD      64(AX), Y5, Y5
-	VMULPD      64(AX), Y4, Y4
-	VMOVUPD     Y1, 960(AX)
-	VMOVUPD     Y0, 992(AX)
+	VMOVUPD     448(AX), Y6
+	VMOVUPD     480(AX), Y7
+	VFMSUB213PD 640(AX), Y6, Y3
+	VFMSUB213PD 672(AX), Y7, Y2
+	VMULPD      1088(AX), Y3, Y3
+	VMULPD      1120(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMINPD      Y13, Y7, Y7
+	VMINPD      Y12, Y6, Y6
+	VMULPD      64(AX), Y7, Y7
+	VMULPD      64(AX), Y6, Y6
+	VMOVUPD     Y1, 1216(AX)
+	VMOVUPD     Y0, 1248(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 768(AX), Y0
-	VMOVUPD 800(AX), Y1
+	VMOVUPD 1024(AX), Y0
+	VMOVUPD 1056(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VMOVUPD 448(AX), Y6
-	VMOVUPD 480(AX), Y7
-	VMULPD  huge_f64<>+0(SB), Y6, Y6
-	VMULPD  huge_f64<>+0(SB), Y7, Y7
-	VDIVPD  Y6, Y0, Y0
-	VDIVPD  Y7, Y1, Y1
-	VMULPD  960(AX), Y0, Y0
-	VMULPD  992(AX), Y1, Y1
-	VMOVUPD 768(AX), Y6
-	VMOVUPD 800(AX), Y7
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y6, Y6
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y7, Y7
-	VANDPD  Y6, Y0, Y0
-	VANDPD  Y7, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y0, Y6
-	VMULPD  small_f64<>+0(SB), Y1, Y7
-	VMOVUPD Y0, 1024(AX)
-	VMOVUPD Y1, 1056(AX)
-	VMOVUPD Y6, 1088(AX)
-	VMOVUPD Y7, 1120(AX)
+	VDIVPD  576(AX), Y0, Y0
+	VDIVPD  608(AX), Y1, Y1
+	VMULPD  1216(AX), Y0, Y0
+	VMULPD  1248(AX), Y1, Y1
+	VMOVUPD 1024(AX), Y8
+	VMOVUPD 1056(AX), Y9
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y8, Y8
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y9, Y9
+	VANDPD  Y8, Y0, Y0
+	VANDPD  Y9, Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y0, Y8
+	VMULPD  small_f64<>+0(SB), Y1, Y9
+	VMOVUPD Y0, 1280(AX)
+	VMOVUPD Y1, 1312(AX)
+	VMOVUPD Y8, 1344(AX)
+	VMOVUPD Y9, 1376(AX)
 	VMOVAPD Y3, Y0
 	VMOVAPD Y2, Y1
 	VXORPD  192(AX), Y0, Y0
 	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       448(AX), Y0, Y0
-	VMULPD       480(AX), Y1, Y7
-	VMOVUPD      960(AX), Y1
-	VMOVUPD      992(AX), Y6
-	VMULPD       896(AX), Y1, Y1
-	VMULPD       928(AX), Y6, Y6
-	VFMADD213PD  Y0, Y5, Y1
-	VFMADD213PD  Y7, Y4, Y6
-	VMULPD       Y8, Y1, Y1
-	VMULPD       Y9, Y6, Y6
+	VMULPD       640(AX), Y0, Y0
+	VMULPD       672(AX), Y1, Y9
+	VMOVUPD      1216(AX), Y1
+	VMOVUPD      1248(AX), Y8
+	VMULPD       1152(AX), Y1, Y1
+	VMULPD       1184(AX), Y8, Y8
+	VFMADD213PD  Y0, Y7, Y1
+	VFMADD213PD  Y9, Y6, Y8
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y5, Y8, Y8
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y9
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPD    Y0, Y1, Y10, Y1
-	VBLENDVPD    Y7, Y6, Y10, Y6
+	VBLENDVPD    Y9, Y8, Y10, Y8
 
 skip4:
 	TESTQ R11, R11
@@ -29247,25 +30505,25 @@ skip4:
 	VCMPPD       $0x03, Y1, Y1, Y0
 	VBLENDVPD    Y0, nan_f64<>+0(SB), Y1, Y1
 	VMOVUPD      32(R11)(R13*8), Y0
-	VMULPD       Y0, Y6, Y6
-	VCMPPD       $0x03, Y6, Y6, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y6, Y6
+	VMULPD       Y0, Y8, Y8
+	VCMPPD       $0x03, Y8, Y8, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y8, Y8
 	TESTQ        R8, R8
 	JEQ          skip6
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y7
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VPBROADCASTQ (R8)(CX*1), Y9
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VBLENDVPD    Y0, Y1, Y10, Y1
-	VBLENDVPD    Y7, Y6, Y10, Y6
+	VBLENDVPD    Y9, Y8, Y10, Y8
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
 	VMOVUPD Y1, (R10)(R13*8)
-	VMOVUPD Y6, 32(R10)(R13*8)
+	VMOVUPD Y8, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
@@ -29273,61 +30531,61 @@ skip7:
 	VADDPD       Y2, Y2, Y1
 	VMULPD       64(AX), Y0, Y0
 	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      384(AX), Y2
-	VMOVUPD      416(AX), Y3
-	VMOVUPD      832(AX), Y6
-	VMOVUPD      864(AX), Y7
-	VMULPD       96(AX), Y6, Y6
-	VMULPD       96(AX), Y7, Y7
+	VMOVUPD      512(AX), Y2
+	VMOVUPD      544(AX), Y3
+	VMOVUPD      1088(AX), Y8
+	VMOVUPD      1120(AX), Y9
+	VMULPD       96(AX), Y8, Y8
+	VMULPD       96(AX), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VCMPPD       $0x00, Y10, Y2, Y2
 	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 1152(AX)
-	VMOVUPD      Y3, 1184(AX)
-	VMOVUPD      1152(AX), Y2
-	VMOVUPD      1184(AX), Y3
-	VBLENDVPD    Y2, Y6, Y0, Y0
-	VBLENDVPD    Y3, Y7, Y1, Y1
-	VMOVUPD      1088(AX), Y2
-	VMOVUPD      1120(AX), Y3
+	VMOVUPD      Y2, 1408(AX)
+	VMOVUPD      Y3, 1440(AX)
+	VMOVUPD      1408(AX), Y2
+	VMOVUPD      1440(AX), Y3
+	VBLENDVPD    Y2, Y8, Y0, Y0
+	VBLENDVPD    Y3, Y9, Y1, Y1
+	VMOVUPD      1344(AX), Y2
+	VMOVUPD      1376(AX), Y3
 	VXORPD       192(AX), Y2, Y2
 	VXORPD       224(AX), Y3, Y3
-	VSUBPD       896(AX), Y2, Y6
-	VSUBPD       928(AX), Y3, Y7
-	VADDPD       832(AX), Y6, Y6
-	VADDPD       864(AX), Y7, Y7
-	VFMSUB132PD  64(AX), Y6, Y2
-	VFMSUB132PD  64(AX), Y7, Y3
-	VFMADD213PD  Y0, Y5, Y2
-	VFMADD213PD  Y1, Y4, Y3
-	VMOVUPD      1024(AX), Y0
-	VMOVUPD      1056(AX), Y1
-	VMOVUPD      768(AX), Y4
-	VMOVUPD      800(AX), Y5
+	VSUBPD       1152(AX), Y2, Y8
+	VSUBPD       1184(AX), Y3, Y9
+	VADDPD       1088(AX), Y8, Y8
+	VADDPD       1120(AX), Y9, Y9
+	VFMSUB132PD  64(AX), Y8, Y2
+	VFMSUB132PD  64(AX), Y9, Y3
+	VFMADD213PD  Y0, Y7, Y2
+	VFMADD213PD  Y1, Y6, Y3
+	VMOVUPD      1280(AX), Y0
+	VMOVUPD      1312(AX), Y1
+	VMOVUPD      1024(AX), Y6
+	VMOVUPD      1056(AX), Y7
 	VXORPD       192(AX), Y0, Y0
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1152(AX), Y6
-	VMOVUPD      1184(AX), Y7
-	VBLENDVPD    Y6, 768(AX), Y0, Y0
-	VBLENDVPD    Y7, 800(AX), Y1, Y1
-	VMULPD       832(AX), Y4, Y4
-	VMULPD       864(AX), Y5, Y5
-	VMOVUPS      sign_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
-	VMOVUPD      1152(AX), Y10
-	VMOVUPD      1184(AX), Y11
-	VBLENDVPD    Y10, Y7, Y4, Y4
-	VBLENDVPD    Y11, Y6, Y5, Y5
-	VFMADD213PD  Y4, Y0, Y2
-	VFMADD213PD  Y5, Y1, Y3
+	VMOVUPD      1408(AX), Y8
+	VMOVUPD      1440(AX), Y9
+	VBLENDVPD    Y8, 1024(AX), Y0, Y0
+	VBLENDVPD    Y9, 1056(AX), Y1, Y1
+	VMULPD       1088(AX), Y6, Y6
+	VMULPD       1120(AX), Y7, Y7
+	VMOVUPS      sign_f64<>+0(SB), Y9
+	VMOVAPS      Y9, Y8
+	VMOVUPD      1408(AX), Y10
+	VMOVUPD      1440(AX), Y11
+	VBLENDVPD    Y10, Y9, Y6, Y6
+	VBLENDVPD    Y11, Y8, Y7, Y7
+	VFMADD213PD  Y6, Y0, Y2
+	VFMADD213PD  Y7, Y1, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       448(AX), Y8, Y8
-	VMULPD       480(AX), Y9, Y9
-	VMULPD       Y8, Y2, Y2
-	VMULPD       Y9, Y3, Y3
+	VMULPD       640(AX), Y4, Y4
+	VMULPD       672(AX), Y5, Y5
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y5, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -29368,28 +30626,37 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R13*8), Y0, Y1
-	VMASKMOVPD (BX)(R13*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y4
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPD  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPD     $0x00, Y6, Y5, Y6
-	VMOVUPD    Y6, 128(AX)
-	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y4, Y6, Y4
-	VXORPD     Y2, Y6, Y6
-	VANDPD     sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD    Y6, 160(AX)
-	VMOVUPD    Y1, 192(AX)
-	VMOVUPD    Y5, 224(AX)
-	VMOVUPD    Y4, 256(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R13*8), Y0, Y1
+	VMASKMOVPD  (BX)(R13*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 128(AX)
+	VXORPD      Y2, Y8, Y8
+	VANDPD      sign_f64<>+0(SB), Y8, Y8
+	VMOVUPD     Y8, 160(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 192(AX)
+	VMOVUPD     Y6, 224(AX)
+	VMOVUPD     Y7, 256(AX)
+	VMOVUPD     Y5, 288(AX)
+	VMOVUPD     Y2, 320(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
@@ -29425,108 +30692,120 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
-	// R = β + e·θ
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMOVUPD     256(AX), Y3
-	VFMADD213PD 224(AX), Y3, Y2
-	VMOVUPD     Y2, 288(AX)
+	// R + rest = β + e·θ
+	VMULPD      320(AX), Y2, Y3
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y2, Y7
+	VFMADD213PD Y3, Y4, Y5
+	VFMSUB132PD 320(AX), Y5, Y7
+	VFMADD231PD Y4, Y3, Y7
+	VMOVUPS     one_f64<>+0(SB), Y3
+	VMOVUPD     160(AX), Y8
+	VBLENDVPD   Y8, Y2, Y3, Y3
+	VFMADD231PD 224(AX), Y3, Y7
+	VMOVUPD     288(AX), Y3
+	VMAXPD      Y5, Y3, Y8
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y5, Y8, Y3
+	VSUBPD      Y8, Y3, Y8
+	VSUBPD      Y8, Y5, Y5
+	VADDPD      Y5, Y7, Y7
+
+	// R² as R·(R + 2·rest)
+	VFMADD132PD two_f64<>+0(SB), Y3, Y7
+	VMULPD      huge_f64<>+0(SB), Y3, Y5
+	VMOVUPD     Y5, 352(AX)
+	VMOVUPD     Y3, 384(AX)
+	VMOVUPD     Y7, 416(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 320(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 352(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y3, Y7
+	VBLENDVPD   Y1, Y7, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y3, Y7
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y3, Y7, Y7
+	VMOVUPD     Y7, 448(AX)
+	VMULPD      Y5, Y6, Y6
+	VMOVUPD     Y6, 480(AX)
+	VMULPD      Y5, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y2, Y1, Y1
+	VFMADD231PD Y4, Y2, Y1
+	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
-	VFMADD213PD Y6, Y2, Y7
-	VFMADD213PD Y2, Y5, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
+	VFMADD213PD Y6, Y1, Y7
+	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    320(AX), Y7, Y7
+	VADDPD    448(AX), Y7, Y7
 	VADDPD    192(AX), Y7, Y7
-	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y5, Y1, Y3, Y5
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R13*8), Y0, Y6
-	VMOVUPS     one_f64<>+0(SB), Y8
-	VSUBPD      Y6, Y8, Y8
-	VMULPD      (AX), Y8, Y8
-	VFMADD231PD 32(AX), Y6, Y8
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y3, Y2, Y5, Y3
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  Y8, Y5, Y5
-	VMOVUPD Y3, 384(AX)
-	VMOVUPD Y1, 416(AX)
+	VMULPD  Y3, Y3, Y3
+	VMULPD  256(AX), Y3, Y3
+	VMOVUPD Y5, 512(AX)
+	VMOVUPD Y2, 544(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y1, Y2, Y1
+	VADDPD       one_f64<>+0(SB), Y1, Y2
+	VDIVPD       Y2, Y1, Y2
+	VFNMADD132PD Y2, Y4, Y4
+	VSUBPD       Y2, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VSUBPD       Y2, Y1, Y2
 
 	// O·2^TinyShift
-	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y1, Y4, Y2
-	VMOVUPD     384(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     128(AX), Y1
+	VBLENDVPD   Y1, Y2, Y4, Y1
+	VMOVUPD     512(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     128(AX), Y6
-	VMOVUPD     352(AX), Y8
-	VBLENDVPD   Y6, Y3, Y8, Y8
-	VFMADD132PD Y2, Y8, Y8
-	VMOVUPD     Y8, 448(AX)
-	VMOVUPD     384(AX), Y2
-	VMOVUPD     416(AX), Y3
-	VFMADD132PD Y1, Y2, Y2
-	VFMADD132PD Y4, Y3, Y3
+	VMOVUPD     480(AX), Y8
+	VBLENDVPD   Y6, Y5, Y8, Y8
+	VFMADD132PD Y1, Y8, Y8
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     544(AX), Y5
+	VFMADD132PD Y2, Y1, Y1
+	VFMADD132PD Y4, Y5, Y5
 	VMOVUPD     128(AX), Y6
-	VBLENDVPD   Y6, Y4, Y1, Y1
+	VBLENDVPD   Y6, Y4, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y4
-	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y3, Y2, Y1
-	VMOVUPD     Y1, 480(AX)
-	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y2, Y3, Y1
-	VMOVUPD     Y1, 512(AX)
-	VMULPD      288(AX), Y5, Y5
-	VMULPD      288(AX), Y7, Y1
-	VMULPD      Y5, Y1, Y1
+	VADDPD      Y2, Y2, Y4
+	VFMADD231PD Y2, Y2, Y4
+	VFMADD132PD Y4, Y3, Y3
+	VMOVUPD     128(AX), Y2
+	VBLENDVPD   Y2, Y5, Y1, Y2
+	VMOVUPD     Y2, 608(AX)
+	VMOVUPD     128(AX), Y2
+	VBLENDVPD   Y2, Y1, Y5, Y1
+	VMOVUPD     Y1, 640(AX)
+	VMULPD      416(AX), Y3, Y3
+	VMULPD      384(AX), Y7, Y1
+	VMULPD      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -29541,8 +30820,8 @@ rest_loop:
 	VMOVD        R15, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y1, Y4, Y1
 
 skip10:
 	VANDPD Y0, Y1, Y1
@@ -29553,15 +30832,15 @@ skip10:
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y2, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y4, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	VADDPD  Y1, Y2, Y4
+	VMOVUPD Y4, (R9)(CX*8)
+	VSUBPD  Y2, Y4, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y5, Y1, Y4
+	VADDPD  Y4, Y2, Y4
+	VADDPD  128(R9)(CX*8), Y4, Y4
+	VMOVUPD Y4, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -29576,47 +30855,45 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     224(AX), Y3
-	VFMSUB213PD 288(AX), Y3, Y2
-	VMULPD      480(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y3
-	VMINPD      Y7, Y3, Y3
-	VMULPD      64(AX), Y3, Y3
-	VMOVUPD     Y1, 544(AX)
+	VMOVUPD     288(AX), Y4
+	VFMSUB213PD 384(AX), Y4, Y2
+	VMULPD      608(AX), Y2, Y2
+	VMOVUPS     max_softplus_f64<>+0(SB), Y4
+	VMINPD      Y7, Y4, Y4
+	VMULPD      64(AX), Y4, Y4
+	VMOVUPD     Y1, 672(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 448(AX), Y1
+	VMOVUPD 576(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VMOVUPD 288(AX), Y4
-	VMULPD  huge_f64<>+0(SB), Y4, Y4
-	VDIVPD  Y4, Y1, Y1
-	VMULPD  544(AX), Y1, Y1
-	VMOVUPD 448(AX), Y4
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y4, Y4
-	VANDPD  Y4, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y1, Y4
-	VMOVUPD Y1, 576(AX)
-	VMOVUPD Y4, 608(AX)
+	VDIVPD  352(AX), Y1, Y1
+	VMULPD  672(AX), Y1, Y1
+	VMOVUPD 576(AX), Y5
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y5, Y5
+	VANDPD  Y5, Y1, Y1
+	VMULPD  small_f64<>+0(SB), Y1, Y5
+	VMOVUPD Y1, 704(AX)
+	VMOVUPD Y5, 736(AX)
 	VMOVAPD Y2, Y1
 	VXORPD  160(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       288(AX), Y1, Y4
-	VMOVUPD      544(AX), Y1
-	VMULPD       512(AX), Y1, Y1
-	VFMADD213PD  Y4, Y3, Y1
-	VMULPD       Y5, Y1, Y1
+	VMULPD       384(AX), Y1, Y5
+	VMOVUPD      672(AX), Y1
+	VMULPD       640(AX), Y1, Y1
+	VFMADD213PD  Y5, Y4, Y1
+	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X5
+	VPBROADCASTQ X5, Y5
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y1, Y6, Y1
+	VBLENDVPD    Y5, Y1, Y6, Y1
 
 skip13:
 	VANDPD Y0, Y1, Y1
@@ -29624,21 +30901,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y4
-	VMULPD       Y4, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R13*8), Y0, Y5
+	VMULPD       Y5, Y1, Y1
+	VCMPPD       $0x03, Y1, Y1, Y5
+	VBLENDVPD    Y5, nan_f64<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X4
-	VPBROADCASTQ X4, Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VMOVD        R15, X5
+	VPBROADCASTQ X5, Y5
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y1, Y6, Y1
+	VBLENDVPD    Y5, Y1, Y6, Y1
 
 skip15:
 skip14:
@@ -29650,34 +30927,34 @@ skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD       Y2, Y2, Y1
 	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      256(AX), Y2
-	VMOVUPD      480(AX), Y4
-	VMULPD       96(AX), Y4, Y4
+	VMOVUPD      320(AX), Y2
+	VMOVUPD      608(AX), Y5
+	VMULPD       96(AX), Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 640(AX)
-	VMOVUPD      640(AX), Y2
-	VBLENDVPD    Y2, Y4, Y1, Y1
-	VMOVUPD      608(AX), Y2
+	VMOVUPD      Y2, 768(AX)
+	VMOVUPD      768(AX), Y2
+	VBLENDVPD    Y2, Y5, Y1, Y1
+	VMOVUPD      736(AX), Y2
 	VXORPD       160(AX), Y2, Y2
-	VSUBPD       512(AX), Y2, Y4
-	VADDPD       480(AX), Y4, Y4
-	VFMSUB132PD  64(AX), Y4, Y2
-	VFMADD213PD  Y1, Y3, Y2
-	VMOVUPD      576(AX), Y1
-	VMOVUPD      448(AX), Y3
+	VSUBPD       640(AX), Y2, Y5
+	VADDPD       608(AX), Y5, Y5
+	VFMSUB132PD  64(AX), Y5, Y2
+	VFMADD213PD  Y1, Y4, Y2
+	VMOVUPD      704(AX), Y1
+	VMOVUPD      576(AX), Y4
 	VXORPD       160(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      640(AX), Y4
-	VBLENDVPD    Y4, 448(AX), Y1, Y1
-	VMULPD       480(AX), Y3, Y3
-	VMOVUPS      sign_f64<>+0(SB), Y4
-	VMOVUPD      640(AX), Y6
-	VBLENDVPD    Y6, Y4, Y3, Y3
-	VFMADD213PD  Y3, Y1, Y2
+	VMOVUPD      768(AX), Y5
+	VBLENDVPD    Y5, 576(AX), Y1, Y1
+	VMULPD       608(AX), Y4, Y4
+	VMOVUPS      sign_f64<>+0(SB), Y5
+	VMOVUPD      768(AX), Y6
+	VBLENDVPD    Y6, Y5, Y4, Y4
+	VFMADD213PD  Y4, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       288(AX), Y5, Y5
-	VMULPD       Y5, Y2, Y2
+	VMULPD       384(AX), Y3, Y3
+	VMULPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -30572,7 +31849,7 @@ done:
 
 // func softHessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $1888-8
+TEXT ·softHessPowerF64AVX2(SB), $2144-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -30607,47 +31884,65 @@ loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMOVUPD   (DI)(R13*8), Y0
-	VMOVUPD   32(DI)(R13*8), Y1
-	VMOVUPD   (BX)(R13*8), Y2
-	VMOVUPD   32(BX)(R13*8), Y3
-	VANDPD    abs_f64<>+0(SB), Y2, Y4
-	VANDPD    abs_f64<>+0(SB), Y3, Y5
-	VMOVUPS   one_f64<>+0(SB), Y7
-	VMOVAPS   Y7, Y6
-	VSUBPD    Y0, Y7, Y7
-	VSUBPD    Y1, Y6, Y6
-	VBLENDVPD Y2, Y0, Y7, Y8
-	VBLENDVPD Y3, Y1, Y6, Y9
-	VBLENDVPD Y2, Y7, Y0, Y0
-	VBLENDVPD Y3, Y6, Y1, Y7
-	VMULPD    Y4, Y8, Y1
-	VMULPD    Y5, Y9, Y6
-	VXORPS    Y10, Y10, Y10
-	VBLENDVPD Y1, Y10, Y1, Y1
-	VBLENDVPD Y6, Y10, Y6, Y6
-	VXORPS    Y11, Y11, Y11
-	VCMPPD    $0x00, Y11, Y8, Y10
-	VCMPPD    $0x00, Y11, Y9, Y11
-	VMOVUPD   Y10, 192(AX)
-	VMOVUPD   Y11, 224(AX)
-	VBLENDVPD Y10, one_f64<>+0(SB), Y8, Y8
-	VBLENDVPD Y11, one_f64<>+0(SB), Y9, Y9
-	VANDNPD   Y0, Y10, Y0
-	VANDNPD   Y7, Y11, Y7
-	VXORPD    Y2, Y10, Y10
-	VXORPD    Y3, Y11, Y11
-	VANDPD    sign_f64<>+0(SB), Y10, Y10
-	VANDPD    sign_f64<>+0(SB), Y11, Y11
-	VMOVUPD   Y10, 256(AX)
-	VMOVUPD   Y11, 288(AX)
-	VMOVUPD   Y1, 320(AX)
-	VMOVUPD   Y6, 352(AX)
-	VMOVUPD   Y8, 384(AX)
-	VMOVUPD   Y9, 416(AX)
-	VMOVUPD   Y0, 448(AX)
-	VMOVUPD   Y7, 480(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMOVUPD     (DI)(R13*8), Y0
+	VMOVUPD     32(DI)(R13*8), Y1
+	VMOVUPD     (BX)(R13*8), Y2
+	VMOVUPD     32(BX)(R13*8), Y3
+	VANDPD      abs_f64<>+0(SB), Y2, Y4
+	VANDPD      abs_f64<>+0(SB), Y3, Y5
+	VMOVUPS     one_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VSUBPD      Y0, Y11, Y12
+	VSUBPD      Y1, Y10, Y13
+	VBLENDVPD   Y2, Y0, Y12, Y8
+	VBLENDVPD   Y3, Y1, Y13, Y9
+	VMULPD      Y4, Y8, Y6
+	VMULPD      Y5, Y9, Y7
+	VXORPS      Y14, Y14, Y14
+	VBLENDVPD   Y6, Y14, Y6, Y6
+	VBLENDVPD   Y7, Y14, Y7, Y7
+	VXORPS      Y15, Y15, Y15
+	VCMPPD      $0x00, Y15, Y8, Y14
+	VCMPPD      $0x00, Y15, Y9, Y15
+	VMOVUPD     Y14, 192(AX)
+	VMOVUPD     Y15, 224(AX)
+	VXORPD      Y2, Y14, Y14
+	VXORPD      Y3, Y15, Y15
+	VANDPD      sign_f64<>+0(SB), Y14, Y14
+	VANDPD      sign_f64<>+0(SB), Y15, Y15
+	VMOVUPD     Y14, 256(AX)
+	VMOVUPD     Y15, 288(AX)
+	VBLENDVPD   Y14, Y0, Y12, Y8
+	VBLENDVPD   Y15, Y1, Y13, Y9
+	VBLENDVPD   Y14, Y12, Y0, Y2
+	VBLENDVPD   Y15, Y13, Y1, Y3
+	VSUBPD      Y12, Y11, Y11
+	VSUBPD      Y13, Y10, Y10
+	VSUBPD      Y0, Y11, Y11
+	VSUBPD      Y1, Y10, Y10
+	VMOVAPD     Y12, Y14
+	VMOVAPD     Y13, Y15
+	VMULPD      (AX), Y12, Y12
+	VMULPD      (AX), Y13, Y13
+	VFMSUB132PD (AX), Y12, Y14
+	VFMSUB132PD (AX), Y13, Y15
+	VFMADD231PD (AX), Y11, Y14
+	VFMADD231PD (AX), Y10, Y15
+	VFMADD231PD 32(AX), Y0, Y14
+	VFMADD231PD 32(AX), Y1, Y15
+	VADDPD      Y14, Y12, Y12
+	VADDPD      Y15, Y13, Y13
+	VMOVUPD     Y6, 320(AX)
+	VMOVUPD     Y7, 352(AX)
+	VMOVUPD     Y11, 384(AX)
+	VMOVUPD     Y10, 416(AX)
+	VMOVUPD     Y12, 448(AX)
+	VMOVUPD     Y13, 480(AX)
+	VMOVUPD     Y8, 512(AX)
+	VMOVUPD     Y9, 544(AX)
+	VMOVUPD     Y2, 576(AX)
+	VMOVUPD     Y3, 608(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
@@ -30662,8 +31957,8 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVAPD      Y4, Y6
 	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 512(AX)
-	VMOVUPD      Y7, 544(AX)
+	VMOVUPD      Y6, 640(AX)
+	VMOVUPD      Y7, 672(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -30694,8 +31989,8 @@ loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
 	VADDPD       Y4, Y12, Y12
 	VADDPD       Y5, Y13, Y13
-	VMOVUPD      Y4, 576(AX)
-	VMOVUPD      Y5, 608(AX)
+	VMOVUPD      Y4, 704(AX)
+	VMOVUPD      Y5, 736(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
@@ -30720,26 +32015,48 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
-	VMOVAPD      Y10, Y2
-	VMOVAPD      Y11, Y3
-	VFMADD213PD  Y10, Y7, Y2
-	VFMADD213PD  Y11, Y6, Y3
 
-	// R = β + e·θ
-	VMOVUPD     384(AX), Y4
-	VMOVUPD     416(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
-	VMOVUPD     448(AX), Y8
-	VMOVUPD     480(AX), Y9
-	VFMADD213PD Y4, Y8, Y2
-	VFMADD213PD Y5, Y9, Y3
-	VMOVUPD     Y2, 640(AX)
-	VMOVUPD     Y3, 672(AX)
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
-	VMOVUPD     Y2, 704(AX)
-	VMOVUPD     Y3, 736(AX)
+	// R + rest = β + e·θ
+	VMULPD      576(AX), Y10, Y2
+	VMULPD      608(AX), Y11, Y3
+	VMOVAPD     Y2, Y4
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y10, Y8
+	VMOVAPD     Y11, Y9
+	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y3, Y6, Y5
+	VFMSUB132PD 576(AX), Y4, Y8
+	VFMSUB132PD 608(AX), Y5, Y9
+	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y6, Y3, Y9
+	VMOVUPS     huge_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPD     256(AX), Y12
+	VMOVUPD     288(AX), Y13
+	VBLENDVPD   Y12, Y10, Y3, Y3
+	VBLENDVPD   Y13, Y11, Y2, Y2
+	VFMADD231PD 384(AX), Y3, Y8
+	VFMADD231PD 416(AX), Y2, Y9
+	VMOVUPD     512(AX), Y2
+	VMOVUPD     544(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMAXPD      Y4, Y2, Y12
+	VMAXPD      Y5, Y3, Y13
+	VMINPD      Y4, Y2, Y4
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y4, Y12, Y2
+	VADDPD      Y5, Y13, Y3
+	VSUBPD      Y12, Y2, Y12
+	VSUBPD      Y13, Y3, Y13
+	VSUBPD      Y12, Y4, Y4
+	VSUBPD      Y13, Y5, Y5
+	VADDPD      Y4, Y8, Y8
+	VADDPD      Y5, Y9, Y9
+	VMOVUPD     Y2, 768(AX)
+	VMOVUPD     Y3, 800(AX)
+	VMOVUPD     Y8, 832(AX)
+	VMOVUPD     Y9, 864(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -30762,28 +32079,28 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 768(AX)
-	VMOVUPD     Y9, 800(AX)
+	VMOVUPD     Y8, 896(AX)
+	VMOVUPD     Y9, 928(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 832(AX)
-	VMOVUPD     Y9, 864(AX)
+	VMOVUPD     Y8, 960(AX)
+	VMOVUPD     Y9, 992(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 896(AX)
-	VMOVUPD     Y9, 928(AX)
+	VMOVUPD     Y8, 1024(AX)
+	VMOVUPD     Y9, 1056(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 960(AX)
-	VMOVUPD     Y11, 992(AX)
+	VMOVUPD     Y10, 1088(AX)
+	VMOVUPD     Y11, 1120(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -30794,10 +32111,10 @@ loop:
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y8
 	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 1024(AX)
-	VMOVUPD     Y5, 1056(AX)
-	VMOVUPD     Y0, 1088(AX)
-	VMOVUPD     Y1, 1120(AX)
+	VMOVUPD     Y4, 1152(AX)
+	VMOVUPD     Y5, 1184(AX)
+	VMOVUPD     Y0, 1216(AX)
+	VMOVUPD     Y1, 1248(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -30818,24 +32135,24 @@ loop:
 	VMOVUPD     224(AX), Y5
 	VBLENDVPD   Y4, Y0, Y7, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     1024(AX), Y10
-	VMOVUPD     1056(AX), Y11
+	VMOVUPD     1152(AX), Y10
+	VMOVUPD     1184(AX), Y11
 	VMULPD      huge_f64<>+0(SB), Y10, Y10
 	VMULPD      huge_f64<>+0(SB), Y11, Y11
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
-	VMOVUPD     960(AX), Y14
-	VMOVUPD     992(AX), Y15
+	VMOVUPD     1088(AX), Y14
+	VMOVUPD     1120(AX), Y15
 	VBLENDVPD   Y12, Y10, Y14, Y14
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 1152(AX)
-	VMOVUPD     Y15, 1184(AX)
-	VMOVUPD     1024(AX), Y4
-	VMOVUPD     1056(AX), Y5
-	VMOVUPD     1088(AX), Y10
-	VMOVUPD     1120(AX), Y11
+	VMOVUPD     Y14, 1280(AX)
+	VMOVUPD     Y15, 1312(AX)
+	VMOVUPD     1152(AX), Y4
+	VMOVUPD     1184(AX), Y5
+	VMOVUPD     1216(AX), Y10
+	VMOVUPD     1248(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
 	VFMADD132PD Y7, Y10, Y10
@@ -30844,14 +32161,14 @@ loop:
 	VMOVUPD     224(AX), Y1
 	VBLENDVPD   Y0, Y10, Y4, Y0
 	VBLENDVPD   Y1, Y11, Y5, Y1
-	VMOVUPD     Y0, 1216(AX)
-	VMOVUPD     Y1, 1248(AX)
+	VMOVUPD     Y0, 1344(AX)
+	VMOVUPD     Y1, 1376(AX)
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y1
 	VBLENDVPD   Y0, Y4, Y10, Y0
 	VBLENDVPD   Y1, Y5, Y11, Y1
-	VMOVUPD     Y0, 1280(AX)
-	VMOVUPD     Y1, 1312(AX)
+	VMOVUPD     Y0, 1408(AX)
+	VMOVUPD     Y1, 1440(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -30882,118 +32199,132 @@ loop:
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     832(AX), Y0
-	VMOVUPD     864(AX), Y1
-	VMOVUPD     896(AX), Y2
-	VMOVUPD     928(AX), Y3
+	VMOVUPD     960(AX), Y0
+	VMOVUPD     992(AX), Y1
+	VMOVUPD     1024(AX), Y2
+	VMOVUPD     1056(AX), Y3
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     192(AX), Y6
 	VMOVUPD     224(AX), Y8
-	VBLENDVPD   Y6, 512(AX), Y7, Y6
-	VBLENDVPD   Y8, 544(AX), Y7, Y7
+	VBLENDVPD   Y6, 640(AX), Y7, Y6
+	VBLENDVPD   Y8, 672(AX), Y7, Y7
 	VSUBPD      Y0, Y6, Y6
 	VSUBPD      Y1, Y7, Y7
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y8
-	VBLENDVPD   Y0, 576(AX), Y1, Y0
-	VBLENDVPD   Y8, 608(AX), Y1, Y1
+	VBLENDVPD   Y0, 704(AX), Y1, Y0
+	VBLENDVPD   Y8, 736(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y6, 1344(AX)
-	VMOVUPD     Y7, 1376(AX)
-	VMOVUPD     Y0, 1408(AX)
-	VMOVUPD     Y1, 1440(AX)
-	VMOVUPD     Y5, 1472(AX)
-	VMOVUPD     Y4, 1504(AX)
-	VMOVUPD     640(AX), Y0
-	VMOVUPD     672(AX), Y1
+	VMOVUPD     Y6, 1472(AX)
+	VMOVUPD     Y7, 1504(AX)
+	VMOVUPD     Y0, 1536(AX)
+	VMOVUPD     Y1, 1568(AX)
+	VMOVUPD     Y5, 1600(AX)
+	VMOVUPD     Y4, 1632(AX)
+	VMOVUPD     768(AX), Y0
+	VMOVUPD     800(AX), Y1
+	VMOVUPD     832(AX), Y2
+	VMOVUPD     864(AX), Y3
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y0, Y2
-	VPSRLQ      $0x34, Y1, Y3
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VPADDQ      magic_f64<>+0(SB), Y3, Y3
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VANDPD      exponent_f64<>+0(SB), Y0, Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y5
+	VPSUBQ      Y4, Y7, Y7
+	VPSUBQ      Y5, Y6, Y6
+	VMULPD      Y7, Y2, Y2
+	VMULPD      Y6, Y3, Y3
+	VPSRLQ      $0x34, Y0, Y4
+	VPSRLQ      $0x34, Y1, Y5
+	VPADDQ      magic_f64<>+0(SB), Y4, Y4
+	VPADDQ      magic_f64<>+0(SB), Y5, Y5
+	VSUBPD      magic_exp_f64<>+0(SB), Y4, Y4
+	VSUBPD      magic_exp_f64<>+0(SB), Y5, Y5
 	VANDPD      mantissa_f64<>+0(SB), Y0, Y0
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y0, Y0
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD231PD index_f64<>+0(SB), Y0, Y5
-	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y5, Y5, Y6
-	VPADDQ      Y4, Y4, Y7
-	VPSHUFD     $0xa0, Y6, Y6
-	VPSHUFD     $0xa0, Y7, Y7
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPSLLQ      $0x3d, Y5, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y6, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y9
-	VPERMPS     log8_hi_f64<>+32(SB), Y6, Y10
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y8, Y8
-	VBLENDVPD   Y4, Y11, Y9, Y9
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y8
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y9
-	VPERMPS     recip_f64<>+0(SB), Y6, Y2
-	VPERMPS     recip_f64<>+0(SB), Y7, Y3
-	VPERMPS     recip_f64<>+32(SB), Y6, Y10
-	VPERMPS     recip_f64<>+32(SB), Y7, Y11
-	VBLENDVPD   Y5, Y10, Y2, Y2
-	VBLENDVPD   Y4, Y11, Y3, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y6, Y10
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y11
-	VPERMPS     log8_lo_f64<>+32(SB), Y6, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y5, Y6, Y10, Y10
-	VBLENDVPD   Y4, Y7, Y11, Y11
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y2
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y3
-	VMULPD      Y2, Y2, Y0
-	VMULPD      Y3, Y3, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD231PD index_f64<>+0(SB), Y0, Y7
+	VFMADD231PD index_f64<>+0(SB), Y1, Y6
+	VPADDQ      Y7, Y7, Y8
+	VPADDQ      Y6, Y6, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPSHUFD     $0xa0, Y9, Y9
+	VPADDD      pair_f64<>+0(SB), Y8, Y8
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSLLQ      $0x3d, Y7, Y7
+	VPSLLQ      $0x3d, Y6, Y6
+	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y10, Y10
+	VBLENDVPD   Y6, Y13, Y11, Y11
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
+	VPERMPS     recip_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_f64<>+0(SB), Y9, Y5
+	VPERMPS     recip_f64<>+32(SB), Y8, Y12
+	VPERMPS     recip_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y7, Y12, Y4, Y4
+	VBLENDVPD   Y6, Y13, Y5, Y5
+	VMOVAPD     Y4, Y12
+	VMOVAPD     Y5, Y13
+	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y7, Y8, Y14, Y14
+	VBLENDVPD   Y6, Y9, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
+	VFMADD231PD Y4, Y2, Y12
+	VFMADD231PD Y5, Y3, Y13
+	VMULPD      Y12, Y12, Y0
+	VMULPD      Y13, Y13, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y7
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y4
-	VFMADD213PD Y5, Y2, Y7
-	VFMADD213PD Y4, Y3, Y6
-	VFMADD213PD Y2, Y0, Y7
-	VFMADD213PD Y3, Y1, Y6
-	VFMADD231PD scale_f64<>+0(SB), Y7, Y10
-	VFMADD231PD scale_f64<>+0(SB), Y6, Y11
-	VADDPD      1344(AX), Y8, Y8
-	VADDPD      1376(AX), Y9, Y9
-	VADDPD      1408(AX), Y10, Y10
-	VADDPD      1440(AX), Y11, Y11
-	VADDPD      Y10, Y8, Y0
-	VADDPD      Y11, Y9, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y0, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y3, Y12, Y5
+	VFMADD213PD Y2, Y13, Y4
+	VFMADD213PD Y12, Y0, Y5
+	VFMADD213PD Y13, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
+	VADDPD      1472(AX), Y10, Y10
+	VADDPD      1504(AX), Y11, Y11
+	VADDPD      1536(AX), Y14, Y14
+	VADDPD      1568(AX), Y15, Y15
+	VADDPD      Y14, Y10, Y0
+	VADDPD      Y15, Y11, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -31004,10 +32335,10 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y8, Y4
-	VFMSUB231PD 64(AX), Y9, Y5
-	VFMADD231PD 64(AX), Y10, Y4
-	VFMADD231PD 64(AX), Y11, Y5
+	VFMSUB231PD 64(AX), Y10, Y4
+	VFMSUB231PD 64(AX), Y11, Y5
+	VFMADD231PD 64(AX), Y14, Y4
+	VFMADD231PD 64(AX), Y15, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
@@ -31060,28 +32391,16 @@ loop:
 	VFMADD213PD Y0, Y11, Y4
 	VMULPD      Y10, Y5, Y5
 	VMULPD      Y11, Y4, Y4
-
-	// a = wPos·t + wNeg·(1-t)
-	VMOVUPD     (DI)(R13*8), Y0
-	VMOVUPD     32(DI)(R13*8), Y1
-	VMOVUPS     one_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VSUBPD      Y0, Y3, Y3
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y3, Y3
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y0, Y3
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y3, Y8, Y8
-	VMULPD      Y2, Y9, Y9
+	VMULPD      448(AX), Y8, Y8
+	VMULPD      480(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     1472(AX), Y0
-	VMOVUPD     1504(AX), Y1
+	VMOVUPD     1600(AX), Y0
+	VMOVUPD     1632(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 768(AX), Y0, Y0
-	VADDPD 800(AX), Y1, Y1
+	VADDPD 896(AX), Y0, Y0
+	VADDPD 928(AX), Y1, Y1
 	VADDPD 320(AX), Y0, Y0
 	VADDPD 352(AX), Y1, Y1
 
@@ -31092,8 +32411,8 @@ loop:
 	VMOVAPD   Y9, Y7
 	VMULPD    tiny_f64<>+0(SB), Y6, Y6
 	VMULPD    tiny_f64<>+0(SB), Y7, Y7
-	VMOVUPD   448(AX), Y10
-	VMOVUPD   480(AX), Y11
+	VMOVUPD   576(AX), Y10
+	VMOVUPD   608(AX), Y11
 	VXORPS    Y2, Y2, Y2
 	VCMPPD    $0x04, Y2, Y10, Y10
 	VCMPPD    $0x04, Y2, Y11, Y11
@@ -31101,16 +32420,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
 	VANDPD    Y10, Y2, Y2
 	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 1536(AX)
-	VMOVUPD   Y3, 1568(AX)
+	VMOVUPD   Y2, 1664(AX)
+	VMOVUPD   Y3, 1696(AX)
 	VMOVAPD   Y8, Y2
 	VMOVAPD   Y9, Y3
-	VMOVUPD   1536(AX), Y10
-	VMOVUPD   1568(AX), Y11
+	VMOVUPD   1664(AX), Y10
+	VMOVUPD   1696(AX), Y11
 	VBLENDVPD Y10, Y2, Y6, Y2
 	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   1536(AX), Y6
-	VMOVUPD   1568(AX), Y7
+	VMOVUPD   1664(AX), Y6
+	VMOVUPD   1696(AX), Y7
 	VBLENDVPD Y6, Y4, Y0, Y4
 	VBLENDVPD Y7, Y5, Y1, Y5
 	VMULPD    Y4, Y2, Y2
@@ -31170,6 +32489,17 @@ skip2:
 	VMOVUPD Y3, 32(SI)(R13*8)
 
 skip3:
+	VMOVUPD 768(AX), Y2
+	VMOVUPD 800(AX), Y3
+	VADDPD  832(AX), Y2, Y2
+	VADDPD  864(AX), Y3, Y3
+	VMULPD  tiny_f64<>+0(SB), Y2, Y4
+	VMULPD  tiny_f64<>+0(SB), Y3, Y5
+	VMOVUPD Y2, 1728(AX)
+	VMOVUPD Y3, 1760(AX)
+	VMOVUPD Y4, 1792(AX)
+	VMOVUPD Y5, 1824(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
@@ -31181,50 +32511,50 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPD     384(AX), Y6
-	VMOVUPD     416(AX), Y7
-	VFMSUB213PD 704(AX), Y6, Y5
-	VFMSUB213PD 736(AX), Y7, Y4
-	VMULPD      1216(AX), Y5, Y5
-	VMULPD      1248(AX), Y4, Y4
+	VMOVUPD     512(AX), Y6
+	VMOVUPD     544(AX), Y7
+	VFMSUB213PD 1792(AX), Y6, Y5
+	VFMSUB213PD 1824(AX), Y7, Y4
+	VMULPD      1344(AX), Y5, Y5
+	VMULPD      1376(AX), Y4, Y4
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
 	VMINPD      Y0, Y7, Y7
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1600(AX)
-	VMOVUPD     Y2, 1632(AX)
+	VMOVUPD     Y3, 1856(AX)
+	VMOVUPD     Y2, 1888(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1152(AX), Y0
-	VMOVUPD 1184(AX), Y1
+	VMOVUPD 1280(AX), Y0
+	VMOVUPD 1312(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  640(AX), Y0, Y0
-	VDIVPD  672(AX), Y1, Y1
-	VMULPD  1600(AX), Y0, Y0
-	VMULPD  1632(AX), Y1, Y1
-	VMOVUPD 1152(AX), Y2
-	VMOVUPD 1184(AX), Y3
+	VDIVPD  1728(AX), Y0, Y0
+	VDIVPD  1760(AX), Y1, Y1
+	VMULPD  1856(AX), Y0, Y0
+	VMULPD  1888(AX), Y1, Y1
+	VMOVUPD 1280(AX), Y2
+	VMOVUPD 1312(AX), Y3
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
 	VANDPD  Y2, Y0, Y0
 	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y2
 	VMULPD  small_f64<>+0(SB), Y1, Y3
-	VMOVUPD Y0, 1664(AX)
-	VMOVUPD Y1, 1696(AX)
-	VMOVUPD Y2, 1728(AX)
-	VMOVUPD Y3, 1760(AX)
+	VMOVUPD Y0, 1920(AX)
+	VMOVUPD Y1, 1952(AX)
+	VMOVUPD Y2, 1984(AX)
+	VMOVUPD Y3, 2016(AX)
 	VMOVAPD Y5, Y0
 	VMOVAPD Y4, Y1
 	VXORPD  256(AX), Y0, Y0
 	VXORPD  288(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1728(AX), Y2
-	VMOVUPD      1760(AX), Y3
+	VMOVUPD      1984(AX), Y2
+	VMOVUPD      2016(AX), Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
 	VMULPD       Y8, Y2, Y2
@@ -31277,51 +32607,51 @@ skip7:
 	VADDPD       Y4, Y4, Y1
 	VMULPD       128(AX), Y0, Y0
 	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      448(AX), Y2
-	VMOVUPD      480(AX), Y3
-	VMOVUPD      1216(AX), Y4
-	VMOVUPD      1248(AX), Y5
+	VMOVUPD      576(AX), Y2
+	VMOVUPD      608(AX), Y3
+	VMOVUPD      1344(AX), Y4
+	VMOVUPD      1376(AX), Y5
 	VMULPD       160(AX), Y4, Y4
 	VMULPD       160(AX), Y5, Y5
 	VXORPS       Y10, Y10, Y10
 	VCMPPD       $0x00, Y10, Y2, Y2
 	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 1792(AX)
-	VMOVUPD      Y3, 1824(AX)
-	VMOVUPD      1792(AX), Y2
-	VMOVUPD      1824(AX), Y3
+	VMOVUPD      Y2, 2048(AX)
+	VMOVUPD      Y3, 2080(AX)
+	VMOVUPD      2048(AX), Y2
+	VMOVUPD      2080(AX), Y3
 	VBLENDVPD    Y2, Y4, Y0, Y0
 	VBLENDVPD    Y3, Y5, Y1, Y1
-	VMOVUPD      1728(AX), Y2
-	VMOVUPD      1760(AX), Y3
+	VMOVUPD      1984(AX), Y2
+	VMOVUPD      2016(AX), Y3
 	VXORPD       256(AX), Y2, Y2
 	VXORPD       288(AX), Y3, Y3
-	VSUBPD       1280(AX), Y2, Y4
-	VSUBPD       1312(AX), Y3, Y5
-	VADDPD       1216(AX), Y4, Y4
-	VADDPD       1248(AX), Y5, Y5
+	VSUBPD       1408(AX), Y2, Y4
+	VSUBPD       1440(AX), Y3, Y5
+	VADDPD       1344(AX), Y4, Y4
+	VADDPD       1376(AX), Y5, Y5
 	VFMSUB132PD  128(AX), Y4, Y2
 	VFMSUB132PD  128(AX), Y5, Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
-	VMOVUPD      1664(AX), Y0
-	VMOVUPD      1696(AX), Y1
-	VMOVUPD      1152(AX), Y4
-	VMOVUPD      1184(AX), Y5
+	VMOVUPD      1920(AX), Y0
+	VMOVUPD      1952(AX), Y1
+	VMOVUPD      1280(AX), Y4
+	VMOVUPD      1312(AX), Y5
 	VXORPD       256(AX), Y0, Y0
 	VXORPD       288(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1792(AX), Y6
-	VMOVUPD      1824(AX), Y7
-	VBLENDVPD    Y6, 1152(AX), Y0, Y0
-	VBLENDVPD    Y7, 1184(AX), Y1, Y1
-	VMULPD       1216(AX), Y4, Y4
-	VMULPD       1248(AX), Y5, Y5
+	VMOVUPD      2048(AX), Y6
+	VMOVUPD      2080(AX), Y7
+	VBLENDVPD    Y6, 1280(AX), Y0, Y0
+	VBLENDVPD    Y7, 1312(AX), Y1, Y1
+	VMULPD       1344(AX), Y4, Y4
+	VMULPD       1376(AX), Y5, Y5
 	VMOVUPS      sign_f64<>+0(SB), Y7
 	VMOVAPS      Y7, Y6
-	VMOVUPD      1792(AX), Y10
-	VMOVUPD      1824(AX), Y11
+	VMOVUPD      2048(AX), Y10
+	VMOVUPD      2080(AX), Y11
 	VBLENDVPD    Y10, Y7, Y4, Y4
 	VBLENDVPD    Y11, Y6, Y5, Y5
 	VFMADD213PD  Y4, Y0, Y2
@@ -31372,28 +32702,37 @@ rest_loop:
 	MOVQ    R13, R14
 	SHRQ    $0x03, R14
 
-	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set
-	VMASKMOVPD (DI)(R13*8), Y0, Y1
-	VMASKMOVPD (BX)(R13*8), Y0, Y2
-	VANDPD     abs_f64<>+0(SB), Y2, Y3
-	VMOVUPS    one_f64<>+0(SB), Y4
-	VSUBPD     Y1, Y4, Y4
-	VBLENDVPD  Y2, Y1, Y4, Y5
-	VBLENDVPD  Y2, Y4, Y1, Y4
-	VMULPD     Y3, Y5, Y1
-	VXORPS     Y6, Y6, Y6
-	VBLENDVPD  Y1, Y6, Y1, Y1
-	VXORPS     Y6, Y6, Y6
-	VCMPPD     $0x00, Y6, Y5, Y6
-	VMOVUPD    Y6, 192(AX)
-	VBLENDVPD  Y6, one_f64<>+0(SB), Y5, Y5
-	VANDNPD    Y4, Y6, Y4
-	VXORPD     Y2, Y6, Y6
-	VANDPD     sign_f64<>+0(SB), Y6, Y6
-	VMOVUPD    Y6, 224(AX)
-	VMOVUPD    Y1, 256(AX)
-	VMOVUPD    Y5, 288(AX)
-	VMOVUPD    Y4, 320(AX)
+	// β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t
+	VMASKMOVPD  (DI)(R13*8), Y0, Y1
+	VMASKMOVPD  (BX)(R13*8), Y0, Y2
+	VANDPD      abs_f64<>+0(SB), Y2, Y3
+	VMOVUPS     one_f64<>+0(SB), Y6
+	VSUBPD      Y1, Y6, Y7
+	VBLENDVPD   Y2, Y1, Y7, Y5
+	VMULPD      Y3, Y5, Y4
+	VXORPS      Y8, Y8, Y8
+	VBLENDVPD   Y4, Y8, Y4, Y4
+	VXORPS      Y8, Y8, Y8
+	VCMPPD      $0x00, Y8, Y5, Y8
+	VMOVUPD     Y8, 192(AX)
+	VXORPD      Y2, Y8, Y8
+	VANDPD      sign_f64<>+0(SB), Y8, Y8
+	VMOVUPD     Y8, 224(AX)
+	VBLENDVPD   Y8, Y1, Y7, Y5
+	VBLENDVPD   Y8, Y7, Y1, Y2
+	VSUBPD      Y7, Y6, Y6
+	VSUBPD      Y1, Y6, Y6
+	VMOVAPD     Y7, Y8
+	VMULPD      (AX), Y7, Y7
+	VFMSUB132PD (AX), Y7, Y8
+	VFMADD231PD (AX), Y6, Y8
+	VFMADD231PD 32(AX), Y1, Y8
+	VADDPD      Y8, Y7, Y7
+	VMOVUPD     Y4, 256(AX)
+	VMOVUPD     Y6, 288(AX)
+	VMOVUPD     Y7, 320(AX)
+	VMOVUPD     Y5, 352(AX)
+	VMOVUPD     Y2, 384(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
 	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
@@ -31403,7 +32742,7 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 352(AX)
+	VMOVUPD      Y4, 416(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -31419,7 +32758,7 @@ rest_loop:
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
-	VMOVUPD      Y3, 384(AX)
+	VMOVUPD      Y3, 448(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
@@ -31432,17 +32771,28 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
-	VMOVAPD      Y6, Y2
-	VFMADD213PD  Y6, Y4, Y2
 
-	// R = β + e·θ
-	VMOVUPD     288(AX), Y3
-	VMULPD      huge_f64<>+0(SB), Y3, Y3
-	VMOVUPD     320(AX), Y5
-	VFMADD213PD Y3, Y5, Y2
-	VMOVUPD     Y2, 416(AX)
-	VMULPD      tiny_f64<>+0(SB), Y2, Y2
-	VMOVUPD     Y2, 448(AX)
+	// R + rest = β + e·θ
+	VMULPD      384(AX), Y6, Y2
+	VMOVAPD     Y2, Y3
+	VMOVAPD     Y6, Y5
+	VFMADD213PD Y2, Y4, Y3
+	VFMSUB132PD 384(AX), Y3, Y5
+	VFMADD231PD Y4, Y2, Y5
+	VMOVUPS     huge_f64<>+0(SB), Y2
+	VMOVUPD     224(AX), Y7
+	VBLENDVPD   Y7, Y6, Y2, Y2
+	VFMADD231PD 288(AX), Y2, Y5
+	VMOVUPD     352(AX), Y2
+	VMULPD      huge_f64<>+0(SB), Y2, Y2
+	VMAXPD      Y3, Y2, Y7
+	VMINPD      Y3, Y2, Y3
+	VADDPD      Y3, Y7, Y2
+	VSUBPD      Y7, Y2, Y7
+	VSUBPD      Y7, Y3, Y3
+	VADDPD      Y3, Y5, Y5
+	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     Y5, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -31455,24 +32805,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y5, 544(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 576(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 608(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 576(AX)
+	VMOVUPD     Y6, 640(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 608(AX)
-	VMOVUPD     Y1, 640(AX)
+	VMOVUPD     Y3, 672(AX)
+	VMOVUPD     Y1, 704(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -31486,23 +32836,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPD     192(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     608(AX), Y6
+	VMOVUPD     672(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     192(AX), Y7
-	VMOVUPD     576(AX), Y8
+	VMOVUPD     640(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 672(AX)
-	VMOVUPD     608(AX), Y3
-	VMOVUPD     640(AX), Y6
+	VMOVUPD     Y8, 736(AX)
+	VMOVUPD     672(AX), Y3
+	VMOVUPD     704(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 704(AX)
+	VMOVUPD     Y1, 768(AX)
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 736(AX)
+	VMOVUPD     Y1, 800(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -31520,73 +32870,80 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     512(AX), Y1
-	VMOVUPD     544(AX), Y2
+	VMOVUPD     576(AX), Y1
+	VMOVUPD     608(AX), Y2
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     192(AX), Y5
-	VBLENDVPD   Y5, 352(AX), Y4, Y4
+	VBLENDVPD   Y5, 416(AX), Y4, Y4
 	VSUBPD      Y1, Y4, Y4
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     192(AX), Y5
-	VBLENDVPD   Y5, 384(AX), Y1, Y1
+	VBLENDVPD   Y5, 448(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 768(AX)
-	VMOVUPD     Y1, 800(AX)
-	VMOVUPD     Y3, 832(AX)
-	VMOVUPD     416(AX), Y1
+	VMOVUPD     Y4, 832(AX)
+	VMOVUPD     Y1, 864(AX)
+	VMOVUPD     Y3, 896(AX)
+	VMOVUPD     480(AX), Y1
+	VMOVUPD     512(AX), Y2
 
-	// 8·log2 R = hi + lo, R = 2^k·y
-	VPSRLQ      $0x34, Y1, Y2
-	VPADDQ      magic_f64<>+0(SB), Y2, Y2
-	VSUBPD      magic_exp_f64<>+0(SB), Y2, Y2
+	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
+	VMOVUPS     two_ones_f64<>+0(SB), Y4
+	VANDPD      exponent_f64<>+0(SB), Y1, Y3
+	VPSUBQ      Y3, Y4, Y4
+	VMULPD      Y4, Y2, Y2
+	VPSRLQ      $0x34, Y1, Y3
+	VPADDQ      magic_f64<>+0(SB), Y3, Y3
+	VSUBPD      magic_exp_f64<>+0(SB), Y3, Y3
 	VANDPD      mantissa_f64<>+0(SB), Y1, Y1
 	VORPD       one_f64<>+0(SB), Y1, Y1
-	VMOVUPS     magic_index_f64<>+0(SB), Y3
-	VFMADD231PD index_f64<>+0(SB), Y1, Y3
-	VPADDQ      Y3, Y3, Y4
-	VPSHUFD     $0xa0, Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPSLLQ      $0x3d, Y3, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y5, Y5
-	VFMADD231PD eight_f64<>+0(SB), Y2, Y5
-	VPERMPS     recip_f64<>+0(SB), Y4, Y2
-	VPERMPS     recip_f64<>+32(SB), Y4, Y6
-	VBLENDVPD   Y3, Y6, Y2, Y2
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y6
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y3, Y4, Y6, Y6
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y2
-	VMULPD      Y2, Y2, Y1
+	VMOVUPS     magic_index_f64<>+0(SB), Y4
+	VFMADD231PD index_f64<>+0(SB), Y1, Y4
+	VPADDQ      Y4, Y4, Y5
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSLLQ      $0x3d, Y4, Y4
+	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y6, Y6
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
+	VPERMPS     recip_f64<>+0(SB), Y5, Y3
+	VPERMPS     recip_f64<>+32(SB), Y5, Y7
+	VBLENDVPD   Y4, Y7, Y3, Y3
+	VMOVAPD     Y3, Y7
+	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y4, Y5, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
+	VFMADD231PD Y3, Y2, Y7
+	VMULPD      Y7, Y7, Y1
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y3
-	VFMADD213PD Y3, Y2, Y4
-	VFMADD213PD Y2, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y6
-	VADDPD      768(AX), Y5, Y5
-	VADDPD      800(AX), Y6, Y6
-	VADDPD      Y6, Y5, Y1
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
+	VFMADD213PD Y2, Y7, Y3
+	VFMADD213PD Y7, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
+	VADDPD      832(AX), Y6, Y6
+	VADDPD      864(AX), Y8, Y8
+	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y5, Y3
-	VFMADD231PD 64(AX), Y6, Y3
+	VFMSUB231PD 64(AX), Y6, Y3
+	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
 	VPADDQ      Y2, Y2, Y1
@@ -31614,35 +32971,28 @@ rest_loop:
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
 	VFMADD213PD Y1, Y6, Y3
 	VMULPD      Y6, Y3, Y3
-
-	// a = wPos·t + wNeg·(1-t)
-	VMASKMOVPD  (DI)(R13*8), Y0, Y1
-	VMOVUPS     one_f64<>+0(SB), Y2
-	VSUBPD      Y1, Y2, Y2
-	VMULPD      (AX), Y2, Y2
-	VFMADD231PD 32(AX), Y1, Y2
-	VMULPD      Y2, Y5, Y5
+	VMULPD      320(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     832(AX), Y1
+	VMOVUPD     896(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 480(AX), Y1, Y1
+	VADDPD 544(AX), Y1, Y1
 	VADDPD 256(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
 	VMULPD    tiny_f64<>+0(SB), Y1, Y3
 	VMOVAPD   Y5, Y4
 	VMULPD    tiny_f64<>+0(SB), Y4, Y4
-	VMOVUPD   320(AX), Y6
+	VMOVUPD   384(AX), Y6
 	VXORPS    Y2, Y2, Y2
 	VCMPPD    $0x04, Y2, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
 	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 864(AX)
+	VMOVUPD   Y2, 928(AX)
 	VMOVAPD   Y5, Y2
-	VMOVUPD   864(AX), Y6
+	VMOVUPD   928(AX), Y6
 	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   864(AX), Y4
+	VMOVUPD   928(AX), Y4
 	VBLENDVPD Y4, Y3, Y1, Y3
 	VMULPD    Y3, Y2, Y2
 
@@ -31687,6 +33037,12 @@ skip11:
 	VMASKMOVPD Y2, Y0, (SI)(R13*8)
 
 skip12:
+	VMOVUPD 480(AX), Y2
+	VADDPD  512(AX), Y2, Y2
+	VMULPD  tiny_f64<>+0(SB), Y2, Y3
+	VMOVUPD Y2, 960(AX)
+	VMOVUPD Y3, 992(AX)
+
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y2
 	VMASKMOVPD  (DI)(R13*8), Y0, Y3
@@ -31694,30 +33050,30 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
-	VMOVUPD     288(AX), Y4
-	VFMSUB213PD 448(AX), Y4, Y3
-	VMULPD      704(AX), Y3, Y3
+	VMOVUPD     352(AX), Y4
+	VFMSUB213PD 992(AX), Y4, Y3
+	VMULPD      768(AX), Y3, Y3
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 896(AX)
+	VMOVUPD     Y2, 1024(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 672(AX), Y1
+	VMOVUPD 736(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  416(AX), Y1, Y1
-	VMULPD  896(AX), Y1, Y1
-	VMOVUPD 672(AX), Y2
+	VDIVPD  960(AX), Y1, Y1
+	VMULPD  1024(AX), Y1, Y1
+	VMOVUPD 736(AX), Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y2
-	VMOVUPD Y1, 928(AX)
-	VMOVUPD Y2, 960(AX)
+	VMOVUPD Y1, 1056(AX)
+	VMOVUPD Y2, 1088(AX)
 	VMOVAPD Y3, Y1
 	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      960(AX), Y2
+	VMOVUPD      1088(AX), Y2
 	VFMADD213PD  Y1, Y4, Y2
 	VMULPD       Y5, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -31765,29 +33121,29 @@ skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD       Y3, Y3, Y1
 	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      320(AX), Y2
-	VMOVUPD      704(AX), Y3
+	VMOVUPD      384(AX), Y2
+	VMOVUPD      768(AX), Y3
 	VMULPD       160(AX), Y3, Y3
 	VXORPS       Y6, Y6, Y6
 	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 992(AX)
-	VMOVUPD      992(AX), Y2
+	VMOVUPD      Y2, 1120(AX)
+	VMOVUPD      1120(AX), Y2
 	VBLENDVPD    Y2, Y3, Y1, Y1
-	VMOVUPD      960(AX), Y2
+	VMOVUPD      1088(AX), Y2
 	VXORPD       224(AX), Y2, Y2
-	VSUBPD       736(AX), Y2, Y3
-	VADDPD       704(AX), Y3, Y3
+	VSUBPD       800(AX), Y2, Y3
+	VADDPD       768(AX), Y3, Y3
 	VFMSUB132PD  128(AX), Y3, Y2
 	VFMADD213PD  Y1, Y4, Y2
-	VMOVUPD      928(AX), Y1
-	VMOVUPD      672(AX), Y3
+	VMOVUPD      1056(AX), Y1
+	VMOVUPD      736(AX), Y3
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      992(AX), Y4
-	VBLENDVPD    Y4, 672(AX), Y1, Y1
-	VMULPD       704(AX), Y3, Y3
+	VMOVUPD      1120(AX), Y4
+	VBLENDVPD    Y4, 736(AX), Y1, Y1
+	VMULPD       768(AX), Y3, Y3
 	VMOVUPS      sign_f64<>+0(SB), Y4
-	VMOVUPD      992(AX), Y6
+	VMOVUPD      1120(AX), Y6
 	VBLENDVPD    Y6, Y4, Y3, Y3
 	VFMADD213PD  Y3, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2

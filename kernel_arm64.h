@@ -80,13 +80,15 @@
 #define slotBeta    256
 #define slotTheta   320
 #define slotDelta   384
-#define slotE       448
+#define slotRest    448
 #define slotR       512
 #define slotBigR    576
 #define slotHiR     640
 #define slotLoR     704
 #define slotBigK    768
 #define slotKappa   832
+#define slotLost    896
+#define slotBigA    960
 
 // Instructions
 //
@@ -116,6 +118,7 @@
 #define FCVTL2(d, n)    WORD $(0x4e617800 | (n)<<5 | (d)) // FCVTL2 Vd.2D, Vn.4S
 
 #define VADD(d, n, m)   WORD $(0x4ea08400 | SZ | (m)<<16 | (n)<<5 | (d)) // ADD Vd.T, Vn.T, Vm.T
+#define VSUB(d, n, m)   WORD $(0x6ea08400 | SZ | (m)<<16 | (n)<<5 | (d)) // SUB Vd.T, Vn.T, Vm.T
 #define CMTST(d, n, m)  WORD $(0x4ea08c00 | SZ | (m)<<16 | (n)<<5 | (d)) // CMTST Vd.T, Vn.T, Vm.T
 #define CMHI(d, n, m)   WORD $(0x6ea03400 | SZ | (m)<<16 | (n)<<5 | (d)) // CMHI Vd.T, Vn.T, Vm.T
 #define CMLT0(d, n)     WORD $(0x4ea0a800 | SZ | (n)<<5 | (d)) // CMLT Vd.T, Vn.T, #0
@@ -183,7 +186,7 @@
 // BYTES_OF_I from i + magic. Short entries of float64 are the upper halves of numbers; the others are looked up in tables
 // of 64 bytes, which take all of K0 to K3.
 #define BYTES_OF(at, t, tmp) CONST(K0, neonConstants_seven); CONST(K1, neonConstants_times4); \
-	EVERY(at, neonConstants_byteOfJ);                                                        \
+	EVERY(at, neonConstants_byteOfJ);                                              \
 	LAST(VAND, tmp, t, K0); EL(NONE, EACH3(TRN1, tmp, tmp, tmp)); LAST(MLA4S, at, tmp, K1)
 #define BYTES_OF_I(at, i)   CONST(K1, neonConstants_times4); EVERY(at, neonConstants_byteOfI); \
 	EL(NONE, EACH3(TRN1, i, i, i)); LAST(MLA4S, at, i, K1)
@@ -202,38 +205,38 @@
 // p = 2^(g/8) - 1
 #define EXP2M1(p, g, t1, t2, t3)    EL(EXP2M1_32(p, g, t1), EXP2M1_64(p, g, t1, t2, t3))
 #define EXP2M1_32(p, g, t)          \
-	TERM0(p, g, E(3), E(2));        \
-	TERM(t, p, g, E(1));            \
-	TERM(p, t, g, E(0));            \
+	TERM0(p, g, E(3), E(2));                                                       \
+	TERM(t, p, g, E(1));                                                           \
+	TERM(p, t, g, E(0));                                                           \
 	EACH3(FMUL, p, p, g)
 #define EXP2M1_64(p, g, t1, t2, gg) \
-	EACH3(FMUL, gg, g, g);          \
-	TERM0(p, gg, E(6), E(4));       \
-	TERM0(t1, gg, E(5), E(3));      \
-	TERM(t2, p, gg, E(2));          \
-	TERM(p, t1, gg, E(1));          \
-	TERM(t1, t2, gg, E(0));         \
-	EACH3(FMLA, t1, p, g);          \
+	EACH3(FMUL, gg, g, g);                                                         \
+	TERM0(p, gg, E(6), E(4));                                                      \
+	TERM0(t1, gg, E(5), E(3));                                                     \
+	TERM(t2, p, gg, E(2));                                                         \
+	TERM(p, t1, gg, E(1));                                                         \
+	TERM(t1, t2, gg, E(0));                                                        \
+	EACH3(FMLA, t1, p, g);                                                         \
 	EACH3(FMUL, p, t1, g)
 
 // z becomes log1p(z).
 #define LOG1P(z, zz, t1, t2, t3)    EACH3(FMUL, zz, z, z); EL(LOG1P_32(z, zz, t1, t2), LOG1P_64(z, zz, t1, t2, t3))
 #define LOG1P_32(z, zz, t1, t2)     \
-	TERM0(t1, z, L(3), L(2));       \
-	TERM(t2, t1, z, L(1));          \
-	TERM(t1, t2, z, L(0));          \
+	TERM0(t1, z, L(3), L(2));                                                      \
+	TERM(t2, t1, z, L(1));                                                         \
+	TERM(t1, t2, z, L(0));                                                         \
 	EACH3(FMLA, z, zz, t1)
 #define LOG1P_64(z, zz, t1, t2, t3) \
-	TERM0(t1, zz, L(10), L(8));     \
-	TERM0(t2, zz, L(9), L(7));      \
-	TERM(t3, t1, zz, L(6));         \
-	TERM(t1, t2, zz, L(5));         \
-	TERM(t2, t3, zz, L(4));         \
-	TERM(t3, t1, zz, L(3));         \
-	TERM(t1, t2, zz, L(2));         \
-	TERM(t2, t3, zz, L(1));         \
-	TERM(t3, t1, zz, L(0));         \
-	EACH3(FMLA, t3, t2, z);         \
+	TERM0(t1, zz, L(10), L(8));                                                    \
+	TERM0(t2, zz, L(9), L(7));                                                     \
+	TERM(t3, t1, zz, L(6));                                                        \
+	TERM(t1, t2, zz, L(5));                                                        \
+	TERM(t2, t3, zz, L(4));                                                        \
+	TERM(t3, t1, zz, L(3));                                                        \
+	TERM(t1, t2, zz, L(2));                                                        \
+	TERM(t2, t3, zz, L(1));                                                        \
+	TERM(t3, t1, zz, L(0));                                                        \
+	EACH3(FMLA, t3, t2, z);                                                        \
 	EACH3(FMLA, z, zz, t3)
 
 // Steps
@@ -244,39 +247,41 @@
 #define NO(x)
 #define YES(x) x
 
-// The range of exp(-|u|): the normal numbers, or beyond them.
-#define NORMAL(normal, tiny) normal
-#define TINY(normal, tiny)   tiny
+// The range of exp(-|u|): the normal numbers, or beyond them; SMALL has A scaled down before S is made of it.
+#define NORMAL(normal, tiny, small) normal
+#define TINY(normal, tiny, small)   tiny
+#define SMALL(normal, tiny, small)  small
 
 // Targets: a class for each row, or a number for each element. What is said of u, s = σ(u) and q = σ(-u) holds for soft
 // targets as well, u = |x|, or -|x| where N and O have changed places: s is then N, and q is O.
 #define LABEL(label, soft) label
 #define SOFT(label, soft)  soft
 
-// Steps 1 and 2, from |u| in g1: p is left in g1, c in g2, z in g3, the tables' entry in g6, S·2^TinyShift in g5, and S in
-// g5 or, if tiny, g4.
+// Steps 1 and 2, from |u| in g1: p is left in g1, c in g2, z in g3, the tables' entry in g6, S in g5 or, if not NORMAL, g4;
+// if TINY, S·2^TinyShift in g5.
 #define LOGISTIC(range, power, target) \
 	/* a = min(|u|, clamp) as integers: NaN becomes clamp */                       \
-	CONST(K0, range(neonConstants_clamp, neonConstants_clampTiny));                \
+	CONST(K0, range(neonConstants_clamp, neonConstants_clampTiny, neonConstants_clampTiny)); \
 	EL(LAST(UMIN4S, g1, g1, K0), LAST(CMHI, g2, g1, K0); FIRST(BIT, g1, K0, g2));  \
 	/* a·8/ln2 = -(k+f); e = A·(1+p) */                                            \
-	CONST(K0, neonConstants_scale); CONST(K1, range(neonConstants_magic, neonConstants_magicTiny)); \
-	EVERY(g2, range(neonConstants_magic, neonConstants_magicTiny)); LAST(FMLS, g2, g1, K0); \
+	CONST(K0, neonConstants_scale); CONST(K1, range(neonConstants_magic, neonConstants_magicTiny, neonConstants_magicTiny)); \
+	EVERY(g2, range(neonConstants_magic, neonConstants_magicTiny, neonConstants_magicTiny)); LAST(FMLS, g2, g1, K0); \
 	power(LAST(FSUB, g4, g2, K1); STORE(g4, nFRAME, slotK));                       \
 	FIRST(FSUB, g3, K1, g2); LAST(FMLS, g3, g1, K0);                               \
 	CONST(K2, neonConstants_scaleLo); LAST(FMLS, g3, g1, K2);                      \
 	power(STORE(g3, nFRAME, slotF));                                               \
 	SCALE(g2, g4, g5, g6); EACH3(FADD, g5, g5, g3);                                \
 	EXP2M1(g1, g5, g2, g3, g6);                                                    \
-	target(NONE, EACH2(VMOV, g5, g4); EACH3(FMLA, g5, g4, g1); STORE(g5, nSOFTFRAME, slotE)); \
+	range(NONE, NONE, STORE(g4, nSOFTFRAME, slotBigA); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0)); \
+	target(NONE, SOFT_SUM(range));                                                 \
 	/* z = c·(1+e) - 1 = S·p + (S + (c-1)) */                                      \
-	CONST(K0, range(neonConstants_index, neonConstants_indexTiny));                \
+	CONST(K0, range(neonConstants_index, neonConstants_indexTiny, neonConstants_index)); \
 	EVERY(g5, neonConstants_magic); LAST(FMLA, g5, g4, K0);                        \
 	BYTES_OF_I(g6, g5); SHORT(g2, neonConstants_recip, g6);                        \
-	EACH3(FMUL, g5, g4, g2);                                                       \
-	range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0));            \
+	EACH3(FMUL, range(g5, g5, g4), g4, g2);                                        \
+	range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0), NONE);      \
 	CONST(K0, neonConstants_one); LAST(FSUB, g3, g2, K0);                          \
-	EACH3(FADD, g3, g3, range(g5, g4)); EACH3(FMLA, g3, range(g5, g4), g1)
+	EACH3(FADD, g3, g3, range(g5, g4, g4)); EACH3(FMLA, g3, range(g5, g4, g4), g1)
 
 // A = Exp[j]·2^floor(k/8) and rest = ExpRest[j], j = k mod 8, for the integers k at the end of t, which is overwritten
 #define SCALE(t, A, rest, at) \
@@ -310,11 +315,11 @@
 	hess(CONST(K0, neonConstants_huge); EACH3(SCALED_UP, g5, g2, g0));             \
 	hess(EACH2(VMOV, g3, g0); EACH3(BSL, g3, g6, g1); EACH3(FMLA, g5, g5, g3));    \
 	hess(STORE(g5, nFRAME, slotBigQ));                                             \
-	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, range(g5, g4), g2); EACH3(FMUL, g3, g3, g3)); \
-	EACH3(FMLA, range(g5, g4), range(g5, g4), g1); EACH3(FMLA, g2, g2, g6);        \
+	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, range(g5, g4, g4), g2); EACH3(FMUL, g3, g3, g3)); \
+	EACH3(FMLA, range(g5, g4, g4), range(g5, g4, g4), g1); EACH3(FMLA, g2, g2, g6); \
 	EACH3(BIT, g6, g1, g0);                                                        \
-	EACH2(VMOV, g1, g0); EACH3(BSL, g1, range(g5, g4), g2); STORE(g1, nFRAME, slotS); \
-	EACH3(BIT, range(g5, g4), g2, g0); STORE(range(g5, g4), nFRAME, slotQ);        \
+	EACH2(VMOV, g1, g0); EACH3(BSL, g1, range(g5, g4, g4), g2); STORE(g1, nFRAME, slotS); \
+	EACH3(BIT, range(g5, g4, g4), g2, g0); STORE(range(g5, g4, g4), nFRAME, slotQ); \
 	square(WEIGHTED(g3, g0, target); SQUARED(g6, g3, g1))
 
 // t = c·2^TinyShift where negative
@@ -416,7 +421,7 @@ nodout:                                                                         
 #define LOSS_SQUARE(all, nosums, noloss) \
 	LOGITS; LOGISTIC(NORMAL, NO, LABEL);                                           \
 	SQUARE(LABEL);                                                                 \
-	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, LABEL); EACH3(FMUL, g0, g6, g4);                                      \
+	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, LABEL); EACH3(FMUL, g0, g6, g4);       \
 	LOSSES(all, nosums, noloss)
 
 // From LOGISTIC, B = w·s² in g4; z and the entry stay.
@@ -429,7 +434,7 @@ nodout:                                                                         
 #define LOSS_POWER(all, nosums, noloss) \
 	LOGITS; LOGISTIC(TINY, YES, LABEL);                                            \
 	LOG1P(g3, g1, g2, g4, g5); POWER(g3, LABEL);                                   \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0);  \
+	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0); \
 	LOSSES(all, nosums, noloss)
 
 #define GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
@@ -454,7 +459,7 @@ nodout:                                                                         
 
 #define SQUARE_LOSSES(all, nosums, noloss) \
 	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
-	SOFTPLUS(g0, LABEL); EACH3(FMUL, g0, g6, g3);                                      \
+	SOFTPLUS(g0, LABEL); EACH3(FMUL, g0, g6, g3);                                  \
 	LOSSES(all, nosums, noloss)
 
 #define POWER_LOSSES(target, all, nosums, noloss) \
@@ -491,22 +496,25 @@ no:
 
 // Kernels of soft targets, with the names of kernel_generic_soft.go
 
-// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, δ, and of two masks: where N and O change places, and where
-// E' is -D.
+// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, δ, of what 1-t has lost, and of two masks: where N and O change
+// places, and where x, or rather N, counts as negative.
 #define TARGETS(deriv) \
 	READ(g0, X); READ(g1, TARGET);                                                 \
 	CONST(K0, neonConstants_one); LDRQ(K1, nFRAME, slotWNeg); LDRQ(K2, nFRAME, slotWPos); \
 	FIRST(FSUB, g2, K0, g1);                                                       \
-	LAST(FMUL, g3, g2, K1); LAST(FMLA, g3, g1, K2); STORE(g3, nSOFTFRAME, slotWeight); \
+	FIRST(FSUB, g4, K0, g2); EACH3(FSUB, g4, g4, g1); STORE(g4, nSOFTFRAME, slotLost); \
+	LAST(FMUL, g3, g2, K1); EACH2(FNEG, g5, g3); LAST(FMLA, g5, g2, K1);           \
+	LAST(FMLA, g5, g4, K1); LAST(FMLA, g5, g1, K2);                                \
+	EACH3(FADD, g3, g3, g5); STORE(g3, nSOFTFRAME, slotWeight);                    \
 	deriv(EACH3(FADD, g4, g1, g1); FIRST(FSUB, g4, K0, g4); STORE(g4, nSOFTFRAME, slotDelta)); /* t+t is exact */ \
 	EACH2(CMLT0, g5, g0);                                                          \
-	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2); EACH3(BIT, g1, g2, g5);           \
-	EACH2(FABS, g0, g0); EACH3(FMUL, g2, g6, g0);                                  \
-	ZERO(K1); LAST(FCMEQ, g3, g6, K1); STORE(g3, nSOFTFRAME, slotSwap);            \
-	EACH3(FINITE_Y, g2, g0, g3); STORE(g2, nSOFTFRAME, slotY);                     \
-	FIRST(BIT, g6, K0, g3); STORE(g6, nSOFTFRAME, slotBeta);                       \
-	EACH3(VBIC, g1, g1, g3); STORE(g1, nSOFTFRAME, slotTheta);                     \
-	deriv(EACH3(VEOR, g5, g5, g3); STORE(g5, nSOFTFRAME, slotFlip));               \
+	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2);                                   \
+	EACH2(FABS, g0, g0); EACH3(FMUL, g3, g6, g0);                                  \
+	ZERO(K1); LAST(FCMEQ, g4, g6, K1); STORE(g4, nSOFTFRAME, slotSwap);            \
+	EACH3(FINITE_Y, g3, g0, g4); STORE(g3, nSOFTFRAME, slotY);                     \
+	EACH3(VEOR, g5, g5, g4); STORE(g5, nSOFTFRAME, slotFlip);                      \
+	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2); STORE(g6, nSOFTFRAME, slotBeta);  \
+	EACH3(BSL, g5, g2, g1); STORE(g5, nSOFTFRAME, slotTheta);                      \
 	EACH2(VMOV, g1, g0)
 // y where β is 0: not 0·Inf, but NaN if |x| is
 #define FINITE_Y(y, x, zero) FMIN(K2, x, K1); BIT(y, K2, zero)
@@ -524,25 +532,40 @@ no:
 #define SOFT_INFINITE CONST(K0, neonConstants_inf); EACH3(INFINITE, g0, g0, g6)
 #define INFINITE(d, n, L) FADD(K1, L, K0); FCMEQ(K2, d, n); BIF(d, K1, K2)
 
-// R = β + e·θ in g1 and a slot; B = B·R
+// From A in g4 and p in g1, which stay: R + rest = β + e·θ in slots, times 2^TinyShift if A is.
+#define SOFT_SUM(range) \
+	LOAD(g0, nSOFTFRAME, slotTheta); EACH3(FMUL, g2, g4, g0);                      \
+	EACH2(VMOV, g3, g2); EACH3(FMLA, g3, g2, g1); /* A·θ·(1+p) */                  \
+	EACH2(FNEG, g5, g3); EACH3(FMLA, g5, g4, g0); EACH3(FMLA, g5, g2, g1);         \
+	CONST(K0, range(neonConstants_one, neonConstants_huge, neonConstants_one));    \
+	LOAD(g0, nSOFTFRAME, slotFlip); LAST(BSL, g0, g4, K0); /* e, to a few bits, or 1 */ \
+	LOAD(g2, nSOFTFRAME, slotLost); EACH3(FMLA, g5, g0, g2);                       \
+	LOAD(g0, nSOFTFRAME, slotBeta); range(NONE, LAST(FMUL, g0, g0, K0), NONE);     \
+	EACH3(FMAX, g2, g0, g3); EACH3(FMIN, g3, g0, g3);                              \
+	EACH3(FADD, g0, g2, g3); STORE(g0, nSOFTFRAME, slotR);                         \
+	EACH3(FSUB, g2, g0, g2); EACH3(FSUB, g3, g3, g2);                              \
+	EACH3(FADD, g5, g5, g3); STORE(g5, nSOFTFRAME, slotRest)
+
+// B = B·(R + 2·rest), since R times that is (R + rest)²
 #define SOFT_SQUARE(B, hess) \
-	LOAD(g0, nSOFTFRAME, slotE); CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g0, K0); \
-	LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta);               \
-	EACH3(FMLA, g1, g0, g2); EACH3(FMUL, B, B, g1); STORE(g1, nSOFTFRAME, slotR);  \
+	LOAD(g0, nSOFTFRAME, slotRest); LOAD(g1, nSOFTFRAME, slotR);                   \
+	EACH3(FADD, g0, g0, g0); EACH3(FADD, g0, g0, g1); EACH3(FMUL, B, B, g0);       \
 	hess(CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); STORE(g1, nSOFTFRAME, slotBigR))
 
-// R, R·2^TinyShift, and 8·log2 R = hi + lo, in slots: R = 2^k·y, 1 ≤ y < 2
-#define SOFT_POWER \
-	LOAD(g0, nSOFTFRAME, slotE); LOAD(g1, nSOFTFRAME, slotBeta); LOAD(g2, nSOFTFRAME, slotTheta); \
-	CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); EACH3(FMLA, g1, g0, g2); \
-	STORE(g1, nSOFTFRAME, slotBigR);                                               \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g2, g1, K0); STORE(g2, nSOFTFRAME, slotR); \
+// From R and rest times 2^TinyShift, in slots: 8·log2(R + rest) = hi + lo, where R = 2^k·y, 1 ≤ y < 2; for the derivatives
+// their sum, and that without the factor as R.
+#define SOFT_POWER(deriv) \
+	LOAD(g1, nSOFTFRAME, slotR); LOAD(g2, nSOFTFRAME, slotRest);                   \
+	deriv(EACH3(FADD, g3, g1, g2); STORE(g3, nSOFTFRAME, slotBigR));               \
+	deriv(CONST(K0, neonConstants_tiny); LAST(FMUL, g3, g3, K0); STORE(g3, nSOFTFRAME, slotR)); \
+	CONST(K0, neonConstants_one); CONST(K1, neonConstants_mantissa);               \
+	LAST(VBIC, g3, g1, K1); FIRST(VSUB, g4, K0, g3); LAST(VADD, g4, g4, K0); EACH3(FMUL, g2, g2, g4); /* rest·2^-k */ \
 	EVERY(g0, neonConstants_magic); EL(EACH2(USRA4S23, g0, g1), EACH2(USRA2D52, g0, g1)); \
+	BOTH(BIF, g1, K0, K1);                                                         \
 	CONST(K0, neonConstants_magicExp); LAST(FSUB, g0, g0, K0);                     \
-	CONST(K0, neonConstants_one); CONST(K1, neonConstants_mantissa); BOTH(BIF, g1, K0, K1); \
-	CONST(K0, neonConstants_index); EVERY(g2, neonConstants_magicIndex); LAST(FMLA, g2, g1, K0); \
-	BYTES_OF_I(g3, g2); SHORT(g4, neonConstants_recip, g3);                        \
-	EVERY(g5, neonConstants_minusOne); EACH3(FMLA, g5, g1, g4);                    \
+	CONST(K0, neonConstants_index); EVERY(g5, neonConstants_magicIndex); LAST(FMLA, g5, g1, K0); \
+	BYTES_OF_I(g3, g5); SHORT(g4, neonConstants_recip, g3);                        \
+	EVERY(g5, neonConstants_minusOne); EACH3(FMLA, g5, g1, g4); EACH3(FMLA, g5, g2, g4); \
 	LOG1P(g5, g1, g2, g4, g6);                                                     \
 	LONG(g1, neonConstants_log8Hi, g3); CONST(K0, neonConstants_eight); LAST(FMLA, g1, g0, K0); \
 	STORE(g1, nSOFTFRAME, slotHiR);                                                \
@@ -550,32 +573,33 @@ no:
 	STORE(g2, nSOFTFRAME, slotLoR)
 
 #define SOFT_LOSS_SQUARE(all, nosums, noloss) \
-	TARGETS(NO); LOGISTIC(TINY, NO, SOFT); EACH2(VMOV, g5, g4); SQUARE(SOFT); SOFT_SQUARE(g4, NO); \
+	TARGETS(NO); LOGISTIC(NORMAL, NO, SOFT); SQUARE(SOFT); SOFT_SQUARE(g4, NO);    \
 	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, SOFT);                                 \
 	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); SOFT_INFINITE; \
 	LOSSES(all, nosums, noloss)
 
 #define SOFT_LOSS_POWER(all, nosums, noloss) \
 	TARGETS(NO); LOGISTIC(TINY, YES, SOFT); STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt); \
-	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss)
+	SOFT_POWER(NO); POWER_LOSSES(SOFT, all, nosums, noloss)
 
 #define SOFT_GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
-	TARGETS(YES); LOGISTIC(TINY, NO, SOFT); SIGMOIDS(TINY, YES, NO, SOFT);         \
-	SOFT_SQUARE(g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);          \
+	TARGETS(YES); LOGISTIC(SMALL, NO, SOFT); SIGMOIDS(SMALL, YES, NO, SOFT);       \
+	SOFT_SQUARE(g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);                  \
 	GAMMA_L; CBZ GRAD, nograd; SOFT_D;                                             \
 	SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);                    \
 nograd:
 
 #define SOFT_GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
 	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
-	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss);                           \
+	SOFT_POWER(YES); POWER_LOSSES(SOFT, all, nosums, noloss);                      \
 	GAMMA_L; CBZ GRAD, nograd; SOFT_D; SOFT_KAPPA;                                 \
 	SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);                    \
 nograd:
 
 #define SOFT_HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	TARGETS(YES); LOGISTIC(TINY, NO, SOFT); SIGMOIDS(TINY, YES, YES, SOFT);        \
-	SOFT_SQUARE(g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);           \
+	TARGETS(YES); LOGISTIC(SMALL, NO, SOFT);                                       \
+	LOAD(g5, nSOFTFRAME, slotBigA); EACH3(FMUL, g5, g5, g2); SIGMOIDS(SMALL, YES, YES, SOFT); \
+	SOFT_SQUARE(g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);                 \
 	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
 	CBZ GRAD, nograd; SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);  \
 nograd:                                                                            \
@@ -585,11 +609,11 @@ nograd:                                                                         
 
 #define SOFT_HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
 	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
-	SOFT_POWER; POWER_LOSSES(SOFT, all, nosums, noloss);                           \
+	SOFT_POWER(YES); POWER_LOSSES(SOFT, all, nosums, noloss);                      \
 	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
 	CBZ GRAD, nograd; SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);  \
 nograd:                                                                            \
-	SOFT_HESSIAN(g3); EACH3(FMUL, g4, g4, g1);                                      \
+	SOFT_HESSIAN(g3); EACH3(FMUL, g4, g4, g1);                                     \
 	HESSIANS(YES, allhess, nohess)
 
 #define SOFT_SQUARE_LOSSES(all, nosums, noloss) \

@@ -168,9 +168,9 @@ TEXT ·hessPowerF32NEON(SB), 0, $720-8
 #define WIDTH ONE
 	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
-TEXT ·softLossSquareF32NEON(SB), 0, $1616-8
+TEXT ·softLossSquareF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -179,9 +179,9 @@ TEXT ·softLossSquareF32NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
 
-TEXT ·softLossPowerF32NEON(SB), 0, $1616-8
+TEXT ·softLossPowerF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -190,9 +190,9 @@ TEXT ·softLossPowerF32NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
 
-TEXT ·softGradSquareF32NEON(SB), 0, $1616-8
+TEXT ·softGradSquareF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -201,9 +201,9 @@ TEXT ·softGradSquareF32NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
 
-TEXT ·softGradPowerF32NEON(SB), 0, $1616-8
+TEXT ·softGradPowerF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -212,9 +212,9 @@ TEXT ·softGradPowerF32NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
 
-TEXT ·softHessSquareF32NEON(SB), 0, $1616-8
+TEXT ·softHessSquareF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -223,9 +223,9 @@ TEXT ·softHessSquareF32NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
-TEXT ·softHessPowerF32NEON(SB), 0, $1616-8
+TEXT ·softHessPowerF32NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER32
 #undef WIDTH
 #define WIDTH FOUR
@@ -316,9 +316,9 @@ TEXT ·hessPowerF64NEON(SB), 0, $720-8
 #define WIDTH ONE
 	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
-TEXT ·softLossSquareF64NEON(SB), 0, $1616-8
+TEXT ·softLossSquareF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -327,9 +327,9 @@ TEXT ·softLossSquareF64NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
 
-TEXT ·softLossPowerF64NEON(SB), 0, $1616-8
+TEXT ·softLossPowerF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -338,9 +338,9 @@ TEXT ·softLossPowerF64NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
 
-TEXT ·softGradSquareF64NEON(SB), 0, $1616-8
+TEXT ·softGradSquareF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -349,9 +349,9 @@ TEXT ·softGradSquareF64NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
 
-TEXT ·softGradPowerF64NEON(SB), 0, $1616-8
+TEXT ·softGradPowerF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -360,9 +360,9 @@ TEXT ·softGradPowerF64NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
 
-TEXT ·softHessSquareF64NEON(SB), 0, $1616-8
+TEXT ·softHessSquareF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR
@@ -371,9 +371,9 @@ TEXT ·softHessSquareF64NEON(SB), 0, $1616-8
 #define WIDTH ONE
 	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
 
-TEXT ·softHessPowerF64NEON(SB), 0, $1616-8
+TEXT ·softHessPowerF64NEON(SB), 0, $1744-8
 	MOVD b+0(FP), BLOCK
-	MOVD $frame-1616(SP), FRAME
+	MOVD $frame-1744(SP), FRAME
 	ENTER64
 #undef WIDTH
 #define WIDTH FOUR

@@ -214,11 +214,20 @@ type logistic[T Float] struct {
 	A, p  T      // exp(-|u|) = A·(1+p); if tiny, times 2^-TinyShift
 }
 
-// logistic evaluates steps 1 and 2 for |u|, given as bits. If tiny is false e does not fall below the normal range;
-// loss and gradient at γ = 2 do not notice, for s² underflows first. h and t are for whoever asks for the sigmoid.
-func (c *constants[T]) logistic(r *logistic[T], abs uint64, tiny, sigmoid bool) {
+// A reach is how small e may get.
+type reach int
+
+const (
+	// e does not fall below the normal range; loss and gradient at γ = 2 do not notice, for s² underflows first.
+	normal reach = iota
+	tiny         // A is scaled up by 2^TinyShift, S is not
+	small        // the same, but S is made of an A that is scaled down: below the normal range it has other bits
+)
+
+// logistic evaluates steps 1 and 2 for |u|, given as bits. h and t are for whoever asks for the sigmoid.
+func (c *constants[T]) logistic(r *logistic[T], abs uint64, reach reach, sigmoid bool) {
 	clamp, mag, index := c.clamp, c.magic, c.indexScale
-	if tiny {
+	if reach != normal {
 		clamp, mag, index = c.clampTiny, c.magicTiny, c.indexTiny
 	}
 	a := fromBits[T](min(abs, clamp))
@@ -239,8 +248,12 @@ func (c *constants[T]) logistic(r *logistic[T], abs uint64, tiny, sigmoid bool) 
 	r.c = c.Recip[r.i]
 	r.S = T(A * r.c)
 	r.tinyS = r.S
-	if tiny {
+	switch reach {
+	case tiny:
 		r.S = T(r.S * c.tiny)
+	case small:
+		r.A = T(A * c.tiny)
+		r.S = T(r.A * r.c)
 	}
 	z := fma(r.S, p, r.S+(r.c-1))
 	zz := T(z * z)
@@ -320,9 +333,12 @@ func genericBlock[T Float](b *block[T]) {
 		o       = outputsOf(b)
 		pl      = &b.Plan
 		x       = unsafe.Slice(b.X, b.N)
-		tiny    = !pl.Square || b.Hess != nil
+		reach   = normal
 		sigmoid = pl.Square || b.Grad != nil || b.Hess != nil
 	)
+	if !pl.Square || b.Hess != nil {
+		reach = tiny
+	}
 	for i := range x {
 		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
 			o.ignore(i)
@@ -342,7 +358,7 @@ func genericBlock[T Float](b *block[T]) {
 			continue
 		}
 		negative := ubits&c.signBit != 0
-		c.logistic(&r, ubits&^c.signBit, tiny, sigmoid)
+		c.logistic(&r, ubits&^c.signBit, reach, sigmoid)
 
 		// B·unscale is w·s^γ
 		var B, unscale T
@@ -448,7 +464,7 @@ func genericSigmoid[T Float](dst, x *T, n int) {
 			d[i] = fromBits[T](bits | c.quietBit)
 			continue
 		}
-		c.logistic(&r, bits&^c.signBit, true, true)
+		c.logistic(&r, bits&^c.signBit, tiny, true)
 		d[i] = r.sigmoid(bits&c.signBit != 0)
 	}
 }

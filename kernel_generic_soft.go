@@ -26,6 +26,10 @@ import (
 // share is 1, and the sign of x counts as the other one. So a target of 0 or 1 always has β = 1, θ = 0, R = 1, D = N, d = 1,
 // exactly, and what is left is the arithmetic of a label: the bits are equal.
 
+// R is kept in two numbers, rounded and what it lacks, the rest: of the sum and the product, of e = A·(1+p), and of 1-t.
+// Otherwise γ would multiply all these errors, some 3 ULP. At γ = 2, R² is R·(R + 2·rest); for any other γ the rest goes into
+// the logarithm of R. The weight a has a rest as well, until its last addition.
+
 // softBlock is the kernel of loss, gradient, Hessian and sum for soft targets.
 func softBlock[T Float](b *block[T]) {
 	var (
@@ -35,7 +39,14 @@ func softBlock[T Float](b *block[T]) {
 		pl     = &b.Plan
 		x      = unsafe.Slice(b.X, b.N)
 		target = unsafe.Slice(b.Target, b.N)
+		reach  = tiny
 	)
+	if pl.Square {
+		reach = small
+		if b.Grad == nil && b.Hess == nil { // R² underflows first; the gradient's sign would notice
+			reach = normal
+		}
+	}
 	for i := range x {
 		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
 			o.ignore(i)
@@ -43,7 +54,9 @@ func softBlock[T Float](b *block[T]) {
 		}
 		t := target[i]
 		other := 1 - t
-		a := fma(pl.WPos, t, T(pl.WNeg*other))
+		lost := (1 - other) - t // of 1-t, exactly
+		negatives := T(pl.WNeg * other)
+		a := negatives + fma(pl.WPos, t, fma(pl.WNeg, lost, fma(pl.WNeg, other, -negatives)))
 
 		bits := toBits(x[i])
 		flip := bits & c.signBit
@@ -58,7 +71,7 @@ func softBlock[T Float](b *block[T]) {
 		}
 		swap := beta == 0
 		if swap {
-			beta, theta = 1, 0
+			beta, theta = theta, beta // 1 and 0
 			flip ^= c.signBit
 		}
 		if x[i] != x[i] {
@@ -66,23 +79,38 @@ func softBlock[T Float](b *block[T]) {
 			o.store(i, fromBits[T](nan), fromBits[T](nan), fromBits[T](nan))
 			continue
 		}
-		c.logistic(&r, abs, true, true) // however small t is, e matters beside it
+		c.logistic(&r, abs, reach, true)
 		L := (c.Log[r.i] + r.z) + y
 
-		// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift. bigR is R·2^TinyShift, as e is.
-		e := fma(r.A, r.p, r.A)
-		var B, R, bigR, loss T
+		// R + rest, times 2^TinyShift if A is. The rest is what product, sum and 1-t have lost, to a few bits.
+		A, unit := r.A, T(1)
+		if reach == tiny {
+			unit = c.huge
+		}
+		product := T(A * theta)
+		rough := product
+		product = fma(rough, r.p, rough)
+		of := unit
+		if flip != 0 {
+			of = A // e, to a few bits
+		}
+		rest := fma(of, lost, fma(rough, r.p, fma(A, theta, -product)))
+		share := T(beta * unit)
+		R := share + product
+		rest += min(share, product) - (R - max(share, product))
+
+		// a·m^γ is B·R at γ = 2, otherwise B·2^-TinyShift
+		var B, bigR, loss T
 		if pl.Square {
-			B, R = r.square(a, swap), fma(T(e*c.tiny), theta, beta)
-			bigR = T(R * c.huge)
-			B = T(B * R)
+			B = T(r.square(a, swap) * fma(2, rest, R)) // (R + rest)² is R·(R + 2·rest)
 			loss = T(B * T(R*L))
+			bigR = T(R * c.huge)
 		} else {
-			bigR = fma(e, theta, T(beta*c.huge))
-			R = T(bigR * c.tiny)
 			hi, lo := r.log8(c, swap)
-			hiR, loR := c.log8(bigR)
+			hiR, loR := c.log8(R, rest)
 			B = c.power(pl, a, hi+hiR, lo+loR)
+			bigR = R + rest
+			R = T(bigR * c.tiny)
 			// The scale is taken back from the larger factor: E may be huge where m^γ is tiny, but not that of a label.
 			if L > 1 && theta != 0 {
 				loss = T(B * T(L*c.tiny))
@@ -148,13 +176,15 @@ func softBlock[T Float](b *block[T]) {
 	}
 }
 
-// log8 returns 8·log2(R·2^-TinyShift) as hi + lo, for R > 0 of the normal range: R = 2^k·y, 1 ≤ y < 2, and log2 y by the
+// log8 returns 8·log2((R+rest)·2^-TinyShift) as hi + lo, for R > 0 of the normal range: R = 2^k·y, 1 ≤ y < 2, and log2 y by the
 // table step that 1+e has had.
-func (c *constants[T]) log8(R T) (hi, lo T) {
+func (c *constants[T]) log8(R, rest T) (hi, lo T) {
 	bits := toBits(R)
+	power := bits &^ (1<<c.MantissaBits - 1) // 2^k's
 	k := 8 * (T(bits>>c.MantissaBits) - c.expHuge)
 	y := fromBits[T](bits&(1<<c.MantissaBits-1) | toBits(T(1)))
 	i := toBits(fma(y, coef.IndexScale, c.magicIndex)) & 7
 	z := fma(y, c.Recip[i], -1)
+	z = fma(T(rest*fromBits[T](2*toBits(T(1))-power)), c.Recip[i], z) // rest·2^-k
 	return k + c.Log8Hi[i], fma(c.log1p(z, T(z*z)), c.Scale, c.Log8Lo[i])
 }

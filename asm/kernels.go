@@ -98,13 +98,14 @@ func (k *kernel) write() {
 		name = "soft" + strings.ToUpper(name[:1]) + name[1:]
 		flight = k.softInFlight
 	}
-	k.Function(name)
-	k.attributes()
-	k.signature("b unsafe.Pointer")
 	k.n = flight[k.order][0]
 	if !k.square {
 		k.n = flight[k.order][1]
 	}
+	k.parking = k.soft && k.n > 2
+	k.Function(name)
+	k.attributes()
+	k.signature("b unsafe.Pointer")
 
 	o := k.offsets()
 	which := "Pos"
@@ -193,7 +194,7 @@ func (k *kernel) loops(body, end func()) {
 
 // attributes exempts the function from the check for stack space if it needs hardly any.
 func (k *kernel) attributes() {
-	if k.wide {
+	if k.wide && !k.parking {
 		k.Attributes(attr.NOSPLIT)
 	}
 }

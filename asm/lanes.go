@@ -67,9 +67,11 @@ type generator struct {
 	n      int // vectors of a group at present
 	params map[string]scalar
 	zeros  reg.VecVirtual // AVX-512
-	frame  reg.Register   // AVX2: where spilled vectors are, with room for so many, so many of them used
+	frame  reg.Register   // where spilled vectors are, with room for so many, so many of them used
 	room   int
 	used   int
+
+	parking bool // AVX-512: registers are so short that something is spilled
 }
 
 type (
@@ -106,12 +108,12 @@ func (g *generator) slot() Mem {
 	return m
 }
 
-// align makes frame the beginning of the slots, on a multiple of their size: a store across two cache lines costs
+// align makes frame, if anything is spilled, the beginning of the slots, on a multiple of their size: a store across two cache lines costs
 // several times one inside. Go aligns its stack to words only.
 func (g *generator) align() {
 	g.frame, g.room, g.used = nil, 0, 0
-	if g.wide {
-		return // which spills nothing
+	if g.wide && !g.parking {
+		return
 	}
 	m := g.AllocLocal(g.bytes()) // to be skipped
 	g.frame = g.GP64()
@@ -127,6 +129,14 @@ func (g *generator) spill(v group) slots {
 	}
 	g.do("VMOVUP.", s, v)
 	return s
+}
+
+// park puts what must wait for longest on the stack, if registers are short.
+func (g *generator) park(v group) value {
+	if g.wide && !g.parking {
+		return v
+	}
+	return g.spill(v)
 }
 
 // fill loads a group from the stack.

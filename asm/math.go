@@ -156,9 +156,11 @@ func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table
 
 // want is what logistic shall return beyond what every kernel needs.
 type want struct {
-	exponent bool          // k and f
-	absolute bool          // u is |u| already
-	e        func(e group) // called with e, rounded, times 2^TinyShift if tiny; nil: not wanted
+	exponent bool // k and f
+	absolute bool // u is |u| already
+	small    bool // if tiny, A is scaled down before S is made of it; r.tinyS only if tinyS
+	tinyS    bool
+	product  func(A, p group) // called with what e is made of; nil: not wanted
 }
 
 // logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
@@ -195,10 +197,13 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 	i := g.load(g.magic(false))
 	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
 	r.p = g.exp2m1(rest)
-	if want.e != nil {
-		e := g.copy(A)
-		g.do("VFMADD213P.", e, r.p, A)
-		want.e(e)
+	big := A
+	if want.small {
+		A = g.group()
+		g.do("VMULP.", A, big, g.tiny())
+	}
+	if want.product != nil {
+		want.product(A, r.p)
 	}
 
 	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
@@ -209,9 +214,13 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 		hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
 		r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
 	}
+	if want.tinyS {
+		g.do("VMULP.", big, big, c)
+		r.tinyS = g.hold(big)
+	}
 	g.do("VMULP.", A, A, c)
 	S := A
-	if tiny {
+	if tiny && !want.small {
 		r.tinyS = g.hold(A)
 		S = g.group()
 		g.do("VMULP.", S, A, g.tiny())

@@ -18,90 +18,103 @@ func (k *kernel) softBody() {
 	byte := k.maskByte()
 	one := k.float("one", 1)
 
-	k.Comment("β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set")
+	tiny := !k.square || k.order >= gradient
+	k.Comment("β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t")
 	t, x := k.read(k.target), k.read(k.x)
-	abs, y := k.group(), k.group()
+	abs, y, lost, weights := k.group(), k.group(), k.group(), k.group()
 	k.do("VANDP.", abs, x, k.bits("abs", k.signBit()-1))
-	var beta, theta group
-	var swap, flip sign // where N and O change places, since β is 0; and where the result changes its sign
+	beta, theta := k.group(), k.group()
+	var swap, flip sign // where N and O change places, since β is 0; and where x, or rather N, counts as negative
 	if k.wide {
 		ones := k.broadcast(one)
-		beta, theta = k.copy(t), k.group()
-		swap.mask, flip.mask = k.masks(), make(masks, k.n)
+		swap.mask, flip.mask = k.masks(), k.masks()
 		n := k.n
 		k.n = 1 // vector by vector, for want of mask registers
 		for v := range n {
-			t, x, abs, y, beta, theta, swap := t[v:v+1], x[v:v+1], abs[v:v+1], y[v:v+1], beta[v:v+1], theta[v:v+1], swap.mask[v:v+1]
-			negative, mask := k.signMasks(x), k.masks()
-			k.do("KNOTW", mask, negative)
-			k.do("VSUBP.", beta, mask, ones, t)
-			k.do("VMULP.", y, beta, abs)
+			t, x, abs, y, lost, swap, flip := t[v:v+1], x[v:v+1], abs[v:v+1], y[v:v+1], lost[v:v+1], swap.mask[v:v+1], flip.mask[v:v+1]
+			negative, other := k.signMasks(x), k.group()
+			k.do("VSUBP.", other, ones, t)
+			share := k.choose(sign{mask: negative}, t, other)
+			k.do("VMULP.", y, share, abs)
 			k.notNegative(y)
-			k.do("VCMPP.", swap, beta, k.zero(), Imm(0))
-			k.do("KNOTW", mask, swap)
-			k.do("VMOVAP._Z", theta, mask, t)
-			k.do("KANDW", mask, mask, negative)
-			k.do("VSUBP.", theta, mask, ones, t)
-			k.do("VMOVAP.", beta, swap, ones)
-			if k.order >= gradient {
-				k.do("KXORW", negative, negative, swap)
-				flip.mask[v] = negative[0]
-			}
+			k.do("VCMPP.", swap, share, k.zero(), Imm(0))
+			k.do("KXORW", flip, negative, swap)
+			beta[v], theta[v] = k.choose(sign{mask: flip}, t, other)[0], k.choose(sign{mask: flip}, other, t)[0]
+			k.do("VSUBP.", lost, ones, other)
+			k.do("VSUBP.", lost, lost, t)
+			weights[v] = k.softWeights(t, other, lost)[0]
 		}
 		k.n = n
 	} else {
-		other := k.load(one)
-		k.do("VSUBP.", other, other, t)
-		beta, theta = k.group(), k.group()
+		ones, other := k.load(one), k.group()
+		k.do("VSUBP.", other, ones, t)
 		k.do("VBLENDVP.", beta, other, t, x)
-		k.do("VBLENDVP.", theta, t, other, x)
 		k.do("VMULP.", y, beta, abs)
 		k.notNegative(y)
 		m := k.group()
 		k.do("VCMPP.", m, beta, k.zero(), Imm(0))
 		swap.u = k.spill(m)
-		k.do("VBLENDVP.", beta, beta, one, m)
-		k.do("VANDNP.", theta, m, theta)
+		k.do("VXORP.", m, m, x)
 		if k.order >= gradient {
-			k.do("VXORP.", m, m, x)
 			k.do("VANDP.", m, m, k.signMask())
-			flip.u = k.spill(m)
 		}
+		flip.u = k.spill(m)
+		k.do("VBLENDVP.", beta, other, t, m)
+		k.do("VBLENDVP.", theta, t, other, m)
+		k.do("VSUBP.", lost, ones, other)
+		k.do("VSUBP.", lost, lost, t)
+		weights = k.softWeights(t, other, lost)
 	}
-	yHeld := k.hold(y)
-	betaHeld, thetaHeld := k.hold(beta), k.hold(theta)
-	var R, bigR value // R is scaled up if e is, R itself not
-	r := k.logistic(abs, true, want{exponent: !k.square, absolute: true, e: func(e group) {
-		k.Comment("R = β + e·θ")
-		b := betaHeld
-		if k.square {
-			k.do("VMULP.", e, e, k.tiny())
-		} else {
-			big := k.get(b)
-			k.do("VMULP.", big, big, k.huge())
-			b = big
-		}
-		k.do("VFMADD213P.", e, k.own(thetaHeld), b)
-		if k.square {
-			R = k.hold(e)
-			return
-		}
-		bigR = k.hold(e)
-		if k.order >= gradient {
-			small := k.group()
-			k.do("VMULP.", small, e, k.tiny())
-			R = k.hold(small)
-		}
-	}})
+	yHeld, lostHeld := k.park(y), k.hold(lost)
+	weightsHeld := k.park(weights)
+	betaHeld, thetaHeld := k.park(beta), k.hold(theta)
+	var sum, rest, R, bigR value // R is not scaled up, bigR is; the sum is if A is
+	r := k.logistic(abs, tiny, want{exponent: !k.square, absolute: true, small: k.square && tiny, tinyS: k.square && k.order == hessian,
+		product: func(A, p group) {
+			k.Comment("R + rest = β + e·θ")
+			unit := one
+			if !k.square {
+				unit = k.huge()
+			}
+			theta, rough := thetaHeld, k.group()
+			k.do("VMULP.", rough, A, theta)
+			product, left := k.copy(rough), k.copy(A)
+			k.do("VFMADD213P.", product, p, rough)
+			k.do("VFMSUB132P.", left, product, theta)
+			k.do("VFMADD231P.", left, rough, p)
+			k.do("VFMADD231P.", left, k.choose(flip, A, k.load(unit)), lostHeld)
+			share := k.get(betaHeld)
+			if !k.square {
+				k.do("VMULP.", share, share, unit)
+			}
+			larger := k.group()
+			k.do("VMAXP.", larger, share, product)
+			k.do("VMINP.", product, share, product)
+			R := share
+			k.do("VADDP.", R, larger, product)
+			k.do("VSUBP.", larger, R, larger)
+			k.do("VSUBP.", product, product, larger)
+			k.do("VADDP.", left, left, product)
+			if k.square {
+				k.Comment("R² as R·(R + 2·rest)")
+				k.do("VFMADD132P.", left, R, k.float("two", 2))
+				if k.order == hessian {
+					big := k.group()
+					k.do("VMULP.", big, R, k.huge())
+					bigR = k.hold(big)
+				}
+			}
+			sum, rest = k.hold(R), k.hold(left)
+		}})
 
 	var L group
 	if k.square {
 		L = k.softLoss(r, k.log1p(r), yHeld)
 	}
-	// a·m^γ is B·R² at γ = 2, otherwise B·2^-TinyShift.
+	// a·m^γ is B·R at γ = 2, otherwise B·2^-TinyShift.
 	var B group
 	if k.square {
-		B = k.shortSquare(k.choose(swap, r.S, r.c), k.softWeights())
+		B = k.shortSquare(k.choose(swap, r.S, r.c), weightsHeld)
 	}
 
 	var N, O, bigO value
@@ -138,17 +151,16 @@ func (k *kernel) softBody() {
 	}
 
 	if k.square {
-		k.do("VMULP.", B, B, R)
-	}
-
-	if !k.square {
+		R = sum
+		k.do("VMULP.", B, B, rest)
+	} else {
 		l := k.log1p(r)
 		hi, lo := k.log8Of(r, l, swap)
 		hiHeld, loHeld, lHeld := k.hold(hi), k.hold(lo), k.hold(l)
-		hiR, loR := k.log8(k.get(bigR))
+		hiR, loR := k.log8(k.get(sum), k.get(rest))
 		k.do("VADDP.", hiR, hiR, hiHeld)
 		k.do("VADDP.", loR, loR, loHeld)
-		B = k.power(func() value { return k.softWeights() }, hiR, loR)
+		B = k.power(func() value { return weightsHeld }, hiR, loR)
 		L = k.softLoss(r, k.own(lHeld), yHeld)
 	}
 	losses := k.group()
@@ -175,6 +187,13 @@ func (k *kernel) softBody() {
 		return
 	}
 
+	if !k.square {
+		big, small := k.get(sum), k.group()
+		k.do("VADDP.", big, big, rest)
+		k.do("VMULP.", small, big, k.tiny())
+		bigR, R = k.hold(big), k.hold(small)
+	}
+
 	k.Comment("δ = 1 - 2t")
 	delta := k.load(k.float("minus_two", -2))
 	k.do("VFMADD213P.", delta, k.read(k.target), one)
@@ -196,11 +215,6 @@ func (k *kernel) softBody() {
 		k.Comment("κ = δ·O/R, and it times 2^(TinyShift/2)")
 		q := k.get(bigO)
 		k.do("VMULP.", q, q, k.large())
-		if k.square {
-			big := k.group()
-			k.do("VMULP.", big, k.own(R), k.huge())
-			bigR = big
-		}
 		k.do("VDIVP.", q, q, bigR)
 		k.do("VMULP.", q, q, deltaHeld)
 		q = k.notFallen(q, bigO)
@@ -320,14 +334,14 @@ func (k *kernel) notFallen(q group, bigO value) group {
 	return q
 }
 
-// softWeights returns the weight of each element. The targets are read again, rather than kept for so long.
-func (k *kernel) softWeights() group {
-	k.Comment("a = wPos·t + wNeg·(1-t)")
-	t := k.read(k.target)
-	a := k.load(k.float("one", 1))
-	k.do("VSUBP.", a, a, t)
-	k.do("VMULP.", a, a, k.params["WNeg"])
-	k.do("VFMADD231P.", a, t, k.params["WPos"])
+// softWeights returns a = wPos·t + wNeg·(1-t), of which only the last addition is rounded, or nearly so.
+func (k *kernel) softWeights(t, other, lost group) group {
+	a, rest := k.group(), k.copy(other)
+	k.do("VMULP.", a, other, k.params["WNeg"])
+	k.do("VFMSUB132P.", rest, a, k.params["WNeg"])
+	k.do("VFMADD231P.", rest, lost, k.params["WNeg"])
+	k.do("VFMADD231P.", rest, t, k.params["WPos"])
+	k.do("VADDP.", a, a, rest)
 	return a
 }
 
@@ -361,13 +375,16 @@ func (g *generator) flipBy(d group, flip sign) {
 func (g *generator) large() scalar { return g.float("large", math.Ldexp(1, g.table.TinyShift/2)) }
 func (g *generator) small() scalar { return g.float("small", math.Ldexp(1, -g.table.TinyShift/2)) }
 
-// log8 returns 8·log2(R·2^-TinyShift) as hi + lo, for R = 2^k·y, 1 ≤ y < 2. It consumes R.
-func (g *generator) log8(R group) (hi, lo group) {
-	g.Comment("8·log2 R = hi + lo, R = 2^k·y")
+// log8 returns 8·log2((R+rest)·2^-TinyShift) as hi + lo, for R = 2^k·y, 1 ≤ y < 2. It consumes R and rest.
+func (g *generator) log8(R, rest group) (hi, lo group) {
+	g.Comment("8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k")
 	bits := uint64(g.table.MantissaBits)
 	size := map[bool]string{false: "D", true: "Q"}[g.double]
 	magic := math.Ldexp(1.5, g.table.MantissaBits)
-	k := g.group()
+	k, inverse := g.group(), g.load(g.bits("two_ones", 2*g.bitsOf(1)))
+	g.do("VANDP.", k, R, g.bits("exponent", g.signBit()-1<<bits))
+	g.do("VPSUB"+size, inverse, inverse, k)
+	g.do("VMULP.", rest, rest, inverse)
 	g.do("VPSRL"+size, k, R, Imm(bits))
 	g.addInteger(k, g.float("magic", magic))
 	bias := g.bitsOf(math.Ldexp(1, g.table.TinyShift)) >> bits
@@ -380,9 +397,11 @@ func (g *generator) log8(R group) (hi, lo group) {
 	at := g.index(i)
 	hi = g.lookup(g.floats("log8_hi", g.table.log8Hi), at)
 	g.do("VFMADD231P.", hi, k, g.float("eight", 8))
-	z := g.lookup(g.floats("recip", g.table.recip), at)
+	recip := g.lookup(g.floats("recip", g.table.recip), at)
+	z := g.copy(recip)
 	lo = g.lookup(g.floats("log8_lo", g.table.log8Lo), at)
 	g.do("VFMSUB213P.", z, y, g.float("one", 1))
+	g.do("VFMADD231P.", z, rest, recip)
 	zz := g.group()
 	g.do("VMULP.", zz, z, z)
 	l := g.log1p(logistic{z: z, zz: zz})

@@ -14,8 +14,9 @@ const (
 	// weight.
 	ofWeight = 1
 
-	// Of soft targets: m^γ multiplies the error of m, which is that of e, of 1-t and of R.
-	boundSoft, softPerGamma = 9, 2.75
+	// Of soft targets: the weight is a sum, and so is E. log m has the errors of two logarithms.
+	softLoss, softGrad, softHess = 8, 9, 9
+	softPerGamma                 = 0.5
 
 	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t, for
 	// weights near 1: beyond, it may matter that m^γ is a subnormal number, or not as small as it should be.
@@ -41,9 +42,12 @@ func Promised(gamma float64, roundedWeight bool) Bounds {
 // PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
 // of GMag and HMag.
 func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
-	b := boundSoft + softPerGamma*gamma
-	if roundedWeight {
-		b += ofWeight
+	more := 0.0
+	if gamma > gammaFlat {
+		more = softPerGamma * gamma
 	}
-	return Bounds{Loss: b, Grad: b, Hess: b, Sigmoid: boundSigmoid}
+	if roundedWeight {
+		more += ofWeight
+	}
+	return Bounds{Loss: softLoss + more, Grad: softGrad + more, Hess: softHess + more, Sigmoid: boundSigmoid}
 }

@@ -20,8 +20,7 @@ type Values32 struct{ Loss, Grad, Hess, HMag, Sigmoid float64 }
 // At32 returns the values at u. Where a value is in float32's range its relative error is about 1e-14 (of Hess: relative
 // to HMag), which is 1e-7 float32 ULP. ±Inf and γ = 0 give the limits.
 func At32(u, gamma float64) (v Values32) {
-	e := math.Exp(-math.Abs(u))
-	l := math.Log1p(e)
+	e, l := expLog1p(math.Abs(u))
 	s, q := 1/(1+e), e/(1+e)
 	if u < 0 {
 		s, q = q, s
@@ -39,6 +38,16 @@ func At32(u, gamma float64) (v Values32) {
 	return Values32{
 		Loss: pow * softplus, Grad: pow * (s + gamma*qL), Hess: pow * (a + b - c), HMag: pow * (a + b + c), Sigmoid: s,
 	}
+}
+
+// expLog1p returns e = exp(-a) and log1p(e). Half of all float32 are so large that e is 0 in float64 as well: that need not
+// be found out each time.
+func expLog1p(a float64) (e, l float64) {
+	if a > 746 {
+		return 0, 0
+	}
+	e = math.Exp(-a)
+	return e, math.Log1p(e)
 }
 
 // Values64 are the values for float64 results.

@@ -17,8 +17,7 @@ type Soft32 struct{ Loss, Grad, GMag, Hess, HMag float64 }
 
 // Soft32At returns the values at x, which is finite, with an error as that of At32.
 func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
-	e := math.Exp(-math.Abs(x))
-	l := math.Log1p(e)
+	e, l := expLog1p(math.Abs(x))
 	p, q := 1/(1+e), e/(1+e)
 	if x < 0 {
 		p, q = q, p
