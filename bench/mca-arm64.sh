@@ -13,29 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 GOARCH=arm64 CGO_ENABLED=0 go test -c -o "$tmp/focal.test" .
 for kernel in {loss,grad,hess,softLoss,softGrad}{Square,Power}F{32,64}NEON sigmoidF{32,64}NEON; do
 	llvm-objdump-19 -d --no-show-raw-insn --disassemble-symbols="github.com/gofocal/focal.$kernel.abi0" "$tmp/focal.test" |
-		python3 -c '
-import re, sys
-code = []
-for line in sys.stdin:
-    m = re.match(r"\s*([0-9a-f]+):\s+(.*)", line)
-    if m:
-        code.append((int(m.group(1), 16), re.sub("<[^>]*>", "", m.group(2)).strip()))
-at = {a: i for i, (a, _) in enumerate(code)}
-def target(text):
-    m = re.match(r"(?:b\.?\w*|cbn?z\s+\w+,)\s+0x([0-9a-f]+)", text)
-    return at.get(int(m.group(1), 16)) if m else None
-end = next(i for i, (_, t) in enumerate(code) if target(t) is not None and target(t) < i)
-i = target(code[end][1])
-while i < end:
-    t = code[i][1]
-    to = target(t)
-    if to is None:
-        print(t)
-    elif not re.match(r"cbz\s+x[234],", t): # an output that is not wanted
-        i = to
-        continue
-    i += 1
-' >"$tmp/loop.s"
+		python3 bench/mainloop.py arm64 >"$tmp/loop.s"
 	for cpu; do
 		llvm-mca-19 -march=aarch64 -mcpu="$cpu" -iterations=200 "$tmp/loop.s" >"$tmp/report"
 		python3 - "$kernel" "$cpu" "$tmp/loop.s" "$tmp/report" <<-'EOF'

@@ -13,31 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 go test -c -o "$tmp/focal.test" .
 for kernel in {loss,grad}{Square,Power}F{32,64}{AVX512,AVX2}; do
 	objdump -d --no-show-raw-insn --disassemble="github.com/gofocal/focal.$kernel.abi0" "$tmp/focal.test" |
-		python3 -c '
-import re, sys
-code = []
-for line in sys.stdin:
-    m = re.match(r"\s*([0-9a-f]+):\s+(.*)", line)
-    if m:
-        code.append((int(m.group(1), 16), re.sub("<[^>]*>", "", m.group(2).split("#")[0]).strip()))
-at = {a: i for i, (a, _) in enumerate(code)}
-def target(text):
-    m = re.match(r"j\w+\s+([0-9a-f]+)", text)
-    return at.get(int(m.group(1), 16)) if m else None
-end = next(i for i, (_, t) in enumerate(code) if target(t) is not None and target(t) < i)
-i = target(code[end][1])
-while i < end:
-    t = code[i][1]
-    to = target(t)
-    if to is None:
-        print(t)
-    else:
-        skipped = [x for _, x in code[i + 1:to]]
-        if not all(re.match(r"vmovup\w\s+%[yz]mm\d+,", x) for x in skipped):
-            i = to
-            continue
-    i += 1
-' >"$tmp/loop.s"
+		python3 bench/mainloop.py amd64 >"$tmp/loop.s"
 	"$mca" -mcpu="$cpu" -iterations=200 "$tmp/loop.s" >"$tmp/report"
 	python3 - "$kernel" "$tmp/loop.s" "$tmp/report" <<-'EOF'
 		import re, sys

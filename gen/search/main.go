@@ -4,6 +4,11 @@
 //
 //	go run ./gen/search -gamma 0,0.5,1,2,2.3,5
 //
+// With -soft it looks for logits and soft targets with the largest errors of the reference, for float32 and float64 and
+// several pairs of weights:
+//
+//	go run ./gen/search -soft -gamma 0.5,2,2.3,5
+//
 // The exact values are those of package oracle, in pairs of float64. With -dump it writes such values instead, for
 // gen/oracle/compare.c to hold against MPFR:
 //
@@ -35,6 +40,7 @@ func main() {
 	gammas := flag.String("gamma", "0,0.5,1,2,2.3,5", "exponents, separated by commas")
 	points := flag.Uint64("points", 10_000_000, "logits to draw for each exponent, before the directed search")
 	seed := flag.Uint64("seed", 1, "of the random numbers")
+	soft := flag.Bool("soft", false, "look for logits and soft targets instead")
 	dump := flag.Bool("dump", false, "write logits and their exact values to standard output instead")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -48,6 +54,12 @@ func main() {
 		gamma, err := strconv.ParseFloat(text, 64)
 		if err != nil {
 			log.Fatalf("-gamma: %v", err)
+		}
+		if *soft {
+			if !searchSoft(ctx, gamma, *seed) {
+				failed = true
+			}
+			continue
 		}
 		s := verify.Sweep64{Points: *points, Seed: *seed, Params: focal.Params{Gamma: gamma, Alpha: focal.NoAlpha, Norm: 1}}
 		if *dump {
@@ -76,6 +88,35 @@ func main() {
 	if failed {
 		os.Exit(1)
 	}
+}
+
+// weights are alpha and norm: without rounding, with some, of which the last makes the weights of the classes differ much.
+var weights = [][2]float64{{focal.NoAlpha, 1}, {0.25, 1}, {focal.NoAlpha, 0.98131754}, {0.25, 37}, {0.647, 0.665}, {0.2, 0.8}, {0.99, 1}, {1e-3, 1000}}
+
+// searchSoft prints the largest errors of soft targets, and returns whether they are within their bounds.
+func searchSoft(ctx context.Context, gamma float64, seed uint64) (ok bool) {
+	ok = true
+	for _, w := range weights {
+		p := focal.Params{Gamma: gamma, Alpha: w[0], Norm: w[1]}
+		bounds := oracle.PromisedSoft(gamma, false)
+		worst32, err := verify.SearchSoft[float32](ctx, p, 1<<16, seed)
+		if err != nil {
+			log.Fatal(err)
+		}
+		worst64, err := verify.SearchSoft[float64](ctx, p, 1<<11, seed)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("γ = %v, α = %v, n = %v\n", gamma, w[0], w[1])
+		for q, bound := range []float64{bounds.Loss, bounds.Grad, bounds.Hess} {
+			fmt.Printf("  %-9v float32: %v\n  %-9v float64: %v\n", verify.Quantity(q), worst32[q], "", worst64[q])
+			ok = ok && worst32[q].Err <= bound && worst64[q].Err <= bound
+		}
+	}
+	if !ok {
+		log.Print("above the bound")
+	}
+	return ok
 }
 
 // write writes records of little-endian float64: u, γ, and Hi, Lo and Exp of loss, gradient, Hessian, the sum of its

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
 )
 
@@ -108,5 +109,27 @@ func log(t *testing.T, r *Report) {
 	t.Helper()
 	for _, q := range Quantities {
 		t.Logf("γ = %v, %v: %v", r.Params.Gamma, q, r.Errors[q])
+	}
+}
+
+// The long form is gen/search's.
+func TestSearchSoft(t *testing.T) {
+	for _, p := range []focal.Params{{Gamma: 2, Alpha: focal.NoAlpha}, {Gamma: 2, Alpha: 0.25, Norm: 37}, {Gamma: 5, Alpha: 0.647, Norm: 0.665}} {
+		bounds := oracle.PromisedSoft(p.Gamma, false)
+		points := 1 << 11
+		if testing.Short() {
+			points >>= 3
+		}
+		worst32, err := SearchSoft[float32](context.Background(), p, points, 1)
+		require.NoError(t, err)
+		worst64, err := SearchSoft[float64](context.Background(), p, points/16, 1)
+		require.NoError(t, err)
+		for q, bound := range []float64{bounds.Loss, bounds.Grad, bounds.Hess} {
+			for _, worst := range []SoftWorst{worst32[q], worst64[q]} {
+				t.Logf("%+v, %v: %v", p, Quantity(q), worst)
+				require.LessOrEqual(t, worst.Err, bound)
+				require.Greater(t, worst.Err, 1.0) // so much there is
+			}
+		}
 	}
 }
