@@ -67,6 +67,7 @@ func main() {
 	soft := flag.Float64("target", -1, "target of each logit, in [0, 1], instead of labels; of that with the other sign 1 less it")
 	step := flag.Uint64("step", 1, "evaluate only each so-many-th bit pattern")
 	file := flag.String("state", "exhaustive.state", "file, with the exponent appended, that the state is kept in and resumed from")
+	parts := flag.Int("parts", slices, "stop after so many of the parts of each exponent, the first of which are around ±1; without it the same command goes on")
 	workers := flag.Int("workers", 0, "goroutines; 0: as many as there are CPUs")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -74,6 +75,10 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
+	if *parts < 1 || *parts > slices {
+		log.Fatalf("-parts: %d, want 1 to %d", *parts, slices)
+	}
 
 	failed := false
 	for i, text := range strings.Split(*gammas, ",") {
@@ -85,7 +90,7 @@ func main() {
 		if *soft >= 0 {
 			sweep.Target = soft
 		}
-		report, err := resume(ctx, *file+"."+text, sweep, verify.Options{Workers: *workers, WithoutSigmoid: i > 0})
+		report, err := resume(ctx, *file+"."+text, sweep, *parts, verify.Options{Workers: *workers, WithoutSigmoid: i > 0})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -104,8 +109,8 @@ func main() {
 	}
 }
 
-// resume does what is left of a sweep, and returns the report of all of it.
-func resume(ctx context.Context, file string, sweep verify.Sweep32, o verify.Options) (*verify.Report, error) {
+// resume does what is left of the first parts of a sweep, and returns the report of all that has been done.
+func resume(ctx context.Context, file string, sweep verify.Sweep32, parts int, o verify.Options) (*verify.Report, error) {
 	s := state{Sweep: sweep}
 	switch old, err := load(file); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -117,13 +122,13 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, o verify.Opt
 		s = *old
 	}
 	begin, before := time.Now(), s.Slices
-	for s.Slices < slices {
+	for s.Slices < parts {
 		part := s.Sweep
 		part.From, part.To = slice(s.Slices)
 		part.From = (part.From + part.Step - 1) / part.Step * part.Step
 		report, err := verify.Float32(ctx, part, o)
 		if err != nil {
-			return nil, fmt.Errorf("stopped after %d of %d parts of γ = %v; the same command goes on there: %w", s.Slices, slices, sweep.Params.Gamma, err)
+			return nil, fmt.Errorf("stopped after %d of %d parts of γ = %v; the same command goes on there: %w", s.Slices, parts, sweep.Params.Gamma, err)
 		}
 		if s.Slices == 0 {
 			s.Report.Params, s.Report.Paths, s.Report.Bounds = report.Params, report.Paths, report.Bounds
@@ -133,10 +138,10 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, o verify.Opt
 		if err := s.save(file); err != nil {
 			return nil, err
 		}
-		left := time.Since(begin) / time.Duration(s.Slices-before) * time.Duration(slices-s.Slices)
+		left := time.Since(begin) / time.Duration(s.Slices-before) * time.Duration(parts-s.Slices)
 		e := s.Report.Errors
 		fmt.Fprintf(os.Stderr, "γ = %v: %d of %d parts, %v left; worst loss %.3f, gradient %.3f, Hessian %.3f, sigmoid %.3f; %d differ\n",
-			sweep.Params.Gamma, s.Slices, slices, left.Round(time.Second), e[verify.Loss].Worst, e[verify.Grad].Worst,
+			sweep.Params.Gamma, s.Slices, parts, left.Round(time.Second), e[verify.Loss].Worst, e[verify.Grad].Worst,
 			e[verify.Hess].Worst, e[verify.Sigmoid].Worst, s.Report.Differing)
 	}
 	return &s.Report, nil

@@ -26,7 +26,7 @@ func TestSlice(t *testing.T) {
 // A sweep that goes on from its state ends with the report of one that was not interrupted.
 func TestResume(t *testing.T) {
 	sweep := verify.Sweep32{Step: 1<<18 + 1, Params: focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}}
-	whole, err := resume(t.Context(), filepath.Join(t.TempDir(), "state"), sweep, verify.Options{})
+	whole, err := resume(t.Context(), filepath.Join(t.TempDir(), "state"), sweep, slices, verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestResume(t *testing.T) {
 	if err := half.save(file); err != nil {
 		t.Fatal(err)
 	}
-	resumed, err := resume(t.Context(), file, sweep, verify.Options{})
+	resumed, err := resume(t.Context(), file, sweep, slices, verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("resumed: %+v, whole: %+v", resumed.Errors, whole.Errors)
 	}
 	sweep.Params.Gamma = 1
-	if _, err := resume(t.Context(), file, sweep, verify.Options{}); err == nil {
+	if _, err := resume(t.Context(), file, sweep, slices, verify.Options{}); err == nil {
 		t.Error("the state of another sweep is taken")
 	}
 }
