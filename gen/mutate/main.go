@@ -4,8 +4,8 @@
 //
 //	go run ./gen/mutate -n 300 -seed 1 -log mutants.txt
 //
-// A mutant is killed if a test fails, crashes or does not end; one that does not build does not count. Of assembly first
-// the tests of the changed function are run, then all. The log has a line for each mutant, and the
+// A mutant is killed if a test fails, crashes or does not end; one that does not build does not count. First the tests of
+// the changed function, or file, are run, then all. The log has a line for each mutant, and the
 // same command goes on where it was interrupted. The last lines are the score and the survivors: each is either a gap
 // in the tests, or equivalent to the original.
 //
@@ -262,11 +262,8 @@ func test(dir string, m *mutant) (verdict, how string) {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		return notBuilt, line
 	}
-	stages := []stage{{"Kernels|Labels|Dense|Accumulator|Blocks|ErrParam|ErrShape|ErrLabel", 3 * time.Minute}, {".", 10 * time.Minute}}
-	switch {
-	case m.function != "" && arch == runtime.GOARCH:
-		stages[0].pattern = patternOf(m)
-	case arch != runtime.GOARCH:
+	stages := []stage{{patternOf(m), 3 * time.Minute}, {".", 10 * time.Minute}}
+	if arch != runtime.GOARCH {
 		stages[0].limit, stages[1].limit = 10*time.Minute, 30*time.Minute
 	}
 	for _, s := range stages {
@@ -306,8 +303,21 @@ func (s *schemata) test(dir string, m *mutant) (verdict, how string, err error) 
 	return survived, "all tests pass", nil
 }
 
-// patternOf names the tests of the function that an assembly mutant changes.
+// patternOf names the tests of the function that an assembly mutant changes, or of its file.
 func patternOf(m *mutant) string {
+	if m.function == "" {
+		switch m.file {
+		case "blocks.go", "dispatch.go", "errors.go", "focal.go", "params.go":
+			return "Err|Params|Norm|Workers|Blocks|Goroutines|Path|Rows"
+		case "exact.go", "partial.go":
+			return "Exact|Score|Partial|Merge|Sharding"
+		case "rows.go", "sum.go":
+			return "Rows|Fits|Accumulator|LaneSums|Blocks"
+		case "target.go":
+			return "Label|Target|Dense|Hard|FgNum|Conventions|Ignor|Weight|Classes"
+		}
+		return "Kernels|Dense"
+	}
 	switch {
 	case strings.HasPrefix(m.function, "label"):
 		return "Label"

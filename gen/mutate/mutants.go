@@ -38,7 +38,9 @@ var (
 	maskRegister = regexp.MustCompile(`\bK([1-7])\b`)
 	// Those of arm64 stand side by side in macros.
 	statement = regexp.MustCompile(`\b(\w+)[ (]([^;]*)(?:;|\\|$)`)
-	dataLine  = regexp.MustCompile(`^(DATA .*, \$)(0x[0-9a-f]+)$`)
+	// A name that is an argument of a macro: of an instruction, of a choice, of a slot.
+	argument = regexp.MustCompile(`\b(?:[A-Z]+0?|slot\w+)\b`)
+	dataLine = regexp.MustCompile(`^(DATA .*, \$)(0x[0-9a-f]+)$`)
 )
 
 // assemblyMutants returns all the mutants of an assembly file that we know to make.
@@ -70,6 +72,9 @@ func assemblyMutants(root, name string) (mutants []*mutant, err error) {
 			continue
 		}
 		if strings.Contains(name, "_arm64.") {
+			for _, new := range argumentMutants(line) {
+				add(new)
+			}
 			for _, at := range statement.FindAllStringSubmatchIndex(line, -1) {
 				op := line[at[2]:at[3]]
 				for _, s := range instead {
@@ -120,6 +125,34 @@ func assemblyMutants(root, name string) (mutants []*mutant, err error) {
 		}
 	}
 	return mutants, nil
+}
+
+// otherArgument is what stands in for an argument of a macro.
+var otherArgument = map[string]string{
+	"FADD": "FSUB", "FSUB": "FADD", "FMUL": "FADD", "FDIV": "FMUL", "FMLA": "FMLS", "FMLS": "FMLA", "FMAX": "FMIN", "FMIN": "FMAX",
+	"FCMEQ": "FCMGT", "FCMGT": "FCMEQ", "FABS": "FNEG", "FNEG": "FABS", "CMLT0": "FABS", "CMTST": "VAND", "CMHI": "CMTST",
+	"VADD": "VSUB", "VSUB": "VADD", "VAND": "VEOR", "VBIC": "VAND", "VEOR": "VAND", "BSL": "BIT", "BIT": "BIF", "BIF": "BIT",
+	"YES": "NO", "NO": "YES", "TINY": "NORMAL", "NORMAL": "TINY", "SMALL": "TINY",
+	"LABEL": "SOFT", "SOFT": "LABEL",
+	"slotK": "slotF", "slotF": "slotK", "slotS": "slotQ", "slotQ": "slotS", "slotBigQ": "slotQ", "slotWNeg": "slotWPos",
+	"slotWPos": "slotWNeg", "slotPowHi": "slotPowLo", "slotPowLo": "slotPowHi", "slotSwap": "slotFlip", "slotFlip": "slotSwap",
+	"slotBeta": "slotTheta", "slotTheta": "slotBeta", "slotHiR": "slotLoR", "slotLoR": "slotHiR", "slotRest": "slotLost",
+}
+
+// argumentMutants returns the lines in which one argument of a macro of kernel_arm64.h is another. An instruction's own
+// encoding is not changed: armtest decodes it.
+func argumentMutants(line string) (mutants []string) {
+	code, _, _ := strings.Cut(line, "//")
+	if strings.Contains(code, "WORD $") || !strings.Contains(code, "(") {
+		return nil
+	}
+	for _, at := range argument.FindAllStringIndex(code, -1) {
+		other, ok := otherArgument[code[at[0]:at[1]]]
+		if before := strings.TrimRight(code[:at[0]], " "); ok && (strings.HasSuffix(before, "(") || strings.HasSuffix(before, ",")) {
+			mutants = append(mutants, line[:at[0]]+other+line[at[1]:])
+		}
+	}
+	return mutants
 }
 
 var otherOperator = map[token.Token][]string{
