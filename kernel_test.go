@@ -712,6 +712,21 @@ func TestKernelsTable(t *testing.T) {
 	require.Len(t, names, rows)
 }
 
+// Polynomials of all lengths: the present ones are long ones of an odd number of coefficients, and short ones.
+func TestPolynomial(t *testing.T) {
+	coefficients := []float64{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8}
+	for n := 2; n <= len(coefficients); n++ {
+		want := 0.0 // exact
+		for i := n - 1; i >= 0; i-- {
+			want = want*2 + coefficients[i]
+		}
+		c := coefficients[:n]
+		require.Equal(t, want, polynomial(c, 2, 4), "n = %d", n)
+		require.Equal(t, want, short(c, 2), "n = %d", n)
+		require.Equal(t, want, long(c, 2, 4), "n = %d", n)
+	}
+}
+
 func TestFrame(t *testing.T) {
 	var f frame[float32]
 	for offset := range 16 {
