@@ -262,7 +262,7 @@ func test(dir string, m *mutant) (verdict, how string) {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		return notBuilt, line
 	}
-	stages := []stage{{patternOf(m), 3 * time.Minute}, {".", 10 * time.Minute}}
+	stages := []stage{{patternOf(m), time.Minute}, {".", 10 * time.Minute}}
 	if arch != runtime.GOARCH {
 		stages[0].limit, stages[1].limit = 10*time.Minute, 30*time.Minute
 	}
