@@ -786,6 +786,7 @@ func testPathKernels[T Float](t *testing.T) {
 	for _, p := range availablePaths() {
 		withPath(p, func() {
 			require.Equal(t, p.String(), Path())
+			require.Equal(t, strings.HasPrefix(Path(), "avx"), hasLabelKernels())
 			var first kernelID
 			if isFloat64[T]() {
 				first = kernelIDs
