@@ -19928,7 +19928,7 @@ done:
 
 // func hessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF32AVX2(SB), $480-8
+TEXT ·hessSquareF32AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -19951,10 +19951,10 @@ TEXT ·hessSquareF32AVX2(SB), $480-8
 	VBROADCASTSS 92(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x08, DX
+	SUBQ         $0x10, DX
 	JLT          rest
 
-	// 1 vectors of 8 elements at a time, their instructions interleaved
+	// 2 vectors of 8 elements at a time, their instructions interleaved
 loop:
 	MOVQ R13, CX
 	SHRQ $0x03, CX
@@ -19962,207 +19962,330 @@ loop:
 	// u = x, of positives -x
 	VPBROADCASTD (DI)(CX*1), Y0
 	VPSLLVD      to_sign0_f32<>+0(SB), Y0, Y0
+	VPBROADCASTD 1(DI)(CX*1), Y1
+	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
 	VANDPS       sign_f32<>+0(SB), Y0, Y0
-	VXORPS       (BX)(R13*4), Y0, Y1
-	VMOVUPS      Y1, 128(AX)
+	VANDPS       sign_f32<>+0(SB), Y1, Y1
+	VXORPS       (BX)(R13*4), Y0, Y2
+	VXORPS       32(BX)(R13*4), Y1, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
 
 	// w
-	VMOVUPS   (AX), Y2
-	VBLENDVPS Y0, 32(AX), Y2, Y2
-	VMOVUPS   Y2, 160(AX)
-	VMOVUPS   Y0, 192(AX)
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPS Y0, 32(AX), Y5, Y5
+	VBLENDVPS Y1, 32(AX), Y4, Y4
+	VMOVUPS   Y5, 192(AX)
+	VMOVUPS   Y4, 224(AX)
+	VMOVUPS   Y0, 256(AX)
+	VMOVUPS   Y1, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPS abs_f32<>+0(SB), Y1, Y0
+	VANDPS abs_f32<>+0(SB), Y2, Y0
+	VANDPS abs_f32<>+0(SB), Y3, Y1
 	VMINPS clamp_tiny_f32<>+0(SB), Y0, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f32<>+0(SB), Y1
-	VFNMADD231PS scale_f32<>+0(SB), Y0, Y1
-	VSUBPS       magic_tiny_f32<>+0(SB), Y1, Y2
-	VPERMPS      exp_f32<>+0(SB), Y1, Y3
-	VPERMPS      exp_rest_f32<>+0(SB), Y1, Y4
-	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y2
-	VPSLLD       $0x14, Y1, Y1
-	VPADDD       Y1, Y3, Y3
-	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y2
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      magic_f32<>+0(SB), Y0
-	VFMADD231PS  index_tiny_f32<>+0(SB), Y3, Y0
-	VMOVUPS      exp2m1_3_f32<>+0(SB), Y1
-	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y4, Y1
-	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y4, Y1
-	VMULPS       Y4, Y1, Y1
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
+	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
+	VPERMPS      exp_f32<>+0(SB), Y3, Y6
+	VPERMPS      exp_f32<>+0(SB), Y2, Y7
+	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y9
+	VFNMSUB231PS scale_f32<>+0(SB), Y0, Y4
+	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y5
+	VPSLLD       $0x14, Y3, Y3
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y3, Y6, Y6
+	VPADDD       Y2, Y7, Y7
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y0, Y4
+	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y5
+	VADDPS       Y4, Y8, Y8
+	VADDPS       Y5, Y9, Y9
+	VMOVUPS      magic_f32<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
+	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y9, Y2
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y8, Y3
+	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
+	VMULPS       Y8, Y3, Y3
+	VMULPS       Y9, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y0, Y2
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
+	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y0, 224(AX)
-	VMULPS      Y2, Y3, Y3
-	VMOVUPS     Y3, 256(AX)
-	VMULPS      tiny_f32<>+0(SB), Y3, Y0
-	VSUBPS      one_f32<>+0(SB), Y2, Y3
-	VADDPS      Y0, Y3, Y3
-	VFMADD231PS Y1, Y0, Y3
-	VMULPS      Y3, Y3, Y4
-	VMOVUPS     128(AX), Y5
-	VBLENDVPS   Y5, Y0, Y2, Y5
+	VMOVUPS     Y1, 320(AX)
+	VMOVUPS     Y0, 352(AX)
+	VMULPS      Y4, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMOVUPS     Y6, 384(AX)
+	VMOVUPS     Y7, 416(AX)
+	VMULPS      tiny_f32<>+0(SB), Y6, Y0
+	VMULPS      tiny_f32<>+0(SB), Y7, Y1
+	VSUBPS      one_f32<>+0(SB), Y4, Y6
+	VSUBPS      one_f32<>+0(SB), Y5, Y7
+	VADDPS      Y0, Y6, Y6
+	VADDPS      Y1, Y7, Y7
+	VFMADD231PS Y3, Y0, Y6
+	VFMADD231PS Y2, Y1, Y7
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMOVUPS     128(AX), Y10
+	VMOVUPS     160(AX), Y11
+	VBLENDVPS   Y10, Y0, Y4, Y10
+	VBLENDVPS   Y11, Y1, Y5, Y11
 
 	// w·S²
-	VMULPS  Y5, Y5, Y5
-	VMULPS  160(AX), Y5, Y5
-	VMOVUPS Y2, 288(AX)
-	VMOVUPS Y0, 320(AX)
+	VMULPS  Y10, Y10, Y10
+	VMULPS  Y11, Y11, Y11
+	VMULPS  192(AX), Y10, Y10
+	VMULPS  224(AX), Y11, Y11
+	VMOVUPS Y10, 448(AX)
+	VMOVUPS Y11, 480(AX)
+	VMOVUPS Y4, 512(AX)
+	VMOVUPS Y5, 544(AX)
+	VMOVUPS Y0, 576(AX)
+	VMOVUPS Y1, 608(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPS       one_f32<>+0(SB), Y3, Y0
-	VDIVPS       Y0, Y3, Y0
-	VFNMADD132PS Y0, Y1, Y1
-	VSUBPS       Y0, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VSUBPS       Y0, Y2, Y0
+	VADDPS       one_f32<>+0(SB), Y6, Y0
+	VADDPS       one_f32<>+0(SB), Y7, Y1
+	VDIVPS       Y0, Y6, Y0
+	VDIVPS       Y1, Y7, Y1
+	VFNMADD132PS Y0, Y3, Y3
+	VFNMADD132PS Y1, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y4, Y1
 
 	// q·2^TinyShift
-	VMOVUPS     128(AX), Y2
-	VBLENDVPS   Y2, Y0, Y1, Y2
-	VMOVUPS     288(AX), Y6
-	VMULPS      huge_f32<>+0(SB), Y6, Y6
-	VMOVUPS     128(AX), Y7
-	VMOVUPS     256(AX), Y8
-	VBLENDVPS   Y7, Y6, Y8, Y8
-	VFMADD132PS Y2, Y8, Y8
-	VMOVUPS     Y8, 352(AX)
-	VMOVUPS     288(AX), Y2
-	VMOVUPS     320(AX), Y6
-	VFMADD132PS Y0, Y2, Y2
-	VFMADD132PS Y1, Y6, Y6
-	VMOVUPS     128(AX), Y7
-	VBLENDVPS   Y7, Y1, Y0, Y0
+	VMOVUPS     128(AX), Y4
+	VMOVUPS     160(AX), Y5
+	VBLENDVPS   Y4, Y0, Y3, Y4
+	VBLENDVPS   Y5, Y1, Y2, Y5
+	VMOVUPS     512(AX), Y10
+	VMOVUPS     544(AX), Y11
+	VMULPS      huge_f32<>+0(SB), Y10, Y10
+	VMULPS      huge_f32<>+0(SB), Y11, Y11
+	VMOVUPS     128(AX), Y12
+	VMOVUPS     160(AX), Y13
+	VMOVUPS     384(AX), Y14
+	VMOVUPS     416(AX), Y15
+	VBLENDVPS   Y12, Y10, Y14, Y14
+	VBLENDVPS   Y13, Y11, Y15, Y15
+	VFMADD132PS Y4, Y14, Y14
+	VFMADD132PS Y5, Y15, Y15
+	VMOVUPS     Y14, 640(AX)
+	VMOVUPS     Y15, 672(AX)
+	VMOVUPS     512(AX), Y4
+	VMOVUPS     544(AX), Y5
+	VMOVUPS     576(AX), Y10
+	VMOVUPS     608(AX), Y11
+	VFMADD132PS Y0, Y4, Y4
+	VFMADD132PS Y1, Y5, Y5
+	VFMADD132PS Y3, Y10, Y10
+	VFMADD132PS Y2, Y11, Y11
+	VMOVUPS     448(AX), Y12
+	VMOVUPS     480(AX), Y13
+	VMOVUPS     128(AX), Y14
+	VMOVUPS     160(AX), Y15
+	VBLENDVPS   Y14, Y3, Y0, Y0
+	VBLENDVPS   Y15, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Y0, Y0, Y1
-	VFMADD231PS Y0, Y0, Y1
-	VFMADD132PS Y1, Y5, Y5
+	VADDPS      Y0, Y0, Y2
+	VADDPS      Y1, Y1, Y3
+	VFMADD231PS Y0, Y0, Y2
+	VFMADD231PS Y1, Y1, Y3
+	VFMADD132PS Y2, Y12, Y12
+	VFMADD132PS Y3, Y13, Y13
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   128(AX), Y0
-	VBLENDVPS Y0, Y6, Y2, Y0
-	VMOVUPS   Y0, 384(AX)
+	VMOVUPS   160(AX), Y1
+	VBLENDVPS Y0, Y10, Y4, Y0
+	VBLENDVPS Y1, Y11, Y5, Y1
+	VMOVUPS   Y0, 704(AX)
+	VMOVUPS   Y1, 736(AX)
 	VMOVUPS   128(AX), Y0
-	VBLENDVPS Y0, Y2, Y6, Y0
-	VMOVUPS   Y0, 416(AX)
+	VMOVUPS   160(AX), Y1
+	VBLENDVPS Y0, Y4, Y10, Y0
+	VBLENDVPS Y1, Y5, Y11, Y1
+	VMOVUPS   Y0, 768(AX)
+	VMOVUPS   Y1, 800(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_3_f32<>+0(SB), Y0
-	VFMADD213PS log1p_2_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_1_f32<>+0(SB), Y3, Y0
-	VFMADD213PS log1p_0_f32<>+0(SB), Y3, Y0
-	VFMADD213PS Y3, Y4, Y0
+	VMOVUPS     log1p_3_f32<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VFMADD213PS log1p_2_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_2_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_1_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_1_f32<>+0(SB), Y7, Y0
+	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y1
+	VFMADD213PS log1p_0_f32<>+0(SB), Y7, Y0
+	VFMADD213PS Y6, Y8, Y1
+	VFMADD213PS Y7, Y9, Y0
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPS       224(AX), Y0, Y0
-	VXORPS       Y1, Y1, Y1
-	VMAXPS       128(AX), Y1, Y1
-	VADDPS       Y1, Y0, Y0
-	VMULPS       Y0, Y5, Y1
+	VADDPS       320(AX), Y1, Y1
+	VADDPS       352(AX), Y0, Y0
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       128(AX), Y3, Y2
+	VMAXPS       160(AX), Y3, Y3
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y3, Y0, Y0
+	VMULPS       Y1, Y12, Y2
+	VMULPS       Y0, Y13, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y1, Y3, Y1
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y2, Y6, Y2
+	VBLENDVPS    Y5, Y3, Y6, Y3
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       (R9)(R14*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(R14*8)
-	LEAQ         (R13), R14
-	ANDQ         $0x0f, R14
-	VADDPD       32(R9)(R14*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(R14*8)
+	VCVTPS2PD    X2, Y4
+	VEXTRACTF128 $0x01, Y2, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       (R9), Y4, Y4
+	VMOVUPD      Y4, (R9)
+	VADDPD       32(R9), Y5, Y5
+	VMOVUPD      Y5, 32(R9)
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       64(R9), Y4, Y4
+	VMOVUPD      Y4, 64(R9)
+	VADDPD       96(R9), Y5, Y5
+	VMOVUPD      Y5, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPS Y1, (SI)(R13*4)
+	VMOVUPS Y2, (SI)(R13*4)
+	VMOVUPS Y3, 32(SI)(R13*4)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f32<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y1
-	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      416(AX), Y0
-	VFMADD213PS  384(AX), Y1, Y0
-	VMULPS       Y5, Y0, Y0
+	VMOVUPS      max_softplus_f32<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMINPS       Y1, Y3, Y3
+	VMINPS       Y0, Y2, Y2
+	VMULPS       64(AX), Y3, Y3
+	VMULPS       64(AX), Y2, Y2
+	VMOVUPS      768(AX), Y0
+	VMOVUPS      800(AX), Y1
+	VFMADD213PS  704(AX), Y3, Y0
+	VFMADD213PS  736(AX), Y2, Y1
+	VMULPS       Y12, Y0, Y0
+	VMULPS       Y13, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y0, Y3, Y0
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y0, Y6, Y0
+	VBLENDVPS    Y5, Y1, Y6, Y1
 
 skip4:
-	VXORPS 192(AX), Y0, Y0
+	VXORPS 256(AX), Y0, Y0
+	VXORPS 288(AX), Y1, Y1
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPS      (R11)(R13*4), Y2
-	VMULPS       Y2, Y0, Y0
-	VCMPPS       $0x03, Y0, Y0, Y2
-	VBLENDVPS    Y2, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      (R11)(R13*4), Y4
+	VMULPS       Y4, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y0, Y0
+	VMOVUPS      32(R11)(R13*4), Y4
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y4
+	VBLENDVPS    Y4, nan_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTD (R8)(CX*1), Y2
-	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPS    Y2, Y0, Y3, Y0
+	VPBROADCASTD (R8)(CX*1), Y4
+	VPSLLVD      to_sign0_f32<>+0(SB), Y4, Y4
+	VPBROADCASTD 1(R8)(CX*1), Y5
+	VPSLLVD      to_sign0_f32<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPS    Y4, Y0, Y6, Y0
+	VBLENDVPS    Y5, Y1, Y6, Y1
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
 	VMOVUPS Y0, (R10)(R13*4)
+	VMOVUPS Y1, 32(R10)(R13*4)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      384(AX), Y0
-	VMOVUPS      416(AX), Y2
-	VFMSUB132PS  64(AX), Y0, Y2
+	VMOVUPS      704(AX), Y0
+	VMOVUPS      736(AX), Y1
+	VMOVUPS      768(AX), Y4
+	VMOVUPS      800(AX), Y5
+	VFMSUB132PS  64(AX), Y0, Y4
+	VFMSUB132PS  64(AX), Y1, Y5
 	VMULPS       96(AX), Y0, Y0
-	VFMADD231PS  Y2, Y1, Y0
-	VMULPS       352(AX), Y0, Y0
+	VMULPS       96(AX), Y1, Y1
+	VFMADD231PS  Y4, Y3, Y0
+	VFMADD231PS  Y5, Y2, Y1
+	VMULPS       640(AX), Y0, Y0
+	VMULPS       672(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
-	VMULPS       Y5, Y0, Y0
+	VMULPS       tiny_f32<>+0(SB), Y1, Y1
+	VMULPS       Y12, Y0, Y0
+	VMULPS       Y13, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
-	VPBROADCASTD (R8)(CX*1), Y1
-	VPSLLVD      to_sign0_f32<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPS    Y1, Y0, Y2, Y0
+	VPBROADCASTD (R8)(CX*1), Y2
+	VPSLLVD      to_sign0_f32<>+0(SB), Y2, Y2
+	VPBROADCASTD 1(R8)(CX*1), Y3
+	VPSLLVD      to_sign0_f32<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y2, Y0, Y4, Y0
+	VBLENDVPS    Y3, Y1, Y4, Y1
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
 	VMOVUPS Y0, (R12)(R13*4)
+	VMOVUPS Y1, 32(R12)(R13*4)
 
 skip9:
-	ADDQ $0x08, R13
+	ADDQ $0x10, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x08, DX
+	ADDQ $0x10, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -20239,8 +20362,9 @@ rest_loop:
 	// w·S²
 	VMULPS  Y6, Y6, Y6
 	VMULPS  160(AX), Y6, Y6
-	VMOVUPS Y3, 288(AX)
-	VMOVUPS Y1, 320(AX)
+	VMOVUPS Y6, 288(AX)
+	VMOVUPS Y3, 320(AX)
+	VMOVUPS Y1, 352(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -20254,32 +20378,33 @@ rest_loop:
 	// q·2^TinyShift
 	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     288(AX), Y7
-	VMULPS      huge_f32<>+0(SB), Y7, Y7
-	VMOVUPS     128(AX), Y8
-	VMOVUPS     256(AX), Y9
-	VBLENDVPS   Y8, Y7, Y9, Y9
-	VFMADD132PS Y3, Y9, Y9
-	VMOVUPS     Y9, 352(AX)
-	VMOVUPS     288(AX), Y3
-	VMOVUPS     320(AX), Y7
+	VMOVUPS     320(AX), Y6
+	VMULPS      huge_f32<>+0(SB), Y6, Y6
+	VMOVUPS     128(AX), Y7
+	VMOVUPS     256(AX), Y8
+	VBLENDVPS   Y7, Y6, Y8, Y8
+	VFMADD132PS Y3, Y8, Y8
+	VMOVUPS     Y8, 384(AX)
+	VMOVUPS     320(AX), Y3
+	VMOVUPS     352(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
-	VFMADD132PS Y2, Y7, Y7
+	VFMADD132PS Y2, Y6, Y6
+	VMOVUPS     288(AX), Y7
 	VMOVUPS     128(AX), Y8
 	VBLENDVPS   Y8, Y2, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPS      Y1, Y1, Y2
 	VFMADD231PS Y1, Y1, Y2
-	VFMADD132PS Y2, Y6, Y6
+	VFMADD132PS Y2, Y7, Y7
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   128(AX), Y1
-	VBLENDVPS Y1, Y7, Y3, Y1
-	VMOVUPS   Y1, 384(AX)
-	VMOVUPS   128(AX), Y1
-	VBLENDVPS Y1, Y3, Y7, Y1
+	VBLENDVPS Y1, Y6, Y3, Y1
 	VMOVUPS   Y1, 416(AX)
+	VMOVUPS   128(AX), Y1
+	VBLENDVPS Y1, Y3, Y6, Y1
+	VMOVUPS   Y1, 448(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -20293,7 +20418,7 @@ rest_loop:
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       128(AX), Y2, Y2
 	VADDPS       Y2, Y1, Y1
-	VMULPS       Y1, Y6, Y2
+	VMULPS       Y1, Y7, Y2
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -20334,9 +20459,9 @@ skip12:
 	VMOVUPS      max_softplus_f32<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
 	VMULPS       64(AX), Y2, Y2
-	VMOVUPS      416(AX), Y1
-	VFMADD213PS  384(AX), Y2, Y1
-	VMULPS       Y6, Y1, Y1
+	VMOVUPS      448(AX), Y1
+	VFMADD213PS  416(AX), Y2, Y1
+	VMULPS       Y7, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -20380,14 +20505,14 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      384(AX), Y1
-	VMOVUPS      416(AX), Y3
+	VMOVUPS      416(AX), Y1
+	VMOVUPS      448(AX), Y3
 	VFMSUB132PS  64(AX), Y1, Y3
 	VMULPS       96(AX), Y1, Y1
 	VFMADD231PS  Y3, Y2, Y1
-	VMULPS       352(AX), Y1, Y1
+	VMULPS       384(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
-	VMULPS       Y6, Y1, Y1
+	VMULPS       Y7, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -29429,7 +29554,7 @@ done:
 
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF64AVX2(SB), $480-8
+TEXT ·hessSquareF64AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -29452,273 +29577,409 @@ TEXT ·hessSquareF64AVX2(SB), $480-8
 	VBROADCASTSD 104(CX), Y0
 	VMOVUPS      Y0, 96(AX)
 	XORQ         R13, R13
-	SUBQ         $0x04, DX
+	SUBQ         $0x08, DX
 	JLT          rest
 
-	// 1 vectors of 4 elements at a time, their instructions interleaved
+	// 2 vectors of 4 elements at a time, their instructions interleaved
 loop:
-	MOVQ R13, R14
-	SHRQ $0x03, R14
+	MOVQ R13, CX
+	SHRQ $0x03, CX
 
 	// u = x, of positives -x
-	MOVBLZX      (DI)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (DI)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VANDPD       sign_f64<>+0(SB), Y0, Y0
-	VXORPD       (BX)(R13*8), Y0, Y1
-	VMOVUPD      Y1, 128(AX)
+	VANDPD       sign_f64<>+0(SB), Y1, Y1
+	VXORPD       (BX)(R13*8), Y0, Y2
+	VXORPD       32(BX)(R13*8), Y1, Y3
+	VMOVUPD      Y2, 128(AX)
+	VMOVUPD      Y3, 160(AX)
 
 	// w
-	VMOVUPS   (AX), Y2
-	VBLENDVPD Y0, 32(AX), Y2, Y2
-	VMOVUPD   Y2, 160(AX)
-	VMOVUPD   Y0, 192(AX)
+	VMOVUPS   (AX), Y5
+	VMOVAPS   Y5, Y4
+	VBLENDVPD Y0, 32(AX), Y5, Y5
+	VBLENDVPD Y1, 32(AX), Y4, Y4
+	VMOVUPD   Y5, 192(AX)
+	VMOVUPD   Y4, 224(AX)
+	VMOVUPD   Y0, 256(AX)
+	VMOVUPD   Y1, 288(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VANDPD abs_f64<>+0(SB), Y1, Y0
+	VANDPD abs_f64<>+0(SB), Y2, Y0
+	VANDPD abs_f64<>+0(SB), Y3, Y1
 	VMINPD clamp_tiny_f64<>+0(SB), Y0, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y1, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_tiny_f64<>+0(SB), Y1
-	VFNMADD231PD scale_f64<>+0(SB), Y0, Y1
-	VSUBPD       magic_tiny_f64<>+0(SB), Y1, Y2
-	VPADDQ       Y1, Y1, Y3
-	VPSHUFD      $0xa0, Y3, Y3
-	VPADDD       pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ       $0x3d, Y1, Y4
-	VPERMPS      exp_f64<>+0(SB), Y3, Y5
-	VPERMPS      exp_f64<>+32(SB), Y3, Y6
-	VBLENDVPD    Y4, Y6, Y5, Y5
-	VPERMPS      exp_rest_f64<>+0(SB), Y3, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y3, Y3
-	VBLENDVPD    Y4, Y3, Y6, Y6
-	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y2
-	VPSLLQ       $0x31, Y1, Y1
-	VPADDQ       Y1, Y5, Y5
-	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y2
-	VADDPD       Y2, Y6, Y6
-	VMOVUPS      magic_f64<>+0(SB), Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y5, Y0
-	VMOVUPS      exp2m1_6_f64<>+0(SB), Y1
-	VMULPD       Y6, Y6, Y2
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y6, Y3, Y3
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
+	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
+	VPADDQ       Y3, Y3, Y6
+	VPADDQ       Y2, Y2, Y7
+	VPSHUFD      $0xa0, Y6, Y6
+	VPSHUFD      $0xa0, Y7, Y7
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSLLQ       $0x3d, Y3, Y8
+	VPSLLQ       $0x3d, Y2, Y9
+	VPERMPS      exp_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_f64<>+0(SB), Y7, Y11
+	VPERMPS      exp_f64<>+32(SB), Y6, Y12
+	VPERMPS      exp_f64<>+32(SB), Y7, Y13
+	VBLENDVPD    Y8, Y12, Y10, Y10
+	VBLENDVPD    Y9, Y13, Y11, Y11
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y8, Y6, Y12, Y12
+	VBLENDVPD    Y9, Y7, Y13, Y13
+	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
+	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
+	VPSLLQ       $0x31, Y3, Y3
+	VPSLLQ       $0x31, Y2, Y2
+	VPADDQ       Y3, Y10, Y10
+	VPADDQ       Y2, Y11, Y11
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
+	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
+	VADDPD       Y4, Y12, Y12
+	VADDPD       Y5, Y13, Y13
+	VMOVUPS      magic_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS      Y3, Y2
+	VMULPD       Y12, Y12, Y4
+	VMULPD       Y13, Y13, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD  Y3, Y12, Y7
+	VFMADD213PD  Y2, Y13, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y13, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y0, Y0, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPADDQ      Y1, Y1, Y2
+	VPADDQ      Y0, Y0, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y1, Y2
-	VPERMPS     recip_f64<>+32(SB), Y1, Y4
-	VBLENDVPD   Y0, Y4, Y2, Y2
-	VPERMPS     log_f64<>+0(SB), Y1, Y4
-	VPERMPS     log_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y0, Y1, Y4, Y4
-	VMOVUPD     Y4, 224(AX)
-	VMULPD      Y2, Y5, Y5
-	VMOVUPD     Y5, 256(AX)
-	VMULPD      tiny_f64<>+0(SB), Y5, Y0
-	VSUBPD      one_f64<>+0(SB), Y2, Y1
-	VADDPD      Y0, Y1, Y1
-	VFMADD231PD Y3, Y0, Y1
-	VMULPD      Y1, Y1, Y4
-	VMOVUPD     128(AX), Y5
-	VBLENDVPD   Y5, Y0, Y2, Y5
+	VPERMPS     recip_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y2, Y8
+	VPERMPS     recip_f64<>+32(SB), Y3, Y9
+	VBLENDVPD   Y1, Y8, Y4, Y4
+	VBLENDVPD   Y0, Y9, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y2, Y8
+	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y8, Y8
+	VBLENDVPD   Y0, Y3, Y9, Y9
+	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y9, 352(AX)
+	VMULPD      Y4, Y10, Y10
+	VMULPD      Y5, Y11, Y11
+	VMOVUPD     Y10, 384(AX)
+	VMOVUPD     Y11, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y10, Y0
+	VMULPD      tiny_f64<>+0(SB), Y11, Y1
+	VSUBPD      one_f64<>+0(SB), Y4, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VADDPD      Y0, Y2, Y2
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPD     128(AX), Y10
+	VMOVUPD     160(AX), Y11
+	VBLENDVPD   Y10, Y0, Y4, Y10
+	VBLENDVPD   Y11, Y1, Y5, Y11
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  160(AX), Y5, Y5
-	VMOVUPD Y2, 288(AX)
-	VMOVUPD Y0, 320(AX)
+	VMULPD  Y10, Y10, Y10
+	VMULPD  Y11, Y11, Y11
+	VMULPD  192(AX), Y10, Y10
+	VMULPD  224(AX), Y11, Y11
+	VMOVUPD Y10, 448(AX)
+	VMOVUPD Y11, 480(AX)
+	VMOVUPD Y4, 512(AX)
+	VMOVUPD Y5, 544(AX)
+	VMOVUPD Y0, 576(AX)
+	VMOVUPD Y1, 608(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y0
-	VDIVPD       Y0, Y1, Y0
-	VFNMADD132PD Y0, Y3, Y3
-	VSUBPD       Y0, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VSUBPD       Y0, Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y2, Y0
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y1, Y4, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y0, Y3, Y2
-	VMOVUPD     288(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
-	VMOVUPD     128(AX), Y7
-	VMOVUPD     256(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y2, Y8, Y8
-	VMOVUPD     Y8, 352(AX)
-	VMOVUPD     288(AX), Y2
-	VMOVUPD     320(AX), Y6
-	VFMADD132PD Y0, Y2, Y2
-	VFMADD132PD Y3, Y6, Y6
-	VMOVUPD     128(AX), Y7
-	VBLENDVPD   Y7, Y3, Y0, Y0
+	VMOVUPD     128(AX), Y4
+	VMOVUPD     160(AX), Y5
+	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y5, Y1, Y6, Y5
+	VMOVUPD     512(AX), Y10
+	VMOVUPD     544(AX), Y11
+	VMULPD      huge_f64<>+0(SB), Y10, Y10
+	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     128(AX), Y12
+	VMOVUPD     160(AX), Y13
+	VMOVUPD     384(AX), Y14
+	VMOVUPD     416(AX), Y15
+	VBLENDVPD   Y12, Y10, Y14, Y14
+	VBLENDVPD   Y13, Y11, Y15, Y15
+	VFMADD132PD Y4, Y14, Y14
+	VFMADD132PD Y5, Y15, Y15
+	VMOVUPD     Y14, 640(AX)
+	VMOVUPD     Y15, 672(AX)
+	VMOVUPD     512(AX), Y4
+	VMOVUPD     544(AX), Y5
+	VMOVUPD     576(AX), Y10
+	VMOVUPD     608(AX), Y11
+	VFMADD132PD Y0, Y4, Y4
+	VFMADD132PD Y1, Y5, Y5
+	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y6, Y11, Y11
+	VMOVUPD     448(AX), Y12
+	VMOVUPD     480(AX), Y13
+	VMOVUPD     128(AX), Y14
+	VMOVUPD     160(AX), Y15
+	VBLENDVPD   Y14, Y7, Y0, Y0
+	VBLENDVPD   Y15, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y3
-	VFMADD231PD Y0, Y0, Y3
-	VFMADD132PD Y3, Y5, Y5
+	VADDPD      Y0, Y0, Y6
+	VADDPD      Y1, Y1, Y7
+	VFMADD231PD Y0, Y0, Y6
+	VFMADD231PD Y1, Y1, Y7
+	VFMADD132PD Y6, Y12, Y12
+	VFMADD132PD Y7, Y13, Y13
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y0
-	VBLENDVPD Y0, Y6, Y2, Y0
-	VMOVUPD   Y0, 384(AX)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y0, Y10, Y4, Y0
+	VBLENDVPD Y1, Y11, Y5, Y1
+	VMOVUPD   Y0, 704(AX)
+	VMOVUPD   Y1, 736(AX)
 	VMOVUPD   128(AX), Y0
-	VBLENDVPD Y0, Y2, Y6, Y0
-	VMOVUPD   Y0, 416(AX)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y0, Y4, Y10, Y0
+	VBLENDVPD Y1, Y5, Y11, Y1
+	VMOVUPD   Y0, 768(AX)
+	VMOVUPD   Y1, 800(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y2
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y0, Y1, Y2
-	VFMADD213PD Y1, Y4, Y2
+	VMOVUPS     log1p_10_f64<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
+	VFMADD213PD Y1, Y2, Y5
+	VFMADD213PD Y0, Y3, Y4
+	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y3, Y9, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       224(AX), Y2, Y2
-	VXORPS       Y0, Y0, Y0
-	VMAXPD       128(AX), Y0, Y0
-	VADDPD       Y0, Y2, Y2
-	VMULPD       Y2, Y5, Y0
+	VADDPD       320(AX), Y5, Y5
+	VADDPD       352(AX), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       128(AX), Y1, Y0
+	VMAXPD       160(AX), Y1, Y1
+	VADDPD       Y0, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y5, Y12, Y0
+	VMULPD       Y4, Y13, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y0, Y3, Y0
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y2, Y0, Y6, Y0
+	VBLENDVPD    Y3, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	LEAQ    (R13), CX
-	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y0, Y1, Y3
-	VMOVUPD Y3, (R9)(CX*8)
-	VSUBPD  Y1, Y3, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y3, Y1, Y1
-	VSUBPD  Y4, Y0, Y3
-	VADDPD  Y3, Y1, Y3
-	VADDPD  128(R9)(CX*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(CX*8)
+	LEAQ    (R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y6, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
+	LEAQ    4(R13), R14
+	ANDQ    $0x0f, R14
+	VMOVUPD (R9)(R14*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(R14*8)
+	VSUBPD  Y2, Y3, Y6
+	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y6, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(R14*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
 	VMOVUPD Y0, (SI)(R13*8)
+	VMOVUPD Y1, 32(SI)(R13*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f64<>+0(SB), Y0
-	VMINPD       Y2, Y0, Y0
+	VMOVUPS      max_softplus_f64<>+0(SB), Y1
+	VMOVAPS      Y1, Y0
+	VMINPD       Y5, Y1, Y1
+	VMINPD       Y4, Y0, Y0
+	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
-	VMOVUPD      416(AX), Y1
-	VFMADD213PD  384(AX), Y0, Y1
-	VMULPD       Y5, Y1, Y1
+	VMOVUPD      768(AX), Y2
+	VMOVUPD      800(AX), Y3
+	VFMADD213PD  704(AX), Y1, Y2
+	VFMADD213PD  736(AX), Y0, Y3
+	VMULPD       Y12, Y2, Y2
+	VMULPD       Y13, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y2, Y6, Y2
+	VBLENDVPD    Y5, Y3, Y6, Y3
 
 skip4:
-	VXORPD 192(AX), Y1, Y1
+	VXORPD 256(AX), Y2, Y2
+	VXORPD 288(AX), Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R13*8), Y4
+	VMULPD       Y4, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R13*8), Y4
+	VMULPD       Y4, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	MOVBLZX      (R8)(R14*1), R15
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VBLENDVPD    Y4, Y2, Y6, Y2
+	VBLENDVPD    Y5, Y3, Y6, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y1, (R10)(R13*8)
+	VMOVUPD Y2, (R10)(R13*8)
+	VMOVUPD Y3, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      384(AX), Y1
-	VMOVUPD      416(AX), Y2
-	VFMSUB132PD  64(AX), Y1, Y2
-	VMULPD       96(AX), Y1, Y1
-	VFMADD231PD  Y2, Y0, Y1
-	VMULPD       352(AX), Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y5, Y1, Y1
+	VMOVUPD      704(AX), Y2
+	VMOVUPD      736(AX), Y3
+	VMOVUPD      768(AX), Y4
+	VMOVUPD      800(AX), Y5
+	VFMSUB132PD  64(AX), Y2, Y4
+	VFMSUB132PD  64(AX), Y3, Y5
+	VMULPD       96(AX), Y2, Y2
+	VMULPD       96(AX), Y3, Y3
+	VFMADD231PD  Y4, Y1, Y2
+	VFMADD231PD  Y5, Y0, Y3
+	VMULPD       640(AX), Y2, Y2
+	VMULPD       672(AX), Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y12, Y2, Y2
+	VMULPD       Y13, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
-	MOVBLZX      (R8)(R14*1), R14
-	MOVQ         R13, CX
-	ANDQ         $0x07, CX
-	SHRL         CL, R14
-	VMOVD        R14, X0
-	VPBROADCASTQ X0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y1, Y2, Y1
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y1, (R12)(R13*8)
+	VMOVUPD Y2, (R12)(R13*8)
+	VMOVUPD Y3, 32(R12)(R13*8)
 
 skip9:
-	ADDQ $0x04, R13
+	ADDQ $0x08, R13
 	CMPQ R13, DX
 	JLE  loop
 
 rest:
-	ADDQ $0x04, DX
+	ADDQ $0x08, DX
 	CMPQ R13, DX
 	JGE  done
 
@@ -29816,8 +30077,9 @@ rest_loop:
 	// w·S²
 	VMULPD  Y6, Y6, Y6
 	VMULPD  160(AX), Y6, Y6
-	VMOVUPD Y3, 288(AX)
-	VMOVUPD Y1, 320(AX)
+	VMOVUPD Y6, 288(AX)
+	VMOVUPD Y3, 320(AX)
+	VMOVUPD Y1, 352(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -29831,32 +30093,33 @@ rest_loop:
 	// q·2^TinyShift
 	VMOVUPD     128(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     288(AX), Y7
-	VMULPD      huge_f64<>+0(SB), Y7, Y7
-	VMOVUPD     128(AX), Y8
-	VMOVUPD     256(AX), Y9
-	VBLENDVPD   Y8, Y7, Y9, Y9
-	VFMADD132PD Y3, Y9, Y9
-	VMOVUPD     Y9, 352(AX)
-	VMOVUPD     288(AX), Y3
-	VMOVUPD     320(AX), Y7
+	VMOVUPD     320(AX), Y6
+	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     128(AX), Y7
+	VMOVUPD     256(AX), Y8
+	VBLENDVPD   Y7, Y6, Y8, Y8
+	VFMADD132PD Y3, Y8, Y8
+	VMOVUPD     Y8, 384(AX)
+	VMOVUPD     320(AX), Y3
+	VMOVUPD     352(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y7, Y7
+	VFMADD132PD Y4, Y6, Y6
+	VMOVUPD     288(AX), Y7
 	VMOVUPD     128(AX), Y8
 	VBLENDVPD   Y8, Y4, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y1, Y1, Y4
 	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y4, Y7, Y7
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y7, Y3, Y1
-	VMOVUPD   Y1, 384(AX)
-	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y3, Y7, Y1
+	VBLENDVPD Y1, Y6, Y3, Y1
 	VMOVUPD   Y1, 416(AX)
+	VMOVUPD   128(AX), Y1
+	VBLENDVPD Y1, Y3, Y6, Y1
+	VMOVUPD   Y1, 448(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -29878,7 +30141,7 @@ rest_loop:
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       128(AX), Y1, Y1
 	VADDPD       Y1, Y3, Y3
-	VMULPD       Y3, Y6, Y1
+	VMULPD       Y3, Y7, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
@@ -29920,9 +30183,9 @@ skip12:
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMINPD       Y3, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      416(AX), Y2
-	VFMADD213PD  384(AX), Y1, Y2
-	VMULPD       Y6, Y2, Y2
+	VMOVUPD      448(AX), Y2
+	VFMADD213PD  416(AX), Y1, Y2
+	VMULPD       Y7, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -29966,14 +30229,14 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      384(AX), Y2
-	VMOVUPD      416(AX), Y3
+	VMOVUPD      416(AX), Y2
+	VMOVUPD      448(AX), Y3
 	VFMSUB132PD  64(AX), Y2, Y3
 	VMULPD       96(AX), Y2, Y2
 	VFMADD231PD  Y3, Y1, Y2
-	VMULPD       352(AX), Y2, Y2
+	VMULPD       384(AX), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14

@@ -516,8 +516,12 @@ func (k *kernel) body() {
 
 	// B·unscale is w·s^γ
 	var B group
+	var short value // w·S²; with the Hessian AVX2 has no registers for it to wait in
 	if k.square {
 		B = k.shortSquare(k.choose(negative, r.S, r.c), k.weights(early, byte))
+		if short = B; k.order == hessian {
+			short = k.hold(B)
+		}
 	}
 	c, S := k.hold(r.c), k.hold(r.S)
 
@@ -540,6 +544,7 @@ func (k *kernel) body() {
 	k.do("VFMADD132P.", C1, C1, vC)
 	k.do("VFMADD132P.", S1, S1, vS)
 	if k.square {
+		B = k.own(short)
 		k.longSquare(B, k.choose(negative, vS, vC))
 	}
 	k.Comment("s = σ(u), q = σ(-u)")

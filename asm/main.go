@@ -30,8 +30,8 @@ func main() {
 	for _, s := range []isa{
 		{suffix: "F32AVX512", wide: true, table: single, inFlight: flight{{4, 3}, {3, 2}, {2, 2}, {4}}, softInFlight: flight{{3, 2}, {3, 1}, {1, 1}}},
 		{suffix: "F64AVX512", wide: true, double: true, table: double, inFlight: flight{{3, 3}, {3, 2}, {2, 2}, {4}}, softInFlight: flight{{3, 2}, {2, 1}, {1, 1}}},
-		{suffix: "F32AVX2", table: single, inFlight: flight{{2, 2}, {2, 2}, {1, 2}, {3}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
-		{suffix: "F64AVX2", double: true, table: double, inFlight: flight{{2, 2}, {2, 2}, {1, 2}, {2}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
+		{suffix: "F32AVX2", table: single, inFlight: flight{{2, 2}, {2, 2}, {2, 2}, {3}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
+		{suffix: "F64AVX2", double: true, table: double, inFlight: flight{{2, 2}, {2, 2}, {2, 2}, {2}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
 	} {
 		g := &generator{Context: ctx, isa: &s}
 		kernels(g)
