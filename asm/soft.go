@@ -334,7 +334,8 @@ func (k *kernel) notFallen(q group, bigO value) group {
 	return q
 }
 
-// softWeights returns a = wPos·t + wNeg·(1-t), of which only the last addition is rounded, or nearly so.
+// softWeights returns a = wPos·t + wNeg·(1-t): what 1-t and its product have lost goes into the other product, so that only that
+// and the last addition are rounded, or nearly so.
 func (k *kernel) softWeights(t, other, lost group) group {
 	a, rest := k.group(), k.copy(other)
 	k.do("VMULP.", a, other, k.params["WNeg"])
