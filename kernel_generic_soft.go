@@ -28,8 +28,8 @@ import (
 
 // R is kept in two numbers, rounded and what it lacks, the rest: of the sum and the product, of e = A·(1+p), and of 1-t.
 // Otherwise γ would multiply all these errors, some 3 ULP. At γ = 2, R² is R·(R + 2·rest); for any other γ the rest goes into
-// the logarithm of R. What 1-t and its product with wNeg lack goes into the other product of
-// the weight a, so that only that and the last addition are rounded.
+// the logarithm of R. What 1-t and its product with wNeg lack goes into the other product of the weight a, so that only that and
+// the last addition are rounded, or nearly so.
 
 // softBlock is the kernel of loss, gradient, Hessian and sum for soft targets.
 func softBlock[T Float](b *block[T]) {
