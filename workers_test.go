@@ -140,13 +140,16 @@ func TestWorkersEnd(t *testing.T) {
 }
 
 func TestGoroutines(t *testing.T) {
-	procs := runtime.GOMAXPROCS(0)
+	const procs = 3
+	former := runtime.GOMAXPROCS(procs)
+	defer runtime.GOMAXPROCS(former)
 	for _, tt := range []struct{ workers, blocks, want int }{
 		{0, 10, 1}, {1, 10, 1}, {2, 10, 2}, {10, 10, 10}, {11, 10, 10}, {math.MaxInt, 10, 10}, {8, 1, 1},
 		{-1, 1 << 20, procs}, {math.MinInt, 1 << 20, procs}, {-1, 1, 1},
 	} {
 		assert.Equalf(t, tt.want, Params{Workers: tt.workers}.goroutines(tt.blocks), "%+v", tt)
 	}
+	assert.Equal(t, procs, runtime.GOMAXPROCS(0), "it is asked, not set")
 }
 
 func TestAllocations(t *testing.T) { forFloats(t, testAllocations[float32], testAllocations[float64]) }
