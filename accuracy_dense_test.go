@@ -101,3 +101,28 @@ func TestAccuracySoftFloat64(t *testing.T) {
 		e.checkBounds(t, oracle.PromisedSoft(p.Gamma, p.Norm != 1))
 	})
 }
+
+// Where γ is large, it is the error of log m alone that counts. These are the worst that a search has found.
+func TestLargeGammaSoft(t *testing.T) {
+	for _, c := range []struct {
+		gamma     float64
+		x, target float32
+		weight    float32
+	}{
+		{40, 2.6922052, 0.114614725, 0.7902345}, {45, 2.7498586, 0.11426575, 0.5153552}, {60, 2.6922052, 0.114629015, 0.5488653},
+		{150, 2.6922052, 0.114629015, 0.63602185}, {300, 2.6922052, 0.114629015, 0.9911409}, {300, 2.6922052, 0.114629015, 0.8486096},
+		{500, 2.6922052, 0.114629015, 0.9100713},
+	} {
+		pl := newPlan[float32](Params{Gamma: c.gamma, Alpha: NoAlpha})
+		pl.WPos, pl.WNeg = c.weight, c.weight
+		var loss, grad, hess float32
+		softBlock(&block[float32]{X: &c.x, Target: &c.target, N: 1, Loss: &loss, Grad: &grad, Hess: &hess, Plan: pl})
+		var e errors3
+		exact := oracle.Soft32At(float64(c.x), float64(c.target), c.gamma, float64(c.weight), float64(c.weight))
+		e.loss.Add(oracle.Err32(loss, exact.Loss, exact.Loss), float64(c.x), float64(loss), exact.Loss)
+		e.grad.Add(oracle.Err32(grad, exact.Grad, exact.GMag), float64(c.x), float64(grad), exact.Grad)
+		e.hess.Add(oracle.Err32(hess, exact.Hess, exact.HMag), float64(c.x), float64(hess), exact.Hess)
+		e.checkBounds(t, oracle.PromisedSoft(c.gamma, false))
+		require.Greater(t, max(e.loss.Worst, e.grad.Worst, e.hess.Worst), 0.5*c.gamma) // so much it is
+	}
+}

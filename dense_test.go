@@ -276,6 +276,8 @@ func testDenseTiny[T Float](t *testing.T) {
 		x, target = append(x, -inf, inf), append(target, tt, tt)
 	}
 	infinite := len(x)
+	// where e shows beside t, if the weight is large
+	x, target = append(x, T(-0x1.5bef78p+127), T(-2.156724e38), T(-2.0867732e38)), append(target, T(0x1.3d0d86p-101), 4.4095958e-31, 4.7674383e-31)
 	for range 4000 {
 		x = append(x, T(math.Copysign(math.Exp2(6+120*rng.Float64()), rng.Float64()-0.5)))
 		target = append(target, T(math.Exp2(-149*rng.Float64())))

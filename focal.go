@@ -68,7 +68,7 @@
 // smallest subnormal; with a weight above 1, those below the weight times 2^-126 (float64: 2^-1022) count as below the
 // normal range, and their unit is the smallest subnormal times the weight.
 //
-// For soft targets, 0 < t < 1, the bounds are loss 8, gradient 9 and second derivative 9; above gamma = 5 they grow by 0.5 ULP
+// For soft targets, 0 < t < 1, the bounds are loss 8, gradient 9 and second derivative 9; above gamma = 5 they grow by 0.8 ULP
 // for each unit of gamma. They are those of the loss, and of the sums of the magnitudes of the terms of the derivatives.
 // Where a or a·m^gamma is below the normal range, the loss may also be off by as many smallest subnormals as |x|. The
 // gradient is 0 where p - t and gamma·δ·(pq/m)·E cancel: at p = t if gamma is 0 or t = 1/2,

@@ -892,20 +892,20 @@ loop:
 	VMOVUPS          Z18, 512(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z7, Z1
-	VMINPS.BCST clamp_f32<>+0(SB), Z8, Z2
-	VMINPS.BCST clamp_f32<>+0(SB), Z9, Z3
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z7, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z8, Z2
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z9, Z3
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z7
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z7
 	VMOVAPS           Z7, Z4
 	VMOVAPS           Z7, Z6
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z7
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z2, Z4
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z3, Z6
-	VSUBPS.BCST       magic_f32<>+0(SB), Z7, Z8
-	VSUBPS.BCST       magic_f32<>+0(SB), Z4, Z9
-	VSUBPS.BCST       magic_f32<>+0(SB), Z6, Z12
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z7, Z8
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z4, Z9
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z6, Z12
 	VPERMPS           exp_f32<>+0(SB), Z7, Z13
 	VPERMPS           exp_f32<>+0(SB), Z4, Z15
 	VPERMPS           exp_f32<>+0(SB), Z6, Z16
@@ -930,9 +930,9 @@ loop:
 	VBROADCASTSS      magic_f32<>+0(SB), Z3
 	VMOVAPS           Z3, Z1
 	VMOVAPS           Z3, Z2
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z13, Z3
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z15, Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z16, Z2
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z13, Z3
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z15, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z16, Z2
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z7
 	VMOVAPS           Z7, Z4
 	VMOVAPS           Z7, Z6
@@ -948,79 +948,82 @@ loop:
 	VMULPS            Z18, Z7, Z7
 	VMULPS            Z20, Z4, Z4
 	VMULPS            Z21, Z6, Z6
+	VMULPS.BCST       tiny_f32<>+0(SB), Z13, Z8
+	VMULPS.BCST       tiny_f32<>+0(SB), Z15, Z9
+	VMULPS.BCST       tiny_f32<>+0(SB), Z16, Z12
 
 	// R + rest = β + e·θ
-	VMULPS       Z14, Z13, Z8
-	VMULPS       Z17, Z15, Z9
-	VMULPS       Z19, Z16, Z12
-	VMOVAPS      Z8, Z18
-	VMOVAPS      Z9, Z20
-	VMOVAPS      Z12, Z21
-	VMOVAPS      Z13, Z22
-	VMOVAPS      Z15, Z23
-	VMOVAPS      Z16, Z24
-	VFMADD213PS  Z8, Z7, Z18
-	VFMADD213PS  Z9, Z4, Z20
-	VFMADD213PS  Z12, Z6, Z21
+	VMULPS       Z14, Z8, Z13
+	VMULPS       Z17, Z9, Z15
+	VMULPS       Z19, Z12, Z16
+	VMOVAPS      Z13, Z18
+	VMOVAPS      Z15, Z20
+	VMOVAPS      Z16, Z21
+	VMOVAPS      Z8, Z22
+	VMOVAPS      Z9, Z23
+	VMOVAPS      Z12, Z24
+	VFMADD213PS  Z13, Z7, Z18
+	VFMADD213PS  Z15, Z4, Z20
+	VFMADD213PS  Z16, Z6, Z21
 	VFMSUB132PS  Z14, Z18, Z22
 	VFMSUB132PS  Z17, Z20, Z23
 	VFMSUB132PS  Z19, Z21, Z24
-	VFMADD231PS  Z7, Z8, Z22
-	VFMADD231PS  Z4, Z9, Z23
-	VFMADD231PS  Z6, Z12, Z24
-	VBROADCASTSS one_f32<>+0(SB), Z12
-	VMOVAPS      Z12, Z8
-	VMOVAPS      Z12, Z9
-	VBLENDMPS    Z13, Z12, K4, Z12
-	VBLENDMPS    Z15, Z8, K5, Z8
-	VBLENDMPS    Z16, Z9, K6, Z9
-	VFMADD231PS  Z11, Z12, Z22
-	VFMADD231PS  Z5, Z8, Z23
-	VFMADD231PS  Z10, Z9, Z24
+	VFMADD231PS  Z7, Z13, Z22
+	VFMADD231PS  Z4, Z15, Z23
+	VFMADD231PS  Z6, Z16, Z24
+	VBROADCASTSS one_f32<>+0(SB), Z15
+	VMOVAPS      Z15, Z13
+	VMOVAPS      Z15, Z14
+	VBLENDMPS    Z8, Z15, K4, Z15
+	VBLENDMPS    Z9, Z13, K5, Z13
+	VBLENDMPS    Z12, Z14, K6, Z14
+	VFMADD231PS  Z11, Z15, Z22
+	VFMADD231PS  Z5, Z13, Z23
+	VFMADD231PS  Z10, Z14, Z24
 	VMOVUPS      384(DX), Z5
-	VMOVUPS      448(DX), Z8
-	VMOVUPS      512(DX), Z9
-	VMAXPS       Z18, Z5, Z10
-	VMAXPS       Z20, Z8, Z11
-	VMAXPS       Z21, Z9, Z12
+	VMOVUPS      448(DX), Z10
+	VMOVUPS      512(DX), Z11
+	VMAXPS       Z18, Z5, Z13
+	VMAXPS       Z20, Z10, Z14
+	VMAXPS       Z21, Z11, Z15
 	VMINPS       Z18, Z5, Z18
-	VMINPS       Z20, Z8, Z20
-	VMINPS       Z21, Z9, Z21
-	VADDPS       Z18, Z10, Z5
-	VADDPS       Z20, Z11, Z8
-	VADDPS       Z21, Z12, Z9
-	VSUBPS       Z10, Z5, Z10
-	VSUBPS       Z11, Z8, Z11
-	VSUBPS       Z12, Z9, Z12
-	VSUBPS       Z10, Z18, Z18
-	VSUBPS       Z11, Z20, Z20
-	VSUBPS       Z12, Z21, Z21
+	VMINPS       Z20, Z10, Z20
+	VMINPS       Z21, Z11, Z21
+	VADDPS       Z18, Z13, Z5
+	VADDPS       Z20, Z14, Z10
+	VADDPS       Z21, Z15, Z11
+	VSUBPS       Z13, Z5, Z13
+	VSUBPS       Z14, Z10, Z14
+	VSUBPS       Z15, Z11, Z15
+	VSUBPS       Z13, Z18, Z18
+	VSUBPS       Z14, Z20, Z20
+	VSUBPS       Z15, Z21, Z21
 	VADDPS       Z18, Z22, Z22
 	VADDPS       Z20, Z23, Z23
 	VADDPS       Z21, Z24, Z24
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PS.BCST two_f32<>+0(SB), Z5, Z22
-	VFMADD132PS.BCST two_f32<>+0(SB), Z8, Z23
-	VFMADD132PS.BCST two_f32<>+0(SB), Z9, Z24
+	VFMADD132PS.BCST two_f32<>+0(SB), Z10, Z23
+	VFMADD132PS.BCST two_f32<>+0(SB), Z11, Z24
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z3, Z10
-	VPERMPS     recip_f32<>+0(SB), Z1, Z11
-	VPERMPS     recip_f32<>+0(SB), Z2, Z12
-	VMULPS      Z10, Z13, Z13
-	VMULPS      Z11, Z15, Z15
-	VMULPS      Z12, Z16, Z16
-	VSUBPS.BCST one_f32<>+0(SB), Z10, Z14
-	VSUBPS.BCST one_f32<>+0(SB), Z11, Z17
-	VSUBPS.BCST one_f32<>+0(SB), Z12, Z18
-	VADDPS      Z13, Z14, Z14
-	VADDPS      Z15, Z17, Z17
-	VADDPS      Z16, Z18, Z18
-	VFMADD231PS Z7, Z13, Z14
-	VFMADD231PS Z4, Z15, Z17
-	VFMADD231PS Z6, Z16, Z18
-	VMULPS      Z14, Z14, Z19
+	VPERMPS     recip_f32<>+0(SB), Z3, Z13
+	VPERMPS     recip_f32<>+0(SB), Z1, Z14
+	VPERMPS     recip_f32<>+0(SB), Z2, Z15
+	VMULPS      Z13, Z8, Z8
+	VMULPS      Z14, Z9, Z9
+	VMULPS      Z15, Z12, Z12
+	VSUBPS.BCST one_f32<>+0(SB), Z13, Z16
+	VSUBPS.BCST one_f32<>+0(SB), Z14, Z17
+	VSUBPS.BCST one_f32<>+0(SB), Z15, Z18
+	VADDPS      Z8, Z16, Z16
+	VADDPS      Z9, Z17, Z17
+	VADDPS      Z12, Z18, Z18
+	VFMADD231PS Z7, Z8, Z16
+	VFMADD231PS Z4, Z9, Z17
+	VFMADD231PS Z6, Z12, Z18
+	VMULPS      Z16, Z16, Z19
 	VMULPS      Z17, Z17, Z20
 	VMULPS      Z18, Z18, Z21
 
@@ -1028,16 +1031,16 @@ loop:
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z27
 	VMOVAPS          Z27, Z25
 	VMOVAPS          Z27, Z26
-	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z16, Z27
 	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z17, Z25
 	VFMADD213PS.BCST log1p_2_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z16, Z27
 	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z17, Z25
 	VFMADD213PS.BCST log1p_1_f32<>+0(SB), Z18, Z26
-	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z14, Z27
+	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z16, Z27
 	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z17, Z25
 	VFMADD213PS.BCST log1p_0_f32<>+0(SB), Z18, Z26
-	VFMADD213PS      Z14, Z19, Z27
+	VFMADD213PS      Z16, Z19, Z27
 	VFMADD213PS      Z17, Z20, Z25
 	VFMADD213PS      Z18, Z21, Z26
 
@@ -1051,9 +1054,9 @@ loop:
 	VADDPS    (DX), Z27, Z27
 	VADDPS    64(DX), Z25, Z25
 	VADDPS    128(DX), Z26, Z26
-	VBLENDMPS Z13, Z10, K1, Z1
-	VBLENDMPS Z15, Z11, K2, Z2
-	VBLENDMPS Z16, Z12, K3, Z3
+	VBLENDMPS Z8, Z13, K1, Z1
+	VBLENDMPS Z9, Z14, K2, Z2
+	VBLENDMPS Z12, Z15, K3, Z3
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
@@ -1064,35 +1067,35 @@ loop:
 	VMULPS 320(DX), Z3, Z3
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z14, Z10
-	VADDPS.BCST    one_f32<>+0(SB), Z17, Z11
+	VADDPS.BCST    one_f32<>+0(SB), Z16, Z8
+	VADDPS.BCST    one_f32<>+0(SB), Z17, Z9
 	VADDPS.BCST    one_f32<>+0(SB), Z18, Z12
-	VDIVPS         Z10, Z14, Z10
-	VDIVPS         Z11, Z17, Z11
+	VDIVPS         Z8, Z16, Z8
+	VDIVPS         Z9, Z17, Z9
 	VDIVPS         Z12, Z18, Z12
-	VFNMADD132PS.Z Z10, Z7, K1, Z7
-	VFNMADD132PS.Z Z11, Z4, K2, Z4
+	VFNMADD132PS.Z Z8, Z7, K1, Z7
+	VFNMADD132PS.Z Z9, Z4, K2, Z4
 	VFNMADD132PS.Z Z12, Z6, K3, Z6
-	VSUBPS         Z10, Z7, Z7
-	VSUBPS         Z11, Z4, Z4
+	VSUBPS         Z8, Z7, Z7
+	VSUBPS         Z9, Z4, Z4
 	VSUBPS         Z12, Z6, Z6
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z7, Z7, Z10
-	VADDPS      Z4, Z4, Z11
+	VADDPS      Z7, Z7, Z8
+	VADDPS      Z4, Z4, Z9
 	VADDPS      Z6, Z6, Z12
-	VFMADD231PS Z7, Z7, Z10
-	VFMADD231PS Z4, Z4, Z11
+	VFMADD231PS Z7, Z7, Z8
+	VFMADD231PS Z4, Z4, Z9
 	VFMADD231PS Z6, Z6, Z12
-	VFMADD132PS Z10, Z1, Z1
-	VFMADD132PS Z11, Z2, Z2
+	VFMADD132PS Z8, Z1, Z1
+	VFMADD132PS Z9, Z2, Z2
 	VFMADD132PS Z12, Z3, Z3
 	VMULPS      Z22, Z1, Z1
 	VMULPS      Z23, Z2, Z2
 	VMULPS      Z24, Z3, Z3
 	VMULPS      Z5, Z27, Z4
-	VMULPS      Z8, Z25, Z5
-	VMULPS      Z9, Z26, Z6
+	VMULPS      Z10, Z25, Z5
+	VMULPS      Z11, Z26, Z6
 	VMULPS      Z1, Z4, Z4
 	VMULPS      Z2, Z5, Z5
 	VMULPS      Z3, Z6, Z6
@@ -1193,12 +1196,12 @@ rest_loop:
 	VMOVUPS          Z6, 128(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS.BCST clamp_f32<>+0(SB), Z3, Z1
+	VMINPS.BCST clamp_tiny_f32<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSS      magic_f32<>+0(SB), Z2
+	VBROADCASTSS      magic_tiny_f32<>+0(SB), Z2
 	VFNMADD231PS.BCST scale_f32<>+0(SB), Z1, Z2
-	VSUBPS.BCST       magic_f32<>+0(SB), Z2, Z3
+	VSUBPS.BCST       magic_tiny_f32<>+0(SB), Z2, Z3
 	VPERMPS           exp_f32<>+0(SB), Z2, Z5
 	VPERMPS           exp_rest_f32<>+0(SB), Z2, Z6
 	VFNMSUB231PS.BCST scale_f32<>+0(SB), Z1, Z3
@@ -1207,40 +1210,41 @@ rest_loop:
 	VFNMADD231PS.BCST scale_lo_f32<>+0(SB), Z1, Z3
 	VADDPS            Z3, Z6, Z6
 	VBROADCASTSS      magic_f32<>+0(SB), Z1
-	VFMADD231PS.BCST  index_f32<>+0(SB), Z5, Z1
+	VFMADD231PS.BCST  index_tiny_f32<>+0(SB), Z5, Z1
 	VBROADCASTSS      exp2m1_3_f32<>+0(SB), Z2
 	VFMADD213PS.BCST  exp2m1_2_f32<>+0(SB), Z6, Z2
 	VFMADD213PS.BCST  exp2m1_1_f32<>+0(SB), Z6, Z2
 	VFMADD213PS.BCST  exp2m1_0_f32<>+0(SB), Z6, Z2
 	VMULPS            Z6, Z2, Z2
+	VMULPS.BCST       tiny_f32<>+0(SB), Z5, Z3
 
 	// R + rest = β + e·θ
-	VMULPS       Z7, Z5, Z3
-	VMOVAPS      Z3, Z6
-	VMOVAPS      Z5, Z8
-	VFMADD213PS  Z3, Z2, Z6
+	VMULPS       Z7, Z3, Z5
+	VMOVAPS      Z5, Z6
+	VMOVAPS      Z3, Z8
+	VFMADD213PS  Z5, Z2, Z6
 	VFMSUB132PS  Z7, Z6, Z8
-	VFMADD231PS  Z2, Z3, Z8
-	VBROADCASTSS one_f32<>+0(SB), Z3
-	VBLENDMPS    Z5, Z3, K3, Z3
-	VFMADD231PS  Z4, Z3, Z8
-	VMOVUPS      128(DX), Z3
-	VMAXPS       Z6, Z3, Z4
-	VMINPS       Z6, Z3, Z6
-	VADDPS       Z6, Z4, Z3
-	VSUBPS       Z4, Z3, Z4
-	VSUBPS       Z4, Z6, Z6
+	VFMADD231PS  Z2, Z5, Z8
+	VBROADCASTSS one_f32<>+0(SB), Z5
+	VBLENDMPS    Z3, Z5, K3, Z5
+	VFMADD231PS  Z4, Z5, Z8
+	VMOVUPS      128(DX), Z4
+	VMAXPS       Z6, Z4, Z5
+	VMINPS       Z6, Z4, Z6
+	VADDPS       Z6, Z5, Z4
+	VSUBPS       Z5, Z4, Z5
+	VSUBPS       Z5, Z6, Z6
 	VADDPS       Z6, Z8, Z8
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PS.BCST two_f32<>+0(SB), Z3, Z8
+	VFMADD132PS.BCST two_f32<>+0(SB), Z4, Z8
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Z1, Z4
-	VMULPS      Z4, Z5, Z5
-	VSUBPS.BCST one_f32<>+0(SB), Z4, Z6
-	VADDPS      Z5, Z6, Z6
-	VFMADD231PS Z2, Z5, Z6
+	VPERMPS     recip_f32<>+0(SB), Z1, Z5
+	VMULPS      Z5, Z3, Z3
+	VSUBPS.BCST one_f32<>+0(SB), Z5, Z6
+	VADDPS      Z3, Z6, Z6
+	VFMADD231PS Z2, Z3, Z6
 	VMULPS      Z6, Z6, Z7
 
 	// log1p(z) = z + z²·Q(z)
@@ -1254,24 +1258,24 @@ rest_loop:
 	VPERMPS   log_f32<>+0(SB), Z1, Z1
 	VADDPS    Z1, Z9, Z9
 	VADDPS    (DX), Z9, Z9
-	VBLENDMPS Z5, Z4, K2, Z1
+	VBLENDMPS Z3, Z5, K2, Z1
 
 	// w·S²
 	VMULPS Z1, Z1, Z1
 	VMULPS 64(DX), Z1, Z1
 
 	// h = z/(1+z)
-	VADDPS.BCST    one_f32<>+0(SB), Z6, Z4
-	VDIVPS         Z4, Z6, Z4
-	VFNMADD132PS.Z Z4, Z2, K2, Z2
-	VSUBPS         Z4, Z2, Z2
+	VADDPS.BCST    one_f32<>+0(SB), Z6, Z3
+	VDIVPS         Z3, Z6, Z3
+	VFNMADD132PS.Z Z3, Z2, K2, Z2
+	VSUBPS         Z3, Z2, Z2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPS      Z2, Z2, Z4
-	VFMADD231PS Z2, Z2, Z4
-	VFMADD132PS Z4, Z1, Z1
+	VADDPS      Z2, Z2, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VFMADD132PS Z3, Z1, Z1
 	VMULPS      Z8, Z1, Z1
-	VMULPS      Z3, Z9, Z2
+	VMULPS      Z4, Z9, Z2
 	VMULPS      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -1307,6 +1311,46 @@ skip4:
 done:
 	VZEROUPPER
 	RET
+
+DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
+DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
+GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
+DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
+GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
+DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
+GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
+
+DATA tiny_f32<>+0(SB)/4, $0x1f800000
+DATA tiny_f32<>+4(SB)/4, $0x1f800000
+DATA tiny_f32<>+8(SB)/4, $0x1f800000
+DATA tiny_f32<>+12(SB)/4, $0x1f800000
+DATA tiny_f32<>+16(SB)/4, $0x1f800000
+DATA tiny_f32<>+20(SB)/4, $0x1f800000
+DATA tiny_f32<>+24(SB)/4, $0x1f800000
+DATA tiny_f32<>+28(SB)/4, $0x1f800000
+GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA two_f32<>+0(SB)/4, $0x40000000
 DATA two_f32<>+4(SB)/4, $0x40000000
@@ -1775,36 +1819,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f32<>+0(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+4(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+8(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+12(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+16(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+20(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+24(SB)/4, $0x43030000
-DATA clamp_tiny_f32<>+28(SB)/4, $0x43030000
-GLOBL clamp_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f32<>+0(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+4(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+8(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+12(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+16(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+20(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+24(SB)/4, $0x4b400200
-DATA magic_tiny_f32<>+28(SB)/4, $0x4b400200
-GLOBL magic_tiny_f32<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f32<>+0(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+4(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+8(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+12(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+16(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+20(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+24(SB)/4, $0x20e00000
-DATA index_tiny_f32<>+28(SB)/4, $0x20e00000
-GLOBL index_tiny_f32<>(SB), RODATA|NOPTR, $32
-
 DATA log8_hi_f32<>+0(SB)/4, $0x00000000
 DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
 DATA log8_hi_f32<>+8(SB)/4, $0x40454800
@@ -1840,16 +1854,6 @@ DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
 DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
 DATA log8_lo_f32<>+60(SB)/4, $0x00000000
 GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
-
-DATA tiny_f32<>+0(SB)/4, $0x1f800000
-DATA tiny_f32<>+4(SB)/4, $0x1f800000
-DATA tiny_f32<>+8(SB)/4, $0x1f800000
-DATA tiny_f32<>+12(SB)/4, $0x1f800000
-DATA tiny_f32<>+16(SB)/4, $0x1f800000
-DATA tiny_f32<>+20(SB)/4, $0x1f800000
-DATA tiny_f32<>+24(SB)/4, $0x1f800000
-DATA tiny_f32<>+28(SB)/4, $0x1f800000
-GLOBL tiny_f32<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f32<>+0(SB)/4, $0x4b3ffc18
 DATA pow_min_f32<>+4(SB)/4, $0x4b3ffc18
@@ -8145,20 +8149,20 @@ loop:
 	VMOVUPD          Z18, 512(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z7, Z1
-	VMINPD.BCST clamp_f64<>+0(SB), Z8, Z2
-	VMINPD.BCST clamp_f64<>+0(SB), Z9, Z3
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z7, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z8, Z2
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z9, Z3
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z7
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z7
 	VMOVAPS           Z7, Z4
 	VMOVAPS           Z7, Z6
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z7
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z2, Z4
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z3, Z6
-	VSUBPD.BCST       magic_f64<>+0(SB), Z7, Z8
-	VSUBPD.BCST       magic_f64<>+0(SB), Z4, Z9
-	VSUBPD.BCST       magic_f64<>+0(SB), Z6, Z12
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z7, Z8
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z4, Z9
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z6, Z12
 	VPERMPD           exp_f64<>+0(SB), Z7, Z13
 	VPERMPD           exp_f64<>+0(SB), Z4, Z15
 	VPERMPD           exp_f64<>+0(SB), Z6, Z16
@@ -8183,9 +8187,9 @@ loop:
 	VBROADCASTSD      magic_f64<>+0(SB), Z3
 	VMOVAPS           Z3, Z1
 	VMOVAPS           Z3, Z2
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z13, Z3
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z15, Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z16, Z2
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z13, Z3
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z15, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z16, Z2
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z7
 	VMOVAPS           Z7, Z4
 	VMOVAPS           Z7, Z6
@@ -8216,81 +8220,84 @@ loop:
 	VMULPD            Z18, Z24, Z24
 	VMULPD            Z20, Z22, Z22
 	VMULPD            Z21, Z23, Z23
+	VMULPD.BCST       tiny_f64<>+0(SB), Z13, Z4
+	VMULPD.BCST       tiny_f64<>+0(SB), Z15, Z6
+	VMULPD.BCST       tiny_f64<>+0(SB), Z16, Z7
 
 	// R + rest = β + e·θ
-	VMULPD       Z14, Z13, Z4
-	VMULPD       Z17, Z15, Z6
-	VMULPD       Z19, Z16, Z7
-	VMOVAPD      Z4, Z8
-	VMOVAPD      Z6, Z9
-	VMOVAPD      Z7, Z12
-	VMOVAPD      Z13, Z18
-	VMOVAPD      Z15, Z20
-	VMOVAPD      Z16, Z21
-	VFMADD213PD  Z4, Z24, Z8
-	VFMADD213PD  Z6, Z22, Z9
-	VFMADD213PD  Z7, Z23, Z12
-	VFMSUB132PD  Z14, Z8, Z18
-	VFMSUB132PD  Z17, Z9, Z20
-	VFMSUB132PD  Z19, Z12, Z21
-	VFMADD231PD  Z24, Z4, Z18
-	VFMADD231PD  Z22, Z6, Z20
-	VFMADD231PD  Z23, Z7, Z21
-	VBROADCASTSD one_f64<>+0(SB), Z7
-	VMOVAPS      Z7, Z4
-	VMOVAPS      Z7, Z6
-	VBLENDMPD    Z13, Z7, K4, Z7
-	VBLENDMPD    Z15, Z4, K5, Z4
-	VBLENDMPD    Z16, Z6, K6, Z6
-	VFMADD231PD  Z11, Z7, Z18
-	VFMADD231PD  Z5, Z4, Z20
-	VFMADD231PD  Z10, Z6, Z21
-	VMOVUPD      384(DX), Z4
-	VMOVUPD      448(DX), Z5
-	VMOVUPD      512(DX), Z6
-	VMAXPD       Z8, Z4, Z7
-	VMAXPD       Z9, Z5, Z10
-	VMAXPD       Z12, Z6, Z11
-	VMINPD       Z8, Z4, Z8
-	VMINPD       Z9, Z5, Z9
-	VMINPD       Z12, Z6, Z12
-	VADDPD       Z8, Z7, Z4
-	VADDPD       Z9, Z10, Z5
-	VADDPD       Z12, Z11, Z6
-	VSUBPD       Z7, Z4, Z7
+	VMULPD       Z14, Z4, Z8
+	VMULPD       Z17, Z6, Z9
+	VMULPD       Z19, Z7, Z12
+	VMOVAPD      Z8, Z13
+	VMOVAPD      Z9, Z15
+	VMOVAPD      Z12, Z16
+	VMOVAPD      Z4, Z18
+	VMOVAPD      Z6, Z20
+	VMOVAPD      Z7, Z21
+	VFMADD213PD  Z8, Z24, Z13
+	VFMADD213PD  Z9, Z22, Z15
+	VFMADD213PD  Z12, Z23, Z16
+	VFMSUB132PD  Z14, Z13, Z18
+	VFMSUB132PD  Z17, Z15, Z20
+	VFMSUB132PD  Z19, Z16, Z21
+	VFMADD231PD  Z24, Z8, Z18
+	VFMADD231PD  Z22, Z9, Z20
+	VFMADD231PD  Z23, Z12, Z21
+	VBROADCASTSD one_f64<>+0(SB), Z12
+	VMOVAPS      Z12, Z8
+	VMOVAPS      Z12, Z9
+	VBLENDMPD    Z4, Z12, K4, Z12
+	VBLENDMPD    Z6, Z8, K5, Z8
+	VBLENDMPD    Z7, Z9, K6, Z9
+	VFMADD231PD  Z11, Z12, Z18
+	VFMADD231PD  Z5, Z8, Z20
+	VFMADD231PD  Z10, Z9, Z21
+	VMOVUPD      384(DX), Z5
+	VMOVUPD      448(DX), Z8
+	VMOVUPD      512(DX), Z9
+	VMAXPD       Z13, Z5, Z10
+	VMAXPD       Z15, Z8, Z11
+	VMAXPD       Z16, Z9, Z12
+	VMINPD       Z13, Z5, Z13
+	VMINPD       Z15, Z8, Z15
+	VMINPD       Z16, Z9, Z16
+	VADDPD       Z13, Z10, Z5
+	VADDPD       Z15, Z11, Z8
+	VADDPD       Z16, Z12, Z9
 	VSUBPD       Z10, Z5, Z10
-	VSUBPD       Z11, Z6, Z11
-	VSUBPD       Z7, Z8, Z8
-	VSUBPD       Z10, Z9, Z9
-	VSUBPD       Z11, Z12, Z12
-	VADDPD       Z8, Z18, Z18
-	VADDPD       Z9, Z20, Z20
-	VADDPD       Z12, Z21, Z21
+	VSUBPD       Z11, Z8, Z11
+	VSUBPD       Z12, Z9, Z12
+	VSUBPD       Z10, Z13, Z13
+	VSUBPD       Z11, Z15, Z15
+	VSUBPD       Z12, Z16, Z16
+	VADDPD       Z13, Z18, Z18
+	VADDPD       Z15, Z20, Z20
+	VADDPD       Z16, Z21, Z21
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD.BCST two_f64<>+0(SB), Z4, Z18
-	VFMADD132PD.BCST two_f64<>+0(SB), Z5, Z20
-	VFMADD132PD.BCST two_f64<>+0(SB), Z6, Z21
+	VFMADD132PD.BCST two_f64<>+0(SB), Z5, Z18
+	VFMADD132PD.BCST two_f64<>+0(SB), Z8, Z20
+	VFMADD132PD.BCST two_f64<>+0(SB), Z9, Z21
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z3, Z7
-	VPERMPD     recip_f64<>+0(SB), Z1, Z8
-	VPERMPD     recip_f64<>+0(SB), Z2, Z9
-	VMULPD      Z7, Z13, Z13
-	VMULPD      Z8, Z15, Z15
-	VMULPD      Z9, Z16, Z16
-	VSUBPD.BCST one_f64<>+0(SB), Z7, Z10
-	VSUBPD.BCST one_f64<>+0(SB), Z8, Z11
-	VSUBPD.BCST one_f64<>+0(SB), Z9, Z12
-	VADDPD      Z13, Z10, Z10
-	VADDPD      Z15, Z11, Z11
-	VADDPD      Z16, Z12, Z12
-	VFMADD231PD Z24, Z13, Z10
-	VFMADD231PD Z22, Z15, Z11
-	VFMADD231PD Z23, Z16, Z12
-	VMULPD      Z10, Z10, Z14
-	VMULPD      Z11, Z11, Z17
-	VMULPD      Z12, Z12, Z19
+	VPERMPD     recip_f64<>+0(SB), Z3, Z10
+	VPERMPD     recip_f64<>+0(SB), Z1, Z11
+	VPERMPD     recip_f64<>+0(SB), Z2, Z12
+	VMULPD      Z10, Z4, Z4
+	VMULPD      Z11, Z6, Z6
+	VMULPD      Z12, Z7, Z7
+	VSUBPD.BCST one_f64<>+0(SB), Z10, Z13
+	VSUBPD.BCST one_f64<>+0(SB), Z11, Z14
+	VSUBPD.BCST one_f64<>+0(SB), Z12, Z15
+	VADDPD      Z4, Z13, Z13
+	VADDPD      Z6, Z14, Z14
+	VADDPD      Z7, Z15, Z15
+	VFMADD231PD Z24, Z4, Z13
+	VFMADD231PD Z22, Z6, Z14
+	VFMADD231PD Z23, Z7, Z15
+	VMULPD      Z13, Z13, Z16
+	VMULPD      Z14, Z14, Z17
+	VMULPD      Z15, Z15, Z19
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z27
@@ -8299,39 +8306,39 @@ loop:
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z30
 	VMOVAPS          Z30, Z28
 	VMOVAPS          Z30, Z29
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z16, Z27
 	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z17, Z25
 	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z19, Z26
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z16, Z30
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z17, Z28
 	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z19, Z29
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z16, Z27
 	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z17, Z25
 	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z19, Z26
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z16, Z30
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z17, Z28
 	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z19, Z29
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z16, Z27
 	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z17, Z25
 	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z19, Z26
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z16, Z30
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z17, Z28
 	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z19, Z29
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z16, Z27
 	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z17, Z25
 	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z19, Z26
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z14, Z30
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z16, Z30
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z17, Z28
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z19, Z29
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z14, Z27
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z16, Z27
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z17, Z25
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z19, Z26
-	VFMADD213PD      Z27, Z10, Z30
-	VFMADD213PD      Z25, Z11, Z28
-	VFMADD213PD      Z26, Z12, Z29
-	VFMADD213PD      Z10, Z14, Z30
-	VFMADD213PD      Z11, Z17, Z28
-	VFMADD213PD      Z12, Z19, Z29
+	VFMADD213PD      Z27, Z13, Z30
+	VFMADD213PD      Z25, Z14, Z28
+	VFMADD213PD      Z26, Z15, Z29
+	VFMADD213PD      Z13, Z16, Z30
+	VFMADD213PD      Z14, Z17, Z28
+	VFMADD213PD      Z15, Z19, Z29
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z3, Z3
@@ -8343,9 +8350,9 @@ loop:
 	VADDPD    (DX), Z30, Z30
 	VADDPD    64(DX), Z28, Z28
 	VADDPD    128(DX), Z29, Z29
-	VBLENDMPD Z13, Z7, K1, Z1
-	VBLENDMPD Z15, Z8, K2, Z2
-	VBLENDMPD Z16, Z9, K3, Z3
+	VBLENDMPD Z4, Z10, K1, Z1
+	VBLENDMPD Z6, Z11, K2, Z2
+	VBLENDMPD Z7, Z12, K3, Z3
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
@@ -8356,35 +8363,35 @@ loop:
 	VMULPD 320(DX), Z3, Z3
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z10, Z7
-	VADDPD.BCST    one_f64<>+0(SB), Z11, Z8
-	VADDPD.BCST    one_f64<>+0(SB), Z12, Z9
-	VDIVPD         Z7, Z10, Z7
-	VDIVPD         Z8, Z11, Z8
-	VDIVPD         Z9, Z12, Z9
-	VFNMADD132PD.Z Z7, Z24, K1, Z24
-	VFNMADD132PD.Z Z8, Z22, K2, Z22
-	VFNMADD132PD.Z Z9, Z23, K3, Z23
-	VSUBPD         Z7, Z24, Z24
-	VSUBPD         Z8, Z22, Z22
-	VSUBPD         Z9, Z23, Z23
+	VADDPD.BCST    one_f64<>+0(SB), Z13, Z4
+	VADDPD.BCST    one_f64<>+0(SB), Z14, Z6
+	VADDPD.BCST    one_f64<>+0(SB), Z15, Z7
+	VDIVPD         Z4, Z13, Z4
+	VDIVPD         Z6, Z14, Z6
+	VDIVPD         Z7, Z15, Z7
+	VFNMADD132PD.Z Z4, Z24, K1, Z24
+	VFNMADD132PD.Z Z6, Z22, K2, Z22
+	VFNMADD132PD.Z Z7, Z23, K3, Z23
+	VSUBPD         Z4, Z24, Z24
+	VSUBPD         Z6, Z22, Z22
+	VSUBPD         Z7, Z23, Z23
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z24, Z24, Z7
-	VADDPD      Z22, Z22, Z8
-	VADDPD      Z23, Z23, Z9
-	VFMADD231PD Z24, Z24, Z7
-	VFMADD231PD Z22, Z22, Z8
-	VFMADD231PD Z23, Z23, Z9
-	VFMADD132PD Z7, Z1, Z1
-	VFMADD132PD Z8, Z2, Z2
-	VFMADD132PD Z9, Z3, Z3
+	VADDPD      Z24, Z24, Z4
+	VADDPD      Z22, Z22, Z6
+	VADDPD      Z23, Z23, Z7
+	VFMADD231PD Z24, Z24, Z4
+	VFMADD231PD Z22, Z22, Z6
+	VFMADD231PD Z23, Z23, Z7
+	VFMADD132PD Z4, Z1, Z1
+	VFMADD132PD Z6, Z2, Z2
+	VFMADD132PD Z7, Z3, Z3
 	VMULPD      Z18, Z1, Z1
 	VMULPD      Z20, Z2, Z2
 	VMULPD      Z21, Z3, Z3
-	VMULPD      Z4, Z30, Z4
-	VMULPD      Z5, Z28, Z5
-	VMULPD      Z6, Z29, Z6
+	VMULPD      Z5, Z30, Z4
+	VMULPD      Z8, Z28, Z5
+	VMULPD      Z9, Z29, Z6
 	VMULPD      Z1, Z4, Z4
 	VMULPD      Z2, Z5, Z5
 	VMULPD      Z3, Z6, Z6
@@ -8502,12 +8509,12 @@ rest_loop:
 	VMOVUPD          Z6, 128(DX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD.BCST clamp_f64<>+0(SB), Z3, Z1
+	VMINPD.BCST clamp_tiny_f64<>+0(SB), Z3, Z1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VBROADCASTSD      magic_f64<>+0(SB), Z2
+	VBROADCASTSD      magic_tiny_f64<>+0(SB), Z2
 	VFNMADD231PD.BCST scale_f64<>+0(SB), Z1, Z2
-	VSUBPD.BCST       magic_f64<>+0(SB), Z2, Z3
+	VSUBPD.BCST       magic_tiny_f64<>+0(SB), Z2, Z3
 	VPERMPD           exp_f64<>+0(SB), Z2, Z5
 	VPERMPD           exp_rest_f64<>+0(SB), Z2, Z6
 	VFNMSUB231PD.BCST scale_f64<>+0(SB), Z1, Z3
@@ -8516,7 +8523,7 @@ rest_loop:
 	VFNMADD231PD.BCST scale_lo_f64<>+0(SB), Z1, Z3
 	VADDPD            Z3, Z6, Z6
 	VBROADCASTSD      magic_f64<>+0(SB), Z1
-	VFMADD231PD.BCST  index_f64<>+0(SB), Z5, Z1
+	VFMADD231PD.BCST  index_tiny_f64<>+0(SB), Z5, Z1
 	VBROADCASTSD      exp2m1_6_f64<>+0(SB), Z2
 	VMULPD            Z6, Z6, Z3
 	VBROADCASTSD      exp2m1_5_f64<>+0(SB), Z8
@@ -8527,35 +8534,36 @@ rest_loop:
 	VFMADD213PD.BCST  exp2m1_0_f64<>+0(SB), Z3, Z2
 	VFMADD213PD       Z2, Z6, Z8
 	VMULPD            Z6, Z8, Z8
+	VMULPD.BCST       tiny_f64<>+0(SB), Z5, Z2
 
 	// R + rest = β + e·θ
-	VMULPD       Z7, Z5, Z2
-	VMOVAPD      Z2, Z3
-	VMOVAPD      Z5, Z6
-	VFMADD213PD  Z2, Z8, Z3
-	VFMSUB132PD  Z7, Z3, Z6
-	VFMADD231PD  Z8, Z2, Z6
-	VBROADCASTSD one_f64<>+0(SB), Z2
-	VBLENDMPD    Z5, Z2, K3, Z2
-	VFMADD231PD  Z4, Z2, Z6
-	VMOVUPD      128(DX), Z2
-	VMAXPD       Z3, Z2, Z4
-	VMINPD       Z3, Z2, Z3
-	VADDPD       Z3, Z4, Z2
-	VSUBPD       Z4, Z2, Z4
-	VSUBPD       Z4, Z3, Z3
-	VADDPD       Z3, Z6, Z6
+	VMULPD       Z7, Z2, Z3
+	VMOVAPD      Z3, Z5
+	VMOVAPD      Z2, Z6
+	VFMADD213PD  Z3, Z8, Z5
+	VFMSUB132PD  Z7, Z5, Z6
+	VFMADD231PD  Z8, Z3, Z6
+	VBROADCASTSD one_f64<>+0(SB), Z3
+	VBLENDMPD    Z2, Z3, K3, Z3
+	VFMADD231PD  Z4, Z3, Z6
+	VMOVUPD      128(DX), Z3
+	VMAXPD       Z5, Z3, Z4
+	VMINPD       Z5, Z3, Z5
+	VADDPD       Z5, Z4, Z3
+	VSUBPD       Z4, Z3, Z4
+	VSUBPD       Z4, Z5, Z5
+	VADDPD       Z5, Z6, Z6
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD.BCST two_f64<>+0(SB), Z2, Z6
+	VFMADD132PD.BCST two_f64<>+0(SB), Z3, Z6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPD     recip_f64<>+0(SB), Z1, Z3
-	VMULPD      Z3, Z5, Z5
-	VSUBPD.BCST one_f64<>+0(SB), Z3, Z4
-	VADDPD      Z5, Z4, Z4
-	VFMADD231PD Z8, Z5, Z4
-	VMULPD      Z4, Z4, Z7
+	VPERMPD     recip_f64<>+0(SB), Z1, Z4
+	VMULPD      Z4, Z2, Z2
+	VSUBPD.BCST one_f64<>+0(SB), Z4, Z5
+	VADDPD      Z2, Z5, Z5
+	VFMADD231PD Z8, Z2, Z5
+	VMULPD      Z5, Z5, Z7
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z9
@@ -8569,31 +8577,31 @@ rest_loop:
 	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z7, Z9
 	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z7, Z10
 	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z7, Z9
-	VFMADD213PD      Z9, Z4, Z10
-	VFMADD213PD      Z4, Z7, Z10
+	VFMADD213PD      Z9, Z5, Z10
+	VFMADD213PD      Z5, Z7, Z10
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD   log_f64<>+0(SB), Z1, Z1
 	VADDPD    Z1, Z10, Z10
 	VADDPD    (DX), Z10, Z10
-	VBLENDMPD Z5, Z3, K2, Z1
+	VBLENDMPD Z2, Z4, K2, Z1
 
 	// w·S²
 	VMULPD Z1, Z1, Z1
 	VMULPD 64(DX), Z1, Z1
 
 	// h = z/(1+z)
-	VADDPD.BCST    one_f64<>+0(SB), Z4, Z3
-	VDIVPD         Z3, Z4, Z3
-	VFNMADD132PD.Z Z3, Z8, K2, Z8
-	VSUBPD         Z3, Z8, Z8
+	VADDPD.BCST    one_f64<>+0(SB), Z5, Z2
+	VDIVPD         Z2, Z5, Z2
+	VFNMADD132PD.Z Z2, Z8, K2, Z8
+	VSUBPD         Z2, Z8, Z8
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Z8, Z8, Z3
-	VFMADD231PD Z8, Z8, Z3
-	VFMADD132PD Z3, Z1, Z1
+	VADDPD      Z8, Z8, Z2
+	VFMADD231PD Z8, Z8, Z2
+	VFMADD132PD Z2, Z1, Z1
 	VMULPD      Z6, Z1, Z1
-	VMULPD      Z2, Z10, Z2
+	VMULPD      Z3, Z10, Z2
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -8632,6 +8640,30 @@ skip4:
 done:
 	VZEROUPPER
 	RET
+
+DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
+DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
+GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
+DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
+GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
+DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
+GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
+
+DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
+DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
+GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA two_f64<>+0(SB)/8, $0x4000000000000000
 DATA two_f64<>+8(SB)/8, $0x4000000000000000
@@ -9184,24 +9216,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA clamp_tiny_f64<>+0(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+8(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+16(SB)/8, $0x4088e00000000000
-DATA clamp_tiny_f64<>+24(SB)/8, $0x4088e00000000000
-GLOBL clamp_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA magic_tiny_f64<>+0(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+8(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+16(SB)/8, $0x4338000000000400
-DATA magic_tiny_f64<>+24(SB)/8, $0x4338000000000400
-GLOBL magic_tiny_f64<>(SB), RODATA|NOPTR, $32
-
-DATA index_tiny_f64<>+0(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+8(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+16(SB)/8, $0x381c000000000000
-DATA index_tiny_f64<>+24(SB)/8, $0x381c000000000000
-GLOBL index_tiny_f64<>(SB), RODATA|NOPTR, $32
-
 DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
 DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
 DATA log8_hi_f64<>+16(SB)/8, $0x4007b1293e100000
@@ -9221,12 +9235,6 @@ DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
 DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
 DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
 GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
-
-DATA tiny_f64<>+0(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+8(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+16(SB)/8, $0x37f0000000000000
-DATA tiny_f64<>+24(SB)/8, $0x37f0000000000000
-GLOBL tiny_f64<>(SB), RODATA|NOPTR, $32
 
 DATA pow_min_f64<>+0(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+8(SB)/8, $0x4337ffffffffe018
@@ -15605,16 +15613,16 @@ loop:
 	VMOVUPS     Y3, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y4, Y0
-	VMINPS clamp_f32<>+0(SB), Y5, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y4, Y0
+	VMINPS clamp_tiny_f32<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y0, Y3
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y3, Y4
-	VSUBPS       magic_f32<>+0(SB), Y2, Y5
+	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -15631,8 +15639,8 @@ loop:
 	VADDPS       Y5, Y9, Y9
 	VMOVUPS      magic_f32<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PS  index_f32<>+0(SB), Y6, Y1
-	VFMADD231PS  index_f32<>+0(SB), Y7, Y0
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y6, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y8, Y3
@@ -15643,66 +15651,68 @@ loop:
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y9, Y2
 	VMULPS       Y8, Y3, Y3
 	VMULPS       Y9, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y6, Y4
+	VMULPS       tiny_f32<>+0(SB), Y7, Y5
 
 	// R + rest = β + e·θ
-	VMULPS      448(AX), Y6, Y4
-	VMULPS      480(AX), Y7, Y5
-	VMOVAPS     Y4, Y8
-	VMOVAPS     Y5, Y9
-	VMOVAPS     Y6, Y10
-	VMOVAPS     Y7, Y11
-	VFMADD213PS Y4, Y3, Y8
-	VFMADD213PS Y5, Y2, Y9
+	VMULPS      448(AX), Y4, Y6
+	VMULPS      480(AX), Y5, Y7
+	VMOVAPS     Y6, Y8
+	VMOVAPS     Y7, Y9
+	VMOVAPS     Y4, Y10
+	VMOVAPS     Y5, Y11
+	VFMADD213PS Y6, Y3, Y8
+	VFMADD213PS Y7, Y2, Y9
 	VFMSUB132PS 448(AX), Y8, Y10
 	VFMSUB132PS 480(AX), Y9, Y11
-	VFMADD231PS Y3, Y4, Y10
-	VFMADD231PS Y2, Y5, Y11
-	VMOVUPS     one_f32<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
+	VFMADD231PS Y3, Y6, Y10
+	VFMADD231PS Y2, Y7, Y11
+	VMOVUPS     one_f32<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
 	VMOVUPS     128(AX), Y12
 	VMOVUPS     160(AX), Y13
-	VBLENDVPS   Y12, Y6, Y5, Y5
-	VBLENDVPS   Y13, Y7, Y4, Y4
-	VFMADD231PS 256(AX), Y5, Y10
-	VFMADD231PS 288(AX), Y4, Y11
-	VMOVUPS     384(AX), Y4
-	VMOVUPS     416(AX), Y5
-	VMAXPS      Y8, Y4, Y12
-	VMAXPS      Y9, Y5, Y13
-	VMINPS      Y8, Y4, Y8
-	VMINPS      Y9, Y5, Y9
-	VADDPS      Y8, Y12, Y4
-	VADDPS      Y9, Y13, Y5
-	VSUBPS      Y12, Y4, Y12
-	VSUBPS      Y13, Y5, Y13
+	VBLENDVPS   Y12, Y4, Y7, Y7
+	VBLENDVPS   Y13, Y5, Y6, Y6
+	VFMADD231PS 256(AX), Y7, Y10
+	VFMADD231PS 288(AX), Y6, Y11
+	VMOVUPS     384(AX), Y6
+	VMOVUPS     416(AX), Y7
+	VMAXPS      Y8, Y6, Y12
+	VMAXPS      Y9, Y7, Y13
+	VMINPS      Y8, Y6, Y8
+	VMINPS      Y9, Y7, Y9
+	VADDPS      Y8, Y12, Y6
+	VADDPS      Y9, Y13, Y7
+	VSUBPS      Y12, Y6, Y12
+	VSUBPS      Y13, Y7, Y13
 	VSUBPS      Y12, Y8, Y8
 	VSUBPS      Y13, Y9, Y9
 	VADDPS      Y8, Y10, Y10
 	VADDPS      Y9, Y11, Y11
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PS two_f32<>+0(SB), Y4, Y10
-	VFMADD132PS two_f32<>+0(SB), Y5, Y11
-	VMOVUPS     Y4, 512(AX)
-	VMOVUPS     Y5, 544(AX)
+	VFMADD132PS two_f32<>+0(SB), Y6, Y10
+	VFMADD132PS two_f32<>+0(SB), Y7, Y11
+	VMOVUPS     Y6, 512(AX)
+	VMOVUPS     Y7, 544(AX)
 	VMOVUPS     Y10, 576(AX)
 	VMOVUPS     Y11, 608(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y4
-	VPERMPS     recip_f32<>+0(SB), Y0, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y6
+	VPERMPS     recip_f32<>+0(SB), Y0, Y7
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
 	VMOVUPS     Y1, 640(AX)
 	VMOVUPS     Y0, 672(AX)
-	VMULPS      Y4, Y6, Y6
-	VMULPS      Y5, Y7, Y7
-	VSUBPS      one_f32<>+0(SB), Y4, Y0
-	VSUBPS      one_f32<>+0(SB), Y5, Y1
-	VADDPS      Y6, Y0, Y0
-	VADDPS      Y7, Y1, Y1
-	VFMADD231PS Y3, Y6, Y0
-	VFMADD231PS Y2, Y7, Y1
+	VMULPS      Y6, Y4, Y4
+	VMULPS      Y7, Y5, Y5
+	VSUBPS      one_f32<>+0(SB), Y6, Y0
+	VSUBPS      one_f32<>+0(SB), Y7, Y1
+	VADDPS      Y4, Y0, Y0
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS Y3, Y4, Y0
+	VFMADD231PS Y2, Y5, Y1
 	VMULPS      Y0, Y0, Y8
 	VMULPS      Y1, Y1, Y9
 
@@ -15725,8 +15735,8 @@ loop:
 	VADDPS    224(AX), Y10, Y10
 	VMOVUPS   64(AX), Y8
 	VMOVUPS   96(AX), Y9
-	VBLENDVPS Y8, Y6, Y4, Y4
-	VBLENDVPS Y9, Y7, Y5, Y5
+	VBLENDVPS Y8, Y4, Y6, Y4
+	VBLENDVPS Y9, Y5, Y7, Y5
 
 	// w·S²
 	VMULPS Y4, Y4, Y4
@@ -15862,12 +15872,12 @@ rest_loop:
 	VMOVUPS     Y2, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPS clamp_f32<>+0(SB), Y3, Y1
+	VMINPS clamp_tiny_f32<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f32<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
-	VSUBPS       magic_f32<>+0(SB), Y2, Y3
+	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -15876,45 +15886,46 @@ rest_loop:
 	VFNMADD231PS scale_lo_f32<>+0(SB), Y1, Y3
 	VADDPS       Y3, Y5, Y5
 	VMOVUPS      magic_f32<>+0(SB), Y1
-	VFMADD231PS  index_f32<>+0(SB), Y4, Y1
+	VFMADD231PS  index_tiny_f32<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_3_f32<>+0(SB), Y2
 	VFMADD213PS  exp2m1_2_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_1_f32<>+0(SB), Y5, Y2
 	VFMADD213PS  exp2m1_0_f32<>+0(SB), Y5, Y2
 	VMULPS       Y5, Y2, Y2
+	VMULPS       tiny_f32<>+0(SB), Y4, Y3
 
 	// R + rest = β + e·θ
-	VMULPS      256(AX), Y4, Y3
-	VMOVAPS     Y3, Y5
-	VMOVAPS     Y4, Y6
-	VFMADD213PS Y3, Y2, Y5
+	VMULPS      256(AX), Y3, Y4
+	VMOVAPS     Y4, Y5
+	VMOVAPS     Y3, Y6
+	VFMADD213PS Y4, Y2, Y5
 	VFMSUB132PS 256(AX), Y5, Y6
-	VFMADD231PS Y2, Y3, Y6
-	VMOVUPS     one_f32<>+0(SB), Y3
+	VFMADD231PS Y2, Y4, Y6
+	VMOVUPS     one_f32<>+0(SB), Y4
 	VMOVUPS     96(AX), Y7
-	VBLENDVPS   Y7, Y4, Y3, Y3
-	VFMADD231PS 160(AX), Y3, Y6
-	VMOVUPS     224(AX), Y3
-	VMAXPS      Y5, Y3, Y7
-	VMINPS      Y5, Y3, Y5
-	VADDPS      Y5, Y7, Y3
-	VSUBPS      Y7, Y3, Y7
+	VBLENDVPS   Y7, Y3, Y4, Y4
+	VFMADD231PS 160(AX), Y4, Y6
+	VMOVUPS     224(AX), Y4
+	VMAXPS      Y5, Y4, Y7
+	VMINPS      Y5, Y4, Y5
+	VADDPS      Y5, Y7, Y4
+	VSUBPS      Y7, Y4, Y7
 	VSUBPS      Y7, Y5, Y5
 	VADDPS      Y5, Y6, Y6
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PS two_f32<>+0(SB), Y3, Y6
-	VMOVUPS     Y3, 288(AX)
+	VFMADD132PS two_f32<>+0(SB), Y4, Y6
+	VMOVUPS     Y4, 288(AX)
 	VMOVUPS     Y6, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y3
+	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 352(AX)
-	VMULPS      Y3, Y4, Y4
-	VSUBPS      one_f32<>+0(SB), Y3, Y1
-	VADDPS      Y4, Y1, Y1
-	VFMADD231PS Y2, Y4, Y1
+	VMULPS      Y4, Y3, Y3
+	VSUBPS      one_f32<>+0(SB), Y4, Y1
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y2, Y3, Y1
 	VMULPS      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
@@ -15928,7 +15939,7 @@ rest_loop:
 	VADDPS    352(AX), Y6, Y6
 	VADDPS    128(AX), Y6, Y6
 	VMOVUPS   64(AX), Y5
-	VBLENDVPS Y5, Y4, Y3, Y3
+	VBLENDVPS Y5, Y3, Y4, Y3
 
 	// w·S²
 	VMULPS Y3, Y3, Y3
@@ -24233,16 +24244,16 @@ loop:
 	VMOVUPD     Y3, 480(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y4, Y0
-	VMINPD clamp_f64<>+0(SB), Y5, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y4, Y0
+	VMINPD clamp_tiny_f64<>+0(SB), Y5, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y3
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y0, Y3
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y3, Y4
-	VSUBPD       magic_f64<>+0(SB), Y2, Y5
+	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -24275,8 +24286,8 @@ loop:
 	VADDPD       Y5, Y13, Y13
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
 	VMULPD       Y12, Y12, Y4
@@ -24297,122 +24308,124 @@ loop:
 	VFMADD213PD  Y2, Y13, Y6
 	VMULPD       Y12, Y7, Y7
 	VMULPD       Y13, Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y10, Y2
+	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
 	// R + rest = β + e·θ
-	VMULPD      448(AX), Y10, Y2
-	VMULPD      480(AX), Y11, Y3
-	VMOVAPD     Y2, Y4
-	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y8
-	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y7, Y4
-	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 448(AX), Y4, Y8
-	VFMSUB132PD 480(AX), Y5, Y9
-	VFMADD231PD Y7, Y2, Y8
-	VFMADD231PD Y6, Y3, Y9
-	VMOVUPS     one_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
+	VMULPD      448(AX), Y2, Y4
+	VMULPD      480(AX), Y3, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VMOVAPD     Y2, Y10
+	VMOVAPD     Y3, Y11
+	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y5, Y6, Y9
+	VFMSUB132PD 448(AX), Y8, Y10
+	VFMSUB132PD 480(AX), Y9, Y11
+	VFMADD231PD Y7, Y4, Y10
+	VFMADD231PD Y6, Y5, Y11
+	VMOVUPS     one_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
 	VMOVUPD     128(AX), Y12
 	VMOVUPD     160(AX), Y13
-	VBLENDVPD   Y12, Y10, Y3, Y3
-	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 256(AX), Y3, Y8
-	VFMADD231PD 288(AX), Y2, Y9
-	VMOVUPD     384(AX), Y2
-	VMOVUPD     416(AX), Y3
-	VMAXPD      Y4, Y2, Y12
-	VMAXPD      Y5, Y3, Y13
-	VMINPD      Y4, Y2, Y4
-	VMINPD      Y5, Y3, Y5
-	VADDPD      Y4, Y12, Y2
-	VADDPD      Y5, Y13, Y3
-	VSUBPD      Y12, Y2, Y12
-	VSUBPD      Y13, Y3, Y13
-	VSUBPD      Y12, Y4, Y4
-	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y8, Y8
-	VADDPD      Y5, Y9, Y9
+	VBLENDVPD   Y12, Y2, Y5, Y5
+	VBLENDVPD   Y13, Y3, Y4, Y4
+	VFMADD231PD 256(AX), Y5, Y10
+	VFMADD231PD 288(AX), Y4, Y11
+	VMOVUPD     384(AX), Y4
+	VMOVUPD     416(AX), Y5
+	VMAXPD      Y8, Y4, Y12
+	VMAXPD      Y9, Y5, Y13
+	VMINPD      Y8, Y4, Y8
+	VMINPD      Y9, Y5, Y9
+	VADDPD      Y8, Y12, Y4
+	VADDPD      Y9, Y13, Y5
+	VSUBPD      Y12, Y4, Y12
+	VSUBPD      Y13, Y5, Y13
+	VSUBPD      Y12, Y8, Y8
+	VSUBPD      Y13, Y9, Y9
+	VADDPD      Y8, Y10, Y10
+	VADDPD      Y9, Y11, Y11
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y2, Y8
-	VFMADD132PD two_f64<>+0(SB), Y3, Y9
-	VMOVUPD     Y2, 512(AX)
-	VMOVUPD     Y3, 544(AX)
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     Y9, 608(AX)
+	VFMADD132PD two_f64<>+0(SB), Y4, Y10
+	VFMADD132PD two_f64<>+0(SB), Y5, Y11
+	VMOVUPD     Y4, 512(AX)
+	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y10, 576(AX)
+	VMOVUPD     Y11, 608(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPADDQ      Y1, Y1, Y4
+	VPADDQ      Y0, Y0, Y5
+	VPSHUFD     $0xa0, Y4, Y4
+	VPSHUFD     $0xa0, Y5, Y5
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y5, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 640(AX)
-	VMOVUPD     Y9, 672(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VSUBPD      one_f64<>+0(SB), Y4, Y0
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
-	VADDPD      Y10, Y0, Y0
-	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y7, Y10, Y0
-	VFMADD231PD Y6, Y11, Y1
-	VMULPD      Y0, Y0, Y2
-	VMULPD      Y1, Y1, Y3
+	VPERMPS     recip_f64<>+0(SB), Y4, Y8
+	VPERMPS     recip_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_f64<>+32(SB), Y4, Y10
+	VPERMPS     recip_f64<>+32(SB), Y5, Y11
+	VBLENDVPD   Y1, Y10, Y8, Y8
+	VBLENDVPD   Y0, Y11, Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y4, Y10
+	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VPERMPS     log_f64<>+32(SB), Y5, Y5
+	VBLENDVPD   Y1, Y4, Y10, Y10
+	VBLENDVPD   Y0, Y5, Y11, Y11
+	VMOVUPD     Y10, 640(AX)
+	VMOVUPD     Y11, 672(AX)
+	VMULPD      Y8, Y2, Y2
+	VMULPD      Y9, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VADDPD      Y2, Y0, Y0
+	VADDPD      Y3, Y1, Y1
+	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y6, Y3, Y1
+	VMULPD      Y0, Y0, Y4
+	VMULPD      Y1, Y1, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
+	VMOVUPS     log1p_10_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
-	VFMADD213PD Y9, Y0, Y13
-	VFMADD213PD Y8, Y1, Y12
-	VFMADD213PD Y0, Y2, Y13
-	VFMADD213PD Y1, Y3, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
+	VFMADD213PD Y11, Y0, Y13
+	VFMADD213PD Y10, Y1, Y12
+	VFMADD213PD Y0, Y4, Y13
+	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    640(AX), Y13, Y13
 	VADDPD    672(AX), Y12, Y12
 	VADDPD    192(AX), Y13, Y13
 	VADDPD    224(AX), Y12, Y12
-	VMOVUPD   64(AX), Y2
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y2, Y10, Y4, Y2
-	VBLENDVPD Y3, Y11, Y5, Y3
+	VMOVUPD   64(AX), Y4
+	VMOVUPD   96(AX), Y5
+	VBLENDVPD Y4, Y2, Y8, Y2
+	VBLENDVPD Y5, Y3, Y9, Y3
 
 	// w·S²
 	VMULPD Y2, Y2, Y2
@@ -24558,12 +24571,12 @@ rest_loop:
 	VMOVUPD     Y2, 256(AX)
 
 	// a = min(|u|, clamp); NaN becomes clamp
-	VMINPD clamp_f64<>+0(SB), Y3, Y1
+	VMINPD clamp_tiny_f64<>+0(SB), Y3, Y1
 
 	// a·8/ln2 = -(k+f); e = A·(1+p)
-	VMOVUPS      magic_f64<>+0(SB), Y2
+	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
-	VSUBPD       magic_f64<>+0(SB), Y2, Y3
+	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -24580,7 +24593,7 @@ rest_loop:
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
 	VADDPD       Y3, Y7, Y7
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
 	VMULPD       Y7, Y7, Y3
 	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
@@ -24591,69 +24604,70 @@ rest_loop:
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
 	VFMADD213PD  Y2, Y7, Y4
 	VMULPD       Y7, Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
 	// R + rest = β + e·θ
-	VMULPD      256(AX), Y6, Y2
-	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y5
-	VFMADD213PD Y2, Y4, Y3
-	VFMSUB132PD 256(AX), Y3, Y5
-	VFMADD231PD Y4, Y2, Y5
-	VMOVUPS     one_f64<>+0(SB), Y2
+	VMULPD      256(AX), Y2, Y3
+	VMOVAPD     Y3, Y5
+	VMOVAPD     Y2, Y6
+	VFMADD213PD Y3, Y4, Y5
+	VFMSUB132PD 256(AX), Y5, Y6
+	VFMADD231PD Y4, Y3, Y6
+	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     96(AX), Y7
-	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 160(AX), Y2, Y5
-	VMOVUPD     224(AX), Y2
-	VMAXPD      Y3, Y2, Y7
-	VMINPD      Y3, Y2, Y3
-	VADDPD      Y3, Y7, Y2
-	VSUBPD      Y7, Y2, Y7
-	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y5, Y5
+	VBLENDVPD   Y7, Y2, Y3, Y3
+	VFMADD231PD 160(AX), Y3, Y6
+	VMOVUPD     224(AX), Y3
+	VMAXPD      Y5, Y3, Y7
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y5, Y7, Y3
+	VSUBPD      Y7, Y3, Y7
+	VSUBPD      Y7, Y5, Y5
+	VADDPD      Y5, Y6, Y6
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y2, Y5
-	VMOVUPD     Y2, 288(AX)
-	VMOVUPD     Y5, 320(AX)
+	VFMADD132PD two_f64<>+0(SB), Y3, Y6
+	VMOVUPD     Y3, 288(AX)
+	VMOVUPD     Y6, 320(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDQ      Y1, Y1, Y3
+	VPSHUFD     $0xa0, Y3, Y3
+	VPADDD      pair_f64<>+0(SB), Y3, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
-	VMULPD      Y3, Y6, Y6
-	VSUBPD      one_f64<>+0(SB), Y3, Y1
-	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y4, Y6, Y1
-	VMULPD      Y1, Y1, Y2
+	VPERMPS     recip_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_f64<>+32(SB), Y3, Y6
+	VBLENDVPD   Y1, Y6, Y5, Y5
+	VPERMPS     log_f64<>+0(SB), Y3, Y6
+	VPERMPS     log_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y3, Y6, Y6
+	VMOVUPD     Y6, 352(AX)
+	VMULPD      Y5, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VADDPD      Y2, Y1, Y1
+	VFMADD231PD Y4, Y2, Y1
+	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
-	VFMADD213PD Y5, Y1, Y7
-	VFMADD213PD Y1, Y2, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
+	VFMADD213PD Y6, Y1, Y7
+	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    352(AX), Y7, Y7
 	VADDPD    128(AX), Y7, Y7
-	VMOVUPD   64(AX), Y2
-	VBLENDVPD Y2, Y6, Y3, Y2
+	VMOVUPD   64(AX), Y3
+	VBLENDVPD Y3, Y2, Y5, Y2
 
 	// w·S²
 	VMULPD Y2, Y2, Y2

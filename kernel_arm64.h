@@ -573,7 +573,7 @@ no:
 	STORE(g2, nSOFTFRAME, slotLoR)
 
 #define SOFT_LOSS_SQUARE(all, nosums, noloss) \
-	TARGETS(NO); LOGISTIC(NORMAL, NO, SOFT); SQUARE(SOFT); SOFT_SQUARE(g4, NO);    \
+	TARGETS(NO); LOGISTIC(SMALL, NO, SOFT); EACH2(VMOV, g5, g4); SQUARE(SOFT); SOFT_SQUARE(g4, NO);    \
 	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, SOFT);                                 \
 	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); SOFT_INFINITE; \
 	LOSSES(all, nosums, noloss)

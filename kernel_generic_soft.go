@@ -44,9 +44,6 @@ func softBlock[T Float](b *block[T]) {
 	)
 	if pl.Square {
 		reach = small
-		if b.Grad == nil && b.Hess == nil { // R² underflows first; the gradient's sign would notice
-			reach = normal
-		}
 	}
 	for i := range x {
 		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {

@@ -18,7 +18,6 @@ func (k *kernel) softBody() {
 	byte := k.maskByte()
 	one := k.float("one", 1)
 
-	tiny := !k.square || k.order >= gradient
 	k.Comment("β, θ: the shares of N and O; y = β·|x|, 0 rather than the NaN of 0·Inf, which has its sign set; lost: of 1-t")
 	t, x := k.read(k.target), k.read(k.x)
 	abs, y, lost, weights := k.group(), k.group(), k.group(), k.group()
@@ -69,7 +68,7 @@ func (k *kernel) softBody() {
 	weightsHeld := k.park(weights)
 	betaHeld, thetaHeld := k.park(beta), k.hold(theta)
 	var sum, rest, R, bigR value // R is not scaled up, bigR is; the sum is if A is
-	r := k.logistic(abs, tiny, want{exponent: !k.square, absolute: true, small: k.square && tiny, tinyS: k.square && k.order == hessian,
+	r := k.logistic(abs, true, want{exponent: !k.square, absolute: true, small: k.square, tinyS: k.square && k.order == hessian,
 		product: func(A, p group) {
 			k.Comment("R + rest = β + e·θ")
 			unit := one

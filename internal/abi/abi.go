@@ -34,7 +34,7 @@ type Block[T float32 | float64] struct {
 	Grad   *T
 	Hess   *T
 	Target *T        // read, instead of Pos: how much of a positive the element is, in [0, 1]; nil: Pos tells
-	Pos    *Bitmask  // bit set: a positive, never an ignored one
+	Pos    *Bitmask  // bit set: a positive, never an ignored one; not nil, even where Target is read instead
 	Keep   *Bitmask  // bit clear: ignored, every output is 0; nil: none is
 	Sums   *LaneSums // added to; nil: not wanted
 	Plan   Plan[T]

@@ -16,7 +16,7 @@ const (
 
 	// Of soft targets: the weight is a sum, and so is E. log m has the errors of two logarithms.
 	softLoss, softGrad, softHess = 8, 9, 9
-	softPerGamma                 = 0.5
+	softPerGamma                 = 0.8
 
 	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t, for
 	// weights near 1: beyond, it may matter that m^γ is a subnormal number, or not as small as it should be.
