@@ -94,7 +94,7 @@
 //
 // Go's assembler knows hardly any vector arithmetic on floating-point numbers, so that it is encoded here. Operands are
 // the numbers of registers, the destination first, as in Arm's manual; each definition ends with the instruction as
-// the manual writes it. T is the arrangement of a kernel's elements, 4S for float32 and 2D for float64. armtest decodes
+// the manual writes it. T is the arrangement of a kernel's elements, 4S for float32 and 2D for float64. asm/arm64 decodes
 // every one of these, for both element types and all registers, and compares it with that comment.
 
 // EL chooses what differs between the element types: EL(float32, float64). The kernels define it.

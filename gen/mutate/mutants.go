@@ -140,7 +140,7 @@ var otherArgument = map[string]string{
 }
 
 // argumentMutants returns the lines in which one argument of a macro of kernel_arm64.h is another. An instruction's own
-// encoding is not changed: armtest decodes it.
+// encoding is not changed: asm/arm64 decodes it.
 func argumentMutants(line string) (mutants []string) {
 	code, _, _ := strings.Cut(line, "//")
 	if strings.Contains(code, "WORD $") || !strings.Contains(code, "(") {
