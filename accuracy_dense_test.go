@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
 	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
@@ -47,6 +48,40 @@ func forSoft(t *testing.T, f func(t *testing.T, target float64, p Params, rng *r
 	}
 }
 
+// addSoft adds the errors of element i, for weights divided by norm.
+func addSoft[T Float](e *errors3, out Out[T], i int, x, target T, gamma, wPos, wNeg, norm float64) {
+	at, loss, grad, hess := float64(x), float64(out.Loss[i]), float64(out.Grad[i]), float64(out.Hess[i])
+	withinLoss := math.Abs(at) <= oracle.MaxSoftLogit
+	if unsafe.Sizeof(x) == 4 {
+		v := oracle.Soft32At(at, float64(target), gamma, wPos/norm, wNeg/norm)
+		if withinLoss {
+			e.loss.Add(oracle.Err32(float32(loss), v.Loss, v.Loss), at, loss, v.Loss)
+		}
+		e.grad.Add(oracle.Err32(float32(grad), v.Grad, v.GMag), at, grad, v.Grad)
+		e.hess.Add(oracle.Err32(float32(hess), v.Hess, v.HMag), at, hess, v.Hess)
+		return
+	}
+	v := oracle.Soft64At(at, float64(target), gamma, oracle.RealOf(wPos, norm), oracle.RealOf(wNeg, norm))
+	if withinLoss {
+		e.loss.Add(oracle.Err64(loss, v.Loss, v.Loss), at, loss, v.Loss.Float64())
+	}
+	e.grad.Add(oracle.Err64(grad, v.Grad, v.GMag), at, grad, v.Grad.Float64())
+	e.hess.Add(oracle.Err64(hess, v.Hess, v.HMag), at, hess, v.Hess.Float64())
+}
+
+// evalSoft returns the errors of the reference for weights as they are.
+func evalSoft[T Float](x, target []T, gamma float64, wPos, wNeg T) (e errors3) {
+	pl := newPlan[T](Params{Gamma: gamma, Alpha: NoAlpha})
+	pl.WPos, pl.WNeg = wPos, wNeg
+	n := len(x)
+	out := Out[T]{make([]T, n), make([]T, n), make([]T, n)}
+	softBlock(&block[T]{X: &x[0], Target: &target[0], N: n, Loss: &out.Loss[0], Grad: &out.Grad[0], Hess: &out.Hess[0], Plan: pl})
+	for i := range x {
+		addSoft(&e, out, i, x[i], target[i], gamma, float64(wPos), float64(wNeg), 1)
+	}
+	return e
+}
+
 func TestAccuracySoftFloat32(t *testing.T) {
 	forSoft(t, func(t *testing.T, target float64, p Params, rng *rand.Rand) {
 		var e errors3
@@ -55,15 +90,9 @@ func TestAccuracySoftFloat32(t *testing.T) {
 		sweep32(65537, func(x []float32) {
 			got.eval(t, rng, x, target, p)
 			for i, v := range x {
-				if v-v != 0 {
-					continue
+				if v-v == 0 {
+					addSoft(&e, got.out, i, v, got.target[i], p.Gamma, w[1], w[0], p.Norm)
 				}
-				exact := oracle.Soft32At(float64(v), float64(got.target[i]), p.Gamma, w[1]/p.Norm, w[0]/p.Norm)
-				if math.Abs(float64(v)) <= oracle.MaxSoftLogit {
-					e.loss.Add(oracle.Err32(got.out.Loss[i], exact.Loss, exact.Loss), float64(v), float64(got.out.Loss[i]), exact.Loss)
-				}
-				e.grad.Add(oracle.Err32(got.out.Grad[i], exact.Grad, exact.GMag), float64(v), float64(got.out.Grad[i]), exact.Grad)
-				e.hess.Add(oracle.Err32(got.out.Hess[i], exact.Hess, exact.HMag), float64(v), float64(got.out.Hess[i]), exact.Hess)
 			}
 		})
 		e.checkBounds(t, oracle.PromisedSoft(p.Gamma, p.Norm != 1))
@@ -91,15 +120,49 @@ func TestAccuracySoftFloat64(t *testing.T) {
 		var got softSample[float64]
 		got.eval(t, rng, x, target, p)
 		w := weights(p)
-		wPos, wNeg := oracle.RealOf(w[1], p.Norm), oracle.RealOf(w[0], p.Norm)
 		for i, v := range x {
-			exact := oracle.Soft64At(v, got.target[i], p.Gamma, wPos, wNeg)
-			e.loss.Add(oracle.Err64(got.out.Loss[i], exact.Loss, exact.Loss), v, got.out.Loss[i], exact.Loss.Float64())
-			e.grad.Add(oracle.Err64(got.out.Grad[i], exact.Grad, exact.GMag), v, got.out.Grad[i], exact.Grad.Float64())
-			e.hess.Add(oracle.Err64(got.out.Hess[i], exact.Hess, exact.HMag), v, got.out.Hess[i], exact.Hess.Float64())
+			addSoft(&e, got.out, i, v, got.target[i], p.Gamma, w[1], w[0], p.Norm)
 		}
 		e.checkBounds(t, oracle.PromisedSoft(p.Gamma, p.Norm != 1))
 	})
+}
+
+// hardSoft are the logits and targets with the largest errors that searches and sweeps have found, for weights as they are.
+var hardSoft = []struct{ gamma, wPos, wNeg, x, target float64 }{
+	{0.5, 0.25, 1, 4.266164779663086, 0.4743941128253937},
+	{2, 0.251, 0.999, 2.6053073, 0.999895}, // gradient 7.58
+	{2, 0.6182750, 0.38172498, 0.68605781, 0.99999899},
+	{2, 0.647 / 0.665, 0.353 / 0.665, 3.854158639907837, 0.45012620091438293},
+	{2, 0.25, 1, -13.810720443725586, 0.3558315932750702},
+	{2, 1, 1, -2.7305500507354736, 1e-6}, {2, 1, 1, -11.738959312438965, 1 - 1e-6}, {2, 1, 1, -17.853530883789062, 1 - 1e-6},
+	{2, 1, 1, 0.24080657958984375, 0.1}, {2, 1, 1, -12.458093643188477, 0.9}, {2, 1, 1, 1.2580326795578003, 0.5},
+	{2.3, 0.647 / 0.665, 0.353 / 0.665, 6.105792045593262, 0.4128405749797821},
+	{4.38142, 0.75853217, 0.93092877, -13.9492846, 0.084128015},
+	{4.99, 0.92555356, 9.255545e-7, -2.59106970, 0.000177855706},
+	{5, 0.25, 1, 5.514483451843262, 0.9999275803565979},
+	// float64
+	{2, 0.25, 1, 0.6648761004722575, 0.8367430434109726},
+	{2, 0.63352326, 0.87074554, 10.154256184513782, 0.49999999999999983},
+	{2, 0.68457660, 0.95905465, -30.931685751366633, 7.444476042378605e-05},
+	{4.99, 0.22026159, 0.66078478, -8.104014979579498, 4.8974764815922265e-08},
+	{4.99, 0.67541077, 0.59415699, -29.458761539118463, 9.30838643960157e-09},
+}
+
+// The hardest and their neighbours.
+func TestAccuracySoftHardest(t *testing.T) {
+	forFloats(t, testAccuracySoftHardest[float32], testAccuracySoftHardest[float64])
+}
+
+func testAccuracySoftHardest[T Float](t *testing.T) {
+	const radius = 500
+	for _, h := range hardSoft {
+		x, target := make([]T, 2*radius+1), make([]T, 2*radius+1)
+		for i := range x {
+			x[i], target[i] = fromBits[T](toBits(T(h.x))+uint64(i)-radius), T(h.target)
+		}
+		e := evalSoft(x, target, h.gamma, T(h.wPos), T(h.wNeg))
+		e.checkBounds(t, oracle.PromisedSoft(h.gamma, false))
+	}
 }
 
 // Where γ is large, it is the error of log m alone that counts. These are the worst that a search has found.
@@ -113,15 +176,7 @@ func TestLargeGammaSoft(t *testing.T) {
 		{150, 2.6922052, 0.114629015, 0.63602185}, {300, 2.6922052, 0.114629015, 0.9911409}, {300, 2.6922052, 0.114629015, 0.8486096},
 		{500, 2.6922052, 0.114629015, 0.9100713},
 	} {
-		pl := newPlan[float32](Params{Gamma: c.gamma, Alpha: NoAlpha})
-		pl.WPos, pl.WNeg = c.weight, c.weight
-		var loss, grad, hess float32
-		softBlock(&block[float32]{X: &c.x, Target: &c.target, N: 1, Loss: &loss, Grad: &grad, Hess: &hess, Plan: pl})
-		var e errors3
-		exact := oracle.Soft32At(float64(c.x), float64(c.target), c.gamma, float64(c.weight), float64(c.weight))
-		e.loss.Add(oracle.Err32(loss, exact.Loss, exact.Loss), float64(c.x), float64(loss), exact.Loss)
-		e.grad.Add(oracle.Err32(grad, exact.Grad, exact.GMag), float64(c.x), float64(grad), exact.Grad)
-		e.hess.Add(oracle.Err32(hess, exact.Hess, exact.HMag), float64(c.x), float64(hess), exact.Hess)
+		e := evalSoft([]float32{c.x}, []float32{c.target}, c.gamma, c.weight, c.weight)
 		e.checkBounds(t, oracle.PromisedSoft(c.gamma, false))
 		require.Greater(t, max(e.loss.Worst, e.grad.Worst, e.hess.Worst), 0.5*c.gamma) // so much it is
 	}

@@ -94,8 +94,12 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("γ = %v, α = %v, n = %v: %d logits, paths %v compared with the reference: %d results differ\n",
-			gamma, *alpha, *norm, report.Logits, report.Paths, report.Differing)
+		of := "labels"
+		if sweep.Target != nil {
+			of = fmt.Sprintf("targets of %v and 1 less that", *soft)
+		}
+		fmt.Printf("γ = %v, α = %v, n = %v, %s: %d logits, paths %v compared with the reference: %d results differ\n",
+			gamma, *alpha, *norm, of, report.Logits, report.Paths, report.Differing)
 		for _, q := range verify.Quantities {
 			fmt.Printf("  %-9v %v\n", q, report.Errors[q])
 		}
