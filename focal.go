@@ -70,7 +70,8 @@
 //
 // For soft targets, 0 < t < 1, the bounds are loss 8, gradient 9 and second derivative 9; above gamma = 5 they grow by 0.8 ULP
 // for each unit of gamma. They are those of the loss, and of the sums of the magnitudes of the terms of the derivatives.
-// Where a or a·m^gamma is below the normal range, the loss may also be off by as many smallest subnormals as |x|. The
+// Where a or a·m^gamma is below the normal range, the loss may also be off by as many smallest subnormals as |x|, at
+// gamma = 2 by half as many more. The
 // gradient is 0 where p - t and gamma·δ·(pq/m)·E cancel: at p = t if gamma is 0 or t = 1/2,
 // otherwise where p is nearer to 0 or 1 than t is. Elements with t = 0 or 1 have the bounds and the bits of labels.
 //
