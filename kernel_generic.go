@@ -325,7 +325,8 @@ func (c *constants[T]) power(pl *plan[T], w, hi, lo T) T {
 //
 // Of all 2^32 float32 logits the worst, at weight 1, are: at γ = 2 a loss off by 3.031 ULP at u = -0x1.3ddf96p+01, a gradient
 // by 3.327 at -0x1.4cd72cp+01, a Hessian by 4.088 (of its terms' magnitudes) at -0x1.f102cp+00; at γ = 2.3, 2.928 at
-// -0x1.35110cp+02, 4.043 at -0x1.4d7902p+01, 4.900 at -0x1.b54eep+01. docs/accuracy.md has other γ, and float64.
+// -0x1.35110cp+02, 4.043 at -0x1.4d7902p+01, 4.900 at -0x1.b54eep+01; at γ = 5, 3.073 at 0x1.ca7b28p-04, 4.206 at
+// 0x1.ba282ap-03, 4.804 at -0x1.4ca28ap+01. docs/accuracy.md has other γ, and float64.
 func genericBlock[T Float](b *block[T]) {
 	if b.Target != nil {
 		softBlock(b)
