@@ -97,7 +97,7 @@ func neighbour[T focal.Float](u T, away int) T {
 // hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive). The worst of all that there are come
 // first; of γ = 0.5 and 1, of those with 2^-21 ≤ |u| < 2^19. Those of the sigmoid are the same for all exponents.
 var hard32 = []hard[float32]{
-	{0, []float32{-2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}},
+	{0, []float32{-0x1.5f20ap+01, -0x1.929088p+06, 0x1.514832p+01, -2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}},
 	{0.5, []float32{-0x1.0991c6p+02, 0x1.f87a8cp-05, -0x1.85f158p+02, -2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}},
 	{1, []float32{-0x1.0987eep+02, -0x1.360666p+02, -0x1.a59048p+02, -2.410074, -4.844141, -7.30948, -0x1.5e042p+01, 0x1.117eecp-03, -0x1.7e5a38p+00}},
 	{2, []float32{-0x1.3ddf96p+01, -0x1.4cd72cp+01, -0x1.f102cp+00, -0x1.929088p+06, -0x1.5c3d42p+01, -0x1.903d5cp+06, 0x1.7611c4p-03, -2.4964225, -2.6035299}},
