@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"unsafe"
 
 	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
@@ -50,23 +49,13 @@ func forSoft(t *testing.T, f func(t *testing.T, target float64, p Params, rng *r
 
 // addSoft adds the errors of element i, for weights divided by norm.
 func addSoft[T Float](e *errors3, out Out[T], i int, x, target T, gamma, wPos, wNeg, norm float64) {
-	at, loss, grad, hess := float64(x), float64(out.Loss[i]), float64(out.Grad[i]), float64(out.Hess[i])
-	withinLoss := math.Abs(at) <= oracle.MaxSoftLogit
-	if unsafe.Sizeof(x) == 4 {
-		v := oracle.Soft32At(at, float64(target), gamma, wPos/norm, wNeg/norm)
-		if withinLoss {
-			e.loss.Add(oracle.Err32(float32(loss), v.Loss, v.Loss), at, loss, v.Loss)
-		}
-		e.grad.Add(oracle.Err32(float32(grad), v.Grad, v.GMag), at, grad, v.Grad)
-		e.hess.Add(oracle.Err32(float32(hess), v.Hess, v.HMag), at, hess, v.Hess)
-		return
+	at := float64(x)
+	errs, want := oracle.SoftErrors(out.Loss[i], out.Grad[i], out.Hess[i], at, float64(target), gamma, wPos, wNeg, norm)
+	if math.Abs(at) <= oracle.MaxSoftLogit {
+		e.loss.Add(errs[0], at, float64(out.Loss[i]), want[0])
 	}
-	v := oracle.Soft64At(at, float64(target), gamma, oracle.RealOf(wPos, norm), oracle.RealOf(wNeg, norm))
-	if withinLoss {
-		e.loss.Add(oracle.Err64(loss, v.Loss, v.Loss), at, loss, v.Loss.Float64())
-	}
-	e.grad.Add(oracle.Err64(grad, v.Grad, v.GMag), at, grad, v.Grad.Float64())
-	e.hess.Add(oracle.Err64(hess, v.Hess, v.HMag), at, hess, v.Hess.Float64())
+	e.grad.Add(errs[1], at, float64(out.Grad[i]), want[1])
+	e.hess.Add(errs[2], at, float64(out.Hess[i]), want[2])
 }
 
 // evalSoft returns the errors of the reference for weights as they are.

@@ -108,8 +108,8 @@ func (g *generator) slot() Mem {
 	return m
 }
 
-// align makes frame, if anything is spilled, the beginning of the slots, on a multiple of their size: a store across two cache lines costs
-// several times one inside. Go aligns its stack to words only.
+// align makes frame, if anything is spilled, the beginning of the slots, on a multiple of their size: a store across two
+// cache lines costs several times one inside. Go aligns its stack to words only.
 func (g *generator) align() {
 	g.frame, g.room, g.used = nil, 0, 0
 	if g.wide && !g.parking {

@@ -29,6 +29,16 @@ const (
 // Promised returns the bounds for an exponent. If the exact values have a weight that is no floating-point number, so
 // that the kernel works with another one, roundedWeight is true.
 func Promised(gamma float64, roundedWeight bool) Bounds {
+	return Bounds{Loss: boundLoss, Grad: boundGrad, Hess: boundHess}.grown(gamma, perGamma, roundedWeight)
+}
+
+// PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
+// of GMag and HMag.
+func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
+	return Bounds{Loss: softLoss, Grad: softGrad, Hess: softHess}.grown(gamma, softPerGamma, roundedWeight)
+}
+
+func (b Bounds) grown(gamma, perGamma float64, roundedWeight bool) Bounds {
 	more := 0.0
 	if gamma > gammaFlat {
 		more = perGamma * gamma
@@ -36,18 +46,5 @@ func Promised(gamma float64, roundedWeight bool) Bounds {
 	if roundedWeight {
 		more += ofWeight
 	}
-	return Bounds{Loss: boundLoss + more, Grad: boundGrad + more, Hess: boundHess + more, Sigmoid: boundSigmoid}
-}
-
-// PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
-// of GMag and HMag.
-func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
-	more := 0.0
-	if gamma > gammaFlat {
-		more = softPerGamma * gamma
-	}
-	if roundedWeight {
-		more += ofWeight
-	}
-	return Bounds{Loss: softLoss + more, Grad: softGrad + more, Hess: softHess + more, Sigmoid: boundSigmoid}
+	return Bounds{Loss: b.Loss + more, Grad: b.Grad + more, Hess: b.Hess + more, Sigmoid: boundSigmoid}
 }

@@ -97,6 +97,19 @@ func Soft64At(x, t, gamma float64, wPos, wNeg Real) Soft64 {
 	}
 }
 
+// SoftErrors returns the errors of loss, gradient and Hessian in the units of PromisedSoft, and the exact values, for weights
+// that are divided by norm.
+func SoftErrors[T float32 | float64](loss, grad, hess T, x, t, gamma, wPos, wNeg, norm float64) (errs, want [3]float64) {
+	if l, ok := any(loss).(float32); ok {
+		v := Soft32At(x, t, gamma, wPos/norm, wNeg/norm)
+		return [3]float64{Err32(l, v.Loss, v.Loss), Err32(float32(grad), v.Grad, v.GMag), Err32(float32(hess), v.Hess, v.HMag)},
+			[3]float64{v.Loss, v.Grad, v.Hess}
+	}
+	v := Soft64At(x, t, gamma, RealOf(wPos, norm), RealOf(wNeg, norm))
+	return [3]float64{Err64(float64(loss), v.Loss, v.Loss), Err64(float64(grad), v.Grad, v.GMag), Err64(float64(hess), v.Hess, v.HMag)},
+		[3]float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64()}
+}
+
 // RealOf returns num/den as a Real, for the weights of Soft64At.
 func RealOf(num, den float64) Real { return Real{one, 0}.Scale(num, den) }
 

@@ -56,7 +56,7 @@ func SearchSoft[T focal.Float](ctx context.Context, p focal.Params, points int, 
 			return worst, err
 		}
 		for i := range x {
-			errs := softErrors(out, i, float64(x[i]), float64(target[i]), p.Gamma, wPos, wNeg)
+			errs, _ := oracle.SoftErrors(out.Loss[i], out.Grad[i], out.Hess[i], float64(x[i]), float64(target[i]), p.Gamma, wPos, wNeg, 1)
 			for q, e := range errs {
 				if !(e <= worst[q].Err) {
 					worst[q] = SoftWorst{e, float64(x[i]), float64(target[i])}
@@ -98,17 +98,4 @@ func near[T focal.Float](rng *rand.Rand, v T) T {
 		bits = 49
 	}
 	return neighbour(v, int(rng.NormFloat64()*math.Exp2(bits*rng.Float64())))
-}
-
-// softErrors returns the errors of element i.
-func softErrors[T focal.Float](out focal.Out[T], i int, x, t, gamma, wPos, wNeg float64) [3]float64 {
-	loss, grad, hess := float64(out.Loss[i]), float64(out.Grad[i]), float64(out.Hess[i])
-	if unsafe.Sizeof(T(0)) == 4 {
-		e := oracle.Soft32At(x, t, gamma, wPos, wNeg)
-		return [3]float64{
-			oracle.Err32(float32(loss), e.Loss, e.Loss), oracle.Err32(float32(grad), e.Grad, e.GMag), oracle.Err32(float32(hess), e.Hess, e.HMag),
-		}
-	}
-	e := oracle.Soft64At(x, t, gamma, oracle.RealOf(wPos, 1), oracle.RealOf(wNeg, 1))
-	return [3]float64{oracle.Err64(loss, e.Loss, e.Loss), oracle.Err64(grad, e.Grad, e.GMag), oracle.Err64(hess, e.Hess, e.HMag)}
 }

@@ -466,33 +466,22 @@ func (c *chunk[T]) measure(p focal.Params) {
 
 // measureSoft is measure for targets. At is x.
 func (c *chunk[T]) measureSoft(p focal.Params, norm float64) {
-	e := &c.report.Errors
 	wPos, wNeg := weight(p, 1), weight(p, 0)
-	realPos, realNeg := oracle.RealOf(wPos, norm), oracle.RealOf(wNeg, norm)
 	for label := range c.x {
 		want := &c.want[label]
 		for i, x := range c.x[label][:len(c.u)] {
 			if x-x != 0 {
 				continue
 			}
-			at, t := float64(x), float64(c.target[label][i])
-			withinLoss := math.Abs(at) <= oracle.MaxSoftLogit
-			loss, grad, hess := want.loss[i], want.grad[i], want.hess[i]
-			if unsafe.Sizeof(x) == 4 {
-				exact := oracle.Soft32At(at, t, p.Gamma, wPos/norm, wNeg/norm)
-				if withinLoss {
-					e[Loss].Add(oracle.Err32(float32(loss), exact.Loss, exact.Loss), at, float64(loss), exact.Loss)
+			at := float64(x)
+			got := [...]T{want.loss[i], want.grad[i], want.hess[i]}
+			errs, exact := oracle.SoftErrors(got[Loss], got[Grad], got[Hess], at, float64(c.target[label][i]), p.Gamma, wPos, wNeg, norm)
+			for q, err := range errs {
+				if Quantity(q) == Loss && math.Abs(at) > oracle.MaxSoftLogit {
+					continue
 				}
-				e[Grad].Add(oracle.Err32(float32(grad), exact.Grad, exact.GMag), at, float64(grad), exact.Grad)
-				e[Hess].Add(oracle.Err32(float32(hess), exact.Hess, exact.HMag), at, float64(hess), exact.Hess)
-				continue
+				c.report.Errors[q].Add(err, at, float64(got[q]), exact[q])
 			}
-			exact := oracle.Soft64At(at, t, p.Gamma, realPos, realNeg)
-			if withinLoss {
-				e[Loss].Add(oracle.Err64(float64(loss), exact.Loss, exact.Loss), at, float64(loss), exact.Loss.Float64())
-			}
-			e[Grad].Add(oracle.Err64(float64(grad), exact.Grad, exact.GMag), at, float64(grad), exact.Grad.Float64())
-			e[Hess].Add(oracle.Err64(float64(hess), exact.Hess, exact.HMag), at, float64(hess), exact.Hess.Float64())
 		}
 	}
 }
