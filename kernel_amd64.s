@@ -739,6 +739,42 @@ DATA log_f32<>+56(SB)/4, $0x3f299171
 DATA log_f32<>+60(SB)/4, $0x3f317218
 GLOBL log_f32<>(SB), RODATA|NOPTR, $64
 
+DATA log8_hi_f32<>+0(SB)/4, $0x00000000
+DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
+DATA log8_hi_f32<>+8(SB)/4, $0x40454800
+DATA log8_hi_f32<>+12(SB)/4, $0x40821400
+DATA log8_hi_f32<>+16(SB)/4, $0x40a47800
+DATA log8_hi_f32<>+20(SB)/4, $0x40ca6000
+DATA log8_hi_f32<>+24(SB)/4, $0x40f4a400
+DATA log8_hi_f32<>+28(SB)/4, $0x41000000
+DATA log8_hi_f32<>+32(SB)/4, $0x00000000
+DATA log8_hi_f32<>+36(SB)/4, $0x3fc54000
+DATA log8_hi_f32<>+40(SB)/4, $0x40454800
+DATA log8_hi_f32<>+44(SB)/4, $0x40821400
+DATA log8_hi_f32<>+48(SB)/4, $0x40a47800
+DATA log8_hi_f32<>+52(SB)/4, $0x40ca6000
+DATA log8_hi_f32<>+56(SB)/4, $0x40f4a400
+DATA log8_hi_f32<>+60(SB)/4, $0x41000000
+GLOBL log8_hi_f32<>(SB), RODATA|NOPTR, $64
+
+DATA log8_lo_f32<>+0(SB)/4, $0x00000000
+DATA log8_lo_f32<>+4(SB)/4, $0x39180ac0
+DATA log8_lo_f32<>+8(SB)/4, $0xb94fea81
+DATA log8_lo_f32<>+12(SB)/4, $0x39752e6a
+DATA log8_lo_f32<>+16(SB)/4, $0xb8873674
+DATA log8_lo_f32<>+20(SB)/4, $0x3921d24b
+DATA log8_lo_f32<>+24(SB)/4, $0xb934dd64
+DATA log8_lo_f32<>+28(SB)/4, $0x00000000
+DATA log8_lo_f32<>+32(SB)/4, $0x00000000
+DATA log8_lo_f32<>+36(SB)/4, $0x39180ac0
+DATA log8_lo_f32<>+40(SB)/4, $0xb94fea81
+DATA log8_lo_f32<>+44(SB)/4, $0x39752e6a
+DATA log8_lo_f32<>+48(SB)/4, $0xb8873674
+DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
+DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
+DATA log8_lo_f32<>+60(SB)/4, $0x00000000
+GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
+
 DATA one_f32<>+0(SB)/4, $0x3f800000
 DATA one_f32<>+4(SB)/4, $0x3f800000
 DATA one_f32<>+8(SB)/4, $0x3f800000
@@ -1818,42 +1854,6 @@ skip4:
 done:
 	VZEROUPPER
 	RET
-
-DATA log8_hi_f32<>+0(SB)/4, $0x00000000
-DATA log8_hi_f32<>+4(SB)/4, $0x3fc54000
-DATA log8_hi_f32<>+8(SB)/4, $0x40454800
-DATA log8_hi_f32<>+12(SB)/4, $0x40821400
-DATA log8_hi_f32<>+16(SB)/4, $0x40a47800
-DATA log8_hi_f32<>+20(SB)/4, $0x40ca6000
-DATA log8_hi_f32<>+24(SB)/4, $0x40f4a400
-DATA log8_hi_f32<>+28(SB)/4, $0x41000000
-DATA log8_hi_f32<>+32(SB)/4, $0x00000000
-DATA log8_hi_f32<>+36(SB)/4, $0x3fc54000
-DATA log8_hi_f32<>+40(SB)/4, $0x40454800
-DATA log8_hi_f32<>+44(SB)/4, $0x40821400
-DATA log8_hi_f32<>+48(SB)/4, $0x40a47800
-DATA log8_hi_f32<>+52(SB)/4, $0x40ca6000
-DATA log8_hi_f32<>+56(SB)/4, $0x40f4a400
-DATA log8_hi_f32<>+60(SB)/4, $0x41000000
-GLOBL log8_hi_f32<>(SB), RODATA|NOPTR, $64
-
-DATA log8_lo_f32<>+0(SB)/4, $0x00000000
-DATA log8_lo_f32<>+4(SB)/4, $0x39180ac0
-DATA log8_lo_f32<>+8(SB)/4, $0xb94fea81
-DATA log8_lo_f32<>+12(SB)/4, $0x39752e6a
-DATA log8_lo_f32<>+16(SB)/4, $0xb8873674
-DATA log8_lo_f32<>+20(SB)/4, $0x3921d24b
-DATA log8_lo_f32<>+24(SB)/4, $0xb934dd64
-DATA log8_lo_f32<>+28(SB)/4, $0x00000000
-DATA log8_lo_f32<>+32(SB)/4, $0x00000000
-DATA log8_lo_f32<>+36(SB)/4, $0x39180ac0
-DATA log8_lo_f32<>+40(SB)/4, $0xb94fea81
-DATA log8_lo_f32<>+44(SB)/4, $0x39752e6a
-DATA log8_lo_f32<>+48(SB)/4, $0xb8873674
-DATA log8_lo_f32<>+52(SB)/4, $0x3921d24b
-DATA log8_lo_f32<>+56(SB)/4, $0xb934dd64
-DATA log8_lo_f32<>+60(SB)/4, $0x00000000
-GLOBL log8_lo_f32<>(SB), RODATA|NOPTR, $64
 
 DATA pow_min_f32<>+0(SB)/4, $0x4b3ffc18
 DATA pow_min_f32<>+4(SB)/4, $0x4b3ffc18
@@ -4324,7 +4324,6 @@ loop:
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K1, Z3
-	VBLENDMPS   Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
@@ -4469,7 +4468,6 @@ skip2:
 	VMULPS.BCST small_f32<>+0(SB), Z3, Z1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPS       Z1, Z1
 	VFMADD213PS   Z5, Z2, Z1
 	VMULPS        Z14, Z1, Z1
 	KMOVW         (R8)(CX*1), K1
@@ -4606,7 +4604,6 @@ rest_loop:
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
 	VBLENDMPS   Z12, Z11, K2, Z3
-	VBLENDMPS   Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
@@ -4752,7 +4749,6 @@ skip6:
 	VMULPS.BCST small_f32<>+0(SB), Z3, Z1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPS       Z1, Z1
 	VFMADD213PS   Z5, Z2, Z1
 	VMULPS        Z14, Z1, Z1
 	KMOVW         (R8)(CX*1), K2
@@ -5508,7 +5504,6 @@ skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS           Z8, Z8, Z5
 	VMULPS.BCST      88(AX), Z5, Z5
-	VMOVAPS          Z7, Z7
 	VMOVAPS          Z2, Z8
 	VMULPS.BCST      92(AX), Z8, Z8
 	VCMPPS           $0x00, Z0, Z7, K1
@@ -5761,7 +5756,6 @@ skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPS           Z8, Z8, Z5
 	VMULPS.BCST      88(AX), Z5, Z5
-	VMOVAPS          Z7, Z7
 	VMOVAPS          Z2, Z8
 	VMULPS.BCST      92(AX), Z8, Z8
 	VCMPPS           $0x00, Z0, Z7, K2
@@ -6645,7 +6639,6 @@ skip4:
 	VMULPS.BCST      92(AX), Z7, Z7
 	VCMPPS           $0x00, Z0, Z5, K1
 	VBLENDMPS        Z7, Z4, K1, Z4
-	VMOVAPS          Z1, Z1
 	VXORPS.BCST      sign_f32<>+0(SB), Z1, K2, Z1
 	VSUBPS           Z11, Z1, Z5
 	VADDPS           Z3, Z5, Z5
@@ -6963,7 +6956,6 @@ skip9:
 	VMULPS.BCST      92(AX), Z7, Z7
 	VCMPPS           $0x00, Z0, Z5, K2
 	VBLENDMPS        Z7, Z4, K2, Z4
-	VMOVAPS          Z1, Z1
 	VXORPS.BCST      sign_f32<>+0(SB), Z1, K3, Z1
 	VSUBPS           Z11, Z1, Z5
 	VADDPS           Z3, Z5, Z5
@@ -6999,13 +6991,12 @@ done:
 // func sigmoidF32AVX512(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-24
-	MOVQ   dst+0(FP), AX
-	MOVQ   x+8(FP), DX
-	MOVQ   n+16(FP), BX
-	VPXORQ Z0, Z0, Z0
-	XORQ   SI, SI
-	SUBQ   $0x40, BX
-	JLT    rest
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), DX
+	MOVQ n+16(FP), BX
+	XORQ SI, SI
+	SUBQ $0x40, BX
+	JLT  rest
 
 	// 4 vectors of 16 elements at a time, their instructions interleaved
 loop:
@@ -7123,10 +7114,6 @@ loop:
 	VFMADD231PS Z8, Z13, Z17
 	VFMADD231PS Z9, Z14, Z18
 	VFMADD231PS Z10, Z15, Z19
-	VMULPS      Z16, Z16, Z20
-	VMULPS      Z17, Z17, Z20
-	VMULPS      Z18, Z18, Z20
-	VMULPS      Z19, Z19, Z20
 
 	// h = z/(1+z)
 	VADDPS.BCST    one_f32<>+0(SB), Z16, Z20
@@ -7155,10 +7142,6 @@ loop:
 	VFMADD132PS    Z10, Z6, Z6
 
 	// NaN of x
-	VMOVAPS Z0, Z0
-	VMOVAPS Z1, Z1
-	VMOVAPS Z2, Z2
-	VMOVAPS Z3, Z3
 	VCMPPS  $0x03, Z0, Z0, K1
 	VADDPS  Z0, Z0, K1, Z7
 	VCMPPS  $0x03, Z1, Z1, K1
@@ -7229,7 +7212,6 @@ rest_loop:
 	VSUBPS.BCST one_f32<>+0(SB), Z1, Z4
 	VADDPS      Z3, Z4, Z4
 	VFMADD231PS Z2, Z3, Z4
-	VMULPS      Z4, Z4, Z5
 
 	// h = z/(1+z)
 	VADDPS.BCST    one_f32<>+0(SB), Z4, Z5
@@ -7240,7 +7222,6 @@ rest_loop:
 	VFMADD132PS    Z2, Z1, Z1
 
 	// NaN of x
-	VMOVAPS Z0, Z0
 	VCMPPS  $0x03, Z0, Z0, K2
 	VADDPS  Z0, Z0, K2, Z1
 	TESTQ   AX, AX
@@ -7266,8 +7247,6 @@ TEXT ·targetsValidF32AVX512(SB), NOSPLIT, $0-17
 	VMOVAPS      Z1, Z2
 	VMOVAPS      Z1, Z3
 	VMOVAPS      Z1, Z4
-	VMOVAPS      Z1, Z1
-	VPXORQ       Z5, Z5, Z5
 	XORQ         BX, BX
 	SUBQ         $0x40, DX
 	JLT          rest
@@ -7328,7 +7307,6 @@ TEXT ·hardMaskF32AVX512(SB), NOSPLIT, $0-25
 	MOVQ         n+16(FP), BX
 	MOVL         $0x00000001, SI
 	VBROADCASTSS one_f32<>+0(SB), Z0
-	VPXORQ       Z1, Z1, Z1
 	XORQ         DI, DI
 	SUBQ         $0x40, BX
 	JLT          rest
@@ -7973,6 +7951,26 @@ DATA log_f64<>+40(SB)/8, $0x3fe1312fa1b87090
 DATA log_f64<>+48(SB)/8, $0x3fe439dc67e217be
 DATA log_f64<>+56(SB)/8, $0x3fe5e4980bf4b2b8
 GLOBL log_f64<>(SB), RODATA|NOPTR, $64
+
+DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
+DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
+DATA log8_hi_f64<>+16(SB)/8, $0x4007b1293e100000
+DATA log8_hi_f64<>+24(SB)/8, $0x40104d00c8358000
+DATA log8_hi_f64<>+32(SB)/8, $0x401432f5d655c000
+DATA log8_hi_f64<>+40(SB)/8, $0x4018cd91bdf60000
+DATA log8_hi_f64<>+48(SB)/8, $0x401d2e130743c000
+DATA log8_hi_f64<>+56(SB)/8, $0x401f95b84990c000
+GLOBL log8_hi_f64<>(SB), RODATA|NOPTR, $64
+
+DATA log8_lo_f64<>+0(SB)/8, $0x0000000000000000
+DATA log8_lo_f64<>+8(SB)/8, $0xbd95a8a16482ecf1
+DATA log8_lo_f64<>+16(SB)/8, $0xbd8e8c1c5f6d6e33
+DATA log8_lo_f64<>+24(SB)/8, $0xbd8b2ff1d19fd5e5
+DATA log8_lo_f64<>+32(SB)/8, $0xbd64838e270f2314
+DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
+DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
+DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
+GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
 
 DATA one_f64<>+0(SB)/8, $0x3ff0000000000000
 DATA one_f64<>+8(SB)/8, $0x3ff0000000000000
@@ -9216,26 +9214,6 @@ done:
 	VZEROUPPER
 	RET
 
-DATA log8_hi_f64<>+0(SB)/8, $0x0000000000000000
-DATA log8_hi_f64<>+8(SB)/8, $0x3ff8c994d08b0000
-DATA log8_hi_f64<>+16(SB)/8, $0x4007b1293e100000
-DATA log8_hi_f64<>+24(SB)/8, $0x40104d00c8358000
-DATA log8_hi_f64<>+32(SB)/8, $0x401432f5d655c000
-DATA log8_hi_f64<>+40(SB)/8, $0x4018cd91bdf60000
-DATA log8_hi_f64<>+48(SB)/8, $0x401d2e130743c000
-DATA log8_hi_f64<>+56(SB)/8, $0x401f95b84990c000
-GLOBL log8_hi_f64<>(SB), RODATA|NOPTR, $64
-
-DATA log8_lo_f64<>+0(SB)/8, $0x0000000000000000
-DATA log8_lo_f64<>+8(SB)/8, $0xbd95a8a16482ecf1
-DATA log8_lo_f64<>+16(SB)/8, $0xbd8e8c1c5f6d6e33
-DATA log8_lo_f64<>+24(SB)/8, $0xbd8b2ff1d19fd5e5
-DATA log8_lo_f64<>+32(SB)/8, $0xbd64838e270f2314
-DATA log8_lo_f64<>+40(SB)/8, $0xbd4ba863939391dc
-DATA log8_lo_f64<>+48(SB)/8, $0xbd97bcfc598d8a70
-DATA log8_lo_f64<>+56(SB)/8, $0xbd8efc1167cf5125
-GLOBL log8_lo_f64<>(SB), RODATA|NOPTR, $64
-
 DATA pow_min_f64<>+0(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+8(SB)/8, $0x4337ffffffffe018
 DATA pow_min_f64<>+16(SB)/8, $0x4337ffffffffe018
@@ -9466,8 +9444,6 @@ loop:
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z21, Z14
 	VSUBPD           Z12, Z15, Z15
 	VSUBPD           Z14, Z16, Z16
-	VMOVAPD          Z6, Z6
-	VMOVAPD          Z7, Z7
 	VMOVAPD          Z23, Z8
 	VMOVAPD          Z24, Z10
 
@@ -9796,7 +9772,6 @@ rest_loop:
 	VMOVAPD.Z        Z8, K2, Z8
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z6
 	VSUBPD           Z6, Z8, Z8
-	VMOVAPD          Z3, Z3
 	VMOVAPD          Z12, Z4
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
@@ -11792,123 +11767,122 @@ loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K1, Z13
-	VBLENDMPD   Z4, Z11, K1, Z4
+	VBLENDMPD   Z11, Z4, K1, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z4
-	VFMADD213PD      Z4, Z14, Z11
-	VFMADD213PD      Z14, Z15, Z11
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z11
+	VFMADD213PD      Z11, Z14, Z13
+	VFMADD213PD      Z14, Z15, Z13
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z11
 	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
 	VMOVAPD.Z        Z9, K1, Z9
-	VSUBPD           Z4, Z9, Z9
+	VSUBPD           Z11, Z9, Z9
 	VMOVAPD.Z        Z8, K1, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z14
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z13, Z14
 	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z3, Z4
+	VMOVAPD          Z3, Z11
 	VMOVAPD          Z12, Z14
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VBROADCASTSD     two_ones_f64<>+0(SB), Z16
-	VANDPD.BCST      exponent_f64<>+0(SB), Z4, Z15
+	VANDPD.BCST      exponent_f64<>+0(SB), Z11, Z15
 	VPSUBQ           Z15, Z16, Z16
 	VMULPD           Z16, Z14, Z14
-	VPSRLQ           $0x34, Z4, Z15
+	VPSRLQ           $0x34, Z11, Z15
 	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
 	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
-	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z11, Z11
+	VORPD.BCST       one_f64<>+0(SB), Z11, Z11
 	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z16
+	VFMADD231PD.BCST index_f64<>+0(SB), Z11, Z16
 	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
 	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z17
 	VPERMPD          recip_f64<>+0(SB), Z16, Z15
 	VMOVAPD          Z15, Z18
 	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z18
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z11, Z18
 	VFMADD231PD      Z15, Z14, Z18
-	VMULPD           Z18, Z18, Z4
+	VMULPD           Z18, Z18, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z14
 	VFMADD213PD      Z14, Z18, Z15
-	VFMADD213PD      Z18, Z4, Z15
+	VFMADD213PD      Z18, Z11, Z15
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z16
 	VADDPD           Z9, Z17, Z17
 	VADDPD           Z8, Z16, Z16
-	VADDPD           Z16, Z17, Z4
+	VADDPD           Z16, Z17, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
-	VFMADD231PD.BCST 112(AX), Z4, Z8
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z9
-	VPERMPD          exp_f64<>+0(SB), Z8, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z15
-	VFMSUB231PD.BCST 112(AX), Z17, Z9
-	VFMADD231PD.BCST 112(AX), Z16, Z9
-	VFMADD231PD.BCST 120(AX), Z4, Z9
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
-	VPSLLQ           $0x31, Z8, Z8
-	VPADDQ           Z8, Z14, Z14
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
+	VFMSUB231PD.BCST 112(AX), Z17, Z11
+	VFMADD231PD.BCST 112(AX), Z16, Z11
+	VFMADD231PD.BCST 120(AX), Z8, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z9, Z15, Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z15, Z15, Z8
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
-	VFMADD213PD      Z4, Z15, Z9
-	VMULPD           Z15, Z9, Z9
+	VADDPD           Z11, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z15, Z15, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z15, Z11
+	VMULPD           Z15, Z11, Z11
 	VMULPD           Z5, Z14, Z14
-	VFMADD132PD      Z9, Z14, Z14
+	VFMADD132PD      Z11, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z11, Z11
-	VADDPD  Z2, Z11, Z11
+	VADDPD  Z1, Z13, Z13
+	VADDPD  Z2, Z13, Z13
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z13, Z1
 	VMOVAPD     Z14, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
 	VCMPPD      $0x04, Z0, Z7, K1
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z11, K1, K1
-	VMOVAPD     Z14, Z4
-	VBLENDMPD   Z4, Z2, K1, Z2
-	VBLENDMPD   Z1, Z11, K1, Z1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z13, K1, K1
+	VMOVAPD     Z14, Z5
+	VBLENDMPD   Z5, Z2, K1, Z2
+	VBLENDMPD   Z1, Z13, K1, Z1
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
-	VADDPD       Z11, Z1, Z1
+	VADDPD       Z13, Z1, Z1
 	KMOVB        (R8)(CX*1), K1
 	VMINPD.Z     Z1, Z2, K1, Z2
 	TESTQ        R9, R9
@@ -11918,15 +11892,15 @@ loop:
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
 	VMOVUPD (R9)(R13*8), Z1
-	VADDPD  Z2, Z1, Z4
-	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z1, Z4, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z1, Z1
-	VSUBPD  Z5, Z2, Z4
-	VADDPD  Z4, Z1, Z4
-	VADDPD  128(R9)(R13*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R13*8)
+	VADDPD  Z2, Z1, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z1, Z5, Z7
+	VSUBPD  Z7, Z5, Z5
+	VSUBPD  Z5, Z1, Z1
+	VSUBPD  Z7, Z2, Z5
+	VADDPD  Z5, Z1, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 
 skip1:
 	TESTQ   SI, SI
@@ -11940,30 +11914,29 @@ skip2:
 
 	// δ = 1 - 2t
 	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
-	VMOVUPD          (DI)(R12*8), Z4
-	VFMADD213PD.BCST one_f64<>+0(SB), Z4, Z3
+	VMOVUPD          (DI)(R12*8), Z5
+	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z4
-	VFMSUB213PD  Z2, Z6, Z4
-	VMULPD       Z13, Z4, Z4
-	VXORPD.BCST  sign_f64<>+0(SB), Z4, K2, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z5
+	VFMSUB213PD  Z2, Z6, Z5
+	VMULPD       Z4, Z5, Z5
+	VXORPD.BCST  sign_f64<>+0(SB), Z5, K2, Z5
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
-	VMINPD       Z11, Z2, Z2
+	VMINPD       Z13, Z2, Z2
 	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z1, Z5, Z5
-	VMULPD      Z3, Z5, Z5
+	VMOVAPD     Z10, Z4
+	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
+	VDIVPD      Z1, Z4, Z4
+	VMULPD      Z3, Z4, Z4
 	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K1
-	VMOVAPD.Z   Z5, K1, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+	VMOVAPD.Z   Z4, K1, Z4
+	VMULPD.BCST small_f64<>+0(SB), Z4, Z1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPD       Z1, Z1
-	VFMADD213PD   Z4, Z2, Z1
+	VFMADD213PD   Z5, Z2, Z1
 	VMULPD        Z14, Z1, Z1
 	KMOVB         (R8)(CX*1), K1
 	VMULPD.BCST.Z tiny_f64<>+0(SB), Z1, K1, Z1
@@ -12103,123 +12076,122 @@ rest_loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K2, Z13
-	VBLENDMPD   Z4, Z11, K2, Z4
+	VBLENDMPD   Z11, Z4, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
-	VBROADCASTSD     log1p_10_f64<>+0(SB), Z4
-	VBROADCASTSD     log1p_9_f64<>+0(SB), Z11
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z4
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z11
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z4
-	VFMADD213PD      Z4, Z14, Z11
-	VFMADD213PD      Z14, Z15, Z11
+	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
+	VBROADCASTSD     log1p_9_f64<>+0(SB), Z13
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z15, Z13
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z15, Z11
+	VFMADD213PD      Z11, Z14, Z13
+	VFMADD213PD      Z14, Z15, Z13
 
 	// 8·log2 s = hi + lo
-	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z4
+	VPERMPD          log8_hi_f64<>+0(SB), Z1, Z11
 	VPERMPD          log8_lo_f64<>+0(SB), Z1, Z14
 	VMOVAPD.Z        Z9, K2, Z9
-	VSUBPD           Z4, Z9, Z9
+	VSUBPD           Z11, Z9, Z9
 	VMOVAPD.Z        Z8, K2, Z8
-	VFMADD231PD.BCST scale_f64<>+0(SB), Z11, Z14
+	VFMADD231PD.BCST scale_f64<>+0(SB), Z13, Z14
 	VSUBPD           Z14, Z8, Z8
-	VMOVAPD          Z3, Z4
+	VMOVAPD          Z3, Z11
 	VMOVAPD          Z12, Z14
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VBROADCASTSD     two_ones_f64<>+0(SB), Z16
-	VANDPD.BCST      exponent_f64<>+0(SB), Z4, Z15
+	VANDPD.BCST      exponent_f64<>+0(SB), Z11, Z15
 	VPSUBQ           Z15, Z16, Z16
 	VMULPD           Z16, Z14, Z14
-	VPSRLQ           $0x34, Z4, Z15
+	VPSRLQ           $0x34, Z11, Z15
 	VPADDQ.BCST      magic_f64<>+0(SB), Z15, Z15
 	VSUBPD.BCST      magic_exp_f64<>+0(SB), Z15, Z15
-	VANDPD.BCST      mantissa_f64<>+0(SB), Z4, Z4
-	VORPD.BCST       one_f64<>+0(SB), Z4, Z4
+	VANDPD.BCST      mantissa_f64<>+0(SB), Z11, Z11
+	VORPD.BCST       one_f64<>+0(SB), Z11, Z11
 	VBROADCASTSD     magic_index_f64<>+0(SB), Z16
-	VFMADD231PD.BCST index_f64<>+0(SB), Z4, Z16
+	VFMADD231PD.BCST index_f64<>+0(SB), Z11, Z16
 	VPERMPD          log8_hi_f64<>+0(SB), Z16, Z17
 	VFMADD231PD.BCST eight_f64<>+0(SB), Z15, Z17
 	VPERMPD          recip_f64<>+0(SB), Z16, Z15
 	VMOVAPD          Z15, Z18
 	VPERMPD          log8_lo_f64<>+0(SB), Z16, Z16
-	VFMSUB213PD.BCST one_f64<>+0(SB), Z4, Z18
+	VFMSUB213PD.BCST one_f64<>+0(SB), Z11, Z18
 	VFMADD231PD      Z15, Z14, Z18
-	VMULPD           Z18, Z18, Z4
+	VMULPD           Z18, Z18, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z14
 	VBROADCASTSD     log1p_9_f64<>+0(SB), Z15
-	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z4, Z14
-	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z4, Z15
-	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z4, Z14
+	VFMADD213PD.BCST log1p_8_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_7_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_6_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_5_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_4_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_3_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_2_f64<>+0(SB), Z11, Z14
+	VFMADD213PD.BCST log1p_1_f64<>+0(SB), Z11, Z15
+	VFMADD213PD.BCST log1p_0_f64<>+0(SB), Z11, Z14
 	VFMADD213PD      Z14, Z18, Z15
-	VFMADD213PD      Z18, Z4, Z15
+	VFMADD213PD      Z18, Z11, Z15
 	VFMADD231PD.BCST scale_f64<>+0(SB), Z15, Z16
 	VADDPD           Z9, Z17, Z17
 	VADDPD           Z8, Z16, Z16
-	VADDPD           Z16, Z17, Z4
+	VADDPD           Z16, Z17, Z8
 
 	// γ·(hi+lo) = k + f
-	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z8
-	VFMADD231PD.BCST 112(AX), Z4, Z8
-	VMAXPD.BCST      pow_min_f64<>+0(SB), Z8, Z8
-	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z8, Z9
-	VPERMPD          exp_f64<>+0(SB), Z8, Z14
-	VPERMPD          exp_rest_f64<>+0(SB), Z8, Z15
-	VFMSUB231PD.BCST 112(AX), Z17, Z9
-	VFMADD231PD.BCST 112(AX), Z16, Z9
-	VFMADD231PD.BCST 120(AX), Z4, Z9
-	VMAXPD.BCST      minus_one_f64<>+0(SB), Z9, Z9
-	VPSLLQ           $0x31, Z8, Z8
-	VPADDQ           Z8, Z14, Z14
+	VBROADCASTSD     magic_tiny_f64<>+0(SB), Z9
+	VFMADD231PD.BCST 112(AX), Z8, Z9
+	VMAXPD.BCST      pow_min_f64<>+0(SB), Z9, Z9
+	VSUBPD.BCST      magic_tiny_f64<>+0(SB), Z9, Z11
+	VPERMPD          exp_f64<>+0(SB), Z9, Z14
+	VPERMPD          exp_rest_f64<>+0(SB), Z9, Z15
+	VFMSUB231PD.BCST 112(AX), Z17, Z11
+	VFMADD231PD.BCST 112(AX), Z16, Z11
+	VFMADD231PD.BCST 120(AX), Z8, Z11
+	VMAXPD.BCST      minus_one_f64<>+0(SB), Z11, Z11
+	VPSLLQ           $0x31, Z9, Z9
+	VPADDQ           Z9, Z14, Z14
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD           Z9, Z15, Z15
-	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z4
-	VMULPD           Z15, Z15, Z8
-	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z9
-	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z8, Z4
-	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z8, Z9
-	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z8, Z4
-	VFMADD213PD      Z4, Z15, Z9
-	VMULPD           Z15, Z9, Z9
+	VADDPD           Z11, Z15, Z15
+	VBROADCASTSD     exp2m1_6_f64<>+0(SB), Z8
+	VMULPD           Z15, Z15, Z9
+	VBROADCASTSD     exp2m1_5_f64<>+0(SB), Z11
+	VFMADD213PD.BCST exp2m1_4_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_3_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_2_f64<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST exp2m1_1_f64<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST exp2m1_0_f64<>+0(SB), Z9, Z8
+	VFMADD213PD      Z8, Z15, Z11
+	VMULPD           Z15, Z11, Z11
 	VMULPD           Z5, Z14, Z14
-	VFMADD132PD      Z9, Z14, Z14
+	VFMADD132PD      Z11, Z14, Z14
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VPERMPD log_f64<>+0(SB), Z1, Z1
-	VADDPD  Z1, Z11, Z11
-	VADDPD  Z2, Z11, Z11
+	VADDPD  Z1, Z13, Z13
+	VADDPD  Z2, Z13, Z13
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD.BCST tiny_f64<>+0(SB), Z11, Z1
+	VMULPD.BCST tiny_f64<>+0(SB), Z13, Z1
 	VMOVAPD     Z14, Z2
 	VMULPD.BCST tiny_f64<>+0(SB), Z2, Z2
 	VCMPPD      $0x04, Z0, Z7, K2
-	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z11, K2, K2
-	VMOVAPD     Z14, Z4
-	VBLENDMPD   Z4, Z2, K2, Z2
-	VBLENDMPD   Z1, Z11, K2, Z1
+	VCMPPD.BCST $0x1e, one_f64<>+0(SB), Z13, K2, K2
+	VMOVAPD     Z14, Z5
+	VBLENDMPD   Z5, Z2, K2, Z2
+	VBLENDMPD   Z1, Z13, K2, Z1
 	VMULPD      Z1, Z2, Z2
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z1
-	VADDPD       Z11, Z1, Z1
+	VADDPD       Z13, Z1, Z1
 	KMOVB        (R8)(CX*1), K2
 	KANDW        K2, K1, K2
 	VMINPD.Z     Z1, Z2, K2, Z2
@@ -12230,15 +12202,15 @@ rest_loop:
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
 	VMOVUPD (R9)(R13*8), Z1
-	VADDPD  Z2, Z1, Z4
-	VMOVUPD Z4, (R9)(R13*8)
-	VSUBPD  Z1, Z4, Z5
-	VSUBPD  Z5, Z4, Z4
-	VSUBPD  Z4, Z1, Z1
-	VSUBPD  Z5, Z2, Z4
-	VADDPD  Z4, Z1, Z4
-	VADDPD  128(R9)(R13*8), Z4, Z4
-	VMOVUPD Z4, 128(R9)(R13*8)
+	VADDPD  Z2, Z1, Z5
+	VMOVUPD Z5, (R9)(R13*8)
+	VSUBPD  Z1, Z5, Z7
+	VSUBPD  Z7, Z5, Z5
+	VSUBPD  Z5, Z1, Z1
+	VSUBPD  Z7, Z2, Z5
+	VADDPD  Z5, Z1, Z5
+	VADDPD  128(R9)(R13*8), Z5, Z5
+	VMOVUPD Z5, 128(R9)(R13*8)
 
 skip5:
 	TESTQ   SI, SI
@@ -12252,30 +12224,29 @@ skip6:
 
 	// δ = 1 - 2t
 	VBROADCASTSD     minus_two_f64<>+0(SB), Z3
-	VMOVUPD.Z        (DI)(R12*8), K1, Z4
-	VFMADD213PD.BCST one_f64<>+0(SB), Z4, Z3
+	VMOVUPD.Z        (DI)(R12*8), K1, Z5
+	VFMADD213PD.BCST one_f64<>+0(SB), Z5, Z3
 
 	// D = N·(2β - R)
-	VBROADCASTSD two_f64<>+0(SB), Z4
-	VFMSUB213PD  Z2, Z6, Z4
-	VMULPD       Z13, Z4, Z4
-	VXORPD.BCST  sign_f64<>+0(SB), Z4, K3, Z4
+	VBROADCASTSD two_f64<>+0(SB), Z5
+	VFMSUB213PD  Z2, Z6, Z5
+	VMULPD       Z4, Z5, Z5
+	VXORPD.BCST  sign_f64<>+0(SB), Z5, K3, Z5
 	VBROADCASTSD max_softplus_f64<>+0(SB), Z2
-	VMINPD       Z11, Z2, Z2
+	VMINPD       Z13, Z2, Z2
 	VMULPD.BCST  96(AX), Z2, Z2
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVAPD     Z10, Z5
-	VMULPD.BCST large_f64<>+0(SB), Z5, Z5
-	VDIVPD      Z1, Z5, Z5
-	VMULPD      Z3, Z5, Z5
+	VMOVAPD     Z10, Z4
+	VMULPD.BCST large_f64<>+0(SB), Z4, Z4
+	VDIVPD      Z1, Z4, Z4
+	VMULPD      Z3, Z4, Z4
 	VCMPPD.BCST $0x1d, fallen_f64<>+0(SB), Z10, K2
-	VMOVAPD.Z   Z5, K2, Z5
-	VMULPD.BCST small_f64<>+0(SB), Z5, Z1
+	VMOVAPD.Z   Z4, K2, Z4
+	VMULPD.BCST small_f64<>+0(SB), Z4, Z1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVAPD       Z1, Z1
-	VFMADD213PD   Z4, Z2, Z1
+	VFMADD213PD   Z5, Z2, Z1
 	VMULPD        Z14, Z1, Z1
 	KMOVB         (R8)(CX*1), K2
 	KANDW         K2, K1, K2
@@ -12613,8 +12584,6 @@ skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z13, Z3
 	VMOVAPD          Z14, Z4
-	VMOVAPD          Z5, Z5
-	VMOVAPD          Z6, Z6
 	VFMSUB132PD.BCST 96(AX), Z3, Z5
 	VFMSUB132PD.BCST 96(AX), Z4, Z6
 	VMULPD.BCST      104(AX), Z3, Z3
@@ -12816,7 +12785,6 @@ skip8:
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z7, Z2
-	VMOVAPD          Z3, Z3
 	VFMSUB132PD.BCST 96(AX), Z2, Z3
 	VMULPD.BCST      104(AX), Z2, Z2
 	VFMADD231PD      Z3, Z1, Z2
@@ -13082,7 +13050,6 @@ skip4:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD           Z10, Z10, Z5
 	VMULPD.BCST      96(AX), Z5, Z5
-	VMOVAPD          Z7, Z7
 	VMOVAPD          Z2, Z10
 	VMULPD.BCST      104(AX), Z10, Z10
 	VCMPPD           $0x00, Z0, Z7, K1
@@ -13351,7 +13318,6 @@ skip9:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
 	VADDPD           Z10, Z10, Z5
 	VMULPD.BCST      96(AX), Z5, Z5
-	VMOVAPD          Z7, Z7
 	VMOVAPD          Z2, Z10
 	VMULPD.BCST      104(AX), Z10, Z10
 	VCMPPD           $0x00, Z0, Z7, K2
@@ -13740,8 +13706,6 @@ skip4:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z17, Z3
 	VMOVAPD          Z18, Z4
-	VMOVAPD          Z5, Z5
-	VMOVAPD          Z6, Z6
 	VFMSUB132PD.BCST 96(AX), Z3, Z5
 	VFMSUB132PD.BCST 96(AX), Z4, Z6
 	VMULPD.BCST      104(AX), Z3, Z3
@@ -13977,7 +13941,6 @@ skip8:
 skip9:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVAPD          Z9, Z2
-	VMOVAPD          Z3, Z3
 	VFMSUB132PD.BCST 96(AX), Z2, Z3
 	VMULPD.BCST      104(AX), Z2, Z2
 	VFMADD231PD      Z3, Z1, Z2
@@ -14327,7 +14290,6 @@ skip4:
 	VMULPD.BCST      104(AX), Z7, Z7
 	VCMPPD           $0x00, Z0, Z5, K1
 	VBLENDMPD        Z7, Z3, K1, Z3
-	VMOVAPD          Z1, Z1
 	VXORPD.BCST      sign_f64<>+0(SB), Z1, K2, Z1
 	VSUBPD           Z4, Z1, Z4
 	VADDPD           Z13, Z4, Z4
@@ -14674,7 +14636,6 @@ skip9:
 	VMULPD.BCST      104(AX), Z7, Z7
 	VCMPPD           $0x00, Z0, Z5, K2
 	VBLENDMPD        Z7, Z3, K2, Z3
-	VMOVAPD          Z1, Z1
 	VXORPD.BCST      sign_f64<>+0(SB), Z1, K3, Z1
 	VSUBPD           Z4, Z1, Z4
 	VADDPD           Z13, Z4, Z4
@@ -14710,13 +14671,12 @@ done:
 // func sigmoidF64AVX512(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·sigmoidF64AVX512(SB), NOSPLIT, $0-24
-	MOVQ   dst+0(FP), AX
-	MOVQ   x+8(FP), DX
-	MOVQ   n+16(FP), BX
-	VPXORQ Z0, Z0, Z0
-	XORQ   SI, SI
-	SUBQ   $0x20, BX
-	JLT    rest
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), DX
+	MOVQ n+16(FP), BX
+	XORQ SI, SI
+	SUBQ $0x20, BX
+	JLT  rest
 
 	// 4 vectors of 8 elements at a time, their instructions interleaved
 loop:
@@ -14854,10 +14814,6 @@ loop:
 	VFMADD231PD Z24, Z9, Z13
 	VFMADD231PD Z25, Z10, Z14
 	VFMADD231PD Z26, Z11, Z15
-	VMULPD      Z12, Z12, Z16
-	VMULPD      Z13, Z13, Z16
-	VMULPD      Z14, Z14, Z16
-	VMULPD      Z15, Z15, Z16
 
 	// h = z/(1+z)
 	VADDPD.BCST    one_f64<>+0(SB), Z12, Z16
@@ -14886,10 +14842,6 @@ loop:
 	VFMADD132PD    Z26, Z6, Z6
 
 	// NaN of x
-	VMOVAPD Z0, Z0
-	VMOVAPD Z1, Z1
-	VMOVAPD Z2, Z2
-	VMOVAPD Z3, Z3
 	VCMPPD  $0x03, Z0, Z0, K1
 	VADDPD  Z0, Z0, K1, Z7
 	VCMPPD  $0x03, Z1, Z1, K1
@@ -14965,7 +14917,6 @@ rest_loop:
 	VSUBPD.BCST one_f64<>+0(SB), Z1, Z3
 	VADDPD      Z2, Z3, Z3
 	VFMADD231PD Z6, Z2, Z3
-	VMULPD      Z3, Z3, Z4
 
 	// h = z/(1+z)
 	VADDPD.BCST    one_f64<>+0(SB), Z3, Z4
@@ -14976,7 +14927,6 @@ rest_loop:
 	VFMADD132PD    Z6, Z1, Z1
 
 	// NaN of x
-	VMOVAPD Z0, Z0
 	VCMPPD  $0x03, Z0, Z0, K2
 	VADDPD  Z0, Z0, K2, Z1
 	TESTQ   AX, AX
@@ -15002,8 +14952,6 @@ TEXT ·targetsValidF64AVX512(SB), NOSPLIT, $0-17
 	VMOVAPS      Z1, Z2
 	VMOVAPS      Z1, Z3
 	VMOVAPS      Z1, Z4
-	VMOVAPS      Z1, Z1
-	VPXORQ       Z5, Z5, Z5
 	XORQ         BX, BX
 	SUBQ         $0x20, DX
 	JLT          rest
@@ -15064,7 +15012,6 @@ TEXT ·hardMaskF64AVX512(SB), NOSPLIT, $0-25
 	MOVQ         n+16(FP), BX
 	MOVL         $0x00000001, SI
 	VBROADCASTSD one_f64<>+0(SB), Z0
-	VPXORQ       Z1, Z1, Z1
 	XORQ         DI, DI
 	SUBQ         $0x20, BX
 	JLT          rest
@@ -15530,7 +15477,7 @@ GLOBL window_f32<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $736-8
+TEXT ·softLossSquareF32AVX2(SB), $544-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -15693,18 +15640,18 @@ loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PS two_f32<>+0(SB), Y6, Y10
 	VFMADD132PS two_f32<>+0(SB), Y7, Y11
-	VMOVUPS     Y6, 512(AX)
-	VMOVUPS     Y7, 544(AX)
-	VMOVUPS     Y10, 576(AX)
-	VMOVUPS     Y11, 608(AX)
+	VMOVUPS     Y6, 128(AX)
+	VMOVUPS     Y7, 160(AX)
+	VMOVUPS     Y10, 256(AX)
+	VMOVUPS     Y11, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y6
 	VPERMPS     recip_f32<>+0(SB), Y0, Y7
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 640(AX)
-	VMOVUPS     Y0, 672(AX)
+	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     Y0, 416(AX)
 	VMULPS      Y6, Y4, Y4
 	VMULPS      Y7, Y5, Y5
 	VSUBPS      one_f32<>+0(SB), Y6, Y0
@@ -15729,8 +15676,8 @@ loop:
 	VFMADD213PS Y1, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    640(AX), Y11, Y11
-	VADDPS    672(AX), Y10, Y10
+	VADDPS    384(AX), Y11, Y11
+	VADDPS    416(AX), Y10, Y10
 	VADDPS    192(AX), Y11, Y11
 	VADDPS    224(AX), Y10, Y10
 	VMOVUPS   64(AX), Y8
@@ -15766,10 +15713,10 @@ loop:
 	VFMADD231PS Y0, Y0, Y3
 	VFMADD132PS Y2, Y4, Y4
 	VFMADD132PS Y3, Y5, Y5
-	VMULPS      576(AX), Y4, Y4
-	VMULPS      608(AX), Y5, Y5
-	VMULPS      512(AX), Y11, Y0
-	VMULPS      544(AX), Y10, Y1
+	VMULPS      256(AX), Y4, Y4
+	VMULPS      288(AX), Y5, Y5
+	VMULPS      128(AX), Y11, Y0
+	VMULPS      160(AX), Y10, Y1
 	VMULPS      Y4, Y0, Y0
 	VMULPS      Y5, Y1, Y1
 
@@ -15915,13 +15862,13 @@ rest_loop:
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PS two_f32<>+0(SB), Y4, Y6
-	VMOVUPS     Y4, 288(AX)
-	VMOVUPS     Y6, 320(AX)
+	VMOVUPS     Y4, 96(AX)
+	VMOVUPS     Y6, 160(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 352(AX)
+	VMOVUPS     Y1, 224(AX)
 	VMULPS      Y4, Y3, Y3
 	VSUBPS      one_f32<>+0(SB), Y4, Y1
 	VADDPS      Y3, Y1, Y1
@@ -15936,7 +15883,7 @@ rest_loop:
 	VFMADD213PS Y1, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    352(AX), Y6, Y6
+	VADDPS    224(AX), Y6, Y6
 	VADDPS    128(AX), Y6, Y6
 	VMOVUPS   64(AX), Y5
 	VBLENDVPS Y5, Y3, Y4, Y3
@@ -15958,8 +15905,8 @@ rest_loop:
 	VADDPS      Y1, Y1, Y2
 	VFMADD231PS Y1, Y1, Y2
 	VFMADD132PS Y2, Y3, Y3
-	VMULPS      320(AX), Y3, Y3
-	VMULPS      288(AX), Y6, Y1
+	VMULPS      160(AX), Y3, Y3
+	VMULPS      96(AX), Y6, Y1
 	VMULPS      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -16012,7 +15959,7 @@ done:
 
 // func lossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF32AVX2(SB), $672-8
+TEXT ·lossPowerF32AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16073,10 +16020,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 256(AX)
-	VMOVUPS      Y7, 288(AX)
+	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y5, 288(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -16125,8 +16070,6 @@ loop:
 	VMOVUPS     Y0, 544(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 576(AX)
-	VMOVUPS     Y7, 608(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y4
@@ -16316,8 +16259,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 192(AX)
+	VMOVUPS      Y3, 192(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -16343,7 +16285,6 @@ rest_loop:
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 320(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 352(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y3
 	VADDPS      Y1, Y3, Y3
@@ -16448,7 +16389,7 @@ done:
 
 // func softLossPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $1376-8
+TEXT ·softLossPowerF32AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -16545,10 +16486,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 576(AX)
-	VMOVUPS      Y7, 608(AX)
+	VMOVUPS      Y4, 576(AX)
+	VMOVUPS      Y5, 608(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -16617,30 +16556,28 @@ loop:
 	VSUBPS      Y13, Y9, Y9
 	VADDPS      Y8, Y10, Y10
 	VADDPS      Y9, Y11, Y11
-	VMOVUPS     Y4, 704(AX)
-	VMOVUPS     Y5, 736(AX)
-	VMOVUPS     Y10, 768(AX)
-	VMOVUPS     Y11, 800(AX)
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y5, 224(AX)
+	VMOVUPS     Y10, 320(AX)
+	VMOVUPS     Y11, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 832(AX)
-	VMOVUPS     Y9, 864(AX)
+	VMOVUPS     Y8, 448(AX)
+	VMOVUPS     Y9, 480(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 896(AX)
-	VMOVUPS     Y9, 928(AX)
+	VMOVUPS     Y8, 704(AX)
+	VMOVUPS     Y9, 736(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 960(AX)
-	VMOVUPS     Y0, 992(AX)
+	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     Y0, 800(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 1024(AX)
-	VMOVUPS     Y7, 1056(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y4
@@ -16665,10 +16602,10 @@ loop:
 	VFMADD213PS Y5, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     896(AX), Y0
-	VMOVUPS     928(AX), Y1
-	VMOVUPS     960(AX), Y4
-	VMOVUPS     992(AX), Y5
+	VMOVUPS     704(AX), Y0
+	VMOVUPS     736(AX), Y1
+	VMOVUPS     768(AX), Y4
+	VMOVUPS     800(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     128(AX), Y6
 	VMOVUPS     160(AX), Y8
@@ -16685,16 +16622,16 @@ loop:
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y5
 	VSUBPS      Y4, Y0, Y0
 	VSUBPS      Y5, Y1, Y1
-	VMOVUPS     Y6, 1088(AX)
-	VMOVUPS     Y7, 1120(AX)
-	VMOVUPS     Y0, 1152(AX)
-	VMOVUPS     Y1, 1184(AX)
-	VMOVUPS     Y3, 1216(AX)
-	VMOVUPS     Y2, 1248(AX)
-	VMOVUPS     704(AX), Y0
-	VMOVUPS     736(AX), Y1
-	VMOVUPS     768(AX), Y2
-	VMOVUPS     800(AX), Y3
+	VMOVUPS     Y6, 128(AX)
+	VMOVUPS     Y7, 160(AX)
+	VMOVUPS     Y0, 576(AX)
+	VMOVUPS     Y1, 608(AX)
+	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y2, 672(AX)
+	VMOVUPS     192(AX), Y0
+	VMOVUPS     224(AX), Y1
+	VMOVUPS     320(AX), Y2
+	VMOVUPS     352(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y7
@@ -16749,10 +16686,10 @@ loop:
 	VFMADD213PS Y11, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VADDPS      1088(AX), Y8, Y8
-	VADDPS      1120(AX), Y9, Y9
-	VADDPS      1152(AX), Y7, Y7
-	VADDPS      1184(AX), Y6, Y6
+	VADDPS      128(AX), Y8, Y8
+	VADDPS      160(AX), Y9, Y9
+	VADDPS      576(AX), Y7, Y7
+	VADDPS      608(AX), Y6, Y6
 	VADDPS      Y7, Y8, Y0
 	VADDPS      Y6, Y9, Y1
 
@@ -16799,12 +16736,12 @@ loop:
 	VMULPS      416(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     1216(AX), Y2
-	VMOVUPS     1248(AX), Y3
+	VMOVUPS     640(AX), Y2
+	VMOVUPS     672(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 832(AX), Y2, Y2
-	VADDPS 864(AX), Y3, Y3
+	VADDPS 448(AX), Y2, Y2
+	VADDPS 480(AX), Y3, Y3
 	VADDPS 256(AX), Y2, Y2
 	VADDPS 288(AX), Y3, Y3
 
@@ -16824,16 +16761,14 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y9
 	VANDPS    Y10, Y8, Y8
 	VANDPS    Y11, Y9, Y9
-	VMOVUPS   Y8, 1280(AX)
-	VMOVUPS   Y9, 1312(AX)
-	VMOVAPS   Y0, Y0
-	VMOVAPS   Y1, Y1
-	VMOVUPS   1280(AX), Y8
-	VMOVUPS   1312(AX), Y9
+	VMOVUPS   Y8, 128(AX)
+	VMOVUPS   Y9, 160(AX)
+	VMOVUPS   128(AX), Y8
+	VMOVUPS   160(AX), Y9
 	VBLENDVPS Y8, Y0, Y6, Y0
 	VBLENDVPS Y9, Y1, Y7, Y1
-	VMOVUPS   1280(AX), Y6
-	VMOVUPS   1312(AX), Y7
+	VMOVUPS   128(AX), Y6
+	VMOVUPS   160(AX), Y7
 	VBLENDVPS Y6, Y4, Y2, Y4
 	VBLENDVPS Y7, Y5, Y3, Y5
 	VMULPS    Y4, Y0, Y0
@@ -16944,8 +16879,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 352(AX)
+	VMOVUPS      Y3, 352(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -16981,19 +16915,18 @@ rest_loop:
 	VSUBPS      Y7, Y3, Y7
 	VSUBPS      Y7, Y5, Y5
 	VADDPS      Y5, Y6, Y6
-	VMOVUPS     Y3, 416(AX)
-	VMOVUPS     Y6, 448(AX)
+	VMOVUPS     Y3, 160(AX)
+	VMOVUPS     Y6, 224(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 480(AX)
+	VMOVUPS     Y5, 288(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 512(AX)
+	VMOVUPS     Y5, 416(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 448(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 576(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y3
 	VADDPS      Y1, Y3, Y3
@@ -17008,8 +16941,8 @@ rest_loop:
 	VFMADD213PS Y3, Y1, Y2
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     512(AX), Y1
-	VMOVUPS     544(AX), Y3
+	VMOVUPS     416(AX), Y1
+	VMOVUPS     448(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     128(AX), Y5
 	VBLENDVPS   Y5, 352(AX), Y4, Y4
@@ -17019,11 +16952,11 @@ rest_loop:
 	VBLENDVPS   Y5, 384(AX), Y1, Y1
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y3
 	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     Y4, 608(AX)
-	VMOVUPS     Y1, 640(AX)
-	VMOVUPS     Y2, 672(AX)
-	VMOVUPS     416(AX), Y1
-	VMOVUPS     448(AX), Y2
+	VMOVUPS     Y4, 128(AX)
+	VMOVUPS     Y1, 352(AX)
+	VMOVUPS     Y2, 384(AX)
+	VMOVUPS     160(AX), Y1
+	VMOVUPS     224(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y4
@@ -17053,8 +16986,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
 	VFMADD213PS Y6, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VADDPS      608(AX), Y5, Y5
-	VADDPS      640(AX), Y4, Y4
+	VADDPS      128(AX), Y5, Y5
+	VADDPS      352(AX), Y4, Y4
 	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -17080,10 +17013,10 @@ rest_loop:
 	VMULPS      Y4, Y2, Y2
 	VMULPS      256(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     672(AX), Y2
+	VMOVUPS     384(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 480(AX), Y2, Y2
+	VADDPS 288(AX), Y2, Y2
 	VADDPS 192(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -17095,11 +17028,10 @@ rest_loop:
 	VCMPPS    $0x04, Y5, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y5
 	VANDPS    Y6, Y5, Y5
-	VMOVUPS   Y5, 704(AX)
-	VMOVAPS   Y1, Y1
-	VMOVUPS   704(AX), Y5
+	VMOVUPS   Y5, 128(AX)
+	VMOVUPS   128(AX), Y5
 	VBLENDVPS Y5, Y1, Y4, Y1
-	VMOVUPS   704(AX), Y4
+	VMOVUPS   128(AX), Y4
 	VBLENDVPS Y4, Y3, Y2, Y3
 	VMULPS    Y3, Y1, Y1
 
@@ -17153,7 +17085,7 @@ done:
 
 // func gradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradSquareF32AVX2(SB), $640-8
+TEXT ·gradSquareF32AVX2(SB), $448-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -17272,10 +17204,10 @@ loop:
 	VMULPS  Y11, Y11, Y11
 	VMULPS  160(AX), Y10, Y10
 	VMULPS  192(AX), Y11, Y11
-	VMOVUPS Y4, 352(AX)
-	VMOVUPS Y5, 384(AX)
-	VMOVUPS Y6, 416(AX)
-	VMOVUPS Y7, 448(AX)
+	VMOVUPS Y4, 160(AX)
+	VMOVUPS Y5, 192(AX)
+	VMOVUPS Y6, 352(AX)
+	VMOVUPS Y7, 384(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -17290,10 +17222,10 @@ loop:
 	VXORPS       Y6, Y6, Y6
 	VSUBPS       Y4, Y6, Y4
 	VSUBPS       Y5, Y6, Y5
-	VMOVUPS      352(AX), Y6
-	VMOVUPS      384(AX), Y7
-	VMOVUPS      416(AX), Y12
-	VMOVUPS      448(AX), Y13
+	VMOVUPS      160(AX), Y6
+	VMOVUPS      192(AX), Y7
+	VMOVUPS      352(AX), Y12
+	VMOVUPS      384(AX), Y13
 	VFMADD132PS  Y4, Y6, Y6
 	VFMADD132PS  Y5, Y7, Y7
 	VFMADD132PS  Y3, Y12, Y12
@@ -17316,14 +17248,14 @@ loop:
 	VMOVUPS   128(AX), Y3
 	VBLENDVPS Y2, Y12, Y6, Y2
 	VBLENDVPS Y3, Y13, Y7, Y3
-	VMOVUPS   Y2, 480(AX)
-	VMOVUPS   Y3, 512(AX)
+	VMOVUPS   Y2, 160(AX)
+	VMOVUPS   Y3, 192(AX)
 	VMOVUPS   96(AX), Y2
 	VMOVUPS   128(AX), Y3
 	VBLENDVPS Y2, Y6, Y12, Y2
 	VBLENDVPS Y3, Y7, Y13, Y3
-	VMOVUPS   Y2, 544(AX)
-	VMOVUPS   Y3, 576(AX)
+	VMOVUPS   Y2, 352(AX)
+	VMOVUPS   Y3, 384(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y3
@@ -17391,10 +17323,10 @@ skip3:
 	VMINPS       Y2, Y0, Y0
 	VMULPS       64(AX), Y1, Y1
 	VMULPS       64(AX), Y0, Y0
-	VMOVUPS      544(AX), Y2
-	VMOVUPS      576(AX), Y3
-	VFMADD213PS  480(AX), Y1, Y2
-	VFMADD213PS  512(AX), Y0, Y3
+	VMOVUPS      352(AX), Y2
+	VMOVUPS      384(AX), Y3
+	VFMADD213PS  160(AX), Y1, Y2
+	VFMADD213PS  192(AX), Y0, Y3
 	VMULPS       Y10, Y2, Y2
 	VMULPS       Y11, Y3, Y3
 	TESTQ        R8, R8
@@ -17520,8 +17452,8 @@ rest_loop:
 	// w·S²
 	VMULPS  Y6, Y6, Y6
 	VMULPS  128(AX), Y6, Y6
-	VMOVUPS Y3, 224(AX)
-	VMOVUPS Y4, 256(AX)
+	VMOVUPS Y3, 128(AX)
+	VMOVUPS Y4, 224(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -17531,8 +17463,8 @@ rest_loop:
 	VSUBPS       Y3, Y2, Y2
 	VXORPS       Y4, Y4, Y4
 	VSUBPS       Y3, Y4, Y3
-	VMOVUPS      224(AX), Y4
-	VMOVUPS      256(AX), Y7
+	VMOVUPS      128(AX), Y4
+	VMOVUPS      224(AX), Y7
 	VFMADD132PS  Y3, Y4, Y4
 	VFMADD132PS  Y2, Y7, Y7
 	VMOVUPS      96(AX), Y8
@@ -17546,10 +17478,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   96(AX), Y2
 	VBLENDVPS Y2, Y7, Y4, Y2
-	VMOVUPS   Y2, 288(AX)
+	VMOVUPS   Y2, 128(AX)
 	VMOVUPS   96(AX), Y2
 	VBLENDVPS Y2, Y4, Y7, Y2
-	VMOVUPS   Y2, 320(AX)
+	VMOVUPS   Y2, 224(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y2
@@ -17604,8 +17536,8 @@ skip10:
 	VMOVUPS      max_softplus_f32<>+0(SB), Y1
 	VMINPS       Y2, Y1, Y1
 	VMULPS       64(AX), Y1, Y1
-	VMOVUPS      320(AX), Y2
-	VFMADD213PS  288(AX), Y1, Y2
+	VMOVUPS      224(AX), Y2
+	VFMADD213PS  128(AX), Y1, Y2
 	VMULPS       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
@@ -17659,7 +17591,7 @@ done:
 
 // func softGradSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $1088-8
+TEXT ·softGradSquareF32AVX2(SB), $640-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -17828,18 +17760,18 @@ loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PS two_f32<>+0(SB), Y6, Y10
 	VFMADD132PS two_f32<>+0(SB), Y7, Y11
-	VMOVUPS     Y6, 544(AX)
-	VMOVUPS     Y7, 576(AX)
-	VMOVUPS     Y10, 608(AX)
-	VMOVUPS     Y11, 640(AX)
+	VMOVUPS     Y6, 288(AX)
+	VMOVUPS     Y7, 320(AX)
+	VMOVUPS     Y10, 480(AX)
+	VMOVUPS     Y11, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y6
 	VPERMPS     recip_f32<>+0(SB), Y0, Y7
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 672(AX)
-	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y0, 576(AX)
 	VMULPS      Y6, Y4, Y4
 	VMULPS      Y7, Y5, Y5
 	VSUBPS      one_f32<>+0(SB), Y6, Y0
@@ -17864,8 +17796,8 @@ loop:
 	VFMADD213PS Y1, Y9, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    672(AX), Y11, Y11
-	VADDPS    704(AX), Y10, Y10
+	VADDPS    544(AX), Y11, Y11
+	VADDPS    576(AX), Y10, Y10
 	VADDPS    224(AX), Y11, Y11
 	VADDPS    256(AX), Y10, Y10
 	VMOVUPS   96(AX), Y8
@@ -17878,10 +17810,10 @@ loop:
 	VMULPS  Y9, Y9, Y9
 	VMULPS  352(AX), Y8, Y8
 	VMULPS  384(AX), Y9, Y9
-	VMOVUPS Y6, 736(AX)
-	VMOVUPS Y7, 768(AX)
-	VMOVUPS Y4, 800(AX)
-	VMOVUPS Y5, 832(AX)
+	VMOVUPS Y6, 224(AX)
+	VMOVUPS Y7, 256(AX)
+	VMOVUPS Y4, 352(AX)
+	VMOVUPS Y5, 384(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -17896,10 +17828,10 @@ loop:
 	VXORPS       Y0, Y0, Y0
 	VSUBPS       Y4, Y0, Y4
 	VSUBPS       Y5, Y0, Y5
-	VMOVUPS      736(AX), Y0
-	VMOVUPS      768(AX), Y1
-	VMOVUPS      800(AX), Y6
-	VMOVUPS      832(AX), Y7
+	VMOVUPS      224(AX), Y0
+	VMOVUPS      256(AX), Y1
+	VMOVUPS      352(AX), Y6
+	VMOVUPS      384(AX), Y7
 	VFMADD132PS  Y4, Y0, Y0
 	VFMADD132PS  Y5, Y1, Y1
 	VFMADD132PS  Y3, Y6, Y6
@@ -17920,18 +17852,18 @@ loop:
 	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y2, Y6, Y0, Y2
 	VBLENDVPS   Y3, Y7, Y1, Y3
-	VMOVUPS     Y2, 864(AX)
-	VMOVUPS     Y3, 896(AX)
+	VMOVUPS     Y2, 224(AX)
+	VMOVUPS     Y3, 256(AX)
 	VMOVUPS     96(AX), Y2
 	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y2, Y0, Y6, Y0
 	VBLENDVPS   Y3, Y1, Y7, Y1
-	VMOVUPS     Y0, 928(AX)
-	VMOVUPS     Y1, 960(AX)
-	VMULPS      608(AX), Y8, Y8
-	VMULPS      640(AX), Y9, Y9
-	VMULPS      544(AX), Y11, Y0
-	VMULPS      576(AX), Y10, Y1
+	VMOVUPS     Y0, 96(AX)
+	VMOVUPS     Y1, 128(AX)
+	VMULPS      480(AX), Y8, Y8
+	VMULPS      512(AX), Y9, Y9
+	VMULPS      288(AX), Y11, Y0
+	VMULPS      320(AX), Y10, Y1
 	VMULPS      Y8, Y0, Y0
 	VMULPS      Y9, Y1, Y1
 
@@ -17992,10 +17924,10 @@ skip3:
 	VMOVAPS     Y3, Y2
 	VMOVUPS     416(AX), Y4
 	VMOVUPS     448(AX), Y5
-	VFMSUB213PS 544(AX), Y4, Y3
-	VFMSUB213PS 576(AX), Y5, Y2
-	VMULPS      864(AX), Y3, Y3
-	VMULPS      896(AX), Y2, Y2
+	VFMSUB213PS 288(AX), Y4, Y3
+	VFMSUB213PS 320(AX), Y5, Y2
+	VMULPS      224(AX), Y3, Y3
+	VMULPS      256(AX), Y2, Y2
 	VXORPS      160(AX), Y3, Y3
 	VXORPS      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
@@ -18004,16 +17936,16 @@ skip3:
 	VMINPS      Y10, Y4, Y4
 	VMULPS      64(AX), Y5, Y5
 	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y1, 992(AX)
-	VMOVUPS     Y0, 1024(AX)
+	VMOVUPS     Y1, 160(AX)
+	VMOVUPS     Y0, 192(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       544(AX), Y3, Y0
-	VMULPS       576(AX), Y2, Y3
-	VMOVUPS      992(AX), Y1
-	VMOVUPS      1024(AX), Y2
-	VMULPS       928(AX), Y1, Y1
-	VMULPS       960(AX), Y2, Y2
+	VMULPS       288(AX), Y3, Y0
+	VMULPS       320(AX), Y2, Y3
+	VMOVUPS      160(AX), Y1
+	VMOVUPS      192(AX), Y2
+	VMULPS       96(AX), Y1, Y1
+	VMULPS       128(AX), Y2, Y2
 	VFMADD213PS  Y0, Y5, Y1
 	VFMADD213PS  Y3, Y4, Y2
 	VMULPS       Y8, Y1, Y1
@@ -18158,13 +18090,13 @@ rest_loop:
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PS two_f32<>+0(SB), Y4, Y6
-	VMOVUPS     Y4, 320(AX)
-	VMOVUPS     Y6, 352(AX)
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y6, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     Y1, 320(AX)
 	VMULPS      Y4, Y3, Y3
 	VSUBPS      one_f32<>+0(SB), Y4, Y1
 	VADDPS      Y3, Y1, Y1
@@ -18179,7 +18111,7 @@ rest_loop:
 	VFMADD213PS Y1, Y5, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    384(AX), Y6, Y6
+	VADDPS    320(AX), Y6, Y6
 	VADDPS    160(AX), Y6, Y6
 	VMOVUPS   96(AX), Y5
 	VBLENDVPS Y5, Y3, Y4, Y5
@@ -18187,8 +18119,8 @@ rest_loop:
 	// w·S²
 	VMULPS  Y5, Y5, Y5
 	VMULPS  224(AX), Y5, Y5
-	VMOVUPS Y4, 416(AX)
-	VMOVUPS Y3, 448(AX)
+	VMOVUPS Y4, 160(AX)
+	VMOVUPS Y3, 224(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -18198,8 +18130,8 @@ rest_loop:
 	VSUBPS       Y3, Y2, Y2
 	VXORPS       Y1, Y1, Y1
 	VSUBPS       Y3, Y1, Y3
-	VMOVUPS      416(AX), Y1
-	VMOVUPS      448(AX), Y4
+	VMOVUPS      160(AX), Y1
+	VMOVUPS      224(AX), Y4
 	VFMADD132PS  Y3, Y1, Y1
 	VFMADD132PS  Y2, Y4, Y4
 	VMOVUPS      96(AX), Y7
@@ -18211,12 +18143,12 @@ rest_loop:
 	VFMADD132PS Y3, Y5, Y5
 	VMOVUPS     96(AX), Y2
 	VBLENDVPS   Y2, Y4, Y1, Y2
-	VMOVUPS     Y2, 480(AX)
+	VMOVUPS     Y2, 160(AX)
 	VMOVUPS     96(AX), Y2
 	VBLENDVPS   Y2, Y1, Y4, Y1
-	VMOVUPS     Y1, 512(AX)
-	VMULPS      352(AX), Y5, Y5
-	VMULPS      320(AX), Y6, Y1
+	VMOVUPS     Y1, 96(AX)
+	VMULPS      288(AX), Y5, Y5
+	VMULPS      192(AX), Y6, Y1
 	VMULPS      Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -18267,18 +18199,18 @@ skip10:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y2
 	VMOVUPS     256(AX), Y3
-	VFMSUB213PS 320(AX), Y3, Y2
-	VMULPS      480(AX), Y2, Y2
+	VFMSUB213PS 192(AX), Y3, Y2
+	VMULPS      160(AX), Y2, Y2
 	VXORPS      128(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y3
 	VMINPS      Y6, Y3, Y3
 	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 544(AX)
+	VMOVUPS     Y1, 128(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       320(AX), Y2, Y2
-	VMOVUPS      544(AX), Y1
-	VMULPS       512(AX), Y1, Y1
+	VMULPS       192(AX), Y2, Y2
+	VMOVUPS      128(AX), Y1
+	VMULPS       96(AX), Y1, Y1
 	VFMADD213PS  Y2, Y3, Y1
 	VMULPS       Y5, Y1, Y1
 	TESTQ        R8, R8
@@ -18332,7 +18264,7 @@ done:
 
 // func gradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF32AVX2(SB), $1024-8
+TEXT ·gradPowerF32AVX2(SB), $832-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -18399,10 +18331,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 352(AX)
-	VMOVUPS      Y7, 384(AX)
+	VMOVUPS      Y4, 352(AX)
+	VMOVUPS      Y5, 384(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -18451,8 +18381,6 @@ loop:
 	VMOVUPS     Y0, 640(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 672(AX)
-	VMOVUPS     Y7, 704(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y6
@@ -18463,10 +18391,10 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 736(AX)
-	VMOVUPS     Y5, 768(AX)
-	VMOVUPS     Y0, 800(AX)
-	VMOVUPS     Y1, 832(AX)
+	VMOVUPS     Y4, 672(AX)
+	VMOVUPS     Y5, 704(AX)
+	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     Y1, 768(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -18481,10 +18409,10 @@ loop:
 	VXORPS       Y4, Y4, Y4
 	VSUBPS       Y0, Y4, Y0
 	VSUBPS       Y1, Y4, Y1
-	VMOVUPS      736(AX), Y4
-	VMOVUPS      768(AX), Y5
-	VMOVUPS      800(AX), Y10
-	VMOVUPS      832(AX), Y11
+	VMOVUPS      672(AX), Y4
+	VMOVUPS      704(AX), Y5
+	VMOVUPS      736(AX), Y10
+	VMOVUPS      768(AX), Y11
 	VFMADD132PS  Y0, Y4, Y4
 	VFMADD132PS  Y1, Y5, Y5
 	VFMADD132PS  Y3, Y10, Y10
@@ -18495,14 +18423,14 @@ loop:
 	VMOVUPS   192(AX), Y1
 	VBLENDVPS Y0, Y10, Y4, Y0
 	VBLENDVPS Y1, Y11, Y5, Y1
-	VMOVUPS   Y0, 864(AX)
-	VMOVUPS   Y1, 896(AX)
+	VMOVUPS   Y0, 672(AX)
+	VMOVUPS   Y1, 704(AX)
 	VMOVUPS   160(AX), Y0
 	VMOVUPS   192(AX), Y1
 	VBLENDVPS Y0, Y4, Y10, Y0
 	VBLENDVPS Y1, Y5, Y11, Y1
-	VMOVUPS   Y0, 928(AX)
-	VMOVUPS   Y1, 960(AX)
+	VMOVUPS   Y0, 736(AX)
+	VMOVUPS   Y1, 768(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -18642,10 +18570,10 @@ skip3:
 	VMINPS       Y0, Y4, Y4
 	VMULPS       128(AX), Y5, Y5
 	VMULPS       128(AX), Y4, Y4
-	VMOVUPS      928(AX), Y0
-	VMOVUPS      960(AX), Y1
-	VFMADD213PS  864(AX), Y5, Y0
-	VFMADD213PS  896(AX), Y4, Y1
+	VMOVUPS      736(AX), Y0
+	VMOVUPS      768(AX), Y1
+	VFMADD213PS  672(AX), Y5, Y0
+	VFMADD213PS  704(AX), Y4, Y1
 	VMULPS       Y2, Y0, Y0
 	VMULPS       Y3, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
@@ -18743,8 +18671,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 256(AX)
+	VMOVUPS      Y3, 256(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -18770,14 +18697,13 @@ rest_loop:
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VMOVUPS     Y1, 384(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 416(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 448(AX)
-	VMOVUPS     Y1, 480(AX)
+	VMOVUPS     Y3, 416(AX)
+	VMOVUPS     Y1, 448(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -18787,18 +18713,18 @@ rest_loop:
 	VSUBPS       Y1, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VSUBPS       Y1, Y3, Y1
-	VMOVUPS      448(AX), Y3
-	VMOVUPS      480(AX), Y6
+	VMOVUPS      416(AX), Y3
+	VMOVUPS      448(AX), Y6
 	VFMADD132PS  Y1, Y3, Y3
 	VFMADD132PS  Y2, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   160(AX), Y1
 	VBLENDVPS Y1, Y6, Y3, Y1
-	VMOVUPS   Y1, 512(AX)
+	VMOVUPS   Y1, 416(AX)
 	VMOVUPS   160(AX), Y1
 	VBLENDVPS Y1, Y3, Y6, Y1
-	VMOVUPS   Y1, 544(AX)
+	VMOVUPS   Y1, 448(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -18893,8 +18819,8 @@ skip10:
 	VMOVUPS      max_softplus_f32<>+0(SB), Y3
 	VMINPS       Y1, Y3, Y3
 	VMULPS       128(AX), Y3, Y3
-	VMOVUPS      544(AX), Y1
-	VFMADD213PS  512(AX), Y3, Y1
+	VMOVUPS      448(AX), Y1
+	VFMADD213PS  416(AX), Y3, Y1
 	VMULPS       Y2, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
@@ -18949,7 +18875,7 @@ done:
 
 // func softGradPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $1984-8
+TEXT ·softGradPowerF32AVX2(SB), $1216-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -19052,10 +18978,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 608(AX)
-	VMOVUPS      Y7, 640(AX)
+	VMOVUPS      Y4, 608(AX)
+	VMOVUPS      Y5, 640(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -19124,30 +19048,30 @@ loop:
 	VSUBPS      Y13, Y9, Y9
 	VADDPS      Y8, Y10, Y10
 	VADDPS      Y9, Y11, Y11
-	VMOVUPS     Y4, 736(AX)
-	VMOVUPS     Y5, 768(AX)
-	VMOVUPS     Y10, 800(AX)
-	VMOVUPS     Y11, 832(AX)
+	VMOVUPS     Y4, 352(AX)
+	VMOVUPS     Y5, 384(AX)
+	VMOVUPS     Y10, 736(AX)
+	VMOVUPS     Y11, 768(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 864(AX)
-	VMOVUPS     Y9, 896(AX)
+	VMOVUPS     Y8, 800(AX)
+	VMOVUPS     Y9, 832(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 928(AX)
-	VMOVUPS     Y9, 960(AX)
+	VMOVUPS     Y8, 864(AX)
+	VMOVUPS     Y9, 896(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 992(AX)
-	VMOVUPS     Y0, 1024(AX)
+	VMOVUPS     Y1, 928(AX)
+	VMOVUPS     Y0, 960(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 1056(AX)
-	VMOVUPS     Y7, 1088(AX)
+	VMOVUPS     Y6, 992(AX)
+	VMOVUPS     Y7, 1024(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y6
@@ -19158,10 +19082,10 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 1120(AX)
-	VMOVUPS     Y5, 1152(AX)
-	VMOVUPS     Y0, 1184(AX)
-	VMOVUPS     Y1, 1216(AX)
+	VMOVUPS     Y4, 1056(AX)
+	VMOVUPS     Y5, 1088(AX)
+	VMOVUPS     Y0, 1120(AX)
+	VMOVUPS     Y1, 1152(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -19182,24 +19106,24 @@ loop:
 	VMOVUPS     192(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
 	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     1120(AX), Y10
-	VMOVUPS     1152(AX), Y11
+	VMOVUPS     1056(AX), Y10
+	VMOVUPS     1088(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
 	VMOVUPS     160(AX), Y12
 	VMOVUPS     192(AX), Y13
-	VMOVUPS     1056(AX), Y14
-	VMOVUPS     1088(AX), Y15
+	VMOVUPS     992(AX), Y14
+	VMOVUPS     1024(AX), Y15
 	VBLENDVPS   Y12, Y10, Y14, Y14
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 1248(AX)
-	VMOVUPS     Y15, 1280(AX)
-	VMOVUPS     1120(AX), Y4
-	VMOVUPS     1152(AX), Y5
-	VMOVUPS     1184(AX), Y10
-	VMOVUPS     1216(AX), Y11
+	VMOVUPS     Y14, 992(AX)
+	VMOVUPS     Y15, 1024(AX)
+	VMOVUPS     1056(AX), Y4
+	VMOVUPS     1088(AX), Y5
+	VMOVUPS     1120(AX), Y10
+	VMOVUPS     1152(AX), Y11
 	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
@@ -19208,14 +19132,8 @@ loop:
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y0, Y10, Y4, Y0
 	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1312(AX)
-	VMOVUPS     Y1, 1344(AX)
-	VMOVUPS     160(AX), Y0
-	VMOVUPS     192(AX), Y1
-	VBLENDVPS   Y0, Y4, Y10, Y0
-	VBLENDVPS   Y1, Y5, Y11, Y1
-	VMOVUPS     Y0, 1376(AX)
-	VMOVUPS     Y1, 1408(AX)
+	VMOVUPS     Y0, 1056(AX)
+	VMOVUPS     Y1, 1088(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -19230,10 +19148,10 @@ loop:
 	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     928(AX), Y2
-	VMOVUPS     960(AX), Y3
-	VMOVUPS     992(AX), Y4
-	VMOVUPS     1024(AX), Y5
+	VMOVUPS     864(AX), Y2
+	VMOVUPS     896(AX), Y3
+	VMOVUPS     928(AX), Y4
+	VMOVUPS     960(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     160(AX), Y6
 	VMOVUPS     192(AX), Y8
@@ -19250,16 +19168,16 @@ loop:
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
 	VSUBPS      Y4, Y2, Y2
 	VSUBPS      Y5, Y3, Y3
-	VMOVUPS     Y6, 1440(AX)
-	VMOVUPS     Y7, 1472(AX)
-	VMOVUPS     Y2, 1504(AX)
-	VMOVUPS     Y3, 1536(AX)
-	VMOVUPS     Y1, 1568(AX)
-	VMOVUPS     Y0, 1600(AX)
-	VMOVUPS     736(AX), Y0
-	VMOVUPS     768(AX), Y1
-	VMOVUPS     800(AX), Y2
-	VMOVUPS     832(AX), Y3
+	VMOVUPS     Y6, 160(AX)
+	VMOVUPS     Y7, 192(AX)
+	VMOVUPS     Y2, 608(AX)
+	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y0, 704(AX)
+	VMOVUPS     352(AX), Y0
+	VMOVUPS     384(AX), Y1
+	VMOVUPS     736(AX), Y2
+	VMOVUPS     768(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y7
@@ -19314,10 +19232,10 @@ loop:
 	VFMADD213PS Y11, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VADDPS      1440(AX), Y8, Y8
-	VADDPS      1472(AX), Y9, Y9
-	VADDPS      1504(AX), Y7, Y7
-	VADDPS      1536(AX), Y6, Y6
+	VADDPS      160(AX), Y8, Y8
+	VADDPS      192(AX), Y9, Y9
+	VADDPS      608(AX), Y7, Y7
+	VADDPS      640(AX), Y6, Y6
 	VADDPS      Y7, Y8, Y0
 	VADDPS      Y6, Y9, Y1
 
@@ -19364,12 +19282,12 @@ loop:
 	VMULPS      448(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     1568(AX), Y2
-	VMOVUPS     1600(AX), Y3
+	VMOVUPS     672(AX), Y2
+	VMOVUPS     704(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 864(AX), Y2, Y2
-	VADDPS 896(AX), Y3, Y3
+	VADDPS 800(AX), Y2, Y2
+	VADDPS 832(AX), Y3, Y3
 	VADDPS 288(AX), Y2, Y2
 	VADDPS 320(AX), Y3, Y3
 
@@ -19389,16 +19307,16 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
 	VANDPS    Y10, Y4, Y4
 	VANDPS    Y11, Y5, Y5
-	VMOVUPS   Y4, 1632(AX)
-	VMOVUPS   Y5, 1664(AX)
+	VMOVUPS   Y4, 160(AX)
+	VMOVUPS   Y5, 192(AX)
 	VMOVAPS   Y0, Y4
 	VMOVAPS   Y1, Y5
-	VMOVUPS   1632(AX), Y10
-	VMOVUPS   1664(AX), Y11
+	VMOVUPS   160(AX), Y10
+	VMOVUPS   192(AX), Y11
 	VBLENDVPS Y10, Y4, Y8, Y4
 	VBLENDVPS Y11, Y5, Y9, Y5
-	VMOVUPS   1632(AX), Y8
-	VMOVUPS   1664(AX), Y9
+	VMOVUPS   160(AX), Y8
+	VMOVUPS   192(AX), Y9
 	VBLENDVPS Y8, Y6, Y2, Y6
 	VBLENDVPS Y9, Y7, Y3, Y7
 	VMULPS    Y6, Y4, Y4
@@ -19448,16 +19366,16 @@ skip2:
 	VMOVUPS Y5, 32(SI)(R12*4)
 
 skip3:
-	VMOVUPS 736(AX), Y4
-	VMOVUPS 768(AX), Y5
-	VADDPS  800(AX), Y4, Y4
-	VADDPS  832(AX), Y5, Y5
+	VMOVUPS 352(AX), Y4
+	VMOVUPS 384(AX), Y5
+	VADDPS  736(AX), Y4, Y4
+	VADDPS  768(AX), Y5, Y5
 	VMULPS  tiny_f32<>+0(SB), Y4, Y6
 	VMULPS  tiny_f32<>+0(SB), Y5, Y7
-	VMOVUPS Y4, 1696(AX)
-	VMOVUPS Y5, 1728(AX)
-	VMOVUPS Y6, 1760(AX)
-	VMOVUPS Y7, 1792(AX)
+	VMOVUPS Y4, 160(AX)
+	VMOVUPS Y5, 192(AX)
+	VMOVUPS Y6, 288(AX)
+	VMOVUPS Y7, 320(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y5
@@ -19472,10 +19390,10 @@ skip3:
 	VMOVAPS     Y7, Y6
 	VMOVUPS     480(AX), Y8
 	VMOVUPS     512(AX), Y9
-	VFMSUB213PS 1760(AX), Y8, Y7
-	VFMSUB213PS 1792(AX), Y9, Y6
-	VMULPS      1312(AX), Y7, Y7
-	VMULPS      1344(AX), Y6, Y6
+	VFMSUB213PS 288(AX), Y8, Y7
+	VFMSUB213PS 320(AX), Y9, Y6
+	VMULPS      1056(AX), Y7, Y7
+	VMULPS      1088(AX), Y6, Y6
 	VXORPS      224(AX), Y7, Y7
 	VXORPS      256(AX), Y6, Y6
 	VMOVUPS     max_softplus_f32<>+0(SB), Y9
@@ -19484,32 +19402,32 @@ skip3:
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1824(AX)
-	VMOVUPS     Y4, 1856(AX)
+	VMOVUPS     Y5, 224(AX)
+	VMOVUPS     Y4, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 1248(AX), Y2
-	VMOVUPS 1280(AX), Y3
+	VMOVUPS 992(AX), Y2
+	VMOVUPS 1024(AX), Y3
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VMULPS  large_f32<>+0(SB), Y3, Y3
-	VDIVPS  1696(AX), Y2, Y2
-	VDIVPS  1728(AX), Y3, Y3
-	VMULPS  1824(AX), Y2, Y2
-	VMULPS  1856(AX), Y3, Y3
-	VMOVUPS 1248(AX), Y4
-	VMOVUPS 1280(AX), Y5
+	VDIVPS  160(AX), Y2, Y2
+	VDIVPS  192(AX), Y3, Y3
+	VMULPS  224(AX), Y2, Y2
+	VMULPS  256(AX), Y3, Y3
+	VMOVUPS 992(AX), Y4
+	VMOVUPS 1024(AX), Y5
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
 	VANDPS  Y4, Y2, Y2
 	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y3, Y3
-	VMOVUPS Y2, 1888(AX)
-	VMOVUPS Y3, 1920(AX)
+	VMOVUPS Y2, 160(AX)
+	VMOVUPS Y3, 192(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1888(AX), Y2
-	VMOVUPS      1920(AX), Y3
+	VMOVUPS      160(AX), Y2
+	VMOVUPS      192(AX), Y3
 	VFMADD213PS  Y7, Y9, Y2
 	VFMADD213PS  Y6, Y8, Y3
 	VMULPS       Y0, Y2, Y2
@@ -19619,8 +19537,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 384(AX)
+	VMOVUPS      Y3, 384(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -19656,26 +19573,26 @@ rest_loop:
 	VSUBPS      Y7, Y3, Y7
 	VSUBPS      Y7, Y5, Y5
 	VADDPS      Y5, Y6, Y6
-	VMOVUPS     Y3, 448(AX)
-	VMOVUPS     Y6, 480(AX)
+	VMOVUPS     Y3, 256(AX)
+	VMOVUPS     Y6, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 512(AX)
+	VMOVUPS     Y5, 480(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 544(AX)
+	VMOVUPS     Y5, 512(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 576(AX)
+	VMOVUPS     Y1, 544(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 608(AX)
+	VMOVUPS     Y4, 576(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 640(AX)
-	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y3, 608(AX)
+	VMOVUPS     Y1, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -19689,23 +19606,20 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     640(AX), Y6
+	VMOVUPS     608(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
 	VMOVUPS     160(AX), Y7
-	VMOVUPS     608(AX), Y8
+	VMOVUPS     576(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 704(AX)
-	VMOVUPS     640(AX), Y3
-	VMOVUPS     672(AX), Y6
+	VMOVUPS     Y8, 576(AX)
+	VMOVUPS     608(AX), Y3
+	VMOVUPS     640(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
 	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 736(AX)
-	VMOVUPS     160(AX), Y1
-	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -19715,8 +19629,8 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     544(AX), Y2
-	VMOVUPS     576(AX), Y3
+	VMOVUPS     512(AX), Y2
+	VMOVUPS     544(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     160(AX), Y5
 	VBLENDVPS   Y5, 384(AX), Y4, Y4
@@ -19726,11 +19640,11 @@ rest_loop:
 	VBLENDVPS   Y5, 416(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 800(AX)
-	VMOVUPS     Y2, 832(AX)
-	VMOVUPS     Y1, 864(AX)
-	VMOVUPS     448(AX), Y1
-	VMOVUPS     480(AX), Y2
+	VMOVUPS     Y4, 160(AX)
+	VMOVUPS     Y2, 384(AX)
+	VMOVUPS     Y1, 416(AX)
+	VMOVUPS     256(AX), Y1
+	VMOVUPS     448(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y4
@@ -19760,8 +19674,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
 	VFMADD213PS Y6, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VADDPS      800(AX), Y5, Y5
-	VADDPS      832(AX), Y4, Y4
+	VADDPS      160(AX), Y5, Y5
+	VADDPS      384(AX), Y4, Y4
 	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -19787,10 +19701,10 @@ rest_loop:
 	VMULPS      Y4, Y2, Y2
 	VMULPS      288(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     864(AX), Y2
+	VMOVUPS     416(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 512(AX), Y2, Y2
+	VADDPS 480(AX), Y2, Y2
 	VADDPS 224(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -19802,11 +19716,11 @@ rest_loop:
 	VCMPPS    $0x04, Y3, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
 	VANDPS    Y6, Y3, Y3
-	VMOVUPS   Y3, 896(AX)
+	VMOVUPS   Y3, 160(AX)
 	VMOVAPS   Y1, Y3
-	VMOVUPS   896(AX), Y6
+	VMOVUPS   160(AX), Y6
 	VBLENDVPS Y6, Y3, Y5, Y3
-	VMOVUPS   896(AX), Y5
+	VMOVUPS   160(AX), Y5
 	VBLENDVPS Y5, Y4, Y2, Y4
 	VMULPS    Y4, Y3, Y3
 
@@ -19850,11 +19764,11 @@ skip9:
 	VMASKMOVPS Y3, Y0, (SI)(R12*4)
 
 skip10:
-	VMOVUPS 448(AX), Y3
-	VADDPS  480(AX), Y3, Y3
+	VMOVUPS 256(AX), Y3
+	VADDPS  448(AX), Y3, Y3
 	VMULPS  tiny_f32<>+0(SB), Y3, Y4
-	VMOVUPS Y3, 928(AX)
-	VMOVUPS Y4, 960(AX)
+	VMOVUPS Y3, 160(AX)
+	VMOVUPS Y4, 224(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y3
@@ -19864,27 +19778,27 @@ skip10:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y4
 	VMOVUPS     320(AX), Y5
-	VFMSUB213PS 960(AX), Y5, Y4
-	VMULPS      736(AX), Y4, Y4
+	VFMSUB213PS 224(AX), Y5, Y4
+	VMULPS      608(AX), Y4, Y4
 	VXORPS      192(AX), Y4, Y4
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 992(AX)
+	VMOVUPS     Y3, 192(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 704(AX), Y2
+	VMOVUPS 576(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  928(AX), Y2, Y2
-	VMULPS  992(AX), Y2, Y2
-	VMOVUPS 704(AX), Y3
+	VDIVPS  160(AX), Y2, Y2
+	VMULPS  192(AX), Y2, Y2
+	VMOVUPS 576(AX), Y3
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
 	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y2
-	VMOVUPS Y2, 1024(AX)
+	VMOVUPS Y2, 160(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1024(AX), Y2
+	VMOVUPS      160(AX), Y2
 	VFMADD213PS  Y4, Y5, Y2
 	VMULPS       Y1, Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
@@ -19939,7 +19853,7 @@ done:
 
 // func hessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF32AVX2(SB), $864-8
+TEXT ·hessSquareF32AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -20065,12 +19979,12 @@ loop:
 	VMULPS  Y11, Y11, Y11
 	VMULPS  192(AX), Y10, Y10
 	VMULPS  224(AX), Y11, Y11
-	VMOVUPS Y10, 448(AX)
-	VMOVUPS Y11, 480(AX)
-	VMOVUPS Y4, 512(AX)
-	VMOVUPS Y5, 544(AX)
-	VMOVUPS Y0, 576(AX)
-	VMOVUPS Y1, 608(AX)
+	VMOVUPS Y10, 192(AX)
+	VMOVUPS Y11, 224(AX)
+	VMOVUPS Y4, 448(AX)
+	VMOVUPS Y5, 480(AX)
+	VMOVUPS Y0, 512(AX)
+	VMOVUPS Y1, 544(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -20091,8 +20005,8 @@ loop:
 	VMOVUPS     160(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
 	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     512(AX), Y10
-	VMOVUPS     544(AX), Y11
+	VMOVUPS     448(AX), Y10
+	VMOVUPS     480(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
 	VMOVUPS     128(AX), Y12
@@ -20103,18 +20017,18 @@ loop:
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 640(AX)
-	VMOVUPS     Y15, 672(AX)
-	VMOVUPS     512(AX), Y4
-	VMOVUPS     544(AX), Y5
-	VMOVUPS     576(AX), Y10
-	VMOVUPS     608(AX), Y11
+	VMOVUPS     Y14, 384(AX)
+	VMOVUPS     Y15, 416(AX)
+	VMOVUPS     448(AX), Y4
+	VMOVUPS     480(AX), Y5
+	VMOVUPS     512(AX), Y10
+	VMOVUPS     544(AX), Y11
 	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
 	VFMADD132PS Y2, Y11, Y11
-	VMOVUPS     448(AX), Y12
-	VMOVUPS     480(AX), Y13
+	VMOVUPS     192(AX), Y12
+	VMOVUPS     224(AX), Y13
 	VMOVUPS     128(AX), Y14
 	VMOVUPS     160(AX), Y15
 	VBLENDVPS   Y14, Y3, Y0, Y0
@@ -20133,14 +20047,14 @@ loop:
 	VMOVUPS   160(AX), Y1
 	VBLENDVPS Y0, Y10, Y4, Y0
 	VBLENDVPS Y1, Y11, Y5, Y1
-	VMOVUPS   Y0, 704(AX)
-	VMOVUPS   Y1, 736(AX)
+	VMOVUPS   Y0, 192(AX)
+	VMOVUPS   Y1, 224(AX)
 	VMOVUPS   128(AX), Y0
 	VMOVUPS   160(AX), Y1
 	VBLENDVPS Y0, Y4, Y10, Y0
 	VBLENDVPS Y1, Y5, Y11, Y1
-	VMOVUPS   Y0, 768(AX)
-	VMOVUPS   Y1, 800(AX)
+	VMOVUPS   Y0, 448(AX)
+	VMOVUPS   Y1, 480(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -20208,10 +20122,10 @@ skip3:
 	VMINPS       Y0, Y2, Y2
 	VMULPS       64(AX), Y3, Y3
 	VMULPS       64(AX), Y2, Y2
-	VMOVUPS      768(AX), Y0
-	VMOVUPS      800(AX), Y1
-	VFMADD213PS  704(AX), Y3, Y0
-	VFMADD213PS  736(AX), Y2, Y1
+	VMOVUPS      448(AX), Y0
+	VMOVUPS      480(AX), Y1
+	VFMADD213PS  192(AX), Y3, Y0
+	VFMADD213PS  224(AX), Y2, Y1
 	VMULPS       Y12, Y0, Y0
 	VMULPS       Y13, Y1, Y1
 	TESTQ        R8, R8
@@ -20258,18 +20172,18 @@ skip5:
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      704(AX), Y0
-	VMOVUPS      736(AX), Y1
-	VMOVUPS      768(AX), Y4
-	VMOVUPS      800(AX), Y5
+	VMOVUPS      192(AX), Y0
+	VMOVUPS      224(AX), Y1
+	VMOVUPS      448(AX), Y4
+	VMOVUPS      480(AX), Y5
 	VFMSUB132PS  64(AX), Y0, Y4
 	VFMSUB132PS  64(AX), Y1, Y5
 	VMULPS       96(AX), Y0, Y0
 	VMULPS       96(AX), Y1, Y1
 	VFMADD231PS  Y4, Y3, Y0
 	VFMADD231PS  Y5, Y2, Y1
-	VMULPS       640(AX), Y0, Y0
-	VMULPS       672(AX), Y1, Y1
+	VMULPS       384(AX), Y0, Y0
+	VMULPS       416(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	VMULPS       Y12, Y0, Y0
@@ -20373,9 +20287,9 @@ rest_loop:
 	// w·S²
 	VMULPS  Y6, Y6, Y6
 	VMULPS  160(AX), Y6, Y6
-	VMOVUPS Y6, 288(AX)
-	VMOVUPS Y3, 320(AX)
-	VMOVUPS Y1, 352(AX)
+	VMOVUPS Y6, 160(AX)
+	VMOVUPS Y3, 288(AX)
+	VMOVUPS Y1, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -20389,18 +20303,18 @@ rest_loop:
 	// q·2^TinyShift
 	VMOVUPS     128(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     320(AX), Y6
+	VMOVUPS     288(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
 	VMOVUPS     128(AX), Y7
 	VMOVUPS     256(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 384(AX)
-	VMOVUPS     320(AX), Y3
-	VMOVUPS     352(AX), Y6
+	VMOVUPS     Y8, 256(AX)
+	VMOVUPS     288(AX), Y3
+	VMOVUPS     320(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     288(AX), Y7
+	VMOVUPS     160(AX), Y7
 	VMOVUPS     128(AX), Y8
 	VBLENDVPS   Y8, Y2, Y1, Y1
 
@@ -20412,10 +20326,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   128(AX), Y1
 	VBLENDVPS Y1, Y6, Y3, Y1
-	VMOVUPS   Y1, 416(AX)
+	VMOVUPS   Y1, 160(AX)
 	VMOVUPS   128(AX), Y1
 	VBLENDVPS Y1, Y3, Y6, Y1
-	VMOVUPS   Y1, 448(AX)
+	VMOVUPS   Y1, 288(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -20470,8 +20384,8 @@ skip12:
 	VMOVUPS      max_softplus_f32<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y2
 	VMULPS       64(AX), Y2, Y2
-	VMOVUPS      448(AX), Y1
-	VFMADD213PS  416(AX), Y2, Y1
+	VMOVUPS      288(AX), Y1
+	VFMADD213PS  160(AX), Y2, Y1
 	VMULPS       Y7, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
@@ -20516,12 +20430,12 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      416(AX), Y1
-	VMOVUPS      448(AX), Y3
+	VMOVUPS      160(AX), Y1
+	VMOVUPS      288(AX), Y3
 	VFMSUB132PS  64(AX), Y1, Y3
 	VMULPS       96(AX), Y1, Y1
 	VFMADD231PS  Y3, Y2, Y1
-	VMULPS       384(AX), Y1, Y1
+	VMULPS       256(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	VMULPS       Y7, Y1, Y1
 	TESTQ        R8, R8
@@ -20553,7 +20467,7 @@ done:
 
 // func softHessSquareF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $1504-8
+TEXT ·softHessSquareF32AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -20727,24 +20641,24 @@ loop:
 	VFMADD132PS two_f32<>+0(SB), Y9, Y13
 	VMULPS      huge_f32<>+0(SB), Y8, Y10
 	VMULPS      huge_f32<>+0(SB), Y9, Y11
-	VMOVUPS     Y10, 576(AX)
-	VMOVUPS     Y11, 608(AX)
-	VMOVUPS     Y8, 640(AX)
-	VMOVUPS     Y9, 672(AX)
-	VMOVUPS     Y12, 704(AX)
-	VMOVUPS     Y13, 736(AX)
+	VMOVUPS     Y10, 320(AX)
+	VMOVUPS     Y11, 352(AX)
+	VMOVUPS     Y8, 576(AX)
+	VMOVUPS     Y9, 608(AX)
+	VMOVUPS     Y12, 640(AX)
+	VMOVUPS     Y13, 672(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y8
 	VPERMPS     recip_f32<>+0(SB), Y0, Y9
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
 	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 768(AX)
-	VMOVUPS     Y0, 800(AX)
+	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y0, 736(AX)
 	VMULPS      Y8, Y6, Y6
 	VMULPS      Y9, Y7, Y7
-	VMOVUPS     Y6, 832(AX)
-	VMOVUPS     Y7, 864(AX)
+	VMOVUPS     Y6, 768(AX)
+	VMOVUPS     Y7, 800(AX)
 	VMULPS      Y8, Y4, Y4
 	VMULPS      Y9, Y5, Y5
 	VSUBPS      one_f32<>+0(SB), Y8, Y0
@@ -20769,8 +20683,8 @@ loop:
 	VFMADD213PS Y1, Y7, Y10
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    768(AX), Y11, Y11
-	VADDPS    800(AX), Y10, Y10
+	VADDPS    704(AX), Y11, Y11
+	VADDPS    736(AX), Y10, Y10
 	VADDPS    256(AX), Y11, Y11
 	VADDPS    288(AX), Y10, Y10
 	VMOVUPS   128(AX), Y6
@@ -20783,10 +20697,10 @@ loop:
 	VMULPS  Y7, Y7, Y7
 	VMULPS  384(AX), Y6, Y6
 	VMULPS  416(AX), Y7, Y7
-	VMOVUPS Y8, 896(AX)
-	VMOVUPS Y9, 928(AX)
-	VMOVUPS Y4, 960(AX)
-	VMOVUPS Y5, 992(AX)
+	VMOVUPS Y8, 256(AX)
+	VMOVUPS Y9, 288(AX)
+	VMOVUPS Y4, 384(AX)
+	VMOVUPS Y5, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -20807,24 +20721,24 @@ loop:
 	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y0, Y4, Y3, Y0
 	VBLENDVPS   Y1, Y5, Y2, Y1
-	VMOVUPS     896(AX), Y8
-	VMOVUPS     928(AX), Y9
+	VMOVUPS     256(AX), Y8
+	VMOVUPS     288(AX), Y9
 	VMULPS      huge_f32<>+0(SB), Y8, Y8
 	VMULPS      huge_f32<>+0(SB), Y9, Y9
 	VMOVUPS     128(AX), Y12
 	VMOVUPS     160(AX), Y13
-	VMOVUPS     832(AX), Y14
-	VMOVUPS     864(AX), Y15
+	VMOVUPS     768(AX), Y14
+	VMOVUPS     800(AX), Y15
 	VBLENDVPS   Y12, Y8, Y14, Y14
 	VBLENDVPS   Y13, Y9, Y15, Y15
 	VFMADD132PS Y0, Y14, Y14
 	VFMADD132PS Y1, Y15, Y15
-	VMOVUPS     Y14, 1024(AX)
-	VMOVUPS     Y15, 1056(AX)
-	VMOVUPS     896(AX), Y0
-	VMOVUPS     928(AX), Y1
-	VMOVUPS     960(AX), Y8
-	VMOVUPS     992(AX), Y9
+	VMOVUPS     Y14, 704(AX)
+	VMOVUPS     Y15, 736(AX)
+	VMOVUPS     256(AX), Y0
+	VMOVUPS     288(AX), Y1
+	VMOVUPS     384(AX), Y8
+	VMOVUPS     416(AX), Y9
 	VFMADD132PS Y4, Y0, Y0
 	VFMADD132PS Y5, Y1, Y1
 	VFMADD132PS Y3, Y8, Y8
@@ -20845,18 +20759,18 @@ loop:
 	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y2, Y8, Y0, Y2
 	VBLENDVPS   Y3, Y9, Y1, Y3
-	VMOVUPS     Y2, 1088(AX)
-	VMOVUPS     Y3, 1120(AX)
+	VMOVUPS     Y2, 256(AX)
+	VMOVUPS     Y3, 288(AX)
 	VMOVUPS     128(AX), Y2
 	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y2, Y0, Y8, Y0
 	VBLENDVPS   Y3, Y1, Y9, Y1
-	VMOVUPS     Y0, 1152(AX)
-	VMOVUPS     Y1, 1184(AX)
-	VMULPS      704(AX), Y6, Y6
-	VMULPS      736(AX), Y7, Y7
-	VMULPS      640(AX), Y11, Y0
-	VMULPS      672(AX), Y10, Y1
+	VMOVUPS     Y0, 128(AX)
+	VMOVUPS     Y1, 160(AX)
+	VMULPS      640(AX), Y6, Y6
+	VMULPS      672(AX), Y7, Y7
+	VMULPS      576(AX), Y11, Y0
+	VMULPS      608(AX), Y10, Y1
 	VMULPS      Y6, Y0, Y0
 	VMULPS      Y7, Y1, Y1
 
@@ -20917,52 +20831,52 @@ skip3:
 	VMOVAPS     Y3, Y2
 	VMOVUPS     448(AX), Y4
 	VMOVUPS     480(AX), Y5
-	VFMSUB213PS 640(AX), Y4, Y3
-	VFMSUB213PS 672(AX), Y5, Y2
-	VMULPS      1088(AX), Y3, Y3
-	VMULPS      1120(AX), Y2, Y2
+	VFMSUB213PS 576(AX), Y4, Y3
+	VFMSUB213PS 608(AX), Y5, Y2
+	VMULPS      256(AX), Y3, Y3
+	VMULPS      288(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
 	VMINPS      Y11, Y5, Y5
 	VMINPS      Y10, Y4, Y4
 	VMULPS      64(AX), Y5, Y5
 	VMULPS      64(AX), Y4, Y4
-	VMOVUPS     Y1, 1216(AX)
-	VMOVUPS     Y0, 1248(AX)
+	VMOVUPS     Y1, 384(AX)
+	VMOVUPS     Y0, 416(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 1024(AX), Y0
-	VMOVUPS 1056(AX), Y1
+	VMOVUPS 704(AX), Y0
+	VMOVUPS 736(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y0, Y0
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  576(AX), Y0, Y0
-	VDIVPS  608(AX), Y1, Y1
-	VMULPS  1216(AX), Y0, Y0
-	VMULPS  1248(AX), Y1, Y1
-	VMOVUPS 1024(AX), Y8
-	VMOVUPS 1056(AX), Y9
+	VDIVPS  320(AX), Y0, Y0
+	VDIVPS  352(AX), Y1, Y1
+	VMULPS  384(AX), Y0, Y0
+	VMULPS  416(AX), Y1, Y1
+	VMOVUPS 704(AX), Y8
+	VMOVUPS 736(AX), Y9
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y8, Y8
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y9, Y9
 	VANDPS  Y8, Y0, Y0
 	VANDPS  Y9, Y1, Y1
 	VMULPS  small_f32<>+0(SB), Y0, Y8
 	VMULPS  small_f32<>+0(SB), Y1, Y9
-	VMOVUPS Y0, 1280(AX)
-	VMOVUPS Y1, 1312(AX)
-	VMOVUPS Y8, 1344(AX)
-	VMOVUPS Y9, 1376(AX)
+	VMOVUPS Y0, 320(AX)
+	VMOVUPS Y1, 352(AX)
+	VMOVUPS Y8, 448(AX)
+	VMOVUPS Y9, 480(AX)
 	VMOVAPS Y3, Y0
 	VMOVAPS Y2, Y1
 	VXORPS  192(AX), Y0, Y0
 	VXORPS  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       640(AX), Y0, Y0
-	VMULPS       672(AX), Y1, Y9
-	VMOVUPS      1216(AX), Y1
-	VMOVUPS      1248(AX), Y8
-	VMULPS       1152(AX), Y1, Y1
-	VMULPS       1184(AX), Y8, Y8
+	VMULPS       576(AX), Y0, Y0
+	VMULPS       608(AX), Y1, Y9
+	VMOVUPS      384(AX), Y1
+	VMOVUPS      416(AX), Y8
+	VMULPS       128(AX), Y1, Y1
+	VMULPS       160(AX), Y8, Y8
 	VFMADD213PS  Y0, Y5, Y1
 	VFMADD213PS  Y9, Y4, Y8
 	VMULPS       Y6, Y1, Y1
@@ -21015,57 +20929,57 @@ skip7:
 	VMULPS       64(AX), Y1, Y1
 	VMOVUPS      512(AX), Y2
 	VMOVUPS      544(AX), Y3
-	VMOVUPS      1088(AX), Y8
-	VMOVUPS      1120(AX), Y9
+	VMOVUPS      256(AX), Y8
+	VMOVUPS      288(AX), Y9
 	VMULPS       96(AX), Y8, Y8
 	VMULPS       96(AX), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VCMPPS       $0x00, Y10, Y2, Y2
 	VCMPPS       $0x00, Y10, Y3, Y3
-	VMOVUPS      Y2, 1408(AX)
-	VMOVUPS      Y3, 1440(AX)
-	VMOVUPS      1408(AX), Y2
-	VMOVUPS      1440(AX), Y3
+	VMOVUPS      Y2, 384(AX)
+	VMOVUPS      Y3, 416(AX)
+	VMOVUPS      384(AX), Y2
+	VMOVUPS      416(AX), Y3
 	VBLENDVPS    Y2, Y8, Y0, Y0
 	VBLENDVPS    Y3, Y9, Y1, Y1
-	VMOVUPS      1344(AX), Y2
-	VMOVUPS      1376(AX), Y3
+	VMOVUPS      448(AX), Y2
+	VMOVUPS      480(AX), Y3
 	VXORPS       192(AX), Y2, Y2
 	VXORPS       224(AX), Y3, Y3
-	VSUBPS       1152(AX), Y2, Y8
-	VSUBPS       1184(AX), Y3, Y9
-	VADDPS       1088(AX), Y8, Y8
-	VADDPS       1120(AX), Y9, Y9
+	VSUBPS       128(AX), Y2, Y8
+	VSUBPS       160(AX), Y3, Y9
+	VADDPS       256(AX), Y8, Y8
+	VADDPS       288(AX), Y9, Y9
 	VFMSUB132PS  64(AX), Y8, Y2
 	VFMSUB132PS  64(AX), Y9, Y3
 	VFMADD213PS  Y0, Y5, Y2
 	VFMADD213PS  Y1, Y4, Y3
-	VMOVUPS      1280(AX), Y0
-	VMOVUPS      1312(AX), Y1
-	VMOVUPS      1024(AX), Y4
-	VMOVUPS      1056(AX), Y5
+	VMOVUPS      320(AX), Y0
+	VMOVUPS      352(AX), Y1
+	VMOVUPS      704(AX), Y4
+	VMOVUPS      736(AX), Y5
 	VXORPS       192(AX), Y0, Y0
 	VXORPS       224(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y0, Y0
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      1408(AX), Y8
-	VMOVUPS      1440(AX), Y9
-	VBLENDVPS    Y8, 1024(AX), Y0, Y0
-	VBLENDVPS    Y9, 1056(AX), Y1, Y1
-	VMULPS       1088(AX), Y4, Y4
-	VMULPS       1120(AX), Y5, Y5
+	VMOVUPS      384(AX), Y8
+	VMOVUPS      416(AX), Y9
+	VBLENDVPS    Y8, 704(AX), Y0, Y0
+	VBLENDVPS    Y9, 736(AX), Y1, Y1
+	VMULPS       256(AX), Y4, Y4
+	VMULPS       288(AX), Y5, Y5
 	VMOVUPS      sign_f32<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
-	VMOVUPS      1408(AX), Y10
-	VMOVUPS      1440(AX), Y11
+	VMOVUPS      384(AX), Y10
+	VMOVUPS      416(AX), Y11
 	VBLENDVPS    Y10, Y9, Y4, Y4
 	VBLENDVPS    Y11, Y8, Y5, Y5
 	VFMADD213PS  Y4, Y0, Y2
 	VFMADD213PS  Y5, Y1, Y3
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
-	VMULPS       640(AX), Y6, Y6
-	VMULPS       672(AX), Y7, Y7
+	VMULPS       576(AX), Y6, Y6
+	VMULPS       608(AX), Y7, Y7
 	VMULPS       Y6, Y2, Y2
 	VMULPS       Y7, Y3, Y3
 	TESTQ        R8, R8
@@ -21185,16 +21099,16 @@ rest_loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PS two_f32<>+0(SB), Y5, Y7
 	VMULPS      huge_f32<>+0(SB), Y5, Y6
-	VMOVUPS     Y6, 352(AX)
-	VMOVUPS     Y5, 384(AX)
-	VMOVUPS     Y7, 416(AX)
+	VMOVUPS     Y6, 224(AX)
+	VMOVUPS     Y5, 352(AX)
+	VMOVUPS     Y7, 384(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 448(AX)
+	VMOVUPS     Y1, 416(AX)
 	VMULPS      Y5, Y4, Y4
-	VMOVUPS     Y4, 480(AX)
+	VMOVUPS     Y4, 448(AX)
 	VMULPS      Y5, Y3, Y3
 	VSUBPS      one_f32<>+0(SB), Y5, Y1
 	VADDPS      Y3, Y1, Y1
@@ -21209,7 +21123,7 @@ rest_loop:
 	VFMADD213PS Y1, Y4, Y6
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS    448(AX), Y6, Y6
+	VADDPS    416(AX), Y6, Y6
 	VADDPS    192(AX), Y6, Y6
 	VMOVUPS   128(AX), Y4
 	VBLENDVPS Y4, Y3, Y5, Y4
@@ -21217,8 +21131,8 @@ rest_loop:
 	// w·S²
 	VMULPS  Y4, Y4, Y4
 	VMULPS  256(AX), Y4, Y4
-	VMOVUPS Y5, 512(AX)
-	VMOVUPS Y3, 544(AX)
+	VMOVUPS Y5, 192(AX)
+	VMOVUPS Y3, 256(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -21232,15 +21146,15 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     128(AX), Y1
 	VBLENDVPS   Y1, Y3, Y2, Y1
-	VMOVUPS     512(AX), Y5
+	VMOVUPS     192(AX), Y5
 	VMULPS      huge_f32<>+0(SB), Y5, Y5
 	VMOVUPS     128(AX), Y7
-	VMOVUPS     480(AX), Y8
+	VMOVUPS     448(AX), Y8
 	VBLENDVPS   Y7, Y5, Y8, Y8
 	VFMADD132PS Y1, Y8, Y8
-	VMOVUPS     Y8, 576(AX)
-	VMOVUPS     512(AX), Y1
-	VMOVUPS     544(AX), Y5
+	VMOVUPS     Y8, 416(AX)
+	VMOVUPS     192(AX), Y1
+	VMOVUPS     256(AX), Y5
 	VFMADD132PS Y3, Y1, Y1
 	VFMADD132PS Y2, Y5, Y5
 	VMOVUPS     128(AX), Y7
@@ -21252,12 +21166,12 @@ rest_loop:
 	VFMADD132PS Y3, Y4, Y4
 	VMOVUPS     128(AX), Y2
 	VBLENDVPS   Y2, Y5, Y1, Y2
-	VMOVUPS     Y2, 608(AX)
+	VMOVUPS     Y2, 192(AX)
 	VMOVUPS     128(AX), Y2
 	VBLENDVPS   Y2, Y1, Y5, Y1
-	VMOVUPS     Y1, 640(AX)
-	VMULPS      416(AX), Y4, Y4
-	VMULPS      384(AX), Y6, Y1
+	VMOVUPS     Y1, 128(AX)
+	VMULPS      384(AX), Y4, Y4
+	VMULPS      352(AX), Y6, Y1
 	VMULPS      Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -21308,31 +21222,31 @@ skip12:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y2
 	VMOVUPS     288(AX), Y3
-	VFMSUB213PS 384(AX), Y3, Y2
-	VMULPS      608(AX), Y2, Y2
+	VFMSUB213PS 352(AX), Y3, Y2
+	VMULPS      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f32<>+0(SB), Y3
 	VMINPS      Y6, Y3, Y3
 	VMULPS      64(AX), Y3, Y3
-	VMOVUPS     Y1, 672(AX)
+	VMOVUPS     Y1, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 576(AX), Y1
+	VMOVUPS 416(AX), Y1
 	VMULPS  large_f32<>+0(SB), Y1, Y1
-	VDIVPS  352(AX), Y1, Y1
-	VMULPS  672(AX), Y1, Y1
-	VMOVUPS 576(AX), Y5
+	VDIVPS  224(AX), Y1, Y1
+	VMULPS  256(AX), Y1, Y1
+	VMOVUPS 416(AX), Y5
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
 	VANDPS  Y5, Y1, Y1
 	VMULPS  small_f32<>+0(SB), Y1, Y5
-	VMOVUPS Y1, 704(AX)
-	VMOVUPS Y5, 736(AX)
+	VMOVUPS Y1, 224(AX)
+	VMOVUPS Y5, 288(AX)
 	VMOVAPS Y2, Y1
 	VXORPS  160(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPS       384(AX), Y1, Y5
-	VMOVUPS      672(AX), Y1
-	VMULPS       640(AX), Y1, Y1
+	VMULPS       352(AX), Y1, Y5
+	VMOVUPS      256(AX), Y1
+	VMULPS       128(AX), Y1, Y1
 	VFMADD213PS  Y5, Y3, Y1
 	VMULPS       Y4, Y1, Y1
 	TESTQ        R8, R8
@@ -21380,32 +21294,32 @@ skip16:
 	VADDPS       Y2, Y2, Y1
 	VMULPS       64(AX), Y1, Y1
 	VMOVUPS      320(AX), Y2
-	VMOVUPS      608(AX), Y5
+	VMOVUPS      192(AX), Y5
 	VMULPS       96(AX), Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VCMPPS       $0x00, Y6, Y2, Y2
-	VMOVUPS      Y2, 768(AX)
-	VMOVUPS      768(AX), Y2
+	VMOVUPS      Y2, 256(AX)
+	VMOVUPS      256(AX), Y2
 	VBLENDVPS    Y2, Y5, Y1, Y1
-	VMOVUPS      736(AX), Y2
+	VMOVUPS      288(AX), Y2
 	VXORPS       160(AX), Y2, Y2
-	VSUBPS       640(AX), Y2, Y5
-	VADDPS       608(AX), Y5, Y5
+	VSUBPS       128(AX), Y2, Y5
+	VADDPS       192(AX), Y5, Y5
 	VFMSUB132PS  64(AX), Y5, Y2
 	VFMADD213PS  Y1, Y3, Y2
-	VMOVUPS      704(AX), Y1
-	VMOVUPS      576(AX), Y3
+	VMOVUPS      224(AX), Y1
+	VMOVUPS      416(AX), Y3
 	VXORPS       160(AX), Y1, Y1
 	VMULPS       large_f32<>+0(SB), Y1, Y1
-	VMOVUPS      768(AX), Y5
-	VBLENDVPS    Y5, 576(AX), Y1, Y1
-	VMULPS       608(AX), Y3, Y3
+	VMOVUPS      256(AX), Y5
+	VBLENDVPS    Y5, 416(AX), Y1, Y1
+	VMULPS       192(AX), Y3, Y3
 	VMOVUPS      sign_f32<>+0(SB), Y5
-	VMOVUPS      768(AX), Y6
+	VMOVUPS      256(AX), Y6
 	VBLENDVPS    Y6, Y5, Y3, Y3
 	VFMADD213PS  Y3, Y1, Y2
 	VMULPS       tiny_f32<>+0(SB), Y2, Y2
-	VMULPS       384(AX), Y4, Y4
+	VMULPS       352(AX), Y4, Y4
 	VMULPS       Y4, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
@@ -21436,7 +21350,7 @@ done:
 
 // func hessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF32AVX2(SB), $1120-8
+TEXT ·hessPowerF32AVX2(SB), $928-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -21506,10 +21420,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 384(AX)
-	VMOVUPS      Y7, 416(AX)
+	VMOVUPS      Y4, 384(AX)
+	VMOVUPS      Y5, 416(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -21606,8 +21518,8 @@ loop:
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 896(AX)
-	VMOVUPS     Y15, 928(AX)
+	VMOVUPS     Y14, 704(AX)
+	VMOVUPS     Y15, 736(AX)
 	VMOVUPS     768(AX), Y4
 	VMOVUPS     800(AX), Y5
 	VMOVUPS     832(AX), Y10
@@ -21622,14 +21534,14 @@ loop:
 	VMOVUPS   224(AX), Y1
 	VBLENDVPS Y0, Y10, Y4, Y0
 	VBLENDVPS Y1, Y11, Y5, Y1
-	VMOVUPS   Y0, 960(AX)
-	VMOVUPS   Y1, 992(AX)
+	VMOVUPS   Y0, 768(AX)
+	VMOVUPS   Y1, 800(AX)
 	VMOVUPS   192(AX), Y0
 	VMOVUPS   224(AX), Y1
 	VBLENDVPS Y0, Y4, Y10, Y0
 	VBLENDVPS Y1, Y5, Y11, Y1
-	VMOVUPS   Y0, 1024(AX)
-	VMOVUPS   Y1, 1056(AX)
+	VMOVUPS   Y0, 832(AX)
+	VMOVUPS   Y1, 864(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -21769,10 +21681,10 @@ skip3:
 	VMINPS       Y0, Y4, Y4
 	VMULPS       128(AX), Y5, Y5
 	VMULPS       128(AX), Y4, Y4
-	VMOVUPS      1024(AX), Y0
-	VMOVUPS      1056(AX), Y1
-	VFMADD213PS  960(AX), Y5, Y0
-	VFMADD213PS  992(AX), Y4, Y1
+	VMOVUPS      832(AX), Y0
+	VMOVUPS      864(AX), Y1
+	VFMADD213PS  768(AX), Y5, Y0
+	VFMADD213PS  800(AX), Y4, Y1
 	VMULPS       Y2, Y0, Y0
 	VMULPS       Y3, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
@@ -21821,18 +21733,18 @@ skip5:
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      960(AX), Y0
-	VMOVUPS      992(AX), Y1
-	VMOVUPS      1024(AX), Y6
-	VMOVUPS      1056(AX), Y7
+	VMOVUPS      768(AX), Y0
+	VMOVUPS      800(AX), Y1
+	VMOVUPS      832(AX), Y6
+	VMOVUPS      864(AX), Y7
 	VFMSUB132PS  128(AX), Y0, Y6
 	VFMSUB132PS  128(AX), Y1, Y7
 	VMULPS       160(AX), Y0, Y0
 	VMULPS       160(AX), Y1, Y1
 	VFMADD231PS  Y6, Y5, Y0
 	VFMADD231PS  Y7, Y4, Y1
-	VMULPS       896(AX), Y0, Y0
-	VMULPS       928(AX), Y1, Y1
+	VMULPS       704(AX), Y0, Y0
+	VMULPS       736(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y0, Y0
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	VMULPS       Y2, Y0, Y0
@@ -21906,8 +21818,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 288(AX)
+	VMOVUPS      Y3, 288(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -21960,7 +21871,7 @@ rest_loop:
 	VMOVUPS     448(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 544(AX)
+	VMOVUPS     Y8, 448(AX)
 	VMOVUPS     480(AX), Y3
 	VMOVUPS     512(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
@@ -21969,10 +21880,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPS   192(AX), Y1
 	VBLENDVPS Y1, Y6, Y3, Y1
-	VMOVUPS   Y1, 576(AX)
+	VMOVUPS   Y1, 480(AX)
 	VMOVUPS   192(AX), Y1
 	VBLENDVPS Y1, Y3, Y6, Y1
-	VMOVUPS   Y1, 608(AX)
+	VMOVUPS   Y1, 512(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -22067,8 +21978,8 @@ skip12:
 	VMOVUPS      max_softplus_f32<>+0(SB), Y3
 	VMINPS       Y1, Y3, Y3
 	VMULPS       128(AX), Y3, Y3
-	VMOVUPS      608(AX), Y1
-	VFMADD213PS  576(AX), Y3, Y1
+	VMOVUPS      512(AX), Y1
+	VFMADD213PS  480(AX), Y3, Y1
 	VMULPS       Y2, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	TESTQ        R8, R8
@@ -22114,12 +22025,12 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPS      576(AX), Y1
-	VMOVUPS      608(AX), Y4
+	VMOVUPS      480(AX), Y1
+	VMOVUPS      512(AX), Y4
 	VFMSUB132PS  128(AX), Y1, Y4
 	VMULPS       160(AX), Y1, Y1
 	VFMADD231PS  Y4, Y3, Y1
-	VMULPS       544(AX), Y1, Y1
+	VMULPS       448(AX), Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
 	VMULPS       Y2, Y1, Y1
 	VMULPS       tiny_f32<>+0(SB), Y1, Y1
@@ -22152,7 +22063,7 @@ done:
 
 // func softHessPowerF32AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $2144-8
+TEXT ·softHessPowerF32AVX2(SB), $1248-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -22258,10 +22169,8 @@ loop:
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y3, Y4
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y5
-	VMOVAPS      Y4, Y6
-	VMOVAPS      Y5, Y7
-	VMOVUPS      Y6, 640(AX)
-	VMOVUPS      Y7, 672(AX)
+	VMOVUPS      Y4, 640(AX)
+	VMOVUPS      Y5, 672(AX)
 	VPERMPS      exp_f32<>+0(SB), Y3, Y6
 	VPERMPS      exp_f32<>+0(SB), Y2, Y7
 	VPERMPS      exp_rest_f32<>+0(SB), Y3, Y8
@@ -22330,30 +22239,30 @@ loop:
 	VSUBPS      Y13, Y9, Y9
 	VADDPS      Y8, Y10, Y10
 	VADDPS      Y9, Y11, Y11
-	VMOVUPS     Y4, 768(AX)
-	VMOVUPS     Y5, 800(AX)
-	VMOVUPS     Y10, 832(AX)
-	VMOVUPS     Y11, 864(AX)
+	VMOVUPS     Y4, 384(AX)
+	VMOVUPS     Y5, 416(AX)
+	VMOVUPS     Y10, 768(AX)
+	VMOVUPS     Y11, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y4
 	VPERMPS     recip_f32<>+0(SB), Y0, Y5
 	VPERMPS     log_f32<>+0(SB), Y1, Y8
 	VPERMPS     log_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 896(AX)
-	VMOVUPS     Y9, 928(AX)
+	VMOVUPS     Y8, 832(AX)
+	VMOVUPS     Y9, 864(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y8
 	VPERMPS     log8_hi_f32<>+0(SB), Y0, Y9
-	VMOVUPS     Y8, 960(AX)
-	VMOVUPS     Y9, 992(AX)
+	VMOVUPS     Y8, 896(AX)
+	VMOVUPS     Y9, 928(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
 	VPERMPS     log8_lo_f32<>+0(SB), Y0, Y0
-	VMOVUPS     Y1, 1024(AX)
-	VMOVUPS     Y0, 1056(AX)
+	VMOVUPS     Y1, 960(AX)
+	VMOVUPS     Y0, 992(AX)
 	VMULPS      Y4, Y6, Y6
 	VMULPS      Y5, Y7, Y7
-	VMOVUPS     Y6, 1088(AX)
-	VMOVUPS     Y7, 1120(AX)
+	VMOVUPS     Y6, 1024(AX)
+	VMOVUPS     Y7, 1056(AX)
 	VMULPS      tiny_f32<>+0(SB), Y6, Y0
 	VMULPS      tiny_f32<>+0(SB), Y7, Y1
 	VSUBPS      one_f32<>+0(SB), Y4, Y6
@@ -22364,10 +22273,10 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 1152(AX)
-	VMOVUPS     Y5, 1184(AX)
-	VMOVUPS     Y0, 1216(AX)
-	VMOVUPS     Y1, 1248(AX)
+	VMOVUPS     Y4, 1088(AX)
+	VMOVUPS     Y5, 1120(AX)
+	VMOVUPS     Y0, 1152(AX)
+	VMOVUPS     Y1, 1184(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -22388,24 +22297,24 @@ loop:
 	VMOVUPS     224(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
 	VBLENDVPS   Y5, Y1, Y2, Y5
-	VMOVUPS     1152(AX), Y10
-	VMOVUPS     1184(AX), Y11
+	VMOVUPS     1088(AX), Y10
+	VMOVUPS     1120(AX), Y11
 	VMULPS      huge_f32<>+0(SB), Y10, Y10
 	VMULPS      huge_f32<>+0(SB), Y11, Y11
 	VMOVUPS     192(AX), Y12
 	VMOVUPS     224(AX), Y13
-	VMOVUPS     1088(AX), Y14
-	VMOVUPS     1120(AX), Y15
+	VMOVUPS     1024(AX), Y14
+	VMOVUPS     1056(AX), Y15
 	VBLENDVPS   Y12, Y10, Y14, Y14
 	VBLENDVPS   Y13, Y11, Y15, Y15
 	VFMADD132PS Y4, Y14, Y14
 	VFMADD132PS Y5, Y15, Y15
-	VMOVUPS     Y14, 1280(AX)
-	VMOVUPS     Y15, 1312(AX)
-	VMOVUPS     1152(AX), Y4
-	VMOVUPS     1184(AX), Y5
-	VMOVUPS     1216(AX), Y10
-	VMOVUPS     1248(AX), Y11
+	VMOVUPS     Y14, 1024(AX)
+	VMOVUPS     Y15, 1056(AX)
+	VMOVUPS     1088(AX), Y4
+	VMOVUPS     1120(AX), Y5
+	VMOVUPS     1152(AX), Y10
+	VMOVUPS     1184(AX), Y11
 	VFMADD132PS Y0, Y4, Y4
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
@@ -22414,14 +22323,14 @@ loop:
 	VMOVUPS     224(AX), Y1
 	VBLENDVPS   Y0, Y10, Y4, Y0
 	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1344(AX)
-	VMOVUPS     Y1, 1376(AX)
+	VMOVUPS     Y0, 1088(AX)
+	VMOVUPS     Y1, 1120(AX)
 	VMOVUPS     192(AX), Y0
 	VMOVUPS     224(AX), Y1
 	VBLENDVPS   Y0, Y4, Y10, Y0
 	VBLENDVPS   Y1, Y5, Y11, Y1
-	VMOVUPS     Y0, 1408(AX)
-	VMOVUPS     Y1, 1440(AX)
+	VMOVUPS     Y0, 1152(AX)
+	VMOVUPS     Y1, 1184(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -22436,10 +22345,10 @@ loop:
 	VFMADD213PS Y7, Y9, Y0
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     960(AX), Y2
-	VMOVUPS     992(AX), Y3
-	VMOVUPS     1024(AX), Y4
-	VMOVUPS     1056(AX), Y5
+	VMOVUPS     896(AX), Y2
+	VMOVUPS     928(AX), Y3
+	VMOVUPS     960(AX), Y4
+	VMOVUPS     992(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPS     192(AX), Y6
 	VMOVUPS     224(AX), Y8
@@ -22456,16 +22365,16 @@ loop:
 	VFMADD231PS scale_f32<>+0(SB), Y0, Y5
 	VSUBPS      Y4, Y2, Y2
 	VSUBPS      Y5, Y3, Y3
-	VMOVUPS     Y6, 1472(AX)
-	VMOVUPS     Y7, 1504(AX)
-	VMOVUPS     Y2, 1536(AX)
-	VMOVUPS     Y3, 1568(AX)
-	VMOVUPS     Y1, 1600(AX)
-	VMOVUPS     Y0, 1632(AX)
-	VMOVUPS     768(AX), Y0
-	VMOVUPS     800(AX), Y1
-	VMOVUPS     832(AX), Y2
-	VMOVUPS     864(AX), Y3
+	VMOVUPS     Y6, 192(AX)
+	VMOVUPS     Y7, 224(AX)
+	VMOVUPS     Y2, 640(AX)
+	VMOVUPS     Y3, 672(AX)
+	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y0, 736(AX)
+	VMOVUPS     384(AX), Y0
+	VMOVUPS     416(AX), Y1
+	VMOVUPS     768(AX), Y2
+	VMOVUPS     800(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y7
@@ -22520,10 +22429,10 @@ loop:
 	VFMADD213PS Y11, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y3, Y7
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y6
-	VADDPS      1472(AX), Y8, Y8
-	VADDPS      1504(AX), Y9, Y9
-	VADDPS      1536(AX), Y7, Y7
-	VADDPS      1568(AX), Y6, Y6
+	VADDPS      192(AX), Y8, Y8
+	VADDPS      224(AX), Y9, Y9
+	VADDPS      640(AX), Y7, Y7
+	VADDPS      672(AX), Y6, Y6
 	VADDPS      Y7, Y8, Y0
 	VADDPS      Y6, Y9, Y1
 
@@ -22570,12 +22479,12 @@ loop:
 	VMULPS      480(AX), Y1, Y1
 	VFMADD132PS Y3, Y0, Y0
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     1600(AX), Y2
-	VMOVUPS     1632(AX), Y3
+	VMOVUPS     704(AX), Y2
+	VMOVUPS     736(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 896(AX), Y2, Y2
-	VADDPS 928(AX), Y3, Y3
+	VADDPS 832(AX), Y2, Y2
+	VADDPS 864(AX), Y3, Y3
 	VADDPS 320(AX), Y2, Y2
 	VADDPS 352(AX), Y3, Y3
 
@@ -22595,16 +22504,16 @@ loop:
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y3, Y5
 	VANDPS    Y10, Y4, Y4
 	VANDPS    Y11, Y5, Y5
-	VMOVUPS   Y4, 1664(AX)
-	VMOVUPS   Y5, 1696(AX)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y5, 224(AX)
 	VMOVAPS   Y0, Y4
 	VMOVAPS   Y1, Y5
-	VMOVUPS   1664(AX), Y10
-	VMOVUPS   1696(AX), Y11
+	VMOVUPS   192(AX), Y10
+	VMOVUPS   224(AX), Y11
 	VBLENDVPS Y10, Y4, Y8, Y4
 	VBLENDVPS Y11, Y5, Y9, Y5
-	VMOVUPS   1664(AX), Y8
-	VMOVUPS   1696(AX), Y9
+	VMOVUPS   192(AX), Y8
+	VMOVUPS   224(AX), Y9
 	VBLENDVPS Y8, Y6, Y2, Y6
 	VBLENDVPS Y9, Y7, Y3, Y7
 	VMULPS    Y6, Y4, Y4
@@ -22654,16 +22563,16 @@ skip2:
 	VMOVUPS Y5, 32(SI)(R13*4)
 
 skip3:
-	VMOVUPS 768(AX), Y4
-	VMOVUPS 800(AX), Y5
-	VADDPS  832(AX), Y4, Y4
-	VADDPS  864(AX), Y5, Y5
+	VMOVUPS 384(AX), Y4
+	VMOVUPS 416(AX), Y5
+	VADDPS  768(AX), Y4, Y4
+	VADDPS  800(AX), Y5, Y5
 	VMULPS  tiny_f32<>+0(SB), Y4, Y6
 	VMULPS  tiny_f32<>+0(SB), Y5, Y7
-	VMOVUPS Y4, 1728(AX)
-	VMOVUPS Y5, 1760(AX)
-	VMOVUPS Y6, 1792(AX)
-	VMOVUPS Y7, 1824(AX)
+	VMOVUPS Y4, 192(AX)
+	VMOVUPS Y5, 224(AX)
+	VMOVUPS Y6, 320(AX)
+	VMOVUPS Y7, 352(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y5
@@ -22678,48 +22587,48 @@ skip3:
 	VMOVAPS     Y7, Y6
 	VMOVUPS     512(AX), Y8
 	VMOVUPS     544(AX), Y9
-	VFMSUB213PS 1792(AX), Y8, Y7
-	VFMSUB213PS 1824(AX), Y9, Y6
-	VMULPS      1344(AX), Y7, Y7
-	VMULPS      1376(AX), Y6, Y6
+	VFMSUB213PS 320(AX), Y8, Y7
+	VFMSUB213PS 352(AX), Y9, Y6
+	VMULPS      1088(AX), Y7, Y7
+	VMULPS      1120(AX), Y6, Y6
 	VMOVUPS     max_softplus_f32<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
 	VMINPS      Y2, Y9, Y9
 	VMINPS      Y3, Y8, Y8
 	VMULPS      128(AX), Y9, Y9
 	VMULPS      128(AX), Y8, Y8
-	VMOVUPS     Y5, 1856(AX)
-	VMOVUPS     Y4, 1888(AX)
+	VMOVUPS     Y5, 320(AX)
+	VMOVUPS     Y4, 352(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 1280(AX), Y2
-	VMOVUPS 1312(AX), Y3
+	VMOVUPS 1024(AX), Y2
+	VMOVUPS 1056(AX), Y3
 	VMULPS  large_f32<>+0(SB), Y2, Y2
 	VMULPS  large_f32<>+0(SB), Y3, Y3
-	VDIVPS  1728(AX), Y2, Y2
-	VDIVPS  1760(AX), Y3, Y3
-	VMULPS  1856(AX), Y2, Y2
-	VMULPS  1888(AX), Y3, Y3
-	VMOVUPS 1280(AX), Y4
-	VMOVUPS 1312(AX), Y5
+	VDIVPS  192(AX), Y2, Y2
+	VDIVPS  224(AX), Y3, Y3
+	VMULPS  320(AX), Y2, Y2
+	VMULPS  352(AX), Y3, Y3
+	VMOVUPS 1024(AX), Y4
+	VMOVUPS 1056(AX), Y5
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y4, Y4
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y5, Y5
 	VANDPS  Y4, Y2, Y2
 	VANDPS  Y5, Y3, Y3
 	VMULPS  small_f32<>+0(SB), Y2, Y4
 	VMULPS  small_f32<>+0(SB), Y3, Y5
-	VMOVUPS Y2, 1920(AX)
-	VMOVUPS Y3, 1952(AX)
-	VMOVUPS Y4, 1984(AX)
-	VMOVUPS Y5, 2016(AX)
+	VMOVUPS Y2, 192(AX)
+	VMOVUPS Y3, 224(AX)
+	VMOVUPS Y4, 320(AX)
+	VMOVUPS Y5, 352(AX)
 	VMOVAPS Y7, Y2
 	VMOVAPS Y6, Y3
 	VXORPS  256(AX), Y2, Y2
 	VXORPS  288(AX), Y3, Y3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1984(AX), Y4
-	VMOVUPS      2016(AX), Y5
+	VMOVUPS      320(AX), Y4
+	VMOVUPS      352(AX), Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
 	VMULPS       Y0, Y4, Y4
@@ -22774,49 +22683,49 @@ skip7:
 	VMULPS       128(AX), Y3, Y3
 	VMOVUPS      576(AX), Y4
 	VMOVUPS      608(AX), Y5
-	VMOVUPS      1344(AX), Y6
-	VMOVUPS      1376(AX), Y7
+	VMOVUPS      1088(AX), Y6
+	VMOVUPS      1120(AX), Y7
 	VMULPS       160(AX), Y6, Y6
 	VMULPS       160(AX), Y7, Y7
 	VXORPS       Y10, Y10, Y10
 	VCMPPS       $0x00, Y10, Y4, Y4
 	VCMPPS       $0x00, Y10, Y5, Y5
-	VMOVUPS      Y4, 2048(AX)
-	VMOVUPS      Y5, 2080(AX)
-	VMOVUPS      2048(AX), Y4
-	VMOVUPS      2080(AX), Y5
+	VMOVUPS      Y4, 384(AX)
+	VMOVUPS      Y5, 416(AX)
+	VMOVUPS      384(AX), Y4
+	VMOVUPS      416(AX), Y5
 	VBLENDVPS    Y4, Y6, Y2, Y2
 	VBLENDVPS    Y5, Y7, Y3, Y3
-	VMOVUPS      1984(AX), Y4
-	VMOVUPS      2016(AX), Y5
+	VMOVUPS      320(AX), Y4
+	VMOVUPS      352(AX), Y5
 	VXORPS       256(AX), Y4, Y4
 	VXORPS       288(AX), Y5, Y5
-	VSUBPS       1408(AX), Y4, Y6
-	VSUBPS       1440(AX), Y5, Y7
-	VADDPS       1344(AX), Y6, Y6
-	VADDPS       1376(AX), Y7, Y7
+	VSUBPS       1152(AX), Y4, Y6
+	VSUBPS       1184(AX), Y5, Y7
+	VADDPS       1088(AX), Y6, Y6
+	VADDPS       1120(AX), Y7, Y7
 	VFMSUB132PS  128(AX), Y6, Y4
 	VFMSUB132PS  128(AX), Y7, Y5
 	VFMADD213PS  Y2, Y9, Y4
 	VFMADD213PS  Y3, Y8, Y5
-	VMOVUPS      1920(AX), Y2
-	VMOVUPS      1952(AX), Y3
-	VMOVUPS      1280(AX), Y6
-	VMOVUPS      1312(AX), Y7
+	VMOVUPS      192(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      1024(AX), Y6
+	VMOVUPS      1056(AX), Y7
 	VXORPS       256(AX), Y2, Y2
 	VXORPS       288(AX), Y3, Y3
 	VMULPS       large_f32<>+0(SB), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y3, Y3
-	VMOVUPS      2048(AX), Y8
-	VMOVUPS      2080(AX), Y9
-	VBLENDVPS    Y8, 1280(AX), Y2, Y2
-	VBLENDVPS    Y9, 1312(AX), Y3, Y3
-	VMULPS       1344(AX), Y6, Y6
-	VMULPS       1376(AX), Y7, Y7
+	VMOVUPS      384(AX), Y8
+	VMOVUPS      416(AX), Y9
+	VBLENDVPS    Y8, 1024(AX), Y2, Y2
+	VBLENDVPS    Y9, 1056(AX), Y3, Y3
+	VMULPS       1088(AX), Y6, Y6
+	VMULPS       1120(AX), Y7, Y7
 	VMOVUPS      sign_f32<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
-	VMOVUPS      2048(AX), Y10
-	VMOVUPS      2080(AX), Y11
+	VMOVUPS      384(AX), Y10
+	VMOVUPS      416(AX), Y11
 	VBLENDVPS    Y10, Y9, Y6, Y6
 	VBLENDVPS    Y11, Y8, Y7, Y7
 	VFMADD213PS  Y6, Y2, Y4
@@ -22906,8 +22815,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f32<>+0(SB), Y2
 	VFNMADD231PS scale_f32<>+0(SB), Y1, Y2
 	VSUBPS       magic_tiny_f32<>+0(SB), Y2, Y3
-	VMOVAPS      Y3, Y4
-	VMOVUPS      Y4, 416(AX)
+	VMOVUPS      Y3, 416(AX)
 	VPERMPS      exp_f32<>+0(SB), Y2, Y4
 	VPERMPS      exp_rest_f32<>+0(SB), Y2, Y5
 	VFNMSUB231PS scale_f32<>+0(SB), Y1, Y3
@@ -22943,26 +22851,26 @@ rest_loop:
 	VSUBPS      Y7, Y3, Y7
 	VSUBPS      Y7, Y5, Y5
 	VADDPS      Y5, Y6, Y6
-	VMOVUPS     Y3, 480(AX)
-	VMOVUPS     Y6, 512(AX)
+	VMOVUPS     Y3, 288(AX)
+	VMOVUPS     Y6, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPERMPS     recip_f32<>+0(SB), Y1, Y3
 	VPERMPS     log_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 544(AX)
+	VMOVUPS     Y5, 512(AX)
 	VPERMPS     log8_hi_f32<>+0(SB), Y1, Y5
-	VMOVUPS     Y5, 576(AX)
+	VMOVUPS     Y5, 544(AX)
 	VPERMPS     log8_lo_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 608(AX)
+	VMOVUPS     Y1, 576(AX)
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 640(AX)
+	VMOVUPS     Y4, 608(AX)
 	VMULPS      tiny_f32<>+0(SB), Y4, Y1
 	VSUBPS      one_f32<>+0(SB), Y3, Y4
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 672(AX)
-	VMOVUPS     Y1, 704(AX)
+	VMOVUPS     Y3, 640(AX)
+	VMOVUPS     Y1, 672(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -22976,23 +22884,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPS     192(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
-	VMOVUPS     672(AX), Y6
+	VMOVUPS     640(AX), Y6
 	VMULPS      huge_f32<>+0(SB), Y6, Y6
 	VMOVUPS     192(AX), Y7
-	VMOVUPS     640(AX), Y8
+	VMOVUPS     608(AX), Y8
 	VBLENDVPS   Y7, Y6, Y8, Y8
 	VFMADD132PS Y3, Y8, Y8
-	VMOVUPS     Y8, 736(AX)
-	VMOVUPS     672(AX), Y3
-	VMOVUPS     704(AX), Y6
+	VMOVUPS     Y8, 608(AX)
+	VMOVUPS     640(AX), Y3
+	VMOVUPS     672(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 768(AX)
+	VMOVUPS     Y1, 640(AX)
 	VMOVUPS     192(AX), Y1
 	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 800(AX)
+	VMOVUPS     Y1, 672(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -23002,8 +22910,8 @@ rest_loop:
 	VFMADD213PS Y4, Y5, Y1
 
 	// 8·log2 s = hi + lo
-	VMOVUPS     576(AX), Y2
-	VMOVUPS     608(AX), Y3
+	VMOVUPS     544(AX), Y2
+	VMOVUPS     576(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPS     192(AX), Y5
 	VBLENDVPS   Y5, 416(AX), Y4, Y4
@@ -23013,11 +22921,11 @@ rest_loop:
 	VBLENDVPS   Y5, 448(AX), Y2, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y1, Y3
 	VSUBPS      Y3, Y2, Y2
-	VMOVUPS     Y4, 832(AX)
-	VMOVUPS     Y2, 864(AX)
-	VMOVUPS     Y1, 896(AX)
-	VMOVUPS     480(AX), Y1
-	VMOVUPS     512(AX), Y2
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y2, 416(AX)
+	VMOVUPS     Y1, 448(AX)
+	VMOVUPS     288(AX), Y1
+	VMOVUPS     480(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f32<>+0(SB), Y4
@@ -23047,8 +22955,8 @@ rest_loop:
 	VFMADD213PS log1p_0_f32<>+0(SB), Y6, Y2
 	VFMADD213PS Y6, Y1, Y2
 	VFMADD231PS scale_f32<>+0(SB), Y2, Y4
-	VADDPS      832(AX), Y5, Y5
-	VADDPS      864(AX), Y4, Y4
+	VADDPS      192(AX), Y5, Y5
+	VADDPS      416(AX), Y4, Y4
 	VADDPS      Y4, Y5, Y1
 
 	// γ·(hi+lo) = k + f
@@ -23074,10 +22982,10 @@ rest_loop:
 	VMULPS      Y4, Y2, Y2
 	VMULPS      320(AX), Y1, Y1
 	VFMADD132PS Y2, Y1, Y1
-	VMOVUPS     896(AX), Y2
+	VMOVUPS     448(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPS 544(AX), Y2, Y2
+	VADDPS 512(AX), Y2, Y2
 	VADDPS 256(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -23089,11 +22997,11 @@ rest_loop:
 	VCMPPS    $0x04, Y3, Y6, Y6
 	VCMPPS    $0x1e, one_f32<>+0(SB), Y2, Y3
 	VANDPS    Y6, Y3, Y3
-	VMOVUPS   Y3, 928(AX)
+	VMOVUPS   Y3, 192(AX)
 	VMOVAPS   Y1, Y3
-	VMOVUPS   928(AX), Y6
+	VMOVUPS   192(AX), Y6
 	VBLENDVPS Y6, Y3, Y5, Y3
-	VMOVUPS   928(AX), Y5
+	VMOVUPS   192(AX), Y5
 	VBLENDVPS Y5, Y4, Y2, Y4
 	VMULPS    Y4, Y3, Y3
 
@@ -23137,11 +23045,11 @@ skip11:
 	VMASKMOVPS Y3, Y0, (SI)(R13*4)
 
 skip12:
-	VMOVUPS 480(AX), Y3
-	VADDPS  512(AX), Y3, Y3
+	VMOVUPS 288(AX), Y3
+	VADDPS  480(AX), Y3, Y3
 	VMULPS  tiny_f32<>+0(SB), Y3, Y4
-	VMOVUPS Y3, 960(AX)
-	VMOVUPS Y4, 992(AX)
+	VMOVUPS Y3, 192(AX)
+	VMOVUPS Y4, 256(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f32<>+0(SB), Y3
@@ -23151,29 +23059,29 @@ skip12:
 	// D = N·(2β - R)
 	VMOVUPS     two_f32<>+0(SB), Y4
 	VMOVUPS     352(AX), Y5
-	VFMSUB213PS 992(AX), Y5, Y4
-	VMULPS      768(AX), Y4, Y4
+	VFMSUB213PS 256(AX), Y5, Y4
+	VMULPS      640(AX), Y4, Y4
 	VMOVUPS     max_softplus_f32<>+0(SB), Y5
 	VMINPS      Y2, Y5, Y5
 	VMULPS      128(AX), Y5, Y5
-	VMOVUPS     Y3, 1024(AX)
+	VMOVUPS     Y3, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPS 736(AX), Y2
+	VMOVUPS 608(AX), Y2
 	VMULPS  large_f32<>+0(SB), Y2, Y2
-	VDIVPS  960(AX), Y2, Y2
-	VMULPS  1024(AX), Y2, Y2
-	VMOVUPS 736(AX), Y3
+	VDIVPS  192(AX), Y2, Y2
+	VMULPS  256(AX), Y2, Y2
+	VMOVUPS 608(AX), Y3
 	VCMPPS  $0x1d, fallen_f32<>+0(SB), Y3, Y3
 	VANDPS  Y3, Y2, Y2
 	VMULPS  small_f32<>+0(SB), Y2, Y3
-	VMOVUPS Y2, 1056(AX)
-	VMOVUPS Y3, 1088(AX)
+	VMOVUPS Y2, 192(AX)
+	VMOVUPS Y3, 256(AX)
 	VMOVAPS Y4, Y2
 	VXORPS  224(AX), Y2, Y2
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPS      1088(AX), Y3
+	VMOVUPS      256(AX), Y3
 	VFMADD213PS  Y2, Y5, Y3
 	VMULPS       Y1, Y3, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -23222,28 +23130,28 @@ skip16:
 	VADDPS       Y4, Y4, Y2
 	VMULPS       128(AX), Y2, Y2
 	VMOVUPS      384(AX), Y3
-	VMOVUPS      768(AX), Y4
+	VMOVUPS      640(AX), Y4
 	VMULPS       160(AX), Y4, Y4
 	VXORPS       Y6, Y6, Y6
 	VCMPPS       $0x00, Y6, Y3, Y3
-	VMOVUPS      Y3, 1120(AX)
-	VMOVUPS      1120(AX), Y3
+	VMOVUPS      Y3, 288(AX)
+	VMOVUPS      288(AX), Y3
 	VBLENDVPS    Y3, Y4, Y2, Y2
-	VMOVUPS      1088(AX), Y3
+	VMOVUPS      256(AX), Y3
 	VXORPS       224(AX), Y3, Y3
-	VSUBPS       800(AX), Y3, Y4
-	VADDPS       768(AX), Y4, Y4
+	VSUBPS       672(AX), Y3, Y4
+	VADDPS       640(AX), Y4, Y4
 	VFMSUB132PS  128(AX), Y4, Y3
 	VFMADD213PS  Y2, Y5, Y3
-	VMOVUPS      1056(AX), Y2
-	VMOVUPS      736(AX), Y4
+	VMOVUPS      192(AX), Y2
+	VMOVUPS      608(AX), Y4
 	VXORPS       224(AX), Y2, Y2
 	VMULPS       large_f32<>+0(SB), Y2, Y2
-	VMOVUPS      1120(AX), Y5
-	VBLENDVPS    Y5, 736(AX), Y2, Y2
-	VMULPS       768(AX), Y4, Y4
+	VMOVUPS      288(AX), Y5
+	VBLENDVPS    Y5, 608(AX), Y2, Y2
+	VMULPS       640(AX), Y4, Y4
 	VMOVUPS      sign_f32<>+0(SB), Y5
-	VMOVUPS      1120(AX), Y6
+	VMOVUPS      288(AX), Y6
 	VBLENDVPS    Y6, Y5, Y4, Y4
 	VFMADD213PS  Y4, Y2, Y3
 	VMULPS       tiny_f32<>+0(SB), Y3, Y3
@@ -23278,7 +23186,7 @@ done:
 
 // func sigmoidF32AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF32AVX2(SB), $320-24
+TEXT ·sigmoidF32AVX2(SB), $128-24
 	MOVQ dst+0(FP), AX
 	LEAQ 31(SP), CX
 	ANDQ $-32, CX
@@ -23359,36 +23267,24 @@ loop:
 	VMULPS       Y14, Y4, Y4
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y2, Y6
-	VPERMPS     recip_f32<>+0(SB), Y0, Y7
-	VPERMPS     recip_f32<>+0(SB), Y1, Y8
-	VPERMPS     log_f32<>+0(SB), Y2, Y2
-	VPERMPS     log_f32<>+0(SB), Y0, Y0
-	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y2, 96(CX)
-	VMOVUPS     Y0, 128(CX)
-	VMOVUPS     Y1, 160(CX)
-	VMULPS      Y6, Y9, Y9
-	VMULPS      Y7, Y10, Y10
-	VMULPS      Y8, Y11, Y11
-	VMOVUPS     Y9, 192(CX)
-	VMOVUPS     Y10, 224(CX)
-	VMOVUPS     Y11, 256(CX)
-	VMULPS      tiny_f32<>+0(SB), Y9, Y0
-	VMULPS      tiny_f32<>+0(SB), Y10, Y1
-	VMULPS      tiny_f32<>+0(SB), Y11, Y2
-	VSUBPS      one_f32<>+0(SB), Y6, Y9
-	VSUBPS      one_f32<>+0(SB), Y7, Y10
-	VSUBPS      one_f32<>+0(SB), Y8, Y11
-	VADDPS      Y0, Y9, Y9
-	VADDPS      Y1, Y10, Y10
-	VADDPS      Y2, Y11, Y11
-	VFMADD231PS Y5, Y0, Y9
-	VFMADD231PS Y3, Y1, Y10
-	VFMADD231PS Y4, Y2, Y11
-	VMULPS      Y9, Y9, Y12
-	VMULPS      Y10, Y10, Y12
-	VMULPS      Y11, Y11, Y12
+	VPERMPS     recip_f32<>+0(SB), Y2, Y2
+	VPERMPS     recip_f32<>+0(SB), Y0, Y0
+	VPERMPS     recip_f32<>+0(SB), Y1, Y1
+	VMULPS      Y2, Y9, Y9
+	VMULPS      Y0, Y10, Y10
+	VMULPS      Y1, Y11, Y11
+	VMULPS      tiny_f32<>+0(SB), Y9, Y6
+	VMULPS      tiny_f32<>+0(SB), Y10, Y7
+	VMULPS      tiny_f32<>+0(SB), Y11, Y8
+	VSUBPS      one_f32<>+0(SB), Y2, Y9
+	VSUBPS      one_f32<>+0(SB), Y0, Y10
+	VSUBPS      one_f32<>+0(SB), Y1, Y11
+	VADDPS      Y6, Y9, Y9
+	VADDPS      Y7, Y10, Y10
+	VADDPS      Y8, Y11, Y11
+	VFMADD231PS Y5, Y6, Y9
+	VFMADD231PS Y3, Y7, Y10
+	VFMADD231PS Y4, Y8, Y11
 
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y9, Y12
@@ -23413,12 +23309,12 @@ loop:
 	VMOVUPS      (CX), Y9
 	VMOVUPS      32(CX), Y10
 	VMOVUPS      64(CX), Y11
-	VBLENDVPS    Y9, Y0, Y6, Y0
-	VBLENDVPS    Y10, Y1, Y7, Y1
-	VBLENDVPS    Y11, Y2, Y8, Y2
-	VFMADD132PS  Y5, Y0, Y0
-	VFMADD132PS  Y3, Y1, Y1
-	VFMADD132PS  Y4, Y2, Y2
+	VBLENDVPS    Y9, Y6, Y2, Y2
+	VBLENDVPS    Y10, Y7, Y0, Y0
+	VBLENDVPS    Y11, Y8, Y1, Y1
+	VFMADD132PS  Y5, Y2, Y2
+	VFMADD132PS  Y3, Y0, Y0
+	VFMADD132PS  Y4, Y1, Y1
 
 	// NaN of x
 	VMOVUPS   (CX), Y3
@@ -23426,18 +23322,18 @@ loop:
 	VMOVUPS   64(CX), Y5
 	VCMPPS    $0x03, Y3, Y3, Y6
 	VADDPS    Y3, Y3, Y3
-	VBLENDVPS Y6, Y3, Y0, Y0
+	VBLENDVPS Y6, Y3, Y2, Y2
 	VCMPPS    $0x03, Y4, Y4, Y3
 	VADDPS    Y4, Y4, Y4
-	VBLENDVPS Y3, Y4, Y1, Y1
+	VBLENDVPS Y3, Y4, Y0, Y0
 	VCMPPS    $0x03, Y5, Y5, Y3
 	VADDPS    Y5, Y5, Y5
-	VBLENDVPS Y3, Y5, Y2, Y2
+	VBLENDVPS Y3, Y5, Y1, Y1
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPS   Y0, (AX)(SI*4)
-	VMOVUPS   Y1, 32(AX)(SI*4)
-	VMOVUPS   Y2, 64(AX)(SI*4)
+	VMOVUPS   Y2, (AX)(SI*4)
+	VMOVUPS   Y0, 32(AX)(SI*4)
+	VMOVUPS   Y1, 64(AX)(SI*4)
 
 skip1:
 	ADDQ $0x18, SI
@@ -23487,16 +23383,12 @@ rest_loop:
 	VMULPS       Y5, Y2, Y2
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPERMPS     recip_f32<>+0(SB), Y1, Y3
-	VPERMPS     log_f32<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 32(CX)
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, 64(CX)
-	VMULPS      tiny_f32<>+0(SB), Y4, Y1
-	VSUBPS      one_f32<>+0(SB), Y3, Y4
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y2, Y1, Y4
-	VMULPS      Y4, Y4, Y5
+	VPERMPS     recip_f32<>+0(SB), Y1, Y1
+	VMULPS      Y1, Y4, Y4
+	VMULPS      tiny_f32<>+0(SB), Y4, Y3
+	VSUBPS      one_f32<>+0(SB), Y1, Y4
+	VADDPS      Y3, Y4, Y4
+	VFMADD231PS Y2, Y3, Y4
 
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y4, Y5
@@ -23507,7 +23399,7 @@ rest_loop:
 	VBLENDVPS    Y6, Y2, Y4, Y2
 	VSUBPS       Y5, Y2, Y2
 	VMOVUPS      (CX), Y4
-	VBLENDVPS    Y4, Y1, Y3, Y1
+	VBLENDVPS    Y4, Y3, Y1, Y1
 	VFMADD132PS  Y2, Y1, Y1
 
 	// NaN of x
@@ -24161,7 +24053,7 @@ GLOBL window_f64<>(SB), RODATA|NOPTR, $64
 
 // func softLossSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $736-8
+TEXT ·softLossSquareF64AVX2(SB), $544-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -24350,10 +24242,10 @@ loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y4, Y10
 	VFMADD132PD two_f64<>+0(SB), Y5, Y11
-	VMOVUPD     Y4, 512(AX)
-	VMOVUPD     Y5, 544(AX)
-	VMOVUPD     Y10, 576(AX)
-	VMOVUPD     Y11, 608(AX)
+	VMOVUPD     Y4, 128(AX)
+	VMOVUPD     Y5, 160(AX)
+	VMOVUPD     Y10, 256(AX)
+	VMOVUPD     Y11, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y4
@@ -24376,8 +24268,8 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y5, Y5
 	VBLENDVPD   Y1, Y4, Y10, Y10
 	VBLENDVPD   Y0, Y5, Y11, Y11
-	VMOVUPD     Y10, 640(AX)
-	VMOVUPD     Y11, 672(AX)
+	VMOVUPD     Y10, 384(AX)
+	VMOVUPD     Y11, 416(AX)
 	VMULPD      Y8, Y2, Y2
 	VMULPD      Y9, Y3, Y3
 	VSUBPD      one_f64<>+0(SB), Y8, Y0
@@ -24418,8 +24310,8 @@ loop:
 	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    640(AX), Y13, Y13
-	VADDPD    672(AX), Y12, Y12
+	VADDPD    384(AX), Y13, Y13
+	VADDPD    416(AX), Y12, Y12
 	VADDPD    192(AX), Y13, Y13
 	VADDPD    224(AX), Y12, Y12
 	VMOVUPD   64(AX), Y4
@@ -24455,10 +24347,10 @@ loop:
 	VFMADD231PD Y0, Y0, Y5
 	VFMADD132PD Y4, Y2, Y2
 	VFMADD132PD Y5, Y3, Y3
-	VMULPD      576(AX), Y2, Y2
-	VMULPD      608(AX), Y3, Y3
-	VMULPD      512(AX), Y13, Y0
-	VMULPD      544(AX), Y12, Y1
+	VMULPD      256(AX), Y2, Y2
+	VMULPD      288(AX), Y3, Y3
+	VMULPD      128(AX), Y13, Y0
+	VMULPD      160(AX), Y12, Y1
 	VMULPD      Y2, Y0, Y0
 	VMULPD      Y3, Y1, Y1
 
@@ -24627,8 +24519,8 @@ rest_loop:
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y6
-	VMOVUPD     Y3, 288(AX)
-	VMOVUPD     Y6, 320(AX)
+	VMOVUPD     Y3, 96(AX)
+	VMOVUPD     Y6, 160(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y3
@@ -24641,7 +24533,7 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y3, Y6
 	VPERMPS     log_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y3, Y6, Y6
-	VMOVUPD     Y6, 352(AX)
+	VMOVUPD     Y6, 224(AX)
 	VMULPD      Y5, Y2, Y2
 	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y1, Y1
@@ -24664,7 +24556,7 @@ rest_loop:
 	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    352(AX), Y7, Y7
+	VADDPD    224(AX), Y7, Y7
 	VADDPD    128(AX), Y7, Y7
 	VMOVUPD   64(AX), Y3
 	VBLENDVPD Y3, Y2, Y5, Y2
@@ -24686,8 +24578,8 @@ rest_loop:
 	VADDPD      Y1, Y1, Y3
 	VFMADD231PD Y1, Y1, Y3
 	VFMADD132PD Y3, Y2, Y2
-	VMULPD      320(AX), Y2, Y2
-	VMULPD      288(AX), Y7, Y1
+	VMULPD      160(AX), Y2, Y2
+	VMULPD      96(AX), Y7, Y1
 	VMULPD      Y2, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -24741,7 +24633,7 @@ done:
 
 // func lossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF64AVX2(SB), $672-8
+TEXT ·lossPowerF64AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -24802,10 +24694,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 256(AX)
-	VMOVUPD      Y7, 288(AX)
+	VMOVUPD      Y4, 256(AX)
+	VMOVUPD      Y5, 288(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -24904,8 +24794,6 @@ loop:
 	VMOVUPD     Y9, 544(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 576(AX)
-	VMOVUPD     Y11, 608(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -25147,8 +25035,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 192(AX)
+	VMOVUPD      Y3, 192(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -25199,7 +25086,6 @@ rest_loop:
 	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 320(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 352(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
@@ -25326,7 +25212,7 @@ done:
 
 // func softLossPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $1376-8
+TEXT ·softLossPowerF64AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -25423,10 +25309,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 576(AX)
-	VMOVUPD      Y7, 608(AX)
+	VMOVUPD      Y4, 576(AX)
+	VMOVUPD      Y5, 608(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -25521,10 +25405,10 @@ loop:
 	VSUBPD      Y13, Y5, Y5
 	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
-	VMOVUPD     Y2, 704(AX)
-	VMOVUPD     Y3, 736(AX)
-	VMOVUPD     Y8, 768(AX)
-	VMOVUPD     Y9, 800(AX)
+	VMOVUPD     Y2, 192(AX)
+	VMOVUPD     Y3, 224(AX)
+	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y9, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -25547,28 +25431,26 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 832(AX)
-	VMOVUPD     Y9, 864(AX)
+	VMOVUPD     Y8, 448(AX)
+	VMOVUPD     Y9, 480(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 896(AX)
-	VMOVUPD     Y9, 928(AX)
+	VMOVUPD     Y8, 704(AX)
+	VMOVUPD     Y9, 736(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 960(AX)
-	VMOVUPD     Y9, 992(AX)
+	VMOVUPD     Y8, 768(AX)
+	VMOVUPD     Y9, 800(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 1024(AX)
-	VMOVUPD     Y11, 1056(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -25609,10 +25491,10 @@ loop:
 	VFMADD213PD Y3, Y1, Y6
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     896(AX), Y0
-	VMOVUPD     928(AX), Y1
-	VMOVUPD     960(AX), Y2
-	VMOVUPD     992(AX), Y3
+	VMOVUPD     704(AX), Y0
+	VMOVUPD     736(AX), Y1
+	VMOVUPD     768(AX), Y2
+	VMOVUPD     800(AX), Y3
 	VXORPS      Y5, Y5, Y5
 	VMOVUPD     128(AX), Y4
 	VMOVUPD     160(AX), Y8
@@ -25629,16 +25511,16 @@ loop:
 	VFMADD231PD scale_f64<>+0(SB), Y6, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y4, 1088(AX)
-	VMOVUPD     Y5, 1120(AX)
-	VMOVUPD     Y0, 1152(AX)
-	VMOVUPD     Y1, 1184(AX)
-	VMOVUPD     Y7, 1216(AX)
-	VMOVUPD     Y6, 1248(AX)
-	VMOVUPD     704(AX), Y0
-	VMOVUPD     736(AX), Y1
-	VMOVUPD     768(AX), Y2
-	VMOVUPD     800(AX), Y3
+	VMOVUPD     Y4, 128(AX)
+	VMOVUPD     Y5, 160(AX)
+	VMOVUPD     Y0, 576(AX)
+	VMOVUPD     Y1, 608(AX)
+	VMOVUPD     Y7, 640(AX)
+	VMOVUPD     Y6, 672(AX)
+	VMOVUPD     192(AX), Y0
+	VMOVUPD     224(AX), Y1
+	VMOVUPD     320(AX), Y2
+	VMOVUPD     352(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y7
@@ -25729,10 +25611,10 @@ loop:
 	VFMADD213PD Y13, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      1088(AX), Y10, Y10
-	VADDPD      1120(AX), Y11, Y11
-	VADDPD      1152(AX), Y14, Y14
-	VADDPD      1184(AX), Y15, Y15
+	VADDPD      128(AX), Y10, Y10
+	VADDPD      160(AX), Y11, Y11
+	VADDPD      576(AX), Y14, Y14
+	VADDPD      608(AX), Y15, Y15
 	VADDPD      Y14, Y10, Y0
 	VADDPD      Y15, Y11, Y1
 
@@ -25805,12 +25687,12 @@ loop:
 	VMULPD      416(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     1216(AX), Y0
-	VMOVUPD     1248(AX), Y1
+	VMOVUPD     640(AX), Y0
+	VMOVUPD     672(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 832(AX), Y0, Y0
-	VADDPD 864(AX), Y1, Y1
+	VADDPD 448(AX), Y0, Y0
+	VADDPD 480(AX), Y1, Y1
 	VADDPD 256(AX), Y0, Y0
 	VADDPD 288(AX), Y1, Y1
 
@@ -25830,16 +25712,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y7
 	VANDPD    Y10, Y6, Y6
 	VANDPD    Y11, Y7, Y7
-	VMOVUPD   Y6, 1280(AX)
-	VMOVUPD   Y7, 1312(AX)
+	VMOVUPD   Y6, 128(AX)
+	VMOVUPD   Y7, 160(AX)
 	VMOVAPD   Y8, Y6
 	VMOVAPD   Y9, Y7
-	VMOVUPD   1280(AX), Y8
-	VMOVUPD   1312(AX), Y9
+	VMOVUPD   128(AX), Y8
+	VMOVUPD   160(AX), Y9
 	VBLENDVPD Y8, Y6, Y4, Y4
 	VBLENDVPD Y9, Y7, Y5, Y5
-	VMOVUPD   1280(AX), Y6
-	VMOVUPD   1312(AX), Y7
+	VMOVUPD   128(AX), Y6
+	VMOVUPD   160(AX), Y7
 	VBLENDVPD Y6, Y2, Y0, Y2
 	VBLENDVPD Y7, Y3, Y1, Y3
 	VMULPD    Y2, Y4, Y4
@@ -25960,8 +25842,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 352(AX)
+	VMOVUPD      Y3, 352(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -26010,8 +25891,8 @@ rest_loop:
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
 	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y2, 416(AX)
-	VMOVUPD     Y5, 448(AX)
+	VMOVUPD     Y2, 160(AX)
+	VMOVUPD     Y5, 224(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -26024,17 +25905,16 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y5, 288(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 416(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 448(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
@@ -26057,8 +25937,8 @@ rest_loop:
 	VFMADD213PD Y2, Y1, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     512(AX), Y1
-	VMOVUPD     544(AX), Y2
+	VMOVUPD     416(AX), Y1
+	VMOVUPD     448(AX), Y2
 	VXORPS      Y3, Y3, Y3
 	VMOVUPD     128(AX), Y5
 	VBLENDVPD   Y5, 352(AX), Y3, Y3
@@ -26068,11 +25948,11 @@ rest_loop:
 	VBLENDVPD   Y5, 384(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y3, 608(AX)
-	VMOVUPD     Y1, 640(AX)
-	VMOVUPD     Y4, 672(AX)
-	VMOVUPD     416(AX), Y1
-	VMOVUPD     448(AX), Y2
+	VMOVUPD     Y3, 128(AX)
+	VMOVUPD     Y1, 352(AX)
+	VMOVUPD     Y4, 384(AX)
+	VMOVUPD     160(AX), Y1
+	VMOVUPD     224(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y4
@@ -26120,8 +26000,8 @@ rest_loop:
 	VFMADD213PD Y2, Y7, Y3
 	VFMADD213PD Y7, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      608(AX), Y6, Y6
-	VADDPD      640(AX), Y8, Y8
+	VADDPD      128(AX), Y6, Y6
+	VADDPD      352(AX), Y8, Y8
 	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
@@ -26160,10 +26040,10 @@ rest_loop:
 	VMULPD      Y6, Y3, Y3
 	VMULPD      256(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     672(AX), Y1
+	VMOVUPD     384(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 480(AX), Y1, Y1
+	VADDPD 288(AX), Y1, Y1
 	VADDPD 192(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -26175,11 +26055,11 @@ rest_loop:
 	VCMPPD    $0x04, Y4, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y4
 	VANDPD    Y6, Y4, Y4
-	VMOVUPD   Y4, 704(AX)
+	VMOVUPD   Y4, 128(AX)
 	VMOVAPD   Y5, Y4
-	VMOVUPD   704(AX), Y5
+	VMOVUPD   128(AX), Y5
 	VBLENDVPD Y5, Y4, Y3, Y3
-	VMOVUPD   704(AX), Y4
+	VMOVUPD   128(AX), Y4
 	VBLENDVPD Y4, Y2, Y1, Y2
 	VMULPD    Y2, Y3, Y3
 
@@ -26234,7 +26114,7 @@ done:
 
 // func gradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradSquareF64AVX2(SB), $640-8
+TEXT ·gradSquareF64AVX2(SB), $448-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -26395,10 +26275,10 @@ loop:
 	VMULPD  Y9, Y9, Y9
 	VMULPD  160(AX), Y8, Y8
 	VMULPD  192(AX), Y9, Y9
-	VMOVUPD Y4, 352(AX)
-	VMOVUPD Y5, 384(AX)
-	VMOVUPD Y10, 416(AX)
-	VMOVUPD Y11, 448(AX)
+	VMOVUPD Y4, 160(AX)
+	VMOVUPD Y5, 192(AX)
+	VMOVUPD Y10, 352(AX)
+	VMOVUPD Y11, 384(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -26413,10 +26293,10 @@ loop:
 	VXORPS       Y10, Y10, Y10
 	VSUBPD       Y4, Y10, Y4
 	VSUBPD       Y5, Y10, Y5
-	VMOVUPD      352(AX), Y10
-	VMOVUPD      384(AX), Y11
-	VMOVUPD      416(AX), Y12
-	VMOVUPD      448(AX), Y13
+	VMOVUPD      160(AX), Y10
+	VMOVUPD      192(AX), Y11
+	VMOVUPD      352(AX), Y12
+	VMOVUPD      384(AX), Y13
 	VFMADD132PD  Y4, Y10, Y10
 	VFMADD132PD  Y5, Y11, Y11
 	VFMADD132PD  Y7, Y12, Y12
@@ -26439,14 +26319,14 @@ loop:
 	VMOVUPD   128(AX), Y5
 	VBLENDVPD Y4, Y12, Y10, Y4
 	VBLENDVPD Y5, Y13, Y11, Y5
-	VMOVUPD   Y4, 480(AX)
-	VMOVUPD   Y5, 512(AX)
+	VMOVUPD   Y4, 160(AX)
+	VMOVUPD   Y5, 192(AX)
 	VMOVUPD   96(AX), Y4
 	VMOVUPD   128(AX), Y5
 	VBLENDVPD Y4, Y10, Y12, Y4
 	VBLENDVPD Y5, Y11, Y13, Y5
-	VMOVUPD   Y4, 544(AX)
-	VMOVUPD   Y5, 576(AX)
+	VMOVUPD   Y4, 352(AX)
+	VMOVUPD   Y5, 384(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y5
@@ -26540,10 +26420,10 @@ skip3:
 	VMINPD       Y6, Y0, Y0
 	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
-	VMOVUPD      544(AX), Y2
-	VMOVUPD      576(AX), Y3
-	VFMADD213PD  480(AX), Y1, Y2
-	VFMADD213PD  512(AX), Y0, Y3
+	VMOVUPD      352(AX), Y2
+	VMOVUPD      384(AX), Y3
+	VFMADD213PD  160(AX), Y1, Y2
+	VFMADD213PD  192(AX), Y0, Y3
 	VMULPD       Y8, Y2, Y2
 	VMULPD       Y9, Y3, Y3
 	TESTQ        R8, R8
@@ -26690,8 +26570,8 @@ rest_loop:
 	// w·S²
 	VMULPD  Y5, Y5, Y5
 	VMULPD  128(AX), Y5, Y5
-	VMOVUPD Y3, 224(AX)
-	VMOVUPD Y6, 256(AX)
+	VMOVUPD Y3, 128(AX)
+	VMOVUPD Y6, 224(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -26701,8 +26581,8 @@ rest_loop:
 	VSUBPD       Y3, Y4, Y4
 	VXORPS       Y6, Y6, Y6
 	VSUBPD       Y3, Y6, Y3
-	VMOVUPD      224(AX), Y6
-	VMOVUPD      256(AX), Y7
+	VMOVUPD      128(AX), Y6
+	VMOVUPD      224(AX), Y7
 	VFMADD132PD  Y3, Y6, Y6
 	VFMADD132PD  Y4, Y7, Y7
 	VMOVUPD      96(AX), Y8
@@ -26716,10 +26596,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   96(AX), Y3
 	VBLENDVPD Y3, Y7, Y6, Y3
-	VMOVUPD   Y3, 288(AX)
+	VMOVUPD   Y3, 128(AX)
 	VMOVUPD   96(AX), Y3
 	VBLENDVPD Y3, Y6, Y7, Y3
-	VMOVUPD   Y3, 320(AX)
+	VMOVUPD   Y3, 224(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -26783,8 +26663,8 @@ skip10:
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMINPD       Y4, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      320(AX), Y2
-	VFMADD213PD  288(AX), Y1, Y2
+	VMOVUPD      224(AX), Y2
+	VFMADD213PD  128(AX), Y1, Y2
 	VMULPD       Y5, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
@@ -26838,7 +26718,7 @@ done:
 
 // func softGradSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $1088-8
+TEXT ·softGradSquareF64AVX2(SB), $640-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -27033,10 +26913,10 @@ loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y4, Y10
 	VFMADD132PD two_f64<>+0(SB), Y5, Y11
-	VMOVUPD     Y4, 544(AX)
-	VMOVUPD     Y5, 576(AX)
-	VMOVUPD     Y10, 608(AX)
-	VMOVUPD     Y11, 640(AX)
+	VMOVUPD     Y4, 288(AX)
+	VMOVUPD     Y5, 320(AX)
+	VMOVUPD     Y10, 480(AX)
+	VMOVUPD     Y11, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y4
@@ -27059,8 +26939,8 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y5, Y5
 	VBLENDVPD   Y1, Y4, Y10, Y10
 	VBLENDVPD   Y0, Y5, Y11, Y11
-	VMOVUPD     Y10, 672(AX)
-	VMOVUPD     Y11, 704(AX)
+	VMOVUPD     Y10, 544(AX)
+	VMOVUPD     Y11, 576(AX)
 	VMULPD      Y8, Y2, Y2
 	VMULPD      Y9, Y3, Y3
 	VSUBPD      one_f64<>+0(SB), Y8, Y0
@@ -27101,8 +26981,8 @@ loop:
 	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    672(AX), Y13, Y13
-	VADDPD    704(AX), Y12, Y12
+	VADDPD    544(AX), Y13, Y13
+	VADDPD    576(AX), Y12, Y12
 	VADDPD    224(AX), Y13, Y13
 	VADDPD    256(AX), Y12, Y12
 	VMOVUPD   96(AX), Y4
@@ -27115,10 +26995,10 @@ loop:
 	VMULPD  Y5, Y5, Y5
 	VMULPD  352(AX), Y4, Y4
 	VMULPD  384(AX), Y5, Y5
-	VMOVUPD Y8, 736(AX)
-	VMOVUPD Y9, 768(AX)
-	VMOVUPD Y2, 800(AX)
-	VMOVUPD Y3, 832(AX)
+	VMOVUPD Y8, 224(AX)
+	VMOVUPD Y9, 256(AX)
+	VMOVUPD Y2, 352(AX)
+	VMOVUPD Y3, 384(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -27133,10 +27013,10 @@ loop:
 	VXORPS       Y0, Y0, Y0
 	VSUBPD       Y2, Y0, Y2
 	VSUBPD       Y3, Y0, Y3
-	VMOVUPD      736(AX), Y0
-	VMOVUPD      768(AX), Y1
-	VMOVUPD      800(AX), Y8
-	VMOVUPD      832(AX), Y9
+	VMOVUPD      224(AX), Y0
+	VMOVUPD      256(AX), Y1
+	VMOVUPD      352(AX), Y8
+	VMOVUPD      384(AX), Y9
 	VFMADD132PD  Y2, Y0, Y0
 	VFMADD132PD  Y3, Y1, Y1
 	VFMADD132PD  Y7, Y8, Y8
@@ -27157,18 +27037,18 @@ loop:
 	VMOVUPD     128(AX), Y3
 	VBLENDVPD   Y2, Y8, Y0, Y2
 	VBLENDVPD   Y3, Y9, Y1, Y3
-	VMOVUPD     Y2, 864(AX)
-	VMOVUPD     Y3, 896(AX)
+	VMOVUPD     Y2, 224(AX)
+	VMOVUPD     Y3, 256(AX)
 	VMOVUPD     96(AX), Y2
 	VMOVUPD     128(AX), Y3
 	VBLENDVPD   Y2, Y0, Y8, Y0
 	VBLENDVPD   Y3, Y1, Y9, Y1
-	VMOVUPD     Y0, 928(AX)
-	VMOVUPD     Y1, 960(AX)
-	VMULPD      608(AX), Y4, Y4
-	VMULPD      640(AX), Y5, Y5
-	VMULPD      544(AX), Y13, Y0
-	VMULPD      576(AX), Y12, Y1
+	VMOVUPD     Y0, 96(AX)
+	VMOVUPD     Y1, 128(AX)
+	VMULPD      480(AX), Y4, Y4
+	VMULPD      512(AX), Y5, Y5
+	VMULPD      288(AX), Y13, Y0
+	VMULPD      320(AX), Y12, Y1
 	VMULPD      Y4, Y0, Y0
 	VMULPD      Y5, Y1, Y1
 
@@ -27239,10 +27119,10 @@ skip3:
 	VMOVAPS     Y3, Y2
 	VMOVUPD     416(AX), Y6
 	VMOVUPD     448(AX), Y7
-	VFMSUB213PD 544(AX), Y6, Y3
-	VFMSUB213PD 576(AX), Y7, Y2
-	VMULPD      864(AX), Y3, Y3
-	VMULPD      896(AX), Y2, Y2
+	VFMSUB213PD 288(AX), Y6, Y3
+	VFMSUB213PD 320(AX), Y7, Y2
+	VMULPD      224(AX), Y3, Y3
+	VMULPD      256(AX), Y2, Y2
 	VXORPD      160(AX), Y3, Y3
 	VXORPD      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
@@ -27251,16 +27131,16 @@ skip3:
 	VMINPD      Y12, Y6, Y6
 	VMULPD      64(AX), Y7, Y7
 	VMULPD      64(AX), Y6, Y6
-	VMOVUPD     Y1, 992(AX)
-	VMOVUPD     Y0, 1024(AX)
+	VMOVUPD     Y1, 160(AX)
+	VMOVUPD     Y0, 192(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       544(AX), Y3, Y0
-	VMULPD       576(AX), Y2, Y3
-	VMOVUPD      992(AX), Y1
-	VMOVUPD      1024(AX), Y2
-	VMULPD       928(AX), Y1, Y1
-	VMULPD       960(AX), Y2, Y2
+	VMULPD       288(AX), Y3, Y0
+	VMULPD       320(AX), Y2, Y3
+	VMOVUPD      160(AX), Y1
+	VMOVUPD      192(AX), Y2
+	VMULPD       96(AX), Y1, Y1
+	VMULPD       128(AX), Y2, Y2
 	VFMADD213PD  Y0, Y7, Y1
 	VFMADD213PD  Y3, Y6, Y2
 	VMULPD       Y4, Y1, Y1
@@ -27418,8 +27298,8 @@ rest_loop:
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y6
-	VMOVUPD     Y3, 320(AX)
-	VMOVUPD     Y6, 352(AX)
+	VMOVUPD     Y3, 192(AX)
+	VMOVUPD     Y6, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y3
@@ -27432,7 +27312,7 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y3, Y6
 	VPERMPS     log_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y3, Y6, Y6
-	VMOVUPD     Y6, 384(AX)
+	VMOVUPD     Y6, 320(AX)
 	VMULPD      Y5, Y2, Y2
 	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y1, Y1
@@ -27455,7 +27335,7 @@ rest_loop:
 	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    384(AX), Y7, Y7
+	VADDPD    320(AX), Y7, Y7
 	VADDPD    160(AX), Y7, Y7
 	VMOVUPD   96(AX), Y3
 	VBLENDVPD Y3, Y2, Y5, Y3
@@ -27463,8 +27343,8 @@ rest_loop:
 	// w·S²
 	VMULPD  Y3, Y3, Y3
 	VMULPD  224(AX), Y3, Y3
-	VMOVUPD Y5, 416(AX)
-	VMOVUPD Y2, 448(AX)
+	VMOVUPD Y5, 160(AX)
+	VMOVUPD Y2, 224(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -27474,8 +27354,8 @@ rest_loop:
 	VSUBPD       Y2, Y4, Y4
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
-	VMOVUPD      416(AX), Y1
-	VMOVUPD      448(AX), Y5
+	VMOVUPD      160(AX), Y1
+	VMOVUPD      224(AX), Y5
 	VFMADD132PD  Y2, Y1, Y1
 	VFMADD132PD  Y4, Y5, Y5
 	VMOVUPD      96(AX), Y6
@@ -27487,12 +27367,12 @@ rest_loop:
 	VFMADD132PD Y4, Y3, Y3
 	VMOVUPD     96(AX), Y2
 	VBLENDVPD   Y2, Y5, Y1, Y2
-	VMOVUPD     Y2, 480(AX)
+	VMOVUPD     Y2, 160(AX)
 	VMOVUPD     96(AX), Y2
 	VBLENDVPD   Y2, Y1, Y5, Y1
-	VMOVUPD     Y1, 512(AX)
-	VMULPD      352(AX), Y3, Y3
-	VMULPD      320(AX), Y7, Y1
+	VMOVUPD     Y1, 96(AX)
+	VMULPD      288(AX), Y3, Y3
+	VMULPD      192(AX), Y7, Y1
 	VMULPD      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -27544,18 +27424,18 @@ skip10:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
 	VMOVUPD     256(AX), Y4
-	VFMSUB213PD 320(AX), Y4, Y2
-	VMULPD      480(AX), Y2, Y2
+	VFMSUB213PD 192(AX), Y4, Y2
+	VMULPD      160(AX), Y2, Y2
 	VXORPD      128(AX), Y2, Y2
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y7, Y4, Y4
 	VMULPD      64(AX), Y4, Y4
-	VMOVUPD     Y1, 544(AX)
+	VMOVUPD     Y1, 128(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       320(AX), Y2, Y2
-	VMOVUPD      544(AX), Y1
-	VMULPD       512(AX), Y1, Y1
+	VMULPD       192(AX), Y2, Y2
+	VMOVUPD      128(AX), Y1
+	VMULPD       96(AX), Y1, Y1
 	VFMADD213PD  Y2, Y4, Y1
 	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
@@ -27609,7 +27489,7 @@ done:
 
 // func gradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF64AVX2(SB), $1024-8
+TEXT ·gradPowerF64AVX2(SB), $832-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -27676,10 +27556,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 352(AX)
-	VMOVUPD      Y7, 384(AX)
+	VMOVUPD      Y4, 352(AX)
+	VMOVUPD      Y5, 384(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -27778,8 +27656,6 @@ loop:
 	VMOVUPD     Y9, 640(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 672(AX)
-	VMOVUPD     Y11, 704(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -27790,10 +27666,10 @@ loop:
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y8
 	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 736(AX)
-	VMOVUPD     Y5, 768(AX)
-	VMOVUPD     Y0, 800(AX)
-	VMOVUPD     Y1, 832(AX)
+	VMOVUPD     Y4, 672(AX)
+	VMOVUPD     Y5, 704(AX)
+	VMOVUPD     Y0, 736(AX)
+	VMOVUPD     Y1, 768(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -27808,10 +27684,10 @@ loop:
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
 	VSUBPD       Y1, Y4, Y1
-	VMOVUPD      736(AX), Y4
-	VMOVUPD      768(AX), Y5
-	VMOVUPD      800(AX), Y10
-	VMOVUPD      832(AX), Y11
+	VMOVUPD      672(AX), Y4
+	VMOVUPD      704(AX), Y5
+	VMOVUPD      736(AX), Y10
+	VMOVUPD      768(AX), Y11
 	VFMADD132PD  Y0, Y4, Y4
 	VFMADD132PD  Y1, Y5, Y5
 	VFMADD132PD  Y7, Y10, Y10
@@ -27822,14 +27698,14 @@ loop:
 	VMOVUPD   192(AX), Y1
 	VBLENDVPD Y0, Y10, Y4, Y0
 	VBLENDVPD Y1, Y11, Y5, Y1
-	VMOVUPD   Y0, 864(AX)
-	VMOVUPD   Y1, 896(AX)
+	VMOVUPD   Y0, 672(AX)
+	VMOVUPD   Y1, 704(AX)
 	VMOVUPD   160(AX), Y0
 	VMOVUPD   192(AX), Y1
 	VBLENDVPD Y0, Y4, Y10, Y0
 	VBLENDVPD Y1, Y5, Y11, Y1
-	VMOVUPD   Y0, 928(AX)
-	VMOVUPD   Y1, 960(AX)
+	VMOVUPD   Y0, 736(AX)
+	VMOVUPD   Y1, 768(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -28021,10 +27897,10 @@ skip3:
 	VMINPD       Y4, Y0, Y0
 	VMULPD       128(AX), Y1, Y1
 	VMULPD       128(AX), Y0, Y0
-	VMOVUPD      928(AX), Y2
-	VMOVUPD      960(AX), Y3
-	VFMADD213PD  864(AX), Y1, Y2
-	VFMADD213PD  896(AX), Y0, Y3
+	VMOVUPD      736(AX), Y2
+	VMOVUPD      768(AX), Y3
+	VFMADD213PD  672(AX), Y1, Y2
+	VFMADD213PD  704(AX), Y0, Y3
 	VMULPD       Y6, Y2, Y2
 	VMULPD       Y7, Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -28122,8 +27998,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 256(AX)
+	VMOVUPD      Y3, 256(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -28174,14 +28049,13 @@ rest_loop:
 	VBLENDVPD   Y1, Y2, Y5, Y5
 	VMOVUPD     Y5, 384(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 416(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 448(AX)
-	VMOVUPD     Y1, 480(AX)
+	VMOVUPD     Y3, 416(AX)
+	VMOVUPD     Y1, 448(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -28191,18 +28065,18 @@ rest_loop:
 	VSUBPD       Y1, Y4, Y4
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
-	VMOVUPD      448(AX), Y3
-	VMOVUPD      480(AX), Y6
+	VMOVUPD      416(AX), Y3
+	VMOVUPD      448(AX), Y6
 	VFMADD132PD  Y1, Y3, Y3
 	VFMADD132PD  Y4, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   160(AX), Y1
 	VBLENDVPD Y1, Y6, Y3, Y1
-	VMOVUPD   Y1, 512(AX)
+	VMOVUPD   Y1, 416(AX)
 	VMOVUPD   160(AX), Y1
 	VBLENDVPD Y1, Y3, Y6, Y1
-	VMOVUPD   Y1, 544(AX)
+	VMOVUPD   Y1, 448(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -28319,8 +28193,8 @@ skip10:
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMINPD       Y3, Y1, Y1
 	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      544(AX), Y2
-	VFMADD213PD  512(AX), Y1, Y2
+	VMOVUPD      448(AX), Y2
+	VFMADD213PD  416(AX), Y1, Y2
 	VMULPD       Y4, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
@@ -28375,7 +28249,7 @@ done:
 
 // func softGradPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $1984-8
+TEXT ·softGradPowerF64AVX2(SB), $1216-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -28478,10 +28352,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 608(AX)
-	VMOVUPD      Y7, 640(AX)
+	VMOVUPD      Y4, 608(AX)
+	VMOVUPD      Y5, 640(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -28576,10 +28448,10 @@ loop:
 	VSUBPD      Y13, Y5, Y5
 	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
-	VMOVUPD     Y2, 736(AX)
-	VMOVUPD     Y3, 768(AX)
-	VMOVUPD     Y8, 800(AX)
-	VMOVUPD     Y9, 832(AX)
+	VMOVUPD     Y2, 352(AX)
+	VMOVUPD     Y3, 384(AX)
+	VMOVUPD     Y8, 736(AX)
+	VMOVUPD     Y9, 768(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -28602,28 +28474,28 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 864(AX)
-	VMOVUPD     Y9, 896(AX)
+	VMOVUPD     Y8, 800(AX)
+	VMOVUPD     Y9, 832(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 928(AX)
-	VMOVUPD     Y9, 960(AX)
+	VMOVUPD     Y8, 864(AX)
+	VMOVUPD     Y9, 896(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 992(AX)
-	VMOVUPD     Y9, 1024(AX)
+	VMOVUPD     Y8, 928(AX)
+	VMOVUPD     Y9, 960(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 1056(AX)
-	VMOVUPD     Y11, 1088(AX)
+	VMOVUPD     Y10, 992(AX)
+	VMOVUPD     Y11, 1024(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -28634,10 +28506,10 @@ loop:
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y8
 	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 1120(AX)
-	VMOVUPD     Y5, 1152(AX)
-	VMOVUPD     Y0, 1184(AX)
-	VMOVUPD     Y1, 1216(AX)
+	VMOVUPD     Y4, 1056(AX)
+	VMOVUPD     Y5, 1088(AX)
+	VMOVUPD     Y0, 1120(AX)
+	VMOVUPD     Y1, 1152(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -28658,24 +28530,24 @@ loop:
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y4, Y0, Y7, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     1120(AX), Y10
-	VMOVUPD     1152(AX), Y11
+	VMOVUPD     1056(AX), Y10
+	VMOVUPD     1088(AX), Y11
 	VMULPD      huge_f64<>+0(SB), Y10, Y10
 	VMULPD      huge_f64<>+0(SB), Y11, Y11
 	VMOVUPD     160(AX), Y12
 	VMOVUPD     192(AX), Y13
-	VMOVUPD     1056(AX), Y14
-	VMOVUPD     1088(AX), Y15
+	VMOVUPD     992(AX), Y14
+	VMOVUPD     1024(AX), Y15
 	VBLENDVPD   Y12, Y10, Y14, Y14
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 1248(AX)
-	VMOVUPD     Y15, 1280(AX)
-	VMOVUPD     1120(AX), Y4
-	VMOVUPD     1152(AX), Y5
-	VMOVUPD     1184(AX), Y10
-	VMOVUPD     1216(AX), Y11
+	VMOVUPD     Y14, 992(AX)
+	VMOVUPD     Y15, 1024(AX)
+	VMOVUPD     1056(AX), Y4
+	VMOVUPD     1088(AX), Y5
+	VMOVUPD     1120(AX), Y10
+	VMOVUPD     1152(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
 	VFMADD132PD Y7, Y10, Y10
@@ -28684,14 +28556,8 @@ loop:
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y0, Y10, Y4, Y0
 	VBLENDVPD   Y1, Y11, Y5, Y1
-	VMOVUPD     Y0, 1312(AX)
-	VMOVUPD     Y1, 1344(AX)
-	VMOVUPD     160(AX), Y0
-	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y0, Y4, Y10, Y0
-	VBLENDVPD   Y1, Y5, Y11, Y1
-	VMOVUPD     Y0, 1376(AX)
-	VMOVUPD     Y1, 1408(AX)
+	VMOVUPD     Y0, 1056(AX)
+	VMOVUPD     Y1, 1088(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -28722,10 +28588,10 @@ loop:
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     928(AX), Y0
-	VMOVUPD     960(AX), Y1
-	VMOVUPD     992(AX), Y2
-	VMOVUPD     1024(AX), Y3
+	VMOVUPD     864(AX), Y0
+	VMOVUPD     896(AX), Y1
+	VMOVUPD     928(AX), Y2
+	VMOVUPD     960(AX), Y3
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     160(AX), Y6
 	VMOVUPD     192(AX), Y8
@@ -28742,16 +28608,16 @@ loop:
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y6, 1440(AX)
-	VMOVUPD     Y7, 1472(AX)
-	VMOVUPD     Y0, 1504(AX)
-	VMOVUPD     Y1, 1536(AX)
-	VMOVUPD     Y5, 1568(AX)
-	VMOVUPD     Y4, 1600(AX)
-	VMOVUPD     736(AX), Y0
-	VMOVUPD     768(AX), Y1
-	VMOVUPD     800(AX), Y2
-	VMOVUPD     832(AX), Y3
+	VMOVUPD     Y6, 160(AX)
+	VMOVUPD     Y7, 192(AX)
+	VMOVUPD     Y0, 608(AX)
+	VMOVUPD     Y1, 640(AX)
+	VMOVUPD     Y5, 672(AX)
+	VMOVUPD     Y4, 704(AX)
+	VMOVUPD     352(AX), Y0
+	VMOVUPD     384(AX), Y1
+	VMOVUPD     736(AX), Y2
+	VMOVUPD     768(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y7
@@ -28842,10 +28708,10 @@ loop:
 	VFMADD213PD Y13, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      1440(AX), Y10, Y10
-	VADDPD      1472(AX), Y11, Y11
-	VADDPD      1504(AX), Y14, Y14
-	VADDPD      1536(AX), Y15, Y15
+	VADDPD      160(AX), Y10, Y10
+	VADDPD      192(AX), Y11, Y11
+	VADDPD      608(AX), Y14, Y14
+	VADDPD      640(AX), Y15, Y15
 	VADDPD      Y14, Y10, Y0
 	VADDPD      Y15, Y11, Y1
 
@@ -28918,12 +28784,12 @@ loop:
 	VMULPD      448(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     1568(AX), Y0
-	VMOVUPD     1600(AX), Y1
+	VMOVUPD     672(AX), Y0
+	VMOVUPD     704(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 864(AX), Y0, Y0
-	VADDPD 896(AX), Y1, Y1
+	VADDPD 800(AX), Y0, Y0
+	VADDPD 832(AX), Y1, Y1
 	VADDPD 288(AX), Y0, Y0
 	VADDPD 320(AX), Y1, Y1
 
@@ -28943,16 +28809,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
 	VANDPD    Y10, Y2, Y2
 	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 1632(AX)
-	VMOVUPD   Y3, 1664(AX)
+	VMOVUPD   Y2, 160(AX)
+	VMOVUPD   Y3, 192(AX)
 	VMOVAPD   Y8, Y2
 	VMOVAPD   Y9, Y3
-	VMOVUPD   1632(AX), Y10
-	VMOVUPD   1664(AX), Y11
+	VMOVUPD   160(AX), Y10
+	VMOVUPD   192(AX), Y11
 	VBLENDVPD Y10, Y2, Y6, Y2
 	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   1632(AX), Y6
-	VMOVUPD   1664(AX), Y7
+	VMOVUPD   160(AX), Y6
+	VMOVUPD   192(AX), Y7
 	VBLENDVPD Y6, Y4, Y0, Y4
 	VBLENDVPD Y7, Y5, Y1, Y5
 	VMULPD    Y4, Y2, Y2
@@ -29012,16 +28878,16 @@ skip2:
 	VMOVUPD Y3, 32(SI)(R12*8)
 
 skip3:
-	VMOVUPD 736(AX), Y2
-	VMOVUPD 768(AX), Y3
-	VADDPD  800(AX), Y2, Y2
-	VADDPD  832(AX), Y3, Y3
+	VMOVUPD 352(AX), Y2
+	VMOVUPD 384(AX), Y3
+	VADDPD  736(AX), Y2, Y2
+	VADDPD  768(AX), Y3, Y3
 	VMULPD  tiny_f64<>+0(SB), Y2, Y4
 	VMULPD  tiny_f64<>+0(SB), Y3, Y5
-	VMOVUPD Y2, 1696(AX)
-	VMOVUPD Y3, 1728(AX)
-	VMOVUPD Y4, 1760(AX)
-	VMOVUPD Y5, 1792(AX)
+	VMOVUPD Y2, 160(AX)
+	VMOVUPD Y3, 192(AX)
+	VMOVUPD Y4, 288(AX)
+	VMOVUPD Y5, 320(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y3
@@ -29036,10 +28902,10 @@ skip3:
 	VMOVAPS     Y5, Y4
 	VMOVUPD     480(AX), Y6
 	VMOVUPD     512(AX), Y7
-	VFMSUB213PD 1760(AX), Y6, Y5
-	VFMSUB213PD 1792(AX), Y7, Y4
-	VMULPD      1312(AX), Y5, Y5
-	VMULPD      1344(AX), Y4, Y4
+	VFMSUB213PD 288(AX), Y6, Y5
+	VFMSUB213PD 320(AX), Y7, Y4
+	VMULPD      1056(AX), Y5, Y5
+	VMULPD      1088(AX), Y4, Y4
 	VXORPD      224(AX), Y5, Y5
 	VXORPD      256(AX), Y4, Y4
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
@@ -29048,32 +28914,32 @@ skip3:
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1824(AX)
-	VMOVUPD     Y2, 1856(AX)
+	VMOVUPD     Y3, 224(AX)
+	VMOVUPD     Y2, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1248(AX), Y0
-	VMOVUPD 1280(AX), Y1
+	VMOVUPD 992(AX), Y0
+	VMOVUPD 1024(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  1696(AX), Y0, Y0
-	VDIVPD  1728(AX), Y1, Y1
-	VMULPD  1824(AX), Y0, Y0
-	VMULPD  1856(AX), Y1, Y1
-	VMOVUPD 1248(AX), Y2
-	VMOVUPD 1280(AX), Y3
+	VDIVPD  160(AX), Y0, Y0
+	VDIVPD  192(AX), Y1, Y1
+	VMULPD  224(AX), Y0, Y0
+	VMULPD  256(AX), Y1, Y1
+	VMOVUPD 992(AX), Y2
+	VMOVUPD 1024(AX), Y3
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
 	VANDPD  Y2, Y0, Y0
 	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y0
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y0, 1888(AX)
-	VMOVUPD Y1, 1920(AX)
+	VMOVUPD Y0, 160(AX)
+	VMOVUPD Y1, 192(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1888(AX), Y0
-	VMOVUPD      1920(AX), Y1
+	VMOVUPD      160(AX), Y0
+	VMOVUPD      192(AX), Y1
 	VFMADD213PD  Y5, Y7, Y0
 	VFMADD213PD  Y4, Y6, Y1
 	VMULPD       Y8, Y0, Y0
@@ -29183,8 +29049,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 384(AX)
+	VMOVUPD      Y3, 384(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -29233,8 +29098,8 @@ rest_loop:
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
 	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y2, 448(AX)
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y2, 256(AX)
+	VMOVUPD     Y5, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -29247,24 +29112,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y5, 480(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 512(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
+	VMOVUPD     Y5, 544(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 608(AX)
+	VMOVUPD     Y6, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 640(AX)
-	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y3, 608(AX)
+	VMOVUPD     Y1, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -29278,23 +29143,20 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPD     160(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     640(AX), Y6
+	VMOVUPD     608(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     160(AX), Y7
-	VMOVUPD     608(AX), Y8
+	VMOVUPD     576(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 704(AX)
-	VMOVUPD     640(AX), Y3
-	VMOVUPD     672(AX), Y6
+	VMOVUPD     Y8, 576(AX)
+	VMOVUPD     608(AX), Y3
+	VMOVUPD     640(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 736(AX)
-	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 768(AX)
+	VMOVUPD     Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -29312,8 +29174,8 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     544(AX), Y1
-	VMOVUPD     576(AX), Y2
+	VMOVUPD     512(AX), Y1
+	VMOVUPD     544(AX), Y2
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y5, 384(AX), Y4, Y4
@@ -29323,11 +29185,11 @@ rest_loop:
 	VBLENDVPD   Y5, 416(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 800(AX)
-	VMOVUPD     Y1, 832(AX)
-	VMOVUPD     Y3, 864(AX)
-	VMOVUPD     448(AX), Y1
-	VMOVUPD     480(AX), Y2
+	VMOVUPD     Y4, 160(AX)
+	VMOVUPD     Y1, 384(AX)
+	VMOVUPD     Y3, 416(AX)
+	VMOVUPD     256(AX), Y1
+	VMOVUPD     448(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y4
@@ -29375,8 +29237,8 @@ rest_loop:
 	VFMADD213PD Y2, Y7, Y3
 	VFMADD213PD Y7, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      800(AX), Y6, Y6
-	VADDPD      832(AX), Y8, Y8
+	VADDPD      160(AX), Y6, Y6
+	VADDPD      384(AX), Y8, Y8
 	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
@@ -29415,10 +29277,10 @@ rest_loop:
 	VMULPD      Y6, Y3, Y3
 	VMULPD      288(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     864(AX), Y1
+	VMOVUPD     416(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 512(AX), Y1, Y1
+	VADDPD 480(AX), Y1, Y1
 	VADDPD 224(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -29430,11 +29292,11 @@ rest_loop:
 	VCMPPD    $0x04, Y2, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
 	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 896(AX)
+	VMOVUPD   Y2, 160(AX)
 	VMOVAPD   Y5, Y2
-	VMOVUPD   896(AX), Y6
+	VMOVUPD   160(AX), Y6
 	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   896(AX), Y4
+	VMOVUPD   160(AX), Y4
 	VBLENDVPD Y4, Y3, Y1, Y3
 	VMULPD    Y3, Y2, Y2
 
@@ -29479,11 +29341,11 @@ skip9:
 	VMASKMOVPD Y2, Y0, (SI)(R12*8)
 
 skip10:
-	VMOVUPD 448(AX), Y2
-	VADDPD  480(AX), Y2, Y2
+	VMOVUPD 256(AX), Y2
+	VADDPD  448(AX), Y2, Y2
 	VMULPD  tiny_f64<>+0(SB), Y2, Y3
-	VMOVUPD Y2, 928(AX)
-	VMOVUPD Y3, 960(AX)
+	VMOVUPD Y2, 160(AX)
+	VMOVUPD Y3, 224(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y2
@@ -29493,27 +29355,27 @@ skip10:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVUPD     320(AX), Y4
-	VFMSUB213PD 960(AX), Y4, Y3
-	VMULPD      736(AX), Y3, Y3
+	VFMSUB213PD 224(AX), Y4, Y3
+	VMULPD      608(AX), Y3, Y3
 	VXORPD      192(AX), Y3, Y3
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 992(AX)
+	VMOVUPD     Y2, 192(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 704(AX), Y1
+	VMOVUPD 576(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  928(AX), Y1, Y1
-	VMULPD  992(AX), Y1, Y1
-	VMOVUPD 704(AX), Y2
+	VDIVPD  160(AX), Y1, Y1
+	VMULPD  192(AX), Y1, Y1
+	VMOVUPD 576(AX), Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y1, 1024(AX)
+	VMOVUPD Y1, 160(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1024(AX), Y1
+	VMOVUPD      160(AX), Y1
 	VFMADD213PD  Y3, Y4, Y1
 	VMULPD       Y5, Y1, Y1
 	VMULPD       tiny_f64<>+0(SB), Y1, Y1
@@ -29568,7 +29430,7 @@ done:
 
 // func hessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessSquareF64AVX2(SB), $864-8
+TEXT ·hessSquareF64AVX2(SB), $608-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -29736,12 +29598,12 @@ loop:
 	VMULPD  Y11, Y11, Y11
 	VMULPD  192(AX), Y10, Y10
 	VMULPD  224(AX), Y11, Y11
-	VMOVUPD Y10, 448(AX)
-	VMOVUPD Y11, 480(AX)
-	VMOVUPD Y4, 512(AX)
-	VMOVUPD Y5, 544(AX)
-	VMOVUPD Y0, 576(AX)
-	VMOVUPD Y1, 608(AX)
+	VMOVUPD Y10, 192(AX)
+	VMOVUPD Y11, 224(AX)
+	VMOVUPD Y4, 448(AX)
+	VMOVUPD Y5, 480(AX)
+	VMOVUPD Y0, 512(AX)
+	VMOVUPD Y1, 544(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -29762,8 +29624,8 @@ loop:
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y4, Y0, Y7, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     512(AX), Y10
-	VMOVUPD     544(AX), Y11
+	VMOVUPD     448(AX), Y10
+	VMOVUPD     480(AX), Y11
 	VMULPD      huge_f64<>+0(SB), Y10, Y10
 	VMULPD      huge_f64<>+0(SB), Y11, Y11
 	VMOVUPD     128(AX), Y12
@@ -29774,18 +29636,18 @@ loop:
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 640(AX)
-	VMOVUPD     Y15, 672(AX)
-	VMOVUPD     512(AX), Y4
-	VMOVUPD     544(AX), Y5
-	VMOVUPD     576(AX), Y10
-	VMOVUPD     608(AX), Y11
+	VMOVUPD     Y14, 384(AX)
+	VMOVUPD     Y15, 416(AX)
+	VMOVUPD     448(AX), Y4
+	VMOVUPD     480(AX), Y5
+	VMOVUPD     512(AX), Y10
+	VMOVUPD     544(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
 	VFMADD132PD Y7, Y10, Y10
 	VFMADD132PD Y6, Y11, Y11
-	VMOVUPD     448(AX), Y12
-	VMOVUPD     480(AX), Y13
+	VMOVUPD     192(AX), Y12
+	VMOVUPD     224(AX), Y13
 	VMOVUPD     128(AX), Y14
 	VMOVUPD     160(AX), Y15
 	VBLENDVPD   Y14, Y7, Y0, Y0
@@ -29804,14 +29666,14 @@ loop:
 	VMOVUPD   160(AX), Y1
 	VBLENDVPD Y0, Y10, Y4, Y0
 	VBLENDVPD Y1, Y11, Y5, Y1
-	VMOVUPD   Y0, 704(AX)
-	VMOVUPD   Y1, 736(AX)
+	VMOVUPD   Y0, 192(AX)
+	VMOVUPD   Y1, 224(AX)
 	VMOVUPD   128(AX), Y0
 	VMOVUPD   160(AX), Y1
 	VBLENDVPD Y0, Y4, Y10, Y0
 	VBLENDVPD Y1, Y5, Y11, Y1
-	VMOVUPD   Y0, 768(AX)
-	VMOVUPD   Y1, 800(AX)
+	VMOVUPD   Y0, 448(AX)
+	VMOVUPD   Y1, 480(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -29905,10 +29767,10 @@ skip3:
 	VMINPD       Y4, Y0, Y0
 	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
-	VMOVUPD      768(AX), Y2
-	VMOVUPD      800(AX), Y3
-	VFMADD213PD  704(AX), Y1, Y2
-	VFMADD213PD  736(AX), Y0, Y3
+	VMOVUPD      448(AX), Y2
+	VMOVUPD      480(AX), Y3
+	VFMADD213PD  192(AX), Y1, Y2
+	VFMADD213PD  224(AX), Y0, Y3
 	VMULPD       Y12, Y2, Y2
 	VMULPD       Y13, Y3, Y3
 	TESTQ        R8, R8
@@ -29955,18 +29817,18 @@ skip5:
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      704(AX), Y2
-	VMOVUPD      736(AX), Y3
-	VMOVUPD      768(AX), Y4
-	VMOVUPD      800(AX), Y5
+	VMOVUPD      192(AX), Y2
+	VMOVUPD      224(AX), Y3
+	VMOVUPD      448(AX), Y4
+	VMOVUPD      480(AX), Y5
 	VFMSUB132PD  64(AX), Y2, Y4
 	VFMSUB132PD  64(AX), Y3, Y5
 	VMULPD       96(AX), Y2, Y2
 	VMULPD       96(AX), Y3, Y3
 	VFMADD231PD  Y4, Y1, Y2
 	VFMADD231PD  Y5, Y0, Y3
-	VMULPD       640(AX), Y2, Y2
-	VMULPD       672(AX), Y3, Y3
+	VMULPD       384(AX), Y2, Y2
+	VMULPD       416(AX), Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	VMULPD       Y12, Y2, Y2
@@ -30091,9 +29953,9 @@ rest_loop:
 	// w·S²
 	VMULPD  Y6, Y6, Y6
 	VMULPD  160(AX), Y6, Y6
-	VMOVUPD Y6, 288(AX)
-	VMOVUPD Y3, 320(AX)
-	VMOVUPD Y1, 352(AX)
+	VMOVUPD Y6, 160(AX)
+	VMOVUPD Y3, 288(AX)
+	VMOVUPD Y1, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
@@ -30107,18 +29969,18 @@ rest_loop:
 	// q·2^TinyShift
 	VMOVUPD     128(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     320(AX), Y6
+	VMOVUPD     288(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     128(AX), Y7
 	VMOVUPD     256(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 384(AX)
-	VMOVUPD     320(AX), Y3
-	VMOVUPD     352(AX), Y6
+	VMOVUPD     Y8, 256(AX)
+	VMOVUPD     288(AX), Y3
+	VMOVUPD     320(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
-	VMOVUPD     288(AX), Y7
+	VMOVUPD     160(AX), Y7
 	VMOVUPD     128(AX), Y8
 	VBLENDVPD   Y8, Y4, Y1, Y1
 
@@ -30130,10 +29992,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y1
 	VBLENDVPD Y1, Y6, Y3, Y1
-	VMOVUPD   Y1, 416(AX)
+	VMOVUPD   Y1, 160(AX)
 	VMOVUPD   128(AX), Y1
 	VBLENDVPD Y1, Y3, Y6, Y1
-	VMOVUPD   Y1, 448(AX)
+	VMOVUPD   Y1, 288(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -30197,8 +30059,8 @@ skip12:
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMINPD       Y3, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
-	VMOVUPD      448(AX), Y2
-	VFMADD213PD  416(AX), Y1, Y2
+	VMOVUPD      288(AX), Y2
+	VFMADD213PD  160(AX), Y1, Y2
 	VMULPD       Y7, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
@@ -30243,12 +30105,12 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      416(AX), Y2
-	VMOVUPD      448(AX), Y3
+	VMOVUPD      160(AX), Y2
+	VMOVUPD      288(AX), Y3
 	VFMSUB132PD  64(AX), Y2, Y3
 	VMULPD       96(AX), Y2, Y2
 	VFMADD231PD  Y3, Y1, Y2
-	VMULPD       384(AX), Y2, Y2
+	VMULPD       256(AX), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       Y7, Y2, Y2
 	TESTQ        R8, R8
@@ -30280,7 +30142,7 @@ done:
 
 // func softHessSquareF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $1504-8
+TEXT ·softHessSquareF64AVX2(SB), $864-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -30480,12 +30342,12 @@ loop:
 	VFMADD132PD two_f64<>+0(SB), Y5, Y13
 	VMULPD      huge_f64<>+0(SB), Y4, Y8
 	VMULPD      huge_f64<>+0(SB), Y5, Y9
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     Y9, 608(AX)
-	VMOVUPD     Y4, 640(AX)
-	VMOVUPD     Y5, 672(AX)
-	VMOVUPD     Y12, 704(AX)
-	VMOVUPD     Y13, 736(AX)
+	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y9, 352(AX)
+	VMOVUPD     Y4, 576(AX)
+	VMOVUPD     Y5, 608(AX)
+	VMOVUPD     Y12, 640(AX)
+	VMOVUPD     Y13, 672(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y4
@@ -30508,12 +30370,12 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y5, Y5
 	VBLENDVPD   Y1, Y4, Y12, Y12
 	VBLENDVPD   Y0, Y5, Y13, Y13
-	VMOVUPD     Y12, 768(AX)
-	VMOVUPD     Y13, 800(AX)
+	VMOVUPD     Y12, 704(AX)
+	VMOVUPD     Y13, 736(AX)
 	VMULPD      Y8, Y10, Y10
 	VMULPD      Y9, Y11, Y11
-	VMOVUPD     Y10, 832(AX)
-	VMOVUPD     Y11, 864(AX)
+	VMOVUPD     Y10, 768(AX)
+	VMOVUPD     Y11, 800(AX)
 	VMULPD      Y8, Y2, Y2
 	VMULPD      Y9, Y3, Y3
 	VSUBPD      one_f64<>+0(SB), Y8, Y0
@@ -30554,8 +30416,8 @@ loop:
 	VFMADD213PD Y1, Y5, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    768(AX), Y13, Y13
-	VADDPD    800(AX), Y12, Y12
+	VADDPD    704(AX), Y13, Y13
+	VADDPD    736(AX), Y12, Y12
 	VADDPD    256(AX), Y13, Y13
 	VADDPD    288(AX), Y12, Y12
 	VMOVUPD   128(AX), Y4
@@ -30568,10 +30430,10 @@ loop:
 	VMULPD  Y5, Y5, Y5
 	VMULPD  384(AX), Y4, Y4
 	VMULPD  416(AX), Y5, Y5
-	VMOVUPD Y8, 896(AX)
-	VMOVUPD Y9, 928(AX)
-	VMOVUPD Y2, 960(AX)
-	VMOVUPD Y3, 992(AX)
+	VMOVUPD Y8, 256(AX)
+	VMOVUPD Y9, 288(AX)
+	VMOVUPD Y2, 384(AX)
+	VMOVUPD Y3, 416(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -30592,24 +30454,24 @@ loop:
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y0, Y2, Y7, Y0
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     896(AX), Y8
-	VMOVUPD     928(AX), Y9
+	VMOVUPD     256(AX), Y8
+	VMOVUPD     288(AX), Y9
 	VMULPD      huge_f64<>+0(SB), Y8, Y8
 	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
-	VMOVUPD     832(AX), Y14
-	VMOVUPD     864(AX), Y15
+	VMOVUPD     768(AX), Y14
+	VMOVUPD     800(AX), Y15
 	VBLENDVPD   Y10, Y8, Y14, Y14
 	VBLENDVPD   Y11, Y9, Y15, Y15
 	VFMADD132PD Y0, Y14, Y14
 	VFMADD132PD Y1, Y15, Y15
-	VMOVUPD     Y14, 1024(AX)
-	VMOVUPD     Y15, 1056(AX)
-	VMOVUPD     896(AX), Y0
-	VMOVUPD     928(AX), Y1
-	VMOVUPD     960(AX), Y8
-	VMOVUPD     992(AX), Y9
+	VMOVUPD     Y14, 704(AX)
+	VMOVUPD     Y15, 736(AX)
+	VMOVUPD     256(AX), Y0
+	VMOVUPD     288(AX), Y1
+	VMOVUPD     384(AX), Y8
+	VMOVUPD     416(AX), Y9
 	VFMADD132PD Y2, Y0, Y0
 	VFMADD132PD Y3, Y1, Y1
 	VFMADD132PD Y7, Y8, Y8
@@ -30630,18 +30492,18 @@ loop:
 	VMOVUPD     160(AX), Y3
 	VBLENDVPD   Y2, Y8, Y0, Y2
 	VBLENDVPD   Y3, Y9, Y1, Y3
-	VMOVUPD     Y2, 1088(AX)
-	VMOVUPD     Y3, 1120(AX)
+	VMOVUPD     Y2, 256(AX)
+	VMOVUPD     Y3, 288(AX)
 	VMOVUPD     128(AX), Y2
 	VMOVUPD     160(AX), Y3
 	VBLENDVPD   Y2, Y0, Y8, Y0
 	VBLENDVPD   Y3, Y1, Y9, Y1
-	VMOVUPD     Y0, 1152(AX)
-	VMOVUPD     Y1, 1184(AX)
-	VMULPD      704(AX), Y4, Y4
-	VMULPD      736(AX), Y5, Y5
-	VMULPD      640(AX), Y13, Y0
-	VMULPD      672(AX), Y12, Y1
+	VMOVUPD     Y0, 128(AX)
+	VMOVUPD     Y1, 160(AX)
+	VMULPD      640(AX), Y4, Y4
+	VMULPD      672(AX), Y5, Y5
+	VMULPD      576(AX), Y13, Y0
+	VMULPD      608(AX), Y12, Y1
 	VMULPD      Y4, Y0, Y0
 	VMULPD      Y5, Y1, Y1
 
@@ -30712,52 +30574,52 @@ skip3:
 	VMOVAPS     Y3, Y2
 	VMOVUPD     448(AX), Y6
 	VMOVUPD     480(AX), Y7
-	VFMSUB213PD 640(AX), Y6, Y3
-	VFMSUB213PD 672(AX), Y7, Y2
-	VMULPD      1088(AX), Y3, Y3
-	VMULPD      1120(AX), Y2, Y2
+	VFMSUB213PD 576(AX), Y6, Y3
+	VFMSUB213PD 608(AX), Y7, Y2
+	VMULPD      256(AX), Y3, Y3
+	VMULPD      288(AX), Y2, Y2
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
 	VMINPD      Y13, Y7, Y7
 	VMINPD      Y12, Y6, Y6
 	VMULPD      64(AX), Y7, Y7
 	VMULPD      64(AX), Y6, Y6
-	VMOVUPD     Y1, 1216(AX)
-	VMOVUPD     Y0, 1248(AX)
+	VMOVUPD     Y1, 384(AX)
+	VMOVUPD     Y0, 416(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1024(AX), Y0
-	VMOVUPD 1056(AX), Y1
+	VMOVUPD 704(AX), Y0
+	VMOVUPD 736(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  576(AX), Y0, Y0
-	VDIVPD  608(AX), Y1, Y1
-	VMULPD  1216(AX), Y0, Y0
-	VMULPD  1248(AX), Y1, Y1
-	VMOVUPD 1024(AX), Y8
-	VMOVUPD 1056(AX), Y9
+	VDIVPD  320(AX), Y0, Y0
+	VDIVPD  352(AX), Y1, Y1
+	VMULPD  384(AX), Y0, Y0
+	VMULPD  416(AX), Y1, Y1
+	VMOVUPD 704(AX), Y8
+	VMOVUPD 736(AX), Y9
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y8, Y8
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y9, Y9
 	VANDPD  Y8, Y0, Y0
 	VANDPD  Y9, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y8
 	VMULPD  small_f64<>+0(SB), Y1, Y9
-	VMOVUPD Y0, 1280(AX)
-	VMOVUPD Y1, 1312(AX)
-	VMOVUPD Y8, 1344(AX)
-	VMOVUPD Y9, 1376(AX)
+	VMOVUPD Y0, 320(AX)
+	VMOVUPD Y1, 352(AX)
+	VMOVUPD Y8, 448(AX)
+	VMOVUPD Y9, 480(AX)
 	VMOVAPD Y3, Y0
 	VMOVAPD Y2, Y1
 	VXORPD  192(AX), Y0, Y0
 	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       640(AX), Y0, Y0
-	VMULPD       672(AX), Y1, Y9
-	VMOVUPD      1216(AX), Y1
-	VMOVUPD      1248(AX), Y8
-	VMULPD       1152(AX), Y1, Y1
-	VMULPD       1184(AX), Y8, Y8
+	VMULPD       576(AX), Y0, Y0
+	VMULPD       608(AX), Y1, Y9
+	VMOVUPD      384(AX), Y1
+	VMOVUPD      416(AX), Y8
+	VMULPD       128(AX), Y1, Y1
+	VMULPD       160(AX), Y8, Y8
 	VFMADD213PD  Y0, Y7, Y1
 	VFMADD213PD  Y9, Y6, Y8
 	VMULPD       Y4, Y1, Y1
@@ -30810,57 +30672,57 @@ skip7:
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      512(AX), Y2
 	VMOVUPD      544(AX), Y3
-	VMOVUPD      1088(AX), Y8
-	VMOVUPD      1120(AX), Y9
+	VMOVUPD      256(AX), Y8
+	VMOVUPD      288(AX), Y9
 	VMULPD       96(AX), Y8, Y8
 	VMULPD       96(AX), Y9, Y9
 	VXORPS       Y10, Y10, Y10
 	VCMPPD       $0x00, Y10, Y2, Y2
 	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 1408(AX)
-	VMOVUPD      Y3, 1440(AX)
-	VMOVUPD      1408(AX), Y2
-	VMOVUPD      1440(AX), Y3
+	VMOVUPD      Y2, 384(AX)
+	VMOVUPD      Y3, 416(AX)
+	VMOVUPD      384(AX), Y2
+	VMOVUPD      416(AX), Y3
 	VBLENDVPD    Y2, Y8, Y0, Y0
 	VBLENDVPD    Y3, Y9, Y1, Y1
-	VMOVUPD      1344(AX), Y2
-	VMOVUPD      1376(AX), Y3
+	VMOVUPD      448(AX), Y2
+	VMOVUPD      480(AX), Y3
 	VXORPD       192(AX), Y2, Y2
 	VXORPD       224(AX), Y3, Y3
-	VSUBPD       1152(AX), Y2, Y8
-	VSUBPD       1184(AX), Y3, Y9
-	VADDPD       1088(AX), Y8, Y8
-	VADDPD       1120(AX), Y9, Y9
+	VSUBPD       128(AX), Y2, Y8
+	VSUBPD       160(AX), Y3, Y9
+	VADDPD       256(AX), Y8, Y8
+	VADDPD       288(AX), Y9, Y9
 	VFMSUB132PD  64(AX), Y8, Y2
 	VFMSUB132PD  64(AX), Y9, Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
-	VMOVUPD      1280(AX), Y0
-	VMOVUPD      1312(AX), Y1
-	VMOVUPD      1024(AX), Y6
-	VMOVUPD      1056(AX), Y7
+	VMOVUPD      320(AX), Y0
+	VMOVUPD      352(AX), Y1
+	VMOVUPD      704(AX), Y6
+	VMOVUPD      736(AX), Y7
 	VXORPD       192(AX), Y0, Y0
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1408(AX), Y8
-	VMOVUPD      1440(AX), Y9
-	VBLENDVPD    Y8, 1024(AX), Y0, Y0
-	VBLENDVPD    Y9, 1056(AX), Y1, Y1
-	VMULPD       1088(AX), Y6, Y6
-	VMULPD       1120(AX), Y7, Y7
+	VMOVUPD      384(AX), Y8
+	VMOVUPD      416(AX), Y9
+	VBLENDVPD    Y8, 704(AX), Y0, Y0
+	VBLENDVPD    Y9, 736(AX), Y1, Y1
+	VMULPD       256(AX), Y6, Y6
+	VMULPD       288(AX), Y7, Y7
 	VMOVUPS      sign_f64<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
-	VMOVUPD      1408(AX), Y10
-	VMOVUPD      1440(AX), Y11
+	VMOVUPD      384(AX), Y10
+	VMOVUPD      416(AX), Y11
 	VBLENDVPD    Y10, Y9, Y6, Y6
 	VBLENDVPD    Y11, Y8, Y7, Y7
 	VFMADD213PD  Y6, Y0, Y2
 	VFMADD213PD  Y7, Y1, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       640(AX), Y4, Y4
-	VMULPD       672(AX), Y5, Y5
+	VMULPD       576(AX), Y4, Y4
+	VMULPD       608(AX), Y5, Y5
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y5, Y3, Y3
 	TESTQ        R8, R8
@@ -30993,9 +30855,9 @@ rest_loop:
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y7
 	VMULPD      huge_f64<>+0(SB), Y3, Y5
-	VMOVUPD     Y5, 352(AX)
-	VMOVUPD     Y3, 384(AX)
-	VMOVUPD     Y7, 416(AX)
+	VMOVUPD     Y5, 224(AX)
+	VMOVUPD     Y3, 352(AX)
+	VMOVUPD     Y7, 384(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y3
@@ -31008,9 +30870,9 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y3, Y7
 	VPERMPS     log_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y3, Y7, Y7
-	VMOVUPD     Y7, 448(AX)
+	VMOVUPD     Y7, 416(AX)
 	VMULPD      Y5, Y6, Y6
-	VMOVUPD     Y6, 480(AX)
+	VMOVUPD     Y6, 448(AX)
 	VMULPD      Y5, Y2, Y2
 	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y1, Y1
@@ -31033,7 +30895,7 @@ rest_loop:
 	VFMADD213PD Y1, Y3, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD    448(AX), Y7, Y7
+	VADDPD    416(AX), Y7, Y7
 	VADDPD    192(AX), Y7, Y7
 	VMOVUPD   128(AX), Y3
 	VBLENDVPD Y3, Y2, Y5, Y3
@@ -31041,8 +30903,8 @@ rest_loop:
 	// w·S²
 	VMULPD  Y3, Y3, Y3
 	VMULPD  256(AX), Y3, Y3
-	VMOVUPD Y5, 512(AX)
-	VMOVUPD Y2, 544(AX)
+	VMOVUPD Y5, 192(AX)
+	VMOVUPD Y2, 256(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -31056,15 +30918,15 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPD     128(AX), Y1
 	VBLENDVPD   Y1, Y2, Y4, Y1
-	VMOVUPD     512(AX), Y5
+	VMOVUPD     192(AX), Y5
 	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     128(AX), Y6
-	VMOVUPD     480(AX), Y8
+	VMOVUPD     448(AX), Y8
 	VBLENDVPD   Y6, Y5, Y8, Y8
 	VFMADD132PD Y1, Y8, Y8
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     512(AX), Y1
-	VMOVUPD     544(AX), Y5
+	VMOVUPD     Y8, 416(AX)
+	VMOVUPD     192(AX), Y1
+	VMOVUPD     256(AX), Y5
 	VFMADD132PD Y2, Y1, Y1
 	VFMADD132PD Y4, Y5, Y5
 	VMOVUPD     128(AX), Y6
@@ -31076,12 +30938,12 @@ rest_loop:
 	VFMADD132PD Y4, Y3, Y3
 	VMOVUPD     128(AX), Y2
 	VBLENDVPD   Y2, Y5, Y1, Y2
-	VMOVUPD     Y2, 608(AX)
+	VMOVUPD     Y2, 192(AX)
 	VMOVUPD     128(AX), Y2
 	VBLENDVPD   Y2, Y1, Y5, Y1
-	VMOVUPD     Y1, 640(AX)
-	VMULPD      416(AX), Y3, Y3
-	VMULPD      384(AX), Y7, Y1
+	VMOVUPD     Y1, 128(AX)
+	VMULPD      384(AX), Y3, Y3
+	VMULPD      352(AX), Y7, Y1
 	VMULPD      Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
@@ -31133,31 +30995,31 @@ skip12:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
 	VMOVUPD     288(AX), Y4
-	VFMSUB213PD 384(AX), Y4, Y2
-	VMULPD      608(AX), Y2, Y2
+	VFMSUB213PD 352(AX), Y4, Y2
+	VMULPD      192(AX), Y2, Y2
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y7, Y4, Y4
 	VMULPD      64(AX), Y4, Y4
-	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y1, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 576(AX), Y1
+	VMOVUPD 416(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  352(AX), Y1, Y1
-	VMULPD  672(AX), Y1, Y1
-	VMOVUPD 576(AX), Y5
+	VDIVPD  224(AX), Y1, Y1
+	VMULPD  256(AX), Y1, Y1
+	VMOVUPD 416(AX), Y5
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y5, Y5
 	VANDPD  Y5, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y5
-	VMOVUPD Y1, 704(AX)
-	VMOVUPD Y5, 736(AX)
+	VMOVUPD Y1, 224(AX)
+	VMOVUPD Y5, 288(AX)
 	VMOVAPD Y2, Y1
 	VXORPD  160(AX), Y1, Y1
 
 	// grad = B·(±R·D + δ·O·γ·L)
-	VMULPD       384(AX), Y1, Y5
-	VMOVUPD      672(AX), Y1
-	VMULPD       640(AX), Y1, Y1
+	VMULPD       352(AX), Y1, Y5
+	VMOVUPD      256(AX), Y1
+	VMULPD       128(AX), Y1, Y1
 	VFMADD213PD  Y5, Y4, Y1
 	VMULPD       Y3, Y1, Y1
 	TESTQ        R8, R8
@@ -31205,32 +31067,32 @@ skip16:
 	VADDPD       Y2, Y2, Y1
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      320(AX), Y2
-	VMOVUPD      608(AX), Y5
+	VMOVUPD      192(AX), Y5
 	VMULPD       96(AX), Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 768(AX)
-	VMOVUPD      768(AX), Y2
+	VMOVUPD      Y2, 256(AX)
+	VMOVUPD      256(AX), Y2
 	VBLENDVPD    Y2, Y5, Y1, Y1
-	VMOVUPD      736(AX), Y2
+	VMOVUPD      288(AX), Y2
 	VXORPD       160(AX), Y2, Y2
-	VSUBPD       640(AX), Y2, Y5
-	VADDPD       608(AX), Y5, Y5
+	VSUBPD       128(AX), Y2, Y5
+	VADDPD       192(AX), Y5, Y5
 	VFMSUB132PD  64(AX), Y5, Y2
 	VFMADD213PD  Y1, Y4, Y2
-	VMOVUPD      704(AX), Y1
-	VMOVUPD      576(AX), Y4
+	VMOVUPD      224(AX), Y1
+	VMOVUPD      416(AX), Y4
 	VXORPD       160(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      768(AX), Y5
-	VBLENDVPD    Y5, 576(AX), Y1, Y1
-	VMULPD       608(AX), Y4, Y4
+	VMOVUPD      256(AX), Y5
+	VBLENDVPD    Y5, 416(AX), Y1, Y1
+	VMULPD       192(AX), Y4, Y4
 	VMOVUPS      sign_f64<>+0(SB), Y5
-	VMOVUPD      768(AX), Y6
+	VMOVUPD      256(AX), Y6
 	VBLENDVPD    Y6, Y5, Y4, Y4
 	VFMADD213PD  Y4, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       384(AX), Y3, Y3
+	VMULPD       352(AX), Y3, Y3
 	VMULPD       Y3, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
@@ -31261,7 +31123,7 @@ done:
 
 // func hessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF64AVX2(SB), $1120-8
+TEXT ·hessPowerF64AVX2(SB), $928-8
 	// the block, and from it, in this order: N, X, Loss, Pos, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -31331,10 +31193,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 384(AX)
-	VMOVUPD      Y7, 416(AX)
+	VMOVUPD      Y4, 384(AX)
+	VMOVUPD      Y5, 416(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -31481,8 +31341,8 @@ loop:
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 896(AX)
-	VMOVUPD     Y15, 928(AX)
+	VMOVUPD     Y14, 704(AX)
+	VMOVUPD     Y15, 736(AX)
 	VMOVUPD     768(AX), Y4
 	VMOVUPD     800(AX), Y5
 	VMOVUPD     832(AX), Y10
@@ -31497,14 +31357,14 @@ loop:
 	VMOVUPD   224(AX), Y1
 	VBLENDVPD Y0, Y10, Y4, Y0
 	VBLENDVPD Y1, Y11, Y5, Y1
-	VMOVUPD   Y0, 960(AX)
-	VMOVUPD   Y1, 992(AX)
+	VMOVUPD   Y0, 768(AX)
+	VMOVUPD   Y1, 800(AX)
 	VMOVUPD   192(AX), Y0
 	VMOVUPD   224(AX), Y1
 	VBLENDVPD Y0, Y4, Y10, Y0
 	VBLENDVPD Y1, Y5, Y11, Y1
-	VMOVUPD   Y0, 1024(AX)
-	VMOVUPD   Y1, 1056(AX)
+	VMOVUPD   Y0, 832(AX)
+	VMOVUPD   Y1, 864(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -31696,10 +31556,10 @@ skip3:
 	VMINPD       Y4, Y0, Y0
 	VMULPD       128(AX), Y1, Y1
 	VMULPD       128(AX), Y0, Y0
-	VMOVUPD      1024(AX), Y2
-	VMOVUPD      1056(AX), Y3
-	VFMADD213PD  960(AX), Y1, Y2
-	VFMADD213PD  992(AX), Y0, Y3
+	VMOVUPD      832(AX), Y2
+	VMOVUPD      864(AX), Y3
+	VFMADD213PD  768(AX), Y1, Y2
+	VFMADD213PD  800(AX), Y0, Y3
 	VMULPD       Y6, Y2, Y2
 	VMULPD       Y7, Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -31748,18 +31608,18 @@ skip5:
 
 skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      960(AX), Y2
-	VMOVUPD      992(AX), Y3
-	VMOVUPD      1024(AX), Y4
-	VMOVUPD      1056(AX), Y5
+	VMOVUPD      768(AX), Y2
+	VMOVUPD      800(AX), Y3
+	VMOVUPD      832(AX), Y4
+	VMOVUPD      864(AX), Y5
 	VFMSUB132PD  128(AX), Y2, Y4
 	VFMSUB132PD  128(AX), Y3, Y5
 	VMULPD       160(AX), Y2, Y2
 	VMULPD       160(AX), Y3, Y3
 	VFMADD231PD  Y4, Y1, Y2
 	VFMADD231PD  Y5, Y0, Y3
-	VMULPD       896(AX), Y2, Y2
-	VMULPD       928(AX), Y3, Y3
+	VMULPD       704(AX), Y2, Y2
+	VMULPD       736(AX), Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	VMULPD       Y6, Y2, Y2
@@ -31833,8 +31693,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 288(AX)
+	VMOVUPD      Y3, 288(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -31912,7 +31771,7 @@ rest_loop:
 	VMOVUPD     448(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 544(AX)
+	VMOVUPD     Y8, 448(AX)
 	VMOVUPD     480(AX), Y3
 	VMOVUPD     512(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
@@ -31921,10 +31780,10 @@ rest_loop:
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   192(AX), Y1
 	VBLENDVPD Y1, Y6, Y3, Y1
-	VMOVUPD   Y1, 576(AX)
+	VMOVUPD   Y1, 480(AX)
 	VMOVUPD   192(AX), Y1
 	VBLENDVPD Y1, Y3, Y6, Y1
-	VMOVUPD   Y1, 608(AX)
+	VMOVUPD   Y1, 512(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -32041,8 +31900,8 @@ skip12:
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMINPD       Y3, Y1, Y1
 	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      608(AX), Y2
-	VFMADD213PD  576(AX), Y1, Y2
+	VMOVUPD      512(AX), Y2
+	VFMADD213PD  480(AX), Y1, Y2
 	VMULPD       Y4, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
@@ -32088,12 +31947,12 @@ skip14:
 
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-	VMOVUPD      576(AX), Y2
-	VMOVUPD      608(AX), Y3
+	VMOVUPD      480(AX), Y2
+	VMOVUPD      512(AX), Y3
 	VFMSUB132PD  128(AX), Y2, Y3
 	VMULPD       160(AX), Y2, Y2
 	VFMADD231PD  Y3, Y1, Y2
-	VMULPD       544(AX), Y2, Y2
+	VMULPD       448(AX), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       Y4, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -32126,7 +31985,7 @@ done:
 
 // func softHessPowerF64AVX2(b unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $2144-8
+TEXT ·softHessPowerF64AVX2(SB), $1248-8
 	// the block, and from it, in this order: N, X, Loss, Target, Keep, Sums, Grad, Dout, Hess
 	MOVQ         b+0(FP), CX
 	LEAQ         31(SP), AX
@@ -32232,10 +32091,8 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VMOVAPD      Y4, Y6
-	VMOVAPD      Y5, Y7
-	VMOVUPD      Y6, 640(AX)
-	VMOVUPD      Y7, 672(AX)
+	VMOVUPD      Y4, 640(AX)
+	VMOVUPD      Y5, 672(AX)
 	VPADDQ       Y3, Y3, Y6
 	VPADDQ       Y2, Y2, Y7
 	VPSHUFD      $0xa0, Y6, Y6
@@ -32330,10 +32187,10 @@ loop:
 	VSUBPD      Y13, Y5, Y5
 	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
-	VMOVUPD     Y2, 768(AX)
-	VMOVUPD     Y3, 800(AX)
-	VMOVUPD     Y8, 832(AX)
-	VMOVUPD     Y9, 864(AX)
+	VMOVUPD     Y2, 384(AX)
+	VMOVUPD     Y3, 416(AX)
+	VMOVUPD     Y8, 768(AX)
+	VMOVUPD     Y9, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -32356,28 +32213,28 @@ loop:
 	VPERMPS     log_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 896(AX)
-	VMOVUPD     Y9, 928(AX)
+	VMOVUPD     Y8, 832(AX)
+	VMOVUPD     Y9, 864(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
 	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
 	VBLENDVPD   Y1, Y12, Y8, Y8
 	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 960(AX)
-	VMOVUPD     Y9, 992(AX)
+	VMOVUPD     Y8, 896(AX)
+	VMOVUPD     Y9, 928(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
 	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
 	VBLENDVPD   Y1, Y2, Y8, Y8
 	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 1024(AX)
-	VMOVUPD     Y9, 1056(AX)
+	VMOVUPD     Y8, 960(AX)
+	VMOVUPD     Y9, 992(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 1088(AX)
-	VMOVUPD     Y11, 1120(AX)
+	VMOVUPD     Y10, 1024(AX)
+	VMOVUPD     Y11, 1056(AX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -32388,10 +32245,10 @@ loop:
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y8
 	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 1152(AX)
-	VMOVUPD     Y5, 1184(AX)
-	VMOVUPD     Y0, 1216(AX)
-	VMOVUPD     Y1, 1248(AX)
+	VMOVUPD     Y4, 1088(AX)
+	VMOVUPD     Y5, 1120(AX)
+	VMOVUPD     Y0, 1152(AX)
+	VMOVUPD     Y1, 1184(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -32412,24 +32269,24 @@ loop:
 	VMOVUPD     224(AX), Y5
 	VBLENDVPD   Y4, Y0, Y7, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     1152(AX), Y10
-	VMOVUPD     1184(AX), Y11
+	VMOVUPD     1088(AX), Y10
+	VMOVUPD     1120(AX), Y11
 	VMULPD      huge_f64<>+0(SB), Y10, Y10
 	VMULPD      huge_f64<>+0(SB), Y11, Y11
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
-	VMOVUPD     1088(AX), Y14
-	VMOVUPD     1120(AX), Y15
+	VMOVUPD     1024(AX), Y14
+	VMOVUPD     1056(AX), Y15
 	VBLENDVPD   Y12, Y10, Y14, Y14
 	VBLENDVPD   Y13, Y11, Y15, Y15
 	VFMADD132PD Y4, Y14, Y14
 	VFMADD132PD Y5, Y15, Y15
-	VMOVUPD     Y14, 1280(AX)
-	VMOVUPD     Y15, 1312(AX)
-	VMOVUPD     1152(AX), Y4
-	VMOVUPD     1184(AX), Y5
-	VMOVUPD     1216(AX), Y10
-	VMOVUPD     1248(AX), Y11
+	VMOVUPD     Y14, 1024(AX)
+	VMOVUPD     Y15, 1056(AX)
+	VMOVUPD     1088(AX), Y4
+	VMOVUPD     1120(AX), Y5
+	VMOVUPD     1152(AX), Y10
+	VMOVUPD     1184(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
 	VFMADD132PD Y7, Y10, Y10
@@ -32438,14 +32295,14 @@ loop:
 	VMOVUPD     224(AX), Y1
 	VBLENDVPD   Y0, Y10, Y4, Y0
 	VBLENDVPD   Y1, Y11, Y5, Y1
-	VMOVUPD     Y0, 1344(AX)
-	VMOVUPD     Y1, 1376(AX)
+	VMOVUPD     Y0, 1088(AX)
+	VMOVUPD     Y1, 1120(AX)
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y1
 	VBLENDVPD   Y0, Y4, Y10, Y0
 	VBLENDVPD   Y1, Y5, Y11, Y1
-	VMOVUPD     Y0, 1408(AX)
-	VMOVUPD     Y1, 1440(AX)
+	VMOVUPD     Y0, 1152(AX)
+	VMOVUPD     Y1, 1184(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -32476,10 +32333,10 @@ loop:
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     960(AX), Y0
-	VMOVUPD     992(AX), Y1
-	VMOVUPD     1024(AX), Y2
-	VMOVUPD     1056(AX), Y3
+	VMOVUPD     896(AX), Y0
+	VMOVUPD     928(AX), Y1
+	VMOVUPD     960(AX), Y2
+	VMOVUPD     992(AX), Y3
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     192(AX), Y6
 	VMOVUPD     224(AX), Y8
@@ -32496,16 +32353,16 @@ loop:
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
 	VSUBPD      Y2, Y0, Y0
 	VSUBPD      Y3, Y1, Y1
-	VMOVUPD     Y6, 1472(AX)
-	VMOVUPD     Y7, 1504(AX)
-	VMOVUPD     Y0, 1536(AX)
-	VMOVUPD     Y1, 1568(AX)
-	VMOVUPD     Y5, 1600(AX)
-	VMOVUPD     Y4, 1632(AX)
-	VMOVUPD     768(AX), Y0
-	VMOVUPD     800(AX), Y1
-	VMOVUPD     832(AX), Y2
-	VMOVUPD     864(AX), Y3
+	VMOVUPD     Y6, 192(AX)
+	VMOVUPD     Y7, 224(AX)
+	VMOVUPD     Y0, 640(AX)
+	VMOVUPD     Y1, 672(AX)
+	VMOVUPD     Y5, 704(AX)
+	VMOVUPD     Y4, 736(AX)
+	VMOVUPD     384(AX), Y0
+	VMOVUPD     416(AX), Y1
+	VMOVUPD     768(AX), Y2
+	VMOVUPD     800(AX), Y3
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y7
@@ -32596,10 +32453,10 @@ loop:
 	VFMADD213PD Y13, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      1472(AX), Y10, Y10
-	VADDPD      1504(AX), Y11, Y11
-	VADDPD      1536(AX), Y14, Y14
-	VADDPD      1568(AX), Y15, Y15
+	VADDPD      192(AX), Y10, Y10
+	VADDPD      224(AX), Y11, Y11
+	VADDPD      640(AX), Y14, Y14
+	VADDPD      672(AX), Y15, Y15
 	VADDPD      Y14, Y10, Y0
 	VADDPD      Y15, Y11, Y1
 
@@ -32672,12 +32529,12 @@ loop:
 	VMULPD      480(AX), Y9, Y9
 	VFMADD132PD Y5, Y8, Y8
 	VFMADD132PD Y4, Y9, Y9
-	VMOVUPD     1600(AX), Y0
-	VMOVUPD     1632(AX), Y1
+	VMOVUPD     704(AX), Y0
+	VMOVUPD     736(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 896(AX), Y0, Y0
-	VADDPD 928(AX), Y1, Y1
+	VADDPD 832(AX), Y0, Y0
+	VADDPD 864(AX), Y1, Y1
 	VADDPD 320(AX), Y0, Y0
 	VADDPD 352(AX), Y1, Y1
 
@@ -32697,16 +32554,16 @@ loop:
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
 	VANDPD    Y10, Y2, Y2
 	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 1664(AX)
-	VMOVUPD   Y3, 1696(AX)
+	VMOVUPD   Y2, 192(AX)
+	VMOVUPD   Y3, 224(AX)
 	VMOVAPD   Y8, Y2
 	VMOVAPD   Y9, Y3
-	VMOVUPD   1664(AX), Y10
-	VMOVUPD   1696(AX), Y11
+	VMOVUPD   192(AX), Y10
+	VMOVUPD   224(AX), Y11
 	VBLENDVPD Y10, Y2, Y6, Y2
 	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   1664(AX), Y6
-	VMOVUPD   1696(AX), Y7
+	VMOVUPD   192(AX), Y6
+	VMOVUPD   224(AX), Y7
 	VBLENDVPD Y6, Y4, Y0, Y4
 	VBLENDVPD Y7, Y5, Y1, Y5
 	VMULPD    Y4, Y2, Y2
@@ -32766,16 +32623,16 @@ skip2:
 	VMOVUPD Y3, 32(SI)(R13*8)
 
 skip3:
-	VMOVUPD 768(AX), Y2
-	VMOVUPD 800(AX), Y3
-	VADDPD  832(AX), Y2, Y2
-	VADDPD  864(AX), Y3, Y3
+	VMOVUPD 384(AX), Y2
+	VMOVUPD 416(AX), Y3
+	VADDPD  768(AX), Y2, Y2
+	VADDPD  800(AX), Y3, Y3
 	VMULPD  tiny_f64<>+0(SB), Y2, Y4
 	VMULPD  tiny_f64<>+0(SB), Y3, Y5
-	VMOVUPD Y2, 1728(AX)
-	VMOVUPD Y3, 1760(AX)
-	VMOVUPD Y4, 1792(AX)
-	VMOVUPD Y5, 1824(AX)
+	VMOVUPD Y2, 192(AX)
+	VMOVUPD Y3, 224(AX)
+	VMOVUPD Y4, 320(AX)
+	VMOVUPD Y5, 352(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y3
@@ -32790,48 +32647,48 @@ skip3:
 	VMOVAPS     Y5, Y4
 	VMOVUPD     512(AX), Y6
 	VMOVUPD     544(AX), Y7
-	VFMSUB213PD 1792(AX), Y6, Y5
-	VFMSUB213PD 1824(AX), Y7, Y4
-	VMULPD      1344(AX), Y5, Y5
-	VMULPD      1376(AX), Y4, Y4
+	VFMSUB213PD 320(AX), Y6, Y5
+	VFMSUB213PD 352(AX), Y7, Y4
+	VMULPD      1088(AX), Y5, Y5
+	VMULPD      1120(AX), Y4, Y4
 	VMOVUPS     max_softplus_f64<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
 	VMINPD      Y0, Y7, Y7
 	VMINPD      Y1, Y6, Y6
 	VMULPD      128(AX), Y7, Y7
 	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 1856(AX)
-	VMOVUPD     Y2, 1888(AX)
+	VMOVUPD     Y3, 320(AX)
+	VMOVUPD     Y2, 352(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1280(AX), Y0
-	VMOVUPD 1312(AX), Y1
+	VMOVUPD 1024(AX), Y0
+	VMOVUPD 1056(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y0, Y0
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  1728(AX), Y0, Y0
-	VDIVPD  1760(AX), Y1, Y1
-	VMULPD  1856(AX), Y0, Y0
-	VMULPD  1888(AX), Y1, Y1
-	VMOVUPD 1280(AX), Y2
-	VMOVUPD 1312(AX), Y3
+	VDIVPD  192(AX), Y0, Y0
+	VDIVPD  224(AX), Y1, Y1
+	VMULPD  320(AX), Y0, Y0
+	VMULPD  352(AX), Y1, Y1
+	VMOVUPD 1024(AX), Y2
+	VMOVUPD 1056(AX), Y3
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
 	VANDPD  Y2, Y0, Y0
 	VANDPD  Y3, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y0, Y2
 	VMULPD  small_f64<>+0(SB), Y1, Y3
-	VMOVUPD Y0, 1920(AX)
-	VMOVUPD Y1, 1952(AX)
-	VMOVUPD Y2, 1984(AX)
-	VMOVUPD Y3, 2016(AX)
+	VMOVUPD Y0, 192(AX)
+	VMOVUPD Y1, 224(AX)
+	VMOVUPD Y2, 320(AX)
+	VMOVUPD Y3, 352(AX)
 	VMOVAPD Y5, Y0
 	VMOVAPD Y4, Y1
 	VXORPD  256(AX), Y0, Y0
 	VXORPD  288(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1984(AX), Y2
-	VMOVUPD      2016(AX), Y3
+	VMOVUPD      320(AX), Y2
+	VMOVUPD      352(AX), Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
 	VMULPD       Y8, Y2, Y2
@@ -32886,49 +32743,49 @@ skip7:
 	VMULPD       128(AX), Y1, Y1
 	VMOVUPD      576(AX), Y2
 	VMOVUPD      608(AX), Y3
-	VMOVUPD      1344(AX), Y4
-	VMOVUPD      1376(AX), Y5
+	VMOVUPD      1088(AX), Y4
+	VMOVUPD      1120(AX), Y5
 	VMULPD       160(AX), Y4, Y4
 	VMULPD       160(AX), Y5, Y5
 	VXORPS       Y10, Y10, Y10
 	VCMPPD       $0x00, Y10, Y2, Y2
 	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 2048(AX)
-	VMOVUPD      Y3, 2080(AX)
-	VMOVUPD      2048(AX), Y2
-	VMOVUPD      2080(AX), Y3
+	VMOVUPD      Y2, 384(AX)
+	VMOVUPD      Y3, 416(AX)
+	VMOVUPD      384(AX), Y2
+	VMOVUPD      416(AX), Y3
 	VBLENDVPD    Y2, Y4, Y0, Y0
 	VBLENDVPD    Y3, Y5, Y1, Y1
-	VMOVUPD      1984(AX), Y2
-	VMOVUPD      2016(AX), Y3
+	VMOVUPD      320(AX), Y2
+	VMOVUPD      352(AX), Y3
 	VXORPD       256(AX), Y2, Y2
 	VXORPD       288(AX), Y3, Y3
-	VSUBPD       1408(AX), Y2, Y4
-	VSUBPD       1440(AX), Y3, Y5
-	VADDPD       1344(AX), Y4, Y4
-	VADDPD       1376(AX), Y5, Y5
+	VSUBPD       1152(AX), Y2, Y4
+	VSUBPD       1184(AX), Y3, Y5
+	VADDPD       1088(AX), Y4, Y4
+	VADDPD       1120(AX), Y5, Y5
 	VFMSUB132PD  128(AX), Y4, Y2
 	VFMSUB132PD  128(AX), Y5, Y3
 	VFMADD213PD  Y0, Y7, Y2
 	VFMADD213PD  Y1, Y6, Y3
-	VMOVUPD      1920(AX), Y0
-	VMOVUPD      1952(AX), Y1
-	VMOVUPD      1280(AX), Y4
-	VMOVUPD      1312(AX), Y5
+	VMOVUPD      192(AX), Y0
+	VMOVUPD      224(AX), Y1
+	VMOVUPD      1024(AX), Y4
+	VMOVUPD      1056(AX), Y5
 	VXORPD       256(AX), Y0, Y0
 	VXORPD       288(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      2048(AX), Y6
-	VMOVUPD      2080(AX), Y7
-	VBLENDVPD    Y6, 1280(AX), Y0, Y0
-	VBLENDVPD    Y7, 1312(AX), Y1, Y1
-	VMULPD       1344(AX), Y4, Y4
-	VMULPD       1376(AX), Y5, Y5
+	VMOVUPD      384(AX), Y6
+	VMOVUPD      416(AX), Y7
+	VBLENDVPD    Y6, 1024(AX), Y0, Y0
+	VBLENDVPD    Y7, 1056(AX), Y1, Y1
+	VMULPD       1088(AX), Y4, Y4
+	VMULPD       1120(AX), Y5, Y5
 	VMOVUPS      sign_f64<>+0(SB), Y7
 	VMOVAPS      Y7, Y6
-	VMOVUPD      2048(AX), Y10
-	VMOVUPD      2080(AX), Y11
+	VMOVUPD      384(AX), Y10
+	VMOVUPD      416(AX), Y11
 	VBLENDVPD    Y10, Y7, Y4, Y4
 	VBLENDVPD    Y11, Y6, Y5, Y5
 	VFMADD213PD  Y4, Y0, Y2
@@ -33018,8 +32875,7 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VMOVAPD      Y3, Y4
-	VMOVUPD      Y4, 416(AX)
+	VMOVUPD      Y3, 416(AX)
 	VPADDQ       Y2, Y2, Y4
 	VPSHUFD      $0xa0, Y4, Y4
 	VPADDD       pair_f64<>+0(SB), Y4, Y4
@@ -33068,8 +32924,8 @@ rest_loop:
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
 	VADDPD      Y3, Y5, Y5
-	VMOVUPD     Y2, 480(AX)
-	VMOVUPD     Y5, 512(AX)
+	VMOVUPD     Y2, 288(AX)
+	VMOVUPD     Y5, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPADDQ      Y1, Y1, Y2
@@ -33082,24 +32938,24 @@ rest_loop:
 	VPERMPS     log_f64<>+0(SB), Y2, Y5
 	VPERMPS     log_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y5, 512(AX)
 	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
 	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
+	VMOVUPD     Y5, 544(AX)
 	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
 	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 608(AX)
+	VMOVUPD     Y5, 576(AX)
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 640(AX)
+	VMOVUPD     Y6, 608(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
 	VMULPD      Y2, Y2, Y5
-	VMOVUPD     Y3, 672(AX)
-	VMOVUPD     Y1, 704(AX)
+	VMOVUPD     Y3, 640(AX)
+	VMOVUPD     Y1, 672(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
@@ -33113,23 +32969,23 @@ rest_loop:
 	// O·2^TinyShift
 	VMOVUPD     192(AX), Y3
 	VBLENDVPD   Y3, Y1, Y4, Y3
-	VMOVUPD     672(AX), Y6
+	VMOVUPD     640(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     192(AX), Y7
-	VMOVUPD     640(AX), Y8
+	VMOVUPD     608(AX), Y8
 	VBLENDVPD   Y7, Y6, Y8, Y8
 	VFMADD132PD Y3, Y8, Y8
-	VMOVUPD     Y8, 736(AX)
-	VMOVUPD     672(AX), Y3
-	VMOVUPD     704(AX), Y6
+	VMOVUPD     Y8, 608(AX)
+	VMOVUPD     640(AX), Y3
+	VMOVUPD     672(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y4, Y6, Y6
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
-	VMOVUPD     Y1, 768(AX)
+	VMOVUPD     Y1, 640(AX)
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     Y1, 800(AX)
+	VMOVUPD     Y1, 672(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -33147,8 +33003,8 @@ rest_loop:
 	VFMADD213PD Y2, Y5, Y3
 
 	// 8·log2 s = hi + lo
-	VMOVUPD     576(AX), Y1
-	VMOVUPD     608(AX), Y2
+	VMOVUPD     544(AX), Y1
+	VMOVUPD     576(AX), Y2
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y5, 416(AX), Y4, Y4
@@ -33158,11 +33014,11 @@ rest_loop:
 	VBLENDVPD   Y5, 448(AX), Y1, Y1
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
 	VSUBPD      Y2, Y1, Y1
-	VMOVUPD     Y4, 832(AX)
-	VMOVUPD     Y1, 864(AX)
-	VMOVUPD     Y3, 896(AX)
-	VMOVUPD     480(AX), Y1
-	VMOVUPD     512(AX), Y2
+	VMOVUPD     Y4, 192(AX)
+	VMOVUPD     Y1, 416(AX)
+	VMOVUPD     Y3, 448(AX)
+	VMOVUPD     288(AX), Y1
+	VMOVUPD     480(AX), Y2
 
 	// 8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k
 	VMOVUPS     two_ones_f64<>+0(SB), Y4
@@ -33210,8 +33066,8 @@ rest_loop:
 	VFMADD213PD Y2, Y7, Y3
 	VFMADD213PD Y7, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      832(AX), Y6, Y6
-	VADDPD      864(AX), Y8, Y8
+	VADDPD      192(AX), Y6, Y6
+	VADDPD      416(AX), Y8, Y8
 	VADDPD      Y8, Y6, Y1
 
 	// γ·(hi+lo) = k + f
@@ -33250,10 +33106,10 @@ rest_loop:
 	VMULPD      Y6, Y3, Y3
 	VMULPD      320(AX), Y5, Y5
 	VFMADD132PD Y3, Y5, Y5
-	VMOVUPD     896(AX), Y1
+	VMOVUPD     448(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 544(AX), Y1, Y1
+	VADDPD 512(AX), Y1, Y1
 	VADDPD 256(AX), Y1, Y1
 
 	// the scale is taken back from E where that is above 1, but not of a label
@@ -33265,11 +33121,11 @@ rest_loop:
 	VCMPPD    $0x04, Y2, Y6, Y6
 	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
 	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 928(AX)
+	VMOVUPD   Y2, 192(AX)
 	VMOVAPD   Y5, Y2
-	VMOVUPD   928(AX), Y6
+	VMOVUPD   192(AX), Y6
 	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   928(AX), Y4
+	VMOVUPD   192(AX), Y4
 	VBLENDVPD Y4, Y3, Y1, Y3
 	VMULPD    Y3, Y2, Y2
 
@@ -33314,11 +33170,11 @@ skip11:
 	VMASKMOVPD Y2, Y0, (SI)(R13*8)
 
 skip12:
-	VMOVUPD 480(AX), Y2
-	VADDPD  512(AX), Y2, Y2
+	VMOVUPD 288(AX), Y2
+	VADDPD  480(AX), Y2, Y2
 	VMULPD  tiny_f64<>+0(SB), Y2, Y3
-	VMOVUPD Y2, 960(AX)
-	VMOVUPD Y3, 992(AX)
+	VMOVUPD Y2, 192(AX)
+	VMOVUPD Y3, 256(AX)
 
 	// δ = 1 - 2t
 	VMOVUPS     minus_two_f64<>+0(SB), Y2
@@ -33328,29 +33184,29 @@ skip12:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVUPD     352(AX), Y4
-	VFMSUB213PD 992(AX), Y4, Y3
-	VMULPD      768(AX), Y3, Y3
+	VFMSUB213PD 256(AX), Y4, Y3
+	VMULPD      640(AX), Y3, Y3
 	VMOVUPS     max_softplus_f64<>+0(SB), Y4
 	VMINPD      Y1, Y4, Y4
 	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 1024(AX)
+	VMOVUPD     Y2, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 736(AX), Y1
+	VMOVUPD 608(AX), Y1
 	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  960(AX), Y1, Y1
-	VMULPD  1024(AX), Y1, Y1
-	VMOVUPD 736(AX), Y2
+	VDIVPD  192(AX), Y1, Y1
+	VMULPD  256(AX), Y1, Y1
+	VMOVUPD 608(AX), Y2
 	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
 	VANDPD  Y2, Y1, Y1
 	VMULPD  small_f64<>+0(SB), Y1, Y2
-	VMOVUPD Y1, 1056(AX)
-	VMOVUPD Y2, 1088(AX)
+	VMOVUPD Y1, 192(AX)
+	VMOVUPD Y2, 256(AX)
 	VMOVAPD Y3, Y1
 	VXORPD  224(AX), Y1, Y1
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      1088(AX), Y2
+	VMOVUPD      256(AX), Y2
 	VFMADD213PD  Y1, Y4, Y2
 	VMULPD       Y5, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -33399,28 +33255,28 @@ skip16:
 	VADDPD       Y3, Y3, Y1
 	VMULPD       128(AX), Y1, Y1
 	VMOVUPD      384(AX), Y2
-	VMOVUPD      768(AX), Y3
+	VMOVUPD      640(AX), Y3
 	VMULPD       160(AX), Y3, Y3
 	VXORPS       Y6, Y6, Y6
 	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 1120(AX)
-	VMOVUPD      1120(AX), Y2
+	VMOVUPD      Y2, 288(AX)
+	VMOVUPD      288(AX), Y2
 	VBLENDVPD    Y2, Y3, Y1, Y1
-	VMOVUPD      1088(AX), Y2
+	VMOVUPD      256(AX), Y2
 	VXORPD       224(AX), Y2, Y2
-	VSUBPD       800(AX), Y2, Y3
-	VADDPD       768(AX), Y3, Y3
+	VSUBPD       672(AX), Y2, Y3
+	VADDPD       640(AX), Y3, Y3
 	VFMSUB132PD  128(AX), Y3, Y2
 	VFMADD213PD  Y1, Y4, Y2
-	VMOVUPD      1056(AX), Y1
-	VMOVUPD      736(AX), Y3
+	VMOVUPD      192(AX), Y1
+	VMOVUPD      608(AX), Y3
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      1120(AX), Y4
-	VBLENDVPD    Y4, 736(AX), Y1, Y1
-	VMULPD       768(AX), Y3, Y3
+	VMOVUPD      288(AX), Y4
+	VBLENDVPD    Y4, 608(AX), Y1, Y1
+	VMULPD       640(AX), Y3, Y3
 	VMOVUPS      sign_f64<>+0(SB), Y4
-	VMOVUPD      1120(AX), Y6
+	VMOVUPD      288(AX), Y6
 	VBLENDVPD    Y6, Y4, Y3, Y3
 	VFMADD213PD  Y3, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
@@ -33455,7 +33311,7 @@ done:
 
 // func sigmoidF64AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·sigmoidF64AVX2(SB), $224-24
+TEXT ·sigmoidF64AVX2(SB), $96-24
 	MOVQ dst+0(FP), AX
 	LEAQ 31(SP), CX
 	ANDQ $-32, CX
@@ -33551,22 +33407,12 @@ loop:
 	VPSLLQ      $0x3d, Y0, Y0
 	VPERMPS     recip_f64<>+0(SB), Y2, Y4
 	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 64(CX)
-	VMOVUPD     Y9, 96(CX)
+	VPERMPS     recip_f64<>+32(SB), Y2, Y2
+	VPERMPS     recip_f64<>+32(SB), Y3, Y3
+	VBLENDVPD   Y1, Y2, Y4, Y4
+	VBLENDVPD   Y0, Y3, Y5, Y5
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 128(CX)
-	VMOVUPD     Y11, 160(CX)
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
 	VMULPD      tiny_f64<>+0(SB), Y11, Y1
 	VSUBPD      one_f64<>+0(SB), Y4, Y2
@@ -33575,8 +33421,6 @@ loop:
 	VADDPD      Y1, Y3, Y3
 	VFMADD231PD Y7, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
-	VMULPD      Y3, Y3, Y8
 
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y8
@@ -33679,19 +33523,13 @@ rest_loop:
 	VPADDD      pair_f64<>+0(SB), Y2, Y2
 	VPSLLQ      $0x3d, Y1, Y1
 	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 32(CX)
+	VPERMPS     recip_f64<>+32(SB), Y2, Y2
+	VBLENDVPD   Y1, Y2, Y3, Y3
 	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 64(CX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
 	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
 
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y5
@@ -33733,7 +33571,6 @@ TEXT ·targetsValidF64AVX2(SB), NOSPLIT, $0-17
 	VMOVAPS Y1, Y2
 	VMOVAPS Y1, Y3
 	VMOVAPS Y1, Y4
-	VMOVAPS Y1, Y1
 	XORQ    DX, DX
 	SUBQ    $0x10, CX
 	JLT     rest
@@ -33908,19 +33745,18 @@ TEXT ·labelsValidAVX512(SB), NOSPLIT, $0-25
 	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	MOVL         ignore+20(FP), CX
-	VMOVD        CX, X2
-	VPBROADCASTD X2, Z2
+	VMOVD        CX, X1
+	VPBROADCASTD X1, Z1
 	XORL         BX, BX
-	VPXORQ       Z1, Z1, Z1
 	XORQ         SI, SI
 	SUBQ         $0x10, DX
 	JLT          rest
 
 	// 1 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	VMOVUPS (AX)(SI*4), Z1
-	VPCMPUD $0x06, Z0, Z1, K1
-	VPCMPD  $0x04, Z2, Z1, K1, K1
+	VMOVUPS (AX)(SI*4), Z2
+	VPCMPUD $0x06, Z0, Z2, K1
+	VPCMPD  $0x04, Z1, Z2, K1, K1
 	KMOVW   K1, CX
 	ORL     CX, BX
 	ADDQ    $0x10, SI
@@ -33944,9 +33780,9 @@ rest_loop:
 	SHLQ      CL, DI
 	DECQ      DI
 	KMOVW     DI, K1
-	VMOVUPS.Z (AX)(SI*4), K1, Z1
-	VPCMPUD   $0x06, Z0, Z1, K1
-	VPCMPD    $0x04, Z2, Z1, K1, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z2
+	VPCMPUD   $0x06, Z0, Z2, K1
+	VPCMPD    $0x04, Z1, Z2, K1, K1
 	KMOVW     K1, CX
 	ORL       CX, BX
 	ADDQ      $0x10, SI
@@ -33971,50 +33807,49 @@ TEXT ·labelMasksAVX512(SB), NOSPLIT, $0-49
 	VMOVD        CX, X0
 	VPBROADCASTD X0, Z0
 	MOVL         ignore+44(FP), CX
-	VMOVD        CX, X2
+	VMOVD        CX, X1
+	VPBROADCASTD X1, Z1
+	VMOVD        DI, X2
 	VPBROADCASTD X2, Z2
-	VMOVD        DI, X3
-	VPBROADCASTD X3, Z3
 	LEAQ         -1(DI), R8
 	IMULQ        DI, R8
 	SHLQ         $0x03, R8
 	LEAQ         rows<>+0(SB), CX
 	ADDQ         CX, R8
-	VMOVUPS      iota16_f32<>+0(SB), Z4
-	VPMULLD      Z3, Z4, Z4
+	VMOVUPS      iota16_f32<>+0(SB), Z3
+	VPMULLD      Z2, Z3, Z3
 	XORL         R9, R9
-	VMOVUPS      minus1_16_f32<>+0(SB), Z5
-	VMOVUPS      minus2_16_f32<>+0(SB), Z6
-	VMOVUPS      step16_f32<>+0(SB), Z7
-	VPXORQ       Z1, Z1, Z1
+	VMOVUPS      minus1_16_f32<>+0(SB), Z4
+	VMOVUPS      minus2_16_f32<>+0(SB), Z5
+	VMOVUPS      step16_f32<>+0(SB), Z6
 	XORQ         R10, R10
 	SUBQ         $0x10, SI
 	JLT          rest
 
 	// 1 vectors of 16 elements at a time, their instructions interleaved
 loop:
-	VMOVUPS   (BX)(R10*4), Z1
-	VPCMPEQD  Z2, Z1, K1
-	VPSUBD    Z0, Z1, Z1
-	VPCMPUD   $0x01, Z3, Z1, K2
-	VPADDD    Z4, Z1, Z1
-	VMOVDQA32 Z5, Z8
-	VMOVDQA32 Z1, K2, Z8
-	VMOVDQA32 Z6, K1, Z8
+	VMOVUPS   (BX)(R10*4), Z7
+	VPCMPEQD  Z1, Z7, K1
+	VPSUBD    Z0, Z7, Z7
+	VPCMPUD   $0x01, Z2, Z7, K2
+	VPADDD    Z3, Z7, Z7
+	VMOVDQA32 Z4, Z8
+	VMOVDQA32 Z7, K2, Z8
+	VMOVDQA32 Z5, K1, Z8
 	KMOVW     K1, CX
 	ORL       CX, R9
-	VMOVUPS   iota16_f32<>+0(SB), Z1
+	VMOVUPS   iota16_f32<>+0(SB), Z7
 	MOVQ      R8, CX
 	MOVQ      DI, R11
 
 row1:
 	VPMOVZXBD (CX), Z9
 	VPERMD    Z8, Z9, Z9
-	VPCMPEQD  Z1, Z9, K1
-	VPCMPD    $0x04, Z6, Z9, K2
+	VPCMPEQD  Z7, Z9, K1
+	VPCMPD    $0x04, Z5, Z9, K2
 	KMOVW     K1, (AX)
 	KMOVW     K2, (DX)
-	VPADDD    Z7, Z1, Z1
+	VPADDD    Z6, Z7, Z7
 	ADDQ      $0x10, CX
 	ADDQ      $0x02, AX
 	ADDQ      $0x02, DX
@@ -34041,28 +33876,28 @@ rest_loop:
 	SHLQ      CL, R11
 	DECQ      R11
 	KMOVW     R11, K1
-	VMOVUPS.Z (BX)(R10*4), K1, Z1
-	VPCMPEQD  Z2, Z1, K1, K1
-	VPSUBD    Z0, Z1, Z1
-	VPCMPUD   $0x01, Z3, Z1, K2
-	VPADDD    Z4, Z1, Z1
-	VMOVDQA32 Z5, Z8
-	VMOVDQA32 Z1, K2, Z8
-	VMOVDQA32 Z6, K1, Z8
+	VMOVUPS.Z (BX)(R10*4), K1, Z7
+	VPCMPEQD  Z1, Z7, K1, K1
+	VPSUBD    Z0, Z7, Z7
+	VPCMPUD   $0x01, Z2, Z7, K2
+	VPADDD    Z3, Z7, Z7
+	VMOVDQA32 Z4, Z8
+	VMOVDQA32 Z7, K2, Z8
+	VMOVDQA32 Z5, K1, Z8
 	KMOVW     K1, CX
 	ORL       CX, R9
-	VMOVUPS   iota16_f32<>+0(SB), Z1
+	VMOVUPS   iota16_f32<>+0(SB), Z7
 	MOVQ      R8, CX
 	MOVQ      DI, R11
 
 row2:
 	VPMOVZXBD (CX), Z9
 	VPERMD    Z8, Z9, Z9
-	VPCMPEQD  Z1, Z9, K1
-	VPCMPD    $0x04, Z6, Z9, K2
+	VPCMPEQD  Z7, Z9, K1
+	VPCMPD    $0x04, Z5, Z9, K2
 	KMOVW     K1, (AX)
 	KMOVW     K2, (DX)
-	VPADDD    Z7, Z1, Z1
+	VPADDD    Z6, Z7, Z7
 	ADDQ      $0x10, CX
 	ADDQ      $0x02, AX
 	ADDQ      $0x02, DX

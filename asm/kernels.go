@@ -168,7 +168,6 @@ func (k *kernel) loops(body, end func()) {
 	k.JLT(LabelRef("rest"))
 	k.Comment(fmt.Sprintf("%d vectors of %d elements at a time, their instructions interleaved", k.n, k.lanes()))
 	k.Label("loop")
-	used := k.used
 	body()
 	k.ADDQ(Imm(uint64(step)), k.e)
 	k.CMPQ(k.e, k.end)
@@ -181,7 +180,6 @@ func (k *kernel) loops(body, end func()) {
 	k.Label("rest_loop")
 	k.n, k.last = 1, true
 	k.prepareTail()
-	k.used = used
 	body()
 	k.ADDQ(Imm(uint64(k.lanes())), k.e)
 	k.CMPQ(k.e, k.end)
@@ -491,7 +489,7 @@ func (k *kernel) body() {
 	if k.order >= gradient && !k.wide {
 		flipped = k.spill(flip)
 	}
-	r := k.logistic(u, !k.square || k.order == hessian, want{exponent: !k.square})
+	r := k.logistic(u, !k.square || k.order == hessian, want{})
 
 	if k.order == loss {
 		var B, l group

@@ -67,9 +67,8 @@ type generator struct {
 	n      int // vectors of a group at present
 	params map[string]scalar
 	zeros  reg.VecVirtual // AVX-512
-	frame  reg.Register   // where spilled vectors are, with room for so many, so many of them used
-	room   int
-	used   int
+	frame  reg.Register   // where spilled vectors are; AVX-512: only if parking
+	used   int            // slots there
 
 	parking bool // AVX-512: registers are so short that something is spilled
 }
@@ -97,12 +96,8 @@ func (g *generator) group() group {
 	return v
 }
 
-// slot returns the next free place on the stack.
+// slot returns a place on the stack that is like no other; which of them can be the same is for allocateSlots.
 func (g *generator) slot() Mem {
-	if g.used == g.room {
-		g.AllocLocal(g.bytes())
-		g.room++
-	}
 	m := Mem{Base: g.frame, Disp: g.used * g.bytes()}
 	g.used++
 	return m
@@ -111,7 +106,7 @@ func (g *generator) slot() Mem {
 // align makes frame, if anything is spilled, the beginning of the slots, on a multiple of their size: a store across two
 // cache lines costs several times one inside. Go aligns its stack to words only.
 func (g *generator) align() {
-	g.frame, g.room, g.used = nil, 0, 0
+	g.frame, g.used = nil, 0
 	if g.wide && !g.parking {
 		return
 	}

@@ -30,6 +30,14 @@ func (g *generator) hold(v group) value {
 	return g.spill(v)
 }
 
+// save holds what v is now, for v will be overwritten.
+func (g *generator) save(v group) value {
+	if g.wide {
+		return g.copy(v)
+	}
+	return g.spill(v)
+}
+
 // get returns a value as a new group, which may be consumed.
 func (g *generator) get(v value) group {
 	if s, ok := v.(slots); ok {
@@ -93,7 +101,7 @@ func (g *generator) zero() Op {
 
 // logistic is what loss, gradient and Hessian share: steps 1 and 2.
 type logistic struct {
-	k, f  value        // |u| = -(k+f)·ln2/8; only if asked for
+	k, f  value        // |u| = -(k+f)·ln2/8
 	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
 	c, S  group        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
 	z, zz group        // z and z²
@@ -154,12 +162,10 @@ func (g *generator) magicValue(tiny bool) float64 {
 func (g *generator) tiny() scalar { return g.float("tiny", math.Ldexp(1, -g.table.TinyShift)) }
 func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table.TinyShift)) }
 
-// want is what logistic shall return beyond what every kernel needs.
+// want is what logistic shall do otherwise than usual.
 type want struct {
-	exponent bool // k and f
-	absolute bool // u is |u| already
-	small    bool // if tiny, A is scaled down before S is made of it; r.tinyS only if tinyS
-	tinyS    bool
+	absolute bool             // u is |u| already
+	small    bool             // if tiny, A is scaled down before S is made of it
 	product  func(A, p group) // called with what e is made of; nil: not wanted
 }
 
@@ -185,15 +191,11 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 	g.do("VFNMADD231P.", t, a, g.float("scale", g.table.scale))
 	f := g.group()
 	g.do("VSUBP.", f, t, magic)
-	if want.exponent {
-		r.k = g.hold(g.copy(f))
-	}
+	r.k = g.save(f)
 	A, rest := g.scale(t, func() { g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale)) })
 	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
 	g.do("VADDP.", rest, rest, f)
-	if want.exponent {
-		r.f = g.hold(f)
-	}
+	r.f = g.hold(f)
 	i := g.load(g.magic(false))
 	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
 	r.p = g.exp2m1(rest)
@@ -210,11 +212,9 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 	at := g.index(i)
 	c := g.lookup(g.floats("recip", g.table.recip), at)
 	r.log = g.later("log", g.table.log, at)
-	if want.exponent {
-		hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
-		r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
-	}
-	if want.tinyS {
+	hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
+	r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
+	if want.small {
 		g.do("VMULP.", big, big, c)
 		r.tinyS = g.hold(big)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/ir"
@@ -10,22 +11,22 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// compile is Avo's pass.Compile, with another register allocation: Avo gives any vector register out that AVX-512
-// machines have, but the AVX2 kernels must do with the first sixteen.
+// compile is Avo's pass.Compile, with another register allocation, since Avo gives any vector register out that AVX-512
+// machines have, but the AVX2 kernels must do with the first sixteen; and with what the generator leaves to be tidied up.
 var compile = pass.Concat(
 	pass.Verify,
 	pass.FunctionPass(pass.PruneJumpToFollowingLabel),
 	pass.FunctionPass(pass.PruneDanglingLabels),
-	pass.FunctionPass(pass.LabelTarget),
-	pass.FunctionPass(pass.CFG),
 	pass.InstructionPass(pass.ZeroExtend32BitOutputs),
-	pass.FunctionPass(pass.Liveness),
+	pass.FunctionPass(pruneDead),
+	pass.FunctionPass(allocateSlots),
 	pass.FunctionPass(allocateRegisters),
 	pass.FunctionPass(pass.BindRegisters),
 	pass.FunctionPass(pass.VerifyAllocation),
 	pass.FunctionPass(pass.EnsureBasePointerCalleeSaved),
 	pass.Func(pass.IncludeTextFlagHeader),
 	pass.FunctionPass(pass.PruneSelfMoves),
+	pass.FunctionPass(pruneVectorSelfMoves),
 	pass.FunctionPass(pass.RequiredISAExtensions),
 )
 
@@ -64,6 +65,15 @@ func allocateRegisters(fn *ir.Function) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// pruneVectorSelfMoves removes what Avo's pass, for general-purpose registers, leaves. Whatever is above the vector is not in use.
+func pruneVectorSelfMoves(fn *ir.Function) error {
+	fn.Nodes = slices.DeleteFunc(fn.Nodes, func(n ir.Node) bool {
+		i, ok := n.(*ir.Instruction)
+		return ok && (i.Opcode == "VMOVAPS" || i.Opcode == "VMOVAPD") && len(i.Operands) == 2 && i.Operands[0] == i.Operands[1]
+	})
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (k *kernel) softBody() {
 	weightsHeld := k.park(weights)
 	betaHeld, thetaHeld := k.park(beta), k.hold(theta)
 	var sum, rest, R, bigR value // R is not scaled up, bigR is; the sum is if A is
-	r := k.logistic(abs, true, want{exponent: !k.square, absolute: true, small: k.square, tinyS: k.square && k.order == hessian,
+	r := k.logistic(abs, true, want{absolute: true, small: k.square,
 		product: func(A, p group) {
 			k.Comment("R + rest = β + e·θ")
 			unit := one
