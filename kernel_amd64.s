@@ -15274,20 +15274,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X4, Y0
-	VEXTRACTF128 $0x01, Y4, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       (R9), Y0, Y0
-	VMOVUPD      Y0, (R9)
-	VADDPD       32(R9), Y1, Y1
-	VMOVUPD      Y1, 32(R9)
-	VCVTPS2PD    X5, Y0
-	VEXTRACTF128 $0x01, Y5, X1
-	VCVTPS2PD    X1, Y1
-	VADDPD       64(R9), Y0, Y0
-	VMOVUPD      Y0, 64(R9)
-	VADDPD       96(R9), Y1, Y1
-	VMOVUPD      Y1, 96(R9)
+	VMOVUPS   Y4, 64(AX)
+	VMOVUPS   Y5, 96(AX)
+	VCVTPS2PD 64(AX), Y0
+	VCVTPS2PD 80(AX), Y1
+	VADDPD    (R9), Y0, Y0
+	VMOVUPD   Y0, (R9)
+	VADDPD    32(R9), Y1, Y1
+	VMOVUPD   Y1, 32(R9)
+	VCVTPS2PD 96(AX), Y0
+	VCVTPS2PD 112(AX), Y1
+	VADDPD    64(R9), Y0, Y0
+	VMOVUPD   Y0, 64(R9)
+	VADDPD    96(R9), Y1, Y1
+	VMOVUPD   Y1, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -15421,17 +15421,17 @@ skip4:
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X3, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VCVTPS2PD    X2, Y2
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y1, Y1
-	VMOVUPD      Y1, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, 32(R9)(CX*8)
+	VMOVUPS   Y3, 64(AX)
+	VCVTPS2PD 64(AX), Y1
+	VCVTPS2PD 80(AX), Y2
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y1, Y1
+	VMOVUPD   Y1, (R9)(CX*8)
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
@@ -15742,20 +15742,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VMOVUPS   Y0, 64(AX)
+	VMOVUPS   Y1, 96(AX)
+	VCVTPS2PD 64(AX), Y2
+	VCVTPS2PD 80(AX), Y3
+	VADDPD    (R9), Y2, Y2
+	VMOVUPD   Y2, (R9)
+	VADDPD    32(R9), Y3, Y3
+	VMOVUPD   Y3, 32(R9)
+	VCVTPS2PD 96(AX), Y2
+	VCVTPS2PD 112(AX), Y3
+	VADDPD    64(R9), Y2, Y2
+	VMOVUPD   Y2, 64(R9)
+	VADDPD    96(R9), Y3, Y3
+	VMOVUPD   Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -15931,17 +15931,17 @@ skip4:
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VMOVUPS   Y1, 64(AX)
+	VCVTPS2PD 64(AX), Y2
+	VCVTPS2PD 80(AX), Y3
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, (R9)(CX*8)
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
@@ -16188,20 +16188,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VMOVUPS   Y0, 128(AX)
+	VMOVUPS   Y1, 160(AX)
+	VCVTPS2PD 128(AX), Y2
+	VCVTPS2PD 144(AX), Y3
+	VADDPD    (R9), Y2, Y2
+	VMOVUPD   Y2, (R9)
+	VADDPD    32(R9), Y3, Y3
+	VMOVUPD   Y3, 32(R9)
+	VCVTPS2PD 160(AX), Y2
+	VCVTPS2PD 176(AX), Y3
+	VADDPD    64(R9), Y2, Y2
+	VMOVUPD   Y2, 64(R9)
+	VADDPD    96(R9), Y3, Y3
+	VMOVUPD   Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -16361,17 +16361,17 @@ skip4:
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VMOVUPS   Y1, 128(AX)
+	VCVTPS2PD 128(AX), Y2
+	VCVTPS2PD 144(AX), Y3
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, (R9)(CX*8)
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
@@ -16796,20 +16796,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VMOVUPS   Y0, 128(AX)
+	VMOVUPS   Y1, 160(AX)
+	VCVTPS2PD 128(AX), Y2
+	VCVTPS2PD 144(AX), Y3
+	VADDPD    (R9), Y2, Y2
+	VMOVUPD   Y2, (R9)
+	VADDPD    32(R9), Y3, Y3
+	VMOVUPD   Y3, 32(R9)
+	VCVTPS2PD 160(AX), Y2
+	VCVTPS2PD 176(AX), Y3
+	VADDPD    64(R9), Y2, Y2
+	VMOVUPD   Y2, 64(R9)
+	VADDPD    96(R9), Y3, Y3
+	VMOVUPD   Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -17057,17 +17057,17 @@ skip4:
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R10), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VMOVUPS   Y1, 128(AX)
+	VCVTPS2PD 128(AX), Y2
+	VCVTPS2PD 144(AX), Y3
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, (R9)(CX*8)
+	LEAQ      (R10), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, 32(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
@@ -17294,20 +17294,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y4
-	VEXTRACTF128 $0x01, Y0, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       (R9), Y4, Y4
-	VMOVUPD      Y4, (R9)
-	VADDPD       32(R9), Y5, Y5
-	VMOVUPD      Y5, 32(R9)
-	VCVTPS2PD    X1, Y4
-	VEXTRACTF128 $0x01, Y1, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       64(R9), Y4, Y4
-	VMOVUPD      Y4, 64(R9)
-	VADDPD       96(R9), Y5, Y5
-	VMOVUPD      Y5, 96(R9)
+	VMOVUPS   Y0, 96(AX)
+	VMOVUPS   Y1, 128(AX)
+	VCVTPS2PD 96(AX), Y4
+	VCVTPS2PD 112(AX), Y5
+	VADDPD    (R9), Y4, Y4
+	VMOVUPD   Y4, (R9)
+	VADDPD    32(R9), Y5, Y5
+	VMOVUPD   Y5, 32(R9)
+	VCVTPS2PD 128(AX), Y4
+	VCVTPS2PD 144(AX), Y5
+	VADDPD    64(R9), Y4, Y4
+	VMOVUPD   Y4, 64(R9)
+	VADDPD    96(R9), Y5, Y5
+	VMOVUPD   Y5, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -17514,17 +17514,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y3
-	VEXTRACTF128 $0x01, Y1, X4
-	VCVTPS2PD    X4, Y4
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(CX*8)
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
+	VMOVUPS   Y1, 96(AX)
+	VCVTPS2PD 96(AX), Y3
+	VCVTPS2PD 112(AX), Y4
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, (R9)(CX*8)
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -17889,20 +17889,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VMOVUPS   Y0, 352(AX)
+	VMOVUPS   Y1, 384(AX)
+	VCVTPS2PD 352(AX), Y2
+	VCVTPS2PD 368(AX), Y3
+	VADDPD    (R9), Y2, Y2
+	VMOVUPD   Y2, (R9)
+	VADDPD    32(R9), Y3, Y3
+	VMOVUPD   Y3, 32(R9)
+	VCVTPS2PD 384(AX), Y2
+	VCVTPS2PD 400(AX), Y3
+	VADDPD    64(R9), Y2, Y2
+	VMOVUPD   Y2, 64(R9)
+	VADDPD    96(R9), Y3, Y3
+	VMOVUPD   Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -18173,17 +18173,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VMOVUPS   Y1, 224(AX)
+	VCVTPS2PD 224(AX), Y2
+	VCVTPS2PD 240(AX), Y3
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, (R9)(CX*8)
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -18541,20 +18541,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X4, Y6
-	VEXTRACTF128 $0x01, Y4, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       (R9), Y6, Y6
-	VMOVUPD      Y6, (R9)
-	VADDPD       32(R9), Y7, Y7
-	VMOVUPD      Y7, 32(R9)
-	VCVTPS2PD    X5, Y6
-	VEXTRACTF128 $0x01, Y5, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       64(R9), Y6, Y6
-	VMOVUPD      Y6, 64(R9)
-	VADDPD       96(R9), Y7, Y7
-	VMOVUPD      Y7, 96(R9)
+	VMOVUPS   Y4, 160(AX)
+	VMOVUPS   Y5, 192(AX)
+	VCVTPS2PD 160(AX), Y6
+	VCVTPS2PD 176(AX), Y7
+	VADDPD    (R9), Y6, Y6
+	VMOVUPD   Y6, (R9)
+	VADDPD    32(R9), Y7, Y7
+	VMOVUPD   Y7, 32(R9)
+	VCVTPS2PD 192(AX), Y6
+	VCVTPS2PD 208(AX), Y7
+	VADDPD    64(R9), Y6, Y6
+	VMOVUPD   Y6, 64(R9)
+	VADDPD    96(R9), Y7, Y7
+	VMOVUPD   Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -18797,17 +18797,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X5, Y5
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(CX*8)
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(CX*8)
+	VMOVUPS   Y3, 160(AX)
+	VCVTPS2PD 160(AX), Y4
+	VCVTPS2PD 176(AX), Y5
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, (R9)(CX*8)
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y5, Y5
+	VMOVUPD   Y5, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -19344,20 +19344,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X4, Y6
-	VEXTRACTF128 $0x01, Y4, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       (R9), Y6, Y6
-	VMOVUPD      Y6, (R9)
-	VADDPD       32(R9), Y7, Y7
-	VMOVUPD      Y7, 32(R9)
-	VCVTPS2PD    X5, Y6
-	VEXTRACTF128 $0x01, Y5, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       64(R9), Y6, Y6
-	VMOVUPD      Y6, 64(R9)
-	VADDPD       96(R9), Y7, Y7
-	VMOVUPD      Y7, 96(R9)
+	VMOVUPS   Y4, 160(AX)
+	VMOVUPS   Y5, 192(AX)
+	VCVTPS2PD 160(AX), Y6
+	VCVTPS2PD 176(AX), Y7
+	VADDPD    (R9), Y6, Y6
+	VMOVUPD   Y6, (R9)
+	VADDPD    32(R9), Y7, Y7
+	VMOVUPD   Y7, 32(R9)
+	VCVTPS2PD 192(AX), Y6
+	VCVTPS2PD 208(AX), Y7
+	VADDPD    64(R9), Y6, Y6
+	VMOVUPD   Y6, 64(R9)
+	VADDPD    96(R9), Y7, Y7
+	VMOVUPD   Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -19746,17 +19746,17 @@ skip8:
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X5, Y5
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(CX*8)
-	LEAQ         (R12), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(CX*8)
+	VMOVUPS   Y3, 160(AX)
+	VCVTPS2PD 160(AX), Y4
+	VCVTPS2PD 176(AX), Y5
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, (R9)(CX*8)
+	LEAQ      (R12), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y5, Y5
+	VMOVUPD   Y5, 32(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -20093,20 +20093,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y4
-	VEXTRACTF128 $0x01, Y2, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       (R9), Y4, Y4
-	VMOVUPD      Y4, (R9)
-	VADDPD       32(R9), Y5, Y5
-	VMOVUPD      Y5, 32(R9)
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X5, Y5
-	VADDPD       64(R9), Y4, Y4
-	VMOVUPD      Y4, 64(R9)
-	VADDPD       96(R9), Y5, Y5
-	VMOVUPD      Y5, 96(R9)
+	VMOVUPS   Y2, 128(AX)
+	VMOVUPS   Y3, 160(AX)
+	VCVTPS2PD 128(AX), Y4
+	VCVTPS2PD 144(AX), Y5
+	VADDPD    (R9), Y4, Y4
+	VMOVUPD   Y4, (R9)
+	VADDPD    32(R9), Y5, Y5
+	VMOVUPD   Y5, 32(R9)
+	VCVTPS2PD 160(AX), Y4
+	VCVTPS2PD 176(AX), Y5
+	VADDPD    64(R9), Y4, Y4
+	VMOVUPD   Y4, 64(R9)
+	VADDPD    96(R9), Y5, Y5
+	VMOVUPD   Y5, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -20362,17 +20362,17 @@ skip10:
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X2, Y3
-	VEXTRACTF128 $0x01, Y2, X4
-	VCVTPS2PD    X4, Y4
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, (R9)(CX*8)
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, 32(R9)(CX*8)
+	VMOVUPS   Y2, 128(AX)
+	VCVTPS2PD 128(AX), Y3
+	VCVTPS2PD 144(AX), Y4
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, (R9)(CX*8)
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -20796,20 +20796,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X0, Y2
-	VEXTRACTF128 $0x01, Y0, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       (R9), Y2, Y2
-	VMOVUPD      Y2, (R9)
-	VADDPD       32(R9), Y3, Y3
-	VMOVUPD      Y3, 32(R9)
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       64(R9), Y2, Y2
-	VMOVUPD      Y2, 64(R9)
-	VADDPD       96(R9), Y3, Y3
-	VMOVUPD      Y3, 96(R9)
+	VMOVUPS   Y0, 384(AX)
+	VMOVUPS   Y1, 416(AX)
+	VCVTPS2PD 384(AX), Y2
+	VCVTPS2PD 400(AX), Y3
+	VADDPD    (R9), Y2, Y2
+	VMOVUPD   Y2, (R9)
+	VADDPD    32(R9), Y3, Y3
+	VMOVUPD   Y3, 32(R9)
+	VCVTPS2PD 416(AX), Y2
+	VCVTPS2PD 432(AX), Y3
+	VADDPD    64(R9), Y2, Y2
+	VMOVUPD   Y2, 64(R9)
+	VADDPD    96(R9), Y3, Y3
+	VMOVUPD   Y3, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -21196,17 +21196,17 @@ skip10:
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X1, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VCVTPS2PD    X3, Y3
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y2, Y2
-	VMOVUPD      Y2, (R9)(CX*8)
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y3, Y3
-	VMOVUPD      Y3, 32(R9)(CX*8)
+	VMOVUPS   Y1, 256(AX)
+	VCVTPS2PD 256(AX), Y2
+	VCVTPS2PD 272(AX), Y3
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y2, Y2
+	VMOVUPD   Y2, (R9)(CX*8)
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y3, Y3
+	VMOVUPD   Y3, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -21652,20 +21652,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X4, Y6
-	VEXTRACTF128 $0x01, Y4, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       (R9), Y6, Y6
-	VMOVUPD      Y6, (R9)
-	VADDPD       32(R9), Y7, Y7
-	VMOVUPD      Y7, 32(R9)
-	VCVTPS2PD    X5, Y6
-	VEXTRACTF128 $0x01, Y5, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       64(R9), Y6, Y6
-	VMOVUPD      Y6, 64(R9)
-	VADDPD       96(R9), Y7, Y7
-	VMOVUPD      Y7, 96(R9)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y5, 224(AX)
+	VCVTPS2PD 192(AX), Y6
+	VCVTPS2PD 208(AX), Y7
+	VADDPD    (R9), Y6, Y6
+	VMOVUPD   Y6, (R9)
+	VADDPD    32(R9), Y7, Y7
+	VMOVUPD   Y7, 32(R9)
+	VCVTPS2PD 224(AX), Y6
+	VCVTPS2PD 240(AX), Y7
+	VADDPD    64(R9), Y6, Y6
+	VMOVUPD   Y6, 64(R9)
+	VADDPD    96(R9), Y7, Y7
+	VMOVUPD   Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -21956,17 +21956,17 @@ skip10:
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X5, Y5
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(CX*8)
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(CX*8)
+	VMOVUPS   Y3, 192(AX)
+	VCVTPS2PD 192(AX), Y4
+	VCVTPS2PD 208(AX), Y5
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, (R9)(CX*8)
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y5, Y5
+	VMOVUPD   Y5, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -22541,20 +22541,20 @@ skip1:
 	JEQ   skip2
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X4, Y6
-	VEXTRACTF128 $0x01, Y4, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       (R9), Y6, Y6
-	VMOVUPD      Y6, (R9)
-	VADDPD       32(R9), Y7, Y7
-	VMOVUPD      Y7, 32(R9)
-	VCVTPS2PD    X5, Y6
-	VEXTRACTF128 $0x01, Y5, X7
-	VCVTPS2PD    X7, Y7
-	VADDPD       64(R9), Y6, Y6
-	VMOVUPD      Y6, 64(R9)
-	VADDPD       96(R9), Y7, Y7
-	VMOVUPD      Y7, 96(R9)
+	VMOVUPS   Y4, 192(AX)
+	VMOVUPS   Y5, 224(AX)
+	VCVTPS2PD 192(AX), Y6
+	VCVTPS2PD 208(AX), Y7
+	VADDPD    (R9), Y6, Y6
+	VMOVUPD   Y6, (R9)
+	VADDPD    32(R9), Y7, Y7
+	VMOVUPD   Y7, 32(R9)
+	VCVTPS2PD 224(AX), Y6
+	VCVTPS2PD 240(AX), Y7
+	VADDPD    64(R9), Y6, Y6
+	VMOVUPD   Y6, 64(R9)
+	VADDPD    96(R9), Y7, Y7
+	VMOVUPD   Y7, 96(R9)
 
 skip2:
 	TESTQ   SI, SI
@@ -23027,17 +23027,17 @@ skip10:
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
-	VCVTPS2PD    X3, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X5, Y5
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       (R9)(CX*8), Y4, Y4
-	VMOVUPD      Y4, (R9)(CX*8)
-	LEAQ         (R13), CX
-	ANDQ         $0x0f, CX
-	VADDPD       32(R9)(CX*8), Y5, Y5
-	VMOVUPD      Y5, 32(R9)(CX*8)
+	VMOVUPS   Y3, 192(AX)
+	VCVTPS2PD 192(AX), Y4
+	VCVTPS2PD 208(AX), Y5
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    (R9)(CX*8), Y4, Y4
+	VMOVUPD   Y4, (R9)(CX*8)
+	LEAQ      (R13), CX
+	ANDQ      $0x0f, CX
+	VADDPD    32(R9)(CX*8), Y5, Y5
+	VMOVUPD   Y5, 32(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI

@@ -113,7 +113,7 @@ func BenchmarkFocal(b *testing.B) {
 }
 
 func benchmarkType[T Float](b *testing.B) {
-	for _, op := range []string{"loss", "grad", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid", "obvious"} {
+	for _, op := range []string{"loss", "grad", "loss+grad", "sum+grad", "loss+grad+hess", "sigmoid", "hard loss", "hard loss+grad", "soft loss+grad", "soft loss+grad+hess", "obvious"} {
 		for _, p := range availablePaths() {
 			for _, shape := range [][2]int{{1024, 80}, {32, 10}, {8192, 1}} {
 				for _, gamma := range []float64{2, 2.3} {

@@ -765,11 +765,10 @@ func (k *kernel) addToSums(value group) {
 			k.VMOVUPD(low, k.lane(0, 0))
 			k.VMOVUPD(high, k.lane(0, 8))
 		default:
-			for v := range k.n {
+			for v, m := range k.spill(value) { // from memory it takes no shuffle to get at the upper half
 				low, high := k.YMM(), k.YMM()
-				k.VCVTPS2PD(value[v].AsX(), low)
-				k.VEXTRACTF128(Imm(1), value[v], high.AsX())
-				k.VCVTPS2PD(high.AsX(), high)
+				k.VCVTPS2PD(m, low)
+				k.VCVTPS2PD(m.Offset(16), high)
 				for i, x := range []reg.VecVirtual{low, high} {
 					m := k.lane(v, 4*i)
 					k.VADDPD(m, x, x)

@@ -9,7 +9,7 @@ import (
 )
 
 // slotLiveness tells which slots, where vectors are spilled to, are still to be read after an instruction. It is to memory
-// what Avo's liveness is to registers. A slot is accessed as a whole, relative to the frame.
+// what Avo's liveness is to registers. A slot is written as a whole, and given by its address relative to the frame.
 type slotLiveness struct {
 	frame reg.Register // the only register that gets a local's address, see align; nil if nothing is spilled
 	size  int          // of a slot
@@ -19,6 +19,13 @@ type slotLiveness struct {
 func (l *slotLiveness) isSlot(o operand.Op) bool {
 	m, ok := o.(operand.Mem)
 	return ok && l.frame != nil && m.Base == l.frame
+}
+
+// slotOf returns the slot that holds an operand, all or part of it.
+func (l *slotLiveness) slotOf(o operand.Op) operand.Mem {
+	m := o.(operand.Mem)
+	m.Disp -= m.Disp % l.size
+	return m
 }
 
 // liveSlots works the liveness out backwards, as often as there are changes, for the loops.
@@ -49,7 +56,7 @@ func liveSlots(fn *ir.Function) slotLiveness {
 				}
 				for _, o := range next.Inputs {
 					if l.isSlot(o) {
-						out[o.(operand.Mem)] = true
+						out[l.slotOf(o)] = true
 					}
 				}
 			}
@@ -99,7 +106,9 @@ func allocateSlots(fn *ir.Function) error {
 		for _, operands := range [][]operand.Op{i.Operands, i.Inputs, i.Outputs} {
 			for n, o := range operands {
 				if l.isSlot(o) {
-					operands[n] = place[o.(operand.Mem)]
+					p, m := place[l.slotOf(o)], o.(operand.Mem)
+					m.Disp = p.Disp + m.Disp%l.size
+					operands[n] = m
 				}
 			}
 		}
