@@ -23635,26 +23635,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -23663,69 +23661,67 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 192(AX)
-	VMOVUPD     Y9, 224(AX)
+	VPERMPS     log_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 192(AX)
+	VMOVUPD     Y7, 224(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VSUBPD      one_f64<>+0(SB), Y4, Y0
 	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y10, Y0, Y0
 	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y8, Y10, Y0
 	VFMADD231PD Y6, Y11, Y1
 	VMULPD      Y0, Y0, Y2
 	VMULPD      Y1, Y1, Y3
-	VMOVUPD     64(AX), Y8
+	VMOVUPD     64(AX), Y7
 	VMOVUPD     96(AX), Y9
-	VBLENDVPD   Y8, Y10, Y4, Y4
+	VBLENDVPD   Y7, Y10, Y4, Y4
 	VBLENDVPD   Y9, Y11, Y5, Y5
 
 	// w·S²
@@ -23735,52 +23731,52 @@ loop:
 	VMULPD 160(AX), Y5, Y5
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y8
+	VADDPD       one_f64<>+0(SB), Y0, Y7
 	VADDPD       one_f64<>+0(SB), Y1, Y9
-	VDIVPD       Y8, Y0, Y8
+	VDIVPD       Y7, Y0, Y7
 	VDIVPD       Y9, Y1, Y9
-	VFNMADD132PD Y8, Y7, Y7
+	VFNMADD132PD Y7, Y8, Y8
 	VFNMADD132PD Y9, Y6, Y6
 	VXORPS       Y10, Y10, Y10
 	VMOVUPD      64(AX), Y11
 	VMOVUPD      96(AX), Y12
-	VBLENDVPD    Y11, Y7, Y10, Y7
+	VBLENDVPD    Y11, Y8, Y10, Y8
 	VBLENDVPD    Y12, Y6, Y10, Y6
-	VSUBPD       Y8, Y7, Y7
+	VSUBPD       Y7, Y8, Y8
 	VSUBPD       Y9, Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
+	VMOVAPS     Y9, Y7
 	VMOVUPS     log1p_9_f64<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
 	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y7
 	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y11
 	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y10
 	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y7
 	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y11
 	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y10
 	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y7
 	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y11
 	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y10
 	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y7
 	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y11
 	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y10
 	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y8
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y7
 	VFMADD213PD Y9, Y0, Y11
-	VFMADD213PD Y8, Y1, Y10
+	VFMADD213PD Y7, Y1, Y10
 	VFMADD213PD Y0, Y2, Y11
 	VFMADD213PD Y1, Y3, Y10
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y7, Y7, Y0
+	VADDPD      Y8, Y8, Y0
 	VADDPD      Y6, Y6, Y1
-	VFMADD231PD Y7, Y7, Y0
+	VFMADD231PD Y8, Y8, Y0
 	VFMADD231PD Y6, Y6, Y1
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
@@ -23891,85 +23887,83 @@ rest_loop:
 	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 128(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 128(AX)
 	VMULPD      Y3, Y6, Y6
 	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y4, Y6, Y1
+	VFMADD231PD Y5, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     64(AX), Y5
-	VBLENDVPD   Y5, Y6, Y3, Y3
+	VMOVUPD     64(AX), Y4
+	VBLENDVPD   Y4, Y6, Y3, Y3
 
 	// w·S²
 	VMULPD Y3, Y3, Y3
 	VMULPD 96(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y5
-	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y5, Y4, Y4
+	VADDPD       one_f64<>+0(SB), Y1, Y4
+	VDIVPD       Y4, Y1, Y4
+	VFNMADD132PD Y4, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VMOVUPD      64(AX), Y7
-	VBLENDVPD    Y7, Y4, Y6, Y4
-	VSUBPD       Y5, Y4, Y4
+	VBLENDVPD    Y7, Y5, Y6, Y5
+	VSUBPD       Y4, Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y4
 	VMOVUPS     log1p_9_f64<>+0(SB), Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y4
 	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y4
 	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y4
 	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
+	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y4
 	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
-	VFMADD213PD Y5, Y1, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y4
+	VFMADD213PD Y4, Y1, Y6
 	VFMADD213PD Y1, Y2, Y6
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y4, Y4, Y1
-	VFMADD231PD Y4, Y4, Y1
+	VADDPD      Y5, Y5, Y1
+	VFMADD231PD Y5, Y5, Y1
 	VFMADD132PD Y1, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
@@ -24035,11 +24029,29 @@ DATA to_sign4_f64<>+16(SB)/8, $0x0000000000000039
 DATA to_sign4_f64<>+24(SB)/8, $0x0000000000000038
 GLOBL to_sign4_f64<>(SB), RODATA|NOPTR, $32
 
+DATA exp_upper_f64<>+0(SB)/8, $0x3fef73003ff00000
+DATA exp_upper_f64<>+8(SB)/8, $0x3feec0003fef0700
+DATA exp_upper_f64<>+16(SB)/8, $0x3feead003feea100
+DATA exp_upper_f64<>+24(SB)/8, $0x3fef58003feee900
+GLOBL exp_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA upper_f64<>+0(SB)/8, $0xffffffff00000000
+DATA upper_f64<>+8(SB)/8, $0xffffffff00000000
+DATA upper_f64<>+16(SB)/8, $0xffffffff00000000
+DATA upper_f64<>+24(SB)/8, $0xffffffff00000000
+GLOBL upper_f64<>(SB), RODATA|NOPTR, $32
+
 DATA pair_f64<>+0(SB)/8, $0x0000000100000000
 DATA pair_f64<>+8(SB)/8, $0x0000000100000000
 DATA pair_f64<>+16(SB)/8, $0x0000000100000000
 DATA pair_f64<>+24(SB)/8, $0x0000000100000000
 GLOBL pair_f64<>(SB), RODATA|NOPTR, $32
+
+DATA recip_upper_f64<>+0(SB)/8, $0x3febfb003ff00000
+DATA recip_upper_f64<>+8(SB)/8, $0x3fe67b003fe8c200
+DATA recip_upper_f64<>+16(SB)/8, $0x3fe2b3003fe4a900
+DATA recip_upper_f64<>+24(SB)/8, $0x3fe025003fe10200
+GLOBL recip_upper_f64<>(SB), RODATA|NOPTR, $32
 
 DATA window_f64<>+0(SB)/8, $0xffffffffffffffff
 DATA window_f64<>+8(SB)/8, $0xffffffffffffffff
@@ -24146,26 +24158,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -24174,47 +24184,47 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 	VMULPD       tiny_f64<>+0(SB), Y10, Y2
 	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      448(AX), Y2, Y4
 	VMULPD      480(AX), Y3, Y5
-	VMOVAPD     Y4, Y8
+	VMOVAPD     Y4, Y7
 	VMOVAPD     Y5, Y9
 	VMOVAPD     Y2, Y10
 	VMOVAPD     Y3, Y11
-	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y4, Y8, Y7
 	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 448(AX), Y8, Y10
+	VFMSUB132PD 448(AX), Y7, Y10
 	VFMSUB132PD 480(AX), Y9, Y11
-	VFMADD231PD Y7, Y4, Y10
+	VFMADD231PD Y8, Y4, Y10
 	VFMADD231PD Y6, Y5, Y11
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
@@ -24226,17 +24236,17 @@ loop:
 	VFMADD231PD 288(AX), Y4, Y11
 	VMOVUPD     384(AX), Y4
 	VMOVUPD     416(AX), Y5
-	VMAXPD      Y8, Y4, Y12
+	VMAXPD      Y7, Y4, Y12
 	VMAXPD      Y9, Y5, Y13
-	VMINPD      Y8, Y4, Y8
+	VMINPD      Y7, Y4, Y7
 	VMINPD      Y9, Y5, Y9
-	VADDPD      Y8, Y12, Y4
+	VADDPD      Y7, Y12, Y4
 	VADDPD      Y9, Y13, Y5
 	VSUBPD      Y12, Y4, Y12
 	VSUBPD      Y13, Y5, Y13
-	VSUBPD      Y12, Y8, Y8
+	VSUBPD      Y12, Y7, Y7
 	VSUBPD      Y13, Y9, Y9
-	VADDPD      Y8, Y10, Y10
+	VADDPD      Y7, Y10, Y10
 	VADDPD      Y9, Y11, Y11
 
 	// R² as R·(R + 2·rest)
@@ -24248,35 +24258,33 @@ loop:
 	VMOVUPD     Y11, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y4
-	VPADDQ      Y0, Y0, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y1, Y4
+	VPSHUFD     $0xa0, Y0, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y4, Y8
-	VPERMPS     recip_f64<>+0(SB), Y5, Y9
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y1, Y10, Y8, Y8
-	VBLENDVPD   Y0, Y11, Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
+	VANDPS      upper_f64<>+0(SB), Y7, Y7
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y4, Y4, Y4
+	VPADDD      Y5, Y5, Y11
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y11, Y11
+	VPERMPS     log_f64<>+0(SB), Y4, Y5
+	VPERMPS     log_f64<>+0(SB), Y11, Y10
 	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y1, Y4, Y10, Y10
-	VBLENDVPD   Y0, Y5, Y11, Y11
-	VMOVUPD     Y10, 384(AX)
-	VMOVUPD     Y11, 416(AX)
-	VMULPD      Y8, Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y11, Y11
+	VBLENDVPD   Y1, Y4, Y5, Y5
+	VBLENDVPD   Y0, Y11, Y10, Y10
+	VMOVUPD     Y5, 384(AX)
+	VMOVUPD     Y10, 416(AX)
+	VMULPD      Y7, Y2, Y2
 	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y7, Y0
 	VSUBPD      one_f64<>+0(SB), Y9, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y8, Y2, Y0
 	VFMADD231PD Y6, Y3, Y1
 	VMULPD      Y0, Y0, Y4
 	VMULPD      Y1, Y1, Y5
@@ -24316,7 +24324,7 @@ loop:
 	VADDPD    224(AX), Y12, Y12
 	VMOVUPD   64(AX), Y4
 	VMOVUPD   96(AX), Y5
-	VBLENDVPD Y4, Y2, Y8, Y2
+	VBLENDVPD Y4, Y2, Y7, Y2
 	VBLENDVPD Y5, Y3, Y9, Y3
 
 	// w·S²
@@ -24330,13 +24338,13 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y5
 	VDIVPD       Y4, Y0, Y4
 	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y4, Y7, Y7
+	VFNMADD132PD Y4, Y8, Y8
 	VFNMADD132PD Y5, Y6, Y6
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      64(AX), Y1
-	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y1, Y7, Y0, Y1
-	VBLENDVPD    Y8, Y6, Y0, Y0
+	VMOVUPD      96(AX), Y7
+	VBLENDVPD    Y1, Y8, Y0, Y1
+	VBLENDVPD    Y7, Y6, Y0, Y0
 	VSUBPD       Y4, Y1, Y1
 	VSUBPD       Y5, Y0, Y0
 
@@ -24469,53 +24477,52 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      256(AX), Y2, Y3
-	VMOVAPD     Y3, Y5
+	VMOVAPD     Y3, Y4
 	VMOVAPD     Y2, Y6
-	VFMADD213PD Y3, Y4, Y5
-	VFMSUB132PD 256(AX), Y5, Y6
-	VFMADD231PD Y4, Y3, Y6
+	VFMADD213PD Y3, Y5, Y4
+	VFMSUB132PD 256(AX), Y4, Y6
+	VFMADD231PD Y5, Y3, Y6
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     96(AX), Y7
 	VBLENDVPD   Y7, Y2, Y3, Y3
 	VFMADD231PD 160(AX), Y3, Y6
 	VMOVUPD     224(AX), Y3
-	VMAXPD      Y5, Y3, Y7
-	VMINPD      Y5, Y3, Y5
-	VADDPD      Y5, Y7, Y3
+	VMAXPD      Y4, Y3, Y7
+	VMINPD      Y4, Y3, Y4
+	VADDPD      Y4, Y7, Y3
 	VSUBPD      Y7, Y3, Y7
-	VSUBPD      Y7, Y5, Y5
-	VADDPD      Y5, Y6, Y6
+	VSUBPD      Y7, Y4, Y4
+	VADDPD      Y4, Y6, Y6
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y6
@@ -24523,21 +24530,20 @@ rest_loop:
 	VMOVUPD     Y6, 160(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y1, Y6, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y3, Y6, Y6
-	VMOVUPD     Y6, 224(AX)
-	VMULPD      Y5, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VPADDD      Y3, Y3, Y6
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPERMPS     log_f64<>+0(SB), Y6, Y3
+	VPERMPS     log_f64<>+32(SB), Y6, Y6
+	VBLENDVPD   Y1, Y6, Y3, Y3
+	VMOVUPD     Y3, 224(AX)
+	VMULPD      Y4, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y4, Y2, Y1
+	VFMADD231PD Y5, Y2, Y1
 	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
@@ -24559,7 +24565,7 @@ rest_loop:
 	VADDPD    224(AX), Y7, Y7
 	VADDPD    128(AX), Y7, Y7
 	VMOVUPD   64(AX), Y3
-	VBLENDVPD Y3, Y2, Y5, Y2
+	VBLENDVPD Y3, Y2, Y4, Y2
 
 	// w·S²
 	VMULPD Y2, Y2, Y2
@@ -24568,10 +24574,10 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y3, Y4, Y4
+	VFNMADD132PD Y3, Y5, Y5
 	VXORPS       Y1, Y1, Y1
-	VMOVUPD      64(AX), Y5
-	VBLENDVPD    Y5, Y4, Y1, Y1
+	VMOVUPD      64(AX), Y4
+	VBLENDVPD    Y4, Y5, Y1, Y1
 	VSUBPD       Y3, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
@@ -24696,26 +24702,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 256(AX)
 	VMOVUPD      Y5, 288(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -24724,8 +24728,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 320(AX)
 	VMOVUPD      Y5, 352(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -24734,64 +24738,62 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 384(AX)
-	VMOVUPD     Y9, 416(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 384(AX)
+	VMOVUPD     Y7, 416(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 448(AX)
-	VMOVUPD     Y9, 480(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 448(AX)
+	VMOVUPD     Y7, 480(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 512(AX)
-	VMOVUPD     Y9, 544(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 512(AX)
+	VMOVUPD     Y7, 544(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
@@ -24800,7 +24802,7 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y0
 	VMULPD      Y3, Y3, Y1
@@ -24874,58 +24876,56 @@ loop:
 	VFMADD231PD 96(AX), Y3, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPADDQ      Y9, Y9, Y0
-	VPADDQ      Y8, Y8, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y9, Y0
+	VPSHUFD     $0xa0, Y8, Y1
 	VPSLLQ      $0x3d, Y9, Y2
 	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y0, Y12
-	VPERMPS     exp_f64<>+32(SB), Y1, Y13
-	VBLENDVPD   Y2, Y12, Y4, Y4
-	VBLENDVPD   Y3, Y13, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y4
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y13
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y0, Y12, Y12
-	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y1, Y1
+	VBLENDVPD   Y3, Y13, Y12, Y12
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
 	VPADDQ      Y9, Y4, Y4
 	VPADDQ      Y8, Y5, Y5
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y12, Y12
-	VADDPD      Y11, Y13, Y13
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y12, Y12, Y2
-	VMULPD      Y13, Y13, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y12, Y9
-	VFMADD213PD Y0, Y13, Y8
+	VADDPD      Y10, Y1, Y1
+	VADDPD      Y11, Y12, Y12
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y12, Y12, Y8
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
+	VMOVAPS     Y10, Y9
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
+	VFMADD213PD Y2, Y1, Y10
+	VFMADD213PD Y0, Y12, Y9
+	VMULPD      Y1, Y10, Y10
 	VMULPD      Y12, Y9, Y9
-	VMULPD      Y13, Y8, Y8
 	VMULPD      192(AX), Y4, Y4
 	VMULPD      224(AX), Y5, Y5
-	VFMADD132PD Y9, Y4, Y4
-	VFMADD132PD Y8, Y5, Y5
+	VFMADD132PD Y10, Y4, Y4
+	VFMADD132PD Y9, Y5, Y5
 	VMULPD      tiny_f64<>+0(SB), Y4, Y4
 	VMULPD      tiny_f64<>+0(SB), Y5, Y5
 
@@ -25036,60 +25036,58 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 192(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 224(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 256(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 288(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 320(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 256(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 288(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 320(AX)
 	VMULPD      Y3, Y6, Y6
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
+	VFMADD231PD Y5, Y1, Y2
 	VMULPD      Y2, Y2, Y1
 
 	// log1p(z) = z + z²·Q(z)
@@ -25130,33 +25128,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y1, Y6
 	VFMADD231PD 96(AX), Y2, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPADDQ      Y5, Y5, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y1
 	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_f64<>+0(SB), Y1, Y3
-	VPERMPS     exp_f64<>+32(SB), Y1, Y7
-	VBLENDVPD   Y2, Y7, Y3, Y3
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y1, Y1, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y2, Y7, Y1, Y1
 	VPSLLQ      $0x31, Y5, Y5
 	VPADDQ      Y5, Y3, Y3
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y7, Y7
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y7, Y7, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y7, Y5
-	VMULPD      Y7, Y5, Y5
+	VADDPD      Y6, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y2, Y1, Y6
+	VMULPD      Y1, Y6, Y6
 	VMULPD      160(AX), Y3, Y3
-	VFMADD132PD Y5, Y3, Y3
+	VFMADD132PD Y6, Y3, Y3
 	VMULPD      tiny_f64<>+0(SB), Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
@@ -25311,26 +25308,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 576(AX)
 	VMOVUPD      Y5, 608(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -25339,8 +25334,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 640(AX)
 	VMOVUPD      Y5, 672(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -25349,37 +25344,37 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// R + rest = β + e·θ
 	VMULPD      512(AX), Y10, Y2
 	VMULPD      544(AX), Y11, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y8
+	VMOVAPD     Y10, Y7
 	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y2, Y8, Y4
 	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 512(AX), Y4, Y8
+	VFMSUB132PD 512(AX), Y4, Y7
 	VFMSUB132PD 544(AX), Y5, Y9
-	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y8, Y2, Y7
 	VFMADD231PD Y6, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
@@ -25387,7 +25382,7 @@ loop:
 	VMOVUPD     224(AX), Y13
 	VBLENDVPD   Y12, Y10, Y3, Y3
 	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 320(AX), Y3, Y8
+	VFMADD231PD 320(AX), Y3, Y7
 	VFMADD231PD 352(AX), Y2, Y9
 	VMOVUPD     448(AX), Y2
 	VMOVUPD     480(AX), Y3
@@ -25403,52 +25398,50 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y8, Y8
+	VADDPD      Y4, Y7, Y7
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 192(AX)
 	VMOVUPD     Y3, 224(AX)
-	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y7, 320(AX)
 	VMOVUPD     Y9, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 448(AX)
-	VMOVUPD     Y9, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 448(AX)
+	VMOVUPD     Y7, 480(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 704(AX)
-	VMOVUPD     Y9, 736(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 704(AX)
+	VMOVUPD     Y7, 736(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 768(AX)
-	VMOVUPD     Y9, 800(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 768(AX)
+	VMOVUPD     Y7, 800(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
@@ -25457,7 +25450,7 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y2, Y2, Y0
 	VMULPD      Y3, Y3, Y1
@@ -25545,42 +25538,40 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPADDQ      Y7, Y7, Y8
-	VPADDQ      Y6, Y6, Y9
-	VPSHUFD     $0xa0, Y8, Y8
-	VPSHUFD     $0xa0, Y9, Y9
-	VPADDD      pair_f64<>+0(SB), Y8, Y8
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSHUFD     $0xa0, Y7, Y8
+	VPSHUFD     $0xa0, Y6, Y9
 	VPSLLQ      $0x3d, Y7, Y7
 	VPSLLQ      $0x3d, Y6, Y6
-	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y10, Y10
-	VBLENDVPD   Y6, Y13, Y11, Y11
+	VPADDD      Y8, Y8, Y12
+	VPADDD      Y9, Y9, Y13
+	VPADDD      pair_f64<>+0(SB), Y12, Y12
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
+	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
+	VBLENDVPD   Y7, Y14, Y10, Y10
+	VBLENDVPD   Y6, Y15, Y11, Y11
 	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
 	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_f64<>+0(SB), Y9, Y5
-	VPERMPS     recip_f64<>+32(SB), Y8, Y12
-	VPERMPS     recip_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y4, Y4
-	VBLENDVPD   Y6, Y13, Y5, Y5
-	VMOVAPD     Y4, Y12
-	VMOVAPD     Y5, Y13
-	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y7, Y8, Y14, Y14
-	VBLENDVPD   Y6, Y9, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
-	VFMADD231PD Y4, Y2, Y12
-	VFMADD231PD Y5, Y3, Y13
-	VMULPD      Y12, Y12, Y0
-	VMULPD      Y13, Y13, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
+	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y7, Y12, Y14, Y14
+	VBLENDVPD   Y6, Y13, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
+	VFMADD231PD Y4, Y2, Y8
+	VFMADD231PD Y5, Y3, Y9
+	VMULPD      Y8, Y8, Y0
+	VMULPD      Y9, Y9, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -25605,10 +25596,10 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y12, Y5
-	VFMADD213PD Y2, Y13, Y4
-	VFMADD213PD Y12, Y0, Y5
-	VFMADD213PD Y13, Y1, Y4
+	VFMADD213PD Y3, Y8, Y5
+	VFMADD213PD Y2, Y9, Y4
+	VFMADD213PD Y8, Y0, Y5
+	VFMADD213PD Y9, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
 	VADDPD      128(AX), Y10, Y10
@@ -25635,58 +25626,56 @@ loop:
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPADDQ      Y3, Y3, Y0
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y3, Y0
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y3, Y6
 	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
+	VANDPS      upper_f64<>+0(SB), Y8, Y8
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y11
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y11, Y11
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
+	VBLENDVPD   Y6, Y0, Y1, Y1
+	VBLENDVPD   Y7, Y11, Y10, Y10
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y3, Y8, Y8
 	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y10, Y10, Y2
-	VMULPD      Y11, Y11, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y10, Y5
-	VFMADD213PD Y0, Y11, Y4
+	VADDPD      Y4, Y1, Y1
+	VADDPD      Y5, Y10, Y10
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y10, Y10, Y4
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VMOVAPS     Y6, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y2, Y1, Y6
+	VFMADD213PD Y0, Y10, Y5
+	VMULPD      Y1, Y6, Y6
 	VMULPD      Y10, Y5, Y5
-	VMULPD      Y11, Y4, Y4
 	VMULPD      384(AX), Y8, Y8
 	VMULPD      416(AX), Y9, Y9
-	VFMADD132PD Y5, Y8, Y8
-	VFMADD132PD Y4, Y9, Y9
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y5, Y9, Y9
 	VMOVUPD     640(AX), Y0
 	VMOVUPD     672(AX), Y1
 
@@ -25843,46 +25832,45 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 352(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 384(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// R + rest = β + e·θ
 	VMULPD      320(AX), Y6, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y5
-	VFMADD213PD Y2, Y4, Y3
-	VFMSUB132PD 320(AX), Y3, Y5
-	VFMADD231PD Y4, Y2, Y5
+	VMOVAPD     Y6, Y4
+	VFMADD213PD Y2, Y5, Y3
+	VFMSUB132PD 320(AX), Y3, Y4
+	VFMADD231PD Y5, Y2, Y4
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     160(AX), Y7
 	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 224(AX), Y2, Y5
+	VFMADD231PD 224(AX), Y2, Y4
 	VMOVUPD     288(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -25890,35 +25878,34 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y5, Y5
+	VADDPD      Y3, Y4, Y4
 	VMOVUPD     Y2, 160(AX)
-	VMOVUPD     Y5, 224(AX)
+	VMOVUPD     Y4, 224(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 288(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 416(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 448(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 288(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 416(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 448(AX)
 	VMULPD      Y3, Y6, Y6
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
+	VFMADD231PD Y5, Y1, Y2
 	VMULPD      Y2, Y2, Y1
 
 	// log1p(z) = z + z²·Q(z)
@@ -25966,24 +25953,23 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y4, Y4, Y5
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y4, Y5
 	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y6, Y6
+	VPADDD      Y5, Y5, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
+	VBLENDVPD   Y4, Y8, Y6, Y6
 	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y3
-	VPERMPS     recip_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y3, Y3
-	VMOVAPD     Y3, Y7
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y4, Y5, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
-	VFMADD231PD Y3, Y2, Y7
-	VMULPD      Y7, Y7, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VMOVAPD     Y3, Y5
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y4, Y7, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
+	VFMADD231PD Y3, Y2, Y5
+	VMULPD      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -25997,8 +25983,8 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y7, Y3
-	VFMADD213PD Y7, Y1, Y3
+	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y5, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
 	VADDPD      128(AX), Y6, Y6
 	VADDPD      352(AX), Y8, Y8
@@ -26013,33 +25999,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y1, Y1, Y6
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
+	VBLENDVPD   Y4, Y6, Y1, Y1
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y6, Y6
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y6, Y6, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y6, Y3
-	VMULPD      Y6, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMULPD      Y1, Y4, Y4
 	VMULPD      256(AX), Y5, Y5
-	VFMADD132PD Y3, Y5, Y5
+	VFMADD132PD Y4, Y5, Y5
 	VMOVUPD     384(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
@@ -26177,26 +26162,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -26205,75 +26188,73 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 288(AX)
-	VMOVUPD     Y9, 320(AX)
+	VPERMPS     log_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 288(AX)
+	VMOVUPD     Y7, 320(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VSUBPD      one_f64<>+0(SB), Y4, Y0
 	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y10, Y0, Y0
 	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y7, Y10, Y0
+	VFMADD231PD Y8, Y10, Y0
 	VFMADD231PD Y6, Y11, Y1
 	VMULPD      Y0, Y0, Y2
 	VMULPD      Y1, Y1, Y3
-	VMOVUPD     96(AX), Y8
+	VMOVUPD     96(AX), Y7
 	VMOVUPD     128(AX), Y9
-	VBLENDVPD   Y8, Y10, Y4, Y8
+	VBLENDVPD   Y7, Y10, Y4, Y7
 	VBLENDVPD   Y9, Y11, Y5, Y9
 
 	// w·S²
-	VMULPD  Y8, Y8, Y8
+	VMULPD  Y7, Y7, Y7
 	VMULPD  Y9, Y9, Y9
-	VMULPD  160(AX), Y8, Y8
+	VMULPD  160(AX), Y7, Y7
 	VMULPD  192(AX), Y9, Y9
 	VMOVUPD Y4, 160(AX)
 	VMOVUPD Y5, 192(AX)
@@ -26286,9 +26267,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y5
 	VDIVPD       Y4, Y0, Y4
 	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y4, Y7, Y7
+	VFNMADD132PD Y4, Y8, Y8
 	VFNMADD132PD Y5, Y6, Y6
-	VSUBPD       Y4, Y7, Y7
+	VSUBPD       Y4, Y8, Y8
 	VSUBPD       Y5, Y6, Y6
 	VXORPS       Y10, Y10, Y10
 	VSUBPD       Y4, Y10, Y4
@@ -26299,20 +26280,20 @@ loop:
 	VMOVUPD      384(AX), Y13
 	VFMADD132PD  Y4, Y10, Y10
 	VFMADD132PD  Y5, Y11, Y11
-	VFMADD132PD  Y7, Y12, Y12
+	VFMADD132PD  Y8, Y12, Y12
 	VFMADD132PD  Y6, Y13, Y13
 	VMOVUPD      96(AX), Y14
 	VMOVUPD      128(AX), Y15
-	VBLENDVPD    Y14, Y7, Y4, Y4
+	VBLENDVPD    Y14, Y8, Y4, Y4
 	VBLENDVPD    Y15, Y6, Y5, Y5
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y4, Y4, Y6
-	VADDPD      Y5, Y5, Y7
+	VADDPD      Y5, Y5, Y8
 	VFMADD231PD Y4, Y4, Y6
-	VFMADD231PD Y5, Y5, Y7
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y7, Y9, Y9
+	VFMADD231PD Y5, Y5, Y8
+	VFMADD132PD Y6, Y7, Y7
+	VFMADD132PD Y8, Y9, Y9
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   96(AX), Y4
@@ -26331,40 +26312,40 @@ loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
+	VMOVUPS     log1p_9_f64<>+0(SB), Y8
+	VMOVAPS     Y8, Y6
 	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y8
 	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y6
 	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y8
 	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y6
 	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y8
 	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y8
 	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y4
-	VFMADD213PD Y5, Y0, Y7
+	VFMADD213PD Y5, Y0, Y8
 	VFMADD213PD Y4, Y1, Y6
-	VFMADD213PD Y0, Y2, Y7
+	VFMADD213PD Y0, Y2, Y8
 	VFMADD213PD Y1, Y3, Y6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       288(AX), Y7, Y7
+	VADDPD       288(AX), Y8, Y8
 	VADDPD       320(AX), Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       96(AX), Y1, Y0
 	VMAXPD       128(AX), Y1, Y1
-	VADDPD       Y0, Y7, Y7
+	VADDPD       Y0, Y8, Y8
 	VADDPD       Y1, Y6, Y6
-	VMULPD       Y7, Y8, Y0
+	VMULPD       Y8, Y7, Y0
 	VMULPD       Y6, Y9, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -26416,7 +26397,7 @@ skip3:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VMINPD       Y7, Y1, Y1
+	VMINPD       Y8, Y1, Y1
 	VMINPD       Y6, Y0, Y0
 	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
@@ -26424,7 +26405,7 @@ skip3:
 	VMOVUPD      384(AX), Y3
 	VFMADD213PD  160(AX), Y1, Y2
 	VFMADD213PD  192(AX), Y0, Y3
-	VMULPD       Y8, Y2, Y2
+	VMULPD       Y7, Y2, Y2
 	VMULPD       Y9, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -26519,57 +26500,55 @@ rest_loop:
 	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 192(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 192(AX)
 	VMULPD      Y3, Y6, Y6
 	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y4, Y6, Y1
+	VFMADD231PD Y5, Y6, Y1
 	VMULPD      Y1, Y1, Y2
-	VMOVUPD     96(AX), Y5
-	VBLENDVPD   Y5, Y6, Y3, Y5
+	VMOVUPD     96(AX), Y4
+	VBLENDVPD   Y4, Y6, Y3, Y4
 
 	// w·S²
-	VMULPD  Y5, Y5, Y5
-	VMULPD  128(AX), Y5, Y5
+	VMULPD  Y4, Y4, Y4
+	VMULPD  128(AX), Y4, Y4
 	VMOVUPD Y3, 128(AX)
 	VMOVUPD Y6, 224(AX)
 
@@ -26577,21 +26556,21 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y3, Y4, Y4
-	VSUBPD       Y3, Y4, Y4
+	VFNMADD132PD Y3, Y5, Y5
+	VSUBPD       Y3, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VSUBPD       Y3, Y6, Y3
 	VMOVUPD      128(AX), Y6
 	VMOVUPD      224(AX), Y7
 	VFMADD132PD  Y3, Y6, Y6
-	VFMADD132PD  Y4, Y7, Y7
+	VFMADD132PD  Y5, Y7, Y7
 	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y8, Y4, Y3, Y3
+	VBLENDVPD    Y8, Y5, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y3, Y3, Y4
-	VFMADD231PD Y3, Y3, Y4
-	VFMADD132PD Y4, Y5, Y5
+	VADDPD      Y3, Y3, Y5
+	VFMADD231PD Y3, Y3, Y5
+	VFMADD132PD Y5, Y4, Y4
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   96(AX), Y3
@@ -26603,25 +26582,25 @@ rest_loop:
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y5
 	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y3
-	VFMADD213PD Y3, Y1, Y4
-	VFMADD213PD Y1, Y2, Y4
+	VFMADD213PD Y3, Y1, Y5
+	VFMADD213PD Y1, Y2, Y5
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       192(AX), Y4, Y4
+	VADDPD       192(AX), Y5, Y5
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       96(AX), Y1, Y1
-	VADDPD       Y1, Y4, Y4
-	VMULPD       Y4, Y5, Y1
+	VADDPD       Y1, Y5, Y5
+	VMULPD       Y5, Y4, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -26661,11 +26640,11 @@ skip9:
 skip10:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMINPD       Y4, Y1, Y1
+	VMINPD       Y5, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      224(AX), Y2
 	VFMADD213PD  128(AX), Y1, Y2
-	VMULPD       Y5, Y2, Y2
+	VMULPD       Y4, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -26817,26 +26796,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -26845,47 +26822,47 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 	VMULPD       tiny_f64<>+0(SB), Y10, Y2
 	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      480(AX), Y2, Y4
 	VMULPD      512(AX), Y3, Y5
-	VMOVAPD     Y4, Y8
+	VMOVAPD     Y4, Y7
 	VMOVAPD     Y5, Y9
 	VMOVAPD     Y2, Y10
 	VMOVAPD     Y3, Y11
-	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y4, Y8, Y7
 	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 480(AX), Y8, Y10
+	VFMSUB132PD 480(AX), Y7, Y10
 	VFMSUB132PD 512(AX), Y9, Y11
-	VFMADD231PD Y7, Y4, Y10
+	VFMADD231PD Y8, Y4, Y10
 	VFMADD231PD Y6, Y5, Y11
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
@@ -26897,17 +26874,17 @@ loop:
 	VFMADD231PD 320(AX), Y4, Y11
 	VMOVUPD     416(AX), Y4
 	VMOVUPD     448(AX), Y5
-	VMAXPD      Y8, Y4, Y12
+	VMAXPD      Y7, Y4, Y12
 	VMAXPD      Y9, Y5, Y13
-	VMINPD      Y8, Y4, Y8
+	VMINPD      Y7, Y4, Y7
 	VMINPD      Y9, Y5, Y9
-	VADDPD      Y8, Y12, Y4
+	VADDPD      Y7, Y12, Y4
 	VADDPD      Y9, Y13, Y5
 	VSUBPD      Y12, Y4, Y12
 	VSUBPD      Y13, Y5, Y13
-	VSUBPD      Y12, Y8, Y8
+	VSUBPD      Y12, Y7, Y7
 	VSUBPD      Y13, Y9, Y9
-	VADDPD      Y8, Y10, Y10
+	VADDPD      Y7, Y10, Y10
 	VADDPD      Y9, Y11, Y11
 
 	// R² as R·(R + 2·rest)
@@ -26919,35 +26896,33 @@ loop:
 	VMOVUPD     Y11, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y4
-	VPADDQ      Y0, Y0, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y1, Y4
+	VPSHUFD     $0xa0, Y0, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y4, Y8
-	VPERMPS     recip_f64<>+0(SB), Y5, Y9
-	VPERMPS     recip_f64<>+32(SB), Y4, Y10
-	VPERMPS     recip_f64<>+32(SB), Y5, Y11
-	VBLENDVPD   Y1, Y10, Y8, Y8
-	VBLENDVPD   Y0, Y11, Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y4, Y10
-	VPERMPS     log_f64<>+0(SB), Y5, Y11
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
+	VANDPS      upper_f64<>+0(SB), Y7, Y7
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y4, Y4, Y4
+	VPADDD      Y5, Y5, Y11
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y11, Y11
+	VPERMPS     log_f64<>+0(SB), Y4, Y5
+	VPERMPS     log_f64<>+0(SB), Y11, Y10
 	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y1, Y4, Y10, Y10
-	VBLENDVPD   Y0, Y5, Y11, Y11
-	VMOVUPD     Y10, 544(AX)
-	VMOVUPD     Y11, 576(AX)
-	VMULPD      Y8, Y2, Y2
+	VPERMPS     log_f64<>+32(SB), Y11, Y11
+	VBLENDVPD   Y1, Y4, Y5, Y5
+	VBLENDVPD   Y0, Y11, Y10, Y10
+	VMOVUPD     Y5, 544(AX)
+	VMOVUPD     Y10, 576(AX)
+	VMULPD      Y7, Y2, Y2
 	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y7, Y0
 	VSUBPD      one_f64<>+0(SB), Y9, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y8, Y2, Y0
 	VFMADD231PD Y6, Y3, Y1
 	VMULPD      Y0, Y0, Y4
 	VMULPD      Y1, Y1, Y5
@@ -26987,7 +26962,7 @@ loop:
 	VADDPD    256(AX), Y12, Y12
 	VMOVUPD   96(AX), Y4
 	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y4, Y2, Y8, Y4
+	VBLENDVPD Y4, Y2, Y7, Y4
 	VBLENDVPD Y5, Y3, Y9, Y5
 
 	// w·S²
@@ -26995,7 +26970,7 @@ loop:
 	VMULPD  Y5, Y5, Y5
 	VMULPD  352(AX), Y4, Y4
 	VMULPD  384(AX), Y5, Y5
-	VMOVUPD Y8, 224(AX)
+	VMOVUPD Y7, 224(AX)
 	VMOVUPD Y9, 256(AX)
 	VMOVUPD Y2, 352(AX)
 	VMOVUPD Y3, 384(AX)
@@ -27006,42 +26981,42 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y2, Y0, Y2
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y2, Y7, Y7
+	VFNMADD132PD Y2, Y8, Y8
 	VFNMADD132PD Y3, Y6, Y6
-	VSUBPD       Y2, Y7, Y7
+	VSUBPD       Y2, Y8, Y8
 	VSUBPD       Y3, Y6, Y6
 	VXORPS       Y0, Y0, Y0
 	VSUBPD       Y2, Y0, Y2
 	VSUBPD       Y3, Y0, Y3
 	VMOVUPD      224(AX), Y0
 	VMOVUPD      256(AX), Y1
-	VMOVUPD      352(AX), Y8
+	VMOVUPD      352(AX), Y7
 	VMOVUPD      384(AX), Y9
 	VFMADD132PD  Y2, Y0, Y0
 	VFMADD132PD  Y3, Y1, Y1
-	VFMADD132PD  Y7, Y8, Y8
+	VFMADD132PD  Y8, Y7, Y7
 	VFMADD132PD  Y6, Y9, Y9
 	VMOVUPD      96(AX), Y10
 	VMOVUPD      128(AX), Y11
-	VBLENDVPD    Y10, Y7, Y2, Y2
+	VBLENDVPD    Y10, Y8, Y2, Y2
 	VBLENDVPD    Y11, Y6, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y2, Y2, Y6
-	VADDPD      Y3, Y3, Y7
+	VADDPD      Y3, Y3, Y8
 	VFMADD231PD Y2, Y2, Y6
-	VFMADD231PD Y3, Y3, Y7
+	VFMADD231PD Y3, Y3, Y8
 	VFMADD132PD Y6, Y4, Y4
-	VFMADD132PD Y7, Y5, Y5
+	VFMADD132PD Y8, Y5, Y5
 	VMOVUPD     96(AX), Y2
 	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y8, Y0, Y2
+	VBLENDVPD   Y2, Y7, Y0, Y2
 	VBLENDVPD   Y3, Y9, Y1, Y3
 	VMOVUPD     Y2, 224(AX)
 	VMOVUPD     Y3, 256(AX)
 	VMOVUPD     96(AX), Y2
 	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y0, Y8, Y0
+	VBLENDVPD   Y2, Y0, Y7, Y0
 	VBLENDVPD   Y3, Y1, Y9, Y1
 	VMOVUPD     Y0, 96(AX)
 	VMOVUPD     Y1, 128(AX)
@@ -27248,53 +27223,52 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      288(AX), Y2, Y3
-	VMOVAPD     Y3, Y5
+	VMOVAPD     Y3, Y4
 	VMOVAPD     Y2, Y6
-	VFMADD213PD Y3, Y4, Y5
-	VFMSUB132PD 288(AX), Y5, Y6
-	VFMADD231PD Y4, Y3, Y6
+	VFMADD213PD Y3, Y5, Y4
+	VFMSUB132PD 288(AX), Y4, Y6
+	VFMADD231PD Y5, Y3, Y6
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     128(AX), Y7
 	VBLENDVPD   Y7, Y2, Y3, Y3
 	VFMADD231PD 192(AX), Y3, Y6
 	VMOVUPD     256(AX), Y3
-	VMAXPD      Y5, Y3, Y7
-	VMINPD      Y5, Y3, Y5
-	VADDPD      Y5, Y7, Y3
+	VMAXPD      Y4, Y3, Y7
+	VMINPD      Y4, Y3, Y4
+	VADDPD      Y4, Y7, Y3
 	VSUBPD      Y7, Y3, Y7
-	VSUBPD      Y7, Y5, Y5
-	VADDPD      Y5, Y6, Y6
+	VSUBPD      Y7, Y4, Y4
+	VADDPD      Y4, Y6, Y6
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y6
@@ -27302,21 +27276,20 @@ rest_loop:
 	VMOVUPD     Y6, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y3, Y6
-	VBLENDVPD   Y1, Y6, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y3, Y6
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y3, Y6, Y6
-	VMOVUPD     Y6, 320(AX)
-	VMULPD      Y5, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VPADDD      Y3, Y3, Y6
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPERMPS     log_f64<>+0(SB), Y6, Y3
+	VPERMPS     log_f64<>+32(SB), Y6, Y6
+	VBLENDVPD   Y1, Y6, Y3, Y3
+	VMOVUPD     Y3, 320(AX)
+	VMULPD      Y4, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y4, Y2, Y1
+	VFMADD231PD Y5, Y2, Y1
 	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
@@ -27338,38 +27311,38 @@ rest_loop:
 	VADDPD    320(AX), Y7, Y7
 	VADDPD    160(AX), Y7, Y7
 	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y3, Y2, Y5, Y3
+	VBLENDVPD Y3, Y2, Y4, Y3
 
 	// w·S²
 	VMULPD  Y3, Y3, Y3
 	VMULPD  224(AX), Y3, Y3
-	VMOVUPD Y5, 160(AX)
+	VMOVUPD Y4, 160(AX)
 	VMOVUPD Y2, 224(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
-	VFNMADD132PD Y2, Y4, Y4
-	VSUBPD       Y2, Y4, Y4
+	VFNMADD132PD Y2, Y5, Y5
+	VSUBPD       Y2, Y5, Y5
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
 	VMOVUPD      160(AX), Y1
-	VMOVUPD      224(AX), Y5
+	VMOVUPD      224(AX), Y4
 	VFMADD132PD  Y2, Y1, Y1
-	VFMADD132PD  Y4, Y5, Y5
+	VFMADD132PD  Y5, Y4, Y4
 	VMOVUPD      96(AX), Y6
-	VBLENDVPD    Y6, Y4, Y2, Y2
+	VBLENDVPD    Y6, Y5, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y4
-	VFMADD231PD Y2, Y2, Y4
-	VFMADD132PD Y4, Y3, Y3
+	VADDPD      Y2, Y2, Y5
+	VFMADD231PD Y2, Y2, Y5
+	VFMADD132PD Y5, Y3, Y3
 	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y5, Y1, Y2
+	VBLENDVPD   Y2, Y4, Y1, Y2
 	VMOVUPD     Y2, 160(AX)
 	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y1, Y5, Y1
+	VBLENDVPD   Y2, Y1, Y4, Y1
 	VMOVUPD     Y1, 96(AX)
 	VMULPD      288(AX), Y3, Y3
 	VMULPD      192(AX), Y7, Y1
@@ -27558,26 +27531,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 352(AX)
 	VMOVUPD      Y5, 384(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -27586,8 +27557,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 416(AX)
 	VMOVUPD      Y5, 448(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -27596,64 +27567,62 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 480(AX)
-	VMOVUPD     Y9, 512(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 480(AX)
+	VMOVUPD     Y7, 512(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 544(AX)
-	VMOVUPD     Y9, 576(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 544(AX)
+	VMOVUPD     Y7, 576(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 608(AX)
-	VMOVUPD     Y9, 640(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 608(AX)
+	VMOVUPD     Y7, 640(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMULPD      tiny_f64<>+0(SB), Y10, Y0
@@ -27662,9 +27631,9 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
+	VMULPD      Y2, Y2, Y7
 	VMULPD      Y3, Y3, Y9
 	VMOVUPD     Y4, 672(AX)
 	VMOVUPD     Y5, 704(AX)
@@ -27677,9 +27646,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y0, Y2, Y0
 	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y0, Y8, Y8
 	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y0, Y8, Y8
 	VSUBPD       Y1, Y6, Y6
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
@@ -27690,7 +27659,7 @@ loop:
 	VMOVUPD      768(AX), Y11
 	VFMADD132PD  Y0, Y4, Y4
 	VFMADD132PD  Y1, Y5, Y5
-	VFMADD132PD  Y7, Y10, Y10
+	VFMADD132PD  Y8, Y10, Y10
 	VFMADD132PD  Y6, Y11, Y11
 
 	// s = σ(u), q = σ(-u)
@@ -27712,27 +27681,27 @@ loop:
 	VMOVAPS     Y1, Y0
 	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
 	VFMADD213PD Y1, Y2, Y5
 	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y2, Y7, Y5
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
@@ -27776,58 +27745,56 @@ loop:
 	VFMADD231PD 96(AX), Y3, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPADDQ      Y9, Y9, Y0
-	VPADDQ      Y8, Y8, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y9, Y0
+	VPSHUFD     $0xa0, Y8, Y1
 	VPSLLQ      $0x3d, Y9, Y2
 	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y6
-	VPERMPS     exp_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_f64<>+32(SB), Y0, Y12
-	VPERMPS     exp_f64<>+32(SB), Y1, Y13
-	VBLENDVPD   Y2, Y12, Y6, Y6
-	VBLENDVPD   Y3, Y13, Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y6
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y7
+	VANDPS      upper_f64<>+0(SB), Y6, Y6
+	VANDPS      upper_f64<>+0(SB), Y7, Y7
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y13
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y0, Y12, Y12
-	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y1, Y1
+	VBLENDVPD   Y3, Y13, Y12, Y12
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
 	VPADDQ      Y9, Y6, Y6
 	VPADDQ      Y8, Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y12, Y12
-	VADDPD      Y11, Y13, Y13
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y12, Y12, Y2
-	VMULPD      Y13, Y13, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y12, Y9
-	VFMADD213PD Y0, Y13, Y8
+	VADDPD      Y10, Y1, Y1
+	VADDPD      Y11, Y12, Y12
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y12, Y12, Y8
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
+	VMOVAPS     Y10, Y9
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
+	VFMADD213PD Y2, Y1, Y10
+	VFMADD213PD Y0, Y12, Y9
+	VMULPD      Y1, Y10, Y10
 	VMULPD      Y12, Y9, Y9
-	VMULPD      Y13, Y8, Y8
 	VMULPD      224(AX), Y6, Y6
 	VMULPD      256(AX), Y7, Y7
-	VFMADD132PD Y9, Y6, Y6
-	VFMADD132PD Y8, Y7, Y7
+	VFMADD132PD Y10, Y6, Y6
+	VFMADD132PD Y9, Y7, Y7
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       480(AX), Y5, Y5
@@ -27999,61 +27966,59 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 256(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 288(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 320(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 384(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 320(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 352(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 384(AX)
 	VMULPD      Y3, Y6, Y6
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VFMADD231PD Y5, Y1, Y2
+	VMULPD      Y2, Y2, Y4
 	VMOVUPD     Y3, 416(AX)
 	VMOVUPD     Y1, 448(AX)
 
@@ -28061,14 +28026,14 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y1
 	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
+	VFNMADD132PD Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
 	VMOVUPD      416(AX), Y3
 	VMOVUPD      448(AX), Y6
 	VFMADD132PD  Y1, Y3, Y3
-	VFMADD132PD  Y4, Y6, Y6
+	VFMADD132PD  Y5, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   160(AX), Y1
@@ -28081,17 +28046,17 @@ rest_loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
 	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y2, Y4, Y3
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     352(AX), Y1
@@ -28116,33 +28081,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y1, Y6
 	VFMADD231PD 96(AX), Y2, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPADDQ      Y5, Y5, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y1
 	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_f64<>+0(SB), Y1, Y4
-	VPERMPS     exp_f64<>+32(SB), Y1, Y7
-	VBLENDVPD   Y2, Y7, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y4
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VPADDD      Y1, Y1, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y2, Y7, Y1, Y1
 	VPSLLQ      $0x31, Y5, Y5
 	VPADDQ      Y5, Y4, Y4
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y7, Y7
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y7, Y7, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y7, Y5
-	VMULPD      Y7, Y5, Y5
+	VADDPD      Y6, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y2, Y1, Y6
+	VMULPD      Y1, Y6, Y6
 	VMULPD      192(AX), Y4, Y4
-	VFMADD132PD Y5, Y4, Y4
+	VFMADD132PD Y6, Y4, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       320(AX), Y3, Y3
@@ -28354,26 +28318,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 608(AX)
 	VMOVUPD      Y5, 640(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -28382,8 +28344,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 672(AX)
 	VMOVUPD      Y5, 704(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -28392,37 +28354,37 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// R + rest = β + e·θ
 	VMULPD      544(AX), Y10, Y2
 	VMULPD      576(AX), Y11, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y8
+	VMOVAPD     Y10, Y7
 	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y2, Y8, Y4
 	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 544(AX), Y4, Y8
+	VFMSUB132PD 544(AX), Y4, Y7
 	VFMSUB132PD 576(AX), Y5, Y9
-	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y8, Y2, Y7
 	VFMADD231PD Y6, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
@@ -28430,7 +28392,7 @@ loop:
 	VMOVUPD     256(AX), Y13
 	VBLENDVPD   Y12, Y10, Y3, Y3
 	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 352(AX), Y3, Y8
+	VFMADD231PD 352(AX), Y3, Y7
 	VFMADD231PD 384(AX), Y2, Y9
 	VMOVUPD     480(AX), Y2
 	VMOVUPD     512(AX), Y3
@@ -28446,52 +28408,50 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y8, Y8
+	VADDPD      Y4, Y7, Y7
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 352(AX)
 	VMOVUPD     Y3, 384(AX)
-	VMOVUPD     Y8, 736(AX)
+	VMOVUPD     Y7, 736(AX)
 	VMOVUPD     Y9, 768(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 800(AX)
-	VMOVUPD     Y9, 832(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 800(AX)
+	VMOVUPD     Y7, 832(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 864(AX)
-	VMOVUPD     Y9, 896(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 864(AX)
+	VMOVUPD     Y7, 896(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 928(AX)
-	VMOVUPD     Y9, 960(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 928(AX)
+	VMOVUPD     Y7, 960(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMOVUPD     Y10, 992(AX)
@@ -28502,9 +28462,9 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
+	VMULPD      Y2, Y2, Y7
 	VMULPD      Y3, Y3, Y9
 	VMOVUPD     Y4, 1056(AX)
 	VMOVUPD     Y5, 1088(AX)
@@ -28517,9 +28477,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y0, Y2, Y0
 	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y0, Y8, Y8
 	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y0, Y8, Y8
 	VSUBPD       Y1, Y6, Y6
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
@@ -28528,7 +28488,7 @@ loop:
 	// O·2^TinyShift
 	VMOVUPD     160(AX), Y4
 	VMOVUPD     192(AX), Y5
-	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y4, Y0, Y8, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
 	VMOVUPD     1056(AX), Y10
 	VMOVUPD     1088(AX), Y11
@@ -28550,7 +28510,7 @@ loop:
 	VMOVUPD     1152(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y8, Y10, Y10
 	VFMADD132PD Y6, Y11, Y11
 	VMOVUPD     160(AX), Y0
 	VMOVUPD     192(AX), Y1
@@ -28564,27 +28524,27 @@ loop:
 	VMOVAPS     Y1, Y0
 	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
 	VFMADD213PD Y1, Y2, Y5
 	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y2, Y7, Y5
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
@@ -28642,42 +28602,40 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPADDQ      Y7, Y7, Y8
-	VPADDQ      Y6, Y6, Y9
-	VPSHUFD     $0xa0, Y8, Y8
-	VPSHUFD     $0xa0, Y9, Y9
-	VPADDD      pair_f64<>+0(SB), Y8, Y8
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSHUFD     $0xa0, Y7, Y8
+	VPSHUFD     $0xa0, Y6, Y9
 	VPSLLQ      $0x3d, Y7, Y7
 	VPSLLQ      $0x3d, Y6, Y6
-	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y10, Y10
-	VBLENDVPD   Y6, Y13, Y11, Y11
+	VPADDD      Y8, Y8, Y12
+	VPADDD      Y9, Y9, Y13
+	VPADDD      pair_f64<>+0(SB), Y12, Y12
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
+	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
+	VBLENDVPD   Y7, Y14, Y10, Y10
+	VBLENDVPD   Y6, Y15, Y11, Y11
 	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
 	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_f64<>+0(SB), Y9, Y5
-	VPERMPS     recip_f64<>+32(SB), Y8, Y12
-	VPERMPS     recip_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y4, Y4
-	VBLENDVPD   Y6, Y13, Y5, Y5
-	VMOVAPD     Y4, Y12
-	VMOVAPD     Y5, Y13
-	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y7, Y8, Y14, Y14
-	VBLENDVPD   Y6, Y9, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
-	VFMADD231PD Y4, Y2, Y12
-	VFMADD231PD Y5, Y3, Y13
-	VMULPD      Y12, Y12, Y0
-	VMULPD      Y13, Y13, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
+	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y7, Y12, Y14, Y14
+	VBLENDVPD   Y6, Y13, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
+	VFMADD231PD Y4, Y2, Y8
+	VFMADD231PD Y5, Y3, Y9
+	VMULPD      Y8, Y8, Y0
+	VMULPD      Y9, Y9, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -28702,10 +28660,10 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y12, Y5
-	VFMADD213PD Y2, Y13, Y4
-	VFMADD213PD Y12, Y0, Y5
-	VFMADD213PD Y13, Y1, Y4
+	VFMADD213PD Y3, Y8, Y5
+	VFMADD213PD Y2, Y9, Y4
+	VFMADD213PD Y8, Y0, Y5
+	VFMADD213PD Y9, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
 	VADDPD      160(AX), Y10, Y10
@@ -28732,58 +28690,56 @@ loop:
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPADDQ      Y3, Y3, Y0
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y3, Y0
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y3, Y6
 	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
+	VANDPS      upper_f64<>+0(SB), Y8, Y8
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y11
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y11, Y11
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
+	VBLENDVPD   Y6, Y0, Y1, Y1
+	VBLENDVPD   Y7, Y11, Y10, Y10
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y3, Y8, Y8
 	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y10, Y10, Y2
-	VMULPD      Y11, Y11, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y10, Y5
-	VFMADD213PD Y0, Y11, Y4
+	VADDPD      Y4, Y1, Y1
+	VADDPD      Y5, Y10, Y10
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y10, Y10, Y4
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VMOVAPS     Y6, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y2, Y1, Y6
+	VFMADD213PD Y0, Y10, Y5
+	VMULPD      Y1, Y6, Y6
 	VMULPD      Y10, Y5, Y5
-	VMULPD      Y11, Y4, Y4
 	VMULPD      416(AX), Y8, Y8
 	VMULPD      448(AX), Y9, Y9
-	VFMADD132PD Y5, Y8, Y8
-	VFMADD132PD Y4, Y9, Y9
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y5, Y9, Y9
 	VMOVUPD     672(AX), Y0
 	VMOVUPD     704(AX), Y1
 
@@ -29050,46 +29006,45 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 384(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 416(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// R + rest = β + e·θ
 	VMULPD      352(AX), Y6, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y5
-	VFMADD213PD Y2, Y4, Y3
-	VFMSUB132PD 352(AX), Y3, Y5
-	VFMADD231PD Y4, Y2, Y5
+	VMOVAPD     Y6, Y4
+	VFMADD213PD Y2, Y5, Y3
+	VFMSUB132PD 352(AX), Y3, Y4
+	VFMADD231PD Y5, Y2, Y4
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     192(AX), Y7
 	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 256(AX), Y2, Y5
+	VFMADD231PD 256(AX), Y2, Y4
 	VMOVUPD     320(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -29097,37 +29052,36 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y5, Y5
+	VADDPD      Y3, Y4, Y4
 	VMOVUPD     Y2, 256(AX)
-	VMOVUPD     Y5, 448(AX)
+	VMOVUPD     Y4, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 480(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 512(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 544(AX)
 	VMULPD      Y3, Y6, Y6
 	VMOVUPD     Y6, 576(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VFMADD231PD Y5, Y1, Y2
+	VMULPD      Y2, Y2, Y4
 	VMOVUPD     Y3, 608(AX)
 	VMOVUPD     Y1, 640(AX)
 
@@ -29135,14 +29089,14 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y1
 	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
+	VFNMADD132PD Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
 
 	// O·2^TinyShift
 	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y3, Y1, Y4, Y3
+	VBLENDVPD   Y3, Y1, Y5, Y3
 	VMOVUPD     608(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     160(AX), Y7
@@ -29153,7 +29107,7 @@ rest_loop:
 	VMOVUPD     608(AX), Y3
 	VMOVUPD     640(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y5, Y6, Y6
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
 	VMOVUPD     Y1, 608(AX)
@@ -29161,17 +29115,17 @@ rest_loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
 	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y2, Y4, Y3
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     512(AX), Y1
@@ -29203,24 +29157,23 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y4, Y4, Y5
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y4, Y5
 	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y6, Y6
+	VPADDD      Y5, Y5, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
+	VBLENDVPD   Y4, Y8, Y6, Y6
 	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y3
-	VPERMPS     recip_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y3, Y3
-	VMOVAPD     Y3, Y7
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y4, Y5, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
-	VFMADD231PD Y3, Y2, Y7
-	VMULPD      Y7, Y7, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VMOVAPD     Y3, Y5
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y4, Y7, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
+	VFMADD231PD Y3, Y2, Y5
+	VMULPD      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -29234,8 +29187,8 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y7, Y3
-	VFMADD213PD Y7, Y1, Y3
+	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y5, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
 	VADDPD      160(AX), Y6, Y6
 	VADDPD      384(AX), Y8, Y8
@@ -29250,33 +29203,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y1, Y1, Y6
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
+	VBLENDVPD   Y4, Y6, Y1, Y1
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y6, Y6
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y6, Y6, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y6, Y3
-	VMULPD      Y6, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMULPD      Y1, Y4, Y4
 	VMULPD      288(AX), Y5, Y5
-	VFMADD132PD Y3, Y5, Y5
+	VFMADD132PD Y4, Y5, Y5
 	VMOVUPD     416(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
@@ -29496,26 +29448,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -29524,56 +29474,54 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 320(AX)
-	VMOVUPD     Y9, 352(AX)
+	VPERMPS     log_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 320(AX)
+	VMOVUPD     Y7, 352(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMOVUPD     Y10, 384(AX)
@@ -29584,9 +29532,9 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
+	VMULPD      Y2, Y2, Y7
 	VMULPD      Y3, Y3, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
@@ -29611,9 +29559,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y0, Y2, Y0
 	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y0, Y8, Y8
 	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y0, Y8, Y8
 	VSUBPD       Y1, Y6, Y6
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
@@ -29622,7 +29570,7 @@ loop:
 	// q·2^TinyShift
 	VMOVUPD     128(AX), Y4
 	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y4, Y0, Y8, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
 	VMOVUPD     448(AX), Y10
 	VMOVUPD     480(AX), Y11
@@ -29644,22 +29592,22 @@ loop:
 	VMOVUPD     544(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y8, Y10, Y10
 	VFMADD132PD Y6, Y11, Y11
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
 	VMOVUPD     128(AX), Y14
 	VMOVUPD     160(AX), Y15
-	VBLENDVPD   Y14, Y7, Y0, Y0
+	VBLENDVPD   Y14, Y8, Y0, Y0
 	VBLENDVPD   Y15, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y0, Y0, Y6
-	VADDPD      Y1, Y1, Y7
+	VADDPD      Y1, Y1, Y8
 	VFMADD231PD Y0, Y0, Y6
-	VFMADD231PD Y1, Y1, Y7
+	VFMADD231PD Y1, Y1, Y8
 	VFMADD132PD Y6, Y12, Y12
-	VFMADD132PD Y7, Y13, Y13
+	VFMADD132PD Y8, Y13, Y13
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y0
@@ -29680,27 +29628,27 @@ loop:
 	VMOVAPS     Y1, Y0
 	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
 	VFMADD213PD Y1, Y2, Y5
 	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y2, Y7, Y5
 	VFMADD213PD Y3, Y9, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
@@ -29900,53 +29848,51 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 224(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 224(AX)
 	VMULPD      Y3, Y6, Y6
 	VMOVUPD     Y6, 256(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VFMADD231PD Y5, Y1, Y2
+	VMULPD      Y2, Y2, Y4
 	VMOVUPD     128(AX), Y6
 	VBLENDVPD   Y6, Y1, Y3, Y6
 
@@ -29961,14 +29907,14 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y1
 	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
+	VFNMADD132PD Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
 
 	// q·2^TinyShift
 	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y3, Y1, Y4, Y3
+	VBLENDVPD   Y3, Y1, Y5, Y3
 	VMOVUPD     288(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     128(AX), Y7
@@ -29979,15 +29925,15 @@ rest_loop:
 	VMOVUPD     288(AX), Y3
 	VMOVUPD     320(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y5, Y6, Y6
 	VMOVUPD     160(AX), Y7
 	VMOVUPD     128(AX), Y8
-	VBLENDVPD   Y8, Y4, Y1, Y1
+	VBLENDVPD   Y8, Y5, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y4
-	VFMADD231PD Y1, Y1, Y4
-	VFMADD132PD Y4, Y7, Y7
+	VADDPD      Y1, Y1, Y5
+	VFMADD231PD Y1, Y1, Y5
+	VFMADD132PD Y5, Y7, Y7
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y1
@@ -30000,17 +29946,17 @@ rest_loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
 	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y2, Y4, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       224(AX), Y3, Y3
@@ -30244,26 +30190,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -30272,47 +30216,47 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 	VMULPD       tiny_f64<>+0(SB), Y10, Y2
 	VMULPD       tiny_f64<>+0(SB), Y11, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      512(AX), Y2, Y4
 	VMULPD      544(AX), Y3, Y5
-	VMOVAPD     Y4, Y8
+	VMOVAPD     Y4, Y7
 	VMOVAPD     Y5, Y9
 	VMOVAPD     Y2, Y12
 	VMOVAPD     Y3, Y13
-	VFMADD213PD Y4, Y7, Y8
+	VFMADD213PD Y4, Y8, Y7
 	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 512(AX), Y8, Y12
+	VFMSUB132PD 512(AX), Y7, Y12
 	VFMSUB132PD 544(AX), Y9, Y13
-	VFMADD231PD Y7, Y4, Y12
+	VFMADD231PD Y8, Y4, Y12
 	VFMADD231PD Y6, Y5, Y13
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
@@ -30324,25 +30268,25 @@ loop:
 	VFMADD231PD 352(AX), Y4, Y13
 	VMOVUPD     448(AX), Y4
 	VMOVUPD     480(AX), Y5
-	VMAXPD      Y8, Y4, Y14
+	VMAXPD      Y7, Y4, Y14
 	VMAXPD      Y9, Y5, Y15
-	VMINPD      Y8, Y4, Y8
+	VMINPD      Y7, Y4, Y7
 	VMINPD      Y9, Y5, Y9
-	VADDPD      Y8, Y14, Y4
+	VADDPD      Y7, Y14, Y4
 	VADDPD      Y9, Y15, Y5
 	VSUBPD      Y14, Y4, Y14
 	VSUBPD      Y15, Y5, Y15
-	VSUBPD      Y14, Y8, Y8
+	VSUBPD      Y14, Y7, Y7
 	VSUBPD      Y15, Y9, Y9
-	VADDPD      Y8, Y12, Y12
+	VADDPD      Y7, Y12, Y12
 	VADDPD      Y9, Y13, Y13
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y4, Y12
 	VFMADD132PD two_f64<>+0(SB), Y5, Y13
-	VMULPD      huge_f64<>+0(SB), Y4, Y8
+	VMULPD      huge_f64<>+0(SB), Y4, Y7
 	VMULPD      huge_f64<>+0(SB), Y5, Y9
-	VMOVUPD     Y8, 320(AX)
+	VMOVUPD     Y7, 320(AX)
 	VMOVUPD     Y9, 352(AX)
 	VMOVUPD     Y4, 576(AX)
 	VMOVUPD     Y5, 608(AX)
@@ -30350,39 +30294,37 @@ loop:
 	VMOVUPD     Y13, 672(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y4
-	VPADDQ      Y0, Y0, Y5
-	VPSHUFD     $0xa0, Y4, Y4
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y1, Y4
+	VPSHUFD     $0xa0, Y0, Y5
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y4, Y8
-	VPERMPS     recip_f64<>+0(SB), Y5, Y9
-	VPERMPS     recip_f64<>+32(SB), Y4, Y12
-	VPERMPS     recip_f64<>+32(SB), Y5, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y4, Y12
-	VPERMPS     log_f64<>+0(SB), Y5, Y13
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
+	VANDPS      upper_f64<>+0(SB), Y7, Y7
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y4, Y4, Y4
+	VPADDD      Y5, Y5, Y13
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     log_f64<>+0(SB), Y4, Y5
+	VPERMPS     log_f64<>+0(SB), Y13, Y12
 	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y1, Y4, Y12, Y12
-	VBLENDVPD   Y0, Y5, Y13, Y13
-	VMOVUPD     Y12, 704(AX)
-	VMOVUPD     Y13, 736(AX)
-	VMULPD      Y8, Y10, Y10
+	VPERMPS     log_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y1, Y4, Y5, Y5
+	VBLENDVPD   Y0, Y13, Y12, Y12
+	VMOVUPD     Y5, 704(AX)
+	VMOVUPD     Y12, 736(AX)
+	VMULPD      Y7, Y10, Y10
 	VMULPD      Y9, Y11, Y11
 	VMOVUPD     Y10, 768(AX)
 	VMOVUPD     Y11, 800(AX)
-	VMULPD      Y8, Y2, Y2
+	VMULPD      Y7, Y2, Y2
 	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y8, Y0
+	VSUBPD      one_f64<>+0(SB), Y7, Y0
 	VSUBPD      one_f64<>+0(SB), Y9, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y7, Y2, Y0
+	VFMADD231PD Y8, Y2, Y0
 	VFMADD231PD Y6, Y3, Y1
 	VMULPD      Y0, Y0, Y4
 	VMULPD      Y1, Y1, Y5
@@ -30422,7 +30364,7 @@ loop:
 	VADDPD    288(AX), Y12, Y12
 	VMOVUPD   128(AX), Y4
 	VMOVUPD   160(AX), Y5
-	VBLENDVPD Y4, Y2, Y8, Y4
+	VBLENDVPD Y4, Y2, Y7, Y4
 	VBLENDVPD Y5, Y3, Y9, Y5
 
 	// w·S²
@@ -30430,7 +30372,7 @@ loop:
 	VMULPD  Y5, Y5, Y5
 	VMULPD  384(AX), Y4, Y4
 	VMULPD  416(AX), Y5, Y5
-	VMOVUPD Y8, 256(AX)
+	VMOVUPD Y7, 256(AX)
 	VMOVUPD Y9, 288(AX)
 	VMOVUPD Y2, 384(AX)
 	VMOVUPD Y3, 416(AX)
@@ -30441,9 +30383,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y2, Y0, Y2
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y2, Y7, Y7
+	VFNMADD132PD Y2, Y8, Y8
 	VFNMADD132PD Y3, Y6, Y6
-	VSUBPD       Y2, Y7, Y7
+	VSUBPD       Y2, Y8, Y8
 	VSUBPD       Y3, Y6, Y6
 	VXORPS       Y0, Y0, Y0
 	VSUBPD       Y2, Y0, Y2
@@ -30452,17 +30394,17 @@ loop:
 	// O·2^TinyShift
 	VMOVUPD     128(AX), Y0
 	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y0, Y2, Y7, Y0
+	VBLENDVPD   Y0, Y2, Y8, Y0
 	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     256(AX), Y8
+	VMOVUPD     256(AX), Y7
 	VMOVUPD     288(AX), Y9
-	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y7, Y7
 	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
 	VMOVUPD     768(AX), Y14
 	VMOVUPD     800(AX), Y15
-	VBLENDVPD   Y10, Y8, Y14, Y14
+	VBLENDVPD   Y10, Y7, Y14, Y14
 	VBLENDVPD   Y11, Y9, Y15, Y15
 	VFMADD132PD Y0, Y14, Y14
 	VFMADD132PD Y1, Y15, Y15
@@ -30470,33 +30412,33 @@ loop:
 	VMOVUPD     Y15, 736(AX)
 	VMOVUPD     256(AX), Y0
 	VMOVUPD     288(AX), Y1
-	VMOVUPD     384(AX), Y8
+	VMOVUPD     384(AX), Y7
 	VMOVUPD     416(AX), Y9
 	VFMADD132PD Y2, Y0, Y0
 	VFMADD132PD Y3, Y1, Y1
-	VFMADD132PD Y7, Y8, Y8
+	VFMADD132PD Y8, Y7, Y7
 	VFMADD132PD Y6, Y9, Y9
 	VMOVUPD     128(AX), Y10
 	VMOVUPD     160(AX), Y11
-	VBLENDVPD   Y10, Y7, Y2, Y2
+	VBLENDVPD   Y10, Y8, Y2, Y2
 	VBLENDVPD   Y11, Y6, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y2, Y2, Y6
-	VADDPD      Y3, Y3, Y7
+	VADDPD      Y3, Y3, Y8
 	VFMADD231PD Y2, Y2, Y6
-	VFMADD231PD Y3, Y3, Y7
+	VFMADD231PD Y3, Y3, Y8
 	VFMADD132PD Y6, Y4, Y4
-	VFMADD132PD Y7, Y5, Y5
+	VFMADD132PD Y8, Y5, Y5
 	VMOVUPD     128(AX), Y2
 	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y8, Y0, Y2
+	VBLENDVPD   Y2, Y7, Y0, Y2
 	VBLENDVPD   Y3, Y9, Y1, Y3
 	VMOVUPD     Y2, 256(AX)
 	VMOVUPD     Y3, 288(AX)
 	VMOVUPD     128(AX), Y2
 	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y0, Y8, Y0
+	VBLENDVPD   Y2, Y0, Y7, Y0
 	VBLENDVPD   Y3, Y1, Y9, Y1
 	VMOVUPD     Y0, 128(AX)
 	VMOVUPD     Y1, 160(AX)
@@ -30804,79 +30746,77 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 	VMULPD       tiny_f64<>+0(SB), Y6, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      320(AX), Y2, Y3
-	VMOVAPD     Y3, Y5
+	VMOVAPD     Y3, Y4
 	VMOVAPD     Y2, Y7
-	VFMADD213PD Y3, Y4, Y5
-	VFMSUB132PD 320(AX), Y5, Y7
-	VFMADD231PD Y4, Y3, Y7
+	VFMADD213PD Y3, Y5, Y4
+	VFMSUB132PD 320(AX), Y4, Y7
+	VFMADD231PD Y5, Y3, Y7
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     160(AX), Y8
 	VBLENDVPD   Y8, Y2, Y3, Y3
 	VFMADD231PD 224(AX), Y3, Y7
 	VMOVUPD     288(AX), Y3
-	VMAXPD      Y5, Y3, Y8
-	VMINPD      Y5, Y3, Y5
-	VADDPD      Y5, Y8, Y3
+	VMAXPD      Y4, Y3, Y8
+	VMINPD      Y4, Y3, Y4
+	VADDPD      Y4, Y8, Y3
 	VSUBPD      Y8, Y3, Y8
-	VSUBPD      Y8, Y5, Y5
-	VADDPD      Y5, Y7, Y7
+	VSUBPD      Y8, Y4, Y4
+	VADDPD      Y4, Y7, Y7
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y7
-	VMULPD      huge_f64<>+0(SB), Y3, Y5
-	VMOVUPD     Y5, 224(AX)
+	VMULPD      huge_f64<>+0(SB), Y3, Y4
+	VMOVUPD     Y4, 224(AX)
 	VMOVUPD     Y3, 352(AX)
 	VMOVUPD     Y7, 384(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y3
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y3
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y3, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y3, Y7
-	VPERMPS     log_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y3, Y7, Y7
-	VMOVUPD     Y7, 416(AX)
-	VMULPD      Y5, Y6, Y6
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VPADDD      Y3, Y3, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     log_f64<>+0(SB), Y7, Y3
+	VPERMPS     log_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y1, Y7, Y3, Y3
+	VMOVUPD     Y3, 416(AX)
+	VMULPD      Y4, Y6, Y6
 	VMOVUPD     Y6, 448(AX)
-	VMULPD      Y5, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
+	VMULPD      Y4, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y4, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y4, Y2, Y1
+	VFMADD231PD Y5, Y2, Y1
 	VMULPD      Y1, Y1, Y3
 
 	// log1p(z) = z + z²·Q(z)
@@ -30898,49 +30838,49 @@ rest_loop:
 	VADDPD    416(AX), Y7, Y7
 	VADDPD    192(AX), Y7, Y7
 	VMOVUPD   128(AX), Y3
-	VBLENDVPD Y3, Y2, Y5, Y3
+	VBLENDVPD Y3, Y2, Y4, Y3
 
 	// w·S²
 	VMULPD  Y3, Y3, Y3
 	VMULPD  256(AX), Y3, Y3
-	VMOVUPD Y5, 192(AX)
+	VMOVUPD Y4, 192(AX)
 	VMOVUPD Y2, 256(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
-	VFNMADD132PD Y2, Y4, Y4
-	VSUBPD       Y2, Y4, Y4
+	VFNMADD132PD Y2, Y5, Y5
+	VSUBPD       Y2, Y5, Y5
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
 
 	// O·2^TinyShift
 	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y2, Y4, Y1
-	VMOVUPD     192(AX), Y5
-	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VBLENDVPD   Y1, Y2, Y5, Y1
+	VMOVUPD     192(AX), Y4
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
 	VMOVUPD     128(AX), Y6
 	VMOVUPD     448(AX), Y8
-	VBLENDVPD   Y6, Y5, Y8, Y8
+	VBLENDVPD   Y6, Y4, Y8, Y8
 	VFMADD132PD Y1, Y8, Y8
 	VMOVUPD     Y8, 416(AX)
 	VMOVUPD     192(AX), Y1
-	VMOVUPD     256(AX), Y5
+	VMOVUPD     256(AX), Y4
 	VFMADD132PD Y2, Y1, Y1
-	VFMADD132PD Y4, Y5, Y5
+	VFMADD132PD Y5, Y4, Y4
 	VMOVUPD     128(AX), Y6
-	VBLENDVPD   Y6, Y4, Y2, Y2
+	VBLENDVPD   Y6, Y5, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y4
-	VFMADD231PD Y2, Y2, Y4
-	VFMADD132PD Y4, Y3, Y3
+	VADDPD      Y2, Y2, Y5
+	VFMADD231PD Y2, Y2, Y5
+	VFMADD132PD Y5, Y3, Y3
 	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y5, Y1, Y2
+	VBLENDVPD   Y2, Y4, Y1, Y2
 	VMOVUPD     Y2, 192(AX)
 	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y1, Y5, Y1
+	VBLENDVPD   Y2, Y1, Y4, Y1
 	VMOVUPD     Y1, 128(AX)
 	VMULPD      384(AX), Y3, Y3
 	VMULPD      352(AX), Y7, Y1
@@ -31195,26 +31135,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 384(AX)
 	VMOVUPD      Y5, 416(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -31223,8 +31161,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 448(AX)
 	VMOVUPD      Y5, 480(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -31233,64 +31171,62 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 512(AX)
-	VMOVUPD     Y9, 544(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 512(AX)
+	VMOVUPD     Y7, 544(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     Y9, 608(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 576(AX)
+	VMOVUPD     Y7, 608(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 640(AX)
-	VMOVUPD     Y9, 672(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 640(AX)
+	VMOVUPD     Y7, 672(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMOVUPD     Y10, 704(AX)
@@ -31301,9 +31237,9 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
+	VMULPD      Y2, Y2, Y7
 	VMULPD      Y3, Y3, Y9
 	VMOVUPD     Y4, 768(AX)
 	VMOVUPD     Y5, 800(AX)
@@ -31316,9 +31252,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y0, Y2, Y0
 	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y0, Y8, Y8
 	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y0, Y8, Y8
 	VSUBPD       Y1, Y6, Y6
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
@@ -31327,7 +31263,7 @@ loop:
 	// q·2^TinyShift
 	VMOVUPD     192(AX), Y4
 	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y4, Y0, Y8, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
 	VMOVUPD     768(AX), Y10
 	VMOVUPD     800(AX), Y11
@@ -31349,7 +31285,7 @@ loop:
 	VMOVUPD     864(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y8, Y10, Y10
 	VFMADD132PD Y6, Y11, Y11
 
 	// s = σ(u), q = σ(-u)
@@ -31371,27 +31307,27 @@ loop:
 	VMOVAPS     Y1, Y0
 	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
 	VFMADD213PD Y1, Y2, Y5
 	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y2, Y7, Y5
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
@@ -31435,58 +31371,56 @@ loop:
 	VFMADD231PD 96(AX), Y3, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPADDQ      Y9, Y9, Y0
-	VPADDQ      Y8, Y8, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y9, Y0
+	VPSHUFD     $0xa0, Y8, Y1
 	VPSLLQ      $0x3d, Y9, Y2
 	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_f64<>+0(SB), Y0, Y6
-	VPERMPS     exp_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_f64<>+32(SB), Y0, Y12
-	VPERMPS     exp_f64<>+32(SB), Y1, Y13
-	VBLENDVPD   Y2, Y12, Y6, Y6
-	VBLENDVPD   Y3, Y13, Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y12
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y13
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y6
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y7
+	VANDPS      upper_f64<>+0(SB), Y6, Y6
+	VANDPS      upper_f64<>+0(SB), Y7, Y7
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y13
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y0, Y12, Y12
-	VBLENDVPD   Y3, Y1, Y13, Y13
+	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y2, Y0, Y1, Y1
+	VBLENDVPD   Y3, Y13, Y12, Y12
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
 	VPADDQ      Y9, Y6, Y6
 	VPADDQ      Y8, Y7, Y7
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y12, Y12
-	VADDPD      Y11, Y13, Y13
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y12, Y12, Y2
-	VMULPD      Y13, Y13, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y8
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y9
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y8
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y12, Y9
-	VFMADD213PD Y0, Y13, Y8
+	VADDPD      Y10, Y1, Y1
+	VADDPD      Y11, Y12, Y12
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y12, Y12, Y8
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
+	VMOVAPS     Y10, Y9
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
+	VFMADD213PD Y2, Y1, Y10
+	VFMADD213PD Y0, Y12, Y9
+	VMULPD      Y1, Y10, Y10
 	VMULPD      Y12, Y9, Y9
-	VMULPD      Y13, Y8, Y8
 	VMULPD      256(AX), Y6, Y6
 	VMULPD      288(AX), Y7, Y7
-	VFMADD132PD Y9, Y6, Y6
-	VFMADD132PD Y8, Y7, Y7
+	VFMADD132PD Y10, Y6, Y6
+	VFMADD132PD Y9, Y7, Y7
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       512(AX), Y5, Y5
@@ -31694,62 +31628,60 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 288(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 320(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 352(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 384(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 416(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 352(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 384(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 416(AX)
 	VMULPD      Y3, Y6, Y6
 	VMOVUPD     Y6, 448(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VFMADD231PD Y5, Y1, Y2
+	VMULPD      Y2, Y2, Y4
 	VMOVUPD     Y3, 480(AX)
 	VMOVUPD     Y1, 512(AX)
 
@@ -31757,14 +31689,14 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y1
 	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
+	VFNMADD132PD Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
 
 	// q·2^TinyShift
 	VMOVUPD     192(AX), Y3
-	VBLENDVPD   Y3, Y1, Y4, Y3
+	VBLENDVPD   Y3, Y1, Y5, Y3
 	VMOVUPD     480(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     192(AX), Y7
@@ -31775,7 +31707,7 @@ rest_loop:
 	VMOVUPD     480(AX), Y3
 	VMOVUPD     512(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y5, Y6, Y6
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   192(AX), Y1
@@ -31788,17 +31720,17 @@ rest_loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
 	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y2, Y4, Y3
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     384(AX), Y1
@@ -31823,33 +31755,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y1, Y6
 	VFMADD231PD 96(AX), Y2, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPADDQ      Y5, Y5, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y1
 	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_f64<>+0(SB), Y1, Y4
-	VPERMPS     exp_f64<>+32(SB), Y1, Y7
-	VBLENDVPD   Y2, Y7, Y4, Y4
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y7
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y2, Y1, Y7, Y7
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y4
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VPADDD      Y1, Y1, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y2, Y7, Y1, Y1
 	VPSLLQ      $0x31, Y5, Y5
 	VPADDQ      Y5, Y4, Y4
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y7, Y7
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y7, Y7, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y7, Y5
-	VMULPD      Y7, Y5, Y5
+	VADDPD      Y6, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y2, Y1, Y6
+	VMULPD      Y1, Y6, Y6
 	VMULPD      224(AX), Y4, Y4
-	VFMADD132PD Y5, Y4, Y4
+	VFMADD132PD Y6, Y4, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       352(AX), Y3, Y3
@@ -32093,26 +32024,24 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 640(AX)
 	VMOVUPD      Y5, 672(AX)
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -32121,8 +32050,8 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPD      Y4, 704(AX)
 	VMOVUPD      Y5, 736(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
@@ -32131,37 +32060,37 @@ loop:
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// R + rest = β + e·θ
 	VMULPD      576(AX), Y10, Y2
 	VMULPD      608(AX), Y11, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y8
+	VMOVAPD     Y10, Y7
 	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y7, Y4
+	VFMADD213PD Y2, Y8, Y4
 	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 576(AX), Y4, Y8
+	VFMSUB132PD 576(AX), Y4, Y7
 	VFMSUB132PD 608(AX), Y5, Y9
-	VFMADD231PD Y7, Y2, Y8
+	VFMADD231PD Y8, Y2, Y7
 	VFMADD231PD Y6, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
@@ -32169,7 +32098,7 @@ loop:
 	VMOVUPD     288(AX), Y13
 	VBLENDVPD   Y12, Y10, Y3, Y3
 	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 384(AX), Y3, Y8
+	VFMADD231PD 384(AX), Y3, Y7
 	VFMADD231PD 416(AX), Y2, Y9
 	VMOVUPD     512(AX), Y2
 	VMOVUPD     544(AX), Y3
@@ -32185,52 +32114,50 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y8, Y8
+	VADDPD      Y4, Y7, Y7
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 384(AX)
 	VMOVUPD     Y3, 416(AX)
-	VMOVUPD     Y8, 768(AX)
+	VMOVUPD     Y7, 768(AX)
 	VMOVUPD     Y9, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y2
+	VPSHUFD     $0xa0, Y0, Y3
 	VPSLLQ      $0x3d, Y1, Y1
 	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y8
-	VPERMPS     recip_f64<>+32(SB), Y3, Y9
-	VBLENDVPD   Y1, Y8, Y4, Y4
-	VBLENDVPD   Y0, Y9, Y5, Y5
-	VPERMPS     log_f64<>+0(SB), Y2, Y8
-	VPERMPS     log_f64<>+0(SB), Y3, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y2, Y2, Y2
+	VPADDD      Y3, Y3, Y9
+	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPERMPS     log_f64<>+0(SB), Y2, Y3
+	VPERMPS     log_f64<>+0(SB), Y9, Y7
 	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 832(AX)
-	VMOVUPD     Y9, 864(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_hi_f64<>+0(SB), Y3, Y9
+	VPERMPS     log_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 832(AX)
+	VMOVUPD     Y7, 864(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y3, Y13
-	VBLENDVPD   Y1, Y12, Y8, Y8
-	VBLENDVPD   Y0, Y13, Y9, Y9
-	VMOVUPD     Y8, 896(AX)
-	VMOVUPD     Y9, 928(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y8
-	VPERMPS     log8_lo_f64<>+0(SB), Y3, Y9
+	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
+	VBLENDVPD   Y1, Y12, Y3, Y3
+	VBLENDVPD   Y0, Y13, Y7, Y7
+	VMOVUPD     Y3, 896(AX)
+	VMOVUPD     Y7, 928(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
+	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
 	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y8, Y8
-	VBLENDVPD   Y0, Y3, Y9, Y9
-	VMOVUPD     Y8, 960(AX)
-	VMOVUPD     Y9, 992(AX)
+	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
+	VBLENDVPD   Y1, Y2, Y3, Y3
+	VBLENDVPD   Y0, Y9, Y7, Y7
+	VMOVUPD     Y3, 960(AX)
+	VMOVUPD     Y7, 992(AX)
 	VMULPD      Y4, Y10, Y10
 	VMULPD      Y5, Y11, Y11
 	VMOVUPD     Y10, 1024(AX)
@@ -32241,9 +32168,9 @@ loop:
 	VSUBPD      one_f64<>+0(SB), Y5, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
+	VFMADD231PD Y8, Y0, Y2
 	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y8
+	VMULPD      Y2, Y2, Y7
 	VMULPD      Y3, Y3, Y9
 	VMOVUPD     Y4, 1088(AX)
 	VMOVUPD     Y5, 1120(AX)
@@ -32256,9 +32183,9 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y0, Y2, Y0
 	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y7, Y7
+	VFNMADD132PD Y0, Y8, Y8
 	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y7, Y7
+	VSUBPD       Y0, Y8, Y8
 	VSUBPD       Y1, Y6, Y6
 	VXORPS       Y4, Y4, Y4
 	VSUBPD       Y0, Y4, Y0
@@ -32267,7 +32194,7 @@ loop:
 	// O·2^TinyShift
 	VMOVUPD     192(AX), Y4
 	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y4, Y0, Y7, Y4
+	VBLENDVPD   Y4, Y0, Y8, Y4
 	VBLENDVPD   Y5, Y1, Y6, Y5
 	VMOVUPD     1088(AX), Y10
 	VMOVUPD     1120(AX), Y11
@@ -32289,7 +32216,7 @@ loop:
 	VMOVUPD     1184(AX), Y11
 	VFMADD132PD Y0, Y4, Y4
 	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y7, Y10, Y10
+	VFMADD132PD Y8, Y10, Y10
 	VFMADD132PD Y6, Y11, Y11
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y1
@@ -32309,27 +32236,27 @@ loop:
 	VMOVAPS     Y1, Y0
 	VMOVUPS     log1p_9_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y8, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
 	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y8, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
 	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
 	VFMADD213PD Y1, Y2, Y5
 	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y8, Y5
+	VFMADD213PD Y2, Y7, Y5
 	VFMADD213PD Y3, Y9, Y4
 
 	// 8·log2 s = hi + lo
@@ -32387,42 +32314,40 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPADDQ      Y7, Y7, Y8
-	VPADDQ      Y6, Y6, Y9
-	VPSHUFD     $0xa0, Y8, Y8
-	VPSHUFD     $0xa0, Y9, Y9
-	VPADDD      pair_f64<>+0(SB), Y8, Y8
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
+	VPSHUFD     $0xa0, Y7, Y8
+	VPSHUFD     $0xa0, Y6, Y9
 	VPSLLQ      $0x3d, Y7, Y7
 	VPSLLQ      $0x3d, Y6, Y6
-	VPERMPS     log8_hi_f64<>+0(SB), Y8, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y8, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y10, Y10
-	VBLENDVPD   Y6, Y13, Y11, Y11
+	VPADDD      Y8, Y8, Y12
+	VPADDD      Y9, Y9, Y13
+	VPADDD      pair_f64<>+0(SB), Y12, Y12
+	VPADDD      pair_f64<>+0(SB), Y13, Y13
+	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
+	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
+	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
+	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
+	VBLENDVPD   Y7, Y14, Y10, Y10
+	VBLENDVPD   Y6, Y15, Y11, Y11
 	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
 	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_f64<>+0(SB), Y9, Y5
-	VPERMPS     recip_f64<>+32(SB), Y8, Y12
-	VPERMPS     recip_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y7, Y12, Y4, Y4
-	VBLENDVPD   Y6, Y13, Y5, Y5
-	VMOVAPD     Y4, Y12
-	VMOVAPD     Y5, Y13
-	VPERMPS     log8_lo_f64<>+0(SB), Y8, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y8, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y7, Y8, Y14, Y14
-	VBLENDVPD   Y6, Y9, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y12
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y13
-	VFMADD231PD Y4, Y2, Y12
-	VFMADD231PD Y5, Y3, Y13
-	VMULPD      Y12, Y12, Y0
-	VMULPD      Y13, Y13, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VMOVAPD     Y4, Y8
+	VMOVAPD     Y5, Y9
+	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
+	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
+	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
+	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
+	VBLENDVPD   Y7, Y12, Y14, Y14
+	VBLENDVPD   Y6, Y13, Y15, Y15
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
+	VFMADD231PD Y4, Y2, Y8
+	VFMADD231PD Y5, Y3, Y9
+	VMULPD      Y8, Y8, Y0
+	VMULPD      Y9, Y9, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -32447,10 +32372,10 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y12, Y5
-	VFMADD213PD Y2, Y13, Y4
-	VFMADD213PD Y12, Y0, Y5
-	VFMADD213PD Y13, Y1, Y4
+	VFMADD213PD Y3, Y8, Y5
+	VFMADD213PD Y2, Y9, Y4
+	VFMADD213PD Y8, Y0, Y5
+	VFMADD213PD Y9, Y1, Y4
 	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
 	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
 	VADDPD      192(AX), Y10, Y10
@@ -32477,58 +32402,56 @@ loop:
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPADDQ      Y3, Y3, Y0
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y0, Y0
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y3, Y0
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y3, Y6
 	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_f64<>+0(SB), Y1, Y9
-	VPERMPS     exp_f64<>+32(SB), Y0, Y10
-	VPERMPS     exp_f64<>+32(SB), Y1, Y11
-	VBLENDVPD   Y6, Y10, Y8, Y8
-	VBLENDVPD   Y7, Y11, Y9, Y9
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y10
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y11
+	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
+	VANDPS      upper_f64<>+0(SB), Y8, Y8
+	VANDPS      upper_f64<>+0(SB), Y9, Y9
+	VPADDD      Y0, Y0, Y0
+	VPADDD      Y1, Y1, Y11
+	VPADDD      pair_f64<>+0(SB), Y0, Y0
+	VPADDD      pair_f64<>+0(SB), Y11, Y11
+	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
+	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
 	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y6, Y0, Y10, Y10
-	VBLENDVPD   Y7, Y1, Y11, Y11
+	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
+	VBLENDVPD   Y6, Y0, Y1, Y1
+	VBLENDVPD   Y7, Y11, Y10, Y10
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y3, Y8, Y8
 	VPADDQ      Y2, Y9, Y9
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y10, Y10
-	VADDPD      Y5, Y11, Y11
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMOVAPS     Y1, Y0
-	VMULPD      Y10, Y10, Y2
-	VMULPD      Y11, Y11, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y0
-	VFMADD213PD Y1, Y10, Y5
-	VFMADD213PD Y0, Y11, Y4
+	VADDPD      Y4, Y1, Y1
+	VADDPD      Y5, Y10, Y10
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMOVAPS     Y2, Y0
+	VMULPD      Y1, Y1, Y3
+	VMULPD      Y10, Y10, Y4
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
+	VMOVAPS     Y6, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
+	VFMADD213PD Y2, Y1, Y6
+	VFMADD213PD Y0, Y10, Y5
+	VMULPD      Y1, Y6, Y6
 	VMULPD      Y10, Y5, Y5
-	VMULPD      Y11, Y4, Y4
 	VMULPD      448(AX), Y8, Y8
 	VMULPD      480(AX), Y9, Y9
-	VFMADD132PD Y5, Y8, Y8
-	VFMADD132PD Y4, Y9, Y9
+	VFMADD132PD Y6, Y8, Y8
+	VFMADD132PD Y5, Y9, Y9
 	VMOVUPD     704(AX), Y0
 	VMOVUPD     736(AX), Y1
 
@@ -32876,46 +32799,45 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 416(AX)
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPD      Y3, 448(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// R + rest = β + e·θ
 	VMULPD      384(AX), Y6, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y5
-	VFMADD213PD Y2, Y4, Y3
-	VFMSUB132PD 384(AX), Y3, Y5
-	VFMADD231PD Y4, Y2, Y5
+	VMOVAPD     Y6, Y4
+	VFMADD213PD Y2, Y5, Y3
+	VFMSUB132PD 384(AX), Y3, Y4
+	VFMADD231PD Y5, Y2, Y4
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     224(AX), Y7
 	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 288(AX), Y2, Y5
+	VFMADD231PD 288(AX), Y2, Y4
 	VMOVUPD     352(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -32923,37 +32845,36 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y5, Y5
+	VADDPD      Y3, Y4, Y4
 	VMOVUPD     Y2, 288(AX)
-	VMOVUPD     Y5, 480(AX)
+	VMOVUPD     Y4, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
+	VPSHUFD     $0xa0, Y1, Y2
 	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y5
-	VBLENDVPD   Y1, Y5, Y3, Y3
-	VPERMPS     log_f64<>+0(SB), Y2, Y5
-	VPERMPS     log_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 512(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y7
-	VBLENDVPD   Y1, Y7, Y5, Y5
-	VMOVUPD     Y5, 544(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y5
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y5, Y5
-	VMOVUPD     Y5, 576(AX)
+	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPADDD      Y2, Y2, Y4
+	VPADDD      pair_f64<>+0(SB), Y4, Y4
+	VPERMPS     log_f64<>+0(SB), Y4, Y2
+	VPERMPS     log_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 512(AX)
+	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
+	VBLENDVPD   Y1, Y7, Y2, Y2
+	VMOVUPD     Y2, 544(AX)
+	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
+	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
+	VBLENDVPD   Y1, Y4, Y2, Y2
+	VMOVUPD     Y2, 576(AX)
 	VMULPD      Y3, Y6, Y6
 	VMOVUPD     Y6, 608(AX)
 	VMULPD      tiny_f64<>+0(SB), Y6, Y1
 	VSUBPD      one_f64<>+0(SB), Y3, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
-	VMULPD      Y2, Y2, Y5
+	VFMADD231PD Y5, Y1, Y2
+	VMULPD      Y2, Y2, Y4
 	VMOVUPD     Y3, 640(AX)
 	VMOVUPD     Y1, 672(AX)
 
@@ -32961,14 +32882,14 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y2, Y1
 	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y4, Y4
-	VSUBPD       Y1, Y4, Y4
+	VFNMADD132PD Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
 	VXORPS       Y3, Y3, Y3
 	VSUBPD       Y1, Y3, Y1
 
 	// O·2^TinyShift
 	VMOVUPD     192(AX), Y3
-	VBLENDVPD   Y3, Y1, Y4, Y3
+	VBLENDVPD   Y3, Y1, Y5, Y3
 	VMOVUPD     640(AX), Y6
 	VMULPD      huge_f64<>+0(SB), Y6, Y6
 	VMOVUPD     192(AX), Y7
@@ -32979,7 +32900,7 @@ rest_loop:
 	VMOVUPD     640(AX), Y3
 	VMOVUPD     672(AX), Y6
 	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y4, Y6, Y6
+	VFMADD132PD Y5, Y6, Y6
 	VMOVUPD     192(AX), Y1
 	VBLENDVPD   Y1, Y6, Y3, Y1
 	VMOVUPD     Y1, 640(AX)
@@ -32990,17 +32911,17 @@ rest_loop:
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVUPS     log1p_9_f64<>+0(SB), Y3
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y3
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
 	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y2, Y4, Y3
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     544(AX), Y1
@@ -33032,24 +32953,23 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPADDQ      Y4, Y4, Y5
-	VPSHUFD     $0xa0, Y5, Y5
-	VPADDD      pair_f64<>+0(SB), Y5, Y5
+	VPSHUFD     $0xa0, Y4, Y5
 	VPSLLQ      $0x3d, Y4, Y4
-	VPERMPS     log8_hi_f64<>+0(SB), Y5, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y6, Y6
+	VPADDD      Y5, Y5, Y7
+	VPADDD      pair_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
+	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
+	VBLENDVPD   Y4, Y8, Y6, Y6
 	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_f64<>+0(SB), Y5, Y3
-	VPERMPS     recip_f64<>+32(SB), Y5, Y7
-	VBLENDVPD   Y4, Y7, Y3, Y3
-	VMOVAPD     Y3, Y7
-	VPERMPS     log8_lo_f64<>+0(SB), Y5, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y5, Y5
-	VBLENDVPD   Y4, Y5, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y7
-	VFMADD231PD Y3, Y2, Y7
-	VMULPD      Y7, Y7, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VMOVAPD     Y3, Y5
+	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
+	VBLENDVPD   Y4, Y7, Y8, Y8
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
+	VFMADD231PD Y3, Y2, Y5
+	VMULPD      Y5, Y5, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -33063,8 +32983,8 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y7, Y3
-	VFMADD213PD Y7, Y1, Y3
+	VFMADD213PD Y2, Y5, Y3
+	VFMADD213PD Y5, Y1, Y3
 	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
 	VADDPD      192(AX), Y6, Y6
 	VADDPD      416(AX), Y8, Y8
@@ -33079,33 +32999,32 @@ rest_loop:
 	VFMADD231PD 64(AX), Y8, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPADDQ      Y2, Y2, Y1
-	VPSHUFD     $0xa0, Y1, Y1
-	VPADDD      pair_f64<>+0(SB), Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y1
 	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_f64<>+0(SB), Y1, Y5
-	VPERMPS     exp_f64<>+32(SB), Y1, Y6
-	VBLENDVPD   Y4, Y6, Y5, Y5
-	VPERMPS     exp_rest_f64<>+0(SB), Y1, Y6
-	VPERMPS     exp_rest_f64<>+32(SB), Y1, Y1
-	VBLENDVPD   Y4, Y1, Y6, Y6
+	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPADDD      Y1, Y1, Y6
+	VPADDD      pair_f64<>+0(SB), Y6, Y6
+	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
+	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
+	VBLENDVPD   Y4, Y6, Y1, Y1
 	VPSLLQ      $0x31, Y2, Y2
 	VPADDQ      Y2, Y5, Y5
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y6, Y6
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y1
-	VMULPD      Y6, Y6, Y2
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y3
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y2, Y1
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y2, Y3
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y2, Y1
-	VFMADD213PD Y1, Y6, Y3
-	VMULPD      Y6, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
+	VMULPD      Y1, Y1, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMULPD      Y1, Y4, Y4
 	VMULPD      320(AX), Y5, Y5
-	VFMADD132PD Y3, Y5, Y5
+	VFMADD132PD Y4, Y5, Y5
 	VMOVUPD     448(AX), Y1
 
 	// L = log1p(e) + β·|x|, NaN if x is
@@ -33341,26 +33260,24 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPADDQ       Y3, Y3, Y6
-	VPADDQ       Y2, Y2, Y7
-	VPSHUFD      $0xa0, Y6, Y6
-	VPSHUFD      $0xa0, Y7, Y7
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPSHUFD      $0xa0, Y3, Y6
+	VPSHUFD      $0xa0, Y2, Y7
 	VPSLLQ       $0x3d, Y3, Y8
 	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_f64<>+0(SB), Y7, Y11
-	VPERMPS      exp_f64<>+32(SB), Y6, Y12
-	VPERMPS      exp_f64<>+32(SB), Y7, Y13
-	VBLENDVPD    Y8, Y12, Y10, Y10
-	VBLENDVPD    Y9, Y13, Y11, Y11
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y12
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y13
+	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
+	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
+	VANDPS       upper_f64<>+0(SB), Y10, Y10
+	VANDPS       upper_f64<>+0(SB), Y11, Y11
+	VPADDD       Y6, Y6, Y6
+	VPADDD       Y7, Y7, Y13
+	VPADDD       pair_f64<>+0(SB), Y6, Y6
+	VPADDD       pair_f64<>+0(SB), Y13, Y13
+	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
 	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y8, Y6, Y12, Y12
-	VBLENDVPD    Y9, Y7, Y13, Y13
+	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
+	VBLENDVPD    Y8, Y6, Y7, Y7
+	VBLENDVPD    Y9, Y13, Y12, Y12
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
@@ -33369,93 +33286,85 @@ loop:
 	VPADDQ       Y2, Y11, Y11
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y12, Y12
-	VADDPD       Y5, Y13, Y13
+	VADDPD       Y4, Y7, Y7
+	VADDPD       Y5, Y12, Y12
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y12, Y12, Y4
-	VMULPD       Y13, Y13, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       Y7, Y7, Y4
+	VMULPD       Y12, Y12, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
+	VMOVAPS      Y8, Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
 	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y12, Y7
-	VFMADD213PD  Y2, Y13, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y13, Y6, Y6
+	VFMADD213PD  Y3, Y7, Y8
+	VFMADD213PD  Y2, Y12, Y6
+	VMULPD       Y7, Y8, Y8
+	VMULPD       Y12, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPADDQ      Y0, Y0, Y3
-	VPSHUFD     $0xa0, Y2, Y2
-	VPSHUFD     $0xa0, Y3, Y3
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y3, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_f64<>+0(SB), Y3, Y5
-	VPERMPS     recip_f64<>+32(SB), Y2, Y2
-	VPERMPS     recip_f64<>+32(SB), Y3, Y3
-	VBLENDVPD   Y1, Y2, Y4, Y4
-	VBLENDVPD   Y0, Y3, Y5, Y5
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y7, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VMULPD      Y1, Y10, Y10
+	VMULPD      Y0, Y11, Y11
+	VMULPD      tiny_f64<>+0(SB), Y10, Y2
+	VMULPD      tiny_f64<>+0(SB), Y11, Y3
+	VSUBPD      one_f64<>+0(SB), Y1, Y4
+	VSUBPD      one_f64<>+0(SB), Y0, Y5
+	VADDPD      Y2, Y4, Y4
+	VADDPD      Y3, Y5, Y5
+	VFMADD231PD Y8, Y2, Y4
+	VFMADD231PD Y6, Y3, Y5
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y8
-	VADDPD       one_f64<>+0(SB), Y3, Y9
-	VDIVPD       Y8, Y2, Y8
-	VDIVPD       Y9, Y3, Y9
-	VFNMADD132PD Y8, Y7, Y7
+	VADDPD       one_f64<>+0(SB), Y4, Y7
+	VADDPD       one_f64<>+0(SB), Y5, Y9
+	VDIVPD       Y7, Y4, Y7
+	VDIVPD       Y9, Y5, Y9
+	VFNMADD132PD Y7, Y8, Y8
 	VFNMADD132PD Y9, Y6, Y6
-	VXORPS       Y2, Y2, Y2
-	VMOVUPD      (CX), Y3
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      (CX), Y5
 	VMOVUPD      32(CX), Y10
-	VBLENDVPD    Y3, Y7, Y2, Y3
-	VBLENDVPD    Y10, Y6, Y2, Y2
-	VSUBPD       Y8, Y3, Y3
-	VSUBPD       Y9, Y2, Y2
+	VBLENDVPD    Y5, Y8, Y4, Y5
+	VBLENDVPD    Y10, Y6, Y4, Y4
+	VSUBPD       Y7, Y5, Y5
+	VSUBPD       Y9, Y4, Y4
 	VMOVUPD      (CX), Y6
 	VMOVUPD      32(CX), Y7
-	VBLENDVPD    Y6, Y0, Y4, Y0
-	VBLENDVPD    Y7, Y1, Y5, Y1
-	VFMADD132PD  Y3, Y0, Y0
-	VFMADD132PD  Y2, Y1, Y1
+	VBLENDVPD    Y6, Y2, Y1, Y1
+	VBLENDVPD    Y7, Y3, Y0, Y0
+	VFMADD132PD  Y5, Y1, Y1
+	VFMADD132PD  Y4, Y0, Y0
 
 	// NaN of x
 	VMOVUPD   (CX), Y2
 	VMOVUPD   32(CX), Y3
 	VCMPPD    $0x03, Y2, Y2, Y4
 	VADDPD    Y2, Y2, Y2
-	VBLENDVPD Y4, Y2, Y0, Y0
+	VBLENDVPD Y4, Y2, Y1, Y1
 	VCMPPD    $0x03, Y3, Y3, Y2
 	VADDPD    Y3, Y3, Y3
-	VBLENDVPD Y2, Y3, Y1, Y1
+	VBLENDVPD Y2, Y3, Y0, Y0
 	TESTQ     AX, AX
 	JEQ       skip1
-	VMOVUPD   Y0, (AX)(SI*8)
-	VMOVUPD   Y1, 32(AX)(SI*8)
+	VMOVUPD   Y1, (AX)(SI*8)
+	VMOVUPD   Y0, 32(AX)(SI*8)
 
 skip1:
 	ADDQ $0x08, SI
@@ -33489,59 +33398,54 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPADDQ       Y2, Y2, Y4
-	VPSHUFD      $0xa0, Y4, Y4
-	VPADDD       pair_f64<>+0(SB), Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y4
 	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_f64<>+0(SB), Y4, Y6
-	VPERMPS      exp_f64<>+32(SB), Y4, Y7
-	VBLENDVPD    Y5, Y7, Y6, Y6
-	VPERMPS      exp_rest_f64<>+0(SB), Y4, Y7
-	VPERMPS      exp_rest_f64<>+32(SB), Y4, Y4
-	VBLENDVPD    Y5, Y4, Y7, Y7
+	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       pair_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
+	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
+	VBLENDVPD    Y5, Y7, Y4, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
 	VPADDQ       Y2, Y6, Y6
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y7, Y7
+	VADDPD       Y3, Y4, Y4
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y7, Y7, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y4
+	VMULPD       Y4, Y4, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y7, Y4
-	VMULPD       Y7, Y4, Y4
+	VFMADD213PD  Y2, Y4, Y5
+	VMULPD       Y4, Y5, Y5
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPADDQ      Y1, Y1, Y2
-	VPSHUFD     $0xa0, Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_f64<>+0(SB), Y2, Y3
-	VPERMPS     recip_f64<>+32(SB), Y2, Y2
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VMULPD      Y3, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y4, Y1, Y2
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VMULPD      Y1, Y6, Y6
+	VMULPD      tiny_f64<>+0(SB), Y6, Y2
+	VSUBPD      one_f64<>+0(SB), Y1, Y3
+	VADDPD      Y2, Y3, Y3
+	VFMADD231PD Y5, Y2, Y3
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y5
-	VDIVPD       Y5, Y2, Y5
-	VFNMADD132PD Y5, Y4, Y4
-	VXORPS       Y2, Y2, Y2
+	VADDPD       one_f64<>+0(SB), Y3, Y4
+	VDIVPD       Y4, Y3, Y4
+	VFNMADD132PD Y4, Y5, Y5
+	VXORPS       Y3, Y3, Y3
 	VMOVUPD      (CX), Y6
-	VBLENDVPD    Y6, Y4, Y2, Y2
-	VSUBPD       Y5, Y2, Y2
+	VBLENDVPD    Y6, Y5, Y3, Y3
+	VSUBPD       Y4, Y3, Y3
 	VMOVUPD      (CX), Y4
-	VBLENDVPD    Y4, Y1, Y3, Y1
-	VFMADD132PD  Y2, Y1, Y1
+	VBLENDVPD    Y4, Y2, Y1, Y1
+	VFMADD132PD  Y3, Y1, Y1
 
 	// NaN of x
 	VMOVUPD    (CX), Y2

@@ -77,7 +77,6 @@ type (
 	group  []reg.VecVirtual    // a value of each vector
 	masks  []reg.OpmaskVirtual // a mask of each vector; AVX-512 only
 	slots  []Mem               // a value of each vector, on the stack: AVX2 has few registers
-	table  struct{ Mem }       // 64 bytes that are the same for all vectors
 	scalar struct{ Mem }       // one constant for all elements: broadcast by the instruction, or stored so often
 )
 
@@ -185,8 +184,6 @@ func (g *generator) do(name string, operands ...any) {
 				if g.wide {
 					full += "_BCST"
 				}
-			case table:
-				ops = append(ops, o.Mem)
 			case Op:
 				ops = append(ops, o)
 			default:
@@ -257,16 +254,31 @@ func (g *generator) bits(name string, v uint64) scalar {
 
 func (g *generator) float(name string, v float64) scalar { return g.bits(name, g.bitsOf(v)) }
 
-// entries returns a table of eight entries, repeated to 64 bytes.
-func (g *generator) entries(name string, v [8]uint64) Mem {
-	values := v[:]
-	if !g.double {
-		values = append(values, v[:]...)
-	}
-	return g.words(name, values)
+// A table has eight entries. Of short ones, of which only the upper half is not 0, AVX2 looks up no more.
+type table struct {
+	Mem
+	short bool
 }
 
-func (g *generator) floats(name string, v [8]float64) Mem {
+func (g *generator) entries(name string, v [8]uint64) table {
+	values := v[:]
+	if !g.double {
+		return table{Mem: g.words(name, append(values, values...))} // to 64 bytes
+	}
+	if g.wide {
+		return table{Mem: g.words(name, values)}
+	}
+	var upper [4]uint64
+	for i, x := range values {
+		if uint32(x) != 0 {
+			return table{Mem: g.words(name, values)}
+		}
+		upper[i/2] |= x >> 32 << (i % 2 * 32)
+	}
+	return table{g.words(name+"_upper", upper[:]), true}
+}
+
+func (g *generator) floats(name string, v [8]float64) table {
 	var b [8]uint64
 	for i, x := range v {
 		b[i] = g.bitsOf(x)
@@ -290,35 +302,46 @@ func (g *generator) copy(v group) group {
 	return r
 }
 
-// An index selects an entry of a table of eight by the last three bits of each element.
+// An index selects an entry of a table of eight by the last three bits of each element; AVX2, float64: of each half of one.
 type index struct {
-	at   group
-	high group // AVX2, float64: the third bit as a sign
+	at    group
+	pairs group // AVX2, float64, when asked for
+	high  group
 }
 
-// index prepares v for lookup. AVX2 has no permutation of eight float64: there, two permutations of pairs of 32-bit
-// halves look in each half of the table, with the indices 2j, 2j+1.
-func (g *generator) index(v group) index {
+// index prepares v for lookup.
+func (g *generator) index(v group) *index {
 	if g.wide || !g.double {
-		return index{at: v}
+		return &index{at: v}
 	}
 	at, high := g.group(), g.group()
-	g.do("VPADDQ", at, v, v)
-	g.do("VPSHUFD", at, at, Imm(0xa0))
-	g.do("VPADDD", at, at, scalar{g.words("pair", []uint64{1 << 32, 1 << 32, 1 << 32, 1 << 32})})
+	g.do("VPSHUFD", at, v, Imm(0xa0))
 	g.do("VPSLLQ", high, v, Imm(61))
-	return index{at, high}
+	return &index{at: at, high: high}
 }
 
-func (g *generator) lookup(t Mem, i index) group {
+// lookup returns entries of a table. AVX2 has no permutation of eight float64: there, two permutations of pairs of 32-bit halves
+// look in each half of the table, with the indices 2j, 2j+1, and the third bit, as a sign, chooses; of a short table a
+// permutation of the upper halves does.
+func (g *generator) lookup(t table, i *index) group {
 	r := g.group()
 	if !g.double || g.wide {
-		g.do("VPERMP.", r, i.at, table{t})
+		g.do("VPERMP.", r, i.at, t.Mem)
 		return r
 	}
+	if t.short {
+		g.do("VPERMPS", r, i.at, t.Mem)
+		g.do("VANDPS", r, r, g.bits("upper", 0xffffffff<<32))
+		return r
+	}
+	if i.pairs == nil {
+		i.pairs = g.group()
+		g.do("VPADDD", i.pairs, i.at, i.at)
+		g.do("VPADDD", i.pairs, i.pairs, g.bits("pair", 1<<32))
+	}
 	upper := g.group()
-	g.do("VPERMPS", r, i.at, table{t})
-	g.do("VPERMPS", upper, i.at, table{t.Offset(32)})
+	g.do("VPERMPS", r, i.pairs, t.Mem)
+	g.do("VPERMPS", upper, i.pairs, t.Offset(32))
 	g.do("VBLENDVPD", r, r, upper, i.high)
 	return r
 }

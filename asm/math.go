@@ -244,8 +244,8 @@ func (g *generator) indexScale(tiny bool) scalar {
 
 // later looks a table up when the result is called for. On AVX2 it does so now and keeps what it found, rather than
 // the index.
-func (g *generator) later(name string, table [8]float64, i index) func() value {
-	t := g.floats(name, table)
+func (g *generator) later(name string, entries [8]float64, i *index) func() value {
+	t := g.floats(name, entries)
 	if g.wide {
 		return func() value { return g.lookup(t, i) }
 	}
