@@ -23635,151 +23635,139 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 192(AX)
-	VMOVUPD     Y7, 224(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VSUBPD      one_f64<>+0(SB), Y4, Y0
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
-	VADDPD      Y10, Y0, Y0
-	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y8, Y10, Y0
-	VFMADD231PD Y6, Y11, Y1
-	VMULPD      Y0, Y0, Y2
-	VMULPD      Y1, Y1, Y3
-	VMOVUPD     64(AX), Y7
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 192(AX)
+	VMOVUPD     Y5, 224(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VSUBPD      one_f64<>+0(SB), Y2, Y0
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y0, Y0
+	VADDPD      Y7, Y1, Y1
+	VFMADD231PD Y11, Y6, Y0
+	VFMADD231PD Y10, Y7, Y1
+	VMULPD      Y0, Y0, Y4
+	VMULPD      Y1, Y1, Y5
+	VMOVUPD     64(AX), Y8
 	VMOVUPD     96(AX), Y9
-	VBLENDVPD   Y7, Y10, Y4, Y4
-	VBLENDVPD   Y9, Y11, Y5, Y5
+	VBLENDVPD   Y8, Y6, Y2, Y2
+	VBLENDVPD   Y9, Y7, Y3, Y3
 
 	// w·S²
-	VMULPD Y4, Y4, Y4
-	VMULPD Y5, Y5, Y5
-	VMULPD 128(AX), Y4, Y4
-	VMULPD 160(AX), Y5, Y5
+	VMULPD Y2, Y2, Y2
+	VMULPD Y3, Y3, Y3
+	VMULPD 128(AX), Y2, Y2
+	VMULPD 160(AX), Y3, Y3
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y7
-	VADDPD       one_f64<>+0(SB), Y1, Y9
-	VDIVPD       Y7, Y0, Y7
-	VDIVPD       Y9, Y1, Y9
-	VFNMADD132PD Y7, Y8, Y8
-	VFNMADD132PD Y9, Y6, Y6
-	VXORPS       Y10, Y10, Y10
-	VMOVUPD      64(AX), Y11
+	VADDPD       one_f64<>+0(SB), Y0, Y6
+	VADDPD       one_f64<>+0(SB), Y1, Y7
+	VDIVPD       Y6, Y0, Y6
+	VDIVPD       Y7, Y1, Y7
+	VFNMADD132PD Y6, Y11, Y11
+	VFNMADD132PD Y7, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      64(AX), Y9
 	VMOVUPD      96(AX), Y12
-	VBLENDVPD    Y11, Y8, Y10, Y8
-	VBLENDVPD    Y12, Y6, Y10, Y6
+	VBLENDVPD    Y9, Y11, Y8, Y9
+	VBLENDVPD    Y12, Y10, Y8, Y8
+	VSUBPD       Y6, Y9, Y9
 	VSUBPD       Y7, Y8, Y8
-	VSUBPD       Y9, Y6, Y6
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y9
-	VMOVAPS     Y9, Y7
+	VMOVUPS     log1p_10_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
 	VMOVUPS     log1p_9_f64<>+0(SB), Y11
 	VMOVAPS     Y11, Y10
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y11
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y10
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y11
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y10
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y11
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y10
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y11
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y10
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y9
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y7
-	VFMADD213PD Y9, Y0, Y11
-	VFMADD213PD Y7, Y1, Y10
-	VFMADD213PD Y0, Y2, Y11
-	VFMADD213PD Y1, Y3, Y10
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y10
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y6
+	VFMADD213PD Y7, Y0, Y11
+	VFMADD213PD Y6, Y1, Y10
+	VFMADD213PD Y0, Y4, Y11
+	VFMADD213PD Y1, Y5, Y10
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y8, Y8, Y0
-	VADDPD      Y6, Y6, Y1
-	VFMADD231PD Y8, Y8, Y0
-	VFMADD231PD Y6, Y6, Y1
-	VFMADD132PD Y0, Y4, Y4
-	VFMADD132PD Y1, Y5, Y5
+	VADDPD      Y9, Y9, Y0
+	VADDPD      Y8, Y8, Y1
+	VFMADD231PD Y9, Y9, Y0
+	VFMADD231PD Y8, Y8, Y1
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       192(AX), Y11, Y11
@@ -23789,17 +23777,17 @@ loop:
 	VMAXPD       96(AX), Y1, Y1
 	VADDPD       Y0, Y11, Y11
 	VADDPD       Y1, Y10, Y10
-	VMULPD       Y11, Y4, Y4
-	VMULPD       Y10, Y5, Y5
+	VMULPD       Y11, Y2, Y2
+	VMULPD       Y10, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip1
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
 	VPBROADCASTQ (R8)(CX*1), Y1
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y4, Y2, Y4
-	VBLENDVPD    Y1, Y5, Y2, Y5
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip1:
 	TESTQ R9, R9
@@ -23809,24 +23797,24 @@ skip1:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y4, Y0, Y1
+	VADDPD  Y2, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y4, Y1
+	VSUBPD  Y4, Y2, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y5, Y0, Y1
+	VADDPD  Y3, Y0, Y1
 	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
+	VSUBPD  Y0, Y1, Y4
+	VSUBPD  Y4, Y1, Y1
 	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y5, Y1
+	VSUBPD  Y4, Y3, Y1
 	VADDPD  Y1, Y0, Y1
 	VADDPD  128(R9)(CX*8), Y1, Y1
 	VMOVUPD Y1, 128(R9)(CX*8)
@@ -23834,8 +23822,8 @@ skip1:
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y4, (SI)(R10*8)
-	VMOVUPD Y5, 32(SI)(R10*8)
+	VMOVUPD Y2, (SI)(R10*8)
+	VMOVUPD Y3, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -23887,91 +23875,85 @@ rest_loop:
 	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 128(AX)
-	VMULPD      Y3, Y6, Y6
-	VSUBPD      one_f64<>+0(SB), Y3, Y1
-	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y5, Y6, Y1
-	VMULPD      Y1, Y1, Y2
-	VMOVUPD     64(AX), Y4
-	VBLENDVPD   Y4, Y6, Y3, Y3
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 128(AX)
+	VMULPD      Y2, Y4, Y4
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y6, Y4, Y1
+	VMULPD      Y1, Y1, Y3
+	VMOVUPD     64(AX), Y5
+	VBLENDVPD   Y5, Y4, Y2, Y2
 
 	// w·S²
-	VMULPD Y3, Y3, Y3
-	VMULPD 96(AX), Y3, Y3
+	VMULPD Y2, Y2, Y2
+	VMULPD 96(AX), Y2, Y2
 
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y4
 	VDIVPD       Y4, Y1, Y4
-	VFNMADD132PD Y4, Y5, Y5
-	VXORPS       Y6, Y6, Y6
+	VFNMADD132PD Y4, Y6, Y6
+	VXORPS       Y5, Y5, Y5
 	VMOVUPD      64(AX), Y7
-	VBLENDVPD    Y7, Y5, Y6, Y5
+	VBLENDVPD    Y7, Y6, Y5, Y5
 	VSUBPD       Y4, Y5, Y5
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y4
 	VMOVUPS     log1p_9_f64<>+0(SB), Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y4
 	VFMADD213PD Y4, Y1, Y6
-	VFMADD213PD Y1, Y2, Y6
+	VFMADD213PD Y1, Y3, Y6
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y5, Y5, Y1
 	VFMADD231PD Y5, Y5, Y1
-	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y1, Y2, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       128(AX), Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       64(AX), Y1, Y1
 	VADDPD       Y1, Y6, Y6
-	VMULPD       Y6, Y3, Y3
+	VMULPD       Y6, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
@@ -23981,11 +23963,11 @@ rest_loop:
 	VMOVD        R11, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y3, Y2, Y3
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip4:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y2, Y2
 	TESTQ  R9, R9
 	JEQ    skip5
 
@@ -23993,20 +23975,20 @@ skip4:
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y3, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y4, Y3, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VADDPD  Y2, Y1, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y1, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y1, Y1
+	VSUBPD  Y4, Y2, Y3
+	VADDPD  Y3, Y1, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y3, Y0, (SI)(R10*8)
+	VMASKMOVPD Y2, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -24041,17 +24023,59 @@ DATA upper_f64<>+16(SB)/8, $0xffffffff00000000
 DATA upper_f64<>+24(SB)/8, $0xffffffff00000000
 GLOBL upper_f64<>(SB), RODATA|NOPTR, $32
 
-DATA pair_f64<>+0(SB)/8, $0x0000000100000000
-DATA pair_f64<>+8(SB)/8, $0x0000000100000000
-DATA pair_f64<>+16(SB)/8, $0x0000000100000000
-DATA pair_f64<>+24(SB)/8, $0x0000000100000000
-GLOBL pair_f64<>(SB), RODATA|NOPTR, $32
+DATA exp_rest_upper_f64<>+0(SB)/8, $0xbf47bbfd00000000
+DATA exp_rest_upper_f64<>+8(SB)/8, $0xbf34ac62bef30626
+DATA exp_rest_upper_f64<>+16(SB)/8, $0xbf290408bf48e3f6
+DATA exp_rest_upper_f64<>+24(SB)/8, $0x3f238ef3bf44ac62
+GLOBL exp_rest_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA exp_rest_lower_f64<>+0(SB)/8, $0x62cd97fb00000000
+DATA exp_rest_lower_f64<>+8(SB)/8, $0xc38a865678ab17de
+DATA exp_rest_lower_f64<>+16(SB)/8, $0x568dd2fff0d1ac2c
+DATA exp_rest_lower_f64<>+24(SB)/8, $0x78f6ad45c38a8656
+GLOBL exp_rest_lower_f64<>(SB), RODATA|NOPTR, $32
 
 DATA recip_upper_f64<>+0(SB)/8, $0x3febfb003ff00000
 DATA recip_upper_f64<>+8(SB)/8, $0x3fe67b003fe8c200
 DATA recip_upper_f64<>+16(SB)/8, $0x3fe2b3003fe4a900
 DATA recip_upper_f64<>+24(SB)/8, $0x3fe025003fe10200
 GLOBL recip_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log_upper_f64<>+0(SB)/8, $0x3fc12e6b00000000
+DATA log_upper_f64<>+8(SB)/8, $0x3fd699023fd06c0c
+DATA log_upper_f64<>+16(SB)/8, $0x3fe1312f3fdc0079
+DATA log_upper_f64<>+24(SB)/8, $0x3fe5e4983fe439dc
+GLOBL log_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log_lower_f64<>+0(SB)/8, $0xfa8fead400000000
+DATA log_lower_f64<>+8(SB)/8, $0xb6f1ab71a020ac28
+DATA log_lower_f64<>+16(SB)/8, $0xa1b870901d99132b
+DATA log_lower_f64<>+24(SB)/8, $0x0bf4b2b867e217be
+GLOBL log_lower_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log8_hi_upper_f64<>+0(SB)/8, $0x3ff8c99400000000
+DATA log8_hi_upper_f64<>+8(SB)/8, $0x40104d004007b129
+DATA log8_hi_upper_f64<>+16(SB)/8, $0x4018cd91401432f5
+DATA log8_hi_upper_f64<>+24(SB)/8, $0x401f95b8401d2e13
+GLOBL log8_hi_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log8_hi_lower_f64<>+0(SB)/8, $0xd08b000000000000
+DATA log8_hi_lower_f64<>+8(SB)/8, $0xc83580003e100000
+DATA log8_hi_lower_f64<>+16(SB)/8, $0xbdf60000d655c000
+DATA log8_hi_lower_f64<>+24(SB)/8, $0x4990c0000743c000
+GLOBL log8_hi_lower_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log8_lo_upper_f64<>+0(SB)/8, $0xbd95a8a100000000
+DATA log8_lo_upper_f64<>+8(SB)/8, $0xbd8b2ff1bd8e8c1c
+DATA log8_lo_upper_f64<>+16(SB)/8, $0xbd4ba863bd64838e
+DATA log8_lo_upper_f64<>+24(SB)/8, $0xbd8efc11bd97bcfc
+GLOBL log8_lo_upper_f64<>(SB), RODATA|NOPTR, $32
+
+DATA log8_lo_lower_f64<>+0(SB)/8, $0x6482ecf100000000
+DATA log8_lo_lower_f64<>+8(SB)/8, $0xd19fd5e55f6d6e33
+DATA log8_lo_lower_f64<>+16(SB)/8, $0x939391dc270f2314
+DATA log8_lo_lower_f64<>+24(SB)/8, $0x67cf5125598d8a70
+GLOBL log8_lo_lower_f64<>(SB), RODATA|NOPTR, $32
 
 DATA window_f64<>+0(SB)/8, $0xffffffffffffffff
 DATA window_f64<>+8(SB)/8, $0xffffffffffffffff
@@ -24158,174 +24182,162 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y10, Y2
-	VMULPD       tiny_f64<>+0(SB), Y11, Y3
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VMULPD       tiny_f64<>+0(SB), Y7, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      448(AX), Y2, Y4
 	VMULPD      480(AX), Y3, Y5
-	VMOVAPD     Y4, Y7
-	VMOVAPD     Y5, Y9
-	VMOVAPD     Y2, Y10
-	VMOVAPD     Y3, Y11
-	VFMADD213PD Y4, Y8, Y7
-	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 448(AX), Y7, Y10
-	VFMSUB132PD 480(AX), Y9, Y11
-	VFMADD231PD Y8, Y4, Y10
-	VFMADD231PD Y6, Y5, Y11
+	VMOVAPD     Y4, Y6
+	VMOVAPD     Y5, Y7
+	VMOVAPD     Y2, Y8
+	VMOVAPD     Y3, Y9
+	VFMADD213PD Y4, Y11, Y6
+	VFMADD213PD Y5, Y10, Y7
+	VFMSUB132PD 448(AX), Y6, Y8
+	VFMSUB132PD 480(AX), Y7, Y9
+	VFMADD231PD Y11, Y4, Y8
+	VFMADD231PD Y10, Y5, Y9
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
 	VMOVUPD     128(AX), Y12
 	VMOVUPD     160(AX), Y13
 	VBLENDVPD   Y12, Y2, Y5, Y5
 	VBLENDVPD   Y13, Y3, Y4, Y4
-	VFMADD231PD 256(AX), Y5, Y10
-	VFMADD231PD 288(AX), Y4, Y11
+	VFMADD231PD 256(AX), Y5, Y8
+	VFMADD231PD 288(AX), Y4, Y9
 	VMOVUPD     384(AX), Y4
 	VMOVUPD     416(AX), Y5
-	VMAXPD      Y7, Y4, Y12
-	VMAXPD      Y9, Y5, Y13
-	VMINPD      Y7, Y4, Y7
-	VMINPD      Y9, Y5, Y9
-	VADDPD      Y7, Y12, Y4
-	VADDPD      Y9, Y13, Y5
+	VMAXPD      Y6, Y4, Y12
+	VMAXPD      Y7, Y5, Y13
+	VMINPD      Y6, Y4, Y6
+	VMINPD      Y7, Y5, Y7
+	VADDPD      Y6, Y12, Y4
+	VADDPD      Y7, Y13, Y5
 	VSUBPD      Y12, Y4, Y12
 	VSUBPD      Y13, Y5, Y13
-	VSUBPD      Y12, Y7, Y7
-	VSUBPD      Y13, Y9, Y9
-	VADDPD      Y7, Y10, Y10
-	VADDPD      Y9, Y11, Y11
+	VSUBPD      Y12, Y6, Y6
+	VSUBPD      Y13, Y7, Y7
+	VADDPD      Y6, Y8, Y8
+	VADDPD      Y7, Y9, Y9
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y4, Y10
-	VFMADD132PD two_f64<>+0(SB), Y5, Y11
+	VFMADD132PD two_f64<>+0(SB), Y4, Y8
+	VFMADD132PD two_f64<>+0(SB), Y5, Y9
 	VMOVUPD     Y4, 128(AX)
 	VMOVUPD     Y5, 160(AX)
-	VMOVUPD     Y10, 256(AX)
-	VMOVUPD     Y11, 288(AX)
+	VMOVUPD     Y8, 256(AX)
+	VMOVUPD     Y9, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y4
-	VPSHUFD     $0xa0, Y0, Y5
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
-	VANDPS      upper_f64<>+0(SB), Y7, Y7
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y4, Y4, Y4
-	VPADDD      Y5, Y5, Y11
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y11, Y11
-	VPERMPS     log_f64<>+0(SB), Y4, Y5
-	VPERMPS     log_f64<>+0(SB), Y11, Y10
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y11, Y11
-	VBLENDVPD   Y1, Y4, Y5, Y5
-	VBLENDVPD   Y0, Y11, Y10, Y10
-	VMOVUPD     Y5, 384(AX)
-	VMOVUPD     Y10, 416(AX)
-	VMULPD      Y7, Y2, Y2
-	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y7, Y0
-	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y6
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y7
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y6, Y1, Y6
+	VBLENDPS    $0xaa, Y7, Y0, Y7
+	VMOVUPD     Y6, 384(AX)
+	VMOVUPD     Y7, 416(AX)
+	VMULPD      Y4, Y2, Y2
+	VMULPD      Y5, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y8, Y2, Y0
-	VFMADD231PD Y6, Y3, Y1
-	VMULPD      Y0, Y0, Y4
-	VMULPD      Y1, Y1, Y5
+	VFMADD231PD Y11, Y2, Y0
+	VFMADD231PD Y10, Y3, Y1
+	VMULPD      Y0, Y0, Y6
+	VMULPD      Y1, Y1, Y7
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
-	VFMADD213PD Y11, Y0, Y13
-	VFMADD213PD Y10, Y1, Y12
-	VFMADD213PD Y0, Y4, Y13
-	VFMADD213PD Y1, Y5, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y6, Y13
+	VFMADD213PD Y1, Y7, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    384(AX), Y13, Y13
 	VADDPD    416(AX), Y12, Y12
 	VADDPD    192(AX), Y13, Y13
 	VADDPD    224(AX), Y12, Y12
-	VMOVUPD   64(AX), Y4
-	VMOVUPD   96(AX), Y5
-	VBLENDVPD Y4, Y2, Y7, Y2
-	VBLENDVPD Y5, Y3, Y9, Y3
+	VMOVUPD   64(AX), Y6
+	VMOVUPD   96(AX), Y7
+	VBLENDVPD Y6, Y2, Y4, Y2
+	VBLENDVPD Y7, Y3, Y5, Y3
 
 	// w·S²
 	VMULPD Y2, Y2, Y2
@@ -24338,13 +24350,13 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y5
 	VDIVPD       Y4, Y0, Y4
 	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y4, Y8, Y8
-	VFNMADD132PD Y5, Y6, Y6
+	VFNMADD132PD Y4, Y11, Y11
+	VFNMADD132PD Y5, Y10, Y10
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      64(AX), Y1
-	VMOVUPD      96(AX), Y7
-	VBLENDVPD    Y1, Y8, Y0, Y1
-	VBLENDVPD    Y7, Y6, Y0, Y0
+	VMOVUPD      96(AX), Y6
+	VBLENDVPD    Y1, Y11, Y0, Y1
+	VBLENDVPD    Y6, Y10, Y0, Y0
 	VSUBPD       Y4, Y1, Y1
 	VSUBPD       Y5, Y0, Y0
 
@@ -24477,95 +24489,89 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
-	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y4, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      256(AX), Y2, Y3
 	VMOVAPD     Y3, Y4
-	VMOVAPD     Y2, Y6
-	VFMADD213PD Y3, Y5, Y4
-	VFMSUB132PD 256(AX), Y4, Y6
-	VFMADD231PD Y5, Y3, Y6
+	VMOVAPD     Y2, Y5
+	VFMADD213PD Y3, Y6, Y4
+	VFMSUB132PD 256(AX), Y4, Y5
+	VFMADD231PD Y6, Y3, Y5
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     96(AX), Y7
 	VBLENDVPD   Y7, Y2, Y3, Y3
-	VFMADD231PD 160(AX), Y3, Y6
+	VFMADD231PD 160(AX), Y3, Y5
 	VMOVUPD     224(AX), Y3
 	VMAXPD      Y4, Y3, Y7
 	VMINPD      Y4, Y3, Y4
 	VADDPD      Y4, Y7, Y3
 	VSUBPD      Y7, Y3, Y7
 	VSUBPD      Y7, Y4, Y4
-	VADDPD      Y4, Y6, Y6
+	VADDPD      Y4, Y5, Y5
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y3, Y6
+	VFMADD132PD two_f64<>+0(SB), Y3, Y5
 	VMOVUPD     Y3, 96(AX)
-	VMOVUPD     Y6, 160(AX)
+	VMOVUPD     Y5, 160(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VPADDD      Y3, Y3, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPERMPS     log_f64<>+0(SB), Y6, Y3
-	VPERMPS     log_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y1, Y6, Y3, Y3
-	VMOVUPD     Y3, 224(AX)
-	VMULPD      Y4, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VMOVUPD     Y4, 224(AX)
+	VMULPD      Y3, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y5, Y2, Y1
-	VMULPD      Y1, Y1, Y3
+	VFMADD231PD Y6, Y2, Y1
+	VMULPD      Y1, Y1, Y4
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
-	VFMADD213PD Y6, Y1, Y7
-	VFMADD213PD Y1, Y3, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y4, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    224(AX), Y7, Y7
 	VADDPD    128(AX), Y7, Y7
-	VMOVUPD   64(AX), Y3
-	VBLENDVPD Y3, Y2, Y4, Y2
+	VMOVUPD   64(AX), Y4
+	VBLENDVPD Y4, Y2, Y3, Y2
 
 	// w·S²
 	VMULPD Y2, Y2, Y2
@@ -24574,10 +24580,10 @@ rest_loop:
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y3, Y5, Y5
+	VFNMADD132PD Y3, Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      64(AX), Y4
-	VBLENDVPD    Y4, Y5, Y1, Y1
+	VBLENDVPD    Y4, Y6, Y1, Y1
 	VSUBPD       Y3, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
@@ -24702,108 +24708,96 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 256(AX)
 	VMOVUPD      Y5, 288(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 320(AX)
 	VMOVUPD      Y5, 352(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 384(AX)
-	VMOVUPD     Y7, 416(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 448(AX)
-	VMOVUPD     Y7, 480(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 512(AX)
-	VMOVUPD     Y7, 544(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 384(AX)
+	VMOVUPD     Y5, 416(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 448(AX)
+	VMOVUPD     Y5, 480(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 512(AX)
+	VMOVUPD     Y5, 544(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y3, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
+	VFMADD231PD Y11, Y0, Y2
+	VFMADD231PD Y10, Y1, Y3
 	VMULPD      Y2, Y2, Y0
 	VMULPD      Y3, Y3, Y1
 
@@ -24876,78 +24870,72 @@ loop:
 	VFMADD231PD 96(AX), Y3, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPSHUFD     $0xa0, Y9, Y0
-	VPSHUFD     $0xa0, Y8, Y1
-	VPSLLQ      $0x3d, Y9, Y2
-	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y4
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y13
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y2, Y0, Y1, Y1
-	VBLENDVPD   Y3, Y13, Y12, Y12
+	VPSHUFD     $0xa0, Y9, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y9, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y8, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y9, Y2
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y8, Y3
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y8, Y5
+	VBLENDPS    $0xaa, Y2, Y4, Y2
+	VBLENDPS    $0xaa, Y3, Y5, Y3
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
-	VPADDQ      Y9, Y4, Y4
-	VPADDQ      Y8, Y5, Y5
+	VPADDQ      Y9, Y0, Y0
+	VPADDQ      Y8, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y1, Y1
-	VADDPD      Y11, Y12, Y12
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y12, Y12, Y8
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
-	VMOVAPS     Y10, Y9
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
-	VFMADD213PD Y2, Y1, Y10
-	VFMADD213PD Y0, Y12, Y9
-	VMULPD      Y1, Y10, Y10
-	VMULPD      Y12, Y9, Y9
-	VMULPD      192(AX), Y4, Y4
-	VMULPD      224(AX), Y5, Y5
-	VFMADD132PD Y10, Y4, Y4
-	VFMADD132PD Y9, Y5, Y5
-	VMULPD      tiny_f64<>+0(SB), Y4, Y4
-	VMULPD      tiny_f64<>+0(SB), Y5, Y5
+	VADDPD      Y10, Y2, Y2
+	VADDPD      Y11, Y3, Y3
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMULPD      Y2, Y2, Y8
+	VMULPD      Y3, Y3, Y9
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y5
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y9, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y5
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y9, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y5
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y9, Y4
+	VFMADD213PD Y5, Y2, Y11
+	VFMADD213PD Y4, Y3, Y10
+	VMULPD      Y2, Y11, Y11
+	VMULPD      Y3, Y10, Y10
+	VMULPD      192(AX), Y0, Y0
+	VMULPD      224(AX), Y1, Y1
+	VFMADD132PD Y11, Y0, Y0
+	VFMADD132PD Y10, Y1, Y1
+	VMULPD      tiny_f64<>+0(SB), Y0, Y0
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       384(AX), Y7, Y7
 	VADDPD       416(AX), Y6, Y6
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       128(AX), Y1, Y0
-	VMAXPD       160(AX), Y1, Y1
-	VADDPD       Y0, Y7, Y7
-	VADDPD       Y1, Y6, Y6
-	VMULPD       Y7, Y4, Y4
-	VMULPD       Y6, Y5, Y5
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       128(AX), Y3, Y2
+	VMAXPD       160(AX), Y3, Y3
+	VADDPD       Y2, Y7, Y7
+	VADDPD       Y3, Y6, Y6
+	VMULPD       Y7, Y0, Y0
+	VMULPD       Y6, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y4, Y2, Y4
-	VBLENDVPD    Y1, Y5, Y2, Y5
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -24956,34 +24944,34 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y4, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y4, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y5, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y5, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y4, (SI)(R10*8)
-	VMOVUPD Y5, 32(SI)(R10*8)
+	VMOVUPD Y0, (SI)(R10*8)
+	VMOVUPD Y1, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -25036,58 +25024,52 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 192(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 224(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 256(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 288(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 320(AX)
-	VMULPD      Y3, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 256(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 288(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 320(AX)
+	VMULPD      Y2, Y4, Y4
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
+	VFMADD231PD Y6, Y1, Y2
 	VMULPD      Y2, Y2, Y1
 
 	// log1p(z) = z + z²·Q(z)
@@ -25128,75 +25110,72 @@ rest_loop:
 	VFMADD231PD 64(AX), Y1, Y6
 	VFMADD231PD 96(AX), Y2, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPSHUFD     $0xa0, Y5, Y1
-	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y1, Y1, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y2, Y7, Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y5
+	VPERMPS     exp_upper_f64<>+0(SB), Y5, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y5, Y2
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y5, Y3
+	VBLENDPS    $0xaa, Y2, Y3, Y2
 	VPSLLQ      $0x31, Y5, Y5
-	VPADDQ      Y5, Y3, Y3
+	VPADDQ      Y5, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y1, Y1
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y5
+	VADDPD      Y6, Y2, Y2
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y3
+	VMULPD      Y2, Y2, Y5
 	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y3
 	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y3
 	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD Y2, Y1, Y6
-	VMULPD      Y1, Y6, Y6
-	VMULPD      160(AX), Y3, Y3
-	VFMADD132PD Y6, Y3, Y3
-	VMULPD      tiny_f64<>+0(SB), Y3, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y3
+	VFMADD213PD Y3, Y2, Y6
+	VMULPD      Y2, Y6, Y6
+	VMULPD      160(AX), Y1, Y1
+	VFMADD132PD Y6, Y1, Y1
+	VMULPD      tiny_f64<>+0(SB), Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
 	VADDPD       256(AX), Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       128(AX), Y1, Y1
-	VADDPD       Y1, Y4, Y4
-	VMULPD       Y4, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       128(AX), Y2, Y2
+	VADDPD       Y2, Y4, Y4
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(R11*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y3, Y2, Y3
+	VMOVD        R11, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y3, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y4, Y3, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y3, Y0, (SI)(R10*8)
+	VMASKMOVPD Y1, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -25308,81 +25287,75 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 576(AX)
 	VMOVUPD      Y5, 608(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 640(AX)
 	VMOVUPD      Y5, 672(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// R + rest = β + e·θ
-	VMULPD      512(AX), Y10, Y2
-	VMULPD      544(AX), Y11, Y3
+	VMULPD      512(AX), Y6, Y2
+	VMULPD      544(AX), Y7, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y7
-	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y8, Y4
-	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 512(AX), Y4, Y7
+	VMOVAPD     Y6, Y8
+	VMOVAPD     Y7, Y9
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y3, Y10, Y5
+	VFMSUB132PD 512(AX), Y4, Y8
 	VFMSUB132PD 544(AX), Y5, Y9
-	VFMADD231PD Y8, Y2, Y7
-	VFMADD231PD Y6, Y3, Y9
+	VFMADD231PD Y11, Y2, Y8
+	VFMADD231PD Y10, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
-	VBLENDVPD   Y12, Y10, Y3, Y3
-	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 320(AX), Y3, Y7
+	VBLENDVPD   Y12, Y6, Y3, Y3
+	VBLENDVPD   Y13, Y7, Y2, Y2
+	VFMADD231PD 320(AX), Y3, Y8
 	VFMADD231PD 352(AX), Y2, Y9
 	VMOVUPD     448(AX), Y2
 	VMOVUPD     480(AX), Y3
@@ -25398,60 +25371,54 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y7, Y7
+	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 192(AX)
 	VMOVUPD     Y3, 224(AX)
-	VMOVUPD     Y7, 320(AX)
+	VMOVUPD     Y8, 320(AX)
 	VMOVUPD     Y9, 352(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 448(AX)
-	VMOVUPD     Y7, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 704(AX)
-	VMOVUPD     Y7, 736(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 768(AX)
-	VMOVUPD     Y7, 800(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 448(AX)
+	VMOVUPD     Y5, 480(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 704(AX)
+	VMOVUPD     Y5, 736(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 768(AX)
+	VMOVUPD     Y5, 800(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y3, Y3
 	VADDPD      Y0, Y2, Y2
 	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
+	VFMADD231PD Y11, Y0, Y2
+	VFMADD231PD Y10, Y1, Y3
 	VMULPD      Y2, Y2, Y0
 	VMULPD      Y3, Y3, Y1
 
@@ -25538,40 +25505,34 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPSHUFD     $0xa0, Y7, Y8
-	VPSHUFD     $0xa0, Y6, Y9
-	VPSLLQ      $0x3d, Y7, Y7
-	VPSLLQ      $0x3d, Y6, Y6
-	VPADDD      Y8, Y8, Y12
-	VPADDD      Y9, Y9, Y13
-	VPADDD      pair_f64<>+0(SB), Y12, Y12
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
-	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
-	VBLENDVPD   Y7, Y14, Y10, Y10
-	VBLENDVPD   Y6, Y15, Y11, Y11
-	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
-	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VPSHUFD     $0xa0, Y7, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y6, Y9
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y7, Y10
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y6, Y11
+	VBLENDPS    $0xaa, Y8, Y10, Y8
+	VBLENDPS    $0xaa, Y9, Y11, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y7, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y6, Y5
 	VANDPS      upper_f64<>+0(SB), Y4, Y4
 	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VMOVAPD     Y4, Y8
-	VMOVAPD     Y5, Y9
-	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
-	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y7, Y12, Y14, Y14
-	VBLENDVPD   Y6, Y13, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
-	VFMADD231PD Y4, Y2, Y8
-	VFMADD231PD Y5, Y3, Y9
-	VMULPD      Y8, Y8, Y0
-	VMULPD      Y9, Y9, Y1
+	VMOVAPD     Y4, Y10
+	VMOVAPD     Y5, Y11
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y7, Y12
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y6, Y13
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y6, Y6
+	VBLENDPS    $0xaa, Y12, Y7, Y12
+	VBLENDPS    $0xaa, Y13, Y6, Y13
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y10
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y11
+	VFMADD231PD Y4, Y2, Y10
+	VFMADD231PD Y5, Y3, Y11
+	VMULPD      Y10, Y10, Y0
+	VMULPD      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -25596,18 +25557,18 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y8, Y5
-	VFMADD213PD Y2, Y9, Y4
-	VFMADD213PD Y8, Y0, Y5
-	VFMADD213PD Y9, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      128(AX), Y10, Y10
-	VADDPD      160(AX), Y11, Y11
-	VADDPD      576(AX), Y14, Y14
-	VADDPD      608(AX), Y15, Y15
-	VADDPD      Y14, Y10, Y0
-	VADDPD      Y15, Y11, Y1
+	VFMADD213PD Y3, Y10, Y5
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y10, Y0, Y5
+	VFMADD213PD Y11, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y12
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y13
+	VADDPD      128(AX), Y8, Y8
+	VADDPD      160(AX), Y9, Y9
+	VADDPD      576(AX), Y12, Y12
+	VADDPD      608(AX), Y13, Y13
+	VADDPD      Y12, Y8, Y0
+	VADDPD      Y13, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -25618,120 +25579,112 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y10, Y4
-	VFMSUB231PD 64(AX), Y11, Y5
-	VFMADD231PD 64(AX), Y14, Y4
-	VFMADD231PD 64(AX), Y15, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y12, Y4
+	VFMADD231PD 64(AX), Y13, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPSHUFD     $0xa0, Y3, Y0
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y3, Y6
-	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
-	VANDPS      upper_f64<>+0(SB), Y8, Y8
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y11
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
-	VBLENDVPD   Y6, Y0, Y1, Y1
-	VBLENDVPD   Y7, Y11, Y10, Y10
+	VPSHUFD     $0xa0, Y3, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y3, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y7
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y9
+	VBLENDPS    $0xaa, Y6, Y8, Y6
+	VBLENDPS    $0xaa, Y7, Y9, Y7
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y3, Y8, Y8
-	VPADDQ      Y2, Y9, Y9
+	VPADDQ      Y3, Y0, Y0
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y1, Y1
-	VADDPD      Y5, Y10, Y10
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y10, Y10, Y4
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VMOVAPS     Y6, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y2, Y1, Y6
-	VFMADD213PD Y0, Y10, Y5
-	VMULPD      Y1, Y6, Y6
-	VMULPD      Y10, Y5, Y5
-	VMULPD      384(AX), Y8, Y8
-	VMULPD      416(AX), Y9, Y9
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y5, Y9, Y9
-	VMOVUPD     640(AX), Y0
-	VMOVUPD     672(AX), Y1
+	VADDPD      Y4, Y6, Y6
+	VADDPD      Y5, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMULPD      Y6, Y6, Y4
+	VMULPD      Y7, Y7, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y3, Y6, Y9
+	VFMADD213PD Y2, Y7, Y8
+	VMULPD      Y6, Y9, Y9
+	VMULPD      Y7, Y8, Y8
+	VMULPD      384(AX), Y0, Y0
+	VMULPD      416(AX), Y1, Y1
+	VFMADD132PD Y9, Y0, Y0
+	VFMADD132PD Y8, Y1, Y1
+	VMOVUPD     640(AX), Y2
+	VMOVUPD     672(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 448(AX), Y0, Y0
-	VADDPD 480(AX), Y1, Y1
-	VADDPD 256(AX), Y0, Y0
-	VADDPD 288(AX), Y1, Y1
+	VADDPD 448(AX), Y2, Y2
+	VADDPD 480(AX), Y3, Y3
+	VADDPD 256(AX), Y2, Y2
+	VADDPD 288(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y0, Y2
-	VMULPD    tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD   Y8, Y4
-	VMOVAPD   Y9, Y5
-	VMULPD    tiny_f64<>+0(SB), Y4, Y4
-	VMULPD    tiny_f64<>+0(SB), Y5, Y5
+	VMULPD    tiny_f64<>+0(SB), Y2, Y4
+	VMULPD    tiny_f64<>+0(SB), Y3, Y5
+	VMOVAPD   Y0, Y6
+	VMOVAPD   Y1, Y7
+	VMULPD    tiny_f64<>+0(SB), Y6, Y6
+	VMULPD    tiny_f64<>+0(SB), Y7, Y7
 	VMOVUPD   512(AX), Y10
 	VMOVUPD   544(AX), Y11
-	VXORPS    Y6, Y6, Y6
-	VCMPPD    $0x04, Y6, Y10, Y10
-	VCMPPD    $0x04, Y6, Y11, Y11
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y6
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y7
-	VANDPD    Y10, Y6, Y6
-	VANDPD    Y11, Y7, Y7
-	VMOVUPD   Y6, 128(AX)
-	VMOVUPD   Y7, 160(AX)
-	VMOVAPD   Y8, Y6
-	VMOVAPD   Y9, Y7
+	VXORPS    Y8, Y8, Y8
+	VCMPPD    $0x04, Y8, Y10, Y10
+	VCMPPD    $0x04, Y8, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y8
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y3, Y9
+	VANDPD    Y10, Y8, Y8
+	VANDPD    Y11, Y9, Y9
+	VMOVUPD   Y8, 128(AX)
+	VMOVUPD   Y9, 160(AX)
 	VMOVUPD   128(AX), Y8
 	VMOVUPD   160(AX), Y9
-	VBLENDVPD Y8, Y6, Y4, Y4
-	VBLENDVPD Y9, Y7, Y5, Y5
+	VBLENDVPD Y8, Y0, Y6, Y0
+	VBLENDVPD Y9, Y1, Y7, Y1
 	VMOVUPD   128(AX), Y6
 	VMOVUPD   160(AX), Y7
-	VBLENDVPD Y6, Y2, Y0, Y2
-	VBLENDVPD Y7, Y3, Y1, Y3
-	VMULPD    Y2, Y4, Y4
-	VMULPD    Y3, Y5, Y5
+	VBLENDVPD Y6, Y4, Y2, Y4
+	VBLENDVPD Y7, Y5, Y3, Y5
+	VMULPD    Y4, Y0, Y0
+	VMULPD    Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y3
-	VMOVAPS      Y3, Y2
-	VADDPD       Y0, Y3, Y3
-	VADDPD       Y1, Y2, Y2
-	VMINPD       Y3, Y4, Y4
-	VMINPD       Y2, Y5, Y5
+	VMOVUPS      inf_f64<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VADDPD       Y2, Y5, Y5
+	VADDPD       Y3, Y4, Y4
+	VMINPD       Y5, Y0, Y0
+	VMINPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y0, Y4, Y2, Y4
-	VBLENDVPD    Y1, Y5, Y2, Y5
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -25740,34 +25693,34 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y4, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y4, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y0, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y0, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 	LEAQ    4(R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y0
-	VADDPD  Y5, Y0, Y1
-	VMOVUPD Y1, (R9)(CX*8)
-	VSUBPD  Y0, Y1, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y1, Y0, Y0
-	VSUBPD  Y2, Y5, Y1
-	VADDPD  Y1, Y0, Y1
-	VADDPD  128(R9)(CX*8), Y1, Y1
-	VMOVUPD Y1, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y4, (SI)(R10*8)
-	VMOVUPD Y5, 32(SI)(R10*8)
+	VMOVUPD Y0, (SI)(R10*8)
+	VMOVUPD Y1, 32(SI)(R10*8)
 
 skip3:
 	ADDQ $0x08, R10
@@ -25832,45 +25785,42 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 352(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 384(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// R + rest = β + e·θ
-	VMULPD      320(AX), Y6, Y2
+	VMULPD      320(AX), Y4, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y4
-	VFMADD213PD Y2, Y5, Y3
-	VFMSUB132PD 320(AX), Y3, Y4
-	VFMADD231PD Y5, Y2, Y4
+	VMOVAPD     Y4, Y5
+	VFMADD213PD Y2, Y6, Y3
+	VFMSUB132PD 320(AX), Y3, Y5
+	VFMADD231PD Y6, Y2, Y5
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     160(AX), Y7
-	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 224(AX), Y2, Y4
+	VBLENDVPD   Y7, Y4, Y2, Y2
+	VFMADD231PD 224(AX), Y2, Y5
 	VMOVUPD     288(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -25878,34 +25828,31 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y4, Y4
+	VADDPD      Y3, Y5, Y5
 	VMOVUPD     Y2, 160(AX)
-	VMOVUPD     Y4, 224(AX)
+	VMOVUPD     Y5, 224(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 288(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 416(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 448(AX)
-	VMULPD      Y3, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 288(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 416(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 448(AX)
+	VMULPD      Y2, Y4, Y4
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y2
 	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
+	VFMADD231PD Y6, Y1, Y2
 	VMULPD      Y2, Y2, Y1
 
 	// log1p(z) = z + z²·Q(z)
@@ -25953,23 +25900,20 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPSHUFD     $0xa0, Y4, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPADDD      Y5, Y5, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
-	VBLENDVPD   Y4, Y8, Y6, Y6
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VPSHUFD     $0xa0, Y4, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y4, Y6
+	VBLENDPS    $0xaa, Y5, Y6, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y3
 	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VMOVAPD     Y3, Y5
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y4, Y7, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
-	VFMADD231PD Y3, Y2, Y5
-	VMULPD      Y5, Y5, Y1
+	VMOVAPD     Y3, Y6
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y4, Y4
+	VBLENDPS    $0xaa, Y7, Y4, Y7
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y6
+	VFMADD231PD Y3, Y2, Y6
+	VMULPD      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -25983,110 +25927,106 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y5, Y3
-	VFMADD213PD Y5, Y1, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      128(AX), Y6, Y6
-	VADDPD      352(AX), Y8, Y8
-	VADDPD      Y8, Y6, Y1
+	VFMADD213PD Y2, Y6, Y3
+	VFMADD213PD Y6, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y7
+	VADDPD      128(AX), Y5, Y5
+	VADDPD      352(AX), Y7, Y7
+	VADDPD      Y7, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y6, Y3
-	VFMADD231PD 64(AX), Y8, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y7, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y1, Y1, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y4, Y6, Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y5
+	VBLENDPS    $0xaa, Y4, Y5, Y4
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y1, Y1
+	VADDPD      Y3, Y4, Y4
 	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VMULPD      Y4, Y4, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMULPD      Y1, Y4, Y4
-	VMULPD      256(AX), Y5, Y5
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     384(AX), Y1
+	VFMADD213PD Y2, Y4, Y5
+	VMULPD      Y4, Y5, Y5
+	VMULPD      256(AX), Y1, Y1
+	VFMADD132PD Y5, Y1, Y1
+	VMOVUPD     384(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 288(AX), Y1, Y1
-	VADDPD 192(AX), Y1, Y1
+	VADDPD 288(AX), Y2, Y2
+	VADDPD 192(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y1, Y2
-	VMOVAPD   Y5, Y3
-	VMULPD    tiny_f64<>+0(SB), Y3, Y3
+	VMULPD    tiny_f64<>+0(SB), Y2, Y3
+	VMOVAPD   Y1, Y4
+	VMULPD    tiny_f64<>+0(SB), Y4, Y4
 	VMOVUPD   320(AX), Y6
-	VXORPS    Y4, Y4, Y4
-	VCMPPD    $0x04, Y4, Y6, Y6
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y4
-	VANDPD    Y6, Y4, Y4
-	VMOVUPD   Y4, 128(AX)
-	VMOVAPD   Y5, Y4
+	VXORPS    Y5, Y5, Y5
+	VCMPPD    $0x04, Y5, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y5
+	VANDPD    Y6, Y5, Y5
+	VMOVUPD   Y5, 128(AX)
 	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y5, Y4, Y3, Y3
+	VBLENDVPD Y5, Y1, Y4, Y1
 	VMOVUPD   128(AX), Y4
-	VBLENDVPD Y4, Y2, Y1, Y2
-	VMULPD    Y2, Y3, Y3
+	VBLENDVPD Y4, Y3, Y2, Y3
+	VMULPD    Y3, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y2
-	VADDPD       Y1, Y2, Y2
-	VMINPD       Y2, Y3, Y3
+	VMOVUPS      inf_f64<>+0(SB), Y3
+	VADDPD       Y2, Y3, Y3
+	VMINPD       Y3, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip4
 	MOVBLZX      (R8)(CX*1), R11
 	MOVQ         R10, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R11
-	VMOVD        R11, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	VBLENDVPD    Y1, Y3, Y2, Y3
+	VMOVD        R11, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip4:
-	VANDPD Y0, Y3, Y3
+	VANDPD Y0, Y1, Y1
 	TESTQ  R9, R9
 	JEQ    skip5
 
 	// lane i mod 16 of the sums
 	LEAQ    (R10), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y1
-	VADDPD  Y3, Y1, Y2
-	VMOVUPD Y2, (R9)(CX*8)
-	VSUBPD  Y1, Y2, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y2, Y1, Y1
-	VSUBPD  Y4, Y3, Y2
-	VADDPD  Y2, Y1, Y2
-	VADDPD  128(R9)(CX*8), Y2, Y2
-	VMOVUPD Y2, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y2
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y4, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip5:
 	TESTQ      SI, SI
 	JEQ        skip6
-	VMASKMOVPD Y3, Y0, (SI)(R10*8)
+	VMASKMOVPD Y1, Y0, (SI)(R10*8)
 
 skip6:
 	ADDQ $0x04, R10
@@ -26162,190 +26102,178 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 288(AX)
-	VMOVUPD     Y7, 320(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VSUBPD      one_f64<>+0(SB), Y4, Y0
-	VSUBPD      one_f64<>+0(SB), Y5, Y1
-	VADDPD      Y10, Y0, Y0
-	VADDPD      Y11, Y1, Y1
-	VFMADD231PD Y8, Y10, Y0
-	VFMADD231PD Y6, Y11, Y1
-	VMULPD      Y0, Y0, Y2
-	VMULPD      Y1, Y1, Y3
-	VMOVUPD     96(AX), Y7
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 288(AX)
+	VMOVUPD     Y5, 320(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VSUBPD      one_f64<>+0(SB), Y2, Y0
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
+	VADDPD      Y6, Y0, Y0
+	VADDPD      Y7, Y1, Y1
+	VFMADD231PD Y11, Y6, Y0
+	VFMADD231PD Y10, Y7, Y1
+	VMULPD      Y0, Y0, Y4
+	VMULPD      Y1, Y1, Y5
+	VMOVUPD     96(AX), Y8
 	VMOVUPD     128(AX), Y9
-	VBLENDVPD   Y7, Y10, Y4, Y7
-	VBLENDVPD   Y9, Y11, Y5, Y9
+	VBLENDVPD   Y8, Y6, Y2, Y8
+	VBLENDVPD   Y9, Y7, Y3, Y9
 
 	// w·S²
-	VMULPD  Y7, Y7, Y7
+	VMULPD  Y8, Y8, Y8
 	VMULPD  Y9, Y9, Y9
-	VMULPD  160(AX), Y7, Y7
+	VMULPD  160(AX), Y8, Y8
 	VMULPD  192(AX), Y9, Y9
-	VMOVUPD Y4, 160(AX)
-	VMOVUPD Y5, 192(AX)
-	VMOVUPD Y10, 352(AX)
-	VMOVUPD Y11, 384(AX)
+	VMOVUPD Y2, 160(AX)
+	VMOVUPD Y3, 192(AX)
+	VMOVUPD Y6, 352(AX)
+	VMOVUPD Y7, 384(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y0, Y4
-	VADDPD       one_f64<>+0(SB), Y1, Y5
-	VDIVPD       Y4, Y0, Y4
-	VDIVPD       Y5, Y1, Y5
-	VFNMADD132PD Y4, Y8, Y8
-	VFNMADD132PD Y5, Y6, Y6
-	VSUBPD       Y4, Y8, Y8
-	VSUBPD       Y5, Y6, Y6
-	VXORPS       Y10, Y10, Y10
-	VSUBPD       Y4, Y10, Y4
-	VSUBPD       Y5, Y10, Y5
-	VMOVUPD      160(AX), Y10
-	VMOVUPD      192(AX), Y11
+	VADDPD       one_f64<>+0(SB), Y0, Y2
+	VADDPD       one_f64<>+0(SB), Y1, Y3
+	VDIVPD       Y2, Y0, Y2
+	VDIVPD       Y3, Y1, Y3
+	VFNMADD132PD Y2, Y11, Y11
+	VFNMADD132PD Y3, Y10, Y10
+	VSUBPD       Y2, Y11, Y11
+	VSUBPD       Y3, Y10, Y10
+	VXORPS       Y6, Y6, Y6
+	VSUBPD       Y2, Y6, Y2
+	VSUBPD       Y3, Y6, Y3
+	VMOVUPD      160(AX), Y6
+	VMOVUPD      192(AX), Y7
 	VMOVUPD      352(AX), Y12
 	VMOVUPD      384(AX), Y13
-	VFMADD132PD  Y4, Y10, Y10
-	VFMADD132PD  Y5, Y11, Y11
-	VFMADD132PD  Y8, Y12, Y12
-	VFMADD132PD  Y6, Y13, Y13
+	VFMADD132PD  Y2, Y6, Y6
+	VFMADD132PD  Y3, Y7, Y7
+	VFMADD132PD  Y11, Y12, Y12
+	VFMADD132PD  Y10, Y13, Y13
 	VMOVUPD      96(AX), Y14
 	VMOVUPD      128(AX), Y15
-	VBLENDVPD    Y14, Y8, Y4, Y4
-	VBLENDVPD    Y15, Y6, Y5, Y5
+	VBLENDVPD    Y14, Y11, Y2, Y2
+	VBLENDVPD    Y15, Y10, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y4, Y4, Y6
-	VADDPD      Y5, Y5, Y8
-	VFMADD231PD Y4, Y4, Y6
-	VFMADD231PD Y5, Y5, Y8
-	VFMADD132PD Y6, Y7, Y7
-	VFMADD132PD Y8, Y9, Y9
+	VADDPD      Y2, Y2, Y10
+	VADDPD      Y3, Y3, Y11
+	VFMADD231PD Y2, Y2, Y10
+	VFMADD231PD Y3, Y3, Y11
+	VFMADD132PD Y10, Y8, Y8
+	VFMADD132PD Y11, Y9, Y9
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   96(AX), Y4
-	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y4, Y12, Y10, Y4
-	VBLENDVPD Y5, Y13, Y11, Y5
-	VMOVUPD   Y4, 160(AX)
-	VMOVUPD   Y5, 192(AX)
-	VMOVUPD   96(AX), Y4
-	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y4, Y10, Y12, Y4
-	VBLENDVPD Y5, Y11, Y13, Y5
-	VMOVUPD   Y4, 352(AX)
-	VMOVUPD   Y5, 384(AX)
+	VMOVUPD   96(AX), Y2
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y2, Y12, Y6, Y2
+	VBLENDVPD Y3, Y13, Y7, Y3
+	VMOVUPD   Y2, 160(AX)
+	VMOVUPD   Y3, 192(AX)
+	VMOVUPD   96(AX), Y2
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y2, Y6, Y12, Y2
+	VBLENDVPD Y3, Y7, Y13, Y3
+	VMOVUPD   Y2, 352(AX)
+	VMOVUPD   Y3, 384(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VMOVUPS     log1p_9_f64<>+0(SB), Y8
-	VMOVAPS     Y8, Y6
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y8
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y8
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y8
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y4
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y8
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y4
-	VFMADD213PD Y5, Y0, Y8
-	VFMADD213PD Y4, Y1, Y6
-	VFMADD213PD Y0, Y2, Y8
-	VFMADD213PD Y1, Y3, Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y3, Y0, Y7
+	VFMADD213PD Y2, Y1, Y6
+	VFMADD213PD Y0, Y4, Y7
+	VFMADD213PD Y1, Y5, Y6
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       288(AX), Y8, Y8
+	VADDPD       288(AX), Y7, Y7
 	VADDPD       320(AX), Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       96(AX), Y1, Y0
 	VMAXPD       128(AX), Y1, Y1
-	VADDPD       Y0, Y8, Y8
+	VADDPD       Y0, Y7, Y7
 	VADDPD       Y1, Y6, Y6
-	VMULPD       Y8, Y7, Y0
+	VMULPD       Y7, Y8, Y0
 	VMULPD       Y6, Y9, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
@@ -26397,7 +26325,7 @@ skip3:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VMINPD       Y8, Y1, Y1
+	VMINPD       Y7, Y1, Y1
 	VMINPD       Y6, Y0, Y0
 	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
@@ -26405,7 +26333,7 @@ skip3:
 	VMOVUPD      384(AX), Y3
 	VFMADD213PD  160(AX), Y1, Y2
 	VFMADD213PD  192(AX), Y0, Y3
-	VMULPD       Y7, Y2, Y2
+	VMULPD       Y8, Y2, Y2
 	VMULPD       Y9, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
@@ -26500,107 +26428,101 @@ rest_loop:
 	VMOVUPS      magic_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 192(AX)
-	VMULPD      Y3, Y6, Y6
-	VSUBPD      one_f64<>+0(SB), Y3, Y1
-	VADDPD      Y6, Y1, Y1
-	VFMADD231PD Y5, Y6, Y1
-	VMULPD      Y1, Y1, Y2
-	VMOVUPD     96(AX), Y4
-	VBLENDVPD   Y4, Y6, Y3, Y4
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 192(AX)
+	VMULPD      Y2, Y4, Y4
+	VSUBPD      one_f64<>+0(SB), Y2, Y1
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y6, Y4, Y1
+	VMULPD      Y1, Y1, Y3
+	VMOVUPD     96(AX), Y5
+	VBLENDVPD   Y5, Y4, Y2, Y5
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  128(AX), Y4, Y4
-	VMOVUPD Y3, 128(AX)
-	VMOVUPD Y6, 224(AX)
+	VMULPD  Y5, Y5, Y5
+	VMULPD  128(AX), Y5, Y5
+	VMOVUPD Y2, 128(AX)
+	VMOVUPD Y4, 224(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y1, Y3
-	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y3, Y5, Y5
-	VSUBPD       Y3, Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VSUBPD       Y3, Y6, Y3
-	VMOVUPD      128(AX), Y6
+	VADDPD       one_f64<>+0(SB), Y1, Y2
+	VDIVPD       Y2, Y1, Y2
+	VFNMADD132PD Y2, Y6, Y6
+	VSUBPD       Y2, Y6, Y6
+	VXORPS       Y4, Y4, Y4
+	VSUBPD       Y2, Y4, Y2
+	VMOVUPD      128(AX), Y4
 	VMOVUPD      224(AX), Y7
-	VFMADD132PD  Y3, Y6, Y6
-	VFMADD132PD  Y5, Y7, Y7
+	VFMADD132PD  Y2, Y4, Y4
+	VFMADD132PD  Y6, Y7, Y7
 	VMOVUPD      96(AX), Y8
-	VBLENDVPD    Y8, Y5, Y3, Y3
+	VBLENDVPD    Y8, Y6, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y3, Y3, Y5
-	VFMADD231PD Y3, Y3, Y5
-	VFMADD132PD Y5, Y4, Y4
+	VADDPD      Y2, Y2, Y6
+	VFMADD231PD Y2, Y2, Y6
+	VFMADD132PD Y6, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y3, Y7, Y6, Y3
-	VMOVUPD   Y3, 128(AX)
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y3, Y6, Y7, Y3
-	VMOVUPD   Y3, 224(AX)
+	VMOVUPD   96(AX), Y2
+	VBLENDVPD Y2, Y7, Y4, Y2
+	VMOVUPD   Y2, 128(AX)
+	VMOVUPD   96(AX), Y2
+	VBLENDVPD Y2, Y4, Y7, Y2
+	VMOVUPD   Y2, 224(AX)
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y3
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VFMADD213PD log1p_8_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_7_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_6_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_5_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_4_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_3_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_2_f64<>+0(SB), Y2, Y3
-	VFMADD213PD log1p_1_f64<>+0(SB), Y2, Y5
-	VFMADD213PD log1p_0_f64<>+0(SB), Y2, Y3
-	VFMADD213PD Y3, Y1, Y5
-	VFMADD213PD Y1, Y2, Y5
+	VMOVUPS     log1p_10_f64<>+0(SB), Y2
+	VMOVUPS     log1p_9_f64<>+0(SB), Y4
+	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y2
+	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VFMADD213PD Y1, Y3, Y4
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       192(AX), Y5, Y5
+	VADDPD       192(AX), Y4, Y4
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       96(AX), Y1, Y1
-	VADDPD       Y1, Y5, Y5
-	VMULPD       Y5, Y4, Y1
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y4, Y5, Y1
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
@@ -26640,11 +26562,11 @@ skip9:
 skip10:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMINPD       Y5, Y1, Y1
+	VMINPD       Y4, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      224(AX), Y2
 	VFMADD213PD  128(AX), Y1, Y2
-	VMULPD       Y4, Y2, Y2
+	VMULPD       Y5, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -26796,182 +26718,170 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y10, Y2
-	VMULPD       tiny_f64<>+0(SB), Y11, Y3
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VMULPD       tiny_f64<>+0(SB), Y7, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      480(AX), Y2, Y4
 	VMULPD      512(AX), Y3, Y5
-	VMOVAPD     Y4, Y7
-	VMOVAPD     Y5, Y9
-	VMOVAPD     Y2, Y10
-	VMOVAPD     Y3, Y11
-	VFMADD213PD Y4, Y8, Y7
-	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 480(AX), Y7, Y10
-	VFMSUB132PD 512(AX), Y9, Y11
-	VFMADD231PD Y8, Y4, Y10
-	VFMADD231PD Y6, Y5, Y11
+	VMOVAPD     Y4, Y6
+	VMOVAPD     Y5, Y7
+	VMOVAPD     Y2, Y8
+	VMOVAPD     Y3, Y9
+	VFMADD213PD Y4, Y11, Y6
+	VFMADD213PD Y5, Y10, Y7
+	VFMSUB132PD 480(AX), Y6, Y8
+	VFMSUB132PD 512(AX), Y7, Y9
+	VFMADD231PD Y11, Y4, Y8
+	VFMADD231PD Y10, Y5, Y9
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
 	VMOVUPD     160(AX), Y12
 	VMOVUPD     192(AX), Y13
 	VBLENDVPD   Y12, Y2, Y5, Y5
 	VBLENDVPD   Y13, Y3, Y4, Y4
-	VFMADD231PD 288(AX), Y5, Y10
-	VFMADD231PD 320(AX), Y4, Y11
+	VFMADD231PD 288(AX), Y5, Y8
+	VFMADD231PD 320(AX), Y4, Y9
 	VMOVUPD     416(AX), Y4
 	VMOVUPD     448(AX), Y5
-	VMAXPD      Y7, Y4, Y12
-	VMAXPD      Y9, Y5, Y13
-	VMINPD      Y7, Y4, Y7
-	VMINPD      Y9, Y5, Y9
-	VADDPD      Y7, Y12, Y4
-	VADDPD      Y9, Y13, Y5
+	VMAXPD      Y6, Y4, Y12
+	VMAXPD      Y7, Y5, Y13
+	VMINPD      Y6, Y4, Y6
+	VMINPD      Y7, Y5, Y7
+	VADDPD      Y6, Y12, Y4
+	VADDPD      Y7, Y13, Y5
 	VSUBPD      Y12, Y4, Y12
 	VSUBPD      Y13, Y5, Y13
-	VSUBPD      Y12, Y7, Y7
-	VSUBPD      Y13, Y9, Y9
-	VADDPD      Y7, Y10, Y10
-	VADDPD      Y9, Y11, Y11
+	VSUBPD      Y12, Y6, Y6
+	VSUBPD      Y13, Y7, Y7
+	VADDPD      Y6, Y8, Y8
+	VADDPD      Y7, Y9, Y9
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y4, Y10
-	VFMADD132PD two_f64<>+0(SB), Y5, Y11
+	VFMADD132PD two_f64<>+0(SB), Y4, Y8
+	VFMADD132PD two_f64<>+0(SB), Y5, Y9
 	VMOVUPD     Y4, 288(AX)
 	VMOVUPD     Y5, 320(AX)
-	VMOVUPD     Y10, 480(AX)
-	VMOVUPD     Y11, 512(AX)
+	VMOVUPD     Y8, 480(AX)
+	VMOVUPD     Y9, 512(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y4
-	VPSHUFD     $0xa0, Y0, Y5
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
-	VANDPS      upper_f64<>+0(SB), Y7, Y7
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y4, Y4, Y4
-	VPADDD      Y5, Y5, Y11
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y11, Y11
-	VPERMPS     log_f64<>+0(SB), Y4, Y5
-	VPERMPS     log_f64<>+0(SB), Y11, Y10
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y11, Y11
-	VBLENDVPD   Y1, Y4, Y5, Y5
-	VBLENDVPD   Y0, Y11, Y10, Y10
-	VMOVUPD     Y5, 544(AX)
-	VMOVUPD     Y10, 576(AX)
-	VMULPD      Y7, Y2, Y2
-	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y7, Y0
-	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y6
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y7
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y6, Y1, Y6
+	VBLENDPS    $0xaa, Y7, Y0, Y7
+	VMOVUPD     Y6, 544(AX)
+	VMOVUPD     Y7, 576(AX)
+	VMULPD      Y4, Y2, Y2
+	VMULPD      Y5, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y8, Y2, Y0
-	VFMADD231PD Y6, Y3, Y1
-	VMULPD      Y0, Y0, Y4
-	VMULPD      Y1, Y1, Y5
+	VFMADD231PD Y11, Y2, Y0
+	VFMADD231PD Y10, Y3, Y1
+	VMULPD      Y0, Y0, Y6
+	VMULPD      Y1, Y1, Y7
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
-	VFMADD213PD Y11, Y0, Y13
-	VFMADD213PD Y10, Y1, Y12
-	VFMADD213PD Y0, Y4, Y13
-	VFMADD213PD Y1, Y5, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y6, Y13
+	VFMADD213PD Y1, Y7, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    544(AX), Y13, Y13
 	VADDPD    576(AX), Y12, Y12
 	VADDPD    224(AX), Y13, Y13
 	VADDPD    256(AX), Y12, Y12
-	VMOVUPD   96(AX), Y4
-	VMOVUPD   128(AX), Y5
-	VBLENDVPD Y4, Y2, Y7, Y4
-	VBLENDVPD Y5, Y3, Y9, Y5
+	VMOVUPD   96(AX), Y6
+	VMOVUPD   128(AX), Y7
+	VBLENDVPD Y6, Y2, Y4, Y6
+	VBLENDVPD Y7, Y3, Y5, Y7
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  Y5, Y5, Y5
-	VMULPD  352(AX), Y4, Y4
-	VMULPD  384(AX), Y5, Y5
-	VMOVUPD Y7, 224(AX)
-	VMOVUPD Y9, 256(AX)
+	VMULPD  Y6, Y6, Y6
+	VMULPD  Y7, Y7, Y7
+	VMULPD  352(AX), Y6, Y6
+	VMULPD  384(AX), Y7, Y7
+	VMOVUPD Y4, 224(AX)
+	VMOVUPD Y5, 256(AX)
 	VMOVUPD Y2, 352(AX)
 	VMOVUPD Y3, 384(AX)
 
@@ -26981,51 +26891,51 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y2, Y0, Y2
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y2, Y8, Y8
-	VFNMADD132PD Y3, Y6, Y6
-	VSUBPD       Y2, Y8, Y8
-	VSUBPD       Y3, Y6, Y6
+	VFNMADD132PD Y2, Y11, Y11
+	VFNMADD132PD Y3, Y10, Y10
+	VSUBPD       Y2, Y11, Y11
+	VSUBPD       Y3, Y10, Y10
 	VXORPS       Y0, Y0, Y0
 	VSUBPD       Y2, Y0, Y2
 	VSUBPD       Y3, Y0, Y3
 	VMOVUPD      224(AX), Y0
 	VMOVUPD      256(AX), Y1
-	VMOVUPD      352(AX), Y7
-	VMOVUPD      384(AX), Y9
+	VMOVUPD      352(AX), Y4
+	VMOVUPD      384(AX), Y5
 	VFMADD132PD  Y2, Y0, Y0
 	VFMADD132PD  Y3, Y1, Y1
-	VFMADD132PD  Y8, Y7, Y7
-	VFMADD132PD  Y6, Y9, Y9
-	VMOVUPD      96(AX), Y10
-	VMOVUPD      128(AX), Y11
-	VBLENDVPD    Y10, Y8, Y2, Y2
-	VBLENDVPD    Y11, Y6, Y3, Y3
+	VFMADD132PD  Y11, Y4, Y4
+	VFMADD132PD  Y10, Y5, Y5
+	VMOVUPD      96(AX), Y8
+	VMOVUPD      128(AX), Y9
+	VBLENDVPD    Y8, Y11, Y2, Y2
+	VBLENDVPD    Y9, Y10, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y6
-	VADDPD      Y3, Y3, Y8
-	VFMADD231PD Y2, Y2, Y6
-	VFMADD231PD Y3, Y3, Y8
-	VFMADD132PD Y6, Y4, Y4
-	VFMADD132PD Y8, Y5, Y5
+	VADDPD      Y2, Y2, Y8
+	VADDPD      Y3, Y3, Y9
+	VFMADD231PD Y2, Y2, Y8
+	VFMADD231PD Y3, Y3, Y9
+	VFMADD132PD Y8, Y6, Y6
+	VFMADD132PD Y9, Y7, Y7
 	VMOVUPD     96(AX), Y2
 	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y7, Y0, Y2
-	VBLENDVPD   Y3, Y9, Y1, Y3
+	VBLENDVPD   Y2, Y4, Y0, Y2
+	VBLENDVPD   Y3, Y5, Y1, Y3
 	VMOVUPD     Y2, 224(AX)
 	VMOVUPD     Y3, 256(AX)
 	VMOVUPD     96(AX), Y2
 	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y0, Y7, Y0
-	VBLENDVPD   Y3, Y1, Y9, Y1
+	VBLENDVPD   Y2, Y0, Y4, Y0
+	VBLENDVPD   Y3, Y1, Y5, Y1
 	VMOVUPD     Y0, 96(AX)
 	VMOVUPD     Y1, 128(AX)
-	VMULPD      480(AX), Y4, Y4
-	VMULPD      512(AX), Y5, Y5
+	VMULPD      480(AX), Y6, Y6
+	VMULPD      512(AX), Y7, Y7
 	VMULPD      288(AX), Y13, Y0
 	VMULPD      320(AX), Y12, Y1
-	VMULPD      Y4, Y0, Y0
-	VMULPD      Y5, Y1, Y1
+	VMULPD      Y6, Y0, Y0
+	VMULPD      Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -27040,9 +26950,9 @@ loop:
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VPBROADCASTQ (R8)(CX*1), Y3
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y2, Y0, Y6, Y0
-	VBLENDVPD    Y3, Y1, Y6, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -27054,10 +26964,10 @@ skip1:
 	VMOVUPD (R9)(R13*8), Y2
 	VADDPD  Y0, Y2, Y3
 	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y0, Y3
+	VSUBPD  Y4, Y0, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R13*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R13*8)
@@ -27066,10 +26976,10 @@ skip1:
 	VMOVUPD (R9)(R13*8), Y2
 	VADDPD  Y1, Y2, Y3
 	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y1, Y3
+	VSUBPD  Y4, Y1, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R13*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R13*8)
@@ -27092,20 +27002,20 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPD     416(AX), Y6
-	VMOVUPD     448(AX), Y7
-	VFMSUB213PD 288(AX), Y6, Y3
-	VFMSUB213PD 320(AX), Y7, Y2
+	VMOVUPD     416(AX), Y4
+	VMOVUPD     448(AX), Y5
+	VFMSUB213PD 288(AX), Y4, Y3
+	VFMSUB213PD 320(AX), Y5, Y2
 	VMULPD      224(AX), Y3, Y3
 	VMULPD      256(AX), Y2, Y2
 	VXORPD      160(AX), Y3, Y3
 	VXORPD      192(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VMINPD      Y13, Y7, Y7
-	VMINPD      Y12, Y6, Y6
-	VMULPD      64(AX), Y7, Y7
-	VMULPD      64(AX), Y6, Y6
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMINPD      Y13, Y5, Y5
+	VMINPD      Y12, Y4, Y4
+	VMULPD      64(AX), Y5, Y5
+	VMULPD      64(AX), Y4, Y4
 	VMOVUPD     Y1, 160(AX)
 	VMOVUPD     Y0, 192(AX)
 
@@ -27116,10 +27026,10 @@ skip3:
 	VMOVUPD      192(AX), Y2
 	VMULPD       96(AX), Y1, Y1
 	VMULPD       128(AX), Y2, Y2
-	VFMADD213PD  Y0, Y7, Y1
-	VFMADD213PD  Y3, Y6, Y2
-	VMULPD       Y4, Y1, Y1
-	VMULPD       Y5, Y2, Y2
+	VFMADD213PD  Y0, Y5, Y1
+	VFMADD213PD  Y3, Y4, Y2
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -27223,130 +27133,124 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
-	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y4, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      288(AX), Y2, Y3
 	VMOVAPD     Y3, Y4
-	VMOVAPD     Y2, Y6
-	VFMADD213PD Y3, Y5, Y4
-	VFMSUB132PD 288(AX), Y4, Y6
-	VFMADD231PD Y5, Y3, Y6
+	VMOVAPD     Y2, Y5
+	VFMADD213PD Y3, Y6, Y4
+	VFMSUB132PD 288(AX), Y4, Y5
+	VFMADD231PD Y6, Y3, Y5
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     128(AX), Y7
 	VBLENDVPD   Y7, Y2, Y3, Y3
-	VFMADD231PD 192(AX), Y3, Y6
+	VFMADD231PD 192(AX), Y3, Y5
 	VMOVUPD     256(AX), Y3
 	VMAXPD      Y4, Y3, Y7
 	VMINPD      Y4, Y3, Y4
 	VADDPD      Y4, Y7, Y3
 	VSUBPD      Y7, Y3, Y7
 	VSUBPD      Y7, Y4, Y4
-	VADDPD      Y4, Y6, Y6
+	VADDPD      Y4, Y5, Y5
 
 	// R² as R·(R + 2·rest)
-	VFMADD132PD two_f64<>+0(SB), Y3, Y6
+	VFMADD132PD two_f64<>+0(SB), Y3, Y5
 	VMOVUPD     Y3, 192(AX)
-	VMOVUPD     Y6, 288(AX)
+	VMOVUPD     Y5, 288(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VPADDD      Y3, Y3, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPERMPS     log_f64<>+0(SB), Y6, Y3
-	VPERMPS     log_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y1, Y6, Y3, Y3
-	VMOVUPD     Y3, 320(AX)
-	VMULPD      Y4, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VMOVUPD     Y4, 320(AX)
+	VMULPD      Y3, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y5, Y2, Y1
-	VMULPD      Y1, Y1, Y3
+	VFMADD231PD Y6, Y2, Y1
+	VMULPD      Y1, Y1, Y4
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
-	VFMADD213PD Y6, Y1, Y7
-	VFMADD213PD Y1, Y3, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y4, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    320(AX), Y7, Y7
 	VADDPD    160(AX), Y7, Y7
-	VMOVUPD   96(AX), Y3
-	VBLENDVPD Y3, Y2, Y4, Y3
+	VMOVUPD   96(AX), Y4
+	VBLENDVPD Y4, Y2, Y3, Y4
 
 	// w·S²
-	VMULPD  Y3, Y3, Y3
-	VMULPD  224(AX), Y3, Y3
-	VMOVUPD Y4, 160(AX)
+	VMULPD  Y4, Y4, Y4
+	VMULPD  224(AX), Y4, Y4
+	VMOVUPD Y3, 160(AX)
 	VMOVUPD Y2, 224(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
-	VFNMADD132PD Y2, Y5, Y5
-	VSUBPD       Y2, Y5, Y5
+	VFNMADD132PD Y2, Y6, Y6
+	VSUBPD       Y2, Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
 	VMOVUPD      160(AX), Y1
-	VMOVUPD      224(AX), Y4
+	VMOVUPD      224(AX), Y3
 	VFMADD132PD  Y2, Y1, Y1
-	VFMADD132PD  Y5, Y4, Y4
-	VMOVUPD      96(AX), Y6
-	VBLENDVPD    Y6, Y5, Y2, Y2
+	VFMADD132PD  Y6, Y3, Y3
+	VMOVUPD      96(AX), Y5
+	VBLENDVPD    Y5, Y6, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y2, Y2, Y5
 	VFMADD231PD Y2, Y2, Y5
-	VFMADD132PD Y5, Y3, Y3
+	VFMADD132PD Y5, Y4, Y4
 	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y4, Y1, Y2
+	VBLENDVPD   Y2, Y3, Y1, Y2
 	VMOVUPD     Y2, 160(AX)
 	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y1, Y4, Y1
+	VBLENDVPD   Y2, Y1, Y3, Y1
 	VMOVUPD     Y1, 96(AX)
-	VMULPD      288(AX), Y3, Y3
+	VMULPD      288(AX), Y4, Y4
 	VMULPD      192(AX), Y7, Y1
-	VMULPD      Y3, Y1, Y1
+	VMULPD      Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -27361,8 +27265,8 @@ rest_loop:
 	VMOVD        R14, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y1, Y4, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip8:
 	VANDPD Y0, Y1, Y1
@@ -27373,15 +27277,15 @@ skip8:
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y2, Y4, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y5, Y1, Y4
-	VADDPD  Y4, Y2, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y5, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
@@ -27396,21 +27300,21 @@ skip10:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     256(AX), Y4
-	VFMSUB213PD 192(AX), Y4, Y2
+	VMOVUPD     256(AX), Y3
+	VFMSUB213PD 192(AX), Y3, Y2
 	VMULPD      160(AX), Y2, Y2
 	VXORPD      128(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y7, Y4, Y4
-	VMULPD      64(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y7, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
 	VMOVUPD     Y1, 128(AX)
 
 	// grad = B·(±R·D + δ·O·γ·L)
 	VMULPD       192(AX), Y2, Y2
 	VMOVUPD      128(AX), Y1
 	VMULPD       96(AX), Y1, Y1
-	VFMADD213PD  Y2, Y4, Y1
-	VMULPD       Y3, Y1, Y1
+	VFMADD213PD  Y2, Y3, Y1
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
@@ -27531,184 +27435,172 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 352(AX)
 	VMOVUPD      Y5, 384(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 416(AX)
 	VMOVUPD      Y5, 448(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 480(AX)
-	VMOVUPD     Y7, 512(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 544(AX)
-	VMOVUPD     Y7, 576(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 608(AX)
-	VMOVUPD     Y7, 640(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y7
-	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 672(AX)
-	VMOVUPD     Y5, 704(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 480(AX)
+	VMOVUPD     Y5, 512(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 544(AX)
+	VMOVUPD     Y5, 576(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 608(AX)
+	VMOVUPD     Y5, 640(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y4
+	VSUBPD      one_f64<>+0(SB), Y3, Y5
+	VADDPD      Y0, Y4, Y4
+	VADDPD      Y1, Y5, Y5
+	VFMADD231PD Y11, Y0, Y4
+	VFMADD231PD Y10, Y1, Y5
+	VMULPD      Y4, Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMOVUPD     Y2, 672(AX)
+	VMOVUPD     Y3, 704(AX)
 	VMOVUPD     Y0, 736(AX)
 	VMOVUPD     Y1, 768(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y8, Y8
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y8, Y8
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y1, Y4, Y1
-	VMOVUPD      672(AX), Y4
-	VMOVUPD      704(AX), Y5
-	VMOVUPD      736(AX), Y10
-	VMOVUPD      768(AX), Y11
-	VFMADD132PD  Y0, Y4, Y4
-	VFMADD132PD  Y1, Y5, Y5
-	VFMADD132PD  Y8, Y10, Y10
-	VFMADD132PD  Y6, Y11, Y11
+	VADDPD       one_f64<>+0(SB), Y4, Y0
+	VADDPD       one_f64<>+0(SB), Y5, Y1
+	VDIVPD       Y0, Y4, Y0
+	VDIVPD       Y1, Y5, Y1
+	VFNMADD132PD Y0, Y11, Y11
+	VFNMADD132PD Y1, Y10, Y10
+	VSUBPD       Y0, Y11, Y11
+	VSUBPD       Y1, Y10, Y10
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
+	VMOVUPD      672(AX), Y2
+	VMOVUPD      704(AX), Y3
+	VMOVUPD      736(AX), Y8
+	VMOVUPD      768(AX), Y9
+	VFMADD132PD  Y0, Y2, Y2
+	VFMADD132PD  Y1, Y3, Y3
+	VFMADD132PD  Y11, Y8, Y8
+	VFMADD132PD  Y10, Y9, Y9
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   160(AX), Y0
 	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y0, Y10, Y4, Y0
-	VBLENDVPD Y1, Y11, Y5, Y1
+	VBLENDVPD Y0, Y8, Y2, Y0
+	VBLENDVPD Y1, Y9, Y3, Y1
 	VMOVUPD   Y0, 672(AX)
 	VMOVUPD   Y1, 704(AX)
 	VMOVUPD   160(AX), Y0
 	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y0, Y4, Y10, Y0
-	VBLENDVPD Y1, Y5, Y11, Y1
+	VBLENDVPD Y0, Y2, Y8, Y0
+	VBLENDVPD Y1, Y3, Y9, Y1
 	VMOVUPD   Y0, 736(AX)
 	VMOVUPD   Y1, 768(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
-	VFMADD213PD Y1, Y2, Y5
-	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y7, Y5
-	VFMADD213PD Y3, Y9, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y0
+	VFMADD213PD Y1, Y4, Y3
+	VFMADD213PD Y0, Y5, Y2
+	VFMADD213PD Y4, Y6, Y3
+	VFMADD213PD Y5, Y7, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     544(AX), Y0
 	VMOVUPD     576(AX), Y1
-	VMOVUPD     608(AX), Y2
-	VMOVUPD     640(AX), Y3
+	VMOVUPD     608(AX), Y4
+	VMOVUPD     640(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     160(AX), Y6
 	VMOVUPD     192(AX), Y8
@@ -27721,18 +27613,18 @@ loop:
 	VMOVUPD     192(AX), Y8
 	VBLENDVPD   Y0, 416(AX), Y1, Y0
 	VBLENDVPD   Y8, 448(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
-	VSUBPD      Y2, Y0, Y0
-	VSUBPD      Y3, Y1, Y1
-	VADDPD      Y0, Y6, Y2
-	VADDPD      Y1, Y7, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y5
+	VSUBPD      Y4, Y0, Y0
+	VSUBPD      Y5, Y1, Y1
+	VADDPD      Y0, Y6, Y4
+	VADDPD      Y1, Y7, Y5
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
-	VFMADD231PD 64(AX), Y2, Y9
-	VFMADD231PD 64(AX), Y3, Y8
+	VFMADD231PD 64(AX), Y4, Y9
+	VFMADD231PD 64(AX), Y5, Y8
 	VMAXPD      pow_min_f64<>+0(SB), Y9, Y9
 	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
 	VSUBPD      magic_tiny_f64<>+0(SB), Y9, Y10
@@ -27741,84 +27633,78 @@ loop:
 	VFMSUB231PD 64(AX), Y7, Y11
 	VFMADD231PD 64(AX), Y0, Y10
 	VFMADD231PD 64(AX), Y1, Y11
-	VFMADD231PD 96(AX), Y2, Y10
-	VFMADD231PD 96(AX), Y3, Y11
+	VFMADD231PD 96(AX), Y4, Y10
+	VFMADD231PD 96(AX), Y5, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPSHUFD     $0xa0, Y9, Y0
-	VPSHUFD     $0xa0, Y8, Y1
-	VPSLLQ      $0x3d, Y9, Y2
-	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y6
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y7
-	VANDPS      upper_f64<>+0(SB), Y6, Y6
-	VANDPS      upper_f64<>+0(SB), Y7, Y7
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y13
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y2, Y0, Y1, Y1
-	VBLENDVPD   Y3, Y13, Y12, Y12
+	VPSHUFD     $0xa0, Y9, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y9, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y8, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y8, Y5
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y9, Y6
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y8, Y7
+	VBLENDPS    $0xaa, Y4, Y6, Y4
+	VBLENDPS    $0xaa, Y5, Y7, Y5
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
-	VPADDQ      Y9, Y6, Y6
-	VPADDQ      Y8, Y7, Y7
+	VPADDQ      Y9, Y0, Y0
+	VPADDQ      Y8, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y1, Y1
-	VADDPD      Y11, Y12, Y12
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y12, Y12, Y8
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
-	VMOVAPS     Y10, Y9
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
-	VFMADD213PD Y2, Y1, Y10
-	VFMADD213PD Y0, Y12, Y9
-	VMULPD      Y1, Y10, Y10
-	VMULPD      Y12, Y9, Y9
-	VMULPD      224(AX), Y6, Y6
-	VMULPD      256(AX), Y7, Y7
-	VFMADD132PD Y10, Y6, Y6
-	VFMADD132PD Y9, Y7, Y7
+	VADDPD      Y10, Y4, Y4
+	VADDPD      Y11, Y5, Y5
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMULPD      Y4, Y4, Y8
+	VMULPD      Y5, Y5, Y9
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y9, Y6
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y9, Y6
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y9, Y6
+	VFMADD213PD Y7, Y4, Y11
+	VFMADD213PD Y6, Y5, Y10
+	VMULPD      Y4, Y11, Y11
+	VMULPD      Y5, Y10, Y10
+	VMULPD      224(AX), Y0, Y0
+	VMULPD      256(AX), Y1, Y1
+	VFMADD132PD Y11, Y0, Y0
+	VFMADD132PD Y10, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       480(AX), Y5, Y5
-	VADDPD       512(AX), Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       160(AX), Y1, Y0
-	VMAXPD       192(AX), Y1, Y1
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y4, Y4
-	VMOVAPD      Y6, Y0
-	VMOVAPD      Y7, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y5, Y0, Y0
-	VMULPD       Y4, Y1, Y1
+	VADDPD       480(AX), Y3, Y3
+	VADDPD       512(AX), Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       160(AX), Y5, Y4
+	VMAXPD       192(AX), Y5, Y5
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y5, Y2, Y2
+	VMOVAPD      Y0, Y4
+	VMOVAPD      Y1, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMULPD       Y3, Y4, Y4
+	VMULPD       Y2, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y2, Y0, Y8, Y0
-	VBLENDVPD    Y3, Y1, Y8, Y1
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -27827,49 +27713,49 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y8, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R13*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
 	LEAQ    4(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(R13*8)
-	VSUBPD  Y2, Y3, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y8, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R13*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y0, (SI)(R12*8)
-	VMOVUPD Y1, 32(SI)(R12*8)
+	VMOVUPD Y4, (SI)(R12*8)
+	VMOVUPD Y5, 32(SI)(R12*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMOVAPS      Y1, Y0
-	VMINPD       Y5, Y1, Y1
-	VMINPD       Y4, Y0, Y0
-	VMULPD       128(AX), Y1, Y1
-	VMULPD       128(AX), Y0, Y0
+	VMOVUPS      max_softplus_f64<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VMINPD       Y3, Y5, Y5
+	VMINPD       Y2, Y4, Y4
+	VMULPD       128(AX), Y5, Y5
+	VMULPD       128(AX), Y4, Y4
 	VMOVUPD      736(AX), Y2
 	VMOVUPD      768(AX), Y3
-	VFMADD213PD  672(AX), Y1, Y2
-	VFMADD213PD  704(AX), Y0, Y3
-	VMULPD       Y6, Y2, Y2
-	VMULPD       Y7, Y3, Y3
+	VFMADD213PD  672(AX), Y5, Y2
+	VFMADD213PD  704(AX), Y4, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
@@ -27966,101 +27852,95 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 256(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 288(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 320(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 352(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 384(AX)
-	VMULPD      Y3, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
-	VMULPD      Y2, Y2, Y4
-	VMOVUPD     Y3, 416(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 320(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 352(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 384(AX)
+	VMULPD      Y2, Y4, Y4
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y3
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y3, Y3, Y4
+	VMOVUPD     Y2, 416(AX)
 	VMOVUPD     Y1, 448(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y5, Y5
-	VSUBPD       Y1, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
-	VMOVUPD      416(AX), Y3
-	VMOVUPD      448(AX), Y6
-	VFMADD132PD  Y1, Y3, Y3
-	VFMADD132PD  Y5, Y6, Y6
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
+	VMOVUPD      416(AX), Y2
+	VMOVUPD      448(AX), Y5
+	VFMADD132PD  Y1, Y2, Y2
+	VFMADD132PD  Y6, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y1, Y6, Y3, Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
 	VMOVUPD   Y1, 416(AX)
 	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y1, Y3, Y6, Y1
+	VBLENDVPD Y1, Y2, Y5, Y1
 	VMOVUPD   Y1, 448(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y4, Y3
+	VFMADD213PD Y1, Y3, Y2
+	VFMADD213PD Y3, Y4, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     352(AX), Y1
-	VMOVUPD     384(AX), Y2
+	VMOVUPD     384(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y5, 256(AX), Y4, Y4
@@ -28068,98 +27948,95 @@ rest_loop:
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y5, 288(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
-	VSUBPD      Y2, Y1, Y1
-	VADDPD      Y1, Y4, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y1
+	VADDPD      Y1, Y4, Y3
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y5
-	VFMADD231PD 64(AX), Y2, Y5
+	VFMADD231PD 64(AX), Y3, Y5
 	VMAXPD      pow_min_f64<>+0(SB), Y5, Y5
 	VSUBPD      magic_tiny_f64<>+0(SB), Y5, Y6
 	VFMSUB231PD 64(AX), Y4, Y6
 	VFMADD231PD 64(AX), Y1, Y6
-	VFMADD231PD 96(AX), Y2, Y6
+	VFMADD231PD 96(AX), Y3, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPSHUFD     $0xa0, Y5, Y1
-	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y4
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VPADDD      Y1, Y1, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y2, Y7, Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y5
+	VPERMPS     exp_upper_f64<>+0(SB), Y5, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y5, Y3
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y5, Y4
+	VBLENDPS    $0xaa, Y3, Y4, Y3
 	VPSLLQ      $0x31, Y5, Y5
-	VPADDQ      Y5, Y4, Y4
+	VPADDQ      Y5, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y1, Y1
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y5
+	VADDPD      Y6, Y3, Y3
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y4
+	VMULPD      Y3, Y3, Y5
 	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y4
 	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y4
 	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD Y2, Y1, Y6
-	VMULPD      Y1, Y6, Y6
-	VMULPD      192(AX), Y4, Y4
-	VFMADD132PD Y6, Y4, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y4
+	VFMADD213PD Y4, Y3, Y6
+	VMULPD      Y3, Y6, Y6
+	VMULPD      192(AX), Y1, Y1
+	VFMADD132PD Y6, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       320(AX), Y3, Y3
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       160(AX), Y1, Y1
-	VADDPD       Y1, Y3, Y3
-	VMOVAPD      Y4, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y3, Y1, Y1
+	VADDPD       320(AX), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       160(AX), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVAPD      Y1, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y2, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R14, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y2, Y1, Y5, Y1
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip8:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y5
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
 	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y2, Y5, Y6
+	VSUBPD  Y4, Y5, Y6
 	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y2, Y2
-	VSUBPD  Y6, Y1, Y5
-	VADDPD  Y5, Y2, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
 	VADDPD  128(R9)(CX*8), Y5, Y5
 	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
 	JEQ        skip10
-	VMASKMOVPD Y1, Y0, (SI)(R12*8)
+	VMASKMOVPD Y3, Y0, (SI)(R12*8)
 
 skip10:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMINPD       Y3, Y1, Y1
-	VMULPD       128(AX), Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y3
+	VMULPD       128(AX), Y3, Y3
 	VMOVUPD      448(AX), Y2
-	VFMADD213PD  416(AX), Y1, Y2
-	VMULPD       Y4, Y2, Y2
+	VFMADD213PD  416(AX), Y3, Y2
+	VMULPD       Y1, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
@@ -28318,81 +28195,75 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 608(AX)
 	VMOVUPD      Y5, 640(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 672(AX)
 	VMOVUPD      Y5, 704(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// R + rest = β + e·θ
-	VMULPD      544(AX), Y10, Y2
-	VMULPD      576(AX), Y11, Y3
+	VMULPD      544(AX), Y6, Y2
+	VMULPD      576(AX), Y7, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y7
-	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y8, Y4
-	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 544(AX), Y4, Y7
+	VMOVAPD     Y6, Y8
+	VMOVAPD     Y7, Y9
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y3, Y10, Y5
+	VFMSUB132PD 544(AX), Y4, Y8
 	VFMSUB132PD 576(AX), Y5, Y9
-	VFMADD231PD Y8, Y2, Y7
-	VFMADD231PD Y6, Y3, Y9
+	VFMADD231PD Y11, Y2, Y8
+	VFMADD231PD Y10, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
 	VMOVUPD     224(AX), Y12
 	VMOVUPD     256(AX), Y13
-	VBLENDVPD   Y12, Y10, Y3, Y3
-	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 352(AX), Y3, Y7
+	VBLENDVPD   Y12, Y6, Y3, Y3
+	VBLENDVPD   Y13, Y7, Y2, Y2
+	VFMADD231PD 352(AX), Y3, Y8
 	VFMADD231PD 384(AX), Y2, Y9
 	VMOVUPD     480(AX), Y2
 	VMOVUPD     512(AX), Y3
@@ -28408,150 +28279,144 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y7, Y7
+	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 352(AX)
 	VMOVUPD     Y3, 384(AX)
-	VMOVUPD     Y7, 736(AX)
+	VMOVUPD     Y8, 736(AX)
 	VMOVUPD     Y9, 768(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 800(AX)
-	VMOVUPD     Y7, 832(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 864(AX)
-	VMOVUPD     Y7, 896(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 928(AX)
-	VMOVUPD     Y7, 960(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 992(AX)
-	VMOVUPD     Y11, 1024(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y7
-	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 1056(AX)
-	VMOVUPD     Y5, 1088(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 800(AX)
+	VMOVUPD     Y5, 832(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 864(AX)
+	VMOVUPD     Y5, 896(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 928(AX)
+	VMOVUPD     Y5, 960(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMOVUPD     Y6, 992(AX)
+	VMOVUPD     Y7, 1024(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y4
+	VSUBPD      one_f64<>+0(SB), Y3, Y5
+	VADDPD      Y0, Y4, Y4
+	VADDPD      Y1, Y5, Y5
+	VFMADD231PD Y11, Y0, Y4
+	VFMADD231PD Y10, Y1, Y5
+	VMULPD      Y4, Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMOVUPD     Y2, 1056(AX)
+	VMOVUPD     Y3, 1088(AX)
 	VMOVUPD     Y0, 1120(AX)
 	VMOVUPD     Y1, 1152(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y8, Y8
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y8, Y8
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y1, Y4, Y1
+	VADDPD       one_f64<>+0(SB), Y4, Y0
+	VADDPD       one_f64<>+0(SB), Y5, Y1
+	VDIVPD       Y0, Y4, Y0
+	VDIVPD       Y1, Y5, Y1
+	VFNMADD132PD Y0, Y11, Y11
+	VFNMADD132PD Y1, Y10, Y10
+	VSUBPD       Y0, Y11, Y11
+	VSUBPD       Y1, Y10, Y10
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     160(AX), Y4
-	VMOVUPD     192(AX), Y5
-	VBLENDVPD   Y4, Y0, Y8, Y4
-	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     1056(AX), Y10
-	VMOVUPD     1088(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     160(AX), Y2
+	VMOVUPD     192(AX), Y3
+	VBLENDVPD   Y2, Y0, Y11, Y2
+	VBLENDVPD   Y3, Y1, Y10, Y3
+	VMOVUPD     1056(AX), Y8
+	VMOVUPD     1088(AX), Y9
+	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     160(AX), Y12
 	VMOVUPD     192(AX), Y13
 	VMOVUPD     992(AX), Y14
 	VMOVUPD     1024(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y4, Y14, Y14
-	VFMADD132PD Y5, Y15, Y15
+	VBLENDVPD   Y12, Y8, Y14, Y14
+	VBLENDVPD   Y13, Y9, Y15, Y15
+	VFMADD132PD Y2, Y14, Y14
+	VFMADD132PD Y3, Y15, Y15
 	VMOVUPD     Y14, 992(AX)
 	VMOVUPD     Y15, 1024(AX)
-	VMOVUPD     1056(AX), Y4
-	VMOVUPD     1088(AX), Y5
-	VMOVUPD     1120(AX), Y10
-	VMOVUPD     1152(AX), Y11
-	VFMADD132PD Y0, Y4, Y4
-	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y8, Y10, Y10
-	VFMADD132PD Y6, Y11, Y11
+	VMOVUPD     1056(AX), Y2
+	VMOVUPD     1088(AX), Y3
+	VMOVUPD     1120(AX), Y8
+	VMOVUPD     1152(AX), Y9
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y11, Y8, Y8
+	VFMADD132PD Y10, Y9, Y9
 	VMOVUPD     160(AX), Y0
 	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y0, Y10, Y4, Y0
-	VBLENDVPD   Y1, Y11, Y5, Y1
+	VBLENDVPD   Y0, Y8, Y2, Y0
+	VBLENDVPD   Y1, Y9, Y3, Y1
 	VMOVUPD     Y0, 1056(AX)
 	VMOVUPD     Y1, 1088(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
-	VFMADD213PD Y1, Y2, Y5
-	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y7, Y5
-	VFMADD213PD Y3, Y9, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y0
+	VFMADD213PD Y1, Y4, Y3
+	VFMADD213PD Y0, Y5, Y2
+	VFMADD213PD Y4, Y6, Y3
+	VFMADD213PD Y5, Y7, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     864(AX), Y0
 	VMOVUPD     896(AX), Y1
-	VMOVUPD     928(AX), Y2
-	VMOVUPD     960(AX), Y3
+	VMOVUPD     928(AX), Y4
+	VMOVUPD     960(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     160(AX), Y6
 	VMOVUPD     192(AX), Y8
@@ -28564,16 +28429,16 @@ loop:
 	VMOVUPD     192(AX), Y8
 	VBLENDVPD   Y0, 672(AX), Y1, Y0
 	VBLENDVPD   Y8, 704(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
-	VSUBPD      Y2, Y0, Y0
-	VSUBPD      Y3, Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y5
+	VSUBPD      Y4, Y0, Y0
+	VSUBPD      Y5, Y1, Y1
 	VMOVUPD     Y6, 160(AX)
 	VMOVUPD     Y7, 192(AX)
 	VMOVUPD     Y0, 608(AX)
 	VMOVUPD     Y1, 640(AX)
-	VMOVUPD     Y5, 672(AX)
-	VMOVUPD     Y4, 704(AX)
+	VMOVUPD     Y3, 672(AX)
+	VMOVUPD     Y2, 704(AX)
 	VMOVUPD     352(AX), Y0
 	VMOVUPD     384(AX), Y1
 	VMOVUPD     736(AX), Y2
@@ -28602,40 +28467,34 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPSHUFD     $0xa0, Y7, Y8
-	VPSHUFD     $0xa0, Y6, Y9
-	VPSLLQ      $0x3d, Y7, Y7
-	VPSLLQ      $0x3d, Y6, Y6
-	VPADDD      Y8, Y8, Y12
-	VPADDD      Y9, Y9, Y13
-	VPADDD      pair_f64<>+0(SB), Y12, Y12
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
-	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
-	VBLENDVPD   Y7, Y14, Y10, Y10
-	VBLENDVPD   Y6, Y15, Y11, Y11
-	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
-	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VPSHUFD     $0xa0, Y7, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y6, Y9
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y7, Y10
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y6, Y11
+	VBLENDPS    $0xaa, Y8, Y10, Y8
+	VBLENDPS    $0xaa, Y9, Y11, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y7, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y6, Y5
 	VANDPS      upper_f64<>+0(SB), Y4, Y4
 	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VMOVAPD     Y4, Y8
-	VMOVAPD     Y5, Y9
-	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
-	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y7, Y12, Y14, Y14
-	VBLENDVPD   Y6, Y13, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
-	VFMADD231PD Y4, Y2, Y8
-	VFMADD231PD Y5, Y3, Y9
-	VMULPD      Y8, Y8, Y0
-	VMULPD      Y9, Y9, Y1
+	VMOVAPD     Y4, Y10
+	VMOVAPD     Y5, Y11
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y7, Y12
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y6, Y13
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y6, Y6
+	VBLENDPS    $0xaa, Y12, Y7, Y12
+	VBLENDPS    $0xaa, Y13, Y6, Y13
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y10
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y11
+	VFMADD231PD Y4, Y2, Y10
+	VFMADD231PD Y5, Y3, Y11
+	VMULPD      Y10, Y10, Y0
+	VMULPD      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -28660,18 +28519,18 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y8, Y5
-	VFMADD213PD Y2, Y9, Y4
-	VFMADD213PD Y8, Y0, Y5
-	VFMADD213PD Y9, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      160(AX), Y10, Y10
-	VADDPD      192(AX), Y11, Y11
-	VADDPD      608(AX), Y14, Y14
-	VADDPD      640(AX), Y15, Y15
-	VADDPD      Y14, Y10, Y0
-	VADDPD      Y15, Y11, Y1
+	VFMADD213PD Y3, Y10, Y5
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y10, Y0, Y5
+	VFMADD213PD Y11, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y12
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y13
+	VADDPD      160(AX), Y8, Y8
+	VADDPD      192(AX), Y9, Y9
+	VADDPD      608(AX), Y12, Y12
+	VADDPD      640(AX), Y13, Y13
+	VADDPD      Y12, Y8, Y0
+	VADDPD      Y13, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -28682,120 +28541,114 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y10, Y4
-	VFMSUB231PD 64(AX), Y11, Y5
-	VFMADD231PD 64(AX), Y14, Y4
-	VFMADD231PD 64(AX), Y15, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y12, Y4
+	VFMADD231PD 64(AX), Y13, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPSHUFD     $0xa0, Y3, Y0
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y3, Y6
-	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
-	VANDPS      upper_f64<>+0(SB), Y8, Y8
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y11
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
-	VBLENDVPD   Y6, Y0, Y1, Y1
-	VBLENDVPD   Y7, Y11, Y10, Y10
+	VPSHUFD     $0xa0, Y3, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y3, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y7
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y9
+	VBLENDPS    $0xaa, Y6, Y8, Y6
+	VBLENDPS    $0xaa, Y7, Y9, Y7
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y3, Y8, Y8
-	VPADDQ      Y2, Y9, Y9
+	VPADDQ      Y3, Y0, Y0
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y1, Y1
-	VADDPD      Y5, Y10, Y10
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y10, Y10, Y4
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VMOVAPS     Y6, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y2, Y1, Y6
-	VFMADD213PD Y0, Y10, Y5
-	VMULPD      Y1, Y6, Y6
-	VMULPD      Y10, Y5, Y5
-	VMULPD      416(AX), Y8, Y8
-	VMULPD      448(AX), Y9, Y9
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y5, Y9, Y9
-	VMOVUPD     672(AX), Y0
-	VMOVUPD     704(AX), Y1
+	VADDPD      Y4, Y6, Y6
+	VADDPD      Y5, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMULPD      Y6, Y6, Y4
+	VMULPD      Y7, Y7, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y3, Y6, Y9
+	VFMADD213PD Y2, Y7, Y8
+	VMULPD      Y6, Y9, Y9
+	VMULPD      Y7, Y8, Y8
+	VMULPD      416(AX), Y0, Y0
+	VMULPD      448(AX), Y1, Y1
+	VFMADD132PD Y9, Y0, Y0
+	VFMADD132PD Y8, Y1, Y1
+	VMOVUPD     672(AX), Y2
+	VMOVUPD     704(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 800(AX), Y0, Y0
-	VADDPD 832(AX), Y1, Y1
-	VADDPD 288(AX), Y0, Y0
-	VADDPD 320(AX), Y1, Y1
+	VADDPD 800(AX), Y2, Y2
+	VADDPD 832(AX), Y3, Y3
+	VADDPD 288(AX), Y2, Y2
+	VADDPD 320(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y0, Y4
-	VMULPD    tiny_f64<>+0(SB), Y1, Y5
-	VMOVAPD   Y8, Y6
-	VMOVAPD   Y9, Y7
-	VMULPD    tiny_f64<>+0(SB), Y6, Y6
-	VMULPD    tiny_f64<>+0(SB), Y7, Y7
+	VMULPD    tiny_f64<>+0(SB), Y2, Y6
+	VMULPD    tiny_f64<>+0(SB), Y3, Y7
+	VMOVAPD   Y0, Y8
+	VMOVAPD   Y1, Y9
+	VMULPD    tiny_f64<>+0(SB), Y8, Y8
+	VMULPD    tiny_f64<>+0(SB), Y9, Y9
 	VMOVUPD   544(AX), Y10
 	VMOVUPD   576(AX), Y11
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x04, Y2, Y10, Y10
-	VCMPPD    $0x04, Y2, Y11, Y11
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y2
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
-	VANDPD    Y10, Y2, Y2
-	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 160(AX)
-	VMOVUPD   Y3, 192(AX)
-	VMOVAPD   Y8, Y2
-	VMOVAPD   Y9, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPD    $0x04, Y4, Y10, Y10
+	VCMPPD    $0x04, Y4, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y4
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y3, Y5
+	VANDPD    Y10, Y4, Y4
+	VANDPD    Y11, Y5, Y5
+	VMOVUPD   Y4, 160(AX)
+	VMOVUPD   Y5, 192(AX)
+	VMOVAPD   Y0, Y4
+	VMOVAPD   Y1, Y5
 	VMOVUPD   160(AX), Y10
 	VMOVUPD   192(AX), Y11
-	VBLENDVPD Y10, Y2, Y6, Y2
-	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   160(AX), Y6
-	VMOVUPD   192(AX), Y7
-	VBLENDVPD Y6, Y4, Y0, Y4
-	VBLENDVPD Y7, Y5, Y1, Y5
-	VMULPD    Y4, Y2, Y2
-	VMULPD    Y5, Y3, Y3
+	VBLENDVPD Y10, Y4, Y8, Y4
+	VBLENDVPD Y11, Y5, Y9, Y5
+	VMOVUPD   160(AX), Y8
+	VMOVUPD   192(AX), Y9
+	VBLENDVPD Y8, Y6, Y2, Y6
+	VBLENDVPD Y9, Y7, Y3, Y7
+	VMULPD    Y6, Y4, Y4
+	VMULPD    Y7, Y5, Y5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y5
-	VMOVAPS      Y5, Y4
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y4, Y4
-	VMINPD       Y5, Y2, Y2
-	VMINPD       Y4, Y3, Y3
+	VMOVUPS      inf_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VADDPD       Y2, Y7, Y7
+	VADDPD       Y3, Y6, Y6
+	VMINPD       Y7, Y4, Y4
+	VMINPD       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y2, Y6, Y2
-	VBLENDVPD    Y5, Y3, Y6, Y3
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -28804,143 +28657,143 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y2, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y2, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
 	LEAQ    4(R12), R13
 	ANDQ    $0x0f, R13
-	VMOVUPD (R9)(R13*8), Y4
-	VADDPD  Y3, Y4, Y5
-	VMOVUPD Y5, (R9)(R13*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y3, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R13*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R13*8)
+	VMOVUPD (R9)(R13*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R13*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R13*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R13*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R12*8)
-	VMOVUPD Y3, 32(SI)(R12*8)
+	VMOVUPD Y4, (SI)(R12*8)
+	VMOVUPD Y5, 32(SI)(R12*8)
 
 skip3:
-	VMOVUPD 352(AX), Y2
-	VMOVUPD 384(AX), Y3
-	VADDPD  736(AX), Y2, Y2
-	VADDPD  768(AX), Y3, Y3
-	VMULPD  tiny_f64<>+0(SB), Y2, Y4
-	VMULPD  tiny_f64<>+0(SB), Y3, Y5
-	VMOVUPD Y2, 160(AX)
-	VMOVUPD Y3, 192(AX)
-	VMOVUPD Y4, 288(AX)
-	VMOVUPD Y5, 320(AX)
+	VMOVUPD 352(AX), Y4
+	VMOVUPD 384(AX), Y5
+	VADDPD  736(AX), Y4, Y4
+	VADDPD  768(AX), Y5, Y5
+	VMULPD  tiny_f64<>+0(SB), Y4, Y6
+	VMULPD  tiny_f64<>+0(SB), Y5, Y7
+	VMOVUPD Y4, 160(AX)
+	VMOVUPD Y5, 192(AX)
+	VMOVUPD Y6, 288(AX)
+	VMOVUPD Y7, 320(AX)
 
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VMOVUPD     (DI)(R12*8), Y4
-	VMOVUPD     32(DI)(R12*8), Y5
-	VFMADD213PD one_f64<>+0(SB), Y4, Y3
-	VFMADD213PD one_f64<>+0(SB), Y5, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     (DI)(R12*8), Y6
+	VMOVUPD     32(DI)(R12*8), Y7
+	VFMADD213PD one_f64<>+0(SB), Y6, Y5
+	VFMADD213PD one_f64<>+0(SB), Y7, Y4
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VMOVUPD     480(AX), Y6
-	VMOVUPD     512(AX), Y7
-	VFMSUB213PD 288(AX), Y6, Y5
-	VFMSUB213PD 320(AX), Y7, Y4
-	VMULPD      1056(AX), Y5, Y5
-	VMULPD      1088(AX), Y4, Y4
-	VXORPD      224(AX), Y5, Y5
-	VXORPD      256(AX), Y4, Y4
-	VMOVUPS     max_softplus_f64<>+0(SB), Y7
+	VMOVUPS     two_f64<>+0(SB), Y7
 	VMOVAPS     Y7, Y6
-	VMINPD      Y0, Y7, Y7
-	VMINPD      Y1, Y6, Y6
-	VMULPD      128(AX), Y7, Y7
-	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 224(AX)
-	VMOVUPD     Y2, 256(AX)
+	VMOVUPD     480(AX), Y8
+	VMOVUPD     512(AX), Y9
+	VFMSUB213PD 288(AX), Y8, Y7
+	VFMSUB213PD 320(AX), Y9, Y6
+	VMULPD      1056(AX), Y7, Y7
+	VMULPD      1088(AX), Y6, Y6
+	VXORPD      224(AX), Y7, Y7
+	VXORPD      256(AX), Y6, Y6
+	VMOVUPS     max_softplus_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMINPD      Y2, Y9, Y9
+	VMINPD      Y3, Y8, Y8
+	VMULPD      128(AX), Y9, Y9
+	VMULPD      128(AX), Y8, Y8
+	VMOVUPD     Y5, 224(AX)
+	VMOVUPD     Y4, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 992(AX), Y0
-	VMOVUPD 1024(AX), Y1
-	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  160(AX), Y0, Y0
-	VDIVPD  192(AX), Y1, Y1
-	VMULPD  224(AX), Y0, Y0
-	VMULPD  256(AX), Y1, Y1
 	VMOVUPD 992(AX), Y2
 	VMOVUPD 1024(AX), Y3
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
-	VANDPD  Y2, Y0, Y0
-	VANDPD  Y3, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y0, Y0
-	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y0, 160(AX)
-	VMOVUPD Y1, 192(AX)
+	VMULPD  large_f64<>+0(SB), Y2, Y2
+	VMULPD  large_f64<>+0(SB), Y3, Y3
+	VDIVPD  160(AX), Y2, Y2
+	VDIVPD  192(AX), Y3, Y3
+	VMULPD  224(AX), Y2, Y2
+	VMULPD  256(AX), Y3, Y3
+	VMOVUPD 992(AX), Y4
+	VMOVUPD 1024(AX), Y5
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y4, Y4
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y5, Y5
+	VANDPD  Y4, Y2, Y2
+	VANDPD  Y5, Y3, Y3
+	VMULPD  small_f64<>+0(SB), Y2, Y2
+	VMULPD  small_f64<>+0(SB), Y3, Y3
+	VMOVUPD Y2, 160(AX)
+	VMOVUPD Y3, 192(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      160(AX), Y0
-	VMOVUPD      192(AX), Y1
-	VFMADD213PD  Y5, Y7, Y0
-	VFMADD213PD  Y4, Y6, Y1
-	VMULPD       Y8, Y0, Y0
-	VMULPD       Y9, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD      160(AX), Y2
+	VMOVUPD      192(AX), Y3
+	VFMADD213PD  Y7, Y9, Y2
+	VFMADD213PD  Y6, Y8, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R12*8), Y2
-	VMULPD       Y2, Y0, Y0
-	VCMPPD       $0x03, Y0, Y0, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y0, Y0
-	VMOVUPD      32(R11)(R12*8), Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMOVUPD      (R11)(R12*8), Y0
+	VMULPD       Y0, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R12*8), Y0
+	VMULPD       Y0, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y0
+	VBLENDVPD    Y0, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y0
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
+	VPBROADCASTQ (R8)(CX*1), Y1
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y0, Y4, Y0
-	VBLENDVPD    Y3, Y1, Y4, Y1
+	VBLENDVPD    Y0, Y2, Y4, Y2
+	VBLENDVPD    Y1, Y3, Y4, Y3
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y0, (R10)(R12*8)
-	VMOVUPD Y1, 32(R10)(R12*8)
+	VMOVUPD Y2, (R10)(R12*8)
+	VMOVUPD Y3, 32(R10)(R12*8)
 
 skip7:
 	ADDQ $0x08, R12
@@ -29006,45 +28859,42 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 384(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 416(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// R + rest = β + e·θ
-	VMULPD      352(AX), Y6, Y2
+	VMULPD      352(AX), Y4, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y4
-	VFMADD213PD Y2, Y5, Y3
-	VFMSUB132PD 352(AX), Y3, Y4
-	VFMADD231PD Y5, Y2, Y4
+	VMOVAPD     Y4, Y5
+	VFMADD213PD Y2, Y6, Y3
+	VFMSUB132PD 352(AX), Y3, Y5
+	VFMADD231PD Y6, Y2, Y5
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     192(AX), Y7
-	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 256(AX), Y2, Y4
+	VBLENDVPD   Y7, Y4, Y2, Y2
+	VFMADD231PD 256(AX), Y2, Y5
 	VMOVUPD     320(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -29052,84 +28902,81 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y4, Y4
+	VADDPD      Y3, Y5, Y5
 	VMOVUPD     Y2, 256(AX)
-	VMOVUPD     Y4, 448(AX)
+	VMOVUPD     Y5, 448(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 480(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 512(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 544(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 576(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
-	VMULPD      Y2, Y2, Y4
-	VMOVUPD     Y3, 608(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 480(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 512(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 544(AX)
+	VMULPD      Y2, Y4, Y4
+	VMOVUPD     Y4, 576(AX)
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y3
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y3, Y3, Y4
+	VMOVUPD     Y2, 608(AX)
 	VMOVUPD     Y1, 640(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y5, Y5
-	VSUBPD       Y1, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y3, Y1, Y5, Y3
-	VMOVUPD     608(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     160(AX), Y2
+	VBLENDVPD   Y2, Y1, Y6, Y2
+	VMOVUPD     608(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     160(AX), Y7
 	VMOVUPD     576(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y3, Y8, Y8
+	VBLENDVPD   Y7, Y5, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
 	VMOVUPD     Y8, 576(AX)
-	VMOVUPD     608(AX), Y3
-	VMOVUPD     640(AX), Y6
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y5, Y6, Y6
+	VMOVUPD     608(AX), Y2
+	VMOVUPD     640(AX), Y5
+	VFMADD132PD Y1, Y2, Y2
+	VFMADD132PD Y6, Y5, Y5
 	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y1, Y6, Y3, Y1
+	VBLENDVPD   Y1, Y5, Y2, Y1
 	VMOVUPD     Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y4, Y3
+	VFMADD213PD Y1, Y3, Y2
+	VFMADD213PD Y3, Y4, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     512(AX), Y1
-	VMOVUPD     544(AX), Y2
+	VMOVUPD     544(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y5, 384(AX), Y4, Y4
@@ -29137,11 +28984,11 @@ rest_loop:
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     160(AX), Y5
 	VBLENDVPD   Y5, 416(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
-	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y1
 	VMOVUPD     Y4, 160(AX)
 	VMOVUPD     Y1, 384(AX)
-	VMOVUPD     Y3, 416(AX)
+	VMOVUPD     Y2, 416(AX)
 	VMOVUPD     256(AX), Y1
 	VMOVUPD     448(AX), Y2
 
@@ -29157,23 +29004,20 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPSHUFD     $0xa0, Y4, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPADDD      Y5, Y5, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
-	VBLENDVPD   Y4, Y8, Y6, Y6
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VPSHUFD     $0xa0, Y4, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y4, Y6
+	VBLENDPS    $0xaa, Y5, Y6, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y3
 	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VMOVAPD     Y3, Y5
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y4, Y7, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
-	VFMADD231PD Y3, Y2, Y5
-	VMULPD      Y5, Y5, Y1
+	VMOVAPD     Y3, Y6
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y4, Y4
+	VBLENDPS    $0xaa, Y7, Y4, Y7
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y6
+	VFMADD231PD Y3, Y2, Y6
+	VMULPD      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -29187,189 +29031,186 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y5, Y3
-	VFMADD213PD Y5, Y1, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      160(AX), Y6, Y6
-	VADDPD      384(AX), Y8, Y8
-	VADDPD      Y8, Y6, Y1
+	VFMADD213PD Y2, Y6, Y3
+	VFMADD213PD Y6, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y7
+	VADDPD      160(AX), Y5, Y5
+	VADDPD      384(AX), Y7, Y7
+	VADDPD      Y7, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y6, Y3
-	VFMADD231PD 64(AX), Y8, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y7, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y1, Y1, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y4, Y6, Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y5
+	VBLENDPS    $0xaa, Y4, Y5, Y4
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y1, Y1
+	VADDPD      Y3, Y4, Y4
 	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VMULPD      Y4, Y4, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMULPD      Y1, Y4, Y4
-	VMULPD      288(AX), Y5, Y5
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     416(AX), Y1
+	VFMADD213PD Y2, Y4, Y5
+	VMULPD      Y4, Y5, Y5
+	VMULPD      288(AX), Y1, Y1
+	VFMADD132PD Y5, Y1, Y1
+	VMOVUPD     416(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 480(AX), Y1, Y1
-	VADDPD 224(AX), Y1, Y1
+	VADDPD 480(AX), Y2, Y2
+	VADDPD 224(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD   Y5, Y4
-	VMULPD    tiny_f64<>+0(SB), Y4, Y4
+	VMULPD    tiny_f64<>+0(SB), Y2, Y4
+	VMOVAPD   Y1, Y5
+	VMULPD    tiny_f64<>+0(SB), Y5, Y5
 	VMOVUPD   352(AX), Y6
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x04, Y2, Y6, Y6
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
-	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 160(AX)
-	VMOVAPD   Y5, Y2
+	VXORPS    Y3, Y3, Y3
+	VCMPPD    $0x04, Y3, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y3
+	VANDPD    Y6, Y3, Y3
+	VMOVUPD   Y3, 160(AX)
+	VMOVAPD   Y1, Y3
 	VMOVUPD   160(AX), Y6
-	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   160(AX), Y4
-	VBLENDVPD Y4, Y3, Y1, Y3
-	VMULPD    Y3, Y2, Y2
+	VBLENDVPD Y6, Y3, Y5, Y3
+	VMOVUPD   160(AX), Y5
+	VBLENDVPD Y5, Y4, Y2, Y4
+	VMULPD    Y4, Y3, Y3
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y3
-	VADDPD       Y1, Y3, Y3
-	VMINPD       Y3, Y2, Y2
+	VMOVUPS      inf_f64<>+0(SB), Y4
+	VADDPD       Y2, Y4, Y4
+	VMINPD       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y3, Y2, Y4, Y2
+	VMOVD        R14, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip8:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip9
 
 	// lane i mod 16 of the sums
 	LEAQ    (R12), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y3
-	VADDPD  Y2, Y3, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y3, Y4, Y6
-	VSUBPD  Y6, Y4, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y6, Y2, Y4
-	VADDPD  Y4, Y3, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip9:
 	TESTQ      SI, SI
 	JEQ        skip10
-	VMASKMOVPD Y2, Y0, (SI)(R12*8)
+	VMASKMOVPD Y3, Y0, (SI)(R12*8)
 
 skip10:
-	VMOVUPD 256(AX), Y2
-	VADDPD  448(AX), Y2, Y2
-	VMULPD  tiny_f64<>+0(SB), Y2, Y3
-	VMOVUPD Y2, 160(AX)
-	VMOVUPD Y3, 224(AX)
+	VMOVUPD 256(AX), Y3
+	VADDPD  448(AX), Y3, Y3
+	VMULPD  tiny_f64<>+0(SB), Y3, Y4
+	VMOVUPD Y3, 160(AX)
+	VMOVUPD Y4, 224(AX)
 
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y2
-	VMASKMOVPD  (DI)(R12*8), Y0, Y3
-	VFMADD213PD one_f64<>+0(SB), Y3, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y3
+	VMASKMOVPD  (DI)(R12*8), Y0, Y4
+	VFMADD213PD one_f64<>+0(SB), Y4, Y3
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y3
-	VMOVUPD     320(AX), Y4
-	VFMSUB213PD 224(AX), Y4, Y3
-	VMULPD      608(AX), Y3, Y3
-	VXORPD      192(AX), Y3, Y3
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y1, Y4, Y4
-	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 192(AX)
+	VMOVUPS     two_f64<>+0(SB), Y4
+	VMOVUPD     320(AX), Y5
+	VFMSUB213PD 224(AX), Y5, Y4
+	VMULPD      608(AX), Y4, Y4
+	VXORPD      192(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
+	VMINPD      Y2, Y5, Y5
+	VMULPD      128(AX), Y5, Y5
+	VMOVUPD     Y3, 192(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 576(AX), Y1
-	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  160(AX), Y1, Y1
-	VMULPD  192(AX), Y1, Y1
 	VMOVUPD 576(AX), Y2
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
-	VANDPD  Y2, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y1, Y1
-	VMOVUPD Y1, 160(AX)
+	VMULPD  large_f64<>+0(SB), Y2, Y2
+	VDIVPD  160(AX), Y2, Y2
+	VMULPD  192(AX), Y2, Y2
+	VMOVUPD 576(AX), Y3
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
+	VANDPD  Y3, Y2, Y2
+	VMULPD  small_f64<>+0(SB), Y2, Y2
+	VMOVUPD Y2, 160(AX)
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      160(AX), Y1
-	VFMADD213PD  Y3, Y4, Y1
-	VMULPD       Y5, Y1, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
+	VMOVUPD      160(AX), Y2
+	VFMADD213PD  Y4, Y5, Y2
+	VMULPD       Y1, Y2, Y2
+	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip11
 	MOVBLZX      (R8)(R13*1), R14
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R14
-	VMOVD        R14, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R14, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip11:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y2, Y2
 	TESTQ  R11, R11
 	JEQ    skip12
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R12*8), Y0, Y2
-	VMULPD       Y2, Y1, Y1
-	VCMPPD       $0x03, Y1, Y1, Y2
-	VBLENDVPD    Y2, nan_f64<>+0(SB), Y1, Y1
+	VMASKMOVPD   (R11)(R12*8), Y0, Y1
+	VMULPD       Y1, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y1
+	VBLENDVPD    Y1, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R13*1), R13
 	MOVQ         R12, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R13
-	VMOVD        R13, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R13, X1
+	VPBROADCASTQ X1, Y1
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y2, Y1, Y3, Y1
+	VBLENDVPD    Y1, Y2, Y3, Y2
 
 skip13:
 skip12:
 	TESTQ      R10, R10
 	JEQ        skip14
-	VMASKMOVPD Y1, Y0, (R10)(R12*8)
+	VMASKMOVPD Y2, Y0, (R10)(R12*8)
 
 skip14:
 	ADDQ $0x04, R12
@@ -29448,228 +29289,216 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y2
-	VPERMPS     log_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 320(AX)
-	VMOVUPD     Y7, 352(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 384(AX)
-	VMOVUPD     Y11, 416(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y7
-	VMULPD      Y3, Y3, Y9
-	VMOVUPD     128(AX), Y10
-	VMOVUPD     160(AX), Y11
-	VBLENDVPD   Y10, Y0, Y4, Y10
-	VBLENDVPD   Y11, Y1, Y5, Y11
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 320(AX)
+	VMOVUPD     Y5, 352(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMOVUPD     Y6, 384(AX)
+	VMOVUPD     Y7, 416(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y4
+	VSUBPD      one_f64<>+0(SB), Y3, Y5
+	VADDPD      Y0, Y4, Y4
+	VADDPD      Y1, Y5, Y5
+	VFMADD231PD Y11, Y0, Y4
+	VFMADD231PD Y10, Y1, Y5
+	VMULPD      Y4, Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMOVUPD     128(AX), Y8
+	VMOVUPD     160(AX), Y9
+	VBLENDVPD   Y8, Y0, Y2, Y8
+	VBLENDVPD   Y9, Y1, Y3, Y9
 
 	// w·S²
-	VMULPD  Y10, Y10, Y10
-	VMULPD  Y11, Y11, Y11
-	VMULPD  192(AX), Y10, Y10
-	VMULPD  224(AX), Y11, Y11
-	VMOVUPD Y10, 192(AX)
-	VMOVUPD Y11, 224(AX)
-	VMOVUPD Y4, 448(AX)
-	VMOVUPD Y5, 480(AX)
+	VMULPD  Y8, Y8, Y8
+	VMULPD  Y9, Y9, Y9
+	VMULPD  192(AX), Y8, Y8
+	VMULPD  224(AX), Y9, Y9
+	VMOVUPD Y8, 192(AX)
+	VMOVUPD Y9, 224(AX)
+	VMOVUPD Y2, 448(AX)
+	VMOVUPD Y3, 480(AX)
 	VMOVUPD Y0, 512(AX)
 	VMOVUPD Y1, 544(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y8, Y8
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y8, Y8
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y1, Y4, Y1
+	VADDPD       one_f64<>+0(SB), Y4, Y0
+	VADDPD       one_f64<>+0(SB), Y5, Y1
+	VDIVPD       Y0, Y4, Y0
+	VDIVPD       Y1, Y5, Y1
+	VFNMADD132PD Y0, Y11, Y11
+	VFNMADD132PD Y1, Y10, Y10
+	VSUBPD       Y0, Y11, Y11
+	VSUBPD       Y1, Y10, Y10
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     128(AX), Y4
-	VMOVUPD     160(AX), Y5
-	VBLENDVPD   Y4, Y0, Y8, Y4
-	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     448(AX), Y10
-	VMOVUPD     480(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     128(AX), Y2
+	VMOVUPD     160(AX), Y3
+	VBLENDVPD   Y2, Y0, Y11, Y2
+	VBLENDVPD   Y3, Y1, Y10, Y3
+	VMOVUPD     448(AX), Y8
+	VMOVUPD     480(AX), Y9
+	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     128(AX), Y12
 	VMOVUPD     160(AX), Y13
 	VMOVUPD     384(AX), Y14
 	VMOVUPD     416(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y4, Y14, Y14
-	VFMADD132PD Y5, Y15, Y15
+	VBLENDVPD   Y12, Y8, Y14, Y14
+	VBLENDVPD   Y13, Y9, Y15, Y15
+	VFMADD132PD Y2, Y14, Y14
+	VFMADD132PD Y3, Y15, Y15
 	VMOVUPD     Y14, 384(AX)
 	VMOVUPD     Y15, 416(AX)
-	VMOVUPD     448(AX), Y4
-	VMOVUPD     480(AX), Y5
-	VMOVUPD     512(AX), Y10
-	VMOVUPD     544(AX), Y11
-	VFMADD132PD Y0, Y4, Y4
-	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y8, Y10, Y10
-	VFMADD132PD Y6, Y11, Y11
+	VMOVUPD     448(AX), Y2
+	VMOVUPD     480(AX), Y3
+	VMOVUPD     512(AX), Y8
+	VMOVUPD     544(AX), Y9
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y11, Y8, Y8
+	VFMADD132PD Y10, Y9, Y9
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
 	VMOVUPD     128(AX), Y14
 	VMOVUPD     160(AX), Y15
-	VBLENDVPD   Y14, Y8, Y0, Y0
-	VBLENDVPD   Y15, Y6, Y1, Y1
+	VBLENDVPD   Y14, Y11, Y0, Y0
+	VBLENDVPD   Y15, Y10, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y0, Y0, Y6
-	VADDPD      Y1, Y1, Y8
-	VFMADD231PD Y0, Y0, Y6
-	VFMADD231PD Y1, Y1, Y8
-	VFMADD132PD Y6, Y12, Y12
-	VFMADD132PD Y8, Y13, Y13
+	VADDPD      Y0, Y0, Y10
+	VADDPD      Y1, Y1, Y11
+	VFMADD231PD Y0, Y0, Y10
+	VFMADD231PD Y1, Y1, Y11
+	VFMADD132PD Y10, Y12, Y12
+	VFMADD132PD Y11, Y13, Y13
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y0
 	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y0, Y10, Y4, Y0
-	VBLENDVPD Y1, Y11, Y5, Y1
+	VBLENDVPD Y0, Y8, Y2, Y0
+	VBLENDVPD Y1, Y9, Y3, Y1
 	VMOVUPD   Y0, 192(AX)
 	VMOVUPD   Y1, 224(AX)
 	VMOVUPD   128(AX), Y0
 	VMOVUPD   160(AX), Y1
-	VBLENDVPD Y0, Y4, Y10, Y0
-	VBLENDVPD Y1, Y5, Y11, Y1
+	VBLENDVPD Y0, Y2, Y8, Y0
+	VBLENDVPD Y1, Y3, Y9, Y1
 	VMOVUPD   Y0, 448(AX)
 	VMOVUPD   Y1, 480(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
-	VFMADD213PD Y1, Y2, Y5
-	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y7, Y5
-	VFMADD213PD Y3, Y9, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y0
+	VFMADD213PD Y1, Y4, Y3
+	VFMADD213PD Y0, Y5, Y2
+	VFMADD213PD Y4, Y6, Y3
+	VFMADD213PD Y5, Y7, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       320(AX), Y5, Y5
-	VADDPD       352(AX), Y4, Y4
+	VADDPD       320(AX), Y3, Y3
+	VADDPD       352(AX), Y2, Y2
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       128(AX), Y1, Y0
 	VMAXPD       160(AX), Y1, Y1
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y4, Y4
-	VMULPD       Y5, Y12, Y0
-	VMULPD       Y4, Y13, Y1
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y1, Y2, Y2
+	VMULPD       Y3, Y12, Y0
+	VMULPD       Y2, Y13, Y1
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VPBROADCASTQ (R8)(CX*1), Y5
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y2, Y0, Y6, Y0
-	VBLENDVPD    Y3, Y1, Y6, Y1
+	VBLENDVPD    Y4, Y0, Y6, Y0
+	VBLENDVPD    Y5, Y1, Y6, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -29678,28 +29507,28 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R14*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y0, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y0, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
 	LEAQ    4(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R14*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y4
+	VADDPD  Y1, Y4, Y5
+	VMOVUPD Y5, (R9)(R14*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y1, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(R14*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
@@ -29711,8 +29540,8 @@ skip3:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VMINPD       Y5, Y1, Y1
-	VMINPD       Y4, Y0, Y0
+	VMINPD       Y3, Y1, Y1
+	VMINPD       Y2, Y0, Y0
 	VMULPD       64(AX), Y1, Y1
 	VMULPD       64(AX), Y0, Y0
 	VMOVUPD      448(AX), Y2
@@ -29848,133 +29677,127 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 224(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 256(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
-	VMULPD      Y2, Y2, Y4
-	VMOVUPD     128(AX), Y6
-	VBLENDVPD   Y6, Y1, Y3, Y6
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 224(AX)
+	VMULPD      Y2, Y4, Y4
+	VMOVUPD     Y4, 256(AX)
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y3
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y3, Y3, Y4
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, Y1, Y2, Y5
 
 	// w·S²
-	VMULPD  Y6, Y6, Y6
-	VMULPD  160(AX), Y6, Y6
-	VMOVUPD Y6, 160(AX)
-	VMOVUPD Y3, 288(AX)
+	VMULPD  Y5, Y5, Y5
+	VMULPD  160(AX), Y5, Y5
+	VMOVUPD Y5, 160(AX)
+	VMOVUPD Y2, 288(AX)
 	VMOVUPD Y1, 320(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y5, Y5
-	VSUBPD       Y1, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y3, Y1, Y5, Y3
-	VMOVUPD     288(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     128(AX), Y2
+	VBLENDVPD   Y2, Y1, Y6, Y2
+	VMOVUPD     288(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     128(AX), Y7
 	VMOVUPD     256(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y3, Y8, Y8
+	VBLENDVPD   Y7, Y5, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
 	VMOVUPD     Y8, 256(AX)
-	VMOVUPD     288(AX), Y3
-	VMOVUPD     320(AX), Y6
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y5, Y6, Y6
+	VMOVUPD     288(AX), Y2
+	VMOVUPD     320(AX), Y5
+	VFMADD132PD Y1, Y2, Y2
+	VFMADD132PD Y6, Y5, Y5
 	VMOVUPD     160(AX), Y7
 	VMOVUPD     128(AX), Y8
-	VBLENDVPD   Y8, Y5, Y1, Y1
+	VBLENDVPD   Y8, Y6, Y1, Y1
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y1, Y1, Y5
-	VFMADD231PD Y1, Y1, Y5
-	VFMADD132PD Y5, Y7, Y7
+	VADDPD      Y1, Y1, Y6
+	VFMADD231PD Y1, Y1, Y6
+	VFMADD132PD Y6, Y7, Y7
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y6, Y3, Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
 	VMOVUPD   Y1, 160(AX)
 	VMOVUPD   128(AX), Y1
-	VBLENDVPD Y1, Y3, Y6, Y1
+	VBLENDVPD Y1, Y2, Y5, Y1
 	VMOVUPD   Y1, 288(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y4, Y3
+	VFMADD213PD Y1, Y3, Y2
+	VFMADD213PD Y3, Y4, Y2
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       224(AX), Y3, Y3
+	VADDPD       224(AX), Y2, Y2
 	VXORPS       Y1, Y1, Y1
 	VMAXPD       128(AX), Y1, Y1
-	VADDPD       Y1, Y3, Y3
-	VMULPD       Y3, Y7, Y1
+	VADDPD       Y1, Y2, Y2
+	VMULPD       Y2, Y7, Y1
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R15, X3
+	VPBROADCASTQ X3, Y3
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y1, Y4, Y1
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip10:
 	VANDPD Y0, Y1, Y1
@@ -29984,14 +29807,14 @@ skip10:
 	// lane i mod 16 of the sums
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y4
+	VMOVUPD (R9)(CX*8), Y3
+	VADDPD  Y1, Y3, Y4
 	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y2, Y4, Y5
+	VSUBPD  Y3, Y4, Y5
 	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y4, Y2, Y2
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y5, Y1, Y4
-	VADDPD  Y4, Y2, Y4
+	VADDPD  Y4, Y3, Y4
 	VADDPD  128(R9)(CX*8), Y4, Y4
 	VMOVUPD Y4, 128(R9)(CX*8)
 
@@ -30003,7 +29826,7 @@ skip11:
 skip12:
 	// grad = ±B·(s + q·γ·L)
 	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMINPD       Y3, Y1, Y1
+	VMINPD       Y2, Y1, Y1
 	VMULPD       64(AX), Y1, Y1
 	VMOVUPD      288(AX), Y2
 	VFMADD213PD  160(AX), Y1, Y2
@@ -30190,74 +30013,68 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
-	VMULPD       tiny_f64<>+0(SB), Y10, Y2
-	VMULPD       tiny_f64<>+0(SB), Y11, Y3
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
+	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VMULPD       tiny_f64<>+0(SB), Y7, Y3
 
 	// R + rest = β + e·θ
 	VMULPD      512(AX), Y2, Y4
 	VMULPD      544(AX), Y3, Y5
-	VMOVAPD     Y4, Y7
+	VMOVAPD     Y4, Y8
 	VMOVAPD     Y5, Y9
 	VMOVAPD     Y2, Y12
 	VMOVAPD     Y3, Y13
-	VFMADD213PD Y4, Y8, Y7
-	VFMADD213PD Y5, Y6, Y9
-	VFMSUB132PD 512(AX), Y7, Y12
+	VFMADD213PD Y4, Y11, Y8
+	VFMADD213PD Y5, Y10, Y9
+	VFMSUB132PD 512(AX), Y8, Y12
 	VFMSUB132PD 544(AX), Y9, Y13
-	VFMADD231PD Y8, Y4, Y12
-	VFMADD231PD Y6, Y5, Y13
+	VFMADD231PD Y11, Y4, Y12
+	VFMADD231PD Y10, Y5, Y13
 	VMOVUPS     one_f64<>+0(SB), Y5
 	VMOVAPS     Y5, Y4
 	VMOVUPD     192(AX), Y14
@@ -30268,25 +30085,25 @@ loop:
 	VFMADD231PD 352(AX), Y4, Y13
 	VMOVUPD     448(AX), Y4
 	VMOVUPD     480(AX), Y5
-	VMAXPD      Y7, Y4, Y14
+	VMAXPD      Y8, Y4, Y14
 	VMAXPD      Y9, Y5, Y15
-	VMINPD      Y7, Y4, Y7
+	VMINPD      Y8, Y4, Y8
 	VMINPD      Y9, Y5, Y9
-	VADDPD      Y7, Y14, Y4
+	VADDPD      Y8, Y14, Y4
 	VADDPD      Y9, Y15, Y5
 	VSUBPD      Y14, Y4, Y14
 	VSUBPD      Y15, Y5, Y15
-	VSUBPD      Y14, Y7, Y7
+	VSUBPD      Y14, Y8, Y8
 	VSUBPD      Y15, Y9, Y9
-	VADDPD      Y7, Y12, Y12
+	VADDPD      Y8, Y12, Y12
 	VADDPD      Y9, Y13, Y13
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y4, Y12
 	VFMADD132PD two_f64<>+0(SB), Y5, Y13
-	VMULPD      huge_f64<>+0(SB), Y4, Y7
+	VMULPD      huge_f64<>+0(SB), Y4, Y8
 	VMULPD      huge_f64<>+0(SB), Y5, Y9
-	VMOVUPD     Y7, 320(AX)
+	VMOVUPD     Y8, 320(AX)
 	VMOVUPD     Y9, 352(AX)
 	VMOVUPD     Y4, 576(AX)
 	VMOVUPD     Y5, 608(AX)
@@ -30294,86 +30111,80 @@ loop:
 	VMOVUPD     Y13, 672(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y4
-	VPSHUFD     $0xa0, Y0, Y5
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y7
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y9
-	VANDPS      upper_f64<>+0(SB), Y7, Y7
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y4, Y4, Y4
-	VPADDD      Y5, Y5, Y13
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     log_f64<>+0(SB), Y4, Y5
-	VPERMPS     log_f64<>+0(SB), Y13, Y12
-	VPERMPS     log_f64<>+32(SB), Y4, Y4
-	VPERMPS     log_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y1, Y4, Y5, Y5
-	VBLENDVPD   Y0, Y13, Y12, Y12
-	VMOVUPD     Y5, 704(AX)
-	VMOVUPD     Y12, 736(AX)
-	VMULPD      Y7, Y10, Y10
-	VMULPD      Y9, Y11, Y11
-	VMOVUPD     Y10, 768(AX)
-	VMOVUPD     Y11, 800(AX)
-	VMULPD      Y7, Y2, Y2
-	VMULPD      Y9, Y3, Y3
-	VSUBPD      one_f64<>+0(SB), Y7, Y0
-	VSUBPD      one_f64<>+0(SB), Y9, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y5
+	VANDPS      upper_f64<>+0(SB), Y4, Y4
+	VANDPS      upper_f64<>+0(SB), Y5, Y5
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y9
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y8, Y1, Y8
+	VBLENDPS    $0xaa, Y9, Y0, Y9
+	VMOVUPD     Y8, 704(AX)
+	VMOVUPD     Y9, 736(AX)
+	VMULPD      Y4, Y6, Y6
+	VMULPD      Y5, Y7, Y7
+	VMOVUPD     Y6, 768(AX)
+	VMOVUPD     Y7, 800(AX)
+	VMULPD      Y4, Y2, Y2
+	VMULPD      Y5, Y3, Y3
+	VSUBPD      one_f64<>+0(SB), Y4, Y0
+	VSUBPD      one_f64<>+0(SB), Y5, Y1
 	VADDPD      Y2, Y0, Y0
 	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y8, Y2, Y0
-	VFMADD231PD Y6, Y3, Y1
-	VMULPD      Y0, Y0, Y4
-	VMULPD      Y1, Y1, Y5
+	VFMADD231PD Y11, Y2, Y0
+	VFMADD231PD Y10, Y3, Y1
+	VMULPD      Y0, Y0, Y6
+	VMULPD      Y1, Y1, Y7
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y11
-	VMOVAPS     Y11, Y10
+	VMOVUPS     log1p_10_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
 	VMOVUPS     log1p_9_f64<>+0(SB), Y13
 	VMOVAPS     Y13, Y12
-	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_8_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_7_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_6_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_5_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_4_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_3_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_2_f64<>+0(SB), Y5, Y10
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y13
-	VFMADD213PD log1p_1_f64<>+0(SB), Y5, Y12
-	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y11
-	VFMADD213PD log1p_0_f64<>+0(SB), Y5, Y10
-	VFMADD213PD Y11, Y0, Y13
-	VFMADD213PD Y10, Y1, Y12
-	VFMADD213PD Y0, Y4, Y13
-	VFMADD213PD Y1, Y5, Y12
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y8
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y13
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y12
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y9
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y8
+	VFMADD213PD Y9, Y0, Y13
+	VFMADD213PD Y8, Y1, Y12
+	VFMADD213PD Y0, Y6, Y13
+	VFMADD213PD Y1, Y7, Y12
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    704(AX), Y13, Y13
 	VADDPD    736(AX), Y12, Y12
 	VADDPD    256(AX), Y13, Y13
 	VADDPD    288(AX), Y12, Y12
-	VMOVUPD   128(AX), Y4
-	VMOVUPD   160(AX), Y5
-	VBLENDVPD Y4, Y2, Y7, Y4
-	VBLENDVPD Y5, Y3, Y9, Y5
+	VMOVUPD   128(AX), Y6
+	VMOVUPD   160(AX), Y7
+	VBLENDVPD Y6, Y2, Y4, Y6
+	VBLENDVPD Y7, Y3, Y5, Y7
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  Y5, Y5, Y5
-	VMULPD  384(AX), Y4, Y4
-	VMULPD  416(AX), Y5, Y5
-	VMOVUPD Y7, 256(AX)
-	VMOVUPD Y9, 288(AX)
+	VMULPD  Y6, Y6, Y6
+	VMULPD  Y7, Y7, Y7
+	VMULPD  384(AX), Y6, Y6
+	VMULPD  416(AX), Y7, Y7
+	VMOVUPD Y4, 256(AX)
+	VMOVUPD Y5, 288(AX)
 	VMOVUPD Y2, 384(AX)
 	VMOVUPD Y3, 416(AX)
 
@@ -30383,10 +30194,10 @@ loop:
 	VADDPD       one_f64<>+0(SB), Y1, Y3
 	VDIVPD       Y2, Y0, Y2
 	VDIVPD       Y3, Y1, Y3
-	VFNMADD132PD Y2, Y8, Y8
-	VFNMADD132PD Y3, Y6, Y6
-	VSUBPD       Y2, Y8, Y8
-	VSUBPD       Y3, Y6, Y6
+	VFNMADD132PD Y2, Y11, Y11
+	VFNMADD132PD Y3, Y10, Y10
+	VSUBPD       Y2, Y11, Y11
+	VSUBPD       Y3, Y10, Y10
 	VXORPS       Y0, Y0, Y0
 	VSUBPD       Y2, Y0, Y2
 	VSUBPD       Y3, Y0, Y3
@@ -30394,60 +30205,60 @@ loop:
 	// O·2^TinyShift
 	VMOVUPD     128(AX), Y0
 	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y0, Y2, Y8, Y0
-	VBLENDVPD   Y1, Y3, Y6, Y1
-	VMOVUPD     256(AX), Y7
-	VMOVUPD     288(AX), Y9
-	VMULPD      huge_f64<>+0(SB), Y7, Y7
-	VMULPD      huge_f64<>+0(SB), Y9, Y9
-	VMOVUPD     128(AX), Y10
-	VMOVUPD     160(AX), Y11
+	VBLENDVPD   Y0, Y2, Y11, Y0
+	VBLENDVPD   Y1, Y3, Y10, Y1
+	VMOVUPD     256(AX), Y4
+	VMOVUPD     288(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y4, Y4
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
+	VMOVUPD     128(AX), Y8
+	VMOVUPD     160(AX), Y9
 	VMOVUPD     768(AX), Y14
 	VMOVUPD     800(AX), Y15
-	VBLENDVPD   Y10, Y7, Y14, Y14
-	VBLENDVPD   Y11, Y9, Y15, Y15
+	VBLENDVPD   Y8, Y4, Y14, Y14
+	VBLENDVPD   Y9, Y5, Y15, Y15
 	VFMADD132PD Y0, Y14, Y14
 	VFMADD132PD Y1, Y15, Y15
 	VMOVUPD     Y14, 704(AX)
 	VMOVUPD     Y15, 736(AX)
 	VMOVUPD     256(AX), Y0
 	VMOVUPD     288(AX), Y1
-	VMOVUPD     384(AX), Y7
-	VMOVUPD     416(AX), Y9
+	VMOVUPD     384(AX), Y4
+	VMOVUPD     416(AX), Y5
 	VFMADD132PD Y2, Y0, Y0
 	VFMADD132PD Y3, Y1, Y1
-	VFMADD132PD Y8, Y7, Y7
-	VFMADD132PD Y6, Y9, Y9
-	VMOVUPD     128(AX), Y10
-	VMOVUPD     160(AX), Y11
-	VBLENDVPD   Y10, Y8, Y2, Y2
-	VBLENDVPD   Y11, Y6, Y3, Y3
+	VFMADD132PD Y11, Y4, Y4
+	VFMADD132PD Y10, Y5, Y5
+	VMOVUPD     128(AX), Y8
+	VMOVUPD     160(AX), Y9
+	VBLENDVPD   Y8, Y11, Y2, Y2
+	VBLENDVPD   Y9, Y10, Y3, Y3
 
 	// B = w·S²·(1 + 2v + v²)
-	VADDPD      Y2, Y2, Y6
-	VADDPD      Y3, Y3, Y8
-	VFMADD231PD Y2, Y2, Y6
-	VFMADD231PD Y3, Y3, Y8
-	VFMADD132PD Y6, Y4, Y4
-	VFMADD132PD Y8, Y5, Y5
+	VADDPD      Y2, Y2, Y8
+	VADDPD      Y3, Y3, Y9
+	VFMADD231PD Y2, Y2, Y8
+	VFMADD231PD Y3, Y3, Y9
+	VFMADD132PD Y8, Y6, Y6
+	VFMADD132PD Y9, Y7, Y7
 	VMOVUPD     128(AX), Y2
 	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y7, Y0, Y2
-	VBLENDVPD   Y3, Y9, Y1, Y3
+	VBLENDVPD   Y2, Y4, Y0, Y2
+	VBLENDVPD   Y3, Y5, Y1, Y3
 	VMOVUPD     Y2, 256(AX)
 	VMOVUPD     Y3, 288(AX)
 	VMOVUPD     128(AX), Y2
 	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y0, Y7, Y0
-	VBLENDVPD   Y3, Y1, Y9, Y1
+	VBLENDVPD   Y2, Y0, Y4, Y0
+	VBLENDVPD   Y3, Y1, Y5, Y1
 	VMOVUPD     Y0, 128(AX)
 	VMOVUPD     Y1, 160(AX)
-	VMULPD      640(AX), Y4, Y4
-	VMULPD      672(AX), Y5, Y5
+	VMULPD      640(AX), Y6, Y6
+	VMULPD      672(AX), Y7, Y7
 	VMULPD      576(AX), Y13, Y0
 	VMULPD      608(AX), Y12, Y1
-	VMULPD      Y4, Y0, Y0
-	VMULPD      Y5, Y1, Y1
+	VMULPD      Y6, Y0, Y0
+	VMULPD      Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -30462,9 +30273,9 @@ loop:
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VPBROADCASTQ (R8)(CX*1), Y3
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y2, Y0, Y6, Y0
-	VBLENDVPD    Y3, Y1, Y6, Y1
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPD    Y2, Y0, Y4, Y0
+	VBLENDVPD    Y3, Y1, Y4, Y1
 
 skip1:
 	TESTQ R9, R9
@@ -30476,10 +30287,10 @@ skip1:
 	VMOVUPD (R9)(R14*8), Y2
 	VADDPD  Y0, Y2, Y3
 	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y0, Y3
+	VSUBPD  Y4, Y0, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R14*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R14*8)
@@ -30488,10 +30299,10 @@ skip1:
 	VMOVUPD (R9)(R14*8), Y2
 	VADDPD  Y1, Y2, Y3
 	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y6
-	VSUBPD  Y6, Y3, Y3
+	VSUBPD  Y2, Y3, Y4
+	VSUBPD  Y4, Y3, Y3
 	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y6, Y1, Y3
+	VSUBPD  Y4, Y1, Y3
 	VADDPD  Y3, Y2, Y3
 	VADDPD  128(R9)(R14*8), Y3, Y3
 	VMOVUPD Y3, 128(R9)(R14*8)
@@ -30514,18 +30325,18 @@ skip3:
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
-	VMOVUPD     448(AX), Y6
-	VMOVUPD     480(AX), Y7
-	VFMSUB213PD 576(AX), Y6, Y3
-	VFMSUB213PD 608(AX), Y7, Y2
+	VMOVUPD     448(AX), Y4
+	VMOVUPD     480(AX), Y5
+	VFMSUB213PD 576(AX), Y4, Y3
+	VFMSUB213PD 608(AX), Y5, Y2
 	VMULPD      256(AX), Y3, Y3
 	VMULPD      288(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VMINPD      Y13, Y7, Y7
-	VMINPD      Y12, Y6, Y6
-	VMULPD      64(AX), Y7, Y7
-	VMULPD      64(AX), Y6, Y6
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMINPD      Y13, Y5, Y5
+	VMINPD      Y12, Y4, Y4
+	VMULPD      64(AX), Y5, Y5
+	VMULPD      64(AX), Y4, Y4
 	VMOVUPD     Y1, 384(AX)
 	VMOVUPD     Y0, 416(AX)
 
@@ -30562,10 +30373,10 @@ skip3:
 	VMOVUPD      416(AX), Y8
 	VMULPD       128(AX), Y1, Y1
 	VMULPD       160(AX), Y8, Y8
-	VFMADD213PD  Y0, Y7, Y1
-	VFMADD213PD  Y9, Y6, Y8
-	VMULPD       Y4, Y1, Y1
-	VMULPD       Y5, Y8, Y8
+	VFMADD213PD  Y0, Y5, Y1
+	VFMADD213PD  Y9, Y4, Y8
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y8, Y8
 	TESTQ        R8, R8
 	JEQ          skip4
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -30637,12 +30448,12 @@ skip7:
 	VADDPD       288(AX), Y9, Y9
 	VFMSUB132PD  64(AX), Y8, Y2
 	VFMSUB132PD  64(AX), Y9, Y3
-	VFMADD213PD  Y0, Y7, Y2
-	VFMADD213PD  Y1, Y6, Y3
+	VFMADD213PD  Y0, Y5, Y2
+	VFMADD213PD  Y1, Y4, Y3
 	VMOVUPD      320(AX), Y0
 	VMOVUPD      352(AX), Y1
-	VMOVUPD      704(AX), Y6
-	VMOVUPD      736(AX), Y7
+	VMOVUPD      704(AX), Y4
+	VMOVUPD      736(AX), Y5
 	VXORPD       192(AX), Y0, Y0
 	VXORPD       224(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y0, Y0
@@ -30651,22 +30462,22 @@ skip7:
 	VMOVUPD      416(AX), Y9
 	VBLENDVPD    Y8, 704(AX), Y0, Y0
 	VBLENDVPD    Y9, 736(AX), Y1, Y1
-	VMULPD       256(AX), Y6, Y6
-	VMULPD       288(AX), Y7, Y7
+	VMULPD       256(AX), Y4, Y4
+	VMULPD       288(AX), Y5, Y5
 	VMOVUPS      sign_f64<>+0(SB), Y9
 	VMOVAPS      Y9, Y8
 	VMOVUPD      384(AX), Y10
 	VMOVUPD      416(AX), Y11
-	VBLENDVPD    Y10, Y9, Y6, Y6
-	VBLENDVPD    Y11, Y8, Y7, Y7
-	VFMADD213PD  Y6, Y0, Y2
-	VFMADD213PD  Y7, Y1, Y3
+	VBLENDVPD    Y10, Y9, Y4, Y4
+	VBLENDVPD    Y11, Y8, Y5, Y5
+	VFMADD213PD  Y4, Y0, Y2
+	VFMADD213PD  Y5, Y1, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       576(AX), Y4, Y4
-	VMULPD       608(AX), Y5, Y5
-	VMULPD       Y4, Y2, Y2
-	VMULPD       Y5, Y3, Y3
+	VMULPD       576(AX), Y6, Y6
+	VMULPD       608(AX), Y7, Y7
+	VMULPD       Y6, Y2, Y2
+	VMULPD       Y7, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTQ (R8)(CX*1), Y0
@@ -30746,145 +30557,139 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
-	VMULPD       tiny_f64<>+0(SB), Y6, Y2
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
+	VMULPD       tiny_f64<>+0(SB), Y4, Y2
 
 	// R + rest = β + e·θ
 	VMULPD      320(AX), Y2, Y3
-	VMOVAPD     Y3, Y4
+	VMOVAPD     Y3, Y5
 	VMOVAPD     Y2, Y7
-	VFMADD213PD Y3, Y5, Y4
-	VFMSUB132PD 320(AX), Y4, Y7
-	VFMADD231PD Y5, Y3, Y7
+	VFMADD213PD Y3, Y6, Y5
+	VFMSUB132PD 320(AX), Y5, Y7
+	VFMADD231PD Y6, Y3, Y7
 	VMOVUPS     one_f64<>+0(SB), Y3
 	VMOVUPD     160(AX), Y8
 	VBLENDVPD   Y8, Y2, Y3, Y3
 	VFMADD231PD 224(AX), Y3, Y7
 	VMOVUPD     288(AX), Y3
-	VMAXPD      Y4, Y3, Y8
-	VMINPD      Y4, Y3, Y4
-	VADDPD      Y4, Y8, Y3
+	VMAXPD      Y5, Y3, Y8
+	VMINPD      Y5, Y3, Y5
+	VADDPD      Y5, Y8, Y3
 	VSUBPD      Y8, Y3, Y8
-	VSUBPD      Y8, Y4, Y4
-	VADDPD      Y4, Y7, Y7
+	VSUBPD      Y8, Y5, Y5
+	VADDPD      Y5, Y7, Y7
 
 	// R² as R·(R + 2·rest)
 	VFMADD132PD two_f64<>+0(SB), Y3, Y7
-	VMULPD      huge_f64<>+0(SB), Y3, Y4
-	VMOVUPD     Y4, 224(AX)
+	VMULPD      huge_f64<>+0(SB), Y3, Y5
+	VMOVUPD     Y5, 224(AX)
 	VMOVUPD     Y3, 352(AX)
 	VMOVUPD     Y7, 384(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y4
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VPADDD      Y3, Y3, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     log_f64<>+0(SB), Y7, Y3
-	VPERMPS     log_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y1, Y7, Y3, Y3
-	VMOVUPD     Y3, 416(AX)
-	VMULPD      Y4, Y6, Y6
-	VMOVUPD     Y6, 448(AX)
-	VMULPD      Y4, Y2, Y2
-	VSUBPD      one_f64<>+0(SB), Y4, Y1
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y3
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y5, Y1, Y5
+	VMOVUPD     Y5, 416(AX)
+	VMULPD      Y3, Y4, Y4
+	VMOVUPD     Y4, 448(AX)
+	VMULPD      Y3, Y2, Y2
+	VSUBPD      one_f64<>+0(SB), Y3, Y1
 	VADDPD      Y2, Y1, Y1
-	VFMADD231PD Y5, Y2, Y1
-	VMULPD      Y1, Y1, Y3
+	VFMADD231PD Y6, Y2, Y1
+	VMULPD      Y1, Y1, Y4
 
 	// log1p(z) = z + z²·Q(z)
-	VMOVUPS     log1p_10_f64<>+0(SB), Y6
+	VMOVUPS     log1p_10_f64<>+0(SB), Y5
 	VMOVUPS     log1p_9_f64<>+0(SB), Y7
-	VFMADD213PD log1p_8_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_7_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_6_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_5_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_4_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_3_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_2_f64<>+0(SB), Y3, Y6
-	VFMADD213PD log1p_1_f64<>+0(SB), Y3, Y7
-	VFMADD213PD log1p_0_f64<>+0(SB), Y3, Y6
-	VFMADD213PD Y6, Y1, Y7
-	VFMADD213PD Y1, Y3, Y7
+	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y5
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y7
+	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y5
+	VFMADD213PD Y5, Y1, Y7
+	VFMADD213PD Y1, Y4, Y7
 
 	// L = log1p(e) + β·|x|, NaN if x is
 	VADDPD    416(AX), Y7, Y7
 	VADDPD    192(AX), Y7, Y7
-	VMOVUPD   128(AX), Y3
-	VBLENDVPD Y3, Y2, Y4, Y3
+	VMOVUPD   128(AX), Y4
+	VBLENDVPD Y4, Y2, Y3, Y4
 
 	// w·S²
-	VMULPD  Y3, Y3, Y3
-	VMULPD  256(AX), Y3, Y3
-	VMOVUPD Y4, 192(AX)
+	VMULPD  Y4, Y4, Y4
+	VMULPD  256(AX), Y4, Y4
+	VMOVUPD Y3, 192(AX)
 	VMOVUPD Y2, 256(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
-	VFNMADD132PD Y2, Y5, Y5
-	VSUBPD       Y2, Y5, Y5
+	VFNMADD132PD Y2, Y6, Y6
+	VSUBPD       Y2, Y6, Y6
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
 
 	// O·2^TinyShift
 	VMOVUPD     128(AX), Y1
-	VBLENDVPD   Y1, Y2, Y5, Y1
-	VMOVUPD     192(AX), Y4
-	VMULPD      huge_f64<>+0(SB), Y4, Y4
-	VMOVUPD     128(AX), Y6
+	VBLENDVPD   Y1, Y2, Y6, Y1
+	VMOVUPD     192(AX), Y3
+	VMULPD      huge_f64<>+0(SB), Y3, Y3
+	VMOVUPD     128(AX), Y5
 	VMOVUPD     448(AX), Y8
-	VBLENDVPD   Y6, Y4, Y8, Y8
+	VBLENDVPD   Y5, Y3, Y8, Y8
 	VFMADD132PD Y1, Y8, Y8
 	VMOVUPD     Y8, 416(AX)
 	VMOVUPD     192(AX), Y1
-	VMOVUPD     256(AX), Y4
+	VMOVUPD     256(AX), Y3
 	VFMADD132PD Y2, Y1, Y1
-	VFMADD132PD Y5, Y4, Y4
-	VMOVUPD     128(AX), Y6
-	VBLENDVPD   Y6, Y5, Y2, Y2
+	VFMADD132PD Y6, Y3, Y3
+	VMOVUPD     128(AX), Y5
+	VBLENDVPD   Y5, Y6, Y2, Y2
 
 	// B = w·S²·(1 + 2v + v²)
 	VADDPD      Y2, Y2, Y5
 	VFMADD231PD Y2, Y2, Y5
-	VFMADD132PD Y5, Y3, Y3
+	VFMADD132PD Y5, Y4, Y4
 	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y4, Y1, Y2
+	VBLENDVPD   Y2, Y3, Y1, Y2
 	VMOVUPD     Y2, 192(AX)
 	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y1, Y4, Y1
+	VBLENDVPD   Y2, Y1, Y3, Y1
 	VMOVUPD     Y1, 128(AX)
-	VMULPD      384(AX), Y3, Y3
+	VMULPD      384(AX), Y4, Y4
 	VMULPD      352(AX), Y7, Y1
-	VMULPD      Y3, Y1, Y1
+	VMULPD      Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -30899,8 +30704,8 @@ rest_loop:
 	VMOVD        R15, X2
 	VPBROADCASTQ X2, Y2
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y2, Y1, Y4, Y1
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPD    Y2, Y1, Y3, Y1
 
 skip10:
 	VANDPD Y0, Y1, Y1
@@ -30911,15 +30716,15 @@ skip10:
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
 	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y2, Y4, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y4, Y2, Y2
-	VSUBPD  Y5, Y1, Y4
-	VADDPD  Y4, Y2, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VADDPD  Y1, Y2, Y3
+	VMOVUPD Y3, (R9)(CX*8)
+	VSUBPD  Y2, Y3, Y5
+	VSUBPD  Y5, Y3, Y3
+	VSUBPD  Y3, Y2, Y2
+	VSUBPD  Y5, Y1, Y3
+	VADDPD  Y3, Y2, Y3
+	VADDPD  128(R9)(CX*8), Y3, Y3
+	VMOVUPD Y3, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
@@ -30934,12 +30739,12 @@ skip12:
 
 	// D = N·(2β - R)
 	VMOVUPS     two_f64<>+0(SB), Y2
-	VMOVUPD     288(AX), Y4
-	VFMSUB213PD 352(AX), Y4, Y2
+	VMOVUPD     288(AX), Y3
+	VFMSUB213PD 352(AX), Y3, Y2
 	VMULPD      192(AX), Y2, Y2
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y7, Y4, Y4
-	VMULPD      64(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y3
+	VMINPD      Y7, Y3, Y3
+	VMULPD      64(AX), Y3, Y3
 	VMOVUPD     Y1, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
@@ -30960,8 +30765,8 @@ skip12:
 	VMULPD       352(AX), Y1, Y5
 	VMOVUPD      256(AX), Y1
 	VMULPD       128(AX), Y1, Y1
-	VFMADD213PD  Y5, Y4, Y1
-	VMULPD       Y3, Y1, Y1
+	VFMADD213PD  Y5, Y3, Y1
+	VMULPD       Y4, Y1, Y1
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
@@ -31019,21 +30824,21 @@ skip16:
 	VSUBPD       128(AX), Y2, Y5
 	VADDPD       192(AX), Y5, Y5
 	VFMSUB132PD  64(AX), Y5, Y2
-	VFMADD213PD  Y1, Y4, Y2
+	VFMADD213PD  Y1, Y3, Y2
 	VMOVUPD      224(AX), Y1
-	VMOVUPD      416(AX), Y4
+	VMOVUPD      416(AX), Y3
 	VXORPD       160(AX), Y1, Y1
 	VMULPD       large_f64<>+0(SB), Y1, Y1
 	VMOVUPD      256(AX), Y5
 	VBLENDVPD    Y5, 416(AX), Y1, Y1
-	VMULPD       192(AX), Y4, Y4
+	VMULPD       192(AX), Y3, Y3
 	VMOVUPS      sign_f64<>+0(SB), Y5
 	VMOVUPD      256(AX), Y6
-	VBLENDVPD    Y6, Y5, Y4, Y4
-	VFMADD213PD  Y4, Y1, Y2
+	VBLENDVPD    Y6, Y5, Y3, Y3
+	VFMADD213PD  Y3, Y1, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       352(AX), Y3, Y3
-	VMULPD       Y3, Y2, Y2
+	VMULPD       352(AX), Y4, Y4
+	VMULPD       Y4, Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -31135,206 +30940,194 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 384(AX)
 	VMOVUPD      Y5, 416(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 448(AX)
 	VMOVUPD      Y5, 480(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 512(AX)
-	VMOVUPD     Y7, 544(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 576(AX)
-	VMOVUPD     Y7, 608(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 640(AX)
-	VMOVUPD     Y7, 672(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 704(AX)
-	VMOVUPD     Y11, 736(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y7
-	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 768(AX)
-	VMOVUPD     Y5, 800(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 512(AX)
+	VMOVUPD     Y5, 544(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 576(AX)
+	VMOVUPD     Y5, 608(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 640(AX)
+	VMOVUPD     Y5, 672(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMOVUPD     Y6, 704(AX)
+	VMOVUPD     Y7, 736(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y4
+	VSUBPD      one_f64<>+0(SB), Y3, Y5
+	VADDPD      Y0, Y4, Y4
+	VADDPD      Y1, Y5, Y5
+	VFMADD231PD Y11, Y0, Y4
+	VFMADD231PD Y10, Y1, Y5
+	VMULPD      Y4, Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMOVUPD     Y2, 768(AX)
+	VMOVUPD     Y3, 800(AX)
 	VMOVUPD     Y0, 832(AX)
 	VMOVUPD     Y1, 864(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y8, Y8
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y8, Y8
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y1, Y4, Y1
+	VADDPD       one_f64<>+0(SB), Y4, Y0
+	VADDPD       one_f64<>+0(SB), Y5, Y1
+	VDIVPD       Y0, Y4, Y0
+	VDIVPD       Y1, Y5, Y1
+	VFNMADD132PD Y0, Y11, Y11
+	VFNMADD132PD Y1, Y10, Y10
+	VSUBPD       Y0, Y11, Y11
+	VSUBPD       Y1, Y10, Y10
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     192(AX), Y4
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y4, Y0, Y8, Y4
-	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     768(AX), Y10
-	VMOVUPD     800(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     192(AX), Y2
+	VMOVUPD     224(AX), Y3
+	VBLENDVPD   Y2, Y0, Y11, Y2
+	VBLENDVPD   Y3, Y1, Y10, Y3
+	VMOVUPD     768(AX), Y8
+	VMOVUPD     800(AX), Y9
+	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
 	VMOVUPD     704(AX), Y14
 	VMOVUPD     736(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y4, Y14, Y14
-	VFMADD132PD Y5, Y15, Y15
+	VBLENDVPD   Y12, Y8, Y14, Y14
+	VBLENDVPD   Y13, Y9, Y15, Y15
+	VFMADD132PD Y2, Y14, Y14
+	VFMADD132PD Y3, Y15, Y15
 	VMOVUPD     Y14, 704(AX)
 	VMOVUPD     Y15, 736(AX)
-	VMOVUPD     768(AX), Y4
-	VMOVUPD     800(AX), Y5
-	VMOVUPD     832(AX), Y10
-	VMOVUPD     864(AX), Y11
-	VFMADD132PD Y0, Y4, Y4
-	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y8, Y10, Y10
-	VFMADD132PD Y6, Y11, Y11
+	VMOVUPD     768(AX), Y2
+	VMOVUPD     800(AX), Y3
+	VMOVUPD     832(AX), Y8
+	VMOVUPD     864(AX), Y9
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y11, Y8, Y8
+	VFMADD132PD Y10, Y9, Y9
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   192(AX), Y0
 	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y0, Y10, Y4, Y0
-	VBLENDVPD Y1, Y11, Y5, Y1
+	VBLENDVPD Y0, Y8, Y2, Y0
+	VBLENDVPD Y1, Y9, Y3, Y1
 	VMOVUPD   Y0, 768(AX)
 	VMOVUPD   Y1, 800(AX)
 	VMOVUPD   192(AX), Y0
 	VMOVUPD   224(AX), Y1
-	VBLENDVPD Y0, Y4, Y10, Y0
-	VBLENDVPD Y1, Y5, Y11, Y1
+	VBLENDVPD Y0, Y2, Y8, Y0
+	VBLENDVPD Y1, Y3, Y9, Y1
 	VMOVUPD   Y0, 832(AX)
 	VMOVUPD   Y1, 864(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
-	VFMADD213PD Y1, Y2, Y5
-	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y7, Y5
-	VFMADD213PD Y3, Y9, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y0
+	VFMADD213PD Y1, Y4, Y3
+	VFMADD213PD Y0, Y5, Y2
+	VFMADD213PD Y4, Y6, Y3
+	VFMADD213PD Y5, Y7, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     576(AX), Y0
 	VMOVUPD     608(AX), Y1
-	VMOVUPD     640(AX), Y2
-	VMOVUPD     672(AX), Y3
+	VMOVUPD     640(AX), Y4
+	VMOVUPD     672(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     192(AX), Y6
 	VMOVUPD     224(AX), Y8
@@ -31347,18 +31140,18 @@ loop:
 	VMOVUPD     224(AX), Y8
 	VBLENDVPD   Y0, 448(AX), Y1, Y0
 	VBLENDVPD   Y8, 480(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
-	VSUBPD      Y2, Y0, Y0
-	VSUBPD      Y3, Y1, Y1
-	VADDPD      Y0, Y6, Y2
-	VADDPD      Y1, Y7, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y5
+	VSUBPD      Y4, Y0, Y0
+	VSUBPD      Y5, Y1, Y1
+	VADDPD      Y0, Y6, Y4
+	VADDPD      Y1, Y7, Y5
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y9
 	VMOVAPS     Y9, Y8
-	VFMADD231PD 64(AX), Y2, Y9
-	VFMADD231PD 64(AX), Y3, Y8
+	VFMADD231PD 64(AX), Y4, Y9
+	VFMADD231PD 64(AX), Y5, Y8
 	VMAXPD      pow_min_f64<>+0(SB), Y9, Y9
 	VMAXPD      pow_min_f64<>+0(SB), Y8, Y8
 	VSUBPD      magic_tiny_f64<>+0(SB), Y9, Y10
@@ -31367,84 +31160,78 @@ loop:
 	VFMSUB231PD 64(AX), Y7, Y11
 	VFMADD231PD 64(AX), Y0, Y10
 	VFMADD231PD 64(AX), Y1, Y11
-	VFMADD231PD 96(AX), Y2, Y10
-	VFMADD231PD 96(AX), Y3, Y11
+	VFMADD231PD 96(AX), Y4, Y10
+	VFMADD231PD 96(AX), Y5, Y11
 	VMAXPD      minus_one_f64<>+0(SB), Y10, Y10
 	VMAXPD      minus_one_f64<>+0(SB), Y11, Y11
-	VPSHUFD     $0xa0, Y9, Y0
-	VPSHUFD     $0xa0, Y8, Y1
-	VPSLLQ      $0x3d, Y9, Y2
-	VPSLLQ      $0x3d, Y8, Y3
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y6
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y7
-	VANDPS      upper_f64<>+0(SB), Y6, Y6
-	VANDPS      upper_f64<>+0(SB), Y7, Y7
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y13
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y2, Y0, Y1, Y1
-	VBLENDVPD   Y3, Y13, Y12, Y12
+	VPSHUFD     $0xa0, Y9, Y9
+	VPSHUFD     $0xa0, Y8, Y8
+	VPERMPS     exp_upper_f64<>+0(SB), Y9, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y8, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y9, Y4
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y8, Y5
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y9, Y6
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y8, Y7
+	VBLENDPS    $0xaa, Y4, Y6, Y4
+	VBLENDPS    $0xaa, Y5, Y7, Y5
 	VPSLLQ      $0x31, Y9, Y9
 	VPSLLQ      $0x31, Y8, Y8
-	VPADDQ      Y9, Y6, Y6
-	VPADDQ      Y8, Y7, Y7
+	VPADDQ      Y9, Y0, Y0
+	VPADDQ      Y8, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y10, Y1, Y1
-	VADDPD      Y11, Y12, Y12
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y12, Y12, Y8
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y10
-	VMOVAPS     Y10, Y9
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y10
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y9
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y0
-	VFMADD213PD Y2, Y1, Y10
-	VFMADD213PD Y0, Y12, Y9
-	VMULPD      Y1, Y10, Y10
-	VMULPD      Y12, Y9, Y9
-	VMULPD      256(AX), Y6, Y6
-	VMULPD      288(AX), Y7, Y7
-	VFMADD132PD Y10, Y6, Y6
-	VFMADD132PD Y9, Y7, Y7
+	VADDPD      Y10, Y4, Y4
+	VADDPD      Y11, Y5, Y5
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMULPD      Y4, Y4, Y8
+	VMULPD      Y5, Y5, Y9
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS     Y11, Y10
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y9, Y6
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y9, Y6
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y8, Y11
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y9, Y10
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y8, Y7
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y9, Y6
+	VFMADD213PD Y7, Y4, Y11
+	VFMADD213PD Y6, Y5, Y10
+	VMULPD      Y4, Y11, Y11
+	VMULPD      Y5, Y10, Y10
+	VMULPD      256(AX), Y0, Y0
+	VMULPD      288(AX), Y1, Y1
+	VFMADD132PD Y11, Y0, Y0
+	VFMADD132PD Y10, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       512(AX), Y5, Y5
-	VADDPD       544(AX), Y4, Y4
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       192(AX), Y1, Y0
-	VMAXPD       224(AX), Y1, Y1
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y4, Y4
-	VMOVAPD      Y6, Y0
-	VMOVAPD      Y7, Y1
-	VMULPD       tiny_f64<>+0(SB), Y0, Y0
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y5, Y0, Y0
-	VMULPD       Y4, Y1, Y1
+	VADDPD       512(AX), Y3, Y3
+	VADDPD       544(AX), Y2, Y2
+	VXORPS       Y5, Y5, Y5
+	VMAXPD       192(AX), Y5, Y4
+	VMAXPD       224(AX), Y5, Y5
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y5, Y2, Y2
+	VMOVAPD      Y0, Y4
+	VMOVAPD      Y1, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMULPD       Y3, Y4, Y4
+	VMULPD       Y2, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
-	VPBROADCASTQ (R8)(CX*1), Y3
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y2, Y0, Y8, Y0
-	VBLENDVPD    Y3, Y1, Y8, Y1
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -31453,60 +31240,60 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y2
-	VADDPD  Y0, Y2, Y3
-	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y8, Y0, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R14*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
 	LEAQ    4(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y2
-	VADDPD  Y1, Y2, Y3
-	VMOVUPD Y3, (R9)(R14*8)
-	VSUBPD  Y2, Y3, Y8
-	VSUBPD  Y8, Y3, Y3
-	VSUBPD  Y3, Y2, Y2
-	VSUBPD  Y8, Y1, Y3
-	VADDPD  Y3, Y2, Y3
-	VADDPD  128(R9)(R14*8), Y3, Y3
-	VMOVUPD Y3, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y0, (SI)(R13*8)
-	VMOVUPD Y1, 32(SI)(R13*8)
+	VMOVUPD Y4, (SI)(R13*8)
+	VMOVUPD Y5, 32(SI)(R13*8)
 
 skip3:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMOVAPS      Y1, Y0
-	VMINPD       Y5, Y1, Y1
-	VMINPD       Y4, Y0, Y0
-	VMULPD       128(AX), Y1, Y1
-	VMULPD       128(AX), Y0, Y0
+	VMOVUPS      max_softplus_f64<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VMINPD       Y3, Y5, Y5
+	VMINPD       Y2, Y4, Y4
+	VMULPD       128(AX), Y5, Y5
+	VMULPD       128(AX), Y4, Y4
 	VMOVUPD      832(AX), Y2
 	VMOVUPD      864(AX), Y3
-	VFMADD213PD  768(AX), Y1, Y2
-	VFMADD213PD  800(AX), Y0, Y3
-	VMULPD       Y6, Y2, Y2
-	VMULPD       Y7, Y3, Y3
+	VFMADD213PD  768(AX), Y5, Y2
+	VFMADD213PD  800(AX), Y4, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y2, Y8, Y2
-	VBLENDVPD    Y5, Y3, Y8, Y3
+	VBLENDVPD    Y6, Y2, Y8, Y2
+	VBLENDVPD    Y7, Y3, Y8, Y3
 
 skip4:
 	VXORPD 320(AX), Y2, Y2
@@ -31515,23 +31302,23 @@ skip4:
 	JEQ    skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y4
-	VMULPD       Y4, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y2, Y2
-	VMOVUPD      32(R11)(R13*8), Y4
-	VMULPD       Y4, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y4
-	VBLENDVPD    Y4, nan_f64<>+0(SB), Y3, Y3
+	VMOVUPD      (R11)(R13*8), Y6
+	VMULPD       Y6, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y6
+	VBLENDVPD    Y6, nan_f64<>+0(SB), Y2, Y2
+	VMOVUPD      32(R11)(R13*8), Y6
+	VMULPD       Y6, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y6
+	VBLENDVPD    Y6, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
 	VXORPS       Y8, Y8, Y8
-	VBLENDVPD    Y4, Y2, Y8, Y2
-	VBLENDVPD    Y5, Y3, Y8, Y3
+	VBLENDVPD    Y6, Y2, Y8, Y2
+	VBLENDVPD    Y7, Y3, Y8, Y3
 
 skip6:
 skip5:
@@ -31544,20 +31331,20 @@ skip7:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVUPD      768(AX), Y2
 	VMOVUPD      800(AX), Y3
-	VMOVUPD      832(AX), Y4
-	VMOVUPD      864(AX), Y5
-	VFMSUB132PD  128(AX), Y2, Y4
-	VFMSUB132PD  128(AX), Y3, Y5
+	VMOVUPD      832(AX), Y6
+	VMOVUPD      864(AX), Y7
+	VFMSUB132PD  128(AX), Y2, Y6
+	VFMSUB132PD  128(AX), Y3, Y7
 	VMULPD       160(AX), Y2, Y2
 	VMULPD       160(AX), Y3, Y3
-	VFMADD231PD  Y4, Y1, Y2
-	VFMADD231PD  Y5, Y0, Y3
+	VFMADD231PD  Y6, Y5, Y2
+	VFMADD231PD  Y7, Y4, Y3
 	VMULPD       704(AX), Y2, Y2
 	VMULPD       736(AX), Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y6, Y2, Y2
-	VMULPD       Y7, Y3, Y3
+	VMULPD       Y0, Y2, Y2
+	VMULPD       Y1, Y3, Y3
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
@@ -31628,113 +31415,107 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 288(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 320(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 352(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 384(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 416(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 448(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
-	VMULPD      Y2, Y2, Y4
-	VMOVUPD     Y3, 480(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 352(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 384(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 416(AX)
+	VMULPD      Y2, Y4, Y4
+	VMOVUPD     Y4, 448(AX)
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y3
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y3, Y3, Y4
+	VMOVUPD     Y2, 480(AX)
 	VMOVUPD     Y1, 512(AX)
 
 	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y5, Y5
-	VSUBPD       Y1, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
 
 	// q·2^TinyShift
-	VMOVUPD     192(AX), Y3
-	VBLENDVPD   Y3, Y1, Y5, Y3
-	VMOVUPD     480(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     192(AX), Y2
+	VBLENDVPD   Y2, Y1, Y6, Y2
+	VMOVUPD     480(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     192(AX), Y7
 	VMOVUPD     448(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y3, Y8, Y8
+	VBLENDVPD   Y7, Y5, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
 	VMOVUPD     Y8, 448(AX)
-	VMOVUPD     480(AX), Y3
-	VMOVUPD     512(AX), Y6
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y5, Y6, Y6
+	VMOVUPD     480(AX), Y2
+	VMOVUPD     512(AX), Y5
+	VFMADD132PD Y1, Y2, Y2
+	VFMADD132PD Y6, Y5, Y5
 
 	// s = σ(u), q = σ(-u)
 	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y1, Y6, Y3, Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
 	VMOVUPD   Y1, 480(AX)
 	VMOVUPD   192(AX), Y1
-	VBLENDVPD Y1, Y3, Y6, Y1
+	VBLENDVPD Y1, Y2, Y5, Y1
 	VMOVUPD   Y1, 512(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y4, Y3
+	VFMADD213PD Y1, Y3, Y2
+	VFMADD213PD Y3, Y4, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     384(AX), Y1
-	VMOVUPD     416(AX), Y2
+	VMOVUPD     416(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y5, 288(AX), Y4, Y4
@@ -31742,98 +31523,95 @@ rest_loop:
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y5, 320(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
-	VSUBPD      Y2, Y1, Y1
-	VADDPD      Y1, Y4, Y2
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y1
+	VADDPD      Y1, Y4, Y3
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y5
-	VFMADD231PD 64(AX), Y2, Y5
+	VFMADD231PD 64(AX), Y3, Y5
 	VMAXPD      pow_min_f64<>+0(SB), Y5, Y5
 	VSUBPD      magic_tiny_f64<>+0(SB), Y5, Y6
 	VFMSUB231PD 64(AX), Y4, Y6
 	VFMADD231PD 64(AX), Y1, Y6
-	VFMADD231PD 96(AX), Y2, Y6
+	VFMADD231PD 96(AX), Y3, Y6
 	VMAXPD      minus_one_f64<>+0(SB), Y6, Y6
-	VPSHUFD     $0xa0, Y5, Y1
-	VPSLLQ      $0x3d, Y5, Y2
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y4
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VPADDD      Y1, Y1, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     exp_rest_f64<>+0(SB), Y7, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y2, Y7, Y1, Y1
+	VPSHUFD     $0xa0, Y5, Y5
+	VPERMPS     exp_upper_f64<>+0(SB), Y5, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y5, Y3
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y5, Y4
+	VBLENDPS    $0xaa, Y3, Y4, Y3
 	VPSLLQ      $0x31, Y5, Y5
-	VPADDQ      Y5, Y4, Y4
+	VPADDQ      Y5, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y6, Y1, Y1
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y5
+	VADDPD      Y6, Y3, Y3
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y4
+	VMULPD      Y3, Y3, Y5
 	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y4
 	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y4
 	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y6
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD Y2, Y1, Y6
-	VMULPD      Y1, Y6, Y6
-	VMULPD      224(AX), Y4, Y4
-	VFMADD132PD Y6, Y4, Y4
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y4
+	VFMADD213PD Y4, Y3, Y6
+	VMULPD      Y3, Y6, Y6
+	VMULPD      224(AX), Y1, Y1
+	VFMADD132PD Y6, Y1, Y1
 
 	// L = log1p(e) + max(0, u), NaN if u is
-	VADDPD       352(AX), Y3, Y3
-	VXORPS       Y1, Y1, Y1
-	VMAXPD       192(AX), Y1, Y1
-	VADDPD       Y1, Y3, Y3
-	VMOVAPD      Y4, Y1
-	VMULPD       tiny_f64<>+0(SB), Y1, Y1
-	VMULPD       Y3, Y1, Y1
+	VADDPD       352(AX), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       192(AX), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVAPD      Y1, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y2, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X2
-	VPBROADCASTQ X2, Y2
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y2, Y1, Y5, Y1
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip10:
-	VANDPD Y0, Y1, Y1
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y2
-	VADDPD  Y1, Y2, Y5
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
 	VMOVUPD Y5, (R9)(CX*8)
-	VSUBPD  Y2, Y5, Y6
+	VSUBPD  Y4, Y5, Y6
 	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y2, Y2
-	VSUBPD  Y6, Y1, Y5
-	VADDPD  Y5, Y2, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
 	VADDPD  128(R9)(CX*8), Y5, Y5
 	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
 	JEQ        skip12
-	VMASKMOVPD Y1, Y0, (SI)(R13*8)
+	VMASKMOVPD Y3, Y0, (SI)(R13*8)
 
 skip12:
 	// grad = ±B·(s + q·γ·L)
-	VMOVUPS      max_softplus_f64<>+0(SB), Y1
-	VMINPD       Y3, Y1, Y1
-	VMULPD       128(AX), Y1, Y1
+	VMOVUPS      max_softplus_f64<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y3
+	VMULPD       128(AX), Y3, Y3
 	VMOVUPD      512(AX), Y2
-	VFMADD213PD  480(AX), Y1, Y2
-	VMULPD       Y4, Y2, Y2
+	VFMADD213PD  480(AX), Y3, Y2
+	VMULPD       Y1, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip13
@@ -31841,11 +31619,11 @@ skip12:
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y2, Y5, Y2
+	VBLENDVPD    Y4, Y2, Y5, Y2
 
 skip13:
 	VANDPD Y0, Y2, Y2
@@ -31854,21 +31632,21 @@ skip13:
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y3
-	VMULPD       Y3, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y3
-	VBLENDVPD    Y3, nan_f64<>+0(SB), Y2, Y2
+	VMASKMOVPD   (R11)(R13*8), Y0, Y4
+	VMULPD       Y4, Y2, Y2
+	VCMPPD       $0x03, Y2, Y2, Y4
+	VBLENDVPD    Y4, nan_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	VBLENDVPD    Y3, Y2, Y5, Y2
+	VBLENDVPD    Y4, Y2, Y5, Y2
 
 skip15:
 skip14:
@@ -31879,13 +31657,13 @@ skip14:
 skip16:
 	// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
 	VMOVUPD      480(AX), Y2
-	VMOVUPD      512(AX), Y3
-	VFMSUB132PD  128(AX), Y2, Y3
+	VMOVUPD      512(AX), Y4
+	VFMSUB132PD  128(AX), Y2, Y4
 	VMULPD       160(AX), Y2, Y2
-	VFMADD231PD  Y3, Y1, Y2
+	VFMADD231PD  Y4, Y3, Y2
 	VMULPD       448(AX), Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y4, Y2, Y2
+	VMULPD       Y1, Y2, Y2
 	VMULPD       tiny_f64<>+0(SB), Y2, Y2
 	TESTQ        R8, R8
 	JEQ          skip17
@@ -32024,81 +31802,75 @@ loop:
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
 	VMOVUPD      Y4, 640(AX)
 	VMOVUPD      Y5, 672(AX)
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPD      Y4, 704(AX)
 	VMOVUPD      Y5, 736(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// R + rest = β + e·θ
-	VMULPD      576(AX), Y10, Y2
-	VMULPD      608(AX), Y11, Y3
+	VMULPD      576(AX), Y6, Y2
+	VMULPD      608(AX), Y7, Y3
 	VMOVAPD     Y2, Y4
 	VMOVAPD     Y3, Y5
-	VMOVAPD     Y10, Y7
-	VMOVAPD     Y11, Y9
-	VFMADD213PD Y2, Y8, Y4
-	VFMADD213PD Y3, Y6, Y5
-	VFMSUB132PD 576(AX), Y4, Y7
+	VMOVAPD     Y6, Y8
+	VMOVAPD     Y7, Y9
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y3, Y10, Y5
+	VFMSUB132PD 576(AX), Y4, Y8
 	VFMSUB132PD 608(AX), Y5, Y9
-	VFMADD231PD Y8, Y2, Y7
-	VFMADD231PD Y6, Y3, Y9
+	VFMADD231PD Y11, Y2, Y8
+	VFMADD231PD Y10, Y3, Y9
 	VMOVUPS     huge_f64<>+0(SB), Y3
 	VMOVAPS     Y3, Y2
 	VMOVUPD     256(AX), Y12
 	VMOVUPD     288(AX), Y13
-	VBLENDVPD   Y12, Y10, Y3, Y3
-	VBLENDVPD   Y13, Y11, Y2, Y2
-	VFMADD231PD 384(AX), Y3, Y7
+	VBLENDVPD   Y12, Y6, Y3, Y3
+	VBLENDVPD   Y13, Y7, Y2, Y2
+	VFMADD231PD 384(AX), Y3, Y8
 	VFMADD231PD 416(AX), Y2, Y9
 	VMOVUPD     512(AX), Y2
 	VMOVUPD     544(AX), Y3
@@ -32114,156 +31886,150 @@ loop:
 	VSUBPD      Y13, Y3, Y13
 	VSUBPD      Y12, Y4, Y4
 	VSUBPD      Y13, Y5, Y5
-	VADDPD      Y4, Y7, Y7
+	VADDPD      Y4, Y8, Y8
 	VADDPD      Y5, Y9, Y9
 	VMOVUPD     Y2, 384(AX)
 	VMOVUPD     Y3, 416(AX)
-	VMOVUPD     Y7, 768(AX)
+	VMOVUPD     Y8, 768(AX)
 	VMOVUPD     Y9, 800(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSHUFD     $0xa0, Y0, Y3
-	VPSLLQ      $0x3d, Y1, Y1
-	VPSLLQ      $0x3d, Y0, Y0
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y3, Y5
-	VANDPS      upper_f64<>+0(SB), Y4, Y4
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y2, Y2, Y2
-	VPADDD      Y3, Y3, Y9
-	VPADDD      pair_f64<>+0(SB), Y2, Y2
-	VPADDD      pair_f64<>+0(SB), Y9, Y9
-	VPERMPS     log_f64<>+0(SB), Y2, Y3
-	VPERMPS     log_f64<>+0(SB), Y9, Y7
-	VPERMPS     log_f64<>+32(SB), Y2, Y12
-	VPERMPS     log_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 832(AX)
-	VMOVUPD     Y7, 864(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_hi_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_hi_f64<>+32(SB), Y2, Y12
-	VPERMPS     log8_hi_f64<>+32(SB), Y9, Y13
-	VBLENDVPD   Y1, Y12, Y3, Y3
-	VBLENDVPD   Y0, Y13, Y7, Y7
-	VMOVUPD     Y3, 896(AX)
-	VMOVUPD     Y7, 928(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y2, Y3
-	VPERMPS     log8_lo_f64<>+0(SB), Y9, Y7
-	VPERMPS     log8_lo_f64<>+32(SB), Y2, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y9, Y9
-	VBLENDVPD   Y1, Y2, Y3, Y3
-	VBLENDVPD   Y0, Y9, Y7, Y7
-	VMOVUPD     Y3, 960(AX)
-	VMOVUPD     Y7, 992(AX)
-	VMULPD      Y4, Y10, Y10
-	VMULPD      Y5, Y11, Y11
-	VMOVUPD     Y10, 1024(AX)
-	VMOVUPD     Y11, 1056(AX)
-	VMULPD      tiny_f64<>+0(SB), Y10, Y0
-	VMULPD      tiny_f64<>+0(SB), Y11, Y1
-	VSUBPD      one_f64<>+0(SB), Y4, Y2
-	VSUBPD      one_f64<>+0(SB), Y5, Y3
-	VADDPD      Y0, Y2, Y2
-	VADDPD      Y1, Y3, Y3
-	VFMADD231PD Y8, Y0, Y2
-	VFMADD231PD Y6, Y1, Y3
-	VMULPD      Y2, Y2, Y7
-	VMULPD      Y3, Y3, Y9
-	VMOVUPD     Y4, 1088(AX)
-	VMOVUPD     Y5, 1120(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPSHUFD     $0xa0, Y0, Y0
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y3
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VANDPS      upper_f64<>+0(SB), Y3, Y3
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 832(AX)
+	VMOVUPD     Y5, 864(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y8
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y0, Y9
+	VBLENDPS    $0xaa, Y4, Y8, Y4
+	VBLENDPS    $0xaa, Y5, Y9, Y5
+	VMOVUPD     Y4, 896(AX)
+	VMOVUPD     Y5, 928(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y4
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y0, Y5
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y0, Y0
+	VBLENDPS    $0xaa, Y4, Y1, Y4
+	VBLENDPS    $0xaa, Y5, Y0, Y5
+	VMOVUPD     Y4, 960(AX)
+	VMOVUPD     Y5, 992(AX)
+	VMULPD      Y2, Y6, Y6
+	VMULPD      Y3, Y7, Y7
+	VMOVUPD     Y6, 1024(AX)
+	VMOVUPD     Y7, 1056(AX)
+	VMULPD      tiny_f64<>+0(SB), Y6, Y0
+	VMULPD      tiny_f64<>+0(SB), Y7, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y4
+	VSUBPD      one_f64<>+0(SB), Y3, Y5
+	VADDPD      Y0, Y4, Y4
+	VADDPD      Y1, Y5, Y5
+	VFMADD231PD Y11, Y0, Y4
+	VFMADD231PD Y10, Y1, Y5
+	VMULPD      Y4, Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMOVUPD     Y2, 1088(AX)
+	VMOVUPD     Y3, 1120(AX)
 	VMOVUPD     Y0, 1152(AX)
 	VMOVUPD     Y1, 1184(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y0
-	VADDPD       one_f64<>+0(SB), Y3, Y1
-	VDIVPD       Y0, Y2, Y0
-	VDIVPD       Y1, Y3, Y1
-	VFNMADD132PD Y0, Y8, Y8
-	VFNMADD132PD Y1, Y6, Y6
-	VSUBPD       Y0, Y8, Y8
-	VSUBPD       Y1, Y6, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y1, Y4, Y1
+	VADDPD       one_f64<>+0(SB), Y4, Y0
+	VADDPD       one_f64<>+0(SB), Y5, Y1
+	VDIVPD       Y0, Y4, Y0
+	VDIVPD       Y1, Y5, Y1
+	VFNMADD132PD Y0, Y11, Y11
+	VFNMADD132PD Y1, Y10, Y10
+	VSUBPD       Y0, Y11, Y11
+	VSUBPD       Y1, Y10, Y10
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y0, Y2, Y0
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     192(AX), Y4
-	VMOVUPD     224(AX), Y5
-	VBLENDVPD   Y4, Y0, Y8, Y4
-	VBLENDVPD   Y5, Y1, Y6, Y5
-	VMOVUPD     1088(AX), Y10
-	VMOVUPD     1120(AX), Y11
-	VMULPD      huge_f64<>+0(SB), Y10, Y10
-	VMULPD      huge_f64<>+0(SB), Y11, Y11
+	VMOVUPD     192(AX), Y2
+	VMOVUPD     224(AX), Y3
+	VBLENDVPD   Y2, Y0, Y11, Y2
+	VBLENDVPD   Y3, Y1, Y10, Y3
+	VMOVUPD     1088(AX), Y8
+	VMOVUPD     1120(AX), Y9
+	VMULPD      huge_f64<>+0(SB), Y8, Y8
+	VMULPD      huge_f64<>+0(SB), Y9, Y9
 	VMOVUPD     192(AX), Y12
 	VMOVUPD     224(AX), Y13
 	VMOVUPD     1024(AX), Y14
 	VMOVUPD     1056(AX), Y15
-	VBLENDVPD   Y12, Y10, Y14, Y14
-	VBLENDVPD   Y13, Y11, Y15, Y15
-	VFMADD132PD Y4, Y14, Y14
-	VFMADD132PD Y5, Y15, Y15
+	VBLENDVPD   Y12, Y8, Y14, Y14
+	VBLENDVPD   Y13, Y9, Y15, Y15
+	VFMADD132PD Y2, Y14, Y14
+	VFMADD132PD Y3, Y15, Y15
 	VMOVUPD     Y14, 1024(AX)
 	VMOVUPD     Y15, 1056(AX)
-	VMOVUPD     1088(AX), Y4
-	VMOVUPD     1120(AX), Y5
-	VMOVUPD     1152(AX), Y10
-	VMOVUPD     1184(AX), Y11
-	VFMADD132PD Y0, Y4, Y4
-	VFMADD132PD Y1, Y5, Y5
-	VFMADD132PD Y8, Y10, Y10
-	VFMADD132PD Y6, Y11, Y11
+	VMOVUPD     1088(AX), Y2
+	VMOVUPD     1120(AX), Y3
+	VMOVUPD     1152(AX), Y8
+	VMOVUPD     1184(AX), Y9
+	VFMADD132PD Y0, Y2, Y2
+	VFMADD132PD Y1, Y3, Y3
+	VFMADD132PD Y11, Y8, Y8
+	VFMADD132PD Y10, Y9, Y9
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y1
-	VBLENDVPD   Y0, Y10, Y4, Y0
-	VBLENDVPD   Y1, Y11, Y5, Y1
+	VBLENDVPD   Y0, Y8, Y2, Y0
+	VBLENDVPD   Y1, Y9, Y3, Y1
 	VMOVUPD     Y0, 1088(AX)
 	VMOVUPD     Y1, 1120(AX)
 	VMOVUPD     192(AX), Y0
 	VMOVUPD     224(AX), Y1
-	VBLENDVPD   Y0, Y4, Y10, Y0
-	VBLENDVPD   Y1, Y5, Y11, Y1
+	VBLENDVPD   Y0, Y2, Y8, Y0
+	VBLENDVPD   Y1, Y3, Y9, Y1
 	VMOVUPD     Y0, 1152(AX)
 	VMOVUPD     Y1, 1184(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
 	VMOVAPS     Y1, Y0
-	VMOVUPS     log1p_9_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_8_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_7_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_6_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_5_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_4_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_3_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_2_f64<>+0(SB), Y9, Y0
-	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y5
-	VFMADD213PD log1p_1_f64<>+0(SB), Y9, Y4
-	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y1
-	VFMADD213PD log1p_0_f64<>+0(SB), Y9, Y0
-	VFMADD213PD Y1, Y2, Y5
-	VFMADD213PD Y0, Y3, Y4
-	VFMADD213PD Y2, Y7, Y5
-	VFMADD213PD Y3, Y9, Y4
+	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VFMADD213PD log1p_8_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_8_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_7_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_6_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_6_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_5_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_4_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_4_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_3_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_2_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_2_f64<>+0(SB), Y7, Y0
+	VFMADD213PD log1p_1_f64<>+0(SB), Y6, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y7, Y2
+	VFMADD213PD log1p_0_f64<>+0(SB), Y6, Y1
+	VFMADD213PD log1p_0_f64<>+0(SB), Y7, Y0
+	VFMADD213PD Y1, Y4, Y3
+	VFMADD213PD Y0, Y5, Y2
+	VFMADD213PD Y4, Y6, Y3
+	VFMADD213PD Y5, Y7, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     896(AX), Y0
 	VMOVUPD     928(AX), Y1
-	VMOVUPD     960(AX), Y2
-	VMOVUPD     992(AX), Y3
+	VMOVUPD     960(AX), Y4
+	VMOVUPD     992(AX), Y5
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     192(AX), Y6
 	VMOVUPD     224(AX), Y8
@@ -32276,16 +32042,16 @@ loop:
 	VMOVUPD     224(AX), Y8
 	VBLENDVPD   Y0, 704(AX), Y1, Y0
 	VBLENDVPD   Y8, 736(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y2
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y3
-	VSUBPD      Y2, Y0, Y0
-	VSUBPD      Y3, Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y5
+	VSUBPD      Y4, Y0, Y0
+	VSUBPD      Y5, Y1, Y1
 	VMOVUPD     Y6, 192(AX)
 	VMOVUPD     Y7, 224(AX)
 	VMOVUPD     Y0, 640(AX)
 	VMOVUPD     Y1, 672(AX)
-	VMOVUPD     Y5, 704(AX)
-	VMOVUPD     Y4, 736(AX)
+	VMOVUPD     Y3, 704(AX)
+	VMOVUPD     Y2, 736(AX)
 	VMOVUPD     384(AX), Y0
 	VMOVUPD     416(AX), Y1
 	VMOVUPD     768(AX), Y2
@@ -32314,40 +32080,34 @@ loop:
 	VMOVAPS     Y7, Y6
 	VFMADD231PD index_f64<>+0(SB), Y0, Y7
 	VFMADD231PD index_f64<>+0(SB), Y1, Y6
-	VPSHUFD     $0xa0, Y7, Y8
-	VPSHUFD     $0xa0, Y6, Y9
-	VPSLLQ      $0x3d, Y7, Y7
-	VPSLLQ      $0x3d, Y6, Y6
-	VPADDD      Y8, Y8, Y12
-	VPADDD      Y9, Y9, Y13
-	VPADDD      pair_f64<>+0(SB), Y12, Y12
-	VPADDD      pair_f64<>+0(SB), Y13, Y13
-	VPERMPS     log8_hi_f64<>+0(SB), Y12, Y10
-	VPERMPS     log8_hi_f64<>+0(SB), Y13, Y11
-	VPERMPS     log8_hi_f64<>+32(SB), Y12, Y14
-	VPERMPS     log8_hi_f64<>+32(SB), Y13, Y15
-	VBLENDVPD   Y7, Y14, Y10, Y10
-	VBLENDVPD   Y6, Y15, Y11, Y11
-	VFMADD231PD eight_f64<>+0(SB), Y4, Y10
-	VFMADD231PD eight_f64<>+0(SB), Y5, Y11
-	VPERMPS     recip_upper_f64<>+0(SB), Y8, Y4
-	VPERMPS     recip_upper_f64<>+0(SB), Y9, Y5
+	VPSHUFD     $0xa0, Y7, Y7
+	VPSHUFD     $0xa0, Y6, Y6
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y7, Y8
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y6, Y9
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y7, Y10
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y6, Y11
+	VBLENDPS    $0xaa, Y8, Y10, Y8
+	VBLENDPS    $0xaa, Y9, Y11, Y9
+	VFMADD231PD eight_f64<>+0(SB), Y4, Y8
+	VFMADD231PD eight_f64<>+0(SB), Y5, Y9
+	VPERMPS     recip_upper_f64<>+0(SB), Y7, Y4
+	VPERMPS     recip_upper_f64<>+0(SB), Y6, Y5
 	VANDPS      upper_f64<>+0(SB), Y4, Y4
 	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VMOVAPD     Y4, Y8
-	VMOVAPD     Y5, Y9
-	VPERMPS     log8_lo_f64<>+0(SB), Y12, Y14
-	VPERMPS     log8_lo_f64<>+0(SB), Y13, Y15
-	VPERMPS     log8_lo_f64<>+32(SB), Y12, Y12
-	VPERMPS     log8_lo_f64<>+32(SB), Y13, Y13
-	VBLENDVPD   Y7, Y12, Y14, Y14
-	VBLENDVPD   Y6, Y13, Y15, Y15
-	VFMSUB213PD one_f64<>+0(SB), Y0, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y9
-	VFMADD231PD Y4, Y2, Y8
-	VFMADD231PD Y5, Y3, Y9
-	VMULPD      Y8, Y8, Y0
-	VMULPD      Y9, Y9, Y1
+	VMOVAPD     Y4, Y10
+	VMOVAPD     Y5, Y11
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y7, Y12
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y6, Y13
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y7, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y6, Y6
+	VBLENDPS    $0xaa, Y12, Y7, Y12
+	VBLENDPS    $0xaa, Y13, Y6, Y13
+	VFMSUB213PD one_f64<>+0(SB), Y0, Y10
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y11
+	VFMADD231PD Y4, Y2, Y10
+	VFMADD231PD Y5, Y3, Y11
+	VMULPD      Y10, Y10, Y0
+	VMULPD      Y11, Y11, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y3
@@ -32372,18 +32132,18 @@ loop:
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y4
 	VFMADD213PD log1p_0_f64<>+0(SB), Y0, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y3, Y8, Y5
-	VFMADD213PD Y2, Y9, Y4
-	VFMADD213PD Y8, Y0, Y5
-	VFMADD213PD Y9, Y1, Y4
-	VFMADD231PD scale_f64<>+0(SB), Y5, Y14
-	VFMADD231PD scale_f64<>+0(SB), Y4, Y15
-	VADDPD      192(AX), Y10, Y10
-	VADDPD      224(AX), Y11, Y11
-	VADDPD      640(AX), Y14, Y14
-	VADDPD      672(AX), Y15, Y15
-	VADDPD      Y14, Y10, Y0
-	VADDPD      Y15, Y11, Y1
+	VFMADD213PD Y3, Y10, Y5
+	VFMADD213PD Y2, Y11, Y4
+	VFMADD213PD Y10, Y0, Y5
+	VFMADD213PD Y11, Y1, Y4
+	VFMADD231PD scale_f64<>+0(SB), Y5, Y12
+	VFMADD231PD scale_f64<>+0(SB), Y4, Y13
+	VADDPD      192(AX), Y8, Y8
+	VADDPD      224(AX), Y9, Y9
+	VADDPD      640(AX), Y12, Y12
+	VADDPD      672(AX), Y13, Y13
+	VADDPD      Y12, Y8, Y0
+	VADDPD      Y13, Y9, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y3
@@ -32394,120 +32154,114 @@ loop:
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y5
-	VFMSUB231PD 64(AX), Y10, Y4
-	VFMSUB231PD 64(AX), Y11, Y5
-	VFMADD231PD 64(AX), Y14, Y4
-	VFMADD231PD 64(AX), Y15, Y5
+	VFMSUB231PD 64(AX), Y8, Y4
+	VFMSUB231PD 64(AX), Y9, Y5
+	VFMADD231PD 64(AX), Y12, Y4
+	VFMADD231PD 64(AX), Y13, Y5
 	VFMADD231PD 96(AX), Y0, Y4
 	VFMADD231PD 96(AX), Y1, Y5
 	VMAXPD      minus_one_f64<>+0(SB), Y4, Y4
 	VMAXPD      minus_one_f64<>+0(SB), Y5, Y5
-	VPSHUFD     $0xa0, Y3, Y0
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y3, Y6
-	VPSLLQ      $0x3d, Y2, Y7
-	VPERMPS     exp_upper_f64<>+0(SB), Y0, Y8
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y9
-	VANDPS      upper_f64<>+0(SB), Y8, Y8
-	VANDPS      upper_f64<>+0(SB), Y9, Y9
-	VPADDD      Y0, Y0, Y0
-	VPADDD      Y1, Y1, Y11
-	VPADDD      pair_f64<>+0(SB), Y0, Y0
-	VPADDD      pair_f64<>+0(SB), Y11, Y11
-	VPERMPS     exp_rest_f64<>+0(SB), Y0, Y1
-	VPERMPS     exp_rest_f64<>+0(SB), Y11, Y10
-	VPERMPS     exp_rest_f64<>+32(SB), Y0, Y0
-	VPERMPS     exp_rest_f64<>+32(SB), Y11, Y11
-	VBLENDVPD   Y6, Y0, Y1, Y1
-	VBLENDVPD   Y7, Y11, Y10, Y10
+	VPSHUFD     $0xa0, Y3, Y3
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y3, Y0
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y0, Y0
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y7
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y3, Y8
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y9
+	VBLENDPS    $0xaa, Y6, Y8, Y6
+	VBLENDPS    $0xaa, Y7, Y9, Y7
 	VPSLLQ      $0x31, Y3, Y3
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y3, Y8, Y8
-	VPADDQ      Y2, Y9, Y9
+	VPADDQ      Y3, Y0, Y0
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y4, Y1, Y1
-	VADDPD      Y5, Y10, Y10
-	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMOVAPS     Y2, Y0
-	VMULPD      Y1, Y1, Y3
-	VMULPD      Y10, Y10, Y4
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y6
-	VMOVAPS     Y6, Y5
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y0
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y6
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y5
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y0
-	VFMADD213PD Y2, Y1, Y6
-	VFMADD213PD Y0, Y10, Y5
-	VMULPD      Y1, Y6, Y6
-	VMULPD      Y10, Y5, Y5
-	VMULPD      448(AX), Y8, Y8
-	VMULPD      480(AX), Y9, Y9
-	VFMADD132PD Y6, Y8, Y8
-	VFMADD132PD Y5, Y9, Y9
-	VMOVUPD     704(AX), Y0
-	VMOVUPD     736(AX), Y1
+	VADDPD      Y4, Y6, Y6
+	VADDPD      Y5, Y7, Y7
+	VMOVUPS     exp2m1_6_f64<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMULPD      Y6, Y6, Y4
+	VMULPD      Y7, Y7, Y5
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_4_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_2_f64<>+0(SB), Y5, Y2
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y4, Y9
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y5, Y8
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y4, Y3
+	VFMADD213PD exp2m1_0_f64<>+0(SB), Y5, Y2
+	VFMADD213PD Y3, Y6, Y9
+	VFMADD213PD Y2, Y7, Y8
+	VMULPD      Y6, Y9, Y9
+	VMULPD      Y7, Y8, Y8
+	VMULPD      448(AX), Y0, Y0
+	VMULPD      480(AX), Y1, Y1
+	VFMADD132PD Y9, Y0, Y0
+	VFMADD132PD Y8, Y1, Y1
+	VMOVUPD     704(AX), Y2
+	VMOVUPD     736(AX), Y3
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 832(AX), Y0, Y0
-	VADDPD 864(AX), Y1, Y1
-	VADDPD 320(AX), Y0, Y0
-	VADDPD 352(AX), Y1, Y1
+	VADDPD 832(AX), Y2, Y2
+	VADDPD 864(AX), Y3, Y3
+	VADDPD 320(AX), Y2, Y2
+	VADDPD 352(AX), Y3, Y3
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y0, Y4
-	VMULPD    tiny_f64<>+0(SB), Y1, Y5
-	VMOVAPD   Y8, Y6
-	VMOVAPD   Y9, Y7
-	VMULPD    tiny_f64<>+0(SB), Y6, Y6
-	VMULPD    tiny_f64<>+0(SB), Y7, Y7
+	VMULPD    tiny_f64<>+0(SB), Y2, Y6
+	VMULPD    tiny_f64<>+0(SB), Y3, Y7
+	VMOVAPD   Y0, Y8
+	VMOVAPD   Y1, Y9
+	VMULPD    tiny_f64<>+0(SB), Y8, Y8
+	VMULPD    tiny_f64<>+0(SB), Y9, Y9
 	VMOVUPD   576(AX), Y10
 	VMOVUPD   608(AX), Y11
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x04, Y2, Y10, Y10
-	VCMPPD    $0x04, Y2, Y11, Y11
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y0, Y2
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y3
-	VANDPD    Y10, Y2, Y2
-	VANDPD    Y11, Y3, Y3
-	VMOVUPD   Y2, 192(AX)
-	VMOVUPD   Y3, 224(AX)
-	VMOVAPD   Y8, Y2
-	VMOVAPD   Y9, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPD    $0x04, Y4, Y10, Y10
+	VCMPPD    $0x04, Y4, Y11, Y11
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y4
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y3, Y5
+	VANDPD    Y10, Y4, Y4
+	VANDPD    Y11, Y5, Y5
+	VMOVUPD   Y4, 192(AX)
+	VMOVUPD   Y5, 224(AX)
+	VMOVAPD   Y0, Y4
+	VMOVAPD   Y1, Y5
 	VMOVUPD   192(AX), Y10
 	VMOVUPD   224(AX), Y11
-	VBLENDVPD Y10, Y2, Y6, Y2
-	VBLENDVPD Y11, Y3, Y7, Y3
-	VMOVUPD   192(AX), Y6
-	VMOVUPD   224(AX), Y7
-	VBLENDVPD Y6, Y4, Y0, Y4
-	VBLENDVPD Y7, Y5, Y1, Y5
-	VMULPD    Y4, Y2, Y2
-	VMULPD    Y5, Y3, Y3
+	VBLENDVPD Y10, Y4, Y8, Y4
+	VBLENDVPD Y11, Y5, Y9, Y5
+	VMOVUPD   192(AX), Y8
+	VMOVUPD   224(AX), Y9
+	VBLENDVPD Y8, Y6, Y2, Y6
+	VBLENDVPD Y9, Y7, Y3, Y7
+	VMULPD    Y6, Y4, Y4
+	VMULPD    Y7, Y5, Y5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y5
-	VMOVAPS      Y5, Y4
-	VADDPD       Y0, Y5, Y5
-	VADDPD       Y1, Y4, Y4
-	VMINPD       Y5, Y2, Y2
-	VMINPD       Y4, Y3, Y3
+	VMOVUPS      inf_f64<>+0(SB), Y7
+	VMOVAPS      Y7, Y6
+	VADDPD       Y2, Y7, Y7
+	VADDPD       Y3, Y6, Y6
+	VMINPD       Y7, Y4, Y4
+	VMINPD       Y6, Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip1
-	VPBROADCASTQ (R8)(CX*1), Y4
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
-	VPBROADCASTQ (R8)(CX*1), Y5
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y5, Y5
-	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y4, Y2, Y6, Y2
-	VBLENDVPD    Y5, Y3, Y6, Y3
+	VPBROADCASTQ (R8)(CX*1), Y6
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y6, Y6
+	VPBROADCASTQ (R8)(CX*1), Y7
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBLENDVPD    Y6, Y4, Y8, Y4
+	VBLENDVPD    Y7, Y5, Y8, Y5
 
 skip1:
 	TESTQ R9, R9
@@ -32516,224 +32270,224 @@ skip1:
 	// lane i mod 16 of the sums
 	LEAQ    (R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y4
-	VADDPD  Y2, Y4, Y5
-	VMOVUPD Y5, (R9)(R14*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y2, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R14*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y4, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y4, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
 	LEAQ    4(R13), R14
 	ANDQ    $0x0f, R14
-	VMOVUPD (R9)(R14*8), Y4
-	VADDPD  Y3, Y4, Y5
-	VMOVUPD Y5, (R9)(R14*8)
-	VSUBPD  Y4, Y5, Y6
-	VSUBPD  Y6, Y5, Y5
-	VSUBPD  Y5, Y4, Y4
-	VSUBPD  Y6, Y3, Y5
-	VADDPD  Y5, Y4, Y5
-	VADDPD  128(R9)(R14*8), Y5, Y5
-	VMOVUPD Y5, 128(R9)(R14*8)
+	VMOVUPD (R9)(R14*8), Y6
+	VADDPD  Y5, Y6, Y7
+	VMOVUPD Y7, (R9)(R14*8)
+	VSUBPD  Y6, Y7, Y8
+	VSUBPD  Y8, Y7, Y7
+	VSUBPD  Y7, Y6, Y6
+	VSUBPD  Y8, Y5, Y7
+	VADDPD  Y7, Y6, Y7
+	VADDPD  128(R9)(R14*8), Y7, Y7
+	VMOVUPD Y7, 128(R9)(R14*8)
 
 skip2:
 	TESTQ   SI, SI
 	JEQ     skip3
-	VMOVUPD Y2, (SI)(R13*8)
-	VMOVUPD Y3, 32(SI)(R13*8)
+	VMOVUPD Y4, (SI)(R13*8)
+	VMOVUPD Y5, 32(SI)(R13*8)
 
 skip3:
-	VMOVUPD 384(AX), Y2
-	VMOVUPD 416(AX), Y3
-	VADDPD  768(AX), Y2, Y2
-	VADDPD  800(AX), Y3, Y3
-	VMULPD  tiny_f64<>+0(SB), Y2, Y4
-	VMULPD  tiny_f64<>+0(SB), Y3, Y5
+	VMOVUPD 384(AX), Y4
+	VMOVUPD 416(AX), Y5
+	VADDPD  768(AX), Y4, Y4
+	VADDPD  800(AX), Y5, Y5
+	VMULPD  tiny_f64<>+0(SB), Y4, Y6
+	VMULPD  tiny_f64<>+0(SB), Y5, Y7
+	VMOVUPD Y4, 192(AX)
+	VMOVUPD Y5, 224(AX)
+	VMOVUPD Y6, 320(AX)
+	VMOVUPD Y7, 352(AX)
+
+	// δ = 1 - 2t
+	VMOVUPS     minus_two_f64<>+0(SB), Y5
+	VMOVAPS     Y5, Y4
+	VMOVUPD     (DI)(R13*8), Y6
+	VMOVUPD     32(DI)(R13*8), Y7
+	VFMADD213PD one_f64<>+0(SB), Y6, Y5
+	VFMADD213PD one_f64<>+0(SB), Y7, Y4
+
+	// D = N·(2β - R)
+	VMOVUPS     two_f64<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVUPD     512(AX), Y8
+	VMOVUPD     544(AX), Y9
+	VFMSUB213PD 320(AX), Y8, Y7
+	VFMSUB213PD 352(AX), Y9, Y6
+	VMULPD      1088(AX), Y7, Y7
+	VMULPD      1120(AX), Y6, Y6
+	VMOVUPS     max_softplus_f64<>+0(SB), Y9
+	VMOVAPS     Y9, Y8
+	VMINPD      Y2, Y9, Y9
+	VMINPD      Y3, Y8, Y8
+	VMULPD      128(AX), Y9, Y9
+	VMULPD      128(AX), Y8, Y8
+	VMOVUPD     Y5, 320(AX)
+	VMOVUPD     Y4, 352(AX)
+
+	// κ = δ·O/R, and it times 2^(TinyShift/2)
+	VMOVUPD 1024(AX), Y2
+	VMOVUPD 1056(AX), Y3
+	VMULPD  large_f64<>+0(SB), Y2, Y2
+	VMULPD  large_f64<>+0(SB), Y3, Y3
+	VDIVPD  192(AX), Y2, Y2
+	VDIVPD  224(AX), Y3, Y3
+	VMULPD  320(AX), Y2, Y2
+	VMULPD  352(AX), Y3, Y3
+	VMOVUPD 1024(AX), Y4
+	VMOVUPD 1056(AX), Y5
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y4, Y4
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y5, Y5
+	VANDPD  Y4, Y2, Y2
+	VANDPD  Y5, Y3, Y3
+	VMULPD  small_f64<>+0(SB), Y2, Y4
+	VMULPD  small_f64<>+0(SB), Y3, Y5
 	VMOVUPD Y2, 192(AX)
 	VMOVUPD Y3, 224(AX)
 	VMOVUPD Y4, 320(AX)
 	VMOVUPD Y5, 352(AX)
-
-	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y3
-	VMOVAPS     Y3, Y2
-	VMOVUPD     (DI)(R13*8), Y4
-	VMOVUPD     32(DI)(R13*8), Y5
-	VFMADD213PD one_f64<>+0(SB), Y4, Y3
-	VFMADD213PD one_f64<>+0(SB), Y5, Y2
-
-	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y5
-	VMOVAPS     Y5, Y4
-	VMOVUPD     512(AX), Y6
-	VMOVUPD     544(AX), Y7
-	VFMSUB213PD 320(AX), Y6, Y5
-	VFMSUB213PD 352(AX), Y7, Y4
-	VMULPD      1088(AX), Y5, Y5
-	VMULPD      1120(AX), Y4, Y4
-	VMOVUPS     max_softplus_f64<>+0(SB), Y7
-	VMOVAPS     Y7, Y6
-	VMINPD      Y0, Y7, Y7
-	VMINPD      Y1, Y6, Y6
-	VMULPD      128(AX), Y7, Y7
-	VMULPD      128(AX), Y6, Y6
-	VMOVUPD     Y3, 320(AX)
-	VMOVUPD     Y2, 352(AX)
-
-	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 1024(AX), Y0
-	VMOVUPD 1056(AX), Y1
-	VMULPD  large_f64<>+0(SB), Y0, Y0
-	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  192(AX), Y0, Y0
-	VDIVPD  224(AX), Y1, Y1
-	VMULPD  320(AX), Y0, Y0
-	VMULPD  352(AX), Y1, Y1
-	VMOVUPD 1024(AX), Y2
-	VMOVUPD 1056(AX), Y3
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
-	VANDPD  Y2, Y0, Y0
-	VANDPD  Y3, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y0, Y2
-	VMULPD  small_f64<>+0(SB), Y1, Y3
-	VMOVUPD Y0, 192(AX)
-	VMOVUPD Y1, 224(AX)
-	VMOVUPD Y2, 320(AX)
-	VMOVUPD Y3, 352(AX)
-	VMOVAPD Y5, Y0
-	VMOVAPD Y4, Y1
-	VXORPD  256(AX), Y0, Y0
-	VXORPD  288(AX), Y1, Y1
+	VMOVAPD Y7, Y2
+	VMOVAPD Y6, Y3
+	VXORPD  256(AX), Y2, Y2
+	VXORPD  288(AX), Y3, Y3
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      320(AX), Y2
-	VMOVUPD      352(AX), Y3
-	VFMADD213PD  Y0, Y7, Y2
-	VFMADD213PD  Y1, Y6, Y3
-	VMULPD       Y8, Y2, Y2
-	VMULPD       Y9, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMOVUPD      320(AX), Y4
+	VMOVUPD      352(AX), Y5
+	VFMADD213PD  Y2, Y9, Y4
+	VFMADD213PD  Y3, Y8, Y5
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip4
-	VPBROADCASTQ (R8)(CX*1), Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
 	VXORPS       Y10, Y10, Y10
-	VBLENDVPD    Y0, Y2, Y10, Y2
-	VBLENDVPD    Y1, Y3, Y10, Y3
+	VBLENDVPD    Y2, Y4, Y10, Y4
+	VBLENDVPD    Y3, Y5, Y10, Y5
 
 skip4:
 	TESTQ R11, R11
 	JEQ   skip5
 
 	// dout·grad
-	VMOVUPD      (R11)(R13*8), Y0
-	VMULPD       Y0, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y2, Y2
-	VMOVUPD      32(R11)(R13*8), Y0
-	VMULPD       Y0, Y3, Y3
-	VCMPPD       $0x03, Y3, Y3, Y0
-	VBLENDVPD    Y0, nan_f64<>+0(SB), Y3, Y3
+	VMOVUPD      (R11)(R13*8), Y2
+	VMULPD       Y2, Y4, Y4
+	VCMPPD       $0x03, Y4, Y4, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y4, Y4
+	VMOVUPD      32(R11)(R13*8), Y2
+	VMULPD       Y2, Y5, Y5
+	VCMPPD       $0x03, Y5, Y5, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip6
-	VPBROADCASTQ (R8)(CX*1), Y0
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
-	VPBROADCASTQ (R8)(CX*1), Y1
-	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
+	VPBROADCASTQ (R8)(CX*1), Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
+	VPBROADCASTQ (R8)(CX*1), Y3
+	VPSLLVQ      to_sign4_f64<>+0(SB), Y3, Y3
 	VXORPS       Y10, Y10, Y10
-	VBLENDVPD    Y0, Y2, Y10, Y2
-	VBLENDVPD    Y1, Y3, Y10, Y3
+	VBLENDVPD    Y2, Y4, Y10, Y4
+	VBLENDVPD    Y3, Y5, Y10, Y5
 
 skip6:
 skip5:
 	TESTQ   R10, R10
 	JEQ     skip7
-	VMOVUPD Y2, (R10)(R13*8)
-	VMOVUPD Y3, 32(R10)(R13*8)
+	VMOVUPD Y4, (R10)(R13*8)
+	VMOVUPD Y5, 32(R10)(R13*8)
 
 skip7:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y5, Y5, Y0
-	VADDPD       Y4, Y4, Y1
-	VMULPD       128(AX), Y0, Y0
-	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      576(AX), Y2
-	VMOVUPD      608(AX), Y3
-	VMOVUPD      1088(AX), Y4
-	VMOVUPD      1120(AX), Y5
-	VMULPD       160(AX), Y4, Y4
-	VMULPD       160(AX), Y5, Y5
+	VADDPD       Y7, Y7, Y2
+	VADDPD       Y6, Y6, Y3
+	VMULPD       128(AX), Y2, Y2
+	VMULPD       128(AX), Y3, Y3
+	VMOVUPD      576(AX), Y4
+	VMOVUPD      608(AX), Y5
+	VMOVUPD      1088(AX), Y6
+	VMOVUPD      1120(AX), Y7
+	VMULPD       160(AX), Y6, Y6
+	VMULPD       160(AX), Y7, Y7
 	VXORPS       Y10, Y10, Y10
-	VCMPPD       $0x00, Y10, Y2, Y2
-	VCMPPD       $0x00, Y10, Y3, Y3
-	VMOVUPD      Y2, 384(AX)
-	VMOVUPD      Y3, 416(AX)
-	VMOVUPD      384(AX), Y2
-	VMOVUPD      416(AX), Y3
-	VBLENDVPD    Y2, Y4, Y0, Y0
-	VBLENDVPD    Y3, Y5, Y1, Y1
-	VMOVUPD      320(AX), Y2
-	VMOVUPD      352(AX), Y3
+	VCMPPD       $0x00, Y10, Y4, Y4
+	VCMPPD       $0x00, Y10, Y5, Y5
+	VMOVUPD      Y4, 384(AX)
+	VMOVUPD      Y5, 416(AX)
+	VMOVUPD      384(AX), Y4
+	VMOVUPD      416(AX), Y5
+	VBLENDVPD    Y4, Y6, Y2, Y2
+	VBLENDVPD    Y5, Y7, Y3, Y3
+	VMOVUPD      320(AX), Y4
+	VMOVUPD      352(AX), Y5
+	VXORPD       256(AX), Y4, Y4
+	VXORPD       288(AX), Y5, Y5
+	VSUBPD       1152(AX), Y4, Y6
+	VSUBPD       1184(AX), Y5, Y7
+	VADDPD       1088(AX), Y6, Y6
+	VADDPD       1120(AX), Y7, Y7
+	VFMSUB132PD  128(AX), Y6, Y4
+	VFMSUB132PD  128(AX), Y7, Y5
+	VFMADD213PD  Y2, Y9, Y4
+	VFMADD213PD  Y3, Y8, Y5
+	VMOVUPD      192(AX), Y2
+	VMOVUPD      224(AX), Y3
+	VMOVUPD      1024(AX), Y6
+	VMOVUPD      1056(AX), Y7
 	VXORPD       256(AX), Y2, Y2
 	VXORPD       288(AX), Y3, Y3
-	VSUBPD       1152(AX), Y2, Y4
-	VSUBPD       1184(AX), Y3, Y5
-	VADDPD       1088(AX), Y4, Y4
-	VADDPD       1120(AX), Y5, Y5
-	VFMSUB132PD  128(AX), Y4, Y2
-	VFMSUB132PD  128(AX), Y5, Y3
-	VFMADD213PD  Y0, Y7, Y2
-	VFMADD213PD  Y1, Y6, Y3
-	VMOVUPD      192(AX), Y0
-	VMOVUPD      224(AX), Y1
-	VMOVUPD      1024(AX), Y4
-	VMOVUPD      1056(AX), Y5
-	VXORPD       256(AX), Y0, Y0
-	VXORPD       288(AX), Y1, Y1
-	VMULPD       large_f64<>+0(SB), Y0, Y0
-	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      384(AX), Y6
-	VMOVUPD      416(AX), Y7
-	VBLENDVPD    Y6, 1024(AX), Y0, Y0
-	VBLENDVPD    Y7, 1056(AX), Y1, Y1
-	VMULPD       1088(AX), Y4, Y4
-	VMULPD       1120(AX), Y5, Y5
-	VMOVUPS      sign_f64<>+0(SB), Y7
-	VMOVAPS      Y7, Y6
+	VMULPD       large_f64<>+0(SB), Y2, Y2
+	VMULPD       large_f64<>+0(SB), Y3, Y3
+	VMOVUPD      384(AX), Y8
+	VMOVUPD      416(AX), Y9
+	VBLENDVPD    Y8, 1024(AX), Y2, Y2
+	VBLENDVPD    Y9, 1056(AX), Y3, Y3
+	VMULPD       1088(AX), Y6, Y6
+	VMULPD       1120(AX), Y7, Y7
+	VMOVUPS      sign_f64<>+0(SB), Y9
+	VMOVAPS      Y9, Y8
 	VMOVUPD      384(AX), Y10
 	VMOVUPD      416(AX), Y11
-	VBLENDVPD    Y10, Y7, Y4, Y4
-	VBLENDVPD    Y11, Y6, Y5, Y5
-	VFMADD213PD  Y4, Y0, Y2
-	VFMADD213PD  Y5, Y1, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
-	VMULPD       Y8, Y2, Y2
-	VMULPD       Y9, Y3, Y3
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VBLENDVPD    Y10, Y9, Y6, Y6
+	VBLENDVPD    Y11, Y8, Y7, Y7
+	VFMADD213PD  Y6, Y2, Y4
+	VFMADD213PD  Y7, Y3, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y1, Y5, Y5
+	VMULPD       tiny_f64<>+0(SB), Y4, Y4
+	VMULPD       tiny_f64<>+0(SB), Y5, Y5
 	TESTQ        R8, R8
 	JEQ          skip8
 	VPBROADCASTQ (R8)(CX*1), Y0
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y0, Y0
 	VPBROADCASTQ (R8)(CX*1), Y1
 	VPSLLVQ      to_sign4_f64<>+0(SB), Y1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y0, Y2, Y4, Y2
-	VBLENDVPD    Y1, Y3, Y4, Y3
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y0, Y4, Y2, Y4
+	VBLENDVPD    Y1, Y5, Y2, Y5
 
 skip8:
 	TESTQ   R12, R12
 	JEQ     skip9
-	VMOVUPD Y2, (R12)(R13*8)
-	VMOVUPD Y3, 32(R12)(R13*8)
+	VMOVUPD Y4, (R12)(R13*8)
+	VMOVUPD Y5, 32(R12)(R13*8)
 
 skip9:
 	ADDQ $0x08, R13
@@ -32799,45 +32553,42 @@ rest_loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
 	VMOVUPD      Y3, 416(AX)
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPD      Y3, 448(AX)
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// R + rest = β + e·θ
-	VMULPD      384(AX), Y6, Y2
+	VMULPD      384(AX), Y4, Y2
 	VMOVAPD     Y2, Y3
-	VMOVAPD     Y6, Y4
-	VFMADD213PD Y2, Y5, Y3
-	VFMSUB132PD 384(AX), Y3, Y4
-	VFMADD231PD Y5, Y2, Y4
+	VMOVAPD     Y4, Y5
+	VFMADD213PD Y2, Y6, Y3
+	VFMSUB132PD 384(AX), Y3, Y5
+	VFMADD231PD Y6, Y2, Y5
 	VMOVUPS     huge_f64<>+0(SB), Y2
 	VMOVUPD     224(AX), Y7
-	VBLENDVPD   Y7, Y6, Y2, Y2
-	VFMADD231PD 288(AX), Y2, Y4
+	VBLENDVPD   Y7, Y4, Y2, Y2
+	VFMADD231PD 288(AX), Y2, Y5
 	VMOVUPD     352(AX), Y2
 	VMULPD      huge_f64<>+0(SB), Y2, Y2
 	VMAXPD      Y3, Y2, Y7
@@ -32845,87 +32596,84 @@ rest_loop:
 	VADDPD      Y3, Y7, Y2
 	VSUBPD      Y7, Y2, Y7
 	VSUBPD      Y7, Y3, Y3
-	VADDPD      Y3, Y4, Y4
+	VADDPD      Y3, Y5, Y5
 	VMOVUPD     Y2, 288(AX)
-	VMOVUPD     Y4, 480(AX)
+	VMOVUPD     Y5, 480(AX)
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
-	VPSHUFD     $0xa0, Y1, Y2
-	VPSLLQ      $0x3d, Y1, Y1
-	VPERMPS     recip_upper_f64<>+0(SB), Y2, Y3
-	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VPADDD      Y2, Y2, Y4
-	VPADDD      pair_f64<>+0(SB), Y4, Y4
-	VPERMPS     log_f64<>+0(SB), Y4, Y2
-	VPERMPS     log_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 512(AX)
-	VPERMPS     log8_hi_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_hi_f64<>+32(SB), Y4, Y7
-	VBLENDVPD   Y1, Y7, Y2, Y2
-	VMOVUPD     Y2, 544(AX)
-	VPERMPS     log8_lo_f64<>+0(SB), Y4, Y2
-	VPERMPS     log8_lo_f64<>+32(SB), Y4, Y4
-	VBLENDVPD   Y1, Y4, Y2, Y2
-	VMOVUPD     Y2, 576(AX)
-	VMULPD      Y3, Y6, Y6
-	VMOVUPD     Y6, 608(AX)
-	VMULPD      tiny_f64<>+0(SB), Y6, Y1
-	VSUBPD      one_f64<>+0(SB), Y3, Y2
-	VADDPD      Y1, Y2, Y2
-	VFMADD231PD Y5, Y1, Y2
-	VMULPD      Y2, Y2, Y4
-	VMOVUPD     Y3, 640(AX)
+	VPSHUFD     $0xa0, Y1, Y1
+	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y2
+	VANDPS      upper_f64<>+0(SB), Y2, Y2
+	VPERMPS     log_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 512(AX)
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y1, Y5
+	VBLENDPS    $0xaa, Y3, Y5, Y3
+	VMOVUPD     Y3, 544(AX)
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y1, Y3
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y1, Y1
+	VBLENDPS    $0xaa, Y3, Y1, Y3
+	VMOVUPD     Y3, 576(AX)
+	VMULPD      Y2, Y4, Y4
+	VMOVUPD     Y4, 608(AX)
+	VMULPD      tiny_f64<>+0(SB), Y4, Y1
+	VSUBPD      one_f64<>+0(SB), Y2, Y3
+	VADDPD      Y1, Y3, Y3
+	VFMADD231PD Y6, Y1, Y3
+	VMULPD      Y3, Y3, Y4
+	VMOVUPD     Y2, 640(AX)
 	VMOVUPD     Y1, 672(AX)
 
 	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y2, Y1
-	VDIVPD       Y1, Y2, Y1
-	VFNMADD132PD Y1, Y5, Y5
-	VSUBPD       Y1, Y5, Y5
-	VXORPS       Y3, Y3, Y3
-	VSUBPD       Y1, Y3, Y1
+	VADDPD       one_f64<>+0(SB), Y3, Y1
+	VDIVPD       Y1, Y3, Y1
+	VFNMADD132PD Y1, Y6, Y6
+	VSUBPD       Y1, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y1, Y2, Y1
 
 	// O·2^TinyShift
-	VMOVUPD     192(AX), Y3
-	VBLENDVPD   Y3, Y1, Y5, Y3
-	VMOVUPD     640(AX), Y6
-	VMULPD      huge_f64<>+0(SB), Y6, Y6
+	VMOVUPD     192(AX), Y2
+	VBLENDVPD   Y2, Y1, Y6, Y2
+	VMOVUPD     640(AX), Y5
+	VMULPD      huge_f64<>+0(SB), Y5, Y5
 	VMOVUPD     192(AX), Y7
 	VMOVUPD     608(AX), Y8
-	VBLENDVPD   Y7, Y6, Y8, Y8
-	VFMADD132PD Y3, Y8, Y8
+	VBLENDVPD   Y7, Y5, Y8, Y8
+	VFMADD132PD Y2, Y8, Y8
 	VMOVUPD     Y8, 608(AX)
-	VMOVUPD     640(AX), Y3
-	VMOVUPD     672(AX), Y6
-	VFMADD132PD Y1, Y3, Y3
-	VFMADD132PD Y5, Y6, Y6
+	VMOVUPD     640(AX), Y2
+	VMOVUPD     672(AX), Y5
+	VFMADD132PD Y1, Y2, Y2
+	VFMADD132PD Y6, Y5, Y5
 	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y1, Y6, Y3, Y1
+	VBLENDVPD   Y1, Y5, Y2, Y1
 	VMOVUPD     Y1, 640(AX)
 	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y1, Y3, Y6, Y1
+	VBLENDVPD   Y1, Y2, Y5, Y1
 	VMOVUPD     Y1, 672(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
-	VMOVUPS     log1p_9_f64<>+0(SB), Y3
+	VMOVUPS     log1p_9_f64<>+0(SB), Y2
 	VFMADD213PD log1p_8_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_7_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_6_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_5_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_4_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_3_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_2_f64<>+0(SB), Y4, Y1
-	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y3
+	VFMADD213PD log1p_1_f64<>+0(SB), Y4, Y2
 	VFMADD213PD log1p_0_f64<>+0(SB), Y4, Y1
-	VFMADD213PD Y1, Y2, Y3
-	VFMADD213PD Y2, Y4, Y3
+	VFMADD213PD Y1, Y3, Y2
+	VFMADD213PD Y3, Y4, Y2
 
 	// 8·log2 s = hi + lo
 	VMOVUPD     544(AX), Y1
-	VMOVUPD     576(AX), Y2
+	VMOVUPD     576(AX), Y3
 	VXORPS      Y4, Y4, Y4
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y5, 416(AX), Y4, Y4
@@ -32933,11 +32681,11 @@ rest_loop:
 	VXORPS      Y1, Y1, Y1
 	VMOVUPD     192(AX), Y5
 	VBLENDVPD   Y5, 448(AX), Y1, Y1
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y2
-	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD scale_f64<>+0(SB), Y2, Y3
+	VSUBPD      Y3, Y1, Y1
 	VMOVUPD     Y4, 192(AX)
 	VMOVUPD     Y1, 416(AX)
-	VMOVUPD     Y3, 448(AX)
+	VMOVUPD     Y2, 448(AX)
 	VMOVUPD     288(AX), Y1
 	VMOVUPD     480(AX), Y2
 
@@ -32953,23 +32701,20 @@ rest_loop:
 	VORPD       one_f64<>+0(SB), Y1, Y1
 	VMOVUPS     magic_index_f64<>+0(SB), Y4
 	VFMADD231PD index_f64<>+0(SB), Y1, Y4
-	VPSHUFD     $0xa0, Y4, Y5
-	VPSLLQ      $0x3d, Y4, Y4
-	VPADDD      Y5, Y5, Y7
-	VPADDD      pair_f64<>+0(SB), Y7, Y7
-	VPERMPS     log8_hi_f64<>+0(SB), Y7, Y6
-	VPERMPS     log8_hi_f64<>+32(SB), Y7, Y8
-	VBLENDVPD   Y4, Y8, Y6, Y6
-	VFMADD231PD eight_f64<>+0(SB), Y3, Y6
-	VPERMPS     recip_upper_f64<>+0(SB), Y5, Y3
+	VPSHUFD     $0xa0, Y4, Y4
+	VPERMPS     log8_hi_upper_f64<>+0(SB), Y4, Y5
+	VPERMPS     log8_hi_lower_f64<>+0(SB), Y4, Y6
+	VBLENDPS    $0xaa, Y5, Y6, Y5
+	VFMADD231PD eight_f64<>+0(SB), Y3, Y5
+	VPERMPS     recip_upper_f64<>+0(SB), Y4, Y3
 	VANDPS      upper_f64<>+0(SB), Y3, Y3
-	VMOVAPD     Y3, Y5
-	VPERMPS     log8_lo_f64<>+0(SB), Y7, Y8
-	VPERMPS     log8_lo_f64<>+32(SB), Y7, Y7
-	VBLENDVPD   Y4, Y7, Y8, Y8
-	VFMSUB213PD one_f64<>+0(SB), Y1, Y5
-	VFMADD231PD Y3, Y2, Y5
-	VMULPD      Y5, Y5, Y1
+	VMOVAPD     Y3, Y6
+	VPERMPS     log8_lo_upper_f64<>+0(SB), Y4, Y7
+	VPERMPS     log8_lo_lower_f64<>+0(SB), Y4, Y4
+	VBLENDPS    $0xaa, Y7, Y4, Y7
+	VFMSUB213PD one_f64<>+0(SB), Y1, Y6
+	VFMADD231PD Y3, Y2, Y6
+	VMULPD      Y6, Y6, Y1
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y2
@@ -32983,224 +32728,221 @@ rest_loop:
 	VFMADD213PD log1p_2_f64<>+0(SB), Y1, Y2
 	VFMADD213PD log1p_1_f64<>+0(SB), Y1, Y3
 	VFMADD213PD log1p_0_f64<>+0(SB), Y1, Y2
-	VFMADD213PD Y2, Y5, Y3
-	VFMADD213PD Y5, Y1, Y3
-	VFMADD231PD scale_f64<>+0(SB), Y3, Y8
-	VADDPD      192(AX), Y6, Y6
-	VADDPD      416(AX), Y8, Y8
-	VADDPD      Y8, Y6, Y1
+	VFMADD213PD Y2, Y6, Y3
+	VFMADD213PD Y6, Y1, Y3
+	VFMADD231PD scale_f64<>+0(SB), Y3, Y7
+	VADDPD      192(AX), Y5, Y5
+	VADDPD      416(AX), Y7, Y7
+	VADDPD      Y7, Y5, Y1
 
 	// γ·(hi+lo) = k + f
 	VMOVUPS     magic_tiny_f64<>+0(SB), Y2
 	VFMADD231PD 64(AX), Y1, Y2
 	VMAXPD      pow_min_f64<>+0(SB), Y2, Y2
 	VSUBPD      magic_tiny_f64<>+0(SB), Y2, Y3
-	VFMSUB231PD 64(AX), Y6, Y3
-	VFMADD231PD 64(AX), Y8, Y3
+	VFMSUB231PD 64(AX), Y5, Y3
+	VFMADD231PD 64(AX), Y7, Y3
 	VFMADD231PD 96(AX), Y1, Y3
 	VMAXPD      minus_one_f64<>+0(SB), Y3, Y3
-	VPSHUFD     $0xa0, Y2, Y1
-	VPSLLQ      $0x3d, Y2, Y4
-	VPERMPS     exp_upper_f64<>+0(SB), Y1, Y5
-	VANDPS      upper_f64<>+0(SB), Y5, Y5
-	VPADDD      Y1, Y1, Y6
-	VPADDD      pair_f64<>+0(SB), Y6, Y6
-	VPERMPS     exp_rest_f64<>+0(SB), Y6, Y1
-	VPERMPS     exp_rest_f64<>+32(SB), Y6, Y6
-	VBLENDVPD   Y4, Y6, Y1, Y1
+	VPSHUFD     $0xa0, Y2, Y2
+	VPERMPS     exp_upper_f64<>+0(SB), Y2, Y1
+	VANDPS      upper_f64<>+0(SB), Y1, Y1
+	VPERMPS     exp_rest_upper_f64<>+0(SB), Y2, Y4
+	VPERMPS     exp_rest_lower_f64<>+0(SB), Y2, Y5
+	VBLENDPS    $0xaa, Y4, Y5, Y4
 	VPSLLQ      $0x31, Y2, Y2
-	VPADDQ      Y2, Y5, Y5
+	VPADDQ      Y2, Y1, Y1
 
 	// s^γ·2^TinyShift = A·(1+p)
-	VADDPD      Y3, Y1, Y1
+	VADDPD      Y3, Y4, Y4
 	VMOVUPS     exp2m1_6_f64<>+0(SB), Y2
-	VMULPD      Y1, Y1, Y3
-	VMOVUPS     exp2m1_5_f64<>+0(SB), Y4
+	VMULPD      Y4, Y4, Y3
+	VMOVUPS     exp2m1_5_f64<>+0(SB), Y5
 	VFMADD213PD exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_3_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y4
+	VFMADD213PD exp2m1_1_f64<>+0(SB), Y3, Y5
 	VFMADD213PD exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMULPD      Y1, Y4, Y4
-	VMULPD      320(AX), Y5, Y5
-	VFMADD132PD Y4, Y5, Y5
-	VMOVUPD     448(AX), Y1
+	VFMADD213PD Y2, Y4, Y5
+	VMULPD      Y4, Y5, Y5
+	VMULPD      320(AX), Y1, Y1
+	VFMADD132PD Y5, Y1, Y1
+	VMOVUPD     448(AX), Y2
 
 	// L = log1p(e) + β·|x|, NaN if x is
-	VADDPD 512(AX), Y1, Y1
-	VADDPD 256(AX), Y1, Y1
+	VADDPD 512(AX), Y2, Y2
+	VADDPD 256(AX), Y2, Y2
 
 	// the scale is taken back from E where that is above 1, but not of a label
-	VMULPD    tiny_f64<>+0(SB), Y1, Y3
-	VMOVAPD   Y5, Y4
-	VMULPD    tiny_f64<>+0(SB), Y4, Y4
+	VMULPD    tiny_f64<>+0(SB), Y2, Y4
+	VMOVAPD   Y1, Y5
+	VMULPD    tiny_f64<>+0(SB), Y5, Y5
 	VMOVUPD   384(AX), Y6
-	VXORPS    Y2, Y2, Y2
-	VCMPPD    $0x04, Y2, Y6, Y6
-	VCMPPD    $0x1e, one_f64<>+0(SB), Y1, Y2
-	VANDPD    Y6, Y2, Y2
-	VMOVUPD   Y2, 192(AX)
-	VMOVAPD   Y5, Y2
+	VXORPS    Y3, Y3, Y3
+	VCMPPD    $0x04, Y3, Y6, Y6
+	VCMPPD    $0x1e, one_f64<>+0(SB), Y2, Y3
+	VANDPD    Y6, Y3, Y3
+	VMOVUPD   Y3, 192(AX)
+	VMOVAPD   Y1, Y3
 	VMOVUPD   192(AX), Y6
-	VBLENDVPD Y6, Y2, Y4, Y2
-	VMOVUPD   192(AX), Y4
-	VBLENDVPD Y4, Y3, Y1, Y3
-	VMULPD    Y3, Y2, Y2
+	VBLENDVPD Y6, Y3, Y5, Y3
+	VMOVUPD   192(AX), Y5
+	VBLENDVPD Y5, Y4, Y2, Y4
+	VMULPD    Y4, Y3, Y3
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
-	VMOVUPS      inf_f64<>+0(SB), Y3
-	VADDPD       Y1, Y3, Y3
-	VMINPD       Y3, Y2, Y2
+	VMOVUPS      inf_f64<>+0(SB), Y4
+	VADDPD       Y2, Y4, Y4
+	VMINPD       Y4, Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip10
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X3
-	VPBROADCASTQ X3, Y3
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VBLENDVPD    Y3, Y2, Y4, Y2
+	VMOVD        R15, X4
+	VPBROADCASTQ X4, Y4
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VBLENDVPD    Y4, Y3, Y5, Y3
 
 skip10:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y3, Y3
 	TESTQ  R9, R9
 	JEQ    skip11
 
 	// lane i mod 16 of the sums
 	LEAQ    (R13), CX
 	ANDQ    $0x0f, CX
-	VMOVUPD (R9)(CX*8), Y3
-	VADDPD  Y2, Y3, Y4
-	VMOVUPD Y4, (R9)(CX*8)
-	VSUBPD  Y3, Y4, Y6
-	VSUBPD  Y6, Y4, Y4
-	VSUBPD  Y4, Y3, Y3
-	VSUBPD  Y6, Y2, Y4
-	VADDPD  Y4, Y3, Y4
-	VADDPD  128(R9)(CX*8), Y4, Y4
-	VMOVUPD Y4, 128(R9)(CX*8)
+	VMOVUPD (R9)(CX*8), Y4
+	VADDPD  Y3, Y4, Y5
+	VMOVUPD Y5, (R9)(CX*8)
+	VSUBPD  Y4, Y5, Y6
+	VSUBPD  Y6, Y5, Y5
+	VSUBPD  Y5, Y4, Y4
+	VSUBPD  Y6, Y3, Y5
+	VADDPD  Y5, Y4, Y5
+	VADDPD  128(R9)(CX*8), Y5, Y5
+	VMOVUPD Y5, 128(R9)(CX*8)
 
 skip11:
 	TESTQ      SI, SI
 	JEQ        skip12
-	VMASKMOVPD Y2, Y0, (SI)(R13*8)
+	VMASKMOVPD Y3, Y0, (SI)(R13*8)
 
 skip12:
-	VMOVUPD 288(AX), Y2
-	VADDPD  480(AX), Y2, Y2
-	VMULPD  tiny_f64<>+0(SB), Y2, Y3
-	VMOVUPD Y2, 192(AX)
-	VMOVUPD Y3, 256(AX)
+	VMOVUPD 288(AX), Y3
+	VADDPD  480(AX), Y3, Y3
+	VMULPD  tiny_f64<>+0(SB), Y3, Y4
+	VMOVUPD Y3, 192(AX)
+	VMOVUPD Y4, 256(AX)
 
 	// δ = 1 - 2t
-	VMOVUPS     minus_two_f64<>+0(SB), Y2
-	VMASKMOVPD  (DI)(R13*8), Y0, Y3
-	VFMADD213PD one_f64<>+0(SB), Y3, Y2
+	VMOVUPS     minus_two_f64<>+0(SB), Y3
+	VMASKMOVPD  (DI)(R13*8), Y0, Y4
+	VFMADD213PD one_f64<>+0(SB), Y4, Y3
 
 	// D = N·(2β - R)
-	VMOVUPS     two_f64<>+0(SB), Y3
-	VMOVUPD     352(AX), Y4
-	VFMSUB213PD 256(AX), Y4, Y3
-	VMULPD      640(AX), Y3, Y3
-	VMOVUPS     max_softplus_f64<>+0(SB), Y4
-	VMINPD      Y1, Y4, Y4
-	VMULPD      128(AX), Y4, Y4
-	VMOVUPD     Y2, 256(AX)
+	VMOVUPS     two_f64<>+0(SB), Y4
+	VMOVUPD     352(AX), Y5
+	VFMSUB213PD 256(AX), Y5, Y4
+	VMULPD      640(AX), Y4, Y4
+	VMOVUPS     max_softplus_f64<>+0(SB), Y5
+	VMINPD      Y2, Y5, Y5
+	VMULPD      128(AX), Y5, Y5
+	VMOVUPD     Y3, 256(AX)
 
 	// κ = δ·O/R, and it times 2^(TinyShift/2)
-	VMOVUPD 608(AX), Y1
-	VMULPD  large_f64<>+0(SB), Y1, Y1
-	VDIVPD  192(AX), Y1, Y1
-	VMULPD  256(AX), Y1, Y1
 	VMOVUPD 608(AX), Y2
-	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y2, Y2
-	VANDPD  Y2, Y1, Y1
-	VMULPD  small_f64<>+0(SB), Y1, Y2
-	VMOVUPD Y1, 192(AX)
-	VMOVUPD Y2, 256(AX)
-	VMOVAPD Y3, Y1
-	VXORPD  224(AX), Y1, Y1
+	VMULPD  large_f64<>+0(SB), Y2, Y2
+	VDIVPD  192(AX), Y2, Y2
+	VMULPD  256(AX), Y2, Y2
+	VMOVUPD 608(AX), Y3
+	VCMPPD  $0x1d, fallen_f64<>+0(SB), Y3, Y3
+	VANDPD  Y3, Y2, Y2
+	VMULPD  small_f64<>+0(SB), Y2, Y3
+	VMOVUPD Y2, 192(AX)
+	VMOVUPD Y3, 256(AX)
+	VMOVAPD Y4, Y2
+	VXORPD  224(AX), Y2, Y2
 
 	// grad = B·(±D + κ·γ·L)
-	VMOVUPD      256(AX), Y2
-	VFMADD213PD  Y1, Y4, Y2
-	VMULPD       Y5, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VMOVUPD      256(AX), Y3
+	VFMADD213PD  Y2, Y5, Y3
+	VMULPD       Y1, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip13
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y1, Y2, Y6, Y2
+	VBLENDVPD    Y2, Y3, Y6, Y3
 
 skip13:
-	VANDPD Y0, Y2, Y2
+	VANDPD Y0, Y3, Y3
 	TESTQ  R11, R11
 	JEQ    skip14
 
 	// dout·grad
-	VMASKMOVPD   (R11)(R13*8), Y0, Y1
-	VMULPD       Y1, Y2, Y2
-	VCMPPD       $0x03, Y2, Y2, Y1
-	VBLENDVPD    Y1, nan_f64<>+0(SB), Y2, Y2
+	VMASKMOVPD   (R11)(R13*8), Y0, Y2
+	VMULPD       Y2, Y3, Y3
+	VCMPPD       $0x03, Y3, Y3, Y2
+	VBLENDVPD    Y2, nan_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip15
 	MOVBLZX      (R8)(R14*1), R15
 	MOVQ         R13, CX
 	ANDQ         $0x07, CX
 	SHRL         CL, R15
-	VMOVD        R15, X1
-	VPBROADCASTQ X1, Y1
-	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
+	VMOVD        R15, X2
+	VPBROADCASTQ X2, Y2
+	VPSLLVQ      to_sign0_f64<>+0(SB), Y2, Y2
 	VXORPS       Y6, Y6, Y6
-	VBLENDVPD    Y1, Y2, Y6, Y2
+	VBLENDVPD    Y2, Y3, Y6, Y3
 
 skip15:
 skip14:
 	TESTQ      R10, R10
 	JEQ        skip16
-	VMASKMOVPD Y2, Y0, (R10)(R13*8)
+	VMASKMOVPD Y3, Y0, (R10)(R13*8)
 
 skip16:
 	// hess = B·(p·q + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N)))), with κ ± as D; of a label B·O·(N·(1+2γ) + γ·L·(γ·O - N))
-	VADDPD       Y3, Y3, Y1
-	VMULPD       128(AX), Y1, Y1
-	VMOVUPD      384(AX), Y2
-	VMOVUPD      640(AX), Y3
-	VMULPD       160(AX), Y3, Y3
+	VADDPD       Y4, Y4, Y2
+	VMULPD       128(AX), Y2, Y2
+	VMOVUPD      384(AX), Y3
+	VMOVUPD      640(AX), Y4
+	VMULPD       160(AX), Y4, Y4
 	VXORPS       Y6, Y6, Y6
-	VCMPPD       $0x00, Y6, Y2, Y2
-	VMOVUPD      Y2, 288(AX)
-	VMOVUPD      288(AX), Y2
-	VBLENDVPD    Y2, Y3, Y1, Y1
-	VMOVUPD      256(AX), Y2
+	VCMPPD       $0x00, Y6, Y3, Y3
+	VMOVUPD      Y3, 288(AX)
+	VMOVUPD      288(AX), Y3
+	VBLENDVPD    Y3, Y4, Y2, Y2
+	VMOVUPD      256(AX), Y3
+	VXORPD       224(AX), Y3, Y3
+	VSUBPD       672(AX), Y3, Y4
+	VADDPD       640(AX), Y4, Y4
+	VFMSUB132PD  128(AX), Y4, Y3
+	VFMADD213PD  Y2, Y5, Y3
+	VMOVUPD      192(AX), Y2
+	VMOVUPD      608(AX), Y4
 	VXORPD       224(AX), Y2, Y2
-	VSUBPD       672(AX), Y2, Y3
-	VADDPD       640(AX), Y3, Y3
-	VFMSUB132PD  128(AX), Y3, Y2
-	VFMADD213PD  Y1, Y4, Y2
-	VMOVUPD      192(AX), Y1
-	VMOVUPD      608(AX), Y3
-	VXORPD       224(AX), Y1, Y1
-	VMULPD       large_f64<>+0(SB), Y1, Y1
-	VMOVUPD      288(AX), Y4
-	VBLENDVPD    Y4, 608(AX), Y1, Y1
-	VMULPD       640(AX), Y3, Y3
-	VMOVUPS      sign_f64<>+0(SB), Y4
+	VMULPD       large_f64<>+0(SB), Y2, Y2
+	VMOVUPD      288(AX), Y5
+	VBLENDVPD    Y5, 608(AX), Y2, Y2
+	VMULPD       640(AX), Y4, Y4
+	VMOVUPS      sign_f64<>+0(SB), Y5
 	VMOVUPD      288(AX), Y6
-	VBLENDVPD    Y6, Y4, Y3, Y3
-	VFMADD213PD  Y3, Y1, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
-	VMULPD       Y5, Y2, Y2
-	VMULPD       tiny_f64<>+0(SB), Y2, Y2
+	VBLENDVPD    Y6, Y5, Y4, Y4
+	VFMADD213PD  Y4, Y2, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
+	VMULPD       Y1, Y3, Y3
+	VMULPD       tiny_f64<>+0(SB), Y3, Y3
 	TESTQ        R8, R8
 	JEQ          skip17
 	MOVBLZX      (R8)(R14*1), R14
@@ -33210,14 +32952,14 @@ skip16:
 	VMOVD        R14, X1
 	VPBROADCASTQ X1, Y1
 	VPSLLVQ      to_sign0_f64<>+0(SB), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VBLENDVPD    Y1, Y2, Y3, Y2
+	VXORPS       Y2, Y2, Y2
+	VBLENDVPD    Y1, Y3, Y2, Y3
 
 skip17:
-	VANDPD     Y0, Y2, Y2
+	VANDPD     Y0, Y3, Y3
 	TESTQ      R12, R12
 	JEQ        skip18
-	VMASKMOVPD Y2, Y0, (R12)(R13*8)
+	VMASKMOVPD Y3, Y0, (R12)(R13*8)
 
 skip18:
 	ADDQ $0x04, R13
@@ -33260,58 +33002,52 @@ loop:
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y3, Y4
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y5
-	VPSHUFD      $0xa0, Y3, Y6
-	VPSHUFD      $0xa0, Y2, Y7
-	VPSLLQ       $0x3d, Y3, Y8
-	VPSLLQ       $0x3d, Y2, Y9
-	VPERMPS      exp_upper_f64<>+0(SB), Y6, Y10
-	VPERMPS      exp_upper_f64<>+0(SB), Y7, Y11
-	VANDPS       upper_f64<>+0(SB), Y10, Y10
-	VANDPS       upper_f64<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y6, Y6
-	VPADDD       Y7, Y7, Y13
-	VPADDD       pair_f64<>+0(SB), Y6, Y6
-	VPADDD       pair_f64<>+0(SB), Y13, Y13
-	VPERMPS      exp_rest_f64<>+0(SB), Y6, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y13, Y12
-	VPERMPS      exp_rest_f64<>+32(SB), Y6, Y6
-	VPERMPS      exp_rest_f64<>+32(SB), Y13, Y13
-	VBLENDVPD    Y8, Y6, Y7, Y7
-	VBLENDVPD    Y9, Y13, Y12, Y12
+	VPSHUFD      $0xa0, Y3, Y3
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y3, Y6
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y7
+	VANDPS       upper_f64<>+0(SB), Y6, Y6
+	VANDPS       upper_f64<>+0(SB), Y7, Y7
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y3, Y8
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y9
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y3, Y10
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y11
+	VBLENDPS     $0xaa, Y8, Y10, Y8
+	VBLENDPS     $0xaa, Y9, Y11, Y9
 	VFNMSUB231PD scale_f64<>+0(SB), Y0, Y4
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y5
 	VPSLLQ       $0x31, Y3, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y3, Y10, Y10
-	VPADDQ       Y2, Y11, Y11
+	VPADDQ       Y3, Y6, Y6
+	VPADDQ       Y2, Y7, Y7
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y0, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y5
-	VADDPD       Y4, Y7, Y7
-	VADDPD       Y5, Y12, Y12
+	VADDPD       Y4, Y8, Y8
+	VADDPD       Y5, Y9, Y9
 	VMOVUPS      magic_f64<>+0(SB), Y1
 	VMOVAPS      Y1, Y0
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y10, Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y11, Y0
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y7, Y0
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y3
 	VMOVAPS      Y3, Y2
-	VMULPD       Y7, Y7, Y4
-	VMULPD       Y12, Y12, Y5
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y8
-	VMOVAPS      Y8, Y6
+	VMULPD       Y8, Y8, Y4
+	VMULPD       Y9, Y9, Y5
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y8
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y6
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y4, Y11
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y5, Y10
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y4, Y3
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y5, Y2
-	VFMADD213PD  Y3, Y7, Y8
-	VFMADD213PD  Y2, Y12, Y6
-	VMULPD       Y7, Y8, Y8
-	VMULPD       Y12, Y6, Y6
+	VFMADD213PD  Y3, Y8, Y11
+	VFMADD213PD  Y2, Y9, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y9, Y10, Y10
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPSHUFD     $0xa0, Y1, Y1
@@ -33320,31 +33056,31 @@ loop:
 	VPERMPS     recip_upper_f64<>+0(SB), Y0, Y0
 	VANDPS      upper_f64<>+0(SB), Y1, Y1
 	VANDPS      upper_f64<>+0(SB), Y0, Y0
-	VMULPD      Y1, Y10, Y10
-	VMULPD      Y0, Y11, Y11
-	VMULPD      tiny_f64<>+0(SB), Y10, Y2
-	VMULPD      tiny_f64<>+0(SB), Y11, Y3
+	VMULPD      Y1, Y6, Y6
+	VMULPD      Y0, Y7, Y7
+	VMULPD      tiny_f64<>+0(SB), Y6, Y2
+	VMULPD      tiny_f64<>+0(SB), Y7, Y3
 	VSUBPD      one_f64<>+0(SB), Y1, Y4
 	VSUBPD      one_f64<>+0(SB), Y0, Y5
 	VADDPD      Y2, Y4, Y4
 	VADDPD      Y3, Y5, Y5
-	VFMADD231PD Y8, Y2, Y4
-	VFMADD231PD Y6, Y3, Y5
+	VFMADD231PD Y11, Y2, Y4
+	VFMADD231PD Y10, Y3, Y5
 
 	// h = z/(1+z)
-	VADDPD       one_f64<>+0(SB), Y4, Y7
-	VADDPD       one_f64<>+0(SB), Y5, Y9
-	VDIVPD       Y7, Y4, Y7
-	VDIVPD       Y9, Y5, Y9
-	VFNMADD132PD Y7, Y8, Y8
-	VFNMADD132PD Y9, Y6, Y6
+	VADDPD       one_f64<>+0(SB), Y4, Y6
+	VADDPD       one_f64<>+0(SB), Y5, Y7
+	VDIVPD       Y6, Y4, Y6
+	VDIVPD       Y7, Y5, Y7
+	VFNMADD132PD Y6, Y11, Y11
+	VFNMADD132PD Y7, Y10, Y10
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      (CX), Y5
-	VMOVUPD      32(CX), Y10
-	VBLENDVPD    Y5, Y8, Y4, Y5
-	VBLENDVPD    Y10, Y6, Y4, Y4
-	VSUBPD       Y7, Y5, Y5
-	VSUBPD       Y9, Y4, Y4
+	VMOVUPD      32(CX), Y8
+	VBLENDVPD    Y5, Y11, Y4, Y5
+	VBLENDVPD    Y8, Y10, Y4, Y4
+	VSUBPD       Y6, Y5, Y5
+	VSUBPD       Y7, Y4, Y4
 	VMOVUPD      (CX), Y6
 	VMOVUPD      32(CX), Y7
 	VBLENDVPD    Y6, Y2, Y1, Y1
@@ -33398,50 +33134,47 @@ rest_loop:
 	VMOVUPS      magic_tiny_f64<>+0(SB), Y2
 	VFNMADD231PD scale_f64<>+0(SB), Y1, Y2
 	VSUBPD       magic_tiny_f64<>+0(SB), Y2, Y3
-	VPSHUFD      $0xa0, Y2, Y4
-	VPSLLQ       $0x3d, Y2, Y5
-	VPERMPS      exp_upper_f64<>+0(SB), Y4, Y6
-	VANDPS       upper_f64<>+0(SB), Y6, Y6
-	VPADDD       Y4, Y4, Y7
-	VPADDD       pair_f64<>+0(SB), Y7, Y7
-	VPERMPS      exp_rest_f64<>+0(SB), Y7, Y4
-	VPERMPS      exp_rest_f64<>+32(SB), Y7, Y7
-	VBLENDVPD    Y5, Y7, Y4, Y4
+	VPSHUFD      $0xa0, Y2, Y2
+	VPERMPS      exp_upper_f64<>+0(SB), Y2, Y4
+	VANDPS       upper_f64<>+0(SB), Y4, Y4
+	VPERMPS      exp_rest_upper_f64<>+0(SB), Y2, Y5
+	VPERMPS      exp_rest_lower_f64<>+0(SB), Y2, Y6
+	VBLENDPS     $0xaa, Y5, Y6, Y5
 	VFNMSUB231PD scale_f64<>+0(SB), Y1, Y3
 	VPSLLQ       $0x31, Y2, Y2
-	VPADDQ       Y2, Y6, Y6
+	VPADDQ       Y2, Y4, Y4
 	VFNMADD231PD scale_lo_f64<>+0(SB), Y1, Y3
-	VADDPD       Y3, Y4, Y4
+	VADDPD       Y3, Y5, Y5
 	VMOVUPS      magic_f64<>+0(SB), Y1
-	VFMADD231PD  index_tiny_f64<>+0(SB), Y6, Y1
+	VFMADD231PD  index_tiny_f64<>+0(SB), Y4, Y1
 	VMOVUPS      exp2m1_6_f64<>+0(SB), Y2
-	VMULPD       Y4, Y4, Y3
-	VMOVUPS      exp2m1_5_f64<>+0(SB), Y5
+	VMULPD       Y5, Y5, Y3
+	VMOVUPS      exp2m1_5_f64<>+0(SB), Y6
 	VFMADD213PD  exp2m1_4_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_3_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_2_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y5
+	VFMADD213PD  exp2m1_1_f64<>+0(SB), Y3, Y6
 	VFMADD213PD  exp2m1_0_f64<>+0(SB), Y3, Y2
-	VFMADD213PD  Y2, Y4, Y5
-	VMULPD       Y4, Y5, Y5
+	VFMADD213PD  Y2, Y5, Y6
+	VMULPD       Y5, Y6, Y6
 
 	// z = c·(1+e) - 1 = S·p + (S + (c-1))
 	VPSHUFD     $0xa0, Y1, Y1
 	VPERMPS     recip_upper_f64<>+0(SB), Y1, Y1
 	VANDPS      upper_f64<>+0(SB), Y1, Y1
-	VMULPD      Y1, Y6, Y6
-	VMULPD      tiny_f64<>+0(SB), Y6, Y2
+	VMULPD      Y1, Y4, Y4
+	VMULPD      tiny_f64<>+0(SB), Y4, Y2
 	VSUBPD      one_f64<>+0(SB), Y1, Y3
 	VADDPD      Y2, Y3, Y3
-	VFMADD231PD Y5, Y2, Y3
+	VFMADD231PD Y6, Y2, Y3
 
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y3, Y4
 	VDIVPD       Y4, Y3, Y4
-	VFNMADD132PD Y4, Y5, Y5
+	VFNMADD132PD Y4, Y6, Y6
 	VXORPS       Y3, Y3, Y3
-	VMOVUPD      (CX), Y6
-	VBLENDVPD    Y6, Y5, Y3, Y3
+	VMOVUPD      (CX), Y5
+	VBLENDVPD    Y5, Y6, Y3, Y3
 	VSUBPD       Y4, Y3, Y3
 	VMOVUPD      (CX), Y4
 	VBLENDVPD    Y4, Y2, Y1, Y1

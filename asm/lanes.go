@@ -254,28 +254,31 @@ func (g *generator) bits(name string, v uint64) scalar {
 
 func (g *generator) float(name string, v float64) scalar { return g.bits(name, g.bitsOf(v)) }
 
-// A table has eight entries. Of short ones, of which only the upper half is not 0, AVX2 looks up no more.
+// A table has eight entries. AVX2 has no permutation of eight float64: it has their upper and lower halves apart, the lower
+// ones only if not all are 0.
 type table struct {
 	Mem
-	short bool
+	lower *Mem // AVX2, float64
 }
 
 func (g *generator) entries(name string, v [8]uint64) table {
-	values := v[:]
 	if !g.double {
-		return table{Mem: g.words(name, append(values, values...))} // to 64 bytes
+		return table{Mem: g.words(name, append(v[:], v[:]...))} // 64 bytes
 	}
 	if g.wide {
-		return table{Mem: g.words(name, values)}
+		return table{Mem: g.words(name, v[:])}
 	}
-	var upper [4]uint64
-	for i, x := range values {
-		if uint32(x) != 0 {
-			return table{Mem: g.words(name, values)}
-		}
+	var lower, upper [4]uint64
+	for i, x := range v {
+		lower[i/2] |= x & 0xffffffff << (i % 2 * 32)
 		upper[i/2] |= x >> 32 << (i % 2 * 32)
 	}
-	return table{g.words(name+"_upper", upper[:]), true}
+	t := table{Mem: g.words(name+"_upper", upper[:])}
+	if lower != [4]uint64{} {
+		m := g.words(name+"_lower", lower[:])
+		t.lower = &m
+	}
+	return t
 }
 
 func (g *generator) floats(name string, v [8]float64) table {
@@ -302,47 +305,29 @@ func (g *generator) copy(v group) group {
 	return r
 }
 
-// An index selects an entry of a table of eight by the last three bits of each element; AVX2, float64: of each half of one.
-type index struct {
-	at    group
-	pairs group // AVX2, float64, when asked for
-	high  group
-}
-
-// index prepares v for lookup.
-func (g *generator) index(v group) *index {
-	if g.wide || !g.double {
-		return &index{at: v}
+// index prepares v to select entries of tables of eight by the last three bits of each element. It consumes v.
+func (g *generator) index(v group) group {
+	if !g.wide && g.double {
+		g.do("VPSHUFD", v, v, Imm(0xa0)) // for each half of an entry
 	}
-	at, high := g.group(), g.group()
-	g.do("VPSHUFD", at, v, Imm(0xa0))
-	g.do("VPSLLQ", high, v, Imm(61))
-	return &index{at: at, high: high}
+	return v
 }
 
-// lookup returns entries of a table. AVX2 has no permutation of eight float64: there, two permutations of pairs of 32-bit halves
-// look in each half of the table, with the indices 2j, 2j+1, and the third bit, as a sign, chooses; of a short table a
-// permutation of the upper halves does.
-func (g *generator) lookup(t table, i *index) group {
+// lookup returns the entries of a table that an index selects.
+func (g *generator) lookup(t table, index group) group {
 	r := g.group()
-	if !g.double || g.wide {
-		g.do("VPERMP.", r, i.at, t.Mem)
+	if g.wide || !g.double {
+		g.do("VPERMP.", r, index, t.Mem)
 		return r
 	}
-	if t.short {
-		g.do("VPERMPS", r, i.at, t.Mem)
+	g.do("VPERMPS", r, index, t.Mem)
+	if t.lower == nil {
 		g.do("VANDPS", r, r, g.bits("upper", 0xffffffff<<32))
 		return r
 	}
-	if i.pairs == nil {
-		i.pairs = g.group()
-		g.do("VPADDD", i.pairs, i.at, i.at)
-		g.do("VPADDD", i.pairs, i.pairs, g.bits("pair", 1<<32))
-	}
-	upper := g.group()
-	g.do("VPERMPS", r, i.pairs, t.Mem)
-	g.do("VPERMPS", upper, i.pairs, t.Offset(32))
-	g.do("VBLENDVPD", r, r, upper, i.high)
+	lower := g.group()
+	g.do("VPERMPS", lower, index, *t.lower)
+	g.do("VBLENDPS", r, lower, r, Imm(0xaa))
 	return r
 }
 

@@ -244,7 +244,7 @@ func (g *generator) indexScale(tiny bool) scalar {
 
 // later looks a table up when the result is called for. On AVX2 it does so now and keeps what it found, rather than
 // the index.
-func (g *generator) later(name string, entries [8]float64, i *index) func() value {
+func (g *generator) later(name string, entries [8]float64, i group) func() value {
 	t := g.floats(name, entries)
 	if g.wide {
 		return func() value { return g.lookup(t, i) }
