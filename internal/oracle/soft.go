@@ -26,14 +26,18 @@ func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
 	a := wPos*t + wNeg*r
 	pr, qt := p*r, q*t
 	m := pr + qt
-	E := l + math.Max(x, 0)*r + math.Max(-x, 0)*t
+	E := l + max(x, 0)*r + max(-x, 0)*t
 	pow := a
-	if gamma != 0 {
-		pow = a * math.Exp(gamma*math.Log(m))
+	switch gamma {
+	case 0:
+	case 2: // the one that matters most, in half the time
+		pow *= m * m
+	default:
+		pow *= math.Exp(gamma * math.Log(m))
 	}
 	var pqm float64
 	if m > 0 {
-		pqm = math.Min(p, q) / m * math.Max(p, q)
+		pqm = min(p, q) / m * max(p, q)
 	}
 	d := 1 - 2*t
 	k, K := gamma*d*pqm, gamma*math.Abs(d)*pqm
