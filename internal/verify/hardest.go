@@ -94,8 +94,8 @@ func neighbour[T focal.Float](u T, away int) T {
 	return T(math.Float64frombits(math.Float64bits(float64(u)) + uint64(away)))
 }
 
-// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive). The worst of all that there are come
-// first; of γ = 0.5 and 1, of those with 2^-21 ≤ |u| < 2^19. Those of the sigmoid are the same for all exponents.
+// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive). The worst of all that there are, of loss,
+// gradient and Hessian, come first. Those of the sigmoid are the same for all exponents.
 var hard32 = []hard[float32]{
 	{0, []float32{-0x1.5f20ap+01, -0x1.929088p+06, 0x1.514832p+01, -2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}},
 	{0.5, []float32{-0x1.0991c6p+02, 0x1.f87a8cp-05, -0x1.85f158p+02, -2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}},
