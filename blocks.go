@@ -112,40 +112,58 @@ func (j *job[T]) runSerial(blocks int) float64 {
 	return total.result()
 }
 
-// runParallel does what runSerial does, with the given number of goroutines, the caller's among them. Each takes the
-// next block that none has taken. The blocks' sums are added at the end, in the order of runSerial, so that the total
-// has the same bits. The job is passed by value because it goes to the heap here, and shall not in runSerial.
+// runParallel does what runSerial does, with the given number of goroutines. The blocks' sums are added at the end, in the order
+// of runSerial, so that the total has the same bits. The job is passed by value because it goes to the heap here, and
+// shall not in runSerial.
 func runParallel[T Float](j job[T], blocks, workers int) float64 {
 	var sums []accumulator
 	if j.sum {
 		sums = make([]accumulator, blocks)
 	}
-	var taken atomic.Int64
-	work := func() {
+	share(workers, func(_ int, taken tickets) {
 		var m masks
-		for b := taken.Add(1) - 1; b < int64(blocks); b = taken.Add(1) - 1 {
+		for b := taken.take(); b < int64(blocks); b = taken.take() {
 			sum := j.runBlock(int(b), &m)
 			if j.sum {
 				sums[b] = sum
 			}
 		}
-	}
-	var others sync.WaitGroup
-	others.Add(workers - 1)
-	for range workers - 1 {
-		go func() {
-			defer others.Done()
-			work()
-		}()
-	}
-	work()
-	others.Wait()
-
+	})
 	var total accumulator
 	for _, sum := range sums {
 		total.addSum(sum)
 	}
 	return total.result()
+}
+
+// share calls work in the given number of goroutines, the caller's among them, and returns when all have returned.
+func share(workers int, work func(worker int, taken tickets)) {
+	taken := tickets{shared: new(atomic.Int64)}
+	var others sync.WaitGroup
+	others.Add(workers - 1)
+	for i := range workers - 1 {
+		go func() {
+			defer others.Done()
+			work(i+1, taken)
+		}()
+	}
+	work(0, taken)
+	others.Wait()
+}
+
+// tickets are the numbers 0, 1, …, for one goroutine, or for several that share a counter. (One on the stack would do for
+// both, but where words have 32 bits it goes to the heap.)
+type tickets struct {
+	shared *atomic.Int64 // nil: there is one goroutine
+	next   int64
+}
+
+func (t *tickets) take() int64 {
+	if t.shared != nil {
+		return t.shared.Add(1) - 1
+	}
+	t.next++
+	return t.next - 1
 }
 
 // runBlock calls the kernel for one block and returns the sum of its losses, if it is wanted.

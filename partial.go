@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"sync"
-	"sync/atomic"
 )
 
 // Partial is the loss of some of the rows of a data set, made by [Score], such that those of all the rows can be put
@@ -65,40 +63,13 @@ func (j *job[T]) scoreBlocks(taken tickets) (total exactTotal) {
 	return total
 }
 
-// tickets are the numbers 0, 1, …, for one goroutine, or for several that share a counter. (One on the stack would do for
-// both, but where words have 32 bits it goes to the heap.)
-type tickets struct {
-	shared *atomic.Int64 // nil: there is one goroutine
-	next   int64
-}
-
-func (t *tickets) take() int64 {
-	if t.shared != nil {
-		return t.shared.Add(1) - 1
-	}
-	t.next++
-	return t.next - 1
-}
-
-// scoreParallel does what scoreBlocks does, with the given number of goroutines, the caller's among them. The sums are
-// exact, so that it does not matter who adds what. The job is passed by value because it goes to the heap here.
-func scoreParallel[T Float](j job[T], workers int) exactTotal {
+// scoreParallel does what scoreBlocks does, with the given number of goroutines. The sums are exact, so that it does not matter
+// who adds what. The job is passed by value because it goes to the heap here.
+func scoreParallel[T Float](j job[T], workers int) (all exactTotal) {
 	totals := make([]exactTotal, workers)
-	var taken atomic.Int64
-	var others sync.WaitGroup
-	others.Add(workers - 1)
-	for i := range workers - 1 {
-		go func() {
-			defer others.Done()
-			totals[i] = j.scoreBlocks(tickets{shared: &taken})
-		}()
-	}
-	totals[workers-1] = j.scoreBlocks(tickets{shared: &taken})
-	others.Wait()
-
-	all := totals[0]
-	for i := range totals[1:] {
-		t := &totals[i+1]
+	share(workers, func(worker int, taken tickets) { totals[worker] = j.scoreBlocks(taken) })
+	for i := range totals {
+		t := &totals[i]
 		all.sum.add(&t.sum)
 		all.inf += t.inf
 		all.nan += t.nan

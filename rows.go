@@ -2,8 +2,7 @@ package focal
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"math/bits"
 )
 
 // Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row, which is what
@@ -100,20 +99,10 @@ func plus[T Float](a accumulator, v []T) accumulator {
 	return accumulator{hi, lo}
 }
 
-// rowsParallel does what rowsUnits does, with the given number of goroutines, the caller's among them. The job is passed
-// by value because it goes to the heap here.
+// rowsParallel does what rowsUnits does, with the given number of goroutines. The job is passed by value because it goes to the
+// heap here.
 func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
-	var taken atomic.Int64
-	var others sync.WaitGroup
-	others.Add(workers - 1)
-	for range workers - 1 {
-		go func() {
-			defer others.Done()
-			j.rowsUnits(dst, c, unit, tickets{shared: &taken})
-		}()
-	}
-	j.rowsUnits(dst, c, unit, tickets{shared: &taken})
-	others.Wait()
+	share(workers, func(_ int, taken tickets) { j.rowsUnits(dst, c, unit, taken) })
 }
 
 // Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
@@ -121,14 +110,22 @@ func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
 // the labels; Fits is for those who have a matrix. The errors are [ErrShape] and [ErrTarget].
 func (t Target) Fits(rows, cols int) error {
 	const op = "Fits"
-	have, want, name := len(t.label), rows, "label"
-	switch t.kind {
-	case noTarget:
+	if t.kind == noTarget {
 		return fmt.Errorf("focal: %s: the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
-	case dense32Target, dense64Target:
-		have, want, name = len(t.dense32)+len(t.dense64), rows*cols, "t"
 	}
-	if have != want {
+	if rows < 0 || cols < 0 {
+		return fmt.Errorf("focal: %s: %d×%d logits: a negative number: %w", op, rows, cols, ErrShape)
+	}
+	have, want, name := len(t.label), uint64(rows), "label"
+	overflow := uint64(0)
+	if t.kind != labelTarget {
+		have, name = len(t.dense32)+len(t.dense64), "t"
+		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
+	}
+	switch {
+	case overflow > 0:
+		return fmt.Errorf("focal: %s: len(%s) = %d, want rows·columns for %d×%d logits: %w", op, name, have, rows, cols, ErrShape)
+	case uint64(have) != want:
 		return fmt.Errorf("focal: %s: len(%s) = %d, want %d for %d×%d logits: %w", op, name, have, want, rows, cols, ErrShape)
 	}
 	return nil

@@ -130,4 +130,10 @@ func TestFits(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorIs(t, Target{}.Fits(0, 0), ErrTarget)
+	for _, y := range []Target{Labels(nil), Dense([]float32{})} {
+		for _, shape := range [][2]int{{-1, 0}, {0, -1}, {math.MinInt, math.MinInt}} {
+			require.ErrorIs(t, y.Fits(shape[0], shape[1]), ErrShape)
+		}
+	}
+	require.ErrorIs(t, Dense([]float32{}).Fits(math.MinInt/-2, 8), ErrShape) // 0, where the product overflows
 }

@@ -39,10 +39,7 @@ func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
 }
 
 func (b Bounds) grown(gamma, perGamma float64, roundedWeight bool) Bounds {
-	more := 0.0
-	if gamma > gammaFlat {
-		more = perGamma * gamma
-	}
+	more := perGamma * max(0, gamma-gammaFlat)
 	if roundedWeight {
 		more += ofWeight
 	}

@@ -211,6 +211,17 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestErrorsKeepNaN(t *testing.T) {
+	var e, other Errors
+	e.Add(math.NaN(), 1, 2, 3)
+	e.Add(5, 4, 5, 6)
+	require.True(t, math.IsNaN(e.Worst))
+	other.Add(7, 7, 8, 9)
+	require.True(t, math.IsNaN(merged(e, other).Worst))
+	require.True(t, math.IsNaN(merged(other, e).Worst))
+	require.Equal(t, 1.0, merged(other, e).At)
+}
+
 func merged(a, b Errors) Errors {
 	a.Merge(b)
 	return a
@@ -219,7 +230,7 @@ func merged(a, b Errors) Errors {
 func TestPromised(t *testing.T) {
 	require.Equal(t, Bounds{4, 5, 8, 2}, Promised(5, false))
 	require.Equal(t, Bounds{5, 6, 9, 2}, Promised(0, true))
-	require.Equal(t, Bounds{24, 25, 28, 2}, Promised(100, false))
+	require.Equal(t, Bounds{23, 24, 27, 2}, Promised(100, false))
 }
 
 func TestParseMPFR(t *testing.T) {

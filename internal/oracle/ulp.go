@@ -74,9 +74,12 @@ type Errors struct {
 	N             uint64
 }
 
+// worse reports whether a is a larger error than b. Nothing is larger than a NaN.
+func worse(a, b float64) bool { return !(a <= b) && !math.IsNaN(b) }
+
 // Add counts one error.
 func (e *Errors) Add(err, at, got, want float64) {
-	if e.N == 0 || err > e.Worst {
+	if e.N == 0 || worse(err, e.Worst) {
 		e.Worst, e.At, e.Got, e.Want = err, at, got, want
 	}
 	e.Sum += err
@@ -85,7 +88,7 @@ func (e *Errors) Add(err, at, got, want float64) {
 
 // Merge counts the errors that other has counted.
 func (e *Errors) Merge(other Errors) {
-	if e.N == 0 || other.N > 0 && other.Worst > e.Worst {
+	if e.N == 0 || other.N > 0 && worse(other.Worst, e.Worst) {
 		e.Worst, e.At, e.Got, e.Want = other.Worst, other.At, other.Got, other.Want
 	}
 	e.Sum += other.Sum
