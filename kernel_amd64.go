@@ -156,7 +156,7 @@ func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bo
 	return true
 }
 
-// assemblyLabelsValid does what labelsValid does. The slice is not empty.
+// assemblyLabelsValid reports whether all labels, one at least, are at most limit, taken as unsigned, or ignore.
 func assemblyLabelsValid(p kernelPath, label []int32, limit uint32, ignore int32) bool {
 	if p == pathAVX512 {
 		return labelsValidAVX512(&label[0], len(label), limit, ignore)

@@ -3313,7 +3313,8 @@ loop:
 	VMULPS 256(DX), Z2, Z2
 	VMULPS 320(DX), Z3, Z3
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z16, Z19
 	VADDPS.BCST  one_f32<>+0(SB), Z17, Z20
@@ -3350,21 +3351,23 @@ loop:
 	VFMADD132PS Z16, Z1, Z1
 	VFMADD132PS Z17, Z2, Z2
 	VFMADD132PS Z18, Z3, Z3
-	VBLENDMPS   Z8, Z13, K1, Z4
-	VBLENDMPS   Z9, Z14, K2, Z6
-	VBLENDMPS   Z12, Z15, K3, Z7
-	VBLENDMPS   Z13, Z8, K1, Z8
-	VBLENDMPS   Z14, Z9, K2, Z9
-	VBLENDMPS   Z15, Z12, K3, Z12
-	VMULPS      Z22, Z1, Z1
-	VMULPS      Z23, Z2, Z2
-	VMULPS      Z24, Z3, Z3
-	VMULPS      Z5, Z27, Z13
-	VMULPS      Z10, Z25, Z14
-	VMULPS      Z11, Z26, Z15
-	VMULPS      Z1, Z13, Z13
-	VMULPS      Z2, Z14, Z14
-	VMULPS      Z3, Z15, Z15
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z8, Z13, K1, Z4
+	VBLENDMPS Z9, Z14, K2, Z6
+	VBLENDMPS Z12, Z15, K3, Z7
+	VBLENDMPS Z13, Z8, K1, Z8
+	VBLENDMPS Z14, Z9, K2, Z9
+	VBLENDMPS Z15, Z12, K3, Z12
+	VMULPS    Z22, Z1, Z1
+	VMULPS    Z23, Z2, Z2
+	VMULPS    Z24, Z3, Z3
+	VMULPS    Z5, Z27, Z13
+	VMULPS    Z10, Z25, Z14
+	VMULPS    Z11, Z26, Z15
+	VMULPS    Z1, Z13, Z13
+	VMULPS    Z2, Z14, Z14
+	VMULPS    Z3, Z15, Z15
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z18
@@ -3614,7 +3617,8 @@ rest_loop:
 	VMULPS Z1, Z1, Z1
 	VMULPS 64(DX), Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z6, Z7
 	VDIVPS       Z7, Z6, Z7
@@ -3629,11 +3633,13 @@ rest_loop:
 	VADDPS      Z2, Z2, Z6
 	VFMADD231PS Z2, Z2, Z6
 	VFMADD132PS Z6, Z1, Z1
-	VBLENDMPS   Z3, Z5, K2, Z2
-	VBLENDMPS   Z5, Z3, K2, Z3
-	VMULPS      Z8, Z1, Z1
-	VMULPS      Z4, Z9, Z5
-	VMULPS      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z3, Z5, K2, Z2
+	VBLENDMPS Z5, Z3, K2, Z3
+	VMULPS    Z8, Z1, Z1
+	VMULPS    Z4, Z9, Z5
+	VMULPS    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z6
@@ -4307,7 +4313,8 @@ loop:
 	VFMADD231PS Z3, Z12, Z14
 	VMULPS      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
 	VDIVPS       Z16, Z14, Z16
@@ -4315,7 +4322,7 @@ loop:
 	VSUBPS       Z16, Z3, Z3
 	VSUBPS       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z16, Z3, K1, Z17
 	VMOVAPS     Z11, Z18
 	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
@@ -4323,7 +4330,9 @@ loop:
 	VFMADD132PS Z17, Z10, Z10
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
-	VBLENDMPS   Z12, Z11, K1, Z3
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z12, Z11, K1, Z3
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
@@ -4587,7 +4596,8 @@ rest_loop:
 	VFMADD231PS Z3, Z12, Z14
 	VMULPS      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
 	VDIVPS       Z16, Z14, Z16
@@ -4595,7 +4605,7 @@ rest_loop:
 	VSUBPS       Z16, Z3, Z3
 	VSUBPS       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z16, Z3, K2, Z17
 	VMOVAPS     Z11, Z18
 	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
@@ -4603,7 +4613,9 @@ rest_loop:
 	VFMADD132PS Z17, Z10, Z10
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
-	VBLENDMPS   Z12, Z11, K2, Z3
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z12, Z11, K2, Z3
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z11
@@ -5401,7 +5413,8 @@ loop:
 	VMULPS Z1, Z1, Z1
 	VMULPS Z5, Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z13, Z2
 	VDIVPS       Z2, Z13, Z2
@@ -5409,7 +5422,7 @@ loop:
 	VSUBPS       Z2, Z3, Z3
 	VSUBPS       Z2, Z0, Z2
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z2, Z3, K1, Z5
 	VMOVAPS     Z11, Z13
 	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
@@ -5423,11 +5436,13 @@ loop:
 	VADDPS      Z2, Z2, Z3
 	VFMADD231PS Z2, Z2, Z3
 	VFMADD132PS Z3, Z1, Z1
-	VBLENDMPS   Z8, Z11, K1, Z2
-	VBLENDMPS   Z11, Z8, K1, Z3
-	VMULPS      Z12, Z1, Z1
-	VMULPS      Z4, Z15, Z5
-	VMULPS      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z8, Z11, K1, Z2
+	VBLENDMPS Z11, Z8, K1, Z3
+	VMULPS    Z12, Z1, Z1
+	VMULPS    Z4, Z15, Z5
+	VMULPS    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z8
@@ -5650,7 +5665,8 @@ rest_loop:
 	VMULPS Z1, Z1, Z1
 	VMULPS Z5, Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z13, Z2
 	VDIVPS       Z2, Z13, Z2
@@ -5658,7 +5674,7 @@ rest_loop:
 	VSUBPS       Z2, Z3, Z3
 	VSUBPS       Z2, Z0, Z2
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z2, Z3, K2, Z5
 	VMOVAPS     Z11, Z13
 	VMULPS.BCST huge_f32<>+0(SB), Z13, Z13
@@ -5672,11 +5688,13 @@ rest_loop:
 	VADDPS      Z2, Z2, Z3
 	VFMADD231PS Z2, Z2, Z3
 	VFMADD132PS Z3, Z1, Z1
-	VBLENDMPS   Z8, Z11, K2, Z2
-	VBLENDMPS   Z11, Z8, K2, Z3
-	VMULPS      Z12, Z1, Z1
-	VMULPS      Z4, Z15, Z5
-	VMULPS      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z8, Z11, K2, Z2
+	VBLENDMPS Z11, Z8, K2, Z3
+	VMULPS    Z12, Z1, Z1
+	VMULPS    Z4, Z15, Z5
+	VMULPS    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSS inf_f32<>+0(SB), Z8
@@ -6446,7 +6464,8 @@ loop:
 	VFMADD231PS Z3, Z12, Z14
 	VMULPS      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
 	VDIVPS       Z16, Z14, Z16
@@ -6454,7 +6473,7 @@ loop:
 	VSUBPS       Z16, Z3, Z3
 	VSUBPS       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z16, Z3, K1, Z17
 	VMOVAPS     Z11, Z18
 	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
@@ -6462,8 +6481,10 @@ loop:
 	VFMADD132PS Z17, Z10, Z10
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
-	VBLENDMPS   Z12, Z11, K1, Z3
-	VBLENDMPS   Z11, Z12, K1, Z11
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z12, Z11, K1, Z3
+	VBLENDMPS Z11, Z12, K1, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
@@ -6760,7 +6781,8 @@ rest_loop:
 	VFMADD231PS Z3, Z12, Z14
 	VMULPS      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS.BCST  one_f32<>+0(SB), Z14, Z16
 	VDIVPS       Z16, Z14, Z16
@@ -6768,7 +6790,7 @@ rest_loop:
 	VSUBPS       Z16, Z3, Z3
 	VSUBPS       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPS   Z16, Z3, K2, Z17
 	VMOVAPS     Z11, Z18
 	VMULPS.BCST huge_f32<>+0(SB), Z18, Z18
@@ -6776,8 +6798,10 @@ rest_loop:
 	VFMADD132PS Z17, Z10, Z10
 	VFMADD132PS Z16, Z11, Z11
 	VFMADD132PS Z3, Z12, Z12
-	VBLENDMPS   Z12, Z11, K2, Z3
-	VBLENDMPS   Z11, Z12, K2, Z11
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPS Z12, Z11, K2, Z3
+	VBLENDMPS Z11, Z12, K2, Z11
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSS     log1p_3_f32<>+0(SB), Z12
@@ -10726,7 +10750,8 @@ loop:
 	VMULPD Z9, Z1, Z1
 	VMULPD Z4, Z2, Z2
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z15, Z3
 	VADDPD.BCST  one_f64<>+0(SB), Z16, Z4
@@ -10752,16 +10777,18 @@ loop:
 	VFMADD231PD Z4, Z4, Z9
 	VFMADD132PD Z5, Z1, Z1
 	VFMADD132PD Z9, Z2, Z2
-	VBLENDMPD   Z6, Z11, K1, Z3
-	VBLENDMPD   Z14, Z13, K2, Z4
-	VBLENDMPD   Z11, Z6, K1, Z5
-	VBLENDMPD   Z13, Z14, K2, Z6
-	VMULPD      Z19, Z1, Z1
-	VMULPD      Z20, Z2, Z2
-	VMULPD      Z7, Z26, Z9
-	VMULPD      Z8, Z25, Z11
-	VMULPD      Z1, Z9, Z9
-	VMULPD      Z2, Z11, Z11
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z6, Z11, K1, Z3
+	VBLENDMPD Z14, Z13, K2, Z4
+	VBLENDMPD Z11, Z6, K1, Z5
+	VBLENDMPD Z13, Z14, K2, Z6
+	VMULPD    Z19, Z1, Z1
+	VMULPD    Z20, Z2, Z2
+	VMULPD    Z7, Z26, Z9
+	VMULPD    Z8, Z25, Z11
+	VMULPD    Z1, Z9, Z9
+	VMULPD    Z2, Z11, Z11
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z14
@@ -10992,7 +11019,8 @@ rest_loop:
 	VMULPD Z1, Z1, Z1
 	VMULPD Z5, Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z8, Z2
 	VDIVPD       Z2, Z8, Z2
@@ -11007,11 +11035,13 @@ rest_loop:
 	VADDPD      Z2, Z2, Z5
 	VFMADD231PD Z2, Z2, Z5
 	VFMADD132PD Z5, Z1, Z1
-	VBLENDMPD   Z3, Z7, K2, Z2
-	VBLENDMPD   Z7, Z3, K2, Z3
-	VMULPD      Z10, Z1, Z1
-	VMULPD      Z4, Z13, Z5
-	VMULPD      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z3, Z7, K2, Z2
+	VBLENDMPD Z7, Z3, K2, Z3
+	VMULPD    Z10, Z1, Z1
+	VMULPD    Z4, Z13, Z5
+	VMULPD    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z7
@@ -11751,7 +11781,8 @@ loop:
 	VFMADD231PD Z13, Z11, Z14
 	VMULPD      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
 	VDIVPD       Z16, Z14, Z16
@@ -11759,7 +11790,7 @@ loop:
 	VSUBPD       Z16, Z13, Z13
 	VSUBPD       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z16, Z13, K1, Z17
 	VMOVAPD     Z4, Z18
 	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
@@ -11767,7 +11798,9 @@ loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K1, Z4
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z11, Z4, K1, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
@@ -12060,7 +12093,8 @@ rest_loop:
 	VFMADD231PD Z13, Z11, Z14
 	VMULPD      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
 	VDIVPD       Z16, Z14, Z16
@@ -12068,7 +12102,7 @@ rest_loop:
 	VSUBPD       Z16, Z13, Z13
 	VSUBPD       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z16, Z13, K2, Z17
 	VMOVAPD     Z4, Z18
 	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
@@ -12076,7 +12110,9 @@ rest_loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K2, Z4
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z11, Z4, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
@@ -12944,7 +12980,8 @@ loop:
 	VMULPD Z1, Z1, Z1
 	VMULPD Z5, Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z13, Z2
 	VDIVPD       Z2, Z13, Z2
@@ -12952,7 +12989,7 @@ loop:
 	VSUBPD       Z2, Z11, Z11
 	VSUBPD       Z2, Z0, Z2
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z2, Z11, K1, Z5
 	VMOVAPD     Z10, Z13
 	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
@@ -12966,11 +13003,13 @@ loop:
 	VADDPD      Z2, Z2, Z5
 	VFMADD231PD Z2, Z2, Z5
 	VFMADD132PD Z5, Z1, Z1
-	VBLENDMPD   Z3, Z10, K1, Z2
-	VBLENDMPD   Z10, Z3, K1, Z3
-	VMULPD      Z12, Z1, Z1
-	VMULPD      Z4, Z16, Z5
-	VMULPD      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z3, Z10, K1, Z2
+	VBLENDMPD Z10, Z3, K1, Z3
+	VMULPD    Z12, Z1, Z1
+	VMULPD    Z4, Z16, Z5
+	VMULPD    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z10
@@ -13209,7 +13248,8 @@ rest_loop:
 	VMULPD Z1, Z1, Z1
 	VMULPD Z5, Z1, Z1
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z13, Z2
 	VDIVPD       Z2, Z13, Z2
@@ -13217,7 +13257,7 @@ rest_loop:
 	VSUBPD       Z2, Z11, Z11
 	VSUBPD       Z2, Z0, Z2
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z2, Z11, K2, Z5
 	VMOVAPD     Z10, Z13
 	VMULPD.BCST huge_f64<>+0(SB), Z13, Z13
@@ -13231,11 +13271,13 @@ rest_loop:
 	VADDPD      Z2, Z2, Z5
 	VFMADD231PD Z2, Z2, Z5
 	VFMADD132PD Z5, Z1, Z1
-	VBLENDMPD   Z3, Z10, K2, Z2
-	VBLENDMPD   Z10, Z3, K2, Z3
-	VMULPD      Z12, Z1, Z1
-	VMULPD      Z4, Z16, Z5
-	VMULPD      Z1, Z5, Z5
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z3, Z10, K2, Z2
+	VBLENDMPD Z10, Z3, K2, Z3
+	VMULPD    Z12, Z1, Z1
+	VMULPD    Z4, Z16, Z5
+	VMULPD    Z1, Z5, Z5
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VBROADCASTSD inf_f64<>+0(SB), Z10
@@ -14073,7 +14115,8 @@ loop:
 	VFMADD231PD Z13, Z11, Z14
 	VMULPD      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
 	VDIVPD       Z16, Z14, Z16
@@ -14081,7 +14124,7 @@ loop:
 	VSUBPD       Z16, Z13, Z13
 	VSUBPD       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z16, Z13, K1, Z17
 	VMOVAPD     Z4, Z18
 	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
@@ -14089,8 +14132,10 @@ loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K1, Z13
-	VBLENDMPD   Z4, Z11, K1, Z4
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z11, Z4, K1, Z13
+	VBLENDMPD Z4, Z11, K1, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
@@ -14416,7 +14461,8 @@ rest_loop:
 	VFMADD231PD Z13, Z11, Z14
 	VMULPD      Z14, Z14, Z15
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD.BCST  one_f64<>+0(SB), Z14, Z16
 	VDIVPD       Z16, Z14, Z16
@@ -14424,7 +14470,7 @@ rest_loop:
 	VSUBPD       Z16, Z13, Z13
 	VSUBPD       Z16, Z0, Z16
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VBLENDMPD   Z16, Z13, K2, Z17
 	VMOVAPD     Z4, Z18
 	VMULPD.BCST huge_f64<>+0(SB), Z18, Z18
@@ -14432,8 +14478,10 @@ rest_loop:
 	VFMADD132PD Z17, Z10, Z10
 	VFMADD132PD Z16, Z4, Z4
 	VFMADD132PD Z13, Z11, Z11
-	VBLENDMPD   Z11, Z4, K2, Z13
-	VBLENDMPD   Z4, Z11, K2, Z4
+
+	// s = σ(u), q = σ(-u)
+	VBLENDMPD Z11, Z4, K2, Z13
+	VBLENDMPD Z4, Z11, K2, Z4
 
 	// log1p(z) = z + z²·Q(z)
 	VBROADCASTSD     log1p_10_f64<>+0(SB), Z11
@@ -17806,16 +17854,18 @@ loop:
 	VBLENDVPS Y9, Y5, Y7, Y9
 
 	// w·S²
-	VMULPS  Y8, Y8, Y8
-	VMULPS  Y9, Y9, Y9
-	VMULPS  352(AX), Y8, Y8
-	VMULPS  384(AX), Y9, Y9
+	VMULPS Y8, Y8, Y8
+	VMULPS Y9, Y9, Y9
+	VMULPS 352(AX), Y8, Y8
+	VMULPS 384(AX), Y9, Y9
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPS Y6, 224(AX)
 	VMOVUPS Y7, 256(AX)
 	VMOVUPS Y4, 352(AX)
 	VMOVUPS Y5, 384(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y0, Y4
 	VADDPS       one_f32<>+0(SB), Y1, Y5
@@ -17848,24 +17898,26 @@ loop:
 	VFMADD231PS Y2, Y2, Y5
 	VFMADD132PS Y4, Y8, Y8
 	VFMADD132PS Y5, Y9, Y9
-	VMOVUPS     96(AX), Y2
-	VMOVUPS     128(AX), Y3
-	VBLENDVPS   Y2, Y6, Y0, Y2
-	VBLENDVPS   Y3, Y7, Y1, Y3
-	VMOVUPS     Y2, 224(AX)
-	VMOVUPS     Y3, 256(AX)
-	VMOVUPS     96(AX), Y2
-	VMOVUPS     128(AX), Y3
-	VBLENDVPS   Y2, Y0, Y6, Y0
-	VBLENDVPS   Y3, Y1, Y7, Y1
-	VMOVUPS     Y0, 96(AX)
-	VMOVUPS     Y1, 128(AX)
-	VMULPS      480(AX), Y8, Y8
-	VMULPS      512(AX), Y9, Y9
-	VMULPS      288(AX), Y11, Y0
-	VMULPS      320(AX), Y10, Y1
-	VMULPS      Y8, Y0, Y0
-	VMULPS      Y9, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   96(AX), Y2
+	VMOVUPS   128(AX), Y3
+	VBLENDVPS Y2, Y6, Y0, Y2
+	VBLENDVPS Y3, Y7, Y1, Y3
+	VMOVUPS   Y2, 224(AX)
+	VMOVUPS   Y3, 256(AX)
+	VMOVUPS   96(AX), Y2
+	VMOVUPS   128(AX), Y3
+	VBLENDVPS Y2, Y0, Y6, Y0
+	VBLENDVPS Y3, Y1, Y7, Y1
+	VMOVUPS   Y0, 96(AX)
+	VMOVUPS   Y1, 128(AX)
+	VMULPS    480(AX), Y8, Y8
+	VMULPS    512(AX), Y9, Y9
+	VMULPS    288(AX), Y11, Y0
+	VMULPS    320(AX), Y10, Y1
+	VMULPS    Y8, Y0, Y0
+	VMULPS    Y9, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y3
@@ -18117,12 +18169,14 @@ rest_loop:
 	VBLENDVPS Y5, Y3, Y4, Y5
 
 	// w·S²
-	VMULPS  Y5, Y5, Y5
-	VMULPS  224(AX), Y5, Y5
+	VMULPS Y5, Y5, Y5
+	VMULPS 224(AX), Y5, Y5
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPS Y4, 160(AX)
 	VMOVUPS Y3, 224(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y1, Y3
 	VDIVPS       Y3, Y1, Y3
@@ -18141,15 +18195,17 @@ rest_loop:
 	VADDPS      Y2, Y2, Y3
 	VFMADD231PS Y2, Y2, Y3
 	VFMADD132PS Y3, Y5, Y5
-	VMOVUPS     96(AX), Y2
-	VBLENDVPS   Y2, Y4, Y1, Y2
-	VMOVUPS     Y2, 160(AX)
-	VMOVUPS     96(AX), Y2
-	VBLENDVPS   Y2, Y1, Y4, Y1
-	VMOVUPS     Y1, 96(AX)
-	VMULPS      288(AX), Y5, Y5
-	VMULPS      192(AX), Y6, Y1
-	VMULPS      Y5, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   96(AX), Y2
+	VBLENDVPS Y2, Y4, Y1, Y2
+	VMOVUPS   Y2, 160(AX)
+	VMOVUPS   96(AX), Y2
+	VBLENDVPS Y2, Y1, Y4, Y1
+	VMOVUPS   Y1, 96(AX)
+	VMULPS    288(AX), Y5, Y5
+	VMULPS    192(AX), Y6, Y1
+	VMULPS    Y5, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y2
@@ -19082,12 +19138,14 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 1056(AX)
-	VMOVUPS     Y5, 1088(AX)
-	VMOVUPS     Y0, 1120(AX)
-	VMOVUPS     Y1, 1152(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPS Y4, 1056(AX)
+	VMOVUPS Y5, 1088(AX)
+	VMOVUPS Y0, 1120(AX)
+	VMOVUPS Y1, 1152(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y6, Y0
 	VADDPS       one_f32<>+0(SB), Y7, Y1
@@ -19101,7 +19159,7 @@ loop:
 	VSUBPS       Y0, Y4, Y0
 	VSUBPS       Y1, Y4, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     160(AX), Y4
 	VMOVUPS     192(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
@@ -19128,12 +19186,14 @@ loop:
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
 	VFMADD132PS Y2, Y11, Y11
-	VMOVUPS     160(AX), Y0
-	VMOVUPS     192(AX), Y1
-	VBLENDVPS   Y0, Y10, Y4, Y0
-	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1056(AX)
-	VMOVUPS     Y1, 1088(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   160(AX), Y0
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y0, Y10, Y4, Y0
+	VBLENDVPS Y1, Y11, Y5, Y1
+	VMOVUPS   Y0, 1056(AX)
+	VMOVUPS   Y1, 1088(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -19591,10 +19651,12 @@ rest_loop:
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 608(AX)
-	VMOVUPS     Y1, 640(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPS Y3, 608(AX)
+	VMOVUPS Y1, 640(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y4, Y1
 	VDIVPS       Y1, Y4, Y1
@@ -19603,7 +19665,7 @@ rest_loop:
 	VXORPS       Y3, Y3, Y3
 	VSUBPS       Y1, Y3, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     160(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
 	VMOVUPS     608(AX), Y6
@@ -19617,9 +19679,11 @@ rest_loop:
 	VMOVUPS     640(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     160(AX), Y1
-	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 608(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   160(AX), Y1
+	VBLENDVPS Y1, Y6, Y3, Y1
+	VMOVUPS   Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -20693,16 +20757,18 @@ loop:
 	VBLENDVPS Y7, Y5, Y9, Y7
 
 	// w·S²
-	VMULPS  Y6, Y6, Y6
-	VMULPS  Y7, Y7, Y7
-	VMULPS  384(AX), Y6, Y6
-	VMULPS  416(AX), Y7, Y7
+	VMULPS Y6, Y6, Y6
+	VMULPS Y7, Y7, Y7
+	VMULPS 384(AX), Y6, Y6
+	VMULPS 416(AX), Y7, Y7
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPS Y8, 256(AX)
 	VMOVUPS Y9, 288(AX)
 	VMOVUPS Y4, 384(AX)
 	VMOVUPS Y5, 416(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y0, Y4
 	VADDPS       one_f32<>+0(SB), Y1, Y5
@@ -20716,7 +20782,7 @@ loop:
 	VSUBPS       Y4, Y0, Y4
 	VSUBPS       Y5, Y0, Y5
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     128(AX), Y0
 	VMOVUPS     160(AX), Y1
 	VBLENDVPS   Y0, Y4, Y3, Y0
@@ -20755,24 +20821,26 @@ loop:
 	VFMADD231PS Y2, Y2, Y5
 	VFMADD132PS Y4, Y6, Y6
 	VFMADD132PS Y5, Y7, Y7
-	VMOVUPS     128(AX), Y2
-	VMOVUPS     160(AX), Y3
-	VBLENDVPS   Y2, Y8, Y0, Y2
-	VBLENDVPS   Y3, Y9, Y1, Y3
-	VMOVUPS     Y2, 256(AX)
-	VMOVUPS     Y3, 288(AX)
-	VMOVUPS     128(AX), Y2
-	VMOVUPS     160(AX), Y3
-	VBLENDVPS   Y2, Y0, Y8, Y0
-	VBLENDVPS   Y3, Y1, Y9, Y1
-	VMOVUPS     Y0, 128(AX)
-	VMOVUPS     Y1, 160(AX)
-	VMULPS      640(AX), Y6, Y6
-	VMULPS      672(AX), Y7, Y7
-	VMULPS      576(AX), Y11, Y0
-	VMULPS      608(AX), Y10, Y1
-	VMULPS      Y6, Y0, Y0
-	VMULPS      Y7, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   128(AX), Y2
+	VMOVUPS   160(AX), Y3
+	VBLENDVPS Y2, Y8, Y0, Y2
+	VBLENDVPS Y3, Y9, Y1, Y3
+	VMOVUPS   Y2, 256(AX)
+	VMOVUPS   Y3, 288(AX)
+	VMOVUPS   128(AX), Y2
+	VMOVUPS   160(AX), Y3
+	VBLENDVPS Y2, Y0, Y8, Y0
+	VBLENDVPS Y3, Y1, Y9, Y1
+	VMOVUPS   Y0, 128(AX)
+	VMOVUPS   Y1, 160(AX)
+	VMULPS    640(AX), Y6, Y6
+	VMULPS    672(AX), Y7, Y7
+	VMULPS    576(AX), Y11, Y0
+	VMULPS    608(AX), Y10, Y1
+	VMULPS    Y6, Y0, Y0
+	VMULPS    Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y3
@@ -21129,12 +21197,14 @@ rest_loop:
 	VBLENDVPS Y4, Y3, Y5, Y4
 
 	// w·S²
-	VMULPS  Y4, Y4, Y4
-	VMULPS  256(AX), Y4, Y4
+	VMULPS Y4, Y4, Y4
+	VMULPS 256(AX), Y4, Y4
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPS Y5, 192(AX)
 	VMOVUPS Y3, 256(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y1, Y3
 	VDIVPS       Y3, Y1, Y3
@@ -21143,7 +21213,7 @@ rest_loop:
 	VXORPS       Y1, Y1, Y1
 	VSUBPS       Y3, Y1, Y3
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     128(AX), Y1
 	VBLENDVPS   Y1, Y3, Y2, Y1
 	VMOVUPS     192(AX), Y5
@@ -21164,15 +21234,17 @@ rest_loop:
 	VADDPS      Y2, Y2, Y3
 	VFMADD231PS Y2, Y2, Y3
 	VFMADD132PS Y3, Y4, Y4
-	VMOVUPS     128(AX), Y2
-	VBLENDVPS   Y2, Y5, Y1, Y2
-	VMOVUPS     Y2, 192(AX)
-	VMOVUPS     128(AX), Y2
-	VBLENDVPS   Y2, Y1, Y5, Y1
-	VMOVUPS     Y1, 128(AX)
-	VMULPS      384(AX), Y4, Y4
-	VMULPS      352(AX), Y6, Y1
-	VMULPS      Y4, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   128(AX), Y2
+	VBLENDVPS Y2, Y5, Y1, Y2
+	VMOVUPS   Y2, 192(AX)
+	VMOVUPS   128(AX), Y2
+	VBLENDVPS Y2, Y1, Y5, Y1
+	VMOVUPS   Y1, 128(AX)
+	VMULPS    384(AX), Y4, Y4
+	VMULPS    352(AX), Y6, Y1
+	VMULPS    Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f32<>+0(SB), Y2
@@ -22273,12 +22345,14 @@ loop:
 	VFMADD231PS Y2, Y1, Y7
 	VMULPS      Y6, Y6, Y8
 	VMULPS      Y7, Y7, Y9
-	VMOVUPS     Y4, 1088(AX)
-	VMOVUPS     Y5, 1120(AX)
-	VMOVUPS     Y0, 1152(AX)
-	VMOVUPS     Y1, 1184(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPS Y4, 1088(AX)
+	VMOVUPS Y5, 1120(AX)
+	VMOVUPS Y0, 1152(AX)
+	VMOVUPS Y1, 1184(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y6, Y0
 	VADDPS       one_f32<>+0(SB), Y7, Y1
@@ -22292,7 +22366,7 @@ loop:
 	VSUBPS       Y0, Y4, Y0
 	VSUBPS       Y1, Y4, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     192(AX), Y4
 	VMOVUPS     224(AX), Y5
 	VBLENDVPS   Y4, Y0, Y3, Y4
@@ -22319,18 +22393,20 @@ loop:
 	VFMADD132PS Y1, Y5, Y5
 	VFMADD132PS Y3, Y10, Y10
 	VFMADD132PS Y2, Y11, Y11
-	VMOVUPS     192(AX), Y0
-	VMOVUPS     224(AX), Y1
-	VBLENDVPS   Y0, Y10, Y4, Y0
-	VBLENDVPS   Y1, Y11, Y5, Y1
-	VMOVUPS     Y0, 1088(AX)
-	VMOVUPS     Y1, 1120(AX)
-	VMOVUPS     192(AX), Y0
-	VMOVUPS     224(AX), Y1
-	VBLENDVPS   Y0, Y4, Y10, Y0
-	VBLENDVPS   Y1, Y5, Y11, Y1
-	VMOVUPS     Y0, 1152(AX)
-	VMOVUPS     Y1, 1184(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   192(AX), Y0
+	VMOVUPS   224(AX), Y1
+	VBLENDVPS Y0, Y10, Y4, Y0
+	VBLENDVPS Y1, Y11, Y5, Y1
+	VMOVUPS   Y0, 1088(AX)
+	VMOVUPS   Y1, 1120(AX)
+	VMOVUPS   192(AX), Y0
+	VMOVUPS   224(AX), Y1
+	VBLENDVPS Y0, Y4, Y10, Y0
+	VBLENDVPS Y1, Y5, Y11, Y1
+	VMOVUPS   Y0, 1152(AX)
+	VMOVUPS   Y1, 1184(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -22869,10 +22945,12 @@ rest_loop:
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y2, Y1, Y4
 	VMULPS      Y4, Y4, Y5
-	VMOVUPS     Y3, 640(AX)
-	VMOVUPS     Y1, 672(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPS Y3, 640(AX)
+	VMOVUPS Y1, 672(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPS       one_f32<>+0(SB), Y4, Y1
 	VDIVPS       Y1, Y4, Y1
@@ -22881,7 +22959,7 @@ rest_loop:
 	VXORPS       Y3, Y3, Y3
 	VSUBPS       Y1, Y3, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPS     192(AX), Y3
 	VBLENDVPS   Y3, Y1, Y2, Y3
 	VMOVUPS     640(AX), Y6
@@ -22895,12 +22973,14 @@ rest_loop:
 	VMOVUPS     672(AX), Y6
 	VFMADD132PS Y1, Y3, Y3
 	VFMADD132PS Y2, Y6, Y6
-	VMOVUPS     192(AX), Y1
-	VBLENDVPS   Y1, Y6, Y3, Y1
-	VMOVUPS     Y1, 640(AX)
-	VMOVUPS     192(AX), Y1
-	VBLENDVPS   Y1, Y3, Y6, Y1
-	VMOVUPS     Y1, 672(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y1, Y6, Y3, Y1
+	VMOVUPS   Y1, 640(AX)
+	VMOVUPS   192(AX), Y1
+	VBLENDVPS Y1, Y3, Y6, Y1
+	VMOVUPS   Y1, 672(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_3_f32<>+0(SB), Y1
@@ -26876,16 +26956,18 @@ loop:
 	VBLENDVPD Y7, Y3, Y5, Y7
 
 	// w·S²
-	VMULPD  Y6, Y6, Y6
-	VMULPD  Y7, Y7, Y7
-	VMULPD  352(AX), Y6, Y6
-	VMULPD  384(AX), Y7, Y7
+	VMULPD Y6, Y6, Y6
+	VMULPD Y7, Y7, Y7
+	VMULPD 352(AX), Y6, Y6
+	VMULPD 384(AX), Y7, Y7
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPD Y4, 224(AX)
 	VMOVUPD Y5, 256(AX)
 	VMOVUPD Y2, 352(AX)
 	VMOVUPD Y3, 384(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y0, Y2
 	VADDPD       one_f64<>+0(SB), Y1, Y3
@@ -26918,24 +27000,26 @@ loop:
 	VFMADD231PD Y3, Y3, Y9
 	VFMADD132PD Y8, Y6, Y6
 	VFMADD132PD Y9, Y7, Y7
-	VMOVUPD     96(AX), Y2
-	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y4, Y0, Y2
-	VBLENDVPD   Y3, Y5, Y1, Y3
-	VMOVUPD     Y2, 224(AX)
-	VMOVUPD     Y3, 256(AX)
-	VMOVUPD     96(AX), Y2
-	VMOVUPD     128(AX), Y3
-	VBLENDVPD   Y2, Y0, Y4, Y0
-	VBLENDVPD   Y3, Y1, Y5, Y1
-	VMOVUPD     Y0, 96(AX)
-	VMOVUPD     Y1, 128(AX)
-	VMULPD      480(AX), Y6, Y6
-	VMULPD      512(AX), Y7, Y7
-	VMULPD      288(AX), Y13, Y0
-	VMULPD      320(AX), Y12, Y1
-	VMULPD      Y6, Y0, Y0
-	VMULPD      Y7, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   96(AX), Y2
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y2, Y4, Y0, Y2
+	VBLENDVPD Y3, Y5, Y1, Y3
+	VMOVUPD   Y2, 224(AX)
+	VMOVUPD   Y3, 256(AX)
+	VMOVUPD   96(AX), Y2
+	VMOVUPD   128(AX), Y3
+	VBLENDVPD Y2, Y0, Y4, Y0
+	VBLENDVPD Y3, Y1, Y5, Y1
+	VMOVUPD   Y0, 96(AX)
+	VMOVUPD   Y1, 128(AX)
+	VMULPD    480(AX), Y6, Y6
+	VMULPD    512(AX), Y7, Y7
+	VMULPD    288(AX), Y13, Y0
+	VMULPD    320(AX), Y12, Y1
+	VMULPD    Y6, Y0, Y0
+	VMULPD    Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -27218,12 +27302,14 @@ rest_loop:
 	VBLENDVPD Y4, Y2, Y3, Y4
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  224(AX), Y4, Y4
+	VMULPD Y4, Y4, Y4
+	VMULPD 224(AX), Y4, Y4
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPD Y3, 160(AX)
 	VMOVUPD Y2, 224(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
@@ -27242,15 +27328,17 @@ rest_loop:
 	VADDPD      Y2, Y2, Y5
 	VFMADD231PD Y2, Y2, Y5
 	VFMADD132PD Y5, Y4, Y4
-	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y3, Y1, Y2
-	VMOVUPD     Y2, 160(AX)
-	VMOVUPD     96(AX), Y2
-	VBLENDVPD   Y2, Y1, Y3, Y1
-	VMOVUPD     Y1, 96(AX)
-	VMULPD      288(AX), Y4, Y4
-	VMULPD      192(AX), Y7, Y1
-	VMULPD      Y4, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   96(AX), Y2
+	VBLENDVPD Y2, Y3, Y1, Y2
+	VMOVUPD   Y2, 160(AX)
+	VMOVUPD   96(AX), Y2
+	VBLENDVPD Y2, Y1, Y3, Y1
+	VMOVUPD   Y1, 96(AX)
+	VMULPD    288(AX), Y4, Y4
+	VMULPD    192(AX), Y7, Y1
+	VMULPD    Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -28331,12 +28419,14 @@ loop:
 	VFMADD231PD Y10, Y1, Y5
 	VMULPD      Y4, Y4, Y6
 	VMULPD      Y5, Y5, Y7
-	VMOVUPD     Y2, 1056(AX)
-	VMOVUPD     Y3, 1088(AX)
-	VMOVUPD     Y0, 1120(AX)
-	VMOVUPD     Y1, 1152(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPD Y2, 1056(AX)
+	VMOVUPD Y3, 1088(AX)
+	VMOVUPD Y0, 1120(AX)
+	VMOVUPD Y1, 1152(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y4, Y0
 	VADDPD       one_f64<>+0(SB), Y5, Y1
@@ -28350,7 +28440,7 @@ loop:
 	VSUBPD       Y0, Y2, Y0
 	VSUBPD       Y1, Y2, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     160(AX), Y2
 	VMOVUPD     192(AX), Y3
 	VBLENDVPD   Y2, Y0, Y11, Y2
@@ -28377,12 +28467,14 @@ loop:
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y11, Y8, Y8
 	VFMADD132PD Y10, Y9, Y9
-	VMOVUPD     160(AX), Y0
-	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y0, Y8, Y2, Y0
-	VBLENDVPD   Y1, Y9, Y3, Y1
-	VMOVUPD     Y0, 1056(AX)
-	VMOVUPD     Y1, 1088(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   160(AX), Y0
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y0, Y8, Y2, Y0
+	VBLENDVPD Y1, Y9, Y3, Y1
+	VMOVUPD   Y0, 1056(AX)
+	VMOVUPD   Y1, 1088(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -28929,10 +29021,12 @@ rest_loop:
 	VADDPD      Y1, Y3, Y3
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y3, Y3, Y4
-	VMOVUPD     Y2, 608(AX)
-	VMOVUPD     Y1, 640(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPD Y2, 608(AX)
+	VMOVUPD Y1, 640(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y1, Y3, Y1
@@ -28941,7 +29035,7 @@ rest_loop:
 	VXORPS       Y2, Y2, Y2
 	VSUBPD       Y1, Y2, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     160(AX), Y2
 	VBLENDVPD   Y2, Y1, Y6, Y2
 	VMOVUPD     608(AX), Y5
@@ -28955,9 +29049,11 @@ rest_loop:
 	VMOVUPD     640(AX), Y5
 	VFMADD132PD Y1, Y2, Y2
 	VFMADD132PD Y6, Y5, Y5
-	VMOVUPD     160(AX), Y1
-	VBLENDVPD   Y1, Y5, Y2, Y1
-	VMOVUPD     Y1, 608(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   160(AX), Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
+	VMOVUPD   Y1, 608(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -30179,16 +30275,18 @@ loop:
 	VBLENDVPD Y7, Y3, Y5, Y7
 
 	// w·S²
-	VMULPD  Y6, Y6, Y6
-	VMULPD  Y7, Y7, Y7
-	VMULPD  384(AX), Y6, Y6
-	VMULPD  416(AX), Y7, Y7
+	VMULPD Y6, Y6, Y6
+	VMULPD Y7, Y7, Y7
+	VMULPD 384(AX), Y6, Y6
+	VMULPD 416(AX), Y7, Y7
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPD Y4, 256(AX)
 	VMOVUPD Y5, 288(AX)
 	VMOVUPD Y2, 384(AX)
 	VMOVUPD Y3, 416(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y0, Y2
 	VADDPD       one_f64<>+0(SB), Y1, Y3
@@ -30202,7 +30300,7 @@ loop:
 	VSUBPD       Y2, Y0, Y2
 	VSUBPD       Y3, Y0, Y3
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     128(AX), Y0
 	VMOVUPD     160(AX), Y1
 	VBLENDVPD   Y0, Y2, Y11, Y0
@@ -30241,24 +30339,26 @@ loop:
 	VFMADD231PD Y3, Y3, Y9
 	VFMADD132PD Y8, Y6, Y6
 	VFMADD132PD Y9, Y7, Y7
-	VMOVUPD     128(AX), Y2
-	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y4, Y0, Y2
-	VBLENDVPD   Y3, Y5, Y1, Y3
-	VMOVUPD     Y2, 256(AX)
-	VMOVUPD     Y3, 288(AX)
-	VMOVUPD     128(AX), Y2
-	VMOVUPD     160(AX), Y3
-	VBLENDVPD   Y2, Y0, Y4, Y0
-	VBLENDVPD   Y3, Y1, Y5, Y1
-	VMOVUPD     Y0, 128(AX)
-	VMOVUPD     Y1, 160(AX)
-	VMULPD      640(AX), Y6, Y6
-	VMULPD      672(AX), Y7, Y7
-	VMULPD      576(AX), Y13, Y0
-	VMULPD      608(AX), Y12, Y1
-	VMULPD      Y6, Y0, Y0
-	VMULPD      Y7, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   128(AX), Y2
+	VMOVUPD   160(AX), Y3
+	VBLENDVPD Y2, Y4, Y0, Y2
+	VBLENDVPD Y3, Y5, Y1, Y3
+	VMOVUPD   Y2, 256(AX)
+	VMOVUPD   Y3, 288(AX)
+	VMOVUPD   128(AX), Y2
+	VMOVUPD   160(AX), Y3
+	VBLENDVPD Y2, Y0, Y4, Y0
+	VBLENDVPD Y3, Y1, Y5, Y1
+	VMOVUPD   Y0, 128(AX)
+	VMOVUPD   Y1, 160(AX)
+	VMULPD    640(AX), Y6, Y6
+	VMULPD    672(AX), Y7, Y7
+	VMULPD    576(AX), Y13, Y0
+	VMULPD    608(AX), Y12, Y1
+	VMULPD    Y6, Y0, Y0
+	VMULPD    Y7, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y3
@@ -30646,12 +30746,14 @@ rest_loop:
 	VBLENDVPD Y4, Y2, Y3, Y4
 
 	// w·S²
-	VMULPD  Y4, Y4, Y4
-	VMULPD  256(AX), Y4, Y4
+	VMULPD Y4, Y4, Y4
+	VMULPD 256(AX), Y4, Y4
+
+	// N and O are σ(u) and σ(-u), u negative where swapped
 	VMOVUPD Y3, 192(AX)
 	VMOVUPD Y2, 256(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y1, Y2
 	VDIVPD       Y2, Y1, Y2
@@ -30660,7 +30762,7 @@ rest_loop:
 	VXORPS       Y1, Y1, Y1
 	VSUBPD       Y2, Y1, Y2
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     128(AX), Y1
 	VBLENDVPD   Y1, Y2, Y6, Y1
 	VMOVUPD     192(AX), Y3
@@ -30681,15 +30783,17 @@ rest_loop:
 	VADDPD      Y2, Y2, Y5
 	VFMADD231PD Y2, Y2, Y5
 	VFMADD132PD Y5, Y4, Y4
-	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y3, Y1, Y2
-	VMOVUPD     Y2, 192(AX)
-	VMOVUPD     128(AX), Y2
-	VBLENDVPD   Y2, Y1, Y3, Y1
-	VMOVUPD     Y1, 128(AX)
-	VMULPD      384(AX), Y4, Y4
-	VMULPD      352(AX), Y7, Y1
-	VMULPD      Y4, Y1, Y1
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   128(AX), Y2
+	VBLENDVPD Y2, Y3, Y1, Y2
+	VMOVUPD   Y2, 192(AX)
+	VMOVUPD   128(AX), Y2
+	VBLENDVPD Y2, Y1, Y3, Y1
+	VMOVUPD   Y1, 128(AX)
+	VMULPD    384(AX), Y4, Y4
+	VMULPD    352(AX), Y7, Y1
+	VMULPD    Y4, Y1, Y1
 
 	// for the NaN of 0·Inf: infinity, NaN if x is
 	VMOVUPS      inf_f64<>+0(SB), Y2
@@ -31938,12 +32042,14 @@ loop:
 	VFMADD231PD Y10, Y1, Y5
 	VMULPD      Y4, Y4, Y6
 	VMULPD      Y5, Y5, Y7
-	VMOVUPD     Y2, 1088(AX)
-	VMOVUPD     Y3, 1120(AX)
-	VMOVUPD     Y0, 1152(AX)
-	VMOVUPD     Y1, 1184(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPD Y2, 1088(AX)
+	VMOVUPD Y3, 1120(AX)
+	VMOVUPD Y0, 1152(AX)
+	VMOVUPD Y1, 1184(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y4, Y0
 	VADDPD       one_f64<>+0(SB), Y5, Y1
@@ -31957,7 +32063,7 @@ loop:
 	VSUBPD       Y0, Y2, Y0
 	VSUBPD       Y1, Y2, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     192(AX), Y2
 	VMOVUPD     224(AX), Y3
 	VBLENDVPD   Y2, Y0, Y11, Y2
@@ -31984,18 +32090,20 @@ loop:
 	VFMADD132PD Y1, Y3, Y3
 	VFMADD132PD Y11, Y8, Y8
 	VFMADD132PD Y10, Y9, Y9
-	VMOVUPD     192(AX), Y0
-	VMOVUPD     224(AX), Y1
-	VBLENDVPD   Y0, Y8, Y2, Y0
-	VBLENDVPD   Y1, Y9, Y3, Y1
-	VMOVUPD     Y0, 1088(AX)
-	VMOVUPD     Y1, 1120(AX)
-	VMOVUPD     192(AX), Y0
-	VMOVUPD     224(AX), Y1
-	VBLENDVPD   Y0, Y2, Y8, Y0
-	VBLENDVPD   Y1, Y3, Y9, Y1
-	VMOVUPD     Y0, 1152(AX)
-	VMOVUPD     Y1, 1184(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y8, Y2, Y0
+	VBLENDVPD Y1, Y9, Y3, Y1
+	VMOVUPD   Y0, 1088(AX)
+	VMOVUPD   Y1, 1120(AX)
+	VMOVUPD   192(AX), Y0
+	VMOVUPD   224(AX), Y1
+	VBLENDVPD Y0, Y2, Y8, Y0
+	VBLENDVPD Y1, Y3, Y9, Y1
+	VMOVUPD   Y0, 1152(AX)
+	VMOVUPD   Y1, 1184(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1
@@ -32623,10 +32731,12 @@ rest_loop:
 	VADDPD      Y1, Y3, Y3
 	VFMADD231PD Y6, Y1, Y3
 	VMULPD      Y3, Y3, Y4
-	VMOVUPD     Y2, 640(AX)
-	VMOVUPD     Y1, 672(AX)
 
-	// S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N
+	// N and O are σ(u) and σ(-u), u negative where swapped
+	VMOVUPD Y2, 640(AX)
+	VMOVUPD Y1, 672(AX)
+
+	// σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)
 	// h = z/(1+z)
 	VADDPD       one_f64<>+0(SB), Y3, Y1
 	VDIVPD       Y1, Y3, Y1
@@ -32635,7 +32745,7 @@ rest_loop:
 	VXORPS       Y2, Y2, Y2
 	VSUBPD       Y1, Y2, Y1
 
-	// O·2^TinyShift
+	// q·2^TinyShift
 	VMOVUPD     192(AX), Y2
 	VBLENDVPD   Y2, Y1, Y6, Y2
 	VMOVUPD     640(AX), Y5
@@ -32649,12 +32759,14 @@ rest_loop:
 	VMOVUPD     672(AX), Y5
 	VFMADD132PD Y1, Y2, Y2
 	VFMADD132PD Y6, Y5, Y5
-	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y1, Y5, Y2, Y1
-	VMOVUPD     Y1, 640(AX)
-	VMOVUPD     192(AX), Y1
-	VBLENDVPD   Y1, Y2, Y5, Y1
-	VMOVUPD     Y1, 672(AX)
+
+	// s = σ(u), q = σ(-u)
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y5, Y2, Y1
+	VMOVUPD   Y1, 640(AX)
+	VMOVUPD   192(AX), Y1
+	VBLENDVPD Y1, Y2, Y5, Y1
+	VMOVUPD   Y1, 672(AX)
 
 	// log1p(z) = z + z²·Q(z)
 	VMOVUPS     log1p_10_f64<>+0(SB), Y1

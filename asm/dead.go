@@ -21,7 +21,11 @@ func pruneDead(fn *ir.Function) error {
 				return err
 			}
 		}
-		spilled, before := liveSlots(fn), len(fn.Nodes)
+		spilled, err := liveSlots(fn)
+		if err != nil {
+			return err
+		}
+		before := len(fn.Nodes)
 		fn.Nodes = slices.DeleteFunc(fn.Nodes, func(n ir.Node) bool {
 			i, ok := n.(*ir.Instruction)
 			isRead := func(o operand.Op) bool { return !isDead(o, i, spilled) }

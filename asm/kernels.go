@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"math"
 	"strings"
 	"unsafe"
 
@@ -105,7 +106,7 @@ func (k *kernel) write() {
 	k.parking = k.soft && k.n > 2
 	k.Function(name)
 	k.attributes()
-	k.signature("b unsafe.Pointer")
+	k.signature("(b unsafe.Pointer)")
 
 	o := k.offsets()
 	which := "Pos"
@@ -197,29 +198,15 @@ func (k *kernel) attributes() {
 	}
 }
 
-// signature declares parameters, "name type" each, and a result, "-> name type".
-func (k *kernel) signature(declarations ...string) {
-	var params, results []*types.Var
-	for _, d := range declarations {
-		d, isResult := strings.CutPrefix(d, "-> ")
-		name, typ, _ := strings.Cut(d, " ")
-		pointer := strings.HasPrefix(typ, "*")
-		t := types.Universe.Lookup(strings.TrimPrefix(typ, "*"))
-		v := types.NewParam(token.NoPos, nil, name, types.Typ[types.UnsafePointer])
-		switch {
-		case pointer:
-			v = types.NewParam(token.NoPos, nil, name, types.NewPointer(t.Type()))
-		case t != nil:
-			v = types.NewParam(token.NoPos, nil, name, t.Type())
-		}
-		if isResult {
-			results = append(results, v)
-		} else {
-			params = append(params, v)
-		}
+// signature declares parameters and results, as Go does.
+func (k *kernel) signature(params string) {
+	pkg := types.NewPackage("focal", "focal")
+	pkg.Scope().Insert(types.NewPkgName(token.NoPos, pkg, "unsafe", types.Unsafe))
+	s, err := gotypes.ParseSignatureInPackage(pkg, "func"+params)
+	if err != nil {
+		panic(err)
 	}
-	k.Signature(gotypes.NewSignature(nil,
-		types.NewSignatureType(nil, nil, nil, types.NewTuple(params...), types.NewTuple(results...), false)))
+	k.Signature(s)
 }
 
 // address returns where a parameter is.
@@ -247,7 +234,7 @@ func (k *kernel) argument(name string) reg.GPVirtual {
 func (k *kernel) sigmoid() {
 	k.Function("sigmoid" + k.suffix)
 	k.attributes()
-	k.signature("dst unsafe.Pointer", "x unsafe.Pointer", "n int")
+	k.signature("(dst, x unsafe.Pointer, n int)")
 	k.n = k.inFlight[logistics][0]
 	dst := k.argument("dst")
 	k.align()
@@ -362,16 +349,20 @@ func (k *kernel) at(array reg.Register, v int) Mem {
 func (k *kernel) read(array reg.Register) group {
 	r := k.group()
 	for v := range k.n {
-		switch m := k.at(array, v); {
-		case !k.last:
-			k.emit("VMOVUP"+k.letter(), r[v], m)
-		case k.wide:
-			k.emit("VMOVUP"+k.letter()+"_Z", r[v], k.tailMask, m)
-		default:
-			k.emit("VMASKMOVP"+k.letter(), r[v], k.tail, m)
-		}
+		k.readVector(r[v], array, v)
 	}
 	return r
+}
+
+func (k *kernel) readVector(dst reg.VecVirtual, array reg.Register, v int) {
+	switch m := k.at(array, v); {
+	case !k.last:
+		k.emit("VMOVUP"+k.letter(), dst, m)
+	case k.wide:
+		k.emit("VMOVUP"+k.letter()+"_Z", dst, k.tailMask, m)
+	default:
+		k.emit("VMASKMOVP"+k.letter(), dst, k.tail, m)
+	}
 }
 
 // store writes the present group of an array, unless it is not wanted.
@@ -521,32 +512,10 @@ func (k *kernel) body() {
 			short = k.hold(B)
 		}
 	}
-	c, S := k.hold(r.c), k.hold(r.S)
-
-	k.Comment("σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)")
-	h := k.fraction(r)
-	vS, vC := k.rest(r.p, h), h
-	k.do("VSUBP.", vS, vS, h)
-	k.do("VSUBP.", vC, k.zero(), h)
-	var bigQ value
-	if k.order == hessian {
-		k.Comment("q·2^TinyShift")
-		v := k.choose(negative, vC, vS)
-		big := k.get(c)
-		k.do("VMULP.", big, big, k.huge())
-		big = k.choose(negative, big, r.tinyS)
-		k.do("VFMADD132P.", big, big, v)
-		bigQ = k.hold(big)
-	}
-	C1, S1 := k.own(c), k.own(S)
-	k.do("VFMADD132P.", C1, C1, vC)
-	k.do("VFMADD132P.", S1, S1, vS)
-	if k.square {
+	s, q, bigQ := k.sigmoids(r, negative, k.order == hessian, func(v func() group) {
 		B = k.own(short)
-		k.longSquare(B, k.choose(negative, vS, vC))
-	}
-	k.Comment("s = σ(u), q = σ(-u)")
-	s, q := k.hold(k.choose(negative, S1, C1)), k.hold(k.choose(negative, C1, S1))
+		k.longSquare(B, v())
+	})
 
 	l := k.log1p(r)
 	if !k.square {
@@ -587,6 +556,34 @@ func (k *kernel) body() {
 	k.do("VMULP.", bracket, bracket, k.tiny())
 	k.finish(bracket, B, byte)
 	k.store(k.hess, bracket)
+}
+
+// sigmoids returns s = σ(u) and q = σ(-u), and if scaled also q·2^TinyShift: q may be subnormal where its products are not.
+// In between, at γ = 2, square is called with what returns v, where s is S·(1+v) or c·(1+v). It consumes p.
+func (k *kernel) sigmoids(r logistic, negative sign, scaled bool, square func(v func() group)) (s, q, bigQ value) {
+	c, S := k.hold(r.c), k.hold(r.S)
+	k.Comment("σ(u) is S·(1+vS) if u is negative, otherwise c·(1+vC)")
+	h := k.fraction(r)
+	vS, vC := k.rest(r.p, h), h
+	k.do("VSUBP.", vS, vS, h)
+	k.do("VSUBP.", vC, k.zero(), h)
+	if scaled {
+		k.Comment("q·2^TinyShift")
+		v := k.choose(negative, vC, vS)
+		big := k.get(c)
+		k.do("VMULP.", big, big, k.huge())
+		big = k.choose(negative, big, r.tinyS)
+		k.do("VFMADD132P.", big, big, v)
+		bigQ = k.hold(big)
+	}
+	C1, S1 := k.own(c), k.own(S)
+	k.do("VFMADD132P.", C1, C1, vC)
+	k.do("VFMADD132P.", S1, S1, vS)
+	if k.square {
+		square(func() group { return k.choose(negative, vS, vC) })
+	}
+	k.Comment("s = σ(u), q = σ(-u)")
+	return k.hold(k.choose(negative, S1, C1)), k.hold(k.choose(negative, C1, S1)), bigQ
 }
 
 func (g *generator) signBit() uint64 { return 1 << (8*g.elem() - 1) }
@@ -685,23 +682,16 @@ func (k *kernel) flip(d group, flip value, byte reg.Register) {
 func (k *kernel) upstream(d group, byte reg.Register) {
 	k.unlessNil(k.dout, func() {
 		k.Comment("dout·grad")
-		nan := uint64(0x7fc00000)
+		nan := uint64(math.Float32bits(float32(math.NaN())))
 		if k.double {
-			nan = 0x7ff8000000000001
+			nan = math.Float64bits(math.NaN())
 		}
 		quiet := k.bits("nan", nan)
 		n := k.n
 		k.n = 1 // vector by vector, for want of registers
 		for v := range n {
 			g, up := d[v:v+1], group{k.vector()}
-			switch m := k.at(k.dout, v); {
-			case !k.last:
-				k.emit("VMOVUP"+k.letter(), up[0], m)
-			case k.wide:
-				k.emit("VMOVUP"+k.letter()+"_Z", up[0], k.tailMask, m)
-			default:
-				k.emit("VMASKMOVP"+k.letter(), up[0], k.tail, m)
-			}
+			k.readVector(up[0], k.dout, v)
 			k.do("VMULP.", g, g, up)
 			unordered := Imm(3)
 			if k.wide {

@@ -68,14 +68,13 @@ func (k *kernel) spreadRegister(r reg.GPVirtual) reg.VecVirtual {
 func (k *kernel) labelsValid() {
 	k.Function("labelsValid" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
-	k.signature("label *int32", "n int", "limit uint32", "ignore int32", "-> ok bool")
+	k.signature("(label *int32, n int, limit uint32, ignore int32) (ok bool)")
 	k.x = k.argument("label")
 	k.end = k.argument("n")
 	limit, ignore := k.spread("limit"), k.spread("ignore")
 	bad := k.GP32()
 	k.XORL(bad, bad)
 	k.n = 1
-	k.isa.inFlight = flight{}
 	k.loops(func() {
 		v := k.read(k.x)[0]
 		if k.wide {
@@ -110,7 +109,7 @@ func (k *kernel) labelsValid() {
 func (k *kernel) labelMasks() {
 	k.Function("labelMasks" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
-	k.signature("pos *uint64", "keep *uint64", "label *int32", "rows int", "c int", "offset int32", "ignore int32", "-> ignored bool")
+	k.signature("(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)")
 	pos, keep := k.argument("pos"), k.argument("keep")
 	k.x, k.end = k.argument("label"), k.argument("rows")
 	c := k.argument("c")

@@ -2,8 +2,9 @@
 //
 //	go run ./asm -out kernel_amd64.s
 //
-// lanes.go holds the vectors and their constants, math.go the mathematics (the steps of kernel_generic.go), and
-// kernels.go the loops around it.
+// lanes.go holds the vectors and their constants, math.go the mathematics (the steps of kernel_generic.go), kernels.go the
+// loops around it and the kernels of labels, soft.go those of soft targets (kernel_generic_soft.go), and labels.go what
+// makes masks of labels. dead.go, slots.go and registers.go are what comes between Avo's instructions and the text.
 package main
 
 import (

@@ -49,16 +49,10 @@ func (g *generator) get(v value) group {
 // choose returns a where negative, b elsewhere.
 func (g *generator) choose(negative sign, a, b value) group {
 	if !g.wide {
-		mask := g.fill(negative.u)
-		r, ok := b.(group)
-		if s, spilled := b.(slots); spilled {
-			r = g.fill(s)
-		} else if ok {
+		mask, from := g.fill(negative.u), g.own(b)
+		r := from // filled from the stack, it may be overwritten
+		if _, held := b.(group); held {
 			r = g.group()
-		}
-		from := r
-		if ok {
-			from = b.(group)
 		}
 		g.do("VBLENDVP.", r, from, a, mask)
 		return r

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/mmcloughlin/avo/ir"
@@ -29,13 +30,16 @@ func (l *slotLiveness) slotOf(o operand.Op) operand.Mem {
 }
 
 // liveSlots works the liveness out backwards, as often as there are changes, for the loops.
-func liveSlots(fn *ir.Function) slotLiveness {
+func liveSlots(fn *ir.Function) (slotLiveness, error) {
 	l := slotLiveness{out: map[*ir.Instruction]map[operand.Mem]bool{}}
 	is := fn.Instructions()
 	for _, i := range is {
 		l.out[i] = map[operand.Mem]bool{}
 		if i.Opcode == "LEAQ" {
 			if m := i.Operands[0].(operand.Mem); m.Base == reg.StackPointer {
+				if l.frame != nil {
+					return l, fmt.Errorf("%s: another address of a local", fn.Name)
+				}
 				l.frame, l.size = i.Operands[1].(reg.Register), m.Disp+1
 			}
 		}
@@ -63,12 +67,15 @@ func liveSlots(fn *ir.Function) slotLiveness {
 			changed = changed || len(out) > before
 		}
 	}
-	return l
+	return l, nil
 }
 
 // allocateSlots gives slots that are never in use together the same place.
 func allocateSlots(fn *ir.Function) error {
-	l := liveSlots(fn)
+	l, err := liveSlots(fn)
+	if err != nil {
+		return err
+	}
 	together := map[[2]operand.Mem]bool{} // one is in use when the other is written
 	var slots []operand.Mem
 	for _, i := range fn.Instructions() {

@@ -125,28 +125,8 @@ func (k *kernel) softBody() {
 			k.longSquare(B, v)
 		}
 	} else {
-		c, S := k.hold(r.c), k.hold(r.S)
-		k.Comment("S·(1+vS) and c·(1+vC) are N and O, where swapped, otherwise O and N")
-		h := k.fraction(r)
-		vS, vC := k.rest(r.p, h), h
-		k.do("VSUBP.", vS, vS, h)
-		k.do("VSUBP.", vC, k.zero(), h)
-		if !k.square || k.order == hessian {
-			k.Comment("O·2^TinyShift")
-			v := k.choose(swap, vC, vS)
-			big := k.get(c)
-			k.do("VMULP.", big, big, k.huge())
-			big = k.choose(swap, big, r.tinyS)
-			k.do("VFMADD132P.", big, big, v)
-			bigO = k.hold(big)
-		}
-		C1, S1 := k.own(c), k.own(S)
-		k.do("VFMADD132P.", C1, C1, vC)
-		k.do("VFMADD132P.", S1, S1, vS)
-		if k.square {
-			k.longSquare(B, k.choose(swap, vS, vC))
-		}
-		N, O = k.hold(k.choose(swap, S1, C1)), k.hold(k.choose(swap, C1, S1))
+		k.Comment("N and O are σ(u) and σ(-u), u negative where swapped")
+		N, O, bigO = k.sigmoids(r, swap, !k.square || k.order == hessian, func(v func() group) { k.longSquare(B, v()) })
 	}
 
 	if k.square {
@@ -428,7 +408,7 @@ func targets(g *generator) {
 func (k *kernel) targetsValid() {
 	k.Function("targetsValid" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
-	k.signature("t unsafe.Pointer", "n int", "-> ok bool")
+	k.signature("(t unsafe.Pointer, n int) (ok bool)")
 	k.x, k.end = k.argument("t"), k.argument("n")
 	k.n = 4
 	one, zeros := k.ones(), k.vector()
@@ -480,7 +460,7 @@ func (k *kernel) targetsValid() {
 func (k *kernel) hardMask() {
 	k.Function("hardMask" + k.suffix)
 	k.Attributes(attr.NOSPLIT)
-	k.signature("pos *uint64", "t unsafe.Pointer", "n int", "-> hard bool")
+	k.signature("(pos *uint64, t unsafe.Pointer, n int) (hard bool)")
 	k.pos = k.argument("pos")
 	k.x, k.end = k.argument("t"), k.argument("n")
 	k.n = 4
