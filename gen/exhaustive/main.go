@@ -53,9 +53,10 @@ func slice(i int) (from, to uint64) {
 
 // state is how far the sweep for one exponent has come.
 type state struct {
-	Sweep  verify.Sweep32
-	Slices int // that are done
-	Report verify.Report
+	Sweep   verify.Sweep32
+	Targets bool // Sweep.Target is not nil: gob leaves a pointer to 0 out
+	Slices  int  // that are done
+	Report  verify.Report
 }
 
 func main() {
@@ -161,11 +162,15 @@ func load(file string) (*state, error) {
 	if err := gob.NewDecoder(f).Decode(s); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if s.Targets && s.Sweep.Target == nil {
+		s.Sweep.Target = new(float64)
+	}
 	return s, nil
 }
 
 // save replaces the file at once, so that an interruption leaves the old one or the new one.
 func (s *state) save(file string) error {
+	s.Targets = s.Sweep.Target != nil
 	f, err := os.Create(file + ".new")
 	if err != nil {
 		return err

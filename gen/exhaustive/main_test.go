@@ -25,7 +25,13 @@ func TestSlice(t *testing.T) {
 
 // A sweep that goes on from its state ends with the report of one that was not interrupted.
 func TestResume(t *testing.T) {
-	sweep := verify.Sweep32{Step: 1<<18 + 1, Params: focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}}
+	for name, target := range map[string]*float64{"labels": nil, "targets of 0": new(float64)} {
+		t.Run(name, func(t *testing.T) { testResume(t, target) })
+	}
+}
+
+func testResume(t *testing.T, target *float64) {
+	sweep := verify.Sweep32{Step: 1<<18 + 1, Params: focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}, Target: target}
 	whole, err := resume(t.Context(), filepath.Join(t.TempDir(), "state"), sweep, slices, verify.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +62,15 @@ func TestResume(t *testing.T) {
 	if resumed.Errors != whole.Errors || resumed.Logits != whole.Logits {
 		t.Errorf("resumed: %+v, whole: %+v", resumed.Errors, whole.Errors)
 	}
-	sweep.Params.Gamma = 1
-	if _, err := resume(t.Context(), file, sweep, slices, verify.Options{}); err == nil {
-		t.Error("the state of another sweep is taken")
+	other := 0.5
+	for _, change := range []func(*verify.Sweep32){
+		func(s *verify.Sweep32) { s.Params.Gamma = 1 },
+		func(s *verify.Sweep32) { s.Target = &other },
+	} {
+		changed := sweep
+		change(&changed)
+		if _, err := resume(t.Context(), file, changed, slices, verify.Options{}); err == nil {
+			t.Error("the state of another sweep is taken")
+		}
 	}
 }
