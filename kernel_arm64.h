@@ -157,30 +157,27 @@
 
 #define NONE // an empty argument must be given like this
 
-#define ONE(one, two, four)  one
-#define TWO(one, two, four)  two
-#define FOUR(one, two, four) four
+#define ONE(one, four)  one
+#define FOUR(one, four) four
 
-#define ALONE(x) WIDTH(x, NONE, NONE) // if there is but one vector
-#define V1(x)    WIDTH(NONE, x, x)    // for the second one
-#define V23(x)   WIDTH(NONE, NONE, x) // for the third and the fourth
+#define ALONE(x)  WIDTH(x, NONE) // if there is but one vector
+#define OTHERS(x) WIDTH(NONE, x) // for the second to the fourth
 
-#define EACH2(op, d, n)     op(d, n);     V1(op(d+1, n+1));          V23(op(d+2, n+2);          op(d+3, n+3))
-#define EACH3(op, d, n, m)  op(d, n, m);  V1(op(d+1, n+1, m+1));     V23(op(d+2, n+2, m+2);     op(d+3, n+3, m+3))
+#define EACH2(op, d, n)     op(d, n);     OTHERS(op(d+1, n+1);      op(d+2, n+2);      op(d+3, n+3))
+#define EACH3(op, d, n, m)  op(d, n, m);  OTHERS(op(d+1, n+1, m+1); op(d+2, n+2, m+2); op(d+3, n+3, m+3))
 // The same with an operand that all vectors share: the last, the one before, both.
-#define LAST(op, d, n, k)   op(d, n, k);  V1(op(d+1, n+1, k));       V23(op(d+2, n+2, k);       op(d+3, n+3, k))
-#define FIRST(op, d, k, m)  op(d, k, m);  V1(op(d+1, k, m+1));       V23(op(d+2, k, m+2);       op(d+3, k, m+3))
-#define BOTH(op, d, j, k)   op(d, j, k);  V1(op(d+1, j, k));         V23(op(d+2, j, k);         op(d+3, j, k))
+#define LAST(op, d, n, k)   op(d, n, k);  OTHERS(op(d+1, n+1, k);   op(d+2, n+2, k);   op(d+3, n+3, k))
+#define FIRST(op, d, k, m)  op(d, k, m);  OTHERS(op(d+1, k, m+1);   op(d+2, k, m+2);   op(d+3, k, m+3))
+#define BOTH(op, d, j, k)   op(d, j, k);  OTHERS(op(d+1, j, k);     op(d+2, j, k);     op(d+3, j, k))
 
-#define LOAD(g, r, offset)  ALONE(LDRQ(g, r, offset)); V1(LDPQ(g, g+1, r, offset)); V23(LDPQ(g+2, g+3, r, offset+32))
-#define STORE(g, r, offset) ALONE(STRQ(g, r, offset)); V1(STPQ(g, g+1, r, offset)); V23(STPQ(g+2, g+3, r, offset+32))
+#define LOAD(g, r, offset)  ALONE(LDRQ(g, r, offset)); OTHERS(LDPQ(g, g+1, r, offset); LDPQ(g+2, g+3, r, offset+32))
+#define STORE(g, r, offset) ALONE(STRQ(g, r, offset)); OTHERS(STPQ(g, g+1, r, offset); STPQ(g+2, g+3, r, offset+32))
 // A constant for every element: of a group, of one register.
-#define EVERY(g, name)      ALONE(LDRQ(g, nCONSTS, name)); V1(LDPQ(g, g+1, nCONSTS, name)); V23(LDPQ(g+2, g+3, nCONSTS, name))
+#define EVERY(g, name)      ALONE(LDRQ(g, nCONSTS, name)); OTHERS(LDPQ(g, g+1, nCONSTS, name); LDPQ(g+2, g+3, nCONSTS, name))
 #define CONST(k, name)      LDRQ(k, nCONSTS, name)
 
 // Masks: all ones or zeros, by the bits in a general register
 #define EXPAND(m, r)        EL(DUP4S(K0, r), DUP2D(K0, r)); LOAD(m, nCONSTS, neonConstants_bits); LAST(CMTST, m, m, K0)
-#define NEGATIVE(m, u)      EACH2(CMLT0, m, u)
 
 // Tables of eight. BYTES_OF makes the bytes of the indices from the last three bits of the integers at the end of t, and
 // BYTES_OF_I from i + magic. Short entries of float64 are the upper halves of numbers; the others are looked up in tables
@@ -366,15 +363,15 @@
 // Zeros where the element is ignored or past the end
 #define KEPT(g, all) \
 	CMN $1, KEPTBITS; BEQ all; EL(DUP4S(K0, nKEPTBITS), DUP2D(K0, nKEPTBITS));     \
-	KEPT1(g, 0); V1(KEPT1(g+1, 16)); V23(KEPT1(g+2, 32); KEPT1(g+3, 48));          \
+	KEPT1(g, 0); OTHERS(KEPT1(g+1, 16); KEPT1(g+2, 32); KEPT1(g+3, 48));           \
 all:
 #define KEPT1(v, offset)       LDRQ(K1, nCONSTS, neonConstants_bits+offset); CMTST(K1, K1, K0); VAND(v, v, K1)
 
 // Lane i mod 16 of the sums gets element i.
 #define ADD_TO_SUMS(g, no) \
 	CBZ SUMS, no; AND $const_laneMask, INDEX, ADDRESS; ADD ADDRESS<<3, SUMS, ADDRESS; \
-	EL(ADD32(g, 0), ADD64(g, 0)); V1(EL(ADD32(g+1, 32), ADD64(g+1, 16)));          \
-	V23(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48)));   \
+	EL(ADD32(g, 0), ADD64(g, 0)); OTHERS(EL(ADD32(g+1, 32), ADD64(g+1, 16)));      \
+	OTHERS(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48))); \
 no:
 #define ADD32(v, offset) \
 	LDPQ(K2, K3, nADDRESS, offset); FCVTL(K0, v); FCVTL2(K1, v);                   \
