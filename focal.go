@@ -8,8 +8,8 @@
 // # Mathematics
 //
 // The logits x are a row-major matrix [N, C]: N = len(label) rows, one for each sample (an anchor, a window), and
-// C = len(x)/N columns, one for each class; the background is not a column. Each element is a binary classifier of
-// its own. With p = σ(x) = 1/(1+exp(-x)),
+// C = len(x)/N columns, one for each class, at least one; the background is not a column. No rows and no logits are a valid
+// batch, an empty one. Each element is a binary classifier of its own. With p = σ(x) = 1/(1+exp(-x)),
 //
 //	positive    alpha/n · (1-p)^gamma · -log(p)            the element in the column of its row's class
 //	negative    (1-alpha)/n · p^gamma · -log(1-p)          every other element
@@ -41,14 +41,18 @@
 //	positive, x < -87         the loss stops growing             grows like -x
 //	positive, x > 17 (f32)    the loss is 0                      as small as it is, down to the subnormals
 //	negative, x < -37         the loss is 0                      as small as it is, down to the subnormals
-//	x = ±Inf                  NaN                                the limit: loss 0 or +Inf, gradient 0 or ± the weight
+//	x = ±Inf                  NaN                                the limit: loss 0 or +Inf, gradient 0 or ± the weight,
+//	                                                             second derivative 0
 //	x = NaN                   NaN                                NaN, in that element alone
 //	ignored row               0                                  0, even where x is NaN or ±Inf
-//	a weight of 0             0, or NaN                          0, even where x is ±Inf
+//	a weight of 0             0, or NaN                          0, even where x is ±Inf; NaN where x is
 //	label < -1 or > C         a row of negatives                 ErrLabel
 //	fg_num < 1                1                                  0 is 1; fractions are taken as given
 //	alpha, gamma in float64   rounded to float32                 float64
 //	N·C ≥ 2^31                overflows                          works
+//
+// (Above gamma = 10^19 the second derivative of float64 at the infinity where the loss is +Inf is not 0, but as far from it as
+// the weight times gamma·10^-342.)
 //
 // # The same bits everywhere
 //
@@ -66,7 +70,8 @@
 // This is for gamma ≤ 5; above, the bounds grow by 0.2 ULP for each unit of gamma. It is for the weights as rounded to
 // the type of the logits: that rounding may add 1 ULP. Results below the normal range are within as many units of the
 // smallest subnormal; with a weight above 1, those below the weight times 2^-126 (float64: 2^-1022) count as below the
-// normal range, and their unit is the smallest subnormal times the weight.
+// normal range, and their unit is the smallest subnormal times the weight. What [Grad] makes of dout is the product of dout and
+// ∂loss/∂x as it was rounded, and is rounded once more: a large dout magnifies the error of a derivative below the normal range.
 //
 // For soft targets, 0 < t < 1, the bounds are loss 8, gradient 9 and second derivative 9; above gamma = 5 they grow by 0.8 ULP
 // for each unit of gamma. They are those of the loss, and of the sums of the magnitudes of the terms of the derivatives.
@@ -130,7 +135,7 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 //
 //	positive: ∂loss/∂x = -alpha/n · (1-p)^gamma · (1-p - gamma·p·log(p))
 //	negative: ∂loss/∂x = (1-alpha)/n · p^gamma · (p - gamma·(1-p)·log(1-p))
-//	ignored:  dst[i] = 0, whatever dout[i] is
+//	ignored:  dst[i] = 0, whatever dout[i] is; so too where the weight is 0, unless x[i] is NaN
 //
 // (Lin et al. 2017, arXiv:1708.02002, appendix B.) The logits x are row-major [N, C] with N rows in y; dst, and dout
 // unless it is nil, have the length of x. For targets made by [Dense] see Soft targets in the package documentation.

@@ -17,7 +17,7 @@ type Params struct {
 	Gamma float64
 
 	// Alpha is the weight of the positives, in [0, 1]; 1-Alpha is that of the negatives. If it is NoAlpha, every weight
-	// is 1. A class of elements whose weight is 0 has losses and derivatives of exactly 0, even where the logit is ±Inf.
+	// is 1. Elements whose weight is 0 have losses and derivatives of exactly 0, even where the logit is ±Inf; NaN where it is.
 	Alpha float64
 
 	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean

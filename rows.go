@@ -123,6 +123,8 @@ func (t Target) Fits(rows, cols int) error {
 		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
 	}
 	switch {
+	case t.kind == labelTarget && rows > 0 && cols == 0:
+		return fmt.Errorf("focal: %s: %d×%d logits: no columns: %w", op, rows, cols, ErrShape)
 	case overflow > 0:
 		return fmt.Errorf("focal: %s: len(%s) = %d, want rows·columns for %d×%d logits: %w", op, name, have, rows, cols, ErrShape)
 	case uint64(have) != want:

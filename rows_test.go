@@ -135,5 +135,6 @@ func TestFits(t *testing.T) {
 			require.ErrorIs(t, y.Fits(shape[0], shape[1]), ErrShape)
 		}
 	}
+	require.ErrorIs(t, Labels(label).Fits(6, 0), ErrShape)
 	require.ErrorIs(t, Dense([]float32{}).Fits(math.MinInt/-2, 8), ErrShape) // 0, where the product overflows
 }

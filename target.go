@@ -74,13 +74,16 @@ func denseOf[T Float](y *Target) []T {
 // Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's
 // ignore_index does: -1 is then an error. The value may be one that means a class or background otherwise; rows with
 // that label are ignored nevertheless. A target made by [Dense] ignores no rows, and stays as it is.
+//
+// [FgNum] does not know of it: if the value is 1 or more, [Partial.Foreground] has the number of foreground rows.
 func (t Target) Ignoring(v int32) Target {
 	t.ignore = v
 	return t
 }
 
 // FgNum returns how many labels are ≥ 1, the number of foreground rows in the convention of [Labels]: Paddle's fg_num,
-// usually given as [Params].Norm. It does not apply to the convention of [ZeroBased].
+// usually given as [Params].Norm. It does not apply to the convention of [ZeroBased], nor where [Target.Ignoring] makes a value
+// of 1 or more mean ignored: [Partial.Foreground] is right for all of them.
 func FgNum(label []int32) int {
 	n := 0
 	for _, v := range label {
