@@ -236,6 +236,9 @@ const (
 	_ = 1023 - (unsafe.Offsetof(neonConstants{}.clamp) - unsafe.Offsetof(neonConstants{}.exp))
 )
 
+// The sigmoid kernels read the structure instead of a mask, two bytes from each byte on: it is long enough.
+const _ = unsafe.Sizeof(neonConstants{}) - (blockLen/8 + 1)
+
 var (
 	neonF32 = newNEONConstants(constants32)
 	neonF64 = newNEONConstants(constants64)

@@ -22,11 +22,12 @@
 #define ENTER32 ENTER(·neonF32, const_blockWNeg32, const_blockWPos32, const_blockGamma32, const_blockHessOne32, const_blockPowHi32, const_blockPowLo32)
 #define ENTER64 ENTER(·neonF64, const_blockWNeg64, const_blockWPos64, const_blockGamma64, const_blockHessOne64, const_blockPowHi64, const_blockPowLo64)
 
+// A sigmoid has no masks. Where nobody looks at the bits, BITS reads the constants instead, which are long enough.
 #define ENTER_SIGMOID(constants) \
 	ADD $15, FRAME; AND $~15, FRAME;                                                 \
 	MOVD constants(SB), CONSTS; ADD $neonConstants_exp, CONSTS, TABLES;              \
 	MOVD ZR, INDEX; MOVD ZR, GRAD; MOVD ZR, HESS; MOVD ZR, DOUT; MOVD ZR, TARGET; MOVD ZR, KEEP; \
-	MOVD FRAME, POS
+	MOVD CONSTS, POS
 
 // How many elements a vector has, and a group of four
 #define LANES EL(4, 2)
