@@ -137,13 +137,9 @@ func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
 	for j, e := range t.Exp {
 		c.expBits[j] = toBits(e) - uint64(j)<<c.shift
 	}
-	// Added to a small number, this rounds it to an integer, which then stands in the last bits of the sum.
-	c.magic = T(math.Ldexp(1.5, l.MantissaBits))
-	c.magicTiny = c.magic + T(8*l.TinyShift)
-	c.tiny = T(math.Ldexp(1, -l.TinyShift))
-	c.huge = T(math.Ldexp(1, l.TinyShift))
-	c.small = T(math.Ldexp(1, -l.TinyShift/2))
-	c.large = T(math.Ldexp(1, l.TinyShift/2))
+	c.magic, c.magicTiny = T(l.Magic()), T(l.MagicTiny())
+	c.tiny, c.huge = T(l.Tiny()), T(l.Huge())
+	c.small, c.large = T(l.Small()), T(l.Large())
 	c.indexScale = coef.IndexScale
 	c.indexTiny = coef.IndexScale * c.tiny
 	c.clamp = toBits(T(l.Clamp))

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-
 	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/x86"
@@ -137,24 +135,16 @@ func (g *generator) exp2m1(v group) group {
 	return p
 }
 
-// magic is the number that rounds what is added to it to an integer. In the tiny form it adds 2^TinyShift to the scale.
+// magic is the number that rounds what is added to it to an integer.
 func (g *generator) magic(tiny bool) scalar {
 	if tiny {
-		return g.float("magic_tiny", g.magicValue(true))
+		return g.float("magic_tiny", g.table.MagicTiny())
 	}
-	return g.float("magic", g.magicValue(false))
+	return g.float("magic", g.table.Magic())
 }
 
-func (g *generator) magicValue(tiny bool) float64 {
-	m := math.Ldexp(1.5, g.table.MantissaBits)
-	if tiny {
-		m += float64(8 * g.table.TinyShift)
-	}
-	return m
-}
-
-func (g *generator) tiny() scalar { return g.float("tiny", math.Ldexp(1, -g.table.TinyShift)) }
-func (g *generator) huge() scalar { return g.float("huge", math.Ldexp(1, g.table.TinyShift)) }
+func (g *generator) tiny() scalar { return g.float("tiny", g.table.Tiny()) }
+func (g *generator) huge() scalar { return g.float("huge", g.table.Huge()) }
 
 // want is what logistic shall do otherwise than usual.
 type want struct {
@@ -231,7 +221,7 @@ func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
 
 func (g *generator) indexScale(tiny bool) scalar {
 	if tiny {
-		return g.float("index_tiny", math.Ldexp(coef.IndexScale, -g.table.TinyShift))
+		return g.float("index_tiny", coef.IndexScale*g.table.Tiny())
 	}
 	return g.float("index", coef.IndexScale)
 }
@@ -335,7 +325,7 @@ func (g *generator) power(w func() value, hi, lo group) group {
 	magic := g.magic(true)
 	t := g.load(magic)
 	g.do("VFMADD231P.", t, sum, g.params["PowHi"])
-	g.do("VMAXP.", t, t, g.float("pow_min", g.magicValue(true)+g.table.PowMin))
+	g.do("VMAXP.", t, t, g.float("pow_min", g.table.MagicTiny()+g.table.PowMin))
 	f := g.group()
 	g.do("VSUBP.", f, t, magic)
 	rounded := func() {

@@ -352,22 +352,22 @@ func (g *generator) flipBy(d group, flip sign) {
 	}
 }
 
-func (g *generator) large() scalar { return g.float("large", math.Ldexp(1, g.table.TinyShift/2)) }
-func (g *generator) small() scalar { return g.float("small", math.Ldexp(1, -g.table.TinyShift/2)) }
+func (g *generator) large() scalar { return g.float("large", g.table.Large()) }
+func (g *generator) small() scalar { return g.float("small", g.table.Small()) }
 
 // log8 returns 8·log2((R+rest)·2^-TinyShift) as hi + lo, for R = 2^k·y, 1 ≤ y < 2. It consumes R and rest.
 func (g *generator) log8(R, rest group) (hi, lo group) {
 	g.Comment("8·log2(R + rest) = hi + lo, R = 2^k·y; rest·2^-k")
 	bits := uint64(g.table.MantissaBits)
 	size := map[bool]string{false: "D", true: "Q"}[g.double]
-	magic := math.Ldexp(1.5, g.table.MantissaBits)
+	magic := g.table.Magic()
 	k, inverse := g.group(), g.load(g.bits("two_ones", 2*g.bitsOf(1)))
 	g.do("VANDP.", k, R, g.bits("exponent", g.signBit()-1<<bits))
 	g.do("VPSUB"+size, inverse, inverse, k)
 	g.do("VMULP.", rest, rest, inverse)
 	g.do("VPSRL"+size, k, R, Imm(bits))
-	g.addInteger(k, g.float("magic", magic))
-	bias := g.bitsOf(math.Ldexp(1, g.table.TinyShift)) >> bits
+	g.addInteger(k, g.magic(false))
+	bias := g.bitsOf(g.table.Huge()) >> bits
 	g.do("VSUBP.", k, k, g.float("magic_exp", magic+float64(bias)))
 	y := R
 	g.do("VANDP.", y, y, g.bits("mantissa", 1<<bits-1))

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	root   = "../.." // of the repository
-	header = "kernel_arm64.h"
+	root      = "../.." // of the repository
+	header    = "kernel_arm64.h"
+	softFrame = 24 // nSOFTFRAME
 )
 
 // A macro is one of the header's that encode an instruction:
@@ -188,6 +189,9 @@ func TestLinked(t *testing.T) {
 			}
 			m, o := untag(macros, tag)
 			require.Equal(t, m.want(o), inst.String(), "%s+%#x: %s%v", name, 4*i, m.name, o.values)
+			if r := slices.Index(m.params, "r"); r >= 0 && strings.Contains(m.text, "[Xr") && o.values[r] == softFrame {
+				require.True(t, hasSoftFrame(strings.TrimPrefix(name, "github.com/gofocal/focal.")), "%s has no such slots", name)
+			}
 			used[m.name]++
 		}
 	}

@@ -51,6 +51,17 @@ var (
 		MaxGamma: 0x1p113, MaxWeight: 0x1p512}
 )
 
+// Magic returns the number that, added to a small one, rounds it to an integer, which then stands in the last bits of the sum.
+// With MagicTiny what is scaled by these bits is scaled up by 2^TinyShift.
+func (l *Layout) Magic() float64     { return math.Ldexp(1.5, l.MantissaBits) }
+func (l *Layout) MagicTiny() float64 { return l.Magic() + float64(8*l.TinyShift) }
+
+// Tiny and Huge return 2^-TinyShift and 2^TinyShift, Small and Large their square roots.
+func (l *Layout) Tiny() float64  { return math.Ldexp(1, -l.TinyShift) }
+func (l *Layout) Huge() float64  { return math.Ldexp(1, l.TinyShift) }
+func (l *Layout) Small() float64 { return math.Ldexp(1, -l.TinyShift/2) }
+func (l *Layout) Large() float64 { return math.Ldexp(1, l.TinyShift/2) }
+
 // Fallen returns a number just above exp(-ClampTiny)·2^TinyShift.
 func (l *Layout) Fallen() float64 {
 	return math.Ldexp(1, int(math.Ceil(-l.ClampTiny/math.Ln2))+l.TinyShift)

@@ -33,7 +33,7 @@ func set(x float64) vec { return archsimd.BroadcastFloat32x16(float32(x)) }
 // none is; otherwise there is one column, and a label for each.
 func stream(loss, grad, x []float32, label []int32, allPositive bool) {
 	c, layout := &coef.F32, coef.Layout32
-	magic := set(math.Ldexp(1.5, layout.MantissaBits))
+	magic := set(layout.Magic())
 	var expEntries [8]float32
 	for j, e := range c.Exp {
 		expEntries[j] = math.Float32frombits(math.Float32bits(e) - uint32(j)<<20)
