@@ -20,6 +20,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/build"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -151,6 +152,17 @@ func draw(root string, n int, seed uint64, only string) (mutants []*mutant, err 
 	var assembly, source []*mutant
 	for _, f := range files {
 		name := filepath.Base(f)
+		// No test could notice what is not compiled.
+		target := build.Default
+		target.GOARCH, target.CgoEnabled = archOf(name), false
+		if ok, err := target.MatchFile(root, name); err != nil {
+			return nil, err
+		} else if !ok {
+			if only != "" {
+				return nil, fmt.Errorf("%s is not compiled for %s", name, target.GOARCH)
+			}
+			continue
+		}
 		switch {
 		case strings.HasSuffix(name, ".s"), strings.HasSuffix(name, ".h"):
 			m, err := assemblyMutants(root, name)
@@ -179,6 +191,14 @@ func draw(root string, n int, seed uint64, only string) (mutants []*mutant, err 
 		}
 	}
 	return mutants[:min(n, len(mutants))], nil
+}
+
+// archOf returns the architecture on which the mutants of a file are tested.
+func archOf(file string) string {
+	if strings.Contains(file, "_arm64.") {
+		return "arm64"
+	}
+	return runtime.GOARCH
 }
 
 // readLog returns the verdicts of an earlier run.
@@ -251,10 +271,7 @@ type stage struct {
 
 // test builds the package's tests and runs them until they fail.
 func test(dir string, m *mutant) (verdict, how string) {
-	arch := runtime.GOARCH
-	if strings.Contains(m.file, "_arm64.") {
-		arch = "arm64"
-	}
+	arch := archOf(m.file)
 	binary := filepath.Join(dir, "mutant.test")
 	build := exec.Command("go", "test", "-c", "-o", binary, ".")
 	build.Dir = dir
