@@ -1,6 +1,7 @@
 package focalgonum
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -254,13 +255,14 @@ func TestErrors(t *testing.T) {
 		return m
 	}
 	require.NoError(t, Loss(with(func(*blas64.General) {}), ok, y, p))
+	const many = math.MaxInt/2 + 1 // rows, whose elements are more than an int counts
 	for want, x := range map[string]blas64.General{
-		"x is -1×3":                              with(func(m *blas64.General) { m.Rows = -1 }),
-		"x has a stride of 2":                    with(func(m *blas64.General) { m.Stride = 2 }),
-		"x has 6 elements, too few":              with(func(m *blas64.General) { m.Data = m.Data[:6] }),
-		"x has 0 elements, too few":              {Rows: 2, Cols: 3, Stride: 3},
-		"want 3 for 3×1 logits":                  {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
-		"too few for 4611686018427387904×3 with": with(func(m *blas64.General) { m.Rows = 1 << 62 }),
+		"x is -1×3":                                with(func(m *blas64.General) { m.Rows = -1 }),
+		"x has a stride of 2":                      with(func(m *blas64.General) { m.Stride = 2 }),
+		"x has 6 elements, too few":                with(func(m *blas64.General) { m.Data = m.Data[:6] }),
+		"x has 0 elements, too few":                {Rows: 2, Cols: 3, Stride: 3},
+		"want 3 for 3×1 logits":                    {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
+		fmt.Sprintf("too few for %d×3 with", many): with(func(m *blas64.General) { m.Rows = many }),
 	} {
 		_, err := Sum(x, y, p)
 		require.ErrorIs(t, err, focal.ErrShape, want)

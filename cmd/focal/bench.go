@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strconv"
@@ -492,13 +494,16 @@ func parsePaths(list string) ([]string, error) {
 	return parseList("-paths", list, control.Paths())
 }
 
+// maxElements is the most that a shape may have: the bytes of all arrays of such a case are an int.
+const maxElements = min(1<<31, (math.MaxInt>>6)+1)
+
 func parseShapes(list string) (shapes [][2]int, err error) {
 	for _, s := range strings.Split(list, ",") {
 		n, c, _ := strings.Cut(s, "x")
 		rows, err1 := strconv.Atoi(n)
 		classes, err2 := strconv.Atoi(c)
-		if err1 != nil || err2 != nil || rows < 1 || classes < 1 || rows > 1<<31/classes {
-			return nil, usagef("-shapes %q, want rows and classes such as 1024x80, at most 2^31 elements", s)
+		if err1 != nil || err2 != nil || rows < 1 || classes < 1 || rows > maxElements/classes {
+			return nil, usagef("-shapes %q, want rows and classes such as 1024x80, at most 2^%d elements", s, bits.Len(maxElements)-1)
 		}
 		shapes = append(shapes, [2]int{rows, classes})
 	}

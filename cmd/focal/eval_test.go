@@ -290,7 +290,7 @@ func TestEvalErrors(t *testing.T) {
 		{"-x cube.npy -label l.npy", "cube.npy: has the shape (3, 2, 1), want [N, C]"},
 		{"-x short.npy -label l.npy", fmt.Sprintf("short.npy: has %d bytes, want %d for <f4 of shape (3, 2): truncated, or no plain array", len(files["short.npy"]), len(files["x.npy"]))},
 		{"-x long.npy -label l.npy", fmt.Sprintf("long.npy: has %d bytes, want %d for <f4 of shape (3, 1): truncated, or no plain array", len(files["long.npy"]), len(files["long.npy"])-12)},
-		{"-x huge.npy -label l.npy", fmt.Sprintf("huge.npy: has %d bytes, want %d for <f4 of shape (4000000000000, 1000): truncated, or no plain array", len(files["huge.npy"]), len(files["huge.npy"])-24+16e15)},
+		{"-x huge.npy -label l.npy", fmt.Sprintf("huge.npy: has %d bytes, want %d for <f4 of shape (4000000000000, 1000): truncated, or no plain array", len(files["huge.npy"]), int64(len(files["huge.npy"])-24)+16e15)},
 		{"-x overflow.npy -label l.npy", "overflow.npy: claims the shape (4611686018427387904, 4611686018427387904), which no file can hold"},
 		{"-x negative.npy -label l.npy", "negative.npy: claims the shape (-3, -2), which no file can hold"},
 		{"-x columns.npy -label l.npy", "columns.npy: has no columns"},

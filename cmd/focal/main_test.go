@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,6 +86,10 @@ func TestHelp(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
+	most := "2^31"
+	if strconv.IntSize == 32 {
+		most = "2^25"
+	}
 	for _, test := range []struct {
 		args []string
 		want string
@@ -111,8 +116,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"verify", "-gamma", "-2"}, `focal verify: Sum: Gamma = -2, want it finite and ≥ 0: parameter out of range; "focal verify -h" helps`},
 		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(benchOps, ",") + `; "focal bench -h" helps`},
 		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal bench -h" helps`},
-		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most 2^31 elements; "focal bench -h" helps`},
-		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most 2^31 elements; "focal bench -h" helps`},
+		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
+		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
 		{[]string{"bench", "-workers", "1,none"}, `focal bench: -workers "none", want numbers ≥ 1, or max; "focal bench -h" helps`},
 		{[]string{"bench", "-count", "0"}, `focal bench: -count 0, want at least 1; "focal bench -h" helps`},
 		{[]string{"report"}, `focal report: no file of results; "focal bench -o FILE" writes one; "focal report -h" helps`},

@@ -10,6 +10,7 @@ import (
 	"html"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -100,6 +101,17 @@ func TestBenchCases(t *testing.T) {
 	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
 	assert.Len(t, r.find(lossName, append(slices.Clone(sweep), "path="+best)...), 15+1)
 	assert.Len(t, r.find(lossName, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
+}
+
+// The largest shape is one of maxElements, also where its product would be beyond int.
+func TestShapes(t *testing.T) {
+	shapes, err := parseShapes(fmt.Sprintf("3x5,%dx2,1x%d", maxElements/2, maxElements))
+	require.NoError(t, err)
+	assert.Equal(t, [][2]int{{3, 5}, {maxElements / 2, 2}, {1, maxElements}}, shapes)
+	for _, s := range []string{fmt.Sprintf("%dx2", maxElements/2+1), fmt.Sprintf("3x%d", maxElements/2), fmt.Sprintf("%dx2", math.MaxInt), "0x1", "1x-1", "x", ""} {
+		_, err := parseShapes(s)
+		assert.ErrorAs(t, err, new(usageError), s)
+	}
 }
 
 func TestBenchFile(t *testing.T) {
