@@ -44,7 +44,7 @@ func Loss(logits, label *gorgonia.Node, labels func([]int32) focal.Target, p foc
 	if label == nil || label.Dtype() != tensor.Int32 || label.Dims() != 1 {
 		return nil, fmt.Errorf("focal: Loss: label is %v, want a vector of int32: %w", describe(label), focal.ErrTarget)
 	}
-	return apply(op{logits: logits, target: label, labels: labels, params: p})
+	return apply(op{labels: labels, params: p}, logits, label)
 }
 
 // LossDense returns the node of the focal losses of logits of any shape. The target node has a value in [0, 1] for each of
@@ -53,20 +53,19 @@ func LossDense(logits, target *gorgonia.Node, p focal.Params) (*gorgonia.Node, e
 	if target == nil || logits == nil || !target.Shape().Eq(logits.Shape()) || target.Dtype() != logits.Dtype() {
 		return nil, fmt.Errorf("focal: LossDense: target is %v, want it as the logits, %v: %w", describe(target), describe(logits), focal.ErrTarget)
 	}
-	return apply(op{logits: logits, target: target, params: p})
+	return apply(op{params: p}, logits, target)
 }
 
-func apply(o op) (*gorgonia.Node, error) {
-	if o.logits == nil || o.logits.IsScalar() || o.logits.Dtype() != tensor.Float32 && o.logits.Dtype() != tensor.Float64 {
-		return nil, fmt.Errorf("focal: logits is %v, want a tensor of float32 or float64: %w", describe(o.logits), focal.ErrShape)
+// apply returns the node of the operation on the given ones, which say its dimensions.
+func apply(o op, logits, target *gorgonia.Node) (*gorgonia.Node, error) {
+	if logits == nil || logits.IsScalar() || logits.Dtype() != tensor.Float32 && logits.Dtype() != tensor.Float64 {
+		return nil, fmt.Errorf("focal: logits is %v, want a tensor of float32 or float64: %w", describe(logits), focal.ErrShape)
 	}
-	if o.labels != nil && o.logits.Dims() > 2 {
-		return nil, fmt.Errorf("focal: logits is %v, want a matrix or a vector: %w", describe(o.logits), focal.ErrShape)
+	if o.labels != nil && logits.Dims() > 2 {
+		return nil, fmt.Errorf("focal: logits is %v, want a matrix or a vector: %w", describe(logits), focal.ErrShape)
 	}
 	o.id = lastID.Add(1)
-	o.dims, o.targetDims = o.logits.Dims(), o.target.Dims()
-	logits, target := o.logits, o.target
-	o.logits, o.target = nil, nil // the operation outlives the graph's construction and shall not keep it
+	o.dims, o.targetDims = logits.Dims(), target.Dims()
 	return gorgonia.ApplyOp(&lossOp{o}, logits, target)
 }
 
@@ -81,9 +80,8 @@ func describe(n *gorgonia.Node) string {
 // functions, as which labels are given, cannot be compared.
 var lastID atomic.Uint64
 
-// op is what the operation and its gradient have in common.
+// op is what the operation and its gradient have in common. It has no nodes: it outlives the graph's construction.
 type op struct {
-	logits, target   *gorgonia.Node // while it is applied
 	labels           func([]int32) focal.Target
 	params           focal.Params
 	dims, targetDims int
