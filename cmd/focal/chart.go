@@ -376,7 +376,7 @@ func sizeChart(r *machineRun) *chart {
 				s.points = append(s.points, point{workingSet(m), v.Center, v.Lo, v.Hi})
 			}
 		}
-		slices.SortFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
+		slices.SortFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
 		if len(s.points) > 1 {
 			all = append(all, s)
 		}
@@ -431,7 +431,7 @@ func workerChart(r *machineRun) *chart {
 				most = max(most, float64(m.int("workers")))
 			}
 		}
-		slices.SortFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
+		slices.SortFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
 		if len(s.points) > 1 {
 			all = append(all, s)
 		}
