@@ -59,7 +59,8 @@ func Default() Options {
 }
 
 func (o Options) shards() shards.Options {
-	return shards.Options{Gamma: o.Gamma, Alpha: o.Alpha, ZeroBased: o.ZeroBased, Ignore: o.Ignore, Hardest: o.Hardest, Workers: 1}
+	labels := shards.Convention{ZeroBased: o.ZeroBased, Ignore: o.Ignore}
+	return shards.Options{Gamma: o.Gamma, Alpha: o.Alpha, Labels: labels, Hardest: o.Hardest, Workers: 1}
 }
 
 // Check returns an error if the options make no sense.

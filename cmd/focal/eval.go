@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/shards"
 	"github.com/gofocal/focal/internal/shards/npyfile"
 )
 
@@ -24,8 +24,8 @@ Computes the sigmoid focal loss of logits, an array [N, C] of float32 or float64
 of int32 or int64: 1..C is the class, 0 background, -1 ignored; or with targets, one for each logit and of its type, hard
 (0 or 1) or soft (between). Prints the sum, and writes what it is told to.
 
-Files are read and written in parts of some megabytes, whatever their size. The logits may come from a pipe. An output
-gets its name only when everything has succeeded, so that it is never half-written; it cannot be an input.
+Files are read and written in parts of some megabytes, whatever their size; C is at most 16 Mi. The logits may come from a
+pipe. An output gets its name only when everything has succeeded, so that it is never half-written; it cannot be an input.
 
 The sum has the same bits on every machine. It is that of focal.Sum up to 4 Mi logits, and the sum of the sums of such
 parts above.
@@ -37,16 +37,15 @@ const evalChunk = 4 << 20
 
 // evaluation is one run of focal eval.
 type evaluation struct {
-	e         *env
-	x         *npyfile.Reader
-	label     *npyfile.Reader // either this
-	targets   *npyfile.Reader // or this
-	outputs   [3]*atomicFile  // loss, gradient, Hessian; nil: not wanted
-	zeroBased bool
-	ignore    int32
-	normAuto  bool
-	params    focal.Params
-	bar       *progressbar.ProgressBar
+	e        *env
+	x        *npyfile.Reader
+	label    *npyfile.Reader // either this
+	targets  *npyfile.Reader // or this
+	outputs  [3]*atomicFile  // loss, gradient, Hessian; nil: not wanted
+	labels   shards.Convention
+	normAuto bool
+	params   focal.Params
+	bar      *progressbar.ProgressBar
 
 	rows, classes       int
 	foreground, ignored int   // rows, of labels
@@ -64,7 +63,7 @@ func runEval(e *env, args []string) (err error) {
 	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
 	norm := fs.String("norm", "auto", "divisor: a `number`, or auto: how many rows are foreground, or the sum of the targets; at least 1")
 	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
-	ignore := fs.Int("ignore", -1, "`label` of the rows that are ignored")
+	ignore := fs.Int64("ignore", -1, "`label` of the rows that are ignored")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
 	var names [3]string
 	fs.StringVar(&names[0], "loss", "", "write the losses to this `file`")
@@ -74,7 +73,7 @@ func runEval(e *env, args []string) (err error) {
 		return err
 	}
 
-	ev := &evaluation{e: e, zeroBased: *zeroBased, ignore: int32(*ignore), params: focal.Params{Gamma: *gamma}}
+	ev := &evaluation{e: e, labels: shards.Convention{ZeroBased: *zeroBased}, params: focal.Params{Gamma: *gamma}}
 	switch {
 	case *x == "":
 		return usagef("-x is missing")
@@ -84,11 +83,12 @@ func runEval(e *env, args []string) (err error) {
 		return usagef("-label and -targets exclude each other")
 	case *targets != "" && (*zeroBased || *ignore != -1):
 		return usagef("-zero-based and -ignore are about labels, not targets")
-	case int(ev.ignore) != *ignore:
-		return usagef("-ignore %d is beyond int32", *ignore)
 	}
-	if ev.params.Alpha, err = parseAlpha(*alpha); err != nil {
-		return err
+	if ev.labels.Ignore, err = shards.ParseIgnore(*ignore); err != nil {
+		return usageError{err}
+	}
+	if ev.params.Alpha, err = shards.ParseAlpha(*alpha); err != nil {
+		return usageError{err}
 	}
 	if ev.params.Workers, err = parseWorkers(*workers); err != nil {
 		return err
@@ -109,18 +109,19 @@ func runEval(e *env, args []string) (err error) {
 		return err
 	}
 	defer ev.x.Close()
+	var y *npyfile.Reader
 	if *label != "" {
-		if ev.label, err = npyfile.Open(e.ctx, *label, "i4", "i8"); err != nil {
-			return err
-		}
-		defer ev.label.Close()
+		ev.label, err = npyfile.Open(e.ctx, *label, "i4", "i8")
+		y = ev.label
 	} else {
-		if ev.targets, err = npyfile.Open(e.ctx, *targets, ev.x.Dtype); err != nil {
-			return err
-		}
-		defer ev.targets.Close()
+		ev.targets, err = npyfile.Open(e.ctx, *targets, ev.x.Dtype)
+		y = ev.targets
 	}
-	if err := ev.checkShapes(); err != nil {
+	if err != nil {
+		return err
+	}
+	defer y.Close()
+	if ev.rows, ev.classes, err = shards.CheckShapes(ev.x, y); err != nil {
 		return err
 	}
 	for i, name := range names {
@@ -167,30 +168,6 @@ func sameFile(a, b string) bool {
 	x, err1 := os.Stat(filepath.Dir(a))
 	y, err2 := os.Stat(filepath.Dir(b))
 	return err1 == nil && err2 == nil && os.SameFile(x, y) && filepath.Base(a) == filepath.Base(b)
-}
-
-func (ev *evaluation) checkShapes() error {
-	x, label, targets := ev.x, ev.label, ev.targets
-	if len(x.Shape) != 2 {
-		return fmt.Errorf("%s: has the shape %s, want [N, C]", x.Name, npyfile.ShapeString(x.Shape))
-	}
-	ev.rows, ev.classes = x.Shape[0], x.Shape[1]
-	if targets != nil {
-		if !slices.Equal(targets.Shape, x.Shape) {
-			return fmt.Errorf("%s: has the shape %s, want %s, that of %s", targets.Name, npyfile.ShapeString(targets.Shape), npyfile.ShapeString(x.Shape), x.Name)
-		}
-		return nil
-	}
-	if len(label.Shape) != 1 && !(len(label.Shape) == 2 && label.Shape[1] == 1) {
-		return fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", label.Name, npyfile.ShapeString(label.Shape))
-	}
-	if label.Shape[0] != ev.rows {
-		return fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", label.Name, label.Shape[0], ev.rows, x.Name)
-	}
-	if ev.classes == 0 && ev.rows > 0 {
-		return fmt.Errorf("%s: has no columns", x.Name)
-	}
-	return nil
 }
 
 func (ev *evaluation) run() error {
@@ -292,67 +269,30 @@ func readTargets[T focal.Float](ev *evaluation, t []T, row int) error {
 	if row == 0 {
 		ev.positives = kahan{}
 	}
-	for i, v := range t {
-		if !(v >= 0 && v <= 1) {
-			i += row * ev.classes
-			return fmt.Errorf("%s: target [%d, %d] is %v, want it in [0, 1]", ev.targets.Name, i/ev.classes, i%ev.classes, v)
-		}
+	if err := shards.CheckTargets(ev.targets, t, row, ev.classes); err != nil {
+		return err
+	}
+	for _, v := range t {
 		ev.positives.add(float64(v))
 	}
 	return nil
 }
 
-// readLabels reads the labels of the rows from row on, as int32, and counts them unless that has been done.
+// readLabels reads the labels of the rows from row on, and counts them anew if it is the first.
 func (ev *evaluation) readLabels(label []int32, row int) error {
 	if err := ev.e.ctx.Err(); err != nil {
 		return err
 	}
-	if ev.label.Dtype == "i4" {
-		if err := npyfile.Read(ev.label, label); err != nil {
-			return err
-		}
-	} else {
-		wide := make([]int64, min(len(label), 64<<10))
-		for i := 0; i < len(label); i += len(wide) {
-			wide = wide[:min(len(wide), len(label)-i)]
-			if err := npyfile.Read(ev.label, wide); err != nil {
-				return err
-			}
-			for k, v := range wide {
-				if label[i+k] = int32(v); int64(label[i+k]) != v {
-					return ev.labelError(row+i+k, v)
-				}
-			}
-		}
+	foreground, ignored, err := ev.labels.Read(ev.label, label, row, ev.classes)
+	if err != nil {
+		return err
 	}
-	foreground, ignored := 0, 0
-	for i, v := range label {
-		switch {
-		case v == ev.ignore:
-			ignored++
-		case v < 0 || int64(v) > int64(ev.classes):
-			return ev.labelError(row+i, int64(v))
-		case ev.zeroBased && int(v) < ev.classes, !ev.zeroBased && v > 0:
-			foreground++
-		}
-	}
-	if row == 0 { // the first time, or the second
+	if row == 0 {
 		ev.foreground, ev.ignored = 0, 0
 	}
 	ev.foreground += foreground
 	ev.ignored += ignored
 	return nil
-}
-
-func (ev *evaluation) labels(label []int32) focal.Target {
-	if ev.zeroBased {
-		return focal.ZeroBased(label).Ignoring(ev.ignore)
-	}
-	return focal.Labels(label).Ignoring(ev.ignore)
-}
-
-func (ev *evaluation) labelError(row int, v int64) error {
-	return fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored", ev.label.Name, row, v, ev.classes, ev.ignore)
 }
 
 func evalRows[T focal.Float](ev *evaluation) error {
@@ -382,7 +322,7 @@ func evalRows[T focal.Float](ev *evaluation) error {
 		if ev.targets != nil {
 			y, err = focal.Dense(targets[:n]), readTargets(ev, targets[:n], row)
 		} else {
-			y, err = ev.labels(label[:rows]), ev.readLabels(label[:rows], row)
+			y, err = ev.labels.Target(label[:rows]), ev.readLabels(label[:rows], row)
 		}
 		if err != nil {
 			return err
@@ -414,7 +354,7 @@ func evalRows[T focal.Float](ev *evaluation) error {
 func (ev *evaluation) print(total time.Duration) error {
 	w := tabwriter.NewWriter(ev.e.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	elements := ev.rows * ev.classes
+	elements := int64(ev.rows) * int64(ev.classes)
 	row("logits", "%s, %s %s", ev.x.Name, npyfile.TypeNames[ev.x.Dtype], npyfile.ShapeString(ev.x.Shape))
 	if ev.targets != nil {
 		row("targets", "%s, %s %s", ev.targets.Name, npyfile.TypeNames[ev.targets.Dtype], npyfile.ShapeString(ev.targets.Shape))
@@ -479,17 +419,6 @@ func (k *kahan) result() float64 {
 		return k.sum
 	}
 	return k.sum + k.low
-}
-
-func parseAlpha(s string) (float64, error) {
-	if s == "none" {
-		return focal.NoAlpha, nil
-	}
-	alpha, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return 0, usagef("-alpha %q, want a number in [0, 1] or none", s)
-	}
-	return alpha, nil
 }
 
 var errWorkers = errors.New("want numbers ≥ 1, or max")

@@ -368,6 +368,40 @@ func TestEvalPipe(t *testing.T) {
 	assert.Equal(t, []string{"l.npy"}, names(t))
 }
 
+// What the header of a pipe claims is not believed: no panic, and no memory for it.
+func TestEvalPipeHeaders(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("has no /dev/stdin")
+	}
+	const huge = math.MaxInt / 16
+	little := binary.LittleEndian
+	inDirectory(t, map[string][]byte{
+		"none.npy": npyFile(t, "<i4", "(0,)", false, little, []int32{}),
+		"one.npy":  npyFile(t, "<i4", "(1,)", false, little, []int32{0}),
+		"t0.npy":   npyFile(t, "<f4", fmt.Sprintf("(0, %d)", huge), false, little, []float32{}),
+		"t.npy":    npyFile(t, "<f4", fmt.Sprintf("(%d, 0)", huge), false, little, []float32{}),
+	})
+	before := names(t)
+	for _, test := range []struct {
+		rows, columns int
+		args, want    string
+	}{
+		{1, huge, "-label one.npy", fmt.Sprintf("has %d columns, want at most 16777216", huge)},
+		{0, huge, "-label none.npy", fmt.Sprintf("has %d columns, want at most 16777216", huge)},
+		{0, huge, "-targets t0.npy", fmt.Sprintf("has %d columns, want at most 16777216", huge)},
+		{huge, 0, "-targets t.npy", "has no columns"},
+		{1, 16 << 20, "-label one.npy", "ends before its last element"},
+	} {
+		cmd := process(append([]string{"eval", "-x", "/dev/stdin", "-loss", "loss.npy"}, strings.Fields(test.args)...)...)
+		file := npyFile(t, "<f4", fmt.Sprintf("(%d, %d)", test.rows, test.columns), false, little, []float32{})
+		cmd.Stdin = bytes.NewReader(file) // through a pipe
+		out, err := cmd.CombinedOutput()
+		assert.Error(t, err)
+		assert.Equal(t, "focal eval: /dev/stdin: "+test.want+"\n", string(out))
+		assert.Equal(t, before, names(t))
+	}
+}
+
 // Ctrl-C in the middle leaves nothing behind, and what was there as it was.
 func TestEvalInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {

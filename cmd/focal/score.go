@@ -19,7 +19,7 @@ Writes a part: the exact sum of the losses, the numbers of rows, the figures of 
 put together by focal merge. So a data set can be divided among machines in any way, and the result has the same
 bits. Prints a summary; its loss is the sum divided by the number of foreground rows (fg_num), of the shards given.
 
-Shards are read in parts of some megabytes, whatever their size.
+Shards are read in parts of some megabytes, whatever their size; C is at most 16 Mi.
 `
 	mergeSynopsis = "PART ... [flags]"
 	mergeText     = `
@@ -33,7 +33,7 @@ func runScore(e *env, args []string) (err error) {
 	gamma := fs.Float64("gamma", 2, "focusing exponent, ≥ 0")
 	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
 	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
-	ignore := fs.Int("ignore", -1, "`label` of the rows that are ignored")
+	ignore := fs.Int64("ignore", -1, "`label` of the rows that are ignored")
 	hardest := fs.Int("hardest", 100, "how many of the rows with the largest losses are kept; the same for all parts")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
 	skipBad := fs.Bool("skip-bad", false, "skip and report shards that are broken, instead of failing")
@@ -44,12 +44,12 @@ func runScore(e *env, args []string) (err error) {
 		return err
 	}
 
-	o := shards.Options{Gamma: *gamma, ZeroBased: *zeroBased, Ignore: int32(*ignore), Hardest: *hardest}
-	if int(o.Ignore) != *ignore {
-		return usagef("-ignore %d is beyond int32", *ignore)
+	o := shards.Options{Gamma: *gamma, Labels: shards.Convention{ZeroBased: *zeroBased}, Hardest: *hardest}
+	if o.Labels.Ignore, err = shards.ParseIgnore(*ignore); err != nil {
+		return usageError{err}
 	}
-	if o.Alpha, err = parseAlpha(*alpha); err != nil {
-		return err
+	if o.Alpha, err = shards.ParseAlpha(*alpha); err != nil {
+		return usageError{err}
 	}
 	if o.Workers, err = parseWorkers(*workers); err != nil {
 		return err

@@ -71,20 +71,21 @@ func TestScoreAndMerge(t *testing.T) {
 	assert.Equal(t, fmt.Sprint(float64(slices.Max(loss))), losses("rows.csv")[1])
 
 	for want, args := range map[string]string{
-		"no shards":                           "score",
-		"no parts":                            "merge",
-		"-hardest":                            "score -hardest x shard0.npy",
-		"number of hardest rows is -1":        "score -hardest -1 shard0.npy",
-		"Gamma = -1":                          "score -gamma -1 shard0.npy",
-		"beyond int32":                        "score -ignore 4294967296 shard0.npy",
-		"both an input and an output":         "score shard0.npy -o shard0.npy",
-		"belongs to shard0.npy, which":        "score shard0.label.npy",
-		"none.npy: no such file":              "score none.npy",
-		"is in both":                          "merge part1 part1",
-		"shard0.npy: is no part":              "merge shard0.npy",
-		"part1: does not go with those":       "merge one part1",
-		"open none: no such file":             "merge none",
-		"in the rows from 0 on: focal: Score": "score -zero-based -ignore 77 shard0.npy",
+		"no shards":                       "score",
+		"no parts":                        "merge",
+		"-hardest":                        "score -hardest x shard0.npy",
+		"number of hardest rows is -1":    "score -hardest -1 shard0.npy",
+		"Gamma = -1":                      "score -gamma -1 shard0.npy",
+		"beyond int32":                    "score -ignore 4294967296 shard0.npy",
+		"both an input and an output":     "score shard0.npy -o shard0.npy",
+		"belongs to shard0.npy, which":    "score shard0.label.npy",
+		"none.npy: no such file":          "score none.npy",
+		"is in both":                      "merge part1 part1",
+		"shard0.npy: is no part":          "merge shard0.npy",
+		"part1: does not go with those":   "merge one part1",
+		"open none: no such file":         "merge none",
+		"shard0.label.npy: label[":        "score -zero-based -ignore 77 shard0.npy",
+		`-alpha "half", want a number in`: "score -alpha half shard0.npy",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)
 		assert.NotZero(t, status, args)

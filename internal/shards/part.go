@@ -22,13 +22,7 @@ type Part struct {
 	Skipped []Skipped // sorted by name
 	Rows    []Row     // the hardest ones, those first
 
-	conventions conventions
-}
-
-// conventions are what parts must have in common beside the parameters of the loss.
-type conventions struct {
-	ZeroBased bool  `json:"zero_based"`
-	Ignore    int32 `json:"ignore"`
+	labels Convention // parts must have it in common, beside the parameters of the loss
 }
 
 // Shard is a shard that was scored.
@@ -45,7 +39,7 @@ type Skipped struct {
 
 // NewPart returns the part of no shards.
 func NewPart(o Options) *Part {
-	return &Part{Hardest: o.Hardest, conventions: conventions{o.ZeroBased, o.Ignore}}
+	return &Part{Hardest: o.Hardest, labels: o.Labels}
 }
 
 // Skip notes that a shard was skipped.
@@ -63,8 +57,8 @@ func (p *Part) Merge(others ...*Part) error {
 		switch {
 		case p.Hardest != other.Hardest:
 			return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
-		case p.conventions != other.conventions:
-			return fmt.Errorf("labels mean %v in one and %v in the other", p.conventions, other.conventions)
+		case p.labels != other.labels:
+			return fmt.Errorf("labels mean %v in one and %v in the other", p.labels, other.labels)
 		}
 		if err := all.Total.Merge(other.Total); err != nil {
 			return err
@@ -84,13 +78,6 @@ func (p *Part) Merge(others ...*Part) error {
 	}
 	*p = all
 	return nil
-}
-
-func (c conventions) String() string {
-	if c.ZeroBased {
-		return fmt.Sprintf("0..C-1 the class, C background, %d ignored", c.Ignore)
-	}
-	return fmt.Sprintf("1..C the class, 0 background, %d ignored", c.Ignore)
 }
 
 // harder orders rows, the hardest first: NaN, and then by loss. Of the same loss they are ordered by where they are, so
@@ -131,13 +118,13 @@ const (
 )
 
 type fileOfPart struct {
-	Format      string      `json:"format"`
-	Version     int         `json:"version"`
-	Hardest     int         `json:"hardest"`
-	Conventions conventions `json:"labels"`
-	Shards      []fileShard `json:"shards"`
-	Skipped     []Skipped   `json:"skipped,omitempty"`
-	Rows        []fileRow   `json:"rows"`
+	Format  string      `json:"format"`
+	Version int         `json:"version"`
+	Hardest int         `json:"hardest"`
+	Labels  Convention  `json:"labels"`
+	Shards  []fileShard `json:"shards"`
+	Skipped []Skipped   `json:"skipped,omitempty"`
+	Rows    []fileRow   `json:"rows"`
 }
 
 type fileShard struct {
@@ -152,7 +139,7 @@ type fileRow struct {
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
 func (p *Part) MarshalBinary() ([]byte, error) {
-	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Conventions: p.conventions, Skipped: p.Skipped,
+	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Labels: p.labels, Skipped: p.Skipped,
 		Shards: []fileShard{}, Rows: []fileRow{}}
 	for _, s := range p.Shards {
 		b, err := s.Partial.MarshalBinary()
@@ -186,10 +173,10 @@ func (p *Part) UnmarshalBinary(b []byte) error {
 	case f.Hardest < 0 || len(f.Rows) > f.Hardest:
 		return fmt.Errorf("is a damaged part: it has %d hardest rows of %d", len(f.Rows), f.Hardest)
 	}
-	all := &Part{Hardest: f.Hardest, conventions: f.Conventions}
+	all := &Part{Hardest: f.Hardest, labels: f.Labels}
 	var shards []*Part
 	for _, s := range f.Shards {
-		one := &Part{Hardest: f.Hardest, conventions: f.Conventions, Shards: []Shard{{Name: s.Name}}}
+		one := &Part{Hardest: f.Hardest, labels: f.Labels, Shards: []Shard{{Name: s.Name}}}
 		if err := one.Total.UnmarshalBinary(s.Partial); err != nil {
 			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
 		}

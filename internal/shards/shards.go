@@ -1,5 +1,5 @@
 // Package shards scores data sets that are divided into files: what the commands and the pipeline that do so have in
-// common.
+// common. What they have in common with focal eval, which does not, is here too: shapes, labels and flags.
 //
 // A shard is two NumPy files: the logits, NAME.npy, and beside it the labels, NAME.label.npy, or the targets,
 // NAME.targets.npy.
@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
-	"slices"
 	"strings"
 
 	"github.com/gofocal/focal"
@@ -25,17 +23,14 @@ const (
 	targetsSuffix = ".targets.npy"
 )
 
-const (
-	blockElements = 256 << 10 // of logits that are read at a time, if rows are not longer
-	maxColumns    = 16 << 20  // so that this bounds a block too
-)
+// blockElements is how many logits are read at a time, if rows are not longer.
+const blockElements = 256 << 10
 
 // Options say what is computed. They are the same for all shards.
 type Options struct {
 	Gamma, Alpha float64
-	ZeroBased    bool  // the labels' convention, as in focal.ZeroBased
-	Ignore       int32 // label of rows that are ignored
-	Hardest      int   // how many of the rows with the largest losses are kept
+	Labels       Convention
+	Hardest      int // how many of the rows with the largest losses are kept
 	Workers      int
 }
 
@@ -50,13 +45,6 @@ func (o Options) Check() error {
 
 func (o Options) params() focal.Params {
 	return focal.Params{Gamma: o.Gamma, Alpha: o.Alpha, Norm: 1, Workers: o.Workers}
-}
-
-func (o Options) labels(label []int32) focal.Target {
-	if o.ZeroBased {
-		return focal.ZeroBased(label).Ignoring(o.Ignore)
-	}
-	return focal.Labels(label).Ignoring(o.Ignore)
 }
 
 // Opener opens a file and tells its size, or a negative one if it is not known. The error of a file that does not exist
@@ -101,18 +89,7 @@ func Score(ctx context.Context, open Opener, name string, o Options) (*Part, err
 		return nil, err
 	}
 	defer x.Close()
-	if len(x.Shape) != 2 {
-		return nil, fmt.Errorf("%s: has the shape %s, want [N, C]", name, npyfile.ShapeString(x.Shape))
-	}
-	rows, cols := x.Shape[0], x.Shape[1]
-	switch {
-	case cols == 0 && rows > 0:
-		return nil, fmt.Errorf("%s: has no columns", name)
-	case cols > maxColumns:
-		return nil, fmt.Errorf("%s: has %d columns, want at most %d", name, cols, maxColumns)
-	}
-
-	s := scorer{ctx: ctx, x: x, o: o, rows: rows, cols: cols}
+	s := scorer{ctx: ctx, x: x, o: o}
 	base := strings.TrimSuffix(name, suffix)
 	s.y, err = openArray(ctx, open, base+labelSuffix, "i4", "i8")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,14 +102,8 @@ func Score(ctx context.Context, open Opener, name string, o Options) (*Part, err
 		return nil, err
 	}
 	defer s.y.Close()
-	shape := s.y.Shape
-	switch {
-	case s.dense && !slices.Equal(shape, x.Shape):
-		return nil, fmt.Errorf("%s: has the shape %s, want %s, that of %s", s.y.Name, npyfile.ShapeString(shape), npyfile.ShapeString(x.Shape), name)
-	case !s.dense && len(shape) != 1 && !(len(shape) == 2 && shape[1] == 1):
-		return nil, fmt.Errorf("%s: has the shape %s, want [N] or [N, 1]", s.y.Name, npyfile.ShapeString(shape))
-	case !s.dense && shape[0] != rows:
-		return nil, fmt.Errorf("%s: has %d labels, want %d, one for each row of %s", s.y.Name, shape[0], rows, name)
+	if s.rows, s.cols, err = CheckShapes(x, s.y); err != nil {
+		return nil, err
 	}
 
 	s.part = NewPart(o)
@@ -177,14 +148,10 @@ func run[T focal.Float](s *scorer) error {
 	x, loss := make([]T, step*s.cols), make([]T, step)
 	var t []T
 	var label []int32
-	var wide []int64
 	if s.dense {
 		t = make([]T, len(x))
 	} else {
 		label = make([]int32, step)
-		if s.y.Dtype == "i8" {
-			wide = make([]int64, step)
-		}
 	}
 	p := s.o.params()
 	for row := 0; row < s.rows; row += step {
@@ -203,12 +170,17 @@ func run[T focal.Float](s *scorer) error {
 			}
 			y = focal.Dense(t[:len(x)])
 		} else {
-			if err := readLabels(s.y, label[:n], wide, row); err != nil {
+			if _, _, err := s.o.Labels.Read(s.y, label[:n], row, s.cols); err != nil {
 				return err
 			}
-			y = s.o.labels(label[:n])
+			y = s.o.Labels.Target(label[:n])
 		}
 		part, err := focal.Score(x, y, p)
+		if errors.Is(err, focal.ErrTarget) {
+			if err := CheckTargets(s.y, t[:len(x)], row, s.cols); err != nil { // says where in the file
+				return err
+			}
+		}
 		if err == nil {
 			err = s.part.Total.Merge(part)
 		}
@@ -224,7 +196,7 @@ func run[T focal.Float](s *scorer) error {
 		for i, v := range loss[:n] {
 			r := Row{Shard: s.x.Name, Row: int64(row + i), Loss: float64(v)}
 			if !s.dense {
-				if label[i] == s.o.Ignore {
+				if label[i] == s.o.Labels.Ignore {
 					continue
 				}
 				if !s.part.wants(r) {
@@ -235,24 +207,6 @@ func run[T focal.Float](s *scorer) error {
 			}
 			s.part.keep(r)
 		}
-	}
-	return nil
-}
-
-// readLabels reads the labels of the rows from row on as int32.
-func readLabels(r *npyfile.Reader, label []int32, wide []int64, row int) error {
-	if r.Dtype == "i4" {
-		return npyfile.Read(r, label)
-	}
-	wide = wide[:len(label)]
-	if err := npyfile.Read(r, wide); err != nil {
-		return err
-	}
-	for i, v := range wide {
-		if v < math.MinInt32 || v > math.MaxInt32 {
-			return fmt.Errorf("%s: label[%d] = %d is beyond int32", r.Name, row+i, v)
-		}
-		label[i] = int32(v)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func writeShards(t testing.TB, dir string, x []float32, label []int32, shards in
 	return names
 }
 
-var options = Options{Gamma: 2, Alpha: 0.25, Ignore: -1, Hardest: 10}
+var options = Options{Gamma: 2, Alpha: 0.25, Labels: Convention{Ignore: -1}, Hardest: 10}
 
 func TestSharding(t *testing.T) {
 	x, label := dataset(5000)
@@ -175,10 +175,10 @@ func TestBroken(t *testing.T) {
 		"want [N, C]":             func(name, _ string) { write(t, name, "f4", x, 20*cols) },
 		"has no columns":          func(name, _ string) { write(t, name, "f4", x[:0], 20, 0) },
 		"want float32 or float64": func(name, _ string) { write(t, name, "i4", label, 20, 1) },
-		"label[2] = 99": func(_, l string) {
+		"label.npy: label[2] = 99, want 0..C with C = 7, or -1 if ignored": func(_, l string) {
 			write(t, l, "i4", append(slices.Clone(label[:2]), append([]int32{99}, label[3:]...)...), 20)
 		},
-		"label[0] = 4294967296 is beyond": func(_, l string) { write(t, l, "i8", append([]int64{1 << 32}, make([]int64, 19)...), 20) },
+		"label.npy: label[0] = 4294967296, want 0..C with C = 7, or -1 if ignored": func(_, l string) { write(t, l, "i8", append([]int64{1 << 32}, make([]int64, 19)...), 20) },
 	} {
 		name := good("broken")
 		breakIt(name, strings.TrimSuffix(name, ".npy")+".label.npy")
@@ -191,6 +191,136 @@ func TestBroken(t *testing.T) {
 	cancel()
 	_, err := Score(ctx, OpenFile, good("fine"), options)
 	require.Error(t, err)
+}
+
+// unsized is the Opener of files whose size is not known, as that of a pipe.
+func unsized(ctx context.Context, name string) (io.ReadCloser, int64, error) {
+	file, _, err := OpenFile(ctx, name)
+	return file, -1, err
+}
+
+// What no size contradicts is an error nevertheless, and not an attempt to get the memory.
+func TestHugeShapes(t *testing.T) {
+	const huge = math.MaxInt / 16
+	for _, test := range []struct {
+		want              string
+		x, label, targets []int
+	}{
+		{want: "has 16777217 columns, want at most 16777216", x: []int{1, MaxColumns + 1}, label: []int{1}},
+		{want: "columns, want at most 16777216", x: []int{1, huge}, label: []int{1}},
+		{want: "columns, want at most 16777216", x: []int{1, huge}, targets: []int{1, huge}},
+		{want: "columns, want at most 16777216", x: []int{0, math.MaxInt}, label: []int{0}},
+		{want: "columns, want at most 16777216", x: []int{0, math.MaxInt}, targets: []int{0, math.MaxInt}},
+		{want: "a.npy: has no columns", x: []int{math.MaxInt, 0}, label: []int{huge}},
+		{want: "a.npy: has no columns", x: []int{math.MaxInt, 0}, targets: []int{math.MaxInt, 0}},
+		{want: "has the shape (0,), want [N, C]", x: []int{0}, label: []int{0}},
+		{want: "a.npy: ends before its last element", x: []int{huge, 1}, label: []int{huge}},
+		{want: "a.npy: ends before its last element", x: []int{huge, 1}, targets: []int{huge, 1}},
+		{want: "a.npy: ends before its last element", x: []int{1, MaxColumns}, label: []int{1}},
+		{want: "which no file can hold", x: []int{math.MaxInt, math.MaxInt}, label: []int{1}},
+		{want: "want [N] or [N, 1]", x: []int{1, 1}, label: []int{1, huge}},
+		{want: "want [N] or [N, 1]", x: []int{1, 1}, label: []int{}},
+	} {
+		dir := t.TempDir()
+		write[float32](t, dir+"/a.npy", "f4", nil, test.x...)
+		if test.label != nil {
+			write[int64](t, dir+"/a.label.npy", "i8", nil, test.label...)
+		} else {
+			write[float32](t, dir+"/a.targets.npy", "f4", nil, test.targets...)
+		}
+		_, err := Score(t.Context(), unsized, dir+"/a.npy", options)
+		require.ErrorContains(t, err, test.want)
+	}
+}
+
+// An error says where in the file the label or target is, not in the block.
+func TestWhere(t *testing.T) {
+	const rows = blockElements/cols + 100
+	dir := t.TempDir()
+	x, label := dataset(rows)
+	label[rows-2] = cols + 1
+	write(t, dir+"/a.npy", "f4", x, rows, cols)
+	write(t, dir+"/a.label.npy", "i4", label, rows)
+	_, err := Score(t.Context(), OpenFile, dir+"/a.npy", options)
+	require.ErrorIs(t, err, focal.ErrLabel)
+	require.ErrorContains(t, err, fmt.Sprintf("a.label.npy: label[%d] = 8, want 0..C with C = 7, or -1 if ignored", rows-2))
+
+	target := make([]float32, len(x))
+	target[len(x)-3] = 1.5
+	write(t, dir+"/b.npy", "f4", x, rows, cols)
+	write(t, dir+"/b.targets.npy", "f4", target, rows, cols)
+	_, err = Score(t.Context(), OpenFile, dir+"/b.npy", options)
+	require.ErrorIs(t, err, focal.ErrTarget)
+	require.ErrorContains(t, err, fmt.Sprintf("b.targets.npy: target [%d, 4] is 1.5, want it in [0, 1]", rows-1))
+}
+
+// Labels of both types, of more than what is read at a time, come back as they are, and are counted as focal counts them.
+func TestReadLabels(t *testing.T) {
+	const rows = 10_000
+	name := t.TempDir() + "/label.npy"
+	read := func(c Convention, label []int32, dtype string) (got []int32, foreground, ignored int, err error) {
+		if dtype == "i4" {
+			write(t, name, dtype, label, rows)
+		} else {
+			wide := make([]int64, rows)
+			for i, v := range label {
+				wide[i] = int64(v)
+			}
+			write(t, name, dtype, wide, rows)
+		}
+		r, err := npyfile.Open(t.Context(), name, dtype)
+		require.NoError(t, err)
+		defer r.Close()
+		got = make([]int32, rows)
+		foreground, ignored, err = c.Read(r, got, 0, cols)
+		return got, foreground, ignored, err
+	}
+	for _, c := range []Convention{{Ignore: -1}, {ZeroBased: true, Ignore: -1}, {Ignore: 3}, {ZeroBased: true, Ignore: 255}} {
+		rng := rand.New(rand.NewPCG(3, 3))
+		label := make([]int32, rows)
+		for i := range label {
+			if label[i] = rng.Int32N(cols + 1); rng.IntN(5) == 0 {
+				label[i] = c.Ignore
+			}
+		}
+		want, err := focal.Score(make([]float32, rows*cols), c.Target(label), focal.Default())
+		require.NoError(t, err)
+		for _, dtype := range []string{"i4", "i8"} {
+			got, foreground, ignored, err := read(c, label, dtype)
+			require.NoError(t, err)
+			require.Equal(t, label, got)
+			require.EqualValues(t, want.Foreground(), foreground)
+			require.EqualValues(t, want.Ignored(), ignored)
+			for _, bad := range []int32{-2, cols + 1, math.MinInt32, math.MaxInt32} {
+				broken := slices.Clone(label)
+				broken[9_000] = bad
+				_, _, _, err = read(c, broken, dtype)
+				require.ErrorIs(t, err, focal.ErrLabel)
+				require.ErrorContains(t, err, fmt.Sprintf("label.npy: label[9000] = %d, want 0..C with C = 7, or %d if ignored", bad, c.Ignore))
+			}
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for s, want := range map[string]float64{"none": focal.NoAlpha, "0.25": 0.25, "1e-3": 0.001} {
+		alpha, err := ParseAlpha(s)
+		require.NoError(t, err)
+		require.Equal(t, want, alpha)
+	}
+	for _, s := range []string{"", "half", "None"} {
+		_, err := ParseAlpha(s)
+		require.EqualError(t, err, fmt.Sprintf("-alpha %q, want a number in [0, 1] or none", s))
+	}
+	for _, v := range []int64{-1, math.MinInt32, math.MaxInt32} {
+		label, err := ParseIgnore(v)
+		require.NoError(t, err)
+		require.EqualValues(t, v, label)
+	}
+	for _, v := range []int64{math.MinInt32 - 1, math.MaxInt32 + 1, 1 << 32} {
+		_, err := ParseIgnore(v)
+		require.EqualError(t, err, fmt.Sprintf("-ignore %d is beyond int32", v))
+	}
 }
 
 // A failure in the middle leaves nothing behind: done again, the shard counts once.
@@ -245,8 +375,8 @@ func TestMergeErrors(t *testing.T) {
 	for want, change := range map[string]func(o *Options){
 		"Gamma":          func(o *Options) { o.Gamma = 3 },
 		"10 hardest":     func(o *Options) { o.Hardest = 9 },
-		"labels mean":    func(o *Options) { o.Ignore = 255 },
-		"labels mean 1.": func(o *Options) { o.ZeroBased = true },
+		"labels mean":    func(o *Options) { o.Labels.Ignore = 255 },
+		"labels mean 1.": func(o *Options) { o.Labels.ZeroBased = true },
 	} {
 		o := options
 		change(&o)

@@ -26,8 +26,8 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
-	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/beamfocal"
+	"github.com/gofocal/focal/internal/shards"
 )
 
 func main() {
@@ -39,7 +39,7 @@ func main() {
 	flag.Float64Var(&o.Gamma, "gamma", o.Gamma, "focusing exponent, ≥ 0")
 	alpha := flag.String("alpha", strconv.FormatFloat(o.Alpha, 'g', -1, 64), "`weight` of positives, in [0, 1], or none: every weight is 1")
 	flag.BoolVar(&o.ZeroBased, "zero-based", o.ZeroBased, "labels are 0..C-1 for the class and C for background, as in mmdetection")
-	ignore := flag.Int("ignore", int(o.Ignore), "`label` of the rows that are ignored")
+	ignore := flag.Int64("ignore", int64(o.Ignore), "`label` of the rows that are ignored")
 	flag.IntVar(&o.Hardest, "hardest", o.Hardest, "how many of the hardest rows are written")
 	flag.BoolVar(&o.SkipBad, "skip-bad", o.SkipBad, "skip and report broken shards, instead of failing")
 	flag.Parse()
@@ -50,20 +50,18 @@ func main() {
 	}
 }
 
-func run(pattern, output, alpha string, ignore int, o beamfocal.Options) (err error) {
+func run(pattern, output, alpha string, ignore int64, o beamfocal.Options) (err error) {
 	switch {
 	case pattern == "":
 		return fmt.Errorf("-shards is missing")
 	case output == "":
 		return fmt.Errorf("-output is missing")
-	case int(int32(ignore)) != ignore:
-		return fmt.Errorf("-ignore %d is beyond int32", ignore)
 	}
-	o.Ignore = int32(ignore)
-	if alpha == "none" {
-		o.Alpha = focal.NoAlpha
-	} else if o.Alpha, err = strconv.ParseFloat(alpha, 64); err != nil {
-		return fmt.Errorf("-alpha %q, want a number or none", alpha)
+	if o.Ignore, err = shards.ParseIgnore(ignore); err != nil {
+		return err
+	}
+	if o.Alpha, err = shards.ParseAlpha(alpha); err != nil {
+		return err
 	}
 	if err := o.Check(); err != nil {
 		return err

@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 	o := beamfocal.Default()
 	require.ErrorContains(t, run("", "out", "0.25", -1, o), "-shards is missing")
 	require.ErrorContains(t, run("x", "", "0.25", -1, o), "-output is missing")
-	require.ErrorContains(t, run("x", "out", "much", -1, o), `-alpha "much"`)
+	require.ErrorContains(t, run("x", "out", "much", -1, o), `-alpha "much", want a number in [0, 1] or none`)
 	require.ErrorContains(t, run("x", "out", "0.25", 1<<31, o), "beyond int32")
 	require.ErrorIs(t, run("x", "out", "2", -1, o), focal.ErrParam)
 	require.ErrorContains(t, run(filepath.Join(t.TempDir(), "*.npy"), "out", "0.25", -1, o), "no shard matches")

@@ -1,0 +1,29 @@
+package shards
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/gofocal/focal"
+)
+
+// ParseAlpha returns the Alpha of focal.Params that the flag -alpha means.
+func ParseAlpha(s string) (float64, error) {
+	if s == "none" {
+		return focal.NoAlpha, nil
+	}
+	alpha, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, fmt.Errorf("-alpha %q, want a number in [0, 1] or none", s)
+	}
+	return alpha, nil
+}
+
+// ParseIgnore returns the label that the flag -ignore means.
+func ParseIgnore(label int64) (int32, error) {
+	if label < math.MinInt32 || label > math.MaxInt32 {
+		return 0, fmt.Errorf("-ignore %d is beyond int32", label)
+	}
+	return int32(label), nil
+}
