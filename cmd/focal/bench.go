@@ -37,6 +37,7 @@ disturbs all of them:
     workers      -workers goroutines on logits that no cache holds
     streaming    the bandwidth of reading, writing and copying at such sizes
 
+Sizes and workers are measured with the first of -types and the first of -gammas.
 If -shapes is given, these are measured with each of -workers, and no other sizes.
 
 Times are those of the thread on a CPU, where the operating system tells them, so that other programs disturb less; where
@@ -271,8 +272,24 @@ func significant(v float64) float64 {
 	return r
 }
 
-// sweepClasses is C in the groups of sizes and workers.
-const sweepClasses = 80
+// A sweep is what the groups of sizes and workers are about: sweepOp of one type and gamma. bench measures that of the first
+// type and gamma it is given, and report shows all that results have.
+type sweep struct{ typ, gamma string }
+
+const (
+	sweepOp      = "loss"
+	sweepClasses = 80
+)
+
+// params are the parameters of all results of the sweep, and more.
+func (s sweep) params(more ...string) []string {
+	return append([]string{"op=" + sweepOp, "type=" + s.typ, "gamma=" + s.gamma}, more...)
+}
+
+// sizes are the parameters of its results by size, and more.
+func (s sweep) sizes(more ...string) []string {
+	return append(s.params("c="+strconv.Itoa(sweepClasses), "workers=1", "clock="), more...)
+}
 
 // largest is the size of what no cache holds, in bytes read and written.
 func (o *benchOptions) largest() int {
@@ -315,7 +332,7 @@ func benchCases(o benchOptions) []*benchCase {
 		shape := [2]int{working / (2 * size * sweepClasses), sweepClasses}
 		for _, path := range o.paths {
 			if path != "generic" || working <= 1<<20 { // it is slow, and the same at every size
-				b.add("loss", typ, path, shape, gamma, 1, false)
+				b.add(sweepOp, typ, path, shape, gamma, 1, false)
 			}
 		}
 	}
@@ -325,7 +342,7 @@ func benchCases(o benchOptions) []*benchCase {
 			continue
 		}
 		for _, n := range o.workers {
-			b.add("loss", typ, path, shape, gamma, n, true)
+			b.add(sweepOp, typ, path, shape, gamma, n, true)
 		}
 	}
 	for working := 16 << 10; working <= largest; working *= step {

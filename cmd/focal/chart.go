@@ -230,12 +230,15 @@ func drawAll(charts []*chart, format string, w io.Writer) error {
 
 // chartsOf returns the charts of one machine.
 func chartsOf(r *machineRun) (charts []*chart) {
-	for _, f := range []func(*machineRun) *chart{speedupChart, sizeChart, workerChart, rooflineChart} {
-		if c := f(r); c != nil {
-			charts = append(charts, c)
-		}
+	charts = append(charts, speedupChart(r))
+	for _, s := range r.sizeSweeps() {
+		charts = append(charts, sizeChart(r, s))
 	}
-	return charts
+	for _, s := range r.workerSweeps() {
+		charts = append(charts, workerChart(r, s))
+	}
+	charts = append(charts, rooflineChart(r))
+	return slices.DeleteFunc(charts, func(c *chart) bool { return c == nil })
 }
 
 // pathColor is the same in all charts.
@@ -245,9 +248,6 @@ func pathColor(path string) int {
 
 // mainShape are the parameters of the results that charts and the first table are about.
 var mainShape = []string{"n=1024", "c=80", "workers=1"}
-
-// sweep are the parameters of the results that are about sizes.
-var sweep = []string{"op=loss", "type=f32", "c=80", "gamma=2", "workers=1", "clock="}
 
 // mainOp returns a result at the main shape and γ = 2, or nil.
 func mainOp(r *machineRun, op, typ, path string) *result {
@@ -367,11 +367,11 @@ func workingSet(m *result) float64 {
 	return float64(2 * size * m.int("n") * m.int("c"))
 }
 
-func sizeChart(r *machineRun) *chart {
+func sizeChart(r *machineRun, sw sweep) *chart {
 	var all []*series
 	for _, path := range r.paths() {
 		s := &series{name: path, color: pathColor(path)}
-		for _, m := range r.find(lossName, append(slices.Clone(sweep), "path="+path)...) {
+		for _, m := range r.find(lossName, sw.sizes("path="+path)...) {
 			if v, ok := m.summary("Gelem/s"); ok {
 				s.points = append(s.points, point{workingSet(m), v.Center, v.Lo, v.Hi})
 			}
@@ -384,7 +384,7 @@ func sizeChart(r *machineRun) *chart {
 	if len(all) == 0 {
 		return nil
 	}
-	return &chart{title: "loss by size, f32, γ = 2", alt: "speed of each path as logits and losses outgrow the caches", draw: func(t theme) *plot.Plot {
+	return &chart{title: fmt.Sprintf("%s by size, %s, γ = %s", sweepOp, sw.typ, sw.gamma), alt: "speed of each path as logits and losses outgrow the caches", draw: func(t theme) *plot.Plot {
 		p := t.newPlot("logits and losses", "Gelem/s")
 		if err := t.addSeries(p, all); err != nil {
 			return p
@@ -409,13 +409,13 @@ func sizeAxis(p *plot.Plot) {
 	p.X.Tick.Marker = logTicks{4, func(v float64) string { return strings.ReplaceAll(sizeString(int(v)), " ", "\u00a0") }}
 }
 
-func workerChart(r *machineRun) *chart {
+func workerChart(r *machineRun, sw sweep) *chart {
 	var all []*series
 	most := 1.0
 	for _, path := range r.paths() {
 		// The largest shape that was measured with more than one worker.
 		var shape *result
-		for _, m := range r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2") {
+		for _, m := range r.find(lossName, sw.params("path="+path)...) {
 			if m.int("workers") > 1 && (shape == nil || workingSet(m) > workingSet(shape)) {
 				shape = m
 			}
@@ -423,7 +423,7 @@ func workerChart(r *machineRun) *chart {
 		if shape == nil {
 			continue
 		}
-		same := r.find(lossName, "op=loss", "type=f32", "path="+path, "gamma=2", "n="+shape.param("n"), "c="+shape.param("c"), "clock="+shape.param("clock"))
+		same := r.find(lossName, sw.params("path="+path, "n="+shape.param("n"), "c="+shape.param("c"), "clock="+shape.param("clock"))...)
 		s := &series{name: path, color: pathColor(path)}
 		for _, m := range same {
 			if v, ok := m.summary("Gelem/s"); ok {
@@ -439,7 +439,7 @@ func workerChart(r *machineRun) *chart {
 	if len(all) == 0 {
 		return nil
 	}
-	return &chart{title: "loss by workers, f32, γ = 2", alt: "speed by number of goroutines, dashed if each gave as much as the first", draw: func(t theme) *plot.Plot {
+	return &chart{title: fmt.Sprintf("%s by workers, %s, γ = %s", sweepOp, sw.typ, sw.gamma), alt: "speed by number of goroutines, dashed if each gave as much as the first", draw: func(t theme) *plot.Plot {
 		p := t.newPlot("goroutines, on logits that no cache holds (dashed: each as much as the first)", "Gelem/s")
 		if err := t.addSeries(p, all); err != nil {
 			return p

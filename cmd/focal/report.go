@@ -276,14 +276,11 @@ func runSection(r *machineRun) (s section) {
 	} else {
 		s.Charts = chartsOf(r)
 	}
-	// A shape has a table of its own, unless all there is about it is in the table of sizes.
-	sizes := sizeTable(r)
-	if len(sizes.Rows) == 1 {
-		sizes.Rows = nil
-	}
+	// A shape has a table of its own, unless all there is about it belongs to a table of sizes.
+	sizes := r.sizeSweeps()
 	var shapes [][]string
 	for _, m := range r.find(lossName, "workers=1") {
-		if sizes.Rows == nil || m.param("op") != "loss" || m.param("type") != "f32" || m.param("gamma") != "2" || m.param("c") != strconv.Itoa(sweepClasses) {
+		if m.param("op") != sweepOp || m.int("c") != sweepClasses || !slices.Contains(sizes, m.sweep()) {
 			where := []string{"n=" + m.param("n"), "c=" + m.param("c"), "workers=1"}
 			if !slices.ContainsFunc(shapes, func(w []string) bool { return slices.Equal(w, where) }) {
 				shapes = append(shapes, where)
@@ -293,7 +290,10 @@ func runSection(r *machineRun) (s section) {
 	for _, where := range shapes {
 		s.Tables = append(s.Tables, operationTable(r, where))
 	}
-	for _, t := range []table{sizes, workerTable(r), streamTable(r), otherTable(r)} {
+	for _, sw := range sizes {
+		s.Tables = append(s.Tables, sizeTable(r, sw))
+	}
+	for _, t := range []table{workerTable(r), streamTable(r), otherTable(r)} {
 		if len(t.Rows) > 0 {
 			s.Tables = append(s.Tables, t)
 		}
@@ -394,9 +394,10 @@ func grid(results []*result, row func(*result) int, column func(*result) string,
 
 func pathOf(m *result) string { return m.param("path") }
 
-func sizeTable(r *machineRun) table {
-	results := r.find(lossName, sweep...)
-	t := table{Title: "Loss, f32, γ = 2, C = 80, by size of logits and losses, Gelem/s", Names: 1, Head: append([]string{"size"}, r.paths()...)}
+func sizeTable(r *machineRun, sw sweep) table {
+	results := r.find(lossName, sw.sizes()...)
+	title := fmt.Sprintf("Loss, %s, γ = %s, C = %d, by size of logits and losses, Gelem/s", sw.typ, sw.gamma, sweepClasses)
+	t := table{Title: title, Names: 1, Head: append([]string{"size"}, r.paths()...)}
 	rows, keys := grid(results, func(m *result) int { return int(workingSet(m)) }, pathOf, r.paths(), "Gelem/s")
 	for i, k := range keys {
 		size := fmt.Sprintf("%.3g KiB", float64(k)/(1<<10))

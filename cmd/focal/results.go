@@ -221,4 +221,31 @@ results:
 	return found
 }
 
+func (m *result) sweep() sweep { return sweep{m.param("type"), m.param("gamma")} }
+
+// sweeps returns the sweeps for which has is true, in the order of the results.
+func (r *machineRun) sweeps(has func(s sweep) bool) (all []sweep) {
+	for _, m := range r.find(lossName, "op="+sweepOp) {
+		if s := m.sweep(); !slices.Contains(all, s) && has(s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// sizeSweeps returns the sweeps that were measured at more than one size.
+func (r *machineRun) sizeSweeps() []sweep {
+	return r.sweeps(func(s sweep) bool {
+		found := r.find(lossName, s.sizes()...)
+		return slices.ContainsFunc(found, func(m *result) bool { return m.param("n") != found[0].param("n") })
+	})
+}
+
+// workerSweeps returns the sweeps that were measured with more than one worker.
+func (r *machineRun) workerSweeps() []sweep {
+	return r.sweeps(func(s sweep) bool {
+		return slices.ContainsFunc(r.find(lossName, s.params()...), func(m *result) bool { return m.int("workers") > 1 })
+	})
+}
+
 var errNoFiles = errors.New("no file of results; \"focal bench -o FILE\" writes one")

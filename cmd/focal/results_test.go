@@ -99,8 +99,50 @@ func TestBenchCases(t *testing.T) {
 	assert.Len(t, r.find(lossName, append(slices.Clone(mainShape), "path="+best)...), 2*len(benchOps))
 	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=2"), 1)
 	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
-	assert.Len(t, r.find(lossName, append(slices.Clone(sweep), "path="+best)...), 15+1)
+	assert.Len(t, r.find(lossName, sweep{"f32", "2"}.sizes("path="+best)...), 15+1)
 	assert.Len(t, r.find(lossName, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
+}
+
+// Whatever type and gamma sizes and workers are measured with, report shows them as such: nothing of them is left to tables
+// of operations.
+func TestSweeps(t *testing.T) {
+	for _, test := range []struct {
+		types  []string
+		gammas []float64
+		want   string
+	}{
+		{[]string{"f32", "f64"}, []float64{2, 2.3}, "f32, γ = 2"},
+		{[]string{"f64", "f32"}, []float64{2, 2.3}, "f64, γ = 2"},
+		{[]string{"f64"}, []float64{2.3}, "f64, γ = 2.3"},
+	} {
+		o := benchOptions{ops: []string{"loss", "loss+grad", "sigmoid"}, types: test.types, paths: control.Paths(), shapes: [][2]int{{1024, 80}, {32, 10}}, gammas: test.gammas, workers: []int{1, 2}, quick: true}
+		r := &machineRun{config: map[string]string{}, byName: map[string]*result{}}
+		for _, c := range benchCases(o) {
+			values := []benchfmt.Value{{Value: 1, Unit: "GB/s"}}
+			if c.elements > 0 {
+				values = append(values, benchfmt.Value{Value: 1, Unit: "Gelem/s"})
+			}
+			r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: values})
+		}
+		s := runSection(r)
+		var tables, charts []string
+		for _, table := range s.Tables {
+			tables = append(tables, table.Title)
+		}
+		assert.Equal(t, []string{
+			"Operations at 1024×80, one worker, per element",
+			"Operations at 32×10, one worker, per element",
+			"Loss, " + test.want + ", C = 80, by size of logits and losses, Gelem/s",
+			"Workers, Gelem/s",
+			"Streaming, GB/s read and written",
+		}, tables)
+		for _, c := range s.Charts {
+			charts = append(charts, c.title)
+			svgText(t, c.svg(light))
+		}
+		assert.Contains(t, charts, "loss by size, "+test.want)
+		assert.Contains(t, charts, "loss by workers, "+test.want)
+	}
 }
 
 // The largest shape is one of maxElements, also where its product would be beyond int.
