@@ -45,9 +45,22 @@ func main() {
 	flag.Parse()
 	beam.Init() // does not return in a worker of a cluster
 
-	if err := run(*pattern, *output, *alpha, *ignore, o); err != nil {
+	err := noArguments(flag.Args())
+	if err == nil {
+		err = run(*pattern, *output, *alpha, *ignore, o)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// noArguments returns an error if there are any: a pattern without quotes leaves here what the shell has made of it but for
+// the first file, and the result would be that of one shard.
+func noArguments(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q; the pattern of -shards must be quoted, or the shell replaces it", args[0])
+	}
+	return nil
 }
 
 func run(pattern, output, alpha string, ignore int64, o beamfocal.Options) (err error) {

@@ -46,6 +46,8 @@ func TestRun(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
+	require.NoError(t, noArguments(nil))
+	require.ErrorContains(t, noArguments([]string{"g/b.npy", "-output", "out"}), `"g/b.npy"; the pattern of -shards must be quoted`)
 	o := beamfocal.Default()
 	require.ErrorContains(t, run("", "out", "0.25", -1, o), "-shards is missing")
 	require.ErrorContains(t, run("x", "", "0.25", -1, o), "-output is missing")
