@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/gofocal/focal/internal/shards"
 )
@@ -25,6 +27,8 @@ Shards are read in parts of some megabytes, whatever their size; C is at most 16
 	mergeText     = `
 Puts parts together that focal score has written, or focal merge, or the pipeline beamfocal, in any order, and prints the
 summary of all their shards: the loss is the exact sum, divided by the number of foreground rows and rounded once.
+
+-o may be one of the parts, which is replaced by all of them: focal merge all new -o all. The tables cannot.
 `
 )
 
@@ -60,10 +64,17 @@ func runScore(e *env, args []string) (err error) {
 	if len(names) == 0 {
 		return usagef("no shards")
 	}
-	if err := checkNames(out.names(), names...); err != nil {
+	if names, err = shards.Logits(names); err != nil {
 		return err
 	}
-	if names, err = shards.Logits(names); err != nil {
+	inputs := slices.Clone(names)
+	for _, name := range names {
+		inputs = append(inputs, shards.Beside(name)...)
+	}
+	if err := checkNames(out.names(), inputs...); err != nil {
+		return err
+	}
+	if err := checkOnce(names); err != nil {
 		return err
 	}
 
@@ -88,6 +99,25 @@ func runScore(e *env, args []string) (err error) {
 	return out.write(e, all)
 }
 
+// checkOnce returns an error if two names are those of one shard.
+func checkOnce(names []string) error {
+	seen := map[string]string{}
+	for _, name := range names {
+		file, err := filepath.EvalSymlinks(name)
+		if err != nil {
+			file = name // that there is no such file is said when it is opened
+		}
+		if file, err = filepath.Abs(file); err != nil {
+			return err
+		}
+		if other, twice := seen[file]; twice {
+			return usagef("%s and %s are one file, which would count twice", other, name)
+		}
+		seen[file] = name
+	}
+	return nil
+}
+
 func runMerge(e *env, args []string) error {
 	fs := e.flags(mergeText)
 	var out partOutput
@@ -98,6 +128,13 @@ func runMerge(e *env, args []string) error {
 	}
 	if len(names) == 0 {
 		return usagef("no parts")
+	}
+	if err := checkNames(out.names()); err != nil {
+		return err
+	}
+	// All parts are read before anything is written: the result may take the place of one.
+	if err := checkNames([]string{out.shards, out.hardest}, names...); err != nil {
+		return err
 	}
 	var parts []*shards.Part
 	for _, name := range names {

@@ -15,6 +15,13 @@ import (
 	"github.com/gofocal/focal"
 )
 
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return b
+}
+
 func TestScoreAndMerge(t *testing.T) {
 	const n, c, shards = 700, 6, 7
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -70,6 +77,8 @@ func TestScoreAndMerge(t *testing.T) {
 	require.NoError(t, focal.Rows(loss, x, focal.Labels(label), focal.Default()))
 	assert.Equal(t, fmt.Sprint(float64(slices.Max(loss))), losses("rows.csv")[1])
 
+	require.NoError(t, os.Symlink("shard0.npy", "link.npy"))
+	label0 := readFile(t, "shard0.label.npy")
 	for want, args := range map[string]string{
 		"no shards":                       "score",
 		"no parts":                        "merge",
@@ -78,6 +87,14 @@ func TestScoreAndMerge(t *testing.T) {
 		"Gamma = -1":                      "score -gamma -1 shard0.npy",
 		"beyond int32":                    "score -ignore 4294967296 shard0.npy",
 		"both an input and an output":     "score shard0.npy -o shard0.npy",
+		"x.csv is written twice":          "score shard0.npy -shards x.csv -rows ./x.csv",
+		"shard0.label.npy is both an inp": "score shard0.npy -rows shard0.label.npy",
+		"both.targets.npy is both an inp": "score both.npy -o both.targets.npy",
+		"part1 is both an input and":      "merge part1 part2 -rows part1",
+		"./part2 is both an input and":    "merge part1 part2 -shards ./part2",
+		"new is written twice":            "merge part1 part2 -o new -rows new",
+		"shard0.npy and ./shard0.npy are": "score shard0.npy ./shard0.npy",
+		"shard0.npy and link.npy are one": "score shard0.npy link.npy",
 		"belongs to shard0.npy, which":    "score shard0.label.npy",
 		"none.npy: no such file":          "score none.npy",
 		"is in both":                      "merge part1 part1",
@@ -91,6 +108,13 @@ func TestScoreAndMerge(t *testing.T) {
 		assert.NotZero(t, status, args)
 		assert.Contains(t, stderr, want, args)
 	}
+
+	assert.Equal(t, label0, readFile(t, "shard0.label.npy"))
+
+	// The result may take the place of a part.
+	b := readFile(t, "both")
+	assert.Equal(t, a, succeed(t, "merge", "part1", "part2", "-o", "part1"))
+	assert.Equal(t, b, readFile(t, "part1"))
 
 	// A broken shard.
 	require.NoError(t, os.Truncate("shard2.npy", 300))

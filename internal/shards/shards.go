@@ -74,6 +74,12 @@ func Logits(names []string) ([]string, error) {
 	return logits, nil
 }
 
+// Beside returns the names of the files that may be beside the logits: the labels, and the targets.
+func Beside(name string) []string {
+	base := strings.TrimSuffix(name, suffix)
+	return []string{base + labelSuffix, base + targetsSuffix}
+}
+
 // Row is a row of a shard, and the sum of its losses at a Norm of 1.
 type Row struct {
 	Shard string  `json:"shard"`
@@ -90,14 +96,14 @@ func Score(ctx context.Context, open Opener, name string, o Options) (*Part, err
 	}
 	defer x.Close()
 	s := scorer{ctx: ctx, x: x, o: o}
-	base := strings.TrimSuffix(name, suffix)
-	s.y, err = openArray(ctx, open, base+labelSuffix, "i4", "i8")
+	beside := Beside(name)
+	s.y, err = openArray(ctx, open, beside[0], "i4", "i8")
 	if errors.Is(err, fs.ErrNotExist) {
 		s.dense = true
-		s.y, err = openArray(ctx, open, base+targetsSuffix, x.Dtype)
+		s.y, err = openArray(ctx, open, beside[1], x.Dtype)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, base+labelSuffix, base+targetsSuffix)
+		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, beside[0], beside[1])
 	} else if err != nil {
 		return nil, err
 	}
