@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,16 +19,19 @@ const (
 Compares two files of results, of "focal bench" or of any Go benchmark, as benchstat does: medians with their 95 %
 confidence intervals, and the Mann-Whitney U test at 0.05. "~" means that no difference can be told.
 
+GOMAXPROCS is part of a name only where a file has the benchmark with more than one.
+
 With -fail-over the exit status is 1 if anything got slower by more than that, and significantly so: a gate for
 continuous integration. What fails nothing: a benchmark that is in one file alone, and the bandwidths of "focal bench",
-which say something about the machine.
+which say something about the machine. More is better of what the files say so ("Unit qps better=higher"), and of units
+that end in /s.
 `
 )
 
 func runCompare(e *env, args []string) error {
 	fs := e.flags(compareText)
 	limit := fs.String("fail-over", "", "fail if anything got slower by more than this `percentage`")
-	unit := fs.String("unit", "sec/op", "what is compared: sec/op, or another `unit` of the files, such as cycles/elem or GB/s")
+	unit := fs.String("unit", "sec/op", "what is compared: sec/op, or another `unit` of the files, such as ns/elem or GB/s")
 	files, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -48,7 +53,9 @@ func runCompare(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return compare(e, before, after, *unit, failOver)
+	settleNames(before, after) // by the same rule in both
+	_, tidy := benchunit.Tidy(1, *unit)
+	return compare(e, before, after, tidy, failOver)
 }
 
 // readSingle reads one file, of one machine.
@@ -79,7 +86,18 @@ type comparison struct {
 	slower     float64 // by this part, if positive; 0 if it cannot be told
 }
 
-func compareResults(old, new *result, unit string) comparison {
+// slowdown tells by which part the speed got less: +Inf if something that took nothing takes something now.
+func (c *comparison) slowdown() string {
+	switch {
+	case !math.IsInf(c.slower, 1):
+		return fmt.Sprintf("by %.2f%%", 100*c.slower)
+	case c.old.Center == 0:
+		return "from 0"
+	}
+	return "to 0"
+}
+
+func compareResults(old, new *result, unit string, higherIsBetter bool) comparison {
 	a, b := sampleOf(old.values[unit]), sampleOf(new.values[unit])
 	c := comparison{
 		name:       old.name,
@@ -87,17 +105,39 @@ func compareResults(old, new *result, unit string) comparison {
 		new:        benchmath.AssumeNothing.Summary(b, confidence),
 		comparison: benchmath.AssumeNothing.Compare(a, b),
 	}
-	if c.comparison.P < c.comparison.Alpha && c.old.Center != 0 && c.new.Center != 0 {
-		c.slower = c.new.Center/c.old.Center - 1
-		if higherIsBetter(unit) {
-			c.slower = c.old.Center/c.new.Center - 1
-		}
+	better, worse := c.old.Center, c.new.Center
+	if higherIsBetter {
+		better, worse = worse, better
+	}
+	if c.comparison.P < c.comparison.Alpha && better != worse {
+		c.slower = (worse - better) / math.Abs(better)
 	}
 	return c
 }
 
-// higherIsBetter reports whether a unit is one of speed: elements or bytes by time.
-func higherIsBetter(unit string) bool { return strings.HasSuffix(unit, "/s") }
+// higherIsBetter reports whether more of a unit is better. The files say so (benchfmt's "Unit NAME better=higher"), the
+// new one before the old one; if they do not, it is better if it is one of speed: elements or bytes by time.
+func higherIsBetter(before, after *machineRun, unit string) bool {
+	for _, r := range []*machineRun{after, before} {
+		if better := r.units.GetBetter(unit); better != 0 {
+			return better > 0
+		}
+	}
+	return strings.HasSuffix(unit, "/s")
+}
+
+// unitsOf returns the units of the results.
+func unitsOf(runs ...*machineRun) []string {
+	units := map[string]bool{}
+	for _, r := range runs {
+		for _, m := range r.results {
+			for unit := range m.values {
+				units[unit] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(units))
+}
 
 func compare(e *env, before, after *machineRun, unit string, failOver float64) error {
 	for _, r := range []*machineRun{before, after} {
@@ -112,7 +152,8 @@ func compare(e *env, before, after *machineRun, unit string, failOver float64) e
 	fmt.Fprintf(w, "%s\told\t\tnew\t\tchange\t\n", unit)
 	var failed []comparison
 	var logOld, logNew float64
-	compared, few := 0, false
+	compared, positive, few := 0, 0, false
+	higher := higherIsBetter(before, after, unit)
 	for _, old := range before.results {
 		new := after.byName[old.name]
 		switch {
@@ -122,7 +163,8 @@ func compare(e *env, before, after *machineRun, unit string, failOver float64) e
 			fmt.Fprintf(w, "%s\tonly in the old file\n", old.name)
 			continue
 		}
-		c := compareResults(old, new, unit)
+		c := compareResults(old, new, unit, higher)
+		compared++
 		class := benchunit.ClassOf(unit)
 		mark := ""
 		if c.slower > failOver && old.base != streamName {
@@ -137,7 +179,7 @@ func compare(e *env, before, after *machineRun, unit string, failOver float64) e
 		if c.old.Center > 0 && c.new.Center > 0 {
 			logOld += math.Log(c.old.Center)
 			logNew += math.Log(c.new.Center)
-			compared++
+			positive++
 		}
 	}
 	for _, new := range after.results {
@@ -146,11 +188,13 @@ func compare(e *env, before, after *machineRun, unit string, failOver float64) e
 		}
 	}
 	if compared == 0 {
-		return fmt.Errorf("no benchmark with %s is in both files", unit)
+		return fmt.Errorf("no benchmark with %s is in both files; their units are %s", unit, strings.Join(unitsOf(before, after), ", "))
 	}
-	a, b := math.Exp(logOld/float64(compared)), math.Exp(logNew/float64(compared))
-	class := benchunit.ClassOf(unit)
-	fmt.Fprintf(w, "geomean\t%s\t\t%s\t\t%+.2f%%\t\n", benchunit.Scale(a, class), benchunit.Scale(b, class), 100*(b/a-1))
+	if positive > 0 { // of what is 0 there is none
+		a, b := math.Exp(logOld/float64(positive)), math.Exp(logNew/float64(positive))
+		class := benchunit.ClassOf(unit)
+		fmt.Fprintf(w, "geomean\t%s\t\t%s\t\t%+.2f%%\t\n", benchunit.Scale(a, class), benchunit.Scale(b, class), 100*(b/a-1))
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -162,7 +206,7 @@ func compare(e *env, before, after *machineRun, unit string, failOver float64) e
 	}
 	fmt.Fprintf(e.stdout, "\nslower by more than %.3g%%:\n", 100*failOver)
 	for _, c := range failed {
-		fmt.Fprintf(e.stdout, "  %s: by %.2f%% (%s)\n", c.name, 100*c.slower, c.comparison)
+		fmt.Fprintf(e.stdout, "  %s: %s (%s)\n", c.name, c.slowdown(), c.comparison)
 	}
 	return errCheck
 }

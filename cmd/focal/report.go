@@ -445,7 +445,7 @@ func streamTable(r *machineRun) table {
 func otherTable(r *machineRun) table {
 	t := table{Title: "Other benchmarks", Names: 1, Head: []string{"", "time of a call"}}
 	for _, m := range r.results {
-		if m.base != lossName && m.base != streamName {
+		if m.apart || m.base != lossName && m.base != streamName {
 			t.Rows = append(t.Rows, []string{m.name, timeCell(m, "sec/op")})
 		}
 	}

@@ -20,11 +20,15 @@ type machineRun struct {
 	config  map[string]string // of the results, and of the lines with #
 	results []*result
 	byName  map[string]*result
+	units   benchfmt.UnitMetadataMap // what the files say of units
 }
 
 // result is all samples of one benchmark.
 type result struct {
-	name   string            // without Benchmark and -GOMAXPROCS
+	name   string            // without Benchmark, and without -GOMAXPROCS unless that tells results apart: see settleNames
+	plain  string            // without it in any case
+	procs  string            // -GOMAXPROCS, or nothing
+	apart  bool              // it is part of the name
 	base   string            // the name without its parameters
 	params map[string]string // key=value in the name
 	values map[string][]float64
@@ -68,6 +72,42 @@ var machineKeys = []string{"cpu", "goos", "goarch", "cores", "caches", "emulated
 
 // readRuns reads files of results. Files of the same program on the same machine become one run.
 func readRuns(files []string) ([]*machineRun, error) {
+	runs, err := readRecords(files)
+	settleNames(runs...)
+	return runs, err
+}
+
+// settleNames gives results their names. GOMAXPROCS is part of one if a run has the benchmark with more than one: these are
+// different results, as for benchstat. Otherwise it is not, so that machines with different numbers of cores have names in
+// common.
+func settleNames(runs ...*machineRun) {
+	type benchmark struct {
+		run  *machineRun
+		name string
+	}
+	procs, apart := map[benchmark]string{}, map[string]bool{}
+	for _, r := range runs {
+		for _, m := range r.results {
+			b := benchmark{r, m.plain}
+			if first, seen := procs[b]; seen && first != m.procs {
+				apart[b.name] = true
+			}
+			procs[b] = m.procs
+		}
+	}
+	for _, r := range runs {
+		r.byName = map[string]*result{}
+		for _, m := range r.results {
+			m.name, m.apart = m.plain, apart[m.plain]
+			if m.apart {
+				m.name += m.procs
+			}
+			r.byName[m.name] = m
+		}
+	}
+}
+
+func readRecords(files []string) ([]*machineRun, error) {
 	var runs []*machineRun
 	byKey := map[string]*machineRun{}
 	for _, name := range files {
@@ -78,6 +118,7 @@ func readRuns(files []string) ([]*machineRun, error) {
 		comments := commentsOf(data)
 		reader := benchfmt.NewReader(bytes.NewReader(data), name)
 		results := 0
+		read := map[*machineRun]bool{}
 		for reader.Scan() {
 			switch record := reader.Result().(type) {
 			case *benchfmt.SyntaxError:
@@ -93,15 +134,19 @@ func readRuns(files []string) ([]*machineRun, error) {
 				}
 				id := strings.Join(key, "\x00")
 				if byKey[id] == nil {
-					byKey[id] = &machineRun{config: config, byName: map[string]*result{}}
+					byKey[id] = &machineRun{config: config, byName: map[string]*result{}, units: benchfmt.UnitMetadataMap{}}
 					runs = append(runs, byKey[id])
 				}
 				byKey[id].add(record)
+				read[byKey[id]] = true
 				results++
 			}
 		}
 		if err := reader.Err(); err != nil {
 			return nil, err
+		}
+		for r := range read {
+			maps.Copy(r.units, reader.Units())
 		}
 		if results == 0 {
 			return nil, fmt.Errorf("%s: has no benchmark results", name)
@@ -128,25 +173,26 @@ func commentsOf(data []byte) map[string]string {
 
 func (r *machineRun) add(record *benchfmt.Result) {
 	base, parts := record.Name.Parts()
-	name := string(base)
+	name, procs := string(base), ""
 	params := map[string]string{}
 	for _, part := range parts {
 		text := string(part)
 		if text[0] == '-' {
-			continue // GOMAXPROCS
+			procs = text
+			continue
 		}
 		name += text
 		if key, value, ok := strings.Cut(text[1:], "="); ok {
 			params[key] = value
 		}
 	}
-	m := r.byName[name]
+	m := r.byName[name+procs]
 	if m == nil {
 		if string(base) == lossName && params["workers"] == "" {
 			params["workers"] = "1" // as in the benchmarks of the package
 		}
-		m = &result{name: name, base: string(base), params: params, values: map[string][]float64{}}
-		r.byName[name] = m
+		m = &result{name: name, plain: name, procs: procs, base: string(base), params: params, values: map[string][]float64{}}
+		r.byName[name+procs] = m
 		r.results = append(r.results, m)
 	}
 	for _, v := range record.Values {
@@ -204,11 +250,12 @@ func (r *machineRun) paths() (paths []string) {
 	return paths
 }
 
-// find returns the results that have the given parameters, such as "op=loss".
+// find returns the results that have the given parameters, such as "op=loss". Those that GOMAXPROCS tells apart have no place
+// in the tables and charts that are made of them: otherTable lists them.
 func (r *machineRun) find(base string, want ...string) (found []*result) {
 results:
 	for _, m := range r.results {
-		if m.base != base {
+		if m.base != base || m.apart {
 			continue
 		}
 		for _, w := range want {

@@ -213,7 +213,7 @@ func TestCompareGolden(t *testing.T) {
 // The statistics are those of benchmath, which benchstat prints.
 func TestCompareStatistics(t *testing.T) {
 	a, b := []float64{10, 11, 12, 13, 14, 15, 16}, []float64{14, 15.5, 16.5, 17, 18, 19, 20}
-	c := compareResults(&result{name: "x", values: map[string][]float64{"sec/op": slices.Clone(a)}}, &result{values: map[string][]float64{"sec/op": slices.Clone(b)}}, "sec/op")
+	c := compareResults(&result{name: "x", values: map[string][]float64{"sec/op": slices.Clone(a)}}, &result{values: map[string][]float64{"sec/op": slices.Clone(b)}}, "sec/op", false)
 	want := benchmath.AssumeNothing.Compare(benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds))
 	assert.Equal(t, want.P, c.comparison.P)
 	assert.Less(t, c.comparison.P, 0.05)
@@ -221,8 +221,95 @@ func TestCompareStatistics(t *testing.T) {
 	assert.InDelta(t, 17.0/13-1, c.slower, 1e-12)
 	assert.Equal(t, a, []float64{10, 11, 12, 13, 14, 15, 16})
 	// Too few samples are never significant.
-	c = compareResults(&result{values: map[string][]float64{"sec/op": {1, 1, 1}}}, &result{values: map[string][]float64{"sec/op": {2, 2, 2}}}, "sec/op")
+	c = compareResults(&result{values: map[string][]float64{"sec/op": {1, 1, 1}}}, &result{values: map[string][]float64{"sec/op": {2, 2, 2}}}, "sec/op", false)
 	assert.Zero(t, c.slower)
+}
+
+// samples returns seven results of a benchmark.
+func samples(name, unit string, from float64) string {
+	var b strings.Builder
+	for i := range 7 {
+		fmt.Fprintf(&b, "%s 10 5 ns/op %v %s\n", name, from+float64(i)/100, unit)
+	}
+	return b.String()
+}
+
+// What is better the files say, and nothing else than "/s" otherwise.
+func TestCompareBetter(t *testing.T) {
+	higher := "Unit qps better=higher\n"
+	inDirectory(t, map[string][]byte{
+		"100.txt": []byte(higher + samples("BenchmarkX", "qps", 100)),
+		"200.txt": []byte(higher + samples("BenchmarkX", "qps", 200)),
+		"old.txt": []byte(samples("BenchmarkX", "qps", 200)), // does not say
+	})
+	for args, want := range map[string]int{
+		"100.txt 200.txt": 0,
+		"200.txt 100.txt": 1,
+		"old.txt 100.txt": 1,
+		"100.txt old.txt": 0,
+	} {
+		status, stdout, _ := focalCommand(strings.Fields("compare -unit qps -fail-over 5% " + args)...)
+		assert.Equal(t, want, status, args)
+		assert.Equal(t, want == 1, strings.Contains(stdout, "X: by 99.97% (p=0.001 n=7)"), stdout)
+	}
+}
+
+// From 0 every change is a change.
+func TestCompareZero(t *testing.T) {
+	zeros := strings.Repeat("BenchmarkX 10 5 ns/op 0 allocs/op\n", 7)
+	inDirectory(t, map[string][]byte{"0.txt": []byte(zeros), "9.txt": []byte(samples("BenchmarkX", "allocs/op", 9))})
+	compare := func(files string) (int, string) {
+		status, stdout, stderr := focalCommand(strings.Fields("compare -unit allocs/op -fail-over 5% " + files)...)
+		assert.Empty(t, stderr)
+		assert.NotContains(t, stdout, "geomean")
+		return status, stdout
+	}
+	status, stdout := compare("0.txt 9.txt")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stdout, "  X: from 0 (p=0.001 n=7)\n")
+	status, _ = compare("9.txt 0.txt")
+	assert.Zero(t, status)
+	status, _ = compare("0.txt 0.txt")
+	assert.Zero(t, status)
+}
+
+// A unit may be given as the files have it, or as it is shown.
+func TestCompareUnits(t *testing.T) {
+	want := succeed(t, "compare", "testdata/old.txt", "testdata/old.txt", "-unit", "sec/elem")
+	assert.Equal(t, want, succeed(t, "compare", "testdata/old.txt", "testdata/old.txt", "-unit", "ns/elem"))
+	inDirectory(t, map[string][]byte{"a.txt": []byte("BenchmarkX 10 5 ns/op 3 B/op\n")})
+	status, _, stderr := focalCommand("compare", "a.txt", "a.txt", "-unit", "ns/elem")
+	assert.Equal(t, 1, status)
+	assert.Equal(t, "focal compare: no benchmark with sec/elem is in both files; their units are B/op, sec/op\n", stderr)
+}
+
+// Results with different GOMAXPROCS are different ones if a file has both.
+func TestProcs(t *testing.T) {
+	inDirectory(t, map[string][]byte{
+		"both.txt":  []byte("BenchmarkA-4 10 4 ns/op\nBenchmarkA-8 10 8 ns/op\nBenchmarkB-8 10 1 ns/op\n"),
+		"four.txt":  []byte("BenchmarkA-4 10 4 ns/op\nBenchmarkB-4 10 1 ns/op\n"),
+		"eight.txt": []byte("BenchmarkA-8 10 4 ns/op\n"),
+		"focal.txt": []byte("BenchmarkFocal/op=loss/n=1-2 10 4 ns/op\nBenchmarkFocal/op=loss/n=1 10 8 ns/op\n"),
+	})
+	lines := func(args ...string) (names []string) {
+		_, stdout, _ := focalCommand(append([]string{"compare"}, args...)...)
+		for line := range strings.Lines(stdout) {
+			names = append(names, strings.Join(strings.Fields(line)[:2], " "))
+		}
+		return names
+	}
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 8.000n", "B 1.000n", "geomean 3.175n"}, lines("both.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 only", "B 1.000n", "geomean 2.000n"}, lines("both.txt", "four.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "A-8 only", "geomean 2.000n"}, lines("four.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A 4.000n", "B only", "geomean 4.000n"}, lines("four.txt", "eight.txt"))
+	text := succeed(t, "report", "both.txt")
+	for _, row := range []string{"| A-4 | 4.000 n", "| A-8 | 8.000 n", "| B | 1.000 n"} {
+		assert.Contains(t, text, row)
+	}
+	text = succeed(t, "report", "focal.txt")
+	for _, row := range []string{"| Focal/op=loss/n=1-2 | 4.000 n", "| Focal/op=loss/n=1 | 8.000 n"} {
+		assert.Contains(t, text, row)
+	}
 }
 
 func TestResultErrors(t *testing.T) {
