@@ -22,7 +22,15 @@ type Part struct {
 	Skipped []Skipped // sorted by name
 	Rows    []Row     // the hardest ones, those first
 
-	labels Convention // parts must have it in common, beside the parameters of the loss
+	labels Convention // parts must have it in common
+	loss   *parameters
+}
+
+// parameters are those of the loss, which parts must have in common too. A part of no rows has them here alone. They are
+// nil in one of a former version that has none: it fits any.
+type parameters struct {
+	Gamma float64 `json:"gamma"`
+	Alpha float64 `json:"alpha"`
 }
 
 // Shard is a shard that was scored.
@@ -39,7 +47,7 @@ type Skipped struct {
 
 // NewPart returns the part of no shards.
 func NewPart(o Options) *Part {
-	return &Part{Hardest: o.Hardest, labels: o.Labels}
+	return &Part{Hardest: o.Hardest, labels: o.Labels, loss: &parameters{o.Gamma + 0, o.Alpha + 0}} // no zero is negative
 }
 
 // Skip notes that a shard was skipped.
@@ -48,8 +56,8 @@ func (p *Part) Skip(name string, err error) {
 	slices.SortFunc(p.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Merge adds others to p. A shard that is in two of them is an error, since it would count twice. On an error p is what it
-// was.
+// Merge adds others to p. A shard that is in two of them is an error, since it would count twice; one that was skipped in
+// one and scored in another is scored. On an error p is what it was.
 func (p *Part) Merge(others ...*Part) error {
 	all := *p
 	all.Shards, all.Skipped, all.Rows = slices.Clone(p.Shards), slices.Clone(p.Skipped), slices.Clone(p.Rows)
@@ -59,6 +67,12 @@ func (p *Part) Merge(others ...*Part) error {
 			return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
 		case p.labels != other.labels:
 			return fmt.Errorf("labels mean %v in one and %v in the other", p.labels, other.labels)
+		case all.loss == nil:
+			all.loss = other.loss
+		case other.loss != nil && all.loss.Gamma != other.loss.Gamma:
+			return fmt.Errorf("gamma is %v in one and %v in the other", all.loss.Gamma, other.loss.Gamma)
+		case other.loss != nil && all.loss.Alpha != other.loss.Alpha:
+			return fmt.Errorf("alpha is %s in one and %s in the other", formatAlpha(all.loss.Alpha), formatAlpha(other.loss.Alpha))
 		}
 		if err := all.Total.Merge(other.Total); err != nil {
 			return err
@@ -70,7 +84,14 @@ func (p *Part) Merge(others ...*Part) error {
 		}
 	}
 	slices.SortFunc(all.Shards, func(a, b Shard) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(all.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+	all.Skipped = slices.DeleteFunc(all.Skipped, func(s Skipped) bool {
+		_, scored := slices.BinarySearchFunc(all.Shards, s.Name, func(a Shard, name string) int { return cmp.Compare(a.Name, name) })
+		return scored
+	})
+	slices.SortFunc(all.Skipped, func(a, b Skipped) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Error, b.Error))
+	})
+	all.Skipped = slices.CompactFunc(all.Skipped, func(a, b Skipped) bool { return a.Name == b.Name })
 	for i := range all.Shards[:max(0, len(all.Shards)-1)] {
 		if name := all.Shards[i].Name; name == all.Shards[i+1].Name {
 			return fmt.Errorf("%s is in both: it would count twice, or two shards have one name", name)
@@ -122,6 +143,7 @@ type fileOfPart struct {
 	Version int         `json:"version"`
 	Hardest int         `json:"hardest"`
 	Labels  Convention  `json:"labels"`
+	Loss    *parameters `json:"loss,omitempty"` // of all parts but the first that were written
 	Shards  []fileShard `json:"shards"`
 	Skipped []Skipped   `json:"skipped,omitempty"`
 	Rows    []fileRow   `json:"rows"`
@@ -139,7 +161,7 @@ type fileRow struct {
 
 // MarshalBinary implements [encoding.BinaryMarshaler].
 func (p *Part) MarshalBinary() ([]byte, error) {
-	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Labels: p.labels, Skipped: p.Skipped,
+	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Labels: p.labels, Loss: p.loss, Skipped: p.Skipped,
 		Shards: []fileShard{}, Rows: []fileRow{}}
 	for _, s := range p.Shards {
 		b, err := s.Partial.MarshalBinary()
@@ -173,7 +195,12 @@ func (p *Part) UnmarshalBinary(b []byte) error {
 	case f.Hardest < 0 || len(f.Rows) > f.Hardest:
 		return fmt.Errorf("is a damaged part: it has %d hardest rows of %d", len(f.Rows), f.Hardest)
 	}
-	all := &Part{Hardest: f.Hardest, labels: f.Labels}
+	if f.Loss != nil {
+		if err := (Options{Gamma: f.Loss.Gamma, Alpha: f.Loss.Alpha}).Check(); err != nil {
+			return fmt.Errorf("is a damaged part: gamma is %v and alpha %v", f.Loss.Gamma, f.Loss.Alpha)
+		}
+	}
+	all := &Part{Hardest: f.Hardest, labels: f.Labels, loss: f.Loss}
 	var shards []*Part
 	for _, s := range f.Shards {
 		one := &Part{Hardest: f.Hardest, labels: f.Labels, Shards: []Shard{{Name: s.Name}}}
@@ -181,6 +208,10 @@ func (p *Part) UnmarshalBinary(b []byte) error {
 			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
 		}
 		one.Shards[0].Partial = one.Total
+		if one.Total.Rows() > 0 {
+			p := one.Total.Params()
+			one.loss = &parameters{p.Gamma, p.Alpha}
+		}
 		shards = append(shards, one)
 	}
 	if err := all.Merge(shards...); err != nil { // the total is not stored: it is the sum

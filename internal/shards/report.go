@@ -5,9 +5,19 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/gofocal/focal"
 )
 
 func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// formatAlpha returns alpha as the flag has it.
+func formatAlpha(v float64) string {
+	if v == focal.NoAlpha {
+		return "none"
+	}
+	return formatFloat(v)
+}
 
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
@@ -15,7 +25,10 @@ func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 func (p *Part) WriteSummary(w io.Writer) error {
 	t := p.Total
 	inf, nan := t.NotFinite()
-	params := t.Params()
+	gamma, alpha := "unknown", "unknown"
+	if p.loss != nil {
+		gamma, alpha = formatFloat(p.loss.Gamma), formatAlpha(p.loss.Alpha)
+	}
 	for _, line := range []struct {
 		name  string
 		value any
@@ -27,8 +40,8 @@ func (p *Part) WriteSummary(w io.Writer) error {
 		{"ignored", t.Ignored()},
 		{"infinite", inf},
 		{"nan", nan},
-		{"gamma", formatFloat(params.Gamma)},
-		{"alpha", formatFloat(params.Alpha)},
+		{"gamma", gamma},
+		{"alpha", alpha},
 		{"shards", len(p.Shards)},
 		{"skipped", len(p.Skipped)},
 	} {

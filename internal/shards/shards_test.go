@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -373,7 +374,8 @@ func TestMergeErrors(t *testing.T) {
 	part, err := Score(t.Context(), OpenFile, name, options)
 	require.NoError(t, err)
 	for want, change := range map[string]func(o *Options){
-		"Gamma":          func(o *Options) { o.Gamma = 3 },
+		"gamma is 2 in one and 3 in the other":       func(o *Options) { o.Gamma = 3 },
+		"alpha is 0.25 in one and none in the other": func(o *Options) { o.Alpha = focal.NoAlpha },
 		"10 hardest":     func(o *Options) { o.Hardest = 9 },
 		"labels mean":    func(o *Options) { o.Labels.Ignore = 255 },
 		"labels mean 1.": func(o *Options) { o.Labels.ZeroBased = true },
@@ -381,16 +383,78 @@ func TestMergeErrors(t *testing.T) {
 		o := options
 		change(&o)
 		other := NewPart(o)
-		if o.Gamma == 3 {
-			other.Total, err = focal.Score(x, focal.Labels(label), focal.Params{Gamma: 3, Alpha: 0.25})
-			require.NoError(t, err)
-		}
 		require.ErrorContains(t, part.Merge(other), want)
 		require.Len(t, part.Shards, 1)
 	}
 	require.Error(t, Options{Hardest: -1}.Check())
 	require.ErrorIs(t, Options{Gamma: -1}.Check(), focal.ErrParam)
 	require.NoError(t, options.Check())
+}
+
+// A shard that was skipped and is scored later is no longer skipped, in whatever order the parts come; and one that was
+// skipped twice is one.
+func TestSkipped(t *testing.T) {
+	x, label := dataset(20)
+	names := writeShards(t, t.TempDir(), x, label, 2)
+	one, two := NewPart(options), NewPart(options)
+	for i, name := range names {
+		one.Skip(name, errors.New("broken"))
+		two.Skip(name, fmt.Errorf("broken, %d", i))
+	}
+	scored, err := Score(t.Context(), OpenFile, names[0], options)
+	require.NoError(t, err)
+	for _, order := range [][]*Part{{one, two, scored}, {scored, two, one}, {two, scored, one}} {
+		all := NewPart(options)
+		for _, p := range order {
+			require.NoError(t, all.Merge(p))
+		}
+		require.Equal(t, []Skipped{{names[1], "broken"}}, all.Skipped)
+		require.Len(t, all.Shards, 1)
+		require.Equal(t, scored.Total, all.Total)
+	}
+}
+
+// A part of no rows knows what it was to be computed with, unless it was written before parts said so.
+func TestParameters(t *testing.T) {
+	summary := func(p *Part) string {
+		var b strings.Builder
+		require.NoError(t, p.WriteSummary(&b))
+		return b.String()
+	}
+	skipped := NewPart(Options{Gamma: 2, Alpha: focal.NoAlpha, Labels: options.Labels, Hardest: 10})
+	skipped.Skip("a.npy", errors.New("broken"))
+	require.Contains(t, summary(skipped), "gamma    2\nalpha    none\nshards   0\nskipped  1\n")
+	b, err := skipped.MarshalBinary()
+	require.NoError(t, err)
+	var back Part
+	require.NoError(t, back.UnmarshalBinary(b))
+	require.Equal(t, skipped, &back)
+	require.ErrorContains(t, back.Merge(NewPart(Options{Gamma: 3, Alpha: focal.NoAlpha, Labels: options.Labels, Hardest: 10})), "gamma is 2 in one and 3")
+
+	x, label := dataset(20)
+	name := writeShards(t, t.TempDir(), x, label, 1)[0]
+	former := func(p *Part) *Part {
+		b, err := p.MarshalBinary()
+		require.NoError(t, err)
+		b = regexp.MustCompile(` "loss": \{[^}]*\},\n`).ReplaceAll(b, nil)
+		p = new(Part)
+		require.NoError(t, p.UnmarshalBinary(b))
+		return p
+	}
+	scored, err := Score(t.Context(), OpenFile, name, options)
+	require.NoError(t, err)
+	require.Equal(t, scored, former(scored))
+	all := former(skipped)
+	require.Contains(t, summary(all), "gamma    unknown\nalpha    unknown\n")
+	require.NoError(t, all.Merge(scored))
+	require.Contains(t, summary(all), "gamma    2\nalpha    0.25\n")
+
+	other, err := Score(t.Context(), OpenFile, name, Options{Gamma: 3, Alpha: 0.25, Labels: options.Labels, Hardest: 10})
+	require.NoError(t, err)
+	b, err = other.MarshalBinary()
+	require.NoError(t, err)
+	b = bytes.Replace(b, []byte(`"gamma": 3`), []byte(`"gamma": 2`), 1)
+	require.ErrorContains(t, back.UnmarshalBinary(b), "is a damaged part: gamma is 2 in one and 3 in the other")
 }
 
 // A file of a part is a promise to later versions.
@@ -409,6 +473,10 @@ func TestFile(t *testing.T) {
  "labels": {
   "zero_based": false,
   "ignore": -1
+ },
+ "loss": {
+  "gamma": 2,
+  "alpha": 0.25
  },
  "shards": [
   {
@@ -441,6 +509,7 @@ func TestFile(t *testing.T) {
 		"no part":          {want, "hello"},
 		"it goes on":       {"}\n", "} {}"},
 		"its format is":    {"focal-part", "other"},
+		"gamma is -2":      {`"gamma": 2`, `"gamma": -2`},
 		"version 2":        {`"version": 1`, `"version": 2`},
 		"hardest rows of":  {`"hardest": 10`, `"hardest": 0`},
 		"shard a.npy":      {"Zm9j", "Zm9k"},

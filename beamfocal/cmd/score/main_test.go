@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	want, err := focal.Score([]float64{1, -1, 2, 0}, focal.Labels([]int32{2, 7}).Ignoring(7), focal.Params{Gamma: 2, Alpha: focal.NoAlpha})
 	require.NoError(t, err)
 	require.Contains(t, string(summary), fmt.Sprintf("loss     %v\nsum      %[1]v\nfg_num   1\nrows     2\nignored  1\n", want.Loss(1)))
-	require.Contains(t, string(summary), "alpha    -1\n")
+	require.Contains(t, string(summary), "alpha    none\n")
 }
 
 func TestUsage(t *testing.T) {
