@@ -21,6 +21,7 @@ import (
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/measure"
+	"github.com/gofocal/focal/internal/shards"
 )
 
 const (
@@ -530,11 +531,8 @@ func parseShapes(list string) (shapes [][2]int, err error) {
 func parseGammas(list string) (gammas []float64, err error) {
 	for _, s := range strings.Split(list, ",") {
 		gamma, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return nil, usagef("-gammas %q, want a number", s)
-		}
-		if _, err := focal.Sum([]float64(nil), focal.Labels(nil), focal.Params{Gamma: gamma}); err != nil {
-			return nil, usageError{err}
+		if err != nil || shards.CheckGamma(gamma) != nil {
+			return nil, usagef("-gammas %q, want numbers, finite and ≥ 0", s)
 		}
 		gammas = append(gammas, gamma)
 	}

@@ -61,7 +61,7 @@ func runEval(e *env, args []string) (err error) {
 	targets := fs.String("targets", "", "targets: `file`, of the type and shape of the logits")
 	gamma := fs.Float64("gamma", 2, "focusing exponent, ≥ 0")
 	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
-	norm := fs.String("norm", "auto", "divisor: a `number`, or auto: how many rows are foreground, or the sum of the targets; at least 1")
+	norm := fs.String("norm", "auto", "divisor: a `number`, 0 being 1, or auto: how many rows are foreground, or the sum of the targets; at least 1")
 	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
 	ignore := fs.Int64("ignore", -1, "`label` of the rows that are ignored")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
@@ -84,6 +84,9 @@ func runEval(e *env, args []string) (err error) {
 	case *targets != "" && (*zeroBased || *ignore != -1):
 		return usagef("-zero-based and -ignore are about labels, not targets")
 	}
+	if err := shards.CheckGamma(*gamma); err != nil {
+		return usageError{err}
+	}
 	if ev.labels.Ignore, err = shards.ParseIgnore(*ignore); err != nil {
 		return usageError{err}
 	}
@@ -95,11 +98,8 @@ func runEval(e *env, args []string) (err error) {
 	}
 	if *norm == "auto" {
 		ev.normAuto = true
-	} else if ev.params.Norm, err = strconv.ParseFloat(*norm, 64); err != nil {
-		return usagef("-norm %q, want a number or auto", *norm)
-	}
-	if _, err := focal.Sum([]float64(nil), focal.Labels(nil), ev.params); err != nil {
-		return usageError{err}
+	} else if ev.params.Norm, err = parseNorm(*norm); err != nil {
+		return err
 	}
 	if err := checkNames(names[:], *x, *label, *targets); err != nil {
 		return err
@@ -121,6 +121,9 @@ func runEval(e *env, args []string) (err error) {
 		return err
 	}
 	defer y.Close()
+	if err := ev.checkNorm(); err != nil {
+		return err
+	}
 	if ev.rows, ev.classes, err = shards.CheckShapes(ev.x, y); err != nil {
 		return err
 	}
@@ -137,6 +140,22 @@ func runEval(e *env, args []string) (err error) {
 		}
 	}
 	return ev.run()
+}
+
+// checkNorm returns an error if the divisor is too small for the type of the logits.
+func (ev *evaluation) checkNorm() (err error) {
+	if ev.normAuto {
+		return nil
+	}
+	if ev.x.Dtype == "f4" {
+		_, err = focal.Sum([]float32(nil), focal.Labels(nil), ev.params)
+	} else {
+		_, err = focal.Sum([]float64(nil), focal.Labels(nil), ev.params)
+	}
+	if err != nil {
+		return fmt.Errorf("-norm %v is too small for logits of %s", ev.params.Norm, npyfile.TypeNames[ev.x.Dtype])
+	}
+	return nil
 }
 
 // checkNames returns an error if an output would replace an input or another output.
@@ -419,6 +438,18 @@ func (k *kahan) result() float64 {
 		return k.sum
 	}
 	return k.sum + k.low
+}
+
+// parseNorm returns the Norm of focal.Params, of which 0 is 1.
+func parseNorm(s string) (float64, error) {
+	norm, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil || !(norm >= 0) || math.IsInf(norm, 0):
+		return 0, usagef("-norm %q, want a number, finite and ≥ 0, or auto", s)
+	case norm == 0:
+		return 1, nil
+	}
+	return norm, nil
 }
 
 var errWorkers = errors.New("want numbers ≥ 1, or max")

@@ -166,6 +166,7 @@ func testEvalBits[T focal.Float](t *testing.T) {
 	}{
 		{"-x x.npy -label l4.npy", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
 		{"-x x-big.npy -label l4-big.npy -workers 2", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
+		{"-x x.npy -label l4.npy -norm 0", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 1}},
 		{"-x x.npy -label l8.npy -norm 1 -alpha none", focal.Labels(label), focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}},
 		{"-x x.npy -label l8-big.npy -norm 3.5 -alpha 0.75 -gamma 1.5", focal.Labels(label), focal.Params{Gamma: 1.5, Alpha: 0.75, Norm: 3.5}},
 		{"-x x.npy -label l-zero.npy -zero-based -ignore 255", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
@@ -187,6 +188,23 @@ func testEvalBits[T focal.Float](t *testing.T) {
 		sameBits(t, grad, readBack[T](t, "g.npy", n, c))
 		sameBits(t, hess, readBack[T](t, "h.npy", n, c))
 	}
+}
+
+// Rows that are ignored are not foreground, whatever their label is.
+func TestEvalIgnoresAClass(t *testing.T) {
+	x := measure.Logits[float32](12)
+	label := []int32{2, 0, 2, 3}
+	inDirectory(t, map[string][]byte{
+		"x.npy": npyFile(t, "<f4", "(4, 3)", false, binary.LittleEndian, x),
+		"l.npy": npyFile(t, "<i4", "(4,)", false, binary.LittleEndian, label),
+	})
+	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy", "-ignore", "2")
+	sum, err := focal.Sum(x, focal.Labels(label).Ignoring(2), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 1})
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"))
+	assert.Equal(t, "1 rows", printed(t, output, "foreground"))
+	assert.Equal(t, "2 rows", printed(t, output, "ignored"))
+	assert.Equal(t, "1", printed(t, output, "norm"))
 }
 
 func evalSum(t *testing.T, output string) float64 {
@@ -311,7 +329,7 @@ func TestEvalErrors(t *testing.T) {
 		{"-x x.npy -targets t-nan.npy -norm 1", "t-nan.npy: target [0, 1] is NaN, want it in [0, 1]"},
 		{"-x x.npy -targets t-shape.npy", "t-shape.npy: has the shape (2, 3), want (3, 2), that of x.npy"},
 		{"-x x64.npy -targets t.npy", `t.npy: has elements of type "<f4", want float64`},
-		{"-x x.npy -label l.npy -norm 1e-30", "Fused: Norm = 1e-30, so small that a weight is above 2.81474976710656e+14: parameter out of range"},
+		{"-x x.npy -label l.npy -norm 1e-30", "-norm 1e-30 is too small for logits of float32"},
 		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
 		{"-x x.npy -label l.npy -hess directory", "directory: is no regular file, and cannot be replaced"},
 		{"-x x.npy -label l.npy -hess /dev/null", "/dev/null: is no regular file, and cannot be replaced"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,12 @@ NAME.targets.npy. Of the files given, those that belong to logits are taken as s
 
 Writes a part: the exact sum of the losses, the numbers of rows, the figures of each shard and the hardest rows. Parts are
 put together by focal merge. So a data set can be divided among machines in any way, and the result has the same
-bits. Prints a summary; its loss is the sum divided by the number of foreground rows (fg_num), of the shards given.
+bits. Prints a summary; its loss is the sum divided by the number of foreground rows (fg_num), of the shards given. If an
+output is "-", it goes to the standard output, and the summary to the standard error.
+
+Of targets each element counts as a row, and as foreground if its target is above 0: rows and fg_num are numbers of
+elements. (The divisor of focal eval is the sum of the targets, which is the same if they are hard.) The hardest rows
+are rows of the array nevertheless.
 
 Shards are read in parts of some megabytes, whatever their size; C is at most 16 Mi.
 `
@@ -28,7 +34,8 @@ Shards are read in parts of some megabytes, whatever their size; C is at most 16
 Puts parts together that focal score has written, or focal merge, or the pipeline beamfocal, in any order, and prints the
 summary of all their shards: the loss is the exact sum, divided by the number of foreground rows and rounded once.
 
--o may be one of the parts, which is replaced by all of them: focal merge all new -o all. The tables cannot.
+-o may be one of the parts, which is replaced by all of them: focal merge all new -o all. The tables cannot. If an output
+is "-", it goes to the standard output, and the summary to the standard error.
 `
 )
 
@@ -49,6 +56,9 @@ func runScore(e *env, args []string) (err error) {
 	}
 
 	o := shards.Options{Gamma: *gamma, Labels: shards.Convention{ZeroBased: *zeroBased}, Hardest: *hardest}
+	if err := cmp.Or(shards.CheckGamma(*gamma), shards.CheckHardest(*hardest)); err != nil {
+		return usageError{err}
+	}
 	if o.Labels.Ignore, err = shards.ParseIgnore(*ignore); err != nil {
 		return usageError{err}
 	}
@@ -189,6 +199,9 @@ func (o *partOutput) write(e *env, part *shards.Part) error {
 		if err := e.output(out.name, out.write); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(o.names(), "-") {
+		return part.WriteSummary(e.stderr)
 	}
 	return part.WriteSummary(e.stdout)
 }

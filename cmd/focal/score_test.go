@@ -83,8 +83,8 @@ func TestScoreAndMerge(t *testing.T) {
 		"no shards":                       "score",
 		"no parts":                        "merge",
 		"-hardest":                        "score -hardest x shard0.npy",
-		"number of hardest rows is -1":    "score -hardest -1 shard0.npy",
-		"Gamma = -1":                      "score -gamma -1 shard0.npy",
+		"-hardest -1, want it ≥ 0":        "score -hardest -1 shard0.npy",
+		"-gamma -1, want it finite and":   "score -gamma -1 shard0.npy",
 		"beyond int32":                    "score -ignore 4294967296 shard0.npy",
 		"both an input and an output":     "score shard0.npy -o shard0.npy",
 		"x.csv is written twice":          "score shard0.npy -shards x.csv -rows ./x.csv",
@@ -111,6 +111,12 @@ func TestScoreAndMerge(t *testing.T) {
 
 	assert.Equal(t, label0, readFile(t, "shard0.label.npy"))
 
+	// On stdout there is either an output or the summary.
+	status, stdout, stderr := focalCommand("merge", "part1", "part2", "-o", "-")
+	assert.Zero(t, status)
+	assert.Equal(t, string(readFile(t, "both")), stdout)
+	assert.Equal(t, a, stderr)
+
 	// The result may take the place of a part.
 	b := readFile(t, "both")
 	assert.Equal(t, a, succeed(t, "merge", "part1", "part2", "-o", "part1"))
@@ -118,11 +124,11 @@ func TestScoreAndMerge(t *testing.T) {
 
 	// A broken shard.
 	require.NoError(t, os.Truncate("shard2.npy", 300))
-	status, _, stderr := focalCommand(append([]string{"score", "-o", "bad"}, args...)...)
+	status, _, stderr = focalCommand(append([]string{"score", "-o", "bad"}, args...)...)
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "shard2.npy: has 300 bytes, want")
 	assert.NoFileExists(t, "bad")
-	status, stdout, stderr := focalCommand(append([]string{"score", "-skip-bad"}, args...)...)
+	status, stdout, stderr = focalCommand(append([]string{"score", "-skip-bad"}, args...)...)
 	assert.Equal(t, 0, status)
 	assert.Contains(t, stderr, "skipped: shard2.npy: has 300 bytes")
 	assert.Contains(t, stdout, "shards   6\nskipped  1\n")

@@ -14,10 +14,26 @@ func ParseAlpha(s string) (float64, error) {
 		return focal.NoAlpha, nil
 	}
 	alpha, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil || !(alpha >= 0 && alpha <= 1) {
 		return 0, fmt.Errorf("-alpha %q, want a number in [0, 1] or none", s)
 	}
 	return alpha, nil
+}
+
+// CheckGamma returns an error unless the flag -gamma is one of focal.Params.
+func CheckGamma(gamma float64) error {
+	if !(gamma >= 0) || math.IsInf(gamma, 0) {
+		return fmt.Errorf("-gamma %v, want it finite and ≥ 0", gamma)
+	}
+	return nil
+}
+
+// CheckHardest returns an error unless the flag -hardest is one of Options.
+func CheckHardest(n int) error {
+	if n < 0 {
+		return fmt.Errorf("-hardest %d, want it ≥ 0", n)
+	}
+	return nil
 }
 
 // ParseIgnore returns the label that the flag -ignore means.

@@ -309,10 +309,16 @@ func TestFlags(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, alpha)
 	}
-	for _, s := range []string{"", "half", "None"} {
+	for _, s := range []string{"", "half", "None", "-1", "1.5", "NaN", "1e999"} {
 		_, err := ParseAlpha(s)
 		require.EqualError(t, err, fmt.Sprintf("-alpha %q, want a number in [0, 1] or none", s))
 	}
+	require.NoError(t, CheckGamma(0))
+	for _, v := range []float64{-1, math.Inf(1), math.NaN()} {
+		require.EqualError(t, CheckGamma(v), fmt.Sprintf("-gamma %v, want it finite and ≥ 0", v))
+	}
+	require.NoError(t, CheckHardest(0))
+	require.EqualError(t, CheckHardest(-1), "-hardest -1, want it ≥ 0")
 	for _, v := range []int64{-1, math.MinInt32, math.MaxInt32} {
 		label, err := ParseIgnore(v)
 		require.NoError(t, err)

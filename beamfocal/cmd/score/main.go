@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -69,6 +70,9 @@ func run(pattern, output, alpha string, ignore int64, o beamfocal.Options) (err 
 		return fmt.Errorf("-shards is missing")
 	case output == "":
 		return fmt.Errorf("-output is missing")
+	}
+	if err := cmp.Or(shards.CheckGamma(o.Gamma), shards.CheckHardest(o.Hardest)); err != nil {
+		return err
 	}
 	if o.Ignore, err = shards.ParseIgnore(ignore); err != nil {
 		return err

@@ -53,6 +53,9 @@ func TestUsage(t *testing.T) {
 	require.ErrorContains(t, run("x", "", "0.25", -1, o), "-output is missing")
 	require.ErrorContains(t, run("x", "out", "much", -1, o), `-alpha "much", want a number in [0, 1] or none`)
 	require.ErrorContains(t, run("x", "out", "0.25", 1<<31, o), "beyond int32")
-	require.ErrorIs(t, run("x", "out", "2", -1, o), focal.ErrParam)
+	require.ErrorContains(t, run("x", "out", "2", -1, o), `-alpha "2", want a number in [0, 1] or none`)
+	wrong := o
+	wrong.Gamma = -1
+	require.EqualError(t, run("x", "out", "0.25", -1, wrong), "-gamma -1, want it finite and ≥ 0")
 	require.ErrorContains(t, run(filepath.Join(t.TempDir(), "*.npy"), "out", "0.25", -1, o), "no shard matches")
 }
