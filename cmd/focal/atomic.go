@@ -12,22 +12,40 @@ import (
 // atomicFile is a file that is written under another name in the same directory, and takes its own name once it is
 // complete: nobody ever sees a part of it, and what was there before stays there until then.
 type atomicFile struct {
-	name string
-	file *os.File
+	name   string
+	target string // what the name is a link to, or the name
+	file   *os.File
 	*bufio.Writer
 }
 
-// createAtomic begins to write a file. What is there already must be a regular file: a device shall not be replaced.
+// createAtomic begins to write a file. What is there already must be a regular file: a device shall not be replaced. Its
+// permissions are kept, and a symbolic link to it remains one.
 func createAtomic(name string) (*atomicFile, error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is no regular file, and cannot be replaced", name)
+	a := &atomicFile{name: name, target: name}
+	old, err := os.Stat(name)
+	if err == nil {
+		if !old.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: is no regular file, and cannot be replaced", name)
+		}
+		if a.target, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, err
+		}
+	} else if _, err := os.Lstat(name); err == nil {
+		return nil, fmt.Errorf("%s: is a link to nothing, and cannot be written", name)
 	}
-	temporary := fmt.Sprintf("%s.%08x.tmp", filepath.Base(name), rand.Uint32())
-	file, err := os.OpenFile(filepath.Join(filepath.Dir(name), "."+temporary), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	temporary := fmt.Sprintf(".%s.%08x.tmp", filepath.Base(a.target), rand.Uint32())
+	a.file, err = os.OpenFile(filepath.Join(filepath.Dir(a.target), temporary), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be written: %w", name, err)
 	}
-	return &atomicFile{name: name, file: file, Writer: bufio.NewWriterSize(file, 1<<20)}, nil
+	if old != nil {
+		if err := a.file.Chmod(old.Mode().Perm()); err != nil {
+			a.discard()
+			return nil, fmt.Errorf("%s: cannot be written: %w", name, err)
+		}
+	}
+	a.Writer = bufio.NewWriterSize(a.file, 1<<20)
+	return a, nil
 }
 
 // finish writes what is buffered to the disk. The file does not have its name yet.
@@ -47,7 +65,7 @@ func (a *atomicFile) finish() error {
 
 // publish gives the file its name.
 func (a *atomicFile) publish() error {
-	err := os.Rename(a.file.Name(), a.name)
+	err := os.Rename(a.file.Name(), a.target)
 	if err == nil {
 		a.file = nil
 	}

@@ -63,6 +63,7 @@ const exitInterrupted = 130 // 128 + SIGINT, as shells have it
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process where it waits for ever, such as for a FIFO's writer
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
