@@ -23,9 +23,9 @@ put together by focal merge. So a data set can be divided among machines in any 
 bits. Prints a summary; its loss is the sum divided by the number of foreground rows (fg_num), of the shards given. If an
 output is "-", it goes to the standard output, and the summary to the standard error.
 
-Of targets each element counts as a row, and as foreground if its target is above 0: rows and fg_num are numbers of
-elements. (The divisor of focal eval is the sum of the targets, which is the same if they are hard.) The hardest rows
-are rows of the array nevertheless.
+Of targets the elements are counted and not the rows, and each whose target is above 0 as foreground, so that fg_num is a
+number of elements; in the figures of shards, rows are elements. (The divisor of focal eval is the sum of the targets:
+the same only if they are hard.) The hardest rows are rows of the array nevertheless.
 
 Shards are read in parts of some megabytes, whatever their size; C is at most 16 Mi.
 `

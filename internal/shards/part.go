@@ -37,6 +37,7 @@ type parameters struct {
 type Shard struct {
 	Name    string
 	Partial focal.Partial
+	Targets bool // the rows that it counts are elements, since it has targets and no labels
 }
 
 // Skipped is a shard that was not, and why.
@@ -152,6 +153,7 @@ type fileOfPart struct {
 type fileShard struct {
 	Name    string `json:"name"`
 	Partial []byte `json:"partial"`
+	Targets bool   `json:"targets,omitempty"` // of what former versions wrote it is not known
 }
 
 type fileRow struct {
@@ -168,7 +170,7 @@ func (p *Part) MarshalBinary() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Shards = append(f.Shards, fileShard{s.Name, b})
+		f.Shards = append(f.Shards, fileShard{s.Name, b, s.Targets})
 	}
 	for _, r := range p.Rows {
 		f.Rows = append(f.Rows, fileRow{r, formatFloat(r.Loss)})
@@ -203,7 +205,7 @@ func (p *Part) UnmarshalBinary(b []byte) error {
 	all := &Part{Hardest: f.Hardest, labels: f.Labels, loss: f.Loss}
 	var shards []*Part
 	for _, s := range f.Shards {
-		one := &Part{Hardest: f.Hardest, labels: f.Labels, Shards: []Shard{{Name: s.Name}}}
+		one := &Part{Hardest: f.Hardest, labels: f.Labels, Shards: []Shard{{Name: s.Name, Targets: s.Targets}}}
 		if err := one.Total.UnmarshalBinary(s.Partial); err != nil {
 			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
 		}

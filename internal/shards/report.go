@@ -21,7 +21,8 @@ func formatAlpha(v float64) string {
 
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
-// WriteSummary writes what all shards come to, a line for each figure.
+// WriteSummary writes what all shards come to, a line for each figure. Rows are those with labels; of targets there are
+// elements.
 func (p *Part) WriteSummary(w io.Writer) error {
 	t := p.Total
 	inf, nan := t.NotFinite()
@@ -29,14 +30,29 @@ func (p *Part) WriteSummary(w io.Writer) error {
 	if p.loss != nil {
 		gamma, alpha = formatFloat(p.loss.Gamma), formatAlpha(p.loss.Alpha)
 	}
-	for _, line := range []struct {
+	type line struct {
 		name  string
 		value any
-	}{
+	}
+	lines := []line{
 		{"loss", formatFloat(t.Loss(float64(t.Foreground())))},
 		{"sum", formatFloat(t.Loss(1))},
 		{"fg_num", t.Foreground()},
-		{"rows", t.Rows()},
+	}
+	elements, targets := int64(0), 0
+	for _, s := range p.Shards {
+		if s.Targets {
+			elements += s.Partial.Rows()
+			targets++
+		}
+	}
+	if targets < len(p.Shards) || targets == 0 {
+		lines = append(lines, line{"rows", t.Rows() - elements})
+	}
+	if targets > 0 {
+		lines = append(lines, line{"elements", elements})
+	}
+	lines = append(lines, []line{
 		{"ignored", t.Ignored()},
 		{"infinite", inf},
 		{"nan", nan},
@@ -44,7 +60,8 @@ func (p *Part) WriteSummary(w io.Writer) error {
 		{"alpha", alpha},
 		{"shards", len(p.Shards)},
 		{"skipped", len(p.Skipped)},
-	} {
+	}...)
+	for _, line := range lines {
 		if _, err := fmt.Fprintf(w, "%-9s%v\n", line.name, line.value); err != nil {
 			return err
 		}

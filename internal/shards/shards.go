@@ -124,7 +124,7 @@ func Score(ctx context.Context, open Opener, name string, o Options) (*Part, err
 	if err := errors.Join(x.AtEnd(), s.y.AtEnd()); err != nil {
 		return nil, err
 	}
-	s.part.Shards = []Shard{{Name: name, Partial: s.part.Total}}
+	s.part.Shards = []Shard{{Name: name, Partial: s.part.Total, Targets: s.dense}}
 	return s.part, nil
 }
 

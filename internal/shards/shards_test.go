@@ -135,6 +135,28 @@ func TestTargets(t *testing.T) {
 	require.Equal(t, want, part.Total)
 	require.Len(t, part.Rows, 3)
 	require.Nil(t, part.Rows[0].Label)
+
+	// They are elements in the summary, beside rows if there are such shards too, and so is what is read back.
+	lines := func(p *Part) string {
+		encoded, err := p.MarshalBinary()
+		require.NoError(t, err)
+		p = new(Part)
+		require.NoError(t, p.UnmarshalBinary(encoded))
+		var b strings.Builder
+		require.NoError(t, p.WriteSummary(&b))
+		_, after, _ := strings.Cut(b.String(), "fg_num")
+		before, _, _ := strings.Cut(after, "infinite")
+		return before
+	}
+	require.Equal(t, "   3\nelements 6\nignored  0\n", lines(part))
+	write(t, dir+"/b.npy", "f8", x, 3, 2)
+	write(t, dir+"/b.label.npy", "i4", []int32{1, 0, -1}, 3)
+	labels, err := Score(t.Context(), OpenFile, dir+"/b.npy", options)
+	require.NoError(t, err)
+	require.Equal(t, "   1\nrows     3\nignored  1\n", lines(labels))
+	require.NoError(t, part.Merge(labels))
+	require.Equal(t, "   4\nrows     3\nelements 6\nignored  1\n", lines(part))
+	require.Equal(t, "   0\nrows     0\nignored  0\n", lines(NewPart(options)))
 }
 
 func TestHardest(t *testing.T) {
