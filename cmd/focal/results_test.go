@@ -459,6 +459,22 @@ func TestVerify(t *testing.T) {
 	}
 	assert.NotRegexp(t, "DIFFER|ABOVE|FAILED", text)
 	assert.True(t, strings.HasSuffix(text, "\nall checks passed\n"))
+
+	// The rows in README.md are these, with their numbers. Only those of special values depend on how many paths there are.
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	row := regexp.MustCompile(`(?m)^(?:(?:f32|f64), |hardest known |special values |hash of results, ).*$`)
+	rows := func(text string) (all []string) {
+		for _, line := range row.FindAllString(text, -1) {
+			line = strings.ReplaceAll(line, "one path", "equal")
+			if !strings.HasPrefix(line, "special") || len(control.Paths()) == 3 {
+				all = append(all, strings.Join(strings.Fields(line), " "))
+			}
+		}
+		return all
+	}
+	assert.GreaterOrEqual(t, len(rows(string(readme))), 4)
+	assert.Subset(t, rows(text), rows(string(readme)))
 }
 
 // What does not hold is seen in the table, named below it, and is exit status 1.
