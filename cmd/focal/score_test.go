@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -77,7 +78,6 @@ func TestScoreAndMerge(t *testing.T) {
 	require.NoError(t, focal.Rows(loss, x, focal.Labels(label), focal.Default()))
 	assert.Equal(t, fmt.Sprint(float64(slices.Max(loss))), losses("rows.csv")[1])
 
-	require.NoError(t, os.Symlink("shard0.npy", "link.npy"))
 	label0 := readFile(t, "shard0.label.npy")
 	for want, args := range map[string]string{
 		"no shards":                       "score",
@@ -94,7 +94,6 @@ func TestScoreAndMerge(t *testing.T) {
 		"./part2 is both an input and":    "merge part1 part2 -shards ./part2",
 		"new is written twice":            "merge part1 part2 -o new -rows new",
 		"shard0.npy and ./shard0.npy are": "score shard0.npy ./shard0.npy",
-		"shard0.npy and link.npy are one": "score shard0.npy link.npy",
 		"belongs to shard0.npy, which":    "score shard0.label.npy",
 		"none.npy: no such file":          "score none.npy",
 		"is in both":                      "merge part1 part1",
@@ -110,6 +109,12 @@ func TestScoreAndMerge(t *testing.T) {
 	}
 
 	assert.Equal(t, label0, readFile(t, "shard0.label.npy"))
+
+	if runtime.GOOS != "windows" { // has links for few
+		require.NoError(t, os.Symlink("shard0.npy", "link.npy"))
+		_, _, stderr := focalCommand("score", "shard0.npy", "link.npy")
+		assert.Contains(t, stderr, "shard0.npy and link.npy are one file, which would count twice")
+	}
 
 	// On stdout there is either an output or the summary.
 	status, stdout, stderr := focalCommand("merge", "part1", "part2", "-o", "-")
