@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/gofocal/focal/cmd/focal/internal/machine"
 	"github.com/gofocal/focal/internal/measure"
 )
 
@@ -21,24 +22,24 @@ func runInfo(e *env, args []string) error {
 	if err := parseNone(e.flags(infoText), args); err != nil {
 		return err
 	}
-	m := thisMachine()
+	m := machine.This()
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	row("cpu", m.cpu)
-	if m.details != "" {
-		row("", m.details)
+	row("cpu", m.CPU)
+	if m.Details != "" {
+		row("", m.Details)
 	}
-	row("cores", fmt.Sprint(m.cores))
-	if m.emulated != "" {
-		row("emulated", "by "+m.emulated+": times mean nothing here")
+	row("cores", fmt.Sprint(m.Cores))
+	if m.Emulated != "" {
+		row("emulated", "by "+m.Emulated+": times mean nothing here")
 	} else {
 		row("clock", fmt.Sprintf("%.2f GHz, measured", 1/measure.NanosecondsPerCycle()))
 	}
-	row("caches", fmt.Sprintf("L1 data %s, L2 %s, L3 %s", sizeString(m.caches.L1), sizeString(m.caches.L2), sizeString(m.caches.L3)))
-	row("features", strings.Join(m.features, " "))
-	row("built", fmt.Sprintf("%s/%s, %s, commit %s", runtime.GOOS, runtime.GOARCH, runtime.Version(), m.commit))
-	for i, p := range pathFeatures {
-		row("path", p.path, m.pathStatus(i))
+	row("caches", fmt.Sprintf("L1 data %s, L2 %s, L3 %s", machine.SizeString(m.Caches.L1), machine.SizeString(m.Caches.L2), machine.SizeString(m.Caches.L3)))
+	row("features", strings.Join(m.Features, " "))
+	row("built", fmt.Sprintf("%s/%s, %s, commit %s", runtime.GOOS, runtime.GOARCH, runtime.Version(), m.Commit))
+	for i, p := range machine.PathFeatures {
+		row("path", p.Path, m.PathStatus(i))
 	}
 	return w.Flush()
 }

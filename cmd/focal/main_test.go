@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/cmd/focal/internal/machine"
+	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
 )
 
@@ -115,7 +117,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"verify", "-paths", "mmx"}, `focal verify: -paths "mmx", want some of ` + strings.Join(control.Paths(), ",") + `; "focal verify -h" helps`},
 		{[]string{"verify", "-gamma", "2,x"}, `focal verify: -gammas "x", want numbers, finite and ≥ 0; "focal verify -h" helps`},
 		{[]string{"verify", "-gamma", "-2"}, `focal verify: -gammas "-2", want numbers, finite and ≥ 0; "focal verify -h" helps`},
-		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(benchOps, ",") + `; "focal bench -h" helps`},
+		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(results.Ops, ",") + `; "focal bench -h" helps`},
 		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal bench -h" helps`},
 		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
 		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
@@ -143,12 +145,12 @@ func TestInfo(t *testing.T) {
 		assert.Regexp(t, want, text)
 	}
 	// Each path is listed once, with the truth about it.
-	for _, p := range pathFeatures {
-		m := regexp.MustCompile(`(?m)^path +`+p.path+` +(.*)$`).FindAllStringSubmatch(text, -1)
+	for _, p := range machine.PathFeatures {
+		m := regexp.MustCompile(`(?m)^path +`+p.Path+` +(.*)$`).FindAllStringSubmatch(text, -1)
 		require.Len(t, m, 1, text)
 		status := m[0][1]
-		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.path+" "); {
-		case p.path == focal.Path():
+		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.Path+" "); {
+		case p.Path == focal.Path():
 			assert.Regexp(t, "^taken: ", status)
 		case available:
 			assert.Equal(t, "can be taken", status)
@@ -165,35 +167,4 @@ func TestInfo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `(?m)^path +avx2 +none: switched off by GODEBUG=`, string(out))
 	assert.Regexp(t, `(?m)^path +generic +taken`, string(out))
-}
-
-// The features that are listed for a path are those that the dispatch asks for.
-func TestPathFeatures(t *testing.T) {
-	source, err := os.ReadFile("../../kernel_amd64.go")
-	require.NoError(t, err)
-	for path, function := range map[string]string{"avx2": "hasAVX2", "avx512": "hasAVX512"} {
-		body := regexp.MustCompile(`(?s)func ` + function + `\(\) bool \{(.*?)\}`).FindStringSubmatch(string(source))
-		require.NotNil(t, body, function)
-		var want []string
-		for _, m := range regexp.MustCompile(`cpu\.X86\.Has(\w+)`).FindAllStringSubmatch(body[1], -1) {
-			switch m[1] {
-			case "AVX512": // all of them together
-			case "FMA":
-				want = append(want, "FMA3")
-			default:
-				want = append(want, m[1])
-			}
-		}
-		var got []string
-		for _, f := range pathFeatures[pathColor(path)].features {
-			got = append(got, f.String())
-		}
-		assert.ElementsMatch(t, want, got, path)
-	}
-}
-
-func TestSizeString(t *testing.T) {
-	for n, want := range map[int]string{0: "unknown", 512: "512 B", 49152: "48 KiB", 1 << 20: "1 MiB", 1<<20 + 1<<19: "1536 KiB", 33 << 20: "33 MiB", 10<<20 + 1<<19: "10.5 MiB"} {
-		assert.Equal(t, want, sizeString(n))
-	}
 }

@@ -13,7 +13,6 @@ import (
 	"math"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,8 +20,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
-	"golang.org/x/perf/benchmath"
 
+	"github.com/gofocal/focal/cmd/focal/internal/bench"
+	"github.com/gofocal/focal/cmd/focal/internal/report"
+	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/oracle"
 	"github.com/gofocal/focal/internal/verify"
@@ -48,7 +49,7 @@ func records(t *testing.T, text string) (results []*benchfmt.Result) {
 
 func TestBench(t *testing.T) {
 	text := succeed(t, "bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
-		"-ops", strings.Join(benchOps, ","))
+		"-ops", strings.Join(results.Ops, ","))
 	for _, want := range []string{"mhz: ", "go: go1", "commit: ", "date: 2"} {
 		assert.Contains(t, text, "\n# "+want)
 	}
@@ -79,78 +80,18 @@ func TestBench(t *testing.T) {
 		}
 	}
 	// All operations with gammas and workers, but the sigmoid, for each shape, type and path.
-	assert.Len(t, seen, 2*2*len(control.Paths())*((len(benchOps)-1)*2*2+1))
+	assert.Len(t, seen, 2*2*len(control.Paths())*((len(results.Ops)-1)*2*2+1))
 	for name, n := range seen {
 		assert.Equal(t, 2, n, name)
 	}
 }
 
-// By default sizes, workers and streaming are measured too, by cases that report finds.
-func TestBenchCases(t *testing.T) {
-	o := benchOptions{ops: benchOps, types: []string{"f32", "f64"}, paths: control.Paths(), shapes: [][2]int{{1024, 80}}, gammas: []float64{2}, workers: []int{1, 2}}
-	r := &machineRun{byName: map[string]*result{}}
-	names := map[string]bool{}
-	for _, c := range benchCases(o) {
-		assert.False(t, names[c.name], "%s twice", c.name)
-		names[c.name] = true
-		r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: []benchfmt.Value{{Value: 1, Unit: "GB/s"}}})
-	}
-	best := control.Paths()[0]
-	assert.Len(t, r.find(lossName, append(slices.Clone(mainShape), "path="+best)...), 2*len(benchOps))
-	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=2"), 1)
-	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
-	assert.Len(t, r.find(lossName, sweep{"f32", "2"}.sizes("path="+best)...), 15+1)
-	assert.Len(t, r.find(lossName, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
-}
-
-// Whatever type and gamma sizes and workers are measured with, report shows them as such: nothing of them is left to tables
-// of operations.
-func TestSweeps(t *testing.T) {
-	for _, test := range []struct {
-		types  []string
-		gammas []float64
-		want   string
-	}{
-		{[]string{"f32", "f64"}, []float64{2, 2.3}, "f32, γ = 2"},
-		{[]string{"f64", "f32"}, []float64{2, 2.3}, "f64, γ = 2"},
-		{[]string{"f64"}, []float64{2.3}, "f64, γ = 2.3"},
-	} {
-		o := benchOptions{ops: []string{"loss", "loss+grad", "sigmoid"}, types: test.types, paths: control.Paths(), shapes: [][2]int{{1024, 80}, {32, 10}}, gammas: test.gammas, workers: []int{1, 2}, quick: true}
-		r := &machineRun{config: map[string]string{}, byName: map[string]*result{}}
-		for _, c := range benchCases(o) {
-			values := []benchfmt.Value{{Value: 1, Unit: "GB/s"}}
-			if c.elements > 0 {
-				values = append(values, benchfmt.Value{Value: 1, Unit: "Gelem/s"})
-			}
-			r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: values})
-		}
-		s := runSection(r)
-		var tables, charts []string
-		for _, table := range s.Tables {
-			tables = append(tables, table.Title)
-		}
-		assert.Equal(t, []string{
-			"Operations at 1024×80, one worker, per element",
-			"Operations at 32×10, one worker, per element",
-			"Loss, " + test.want + ", C = 80, by size of logits and losses, Gelem/s",
-			"Workers, Gelem/s",
-			"Streaming, GB/s read and written",
-		}, tables)
-		for _, c := range s.Charts {
-			charts = append(charts, c.title)
-			svgText(t, c.svg(light))
-		}
-		assert.Contains(t, charts, "loss by size, "+test.want)
-		assert.Contains(t, charts, "loss by workers, "+test.want)
-	}
-}
-
-// The largest shape is one of maxElements, also where its product would be beyond int.
+// The largest shape is one of bench.MaxElements, also where its product would be beyond int.
 func TestShapes(t *testing.T) {
-	shapes, err := parseShapes(fmt.Sprintf("3x5,%dx2,1x%d", maxElements/2, maxElements))
+	shapes, err := parseShapes(fmt.Sprintf("3x5,%dx2,1x%d", bench.MaxElements/2, bench.MaxElements))
 	require.NoError(t, err)
-	assert.Equal(t, [][2]int{{3, 5}, {maxElements / 2, 2}, {1, maxElements}}, shapes)
-	for _, s := range []string{fmt.Sprintf("%dx2", maxElements/2+1), fmt.Sprintf("3x%d", maxElements/2), fmt.Sprintf("%dx2", math.MaxInt), "0x1", "1x-1", "x", ""} {
+	assert.Equal(t, [][2]int{{3, 5}, {bench.MaxElements / 2, 2}, {1, bench.MaxElements}}, shapes)
+	for _, s := range []string{fmt.Sprintf("%dx2", bench.MaxElements/2+1), fmt.Sprintf("3x%d", bench.MaxElements/2), fmt.Sprintf("%dx2", math.MaxInt), "0x1", "1x-1", "x", ""} {
 		_, err := parseShapes(s)
 		assert.ErrorAs(t, err, new(usageError), s)
 	}
@@ -208,21 +149,6 @@ func TestCompareGolden(t *testing.T) {
 	_, _, stderr = focalCommand("compare", "testdata/old.txt", "testdata/emulated.txt")
 	assert.Contains(t, stderr, "warning: Test CPU C (emulated): times mean nothing there")
 	assert.Contains(t, stderr, "warning: different CPUs: Test CPU A, Test CPU C (emulated)")
-}
-
-// The statistics are those of benchmath, which benchstat prints.
-func TestCompareStatistics(t *testing.T) {
-	a, b := []float64{10, 11, 12, 13, 14, 15, 16}, []float64{14, 15.5, 16.5, 17, 18, 19, 20}
-	c := compareResults(&result{name: "x", values: map[string][]float64{"sec/op": slices.Clone(a)}}, &result{values: map[string][]float64{"sec/op": slices.Clone(b)}}, "sec/op", false)
-	want := benchmath.AssumeNothing.Compare(benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds))
-	assert.Equal(t, want.P, c.comparison.P)
-	assert.Less(t, c.comparison.P, 0.05)
-	assert.Equal(t, 13.0, c.old.Center)
-	assert.InDelta(t, 17.0/13-1, c.slower, 1e-12)
-	assert.Equal(t, a, []float64{10, 11, 12, 13, 14, 15, 16})
-	// Too few samples are never significant.
-	c = compareResults(&result{values: map[string][]float64{"sec/op": {1, 1, 1}}}, &result{values: map[string][]float64{"sec/op": {2, 2, 2}}}, "sec/op", false)
-	assert.Zero(t, c.slower)
 }
 
 // samples returns seven results of a benchmark.
@@ -380,7 +306,7 @@ func TestReportPage(t *testing.T) {
 	}
 	// Each chart is there in light and in dark.
 	images := dataURI.FindAllStringSubmatch(page, -1)
-	charts := newReport(readAll(t, files)).charts()
+	charts := report.New(readAll(t, files)).Charts()
 	assert.Len(t, charts, 1+4+4, "one across machines, and four for each that is real")
 	assert.Len(t, images, 2*len(charts))
 	assert.Equal(t, len(charts), strings.Count(page, "<picture>"))
@@ -403,9 +329,9 @@ func TestReportPage(t *testing.T) {
 	assert.NotContains(t, string(data), "<script")
 }
 
-func readAll(t *testing.T, files []string) []*machineRun {
+func readAll(t *testing.T, files []string) []*results.Run {
 	t.Helper()
-	runs, err := readRuns(files)
+	runs, err := results.Read(files)
 	require.NoError(t, err)
 	return runs
 }

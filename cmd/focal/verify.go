@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/cmd/focal/internal/machine"
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/verify"
 )
@@ -73,10 +74,10 @@ func newVerification(e *env) *verification {
 }
 
 func (v *verification) run() error {
-	m := thisMachine()
-	fmt.Fprintf(v.e.stdout, "%s, %s/%s, %s, commit %s\n", m.cpu, runtime.GOOS, runtime.GOARCH, runtime.Version(), m.commit)
-	if m.emulated != "" {
-		fmt.Fprintf(v.e.stdout, "emulated by %s\n", m.emulated)
+	m := machine.This()
+	fmt.Fprintf(v.e.stdout, "%s, %s/%s, %s, commit %s\n", m.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(), m.Commit)
+	if m.Emulated != "" {
+		fmt.Fprintf(v.e.stdout, "emulated by %s\n", m.Emulated)
 	}
 	fmt.Fprintf(v.e.stdout, "paths: %s\n\n", strings.Join(v.options.Paths, ", "))
 
@@ -139,7 +140,7 @@ func (v *verification) run() error {
 func (v *verification) hash() error {
 	fmt.Fprintf(v.e.stdout, "\nhash of results, the same on every machine: %.16s…\n", verify.GoldenHash)
 	for _, path := range v.options.Paths {
-		hash, err := hashOf(path)
+		hash, err := machine.Hash(path)
 		if err != nil {
 			return err
 		}
@@ -151,12 +152,6 @@ func (v *verification) hash() error {
 		fmt.Fprintf(v.e.stdout, "  %-9s%s\n", path, verdict)
 	}
 	return nil
-}
-
-// hashOf returns the hash of the results of a path.
-func hashOf(path string) (string, error) {
-	defer control.SetPath(path)()
-	return verify.Hash()
 }
 
 // finish prints what does not hold.

@@ -1,4 +1,5 @@
-package main
+// Package machine tells what this machine is, and what this program has on it.
+package machine
 
 import (
 	"bufio"
@@ -15,40 +16,42 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"github.com/gofocal/focal/internal/control"
+	"github.com/gofocal/focal/internal/verify"
 )
 
-// machine is what identifies a machine, and this program on it.
-type machine struct {
-	cpu      string
-	details  string // vendor, family, model
-	cores    int    // that the program may use
-	caches   caches
-	features []string // those that any path asks for, and the CPU has
-	emulated string   // by what; "" on real hardware
-	paths    []string // the best first
-	commit   string
-	tags     string // build tags
+// Machine is what identifies a machine, and this program on it.
+type Machine struct {
+	CPU      string
+	Details  string // vendor, family, model
+	Cores    int    // that the program may use
+	Caches   Caches
+	Features []string // those that any path asks for, and the CPU has
+	Emulated string   // by what; "" on real hardware
+	Paths    []string // the best first
+	Commit   string
+	Tags     string // build tags
 }
 
-// caches are sizes in bytes. 0 is unknown.
-type caches struct{ L1, L2, L3 int }
+// Caches are sizes in bytes. 0 is unknown.
+type Caches struct{ L1, L2, L3 int }
 
-func thisMachine() machine {
-	m := machine{
-		cpu:      cpuName(),
-		cores:    runtime.NumCPU(),
-		caches:   cacheSizes(),
-		emulated: emulator(),
-		paths:    control.Paths(),
-		commit:   "unknown",
+// This returns the machine that this program runs on.
+func This() Machine {
+	m := Machine{
+		CPU:      cpuName(),
+		Cores:    runtime.NumCPU(),
+		Caches:   cacheSizes(),
+		Emulated: emulator(),
+		Paths:    control.Paths(),
+		Commit:   "unknown",
 	}
 	if c := cpuid.CPU; c.VendorString != "" {
-		m.details = fmt.Sprintf("%s, family %d, model %d, stepping %d", c.VendorString, c.Family, c.Model, c.Stepping)
+		m.Details = fmt.Sprintf("%s, family %d, model %d, stepping %d", c.VendorString, c.Family, c.Model, c.Stepping)
 	}
-	for _, p := range pathFeatures {
-		for _, f := range p.features {
+	for _, p := range PathFeatures {
+		for _, f := range p.Features {
 			if cpuid.CPU.Has(f) {
-				m.features = append(m.features, strings.ToLower(f.String()))
+				m.Features = append(m.Features, strings.ToLower(f.String()))
 			}
 		}
 	}
@@ -57,16 +60,16 @@ func thisMachine() machine {
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":
-				m.commit = s.Value[:min(12, len(s.Value))]
+				m.Commit = s.Value[:min(12, len(s.Value))]
 			case "vcs.modified":
 				if s.Value == "true" {
 					dirty = "-modified"
 				}
 			case "-tags":
-				m.tags = s.Value
+				m.Tags = s.Value
 			}
 		}
-		m.commit += dirty
+		m.Commit += dirty
 	}
 	return m
 }
@@ -101,9 +104,9 @@ func cpuInfo(key string) string {
 }
 
 // cacheSizes asks the operating system, if it is Linux, or else the CPU.
-func cacheSizes() caches {
+func cacheSizes() Caches {
 	positive := func(n int) int { return max(n, 0) }
-	c := caches{positive(cpuid.CPU.Cache.L1D), positive(cpuid.CPU.Cache.L2), positive(cpuid.CPU.Cache.L3)}
+	c := Caches{positive(cpuid.CPU.Cache.L1D), positive(cpuid.CPU.Cache.L2), positive(cpuid.CPU.Cache.L3)}
 	if emulator() != "" {
 		return c // the files of the operating system describe the host
 	}
@@ -148,25 +151,26 @@ func emulator() string {
 	return ""
 }
 
-type pathFeature struct {
-	path     string
+// A PathFeature is what a path asks for.
+type PathFeature struct {
+	Path     string
 	goarch   string // "": all
-	features []cpuid.FeatureID
+	Features []cpuid.FeatureID
 }
 
-// pathFeatures are the features that each path asks for beside those of the paths below it.
-var pathFeatures = []pathFeature{
+// PathFeatures are the features that each path asks for beside those of the paths below it.
+var PathFeatures = []PathFeature{
 	{"avx512", "amd64", []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
 	{"avx2", "amd64", []cpuid.FeatureID{cpuid.AVX, cpuid.AVX2, cpuid.FMA3}},
 	{"neon", "arm64", []cpuid.FeatureID{cpuid.ASIMD}},
 	{"generic", "", nil},
 }
 
-// pathStatus says whether a path can be taken, and why if not.
-func (m *machine) pathStatus(i int) string {
-	p := pathFeatures[i]
-	switch at := slices.Index(m.paths, p.path); {
-	case at == 0 && p.path == "generic" && len(m.paths) == 1:
+// PathStatus says whether a path can be taken, and why if not.
+func (m *Machine) PathStatus(i int) string {
+	p := PathFeatures[i]
+	switch at := slices.Index(m.Paths, p.Path); {
+	case at == 0 && p.Path == "generic" && len(m.Paths) == 1:
 		return "taken: it is the only one"
 	case at == 0:
 		return "taken: the best that CPU, operating system and build have"
@@ -174,12 +178,12 @@ func (m *machine) pathStatus(i int) string {
 		return "can be taken"
 	case p.goarch != runtime.GOARCH:
 		return "none: it is for " + p.goarch
-	case slices.Contains(strings.Split(m.tags, ","), "purego"):
+	case slices.Contains(strings.Split(m.Tags, ","), "purego"):
 		return "none: built with the tag purego"
 	}
 	var missing []string
-	for k := i; k < len(pathFeatures) && pathFeatures[k].goarch == p.goarch; k++ {
-		for _, f := range pathFeatures[k].features {
+	for k := i; k < len(PathFeatures) && PathFeatures[k].goarch == p.goarch; k++ {
+		for _, f := range PathFeatures[k].Features {
 			if !cpuid.CPU.Has(f) {
 				missing = append(missing, strings.ToLower(f.String()))
 			}
@@ -194,8 +198,8 @@ func (m *machine) pathStatus(i int) string {
 	return "none: not in this build, or not enabled by the operating system"
 }
 
-// sizeString formats a number of bytes: 48 KiB, 1 MiB.
-func sizeString(n int) string {
+// SizeString formats a number of bytes: 48 KiB, 1 MiB.
+func SizeString(n int) string {
 	switch {
 	case n <= 0:
 		return "unknown"
@@ -207,4 +211,10 @@ func sizeString(n int) string {
 		return strconv.FormatFloat(float64(n)/(1<<10), 'g', 4, 64) + " KiB"
 	}
 	return fmt.Sprintf("%d B", n)
+}
+
+// Hash returns the hash of the results of a path.
+func Hash(path string) (string, error) {
+	defer control.SetPath(path)()
+	return verify.Hash()
 }
