@@ -25,7 +25,7 @@ func main() {
 	flags.Parse(os.Args[1:])
 
 	ctx := build.NewContext()
-	ctx.ConstraintExpr("!purego")
+	ctx.ConstraintExpr("gc,!purego")
 	single := constantsOf(&coef.F32, coef.Layout32)
 	double := constantsOf(&coef.F64, coef.Layout64)
 	for _, s := range []isa{
