@@ -75,12 +75,7 @@ require (
 )
 
 require (
-	github.com/gofocal/focal v0.0.0
-	github.com/gofocal/focal/internal/shards v0.0.0
+	github.com/gofocal/focal v0.1.0
+	github.com/gofocal/focal/internal/shards v0.1.0
 	github.com/stretchr/testify v1.12.1
-)
-
-replace (
-	github.com/gofocal/focal => ..
-	github.com/gofocal/focal/internal/shards => ../internal/shards
 )

@@ -3,8 +3,8 @@ module github.com/gofocal/focal/cmd/focal
 go 1.25.0
 
 require (
-	github.com/gofocal/focal v0.0.0
-	github.com/gofocal/focal/internal/shards v0.0.0
+	github.com/gofocal/focal v0.1.0
+	github.com/gofocal/focal/internal/shards v0.1.0
 	github.com/klauspost/cpuid/v2 v2.4.2
 	github.com/sbinet/npyio v0.6.0
 	github.com/schollz/progressbar/v3 v3.18.0
@@ -31,9 +31,4 @@ require (
 	golang.org/x/text v0.28.0 // indirect
 	gonum.org/v1/gonum v0.16.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
-)
-
-replace (
-	github.com/gofocal/focal => ../../
-	github.com/gofocal/focal/internal/shards => ../../internal/shards
 )

@@ -3,7 +3,7 @@ module github.com/gofocal/focal/internal/shards
 go 1.25.0
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/sbinet/npyio v0.6.0
 	github.com/stretchr/testify v1.10.0
 )
@@ -15,5 +15,3 @@ require (
 	gonum.org/v1/gonum v0.9.3 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..
