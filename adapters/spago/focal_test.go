@@ -148,7 +148,7 @@ func TestErrors(t *testing.T) {
 		y      focal.Target
 		want   error
 	}{
-		"nil":       {nil, focal.Labels(nil), focal.ErrShape},
+		"nil":       {nil, focal.Labels([]int32(nil)), focal.ErrShape},
 		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape},
 		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel},
 		"no target": {logits, focal.Target{}, focal.ErrTarget},
