@@ -41,6 +41,7 @@ func commands() []command {
 		{"bench", benchSynopsis, "measure, in the format of Go's benchmarks", runBench},
 		{"report", reportSynopsis, "tables and charts of measurements, of one machine or many", runReport},
 		{"compare", compareSynopsis, "two measurements, by statistics; fails if something got slower", runCompare},
+		{"version", versionSynopsis, "the version of this program, its commit, and the paths", runVersion},
 	}
 }
 
@@ -75,6 +76,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		e.usage(stderr)
 		return 2
+	}
+	if args[0] == "-version" || args[0] == "--version" {
+		args = append([]string{"version"}, args[1:]...)
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
