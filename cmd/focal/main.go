@@ -1,7 +1,7 @@
 // Command focal shows what package focal does on this machine: it evaluates the loss of arrays, verifies what the
 // documentation promises, and measures, reports and compares speed.
 //
-//	focal COMMAND -h
+//	focal help COMMAND
 //
 // tells about each of its commands. The exit status is 0, or 1 if a check or the work failed, 2 if the command line is
 // wrong, and 130 if it was interrupted.
@@ -47,9 +47,25 @@ func commands() []command {
 
 // env is what a command has of the world.
 type env struct {
-	ctx            context.Context
-	stdout, stderr io.Writer
-	command        command
+	ctx     context.Context
+	stdin   io.Reader
+	stdout  *checked
+	stderr  io.Writer
+	command command
+}
+
+// checked remembers the first error of a stream: most of what is written to one looks at none.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // A usageError is a mistake in the command line: exit status 2.
@@ -65,40 +81,46 @@ const exitInterrupted = 130 // 128 + SIGINT, as shells have it
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process where it waits for ever, such as for a FIFO's writer
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
 
 // run is main without the process: it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	e := &env{ctx: ctx, stdout: stdout, stderr: stderr}
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	e := &env{ctx: ctx, stdin: stdin, stdout: &checked{Writer: stdout}, stderr: stderr}
 	if len(args) == 0 {
 		e.usage(stderr)
 		return 2
 	}
-	if args[0] == "-version" || args[0] == "--version" {
-		args = append([]string{"version"}, args[1:]...)
-	}
-	switch args[0] {
+	name, rest := args[0], args[1:]
+	switch name {
 	case "help", "-h", "-help", "--help":
-		e.usage(stdout)
-		return 0
+		if len(rest) == 0 {
+			e.usage(e.stdout)
+			return e.status(nil)
+		}
+		name, rest = rest[0], []string{"-h"}
+	case "-version", "--version":
+		name = "version"
 	}
 	for _, c := range commands() {
-		if c.name == args[0] {
+		if c.name == name {
 			e.command = c
-			return e.status(c.run(e, args[1:]))
+			return e.status(c.run(e, rest))
 		}
 	}
-	fmt.Fprintf(stderr, "focal: no command %q; \"focal help\" lists them\n", args[0])
+	fmt.Fprintf(stderr, "focal: no command %q; \"focal help\" lists them\n", name)
 	return 2
 }
 
 // status reports an error and returns the exit status for it.
 func (e *env) status(err error) int {
 	var usage usageError
-	text := ""
+	if e.stdout.err != nil && (err == nil || errors.Is(err, flag.ErrHelp)) {
+		err = fmt.Errorf("the standard output: %w", e.stdout.err)
+	}
+	who, text := strings.TrimSpace("focal "+e.command.name), ""
 	if err != nil {
 		text = strings.TrimPrefix(err.Error(), "focal: ")
 	}
@@ -106,15 +128,15 @@ func (e *env) status(err error) int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case e.ctx.Err() != nil:
-		fmt.Fprintf(e.stderr, "focal %s: interrupted\n", e.command.name)
+		fmt.Fprintf(e.stderr, "%s: interrupted\n", who)
 		return exitInterrupted
 	case errors.Is(err, errCheck):
 		return 1
 	case errors.As(err, &usage):
-		fmt.Fprintf(e.stderr, "focal %s: %s; \"focal %s -h\" helps\n", e.command.name, text, e.command.name)
+		fmt.Fprintf(e.stderr, "%s: %s; \"focal help %s\" helps\n", who, text, e.command.name)
 		return 2
 	}
-	fmt.Fprintf(e.stderr, "focal %s: %s\n", e.command.name, text)
+	fmt.Fprintf(e.stderr, "%s: %s\n", who, text)
 	return 1
 }
 
@@ -123,8 +145,16 @@ func (e *env) usage(w io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-9s%s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, "\n\"focal COMMAND -h\" tells more. The exit status is 0, or 1 if a check or the work failed, 2 if the command\n"+
-		"line is wrong, 130 if it was interrupted.\n")
+	fmt.Fprint(w, `
+"focal help COMMAND" tells more. In all of them
+
+  -         as the name of a file is the standard input or output; then what is said beside an output goes to the
+            standard error
+  'a*.npy'  in quotes, or where no shell replaces patterns, stands for the files that match
+
+An output is there as a whole or not at all. The exit status is 0, or 1 if a check or the work failed, 2 if the command
+line is wrong, 130 if it was interrupted.
+`)
 }
 
 // flags returns the flag set of the command. The text is what -h prints between the synopsis and the flags.
@@ -144,8 +174,15 @@ func (e *env) flags(text string) *flag.FlagSet {
 	return fs
 }
 
-// parse parses flags and files in any order, and returns the files.
+// parse parses flags and files in any order, and returns the files; patterns are replaced by those that match.
 func parse(fs *flag.FlagSet, args []string) (files []string, err error) {
+	if files, err = parseFiles(fs, args); err != nil {
+		return nil, err
+	}
+	return expand(files)
+}
+
+func parseFiles(fs *flag.FlagSet, args []string) (files []string, err error) {
 	usage := fs.Usage
 	fs.Usage = func() {}
 	for {

@@ -113,7 +113,7 @@ func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	assert.Equal(t, exitInterrupted, run(ctx, []string{"bench", "-quick", "-o", "old.txt"}, &out, &errs))
+	assert.Equal(t, exitInterrupted, run(ctx, []string{"bench", "-quick", "-o", "old.txt"}, nil, &out, &errs))
 	assert.Contains(t, errs.String(), "focal bench: interrupted\n")
 	assert.Empty(t, out.String())
 	assert.Equal(t, []string{"old.txt"}, names(t))
@@ -406,7 +406,7 @@ func TestVerify(t *testing.T) {
 // What does not hold is seen in the table, named below it, and is exit status 1.
 func TestVerifyFails(t *testing.T) {
 	var out, errs bytes.Buffer
-	v := newVerification(&env{ctx: t.Context(), stdout: &out, stderr: &errs})
+	v := newVerification(&env{ctx: t.Context(), stdout: &checked{Writer: &out}, stderr: &errs})
 	r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, false)}
 	for i := range r.Errors {
 		r.Errors[i].Add(1, 2, 3, 3)

@@ -6,6 +6,7 @@ require (
 	github.com/gofocal/focal v0.1.0
 	github.com/sbinet/npyio v0.6.0
 	github.com/stretchr/testify v1.10.0
+	github.com/x448/float16 v0.8.4
 )
 
 require (
