@@ -158,7 +158,7 @@ func TestWrongParts(t *testing.T) {
 		"shard b.npy: it has 0 rows of 0 classes, and its sum is of 2 element": func(p *Part) { p.Shards[1].Rows, p.Shards[1].Classes = 0, 0 },
 		"shard a.npy: it has -1 rows of 2 classes":                             func(p *Part) { p.Shards[0].Rows = -1 },
 		"shard a.npy: it has 3 rows of 0 classes":                              func(p *Part) { p.Shards[0].Classes = 0 },
-		"shard a.npy: it has 3 rows of 1099511627776 classes":                  func(p *Part) { p.Shards[0].Classes = 1 << 40 },
+		"shard a.npy: it has 3 rows of 16777217 classes":                       func(p *Part) { p.Shards[0].Classes = MaxColumns + 1 },
 		"it has no name": func(p *Part) { p.Shards[0].Name = "" },
 	} {
 		p := smallPart(t)

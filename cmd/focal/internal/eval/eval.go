@@ -114,11 +114,18 @@ func look[T focal.Float](r *Result, x []T, row, cols int) {
 	const step = 256
 	for from := 0; from < len(x); from += step {
 		part := x[from:min(from+step, len(x))]
-		var sum T // of zeros, or NaN
-		for _, v := range part {
-			sum += v - v
+		var a, b, c, d T // sums of zeros, or NaN; four of them do not wait for each other
+		rest := part
+		for ; len(rest) >= 4; rest = rest[4:] {
+			a += rest[0] - rest[0]
+			b += rest[1] - rest[1]
+			c += rest[2] - rest[2]
+			d += rest[3] - rest[3]
 		}
-		if sum == 0 {
+		for _, v := range rest {
+			a += v - v
+		}
+		if a+b+c+d == 0 {
 			continue
 		}
 		for i, v := range part {
