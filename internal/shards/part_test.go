@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 )
 
 // smallPart is a part of two shards, a.npy with labels and b.npy with targets, and of c.npy, which was skipped.
-func smallPart(t *testing.T) *Part {
+func smallPart(t testing.TB) *Part {
 	o := Options{Gamma: 2, Alpha: 0.25, Labels: Convention{Ignore: -1}, Hardest: 3}
 	p := NewPart(o)
 	x := []float64{1, -1, 2, math.Inf(1), 0.5, -3}
@@ -245,4 +246,35 @@ func TestManyParts(t *testing.T) {
 	}
 	require.Len(t, m.Part().Shards, n)
 	require.Less(t, time.Since(begin), 20*time.Second)
+}
+
+// Whatever a file says with a checksum that fits is an error, or a part that can be written, read, merged and printed.
+func FuzzPart(f *testing.F) {
+	b, err := smallPart(f).MarshalBinary()
+	require.NoError(f, err)
+	var e envelope
+	require.NoError(f, json.Unmarshal(b, &e))
+	f.Add([]byte(e.Part))
+	f.Add([]byte(`{"hardest": 1, "shards": [{"name": "a", "rows": 9223372036854775807, "classes": 16777216, "partial": ""}]}`))
+	f.Fuzz(func(t *testing.T, part []byte) {
+		sum, err := checksum(part)
+		if err != nil {
+			return
+		}
+		b, err := json.Marshal(envelope{format, version, sum, part})
+		require.NoError(t, err)
+		var p, again Part
+		if p.UnmarshalBinary(b) != nil {
+			return
+		}
+		b, err = p.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, again.UnmarshalBinary(b))
+		require.NoError(t, errors.Join(again.WriteSummary(io.Discard, 0), again.WriteShards(io.Discard), again.WriteHardest(io.Discard)))
+		o := Options{Gamma: p.settings.Gamma, Alpha: p.settings.Alpha, Labels: p.settings.Labels, Hardest: p.settings.Hardest}
+		all := NewPart(o)
+		require.NoError(t, all.Merge(&p))
+		require.NoError(t, all.check())
+		require.Equal(t, len(p.Shards) > 0, p.Merge(&again) != nil, "what is in both would count twice")
+	})
 }
