@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
 	"math/bits"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/gofocal/focal/cmd/focal/internal/bench"
+	"github.com/gofocal/focal/cmd/focal/internal/compare"
 	"github.com/gofocal/focal/cmd/focal/internal/machine"
 	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
@@ -46,9 +49,10 @@ which would take runs apart by them, they are comments.
 )
 
 func runBench(e *env, args []string) error {
+	var o bench.Options
 	fs := e.flags(benchText)
 	out := fs.String("o", "-", "write to this `file`; - is the standard output")
-	quick := fs.Bool("quick", false, "fewer cases, shorter, 6 times")
+	quick := fs.Bool("quick", false, "fewer cases, shorter, 8 times")
 	count := fs.Int("count", 10, "how often each case is measured; a confidence interval of 95 % takes 6")
 	paths := fs.String("paths", "all", "`list` of paths, of "+strings.Join(control.Paths(), ","))
 	types := fs.String("types", "f32,f64", "`list` of types")
@@ -56,14 +60,33 @@ func runBench(e *env, args []string) error {
 	shapes := fs.String("shapes", "", "`list` of shapes such as 1024x80")
 	gammas := fs.String("gammas", "2,2.3", "`list` of gammas")
 	workers := fs.String("workers", "", "`list` of numbers of goroutines, max being GOMAXPROCS (default 1,2,4 … max)")
+	against := fs.String("against", "", "compare with this `program`, an earlier focal, in pairs")
+	limit := fs.String("fail-over", "", "with -against: fail if anything got slower by more than this `percentage`")
+	step := fs.Bool("step", false, "take a sample for each line of the standard input, and no hashes: for -against")
+	fs.StringVar(&o.Name, "name", "", "`name` of this machine, for reports")
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	o := bench.Options{Count: *count, Quick: *quick, OnlyShapes: given["shapes"]}
+	o.Count, o.Quick, o.OnlyShapes = *count, *quick, given["shapes"]
 	if o.Quick && !given["count"] {
-		o.Count = 6
+		o.Count = 8
+	}
+	if *limit != "" && *against == "" {
+		return usagef("-fail-over is for -against")
+	}
+	if *step {
+		o.Step = os.Stdin
+	}
+	if *against != "" {
+		o.OnlyShapes, o.Quick = true, true
+		if !given["count"] {
+			o.Count = 20
+		}
+		if !given["workers"] {
+			*workers = "1"
+		}
 	}
 	if o.Count < 1 {
 		return usagef("-count %d, want at least 1", o.Count)
@@ -79,7 +102,10 @@ func runBench(e *env, args []string) error {
 	}
 	if *shapes == "" {
 		*shapes = "1024x80,32x10,8192x1"
-		if o.Quick {
+		switch {
+		case *against != "":
+			*shapes = "256x80" // pure Go is slow
+		case o.Quick:
 			*shapes = "1024x80"
 		}
 	}
@@ -106,14 +132,65 @@ func runBench(e *env, args []string) error {
 		fmt.Fprintf(e.stderr, "focal bench: this CPU is emulated by %s: the times mean nothing, and are marked\n", emulated)
 	}
 	var bar *progressbar.ProgressBar
-	return e.output(*out, func(w io.Writer) error {
-		return bench.Run(e.ctx, w, o, func(done, total int) {
+	if *against != "" {
+		return e.benchAgainst(o, *against, *limit, *out)
+	}
+	file := *out
+	if isStandard(file, 1) {
+		file = "" // not buffered: each line is there when it has been measured
+	}
+	var summary string
+	if err := e.output(file, func(w io.Writer) (err error) {
+		summary, err = bench.Run(e.ctx, w, o, func(done, total int) {
 			if bar == nil {
 				bar = e.progress(total, "bench")
 			}
 			bar.Set(done)
 		})
-	})
+		return err
+	}); err != nil {
+		return err
+	}
+	if bar != nil {
+		bar.Finish()
+	}
+	_, err = fmt.Fprintln(e.remarks(*out), "focal bench: "+summary)
+	return err
+}
+
+// benchAgainst measures in pairs, and prints what compare prints. The results go to the named file, if there is one.
+func (e *env) benchAgainst(o bench.Options, old, limit, out string) error {
+	failOver, err := parsePercent(limit)
+	if err != nil {
+		return err
+	}
+	var pairs bytes.Buffer
+	var bar *progressbar.ProgressBar
+	if err := bench.Against(e.ctx, &pairs, old, o, func(done, total int) {
+		if bar == nil {
+			bar = e.progress(total, "bench")
+		}
+		bar.Set(done)
+	}); err != nil {
+		return err
+	}
+	if bar != nil {
+		bar.Finish()
+	}
+	if !isStandard(out, 1) {
+		if err := e.output(out, func(w io.Writer) error { _, err := w.Write(pairs.Bytes()); return err }); err != nil {
+			return err
+		}
+	}
+	set, err := results.Parse(e.ctx, "pairs", pairs.Bytes())
+	if err != nil {
+		return err
+	}
+	c, err := compare.Pairs(set, "sec/op", failOver)
+	if err != nil {
+		return err
+	}
+	return e.compared(c, &outputFormat{file: "-", format: "text"})
 }
 
 // parseList splits a list and returns an error if a part is none of the known ones.

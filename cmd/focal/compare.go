@@ -13,17 +13,23 @@ import (
 )
 
 const (
-	compareSynopsis = "OLD.txt NEW.txt [-fail-over 5%] [-unit sec/op]"
+	compareSynopsis = "(OLD.txt NEW.txt | PAIRS.txt) [-fail-over 5%] [-unit sec/op]"
 	compareText     = `
 Compares two files of results, of "focal bench" or of any Go benchmark, as benchstat does: medians with their 95 %
-confidence intervals, and the Mann-Whitney U test at 0.05. "~" means that no difference can be told.
+confidence intervals, and the Mann-Whitney U test at 0.05. "~" means that no difference can be told. A file of
+"focal bench -against" has pairs: the median of their ratios, with the sign test.
 
-GOMAXPROCS is part of a name only where a file has the benchmark with more than one.
+Results are compared if they agree in package and name, and in whatever else one file has several of; GOMAXPROCS is part of
+a name only where a file has the benchmark with more than one. If the files have different paths, such as neon and avx2, the
+best of each are compared too.
 
-With -fail-over the exit status is 1 if anything got slower by more than that, and significantly so: a gate for
-continuous integration. What fails nothing: a benchmark that is in one file alone, and the bandwidths of "focal bench",
-which say something about the machine. More is better of what the files say so ("Unit qps better=higher"), and of units
-that end in /s.
+With -fail-over the exit status is 1 if anything got slower by more than that. It must be slower by its median, by its
+fastest sample, and beside the reference that "focal bench" times with each sample, which is slower too when another program
+disturbs. And it must be significantly so, at 0.05 for all benchmarks together (Holm's correction). What fails nothing: a
+benchmark that is in one file alone, times by the wall clock (clock=wall), and the bandwidths, which say something about the
+machine. On a busy machine "focal bench -against" is the better way.
+
+More is better of what the files say so ("Unit qps better=higher"), and of units that end in /s.
 `
 )
 
@@ -31,49 +37,93 @@ func runCompare(e *env, args []string) error {
 	fs := e.flags(compareText)
 	limit := fs.String("fail-over", "", "fail if anything got slower by more than this `percentage`")
 	unit := fs.String("unit", "sec/op", "what is compared: sec/op, or another `unit` of the files, such as ns/elem or GB/s")
+	out := formatFlags(fs, "text")
 	files, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
-	if len(files) != 2 {
-		return usagef("%d files, want OLD and NEW", len(files))
+	if err := out.settle(); err != nil {
+		return err
 	}
-	failOver := math.Inf(1)
-	if *limit != "" {
-		if failOver, err = parsePercent(*limit); err != nil {
+	if len(files) != 1 && len(files) != 2 {
+		return usagef("%d files, want OLD and NEW, or one of pairs", len(files))
+	}
+	if err := checkInputs(out.file, files); err != nil {
+		return err
+	}
+	failOver, err := parsePercent(*limit)
+	if err != nil {
+		return err
+	}
+	_, tidy := benchunit.Tidy(1, *unit)
+	var sets []*results.Set
+	for _, file := range files {
+		set, err := e.readResults(file)
+		if err != nil {
 			return err
 		}
+		sets = append(sets, set)
 	}
-	before, err := readSingle(files[0])
+	var c *compare.Comparison
+	if len(sets) == 1 {
+		c, err = compare.Pairs(sets[0], tidy, failOver)
+	} else {
+		c, err = compare.Of(sets[0], sets[1], tidy, failOver)
+	}
 	if err != nil {
 		return err
 	}
-	after, err := readSingle(files[1])
-	if err != nil {
-		return err
-	}
-	results.SettleNames(before, after) // by the same rule in both
-	_, tidy := benchunit.Tidy(1, *unit)
-	slower, err := compare.Compare(e.stdout, e.stderr, before, after, tidy, failOver)
-	if err == nil && slower {
-		return errCheck
-	}
-	return err
+	return e.compared(c, out)
 }
 
-// readSingle reads one file, of one machine.
-func readSingle(name string) (*results.Run, error) {
-	runs, err := results.Read([]string{name})
+// checkInputs returns an error if the output is one of the files of results.
+func checkInputs(output string, args []string) error {
+	var inputs []string
+	for _, arg := range args {
+		_, file := results.Arg(arg)
+		inputs = append(inputs, file)
+	}
+	return checkNames([]string{output}, inputs...)
+}
+
+// compared writes a comparison, and fails if anything got slower.
+func (e *env) compared(c *compare.Comparison, out *outputFormat) error {
+	for _, w := range c.Warnings {
+		e.warn(w)
+	}
+	if err := e.write(out, c.Records(), c.WriteText); err != nil {
+		return err
+	}
+	if advice := c.Advice(); advice != "" {
+		e.warn(advice)
+	}
+	if len(c.Slower()) > 0 {
+		return errCheck
+	}
+	return nil
+}
+
+// readResults reads files of results, and says what it does not take of them.
+func (e *env) readResults(files ...string) (*results.Set, error) {
+	set, err := results.Read(e.ctx, e.stdin, files...)
 	if err != nil {
 		return nil, err
 	}
-	if len(runs) > 1 {
-		return nil, fmt.Errorf("%s: has the results of %d machines, want one", name, len(runs))
+	for _, w := range set.Warnings {
+		e.warn(w)
 	}
-	return runs[0], nil
+	return set, nil
 }
 
+func (e *env) warn(text string) {
+	fmt.Fprintf(e.stderr, "focal %s: warning: %s\n", e.command.name, text)
+}
+
+// parsePercent returns the limit of -fail-over, +Inf if there is none.
 func parsePercent(s string) (float64, error) {
+	if s == "" {
+		return math.Inf(1), nil
+	}
 	v, err := strconv.ParseFloat(strings.TrimSuffix(s, "%"), 64)
 	if err != nil || !(v >= 0) {
 		return 0, usagef("-fail-over %q, want a percentage such as 5%%", s)

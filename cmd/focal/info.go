@@ -26,8 +26,8 @@ func runInfo(e *env, args []string) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	row("cpu", m.CPU)
-	if m.Details != "" {
-		row("", m.Details)
+	if m.ID != "" {
+		row("", m.ID)
 	}
 	row("cores", fmt.Sprint(m.Cores))
 	if m.Emulated != "" {

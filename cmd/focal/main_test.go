@@ -162,8 +162,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"bench", "-workers", "1,none"}, `focal bench: -workers "none", want numbers ≥ 1, or max; "focal help bench" helps`},
 		{[]string{"bench", "-count", "0"}, `focal bench: -count 0, want at least 1; "focal help bench" helps`},
 		{[]string{"report"}, `focal report: no file of results; "focal bench -o FILE" writes one; "focal help report" helps`},
-		{[]string{"report", "testdata/old.txt", "-o", "a.pdf"}, `focal report: -o a.pdf, want a name that ends in .html, .md, .svg or .png; "focal help report" helps`},
-		{[]string{"compare", "testdata/old.txt"}, `focal compare: 1 files, want OLD and NEW; "focal help compare" helps`},
+		{[]string{"report", "testdata/old.txt", "-o", "a.pdf"}, `focal report: -o a.pdf, want a name that ends in .md, .html, .svg, .png, .json, .csv, or -format; "focal help report" helps`},
+		{[]string{"compare", "a", "b", "c"}, `focal compare: 3 files, want OLD and NEW, or one of pairs; "focal help compare" helps`},
 		{[]string{"compare", "a", "b", "-fail-over", "x"}, `focal compare: -fail-over "x", want a percentage such as 5%; "focal help compare" helps`},
 	} {
 		status, stdout, stderr := focalCommand(test.args...)

@@ -3,29 +3,26 @@ package main
 import (
 	"errors"
 	"io"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/gofocal/focal/cmd/focal/internal/report"
-	"github.com/gofocal/focal/cmd/focal/internal/results"
 )
 
 const (
 	reportSynopsis = "A.txt [B.txt …] [-o page.html|.md|.svg|.png]"
 	reportText     = `
 Makes a report of the results that "focal bench" wrote, on one machine or on many. Files of the same program on the same
-machine are taken together.
+machine are taken together, unless they have different names: Zen5=a.txt, or what "focal bench -name" wrote. Machines are
+told apart by all that the files say of them, and by clocks that differ by a fifth.
 
 By the ending of its name it is a page (.html), with tables and charts, that needs no other file and no network; the tables
-alone (.md); or the charts alone (.svg, .png). Intervals are those of 95 % confidence around the median. Times of emulated
-CPUs are marked, and in no chart.
+alone (.md); the charts alone (.svg, .png); or the medians of all units (.json, .csv). Intervals are those of 95 %
+confidence around the median. Times of emulated CPUs are marked, and in no chart.
 `
 )
 
 func runReport(e *env, args []string) error {
 	fs := e.flags(reportText)
-	out := fs.String("o", "-", "write to this `file`; - is the tables to the standard output")
+	out := formatFlags(fs, "md", "html", "svg", "png")
 	files, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -33,28 +30,27 @@ func runReport(e *env, args []string) error {
 	if len(files) == 0 {
 		return usagef("%w", errors.New("no file of results; \"focal bench -o FILE\" writes one"))
 	}
-	format := strings.TrimPrefix(filepath.Ext(*out), ".")
-	switch {
-	case *out == "-":
-		format = "md"
-	case !slices.Contains([]string{"html", "md", "svg", "png"}, format):
-		return usagef("-o %s, want a name that ends in .html, .md, .svg or .png", *out)
-	}
-	if err := checkNames([]string{strings.TrimPrefix(*out, "-")}, files...); err != nil {
+	if err := out.settle(); err != nil {
 		return err
 	}
-	runs, err := results.Read(files)
+	if err := checkInputs(out.file, files); err != nil {
+		return err
+	}
+	set, err := e.readResults(files...)
 	if err != nil {
 		return err
 	}
-	r := report.New(runs)
-	return e.output(*out, func(w io.Writer) error {
-		switch format {
+	r, err := report.New(e.ctx, set.Runs)
+	if err != nil {
+		return err
+	}
+	return e.write(out, r.Records, func(w io.Writer) error {
+		switch out.format {
 		case "html":
 			return r.WriteHTML(w)
 		case "md":
 			return r.WriteMarkdown(w)
 		}
-		return r.Draw(format, w)
+		return r.Draw(out.format, w)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -13,9 +15,11 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,8 +52,11 @@ func records(t *testing.T, text string) (results []*benchfmt.Result) {
 }
 
 func TestBench(t *testing.T) {
-	text := succeed(t, "bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
+	status, text, stderr := focalCommand("bench", "-name", "Bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
 		"-ops", strings.Join(results.Ops, ","))
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `^focal bench: \d+ benchmarks, 2 times each, in [0-9.a-z]+(; other programs took \d+% of the CPUs' time|$)`, stderr)
+	assert.Equal(t, strings.Contains(stderr, "other programs"), strings.Contains(text, "\n# load: other programs took "))
 	for _, want := range []string{"mhz: ", "go: go1", "commit: ", "date: 2"} {
 		assert.Contains(t, text, "\n# "+want)
 	}
@@ -59,7 +66,7 @@ func TestBench(t *testing.T) {
 	seen := map[string]int{}
 	for _, r := range records(t, text) {
 		seen[string(r.Name)]++
-		for _, key := range []string{"goos", "goarch", "pkg", "cpu", "cores", "caches", "paths", "emulated"} {
+		for _, key := range []string{"name", "goos", "goarch", "pkg", "cpu", "cores", "caches", "paths", "emulated"} {
 			assert.NotEmpty(t, r.GetConfig(key), key)
 		}
 		assert.Empty(t, r.GetConfig("commit"), "benchstat would not compare two commits")
@@ -75,6 +82,7 @@ func TestBench(t *testing.T) {
 		assert.InEpsilon(t, value("sec/op"), value("sec/elem")*float64(n*c), 1e-4)
 		assert.InEpsilon(t, value("sec/elem")*1e9, 1/value("Gelem/s"), 1e-4)
 		value("cycles/elem")
+		value(results.Reference)
 		if strings.Contains(string(r.Name), "op=loss+grad/type=f32/") {
 			assert.InEpsilon(t, float64(3*4*n*c+4*n)/1e9/value("sec/op"), value("GB/s"), 1e-4)
 		}
@@ -99,7 +107,7 @@ func TestShapes(t *testing.T) {
 
 func TestBenchFile(t *testing.T) {
 	inDirectory(t, nil)
-	assert.Empty(t, succeed(t, "bench", "-shapes", "8x8", "-ops", "loss", "-types", "f32", "-count", "1", "-o", "b.txt"))
+	assert.Regexp(t, `^focal bench: \d+ benchmarks, 1 times each, in .*\n$`, succeed(t, "bench", "-shapes", "8x8", "-ops", "loss", "-types", "f32", "-count", "1", "-o", "b.txt"))
 	data, err := os.ReadFile("b.txt")
 	require.NoError(t, err)
 	assert.Len(t, records(t, string(data)), len(control.Paths())*2*len(mustWorkers(t)))
@@ -176,7 +184,7 @@ func TestCompareBetter(t *testing.T) {
 	} {
 		status, stdout, _ := focalCommand(strings.Fields("compare -unit qps -fail-over 5% " + args)...)
 		assert.Equal(t, want, status, args)
-		assert.Equal(t, want == 1, strings.Contains(stdout, "X: by 99.97% (p=0.001 n=7)"), stdout)
+		assert.Equal(t, want == 1, strings.Contains(stdout, "X: by 99.94% (p<0.001)"), stdout)
 	}
 }
 
@@ -192,7 +200,7 @@ func TestCompareZero(t *testing.T) {
 	}
 	status, stdout := compare("0.txt 9.txt")
 	assert.Equal(t, 1, status)
-	assert.Contains(t, stdout, "  X: from 0 (p=0.001 n=7)\n")
+	assert.Contains(t, stdout, "  X: from 0 (p<0.001)\n")
 	status, _ = compare("9.txt 0.txt")
 	assert.Zero(t, status)
 	status, _ = compare("0.txt 0.txt")
@@ -220,14 +228,16 @@ func TestProcs(t *testing.T) {
 	lines := func(args ...string) (names []string) {
 		_, stdout, _ := focalCommand(append([]string{"compare"}, args...)...)
 		for line := range strings.Lines(stdout) {
-			names = append(names, strings.Join(strings.Fields(line)[:2], " "))
+			if fields := strings.Fields(line); len(fields) > 0 {
+				names = append(names, strings.Join(fields[:min(2, len(fields))], " "))
+			}
 		}
 		return names
 	}
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 8.000n", "B 1.000n", "geomean 3.175n"}, lines("both.txt", "both.txt"))
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 only", "B 1.000n", "geomean 2.000n"}, lines("both.txt", "four.txt"))
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "A-8 only", "geomean 2.000n"}, lines("four.txt", "both.txt"))
-	assert.Equal(t, []string{"sec/op old", "A 4.000n", "B only", "geomean 4.000n"}, lines("four.txt", "eight.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 8.000n", "B 1.000n", "geomean of"}, lines("both.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "geomean of", "only in", "A-8"}, lines("both.txt", "four.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "geomean of", "only in", "A-8"}, lines("four.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A 4.000n", "geomean of", "only in", "B"}, lines("four.txt", "eight.txt"))
 	text := succeed(t, "report", "both.txt")
 	for _, row := range []string{"| A-4 | 4.000 n", "| A-8 | 8.000 n", "| B | 1.000 n"} {
 		assert.Contains(t, text, row)
@@ -245,10 +255,10 @@ func TestResultErrors(t *testing.T) {
 		"report none.txt":             "focal report: open none.txt: no such file or directory",
 		"report empty.txt":            "focal report: empty.txt: has no benchmark results",
 		"report prose.txt -o a.html":  "focal report: prose.txt: has no benchmark results",
-		"report broken.txt":           "focal report: broken.txt:1: parsing measurement: invalid syntax",
+		"report broken.txt":           "focal report: broken.txt: has no benchmark results: 1: parsing measurement: invalid syntax; the line is not taken\n",
 		"report b.txt -o a.svg":       "focal report: there is nothing to draw: no results with times that mean something",
 		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: open none/",
-		"compare b.txt two.txt":       "focal compare: two.txt: has the results of 2 machines, want one",
+		"compare b.txt two.txt":       "focal compare: no benchmark with sec/op is in both files; their units are sec/op; they differ in cpu: A, B\n",
 		"compare b.txt none.txt":      "focal compare: open none.txt: no such file or directory",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)
@@ -306,7 +316,7 @@ func TestReportPage(t *testing.T) {
 	}
 	// Each chart is there in light and in dark.
 	images := dataURI.FindAllStringSubmatch(page, -1)
-	charts := report.New(readAll(t, files)).Charts()
+	charts := newReport(t, files).Charts()
 	assert.Len(t, charts, 1+4+4, "one across machines, and four for each that is real")
 	assert.Len(t, images, 2*len(charts))
 	assert.Equal(t, len(charts), strings.Count(page, "<picture>"))
@@ -329,11 +339,13 @@ func TestReportPage(t *testing.T) {
 	assert.NotContains(t, string(data), "<script")
 }
 
-func readAll(t *testing.T, files []string) []*results.Run {
+func newReport(t *testing.T, files []string) *report.Report {
 	t.Helper()
-	runs, err := results.Read(files)
+	set, err := results.Read(t.Context(), nil, files...)
 	require.NoError(t, err)
-	return runs
+	r, err := report.New(t.Context(), set.Runs)
+	require.NoError(t, err)
+	return r
 }
 
 // svgText returns the text of a picture, which must be well-formed.
@@ -424,4 +436,146 @@ func TestVerifyFails(t *testing.T) {
 	assert.Contains(t, out.String(), "2 checks FAILED:\n  inaccurate: verify: gradient")
 	assert.Contains(t, out.String(), "  unequal: verify: 2 results differ")
 	assert.ErrorContains(t, v.report("broken", func(verify.Options) (*verify.Report, error) { return nil, fmt.Errorf("cannot") }), "cannot")
+}
+
+// lines returns seven results of each benchmark: its configuration, name and time.
+func lines(benchmarks ...[3]string) string {
+	var b strings.Builder
+	for _, x := range benchmarks {
+		from, _ := strconv.ParseFloat(x[2], 64)
+		fmt.Fprintf(&b, "%s\n", x[0])
+		for i := range 7 {
+			fmt.Fprintf(&b, "Benchmark%s 10 %v ns/op\n", x[1], from+float64(i)/100)
+		}
+	}
+	return b.String()
+}
+
+// What a file says of where a result comes from is compared with the same only.
+func TestCompareIdentity(t *testing.T) {
+	inDirectory(t, map[string][]byte{
+		"old.txt":   []byte(lines([3]string{"pkg: a", "X", "10"}, [3]string{"pkg: b", "X", "20"})),
+		"new.txt":   []byte(lines([3]string{"pkg: a", "X", "15"}, [3]string{"pkg: b", "X", "20"})), // 50 % slower
+		"other.txt": []byte(lines([3]string{"pkg: c", "X", "15"})),
+		"tiger.txt": []byte(lines([3]string{"toolchain: gc", "X", "10"}, [3]string{"toolchain: gccgo", "X", "20"})),
+		"lion.txt":  []byte(lines([3]string{"toolchain: gc", "X", "10"}, [3]string{"toolchain: gccgo", "X", "30"})),
+		"fast.txt":  []byte(lines([3]string{"cpu: A\ncpu-id: 1", "X", "10"})),
+		"slow.txt":  []byte(lines([3]string{"cpu: A\ncpu-id: 2", "X", "10"})),
+	})
+	for args, want := range map[string]string{
+		"old.txt new.txt":    "slower by more than 5%, p corrected for 2 benchmarks:\n  X [a]: by 49.85% (p<0.001)\n",
+		"tiger.txt lion.txt": "slower by more than 5%, p corrected for 2 benchmarks:\n  X [toolchain: gccgo]: by 49.93% (p<0.001)\n",
+	} {
+		status, stdout, stderr := focalCommand(strings.Fields("compare -fail-over 5% " + args)...)
+		assert.Equal(t, 1, status, args)
+		assert.Empty(t, stderr)
+		assert.Contains(t, stdout, want)
+		assert.Contains(t, stdout, "geomean of 2")
+	}
+	status, _, stderr := focalCommand("compare", "old.txt", "other.txt")
+	assert.Equal(t, 1, status)
+	assert.Equal(t, "focal compare: no benchmark with sec/op is in both files; their units are sec/op; their packages are a, b, c\n", stderr)
+	_, _, stderr = focalCommand("compare", "fast.txt", "slow.txt")
+	assert.Contains(t, stderr, "focal compare: warning: different cpu-id: 1, 2\n")
+}
+
+// What other programs disturb most, and what says something about the machine, fails nothing.
+func TestCompareWall(t *testing.T) {
+	names := []string{"Focal/op=loss/type=f32/n=1/c=1/workers=2/clock=wall", "Stream/kind=copy/bytes=1", "Focal/op=loss/type=f32/n=1/c=1/workers=2"}
+	for i, name := range names {
+		inDirectory(t, map[string][]byte{"old.txt": []byte(lines([3]string{"", name, "10"})), "new.txt": []byte(lines([3]string{"", name, "20"}))})
+		status, _, _ := focalCommand("compare", "-fail-over", "5%", "old.txt", "new.txt")
+		assert.Equal(t, i/2, status, name)
+	}
+}
+
+// A limit that so few samples can never exceed is said.
+func TestCompareAdvice(t *testing.T) {
+	var few strings.Builder
+	for i := range 9 {
+		fmt.Fprintf(&few, "BenchmarkX%d 10 5 ns/op\n", i/3)
+	}
+	inDirectory(t, map[string][]byte{"old.txt": []byte(few.String())})
+	_, _, stderr := focalCommand("compare", "-fail-over", "5%", "old.txt", "old.txt")
+	assert.Contains(t, stderr, "with 3 samples none of 3 benchmarks can be called slower; measure with a larger -count")
+}
+
+// A line that is none costs that line only.
+func TestStrayLines(t *testing.T) {
+	inDirectory(t, map[string][]byte{"a.txt": []byte(lines([3]string{"", "X", "10"}) + "Benchmark… panicked\nBenchmarkX 10 5 n")})
+	for _, command := range []string{"compare a.txt a.txt", "report a.txt"} {
+		status, stdout, stderr := focalCommand(strings.Fields(command)...)
+		assert.Zero(t, status, command)
+		assert.Contains(t, stdout, "X")
+		assert.Contains(t, stderr, "warning: a.txt:9: parsing iteration count: invalid syntax; the line is not taken\n")
+		assert.Contains(t, stderr, "warning: a.txt:10: the file ends inside of this line; it is not taken\n")
+	}
+}
+
+// The records of the commands, by -format and by the name of the file.
+func TestFormats(t *testing.T) {
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	results := []string{root + "/testdata/old.txt", root + "/testdata/new.txt"}
+	inDirectory(t, nil)
+	for command, fields := range map[string][]string{
+		"compare": {"benchmark", "unit", "old", "new", "ratio", "p", "p_corrected", "slower"},
+		"report":  {"machine", "benchmark", "op", "path", "unit", "samples", "median", "lo", "hi"},
+	} {
+		args := append([]string{command}, results...)
+		var records []map[string]any
+		text := succeed(t, append(args, "-format", "json")...)
+		require.NoError(t, json.Unmarshal([]byte(text), &records))
+		table, err := csv.NewReader(strings.NewReader(succeed(t, append(args, "-format", "csv")...))).ReadAll()
+		require.NoError(t, err)
+		assert.Len(t, table, len(records)+1)
+		for _, f := range fields {
+			assert.Contains(t, records[0], f)
+			assert.Contains(t, table[0], f)
+		}
+		assert.Empty(t, succeed(t, append(args, "-o", command+".json")...))
+		data, err := os.ReadFile(command + ".json")
+		require.NoError(t, err)
+		assert.Equal(t, text, string(data))
+		status, _, stderr := focalCommand(append(args, "-format", "xml")...)
+		assert.Equal(t, 2, status)
+		assert.Contains(t, stderr, "-format xml, want one of ")
+	}
+	// The verdict is the same.
+	status, stdout, _ := focalCommand(append([]string{"compare", "-format", "csv", "-fail-over", "5%"}, results...)...)
+	assert.Equal(t, 1, status)
+	assert.Regexp(t, `(?m)^Focal/op=loss/type=f64/path=avx2/n=1024/c=80/gamma=2/workers=1,.*,true$`, stdout)
+}
+
+// Two programs are measured in pairs of processes; the file of pairs says what the command has said.
+func TestAgainst(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	inDirectory(t, nil)
+	t.Setenv("FOCAL_TEST_AS_COMMAND", "1") // both programs are this test
+	args := []string{"bench", "-against", self, "-shapes", "8x8", "-types", "f32", "-ops", "loss,sigmoid", "-paths", "generic", "-count", "2"}
+	status, text, stderr := focalCommand(append(args, "-o", "pairs.txt")...)
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `(?m)^Focal/op=loss/type=f32/path=generic/n=8/c=8/gamma=2/workers=1 .* \(p=\d\.\d+ n=2\)`, text)
+	assert.Equal(t, []string{"pairs.txt"}, names(t))
+	status, stdout, stderr := focalCommand("compare", "pairs.txt", "-fail-over", "5%")
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, text, stdout)
+	assert.Contains(t, stderr, "with 2 samples none of 2 benchmarks can be called slower")
+	data, err := os.ReadFile("pairs.txt")
+	require.NoError(t, err)
+	assert.Equal(t, 2*2*2, strings.Count(string(data), "\nBenchmark"))
+
+	for program, want := range map[string]string{
+		"none":      "focal bench: open none: no such file or directory\n",
+		".":         "focal bench: .: is no program\n",
+		"pairs.txt": "focal bench: fork/exec",
+	} {
+		status, _, stderr := focalCommand(append(slices.Clone(args), "-against", program)...)
+		assert.Equal(t, 1, status)
+		assert.True(t, strings.HasPrefix(stderr, want), stderr)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	assert.Equal(t, exitInterrupted, run(ctx, append(args, "-count", "1000000"), nil, io.Discard, io.Discard))
 }

@@ -42,46 +42,65 @@ type Options struct {
 	Workers           []int
 	Count             int
 	Quick, OnlyShapes bool
+	Name              string    // of the machine, for reports; "" is none
+	Step              io.Reader // nil, or each sample waits for a line of this, and no hash is computed
 }
 
-// Run measures all cases and writes a line for each as soon as it has been measured. It calls progress before each.
-func Run(ctx context.Context, w io.Writer, o Options, progress func(done, total int)) error {
+// Run measures all cases and writes a line for each as soon as it has been measured. It calls progress before each. It
+// returns what was done, in a sentence.
+func Run(ctx context.Context, w io.Writer, o Options, progress func(done, total int)) (summary string, err error) {
+	begin, load := time.Now(), machine.WatchLoad()
 	buffer := bufio.NewWriter(w)
 	m := machine.This()
 	if err := writeHeader(buffer, m, o); err != nil {
-		return err
+		return "", err
 	}
 	cases := Cases(o)
 	out := benchfmt.NewWriter(buffer)
 	for _, unit := range []string{"Gelem/s", "GB/s"} {
 		key := benchfmt.UnitMetadataKey{Unit: unit, Key: "better"}
 		if err := out.Write(&benchfmt.UnitMetadata{UnitMetadataKey: key, OrigUnit: unit, Value: "higher"}); err != nil {
-			return err
+			return "", err
 		}
 	}
-	config := configOf(m)
+	config := configOf(m, o.Name)
 
+	var step *bufio.Scanner
+	if o.Step != nil {
+		step = bufio.NewScanner(o.Step)
+	}
 	const atLeast = 500 * time.Microsecond // short, so that few samples are interrupted by other programs
 	for round := range o.Count {
 		for i, c := range cases {
 			progress(round*len(cases)+i, o.Count*len(cases))
 			if err := ctx.Err(); err != nil {
-				return err
+				return "", err
+			}
+			if step != nil && !step.Scan() {
+				return "", errors.New("the lines to step by have ended")
 			}
 			result, err := c.measure(atLeast)
 			if err != nil {
-				return err
+				return "", err
 			}
 			result.Config = config
 			if err := out.Write(result); err != nil {
-				return err
+				return "", err
 			}
 			if err := buffer.Flush(); err != nil {
-				return err
+				return "", err
 			}
 		}
 	}
-	return nil
+	summary = fmt.Sprintf("%d benchmarks, %d times each, in %v", len(cases), o.Count, time.Since(begin).Round(100*time.Millisecond))
+	if others, ok := load.Others(); ok {
+		fmt.Fprintf(buffer, "# %s: other programs took %.0f%% of the CPUs' time\n", results.LoadKey, 100*others)
+		summary += fmt.Sprintf("; other programs took %.0f%% of the CPUs' time", 100*others)
+		if others > 0.1 {
+			summary += ": -against compares programs even so"
+		}
+	}
+	return summary, buffer.Flush()
 }
 
 // writeHeader writes the lines that benchstat takes for comments.
@@ -96,6 +115,9 @@ func writeHeader(w io.Writer, m machine.Machine, o Options) error {
 	fmt.Fprintf(w, "# go: %s\n", runtime.Version())
 	fmt.Fprintf(w, "# commit: %s\n", m.Commit)
 	fmt.Fprintf(w, "# date: %s\n", time.Now().UTC().Format(time.DateOnly))
+	if o.Step != nil {
+		return nil
+	}
 	for _, path := range o.Paths {
 		hash, err := machine.Hash(path)
 		if err != nil {
@@ -107,7 +129,7 @@ func writeHeader(w io.Writer, m machine.Machine, o Options) error {
 }
 
 // configOf is the configuration that all results have. It is the same whenever this machine is measured.
-func configOf(m machine.Machine) []benchfmt.Config {
+func configOf(m machine.Machine, name string) []benchfmt.Config {
 	emulated := m.Emulated
 	if emulated == "" {
 		emulated = "no"
@@ -117,7 +139,9 @@ func configOf(m machine.Machine) []benchfmt.Config {
 		{"goos", runtime.GOOS},
 		{"goarch", runtime.GOARCH},
 		{"pkg", "github.com/gofocal/focal"},
+		{"name", name},
 		{"cpu", m.CPU},
+		{"cpu-id", m.ID},
 		{"cores", strconv.Itoa(m.Cores)},
 		{"caches", fmt.Sprintf("l1d=%d l2=%d l3=%d", m.Caches.L1, m.Caches.L2, m.Caches.L3)},
 		{"features", strings.Join(m.Features, " ")},
@@ -142,11 +166,13 @@ func (c *Case) measure(atLeast time.Duration) (*benchfmt.Result, error) {
 	if c.wall {
 		timer = measure.Time
 	}
+	before := referenceTime()
 	calls, elapsed := timer(atLeast, func() {
 		if err := c.call(); err != nil {
 			failed = err
 		}
 	})
+	reference := (before + referenceTime()) / 2
 	if failed != nil {
 		return nil, failed
 	}
@@ -162,7 +188,40 @@ func (c *Case) measure(atLeast time.Duration) (*benchfmt.Result, error) {
 		add(float64(c.Elements)/ns, "Gelem/s")
 	}
 	add(float64(c.bytes)/ns, "GB/s")
+	add(reference, "ns/ref")
 	return r, nil
+}
+
+// referenceTime returns the nanoseconds of a load that is the same in every program: how fast the machine is just now. It
+// keeps the floating-point units busy out of the first cache, so that another program on the same core shows.
+func referenceTime() float64 {
+	const n = 512
+	var x [n]float64
+	for i := range x {
+		x[i] = float64(i)
+	}
+	calls, elapsed := measure.TimeOnCPU(40*time.Microsecond, func() { referenceResult += squares(x[:]) })
+	return float64(elapsed.Nanoseconds()) / float64(calls)
+}
+
+var referenceResult float64
+
+// squares adds squares in eight independent sums.
+//
+//go:noinline
+func squares(x []float64) float64 {
+	var s0, s1, s2, s3, s4, s5, s6, s7 float64
+	for ; len(x) >= 8; x = x[8:] {
+		s0 += x[0] * x[0]
+		s1 += x[1] * x[1]
+		s2 += x[2] * x[2]
+		s3 += x[3] * x[3]
+		s4 += x[4] * x[4]
+		s5 += x[5] * x[5]
+		s6 += x[6] * x[6]
+		s7 += x[7] * x[7]
+	}
+	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
 }
 
 // significant rounds to six digits: more are noise.

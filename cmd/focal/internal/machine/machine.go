@@ -2,8 +2,7 @@
 package machine
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/cpuid/v2"
+	"github.com/shirou/gopsutil/v4/cpu"
 
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/verify"
@@ -22,7 +22,7 @@ import (
 // Machine is what identifies a machine, and this program on it.
 type Machine struct {
 	CPU      string
-	Details  string // vendor, family, model
+	ID       string // vendor, family, model and stepping
 	Cores    int    // that the program may use
 	Caches   Caches
 	Features []string // those that any path asks for, and the CPU has
@@ -37,16 +37,15 @@ type Caches struct{ L1, L2, L3 int }
 
 // This returns the machine that this program runs on.
 func This() Machine {
+	name, id := identify(context.Background())
 	m := Machine{
-		CPU:      cpuName(),
+		CPU:      name,
+		ID:       id,
 		Cores:    runtime.NumCPU(),
 		Caches:   cacheSizes(),
 		Emulated: emulator(),
 		Paths:    control.Paths(),
 		Commit:   "unknown",
-	}
-	if c := cpuid.CPU; c.VendorString != "" {
-		m.Details = fmt.Sprintf("%s, family %d, model %d, stepping %d", c.VendorString, c.Family, c.Model, c.Stepping)
 	}
 	for _, p := range PathFeatures {
 		for _, f := range p.Features {
@@ -74,33 +73,47 @@ func This() Machine {
 	return m
 }
 
-// cpuName returns the name that the operating system gives the CPU, or else the CPU itself.
-func cpuName() string {
-	name := ""
-	if emulator() == "" { // otherwise the file may describe the host
-		name = cpuInfo("model name")
+// identify returns the name of the CPU and what tells it from others of that name: vendor, family, model and stepping. The
+// operating system's name comes first. Of Arm it gives numbers, which gopsutil names; a CPU may have cores of several kinds.
+func identify(ctx context.Context) (name, id string) {
+	if emulator() == "" { // otherwise the operating system may describe the host
+		name, id = fromSystem(ctx)
 	}
 	if name == "" {
 		name = strings.Join(strings.Fields(cpuid.CPU.BrandName), " ")
 	}
-	if part := cpuInfo("CPU part"); name == "" && part != "" && emulator() == "" {
-		name = fmt.Sprintf("implementer %s, part %s", cpuInfo("CPU implementer"), part)
-	}
 	if name == "" {
-		return "unknown " + runtime.GOARCH
+		name = "unknown " + runtime.GOARCH
 	}
-	return name
+	if c := cpuid.CPU; c.VendorString != "" && id == "" {
+		id = fmt.Sprintf("%s family %d model %d stepping %d", c.VendorString, c.Family, c.Model, c.Stepping)
+	}
+	return name, id
 }
 
-// cpuInfo returns the first value of a key in Linux's /proc/cpuinfo.
-func cpuInfo(key string) string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for scanner := bufio.NewScanner(bytes.NewReader(data)); scanner.Scan(); {
-		if k, v, ok := strings.Cut(scanner.Text(), ":"); ok && strings.TrimSpace(k) == key {
-			return strings.TrimSpace(v)
+func fromSystem(ctx context.Context) (name, id string) {
+	if runtime.GOOS != "linux" {
+		return "", "" // slow elsewhere, and no more than the CPU says itself
+	}
+	cores, _ := cpu.InfoWithContext(ctx)
+	var names, ids []string
+	add := func(list *[]string, s string) {
+		if !slices.Contains(*list, s) {
+			*list = append(*list, s)
 		}
 	}
-	return ""
+	for _, c := range cores {
+		if !strings.HasPrefix(c.Model, "0x") { // not Arm
+			return c.ModelName, ""
+		}
+		kind := strings.TrimSpace(c.VendorID + " part " + c.Model)
+		if c.ModelName == "" || c.ModelName == "Undefined" {
+			c.ModelName = kind
+		}
+		add(&names, c.ModelName)
+		add(&ids, fmt.Sprintf("%s revision %d", kind, c.Stepping))
+	}
+	return strings.Join(names, " + "), strings.Join(ids, ", ")
 }
 
 // cacheSizes asks the operating system, if it is Linux, or else the CPU.

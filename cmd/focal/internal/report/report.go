@@ -2,6 +2,7 @@
 package report
 
 import (
+	"context"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
@@ -24,6 +25,7 @@ var reportPage string
 
 // Report is what is shown, whatever the format.
 type Report struct {
+	Records  []Record // of all results
 	Title    string
 	Sections []section
 }
@@ -43,9 +45,10 @@ type table struct {
 	Rows  [][]string
 }
 
-func New(runs []*results.Run) *Report {
+// New makes the report of some machines.
+func New(ctx context.Context, runs []*results.Run) (*Report, error) {
 	names := results.Titles(runs)
-	r := &Report{Title: "focal on " + names[0]}
+	r := &Report{Title: "focal on " + names[0], Records: records(runs, names)}
 	if len(runs) > 1 {
 		r.Title = fmt.Sprintf("focal on %d machines", len(runs))
 	}
@@ -57,6 +60,9 @@ func New(runs []*results.Run) *Report {
 		r.Sections = append(r.Sections, acrossSection(runs, names))
 	}
 	for i, run := range runs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		s := runSection(run)
 		s.Title = names[i]
 		if len(runs) > 1 {
@@ -66,7 +72,7 @@ func New(runs []*results.Run) *Report {
 		}
 		r.Sections = append(r.Sections, s)
 	}
-	return r
+	return r, ctx.Err()
 }
 
 // Charts returns the charts of all sections.
@@ -95,9 +101,11 @@ func machineSection(runs []*results.Run, names []string) section {
 		return func(r *results.Run) string { return r.Config[key] }
 	}
 	row("system", func(r *results.Run) string { return r.Config["goos"] + "/" + r.Config["goarch"] })
+	row("CPU", config("cpu"))
+	row("", config("cpu-id"))
 	row("cores", config("cores"))
 	row("clock, measured", func(r *results.Run) string {
-		if mhz, err := strconv.ParseFloat(r.Config["mhz"], 64); err == nil && !r.Emulated() {
+		if mhz := r.MHz(); mhz > 0 && !r.Emulated() {
 			return fmt.Sprintf("%.2f GHz", mhz/1e3)
 		}
 		return ""
@@ -129,6 +137,7 @@ func machineSection(runs []*results.Run, names []string) section {
 	})
 	row("Go", config("go"))
 	row("commit", config("commit"))
+	row("load", config(results.LoadKey))
 	row("date", config("date"))
 	return section{Title: "Machines", Tables: []table{t}}
 }
@@ -408,18 +417,23 @@ func otherTable(r *results.Run) table {
 	return t
 }
 
+// markdown escapes what would be markup, or a link: names come from files.
+var markdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "~", `\~`, "<", "&lt;", ">", "&gt;", "&", "&amp;",
+	"://", "&#58;//", "www.", "www&#46;")
+
+// WriteMarkdown writes the tables.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	cell := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+	cell := markdown.Replace
 	fmt.Fprintf(&b, "# %s\n", cell(r.Title))
 	for _, s := range r.Sections {
-		fmt.Fprintf(&b, "\n## %s\n", s.Title)
+		fmt.Fprintf(&b, "\n## %s\n", cell(s.Title))
 		if s.Text != "" {
-			fmt.Fprintf(&b, "\n%s\n", s.Text)
+			fmt.Fprintf(&b, "\n%s\n", cell(s.Text))
 		}
 		for _, t := range s.Tables {
 			if t.Title != "" {
-				fmt.Fprintf(&b, "\n%s:\n", t.Title)
+				fmt.Fprintf(&b, "\n%s:\n", cell(t.Title))
 			}
 			b.WriteString("\n|")
 			for _, h := range t.Head {
@@ -446,6 +460,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
+// WriteHTML writes a page.
 func (r *Report) WriteHTML(w io.Writer) error {
 	image := func(c *chart, t theme) template.URL {
 		return template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(c.svg(t)))

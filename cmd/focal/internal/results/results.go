@@ -2,11 +2,9 @@
 package results
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"maps"
-	"os"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +26,20 @@ var Ops = []string{"loss", "grad", "loss+grad", "sum", "sum+grad", "loss+grad+he
 
 // GoldenKey, with a path, is the key of the hash of its results.
 const GoldenKey = "golden-"
+
+// ProgramKey tells the two programs of "focal bench -against" apart, Old and New.
+const (
+	ProgramKey = "program"
+	Old        = "old"
+	New        = "new"
+)
+
+// Reference is the unit of a load that is the same in every program, which is timed beside each sample: how fast the machine
+// was just then.
+const Reference = "sec/ref"
+
+// LoadKey is the key of what other programs took.
+const LoadKey = "load"
 
 // A Sweep is what the groups of sizes and workers are about: SweepOp of one type and gamma. bench measures that of the first
 // type and gamma it is given, and report shows all that results have.
@@ -58,20 +70,29 @@ type Run struct {
 
 // Result is all samples of one benchmark.
 type Result struct {
-	Name   string            // without Benchmark, and without -GOMAXPROCS unless that tells results apart: see SettleNames
-	plain  string            // without it in any case
-	procs  string            // -GOMAXPROCS, or nothing
-	Apart  bool              // it is part of the name
-	Base   string            // the name without its parameters
-	params map[string]string // key=value in the name
-	Values map[string][]float64
+	Name    string            // without Benchmark, and without -GOMAXPROCS unless that tells results apart: see SettleNames
+	plain   string            // without it in any case
+	Package string            // or nothing
+	procs   string            // -GOMAXPROCS, or nothing
+	Apart   bool              // package or GOMAXPROCS are part of the name
+	Base    string            // the name without its parameters
+	params  map[string]string // key=value in the name
+	Values  map[string][]float64
 }
 
+// Param returns a parameter, or "".
 func (m *Result) Param(key string) string { return m.params[key] }
 
+// maxSize is the most that a parameter may be: its bytes are an int wherever an int has 64 bits, and a float64 holds it.
+const maxSize = min(1<<40, math.MaxInt)
+
+// Int returns a parameter, or 0 if it is no number from 1 to maxSize.
 func (m *Result) Int(key string) int {
-	n, _ := strconv.Atoi(m.params[key])
-	return n
+	n, err := strconv.ParseUint(m.params[key], 10, strconv.IntSize-1)
+	if err != nil || n > maxSize {
+		return 0
+	}
+	return int(n)
 }
 
 // Confidence is that of the intervals that are shown.
@@ -95,115 +116,108 @@ func (m *Result) Median(unit string) float64 {
 	return s.Center
 }
 
+// Sample returns a sample with the usual thresholds.
 func Sample(values []float64) *benchmath.Sample {
 	thresholds := benchmath.DefaultThresholds
 	return benchmath.NewSample(slices.Clone(values), &thresholds)
 }
 
-// machineKeys tell machines, and what was run on them, apart.
-var machineKeys = []string{"cpu", "goos", "goarch", "cores", "caches", "emulated", "go", "commit"}
+// nameKey is the key of the name that somebody gave the machine.
+const nameKey = "name"
 
-// Read reads files of results. Files of the same program on the same machine become one run.
-func Read(files []string) ([]*Run, error) {
-	runs, err := readRecords(files)
-	SettleNames(runs...)
-	return runs, err
+// volatile reports whether a key may differ within one run. All others tell where a result comes from: results that differ
+// in one are never samples of the same.
+func volatile(key string) bool {
+	return slices.Contains([]string{"pkg", "mhz", "date", LoadKey}, key) || strings.HasPrefix(key, GoldenKey)
 }
 
-// SettleNames gives results their names. GOMAXPROCS is part of one if a run has the benchmark with more than one: these are
-// different results, as for benchstat. Otherwise it is not, so that machines with different numbers of cores have names in
-// common.
-func SettleNames(runs ...*Run) {
-	type benchmark struct {
-		run  *Run
-		name string
-	}
-	procs, apart := map[benchmark]string{}, map[string]bool{}
-	for _, r := range runs {
-		for _, m := range r.Results {
-			b := benchmark{r, m.plain}
-			if first, seen := procs[b]; seen && first != m.procs {
-				apart[b.name] = true
-			}
-			procs[b] = m.procs
+// identity is all that tells runs apart.
+func identity(config map[string]string) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		if !volatile(key) {
+			fmt.Fprintf(&b, "%q=%q ", key, config[key])
 		}
 	}
+	return b.String()
+}
+
+// like reports whether a configuration of the same identity can be that of the run: its clock differs by less than a fifth,
+// and it returns the same bits.
+func (r *Run) like(config map[string]string) bool {
+	for key, value := range config {
+		have, ok := r.Config[key]
+		switch {
+		case !ok:
+		case key == "mhz":
+			a, b := number(have, 1e9), number(value, 1e9)
+			if a > 0 && b > 0 && max(a, b) > 1.2*min(a, b) {
+				return false
+			}
+		case strings.HasPrefix(key, GoldenKey) && have != value:
+			return false
+		}
+	}
+	return true
+}
+
+// number returns a positive number up to a limit, or 0.
+func number(s string, limit float64) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v > 0 && v <= limit) {
+		return 0
+	}
+	return v
+}
+
+// MHz is the clock that was measured, or 0.
+func (r *Run) MHz() float64 { return number(r.Config["mhz"], 1e9) }
+
+// SettleNames gives results their names. The package, and GOMAXPROCS, are part of one if a run has the benchmark in more than
+// one, or with more than one: these are different results, as for benchstat. Otherwise they are not, so that machines with
+// different numbers of cores have names in common.
+func SettleNames(runs ...*Run) {
+	several := func(what func(m *Result) string) map[string]bool {
+		type benchmark struct {
+			run  *Run
+			name string
+		}
+		first, apart := map[benchmark]string{}, map[string]bool{}
+		for _, r := range runs {
+			for _, m := range r.Results {
+				b := benchmark{r, m.plain}
+				if v, seen := first[b]; seen && v != what(m) {
+					apart[b.name] = true
+				}
+				first[b] = what(m)
+			}
+		}
+		return apart
+	}
+	procs := several(func(m *Result) string { return m.procs })
+	packages := several(func(m *Result) string { return m.Package })
 	for _, r := range runs {
 		r.ByName = map[string]*Result{}
 		for _, m := range r.Results {
-			m.Name, m.Apart = m.plain, apart[m.plain]
-			if m.Apart {
+			m.Name, m.Apart = m.plain, procs[m.plain] || packages[m.plain]
+			if procs[m.plain] {
 				m.Name += m.procs
 			}
-			r.ByName[m.Name] = m
-		}
-	}
-}
-
-func readRecords(files []string) ([]*Run, error) {
-	var runs []*Run
-	byKey := map[string]*Run{}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		comments := commentsOf(data)
-		reader := benchfmt.NewReader(bytes.NewReader(data), name)
-		results := 0
-		read := map[*Run]bool{}
-		for reader.Scan() {
-			switch record := reader.Result().(type) {
-			case *benchfmt.SyntaxError:
-				return nil, record
-			case *benchfmt.Result:
-				config := maps.Clone(comments)
-				for _, c := range record.Config {
-					config[c.Key] = string(c.Value)
-				}
-				var key []string
-				for _, k := range machineKeys {
-					key = append(key, config[k])
-				}
-				id := strings.Join(key, "\x00")
-				if byKey[id] == nil {
-					byKey[id] = &Run{Config: config, ByName: map[string]*Result{}, Units: benchfmt.UnitMetadataMap{}}
-					runs = append(runs, byKey[id])
-				}
-				byKey[id].Add(record)
-				read[byKey[id]] = true
-				results++
+			if packages[m.plain] {
+				m.Name += " [" + m.Package + "]"
 			}
-		}
-		if err := reader.Err(); err != nil {
-			return nil, err
-		}
-		for r := range read {
-			maps.Copy(r.Units, reader.Units())
-		}
-		if results == 0 {
-			return nil, fmt.Errorf("%s: has no benchmark results", name)
+			r.ByName[m.key()] = m
 		}
 	}
-	return runs, nil
 }
 
-// commentsOf returns the lines "# key: value" before the first result.
-func commentsOf(data []byte) map[string]string {
-	comments := map[string]string{}
-	for scanner := bufio.NewScanner(bytes.NewReader(data)); scanner.Scan(); {
-		line := scanner.Text()
-		if strings.HasPrefix(line, "Benchmark") {
-			break
-		}
-		text, isComment := strings.CutPrefix(line, "# ")
-		if key, value, ok := strings.Cut(text, ": "); isComment && ok {
-			comments[key] = value
-		}
-	}
-	return comments
-}
+// key tells results apart: the same in two runs is the same benchmark.
+func (m *Result) key() string { return m.Package + "\x00" + m.Name }
 
+// Same returns the result of the same benchmark, or nil. The names of both runs must have been settled together.
+func (r *Run) Same(m *Result) *Result { return r.ByName[m.key()] }
+
+// Add adds a record to the samples of its benchmark.
 func (r *Run) Add(record *benchfmt.Result) {
 	base, parts := record.Name.Parts()
 	name, procs := string(base), ""
@@ -219,18 +233,34 @@ func (r *Run) Add(record *benchfmt.Result) {
 			params[key] = value
 		}
 	}
-	m := r.ByName[name+procs]
-	if m == nil {
-		if string(base) == Loss && params["workers"] == "" {
+	m := &Result{Name: name + procs, plain: name, procs: procs, Package: record.GetConfig("pkg"), Base: string(base), params: params, Values: map[string][]float64{}}
+	if had := r.ByName[m.key()]; had != nil {
+		m = had
+	} else {
+		if m.Base == Loss && params["workers"] == "" {
 			params["workers"] = "1" // as in the benchmarks of the package
 		}
-		m = &Result{Name: name, plain: name, procs: procs, Base: string(base), params: params, Values: map[string][]float64{}}
-		r.ByName[name+procs] = m
+		if !m.sane() {
+			m.Base = "" // no table nor chart can show it as what it says
+		}
+		r.ByName[m.key()] = m
 		r.Results = append(r.Results, m)
 	}
 	for _, v := range record.Values {
 		m.Values[v.Unit] = append(m.Values[v.Unit], v.Value)
 	}
+}
+
+// sane reports whether the parameters of a benchmark of focal are possible.
+func (m *Result) sane() bool {
+	switch m.Base {
+	case Loss:
+		n, c := m.Int("n"), m.Int("c")
+		return n > 0 && c > 0 && n <= maxSize/c && m.Int("workers") > 0 && (m.Param("type") == "f32" || m.Param("type") == "f64")
+	case Stream:
+		return m.Int("bytes") > 0
+	}
+	return true
 }
 
 // Emulated reports whether the times mean nothing.
@@ -241,9 +271,15 @@ func (r *Run) Emulated() bool {
 
 // Title names the machine.
 func (r *Run) Title() string {
-	name := r.Config["cpu"]
+	name := r.Config[nameKey]
+	if name == "" {
+		name = r.Config["cpu"]
+	}
 	if name == "" {
 		name = "unknown CPU"
+	}
+	if program := r.Config[ProgramKey]; program != "" {
+		name += ", " + program + " program"
 	}
 	if r.Emulated() {
 		name += " (emulated)"
@@ -253,20 +289,26 @@ func (r *Run) Title() string {
 
 // Titles names machines so that no two have the same name.
 func Titles(runs []*Run) []string {
-	seen := map[string]int{}
-	names := make([]string, len(runs))
-	for i, r := range runs {
-		names[i] = r.Title()
-		seen[names[i]]++
-		if n := seen[names[i]]; n > 1 {
-			names[i] += fmt.Sprintf(" #%d", n)
+	var names []string
+	for _, r := range runs {
+		name := r.Title()
+		for n := 2; slices.Contains(names, name); n++ {
+			name = fmt.Sprintf("%s #%d", r.Title(), n)
 		}
+		names = append(names, name)
 	}
 	return names
 }
 
+// Caches are the sizes of the caches.
 func (r *Run) Caches() (c machine.Caches) {
-	fmt.Sscanf(r.Config["caches"], "l1d=%d l2=%d l3=%d", &c.L1, &c.L2, &c.L3)
+	var sizes [3]int64
+	fmt.Sscanf(r.Config["caches"], "l1d=%d l2=%d l3=%d", &sizes[0], &sizes[1], &sizes[2])
+	for i, to := range []*int{&c.L1, &c.L2, &c.L3} {
+		if sizes[i] > 0 && sizes[i] <= math.MaxInt>>1 && sizes[i] <= maxSize {
+			*to = int(sizes[i])
+		}
+	}
 	return c
 }
 
@@ -283,7 +325,7 @@ func (r *Run) Paths() (paths []string) {
 	return paths
 }
 
-// Find returns the results that have the given parameters, such as "op=loss". Those that GOMAXPROCS tells apart have no place
+// Find returns the results that have the given parameters, such as "op=loss". Those that package or GOMAXPROCS tell apart have no place
 // in the tables and charts that are made of them: otherTable lists them.
 func (r *Run) Find(base string, want ...string) (found []*Result) {
 results:
@@ -301,6 +343,7 @@ results:
 	return found
 }
 
+// Sweep returns the sweep that the result can be part of.
 func (m *Result) Sweep() Sweep { return Sweep{m.Param("type"), m.Param("gamma")} }
 
 // sweeps returns the sweeps for which has is true, in the order of the results.
@@ -326,4 +369,16 @@ func (r *Run) WorkerSweeps() []Sweep {
 	return r.sweeps(func(s Sweep) bool {
 		return slices.ContainsFunc(r.Find(Loss, s.Params()...), func(m *Result) bool { return m.Int("workers") > 1 })
 	})
+}
+
+// Differing returns the keys, of those that tell runs apart, in which two runs differ.
+func (r *Run) Differing(other *Run) (keys []string) {
+	all := maps.Clone(r.Config)
+	maps.Copy(all, other.Config)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if !volatile(key) && r.Config[key] != other.Config[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
