@@ -60,12 +60,15 @@ func (e *env) open(_ context.Context, name string) (io.ReadCloser, int64, error)
 	return r, -1, nil
 }
 
-// readFile returns all of an input.
+// readFile returns all of an input. It ends with the context.
 func (e *env) readFile(name string) ([]byte, error) {
-	if !isStandard(name, 0) {
-		return os.ReadFile(name)
+	file, _, err := e.open(e.ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	return io.ReadAll(e.stdin)
+	defer context.AfterFunc(e.ctx, func() { file.Close() })()
+	defer file.Close()
+	return io.ReadAll(file)
 }
 
 // create begins to write an output.

@@ -143,6 +143,8 @@ func TestStreams(t *testing.T) {
 		`"$FOCAL" score x.npy -o /dev/stderr`:                                       {part + summary, ""},
 		`"$FOCAL" score x.npy -o /dev/null`:                                         {summary, ""},
 		`"$FOCAL" score x.npy -o /dev/fd/3 3>file; cat file >&2; rm file`:           {summary + part, ""},
+		`"$FOCAL" info -o /dev/stdout | grep -c ^cpu`:                               {"1\n", ""},
+		`"$FOCAL" info -format json -o /dev/null`:                                   {"", ""},
 		`"$FOCAL" score x.npy -o - | "$FOCAL" merge - `:                             {summary + summary, ""},
 		`"$FOCAL" merge -o - - <part`:                                               {summary, part},
 		`mkfifo fifo; cat fifo >&2 & "$FOCAL" score x.npy -o fifo; wait; rm fifo`:   {summary + part, ""},
@@ -185,6 +187,31 @@ func TestPatterns(t *testing.T) {
 	assert.Equal(t, "2", printed(t, succeed(t, "score", "a?.npy", "-o", "part1"), "shards"))
 	assert.Equal(t, "1", printed(t, succeed(t, "score", "b[1].npy", "-o", "part2"), "shards"))
 	assert.Equal(t, "3", printed(t, succeed(t, "merge", "part[0-9]"), "shards"))
+}
+
+// A part that never comes is waited for until the interrupt.
+func TestMergeInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("cannot send signals")
+	}
+	cmd := process("merge", "-")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	require.NoError(t, cmd.Start())
+	time.Sleep(time.Second) // until it waits, most likely
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, exitInterrupted, exit.ExitCode())
+	case <-time.After(20 * time.Second):
+		cmd.Process.Kill()
+		t.Fatal("cannot be interrupted")
+	}
 }
 
 // What waits for ever can be interrupted, if not at once.

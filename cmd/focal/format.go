@@ -33,7 +33,7 @@ func (o *outputFormat) settle() error {
 		if !slices.Contains(o.known, o.format) {
 			return usagef("-format %s, want one of %s", o.format, strings.Join(o.known, ", "))
 		}
-	case o.file == "-" || ending == "txt" && o.known[0] == "text":
+	case isStandard(o.file, 1) || ending == "txt" && o.known[0] == "text":
 		o.format = o.known[0]
 	case slices.Contains(o.known, ending):
 		o.format = ending

@@ -29,7 +29,6 @@ import (
 	"github.com/gofocal/focal/cmd/focal/internal/report"
 	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
-	"github.com/gofocal/focal/internal/oracle"
 	"github.com/gofocal/focal/internal/verify"
 )
 
@@ -385,57 +384,6 @@ func TestReportPictures(t *testing.T) {
 	status, _, stderr := focalCommand("report", root+"/testdata/emulated.txt", "-o", "r2.svg")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "nothing to draw")
-}
-
-func TestVerify(t *testing.T) {
-	text := succeed(t, "verify", "-gamma", "2")
-	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37", "hardest known", "special values"} {
-		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(row)+` *\d+ +(equal|one path|right)`, text)
-	}
-	for _, path := range control.Paths() {
-		assert.Regexp(t, `(?m)^  `+path+` +equal$`, text)
-	}
-	assert.NotRegexp(t, "DIFFER|ABOVE|FAILED", text)
-	assert.True(t, strings.HasSuffix(text, "\nall checks passed\n"))
-
-	// The rows in README.md are these, with their numbers. Only those of special values depend on how many paths there are.
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	row := regexp.MustCompile(`(?m)^(?:(?:f32|f64), |hardest known |special values |hash of results, ).*$`)
-	rows := func(text string) (all []string) {
-		for _, line := range row.FindAllString(text, -1) {
-			line = strings.ReplaceAll(line, "one path", "equal")
-			if !strings.HasPrefix(line, "special") || len(control.Paths()) == 3 {
-				all = append(all, strings.Join(strings.Fields(line), " "))
-			}
-		}
-		return all
-	}
-	assert.GreaterOrEqual(t, len(rows(string(readme))), 4)
-	assert.Subset(t, rows(text), rows(string(readme)))
-}
-
-// What does not hold is seen in the table, named below it, and is exit status 1.
-func TestVerifyFails(t *testing.T) {
-	var out, errs bytes.Buffer
-	v := newVerification(&env{ctx: t.Context(), stdout: &checked{Writer: &out}, stderr: &errs})
-	r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, false)}
-	for i := range r.Errors {
-		r.Errors[i].Add(1, 2, 3, 3)
-	}
-	require.NoError(t, v.report("good", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	r.Errors[verify.Grad].Add(7.5, -3, 1, 2)
-	require.NoError(t, v.report("inaccurate", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	r = &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
-	require.NoError(t, v.report("unequal", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	require.NoError(t, v.table.Flush())
-	assert.ErrorIs(t, v.finish(), errCheck)
-	assert.Regexp(t, `good +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 5`, out.String())
-	assert.Regexp(t, `inaccurate +5 +equal +1\.00 ≤ 4 +7\.50 ABOVE 5`, out.String())
-	assert.Regexp(t, `unequal +5 +2 DIFFER`, out.String())
-	assert.Contains(t, out.String(), "2 checks FAILED:\n  inaccurate: verify: gradient")
-	assert.Contains(t, out.String(), "  unequal: verify: 2 results differ")
-	assert.ErrorContains(t, v.report("broken", func(verify.Options) (*verify.Report, error) { return nil, fmt.Errorf("cannot") }), "cannot")
 }
 
 // lines returns seven results of each benchmark: its configuration, name and time.
