@@ -30,6 +30,7 @@ Prints
   mean        the sum over the number of elements
   loss        the sum over the norm
   norm        the number of rows that are foreground, or with targets of the elements above 0; at least 1
+  nan         the number of losses that are NaN, and first_nan where the first is; the same of infinite, first_inf
 
 and writes what it is told to: the losses and derivatives, divided by the norm. The sum has the same bits on every machine,
 and those that "focal score" prints.
@@ -161,12 +162,12 @@ func printEval(out io.Writer, d *shards.Data, r *eval.Result, files []*output.Fi
 	for _, f := range r.Figures(r.Norm) {
 		row(f.Name, "%v", f.Value)
 	}
-	for _, found := range []struct {
+	for _, first := range []struct {
 		name string
-		eval.Found
-	}{{"nan_logits", r.NaN}, {"inf_logits", r.Inf}} {
-		if found.Count > 0 {
-			row(found.name, "%d, the first at [%d, %d]", found.Count, found.Row, found.Col)
+		at   *eval.Position
+	}{{"first_nan", r.NaN}, {"first_inf", r.Inf}} {
+		if first.at != nil {
+			row(first.name, "[%d, %d]", first.at.Row, first.at.Col)
 		}
 	}
 	row("path", "%s", focal.Path())

@@ -293,24 +293,32 @@ func TestOneMeaning(t *testing.T) {
 	}
 }
 
-// Logits that are not finite are counted, and the first of them is found.
+// Losses that are not finite are counted, and the first of them is found. Of ignored rows there are none.
 func TestEvalNotFinite(t *testing.T) {
-	x := make([]float32, 1000*600)
-	nan := float32(math.NaN())
-	x[300*600+7], x[999*600+599], x[900*600+5], x[2*600] = nan, nan, float32(math.Inf(1)), float32(math.Inf(-1))
+	const n, c = 4000, 600 // three parts
+	x, label := make([]float32, n*c), make([]int32, n)
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	x[300*c+7], x[3999*c+599], x[2*c], x[3*c+5], label[2] = nan, nan, nan, -inf, -1
+	x[3500*c+1], x[3600*c], label[3600] = inf, -inf, 1
 	inDirectory(t, map[string][]byte{
-		"x.npy": npyFile(t, "<f4", "(1000, 600)", false, binary.LittleEndian, x),
-		"l.npy": npyFile(t, "<i4", "(1000,)", false, binary.LittleEndian, make([]int32, 1000)),
+		"x.npy": npyFile(t, "<f4", "(4000, 600)", false, binary.LittleEndian, x),
+		"l.npy": npyFile(t, "<i4", "(4000,)", false, binary.LittleEndian, label),
 		"f.npy": npyFile(t, "<f8", "(1, 1)", false, binary.LittleEndian, []float64{1}),
 		"1.npy": npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{1}),
 	})
-	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy")
-	assert.Equal(t, "NaN", printed(t, output, "sum"))
-	assert.Equal(t, "2, the first at [300, 7]", printed(t, output, "nan_logits"))
-	assert.Equal(t, "2, the first at [2, 0]", printed(t, output, "inf_logits"))
-	assert.Equal(t, "2", printed(t, output, "nan"))
-	assert.Equal(t, "1", printed(t, output, "infinite"))
-	assert.NotContains(t, succeed(t, "eval", "-x", "f.npy", "-label", "1.npy"), "_logits")
+	for _, more := range []string{"", "-loss", "-grad"} {
+		args := []string{"eval", "-x", "x.npy", "-label", "l.npy"}
+		if more != "" {
+			args = append(args, more, "out.npy")
+		}
+		output := succeed(t, args...)
+		assert.Equal(t, "NaN", printed(t, output, "sum"))
+		assert.Equal(t, "2", printed(t, output, "nan"))
+		assert.Equal(t, "2", printed(t, output, "infinite"))
+		assert.Equal(t, "[300, 7]", printed(t, output, "first_nan"))
+		assert.Equal(t, "[3500, 1]", printed(t, output, "first_inf"))
+	}
+	assert.NotContains(t, succeed(t, "eval", "-x", "f.npy", "-label", "1.npy"), "first_")
 }
 
 // What is not of the type of the logits is said to be converted.
@@ -426,7 +434,7 @@ func TestEvalErrors(t *testing.T) {
 		{"-x x.npy -targets t-shape.npy", "t-shape.npy: has the shape (2, 3), want (3, 2), that of x.npy"},
 		{"-x x.npy -label l.npy -norm 1e-30", "-norm 1e-30 is too small for logits of float32"},
 		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
-		{"-x x.npy -label l.npy -hess directory", "directory: cannot be written: is a directory"},
+		{"-x x.npy -label l.npy -hess directory", "directory: cannot be written: it is a directory"},
 	} {
 		args := append([]string{"eval", "-loss", "old.npy", "-grad", "new.npy"}, strings.Fields(test.args)...)
 		status, stdout, stderr := focalCommand(args...)

@@ -20,14 +20,14 @@ func (o Outputs) all() []io.Writer { return []io.Writer{o.Loss, o.Grad, o.Hess} 
 
 // Result is what there is to say.
 type Result struct {
-	*shards.Part         // of one shard, the logits
-	Norm         float64 // that was divided by
-	NaN, Inf     Found   // logits
+	*shards.Part           // of one shard, the logits
+	Norm         float64   // that was divided by
+	NaN, Inf     *Position // of the first loss that is; nil: none is
 	Operator     time.Duration
 }
 
-// Found is how many logits there are of a sort, and where the first one is.
-type Found struct{ Count, Row, Col int }
+// Position is where an element is in the array.
+type Position struct{ Row, Col int }
 
 // Run evaluates d. If p.Norm is 0 it is the number of foreground rows, or elements, and at least 1: the labels are read
 // twice then. Outputs begin with their headers, and are of the type that the logits are computed in. It calls progress after
@@ -90,7 +90,11 @@ func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out
 		if err != nil {
 			return fmt.Errorf("%s: in the rows from %d on: %w", d.X.Name, b.Row, err)
 		}
-		look(r, b.X, b.Row, d.Cols)
+		if inf, nan := part.NotFinite(); nan > 0 && r.NaN == nil || inf > 0 && r.Inf == nil {
+			if err := find(r, b, d.Cols, p); err != nil {
+				return err
+			}
+		}
 		for i, w := range out.all() {
 			if w != nil {
 				if err := npyfile.Write(w, o[i]); err != nil {
@@ -109,37 +113,21 @@ func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out
 	return r, nil
 }
 
-// look counts the logits of some rows that are not finite.
-func look[T focal.Float](r *Result, x []T, row, cols int) {
-	const step = 256
-	for from := 0; from < len(x); from += step {
-		part := x[from:min(from+step, len(x))]
-		var a, b, c, d T // sums of zeros, or NaN; four of them do not wait for each other
-		rest := part
-		for ; len(rest) >= 4; rest = rest[4:] {
-			a += rest[0] - rest[0]
-			b += rest[1] - rest[1]
-			c += rest[2] - rest[2]
-			d += rest[3] - rest[3]
-		}
-		for _, v := range rest {
-			a += v - v
-		}
-		if a+b+c+d == 0 {
-			continue
-		}
-		for i, v := range part {
-			found := &r.Inf
-			switch {
-			case v-v == 0:
-				continue
-			case v != v:
-				found = &r.NaN
-			}
-			if found.Count == 0 {
-				found.Row, found.Col = row+(from+i)/cols, (from+i)%cols
-			}
-			found.Count++
+// find finds the first losses that are not finite, of those that b has. Only then they are computed.
+func find[T focal.Float](r *Result, b shards.Block[T], cols int, p focal.Params) error {
+	p.Norm = 1
+	loss := make([]T, len(b.X))
+	if _, err := focal.Fused(focal.Out[T]{Loss: loss}, b.X, b.Target, p); err != nil {
+		return err
+	}
+	for i, v := range loss {
+		at := &Position{b.Row + i/cols, i % cols}
+		switch {
+		case v != v && r.NaN == nil:
+			r.NaN = at
+		case math.IsInf(float64(v), 0) && r.Inf == nil:
+			r.Inf = at
 		}
 	}
+	return nil
 }

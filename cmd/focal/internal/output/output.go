@@ -25,7 +25,7 @@ type File struct {
 	*bufio.Writer
 }
 
-var errBusy = errors.New("is being written by another process")
+var errBusy = errors.New("another process is writing it")
 
 // Create begins to write a file. The permissions of what is replaced are kept, and a symbolic link to it remains one.
 func Create(name string) (*File, error) {
@@ -41,7 +41,7 @@ func create(name string) (*File, error) {
 	old, err := os.Stat(name)
 	switch {
 	case err == nil && old.IsDir():
-		return nil, errors.New("is a directory")
+		return nil, errors.New("it is a directory")
 	case err == nil && !old.Mode().IsRegular():
 		if f.file, err = os.OpenFile(name, os.O_WRONLY, 0); err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func create(name string) (*File, error) {
 		}
 	default:
 		if _, err := os.Lstat(name); err == nil {
-			return nil, errors.New("is a link to nothing")
+			return nil, errors.New("it is a link to nothing")
 		}
 	}
 	if f.file, err = temporary(f.target); err != nil {
