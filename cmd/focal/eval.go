@@ -20,26 +20,25 @@ import (
 const (
 	evalSynopsis = "-x LOGITS.npy (-label LABELS.npy | -targets TARGETS.npy) [flags]"
 	evalText     = `
-Computes the sigmoid focal loss of logits, an array [N, C] of floats, or [N] if there is one class. Labels are an array [N]
-or [N, 1] of integers: 1..C is the class, 0 background, -1 ignored. Targets are an array of the logits' shape, hard (0 or 1)
-or soft (between).
+Computes the sigmoid focal loss of logits, an array [N, C] or [N], with labels or targets. A label is 1..C for a class, 0 for
+background, and -1 for a row that is ignored. Targets have the shape of the logits, and are hard (0 or 1) or soft (between).
 
-Prints
+It prints
 
-  sum         of the losses, undivided and exact, rounded once
+  sum         the sum of the losses, undivided
   mean        the sum over the number of elements
   loss        the sum over the norm
-  norm        the number of rows that are foreground, or with targets of the elements above 0; at least 1
-  nan         the number of losses that are NaN, and first_nan where the first is; the same of infinite, first_inf
+  norm        the number of rows with a class, or with targets of elements above 0; at least 1
+  nan         the number of losses that are NaN; first_nan is where the first one is
+  infinite    the number of losses that are infinite; first_inf is where the first one is
 
-and writes what it is told to: the losses and derivatives, divided by the norm. The sum has the same bits on every machine,
-and those that "focal score" prints.
+The sum is exact, and rounded once. It has the same bits on every machine, and in "focal score". The arrays that -loss, -grad
+and -hess write are divided by the norm.
 
-float16 and bfloat16 logits are computed in float32. Targets are converted to the logits' type: float64 ones are rounded if
-the logits are shorter.
+float16 and bfloat16 logits are computed in float32. float64 targets are rounded to float32, unless the logits are float64.
 
-Files are read and written in parts of some megabytes, whatever their size; C is at most 16 Mi. Inputs may be pipes; with
--norm auto the labels or targets are read twice, and cannot. An output cannot be an input.
+Files are read and written in blocks of some megabytes, whatever their size; C is at most 16 Mi. Inputs may be pipes, but
+-norm auto reads the labels or targets twice. An output cannot be an input.
 `
 )
 

@@ -146,14 +146,13 @@ func (e *env) usage(w io.Writer) {
 		fmt.Fprintf(w, "  %-9s%s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, `
-"focal help COMMAND" tells more. In all of them
+"focal help COMMAND" tells more. In all commands
 
-  -         as the name of a file is the standard input or output; then what is said beside an output goes to the
-            standard error
+  -         as the name of a file is the standard input or output; what a command says besides goes to the standard error
   'a*.npy'  in quotes, or where no shell replaces patterns, stands for the files that match
 
-An output is there as a whole or not at all. The exit status is 0, or 1 if a check or the work failed, 2 if the command
-line is wrong, 130 if it was interrupted.
+An output is written whole or not at all. The exit status is 0, or 1 if a check or the work failed, 2 if the command line
+is wrong, 130 if it was interrupted.
 `)
 }
 

@@ -13,25 +13,23 @@ import (
 const (
 	scoreSynopsis = "SHARD.npy ... [flags]"
 	scoreText     = `
-Scores shards of a data set: of each, the logits, NAME.npy, an array [N, C] of floats, or [N], with the labels beside it in
-NAME.label.npy, an array [N] or [N, 1] of integers, or with targets of the logits' shape in NAME.targets.npy. Of the files
-given, those that belong to logits are taken as such: shard*.npy is what to give.
+A shard of a data set is two NumPy files: the logits, NAME.npy, an array [N, C] or [N], and beside it either the labels,
+NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits. Of a pattern such as
+shard*.npy the files beside them are left out.
 
-Writes a part: the exact sum of the losses, the numbers of rows, the figures of each shard and the hardest rows. Parts are
-put together by focal merge. So a data set can be divided among machines in any way, and the result has the same bits.
+The command adds up the losses exactly, and writes a part: the sum, the counts, the figures of each shard, and the hardest
+rows, those with the largest sums of losses. "focal merge" puts parts together. A data set can be divided among machines in
+any way: the result has the same bits. The words of the summary are those of "focal help eval".
 
-Prints what focal eval prints of one array, in the same words: see "focal help eval". The hardest rows are those with the
-largest sums of losses.
-
-Shards are read in parts of some megabytes, whatever their size; C is at most 16 Mi. One that is changed or replaced while
-it is read is an error.
+Shards are read in blocks of some megabytes, whatever their size; C is at most 16 Mi. A shard that is changed or replaced
+while it is read is an error.
 `
 	mergeSynopsis = "PART ... [flags]"
 	mergeText     = `
-Puts parts together that focal score has written, or focal merge, or the pipeline beamfocal, in any order, and prints the
-summary of all their shards, as focal score does.
+Puts parts together, in any order, and prints the summary of all their shards, in the words of "focal help eval". Parts are
+written by focal score, by focal merge and by the pipeline beamfocal.
 
--o may be one of the parts, which is replaced by all of them: focal merge all new -o all. The tables cannot.
+-o may be one of the parts, which is replaced: focal merge all new -o all. The tables may not.
 `
 )
 
