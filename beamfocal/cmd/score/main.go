@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -139,9 +140,8 @@ func (o *options) check(args []string) (err error) {
 
 // run scores, and prints the summary.
 func (o *options) run(ctx context.Context, stdout io.Writer) error {
-	// On a cluster the files of this machine are not those of the workers.
 	runner := flag.Lookup("runner").Value.String()
-	if runner == "" || runner == "prism" || strings.Contains(o.pattern, "://") {
+	if visible(runner, o.pattern) {
 		if _, err := beamfocal.Match(ctx, o.pattern); err != nil {
 			return err
 		}
@@ -172,10 +172,19 @@ func (o *options) run(ctx context.Context, stdout io.Writer) error {
 		}
 		return errors.New(reason(err.Error()))
 	}
-	if flag.Lookup("async").Value.String() == "true" {
+	switch {
+	case flag.Lookup("async").Value.String() == "true":
 		return nil // it has only begun
+	case !visible(runner, o.output):
+		_, err := fmt.Fprintf(stdout, "written     %ssummary.txt and others, on a worker\n", o.output)
+		return err
 	}
 	return beamfocal.Report(ctx, stdout, o.output)
+}
+
+// visible reports whether this process sees the files that the workers see: on a cluster those of machines are others.
+func visible(runner, name string) bool {
+	return strings.Contains(name, "://") || slices.Contains([]string{"", "prism", "PrismRunner", "direct", "DirectRunner"}, runner)
 }
 
 // reason returns what an error of a pipeline comes to: Beam puts its plan before it.

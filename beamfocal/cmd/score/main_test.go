@@ -127,6 +127,13 @@ func TestUsage(t *testing.T) {
 	require.NotContains(t, beams, "-skip-bad")
 }
 
+func TestVisible(t *testing.T) {
+	require.True(t, visible("", "out/"))
+	require.True(t, visible("prism", "out/"))
+	require.True(t, visible("dataflow", "gs://bucket/out/"))
+	require.False(t, visible("universal", "out/"))
+}
+
 func TestReason(t *testing.T) {
 	require.Equal(t, "a.npy: is no NumPy array", reason("job failed:\nplan\n\tcaused by:\nsource failed\n\tcaused by:\nDoFn[UID:1] failed:\na.npy: is no NumPy array\n"))
 	require.Equal(t, "connection refused", reason("submit\n\tcaused by:\nconnection refused"))
