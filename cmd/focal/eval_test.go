@@ -436,6 +436,9 @@ func TestEvalErrors(t *testing.T) {
 		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
 		{"-x x.npy -label l.npy -hess directory", "directory: cannot be written: it is a directory"},
 	} {
+		if strconv.IntSize == 32 && regexp.MustCompile(`huge|overflow`).MatchString(test.want) {
+			test.want = test.want[:strings.Index(test.want, ":")] + ": has a header that cannot be read: strconv.Atoi"
+		}
 		args := append([]string{"eval", "-loss", "old.npy", "-grad", "new.npy"}, strings.Fields(test.args)...)
 		status, stdout, stderr := focalCommand(args...)
 		assert.Equal(t, 1, status, test.args)
