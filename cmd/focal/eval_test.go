@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -25,24 +22,10 @@ import (
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/measure"
-	"github.com/gofocal/focal/internal/shards/npyfile"
+	"github.com/gofocal/focal/internal/shards/npyfile/npytest"
 )
 
-// npyFile returns the contents of a file with the given header, and elements in the given byte order.
-func npyFile(t testing.TB, descr, shape string, fortran bool, order binary.ByteOrder, elements any) []byte {
-	t.Helper()
-	order2 := "False"
-	if fortran {
-		order2 = "True"
-	}
-	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, order2, shape)
-	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(text)), byte(len(text)>>8))
-	b = append(b, text...)
-	var err error
-	b, err = binary.Append(b, order, elements)
-	require.NoError(t, err)
-	return b
-}
+var npyFile = npytest.File
 
 // inDirectory puts files into a new directory, and goes there.
 func inDirectory(t *testing.T, files map[string][]byte) {
@@ -675,40 +658,4 @@ for line in sys.stdin:
 	check.Stdin = strings.NewReader(cases.String())
 	out, err = check.CombinedOutput()
 	require.NoError(t, err, string(out))
-}
-
-// Headers of any kind give an error, or an array that is as long as the file: never a panic, never much memory.
-func FuzzHeader(f *testing.F) {
-	for _, shape := range []string{"(3, 2)", "(3,)", "()", "(-1, 2)", "(99999999999999999999,)", "3, 2", "(", "((3, 2))"} {
-		f.Add(npyFile(f, "<f4", shape, false, binary.LittleEndian, make([]float32, 6)))
-	}
-	whole := npyFile(f, ">i8", "(2, 1)", true, binary.BigEndian, make([]int64, 2))
-	rng := rand.New(rand.NewPCG(1, 1))
-	for range 200 { // what bit flips and cuts make of a good one
-		broken := slices.Clone(whole[:len(whole)-rng.IntN(40)])
-		for range 1 + rng.IntN(4) {
-			broken[rng.IntN(len(broken))] ^= 1 << rng.IntN(8)
-		}
-		f.Add(broken)
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte) {
-		name := filepath.Join(dir, "x.npy")
-		require.NoError(t, os.WriteFile(name, data, 0o666))
-		r, err := npyfile.Open(context.Background(), name, npyfile.Numbers...)
-		if err != nil {
-			assert.Equal(t, 0, strings.Count(err.Error(), "\n"), err)
-			return
-		}
-		defer r.Close()
-		elements := 1
-		for _, d := range r.Shape {
-			elements *= d
-		}
-		require.Equal(t, len(data), int(r.Start())+elements*int(r.Dtype[1]-'0'))
-		if elements < 1<<20 {
-			require.NoError(t, npyfile.ReadFloats(r, make([]float32, elements)))
-			require.NoError(t, r.AtEnd())
-		}
-	})
 }

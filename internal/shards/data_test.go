@@ -3,7 +3,6 @@ package shards
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -18,21 +17,17 @@ import (
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/shards/npyfile"
+	"github.com/gofocal/focal/internal/shards/npyfile/npytest"
 )
 
 // npy writes a file whose elements are given as they lie in it, in either byte order.
 func npy(t testing.TB, name, descr, shape string, elements any) {
 	t.Helper()
-	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", descr, shape)
-	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(text)), byte(len(text)>>8))
-	b = append(b, text...)
 	order := binary.ByteOrder(binary.LittleEndian)
 	if descr[0] == '>' {
 		order = binary.BigEndian
 	}
-	b, err := binary.Append(b, order, elements)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(name, b, 0o666))
+	require.NoError(t, os.WriteFile(name, npytest.File(t, descr, shape, false, order, elements), 0o666))
 }
 
 func as[E, F float32 | float64 | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](v []F) []E {
@@ -84,45 +79,6 @@ func TestLabelTypes(t *testing.T) {
 	part, err := Score(t.Context(), OpenFile, dir+"/a.npy", ignoring)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, part.Total.Ignored())
-}
-
-// All float16 and bfloat16 numbers are the numbers that they are.
-func TestShortFloats(t *testing.T) {
-	bits := make([]uint16, 1<<16)
-	for i := range bits {
-		bits[i] = uint16(i)
-	}
-	name := t.TempDir() + "/x.npy"
-	for _, test := range []struct {
-		descr                         string
-		exponentBits, bias, mantissas int
-	}{{"<f2", 5, 15, 10}, {">f2", 5, 15, 10}, {"<V2", 8, 127, 7}} {
-		npy(t, name, test.descr, "(65536,)", bits)
-		r, err := npyfile.Open(t.Context(), name, npyfile.Floats...)
-		require.NoError(t, err)
-		x := make([]float32, len(bits))
-		require.NoError(t, npyfile.ReadFloats(r, x))
-		require.NoError(t, r.AtEnd())
-		r.Close()
-		for i, v := range x {
-			// The definition of the format, in float64.
-			exponent, fraction := i>>test.mantissas&(1<<test.exponentBits-1), float64(i&(1<<test.mantissas-1))
-			want := math.Ldexp(fraction, 1-test.bias-test.mantissas)
-			if exponent > 0 {
-				want = math.Ldexp(fraction+math.Ldexp(1, test.mantissas), exponent-test.bias-test.mantissas)
-			}
-			if exponent == 1<<test.exponentBits-1 {
-				if want = math.Inf(1); fraction > 0 {
-					require.True(t, v != v, "%s %#04x", test.descr, i)
-					continue
-				}
-			}
-			if i >= 1<<15 {
-				want = -want
-			}
-			require.Equal(t, math.Float64bits(want), math.Float64bits(float64(v)), "%s %#04x", test.descr, i)
-		}
-	}
 }
 
 // Logits and targets of other types give what their conversion gives.
