@@ -15,7 +15,7 @@ const (
 	scoreText     = `
 A shard of a data set is two NumPy files: the logits, NAME.npy, an array [N, C] or [N], and beside it either the labels,
 NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits. Of a pattern such as
-shard*.npy the files beside them are left out.
+shard*.npy the files beside them are left out. Their types are those of "focal help eval", with the same roundings.
 
 The command adds up the losses exactly, and writes a part: the sum, the counts, the figures of each shard, and the hardest
 rows, those with the largest sums of losses. "focal merge" puts parts together. A data set can be divided among machines in
