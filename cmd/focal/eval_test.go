@@ -416,7 +416,7 @@ func TestEvalErrors(t *testing.T) {
 		{"-x x.npy -targets t-nan.npy -norm 1", "t-nan.npy: target [0, 1] is NaN, want it in [0, 1]"},
 		{"-x x.npy -targets t-shape.npy", "t-shape.npy: has the shape (2, 3), want (3, 2), that of x.npy"},
 		{"-x x.npy -label l.npy -norm 1e-30", "-norm 1e-30 is too small for logits of float32"},
-		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
+		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: no such file or directory\n"},
 		{"-x x.npy -label l.npy -hess directory", "directory: cannot be written: it is a directory"},
 	} {
 		if strconv.IntSize == 32 && regexp.MustCompile(`huge|overflow`).MatchString(test.want) {

@@ -31,7 +31,7 @@ var errBusy = errors.New("another process is writing it")
 func Create(name string) (*File, error) {
 	f, err := create(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot be written: %w", name, err)
+		return nil, fmt.Errorf("%s: cannot be written: %w", name, bare(err))
 	}
 	return f, nil
 }
@@ -80,9 +80,22 @@ func To(name string, w io.Writer) *File {
 func (f *File) Write(b []byte) (int, error) {
 	n, err := f.Writer.Write(b)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", f.Name, err)
+		err = fmt.Errorf("%s: %w", f.Name, bare(err))
 	}
 	return n, err
+}
+
+// bare returns what an error of the operating system says without the file, whose name is another one.
+func bare(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 // temporary creates the file that is to become the target. It is locked as long as it is open.
@@ -119,7 +132,7 @@ func (f *File) Finish() error {
 		err = f.file.Sync()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name, err)
+		return fmt.Errorf("%s: %w", f.Name, bare(err))
 	}
 	return nil
 }
@@ -137,7 +150,7 @@ func (f *File) Publish() error {
 		err = os.Rename(f.file.Name(), f.target)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.Name, err)
+		return fmt.Errorf("%s: %w", f.Name, bare(err))
 	}
 	f.file.Close()
 	f.file = nil
