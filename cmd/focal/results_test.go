@@ -256,7 +256,7 @@ func TestResultErrors(t *testing.T) {
 		"report prose.txt -o a.html":  "focal report: prose.txt: has no benchmark results",
 		"report broken.txt":           "focal report: broken.txt: has no benchmark results: 1: parsing measurement: invalid syntax; the line is not taken\n",
 		"report b.txt -o a.svg":       "focal report: there is nothing to draw: no results with times that mean something",
-		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: open none/",
+		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: no such file or directory",
 		"compare b.txt two.txt":       "focal compare: no benchmark with sec/op is in both files; their units are sec/op; they differ in cpu: A, B\n",
 		"compare b.txt none.txt":      "focal compare: open none.txt: no such file or directory",
 	} {
