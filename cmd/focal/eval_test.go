@@ -610,7 +610,7 @@ for t in (np.int32, np.int64):
 `), "check.py": []byte(`
 import sys, numpy as np
 for line in sys.stdin:
-    names, total = line.split()[:4], float(line.split()[4])
+    names, (total, mean) = line.split()[:4], map(float, line.split()[4:])
     x, y, loss, grad = map(np.load, names)
     assert loss.shape == grad.shape == x.shape and loss.dtype == grad.dtype == max(x.dtype, np.dtype(np.float32)).newbyteorder("="), (loss.dtype, grad.dtype)
     assert loss.flags.c_contiguous
@@ -630,6 +630,7 @@ for line in sys.stdin:
     np.testing.assert_allclose(loss, want, rtol=eps, atol=1e-300, err_msg=line)
     np.testing.assert_allclose(grad, (focal(x + 1e-5) - focal(x - 1e-5)) / 2e-5, rtol=1e-4, atol=1e-11, err_msg=line)
     np.testing.assert_allclose(total, want.sum(), rtol=eps, err_msg=line)
+    np.testing.assert_allclose(mean, (norm * want).mean(), rtol=eps, err_msg=line)
 `)})
 	out, err := exec.Command(python, "make.py").CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -647,7 +648,7 @@ for line in sys.stdin:
 				}
 				loss, grad := fmt.Sprintf("loss-%s-%s.npy", x, y), fmt.Sprintf("grad-%s-%s.npy", x, y)
 				output := succeed(t, "eval", "-x", x+".npy", flag, y+".npy", "-loss", loss, "-grad", grad)
-				fmt.Fprintf(&cases, "%s.npy %s.npy %s %s %s\n", x, y, loss, grad, printed(t, output, "loss"))
+				fmt.Fprintf(&cases, "%s.npy %s.npy %s %s %s %s\n", x, y, loss, grad, printed(t, output, "loss"), printed(t, output, "mean"))
 			}
 		}
 	}
