@@ -43,7 +43,15 @@ func isStandard(name string, stream int) bool {
 // open is the shards.Opener of the command.
 func (e *env) open(_ context.Context, name string) (io.ReadCloser, int64, error) {
 	if !isStandard(name, 0) {
-		return npyfile.OpenFile(name)
+		var size int64
+		file, err := within(e.ctx, func() (file io.ReadCloser, err error) {
+			file, size, err = npyfile.OpenFile(name)
+			return file, err
+		}, func(file io.ReadCloser) { file.Close() })
+		if err != nil {
+			return nil, 0, err
+		}
+		return file, size, nil
 	}
 	if f, ok := e.stdin.(*os.File); ok {
 		info, err := f.Stat()
@@ -76,7 +84,32 @@ func (e *env) create(name string) (*output.File, error) {
 	if isStandard(name, 1) {
 		return output.To(name, e.stdout), nil
 	}
-	return output.Create(name)
+	return within(e.ctx, func() (*output.File, error) { return output.Create(name) }, (*output.File).Discard)
+}
+
+// within opens something, or ends with the context: a pipe waits for its other end. What is opened later is discarded.
+func within[T any](ctx context.Context, open func() (T, error), discard func(T)) (T, error) {
+	type opened struct {
+		file T
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		file, err := open()
+		done <- opened{file, err}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+		go func() {
+			if o := <-done; o.err == nil {
+				discard(o.file)
+			}
+		}()
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // output writes what write writes to the named file, or to stdout if there is no name.

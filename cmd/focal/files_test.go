@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -30,7 +29,7 @@ func TestReplace(t *testing.T) {
 	require.NoError(t, os.Symlink("link", "links/to-link"))
 	require.NoError(t, os.Symlink("nothing", "links/dangling"))
 	write := func(name, text string) error {
-		e := &env{}
+		e := &env{ctx: t.Context()}
 		return e.output(name, func(w io.Writer) error {
 			_, err := io.WriteString(w, text)
 			return err
@@ -107,7 +106,7 @@ func TestKilled(t *testing.T) {
 // A name that is as long as names can be is none too long.
 func TestLongName(t *testing.T) {
 	inDirectory(t, nil)
-	e := &env{}
+	e := &env{ctx: t.Context()}
 	for _, n := range []int{250, 254, 255} {
 		name := strings.Repeat("n", n)
 		require.NoError(t, e.output(name, func(w io.Writer) error { _, err := io.WriteString(w, name); return err }))
@@ -215,30 +214,44 @@ func TestMergeInterrupted(t *testing.T) {
 	}
 }
 
-// What waits for ever can be interrupted, if not at once.
-func TestInterruptedTwice(t *testing.T) {
-	inDirectory(t, map[string][]byte{"l.npy": npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{0})})
-	if err := exec.Command("mkfifo", "x.npy").Run(); err != nil {
+// What waits for the other end of a pipe ends at the first interrupt, and leaves nothing behind.
+func TestInterruptedWhileItWaits(t *testing.T) {
+	files := map[string][]byte{
+		"x.npy":       npyFile(t, "<f4", "(1, 1)", false, binary.LittleEndian, []float32{0}),
+		"l.npy":       npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{0}),
+		"x.label.npy": npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{0}),
+	}
+	inDirectory(t, files)
+	if err := exec.Command("mkfifo", "fifo.npy").Run(); err != nil {
 		t.Skip("no mkfifo")
 	}
-	cmd := process("eval", "-x", "x.npy", "-label", "l.npy", "-loss", "loss.npy")
-	require.NoError(t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	late := time.After(20 * time.Second)
-	time.Sleep(time.Second) // until it waits, most likely
-	for {
+	before := names(t)
+	for _, args := range []string{
+		"eval -x fifo.npy -label l.npy -loss loss.npy",
+		"eval -x x.npy -label fifo.npy -loss loss.npy",
+		"eval -x x.npy -label l.npy -loss loss.npy -grad fifo.npy",
+		"score x.npy fifo.npy -o part",
+		"score x.npy -o fifo.npy",
+		"merge fifo.npy -o all",
+	} {
+		cmd := process(strings.Fields(args)...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		time.Sleep(500 * time.Millisecond) // until it waits, most likely
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		select {
 		case err := <-ended:
 			var exit *exec.ExitError
-			require.True(t, errors.As(err, &exit), err)
-			assert.Equal(t, []string{"l.npy", "x.npy"}, names(t))
-			return
-		case <-time.After(200 * time.Millisecond):
-			require.NoError(t, cmd.Process.Signal(os.Interrupt))
-		case <-late:
+			require.ErrorAs(t, err, &exit)
+			assert.Equal(t, exitInterrupted, exit.ExitCode(), args)
+			assert.Regexp(t, `^focal \w+: interrupted\n$`, stderr.String())
+		case <-time.After(20 * time.Second):
 			cmd.Process.Kill()
-			t.Fatal("cannot be interrupted")
+			t.Fatal(args, "cannot be interrupted")
 		}
+		assert.Equal(t, before, names(t), args)
 	}
 }

@@ -40,7 +40,7 @@ func commands() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process where it waits for ever, such as for a FIFO's writer
+	context.AfterFunc(ctx, stop) // a second signal ends the process, whatever it waits for
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)

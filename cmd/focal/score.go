@@ -80,7 +80,7 @@ func runScore(e *env, args []string) (err error) {
 	}
 	bar := e.progress(len(names), "score")
 	for _, name := range names {
-		part, err := shards.Score(e.ctx, shards.OpenFile, name, o)
+		part, err := shards.Score(e.ctx, e.open, name, o)
 		if err != nil && *skipBad && e.ctx.Err() == nil {
 			fmt.Fprintf(e.stderr, "focal score: skipped: %v\n", err)
 			part = shards.NewPart(o)
