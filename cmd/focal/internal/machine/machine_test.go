@@ -1,11 +1,16 @@
 package machine
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/shirou/gopsutil/v4/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -39,4 +44,28 @@ func TestSizeString(t *testing.T) {
 	for n, want := range map[int]string{0: "unknown", 512: "512 B", 49152: "48 KiB", 1 << 20: "1 MiB", 1<<20 + 1<<19: "1536 KiB", 33 << 20: "33 MiB", 10<<20 + 1<<19: "10.5 MiB"} {
 		assert.Equal(t, want, SizeString(n))
 	}
+}
+
+// Linux describes the cores of Arm by numbers, and a CPU may have cores of two kinds.
+func TestArmCores(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it reads what Linux writes")
+	}
+	proc := t.TempDir()
+	describe := func(parts ...string) (name, id string) {
+		var text string
+		for i, part := range parts {
+			text += fmt.Sprintf("processor\t: %d\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: %s\nCPU revision\t: 2\n\n", i, part)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(proc, "cpuinfo"), []byte(text), 0o666))
+		return fromSystem(context.WithValue(t.Context(), common.EnvKey, common.EnvMap{common.HostProcEnvKey: proc}))
+	}
+	name, id := describe("0xd0c", "0xd0c")
+	assert.Equal(t, "Neoverse-N1", name)
+	assert.Equal(t, "ARM part 0xd0c revision 2", id)
+	name, id = describe("0xd0b", "0xd05")
+	assert.Equal(t, "Cortex-A76 + Cortex-A55", name)
+	assert.Equal(t, "ARM part 0xd0b revision 2, ARM part 0xd05 revision 2", id)
+	name, _ = describe("0xfff")
+	assert.Equal(t, "ARM part 0xfff", name, "unknown parts are numbers")
 }
