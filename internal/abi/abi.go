@@ -47,7 +47,8 @@ type Plan[T float32 | float64] struct {
 	Gamma   T // bounded, so that gamma² times a bounded softplus is finite
 	HessOne T // 1 + 2·Gamma
 
-	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo
+	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo: PowHi has half of T's bits
+	PowHiDown    T // PowHi·2^-Shift
 
 	Square bool // gamma is 2: s·s instead of a power
 }
