@@ -178,7 +178,7 @@ func assemblyTargetsValid(p kernelPath, double bool, t unsafe.Pointer, n int) bo
 }
 
 // assemblyHardMask does what hardMask does, for n > 0 targets.
-func assemblyHardMask(p kernelPath, double bool, pos *bitmask, t unsafe.Pointer, n int) (hard bool) {
+func assemblyHardMask(p kernelPath, double bool, pos *oldBitmask, t unsafe.Pointer, n int) (hard bool) {
 	switch {
 	case p == pathAVX512 && double:
 		return hardMaskF64AVX512(&pos[0], t, n)
@@ -192,7 +192,7 @@ func assemblyHardMask(p kernelPath, double bool, pos *bitmask, t unsafe.Pointer,
 
 // assemblyLabelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any
 // is ignored. The slice is not empty.
-func assemblyLabelMasks(p kernelPath, pos, keep *bitmask, label []int32, c int, offset, ignore int32) (ignored bool) {
+func assemblyLabelMasks(p kernelPath, pos, keep *oldBitmask, label []int32, c int, offset, ignore int32) (ignored bool) {
 	if p == pathAVX512 {
 		return labelMasksAVX512(&pos[0], &keep[0], &label[0], len(label), c, offset, ignore)
 	}

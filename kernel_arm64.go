@@ -85,9 +85,11 @@ func assemblyLabelsValid(kernelPath, []int32, uint32, int32) bool { return false
 
 func assemblyTargetsValid(kernelPath, bool, unsafe.Pointer, int) bool { return false }
 
-func assemblyHardMask(kernelPath, bool, *bitmask, unsafe.Pointer, int) bool { return false }
+func assemblyHardMask(kernelPath, bool, *oldBitmask, unsafe.Pointer, int) bool { return false }
 
-func assemblyLabelMasks(_ kernelPath, _, _ *bitmask, _ []int32, _ int, _, _ int32) bool { return false }
+func assemblyLabelMasks(_ kernelPath, _, _ *oldBitmask, _ []int32, _ int, _, _ int32) bool {
+	return false
+}
 
 // The kernels in kernel_arm64.s. b is a *block of the element type.
 

@@ -1,0 +1,6 @@
+package focal
+
+func withScratch[T Float](j *job[T]) {
+	var s scratch[T]
+	j.work(&s)
+}
