@@ -55,11 +55,11 @@ func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
 		return c, err
 	}
 	c.pos, c.neg = classWeights[T](p)
-	if limit := maxWeight[T](); float64(max(c.pos, c.neg)) > limit {
+	if limit := constantsOf[T]().MaxWeight; float64(max(c.pos, c.neg)) > limit {
 		return c, fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
 	}
 	gamma := p.Gamma + 0 // -0 counts as 0
-	c.plan = kernelPlan[T](gamma)
+	c.plan = newPlan[T](p)
 	c.family, c.softFamily = abi.Power, abi.SoftPower
 	if gamma == 2 {
 		c.family, c.softFamily = abi.Square, abi.SoftSquare
