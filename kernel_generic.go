@@ -18,9 +18,9 @@ import (
 //   - exp: e = exp(-|u|) = A·(1+p). A = 2^K·(1 + j/N) is the sum's own last bits, moved to the exponent; p is small.
 //   - log: λ = log2(1+e) = A + m, by a polynomial. L = ln2·λ + max(0, u).
 //   - pow: log2 s = [u<0]·log2 e - λ, as a sum whose largest terms are exact; s^γ = 2^(γ·log2 s).
-//   - table, at γ = 2, instead of log and pow: c ≈ 1/(1+e) from a table of eight; z = c·(1+e) - 1 is small, and
-//     L = -ln c + log1p(z) + max(0, u), s = S·(1+v), where S = [u<0] ? A·c : c and v = ([u<0]·p - z)/(1+z). A and c have
-//     so few bits that S² is exact.
+//   - quotient, at γ = 2 instead of log and pow: c ≈ 1/(1+e) from a table of eight; z = c·(1+e) - 1 is small, and
+//     s = S·(1+v), where S = [u<0] ? A·c : c and v = ([u<0]·p - z)/(1+z). A and c have so few bits that S² is exact.
+//     L = -ln c + log1p(z) + max(0, u).
 //
 // [u<0] looks at the sign, which -0 has.
 //
@@ -145,9 +145,12 @@ type constants[T Float] struct {
 
 	magicExp, magicFar, magicPow, powMin, magicIndex T
 	near, far                                        T // bounds of |u|
-	up, down                                         T // 2^Shift, 2^-Shift
+	up, down, halfUp, halfDown                       T // 2^Shift, 2^-Shift and their square roots
 	ln2Down                                          T // ln2·2^-Shift
 	maxSoftplus                                      T
+	magicLog, magicLog0                              T // an integer or'ed to the first is a number larger by that; the second is that of 1
+	largest                                          T // number that there is
+	large                                            T // bounds the bracket of the Hessian, which is more only where s^γ is 0
 }
 
 func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
@@ -159,10 +162,13 @@ func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
 	c.magicExp, c.magicFar = T(l.MagicExp()), T(l.MagicFar())
 	c.magicPow, c.powMin = T(l.MagicPow()), T(l.PowMin())
 	c.magicIndex = T(l.MagicIndex())
+	c.magicLog, c.magicLog0 = T(l.MagicLog()), T(l.MagicLog()+float64(l.Bias()+l.Shift))
+	c.largest = fromBits[T](toBits(T(math.Inf(1))) - 1)
 	c.near, c.far = T(l.NearLogit), T(l.FarLogit)
 	c.up, c.down = T(l.Up()), T(l.Down())
+	c.halfUp, c.halfDown = T(l.HalfUp()), T(l.HalfDown())
 	c.ln2Down = T(c.Ln2 * c.down)
-	c.maxSoftplus = T(l.MaxSoftplus)
+	c.maxSoftplus, c.large = T(l.MaxSoftplus), T(l.Large())
 	return c
 }
 
@@ -190,6 +196,11 @@ func newPlan[T Float](p Params) plan[T] {
 	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
 	pl.PowLo = T(g - float64(pl.PowHi))
 	pl.PowHiDown = T(pl.PowHi * c.down)
+	// A large γ makes the bracket large where s^γ is below the normal range, a small one the bracket small where s^γ is not.
+	pl.HessPow, pl.HessBracket = c.down, 1
+	if g > 4 {
+		pl.HessPow, pl.HessBracket = c.halfDown, c.halfDown
+	}
 	return pl
 }
 
@@ -219,12 +230,15 @@ func (c *constants[T]) log(A, p T) (e, small, lambda, m T) {
 	return e, small, lambda, m
 }
 
-// pow returns w·s^γ.
-func (c *constants[T]) pow(pl *plan[T], negative bool, w, A, m, k, f T) T {
-	// log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short, and h is small
+// logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
+func (c *constants[T]) logS(negative bool, m, k, f T) (_, h T) {
 	k = choose(negative, k, 0)
 	f = choose(negative, f, 0)
-	h := fma(-m, c.down, f)
+	return k, fma(-m, c.down, f)
+}
+
+// pow returns w·2^(γ·log2 s), log2 s = (k - A) + h, as b scaled up by 2^Shift and as B not.
+func (c *constants[T]) pow(pl *plan[T], w, k, A, h T) (b, B T) {
 	tt := fma(-A, c.down, k) + h
 
 	// γ·log2 s = K + r, K an integer
@@ -238,24 +252,20 @@ func (c *constants[T]) pow(pl *plan[T], negative bool, w, A, m, k, f T) T {
 	r = larger(r, -1) // where t was bounded, and s^γ is 0
 
 	p := T(r * polynomial(c.Pow, r, T(r*r)))
-	b := T(w * fromBits[T](toBits(t)<<(uint(c.MantissaBits)&63)))
+	b = T(w * fromBits[T](toBits(t)<<(uint(c.MantissaBits)&63)))
 	b = fma(b, p, b)
-	return T(b * c.down)
+	return b, T(b * c.down)
 }
 
-// table returns L, and S and v, σ(u) = S·(1+v), for an A that is not scaled.
-func (c *constants[T]) table(negative bool, V, A, p T) (L, S, v T) {
-	i := toBits(fma(A, coef.RecipScale, c.magicIndex)) & 7
+// quotient returns the entry i of the tables, S = A·c for its c, z = c·(1+e) - 1, and v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
+// is not scaled.
+func (c *constants[T]) quotient(negative bool, A, p T) (i uint64, S, z, v T) {
+	i = toBits(fma(A, coef.RecipScale, c.magicIndex)) & 7
 	r := c.Recip[i]
 	S = T(A * r)
-	z := S + (r - 1)
-	z = fma(S, p, z)
-	zz := T(z * z)
-	y := fma(zz, polynomial(c.Log1p, z, zz), z)
-	L = (c.LogRecip[i] + V) + y
+	z = fma(S, p, S+(r-1))
 	v = (choose(negative, p, 0) - z) / (1 + z)
-	S = choose(negative, S, r)
-	return L, S, v
+	return i, S, z, v
 }
 
 // array is one of the arrays of abi.Args, or a number that stands for all elements.
@@ -278,51 +288,99 @@ func (a *array[T]) get(i int) T {
 	return a.at[i]
 }
 
+// results are the outputs of a call, those that its operation has.
+type results[T Float] struct{ loss, grad, hess, curv []T }
+
+func resultsOf[T Float](op abi.Operation, a *abi.Args[T]) (o results[T]) {
+	o.loss = unsafe.Slice(a.Loss, a.N)
+	if op != abi.Loss {
+		o.grad = unsafe.Slice(a.Grad, a.N)
+	}
+	if op == abi.Hess {
+		o.hess = unsafe.Slice(a.Hess, a.N)
+	}
+	if op == abi.Hess || op == abi.Frozen {
+		o.curv = unsafe.Slice(a.Curv, a.N)
+	}
+	return o
+}
+
 // genericKernel evaluates a kernel.
 func genericKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 	switch k.Family() {
 	case abi.Square:
 		genericSquare(k.Operation(), a)
-	case abi.Power:
-		genericPower(k.Operation(), a)
+	case abi.Zero, abi.Power:
+		genericPower(k, a)
+	default:
+		genericSoft(k, a)
 	}
 }
 
 // genericSquare is the reference at γ = 2.
 func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
-	c := constantsOf[T]()
-	weights := arrayOf(a.W, a.N, a.Weight)
-	us, loss := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Loss, a.N)
+	c, pl := constantsOf[T](), a.Plan
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), resultsOf(op, a)
 	for i, u := range us {
 		w := weights.get(i)
 		negative := toBits(u)&c.signBit != 0
 		V := larger(0, u)
 
-		A, p, _, _ := c.exp(u, c.magicExp, c.near)
-		L, S, v := c.table(negative, V, A, p)
+		// Loss and gradient do not notice that e does not fall below the normal range: s² is 0 before. Of the others, σ(-u)
+		// is scaled up.
+		var A, far, p T
+		if op == abi.Loss || op == abi.Grad {
+			A, p, _, _ = c.exp(u, c.magicExp, c.near)
+		} else {
+			far, p, _, _ = c.exp(u, c.magicFar, c.far)
+			A = T(far * c.down)
+		}
+		j, S, z, v := c.quotient(negative, A, p)
 
-		// B = w·s², s² = S²·(1 + 2v + v²)
+		// L = -ln c + log1p(z) + V
+		zz := T(z * z)
+		L := (c.LogRecip[j] + V) + fma(zz, polynomial(c.Log1p, z, zz), z)
+
+		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
+		S = choose(negative, S, c.Recip[j])
 		b := T(T(S*S) * w)
 		B := fma(b, fma(v, v, v+v), b)
-		loss[i] = T(B * L)
+		o.loss[i] = T(B * L)
 		if op == abi.Loss {
 			continue
 		}
 
+		// grad = B·(s + q·2L)
 		e := fma(A, p, A)
 		s := fma(S, v, S)
-		q := choose(negative, 1-s, T(e*s))
+		r := 1 - s
+		q := choose(negative, r, T(e*s))
 		L = smaller(c.maxSoftplus, L)
 		L = L + L
-		unsafe.Slice(a.Grad, a.N)[i] = T(B * fma(q, L, s))
+		if op == abi.Grad {
+			o.grad[i] = T(B * fma(q, L, s))
+			continue
+		}
+
+		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
+		s = fma(0, L, s) // the product lets a NaN in
+		far = fma(far, p, far)
+		Q := choose(negative, T(r*c.up), T(far*s))
+		o.curv[i] = T(T(T(B*s)*Q) * c.down)
+		if op == abi.Frozen {
+			o.grad[i] = T(B * s)
+			continue
+		}
+		o.grad[i] = T(B * fma(q, L, s))
+		bracket := fma(L, fma(2, q, -s), T(pl.HessOne*s))
+		o.hess[i] = T(T(T(B*bracket)*Q) * c.down)
 	}
 }
 
-// genericPower is the reference for any γ.
-func genericPower[T Float](op abi.Operation, a *abi.Args[T]) {
-	c, pl := constantsOf[T](), a.Plan
-	weights := arrayOf(a.W, a.N, a.Weight)
-	us, loss := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Loss, a.N)
+// genericPower is the reference for any γ. The family Zero is the same at γ = 0, without what that makes superfluous.
+func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
+	c, pl, op, zero := constantsOf[T](), a.Plan, kernel.Operation(), kernel.Family() == abi.Zero
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), resultsOf(op, a)
 	for i, u := range us {
 		w := weights.get(i)
 		negative := toBits(u)&c.signBit != 0
@@ -330,20 +388,197 @@ func genericPower[T Float](op abi.Operation, a *abi.Args[T]) {
 
 		A, p, k, f := c.exp(u, c.magicFar, c.far)
 		e, small, lambda, m := c.log(A, p)
-		B := c.pow(pl, negative, w, A, m, k, f)
+		b, B := w, w
+		if !zero {
+			k, h := c.logS(negative, m, k, f)
+			b, B = c.pow(pl, w, k, A, h)
+		}
 
-		// L = ln2·λ + V
-		loss[i] = fma(T(B*lambda), c.ln2Down, T(B*V))
+		// loss = B·L, L = ln2·λ + V
+		o.loss[i] = fma(T(B*lambda), c.ln2Down, T(B*V))
 		if op == abi.Loss {
 			continue
 		}
 
-		// grad = B·(α + β·L)/(1+e), α = [u<0] ? e : 1, β = γ·([u<0] ? 1 : e)
+		// s = α/(1+e), q = ε/(1+e)
+		// grad = B·(α + γ·ε·L)/(1+e)
 		alpha := choose(negative, e, c.up)
-		beta := choose(negative, pl.Gamma, T(pl.Gamma*small))
-		L := fma(c.Ln2, lambda, T(smaller(c.maxSoftplus, V)*c.up))
 		d := c.up + e
-		unsafe.Slice(a.Grad, a.N)[i] = T(B*fma(beta, L, alpha)) / d
+		V = smaller(c.maxSoftplus, V)
+		var beta, L, grad T
+		if zero {
+			grad = T(B*fma(0, V, alpha)) / d // the product lets a NaN in
+		} else {
+			beta = choose(negative, pl.Gamma, T(pl.Gamma*small))
+			L = fma(c.Ln2, lambda, T(V*c.up))
+			grad = T(B*fma(beta, L, alpha)) / d
+		}
+		if op == abi.Grad {
+			o.grad[i] = grad
+			continue
+		}
+
+		// curv = B·α·ε/(1+e)²
+		r := 1 / d
+		epsilon := choose(negative, c.up, e)
+		near := T(B * fma(0, V, alpha))
+		o.curv[i] = T(T(T(near*r)*epsilon) * r)
+		if op == abi.Frozen {
+			o.grad[i] = near / d
+			continue
+		}
+
+		// hess = B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)², of which the bracket is scaled up if u < 0, otherwise ε
+		o.grad[i] = grad
+		if zero {
+			o.hess[i] = o.curv[i]
+			continue
+		}
+		L = choose(negative, L, T(L*c.down))
+		bracket := fma(T(pl.Gamma*L), beta-choose(negative, small, 1), T(pl.HessOne*choose(negative, e, 1)))
+		bracket = smaller(c.large, bracket)
+		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
+		o.hess[i] = T(T(T(bracket*T(r*c.up))*choose(negative, 1, e)) * r)
+	}
+}
+
+// genericSoft is the reference for soft targets. With p = σ(x), q = σ(-x), for a target t in (0, 1) and
+//
+//	a = wPos·t + wNeg·(1-t)     m = p·(1-t) + q·t     E = (1-t)·softplus(x) + t·softplus(-x)     δ = 1 - 2t
+//
+// the loss is a·m^γ·E, and since m' = pq·δ, E' = p - t, (pq)' = pq·(q-p),
+//
+//	grad = a·m^γ·(E' + γ·δ·(pq/m)·E)
+//	hess = a·m^γ·(pq + γ·δ·(pq/m)·(2·E' + E·((γ-1)·δ·pq/m + q - p)))
+//
+// Let β be the share of the larger of p and q, which is 1/(1+e): 1-t if x ≥ 0, otherwise t. Let θ = 1-β. Then
+//
+//	R = β + e·θ     m = R/(1+e)     E = log1p(e) + β·|x|     ±E' = (2β - R)/(1+e)     pq/m = κ/(1+e), κ = e/R
+//
+// where ± is the sign of x. Nothing cancels in m and in the loss. γ multiplies the error of m, so m is kept as M·(1+low): low
+// is what 1-t, e, R, 1+e and the quotient have lost, to a few bits.
+//
+// A target of 0 or 1 is within the bounds too, but has not the bits of a label.
+func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
+	c, pl, op := constantsOf[T](), a.Plan, kernel.Operation()
+	xs, targets, o := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Target, a.N), resultsOf(op, a)
+	wNegs, wPoss := arrayOf(a.W, a.N, a.Weight), arrayOf(a.WPos, a.N, a.WeightPos)
+	for i, x := range xs {
+		t := targets[i]
+		sign := toBits(x) & c.signBit
+		negative := sign != 0
+
+		other := 1 - t
+		w := fma(wPoss.get(i), t, T(wNegs.get(i)*other))
+		beta := choose(negative, t, other)
+		theta := choose(negative, other, t)
+		Y := T(beta * fromBits[T](toBits(x)&^c.signBit))
+
+		A, p, _, _ := c.exp(x, c.magicFar, c.far)
+		e, small, lambda, _ := c.log(A, p)
+
+		// R + rest, scaled up as e is
+		lost := (1 - other) - t  // of 1-t
+		eLow := (A - e) + T(A*p) // of e
+		share := T(beta * c.up)
+		product := T(e * theta)
+		R := share + product
+		rest := smaller(share, product) - (R - larger(share, product))
+		rest = rest + fma(eLow, theta, fma(e, theta, -product))
+		rest = fma(choose(negative, e, c.up), lost, rest)
+
+		// m = M·(1+low)
+		d := 1 + small
+		dLow := fma(eLow, c.down, (1-d)+small)
+		M := R / d
+		low := fma(-M, dLow, fma(-M, d, R)+rest)
+		inverse := 1 / R
+		low = T(low * inverse)
+
+		// b = w·m^γ·2^Shift
+		var b, B T
+		if kernel.Family() == abi.SoftSquare {
+			b = T(T(w*M) * T(M*c.down))
+			b = fma(b, low+low, b)
+			B = T(b * c.down)
+		} else {
+			k, y, h := c.logM(M, low)
+			b, B = c.pow(pl, w, k, -y, h)
+		}
+
+		// loss = B·E, E = ln2·λ + Y, and Y wins where it is infinite
+		o.loss[i] = fma(T(B*lambda), c.ln2Down, larger(T(B*Y), Y-c.largest))
+		if op == abi.Loss {
+			continue
+		}
+
+		// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
+		Y = smaller(c.maxSoftplus, Y)
+		D := fma(2, share, -R)
+		d = c.up + e
+		if op == abi.Frozen {
+			grad := T(B*fma(0, Y, D)) / d // the product lets a NaN in
+			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
+		} else {
+			E := fma(c.Ln2, lambda, T(Y*c.up))
+			delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
+			kappa := T(delta * T(e*inverse))
+			gKappa := T(pl.Gamma * kappa)
+			grad := T(B*fma(gKappa, E, D)) / d
+			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
+			if op == abi.Hess {
+				// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
+				r := 1 / d
+				bracket := fma(E, (gKappa-kappa)-(1-small), D+D)
+				gKappa = T(pl.Gamma * T(delta*T(T(e*c.halfUp)*inverse))) // κ may be tiny
+				bracket = fma(gKappa, T(bracket*c.halfDown), e)
+				bracket = smaller(c.large, bracket)
+				bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
+				o.hess[i] = T(T(bracket*r) * T(r*c.up))
+			}
+		}
+		if op != abi.Grad {
+			// curv = B·e/(1+e)²
+			r := 1 / d
+			o.curv[i] = T(T(T(B*fma(0, Y, e))*r) * T(r*c.up))
+		}
+	}
+}
+
+// logM returns log2 m = k + y + h for m = M·(1+low) ≤ 1: k is an integer and y, scaled up by 2^Shift, M's other bits.
+func (c *constants[T]) logM(M, low T) (k, y, h T) {
+	bits := toBits(M)
+	k = fromBits[T](bits>>(uint(c.MantissaBits)&63)|toBits(c.magicLog)) - c.magicLog0
+	y = fromBits[T](bits&(1<<(uint(c.MantissaBits)&63)-1)|toBits(c.up)) - c.up
+	small := T(y * c.down)
+	yy := fma(-y, small, y)
+	m := T(yy * polynomial(c.Log, small, T(small*small)))
+	return k, y, fma(m, c.down, T(low*c.Log2E))
+}
+
+// genericSigmoid is the kernel of the sigmoid.
+func genericSigmoid[T Float](dst, x *T, n int) {
+	c := constantsOf[T]()
+	to := unsafe.Slice(dst, n)
+	for i, u := range unsafe.Slice(x, n) {
+		negative := toBits(u)&c.signBit != 0
+		V := smaller(c.maxSoftplus, larger(0, u))
+		A, p, _, _ := c.exp(u, c.magicFar, c.far)
+		j, _, _, v := c.quotient(negative, T(A*c.down), p)
+		S := T(choose(negative, A, c.up) * c.Recip[j])
+		S = fma(S, v, S)
+		to[i] = fma(S, c.down, T(0*V)) // the product lets a NaN in
+	}
+}
+
+// genericSoftplus is the kernel of softplus.
+func genericSoftplus[T Float](dst, x *T, n int) {
+	c := constantsOf[T]()
+	to := unsafe.Slice(dst, n)
+	for i, u := range unsafe.Slice(x, n) {
+		A, p, _, _ := c.exp(u, c.magicFar, c.far)
+		_, _, lambda, _ := c.log(A, p)
+		to[i] = fma(lambda, c.ln2Down, larger(0, u))
 	}
 }
 

@@ -50,5 +50,7 @@ type Plan[T float32 | float64] struct {
 	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo: PowHi has half of T's bits
 	PowHiDown    T // PowHi·2^-Shift
 
+	HessPow, HessBracket T // what s^γ and its factor in the Hessian are scaled down by, together 2^-Shift
+
 	Square bool // gamma is 2: s·s instead of a power
 }

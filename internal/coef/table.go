@@ -38,16 +38,16 @@ type Layout struct {
 	Shift               int
 	NearLogit, FarLogit float64
 
-	MaxSoftplus float64 // bounds softplus where it is multiplied by σ(-u), which is 0 beyond it
+	MaxSoftplus float64 // bounds softplus where it is multiplied by σ(-u): above FarLogit
 	MaxGamma    float64 // a larger gamma counts as this one: what it is multiplied with is finite
 	MaxWeight   float64 // with it, MaxWeight·2^Shift times the other factors of a result is finite
 }
 
 var (
-	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 72, NearLogit: 87, FarLogit: 137.26, MaxSoftplus: 128,
-		MaxGamma: 0x1p32, MaxWeight: 0x1p48}
-	Layout64 = Layout{MantissaBits: 52, NodeBits: 1, Shift: 534, NearLogit: 708, FarLogit: 1078.6, MaxSoftplus: 1024,
-		MaxGamma: 0x1p113, MaxWeight: 0x1p480}
+	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 76, NearLogit: 87, FarLogit: 140.1, MaxSoftplus: 256,
+		MaxGamma: 0x1p32, MaxWeight: 0x1p40}
+	Layout64 = Layout{MantissaBits: 52, NodeBits: 1, Shift: 550, NearLogit: 708, FarLogit: 1089.7, MaxSoftplus: 2048,
+		MaxGamma: 0x1p113, MaxWeight: 0x1p400}
 )
 
 // Bias returns the exponent of 1 as it stands in the bits.
@@ -76,6 +76,15 @@ func (l *Layout) PowMin() float64   { return l.magic(0, 0) }
 // MagicIndex rounds RecipScale·A to an integer.
 func (l *Layout) MagicIndex() float64 { return l.magic(0, 0) }
 
-// Up and Down return 2^Shift and 2^-Shift.
+// MagicLog has the exponent for which the last bit is 1, and no other bits: an integer may be put there.
+func (l *Layout) MagicLog() float64 { return math.Ldexp(1, l.MantissaBits) }
+
+// Large bounds what is multiplied with s^γ in the Hessian: it is more than that only where s^γ is 0.
+func (l *Layout) Large() float64 { return math.Ldexp(1, l.Bias()-1) }
+
+// Up and Down return 2^Shift and 2^-Shift, HalfUp and HalfDown their square roots.
 func (l *Layout) Up() float64   { return math.Ldexp(1, l.Shift) }
 func (l *Layout) Down() float64 { return math.Ldexp(1, -l.Shift) }
+
+func (l *Layout) HalfUp() float64   { return math.Ldexp(1, l.Shift/2) }
+func (l *Layout) HalfDown() float64 { return math.Ldexp(1, -l.Shift/2) }
