@@ -188,9 +188,7 @@ func constantsOf[T Float]() *constants[T] {
 func newPlan[T Float](p Params) plan[T] {
 	c := constantsOf[T]()
 	g := min(math.Abs(p.Gamma), c.MaxGamma) // Gamma may be -0
-	pl := plan[T]{Square: g == 2}
-	pl.WPos, pl.WNeg = classWeights[T](p)
-	pl.Gamma = T(g)
+	pl := plan[T]{Gamma: T(g)}
 	pl.HessOne = fma(2, pl.Gamma, 1)
 	// As the exponent of s, γ needs more bits than its type has. PowHi has so few that its product with a multiple of 1/N is exact.
 	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
@@ -288,10 +286,10 @@ func (a *array[T]) get(i int) T {
 	return a.at[i]
 }
 
-// results are the outputs of a call, those that its operation has.
-type results[T Float] struct{ loss, grad, hess, curv []T }
+// written are the outputs of a call, those that its operation has.
+type written[T Float] struct{ loss, grad, hess, curv []T }
 
-func resultsOf[T Float](op abi.Operation, a *abi.Args[T]) (o results[T]) {
+func writtenOf[T Float](op abi.Operation, a *abi.Args[T]) (o written[T]) {
 	o.loss = unsafe.Slice(a.Loss, a.N)
 	if op != abi.Loss {
 		o.grad = unsafe.Slice(a.Grad, a.N)
@@ -320,7 +318,7 @@ func genericKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 // genericSquare is the reference at γ = 2.
 func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
 	c, pl := constantsOf[T](), a.Plan
-	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), resultsOf(op, a)
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
 	for i, u := range us {
 		w := weights.get(i)
 		negative := toBits(u)&c.signBit != 0
@@ -380,7 +378,7 @@ func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
 // genericPower is the reference for any γ. The family Zero is the same at γ = 0, without what that makes superfluous.
 func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 	c, pl, op, zero := constantsOf[T](), a.Plan, kernel.Operation(), kernel.Family() == abi.Zero
-	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), resultsOf(op, a)
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
 	for i, u := range us {
 		w := weights.get(i)
 		negative := toBits(u)&c.signBit != 0
@@ -461,7 +459,7 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 // A target of 0 or 1 is within the bounds too, but has not the bits of a label.
 func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 	c, pl, op := constantsOf[T](), a.Plan, kernel.Operation()
-	xs, targets, o := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Target, a.N), resultsOf(op, a)
+	xs, targets, o := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Target, a.N), writtenOf(op, a)
 	wNegs, wPoss := arrayOf(a.W, a.N, a.Weight), arrayOf(a.WPos, a.N, a.WeightPos)
 	for i, x := range xs {
 		t := targets[i]

@@ -40,17 +40,14 @@ type Block[T float32 | float64] struct {
 	Plan   Plan[T]
 }
 
-// Plan is what a call's parameters come to. It is the same for all blocks.
+// Plan is what gamma comes to. It is the same for all elements. The families Zero and Square need no more than HessOne and
+// what has Hess in its name.
 type Plan[T float32 | float64] struct {
-	WNeg, WPos T // weights of negatives and of positives
-
-	Gamma   T // bounded, so that gamma² times a bounded softplus is finite
+	Gamma   T // bounded, see coef.Layout
 	HessOne T // 1 + 2·Gamma
 
-	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo: PowHi has half of T's bits
+	PowHi, PowLo T // gamma as an exponent, PowHi + PowLo: PowHi has half of T's bits
 	PowHiDown    T // PowHi·2^-Shift
 
-	HessPow, HessBracket T // what s^γ and its factor in the Hessian are scaled down by, together 2^-Shift
-
-	Square bool // gamma is 2: s·s instead of a power
+	HessPow, HessBracket T // what s^γ and the bracket are multiplied with in the Hessian, together 2^-Shift
 }
