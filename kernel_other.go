@@ -60,3 +60,9 @@ func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
 // targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
 func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
+
+// withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
+func withScratch[T Float](j *job[T]) {
+	var s scratch[T]
+	j.work(&s)
+}

@@ -33,19 +33,19 @@ func hasLabelKernels() bool { return path == pathAVX2 || path == pathAVX512 }
 func groupF32(kernelPath) int { return 48 }
 func groupF64(kernelPath) int { return 48 }
 
-func kernelF32(kernelPath, abi.Kernel, *abi.Args[float32]) bool { return false }
-func kernelF64(kernelPath, abi.Kernel, *abi.Args[float64]) bool { return false }
+func kernelF32(kernelPath, abi.Kernel, *abi.Args[float32]) bool { return stubbed }
+func kernelF64(kernelPath, abi.Kernel, *abi.Args[float64]) bool { return stubbed }
 
 func sigmoidF32(_ kernelPath, dst, x *float32, n int) bool  { return false }
 func sigmoidF64(_ kernelPath, dst, x *float64, n int) bool  { return false }
-func softplusF32(_ kernelPath, dst, x *float32, n int) bool { return false }
-func softplusF64(_ kernelPath, dst, x *float64, n int) bool { return false }
+func softplusF32(_ kernelPath, dst, x *float32, n int) bool { return stubbed }
+func softplusF64(_ kernelPath, dst, x *float64, n int) bool { return stubbed }
 
-func sumF32(_ kernelPath, s *laneSums, loss *float32, n int) bool { return false }
-func sumF64(_ kernelPath, s *laneSums, loss *float64, n int) bool { return false }
+func sumF32(_ kernelPath, s *laneSums, loss *float32, n int) bool { return stubbed }
+func sumF64(_ kernelPath, s *laneSums, loss *float64, n int) bool { return stubbed }
 
-func mulF32(_ kernelPath, dst, dout *float32, n int) bool { return false }
-func mulF64(_ kernelPath, dst, dout *float64, n int) bool { return false }
+func mulF32(_ kernelPath, dst, dout *float32, n int) bool { return stubbed }
+func mulF64(_ kernelPath, dst, dout *float64, n int) bool { return stubbed }
 
 func expandF32(_ kernelPath, u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32) bool {
 	return false
@@ -54,8 +54,8 @@ func expandF64(_ kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, w
 	return false
 }
 
-func flipF32(_ kernelPath, dst *float32, pos *uint64, n int) bool { return false }
-func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return false }
+func flipF32(_ kernelPath, dst *float32, pos *uint64, n int) bool { return stubbed }
+func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return stubbed }
 
 func labelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
 	return assemblyLabelsValid(p, unsafe.Slice(label, n), limit, ignore)
@@ -96,3 +96,6 @@ func goTargetMasks[T Float](pos, soft *bitmask, t []T) (softs bool) {
 	}
 	return softs
 }
+
+type block[T Float] = abi.Block[T]
+var stubbed bool

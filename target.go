@@ -64,10 +64,10 @@ func Dense[T Float](t []T) Target {
 
 // denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
 func denseOf[T Float](y *Target) []T {
-	if t, ok := any(y.dense32).([]T); ok {
-		return t
+	if isFloat32[T]() {
+		return *(*[]T)(unsafe.Pointer(&y.dense32))
 	}
-	return any(y.dense64).([]T)
+	return *(*[]T)(unsafe.Pointer(&y.dense64))
 }
 
 // Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's

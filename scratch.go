@@ -1,6 +1,0 @@
-package focal
-
-func withScratch[T Float](j *job[T]) {
-	var s scratch[T]
-	j.work(&s)
-}
