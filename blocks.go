@@ -9,13 +9,13 @@ import (
 
 // How elements are computed: in pieces, and each of them in three steps.
 //
-//   - Patch: the few elements that are not plain negatives, positives and those with a soft target, are gathered from x
-//     and computed together, before x may be overwritten.
-//   - Stream: everything is computed as if it were negative, and what has been gathered is put in its place.
+//   - Patch: the few elements that differ from all others, such as positives among negatives, are gathered from x and
+//     computed together, before x may be overwritten.
+//   - Stream: everything is computed as if it were one of the others, and what has been patched is put in its place.
 //   - Sum: whoever has called next takes the losses while they are in the cache.
 //
-// Where more than a few are positives (rows of few columns) u and the weights are written out instead, element by element;
-// where more than a few targets are soft all go to the kernel that takes targets. An element has the same bits either way.
+// Where more than a few are positives (rows of few columns) u and the weights are written out, element by element, and the
+// patch is for soft targets; where most targets are soft it is for those of 0 and 1. An element has the same bits either way.
 
 const (
 	// pieceLen is how many elements are sorted into negatives and others at a time.
@@ -38,7 +38,7 @@ type scratch[T Float] struct {
 
 	// What is patched, and the results of it. Losses take the place of u.
 	patch struct {
-		u, target, grad, hess, curv [patchMost + maxGroup]T
+		u, aside, grad, hess, curv [patchMost + maxGroup]T // aside: targets, or weights
 	}
 	// The ragged end of a chunk.
 	end struct {
@@ -57,25 +57,24 @@ func elements[T Float](r *room) []T {
 
 // A piece is some elements of a call on their way.
 type piece struct {
-	start, n     int // which elements
-	until        int // the end of all that begin was called for
-	done         int // so many of the piece's
-	way          way
-	patched      int  // so many are patched
-	applied      int  // so many of these are in their places
-	isSoft       bool // they are for the kernel that takes targets
-	isWeightless bool // they have no weight
-	ignored      bool // keep tells which elements
+	start, n   int // which elements
+	until      int // the end of all that begin was called for
+	done       int // so many of the piece's
+	way        way
+	patched    int  // so many are patched
+	applied    int  // so many of these are in their places
+	weightless bool // what is patched has no weight
+	ignored    bool // keep tells which elements
 }
 
-// A way is how those elements of a piece are computed that are not patched.
+// A way is how a piece is computed: most of it, and what is patched.
 type way uint8
 
 const (
-	asNegatives  way = iota
-	asBits           // pos tells positives from negatives
-	asTargets        // by the kernel that takes targets
-	asWeightless     // they have no weight
+	asNegatives  way = iota // positives are patched
+	asWeightless            // negatives have no weight; positives are patched
+	asBits                  // pos tells positives from negatives; soft targets are patched
+	asTargets               // all by the kernel for targets; those of 0 and 1 are patched
 )
 
 // begin sets out to compute the elements start..end-1.
@@ -107,7 +106,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	from := p.start + p.done
 	x := j.x[from : from+n]
 	losses, spare := elements[T](&s.loss), elements[T](&s.spare)
-	r := results[T]{losses[:n], j.grad.slice(from, n), j.hess.slice(from, n), nil}
+	r := places[T]{losses[:n], j.grad.slice(from, n), j.hess.slice(from, n), nil}
 	if j.loss.wanted() {
 		r.loss = j.loss.slice(from, n)
 	}
@@ -152,7 +151,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 }
 
 // results are where the results of some elements go. All but the losses are nil if they are not wanted.
-type results[T Float] struct {
+type places[T Float] struct {
 	loss, grad, hess, curv []T
 }
 
@@ -224,6 +223,7 @@ func (s *scratch[T]) sort(j *job[T]) {
 		if j.c > abi.NarrowRow {
 			s.patched, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
 		} else {
+			clear(s.soft[:words(s.n)])
 			s.ignored = labelBits(&s.pos, &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
 			others := s.pos.count(s.n)
 			if s.ignored {
@@ -236,32 +236,39 @@ func (s *scratch[T]) sort(j *job[T]) {
 			}
 		}
 	} else {
-		t := denseOf[T](&j.y)[s.start : s.start+s.n]
-		softs := 0
-		if targetBits(&s.pos, &s.soft, t) {
-			softs = s.soft.count(s.n)
-		} else {
-			clear(s.soft[:words(s.n)])
-		}
-		positives := s.pos.count(s.n)
-		switch {
-		case softs > most || softs > 0 && (j.params.pos == 0 || j.params.neg == 0):
-			s.way = asTargets
-		case positives+softs <= most:
-			s.isSoft = softs > 0
-			for i := range words(s.n) {
-				s.soft[i] |= s.pos[i]
-			}
-			s.patched = s.soft.list(s.index[:], s.n)
-		default:
-			s.way = asBits
-			s.isSoft = softs > 0
-			s.patched = s.soft.list(s.index[:], s.n)
-		}
+		s.sortTargets(denseOf[T](&j.y)[s.start:s.start+s.n], most)
 	}
 	if j.params.pos == 0 || j.params.neg == 0 {
 		s.dropWeightless(j)
 	}
+}
+
+// sortTargets decides it for targets. It may make the piece shorter.
+func (s *scratch[T]) sortTargets(t []T, most int) {
+	if !targetBits(&s.pos, &s.soft, t) {
+		if s.pos.count(s.n) > most {
+			s.way = asBits
+			clear(s.soft[:words(s.n)])
+		} else {
+			s.patched = s.pos.list(s.index[:], s.n)
+		}
+		return
+	}
+	softs := s.soft.count(s.n)
+	if min(softs, s.n-softs) > patchMost {
+		s.n = 2 * patchMost // there is room for half of them
+		softs = s.soft.count(s.n)
+	}
+	s.way = asBits
+	others := &s.soft
+	if softs > s.n/2 {
+		s.way = asTargets
+		for i := range words(s.n) {
+			s.keep[i] = ^s.soft[i]
+		}
+		others = &s.keep
+	}
+	s.patched = others.list(s.index[:], s.n)
 }
 
 // dropWeightless sees to it that no kernel is called with a weight of 0, which would make NaN of an infinite loss: what has
@@ -275,7 +282,8 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 		if j.params.neg == 0 {
 			s.way = asWeightless
 		}
-		return // gather sees to the positives
+		s.weightless = j.params.pos == 0
+		return
 	}
 	if !s.ignored {
 		s.ignored = true
@@ -286,10 +294,7 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 	for i := range words(s.n) {
 		drop := s.pos[i]
 		if j.params.neg == 0 {
-			drop = ^drop
-			if s.way == asTargets {
-				drop &^= s.soft[i]
-			}
+			drop = ^(s.pos[i] | s.soft[i])
 		}
 		if nans {
 			for k, v := range x[64*i : min(64*i+64, s.n)] {
@@ -312,33 +317,42 @@ func (s *scratch[T]) gather(j *job[T]) {
 		Loss: &p.u[0], Grad: &p.grad[0], Hess: &p.hess[0], Curv: &p.curv[0],
 	}
 	kernel := j.kernel
-	group := groupOf[T]()
-	n := (s.patched + group - 1) / group * group
-	if s.isSoft {
+	switch s.way {
+	case asBits:
 		t := denseOf[T](&j.y)[s.start : s.start+s.n]
 		for k, i := range index {
-			p.u[k], p.target[k] = x[i], t[i]
+			p.u[k], p.aside[k] = x[i], t[i]
 		}
-		clear(p.target[s.patched:n])
-		kernel, a.Target, a.Weight, a.WeightPos = j.softKernel, &p.target[0], j.params.neg, j.params.pos
-	} else {
+		kernel, a.Target, a.Weight, a.WeightPos = j.softKernel, &p.aside[0], j.params.neg, j.params.pos
+	case asTargets:
+		for k, i := range index {
+			p.u[k], p.aside[k] = x[i], j.params.neg
+			if s.pos.has(int(i)) {
+				p.u[k], p.aside[k] = -x[i], j.params.pos
+			}
+		}
+		a.W = &p.aside[0]
+	default:
 		for k, i := range index {
 			p.u[k] = -x[i]
 		}
-		if j.params.pos == 0 {
-			s.isWeightless = true
-			u := p.u[:s.patched]
-			weightless(&results[T]{u, p.grad[:s.patched], p.hess[:s.patched], nil}, u)
-			return
-		}
 	}
-	clear(p.u[s.patched:n])
-	a.N = n
+	if s.weightless {
+		u := p.u[:s.patched]
+		weightless(&places[T]{u, p.grad[:s.patched], p.hess[:s.patched], nil}, u)
+		return
+	}
+	group := groupOf[T]()
+	a.N = (s.patched + group - 1) / group * group
+	clear(p.u[s.patched:a.N])
+	if s.way == asBits || s.way == asTargets {
+		clear(p.aside[s.patched:a.N])
+	}
 	callKernel(kernel, &a)
 }
 
 // apply puts the results of what is patched in the places of the chunk's n elements, gradients times dout unless it is nil.
-func (s *scratch[T]) apply(r *results[T], dout []T, n int) {
+func (s *scratch[T]) apply(r *places[T], dout []T, n int) {
 	from := s.applied
 	for s.applied < s.patched && int(s.index[s.applied]) < s.done+n {
 		s.applied++
@@ -350,13 +364,11 @@ func (s *scratch[T]) apply(r *results[T], dout []T, n int) {
 	if r.grad != nil {
 		for k, i := range index {
 			at, g := int(i)-s.done, s.patch.grad[from+k]
-			if !s.isWeightless {
-				if !s.isSoft {
-					g = -g
-				}
-				if dout != nil {
-					g = product(g, dout[at])
-				}
+			if s.way != asBits && (s.way != asTargets || s.pos.has(int(i))) && !s.weightless {
+				g = -g
+			}
+			if dout != nil && !s.weightless {
+				g = product(g, dout[at])
 			}
 			r.grad[at] = g
 		}
@@ -369,7 +381,7 @@ func (s *scratch[T]) apply(r *results[T], dout []T, n int) {
 }
 
 // zero makes zeros of the results of those of the chunk's n elements that are ignored.
-func (s *scratch[T]) zero(r *results[T], n int) {
+func (s *scratch[T]) zero(r *places[T], n int) {
 	for from := s.done; ; {
 		start, end := s.keep.nextClear(from, s.done+n)
 		if start == end {
@@ -388,7 +400,7 @@ func (s *scratch[T]) zero(r *results[T], n int) {
 }
 
 // weightless writes the results of elements without a weight: 0, and NaN where the logit is. One of them may be x itself.
-func weightless[T Float](r *results[T], x []T) {
+func weightless[T Float](r *places[T], x []T) {
 	nans := hasNaN(x)
 	for _, dst := range [...][]T{r.loss, r.grad, r.hess} {
 		if dst != nil && !nans {

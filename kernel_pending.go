@@ -98,4 +98,5 @@ func goTargetMasks[T Float](pos, soft *bitmask, t []T) (softs bool) {
 }
 
 type block[T Float] = abi.Block[T]
+
 var stubbed bool

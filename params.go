@@ -61,7 +61,10 @@ func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
 	gamma := p.Gamma + 0 // -0 counts as 0
 	c.plan = newPlan[T](p)
 	c.family, c.softFamily = abi.Power, abi.SoftPower
-	if gamma == 2 {
+	switch gamma {
+	case 0:
+		c.family = abi.Zero
+	case 2:
 		c.family, c.softFamily = abi.Square, abi.SoftSquare
 	}
 	c.workers = p.Workers
