@@ -21,14 +21,44 @@ func groupF64(kernelPath) int { return 16 }
 
 func kernelF32(_ kernelPath, k abi.Kernel, a *abi.Args[float32]) bool {
 	switch k {
+	case abi.KernelOf(abi.Loss, abi.Zero):
+		lossZeroF32NEON(a)
+	case abi.KernelOf(abi.Grad, abi.Zero):
+		gradZeroF32NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Zero):
+		hessZeroF32NEON(a)
 	case abi.KernelOf(abi.Loss, abi.Square):
 		lossSquareF32NEON(a)
 	case abi.KernelOf(abi.Grad, abi.Square):
 		gradSquareF32NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Square):
+		hessSquareF32NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.Square):
+		frozenSquareF32NEON(a)
 	case abi.KernelOf(abi.Loss, abi.Power):
 		lossPowerF32NEON(a)
 	case abi.KernelOf(abi.Grad, abi.Power):
 		gradPowerF32NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Power):
+		hessPowerF32NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.Power):
+		frozenPowerF32NEON(a)
+	case abi.KernelOf(abi.Loss, abi.SoftSquare):
+		softLossSquareF32NEON(a)
+	case abi.KernelOf(abi.Grad, abi.SoftSquare):
+		softGradSquareF32NEON(a)
+	case abi.KernelOf(abi.Hess, abi.SoftSquare):
+		softHessSquareF32NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.SoftSquare):
+		softFrozenSquareF32NEON(a)
+	case abi.KernelOf(abi.Loss, abi.SoftPower):
+		softLossPowerF32NEON(a)
+	case abi.KernelOf(abi.Grad, abi.SoftPower):
+		softGradPowerF32NEON(a)
+	case abi.KernelOf(abi.Hess, abi.SoftPower):
+		softHessPowerF32NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.SoftPower):
+		softFrozenPowerF32NEON(a)
 	default:
 		return false
 	}
@@ -37,24 +67,69 @@ func kernelF32(_ kernelPath, k abi.Kernel, a *abi.Args[float32]) bool {
 
 func kernelF64(_ kernelPath, k abi.Kernel, a *abi.Args[float64]) bool {
 	switch k {
+	case abi.KernelOf(abi.Loss, abi.Zero):
+		lossZeroF64NEON(a)
+	case abi.KernelOf(abi.Grad, abi.Zero):
+		gradZeroF64NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Zero):
+		hessZeroF64NEON(a)
 	case abi.KernelOf(abi.Loss, abi.Square):
 		lossSquareF64NEON(a)
 	case abi.KernelOf(abi.Grad, abi.Square):
 		gradSquareF64NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Square):
+		hessSquareF64NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.Square):
+		frozenSquareF64NEON(a)
 	case abi.KernelOf(abi.Loss, abi.Power):
 		lossPowerF64NEON(a)
 	case abi.KernelOf(abi.Grad, abi.Power):
 		gradPowerF64NEON(a)
+	case abi.KernelOf(abi.Hess, abi.Power):
+		hessPowerF64NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.Power):
+		frozenPowerF64NEON(a)
+	case abi.KernelOf(abi.Loss, abi.SoftSquare):
+		softLossSquareF64NEON(a)
+	case abi.KernelOf(abi.Grad, abi.SoftSquare):
+		softGradSquareF64NEON(a)
+	case abi.KernelOf(abi.Hess, abi.SoftSquare):
+		softHessSquareF64NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.SoftSquare):
+		softFrozenSquareF64NEON(a)
+	case abi.KernelOf(abi.Loss, abi.SoftPower):
+		softLossPowerF64NEON(a)
+	case abi.KernelOf(abi.Grad, abi.SoftPower):
+		softGradPowerF64NEON(a)
+	case abi.KernelOf(abi.Hess, abi.SoftPower):
+		softHessPowerF64NEON(a)
+	case abi.KernelOf(abi.Frozen, abi.SoftPower):
+		softFrozenPowerF64NEON(a)
 	default:
 		return false
 	}
 	return true
 }
 
-func sigmoidF32(_ kernelPath, dst, x *float32, n int) bool  { return false }
-func sigmoidF64(_ kernelPath, dst, x *float64, n int) bool  { return false }
-func softplusF32(_ kernelPath, dst, x *float32, n int) bool { return false }
-func softplusF64(_ kernelPath, dst, x *float64, n int) bool { return false }
+func sigmoidF32(_ kernelPath, dst, x *float32, n int) bool {
+	sigmoidF32NEON(dst, x, n)
+	return true
+}
+
+func sigmoidF64(_ kernelPath, dst, x *float64, n int) bool {
+	sigmoidF64NEON(dst, x, n)
+	return true
+}
+
+func softplusF32(_ kernelPath, dst, x *float32, n int) bool {
+	softplusF32NEON(dst, x, n)
+	return true
+}
+
+func softplusF64(_ kernelPath, dst, x *float64, n int) bool {
+	softplusF64NEON(dst, x, n)
+	return true
+}
 
 func sumF32(_ kernelPath, s *laneSums, loss *float32, n int) bool {
 	sumF32NEON(s, loss, n)
@@ -112,10 +187,25 @@ func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs b
 func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
 
 //go:noescape
+func lossZeroF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func gradZeroF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func hessZeroF32NEON(a *abi.Args[float32])
+
+//go:noescape
 func lossSquareF32NEON(a *abi.Args[float32])
 
 //go:noescape
 func gradSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func hessSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func frozenSquareF32NEON(a *abi.Args[float32])
 
 //go:noescape
 func lossPowerF32NEON(a *abi.Args[float32])
@@ -124,16 +214,103 @@ func lossPowerF32NEON(a *abi.Args[float32])
 func gradPowerF32NEON(a *abi.Args[float32])
 
 //go:noescape
+func hessPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func frozenPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func lossZeroF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func gradZeroF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func hessZeroF64NEON(a *abi.Args[float64])
+
+//go:noescape
 func lossSquareF64NEON(a *abi.Args[float64])
 
 //go:noescape
 func gradSquareF64NEON(a *abi.Args[float64])
 
 //go:noescape
+func hessSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func frozenSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
 func lossPowerF64NEON(a *abi.Args[float64])
 
 //go:noescape
 func gradPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func hessPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func frozenPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softLossSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softGradSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softHessSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenSquareF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softLossPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softGradPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softHessPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenPowerF32NEON(a *abi.Args[float32])
+
+//go:noescape
+func softLossSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softGradSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softHessSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenSquareF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softLossPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softGradPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softHessPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenPowerF64NEON(a *abi.Args[float64])
+
+//go:noescape
+func sigmoidF32NEON(dst, x *float32, n int)
+
+//go:noescape
+func sigmoidF64NEON(dst, x *float64, n int)
+
+//go:noescape
+func softplusF32NEON(dst, x *float32, n int)
+
+//go:noescape
+func softplusF64NEON(dst, x *float64, n int)
 
 //go:noescape
 func sumF32NEON(s *laneSums, loss *float32, n int)
@@ -190,7 +367,9 @@ const (
 	planPowLo   = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
 	sumsLo      = unsafe.Offsetof(laneSums{}.Lo)
 
-	planPowHiDown = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
+	planPowHiDown   = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
+	planHessPow     = unsafe.Offsetof(plan[float32]{}.HessPow) / 4
+	planHessBracket = unsafe.Offsetof(plan[float32]{}.HessBracket) / 4
 )
 
 // neon are constants of package coef, and what is derived from them, in the form in which the kernels load them: for every
@@ -198,8 +377,9 @@ const (
 type neon struct {
 	magicExp, magicFar, magicPow, powMin, magicIndex neonVector
 	near, far                                        neonVector
-	log2E, log2ELo, ln2, up, down, ln2Down           neonVector
-	maxSoftplus, one, minusOne, recipScale           neonVector
+	log2E, log2ELo, ln2, ln2Down                     neonVector
+	up, down, halfUp, halfDown                       neonVector
+	maxSoftplus, large, one, minusOne, recipScale    neonVector
 
 	exp   [10]neonVector
 	log   [20]neonVector
@@ -209,8 +389,9 @@ type neon struct {
 	// The bytes of a table's entry j are times4·j + byteOfNode. Those of i are the same with what else is in magicIndex.
 	nodeMask, times4, byteOfNode, byteOfEntry neonVector
 
-	nan  neonVector
-	bits [4]neonVector // a bit for each element of four vectors
+	nan                                          neonVector
+	magicLog, magicLog0, mantissa, sign, largest neonVector
+	bits                                         [4]neonVector // a bit for each element of four vectors
 
 	node, recip [8]uint32  // node of float64: the second one, for every element
 	logRecip    [16]uint32 // of float64, the lower halves and then the upper ones
@@ -239,7 +420,9 @@ func newNEON[T Float](c *constants[T]) *neon {
 		{&n.magicExp, c.magicExp}, {&n.magicFar, c.magicFar}, {&n.magicPow, c.magicPow}, {&n.powMin, c.powMin},
 		{&n.magicIndex, c.magicIndex}, {&n.near, c.near}, {&n.far, c.far}, {&n.log2E, c.Log2E}, {&n.log2ELo, c.Log2ELo},
 		{&n.ln2, c.Ln2}, {&n.up, c.up}, {&n.down, c.down}, {&n.ln2Down, c.ln2Down}, {&n.maxSoftplus, c.maxSoftplus},
-		{&n.one, 1}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
+		{&n.large, c.large}, {&n.one, 1}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
+		{&n.halfUp, c.halfUp}, {&n.halfDown, c.halfDown}, {&n.magicLog, c.magicLog}, {&n.magicLog0, c.magicLog0}, {&n.largest, c.largest},
+		{&n.sign, fromBits[T](c.signBit)}, {&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)},
 	} {
 		*v.dst = every(toBits(v.value))
 	}

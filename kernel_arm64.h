@@ -48,17 +48,26 @@
 #define K3 31
 
 // Slots on the stack: of groups, which wait there, and of parameters
-#define slotK         0 // -k
-#define slotF         64
-#define slotA         128
-#define slotE         192
-#define slotW         256
-#define slotWPos      320
-#define slotGamma     384
-#define slotHessOne   400
-#define slotPowHi     416
-#define slotPowLo     432
-#define slotPowHiDown 448
+#define slotK           0 // -k
+#define slotF           64
+#define slotA           128
+#define slotE           192
+#define slotELow        256
+#define slotB           320
+#define slotFar         384
+#define slotLambda      448
+#define slotY           512
+#define slotD           576
+#define slotInverse     640
+#define slotW           704
+#define slotWPos        768
+#define slotGamma       832
+#define slotHessOne     848
+#define slotPowHi       864
+#define slotPowLo       880
+#define slotPowHiDown   896
+#define slotHessPow     912
+#define slotHessBracket 928
 
 // Instructions
 //
@@ -78,10 +87,12 @@
 #define FMLS(d, n, m)   WORD $(0x4ea0cc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FMLS Vd.T, Vn.T, Vm.T
 #define FMAX(d, n, m)   WORD $(0x4e20f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAX Vd.T, Vn.T, Vm.T
 #define FMIN(d, n, m)   WORD $(0x4ea0f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMIN Vd.T, Vn.T, Vm.T
+#define FMAXNM(d, n, m) WORD $(0x4e20c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAXNM Vd.T, Vn.T, Vm.T
 #define FMINNM(d, n, m) WORD $(0x4ea0c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMINNM Vd.T, Vn.T, Vm.T
 #define FABD(d, n, m)   WORD $(0x6ea0d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FABD Vd.T, Vn.T, Vm.T
 #define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
 #define FCMGT(d, n, m)  WORD $(0x6ea0e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMGT Vd.T, Vn.T, Vm.T
+#define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
 #define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
 
 #define FADD2D(d, n, m) WORD $(0x4e60d400 | (m)<<16 | (n)<<5 | (d)) // FADD Vd.2D, Vn.2D, Vm.2D
@@ -95,6 +106,9 @@
 #define SHL4S23(d, n)   WORD $(0x4f375400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #23
 #define SHL2D51(d, n)   WORD $(0x4f735400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #51
 #define SHL2D52(d, n)   WORD $(0x4f745400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #52
+
+#define USRA4S23(d, n)  WORD $(0x6f291400 | (n)<<5 | (d)) // USRA Vd.4S, Vn.4S, #23
+#define USRA2D52(d, n)  WORD $(0x6f4c1400 | (n)<<5 | (d)) // USRA Vd.2D, Vn.2D, #52
 
 #define VAND(d, n, m)   WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d)) // AND Vd.16B, Vn.16B, Vm.16B
 #define VBIC(d, n, m)   WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d)) // BIC Vd.16B, Vn.16B, Vm.16B
@@ -234,38 +248,43 @@
 #define masked(m, array)   EL(MOVHU, MOVBU) (array)(ADDRESS), VALUE; BROADCAST; MASK(m, 0); MASK(m+1, 16); MASK(m+2, 32); MASK(m+3, 48)
 #define MASK(m, offset)    CONST(m, neon_bits+offset); CMTST(m, m, K0)
 
-// Steps of the reference. Their arguments are groups, named as in kernel_generic.go: first the results, then, where there
-// is a bar, what is overwritten.
+// Steps of the reference. Their arguments are groups, named as in kernel_generic.go; a step's comment says which of them are
+// results, and where, and what it finds in registers. The others it overwrites.
 
 #define NO(x)
 #define YES(x) x
+#define NEAR(near, far) near
+#define FAR(near, far)  far
 
-// A in t, and p; a = |u| is given as u. If far, slots of -k and f.
-#define exp(magic, bound, far, t, p, f, x, s, a, q) \
-	ZERO(K0); last(FABD, a, a, K0); CONST(K0, bound); last(FMINNM, a, a, K0); /* a NaN counts as the bound */ \
-	every(t, magic); fnmac(t, a, neon_log2E);                                                     \
-	csub(f, magic, t); far(put(f, slotK)); /* -k */                                               \
-	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); far(put(f, slotF));                       \
+// A in t, and p, from u in a. With slots, -k and f wait there.
+#define exp(reach, slots, t, p, f, x, s, a, q) \
+	ZERO(K0); last(FABD, a, a, K0); CONST(K0, reach(neon_near, neon_far)); last(FMINNM, a, a, K0); /* NaN: the bound */ \
+	every(t, reach(neon_magicExp, neon_magicFar)); fnmac(t, a, neon_log2E);                       \
+	csub(f, reach(neon_magicExp, neon_magicFar), t); slots(put(f, slotK));                        \
+	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); slots(put(f, slotF));                     \
 	node(x, t, p); EL(each2(SHL4S20, t, t), each2(SHL2D51, t, t));                                \
 	add(x, f, x);                                                                                 \
 	EL(horner4(p, s, x, neon_exp), exp64(p, s, q, x, a)); mul(p, x, p)
 #define exp64(p, s, q, x, xx) mul(xx, x, x); apart10(p, s, q, x, xx, neon_exp)
 
-// e, unless a gradient is wanted only for a moment, λ, and m in p. Of float64, A makes room.
-#define log(e, lambda, m, A, small, r, s, grad) \
-	mul(m, A, m); add(e, A, m); grad(put(e, slotE)); /* g */                                      \
+// λ, m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too.
+#define log(soft, slots, e, lambda, p, A, small, r, s) \
+	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                     \
+	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                     \
 	mulc(small, e, neon_down);                                                                    \
 	copy(lambda, e); fnma(lambda, e, small); /* ee */                                             \
 	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                                 \
-	fma(m, lambda, r); add(lambda, A, m)
+	fma(p, lambda, r); add(lambda, A, p)
 #define log64(r, s, q, x, xx) put(q, slotA); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
-// b = w·s^γ from A, and m in t
-#define pow(t, A, r, h, tt, k) \
-	/* log2 s = (k - A) + h */                                                                    \
-	read(tt, U); negative(tt, tt);                                                                \
-	get(k, slotK); and(k, k, tt); get(h, slotF); and(h, h, tt); /* -k, f */                       \
-	fnmac(h, t, neon_down);                                                                       \
+// h, and -k where log2 s = (k - A) + h, from m and the slots
+#define logS(k, h, m, negative_) \
+	read(negative_, U); negative(negative_, negative_);                                           \
+	get(k, slotK); and(k, k, negative_); get(h, slotF); and(h, h, negative_);                     \
+	fnmac(h, m, neon_down)
+
+// B in t, from -k, A and h. With slots, b waits in one.
+#define pow(weights, slots, t, k, A, h, r, tt) \
 	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                          \
 	/* γ·log2 s = K + r */                                                                        \
 	every(t, neon_magicPow); fmap(t, tt, slotPowHi); maxc(t, t, neon_powMin);                     \
@@ -273,60 +292,229 @@
 	fnmap(r, k, slotPowHi); fnmap(r, A, slotPowHiDown); fmap(r, h, slotPowHi); fmap(r, tt, slotPowLo); \
 	maxc(r, r, neon_minusOne);                                                                    \
 	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                  \
-	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, W, WEACH); mul(t, h, t);           \
-	fma(t, t, A); mulc(t, t, neon_down)
+	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);               \
+	fma(t, t, A); slots(put(t, slotB)); mulc(t, t, neon_down)
 #define pow64(p, s, q, r, rr) mul(rr, r, r); apart11(p, s, q, r, rr, neon_pow)
 
-// L, S and v from A and p. e takes the place of A if a gradient is wanted; of float64, it waits in a slot.
-#define table(L, S, v, e, z, V, t, grad) \
-	every(t, neon_magicIndex); fmac(t, e, neon_recipScale); entry(z, t); recip(S, z); logRecip(L, z); \
-	mul(t, e, S); subc(z, S, neon_one); add(z, t, z); fma(z, t, v);                               \
-	grad(fma(e, e, v); EL(NONE, put(e, slotE)));                                                  \
-	read(V, U); negative(gK, V); and(v, v, gK); bit(S, t, gK);                                    \
-	positive(V, V); add(L, L, V);                                                                 \
-	sub(v, v, z); addc(t, z, neon_one); div(v, v, t);                                             \
-	EL(log1p32(z, V, t), log1p64(z, e, V, t)); add(L, L, z)
-#define log1p32(z, r, s)     horner4(r, s, z, neon_log1p); mul(s, z, z); fma(z, s, r)
-#define log1p64(z, zz, s, q) mul(zz, z, z); apart11(gK, s, q, z, zz, neon_log1p); fma(z, zz, gK)
+// c, z and v, from A and p in v; S too if wanted, in the place of c. With logs, L is -ln c. With derivatives, e takes A's place.
+#define quotient(S, logs, derivatives, c, z, v, A, t, L, u) \
+	every(t, neon_magicIndex); fmac(t, A, neon_recipScale); entry(z, t); recip(c, z); logs(logRecip(L, z)); \
+	mul(t, A, c); subc(z, c, neon_one); add(z, t, z); fma(z, t, v);                               \
+	derivatives(fma(A, A, v));                                                                    \
+	read(u, U); negative(gK, u); and(v, v, gK); S(bit(c, t, gK));                                 \
+	sub(v, v, z); addc(t, z, neon_one); div(v, v, t)
+
+// z becomes log1p(z).
+#define log1p(slots, z, e, s, q) EL(log1p32(z, s, q), log1p64(slots, z, e, s, q))
+#define log1p32(z, r, zz)        horner4(r, zz, z, neon_log1p); mul(zz, z, z); fma(z, zz, r)
+#define log1p64(slots, z, zz, s, q) \
+	slots(put(zz, slotE)); mul(zz, z, z); apart11(gK, s, q, z, zz, neon_log1p); fma(z, zz, gK); slots(get(zz, slotE))
 
 // max(0, u), where the infinity and the NaN of u enter
 #define positive(V, u) ZERO(K0); last(FMAX, V, u, K0)
+// d += 0·n: the product lets a NaN in.
+#define letNaN(d, n)   ZERO(K0); last(FMLA, d, n, K0)
 
 // Kernels, for one group
 
-#define LOSS_SQUARE(grad) \
-	read(g0, U); exp(neon_magicExp, neon_near, NO, g1, g4, g2, g3, g5, g0, g6);                   \
-	table(g6, g5, g4, g1, g3, g0, g2, grad);                                                      \
-	/* B = w·s², s² = S²·(1 + 2v + v²) */                                                         \
-	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                      \
+#define hardWeight(w, t, other) weights(w, W, WEACH)
+#define softWeight(w, t, other) \
+	read(t, TARGET); csub(other, neon_one, t); weights(w, W, WEACH); mul(w, w, other);            \
+	weights(other, WPOS, WPOSEACH); fma(w, other, t)
+
+// At γ = 2: B in g0, L in g6, the loss in g3, S in g5, v in g4; with derivatives, e in g1
+#define LOSS_SQUARE(reach, derivatives) \
+	read(g0, U); exp(reach, NO, g1, g4, g2, g3, g5, g0, g6);                                      \
+	reach(NONE, copy(g0, g1); fma(g0, g1, g4); put(g0, slotFar); mulc(g1, g1, neon_down));        \
+	quotient(YES, YES, derivatives, g5, g3, g4, g1, g2, g6, g0);                                  \
+	/* L = -ln c + log1p(z) + V */                                                                \
+	positive(g0, g0); add(g6, g6, g0); log1p(derivatives, g3, g1, g0, g2); add(g6, g6, g3);       \
+	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                            \
+	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                            \
 	add(g2, g4, g4); fma(g2, g4, g4); fma(g0, g0, g2);                                            \
 	mul(g3, g0, g6)
-#define lossSquare LOSS_SQUARE(NO); write(g3, LOSS)
-#define gradSquare \
-	LOSS_SQUARE(YES);                                                                             \
-	EL(NONE, get(g1, slotE));                                                                     \
-	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5); /* s, q */                          \
+#define lossSquare LOSS_SQUARE(NEAR, NO); write(g3, LOSS)
+
+// s in g5, q in g1, 2L in g6, where u is negative in g4, 1-s in g2
+#define GRAD_SQUARE(reach) \
+	LOSS_SQUARE(reach, YES);                                                                      \
+	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5);                                     \
 	read(g4, U); negative(g4, g4); bit(g1, g2, g4);                                               \
 	minc(g6, g6, neon_maxSoftplus); add(g6, g6, g6);                                              \
-	fma(g5, g1, g6); mul(g5, g0, g5);                                                             \
-	write(g3, LOSS); write(g5, GRAD)
+	write(g3, LOSS)
+#define gradSquare \
+	GRAD_SQUARE(NEAR);                                                                            \
+	fma(g5, g1, g6); mul(g5, g0, g5); write(g5, GRAD)
 
-#define LOSS_POWER(grad) \
-	read(g0, U); exp(neon_magicFar, neon_far, YES, g1, g4, g2, g3, g5, g0, g6);                   \
-	log(g0, g3, g4, g1, g2, g5, g6, grad);                                                        \
-	pow(g4, g1, g0, g2, g5, g6);                                                                  \
-	/* L = ln2·λ + V */                                                                           \
-	read(g0, U); positive(g1, g0); mul(g2, g4, g3); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
-#define lossPower LOSS_POWER(NO); write(g5, LOSS)
+// curv = B·q·s; B·s in g2, Q in g3
+#define CURV_SQUARE \
+	GRAD_SQUARE(FAR);                                                                             \
+	letNaN(g5, g6);                                                                               \
+	get(g3, slotFar); mul(g3, g3, g5); mulc(g2, g2, neon_up); bit(g3, g2, g4);                    \
+	mul(g2, g0, g5); mul(g4, g2, g3); mulc(g4, g4, neon_down); write(g4, CURV)
+#define frozenSquare CURV_SQUARE; write(g2, GRAD)
+#define hessSquare \
+	CURV_SQUARE;                                                                                  \
+	copy(g2, g5); fma(g2, g1, g6); mul(g2, g0, g2); write(g2, GRAD);                              \
+	/* B·q·(5s + 2L·(2q - s)) */                                                                  \
+	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, slotHessOne); fma(g5, g6, g1);                 \
+	mul(g5, g0, g5); mul(g5, g5, g3); mulc(g5, g5, neon_down); write(g5, HESS)
+
+// At any γ: B in g4, λ in g3, V in g1, the loss in g5, u in g0; with derivatives, e in a slot
+#define LOSS_POWER(derivatives, hess) \
+	read(g0, U); exp(FAR, YES, g1, g4, g2, g3, g5, g0, g6);                                       \
+	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                                 \
+	logS(g6, g2, g4, g5); pow(hardWeight, hess, g4, g6, g1, g2, g0, g5);                                      \
+	LOSS_FAR
+// B·L, L = ln2·λ + V
+#define LOSS_FAR read(g0, U); positive(g1, g0); mul(g2, g4, g3); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
+#define LOSS_ZERO(derivatives) \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
+	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                                 \
+	weights(g4, W, WEACH); LOSS_FAR
+#define lossPower LOSS_POWER(NO, NO); write(g5, LOSS)
+#define lossZero  LOSS_ZERO(NO); write(g5, LOSS)
+
+// The loss is written. Where u is negative in g6, e in g0, α in g5, V, bounded, in g1
+#define ALPHA \
+	negative(g6, g0); write(g5, LOSS);                                                            \
+	get(g0, slotE); every(g5, neon_up); bit(g5, g0, g6); minc(g1, g1, neon_maxSoftplus)
+// and in g2 L, in g0 γ·ε, [u<0] ? 1 : e if not scaled
+#define BETA(hess) \
+	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                                \
+	mulc(g0, g0, neon_down); hess(every(g3, neon_one); bit(g3, g0, g6));                          \
+	mulp(g0, g0, slotGamma); bitp(g0, slotGamma, g6); hess(sub(g3, g0, g3))
+
+// B·(α + γ·ε·L)/(1+e)
 #define gradPower \
-	LOSS_POWER(YES);                                                                              \
-	/* B·(α + β·L)/(1+e) */                                                                       \
-	negative(g6, g0);                                                                             \
-	minc(g1, g1, neon_maxSoftplus); mulc(g1, g1, neon_up); fmac(g1, g3, neon_ln2);                \
-	get(g0, slotE); mulc(g2, g0, neon_down); mulp(g2, g2, slotGamma); bitp(g2, slotGamma, g6);    \
-	every(g3, neon_up); bit(g3, g0, g6); fma(g3, g2, g1);                                         \
-	mul(g3, g4, g3); addc(g0, g0, neon_up); div(g3, g3, g0);                                      \
-	write(g5, LOSS); write(g3, GRAD)
+	LOSS_POWER(YES, NO); ALPHA; BETA(NO);                                                         \
+	fma(g5, g0, g2); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
+#define gradZero \
+	LOSS_ZERO(YES); ALPHA;                                                                        \
+	letNaN(g5, g1); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
+// n /= 1+e, which is in d then
+#define DIVIDE(n, d)  get(d, slotE); addc(d, d, neon_up); div(n, n, d)
+
+// B·α·ε/(1+e)², from B·α in g1 and 1+e in g0; 1/(1+e) in g0 and ε in g4
+#define CURV_POWER \
+	CONST(K0, neon_one); first(FDIV, g0, K0, g0);                                                 \
+	get(g4, slotE); CONST(K0, neon_up); first(BIT, g4, K0, g6);                                   \
+	mul(g1, g1, g0); mul(g1, g1, g4); mul(g1, g1, g0); write(g1, CURV)
+#define FROZEN \
+	ALPHA; letNaN(g5, g1); mul(g1, g4, g5);                                                       \
+	copy(g5, g1); DIVIDE(g5, g0); write(g5, GRAD); CURV_POWER
+#define frozenPower LOSS_POWER(YES, NO); FROZEN
+#define hessZero    LOSS_ZERO(YES); FROZEN; write(g1, HESS)
+#define hessPower \
+	LOSS_POWER(YES, YES); ALPHA; BETA(YES);                                                       \
+	ZERO(K0); last(FMUL, g1, g1, K0); add(g1, g5, g1); mul(g1, g4, g1);                           \
+	copy(gK, g5); fma(gK, g0, g2); mul(g4, g4, gK); DIVIDE(g4, g0); write(g4, GRAD);              \
+	CURV_POWER;                                                                                   \
+	/* B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)²: the bracket is scaled up if u < 0, otherwise ε */   \
+	get(g5, slotE); every(g1, neon_one); bit(g1, g5, g6); CONST(K0, neon_one); first(BIT, g5, K0, g6); \
+	mulc(g4, g2, neon_down); bif(g2, g4, g6); mulp(g2, g2, slotGamma);                            \
+	mulp(g1, g1, slotHessOne); fma(g1, g2, g3); minc(g1, g1, neon_large);                         \
+	get(g4, slotB); mulp(g4, g4, slotHessPow); mulp(g1, g1, slotHessBracket); mul(g1, g4, g1);    \
+	mulc(g2, g0, neon_up); mul(g1, g1, g2); mul(g1, g1, g5); mul(g1, g1, g0); write(g1, HESS)
+
+// Soft targets: M in g3, low in g1, and slots
+#define SOFT(derivatives) \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
+	log(YES, YES, g0, g3, g4, g1, g2, g5, g6); put(g3, slotLambda);                               \
+	/* other, lost; β, θ, Y, β scaled up */                                                       \
+	EL(NONE, get(g0, slotE));                                                                     \
+	read(g1, TARGET); csub(g4, neon_one, g1); csub(g5, neon_one, g4); sub(g5, g5, g1);            \
+	read(g2, U); negative(g6, g2); copy(gK, g4); bit(g4, g1, g6); bit(g1, gK, g6);                \
+	each2(FABS, g2, g2); mul(g2, g4, g2); put(g2, slotY);                                         \
+	mulc(g4, g4, neon_up);                                                                        \
+	/* R + rest = β + e·θ */                                                                      \
+	mul(g3, g0, g1); copy(gK, g3); fnma(gK, g0, g1); get(g2, slotELow); fnma(gK, g2, g1);         \
+	add(g1, g4, g3);                                                                              \
+	each3(FMIN, g2, g4, g3); each3(FMAX, g3, g4, g3); sub(g3, g1, g3); sub(g2, g2, g3); sub(g2, g2, gK); \
+	every(g3, neon_up); bit(g3, g0, g6); fma(g2, g3, g5);                                         \
+	derivatives(add(g4, g4, g4); sub(g4, g4, g1); put(g4, slotD));                                \
+	/* 1+e = d + dLow */                                                                          \
+	mulc(g3, g0, neon_down); addc(g5, g3, neon_one); csub(g6, neon_one, g5); add(g6, g6, g3);     \
+	get(g3, slotELow); fmac(g6, g3, neon_down);                                                   \
+	/* M·(1+low) = (R + rest)/(1+e) */                                                            \
+	div(g3, g1, g5); CONST(K0, neon_one); first(FDIV, g4, K0, g1); derivatives(put(g4, slotInverse)); \
+	fnma(g1, g3, g5); add(g1, g1, g2); fnma(g1, g3, g6); mul(g1, g1, g4)
+
+// B in g4
+#define SOFT_SQUARE(hess) \
+	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);            \
+	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotB)); mulc(g4, g2, neon_down)
+#define SOFT_POWER(hess) logM(g0, g4, g5, g1, g3, g2, g6); pow(softWeight, hess, g4, g0, g5, g1, g3, g6)
+
+// -k, -y and h, from M in r, and low in h
+#define logM(k, yy, y, h, r, small, s) \
+	mulc(h, h, neon_log2E);                                                                       \
+	every(k, neon_magicLog); EL(each2(USRA4S23, k, r), each2(USRA2D52, k, r)); csub(k, neon_magicLog0, k); \
+	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, r, K0); subc(y, y, neon_up);        \
+	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                   \
+	EL(horner9(r, s, small, neon_log), logM64(r, s, y, small, k)); mul(r, yy, r); fmac(h, r, neon_down); \
+	each2(FNEG, y, y)
+#define logM64(r, s, q, x, xx) \
+	put(q, slotF); put(xx, slotK); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotF); get(xx, slotK)
+
+// B·E, E = ln2·λ + Y, and Y wins where it is infinite: the loss in g5, Y in g1, λ in g3
+#define SOFT_LOSS \
+	get(g3, slotLambda); get(g1, slotY); mul(g2, g4, g3);                                         \
+	mul(g5, g4, g1); subc(g6, g1, neon_largest); each3(FMAXNM, g5, g5, g6);                       \
+	fmac(g5, g2, neon_ln2Down)
+#define softLossSquare SOFT(NO); SOFT_SQUARE(NO); SOFT_LOSS; write(g5, LOSS)
+#define softLossPower  SOFT(NO); SOFT_POWER(NO); SOFT_LOSS; write(g5, LOSS)
+
+// The loss is written. The sign of x in g0, Y, bounded, in g1
+#define SOFT_SIGN \
+	read(g0, U); CONST(K0, neon_sign); last(VAND, g0, g0, K0); write(g5, LOSS);                   \
+	minc(g1, g1, neon_maxSoftplus)
+// and E in g2, κ in g6, γ·κ in g5, B·(D + γ·κ·E) in g3
+#define SOFT_GRAD \
+	SOFT_LOSS; SOFT_SIGN;                                                                         \
+	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                                \
+	delta(g3); get(g5, slotE); get(g6, slotInverse); mul(g6, g5, g6); mul(g6, g3, g6);            \
+	mulp(g5, g6, slotGamma);                                                                      \
+	get(g3, slotD); fma(g3, g5, g2); mul(g3, g4, g3)
+#define delta(d) read(d, TARGET); add(d, d, d); csub(d, neon_one, d); each3(VEOR, d, d, g0)
+#define softGradSquare SOFT(YES); SOFT_SQUARE(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
+#define softGradPower  SOFT(YES); SOFT_POWER(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
+#define SOFT_DIVIDE(d) DIVIDE(g3, d); each3(VEOR, g3, g3, g0); write(g3, GRAD)
+
+// B·e/(1+e)², from 0·Y in g1: e in g5, 1/(1+e) in g4 and, scaled up, in g3
+#define SOFT_CURV \
+	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4);                            \
+	CONST(K0, neon_one); first(FDIV, g4, K0, g4); mulc(g3, g4, neon_up);                          \
+	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, CURV)
+#define SOFT_FROZEN \
+	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                       \
+	get(g3, slotD); add(g3, g3, g1); mul(g3, g4, g3); SOFT_CURV
+#define softFrozenSquare SOFT(YES); SOFT_SQUARE(NO); SOFT_FROZEN
+#define softFrozenPower  SOFT(YES); SOFT_POWER(NO); SOFT_FROZEN
+
+#define SOFT_HESS \
+	SOFT_GRAD; sub(g6, g5, g6); ZERO(K0); last(FMUL, g1, g1, K0); SOFT_CURV;                      \
+	/* B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)² */                                       \
+	mulc(g1, g5, neon_down); csub(g1, neon_one, g1); sub(g6, g6, g1);                             \
+	get(g1, slotD); add(g1, g1, g1); fma(g1, g2, g6); mulc(g1, g1, neon_halfDown);                \
+	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                             \
+	delta(g6); mul(g2, g6, g2); mulp(g2, g2, slotGamma);                                          \
+	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                    \
+	get(g1, slotB); mulp(g1, g1, slotHessPow); mulp(g5, g5, slotHessBracket); mul(g1, g1, g5);    \
+	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, HESS)
+#define softHessSquare SOFT(YES); SOFT_SQUARE(YES); SOFT_HESS
+#define softHessPower  SOFT(YES); SOFT_POWER(YES); SOFT_HESS
+
+#define sigmoid \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
+	mulc(g6, g1, neon_down); quotient(NO, NO, NO, g5, g3, g4, g6, g2, g6, g0);                    \
+	negative(g6, g0); every(g2, neon_up); bit(g2, g1, g6); mul(g2, g2, g5); fma(g2, g2, g4);      \
+	positive(g0, g0); minc(g0, g0, neon_maxSoftplus); ZERO(K0); last(FMUL, g0, g0, K0);           \
+	fmac(g0, g2, neon_down); write(g0, LOSS)
+#define softplus \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
+	log(NO, NO, g0, g3, g4, g1, g2, g5, g6);                                                          \
+	read(g0, U); positive(g0, g0); fmac(g0, g3, neon_ln2Down); write(g0, LOSS)
 
 // Others
 

@@ -15,14 +15,16 @@ loop:                                                                           
 
 // ENTER loads the arguments of a kernel, and copies its parameters to where vectors of them are read. The first slot is at
 // 16(RSP).
-#define ENTER(constants, loss, grad, plan) \
+#define ENTER(constants, loss, grad, hess, curv, plan) \
 	ADD $16, RSP, FRAME; MOVD const_argsN(ARGS), END; BEGIN(constants);                  \
 	MOVD const_argsU(ARGS), U; MOVD loss(ARGS), LOSS; MOVD grad(ARGS), GRAD;             \
+	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                        \
 	WEIGHT(W, WEACH, const_argsW, const_argsWeight, slotW, w);                           \
 	MOVD plan(ARGS), ADDRESS;                                                            \
 	PARAMETER(const_planGamma, slotGamma); PARAMETER(const_planHessOne, slotHessOne);    \
 	PARAMETER(const_planPowHi, slotPowHi); PARAMETER(const_planPowLo, slotPowLo);        \
-	PARAMETER(const_planPowHiDown, slotPowHiDown)
+	PARAMETER(const_planPowHiDown, slotPowHiDown);                                       \
+	PARAMETER(const_planHessPow, slotHessPow); PARAMETER(const_planHessBracket, slotHessBracket)
 #define PARAMETER(field, slot) \
 	EL(MOVWU, MOVD) field*EL(4, 8)(ADDRESS), VALUE; BROADCAST; STRQ(K0, nFRAME, slot)
 #define WEIGHT(array, each, field, weight, slot, have) \
@@ -32,33 +34,154 @@ loop:                                                                           
 	ADD $slot, FRAME, array; MOVD ZR, each;                                              \
 have:
 
-#define ENTER32 ENTER(·neonF32, const_argsLoss32, const_argsGrad32, const_argsPlan32)
-#define ENTER64 ENTER(·neonF64, const_argsLoss64, const_argsGrad64, const_argsPlan64)
+#define SOFT_ENTER(weight) \
+	MOVD const_argsTarget(ARGS), TARGET; WEIGHT(WPOS, WPOSEACH, const_argsWPos, weight, slotWPos, wPos)
+
+#define ENTER32 ENTER(·neonF32, const_argsLoss32, const_argsGrad32, const_argsHess32, const_argsCurv32, const_argsPlan32)
+#define ENTER64 ENTER(·neonF64, const_argsLoss64, const_argsGrad64, const_argsHess64, const_argsCurv64, const_argsPlan64)
+#define SOFT_ENTER32 SOFT_ENTER(const_argsWeightPos32)
+#define SOFT_ENTER64 SOFT_ENTER(const_argsWeightPos64)
 
 #define EL(f32, f64) f32
 
-TEXT ·lossSquareF32NEON(SB), 0, $480-8
+TEXT ·lossZeroF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(lossZero)
+	RET
+
+TEXT ·gradZeroF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossSquareF32NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF32NEON(SB), 0, $480-8
+TEXT ·gradSquareF32NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradSquare)
 	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $480-8
+TEXT ·hessSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(hessSquare)
+	RET
+
+TEXT ·frozenSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(frozenSquare)
+	RET
+
+TEXT ·lossPowerF32NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossPower)
 	RET
 
-TEXT ·gradPowerF32NEON(SB), 0, $480-8
+TEXT ·gradPowerF32NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradPower)
+	RET
+
+TEXT ·hessPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(hessPower)
+	RET
+
+TEXT ·frozenPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(frozenPower)
+	RET
+
+TEXT ·softLossSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softLossSquare)
+	RET
+
+TEXT ·softGradSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softGradSquare)
+	RET
+
+TEXT ·softHessSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softHessSquare)
+	RET
+
+TEXT ·softFrozenSquareF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softFrozenSquare)
+	RET
+
+TEXT ·softLossPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softLossPower)
+	RET
+
+TEXT ·softGradPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softGradPower)
+	RET
+
+TEXT ·softHessPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softHessPower)
+	RET
+
+TEXT ·softFrozenPowerF32NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	LOOP(softFrozenPower)
+	RET
+
+TEXT ·sigmoidF32NEON(SB), 0, $960-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ADD $16, RSP, FRAME
+	BEGIN(·neonF32)
+	LOOP(sigmoid)
+	RET
+
+TEXT ·softplusF32NEON(SB), 0, $960-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ADD $16, RSP, FRAME
+	BEGIN(·neonF32)
+	LOOP(softplus)
 	RET
 
 TEXT ·sumF32NEON(SB), 0, $0-24
@@ -111,28 +234,144 @@ TEXT ·flipF32NEON(SB), 0, $0-24
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossSquareF64NEON(SB), 0, $480-8
+TEXT ·lossZeroF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(lossZero)
+	RET
+
+TEXT ·gradZeroF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossSquareF64NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF64NEON(SB), 0, $480-8
+TEXT ·gradSquareF64NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradSquare)
 	RET
 
-TEXT ·lossPowerF64NEON(SB), 0, $480-8
+TEXT ·hessSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessSquare)
+	RET
+
+TEXT ·frozenSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(frozenSquare)
+	RET
+
+TEXT ·lossPowerF64NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossPower)
 	RET
 
-TEXT ·gradPowerF64NEON(SB), 0, $480-8
+TEXT ·gradPowerF64NEON(SB), 0, $960-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradPower)
+	RET
+
+TEXT ·hessPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessPower)
+	RET
+
+TEXT ·frozenPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(frozenPower)
+	RET
+
+TEXT ·softLossSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softLossSquare)
+	RET
+
+TEXT ·softGradSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softGradSquare)
+	RET
+
+TEXT ·softHessSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softHessSquare)
+	RET
+
+TEXT ·softFrozenSquareF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softFrozenSquare)
+	RET
+
+TEXT ·softLossPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softLossPower)
+	RET
+
+TEXT ·softGradPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softGradPower)
+	RET
+
+TEXT ·softHessPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softHessPower)
+	RET
+
+TEXT ·softFrozenPowerF64NEON(SB), 0, $960-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	LOOP(softFrozenPower)
+	RET
+
+TEXT ·sigmoidF64NEON(SB), 0, $960-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ADD $16, RSP, FRAME
+	BEGIN(·neonF64)
+	LOOP(sigmoid)
+	RET
+
+TEXT ·softplusF64NEON(SB), 0, $960-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ADD $16, RSP, FRAME
+	BEGIN(·neonF64)
+	LOOP(softplus)
 	RET
 
 TEXT ·sumF64NEON(SB), 0, $0-24
