@@ -1,10 +1,4 @@
-// Command asm generates kernel_amd64.s, the AVX2 and AVX-512 kernels, with Avo:
-//
-//	go run ./asm -out kernel_amd64.s
-//
-// lanes.go holds the vectors and their constants, math.go the mathematics (the steps of kernel_generic.go), kernels.go the
-// loops around it and the kernels of labels, soft.go those of soft targets (kernel_generic_soft.go), and labels.go what
-// makes masks of labels. dead.go, slots.go and registers.go are what comes between Avo's instructions and the text.
+// Command asm generates kernel_amd64.s.
 package main
 
 import (
@@ -13,8 +7,8 @@ import (
 	"os"
 
 	"github.com/mmcloughlin/avo/build"
-
-	"github.com/gofocal/focal/internal/coef"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/printer"
 )
 
 func main() {
@@ -22,26 +16,24 @@ func main() {
 	log.SetPrefix("asm: ")
 	flags := flag.NewFlagSet("asm", flag.ExitOnError) // Avo has flags of its own in the common set
 	out := flags.String("out", "kernel_amd64.s", "`file` to write")
+	u := flags.Int("u", 3, "")
+	limit := flags.Int("limit", 0, "")
+	skew := flags.Int("skew", 0, "")
 	flags.Parse(os.Args[1:])
 
 	ctx := build.NewContext()
 	ctx.ConstraintExpr("!purego")
-	single := constantsOf(&coef.F32, coef.Layout32)
-	double := constantsOf(&coef.F64, coef.Layout64)
-	for _, s := range []isa{
-		{suffix: "F32AVX512", wide: true, table: single, inFlight: flight{{4, 3}, {3, 2}, {2, 2}, {4}}, softInFlight: flight{{3, 2}, {3, 1}, {1, 1}}},
-		{suffix: "F64AVX512", wide: true, double: true, table: double, inFlight: flight{{3, 3}, {3, 2}, {2, 2}, {4}}, softInFlight: flight{{3, 2}, {2, 1}, {1, 1}}},
-		{suffix: "F32AVX2", table: single, inFlight: flight{{2, 2}, {2, 2}, {2, 2}, {3}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
-		{suffix: "F64AVX2", double: true, table: double, inFlight: flight{{2, 2}, {2, 2}, {2, 2}, {2}}, softInFlight: flight{{2, 2}, {2, 2}, {2, 2}}},
-	} {
-		g := &generator{Context: ctx, isa: &s}
-		kernels(g)
-		targets(g)
+	g := &generator{Context: ctx, globals: map[string]operand.Mem{}}
+	for _, s := range []*isa{{suffix: "F32AVX2"}, {suffix: "F32AVX512", wide: true}, {suffix: "F64AVX2", double: true}, {suffix: "F64AVX512", wide: true, double: true}} {
+		t := tuning{*u, *limit, *skew}
+		if s.double { g.helpers(s); continue }
+		g.kernel(s, "lossSquare", 0, loop{"loop", t, tm(false)})
+		g.helpers(s)
+		g.kernel(s, "gradSquare", 0, loop{"loop", t, tm(true)})
 	}
 
-	labels(ctx, true, "AVX512")
-	labels(ctx, false, "AVX2")
-
+	g.labels(&isa{suffix: "AVX2"})
+	g.labels(&isa{suffix: "AVX512", wide: true})
 	f, err := ctx.Result()
 	if err != nil {
 		if all, ok := err.(build.ErrorList); ok {
@@ -54,7 +46,7 @@ func main() {
 	if err := compile.Execute(f); err != nil {
 		log.Fatal(err)
 	}
-	src, err := print(f)
+	src, err := printer.NewGoAsm(printer.Config{Name: "asm", Argv: []string{"asm"}}).Print(f)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,3 +54,4 @@ func main() {
 		log.Fatal(err)
 	}
 }
+
