@@ -15,6 +15,7 @@ import (
 // Advanced SIMD is part of every arm64 CPU: there is nothing to check for.
 func bestPath() kernelPath { return pathNEON }
 
+<<<<<<< HEAD
 // A kernel's loop takes as many bytes of float64, but that is a multiple of it.
 func groupF32(kernelPath) int { return 16 }
 func groupF64(kernelPath) int { return 16 }
@@ -171,6 +172,8 @@ func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool {
 	return true
 }
 
+=======
+>>>>>>> f118248 (amd64: kernels by the new generator: loss and gradient at γ = 2 and any γ, and what is around them)
 // Labels and targets are checked, and masks made, in Go.
 func hasLabelKernels() bool { return false }
 
@@ -186,6 +189,7 @@ func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
 func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
 func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
 
+<<<<<<< HEAD
 //go:noescape
 func lossZeroF32NEON(a *abi.Args[float32])
 
@@ -336,6 +340,8 @@ func flipF32NEON(dst *float32, pos *uint64, n int)
 //go:noescape
 func flipF64NEON(dst *float64, pos *uint64, n int)
 
+=======
+>>>>>>> f118248 (amd64: kernels by the new generator: loss and gradient at γ = 2 and any γ, and what is around them)
 // What the assembly knows of the arguments: these constants, and the offsets of the fields of neon, come to it by go_asm.h,
 // which the go command makes. Pointers are where they are for either element type, up to the weights. The plan's fields
 // are counted in elements.

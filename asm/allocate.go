@@ -2,8 +2,8 @@ package main
 
 import (
 	"cmp"
-	"slices"
 	"fmt"
+	"slices"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
@@ -33,10 +33,10 @@ type allocator struct {
 	store    map[int]int // position of a vector's first store
 	resident map[*value]bool
 	loaded   map[*value]bool // once, at least
-	pinned   map[int]bool // registers that the present operation needs
+	pinned   map[int]bool    // registers that the present operation needs
 
 	spills, fills int
-	refilled bool
+	refilled      bool
 }
 
 // allocate returns the instructions of a body; those of the values in resident are in the first registers all the time.
@@ -99,7 +99,7 @@ func (a *allocator) inRegister(x *value) bool { _, ok := a.register[x]; return o
 // home returns where a value is in memory.
 func (a *allocator) home(x *value) (m Mem, whole, ok bool) {
 	if x.op == opMemory {
-		return x.mem, x.whole, true
+		return x.place(), x.whole, true
 	}
 	if m, ok := a.slot[x]; ok {
 		return m, true, true
@@ -108,7 +108,7 @@ func (a *allocator) home(x *value) (m Mem, whole, ok bool) {
 		if first, ok := a.store[x.vector]; ok && a.at >= first {
 			panic("loaded after a store")
 		}
-		return x.mem, true, true
+		return x.place(), true, true
 	}
 	return Mem{}, false, false
 }
@@ -194,7 +194,7 @@ func (a *allocator) fetchTo(x *value, r int) {
 	switch {
 	case !whole:
 		a.emit("VBROADCASTS"+a.letter(), a.vec(r), m)
-	case x.op == opLoad:
+	case x.op == opLoad, x.op == opMemory: // data is aligned to 32 bytes only
 		a.emit("VMOVUP"+a.letter(), a.vec(r), m)
 	default:
 		a.emit("VMOVAP"+a.letter(), a.vec(r), m)
@@ -260,7 +260,7 @@ func (a *allocator) translate(v *value) {
 	case op == opFma:
 		a.translateFma(v)
 	case op == opStore:
-		a.emit(a.nameOf(op), v.mem, a.operand(v.args[0]))
+		a.emit(a.nameOf(op), v.place(), a.operand(v.args[0]))
 	case v.under != nil:
 		// masked, over the last argument
 		y, x := v.args[0], v.args[1]

@@ -113,36 +113,37 @@ type frame struct {
 	idle []Mem // slots for a vector that are not in use
 }
 
+// room returns a place of its own.
 func (f *frame) room(bytes int) Mem {
 	m := Mem{Base: f.base, Disp: f.size}
 	f.size += (bytes + 63) &^ 63
 	return m
 }
 
+// slot returns a place for a vector until it is released.
 func (f *frame) slot(bytes int) Mem {
 	if n := len(f.idle); n > 0 {
 		m := f.idle[n-1]
 		f.idle = f.idle[:n-1]
 		return m
 	}
-	m := Mem{Base: f.base, Disp: f.size}
-	f.size += bytes
-	return m
+	return f.room(bytes)
 }
 
 func (f *frame) release(m Mem) { f.idle = append(f.idle, m) }
 
-// An array is what a loop reads or writes in turn: one of the arguments, or part of the frame.
+// An array is what loops read or write in turn: a field of abi.Args, or a part of the frame by which one loop hands something on to
+// the next.
 type array struct {
-	name  string
-	base  reg.GPPhysical
-	index reg.GPPhysical // nil: the base moves on
-	disp  int
-	used  bool
+	name         string
+	base         reg.GPPhysical
+	index        reg.GPPhysical // nil: the base moves on, by a step that is 0 if there is one number for all elements
+	disp         int
+	step         Mem
+	read, placed bool // by the loops that have been looked at; in the frame
 }
 
 func (a *array) at(disp int) Mem {
-	a.used = true
 	m := Mem{Base: a.base, Disp: a.disp + disp}
 	if a.index != nil {
 		m.Index, m.Scale = a.index, 1
@@ -150,35 +151,32 @@ func (a *array) at(disp int) Mem {
 	return m
 }
 
+// A loop evaluates stages, all of a function or some.
+type loop struct {
+	tuning
+	stages []stage
+}
+
 // A function is one kernel.
 type function struct {
 	*generator
 	*isa
 	name   string
+	direct bool // the arguments are not an abi.Args but dst, x and n: Loss, U and N
 	frame  *frame
-	arrays map[string]*array // of the arguments
-	fields []string          // their names, in order of use
-	params map[string]Mem    // of the plan, broadcast
-	names  []string
+	arrays map[string]*array
+	fields []*array       // those of the arguments, in order of use
+	params map[string]Mem // of the plan, broadcast
+	names  []string       // of params, in order of use
 
-	i, end, left, args reg.GPPhysical
+	i, end, left, args reg.GPPhysical // the first byte of the present group; the end of it all, or of this turn; what is left
 	free               []reg.GPPhysical
-	chunk              int // bytes of one turn of the passes; 0: one loop
-	maxVectors         int
-	body               *body // at work
-	weights            map[string]Mem
-	direct             bool // the arguments are not an abi.Args, but dst, x and n: Loss, U and N
+	chunk              int // bytes of one turn of several loops; 0: there is one loop
 	report             []string
 }
 
-// A loop is one of the loops of a function.
-type loop struct {
-	name string
-	tuning
-	write func(f *function, b *body) // the operations for one vector
-}
-
-var pool = []reg.GPPhysical{reg.RAX, reg.RCX, reg.RDX, reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R14}
+// The registers that a function may use: neither the stack's, nor g, nor R15, which shared libraries use for addresses of data.
+var pool = []reg.GPPhysical{reg.RAX, reg.RCX, reg.RDX, reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13}
 
 func (f *function) gp() reg.GPPhysical {
 	r := f.free[0]
@@ -186,7 +184,12 @@ func (f *function) gp() reg.GPPhysical {
 	return r
 }
 
-// offset returns the offset of a field of abi.Args, and of abi.Plan.
+func isField(name string) bool {
+	_, ok := reflect.TypeFor[abi.Args[float32]]().FieldByName(name)
+	return ok
+}
+
+// offset returns the offset of a field of abi.Args, or of abi.Plan.
 func (s *isa) offset(plan bool, field string) int {
 	t := reflect.TypeFor[abi.Args[float32]]()
 	switch {
@@ -204,16 +207,20 @@ func (s *isa) offset(plan bool, field string) int {
 	return int(x.Offset)
 }
 
-// arg returns an array of the arguments.
-func (f *function) arg(field string) *array {
-	a := f.arrays[field]
-	if a == nil {
-		a = &array{name: field, base: f.gp(), index: f.i}
-		if field == "W" || field == "WPos" {
+// array returns an array of the arguments or, by any other name, one in the frame.
+func (f *function) array(name string) *array {
+	a := f.arrays[name]
+	if a != nil {
+		return a
+	}
+	a = &array{name: name, base: f.frame.base, index: f.i}
+	f.arrays[name] = a
+	if isField(name) {
+		a.base = f.gp()
+		if name == "W" || name == "WPos" {
 			a.index = nil
 		}
-		f.arrays[field] = a
-		f.fields = append(f.fields, field)
+		f.fields = append(f.fields, a)
 	}
 	return a
 }
@@ -229,80 +236,100 @@ func (f *function) param(b *body, field string) *value {
 	return b.inMemory(field, &value{mem: m, whole: true})
 }
 
-// scratch returns an array in the frame.
-func (f *function) scratch(name string) *array {
-	a := f.arrays[name]
-	if a == nil {
-		a = &array{name: name, base: f.frame.base, index: f.i, disp: f.frame.room(f.chunk).Disp}
-		f.arrays[name] = a
-	}
-	return a
-}
-
-// kernel writes a function that consists of the given passes, each over chunk elements in turn; chunk 0: all, of a single one.
-func (g *generator) kernel(s *isa, name string, chunk int, passes ...loop) {
-	f := &function{generator: g, isa: s, name: name + s.suffix, arrays: map[string]*array{}, params: map[string]Mem{}, weights: map[string]Mem{},
-		free: slices.Clone(pool), chunk: chunk * s.elem(), direct: name == "sigmoid" || name == "softplus"}
-	f.args = f.gp()
-	f.i, f.end = f.gp(), f.gp()
-	f.frame = &frame{base: f.gp(), }
-	if f.chunk > 0 {
+// kernel writes a function of the given loops. Several take turns over so many elements that what they hand on stays in the
+// first-level cache.
+func (g *generator) kernel(s *isa, name string, loops ...loop) {
+	f := &function{generator: g, isa: s, name: name + s.suffix, arrays: map[string]*array{}, params: map[string]Mem{},
+		free: slices.Clone(pool), direct: name == "sigmoid" || name == "softplus"}
+	f.args, f.i, f.end = f.gp(), f.gp(), f.gp()
+	f.frame = &frame{base: f.gp()}
+	if len(loops) > 1 {
+		f.chunk = chunkBytes
 		f.left = f.gp()
 	}
-	for _, p := range passes {
-		f.maxVectors = max(f.maxVectors, p.vectors)
+	bodies := make([]*body, len(loops))
+	for n, l := range loops {
+		b := &body{isa: s, fn: f, memory: map[string]*value{}, computed: map[string]*value{}, handed: map[string]*value{}}
+		for b.vector = range l.vectors {
+			for _, stage := range l.stages {
+				stage(b)
+			}
+		}
+		bodies[n] = b
 	}
-	code := make([][]instruction, len(passes))
-	before := make([][]instruction, len(passes))
-	moving := make([][]string, len(passes))
-	for n, p := range passes {
-		b := &body{isa: s, memory: map[string]*value{}, gen: g}
-		f.body = b
-		for _, a := range f.arrays {
-			a.used = false
+	// what nobody reads is not computed
+	for _, b := range slices.Backward(bodies) {
+		b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) && !v.array.read })
+		for v := range b.users() {
+			if v.op == opLoad {
+				v.array.read = true
+			}
 		}
-		for b.vector = range p.vectors {
-			p.write(f, b)
+	}
+	for _, b := range bodies {
+		for _, v := range b.stores {
+			if a := v.array; !isField(a.name) && !a.placed {
+				a.disp, a.placed = f.frame.room(f.chunk).Disp, true
+			}
 		}
-		order := b.schedule(p.tuning)
+	}
+	for _, a := range f.fields {
+		if a.index == nil {
+			a.step = f.frame.room(8)
+		}
+	}
+	code := make([][]instruction, len(loops))
+	before := make([][]instruction, len(loops))
+	for n, l := range loops {
+		b := bodies[n]
+		order := b.schedule(l.tuning)
 		a := b.allocate(order, f.frame, nil)
 		if s.wide {
 			a, before[n] = b.withResidents(order, f.frame, a)
 		}
 		code[n] = a.out
-		f.report = append(f.report, fmt.Sprintf("%s: %d vectors, %.1f instructions per vector, %d spills, %d fills", p.name, p.vectors, float64(len(a.out))/float64(p.vectors), a.spills, a.fills))
-		for _, field := range f.fields {
-			if a := f.arrays[field]; a.used && a.index == nil {
-				moving[n] = append(moving[n], field)
-			}
-		}
+		f.report = append(f.report, fmt.Sprintf("%d vectors, %.1f instructions each, %d spills",
+			l.vectors, float64(len(a.out))/float64(l.vectors), a.spills))
 	}
-	f.write(passes, before, code, moving)
+	f.write(loops, bodies, before, code)
 }
 
-func (f *function) write(passes []loop, before, code [][]instruction, moving [][]string) {
+// chunkBytes is how much of an array a turn of several loops is for.
+const chunkBytes = 1536
+
+// moving returns the arrays that a loop reads by moving their bases.
+func (f *function) moving(b *body) (all []*array) {
+	users := b.users()
+	for _, a := range f.fields {
+		if a.index == nil && slices.ContainsFunc(b.loads, func(v *value) bool { return v.array == a && len(users[v]) > 0 }) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func (f *function) write(loops []loop, bodies []*body, before, code [][]instruction) {
 	f.Function(f.name)
 	if f.direct {
 		f.signature(fmt.Sprintf("(dst, x *%s, n int)", f.element()))
 	} else {
 		f.signature("(a unsafe.Pointer)")
 	}
-	bytes := f.frame.size + f.weightRoom()
-	inFrame := bytes > 0
 	var names []string
-	for _, field := range f.fields {
-		names = append(names, fmt.Sprintf("%s: %s", field, f.arrays[field].base.Asm()))
+	for _, a := range f.fields {
+		names = append(names, fmt.Sprintf("%s %s", a.base.Asm(), a.name))
 	}
 	f.Comment(append([]string{strings.Join(names, ", ")}, f.report...)...)
-	args := f.args
+
+	// the arguments
 	at := func(field string) Mem {
 		if f.direct {
 			return f.address(map[string]string{"N": "n", "U": "x", "Loss": "dst"}[field])
 		}
-		return Mem{Base: args, Disp: f.offset(false, field)}
+		return Mem{Base: f.args, Disp: f.offset(false, field)}
 	}
 	if !f.direct {
-		f.emit("MOVQ", args, f.address("a"))
+		f.emit("MOVQ", f.args, f.address("a"))
 	}
 	n := f.end
 	if f.chunk > 0 {
@@ -310,7 +337,7 @@ func (f *function) write(passes []loop, before, code [][]instruction, moving [][
 	}
 	f.emit("MOVQ", n, at("N"))
 	f.emit("SHLQ", n, Imm(uint64(map[int]int{4: 2, 8: 3}[f.elem()])))
-	if inFrame {
+	if f.frame.size > 0 {
 		f.emit("LEAQ", f.frame.base, Mem{Base: reg.StackPointer, Disp: 63})
 		f.emit("ANDQ", f.frame.base, I8(-64))
 	}
@@ -318,89 +345,76 @@ func (f *function) write(passes []loop, before, code [][]instruction, moving [][
 	if f.wide {
 		v = zmm[0]
 	}
-	for _, field := range f.fields {
-		a := f.arrays[field]
-		f.emit("MOVQ", a.base, at(field))
+	for _, a := range f.fields {
+		f.emit("MOVQ", a.base, at(a.name))
 		if a.index != nil {
 			continue
 		}
-		// one for each element, or the same for all from the frame, where it stays
-		room := f.frame.room(f.maxVectors * f.bytes())
-		step := f.frame.room(8)
-		f.weights[field] = step
-		f.emit("MOVQ", f.i, U32(uint32(f.step(passes, moving, field))))
+		vectors := 0
+		for n, b := range bodies {
+			if slices.Contains(f.moving(b), a) {
+				if vectors > 0 {
+					panic(a.name + " in two loops")
+				}
+				vectors = loops[n].vectors
+			}
+		}
+		room := f.frame.room(vectors * f.bytes())
+		f.emit("MOVQ", f.i, U32(uint32(vectors*f.bytes())))
 		f.emit("TESTQ", a.base, a.base)
-		f.emit("JNE", LabelRef("each"+field))
-		f.emit("VBROADCASTS"+f.letter(), v, at(map[string]string{"W": "Weight", "WPos": "WeightPos"}[field]))
-		for i := range f.maxVectors {
+		f.emit("JNE", LabelRef("each"+a.name))
+		f.emit("VBROADCASTS"+f.letter(), v, at(map[string]string{"W": "Weight", "WPos": "WeightPos"}[a.name]))
+		for i := range vectors {
 			f.emit("VMOVAP"+f.letter(), room.Offset(i*f.bytes()), v)
 		}
 		f.emit("LEAQ", a.base, room)
 		f.emit("XORL", f.i.As32(), f.i.As32())
-		f.Label("each" + field)
-		f.emit("MOVQ", step, f.i)
+		f.Label("each" + a.name)
+		f.emit("MOVQ", a.step, f.i)
 	}
 	if len(f.names) > 0 {
-		f.emit("MOVQ", args, at("Plan"))
+		f.emit("MOVQ", f.args, at("Plan"))
 	}
 	for _, name := range f.names {
-		f.emit("VBROADCASTS"+f.letter(), v, Mem{Base: args, Disp: f.offset(true, name)})
+		f.emit("VBROADCASTS"+f.letter(), v, Mem{Base: f.args, Disp: f.offset(true, name)})
 		f.emit("VMOVAP"+f.letter(), f.params[name], v)
 	}
+
 	if f.chunk > 0 {
-		f.Label("chunk")
+		f.Label("turn")
 		f.emit("MOVQ", f.end, U32(uint32(f.chunk)))
 		f.CMPQ(f.left, f.end)
 		f.CMOVQLT(f.left, f.end)
 	}
-	for n, p := range passes {
+	for n, l := range loops {
+		label := fmt.Sprintf("loop%d", n+1)
 		for _, i := range before[n] {
 			f.emit(i.name, i.operands...)
 		}
 		f.emit("XORL", f.i.As32(), f.i.As32())
-		f.Label(p.name)
+		f.Label(label)
 		for _, i := range code[n] {
 			f.emit(i.name, i.operands...)
 		}
-		for _, field := range moving[n] {
-			f.emit("ADDQ", f.arrays[field].base, f.weights[field])
+		for _, a := range f.moving(bodies[n]) {
+			f.emit("ADDQ", a.base, a.step)
 		}
-		f.emit("ADDQ", f.i, I32(int32(p.vectors*f.bytes())))
+		f.emit("ADDQ", f.i, I32(int32(l.vectors*f.bytes())))
 		f.CMPQ(f.i, f.end)
-		f.JLT(LabelRef(p.name))
+		f.JLT(LabelRef(label))
 	}
 	if f.chunk > 0 {
-		for _, field := range f.fields {
-			if a := f.arrays[field]; a.index != nil {
+		for _, a := range f.fields {
+			if a.index != nil {
 				f.emit("ADDQ", a.base, f.end)
 			}
 		}
 		f.emit("SUBQ", f.left, f.end)
-		f.JGT(LabelRef("chunk"))
+		f.JGT(LabelRef("turn"))
 	}
 	f.VZEROUPPER()
 	f.RET()
 	if f.frame.size > 0 {
 		f.AllocLocal(f.frame.size + 64)
 	}
-}
-
-// step returns by how many bytes an array moves on in a turn of the loop that uses it.
-func (f *function) step(passes []loop, moving [][]string, field string) int {
-	for n, p := range passes {
-		if slices.Contains(moving[n], field) {
-			return p.vectors * f.bytes()
-		}
-	}
-	panic("not used: " + field)
-}
-
-func (f *function) weightRoom() int {
-	n := 0
-	for _, field := range f.fields {
-		if f.arrays[field].index == nil {
-			n++
-		}
-	}
-	return n
 }

@@ -38,7 +38,9 @@ func allocateRegisters(fn *ir.Function) error {
 		allocators[kind] = a
 	}
 	fn.Allocation = reg.NewEmptyAllocation()
-	if !slices.ContainsFunc(fn.Instructions(), func(i *ir.Instruction) bool { return slices.ContainsFunc(i.Registers(), func(r reg.Register) bool { return reg.ToVirtual(r) != nil }) }) {
+	if !slices.ContainsFunc(fn.Instructions(), func(i *ir.Instruction) bool {
+		return slices.ContainsFunc(i.Registers(), func(r reg.Register) bool { return reg.ToVirtual(r) != nil })
+	}) {
 		return nil
 	}
 	for _, i := range fn.Instructions() {

@@ -27,30 +27,26 @@ func (s *isa) machine() machine {
 	return machine{width: 4, pipes: [pipes]int{2, 2, 4, 1, 2, 1}, all: 4, division: 5}
 }
 
-// computed returns the values that the stores need, in order of creation, and counts the uses.
-func (b *body) computed() (all []*value, users map[*value][]*value) {
-	users = map[*value][]*value{}
-	seen := map[*value]bool{}
+// users returns the users of each value that the stores need.
+func (b *body) users() map[*value][]*value {
+	users := map[*value][]*value{}
 	var visit func(v *value)
 	visit = func(v *value) {
-		if seen[v] {
-			return
-		}
-		seen[v] = true
 		for _, a := range v.inputs() {
-			visit(a)
+			if users[a] == nil {
+				visit(a)
+			}
 			users[a] = append(users[a], v)
-		}
-		if v.op != opMemory && v.op != opLoad {
-			all = append(all, v)
 		}
 	}
 	for _, s := range b.stores {
 		visit(s)
 	}
-	slices.SortFunc(all, func(x, y *value) int { return cmp.Compare(x.number, y.number) })
-	return all, users
+	return users
 }
+
+// inMemory reports whether a value is not computed but found in memory.
+func (v *value) isMemory() bool { return v.op == opMemory || v.op == opLoad }
 
 // inputs returns the arguments, each once, and the mask.
 func (v *value) inputs() (in []*value) {
@@ -66,7 +62,14 @@ func (v *value) inputs() (in []*value) {
 // are ready it takes the one on the longest way to the end, unless registers are short: then one that frees some.
 func (b *body) schedule(t tuning) []*value {
 	m := b.machine()
-	nodes, users := b.computed()
+	users := b.users()
+	nodes := slices.Clone(b.stores)
+	for v := range users {
+		if !v.isMemory() {
+			nodes = append(nodes, v)
+		}
+	}
+	slices.SortFunc(nodes, func(x, y *value) int { return cmp.Compare(x.number, y.number) })
 	limit := t.limit
 	if limit == 0 {
 		limit = b.registers()
@@ -79,13 +82,7 @@ func (b *body) schedule(t tuning) []*value {
 		isNode[v] = true
 	}
 	for _, v := range nodes {
-		before := v.inputs()
-		for _, a := range v.after {
-			if isNode[a] && !slices.Contains(before, a) {
-				before = append(before, a)
-			}
-		}
-		for _, a := range before {
+		for _, a := range v.inputs() {
 			if isNode[a] {
 				waits[v]++
 				followers[a] = append(followers[a], v)

@@ -34,39 +34,40 @@ type operation struct {
 
 // The latencies are those of Zen 3 and Zen 4, which those of Intel's machines resemble.
 var (
-	opAdd   = &operation{name: "VADDP.", pipe: addition, latency: 3, memory: 1, commutes: true}
-	opSub   = &operation{name: "VSUBP.", pipe: addition, latency: 3, memory: 1}
-	opMul   = &operation{name: "VMULP.", pipe: multiply, latency: 3, memory: 1, commutes: true}
-	opFma   = &operation{pipe: multiply, latency: 4} // the name and what is in memory depend on the operands
-	opDiv   = &operation{name: "VDIVP.", pipe: divide, latency: 12, memory: 1}
-	opMin   = &operation{name: "VMINP.", pipe: addition, latency: 2, memory: 1}
-	opMax   = &operation{name: "VMAXP.", pipe: addition, latency: 2, memory: 1}
-	opAnd   = &operation{name: "VANDP.", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opAndn  = &operation{name: "VANDNP.", pipe: logic, latency: 1, memory: 1} // not the first, and the second
-	opOr    = &operation{name: "VORP.", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opXor   = &operation{name: "VXORP.", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opShl   = &operation{name: "VPSLL#", pipe: logic, latency: 1, memory: -1, imm: true}
-	opShr   = &operation{name: "VPSRL#", pipe: logic, latency: 1, memory: -1, imm: true}
-	opSra   = &operation{name: "VPSRA#", pipe: logic, latency: 1, memory: -1, imm: true}
-	opIadd  = &operation{name: "VPADD#", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opIsub  = &operation{name: "VPSUB#", pipe: logic, latency: 1, memory: 1}
-	opImin  = &operation{name: "VPMINS#", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opPerm  = &operation{name: "VPERMP.", pipe: logic, latency: 3, memory: 1}   // index, table
-	opPerm8 = &operation{name: "VPERMPS", pipe: logic, latency: 3, memory: 1}   // the same, by halves of float64
-	opTwice = &operation{name: "VPSHUFD", pipe: logic, latency: 1, memory: 0, imm: true}
-	opHalf  = &operation{name: "VBLENDPS", pipe: logic, latency: 1, memory: 1, imm: true}
-	opBlend = &operation{name: "VBLENDVP.", pipe: logic, latency: 2, memory: 1} // the second where the third's sign is set, else the first
-	opPick  = &operation{name: "VBLENDMP.", pipe: logic, latency: 1, memory: 1} // the second where the mask, the third, is set
-	opKeep  = &operation{name: "VMOVAP.", pipe: logic, latency: 1, memory: 0}   // the first where the mask, the second, is set, else 0
-	opCmp   = &operation{name: "VCMPP.", pipe: addition, latency: 3, memory: 1, imm: true}
-	opGt    = &operation{name: "VPCMPGT#", pipe: logic, latency: 2, memory: 1}
-	opSigns = &operation{name: "VPMOV#2M", pipe: logic, latency: 3, memory: -1, mask: true}
-	opCmpK  = &operation{name: "VCMPP.", pipe: addition, latency: 4, memory: 1, imm: true, mask: true}
-	opBits  = &operation{name: "KMOV", pipe: loading, latency: 5, memory: 0, mask: true}
-	opSpill = &operation{name: "VPBROADCAST#", pipe: loading, latency: 6, memory: 0} // bits to each element
-	opSllv  = &operation{name: "VPSLLV#", pipe: logic, latency: 2, memory: 1}
-	opLoad  = &operation{name: "VMOVUP.", pipe: loading, latency: 6, memory: 0}
-	opStore = &operation{name: "VMOVUP.", pipe: storing, latency: 1, memory: -1}
+	opAdd    = &operation{name: "VADDP.", pipe: addition, latency: 3, memory: 1, commutes: true}
+	opSub    = &operation{name: "VSUBP.", pipe: addition, latency: 3, memory: 1}
+	opMul    = &operation{name: "VMULP.", pipe: multiply, latency: 3, memory: 1, commutes: true}
+	opFma    = &operation{pipe: multiply, latency: 4} // the name and what is in memory depend on the operands
+	opDiv    = &operation{name: "VDIVP.", pipe: divide, latency: 12, memory: 1}
+	opMin    = &operation{name: "VMINP.", pipe: addition, latency: 2, memory: 1}
+	opMax    = &operation{name: "VMAXP.", pipe: addition, latency: 2, memory: 1}
+	opAnd    = &operation{name: "VANDP.", pipe: logic, latency: 1, memory: 1, commutes: true}
+	opAndn   = &operation{name: "VANDNP.", pipe: logic, latency: 1, memory: 1} // not the first, and the second
+	opOr     = &operation{name: "VORP.", pipe: logic, latency: 1, memory: 1, commutes: true}
+	opXor    = &operation{name: "VXORP.", pipe: logic, latency: 1, memory: 1, commutes: true}
+	opShl    = &operation{name: "VPSLL#", pipe: logic, latency: 1, memory: -1, imm: true}
+	opShr    = &operation{name: "VPSRL#", pipe: logic, latency: 1, memory: -1, imm: true}
+	opSra    = &operation{name: "VPSRA#", pipe: logic, latency: 1, memory: -1, imm: true}
+	opIadd   = &operation{name: "VPADD#", pipe: logic, latency: 1, memory: 1, commutes: true}
+	opIsub   = &operation{name: "VPSUB#", pipe: logic, latency: 1, memory: 1}
+	opImin   = &operation{name: "VPMINS#", pipe: logic, latency: 1, memory: 1, commutes: true}
+	opPerm   = &operation{name: "VPERMP.", pipe: logic, latency: 3, memory: 1}   // index, table
+	opPerm8  = &operation{name: "VPERMPS", pipe: logic, latency: 3, memory: 1}   // the same, by halves of float64
+	opPermil = &operation{name: "VPERMILP.", pipe: logic, latency: 1, memory: 1} // table, index
+	opTwice  = &operation{name: "VPSHUFD", pipe: logic, latency: 1, memory: 0, imm: true}
+	opHalf   = &operation{name: "VBLENDPS", pipe: logic, latency: 1, memory: 1, imm: true}
+	opBlend  = &operation{name: "VBLENDVP.", pipe: logic, latency: 2, memory: 1} // the second where the third's sign is set, else the first
+	opPick   = &operation{name: "VBLENDMP.", pipe: logic, latency: 1, memory: 1} // the second where the mask, the third, is set
+	opKeep   = &operation{name: "VMOVAP.", pipe: logic, latency: 1, memory: 0}   // the first where the mask, the second, is set, else 0
+	opCmp    = &operation{name: "VCMPP.", pipe: addition, latency: 3, memory: 1, imm: true}
+	opGt     = &operation{name: "VPCMPGT#", pipe: logic, latency: 2, memory: 1}
+	opSigns  = &operation{name: "VPMOV#2M", pipe: logic, latency: 3, memory: -1, mask: true}
+	opCmpK   = &operation{name: "VCMPP.", pipe: addition, latency: 4, memory: 1, imm: true, mask: true}
+	opBits   = &operation{name: "KMOV", pipe: loading, latency: 5, memory: 0, mask: true}
+	opSpill  = &operation{name: "VPBROADCAST#", pipe: loading, latency: 6, memory: 0} // bits to each element
+	opSllv   = &operation{name: "VPSLLV#", pipe: logic, latency: 2, memory: 1}
+	opLoad   = &operation{name: "VMOVUP.", pipe: loading, latency: 6, memory: 0}
+	opStore  = &operation{name: "VMOVUP.", pipe: storing, latency: 1, memory: -1}
 
 	opMemory = &operation{} // not computed: a constant, a parameter, or a table, in memory
 	opNeg    = &operation{} // not computed: the user negates it
@@ -78,16 +79,16 @@ type value struct {
 	op    *operation
 	args  []*value
 	imm   int
-	mem   Mem  // of what is in memory
-	whole bool // mem holds a whole vector, not one element to be broadcast by the instruction; AVX2: always
-	bits  bool // mem is an element of zeros
+	mem   Mem    // of what is in memory
+	array *array // of a load or a store
+	whole bool   // mem holds a whole vector, not one element to be broadcast by the instruction; AVX2: always
+	bits  bool   // mem is an element of zeros
 	under *value // AVX-512: where the mask is not set, the last argument stays as it is
 
 	minusProduct, minusAddend bool // of opFma
 
 	number int // in order of creation
 	vector int
-	after  []*value // what must come before, for memory's sake
 }
 
 // A body is the straight-line code of a loop for U vectors.
@@ -98,11 +99,29 @@ type body struct {
 	stores []*value
 	loads  []*value
 	memory map[string]*value
-	gen    *generator
+	fn     *function
+
+	computed map[string]*value
+	handed   map[string]*value // by put, where the stages share a loop
 }
 
 func (b *body) add(v *value) *value {
-	v.body, v.vector, v.number = b, b.vector, b.count
+	v.body, v.vector = b, b.vector
+	// the same once more is not computed again
+	key := fmt.Sprintf("%p %d %v %p %v %v", v.op, v.imm, v.mem, v.array, v.minusProduct, v.minusAddend)
+	if v.array != nil {
+		key += fmt.Sprintf(" %d", v.vector)
+	}
+	for _, a := range append(slices.Clone(v.args), v.under) {
+		if a != nil {
+			key += fmt.Sprintf(" %d", a.number)
+		}
+	}
+	if old := b.computed[key]; old != nil && v.op != opStore {
+		return old
+	}
+	b.computed[key] = v
+	v.number = b.count
 	b.count++
 	for _, a := range v.args {
 		if a.op == opNeg {
@@ -130,9 +149,9 @@ func (x *value) and(y *value) *value   { return x.compute(opAnd, x, y) }
 func (x *value) or(y *value) *value    { return x.compute(opOr, x, y) }
 func (x *value) xor(y *value) *value   { return x.compute(opXor, x, y) }
 
-// minOf and maxOf return the second operand if one is NaN.
-func minOf(x, y *value) *value { return x.compute(opMin, x, y) }
-func maxOf(x, y *value) *value { return x.compute(opMax, x, y) }
+// smaller and larger return the second operand if one is NaN.
+func smaller(x, y *value) *value { return x.compute(opMin, x, y) }
+func larger(x, y *value) *value  { return x.compute(opMax, x, y) }
 
 // neg is for the operands of fma.
 func neg(x *value) *value {
@@ -212,7 +231,7 @@ func (m *mask) allBits() *value {
 }
 
 // choose returns yes where the mask is set, elsewhere no.
-func (m *mask) choose(yes, no *value) *value {
+func choose(m *mask, yes, no *value) *value {
 	switch {
 	case m.k != nil && no.isZero():
 		return yes.compute(opKeep, yes, m.k)
@@ -229,7 +248,7 @@ func (m *mask) choose(yes, no *value) *value {
 // fmaIf returns x·y + z where the mask is set, elsewhere z, of which it loses the sign if z is 0.
 func (m *mask) fmaIf(x, y, z *value) *value {
 	if m.k == nil {
-		return fma(x, m.choose(y, y.num(0)), z)
+		return fma(x, choose(m, y, y.num(0)), z)
 	}
 	v := fma(x, y, z)
 	v.under = m.k
@@ -239,7 +258,7 @@ func (m *mask) fmaIf(x, y, z *value) *value {
 // plusIf returns x + y where the mask is set, elsewhere x.
 func (m *mask) plusIf(x, y *value) *value {
 	if m.k == nil {
-		return x.plus(m.choose(y, y.num(0)))
+		return x.plus(choose(m, y, y.num(0)))
 	}
 	v := y.compute(opAdd, y, x)
 	v.under = m.k
@@ -256,7 +275,7 @@ func (b *body) num(v float64) *value { return b.bitPattern(b.bitsOf(v)) }
 // bitPattern returns a constant given by its bits.
 func (b *body) bitPattern(bits uint64) *value {
 	name := fmt.Sprintf("c%0*x", 2*b.elem(), bits)
-	return b.inMemory(name, &value{mem: b.gen.constant(b.isa, name, bits), whole: !b.wide, bits: bits == 0})
+	return b.inMemory(name, &value{mem: b.fn.constant(b.isa, name, bits), whole: !b.wide, bits: bits == 0})
 }
 
 func (b *body) inMemory(name string, v *value) *value {
@@ -268,65 +287,106 @@ func (b *body) inMemory(name string, v *value) *value {
 	return v
 }
 
+// param returns a number of the plan.
+func (b *body) param(field string) *value { return b.fn.param(b, field) }
+
+// get returns a value that put has handed on, or an argument.
+func (b *body) get(name string) *value {
+	if v := b.handed[fmt.Sprint(name, b.vector)]; v != nil {
+		return v
+	}
+	return b.load(b.fn.array(name))
+}
+
+// put hands a value on to later stages, or writes a result.
+func (b *body) put(name string, v *value) {
+	if b.fn.chunk == 0 && !isField(name) {
+		b.handed[fmt.Sprint(name, b.vector)] = v
+		return
+	}
+	b.store(b.fn.array(name), v)
+}
+
+// abs returns |x|.
+func (b *body) abs(x *value) *value { return x.and(b.bitPattern(1<<(8*b.elem()-1) - 1)) }
+
+// node returns the entry of coef's Node that the last bits of t select.
+func (b *body) node(t *value) *value {
+	node := b.table.Node
+	switch {
+	case len(node) == 8:
+		return b.lookup(node, t)
+	case b.wide:
+		return b.lookup(slices.Repeat(node, 4), t)
+	}
+	return b.compute(opPermil, b.words(slices.Repeat(node, 2)), t.shl(1)) // it looks at the second bit
+}
+
 // lookup returns the entries of a table of eight that the last three bits of each element select.
 func (b *body) lookup(table []float64, index *value) *value {
-	bits := make([]uint64, len(table))
-	for i, x := range table {
-		bits[i] = b.bitsOf(x)
-	}
 	if !b.double || b.wide {
-		return b.compute(opPerm, index, b.table(bits))
+		if !b.double && b.wide {
+			table = slices.Repeat(table, 2) // VPERMPS looks at four bits
+		}
+		return b.compute(opPerm, index, b.words(table))
 	}
 	// AVX2 has no permutation of eight float64: the halves apart, the lower ones only if not all are 0.
 	twice := b.computeImm(opTwice, 0xa0, index)
 	lower, upper := make([]uint64, 4), make([]uint64, 4)
-	for i, x := range bits {
+	for i, x := range table {
+		x := b.bitsOf(x)
 		lower[i/2] |= x & 0xffffffff << (i % 2 * 32)
 		upper[i/2] |= x >> 32 << (i % 2 * 32)
 	}
-	up := b.compute(opPerm8, twice, b.table(upper))
+	up := b.compute(opPerm8, twice, b.rawWords(upper))
 	if !slices.ContainsFunc(lower, func(x uint64) bool { return x != 0 }) {
 		return up.and(b.bitPattern(0xffffffff << 32))
 	}
-	low := b.compute(opPerm8, twice, b.table(lower))
+	low := b.compute(opPerm8, twice, b.rawWords(lower))
 	return b.computeImm(opHalf, 0xaa, low, up)
 }
 
-func (b *body) table(words []uint64) *value {
-	if b.wide && !b.double {
-		words = append(slices.Clone(words), words...) // VPERMPS looks at four bits
+// words returns a table in memory.
+func (b *body) words(table []float64) *value {
+	var bits []uint64
+	for _, x := range table {
+		bits = append(bits, b.bitsOf(x))
 	}
-	name := "t"
-	for _, w := range words {
-		name += fmt.Sprintf("_%x", w)
-	}
-	return b.inMemory(name, &value{mem: b.gen.words(b.isa, words), whole: true})
+	return b.rawWords(bits)
 }
 
-// load returns the vector that an array has for the present group. Loads precede the stores of the same vector, which may go to
-// the same place.
+func (b *body) rawWords(bits []uint64) *value {
+	return b.inMemory(fmt.Sprint(bits), &value{mem: b.fn.words(b.isa, bits), whole: true})
+}
+
+// load returns the vector that an array has for the present group.
 func (b *body) load(a *array) *value {
-	v := b.add(&value{op: opLoad, mem: a.at(b.vector*b.bytes()), whole: true})
-	b.loads = append(b.loads, v)
+	v := b.add(&value{op: opLoad, array: a, whole: true})
+	if !slices.Contains(b.loads, v) {
+		b.loads = append(b.loads, v)
+	}
 	return v
 }
 
 // store writes a value to an array.
 func (b *body) store(a *array, x *value) {
-	v := b.add(&value{op: opStore, args: []*value{x}, mem: a.at(b.vector*b.bytes())})
-	for _, l := range b.loads {
-		if l.vector == b.vector {
-			v.after = append(v.after, l)
-		}
+	b.stores = append(b.stores, b.add(&value{op: opStore, array: a, args: []*value{x}}))
+}
+
+// place returns where a value is that is in memory.
+func (v *value) place() Mem {
+	if v.array != nil {
+		return v.array.at(v.vector * v.bytes())
 	}
-	b.stores = append(b.stores, v)
+	return v.mem
 }
 
 // An isa is an instruction set and an element type: what differs between the four sets of kernels.
 type isa struct {
-	suffix  string // of function names
-	wide bool   // AVX-512: 512-bit vectors, mask registers, broadcast operands, 32 registers
-	double  bool   // float64
+	suffix string // of function names
+	wide   bool   // AVX-512: 512-bit vectors, mask registers, broadcast operands, 32 registers
+	double bool   // float64
+	*constants
 }
 
 func (s *isa) elem() int { return map[bool]int{false: 4, true: 8}[s.double] }
