@@ -175,8 +175,8 @@ type function struct {
 	report             []string
 }
 
-// The registers that a function may use: neither the stack's, nor g, nor R15, which shared libraries use for addresses of data.
-var pool = []reg.GPPhysical{reg.RAX, reg.RCX, reg.RDX, reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13}
+// The registers that a function may use: neither those of the stack nor R15, which shared libraries use for addresses of data.
+var pool = []reg.GPPhysical{reg.RAX, reg.RCX, reg.RDX, reg.RBX, reg.RSI, reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R14}
 
 func (f *function) gp() reg.GPPhysical {
 	r := f.free[0]

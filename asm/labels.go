@@ -471,8 +471,6 @@ func (f *simple) bits(mask, byte reg.Register, v int) (signs reg.VecVirtual, k r
 	return signs, nil
 }
 
-func (f *simple) signBit() uint64 { return 1 << (8*f.elem() - 1) }
-
 // flip changes the sign where pos is set.
 func (g *generator) flip(s *isa) {
 	f := g.simple(s, "flip", fmt.Sprintf("(dst *%s, pos *uint64, n int)", s.element()))

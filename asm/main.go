@@ -57,16 +57,6 @@ func files(root string) (all map[string][]byte, err error) {
 	return all, nil
 }
 
-// kernels returns those that there is assembly for.
-func kernels() (all []abi.Kernel) {
-	for _, k := range abi.Kernels() {
-		if stagesOf(k) != nil {
-			all = append(all, k)
-		}
-	}
-	return all
-}
-
 var isas = []*isa{
 	{suffix: "F32AVX2", constants: constants32},
 	{suffix: "F32AVX512", wide: true, constants: constants32},
@@ -80,7 +70,7 @@ func groups(wide bool) (g [2]int) {
 		if s.wide == wide {
 			i := map[bool]int{false: 0, true: 1}[s.double]
 			g[i] = abi.Lanes
-			for _, k := range kernels() {
+			for _, k := range abi.Kernels() {
 				for _, t := range tuningOf(s, k.String()) {
 					g[i] = max(g[i], t.vectors*s.lanes()) // powers of two
 				}
@@ -96,9 +86,11 @@ func assembly() ([]byte, error) {
 	ctx.ConstraintExpr("!purego")
 	g := &generator{Context: ctx, globals: map[string]operand.Mem{}}
 	for _, s := range isas {
-		for _, k := range kernels() {
+		for _, k := range abi.Kernels() {
 			g.kernel(s, k.String(), loopsOf(tuningOf(s, k.String()), stagesOf(k))...)
 		}
+		g.kernel(s, "sigmoid", loop{tuningOf(s, "sigmoid")[0], []stage{sigmoid}})
+		g.kernel(s, "softplus", loop{tuningOf(s, "softplus")[0], []stage{softplus}})
 		g.helpers(s)
 	}
 	g.labels(&isa{suffix: "AVX2"})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/coef"
 )
@@ -35,15 +37,16 @@ func (b *body) log(A, p *value) (e, small, lambda, m *value) {
 	return e, small, lambda, m
 }
 
-// powArgument returns t and r, of whose powers of two s^γ is the product.
-func (b *body) powArgument(negative *mask, A, m, k, f *value) (t, r *value) {
-	zero := b.num(0)
-	powHi := b.param("PowHi")
+// logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
+func (b *body) logS(negative *mask, m, k, f *value) (_, h *value) {
+	k = choose(negative, k, b.num(0))
+	f = choose(negative, f, b.num(0))
+	return k, fma(neg(m), b.num(b.Down()), f)
+}
 
-	// log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short, and h is small
-	k = choose(negative, k, zero)
-	f = choose(negative, f, zero)
-	h := fma(neg(m), b.num(b.Down()), f)
+// powArgument is the first part of pow: t and r, of whose powers of two 2^(γ·log2 s) is the product, for log2 s = (k - A) + h.
+func (b *body) powArgument(k, A, h *value) (t, r *value) {
+	powHi := b.param("PowHi")
 	tt := fma(neg(A), b.num(b.Down()), k).plus(h)
 
 	// γ·log2 s = K + r, K an integer
@@ -58,28 +61,24 @@ func (b *body) powArgument(negative *mask, A, m, k, f *value) (t, r *value) {
 	return t, r
 }
 
-// pow returns w·s^γ.
-func (b *body) pow(w, t, r *value) *value {
+// pow is the second part: w·2^(γ·log2 s), as b scaled up by 2^Shift and as B not.
+func (b *body) pow(w, t, r *value) (big, B *value) {
 	p := r.times(b.polynomial(b.table.Pow, r, nil))
-	B := w.times(t.shl(b.MantissaBits))
-	B = fma(B, p, B)
-	return B.times(b.num(b.Down()))
+	big = w.times(t.shl(b.MantissaBits))
+	big = fma(big, p, big)
+	return big, big.times(b.num(b.Down()))
 }
 
-// tableStep returns L, and S and v, σ(u) = S·(1+v), for an A that is not scaled.
-func (b *body) tableStep(negative *mask, V, A, p *value) (L, S, v *value) {
+// quotient returns what selects an entry of the tables, its c, S = A·c, z = c·(1+e) - 1, and v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
+// is not scaled.
+func (b *body) quotient(negative *mask, A, p *value) (i, c, S, z, v *value) {
 	one := b.num(1)
-	i := fma(A, b.num(coef.RecipScale), b.num(b.MagicIndex()))
-	r := b.lookup(b.table.Recip[:], i)
-	S = A.times(r)
-	z := S.plus(r.minus(one))
-	z = fma(S, p, z)
-	zz := z.times(z)
-	y := fma(zz, b.polynomial(b.table.Log1p, z, zz), z)
-	L = b.lookup(b.table.LogRecip[:], i).plus(V).plus(y)
-	v = choose(negative, p, b.num(0)).minus(z).over(z.plus(one))
-	S = choose(negative, S, r)
-	return L, S, v
+	i = fma(A, b.num(coef.RecipScale), b.num(b.MagicIndex()))
+	c = b.lookup(b.table.Recip[:], i)
+	S = A.times(c)
+	z = fma(S, p, S.plus(c.minus(one)))
+	v = choose(negative, p, b.num(0)).minus(z).over(one.plus(z))
+	return i, c, S, z, v
 }
 
 // polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x², which is nil if nobody else needs it: a short one by Horner's rule,
@@ -119,11 +118,25 @@ func square(op abi.Operation) []stage {
 		negative := b.negative(u)
 		V := larger(b.num(0), u)
 
-		t, p, _ := b.exp(u, b.MagicExp(), b.NearLogit)
-		A := b.A(t)
-		L, S, v := b.tableStep(negative, V, A, p)
+		var A, far, p *value
+		if op == abi.Loss || op == abi.Grad {
+			var t *value
+			t, p, _ = b.exp(u, b.MagicExp(), b.NearLogit)
+			A = b.A(t)
+		} else {
+			var t *value
+			t, p, _ = b.exp(u, b.MagicFar(), b.FarLogit)
+			far = b.A(t)
+			A = far.times(b.num(b.Down()))
+		}
+		i, c, S, z, v := b.quotient(negative, A, p)
 
-		// B = w·s², s² = S²·(1 + 2v + v²)
+		// L = -ln c + log1p(z) + V
+		zz := z.times(z)
+		L := b.lookup(b.table.LogRecip[:], i).plus(V).plus(fma(zz, b.polynomial(b.table.Log1p, z, zz), z))
+
+		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
+		S = choose(negative, S, c)
 		B := S.times(S).times(w)
 		B = fma(B, fma(v, v, v.plus(v)), B)
 		b.put("Loss", B.times(L))
@@ -131,18 +144,36 @@ func square(op abi.Operation) []stage {
 			return
 		}
 
+		// grad = B·(s + q·2L)
 		e := fma(A, p, A)
 		s := fma(S, v, S)
-		q := choose(negative, b.num(1).minus(s), e.times(s))
+		r := b.num(1).minus(s)
+		q := choose(negative, r, e.times(s))
 		L = smaller(b.num(b.MaxSoftplus), L)
 		L = L.plus(L)
+		if op == abi.Grad {
+			b.put("Grad", B.times(fma(q, L, s)))
+			return
+		}
+
+		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
+		s = fma(b.num(0), L, s) // the product lets a NaN in
+		far = fma(far, p, far)
+		Q := choose(negative, r.times(b.num(b.Up())), far.times(s))
+		b.put("Curv", B.times(s).times(Q).times(b.num(b.Down())))
+		if op == abi.Frozen {
+			b.put("Grad", B.times(s))
+			return
+		}
 		b.put("Grad", B.times(fma(q, L, s)))
+		bracket := fma(L, fma(b.num(2), q, neg(s)), b.param("HessOne").times(s))
+		b.put("Hess", B.times(bracket).times(Q).times(b.num(b.Down())))
 	}}
 }
 
 // power is genericPower.
-func power(op abi.Operation) []stage {
-	return []stage{
+func power(op abi.Operation, isZero bool) []stage {
+	stages := []stage{
 		func(b *body) {
 			t, p, f := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
 			b.put("t", t)
@@ -155,32 +186,236 @@ func power(op abi.Operation) []stage {
 			e, _, lambda, m := b.log(A, p)
 			b.put("e", e)
 			b.put("lambda", lambda)
-			t, r := b.powArgument(b.negative(b.get("U")), A, m, k, f)
-			b.put("T", t)
+			if isZero {
+				return
+			}
+			k, h := b.logS(b.negative(b.get("U")), m, k, f)
+			t, r := b.powArgument(k, A, h)
+			b.put("power", t)
 			b.put("r", r)
 		},
 		func(b *body) {
 			u, w, lambda := b.get("U"), b.get("W"), b.get("lambda")
+			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
 			negative := b.negative(u)
-			V := larger(b.num(0), u)
-			B := b.pow(w, b.get("T"), b.get("r"))
+			V := larger(zero, u)
+			big, B := w, w
+			if !isZero {
+				big, B = b.pow(w, b.get("power"), b.get("r"))
+			}
 
-			// L = ln2·λ + V
+			// loss = B·L, L = ln2·λ + V
 			b.put("Loss", fma(B.times(lambda), b.num(b.ln2Down()), B.times(V)))
 			if op == abi.Loss {
 				return
 			}
 
-			// grad = B·(α + β·L)/(1+e), α = [u<0] ? e : 1, β = γ·([u<0] ? 1 : e)
-			e, gamma, up := b.get("e"), b.param("Gamma"), b.num(b.Up())
-			small := e.times(b.num(b.Down()))
+			// s = α/(1+e), q = ε/(1+e)
+			// grad = B·(α + γ·ε·L)/(1+e)
+			e := b.get("e")
+			small := e.times(down)
 			alpha := choose(negative, e, up)
-			beta := choose(negative, gamma, gamma.times(small))
-			L := fma(b.num(b.table.Ln2), lambda, smaller(b.num(b.MaxSoftplus), V).times(up))
 			d := up.plus(e)
-			b.put("Grad", B.times(fma(beta, L, alpha)).over(d))
+			V = smaller(b.num(b.MaxSoftplus), V)
+			var gamma, beta, L, grad *value
+			if isZero {
+				grad = B.times(fma(zero, V, alpha)).over(d) // the product lets a NaN in
+			} else {
+				gamma = b.param("Gamma")
+				beta = choose(negative, gamma, gamma.times(small))
+				L = fma(b.num(b.table.Ln2), lambda, V.times(up))
+				grad = B.times(fma(beta, L, alpha)).over(d)
+			}
+			if op == abi.Grad {
+				b.put("Grad", grad)
+				return
+			}
+
+			// curv = B·α·ε/(1+e)²
+			r := one.over(d)
+			epsilon := choose(negative, up, e)
+			near := B.times(fma(zero, V, alpha))
+			curv := near.times(r).times(epsilon).times(r)
+			b.put("Curv", curv)
+			if op == abi.Frozen {
+				b.put("Grad", near.over(d))
+				return
+			}
+
+			// hess = B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)², of which the bracket is scaled up if u < 0, otherwise ε
+			b.put("Grad", grad)
+			if isZero {
+				b.put("Hess", curv)
+				return
+			}
+			L = choose(negative, L, L.times(down))
+			bracket := fma(gamma.times(L), beta.minus(choose(negative, small, one)), b.param("HessOne").times(choose(negative, e, one)))
+			bracket = smaller(b.num(b.Large()), bracket)
+			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
+			b.put("Hess", bracket.times(r.times(up)).times(choose(negative, one, e)).times(r))
+		},
+	}
+	return stages
+}
+
+// soft is genericSoft.
+func soft(op abi.Operation, isSquare bool) []stage {
+	share := func(b *body) (negative *mask, other, beta, theta, Y *value) {
+		x, t := b.get("U"), b.get("Target")
+		negative = b.negative(x)
+		other = b.num(1).minus(t)
+		beta = choose(negative, t, other)
+		theta = choose(negative, other, t)
+		Y = beta.times(b.abs(x))
+		return negative, other, beta, theta, Y
+	}
+	return []stage{
+		func(b *body) {
+			t, p, _ := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
+			b.put("t", t)
+			b.put("p", p)
+		},
+		func(b *body) {
+			t := b.get("Target")
+			up, down := b.num(b.Up()), b.num(b.Down())
+			negative, other, beta, theta, _ := share(b)
+			A, p := b.A(b.get("t")), b.get("p")
+			e, small, lambda, _ := b.log(A, p)
+
+			// R + rest, scaled up as e is
+			lost := b.num(1).minus(other).minus(t)
+			eLow := A.minus(e).plus(A.times(p))
+			share := beta.times(up)
+			product := e.times(theta)
+			R := share.plus(product)
+			rest := smaller(share, product).minus(R.minus(larger(share, product)))
+			rest = rest.plus(fma(eLow, theta, fma(e, theta, neg(product))))
+			rest = fma(choose(negative, e, up), lost, rest)
+
+			// m = M·(1+low)
+			d := b.num(1).plus(small)
+			dLow := fma(eLow, down, b.num(1).minus(d).plus(small))
+			M := R.over(d)
+			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest))
+			inverse := b.num(1).over(R)
+			low = low.times(inverse)
+
+			b.put("e", e)
+			b.put("lambda", lambda)
+			b.put("R", R)
+			b.put("inverse", inverse)
+			b.put("M", M)
+			b.put("low", low)
+		},
+		func(b *body) {
+			if isSquare {
+				return
+			}
+			k, y, h := b.logM(b.get("M"), b.get("low"))
+			t, r := b.powArgument(k, neg(y), h)
+			b.put("power", t)
+			b.put("r", r)
+		},
+		func(b *body) {
+			x, t, lambda := b.get("U"), b.get("Target"), b.get("lambda")
+			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
+			_, other, beta, _, Y := share(b)
+			w := fma(b.get("WPos"), t, b.get("W").times(other))
+
+			// big = w·m^γ·2^Shift
+			var big, B *value
+			if isSquare {
+				M, low := b.get("M"), b.get("low")
+				big = w.times(M).times(M.times(down))
+				big = fma(big, low.plus(low), big)
+				B = big.times(down)
+			} else {
+				big, B = b.pow(w, b.get("power"), b.get("r"))
+			}
+
+			// loss = B·E, E = ln2·λ + Y, and Y wins where it is infinite
+			b.put("Loss", fma(B.times(lambda), b.num(b.ln2Down()), larger(B.times(Y), Y.minus(b.num(b.largest())))))
+			if op == abi.Loss {
+				return
+			}
+
+			// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
+			e := b.get("e")
+			Y = smaller(b.num(b.MaxSoftplus), Y)
+			D := fma(b.num(2), beta.times(up), neg(b.get("R")))
+			d := up.plus(e)
+			if op == abi.Frozen {
+				grad := B.times(fma(zero, Y, D)).over(d) // the product lets a NaN in
+				b.put("Grad", b.flipped(grad, x))
+			} else {
+				E := fma(b.num(b.table.Ln2), lambda, Y.times(up))
+				delta := b.flipped(fma(b.num(-2), t, one), x)
+				inverse := b.get("inverse")
+				kappa := delta.times(e.times(inverse))
+				gamma := b.param("Gamma")
+				gKappa := gamma.times(kappa)
+				grad := B.times(fma(gKappa, E, D)).over(d)
+				b.put("Grad", b.flipped(grad, x))
+				if op == abi.Hess {
+					// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
+					r := one.over(d)
+					bracket := fma(E, gKappa.minus(kappa).minus(one.minus(e.times(down))), D.plus(D))
+					gKappa = gamma.times(delta.times(e.times(b.num(b.HalfUp())).times(inverse))) // κ may be tiny
+					bracket = fma(gKappa, bracket.times(b.num(b.HalfDown())), e)
+					bracket = smaller(b.num(b.Large()), bracket)
+					bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
+					b.put("Hess", bracket.times(r).times(r.times(up)))
+				}
+			}
+			if op != abi.Grad {
+				// curv = B·e/(1+e)²
+				r := one.over(d)
+				b.put("Curv", B.times(fma(zero, Y, e)).times(r).times(r.times(up)))
+			}
 		},
 	}
 }
 
+// flipped returns y with its sign changed where that of x is set.
+func (b *body) flipped(y, x *value) *value { return y.xor(x.and(b.bitPattern(b.signBit()))) }
+
+// logM returns log2 m = k + y + h for m = M·(1+low) ≤ 1: k is an integer and y, scaled up by 2^Shift, M's other bits.
+func (b *body) logM(M, low *value) (k, y, h *value) {
+	k = M.shr(b.MantissaBits).or(b.num(b.MagicLog())).minus(b.num(b.MagicLog() + float64(b.Bias()+b.Shift)))
+	y = M.and(b.bitPattern(1<<b.MantissaBits - 1)).or(b.num(b.Up())).minus(b.num(b.Up()))
+	small := y.times(b.num(b.Down()))
+	yy := fma(neg(y), small, y)
+	m := yy.times(b.polynomial(b.table.Log, small, nil))
+	return k, y, fma(m, b.num(b.Down()), low.times(b.num(b.table.Log2E)))
+}
+
+// sigmoid is genericSigmoid.
+func sigmoid(b *body) {
+	u := b.get("U")
+	negative := b.negative(u)
+	V := smaller(b.num(b.MaxSoftplus), larger(b.num(0), u))
+	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
+	A := b.A(t)
+	_, c, _, _, v := b.quotient(negative, A.times(b.num(b.Down())), p)
+	S := choose(negative, A, b.num(b.Up())).times(c)
+	S = fma(S, v, S)
+	b.put("Loss", fma(S, b.num(b.Down()), b.num(0).times(V))) // the product lets a NaN in
+}
+
+// softplus is genericSoftplus.
+func softplus(b *body) {
+	u := b.get("U")
+	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
+	_, _, lambda, _ := b.log(b.A(t), p)
+	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
+}
+
 func (b *body) ln2Down() float64 { return b.table.Ln2 * b.Down() }
+
+// largest returns the largest number that there is.
+func (b *body) largest() float64 {
+	if b.double {
+		return math.MaxFloat64
+	}
+	return math.MaxFloat32
+}

@@ -10,6 +10,7 @@ type tuning struct {
 	vectors int // whose operations are interleaved
 	limit   int // registers in use above which operations that free some go first; 0: as many as there are
 	skew    int // cycles by which a vector lags behind the one before
+	stages  int // that the loop evaluates; 0: all that are left
 }
 
 // machine is the scheduler's model: how many operations of each sort can start in a cycle.

@@ -8,27 +8,29 @@ import (
 	"github.com/gofocal/focal/internal/abi"
 )
 
-// stagesOf returns the mathematics of a kernel, nil if there is none yet.
+// stagesOf returns the mathematics of a kernel.
 func stagesOf(k abi.Kernel) []stage {
-	if k.Operation() > abi.Grad {
-		return nil
-	}
 	switch k.Family() {
 	case abi.Square:
 		return square(k.Operation())
-	case abi.Power:
-		return power(k.Operation())
+	case abi.SoftSquare, abi.SoftPower:
+		return soft(k.Operation(), k.Family() == abi.SoftSquare)
 	}
-	return nil
+	return power(k.Operation(), k.Family() == abi.Zero)
 }
 
-// loopsOf returns the loops that the tunings say: one for all stages, or one for each.
+// loopsOf returns loops for all stages, as the tunings say.
 func loopsOf(t []tuning, stages []stage) (loops []loop) {
-	if len(t) == 1 {
-		return []loop{{t[0], stages}}
+	for _, t := range t {
+		n := t.stages
+		if n == 0 {
+			n = len(stages)
+		}
+		loops = append(loops, loop{t, stages[:n]})
+		stages = stages[n:]
 	}
-	for n, s := range stages {
-		loops = append(loops, loop{t[n], []stage{s}})
+	if len(stages) > 0 {
+		panic("stages without a loop")
 	}
 	return loops
 }
@@ -39,16 +41,18 @@ func tuningOf(s *isa, kernel string) []tuning {
 		var all []tuning
 		for _, p := range strings.Split(override, ";") {
 			var t tuning
-			fmt.Sscanf(p, "%d,%d,%d", &t.vectors, &t.limit, &t.skew)
+			fmt.Sscanf(p, "%d,%d,%d,%d", &t.vectors, &t.limit, &t.skew, &t.stages)
 			all = append(all, t)
-		}
-		if !strings.Contains(kernel, "Power") {
-			all = all[:1]
 		}
 		return all
 	}
-	if strings.Contains(kernel, "Power") && !s.wide {
-		return []tuning{{vectors: 2}, {vectors: 2}, {vectors: 2}}
+	switch {
+	case strings.HasPrefix(kernel, "soft") && strings.HasSuffix(kernel, "Power"):
+		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}}
+	case strings.HasPrefix(kernel, "soft") && strings.HasSuffix(kernel, "Square"):
+		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 3}}
+	case strings.HasSuffix(kernel, "Power") && !s.wide:
+		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}}
 	}
 	return []tuning{{vectors: 2}}
 }

@@ -300,8 +300,10 @@ func (b *body) get(name string) *value {
 
 // put hands a value on to later stages, or writes a result.
 func (b *body) put(name string, v *value) {
-	if b.fn.chunk == 0 && !isField(name) {
+	if !isField(name) {
 		b.handed[fmt.Sprint(name, b.vector)] = v
+	}
+	if b.fn.chunk == 0 && !isField(name) {
 		return
 	}
 	b.store(b.fn.array(name), v)
@@ -411,3 +413,5 @@ func (s *isa) bitsOf(v float64) uint64 {
 	}
 	return uint64(math.Float32bits(float32(v)))
 }
+
+func (s *isa) signBit() uint64 { return 1 << (8*s.elem() - 1) }
