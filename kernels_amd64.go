@@ -21,33 +21,102 @@ func groupF32(p kernelPath) int {
 func kernelF32(p kernelPath, k abi.Kernel, a *abi.Args[float32]) bool {
 	if p == pathAVX512 {
 		switch k {
+		case 0:
+			lossZeroF32AVX512(a)
+		case 1:
+			gradZeroF32AVX512(a)
+		case 2:
+			hessZeroF32AVX512(a)
 		case 4:
 			lossSquareF32AVX512(a)
 		case 5:
 			gradSquareF32AVX512(a)
+		case 6:
+			hessSquareF32AVX512(a)
+		case 7:
+			frozenSquareF32AVX512(a)
 		case 8:
 			lossPowerF32AVX512(a)
 		case 9:
 			gradPowerF32AVX512(a)
+		case 10:
+			hessPowerF32AVX512(a)
+		case 11:
+			frozenPowerF32AVX512(a)
+		case 12:
+			softLossSquareF32AVX512(a)
+		case 13:
+			softGradSquareF32AVX512(a)
+		case 14:
+			softHessSquareF32AVX512(a)
+		case 15:
+			softFrozenSquareF32AVX512(a)
+		case 16:
+			softLossPowerF32AVX512(a)
+		case 17:
+			softGradPowerF32AVX512(a)
+		case 18:
+			softHessPowerF32AVX512(a)
+		case 19:
+			softFrozenPowerF32AVX512(a)
 		default:
 			return false
 		}
 		return true
 	}
 	switch k {
+	case 0:
+		lossZeroF32AVX2(a)
+	case 1:
+		gradZeroF32AVX2(a)
+	case 2:
+		hessZeroF32AVX2(a)
 	case 4:
 		lossSquareF32AVX2(a)
 	case 5:
 		gradSquareF32AVX2(a)
+	case 6:
+		hessSquareF32AVX2(a)
+	case 7:
+		frozenSquareF32AVX2(a)
 	case 8:
 		lossPowerF32AVX2(a)
 	case 9:
 		gradPowerF32AVX2(a)
+	case 10:
+		hessPowerF32AVX2(a)
+	case 11:
+		frozenPowerF32AVX2(a)
+	case 12:
+		softLossSquareF32AVX2(a)
+	case 13:
+		softGradSquareF32AVX2(a)
+	case 14:
+		softHessSquareF32AVX2(a)
+	case 15:
+		softFrozenSquareF32AVX2(a)
+	case 16:
+		softLossPowerF32AVX2(a)
+	case 17:
+		softGradPowerF32AVX2(a)
+	case 18:
+		softHessPowerF32AVX2(a)
+	case 19:
+		softFrozenPowerF32AVX2(a)
 	default:
 		return false
 	}
 	return true
 }
+
+//go:noescape
+func lossZeroF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func gradZeroF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func hessZeroF32AVX512(a *abi.Args[float32])
 
 //go:noescape
 func lossSquareF32AVX512(a *abi.Args[float32])
@@ -56,10 +125,55 @@ func lossSquareF32AVX512(a *abi.Args[float32])
 func gradSquareF32AVX512(a *abi.Args[float32])
 
 //go:noescape
+func hessSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func frozenSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
 func lossPowerF32AVX512(a *abi.Args[float32])
 
 //go:noescape
 func gradPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func hessPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func frozenPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softLossSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softGradSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softHessSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenSquareF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softLossPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softGradPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softHessPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenPowerF32AVX512(a *abi.Args[float32])
+
+//go:noescape
+func lossZeroF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func gradZeroF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func hessZeroF32AVX2(a *abi.Args[float32])
 
 //go:noescape
 func lossSquareF32AVX2(a *abi.Args[float32])
@@ -68,10 +182,46 @@ func lossSquareF32AVX2(a *abi.Args[float32])
 func gradSquareF32AVX2(a *abi.Args[float32])
 
 //go:noescape
+func hessSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func frozenSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
 func lossPowerF32AVX2(a *abi.Args[float32])
 
 //go:noescape
 func gradPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func hessPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func frozenPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softLossSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softGradSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softHessSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenSquareF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softLossPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softGradPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softHessPowerF32AVX2(a *abi.Args[float32])
+
+//go:noescape
+func softFrozenPowerF32AVX2(a *abi.Args[float32])
 
 // groupF64 returns how many elements the kernels process at a time.
 func groupF64(p kernelPath) int {
@@ -85,33 +235,102 @@ func groupF64(p kernelPath) int {
 func kernelF64(p kernelPath, k abi.Kernel, a *abi.Args[float64]) bool {
 	if p == pathAVX512 {
 		switch k {
+		case 0:
+			lossZeroF64AVX512(a)
+		case 1:
+			gradZeroF64AVX512(a)
+		case 2:
+			hessZeroF64AVX512(a)
 		case 4:
 			lossSquareF64AVX512(a)
 		case 5:
 			gradSquareF64AVX512(a)
+		case 6:
+			hessSquareF64AVX512(a)
+		case 7:
+			frozenSquareF64AVX512(a)
 		case 8:
 			lossPowerF64AVX512(a)
 		case 9:
 			gradPowerF64AVX512(a)
+		case 10:
+			hessPowerF64AVX512(a)
+		case 11:
+			frozenPowerF64AVX512(a)
+		case 12:
+			softLossSquareF64AVX512(a)
+		case 13:
+			softGradSquareF64AVX512(a)
+		case 14:
+			softHessSquareF64AVX512(a)
+		case 15:
+			softFrozenSquareF64AVX512(a)
+		case 16:
+			softLossPowerF64AVX512(a)
+		case 17:
+			softGradPowerF64AVX512(a)
+		case 18:
+			softHessPowerF64AVX512(a)
+		case 19:
+			softFrozenPowerF64AVX512(a)
 		default:
 			return false
 		}
 		return true
 	}
 	switch k {
+	case 0:
+		lossZeroF64AVX2(a)
+	case 1:
+		gradZeroF64AVX2(a)
+	case 2:
+		hessZeroF64AVX2(a)
 	case 4:
 		lossSquareF64AVX2(a)
 	case 5:
 		gradSquareF64AVX2(a)
+	case 6:
+		hessSquareF64AVX2(a)
+	case 7:
+		frozenSquareF64AVX2(a)
 	case 8:
 		lossPowerF64AVX2(a)
 	case 9:
 		gradPowerF64AVX2(a)
+	case 10:
+		hessPowerF64AVX2(a)
+	case 11:
+		frozenPowerF64AVX2(a)
+	case 12:
+		softLossSquareF64AVX2(a)
+	case 13:
+		softGradSquareF64AVX2(a)
+	case 14:
+		softHessSquareF64AVX2(a)
+	case 15:
+		softFrozenSquareF64AVX2(a)
+	case 16:
+		softLossPowerF64AVX2(a)
+	case 17:
+		softGradPowerF64AVX2(a)
+	case 18:
+		softHessPowerF64AVX2(a)
+	case 19:
+		softFrozenPowerF64AVX2(a)
 	default:
 		return false
 	}
 	return true
 }
+
+//go:noescape
+func lossZeroF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func gradZeroF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func hessZeroF64AVX512(a *abi.Args[float64])
 
 //go:noescape
 func lossSquareF64AVX512(a *abi.Args[float64])
@@ -120,10 +339,55 @@ func lossSquareF64AVX512(a *abi.Args[float64])
 func gradSquareF64AVX512(a *abi.Args[float64])
 
 //go:noescape
+func hessSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func frozenSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
 func lossPowerF64AVX512(a *abi.Args[float64])
 
 //go:noescape
 func gradPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func hessPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func frozenPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softLossSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softGradSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softHessSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenSquareF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softLossPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softGradPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softHessPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenPowerF64AVX512(a *abi.Args[float64])
+
+//go:noescape
+func lossZeroF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func gradZeroF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func hessZeroF64AVX2(a *abi.Args[float64])
 
 //go:noescape
 func lossSquareF64AVX2(a *abi.Args[float64])
@@ -132,42 +396,110 @@ func lossSquareF64AVX2(a *abi.Args[float64])
 func gradSquareF64AVX2(a *abi.Args[float64])
 
 //go:noescape
+func hessSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func frozenSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
 func lossPowerF64AVX2(a *abi.Args[float64])
 
 //go:noescape
 func gradPowerF64AVX2(a *abi.Args[float64])
 
+//go:noescape
+func hessPowerF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func frozenPowerF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softLossSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softGradSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softHessSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenSquareF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softLossPowerF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softGradPowerF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softHessPowerF64AVX2(a *abi.Args[float64])
+
+//go:noescape
+func softFrozenPowerF64AVX2(a *abi.Args[float64])
+
 // sigmoidF32 evaluates whole groups; dst may be x.
 func sigmoidF32(p kernelPath, dst, x *float32, n int) bool {
 	if p == pathAVX512 {
-		return false
+		sigmoidF32AVX512(dst, x, n)
+		return true
 	}
-	return false
+	sigmoidF32AVX2(dst, x, n)
+	return true
 }
+
+//go:noescape
+func sigmoidF32AVX512(dst, x *float32, n int)
+
+//go:noescape
+func sigmoidF32AVX2(dst, x *float32, n int)
 
 // sigmoidF64 evaluates whole groups; dst may be x.
 func sigmoidF64(p kernelPath, dst, x *float64, n int) bool {
 	if p == pathAVX512 {
-		return false
+		sigmoidF64AVX512(dst, x, n)
+		return true
 	}
-	return false
+	sigmoidF64AVX2(dst, x, n)
+	return true
 }
+
+//go:noescape
+func sigmoidF64AVX512(dst, x *float64, n int)
+
+//go:noescape
+func sigmoidF64AVX2(dst, x *float64, n int)
 
 // softplusF32 evaluates whole groups; dst may be x.
 func softplusF32(p kernelPath, dst, x *float32, n int) bool {
 	if p == pathAVX512 {
-		return false
+		softplusF32AVX512(dst, x, n)
+		return true
 	}
-	return false
+	softplusF32AVX2(dst, x, n)
+	return true
 }
+
+//go:noescape
+func softplusF32AVX512(dst, x *float32, n int)
+
+//go:noescape
+func softplusF32AVX2(dst, x *float32, n int)
 
 // softplusF64 evaluates whole groups; dst may be x.
 func softplusF64(p kernelPath, dst, x *float64, n int) bool {
 	if p == pathAVX512 {
-		return false
+		softplusF64AVX512(dst, x, n)
+		return true
 	}
-	return false
+	softplusF64AVX2(dst, x, n)
+	return true
 }
+
+//go:noescape
+func softplusF64AVX512(dst, x *float64, n int)
+
+//go:noescape
+func softplusF64AVX2(dst, x *float64, n int)
 
 // sumF32 adds losses to lanes as addToLane does. Here and below n is a positive multiple of abi.Lanes.
 func sumF32(p kernelPath, s *laneSums, loss *float32, n int) bool {
