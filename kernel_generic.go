@@ -16,15 +16,15 @@ import (
 // The steps:
 //
 //   - exp: e = exp(-|u|) = A·(1+p). A = 2^K·(1 + j/N) is the sum's own last bits, moved to the exponent; p is small.
-//   - log: λ = log2(1+e) = A + m, by a polynomial. L = ln2·λ + max(0, u).
-//   - pow: log2 s = [u<0]·log2 e - λ, as a sum whose largest terms are exact; s^γ = 2^(γ·log2 s).
+//   - log: log2(1+e) = A + m, by a polynomial; m is less than A. L = ln2·(A + m) + max(0, u).
+//   - pow: log2 s = [u<0]·log2 e - log2(1+e), as a sum whose largest terms are exact; s^γ = 2^(γ·log2 s).
 //   - quotient, at γ = 2 instead of log and pow: c ≈ 1/(1+e) from a table of eight; z = c·(1+e) - 1 is small, and
 //     s = S·(1+v), where S = [u<0] ? A·c : c and v = ([u<0]·p - z)/(1+z). A and c have so few bits that S² is exact.
 //     L = -ln c + log1p(z) + max(0, u).
 //
-// [u<0] looks at the sign, which -0 has.
+// [u<0] is a comparison for any γ, which a NaN fails; at γ = 2, and for soft targets, it is the sign.
 //
-// Where e may be tiny, A and all that is proportional to it are kept scaled up by 2^Shift: A, e, λ in the steps below are
+// Where e may be tiny, A and all that is proportional to it are kept scaled up by 2^Shift: A, e, m in the steps below are
 // then 2^Shift times what they are above. So is s^γ, until it is multiplied with the weight. Only the last operation of a
 // result brings it down, to a subnormal number or 0 where it is one.
 //
@@ -189,6 +189,7 @@ func newPlan[T Float](p Params) plan[T] {
 	c := constantsOf[T]()
 	g := min(math.Abs(p.Gamma), c.MaxGamma) // Gamma may be -0
 	pl := plan[T]{Gamma: T(g)}
+	pl.GammaLn2 = T(g * math.Ln2)
 	pl.HessOne = fma(2, pl.Gamma, 1)
 	// As the exponent of s, γ needs more bits than its type has. PowHi has so few that its product with a multiple of 1/N is exact.
 	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
@@ -217,15 +218,14 @@ func (c *constants[T]) exp(u, magic, bound T) (A, p, k, f T) {
 	return A, p, k, f
 }
 
-// log returns e, λ = log2(1+e) and m = λ - A, all scaled up by 2^Shift as A is, and e as it is.
-func (c *constants[T]) log(A, p T) (e, small, lambda, m T) {
+// log returns e, and m, log2(1+e) = A + m, both scaled up by 2^Shift as A is, and e as it is.
+func (c *constants[T]) log(A, p T) (e, small, m T) {
 	g := T(A * p)
 	e = A + g
 	small = T(e * c.down)
 	ee := fma(-e, small, e)
 	m = fma(ee, polynomial(c.Log, small, T(small*small)), g)
-	lambda = A + m
-	return e, small, lambda, m
+	return e, small, m
 }
 
 // logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
@@ -381,62 +381,65 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
 	for i, u := range us {
 		w := weights.get(i)
-		negative := toBits(u)&c.signBit != 0
+		negative := u < 0
 		V := larger(0, u)
 
 		A, p, k, f := c.exp(u, c.magicFar, c.far)
-		e, small, lambda, m := c.log(A, p)
+		e, small, m := c.log(A, p)
 		b, B := w, w
 		if !zero {
 			k, h := c.logS(negative, m, k, f)
 			b, B = c.pow(pl, w, k, A, h)
 		}
 
-		// loss = B·L, L = ln2·λ + V
-		o.loss[i] = fma(T(B*lambda), c.ln2Down, T(B*V))
+		// loss = B·L, L = ln2·(A + m) + V
+		Q := fma(B, A, T(B*m))
+		loss := fma(Q, c.ln2Down, T(B*V))
+		o.loss[i] = loss
 		if op == abi.Loss {
 			continue
 		}
 
-		// s = α/(1+e), q = ε/(1+e)
-		// grad = B·(α + γ·ε·L)/(1+e)
+		// grad = B·(α + γ·ε·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
 		alpha := choose(negative, e, c.up)
 		d := c.up + e
-		V = smaller(c.maxSoftplus, V)
-		var beta, L, grad T
+		near := smaller(c.maxSoftplus, V)
+		letIn := T(B * fma(0, near, alpha)) // B·α; the product lets a NaN in
+		var beta, grad T
 		if zero {
-			grad = T(B*fma(0, V, alpha)) / d // the product lets a NaN in
+			grad = letIn / d
 		} else {
-			beta = choose(negative, pl.Gamma, T(pl.Gamma*small))
-			L = fma(c.Ln2, lambda, T(V*c.up))
-			grad = T(B*fma(beta, L, alpha)) / d
+			gammaE := T(pl.Gamma * e)
+			beta = choose(negative, pl.GammaLn2, gammaE)
+			L := choose(negative, Q, smaller(T(B*c.maxSoftplus), loss))
+			grad = fma(beta, L, T(B*alpha)) / d
 		}
 		if op == abi.Grad {
 			o.grad[i] = grad
 			continue
 		}
 
-		// curv = B·α·ε/(1+e)²
-		r := 1 / d
-		epsilon := choose(negative, c.up, e)
-		near := T(B * fma(0, V, alpha))
-		o.curv[i] = T(T(T(near*r)*epsilon) * r)
+		// curv = B·e/(1+e)²
+		dd := T((1 + small) * (1 + small))
+		o.curv[i] = T(T(T(B*fma(0, near, e))/dd) * c.down)
 		if op == abi.Frozen {
-			o.grad[i] = near / d
+			o.grad[i] = letIn / d
 			continue
 		}
-
-		// hess = B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)², of which the bracket is scaled up if u < 0, otherwise ε
 		o.grad[i] = grad
 		if zero {
 			o.hess[i] = o.curv[i]
 			continue
 		}
-		L = choose(negative, L, T(L*c.down))
-		bracket := fma(T(pl.Gamma*L), beta-choose(negative, small, 1), T(pl.HessOne*choose(negative, e, 1)))
+
+		// hess = B·(e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)²
+		lambda := A + m
+		L := choose(negative, lambda, fma(lambda, c.ln2Down, near))
+		difference := choose(negative, pl.Gamma, T(T(pl.Gamma*e)*c.down)) - choose(negative, small, 1)
+		bracket := fma(T(beta*L), difference, T(pl.HessOne*e))
 		bracket = smaller(c.large, bracket)
 		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
-		o.hess[i] = T(T(T(bracket*T(r*c.up))*choose(negative, 1, e)) * r)
+		o.hess[i] = T(T(bracket/dd) * c.down)
 	}
 }
 
@@ -473,7 +476,8 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		Y := T(beta * fromBits[T](toBits(x)&^c.signBit))
 
 		A, p, _, _ := c.exp(x, c.magicFar, c.far)
-		e, small, lambda, _ := c.log(A, p)
+		e, small, m := c.log(A, p)
+		lambda := A + m
 
 		// R + rest, scaled up as e is
 		lost := (1 - other) - t  // of 1-t
@@ -513,6 +517,7 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
 		Y = smaller(c.maxSoftplus, Y)
 		D := fma(2, share, -R)
+		dd := T(d * d)
 		d = c.up + e
 		if op == abi.Frozen {
 			grad := T(B*fma(0, Y, D)) / d // the product lets a NaN in
@@ -526,19 +531,17 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
 			if op == abi.Hess {
 				// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
-				r := 1 / d
 				bracket := fma(E, (gKappa-kappa)-(1-small), D+D)
 				gKappa = T(pl.Gamma * T(delta*T(T(e*c.halfUp)*inverse))) // κ may be tiny
 				bracket = fma(gKappa, T(bracket*c.halfDown), e)
 				bracket = smaller(c.large, bracket)
 				bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
-				o.hess[i] = T(T(bracket*r) * T(r*c.up))
+				o.hess[i] = T(T(bracket/dd) * c.down)
 			}
 		}
 		if op != abi.Grad {
 			// curv = B·e/(1+e)²
-			r := 1 / d
-			o.curv[i] = T(T(T(B*fma(0, Y, e))*r) * T(r*c.up))
+			o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down)
 		}
 	}
 }
@@ -575,8 +578,8 @@ func genericSoftplus[T Float](dst, x *T, n int) {
 	to := unsafe.Slice(dst, n)
 	for i, u := range unsafe.Slice(x, n) {
 		A, p, _, _ := c.exp(u, c.magicFar, c.far)
-		_, _, lambda, _ := c.log(A, p)
-		to[i] = fma(lambda, c.ln2Down, larger(0, u))
+		_, _, m := c.log(A, p)
+		to[i] = fma(A+m, c.ln2Down, larger(0, u))
 	}
 }
 
