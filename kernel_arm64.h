@@ -17,7 +17,11 @@
 #define INDEX    R11 // bytes from the arrays' beginning to the present group
 #define END      R12 // the same for the end
 #define CONSTS   R13 // a neon
-#define FRAME    R14 // slots on the stack
+#define PARAMS   R22 // parameters on the stack
+#define SLOTS    R23 // slots behind them
+#define FRAME    R14 // those of the present group
+#define START    R24 // INDEX at the beginning of a pass
+#define STOP     R25 // and at its end
 #define ADDRESS  R15
 #define VALUE    R16
 #define POS      R17 // bits
@@ -31,6 +35,7 @@
 #define nADDRESS 15
 #define nVALUE   16
 #define nSUMS    21
+#define nPARAMS  22
 
 // V0 to V27 are seven groups of four vectors, which the steps name by what is in them. K0 to K3 are for what all vectors
 // share, mostly constants, and where none is in use, an eighth group.
@@ -47,27 +52,36 @@
 #define K2 30
 #define K3 31
 
-// Slots on the stack: of groups, which wait there, and of parameters
-#define slotK           0 // -k
-#define slotF           64
-#define slotA           128
-#define slotE           192
-#define slotELow        256
-#define slotB           320
-#define slotFar         384
-#define slotLambda      448
-#define slotY           512
-#define slotD           576
-#define slotInverse     640
-#define slotW           704
-#define slotWPos        768
-#define slotGamma       832
-#define slotHessOne     848
-#define slotPowHi       864
-#define slotPowLo       880
-#define slotPowHiDown   896
-#define slotHessPow     912
-#define slotHessBracket 928
+// Parameters on the stack, for every element of a vector, and weights that are the same for all, for a group
+#define paramGamma       0
+#define paramHessOne     16
+#define paramPowHi       32
+#define paramPowLo       48
+#define paramPowHiDown   64
+#define paramHessPow     80
+#define paramHessBracket 96
+#define paramW           112
+#define paramWPos        176
+#define params           240 // their size
+
+// Slots behind them, where groups wait, also for the next pass
+#define slotFar          0 // at γ = 2
+#define slotK            0 // -k
+#define slotF            64
+#define slotA            128
+#define slotE            192
+#define slotP            256
+#define slotM            256
+#define slotB            320
+#define slotLambda       384
+#define slots            448 // their size
+// and of soft targets
+#define slotELow         448
+#define slotLow          512
+#define slotY            576
+#define slotD            640
+#define slotInverse      704
+#define softSlots        768
 
 // Instructions
 //
@@ -170,8 +184,8 @@
 #define maxc(d, n, c)  CONST(K0, c); last(FMAX, d, n, K0)
 #define minc(d, n, c)  CONST(K0, c); last(FMIN, d, n, K0)
 
-// and with a parameter, the name of its slot
-#define PARAM(k, p)    LDRQ(k, nFRAME, p)
+// and with a parameter, the offset among them
+#define PARAM(k, p)    LDRQ(k, nPARAMS, p)
 #define mulp(d, n, p)  PARAM(K0, p); last(FMUL, d, n, K0)
 #define fmap(d, n, p)  PARAM(K0, p); last(FMLA, d, n, K0)
 #define fnmap(d, n, p) PARAM(K0, p); last(FMLS, d, n, K0)
@@ -195,21 +209,21 @@
 #define horner4(r, s, x, c) top(r, x, c, 3, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
 #define horner6(r, s, x, c) top(r, x, c, 5, 4); term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
 #define horner9(r, s, x, c) \
-	top(s, x, c, 8, 7); term(r, s, x, c, 6); term(s, r, x, c, 5); term(r, s, x, c, 4);            \
+	top(s, x, c, 8, 7); term(r, s, x, c, 6); term(s, r, x, c, 5); term(r, s, x, c, 4);          \
 	term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
 #define apart10(r, s, q, x, xx, c) \
-	top(s, xx, c, 9, 7); top(r, xx, c, 8, 6);                                                     \
-	term(q, s, xx, c, 5); term(s, r, xx, c, 4); term(r, q, xx, c, 3); term(q, s, xx, c, 2);       \
+	top(s, xx, c, 9, 7); top(r, xx, c, 8, 6);                                                   \
+	term(q, s, xx, c, 5); term(s, r, xx, c, 4); term(r, q, xx, c, 3); term(q, s, xx, c, 2);     \
 	term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
 #define apart11(r, s, q, x, xx, c) \
-	top(s, xx, c, 10, 8); top(q, xx, c, 9, 7);                                                    \
-	term(r, s, xx, c, 6); term(s, q, xx, c, 5); term(q, r, xx, c, 4); term(r, s, xx, c, 3);       \
+	top(s, xx, c, 10, 8); top(q, xx, c, 9, 7);                                                  \
+	term(r, s, xx, c, 6); term(s, q, xx, c, 5); term(q, r, xx, c, 4); term(r, s, xx, c, 3);     \
 	term(s, q, xx, c, 2); term(q, r, xx, c, 1); term(r, s, xx, c, 0); fma(r, q, x)
 #define apart20(r, s, q, x, xx, c) \
-	top(q, xx, c, 19, 17); top(s, xx, c, 18, 16);                                                 \
-	term(r, q, xx, c, 15); term(q, s, xx, c, 14); term(s, r, xx, c, 13); term(r, q, xx, c, 12);   \
-	term(q, s, xx, c, 11); term(s, r, xx, c, 10); term(r, q, xx, c, 9); term(q, s, xx, c, 8);     \
-	term(s, r, xx, c, 7); term(r, q, xx, c, 6); term(q, s, xx, c, 5); term(s, r, xx, c, 4);       \
+	top(q, xx, c, 19, 17); top(s, xx, c, 18, 16);                                               \
+	term(r, q, xx, c, 15); term(q, s, xx, c, 14); term(s, r, xx, c, 13); term(r, q, xx, c, 12); \
+	term(q, s, xx, c, 11); term(s, r, xx, c, 10); term(r, q, xx, c, 9); term(q, s, xx, c, 8);   \
+	term(s, r, xx, c, 7); term(r, q, xx, c, 6); term(q, s, xx, c, 5); term(s, r, xx, c, 4);     \
 	term(r, q, xx, c, 3); term(q, s, xx, c, 2); term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
 
 // Tables of eight. An entry of float32 is a word, of which TBL finds the bytes; the last bits of an integer say which. Those
@@ -221,7 +235,7 @@
 // x = Node[t's last bits]
 #define node(x, t, at) EL(node32(x, t, at), node64(x, t))
 #define node32(x, t, at) \
-	CONST(K0, neon_nodeMask); CONST(K1, neon_times4); last(VAND, x, t, K0);                       \
+	CONST(K0, neon_nodeMask); CONST(K1, neon_times4); last(VAND, x, t, K0);                     \
 	every(at, neon_byteOfNode); last(MLA4S, at, x, K1); TABLE(K0, K1, neon_node); first(TBL2, x, K0, at)
 #define node64(x, t) \
 	CONST(K0, neon_nodeMask); CONST(K1, neon_node); last(CMTST, x, t, K0); last(VAND, x, x, K1)
@@ -230,7 +244,7 @@
 #define entry(at, i)   CONST(K1, neon_times4); EL(entry32(at, i), entry64(at, i))
 #define entry32(at, i) every(at, neon_byteOfEntry); last(MLA4S, at, i, K1)
 #define entry64(at, i) \
-	UZP1(i, i, i+1); UZP1(i+1, i+2, i+3);                                                         \
+	UZP1(i, i, i+1); UZP1(i+1, i+2, i+3);                                                       \
 	CONST(at, neon_byteOfEntry); CONST(at+1, neon_byteOfEntry); MLA4S(at, i, K1); MLA4S(at+1, i+1, K1)
 #define recip(d, at)   TABLE(K0, K1, neon_recip); EL(first(TBL2, d, K0, at), recip64(d, at))
 #define recip64(d, at) \
@@ -238,8 +252,8 @@
 // at is overwritten.
 #define logRecip(d, at)   TABLE(K0, K1, neon_logRecip); EL(first(TBL2, d, K0, at), logRecip64(d, at))
 #define logRecip64(d, at) \
-	TABLE(K2, K3, neon_logRecip+32);                                                              \
-	TBL2(d, K0, at); TBL2(d+2, K0, at+1); TBL2(at, K2, at); TBL2(at+1, K2, at+1);                 \
+	TABLE(K2, K3, neon_logRecip+32);                                                            \
+	TBL2(d, K0, at); TBL2(d+2, K0, at+1); TBL2(at, K2, at); TBL2(at+1, K2, at+1);               \
 	ZIP2(d+1, d, at); ZIP2(d+3, d+2, at+1); ZIP1(d, d, at); ZIP1(d+2, d+2, at+1)
 
 // m: whether an element's bit is set, at ADDRESS behind the beginning
@@ -259,49 +273,49 @@
 // A in t, and p, from u in a. With slots, -k and f wait there.
 #define exp(reach, slots, t, p, f, x, s, a, q) \
 	ZERO(K0); last(FABD, a, a, K0); CONST(K0, reach(neon_near, neon_far)); last(FMINNM, a, a, K0); /* NaN: the bound */ \
-	every(t, reach(neon_magicExp, neon_magicFar)); fnmac(t, a, neon_log2E);                       \
-	csub(f, reach(neon_magicExp, neon_magicFar), t); slots(put(f, slotK));                        \
-	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); slots(put(f, slotF));                     \
-	node(x, t, p); EL(each2(SHL4S20, t, t), each2(SHL2D51, t, t));                                \
-	add(x, f, x);                                                                                 \
+	every(t, reach(neon_magicExp, neon_magicFar)); fnmac(t, a, neon_log2E);                     \
+	csub(f, reach(neon_magicExp, neon_magicFar), t); slots(put(f, slotK));                      \
+	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); slots(put(f, slotF));                   \
+	node(x, t, p); EL(each2(SHL4S20, t, t), each2(SHL2D51, t, t));                              \
+	add(x, f, x);                                                                               \
 	EL(horner4(p, s, x, neon_exp), exp64(p, s, q, x, a)); mul(p, x, p)
 #define exp64(p, s, q, x, xx) mul(xx, x, x); apart10(p, s, q, x, xx, neon_exp)
 
 // λ, m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too.
 #define log(soft, slots, e, lambda, p, A, small, r, s) \
-	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                     \
-	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                     \
-	mulc(small, e, neon_down);                                                                    \
-	copy(lambda, e); fnma(lambda, e, small); /* ee */                                             \
-	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                                 \
+	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                   \
+	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                         \
+	mulc(small, e, neon_down);                                                                  \
+	copy(lambda, e); fnma(lambda, e, small); /* ee */                                           \
+	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                               \
 	fma(p, lambda, r); add(lambda, A, p)
-#define log64(r, s, q, x, xx) put(q, slotA); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
+#define log64(r, s, q, x, xx) mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
 // h, and -k where log2 s = (k - A) + h, from m and the slots
 #define logS(k, h, m, negative_) \
-	read(negative_, U); negative(negative_, negative_);                                           \
-	get(k, slotK); and(k, k, negative_); get(h, slotF); and(h, h, negative_);                     \
+	read(negative_, U); negative(negative_, negative_);                                         \
+	get(k, slotK); and(k, k, negative_); get(h, slotF); and(h, h, negative_);                   \
 	fnmac(h, m, neon_down)
 
 // B in t, from -k, A and h. With slots, b waits in one.
 #define pow(weights, slots, t, k, A, h, r, tt) \
-	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                          \
-	/* γ·log2 s = K + r */                                                                        \
-	every(t, neon_magicPow); fmap(t, tt, slotPowHi); maxc(t, t, neon_powMin);                     \
-	csub(r, neon_magicPow, t); /* -K */                                                           \
-	fnmap(r, k, slotPowHi); fnmap(r, A, slotPowHiDown); fmap(r, h, slotPowHi); fmap(r, tt, slotPowLo); \
-	maxc(r, r, neon_minusOne);                                                                    \
-	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                  \
-	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);               \
+	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
+	/* γ·log2 s = K + r */                                                                      \
+	every(t, neon_magicPow); fmap(t, tt, paramPowHi); maxc(t, t, neon_powMin);                  \
+	csub(r, neon_magicPow, t); /* -K */                                                         \
+	fnmap(r, k, paramPowHi); fnmap(r, A, paramPowHiDown); fmap(r, h, paramPowHi); fmap(r, tt, paramPowLo); \
+	maxc(r, r, neon_minusOne);                                                                  \
+	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                \
+	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);             \
 	fma(t, t, A); slots(put(t, slotB)); mulc(t, t, neon_down)
 #define pow64(p, s, q, r, rr) mul(rr, r, r); apart11(p, s, q, r, rr, neon_pow)
 
 // c, z and v, from A and p in v; S too if wanted, in the place of c. With logs, L is -ln c. With derivatives, e takes A's place.
-#define quotient(S, logs, derivatives, c, z, v, A, t, L, u) \
+#define quotient(S, logs, derivatives, c, z, v, A, t, L, u, m) \
 	every(t, neon_magicIndex); fmac(t, A, neon_recipScale); entry(z, t); recip(c, z); logs(logRecip(L, z)); \
-	mul(t, A, c); subc(z, c, neon_one); add(z, t, z); fma(z, t, v);                               \
-	derivatives(fma(A, A, v));                                                                    \
-	read(u, U); negative(gK, u); and(v, v, gK); S(bit(c, t, gK));                                 \
+	mul(t, A, c); subc(z, c, neon_one); add(z, t, z); fma(z, t, v);                             \
+	derivatives(fma(A, A, v));                                                                  \
+	read(u, U); negative(m, u); and(v, v, m); S(bit(c, t, m));                                  \
 	sub(v, v, z); addc(t, z, neon_one); div(v, v, t)
 
 // z becomes log1p(z).
@@ -319,139 +333,149 @@
 
 #define hardWeight(w, t, other) weights(w, W, WEACH)
 #define softWeight(w, t, other) \
-	read(t, TARGET); csub(other, neon_one, t); weights(w, W, WEACH); mul(w, w, other);            \
+	read(t, TARGET); csub(other, neon_one, t); weights(w, W, WEACH); mul(w, w, other);          \
 	weights(other, WPOS, WPOSEACH); fma(w, other, t)
 
 // At γ = 2: B in g0, L in g6, the loss in g3, S in g5, v in g4; with derivatives, e in g1
 #define LOSS_SQUARE(reach, derivatives) \
-	read(g0, U); exp(reach, NO, g1, g4, g2, g3, g5, g0, g6);                                      \
-	reach(NONE, copy(g0, g1); fma(g0, g1, g4); put(g0, slotFar); mulc(g1, g1, neon_down));        \
-	quotient(YES, YES, derivatives, g5, g3, g4, g1, g2, g6, g0);                                  \
-	/* L = -ln c + log1p(z) + V */                                                                \
-	positive(g0, g0); add(g6, g6, g0); log1p(derivatives, g3, g1, g0, g2); add(g6, g6, g3);       \
-	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                            \
-	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                            \
-	add(g2, g4, g4); fma(g2, g4, g4); fma(g0, g0, g2);                                            \
+	read(g0, U); exp(reach, NO, g1, g4, g2, g3, g5, g0, g6);                                    \
+	reach(NONE, copy(g0, g1); fma(g0, g1, g4); put(g0, slotFar); mulc(g1, g1, neon_down));      \
+	quotient(YES, YES, derivatives, g5, g3, g4, g1, g2, g6, g0, gK);                            \
+	/* L = -ln c + log1p(z) + V */                                                              \
+	positive(g0, g0); add(g6, g6, g0); log1p(derivatives, g3, g1, g0, g2); add(g6, g6, g3);     \
+	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                          \
+	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                    \
+	add(g2, g4, g4); fma(g2, g4, g4); fma(g0, g0, g2);                                          \
 	mul(g3, g0, g6)
 #define lossSquare LOSS_SQUARE(NEAR, NO); write(g3, LOSS)
 
 // s in g5, q in g1, 2L in g6, where u is negative in g4, 1-s in g2
 #define GRAD_SQUARE(reach) \
-	LOSS_SQUARE(reach, YES);                                                                      \
-	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5);                                     \
-	read(g4, U); negative(g4, g4); bit(g1, g2, g4);                                               \
-	minc(g6, g6, neon_maxSoftplus); add(g6, g6, g6);                                              \
+	LOSS_SQUARE(reach, YES);                                                                    \
+	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5);                                   \
+	read(g4, U); negative(g4, g4); bit(g1, g2, g4);                                             \
+	minc(g6, g6, neon_maxSoftplus); add(g6, g6, g6);                                            \
 	write(g3, LOSS)
 #define gradSquare \
-	GRAD_SQUARE(NEAR);                                                                            \
+	GRAD_SQUARE(NEAR);                                                                          \
 	fma(g5, g1, g6); mul(g5, g0, g5); write(g5, GRAD)
 
 // curv = B·q·s; B·s in g2, Q in g3
 #define CURV_SQUARE \
-	GRAD_SQUARE(FAR);                                                                             \
-	letNaN(g5, g6);                                                                               \
-	get(g3, slotFar); mul(g3, g3, g5); mulc(g2, g2, neon_up); bit(g3, g2, g4);                    \
+	GRAD_SQUARE(FAR);                                                                           \
+	letNaN(g5, g6);                                                                             \
+	get(g3, slotFar); mul(g3, g3, g5); mulc(g2, g2, neon_up); bit(g3, g2, g4);                  \
 	mul(g2, g0, g5); mul(g4, g2, g3); mulc(g4, g4, neon_down); write(g4, CURV)
 #define frozenSquare CURV_SQUARE; write(g2, GRAD)
 #define hessSquare \
-	CURV_SQUARE;                                                                                  \
-	copy(g2, g5); fma(g2, g1, g6); mul(g2, g0, g2); write(g2, GRAD);                              \
-	/* B·q·(5s + 2L·(2q - s)) */                                                                  \
-	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, slotHessOne); fma(g5, g6, g1);                 \
+	CURV_SQUARE;                                                                                \
+	copy(g2, g5); fma(g2, g1, g6); mul(g2, g0, g2); write(g2, GRAD);                            \
+	/* B·q·(5s + 2L·(2q - s)) */                                                                \
+	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, paramHessOne); fma(g5, g6, g1);              \
 	mul(g5, g0, g5); mul(g5, g5, g3); mulc(g5, g5, neon_down); write(g5, HESS)
 
-// At any γ: B in g4, λ in g3, V in g1, the loss in g5, u in g0; with derivatives, e in a slot
-#define LOSS_POWER(derivatives, hess) \
-	read(g0, U); exp(FAR, YES, g1, g4, g2, g3, g5, g0, g6);                                       \
-	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                                 \
-	logS(g6, g2, g4, g5); pow(hardWeight, hess, g4, g6, g1, g2, g0, g5);                                      \
-	LOSS_FAR
+// At any γ, in passes: up to λ, B in g4, and the loss. B in g4, λ in g3, V in g1, the loss in g5, u in g0; with derivatives, e in a slot
+#define passExp(slots) \
+	read(g0, U); exp(FAR, slots, g1, g4, g2, g3, g5, g0, g6); put(g1, slotA); put(g4, slotP)
+#define passLog(derivatives) \
+	get(g1, slotA); get(g4, slotP); log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);           \
+	put(g3, slotLambda); put(g4, slotM)
+#define passPow(hess) \
+	get(g4, slotM); get(g1, slotA); logS(g6, g2, g4, g5);                                       \
+	pow(hardWeight, hess, g4, g6, g1, g2, g0, g5)
+#define POWER_LOSS get(g3, slotLambda); LOSS_FAR
 // B·L, L = ln2·λ + V
 #define LOSS_FAR read(g0, U); positive(g1, g0); mul(g2, g4, g3); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
 #define LOSS_ZERO(derivatives) \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
-	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                                 \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
+	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                           \
 	weights(g4, W, WEACH); LOSS_FAR
-#define lossPower LOSS_POWER(NO, NO); write(g5, LOSS)
+#define lossPower passPow(NO); POWER_LOSS; write(g5, LOSS)
 #define lossZero  LOSS_ZERO(NO); write(g5, LOSS)
 
 // The loss is written. Where u is negative in g6, e in g0, α in g5, V, bounded, in g1
 #define ALPHA \
-	negative(g6, g0); write(g5, LOSS);                                                            \
+	negative(g6, g0); write(g5, LOSS);                                                          \
 	get(g0, slotE); every(g5, neon_up); bit(g5, g0, g6); minc(g1, g1, neon_maxSoftplus)
 // and in g2 L, in g0 γ·ε, [u<0] ? 1 : e if not scaled
 #define BETA(hess) \
-	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                                \
-	mulc(g0, g0, neon_down); hess(every(g3, neon_one); bit(g3, g0, g6));                          \
-	mulp(g0, g0, slotGamma); bitp(g0, slotGamma, g6); hess(sub(g3, g0, g3))
+	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                              \
+	mulc(g0, g0, neon_down); hess(every(g3, neon_one); bit(g3, g0, g6));                        \
+	mulp(g0, g0, paramGamma); bitp(g0, paramGamma, g6); hess(sub(g3, g0, g3))
 
 // B·(α + γ·ε·L)/(1+e)
 #define gradPower \
-	LOSS_POWER(YES, NO); ALPHA; BETA(NO);                                                         \
+	passPow(NO); POWER_LOSS; ALPHA; BETA(NO);                                                   \
 	fma(g5, g0, g2); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
 #define gradZero \
-	LOSS_ZERO(YES); ALPHA;                                                                        \
+	LOSS_ZERO(YES); ALPHA;                                                                      \
 	letNaN(g5, g1); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
 // n /= 1+e, which is in d then
 #define DIVIDE(n, d)  get(d, slotE); addc(d, d, neon_up); div(n, n, d)
 
 // B·α·ε/(1+e)², from B·α in g1 and 1+e in g0; 1/(1+e) in g0 and ε in g4
 #define CURV_POWER \
-	CONST(K0, neon_one); first(FDIV, g0, K0, g0);                                                 \
-	get(g4, slotE); CONST(K0, neon_up); first(BIT, g4, K0, g6);                                   \
+	CONST(K0, neon_one); first(FDIV, g0, K0, g0);                                               \
+	get(g4, slotE); CONST(K0, neon_up); first(BIT, g4, K0, g6);                                 \
 	mul(g1, g1, g0); mul(g1, g1, g4); mul(g1, g1, g0); write(g1, CURV)
 #define FROZEN \
-	ALPHA; letNaN(g5, g1); mul(g1, g4, g5);                                                       \
+	ALPHA; letNaN(g5, g1); mul(g1, g4, g5);                                                     \
 	copy(g5, g1); DIVIDE(g5, g0); write(g5, GRAD); CURV_POWER
-#define frozenPower LOSS_POWER(YES, NO); FROZEN
+#define frozenPower passPow(NO); POWER_LOSS; FROZEN
 #define hessZero    LOSS_ZERO(YES); FROZEN; write(g1, HESS)
+// after a pass of passPow(YES); put(g4, slotM)
 #define hessPower \
-	LOSS_POWER(YES, YES); ALPHA; BETA(YES);                                                       \
-	ZERO(K0); last(FMUL, g1, g1, K0); add(g1, g5, g1); mul(g1, g4, g1);                           \
-	copy(gK, g5); fma(gK, g0, g2); mul(g4, g4, gK); DIVIDE(g4, g0); write(g4, GRAD);              \
-	CURV_POWER;                                                                                   \
-	/* B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)²: the bracket is scaled up if u < 0, otherwise ε */   \
+	get(g4, slotM); POWER_LOSS; ALPHA; BETA(YES);                                               \
+	ZERO(K0); last(FMUL, g1, g1, K0); add(g1, g5, g1); mul(g1, g4, g1);                         \
+	copy(gK, g5); fma(gK, g0, g2); mul(g4, g4, gK); DIVIDE(g4, g0); write(g4, GRAD);            \
+	CURV_POWER;                                                                                 \
+	/* B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)²: the bracket is scaled up if u < 0, otherwise ε */ \
 	get(g5, slotE); every(g1, neon_one); bit(g1, g5, g6); CONST(K0, neon_one); first(BIT, g5, K0, g6); \
-	mulc(g4, g2, neon_down); bif(g2, g4, g6); mulp(g2, g2, slotGamma);                            \
-	mulp(g1, g1, slotHessOne); fma(g1, g2, g3); minc(g1, g1, neon_large);                         \
-	get(g4, slotB); mulp(g4, g4, slotHessPow); mulp(g1, g1, slotHessBracket); mul(g1, g4, g1);    \
+	mulc(g4, g2, neon_down); bif(g2, g4, g6); mulp(g2, g2, paramGamma);                         \
+	mulp(g1, g1, paramHessOne); fma(g1, g2, g3); minc(g1, g1, neon_large);                      \
+	get(g4, slotB); mulp(g4, g4, paramHessPow); mulp(g1, g1, paramHessBracket); mul(g1, g4, g1); \
 	mulc(g2, g0, neon_up); mul(g1, g1, g2); mul(g1, g1, g5); mul(g1, g1, g0); write(g1, HESS)
 
 // Soft targets: M in g3, low in g1, and slots
-#define SOFT(derivatives) \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
-	log(YES, YES, g0, g3, g4, g1, g2, g5, g6); put(g3, slotLambda);                               \
-	/* other, lost; β, θ, Y, β scaled up */                                                       \
-	EL(NONE, get(g0, slotE));                                                                     \
-	read(g1, TARGET); csub(g4, neon_one, g1); csub(g5, neon_one, g4); sub(g5, g5, g1);            \
-	read(g2, U); negative(g6, g2); copy(gK, g4); bit(g4, g1, g6); bit(g1, gK, g6);                \
-	each2(FABS, g2, g2); mul(g2, g4, g2); put(g2, slotY);                                         \
-	mulc(g4, g4, neon_up);                                                                        \
-	/* R + rest = β + e·θ */                                                                      \
-	mul(g3, g0, g1); copy(gK, g3); fnma(gK, g0, g1); get(g2, slotELow); fnma(gK, g2, g1);         \
-	add(g1, g4, g3);                                                                              \
+#define passSoftLog \
+	get(g1, slotA); get(g4, slotP); log(YES, YES, g0, g3, g4, g1, g2, g5, g6); put(g3, slotLambda)
+#define soft2(derivatives) \
+	/* other, lost; β, θ, Y, β scaled up */                                                     \
+	get(g0, slotE);                                                                             \
+	read(g3, TARGET); csub(g4, neon_one, g3); csub(g5, neon_one, g4); sub(g5, g5, g3);          \
+	read(g2, U); negative(g6, g2); read(g1, TARGET); bit(g1, g4, g6); bit(g4, g3, g6);          \
+	each2(FABS, g2, g2); mul(g2, g4, g2); put(g2, slotY);                                       \
+	mulc(g4, g4, neon_up);                                                                      \
+	/* R + rest = β + e·θ */                                                                    \
+	mul(g3, g0, g1); copy(gK, g3); fnma(gK, g0, g1); get(g2, slotELow); fnma(gK, g2, g1);       \
+	add(g1, g4, g3);                                                                            \
 	each3(FMIN, g2, g4, g3); each3(FMAX, g3, g4, g3); sub(g3, g1, g3); sub(g2, g2, g3); sub(g2, g2, gK); \
-	every(g3, neon_up); bit(g3, g0, g6); fma(g2, g3, g5);                                         \
-	derivatives(add(g4, g4, g4); sub(g4, g4, g1); put(g4, slotD));                                \
-	/* 1+e = d + dLow */                                                                          \
-	mulc(g3, g0, neon_down); addc(g5, g3, neon_one); csub(g6, neon_one, g5); add(g6, g6, g3);     \
-	get(g3, slotELow); fmac(g6, g3, neon_down);                                                   \
-	/* M·(1+low) = (R + rest)/(1+e) */                                                            \
+	every(g3, neon_up); bit(g3, g0, g6); fma(g2, g3, g5);                                       \
+	derivatives(add(g4, g4, g4); sub(g4, g4, g1); put(g4, slotD));                              \
+	/* 1+e = d + dLow */                                                                        \
+	mulc(g3, g0, neon_down); addc(g5, g3, neon_one); csub(g6, neon_one, g5); add(g6, g6, g3);   \
+	get(g3, slotELow); fmac(g6, g3, neon_down);                                                 \
+	/* M·(1+low) = (R + rest)/(1+e) */                                                          \
 	div(g3, g1, g5); CONST(K0, neon_one); first(FDIV, g4, K0, g1); derivatives(put(g4, slotInverse)); \
 	fnma(g1, g3, g5); add(g1, g1, g2); fnma(g1, g3, g6); mul(g1, g1, g4)
 
 // B in g4
 #define SOFT_SQUARE(hess) \
-	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);            \
+	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);          \
 	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotB)); mulc(g4, g2, neon_down)
-#define SOFT_POWER(hess) logM(g0, g4, g5, g1, g3, g2, g6); pow(softWeight, hess, g4, g0, g5, g1, g3, g6)
+#define passM(derivatives) soft2(derivatives); put(g3, slotM); put(g1, slotLow)
+#define passLogM \
+	get(g3, slotM); get(g1, slotLow); logM(g0, g4, g5, g1, g3, g2, g6);                         \
+	EL(put(g0, slotK), NONE); put(g5, slotF); put(g1, slotLow)
+#define SOFT_POWER(hess) \
+	get(g0, slotK); get(g5, slotF); get(g1, slotLow); pow(softWeight, hess, g4, g0, g5, g1, g3, g6)
 
 // -k, -y and h, from M in r, and low in h
 #define logM(k, yy, y, h, r, small, s) \
-	mulc(h, h, neon_log2E);                                                                       \
+	mulc(h, h, neon_log2E);                                                                     \
 	every(k, neon_magicLog); EL(each2(USRA4S23, k, r), each2(USRA2D52, k, r)); csub(k, neon_magicLog0, k); \
-	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, r, K0); subc(y, y, neon_up);        \
-	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                   \
+	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, r, K0); subc(y, y, neon_up);      \
+	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                 \
 	EL(horner9(r, s, small, neon_log), logM64(r, s, y, small, k)); mul(r, yy, r); fmac(h, r, neon_down); \
 	each2(FNEG, y, y)
 #define logM64(r, s, q, x, xx) \
@@ -459,81 +483,81 @@
 
 // B·E, E = ln2·λ + Y, and Y wins where it is infinite: the loss in g5, Y in g1, λ in g3
 #define SOFT_LOSS \
-	get(g3, slotLambda); get(g1, slotY); mul(g2, g4, g3);                                         \
-	mul(g5, g4, g1); subc(g6, g1, neon_largest); each3(FMAXNM, g5, g5, g6);                       \
+	get(g3, slotLambda); get(g1, slotY); mul(g2, g4, g3);                                       \
+	mul(g5, g4, g1); subc(g6, g1, neon_largest); each3(FMAXNM, g5, g5, g6);                     \
 	fmac(g5, g2, neon_ln2Down)
-#define softLossSquare SOFT(NO); SOFT_SQUARE(NO); SOFT_LOSS; write(g5, LOSS)
-#define softLossPower  SOFT(NO); SOFT_POWER(NO); SOFT_LOSS; write(g5, LOSS)
+#define softLossSquare soft2(NO); SOFT_SQUARE(NO); SOFT_LOSS; write(g5, LOSS)
+#define softLossPower  SOFT_POWER(NO); SOFT_LOSS; write(g5, LOSS)
 
 // The loss is written. The sign of x in g0, Y, bounded, in g1
 #define SOFT_SIGN \
-	read(g0, U); CONST(K0, neon_sign); last(VAND, g0, g0, K0); write(g5, LOSS);                   \
+	read(g0, U); CONST(K0, neon_sign); last(VAND, g0, g0, K0); write(g5, LOSS);                 \
 	minc(g1, g1, neon_maxSoftplus)
 // and E in g2, κ in g6, γ·κ in g5, B·(D + γ·κ·E) in g3
 #define SOFT_GRAD \
-	SOFT_LOSS; SOFT_SIGN;                                                                         \
-	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                                \
-	delta(g3); get(g5, slotE); get(g6, slotInverse); mul(g6, g5, g6); mul(g6, g3, g6);            \
-	mulp(g5, g6, slotGamma);                                                                      \
+	SOFT_LOSS; SOFT_SIGN;                                                                       \
+	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                              \
+	delta(g3); get(g5, slotE); get(g6, slotInverse); mul(g6, g5, g6); mul(g6, g3, g6);          \
+	mulp(g5, g6, paramGamma);                                                                   \
 	get(g3, slotD); fma(g3, g5, g2); mul(g3, g4, g3)
 #define delta(d) read(d, TARGET); add(d, d, d); csub(d, neon_one, d); each3(VEOR, d, d, g0)
-#define softGradSquare SOFT(YES); SOFT_SQUARE(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
-#define softGradPower  SOFT(YES); SOFT_POWER(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
+#define softGradSquare soft2(YES); SOFT_SQUARE(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
+#define softGradPower  SOFT_POWER(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
 #define SOFT_DIVIDE(d) DIVIDE(g3, d); each3(VEOR, g3, g3, g0); write(g3, GRAD)
 
 // B·e/(1+e)², from 0·Y in g1: e in g5, 1/(1+e) in g4 and, scaled up, in g3
 #define SOFT_CURV \
-	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4);                            \
-	CONST(K0, neon_one); first(FDIV, g4, K0, g4); mulc(g3, g4, neon_up);                          \
+	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4);                          \
+	CONST(K0, neon_one); first(FDIV, g4, K0, g4); mulc(g3, g4, neon_up);                        \
 	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, CURV)
 #define SOFT_FROZEN \
-	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                       \
+	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                     \
 	get(g3, slotD); add(g3, g3, g1); mul(g3, g4, g3); SOFT_CURV
-#define softFrozenSquare SOFT(YES); SOFT_SQUARE(NO); SOFT_FROZEN
-#define softFrozenPower  SOFT(YES); SOFT_POWER(NO); SOFT_FROZEN
+#define softFrozenSquare soft2(YES); SOFT_SQUARE(NO); SOFT_FROZEN
+#define softFrozenPower  SOFT_POWER(NO); SOFT_FROZEN
 
 #define SOFT_HESS \
-	SOFT_GRAD; sub(g6, g5, g6); ZERO(K0); last(FMUL, g1, g1, K0); SOFT_CURV;                      \
-	/* B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)² */                                       \
-	mulc(g1, g5, neon_down); csub(g1, neon_one, g1); sub(g6, g6, g1);                             \
-	get(g1, slotD); add(g1, g1, g1); fma(g1, g2, g6); mulc(g1, g1, neon_halfDown);                \
-	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                             \
-	delta(g6); mul(g2, g6, g2); mulp(g2, g2, slotGamma);                                          \
-	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                    \
-	get(g1, slotB); mulp(g1, g1, slotHessPow); mulp(g5, g5, slotHessBracket); mul(g1, g1, g5);    \
+	SOFT_GRAD; sub(g6, g5, g6); ZERO(K0); last(FMUL, g1, g1, K0); SOFT_CURV;                    \
+	/* B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)² */                                     \
+	mulc(g1, g5, neon_down); csub(g1, neon_one, g1); sub(g6, g6, g1);                           \
+	get(g1, slotD); add(g1, g1, g1); fma(g1, g2, g6); mulc(g1, g1, neon_halfDown);              \
+	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                           \
+	delta(g6); mul(g2, g6, g2); mulp(g2, g2, paramGamma);                                       \
+	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                  \
+	get(g1, slotB); mulp(g1, g1, paramHessPow); mulp(g5, g5, paramHessBracket); mul(g1, g1, g5); \
 	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, HESS)
-#define softHessSquare SOFT(YES); SOFT_SQUARE(YES); SOFT_HESS
-#define softHessPower  SOFT(YES); SOFT_POWER(YES); SOFT_HESS
+#define softHessSquare soft2(YES); SOFT_SQUARE(YES); SOFT_HESS
+#define softHessPower  SOFT_POWER(YES); SOFT_HESS
 
 #define sigmoid \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
-	mulc(g6, g1, neon_down); quotient(NO, NO, NO, g5, g3, g4, g6, g2, g6, g0);                    \
-	negative(g6, g0); every(g2, neon_up); bit(g2, g1, g6); mul(g2, g2, g5); fma(g2, g2, g4);      \
-	positive(g0, g0); minc(g0, g0, neon_maxSoftplus); ZERO(K0); last(FMUL, g0, g0, K0);           \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                      \
+	mulc(g6, g1, neon_down); quotient(NO, NO, NO, g5, g3, g4, g6, g2, g6, g0, g6);              \
+	every(g2, neon_up); bit(g2, g1, g6); mul(g2, g2, g5); fma(g2, g2, g4);                      \
+	positive(g0, g0); minc(g0, g0, neon_maxSoftplus); ZERO(K0); last(FMUL, g0, g0, K0);         \
 	fmac(g0, g2, neon_down); write(g0, LOSS)
 #define softplus \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                        \
-	log(NO, NO, g0, g3, g4, g1, g2, g5, g6);                                                          \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
+	log(NO, NO, g0, g3, g4, g1, g2, g5, g6);                                                    \
 	read(g0, U); positive(g0, g0); fmac(g0, g3, neon_ln2Down); write(g0, LOSS)
 
 // Others
 
 // s = hi + v, and its rounding error goes to lo (Knuth's TwoSum).
 #define twoSum(hi, lo, v, s, part, err) \
-	add(s, hi, v); sub(part, s, hi); sub(err, s, part); sub(err, hi, err); sub(part, v, part);    \
+	add(s, hi, v); sub(part, s, hi); sub(err, s, part); sub(err, hi, err); sub(part, v, part);  \
 	add(err, err, part); add(lo, lo, err); copy(hi, s)
 #define sum64 \
-	read(g4, LOSS); twoSum(g0, g2, g4, g5, g6, gK); ADD $64, INDEX;                               \
+	read(g4, LOSS); twoSum(g0, g2, g4, g5, g6, gK); ADD $64, INDEX;                             \
 	read(g4, LOSS); twoSum(g1, g3, g4, g5, g6, gK)
 // the lanes in g0 and g1
 #define sum32 \
-	read(g2, LOSS);                                                                               \
-	FCVTL(g3, g2); FCVTL2(g3+1, g2); FCVTL(g3+2, g2+1); FCVTL2(g3+3, g2+1);                       \
-	FCVTL(g4, g2+2); FCVTL2(g4+1, g2+2); FCVTL(g4+2, g2+3); FCVTL2(g4+3, g2+3);                   \
+	read(g2, LOSS);                                                                             \
+	FCVTL(g3, g2); FCVTL2(g3+1, g2); FCVTL(g3+2, g2+1); FCVTL2(g3+3, g2+1);                     \
+	FCVTL(g4, g2+2); FCVTL2(g4+1, g2+2); FCVTL(g4+2, g2+3); FCVTL2(g4+3, g2+3);                 \
 	each3(FADD2D, g0, g0, g3); each3(FADD2D, g1, g1, g4)
 
 #define multiply \
-	read(g0, GRAD); read(g1, U); mul(g0, g0, g1); /* dst, dout */                                                 \
+	read(g0, GRAD); read(g1, U); mul(g0, g0, g1); /* dst, dout */                               \
 	each3(FCMEQ, g1, g0, g0); CONST(K0, neon_nan); first(BIF, g0, K0, g1); write(g0, GRAD)
 
 #define flip \
@@ -541,6 +565,6 @@
 
 // K1 is the weight of positives, K2 that of negatives.
 #define expand \
-	BITSADDRESS; masked(g1, POS); AND KEEPEACH, ADDRESS; masked(g2, KEEP);                        \
-	read(g0, U); each2(FNEG, g3, g0); bit(g0, g3, g1); and(g0, g0, g2); write(g0, LOSS);          \
+	BITSADDRESS; masked(g1, POS); AND KEEPEACH, ADDRESS; masked(g2, KEEP);                      \
+	read(g0, U); each2(FNEG, g3, g0); bit(g0, g3, g1); and(g0, g0, g2); write(g0, LOSS);        \
 	BSL(g1, K1, K2); BSL(g1+1, K1, K2); BSL(g1+2, K1, K2); BSL(g1+3, K1, K2); and(g1, g1, g2); write(g1, W)

@@ -9,33 +9,48 @@
 
 // LOOP is the loop over the groups, for what is done with one of them.
 #define LOOP(body) \
-loop:                                                                                        \
-	body;                                                                                \
+loop:                                                                                           \
+	body;                                                                                       \
 	ADD $64, INDEX; CMP END, INDEX; BLT loop
 
-// ENTER loads the arguments of a kernel, and copies its parameters to where vectors of them are read. The first slot is at
-// 16(RSP).
+// PASSES is the loop over as many groups as have slots, for the passes over them. That long chains of operations are cut lets a
+// CPU work on several groups at a time.
+#define PASSES(passes) \
+chunk:                                                                                          \
+	MOVD INDEX, START; ADD $(16*64), INDEX, STOP; CMP END, STOP; CSEL GT, END, STOP, STOP;      \
+	passes;                                                                                     \
+	CMP END, INDEX; BLT chunk
+#define PASS(loop, size, body) \
+	MOVD START, INDEX; MOVD SLOTS, FRAME;                                                       \
+loop:                                                                                           \
+	body;                                                                                       \
+	ADD $64, INDEX; ADD $size, FRAME; CMP STOP, INDEX; BLT loop
+
+#define ENTER_FRAME ADD $16, RSP, PARAMS; ADD $params, PARAMS, SLOTS; MOVD SLOTS, FRAME
+
+// ENTER loads the arguments of a kernel, and copies its parameters to where vectors of them are read. They stand at 16(RSP),
+// and the slots behind them.
 #define ENTER(constants, loss, grad, hess, curv, plan) \
-	ADD $16, RSP, FRAME; MOVD const_argsN(ARGS), END; BEGIN(constants);                  \
-	MOVD const_argsU(ARGS), U; MOVD loss(ARGS), LOSS; MOVD grad(ARGS), GRAD;             \
-	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                        \
-	WEIGHT(W, WEACH, const_argsW, const_argsWeight, slotW, w);                           \
-	MOVD plan(ARGS), ADDRESS;                                                            \
-	PARAMETER(const_planGamma, slotGamma); PARAMETER(const_planHessOne, slotHessOne);    \
-	PARAMETER(const_planPowHi, slotPowHi); PARAMETER(const_planPowLo, slotPowLo);        \
-	PARAMETER(const_planPowHiDown, slotPowHiDown);                                       \
-	PARAMETER(const_planHessPow, slotHessPow); PARAMETER(const_planHessBracket, slotHessBracket)
-#define PARAMETER(field, slot) \
-	EL(MOVWU, MOVD) field*EL(4, 8)(ADDRESS), VALUE; BROADCAST; STRQ(K0, nFRAME, slot)
-#define WEIGHT(array, each, field, weight, slot, have) \
-	MOVD field(ARGS), array; MOVD $-1, each; CBNZ array, have;                           \
-	EL(MOVWU, MOVD) weight(ARGS), VALUE; BROADCAST;                                      \
-	STPQ(K0, K0, nFRAME, slot); STPQ(K0, K0, nFRAME, slot+32);                           \
-	ADD $slot, FRAME, array; MOVD ZR, each;                                              \
+	ENTER_FRAME; MOVD const_argsN(ARGS), END; BEGIN(constants);                                 \
+	MOVD const_argsU(ARGS), U; MOVD loss(ARGS), LOSS; MOVD grad(ARGS), GRAD;                    \
+	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                               \
+	WEIGHT(W, WEACH, const_argsW, const_argsWeight, paramW, w);                                 \
+	MOVD plan(ARGS), ADDRESS;                                                                   \
+	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planHessOne, paramHessOne);         \
+	PARAMETER(const_planPowHi, paramPowHi); PARAMETER(const_planPowLo, paramPowLo);             \
+	PARAMETER(const_planPowHiDown, paramPowHiDown);                                             \
+	PARAMETER(const_planHessPow, paramHessPow); PARAMETER(const_planHessBracket, paramHessBracket)
+#define PARAMETER(field, offset) \
+	EL(MOVWU, MOVD) field*EL(4, 8)(ADDRESS), VALUE; BROADCAST; STRQ(K0, nPARAMS, offset)
+#define WEIGHT(array, each, field, weight, offset, have) \
+	MOVD field(ARGS), array; MOVD $-1, each; CBNZ array, have;                                  \
+	EL(MOVWU, MOVD) weight(ARGS), VALUE; BROADCAST;                                             \
+	STPQ(K0, K0, nPARAMS, offset); STPQ(K0, K0, nPARAMS, offset+32);                            \
+	ADD $offset, PARAMS, array; MOVD ZR, each;                                                  \
 have:
 
 #define SOFT_ENTER(weight) \
-	MOVD const_argsTarget(ARGS), TARGET; WEIGHT(WPOS, WPOSEACH, const_argsWPos, weight, slotWPos, wPos)
+	MOVD const_argsTarget(ARGS), TARGET; WEIGHT(WPOS, WPOSEACH, const_argsWPos, weight, paramWPos, wPos)
 
 #define ENTER32 ENTER(·neonF32, const_argsLoss32, const_argsGrad32, const_argsHess32, const_argsCurv32, const_argsPlan32)
 #define ENTER64 ENTER(·neonF64, const_argsLoss64, const_argsGrad64, const_argsHess64, const_argsCurv64, const_argsPlan64)
@@ -44,142 +59,142 @@ have:
 
 #define EL(f32, f64) f32
 
-TEXT ·lossZeroF32NEON(SB), 0, $960-8
+TEXT ·lossZeroF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF32NEON(SB), 0, $960-8
+TEXT ·gradZeroF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF32NEON(SB), 0, $960-8
+TEXT ·hessZeroF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossSquareF32NEON(SB), 0, $960-8
+TEXT ·lossSquareF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF32NEON(SB), 0, $960-8
+TEXT ·gradSquareF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF32NEON(SB), 0, $960-8
+TEXT ·hessSquareF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF32NEON(SB), 0, $960-8
+TEXT ·frozenSquareF32NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(frozenSquare)
 	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $960-8
+TEXT ·lossPowerF32NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	LOOP(lossPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF32NEON(SB), 0, $960-8
+TEXT ·gradPowerF32NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	LOOP(gradPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF32NEON(SB), 0, $960-8
+TEXT ·hessPowerF32NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	LOOP(hessPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow(YES); put(g4, slotM)); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF32NEON(SB), 0, $960-8
+TEXT ·frozenPowerF32NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	LOOP(frozenPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
 	RET
 
-TEXT ·softLossSquareF32NEON(SB), 0, $960-8
-	MOVD a+0(FP), ARGS
-	ENTER32
-	SOFT_ENTER32
-	LOOP(softLossSquare)
-	RET
-
-TEXT ·softGradSquareF32NEON(SB), 0, $960-8
+TEXT ·softLossSquareF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softGradSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
 	RET
 
-TEXT ·softHessSquareF32NEON(SB), 0, $960-8
+TEXT ·softGradSquareF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softHessSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
 	RET
 
-TEXT ·softFrozenSquareF32NEON(SB), 0, $960-8
+TEXT ·softHessSquareF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softFrozenSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
 	RET
 
-TEXT ·softLossPowerF32NEON(SB), 0, $960-8
+TEXT ·softFrozenSquareF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softLossPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
 	RET
 
-TEXT ·softGradPowerF32NEON(SB), 0, $960-8
+TEXT ·softLossPowerF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softGradPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
 	RET
 
-TEXT ·softHessPowerF32NEON(SB), 0, $960-8
+TEXT ·softGradPowerF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softHessPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
 	RET
 
-TEXT ·softFrozenPowerF32NEON(SB), 0, $960-8
+TEXT ·softHessPowerF32NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	LOOP(softFrozenPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
 	RET
 
-TEXT ·sigmoidF32NEON(SB), 0, $960-24
+TEXT ·softFrozenPowerF32NEON(SB), 0, $12544-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	RET
+
+TEXT ·sigmoidF32NEON(SB), 0, $704-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ADD $16, RSP, FRAME
+	ENTER_FRAME
 	BEGIN(·neonF32)
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF32NEON(SB), 0, $960-24
+TEXT ·softplusF32NEON(SB), 0, $704-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ADD $16, RSP, FRAME
+	ENTER_FRAME
 	BEGIN(·neonF32)
 	LOOP(softplus)
 	RET
@@ -234,142 +249,142 @@ TEXT ·flipF32NEON(SB), 0, $0-24
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossZeroF64NEON(SB), 0, $960-8
+TEXT ·lossZeroF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF64NEON(SB), 0, $960-8
+TEXT ·gradZeroF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF64NEON(SB), 0, $960-8
+TEXT ·hessZeroF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossSquareF64NEON(SB), 0, $960-8
+TEXT ·lossSquareF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF64NEON(SB), 0, $960-8
+TEXT ·gradSquareF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF64NEON(SB), 0, $960-8
+TEXT ·hessSquareF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF64NEON(SB), 0, $960-8
+TEXT ·frozenSquareF64NEON(SB), 0, $704-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(frozenSquare)
 	RET
 
-TEXT ·lossPowerF64NEON(SB), 0, $960-8
+TEXT ·lossPowerF64NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	LOOP(lossPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF64NEON(SB), 0, $960-8
+TEXT ·gradPowerF64NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	LOOP(gradPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF64NEON(SB), 0, $960-8
+TEXT ·hessPowerF64NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	LOOP(hessPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow(YES); put(g4, slotM)); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF64NEON(SB), 0, $960-8
+TEXT ·frozenPowerF64NEON(SB), 0, $7424-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	LOOP(frozenPower)
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
 	RET
 
-TEXT ·softLossSquareF64NEON(SB), 0, $960-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	LOOP(softLossSquare)
-	RET
-
-TEXT ·softGradSquareF64NEON(SB), 0, $960-8
+TEXT ·softLossSquareF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softGradSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
 	RET
 
-TEXT ·softHessSquareF64NEON(SB), 0, $960-8
+TEXT ·softGradSquareF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softHessSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
 	RET
 
-TEXT ·softFrozenSquareF64NEON(SB), 0, $960-8
+TEXT ·softHessSquareF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softFrozenSquare)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
 	RET
 
-TEXT ·softLossPowerF64NEON(SB), 0, $960-8
+TEXT ·softFrozenSquareF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softLossPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
 	RET
 
-TEXT ·softGradPowerF64NEON(SB), 0, $960-8
+TEXT ·softLossPowerF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softGradPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
 	RET
 
-TEXT ·softHessPowerF64NEON(SB), 0, $960-8
+TEXT ·softGradPowerF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softHessPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
 	RET
 
-TEXT ·softFrozenPowerF64NEON(SB), 0, $960-8
+TEXT ·softHessPowerF64NEON(SB), 0, $12544-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
-	LOOP(softFrozenPower)
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
 	RET
 
-TEXT ·sigmoidF64NEON(SB), 0, $960-24
+TEXT ·softFrozenPowerF64NEON(SB), 0, $12544-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	RET
+
+TEXT ·sigmoidF64NEON(SB), 0, $704-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ADD $16, RSP, FRAME
+	ENTER_FRAME
 	BEGIN(·neonF64)
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF64NEON(SB), 0, $960-24
+TEXT ·softplusF64NEON(SB), 0, $704-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ADD $16, RSP, FRAME
+	ENTER_FRAME
 	BEGIN(·neonF64)
 	LOOP(softplus)
 	RET
