@@ -55,11 +55,12 @@ const (
 	argsCurv64      = unsafe.Offsetof(abi.Args[float64]{}.Curv)
 	argsPlan64      = unsafe.Offsetof(abi.Args[float64]{}.Plan)
 
-	planGamma   = unsafe.Offsetof(plan[float32]{}.Gamma) / 4
-	planHessOne = unsafe.Offsetof(plan[float32]{}.HessOne) / 4
-	planPowHi   = unsafe.Offsetof(plan[float32]{}.PowHi) / 4
-	planPowLo   = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
-	sumsLo      = unsafe.Offsetof(laneSums{}.Lo)
+	planGamma    = unsafe.Offsetof(plan[float32]{}.Gamma) / 4
+	planGammaLn2 = unsafe.Offsetof(plan[float32]{}.GammaLn2) / 4
+	planHessOne  = unsafe.Offsetof(plan[float32]{}.HessOne) / 4
+	planPowHi    = unsafe.Offsetof(plan[float32]{}.PowHi) / 4
+	planPowLo    = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
+	sumsLo       = unsafe.Offsetof(laneSums{}.Lo)
 
 	planPowHiDown   = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
 	planHessPow     = unsafe.Offsetof(plan[float32]{}.HessPow) / 4

@@ -54,15 +54,16 @@
 
 // Parameters on the stack, for every element of a vector, and weights that are the same for all, for a group
 #define paramGamma       0
-#define paramHessOne     16
-#define paramPowHi       32
-#define paramPowLo       48
-#define paramPowHiDown   64
-#define paramHessPow     80
-#define paramHessBracket 96
-#define paramW           112
-#define paramWPos        176
-#define params           240 // their size
+#define paramGammaLn2    16
+#define paramHessOne     32
+#define paramPowHi       48
+#define paramPowLo       64
+#define paramPowHiDown   80
+#define paramHessPow     96
+#define paramHessBracket 112
+#define paramW           128
+#define paramWPos        192
+#define params           256 // their size
 
 // Slots behind them, where groups wait, also for the next pass
 #define slotFar          0 // at γ = 2
@@ -72,10 +73,11 @@
 #define slotE            192
 #define slotP            256
 #define slotM            256
-#define slotB            320
-#define slotLambda       384
+#define slotUp           320 // B, scaled up
+#define slotB            384
 #define slots            448 // their size
 // and of soft targets
+#define slotLambda       384
 #define slotELow         448
 #define slotLow          512
 #define slotY            576
@@ -114,6 +116,7 @@
 #define FCVTL2(d, n)    WORD $(0x4e617800 | (n)<<5 | (d)) // FCVTL2 Vd.2D, Vn.4S
 
 #define CMTST(d, n, m)  WORD $(0x4ea08c00 | SZ | (m)<<16 | (n)<<5 | (d)) // CMTST Vd.T, Vn.T, Vm.T
+#define FCMLT0(d, n)    WORD $(0x4ea0e800 | SZ | (n)<<5 | (d)) // FCMLT Vd.T, Vn.T, #0.0
 #define CMLT0(d, n)     WORD $(0x4ea0a800 | SZ | (n)<<5 | (d)) // CMLT Vd.T, Vn.T, #0
 #define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
 #define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
@@ -170,7 +173,8 @@
 #define bif(d, n, m)  each3(BIF, d, n, m)  // d = m ? d : n
 #define bsl(m, n, d)  each3(BSL, m, n, d)  // m = m ? n : d
 #define copy(d, n)    each2(VMOV, d, n)
-#define negative(m, n) each2(CMLT0, m, n)  // m = [n<0]: of a number, whether it has the sign, which -0 has
+#define below0(m, n)   each2(FCMLT0, m, n) // m = [n<0]
+#define negative(m, n) each2(CMLT0, m, n)  // m: whether n has the sign, which -0 and a NaN may have
 
 // The same with a constant, the name of a field of neon
 #define CONST(k, c)    LDRQ(k, nCONSTS, c)
@@ -281,23 +285,24 @@
 	EL(horner4(p, s, x, neon_exp), exp64(p, s, q, x, a)); mul(p, x, p)
 #define exp64(p, s, q, x, xx) mul(xx, x, x); apart10(p, s, q, x, xx, neon_exp)
 
-// λ, m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too.
-#define log(soft, slots, e, lambda, p, A, small, r, s) \
+// m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too. Of float64, A has to
+// be in its slot.
+#define log(soft, slots, e, ee, p, A, small, r, s) \
 	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                   \
 	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                         \
 	mulc(small, e, neon_down);                                                                  \
-	copy(lambda, e); fnma(lambda, e, small); /* ee */                                           \
+	copy(ee, e); fnma(ee, e, small);                                                            \
 	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                               \
-	fma(p, lambda, r); add(lambda, A, p)
+	fma(p, ee, r)
 #define log64(r, s, q, x, xx) mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
 // h, and -k where log2 s = (k - A) + h, from m and the slots
-#define logS(k, h, m, negative_) \
-	read(negative_, U); negative(negative_, negative_);                                         \
-	get(k, slotK); and(k, k, negative_); get(h, slotF); and(h, h, negative_);                   \
+#define logS(k, h, m, below) \
+	read(below, U); below0(below, below);                                                       \
+	get(k, slotK); and(k, k, below); get(h, slotF); and(h, h, below);                           \
 	fnmac(h, m, neon_down)
 
-// B in t, from -k, A and h. With slots, b waits in one.
+// B in t, from -k, A and h. With slots, b, scaled up, waits in one.
 #define pow(weights, slots, t, k, A, h, r, tt) \
 	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
 	/* γ·log2 s = K + r */                                                                      \
@@ -307,7 +312,7 @@
 	maxc(r, r, neon_minusOne);                                                                  \
 	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                \
 	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);             \
-	fma(t, t, A); slots(put(t, slotB)); mulc(t, t, neon_down)
+	fma(t, t, A); slots(put(t, slotUp)); mulc(t, t, neon_down)
 #define pow64(p, s, q, r, rr) mul(rr, r, r); apart11(p, s, q, r, rr, neon_pow)
 
 // c, z and v, from A and p in v; S too if wanted, in the place of c. With logs, L is -ln c. With derivatives, e takes A's place.
@@ -374,71 +379,74 @@
 	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, paramHessOne); fma(g5, g6, g1);              \
 	mul(g5, g0, g5); mul(g5, g5, g3); mulc(g5, g5, neon_down); write(g5, HESS)
 
-// At any γ, in passes: up to λ, B in g4, and the loss. B in g4, λ in g3, V in g1, the loss in g5, u in g0; with derivatives, e in a slot
+// At any γ, in passes. What one leaves to the next is in slots.
+
 #define passExp(slots) \
 	read(g0, U); exp(FAR, slots, g1, g4, g2, g3, g5, g0, g6); put(g1, slotA); put(g4, slotP)
 #define passLog(derivatives) \
-	get(g1, slotA); get(g4, slotP); log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);           \
-	put(g3, slotLambda); put(g4, slotM)
-#define passPow(hess) \
-	get(g4, slotM); get(g1, slotA); logS(g6, g2, g4, g5);                                       \
-	pow(hardWeight, hess, g4, g6, g1, g2, g0, g5)
-#define POWER_LOSS get(g3, slotLambda); LOSS_FAR
-// B·L, L = ln2·λ + V
-#define LOSS_FAR read(g0, U); positive(g1, g0); mul(g2, g4, g3); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
-#define LOSS_ZERO(derivatives) \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
-	log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6);                                           \
-	weights(g4, W, WEACH); LOSS_FAR
-#define lossPower passPow(NO); POWER_LOSS; write(g5, LOSS)
-#define lossZero  LOSS_ZERO(NO); write(g5, LOSS)
+	get(g1, slotA); get(g4, slotP); log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6); put(g4, slotM)
+// B in g4; for the Hessian in a slot, and in another one scaled up
+#define powS(hess) \
+	get(g4, slotM); get(g1, slotA); logS(g6, g2, g4, g5); pow(hardWeight, hess, g4, g6, g1, g2, g0, g5)
+#define passPow powS(YES); put(g4, slotB)
 
-// The loss is written. Where u is negative in g6, e in g0, α in g5, V, bounded, in g1
-#define ALPHA \
-	negative(g6, g0); write(g5, LOSS);                                                          \
-	get(g0, slotE); every(g5, neon_up); bit(g5, g0, g6); minc(g1, g1, neon_maxSoftplus)
-// and in g2 L, in g0 γ·ε, [u<0] ? 1 : e if not scaled
-#define BETA(hess) \
-	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                              \
-	mulc(g0, g0, neon_down); hess(every(g3, neon_one); bit(g3, g0, g6));                        \
-	mulp(g0, g0, paramGamma); bitp(g0, paramGamma, g6); hess(sub(g3, g0, g3))
+// At γ = 0: B = w in g4, A in g3, m in g2; with derivatives, e in a slot
+#define LOG_ZERO(derivatives) \
+	read(g0, U); exp(FAR, NO, g3, g2, g4, g1, g5, g0, g6); EL(NONE, put(g3, slotA));            \
+	log(NO, derivatives, g0, g1, g2, g3, g4, g5, g6); weights(g4, W, WEACH)
 
-// B·(α + γ·ε·L)/(1+e)
+// B·L, L = ln2·(A + m) + V, in g5; Q in g2, V in g1, u in g0
+#define LOSS_POWER get(g2, slotM); get(g3, slotA); LOSS_ZERO
+#define LOSS_ZERO \
+	mul(g2, g4, g2); fma(g2, g4, g3);                                                           \
+	read(g0, U); positive(g1, g0); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
+#define lossPower powS(NO); LOSS_POWER; write(g5, LOSS)
+#define lossZero  LOG_ZERO(NO); LOSS_ZERO; write(g5, LOSS)
+
+// The loss is written. [u<0] in g6, e in g0, α in g3
+#define ALPHA below0(g6, g0); write(g5, LOSS); get(g0, slotE); every(g3, neon_up); bit(g3, g0, g6)
+// B·L in g5, divided by ln2 if u < 0
+#define BOUNDED CONST(K1, neon_maxSoftplus); each2(BOUND, g5, g4); bit(g5, g2, g6)
+#define BOUND(loss, B) FMUL(K2, B, K1); FMIN(loss, K2, loss)
+// β from e
+#define BETA(beta) mulp(beta, g0, paramGamma); bitp(beta, paramGammaLn2, g6)
+// n/(1+e), and 1+e in d
+#define DIVIDE(n, d, e) addc(d, e, neon_up); div(n, n, d)
+
+// (B·α + γ·ε·B·L)/(1+e)
 #define gradPower \
-	passPow(NO); POWER_LOSS; ALPHA; BETA(NO);                                                   \
-	fma(g5, g0, g2); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
-#define gradZero \
-	LOSS_ZERO(YES); ALPHA;                                                                      \
-	letNaN(g5, g1); mul(g5, g4, g5); DIVIDE(g5, g0); write(g5, GRAD)
-// n /= 1+e, which is in d then
-#define DIVIDE(n, d)  get(d, slotE); addc(d, d, neon_up); div(n, n, d)
+	powS(NO); LOSS_POWER; ALPHA; BOUNDED; BETA(g1);                                             \
+	mul(g3, g4, g3); fma(g3, g1, g5); DIVIDE(g3, g0, g0); write(g3, GRAD)
 
-// B·α·ε/(1+e)², from B·α in g1 and 1+e in g0; 1/(1+e) in g0 and ε in g4
+// 0·V, bounded, in g2, which lets a NaN in, and B·α in g3
+#define LETIN minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g3, g3, g2); mul(g3, g4, g3)
+// B·e/(1+e)²: (1+e)² in g5
 #define CURV_POWER \
-	CONST(K0, neon_one); first(FDIV, g0, K0, g0);                                               \
-	get(g4, slotE); CONST(K0, neon_up); first(BIT, g4, K0, g6);                                 \
-	mul(g1, g1, g0); mul(g1, g1, g4); mul(g1, g1, g0); write(g1, CURV)
+	add(g2, g0, g2); mul(g2, g4, g2); SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV)
+#define SQUARE1E(d, e) mulc(d, e, neon_down); addc(d, d, neon_one); mul(d, d, d)
 #define FROZEN \
-	ALPHA; letNaN(g5, g1); mul(g1, g4, g5);                                                     \
-	copy(g5, g1); DIVIDE(g5, g0); write(g5, GRAD); CURV_POWER
-#define frozenPower passPow(NO); POWER_LOSS; FROZEN
-#define hessZero    LOSS_ZERO(YES); FROZEN; write(g1, HESS)
-// after a pass of passPow(YES); put(g4, slotM)
+	ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD); CURV_POWER
+#define gradZero \
+	LOG_ZERO(YES); LOSS_ZERO; ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD)
+#define frozenPower powS(NO); LOSS_POWER; FROZEN
+#define hessZero    LOG_ZERO(YES); LOSS_ZERO; FROZEN; write(g2, HESS)
 #define hessPower \
-	get(g4, slotM); POWER_LOSS; ALPHA; BETA(YES);                                               \
-	ZERO(K0); last(FMUL, g1, g1, K0); add(g1, g5, g1); mul(g1, g4, g1);                         \
-	copy(gK, g5); fma(gK, g0, g2); mul(g4, g4, gK); DIVIDE(g4, g0); write(g4, GRAD);            \
-	CURV_POWER;                                                                                 \
-	/* B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)²: the bracket is scaled up if u < 0, otherwise ε */ \
-	get(g5, slotE); every(g1, neon_one); bit(g1, g5, g6); CONST(K0, neon_one); first(BIT, g5, K0, g6); \
-	mulc(g4, g2, neon_down); bif(g2, g4, g6); mulp(g2, g2, paramGamma);                         \
-	mulp(g1, g1, paramHessOne); fma(g1, g2, g3); minc(g1, g1, neon_large);                      \
-	get(g4, slotB); mulp(g4, g4, paramHessPow); mulp(g1, g1, paramHessBracket); mul(g1, g4, g1); \
-	mulc(g2, g0, neon_up); mul(g1, g1, g2); mul(g1, g1, g5); mul(g1, g1, g0); write(g1, HESS)
+	get(g4, slotB); LOSS_POWER; ALPHA; BOUNDED; mul(g3, g4, g3);                                \
+	minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g2, g0, g2); mul(g2, g4, g2); \
+	BETA(g4); fma(g3, g4, g5); DIVIDE(g3, g5, g0); write(g3, GRAD);                             \
+	SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV);                \
+	/* (e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)² */                                                   \
+	get(g2, slotM); get(gK, slotA); add(g2, gK, g2); fmac(g1, g2, neon_ln2Down); bit(g1, g2, g6); \
+	mulp(g3, g0, paramGamma); mulc(g3, g3, neon_down); bitp(g3, paramGamma, g6);                \
+	mulc(g2, g0, neon_down); CONST(K0, neon_one); first(BIF, g2, K0, g6); sub(g3, g3, g2);      \
+	mul(g4, g4, g1); mulp(g0, g0, paramHessOne); fma(g0, g4, g3); minc(g0, g0, neon_large);     \
+	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g0, g0, paramHessBracket); mul(g0, g1, g0); \
+	div(g0, g0, g5); mulc(g0, g0, neon_down); write(g0, HESS)
 
 // Soft targets: M in g3, low in g1, and slots
 #define passSoftLog \
-	get(g1, slotA); get(g4, slotP); log(YES, YES, g0, g3, g4, g1, g2, g5, g6); put(g3, slotLambda)
+	get(g1, slotA); get(g4, slotP); log(YES, YES, g0, g3, g4, g1, g2, g5, g6);                  \
+	add(g4, g1, g4); put(g4, slotLambda)
 #define soft2(derivatives) \
 	/* other, lost; β, θ, Y, β scaled up */                                                     \
 	get(g0, slotE);                                                                             \
@@ -462,7 +470,7 @@
 // B in g4
 #define SOFT_SQUARE(hess) \
 	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);          \
-	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotB)); mulc(g4, g2, neon_down)
+	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotUp)); mulc(g4, g2, neon_down)
 #define passM(derivatives) soft2(derivatives); put(g3, slotM); put(g1, slotLow)
 #define passLogM \
 	get(g3, slotM); get(g1, slotLow); logM(g0, g4, g5, g1, g3, g2, g6);                         \
@@ -501,15 +509,14 @@
 	mulp(g5, g6, paramGamma);                                                                   \
 	get(g3, slotD); fma(g3, g5, g2); mul(g3, g4, g3)
 #define delta(d) read(d, TARGET); add(d, d, d); csub(d, neon_one, d); each3(VEOR, d, d, g0)
-#define softGradSquare soft2(YES); SOFT_SQUARE(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
-#define softGradPower  SOFT_POWER(NO); SOFT_GRAD; SOFT_DIVIDE(g1)
-#define SOFT_DIVIDE(d) DIVIDE(g3, d); each3(VEOR, g3, g3, g0); write(g3, GRAD)
+#define softGradSquare soft2(YES); SOFT_SQUARE(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
+#define softGradPower  SOFT_POWER(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
+#define SOFT_DIVIDE(d, e) DIVIDE(g3, d, e); each3(VEOR, g3, g3, g0); write(g3, GRAD)
 
-// B·e/(1+e)², from 0·Y in g1: e in g5, 1/(1+e) in g4 and, scaled up, in g3
+// B·e/(1+e)², from 0·Y in g1: e in g5, (1+e)² in g4
 #define SOFT_CURV \
-	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4);                          \
-	CONST(K0, neon_one); first(FDIV, g4, K0, g4); mulc(g3, g4, neon_up);                        \
-	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, CURV)
+	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4, g5);                      \
+	SQUARE1E(g4, g5); div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, CURV)
 #define SOFT_FROZEN \
 	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                     \
 	get(g3, slotD); add(g3, g3, g1); mul(g3, g4, g3); SOFT_CURV
@@ -524,8 +531,8 @@
 	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                           \
 	delta(g6); mul(g2, g6, g2); mulp(g2, g2, paramGamma);                                       \
 	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                  \
-	get(g1, slotB); mulp(g1, g1, paramHessPow); mulp(g5, g5, paramHessBracket); mul(g1, g1, g5); \
-	mul(g1, g1, g4); mul(g1, g1, g3); write(g1, HESS)
+	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g5, g5, paramHessBracket); mul(g1, g1, g5); \
+	div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, HESS)
 #define softHessSquare soft2(YES); SOFT_SQUARE(YES); SOFT_HESS
 #define softHessPower  SOFT_POWER(YES); SOFT_HESS
 
@@ -537,8 +544,8 @@
 	fmac(g0, g2, neon_down); write(g0, LOSS)
 #define softplus \
 	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
-	log(NO, NO, g0, g3, g4, g1, g2, g5, g6);                                                    \
-	read(g0, U); positive(g0, g0); fmac(g0, g3, neon_ln2Down); write(g0, LOSS)
+	log(NO, NO, g0, g3, g4, g1, g2, g5, g6); add(g4, g1, g4);                                   \
+	read(g0, U); positive(g0, g0); fmac(g0, g4, neon_ln2Down); write(g0, LOSS)
 
 // Others
 

@@ -36,7 +36,8 @@ loop:                                                                           
 	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                               \
 	WEIGHT(W, WEACH, const_argsW, const_argsWeight, paramW, w);                                 \
 	MOVD plan(ARGS), ADDRESS;                                                                   \
-	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planHessOne, paramHessOne);         \
+	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planGammaLn2, paramGammaLn2);       \
+	PARAMETER(const_planHessOne, paramHessOne);                                                 \
 	PARAMETER(const_planPowHi, paramPowHi); PARAMETER(const_planPowLo, paramPowLo);             \
 	PARAMETER(const_planPowHiDown, paramPowHiDown);                                             \
 	PARAMETER(const_planHessPow, paramHessPow); PARAMETER(const_planHessBracket, paramHessBracket)
@@ -59,129 +60,129 @@ have:
 
 #define EL(f32, f64) f32
 
-TEXT ·lossZeroF32NEON(SB), 0, $704-8
+TEXT ·lossZeroF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF32NEON(SB), 0, $704-8
+TEXT ·gradZeroF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF32NEON(SB), 0, $704-8
+TEXT ·hessZeroF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossSquareF32NEON(SB), 0, $704-8
+TEXT ·lossSquareF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF32NEON(SB), 0, $704-8
+TEXT ·gradSquareF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF32NEON(SB), 0, $704-8
+TEXT ·hessSquareF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF32NEON(SB), 0, $704-8
+TEXT ·frozenSquareF32NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(frozenSquare)
 	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $7424-8
+TEXT ·lossPowerF32NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF32NEON(SB), 0, $7424-8
+TEXT ·gradPowerF32NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF32NEON(SB), 0, $7424-8
+TEXT ·hessPowerF32NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow(YES); put(g4, slotM)); PASS(pass4, slots, hessPower))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF32NEON(SB), 0, $7424-8
+TEXT ·frozenPowerF32NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
 	RET
 
-TEXT ·softLossSquareF32NEON(SB), 0, $12544-8
+TEXT ·softLossSquareF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
 	RET
 
-TEXT ·softGradSquareF32NEON(SB), 0, $12544-8
+TEXT ·softGradSquareF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
 	RET
 
-TEXT ·softHessSquareF32NEON(SB), 0, $12544-8
+TEXT ·softHessSquareF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
 	RET
 
-TEXT ·softFrozenSquareF32NEON(SB), 0, $12544-8
+TEXT ·softFrozenSquareF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
 	RET
 
-TEXT ·softLossPowerF32NEON(SB), 0, $12544-8
+TEXT ·softLossPowerF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
 	RET
 
-TEXT ·softGradPowerF32NEON(SB), 0, $12544-8
+TEXT ·softGradPowerF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
 	RET
 
-TEXT ·softHessPowerF32NEON(SB), 0, $12544-8
+TEXT ·softHessPowerF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
 	RET
 
-TEXT ·softFrozenPowerF32NEON(SB), 0, $12544-8
+TEXT ·softFrozenPowerF32NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
 	RET
 
-TEXT ·sigmoidF32NEON(SB), 0, $704-24
+TEXT ·sigmoidF32NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -190,7 +191,7 @@ TEXT ·sigmoidF32NEON(SB), 0, $704-24
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF32NEON(SB), 0, $704-24
+TEXT ·softplusF32NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -249,129 +250,129 @@ TEXT ·flipF32NEON(SB), 0, $0-24
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossZeroF64NEON(SB), 0, $704-8
+TEXT ·lossZeroF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF64NEON(SB), 0, $704-8
+TEXT ·gradZeroF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF64NEON(SB), 0, $704-8
+TEXT ·hessZeroF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossSquareF64NEON(SB), 0, $704-8
+TEXT ·lossSquareF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF64NEON(SB), 0, $704-8
+TEXT ·gradSquareF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF64NEON(SB), 0, $704-8
+TEXT ·hessSquareF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF64NEON(SB), 0, $704-8
+TEXT ·frozenSquareF64NEON(SB), 0, $720-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(frozenSquare)
 	RET
 
-TEXT ·lossPowerF64NEON(SB), 0, $7424-8
+TEXT ·lossPowerF64NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF64NEON(SB), 0, $7424-8
+TEXT ·gradPowerF64NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF64NEON(SB), 0, $7424-8
+TEXT ·hessPowerF64NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow(YES); put(g4, slotM)); PASS(pass4, slots, hessPower))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF64NEON(SB), 0, $7424-8
+TEXT ·frozenPowerF64NEON(SB), 0, $7440-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
 	RET
 
-TEXT ·softLossSquareF64NEON(SB), 0, $12544-8
+TEXT ·softLossSquareF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
 	RET
 
-TEXT ·softGradSquareF64NEON(SB), 0, $12544-8
+TEXT ·softGradSquareF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
 	RET
 
-TEXT ·softHessSquareF64NEON(SB), 0, $12544-8
+TEXT ·softHessSquareF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
 	RET
 
-TEXT ·softFrozenSquareF64NEON(SB), 0, $12544-8
+TEXT ·softFrozenSquareF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
 	RET
 
-TEXT ·softLossPowerF64NEON(SB), 0, $12544-8
+TEXT ·softLossPowerF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
 	RET
 
-TEXT ·softGradPowerF64NEON(SB), 0, $12544-8
+TEXT ·softGradPowerF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
 	RET
 
-TEXT ·softHessPowerF64NEON(SB), 0, $12544-8
+TEXT ·softHessPowerF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
 	RET
 
-TEXT ·softFrozenPowerF64NEON(SB), 0, $12544-8
+TEXT ·softFrozenPowerF64NEON(SB), 0, $12560-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	SOFT_ENTER64
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
 	RET
 
-TEXT ·sigmoidF64NEON(SB), 0, $704-24
+TEXT ·sigmoidF64NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -380,7 +381,7 @@ TEXT ·sigmoidF64NEON(SB), 0, $704-24
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF64NEON(SB), 0, $704-24
+TEXT ·softplusF64NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
