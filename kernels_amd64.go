@@ -12,9 +12,9 @@ import "github.com/gofocal/focal/internal/abi"
 // groupF32 returns how many elements the kernels process at a time.
 func groupF32(p kernelPath) int {
 	if p == pathAVX512 {
-		return 32
+		return 64
 	}
-	return 16
+	return 32
 }
 
 // kernelF32 calls a kernel.
@@ -226,7 +226,7 @@ func softFrozenPowerF32AVX2(a *abi.Args[float32])
 // groupF64 returns how many elements the kernels process at a time.
 func groupF64(p kernelPath) int {
 	if p == pathAVX512 {
-		return 16
+		return 32
 	}
 	return 16
 }

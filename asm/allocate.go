@@ -47,7 +47,7 @@ func (b *body) allocate(order []*value, f *frame, resident []*value) *allocator 
 		for _, x := range v.inputs() {
 			a.uses[x] = append(a.uses[x], i)
 		}
-		if _, ok := a.store[v.vector]; v.op == opStore && !ok {
+		if _, ok := a.store[v.vector]; v.op == opStore && isField(v.array.name) && !ok {
 			a.store[v.vector] = i
 		}
 	}
@@ -105,7 +105,7 @@ func (a *allocator) home(x *value) (m Mem, whole, ok bool) {
 		return m, true, true
 	}
 	if x.op == opLoad && (!a.loaded[x] || a.mayReload(x)) {
-		if first, ok := a.store[x.vector]; ok && a.at >= first {
+		if first, ok := a.store[x.vector]; ok && a.at >= first && isField(x.array.name) {
 			panic("loaded after a store")
 		}
 		return x.place(), true, true
@@ -117,7 +117,7 @@ func (a *allocator) home(x *value) (m Mem, whole, ok bool) {
 func (a *allocator) mayReload(x *value) bool {
 	first, ok := a.store[x.vector]
 	u := a.uses[x]
-	return !ok || len(u) > 0 && u[len(u)-1] < first
+	return !ok || !isField(x.array.name) || len(u) > 0 && u[len(u)-1] < first
 }
 
 func (a *allocator) vec(r int) Op {

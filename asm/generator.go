@@ -11,6 +11,7 @@ import (
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/gotypes"
+	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
@@ -20,7 +21,8 @@ import (
 // A generator writes instructions and data, through Avo.
 type generator struct {
 	*build.Context
-	globals map[string]Mem
+	globals     map[string]Mem
+	sharedLoops map[string]*instructions
 }
 
 // emit writes an instruction by name, operands in Intel's order: the destination first.
@@ -135,12 +137,11 @@ func (f *frame) release(m Mem) { f.idle = append(f.idle, m) }
 // An array is what loops read or write in turn: a field of abi.Args, or a part of the frame by which one loop hands something on to
 // the next.
 type array struct {
-	name         string
-	base         reg.GPPhysical
-	index        reg.GPPhysical // nil: the base moves on, by a step that is 0 if there is one number for all elements
-	disp         int
-	step         Mem
-	read, placed bool // by the loops that have been looked at; in the frame
+	name  string
+	base  reg.GPPhysical
+	index reg.GPPhysical // nil: the base moves on, by a step that is 0 if there is one number for all elements
+	disp  int
+	step  Mem
 }
 
 func (a *array) at(disp int) Mem {
@@ -172,7 +173,6 @@ type function struct {
 	i, end, left, args reg.GPPhysical // the first byte of the present group; the end of it all, or of this turn; what is left
 	free               []reg.GPPhysical
 	chunk              int // bytes of one turn of several loops; 0: there is one loop
-	report             []string
 }
 
 // The registers that a function may use: neither those of the stack nor R15, which shared libraries use for addresses of data.
@@ -231,84 +231,136 @@ func (f *function) param(b *body, field string) *value {
 	if !ok {
 		m = f.frame.room(f.bytes())
 		f.params[field] = m
+	}
+	if !slices.Contains(f.names, field) {
 		f.names = append(f.names, field)
 	}
 	return b.inMemory(field, &value{mem: m, whole: true})
 }
 
 // kernel writes a function of the given loops. Several take turns over so many elements that what they hand on stays in the
-// first-level cache.
+// first-level cache. All but the last are functions of their own, which kernels share.
 func (g *generator) kernel(s *isa, name string, loops ...loop) {
 	f := &function{generator: g, isa: s, name: name + s.suffix, arrays: map[string]*array{}, params: map[string]Mem{},
-		free: slices.Clone(pool), direct: name == "sigmoid" || name == "softplus"}
+		free: slices.Clone(pool), direct: strings.HasPrefix(name, "sigmoid") || strings.HasPrefix(name, "softplus")}
 	f.args, f.i, f.end = f.gp(), f.gp(), f.gp()
 	f.frame = &frame{base: f.gp()}
 	if len(loops) > 1 {
 		f.chunk = chunkBytes
 		f.left = f.gp()
+		f.layOut()
 	}
 	bodies := make([]*body, len(loops))
 	for n, l := range loops {
 		b := &body{isa: s, fn: f, memory: map[string]*value{}, computed: map[string]*value{}, handed: map[string]*value{}}
 		for b.vector = range l.vectors {
 			for _, stage := range l.stages {
-				stage(b)
+				stage.write(b)
 			}
 		}
 		bodies[n] = b
-	}
-	// what nobody reads is not computed
-	for _, b := range slices.Backward(bodies) {
-		b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) && !v.array.read })
-		for v := range b.users() {
-			if v.op == opLoad {
-				v.array.read = true
-			}
-		}
-	}
-	for _, b := range bodies {
-		for _, v := range b.stores {
-			if a := v.array; !isField(a.name) && !a.placed {
-				a.disp, a.placed = f.frame.room(f.chunk).Disp, true
-			}
-		}
 	}
 	for _, a := range f.fields {
 		if a.index == nil {
 			a.step = f.frame.room(8)
 		}
 	}
-	code := make([][]instruction, len(loops))
-	before := make([][]instruction, len(loops))
+	var code []instructions
 	for n, l := range loops {
 		b := bodies[n]
+		if last := n == len(loops)-1; last { // nobody reads what it hands on
+			b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) })
+		}
 		order := b.schedule(l.tuning)
+		var c instructions
 		a := b.allocate(order, f.frame, nil)
 		if s.wide {
-			a, before[n] = b.withResidents(order, f.frame, a)
+			a, c.before = b.withResidents(order, f.frame, a)
 		}
-		code[n] = a.out
-		f.report = append(f.report, fmt.Sprintf("%d vectors, %.1f instructions each, %d spills",
-			l.vectors, float64(len(a.out))/float64(l.vectors), a.spills))
+		c.loop = a.out
+		c.report = fmt.Sprintf("%d vectors, %.1f instructions each, %d spills", l.vectors, float64(len(a.out))/float64(l.vectors), a.spills)
+		code = append(code, c)
 	}
-	f.write(loops, bodies, before, code)
+	var shared []string
+	for n, l := range loops[:len(loops)-1] {
+		shared = append(shared, f.share(l, code[n]))
+	}
+	f.write(shared, loops[len(loops)-1], bodies[len(loops)-1], code[len(loops)-1])
+}
+
+// instructions are those of a loop, and what comes before it.
+type instructions struct {
+	before, loop []instruction
+	report       string
+}
+
+// What the frames of all kernels that share loops begin with, in this order: numbers of the plan, slots, and arrays.
+var (
+	sharedParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "HessOne", "HessPow", "HessBracket"}
+	sharedSlots  = 16
+	sharedArrays = []string{"t", "p", "f", "e", "lambda", "power", "r", "R", "inverse", "M", "low"}
+)
+
+func (f *function) layOut() {
+	for _, name := range sharedParams {
+		f.params[name] = f.frame.room(f.bytes())
+	}
+	for range sharedSlots {
+		f.frame.release(f.frame.room(f.bytes()))
+	}
+	slices.Reverse(f.frame.idle)
+	for _, name := range sharedArrays {
+		f.array(name).disp = f.frame.size
+		f.frame.size += chunkBytes
+	}
+}
+
+// share writes a loop as a function of its own, unless there is one already, and returns its name.
+func (f *function) share(l loop, c instructions) string {
+	name := ""
+	for _, s := range l.stages {
+		name += s.name
+	}
+	if variants != "" {
+		name += fmt.Sprint(l.tuning.vectors, "_", l.tuning.limit, "_", l.tuning.skew)
+	}
+	name += f.suffix + "<>"
+	if f.sharedLoops[name] == nil {
+		f.sharedLoops[name] = &c
+		f.Function(name)
+		f.Attributes(attr.NOSPLIT)
+		f.Comment(c.report)
+		f.writeLoop("loop", l, nil, c)
+		f.RET()
+	} else if old := f.sharedLoops[name]; fmt.Sprint(*old) != fmt.Sprint(c) {
+		panic(name + " is not the same")
+	}
+	return name
+}
+
+// writeLoop writes a loop over the bytes i to end.
+func (f *function) writeLoop(label string, l loop, moving []*array, c instructions) {
+	for _, i := range c.before {
+		f.emit(i.name, i.operands...)
+	}
+	f.emit("XORL", f.i.As32(), f.i.As32())
+	f.Label(label)
+	for _, i := range c.loop {
+		f.emit(i.name, i.operands...)
+	}
+	for _, a := range moving {
+		f.emit("ADDQ", a.base, a.step)
+	}
+	f.emit("ADDQ", f.i, I32(int32(l.vectors*f.bytes())))
+	f.CMPQ(f.i, f.end)
+	f.JLT(LabelRef(label))
 }
 
 // chunkBytes is how much of an array a turn of several loops is for.
 const chunkBytes = 1536
 
-// moving returns the arrays that a loop reads by moving their bases.
-func (f *function) moving(b *body) (all []*array) {
-	users := b.users()
-	for _, a := range f.fields {
-		if a.index == nil && slices.ContainsFunc(b.loads, func(v *value) bool { return v.array == a && len(users[v]) > 0 }) {
-			all = append(all, a)
-		}
-	}
-	return all
-}
-
-func (f *function) write(loops []loop, bodies []*body, before, code [][]instruction) {
+// write writes the function itself, around its last loop.
+func (f *function) write(shared []string, l loop, b *body, c instructions) {
 	f.Function(f.name)
 	if f.direct {
 		f.signature(fmt.Sprintf("(dst, x *%s, n int)", f.element()))
@@ -319,7 +371,7 @@ func (f *function) write(loops []loop, bodies []*body, before, code [][]instruct
 	for _, a := range f.fields {
 		names = append(names, fmt.Sprintf("%s %s", a.base.Asm(), a.name))
 	}
-	f.Comment(append([]string{strings.Join(names, ", ")}, f.report...)...)
+	f.Comment(strings.Join(names, ", "), c.report)
 
 	// the arguments
 	at := func(field string) Mem {
@@ -345,26 +397,19 @@ func (f *function) write(loops []loop, bodies []*body, before, code [][]instruct
 	if f.wide {
 		v = zmm[0]
 	}
+	var moving []*array
 	for _, a := range f.fields {
 		f.emit("MOVQ", a.base, at(a.name))
 		if a.index != nil {
 			continue
 		}
-		vectors := 0
-		for n, b := range bodies {
-			if slices.Contains(f.moving(b), a) {
-				if vectors > 0 {
-					panic(a.name + " in two loops")
-				}
-				vectors = loops[n].vectors
-			}
-		}
-		room := f.frame.room(vectors * f.bytes())
-		f.emit("MOVQ", f.i, U32(uint32(vectors*f.bytes())))
+		moving = append(moving, a)
+		room := f.frame.room(l.vectors * f.bytes())
+		f.emit("MOVQ", f.i, U32(uint32(l.vectors*f.bytes())))
 		f.emit("TESTQ", a.base, a.base)
 		f.emit("JNE", LabelRef("each"+a.name))
 		f.emit("VBROADCASTS"+f.letter(), v, at(map[string]string{"W": "Weight", "WPos": "WeightPos"}[a.name]))
-		for i := range vectors {
+		for i := range l.vectors {
 			f.emit("VMOVAP"+f.letter(), room.Offset(i*f.bytes()), v)
 		}
 		f.emit("LEAQ", a.base, room)
@@ -386,23 +431,10 @@ func (f *function) write(loops []loop, bodies []*body, before, code [][]instruct
 		f.CMPQ(f.left, f.end)
 		f.CMOVQLT(f.left, f.end)
 	}
-	for n, l := range loops {
-		label := fmt.Sprintf("loop%d", n+1)
-		for _, i := range before[n] {
-			f.emit(i.name, i.operands...)
-		}
-		f.emit("XORL", f.i.As32(), f.i.As32())
-		f.Label(label)
-		for _, i := range code[n] {
-			f.emit(i.name, i.operands...)
-		}
-		for _, a := range f.moving(bodies[n]) {
-			f.emit("ADDQ", a.base, a.step)
-		}
-		f.emit("ADDQ", f.i, I32(int32(l.vectors*f.bytes())))
-		f.CMPQ(f.i, f.end)
-		f.JLT(LabelRef(label))
+	for _, name := range shared {
+		f.Instruction(&ir.Instruction{Opcode: "CALL", Operands: []Op{LabelRef("·" + name + "(SB)")}})
 	}
+	f.writeLoop("loop", l, moving, c)
 	if f.chunk > 0 {
 		for _, a := range f.fields {
 			if a.index != nil {

@@ -84,8 +84,12 @@ func groups(wide bool) (g [2]int) {
 func assembly() ([]byte, error) {
 	ctx := build.NewContext()
 	ctx.ConstraintExpr("!purego")
-	g := &generator{Context: ctx, globals: map[string]operand.Mem{}}
+	g := &generator{Context: ctx, globals: map[string]operand.Mem{}, sharedLoops: map[string]*instructions{}}
 	for _, s := range isas {
+		if variants != "" {
+			g.variants(s)
+			continue
+		}
 		for _, k := range abi.Kernels() {
 			g.kernel(s, k.String(), loopsOf(tuningOf(s, k.String()), stagesOf(k))...)
 		}

@@ -108,12 +108,15 @@ func (b *body) polynomial(c []float64, x, xx *value) *value {
 }
 
 // A stage is part of the computation of an element. Stages hand values on by name, by way of registers or, if each has a loop of its
-// own, of memory: put and get.
-type stage func(b *body)
+// own, of memory: put and get. Those of the same name are the same.
+type stage struct {
+	name  string
+	write func(b *body)
+}
 
 // square is genericSquare.
 func square(op abi.Operation) []stage {
-	return []stage{func(b *body) {
+	return []stage{{"end", func(b *body) {
 		u, w := b.get("U"), b.get("W")
 		negative := b.negative(u)
 		V := larger(b.num(0), u)
@@ -136,7 +139,7 @@ func square(op abi.Operation) []stage {
 		L := b.lookup(b.table.LogRecip[:], i).plus(V).plus(fma(zz, b.polynomial(b.table.Log1p, z, zz), z))
 
 		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
-		S = choose(negative, S, c)
+		S = chooseLess(negative, S, c)
 		B := S.times(S).times(w)
 		B = fma(B, fma(v, v, v.plus(v)), B)
 		b.put("Loss", B.times(L))
@@ -168,19 +171,22 @@ func square(op abi.Operation) []stage {
 		b.put("Grad", B.times(fma(q, L, s)))
 		bracket := fma(L, fma(b.num(2), q, neg(s)), b.param("HessOne").times(s))
 		b.put("Hess", B.times(bracket).times(Q).times(b.num(b.Down())))
-	}}
+	}}}
 }
+
+// farExp is the first stage of what may meet a tiny e.
+var farExp = stage{"exp", func(b *body) {
+	t, p, f := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
+	b.put("t", t)
+	b.put("p", p)
+	b.put("f", f)
+}}
 
 // power is genericPower.
 func power(op abi.Operation, isZero bool) []stage {
-	stages := []stage{
-		func(b *body) {
-			t, p, f := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
-			b.put("t", t)
-			b.put("p", p)
-			b.put("f", f)
-		},
-		func(b *body) {
+	return []stage{
+		farExp,
+		{"log", func(b *body) {
 			t, p, f := b.get("t"), b.get("p"), b.get("f")
 			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
 			e, _, lambda, m := b.log(A, p)
@@ -193,8 +199,8 @@ func power(op abi.Operation, isZero bool) []stage {
 			t, r := b.powArgument(k, A, h)
 			b.put("power", t)
 			b.put("r", r)
-		},
-		func(b *body) {
+		}},
+		{"end", func(b *body) {
 			u, w, lambda := b.get("U"), b.get("W"), b.get("lambda")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
 			negative := b.negative(u)
@@ -253,9 +259,8 @@ func power(op abi.Operation, isZero bool) []stage {
 			bracket = smaller(b.num(b.Large()), bracket)
 			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
 			b.put("Hess", bracket.times(r.times(up)).times(choose(negative, one, e)).times(r))
-		},
+		}},
 	}
-	return stages
 }
 
 // soft is genericSoft.
@@ -270,12 +275,8 @@ func soft(op abi.Operation, isSquare bool) []stage {
 		return negative, other, beta, theta, Y
 	}
 	return []stage{
-		func(b *body) {
-			t, p, _ := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
-			b.put("t", t)
-			b.put("p", p)
-		},
-		func(b *body) {
+		farExp,
+		{"ratio", func(b *body) {
 			t := b.get("Target")
 			up, down := b.num(b.Up()), b.num(b.Down())
 			negative, other, beta, theta, _ := share(b)
@@ -306,8 +307,8 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			b.put("inverse", inverse)
 			b.put("M", M)
 			b.put("low", low)
-		},
-		func(b *body) {
+		}},
+		{"logRatio", func(b *body) {
 			if isSquare {
 				return
 			}
@@ -315,8 +316,8 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			t, r := b.powArgument(k, neg(y), h)
 			b.put("power", t)
 			b.put("r", r)
-		},
-		func(b *body) {
+		}},
+		{"end", func(b *body) {
 			x, t, lambda := b.get("U"), b.get("Target"), b.get("lambda")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
 			_, other, beta, _, Y := share(b)
@@ -372,7 +373,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 				r := one.over(d)
 				b.put("Curv", B.times(fma(zero, Y, e)).times(r).times(r.times(up)))
 			}
-		},
+		}},
 	}
 }
 
@@ -390,7 +391,7 @@ func (b *body) logM(M, low *value) (k, y, h *value) {
 }
 
 // sigmoid is genericSigmoid.
-func sigmoid(b *body) {
+var sigmoid = stage{"sigmoid", func(b *body) {
 	u := b.get("U")
 	negative := b.negative(u)
 	V := smaller(b.num(b.MaxSoftplus), larger(b.num(0), u))
@@ -400,15 +401,15 @@ func sigmoid(b *body) {
 	S := choose(negative, A, b.num(b.Up())).times(c)
 	S = fma(S, v, S)
 	b.put("Loss", fma(S, b.num(b.Down()), b.num(0).times(V))) // the product lets a NaN in
-}
+}}
 
 // softplus is genericSoftplus.
-func softplus(b *body) {
+var softplus = stage{"softplus", func(b *body) {
 	u := b.get("U")
 	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
 	_, _, lambda, _ := b.log(b.A(t), p)
 	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
-}
+}}
 
 func (b *body) ln2Down() float64 { return b.table.Ln2 * b.Down() }
 

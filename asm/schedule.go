@@ -91,6 +91,20 @@ func (b *body) schedule(t tuning) []*value {
 		}
 	}
 
+	// What is written may be where arguments are: they are read before.
+	for _, l := range b.loads {
+		if len(users[l]) == 0 || !isField(l.array.name) {
+			continue
+		}
+		first := slices.MinFunc(users[l], func(x, y *value) int { return cmp.Compare(x.number, y.number) })
+		for _, v := range b.stores {
+			if v.vector == l.vector && isField(v.array.name) && v != first && !slices.Contains(followers[first], v) {
+				waits[v]++
+				followers[first] = append(followers[first], v)
+			}
+		}
+	}
+
 	// the way to the end
 	height := map[*value]int{}
 	for _, v := range slices.Backward(nodes) {

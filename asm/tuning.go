@@ -1,8 +1,6 @@
 package main
 
 import (
-	"flag"
-	"fmt"
 	"strings"
 
 	"github.com/gofocal/focal/internal/abi"
@@ -35,28 +33,35 @@ func loopsOf(t []tuning, stages []stage) (loops []loop) {
 	return loops
 }
 
-// tuningOf returns how the loops of a kernel are scheduled.
+// sharedVectors is how many vectors have their operations interleaved in the loops that kernels share.
+func (s *isa) sharedVectors() int { return map[bool]int{false: 2, true: 4}[s.wide] }
+
+// tuningOf returns how the loops of a kernel are scheduled, as was found by measuring; see docs/performance.md.
 func tuningOf(s *isa, kernel string) []tuning {
-	if override != "" {
-		var all []tuning
-		for _, p := range strings.Split(override, ";") {
-			var t tuning
-			fmt.Sscanf(p, "%d,%d,%d,%d", &t.vectors, &t.limit, &t.skew, &t.stages)
-			all = append(all, t)
+	kernel = strings.ToLower(kernel)
+	soft, power, grad := strings.HasPrefix(kernel, "soft"), strings.HasSuffix(kernel, "power"), strings.Contains(kernel, "loss") || strings.Contains(kernel, "grad")
+	// turns returns a loop for each of some stages, which kernels share, and one for all the others.
+	turns := func(shared, vectors int) (t []tuning) {
+		for range shared {
+			t = append(t, tuning{vectors: s.sharedVectors(), stages: 1})
 		}
-		return all
+		return append(t, tuning{vectors: vectors})
 	}
 	switch {
-	case strings.HasPrefix(kernel, "soft") && strings.HasSuffix(kernel, "Power"):
-		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}}
-	case strings.HasPrefix(kernel, "soft") && strings.HasSuffix(kernel, "Square"):
-		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 3}}
-	case strings.HasSuffix(kernel, "Power") && !s.wide:
-		return []tuning{{vectors: 2, stages: 1}, {vectors: 2, stages: 1}, {vectors: 2, stages: 1}}
+	case soft && power:
+		return turns(3, 2)
+	case strings.HasSuffix(kernel, "zero"):
+		return turns(1, 2)
+	case soft && s.double:
+		return turns(1, 1)
+	case soft:
+		return turns(1, 2)
+	case power:
+		return turns(2, 2)
+	case grad || strings.HasPrefix(kernel, "hess") && s.wide && !s.double:
+		return turns(0, 4)
+	case strings.HasPrefix(kernel, "frozen"):
+		return turns(0, 1)
 	}
-	return []tuning{{vectors: 2}}
+	return turns(0, 2)
 }
-
-var override string
-
-func experiment(flags *flag.FlagSet) { flags.StringVar(&override, "tune", "", "") }
