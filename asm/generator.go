@@ -296,9 +296,9 @@ type instructions struct {
 
 // What the frames of all kernels that share loops begin with, in this order: numbers of the plan, slots, and arrays.
 var (
-	sharedParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "HessOne", "HessPow", "HessBracket"}
+	sharedParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "GammaLn2", "HessOne", "HessPow", "HessBracket"}
 	sharedSlots  = 16
-	sharedArrays = []string{"t", "p", "f", "e", "lambda", "power", "r", "R", "inverse", "M", "low"}
+	sharedArrays = []string{"t", "p", "f", "e", "m", "power", "r", "lambda", "R", "inverse", "M", "low"}
 )
 
 func (f *function) layOut() {

@@ -26,15 +26,14 @@ func (b *body) exp(u *value, magic, bound float64) (t, p, f *value) {
 // A returns exp's A.
 func (b *body) A(t *value) *value { return t.shl(b.MantissaBits - b.NodeBits) }
 
-// log returns e, λ = log2(1+e) and m = λ - A, all scaled up by 2^Shift as A is, and e as it is.
-func (b *body) log(A, p *value) (e, small, lambda, m *value) {
+// log returns e, and m, log2(1+e) = A + m, both scaled up by 2^Shift as A is, and e as it is.
+func (b *body) log(A, p *value) (e, small, m *value) {
 	g := A.times(p)
 	e = A.plus(g)
 	small = e.times(b.num(b.Down()))
 	ee := fma(neg(e), small, e)
 	m = fma(ee, b.polynomial(b.table.Log, small, nil), g)
-	lambda = A.plus(m)
-	return e, small, lambda, m
+	return e, small, m
 }
 
 // logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
@@ -189,76 +188,79 @@ func power(op abi.Operation, isZero bool) []stage {
 		{"log", func(b *body) {
 			t, p, f := b.get("t"), b.get("p"), b.get("f")
 			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
-			e, _, lambda, m := b.log(A, p)
+			e, _, m := b.log(A, p)
 			b.put("e", e)
-			b.put("lambda", lambda)
+			b.put("m", m)
 			if isZero {
 				return
 			}
-			k, h := b.logS(b.negative(b.get("U")), m, k, f)
+			k, h := b.logS(b.below0(b.get("U")), m, k, f)
 			t, r := b.powArgument(k, A, h)
 			b.put("power", t)
 			b.put("r", r)
 		}},
 		{"end", func(b *body) {
-			u, w, lambda := b.get("U"), b.get("W"), b.get("lambda")
+			u, w, A, m := b.get("U"), b.get("W"), b.A(b.get("t")), b.get("m")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
-			negative := b.negative(u)
+			negative := b.below0(u)
 			V := larger(zero, u)
 			big, B := w, w
 			if !isZero {
 				big, B = b.pow(w, b.get("power"), b.get("r"))
 			}
 
-			// loss = B·L, L = ln2·λ + V
-			b.put("Loss", fma(B.times(lambda), b.num(b.ln2Down()), B.times(V)))
+			// loss = B·L, L = ln2·(A + m) + V
+			Q := fma(B, A, B.times(m))
+			loss := fma(Q, b.num(b.ln2Down()), B.times(V))
+			b.put("Loss", loss)
 			if op == abi.Loss {
 				return
 			}
 
-			// s = α/(1+e), q = ε/(1+e)
-			// grad = B·(α + γ·ε·L)/(1+e)
+			// grad = B·(α + γ·ε·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
 			e := b.get("e")
-			small := e.times(down)
 			alpha := choose(negative, e, up)
 			d := up.plus(e)
-			V = smaller(b.num(b.MaxSoftplus), V)
-			var gamma, beta, L, grad *value
+			near := smaller(b.num(b.MaxSoftplus), V)
+			letIn := B.times(fma(zero, near, alpha)) // B·α; the product lets a NaN in
+			var gamma, beta, grad *value
 			if isZero {
-				grad = B.times(fma(zero, V, alpha)).over(d) // the product lets a NaN in
+				grad = letIn.over(d)
 			} else {
 				gamma = b.param("Gamma")
-				beta = choose(negative, gamma, gamma.times(small))
-				L = fma(b.num(b.table.Ln2), lambda, V.times(up))
-				grad = B.times(fma(beta, L, alpha)).over(d)
+				gammaE := gamma.times(e)
+				beta = choose(negative, b.param("GammaLn2"), gammaE)
+				L := choose(negative, Q, smaller(B.times(b.num(b.MaxSoftplus)), loss))
+				grad = fma(beta, L, B.times(alpha)).over(d)
 			}
 			if op == abi.Grad {
 				b.put("Grad", grad)
 				return
 			}
 
-			// curv = B·α·ε/(1+e)²
-			r := one.over(d)
-			epsilon := choose(negative, up, e)
-			near := B.times(fma(zero, V, alpha))
-			curv := near.times(r).times(epsilon).times(r)
+			// curv = B·e/(1+e)²
+			small := e.times(down)
+			dd := one.plus(small).times(one.plus(small))
+			curv := B.times(fma(zero, near, e)).over(dd).times(down)
 			b.put("Curv", curv)
 			if op == abi.Frozen {
-				b.put("Grad", near.over(d))
+				b.put("Grad", letIn.over(d))
 				return
 			}
-
-			// hess = B·ε·(α·(1+2γ) + γ·L·(γ·ε - α))/(1+e)², of which the bracket is scaled up if u < 0, otherwise ε
 			b.put("Grad", grad)
 			if isZero {
 				b.put("Hess", curv)
 				return
 			}
-			L = choose(negative, L, L.times(down))
-			bracket := fma(gamma.times(L), beta.minus(choose(negative, small, one)), b.param("HessOne").times(choose(negative, e, one)))
+
+			// hess = B·(e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)²
+			lambda := A.plus(m)
+			L := choose(negative, lambda, fma(lambda, b.num(b.ln2Down()), near))
+			difference := choose(negative, gamma, gamma.times(e).times(down)).minus(choose(negative, small, one))
+			bracket := fma(beta.times(L), difference, b.param("HessOne").times(e))
 			bracket = smaller(b.num(b.Large()), bracket)
 			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
-			b.put("Hess", bracket.times(r.times(up)).times(choose(negative, one, e)).times(r))
+			b.put("Hess", bracket.over(dd).times(down))
 		}},
 	}
 }
@@ -281,7 +283,8 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			up, down := b.num(b.Up()), b.num(b.Down())
 			negative, other, beta, theta, _ := share(b)
 			A, p := b.A(b.get("t")), b.get("p")
-			e, small, lambda, _ := b.log(A, p)
+			e, small, m := b.log(A, p)
+			lambda := A.plus(m)
 
 			// R + rest, scaled up as e is
 			lost := b.num(1).minus(other).minus(t)
@@ -344,7 +347,10 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			e := b.get("e")
 			Y = smaller(b.num(b.MaxSoftplus), Y)
 			D := fma(b.num(2), beta.times(up), neg(b.get("R")))
-			d := up.plus(e)
+			small := e.times(down)
+			d := one.plus(small)
+			dd := d.times(d)
+			d = up.plus(e)
 			if op == abi.Frozen {
 				grad := B.times(fma(zero, Y, D)).over(d) // the product lets a NaN in
 				b.put("Grad", b.flipped(grad, x))
@@ -359,19 +365,17 @@ func soft(op abi.Operation, isSquare bool) []stage {
 				b.put("Grad", b.flipped(grad, x))
 				if op == abi.Hess {
 					// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
-					r := one.over(d)
-					bracket := fma(E, gKappa.minus(kappa).minus(one.minus(e.times(down))), D.plus(D))
+					bracket := fma(E, gKappa.minus(kappa).minus(one.minus(small)), D.plus(D))
 					gKappa = gamma.times(delta.times(e.times(b.num(b.HalfUp())).times(inverse))) // κ may be tiny
 					bracket = fma(gKappa, bracket.times(b.num(b.HalfDown())), e)
 					bracket = smaller(b.num(b.Large()), bracket)
 					bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
-					b.put("Hess", bracket.times(r).times(r.times(up)))
+					b.put("Hess", bracket.over(dd).times(down))
 				}
 			}
 			if op != abi.Grad {
 				// curv = B·e/(1+e)²
-				r := one.over(d)
-				b.put("Curv", B.times(fma(zero, Y, e)).times(r).times(r.times(up)))
+				b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down))
 			}
 		}},
 	}
@@ -407,7 +411,9 @@ var sigmoid = stage{"sigmoid", func(b *body) {
 var softplus = stage{"softplus", func(b *body) {
 	u := b.get("U")
 	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
-	_, _, lambda, _ := b.log(b.A(t), p)
+	A := b.A(t)
+	_, _, m := b.log(A, p)
+	lambda := A.plus(m)
 	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
 }}
 

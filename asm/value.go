@@ -200,6 +200,9 @@ func (b *body) negative(x *value) *mask {
 	return &mask{sign: x}
 }
 
+// below0 returns the mask of the elements that are below 0.
+func (b *body) below0(x *value) *mask { return compare(x, b.num(0), less) }
+
 // compare returns the mask of the elements for which a predicate of VCMPPS holds.
 func compare(x, y *value, predicate int) *mask {
 	if x.wide {
@@ -211,6 +214,7 @@ func compare(x, y *value, predicate int) *mask {
 
 const (
 	equal        = 0x00
+	less         = 0x11
 	notEqual     = 0x04
 	unordered    = 0x03
 	greater      = 0x1e
