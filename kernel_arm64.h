@@ -107,7 +107,6 @@
 #define FMINNM(d, n, m) WORD $(0x4ea0c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMINNM Vd.T, Vn.T, Vm.T
 #define FABD(d, n, m)   WORD $(0x6ea0d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FABD Vd.T, Vn.T, Vm.T
 #define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
-#define FCMGT(d, n, m)  WORD $(0x6ea0e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMGT Vd.T, Vn.T, Vm.T
 #define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
 #define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
 
@@ -116,7 +115,7 @@
 #define FCVTL2(d, n)    WORD $(0x4e617800 | (n)<<5 | (d)) // FCVTL2 Vd.2D, Vn.4S
 
 #define CMTST(d, n, m)  WORD $(0x4ea08c00 | SZ | (m)<<16 | (n)<<5 | (d)) // CMTST Vd.T, Vn.T, Vm.T
-#define FCMLT0(d, n)    WORD $(0x4ea0e800 | SZ | (n)<<5 | (d)) // FCMLT Vd.T, Vn.T, #0.0
+#define FCMLT0(d, n)    WORD $(0x4ea0e800 | SZ | (n)<<5 | (d)) // FCMLT Vd.T, Vn.T, #0
 #define CMLT0(d, n)     WORD $(0x4ea0a800 | SZ | (n)<<5 | (d)) // CMLT Vd.T, Vn.T, #0
 #define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
 #define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
@@ -128,7 +127,6 @@
 #define USRA2D52(d, n)  WORD $(0x6f4c1400 | (n)<<5 | (d)) // USRA Vd.2D, Vn.2D, #52
 
 #define VAND(d, n, m)   WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d)) // AND Vd.16B, Vn.16B, Vm.16B
-#define VBIC(d, n, m)   WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d)) // BIC Vd.16B, Vn.16B, Vm.16B
 #define VEOR(d, n, m)   WORD $(0x6e201c00 | (m)<<16 | (n)<<5 | (d)) // EOR Vd.16B, Vn.16B, Vm.16B
 #define BSL(d, n, m)    WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d)) // BSL Vd.16B, Vn.16B, Vm.16B
 #define BIT(d, n, m)    WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d)) // BIT Vd.16B, Vn.16B, Vm.16B
@@ -170,8 +168,6 @@
 #define fnma(d, n, m) each3(FMLS, d, n, m) // d -= n·m
 #define and(d, n, m)  each3(VAND, d, n, m)
 #define bit(d, n, m)  each3(BIT, d, n, m)  // d = m ? n : d
-#define bif(d, n, m)  each3(BIF, d, n, m)  // d = m ? d : n
-#define bsl(m, n, d)  each3(BSL, m, n, d)  // m = m ? n : d
 #define copy(d, n)    each2(VMOV, d, n)
 #define below0(m, n)   each2(FCMLT0, m, n) // m = [n<0]
 #define negative(m, n) each2(CMLT0, m, n)  // m: whether n has the sign, which -0 and a NaN may have
