@@ -1,10 +1,9 @@
 //go:build !purego
 
 #include "funcdata.h"
-#include "go_asm.h"
 
 // func inFrameF32(j *job[float32])
-TEXT ·inFrameF32(SB), 0, $const_frameF32-8
+TEXT ·inFrameF32(SB), 0, $31752-8
 	NO_LOCAL_POINTERS
 	MOVQ j+0(FP), AX
 	LEAQ 79(SP), BX
@@ -15,7 +14,7 @@ TEXT ·inFrameF32(SB), 0, $const_frameF32-8
 	RET
 
 // func inFrameF64(j *job[float64])
-TEXT ·inFrameF64(SB), 0, $const_frameF64-8
+TEXT ·inFrameF64(SB), 0, $41992-8
 	NO_LOCAL_POINTERS
 	MOVQ j+0(FP), AX
 	LEAQ 79(SP), BX
