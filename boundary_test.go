@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // No kernel reads or writes a byte outside of what it is given: here everything it is given ends at a page that can be
@@ -100,7 +102,7 @@ func TestFence(t *testing.T) {
 
 const fencedMost = 300 // elements
 
-func skipLength(n int) bool { return testing.Short() && n > 70 && n%7 != 0 }
+func skipLength(n int) bool { return !effort.Full() && n > 70 && n%7 != 0 }
 
 // skipEmulated skips a test where an emulator of x86 touches what a masked load or store leaves out, as no CPU does.
 func skipEmulated(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 func TestCheckDense(t *testing.T) { forFloats(t, testCheckDense[float32], testCheckDense[float64]) }
@@ -116,7 +118,7 @@ func testDenseHard[T Float](t *testing.T) {
 	} {
 		want := compute(t, x, Labels(label), dout, p)
 		for j, path := range availablePaths() {
-			if testing.Short() && (i+j)%3 != 0 {
+			if !effort.Full() && (i+j)%3 != 0 {
 				continue
 			}
 			withPath(path, func() {

@@ -58,7 +58,8 @@
 //
 // Every result has the same bits with AVX-512, AVX2, NEON and in pure Go, on every GOARCH. Each path
 // executes the same IEEE 754 operations in the same order. Nor does an element depend on where in the slice it stands,
-// on the slice's length or alignment, or on the number of workers. (A NaN is a NaN: its payload is not promised.)
+// on the slice's length or alignment, or on the number of workers. (A NaN is a NaN: its payload is not promised. Without
+// floating-point hardware, as with GOARM=5, float64 results are as right as Go's addition in software: golang.org/issue/79964.)
 //
 // [Path] tells which path is in use. A lower one can be forced, for tests and measurements, with
 // GODEBUG=cpu.avx512f=off and with GODEBUG=cpu.avx512f=off,cpu.avx2=off; the build tag purego leaves all assembly out.

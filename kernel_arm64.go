@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build gc && !purego
 
 //lint:file-ignore U1000 the constants and variables are for kernel_arm64.s, which staticcheck does not read
 

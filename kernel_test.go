@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // Every kernel of every path returns the bits of the reference. The kernels stand in one table, which all tests go
@@ -520,7 +521,7 @@ func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
 		fixed = adversarialLogits[T](4)
 	}
 	random := blockLen
-	if testing.Short() {
+	if !effort.Full() {
 		rng.Shuffle(len(fixed), func(i, j int) { fixed[i], fixed[j] = fixed[j], fixed[i] })
 		fixed, random = fixed[:blockLen/2], blockLen/4
 	}
@@ -579,8 +580,12 @@ func testKernelsSweep(t *testing.T, k testKernel[float32]) {
 	if len(gammas) > 1 {
 		gammas = []float64{2.3}
 	}
+	step := uint64(131101)
+	if effort.Full() {
+		step = 32771
+	}
 	for _, gamma := range gammas {
-		sweep32(32771, func(u []float32) {
+		sweep32(step, func(u []float32) {
 			for len(u) > 0 {
 				n := min(blockLen, len(u))
 				c := kernelCall[float32]{x: u[:n], pos: pos, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3}),
@@ -628,7 +633,7 @@ func testKernelsLengths[T Float](t *testing.T, k testKernel[T]) {
 		}
 		want := k.reference(&c)
 		for offset := range offsets {
-			if testing.Short() && offset%5 != n%5 {
+			if !effort.Full() && offset%5 != n%5 || effort.Least() && (offset != n%offsets || n > 70 && n%31 != 0) {
 				continue
 			}
 			at := placement{x: offset, dout: (offset + 3*n) % offsets}
@@ -749,28 +754,10 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// The path that a test means to test is the one that runs.
-
-// TestPathAvailable fails if the machine lacks a path that FOCAL_REQUIRE_PATH names (a list: "avx512,avx2"), whose tests
-// would be skipped otherwise.
-func TestPathAvailable(t *testing.T) {
-	var available []string
-	for _, p := range availablePaths() {
-		available = append(available, p.String())
-	}
-	t.Logf("paths: %v", available)
-	for _, name := range strings.FieldsFunc(os.Getenv("FOCAL_REQUIRE_PATH"), func(r rune) bool { return r == ',' || r == ' ' }) {
-		require.Contains(t, available, name, "FOCAL_REQUIRE_PATH")
-	}
-}
-
-// TestPathExpected fails if the path in use is not the one that FOCAL_EXPECT_PATH names.
+// The path in use is the best that there is.
 func TestPathExpected(t *testing.T) {
 	require.Equal(t, bestPath(), path, "a test has left another path behind")
 	require.Equal(t, path, availablePaths()[0])
-	if want := os.Getenv("FOCAL_EXPECT_PATH"); want != "" {
-		require.Equal(t, want, Path(), "FOCAL_EXPECT_PATH")
-	}
 	if expected := map[string]string{"amd64": " generic avx2 avx512 ", "arm64": " generic neon "}[runtime.GOARCH]; expected != "" {
 		require.Contains(t, expected, " "+Path()+" ")
 	} else {
@@ -832,7 +819,7 @@ func TestPathsClasses(t *testing.T) {
 	}
 	var shapes [][2]int
 	for i, c := range columns {
-		if testing.Short() && i%8 != 0 {
+		if !effort.Full() && i%8 != 0 {
 			continue
 		}
 		shapes = append(shapes, [2]int{blockLen/c + 2, c})

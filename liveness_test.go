@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // Assembly cannot be preempted: while it runs the garbage collector waits to stop the world, and everybody with it. So
@@ -79,9 +81,7 @@ func typically(t *testing.T, f func()) time.Duration {
 // The world can be stopped in the middle of every call. A kernel that covered all of a long call would not let that
 // happen, which the last part shows.
 func TestLiveness(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds, and the machine")
-	}
+	effort.Long(t)
 	if runtime.GOMAXPROCS(0) < 2 {
 		t.Skip("the world must be stopped from beside the kernel")
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // Many goroutines at the same time, and many calls.
@@ -34,9 +36,9 @@ func TestManyCallers(t *testing.T) {
 
 func testManyCallers[T Float](t *testing.T) {
 	const callers, rows, c = 8, 130, 7
-	rounds := 40
-	if testing.Short() {
-		rounds = 6
+	rounds := 6
+	if effort.Full() {
+		rounds = 40
 	}
 	x, y, dout := publicBatch[T](rows, c)
 	soft := Dense(mixedTargets[T](rand.New(rand.NewPCG(31, 32)), len(x)))
@@ -107,9 +109,9 @@ func TestManyCalls(t *testing.T) { forFloats(t, testManyCalls[float32], testMany
 
 func testManyCalls[T Float](t *testing.T) {
 	const rows, c = 100, 10
-	calls := 1000 // of each function
-	if testing.Short() {
-		calls = 200
+	calls := 200 // of each function
+	if effort.Full() {
+		calls = 1000
 	}
 	x, y, dout := publicBatch[T](rows, c)
 	dense := Dense(mixedTargets[T](rand.New(rand.NewPCG(33, 34)), len(x)))

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 func TestFgNum(t *testing.T) {
@@ -49,7 +51,10 @@ func TestLabelMasks(t *testing.T) {
 		columns = append(columns, c)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, c := range columns {
+	for i, c := range columns {
+		if !effort.Full() && c > 17 && i%8 != 0 || effort.Least() && c > 3 { // what is special are few columns
+			continue
+		}
 		rows := (2*blockLen+c-1)/c + 3
 		label := make([]int32, rows)
 		for try := range 5 {

@@ -83,7 +83,7 @@ func groups(wide bool) (g [2]int) {
 // assembly returns kernel_amd64.s.
 func assembly() ([]byte, error) {
 	ctx := build.NewContext()
-	ctx.ConstraintExpr("!purego")
+	ctx.ConstraintExpr("gc,!purego")
 	g := &generator{Context: ctx, globals: map[string]operand.Mem{}, sharedLoops: map[string]*instructions{}}
 	for _, s := range isas {
 		if variants != "" {

@@ -1,21 +1,22 @@
 // Package beamfocal scores data sets that do not fit one machine by the sigmoid focal loss: a transform for Apache Beam,
 // by package focal.
 //
-// A data set is divided into shards: NumPy files of logits, NAME.npy, an array [N, C] of float32 or float64, each with its
-// labels beside it in NAME.label.npy, [N] of int32 or int64, or its targets in NAME.targets.npy, of the logits' shape and
-// type. [Score] makes of a pattern that matches them the total loss, the number of foreground rows, the figures of each shard,
-// and the rows with the largest losses of the whole set, for hard-example mining.
+// A data set is divided into shards: NumPy files of logits, NAME.npy, an array [N, C] of floats, each with its labels beside
+// it in NAME.label.npy, an array [N] of integers, or its targets in NAME.targets.npy, of the logits' shape. [Score] makes of
+// a pattern that matches them the total loss, the number of foreground rows, the figures of each shard, and the rows with the
+// largest losses of the whole set, for hard-example mining.
 //
 //	p, s := beam.NewPipelineWithRoot()
 //	beamfocal.Write(s, "gs://bucket/out/", beamfocal.Score(s, "gs://bucket/shard-*.npy", beamfocal.Default()))
 //	err := beamx.Run(ctx, p)
 //
-// The data is read once: the divisor, which is known at the end only, is no part of what is summed. The sum is exact, so
-// that the result has the same bits whatever the shards are, and whichever worker has which. A worker reads its shard block
-// by block: its memory does not depend on the shard's size.
+// The data is read once: the divisor, which is known at the end only, is no part of what is summed. The sum is exact: the
+// result has the same bits whatever the shards are, and whichever worker has which. A worker reads its shard block by block:
+// its memory does not depend on the shard's size.
 //
-// A shard's outcome leaves its worker when the shard has been read to its end, in one piece. So a bundle that fails in the
-// middle and is done again by the runner counts once; and should a shard come twice nevertheless, it is an error.
+// A shard's outcome leaves its worker when the shard has been read to its end, in one piece. A bundle that fails in the
+// middle and is done again by the runner counts once; and should a shard come twice nevertheless, it is an error. One that is
+// changed or replaced while it is read is an error too, where the file system tells when a file was written.
 //
 // # Runners
 //
@@ -31,6 +32,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
@@ -71,7 +74,7 @@ func init() {
 	beam.RegisterDoFn(&scoreFn{})
 	beam.RegisterDoFn(&gatherFn{})
 	beam.RegisterDoFn(&writeFn{})
-	beam.RegisterFunction(mergeRows)
+	beam.RegisterDoFn(&hardestFn{})
 }
 
 // Score scores the shards that match a pattern, such as gs://bucket/shard-*.npy; no match is an error. The result is a
@@ -84,10 +87,27 @@ func Score(s beam.Scope, pattern string, o Options) beam.PCollection {
 	s = s.Scope("beamfocal.Score")
 	names := beam.Reshuffle(s, beam.ParDo(s, &matchFn{}, beam.Create(s, pattern)))
 	outcomes, rows := beam.ParDo2(s, &scoreFn{o}, names)
-	// The rows are many and few of them remain: workers merge theirs before they send them on. The outcomes are one
+	// The rows are many and few of them remain: workers combine theirs before they send them on. The outcomes are one
 	// small record for each shard.
-	hardest := beam.Combine(s, mergeRows, rows)
+	hardest := beam.Combine(s, &hardestFn{o.Hardest}, rows)
 	return beam.ParDo(s, &gatherFn{o}, beam.GroupByKey(s, beam.AddFixedKey(s, outcomes)), beam.SideInput{Input: hardest})
+}
+
+// The files that [Write] writes, after its prefix.
+var files = []struct {
+	name, what string
+	write      func(p *shards.Part, w io.Writer) error
+}{
+	{"summary.txt", "the loss and what it was computed from", func(p *shards.Part, w io.Writer) error { return p.WriteSummary(w, 0) }},
+	{"shards.csv", "the figures of each shard", (*shards.Part).WriteShards},
+	{"hardest.csv", "the hardest rows", (*shards.Part).WriteHardest},
+	{"part", "all of it, for focal merge", func(p *shards.Part, w io.Writer) error {
+		b, err := p.MarshalBinary()
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	}},
 }
 
 // Write writes what [Score] returns to four files whose names begin with prefix: summary.txt, shards.csv, hardest.csv, and
@@ -98,27 +118,61 @@ func Write(s beam.Scope, prefix string, part beam.PCollection) {
 	beam.ParDo0(s, &writeFn{prefix}, part)
 }
 
+// Report writes the summary that [Write] has written, and names its files.
+func Report(ctx context.Context, w io.Writer, prefix string) error {
+	fsys, err := filesystem.New(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	defer fsys.Close()
+	summary, err := fsys.OpenRead(ctx, prefix+files[0].name)
+	if err != nil {
+		return fmt.Errorf("%s%s: %w", prefix, files[0].name, err)
+	}
+	defer summary.Close()
+	if _, err := io.Copy(w, summary); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if _, err := fmt.Fprintf(w, "%-11s %s%s, %s\n", "written", prefix, f.name, f.what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Match returns the shards that match a pattern, in order, or an error if there is none: what [Score] will find, on a machine
+// that sees the same files.
+func Match(ctx context.Context, pattern string) ([]string, error) {
+	fsys, err := filesystem.New(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
+	defer fsys.Close()
+	names, err := fsys.List(ctx, pattern)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pattern, err)
+	}
+	logits, err := shards.Logits(names)
+	if err != nil {
+		return nil, err
+	}
+	if len(logits) == 0 {
+		return nil, fmt.Errorf("%s: no shard matches", pattern)
+	}
+	slices.Sort(logits)
+	return logits, nil
+}
+
 // matchFn lists the shards that match.
 type matchFn struct{}
 
 func (*matchFn) ProcessElement(ctx context.Context, pattern string, emit func(string)) error {
-	files, err := filesystem.New(ctx, pattern)
+	names, err := Match(ctx, pattern)
 	if err != nil {
 		return err
 	}
-	defer files.Close()
-	names, err := files.List(ctx, pattern)
-	if err != nil {
-		return fmt.Errorf("%s: %w", pattern, err)
-	}
-	logits, err := shards.Logits(names)
-	if err != nil {
-		return err
-	}
-	if len(logits) == 0 {
-		return fmt.Errorf("%s: no shard matches", pattern)
-	}
-	for _, name := range logits {
+	for _, name := range names {
 		emit(name)
 	}
 	return nil
@@ -127,7 +181,7 @@ func (*matchFn) ProcessElement(ctx context.Context, pattern string, emit func(st
 // scoreFn scores a shard and emits its outcome, without the rows, and the rows.
 type scoreFn struct{ Options Options }
 
-func (fn *scoreFn) ProcessElement(ctx context.Context, name string, emitOutcome, emitRows func([]byte)) error {
+func (fn *scoreFn) ProcessElement(ctx context.Context, name string, emitOutcome func([]byte), emitRows func(shards.Ranking)) error {
 	part, err := shards.Score(ctx, open, name, fn.Options.shards())
 	if err != nil {
 		if !fn.Options.SkipBad || ctx.Err() != nil {
@@ -136,38 +190,40 @@ func (fn *scoreFn) ProcessElement(ctx context.Context, name string, emitOutcome,
 		part = shards.NewPart(fn.Options.shards())
 		part.Skip(name, err)
 	}
-	rows := shards.NewPart(fn.Options.shards())
-	rows.Rows, part.Rows = part.Rows, nil
+	part, rows := part.Split()
 	outcome, err := part.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	encodedRows, err := rows.MarshalBinary()
-	if err != nil {
-		return err
-	}
 	emitOutcome(outcome)
-	emitRows(encodedRows)
+	emitRows(rows)
 	return nil
 }
 
-func mergeRows(a, b []byte) ([]byte, error) {
-	var x, y shards.Part
-	if err := errors.Join(x.UnmarshalBinary(a), y.UnmarshalBinary(b)); err != nil {
-		return nil, err
+// hardestFn keeps the hardest rows.
+type hardestFn struct{ Hardest int }
+
+func (fn *hardestFn) CreateAccumulator() shards.Ranking { return shards.Ranking{Most: fn.Hardest} }
+
+func (fn *hardestFn) AddInput(all, rows shards.Ranking) shards.Ranking {
+	return fn.MergeAccumulators(all, rows)
+}
+
+func (*hardestFn) MergeAccumulators(all, rows shards.Ranking) shards.Ranking {
+	for _, r := range rows.Rows {
+		all.Add(r)
 	}
-	if err := x.Merge(&y); err != nil {
-		return nil, err
-	}
-	return x.MarshalBinary()
+	return all
 }
 
 // gatherFn makes one part of all outcomes and of the hardest rows.
 type gatherFn struct{ Options Options }
 
-func (fn *gatherFn) ProcessElement(_ int, outcomes func(*[]byte) bool, rows []byte, emit func([]byte)) error {
-	parts := []*shards.Part{new(shards.Part)}
-	if err := parts[0].UnmarshalBinary(rows); err != nil {
+func (fn *gatherFn) ProcessElement(_ int, outcomes func(*[]byte) bool, rows shards.Ranking, emit func([]byte)) error {
+	o := fn.Options.shards()
+	o.Hardest = 0
+	var all shards.Merger
+	if err := all.Add(shards.NewPart(o)); err != nil {
 		return err
 	}
 	var b []byte
@@ -176,13 +232,11 @@ func (fn *gatherFn) ProcessElement(_ int, outcomes func(*[]byte) bool, rows []by
 		if err := p.UnmarshalBinary(b); err != nil {
 			return err
 		}
-		parts = append(parts, p)
+		if err := all.Add(p); err != nil {
+			return err
+		}
 	}
-	all := shards.NewPart(fn.Options.shards())
-	if err := all.Merge(parts...); err != nil {
-		return err
-	}
-	encoded, err := all.MarshalBinary()
+	encoded, err := all.Part().With(rows).MarshalBinary()
 	if err != nil {
 		return err
 	}
@@ -198,26 +252,18 @@ func (fn *writeFn) ProcessElement(ctx context.Context, b []byte) error {
 	if err := part.UnmarshalBinary(b); err != nil {
 		return err
 	}
-	files, err := filesystem.New(ctx, fn.Prefix)
+	fsys, err := filesystem.New(ctx, fn.Prefix)
 	if err != nil {
 		return err
 	}
-	defer files.Close()
-	for _, out := range []struct {
-		name  string
-		write func(w io.Writer) error
-	}{
-		{"summary.txt", part.WriteSummary},
-		{"shards.csv", part.WriteShards},
-		{"hardest.csv", part.WriteHardest},
-		{"part", func(w io.Writer) error { _, err := w.Write(b); return err }},
-	} {
-		w, err := files.OpenWrite(ctx, fn.Prefix+out.name)
+	defer fsys.Close()
+	for _, f := range files {
+		w, err := fsys.OpenWrite(ctx, fn.Prefix+f.name)
 		if err == nil {
-			err = errors.Join(out.write(w), w.Close())
+			err = errors.Join(f.write(&part, w), w.Close())
 		}
 		if err != nil {
-			return fmt.Errorf("%s%s: %w", fn.Prefix, out.name, err)
+			return fmt.Errorf("%s%s: %w", fn.Prefix, f.name, err)
 		}
 	}
 	return nil
@@ -225,28 +271,52 @@ func (fn *writeFn) ProcessElement(ctx context.Context, b []byte) error {
 
 // open is the shards.Opener of Beam's file systems, which do not tell in one way that a file does not exist.
 func open(ctx context.Context, name string) (io.ReadCloser, int64, error) {
-	files, err := filesystem.New(ctx, name)
+	if !strings.Contains(name, "://") {
+		return shards.OpenFile(ctx, name)
+	}
+	fsys, err := filesystem.New(ctx, name)
 	if err != nil {
 		return nil, 0, err
 	}
-	file, err := files.OpenRead(ctx, name)
-	if err != nil {
-		if names, e := files.List(ctx, name); e == nil && !slices.Contains(names, name) {
+	f := &file{fsys: fsys, name: name}
+	f.written, _ = f.lastModified(ctx) // before it is opened: what changes between the two is noticed
+	if f.ReadCloser, err = fsys.OpenRead(ctx, name); err != nil {
+		if names, e := fsys.List(ctx, name); e == nil && !slices.Contains(names, name) {
 			err = fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 		}
-		return nil, 0, errors.Join(err, files.Close())
+		return nil, 0, errors.Join(err, fsys.Close())
 	}
-	size, err := files.Size(ctx, name)
-	if err != nil {
-		size = -1
+	if f.size, err = fsys.Size(ctx, name); err != nil {
+		f.size = -1
 	}
-	return &closer{file, files}, size, nil
+	return f, f.size, nil
 }
 
-// closer is a file that closes its file system too.
-type closer struct {
+// file is a file that closes its file system too, and knows when it was written.
+type file struct {
 	io.ReadCloser
-	files io.Closer
+	fsys    filesystem.Interface
+	name    string
+	size    int64
+	written time.Time // zero: the file system does not tell
 }
 
-func (c *closer) Close() error { return errors.Join(c.ReadCloser.Close(), c.files.Close()) }
+func (f *file) lastModified(ctx context.Context) (time.Time, error) {
+	if fsys, ok := f.fsys.(filesystem.LastModifiedGetter); ok {
+		return fsys.LastModified(ctx, f.name)
+	}
+	return time.Time{}, nil
+}
+
+// Changed implements npyfile.Changer.
+func (f *file) Changed() bool {
+	ctx := context.Background()
+	written, err := f.lastModified(ctx)
+	if err != nil || !written.Equal(f.written) {
+		return true
+	}
+	size, err := f.fsys.Size(ctx, f.name)
+	return f.size >= 0 && (err != nil || size != f.size)
+}
+
+func (f *file) Close() error { return errors.Join(f.ReadCloser.Close(), f.fsys.Close()) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
@@ -70,6 +72,7 @@ func options() Options {
 }
 
 func run(pattern, prefix string, o Options) error {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // Beam logs much
 	p, s := beam.NewPipelineWithRoot()
 	Write(s, prefix, Score(s, pattern, o))
 	return ptest.Run(p)
@@ -102,7 +105,7 @@ func TestSharding(t *testing.T) {
 		require.Empty(t, part.Skipped)
 		require.Len(t, part.Rows, 12)
 		for i, r := range part.Rows {
-			require.Equal(t, float64(loss[i]), r.Loss)
+			require.Equal(t, float64(loss[i]), r.Sum)
 		}
 
 		file, err := os.Open(prefix + "shards.csv")
@@ -113,7 +116,7 @@ func TestSharding(t *testing.T) {
 		require.Len(t, records, n+1)
 		summary, err := os.ReadFile(prefix + "summary.txt")
 		require.NoError(t, err)
-		require.Contains(t, string(summary), fmt.Sprintf("fg_num   %d\n", want.Foreground()))
+		require.Contains(t, string(summary), fmt.Sprintf("foreground  %d\n", want.Foreground()))
 		hardest, err := os.ReadFile(prefix + "hardest.csv")
 		require.NoError(t, err)
 		require.Equal(t, 13, bytes.Count(hardest, []byte("\n")))
@@ -170,7 +173,10 @@ func TestEmptyGlob(t *testing.T) {
 // flaky is a file system whose files fail in the middle, some times.
 type flaky struct{ filesystem.Interface }
 
-var failures atomic.Int32
+var (
+	failures atomic.Int32
+	onOpen   func(name string)
+)
 
 func init() {
 	filesystem.Register("flaky", func(ctx context.Context) filesystem.Interface {
@@ -196,8 +202,15 @@ func (f flaky) Size(ctx context.Context, name string) (int64, error) {
 	return f.Interface.Size(ctx, strings.TrimPrefix(name, scheme))
 }
 
+func (f flaky) LastModified(ctx context.Context, name string) (time.Time, error) {
+	return f.Interface.(filesystem.LastModifiedGetter).LastModified(ctx, strings.TrimPrefix(name, scheme))
+}
+
 func (f flaky) OpenRead(ctx context.Context, name string) (io.ReadCloser, error) {
 	file, err := f.Interface.OpenRead(ctx, strings.TrimPrefix(name, scheme))
+	if onOpen != nil {
+		onOpen(name)
+	}
 	if err == nil && strings.HasSuffix(name, "shard-001.npy") && failures.Add(-1) >= 0 {
 		return struct {
 			io.Reader
@@ -226,36 +239,122 @@ func TestFailureInTheMiddle(t *testing.T) {
 	want, err := focal.Score(x, focal.Labels(label), focal.Default())
 	require.NoError(t, err)
 	require.Equal(t, want, readPart(t, prefix).Total)
-
-	// A runner that does a bundle again does so with the same DoFn, and forgets what the failed one has emitted: nothing.
-	failures.Store(1)
-	fn := &scoreFn{options()}
-	emitted := 0
-	emit := func([]byte) { emitted++ }
-	name := scheme + filepath.Join(dir, "shard-001.npy")
-	require.Error(t, fn.ProcessElement(t.Context(), name, emit, emit))
-	require.Zero(t, emitted)
-	require.NoError(t, fn.ProcessElement(t.Context(), name, emit, emit))
-	require.Equal(t, 2, emitted)
 }
 
-func TestTwice(t *testing.T) {
-	part := shards.NewPart(options().shards())
-	part.Shards = []shards.Shard{{Name: "a.npy"}}
-	b, err := part.MarshalBinary()
-	require.NoError(t, err)
-	left := [][]byte{b, b}
+// worker is what a runner makes of the pipeline's functions: bundles of shards, each of which is done again, with a function of
+// its own, if it fails; what a failed one has emitted is forgotten.
+func worker(t *testing.T, o Options, bundles [][]string) (outcomes [][]byte, rows shards.Ranking, failed int) {
+	combine := &hardestFn{o.Hardest}
+	rows = combine.CreateAccumulator()
+	for _, names := range bundles {
+		for attempt := 0; ; attempt++ {
+			require.Less(t, attempt, 4)
+			fn := &scoreFn{o}
+			var emitted [][]byte
+			lifted := combine.CreateAccumulator()
+			var err error
+			for _, name := range names {
+				if err = fn.ProcessElement(t.Context(), name, func(b []byte) { emitted = append(emitted, b) },
+					func(r shards.Ranking) { lifted = combine.AddInput(lifted, r) }); err != nil {
+					failed++
+					break
+				}
+			}
+			if err == nil {
+				outcomes, rows = append(outcomes, emitted...), combine.MergeAccumulators(rows, lifted)
+				break
+			}
+		}
+	}
+	return outcomes, rows, failed
+}
+
+// gather is the end of the pipeline.
+func gather(o Options, outcomes [][]byte, rows shards.Ranking) (part *shards.Part, err error) {
 	next := func(b *[]byte) bool {
-		if len(left) == 0 {
+		if len(outcomes) == 0 {
 			return false
 		}
-		*b, left = left[0], left[1:]
+		*b, outcomes = outcomes[0], outcomes[1:]
 		return true
 	}
-	rows, err := shards.NewPart(options().shards()).MarshalBinary()
+	e := (&gatherFn{o}).ProcessElement(0, next, rows, func(b []byte) {
+		part = new(shards.Part)
+		err = part.UnmarshalBinary(b)
+	})
+	return part, errors.Join(e, err)
+}
+
+// A bundle whose third shard fails in the middle is done again, as runners do it: the two before it, which had been emitted,
+// count once.
+func TestBundleRetried(t *testing.T) {
+	x, label := dataset(300_000)
+	dir := writeShards(t, x, label, 5)
+	var names []string
+	for _, i := range []int{0, 2, 1, 3, 4} { // 1 is the one that fails
+		names = append(names, fmt.Sprintf("%s%s/shard-%03d.npy", scheme, dir, i))
+	}
+	failures.Store(2)
+	outcomes, rows, failed := worker(t, options(), [][]string{names[:3], names[3:]})
+	require.Equal(t, 2, failed)
+	part, err := gather(options(), outcomes, rows)
 	require.NoError(t, err)
-	fn := &gatherFn{options()}
-	require.ErrorContains(t, fn.ProcessElement(0, next, rows, func([]byte) {}), "a.npy is in both")
+	want, err := focal.Score(x, focal.Labels(label), focal.Default())
+	require.NoError(t, err)
+	require.Equal(t, want, part.Total)
+	require.Len(t, part.Shards, 5)
+	require.Len(t, part.Rows, 12)
+
+	// Should what was emitted be kept and come again, it is an error and not a sum.
+	_, err = gather(options(), append(outcomes, outcomes[0]), rows)
+	require.ErrorContains(t, err, "shard-000.npy is in two of them")
+	again := rows
+	again.Rows = slices.Clone(rows.Rows)
+	again.Most++
+	again.Add(rows.Rows[len(rows.Rows)-1])
+	again.Most--
+	again.Rows = again.Rows[1:]
+	_, err = gather(options(), outcomes, again)
+	require.ErrorContains(t, err, "there twice")
+}
+
+// A shard that is replaced while its worker reads it is an error, and so are the labels beside it.
+func TestReplacedWhileRead(t *testing.T) {
+	x, label := dataset(100)
+	for _, of := range []string{".npy", ".label.npy"} {
+		dir := writeShards(t, x, label, 3)
+		name := filepath.Join(dir, "shard-001"+of)
+		onOpen = func(opened string) { // both are open when it happens
+			if strings.HasSuffix(opened, "shard-001.label.npy") {
+				b, err := os.ReadFile(name)
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(name, b, 0o666))
+				require.NoError(t, os.Chtimes(name, time.Time{}, time.Now().Add(time.Minute)))
+				onOpen = nil
+			}
+		}
+		prefix := filepath.Join(t.TempDir(), "out-")
+		err := run(scheme+filepath.Join(dir, "shard-*.npy"), prefix, options())
+		require.ErrorContains(t, err, "shard-001"+of+": was changed or replaced while it was read")
+		require.NoFileExists(t, prefix+"part")
+	}
+}
+
+// Many hardest rows of many shards are found in a time that grows with their number and no faster.
+func TestManyHardest(t *testing.T) {
+	const shardsOf, each, most = 2000, 500, 500_000
+	begin := time.Now()
+	fn := &hardestFn{most}
+	all := fn.CreateAccumulator()
+	for i := range shardsOf {
+		rows := shards.Ranking{Most: most}
+		for k := range each {
+			rows.Add(shards.Row{Shard: fmt.Sprint(i), Row: int64(k), Sum: float64(i*each + k)})
+		}
+		all = fn.AddInput(all, rows)
+	}
+	require.Len(t, all.Rows, most)
+	require.Less(t, time.Since(begin), 30*time.Second)
 }
 
 func TestCheck(t *testing.T) {

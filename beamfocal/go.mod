@@ -47,6 +47,7 @@ require (
 	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
 	github.com/sbinet/npyio v0.6.0 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.7.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/detectors/gcp v1.44.0 // indirect
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.68.0 // indirect
@@ -75,12 +76,7 @@ require (
 )
 
 require (
-	github.com/gofocal/focal v0.0.0
-	github.com/gofocal/focal/internal/shards v0.0.0
+	github.com/gofocal/focal v0.1.0
+	github.com/gofocal/focal/internal/shards v0.1.0
 	github.com/stretchr/testify v1.12.1
-)
-
-replace (
-	github.com/gofocal/focal => ..
-	github.com/gofocal/focal/internal/shards => ../internal/shards
 )

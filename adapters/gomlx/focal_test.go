@@ -7,14 +7,14 @@ import (
 
 	"github.com/gomlx/gomlx/backends"
 	_ "github.com/gomlx/gomlx/backends/simplego"
-	. "github.com/gomlx/gomlx/pkg/core/graph"
+	"github.com/gomlx/gomlx/pkg/core/graph"
 	"github.com/gomlx/gomlx/pkg/core/tensors"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
 )
 
-const rows, cols = 19, 4
+const rowCount, cols = 19, 4
 
 func backend(t *testing.T) backends.Backend {
 	t.Helper()
@@ -25,7 +25,7 @@ func backend(t *testing.T) backends.Backend {
 
 func random[T focal.Float](seed uint64, scale float64) []T {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	x := make([]T, rows*cols)
+	x := make([]T, rowCount*cols)
 	for i := range x {
 		x[i] = T(scale * rng.NormFloat64())
 	}
@@ -34,7 +34,7 @@ func random[T focal.Float](seed uint64, scale float64) []T {
 
 func labels() []int32 {
 	rng := rand.New(rand.NewPCG(2, 2))
-	label := make([]int32, rows)
+	label := make([]int32, rowCount)
 	for i := range label {
 		label[i] = rng.Int32N(cols+2) - 1
 	}
@@ -47,39 +47,93 @@ func TestBits(t *testing.T) {
 }
 
 func testBits[T focal.Float](t *testing.T) {
-	x := random[T](1, 10)
+	x, dout := random[T](1, 10), random[T](3, 1)
 	x[2], x[3] = T(math.Inf(1)), T(math.Inf(-1))
 	soft := make([]T, len(x))
 	for i, v := range random[T](4, 2) {
 		soft[i] = T(1 / (1 + math.Exp(float64(v))))
 	}
 	p := focal.Params{Gamma: 2.5, Alpha: 0.3, Norm: 7}
-	for name, y := range map[string]focal.Target{"labels": focal.Labels(labels()), "dense": focal.Dense(soft)} {
-		logits := tensors.FromFlatDataAndDimensions(x, rows, cols)
-		sum, d, err := Fused(logits, y, p)
+	ofSoft, err := Dense(tensors.FromFlatDataAndDimensions(soft, rowCount, 2, cols/2))
+	require.NoError(t, err)
+	single := make([]int32, len(x))
+	for i := range single {
+		single[i] = int32(i % 2)
+	}
+	for name, tt := range map[string]struct {
+		y, want focal.Target
+		shape   []int
+	}{
+		"labels":    {focal.Labels(labels()), focal.Labels(labels()), []int{rowCount, cols}},
+		"three":     {focal.Labels(labels()), focal.Labels(labels()), []int{rowCount, cols / 2, 2}},
+		"one class": {focal.Labels(single), focal.Labels(single), []int{rowCount * cols}},
+		"dense":     {ofSoft, focal.Dense(soft), []int{rowCount, cols}},
+	} {
+		logits := tensors.FromFlatDataAndDimensions(x, tt.shape...)
+		same := func(want []T, got *tensors.Tensor, err error) {
+			t.Helper()
+			require.NoError(t, err, name)
+			require.Equal(t, want, tensors.MustCopyFlatData[T](got), name)
+		}
+		want, hess := make([]T, len(x)), make([]T, len(x))
+		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, tt.want, p)
 		require.NoError(t, err)
-		want := make([]T, len(x))
-		wantSum, err := focal.Fused(focal.Out[T]{Grad: want}, x, y, p)
+		sum, d, err := Fused(logits, tt.y, p)
+		require.Equal(t, wantSum, sum, name)
+		same(want, d, err)
+		require.Equal(t, tt.shape, d.Shape().Dimensions)
+		got, err := Hess(logits, tt.y, p)
+		same(hess, got, err)
+		sum, err = Sum(logits, tt.y, p)
 		require.NoError(t, err)
 		require.Equal(t, wantSum, sum, name)
-		require.Equal(t, want, tensors.MustCopyFlatData[T](d), name)
+		got, err = Grad(logits, tt.y, nil, p)
+		same(want, got, err)
 
 		// Through the graph and its differentiation: the same bits, infinite logits too, where the surrogate itself is NaN.
-		got, err := ExecOnce(backend(t), func(x, d *Node) *Node { return Gradient(Surrogate(x, d), x)[0] }, logits, d)
+		got, err = graph.ExecOnce(backend(t), func(x, d *graph.Node) *graph.Node { return graph.Gradient(Surrogate(x, d), x)[0] }, logits, d)
+		same(want, got, err)
+
+		require.NoError(t, focal.Grad(want, x, tt.want, dout, p))
+		got, err = Grad(logits, tt.y, tensors.FromFlatDataAndDimensions(dout, tt.shape...), p)
+		same(want, got, err)
+		require.NoError(t, focal.Loss(want, x, tt.want, p))
+		got, err = Loss(logits, tt.y, p)
+		same(want, got, err)
+		require.NoError(t, focal.Sigmoid(want, x))
+		got, err = Sigmoid(logits)
+		same(want, got, err)
+		wantRows := make([]T, tt.shape[0])
+		require.NoError(t, focal.Rows(wantRows, x, tt.want, p))
+		got, err = Rows(logits, tt.y, p)
+		same(wantRows, got, err)
+		require.Equal(t, tt.shape[:1], got.Shape().Dimensions)
+		wantPart, err := focal.Score(x, tt.want, p)
 		require.NoError(t, err)
-		require.Equal(t, want, tensors.MustCopyFlatData[T](got), name)
+		part, err := Score(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, wantPart, part)
 	}
+
+	// The logits as their own upstream gradient: a tensor is locked once.
+	finite := random[T](5, 3)
+	want := make([]T, len(x))
+	require.NoError(t, focal.Grad(want, finite, focal.Labels(labels()), finite, p))
+	logits := tensors.FromFlatDataAndDimensions(finite, rowCount, cols)
+	got, err := Grad(logits, focal.Labels(labels()), logits, p)
+	require.NoError(t, err)
+	require.Equal(t, want, tensors.MustCopyFlatData[T](got))
 }
 
 // composed is the formula of the paper by GoMLX's operations, of the sum over all elements with the given weights.
-func composed(x, wpos, wneg *Node) *Node {
-	p := Sigmoid(x)
-	q := OneMinus(p)
-	return Neg(ReduceAllSum(Add(Mul(wpos, Mul(Square(q), Log(p))), Mul(wneg, Mul(Square(p), Log(q))))))
+func composed(x, wpos, wneg *graph.Node) *graph.Node {
+	p := graph.Sigmoid(x)
+	q := graph.OneMinus(p)
+	return graph.Neg(graph.ReduceAllSum(graph.Add(graph.Mul(wpos, graph.Mul(graph.Square(q), graph.Log(p))), graph.Mul(wneg, graph.Mul(graph.Square(p), graph.Log(q))))))
 }
 
 func weights[T focal.Float](label []int32) (wpos, wneg *tensors.Tensor) {
-	pos, neg := make([]T, rows*cols), make([]T, rows*cols)
+	pos, neg := make([]T, rowCount*cols), make([]T, rowCount*cols)
 	for i := range pos {
 		switch int(label[i/cols]) {
 		case -1:
@@ -89,16 +143,16 @@ func weights[T focal.Float](label []int32) (wpos, wneg *tensors.Tensor) {
 			neg[i] = 0.75
 		}
 	}
-	return tensors.FromFlatDataAndDimensions(pos, rows, cols), tensors.FromFlatDataAndDimensions(neg, rows, cols)
+	return tensors.FromFlatDataAndDimensions(pos, rowCount, cols), tensors.FromFlatDataAndDimensions(neg, rowCount, cols)
 }
 
 func TestComposed(t *testing.T) {
 	x, label := random[float64](5, 3), labels()
-	logits := tensors.FromFlatDataAndDimensions(x, rows, cols)
+	logits := tensors.FromFlatDataAndDimensions(x, rowCount, cols)
 	wpos, wneg := weights[float64](label)
-	want := MustExecOnceN(backend(t), func(x, wpos, wneg *Node) []*Node {
+	want := graph.MustExecOnceN(backend(t), func(x, wpos, wneg *graph.Node) []*graph.Node {
 		sum := composed(x, wpos, wneg)
-		return []*Node{sum, Gradient(sum, x)[0]}
+		return []*graph.Node{sum, graph.Gradient(sum, x)[0]}
 	}, logits, wpos, wneg)
 	sum, d, err := Fused(logits, focal.Labels(label), focal.Default())
 	require.NoError(t, err)
@@ -108,13 +162,13 @@ func TestComposed(t *testing.T) {
 
 // Why the formula does not do: a single confident mistake.
 func TestComposedBreaks(t *testing.T) {
-	x, label := random[float32](5, 3), make([]int32, rows)
+	x, label := random[float32](5, 3), make([]int32, rowCount)
 	x[7] = 30
-	logits := tensors.FromFlatDataAndDimensions(x, rows, cols)
+	logits := tensors.FromFlatDataAndDimensions(x, rowCount, cols)
 	wpos, wneg := weights[float32](label)
-	broken := MustExecOnceN(backend(t), func(x, wpos, wneg *Node) []*Node {
+	broken := graph.MustExecOnceN(backend(t), func(x, wpos, wneg *graph.Node) []*graph.Node {
 		sum := composed(x, wpos, wneg)
-		return []*Node{sum, Gradient(sum, x)[0]}
+		return []*graph.Node{sum, graph.Gradient(sum, x)[0]}
 	}, logits, wpos, wneg)
 	require.True(t, math.IsInf(float64(tensors.ToScalar[float32](broken[0])), 1))
 	require.True(t, math.IsNaN(float64(tensors.MustCopyFlatData[float32](broken[1])[7])))
@@ -127,23 +181,66 @@ func TestComposedBreaks(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	logits := tensors.FromFlatDataAndDimensions(random[float32](1, 1), rows, cols)
+	logits, p := tensors.FromFlatDataAndDimensions(random[float32](1, 1), rowCount, cols), focal.Default()
+	integers := tensors.FromFlatDataAndDimensions([]int32{1, 2}, 2, 1)
 	for name, tt := range map[string]struct {
 		logits *tensors.Tensor
 		y      focal.Target
 		want   error
+		text   string
 	}{
-		"nil":       {nil, focal.Labels(nil), focal.ErrShape},
-		"integers":  {tensors.FromFlatDataAndDimensions([]int32{1, 2}, 2, 1), focal.Labels([]int32{0, 0}), focal.ErrShape},
-		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape},
-		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel},
-		"no target": {logits, focal.Target{}, focal.ErrTarget},
+		"nil":       {nil, focal.Labels([]int32(nil)), focal.ErrShape, "logits is nil"},
+		"integers":  {integers, focal.Labels([]int32{0, 0}), ErrType, "logits is of Int32, want Float32 or Float64: unsupported type"},
+		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape, "len(label) = 1, want 19"},
+		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel, "99"},
+		"no target": {logits, focal.Target{}, focal.ErrTarget, ""},
 	} {
-		sum, d, err := Fused(tt.logits, tt.y, focal.Default())
-		require.ErrorIs(t, err, tt.want, name)
+		check := func(err error) {
+			t.Helper()
+			require.ErrorIs(t, err, tt.want, name)
+			require.ErrorContains(t, err, tt.text)
+			require.NotErrorIs(t, err, map[bool]error{true: focal.ErrShape, false: ErrType}[tt.want == ErrType], "one kind")
+		}
+		sum, d, err := Fused(tt.logits, tt.y, p)
+		check(err)
 		require.Zero(t, sum)
 		require.Nil(t, d)
+		for _, f := range []func(*tensors.Tensor, focal.Target, focal.Params) (*tensors.Tensor, error){Loss, Hess, Rows} {
+			got, err := f(tt.logits, tt.y, p)
+			check(err)
+			require.Nil(t, got)
+		}
+		_, err = Sum(tt.logits, tt.y, p)
+		check(err)
+		_, err = Score(tt.logits, tt.y, p)
+		check(err)
+		got, err := Grad(tt.logits, tt.y, nil, p)
+		check(err)
+		require.Nil(t, got)
 	}
-	_, err := ExecOnce(backend(t), Surrogate, logits, tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2))
+	y := focal.Labels(labels())
+	_, err := Grad(logits, y, integers, p)
+	require.ErrorIs(t, err, ErrType)
+	_, err = Grad(logits, y, tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2), p)
+	require.ErrorIs(t, err, focal.ErrShape)
+	require.ErrorContains(t, err, "dout is [2], want [19 4]")
+	_, err = Sigmoid(integers)
+	require.ErrorIs(t, err, ErrType)
+	_, err = Dense(integers)
+	require.ErrorContains(t, err, "focal: Dense: t is of Int32")
+	logits.MustFinalizeAll()
+	_, err = Loss(logits, y, p)
 	require.Error(t, err)
+
+	_, err = graph.ExecOnce(backend(t), Surrogate, tensors.FromFlatDataAndDimensions([]float32{1, 2, 3}, 3), tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2))
+	require.Error(t, err)
+}
+
+// No rows are a valid batch.
+func TestNoRows(t *testing.T) {
+	logits := tensors.FromFlatDataAndDimensions([]float32{}, 0, cols)
+	sum, d, err := Fused(logits, focal.Labels([]int32{}), focal.Default())
+	require.NoError(t, err)
+	require.Zero(t, sum)
+	require.Equal(t, []int{0, cols}, d.Shape().Dimensions)
 }

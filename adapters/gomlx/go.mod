@@ -3,7 +3,7 @@ module github.com/gofocal/focal/adapters/gomlx
 go 1.24.3
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/gomlx/gomlx v0.26.0
 	github.com/stretchr/testify v1.11.1
 )
@@ -21,5 +21,3 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/klog/v2 v2.130.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

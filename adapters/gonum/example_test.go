@@ -35,7 +35,6 @@ func Example() {
 	var logits, grad mat.Dense
 	evaluate := func(weights []float64, gradient []float64) float64 {
 		logits.Mul(input, mat.NewDense(features, 1, weights))
-		grad.ReuseAs(rows, 1)
 		sum, err := focalgonum.Fused(focalgonum.Out[*mat.Dense]{Grad: &grad}, &logits, y, p)
 		if err != nil {
 			log.Fatal(err)
@@ -43,7 +42,6 @@ func Example() {
 		if gradient != nil {
 			mat.NewDense(features, 1, gradient).Mul(input.T(), &grad)
 		}
-		grad.Reset()
 		return sum
 	}
 	problem := optimize.Problem{

@@ -1,11 +1,14 @@
-// Package focalgonum computes the sigmoid focal loss of Gonum's matrices, with package focal.
+// Package focalgonum computes the sigmoid focal loss of Gonum's matrices with package focal.
 //
-// The functions are those of package focal, with the same results, bit for bit; a matrix takes the place of a slice. It
-// is a *[mat.Dense], a [blas64.General] or a [blas32.General], with a row for each row of the target and a column for each
-// class.
+//	import focalgonum "github.com/gofocal/focal/adapters/gonum"
 //
-// A matrix whose rows follow each other without gaps is used in place, and nothing is allocated. One whose rows are apart
-// (its stride is more than its columns, as that of a slice of a larger matrix is) is copied, and results are copied back.
+// The functions are those of package focal, and the results have the same bits. A matrix takes the place of a slice: a
+// [*mat.Dense], a [blas64.General] or a [blas32.General]. It has a row for each row of the target and a column for each class.
+//
+// An empty *mat.Dense as an output gets the size of the result, as in Gonum. On an error it stays empty.
+//
+// A matrix whose rows follow each other without gaps is used in place. One whose stride is more than its columns, such as a
+// slice of a larger matrix, is copied, and results are copied back.
 //
 // Nothing panics: what Gonum reports by a panic, such as a stride below the number of columns, is an error here.
 package focalgonum
@@ -23,7 +26,7 @@ import (
 )
 
 // Matrix is what the functions take. A nil *mat.Dense, and a General whose Data is nil, stand for a matrix that is not
-// there: a dout of all ones, an output that is not wanted.
+// there: a dout of all ones, or an output that is not computed.
 type Matrix interface {
 	*mat.Dense | blas64.General | blas32.General
 }
@@ -37,7 +40,7 @@ func Loss[M Matrix](dst, x M, y focal.Target, p focal.Params) error {
 }
 
 func loss[T focal.Float](dst, x matrix[T], y focal.Target, p focal.Params) error {
-	c, err := newCall("Loss", x, y, output[T]{"dst", dst, true})
+	c, err := newCall("Loss", x, y, output[T]{"dst", dst, perElement})
 	if err != nil {
 		return err
 	}
@@ -53,17 +56,17 @@ func Grad[M Matrix](dst, x M, y focal.Target, dout M, p focal.Params) error {
 }
 
 func grad[T focal.Float](dst, x matrix[T], y focal.Target, dout matrix[T], p focal.Params) error {
-	c, err := newCall("Grad", x, y, output[T]{"dst", dst, true})
+	c, err := newCall("Grad", x, y, output[T]{"dst", dst, perElement})
 	if err != nil {
 		return err
 	}
 	if !dout.there {
 		return c.finish(focal.Grad(c.out[0], c.x, y, nil, p))
 	}
-	if err := dout.check("Grad", "dout", x); err != nil {
+	if err := dout.check("Grad", "dout", x.rows, x.cols); err != nil {
 		return err
 	}
-	if dst.overlaps(dout) {
+	if c.outputs[0].m.overlaps(dout) {
 		return fmt.Errorf("focal: Grad: dst overlaps dout: %w", focal.ErrOverlap)
 	}
 	return c.finish(focal.Grad(c.out[0], c.x, y, dout.packed(), p))
@@ -85,10 +88,10 @@ func sum[T focal.Float](x matrix[T], y focal.Target, p focal.Params) (float64, e
 	return focal.Sum(c.x, y, p)
 }
 
-// Out says what [Fused] shall write; a matrix that is not there is not wanted.
+// Out says what [Fused] computes: each matrix that is there.
 type Out[M Matrix] struct{ Loss, Grad, Hess M }
 
-// Fused writes all that is wanted in one pass, and returns the sum of the losses, as [focal.Fused] does. One of the outputs
+// Fused writes all that out has in one pass, and returns the sum of the losses, as [focal.Fused] does. One of the outputs
 // may be exactly x.
 func Fused[M Matrix](out Out[M], x M, y focal.Target, p focal.Params) (sum float64, err error) {
 	if c, ok := any(x).(blas32.General); ok {
@@ -99,13 +102,30 @@ func Fused[M Matrix](out Out[M], x M, y focal.Target, p focal.Params) (sum float
 }
 
 func fused[T focal.Float](loss, grad, hess, x matrix[T], y focal.Target, p focal.Params) (float64, error) {
-	c, err := newCall("Fused", x, y, output[T]{"out.Loss", loss, loss.there},
-		output[T]{"out.Grad", grad, grad.there}, output[T]{"out.Hess", hess, hess.there})
+	c, err := newCall("Fused", x, y, output[T]{"out.Loss", loss, perElement.unless(!loss.there)},
+		output[T]{"out.Grad", grad, perElement.unless(!grad.there)}, output[T]{"out.Hess", hess, perElement.unless(!hess.there)})
 	if err != nil {
 		return 0, err
 	}
 	sum, err := focal.Fused(focal.Out[T]{Loss: c.out[0], Grad: c.out[1], Hess: c.out[2]}, c.x, y, p)
 	return sum, c.finish(err)
+}
+
+// Rows writes the loss of each row of x to dst, as [focal.Rows] does. dst has one column, and as many rows as x: that of a
+// larger matrix, for one. It may be exactly x where x has one column.
+func Rows[M Matrix](dst, x M, y focal.Target, p focal.Params) error {
+	if c, ok := any(x).(blas32.General); ok {
+		return rowLosses(of32(any(dst).(blas32.General)), of32(c), y, p)
+	}
+	return rowLosses(of64(dst), of64(x), y, p)
+}
+
+func rowLosses[T focal.Float](dst, x matrix[T], y focal.Target, p focal.Params) error {
+	c, err := newCall("Rows", x, y, output[T]{"dst", dst, perRow})
+	if err != nil {
+		return err
+	}
+	return c.finish(focal.Rows(c.out[0], c.x, y, p))
 }
 
 // Score returns the exact partial sum of the losses, as [focal.Score] does.
@@ -133,7 +153,7 @@ func Sigmoid[M Matrix](dst, x M) error {
 }
 
 func sigmoid[T focal.Float](dst, x matrix[T]) error {
-	c, err := prepare("Sigmoid", x, output[T]{"dst", dst, true})
+	c, err := prepare("Sigmoid", x, output[T]{"dst", dst, perElement})
 	if err != nil {
 		return err
 	}
@@ -150,7 +170,7 @@ func Dense[M Matrix](t M) (focal.Target, error) {
 }
 
 func dense[T focal.Float](t matrix[T]) (focal.Target, error) {
-	if err := t.check("Dense", "t", t); err != nil {
+	if err := t.check("Dense", "t", t.rows, t.cols); err != nil {
 		return focal.Target{}, err
 	}
 	return focal.Dense(t.packed()), nil
@@ -161,10 +181,11 @@ type matrix[T focal.Float] struct {
 	rows, cols, stride int
 	data               []T
 	there              bool
+	empty              *mat.Dense // the matrix itself, if it takes its size from the result
 }
 
 func of32(m blas32.General) matrix[float32] {
-	return matrix[float32]{m.Rows, m.Cols, m.Stride, m.Data, m.Data != nil}
+	return matrix[float32]{m.Rows, m.Cols, m.Stride, m.Data, m.Data != nil, nil}
 }
 
 // of64 returns a *mat.Dense or a blas64.General.
@@ -176,20 +197,38 @@ func of64(m any) matrix[float64] {
 			return matrix[float64]{}
 		}
 		g = m.RawMatrix()
-		return matrix[float64]{g.Rows, g.Cols, g.Stride, g.Data, true}
+		if m.IsEmpty() {
+			return matrix[float64]{0, 0, 0, g.Data, true, m}
+		}
+		return matrix[float64]{g.Rows, g.Cols, g.Stride, g.Data, true, nil}
 	case blas64.General:
 		g = m
 	}
-	return matrix[float64]{g.Rows, g.Cols, g.Stride, g.Data, g.Data != nil}
+	return matrix[float64]{g.Rows, g.Cols, g.Stride, g.Data, g.Data != nil, nil}
 }
 
-// check returns an error unless the matrix is a valid one and has the dimensions of x.
-func (m matrix[T]) check(op, name string, x matrix[T]) error {
+// sized returns an empty matrix with the given dimensions, in the memory that it had before it was emptied if that is
+// enough. Nothing is written yet.
+func (m matrix[T]) sized(rows, cols int) matrix[T] {
+	if m.empty == nil || rows == 0 || cols == 0 {
+		return m
+	}
+	m.rows, m.cols, m.stride = rows, cols, cols
+	if n := rows * cols; cap(m.data) >= n {
+		m.data = m.data[:n]
+	} else {
+		m.data = make([]T, n)
+	}
+	return m
+}
+
+// check returns an error unless the matrix is a valid one and has the given dimensions.
+func (m matrix[T]) check(op, name string, rows, cols int) error {
 	switch {
 	case m.rows < 0 || m.cols < 0:
 		return fmt.Errorf("focal: %s: %s is %d×%d: %w", op, name, m.rows, m.cols, focal.ErrShape)
-	case m.rows != x.rows || m.cols != x.cols:
-		return fmt.Errorf("focal: %s: %s is %d×%d, want %d×%d as x: %w", op, name, m.rows, m.cols, x.rows, x.cols, focal.ErrShape)
+	case m.rows != rows || m.cols != cols:
+		return fmt.Errorf("focal: %s: %s is %d×%d, want %d×%d: %w", op, name, m.rows, m.cols, rows, cols, focal.ErrShape)
 	case m.rows == 0 || m.cols == 0:
 		return nil
 	case m.stride < m.cols:
@@ -238,10 +277,10 @@ func (m matrix[T]) same(other matrix[T]) bool {
 		unsafe.SliceData(m.data) == unsafe.SliceData(other.data)
 }
 
-// overlaps reports whether two valid matrices of the same dimensions share elements. Where one lies between the rows of
+// overlaps reports whether two valid matrices with as many rows share elements. Where one lies between the rows of
 // another with a different stride it says so without a closer look, as Gonum does.
 func (m matrix[T]) overlaps(other matrix[T]) bool {
-	if m.rows == 0 || m.cols == 0 {
+	if m.rows == 0 || m.cols == 0 || other.cols == 0 {
 		return false
 	}
 	size := uintptr(unsafe.Sizeof(m.data[0]))
@@ -268,10 +307,26 @@ type call[T focal.Float] struct {
 	outputs []output[T]
 }
 
+// extent says what an output has an element for.
+type extent int
+
+const (
+	notWanted extent = iota
+	perElement
+	perRow
+)
+
+func (e extent) unless(not bool) extent {
+	if not {
+		return notWanted
+	}
+	return e
+}
+
 type output[T focal.Float] struct {
 	name   string
 	m      matrix[T]
-	wanted bool
+	extent extent
 }
 
 // newCall checks the matrices, and the target against x.
@@ -280,55 +335,65 @@ func newCall[T focal.Float](op string, x matrix[T], y focal.Target, outputs ...o
 	if err != nil {
 		return c, err
 	}
-	if err := y.Fits(x.rows, x.cols); err != nil {
-		return c, fmt.Errorf("focal: %s: %w", op, err)
-	}
-	return c, nil
+	return c, y.Fits(x.rows, x.cols)
 }
 
 // prepare checks the matrices.
 func prepare[T focal.Float](op string, x matrix[T], outputs ...output[T]) (c call[T], err error) {
-	if err := x.check(op, "x", x); err != nil {
+	if err := x.check(op, "x", x.rows, x.cols); err != nil {
 		return c, err
 	}
-	for i, o := range outputs {
-		if !o.wanted {
+	c.outputs = slices.Clone(outputs)
+	for i := range c.outputs {
+		o := &c.outputs[i]
+		rows, cols := x.rows, x.cols
+		switch o.extent {
+		case notWanted:
 			continue
+		case perRow:
+			cols = min(cols, 1)
 		}
-		if err := o.m.check(op, o.name, x); err != nil {
+		if !o.m.there && rows > 0 {
+			return c, fmt.Errorf("focal: %s: %s is nil, want a matrix of %d×%d: %w", op, o.name, rows, cols, focal.ErrShape)
+		}
+		o.m = o.m.sized(rows, cols)
+		if err := o.m.check(op, o.name, rows, cols); err != nil {
 			return c, err
 		}
 		if !o.m.same(x) && o.m.overlaps(x) {
 			return c, fmt.Errorf("focal: %s: %s overlaps x: %w", op, o.name, focal.ErrOverlap)
 		}
-		for _, other := range outputs[:i] {
-			if other.wanted && o.m.overlaps(other.m) {
+		for _, other := range c.outputs[:i] {
+			if other.extent != notWanted && (o.m.overlaps(other.m) || o.m.empty != nil && o.m.empty == other.m.empty) {
 				return c, fmt.Errorf("focal: %s: %s overlaps %s: %w", op, o.name, other.name, focal.ErrOverlap)
 			}
 		}
 	}
 	c.x = x.packed()
-	for i, o := range outputs {
+	for i, o := range c.outputs {
 		switch {
-		case !o.wanted:
+		case o.extent == notWanted:
 		case o.m.gapless():
 			c.out[i] = o.m.packed()
 		default: // to be copied back; what the matrix holds need not be copied
 			c.out[i] = make([]T, o.m.rows*o.m.cols)
 		}
 	}
-	c.outputs = slices.Clone(outputs)
 	return c, nil
 }
 
-// finish copies the results back, unless there was an error.
+// finish copies the results back, and gives empty matrices their size, unless there was an error.
 func (c *call[T]) finish(err error) error {
 	if err != nil {
 		return err
 	}
 	for i, o := range c.outputs {
-		if o.wanted {
-			o.m.unpack(c.out[i])
+		if o.extent == notWanted {
+			continue
+		}
+		o.m.unpack(c.out[i])
+		if data, ok := any(o.m.data).([]float64); ok && o.m.empty != nil && o.m.rows > 0 {
+			o.m.empty.SetRawMatrix(blas64.General{Rows: o.m.rows, Cols: o.m.cols, Stride: o.m.stride, Data: data})
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func layouts[T focal.Float](x []T) map[string]matrix[T] {
 		for i := range data {
 			data[i] = untouched
 		}
-		m := matrix[T]{rows, cols, stride, data, true}
+		m := matrix[T]{rows, cols, stride, data, true, nil}
 		for i := range rows {
 			copy(m.row(i), x[i*cols:])
 		}
@@ -150,6 +150,13 @@ func testBits[M Matrix, T focal.Float](t *testing.T, matrixOf func(matrix[T]) M)
 				require.NoError(t, err)
 				require.Equal(t, wantPart, part)
 
+				wantRows, column := make([]T, rows), make([]T, 2*rows)
+				require.NoError(t, focal.Rows(wantRows, x, want, p))
+				require.NoError(t, Rows(matrixOf(matrix[T]{rows, 1, 2, column[1:], true, nil}), matrixOf(mx), y, p))
+				for i, v := range wantRows {
+					require.Equal(t, [2]T{0, v}, [2]T(column[2*i:]), "%s: row %d", layout, i)
+				}
+
 				require.NoError(t, focal.Sigmoid(wantHess, x))
 				m, dst = out()
 				require.NoError(t, Sigmoid(dst, matrixOf(mx)))
@@ -201,6 +208,55 @@ func TestView(t *testing.T) {
 	require.True(t, mat.Equal(before, x))
 }
 
+// An empty matrix takes the size of the result, and its own memory if it has some.
+func TestEmpty(t *testing.T) {
+	x, y, p := mat.NewDense(rows, cols, random[float64](1, rows*cols)), focal.Labels(labels()), focal.Default()
+	calls := map[string]struct {
+		cols int
+		call func(dst *mat.Dense) error
+	}{
+		"Loss":    {cols, func(dst *mat.Dense) error { return Loss(dst, x, y, p) }},
+		"Grad":    {cols, func(dst *mat.Dense) error { return Grad(dst, x, y, x, p) }},
+		"Rows":    {1, func(dst *mat.Dense) error { return Rows(dst, x, y, p) }},
+		"Sigmoid": {cols, func(dst *mat.Dense) error { return Sigmoid(dst, x) }},
+		"Fused": {cols, func(dst *mat.Dense) error {
+			_, err := Fused(Out[*mat.Dense]{Hess: dst}, x, y, p)
+			return err
+		}},
+	}
+	for name, tt := range calls {
+		want := mat.NewDense(rows, tt.cols, nil)
+		require.NoError(t, tt.call(want), name)
+		var dst mat.Dense
+		require.NoError(t, tt.call(&dst), name)
+		require.True(t, mat.Equal(want, &dst), name)
+
+		memory := make([]float64, rows*cols+3)
+		used := mat.NewDense(1, len(memory), memory)
+		used.Reset()
+		require.NoError(t, tt.call(used), name)
+		require.True(t, mat.Equal(want, used), name)
+		require.Same(t, &memory[0], &used.RawMatrix().Data[0], name)
+	}
+
+	var dst mat.Dense
+	require.ErrorIs(t, Loss(&dst, x, focal.Labels(labels()[1:]), p), focal.ErrShape)
+	require.ErrorIs(t, Loss(&dst, x, focal.Labels(append(labels()[1:], 99)), p), focal.ErrLabel)
+	require.True(t, dst.IsEmpty())
+	_, err := Fused(Out[*mat.Dense]{Loss: &dst, Grad: &dst}, x, y, p)
+	require.ErrorIs(t, err, focal.ErrOverlap)
+	require.ErrorContains(t, Loss(nil, x, y, p), "dst is nil, want a matrix of 37×5")
+	require.ErrorContains(t, Grad(mat.DenseCopyOf(x), x, y, &dst, p), "dout is 0×0, want 37×5")
+	require.NoError(t, Loss(&dst, &mat.Dense{}, focal.Labels([]int32(nil)), p))
+	require.True(t, dst.IsEmpty())
+
+	// Memory that x still uses is not taken.
+	whole := mat.NewDense(rows, 2*cols, random[float64](6, rows*2*cols))
+	slice := whole.Slice(0, rows, 0, cols).(*mat.Dense)
+	whole.Reset()
+	require.ErrorIs(t, Loss(whole, slice, y, p), focal.ErrOverlap)
+}
+
 func TestNoCopy(t *testing.T) {
 	x, dst := mat.NewDense(rows, cols, random[float64](1, rows*cols)), mat.NewDense(rows, cols, nil)
 	y := focal.Labels(labels())
@@ -211,7 +267,9 @@ func TestNoCopy(t *testing.T) {
 
 func TestOverlap(t *testing.T) {
 	data := make([]float64, 1000)
-	m := func(from, r, c, stride int) matrix[float64] { return matrix[float64]{r, c, stride, data[from:], true} }
+	m := func(from, r, c, stride int) matrix[float64] {
+		return matrix[float64]{r, c, stride, data[from:], true, nil}
+	}
 	// By definition: every element of one compared with every element of the other.
 	shares := func(a, b matrix[float64]) bool {
 		used := map[*float64]bool{}
@@ -269,7 +327,7 @@ func TestErrors(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	err := Loss(blas64.General{Rows: 3, Cols: 2, Stride: 2, Data: make([]float64, 6)}, ok, y, p)
-	require.ErrorContains(t, err, "dst is 3×2, want 2×3 as x")
+	require.ErrorContains(t, err, "dst is 3×2, want 2×3")
 	require.ErrorIs(t, Loss(blas64.General{}, ok, y, p), focal.ErrShape)
 	shifted := blas64.General{Rows: 2, Cols: 3, Stride: 3, Data: make([]float64, 7)}
 	same := shifted
@@ -277,6 +335,10 @@ func TestErrors(t *testing.T) {
 	require.ErrorIs(t, Loss(same, shifted, y, p), focal.ErrOverlap)
 	_, err = Fused(Out[blas64.General]{Loss: same, Grad: same}, ok, y, p)
 	require.ErrorIs(t, err, focal.ErrOverlap)
+	require.ErrorContains(t, Rows(shifted, ok, y, p), "dst is 2×3, want 2×1")
+	column := blas64.General{Rows: 2, Cols: 1, Stride: 3, Data: shifted.Data[1:]}
+	require.ErrorIs(t, Rows(column, shifted, y, p), focal.ErrOverlap)
+	require.NoError(t, Rows(column, column, y, p))
 	dout := with(func(m *blas64.General) {})
 	require.ErrorIs(t, Grad(dout, ok, y, dout, p), focal.ErrOverlap)
 	_, err = Sum(ok, focal.Labels([]int32{1, 4}), p)
@@ -286,9 +348,9 @@ func TestErrors(t *testing.T) {
 	require.True(t, strings.HasPrefix(err.Error(), "focal: Dense: t has"))
 
 	// Nothing at all is a valid batch.
-	sum, err := Sum(&mat.Dense{}, focal.Labels(nil), p)
+	sum, err := Sum(&mat.Dense{}, focal.Labels([]int32(nil)), p)
 	require.NoError(t, err)
 	require.Zero(t, sum)
-	_, err = Sum((*mat.Dense)(nil), focal.Labels(nil), p)
+	_, err = Sum((*mat.Dense)(nil), focal.Labels([]int32(nil)), p)
 	require.NoError(t, err)
 }

@@ -3,7 +3,7 @@ module github.com/gofocal/focal/adapters/gonum
 go 1.24.0
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/stretchr/testify v1.10.0
 	gonum.org/v1/gonum v0.17.0
 )
@@ -15,5 +15,3 @@ require (
 	golang.org/x/tools v0.30.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

@@ -1,7 +1,12 @@
-// Package focalgorgonia is the sigmoid focal loss as an operation of Gorgonia's graphs, with its symbolic gradient, by
-// package focal: two nodes instead of the dozen that the formula takes, and the results of package focal, bit for bit.
+// Package focalgorgonia is the sigmoid focal loss for Gorgonia, by package focal.
 //
-// It is for graphs that a [gorgonia.TapeMachine] runs. A LispMachine differentiates by a means that Gorgonia keeps to
+//	import focalgorgonia "github.com/gofocal/focal/adapters/gorgonia"
+//
+// [Loss] and [LossDense] are operations of a graph with symbolic gradients: two nodes instead of the dozen that the formula
+// takes. The other functions work on tensors, outside of graphs. They take tensors of float32 or float64 and return new ones.
+// The results have the bits of package focal.
+//
+// The graph is one that a [gorgonia.TapeMachine] runs. A LispMachine differentiates by a means that Gorgonia keeps to
 // its own operations.
 //
 // # On a current Go
@@ -15,6 +20,7 @@
 package focalgorgonia
 
 import (
+	"errors"
 	"fmt"
 	"hash"
 	"hash/fnv"
@@ -27,6 +33,10 @@ import (
 
 	"github.com/gofocal/focal"
 )
+
+// ErrType: a tensor is not dense, or neither of float32 nor of float64, or two are of different types. The text names the
+// tensor and its type. The other errors are those of package focal.
+var ErrType = errors.New("unsupported type")
 
 // Loss returns the node of the focal losses, which has the shape and the type of the logits, a matrix with a row for each
 // label, or a vector if there is one class. The label node is a vector of [tensor.Int32], usually an input of the graph;
@@ -58,8 +68,11 @@ func LossDense(logits, target *gorgonia.Node, p focal.Params) (*gorgonia.Node, e
 
 // apply returns the node of the operation on the given ones, which say its dimensions.
 func apply(o op, logits, target *gorgonia.Node) (*gorgonia.Node, error) {
-	if logits == nil || logits.IsScalar() || logits.Dtype() != tensor.Float32 && logits.Dtype() != tensor.Float64 {
-		return nil, fmt.Errorf("focal: logits is %v, want a tensor of float32 or float64: %w", describe(logits), focal.ErrShape)
+	if logits == nil || logits.IsScalar() {
+		return nil, fmt.Errorf("focal: logits is %v, want a matrix or a vector: %w", describe(logits), focal.ErrShape)
+	}
+	if logits.Dtype() != tensor.Float32 && logits.Dtype() != tensor.Float64 {
+		return nil, fmt.Errorf("focal: logits is %v, want float32 or float64: %w", describe(logits), ErrType)
 	}
 	if o.labels != nil && logits.Dims() > 2 {
 		return nil, fmt.Errorf("focal: logits is %v, want a matrix or a vector: %w", describe(logits), focal.ErrShape)
@@ -146,11 +159,7 @@ func run[T focal.Float](o *op, out, logits, target, dout *tensor.Dense) error {
 	var y focal.Target
 	if o.labels != nil {
 		y = o.labels(elements[int32](target))
-		cols := 1
-		if logits.Dims() == 2 {
-			cols = logits.Shape()[1]
-		}
-		if err := y.Fits(logits.Shape()[0], cols); err != nil {
+		if err := y.Fits(dimensions(logits)); err != nil {
 			return err
 		}
 	} else {
@@ -160,37 +169,6 @@ func run[T focal.Float](o *op, out, logits, target, dout *tensor.Dense) error {
 		return focal.Loss(elements[T](out), x, y, o.params)
 	}
 	return focal.Grad(elements[T](out), x, y, elements[T](dout), o.params)
-}
-
-// denseOf returns the value as a tensor whose elements lie one after another, row by row; that may be a copy.
-func denseOf(v gorgonia.Value, name string) (*tensor.Dense, error) {
-	d, ok := v.(*tensor.Dense)
-	if !ok {
-		return nil, fmt.Errorf("focal: the %s are a %T, want a *tensor.Dense: %w", name, v, focal.ErrShape)
-	}
-	if contiguous(d) {
-		return d, nil
-	}
-	copied := tensor.New(tensor.WithShape(d.Shape().Clone()...), tensor.Of(d.Dtype()))
-	if err := tensor.Copy(copied, d); err != nil {
-		return nil, fmt.Errorf("focal: the %s cannot be copied: %w", name, err)
-	}
-	return copied, nil
-}
-
-func contiguous(d *tensor.Dense) bool {
-	return d.IsNativelyAccessible() && d.DataOrder().IsRowMajor() && d.DataOrder().IsContiguous() && !d.RequiresIterator()
-}
-
-// elements returns the elements of a tensor: Data returns a single one as itself and not as a slice.
-func elements[E int32 | float32 | float64](d *tensor.Dense) []E {
-	switch v := d.Data().(type) {
-	case []E:
-		return v
-	case E:
-		return []E{v}
-	}
-	return nil // of another type: the lengths will not fit
 }
 
 // lossOp is the loss.

@@ -12,7 +12,7 @@ import (
 	"github.com/gofocal/focal"
 )
 
-const rows, cols = 19, 4
+const rowCount, cols = 19, 4
 
 func random[T focal.Float](seed uint64, n int) []T {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -25,7 +25,7 @@ func random[T focal.Float](seed uint64, n int) []T {
 
 func labels() []int32 {
 	rng := rand.New(rand.NewPCG(2, 2))
-	label := make([]int32, rows)
+	label := make([]int32, rowCount)
 	for i := range label {
 		label[i] = rng.Int32N(cols+2) - 1
 	}
@@ -59,10 +59,10 @@ func TestBits(t *testing.T) {
 }
 
 func testBits[T focal.Float](t *testing.T) {
-	x, dout := random[T](1, rows*cols), random[T](3, rows*cols)
+	x, dout := random[T](1, rowCount*cols), random[T](3, rowCount*cols)
 	x[3] = T(math.Inf(-1))
-	soft := make([]T, rows*cols)
-	for i, v := range random[T](4, rows*cols) {
+	soft := make([]T, rowCount*cols)
+	for i, v := range random[T](4, rowCount*cols) {
 		soft[i] = T(1 / (1 + math.Exp(float64(v))))
 	}
 	label, zeroBased := labels(), labels()
@@ -71,7 +71,7 @@ func testBits[T focal.Float](t *testing.T) {
 			zeroBased[i] = 255
 		}
 	}
-	single := make([]int32, rows*cols)
+	single := make([]int32, rowCount*cols)
 	for i := range single {
 		single[i] = int32(i % 3 / 2)
 	}
@@ -82,20 +82,20 @@ func testBits[T focal.Float](t *testing.T) {
 		shape []int
 		node  func(g *G.ExprGraph, x *G.Node) (*G.Node, error)
 	}{
-		"labels": {focal.Labels(label), []int{rows, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
-			return Loss(x, matrix(g, "label", label, rows), focal.Labels, p)
+		"labels": {focal.Labels(label), []int{rowCount, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return Loss(x, matrix(g, "label", label, rowCount), focal.Labels, p)
 		}},
-		"zero-based": {ignoring(zeroBased), []int{rows, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
-			return Loss(x, matrix(g, "label", zeroBased, rows), ignoring, p)
+		"zero-based": {ignoring(zeroBased), []int{rowCount, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return Loss(x, matrix(g, "label", zeroBased, rowCount), ignoring, p)
 		}},
-		"one class": {focal.Labels(single), []int{rows * cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
-			return Loss(x, matrix(g, "label", single, rows*cols), focal.Labels, p)
+		"one class": {focal.Labels(single), []int{rowCount * cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return Loss(x, matrix(g, "label", single, rowCount*cols), focal.Labels, p)
 		}},
-		"dense": {focal.Dense(soft), []int{rows, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
-			return LossDense(x, matrix(g, "target", soft, rows, cols), p)
+		"dense": {focal.Dense(soft), []int{rowCount, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return LossDense(x, matrix(g, "target", soft, rowCount, cols), p)
 		}},
-		"dense, three axes": {focal.Dense(soft), []int{rows, 2, cols / 2}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
-			return LossDense(x, matrix(g, "target", soft, rows, 2, cols/2), p)
+		"dense, three axes": {focal.Dense(soft), []int{rowCount, 2, cols / 2}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return LossDense(x, matrix(g, "target", soft, rowCount, 2, cols/2), p)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,15 +109,58 @@ func testBits[T focal.Float](t *testing.T) {
 			require.Equal(t, want, gotLoss)
 			require.NoError(t, focal.Grad(want, x, tt.y, dout, p))
 			require.Equal(t, want, gotGrad)
+			testValues(t, tensor.New(tensor.WithShape(tt.shape...), tensor.WithBacking(x)),
+				tensor.New(tensor.WithShape(tt.shape...), tensor.WithBacking(dout)), x, dout, tt.y, p)
 		})
 	}
+}
+
+func testValues[T focal.Float](t *testing.T, logits, upstream *tensor.Dense, x, dout []T, y focal.Target, p focal.Params) {
+	same := func(want []T, got *tensor.Dense, err error) {
+		t.Helper()
+		require.NoError(t, err)
+		require.Equal(t, want, got.Data())
+		require.Equal(t, logits.Shape(), got.Shape())
+	}
+	want, hess := make([]T, len(x)), make([]T, len(x))
+	wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, y, p)
+	require.NoError(t, err)
+	gotSum, got, err := Fused(logits, y, p)
+	same(want, got, err)
+	require.Equal(t, wantSum, gotSum)
+	gotSum, err = Sum(logits, y, p)
+	require.NoError(t, err)
+	require.Equal(t, wantSum, gotSum)
+	got, err = Hess(logits, y, p)
+	same(hess, got, err)
+	got, err = Grad(logits, y, nil, p)
+	same(want, got, err)
+	require.NoError(t, focal.Grad(want, x, y, dout, p))
+	got, err = Grad(logits, y, upstream, p)
+	same(want, got, err)
+	require.NoError(t, focal.Loss(want, x, y, p))
+	got, err = Losses(logits, y, p)
+	same(want, got, err)
+	require.NoError(t, focal.Sigmoid(want, x))
+	got, err = Sigmoid(logits)
+	same(want, got, err)
+	wantPart, err := focal.Score(x, y, p)
+	require.NoError(t, err)
+	part, err := Score(logits, y, p)
+	require.NoError(t, err)
+	require.Equal(t, wantPart, part)
+	wantRows := make([]T, logits.Shape()[0])
+	require.NoError(t, focal.Rows(wantRows, x, y, p))
+	got, err = Rows(logits, y, p)
+	require.NoError(t, err)
+	require.Equal(t, wantRows, got.Data())
 }
 
 // Two operations that differ in nothing but what their labels mean stay two.
 func TestConventionsApart(t *testing.T) {
 	g := G.NewGraph()
-	x := matrix(g, "x", random[float64](1, rows*cols), rows, cols)
-	label := matrix(g, "label", labels(), rows)
+	x := matrix(g, "x", random[float64](1, rowCount*cols), rowCount, cols)
+	label := matrix(g, "label", labels(), rowCount)
 	a := G.Must(Loss(x, label, focal.Labels, focal.Default()))
 	b := G.Must(Loss(x, label, focal.ZeroBased, focal.Default()))
 	require.NotEqual(t, a.Hashcode(), b.Hashcode())
@@ -126,8 +169,8 @@ func TestConventionsApart(t *testing.T) {
 
 // The formula of the paper by Gorgonia's own operations and their gradients: the same to rounding.
 func TestComposed(t *testing.T) {
-	x, label, dout := random[float64](5, rows*cols), labels(), random[float64](6, rows*cols)
-	keepPos, keepNeg := make([]float64, rows*cols), make([]float64, rows*cols) // the weights
+	x, label, dout := random[float64](5, rowCount*cols), labels(), random[float64](6, rowCount*cols)
+	keepPos, keepNeg := make([]float64, rowCount*cols), make([]float64, rowCount*cols) // the weights
 	for i := range x {
 		switch int(label[i/cols]) {
 		case -1:
@@ -138,20 +181,20 @@ func TestComposed(t *testing.T) {
 		}
 	}
 	g := G.NewGraph()
-	node := matrix(g, "x", x, rows, cols)
+	node := matrix(g, "x", x, rowCount, cols)
 	one := G.NewConstant(1.0)
 	s := G.Must(G.Sigmoid(node))
 	q := G.Must(G.Sub(one, s))
 	pos := G.Must(G.HadamardProd(G.Must(G.Square(q)), G.Must(G.Log(s))))
 	neg := G.Must(G.HadamardProd(G.Must(G.Square(s)), G.Must(G.Log(q))))
 	loss := G.Must(G.Neg(G.Must(G.Add(
-		G.Must(G.HadamardProd(matrix(g, "wpos", keepPos, rows, cols), pos)),
-		G.Must(G.HadamardProd(matrix(g, "wneg", keepNeg, rows, cols), neg))))))
+		G.Must(G.HadamardProd(matrix(g, "wpos", keepPos, rowCount, cols), pos)),
+		G.Must(G.HadamardProd(matrix(g, "wneg", keepNeg, rowCount, cols), neg))))))
 	wantLoss, wantGrad := runGraph(t, g, node, loss, dout)
 
 	g = G.NewGraph()
-	node = matrix(g, "x", x, rows, cols)
-	loss, err := Loss(node, matrix(g, "label", label, rows), focal.Labels, focal.Default())
+	node = matrix(g, "x", x, rowCount, cols)
+	loss, err := Loss(node, matrix(g, "label", label, rowCount), focal.Labels, focal.Default())
 	require.NoError(t, err)
 	gotLoss, gotGrad := runGraph(t, g, node, loss, dout)
 	require.InDeltaSlice(t, wantLoss, gotLoss, 1e-9)
@@ -161,17 +204,17 @@ func TestComposed(t *testing.T) {
 // Logits that are a transposed or sliced view in memory.
 func TestViews(t *testing.T) {
 	label, p := labels(), focal.Default()
-	x := random[float64](7, rows*cols)
-	across := make([]float64, rows*cols)
-	for r := range rows {
+	x := random[float64](7, rowCount*cols)
+	across := make([]float64, rowCount*cols)
+	for r := range rowCount {
 		for c := range cols {
-			across[c*rows+r] = x[r*cols+c]
+			across[c*rowCount+r] = x[r*cols+c]
 		}
 	}
-	transposed := tensor.New(tensor.WithShape(cols, rows), tensor.WithBacking(across))
+	transposed := tensor.New(tensor.WithShape(cols, rowCount), tensor.WithBacking(across))
 	require.NoError(t, transposed.T())
-	wide := tensor.New(tensor.WithShape(rows, cols+2), tensor.Of(tensor.Float64))
-	for r := range rows {
+	wide := tensor.New(tensor.WithShape(rowCount, cols+2), tensor.Of(tensor.Float64))
+	for r := range rowCount {
 		for c := range cols {
 			require.NoError(t, wide.SetAt(x[r*cols+c], r, c+1))
 		}
@@ -182,16 +225,97 @@ func TestViews(t *testing.T) {
 	require.NoError(t, focal.Loss(want, x, focal.Labels(label), p))
 	o := &lossOp{op{labels: focal.Labels, params: p, dims: 2, targetDims: 1}}
 	for name, v := range map[string]tensor.Tensor{"transposed": transposed, "sliced": sliced} {
-		got, err := o.Do(v, tensor.New(tensor.WithShape(rows), tensor.WithBacking(label)))
+		got, err := o.Do(v, tensor.New(tensor.WithShape(rowCount), tensor.WithBacking(label)))
 		require.NoError(t, err, name)
 		require.Equal(t, want, got.Data(), name)
+		got, err = Losses(v, focal.Labels(label), p)
+		require.NoError(t, err, name)
+		require.Equal(t, want, got.Data(), name)
+		got, err = Grad(v, focal.Labels(label), v, p)
+		require.NoError(t, err, name)
+		wantGrad := make([]float64, len(x))
+		require.NoError(t, focal.Grad(wantGrad, x, focal.Labels(label), x, p))
+		require.Equal(t, wantGrad, got.Data(), name)
 	}
+	soft := tensor.New(tensor.WithShape(rowCount, cols), tensor.WithBacking(random[float64](8, rowCount*cols)))
+	soft, err = Sigmoid(soft)
+	require.NoError(t, err)
+	y, err := Dense(soft)
+	require.NoError(t, err)
+	gotSum, err := Sum(transposed, y, p)
+	require.NoError(t, err)
+	wantSum, err := focal.Sum(x, focal.Dense(soft.Data().([]float64)), p)
+	require.NoError(t, err)
+	require.Equal(t, wantSum, gotSum)
+}
+
+// A tensor of one element, as a scalar too.
+func TestOneElement(t *testing.T) {
+	for _, logits := range []*tensor.Dense{
+		tensor.New(tensor.FromScalar(1.5)),
+		tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float64{1.5})),
+	} {
+		want, err := focal.Sum([]float64{1.5}, focal.Labels([]int32{1}), focal.Default())
+		require.NoError(t, err)
+		got, err := Losses(logits, focal.Labels([]int32{1}), focal.Default())
+		require.NoError(t, err)
+		require.Equal(t, []float64{want}, elements[float64](got))
+	}
+}
+
+// The errors of the functions on tensors.
+func TestValueErrors(t *testing.T) {
+	logits, p := tensor.New(tensor.WithShape(rowCount, cols), tensor.WithBacking(random[float32](1, rowCount*cols))), focal.Default()
+	integers := tensor.New(tensor.WithShape(2, 1), tensor.WithBacking([]int32{1, 2}))
+	for name, tt := range map[string]struct {
+		logits tensor.Tensor
+		y      focal.Target
+		want   error
+		text   string
+	}{
+		"nil":       {nil, focal.Labels([]int32{0}), focal.ErrShape, "logits is nil"},
+		"integers":  {integers, focal.Labels([]int32{0, 0}), ErrType, "logits is of int32, want float32 or float64"},
+		"sparse":    {&tensor.CS{}, focal.Labels([]int32{0, 0}), ErrType, "logits is a *tensor.CS"},
+		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape, "len(label) = 1, want 19"},
+		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel, "99"},
+		"no target": {logits, focal.Target{}, focal.ErrTarget, ""},
+	} {
+		check := func(got *tensor.Dense, err error) {
+			t.Helper()
+			require.ErrorIs(t, err, tt.want, name)
+			require.ErrorContains(t, err, tt.text)
+			require.Nil(t, got)
+		}
+		check(Losses(tt.logits, tt.y, p))
+		check(Grad(tt.logits, tt.y, nil, p))
+		check(Hess(tt.logits, tt.y, p))
+		check(Rows(tt.logits, tt.y, p))
+		_, got, err := Fused(tt.logits, tt.y, p)
+		check(got, err)
+		_, err = Sum(tt.logits, tt.y, p)
+		check(nil, err)
+		_, err = Score(tt.logits, tt.y, p)
+		check(nil, err)
+	}
+	_, err := Grad(logits, focal.Labels(labels()), integers, p)
+	require.ErrorIs(t, err, ErrType)
+	_, err = Grad(logits, focal.Labels(labels()), tensor.New(tensor.WithShape(1), tensor.WithBacking([]float32{1})), p)
+	require.ErrorIs(t, err, focal.ErrShape)
+	_, err = Sigmoid(integers)
+	require.ErrorContains(t, err, "focal: Sigmoid: x is of int32")
+	_, err = Dense(integers)
+	require.ErrorContains(t, err, "focal: Dense: t is of int32")
+
+	g := G.NewGraph()
+	_, err = Loss(matrix(g, "integers", []int{1, 2}, 2, 1), matrix(g, "label", []int32{0, 0}, 2), focal.Labels, p)
+	require.ErrorIs(t, err, ErrType)
+	require.NotErrorIs(t, err, focal.ErrShape)
 }
 
 func TestErrors(t *testing.T) {
 	g := G.NewGraph()
-	x := matrix(g, "x", random[float64](1, rows*cols), rows, cols)
-	label := matrix(g, "label", labels(), rows)
+	x := matrix(g, "x", random[float64](1, rowCount*cols), rowCount, cols)
+	label := matrix(g, "label", labels(), rowCount)
 	_, err := Loss(x, label, nil, focal.Default())
 	require.ErrorIs(t, err, focal.ErrTarget)
 	_, err = Loss(x, x, focal.Labels, focal.Default())
@@ -202,9 +326,9 @@ func TestErrors(t *testing.T) {
 	require.ErrorIs(t, err, focal.ErrShape)
 	_, err = Loss(matrix(g, "x3", random[float64](1, 8), 2, 2, 2), label, focal.Labels, focal.Default())
 	require.ErrorContains(t, err, "want a matrix or a vector")
-	_, err = LossDense(x, matrix(g, "short", random[float64](1, rows), rows, 1), focal.Default())
+	_, err = LossDense(x, matrix(g, "short", random[float64](1, rowCount), rowCount, 1), focal.Default())
 	require.ErrorIs(t, err, focal.ErrTarget)
-	_, err = LossDense(x, matrix(g, "f32", random[float32](1, rows*cols), rows, cols), focal.Default())
+	_, err = LossDense(x, matrix(g, "f32", random[float32](1, rowCount*cols), rowCount, cols), focal.Default())
 	require.ErrorIs(t, err, focal.ErrTarget)
 
 	// What only the values tell comes when the graph runs.

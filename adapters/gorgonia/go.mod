@@ -4,7 +4,7 @@ go 1.24
 
 require (
 	github.com/chewxy/hm v1.0.0
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/stretchr/testify v1.10.0
 	go4.org/unsafe/assume-no-moving-gc v0.0.0-20231121144256-b99613f794b6
 	gorgonia.org/gorgonia v0.9.18
@@ -34,5 +34,3 @@ require (
 	gorgonia.org/vecf32 v0.9.0 // indirect
 	gorgonia.org/vecf64 v0.9.0 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

@@ -38,11 +38,10 @@ func Example() {
 	optimizer := adam.New(config) // used by itself: in spaGO v1.1.0 Optimizer.Optimize returns before it is done
 	x := mat.NewDense[float64](mat.WithBacking(input), mat.WithShape(rows, features))
 	for step := range 301 {
-		loss, err := focalspago.Loss(ag.Mul(x, weights), focal.Labels(label), p)
+		cost, err := focalspago.Sum(ag.Mul(x, weights), focal.Labels(label), p)
 		if err != nil {
 			log.Fatal(err)
 		}
-		cost := ag.ReduceSum(loss)
 		if step%100 == 0 {
 			fmt.Printf("step %3d  loss %.2f\n", step, cost.Item().F64())
 		}

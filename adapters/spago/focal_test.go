@@ -83,6 +83,77 @@ func testBits[T interface {
 		require.NoError(t, ag.Backward(loss))
 		require.NoError(t, focal.Grad(want, x, tt.y, dout, p))
 		require.Equal(t, want, data[T](logits.Grad()), name)
+		got, err := Grad(logits, tt.y, w, p)
+		require.NoError(t, err)
+		require.Equal(t, want, data[T](got), name)
+
+		hess := make([]T, len(x))
+		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, tt.y, p)
+		require.NoError(t, err)
+		got, err = Hess(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, hess, data[T](got), name)
+		sum, got, err := Fused(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, wantSum, sum)
+		require.Equal(t, want, data[T](got), name)
+		require.Equal(t, tt.shape, got.Shape())
+		got, err = Grad(logits, tt.y, nil, p)
+		require.NoError(t, err)
+		require.Equal(t, want, data[T](got), name)
+		wantPart, err := focal.Score(x, tt.y, p)
+		require.NoError(t, err)
+		part, err := Score(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, wantPart, part)
+
+		logits.ZeroGrad()
+		cost, err := Sum(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, []T{T(wantSum)}, data[T](cost))
+		require.NoError(t, ag.Backward(cost))
+		require.Equal(t, want, data[T](logits.Grad()), name)
+
+		rowCount := tt.shape[0]
+		if name == "one example" {
+			rowCount = 1
+		}
+		wantRows, each := make([]T, rowCount), make([]T, len(x))
+		require.NoError(t, focal.Rows(wantRows, x, tt.y, p))
+		logits.ZeroGrad()
+		lossOfRow, err := Rows(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, wantRows, data[T](lossOfRow), name)
+		for i := range each {
+			each[i] = dout[i/(len(x)/rowCount)]
+		}
+		require.NoError(t, focal.Grad(want, x, tt.y, each, p))
+		lossOfRow.AccGrad(matrix(dout[:rowCount], rowCount))
+		require.NoError(t, ag.Backward(lossOfRow))
+		require.Equal(t, want, data[T](logits.Grad()), name)
+	}
+
+	y, err := Dense(matrix(soft, rows, cols))
+	require.NoError(t, err)
+	sum, err := Sum(matrix(x, rows, cols), y, p)
+	require.NoError(t, err)
+	want, err := focal.Sum(x, focal.Dense(soft), p)
+	require.NoError(t, err)
+	require.Equal(t, []T{T(want)}, data[T](sum))
+}
+
+// Its gradient is accurate in both tails, where s·(1-s) is 0.
+func TestSigmoid(t *testing.T) {
+	x := matrix([]float32{-80, -1, 0, 1, 80}, 5)
+	s, err := Sigmoid(x)
+	require.NoError(t, err)
+	want := make([]float32, 5)
+	require.NoError(t, focal.Sigmoid(want, data[float32](x)))
+	require.Equal(t, want, data[float32](s))
+	require.NoError(t, ag.Backward(ag.ReduceSum(s)))
+	for i, v := range data[float32](x) {
+		e := math.Exp(-math.Abs(float64(v)))
+		require.InEpsilon(t, e/(1+e)/(1+e), data[float32](x.Grad())[i], 1e-6)
 	}
 }
 
@@ -148,14 +219,41 @@ func TestErrors(t *testing.T) {
 		y      focal.Target
 		want   error
 	}{
-		"nil":       {nil, focal.Labels(nil), focal.ErrShape},
+		"nil":       {nil, focal.Labels([]int32(nil)), focal.ErrShape},
 		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape},
 		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel},
 		"no target": {logits, focal.Target{}, focal.ErrTarget},
 		"type":      {logits, focal.Dense(random[float64](1, 1)), focal.ErrTarget},
 	} {
-		loss, err := Loss(tt.logits, tt.y, focal.Default())
+		for _, f := range []func(mat.Tensor, focal.Target, focal.Params) (mat.Tensor, error){Loss, Sum, Rows} {
+			got, err := f(tt.logits, tt.y, focal.Default())
+			require.ErrorIs(t, err, tt.want, name)
+			require.Nil(t, got)
+		}
+		got, err := Grad(tt.logits, tt.y, nil, focal.Default())
 		require.ErrorIs(t, err, tt.want, name)
-		require.Nil(t, loss)
+		require.Nil(t, got)
+		got, err = Hess(tt.logits, tt.y, focal.Default())
+		require.ErrorIs(t, err, tt.want, name)
+		require.Nil(t, got)
+		_, got, err = Fused(tt.logits, tt.y, focal.Default())
+		require.ErrorIs(t, err, tt.want, name)
+		require.Nil(t, got)
+		_, err = Score(tt.logits, tt.y, focal.Default())
+		require.ErrorIs(t, err, tt.want, name)
 	}
+	_, err := Grad(logits, focal.Labels(labels()), matrix([]float32{1}, 1), focal.Default())
+	require.ErrorIs(t, err, focal.ErrShape)
+	_, err = Sigmoid(nil)
+	require.ErrorContains(t, err, "focal: Sigmoid: x is nil")
+	_, err = Dense(nil)
+	require.ErrorContains(t, err, "focal: Dense: t is nil")
+	_, err = Loss(strange{logits}, focal.Labels(labels()), focal.Default())
+	require.ErrorIs(t, err, ErrType)
+	require.NotErrorIs(t, err, focal.ErrShape)
 }
+
+// strange is a tensor that is no matrix.
+type strange struct{ mat.Tensor }
+
+func (s strange) Value() mat.Tensor { return s }

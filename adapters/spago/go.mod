@@ -3,7 +3,7 @@ module github.com/gofocal/focal/adapters/spago
 go 1.25
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/nlpodyssey/spago v1.1.0
 	github.com/stretchr/testify v1.10.0
 )
@@ -17,5 +17,3 @@ require (
 	golang.org/x/sys v0.30.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/arch/arm64/arm64asm"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 const (
@@ -92,6 +94,7 @@ func decode(t *testing.T, word uint32) arm64asm.Inst {
 
 // Every macro, with every register in each place, for both element types.
 func TestMacros(t *testing.T) {
+	effort.Long(t)
 	text, macros := readHeader(t)
 	require.NotEmpty(t, macros)
 	type call struct {
@@ -161,6 +164,7 @@ func TestMacros(t *testing.T) {
 // Which one that is, two more binaries tell, where the macros do not encode their instruction but which macro was called
 // with what: the second one has all bits of that the other way round, so that both differ in nothing else.
 func TestLinked(t *testing.T) {
+	effort.Long(t)
 	text, macros := readHeader(t)
 	source, names := readSource(t)
 	linked := program(t, text, names)

@@ -3,7 +3,7 @@ module github.com/gofocal/focal/bench/peers
 go 1.25.0
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/stretchr/testify v1.10.0
 	github.com/viterin/vek v0.4.3
 )
@@ -18,5 +18,3 @@ require (
 	golang.org/x/sys v0.30.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

@@ -17,6 +17,7 @@ var (
 	build      = flag.String("build", "build", "directory of what the script run has built")
 	root       = flag.String("root", "../..", "directory of the repository, whose documentation is written")
 	quick      = flag.Bool("quick", false, "the two small shapes alone, few rounds, and no documentation")
+	kernels    = flag.Bool("kernels", false, "the kernels against their aims, for docs/performance.md, and nothing else")
 	reportOnly = flag.Bool("report", false, "write the documentation from the results that are there; measure nothing")
 	pictures   = flag.Bool("pictures", true, "draw the pictures too")
 	budget     = flag.Duration("budget", 5*time.Minute, "time for the timings; the first rounds are made in any case")
@@ -35,6 +36,9 @@ func main() {
 }
 
 func run() error {
+	if *kernels {
+		return runKernels()
+	}
 	dir := resultsDir
 	if *quick {
 		dir = filepath.Join(*build, "quick")
@@ -65,10 +69,10 @@ func sections(threads int) []section {
 		all = one
 	}
 	small := []section{
-		{shape{32, 10}, "f32", all, 0.10, 300 * time.Microsecond},
-		{shape{32, 10}, "f64", all, 0.10, 300 * time.Microsecond},
-		{shape{1024, 80}, "f32", all, 0.20, 2 * time.Millisecond},
-		{shape{1024, 80}, "f64", all, 0.14, 2 * time.Millisecond},
+		{shape{32, 10}, "f32", all, nil, 0.10, 300 * time.Microsecond},
+		{shape{32, 10}, "f64", all, nil, 0.10, 300 * time.Microsecond},
+		{shape{1024, 80}, "f32", all, nil, 0.20, 2 * time.Millisecond},
+		{shape{1024, 80}, "f64", all, nil, 0.14, 2 * time.Millisecond},
 	}
 	if *quick {
 		for i := range small {
@@ -77,10 +81,10 @@ func sections(threads int) []section {
 		return small
 	}
 	return append(small,
-		section{shape{1_000_000, 1}, "f32", all, 0.06, time.Millisecond},
-		section{shape{1_000_000, 1}, "f64", all, 0.06, time.Millisecond},
-		section{shape{100_000, 80}, "f32", one, 0.08, time.Millisecond},
-		section{shape{100_000, 80}, "f64", one, 0.08, time.Millisecond},
+		section{shape{1_000_000, 1}, "f32", all, nil, 0.06, time.Millisecond},
+		section{shape{1_000_000, 1}, "f64", all, nil, 0.06, time.Millisecond},
+		section{shape{100_000, 80}, "f32", one, nil, 0.08, time.Millisecond},
+		section{shape{100_000, 80}, "f64", one, nil, 0.08, time.Millisecond},
 	)
 }
 

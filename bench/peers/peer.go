@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -117,6 +118,7 @@ func startCrew(build string, cpu int) (*crew, error) {
 		{"focal", nil, []string{filepath.Join(build, "gopeers")}},
 		{"go", nil, []string{filepath.Join(build, "gopeers")}},
 		{"simd", nil, []string{filepath.Join(build, "gopeers-simd")}},
+		{"first", nil, []string{filepath.Join(build, "gopeers-first")}},
 		{"c", nil, driver},
 		{"python", nil, python},
 		{"python/loss", nil, python},
@@ -125,6 +127,9 @@ func startCrew(build string, cpu int) (*crew, error) {
 		{"node", nil, []string{"node", "node/worker.js", filepath.Join(build, "models")}},
 	} {
 		kind, _, _ := strings.Cut(strings.ReplaceAll(w.name, "+", "/"), "/")
+		if !slices.ContainsFunc(peers, func(p peer) bool { return p.worker == w.name || p.alone && strings.HasPrefix(w.name, p.worker+"/") }) {
+			continue
+		}
 		if reason := c.absent[kind]; reason != "" {
 			c.absent[w.name] = reason
 			continue

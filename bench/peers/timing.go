@@ -20,7 +20,7 @@ type cell struct {
 	shape   shape
 	typ     string
 	gamma   float64
-	op      string // "loss", "both": loss and gradient, or "targets": the conversion of the labels
+	op      string // see README.md, the command case
 	peer    string
 
 	reason string    // why there are no times
@@ -32,8 +32,16 @@ type section struct {
 	shape   shape
 	typ     string
 	gammas  []float64
+	ops     []string      // nil: all that are published
 	share   float64       // of the time
 	atLeast time.Duration // one timing
+}
+
+func (s section) operations() []string {
+	if s.ops != nil {
+		return s.ops
+	}
+	return []string{"loss", "both", "targets"}
 }
 
 // slow is the length of a call from which on it is made only in the first rounds.
@@ -106,7 +114,7 @@ func (r *runner) measure(s section, budget time.Duration, minRounds int) ([]*cel
 func (r *runner) prepare(s section, d dataset) (cells []*cell, groups []group, err error) {
 	id := 0
 	for i, gamma := range s.gammas {
-		for _, op := range []string{"loss", "both", "targets"} {
+		for _, op := range s.operations() {
 			if op == "targets" && (i > 0 || r.threads > 1) {
 				continue
 			}

@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -25,24 +22,10 @@ import (
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/measure"
-	"github.com/gofocal/focal/internal/shards/npyfile"
+	"github.com/gofocal/focal/internal/shards/npyfile/npytest"
 )
 
-// npyFile returns the contents of a file with the given header, and elements in the given byte order.
-func npyFile(t testing.TB, descr, shape string, fortran bool, order binary.ByteOrder, elements any) []byte {
-	t.Helper()
-	order2 := "False"
-	if fortran {
-		order2 = "True"
-	}
-	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, order2, shape)
-	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(text)), byte(len(text)>>8))
-	b = append(b, text...)
-	var err error
-	b, err = binary.Append(b, order, elements)
-	require.NoError(t, err)
-	return b
-}
+var npyFile = npytest.File
 
 // inDirectory puts files into a new directory, and goes there.
 func inDirectory(t *testing.T, files map[string][]byte) {
@@ -106,8 +89,7 @@ func TestEvalGolden(t *testing.T) {
 	require.NoError(t, err)
 	inDirectory(t, files)
 	output := succeed(t, "eval", "-x", "x.npy", "-label", "label.npy", "-loss", "loss.npy", "-hess", "hess.npy")
-	output = regexp.MustCompile(`(?m)^path .*`).ReplaceAllString(output, "path        …")
-	output = regexp.MustCompile(`(?m)^speed .*`).ReplaceAllString(output, "speed       …")
+	output = regexp.MustCompile(`(?m)^(path|time) .*`).ReplaceAllString(output, "$1        …")
 	assert.Equal(t, []string{"hess.npy", "label.npy", "loss.npy", "x.npy"}, names(t))
 	t.Chdir(dir)
 	golden(t, "eval.golden", output)
@@ -155,9 +137,11 @@ func testEvalBits[T focal.Float](t *testing.T) {
 		"old-loss.npy": []byte("of before"),
 	})
 	auto := float64(focal.FgNum(label))
-	sumTargets := 0.0
+	above := 0.0
 	for _, v := range targets {
-		sumTargets += float64(v)
+		if v > 0 {
+			above++
+		}
 	}
 	for _, test := range []struct {
 		args string
@@ -167,23 +151,26 @@ func testEvalBits[T focal.Float](t *testing.T) {
 		{"-x x.npy -label l4.npy", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
 		{"-x x-big.npy -label l4-big.npy -workers 2", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
 		{"-x x.npy -label l4.npy -norm 0", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 1}},
+		{"-x x.npy -label l8.npy -norm 1 -alpha -1", focal.Labels(label), focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}},
 		{"-x x.npy -label l8.npy -norm 1 -alpha none", focal.Labels(label), focal.Params{Gamma: 2, Alpha: focal.NoAlpha, Norm: 1}},
 		{"-x x.npy -label l8-big.npy -norm 3.5 -alpha 0.75 -gamma 1.5", focal.Labels(label), focal.Params{Gamma: 1.5, Alpha: 0.75, Norm: 3.5}},
 		{"-x x.npy -label l-zero.npy -zero-based -ignore 255", focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: auto}},
 		{"-x x.npy -targets t.npy -norm 2", focal.Dense(targets), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 2}},
-		{"-x x-big.npy -targets t-big.npy", focal.Dense(targets), focal.Params{Gamma: 2, Alpha: 0.25, Norm: sumTargets}},
+		{"-x x-big.npy -targets t-big.npy", focal.Dense(targets), focal.Params{Gamma: 2, Alpha: 0.25, Norm: above}},
 	} {
 		loss, grad, hess := make([]T, n*c), make([]T, n*c), make([]T, n*c)
-		sum, err := focal.Fused(focal.Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, test.y, test.p)
+		_, err := focal.Fused(focal.Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, test.y, test.p)
+		require.NoError(t, err)
+		exact, err := focal.Score(x, test.y, test.p)
 		require.NoError(t, err)
 		args := append([]string{"eval"}, strings.Fields(test.args)...)
 		output := succeed(t, append(args, "-loss", "old-loss.npy", "-grad", "g.npy", "-hess", "h.npy")...)
-		assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"), test.args)
-		assert.Equal(t, fmt.Sprint(sum/(n*c)), printed(t, output, "mean"))
+		assert.Equal(t, fmt.Sprint(exact.Loss(1)), printed(t, output, "sum"), test.args)
+		assert.Equal(t, fmt.Sprint(exact.Loss(n*c)), printed(t, output, "mean"))
+		assert.Equal(t, fmt.Sprint(exact.Loss(test.p.Norm)), printed(t, output, "loss"))
 		assert.Equal(t, fmt.Sprint(test.p.Norm), printed(t, output, "norm"))
-		if !strings.Contains(test.args, "targets") {
-			assert.Equal(t, fmt.Sprintf("%d rows", focal.FgNum(label)), printed(t, output, "foreground"))
-		}
+		assert.Equal(t, fmt.Sprint(exact.Foreground()), printed(t, output, "foreground"))
+		assert.Equal(t, fmt.Sprint(exact.Ignored()), printed(t, output, "ignored"))
 		sameBits(t, loss, readBack[T](t, "old-loss.npy", n, c))
 		sameBits(t, grad, readBack[T](t, "g.npy", n, c))
 		sameBits(t, hess, readBack[T](t, "h.npy", n, c))
@@ -199,11 +186,11 @@ func TestEvalIgnoresAClass(t *testing.T) {
 		"l.npy": npyFile(t, "<i4", "(4,)", false, binary.LittleEndian, label),
 	})
 	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy", "-ignore", "2")
-	sum, err := focal.Sum(x, focal.Labels(label).Ignoring(2), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 1})
+	sum, err := focal.Score(x, focal.Labels(label).Ignoring(2), focal.Default())
 	require.NoError(t, err)
-	assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"))
-	assert.Equal(t, "1 rows", printed(t, output, "foreground"))
-	assert.Equal(t, "2 rows", printed(t, output, "ignored"))
+	assert.Equal(t, fmt.Sprint(sum.Loss(1)), printed(t, output, "sum"))
+	assert.Equal(t, "1", printed(t, output, "foreground"))
+	assert.Equal(t, "2", printed(t, output, "ignored"))
 	assert.Equal(t, "1", printed(t, output, "norm"))
 }
 
@@ -227,22 +214,118 @@ func sameBits[T focal.Float](t *testing.T, want, got []T) {
 
 // Rows that do not fit together are computed in parts; nobody sees where they meet.
 func TestEvalParts(t *testing.T) {
-	const n, c = 70_001, 130 // two parts, and a bit
-	require.Greater(t, n*c, 2*evalChunk)
+	const n, c = 20_001, 130 // two parts, and a bit
 	x := measure.Logits[float32](n * c)
 	label := measure.Labels(n, c, 0.3, 0.1)
 	inDirectory(t, map[string][]byte{
-		"x.npy": npyFile(t, "<f4", "(70001, 130)", false, binary.LittleEndian, x),
-		"l.npy": npyFile(t, "<i8", "(70001,)", false, binary.LittleEndian, wide(label)),
+		"x.npy":       npyFile(t, "<f4", "(20001, 130)", false, binary.LittleEndian, x),
+		"x.label.npy": npyFile(t, "<i8", "(20001,)", false, binary.LittleEndian, wide(label)),
 	})
 	p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: float64(focal.FgNum(label)), Workers: -1}
 	loss := make([]float32, n*c)
-	sum, err := focal.Fused(focal.Out[float32]{Loss: loss}, x, focal.Labels(label), p)
+	_, err := focal.Fused(focal.Out[float32]{Loss: loss}, x, focal.Labels(label), p)
 	require.NoError(t, err)
-	output := succeed(t, "eval", "-x", "x.npy", "-label", "l.npy", "-loss", "loss.npy")
+	exact, err := focal.Score(x, focal.Labels(label), p)
+	require.NoError(t, err)
+	output := succeed(t, "eval", "-x", "x.npy", "-label", "x.label.npy", "-loss", "loss.npy")
 	sameBits(t, loss, readBack[float32](t, "loss.npy", n, c))
-	assert.InEpsilon(t, sum, evalSum(t, output), 1e-15)
-	assert.Equal(t, fmt.Sprintf("%d rows", focal.FgNum(label)), printed(t, output, "foreground"))
+	assert.Equal(t, fmt.Sprint(exact.Loss(1)), printed(t, output, "sum"))
+	assert.Equal(t, fmt.Sprint(exact.Foreground()), printed(t, output, "foreground"))
+}
+
+// The words of eval, score and merge mean the same: for the same array and flags the figures are the same text.
+func TestOneMeaning(t *testing.T) {
+	const n, c = 50, 4
+	x := measure.Logits[float32](n * c)
+	label := measure.Labels(n, c, 0.5, 0.2)
+	soft := make([]float32, n*c)
+	for i := range soft {
+		soft[i] = float32(i%5) / 4
+	}
+	little := binary.LittleEndian
+	inDirectory(t, map[string][]byte{
+		"l.npy":         npyFile(t, "<f4", "(50, 4)", false, little, x),
+		"l.label.npy":   npyFile(t, "<i4", "(50,)", false, little, label),
+		"t.npy":         npyFile(t, "<f4", "(50, 4)", false, little, x),
+		"t.targets.npy": npyFile(t, "<f4", "(50, 4)", false, little, soft),
+	})
+	for _, kind := range []string{"label", "targets"} {
+		for _, flags := range []string{"", "-norm 7", "-gamma 1.5 -alpha -1 -norm 0", "-zero-based -ignore -1"} {
+			if kind == "targets" && strings.Contains(flags, "zero") {
+				continue
+			}
+			name := kind[:1]
+			eval := succeed(t, strings.Fields(fmt.Sprintf("eval -x %s.npy -%s %[1]s.%[2]s.npy %s", name, kind, flags))...)
+			score := succeed(t, strings.Fields(fmt.Sprintf("score %s.npy -o part %s", name, flags))...)
+			merge := []string{"merge", "part"}
+			if norm := regexp.MustCompile(`-norm \d`).FindString(flags); norm != "" {
+				merge = append(merge, strings.Fields(norm)...)
+			}
+			assert.Equal(t, score, succeed(t, merge...))
+			for _, word := range []string{"loss", "sum", "mean", "norm", "foreground", "ignored", "rows", "elements", "infinite", "nan", "gamma", "alpha"} {
+				assert.Equal(t, printed(t, score, word), printed(t, eval, word), "%s: %s", word, flags)
+			}
+			value := func(word string) float64 {
+				v, err := strconv.ParseFloat(printed(t, eval, word), 64)
+				require.NoError(t, err)
+				return v
+			}
+			assert.InEpsilon(t, value("sum"), value("loss")*value("norm"), 1e-15)
+			assert.InEpsilon(t, value("sum"), value("mean")*n*c, 1e-15)
+		}
+	}
+}
+
+// Losses that are not finite are counted, and the first of them is found. Of ignored rows there are none.
+func TestEvalNotFinite(t *testing.T) {
+	const n, c = 4000, 600 // three parts
+	x, label := make([]float32, n*c), make([]int32, n)
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	x[300*c+7], x[3999*c+599], x[2*c], x[3*c+5], label[2] = nan, nan, nan, -inf, -1
+	x[3500*c+1], x[3600*c], label[3600] = inf, -inf, 1
+	inDirectory(t, map[string][]byte{
+		"x.npy": npyFile(t, "<f4", "(4000, 600)", false, binary.LittleEndian, x),
+		"l.npy": npyFile(t, "<i4", "(4000,)", false, binary.LittleEndian, label),
+		"f.npy": npyFile(t, "<f8", "(1, 1)", false, binary.LittleEndian, []float64{1}),
+		"1.npy": npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{1}),
+	})
+	for _, more := range []string{"", "-loss", "-grad"} {
+		args := []string{"eval", "-x", "x.npy", "-label", "l.npy"}
+		if more != "" {
+			args = append(args, more, "out.npy")
+		}
+		output := succeed(t, args...)
+		assert.Equal(t, "NaN", printed(t, output, "sum"))
+		assert.Equal(t, "2", printed(t, output, "nan"))
+		assert.Equal(t, "2", printed(t, output, "infinite"))
+		assert.Equal(t, "[300, 7]", printed(t, output, "first_nan"))
+		assert.Equal(t, "[3500, 1]", printed(t, output, "first_inf"))
+	}
+	assert.NotContains(t, succeed(t, "eval", "-x", "f.npy", "-label", "1.npy"), "first_")
+}
+
+// What is not of the type of the logits is said to be converted.
+func TestEvalTypes(t *testing.T) {
+	little := binary.LittleEndian
+	inDirectory(t, map[string][]byte{
+		"x16.npy": npyFile(t, "<f2", "(3,)", false, little, []uint16{0x3c00, 0xc000, 0x3800}), // 1, -2, 0.5
+		"x32.npy": npyFile(t, "<f4", "(3,)", false, little, []float32{1, -2, 0.5}),
+		"x.npy":   npyFile(t, "<V2", "(3, 1)", false, little, []uint16{0x3f80, 0xc000, 0x3f00}),
+		"l.npy":   npyFile(t, "|b1", "(3,)", false, little, []byte{1, 0, 1}),
+		"t64.npy": npyFile(t, "<f8", "(3, 1)", false, little, []float64{0.1, 0.2, 0}),
+	})
+	want := succeed(t, "eval", "-x", "x32.npy", "-label", "l.npy", "-loss", "32.npy")
+	for x, line := range map[string]string{"x16.npy": "x16.npy, float16 (3,), computed in float32", "x.npy": "x.npy, bfloat16 (3, 1), computed in float32"} {
+		got := succeed(t, "eval", "-x", x, "-label", "l.npy", "-loss", "16.npy")
+		assert.Equal(t, line, printed(t, got, "logits"))
+		assert.Equal(t, "l.npy, bool (3,)", printed(t, got, "labels"))
+		assert.Equal(t, printed(t, want, "sum"), printed(t, got, "sum"))
+		if x == "x16.npy" { // the shape is that of the logits
+			assert.Equal(t, readFile(t, "32.npy"), readFile(t, "16.npy"))
+		}
+	}
+	got := succeed(t, "eval", "-x", "x32.npy", "-targets", "t64.npy")
+	assert.Equal(t, "t64.npy, float64 (3, 1), rounded to float32", printed(t, got, "targets"))
 }
 
 func TestEvalEmpty(t *testing.T) {
@@ -263,7 +346,8 @@ func TestEvalErrors(t *testing.T) {
 		"x.npy":         npyFile(t, "<f4", "(3, 2)", false, little, x),
 		"x64.npy":       npyFile(t, "<f8", "(3, 2)", false, little, make([]float64, 6)),
 		"l.npy":         npyFile(t, "<i4", "(3,)", false, little, []int32{0, 1, 2}),
-		"half.npy":      npyFile(t, "<f2", "(3, 2)", false, little, make([]uint16, 6)),
+		"complex.npy":   npyFile(t, "<c8", "(3, 2)", false, little, make([]uint64, 6)),
+		"x.npz":         []byte("PK\x03\x04 and so on, for some time"),
 		"fortran.npy":   npyFile(t, "<f4", "(3, 2)", true, little, x),
 		"vector.npy":    npyFile(t, "<f4", "(6,)", false, little, x),
 		"scalar.npy":    npyFile(t, "<f4", "()", false, little, x[:1]),
@@ -298,14 +382,17 @@ func TestEvalErrors(t *testing.T) {
 	malformed := "is no NumPy array (.npy), or has a malformed header"
 	for _, test := range []struct{ args, want string }{
 		{"-x none.npy -label l.npy", "open none.npy: no such file or directory"},
-		{"-x directory -label l.npy", "directory: " + malformed},
-		{"-x half.npy -label l.npy", `half.npy: has elements of type "<f2", want float32 or float64`},
-		{"-x l.npy -label l.npy", `l.npy: has elements of type "<i4", want float32 or float64`},
-		{"-x x.npy -label labelsf.npy", `labelsf.npy: has elements of type "<f4", want int32 or int64`},
-		{"-x fortran.npy -label l.npy", "fortran.npy: is in Fortran order, want row-major; numpy.ascontiguousarray makes it so"},
-		{"-x vector.npy -label l.npy", "vector.npy: has the shape (6,), want [N, C]"},
-		{"-x scalar.npy -label l.npy", "scalar.npy: has the shape (), want [N, C]"},
-		{"-x cube.npy -label l.npy", "cube.npy: has the shape (3, 2, 1), want [N, C]"},
+		{"-x directory -label l.npy", "directory: is a directory"},
+		{"-x x.npy -label directory", "directory: is a directory"},
+		{"-x complex.npy -label l.npy", `complex.npy: has elements of type "<c8", want float16, bfloat16, float32 or float64; a.astype(numpy.float32) makes them so`},
+		{"-x l.npy -label l.npy", `l.npy: has elements of type "<i4", want float16, bfloat16, float32 or float64`},
+		{"-x x.npy -label labelsf.npy", `labelsf.npy: has elements of type "<f4", want integers or bool; a.astype(numpy.int32)`},
+		{"-x x.npy -targets complex.npy", `complex.npy: has elements of type "<c8", want floats, integers or bool`},
+		{"-x x.npz -label l.npy", "x.npz: is a zip archive, such as .npz"},
+		{"-x fortran.npy -label l.npy", "fortran.npy: is in Fortran order, want row-major; numpy.ascontiguousarray(a) makes it so"},
+		{"-x vector.npy -label l.npy", "l.npy: has 3 labels, want 6, one for each row of vector.npy"},
+		{"-x scalar.npy -label l.npy", "scalar.npy: has the shape (), want (N, C), or (N,) for one class"},
+		{"-x cube.npy -label l.npy", "cube.npy: has the shape (3, 2, 1), want (N, C); if the classes are its last axis, x.reshape(-1, 1) makes it so"},
 		{"-x short.npy -label l.npy", fmt.Sprintf("short.npy: has %d bytes, want %d for <f4 of shape (3, 2): truncated, or no plain array", len(files["short.npy"]), len(files["x.npy"]))},
 		{"-x long.npy -label l.npy", fmt.Sprintf("long.npy: has %d bytes, want %d for <f4 of shape (3, 1): truncated, or no plain array", len(files["long.npy"]), len(files["long.npy"])-12)},
 		{"-x huge.npy -label l.npy", fmt.Sprintf("huge.npy: has %d bytes, want %d for <f4 of shape (4000000000000, 1000): truncated, or no plain array", len(files["huge.npy"]), int64(len(files["huge.npy"])-24)+16e15)},
@@ -320,7 +407,7 @@ func TestEvalErrors(t *testing.T) {
 		{"-x version.npy -label l.npy", "version.npy: has a header that cannot be read: npy: invalid major version number (9)"},
 		{"-x cut.npy -label l.npy", "cut.npy: " + malformed},
 		{"-x x.npy -label labels4.npy", "labels4.npy: has 4 labels, want 3, one for each row of x.npy"},
-		{"-x x.npy -label labels32.npy", "labels32.npy: has the shape (3, 2), want [N] or [N, 1]"},
+		{"-x x.npy -label labels32.npy", "labels32.npy: has the shape (3, 2), that of x.npy, and so they are targets"},
 		{"-x x.npy -label label-big.npy", "label-big.npy: label[1] = 3, want 0..C with C = 2, or -1 if ignored"},
 		{"-x x.npy -label label-big.npy -norm 1", "label-big.npy: label[1] = 3, want 0..C with C = 2, or -1 if ignored"},
 		{"-x x.npy -label label-min.npy", "label-min.npy: label[2] = -2, want 0..C with C = 2, or -1 if ignored"},
@@ -328,12 +415,13 @@ func TestEvalErrors(t *testing.T) {
 		{"-x x.npy -targets t.npy", "t.npy: target [2, 0] is 1.5, want it in [0, 1]"},
 		{"-x x.npy -targets t-nan.npy -norm 1", "t-nan.npy: target [0, 1] is NaN, want it in [0, 1]"},
 		{"-x x.npy -targets t-shape.npy", "t-shape.npy: has the shape (2, 3), want (3, 2), that of x.npy"},
-		{"-x x64.npy -targets t.npy", `t.npy: has elements of type "<f4", want float64`},
 		{"-x x.npy -label l.npy -norm 1e-30", "-norm 1e-30 is too small for logits of float32"},
-		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: open none/"},
-		{"-x x.npy -label l.npy -hess directory", "directory: is no regular file, and cannot be replaced"},
-		{"-x x.npy -label l.npy -hess /dev/null", "/dev/null: is no regular file, and cannot be replaced"},
+		{"-x x.npy -label l.npy -hess none/h.npy", "none/h.npy: cannot be written: no such file or directory\n"},
+		{"-x x.npy -label l.npy -hess directory", "directory: cannot be written: it is a directory"},
 	} {
+		if strconv.IntSize == 32 && regexp.MustCompile(`huge|overflow`).MatchString(test.want) {
+			test.want = test.want[:strings.Index(test.want, ":")] + ": has a header that cannot be read: strconv.Atoi"
+		}
 		args := append([]string{"eval", "-loss", "old.npy", "-grad", "new.npy"}, strings.Fields(test.args)...)
 		status, stdout, stderr := focalCommand(args...)
 		assert.Equal(t, 1, status, test.args)
@@ -373,9 +461,10 @@ func TestEvalPipe(t *testing.T) {
 	}
 	output, err := feed(file, "-label", "l.npy")
 	require.NoError(t, err, output)
-	sum, err := focal.Sum(x, focal.Labels(label), focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3})
+	sum, err := focal.Score(x, focal.Labels(label), focal.Default())
 	require.NoError(t, err)
-	assert.Equal(t, fmt.Sprint(sum), printed(t, output, "sum"))
+	assert.Equal(t, fmt.Sprint(sum.Loss(1)), printed(t, output, "sum"))
+	assert.Equal(t, fmt.Sprint(sum.Loss(3)), printed(t, output, "loss"))
 
 	output, err = feed(file[:len(file)-1], "-label", "l.npy", "-loss", "loss.npy")
 	assert.Error(t, err)
@@ -511,22 +600,26 @@ for t in (np.float32, np.float64):
     np.save(f"big-{np.dtype(t).name}.npy", x.astype(np.dtype(t).newbyteorder(">")))
     np.save(f"t-{np.dtype(t).name}.npy", rng.random(size=(200, 30)).astype(t))
 label = rng.integers(-1, 31, size=200)
-for t in (np.int32, np.int64):
+for t in (np.int8, np.int16, np.int32, np.int64):
     np.save(f"l-{np.dtype(t).name}.npy", label.astype(t))
+np.save("x-float16.npy", (4 * rng.normal(size=(200, 30)) - 3).astype(np.float16))
+np.save("t-float16.npy", rng.random(size=(200, 30)).astype(np.float16))
+np.save("t-bool.npy", rng.random(size=(200, 30)) < 0.1)
+for t in (np.int32, np.int64):
     np.save(f"column-{np.dtype(t).name}.npy", label.astype(t).reshape(-1, 1))
 `), "check.py": []byte(`
 import sys, numpy as np
 for line in sys.stdin:
-    names, total = line.split()[:4], float(line.split()[4])
+    names, (total, mean) = line.split()[:4], map(float, line.split()[4:])
     x, y, loss, grad = map(np.load, names)
-    assert loss.shape == grad.shape == x.shape and loss.dtype == grad.dtype == x.dtype.newbyteorder("="), (loss.dtype, grad.dtype)
+    assert loss.shape == grad.shape == x.shape and loss.dtype == grad.dtype == max(x.dtype, np.dtype(np.float32)).newbyteorder("="), (loss.dtype, grad.dtype)
     assert loss.flags.c_contiguous
     if y.dtype.kind == "i":
         y = y.reshape(-1)
         t = (y[:, None] == np.arange(1, x.shape[1] + 1)).astype(np.float64)
         norm, keep = max((y >= 1).sum(), 1), y[:, None] != -1
     else:
-        t, norm, keep = y.astype(np.float64), max(y.sum(dtype=np.float64), 1), True
+        t, norm, keep = y.astype(np.float64), max((y > 0).sum(), 1), True
     def focal(x):
         p = 1 / (1 + np.exp(-x))
         bce = np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.abs(x)))
@@ -537,64 +630,33 @@ for line in sys.stdin:
     np.testing.assert_allclose(loss, want, rtol=eps, atol=1e-300, err_msg=line)
     np.testing.assert_allclose(grad, (focal(x + 1e-5) - focal(x - 1e-5)) / 2e-5, rtol=1e-4, atol=1e-11, err_msg=line)
     np.testing.assert_allclose(total, want.sum(), rtol=eps, err_msg=line)
+    np.testing.assert_allclose(mean, (norm * want).mean(), rtol=eps, err_msg=line)
 `)})
 	out, err := exec.Command(python, "make.py").CombinedOutput()
 	require.NoError(t, err, string(out))
 	var cases strings.Builder
-	for _, typ := range []string{"float32", "float64"} {
-		for _, x := range []string{"x-" + typ, "big-" + typ} {
-			for _, y := range []string{"l-int32", "l-int64", "column-int32", "column-int64", "t-" + typ} {
+	for _, typ := range []string{"float16", "float32", "float64"} {
+		logits := []string{"x-" + typ, "big-" + typ}
+		if typ == "float16" {
+			logits = logits[:1]
+		}
+		for _, x := range logits {
+			for _, y := range []string{"l-int8", "l-int16", "l-int32", "l-int64", "column-int32", "column-int64", "t-" + typ, "t-float16", "t-bool"} {
 				flag := "-label"
 				if y[0] == 't' {
 					flag = "-targets"
 				}
 				loss, grad := fmt.Sprintf("loss-%s-%s.npy", x, y), fmt.Sprintf("grad-%s-%s.npy", x, y)
 				output := succeed(t, "eval", "-x", x+".npy", flag, y+".npy", "-loss", loss, "-grad", grad)
-				fmt.Fprintf(&cases, "%s.npy %s.npy %s %s %s\n", x, y, loss, grad, printed(t, output, "sum"))
+				fmt.Fprintf(&cases, "%s.npy %s.npy %s %s %s %s\n", x, y, loss, grad, printed(t, output, "loss"), printed(t, output, "mean"))
 			}
 		}
-		status, _, stderr := focalCommand("eval", "-x", "fortran-"+typ+".npy", "-label", "l-int32.npy")
-		assert.Equal(t, 1, status)
-		assert.Contains(t, stderr, "Fortran order")
 	}
+	status, _, stderr := focalCommand("eval", "-x", "fortran-float32.npy", "-label", "l-int32.npy")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "Fortran order")
 	check := exec.Command(python, "check.py")
 	check.Stdin = strings.NewReader(cases.String())
 	out, err = check.CombinedOutput()
 	require.NoError(t, err, string(out))
-}
-
-// Headers of any kind give an error, or an array that is as long as the file: never a panic, never much memory.
-func FuzzHeader(f *testing.F) {
-	for _, shape := range []string{"(3, 2)", "(3,)", "()", "(-1, 2)", "(99999999999999999999,)", "3, 2", "(", "((3, 2))"} {
-		f.Add(npyFile(f, "<f4", shape, false, binary.LittleEndian, make([]float32, 6)))
-	}
-	whole := npyFile(f, ">i8", "(2, 1)", true, binary.BigEndian, make([]int64, 2))
-	rng := rand.New(rand.NewPCG(1, 1))
-	for range 200 { // what bit flips and cuts make of a good one
-		broken := slices.Clone(whole[:len(whole)-rng.IntN(40)])
-		for range 1 + rng.IntN(4) {
-			broken[rng.IntN(len(broken))] ^= 1 << rng.IntN(8)
-		}
-		f.Add(broken)
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte) {
-		name := filepath.Join(dir, "x.npy")
-		require.NoError(t, os.WriteFile(name, data, 0o666))
-		r, err := npyfile.Open(context.Background(), name, "f4", "f8", "i4", "i8")
-		if err != nil {
-			assert.Equal(t, 0, strings.Count(err.Error(), "\n"), err)
-			return
-		}
-		defer r.Close()
-		elements := 1
-		for _, d := range r.Shape {
-			elements *= d
-		}
-		require.Equal(t, len(data), int(r.Start())+elements*int(r.Dtype[1]-'0'))
-		if r.Dtype == "f4" {
-			require.NoError(t, npyfile.Read(r, make([]float32, elements)))
-			require.NoError(t, r.AtEnd())
-		}
-	})
 }

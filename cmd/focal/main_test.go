@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -16,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/cmd/focal/internal/machine"
+	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
 )
 
@@ -24,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // TestMain lets the test binary be the command, for tests that need a process of its own.
 func TestMain(m *testing.M) {
 	if file := os.Getenv("FOCAL_TEST_PEAK"); file != "" {
-		status := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+		status := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 		memory, _ := os.ReadFile("/proc/self/status")
 		os.WriteFile(file, memory, 0o666)
 		os.Exit(status)
@@ -45,7 +49,7 @@ func process(args ...string) *exec.Cmd {
 // focalCommand runs the command and returns its exit status and what it wrote.
 func focalCommand(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
-	status = run(context.Background(), args, &out, &err)
+	status = run(context.Background(), args, strings.NewReader(""), &out, &err)
 	return status, out.String(), err.String()
 }
 
@@ -83,6 +87,34 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	golden(t, "eval-help.golden", succeed(t, "eval", "-h"))
+	assert.Equal(t, succeed(t, "eval", "-h"), succeed(t, "help", "eval"))
+	assert.Equal(t, succeed(t, "eval", "-h"), succeed(t, "-h", "eval"))
+	status, stdout, stderr := focalCommand("help", "frobnicate")
+	assert.Equal(t, 2, status)
+	assert.Empty(t, stdout)
+	assert.Equal(t, "focal: no command \"frobnicate\"; \"focal help\" lists them\n", stderr)
+}
+
+// full is an output that has no room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What cannot be printed is not done, whatever prints it.
+func TestStdoutFull(t *testing.T) {
+	files := map[string][]byte{
+		"x.npy":       npyFile(t, "<f4", "(1, 1)", false, binary.LittleEndian, []float32{1}),
+		"x.label.npy": npyFile(t, "<i4", "(1,)", false, binary.LittleEndian, []int32{1}),
+	}
+	inDirectory(t, files)
+	succeed(t, "score", "x.npy", "-o", "part")
+	for _, args := range []string{"help", "help eval", "eval -h", "info", "eval -x x.npy -label x.label.npy", "score x.npy", "score x.npy -o -",
+		"merge part", "merge part -o -", "eval -x x.npy -label x.label.npy -grad -"} {
+		var stderr bytes.Buffer
+		assert.Equal(t, 1, run(t.Context(), strings.Fields(args), nil, full{}, &stderr), args)
+		assert.Contains(t, stderr.String(), "no space left on device", args)
+		assert.Equal(t, 1, strings.Count(stderr.String(), "no space"), args)
+	}
 }
 
 func TestUsageErrors(t *testing.T) {
@@ -95,36 +127,44 @@ func TestUsageErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"frobnicate"}, `focal: no command "frobnicate"; "focal help" lists them`},
-		{[]string{"info", "x"}, `focal info: unexpected argument "x"; "focal info -h" helps`},
-		{[]string{"info", "-x"}, `focal info: flag provided but not defined: -x; "focal info -h" helps`},
-		{[]string{"eval"}, `focal eval: -x is missing; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a"}, `focal eval: -label is missing, or -targets; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-targets", "c"}, `focal eval: -label and -targets exclude each other; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-targets", "c", "-zero-based"}, `focal eval: -zero-based and -ignore are about labels, not targets; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "-1"}, `focal eval: -gamma -1, want it finite and ≥ 0; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "x"}, `focal eval: invalid value "x" for flag -gamma: parse error; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "2"}, `focal eval: -alpha "2", want a number in [0, 1] or none; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "-1"}, `focal eval: -alpha "-1", want a number in [0, 1] or none; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "half"}, `focal eval: -alpha "half", want a number in [0, 1] or none; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "many"}, `focal eval: -norm "many", want a number, finite and ≥ 0, or auto; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "NaN"}, `focal eval: -norm "NaN", want a number, finite and ≥ 0, or auto; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-workers", "0"}, `focal eval: -workers "0", want numbers ≥ 1, or max; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-ignore", "4294967295"}, `focal eval: -ignore 4294967295 is beyond int32; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "./a"}, `focal eval: ./a is both an input and an output; "focal eval -h" helps`},
-		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "c", "-hess", "c"}, `focal eval: c is written twice; "focal eval -h" helps`},
-		{[]string{"verify", "-paths", "mmx"}, `focal verify: -paths "mmx", want some of ` + strings.Join(control.Paths(), ",") + `; "focal verify -h" helps`},
-		{[]string{"verify", "-gamma", "2,x"}, `focal verify: -gammas "x", want numbers, finite and ≥ 0; "focal verify -h" helps`},
-		{[]string{"verify", "-gamma", "-2"}, `focal verify: -gammas "-2", want numbers, finite and ≥ 0; "focal verify -h" helps`},
-		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(benchOps, ",") + `; "focal bench -h" helps`},
-		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal bench -h" helps`},
-		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
-		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal bench -h" helps`},
-		{[]string{"bench", "-workers", "1,none"}, `focal bench: -workers "none", want numbers ≥ 1, or max; "focal bench -h" helps`},
-		{[]string{"bench", "-count", "0"}, `focal bench: -count 0, want at least 1; "focal bench -h" helps`},
-		{[]string{"report"}, `focal report: no file of results; "focal bench -o FILE" writes one; "focal report -h" helps`},
-		{[]string{"report", "testdata/old.txt", "-o", "a.pdf"}, `focal report: -o a.pdf, want a name that ends in .html, .md, .svg or .png; "focal report -h" helps`},
-		{[]string{"compare", "testdata/old.txt"}, `focal compare: 1 files, want OLD and NEW; "focal compare -h" helps`},
-		{[]string{"compare", "a", "b", "-fail-over", "x"}, `focal compare: -fail-over "x", want a percentage such as 5%; "focal compare -h" helps`},
+		{[]string{"info", "x"}, `focal info: unexpected argument "x"; "focal help info" helps`},
+		{[]string{"info", "-x"}, `focal info: flag provided but not defined: -x; "focal help info" helps`},
+		{[]string{"eval"}, `focal eval: -x is missing; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a"}, `focal eval: -label is missing, or -targets; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-targets", "c"}, `focal eval: -label and -targets exclude each other; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-targets", "c", "-zero-based"}, `focal eval: -zero-based and -ignore are about labels, not targets; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "-1"}, `focal eval: -gamma -1, want it finite and ≥ 0; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-gamma", "x"}, `focal eval: invalid value "x" for flag -gamma: parse error; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "2"}, `focal eval: -alpha "2", want a number in [0, 1], or none or -1: every weight is 1; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "-2"}, `focal eval: -alpha "-2", want a number in [0, 1], or none or -1: every weight is 1; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-alpha", "half"}, `focal eval: -alpha "half", want a number in [0, 1], or none or -1: every weight is 1; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "many"}, `focal eval: invalid value "many" for flag -norm: want a number, finite and ≥ 0, or auto; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-norm", "NaN"}, `focal eval: invalid value "NaN" for flag -norm: want a number, finite and ≥ 0, or auto; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-workers", "0"}, `focal eval: -workers "0", want numbers ≥ 1, or max; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-ignore", "4294967295"}, `focal eval: -ignore 4294967295 is beyond int32; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "./a"}, `focal eval: ./a is both an input and an output; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "c", "-hess", "c"}, `focal eval: c is written twice; "focal help eval" helps`},
+		{[]string{"eval", "-x", "-", "-label", "/dev/stdin"}, `focal eval: the standard input is read twice; "focal help eval" helps`},
+		{[]string{"eval", "-x", "a", "-label", "b", "-loss", "-", "-grad", "/dev/stdout"}, `focal eval: /dev/stdout is written twice; "focal help eval" helps`},
+		{[]string{"score", "none*.npy"}, `focal score: none*.npy: no file matches; "focal help score" helps`},
+		{[]string{"score", "x.npy", "none[.npy"}, `focal score: none[.npy: is no file, and no pattern: syntax error in pattern; "focal help score" helps`},
+		{[]string{"merge", "none?"}, `focal merge: none?: no file matches; "focal help merge" helps`},
+		{[]string{"report", "none*"}, `focal report: none*: no file matches; "focal help report" helps`},
+		{[]string{"compare", "none*"}, `focal compare: none*: no file matches; "focal help compare" helps`},
+		{[]string{"score", "x.npy", "-norm", "-1"}, `focal score: invalid value "-1" for flag -norm: want a number, finite and ≥ 0, or auto; "focal help score" helps`},
+		{[]string{"verify", "-paths", "mmx"}, `focal verify: -paths "mmx", want some of ` + strings.Join(control.Paths(), ",") + `; "focal help verify" helps`},
+		{[]string{"verify", "-gamma", "2,x"}, `focal verify: -gammas "x", want numbers, finite and ≥ 0; "focal help verify" helps`},
+		{[]string{"verify", "-gamma", "-2"}, `focal verify: -gammas "-2", want numbers, finite and ≥ 0; "focal help verify" helps`},
+		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(results.Ops, ",") + `; "focal help bench" helps`},
+		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal help bench" helps`},
+		{[]string{"bench", "-shapes", "10"}, `focal bench: -shapes "10", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal help bench" helps`},
+		{[]string{"bench", "-shapes", "1000000x1000000"}, `focal bench: -shapes "1000000x1000000", want rows and classes such as 1024x80, at most ` + most + ` elements; "focal help bench" helps`},
+		{[]string{"bench", "-workers", "1,none"}, `focal bench: -workers "none", want numbers ≥ 1, or max; "focal help bench" helps`},
+		{[]string{"bench", "-count", "0"}, `focal bench: -count 0, want at least 1; "focal help bench" helps`},
+		{[]string{"report"}, `focal report: no file of results; "focal bench -o FILE" writes one; "focal help report" helps`},
+		{[]string{"report", "testdata/old.txt", "-o", "a.pdf"}, `focal report: -o a.pdf, want a name that ends in .md, .html, .svg, .png, .json, .csv, or -format; "focal help report" helps`},
+		{[]string{"compare", "a", "b", "c"}, `focal compare: 3 files, want OLD and NEW, or one of pairs; "focal help compare" helps`},
+		{[]string{"compare", "a", "b", "-fail-over", "x"}, `focal compare: -fail-over "x", want a percentage such as 5%; "focal help compare" helps`},
 	} {
 		status, stdout, stderr := focalCommand(test.args...)
 		assert.Equal(t, 2, status, test.args)
@@ -143,12 +183,12 @@ func TestInfo(t *testing.T) {
 		assert.Regexp(t, want, text)
 	}
 	// Each path is listed once, with the truth about it.
-	for _, p := range pathFeatures {
-		m := regexp.MustCompile(`(?m)^path +`+p.path+` +(.*)$`).FindAllStringSubmatch(text, -1)
+	for _, p := range machine.PathFeatures {
+		m := regexp.MustCompile(`(?m)^path +`+p.Path+` +(.*)$`).FindAllStringSubmatch(text, -1)
 		require.Len(t, m, 1, text)
 		status := m[0][1]
-		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.path+" "); {
-		case p.path == focal.Path():
+		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.Path+" "); {
+		case p.Path == focal.Path():
 			assert.Regexp(t, "^taken: ", status)
 		case available:
 			assert.Equal(t, "can be taken", status)
@@ -165,35 +205,4 @@ func TestInfo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `(?m)^path +avx2 +none: switched off by GODEBUG=`, string(out))
 	assert.Regexp(t, `(?m)^path +generic +taken`, string(out))
-}
-
-// The features that are listed for a path are those that the dispatch asks for.
-func TestPathFeatures(t *testing.T) {
-	source, err := os.ReadFile("../../kernel_amd64.go")
-	require.NoError(t, err)
-	for path, function := range map[string]string{"avx2": "hasAVX2", "avx512": "hasAVX512"} {
-		body := regexp.MustCompile(`(?s)func ` + function + `\(\) bool \{(.*?)\}`).FindStringSubmatch(string(source))
-		require.NotNil(t, body, function)
-		var want []string
-		for _, m := range regexp.MustCompile(`cpu\.X86\.Has(\w+)`).FindAllStringSubmatch(body[1], -1) {
-			switch m[1] {
-			case "AVX512": // all of them together
-			case "FMA":
-				want = append(want, "FMA3")
-			default:
-				want = append(want, m[1])
-			}
-		}
-		var got []string
-		for _, f := range pathFeatures[pathColor(path)].features {
-			got = append(got, f.String())
-		}
-		assert.ElementsMatch(t, want, got, path)
-	}
-}
-
-func TestSizeString(t *testing.T) {
-	for n, want := range map[int]string{0: "unknown", 512: "512 B", 49152: "48 KiB", 1 << 20: "1 MiB", 1<<20 + 1<<19: "1536 KiB", 33 << 20: "33 MiB", 10<<20 + 1<<19: "10.5 MiB"} {
-		assert.Equal(t, want, sizeString(n))
-	}
 }

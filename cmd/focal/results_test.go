@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -17,14 +19,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
-	"golang.org/x/perf/benchmath"
 
+	"github.com/gofocal/focal/cmd/focal/internal/bench"
+	"github.com/gofocal/focal/cmd/focal/internal/report"
+	"github.com/gofocal/focal/cmd/focal/internal/results"
 	"github.com/gofocal/focal/internal/control"
-	"github.com/gofocal/focal/internal/oracle"
 	"github.com/gofocal/focal/internal/verify"
 )
 
@@ -47,8 +51,11 @@ func records(t *testing.T, text string) (results []*benchfmt.Result) {
 }
 
 func TestBench(t *testing.T) {
-	text := succeed(t, "bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
-		"-ops", strings.Join(benchOps, ","))
+	status, text, stderr := focalCommand("bench", "-name", "Bench", "-shapes", "64x10,32x3", "-gammas", "2,2.3", "-types", "f64,f32", "-workers", "1,2", "-count", "2", "-quick",
+		"-ops", strings.Join(results.Ops, ","))
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `^focal bench: \d+ benchmarks, 2 times each, in [0-9.a-z]+(; other programs took \d+% of the CPUs' time|$)`, stderr)
+	assert.Equal(t, strings.Contains(stderr, "other programs"), strings.Contains(text, "\n# load: other programs took "))
 	for _, want := range []string{"mhz: ", "go: go1", "commit: ", "date: 2"} {
 		assert.Contains(t, text, "\n# "+want)
 	}
@@ -58,7 +65,7 @@ func TestBench(t *testing.T) {
 	seen := map[string]int{}
 	for _, r := range records(t, text) {
 		seen[string(r.Name)]++
-		for _, key := range []string{"goos", "goarch", "pkg", "cpu", "cores", "caches", "paths", "emulated"} {
+		for _, key := range []string{"name", "goos", "goarch", "pkg", "cpu", "cores", "caches", "paths", "emulated"} {
 			assert.NotEmpty(t, r.GetConfig(key), key)
 		}
 		assert.Empty(t, r.GetConfig("commit"), "benchstat would not compare two commits")
@@ -74,83 +81,24 @@ func TestBench(t *testing.T) {
 		assert.InEpsilon(t, value("sec/op"), value("sec/elem")*float64(n*c), 1e-4)
 		assert.InEpsilon(t, value("sec/elem")*1e9, 1/value("Gelem/s"), 1e-4)
 		value("cycles/elem")
+		value(results.Reference)
 		if strings.Contains(string(r.Name), "op=loss+grad/type=f32/") {
 			assert.InEpsilon(t, float64(3*4*n*c+4*n)/1e9/value("sec/op"), value("GB/s"), 1e-4)
 		}
 	}
 	// All operations with gammas and workers, but the sigmoid, for each shape, type and path.
-	assert.Len(t, seen, 2*2*len(control.Paths())*((len(benchOps)-1)*2*2+1))
+	assert.Len(t, seen, 2*2*len(control.Paths())*((len(results.Ops)-1)*2*2+1))
 	for name, n := range seen {
 		assert.Equal(t, 2, n, name)
 	}
 }
 
-// By default sizes, workers and streaming are measured too, by cases that report finds.
-func TestBenchCases(t *testing.T) {
-	o := benchOptions{ops: benchOps, types: []string{"f32", "f64"}, paths: control.Paths(), shapes: [][2]int{{1024, 80}}, gammas: []float64{2}, workers: []int{1, 2}}
-	r := &machineRun{byName: map[string]*result{}}
-	names := map[string]bool{}
-	for _, c := range benchCases(o) {
-		assert.False(t, names[c.name], "%s twice", c.name)
-		names[c.name] = true
-		r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: []benchfmt.Value{{Value: 1, Unit: "GB/s"}}})
-	}
-	best := control.Paths()[0]
-	assert.Len(t, r.find(lossName, append(slices.Clone(mainShape), "path="+best)...), 2*len(benchOps))
-	assert.Len(t, r.find(lossName, "op=loss", "path="+best, "workers=2"), 1)
-	assert.Len(t, r.find(streamName, "kind=copy"), 15, "16 KiB to 256 MiB")
-	assert.Len(t, r.find(lossName, sweep{"f32", "2"}.sizes("path="+best)...), 15+1)
-	assert.Len(t, r.find(lossName, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
-}
-
-// Whatever type and gamma sizes and workers are measured with, report shows them as such: nothing of them is left to tables
-// of operations.
-func TestSweeps(t *testing.T) {
-	for _, test := range []struct {
-		types  []string
-		gammas []float64
-		want   string
-	}{
-		{[]string{"f32", "f64"}, []float64{2, 2.3}, "f32, γ = 2"},
-		{[]string{"f64", "f32"}, []float64{2, 2.3}, "f64, γ = 2"},
-		{[]string{"f64"}, []float64{2.3}, "f64, γ = 2.3"},
-	} {
-		o := benchOptions{ops: []string{"loss", "loss+grad", "sigmoid"}, types: test.types, paths: control.Paths(), shapes: [][2]int{{1024, 80}, {32, 10}}, gammas: test.gammas, workers: []int{1, 2}, quick: true}
-		r := &machineRun{config: map[string]string{}, byName: map[string]*result{}}
-		for _, c := range benchCases(o) {
-			values := []benchfmt.Value{{Value: 1, Unit: "GB/s"}}
-			if c.elements > 0 {
-				values = append(values, benchfmt.Value{Value: 1, Unit: "Gelem/s"})
-			}
-			r.add(&benchfmt.Result{Name: benchfmt.Name(c.name), Values: values})
-		}
-		s := runSection(r)
-		var tables, charts []string
-		for _, table := range s.Tables {
-			tables = append(tables, table.Title)
-		}
-		assert.Equal(t, []string{
-			"Operations at 1024×80, one worker, per element",
-			"Operations at 32×10, one worker, per element",
-			"Loss, " + test.want + ", C = 80, by size of logits and losses, Gelem/s",
-			"Workers, Gelem/s",
-			"Streaming, GB/s read and written",
-		}, tables)
-		for _, c := range s.Charts {
-			charts = append(charts, c.title)
-			svgText(t, c.svg(light))
-		}
-		assert.Contains(t, charts, "loss by size, "+test.want)
-		assert.Contains(t, charts, "loss by workers, "+test.want)
-	}
-}
-
-// The largest shape is one of maxElements, also where its product would be beyond int.
+// The largest shape is one of bench.MaxElements, also where its product would be beyond int.
 func TestShapes(t *testing.T) {
-	shapes, err := parseShapes(fmt.Sprintf("3x5,%dx2,1x%d", maxElements/2, maxElements))
+	shapes, err := parseShapes(fmt.Sprintf("3x5,%dx2,1x%d", bench.MaxElements/2, bench.MaxElements))
 	require.NoError(t, err)
-	assert.Equal(t, [][2]int{{3, 5}, {maxElements / 2, 2}, {1, maxElements}}, shapes)
-	for _, s := range []string{fmt.Sprintf("%dx2", maxElements/2+1), fmt.Sprintf("3x%d", maxElements/2), fmt.Sprintf("%dx2", math.MaxInt), "0x1", "1x-1", "x", ""} {
+	assert.Equal(t, [][2]int{{3, 5}, {bench.MaxElements / 2, 2}, {1, bench.MaxElements}}, shapes)
+	for _, s := range []string{fmt.Sprintf("%dx2", bench.MaxElements/2+1), fmt.Sprintf("3x%d", bench.MaxElements/2), fmt.Sprintf("%dx2", math.MaxInt), "0x1", "1x-1", "x", ""} {
 		_, err := parseShapes(s)
 		assert.ErrorAs(t, err, new(usageError), s)
 	}
@@ -158,7 +106,7 @@ func TestShapes(t *testing.T) {
 
 func TestBenchFile(t *testing.T) {
 	inDirectory(t, nil)
-	assert.Empty(t, succeed(t, "bench", "-shapes", "8x8", "-ops", "loss", "-types", "f32", "-count", "1", "-o", "b.txt"))
+	assert.Regexp(t, `^focal bench: \d+ benchmarks, 1 times each, in .*\n$`, succeed(t, "bench", "-shapes", "8x8", "-ops", "loss", "-types", "f32", "-count", "1", "-o", "b.txt"))
 	data, err := os.ReadFile("b.txt")
 	require.NoError(t, err)
 	assert.Len(t, records(t, string(data)), len(control.Paths())*2*len(mustWorkers(t)))
@@ -172,7 +120,7 @@ func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	assert.Equal(t, exitInterrupted, run(ctx, []string{"bench", "-quick", "-o", "old.txt"}, &out, &errs))
+	assert.Equal(t, exitInterrupted, run(ctx, []string{"bench", "-quick", "-o", "old.txt"}, nil, &out, &errs))
 	assert.Contains(t, errs.String(), "focal bench: interrupted\n")
 	assert.Empty(t, out.String())
 	assert.Equal(t, []string{"old.txt"}, names(t))
@@ -210,21 +158,6 @@ func TestCompareGolden(t *testing.T) {
 	assert.Contains(t, stderr, "warning: different CPUs: Test CPU A, Test CPU C (emulated)")
 }
 
-// The statistics are those of benchmath, which benchstat prints.
-func TestCompareStatistics(t *testing.T) {
-	a, b := []float64{10, 11, 12, 13, 14, 15, 16}, []float64{14, 15.5, 16.5, 17, 18, 19, 20}
-	c := compareResults(&result{name: "x", values: map[string][]float64{"sec/op": slices.Clone(a)}}, &result{values: map[string][]float64{"sec/op": slices.Clone(b)}}, "sec/op", false)
-	want := benchmath.AssumeNothing.Compare(benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds))
-	assert.Equal(t, want.P, c.comparison.P)
-	assert.Less(t, c.comparison.P, 0.05)
-	assert.Equal(t, 13.0, c.old.Center)
-	assert.InDelta(t, 17.0/13-1, c.slower, 1e-12)
-	assert.Equal(t, a, []float64{10, 11, 12, 13, 14, 15, 16})
-	// Too few samples are never significant.
-	c = compareResults(&result{values: map[string][]float64{"sec/op": {1, 1, 1}}}, &result{values: map[string][]float64{"sec/op": {2, 2, 2}}}, "sec/op", false)
-	assert.Zero(t, c.slower)
-}
-
 // samples returns seven results of a benchmark.
 func samples(name, unit string, from float64) string {
 	var b strings.Builder
@@ -250,7 +183,7 @@ func TestCompareBetter(t *testing.T) {
 	} {
 		status, stdout, _ := focalCommand(strings.Fields("compare -unit qps -fail-over 5% " + args)...)
 		assert.Equal(t, want, status, args)
-		assert.Equal(t, want == 1, strings.Contains(stdout, "X: by 99.97% (p=0.001 n=7)"), stdout)
+		assert.Equal(t, want == 1, strings.Contains(stdout, "X: by 99.94% (p<0.001)"), stdout)
 	}
 }
 
@@ -266,7 +199,7 @@ func TestCompareZero(t *testing.T) {
 	}
 	status, stdout := compare("0.txt 9.txt")
 	assert.Equal(t, 1, status)
-	assert.Contains(t, stdout, "  X: from 0 (p=0.001 n=7)\n")
+	assert.Contains(t, stdout, "  X: from 0 (p<0.001)\n")
 	status, _ = compare("9.txt 0.txt")
 	assert.Zero(t, status)
 	status, _ = compare("0.txt 0.txt")
@@ -294,14 +227,16 @@ func TestProcs(t *testing.T) {
 	lines := func(args ...string) (names []string) {
 		_, stdout, _ := focalCommand(append([]string{"compare"}, args...)...)
 		for line := range strings.Lines(stdout) {
-			names = append(names, strings.Join(strings.Fields(line)[:2], " "))
+			if fields := strings.Fields(line); len(fields) > 0 {
+				names = append(names, strings.Join(fields[:min(2, len(fields))], " "))
+			}
 		}
 		return names
 	}
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 8.000n", "B 1.000n", "geomean 3.175n"}, lines("both.txt", "both.txt"))
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 only", "B 1.000n", "geomean 2.000n"}, lines("both.txt", "four.txt"))
-	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "A-8 only", "geomean 2.000n"}, lines("four.txt", "both.txt"))
-	assert.Equal(t, []string{"sec/op old", "A 4.000n", "B only", "geomean 4.000n"}, lines("four.txt", "eight.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "A-8 8.000n", "B 1.000n", "geomean of"}, lines("both.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "geomean of", "only in", "A-8"}, lines("both.txt", "four.txt"))
+	assert.Equal(t, []string{"sec/op old", "A-4 4.000n", "B 1.000n", "geomean of", "only in", "A-8"}, lines("four.txt", "both.txt"))
+	assert.Equal(t, []string{"sec/op old", "A 4.000n", "geomean of", "only in", "B"}, lines("four.txt", "eight.txt"))
 	text := succeed(t, "report", "both.txt")
 	for _, row := range []string{"| A-4 | 4.000 n", "| A-8 | 8.000 n", "| B | 1.000 n"} {
 		assert.Contains(t, text, row)
@@ -319,10 +254,10 @@ func TestResultErrors(t *testing.T) {
 		"report none.txt":             "focal report: open none.txt: no such file or directory",
 		"report empty.txt":            "focal report: empty.txt: has no benchmark results",
 		"report prose.txt -o a.html":  "focal report: prose.txt: has no benchmark results",
-		"report broken.txt":           "focal report: broken.txt:1: parsing measurement: invalid syntax",
+		"report broken.txt":           "focal report: broken.txt: has no benchmark results: 1: parsing measurement: invalid syntax; the line is not taken\n",
 		"report b.txt -o a.svg":       "focal report: there is nothing to draw: no results with times that mean something",
-		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: open none/",
-		"compare b.txt two.txt":       "focal compare: two.txt: has the results of 2 machines, want one",
+		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: no such file or directory",
+		"compare b.txt two.txt":       "focal compare: no benchmark with sec/op is in both files; their units are sec/op; they differ in cpu: A, B\n",
 		"compare b.txt none.txt":      "focal compare: open none.txt: no such file or directory",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)
@@ -380,7 +315,7 @@ func TestReportPage(t *testing.T) {
 	}
 	// Each chart is there in light and in dark.
 	images := dataURI.FindAllStringSubmatch(page, -1)
-	charts := newReport(readAll(t, files)).charts()
+	charts := newReport(t, files).Charts()
 	assert.Len(t, charts, 1+4+4, "one across machines, and four for each that is real")
 	assert.Len(t, images, 2*len(charts))
 	assert.Equal(t, len(charts), strings.Count(page, "<picture>"))
@@ -403,11 +338,13 @@ func TestReportPage(t *testing.T) {
 	assert.NotContains(t, string(data), "<script")
 }
 
-func readAll(t *testing.T, files []string) []*machineRun {
+func newReport(t *testing.T, files []string) *report.Report {
 	t.Helper()
-	runs, err := readRuns(files)
+	set, err := results.Read(t.Context(), nil, files...)
 	require.NoError(t, err)
-	return runs
+	r, err := report.New(t.Context(), set.Runs)
+	require.NoError(t, err)
+	return r
 }
 
 // svgText returns the text of a picture, which must be well-formed.
@@ -449,53 +386,144 @@ func TestReportPictures(t *testing.T) {
 	assert.Contains(t, stderr, "nothing to draw")
 }
 
-func TestVerify(t *testing.T) {
-	text := succeed(t, "verify", "-gamma", "2")
-	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37", "hardest known", "special values"} {
-		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(row)+` *\d+ +(equal|one path|right)`, text)
-	}
-	for _, path := range control.Paths() {
-		assert.Regexp(t, `(?m)^  `+path+` +equal$`, text)
-	}
-	assert.NotRegexp(t, "DIFFER|ABOVE|FAILED", text)
-	assert.True(t, strings.HasSuffix(text, "\nall checks passed\n"))
-
-	// The rows in README.md are these, with their numbers. Only those of special values depend on how many paths there are.
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	row := regexp.MustCompile(`(?m)^(?:(?:f32|f64), |hardest known |special values |hash of results, ).*$`)
-	rows := func(text string) (all []string) {
-		for _, line := range row.FindAllString(text, -1) {
-			line = strings.ReplaceAll(line, "one path", "equal")
-			if !strings.HasPrefix(line, "special") || len(control.Paths()) == 3 {
-				all = append(all, strings.Join(strings.Fields(line), " "))
-			}
+// lines returns seven results of each benchmark: its configuration, name and time.
+func lines(benchmarks ...[3]string) string {
+	var b strings.Builder
+	for _, x := range benchmarks {
+		from, _ := strconv.ParseFloat(x[2], 64)
+		fmt.Fprintf(&b, "%s\n", x[0])
+		for i := range 7 {
+			fmt.Fprintf(&b, "Benchmark%s 10 %v ns/op\n", x[1], from+float64(i)/100)
 		}
-		return all
 	}
-	assert.GreaterOrEqual(t, len(rows(string(readme))), 4)
-	assert.Subset(t, rows(text), rows(string(readme)))
+	return b.String()
 }
 
-// What does not hold is seen in the table, named below it, and is exit status 1.
-func TestVerifyFails(t *testing.T) {
-	var out, errs bytes.Buffer
-	v := newVerification(&env{ctx: t.Context(), stdout: &out, stderr: &errs})
-	r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, false)}
-	for i := range r.Errors {
-		r.Errors[i].Add(1, 2, 3, 3)
+// What a file says of where a result comes from is compared with the same only.
+func TestCompareIdentity(t *testing.T) {
+	inDirectory(t, map[string][]byte{
+		"old.txt":   []byte(lines([3]string{"pkg: a", "X", "10"}, [3]string{"pkg: b", "X", "20"})),
+		"new.txt":   []byte(lines([3]string{"pkg: a", "X", "15"}, [3]string{"pkg: b", "X", "20"})), // 50 % slower
+		"other.txt": []byte(lines([3]string{"pkg: c", "X", "15"})),
+		"tiger.txt": []byte(lines([3]string{"toolchain: gc", "X", "10"}, [3]string{"toolchain: gccgo", "X", "20"})),
+		"lion.txt":  []byte(lines([3]string{"toolchain: gc", "X", "10"}, [3]string{"toolchain: gccgo", "X", "30"})),
+		"fast.txt":  []byte(lines([3]string{"cpu: A\ncpu-id: 1", "X", "10"})),
+		"slow.txt":  []byte(lines([3]string{"cpu: A\ncpu-id: 2", "X", "10"})),
+	})
+	for args, want := range map[string]string{
+		"old.txt new.txt":    "slower by more than 5%, p corrected for 2 benchmarks:\n  X [a]: by 49.85% (p<0.001)\n",
+		"tiger.txt lion.txt": "slower by more than 5%, p corrected for 2 benchmarks:\n  X [toolchain: gccgo]: by 49.93% (p<0.001)\n",
+	} {
+		status, stdout, stderr := focalCommand(strings.Fields("compare -fail-over 5% " + args)...)
+		assert.Equal(t, 1, status, args)
+		assert.Empty(t, stderr)
+		assert.Contains(t, stdout, want)
+		assert.Contains(t, stdout, "geomean of 2")
 	}
-	require.NoError(t, v.report("good", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	r.Errors[verify.Grad].Add(7.5, -3, 1, 2)
-	require.NoError(t, v.report("inaccurate", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	r = &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
-	require.NoError(t, v.report("unequal", func(verify.Options) (*verify.Report, error) { return r, nil }))
-	require.NoError(t, v.table.Flush())
-	assert.ErrorIs(t, v.finish(), errCheck)
-	assert.Regexp(t, `good +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 5`, out.String())
-	assert.Regexp(t, `inaccurate +5 +equal +1\.00 ≤ 4 +7\.50 ABOVE 5`, out.String())
-	assert.Regexp(t, `unequal +5 +2 DIFFER`, out.String())
-	assert.Contains(t, out.String(), "2 checks FAILED:\n  inaccurate: verify: gradient")
-	assert.Contains(t, out.String(), "  unequal: verify: 2 results differ")
-	assert.ErrorContains(t, v.report("broken", func(verify.Options) (*verify.Report, error) { return nil, fmt.Errorf("cannot") }), "cannot")
+	status, _, stderr := focalCommand("compare", "old.txt", "other.txt")
+	assert.Equal(t, 1, status)
+	assert.Equal(t, "focal compare: no benchmark with sec/op is in both files; their units are sec/op; their packages are a, b, c\n", stderr)
+	_, _, stderr = focalCommand("compare", "fast.txt", "slow.txt")
+	assert.Contains(t, stderr, "focal compare: warning: different cpu-id: 1, 2\n")
+}
+
+// What other programs disturb most, and what says something about the machine, fails nothing.
+func TestCompareWall(t *testing.T) {
+	names := []string{"Focal/op=loss/type=f32/n=1/c=1/workers=2/clock=wall", "Stream/kind=copy/bytes=1", "Focal/op=loss/type=f32/n=1/c=1/workers=2"}
+	for i, name := range names {
+		inDirectory(t, map[string][]byte{"old.txt": []byte(lines([3]string{"", name, "10"})), "new.txt": []byte(lines([3]string{"", name, "20"}))})
+		status, _, _ := focalCommand("compare", "-fail-over", "5%", "old.txt", "new.txt")
+		assert.Equal(t, i/2, status, name)
+	}
+}
+
+// A limit that so few samples can never exceed is said.
+func TestCompareAdvice(t *testing.T) {
+	var few strings.Builder
+	for i := range 9 {
+		fmt.Fprintf(&few, "BenchmarkX%d 10 5 ns/op\n", i/3)
+	}
+	inDirectory(t, map[string][]byte{"old.txt": []byte(few.String())})
+	_, _, stderr := focalCommand("compare", "-fail-over", "5%", "old.txt", "old.txt")
+	assert.Contains(t, stderr, "with 3 samples none of 3 benchmarks can be called slower; measure with a larger -count")
+}
+
+// A line that is none costs that line only.
+func TestStrayLines(t *testing.T) {
+	inDirectory(t, map[string][]byte{"a.txt": []byte(lines([3]string{"", "X", "10"}) + "Benchmark… panicked\nBenchmarkX 10 5 n")})
+	for _, command := range []string{"compare a.txt a.txt", "report a.txt"} {
+		status, stdout, stderr := focalCommand(strings.Fields(command)...)
+		assert.Zero(t, status, command)
+		assert.Contains(t, stdout, "X")
+		assert.Contains(t, stderr, "warning: a.txt:9: parsing iteration count: invalid syntax; the line is not taken\n")
+		assert.Contains(t, stderr, "warning: a.txt:10: the file ends inside of this line; it is not taken\n")
+	}
+}
+
+// The records of the commands, by -format and by the name of the file.
+func TestFormats(t *testing.T) {
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	results := []string{root + "/testdata/old.txt", root + "/testdata/new.txt"}
+	inDirectory(t, nil)
+	for command, fields := range map[string][]string{
+		"compare": {"benchmark", "unit", "old", "new", "ratio", "p", "p_corrected", "slower"},
+		"report":  {"machine", "benchmark", "op", "path", "unit", "samples", "median", "lo", "hi"},
+	} {
+		args := append([]string{command}, results...)
+		var records []map[string]any
+		text := succeed(t, append(args, "-format", "json")...)
+		require.NoError(t, json.Unmarshal([]byte(text), &records))
+		table, err := csv.NewReader(strings.NewReader(succeed(t, append(args, "-format", "csv")...))).ReadAll()
+		require.NoError(t, err)
+		assert.Len(t, table, len(records)+1)
+		for _, f := range fields {
+			assert.Contains(t, records[0], f)
+			assert.Contains(t, table[0], f)
+		}
+		assert.Empty(t, succeed(t, append(args, "-o", command+".json")...))
+		data, err := os.ReadFile(command + ".json")
+		require.NoError(t, err)
+		assert.Equal(t, text, string(data))
+		status, _, stderr := focalCommand(append(args, "-format", "xml")...)
+		assert.Equal(t, 2, status)
+		assert.Contains(t, stderr, "-format xml, want one of ")
+	}
+	// The verdict is the same.
+	status, stdout, _ := focalCommand(append([]string{"compare", "-format", "csv", "-fail-over", "5%"}, results...)...)
+	assert.Equal(t, 1, status)
+	assert.Regexp(t, `(?m)^Focal/op=loss/type=f64/path=avx2/n=1024/c=80/gamma=2/workers=1,.*,true$`, stdout)
+}
+
+// Two programs are measured in pairs of processes; the file of pairs says what the command has said.
+func TestAgainst(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	inDirectory(t, nil)
+	t.Setenv("FOCAL_TEST_AS_COMMAND", "1") // both programs are this test
+	args := []string{"bench", "-against", self, "-shapes", "8x8", "-types", "f32", "-ops", "loss,sigmoid", "-paths", "generic", "-count", "2"}
+	status, text, stderr := focalCommand(append(args, "-o", "pairs.txt")...)
+	require.Zero(t, status, stderr)
+	assert.Regexp(t, `(?m)^Focal/op=loss/type=f32/path=generic/n=8/c=8/gamma=2/workers=1 .* \(p=\d\.\d+ n=2\)`, text)
+	assert.Equal(t, []string{"pairs.txt"}, names(t))
+	status, stdout, stderr := focalCommand("compare", "pairs.txt", "-fail-over", "5%")
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, text, stdout)
+	assert.Contains(t, stderr, "with 2 samples none of 2 benchmarks can be called slower")
+	data, err := os.ReadFile("pairs.txt")
+	require.NoError(t, err)
+	assert.Equal(t, 2*2*2, strings.Count(string(data), "\nBenchmark"))
+
+	for program, want := range map[string]string{
+		"none":      "focal bench: open none: no such file or directory\n",
+		".":         "focal bench: .: is no program\n",
+		"pairs.txt": "focal bench: fork/exec",
+	} {
+		status, _, stderr := focalCommand(append(slices.Clone(args), "-against", program)...)
+		assert.Equal(t, 1, status)
+		assert.True(t, strings.HasPrefix(stderr, want), stderr)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	assert.Equal(t, exitInterrupted, run(ctx, append(args, "-count", "1000000"), nil, io.Discard, io.Discard))
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
+	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,62 +13,49 @@ import (
 const (
 	scoreSynopsis = "SHARD.npy ... [flags]"
 	scoreText     = `
-Scores shards of a data set: of each, the logits, NAME.npy, an array [N, C] of float32 or float64, with the labels beside
-it in NAME.label.npy, an array [N] or [N, 1] of int32 or int64, or with targets of the logits' shape and type in
-NAME.targets.npy. Of the files given, those that belong to logits are taken as such: shard*.npy is what to give.
+A shard of a data set is two NumPy files: the logits, NAME.npy, an array [N, C] or [N], and beside it either the labels,
+NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits. Of a pattern such as
+shard*.npy the files beside them are left out. Their types are those of "focal help eval", with the same roundings.
 
-Writes a part: the exact sum of the losses, the numbers of rows, the figures of each shard and the hardest rows. Parts are
-put together by focal merge. So a data set can be divided among machines in any way, and the result has the same
-bits. Prints a summary; its loss is the sum divided by the number of foreground rows (fg_num), of the shards given. If an
-output is "-", it goes to the standard output, and the summary to the standard error.
+The command adds up the losses exactly, and writes a part: the sum, the counts, the figures of each shard, and the hardest
+rows, those with the largest sums of losses. "focal merge" puts parts together. A data set can be divided among machines in
+any way: the result has the same bits. The words of the summary are those of "focal help eval".
 
-Of targets the elements are counted and not the rows, and each whose target is above 0 as foreground, so that fg_num is a
-number of elements; in the figures of shards, rows are elements. (The divisor of focal eval is the sum of the targets:
-the same only if they are hard.) The hardest rows are rows of the array nevertheless.
-
-Shards are read in parts of some megabytes, whatever their size; C is at most 16 Mi.
+Shards are read in blocks of some megabytes, whatever their size; C is at most 16 Mi. A shard that is changed or replaced
+while it is read is an error.
 `
 	mergeSynopsis = "PART ... [flags]"
 	mergeText     = `
-Puts parts together that focal score has written, or focal merge, or the pipeline beamfocal, in any order, and prints the
-summary of all their shards: the loss is the exact sum, divided by the number of foreground rows and rounded once.
+Puts parts together, in any order, and prints the summary of all their shards, in the words of "focal help eval". Parts are
+written by focal score, by focal merge and by the pipeline beamfocal.
 
--o may be one of the parts, which is replaced by all of them: focal merge all new -o all. The tables cannot. If an output
-is "-", it goes to the standard output, and the summary to the standard error.
+-o may be one of the parts, which is replaced: focal merge all new -o all. The tables may not.
 `
 )
 
 func runScore(e *env, args []string) (err error) {
 	fs := e.flags(scoreText)
-	gamma := fs.Float64("gamma", 2, "focusing exponent, ≥ 0")
-	alpha := fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none: every weight is 1")
-	zeroBased := fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
-	ignore := fs.Int64("ignore", -1, "`label` of the rows that are ignored")
+	loss := lossFlags(fs)
 	hardest := fs.Int("hardest", 100, "how many of the rows with the largest losses are kept; the same for all parts")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
 	skipBad := fs.Bool("skip-bad", false, "skip and report shards that are broken, instead of failing")
 	var out partOutput
-	out.flags(fs.StringVar)
+	out.flags(fs)
 	names, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
 
-	o := shards.Options{Gamma: *gamma, Labels: shards.Convention{ZeroBased: *zeroBased}, Hardest: *hardest}
-	if err := cmp.Or(shards.CheckGamma(*gamma), shards.CheckHardest(*hardest)); err != nil {
-		return usageError{err}
+	o, err := loss.options()
+	if err != nil {
+		return err
 	}
-	if o.Labels.Ignore, err = shards.ParseIgnore(*ignore); err != nil {
-		return usageError{err}
-	}
-	if o.Alpha, err = shards.ParseAlpha(*alpha); err != nil {
+	o.Hardest = *hardest
+	if err := shards.CheckHardest(o.Hardest); err != nil {
 		return usageError{err}
 	}
 	if o.Workers, err = parseWorkers(*workers); err != nil {
 		return err
-	}
-	if err := o.Check(); err != nil {
-		return usageError{err}
 	}
 	if len(names) == 0 {
 		return usagef("no shards")
@@ -88,25 +74,27 @@ func runScore(e *env, args []string) (err error) {
 		return err
 	}
 
-	all := shards.NewPart(o)
+	var all shards.Merger
+	if err := all.Add(shards.NewPart(o)); err != nil {
+		return err
+	}
 	bar := e.progress(len(names), "score")
 	for _, name := range names {
-		part, err := shards.Score(e.ctx, shards.OpenFile, name, o)
-		switch {
-		case err != nil && *skipBad && e.ctx.Err() == nil:
+		part, err := shards.Score(e.ctx, e.open, name, o)
+		if err != nil && *skipBad && e.ctx.Err() == nil {
 			fmt.Fprintf(e.stderr, "focal score: skipped: %v\n", err)
-			all.Skip(name, err)
-		case err != nil:
+			part = shards.NewPart(o)
+			part.Skip(name, err)
+		} else if err != nil {
 			return err
-		default:
-			if err := all.Merge(part); err != nil {
-				return err
-			}
+		}
+		if err := all.Add(part); err != nil {
+			return err
 		}
 		bar.Add(1)
 	}
 	bar.Finish()
-	return out.write(e, all)
+	return out.write(e, all.Part())
 }
 
 // checkOnce returns an error if two names are those of one shard.
@@ -131,7 +119,7 @@ func checkOnce(names []string) error {
 func runMerge(e *env, args []string) error {
 	fs := e.flags(mergeText)
 	var out partOutput
-	out.flags(fs.StringVar)
+	out.flags(fs)
 	names, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -146,9 +134,12 @@ func runMerge(e *env, args []string) error {
 	if err := checkNames([]string{out.shards, out.hardest}, names...); err != nil {
 		return err
 	}
-	var parts []*shards.Part
+	var all shards.Merger
 	for _, name := range names {
-		b, err := os.ReadFile(name)
+		if err := e.ctx.Err(); err != nil {
+			return err
+		}
+		b, err := e.readFile(name)
 		if err != nil {
 			return err
 		}
@@ -156,21 +147,22 @@ func runMerge(e *env, args []string) error {
 		if err := part.UnmarshalBinary(b); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		parts = append(parts, part)
-	}
-	all := parts[0]
-	for i, part := range parts[1:] {
-		if err := all.Merge(part); err != nil {
-			return fmt.Errorf("%s: does not go with those before: %w", names[i+1], err)
+		if err := all.Add(part); err != nil {
+			return fmt.Errorf("%s: does not go with those before: %w", name, err)
 		}
 	}
-	return out.write(e, all)
+	return out.write(e, all.Part())
 }
 
-// partOutput is where a part and the tables of it go.
-type partOutput struct{ part, shards, hardest string }
+// partOutput is where a part and the tables of it go, and what the summary divides by.
+type partOutput struct {
+	part, shards, hardest string
+	norm                  *float64
+}
 
-func (o *partOutput) flags(add func(p *string, name, value, usage string)) {
+func (o *partOutput) flags(fs *flag.FlagSet) {
+	o.norm = normFlag(fs)
+	add := fs.StringVar
 	add(&o.part, "o", "", "write the part to this `file`")
 	add(&o.shards, "shards", "", "write the figures of each shard to this `file`, as CSV")
 	add(&o.hardest, "rows", "", "write the hardest rows to this `file`, as CSV, those first")
@@ -200,8 +192,5 @@ func (o *partOutput) write(e *env, part *shards.Part) error {
 			return err
 		}
 	}
-	if slices.Contains(o.names(), "-") {
-		return part.WriteSummary(e.stderr)
-	}
-	return part.WriteSummary(e.stdout)
+	return part.WriteSummary(e.remarks(o.names()...), *o.norm)
 }

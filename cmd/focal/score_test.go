@@ -49,8 +49,8 @@ func TestScoreAndMerge(t *testing.T) {
 
 	want, err := focal.Score(x, focal.Labels(label), focal.Default())
 	require.NoError(t, err)
-	line := fmt.Sprintf("loss     %v\nsum      %v\nfg_num   %d\nrows     %d\n", want.Loss(float64(want.Foreground())), want.Loss(1),
-		want.Foreground(), n)
+	line := fmt.Sprintf("loss        %v\nsum         %v\nmean        %v\nnorm        %d\nforeground  %[4]d\nignored     %d\nrows        %d\nelements    %d\n",
+		want.Loss(float64(want.Foreground())), want.Loss(1), want.Loss(n*c), want.Foreground(), want.Ignored(), n, n*c)
 	assert.True(t, strings.HasPrefix(succeed(t, "score", "all.npy", "-hardest", "5", "-rows", "all.csv"), line))
 	assert.True(t, strings.HasPrefix(succeed(t, append([]string{"score", "-o", "one", "-workers", "1"}, args...)...), line))
 
@@ -96,7 +96,7 @@ func TestScoreAndMerge(t *testing.T) {
 		"shard0.npy and ./shard0.npy are": "score shard0.npy ./shard0.npy",
 		"belongs to shard0.npy, which":    "score shard0.label.npy",
 		"none.npy: no such file":          "score none.npy",
-		"is in both":                      "merge part1 part1",
+		"part1: does not go with those before: shard0.npy is in two of them": "merge part1 part1",
 		"shard0.npy: is no part":          "merge shard0.npy",
 		"part1: does not go with those":   "merge one part1",
 		"open none: no such file":         "merge none",
@@ -136,5 +136,5 @@ func TestScoreAndMerge(t *testing.T) {
 	status, stdout, stderr = focalCommand(append([]string{"score", "-skip-bad"}, args...)...)
 	assert.Equal(t, 0, status)
 	assert.Contains(t, stderr, "skipped: shard2.npy: has 300 bytes")
-	assert.Contains(t, stdout, "shards   6\nskipped  1\n")
+	assert.Contains(t, stdout, "shards      6\nskipped     1\n")
 }

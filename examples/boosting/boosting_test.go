@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/effort"
 )
 
 func TestRun(t *testing.T) {
@@ -20,7 +21,7 @@ func TestRun(t *testing.T) {
 		var err error
 		mean[i], err = run(cfg, &out[i])
 		require.NoError(t, err)
-		if testing.Short() {
+		if !effort.Full() {
 			break
 		}
 	}
@@ -30,16 +31,14 @@ func TestRun(t *testing.T) {
 		assert.Greater(t, mean[0][o.name], 0.5, o.name)
 		assert.Less(t, mean[0][o.name], 1.0, o.name)
 	}
-	if !testing.Short() {
+	if effort.Full() {
 		assert.Equal(t, out[0].String(), out[1].String())
 	}
 }
 
 // Where leaves are little regularized, the focal loss needs the floor.
 func TestFloor(t *testing.T) {
-	if testing.Short() {
-		t.Skip()
-	}
+	effort.Long(t)
 	cfg := defaults()
 	cfg.splits, cfg.rounds, cfg.lambda = 1, 40, 0.3
 	with, err := run(cfg, io.Discard)

@@ -7,12 +7,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // TestRun asserts what the program shows.
 func TestRun(t *testing.T) {
 	cfg := defaults()
-	if testing.Short() {
+	if !effort.Full() {
 		cfg.steps, cfg.scenes = 50, 10
 	}
 	var out bytes.Buffer

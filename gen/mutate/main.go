@@ -1,138 +1,120 @@
-// Command mutate breaks the package on purpose, in one place at a time, and sees whether the tests notice. It changes an
-// instruction, a constant, a mask, a bound or an operator in the assembly or in a Go file of the root package, in a
-// copy of the repository, builds its tests and runs the short ones:
+// Command mutate breaks Go and assembly files on purpose, in one place at a time (another operator, instruction, number,
+// offset, condition, or a statement left out), and sees whether the tests notice:
 //
-//	go run ./gen/mutate -n 300 -seed 1 -log mutants.txt
+//	go run ./gen/mutate -n 100 kernel_amd64.s blocks.go
+//	go run ./gen/mutate -n 40 kernel_arm64.s -- -exec qemu-aarch64-static -short -run 'Kernels|Golden' .
+//	FOCAL_EXPECT_PATH=avx512 go run ./gen/mutate -n 10 -only AVX512 kernel_amd64.s -- -exec "$PWD/.ci/bochs" -short -run Golden .
 //
-// A mutant is killed if a test fails, crashes or does not end; one that does not build does not count. First the tests of
-// the changed function, or file, are run, then all. The log has a line for each mutant, and the
-// same command goes on where it was interrupted. The last lines are the score and the survivors: each is either a gap
-// in the tests, or equivalent to the original.
+// What stands behind -- is for go test; -short ./... if there is nothing. The files are not touched: go test is given the
+// mutant in place of the file, by -overlay. A file of another architecture (…_arm64…) is tested for that one.
 //
-// Mutants of kernel_arm64.s are run by an emulator, qemu-aarch64-static, unless this is an arm64 machine. It is slow, and
-// sees the tests that reach the kernels only.
+// A mutant is killed if a test fails, crashes or does not end. One that does not build does not count. The last lines are
+// the score and the survivors: each is either a gap in the tests or equivalent to the original.
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"errors"
+	"cmp"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"go/build"
-	"io"
+	"go/scanner"
+	"go/token"
 	"log"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 )
 
 func main() {
-	log.SetFlags(log.Ltime)
+	log.SetFlags(0)
 	log.SetPrefix("mutate: ")
-	n := flag.Int("n", 300, "mutants to draw, of all that there are")
+	n := flag.Int("n", 100, "mutants to draw, of all that there are")
+	from := flag.Int("from", 0, "the first of those to test, to go on with an interrupted run")
 	seed := flag.Uint64("seed", 1, "of the draw")
-	only := flag.String("files", "", "files to mutate, separated by commas; none: half the mutants in assembly, half in Go")
-	logFile := flag.String("log", "mutants.txt", "results, a line for each mutant")
+	only := flag.String("only", "", "mutate only in functions, or lines outside of them, that match this regular expression")
 	list := flag.Bool("list", false, "list the mutants and end")
 	flag.Parse()
-	if flag.NArg() > 0 {
-		log.Fatalf("unexpected argument %q", flag.Arg(0))
+	files, args := flag.Args(), []string{"-short", "./..."}
+	if i := slices.Index(files, "--"); i >= 0 {
+		files, args = files[:i], files[i+1:]
 	}
-	if err := run(*n, *seed, *only, *logFile, *list); err != nil {
+	if err := run(files, args, *n, *from, *seed, *only, *list); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// A mutant is one change of one line.
-type mutant struct {
-	file     string // relative to the root
-	function string // of assembly: the TEXT that holds it
-	line     int    // from 1
-	old, new string // the line
-}
-
-func (m *mutant) String() string {
-	return fmt.Sprintf("%s:%d: %s => %s", m.file, m.line, strings.TrimSpace(m.old), strings.TrimSpace(m.new))
-}
-
-func run(n int, seed uint64, only, logFile string, list bool) error {
-	root, err := output("", "git", "rev-parse", "--show-toplevel")
+func run(files, args []string, n, from int, seed uint64, only string, list bool) error {
+	match, err := regexp.Compile(only)
 	if err != nil {
 		return err
 	}
-	mutants, err := draw(root, n, seed, only)
-	if err != nil {
-		return err
+	var all []mutant
+	for _, f := range files {
+		found, err := mutants(f, match)
+		if err != nil {
+			return err
+		}
+		all = append(all, found...)
 	}
+	if len(all) == 0 {
+		return fmt.Errorf("nothing to mutate in the files %v", files)
+	}
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	all = all[:min(n, len(all))]
 	if list {
-		for _, m := range mutants {
+		for _, m := range all {
 			fmt.Println(m)
 		}
 		return nil
 	}
-	done, err := readLog(logFile)
-	if err != nil {
-		return err
-	}
-	out, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	dir, err := copyRepository(root)
+	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if verdict, how := test(dir, &mutant{file: "kernel_generic.go"}); verdict != survived {
-		return fmt.Errorf("the tests fail without a mutant: %s", how)
-	}
-	var together *schemata
-	if runtime.GOARCH == "amd64" {
-		var left []*mutant
-		for _, m := range mutants {
-			if _, known := done[m.String()]; !known {
-				left = append(left, m)
-			}
+	for _, f := range files { // the files as they are
+		if verdict, how := (&mutant{file: f}).test(dir, args); verdict != survived {
+			return fmt.Errorf("the tests fail without a mutant: %s", how)
 		}
-		if together, err = buildSchemata(dir, left); err != nil {
-			return err
-		}
-		log.Printf("%d mutants of assembly built together", len(together.number))
 	}
 	count := map[string]int{}
-	var survivors []string
-	for i, m := range mutants {
-		verdict, known := done[m.String()]
-		if !known {
-			var how string
-			begin := time.Now()
-			if verdict, how, err = together.test(dir, m); err == nil && verdict == "" {
-				verdict, how, err = try(dir, m)
-			}
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%s\t%s\t%s\n", verdict, m, how)
-			log.Printf("%d of %d, %v: %s, %s: %s", i+1, len(mutants), time.Since(begin).Round(time.Second), verdict, how, m)
+	var survivors []mutant
+	for i, m := range all {
+		if i < from {
+			continue
 		}
-		count[verdict]++
-		if verdict == survived {
-			survivors = append(survivors, m.String())
+		verdict, how := m.test(dir, args)
+		fmt.Printf("%d of %d: %s: %v (%s)\n", i, len(all), verdict, m, how)
+		if count[verdict]++; verdict == survived {
+			survivors = append(survivors, m)
 		}
 	}
 	fmt.Printf("%d killed, %d survived, %d did not build\n", count[killed], count[survived], count[notBuilt])
-	for _, s := range survivors {
-		fmt.Println("survived:", s)
+	for _, m := range survivors {
+		fmt.Println("survived:", m)
 	}
 	return nil
+}
+
+// A mutant is one change of a file: what stands at an offset becomes something else.
+type mutant struct {
+	file     string
+	offset   int
+	old, new string
+	line     int    // from 1
+	text     string // of the line, for the reader
+}
+
+func (m mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s => %s in: %s", m.file, m.line, m.old, cmp.Or(m.new, "nothing"), m.text)
 }
 
 const (
@@ -141,259 +123,203 @@ const (
 	notBuilt = "not built"
 )
 
-// draw returns n mutants in random order: the same ones for the same seed and sources.
-func draw(root string, n int, seed uint64, only string) (mutants []*mutant, err error) {
-	files := strings.Split(only, ",")
-	if only == "" {
-		if files, err = filepath.Glob(filepath.Join(root, "*")); err != nil {
-			return nil, err
-		}
+// test runs go test with the mutant in place of the file.
+func (m *mutant) test(dir string, args []string) (verdict, how string) {
+	src, err := os.ReadFile(m.file)
+	if err != nil {
+		log.Fatal(err)
 	}
-	var assembly, source []*mutant
-	for _, f := range files {
-		name := filepath.Base(f)
-		// No test could notice what is not compiled.
-		target := build.Default
-		target.GOARCH, target.CgoEnabled = archOf(name), false
-		if ok, err := target.MatchFile(root, name); err != nil {
-			return nil, err
-		} else if !ok {
-			if only != "" {
-				return nil, fmt.Errorf("%s is not compiled for %s", name, target.GOARCH)
-			}
-			continue
-		}
-		switch {
-		case strings.HasSuffix(name, ".s"), strings.HasSuffix(name, ".h"):
-			m, err := assemblyMutants(root, name)
-			if err != nil {
-				return nil, err
-			}
-			assembly = append(assembly, m...)
-		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
-			m, err := goMutants(root, name)
-			if err != nil {
-				return nil, err
-			}
-			source = append(source, m...)
-		}
+	changed := filepath.Join(dir, filepath.Base(m.file))
+	overlay := filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {m.file: changed}})
+	if err != nil {
+		log.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for _, m := range [][]*mutant{assembly, source} {
-		rng.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
+	write(changed, slices.Concat(src[:m.offset], []byte(m.new), src[m.offset+len(m.old):]))
+	write(overlay, replace)
+
+	test := exec.Command("go", append([]string{"test", "-overlay", overlay, "-count=1", "-failfast", "-vet=off", "-timeout", "10m"}, args...)...)
+	test.Env = append(os.Environ(), "GOARCH="+archOf(m.file))
+	if archOf(m.file) != runtime.GOARCH || slices.Contains(args, "-exec") {
+		test.Env = append(test.Env, "CGO_ENABLED=0")
 	}
-	for i := 0; len(mutants) < n && (i < len(assembly) || i < len(source)); i++ {
-		if i < len(assembly) {
-			mutants = append(mutants, assembly[i])
-		}
-		if i < len(source) {
-			mutants = append(mutants, source[i])
-		}
+	out, err := test.CombinedOutput()
+	switch {
+	case err == nil:
+		return survived, "all tests pass"
+	case bytes.Contains(out, []byte("[build failed]")), bytes.Contains(out, []byte("[setup failed]")):
+		return notBuilt, firstLine(out, ".*:.*:.*")
 	}
-	return mutants[:min(n, len(mutants))], nil
+	return killed, firstLine(out, `--- FAIL.*|panic: .*|fatal error: .*|SIG\w+: .*|.*FAIL.*`)
 }
 
-// archOf returns the architecture on which the mutants of a file are tested.
+func write(file string, content []byte) {
+	if err := os.WriteFile(file, content, 0o666); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// firstLine returns the first line of an output that matches.
+func firstLine(out []byte, pattern string) string {
+	return string(regexp.MustCompile(`(?m)^\s*(?:` + pattern + `)$`).Find(out))
+}
+
+// archOf returns the architecture for which a file is tested.
 func archOf(file string) string {
-	if strings.Contains(file, "_arm64.") {
-		return "arm64"
+	for _, arch := range []string{"amd64", "arm64"} {
+		if strings.Contains(filepath.Base(file), "_"+arch+".") {
+			return arch
+		}
 	}
 	return runtime.GOARCH
 }
 
-// readLog returns the verdicts of an earlier run.
-func readLog(name string) (map[string]string, error) {
-	done := map[string]string{}
-	b, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return done, nil
-	}
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		if f := strings.Split(s.Text(), "\t"); len(f) >= 2 {
-			done[f[1]] = f[0]
-		}
-	}
-	return done, err
+// instead has the instructions that another one stands in for, with the same operands, by how their names begin: the longest
+// one counts.
+var instead = map[string]string{
+	// amd64
+	"VFMADD": "VFMSUB", "VFMSUB": "VFMADD", "VFNMADD": "VFMADD", "VFNMSUB": "VFMSUB",
+	"VADDP": "VSUBP", "VSUBP": "VADDP", "VMULP": "VADDP", "VDIVP": "VMULP", "VMINP": "VMAXP", "VMAXP": "VMINP",
+	"VPMINU": "VPMAXU", "VPMINS": "VPMAXS", "VPADD": "VPSUB", "VPSUB": "VPADD", "VPSLL": "VPSRL", "VPSRL": "VPSLL",
+	"VANDP": "VORP", "VANDNP": "VANDP", "VORP": "VXORP", "VXORP": "VORP", "VPAND": "VPOR", "VPANDN": "VPAND", "VPOR": "VPXOR", "VPXOR": "VPOR",
+	"VUNPCKL": "VUNPCKH", "VUNPCKH": "VUNPCKL", "KAND": "KOR", "KOR": "KAND", "KXOR": "KOR",
+	"JEQ": "JNE", "JNE": "JEQ", "JLT": "JLE", "JLE": "JLT", "JGE": "JGT", "JGT": "JGE", "JB": "JBE", "JA": "JAE",
+	"ADDQ": "SUBQ", "SUBQ": "ADDQ", "ANDQ": "ORQ", "ORQ": "ANDQ", "XORQ": "ORQ", "SHRQ": "SHLQ", "SHLQ": "SHRQ",
+	"CMOVQGT": "CMOVQLT", "CMOVQLT": "CMOVQGT",
+	// arm64
+	"VFMLA": "VFMLS", "VFMLS": "VFMLA", "FMLA": "FMLS", "FMLS": "FMLA", "FADD": "FSUB", "FSUB": "FADD", "FMUL": "FADD", "FDIV": "FMUL",
+	"FMAX": "FMIN", "FMIN": "FMAX", "FCMEQ": "FCMGT", "FCMGT": "FCMEQ", "FCMGE": "FCMGT", "FABS": "FNEG", "FNEG": "FABS",
+	"VADD": "VSUB", "VSUB": "VADD", "VAND": "VEOR", "VORR": "VEOR", "VEOR": "VAND", "VBIC": "VAND", "VBSL": "VBIT", "VBIT": "VBIF", "VBIF": "VBIT",
+	"BSL": "BIT", "BIT": "BIF", "BIF": "BIT", "ADD": "SUB", "SUB": "ADD", "AND": "ORR", "LSR": "LSL", "LSL": "LSR",
+	"BEQ": "BNE", "BNE": "BEQ", "BLT": "BLE", "BGE": "BGT", "CBZ": "CBNZ", "CBNZ": "CBZ",
 }
 
-// copyRepository copies what is under version control, as it is in the working tree.
-func copyRepository(root string) (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "mutate"); err != nil {
-		return "", err
+var otherOperator = map[token.Token][]string{
+	token.ADD: {"-"}, token.SUB: {"+"}, token.MUL: {"+"}, token.QUO: {"*"}, token.REM: {"/"},
+	token.AND: {"|"}, token.OR: {"&"}, token.XOR: {"|"}, token.AND_NOT: {"&"}, token.SHL: {">>"}, token.SHR: {"<<"},
+	token.LAND: {"||"}, token.LOR: {"&&"}, token.EQL: {"!="}, token.NEQ: {"=="},
+	token.LSS: {"<=", ">="}, token.LEQ: {"<", ">"}, token.GTR: {">=", "<="}, token.GEQ: {">", "<"},
+	token.ADD_ASSIGN: {"-="}, token.SUB_ASSIGN: {"+="}, token.OR_ASSIGN: {"&="}, token.AND_NOT_ASSIGN: {"|="},
+	token.INC: {"--"}, token.NOT: {""},
+}
+
+var (
+	function = regexp.MustCompile(`^(?:TEXT ·|func (?:\([^)]*\) )?)(\w+)`)
+	// No code: comments, directives, declarations. What is in them is not changed.
+	noCode = regexp.MustCompile(`^\s*(?://|#|TEXT|GLOBL|PCALIGN|RET\b|package|import|func |type |case |default:|\w+:$)`)
+	// A call, or an assignment to what there is already: may be left out.
+	statement = regexp.MustCompile(`^\s+[\w.\[\]*&]+(?:\(.*\)| [-+*/|&^]?=[^=].*)$`)
+	opcode    = regexp.MustCompile(`^\t[A-Z][\w.]*(?:\s|$)`)
+)
+
+// mutants returns all changes that we know to make in those lines, or in all lines of those functions, that match.
+func mutants(file string, only *regexp.Regexp) (all []mutant, err error) {
+	if ext := filepath.Ext(file); ext != ".go" && ext != ".s" {
+		return nil, fmt.Errorf("%s: neither .go nor .s, and -overlay leaves other files alone", file)
 	}
-	files, err := output(root, "git", "ls-files")
+	target := build.Default
+	target.GOARCH, target.CgoEnabled = archOf(file), false
+	if ok, err := target.MatchFile(filepath.Split(file)); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, fmt.Errorf("%s is not compiled for %s: no test could notice", file, target.GOARCH)
+	}
+	src, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	for _, f := range strings.Split(files, "\n") {
-		b, err := os.ReadFile(filepath.Join(root, f))
-		if errors.Is(err, os.ErrNotExist) {
-			continue // removed, and not committed yet
+	assembly, within, offset := filepath.Ext(file) != ".go", "", 0
+	number := 0
+	for text := range strings.Lines(string(src)) {
+		number++
+		begin := offset
+		offset += len(text)
+		line := strings.TrimRight(text, "\n")
+		if m := function.FindStringSubmatch(line); m != nil {
+			within = m[1]
+		} else if assembly && strings.HasPrefix(line, "DATA") || line == "}" {
+			within = ""
 		}
+		if noCode.MatchString(line) || !assembly && !strings.HasPrefix(line, "\t") || !only.MatchString(within) && !only.MatchString(line) {
+			continue
+		}
+		add := func(at int, before, after string) {
+			all = append(all, mutant{file, begin + at, before, after, number, strings.TrimSpace(line)})
+		}
+		if statement.MatchString(line) || opcode.MatchString(line) && !regexp.MustCompile(`^\t(J|B\b)`).MatchString(line) {
+			add(1, line[1:], "")
+		}
+		for _, t := range tokens(line) {
+			for _, other := range t.others(assembly, line) {
+				add(t.at, t.text, other)
+			}
+		}
+	}
+	return all, nil
+}
+
+// An item is a token of a line.
+type item struct {
+	at      int
+	token   token.Token
+	text    string
+	operand bool // it stands behind an operand
+}
+
+// tokens splits a line, of Go or of assembly, whose own signs become illegal tokens that nobody asks for.
+func tokens(line string) (items []item) {
+	files := token.NewFileSet()
+	file := files.AddFile("", files.Base(), len(line))
+	var s scanner.Scanner
+	s.Init(file, []byte(line), nil, 0)
+	operand := false
+	for {
+		pos, tok, literal := s.Scan()
+		if tok == token.EOF || tok == token.SEMICOLON && literal == "\n" {
+			return items
+		}
+		if literal == "" {
+			literal = tok.String()
+		}
+		items = append(items, item{file.Offset(pos), tok, literal, operand})
+		operand = tok == token.IDENT || tok.IsLiteral() || tok == token.RPAREN || tok == token.RBRACK
+	}
+}
+
+// others returns what may stand in for a token.
+func (t item) others(assembly bool, line string) []string {
+	switch {
+	case t.token == token.INT:
+		v, err := strconv.ParseUint(t.text, 0, 64)
 		if err != nil {
-			return "", err
+			return nil
 		}
-		to := filepath.Join(dir, f)
-		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
-			return "", err
+		switch {
+		case strings.HasPrefix(line, "DATA"): // a constant: its last bit, and one in the middle
+			if t.at < strings.IndexByte(line, '$') {
+				return nil
+			}
+			return []string{fmt.Sprintf("%#x", v^1), fmt.Sprintf("%#x", v^1<<(2*(len(t.text)-2)))}
+		case !assembly:
+			return []string{strconv.FormatUint(v+1, 10)}
+		case t.at > 0 && line[t.at-1] == '$' || t.at > 1 && line[t.at-2:t.at] == "$-":
+			return []string{strconv.FormatUint(v^1, 10)}
 		}
-		if err := os.WriteFile(to, b, 0o666); err != nil {
-			return "", err
+		return []string{strconv.FormatUint(v+4, 10)} // of memory
+	case t.token == token.IDENT && assembly:
+		for n := len(t.text); n > 1; n-- {
+			if other, ok := instead[t.text[:n]]; ok {
+				return []string{other + t.text[n:]}
+			}
 		}
-	}
-	return dir, nil
-}
-
-// try makes the change, tests, and takes the change back.
-func try(dir string, m *mutant) (verdict, how string, err error) {
-	file := filepath.Join(dir, m.file)
-	original, err := os.ReadFile(file)
-	if err != nil {
-		return "", "", err
-	}
-	lines := strings.Split(string(original), "\n")
-	if lines[m.line-1] != m.old {
-		return "", "", fmt.Errorf("%v: the line is %q", m, lines[m.line-1])
-	}
-	lines[m.line-1] = m.new
-	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
-		return "", "", err
-	}
-	verdict, how = test(dir, m)
-	return verdict, how, os.WriteFile(file, original, 0o666)
-}
-
-// A stage is a run of some tests.
-type stage struct {
-	pattern string
-	limit   time.Duration
-}
-
-// test builds the package's tests and runs them until they fail.
-func test(dir string, m *mutant) (verdict, how string) {
-	arch := archOf(m.file)
-	binary := filepath.Join(dir, "mutant.test")
-	build := exec.Command("go", "test", "-c", "-o", binary, ".")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		return notBuilt, line
-	}
-	stages := []stage{{patternOf(m), time.Minute}, {".", 10 * time.Minute}}
-	if arch != runtime.GOARCH { // all would take very long
-		stages = []stage{{"Kernels", 10 * time.Minute}, {"Dense|Golden|Paths|PathKernels", 10 * time.Minute}}
-	}
-	for _, s := range stages {
-		args := []string{binary, "-test.short", "-test.failfast", "-test.run", s.pattern}
-		if arch == "arm64" && runtime.GOARCH != arch {
-			args = append([]string{"qemu-aarch64-static"}, args...)
+		if len(t.text) == 2 && t.text[0] == 'K' && t.text[1] >= '1' && t.text[1] <= '7' { // a mask
+			return []string{"K" + string('1'+(t.text[1]-'0')%7)}
 		}
-		if how := runTests(dir, nil, s.limit, args...); how != "" {
-			return killed, how
-		}
+	case t.token == token.IDENT && (t.text == "true" || t.text == "false"):
+		return []string{strconv.FormatBool(t.text == "false")}
+	case assembly, !t.operand && (t.token == token.AND || t.token == token.MUL || t.token == token.SUB): // an address, what is there, a sign
+	default:
+		return otherOperator[t.token]
 	}
-	return survived, "all tests pass"
-}
-
-// test runs the tests of the changed function, or of all kernels if a constant is changed. If the mutant is not one of
-// those that were built together, or s is nil, the verdict is empty.
-func (s *schemata) test(dir string, m *mutant) (verdict, how string, err error) {
-	if s == nil {
-		return "", "", nil
-	}
-	binary, pattern, limit := s.binary, patternOf(m), 5*time.Minute
-	var env []string
-	if n := s.number[m]; n != 0 {
-		env = []string{fmt.Sprintf("%s=%d", selector, n)}
-	} else {
-		changed, ok, err := s.withConstant(m)
-		if err != nil || !ok {
-			return "", "", err
-		}
-		binary, pattern = changed, "Kernels|Label|Dense|Target"
-	}
-	for _, pattern := range []string{pattern, "."} {
-		if how := runTests(dir, env, limit, binary, "-test.short", "-test.failfast", "-test.run", pattern); how != "" {
-			return killed, how, nil
-		}
-	}
-	return survived, "all tests pass", nil
-}
-
-// patternOf names the tests of the function that an assembly mutant changes, or of its file.
-func patternOf(m *mutant) string {
-	if m.function == "" {
-		switch m.file {
-		case "blocks.go", "dispatch.go", "errors.go", "focal.go", "params.go":
-			return "Err|Params|Norm|Workers|Blocks|Goroutines|Path|Rows"
-		case "exact.go", "partial.go":
-			return "Exact|Score|Partial|Merge|Sharding"
-		case "rows.go", "sum.go":
-			return "Rows|Fits|Accumulator|LaneSums|Blocks"
-		case "target.go":
-			return "Label|Target|Dense|Hard|FgNum|Conventions|Ignor|Weight|Classes"
-		}
-		return "Kernels|Dense"
-	}
-	switch {
-	case strings.HasPrefix(m.function, "label"):
-		return "Label"
-	case strings.HasPrefix(m.function, "targets"), strings.HasPrefix(m.function, "hard"):
-		return "Dense|Target|Hard"
-	}
-	return "Kernels.*/^" + m.function + "$"
-}
-
-// runTests returns why the tests fail, or "" if they do not. The limit is in time on a CPU, since the machine may have
-// more to do.
-func runTests(dir string, env []string, limit time.Duration, args ...string) (failure string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*limit)
-	defer cancel()
-	args = append([]string{"-c", fmt.Sprintf("ulimit -t %d; ulimit -c 0; exec \"$@\"", int(limit.Seconds())), "sh"}, args...)
-	cmd := exec.CommandContext(ctx, "sh", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), env...)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return "does not end"
-	case errors.As(err, &exit) && exit.ExitCode() < 0:
-		return "ended by a signal: " + exit.String()
-	case err != nil:
-		return reason(out)
-	}
-	return ""
-}
-
-// reason returns the line of the output that says what failed.
-func reason(out []byte) string {
-	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
-		line := strings.TrimSpace(s.Text())
-		if i := slices.IndexFunc([]string{"--- FAIL", "panic:", "fatal error:", "SIG"}, func(p string) bool { return strings.HasPrefix(line, p) }); i >= 0 {
-			return line
-		}
-	}
-	return "fails"
-}
-
-func output(dir, name string, args ...string) (string, error) {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	b, err := io.ReadAll(pipe)
-	if err := errors.Join(err, cmd.Wait()); err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, &stderr)
-	}
-	return strings.TrimSpace(string(b)), nil
+	return nil
 }

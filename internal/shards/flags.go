@@ -8,14 +8,14 @@ import (
 	"github.com/gofocal/focal"
 )
 
-// ParseAlpha returns the Alpha of focal.Params that the flag -alpha means.
+// ParseAlpha returns the Alpha of focal.Params that the flag -alpha means. -1 is how torchvision spells none.
 func ParseAlpha(s string) (float64, error) {
 	if s == "none" {
 		return focal.NoAlpha, nil
 	}
 	alpha, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(alpha >= 0 && alpha <= 1) {
-		return 0, fmt.Errorf("-alpha %q, want a number in [0, 1] or none", s)
+	if err != nil || !(alpha >= 0 && alpha <= 1 || alpha == focal.NoAlpha) {
+		return 0, fmt.Errorf("-alpha %q, want a number in [0, 1], or none or -1: every weight is 1", s)
 	}
 	return alpha, nil
 }

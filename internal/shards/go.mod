@@ -3,9 +3,10 @@ module github.com/gofocal/focal/internal/shards
 go 1.25.0
 
 require (
-	github.com/gofocal/focal v0.0.0
+	github.com/gofocal/focal v0.1.0
 	github.com/sbinet/npyio v0.6.0
 	github.com/stretchr/testify v1.10.0
+	github.com/x448/float16 v0.8.4
 )
 
 require (
@@ -15,5 +16,3 @@ require (
 	gonum.org/v1/gonum v0.9.3 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
-
-replace github.com/gofocal/focal => ../..

@@ -1,12 +1,8 @@
 package shards
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -16,28 +12,29 @@ import (
 // Part is what is known of some shards. Parts of different shards are merged, in any order, to that of all of them; the
 // result is the same, bit for bit.
 type Part struct {
-	Hardest int // how many rows are kept in Rows
 	Total   focal.Partial
 	Shards  []Shard   // sorted by name
 	Skipped []Skipped // sorted by name
 	Rows    []Row     // the hardest ones, those first
 
-	labels Convention // parts must have it in common
-	loss   *parameters
+	settings settings
 }
 
-// parameters are those of the loss, which parts must have in common too. A part of no rows has them here alone. They are
-// nil in one of a former version that has none: it fits any.
-type parameters struct {
-	Gamma float64 `json:"gamma"`
-	Alpha float64 `json:"alpha"`
+// settings are what parts must have in common.
+type settings struct {
+	Hardest int        `json:"hardest"` // how many rows are kept, if there are so many
+	Labels  Convention `json:"labels"`
+	Gamma   float64    `json:"gamma"`
+	Alpha   float64    `json:"alpha"`
 }
 
 // Shard is a shard that was scored.
 type Shard struct {
 	Name    string
-	Partial focal.Partial
-	Targets bool // the rows that it counts are elements, since it has targets and no labels
+	Rows    int64
+	Classes int
+	Targets bool          // and no labels
+	Partial focal.Partial // counts elements as its rows if there are targets
 }
 
 // Skipped is a shard that was not, and why.
@@ -48,7 +45,7 @@ type Skipped struct {
 
 // NewPart returns the part of no shards.
 func NewPart(o Options) *Part {
-	return &Part{Hardest: o.Hardest, labels: o.Labels, loss: &parameters{o.Gamma + 0, o.Alpha + 0}} // no zero is negative
+	return &Part{settings: settings{o.Hardest, o.Labels, o.Gamma + 0, o.Alpha + 0}} // no zero is negative
 }
 
 // Skip notes that a shard was skipped.
@@ -60,173 +57,181 @@ func (p *Part) Skip(name string, err error) {
 // Merge adds others to p. A shard that is in two of them is an error, since it would count twice; one that was skipped in
 // one and scored in another is scored. On an error p is what it was.
 func (p *Part) Merge(others ...*Part) error {
-	all := *p
-	all.Shards, all.Skipped, all.Rows = slices.Clone(p.Shards), slices.Clone(p.Skipped), slices.Clone(p.Rows)
-	for _, other := range others {
-		switch {
-		case p.Hardest != other.Hardest:
-			return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", p.Hardest, other.Hardest)
-		case p.labels != other.labels:
-			return fmt.Errorf("labels mean %v in one and %v in the other", p.labels, other.labels)
-		case all.loss == nil:
-			all.loss = other.loss
-		case other.loss != nil && all.loss.Gamma != other.loss.Gamma:
-			return fmt.Errorf("gamma is %v in one and %v in the other", all.loss.Gamma, other.loss.Gamma)
-		case other.loss != nil && all.loss.Alpha != other.loss.Alpha:
-			return fmt.Errorf("alpha is %s in one and %s in the other", formatAlpha(all.loss.Alpha), formatAlpha(other.loss.Alpha))
-		}
-		if err := all.Total.Merge(other.Total); err != nil {
+	var m Merger
+	for _, part := range append([]*Part{p}, others...) {
+		if err := m.Add(part); err != nil {
 			return err
 		}
-		all.Shards = append(all.Shards, other.Shards...)
-		all.Skipped = append(all.Skipped, other.Skipped...)
-		for _, r := range other.Rows {
-			all.keep(r)
+	}
+	*p = *m.Part()
+	return nil
+}
+
+// Split returns the part without its rows, as that of options that want none, and the rows.
+func (p *Part) Split() (*Part, Ranking) {
+	q := *p
+	q.settings.Hardest, q.Rows = 0, nil
+	r := Ranking{Most: p.settings.Hardest}
+	for _, row := range p.Rows {
+		r.Add(row)
+	}
+	return &q, r
+}
+
+// With undoes Split: it returns the part with the rows.
+func (p *Part) With(r Ranking) *Part {
+	q := *p
+	q.settings.Hardest, q.Rows = r.Most, r.sorted()
+	return &q
+}
+
+// Merger merges any number of parts, in a time that grows with what they hold together and no faster.
+type Merger struct {
+	all    *Part
+	scored map[string]bool
+	rows   Ranking
+}
+
+// Add adds a part. If it does not go with those before it is an error, and not added.
+func (m *Merger) Add(p *Part) error {
+	if m.all == nil {
+		m.all, m.scored = &Part{settings: p.settings}, map[string]bool{}
+		m.rows.Most = p.settings.Hardest
+	}
+	switch a, b := m.all.settings, p.settings; {
+	case a.Hardest != b.Hardest:
+		return fmt.Errorf("one has the %d hardest rows and the other the %d hardest", a.Hardest, b.Hardest)
+	case a.Labels != b.Labels:
+		return fmt.Errorf("labels mean %v in one and %v in the other", a.Labels, b.Labels)
+	case a.Gamma != b.Gamma:
+		return fmt.Errorf("gamma is %v in one and %v in the other", a.Gamma, b.Gamma)
+	case a.Alpha != b.Alpha:
+		return fmt.Errorf("alpha is %s in one and %s in the other", formatAlpha(a.Alpha), formatAlpha(b.Alpha))
+	}
+	for _, s := range p.Shards {
+		if m.scored[s.Name] {
+			return fmt.Errorf("%s is in two of them: it would count twice, or two shards have one name", s.Name)
 		}
 	}
+	if err := m.all.Total.Merge(p.Total); err != nil {
+		return err
+	}
+	for _, s := range p.Shards {
+		m.scored[s.Name] = true
+	}
+	m.all.Shards = append(m.all.Shards, p.Shards...)
+	m.all.Skipped = append(m.all.Skipped, p.Skipped...)
+	for _, r := range p.Rows {
+		m.rows.Add(r)
+	}
+	return nil
+}
+
+// Part returns the part of all that were added, of which there must be one. After it the Merger is of no more use.
+func (m *Merger) Part() *Part {
+	all := m.all
 	slices.SortFunc(all.Shards, func(a, b Shard) int { return cmp.Compare(a.Name, b.Name) })
-	all.Skipped = slices.DeleteFunc(all.Skipped, func(s Skipped) bool {
-		_, scored := slices.BinarySearchFunc(all.Shards, s.Name, func(a Shard, name string) int { return cmp.Compare(a.Name, name) })
-		return scored
-	})
+	all.Skipped = slices.DeleteFunc(all.Skipped, func(s Skipped) bool { return m.scored[s.Name] })
 	slices.SortFunc(all.Skipped, func(a, b Skipped) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Error, b.Error))
 	})
 	all.Skipped = slices.CompactFunc(all.Skipped, func(a, b Skipped) bool { return a.Name == b.Name })
-	for i := range all.Shards[:max(0, len(all.Shards)-1)] {
-		if name := all.Shards[i].Name; name == all.Shards[i+1].Name {
-			return fmt.Errorf("%s is in both: it would count twice, or two shards have one name", name)
+	all.Rows = m.rows.sorted()
+	return all
+}
+
+// shard returns the shard of the name, or nil. They must be sorted.
+func (p *Part) shard(name string) *Shard {
+	at, ok := slices.BinarySearchFunc(p.Shards, name, func(s Shard, name string) int { return cmp.Compare(s.Name, name) })
+	if !ok {
+		return nil
+	}
+	return &p.Shards[at]
+}
+
+// elements returns how many elements there are, about.
+func (p *Part) elements() (n float64) {
+	for _, s := range p.Shards {
+		n += float64(s.Rows) * float64(s.Classes)
+	}
+	return n
+}
+
+// check returns an error unless the part is one that shards can have. Its shards must be sorted, and its rows.
+func (p *Part) check() error {
+	available := int64(0) // rows that can be among the hardest
+	for _, s := range p.Shards {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("shard %s: %w", s.Name, err)
+		}
+		if s.Partial.Rows() > 0 {
+			if q := s.Partial.Params(); q.Gamma != p.settings.Gamma || q.Alpha != p.settings.Alpha {
+				return fmt.Errorf("shard %s: gamma is %v and alpha %s, and %v and %s in the part",
+					s.Name, q.Gamma, formatAlpha(q.Alpha), p.settings.Gamma, formatAlpha(p.settings.Alpha))
+			}
+		}
+		available += s.Rows
+		if !s.Targets {
+			available -= s.Partial.Ignored()
 		}
 	}
-	*p = all
+	for i, s := range p.Skipped {
+		switch {
+		case p.shard(s.Name) != nil:
+			return fmt.Errorf("%s is scored, and skipped", s.Name)
+		case i > 0 && s.Name <= p.Skipped[i-1].Name:
+			return fmt.Errorf("%s is skipped twice, or not in order", s.Name)
+		}
+	}
+	if want := min(available, int64(p.settings.Hardest)); int64(len(p.Rows)) != want {
+		return fmt.Errorf("it has %d of the hardest rows, want %d", len(p.Rows), want)
+	}
+	for i, r := range p.Rows {
+		if err := p.checkRow(r); err != nil {
+			return fmt.Errorf("row %d of %s: %w", r.Row, r.Shard, err)
+		}
+		if i > 0 && harder(p.Rows[i-1], r) >= 0 {
+			return fmt.Errorf("row %d of %s is there twice, or not in order", r.Row, r.Shard)
+		}
+	}
 	return nil
 }
 
-// harder orders rows, the hardest first: NaN, and then by loss. Of the same loss they are ordered by where they are, so
-// that there is one order of all rows.
-func harder(a, b Row) int {
-	if x, y := math.IsNaN(a.Loss), math.IsNaN(b.Loss); x != y {
-		if x {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(b.Loss, a.Loss), cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Row, b.Row))
-}
-
-// wants reports whether keep would keep the row.
-func (p *Part) wants(r Row) bool {
-	n := len(p.Rows)
-	return n < p.Hardest || n > 0 && harder(r, p.Rows[n-1]) < 0
-}
-
-// keep puts a row where it belongs among the hardest, if it does.
-func (p *Part) keep(r Row) {
-	if !p.wants(r) {
-		return
-	}
-	at, _ := slices.BinarySearchFunc(p.Rows, r, harder)
-	if len(p.Rows) == p.Hardest {
-		p.Rows = p.Rows[:len(p.Rows)-1]
-	}
-	p.Rows = slices.Insert(p.Rows, at, r)
-}
-
-// The file of a part is JSON, so that other programs can read it. Losses are strings, since JSON has neither infinities
-// nor NaN; partial sums are in their binary encoding, as base64.
-const (
-	format  = "focal-part"
-	version = 1
-)
-
-type fileOfPart struct {
-	Format  string      `json:"format"`
-	Version int         `json:"version"`
-	Hardest int         `json:"hardest"`
-	Labels  Convention  `json:"labels"`
-	Loss    *parameters `json:"loss,omitempty"` // of all parts but the first that were written
-	Shards  []fileShard `json:"shards"`
-	Skipped []Skipped   `json:"skipped,omitempty"`
-	Rows    []fileRow   `json:"rows"`
-}
-
-type fileShard struct {
-	Name    string `json:"name"`
-	Partial []byte `json:"partial"`
-	Targets bool   `json:"targets,omitempty"` // of what former versions wrote it is not known
-}
-
-type fileRow struct {
-	Row
-	Loss string `json:"loss"`
-}
-
-// MarshalBinary implements [encoding.BinaryMarshaler].
-func (p *Part) MarshalBinary() ([]byte, error) {
-	f := fileOfPart{Format: format, Version: version, Hardest: p.Hardest, Labels: p.labels, Loss: p.loss, Skipped: p.Skipped,
-		Shards: []fileShard{}, Rows: []fileRow{}}
-	for _, s := range p.Shards {
-		b, err := s.Partial.MarshalBinary()
-		if err != nil {
-			return nil, err
-		}
-		f.Shards = append(f.Shards, fileShard{s.Name, b, s.Targets})
-	}
-	for _, r := range p.Rows {
-		f.Rows = append(f.Rows, fileRow{r, formatFloat(r.Loss)})
-	}
-	b, err := json.MarshalIndent(f, "", " ")
-	return append(b, '\n'), err
-}
-
-// UnmarshalBinary implements [encoding.BinaryUnmarshaler]. On an error p is what it was.
-func (p *Part) UnmarshalBinary(b []byte) error {
-	var f fileOfPart
-	d := json.NewDecoder(bytes.NewReader(b))
-	if err := d.Decode(&f); err != nil {
-		return fmt.Errorf("is no part, or a damaged one: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("is no part: it goes on after the end")
-	}
+func (s *Shard) check() error {
+	counted := s.Partial.Rows()
 	switch {
-	case f.Format != format:
-		return fmt.Errorf("is no part: its format is %q, want %q", f.Format, format)
-	case f.Version != version:
-		return fmt.Errorf("is a part of version %d, want %d", f.Version, version)
-	case f.Hardest < 0 || len(f.Rows) > f.Hardest:
-		return fmt.Errorf("is a damaged part: it has %d hardest rows of %d", len(f.Rows), f.Hardest)
+	case s.Name == "":
+		return fmt.Errorf("it has no name")
+	case s.Rows < 0 || s.Classes < 0 || s.Classes > MaxColumns || s.Rows > 0 && s.Classes == 0:
+		return fmt.Errorf("it has %d rows of %d classes", s.Rows, s.Classes)
+	case !s.Targets && counted != s.Rows:
+		return fmt.Errorf("it has %d rows, and its sum is of %d", s.Rows, counted)
+	case s.Targets && (s.Classes > 0 && counted/int64(s.Classes) != s.Rows || counted != s.Rows*int64(s.Classes)):
+		return fmt.Errorf("it has %d rows of %d classes, and its sum is of %d elements", s.Rows, s.Classes, counted)
 	}
-	if f.Loss != nil {
-		if err := (Options{Gamma: f.Loss.Gamma, Alpha: f.Loss.Alpha}).Check(); err != nil {
-			return fmt.Errorf("is a damaged part: gamma is %v and alpha %v", f.Loss.Gamma, f.Loss.Alpha)
-		}
+	return nil
+}
+
+func (p *Part) checkRow(r Row) error {
+	s := p.shard(r.Shard)
+	if s == nil {
+		return fmt.Errorf("no such shard was scored")
 	}
-	all := &Part{Hardest: f.Hardest, labels: f.Labels, loss: f.Loss}
-	var shards []*Part
-	for _, s := range f.Shards {
-		one := &Part{Hardest: f.Hardest, labels: f.Labels, Shards: []Shard{{Name: s.Name, Targets: s.Targets}}}
-		if err := one.Total.UnmarshalBinary(s.Partial); err != nil {
-			return fmt.Errorf("is a damaged part: shard %s: %w", s.Name, err)
-		}
-		one.Shards[0].Partial = one.Total
-		if one.Total.Rows() > 0 {
-			p := one.Total.Params()
-			one.loss = &parameters{p.Gamma, p.Alpha}
-		}
-		shards = append(shards, one)
+	_, nan := s.Partial.NotFinite()
+	c := p.settings.Labels
+	switch {
+	case r.Row < 0 || r.Row >= s.Rows:
+		return fmt.Errorf("the shard has %d rows", s.Rows)
+	case r.Sum < 0:
+		return fmt.Errorf("its sum is %v, want it ≥ 0", r.Sum)
+	case math.IsNaN(r.Sum) && nan == 0:
+		return fmt.Errorf("its sum is NaN, and no loss of the shard is")
+	case s.Targets && r.Label != nil:
+		return fmt.Errorf("it has a label, and the shard targets")
+	case !s.Targets && r.Label == nil:
+		return fmt.Errorf("it has no label")
+	case r.Label != nil && (*r.Label == c.Ignore || !c.valid(int64(*r.Label), s.Classes)):
+		return fmt.Errorf("its label is %d, where labels mean %v, with C = %d", *r.Label, c, s.Classes)
 	}
-	if err := all.Merge(shards...); err != nil { // the total is not stored: it is the sum
-		return fmt.Errorf("is a damaged part: %w", err)
-	}
-	all.Skipped = f.Skipped
-	for _, r := range f.Rows {
-		var err error
-		if r.Row.Loss, err = parseFloat(r.Loss); err != nil {
-			return fmt.Errorf("is a damaged part: row %d of %s has the loss %q", r.Row.Row, r.Shard, r.Loss)
-		}
-		all.keep(r.Row)
-	}
-	*p = *all
 	return nil
 }

@@ -2,8 +2,10 @@ package shards
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/gofocal/focal"
@@ -19,50 +21,47 @@ func formatAlpha(v float64) string {
 	return formatFloat(v)
 }
 
-func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+// Figure is a line of a summary. The words mean the same everywhere: sum is that of all losses, undivided; mean is sum over
+// elements; loss is sum over norm, which is foreground unless another one is asked for, and at least 1 then. Rows are those of
+// the logits. Foreground and ignored are rows if there are labels, and elements if there are targets.
+type Figure struct {
+	Name  string
+	Value any
+}
 
-// WriteSummary writes what all shards come to, a line for each figure. Rows are those with labels; of targets there are
-// elements.
-func (p *Part) WriteSummary(w io.Writer) error {
+// Figures returns what all shards come to. A norm of 0 is the number of those that are foreground.
+func (p *Part) Figures(norm float64) []Figure {
 	t := p.Total
-	inf, nan := t.NotFinite()
-	gamma, alpha := "unknown", "unknown"
-	if p.loss != nil {
-		gamma, alpha = formatFloat(p.loss.Gamma), formatAlpha(p.loss.Alpha)
+	if norm == 0 {
+		norm = math.Max(1, float64(t.Foreground()))
 	}
-	type line struct {
-		name  string
-		value any
-	}
-	lines := []line{
-		{"loss", formatFloat(t.Loss(float64(t.Foreground())))},
-		{"sum", formatFloat(t.Loss(1))},
-		{"fg_num", t.Foreground()},
-	}
-	elements, targets := int64(0), 0
+	rows := int64(0)
 	for _, s := range p.Shards {
-		if s.Targets {
-			elements += s.Partial.Rows()
-			targets++
-		}
+		rows += s.Rows
 	}
-	if targets < len(p.Shards) || targets == 0 {
-		lines = append(lines, line{"rows", t.Rows() - elements})
-	}
-	if targets > 0 {
-		lines = append(lines, line{"elements", elements})
-	}
-	lines = append(lines, []line{
+	infinite, nan := t.NotFinite()
+	figures := []Figure{
+		{"loss", t.Loss(norm)},
+		{"sum", t.Loss(1)},
+		{"mean", t.Loss(math.Max(1, p.elements()))},
+		{"norm", norm},
+		{"foreground", t.Foreground()},
 		{"ignored", t.Ignored()},
-		{"infinite", inf},
+		{"rows", rows},
+		{"elements", json.Number(strconv.FormatFloat(p.elements(), 'f', -1, 64))},
+		{"infinite", infinite},
 		{"nan", nan},
-		{"gamma", gamma},
-		{"alpha", alpha},
-		{"shards", len(p.Shards)},
-		{"skipped", len(p.Skipped)},
-	}...)
-	for _, line := range lines {
-		if _, err := fmt.Fprintf(w, "%-9s%v\n", line.name, line.value); err != nil {
+	}
+	if len(p.Rows) > 0 && (math.IsNaN(p.Rows[0].Sum) || math.IsInf(p.Rows[0].Sum, 1)) {
+		figures = append(figures, Figure{"not_finite", fmt.Sprintf("first in row %d of %s", p.Rows[0].Row, p.Rows[0].Shard)})
+	}
+	return append(figures, Figure{"gamma", p.settings.Gamma}, Figure{"alpha", formatAlpha(p.settings.Alpha)})
+}
+
+// WriteSummary writes the figures of all shards, a line for each.
+func (p *Part) WriteSummary(w io.Writer, norm float64) error {
+	for _, f := range append(p.Figures(norm), Figure{"shards", len(p.Shards)}, Figure{"skipped", len(p.Skipped)}) {
+		if _, err := fmt.Fprintf(w, "%-11s %v\n", f.Name, f.Value); err != nil {
 			return err
 		}
 	}
@@ -71,27 +70,28 @@ func (p *Part) WriteSummary(w io.Writer) error {
 
 // WriteShards writes the figures of each shard as CSV, sorted by name.
 func (p *Part) WriteShards(w io.Writer) error {
-	rows := [][]string{{"shard", "loss", "sum", "fg_num", "rows", "ignored", "error"}}
+	rows := [][]string{{"shard", "loss", "sum", "mean", "foreground", "ignored", "rows", "classes", "error"}}
 	for _, s := range p.Shards {
 		t := s.Partial
 		rows = append(rows, []string{s.Name, formatFloat(t.Loss(float64(t.Foreground()))), formatFloat(t.Loss(1)),
-			fmt.Sprint(t.Foreground()), fmt.Sprint(t.Rows()), fmt.Sprint(t.Ignored()), ""})
+			formatFloat(t.Loss(float64(s.Rows) * float64(s.Classes))),
+			fmt.Sprint(t.Foreground()), fmt.Sprint(t.Ignored()), fmt.Sprint(s.Rows), fmt.Sprint(s.Classes), ""})
 	}
 	for _, s := range p.Skipped {
-		rows = append(rows, []string{s.Name, "", "", "", "", "", s.Error})
+		rows = append(rows, []string{s.Name, "", "", "", "", "", "", "", s.Error})
 	}
 	return csv.NewWriter(w).WriteAll(rows)
 }
 
 // WriteHardest writes the hardest rows as CSV, those first.
 func (p *Part) WriteHardest(w io.Writer) error {
-	rows := [][]string{{"shard", "row", "label", "loss"}}
+	rows := [][]string{{"shard", "row", "label", "sum"}}
 	for _, r := range p.Rows {
 		label := ""
 		if r.Label != nil {
 			label = fmt.Sprint(*r.Label)
 		}
-		rows = append(rows, []string{r.Shard, fmt.Sprint(r.Row), label, formatFloat(r.Loss)})
+		rows = append(rows, []string{r.Shard, fmt.Sprint(r.Row), label, formatFloat(r.Sum)})
 	}
 	return csv.NewWriter(w).WriteAll(rows)
 }

@@ -1,5 +1,6 @@
 // Package shards scores data sets that are divided into files: what the commands and the pipeline that do so have in
-// common. What they have in common with focal eval, which does not, is here too: shapes, labels and flags.
+// common. What they have in common with focal eval, which does not, is here too: logits with labels or targets, flags, and
+// the summary.
 //
 // A shard is two NumPy files: the logits, NAME.npy, and beside it the labels, NAME.label.npy, or the targets,
 // NAME.targets.npy.
@@ -22,9 +23,6 @@ const (
 	labelSuffix   = ".label.npy"
 	targetsSuffix = ".targets.npy"
 )
-
-// blockElements is how many logits are read at a time, if rows are not longer.
-const blockElements = 256 << 10
 
 // Options say what is computed. They are the same for all shards.
 type Options struct {
@@ -80,55 +78,42 @@ func Beside(name string) []string {
 	return []string{base + labelSuffix, base + targetsSuffix}
 }
 
-// Row is a row of a shard, and the sum of its losses at a Norm of 1.
-type Row struct {
-	Shard string  `json:"shard"`
-	Row   int64   `json:"row"`
-	Label *int32  `json:"label,omitempty"` // nil: the shard has targets
-	Loss  float64 `json:"-"`               // JSON has no infinities
+// OpenFile is the [Opener] of the files of this machine.
+func OpenFile(_ context.Context, name string) (io.ReadCloser, int64, error) {
+	return npyfile.OpenFile(name)
 }
 
 // Score reads a shard, block by block, and returns its part. Every error names the file.
 func Score(ctx context.Context, open Opener, name string, o Options) (*Part, error) {
-	x, err := openArray(ctx, open, name, "f4", "f8")
+	x, err := openArray(ctx, open, name, npyfile.Floats)
 	if err != nil {
 		return nil, err
 	}
 	defer x.Close()
-	s := scorer{ctx: ctx, x: x, o: o}
 	beside := Beside(name)
-	s.y, err = openArray(ctx, open, beside[0], "i4", "i8")
+	dense := false
+	y, err := openArray(ctx, open, beside[0], npyfile.Integers)
 	if errors.Is(err, fs.ErrNotExist) {
-		s.dense = true
-		s.y, err = openArray(ctx, open, beside[1], x.Dtype)
+		dense = true
+		y, err = openArray(ctx, open, beside[1], npyfile.Numbers)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, beside[0], beside[1])
 	} else if err != nil {
 		return nil, err
 	}
-	defer s.y.Close()
-	if s.rows, s.cols, err = CheckShapes(x, s.y); err != nil {
-		return nil, err
-	}
-
-	s.part = NewPart(o)
-	if x.Dtype == "f4" {
-		err = run[float32](&s)
-	} else {
-		err = run[float64](&s)
-	}
+	defer y.Close()
+	d, err := NewData(x, y, dense, o.Labels)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(x.AtEnd(), s.y.AtEnd()); err != nil {
-		return nil, err
+	if d.ComputedIn() == "f4" {
+		return score[float32](ctx, d, o)
 	}
-	s.part.Shards = []Shard{{Name: name, Partial: s.part.Total, Targets: s.dense}}
-	return s.part, nil
+	return score[float64](ctx, d, o)
 }
 
-func openArray(ctx context.Context, open Opener, name string, dtypes ...string) (*npyfile.Reader, error) {
+func openArray(ctx context.Context, open Opener, name string, dtypes []string) (*npyfile.Reader, error) {
 	file, size, err := open(ctx, name)
 	if err != nil {
 		if !strings.Contains(err.Error(), name) {
@@ -139,80 +124,43 @@ func openArray(ctx context.Context, open Opener, name string, dtypes ...string) 
 	return npyfile.New(ctx, name, file, size, dtypes...)
 }
 
-// scorer scores one shard.
-type scorer struct {
-	ctx        context.Context
-	x, y       *npyfile.Reader
-	dense      bool // y has targets and not labels
-	o          Options
-	rows, cols int
-	part       *Part
-}
-
-func run[T focal.Float](s *scorer) error {
-	step := max(1, min(s.rows, blockElements/max(1, s.cols)))
-	x, loss := make([]T, step*s.cols), make([]T, step)
-	var t []T
-	var label []int32
-	if s.dense {
-		t = make([]T, len(x))
-	} else {
-		label = make([]int32, step)
-	}
-	p := s.o.params()
-	for row := 0; row < s.rows; row += step {
-		if err := s.ctx.Err(); err != nil {
-			return fmt.Errorf("%s: %w", s.x.Name, err)
-		}
-		n := min(step, s.rows-row)
-		x := x[:n*s.cols]
-		if err := npyfile.Read(s.x, x); err != nil {
-			return err
-		}
-		var y focal.Target
-		if s.dense {
-			if err := npyfile.Read(s.y, t[:len(x)]); err != nil {
-				return err
-			}
-			y = focal.Dense(t[:len(x)])
-		} else {
-			if _, _, err := s.o.Labels.Read(s.y, label[:n], row, s.cols); err != nil {
-				return err
-			}
-			y = s.o.Labels.Target(label[:n])
-		}
-		part, err := focal.Score(x, y, p)
-		if errors.Is(err, focal.ErrTarget) {
-			if err := CheckTargets(s.y, t[:len(x)], row, s.cols); err != nil { // says where in the file
-				return err
-			}
-		}
+func score[T focal.Float](ctx context.Context, d *Data, o Options) (*Part, error) {
+	shard := Shard{Name: d.X.Name, Rows: int64(d.Rows), Classes: d.Cols, Targets: d.Dense}
+	hardest := Ranking{Most: o.Hardest}
+	var loss []T
+	p := o.params()
+	err := Blocks(ctx, d, func(b Block[T]) error {
+		part, err := focal.Score(b.X, b.Target, p)
 		if err == nil {
-			err = s.part.Total.Merge(part)
+			err = shard.Partial.Merge(part)
+		}
+		rows := len(b.X) / d.Cols
+		if err == nil && o.Hardest > 0 {
+			if loss == nil {
+				loss = make([]T, rows)
+			}
+			err = focal.Rows(loss[:rows], b.X, b.Target, p)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: in the rows from %d on: %w", s.y.Name, row, err)
+			return fmt.Errorf("%s: in the rows from %d on: %w", d.X.Name, b.Row, err)
 		}
-		if s.o.Hardest == 0 {
-			continue
-		}
-		if err := focal.Rows(loss[:n], x, y, p); err != nil {
-			return fmt.Errorf("%s: in the rows from %d on: %w", s.y.Name, row, err)
-		}
-		for i, v := range loss[:n] {
-			r := Row{Shard: s.x.Name, Row: int64(row + i), Loss: float64(v)}
-			if !s.dense {
-				if label[i] == s.o.Labels.Ignore {
-					continue
-				}
-				if !s.part.wants(r) {
-					continue
-				}
-				l := label[i]
-				r.Label = &l
+		for i := range loss[:min(rows, len(loss))] {
+			r := Row{Shard: shard.Name, Row: int64(b.Row + i), Sum: float64(loss[i])}
+			if b.Label != nil && b.Label[i] == o.Labels.Ignore || !hardest.wants(r) {
+				continue
 			}
-			s.part.keep(r)
+			if b.Label != nil {
+				label := b.Label[i]
+				r.Label = &label
+			}
+			hardest.Add(r)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	part := NewPart(o)
+	part.Total, part.Shards, part.Rows = shard.Partial, []Shard{shard}, hardest.sorted()
+	return part, nil
 }

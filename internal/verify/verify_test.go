@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/effort"
 	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
 )
@@ -14,9 +15,9 @@ var gammas = []float64{0, 0.5, 1, 2, 2.3, 5}
 
 // The sweep over all patterns (gen/exhaustive), with longer steps.
 func TestFloat32(t *testing.T) {
-	step := uint64(4099)
-	if testing.Short() {
-		step = 65537
+	step := uint64(65537)
+	if effort.Full() {
+		step = 4099
 	}
 	for _, gamma := range gammas {
 		start := time.Now()
@@ -33,9 +34,9 @@ func TestFloat32(t *testing.T) {
 
 // Ten million points are gen/search's.
 func TestFloat64(t *testing.T) {
-	points := uint64(100_000)
-	if testing.Short() {
-		points = 10_000
+	points := uint64(10_000)
+	if effort.Full() {
+		points = 100_000
 	}
 	for _, gamma := range gammas {
 		s := Sweep64{Points: points, Seed: 1, Params: focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}}
@@ -49,9 +50,9 @@ func TestFloat64(t *testing.T) {
 
 // Soft targets, and hard ones that are given as such.
 func TestTargets(t *testing.T) {
-	step, points := uint64(32771), uint64(10_000)
-	if testing.Short() {
-		step, points = 1048573, 1000
+	step, points := uint64(1048573), uint64(1000)
+	if effort.Full() {
+		step, points = 32771, 10_000
 	}
 	for i, gamma := range gammas {
 		for j, target := range []float64{0, 1, 0.5, 0.1, 1e-6, 1 - 1e-6} {

@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/control"
@@ -29,11 +31,16 @@ func add(name string, f32 peer[float32], f64 peer[float64]) {
 func ours[T focal.Float](path string) peer[T] {
 	return func(b *batch[T]) (func() error, func(), error) {
 		p := focal.Params{Gamma: b.gamma, Alpha: alpha, Norm: 1, Workers: b.threads}
-		y := focal.Labels(b.label)
-		call := func() error { return focal.Loss(b.loss, b.x, y, p) }
+		y, n, err := targetOf(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		x, loss := b.x[:n], b.loss[:n]
+		call := func() error { return focal.Loss(loss, x, y, p) }
 		if b.grad != nil {
+			out := focal.Out[T]{Loss: loss, Grad: b.grad[:n]}
 			call = func() error {
-				_, err := focal.Fused(focal.Out[T]{Loss: b.loss, Grad: b.grad}, b.x, y, p)
+				_, err := focal.Fused(out, x, y, p)
 				return err
 			}
 		}
@@ -45,6 +52,40 @@ func ours[T focal.Float](path string) peer[T] {
 			return call()
 		}, nil, nil
 	}
+}
+
+// targetOf returns the target of a case and the number of logits that it is for: the labels; "…@C", other labels, half of
+// them foreground, for as many rows of C classes as there are logits for; "soft" and "hard", a value for each element.
+func targetOf[T focal.Float](b *batch[T]) (focal.Target, int, error) {
+	kind, classes, reshaped := strings.Cut(b.op, "@")
+	dense := make([]T, len(b.x))
+	switch {
+	case reshaped:
+		c, err := strconv.Atoi(classes)
+		if err != nil {
+			return focal.Target{}, 0, err
+		}
+		label := make([]int32, len(b.x)/c)
+		for i := range label {
+			if i*7%13%2 == 0 {
+				label[i] = int32(1 + i*31%c)
+			}
+		}
+		return focal.Labels(label), len(label) * c, nil
+	case kind == "soft":
+		for i := range dense {
+			dense[i] = T(1+i*619%1021) / 1023
+		}
+	case kind == "hard":
+		for i, v := range b.label {
+			if v > 0 {
+				dense[i*b.cols+int(v)-1] = 1
+			}
+		}
+	default:
+		return focal.Labels(b.label), len(b.x), nil
+	}
+	return focal.Dense(dense), len(b.x), nil
 }
 
 // plain is the loop that one writes with package math.

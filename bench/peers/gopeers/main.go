@@ -22,6 +22,7 @@ type batch[T focal.Float] struct {
 	x, loss, grad []T // grad is nil if it is not wanted
 	label         []int32
 	rows, cols    int
+	op            string
 	gamma         float64
 	threads       int
 }
@@ -85,11 +86,18 @@ func (s *served[T]) newCase(id int, name, op string, gamma float64, threads int)
 	if p == nil {
 		return errors.New("there is no such peer")
 	}
+	switch op {
+	case "loss", "both", "targets":
+	default:
+		if !strings.HasPrefix(name, "focal") {
+			return errors.New("it takes the labels of the data")
+		}
+	}
 	b := s.batch
-	b.gamma, b.threads = gamma, threads
+	b.op, b.gamma, b.threads = op, gamma, threads
 	b.loss = s.lossBuf
 	out := [][]T{b.loss}
-	if op == "both" {
+	if op == "both" || op == "soft" || op == "hard" {
 		b.grad = s.gradBuf
 		out = append(out, b.grad)
 	}

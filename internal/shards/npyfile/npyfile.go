@@ -11,8 +11,8 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/sbinet/npyio/npy"
 )
@@ -20,16 +20,11 @@ import (
 // maxHeader is the longest header that is read. That of a matrix has some 80 bytes; NumPy itself reads up to 10,000.
 const maxHeader = 64 << 10
 
-// Element is a type of element that arrays may have here.
-type Element interface {
-	float32 | float64 | int32 | int64
-}
-
 // Reader reads an array of row-major numbers.
 type Reader struct {
 	Name  string // of the file
 	Shape []int
-	Dtype string // NumPy's name, without byte order: f4, f8, i4 or i8
+	Dtype string // NumPy's name, without byte order, one of Floats or Integers
 
 	file   io.ReadCloser
 	buffer *bufio.Reader
@@ -38,8 +33,8 @@ type Reader struct {
 	stop   func() bool
 }
 
-// Open opens a file and reads its header. It refuses whatever is not an array of the wanted types, in row-major order,
-// exactly as long as the header says. When the context ends reading fails.
+// Open opens a file of this machine and reads its header. It refuses whatever is not an array of the wanted types, in
+// row-major order, exactly as long as the header says. When the context ends reading fails.
 func Open(ctx context.Context, name string, dtypes ...string) (*Reader, error) {
 	file, size, err := OpenFile(name)
 	if err != nil {
@@ -49,18 +44,40 @@ func Open(ctx context.Context, name string, dtypes ...string) (*Reader, error) {
 }
 
 // OpenFile opens a file and returns its size, which is negative if it is no regular one.
-func OpenFile(name string) (file *os.File, size int64, err error) {
-	if file, err = os.Open(name); err != nil {
+func OpenFile(name string) (file io.ReadCloser, size int64, err error) {
+	f, err := os.Open(name)
+	if err != nil {
 		return nil, 0, err
 	}
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-		return file, info.Size(), nil
+	info, err := f.Stat()
+	switch {
+	case err == nil && info.IsDir():
+		f.Close()
+		return nil, 0, fmt.Errorf("%s: is a directory", name)
+	case err == nil && info.Mode().IsRegular():
+		return &localFile{f, info}, info.Size(), nil
 	}
-	return file, -1, nil
+	return f, -1, nil
 }
 
-// New does the same with what is open already, and closes it if it fails. The size is that of all bytes, or negative if it
-// is not known.
+// localFile is a regular file, and what it was when it was opened.
+type localFile struct {
+	*os.File
+	opened os.FileInfo
+}
+
+// Changed implements [Changer].
+func (f *localFile) Changed() bool {
+	now, err := os.Stat(f.Name())
+	return err != nil || !os.SameFile(f.opened, now) || now.Size() != f.opened.Size() || !now.ModTime().Equal(f.opened.ModTime())
+}
+
+// Changer is a file that can tell whether its name stands for something else since it was opened, or its contents were
+// replaced.
+type Changer interface{ Changed() bool }
+
+// New does what Open does with what is open already, and closes it if it fails. The size is that of all bytes, or negative
+// if it is not known.
 func New(ctx context.Context, name string, file io.ReadCloser, size int64, dtypes ...string) (*Reader, error) {
 	r := &Reader{Name: name, file: file, buffer: bufio.NewReaderSize(file, 1<<20)}
 	if err := r.readHeader(size, dtypes); err != nil {
@@ -92,21 +109,19 @@ func (r *Reader) readHeader(size int64, dtypes []string) error {
 	r.swap = order == '<' && !littleEndian || order == '>' && littleEndian
 	r.Shape = descr.Shape
 
-	known := false
-	for _, d := range dtypes {
-		known = known || d == dtype
-	}
 	switch {
-	case !known:
-		return fmt.Errorf("has elements of type %q, want %s", descr.Type, oneOf(dtypes))
+	case dtype == "O":
+		return errors.New("has pickled Python objects as elements, want numbers")
+	case !slices.Contains(dtypes, dtype):
+		return wrongType(descr.Type, dtypes)
 	case descr.Fortran && len(descr.Shape) > 1:
-		return errors.New("is in Fortran order, want row-major; numpy.ascontiguousarray makes it so")
+		return errors.New("is in Fortran order, want row-major; numpy.ascontiguousarray(a) makes it so")
 	}
-	bytes, ok := r.bytes()
+	n, ok := r.bytes()
 	if !ok {
 		return fmt.Errorf("claims the shape %s, which no file can hold", ShapeString(r.Shape))
 	}
-	if want := r.start + bytes; size >= 0 && size != want {
+	if want := r.start + n; size >= 0 && size != want {
 		return fmt.Errorf("has %d bytes, want %d for %s of shape %s: truncated, or no plain array", size, want, descr.Type, ShapeString(r.Shape))
 	}
 	return nil
@@ -114,7 +129,7 @@ func (r *Reader) readHeader(size int64, dtypes []string) error {
 
 // bytes returns the number of bytes of all elements, if there is such a number.
 func (r *Reader) bytes() (int64, bool) {
-	n := uint64(r.Dtype[1] - '0')
+	n := uint64(r.Dtype[1] - '0') // the size of an element
 	empty := false
 	for _, d := range r.Shape {
 		if d < 0 {
@@ -148,8 +163,11 @@ func (r *Reader) Start() int64 { return r.start }
 // parseHeader reads the header. Its claimed length is checked before, and the parser, which trusts its input, is kept from
 // panicking.
 func parseHeader(r *bufio.Reader) (h arrayHeader, err error) {
-	start, err := r.Peek(len(npy.Magic) + 6)
-	if err != nil {
+	start, _ := r.Peek(longestPrefix)
+	if err := identify(start); err != nil {
+		return h, err
+	}
+	if len(start) < len(npy.Magic)+6 {
 		return h, errNotNpy
 	}
 	text := int64(binary.LittleEndian.Uint32(start[8:]))
@@ -177,28 +195,28 @@ func parseHeader(r *bufio.Reader) (h arrayHeader, err error) {
 	return h, nil
 }
 
-// Read fills dst with the next elements. E must be the type that Dtype says.
-func Read[E Element](r *Reader, dst []E) error {
-	data := bytesOf(dst)
-	if _, err := io.ReadFull(r.buffer, data); err == io.EOF || err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("%s: ends before its last element", r.Name)
-	} else if err != nil {
-		return fmt.Errorf("%s: %w", r.Name, err)
-	}
-	if r.swap {
-		swapBytes(dst)
-	}
-	return nil
-}
-
-// AtEnd returns an error unless everything was read. A file that is no regular one can have more than its header says.
+// AtEnd returns an error unless everything was read, and is what it was when it was opened. A file that is no regular one
+// can have more than its header says; one that is can be replaced while it is read.
 func (r *Reader) AtEnd() error {
 	if _, err := r.buffer.ReadByte(); err == nil {
 		return fmt.Errorf("%s: goes on after its last element", r.Name)
 	} else if err != io.EOF {
 		return fmt.Errorf("%s: %w", r.Name, err)
 	}
+	if c, ok := r.file.(Changer); ok && c.Changed() {
+		return fmt.Errorf("%s: was changed or replaced while it was read", r.Name)
+	}
 	return nil
+}
+
+// CanRewind reports whether Rewind is possible: not from a pipe.
+func (r *Reader) CanRewind() bool {
+	seeker, ok := r.file.(io.Seeker)
+	if ok {
+		_, err := seeker.Seek(0, io.SeekCurrent)
+		ok = err == nil
+	}
+	return ok
 }
 
 // Rewind goes back to the first element.
@@ -226,7 +244,7 @@ func WriteHeader(w io.Writer, dtype string, shape []int) error {
 	return err
 }
 
-// Write writes elements. It may leave them with their bytes swapped.
+// Write writes elements of a type that NumPy has. It may leave them with their bytes swapped.
 func Write[E Element](w io.Writer, src []E) error {
 	if !littleEndian {
 		swapBytes(src)
@@ -235,36 +253,10 @@ func Write[E Element](w io.Writer, src []E) error {
 	return err
 }
 
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
-
-func bytesOf[E Element](v []E) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(*new(E))))
-}
-
-func swapBytes[E Element](v []E) {
-	data, size := bytesOf(v), int(unsafe.Sizeof(*new(E)))
-	for ; len(data) > 0; data = data[size:] {
-		for i, j := 0, size-1; i < j; i, j = i+1, j-1 {
-			data[i], data[j] = data[j], data[i]
-		}
-	}
-}
-
 // ShapeString formats a shape as Python formats a tuple.
 func ShapeString(shape []int) string {
 	if len(shape) == 1 {
 		return fmt.Sprintf("(%d,)", shape[0])
 	}
 	return "(" + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(shape)), ", "), "[]") + ")"
-}
-
-// TypeNames are the types of elements by NumPy's names.
-var TypeNames = map[string]string{"f4": "float32", "f8": "float64", "i4": "int32", "i8": "int64"}
-
-func oneOf(dtypes []string) string {
-	var names []string
-	for _, d := range dtypes {
-		names = append(names, TypeNames[d])
-	}
-	return strings.Join(names, " or ")
 }

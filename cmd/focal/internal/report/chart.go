@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -17,6 +17,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/gofocal/focal/cmd/focal/internal/machine"
+	"github.com/gofocal/focal/cmd/focal/internal/results"
 )
 
 // A theme is the colours of a chart.
@@ -191,8 +194,9 @@ func (c *chart) svg(t theme) []byte {
 	return withFonts(b.Bytes())
 }
 
-// drawAll draws all charts into one picture, two in a row.
-func drawAll(charts []*chart, format string, w io.Writer) error {
+// Draw draws all charts into one picture, svg or png, two in a row.
+func (r *Report) Draw(format string, w io.Writer) error {
+	charts := r.Charts()
 	if len(charts) == 0 {
 		return fmt.Errorf("there is nothing to draw: no results with times that mean something")
 	}
@@ -229,12 +233,12 @@ func drawAll(charts []*chart, format string, w io.Writer) error {
 }
 
 // chartsOf returns the charts of one machine.
-func chartsOf(r *machineRun) (charts []*chart) {
+func chartsOf(r *results.Run) (charts []*chart) {
 	charts = append(charts, speedupChart(r))
-	for _, s := range r.sizeSweeps() {
+	for _, s := range r.SizeSweeps() {
 		charts = append(charts, sizeChart(r, s))
 	}
-	for _, s := range r.workerSweeps() {
+	for _, s := range r.WorkerSweeps() {
 		charts = append(charts, workerChart(r, s))
 	}
 	charts = append(charts, rooflineChart(r))
@@ -243,16 +247,16 @@ func chartsOf(r *machineRun) (charts []*chart) {
 
 // pathColor is the same in all charts.
 func pathColor(path string) int {
-	return slices.IndexFunc(pathFeatures, func(p pathFeature) bool { return p.path == path })
+	return slices.IndexFunc(machine.PathFeatures, func(p machine.PathFeature) bool { return p.Path == path })
 }
 
 // mainShape are the parameters of the results that charts and the first table are about.
 var mainShape = []string{"n=1024", "c=80", "workers=1"}
 
 // mainOp returns a result at the main shape and γ = 2, or nil.
-func mainOp(r *machineRun, op, typ, path string) *result {
+func mainOp(r *results.Run, op, typ, path string) *results.Result {
 	for _, gamma := range []string{"gamma=2", "gamma="} {
-		if m := r.find(lossName, append(slices.Clone(mainShape), "op="+op, "type="+typ, "path="+path, gamma)...); len(m) > 0 {
+		if m := r.Find(results.Loss, append(slices.Clone(mainShape), "op="+op, "type="+typ, "path="+path, gamma)...); len(m) > 0 {
 			return m[0]
 		}
 	}
@@ -269,7 +273,7 @@ type barSeries struct {
 // barsOf collects values for each operation and type, and leaves out those for which nobody has one.
 func barsOf(all []*barSeries, value func(series int, op, typ string) float64) (groups []string) {
 	for _, typ := range []string{"f32", "f64"} {
-		for _, op := range benchOps {
+		for _, op := range results.Ops {
 			known := false
 			values := make([]float64, len(all))
 			for i := range all {
@@ -315,9 +319,9 @@ func (t theme) drawBars(groups []string, all []*barSeries, y string) *plot.Plot 
 	return p
 }
 
-func speedupChart(r *machineRun) *chart {
+func speedupChart(r *results.Run) *chart {
 	var all []*barSeries
-	for _, path := range r.paths() {
+	for _, path := range r.Paths() {
 		if path != "generic" {
 			all = append(all, &barSeries{name: path, color: pathColor(path)})
 		}
@@ -327,7 +331,7 @@ func speedupChart(r *machineRun) *chart {
 		if generic == nil || m == nil {
 			return 0
 		}
-		return generic.median("sec/elem") / m.median("sec/elem")
+		return generic.Median("sec/elem") / m.Median("sec/elem")
 	})
 	if len(groups) == 0 {
 		return nil
@@ -338,17 +342,17 @@ func speedupChart(r *machineRun) *chart {
 }
 
 // acrossChart compares the best paths of machines.
-func acrossChart(runs []*machineRun, names []string) *chart {
+func acrossChart(runs []*results.Run, names []string) *chart {
 	var all []*barSeries
-	var real []*machineRun
+	var real []*results.Run
 	for i, r := range runs {
-		if !r.emulated() && len(r.paths()) > 0 {
+		if !r.Emulated() && len(r.Paths()) > 0 {
 			real = append(real, r)
-			all = append(all, &barSeries{name: names[i] + ", " + r.paths()[0], color: i})
+			all = append(all, &barSeries{name: names[i] + ", " + r.Paths()[0], color: i})
 		}
 	}
 	groups := barsOf(all, func(i int, op, typ string) float64 {
-		return mainOp(real[i], op, typ, real[i].paths()[0]).median("Gelem/s")
+		return mainOp(real[i], op, typ, real[i].Paths()[0]).Median("Gelem/s")
 	})
 	if len(real) < 2 || len(groups) == 0 {
 		return nil
@@ -359,20 +363,20 @@ func acrossChart(runs []*machineRun, names []string) *chart {
 }
 
 // workingSet is how many bytes of logits and losses a result is about.
-func workingSet(m *result) float64 {
+func workingSet(m *results.Result) float64 {
 	size := 4
-	if m.param("type") == "f64" {
+	if m.Param("type") == "f64" {
 		size = 8
 	}
-	return float64(2 * size * m.int("n") * m.int("c"))
+	return float64(2 * size * m.Int("n") * m.Int("c"))
 }
 
-func sizeChart(r *machineRun, sw sweep) *chart {
+func sizeChart(r *results.Run, sw results.Sweep) *chart {
 	var all []*series
-	for _, path := range r.paths() {
+	for _, path := range r.Paths() {
 		s := &series{name: path, color: pathColor(path)}
-		for _, m := range r.find(lossName, sw.sizes("path="+path)...) {
-			if v, ok := m.summary("Gelem/s"); ok {
+		for _, m := range r.Find(results.Loss, sw.Sizes("path="+path)...) {
+			if v, ok := m.Summary("Gelem/s"); ok {
 				s.points = append(s.points, point{workingSet(m), v.Center, v.Lo, v.Hi})
 			}
 		}
@@ -384,7 +388,7 @@ func sizeChart(r *machineRun, sw sweep) *chart {
 	if len(all) == 0 {
 		return nil
 	}
-	return &chart{title: fmt.Sprintf("%s by size, %s, γ = %s", sweepOp, sw.typ, sw.gamma), alt: "speed of each path as logits and losses outgrow the caches", draw: func(t theme) *plot.Plot {
+	return &chart{title: fmt.Sprintf("%s by size, %s, γ = %s", results.SweepOp, sw.Type, sw.Gamma), alt: "speed of each path as logits and losses outgrow the caches", draw: func(t theme) *plot.Plot {
 		p := t.newPlot("logits and losses", "Gelem/s")
 		if err := t.addSeries(p, all); err != nil {
 			return p
@@ -393,7 +397,7 @@ func sizeChart(r *machineRun, sw sweep) *chart {
 		p.Legend.Left = false
 		p.X.Min, p.X.Max = p.X.Min/1.2, p.X.Max*1.2
 		p.Y.Min, p.Y.Max = 0, 1.45*p.Y.Max
-		c := r.cacheSizes()
+		c := r.Caches()
 		for i, size := range []int{c.L1, c.L2, c.L3} {
 			if x := float64(size); x > p.X.Min && x < p.X.Max {
 				t.addMark(p, x, fmt.Sprintf("L%d", i+1))
@@ -406,29 +410,29 @@ func sizeChart(r *machineRun, sw sweep) *chart {
 // sizeAxis makes x an axis of bytes.
 func sizeAxis(p *plot.Plot) {
 	p.X.Scale = plot.LogScale{}
-	p.X.Tick.Marker = logTicks{4, func(v float64) string { return strings.ReplaceAll(sizeString(int(v)), " ", "\u00a0") }}
+	p.X.Tick.Marker = logTicks{4, func(v float64) string { return strings.ReplaceAll(machine.SizeString(int(v)), " ", "\u00a0") }}
 }
 
-func workerChart(r *machineRun, sw sweep) *chart {
+func workerChart(r *results.Run, sw results.Sweep) *chart {
 	var all []*series
 	most := 1.0
-	for _, path := range r.paths() {
+	for _, path := range r.Paths() {
 		// The largest shape that was measured with more than one worker.
-		var shape *result
-		for _, m := range r.find(lossName, sw.params("path="+path)...) {
-			if m.int("workers") > 1 && (shape == nil || workingSet(m) > workingSet(shape)) {
+		var shape *results.Result
+		for _, m := range r.Find(results.Loss, sw.Params("path="+path)...) {
+			if m.Int("workers") > 1 && (shape == nil || workingSet(m) > workingSet(shape)) {
 				shape = m
 			}
 		}
 		if shape == nil {
 			continue
 		}
-		same := r.find(lossName, sw.params("path="+path, "n="+shape.param("n"), "c="+shape.param("c"), "clock="+shape.param("clock"))...)
+		same := r.Find(results.Loss, sw.Params("path="+path, "n="+shape.Param("n"), "c="+shape.Param("c"), "clock="+shape.Param("clock"))...)
 		s := &series{name: path, color: pathColor(path)}
 		for _, m := range same {
-			if v, ok := m.summary("Gelem/s"); ok {
-				s.points = append(s.points, point{float64(m.int("workers")), v.Center, v.Lo, v.Hi})
-				most = max(most, float64(m.int("workers")))
+			if v, ok := m.Summary("Gelem/s"); ok {
+				s.points = append(s.points, point{float64(m.Int("workers")), v.Center, v.Lo, v.Hi})
+				most = max(most, float64(m.Int("workers")))
 			}
 		}
 		slices.SortFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
@@ -439,7 +443,7 @@ func workerChart(r *machineRun, sw sweep) *chart {
 	if len(all) == 0 {
 		return nil
 	}
-	return &chart{title: fmt.Sprintf("%s by workers, %s, γ = %s", sweepOp, sw.typ, sw.gamma), alt: "speed by number of goroutines, dashed if each gave as much as the first", draw: func(t theme) *plot.Plot {
+	return &chart{title: fmt.Sprintf("%s by workers, %s, γ = %s", results.SweepOp, sw.Type, sw.Gamma), alt: "speed by number of goroutines, dashed if each gave as much as the first", draw: func(t theme) *plot.Plot {
 		p := t.newPlot("goroutines, on logits that no cache holds (dashed: each as much as the first)", "Gelem/s")
 		if err := t.addSeries(p, all); err != nil {
 			return p
@@ -469,18 +473,18 @@ type bandwidth struct {
 	gbs   float64
 }
 
-func (r *machineRun) bandwidths() (all []bandwidth) {
-	c := r.cacheSizes()
+func bandwidths(r *results.Run) (all []bandwidth) {
+	c := r.Caches()
 	largest := 0
-	for _, m := range r.find(streamName, "kind=copy") {
-		largest = max(largest, m.int("bytes"))
+	for _, m := range r.Find(results.Stream, "kind=copy") {
+		largest = max(largest, m.Int("bytes"))
 	}
 	lower := 0
 	for i, size := range []int{c.L1, c.L2, c.L3} {
 		best := 0.0
-		for _, m := range r.find(streamName, "kind=copy") {
-			if n := m.int("bytes"); n > lower && n <= size {
-				best = max(best, m.median("GB/s"))
+		for _, m := range r.Find(results.Stream, "kind=copy") {
+			if n := m.Int("bytes"); n > lower && n <= size {
+				best = max(best, m.Median("GB/s"))
 			}
 		}
 		if best > 0 {
@@ -488,8 +492,8 @@ func (r *machineRun) bandwidths() (all []bandwidth) {
 		}
 		lower = max(lower, size)
 	}
-	if m := r.find(streamName, "kind=copy", fmt.Sprintf("bytes=%d", largest)); len(m) > 0 && largest > lower {
-		all = append(all, bandwidth{"memory", m[0].median("GB/s")})
+	if m := r.Find(results.Stream, "kind=copy", fmt.Sprintf("bytes=%d", largest)); len(m) > 0 && largest > lower {
+		all = append(all, bandwidth{"memory", m[0].Median("GB/s")})
 	}
 	return all
 }
@@ -501,11 +505,11 @@ type dot struct {
 }
 
 // dotsOf returns the results of a path at the main shape and γ = 2, from low to high.
-func dotsOf(r *machineRun, path, typ string) (dots []dot) {
-	for _, m := range r.find(lossName, append(slices.Clone(mainShape), "path="+path, "type="+typ)...) {
-		speed, traffic := m.median("Gelem/s"), m.median("GB/s")
-		if gamma := m.param("gamma"); speed > 0 && traffic > 0 && (gamma == "2" || gamma == "") {
-			dots = append(dots, dot{speed / traffic, speed, m.param("op")})
+func dotsOf(r *results.Run, path, typ string) (dots []dot) {
+	for _, m := range r.Find(results.Loss, append(slices.Clone(mainShape), "path="+path, "type="+typ)...) {
+		speed, traffic := m.Median("Gelem/s"), m.Median("GB/s")
+		if gamma := m.Param("gamma"); speed > 0 && traffic > 0 && (gamma == "2" || gamma == "") {
+			dots = append(dots, dot{speed / traffic, speed, m.Param("op")})
 		}
 	}
 	slices.SortFunc(dots, func(a, b dot) int { return cmp.Compare(a.y, b.y) })
@@ -526,12 +530,12 @@ func labelsOf(dots []dot) (labels plotter.XYLabels) {
 	return labels
 }
 
-func rooflineChart(r *machineRun) *chart {
-	roofs := r.bandwidths()
+func rooflineChart(r *results.Run) *chart {
+	roofs := bandwidths(r)
 	lo, hi := math.Inf(1), 0.0
 	left, right := 1./40, 1./3
 	var paths []string
-	for _, path := range r.paths() {
+	for _, path := range r.Paths() {
 		if path == "generic" {
 			continue
 		}
