@@ -56,7 +56,9 @@ func requireUntouched[T Float](t *testing.T, dst ...[]T) {
 	t.Helper()
 	for i, s := range dst {
 		for k, v := range s {
-			require.Equalf(t, T(untouched), v, "output %d was written at %d", i, k)
+			if v != untouched {
+				require.Failf(t, "written", "output %d at %d: %v", i, k, v)
+			}
 		}
 	}
 }

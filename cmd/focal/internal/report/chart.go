@@ -157,16 +157,18 @@ type logTicks struct {
 	label func(v float64) string
 }
 
+// Ticks returns none if the ends are not positive numbers. Between others there are at most as many as a float64 has exponents.
 func (l logTicks) Ticks(lo, hi float64) (ticks []plot.Tick) {
-	for e := math.Floor(math.Log(lo) / math.Log(l.base)); ; e++ {
-		v := math.Pow(l.base, e)
-		if v > hi*1.0001 {
-			return ticks
-		}
-		if v >= lo*0.9999 {
+	if !(lo > 0 && lo <= hi) || math.IsInf(hi, 0) {
+		return nil
+	}
+	last := math.Ceil(math.Log(hi) / math.Log(l.base))
+	for e := math.Floor(math.Log(lo) / math.Log(l.base)); e <= last; e++ {
+		if v := math.Pow(l.base, e); v >= lo*0.9999 && v <= hi*1.0001 {
 			ticks = append(ticks, plot.Tick{Value: v, Label: l.label(v)})
 		}
 	}
+	return ticks
 }
 
 // levels are ticks at the given places.

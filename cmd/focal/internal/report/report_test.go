@@ -2,10 +2,14 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -71,4 +75,60 @@ func svgText(t *testing.T, svg []byte) (text string) {
 			text += string(c) + "\n"
 		}
 	}
+}
+
+func TestLogTicks(t *testing.T) {
+	l := logTicks{10, func(v float64) string { return fmt.Sprint(v) }}
+	labels := func(lo, hi float64) (all []string) {
+		for _, tick := range l.Ticks(lo, hi) {
+			all = append(all, tick.Label)
+		}
+		return all
+	}
+	assert.Equal(t, []string{"1", "10", "100"}, labels(0.5, 200))
+	assert.Equal(t, []string{"1", "10"}, labels(1, 10), "the ends are ticks too")
+	for _, ends := range [][2]float64{{0, 1}, {-1, 1}, {2, 1}, {1, math.Inf(1)}, {math.NaN(), 1}, {1, math.NaN()}, {math.Inf(-1), math.Inf(1)}} {
+		assert.Empty(t, labels(ends[0], ends[1]), "%v", ends)
+	}
+	assert.Less(t, len(labels(5e-324, math.MaxFloat64)), 640)
+}
+
+// Whatever a file of results says, reading it ends in an error or in numbers, and a report of them in text and pictures: no
+// panic, and no loop or memory that a number in the file drives.
+func FuzzReport(f *testing.F) {
+	const head = "cpu: A\ncores: 2\ncaches: l1d=32768 l2=1048576 l3=1\n# mhz: 3000\n"
+	const name = "BenchmarkFocal/op=loss/type=f32/path=avx2/n=%s/c=%s/gamma=2/workers=%s/clock=thread %s %s ns/op 1 ns/elem %s Gelem/s %s GB/s\n"
+	for _, v := range [][7]string{
+		{"64", "80", "1", "1", "5", "1", "8"}, {"0", "80", "1", "1", "5", "1", "8"}, {"-64", "1", "2", "1", "5", "1", "8"},
+		{"4611686018427387904", "80", "1", "1", "5", "Inf", "1e308"}, {"1024", "80", "-1", "1", "NaN", "5e-324", "5e-324"},
+	} {
+		f.Add(head + fmt.Sprintf(name, v[0], v[1], v[2], v[3], v[4], v[5], v[6]))
+	}
+	f.Add("BenchmarkX\tpanicked\npkg: a\nBenchmarkX 1 2 ns/op\nBenchmarkX 1 2 n")
+	f.Fuzz(func(t *testing.T, text string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		set, err := results.Parse(ctx, "f", []byte(text))
+		if err != nil {
+			return
+		}
+		for _, r := range set.Runs {
+			for _, m := range r.Results {
+				for unit, values := range m.Values {
+					for _, v := range values {
+						require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "%s: %v", unit, v)
+					}
+				}
+			}
+		}
+		r, err := New(ctx, set.Runs)
+		if err != nil {
+			return
+		}
+		require.NoError(t, r.WriteMarkdown(io.Discard))
+		for _, c := range r.Charts() {
+			svgText(t, c.svg(light))
+		}
+		require.NoError(t, ctx.Err())
+	})
 }
