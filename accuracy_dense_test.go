@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
 )
@@ -61,10 +62,16 @@ func addSoft[T Float](e *errors3, out Out[T], i int, x, target T, gamma, wPos, w
 // evalSoft returns the errors of the reference for weights as they are.
 func evalSoft[T Float](x, target []T, gamma float64, wPos, wNeg T) (e errors3) {
 	pl := newPlan[T](Params{Gamma: gamma, Alpha: NoAlpha})
-	pl.WPos, pl.WNeg = wPos, wNeg
+	family := abi.SoftPower
+	if gamma == 2 {
+		family = abi.SoftSquare
+	}
 	n := len(x)
 	out := Out[T]{make([]T, n), make([]T, n), make([]T, n)}
-	softBlock(&block[T]{X: &x[0], Target: &target[0], N: n, Loss: &out.Loss[0], Grad: &out.Grad[0], Hess: &out.Hess[0], Plan: pl})
+	genericKernel(abi.KernelOf(abi.Hess, family), &abi.Args[T]{
+		N: n, U: &x[0], Target: &target[0], Weight: wNeg, WeightPos: wPos, Plan: &pl,
+		Loss: &out.Loss[0], Grad: &out.Grad[0], Hess: &out.Hess[0], Curv: &make([]T, n)[0],
+	})
 	for i := range x {
 		addSoft(&e, out, i, x[i], target[i], gamma, float64(wPos), float64(wNeg), 1)
 	}
