@@ -108,13 +108,13 @@ func breakpoints(gamma float64) (b []float64) {
 	for k := 1; k < 120; k++ {
 		b = append(b, float64(k)*math.Ln2/16)
 	}
-	for k := 120; float64(k)*math.Ln2/16 < layout.ClampTiny; k += 7 {
+	for k := 120; float64(k)*math.Ln2/16 < layout.FarLogit; k += 7 {
 		b = append(b, float64(k)*math.Ln2/16)
 	}
-	for i := range coef.IndexScale {
-		b = append(b, -math.Log((float64(i)+0.5)/coef.IndexScale))
+	for i := range coef.RecipScale {
+		b = append(b, -math.Log((float64(i)+0.5)/coef.RecipScale))
 	}
-	for _, limit := range []float64{layout.Clamp, layout.ClampTiny, layout.MaxSoftplus, -layout.PowMin * math.Ln2 / 8} {
+	for _, limit := range []float64{layout.NearLogit, layout.FarLogit, layout.MaxSoftplus, -layout.PowMin() * math.Ln2 / 8} {
 		b = append(b, limit, limit/(1+gamma))
 		if gamma > 0 {
 			b = append(b, limit/gamma)
