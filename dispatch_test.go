@@ -263,16 +263,6 @@ func calledBy(s ast.Stmt) string {
 	return ""
 }
 
-func exprString(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return e.Name
-	case *ast.BinaryExpr:
-		return exprString(e.X) + " " + e.Op.String() + " " + exprString(e.Y)
-	}
-	return "?"
-}
-
 var (
 	beyondAVX2  = regexp.MustCompile(`\b(Z\d+|K[0-7]|[XY](1[6-9]|2\d|3[01]))\b`)
 	basePointer = regexp.MustCompile(`\b(R?E?BP|BPL|BPB)\b`)
@@ -280,12 +270,21 @@ var (
 
 // What assembly must take care of by itself.
 func TestDispatchConventions(t *testing.T) {
-	for _, f := range parseAssembly(t) {
+	functions := parseAssembly(t)
+	locals := map[string]string{} // the functions that may be called, by how a call names them: their paths
+	for _, f := range functions {
+		if f.local {
+			locals["·"+f.name+"<>(SB)"] = f.path()
+		}
+	}
+	for _, f := range functions {
 		returns := 0
 		for i, line := range f.body {
-			mnemonic, _, _ := strings.Cut(line, " ")
+			mnemonic, operands, _ := strings.Cut(line, " ")
 			if mnemonic == "RET" {
 				returns++
+			}
+			if mnemonic == "RET" && !f.local { // the caller of a local function still needs its registers
 				require.Positive(t, i)
 				assert.Equal(t, "VZEROUPPER", f.body[i-1], "%s: in front of RET, or SSE code is slow from then on", f.name)
 			}
@@ -293,7 +292,11 @@ func TestDispatchConventions(t *testing.T) {
 			if f.path() == "AVX2" {
 				assert.NotRegexp(t, beyondAVX2, line, "%s: a register that AVX2 does not have", f.name)
 			}
-			assert.NotContains(t, []string{"CALL", "SYSCALL", "CLD", "STD"}, mnemonic, f.name)
+			assert.NotContains(t, []string{"SYSCALL", "CLD", "STD"}, mnemonic, f.name)
+			if mnemonic == "CALL" {
+				assert.False(t, f.local, "%s: one level of calls is all that a kernel's frame is made for", f.name)
+				assert.Equal(t, f.path(), locals[strings.TrimSpace(operands)], "%s: %s", f.name, line)
+			}
 			for _, approximate := range []string{"VRCP", "VRSQRT", "RCPPS", "RSQRT", "VEXP2"} {
 				assert.False(t, strings.HasPrefix(mnemonic, approximate), "%s: %s differs between vendors", f.name, mnemonic)
 			}
