@@ -185,7 +185,8 @@ func TestBlocks(t *testing.T) {
 	for _, size := range sizes {
 		blocks := blockCount(size)
 		check := func(b int) {
-			start, n := blockRange(b, size)
+			start, end := blockRange(b, size)
+			n := end - start
 			require.Equal(t, b, start/blockLen)
 			require.Zero(t, start%blockLen)
 			if b < blocks-1 {
