@@ -236,7 +236,7 @@ func (f *function) param(b *body, field string) *value {
 	if !slices.Contains(f.names, field) {
 		f.names = append(f.names, field)
 	}
-	return b.inMemory(field, &value{mem: m, whole: true})
+	return b.fromMemory(field, &value{mem: m, whole: true})
 }
 
 // kernel writes a function of the given loops. Several take turns over so many elements that what they hand on stays in the
@@ -272,7 +272,7 @@ func (g *generator) kernel(s *isa, name string, loops ...loop) {
 		if last := n == len(loops)-1; last { // nobody reads what it hands on
 			b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) })
 		}
-		order := b.schedule(l.tuning)
+		order := b.schedule()
 		var c instructions
 		a := b.allocate(order, f.frame, nil)
 		if s.wide {
@@ -335,9 +335,6 @@ func (f *function) share(l loop, c instructions) string {
 	name := ""
 	for _, s := range l.stages {
 		name += s.name
-	}
-	if variants != "" {
-		name += fmt.Sprint(l.tuning.vectors, "_", l.tuning.limit, "_", l.tuning.skew)
 	}
 	name += f.suffix + "<>"
 	if f.sharedLoops[name] == nil {

@@ -25,7 +25,6 @@ func main() {
 	log.SetPrefix("asm: ")
 	flags := flag.NewFlagSet("asm", flag.ExitOnError) // Avo has flags of its own in the common set
 	dir := flags.String("dir", ".", "`folder` to write to")
-	experiment(flags)
 	flags.Parse(os.Args[1:])
 	all, err := files(*dir)
 	if err != nil {
@@ -86,10 +85,6 @@ func assembly() ([]byte, error) {
 	ctx.ConstraintExpr("gc,!purego")
 	g := &generator{Context: ctx, globals: map[string]operand.Mem{}, sharedLoops: map[string]*instructions{}}
 	for _, s := range isas {
-		if variants != "" {
-			g.variants(s)
-			continue
-		}
 		for _, k := range abi.Kernels() {
 			g.kernel(s, k.String(), loopsOf(tuningOf(s, k.String()), stagesOf(k))...)
 		}

@@ -5,27 +5,26 @@ import (
 	"slices"
 )
 
-// A tuning is what the scheduler is told about one loop; the best is found by measuring.
+// A tuning is what is chosen for a loop by measuring.
 type tuning struct {
 	vectors int // whose operations are interleaved
-	limit   int // registers in use above which operations that free some go first; 0: as many as there are
-	skew    int // cycles by which a vector lags behind the one before
 	stages  int // that the loop evaluates; 0: all that are left
 }
 
-// machine is the scheduler's model: how many operations of each sort can start in a cycle.
+// A machine is the scheduler's model of a CPU: how many operations can begin in a cycle.
 type machine struct {
-	width    int // instructions that arrive
-	pipes    [pipes]int
-	all      int // arithmetic operations of any sort
-	division int // cycles for which one blocks the divider
+	width    int        // in all
+	pipes    [pipes]int // of each sort
+	vector   int        // arithmetic of any sort
+	division int        // cycles for which one keeps the divider
 }
 
+// machine returns a model between Zen and Intel's; AVX-512 has half as many pipes on most.
 func (s *isa) machine() machine {
 	if s.wide {
-		return machine{width: 4, pipes: [pipes]int{2, 2, 2, 1, 2, 1}, all: 2, division: 10}
+		return machine{width: 4, pipes: [pipes]int{multiply: 2, addition: 2, logic: 2, divide: 1, loading: 2, storing: 1}, vector: 2, division: 10}
 	}
-	return machine{width: 4, pipes: [pipes]int{2, 2, 4, 1, 2, 1}, all: 4, division: 5}
+	return machine{width: 4, pipes: [pipes]int{multiply: 2, addition: 2, logic: 4, divide: 1, loading: 2, storing: 1}, vector: 4, division: 5}
 }
 
 // users returns the users of each value that the stores need.
@@ -46,176 +45,149 @@ func (b *body) users() map[*value][]*value {
 	return users
 }
 
-// inMemory reports whether a value is not computed but found in memory.
-func (v *value) isMemory() bool { return v.op == opMemory || v.op == opLoad }
-
-// inputs returns the arguments, each once, and the mask.
-func (v *value) inputs() (in []*value) {
-	for _, a := range append(slices.Clone(v.args), v.under) {
-		if a != nil && !slices.Contains(in, a) {
-			in = append(in, a)
-		}
-	}
-	return in
+// A scheduler puts operations in the order in which they are best written down: a list scheduler.
+type scheduler struct {
+	machine
+	users     map[*value][]*value
+	computed  map[*value]bool     // not found in memory
+	waits     map[*value]int      // for so many others
+	followers map[*value][]*value // those that wait for it
+	height    map[*value]int      // cycles from here to the end
+	ready     map[*value]int      // the cycle from which on it can begin
+	left      map[*value]int      // uses to come
+	limit     int                 // registers
+	live      int                 // those that hold something
+	open      []*value            // operations whose arguments are computed, or are being computed
 }
 
-// schedule returns the operations in the order in which they are best written down: a list scheduler. Of those whose arguments
-// are ready it takes the one on the longest way to the end, unless registers are short: then one that frees some.
-func (b *body) schedule(t tuning) []*value {
-	m := b.machine()
-	users := b.users()
-	nodes := slices.Clone(b.stores)
-	for v := range users {
-		if !v.isMemory() {
-			nodes = append(nodes, v)
-		}
-	}
-	slices.SortFunc(nodes, func(x, y *value) int { return cmp.Compare(x.number, y.number) })
-	limit := t.limit
-	if limit == 0 {
-		limit = b.registers()
-	}
-
-	// what an operation waits for
-	waits, followers := map[*value]int{}, map[*value][]*value{}
-	isNode := map[*value]bool{}
-	for _, v := range nodes {
-		isNode[v] = true
-	}
-	for _, v := range nodes {
-		for _, a := range v.inputs() {
-			if isNode[a] {
-				waits[v]++
-				followers[a] = append(followers[a], v)
-			}
-		}
-	}
-
-	// What is written may be where arguments are: they are read before.
-	for _, l := range b.loads {
-		if len(users[l]) == 0 || !isField(l.array.name) {
-			continue
-		}
-		first := slices.MinFunc(users[l], func(x, y *value) int { return cmp.Compare(x.number, y.number) })
-		for _, v := range b.stores {
-			if v.vector == l.vector && isField(v.array.name) && v != first && !slices.Contains(followers[first], v) {
-				waits[v]++
-				followers[first] = append(followers[first], v)
-			}
-		}
-	}
-
-	// the way to the end
-	height := map[*value]int{}
-	for _, v := range slices.Backward(nodes) {
-		h := 0
-		for _, f := range followers[v] {
-			h = max(h, height[f])
-		}
-		height[v] = h + v.op.latency
-	}
-	priority := func(v *value) int { return height[v] - t.skew*v.vector }
-
-	left := map[*value]int{} // uses to come
-	for _, v := range nodes {
-		left[v] = len(users[v])
-	}
-	live := 0
-	inRegister := func(v *value) bool { return isNode[v] && v.op != opStore && !v.op.mask }
-	// grows returns by how many the registers in use increase.
-	grows := func(v *value) int {
-		g := 0
-		if inRegister(v) && len(users[v]) > 0 {
-			g++
-		}
-		for _, a := range v.inputs() {
-			if inRegister(a) && left[a] == 1 {
-				g--
-			}
-		}
-		return g
-	}
-
-	ready := map[*value]int{} // the cycle from which on
-	var open []*value
-	for _, v := range nodes {
-		if waits[v] == 0 {
-			open = append(open, v)
-		}
-	}
-	var order []*value
+// schedule returns the operations of a body in order. Of those that can begin it takes the one on the longest way to the end,
+// unless registers are short: then one that frees some.
+func (b *body) schedule() (order []*value) {
+	s := b.newScheduler()
 	busyUntil := 0 // the divider
-	for cycle := 0; len(order) < len(nodes); cycle++ {
-		used := [pipes]int{}
-		arithmetic, width := 0, 0
-		for width < m.width {
-			var best *value
-			bestIn := -1
-			better := func(v *value) bool {
-				if best == nil {
-					return true
-				}
-				if live >= limit {
-					if gv, gb := grows(v), grows(best); gv != gb {
-						return gv < gb
-					}
-				}
-				if c := priority(v) - priority(best); c != 0 {
-					return c > 0
-				}
-				return v.number < best.number
-			}
-			for i, v := range open {
+	for cycle := 0; len(s.computed) > len(order); cycle++ {
+		var begun [pipes]int
+		vector := 0
+		for range s.width {
+			v := s.best(func(v *value) bool {
 				p := v.op.pipe
-				switch {
-				case ready[v] > cycle, used[p] >= m.pipes[p]:
-					continue
-				case p <= divide && arithmetic >= m.all:
-					continue
-				case p == divide && (busyUntil > cycle || used[multiply] >= m.pipes[multiply]):
-					continue
-				case p == multiply && busyUntil > cycle && used[p] >= m.pipes[p]-0:
-					continue
-				case live >= limit && grows(v) > 0 && b.someFrees(open, grows):
-					continue
-				}
-				if better(v) {
-					best, bestIn = v, i
-				}
-			}
-			if best == nil {
+				return s.ready[v] <= cycle && begun[p] < s.pipes[p] && (p >= loading || vector < s.vector) &&
+					(p != divide || busyUntil <= cycle && begun[multiply] < s.pipes[multiply])
+			})
+			if v == nil {
 				break
 			}
-			open = slices.Delete(open, bestIn, bestIn+1)
-			order = append(order, best)
-			live += grows(best)
-			for _, a := range best.inputs() {
-				if isNode[a] {
-					left[a]--
-				}
+			order = append(order, v)
+			s.take(v, cycle)
+			begun[v.op.pipe]++
+			if v.op.pipe < loading {
+				vector++
 			}
-			p := best.op.pipe
-			used[p]++
-			width++
-			if p <= divide {
-				arithmetic++
-			}
-			if p == divide {
-				used[multiply]++
-				busyUntil = cycle + m.division
-			}
-			for _, f := range followers[best] {
-				ready[f] = max(ready[f], cycle+best.op.latency)
-				if waits[f]--; waits[f] == 0 {
-					open = append(open, f)
-				}
+			if v.op.pipe == divide { // it is one of the multipliers'
+				begun[multiply]++
+				busyUntil = cycle + s.division
 			}
 		}
 	}
 	return order
 }
 
-// someFrees reports whether an operation in a list can be written without another register.
-func (b *body) someFrees(open []*value, grows func(*value) int) bool {
-	return slices.ContainsFunc(open, func(v *value) bool { return grows(v) <= 0 })
+func (b *body) newScheduler() *scheduler {
+	s := &scheduler{machine: b.machine(), limit: b.registers(), users: b.users(), computed: map[*value]bool{}, waits: map[*value]int{},
+		followers: map[*value][]*value{}, height: map[*value]int{}, ready: map[*value]int{}, left: map[*value]int{}}
+	nodes := slices.Clone(b.stores)
+	for v := range s.users {
+		if !v.inMemory() {
+			nodes = append(nodes, v)
+		}
+	}
+	slices.SortFunc(nodes, func(x, y *value) int { return cmp.Compare(x.number, y.number) })
+	for _, v := range nodes {
+		s.computed[v] = true
+		s.left[v] = len(s.users[v])
+	}
+	wait := func(v, before *value) {
+		if v != before && !slices.Contains(s.followers[before], v) {
+			s.waits[v]++
+			s.followers[before] = append(s.followers[before], v)
+		}
+	}
+	for _, v := range nodes {
+		for _, a := range v.inputs() {
+			if s.computed[a] {
+				wait(v, a)
+			}
+		}
+	}
+	// A result may be written to where an argument is: that is read before.
+	for _, l := range b.loads {
+		if len(s.users[l]) == 0 || !isField(l.array.name) {
+			continue
+		}
+		first := slices.MinFunc(s.users[l], func(x, y *value) int { return cmp.Compare(x.number, y.number) })
+		for _, v := range b.stores {
+			if v.vector == l.vector && isField(v.array.name) {
+				wait(v, first)
+			}
+		}
+	}
+	for _, v := range slices.Backward(nodes) {
+		for _, f := range s.followers[v] {
+			s.height[v] = max(s.height[v], s.height[f])
+		}
+		s.height[v] += v.op.latency
+	}
+	for _, v := range nodes {
+		if s.waits[v] == 0 {
+			s.open = append(s.open, v)
+		}
+	}
+	return s
+}
+
+// best returns the operation to be written next, of those that can begin; nil: none.
+func (s *scheduler) best(begins func(*value) bool) (best *value) {
+	short := s.live >= s.limit
+	frees := short && slices.ContainsFunc(s.open, func(v *value) bool { return s.grows(v) <= 0 })
+	for _, v := range s.open {
+		if !begins(v) || frees && s.grows(v) > 0 {
+			continue
+		}
+		if best == nil || cmp.Or(
+			map[bool]int{true: cmp.Compare(s.grows(best), s.grows(v))}[short],
+			cmp.Compare(s.height[v], s.height[best]),
+			cmp.Compare(best.number, v.number)) > 0 {
+			best = v
+		}
+	}
+	return best
+}
+
+// grows returns by how many the registers in use increase with an operation.
+func (s *scheduler) grows(v *value) (n int) {
+	register := func(v *value) bool { return s.computed[v] && !v.op.mask }
+	if v.op != opStore && register(v) {
+		n++
+	}
+	for _, a := range v.inputs() {
+		if register(a) && s.left[a] == 1 {
+			n--
+		}
+	}
+	return n
+}
+
+// take notes that an operation begins.
+func (s *scheduler) take(v *value, cycle int) {
+	s.open = slices.DeleteFunc(s.open, func(o *value) bool { return o == v })
+	s.live += s.grows(v)
+	for _, a := range v.inputs() {
+		s.left[a]--
+	}
+	for _, f := range s.followers[v] {
+		s.ready[f] = max(s.ready[f], cycle+v.op.latency)
+		if s.waits[f]--; s.waits[f] == 0 {
+			s.open = append(s.open, f)
+		}
+	}
 }

@@ -48,9 +48,6 @@ var (
 	opShl    = &operation{name: "VPSLL#", pipe: logic, latency: 1, memory: -1, imm: true}
 	opShr    = &operation{name: "VPSRL#", pipe: logic, latency: 1, memory: -1, imm: true}
 	opSra    = &operation{name: "VPSRA#", pipe: logic, latency: 1, memory: -1, imm: true}
-	opIadd   = &operation{name: "VPADD#", pipe: logic, latency: 1, memory: 1, commutes: true}
-	opIsub   = &operation{name: "VPSUB#", pipe: logic, latency: 1, memory: 1}
-	opImin   = &operation{name: "VPMINS#", pipe: logic, latency: 1, memory: 1, commutes: true}
 	opPerm   = &operation{name: "VPERMP.", pipe: logic, latency: 3, memory: 1}   // index, table
 	opPerm8  = &operation{name: "VPERMPS", pipe: logic, latency: 3, memory: 1}   // the same, by halves of float64
 	opPermil = &operation{name: "VPERMILP.", pipe: logic, latency: 1, memory: 1} // table, index
@@ -63,9 +60,6 @@ var (
 	opGt     = &operation{name: "VPCMPGT#", pipe: logic, latency: 2, memory: 1}
 	opSigns  = &operation{name: "VPMOV#2M", pipe: logic, latency: 3, memory: -1, mask: true}
 	opCmpK   = &operation{name: "VCMPP.", pipe: addition, latency: 4, memory: 1, imm: true, mask: true}
-	opBits   = &operation{name: "KMOV", pipe: loading, latency: 5, memory: 0, mask: true}
-	opSpill  = &operation{name: "VPBROADCAST#", pipe: loading, latency: 6, memory: 0} // bits to each element
-	opSllv   = &operation{name: "VPSLLV#", pipe: logic, latency: 2, memory: 1}
 	opLoad   = &operation{name: "VMOVUP.", pipe: loading, latency: 6, memory: 0}
 	opStore  = &operation{name: "VMOVUP.", pipe: storing, latency: 1, memory: -1}
 
@@ -83,7 +77,6 @@ type value struct {
 	array *array // of a load or a store
 	whole bool   // mem holds a whole vector, not one element to be broadcast by the instruction; AVX2: always
 	bits  bool   // mem is an element of zeros
-	under *value // AVX-512: where the mask is not set, the last argument stays as it is
 
 	minusProduct, minusAddend bool // of opFma
 
@@ -112,10 +105,8 @@ func (b *body) add(v *value) *value {
 	if v.array != nil {
 		key += fmt.Sprintf(" %d", v.vector)
 	}
-	for _, a := range append(slices.Clone(v.args), v.under) {
-		if a != nil {
-			key += fmt.Sprintf(" %d", a.number)
-		}
+	for _, a := range v.args {
+		key += fmt.Sprintf(" %d", a.number)
 	}
 	if old := b.computed[key]; old != nil && v.op != opStore {
 		return old
@@ -179,11 +170,8 @@ func fma(x, y, z *value) *value {
 }
 
 // As integers.
-func (x *value) shl(bits int) *value    { return x.computeImm(opShl, bits, x) }
-func (x *value) shr(bits int) *value    { return x.computeImm(opShr, bits, x) }
-func (x *value) iplus(y *value) *value  { return x.compute(opIadd, x, y) }
-func (x *value) iminus(y *value) *value { return x.compute(opIsub, x, y) }
-func (x *value) imin(y *value) *value   { return x.compute(opImin, x, y) }
+func (x *value) shl(bits int) *value { return x.computeImm(opShl, bits, x) }
+func (x *value) shr(bits int) *value { return x.computeImm(opShr, bits, x) }
 
 // A mask says yes or no for each element.
 type mask struct {
@@ -213,12 +201,10 @@ func compare(x, y *value, predicate int) *mask {
 }
 
 const (
-	equal        = 0x00
-	less         = 0x11
-	notEqual     = 0x04
-	unordered    = 0x03
-	greater      = 0x1e
-	greaterEqual = 0x1d
+	equal     = 0x00
+	less      = 0x11
+	notEqual  = 0x04
+	unordered = 0x03
 )
 
 // bitsOf returns a mask's sign with all bits alike; AVX2.
@@ -257,26 +243,6 @@ func chooseLess(m *mask, yes, no *value) *value {
 	return larger(yes, choose(m, yes.num(0), no))
 }
 
-// fmaIf returns x·y + z where the mask is set, elsewhere z, of which it loses the sign if z is 0.
-func (m *mask) fmaIf(x, y, z *value) *value {
-	if m.k == nil {
-		return fma(x, choose(m, y, y.num(0)), z)
-	}
-	v := fma(x, y, z)
-	v.under = m.k
-	return v
-}
-
-// plusIf returns x + y where the mask is set, elsewhere x.
-func (m *mask) plusIf(x, y *value) *value {
-	if m.k == nil {
-		return x.plus(choose(m, y, y.num(0)))
-	}
-	v := y.compute(opAdd, y, x)
-	v.under = m.k
-	return v
-}
-
 func (v *value) isZero() bool { return v.op == opMemory && v.bits }
 
 // Where values come from, and where they go.
@@ -287,10 +253,10 @@ func (b *body) num(v float64) *value { return b.bitPattern(b.bitsOf(v)) }
 // bitPattern returns a constant given by its bits.
 func (b *body) bitPattern(bits uint64) *value {
 	name := fmt.Sprintf("c%0*x", 2*b.elem(), bits)
-	return b.inMemory(name, &value{mem: b.fn.constant(b.isa, name, bits), whole: !b.wide, bits: bits == 0})
+	return b.fromMemory(name, &value{mem: b.fn.constant(b.isa, name, bits), whole: !b.wide, bits: bits == 0})
 }
 
-func (b *body) inMemory(name string, v *value) *value {
+func (b *body) fromMemory(name string, v *value) *value {
 	if old := b.memory[name]; old != nil {
 		return old
 	}
@@ -370,7 +336,7 @@ func (b *body) words(table []float64) *value {
 }
 
 func (b *body) rawWords(bits []uint64) *value {
-	return b.inMemory(fmt.Sprint(bits), &value{mem: b.fn.words(b.isa, bits), whole: true})
+	return b.fromMemory(fmt.Sprint(bits), &value{mem: b.fn.words(b.isa, bits), whole: true})
 }
 
 // load returns the vector that an array has for the present group.
@@ -394,6 +360,19 @@ func (v *value) place() Mem {
 	}
 	return v.mem
 }
+
+// inputs returns the arguments, each once.
+func (v *value) inputs() (in []*value) {
+	for _, a := range v.args {
+		if !slices.Contains(in, a) {
+			in = append(in, a)
+		}
+	}
+	return in
+}
+
+// inMemory reports whether a value is not computed but found in memory.
+func (v *value) inMemory() bool { return v.op == opMemory || v.op == opLoad }
 
 // An isa is an instruction set and an element type: what differs between the four sets of kernels.
 type isa struct {
