@@ -55,7 +55,7 @@ var (
 	opHalf   = &operation{name: "VBLENDPS", pipe: logic, latency: 1, memory: 1, imm: true}
 	opBlend  = &operation{name: "VBLENDVP.", pipe: logic, latency: 2, memory: 1} // the second where the third's sign is set, else the first
 	opPick   = &operation{name: "VBLENDMP.", pipe: logic, latency: 1, memory: 1} // the second where the mask, the third, is set
-	opKeep   = &operation{name: "VMOVAP.", pipe: logic, latency: 1, memory: 0}   // the first where the mask, the second, is set, else 0
+	opKeep   = &operation{name: "VMOVUP.", pipe: logic, latency: 1, memory: 0}   // the first where the mask, the second, is set, else 0
 	opCmp    = &operation{name: "VCMPP.", pipe: addition, latency: 3, memory: 1, imm: true}
 	opGt     = &operation{name: "VPCMPGT#", pipe: logic, latency: 2, memory: 1}
 	opSigns  = &operation{name: "VPMOV#2M", pipe: logic, latency: 3, memory: -1, mask: true}
