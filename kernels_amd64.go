@@ -640,10 +640,10 @@ func wholeTargetsValidF32(p kernelPath, t *float32, n int) bool {
 }
 
 //go:noescape
-func wholeTargetsValidF32AVX512(t *float32, n int) bool
+func wholeTargetsValidF32AVX512(t *float32, n int) (ok bool)
 
 //go:noescape
-func wholeTargetsValidF32AVX2(t *float32, n int) bool
+func wholeTargetsValidF32AVX2(t *float32, n int) (ok bool)
 
 // wholeTargetsValidF64 reports whether all targets are in [0, 1].
 func wholeTargetsValidF64(p kernelPath, t *float64, n int) bool {
@@ -654,10 +654,10 @@ func wholeTargetsValidF64(p kernelPath, t *float64, n int) bool {
 }
 
 //go:noescape
-func wholeTargetsValidF64AVX512(t *float64, n int) bool
+func wholeTargetsValidF64AVX512(t *float64, n int) (ok bool)
 
 //go:noescape
-func wholeTargetsValidF64AVX2(t *float64, n int) bool
+func wholeTargetsValidF64AVX2(t *float64, n int) (ok bool)
 
 // wholeTargetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func wholeTargetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) bool {
@@ -668,10 +668,10 @@ func wholeTargetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) boo
 }
 
 //go:noescape
-func wholeTargetMasksF32AVX512(pos, soft *uint64, t *float32, n int) bool
+func wholeTargetMasksF32AVX512(pos, soft *uint64, t *float32, n int) (softs bool)
 
 //go:noescape
-func wholeTargetMasksF32AVX2(pos, soft *uint64, t *float32, n int) bool
+func wholeTargetMasksF32AVX2(pos, soft *uint64, t *float32, n int) (softs bool)
 
 // wholeTargetMasksF64 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func wholeTargetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) bool {
@@ -682,10 +682,10 @@ func wholeTargetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) boo
 }
 
 //go:noescape
-func wholeTargetMasksF64AVX512(pos, soft *uint64, t *float64, n int) bool
+func wholeTargetMasksF64AVX512(pos, soft *uint64, t *float64, n int) (softs bool)
 
 //go:noescape
-func wholeTargetMasksF64AVX2(pos, soft *uint64, t *float64, n int) bool
+func wholeTargetMasksF64AVX2(pos, soft *uint64, t *float64, n int) (softs bool)
 
 // wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore.
 func wholeLabelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
@@ -696,10 +696,10 @@ func wholeLabelsValid(p kernelPath, label *int32, n int, limit uint32, ignore in
 }
 
 //go:noescape
-func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) bool
+func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
 
 //go:noescape
-func wholeLabelsValidAVX2(label *int32, n int, limit uint32, ignore int32) bool
+func wholeLabelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
 
 // wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored.
 func wholeLabelMasks(p kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool {
@@ -710,7 +710,7 @@ func wholeLabelMasks(p kernelPath, pos, keep *uint64, label *int32, n, c int, of
 }
 
 //go:noescape
-func wholeLabelMasksAVX512(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool
+func wholeLabelMasksAVX512(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)
 
 //go:noescape
-func wholeLabelMasksAVX2(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool
+func wholeLabelMasksAVX2(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)

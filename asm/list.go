@@ -19,7 +19,7 @@ type path struct {
 // A helper is a function in assembly that is no kernel.
 type helper struct {
 	comment, name, params string // T stands for the element type
-	answers               bool   // it returns a bool; otherwise nothing
+	answers               string // what the bool is called that it returns, if it does
 	labels                bool   // only paths have it that check labels and make masks, see hasLabelKernels
 	untyped               bool   // one for both element types
 }
@@ -31,10 +31,10 @@ var helpers = []helper{
 	{name: "mul", params: "dst, dout *T, n int", comment: "mul multiplies dst by dout; every NaN is the quiet one without a sign."},
 	{name: "expand", params: "u, w, x *T, pos, keep *uint64, n int, wNeg, wPos T", comment: "expand makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where\n// keep is clear (nil: it is set everywhere). u may be x."},
 	{name: "flip", params: "dst *T, pos *uint64, n int", comment: "flip changes the sign where pos is set."},
-	{name: "wholeTargetsValid", params: "t *T, n int", answers: true, labels: true, comment: "wholeTargetsValid reports whether all targets are in [0, 1]."},
-	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: true, labels: true, comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
-	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: true, labels: true, untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
-	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: true, labels: true, untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
+	{name: "wholeTargetsValid", params: "t *T, n int", answers: "ok", labels: true, comment: "wholeTargetsValid reports whether all targets are in [0, 1]."},
+	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: "softs", labels: true, comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
+	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", labels: true, untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
+	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: "ignored", labels: true, untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
 }
 
 // arguments returns the names of the parameters.
@@ -102,21 +102,24 @@ func list(assembly []byte, paths ...path) ([]byte, error) {
 			if h.labels && !has(h.name+t.suffix+paths[0].suffix) {
 				continue
 			}
-			params := strings.ReplaceAll(h.params, "T", t.name)
+			params, result := strings.ReplaceAll(h.params, "T", t.name), ""
+			if h.answers != "" {
+				result = fmt.Sprintf(" (%s bool)", h.answers)
+			}
 			p("\n// %s", strings.ReplaceAll(h.comment, h.name, h.name+t.suffix))
 			choose(fmt.Sprintf("%s%s(p kernelPath, %s) bool", h.name, t.suffix, params), func(pa path) {
 				name := h.name + t.suffix + pa.suffix
 				switch call := fmt.Sprintf("%s(%s)", name, h.arguments()); {
 				case !has(name):
 					p("return false")
-				case h.answers:
+				case h.answers != "":
 					p("return %s", call)
 				default:
 					p("%s\nreturn true", call)
 				}
 			})
 			for _, pa := range paths {
-				declare(h.name+t.suffix+pa.suffix, params, map[bool]string{true: " bool"}[h.answers])
+				declare(h.name+t.suffix+pa.suffix, params, result)
 			}
 		}
 	}
