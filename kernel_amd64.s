@@ -151,7 +151,7 @@ GLOBL c19317218<>(SB), RODATA|NOPTR, $32
 // func expF32AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·expF32AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 18.0 instructions each, 0 spills
+	// 4 vectors, 18.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
@@ -159,46 +159,82 @@ loop:
 	VANDPS       c7fffffff<>+0(SB), Y0, Y0
 	VMOVUPS      32(DI)(CX*1), Y1
 	VANDPS       c7fffffff<>+0(SB), Y1, Y1
+	VMOVUPS      64(DI)(CX*1), Y2
+	VANDPS       c7fffffff<>+0(SB), Y2, Y2
+	VMOVUPS      96(DI)(CX*1), Y3
+	VANDPS       c7fffffff<>+0(SB), Y3, Y3
 	VMINPS       c430c199a<>+0(SB), Y0, Y0
 	VMINPS       c430c199a<>+0(SB), Y1, Y1
-	VMOVUPS      c3fb8aa3b<>+0(SB), Y2
-	VFNMADD213PS c49c00658<>+0(SB), Y0, Y2
-	VMOVUPS      c3fb8aa3b<>+0(SB), Y3
-	VFNMADD213PS c49c00658<>+0(SB), Y1, Y3
-	VSUBPS       c49c00658<>+0(SB), Y2, Y4
-	VSUBPS       c49c00658<>+0(SB), Y3, Y5
-	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y2, Y6
-	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y3, Y7
-	VMOVUPS      Y2, 1536(BX)(CX*1)
-	VMOVUPS      Y3, 1568(BX)(CX*1)
-	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y0, Y4
-	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y1, Y5
-	VFNMADD231PS c32a57060<>+0(SB), Y0, Y4
-	VFNMADD231PS c32a57060<>+0(SB), Y1, Y5
-	VADDPS       Y6, Y4, Y6
-	VADDPS       Y7, Y5, Y7
-	VMOVUPS      Y4, 4608(BX)(CX*1)
-	VMOVUPS      Y5, 4640(BX)(CX*1)
+	VMINPS       c430c199a<>+0(SB), Y2, Y2
+	VMINPS       c430c199a<>+0(SB), Y3, Y3
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y4
+	VFNMADD213PS c49c00658<>+0(SB), Y0, Y4
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y5
+	VFNMADD213PS c49c00658<>+0(SB), Y1, Y5
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y6
+	VFNMADD213PS c49c00658<>+0(SB), Y2, Y6
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y7
+	VFNMADD213PS c49c00658<>+0(SB), Y3, Y7
+	VSUBPS       c49c00658<>+0(SB), Y4, Y8
+	VSUBPS       c49c00658<>+0(SB), Y5, Y9
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y4, Y10
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y5, Y11
+	VSUBPS       c49c00658<>+0(SB), Y6, Y12
+	VSUBPS       c49c00658<>+0(SB), Y7, Y13
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y6, Y14
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y7, Y15
+	VMOVUPS      Y4, 3584(BX)(CX*1)
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y0, Y8
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y1, Y9
+	VMOVUPS      Y5, 3616(BX)(CX*1)
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y2, Y12
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y3, Y13
+	VMOVUPS      Y6, 3648(BX)(CX*1)
+	VMOVUPS      Y7, 3680(BX)(CX*1)
+	VFNMADD231PS c32a57060<>+0(SB), Y0, Y8
+	VFNMADD231PS c32a57060<>+0(SB), Y1, Y9
+	VFNMADD231PS c32a57060<>+0(SB), Y2, Y12
+	VFNMADD231PS c32a57060<>+0(SB), Y3, Y13
+	VADDPS       Y10, Y8, Y10
+	VADDPS       Y11, Y9, Y11
+	VMOVUPS      Y8, 4608(BX)(CX*1)
+	VADDPS       Y14, Y12, Y14
+	VADDPS       Y15, Y13, Y15
+	VMOVUPS      Y9, 4640(BX)(CX*1)
+	VMOVUPS      Y12, 4672(BX)(CX*1)
 	VMOVUPS      c3c19f244<>+0(SB), Y0
-	VFMADD213PS  c3d6358cb<>+0(SB), Y6, Y0
+	VFMADD213PS  c3d6358cb<>+0(SB), Y10, Y0
 	VMOVUPS      c3c19f244<>+0(SB), Y1
-	VFMADD213PS  c3d6358cb<>+0(SB), Y7, Y1
-	VFMADD213PS  c3e75fe28<>+0(SB), Y6, Y0
-	VFMADD213PS  c3e75fe28<>+0(SB), Y7, Y1
-	VFMADD213PS  c3f317218<>+0(SB), Y6, Y0
-	VFMADD213PS  c3f317218<>+0(SB), Y7, Y1
-	VMULPS       Y0, Y6, Y6
-	VMULPS       Y1, Y7, Y7
-	VMOVUPS      Y6, 3072(BX)(CX*1)
-	VMOVUPS      Y7, 3104(BX)(CX*1)
-	ADDQ         $+64, CX
+	VFMADD213PS  c3d6358cb<>+0(SB), Y11, Y1
+	VMOVUPS      Y13, 4704(BX)(CX*1)
+	VMOVUPS      c3c19f244<>+0(SB), Y2
+	VFMADD213PS  c3d6358cb<>+0(SB), Y14, Y2
+	VMOVUPS      c3c19f244<>+0(SB), Y3
+	VFMADD213PS  c3d6358cb<>+0(SB), Y15, Y3
+	VFMADD213PS  c3e75fe28<>+0(SB), Y10, Y0
+	VFMADD213PS  c3e75fe28<>+0(SB), Y11, Y1
+	VFMADD213PS  c3e75fe28<>+0(SB), Y14, Y2
+	VFMADD213PS  c3e75fe28<>+0(SB), Y15, Y3
+	VFMADD213PS  c3f317218<>+0(SB), Y10, Y0
+	VFMADD213PS  c3f317218<>+0(SB), Y11, Y1
+	VFMADD213PS  c3f317218<>+0(SB), Y14, Y2
+	VFMADD213PS  c3f317218<>+0(SB), Y15, Y3
+	VMULPS       Y0, Y10, Y10
+	VMULPS       Y1, Y11, Y11
+	VMULPS       Y2, Y14, Y14
+	VMULPS       Y3, Y15, Y15
+	VMOVUPS      Y10, 7680(BX)(CX*1)
+	VMOVUPS      Y11, 7712(BX)(CX*1)
+	VMOVUPS      Y14, 7744(BX)(CX*1)
+	VMOVUPS      Y15, 7776(BX)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	RET
 
 // func lossZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossZeroF32AVX2(SB), $20160-8
+TEXT ·lossZeroF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 23.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -207,37 +243,42 @@ TEXT ·lossZeroF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
+	VMOVUPS      3584(BX)(CX*1), Y0
 	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
+	VMOVUPS      3616(BX)(CX*1), Y1
 	VPSLLD       $0x14, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       (DI)(CX*1), Y2, Y3
 	VMAXPS       32(DI)(CX*1), Y2, Y2
-	VMULPS       3072(BX)(CX*1), Y0, Y4
-	VMULPS       3104(BX)(CX*1), Y1, Y5
+	VMULPS       7680(BX)(CX*1), Y0, Y4
+	VMULPS       7712(BX)(CX*1), Y1, Y5
 	VMOVUPS      (R8), Y6
 	VMULPS       Y6, Y3, Y3
 	VMOVUPS      32(R8), Y7
@@ -276,7 +317,7 @@ loop:
 	VFMADD231PS  c19317218<>+0(SB), Y5, Y2
 	VMOVUPS      Y3, (R9)(CX*1)
 	VMOVUPS      Y2, 32(R9)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -295,7 +336,7 @@ GLOBL c43800000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradZeroF32AVX2(SB), $20160-8
+TEXT ·gradZeroF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 35.5 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
@@ -304,40 +345,45 @@ TEXT ·gradZeroF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 	MOVQ 56(AX), R10
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
+	VMOVUPS      3584(BX)(CX*1), Y0
 	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
+	VMOVUPS      3616(BX)(CX*1), Y1
 	VPSLLD       $0x14, Y1, Y1
 	VMOVUPS      (DI)(CX*1), Y2
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x11, Y3, Y2, Y4
 	VMOVUPS      32(DI)(CX*1), Y5
 	VCMPPS       $0x11, Y3, Y5, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
+	VMULPS       7680(BX)(CX*1), Y0, Y7
+	VMULPS       7712(BX)(CX*1), Y1, Y8
 	VMAXPS       Y2, Y3, Y2
 	VMAXPS       Y5, Y3, Y5
 	VMOVUPS      c43800000<>+0(SB), Y9
@@ -398,7 +444,7 @@ loop:
 	VFMADD213PS  512(BX), Y0, Y8
 	VMOVUPS      Y7, (R9)(CX*1)
 	VMOVUPS      Y8, 32(R9)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -412,7 +458,7 @@ loop:
 
 // func hessZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessZeroF32AVX2(SB), $20160-8
+TEXT ·hessZeroF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 45.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -421,42 +467,47 @@ TEXT ·hessZeroF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 	MOVQ 72(AX), R10
 	MOVQ 56(AX), R11
 	MOVQ 64(AX), R12
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
+	VMOVUPS      3584(BX)(CX*1), Y0
 	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
+	VMOVUPS      3616(BX)(CX*1), Y1
 	VPSLLD       $0x14, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VMOVUPS      (DI)(CX*1), Y3
 	VMAXPS       Y3, Y2, Y4
 	VMOVUPS      32(DI)(CX*1), Y5
 	VMAXPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
+	VMULPS       7680(BX)(CX*1), Y0, Y7
+	VMULPS       7712(BX)(CX*1), Y1, Y8
 	VCMPPS       $0x11, Y2, Y3, Y3
 	VCMPPS       $0x11, Y2, Y5, Y5
 	VMOVUPS      c43800000<>+0(SB), Y9
@@ -536,7 +587,7 @@ loop:
 	VMOVUPS      Y8, 32(R9)(CX*1)
 	VMOVUPS      Y0, 32(R10)(CX*1)
 	VMOVUPS      Y0, 32(R12)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -1515,95 +1566,184 @@ GLOBL c3e75fdef<>(SB), RODATA|NOPTR, $32
 // func logF32AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·logF32AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 38.5 instructions each, 0 spills
+	// 4 vectors, 41.5 instructions each, 8 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
+	VMOVUPS      3584(BX)(CX*1), Y0
 	VPSLLD       $0x14, Y0, Y1
-	VMOVUPS      1568(BX)(CX*1), Y2
+	VMOVUPS      3616(BX)(CX*1), Y2
 	VPSLLD       $0x14, Y2, Y3
+	VMOVUPS      3648(BX)(CX*1), Y4
+	VPSLLD       $0x14, Y4, Y5
+	VMOVUPS      3680(BX)(CX*1), Y6
+	VPSLLD       $0x14, Y6, Y7
+	VMULPS       7680(BX)(CX*1), Y1, Y8
+	VMULPS       7712(BX)(CX*1), Y3, Y9
 	VSUBPS       c49c00658<>+0(SB), Y0, Y0
-	VMOVUPS      (DI)(CX*1), Y4
-	VXORPS       Y5, Y5, Y5
-	VCMPPS       $0x11, Y5, Y4, Y4
-	VMULPS       3072(BX)(CX*1), Y1, Y6
-	VMULPS       3104(BX)(CX*1), Y3, Y7
+	VMOVUPS      (DI)(CX*1), Y10
+	VXORPS       Y11, Y11, Y11
+	VCMPPS       $0x11, Y11, Y10, Y10
+	VMULPS       7744(BX)(CX*1), Y5, Y12
+	VMULPS       7776(BX)(CX*1), Y7, Y13
 	VSUBPS       c49c00658<>+0(SB), Y2, Y2
-	VMOVUPS      32(DI)(CX*1), Y8
-	VCMPPS       $0x11, Y5, Y8, Y8
-	VANDPS       Y0, Y4, Y0
-	VANDPS       4608(BX)(CX*1), Y4, Y4
-	VADDPS       Y6, Y1, Y5
-	VADDPS       Y7, Y3, Y9
-	VANDPS       Y2, Y8, Y2
-	VANDPS       4640(BX)(CX*1), Y8, Y8
-	VMOVUPS      c19800000<>+0(SB), Y10
-	VFNMADD213PS Y0, Y1, Y10
-	VMOVUPS      c19800000<>+0(SB), Y11
-	VFNMADD213PS Y2, Y3, Y11
-	VMULPS       c19800000<>+0(SB), Y5, Y12
-	VMULPS       c19800000<>+0(SB), Y9, Y13
-	VMOVUPS      Y5, 6144(BX)(CX*1)
-	VMOVUPS      Y9, 6176(BX)(CX*1)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y14
-	VFMADD213PS  cbca4575a<>+0(SB), Y12, Y14
-	VMOVUPS      c3b6b93e0<>+0(SB), Y15
-	VFMADD213PS  cbca4575a<>+0(SB), Y13, Y15
-	VFNMADD213PS Y5, Y12, Y5
-	VFNMADD213PS Y9, Y13, Y9
-	VFMADD213PS  c3d574bd3<>+0(SB), Y12, Y14
-	VFMADD213PS  c3d574bd3<>+0(SB), Y13, Y15
-	VFMADD213PS  cbdb96445<>+0(SB), Y12, Y14
-	VFMADD213PS  cbdb96445<>+0(SB), Y13, Y15
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y12, Y14
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y13, Y15
-	VFMADD213PS  cbe213439<>+0(SB), Y12, Y14
-	VFMADD213PS  cbe213439<>+0(SB), Y13, Y15
-	VFMADD213PS  c3e4f022f<>+0(SB), Y12, Y14
-	VFMADD213PS  c3e4f022f<>+0(SB), Y13, Y15
-	VFMADD213PS  cbe8eab21<>+0(SB), Y12, Y14
-	VFMADD213PS  cbe8eab21<>+0(SB), Y13, Y15
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y12, Y14
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y13, Y15
-	VFMADD231PS  Y14, Y5, Y6
-	VFMADD231PS  Y15, Y9, Y7
-	VFNMADD231PS c19800000<>+0(SB), Y6, Y4
-	VFNMADD231PS c19800000<>+0(SB), Y7, Y8
-	VMOVUPS      Y6, 7680(BX)(CX*1)
-	VMOVUPS      Y7, 7712(BX)(CX*1)
-	VADDPS       Y4, Y10, Y10
-	VADDPS       Y8, Y11, Y11
-	VMOVUPS      (BX), Y5
-	VFMADD213PS  c4b4000cb<>+0(SB), Y10, Y5
-	VMOVUPS      (BX), Y6
-	VFMADD213PS  c4b4000cb<>+0(SB), Y11, Y6
-	VMAXPS       c4b400000<>+0(SB), Y5, Y5
-	VMAXPS       c4b400000<>+0(SB), Y6, Y6
-	VSUBPS       c4b4000cb<>+0(SB), Y5, Y7
-	VSUBPS       c4b4000cb<>+0(SB), Y6, Y9
-	VMOVUPS      Y5, 9216(BX)(CX*1)
-	VMOVUPS      Y6, 9248(BX)(CX*1)
-	VFMSUB231PS  (BX), Y0, Y7
-	VFMSUB231PS  (BX), Y2, Y9
-	VFNMADD231PS 64(BX), Y1, Y7
-	VFNMADD231PS 64(BX), Y3, Y9
-	VFMADD231PS  (BX), Y4, Y7
-	VFMADD231PS  (BX), Y8, Y9
-	VFMADD231PS  128(BX), Y10, Y7
-	VFMADD231PS  128(BX), Y11, Y9
-	VMAXPS       cbf800000<>+0(SB), Y7, Y7
-	VMAXPS       cbf800000<>+0(SB), Y9, Y9
-	VMOVUPS      Y7, 10752(BX)(CX*1)
+	VMOVUPS      32(DI)(CX*1), Y14
+	VCMPPS       $0x11, Y11, Y14, Y14
+	VSUBPS       c49c00658<>+0(SB), Y4, Y4
+	VMOVUPS      64(DI)(CX*1), Y15
+	VCMPPS       $0x11, Y11, Y15, Y15
+	VADDPS       Y8, Y1, Y11
+	VMOVAPS      Y1, 512(BX)
+	VADDPS       Y9, Y3, Y1
+	VANDPS       Y0, Y10, Y0
+	VANDPS       4608(BX)(CX*1), Y10, Y10
+	VANDPS       Y2, Y14, Y2
+	VANDPS       4640(BX)(CX*1), Y14, Y14
+	VANDPS       Y4, Y15, Y4
+	VANDPS       4672(BX)(CX*1), Y15, Y15
+	VMOVUPS      Y11, 9728(BX)(CX*1)
+	VMOVUPS      Y1, 9760(BX)(CX*1)
+	VMOVAPS      Y4, 576(BX)
+	VADDPS       Y12, Y5, Y4
+	VMOVUPS      Y4, 9792(BX)(CX*1)
+	VMOVAPS      Y5, 640(BX)
+	VADDPS       Y13, Y7, Y5
+	VMOVUPS      Y5, 9824(BX)(CX*1)
+	VMOVAPS      Y7, 704(BX)
+	VMULPS       c19800000<>+0(SB), Y11, Y7
+	VFNMADD213PS Y11, Y7, Y11
+	VMOVAPS      Y2, 768(BX)
+	VMULPS       c19800000<>+0(SB), Y1, Y2
+	VFNMADD213PS Y1, Y2, Y1
+	VMOVAPS      Y3, 832(BX)
+	VMULPS       c19800000<>+0(SB), Y4, Y3
+	VFNMADD213PS Y4, Y3, Y4
+	VMOVAPS      Y13, 896(BX)
+	VMULPS       c19800000<>+0(SB), Y5, Y13
+	VFNMADD213PS Y5, Y13, Y5
+	VMOVAPS      Y5, 960(BX)
+	VMOVUPS      c3b6b93e0<>+0(SB), Y5
+	VFMADD213PS  cbca4575a<>+0(SB), Y7, Y5
+	VFMADD213PS  c3d574bd3<>+0(SB), Y7, Y5
+	VFMADD213PS  cbdb96445<>+0(SB), Y7, Y5
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y7, Y5
+	VFMADD213PS  cbe213439<>+0(SB), Y7, Y5
+	VFMADD213PS  c3e4f022f<>+0(SB), Y7, Y5
+	VFMADD213PS  cbe8eab21<>+0(SB), Y7, Y5
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y7, Y5
+	VFMADD231PS  Y5, Y11, Y8
+	VFNMADD231PS c19800000<>+0(SB), Y8, Y10
+	VMOVUPS      Y8, 10752(BX)(CX*1)
+	VMOVUPS      c3b6b93e0<>+0(SB), Y5
+	VFMADD213PS  cbca4575a<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d574bd3<>+0(SB), Y2, Y5
+	VFMADD213PS  cbdb96445<>+0(SB), Y2, Y5
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y2, Y5
+	VFMADD213PS  cbe213439<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e4f022f<>+0(SB), Y2, Y5
+	VFMADD213PS  cbe8eab21<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y2, Y5
+	VFMADD231PS  Y5, Y1, Y9
+	VFNMADD231PS c19800000<>+0(SB), Y9, Y14
 	VMOVUPS      Y9, 10784(BX)(CX*1)
-	ADDQ         $+64, CX
+	VMOVUPS      c3b6b93e0<>+0(SB), Y1
+	VFMADD213PS  cbca4575a<>+0(SB), Y3, Y1
+	VFMADD213PS  c3d574bd3<>+0(SB), Y3, Y1
+	VFMADD213PS  cbdb96445<>+0(SB), Y3, Y1
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y3, Y1
+	VFMADD213PS  cbe213439<>+0(SB), Y3, Y1
+	VFMADD213PS  c3e4f022f<>+0(SB), Y3, Y1
+	VFMADD213PS  cbe8eab21<>+0(SB), Y3, Y1
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y3, Y1
+	VFMADD231PS  Y1, Y4, Y12
+	VMOVUPS      c3b6b93e0<>+0(SB), Y1
+	VFMADD213PS  cbca4575a<>+0(SB), Y13, Y1
+	VSUBPS       c49c00658<>+0(SB), Y6, Y6
+	VFMADD213PS  c3d574bd3<>+0(SB), Y13, Y1
+	VFNMADD231PS c19800000<>+0(SB), Y12, Y15
+	VMOVUPS      Y12, 10816(BX)(CX*1)
+	VMOVUPS      96(DI)(CX*1), Y2
+	VCMPPS       $0x11, c00000000<>+0(SB), Y2, Y2
+	VANDPS       Y6, Y2, Y6
+	VANDPS       4704(BX)(CX*1), Y2, Y2
+	VFMADD213PS  cbdb96445<>+0(SB), Y13, Y1
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y13, Y1
+	VFMADD213PS  cbe213439<>+0(SB), Y13, Y1
+	VFMADD213PS  c3e4f022f<>+0(SB), Y13, Y1
+	VFMADD213PS  cbe8eab21<>+0(SB), Y13, Y1
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y13, Y1
+	VMOVAPS      512(BX), Y3
+	VFNMADD132PS c19800000<>+0(SB), Y0, Y3
+	VMOVAPS      960(BX), Y4
+	VFMADD213PS  896(BX), Y4, Y1
+	VMOVUPS      c19800000<>+0(SB), Y4
+	VMOVAPS      832(BX), Y5
+	VFNMADD213PS 768(BX), Y5, Y4
+	VADDPS       Y10, Y3, Y3
+	VMOVUPS      c19800000<>+0(SB), Y7
+	VMOVAPS      640(BX), Y8
+	VFNMADD213PS 576(BX), Y8, Y7
+	VFNMADD231PS c19800000<>+0(SB), Y1, Y2
+	VMOVUPS      Y1, 10848(BX)(CX*1)
+	VMOVAPS      704(BX), Y1
+	VFNMADD132PS c19800000<>+0(SB), Y6, Y1
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y15, Y7, Y7
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      (BX), Y9
+	VFMADD213PS  c4b4000cb<>+0(SB), Y3, Y9
+	VMAXPS       c4b400000<>+0(SB), Y9, Y9
+	VMOVUPS      Y9, 1536(BX)(CX*1)
+	VSUBPS       c4b4000cb<>+0(SB), Y9, Y9
+	VFMSUB231PS  (BX), Y0, Y9
+	VMOVUPS      64(BX), Y0
+	VFNMADD231PS 512(BX), Y0, Y9
+	VMOVUPS      (BX), Y11
+	VFMADD213PS  c4b4000cb<>+0(SB), Y4, Y11
+	VFMADD231PS  (BX), Y10, Y9
+	VMOVUPS      (BX), Y10
+	VFMADD213PS  c4b4000cb<>+0(SB), Y7, Y10
+	VMAXPS       c4b400000<>+0(SB), Y11, Y11
+	VMOVUPS      Y11, 1568(BX)(CX*1)
+	VSUBPS       c4b4000cb<>+0(SB), Y11, Y11
+	VFMADD231PS  128(BX), Y3, Y9
+	VMOVUPS      (BX), Y3
+	VFMADD213PS  c4b4000cb<>+0(SB), Y1, Y3
+	VMAXPS       c4b400000<>+0(SB), Y10, Y10
+	VMOVUPS      (BX), Y12
+	VFMSUB231PS  768(BX), Y12, Y11
+	VSUBPS       c4b4000cb<>+0(SB), Y10, Y13
+	VMOVUPS      Y10, 1600(BX)(CX*1)
+	VMAXPS       c4b400000<>+0(SB), Y3, Y3
+	VMAXPS       cbf800000<>+0(SB), Y9, Y9
+	VFMSUB231PS  576(BX), Y12, Y13
+	VFNMADD231PS Y5, Y0, Y11
+	VSUBPS       c4b4000cb<>+0(SB), Y3, Y5
+	VMOVUPS      Y9, 5632(BX)(CX*1)
+	VMOVUPS      Y3, 1632(BX)(CX*1)
+	VFMSUB231PS  Y6, Y12, Y5
+	VFNMADD231PS Y8, Y0, Y13
+	VFMADD231PS  Y14, Y12, Y11
+	VFNMADD231PS 704(BX), Y0, Y5
+	VFMADD231PS  Y15, Y12, Y13
+	VFMADD231PS  128(BX), Y4, Y11
+	VFMADD231PS  Y2, Y12, Y5
+	VFMADD231PS  128(BX), Y7, Y13
+	VMAXPS       cbf800000<>+0(SB), Y11, Y11
+	VMOVUPS      Y11, 5664(BX)(CX*1)
+	VFMADD231PS  128(BX), Y1, Y5
+	VMAXPS       cbf800000<>+0(SB), Y13, Y13
+	VMOVUPS      Y13, 5696(BX)(CX*1)
+	VMAXPS       cbf800000<>+0(SB), Y5, Y5
+	VMOVUPS      Y5, 5728(BX)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	RET
 
 // func lossPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF32AVX2(SB), $20160-8
+TEXT ·lossPowerF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 21.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -1612,18 +1752,23 @@ TEXT ·lossPowerF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         80(AX), AX
 	VBROADCASTSS 12(AX), Y0
@@ -1634,7 +1779,7 @@ eachW:
 	VMOVAPS      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -1642,25 +1787,25 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
+	VMOVUPS     5664(BX)(CX*1), Y2
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     9216(BX)(CX*1), Y3
+	VMOVUPS     1536(BX)(CX*1), Y3
 	VPSLLD      $0x17, Y3, Y3
-	VMOVUPS     9248(BX)(CX*1), Y4
+	VMOVUPS     1568(BX)(CX*1), Y4
 	VPSLLD      $0x17, Y4, Y4
 	VMULPS      (R8), Y3, Y3
 	VMULPS      32(R8), Y4, Y4
-	VMOVUPS     1536(BX)(CX*1), Y5
+	VMOVUPS     3584(BX)(CX*1), Y5
 	VPSLLD      $0x14, Y5, Y5
 	VXORPS      Y6, Y6, Y6
 	VMAXPS      (DI)(CX*1), Y6, Y7
-	VMOVUPS     1568(BX)(CX*1), Y8
+	VMOVUPS     3616(BX)(CX*1), Y8
 	VPSLLD      $0x14, Y8, Y8
 	VMAXPS      32(DI)(CX*1), Y6, Y6
-	VMOVUPS     10752(BX)(CX*1), Y9
+	VMOVUPS     5632(BX)(CX*1), Y9
 	VFMADD213PS c3c1d962a<>+0(SB), Y9, Y0
 	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
 	VFMADD213PS c3d6357cd<>+0(SB), Y9, Y0
@@ -1675,8 +1820,8 @@ loop:
 	VFMADD213PS Y4, Y2, Y4
 	VMULPS      c19800000<>+0(SB), Y3, Y3
 	VMULPS      c19800000<>+0(SB), Y4, Y4
-	VMULPS      7680(BX)(CX*1), Y3, Y0
-	VMULPS      7712(BX)(CX*1), Y4, Y1
+	VMULPS      10752(BX)(CX*1), Y3, Y0
+	VMULPS      10784(BX)(CX*1), Y4, Y1
 	VMULPS      Y7, Y3, Y7
 	VMULPS      Y6, Y4, Y6
 	VFMADD231PS Y5, Y3, Y0
@@ -1685,7 +1830,7 @@ loop:
 	VFMADD231PS c19317218<>+0(SB), Y1, Y6
 	VMOVUPS     Y7, (R9)(CX*1)
 	VMOVUPS     Y6, 32(R9)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -1698,7 +1843,7 @@ loop:
 
 // func gradPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF32AVX2(SB), $20160-8
+TEXT ·gradPowerF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 38.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
@@ -1707,18 +1852,23 @@ TEXT ·gradPowerF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         56(AX), R10
 	MOVQ         80(AX), AX
@@ -1734,7 +1884,7 @@ eachW:
 	VMOVAPS      Y0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -1742,41 +1892,41 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
+	VMOVUPS     5664(BX)(CX*1), Y2
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     9216(BX)(CX*1), Y3
+	VMOVUPS     1536(BX)(CX*1), Y3
 	VPSLLD      $0x17, Y3, Y3
-	VMOVUPS     9248(BX)(CX*1), Y4
+	VMOVUPS     1568(BX)(CX*1), Y4
 	VPSLLD      $0x17, Y4, Y4
 	VMULPS      (R8), Y3, Y3
 	VMULPS      32(R8), Y4, Y4
-	VMOVUPS     1536(BX)(CX*1), Y5
+	VMOVUPS     3584(BX)(CX*1), Y5
 	VPSLLD      $0x14, Y5, Y5
 	VXORPS      Y6, Y6, Y6
 	VMOVUPS     (DI)(CX*1), Y7
 	VMAXPS      Y7, Y6, Y8
-	VMOVUPS     1568(BX)(CX*1), Y9
+	VMOVUPS     3616(BX)(CX*1), Y9
 	VPSLLD      $0x14, Y9, Y9
 	VMOVUPS     32(DI)(CX*1), Y10
 	VMAXPS      Y10, Y6, Y11
 	VCMPPS      $0x11, Y6, Y7, Y7
 	VMOVUPS     192(BX), Y12
-	VMOVUPS     6144(BX)(CX*1), Y13
+	VMOVUPS     9728(BX)(CX*1), Y13
 	VMULPS      Y13, Y12, Y14
 	VCMPPS      $0x11, Y6, Y10, Y10
-	VMOVUPS     6176(BX)(CX*1), Y6
+	VMOVUPS     9760(BX)(CX*1), Y6
 	VMULPS      Y6, Y12, Y12
 	VADDPS      c65800000<>+0(SB), Y13, Y15
-	VMOVAPS     Y15, 512(BX)
-	VMOVUPS     10752(BX)(CX*1), Y15
+	VMOVAPS     Y15, 704(BX)
+	VMOVUPS     5632(BX)(CX*1), Y15
 	VFMADD213PS c3c1d962a<>+0(SB), Y15, Y0
 	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
-	VMOVAPS     Y9, 576(BX)
-	VADDPS      c65800000<>+0(SB), Y6, Y9
 	VMOVAPS     Y9, 640(BX)
+	VADDPS      c65800000<>+0(SB), Y6, Y9
+	VMOVAPS     Y9, 832(BX)
 	VMOVUPS     c65800000<>+0(SB), Y9
 	VBLENDVPS   Y7, Y13, Y9, Y13
 	VBLENDVPS   Y7, 256(BX), Y14, Y14
@@ -1794,14 +1944,14 @@ loop:
 	VFMADD213PS Y4, Y2, Y4
 	VMULPS      c19800000<>+0(SB), Y3, Y3
 	VMULPS      c19800000<>+0(SB), Y4, Y4
-	VMULPS      7680(BX)(CX*1), Y3, Y0
-	VMULPS      7712(BX)(CX*1), Y4, Y1
+	VMULPS      10752(BX)(CX*1), Y3, Y0
+	VMULPS      10784(BX)(CX*1), Y4, Y1
 	VMULPS      Y8, Y3, Y8
 	VMULPS      Y11, Y4, Y11
 	VMULPS      Y13, Y3, Y13
 	VMULPS      Y9, Y4, Y9
 	VFMADD231PS Y5, Y3, Y0
-	VFMADD231PS 576(BX), Y4, Y1
+	VFMADD231PS 640(BX), Y4, Y1
 	VMULPS      c43800000<>+0(SB), Y3, Y3
 	VMULPS      c43800000<>+0(SB), Y4, Y4
 	VFMADD231PS c19317218<>+0(SB), Y0, Y8
@@ -1814,11 +1964,11 @@ loop:
 	VBLENDVPS   Y10, Y1, Y4, Y4
 	VFMADD231PS Y3, Y14, Y13
 	VFMADD231PS Y4, Y12, Y9
-	VDIVPS      512(BX), Y13, Y13
-	VDIVPS      640(BX), Y9, Y9
+	VDIVPS      704(BX), Y13, Y13
+	VDIVPS      832(BX), Y9, Y9
 	VMOVUPS     Y13, (R10)(CX*1)
 	VMOVUPS     Y9, 32(R10)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -1838,7 +1988,7 @@ GLOBL c7e800000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF32AVX2(SB), $20160-8
+TEXT ·hessPowerF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 75.5 instructions each, 13 spills
 	MOVQ         a+0(FP), AX
@@ -1847,18 +1997,23 @@ TEXT ·hessPowerF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -1882,7 +2037,7 @@ eachW:
 	VMOVAPS      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -1890,46 +2045,46 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
+	VMOVUPS     5664(BX)(CX*1), Y2
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     9216(BX)(CX*1), Y3
+	VMOVUPS     1536(BX)(CX*1), Y3
 	VPSLLD      $0x17, Y3, Y3
-	VMOVUPS     9248(BX)(CX*1), Y4
+	VMOVUPS     1568(BX)(CX*1), Y4
 	VPSLLD      $0x17, Y4, Y4
 	VMULPS      (R8), Y3, Y3
 	VMULPS      32(R8), Y4, Y4
-	VMOVUPS     1536(BX)(CX*1), Y5
+	VMOVUPS     3584(BX)(CX*1), Y5
 	VPSLLD      $0x14, Y5, Y5
 	VXORPS      Y6, Y6, Y6
 	VMOVUPS     (DI)(CX*1), Y7
 	VMAXPS      Y7, Y6, Y8
-	VMOVUPS     1568(BX)(CX*1), Y9
+	VMOVUPS     3616(BX)(CX*1), Y9
 	VPSLLD      $0x14, Y9, Y9
 	VMOVUPS     32(DI)(CX*1), Y10
 	VMAXPS      Y10, Y6, Y11
-	VMOVUPS     7680(BX)(CX*1), Y12
+	VMOVUPS     10752(BX)(CX*1), Y12
 	VADDPS      Y12, Y5, Y13
 	VMOVUPS     192(BX), Y14
-	VMOVUPS     6144(BX)(CX*1), Y15
-	VMOVAPS     Y5, 512(BX)
+	VMOVUPS     9728(BX)(CX*1), Y15
+	VMOVAPS     Y5, 704(BX)
 	VMULPS      Y15, Y14, Y5
-	VMOVUPS     7712(BX)(CX*1), Y12
-	VMOVAPS     Y13, 576(BX)
+	VMOVUPS     10784(BX)(CX*1), Y12
+	VMOVAPS     Y13, 640(BX)
 	VADDPS      Y12, Y9, Y13
-	VMOVAPS     Y9, 640(BX)
+	VMOVAPS     Y9, 832(BX)
 	VMOVUPS     c43800000<>+0(SB), Y9
 	VMINPS      Y8, Y9, Y12
-	VMOVAPS     Y8, 704(BX)
-	VMOVUPS     6176(BX)(CX*1), Y8
+	VMOVAPS     Y8, 576(BX)
+	VMOVUPS     9760(BX)(CX*1), Y8
 	VMOVAPS     Y13, 768(BX)
 	VMULPS      Y8, Y14, Y13
-	VMOVAPS     Y13, 832(BX)
+	VMOVAPS     Y13, 512(BX)
 	VMULPS      c19800000<>+0(SB), Y15, Y13
 	VMOVAPS     Y13, 896(BX)
-	VMOVUPS     10752(BX)(CX*1), Y13
+	VMOVUPS     5632(BX)(CX*1), Y13
 	VFMADD213PS c3c1d962a<>+0(SB), Y13, Y0
 	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
 	VMINPS      Y11, Y9, Y8
@@ -1948,32 +2103,32 @@ loop:
 	VBLENDVPS   Y7, 256(BX), Y5, Y0
 	VMULPS      c19800000<>+0(SB), Y5, Y5
 	VBLENDVPS   Y7, Y14, Y5, Y5
-	VMOVAPS     576(BX), Y1
+	VMOVAPS     640(BX), Y1
 	VFMADD132PS c19317218<>+0(SB), Y12, Y1
 	VFMADD213PS Y15, Y6, Y12
-	VBLENDVPS   Y7, 576(BX), Y1, Y1
+	VBLENDVPS   Y7, 640(BX), Y1, Y1
 	VMULPS      Y1, Y0, Y1
 	VMOVAPS     768(BX), Y2
 	VFMADD132PS c19317218<>+0(SB), Y8, Y2
-	VMOVUPS     6176(BX)(CX*1), Y13
+	VMOVUPS     9760(BX)(CX*1), Y13
 	VFMADD213PS Y13, Y8, Y6
 	VBLENDVPS   Y10, 768(BX), Y2, Y2
 	VMULPS      c19800000<>+0(SB), Y13, Y8
 	VMOVAPS     Y0, 768(BX)
-	VMOVAPS     832(BX), Y0
+	VMOVAPS     512(BX), Y0
 	VMULPS      c19800000<>+0(SB), Y0, Y9
 	VBLENDVPS   Y10, 256(BX), Y0, Y0
 	VMULPS      Y2, Y0, Y2
 	VBLENDVPS   Y10, Y14, Y9, Y9
 	VMULPS      c19800000<>+0(SB), Y3, Y14
 	VMULPS      384(BX), Y3, Y3
-	VMOVAPS     Y0, 832(BX)
-	VMULPS      704(BX), Y14, Y0
+	VMOVAPS     Y0, 512(BX)
+	VMULPS      576(BX), Y14, Y0
 	VMULPS      Y12, Y14, Y12
-	VMOVAPS     Y2, 704(BX)
+	VMOVAPS     Y2, 576(BX)
 	VMOVUPS     c3f800000<>+0(SB), Y2
 	VBLENDVPS   Y7, 896(BX), Y2, Y13
-	VMOVAPS     Y7, 576(BX)
+	VMOVAPS     Y7, 640(BX)
 	VADDPS      896(BX), Y2, Y7
 	VSUBPS      Y13, Y5, Y5
 	VMULPS      Y7, Y7, Y7
@@ -1991,12 +2146,12 @@ loop:
 	VDIVPS      Y2, Y6, Y6
 	VMULPS      c19800000<>+0(SB), Y6, Y6
 	VMOVUPS     Y6, 32(R10)(CX*1)
-	VMULPS      7680(BX)(CX*1), Y14, Y6
-	VFMADD231PS 512(BX), Y14, Y6
+	VMULPS      10752(BX)(CX*1), Y14, Y6
+	VFMADD231PS 704(BX), Y14, Y6
 	VFMADD231PS c19317218<>+0(SB), Y6, Y0
 	VMOVUPS     Y0, (R9)(CX*1)
-	VMULPS      7712(BX)(CX*1), Y12, Y8
-	VFMADD231PS 640(BX), Y12, Y8
+	VMULPS      10784(BX)(CX*1), Y12, Y8
+	VFMADD231PS 832(BX), Y12, Y8
 	VFMADD231PS c19317218<>+0(SB), Y8, Y11
 	VMOVUPS     Y11, 32(R9)(CX*1)
 	VMULPS      320(BX), Y15, Y13
@@ -2007,14 +2162,14 @@ loop:
 	VMULPS      Y13, Y3, Y3
 	VDIVPS      Y7, Y3, Y3
 	VMOVUPS     320(BX), Y5
-	VMOVUPS     6176(BX)(CX*1), Y7
+	VMOVUPS     9760(BX)(CX*1), Y7
 	VMULPS      Y7, Y5, Y5
-	VFMADD231PS 704(BX), Y9, Y5
+	VFMADD231PS 576(BX), Y9, Y5
 	VMULPS      c43800000<>+0(SB), Y14, Y9
 	VMOVUPS     c65800000<>+0(SB), Y13
-	VMOVAPS     Y2, 704(BX)
-	VMOVAPS     576(BX), Y2
-	VMOVAPS     Y3, 640(BX)
+	VMOVAPS     Y2, 576(BX)
+	VMOVAPS     640(BX), Y2
+	VMOVAPS     Y3, 832(BX)
 	VBLENDVPS   Y2, Y15, Y13, Y3
 	VMULPS      Y3, Y14, Y14
 	VMULPS      c43800000<>+0(SB), Y12, Y3
@@ -2030,18 +2185,18 @@ loop:
 	VBLENDVPS   Y10, Y8, Y3, Y3
 	VFMADD231PS 768(BX), Y9, Y14
 	VMULPS      Y1, Y4, Y4
-	VFMADD231PS 832(BX), Y3, Y12
-	VMOVAPS     640(BX), Y0
+	VFMADD231PS 512(BX), Y3, Y12
+	VMOVAPS     832(BX), Y0
 	VMULPS      c19800000<>+0(SB), Y0, Y0
 	VDIVPS      Y15, Y14, Y14
 	VMOVUPS     Y0, (R12)(CX*1)
-	VDIVPS      704(BX), Y4, Y4
+	VDIVPS      576(BX), Y4, Y4
 	VDIVPS      Y13, Y12, Y12
 	VMOVUPS     Y14, (R11)(CX*1)
 	VMULPS      c19800000<>+0(SB), Y4, Y4
 	VMOVUPS     Y4, 32(R12)(CX*1)
 	VMOVUPS     Y12, 32(R11)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -2057,7 +2212,7 @@ loop:
 
 // func frozenPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·frozenPowerF32AVX2(SB), $20160-8
+TEXT ·frozenPowerF32AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 2 vectors, 43.5 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
@@ -2066,18 +2221,23 @@ TEXT ·frozenPowerF32AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20032(BX)
-	VMOVAPS      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Y0, 11840(BX)
+	VMOVAPS      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -2094,7 +2254,7 @@ eachW:
 	VMOVAPS      Y0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -2102,14 +2262,14 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
+	VMOVUPS     5664(BX)(CX*1), Y2
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     9216(BX)(CX*1), Y3
+	VMOVUPS     1536(BX)(CX*1), Y3
 	VPSLLD      $0x17, Y3, Y3
-	VMOVUPS     9248(BX)(CX*1), Y4
+	VMOVUPS     1568(BX)(CX*1), Y4
 	VPSLLD      $0x17, Y4, Y4
 	VMULPS      (R8), Y3, Y3
 	VMULPS      32(R8), Y4, Y4
@@ -2119,29 +2279,29 @@ loop:
 	VMOVUPS     32(DI)(CX*1), Y8
 	VMAXPS      Y8, Y5, Y9
 	VCMPPS      $0x11, Y5, Y6, Y6
-	VMOVUPS     6144(BX)(CX*1), Y10
+	VMOVUPS     9728(BX)(CX*1), Y10
 	VMULPS      c19800000<>+0(SB), Y10, Y11
 	VCMPPS      $0x11, Y5, Y8, Y8
-	VMOVUPS     6176(BX)(CX*1), Y12
+	VMOVUPS     9760(BX)(CX*1), Y12
 	VMULPS      c19800000<>+0(SB), Y12, Y13
 	VMOVUPS     c43800000<>+0(SB), Y14
 	VMINPS      Y7, Y14, Y15
 	VMINPS      Y9, Y14, Y14
-	VMOVAPS     Y9, 512(BX)
-	VMOVUPS     1536(BX)(CX*1), Y9
-	VPSLLD      $0x14, Y9, Y9
-	VMOVAPS     Y9, 576(BX)
-	VMOVUPS     1568(BX)(CX*1), Y9
+	VMOVAPS     Y9, 704(BX)
+	VMOVUPS     3584(BX)(CX*1), Y9
 	VPSLLD      $0x14, Y9, Y9
 	VMOVAPS     Y9, 640(BX)
-	VMOVUPS     10752(BX)(CX*1), Y9
+	VMOVUPS     3616(BX)(CX*1), Y9
+	VPSLLD      $0x14, Y9, Y9
+	VMOVAPS     Y9, 832(BX)
+	VMOVUPS     5632(BX)(CX*1), Y9
 	VFMADD213PS c3c1d962a<>+0(SB), Y9, Y0
 	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
-	VMOVAPS     Y7, 704(BX)
+	VMOVAPS     Y7, 576(BX)
 	VADDPS      c65800000<>+0(SB), Y10, Y7
 	VMOVAPS     Y7, 768(BX)
 	VADDPS      c65800000<>+0(SB), Y12, Y7
-	VMOVAPS     Y7, 832(BX)
+	VMOVAPS     Y7, 512(BX)
 	VMOVUPS     c65800000<>+0(SB), Y7
 	VBLENDVPS   Y6, Y10, Y7, Y6
 	VADDPS      c3f800000<>+0(SB), Y11, Y11
@@ -2169,13 +2329,13 @@ loop:
 	VMULPS      Y12, Y4, Y12
 	VMULPS      Y6, Y3, Y6
 	VMULPS      Y7, Y4, Y7
-	VMULPS      7680(BX)(CX*1), Y3, Y0
-	VMULPS      7712(BX)(CX*1), Y4, Y1
+	VMULPS      10752(BX)(CX*1), Y3, Y0
+	VMULPS      10784(BX)(CX*1), Y4, Y1
 	VDIVPS      Y11, Y10, Y10
-	VMULPS      704(BX), Y3, Y2
-	VMULPS      512(BX), Y4, Y5
-	VFMADD231PS 576(BX), Y3, Y0
-	VFMADD231PS 640(BX), Y4, Y1
+	VMULPS      576(BX), Y3, Y2
+	VMULPS      704(BX), Y4, Y5
+	VFMADD231PS 640(BX), Y3, Y0
+	VFMADD231PS 832(BX), Y4, Y1
 	VDIVPS      Y13, Y12, Y12
 	VFMADD231PS c19317218<>+0(SB), Y0, Y2
 	VFMADD231PS c19317218<>+0(SB), Y1, Y5
@@ -2183,13 +2343,13 @@ loop:
 	VMOVUPS     Y2, (R9)(CX*1)
 	VMOVUPS     Y5, 32(R9)(CX*1)
 	VMULPS      c19800000<>+0(SB), Y10, Y10
-	VDIVPS      832(BX), Y7, Y7
+	VDIVPS      512(BX), Y7, Y7
 	VMOVUPS     Y10, (R10)(CX*1)
 	VMULPS      c19800000<>+0(SB), Y12, Y12
 	VMOVUPS     Y12, 32(R10)(CX*1)
 	VMOVUPS     Y6, (R11)(CX*1)
 	VMOVUPS     Y7, 32(R11)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -2208,218 +2368,159 @@ DATA c7f7fffff<>+16(SB)/8, $0x7f7fffff7f7fffff
 DATA c7f7fffff<>+24(SB)/8, $0x7f7fffff7f7fffff
 GLOBL c7f7fffff<>(SB), RODATA|NOPTR, $32
 
+// func ratioF32AVX2<>()
+// Requires: AVX, AVX2, FMA3
+TEXT ·ratioF32AVX2<>(SB), NOSPLIT, $0
+	// 1 vectors, 58.0 instructions each, 1 spills
+	XORL CX, CX
+
+loop:
+	VMOVUPS      3584(BX)(CX*1), Y0
+	VPSLLD       $0x14, Y0, Y0
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VMOVUPS      (R8)(CX*1), Y2
+	VSUBPS       Y2, Y1, Y3
+	VMULPS       7680(BX)(CX*1), Y0, Y4
+	VMOVUPS      (DI)(CX*1), Y5
+	VBLENDVPS    Y5, Y2, Y3, Y6
+	VBLENDVPS    Y5, Y3, Y2, Y7
+	VSUBPS       Y3, Y1, Y3
+	VADDPS       Y4, Y0, Y8
+	VMULPS       c65800000<>+0(SB), Y6, Y6
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       c19800000<>+0(SB), Y8, Y2
+	VMULPS       Y7, Y8, Y9
+	VSUBPS       Y8, Y0, Y10
+	VMOVUPS      c65800000<>+0(SB), Y11
+	VBLENDVPS    Y5, Y8, Y11, Y11
+	VMOVUPS      Y8, 9728(BX)(CX*1)
+	VMOVUPS      c3b6b93e0<>+0(SB), Y5
+	VFMADD213PS  cbca4575a<>+0(SB), Y2, Y5
+	VADDPS       Y9, Y6, Y12
+	VADDPS       Y2, Y1, Y13
+	VMOVAPS      Y9, Y14
+	VFMSUB231PS  Y7, Y8, Y14
+	VMAXPS       Y9, Y6, Y15
+	VADDPS       Y4, Y10, Y10
+	VFNMADD213PS Y8, Y2, Y8
+	VMINPS       Y9, Y6, Y6
+	VDIVPS       Y13, Y12, Y9
+	VSUBPS       Y15, Y12, Y15
+	VMOVAPS      Y0, 512(BX)
+	VSUBPS       Y13, Y1, Y0
+	VMOVUPS      Y12, 4608(BX)(CX*1)
+	VFMADD231PS  Y7, Y10, Y14
+	VFMADD213PS  c3d574bd3<>+0(SB), Y2, Y5
+	VSUBPS       Y15, Y6, Y6
+	VADDPS       Y2, Y0, Y0
+	VFMADD213PS  cbdb96445<>+0(SB), Y2, Y5
+	VDIVPS       Y12, Y1, Y1
+	VADDPS       Y14, Y6, Y6
+	VFMADD231PS  c19800000<>+0(SB), Y10, Y0
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y2, Y5
+	VFMADD231PS  Y3, Y11, Y6
+	VFNMADD231PS Y13, Y9, Y12
+	VMOVUPS      Y9, 2560(BX)(CX*1)
+	VFMADD213PS  cbe213439<>+0(SB), Y2, Y5
+	VADDPS       Y6, Y12, Y12
+	VFMADD213PS  c3e4f022f<>+0(SB), Y2, Y5
+	VMOVUPS      Y1, 8704(BX)(CX*1)
+	VFNMADD231PS Y0, Y9, Y12
+	VFMADD213PS  cbe8eab21<>+0(SB), Y2, Y5
+	VMULPS       Y1, Y12, Y12
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y2, Y5
+	VMOVUPS      Y12, 6656(BX)(CX*1)
+	VFMADD231PS  Y5, Y8, Y4
+	VADDPS       512(BX), Y4, Y4
+	VMOVUPS      Y4, 10752(BX)(CX*1)
+	ADDQ         $+32, CX
+	CMPQ         CX, DX
+	JLT          loop
+	RET
+
 // func softLossSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $20288-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softLossSquareF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 2 vectors, 78.0 instructions each, 16 spills
+	// 1 vectors, 23.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20096(BX)
-	VMOVAPS      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20160(BX)
-	VMOVAPS      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 48(AX), R11
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
+	CALL    ·ratioF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
-	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VMOVUPS      (R8)(CX*1), Y3
-	VSUBPS       Y3, Y2, Y4
-	VMOVUPS      32(R8)(CX*1), Y5
-	VSUBPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
-	VMOVUPS      (DI)(CX*1), Y9
-	VANDPS       c7fffffff<>+0(SB), Y9, Y10
-	VMOVUPS      32(DI)(CX*1), Y11
-	VANDPS       c7fffffff<>+0(SB), Y11, Y12
-	VBLENDVPS    Y9, Y3, Y4, Y13
-	VBLENDVPS    Y9, Y4, Y3, Y14
-	VBLENDVPS    Y11, Y5, Y6, Y15
-	VBLENDVPS    Y11, Y6, Y5, Y9
-	VADDPS       Y7, Y0, Y11
-	VMOVAPS      Y7, 512(BX)
-	VADDPS       Y8, Y1, Y7
-	VMOVAPS      Y8, 576(BX)
-	VMULPS       (R10), Y4, Y8
-	VMOVAPS      Y1, 640(BX)
-	VMULPS       32(R10), Y6, Y1
-	VSUBPS       Y4, Y2, Y4
-	VSUBPS       Y6, Y2, Y6
-	VMULPS       Y10, Y13, Y10
-	VMULPS       c65800000<>+0(SB), Y13, Y13
-	VMULPS       Y12, Y15, Y12
-	VMULPS       c65800000<>+0(SB), Y15, Y15
-	VFMADD231PS  (R9), Y3, Y8
-	VFMADD231PS  32(R9), Y5, Y1
-	VSUBPS       Y3, Y4, Y4
-	VSUBPS       Y5, Y6, Y6
-	VMULPS       c19800000<>+0(SB), Y11, Y3
-	VMULPS       Y14, Y11, Y5
-	VMOVAPS      Y12, 704(BX)
-	VMULPS       c19800000<>+0(SB), Y7, Y12
-	VMOVAPS      Y6, 768(BX)
-	VMULPS       Y9, Y7, Y6
-	VMOVAPS      Y10, 832(BX)
-	VSUBPS       Y11, Y0, Y10
-	VADDPS       512(BX), Y10, Y10
-	VMOVAPS      Y0, 896(BX)
-	VADDPS       Y5, Y13, Y0
-	VMOVAPS      Y4, 960(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y4
-	VFMADD213PS  cbca4575a<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d574bd3<>+0(SB), Y3, Y4
-	VFMADD213PS  cbdb96445<>+0(SB), Y3, Y4
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y3, Y4
-	VFMADD213PS  cbe213439<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e4f022f<>+0(SB), Y3, Y4
-	VFMADD213PS  cbe8eab21<>+0(SB), Y3, Y4
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y3, Y4
-	VMOVAPS      Y4, 1024(BX)
-	VADDPS       Y3, Y2, Y4
-	VMOVAPS      Y3, 1088(BX)
-	VADDPS       Y6, Y15, Y3
-	VMOVAPS      Y9, 1152(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y9
-	VFMADD213PS  cbca4575a<>+0(SB), Y12, Y9
-	VFMADD213PS  c3d574bd3<>+0(SB), Y12, Y9
-	VFMADD213PS  cbdb96445<>+0(SB), Y12, Y9
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y12, Y9
-	VFMADD213PS  cbe213439<>+0(SB), Y12, Y9
-	VFMADD213PS  c3e4f022f<>+0(SB), Y12, Y9
-	VFMADD213PS  cbe8eab21<>+0(SB), Y12, Y9
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y12, Y9
-	VMOVAPS      Y9, 1216(BX)
-	VADDPS       Y12, Y2, Y9
-	VMOVAPS      Y12, 1280(BX)
-	VMOVAPS      640(BX), Y12
-	VSUBPS       Y7, Y12, Y2
-	VADDPS       576(BX), Y2, Y2
-	VDIVPS       Y4, Y0, Y12
-	VMULPS       Y12, Y8, Y8
-	VMOVAPS      Y8, 1344(BX)
-	VDIVPS       Y9, Y3, Y8
-	VMULPS       Y8, Y1, Y1
-	VMOVAPS      Y1, 1408(BX)
-	VMAXPS       Y5, Y13, Y1
-	VMINPS       Y5, Y13, Y13
-	VFMSUB231PS  Y14, Y11, Y5
-	VSUBPS       Y1, Y0, Y1
-	VFMADD231PS  Y14, Y10, Y5
-	VSUBPS       Y1, Y13, Y13
-	VADDPS       Y5, Y13, Y13
-	VMAXPS       Y6, Y15, Y1
-	VMINPS       Y6, Y15, Y15
-	VFMSUB231PS  1152(BX), Y7, Y6
-	VSUBPS       Y1, Y3, Y1
-	VFMADD231PS  1152(BX), Y2, Y6
-	VSUBPS       Y1, Y15, Y15
-	VADDPS       Y6, Y15, Y15
-	VMOVUPS      c3f800000<>+0(SB), Y1
-	VSUBPS       Y4, Y1, Y5
-	VFNMADD213PS Y0, Y12, Y4
-	VDIVPS       Y0, Y1, Y0
-	VADDPS       1088(BX), Y5, Y5
-	VMOVAPS      1088(BX), Y6
-	VFNMADD213PS Y11, Y11, Y6
-	VMOVUPS      c65800000<>+0(SB), Y14
-	VMOVAPS      Y2, 1088(BX)
-	VMOVUPS      (DI)(CX*1), Y2
-	VBLENDVPS    Y2, Y11, Y14, Y11
-	VFMADD231PS  960(BX), Y11, Y13
-	VFMADD231PS  c19800000<>+0(SB), Y10, Y5
-	VMOVAPS      1024(BX), Y2
-	VFMADD213PS  512(BX), Y2, Y6
-	VADDPS       Y13, Y4, Y4
-	VADDPS       896(BX), Y6, Y6
-	VFNMADD231PS Y5, Y12, Y4
-	VMULPS       c19800000<>+0(SB), Y12, Y12
-	VMULPS       1344(BX), Y12, Y12
-	VMULPS       Y0, Y4, Y4
-	VADDPS       Y4, Y4, Y4
-	VFMADD213PS  Y12, Y4, Y12
-	VMULPS       c19800000<>+0(SB), Y12, Y12
-	VMULPS       Y6, Y12, Y6
-	VMULPS       832(BX), Y12, Y12
-	VMOVAPS      832(BX), Y0
-	VSUBPS       c7f7fffff<>+0(SB), Y0, Y0
-	VMAXPS       Y0, Y12, Y12
-	VSUBPS       Y9, Y1, Y0
-	VFNMADD213PS Y3, Y8, Y9
-	VDIVPS       Y3, Y1, Y1
-	VFMADD231PS  c19317218<>+0(SB), Y6, Y12
-	VMOVUPS      32(DI)(CX*1), Y2
-	VBLENDVPS    Y2, Y7, Y14, Y14
-	VFNMADD132PS 1280(BX), Y7, Y7
-	VADDPS       1280(BX), Y0, Y0
-	VMULPS       c19800000<>+0(SB), Y8, Y2
-	VFMADD231PS  768(BX), Y14, Y15
-	VMOVAPS      704(BX), Y3
-	VSUBPS       c7f7fffff<>+0(SB), Y3, Y4
-	VMOVAPS      1088(BX), Y5
-	VFMADD231PS  c19800000<>+0(SB), Y5, Y0
-	VMULPS       1408(BX), Y2, Y2
-	VMOVUPS      Y12, (R11)(CX*1)
-	VMOVAPS      1216(BX), Y5
-	VFMADD213PS  576(BX), Y5, Y7
-	VADDPS       Y15, Y9, Y9
-	VFNMADD231PS Y0, Y8, Y9
-	VADDPS       640(BX), Y7, Y7
-	VMULPS       Y1, Y9, Y9
-	VADDPS       Y9, Y9, Y9
-	VFMADD213PS  Y2, Y9, Y2
-	VMULPS       c19800000<>+0(SB), Y2, Y2
-	VMULPS       Y3, Y2, Y3
-	VMULPS       Y7, Y2, Y2
-	VMAXPS       Y4, Y3, Y3
-	VFMADD231PS  c19317218<>+0(SB), Y2, Y3
-	VMOVUPS      Y3, 32(R11)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPS     c3f800000<>+0(SB), Y0
+	VMOVUPS     (R8)(CX*1), Y1
+	VSUBPS      Y1, Y0, Y0
+	VMOVUPS     2560(BX)(CX*1), Y2
+	VMULPS      c19800000<>+0(SB), Y2, Y3
+	VMOVUPS     6656(BX)(CX*1), Y4
+	VADDPS      Y4, Y4, Y4
+	VMOVUPS     (DI)(CX*1), Y5
+	VANDPS      c7fffffff<>+0(SB), Y5, Y6
+	VMULPS      (R10), Y0, Y7
+	VBLENDVPS   Y5, Y1, Y0, Y0
+	VMULPS      Y6, Y0, Y0
+	VFMADD231PS (R9), Y1, Y7
+	VSUBPS      c7f7fffff<>+0(SB), Y0, Y1
+	VMULPS      Y2, Y7, Y7
+	VMULPS      Y3, Y7, Y7
+	VFMADD213PS Y7, Y4, Y7
+	VMULPS      c19800000<>+0(SB), Y7, Y7
+	VMULPS      Y0, Y7, Y0
+	VMULPS      10752(BX)(CX*1), Y7, Y7
+	VMAXPS      Y1, Y0, Y0
+	VFMADD231PS c19317218<>+0(SB), Y7, Y0
+	VMOVUPS     Y0, (R11)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -2436,41 +2537,44 @@ DATA c80000000<>+24(SB)/8, $0x8000000080000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $20480-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softGradSquareF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 102.0 instructions each, 23 spills
+	// 1 vectors, 45.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20288(BX)
-	VMOVAPS      Y0, 20320(BX)
-	LEAQ         20288(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20352(BX)
-	VMOVAPS      Y0, 20384(BX)
-	LEAQ         20352(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -2478,228 +2582,70 @@ eachW:
 	VMOVAPS      Y0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
+	CALL    ·ratioF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
-	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VMOVUPS      (R8)(CX*1), Y3
-	VSUBPS       Y3, Y2, Y4
-	VMOVUPS      32(R8)(CX*1), Y5
-	VSUBPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
-	VMOVUPS      (DI)(CX*1), Y9
-	VANDPS       c7fffffff<>+0(SB), Y9, Y10
-	VMOVUPS      32(DI)(CX*1), Y11
-	VANDPS       c7fffffff<>+0(SB), Y11, Y12
-	VMOVUPS      cc0000000<>+0(SB), Y13
-	VFMADD213PS  Y2, Y3, Y13
-	VMOVUPS      cc0000000<>+0(SB), Y14
-	VFMADD213PS  Y2, Y5, Y14
-	VANDPS       c80000000<>+0(SB), Y9, Y15
-	VANDPS       c80000000<>+0(SB), Y11, Y2
-	VMOVAPS      Y1, 512(BX)
-	VBLENDVPS    Y9, Y3, Y4, Y1
-	VMOVAPS      Y8, 576(BX)
-	VBLENDVPS    Y9, Y4, Y3, Y8
-	VBLENDVPS    Y11, Y5, Y6, Y9
-	VMOVAPS      Y8, 640(BX)
-	VBLENDVPS    Y11, Y6, Y5, Y8
-	VMULPS       Y10, Y1, Y10
-	VMULPS       c65800000<>+0(SB), Y1, Y1
-	VMULPS       Y12, Y9, Y12
-	VMULPS       c65800000<>+0(SB), Y9, Y9
-	VXORPS       Y15, Y13, Y13
-	VXORPS       Y2, Y14, Y14
-	VMOVAPS      Y2, 704(BX)
-	VADDPS       Y7, Y0, Y2
-	VMOVAPS      Y15, 768(BX)
-	VMOVAPS      512(BX), Y15
-	VMOVAPS      Y12, 832(BX)
-	VADDPS       576(BX), Y15, Y12
-	VMOVAPS      Y10, 896(BX)
-	VMULPS       (R10), Y4, Y10
-	VMOVAPS      Y14, 960(BX)
-	VMOVUPS      c3f800000<>+0(SB), Y14
-	VSUBPS       Y4, Y14, Y4
-	VFMADD231PS  (R9), Y3, Y10
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       c19800000<>+0(SB), Y2, Y3
-	VMULPS       c19800000<>+0(SB), Y12, Y11
-	VMOVAPS      Y13, 1024(BX)
-	VSUBPS       Y2, Y0, Y13
-	VADDPS       Y7, Y13, Y13
-	VMOVAPS      Y4, 1088(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y4
-	VFMADD213PS  cbca4575a<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d574bd3<>+0(SB), Y3, Y4
-	VFMADD213PS  cbdb96445<>+0(SB), Y3, Y4
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y3, Y4
-	VFMADD213PS  cbe213439<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e4f022f<>+0(SB), Y3, Y4
-	VFMADD213PS  cbe8eab21<>+0(SB), Y3, Y4
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y3, Y4
-	VMOVAPS      Y0, 1152(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y0
-	VFMADD213PS  cbca4575a<>+0(SB), Y11, Y0
-	VFMADD213PS  c3d574bd3<>+0(SB), Y11, Y0
-	VFMADD213PS  cbdb96445<>+0(SB), Y11, Y0
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y11, Y0
-	VFMADD213PS  cbe213439<>+0(SB), Y11, Y0
-	VFMADD213PS  c3e4f022f<>+0(SB), Y11, Y0
-	VFMADD213PS  cbe8eab21<>+0(SB), Y11, Y0
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y11, Y0
-	VMOVAPS      Y0, 1216(BX)
-	VMULPS       640(BX), Y2, Y0
-	VMOVAPS      Y4, 1280(BX)
-	VADDPS       Y3, Y14, Y4
-	VMOVAPS      Y7, 1344(BX)
-	VADDPS       Y11, Y14, Y7
-	VMOVAPS      Y11, 1408(BX)
-	VMULPS       Y8, Y12, Y11
-	VMOVAPS      Y3, 1472(BX)
-	VSUBPS       Y12, Y15, Y3
-	VADDPS       576(BX), Y3, Y3
-	VADDPS       Y0, Y1, Y15
-	VMOVAPS      640(BX), Y5
-	VFMSUB213PS  Y0, Y2, Y5
-	VFMADD231PS  640(BX), Y13, Y5
-	VMOVAPS      Y13, 640(BX)
-	VADDPS       Y11, Y9, Y13
-	VMOVAPS      Y2, 20096(BX)
-	VDIVPS       Y4, Y15, Y2
-	VMULPS       Y2, Y10, Y10
-	VMOVAPS      Y10, 20160(BX)
-	VDIVPS       Y7, Y13, Y10
-	VMOVAPS      Y7, 20224(BX)
-	VMAXPS       Y0, Y1, Y7
-	VMINPS       Y0, Y1, Y0
-	VFMSUB132PS  c40000000<>+0(SB), Y15, Y1
-	VSUBPS       Y7, Y15, Y7
-	VSUBPS       Y7, Y0, Y0
-	VADDPS       Y5, Y0, Y0
-	VMAXPS       Y11, Y9, Y5
-	VSUBPS       Y5, Y13, Y5
-	VMOVAPS      Y11, Y7
-	VFMSUB231PS  Y8, Y12, Y7
-	VMINPS       Y11, Y9, Y11
-	VFMSUB132PS  c40000000<>+0(SB), Y13, Y9
-	VSUBPS       Y5, Y11, Y11
-	VFMADD231PS  Y8, Y3, Y7
-	VADDPS       Y7, Y11, Y11
-	VSUBPS       Y6, Y14, Y5
-	VMULPS       32(R10), Y6, Y6
-	VMOVUPS      32(R8)(CX*1), Y7
-	VSUBPS       Y7, Y5, Y5
-	VFMADD231PS  32(R9), Y7, Y6
-	VMULPS       Y10, Y6, Y6
-	VSUBPS       Y4, Y14, Y7
-	VFNMADD213PS Y15, Y2, Y4
-	VDIVPS       Y15, Y14, Y15
-	VADDPS       1472(BX), Y7, Y7
-	VMOVAPS      20096(BX), Y8
-	VFNMADD132PS 1472(BX), Y8, Y8
-	VMOVAPS      Y9, 1472(BX)
-	VMOVAPS      640(BX), Y9
-	VFMADD231PS  c19800000<>+0(SB), Y9, Y7
-	VMOVAPS      1280(BX), Y9
-	VFMADD213PS  1344(BX), Y9, Y8
-	VADDPS       1152(BX), Y8, Y8
-	VSUBPS       20224(BX), Y14, Y9
-	VMOVAPS      Y1, 1152(BX)
-	VMOVAPS      20224(BX), Y1
-	VFNMADD213PS Y13, Y10, Y1
-	VDIVPS       Y13, Y14, Y14
-	VADDPS       1408(BX), Y9, Y9
-	VMOVAPS      1408(BX), Y13
-	VFNMADD213PS Y12, Y12, Y13
-	VFMADD231PS  c19800000<>+0(SB), Y3, Y9
-	VMOVAPS      1216(BX), Y3
-	VFMADD213PS  576(BX), Y3, Y13
-	VADDPS       512(BX), Y13, Y13
-	VMOVUPS      c65800000<>+0(SB), Y3
-	VMOVAPS      Y13, 512(BX)
-	VMOVUPS      (DI)(CX*1), Y13
-	VBLENDVPS    Y13, 20096(BX), Y3, Y13
-	VFMADD231PS  1088(BX), Y13, Y0
-	VADDPS       Y0, Y4, Y4
-	VFNMADD231PS Y7, Y2, Y4
-	VMULPS       c19800000<>+0(SB), Y2, Y2
-	VMULPS       20160(BX), Y2, Y2
-	VMULPS       Y15, Y4, Y4
-	VMULPS       20096(BX), Y15, Y15
-	VADDPS       20096(BX), Y3, Y0
-	VMULPS       1024(BX), Y15, Y15
-	VADDPS       Y4, Y4, Y4
-	VFMADD213PS  Y2, Y4, Y2
-	VMULPS       192(BX), Y15, Y15
-	VMULPS       c19800000<>+0(SB), Y2, Y2
-	VMOVUPS      32(DI)(CX*1), Y4
-	VBLENDVPS    Y4, Y12, Y3, Y4
-	VFMADD231PS  Y5, Y4, Y11
-	VADDPS       Y11, Y1, Y1
-	VFNMADD231PS Y9, Y10, Y1
-	VMULPS       c19800000<>+0(SB), Y10, Y10
-	VMULPS       Y10, Y6, Y6
-	VMULPS       Y14, Y1, Y1
-	VMULPS       Y14, Y12, Y14
-	VADDPS       Y12, Y3, Y12
-	VMULPS       960(BX), Y14, Y14
-	VMOVUPS      c43800000<>+0(SB), Y4
-	VMINPS       896(BX), Y4, Y5
-	VADDPS       Y1, Y1, Y1
-	VMULPS       Y3, Y5, Y5
-	VFMADD213PS  Y6, Y1, Y6
-	VMINPS       832(BX), Y4, Y4
-	VMULPS       192(BX), Y14, Y14
-	VMULPS       Y3, Y4, Y4
-	VFMADD231PS  c3f317218<>+0(SB), Y8, Y5
-	VMULPS       Y8, Y2, Y8
-	VMULPS       c19800000<>+0(SB), Y6, Y6
-	VMOVUPS      c3f317218<>+0(SB), Y1
-	VFMADD231PS  512(BX), Y1, Y4
-	VFMADD213PS  1152(BX), Y5, Y15
-	VMULPS       896(BX), Y2, Y1
-	VMOVAPS      896(BX), Y3
-	VSUBPS       c7f7fffff<>+0(SB), Y3, Y3
-	VMOVAPS      832(BX), Y5
-	VSUBPS       c7f7fffff<>+0(SB), Y5, Y7
-	VMULPS       Y5, Y6, Y5
-	VMULPS       512(BX), Y6, Y9
-	VFMADD213PS  1472(BX), Y4, Y14
-	VMAXPS       Y3, Y1, Y1
-	VMULPS       Y15, Y2, Y2
-	VMAXPS       Y7, Y5, Y5
-	VFMADD231PS  c19317218<>+0(SB), Y8, Y1
-	VFMADD231PS  c19317218<>+0(SB), Y9, Y5
-	VMULPS       Y14, Y6, Y6
-	VDIVPS       Y0, Y2, Y2
-	VMOVUPS      Y1, (R11)(CX*1)
-	VMOVUPS      Y5, 32(R11)(CX*1)
-	VDIVPS       Y12, Y6, Y6
-	VXORPS       768(BX), Y2, Y2
-	VMOVUPS      Y2, (R12)(CX*1)
-	VXORPS       704(BX), Y6, Y6
-	VMOVUPS      Y6, 32(R12)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPS     c3f800000<>+0(SB), Y0
+	VMOVUPS     (R8)(CX*1), Y1
+	VSUBPS      Y1, Y0, Y2
+	VMOVUPS     (DI)(CX*1), Y3
+	VANDPS      c7fffffff<>+0(SB), Y3, Y4
+	VFMADD231PS cc0000000<>+0(SB), Y1, Y0
+	VMOVUPS     2560(BX)(CX*1), Y5
+	VMULPS      c19800000<>+0(SB), Y5, Y6
+	VMOVUPS     9728(BX)(CX*1), Y7
+	VMULPS      8704(BX)(CX*1), Y7, Y8
+	VANDPS      c80000000<>+0(SB), Y3, Y9
+	VMOVUPS     6656(BX)(CX*1), Y10
+	VADDPS      Y10, Y10, Y10
+	VADDPS      c65800000<>+0(SB), Y7, Y7
+	VMULPS      (R10), Y2, Y11
+	VBLENDVPS   Y3, Y1, Y2, Y2
+	VXORPS      Y9, Y0, Y0
+	VMULPS      Y4, Y2, Y4
+	VMULPS      c65800000<>+0(SB), Y2, Y2
+	VFMADD231PS (R9), Y1, Y11
+	VMULPS      Y8, Y0, Y0
+	VMOVUPS     c43800000<>+0(SB), Y1
+	VMINPS      Y4, Y1, Y1
+	VMOVUPS     c40000000<>+0(SB), Y3
+	VFMSUB213PS 4608(BX)(CX*1), Y3, Y2
+	VSUBPS      c7f7fffff<>+0(SB), Y4, Y3
+	VMULPS      192(BX), Y0, Y0
+	VMULPS      Y5, Y11, Y11
+	VMULPS      c65800000<>+0(SB), Y1, Y1
+	VMULPS      Y6, Y11, Y11
+	VMOVUPS     c3f317218<>+0(SB), Y5
+	VMOVUPS     10752(BX)(CX*1), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VFMADD213PS Y11, Y10, Y11
+	VFMADD231PS Y1, Y0, Y2
+	VMULPS      c19800000<>+0(SB), Y11, Y11
+	VMULPS      Y2, Y11, Y2
+	VMULPS      Y4, Y11, Y4
+	VMULPS      Y6, Y11, Y11
+	VDIVPS      Y7, Y2, Y2
+	VMAXPS      Y3, Y4, Y4
+	VFMADD231PS c19317218<>+0(SB), Y11, Y4
+	VMOVUPS     Y4, (R11)(CX*1)
+	VXORPS      Y9, Y2, Y2
+	VMOVUPS     Y2, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -2716,41 +2662,44 @@ DATA c2c800000<>+24(SB)/8, $0x2c8000002c800000
 GLOBL c2c800000<>(SB), RODATA|NOPTR, $32
 
 // func softHessSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $20608-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softHessSquareF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
-	// 2 vectors, 131.5 instructions each, 30 spills
+	// 1 vectors, 76.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20416(BX)
-	VMOVAPS      Y0, 20448(BX)
-	LEAQ         20416(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20480(BX)
-	VMOVAPS      Y0, 20512(BX)
-	LEAQ         20480(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         64(AX), R13
@@ -2764,549 +2713,214 @@ eachW:
 	VMOVAPS      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
+	CALL    ·ratioF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
-	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VMOVUPS      (R8)(CX*1), Y3
-	VSUBPS       Y3, Y2, Y4
-	VMOVUPS      32(R8)(CX*1), Y5
-	VSUBPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
-	VMOVUPS      (DI)(CX*1), Y9
-	VANDPS       c80000000<>+0(SB), Y9, Y10
-	VMOVUPS      32(DI)(CX*1), Y11
-	VANDPS       c80000000<>+0(SB), Y11, Y12
-	VMOVUPS      cc0000000<>+0(SB), Y13
-	VFMADD213PS  Y2, Y3, Y13
-	VMOVUPS      cc0000000<>+0(SB), Y14
-	VFMADD213PS  Y2, Y5, Y14
-	VANDPS       c7fffffff<>+0(SB), Y9, Y15
-	VANDPS       c7fffffff<>+0(SB), Y11, Y2
-	VMOVAPS      Y1, 512(BX)
-	VBLENDVPS    Y9, Y3, Y4, Y1
-	VMOVAPS      Y8, 576(BX)
-	VBLENDVPS    Y9, Y4, Y3, Y8
-	VBLENDVPS    Y11, Y5, Y6, Y9
-	VMOVAPS      Y8, 640(BX)
-	VBLENDVPS    Y11, Y6, Y5, Y8
-	VMULPS       Y15, Y1, Y15
-	VMULPS       c65800000<>+0(SB), Y1, Y1
-	VXORPS       Y10, Y13, Y13
-	VXORPS       Y12, Y14, Y14
-	VMULPS       Y2, Y9, Y2
-	VMULPS       c65800000<>+0(SB), Y9, Y9
-	VMOVAPS      Y12, 704(BX)
-	VADDPS       Y7, Y0, Y12
-	VMOVAPS      Y10, 768(BX)
-	VMOVAPS      512(BX), Y10
-	VMOVAPS      Y2, 832(BX)
-	VADDPS       576(BX), Y10, Y2
-	VMOVAPS      Y15, 896(BX)
-	VMULPS       (R10), Y4, Y15
-	VMOVUPS      c3f800000<>+0(SB), Y11
-	VSUBPS       Y4, Y11, Y4
-	VFMADD231PS  (R9), Y3, Y15
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       c19800000<>+0(SB), Y12, Y3
-	VMOVAPS      Y4, 960(BX)
-	VMULPS       c19800000<>+0(SB), Y2, Y4
-	VMOVAPS      Y14, 1024(BX)
-	VSUBPS       Y12, Y0, Y14
-	VADDPS       Y7, Y14, Y14
-	VMOVAPS      Y13, 1088(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y13
-	VFMADD213PS  cbca4575a<>+0(SB), Y3, Y13
-	VFMADD213PS  c3d574bd3<>+0(SB), Y3, Y13
-	VFMADD213PS  cbdb96445<>+0(SB), Y3, Y13
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y3, Y13
-	VFMADD213PS  cbe213439<>+0(SB), Y3, Y13
-	VFMADD213PS  c3e4f022f<>+0(SB), Y3, Y13
-	VFMADD213PS  cbe8eab21<>+0(SB), Y3, Y13
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y3, Y13
-	VMOVAPS      Y0, 1152(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y0
-	VFMADD213PS  cbca4575a<>+0(SB), Y4, Y0
-	VFMADD213PS  c3d574bd3<>+0(SB), Y4, Y0
-	VFMADD213PS  cbdb96445<>+0(SB), Y4, Y0
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y4, Y0
-	VFMADD213PS  cbe213439<>+0(SB), Y4, Y0
-	VFMADD213PS  c3e4f022f<>+0(SB), Y4, Y0
-	VFMADD213PS  cbe8eab21<>+0(SB), Y4, Y0
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y4, Y0
-	VMOVAPS      Y0, 1216(BX)
-	VMULPS       640(BX), Y12, Y0
-	VMOVAPS      Y7, 1280(BX)
-	VADDPS       Y3, Y11, Y7
-	VMOVAPS      Y13, 1344(BX)
-	VADDPS       Y4, Y11, Y13
-	VMOVAPS      Y4, 1408(BX)
-	VMULPS       Y8, Y2, Y4
-	VMOVAPS      Y3, 1472(BX)
-	VSUBPS       Y2, Y10, Y3
-	VADDPS       576(BX), Y3, Y3
-	VADDPS       Y0, Y1, Y10
-	VMOVAPS      Y13, 20096(BX)
-	VMOVAPS      640(BX), Y13
-	VFMSUB213PS  Y0, Y12, Y13
-	VFMADD231PS  640(BX), Y14, Y13
-	VMOVAPS      Y12, 640(BX)
-	VADDPS       Y4, Y9, Y12
-	VMOVAPS      Y14, 20160(BX)
-	VDIVPS       Y10, Y11, Y14
-	VMOVAPS      Y14, 20224(BX)
-	VMAXPS       Y0, Y1, Y14
-	VMINPS       Y0, Y1, Y0
-	VFMSUB132PS  c40000000<>+0(SB), Y10, Y1
-	VSUBPS       Y14, Y10, Y14
-	VSUBPS       Y14, Y0, Y0
-	VADDPS       Y13, Y0, Y0
-	VDIVPS       Y12, Y11, Y13
-	VMAXPS       Y4, Y9, Y14
-	VSUBPS       Y14, Y12, Y14
-	VMOVAPS      Y1, 20288(BX)
-	VMOVAPS      Y4, Y1
-	VFMSUB231PS  Y8, Y2, Y1
-	VMINPS       Y4, Y9, Y4
-	VFMSUB132PS  c40000000<>+0(SB), Y12, Y9
-	VSUBPS       Y14, Y4, Y4
-	VFMADD231PS  Y8, Y3, Y1
-	VADDPS       Y1, Y4, Y4
-	VDIVPS       Y7, Y10, Y1
-	VFNMADD231PS Y7, Y1, Y10
-	VMULPS       Y1, Y15, Y15
-	VSUBPS       Y6, Y11, Y8
-	VMULPS       32(R10), Y6, Y6
-	VSUBPS       Y5, Y8, Y8
-	VFMADD231PS  32(R9), Y5, Y6
-	VDIVPS       20096(BX), Y12, Y5
-	VFNMADD231PS 20096(BX), Y5, Y12
-	VMULPS       Y5, Y6, Y6
-	VSUBPS       Y7, Y11, Y14
-	VMULPS       Y7, Y7, Y7
-	VADDPS       1472(BX), Y14, Y14
-	VMOVAPS      Y7, 20352(BX)
-	VMOVAPS      20160(BX), Y7
-	VFMADD231PS  c19800000<>+0(SB), Y7, Y14
-	VMOVAPS      640(BX), Y7
-	VFNMADD132PS 1472(BX), Y7, Y7
-	VMOVAPS      Y9, 20160(BX)
-	VSUBPS       1472(BX), Y11, Y9
-	VMOVAPS      Y9, 1472(BX)
-	VMOVAPS      1344(BX), Y9
-	VFMADD213PS  1280(BX), Y9, Y7
-	VADDPS       1152(BX), Y7, Y7
-	VMOVAPS      640(BX), Y9
-	VMOVAPS      Y7, 1152(BX)
-	VMULPS       20224(BX), Y9, Y7
-	VMULPS       1088(BX), Y7, Y7
-	VMOVAPS      Y7, 1280(BX)
-	VMOVAPS      1408(BX), Y7
-	VFNMADD213PS Y2, Y2, Y7
-	VMOVAPS      Y6, 1344(BX)
-	VMOVAPS      1216(BX), Y6
-	VFMADD213PS  576(BX), Y6, Y7
-	VADDPS       512(BX), Y7, Y7
-	VMULPS       Y13, Y2, Y6
-	VMULPS       1024(BX), Y6, Y6
-	VMOVAPS      Y7, 512(BX)
-	VSUBPS       20096(BX), Y11, Y7
-	VMOVAPS      Y6, 576(BX)
-	VMOVAPS      20096(BX), Y6
-	VMULPS       Y6, Y6, Y6
-	VADDPS       1408(BX), Y7, Y7
-	VSUBPS       1408(BX), Y11, Y11
-	VFMADD231PS  c19800000<>+0(SB), Y3, Y7
-	VMOVUPS      c65800000<>+0(SB), Y3
-	VMOVAPS      Y6, 1408(BX)
-	VMOVUPS      (DI)(CX*1), Y6
-	VBLENDVPS    Y6, Y9, Y3, Y6
-	VFMADD231PS  960(BX), Y6, Y0
-	VADDPS       Y0, Y10, Y10
-	VFNMADD231PS Y14, Y1, Y10
-	VMULPS       c19800000<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y15, Y15
-	VMULPS       20224(BX), Y10, Y10
-	VADDPS       Y10, Y10, Y10
-	VFMADD213PS  Y15, Y10, Y15
-	VMOVUPS      32(DI)(CX*1), Y0
-	VBLENDVPS    Y0, Y2, Y3, Y0
-	VFMADD231PS  Y8, Y0, Y4
-	VADDPS       Y4, Y12, Y12
-	VFNMADD231PS Y7, Y5, Y12
-	VMULPS       c19800000<>+0(SB), Y5, Y5
-	VMULPS       1344(BX), Y5, Y5
-	VMULPS       Y13, Y12, Y12
-	VADDPS       Y12, Y12, Y12
-	VFMADD213PS  Y5, Y12, Y5
-	VMOVUPS      c43800000<>+0(SB), Y0
-	VMINPS       896(BX), Y0, Y1
-	VMOVUPS      192(BX), Y4
-	VMULPS       1280(BX), Y4, Y6
-	VSUBPS       1280(BX), Y6, Y7
-	VSUBPS       1472(BX), Y7, Y7
-	VMINPS       832(BX), Y0, Y0
-	VMULPS       576(BX), Y4, Y8
-	VSUBPS       576(BX), Y8, Y10
-	VSUBPS       Y11, Y10, Y10
-	VMULPS       Y3, Y1, Y11
-	VFMADD132PS  c00000000<>+0(SB), Y9, Y1
-	VMOVUPS      c3f317218<>+0(SB), Y12
-	VFMADD231PS  1152(BX), Y12, Y11
-	VFMADD213PS  20288(BX), Y11, Y6
-	VMOVAPS      20288(BX), Y14
-	VADDPS       Y14, Y14, Y14
-	VFMADD231PS  Y7, Y11, Y14
-	VMULPS       c2c800000<>+0(SB), Y14, Y14
-	VMULPS       Y3, Y0, Y7
-	VFMADD132PS  c00000000<>+0(SB), Y2, Y0
-	VFMADD231PS  512(BX), Y12, Y7
-	VFMADD213PS  20160(BX), Y7, Y8
-	VMOVAPS      20160(BX), Y11
-	VADDPS       Y11, Y11, Y11
-	VFMADD231PS  Y10, Y7, Y11
-	VMULPS       c2c800000<>+0(SB), Y11, Y11
-	VMULPS       c52800000<>+0(SB), Y9, Y7
-	VMULPS       20224(BX), Y7, Y7
-	VMULPS       1088(BX), Y7, Y7
-	VMULPS       Y7, Y4, Y7
-	VFMADD213PS  Y9, Y14, Y7
-	VADDPS       Y9, Y3, Y9
-	VMOVUPS      c7e800000<>+0(SB), Y10
-	VMINPS       Y7, Y10, Y7
-	VMULPS       448(BX), Y7, Y7
-	VMULPS       c52800000<>+0(SB), Y2, Y12
-	VMULPS       Y13, Y12, Y12
-	VMULPS       1024(BX), Y12, Y12
-	VMULPS       Y12, Y4, Y4
-	VFMADD213PS  Y2, Y11, Y4
-	VADDPS       Y2, Y3, Y3
-	VMINPS       Y4, Y10, Y10
-	VMULPS       448(BX), Y10, Y10
-	VMULPS       c19800000<>+0(SB), Y15, Y2
-	VMULPS       384(BX), Y15, Y15
-	VMULPS       Y1, Y2, Y1
-	VMULPS       Y6, Y2, Y6
-	VMULPS       Y7, Y15, Y15
-	VMULPS       1152(BX), Y2, Y4
-	VMULPS       896(BX), Y2, Y2
-	VMOVAPS      896(BX), Y7
-	VSUBPS       c7f7fffff<>+0(SB), Y7, Y7
-	VDIVPS       Y9, Y6, Y6
-	VMAXPS       Y7, Y2, Y2
-	VFMADD231PS  c19317218<>+0(SB), Y4, Y2
-	VMULPS       c19800000<>+0(SB), Y5, Y4
-	VMULPS       384(BX), Y5, Y5
-	VDIVPS       20352(BX), Y15, Y15
-	VMULPS       Y0, Y4, Y0
-	VMULPS       Y8, Y4, Y8
-	VMULPS       Y10, Y5, Y5
-	VMULPS       832(BX), Y4, Y7
-	VMOVUPS      Y2, (R11)(CX*1)
-	VMOVAPS      832(BX), Y2
-	VSUBPS       c7f7fffff<>+0(SB), Y2, Y2
-	VMULPS       512(BX), Y4, Y4
-	VDIVPS       20352(BX), Y1, Y1
-	VMAXPS       Y2, Y7, Y7
-	VXORPS       768(BX), Y6, Y6
-	VFMADD231PS  c19317218<>+0(SB), Y4, Y7
-	VMOVUPS      Y6, (R12)(CX*1)
-	VDIVPS       1408(BX), Y5, Y5
-	VMULPS       c19800000<>+0(SB), Y15, Y15
-	VMOVUPS      Y7, 32(R11)(CX*1)
-	VDIVPS       1408(BX), Y0, Y0
-	VMOVUPS      Y15, (R13)(CX*1)
-	VMULPS       c19800000<>+0(SB), Y1, Y1
-	VDIVPS       Y3, Y8, Y8
-	VMOVUPS      Y1, (R14)(CX*1)
-	VMULPS       c19800000<>+0(SB), Y5, Y5
-	VMOVUPS      Y5, 32(R13)(CX*1)
-	VMULPS       c19800000<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 32(R14)(CX*1)
-	VXORPS       704(BX), Y8, Y8
-	VMOVUPS      Y8, 32(R12)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	ADDQ         DX, R13
-	ADDQ         DX, R14
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPS     c3f800000<>+0(SB), Y0
+	VMOVUPS     (R8)(CX*1), Y1
+	VSUBPS      Y1, Y0, Y2
+	VMOVUPS     cc0000000<>+0(SB), Y3
+	VFMADD213PS Y0, Y1, Y3
+	VMOVUPS     9728(BX)(CX*1), Y4
+	VMOVUPS     8704(BX)(CX*1), Y5
+	VMULPS      Y5, Y4, Y6
+	VMOVUPS     (DI)(CX*1), Y7
+	VANDPS      c80000000<>+0(SB), Y7, Y8
+	VANDPS      c7fffffff<>+0(SB), Y7, Y9
+	VMULPS      c19800000<>+0(SB), Y4, Y10
+	VMULPS      c52800000<>+0(SB), Y4, Y11
+	VMOVUPS     6656(BX)(CX*1), Y12
+	VADDPS      Y12, Y12, Y12
+	VMOVUPS     2560(BX)(CX*1), Y13
+	VMULPS      c19800000<>+0(SB), Y13, Y14
+	VADDPS      c65800000<>+0(SB), Y4, Y15
+	VBLENDVPS   Y7, Y1, Y2, Y7
+	VMULPS      (R10), Y2, Y2
+	VXORPS      Y8, Y3, Y3
+	VMOVAPS     Y8, 512(BX)
+	VSUBPS      Y10, Y0, Y8
+	VMULPS      Y5, Y11, Y11
+	VADDPS      Y10, Y0, Y0
+	VMULPS      Y9, Y7, Y9
+	VMULPS      Y6, Y3, Y6
+	VMULPS      c65800000<>+0(SB), Y7, Y7
+	VFMADD231PS (R9), Y1, Y2
+	VMULPS      Y11, Y3, Y3
+	VMULPS      Y0, Y0, Y0
+	VMOVUPS     c43800000<>+0(SB), Y1
+	VMINPS      Y9, Y1, Y1
+	VMULPS      192(BX), Y6, Y5
+	VSUBPS      c7f7fffff<>+0(SB), Y9, Y10
+	VMOVUPS     c40000000<>+0(SB), Y11
+	VFMSUB213PS 4608(BX)(CX*1), Y11, Y7
+	VMULPS      c65800000<>+0(SB), Y1, Y11
+	VMULPS      Y13, Y2, Y2
+	VSUBPS      Y6, Y5, Y6
+	VMULPS      192(BX), Y3, Y3
+	VFMADD132PS c00000000<>+0(SB), Y4, Y1
+	VMOVUPS     c3f317218<>+0(SB), Y13
+	VMOVAPS     Y15, 576(BX)
+	VMOVUPS     10752(BX)(CX*1), Y15
+	VFMADD231PS Y15, Y13, Y11
+	VADDPS      Y7, Y7, Y13
+	VMULPS      Y14, Y2, Y2
+	VSUBPS      Y8, Y6, Y6
+	VFMADD213PS Y2, Y12, Y2
+	VFMADD231PS Y6, Y11, Y13
+	VFMADD231PS Y11, Y5, Y7
+	VMULPS      c19800000<>+0(SB), Y2, Y5
+	VMULPS      384(BX), Y2, Y2
+	VMULPS      c2c800000<>+0(SB), Y13, Y13
+	VMULPS      Y1, Y5, Y1
+	VMULPS      Y7, Y5, Y7
+	VFMADD231PS Y13, Y3, Y4
+	VMULPS      Y9, Y5, Y9
+	VMULPS      Y15, Y5, Y5
+	VDIVPS      Y0, Y1, Y1
+	VMAXPS      Y10, Y9, Y9
+	VMOVUPS     c7e800000<>+0(SB), Y3
+	VMINPS      Y4, Y3, Y3
+	VFMADD231PS c19317218<>+0(SB), Y5, Y9
+	VMULPS      448(BX), Y3, Y3
+	VDIVPS      576(BX), Y7, Y7
+	VMULPS      Y3, Y2, Y2
+	VMOVUPS     Y9, (R11)(CX*1)
+	VDIVPS      Y0, Y2, Y2
+	VMULPS      c19800000<>+0(SB), Y1, Y1
+	VMOVUPS     Y1, (R14)(CX*1)
+	VXORPS      512(BX), Y7, Y7
+	VMOVUPS     Y7, (R12)(CX*1)
+	VMULPS      c19800000<>+0(SB), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	ADDQ        DX, R13
+	ADDQ        DX, R14
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
 // func softFrozenSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenSquareF32AVX2(SB), $20416-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softFrozenSquareF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
-	// 2 vectors, 98.5 instructions each, 20 spills
+	// 1 vectors, 44.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20224(BX)
-	VMOVAPS      Y0, 20256(BX)
-	LEAQ         20224(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20288(BX)
-	VMOVAPS      Y0, 20320(BX)
-	LEAQ         20288(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 48(AX), R11
 	MOVQ 56(AX), R12
 	MOVQ 72(AX), R13
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
+	CALL    ·ratioF32AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
-	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VMOVUPS      (R8)(CX*1), Y3
-	VSUBPS       Y3, Y2, Y4
-	VMOVUPS      32(R8)(CX*1), Y5
-	VSUBPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
-	VMOVUPS      (DI)(CX*1), Y9
-	VANDPS       c7fffffff<>+0(SB), Y9, Y10
-	VMOVUPS      32(DI)(CX*1), Y11
-	VANDPS       c7fffffff<>+0(SB), Y11, Y12
-	VANDPS       c80000000<>+0(SB), Y9, Y13
-	VANDPS       c80000000<>+0(SB), Y11, Y14
-	VBLENDVPS    Y9, Y3, Y4, Y15
-	VMOVAPS      Y14, 512(BX)
-	VBLENDVPS    Y9, Y4, Y3, Y14
-	VMOVAPS      Y13, 576(BX)
-	VBLENDVPS    Y11, Y5, Y6, Y13
-	VBLENDVPS    Y11, Y6, Y5, Y9
-	VADDPS       Y7, Y0, Y11
-	VADDPS       Y8, Y1, Y5
-	VMULPS       Y10, Y15, Y10
-	VMULPS       c65800000<>+0(SB), Y15, Y15
-	VMULPS       Y12, Y13, Y12
-	VMULPS       c65800000<>+0(SB), Y13, Y13
-	VMOVAPS      Y12, 640(BX)
-	VSUBPS       Y4, Y2, Y12
-	VMULPS       (R10), Y4, Y4
-	VSUBPS       Y3, Y12, Y12
-	VFMADD231PS  (R9), Y3, Y4
-	VMULPS       c19800000<>+0(SB), Y11, Y3
-	VMOVAPS      Y10, 704(BX)
-	VSUBPS       Y11, Y0, Y10
-	VADDPS       Y7, Y10, Y10
-	VMOVAPS      Y12, 768(BX)
-	VMULPS       Y14, Y11, Y12
-	VMOVAPS      Y0, 832(BX)
-	VMULPS       c19800000<>+0(SB), Y5, Y0
-	VMOVAPS      Y7, 896(BX)
-	VADDPS       Y3, Y2, Y7
-	VMOVAPS      Y3, 960(BX)
-	VMULPS       Y9, Y5, Y3
-	VMOVAPS      Y6, 1024(BX)
-	VSUBPS       Y5, Y1, Y6
-	VADDPS       Y8, Y6, Y6
-	VMOVAPS      Y1, 1088(BX)
-	VADDPS       Y12, Y15, Y1
-	VMOVAPS      Y8, 1152(BX)
-	VMOVAPS      Y12, Y8
-	VFMSUB231PS  Y14, Y11, Y8
-	VFMADD231PS  Y14, Y10, Y8
-	VADDPS       Y3, Y13, Y14
-	VMOVAPS      Y10, 1216(BX)
-	VADDPS       Y0, Y2, Y10
-	VMOVAPS      Y11, 1280(BX)
-	VDIVPS       Y7, Y1, Y11
-	VMULPS       Y11, Y4, Y4
-	VMOVAPS      Y4, 1344(BX)
-	VDIVPS       Y10, Y14, Y4
-	VMOVAPS      Y11, 1408(BX)
-	VMAXPS       Y12, Y15, Y11
-	VMINPS       Y12, Y15, Y12
-	VFMSUB132PS  c40000000<>+0(SB), Y1, Y15
-	VSUBPS       Y11, Y1, Y11
-	VSUBPS       Y11, Y12, Y12
-	VADDPS       Y8, Y12, Y12
-	VMAXPS       Y3, Y13, Y8
-	VSUBPS       Y8, Y14, Y8
-	VMOVAPS      Y3, Y11
-	VFMSUB231PS  Y9, Y5, Y11
-	VMINPS       Y3, Y13, Y3
-	VFMSUB132PS  c40000000<>+0(SB), Y14, Y13
-	VSUBPS       Y8, Y3, Y3
-	VFMADD231PS  Y9, Y6, Y11
-	VADDPS       Y11, Y3, Y3
-	VSUBPS       1024(BX), Y2, Y8
-	VMOVUPS      32(R10), Y9
-	VMULPS       1024(BX), Y9, Y9
-	VMOVUPS      32(R8)(CX*1), Y11
-	VSUBPS       Y11, Y8, Y8
-	VFMADD231PS  32(R9), Y11, Y9
-	VMULPS       Y4, Y9, Y9
-	VMOVAPS      960(BX), Y11
-	VMOVAPS      Y13, 1024(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y13
-	VFMADD213PS  cbca4575a<>+0(SB), Y13, Y11
-	VMOVAPS      Y15, 1472(BX)
-	VMOVAPS      960(BX), Y15
-	VFMADD213PS  c3d574bd3<>+0(SB), Y15, Y11
-	VFMADD213PS  cbdb96445<>+0(SB), Y15, Y11
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y15, Y11
-	VFMADD213PS  cbe213439<>+0(SB), Y15, Y11
-	VFMADD213PS  c3e4f022f<>+0(SB), Y15, Y11
-	VFMADD213PS  cbe8eab21<>+0(SB), Y15, Y11
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y15, Y11
-	VFMADD213PS  cbca4575a<>+0(SB), Y0, Y13
-	VFMADD213PS  c3d574bd3<>+0(SB), Y0, Y13
-	VFMADD213PS  cbdb96445<>+0(SB), Y0, Y13
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y0, Y13
-	VFMADD213PS  cbe213439<>+0(SB), Y0, Y13
-	VFMADD213PS  c3e4f022f<>+0(SB), Y0, Y13
-	VFMADD213PS  cbe8eab21<>+0(SB), Y0, Y13
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y0, Y13
-	VMOVAPS      Y9, 20096(BX)
-	VSUBPS       Y7, Y2, Y9
-	VADDPS       Y15, Y9, Y9
-	VMOVAPS      Y4, 20160(BX)
-	VMOVAPS      1280(BX), Y4
-	VFNMADD132PS Y4, Y4, Y15
-	VMOVAPS      Y14, 960(BX)
-	VMOVAPS      1216(BX), Y14
-	VFMADD231PS  c19800000<>+0(SB), Y14, Y9
-	VFMADD213PS  896(BX), Y11, Y15
-	VADDPS       832(BX), Y15, Y15
-	VSUBPS       Y10, Y2, Y11
-	VADDPS       Y0, Y11, Y11
-	VFNMADD213PS Y5, Y5, Y0
-	VFMADD231PS  c19800000<>+0(SB), Y6, Y11
-	VFMADD213PS  1152(BX), Y13, Y0
-	VADDPS       1088(BX), Y0, Y0
-	VMOVUPS      c65800000<>+0(SB), Y6
-	VMOVUPS      (DI)(CX*1), Y13
-	VBLENDVPS    Y13, Y4, Y6, Y13
-	VFMADD231PS  768(BX), Y13, Y12
-	VMOVUPS      32(DI)(CX*1), Y13
-	VBLENDVPS    Y13, Y5, Y6, Y13
-	VFMADD231PS  Y8, Y13, Y3
-	VDIVPS       Y1, Y2, Y8
-	VFNMADD231PS 1408(BX), Y7, Y1
-	VMULPS       Y7, Y7, Y7
-	VADDPS       Y12, Y1, Y1
-	VFNMADD231PS 1408(BX), Y9, Y1
-	VMOVAPS      1408(BX), Y9
-	VMULPS       c19800000<>+0(SB), Y9, Y9
-	VMULPS       1344(BX), Y9, Y9
-	VMULPS       Y8, Y1, Y1
-	VADDPS       Y1, Y1, Y1
-	VFMADD213PS  Y9, Y1, Y9
-	VMULPS       c19800000<>+0(SB), Y9, Y9
-	VMULPS       Y15, Y9, Y15
-	VDIVPS       960(BX), Y2, Y2
-	VMOVAPS      20160(BX), Y1
-	VFNMADD213PS 960(BX), Y10, Y1
-	VMULPS       Y10, Y10, Y10
-	VADDPS       Y3, Y1, Y1
-	VFNMADD231PS 20160(BX), Y11, Y1
-	VMOVAPS      20160(BX), Y3
-	VMULPS       c19800000<>+0(SB), Y3, Y3
-	VMULPS       20096(BX), Y3, Y3
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      c43800000<>+0(SB), Y2
-	VMINPS       704(BX), Y2, Y8
-	VXORPS       Y11, Y11, Y11
-	VFMADD213PS  1472(BX), Y8, Y11
-	VFMADD132PS  c00000000<>+0(SB), Y4, Y8
-	VADDPS       Y4, Y6, Y4
-	VADDPS       Y1, Y1, Y1
-	VFMADD213PS  Y3, Y1, Y3
-	VMINPS       640(BX), Y2, Y2
-	VMULPS       Y8, Y9, Y8
-	VMULPS       Y11, Y9, Y11
-	VMULPS       704(BX), Y9, Y9
-	VMOVAPS      704(BX), Y1
-	VSUBPS       c7f7fffff<>+0(SB), Y1, Y1
-	VXORPS       Y12, Y12, Y12
-	VFMADD213PS  1024(BX), Y2, Y12
-	VFMADD132PS  c00000000<>+0(SB), Y5, Y2
-	VADDPS       Y5, Y6, Y6
-	VDIVPS       Y7, Y8, Y8
-	VMOVAPS      640(BX), Y5
-	VSUBPS       c7f7fffff<>+0(SB), Y5, Y7
-	VMAXPS       Y1, Y9, Y9
-	VMULPS       c19800000<>+0(SB), Y3, Y3
-	VFMADD231PS  c19317218<>+0(SB), Y15, Y9
-	VMULPS       Y2, Y3, Y2
-	VMULPS       Y12, Y3, Y12
-	VDIVPS       Y4, Y11, Y11
-	VMULPS       Y5, Y3, Y5
-	VMULPS       Y0, Y3, Y3
-	VMOVUPS      Y9, (R11)(CX*1)
-	VMAXPS       Y7, Y5, Y5
-	VDIVPS       Y10, Y2, Y2
-	VFMADD231PS  c19317218<>+0(SB), Y3, Y5
-	VMULPS       c19800000<>+0(SB), Y8, Y8
-	VMOVUPS      Y5, 32(R11)(CX*1)
-	VDIVPS       Y6, Y12, Y12
-	VMOVUPS      Y8, (R13)(CX*1)
-	VXORPS       576(BX), Y11, Y11
-	VMOVUPS      Y11, (R12)(CX*1)
-	VMULPS       c19800000<>+0(SB), Y2, Y2
-	VMOVUPS      Y2, 32(R13)(CX*1)
-	VXORPS       512(BX), Y12, Y12
-	VMOVUPS      Y12, 32(R12)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	ADDQ         DX, R13
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPS     c3f800000<>+0(SB), Y0
+	VMOVUPS     (R8)(CX*1), Y1
+	VSUBPS      Y1, Y0, Y2
+	VMOVUPS     2560(BX)(CX*1), Y3
+	VMULPS      c19800000<>+0(SB), Y3, Y4
+	VMOVUPS     (DI)(CX*1), Y5
+	VANDPS      c7fffffff<>+0(SB), Y5, Y6
+	VMOVUPS     6656(BX)(CX*1), Y7
+	VADDPS      Y7, Y7, Y7
+	VMOVUPS     9728(BX)(CX*1), Y8
+	VMULPS      c19800000<>+0(SB), Y8, Y9
+	VADDPS      c65800000<>+0(SB), Y8, Y10
+	VANDPS      c80000000<>+0(SB), Y5, Y11
+	VMULPS      (R10), Y2, Y12
+	VBLENDVPS   Y5, Y1, Y2, Y2
+	VADDPS      Y9, Y0, Y0
+	VMULPS      Y6, Y2, Y6
+	VMULPS      c65800000<>+0(SB), Y2, Y2
+	VFMADD231PS (R9), Y1, Y12
+	VMULPS      Y0, Y0, Y0
+	VMOVUPS     c43800000<>+0(SB), Y1
+	VMINPS      Y6, Y1, Y1
+	VMOVUPS     c40000000<>+0(SB), Y5
+	VFMSUB213PS 4608(BX)(CX*1), Y5, Y2
+	VSUBPS      c7f7fffff<>+0(SB), Y6, Y5
+	VMULPS      Y3, Y12, Y12
+	VFMADD231PS c00000000<>+0(SB), Y1, Y8
+	VFMADD231PS c00000000<>+0(SB), Y1, Y2
+	VMULPS      Y4, Y12, Y12
+	VFMADD213PS Y12, Y7, Y12
+	VMULPS      c19800000<>+0(SB), Y12, Y12
+	VMULPS      Y8, Y12, Y8
+	VMULPS      Y2, Y12, Y2
+	VMULPS      Y6, Y12, Y6
+	VMULPS      10752(BX)(CX*1), Y12, Y12
+	VDIVPS      Y0, Y8, Y8
+	VMAXPS      Y5, Y6, Y6
+	VFMADD231PS c19317218<>+0(SB), Y12, Y6
+	VDIVPS      Y10, Y2, Y2
+	VMOVUPS     Y6, (R11)(CX*1)
+	VMULPS      c19800000<>+0(SB), Y8, Y8
+	VMOVUPS     Y8, (R13)(CX*1)
+	VXORPS      Y11, Y2, Y2
+	VMOVUPS     Y2, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	ADDQ        DX, R13
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -3328,148 +2942,6 @@ DATA c007fffff<>+16(SB)/8, $0x007fffff007fffff
 DATA c007fffff<>+24(SB)/8, $0x007fffff007fffff
 GLOBL c007fffff<>(SB), RODATA|NOPTR, $32
 
-// func ratioF32AVX2<>()
-// Requires: AVX, AVX2, FMA3
-TEXT ·ratioF32AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 65.0 instructions each, 11 spills
-	XORL CX, CX
-
-loop:
-	VMOVUPS      1536(BX)(CX*1), Y0
-	VPSLLD       $0x14, Y0, Y0
-	VMOVUPS      1568(BX)(CX*1), Y1
-	VPSLLD       $0x14, Y1, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VMOVUPS      (R8)(CX*1), Y3
-	VSUBPS       Y3, Y2, Y4
-	VMOVUPS      32(R8)(CX*1), Y5
-	VSUBPS       Y5, Y2, Y6
-	VMULPS       3072(BX)(CX*1), Y0, Y7
-	VMULPS       3104(BX)(CX*1), Y1, Y8
-	VMOVUPS      (DI)(CX*1), Y9
-	VBLENDVPS    Y9, Y3, Y4, Y10
-	VBLENDVPS    Y9, Y4, Y3, Y11
-	VMOVUPS      32(DI)(CX*1), Y12
-	VBLENDVPS    Y12, Y5, Y6, Y13
-	VBLENDVPS    Y12, Y6, Y5, Y14
-	VADDPS       Y7, Y0, Y15
-	VADDPS       Y8, Y1, Y12
-	VMULPS       c65800000<>+0(SB), Y10, Y10
-	VMULPS       c65800000<>+0(SB), Y13, Y13
-	VSUBPS       Y4, Y2, Y4
-	VSUBPS       Y6, Y2, Y6
-	VMOVAPS      Y13, 512(BX)
-	VMULPS       c19800000<>+0(SB), Y15, Y13
-	VMOVAPS      Y10, 576(BX)
-	VMULPS       c19800000<>+0(SB), Y12, Y10
-	VSUBPS       Y15, Y0, Y9
-	VMOVAPS      Y0, 640(BX)
-	VSUBPS       Y12, Y1, Y0
-	VSUBPS       Y3, Y4, Y4
-	VSUBPS       Y5, Y6, Y6
-	VMOVUPS      Y15, 6144(BX)(CX*1)
-	VMOVUPS      Y12, 6176(BX)(CX*1)
-	VADDPS       Y7, Y9, Y9
-	VADDPS       Y8, Y0, Y0
-	VMOVUPS      c3b6b93e0<>+0(SB), Y3
-	VFMADD213PS  cbca4575a<>+0(SB), Y13, Y3
-	VFMADD213PS  c3d574bd3<>+0(SB), Y13, Y3
-	VFMADD213PS  cbdb96445<>+0(SB), Y13, Y3
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y13, Y3
-	VFMADD213PS  cbe213439<>+0(SB), Y13, Y3
-	VFMADD213PS  c3e4f022f<>+0(SB), Y13, Y3
-	VFMADD213PS  cbe8eab21<>+0(SB), Y13, Y3
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y13, Y3
-	VMOVUPS      c3b6b93e0<>+0(SB), Y5
-	VFMADD213PS  cbca4575a<>+0(SB), Y10, Y5
-	VFMADD213PS  c3d574bd3<>+0(SB), Y10, Y5
-	VFMADD213PS  cbdb96445<>+0(SB), Y10, Y5
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y10, Y5
-	VFMADD213PS  cbe213439<>+0(SB), Y10, Y5
-	VFMADD213PS  c3e4f022f<>+0(SB), Y10, Y5
-	VFMADD213PS  cbe8eab21<>+0(SB), Y10, Y5
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y10, Y5
-	VMOVAPS      Y6, 704(BX)
-	VMULPS       Y11, Y15, Y6
-	VMOVAPS      Y1, 768(BX)
-	VADDPS       Y13, Y2, Y1
-	VMOVAPS      Y5, 832(BX)
-	VADDPS       Y10, Y2, Y5
-	VMULPS       Y14, Y12, Y2
-	VMOVAPS      Y8, 896(BX)
-	VMOVUPS      c65800000<>+0(SB), Y8
-	VMOVAPS      Y0, 960(BX)
-	VMOVUPS      (DI)(CX*1), Y0
-	VBLENDVPS    Y0, Y15, Y8, Y0
-	VMOVAPS      Y10, 1024(BX)
-	VMOVUPS      32(DI)(CX*1), Y10
-	VBLENDVPS    Y10, Y12, Y8, Y8
-	VMOVAPS      Y15, Y10
-	VFNMADD213PS Y10, Y13, Y10
-	VFMSUB213PS  Y6, Y11, Y15
-	VFMADD231PS  Y3, Y10, Y7
-	VFMADD231PS  Y11, Y9, Y15
-	VADDPS       640(BX), Y7, Y7
-	VMOVUPS      Y7, 12288(BX)(CX*1)
-	VADDPS       576(BX), Y6, Y3
-	VMOVUPS      Y3, 13824(BX)(CX*1)
-	VADDPS       512(BX), Y2, Y7
-	VMOVUPS      Y7, 13856(BX)(CX*1)
-	VDIVPS       Y1, Y3, Y10
-	VMOVUPS      Y10, 16896(BX)(CX*1)
-	VDIVPS       Y5, Y7, Y11
-	VMOVUPS      Y11, 16928(BX)(CX*1)
-	VMOVAPS      Y9, 640(BX)
-	VMOVAPS      576(BX), Y9
-	VMOVAPS      Y13, 1088(BX)
-	VMAXPS       Y6, Y9, Y13
-	VMINPS       Y6, Y9, Y9
-	VSUBPS       Y13, Y3, Y13
-	VSUBPS       Y13, Y9, Y9
-	VADDPS       Y15, Y9, Y9
-	VFMADD231PS  Y4, Y0, Y9
-	VMOVAPS      512(BX), Y0
-	VMAXPS       Y2, Y0, Y4
-	VMINPS       Y2, Y0, Y0
-	VFMSUB231PS  Y14, Y12, Y2
-	VFNMADD132PS 1024(BX), Y12, Y12
-	VSUBPS       Y4, Y7, Y4
-	VFMADD231PS  960(BX), Y14, Y2
-	VMOVAPS      832(BX), Y6
-	VFMADD213PS  896(BX), Y6, Y12
-	VSUBPS       Y4, Y0, Y0
-	VADDPS       Y2, Y0, Y0
-	VADDPS       768(BX), Y12, Y12
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VSUBPS       Y1, Y2, Y4
-	VFNMADD213PS Y3, Y10, Y1
-	VDIVPS       Y3, Y2, Y3
-	VFMADD231PS  704(BX), Y8, Y0
-	VSUBPS       Y5, Y2, Y6
-	VFNMADD213PS Y7, Y11, Y5
-	VADDPS       1088(BX), Y4, Y4
-	VMOVUPS      Y12, 12320(BX)(CX*1)
-	VADDPS       Y9, Y1, Y1
-	VDIVPS       Y7, Y2, Y2
-	VADDPS       1024(BX), Y6, Y6
-	VMOVAPS      640(BX), Y7
-	VFMADD231PS  c19800000<>+0(SB), Y7, Y4
-	VADDPS       Y0, Y5, Y5
-	VMOVAPS      960(BX), Y0
-	VFMADD231PS  c19800000<>+0(SB), Y0, Y6
-	VFNMADD231PS Y4, Y10, Y1
-	VFNMADD231PS Y6, Y11, Y5
-	VMOVUPS      Y3, 15360(BX)(CX*1)
-	VMULPS       Y3, Y1, Y1
-	VMULPS       Y2, Y5, Y5
-	VMOVUPS      Y1, 18432(BX)(CX*1)
-	VMOVUPS      Y2, 15392(BX)(CX*1)
-	VMOVUPS      Y5, 18464(BX)(CX*1)
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	RET
-
 // func logRatioF32AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF32AVX2<>(SB), NOSPLIT, $0
@@ -3477,9 +2949,9 @@ TEXT ·logRatioF32AVX2<>(SB), NOSPLIT, $0
 	XORL CX, CX
 
 loop:
-	VMOVUPS      16896(BX)(CX*1), Y0
+	VMOVUPS      2560(BX)(CX*1), Y0
 	VANDPS       c007fffff<>+0(SB), Y0, Y1
-	VMOVUPS      16928(BX)(CX*1), Y2
+	VMOVUPS      2592(BX)(CX*1), Y2
 	VANDPS       c007fffff<>+0(SB), Y2, Y3
 	VPSRLD       $0x17, Y0, Y0
 	VPSRLD       $0x17, Y2, Y2
@@ -3489,9 +2961,9 @@ loop:
 	VORPS        c4b000000<>+0(SB), Y2, Y2
 	VSUBPS       c65800000<>+0(SB), Y1, Y1
 	VSUBPS       c65800000<>+0(SB), Y3, Y3
-	VMOVUPS      18432(BX)(CX*1), Y4
+	VMOVUPS      6656(BX)(CX*1), Y4
 	VMULPS       c3fb8aa3b<>+0(SB), Y4, Y4
-	VMOVUPS      18464(BX)(CX*1), Y5
+	VMOVUPS      6688(BX)(CX*1), Y5
 	VMULPS       c3fb8aa3b<>+0(SB), Y5, Y5
 	VSUBPS       c4b0000cb<>+0(SB), Y0, Y0
 	VSUBPS       c4b0000cb<>+0(SB), Y2, Y2
@@ -3537,8 +3009,8 @@ loop:
 	VMAXPS       c4b400000<>+0(SB), Y7, Y7
 	VSUBPS       c4b4000cb<>+0(SB), Y6, Y10
 	VSUBPS       c4b4000cb<>+0(SB), Y7, Y11
-	VMOVUPS      Y6, 9216(BX)(CX*1)
-	VMOVUPS      Y7, 9248(BX)(CX*1)
+	VMOVUPS      Y6, 1536(BX)(CX*1)
+	VMOVUPS      Y7, 1568(BX)(CX*1)
 	VFMSUB231PS  (BX), Y0, Y10
 	VFMSUB231PS  (BX), Y2, Y11
 	VFMADD231PS  64(BX), Y1, Y10
@@ -3549,8 +3021,8 @@ loop:
 	VFMADD231PS  128(BX), Y9, Y11
 	VMAXPS       cbf800000<>+0(SB), Y10, Y10
 	VMAXPS       cbf800000<>+0(SB), Y11, Y11
-	VMOVUPS      Y10, 10752(BX)(CX*1)
-	VMOVUPS      Y11, 10784(BX)(CX*1)
+	VMOVUPS      Y10, 5632(BX)(CX*1)
+	VMOVUPS      Y11, 5664(BX)(CX*1)
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -3558,40 +3030,43 @@ loop:
 
 // func softLossPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $20288-8
+TEXT ·softLossPowerF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 2 vectors, 27.5 instructions each, 0 spills
+	// 1 vectors, 29.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20096(BX)
-	VMOVAPS      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20160(BX)
-	VMOVAPS      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         80(AX), AX
 	VBROADCASTSS 12(AX), Y0
@@ -3602,7 +3077,7 @@ eachW:
 	VMOVAPS      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -3611,64 +3086,38 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
-	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     c3f800000<>+0(SB), Y3
-	VMOVUPS     (R8)(CX*1), Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     32(R8)(CX*1), Y6
-	VSUBPS      Y6, Y3, Y3
-	VMOVUPS     9216(BX)(CX*1), Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMOVUPS     9248(BX)(CX*1), Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMOVUPS     (DI)(CX*1), Y9
-	VANDPS      c7fffffff<>+0(SB), Y9, Y10
-	VMOVUPS     32(DI)(CX*1), Y11
-	VANDPS      c7fffffff<>+0(SB), Y11, Y12
-	VMULPS      (R10), Y5, Y13
-	VMULPS      32(R10), Y3, Y14
-	VBLENDVPS   Y9, Y4, Y5, Y5
-	VBLENDVPS   Y11, Y6, Y3, Y3
-	VMOVUPS     10752(BX)(CX*1), Y9
-	VFMADD213PS c3c1d962a<>+0(SB), Y9, Y0
-	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
-	VMULPS      Y10, Y5, Y5
-	VMULPS      Y12, Y3, Y3
-	VFMADD231PS (R9), Y4, Y13
-	VFMADD231PS 32(R9), Y6, Y14
-	VFMADD213PS c3d6357cd<>+0(SB), Y9, Y0
-	VFMADD213PS c3d6357cd<>+0(SB), Y2, Y1
-	VSUBPS      c7f7fffff<>+0(SB), Y5, Y4
-	VSUBPS      c7f7fffff<>+0(SB), Y3, Y6
-	VMULPS      Y7, Y13, Y13
-	VMULPS      Y8, Y14, Y14
-	VFMADD213PS c3e75fdef<>+0(SB), Y9, Y0
-	VFMADD213PS c3e75fdef<>+0(SB), Y2, Y1
-	VFMADD213PS c3f317218<>+0(SB), Y9, Y0
-	VFMADD213PS c3f317218<>+0(SB), Y2, Y1
-	VMULPS      Y0, Y9, Y9
-	VMULPS      Y1, Y2, Y2
-	VFMADD213PS Y13, Y9, Y13
-	VFMADD213PS Y14, Y2, Y14
-	VMULPS      c19800000<>+0(SB), Y13, Y13
-	VMULPS      c19800000<>+0(SB), Y14, Y14
-	VMULPS      Y5, Y13, Y5
-	VMULPS      Y3, Y14, Y3
-	VMULPS      12288(BX)(CX*1), Y13, Y13
-	VMULPS      12320(BX)(CX*1), Y14, Y14
-	VMAXPS      Y4, Y5, Y5
-	VMAXPS      Y6, Y3, Y3
-	VFMADD231PS c19317218<>+0(SB), Y13, Y5
-	VFMADD231PS c19317218<>+0(SB), Y14, Y3
-	VMOVUPS     Y5, (R11)(CX*1)
-	VMOVUPS     Y3, 32(R11)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPS     c3f800000<>+0(SB), Y1
+	VMOVUPS     (R8)(CX*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     1536(BX)(CX*1), Y3
+	VPSLLD      $0x17, Y3, Y3
+	VMOVUPS     (DI)(CX*1), Y4
+	VANDPS      c7fffffff<>+0(SB), Y4, Y5
+	VMULPS      (R10), Y1, Y6
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     5632(BX)(CX*1), Y4
+	VFMADD213PS c3c1d962a<>+0(SB), Y4, Y0
+	VMULPS      Y5, Y1, Y1
+	VFMADD231PS (R9), Y2, Y6
+	VFMADD213PS c3d6357cd<>+0(SB), Y4, Y0
+	VSUBPS      c7f7fffff<>+0(SB), Y1, Y2
+	VMULPS      Y3, Y6, Y6
+	VFMADD213PS c3e75fdef<>+0(SB), Y4, Y0
+	VFMADD213PS c3f317218<>+0(SB), Y4, Y0
+	VMULPS      Y0, Y4, Y4
+	VFMADD213PS Y6, Y4, Y6
+	VMULPS      c19800000<>+0(SB), Y6, Y6
+	VMULPS      Y1, Y6, Y1
+	VMULPS      10752(BX)(CX*1), Y6, Y6
+	VMAXPS      Y2, Y1, Y1
+	VFMADD231PS c19317218<>+0(SB), Y6, Y1
+	VMOVUPS     Y1, (R11)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -3681,40 +3130,43 @@ loop:
 
 // func softGradPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $20288-8
+TEXT ·softGradPowerF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 53.0 instructions each, 6 spills
+	// 1 vectors, 51.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20096(BX)
-	VMOVAPS      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20160(BX)
-	VMOVAPS      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -3728,7 +3180,7 @@ eachW:
 	VMOVAPS      Y0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -3737,115 +3189,60 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
-	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     c3f800000<>+0(SB), Y3
-	VMOVUPS     (R8)(CX*1), Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     32(R8)(CX*1), Y6
-	VSUBPS      Y6, Y3, Y7
-	VMOVUPS     (DI)(CX*1), Y8
-	VANDPS      c7fffffff<>+0(SB), Y8, Y9
-	VMOVUPS     32(DI)(CX*1), Y10
-	VANDPS      c7fffffff<>+0(SB), Y10, Y11
-	VMOVUPS     cc0000000<>+0(SB), Y12
-	VFMADD213PS Y3, Y4, Y12
-	VFMADD231PS cc0000000<>+0(SB), Y6, Y3
-	VMOVUPS     6144(BX)(CX*1), Y13
-	VMULPS      15360(BX)(CX*1), Y13, Y14
-	VMOVUPS     6176(BX)(CX*1), Y15
-	VMULPS      15392(BX)(CX*1), Y15, Y13
-	VANDPS      c80000000<>+0(SB), Y8, Y15
-	VMOVAPS     Y13, 960(BX)
-	VANDPS      c80000000<>+0(SB), Y10, Y13
-	VBLENDVPS   Y8, Y4, Y5, Y8
-	VBLENDVPS   Y10, Y6, Y7, Y10
-	VMULPS      (R10), Y5, Y5
-	VMULPS      32(R10), Y7, Y7
-	VMOVUPS     10752(BX)(CX*1), Y6
-	VFMADD213PS c3c1d962a<>+0(SB), Y6, Y0
-	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
-	VMOVUPS     9216(BX)(CX*1), Y2
-	VPSLLD      $0x17, Y2, Y2
-	VMOVAPS     Y2, 640(BX)
-	VMOVUPS     9248(BX)(CX*1), Y2
-	VPSLLD      $0x17, Y2, Y2
-	VMULPS      Y9, Y8, Y9
-	VMULPS      Y11, Y10, Y11
-	VXORPS      Y15, Y12, Y12
-	VXORPS      Y13, Y3, Y3
-	VMULPS      Y14, Y12, Y12
-	VFMADD231PS (R9), Y4, Y5
-	VMOVUPS     c65800000<>+0(SB), Y4
-	VADDPS      6144(BX)(CX*1), Y4, Y14
-	VMULPS      960(BX), Y3, Y3
-	VMOVAPS     Y13, 960(BX)
-	VMOVUPS     32(R9), Y13
-	VFMADD231PS 32(R8)(CX*1), Y13, Y7
-	VADDPS      6176(BX)(CX*1), Y4, Y13
-	VFMADD213PS c3d6357cd<>+0(SB), Y6, Y0
-	VMOVAPS     Y15, 1024(BX)
-	VMOVUPS     10784(BX)(CX*1), Y15
-	VFMADD213PS c3d6357cd<>+0(SB), Y15, Y1
-	VMULPS      Y4, Y8, Y8
-	VMULPS      Y4, Y10, Y10
-	VMULPS      640(BX), Y5, Y5
-	VMOVAPS     Y13, 640(BX)
-	VMOVUPS     c43800000<>+0(SB), Y13
-	VMOVAPS     Y14, 1088(BX)
-	VMINPS      Y9, Y13, Y14
-	VMULPS      192(BX), Y12, Y12
-	VMULPS      Y2, Y7, Y7
-	VMINPS      Y11, Y13, Y13
-	VMULPS      192(BX), Y3, Y3
-	VFMADD213PS c3e75fdef<>+0(SB), Y6, Y0
-	VFMADD213PS c3e75fdef<>+0(SB), Y15, Y1
-	VMULPS      Y4, Y14, Y14
-	VMULPS      Y4, Y13, Y13
-	VMOVUPS     c40000000<>+0(SB), Y2
-	VFMSUB213PS 13824(BX)(CX*1), Y2, Y8
-	VFMSUB213PS 13856(BX)(CX*1), Y10, Y2
-	VFMADD213PS c3f317218<>+0(SB), Y6, Y0
-	VFMADD213PS c3f317218<>+0(SB), Y15, Y1
-	VMOVUPS     c3f317218<>+0(SB), Y4
-	VMOVUPS     12288(BX)(CX*1), Y10
-	VFMADD231PS Y10, Y4, Y14
-	VMOVUPS     12320(BX)(CX*1), Y10
-	VFMADD231PS Y10, Y4, Y13
-	VMULPS      Y0, Y6, Y6
-	VMULPS      Y1, Y15, Y15
-	VFMADD231PS Y14, Y12, Y8
-	VFMADD231PS Y13, Y3, Y2
-	VSUBPS      c7f7fffff<>+0(SB), Y9, Y0
-	VSUBPS      c7f7fffff<>+0(SB), Y11, Y1
-	VFMADD213PS Y5, Y6, Y5
-	VFMADD213PS Y7, Y15, Y7
-	VMULPS      c19800000<>+0(SB), Y5, Y5
-	VMULPS      c19800000<>+0(SB), Y7, Y7
-	VMULPS      Y8, Y5, Y8
-	VMULPS      Y2, Y7, Y2
-	VMULPS      Y9, Y5, Y9
-	VMULPS      Y11, Y7, Y11
-	VMULPS      12288(BX)(CX*1), Y5, Y5
-	VMULPS      Y10, Y7, Y7
-	VDIVPS      1088(BX), Y8, Y8
-	VMAXPS      Y0, Y9, Y9
-	VMAXPS      Y1, Y11, Y11
-	VFMADD231PS c19317218<>+0(SB), Y5, Y9
-	VFMADD231PS c19317218<>+0(SB), Y7, Y11
-	VDIVPS      640(BX), Y2, Y2
-	VMOVUPS     Y9, (R11)(CX*1)
-	VMOVUPS     Y11, 32(R11)(CX*1)
-	VXORPS      1024(BX), Y8, Y8
-	VMOVUPS     Y8, (R12)(CX*1)
-	VXORPS      960(BX), Y2, Y2
-	VMOVUPS     Y2, 32(R12)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPS     c3f800000<>+0(SB), Y1
+	VMOVUPS     (R8)(CX*1), Y2
+	VSUBPS      Y2, Y1, Y3
+	VMOVUPS     (DI)(CX*1), Y4
+	VANDPS      c7fffffff<>+0(SB), Y4, Y5
+	VFMADD231PS cc0000000<>+0(SB), Y2, Y1
+	VMOVUPS     9728(BX)(CX*1), Y6
+	VMULPS      8704(BX)(CX*1), Y6, Y7
+	VANDPS      c80000000<>+0(SB), Y4, Y8
+	VMOVUPS     1536(BX)(CX*1), Y9
+	VPSLLD      $0x17, Y9, Y9
+	VADDPS      c65800000<>+0(SB), Y6, Y6
+	VBLENDVPS   Y4, Y2, Y3, Y4
+	VMULPS      (R10), Y3, Y3
+	VMOVUPS     5632(BX)(CX*1), Y10
+	VFMADD213PS c3c1d962a<>+0(SB), Y10, Y0
+	VXORPS      Y8, Y1, Y1
+	VMULPS      Y5, Y4, Y5
+	VMULPS      c65800000<>+0(SB), Y4, Y4
+	VFMADD231PS (R9), Y2, Y3
+	VMULPS      Y7, Y1, Y1
+	VFMADD213PS c3d6357cd<>+0(SB), Y10, Y0
+	VMOVUPS     c43800000<>+0(SB), Y2
+	VMINPS      Y5, Y2, Y2
+	VMOVUPS     c40000000<>+0(SB), Y7
+	VFMSUB213PS 4608(BX)(CX*1), Y7, Y4
+	VSUBPS      c7f7fffff<>+0(SB), Y5, Y7
+	VMULPS      192(BX), Y1, Y1
+	VMULPS      c65800000<>+0(SB), Y2, Y2
+	VMULPS      Y9, Y3, Y3
+	VFMADD213PS c3e75fdef<>+0(SB), Y10, Y0
+	VMOVUPS     c3f317218<>+0(SB), Y9
+	VMOVUPS     10752(BX)(CX*1), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y10, Y0, Y9
+	VFMADD231PS Y2, Y1, Y4
+	VMULPS      Y9, Y10, Y10
+	VFMADD213PS Y3, Y10, Y3
+	VMULPS      c19800000<>+0(SB), Y3, Y3
+	VMULPS      Y4, Y3, Y4
+	VMULPS      Y5, Y3, Y5
+	VMULPS      Y11, Y3, Y3
+	VDIVPS      Y6, Y4, Y4
+	VMAXPS      Y7, Y5, Y5
+	VFMADD231PS c19317218<>+0(SB), Y3, Y5
+	VMOVUPS     Y5, (R11)(CX*1)
+	VXORPS      Y8, Y4, Y4
+	VMOVUPS     Y4, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -3859,40 +3256,43 @@ loop:
 
 // func softHessPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $20288-8
+TEXT ·softHessPowerF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
-	// 2 vectors, 87.5 instructions each, 13 spills
+	// 1 vectors, 83.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20096(BX)
-	VMOVAPS      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20160(BX)
-	VMOVAPS      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         64(AX), R13
@@ -3912,7 +3312,7 @@ eachW:
 	VMOVAPS      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -3926,179 +3326,87 @@ loop:
 	VSUBPS      Y1, Y0, Y2
 	VMOVUPS     cc0000000<>+0(SB), Y3
 	VFMADD213PS Y0, Y1, Y3
-	VMOVUPS     32(R8)(CX*1), Y4
-	VSUBPS      Y4, Y0, Y5
-	VMOVUPS     cc0000000<>+0(SB), Y6
-	VFMADD213PS Y0, Y4, Y6
-	VMOVUPS     6144(BX)(CX*1), Y7
-	VMOVUPS     15360(BX)(CX*1), Y8
-	VMULPS      Y8, Y7, Y9
-	VMOVUPS     6176(BX)(CX*1), Y10
-	VMOVUPS     15392(BX)(CX*1), Y11
-	VMULPS      Y11, Y10, Y12
-	VMOVUPS     (DI)(CX*1), Y13
-	VANDPS      c80000000<>+0(SB), Y13, Y14
-	VMOVUPS     32(DI)(CX*1), Y15
-	VANDPS      c80000000<>+0(SB), Y15, Y11
-	VMOVUPS     10752(BX)(CX*1), Y8
-	VMOVUPS     c39213fff<>+0(SB), Y0
-	VFMADD213PS c3aaf7bdb<>+0(SB), Y0, Y8
-	VMOVAPS     Y8, 960(BX)
-	VMOVUPS     10784(BX)(CX*1), Y8
-	VFMADD213PS c3aaf7bdb<>+0(SB), Y8, Y0
-	VANDPS      c7fffffff<>+0(SB), Y13, Y8
-	VMOVAPS     Y0, 640(BX)
-	VANDPS      c7fffffff<>+0(SB), Y15, Y0
-	VBLENDVPS   Y13, Y1, Y2, Y13
-	VBLENDVPS   Y15, Y4, Y5, Y15
-	VMULPS      c19800000<>+0(SB), Y7, Y4
-	VMOVAPS     Y4, 1024(BX)
-	VMULPS      c19800000<>+0(SB), Y10, Y4
-	VXORPS      Y14, Y3, Y3
-	VXORPS      Y11, Y6, Y6
+	VMOVUPS     9728(BX)(CX*1), Y4
+	VMOVUPS     8704(BX)(CX*1), Y5
+	VMULPS      Y5, Y4, Y6
+	VMOVUPS     (DI)(CX*1), Y7
+	VANDPS      c80000000<>+0(SB), Y7, Y8
+	VMOVUPS     5632(BX)(CX*1), Y9
+	VMOVUPS     c39213fff<>+0(SB), Y10
+	VFMADD213PS c3aaf7bdb<>+0(SB), Y10, Y9
+	VANDPS      c7fffffff<>+0(SB), Y7, Y10
+	VMULPS      c19800000<>+0(SB), Y4, Y11
+	VMOVUPS     1536(BX)(CX*1), Y12
+	VPSLLD      $0x17, Y12, Y12
+	VMULPS      c52800000<>+0(SB), Y4, Y13
+	VADDPS      c65800000<>+0(SB), Y4, Y14
+	VBLENDVPS   Y7, Y1, Y2, Y7
 	VMULPS      (R10), Y2, Y2
-	VMULPS      32(R10), Y5, Y5
-	VMULPS      Y8, Y13, Y8
-	VMULPS      Y9, Y3, Y9
-	VMULPS      Y0, Y15, Y0
-	VMULPS      Y12, Y6, Y12
-	VMOVAPS     Y11, 1088(BX)
-	VMOVUPS     10752(BX)(CX*1), Y11
-	VMOVAPS     Y14, 704(BX)
-	VMOVAPS     960(BX), Y14
-	VFMADD213PS c3c1d962a<>+0(SB), Y14, Y11
-	VMULPS      c65800000<>+0(SB), Y13, Y13
-	VMOVUPS     10784(BX)(CX*1), Y14
-	VMOVAPS     Y6, 960(BX)
-	VMOVAPS     640(BX), Y6
-	VFMADD213PS c3c1d962a<>+0(SB), Y6, Y14
-	VMULPS      c65800000<>+0(SB), Y15, Y15
+	VXORPS      Y8, Y3, Y3
+	VSUBPS      Y11, Y0, Y15
+	VADDPS      Y11, Y0, Y0
+	VMULPS      Y10, Y7, Y10
+	VMULPS      Y6, Y3, Y6
+	VMOVUPS     5632(BX)(CX*1), Y11
+	VFMADD213PS c3c1d962a<>+0(SB), Y11, Y9
+	VMULPS      c65800000<>+0(SB), Y7, Y7
+	VMULPS      Y5, Y13, Y13
 	VFMADD231PS (R9), Y1, Y2
-	VMOVUPS     32(R9), Y1
-	VFMADD231PS 32(R8)(CX*1), Y1, Y5
-	VMOVUPS     c40000000<>+0(SB), Y1
-	VFMSUB213PS 13824(BX)(CX*1), Y1, Y13
-	VFMSUB213PS 13856(BX)(CX*1), Y15, Y1
-	VMOVUPS     10752(BX)(CX*1), Y6
-	VFMADD213PS c3d6357cd<>+0(SB), Y6, Y11
-	VMOVUPS     10784(BX)(CX*1), Y15
-	VFMADD213PS c3d6357cd<>+0(SB), Y15, Y14
-	VFMADD213PS c3e75fdef<>+0(SB), Y6, Y11
-	VFMADD213PS c3e75fdef<>+0(SB), Y15, Y14
-	VFMADD213PS c3f317218<>+0(SB), Y6, Y11
-	VFMADD213PS c3f317218<>+0(SB), Y15, Y14
-	VMULPS      Y11, Y6, Y6
-	VMULPS      Y14, Y15, Y15
-	VMOVUPS     c43800000<>+0(SB), Y11
-	VMINPS      Y8, Y11, Y14
-	VMOVAPS     Y8, 640(BX)
-	VMULPS      192(BX), Y9, Y8
-	VSUBPS      Y9, Y8, Y9
-	VMINPS      Y0, Y11, Y11
-	VMOVAPS     Y0, 768(BX)
-	VMULPS      192(BX), Y12, Y0
-	VSUBPS      Y12, Y0, Y12
-	VMOVAPS     Y15, 896(BX)
-	VMULPS      c65800000<>+0(SB), Y14, Y15
-	VFMADD132PS c00000000<>+0(SB), Y7, Y14
-	VMOVAPS     Y14, 832(BX)
-	VMOVUPS     c3f317218<>+0(SB), Y14
-	VMOVAPS     Y5, 512(BX)
-	VMOVUPS     12288(BX)(CX*1), Y5
-	VFMADD231PS Y5, Y14, Y15
-	VFMADD213PS Y13, Y15, Y8
-	VADDPS      Y13, Y13, Y13
-	VMULPS      c65800000<>+0(SB), Y11, Y5
-	VFMADD132PS c00000000<>+0(SB), Y10, Y11
-	VMOVAPS     Y11, 576(BX)
-	VMOVUPS     12320(BX)(CX*1), Y11
-	VFMADD231PS Y11, Y14, Y5
-	VFMADD213PS Y1, Y5, Y0
-	VADDPS      Y1, Y1, Y1
-	VMOVUPS     c3f800000<>+0(SB), Y14
-	VSUBPS      1024(BX), Y14, Y11
-	VMOVAPS     Y0, 1152(BX)
-	VADDPS      1024(BX), Y14, Y0
-	VSUBPS      Y11, Y9, Y9
+	VMOVUPS     c43800000<>+0(SB), Y1
+	VMINPS      Y10, Y1, Y1
+	VMULPS      192(BX), Y6, Y5
 	VMULPS      Y0, Y0, Y0
-	VFMADD231PS Y9, Y15, Y13
-	VMULPS      c2c800000<>+0(SB), Y13, Y13
-	VSUBPS      Y4, Y14, Y9
-	VADDPS      Y4, Y14, Y14
-	VSUBPS      Y9, Y12, Y12
-	VMULPS      Y14, Y14, Y14
-	VFMADD231PS Y12, Y5, Y1
-	VMULPS      c2c800000<>+0(SB), Y1, Y1
-	VMULPS      c52800000<>+0(SB), Y7, Y4
-	VMULPS      15360(BX)(CX*1), Y4, Y4
-	VMULPS      Y4, Y3, Y3
+	VMOVAPS     Y8, 512(BX)
+	VSUBPS      c7f7fffff<>+0(SB), Y10, Y8
+	VMOVAPS     Y14, 576(BX)
+	VMOVUPS     c40000000<>+0(SB), Y14
+	VFMSUB213PS 4608(BX)(CX*1), Y14, Y7
+	VMULPS      c65800000<>+0(SB), Y1, Y14
+	VMULPS      Y13, Y3, Y3
+	VFMADD213PS c3d6357cd<>+0(SB), Y11, Y9
+	VSUBPS      Y6, Y5, Y6
+	VMULPS      Y12, Y2, Y2
+	VFMADD132PS c00000000<>+0(SB), Y4, Y1
+	VMOVUPS     c3f317218<>+0(SB), Y12
+	VMOVUPS     10752(BX)(CX*1), Y13
+	VFMADD231PS Y13, Y12, Y14
+	VMOVAPS     Y8, 640(BX)
+	VADDPS      Y7, Y7, Y8
 	VMULPS      192(BX), Y3, Y3
-	VFMADD213PS Y7, Y13, Y3
-	VMOVUPS     c7e800000<>+0(SB), Y4
-	VMINPS      Y3, Y4, Y3
-	VMULPS      448(BX), Y3, Y3
-	VMULPS      c52800000<>+0(SB), Y10, Y5
-	VMULPS      15392(BX)(CX*1), Y5, Y5
-	VMULPS      960(BX), Y5, Y5
-	VMULPS      192(BX), Y5, Y5
-	VFMADD213PS Y10, Y1, Y5
-	VMINPS      Y5, Y4, Y4
-	VMULPS      448(BX), Y4, Y4
-	VMOVUPS     9216(BX)(CX*1), Y1
-	VPSLLD      $0x17, Y1, Y1
-	VMULPS      Y1, Y2, Y2
-	VFMADD213PS Y2, Y6, Y2
-	VMOVUPS     9248(BX)(CX*1), Y1
-	VPSLLD      $0x17, Y1, Y1
-	VMULPS      512(BX), Y1, Y1
-	VADDPS      c65800000<>+0(SB), Y7, Y7
-	VFMADD132PS 896(BX), Y1, Y1
-	VMULPS      c19800000<>+0(SB), Y2, Y5
+	VSUBPS      Y15, Y6, Y6
+	VFMADD213PS c3e75fdef<>+0(SB), Y11, Y9
+	VFMADD231PS Y6, Y14, Y8
+	VFMADD231PS Y14, Y5, Y7
+	VFMADD231PS Y11, Y9, Y12
+	VMULPS      c2c800000<>+0(SB), Y8, Y8
+	VMULPS      Y12, Y11, Y11
+	VFMADD231PS Y8, Y3, Y4
+	VFMADD213PS Y2, Y11, Y2
+	VMOVUPS     c7e800000<>+0(SB), Y3
+	VMINPS      Y4, Y3, Y3
+	VMULPS      c19800000<>+0(SB), Y2, Y4
 	VMULPS      384(BX), Y2, Y2
-	VMULPS      832(BX), Y5, Y6
-	VMULPS      Y8, Y5, Y8
+	VMULPS      448(BX), Y3, Y3
+	VMULPS      Y1, Y4, Y1
+	VMULPS      Y7, Y4, Y7
 	VMULPS      Y3, Y2, Y2
-	VMULPS      c19800000<>+0(SB), Y1, Y3
-	VMULPS      384(BX), Y1, Y1
-	VDIVPS      Y7, Y8, Y8
-	VADDPS      c65800000<>+0(SB), Y10, Y10
-	VMULPS      576(BX), Y3, Y7
-	VMULPS      1152(BX), Y3, Y9
-	VMULPS      Y4, Y1, Y1
-	VMULPS      640(BX), Y5, Y4
-	VMOVAPS     640(BX), Y11
-	VSUBPS      c7f7fffff<>+0(SB), Y11, Y11
-	VMULPS      12288(BX)(CX*1), Y5, Y5
-	VDIVPS      Y10, Y9, Y9
-	VMULPS      768(BX), Y3, Y10
-	VMAXPS      Y11, Y4, Y4
-	VMOVAPS     768(BX), Y11
-	VSUBPS      c7f7fffff<>+0(SB), Y11, Y11
-	VMULPS      12320(BX)(CX*1), Y3, Y3
-	VFMADD231PS c19317218<>+0(SB), Y5, Y4
-	VMAXPS      Y11, Y10, Y10
+	VMULPS      Y10, Y4, Y10
+	VMULPS      Y13, Y4, Y4
+	VDIVPS      Y0, Y1, Y1
+	VMAXPS      640(BX), Y10, Y10
+	VFMADD231PS c19317218<>+0(SB), Y4, Y10
 	VDIVPS      Y0, Y2, Y2
-	VFMADD231PS c19317218<>+0(SB), Y3, Y10
-	VMOVUPS     Y4, (R11)(CX*1)
-	VXORPS      704(BX), Y8, Y8
-	VMOVUPS     Y8, (R12)(CX*1)
-	VMOVUPS     Y10, 32(R11)(CX*1)
-	VDIVPS      Y0, Y6, Y6
-	VXORPS      1088(BX), Y9, Y9
-	VMOVUPS     Y9, 32(R12)(CX*1)
-	VDIVPS      Y14, Y1, Y1
-	VMULPS      c19800000<>+0(SB), Y2, Y2
-	VDIVPS      Y14, Y7, Y7
-	VMOVUPS     Y2, (R13)(CX*1)
-	VMULPS      c19800000<>+0(SB), Y6, Y6
-	VMOVUPS     Y6, (R14)(CX*1)
+	VMOVUPS     Y10, (R11)(CX*1)
+	VDIVPS      576(BX), Y7, Y7
 	VMULPS      c19800000<>+0(SB), Y1, Y1
-	VMOVUPS     Y1, 32(R13)(CX*1)
-	VMULPS      c19800000<>+0(SB), Y7, Y7
-	VMOVUPS     Y7, 32(R14)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPS     Y1, (R14)(CX*1)
+	VMULPS      c19800000<>+0(SB), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*1)
+	VXORPS      512(BX), Y7, Y7
+	VMOVUPS     Y7, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -4114,40 +3422,43 @@ loop:
 
 // func softFrozenPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenPowerF32AVX2(SB), $20288-8
+TEXT ·softFrozenPowerF32AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
-	// 2 vectors, 51.0 instructions each, 6 spills
+	// 1 vectors, 50.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 20096(BX)
-	VMOVAPS      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 20160(BX)
-	VMOVAPS      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPS      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
@@ -4160,7 +3471,7 @@ eachW:
 	VMOVAPS      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX2<>(SB)
@@ -4169,111 +3480,59 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     10752(BX)(CX*1), Y0
+	VMOVUPS     5632(BX)(CX*1), Y0
 	VMOVUPS     c39213fff<>+0(SB), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     10784(BX)(CX*1), Y2
-	VFMADD213PS c3aaf7bdb<>+0(SB), Y2, Y1
-	VMOVUPS     c3f800000<>+0(SB), Y3
-	VMOVUPS     (R8)(CX*1), Y4
-	VSUBPS      Y4, Y3, Y5
-	VMOVUPS     32(R8)(CX*1), Y6
-	VSUBPS      Y6, Y3, Y7
-	VMOVUPS     9216(BX)(CX*1), Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMOVUPS     9248(BX)(CX*1), Y9
-	VPSLLD      $0x17, Y9, Y9
-	VMOVUPS     (DI)(CX*1), Y10
-	VANDPS      c7fffffff<>+0(SB), Y10, Y11
-	VMOVUPS     32(DI)(CX*1), Y12
-	VANDPS      c7fffffff<>+0(SB), Y12, Y13
-	VMOVUPS     6144(BX)(CX*1), Y14
-	VMULPS      c19800000<>+0(SB), Y14, Y15
-	VMOVAPS     Y9, 960(BX)
-	VMOVUPS     6176(BX)(CX*1), Y9
-	VMOVAPS     Y8, 640(BX)
-	VMULPS      c19800000<>+0(SB), Y9, Y8
-	VMOVAPS     Y13, 1024(BX)
-	VADDPS      c65800000<>+0(SB), Y14, Y13
-	VMOVAPS     Y13, 1088(BX)
-	VADDPS      c65800000<>+0(SB), Y9, Y13
-	VMOVAPS     Y13, 704(BX)
-	VMULPS      (R10), Y5, Y13
-	VMULPS      32(R10), Y7, Y9
-	VBLENDVPS   Y10, Y4, Y5, Y5
-	VBLENDVPS   Y12, Y6, Y7, Y7
-	VMOVUPS     10752(BX)(CX*1), Y14
-	VFMADD213PS c3c1d962a<>+0(SB), Y14, Y0
-	VFMADD213PS c3c1d962a<>+0(SB), Y2, Y1
-	VANDPS      c80000000<>+0(SB), Y10, Y10
-	VANDPS      c80000000<>+0(SB), Y12, Y12
-	VMULPS      Y11, Y5, Y11
-	VMULPS      c65800000<>+0(SB), Y5, Y5
-	VADDPS      Y15, Y3, Y15
-	VADDPS      Y8, Y3, Y3
-	VFMADD231PS (R9), Y4, Y13
-	VFMADD231PS 32(R9), Y6, Y9
-	VMULPS      1024(BX), Y7, Y4
-	VMULPS      c65800000<>+0(SB), Y7, Y7
-	VFMADD213PS c3d6357cd<>+0(SB), Y14, Y0
-	VFMADD213PS c3d6357cd<>+0(SB), Y2, Y1
-	VMOVUPS     c40000000<>+0(SB), Y6
-	VFMSUB213PS 13824(BX)(CX*1), Y6, Y5
-	VMULPS      Y15, Y15, Y15
-	VMULPS      640(BX), Y13, Y13
-	VMULPS      960(BX), Y9, Y9
-	VMOVUPS     c43800000<>+0(SB), Y8
-	VMOVAPS     Y12, 960(BX)
-	VMINPS      Y11, Y8, Y12
-	VMINPS      Y4, Y8, Y8
-	VFMSUB213PS 13856(BX)(CX*1), Y7, Y6
-	VMULPS      Y3, Y3, Y3
-	VFMADD213PS c3e75fdef<>+0(SB), Y14, Y0
-	VFMADD213PS c3e75fdef<>+0(SB), Y2, Y1
-	VFMADD231PS c00000000<>+0(SB), Y12, Y5
-	VXORPS      Y7, Y7, Y7
-	VFMADD213PS 6144(BX)(CX*1), Y7, Y12
-	VFMADD231PS Y8, Y7, Y6
-	VFMADD213PS 6176(BX)(CX*1), Y8, Y7
-	VFMADD213PS c3f317218<>+0(SB), Y14, Y0
-	VFMADD213PS c3f317218<>+0(SB), Y2, Y1
-	VMULPS      Y0, Y14, Y14
-	VMULPS      Y1, Y2, Y2
-	VFMADD213PS Y13, Y14, Y13
-	VFMADD213PS Y9, Y2, Y9
-	VSUBPS      c7f7fffff<>+0(SB), Y11, Y0
-	VSUBPS      c7f7fffff<>+0(SB), Y4, Y1
-	VMULPS      c19800000<>+0(SB), Y13, Y13
-	VMULPS      c19800000<>+0(SB), Y9, Y9
-	VMULPS      Y12, Y13, Y12
-	VMULPS      Y7, Y9, Y7
-	VMULPS      Y5, Y13, Y5
-	VMULPS      Y6, Y9, Y6
-	VMULPS      Y11, Y13, Y11
-	VMULPS      Y4, Y9, Y4
-	VDIVPS      Y15, Y12, Y12
-	VMULPS      12288(BX)(CX*1), Y13, Y13
-	VMULPS      12320(BX)(CX*1), Y9, Y9
-	VMAXPS      Y0, Y11, Y11
-	VMAXPS      Y1, Y4, Y4
-	VFMADD231PS c19317218<>+0(SB), Y13, Y11
-	VFMADD231PS c19317218<>+0(SB), Y9, Y4
-	VDIVPS      Y3, Y7, Y7
-	VMOVUPS     Y11, (R11)(CX*1)
-	VMOVUPS     Y4, 32(R11)(CX*1)
-	VDIVPS      1088(BX), Y5, Y5
-	VMULPS      c19800000<>+0(SB), Y12, Y12
-	VDIVPS      704(BX), Y6, Y6
-	VMOVUPS     Y12, (R13)(CX*1)
+	VMOVUPS     c3f800000<>+0(SB), Y1
+	VMOVUPS     (R8)(CX*1), Y2
+	VSUBPS      Y2, Y1, Y3
+	VMOVUPS     1536(BX)(CX*1), Y4
+	VPSLLD      $0x17, Y4, Y4
+	VMOVUPS     (DI)(CX*1), Y5
+	VANDPS      c7fffffff<>+0(SB), Y5, Y6
+	VMOVUPS     9728(BX)(CX*1), Y7
+	VMULPS      c19800000<>+0(SB), Y7, Y8
+	VADDPS      c65800000<>+0(SB), Y7, Y9
+	VANDPS      c80000000<>+0(SB), Y5, Y10
+	VMULPS      (R10), Y3, Y11
+	VBLENDVPS   Y5, Y2, Y3, Y3
+	VMOVUPS     5632(BX)(CX*1), Y5
+	VFMADD213PS c3c1d962a<>+0(SB), Y5, Y0
+	VADDPS      Y8, Y1, Y1
+	VMULPS      Y6, Y3, Y6
+	VMULPS      c65800000<>+0(SB), Y3, Y3
+	VFMADD231PS (R9), Y2, Y11
+	VMULPS      Y1, Y1, Y1
+	VFMADD213PS c3d6357cd<>+0(SB), Y5, Y0
+	VMOVUPS     c43800000<>+0(SB), Y2
+	VMINPS      Y6, Y2, Y2
+	VMOVUPS     c40000000<>+0(SB), Y8
+	VFMSUB213PS 4608(BX)(CX*1), Y8, Y3
+	VSUBPS      c7f7fffff<>+0(SB), Y6, Y8
+	VMULPS      Y4, Y11, Y11
+	VFMADD231PS c00000000<>+0(SB), Y2, Y7
+	VFMADD213PS c3e75fdef<>+0(SB), Y5, Y0
+	VFMADD231PS c00000000<>+0(SB), Y2, Y3
+	VFMADD213PS c3f317218<>+0(SB), Y5, Y0
+	VMULPS      Y0, Y5, Y5
+	VFMADD213PS Y11, Y5, Y11
+	VMULPS      c19800000<>+0(SB), Y11, Y11
+	VMULPS      Y7, Y11, Y7
+	VMULPS      Y3, Y11, Y3
+	VMULPS      Y6, Y11, Y6
+	VMULPS      10752(BX)(CX*1), Y11, Y11
+	VDIVPS      Y1, Y7, Y7
+	VMAXPS      Y8, Y6, Y6
+	VFMADD231PS c19317218<>+0(SB), Y11, Y6
+	VDIVPS      Y9, Y3, Y3
+	VMOVUPS     Y6, (R11)(CX*1)
 	VMULPS      c19800000<>+0(SB), Y7, Y7
-	VMOVUPS     Y7, 32(R13)(CX*1)
-	VXORPS      Y10, Y5, Y5
-	VMOVUPS     Y5, (R12)(CX*1)
-	VXORPS      960(BX), Y6, Y6
-	VMOVUPS     Y6, 32(R12)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPS     Y7, (R13)(CX*1)
+	VXORPS      Y10, Y3, Y3
+	VMOVUPS     Y3, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -4387,11 +3646,13 @@ loop:
 
 // func softplusF32AVX2(dst *float32, x *float32, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·softplusF32AVX2(SB), $0-24
+TEXT ·softplusF32AVX2(SB), $256-24
 	// SI U, DI Loss
-	// 2 vectors, 34.5 instructions each, 0 spills
+	// 4 vectors, 35.2 instructions each, 3 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ x+8(FP), SI
 	MOVQ dst+0(FP), DI
 	XORL CX, CX
@@ -4401,72 +3662,144 @@ loop:
 	VANDPS       c7fffffff<>+0(SB), Y0, Y1
 	VMOVUPS      32(SI)(CX*1), Y2
 	VANDPS       c7fffffff<>+0(SB), Y2, Y3
-	VXORPS       Y4, Y4, Y4
-	VMAXPS       Y0, Y4, Y0
-	VMAXPS       Y2, Y4, Y4
+	VMOVUPS      64(SI)(CX*1), Y4
+	VANDPS       c7fffffff<>+0(SB), Y4, Y5
+	VMOVUPS      96(SI)(CX*1), Y6
+	VANDPS       c7fffffff<>+0(SB), Y6, Y7
 	VMINPS       c430c199a<>+0(SB), Y1, Y1
 	VMINPS       c430c199a<>+0(SB), Y3, Y3
-	VMOVUPS      c3fb8aa3b<>+0(SB), Y2
-	VFNMADD213PS c49c00658<>+0(SB), Y1, Y2
-	VMOVUPS      c3fb8aa3b<>+0(SB), Y5
-	VFNMADD213PS c49c00658<>+0(SB), Y3, Y5
-	VSUBPS       c49c00658<>+0(SB), Y2, Y6
-	VSUBPS       c49c00658<>+0(SB), Y5, Y7
-	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y2, Y8
-	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y5, Y9
-	VPSLLD       $0x14, Y2, Y2
-	VPSLLD       $0x14, Y5, Y5
+	VMINPS       c430c199a<>+0(SB), Y5, Y5
+	VMINPS       c430c199a<>+0(SB), Y7, Y7
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y8
+	VFNMADD213PS c49c00658<>+0(SB), Y1, Y8
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y9
+	VFNMADD213PS c49c00658<>+0(SB), Y3, Y9
+	VXORPS       Y10, Y10, Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y2, Y10, Y2
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y11
+	VFNMADD213PS c49c00658<>+0(SB), Y5, Y11
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y12
+	VFNMADD213PS c49c00658<>+0(SB), Y7, Y12
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y6, Y10, Y10
+	VSUBPS       c49c00658<>+0(SB), Y8, Y6
+	VSUBPS       c49c00658<>+0(SB), Y9, Y13
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y8, Y14
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y9, Y15
+	VPSLLD       $0x14, Y8, Y8
+	VPSLLD       $0x14, Y9, Y9
 	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y1, Y6
-	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y3, Y7
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y3, Y13
 	VFNMADD231PS c32a57060<>+0(SB), Y1, Y6
-	VFNMADD231PS c32a57060<>+0(SB), Y3, Y7
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y7, Y7
-	VMOVUPS      c3c19f244<>+0(SB), Y1
-	VFMADD213PS  c3d6358cb<>+0(SB), Y6, Y1
-	VMOVUPS      c3c19f244<>+0(SB), Y3
-	VFMADD213PS  c3d6358cb<>+0(SB), Y7, Y3
-	VFMADD213PS  c3e75fe28<>+0(SB), Y6, Y1
-	VFMADD213PS  c3e75fe28<>+0(SB), Y7, Y3
-	VFMADD213PS  c3f317218<>+0(SB), Y6, Y1
-	VFMADD213PS  c3f317218<>+0(SB), Y7, Y3
-	VMULPS       Y1, Y6, Y6
-	VMULPS       Y3, Y7, Y7
-	VMULPS       Y6, Y2, Y6
-	VMULPS       Y7, Y5, Y7
-	VADDPS       Y6, Y2, Y1
-	VADDPS       Y7, Y5, Y3
-	VMULPS       c19800000<>+0(SB), Y1, Y8
-	VMULPS       c19800000<>+0(SB), Y3, Y9
-	VMOVUPS      c3b6b93e0<>+0(SB), Y10
-	VFMADD213PS  cbca4575a<>+0(SB), Y8, Y10
-	VMOVUPS      c3b6b93e0<>+0(SB), Y11
-	VFMADD213PS  cbca4575a<>+0(SB), Y9, Y11
-	VFNMADD213PS Y1, Y8, Y1
-	VFNMADD213PS Y3, Y9, Y3
-	VFMADD213PS  c3d574bd3<>+0(SB), Y8, Y10
-	VFMADD213PS  c3d574bd3<>+0(SB), Y9, Y11
-	VFMADD213PS  cbdb96445<>+0(SB), Y8, Y10
-	VFMADD213PS  cbdb96445<>+0(SB), Y9, Y11
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y8, Y10
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y9, Y11
-	VFMADD213PS  cbe213439<>+0(SB), Y8, Y10
-	VFMADD213PS  cbe213439<>+0(SB), Y9, Y11
-	VFMADD213PS  c3e4f022f<>+0(SB), Y8, Y10
-	VFMADD213PS  c3e4f022f<>+0(SB), Y9, Y11
-	VFMADD213PS  cbe8eab21<>+0(SB), Y8, Y10
-	VFMADD213PS  cbe8eab21<>+0(SB), Y9, Y11
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y8, Y10
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y9, Y11
-	VFMADD231PS  Y10, Y1, Y6
-	VFMADD231PS  Y11, Y3, Y7
-	VADDPS       Y6, Y2, Y2
-	VADDPS       Y7, Y5, Y5
-	VFMADD231PS  c19317218<>+0(SB), Y2, Y0
-	VFMADD231PS  c19317218<>+0(SB), Y5, Y4
+	VSUBPS       c49c00658<>+0(SB), Y11, Y1
+	VFNMADD231PS c32a57060<>+0(SB), Y3, Y13
+	VSUBPS       c49c00658<>+0(SB), Y12, Y3
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y5, Y1
+	VFNMSUB231PS c3fb8aa3b<>+0(SB), Y7, Y3
+	VADDPS       Y14, Y6, Y6
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y11, Y14
+	VADDPS       Y15, Y13, Y13
+	VPERMPS      table32_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+0(SB), Y12, Y15
+	VPSLLD       $0x14, Y11, Y11
+	VPSLLD       $0x14, Y12, Y12
+	VFNMADD231PS c32a57060<>+0(SB), Y5, Y1
+	VFNMADD231PS c32a57060<>+0(SB), Y7, Y3
+	VMOVUPS      c3c19f244<>+0(SB), Y5
+	VFMADD213PS  c3d6358cb<>+0(SB), Y6, Y5
+	VMOVUPS      c3c19f244<>+0(SB), Y7
+	VFMADD213PS  c3d6358cb<>+0(SB), Y13, Y7
+	VADDPS       Y14, Y1, Y1
+	VADDPS       Y15, Y3, Y3
+	VFMADD213PS  c3e75fe28<>+0(SB), Y6, Y5
+	VFMADD213PS  c3e75fe28<>+0(SB), Y13, Y7
+	VMOVUPS      c3c19f244<>+0(SB), Y14
+	VFMADD213PS  c3d6358cb<>+0(SB), Y1, Y14
+	VMOVUPS      c3c19f244<>+0(SB), Y15
+	VFMADD213PS  c3d6358cb<>+0(SB), Y3, Y15
+	VFMADD213PS  c3f317218<>+0(SB), Y6, Y5
+	VFMADD213PS  c3f317218<>+0(SB), Y13, Y7
+	VFMADD213PS  c3e75fe28<>+0(SB), Y1, Y14
+	VFMADD213PS  c3e75fe28<>+0(SB), Y3, Y15
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y7, Y13, Y13
+	VFMADD213PS  c3f317218<>+0(SB), Y1, Y14
+	VFMADD213PS  c3f317218<>+0(SB), Y3, Y15
+	VMULPS       Y6, Y8, Y6
+	VMULPS       Y13, Y9, Y13
+	VMULPS       Y14, Y1, Y1
+	VMULPS       Y15, Y3, Y3
+	VADDPS       Y6, Y8, Y5
+	VADDPS       Y13, Y9, Y7
+	VMULPS       Y1, Y11, Y1
+	VMULPS       Y3, Y12, Y3
+	VMULPS       c19800000<>+0(SB), Y5, Y14
+	VMULPS       c19800000<>+0(SB), Y7, Y15
+	VFNMADD213PS Y5, Y14, Y5
+	VFNMADD213PS Y7, Y15, Y7
+	VMOVAPS      Y10, (BX)
+	VADDPS       Y1, Y11, Y10
+	VMOVAPS      Y4, 64(BX)
+	VADDPS       Y3, Y12, Y4
+	VMOVAPS      Y12, 128(BX)
+	VMOVUPS      c3b6b93e0<>+0(SB), Y12
+	VFMADD213PS  cbca4575a<>+0(SB), Y14, Y12
+	VFMADD213PS  c3d574bd3<>+0(SB), Y14, Y12
+	VFMADD213PS  cbdb96445<>+0(SB), Y14, Y12
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y14, Y12
+	VFMADD213PS  cbe213439<>+0(SB), Y14, Y12
+	VFMADD213PS  c3e4f022f<>+0(SB), Y14, Y12
+	VFMADD213PS  cbe8eab21<>+0(SB), Y14, Y12
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y14, Y12
+	VFMADD231PS  Y12, Y5, Y6
+	VADDPS       Y6, Y8, Y8
+	VMULPS       c19800000<>+0(SB), Y10, Y5
+	VFMADD231PS  c19317218<>+0(SB), Y8, Y0
+	VMULPS       c19800000<>+0(SB), Y4, Y6
+	VFNMADD213PS Y10, Y5, Y10
+	VFNMADD213PS Y4, Y6, Y4
 	VMOVUPS      Y0, (DI)(CX*1)
-	VMOVUPS      Y4, 32(DI)(CX*1)
-	ADDQ         $+64, CX
+	VMOVUPS      c3b6b93e0<>+0(SB), Y0
+	VFMADD213PS  cbca4575a<>+0(SB), Y15, Y0
+	VFMADD213PS  c3d574bd3<>+0(SB), Y15, Y0
+	VFMADD213PS  cbdb96445<>+0(SB), Y15, Y0
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y15, Y0
+	VFMADD213PS  cbe213439<>+0(SB), Y15, Y0
+	VFMADD213PS  c3e4f022f<>+0(SB), Y15, Y0
+	VFMADD213PS  cbe8eab21<>+0(SB), Y15, Y0
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y15, Y0
+	VMOVUPS      c3b6b93e0<>+0(SB), Y8
+	VFMADD213PS  cbca4575a<>+0(SB), Y5, Y8
+	VFMADD231PS  Y0, Y7, Y13
+	VMOVUPS      c3b6b93e0<>+0(SB), Y0
+	VFMADD213PS  cbca4575a<>+0(SB), Y6, Y0
+	VFMADD213PS  c3d574bd3<>+0(SB), Y5, Y8
+	VFMADD213PS  c3d574bd3<>+0(SB), Y6, Y0
+	VADDPS       Y13, Y9, Y9
+	VFMADD213PS  cbdb96445<>+0(SB), Y5, Y8
+	VFMADD231PS  c19317218<>+0(SB), Y9, Y2
+	VFMADD213PS  cbdb96445<>+0(SB), Y6, Y0
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y5, Y8
+	VMOVUPS      Y2, 32(DI)(CX*1)
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y6, Y0
+	VFMADD213PS  cbe213439<>+0(SB), Y5, Y8
+	VFMADD213PS  cbe213439<>+0(SB), Y6, Y0
+	VFMADD213PS  c3e4f022f<>+0(SB), Y5, Y8
+	VFMADD213PS  c3e4f022f<>+0(SB), Y6, Y0
+	VFMADD213PS  cbe8eab21<>+0(SB), Y5, Y8
+	VFMADD213PS  cbe8eab21<>+0(SB), Y6, Y0
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y5, Y8
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y6, Y0
+	VFMADD231PS  Y8, Y10, Y1
+	VFMADD231PS  Y0, Y4, Y3
+	VADDPS       Y1, Y11, Y11
+	VADDPS       128(BX), Y3, Y3
+	VMOVUPS      c19317218<>+0(SB), Y0
+	VFMADD213PS  64(BX), Y0, Y11
+	VFMADD213PS  (BX), Y0, Y3
+	VMOVUPS      Y11, 64(DI)(CX*1)
+	VMOVUPS      Y3, 96(DI)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	VZEROUPPER
@@ -4749,16 +4082,16 @@ loop:
 	VFNMADD231PS Z0, Z13, Z17
 	VSUBPS       Z1, Z14, Z18
 	VSUBPS       Z1, Z15, Z19
-	VMOVUPS      Z14, 1536(BX)(CX*1)
+	VMOVUPS      Z14, 3584(BX)(CX*1)
 	VSUBPS       Z1, Z16, Z20
 	VSUBPS       Z1, Z17, Z21
-	VMOVUPS      Z15, 1600(BX)(CX*1)
+	VMOVUPS      Z15, 3648(BX)(CX*1)
 	VPERMPS      Z4, Z14, Z14
 	VPERMPS      Z4, Z15, Z15
-	VMOVUPS      Z16, 1664(BX)(CX*1)
+	VMOVUPS      Z16, 3712(BX)(CX*1)
 	VFNMSUB231PS Z0, Z10, Z18
 	VFNMSUB231PS Z0, Z11, Z19
-	VMOVUPS      Z17, 1728(BX)(CX*1)
+	VMOVUPS      Z17, 3776(BX)(CX*1)
 	VFNMSUB231PS Z0, Z12, Z20
 	VFNMSUB231PS Z0, Z13, Z21
 	VPERMPS      Z4, Z16, Z16
@@ -4795,10 +4128,10 @@ loop:
 	VMULPS       Z11, Z15, Z15
 	VMULPS       Z12, Z16, Z16
 	VMULPS       Z13, Z17, Z17
-	VMOVUPS      Z14, 3072(BX)(CX*1)
-	VMOVUPS      Z15, 3136(BX)(CX*1)
-	VMOVUPS      Z16, 3200(BX)(CX*1)
-	VMOVUPS      Z17, 3264(BX)(CX*1)
+	VMOVUPS      Z14, 7680(BX)(CX*1)
+	VMOVUPS      Z15, 7744(BX)(CX*1)
+	VMOVUPS      Z16, 7808(BX)(CX*1)
+	VMOVUPS      Z17, 7872(BX)(CX*1)
 	ADDQ         $+256, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -4806,7 +4139,7 @@ loop:
 
 // func lossZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossZeroF32AVX512(SB), $20224-8
+TEXT ·lossZeroF32AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 23.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -4815,34 +4148,39 @@ TEXT ·lossZeroF32AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VPXORQ           Z4, Z4, Z4
 	VMAXPS           (DI)(CX*1), Z4, Z5
 	VMAXPS           64(DI)(CX*1), Z4, Z4
@@ -4884,7 +4222,7 @@ loop:
 	VFMADD231PS.BCST c19317218<>+0(SB), Z3, Z4
 	VMOVUPS          Z5, (R9)(CX*1)
 	VMOVUPS          Z4, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -4897,7 +4235,7 @@ loop:
 
 // func gradZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradZeroF32AVX512(SB), $20224-8
+TEXT ·gradZeroF32AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 34.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -4906,35 +4244,40 @@ TEXT ·gradZeroF32AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 	MOVQ 56(AX), R10
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VMOVUPS          (DI)(CX*1), Z4
 	VPXORQ           Z5, Z5, Z5
 	VCMPPS           $0x11, Z5, Z4, K1
@@ -4998,7 +4341,7 @@ loop:
 	VFMADD231PS.BCST c19317218<>+0(SB), Z3, Z6
 	VMOVUPS          Z4, (R9)(CX*1)
 	VMOVUPS          Z6, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -5012,7 +4355,7 @@ loop:
 
 // func hessZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessZeroF32AVX512(SB), $20224-8
+TEXT ·hessZeroF32AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 43.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -5021,37 +4364,42 @@ TEXT ·hessZeroF32AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 48(AX), R9
 	MOVQ 72(AX), R10
 	MOVQ 56(AX), R11
 	MOVQ 64(AX), R12
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VPXORQ           Z4, Z4, Z4
 	VMOVUPS          (DI)(CX*1), Z5
 	VMAXPS           Z5, Z4, Z6
@@ -5133,7 +4481,7 @@ loop:
 	VMOVUPS          Z6, (R9)(CX*1)
 	VMOVUPS          Z8, 64(R9)(CX*1)
 	VMOVUPS          Z19, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6108,18 +5456,18 @@ TEXT ·logF32AVX512<>(SB), NOSPLIT, $0
 	XORL CX, CX
 
 loop:
-	VMOVUPS           1536(BX)(CX*1), Z0
+	VMOVUPS           3584(BX)(CX*1), Z0
 	VPSLLD            $0x14, Z0, Z1
-	VMOVUPS           1600(BX)(CX*1), Z2
+	VMOVUPS           3648(BX)(CX*1), Z2
 	VPSLLD            $0x14, Z2, Z3
-	VMOVUPS           1664(BX)(CX*1), Z4
+	VMOVUPS           3712(BX)(CX*1), Z4
 	VPSLLD            $0x14, Z4, Z5
-	VMOVUPS           1728(BX)(CX*1), Z6
+	VMOVUPS           3776(BX)(CX*1), Z6
 	VPSLLD            $0x14, Z6, Z7
-	VMULPS            3072(BX)(CX*1), Z1, Z8
-	VMULPS            3136(BX)(CX*1), Z3, Z9
-	VMULPS            3200(BX)(CX*1), Z5, Z10
-	VMULPS            3264(BX)(CX*1), Z7, Z11
+	VMULPS            7680(BX)(CX*1), Z1, Z8
+	VMULPS            7744(BX)(CX*1), Z3, Z9
+	VMULPS            7808(BX)(CX*1), Z5, Z10
+	VMULPS            7872(BX)(CX*1), Z7, Z11
 	VMOVUPS           (DI)(CX*1), Z12
 	VPXORQ            Z13, Z13, Z13
 	VCMPPS            $0x11, Z13, Z12, K1
@@ -6135,18 +5483,18 @@ loop:
 	VCMPPS            $0x11, Z13, Z17, K4
 	VMULPS.BCST       c19800000<>+0(SB), Z12, Z13
 	VMULPS.BCST       c19800000<>+0(SB), Z14, Z17
-	VMOVUPS           Z12, 6144(BX)(CX*1)
+	VMOVUPS           Z12, 9728(BX)(CX*1)
 	VMULPS.BCST       c19800000<>+0(SB), Z15, Z18
 	VMULPS.BCST       c19800000<>+0(SB), Z16, Z19
-	VMOVUPS           Z14, 6208(BX)(CX*1)
+	VMOVUPS           Z14, 9792(BX)(CX*1)
 	VSUBPS.BCST       c49c00658<>+0(SB), Z0, Z0
 	VSUBPS.BCST       c49c00658<>+0(SB), Z2, Z2
-	VMOVUPS           Z15, 6272(BX)(CX*1)
+	VMOVUPS           Z15, 9856(BX)(CX*1)
 	VBROADCASTSS      c3b6b93e0<>+0(SB), Z20
 	VFMADD213PS.BCST  cbca4575a<>+0(SB), Z13, Z20
 	VBROADCASTSS      c3b6b93e0<>+0(SB), Z21
 	VFMADD213PS.BCST  cbca4575a<>+0(SB), Z17, Z21
-	VMOVUPS           Z16, 6336(BX)(CX*1)
+	VMOVUPS           Z16, 9920(BX)(CX*1)
 	VBROADCASTSS      c3b6b93e0<>+0(SB), Z22
 	VFMADD213PS.BCST  cbca4575a<>+0(SB), Z18, Z22
 	VBROADCASTSS      c3b6b93e0<>+0(SB), Z23
@@ -6207,12 +5555,12 @@ loop:
 	VFMADD231PS       Z23, Z16, Z11
 	VFNMADD231PS.BCST c19800000<>+0(SB), Z8, Z24
 	VFNMADD231PS.BCST c19800000<>+0(SB), Z9, Z25
-	VMOVUPS           Z8, 7680(BX)(CX*1)
+	VMOVUPS           Z8, 10752(BX)(CX*1)
 	VFNMADD231PS.BCST c19800000<>+0(SB), Z10, Z26
 	VFNMADD231PS.BCST c19800000<>+0(SB), Z11, Z27
-	VMOVUPS           Z9, 7744(BX)(CX*1)
-	VMOVUPS           Z10, 7808(BX)(CX*1)
-	VMOVUPS           Z11, 7872(BX)(CX*1)
+	VMOVUPS           Z9, 10816(BX)(CX*1)
+	VMOVUPS           Z10, 10880(BX)(CX*1)
+	VMOVUPS           Z11, 10944(BX)(CX*1)
 	VADDPS            Z24, Z28, Z28
 	VADDPS            Z25, Z29, Z29
 	VADDPS            Z26, Z30, Z30
@@ -6231,14 +5579,14 @@ loop:
 	VMAXPS.BCST       c4b400000<>+0(SB), Z11, Z11
 	VSUBPS.BCST       c4b4000cb<>+0(SB), Z8, Z12
 	VSUBPS.BCST       c4b4000cb<>+0(SB), Z9, Z13
-	VMOVUPS           Z8, 9216(BX)(CX*1)
+	VMOVUPS           Z8, 1536(BX)(CX*1)
 	VSUBPS.BCST       c4b4000cb<>+0(SB), Z10, Z8
 	VSUBPS.BCST       c4b4000cb<>+0(SB), Z11, Z14
-	VMOVUPS           Z9, 9280(BX)(CX*1)
-	VMOVUPS           Z10, 9344(BX)(CX*1)
+	VMOVUPS           Z9, 1600(BX)(CX*1)
+	VMOVUPS           Z10, 1664(BX)(CX*1)
 	VFMSUB231PS       (BX), Z0, Z12
 	VFMSUB231PS       (BX), Z2, Z13
-	VMOVUPS           Z11, 9408(BX)(CX*1)
+	VMOVUPS           Z11, 1728(BX)(CX*1)
 	VFMSUB231PS       (BX), Z4, Z8
 	VFMSUB231PS       (BX), Z6, Z14
 	VFNMADD231PS      64(BX), Z1, Z12
@@ -6257,10 +5605,10 @@ loop:
 	VMAXPS.BCST       cbf800000<>+0(SB), Z13, Z13
 	VMAXPS.BCST       cbf800000<>+0(SB), Z8, Z8
 	VMAXPS.BCST       cbf800000<>+0(SB), Z14, Z14
-	VMOVUPS           Z12, 10752(BX)(CX*1)
-	VMOVUPS           Z13, 10816(BX)(CX*1)
-	VMOVUPS           Z8, 10880(BX)(CX*1)
-	VMOVUPS           Z14, 10944(BX)(CX*1)
+	VMOVUPS           Z12, 5632(BX)(CX*1)
+	VMOVUPS           Z13, 5696(BX)(CX*1)
+	VMOVUPS           Z8, 5760(BX)(CX*1)
+	VMOVUPS           Z14, 5824(BX)(CX*1)
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
 	JLT               loop
@@ -6268,27 +5616,34 @@ loop:
 
 // func lossPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossPowerF32AVX512(SB), $20224-8
+TEXT ·lossPowerF32AVX512(SB), $16256-8
 	// DI U, R8 W, R9 Loss
-	// 2 vectors, 21.5 instructions each, 0 spills
+	// 4 vectors, 21.2 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000100, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	VMOVAPS      Z0, 12032(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         80(AX), AX
 	VBROADCASTSS 12(AX), Z0
@@ -6299,7 +5654,7 @@ eachW:
 	VMOVAPS      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -6307,51 +5662,93 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
-	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
-	VMOVUPS          9216(BX)(CX*1), Z3
-	VPSLLD           $0x17, Z3, Z3
-	VMOVUPS          9280(BX)(CX*1), Z4
-	VPSLLD           $0x17, Z4, Z4
-	VMULPS           (R8), Z3, Z3
-	VMULPS           64(R8), Z4, Z4
+	VMOVUPS          5696(BX)(CX*1), Z2
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z2
+	VMOVUPS          5760(BX)(CX*1), Z3
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z3
+	VMOVUPS          5824(BX)(CX*1), Z4
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z4, Z1
 	VMOVUPS          1536(BX)(CX*1), Z5
-	VPSLLD           $0x14, Z5, Z5
-	VPXORQ           Z6, Z6, Z6
-	VMAXPS           (DI)(CX*1), Z6, Z7
-	VMOVUPS          10752(BX)(CX*1), Z8
-	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z8, Z0
-	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
-	VMOVUPS          1600(BX)(CX*1), Z9
-	VPSLLD           $0x14, Z9, Z9
-	VMAXPS           64(DI)(CX*1), Z6, Z6
-	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z8, Z0
-	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z2, Z1
-	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z8, Z0
-	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z2, Z1
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z8, Z0
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z2, Z1
-	VMULPS           Z0, Z8, Z8
-	VMULPS           Z1, Z2, Z2
-	VFMADD213PS      Z3, Z8, Z3
-	VFMADD213PS      Z4, Z2, Z4
-	VMULPS.BCST      c19800000<>+0(SB), Z3, Z3
-	VMULPS.BCST      c19800000<>+0(SB), Z4, Z4
-	VMULPS           7680(BX)(CX*1), Z3, Z0
-	VMULPS           7744(BX)(CX*1), Z4, Z1
-	VMULPS           Z7, Z3, Z7
-	VMULPS           Z6, Z4, Z6
-	VFMADD231PS      Z5, Z3, Z0
-	VFMADD231PS      Z9, Z4, Z1
-	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z7
-	VFMADD231PS.BCST c19317218<>+0(SB), Z1, Z6
-	VMOVUPS          Z7, (R9)(CX*1)
-	VMOVUPS          Z6, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
-	ADDQ             $+128, CX
+	VPSLLD           $0x17, Z5, Z5
+	VMOVUPS          1600(BX)(CX*1), Z6
+	VPSLLD           $0x17, Z6, Z6
+	VMOVUPS          1664(BX)(CX*1), Z7
+	VPSLLD           $0x17, Z7, Z7
+	VMOVUPS          1728(BX)(CX*1), Z8
+	VPSLLD           $0x17, Z8, Z8
+	VMOVUPS          5632(BX)(CX*1), Z9
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z9, Z0
+	VMOVUPS          5696(BX)(CX*1), Z10
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z10, Z2
+	VMOVUPS          5760(BX)(CX*1), Z11
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z4, Z1
+	VMULPS           (R8), Z5, Z5
+	VMULPS           64(R8), Z6, Z6
+	VMULPS           128(R8), Z7, Z7
+	VMULPS           192(R8), Z8, Z8
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z9, Z0
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z4, Z1
+	VMOVUPS          3584(BX)(CX*1), Z12
+	VPSLLD           $0x14, Z12, Z12
+	VPXORQ           Z13, Z13, Z13
+	VMAXPS           (DI)(CX*1), Z13, Z14
+	VMOVUPS          3648(BX)(CX*1), Z15
+	VPSLLD           $0x14, Z15, Z15
+	VMAXPS           64(DI)(CX*1), Z13, Z16
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z9, Z0
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z4, Z1
+	VMOVUPS          3712(BX)(CX*1), Z17
+	VPSLLD           $0x14, Z17, Z17
+	VMAXPS           128(DI)(CX*1), Z13, Z18
+	VMOVUPS          3776(BX)(CX*1), Z19
+	VPSLLD           $0x14, Z19, Z19
+	VMAXPS           192(DI)(CX*1), Z13, Z13
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z9, Z0
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VMULPS           Z0, Z9, Z9
+	VMULPS           Z2, Z10, Z10
+	VMULPS           Z3, Z11, Z11
+	VMULPS           Z1, Z4, Z4
+	VFMADD213PS      Z5, Z9, Z5
+	VFMADD213PS      Z6, Z10, Z6
+	VFMADD213PS      Z7, Z11, Z7
+	VFMADD213PS      Z8, Z4, Z8
+	VMULPS.BCST      c19800000<>+0(SB), Z5, Z5
+	VMULPS.BCST      c19800000<>+0(SB), Z6, Z6
+	VMULPS.BCST      c19800000<>+0(SB), Z7, Z7
+	VMULPS.BCST      c19800000<>+0(SB), Z8, Z8
+	VMULPS           10752(BX)(CX*1), Z5, Z0
+	VMULPS           10816(BX)(CX*1), Z6, Z1
+	VMULPS           10880(BX)(CX*1), Z7, Z2
+	VMULPS           10944(BX)(CX*1), Z8, Z3
+	VMULPS           Z14, Z5, Z14
+	VMULPS           Z16, Z6, Z16
+	VFMADD231PS      Z12, Z5, Z0
+	VFMADD231PS      Z15, Z6, Z1
+	VFMADD231PS      Z17, Z7, Z2
+	VFMADD231PS      Z19, Z8, Z3
+	VMULPS           Z18, Z7, Z7
+	VMULPS           Z13, Z8, Z8
+	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z14
+	VFMADD231PS.BCST c19317218<>+0(SB), Z1, Z16
+	VFMADD231PS.BCST c19317218<>+0(SB), Z2, Z7
+	VFMADD231PS.BCST c19317218<>+0(SB), Z3, Z8
+	VMOVUPS          Z14, (R9)(CX*1)
+	VMOVUPS          Z16, 64(R9)(CX*1)
+	VMOVUPS          Z7, 128(R9)(CX*1)
+	VMOVUPS          Z8, 192(R9)(CX*1)
+	ADDQ             11776(BX), R8
+	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -6363,27 +5760,34 @@ loop:
 
 // func gradPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradPowerF32AVX512(SB), $20224-8
+TEXT ·gradPowerF32AVX512(SB), $16256-8
 	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 36.5 instructions each, 0 spills
+	// 4 vectors, 35.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000100, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	VMOVAPS      Z0, 12032(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         56(AX), R10
 	MOVQ         80(AX), AX
@@ -6399,7 +5803,7 @@ eachW:
 	VMOVAPS      Z0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -6407,81 +5811,150 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
-	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
-	VMOVUPS          9216(BX)(CX*1), Z3
-	VPSLLD           $0x17, Z3, Z3
-	VMOVUPS          9280(BX)(CX*1), Z4
-	VPSLLD           $0x17, Z4, Z4
-	VMULPS           (R8), Z3, Z3
-	VMULPS           64(R8), Z4, Z4
+	VMOVUPS          5696(BX)(CX*1), Z2
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z2
+	VMOVUPS          5760(BX)(CX*1), Z3
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z3
+	VMOVUPS          5824(BX)(CX*1), Z4
+	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z4, Z1
 	VMOVUPS          1536(BX)(CX*1), Z5
-	VPSLLD           $0x14, Z5, Z5
-	VPXORQ           Z6, Z6, Z6
-	VMOVUPS          (DI)(CX*1), Z7
-	VMAXPS           Z7, Z6, Z8
-	VMOVUPS          10752(BX)(CX*1), Z9
+	VPSLLD           $0x17, Z5, Z5
+	VMOVUPS          1600(BX)(CX*1), Z6
+	VPSLLD           $0x17, Z6, Z6
+	VMOVUPS          1664(BX)(CX*1), Z7
+	VPSLLD           $0x17, Z7, Z7
+	VMOVUPS          1728(BX)(CX*1), Z8
+	VPSLLD           $0x17, Z8, Z8
+	VMOVUPS          5632(BX)(CX*1), Z9
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z9, Z0
-	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
-	VMOVUPS          1600(BX)(CX*1), Z10
-	VPSLLD           $0x14, Z10, Z10
-	VMOVUPS          64(DI)(CX*1), Z11
-	VMAXPS           Z11, Z6, Z12
-	VCMPPS           $0x11, Z6, Z7, K1
-	VCMPPS           $0x11, Z6, Z11, K2
-	VMOVUPS          192(BX), Z6
-	VMOVUPS          6144(BX)(CX*1), Z7
-	VMULPS           Z7, Z6, Z11
-	VMOVUPS          6208(BX)(CX*1), Z13
-	VMULPS           Z13, Z6, Z6
+	VMOVUPS          5696(BX)(CX*1), Z10
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z10, Z2
+	VMOVUPS          5760(BX)(CX*1), Z11
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z4, Z1
+	VMULPS           (R8), Z5, Z5
+	VMULPS           64(R8), Z6, Z6
+	VMULPS           128(R8), Z7, Z7
+	VMULPS           192(R8), Z8, Z8
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z9, Z0
-	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z2, Z1
-	VADDPS.BCST      c65800000<>+0(SB), Z7, Z14
-	VADDPS.BCST      c65800000<>+0(SB), Z13, Z15
-	VBROADCASTSS     c65800000<>+0(SB), Z16
-	VBLENDMPS        Z7, Z16, K1, Z7
-	VBLENDMPS        Z13, Z16, K2, Z16
-	VBLENDMPS        256(BX), Z11, K1, Z11
-	VBLENDMPS        256(BX), Z6, K2, Z6
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z4, Z1
+	VMOVUPS          3584(BX)(CX*1), Z12
+	VPSLLD           $0x14, Z12, Z12
+	VPXORQ           Z13, Z13, Z13
+	VMOVUPS          (DI)(CX*1), Z14
+	VMAXPS           Z14, Z13, Z15
+	VMOVUPS          3648(BX)(CX*1), Z16
+	VPSLLD           $0x14, Z16, Z16
+	VMOVUPS          64(DI)(CX*1), Z17
+	VMAXPS           Z17, Z13, Z18
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z9, Z0
-	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z2, Z1
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z4, Z1
+	VMOVUPS          3712(BX)(CX*1), Z19
+	VPSLLD           $0x14, Z19, Z19
+	VMOVUPS          128(DI)(CX*1), Z20
+	VMAXPS           Z20, Z13, Z21
+	VMOVUPS          3776(BX)(CX*1), Z22
+	VPSLLD           $0x14, Z22, Z22
+	VMOVUPS          192(DI)(CX*1), Z23
+	VMAXPS           Z23, Z13, Z24
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z9, Z0
-	VFMADD213PS.BCST c3f317218<>+0(SB), Z2, Z1
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z10, Z2
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z11, Z3
+	VFMADD213PS.BCST c3f317218<>+0(SB), Z4, Z1
+	VCMPPS           $0x11, Z13, Z14, K1
+	VCMPPS           $0x11, Z13, Z17, K2
+	VCMPPS           $0x11, Z13, Z20, K3
+	VCMPPS           $0x11, Z13, Z23, K4
 	VMULPS           Z0, Z9, Z9
-	VMULPS           Z1, Z2, Z2
-	VFMADD213PS      Z3, Z9, Z3
-	VFMADD213PS      Z4, Z2, Z4
-	VMULPS.BCST      c19800000<>+0(SB), Z3, Z3
-	VMULPS.BCST      c19800000<>+0(SB), Z4, Z4
-	VMULPS           7680(BX)(CX*1), Z3, Z0
-	VMULPS           7744(BX)(CX*1), Z4, Z1
-	VMULPS           Z8, Z3, Z8
-	VMULPS           Z12, Z4, Z12
-	VMULPS.BCST      c43800000<>+0(SB), Z3, Z2
-	VMULPS.BCST      c43800000<>+0(SB), Z4, Z9
-	VFMADD231PS      Z5, Z3, Z0
-	VFMADD231PS      Z10, Z4, Z1
-	VMULPS           Z7, Z3, Z3
-	VMULPS           Z16, Z4, Z4
-	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z8
-	VFMADD231PS.BCST c19317218<>+0(SB), Z1, Z12
-	VMINPS           Z8, Z2, Z2
-	VMINPS           Z12, Z9, Z9
-	VMOVUPS          Z8, (R9)(CX*1)
-	VMOVUPS          Z12, 64(R9)(CX*1)
-	VBLENDMPS        Z0, Z2, K1, Z2
-	VBLENDMPS        Z1, Z9, K2, Z9
-	VFMADD231PS      Z2, Z11, Z3
-	VFMADD231PS      Z9, Z6, Z4
-	VDIVPS           Z14, Z3, Z3
-	VDIVPS           Z15, Z4, Z4
-	VMOVUPS          Z3, (R10)(CX*1)
-	VMOVUPS          Z4, 64(R10)(CX*1)
-	ADDQ             19968(BX), R8
-	ADDQ             $+128, CX
+	VMULPS           Z2, Z10, Z10
+	VMULPS           Z3, Z11, Z11
+	VMULPS           Z1, Z4, Z4
+	VBROADCASTSS     c65800000<>+0(SB), Z0
+	VMOVUPS          9728(BX)(CX*1), Z1
+	VBLENDMPS        Z1, Z0, K1, Z2
+	VMULPS           192(BX), Z1, Z3
+	VFMADD213PS      Z5, Z9, Z5
+	VFMADD213PS      Z6, Z10, Z6
+	VFMADD213PS      Z7, Z11, Z7
+	VFMADD213PS      Z8, Z4, Z8
+	VMOVUPS          9792(BX)(CX*1), Z4
+	VBLENDMPS        Z4, Z0, K2, Z9
+	VMULPS           192(BX), Z4, Z10
+	VMOVUPS          9856(BX)(CX*1), Z11
+	VBLENDMPS        Z11, Z0, K3, Z13
+	VMULPS           192(BX), Z11, Z14
+	VMULPS.BCST      c19800000<>+0(SB), Z5, Z5
+	VMULPS.BCST      c19800000<>+0(SB), Z6, Z6
+	VMULPS.BCST      c19800000<>+0(SB), Z7, Z7
+	VMULPS.BCST      c19800000<>+0(SB), Z8, Z8
+	VMOVUPS          9920(BX)(CX*1), Z17
+	VBLENDMPS        Z17, Z0, K4, Z20
+	VMULPS           192(BX), Z17, Z23
+	VMULPS           10752(BX)(CX*1), Z5, Z25
+	VMULPS           10816(BX)(CX*1), Z6, Z26
+	VMULPS           10880(BX)(CX*1), Z7, Z27
+	VMULPS           10944(BX)(CX*1), Z8, Z28
+	VMULPS           Z15, Z5, Z15
+	VMULPS           Z18, Z6, Z18
+	VFMADD231PS      Z12, Z5, Z25
+	VFMADD231PS      Z16, Z6, Z26
+	VFMADD231PS      Z19, Z7, Z27
+	VFMADD231PS      Z22, Z8, Z28
+	VMULPS           Z21, Z7, Z21
+	VMULPS           Z24, Z8, Z24
+	VMULPS.BCST      c43800000<>+0(SB), Z5, Z12
+	VMULPS.BCST      c43800000<>+0(SB), Z6, Z16
+	VFMADD231PS.BCST c19317218<>+0(SB), Z25, Z15
+	VFMADD231PS.BCST c19317218<>+0(SB), Z26, Z18
+	VFMADD231PS.BCST c19317218<>+0(SB), Z27, Z21
+	VFMADD231PS.BCST c19317218<>+0(SB), Z28, Z24
+	VMULPS.BCST      c43800000<>+0(SB), Z7, Z19
+	VMULPS.BCST      c43800000<>+0(SB), Z8, Z22
+	VMULPS           Z2, Z5, Z5
+	VMULPS           Z9, Z6, Z6
+	VMINPS           Z15, Z12, Z12
+	VMINPS           Z18, Z16, Z16
+	VMOVUPS          Z15, (R9)(CX*1)
+	VMINPS           Z21, Z19, Z19
+	VMULPS           Z13, Z7, Z7
+	VMOVUPS          Z18, 64(R9)(CX*1)
+	VMINPS           Z24, Z22, Z22
+	VMULPS           Z20, Z8, Z8
+	VMOVUPS          Z21, 128(R9)(CX*1)
+	VBLENDMPS        256(BX), Z3, K1, Z3
+	VBLENDMPS        Z25, Z12, K1, Z12
+	VMOVUPS          Z24, 192(R9)(CX*1)
+	VBLENDMPS        256(BX), Z10, K2, Z10
+	VBLENDMPS        Z26, Z16, K2, Z16
+	VBLENDMPS        256(BX), Z14, K3, Z14
+	VBLENDMPS        Z27, Z19, K3, Z19
+	VBLENDMPS        256(BX), Z23, K4, Z23
+	VBLENDMPS        Z28, Z22, K4, Z22
+	VFMADD231PS      Z12, Z3, Z5
+	VFMADD231PS      Z16, Z10, Z6
+	VFMADD231PS      Z19, Z14, Z7
+	VFMADD231PS      Z22, Z23, Z8
+	VADDPS           Z1, Z0, Z1
+	VADDPS           Z4, Z0, Z4
+	VADDPS           Z11, Z0, Z11
+	VADDPS           Z17, Z0, Z0
+	VDIVPS           Z1, Z5, Z5
+	VDIVPS           Z4, Z6, Z6
+	VMOVUPS          Z5, (R10)(CX*1)
+	VDIVPS           Z11, Z7, Z7
+	VMOVUPS          Z6, 64(R10)(CX*1)
+	VDIVPS           Z0, Z8, Z8
+	VMOVUPS          Z7, 128(R10)(CX*1)
+	VMOVUPS          Z8, 192(R10)(CX*1)
+	ADDQ             11776(BX), R8
+	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -6494,7 +5967,7 @@ loop:
 
 // func hessPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessPowerF32AVX512(SB), $20224-8
+TEXT ·hessPowerF32AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 66.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6503,18 +5976,23 @@ TEXT ·hessPowerF32AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -6538,7 +6016,7 @@ eachW:
 	VMOVAPS      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -6546,42 +6024,42 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
+	VMOVUPS          5696(BX)(CX*1), Z2
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
-	VMOVUPS          9216(BX)(CX*1), Z3
+	VMOVUPS          1536(BX)(CX*1), Z3
 	VPSLLD           $0x17, Z3, Z3
-	VMOVUPS          9280(BX)(CX*1), Z4
+	VMOVUPS          1600(BX)(CX*1), Z4
 	VPSLLD           $0x17, Z4, Z4
 	VMULPS           (R8), Z3, Z3
 	VMULPS           64(R8), Z4, Z4
-	VMOVUPS          1536(BX)(CX*1), Z5
+	VMOVUPS          3584(BX)(CX*1), Z5
 	VPSLLD           $0x14, Z5, Z5
 	VPXORQ           Z6, Z6, Z6
 	VMOVUPS          (DI)(CX*1), Z7
 	VMAXPS           Z7, Z6, Z8
-	VMOVUPS          10752(BX)(CX*1), Z9
+	VMOVUPS          5632(BX)(CX*1), Z9
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z9, Z0
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
-	VMOVUPS          1600(BX)(CX*1), Z10
+	VMOVUPS          3648(BX)(CX*1), Z10
 	VPSLLD           $0x14, Z10, Z10
 	VMOVUPS          64(DI)(CX*1), Z11
 	VMAXPS           Z11, Z6, Z12
-	VMOVUPS          7680(BX)(CX*1), Z13
+	VMOVUPS          10752(BX)(CX*1), Z13
 	VADDPS           Z13, Z5, Z14
-	VMOVUPS          7744(BX)(CX*1), Z15
+	VMOVUPS          10816(BX)(CX*1), Z15
 	VADDPS           Z15, Z10, Z16
 	VBROADCASTSS     c43800000<>+0(SB), Z17
 	VMINPS           Z8, Z17, Z18
 	VMOVUPS          192(BX), Z19
-	VMOVUPS          6144(BX)(CX*1), Z20
+	VMOVUPS          9728(BX)(CX*1), Z20
 	VMULPS           Z20, Z19, Z21
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z9, Z0
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z2, Z1
 	VMINPS           Z12, Z17, Z22
-	VMOVUPS          6208(BX)(CX*1), Z23
+	VMOVUPS          9792(BX)(CX*1), Z23
 	VMULPS           Z23, Z19, Z24
 	VCMPPS           $0x11, Z6, Z7, K1
 	VBROADCASTSS     c19317218<>+0(SB), Z7
@@ -6678,7 +6156,7 @@ loop:
 	VDIVPS           Z5, Z11, Z11
 	VMOVUPS          Z10, (R11)(CX*1)
 	VMOVUPS          Z11, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6694,7 +6172,7 @@ loop:
 
 // func frozenPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·frozenPowerF32AVX512(SB), $20224-8
+TEXT ·frozenPowerF32AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 2 vectors, 41.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6703,18 +6181,23 @@ TEXT ·frozenPowerF32AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20032(BX)
-	VMOVAPS      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPS      Z0, 11840(BX)
+	VMOVAPS      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -6731,7 +6214,7 @@ eachW:
 	VMOVAPS      Z0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -6739,14 +6222,14 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
+	VMOVUPS          5696(BX)(CX*1), Z2
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
-	VMOVUPS          9216(BX)(CX*1), Z3
+	VMOVUPS          1536(BX)(CX*1), Z3
 	VPSLLD           $0x17, Z3, Z3
-	VMOVUPS          9280(BX)(CX*1), Z4
+	VMOVUPS          1600(BX)(CX*1), Z4
 	VPSLLD           $0x17, Z4, Z4
 	VMULPS           (R8), Z3, Z3
 	VMULPS           64(R8), Z4, Z4
@@ -6755,17 +6238,17 @@ loop:
 	VMAXPS           Z6, Z5, Z7
 	VMOVUPS          64(DI)(CX*1), Z8
 	VMAXPS           Z8, Z5, Z9
-	VMOVUPS          10752(BX)(CX*1), Z10
+	VMOVUPS          5632(BX)(CX*1), Z10
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z10, Z0
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
 	VCMPPS           $0x11, Z5, Z6, K1
 	VBROADCASTSS     c43800000<>+0(SB), Z6
 	VMINPS           Z7, Z6, Z11
-	VMOVUPS          6144(BX)(CX*1), Z12
+	VMOVUPS          9728(BX)(CX*1), Z12
 	VMULPS.BCST      c19800000<>+0(SB), Z12, Z13
 	VCMPPS           $0x11, Z5, Z8, K2
 	VMINPS           Z9, Z6, Z6
-	VMOVUPS          6208(BX)(CX*1), Z8
+	VMOVUPS          9792(BX)(CX*1), Z8
 	VMULPS.BCST      c19800000<>+0(SB), Z8, Z14
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z10, Z0
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z2, Z1
@@ -6788,9 +6271,9 @@ loop:
 	VADDPS           Z8, Z17, Z17
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z10, Z0
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z2, Z1
-	VMOVUPS          1536(BX)(CX*1), Z5
+	VMOVUPS          3584(BX)(CX*1), Z5
 	VPSLLD           $0x14, Z5, Z5
-	VMOVUPS          1600(BX)(CX*1), Z6
+	VMOVUPS          3648(BX)(CX*1), Z6
 	VPSLLD           $0x14, Z6, Z6
 	VMULPS           Z0, Z10, Z10
 	VMULPS           Z1, Z2, Z2
@@ -6802,8 +6285,8 @@ loop:
 	VMULPS           Z16, Z4, Z16
 	VMULPS           Z18, Z3, Z18
 	VMULPS           Z19, Z4, Z19
-	VMULPS           7680(BX)(CX*1), Z3, Z0
-	VMULPS           7744(BX)(CX*1), Z4, Z1
+	VMULPS           10752(BX)(CX*1), Z3, Z0
+	VMULPS           10816(BX)(CX*1), Z4, Z1
 	VDIVPS           Z13, Z15, Z15
 	VMULPS           Z7, Z3, Z7
 	VMULPS           Z9, Z4, Z9
@@ -6822,7 +6305,7 @@ loop:
 	VDIVPS           Z17, Z19, Z19
 	VMOVUPS          Z18, (R11)(CX*1)
 	VMOVUPS          Z19, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6837,7 +6320,7 @@ loop:
 
 // func softLossSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF32AVX512(SB), $20416-8
+TEXT ·softLossSquareF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 2 vectors, 69.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -6846,47 +6329,52 @@ TEXT ·softLossSquareF32AVX512(SB), $20416-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20096(BX)
-	VMOVAPS      Z0, 20160(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20224(BX)
-	VMOVAPS      Z0, 20288(BX)
-	LEAQ         20224(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 48(AX), R11
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VMOVUPS          (DI)(CX*1), Z4
 	VPMOVD2M         Z4, K1
 	VBROADCASTSS     c3f800000<>+0(SB), Z5
@@ -7019,8 +6507,8 @@ loop:
 	VMAXPS           Z1, Z8, Z8
 	VFMADD231PS.BCST c19317218<>+0(SB), Z10, Z8
 	VMOVUPS          Z8, 64(R11)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7034,7 +6522,7 @@ loop:
 
 // func softGradSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradSquareF32AVX512(SB), $20416-8
+TEXT ·softGradSquareF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 2 vectors, 88.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
@@ -7043,31 +6531,36 @@ TEXT ·softGradSquareF32AVX512(SB), $20416-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20096(BX)
-	VMOVAPS      Z0, 20160(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20224(BX)
-	VMOVAPS      Z0, 20288(BX)
-	LEAQ         20224(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -7075,19 +6568,19 @@ eachW:
 	VMOVAPS      Z0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VMOVUPS          (DI)(CX*1), Z4
 	VPMOVD2M         Z4, K1
 	VBROADCASTSS     c3f800000<>+0(SB), Z5
@@ -7258,8 +6751,8 @@ loop:
 	VMOVUPS          Z25, (R12)(CX*1)
 	VXORPS           Z8, Z27, Z27
 	VMOVUPS          Z27, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7274,7 +6767,7 @@ loop:
 
 // func softHessSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessSquareF32AVX512(SB), $20416-8
+TEXT ·softHessSquareF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
 	// 2 vectors, 114.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
@@ -7283,31 +6776,36 @@ TEXT ·softHessSquareF32AVX512(SB), $20416-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20096(BX)
-	VMOVAPS      Z0, 20160(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20224(BX)
-	VMOVAPS      Z0, 20288(BX)
-	LEAQ         20224(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         64(AX), R13
@@ -7321,19 +6819,19 @@ eachW:
 	VMOVAPS      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VMOVUPS          (DI)(CX*1), Z4
 	VPMOVD2M         Z4, K1
 	VBROADCASTSS     c3f800000<>+0(SB), Z5
@@ -7556,8 +7054,8 @@ loop:
 	VMOVUPS          Z19, (R12)(CX*1)
 	VXORPS           576(BX), Z21, Z21
 	VMOVUPS          Z21, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7574,7 +7072,7 @@ loop:
 
 // func softFrozenSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenSquareF32AVX512(SB), $20416-8
+TEXT ·softFrozenSquareF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
 	// 2 vectors, 89.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
@@ -7583,49 +7081,54 @@ TEXT ·softFrozenSquareF32AVX512(SB), $20416-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20096(BX)
-	VMOVAPS      Z0, 20160(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20224(BX)
-	VMOVAPS      Z0, 20288(BX)
-	LEAQ         20224(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 48(AX), R11
 	MOVQ 56(AX), R12
 	MOVQ 72(AX), R13
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMULPS           3072(BX)(CX*1), Z0, Z2
-	VMULPS           3136(BX)(CX*1), Z1, Z3
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
 	VMOVUPS          (DI)(CX*1), Z4
 	VPMOVD2M         Z4, K1
 	VBROADCASTSS     c3f800000<>+0(SB), Z5
@@ -7798,8 +7301,8 @@ loop:
 	VMOVUPS          Z25, (R12)(CX*1)
 	VXORPS           Z8, Z27, Z27
 	VMOVUPS          Z27, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7816,262 +7319,125 @@ loop:
 // func ratioF32AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·ratioF32AVX512<>(SB), NOSPLIT, $0
-	// 4 vectors, 62.8 instructions each, 22 spills
+	// 2 vectors, 57.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPS          1536(BX)(CX*1), Z0
+	VMOVUPS          3584(BX)(CX*1), Z0
 	VPSLLD           $0x14, Z0, Z0
-	VMOVUPS          1600(BX)(CX*1), Z1
+	VMOVUPS          3648(BX)(CX*1), Z1
 	VPSLLD           $0x14, Z1, Z1
-	VMOVUPS          1664(BX)(CX*1), Z2
-	VPSLLD           $0x14, Z2, Z2
-	VMOVUPS          1728(BX)(CX*1), Z3
-	VPSLLD           $0x14, Z3, Z3
-	VMULPS           3072(BX)(CX*1), Z0, Z4
-	VMULPS           3136(BX)(CX*1), Z1, Z5
-	VMULPS           3200(BX)(CX*1), Z2, Z6
-	VMULPS           3264(BX)(CX*1), Z3, Z7
-	VMOVUPS          (DI)(CX*1), Z8
-	VPMOVD2M         Z8, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z8
-	VMOVUPS          (R8)(CX*1), Z9
-	VSUBPS           Z9, Z8, Z10
-	VADDPS           Z4, Z0, Z11
-	VADDPS           Z5, Z1, Z12
-	VADDPS           Z6, Z2, Z13
-	VADDPS           Z7, Z3, Z14
-	VMOVUPS          64(DI)(CX*1), Z15
-	VPMOVD2M         Z15, K2
-	VMOVUPS          64(R8)(CX*1), Z15
-	VSUBPS           Z15, Z8, Z16
-	VMULPS.BCST      c19800000<>+0(SB), Z11, Z17
-	VMULPS.BCST      c19800000<>+0(SB), Z12, Z18
-	VMOVUPS          Z11, 6144(BX)(CX*1)
-	VMULPS.BCST      c19800000<>+0(SB), Z13, Z19
-	VMULPS.BCST      c19800000<>+0(SB), Z14, Z20
-	VMOVUPS          Z12, 6208(BX)(CX*1)
-	VMOVUPS          128(DI)(CX*1), Z21
-	VPMOVD2M         Z21, K3
-	VMOVUPS          128(R8)(CX*1), Z21
-	VSUBPS           Z21, Z8, Z22
-	VMOVUPS          Z13, 6272(BX)(CX*1)
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z23
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z17, Z23
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z24
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z18, Z24
-	VMOVUPS          Z14, 6336(BX)(CX*1)
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z25
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z19, Z25
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z26
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z20, Z26
-	VMOVUPS          192(DI)(CX*1), Z27
-	VPMOVD2M         Z27, K4
-	VMOVUPS          192(R8)(CX*1), Z27
-	VSUBPS           Z27, Z8, Z28
-	VBLENDMPS        Z9, Z10, K1, Z29
-	VBLENDMPS        Z10, Z9, K1, Z30
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z20, Z26
-	VBLENDMPS        Z15, Z16, K2, Z31
-	VMOVAPS          Z7, 512(BX)
-	VBLENDMPS        Z16, Z15, K2, Z7
-	VMOVAPS          Z3, 576(BX)
-	VBLENDMPS        Z21, Z22, K3, Z3
-	VMOVAPS          Z6, 640(BX)
-	VBLENDMPS        Z22, Z21, K3, Z6
-	VMOVAPS          Z2, 704(BX)
-	VBLENDMPS        Z27, Z28, K4, Z2
-	VMOVAPS          Z5, 768(BX)
-	VBLENDMPS        Z28, Z27, K4, Z5
-	VMULPS.BCST      c65800000<>+0(SB), Z29, Z29
-	VMULPS.BCST      c65800000<>+0(SB), Z31, Z31
-	VMULPS.BCST      c65800000<>+0(SB), Z3, Z3
-	VMULPS.BCST      c65800000<>+0(SB), Z2, Z2
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z20, Z26
-	VSUBPS           Z10, Z8, Z10
-	VSUBPS           Z16, Z8, Z16
-	VSUBPS           Z22, Z8, Z22
-	VSUBPS           Z28, Z8, Z28
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z20, Z26
-	VSUBPS           Z9, Z10, Z10
-	VSUBPS           Z15, Z16, Z16
-	VSUBPS           Z21, Z22, Z22
-	VSUBPS           Z27, Z28, Z28
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z20, Z26
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z20, Z26
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z20, Z26
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z17, Z23
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z18, Z24
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z19, Z25
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z20, Z26
-	VMULPS           Z30, Z11, Z9
-	VMULPS           Z7, Z12, Z15
-	VMULPS           Z6, Z13, Z21
-	VMULPS           Z5, Z14, Z27
-	VMOVAPS          Z26, 832(BX)
-	VADDPS           Z17, Z8, Z26
-	VMOVAPS          Z25, 896(BX)
-	VADDPS           Z18, Z8, Z25
-	VMOVAPS          Z28, 960(BX)
-	VADDPS           Z9, Z29, Z28
-	VMOVUPS          Z28, 13824(BX)(CX*1)
-	VMOVAPS          Z22, 1024(BX)
-	VADDPS           Z15, Z31, Z22
-	VMOVUPS          Z22, 13888(BX)(CX*1)
-	VMOVAPS          Z24, 1088(BX)
-	VADDPS           Z21, Z3, Z24
-	VMOVUPS          Z24, 13952(BX)(CX*1)
-	VMOVAPS          Z16, 1152(BX)
-	VADDPS           Z19, Z8, Z16
-	VMOVAPS          Z19, 1216(BX)
-	VADDPS           Z27, Z2, Z19
-	VMOVUPS          Z19, 14016(BX)(CX*1)
-	VMOVAPS          Z18, 1280(BX)
-	VADDPS           Z20, Z8, Z18
-	VMOVAPS          Z20, 1344(BX)
-	VSUBPS           Z11, Z0, Z20
-	VADDPS           Z4, Z20, Z20
-	VMOVAPS          Z0, 1408(BX)
-	VSUBPS           Z12, Z1, Z0
-	VADDPS           768(BX), Z0, Z0
-	VMOVAPS          Z1, 1472(BX)
-	VMOVAPS          704(BX), Z1
-	VMOVAPS          Z4, 20096(BX)
-	VSUBPS           Z13, Z1, Z4
-	VADDPS           640(BX), Z4, Z4
-	VMOVAPS          576(BX), Z1
-	VMOVAPS          Z23, 20160(BX)
-	VSUBPS           Z14, Z1, Z23
-	VADDPS           512(BX), Z23, Z23
-	VDIVPS           Z26, Z28, Z1
-	VMOVUPS          Z1, 16896(BX)(CX*1)
-	VMOVAPS          Z10, 20224(BX)
-	VDIVPS           Z25, Z22, Z10
-	VMOVUPS          Z10, 16960(BX)(CX*1)
-	VMOVAPS          Z10, 20288(BX)
-	VDIVPS           Z16, Z24, Z10
-	VMOVUPS          Z10, 17024(BX)(CX*1)
-	VMOVAPS          Z10, 20352(BX)
-	VDIVPS           Z18, Z19, Z10
-	VMOVUPS          Z10, 17088(BX)(CX*1)
-	VMOVAPS          Z10, 20416(BX)
-	VMAXPS           Z9, Z29, Z10
-	VMINPS           Z9, Z29, Z29
-	VFMSUB231PS      Z30, Z11, Z9
-	VSUBPS           Z10, Z28, Z10
-	VFMADD231PS      Z30, Z20, Z9
-	VSUBPS           Z10, Z29, Z29
-	VADDPS           Z9, Z29, Z29
-	VMAXPS           Z15, Z31, Z9
-	VMINPS           Z15, Z31, Z31
-	VFMSUB231PS      Z7, Z12, Z15
-	VSUBPS           Z9, Z22, Z9
-	VFMADD231PS      Z7, Z0, Z15
-	VSUBPS           Z9, Z31, Z31
-	VADDPS           Z15, Z31, Z31
-	VMAXPS           Z21, Z3, Z7
-	VMINPS           Z21, Z3, Z3
-	VFMSUB231PS      Z6, Z13, Z21
-	VSUBPS           Z7, Z24, Z7
-	VFMADD231PS      Z6, Z4, Z21
-	VSUBPS           Z7, Z3, Z3
-	VADDPS           Z21, Z3, Z3
-	VMAXPS           Z27, Z2, Z6
-	VMINPS           Z27, Z2, Z2
-	VFMSUB231PS      Z5, Z14, Z27
-	VSUBPS           Z6, Z19, Z6
-	VFMADD231PS      Z5, Z23, Z27
-	VSUBPS           Z6, Z2, Z2
-	VADDPS           Z27, Z2, Z2
-	VSUBPS           Z26, Z8, Z5
-	VFNMADD213PS     Z28, Z1, Z26
-	VDIVPS           Z28, Z8, Z28
-	VADDPS           Z17, Z5, Z5
-	VFNMADD213PS     Z11, Z11, Z17
-	VBROADCASTSS     c65800000<>+0(SB), Z6
-	VBLENDMPS        Z11, Z6, K1, Z11
-	VFMADD231PS      20224(BX), Z11, Z29
-	VFMADD231PS.BCST c19800000<>+0(SB), Z20, Z5
-	VMOVAPS          20160(BX), Z7
-	VFMADD213PS      20096(BX), Z7, Z17
-	VADDPS           Z29, Z26, Z26
-	VADDPS           1408(BX), Z17, Z17
-	VFNMADD231PS     Z5, Z1, Z26
-	VMOVUPS          Z28, 15360(BX)(CX*1)
-	VMOVUPS          Z17, 12288(BX)(CX*1)
-	VMULPS           Z28, Z26, Z26
-	VMOVUPS          Z26, 18432(BX)(CX*1)
-	VSUBPS           Z25, Z8, Z1
-	VFNMADD132PS     20288(BX), Z22, Z25
-	VDIVPS           Z22, Z8, Z22
-	VADDPS           1280(BX), Z1, Z1
-	VMOVAPS          1280(BX), Z5
-	VFNMADD213PS     Z12, Z12, Z5
-	VBLENDMPS        Z12, Z6, K2, Z12
-	VFMADD231PS      1152(BX), Z12, Z31
-	VFMADD231PS.BCST c19800000<>+0(SB), Z0, Z1
-	VSUBPS           Z16, Z8, Z0
-	VMOVAPS          1088(BX), Z7
-	VFMADD213PS      768(BX), Z7, Z5
-	VSUBPS           Z18, Z8, Z7
-	VBLENDMPS        Z13, Z6, K3, Z9
-	VFNMADD132PS     20352(BX), Z24, Z16
-	VFMADD231PS      1024(BX), Z9, Z3
-	VBLENDMPS        Z14, Z6, K4, Z6
-	VADDPS           1216(BX), Z0, Z0
-	VFMADD231PS      960(BX), Z6, Z2
-	VDIVPS           Z24, Z8, Z24
-	VADDPS           1344(BX), Z7, Z7
-	VFNMADD132PS     20416(BX), Z19, Z18
-	VFNMADD132PS     1216(BX), Z13, Z13
-	VFMADD231PS.BCST c19800000<>+0(SB), Z4, Z0
-	VFNMADD132PS     1344(BX), Z14, Z14
-	VMOVUPS          Z22, 15424(BX)(CX*1)
-	VFMADD231PS.BCST c19800000<>+0(SB), Z23, Z7
-	VADDPS           Z31, Z25, Z25
-	VADDPS           Z3, Z16, Z16
-	VADDPS           1472(BX), Z5, Z5
-	VADDPS           Z2, Z18, Z18
-	VMOVAPS          896(BX), Z2
-	VFMADD213PS      640(BX), Z2, Z13
-	VFNMADD231PS     20288(BX), Z1, Z25
-	VMOVAPS          832(BX), Z1
-	VFMADD213PS      512(BX), Z1, Z14
-	VFNMADD231PS     20352(BX), Z0, Z16
-	VMOVUPS          Z5, 12352(BX)(CX*1)
-	VFNMADD231PS     20416(BX), Z7, Z18
-	VADDPS           704(BX), Z13, Z13
-	VDIVPS           Z19, Z8, Z8
-	VMULPS           Z22, Z25, Z25
-	VADDPS           576(BX), Z14, Z14
-	VMULPS           Z24, Z16, Z16
-	VMOVUPS          Z13, 12416(BX)(CX*1)
-	VMOVUPS          Z25, 18496(BX)(CX*1)
-	VMOVUPS          Z24, 15488(BX)(CX*1)
-	VMOVUPS          Z16, 18560(BX)(CX*1)
-	VMOVUPS          Z14, 12480(BX)(CX*1)
-	VMULPS           Z8, Z18, Z18
-	VMOVUPS          Z8, 15552(BX)(CX*1)
-	VMOVUPS          Z18, 18624(BX)(CX*1)
-	ADDQ             $+256, CX
+	VMULPS           7680(BX)(CX*1), Z0, Z2
+	VMULPS           7744(BX)(CX*1), Z1, Z3
+	VMOVUPS          (DI)(CX*1), Z4
+	VPMOVD2M         Z4, K1
+	VBROADCASTSS     c3f800000<>+0(SB), Z4
+	VMOVUPS          (R8)(CX*1), Z5
+	VSUBPS           Z5, Z4, Z6
+	VMOVUPS          64(DI)(CX*1), Z7
+	VPMOVD2M         Z7, K2
+	VMOVUPS          64(R8)(CX*1), Z7
+	VSUBPS           Z7, Z4, Z8
+	VADDPS           Z2, Z0, Z9
+	VADDPS           Z3, Z1, Z10
+	VBLENDMPS        Z5, Z6, K1, Z11
+	VBLENDMPS        Z6, Z5, K1, Z12
+	VBLENDMPS        Z7, Z8, K2, Z13
+	VBLENDMPS        Z8, Z7, K2, Z14
+	VMULPS.BCST      c19800000<>+0(SB), Z9, Z15
+	VMULPS.BCST      c19800000<>+0(SB), Z10, Z16
+	VMOVUPS          Z9, 9728(BX)(CX*1)
+	VMULPS.BCST      c65800000<>+0(SB), Z11, Z11
+	VMULPS           Z12, Z9, Z17
+	VMOVUPS          Z10, 9792(BX)(CX*1)
+	VMULPS.BCST      c65800000<>+0(SB), Z13, Z13
+	VMULPS           Z14, Z10, Z18
+	VBROADCASTSS     c3b6b93e0<>+0(SB), Z19
+	VFMADD213PS.BCST cbca4575a<>+0(SB), Z15, Z19
+	VBROADCASTSS     c3b6b93e0<>+0(SB), Z20
+	VFMADD213PS.BCST cbca4575a<>+0(SB), Z16, Z20
+	VADDPS           Z17, Z11, Z21
+	VADDPS           Z15, Z4, Z22
+	VADDPS           Z18, Z13, Z23
+	VADDPS           Z16, Z4, Z24
+	VSUBPS           Z9, Z0, Z25
+	VSUBPS           Z10, Z1, Z26
+	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z16, Z20
+	VMOVUPS          Z21, 4608(BX)(CX*1)
+	VDIVPS           Z22, Z21, Z27
+	VMAXPS           Z17, Z11, Z28
+	VMOVUPS          Z23, 4672(BX)(CX*1)
+	VMOVAPS          Z17, Z29
+	VFMSUB231PS      Z12, Z9, Z29
+	VMAXPS           Z18, Z13, Z30
+	VMOVAPS          Z18, Z31
+	VFMSUB231PS      Z14, Z10, Z31
+	VADDPS           Z2, Z25, Z25
+	VFMADD213PS.BCST cbdb96445<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST cbdb96445<>+0(SB), Z16, Z20
+	VADDPS           Z3, Z26, Z26
+	VSUBPS           Z28, Z21, Z28
+	VSUBPS           Z30, Z23, Z30
+	VMINPS           Z17, Z11, Z11
+	VMINPS           Z18, Z13, Z13
+	VFMADD231PS      Z12, Z25, Z29
+	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z16, Z20
+	VFMADD231PS      Z14, Z26, Z31
+	VSUBPS           Z6, Z4, Z6
+	VSUBPS           Z28, Z11, Z11
+	VSUBPS           Z8, Z4, Z8
+	VDIVPS           Z24, Z23, Z12
+	VSUBPS           Z30, Z13, Z13
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z16, Z20
+	VSUBPS           Z5, Z6, Z6
+	VADDPS           Z29, Z11, Z11
+	VMOVUPS          Z27, 2560(BX)(CX*1)
+	VSUBPS           Z22, Z4, Z5
+	VSUBPS           Z7, Z8, Z8
+	VADDPS           Z31, Z13, Z13
+	VSUBPS           Z24, Z4, Z7
+	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z16, Z20
+	VBROADCASTSS     c65800000<>+0(SB), Z14
+	VBLENDMPS        Z9, Z14, K1, Z17
+	VBLENDMPS        Z10, Z14, K2, Z14
+	VFMADD231PS      Z6, Z17, Z11
+	VADDPS           Z15, Z5, Z5
+	VFNMADD213PS     Z21, Z27, Z22
+	VFMADD231PS      Z8, Z14, Z13
+	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z16, Z20
+	VDIVPS           Z21, Z4, Z21
+	VADDPS           Z16, Z7, Z7
+	VFNMADD213PS     Z9, Z15, Z9
+	VFMADD231PS.BCST c19800000<>+0(SB), Z25, Z5
+	VFNMADD213PS     Z23, Z12, Z24
+	VFNMADD213PS     Z10, Z16, Z10
+	VMOVUPS          Z12, 2624(BX)(CX*1)
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z15, Z19
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z16, Z20
+	VFMADD231PS.BCST c19800000<>+0(SB), Z26, Z7
+	VADDPS           Z11, Z22, Z22
+	VADDPS           Z13, Z24, Z24
+	VFMADD231PS      Z19, Z9, Z2
+	VFNMADD231PS     Z5, Z27, Z22
+	VFMADD231PS      Z20, Z10, Z3
+	VFNMADD231PS     Z7, Z12, Z24
+	VDIVPS           Z23, Z4, Z4
+	VADDPS           Z2, Z0, Z0
+	VMULPS           Z21, Z22, Z22
+	VADDPS           Z3, Z1, Z1
+	VMOVUPS          Z21, 8704(BX)(CX*1)
+	VMOVUPS          Z0, 10752(BX)(CX*1)
+	VMOVUPS          Z22, 6656(BX)(CX*1)
+	VMOVUPS          Z1, 10816(BX)(CX*1)
+	VMULPS           Z4, Z24, Z24
+	VMOVUPS          Z4, 8768(BX)(CX*1)
+	VMOVUPS          Z24, 6720(BX)(CX*1)
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	RET
@@ -8079,166 +7445,92 @@ loop:
 // func logRatioF32AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF32AVX512<>(SB), NOSPLIT, $0
-	// 4 vectors, 37.0 instructions each, 0 spills
+	// 2 vectors, 37.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPS          16896(BX)(CX*1), Z0
+	VMOVUPS          2560(BX)(CX*1), Z0
 	VANDPS.BCST      c007fffff<>+0(SB), Z0, Z1
-	VMOVUPS          16960(BX)(CX*1), Z2
+	VMOVUPS          2624(BX)(CX*1), Z2
 	VANDPS.BCST      c007fffff<>+0(SB), Z2, Z3
-	VMOVUPS          17024(BX)(CX*1), Z4
-	VANDPS.BCST      c007fffff<>+0(SB), Z4, Z5
-	VMOVUPS          17088(BX)(CX*1), Z6
-	VANDPS.BCST      c007fffff<>+0(SB), Z6, Z7
 	VORPS.BCST       c65800000<>+0(SB), Z1, Z1
 	VORPS.BCST       c65800000<>+0(SB), Z3, Z3
-	VORPS.BCST       c65800000<>+0(SB), Z5, Z5
-	VORPS.BCST       c65800000<>+0(SB), Z7, Z7
 	VSUBPS.BCST      c65800000<>+0(SB), Z1, Z1
 	VSUBPS.BCST      c65800000<>+0(SB), Z3, Z3
-	VSUBPS.BCST      c65800000<>+0(SB), Z5, Z5
-	VSUBPS.BCST      c65800000<>+0(SB), Z7, Z7
 	VPSRLD           $0x17, Z0, Z0
 	VPSRLD           $0x17, Z2, Z2
-	VMULPS.BCST      c19800000<>+0(SB), Z1, Z8
-	VMULPS.BCST      c19800000<>+0(SB), Z3, Z9
-	VMULPS.BCST      c19800000<>+0(SB), Z5, Z10
-	VMULPS.BCST      c19800000<>+0(SB), Z7, Z11
-	VPSRLD           $0x17, Z4, Z4
-	VPSRLD           $0x17, Z6, Z6
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z12
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z8, Z12
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z13
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z9, Z13
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z14
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z10, Z14
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z15
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z11, Z15
-	VMOVAPS          Z1, Z16
-	VFNMADD213PS     Z16, Z8, Z16
-	VMOVAPS          Z3, Z17
-	VFNMADD213PS     Z17, Z9, Z17
-	VMOVAPS          Z5, Z18
-	VFNMADD213PS     Z18, Z10, Z18
-	VMOVAPS          Z7, Z19
-	VFNMADD213PS     Z19, Z11, Z19
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z11, Z15
 	VORPS.BCST       c4b000000<>+0(SB), Z0, Z0
 	VORPS.BCST       c4b000000<>+0(SB), Z2, Z2
-	VORPS.BCST       c4b000000<>+0(SB), Z4, Z4
-	VORPS.BCST       c4b000000<>+0(SB), Z6, Z6
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z11, Z15
+	VMULPS.BCST      c19800000<>+0(SB), Z1, Z4
+	VMULPS.BCST      c19800000<>+0(SB), Z3, Z5
 	VSUBPS.BCST      c4b0000cb<>+0(SB), Z0, Z0
-	VMOVUPS          18432(BX)(CX*1), Z20
-	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z20, Z20
+	VMOVUPS          6656(BX)(CX*1), Z6
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z6, Z6
 	VSUBPS.BCST      c4b0000cb<>+0(SB), Z2, Z2
-	VMOVUPS          18496(BX)(CX*1), Z21
-	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z21, Z21
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z11, Z15
-	VSUBPS.BCST      c4b0000cb<>+0(SB), Z4, Z4
-	VMOVUPS          18560(BX)(CX*1), Z22
-	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z22, Z22
-	VSUBPS.BCST      c4b0000cb<>+0(SB), Z6, Z6
-	VMOVUPS          18624(BX)(CX*1), Z23
-	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z23, Z23
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z11, Z15
-	VBROADCASTSS     c19800000<>+0(SB), Z24
-	VFMADD213PS      Z0, Z1, Z24
-	VBROADCASTSS     c19800000<>+0(SB), Z25
-	VFMADD213PS      Z2, Z3, Z25
-	VBROADCASTSS     c19800000<>+0(SB), Z26
-	VFMADD213PS      Z4, Z5, Z26
-	VBROADCASTSS     c19800000<>+0(SB), Z27
-	VFMADD213PS      Z6, Z7, Z27
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z11, Z15
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z11, Z15
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z8, Z12
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z9, Z13
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z10, Z14
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z11, Z15
-	VMULPS           Z12, Z16, Z16
-	VMULPS           Z13, Z17, Z17
-	VMULPS           Z14, Z18, Z18
-	VMULPS           Z15, Z19, Z19
-	VFMADD231PS.BCST c19800000<>+0(SB), Z16, Z20
-	VFMADD231PS.BCST c19800000<>+0(SB), Z17, Z21
-	VFMADD231PS.BCST c19800000<>+0(SB), Z18, Z22
-	VFMADD231PS.BCST c19800000<>+0(SB), Z19, Z23
-	VADDPS           Z20, Z24, Z24
-	VADDPS           Z21, Z25, Z25
-	VADDPS           Z22, Z26, Z26
-	VADDPS           Z23, Z27, Z27
-	VMOVUPS          (BX), Z8
-	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z24, Z8
-	VMOVUPS          (BX), Z9
-	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z25, Z9
-	VMOVUPS          (BX), Z10
-	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z26, Z10
-	VMOVUPS          (BX), Z11
-	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z27, Z11
-	VMAXPS.BCST      c4b400000<>+0(SB), Z8, Z8
-	VMAXPS.BCST      c4b400000<>+0(SB), Z9, Z9
-	VMAXPS.BCST      c4b400000<>+0(SB), Z10, Z10
-	VMAXPS.BCST      c4b400000<>+0(SB), Z11, Z11
-	VSUBPS.BCST      c4b4000cb<>+0(SB), Z8, Z12
-	VSUBPS.BCST      c4b4000cb<>+0(SB), Z9, Z13
-	VMOVUPS          Z8, 9216(BX)(CX*1)
-	VSUBPS.BCST      c4b4000cb<>+0(SB), Z10, Z8
-	VSUBPS.BCST      c4b4000cb<>+0(SB), Z11, Z14
-	VMOVUPS          Z9, 9280(BX)(CX*1)
-	VMOVUPS          Z10, 9344(BX)(CX*1)
-	VFMSUB231PS      (BX), Z0, Z12
-	VFMSUB231PS      (BX), Z2, Z13
-	VMOVUPS          Z11, 9408(BX)(CX*1)
-	VFMSUB231PS      (BX), Z4, Z8
-	VFMSUB231PS      (BX), Z6, Z14
-	VFMADD231PS      64(BX), Z1, Z12
-	VFMADD231PS      64(BX), Z3, Z13
-	VFMADD231PS      64(BX), Z5, Z8
-	VFMADD231PS      64(BX), Z7, Z14
-	VFMADD231PS      (BX), Z20, Z12
-	VFMADD231PS      (BX), Z21, Z13
-	VFMADD231PS      (BX), Z22, Z8
-	VFMADD231PS      (BX), Z23, Z14
-	VFMADD231PS      128(BX), Z24, Z12
-	VFMADD231PS      128(BX), Z25, Z13
-	VFMADD231PS      128(BX), Z26, Z8
-	VFMADD231PS      128(BX), Z27, Z14
-	VMAXPS.BCST      cbf800000<>+0(SB), Z12, Z12
-	VMAXPS.BCST      cbf800000<>+0(SB), Z13, Z13
+	VMOVUPS          6720(BX)(CX*1), Z7
+	VMULPS.BCST      c3fb8aa3b<>+0(SB), Z7, Z7
+	VBROADCASTSS     c3b6b93e0<>+0(SB), Z8
+	VFMADD213PS.BCST cbca4575a<>+0(SB), Z4, Z8
+	VBROADCASTSS     c3b6b93e0<>+0(SB), Z9
+	VFMADD213PS.BCST cbca4575a<>+0(SB), Z5, Z9
+	VMOVAPS          Z1, Z10
+	VFNMADD213PS     Z10, Z4, Z10
+	VMOVAPS          Z3, Z11
+	VFNMADD213PS     Z11, Z5, Z11
+	VBROADCASTSS     c19800000<>+0(SB), Z12
+	VFMADD213PS      Z0, Z1, Z12
+	VBROADCASTSS     c19800000<>+0(SB), Z13
+	VFMADD213PS      Z2, Z3, Z13
+	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST cbdb96445<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST cbdb96445<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z5, Z9
+	VMULPS           Z8, Z10, Z10
+	VMULPS           Z9, Z11, Z11
+	VFMADD231PS.BCST c19800000<>+0(SB), Z10, Z6
+	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z7
+	VADDPS           Z6, Z12, Z12
+	VADDPS           Z7, Z13, Z13
+	VMOVUPS          (BX), Z4
+	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z12, Z4
+	VMOVUPS          (BX), Z5
+	VFMADD213PS.BCST c4b4000cb<>+0(SB), Z13, Z5
+	VMAXPS.BCST      c4b400000<>+0(SB), Z4, Z4
+	VMAXPS.BCST      c4b400000<>+0(SB), Z5, Z5
+	VSUBPS.BCST      c4b4000cb<>+0(SB), Z4, Z8
+	VSUBPS.BCST      c4b4000cb<>+0(SB), Z5, Z9
+	VMOVUPS          Z4, 1536(BX)(CX*1)
+	VMOVUPS          Z5, 1600(BX)(CX*1)
+	VFMSUB231PS      (BX), Z0, Z8
+	VFMSUB231PS      (BX), Z2, Z9
+	VFMADD231PS      64(BX), Z1, Z8
+	VFMADD231PS      64(BX), Z3, Z9
+	VFMADD231PS      (BX), Z6, Z8
+	VFMADD231PS      (BX), Z7, Z9
+	VFMADD231PS      128(BX), Z12, Z8
+	VFMADD231PS      128(BX), Z13, Z9
 	VMAXPS.BCST      cbf800000<>+0(SB), Z8, Z8
-	VMAXPS.BCST      cbf800000<>+0(SB), Z14, Z14
-	VMOVUPS          Z12, 10752(BX)(CX*1)
-	VMOVUPS          Z13, 10816(BX)(CX*1)
-	VMOVUPS          Z8, 10880(BX)(CX*1)
-	VMOVUPS          Z14, 10944(BX)(CX*1)
-	ADDQ             $+256, CX
+	VMAXPS.BCST      cbf800000<>+0(SB), Z9, Z9
+	VMOVUPS          Z8, 5632(BX)(CX*1)
+	VMOVUPS          Z9, 5696(BX)(CX*1)
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	RET
 
 // func softLossPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossPowerF32AVX512(SB), $20800-8
+TEXT ·softLossPowerF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 2 vectors, 28.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -8247,31 +7539,36 @@ TEXT ·softLossPowerF32AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20480(BX)
-	VMOVAPS      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20608(BX)
-	VMOVAPS      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         80(AX), AX
 	VBROADCASTSS 12(AX), Z0
@@ -8282,7 +7579,7 @@ eachW:
 	VMOVAPS      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -8291,25 +7588,25 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
+	VMOVUPS          5696(BX)(CX*1), Z2
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
 	VBROADCASTSS     c3f800000<>+0(SB), Z3
 	VMOVUPS          (R8)(CX*1), Z4
 	VSUBPS           Z4, Z3, Z5
 	VMOVUPS          64(R8)(CX*1), Z6
 	VSUBPS           Z6, Z3, Z3
-	VMOVUPS          9216(BX)(CX*1), Z7
+	VMOVUPS          1536(BX)(CX*1), Z7
 	VPSLLD           $0x17, Z7, Z7
-	VMOVUPS          9280(BX)(CX*1), Z8
+	VMOVUPS          1600(BX)(CX*1), Z8
 	VPSLLD           $0x17, Z8, Z8
 	VMOVUPS          (DI)(CX*1), Z9
 	VPMOVD2M         Z9, K1
 	VMOVUPS          64(DI)(CX*1), Z10
 	VPMOVD2M         Z10, K2
-	VMOVUPS          10752(BX)(CX*1), Z11
+	VMOVUPS          5632(BX)(CX*1), Z11
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z11, Z0
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
 	VMULPS           (R10), Z5, Z12
@@ -8340,16 +7637,16 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z13, Z13
 	VMULPS           Z5, Z12, Z5
 	VMULPS           Z3, Z13, Z3
-	VMULPS           12288(BX)(CX*1), Z12, Z12
-	VMULPS           12352(BX)(CX*1), Z13, Z13
+	VMULPS           10752(BX)(CX*1), Z12, Z12
+	VMULPS           10816(BX)(CX*1), Z13, Z13
 	VMAXPS           Z4, Z5, Z5
 	VMAXPS           Z6, Z3, Z3
 	VFMADD231PS.BCST c19317218<>+0(SB), Z12, Z5
 	VFMADD231PS.BCST c19317218<>+0(SB), Z13, Z3
 	VMOVUPS          Z5, (R11)(CX*1)
 	VMOVUPS          Z3, 64(R11)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -8363,7 +7660,7 @@ loop:
 
 // func softGradPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradPowerF32AVX512(SB), $20800-8
+TEXT ·softGradPowerF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 2 vectors, 49.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -8372,31 +7669,36 @@ TEXT ·softGradPowerF32AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20480(BX)
-	VMOVAPS      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20608(BX)
-	VMOVAPS      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -8410,7 +7712,7 @@ eachW:
 	VMOVAPS      Z0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -8419,10 +7721,10 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
+	VMOVUPS          5696(BX)(CX*1), Z2
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
 	VMOVUPS          (DI)(CX*1), Z3
 	VPMOVD2M         Z3, K1
@@ -8435,7 +7737,7 @@ loop:
 	VSUBPS           Z8, Z4, Z9
 	VANDPS.BCST      c7fffffff<>+0(SB), Z3, Z10
 	VANDPS.BCST      c7fffffff<>+0(SB), Z7, Z11
-	VMOVUPS          10752(BX)(CX*1), Z12
+	VMOVUPS          5632(BX)(CX*1), Z12
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z12, Z0
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
 	VBLENDMPS        Z5, Z6, K1, Z13
@@ -8453,23 +7755,23 @@ loop:
 	VFMADD231PS      64(R9), Z8, Z9
 	VBROADCASTSS     c43800000<>+0(SB), Z5
 	VMINPS           Z10, Z5, Z8
-	VMOVUPS          6144(BX)(CX*1), Z16
-	VMULPS           15360(BX)(CX*1), Z16, Z17
+	VMOVUPS          9728(BX)(CX*1), Z16
+	VMULPS           8704(BX)(CX*1), Z16, Z17
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z12, Z0
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z2, Z1
 	VMINPS           Z11, Z5, Z5
-	VMOVUPS          6208(BX)(CX*1), Z18
-	VMULPS           15424(BX)(CX*1), Z18, Z19
+	VMOVUPS          9792(BX)(CX*1), Z18
+	VMULPS           8768(BX)(CX*1), Z18, Z19
 	VANDPS.BCST      c80000000<>+0(SB), Z3, Z3
 	VANDPS.BCST      c80000000<>+0(SB), Z7, Z7
-	VMOVUPS          9216(BX)(CX*1), Z20
+	VMOVUPS          1536(BX)(CX*1), Z20
 	VPSLLD           $0x17, Z20, Z20
 	VMULPS.BCST      c65800000<>+0(SB), Z13, Z13
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z12, Z0
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z2, Z1
 	VMULPS.BCST      c65800000<>+0(SB), Z8, Z8
 	VXORPS           Z3, Z15, Z15
-	VMOVUPS          9280(BX)(CX*1), Z21
+	VMOVUPS          1600(BX)(CX*1), Z21
 	VPSLLD           $0x17, Z21, Z21
 	VMULPS.BCST      c65800000<>+0(SB), Z14, Z14
 	VMULPS.BCST      c65800000<>+0(SB), Z5, Z5
@@ -8481,12 +7783,12 @@ loop:
 	VMULPS           Z21, Z9, Z9
 	VMULPS           Z19, Z4, Z4
 	VBROADCASTSS     c40000000<>+0(SB), Z0
-	VFMSUB213PS      13824(BX)(CX*1), Z0, Z13
+	VFMSUB213PS      4608(BX)(CX*1), Z0, Z13
 	VBROADCASTSS     c3f317218<>+0(SB), Z1
-	VMOVUPS          12288(BX)(CX*1), Z17
+	VMOVUPS          10752(BX)(CX*1), Z17
 	VFMADD231PS      Z17, Z1, Z8
-	VFMSUB213PS      13888(BX)(CX*1), Z14, Z0
-	VMOVUPS          12352(BX)(CX*1), Z14
+	VFMSUB213PS      4672(BX)(CX*1), Z14, Z0
+	VMOVUPS          10816(BX)(CX*1), Z14
 	VFMADD231PS      Z14, Z1, Z5
 	VFMADD213PS      Z6, Z12, Z6
 	VMULPS           192(BX), Z15, Z15
@@ -8518,8 +7820,8 @@ loop:
 	VMOVUPS          Z13, (R12)(CX*1)
 	VXORPS           Z7, Z0, Z0
 	VMOVUPS          Z0, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -8534,7 +7836,7 @@ loop:
 
 // func softHessPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessPowerF32AVX512(SB), $20800-8
+TEXT ·softHessPowerF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
 	// 2 vectors, 81.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
@@ -8543,31 +7845,36 @@ TEXT ·softHessPowerF32AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20480(BX)
-	VMOVAPS      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20608(BX)
-	VMOVAPS      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         64(AX), R13
@@ -8587,7 +7894,7 @@ eachW:
 	VMOVAPS      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -8609,17 +7916,17 @@ loop:
 	VMOVUPS          64(DI)(CX*1), Z7
 	VPMOVD2M         Z7, K2
 	VSUBPS           Z2, Z4, Z8
-	VMOVUPS          6144(BX)(CX*1), Z9
-	VMOVUPS          15360(BX)(CX*1), Z10
+	VMOVUPS          9728(BX)(CX*1), Z9
+	VMOVUPS          8704(BX)(CX*1), Z10
 	VMULPS           Z10, Z9, Z11
-	VMOVUPS          6208(BX)(CX*1), Z12
-	VMOVUPS          15424(BX)(CX*1), Z13
+	VMOVUPS          9792(BX)(CX*1), Z12
+	VMOVUPS          8768(BX)(CX*1), Z13
 	VMULPS           Z13, Z12, Z14
-	VMOVUPS          10752(BX)(CX*1), Z15
+	VMOVUPS          5632(BX)(CX*1), Z15
 	VBROADCASTSS     c39213fff<>+0(SB), Z16
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z16, Z15
 	VANDPS.BCST      c80000000<>+0(SB), Z3, Z17
-	VMOVUPS          10816(BX)(CX*1), Z18
+	VMOVUPS          5696(BX)(CX*1), Z18
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z18, Z16
 	VANDPS.BCST      c80000000<>+0(SB), Z7, Z19
 	VBLENDMPS        Z5, Z6, K1, Z20
@@ -8632,7 +7939,7 @@ loop:
 	VMULPS           Z11, Z0, Z11
 	VMULPS           Z7, Z21, Z7
 	VMULPS           Z14, Z1, Z14
-	VMOVUPS          10752(BX)(CX*1), Z22
+	VMOVUPS          5632(BX)(CX*1), Z22
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z22, Z15
 	VMULPS.BCST      c65800000<>+0(SB), Z20, Z20
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z18, Z16
@@ -8645,27 +7952,27 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z12, Z27
 	VMULPS           192(BX), Z14, Z28
 	VBROADCASTSS     c40000000<>+0(SB), Z29
-	VFMSUB213PS      13824(BX)(CX*1), Z29, Z20
+	VFMSUB213PS      4608(BX)(CX*1), Z29, Z20
 	VMULPS.BCST      c65800000<>+0(SB), Z24, Z30
-	VFMSUB213PS      13888(BX)(CX*1), Z21, Z29
+	VFMSUB213PS      4672(BX)(CX*1), Z21, Z29
 	VMULPS.BCST      c65800000<>+0(SB), Z23, Z21
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z22, Z15
 	VSUBPS           Z11, Z26, Z11
 	VSUBPS           Z25, Z4, Z31
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z18, Z16
 	VSUBPS           Z14, Z28, Z14
-	VMOVAPS          Z19, 576(BX)
+	VMOVAPS          Z19, 512(BX)
 	VSUBPS           Z27, Z4, Z19
-	VMOVAPS          Z17, 704(BX)
+	VMOVAPS          Z17, 576(BX)
 	VMULPS.BCST      c52800000<>+0(SB), Z9, Z17
-	VMOVAPS          Z7, 20416(BX)
+	VMOVAPS          Z7, 640(BX)
 	VMULPS.BCST      c52800000<>+0(SB), Z12, Z7
-	VMOVAPS          Z3, 20352(BX)
+	VMOVAPS          Z3, 704(BX)
 	VBROADCASTSS     c3f317218<>+0(SB), Z3
-	VMOVAPS          Z28, 512(BX)
-	VMOVUPS          12288(BX)(CX*1), Z28
+	VMOVAPS          Z28, 768(BX)
+	VMOVUPS          10752(BX)(CX*1), Z28
 	VFMADD231PS      Z28, Z3, Z30
-	VMOVUPS          12352(BX)(CX*1), Z28
+	VMOVUPS          10816(BX)(CX*1), Z28
 	VFMADD231PS      Z28, Z3, Z21
 	VSUBPS           Z31, Z11, Z11
 	VADDPS           Z20, Z20, Z31
@@ -8689,9 +7996,9 @@ loop:
 	VMULPS.BCST      c2c800000<>+0(SB), Z31, Z31
 	VMULPS           192(BX), Z1, Z1
 	VMULPS.BCST      c2c800000<>+0(SB), Z19, Z19
-	VMOVUPS          9216(BX)(CX*1), Z2
+	VMOVUPS          1536(BX)(CX*1), Z2
 	VPSLLD           $0x17, Z2, Z2
-	VMOVUPS          9280(BX)(CX*1), Z5
+	VMOVUPS          1600(BX)(CX*1), Z5
 	VPSLLD           $0x17, Z5, Z5
 	VMULPS           Z15, Z22, Z22
 	VMULPS           Z2, Z6, Z6
@@ -8715,7 +8022,7 @@ loop:
 	VMULPS           384(BX), Z8, Z8
 	VMULPS           448(BX), Z2, Z2
 	VFMADD231PS      Z30, Z26, Z20
-	VFMADD231PS      512(BX), Z21, Z29
+	VFMADD231PS      768(BX), Z21, Z29
 	VMULPS           Z25, Z25, Z25
 	VMULPS           Z0, Z6, Z6
 	VMULPS           Z24, Z1, Z24
@@ -8727,13 +8034,13 @@ loop:
 	VADDPS.BCST      c65800000<>+0(SB), Z12, Z12
 	VMULPS           Z29, Z3, Z29
 	VDIVPS           Z25, Z6, Z6
-	VMULPS           20352(BX), Z1, Z0
-	VMOVAPS          20352(BX), Z2
+	VMULPS           704(BX), Z1, Z0
+	VMOVAPS          704(BX), Z2
 	VSUBPS.BCST      c7f7fffff<>+0(SB), Z2, Z2
-	VMULPS           20416(BX), Z3, Z5
-	VMOVAPS          20416(BX), Z7
+	VMULPS           640(BX), Z3, Z5
+	VMOVAPS          640(BX), Z7
 	VSUBPS.BCST      c7f7fffff<>+0(SB), Z7, Z7
-	VMULPS           12288(BX)(CX*1), Z1, Z1
+	VMULPS           10752(BX)(CX*1), Z1, Z1
 	VMULPS           Z28, Z3, Z3
 	VMAXPS           Z2, Z0, Z0
 	VMAXPS           Z7, Z5, Z5
@@ -8754,12 +8061,12 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z23, Z23
 	VMOVUPS          Z23, 64(R14)(CX*1)
 	VDIVPS           Z12, Z29, Z29
-	VXORPS           704(BX), Z20, Z20
+	VXORPS           576(BX), Z20, Z20
 	VMOVUPS          Z20, (R12)(CX*1)
-	VXORPS           576(BX), Z29, Z29
+	VXORPS           512(BX), Z29, Z29
 	VMOVUPS          Z29, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -8776,7 +8083,7 @@ loop:
 
 // func softFrozenPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenPowerF32AVX512(SB), $20800-8
+TEXT ·softFrozenPowerF32AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
 	// 2 vectors, 49.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -8785,31 +8092,36 @@ TEXT ·softFrozenPowerF32AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 20480(BX)
-	VMOVAPS      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPS      Z0, 11904(BX)
+	VMOVAPS      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 20608(BX)
-	VMOVAPS      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPS      Z0, 12032(BX)
+	VMOVAPS      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
@@ -8822,7 +8134,7 @@ eachW:
 	VMOVAPS      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF32AVX512<>(SB)
@@ -8831,10 +8143,10 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          10752(BX)(CX*1), Z0
+	VMOVUPS          5632(BX)(CX*1), Z0
 	VBROADCASTSS     c39213fff<>+0(SB), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          10816(BX)(CX*1), Z2
+	VMOVUPS          5696(BX)(CX*1), Z2
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z2, Z1
 	VBROADCASTSS     c3f800000<>+0(SB), Z3
 	VMOVUPS          (R8)(CX*1), Z4
@@ -8845,11 +8157,11 @@ loop:
 	VPMOVD2M         Z8, K1
 	VMOVUPS          64(DI)(CX*1), Z9
 	VPMOVD2M         Z9, K2
-	VMOVUPS          9216(BX)(CX*1), Z10
+	VMOVUPS          1536(BX)(CX*1), Z10
 	VPSLLD           $0x17, Z10, Z10
-	VMOVUPS          9280(BX)(CX*1), Z11
+	VMOVUPS          1600(BX)(CX*1), Z11
 	VPSLLD           $0x17, Z11, Z11
-	VMOVUPS          10752(BX)(CX*1), Z12
+	VMOVUPS          5632(BX)(CX*1), Z12
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z12, Z0
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z2, Z1
 	VMULPS           (R10), Z5, Z13
@@ -8873,14 +8185,14 @@ loop:
 	VBROADCASTSS     c43800000<>+0(SB), Z4
 	VMINPS           Z15, Z4, Z6
 	VBROADCASTSS     c40000000<>+0(SB), Z10
-	VFMSUB213PS      13824(BX)(CX*1), Z10, Z5
-	VMOVUPS          6144(BX)(CX*1), Z11
+	VFMSUB213PS      4608(BX)(CX*1), Z10, Z5
+	VMOVUPS          9728(BX)(CX*1), Z11
 	VMULPS.BCST      c19800000<>+0(SB), Z11, Z17
 	VMINPS           Z16, Z4, Z4
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z12, Z0
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z2, Z1
-	VFMSUB213PS      13888(BX)(CX*1), Z7, Z10
-	VMOVUPS          6208(BX)(CX*1), Z7
+	VFMSUB213PS      4672(BX)(CX*1), Z7, Z10
+	VMOVUPS          9792(BX)(CX*1), Z7
 	VMULPS.BCST      c19800000<>+0(SB), Z7, Z18
 	VPXORQ           Z19, Z19, Z19
 	VFMADD213PS      Z11, Z6, Z19
@@ -8911,8 +8223,8 @@ loop:
 	VMULPS           Z15, Z13, Z15
 	VMULPS           Z16, Z14, Z16
 	VDIVPS           Z17, Z19, Z19
-	VMULPS           12288(BX)(CX*1), Z13, Z13
-	VMULPS           12352(BX)(CX*1), Z14, Z14
+	VMULPS           10752(BX)(CX*1), Z13, Z13
+	VMULPS           10816(BX)(CX*1), Z14, Z14
 	VMAXPS           Z0, Z15, Z15
 	VMAXPS           Z1, Z16, Z16
 	VFMADD231PS.BCST c19317218<>+0(SB), Z13, Z15
@@ -8930,8 +8242,8 @@ loop:
 	VMOVUPS          Z5, (R12)(CX*1)
 	VXORPS           Z9, Z10, Z10
 	VMOVUPS          Z10, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -9601,7 +8913,7 @@ GLOBL c1d862e42fefa39ef<>(SB), RODATA|NOPTR, $32
 // func expF64AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·expF64AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 27.5 instructions each, 0 spills
+	// 4 vectors, 27.2 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
@@ -9609,65 +8921,119 @@ loop:
 	VANDPD       c7fffffffffffffff<>+0(SB), Y0, Y0
 	VMOVUPD      32(DI)(CX*1), Y1
 	VANDPD       c7fffffffffffffff<>+0(SB), Y1, Y1
+	VMOVUPD      64(DI)(CX*1), Y2
+	VANDPD       c7fffffffffffffff<>+0(SB), Y2, Y2
+	VMOVUPD      96(DI)(CX*1), Y3
+	VANDPD       c7fffffffffffffff<>+0(SB), Y3, Y3
 	VMINPD       c409106cccccccccd<>+0(SB), Y0, Y0
 	VMINPD       c409106cccccccccd<>+0(SB), Y1, Y1
-	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y2
-	VFNMADD213PD c4328000000000c4a<>+0(SB), Y0, Y2
-	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y3
-	VFNMADD213PD c4328000000000c4a<>+0(SB), Y1, Y3
-	VSUBPD       c4328000000000c4a<>+0(SB), Y2, Y4
-	VSUBPD       c4328000000000c4a<>+0(SB), Y3, Y5
-	VPSLLQ       $0x01, Y2, Y6
-	VPSLLQ       $0x01, Y3, Y7
-	VMOVUPD      table32_0_bfb5c01a39fbd688_0_bfb5c01a39fbd688<>+0(SB), Y8
-	VPERMILPD    Y6, Y8, Y6
-	VPERMILPD    Y7, Y8, Y8
-	VMOVUPD      Y2, 1536(BX)(CX*1)
-	VMOVUPD      Y3, 1568(BX)(CX*1)
-	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y0, Y4
-	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y1, Y5
-	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y0, Y4
-	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y1, Y5
-	VADDPD       Y6, Y4, Y6
-	VADDPD       Y8, Y5, Y8
-	VMOVUPD      Y4, 4608(BX)(CX*1)
-	VMOVUPD      Y5, 4640(BX)(CX*1)
-	VMULPD       Y6, Y6, Y0
-	VMULPD       Y8, Y8, Y1
-	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y2
-	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y0, Y2
-	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y3
-	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y0, Y3
-	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y4
-	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y1, Y4
-	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y5
-	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y1, Y5
-	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y0, Y2
-	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y0, Y3
-	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y1, Y4
-	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y1, Y5
-	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y0, Y2
-	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y0, Y3
-	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y1, Y4
-	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y1, Y5
-	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y0, Y2
-	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y0, Y3
-	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y1, Y4
-	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y1, Y5
-	VFMADD231PD  Y6, Y2, Y3
-	VFMADD231PD  Y8, Y4, Y5
-	VMULPD       Y3, Y6, Y6
-	VMULPD       Y5, Y8, Y8
-	VMOVUPD      Y6, 3072(BX)(CX*1)
-	VMOVUPD      Y8, 3104(BX)(CX*1)
-	ADDQ         $+64, CX
+	VMINPD       c409106cccccccccd<>+0(SB), Y2, Y2
+	VMINPD       c409106cccccccccd<>+0(SB), Y3, Y3
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y4
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y0, Y4
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y5
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y1, Y5
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y6
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y2, Y6
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y7
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y3, Y7
+	VSUBPD       c4328000000000c4a<>+0(SB), Y4, Y8
+	VSUBPD       c4328000000000c4a<>+0(SB), Y5, Y9
+	VPSLLQ       $0x01, Y4, Y10
+	VPSLLQ       $0x01, Y5, Y11
+	VSUBPD       c4328000000000c4a<>+0(SB), Y6, Y12
+	VSUBPD       c4328000000000c4a<>+0(SB), Y7, Y13
+	VPSLLQ       $0x01, Y6, Y14
+	VPSLLQ       $0x01, Y7, Y15
+	VMOVUPD      Y4, 3584(BX)(CX*1)
+	VMOVUPD      table32_0_bfb5c01a39fbd688_0_bfb5c01a39fbd688<>+0(SB), Y4
+	VPERMILPD    Y10, Y4, Y10
+	VPERMILPD    Y11, Y4, Y11
+	VPERMILPD    Y14, Y4, Y14
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y0, Y8
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y1, Y9
+	VPERMILPD    Y15, Y4, Y4
+	VMOVUPD      Y5, 3616(BX)(CX*1)
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y2, Y12
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y3, Y13
+	VMOVUPD      Y6, 3648(BX)(CX*1)
+	VMOVUPD      Y7, 3680(BX)(CX*1)
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y0, Y8
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y1, Y9
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y2, Y12
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y3, Y13
+	VADDPD       Y10, Y8, Y10
+	VADDPD       Y11, Y9, Y11
+	VMOVUPD      Y8, 4608(BX)(CX*1)
+	VADDPD       Y14, Y12, Y14
+	VADDPD       Y4, Y13, Y4
+	VMOVUPD      Y9, 4640(BX)(CX*1)
+	VMOVUPD      Y12, 4672(BX)(CX*1)
+	VMULPD       Y10, Y10, Y0
+	VMULPD       Y11, Y11, Y1
+	VMOVUPD      Y13, 4704(BX)(CX*1)
+	VMULPD       Y14, Y14, Y2
+	VMULPD       Y4, Y4, Y3
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y5
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y0, Y5
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y6
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y0, Y6
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y7
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y1, Y7
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y8
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y1, Y8
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y9
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y2, Y9
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y12
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y2, Y12
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y13
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y3, Y13
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y15
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y3, Y15
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y0, Y5
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y0, Y6
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y1, Y7
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y1, Y8
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y2, Y9
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y2, Y12
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y3, Y13
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y3, Y15
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y0, Y5
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y0, Y6
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y1, Y7
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y1, Y8
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y2, Y9
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y2, Y12
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y3, Y13
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y3, Y15
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y0, Y5
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y0, Y6
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y1, Y7
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y1, Y8
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y2, Y9
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y2, Y12
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y3, Y13
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y15
+	VFMADD231PD  Y10, Y5, Y6
+	VFMADD231PD  Y11, Y7, Y8
+	VFMADD231PD  Y14, Y9, Y12
+	VFMADD231PD  Y4, Y13, Y15
+	VMULPD       Y6, Y10, Y10
+	VMULPD       Y8, Y11, Y11
+	VMULPD       Y12, Y14, Y14
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y10, 7680(BX)(CX*1)
+	VMOVUPD      Y11, 7712(BX)(CX*1)
+	VMOVUPD      Y14, 7744(BX)(CX*1)
+	VMOVUPD      Y4, 7776(BX)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	RET
 
 // func lossZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossZeroF64AVX2(SB), $20160-8
+TEXT ·lossZeroF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 38.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
@@ -9676,37 +9042,42 @@ TEXT ·lossZeroF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
+	VMOVUPD      3584(BX)(CX*1), Y0
 	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      1568(BX)(CX*1), Y1
+	VMOVUPD      3616(BX)(CX*1), Y1
 	VPSLLQ       $0x33, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       (DI)(CX*1), Y2, Y3
 	VMAXPD       32(DI)(CX*1), Y2, Y2
-	VMULPD       3072(BX)(CX*1), Y0, Y4
-	VMULPD       3104(BX)(CX*1), Y1, Y5
+	VMULPD       7680(BX)(CX*1), Y0, Y4
+	VMULPD       7712(BX)(CX*1), Y1, Y5
 	VMOVUPD      (R8), Y6
 	VMULPD       Y6, Y3, Y3
 	VMOVUPD      32(R8), Y7
@@ -9774,7 +9145,7 @@ loop:
 	VFMADD213PD  512(BX), Y0, Y5
 	VMOVUPD      Y4, (R9)(CX*1)
 	VMOVUPD      Y5, 32(R9)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -9793,7 +9164,7 @@ GLOBL c40a0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradZeroF64AVX2(SB), $20160-8
+TEXT ·gradZeroF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 48.5 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
@@ -9802,40 +9173,45 @@ TEXT ·gradZeroF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 	MOVQ 64(AX), R10
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
+	VMOVUPD      3584(BX)(CX*1), Y0
 	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      1568(BX)(CX*1), Y1
+	VMOVUPD      3616(BX)(CX*1), Y1
 	VPSLLQ       $0x33, Y1, Y1
 	VMOVUPD      (DI)(CX*1), Y2
 	VXORPS       Y3, Y3, Y3
 	VCMPPD       $0x11, Y3, Y2, Y4
 	VMOVUPD      32(DI)(CX*1), Y5
 	VCMPPD       $0x11, Y3, Y5, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VMULPD       3104(BX)(CX*1), Y1, Y8
+	VMULPD       7680(BX)(CX*1), Y0, Y7
+	VMULPD       7712(BX)(CX*1), Y1, Y8
 	VMAXPD       Y2, Y3, Y2
 	VMAXPD       Y5, Y3, Y5
 	VMOVUPD      c40a0000000000000<>+0(SB), Y9
@@ -9922,7 +9298,7 @@ loop:
 	VMOVUPD      c1d862e42fefa39ef<>+0(SB), Y0
 	VFMADD213PD  512(BX), Y0, Y14
 	VMOVUPD      Y14, 32(R9)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -9936,7 +9312,7 @@ loop:
 
 // func hessZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessZeroF64AVX2(SB), $20160-8
+TEXT ·hessZeroF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 58.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -9945,42 +9321,47 @@ TEXT ·hessZeroF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 	MOVQ 80(AX), R10
 	MOVQ 64(AX), R11
 	MOVQ 72(AX), R12
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
+	VMOVUPD      3584(BX)(CX*1), Y0
 	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      1568(BX)(CX*1), Y1
+	VMOVUPD      3616(BX)(CX*1), Y1
 	VPSLLQ       $0x33, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      (DI)(CX*1), Y3
 	VMAXPD       Y3, Y2, Y4
 	VMOVUPD      32(DI)(CX*1), Y5
 	VMAXPD       Y5, Y2, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VMULPD       3104(BX)(CX*1), Y1, Y8
+	VMULPD       7680(BX)(CX*1), Y0, Y7
+	VMULPD       7712(BX)(CX*1), Y1, Y8
 	VCMPPD       $0x11, Y2, Y3, Y3
 	VCMPPD       $0x11, Y2, Y5, Y5
 	VMOVUPD      c40a0000000000000<>+0(SB), Y9
@@ -10086,7 +9467,7 @@ loop:
 	VMOVUPD      Y4, 32(R12)(CX*1)
 	VFMADD213PD  512(BX), Y0, Y14
 	VMOVUPD      Y14, 32(R9)(CX*1)
-	ADDQ         19968(BX), R8
+	ADDQ         11776(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -11412,125 +10793,247 @@ GLOBL c3fcebfbdff82c599<>(SB), RODATA|NOPTR, $32
 // func logF64AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·logF64AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 53.5 instructions each, 2 spills
+	// 4 vectors, 57.2 instructions each, 14 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
+	VMOVUPD      3584(BX)(CX*1), Y0
 	VPSLLQ       $0x33, Y0, Y1
-	VMOVUPD      1568(BX)(CX*1), Y2
+	VMOVUPD      3616(BX)(CX*1), Y2
 	VPSLLQ       $0x33, Y2, Y3
+	VMOVUPD      3648(BX)(CX*1), Y4
+	VPSLLQ       $0x33, Y4, Y5
+	VMOVUPD      3680(BX)(CX*1), Y6
+	VPSLLQ       $0x33, Y6, Y7
+	VMULPD       7680(BX)(CX*1), Y1, Y8
+	VMULPD       7712(BX)(CX*1), Y3, Y9
 	VSUBPD       c4328000000000c4a<>+0(SB), Y0, Y0
-	VMOVUPD      (DI)(CX*1), Y4
-	VXORPS       Y5, Y5, Y5
-	VCMPPD       $0x11, Y5, Y4, Y4
-	VMULPD       3072(BX)(CX*1), Y1, Y6
-	VMULPD       3104(BX)(CX*1), Y3, Y7
+	VMOVUPD      (DI)(CX*1), Y10
+	VXORPS       Y11, Y11, Y11
+	VCMPPD       $0x11, Y11, Y10, Y10
+	VMULPD       7744(BX)(CX*1), Y5, Y12
+	VMULPD       7776(BX)(CX*1), Y7, Y13
 	VSUBPD       c4328000000000c4a<>+0(SB), Y2, Y2
-	VMOVUPD      32(DI)(CX*1), Y8
-	VCMPPD       $0x11, Y5, Y8, Y8
-	VANDPD       Y0, Y4, Y0
-	VANDPD       4608(BX)(CX*1), Y4, Y4
-	VADDPD       Y6, Y1, Y5
-	VADDPD       Y7, Y3, Y9
-	VANDPD       Y2, Y8, Y2
-	VANDPD       4640(BX)(CX*1), Y8, Y8
-	VMOVUPD      c1d90000000000000<>+0(SB), Y10
-	VFNMADD213PD Y0, Y1, Y10
-	VMOVUPD      c1d90000000000000<>+0(SB), Y11
-	VFNMADD213PD Y2, Y3, Y11
-	VMULPD       c1d90000000000000<>+0(SB), Y5, Y12
-	VMULPD       c1d90000000000000<>+0(SB), Y9, Y13
-	VMOVUPD      Y5, 6144(BX)(CX*1)
-	VMOVUPD      Y9, 6176(BX)(CX*1)
-	VMULPD       Y12, Y12, Y14
+	VMOVUPD      32(DI)(CX*1), Y14
+	VCMPPD       $0x11, Y11, Y14, Y14
+	VSUBPD       c4328000000000c4a<>+0(SB), Y4, Y4
+	VMOVUPD      64(DI)(CX*1), Y15
+	VCMPPD       $0x11, Y11, Y15, Y15
+	VADDPD       Y8, Y1, Y11
+	VMOVAPD      Y1, 512(BX)
+	VADDPD       Y9, Y3, Y1
+	VANDPD       Y0, Y10, Y0
+	VANDPD       4608(BX)(CX*1), Y10, Y10
+	VANDPD       Y2, Y14, Y2
+	VANDPD       4640(BX)(CX*1), Y14, Y14
+	VANDPD       Y4, Y15, Y4
+	VANDPD       4672(BX)(CX*1), Y15, Y15
+	VMOVUPD      Y11, 9728(BX)(CX*1)
+	VMOVUPD      Y1, 9760(BX)(CX*1)
+	VMOVAPD      Y4, 576(BX)
+	VADDPD       Y12, Y5, Y4
+	VMOVUPD      Y4, 9792(BX)(CX*1)
+	VMOVAPD      Y5, 640(BX)
+	VADDPD       Y13, Y7, Y5
+	VMOVUPD      Y5, 9824(BX)(CX*1)
+	VMOVAPD      Y7, 704(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y11, Y7
+	VFNMADD213PD Y11, Y7, Y11
+	VMOVAPD      Y2, 768(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y1, Y2
+	VFNMADD213PD Y1, Y2, Y1
+	VMOVAPD      Y3, 832(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y4, Y3
+	VFNMADD213PD Y4, Y3, Y4
+	VMOVAPD      Y13, 896(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y5, Y13
+	VFNMADD213PD Y5, Y13, Y5
+	VMOVAPD      Y5, 960(BX)
+	VMULPD       Y7, Y7, Y5
+	VSUBPD       c4328000000000c4a<>+0(SB), Y6, Y6
+	VMOVAPD      Y0, 1024(BX)
+	VMOVUPD      96(DI)(CX*1), Y0
+	VCMPPD       $0x11, c0000000000000000<>+0(SB), Y0, Y0
+	VANDPD       Y6, Y0, Y6
+	VANDPD       4704(BX)(CX*1), Y0, Y0
+	VMOVAPD      Y6, 1088(BX)
+	VMULPD       Y2, Y2, Y6
+	VMOVAPD      Y0, 1152(BX)
+	VMULPD       Y3, Y3, Y0
+	VMOVAPD      Y15, 1216(BX)
 	VMULPD       Y13, Y13, Y15
-	VFNMADD213PD Y5, Y12, Y5
-	VFNMADD213PD Y9, Y13, Y9
-	VMOVAPD      Y3, 512(BX)
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y3
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y14, Y3
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y14, Y3
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y14, Y3
-	VMOVAPD      Y2, 576(BX)
+	VMOVAPD      Y13, 1280(BX)
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y13
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y5, Y13
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y5, Y13
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y5, Y13
+	VMOVAPD      Y15, 1344(BX)
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y15
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y5, Y15
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y5, Y15
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y5, Y15
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y5, Y15
+	VFMADD231PD  Y7, Y13, Y15
+	VFMADD231PD  Y15, Y11, Y8
+	VFNMADD231PD c1d90000000000000<>+0(SB), Y8, Y10
+	VMOVUPD      Y8, 10752(BX)(CX*1)
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y5
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y6, Y5
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y6, Y5
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y6, Y5
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y7
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y6, Y7
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y6, Y7
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y6, Y7
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y6, Y7
+	VFMADD231PD  Y2, Y5, Y7
+	VFMADD231PD  Y7, Y1, Y9
+	VFNMADD231PD c1d90000000000000<>+0(SB), Y9, Y14
+	VMOVUPD      Y9, 10784(BX)(CX*1)
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y1
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y0, Y1
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y0, Y1
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y0, Y1
 	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y2
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y14, Y2
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y14, Y2
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y14, Y2
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y14, Y2
-	VFMADD231PD  Y12, Y3, Y2
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y3
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y15, Y3
-	VFMADD231PD  Y2, Y5, Y6
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y2
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y15, Y2
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y15, Y3
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y15, Y2
-	VFNMADD231PD c1d90000000000000<>+0(SB), Y6, Y4
-	VMOVUPD      Y6, 7680(BX)(CX*1)
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y15, Y3
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y15, Y2
-	VADDPD       Y4, Y10, Y10
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y15, Y3
-	VMOVUPD      (BX), Y5
-	VFMADD213PD  c4338000000000625<>+0(SB), Y10, Y5
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y15, Y2
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y15, Y3
-	VMAXPD       c4338000000000000<>+0(SB), Y5, Y5
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y15, Y2
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y15, Y3
-	VSUBPD       c4338000000000625<>+0(SB), Y5, Y6
-	VMOVUPD      Y5, 9216(BX)(CX*1)
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y15, Y2
-	VFMSUB231PD  (BX), Y0, Y6
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y15, Y3
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y15, Y2
-	VFNMADD231PD 64(BX), Y1, Y6
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y15, Y3
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y15, Y2
-	VFMADD231PD  (BX), Y4, Y6
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y15, Y3
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y15, Y2
-	VFMADD231PD  128(BX), Y10, Y6
-	VFMADD231PD  Y13, Y3, Y2
-	VMAXPD       cbff0000000000000<>+0(SB), Y6, Y6
-	VMOVUPD      Y6, 10752(BX)(CX*1)
-	VFMADD231PD  Y2, Y9, Y7
-	VFNMADD231PD c1d90000000000000<>+0(SB), Y7, Y8
-	VMOVUPD      Y7, 7712(BX)(CX*1)
-	VADDPD       Y8, Y11, Y11
-	VMOVUPD      (BX), Y0
-	VFMADD213PD  c4338000000000625<>+0(SB), Y11, Y0
-	VMAXPD       c4338000000000000<>+0(SB), Y0, Y0
-	VSUBPD       c4338000000000625<>+0(SB), Y0, Y1
-	VMOVUPD      Y0, 9248(BX)(CX*1)
-	VMOVUPD      (BX), Y0
-	VFMSUB231PD  576(BX), Y0, Y1
-	VMOVUPD      64(BX), Y2
-	VFNMADD231PD 512(BX), Y2, Y1
-	VFMADD231PD  Y8, Y0, Y1
-	VFMADD231PD  128(BX), Y11, Y1
-	VMAXPD       cbff0000000000000<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 10784(BX)(CX*1)
-	ADDQ         $+64, CX
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y0, Y2
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y0, Y2
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y0, Y2
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y0, Y2
+	VFMADD231PD  Y3, Y1, Y2
+	VFMADD231PD  Y2, Y4, Y12
+	VMOVUPD      c1d90000000000000<>+0(SB), Y0
+	VFNMADD213PD 1216(BX), Y12, Y0
+	VMOVUPD      Y12, 10816(BX)(CX*1)
+	VMOVAPD      1344(BX), Y1
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y2
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y2, Y1
+	VMOVAPD      1344(BX), Y2
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y2, Y1
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y2, Y1
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y3
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y2, Y3
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y2, Y3
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y2, Y3
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y2, Y3
+	VFMADD231PD  1280(BX), Y1, Y3
+	VMOVUPD      c1d90000000000000<>+0(SB), Y1
+	VMOVAPD      512(BX), Y2
+	VFNMADD213PD 1024(BX), Y2, Y1
+	VMOVAPD      960(BX), Y4
+	VFMADD213PD  896(BX), Y4, Y3
+	VMOVUPD      c1d90000000000000<>+0(SB), Y4
+	VMOVAPD      832(BX), Y5
+	VFNMADD213PD 768(BX), Y5, Y4
+	VADDPD       Y10, Y1, Y1
+	VMOVUPD      c1d90000000000000<>+0(SB), Y6
+	VMOVAPD      640(BX), Y7
+	VFNMADD213PD 576(BX), Y7, Y6
+	VMOVUPD      c1d90000000000000<>+0(SB), Y8
+	VFNMADD213PD 1152(BX), Y3, Y8
+	VMOVUPD      Y3, 10848(BX)(CX*1)
+	VMOVUPD      c1d90000000000000<>+0(SB), Y3
+	VMOVAPD      704(BX), Y9
+	VFNMADD213PD 1088(BX), Y9, Y3
+	VADDPD       Y14, Y4, Y4
+	VADDPD       Y0, Y6, Y6
+	VADDPD       Y8, Y3, Y3
+	VMOVUPD      (BX), Y11
+	VFMADD213PD  c4338000000000625<>+0(SB), Y1, Y11
+	VMAXPD       c4338000000000000<>+0(SB), Y11, Y11
+	VMOVUPD      Y11, 1536(BX)(CX*1)
+	VSUBPD       c4338000000000625<>+0(SB), Y11, Y11
+	VMOVUPD      (BX), Y12
+	VFMSUB231PD  1024(BX), Y12, Y11
+	VFNMADD231PD 64(BX), Y2, Y11
+	VMOVUPD      c4338000000000625<>+0(SB), Y2
+	VFMADD231PD  Y4, Y12, Y2
+	VFMADD231PD  Y10, Y12, Y11
+	VMOVUPD      c4338000000000625<>+0(SB), Y10
+	VFMADD231PD  Y6, Y12, Y10
+	VMAXPD       c4338000000000000<>+0(SB), Y2, Y2
+	VMOVUPD      Y2, 1568(BX)(CX*1)
+	VSUBPD       c4338000000000625<>+0(SB), Y2, Y2
+	VFMADD231PD  128(BX), Y1, Y11
+	VMOVUPD      c4338000000000625<>+0(SB), Y1
+	VFMADD231PD  Y3, Y12, Y1
+	VMAXPD       c4338000000000000<>+0(SB), Y10, Y10
+	VFMSUB231PD  768(BX), Y12, Y2
+	VSUBPD       c4338000000000625<>+0(SB), Y10, Y13
+	VMOVUPD      Y10, 1600(BX)(CX*1)
+	VMAXPD       c4338000000000000<>+0(SB), Y1, Y1
+	VMAXPD       cbff0000000000000<>+0(SB), Y11, Y11
+	VFMSUB231PD  576(BX), Y12, Y13
+	VFNMADD231PD 64(BX), Y5, Y2
+	VSUBPD       c4338000000000625<>+0(SB), Y1, Y5
+	VMOVUPD      Y11, 5632(BX)(CX*1)
+	VMOVUPD      Y1, 1632(BX)(CX*1)
+	VFMSUB231PD  1088(BX), Y12, Y5
+	VFNMADD231PD 64(BX), Y7, Y13
+	VFMADD231PD  Y14, Y12, Y2
+	VFNMADD231PD 64(BX), Y9, Y5
+	VFMADD231PD  Y0, Y12, Y13
+	VFMADD231PD  128(BX), Y4, Y2
+	VFMADD231PD  Y8, Y12, Y5
+	VFMADD231PD  128(BX), Y6, Y13
+	VMAXPD       cbff0000000000000<>+0(SB), Y2, Y2
+	VMOVUPD      Y2, 5664(BX)(CX*1)
+	VFMADD231PD  128(BX), Y3, Y5
+	VMAXPD       cbff0000000000000<>+0(SB), Y13, Y13
+	VMOVUPD      Y13, 5696(BX)(CX*1)
+	VMAXPD       cbff0000000000000<>+0(SB), Y5, Y5
+	VMOVUPD      Y5, 5728(BX)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	RET
 
 // func lossPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF64AVX2(SB), $20160-8
+TEXT ·lossPowerF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 28.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -11539,18 +11042,23 @@ TEXT ·lossPowerF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         88(AX), AX
 	VBROADCASTSD 24(AX), Y0
@@ -11561,7 +11069,7 @@ eachW:
 	VMOVAPD      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -11569,21 +11077,21 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
+	VMOVUPD     5664(BX)(CX*1), Y2
 	VMULPD      Y2, Y2, Y3
-	VMOVUPD     9216(BX)(CX*1), Y4
+	VMOVUPD     1536(BX)(CX*1), Y4
 	VPSLLQ      $0x34, Y4, Y4
-	VMOVUPD     9248(BX)(CX*1), Y5
+	VMOVUPD     1568(BX)(CX*1), Y5
 	VPSLLQ      $0x34, Y5, Y5
 	VMULPD      (R8), Y4, Y4
 	VMULPD      32(R8), Y5, Y5
-	VMOVUPD     1536(BX)(CX*1), Y6
+	VMOVUPD     3584(BX)(CX*1), Y6
 	VPSLLQ      $0x33, Y6, Y6
 	VXORPS      Y7, Y7, Y7
 	VMAXPD      (DI)(CX*1), Y7, Y8
-	VMOVUPD     1568(BX)(CX*1), Y9
+	VMOVUPD     3616(BX)(CX*1), Y9
 	VPSLLQ      $0x33, Y9, Y9
 	VMAXPD      32(DI)(CX*1), Y7, Y7
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y10
@@ -11616,8 +11124,8 @@ loop:
 	VFMADD213PD Y5, Y2, Y5
 	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
 	VMULPD      c1d90000000000000<>+0(SB), Y5, Y5
-	VMULPD      7680(BX)(CX*1), Y4, Y0
-	VMULPD      7712(BX)(CX*1), Y5, Y1
+	VMULPD      10752(BX)(CX*1), Y4, Y0
+	VMULPD      10784(BX)(CX*1), Y5, Y1
 	VMULPD      Y8, Y4, Y8
 	VMULPD      Y7, Y5, Y7
 	VFMADD231PD Y6, Y4, Y0
@@ -11626,7 +11134,7 @@ loop:
 	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y1, Y7
 	VMOVUPD     Y8, (R9)(CX*1)
 	VMOVUPD     Y7, 32(R9)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -11639,7 +11147,7 @@ loop:
 
 // func gradPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF64AVX2(SB), $20160-8
+TEXT ·gradPowerF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 46.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
@@ -11648,18 +11156,23 @@ TEXT ·gradPowerF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         64(AX), R10
 	MOVQ         88(AX), AX
@@ -11675,7 +11188,7 @@ eachW:
 	VMOVAPD      Y0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -11683,41 +11196,41 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
+	VMOVUPD     5664(BX)(CX*1), Y2
 	VMULPD      Y2, Y2, Y3
-	VMOVUPD     9216(BX)(CX*1), Y4
+	VMOVUPD     1536(BX)(CX*1), Y4
 	VPSLLQ      $0x34, Y4, Y4
-	VMOVUPD     9248(BX)(CX*1), Y5
+	VMOVUPD     1568(BX)(CX*1), Y5
 	VPSLLQ      $0x34, Y5, Y5
 	VMULPD      (R8), Y4, Y4
 	VMULPD      32(R8), Y5, Y5
-	VMOVUPD     1536(BX)(CX*1), Y6
+	VMOVUPD     3584(BX)(CX*1), Y6
 	VPSLLQ      $0x33, Y6, Y6
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     (DI)(CX*1), Y8
 	VMAXPD      Y8, Y7, Y9
-	VMOVUPD     1568(BX)(CX*1), Y10
+	VMOVUPD     3616(BX)(CX*1), Y10
 	VPSLLQ      $0x33, Y10, Y10
 	VMOVUPD     32(DI)(CX*1), Y11
 	VMAXPD      Y11, Y7, Y12
 	VCMPPD      $0x11, Y7, Y8, Y8
 	VMOVUPD     192(BX), Y13
-	VMOVUPD     6144(BX)(CX*1), Y14
+	VMOVUPD     9728(BX)(CX*1), Y14
 	VMULPD      Y14, Y13, Y15
-	VMOVAPD     Y10, 512(BX)
+	VMOVAPD     Y10, 704(BX)
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y10
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y10
-	VMOVAPD     Y6, 576(BX)
+	VMOVAPD     Y6, 640(BX)
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y6
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y6
 	VCMPPD      $0x11, Y7, Y11, Y11
 	VADDPD      c6250000000000000<>+0(SB), Y14, Y7
-	VMOVAPD     Y7, 640(BX)
+	VMOVAPD     Y7, 1088(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y7
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y7
-	VMOVAPD     Y12, 704(BX)
+	VMOVAPD     Y12, 832(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y12
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y12
 	VBLENDVPD   Y8, 256(BX), Y15, Y15
@@ -11737,8 +11250,8 @@ loop:
 	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y6
 	VMOVUPD     c6250000000000000<>+0(SB), Y1
 	VBLENDVPD   Y8, Y14, Y1, Y14
-	VMOVUPD     6176(BX)(CX*1), Y3
-	VMOVAPD     Y15, 768(BX)
+	VMOVUPD     9760(BX)(CX*1), Y3
+	VMOVAPD     Y15, 576(BX)
 	VBLENDVPD   Y11, Y3, Y1, Y15
 	VFMADD231PD Y0, Y7, Y10
 	VFMADD231PD Y2, Y12, Y6
@@ -11751,14 +11264,14 @@ loop:
 	VFMADD213PD Y5, Y2, Y5
 	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
 	VMULPD      c1d90000000000000<>+0(SB), Y5, Y5
-	VMULPD      7680(BX)(CX*1), Y4, Y0
-	VMULPD      7712(BX)(CX*1), Y5, Y2
+	VMULPD      10752(BX)(CX*1), Y4, Y0
+	VMULPD      10784(BX)(CX*1), Y5, Y2
 	VMULPD      Y9, Y4, Y9
-	VMULPD      704(BX), Y5, Y3
+	VMULPD      832(BX), Y5, Y3
 	VMULPD      Y14, Y4, Y14
 	VMULPD      Y15, Y5, Y15
-	VFMADD231PD 576(BX), Y4, Y0
-	VFMADD231PD 512(BX), Y5, Y2
+	VFMADD231PD 640(BX), Y4, Y0
+	VFMADD231PD 704(BX), Y5, Y2
 	VMULPD      c40a0000000000000<>+0(SB), Y4, Y4
 	VMULPD      c40a0000000000000<>+0(SB), Y5, Y5
 	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y9
@@ -11769,13 +11282,13 @@ loop:
 	VMOVUPD     Y3, 32(R9)(CX*1)
 	VBLENDVPD   Y8, Y0, Y4, Y4
 	VBLENDVPD   Y11, Y2, Y5, Y5
-	VFMADD231PD 768(BX), Y4, Y14
+	VFMADD231PD 576(BX), Y4, Y14
 	VFMADD231PD Y5, Y13, Y15
-	VDIVPD      640(BX), Y14, Y14
+	VDIVPD      1088(BX), Y14, Y14
 	VDIVPD      Y1, Y15, Y15
 	VMOVUPD     Y14, (R10)(CX*1)
 	VMOVUPD     Y15, 32(R10)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -11795,7 +11308,7 @@ GLOBL c7fd0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF64AVX2(SB), $20160-8
+TEXT ·hessPowerF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 84.0 instructions each, 14 spills
 	MOVQ         a+0(FP), AX
@@ -11804,18 +11317,23 @@ TEXT ·hessPowerF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -11839,7 +11357,7 @@ eachW:
 	VMOVAPD      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -11847,47 +11365,47 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
+	VMOVUPD     5664(BX)(CX*1), Y2
 	VMULPD      Y2, Y2, Y3
-	VMOVUPD     9216(BX)(CX*1), Y4
+	VMOVUPD     1536(BX)(CX*1), Y4
 	VPSLLQ      $0x34, Y4, Y4
-	VMOVUPD     9248(BX)(CX*1), Y5
+	VMOVUPD     1568(BX)(CX*1), Y5
 	VPSLLQ      $0x34, Y5, Y5
 	VMULPD      (R8), Y4, Y4
 	VMULPD      32(R8), Y5, Y5
-	VMOVUPD     1536(BX)(CX*1), Y6
+	VMOVUPD     3584(BX)(CX*1), Y6
 	VPSLLQ      $0x33, Y6, Y6
 	VXORPS      Y7, Y7, Y7
 	VMOVUPD     (DI)(CX*1), Y8
 	VMAXPD      Y8, Y7, Y9
-	VMOVUPD     1568(BX)(CX*1), Y10
+	VMOVUPD     3616(BX)(CX*1), Y10
 	VPSLLQ      $0x33, Y10, Y10
 	VMOVUPD     32(DI)(CX*1), Y11
 	VMAXPD      Y11, Y7, Y12
-	VMOVUPD     7680(BX)(CX*1), Y13
+	VMOVUPD     10752(BX)(CX*1), Y13
 	VADDPD      Y13, Y6, Y14
 	VMOVUPD     192(BX), Y15
-	VMOVAPD     Y6, 512(BX)
-	VMOVUPD     6144(BX)(CX*1), Y6
+	VMOVAPD     Y6, 704(BX)
+	VMOVUPD     9728(BX)(CX*1), Y6
 	VMULPD      Y6, Y15, Y13
-	VMOVAPD     Y14, 576(BX)
+	VMOVAPD     Y14, 640(BX)
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y14
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y14
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y6
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y6
-	VMOVAPD     Y5, 640(BX)
-	VMOVUPD     7712(BX)(CX*1), Y5
-	VMOVAPD     Y4, 704(BX)
+	VMOVAPD     Y5, 1088(BX)
+	VMOVUPD     10784(BX)(CX*1), Y5
+	VMOVAPD     Y4, 832(BX)
 	VADDPD      Y5, Y10, Y4
-	VMOVAPD     Y10, 768(BX)
+	VMOVAPD     Y10, 576(BX)
 	VMOVUPD     c40a0000000000000<>+0(SB), Y10
 	VMINPD      Y9, Y10, Y5
-	VMOVAPD     Y9, 832(BX)
+	VMOVAPD     Y9, 768(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y9
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y9
-	VMOVAPD     Y4, 896(BX)
+	VMOVAPD     Y4, 512(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y4
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y4
 	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y14
@@ -11914,27 +11432,27 @@ loop:
 	VMULPD      Y14, Y0, Y0
 	VMULPD      Y6, Y2, Y2
 	VBLENDVPD   Y8, Y15, Y13, Y13
-	VMOVAPD     704(BX), Y4
+	VMOVAPD     832(BX), Y4
 	VFMADD132PD Y4, Y4, Y0
-	VMOVAPD     640(BX), Y4
+	VMOVAPD     1088(BX), Y4
 	VFMADD132PD Y4, Y4, Y2
 	VMOVUPD     c6250000000000000<>+0(SB), Y4
-	VMOVUPD     6144(BX)(CX*1), Y6
+	VMOVUPD     9728(BX)(CX*1), Y6
 	VBLENDVPD   Y8, Y6, Y4, Y9
-	VMOVUPD     6176(BX)(CX*1), Y14
+	VMOVUPD     9760(BX)(CX*1), Y14
 	VBLENDVPD   Y11, Y14, Y4, Y10
 	VMULPD      Y14, Y15, Y4
-	VMOVAPD     Y13, 640(BX)
-	VMOVAPD     576(BX), Y13
+	VMOVAPD     Y13, 1088(BX)
+	VMOVAPD     640(BX), Y13
 	VFMADD132PD c1d862e42fefa39ef<>+0(SB), Y5, Y13
 	VFMADD213PD Y6, Y7, Y5
-	VBLENDVPD   Y8, 576(BX), Y13, Y13
+	VBLENDVPD   Y8, 640(BX), Y13, Y13
 	VMULPD      Y13, Y3, Y13
-	VMOVAPD     Y13, 576(BX)
-	VMOVAPD     896(BX), Y13
+	VMOVAPD     Y13, 640(BX)
+	VMOVAPD     512(BX), Y13
 	VFMADD132PD c1d862e42fefa39ef<>+0(SB), Y1, Y13
 	VFMADD213PD Y14, Y1, Y7
-	VBLENDVPD   Y11, 896(BX), Y13, Y13
+	VBLENDVPD   Y11, 512(BX), Y13, Y13
 	VMULPD      c1d90000000000000<>+0(SB), Y6, Y1
 	VMULPD      c1d90000000000000<>+0(SB), Y14, Y6
 	VBLENDVPD   Y11, 256(BX), Y4, Y14
@@ -11943,23 +11461,23 @@ loop:
 	VBLENDVPD   Y11, Y15, Y4, Y4
 	VMULPD      c1d90000000000000<>+0(SB), Y0, Y15
 	VMULPD      384(BX), Y0, Y0
-	VMOVAPD     Y14, 896(BX)
-	VMULPD      832(BX), Y15, Y14
+	VMOVAPD     Y14, 512(BX)
+	VMULPD      768(BX), Y15, Y14
 	VMULPD      Y9, Y15, Y9
 	VMULPD      Y5, Y15, Y5
-	VMOVAPD     Y0, 832(BX)
+	VMOVAPD     Y0, 768(BX)
 	VMULPD      c1d90000000000000<>+0(SB), Y2, Y0
 	VMULPD      384(BX), Y2, Y2
 	VMULPD      Y12, Y0, Y12
 	VMULPD      Y10, Y0, Y10
 	VMULPD      Y7, Y0, Y7
-	VMOVAPD     Y2, 704(BX)
+	VMOVAPD     Y2, 832(BX)
 	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
-	VMOVAPD     Y10, 960(BX)
+	VMOVAPD     Y10, 1024(BX)
 	VBLENDVPD   Y8, Y1, Y2, Y10
 	VADDPD      Y1, Y2, Y1
-	VMOVAPD     Y13, 1024(BX)
-	VMOVAPD     640(BX), Y13
+	VMOVAPD     Y13, 1152(BX)
+	VMOVAPD     1088(BX), Y13
 	VSUBPD      Y10, Y13, Y13
 	VMULPD      Y1, Y1, Y1
 	VDIVPD      Y1, Y5, Y5
@@ -11972,26 +11490,26 @@ loop:
 	VDIVPD      Y2, Y7, Y7
 	VMULPD      c1d90000000000000<>+0(SB), Y7, Y7
 	VMOVUPD     Y7, 32(R10)(CX*1)
-	VMULPD      7680(BX)(CX*1), Y15, Y5
-	VFMADD231PD 512(BX), Y15, Y5
+	VMULPD      10752(BX)(CX*1), Y15, Y5
+	VFMADD231PD 704(BX), Y15, Y5
 	VMULPD      c40a0000000000000<>+0(SB), Y15, Y15
 	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y5, Y14
 	VMINPD      Y14, Y15, Y15
 	VMOVUPD     Y14, (R9)(CX*1)
 	VBLENDVPD   Y8, Y5, Y15, Y15
 	VFMADD231PD Y15, Y3, Y9
-	VMULPD      7712(BX)(CX*1), Y0, Y3
-	VFMADD231PD 768(BX), Y0, Y3
+	VMULPD      10784(BX)(CX*1), Y0, Y3
+	VFMADD231PD 576(BX), Y0, Y3
 	VMOVUPD     320(BX), Y5
-	VMOVUPD     6144(BX)(CX*1), Y6
+	VMOVUPD     9728(BX)(CX*1), Y6
 	VMULPD      Y6, Y5, Y7
 	VMULPD      c40a0000000000000<>+0(SB), Y0, Y0
-	VFMADD231PD 576(BX), Y13, Y7
-	VMOVUPD     6176(BX)(CX*1), Y8
+	VFMADD231PD 640(BX), Y13, Y7
+	VMOVUPD     9760(BX)(CX*1), Y8
 	VMULPD      Y8, Y5, Y5
 	VADDPD      c6250000000000000<>+0(SB), Y6, Y6
 	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y3, Y12
-	VFMADD231PD 1024(BX), Y4, Y5
+	VFMADD231PD 1152(BX), Y4, Y5
 	VADDPD      c6250000000000000<>+0(SB), Y8, Y8
 	VDIVPD      Y6, Y9, Y9
 	VMOVUPD     c7fd0000000000000<>+0(SB), Y4
@@ -12002,10 +11520,10 @@ loop:
 	VMINPD      Y5, Y4, Y4
 	VBLENDVPD   Y11, Y3, Y0, Y0
 	VMULPD      448(BX), Y4, Y4
-	VMULPD      832(BX), Y7, Y7
-	VMOVAPD     896(BX), Y3
-	VFMADD213PD 960(BX), Y3, Y0
-	VMULPD      704(BX), Y4, Y4
+	VMULPD      768(BX), Y7, Y7
+	VMOVAPD     512(BX), Y3
+	VFMADD213PD 1024(BX), Y3, Y0
+	VMULPD      832(BX), Y4, Y4
 	VDIVPD      Y1, Y7, Y7
 	VMOVUPD     Y9, (R11)(CX*1)
 	VDIVPD      Y2, Y4, Y4
@@ -12015,7 +11533,7 @@ loop:
 	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
 	VMOVUPD     Y4, 32(R12)(CX*1)
 	VMOVUPD     Y0, 32(R11)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -12031,7 +11549,7 @@ loop:
 
 // func frozenPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·frozenPowerF64AVX2(SB), $20160-8
+TEXT ·frozenPowerF64AVX2(SB), $16064-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 2 vectors, 51.5 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -12040,18 +11558,23 @@ TEXT ·frozenPowerF64AVX2(SB), $20160-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000040, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20032(BX)
-	VMOVAPD      Y0, 20064(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Y0, 11840(BX)
+	VMOVAPD      Y0, 11872(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -12068,7 +11591,7 @@ eachW:
 	VMOVAPD      Y0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -12076,13 +11599,13 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
+	VMOVUPD     5664(BX)(CX*1), Y2
 	VMULPD      Y2, Y2, Y3
-	VMOVUPD     9216(BX)(CX*1), Y4
+	VMOVUPD     1536(BX)(CX*1), Y4
 	VPSLLQ      $0x34, Y4, Y4
-	VMOVUPD     9248(BX)(CX*1), Y5
+	VMOVUPD     1568(BX)(CX*1), Y5
 	VPSLLQ      $0x34, Y5, Y5
 	VMULPD      (R8), Y4, Y4
 	VMULPD      32(R8), Y5, Y5
@@ -12092,24 +11615,24 @@ loop:
 	VMOVUPD     32(DI)(CX*1), Y9
 	VMAXPD      Y9, Y6, Y10
 	VCMPPD      $0x11, Y6, Y7, Y7
-	VMOVUPD     6144(BX)(CX*1), Y11
+	VMOVUPD     9728(BX)(CX*1), Y11
 	VMULPD      c1d90000000000000<>+0(SB), Y11, Y12
 	VCMPPD      $0x11, Y6, Y9, Y9
-	VMOVUPD     6176(BX)(CX*1), Y13
+	VMOVUPD     9760(BX)(CX*1), Y13
 	VMULPD      c1d90000000000000<>+0(SB), Y13, Y14
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y15
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y15
-	VMOVAPD     Y5, 512(BX)
+	VMOVAPD     Y5, 704(BX)
 	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y5
 	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y5
-	VMOVAPD     Y4, 576(BX)
+	VMOVAPD     Y4, 640(BX)
 	VMOVUPD     c40a0000000000000<>+0(SB), Y4
 	VMINPD      Y8, Y4, Y2
 	VMINPD      Y10, Y4, Y4
-	VMOVAPD     Y10, 640(BX)
+	VMOVAPD     Y10, 1088(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y10
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y10
-	VMOVAPD     Y8, 704(BX)
+	VMOVAPD     Y8, 832(BX)
 	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y8
 	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y8
 	VMOVUPD     c6250000000000000<>+0(SB), Y0
@@ -12139,19 +11662,19 @@ loop:
 	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y5
 	VADDPD      Y11, Y0, Y11
 	VADDPD      Y13, Y0, Y0
-	VMOVUPD     10752(BX)(CX*1), Y1
+	VMOVUPD     5632(BX)(CX*1), Y1
 	VFMADD231PD Y1, Y10, Y15
-	VMOVUPD     10784(BX)(CX*1), Y3
+	VMOVUPD     5664(BX)(CX*1), Y3
 	VFMADD231PD Y3, Y8, Y5
-	VMOVUPD     1536(BX)(CX*1), Y4
+	VMOVUPD     3584(BX)(CX*1), Y4
 	VPSLLQ      $0x33, Y4, Y4
-	VMOVUPD     1568(BX)(CX*1), Y8
+	VMOVUPD     3616(BX)(CX*1), Y8
 	VPSLLQ      $0x33, Y8, Y8
 	VMULPD      Y15, Y1, Y1
 	VMULPD      Y5, Y3, Y3
-	VMOVAPD     576(BX), Y5
+	VMOVAPD     640(BX), Y5
 	VFMADD132PD Y5, Y5, Y1
-	VMOVAPD     512(BX), Y5
+	VMOVAPD     704(BX), Y5
 	VFMADD132PD Y5, Y5, Y3
 	VMULPD      c1d90000000000000<>+0(SB), Y1, Y1
 	VMULPD      c1d90000000000000<>+0(SB), Y3, Y3
@@ -12159,11 +11682,11 @@ loop:
 	VMULPD      Y6, Y3, Y6
 	VMULPD      Y7, Y1, Y7
 	VMULPD      Y9, Y3, Y9
-	VMULPD      7680(BX)(CX*1), Y1, Y5
-	VMULPD      7712(BX)(CX*1), Y3, Y10
+	VMULPD      10752(BX)(CX*1), Y1, Y5
+	VMULPD      10784(BX)(CX*1), Y3, Y10
 	VDIVPD      Y12, Y2, Y2
-	VMULPD      704(BX), Y1, Y12
-	VMULPD      640(BX), Y3, Y13
+	VMULPD      832(BX), Y1, Y12
+	VMULPD      1088(BX), Y3, Y13
 	VFMADD231PD Y4, Y1, Y5
 	VFMADD231PD Y8, Y3, Y10
 	VDIVPD      Y14, Y6, Y6
@@ -12179,7 +11702,7 @@ loop:
 	VMOVUPD     Y6, 32(R10)(CX*1)
 	VMOVUPD     Y7, (R11)(CX*1)
 	VMOVUPD     Y9, 32(R11)(CX*1)
-	ADDQ        19968(BX), R8
+	ADDQ        11776(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -12198,141 +11721,172 @@ DATA c7fefffffffffffff<>+16(SB)/8, $0x7fefffffffffffff
 DATA c7fefffffffffffff<>+24(SB)/8, $0x7fefffffffffffff
 GLOBL c7fefffffffffffff<>(SB), RODATA|NOPTR, $32
 
+// func ratioF64AVX2<>()
+// Requires: AVX, AVX2, FMA3
+TEXT ·ratioF64AVX2<>(SB), NOSPLIT, $0
+	// 1 vectors, 71.0 instructions each, 1 spills
+	XORL CX, CX
+
+loop:
+	VMOVUPD      3584(BX)(CX*1), Y0
+	VPSLLQ       $0x33, Y0, Y0
+	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
+	VMOVUPD      (R8)(CX*1), Y2
+	VSUBPD       Y2, Y1, Y3
+	VMULPD       7680(BX)(CX*1), Y0, Y4
+	VMOVUPD      (DI)(CX*1), Y5
+	VBLENDVPD    Y5, Y2, Y3, Y6
+	VBLENDVPD    Y5, Y3, Y2, Y7
+	VSUBPD       Y3, Y1, Y3
+	VADDPD       Y4, Y0, Y8
+	VMULPD       c6250000000000000<>+0(SB), Y6, Y6
+	VSUBPD       Y2, Y3, Y3
+	VMULPD       c1d90000000000000<>+0(SB), Y8, Y2
+	VMULPD       Y7, Y8, Y9
+	VSUBPD       Y8, Y0, Y10
+	VMOVUPD      c6250000000000000<>+0(SB), Y11
+	VBLENDVPD    Y5, Y8, Y11, Y11
+	VMOVUPD      Y8, 9728(BX)(CX*1)
+	VMULPD       Y2, Y2, Y5
+	VADDPD       Y9, Y6, Y12
+	VADDPD       Y2, Y1, Y13
+	VMOVAPD      Y9, Y14
+	VFMSUB231PD  Y7, Y8, Y14
+	VMAXPD       Y9, Y6, Y15
+	VADDPD       Y4, Y10, Y10
+	VFNMADD213PD Y8, Y2, Y8
+	VMINPD       Y9, Y6, Y6
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y9
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y5, Y9
+	VMOVAPD      Y0, 512(BX)
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y0
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y5, Y0
+	VSUBPD       Y15, Y12, Y15
+	VMOVUPD      Y12, 4608(BX)(CX*1)
+	VFMADD231PD  Y7, Y10, Y14
+	VDIVPD       Y13, Y12, Y7
+	VSUBPD       Y15, Y6, Y6
+	VSUBPD       Y13, Y1, Y15
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y5, Y9
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y5, Y0
+	VADDPD       Y14, Y6, Y6
+	VDIVPD       Y12, Y1, Y1
+	VADDPD       Y2, Y15, Y15
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y5, Y0
+	VFMADD231PD  Y3, Y11, Y6
+	VFMADD231PD  c1d90000000000000<>+0(SB), Y10, Y15
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y5, Y9
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y5, Y0
+	VFNMADD231PD Y13, Y7, Y12
+	VMOVUPD      Y7, 2560(BX)(CX*1)
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y5, Y0
+	VADDPD       Y6, Y12, Y12
+	VMOVUPD      Y1, 8704(BX)(CX*1)
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y5, Y0
+	VFNMADD231PD Y15, Y7, Y12
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y5, Y0
+	VMULPD       Y1, Y12, Y12
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y5, Y0
+	VMOVUPD      Y12, 6656(BX)(CX*1)
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y5, Y9
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y5, Y0
+	VFMADD231PD  Y2, Y9, Y0
+	VFMADD231PD  Y0, Y8, Y4
+	VADDPD       512(BX), Y4, Y4
+	VMOVUPD      Y4, 10752(BX)(CX*1)
+	ADDQ         $+32, CX
+	CMPQ         CX, DX
+	JLT          loop
+	RET
+
 // func softLossSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $20288-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softLossSquareF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 81.0 instructions each, 2 spills
+	// 1 vectors, 23.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 56(AX), R11
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
+	CALL    ·ratioF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
-	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VMOVUPD      (R8)(CX*1), Y2
-	VSUBPD       Y2, Y1, Y3
-	VMOVUPD      (DI)(CX*1), Y4
-	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y5
-	VMULPD       3072(BX)(CX*1), Y0, Y6
-	VBLENDVPD    Y4, Y2, Y3, Y7
-	VBLENDVPD    Y4, Y3, Y2, Y8
-	VSUBPD       Y3, Y1, Y9
-	VMULPD       (R10), Y3, Y3
-	VADDPD       Y6, Y0, Y10
-	VMULPD       c6250000000000000<>+0(SB), Y7, Y11
-	VMULPD       Y5, Y7, Y7
-	VSUBPD       Y2, Y9, Y9
-	VFMADD231PD  (R9), Y2, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y10, Y2
-	VMULPD       Y8, Y10, Y5
-	VSUBPD       Y10, Y0, Y12
-	VMOVUPD      c6250000000000000<>+0(SB), Y13
-	VBLENDVPD    Y4, Y10, Y13, Y13
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y7, Y4
-	VMULPD       Y2, Y2, Y14
-	VADDPD       Y5, Y11, Y15
-	VMOVAPD      Y0, 512(BX)
-	VADDPD       Y2, Y1, Y0
-	VADDPD       Y6, Y12, Y12
-	VMOVAPD      Y4, 576(BX)
-	VMAXPD       Y5, Y11, Y4
-	VMINPD       Y5, Y11, Y11
-	VFMSUB231PD  Y8, Y10, Y5
-	VFNMADD213PD Y10, Y2, Y10
-	VSUBPD       Y4, Y15, Y4
-	VFMADD231PD  Y8, Y12, Y5
-	VSUBPD       Y4, Y11, Y11
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y4
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y14, Y4
-	VADDPD       Y5, Y11, Y11
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y5
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y14, Y5
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y14, Y4
-	VFMADD231PD  Y9, Y13, Y11
-	VDIVPD       Y0, Y15, Y8
-	VSUBPD       Y0, Y1, Y9
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y14, Y4
-	VADDPD       Y2, Y9, Y9
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y14, Y4
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y12, Y9
-	VDIVPD       Y15, Y1, Y1
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y14, Y4
-	VFNMADD231PD Y0, Y8, Y15
-	VMULPD       Y8, Y3, Y3
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y14, Y4
-	VMULPD       c1d90000000000000<>+0(SB), Y8, Y0
-	VADDPD       Y11, Y15, Y15
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y14, Y4
-	VMULPD       Y0, Y3, Y3
-	VFNMADD231PD Y9, Y8, Y15
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y14, Y4
-	VMULPD       Y1, Y15, Y15
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y14, Y5
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y14, Y4
-	VADDPD       Y15, Y15, Y15
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y14, Y5
-	VFMADD213PD  Y3, Y15, Y3
-	VFMADD231PD  Y2, Y4, Y5
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y3
-	VMULPD       Y7, Y3, Y7
-	VFMADD231PD  Y5, Y10, Y6
-	VMAXPD       576(BX), Y7, Y7
-	VADDPD       512(BX), Y6, Y6
-	VMULPD       Y6, Y3, Y3
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y3, Y7
-	VMOVUPD      Y7, (R11)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+32, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y0
+	VMOVUPD     (R8)(CX*1), Y1
+	VSUBPD      Y1, Y0, Y0
+	VMOVUPD     2560(BX)(CX*1), Y2
+	VMULPD      c1d90000000000000<>+0(SB), Y2, Y3
+	VMOVUPD     6656(BX)(CX*1), Y4
+	VADDPD      Y4, Y4, Y4
+	VMOVUPD     (DI)(CX*1), Y5
+	VANDPD      c7fffffffffffffff<>+0(SB), Y5, Y6
+	VMULPD      (R10), Y0, Y7
+	VBLENDVPD   Y5, Y1, Y0, Y0
+	VMULPD      Y6, Y0, Y0
+	VFMADD231PD (R9), Y1, Y7
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y0, Y1
+	VMULPD      Y2, Y7, Y7
+	VMULPD      Y3, Y7, Y7
+	VFMADD213PD Y7, Y4, Y7
+	VMULPD      c1d90000000000000<>+0(SB), Y7, Y7
+	VMULPD      Y0, Y7, Y0
+	VMULPD      10752(BX)(CX*1), Y7, Y7
+	VMAXPD      Y1, Y0, Y0
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y7, Y0
+	VMOVUPD     Y0, (R11)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -12349,39 +11903,44 @@ DATA c8000000000000000<>+24(SB)/8, $0x8000000000000000
 GLOBL c8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $20288-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softGradSquareF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 107.0 instructions each, 7 spills
+	// 1 vectors, 45.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -12389,131 +11948,70 @@ eachW:
 	VMOVAPD      Y0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
+	CALL    ·ratioF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
-	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VMOVUPD      (R8)(CX*1), Y2
-	VSUBPD       Y2, Y1, Y3
-	VMOVUPD      (DI)(CX*1), Y4
-	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y5
-	VMOVUPD      cc000000000000000<>+0(SB), Y6
-	VFMADD213PD  Y1, Y2, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VANDPD       c8000000000000000<>+0(SB), Y4, Y8
-	VBLENDVPD    Y4, Y2, Y3, Y9
-	VBLENDVPD    Y4, Y3, Y2, Y10
-	VSUBPD       Y3, Y1, Y11
-	VMULPD       (R10), Y3, Y3
-	VADDPD       Y7, Y0, Y12
-	VXORPD       Y8, Y6, Y6
-	VMULPD       c6250000000000000<>+0(SB), Y9, Y13
-	VMULPD       Y5, Y9, Y9
-	VSUBPD       Y2, Y11, Y11
-	VFMADD231PD  (R9), Y2, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y12, Y2
-	VMULPD       Y10, Y12, Y5
-	VSUBPD       Y12, Y0, Y14
-	VMOVUPD      c6250000000000000<>+0(SB), Y15
-	VBLENDVPD    Y4, Y12, Y15, Y4
-	VMOVAPD      Y8, 512(BX)
-	VMOVUPD      c40a0000000000000<>+0(SB), Y8
-	VMINPD       Y9, Y8, Y8
-	VMOVAPD      Y6, 576(BX)
-	VADDPD       Y12, Y15, Y6
-	VADDPD       Y7, Y14, Y14
-	VMULPD       Y15, Y8, Y8
-	VMULPD       Y2, Y2, Y15
-	VMOVAPD      Y6, 640(BX)
-	VADDPD       Y5, Y13, Y6
-	VMOVAPD      Y8, 704(BX)
-	VADDPD       Y2, Y1, Y8
-	VMOVAPD      Y0, 768(BX)
-	VMAXPD       Y5, Y13, Y0
-	VSUBPD       Y0, Y6, Y0
-	VMOVAPD      Y9, 832(BX)
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y9
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y15, Y9
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y15, Y9
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y15, Y9
-	VMOVAPD      Y7, 896(BX)
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y7
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y15, Y7
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y15, Y7
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y15, Y7
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y15, Y7
-	VFMADD231PD  Y2, Y9, Y7
-	VDIVPD       Y8, Y6, Y9
-	VMULPD       Y9, Y3, Y3
-	VMOVAPD      Y5, Y15
-	VFMSUB231PD  Y10, Y12, Y15
-	VMINPD       Y5, Y13, Y5
-	VFMSUB132PD  c4000000000000000<>+0(SB), Y6, Y13
-	VSUBPD       Y0, Y5, Y5
-	VFMADD231PD  Y10, Y14, Y15
-	VADDPD       Y15, Y5, Y5
-	VFMADD231PD  Y11, Y4, Y5
-	VSUBPD       Y8, Y1, Y0
-	VFNMADD213PD Y6, Y9, Y8
-	VDIVPD       Y6, Y1, Y1
-	VADDPD       Y2, Y0, Y0
-	VFNMADD213PD Y12, Y12, Y2
-	VADDPD       Y5, Y8, Y8
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y14, Y0
-	VFMADD213PD  896(BX), Y7, Y2
-	VMULPD       c1d90000000000000<>+0(SB), Y9, Y4
-	VMOVAPD      832(BX), Y5
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y5, Y6
-	VFNMADD231PD Y0, Y9, Y8
-	VMULPD       Y4, Y3, Y3
-	VADDPD       768(BX), Y2, Y2
-	VMULPD       Y1, Y12, Y12
-	VMULPD       Y1, Y8, Y8
-	VMOVUPD      c3fe62e42fefa39ef<>+0(SB), Y0
-	VFMADD213PD  704(BX), Y2, Y0
-	VMULPD       576(BX), Y12, Y12
-	VADDPD       Y8, Y8, Y8
-	VMULPD       192(BX), Y12, Y12
-	VFMADD213PD  Y3, Y8, Y3
-	VFMADD231PD  Y0, Y12, Y13
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y3
-	VMULPD       Y13, Y3, Y13
-	VMULPD       Y5, Y3, Y5
-	VMULPD       Y2, Y3, Y3
-	VDIVPD       640(BX), Y13, Y13
-	VMAXPD       Y6, Y5, Y5
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y3, Y5
-	VMOVUPD      Y5, (R11)(CX*1)
-	VXORPD       512(BX), Y13, Y13
-	VMOVUPD      Y13, (R12)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+32, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y0
+	VMOVUPD     (R8)(CX*1), Y1
+	VSUBPD      Y1, Y0, Y2
+	VMOVUPD     (DI)(CX*1), Y3
+	VANDPD      c7fffffffffffffff<>+0(SB), Y3, Y4
+	VFMADD231PD cc000000000000000<>+0(SB), Y1, Y0
+	VMOVUPD     2560(BX)(CX*1), Y5
+	VMULPD      c1d90000000000000<>+0(SB), Y5, Y6
+	VMOVUPD     9728(BX)(CX*1), Y7
+	VMULPD      8704(BX)(CX*1), Y7, Y8
+	VANDPD      c8000000000000000<>+0(SB), Y3, Y9
+	VMOVUPD     6656(BX)(CX*1), Y10
+	VADDPD      Y10, Y10, Y10
+	VADDPD      c6250000000000000<>+0(SB), Y7, Y7
+	VMULPD      (R10), Y2, Y11
+	VBLENDVPD   Y3, Y1, Y2, Y2
+	VXORPD      Y9, Y0, Y0
+	VMULPD      Y4, Y2, Y4
+	VMULPD      c6250000000000000<>+0(SB), Y2, Y2
+	VFMADD231PD (R9), Y1, Y11
+	VMULPD      Y8, Y0, Y0
+	VMOVUPD     c40a0000000000000<>+0(SB), Y1
+	VMINPD      Y4, Y1, Y1
+	VMOVUPD     c4000000000000000<>+0(SB), Y3
+	VFMSUB213PD 4608(BX)(CX*1), Y3, Y2
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y4, Y3
+	VMULPD      192(BX), Y0, Y0
+	VMULPD      Y5, Y11, Y11
+	VMULPD      c6250000000000000<>+0(SB), Y1, Y1
+	VMULPD      Y6, Y11, Y11
+	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y5
+	VMOVUPD     10752(BX)(CX*1), Y6
+	VFMADD231PD Y6, Y5, Y1
+	VFMADD213PD Y11, Y10, Y11
+	VFMADD231PD Y1, Y0, Y2
+	VMULPD      c1d90000000000000<>+0(SB), Y11, Y11
+	VMULPD      Y2, Y11, Y2
+	VMULPD      Y4, Y11, Y4
+	VMULPD      Y6, Y11, Y11
+	VDIVPD      Y7, Y2, Y2
+	VMAXPD      Y3, Y4, Y4
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y11, Y4
+	VMOVUPD     Y4, (R11)(CX*1)
+	VXORPD      Y9, Y2, Y2
+	VMOVUPD     Y2, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -12530,39 +12028,44 @@ DATA c2ec0000000000000<>+24(SB)/8, $0x2ec0000000000000
 GLOBL c2ec0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func softHessSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $20288-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softHessSquareF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
-	// 1 vectors, 133.0 instructions each, 6 spills
+	// 1 vectors, 76.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         72(AX), R13
@@ -12576,323 +12079,214 @@ eachW:
 	VMOVAPD      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
+	CALL    ·ratioF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
-	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VMOVUPD      (R8)(CX*1), Y2
-	VSUBPD       Y2, Y1, Y3
-	VMOVUPD      cc000000000000000<>+0(SB), Y4
-	VFMADD213PD  Y1, Y2, Y4
-	VMOVUPD      (DI)(CX*1), Y5
-	VANDPD       c8000000000000000<>+0(SB), Y5, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VANDPD       c7fffffffffffffff<>+0(SB), Y5, Y8
-	VBLENDVPD    Y5, Y2, Y3, Y9
-	VBLENDVPD    Y5, Y3, Y2, Y10
-	VSUBPD       Y3, Y1, Y11
-	VMULPD       (R10), Y3, Y3
-	VADDPD       Y7, Y0, Y12
-	VXORPD       Y6, Y4, Y4
-	VMULPD       c6250000000000000<>+0(SB), Y9, Y13
-	VMULPD       Y8, Y9, Y9
-	VSUBPD       Y2, Y11, Y11
-	VFMADD231PD  (R9), Y2, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y12, Y2
-	VMULPD       Y10, Y12, Y8
-	VSUBPD       Y12, Y0, Y14
-	VMOVUPD      c6250000000000000<>+0(SB), Y15
-	VBLENDVPD    Y5, Y12, Y15, Y5
-	VMOVAPD      Y6, 512(BX)
-	VMOVUPD      c40a0000000000000<>+0(SB), Y6
-	VMINPD       Y9, Y6, Y6
-	VMOVAPD      Y9, 576(BX)
-	VMULPD       c5120000000000000<>+0(SB), Y12, Y9
-	VADDPD       Y7, Y14, Y14
-	VMULPD       Y2, Y2, Y15
-	VMOVAPD      Y6, 640(BX)
-	VADDPD       Y8, Y13, Y6
-	VMOVAPD      Y0, 704(BX)
-	VMOVAPD      Y8, Y0
-	VFMSUB231PD  Y10, Y12, Y0
-	VFMADD231PD  Y10, Y14, Y0
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y10
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y15, Y10
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y15, Y10
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y15, Y10
-	VMOVAPD      Y14, 768(BX)
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y14
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y15, Y14
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y15, Y14
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y15, Y14
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y15, Y14
-	VFMADD231PD  Y2, Y10, Y14
-	VDIVPD       Y6, Y1, Y10
-	VMULPD       Y10, Y9, Y9
-	VMULPD       Y9, Y4, Y9
-	VMULPD       192(BX), Y9, Y9
-	VADDPD       Y2, Y1, Y15
-	VMOVAPD      Y9, 832(BX)
-	VMAXPD       Y8, Y13, Y9
-	VMINPD       Y8, Y13, Y8
-	VFMSUB132PD  c4000000000000000<>+0(SB), Y6, Y13
-	VSUBPD       Y9, Y6, Y9
-	VSUBPD       Y9, Y8, Y8
-	VADDPD       Y0, Y8, Y8
-	VFMADD231PD  Y11, Y5, Y8
-	VDIVPD       Y15, Y6, Y0
-	VFNMADD231PD Y15, Y0, Y6
-	VMULPD       Y0, Y3, Y3
-	VADDPD       Y8, Y6, Y6
-	VMOVAPD      Y12, Y5
-	VFNMADD213PD Y5, Y2, Y5
-	VFMADD231PD  Y14, Y5, Y7
-	VADDPD       704(BX), Y7, Y7
-	VMULPD       Y10, Y12, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y15, Y1, Y5
-	VMULPD       Y15, Y15, Y15
-	VADDPD       Y2, Y5, Y5
-	VSUBPD       Y2, Y1, Y1
-	VMOVAPD      768(BX), Y2
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y2, Y5
-	VMULPD       192(BX), Y4, Y2
-	VSUBPD       Y4, Y2, Y4
-	VFNMADD231PD Y5, Y0, Y6
-	VMOVAPD      640(BX), Y5
-	VMULPD       c6250000000000000<>+0(SB), Y5, Y8
-	VMULPD       c1d90000000000000<>+0(SB), Y0, Y0
-	VFMADD132PD  c0000000000000000<>+0(SB), Y12, Y5
-	VSUBPD       Y1, Y4, Y4
-	VADDPD       Y13, Y13, Y1
-	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y7, Y8
-	VMULPD       Y10, Y6, Y6
-	VMULPD       Y0, Y3, Y3
-	VADDPD       c6250000000000000<>+0(SB), Y12, Y0
-	VMOVAPD      576(BX), Y9
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y9, Y10
-	VFMADD231PD  Y4, Y8, Y1
-	VADDPD       Y6, Y6, Y6
-	VFMADD231PD  Y8, Y2, Y13
-	VFMADD213PD  Y3, Y6, Y3
-	VMULPD       c2ec0000000000000<>+0(SB), Y1, Y1
-	VFMADD231PD  832(BX), Y1, Y12
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y1
-	VMULPD       384(BX), Y3, Y3
-	VMULPD       Y5, Y1, Y5
-	VMULPD       Y13, Y1, Y13
-	VMOVUPD      c7fd0000000000000<>+0(SB), Y2
-	VMINPD       Y12, Y2, Y2
-	VMULPD       Y9, Y1, Y9
-	VMULPD       Y7, Y1, Y1
-	VMULPD       448(BX), Y2, Y2
-	VDIVPD       Y15, Y5, Y5
-	VMAXPD       Y10, Y9, Y9
-	VMULPD       Y2, Y3, Y3
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y1, Y9
-	VDIVPD       Y0, Y13, Y13
-	VMOVUPD      Y9, (R11)(CX*1)
-	VDIVPD       Y15, Y3, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y5, Y5
-	VMOVUPD      Y5, (R14)(CX*1)
-	VXORPD       512(BX), Y13, Y13
-	VMOVUPD      Y13, (R12)(CX*1)
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y3
-	VMOVUPD      Y3, (R13)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+32, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	ADDQ         DX, R13
-	ADDQ         DX, R14
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y0
+	VMOVUPD     (R8)(CX*1), Y1
+	VSUBPD      Y1, Y0, Y2
+	VMOVUPD     cc000000000000000<>+0(SB), Y3
+	VFMADD213PD Y0, Y1, Y3
+	VMOVUPD     9728(BX)(CX*1), Y4
+	VMOVUPD     8704(BX)(CX*1), Y5
+	VMULPD      Y5, Y4, Y6
+	VMOVUPD     (DI)(CX*1), Y7
+	VANDPD      c8000000000000000<>+0(SB), Y7, Y8
+	VANDPD      c7fffffffffffffff<>+0(SB), Y7, Y9
+	VMULPD      c1d90000000000000<>+0(SB), Y4, Y10
+	VMULPD      c5120000000000000<>+0(SB), Y4, Y11
+	VMOVUPD     6656(BX)(CX*1), Y12
+	VADDPD      Y12, Y12, Y12
+	VMOVUPD     2560(BX)(CX*1), Y13
+	VMULPD      c1d90000000000000<>+0(SB), Y13, Y14
+	VADDPD      c6250000000000000<>+0(SB), Y4, Y15
+	VBLENDVPD   Y7, Y1, Y2, Y7
+	VMULPD      (R10), Y2, Y2
+	VXORPD      Y8, Y3, Y3
+	VMOVAPD     Y8, 512(BX)
+	VSUBPD      Y10, Y0, Y8
+	VMULPD      Y5, Y11, Y11
+	VADDPD      Y10, Y0, Y0
+	VMULPD      Y9, Y7, Y9
+	VMULPD      Y6, Y3, Y6
+	VMULPD      c6250000000000000<>+0(SB), Y7, Y7
+	VFMADD231PD (R9), Y1, Y2
+	VMULPD      Y11, Y3, Y3
+	VMULPD      Y0, Y0, Y0
+	VMOVUPD     c40a0000000000000<>+0(SB), Y1
+	VMINPD      Y9, Y1, Y1
+	VMULPD      192(BX), Y6, Y5
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y9, Y10
+	VMOVUPD     c4000000000000000<>+0(SB), Y11
+	VFMSUB213PD 4608(BX)(CX*1), Y11, Y7
+	VMULPD      c6250000000000000<>+0(SB), Y1, Y11
+	VMULPD      Y13, Y2, Y2
+	VSUBPD      Y6, Y5, Y6
+	VMULPD      192(BX), Y3, Y3
+	VFMADD132PD c0000000000000000<>+0(SB), Y4, Y1
+	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y13
+	VMOVAPD     Y15, 576(BX)
+	VMOVUPD     10752(BX)(CX*1), Y15
+	VFMADD231PD Y15, Y13, Y11
+	VADDPD      Y7, Y7, Y13
+	VMULPD      Y14, Y2, Y2
+	VSUBPD      Y8, Y6, Y6
+	VFMADD213PD Y2, Y12, Y2
+	VFMADD231PD Y6, Y11, Y13
+	VFMADD231PD Y11, Y5, Y7
+	VMULPD      c1d90000000000000<>+0(SB), Y2, Y5
+	VMULPD      384(BX), Y2, Y2
+	VMULPD      c2ec0000000000000<>+0(SB), Y13, Y13
+	VMULPD      Y1, Y5, Y1
+	VMULPD      Y7, Y5, Y7
+	VFMADD231PD Y13, Y3, Y4
+	VMULPD      Y9, Y5, Y9
+	VMULPD      Y15, Y5, Y5
+	VDIVPD      Y0, Y1, Y1
+	VMAXPD      Y10, Y9, Y9
+	VMOVUPD     c7fd0000000000000<>+0(SB), Y3
+	VMINPD      Y4, Y3, Y3
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y5, Y9
+	VMULPD      448(BX), Y3, Y3
+	VDIVPD      576(BX), Y7, Y7
+	VMULPD      Y3, Y2, Y2
+	VMOVUPD     Y9, (R11)(CX*1)
+	VDIVPD      Y0, Y2, Y2
+	VMULPD      c1d90000000000000<>+0(SB), Y1, Y1
+	VMOVUPD     Y1, (R14)(CX*1)
+	VXORPD      512(BX), Y7, Y7
+	VMOVUPD     Y7, (R12)(CX*1)
+	VMULPD      c1d90000000000000<>+0(SB), Y2, Y2
+	VMOVUPD     Y2, (R13)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	ADDQ        DX, R13
+	ADDQ        DX, R14
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
 // func softFrozenSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenSquareF64AVX2(SB), $20288-8
+// Requires: AVX, CMOV, FMA3
+TEXT ·softFrozenSquareF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
-	// 1 vectors, 103.0 instructions each, 6 spills
+	// 1 vectors, 44.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 56(AX), R11
 	MOVQ 64(AX), R12
 	MOVQ 80(AX), R13
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
+	CALL    ·ratioF64AVX2<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
-	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VMOVUPD      (R8)(CX*1), Y2
-	VSUBPD       Y2, Y1, Y3
-	VMOVUPD      (DI)(CX*1), Y4
-	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y5
-	VANDPD       c8000000000000000<>+0(SB), Y4, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VBLENDVPD    Y4, Y2, Y3, Y8
-	VBLENDVPD    Y4, Y3, Y2, Y9
-	VSUBPD       Y3, Y1, Y10
-	VMULPD       (R10), Y3, Y3
-	VADDPD       Y7, Y0, Y11
-	VMULPD       c6250000000000000<>+0(SB), Y8, Y12
-	VMULPD       Y5, Y8, Y8
-	VSUBPD       Y2, Y10, Y10
-	VFMADD231PD  (R9), Y2, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y11, Y2
-	VMULPD       Y9, Y11, Y5
-	VSUBPD       Y11, Y0, Y13
-	VMOVUPD      c6250000000000000<>+0(SB), Y14
-	VBLENDVPD    Y4, Y11, Y14, Y4
-	VMOVUPD      c40a0000000000000<>+0(SB), Y15
-	VMINPD       Y8, Y15, Y15
-	VADDPD       Y11, Y14, Y14
-	VMOVAPD      Y6, 512(BX)
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y8, Y6
-	VADDPD       Y7, Y13, Y13
-	VMOVAPD      Y14, 576(BX)
-	VMULPD       Y2, Y2, Y14
-	VMOVAPD      Y6, 640(BX)
-	VADDPD       Y5, Y12, Y6
-	VMOVAPD      Y8, 704(BX)
-	VMOVAPD      Y5, Y8
-	VFMSUB231PD  Y9, Y11, Y8
-	VFMADD231PD  Y9, Y13, Y8
-	VADDPD       Y2, Y1, Y9
-	VMOVAPD      Y13, 768(BX)
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y13
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y14, Y13
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y14, Y13
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y14, Y13
-	VMOVAPD      Y0, 832(BX)
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y0
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y14, Y0
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y14, Y0
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y14, Y0
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y14, Y0
-	VFMADD231PD  Y2, Y13, Y0
-	VDIVPD       Y9, Y6, Y13
-	VMULPD       Y13, Y3, Y3
-	VMAXPD       Y5, Y12, Y14
-	VMINPD       Y5, Y12, Y5
-	VFMSUB132PD  c4000000000000000<>+0(SB), Y6, Y12
-	VSUBPD       Y14, Y6, Y14
-	VFMADD231PD  c0000000000000000<>+0(SB), Y15, Y12
-	VFMADD132PD  c0000000000000000<>+0(SB), Y11, Y15
-	VSUBPD       Y14, Y5, Y5
-	VFNMADD213PD Y11, Y2, Y11
-	VADDPD       Y8, Y5, Y5
-	VFMADD231PD  Y0, Y11, Y7
-	VFMADD231PD  Y10, Y4, Y5
-	VSUBPD       Y9, Y1, Y0
-	VADDPD       832(BX), Y7, Y7
-	VDIVPD       Y6, Y1, Y1
-	VFNMADD231PD Y9, Y13, Y6
-	VADDPD       Y2, Y0, Y0
-	VMULPD       c1d90000000000000<>+0(SB), Y13, Y2
-	VMULPD       Y9, Y9, Y9
-	VMOVAPD      768(BX), Y4
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y4, Y0
-	VADDPD       Y5, Y6, Y6
-	VMULPD       Y2, Y3, Y3
-	VFNMADD231PD Y0, Y13, Y6
-	VMULPD       Y1, Y6, Y6
-	VADDPD       Y6, Y6, Y6
-	VFMADD213PD  Y3, Y6, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y3
-	VMULPD       Y15, Y3, Y15
-	VMULPD       Y12, Y3, Y12
-	VMULPD       704(BX), Y3, Y0
-	VMULPD       Y7, Y3, Y3
-	VDIVPD       Y9, Y15, Y15
-	VMAXPD       640(BX), Y0, Y0
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y3, Y0
-	VDIVPD       576(BX), Y12, Y12
-	VMOVUPD      Y0, (R11)(CX*1)
-	VMULPD       c1d90000000000000<>+0(SB), Y15, Y15
-	VMOVUPD      Y15, (R13)(CX*1)
-	VXORPD       512(BX), Y12, Y12
-	VMOVUPD      Y12, (R12)(CX*1)
-	ADDQ         19968(BX), R9
-	ADDQ         20032(BX), R10
-	ADDQ         $+32, CX
-	CMPQ         CX, DX
-	JLT          loop
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, R11
-	ADDQ         DX, R12
-	ADDQ         DX, R13
-	SUBQ         DX, SI
-	JGT          turn
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y0
+	VMOVUPD     (R8)(CX*1), Y1
+	VSUBPD      Y1, Y0, Y2
+	VMOVUPD     2560(BX)(CX*1), Y3
+	VMULPD      c1d90000000000000<>+0(SB), Y3, Y4
+	VMOVUPD     (DI)(CX*1), Y5
+	VANDPD      c7fffffffffffffff<>+0(SB), Y5, Y6
+	VMOVUPD     6656(BX)(CX*1), Y7
+	VADDPD      Y7, Y7, Y7
+	VMOVUPD     9728(BX)(CX*1), Y8
+	VMULPD      c1d90000000000000<>+0(SB), Y8, Y9
+	VADDPD      c6250000000000000<>+0(SB), Y8, Y10
+	VANDPD      c8000000000000000<>+0(SB), Y5, Y11
+	VMULPD      (R10), Y2, Y12
+	VBLENDVPD   Y5, Y1, Y2, Y2
+	VADDPD      Y9, Y0, Y0
+	VMULPD      Y6, Y2, Y6
+	VMULPD      c6250000000000000<>+0(SB), Y2, Y2
+	VFMADD231PD (R9), Y1, Y12
+	VMULPD      Y0, Y0, Y0
+	VMOVUPD     c40a0000000000000<>+0(SB), Y1
+	VMINPD      Y6, Y1, Y1
+	VMOVUPD     c4000000000000000<>+0(SB), Y5
+	VFMSUB213PD 4608(BX)(CX*1), Y5, Y2
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y6, Y5
+	VMULPD      Y3, Y12, Y12
+	VFMADD231PD c0000000000000000<>+0(SB), Y1, Y8
+	VFMADD231PD c0000000000000000<>+0(SB), Y1, Y2
+	VMULPD      Y4, Y12, Y12
+	VFMADD213PD Y12, Y7, Y12
+	VMULPD      c1d90000000000000<>+0(SB), Y12, Y12
+	VMULPD      Y8, Y12, Y8
+	VMULPD      Y2, Y12, Y2
+	VMULPD      Y6, Y12, Y6
+	VMULPD      10752(BX)(CX*1), Y12, Y12
+	VDIVPD      Y0, Y8, Y8
+	VMAXPD      Y5, Y6, Y6
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y12, Y6
+	VDIVPD      Y10, Y2, Y2
+	VMOVUPD     Y6, (R11)(CX*1)
+	VMULPD      c1d90000000000000<>+0(SB), Y8, Y8
+	VMOVUPD     Y8, (R13)(CX*1)
+	VXORPD      Y11, Y2, Y2
+	VMOVUPD     Y2, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
+	CMPQ        CX, DX
+	JLT         loop
+	ADDQ        DX, DI
+	ADDQ        DX, R8
+	ADDQ        DX, R11
+	ADDQ        DX, R12
+	ADDQ        DX, R13
+	SUBQ        DX, SI
+	JGT         turn
 	VZEROUPPER
 	RET
 
@@ -12914,173 +12308,6 @@ DATA c000fffffffffffff<>+16(SB)/8, $0x000fffffffffffff
 DATA c000fffffffffffff<>+24(SB)/8, $0x000fffffffffffff
 GLOBL c000fffffffffffff<>(SB), RODATA|NOPTR, $32
 
-// func ratioF64AVX2<>()
-// Requires: AVX, AVX2, FMA3
-TEXT ·ratioF64AVX2<>(SB), NOSPLIT, $0
-	// 2 vectors, 77.5 instructions each, 11 spills
-	XORL CX, CX
-
-loop:
-	VMOVUPD      1536(BX)(CX*1), Y0
-	VPSLLQ       $0x33, Y0, Y0
-	VMOVUPD      1568(BX)(CX*1), Y1
-	VPSLLQ       $0x33, Y1, Y1
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y2
-	VMOVUPD      (R8)(CX*1), Y3
-	VSUBPD       Y3, Y2, Y4
-	VMOVUPD      32(R8)(CX*1), Y5
-	VSUBPD       Y5, Y2, Y6
-	VMULPD       3072(BX)(CX*1), Y0, Y7
-	VMULPD       3104(BX)(CX*1), Y1, Y8
-	VMOVUPD      (DI)(CX*1), Y9
-	VBLENDVPD    Y9, Y3, Y4, Y10
-	VBLENDVPD    Y9, Y4, Y3, Y11
-	VMOVUPD      32(DI)(CX*1), Y12
-	VBLENDVPD    Y12, Y5, Y6, Y13
-	VBLENDVPD    Y12, Y6, Y5, Y14
-	VADDPD       Y7, Y0, Y15
-	VADDPD       Y8, Y1, Y12
-	VMULPD       c6250000000000000<>+0(SB), Y10, Y10
-	VMULPD       c6250000000000000<>+0(SB), Y13, Y13
-	VSUBPD       Y4, Y2, Y4
-	VSUBPD       Y6, Y2, Y6
-	VMOVAPD      Y13, 512(BX)
-	VMULPD       c1d90000000000000<>+0(SB), Y15, Y13
-	VMOVAPD      Y10, 576(BX)
-	VMULPD       c1d90000000000000<>+0(SB), Y12, Y10
-	VSUBPD       Y15, Y0, Y9
-	VMOVAPD      Y0, 640(BX)
-	VSUBPD       Y12, Y1, Y0
-	VSUBPD       Y3, Y4, Y4
-	VSUBPD       Y5, Y6, Y6
-	VMOVUPD      Y15, 6144(BX)(CX*1)
-	VMOVUPD      Y12, 6176(BX)(CX*1)
-	VADDPD       Y7, Y9, Y9
-	VADDPD       Y8, Y0, Y0
-	VMULPD       Y13, Y13, Y3
-	VMULPD       Y10, Y10, Y5
-	VMOVAPD      Y6, 704(BX)
-	VMULPD       Y11, Y15, Y6
-	VMOVAPD      Y1, 768(BX)
-	VMULPD       Y14, Y12, Y1
-	VMOVAPD      Y8, 832(BX)
-	VADDPD       Y13, Y2, Y8
-	VMOVAPD      Y0, 896(BX)
-	VADDPD       Y10, Y2, Y0
-	VMOVUPD      c6250000000000000<>+0(SB), Y2
-	VMOVAPD      Y14, 960(BX)
-	VMOVUPD      (DI)(CX*1), Y14
-	VBLENDVPD    Y14, Y15, Y2, Y14
-	VMOVAPD      Y4, 1024(BX)
-	VMOVUPD      32(DI)(CX*1), Y4
-	VBLENDVPD    Y4, Y12, Y2, Y2
-	VMOVAPD      Y15, Y4
-	VFNMADD213PD Y4, Y13, Y4
-	VFMSUB213PD  Y6, Y11, Y15
-	VFMADD231PD  Y11, Y9, Y15
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y11
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y3, Y11
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y3, Y11
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y3, Y11
-	VMOVAPD      Y9, 1088(BX)
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y9
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y3, Y9
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y3, Y9
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y3, Y9
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y3, Y9
-	VFMADD231PD  Y13, Y11, Y9
-	VFMADD231PD  Y9, Y4, Y7
-	VADDPD       640(BX), Y7, Y7
-	VMOVUPD      Y7, 12288(BX)(CX*1)
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y3
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y5, Y3
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y5, Y3
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y5, Y3
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y4
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y5, Y4
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y5, Y4
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y5, Y4
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y5, Y4
-	VFMADD231PD  Y10, Y3, Y4
-	VADDPD       576(BX), Y6, Y3
-	VMOVUPD      Y3, 13824(BX)(CX*1)
-	VADDPD       512(BX), Y1, Y5
-	VMOVUPD      Y5, 13856(BX)(CX*1)
-	VDIVPD       Y8, Y3, Y7
-	VMOVUPD      Y7, 16896(BX)(CX*1)
-	VDIVPD       Y0, Y5, Y9
-	VMOVUPD      Y9, 16928(BX)(CX*1)
-	VMOVAPD      576(BX), Y11
-	VMOVAPD      Y13, 640(BX)
-	VMAXPD       Y6, Y11, Y13
-	VMINPD       Y6, Y11, Y11
-	VSUBPD       Y13, Y3, Y13
-	VSUBPD       Y13, Y11, Y11
-	VADDPD       Y15, Y11, Y11
-	VFMADD231PD  1024(BX), Y14, Y11
-	VMOVAPD      512(BX), Y6
-	VMAXPD       Y1, Y6, Y13
-	VMINPD       Y1, Y6, Y6
-	VFMSUB231PD  960(BX), Y12, Y1
-	VFNMADD213PD Y12, Y10, Y12
-	VSUBPD       Y13, Y5, Y13
-	VMOVAPD      896(BX), Y14
-	VFMADD231PD  960(BX), Y14, Y1
-	VFMADD213PD  832(BX), Y4, Y12
-	VSUBPD       Y13, Y6, Y6
-	VADDPD       Y1, Y6, Y6
-	VADDPD       768(BX), Y12, Y12
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VSUBPD       Y8, Y1, Y4
-	VFNMADD213PD Y3, Y7, Y8
-	VDIVPD       Y3, Y1, Y3
-	VFMADD231PD  704(BX), Y2, Y6
-	VSUBPD       Y0, Y1, Y2
-	VFNMADD213PD Y5, Y9, Y0
-	VADDPD       640(BX), Y4, Y4
-	VMOVUPD      Y12, 12320(BX)(CX*1)
-	VADDPD       Y11, Y8, Y8
-	VDIVPD       Y5, Y1, Y1
-	VADDPD       Y10, Y2, Y2
-	VMOVAPD      1088(BX), Y5
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y5, Y4
-	VADDPD       Y6, Y0, Y0
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y14, Y2
-	VFNMADD231PD Y4, Y7, Y8
-	VFNMADD231PD Y2, Y9, Y0
-	VMOVUPD      Y3, 15360(BX)(CX*1)
-	VMULPD       Y3, Y8, Y8
-	VMULPD       Y1, Y0, Y0
-	VMOVUPD      Y8, 18432(BX)(CX*1)
-	VMOVUPD      Y1, 15392(BX)(CX*1)
-	VMOVUPD      Y0, 18464(BX)(CX*1)
-	ADDQ         $+64, CX
-	CMPQ         CX, DX
-	JLT          loop
-	RET
-
 // func logRatioF64AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF64AVX2<>(SB), NOSPLIT, $0
@@ -13088,9 +12315,9 @@ TEXT ·logRatioF64AVX2<>(SB), NOSPLIT, $0
 	XORL CX, CX
 
 loop:
-	VMOVUPD      16896(BX)(CX*1), Y0
+	VMOVUPD      2560(BX)(CX*1), Y0
 	VANDPD       c000fffffffffffff<>+0(SB), Y0, Y1
-	VMOVUPD      16928(BX)(CX*1), Y2
+	VMOVUPD      2592(BX)(CX*1), Y2
 	VANDPD       c000fffffffffffff<>+0(SB), Y2, Y3
 	VPSRLQ       $0x34, Y0, Y0
 	VPSRLQ       $0x34, Y2, Y2
@@ -13100,9 +12327,9 @@ loop:
 	VORPD        c4330000000000000<>+0(SB), Y2, Y2
 	VSUBPD       c6250000000000000<>+0(SB), Y1, Y1
 	VSUBPD       c6250000000000000<>+0(SB), Y3, Y3
-	VMOVUPD      18432(BX)(CX*1), Y4
+	VMOVUPD      6656(BX)(CX*1), Y4
 	VMULPD       c3ff71547652b82fe<>+0(SB), Y4, Y4
-	VMOVUPD      18464(BX)(CX*1), Y5
+	VMOVUPD      6688(BX)(CX*1), Y5
 	VMULPD       c3ff71547652b82fe<>+0(SB), Y5, Y5
 	VSUBPD       c4330000000000625<>+0(SB), Y0, Y0
 	VSUBPD       c4330000000000625<>+0(SB), Y2, Y2
@@ -13160,7 +12387,7 @@ loop:
 	VMAXPD       c4338000000000000<>+0(SB), Y12, Y12
 	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y11, Y6
 	VSUBPD       c4338000000000625<>+0(SB), Y12, Y14
-	VMOVUPD      Y12, 9216(BX)(CX*1)
+	VMOVUPD      Y12, 1536(BX)(CX*1)
 	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y11, Y10
 	VFMSUB231PD  (BX), Y0, Y14
 	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y11, Y6
@@ -13174,20 +12401,20 @@ loop:
 	VFMADD231PD  Y7, Y10, Y6
 	VMAXPD       cbff0000000000000<>+0(SB), Y14, Y14
 	VMULPD       Y6, Y13, Y13
-	VMOVUPD      Y14, 10752(BX)(CX*1)
+	VMOVUPD      Y14, 5632(BX)(CX*1)
 	VFMADD231PD  c1d90000000000000<>+0(SB), Y13, Y5
 	VADDPD       Y5, Y9, Y9
 	VMOVUPD      (BX), Y0
 	VFMADD213PD  c4338000000000625<>+0(SB), Y9, Y0
 	VMAXPD       c4338000000000000<>+0(SB), Y0, Y0
 	VSUBPD       c4338000000000625<>+0(SB), Y0, Y1
-	VMOVUPD      Y0, 9248(BX)(CX*1)
+	VMOVUPD      Y0, 1568(BX)(CX*1)
 	VFMSUB231PD  (BX), Y2, Y1
 	VFMADD231PD  64(BX), Y3, Y1
 	VFMADD231PD  (BX), Y5, Y1
 	VFMADD231PD  128(BX), Y9, Y1
 	VMAXPD       cbff0000000000000<>+0(SB), Y1, Y1
-	VMOVUPD      Y1, 10784(BX)(CX*1)
+	VMOVUPD      Y1, 5664(BX)(CX*1)
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -13195,40 +12422,43 @@ loop:
 
 // func softLossPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $20288-8
+TEXT ·softLossPowerF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 2 vectors, 35.5 instructions each, 0 spills
+	// 1 vectors, 35.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	VMOVAPD      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	VMOVAPD      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         88(AX), AX
 	VBROADCASTSD 24(AX), Y0
@@ -13239,7 +12469,7 @@ eachW:
 	VMOVAPD      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -13248,80 +12478,44 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
-	VMULPD      Y2, Y2, Y3
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VSUBPD      Y5, Y4, Y6
-	VMOVUPD     32(R8)(CX*1), Y7
-	VSUBPD      Y7, Y4, Y4
-	VMOVUPD     9216(BX)(CX*1), Y8
-	VPSLLQ      $0x34, Y8, Y8
-	VMOVUPD     9248(BX)(CX*1), Y9
-	VPSLLQ      $0x34, Y9, Y9
-	VMOVUPD     (DI)(CX*1), Y10
-	VANDPD      c7fffffffffffffff<>+0(SB), Y10, Y11
-	VMOVUPD     32(DI)(CX*1), Y12
-	VANDPD      c7fffffffffffffff<>+0(SB), Y12, Y13
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y14
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y14
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y15
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y15
-	VBLENDVPD   Y10, Y5, Y6, Y10
-	VBLENDVPD   Y12, Y7, Y4, Y12
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y2
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y2
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y0
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y0
-	VMULPD      (R10), Y6, Y6
-	VMULPD      32(R10), Y4, Y4
-	VMULPD      Y11, Y10, Y10
-	VMULPD      Y13, Y12, Y12
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y14
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y3, Y15
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y2
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y3, Y0
-	VFMADD231PD (R9), Y5, Y6
-	VFMADD231PD 32(R9), Y7, Y4
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y10, Y5
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y12, Y7
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y14
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y3, Y15
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y2
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y3, Y0
-	VMULPD      Y8, Y6, Y6
-	VMULPD      Y9, Y4, Y4
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y14
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y3, Y15
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y2
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y3, Y0
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y14
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y15
-	VMOVUPD     10752(BX)(CX*1), Y1
-	VFMADD231PD Y1, Y2, Y14
-	VMOVUPD     10784(BX)(CX*1), Y2
-	VFMADD231PD Y2, Y0, Y15
-	VMULPD      Y14, Y1, Y1
-	VMULPD      Y15, Y2, Y2
-	VFMADD213PD Y6, Y1, Y6
-	VFMADD213PD Y4, Y2, Y4
-	VMULPD      c1d90000000000000<>+0(SB), Y6, Y6
-	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
-	VMULPD      Y10, Y6, Y10
-	VMULPD      Y12, Y4, Y12
-	VMULPD      12288(BX)(CX*1), Y6, Y6
-	VMULPD      12320(BX)(CX*1), Y4, Y4
-	VMAXPD      Y5, Y10, Y10
-	VMAXPD      Y7, Y12, Y12
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y6, Y10
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y4, Y12
-	VMOVUPD     Y10, (R11)(CX*1)
-	VMOVUPD     Y12, 32(R11)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y2
+	VMOVUPD     1536(BX)(CX*1), Y4
+	VPSLLQ      $0x34, Y4, Y4
+	VMOVUPD     (DI)(CX*1), Y5
+	VANDPD      c7fffffffffffffff<>+0(SB), Y5, Y6
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y7
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y7
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y8
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y8
+	VBLENDVPD   Y5, Y3, Y2, Y5
+	VMULPD      (R10), Y2, Y2
+	VMULPD      Y6, Y5, Y5
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y7
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y8
+	VFMADD231PD (R9), Y3, Y2
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y5, Y3
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y7
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y8
+	VMULPD      Y4, Y2, Y2
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y7
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y8
+	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y7
+	VFMADD231PD Y0, Y8, Y7
+	VMULPD      Y7, Y0, Y0
+	VFMADD213PD Y2, Y0, Y2
+	VMULPD      c1d90000000000000<>+0(SB), Y2, Y2
+	VMULPD      Y5, Y2, Y5
+	VMULPD      10752(BX)(CX*1), Y2, Y2
+	VMAXPD      Y3, Y5, Y5
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y2, Y5
+	VMOVUPD     Y5, (R11)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -13334,40 +12528,43 @@ loop:
 
 // func softGradPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $20288-8
+TEXT ·softGradPowerF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 60.0 instructions each, 5 spills
+	// 1 vectors, 57.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	VMOVAPD      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	VMOVAPD      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -13381,7 +12578,7 @@ eachW:
 	VMOVAPD      Y0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -13390,129 +12587,66 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
-	VMULPD      Y2, Y2, Y3
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VSUBPD      Y5, Y4, Y6
-	VMOVUPD     32(R8)(CX*1), Y7
-	VSUBPD      Y7, Y4, Y8
-	VMOVUPD     (DI)(CX*1), Y9
-	VANDPD      c7fffffffffffffff<>+0(SB), Y9, Y10
-	VMOVUPD     32(DI)(CX*1), Y11
-	VANDPD      c7fffffffffffffff<>+0(SB), Y11, Y12
-	VMOVUPD     cc000000000000000<>+0(SB), Y13
-	VFMADD213PD Y4, Y5, Y13
-	VFMADD231PD cc000000000000000<>+0(SB), Y7, Y4
-	VMOVUPD     6144(BX)(CX*1), Y14
-	VMULPD      15360(BX)(CX*1), Y14, Y15
-	VMOVUPD     6176(BX)(CX*1), Y2
-	VMULPD      15392(BX)(CX*1), Y2, Y14
-	VANDPD      c8000000000000000<>+0(SB), Y9, Y2
-	VANDPD      c8000000000000000<>+0(SB), Y11, Y0
-	VMOVAPD     Y14, 896(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y14
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y14
-	VMOVAPD     Y14, 1088(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y14
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y14
-	VBLENDVPD   Y9, Y5, Y6, Y9
-	VBLENDVPD   Y11, Y7, Y8, Y11
-	VMULPD      (R10), Y6, Y6
-	VMULPD      32(R10), Y8, Y8
-	VMULPD      Y10, Y9, Y10
-	VMULPD      Y12, Y11, Y12
-	VXORPD      Y2, Y13, Y13
-	VXORPD      Y0, Y4, Y4
-	VMULPD      Y15, Y13, Y13
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y15
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y15
-	VMULPD      896(BX), Y4, Y4
-	VMOVAPD     Y0, 896(BX)
-	VMOVAPD     1088(BX), Y0
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y0
-	VMOVAPD     Y2, 1088(BX)
-	VMOVUPD     9216(BX)(CX*1), Y2
-	VPSLLQ      $0x34, Y2, Y2
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y3, Y14
-	VFMADD231PD (R9), Y5, Y6
-	VFMADD231PD 32(R9), Y7, Y8
-	VMULPD      c6250000000000000<>+0(SB), Y9, Y9
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y15
-	VMULPD      c6250000000000000<>+0(SB), Y11, Y11
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y0
-	VMULPD      192(BX), Y13, Y13
-	VMULPD      Y2, Y6, Y6
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y2
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y2
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y3, Y14
-	VMOVUPD     c4000000000000000<>+0(SB), Y5
-	VFMSUB213PD 13824(BX)(CX*1), Y5, Y9
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y15
-	VFMSUB213PD 13856(BX)(CX*1), Y11, Y5
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y0
-	VMULPD      192(BX), Y4, Y4
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y3, Y2
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y3, Y14
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y15
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y0
-	VMOVUPD     c40a0000000000000<>+0(SB), Y1
-	VMINPD      Y10, Y1, Y7
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y3, Y2
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y14
-	VMULPD      c6250000000000000<>+0(SB), Y7, Y7
-	VMOVUPD     10752(BX)(CX*1), Y11
-	VFMADD231PD Y11, Y15, Y0
-	VMINPD      Y12, Y1, Y1
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y3, Y2
-	VMOVUPD     9248(BX)(CX*1), Y3
-	VPSLLQ      $0x34, Y3, Y3
-	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y15
-	VMOVAPD     Y4, 640(BX)
-	VMOVUPD     12288(BX)(CX*1), Y4
-	VFMADD231PD Y4, Y15, Y7
-	VMULPD      Y3, Y8, Y8
-	VMULPD      c6250000000000000<>+0(SB), Y1, Y1
-	VMOVUPD     c6250000000000000<>+0(SB), Y3
-	VADDPD      6144(BX)(CX*1), Y3, Y4
-	VMULPD      Y0, Y11, Y11
-	VFMADD231PD Y7, Y13, Y9
-	VMOVUPD     10784(BX)(CX*1), Y0
-	VFMADD231PD Y0, Y2, Y14
-	VADDPD      6176(BX)(CX*1), Y3, Y3
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y10, Y2
-	VMOVUPD     12320(BX)(CX*1), Y7
-	VFMADD231PD Y7, Y15, Y1
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y12, Y13
-	VFMADD213PD Y6, Y11, Y6
-	VMULPD      Y14, Y0, Y0
-	VFMADD231PD 640(BX), Y1, Y5
-	VMULPD      c1d90000000000000<>+0(SB), Y6, Y6
-	VFMADD213PD Y8, Y0, Y8
-	VMULPD      Y9, Y6, Y9
-	VMULPD      Y10, Y6, Y10
-	VMULPD      12288(BX)(CX*1), Y6, Y6
-	VMULPD      c1d90000000000000<>+0(SB), Y8, Y8
-	VDIVPD      Y4, Y9, Y9
-	VMAXPD      Y2, Y10, Y10
-	VMULPD      Y5, Y8, Y5
-	VMULPD      Y12, Y8, Y12
-	VMULPD      Y7, Y8, Y8
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y6, Y10
-	VDIVPD      Y3, Y5, Y5
-	VMAXPD      Y13, Y12, Y12
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y8, Y12
-	VMOVUPD     Y10, (R11)(CX*1)
-	VMOVUPD     Y12, 32(R11)(CX*1)
-	VXORPD      1088(BX), Y9, Y9
-	VMOVUPD     Y9, (R12)(CX*1)
-	VXORPD      896(BX), Y5, Y5
-	VMOVUPD     Y5, 32(R12)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y4
+	VMOVUPD     (DI)(CX*1), Y5
+	VANDPD      c7fffffffffffffff<>+0(SB), Y5, Y6
+	VFMADD231PD cc000000000000000<>+0(SB), Y3, Y2
+	VMOVUPD     9728(BX)(CX*1), Y7
+	VMULPD      8704(BX)(CX*1), Y7, Y8
+	VANDPD      c8000000000000000<>+0(SB), Y5, Y9
+	VMOVUPD     1536(BX)(CX*1), Y10
+	VPSLLQ      $0x34, Y10, Y10
+	VADDPD      c6250000000000000<>+0(SB), Y7, Y7
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y11
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y11
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y12
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y12
+	VBLENDVPD   Y5, Y3, Y4, Y5
+	VMULPD      (R10), Y4, Y4
+	VXORPD      Y9, Y2, Y2
+	VMULPD      Y6, Y5, Y6
+	VMULPD      c6250000000000000<>+0(SB), Y5, Y5
+	VMULPD      Y8, Y2, Y2
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y11
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y12
+	VFMADD231PD (R9), Y3, Y4
+	VMOVUPD     c40a0000000000000<>+0(SB), Y3
+	VMINPD      Y6, Y3, Y3
+	VMOVUPD     c4000000000000000<>+0(SB), Y8
+	VFMSUB213PD 4608(BX)(CX*1), Y8, Y5
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y6, Y8
+	VMULPD      192(BX), Y2, Y2
+	VMULPD      c6250000000000000<>+0(SB), Y3, Y3
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y11
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y12
+	VMULPD      Y10, Y4, Y4
+	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y10
+	VMOVUPD     10752(BX)(CX*1), Y13
+	VFMADD231PD Y13, Y10, Y3
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y11
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y12
+	VFMADD231PD Y3, Y2, Y5
+	VFMADD231PD Y1, Y11, Y10
+	VFMADD231PD Y0, Y12, Y10
+	VMULPD      Y10, Y0, Y0
+	VFMADD213PD Y4, Y0, Y4
+	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
+	VMULPD      Y5, Y4, Y5
+	VMULPD      Y6, Y4, Y6
+	VMULPD      Y13, Y4, Y4
+	VDIVPD      Y7, Y5, Y5
+	VMAXPD      Y8, Y6, Y6
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y4, Y6
+	VMOVUPD     Y6, (R11)(CX*1)
+	VXORPD      Y9, Y5, Y5
+	VMOVUPD     Y5, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -13526,40 +12660,43 @@ loop:
 
 // func softHessPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $20288-8
+TEXT ·softHessPowerF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
-	// 2 vectors, 94.0 instructions each, 13 spills
+	// 1 vectors, 90.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	VMOVAPD      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	VMOVAPD      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         72(AX), R13
@@ -13579,7 +12716,7 @@ eachW:
 	VMOVAPD      Y0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -13588,197 +12725,99 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
-	VMULPD      Y2, Y2, Y3
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VSUBPD      Y5, Y4, Y6
-	VMOVUPD     32(R8)(CX*1), Y7
-	VSUBPD      Y7, Y4, Y8
-	VMOVUPD     cc000000000000000<>+0(SB), Y9
-	VFMADD213PD Y4, Y5, Y9
-	VMOVUPD     cc000000000000000<>+0(SB), Y10
-	VFMADD213PD Y4, Y7, Y10
-	VMOVUPD     (DI)(CX*1), Y11
-	VANDPD      c8000000000000000<>+0(SB), Y11, Y12
-	VMOVUPD     32(DI)(CX*1), Y13
-	VANDPD      c8000000000000000<>+0(SB), Y13, Y14
-	VMOVUPD     6144(BX)(CX*1), Y15
-	VMOVUPD     15360(BX)(CX*1), Y4
-	VMULPD      Y4, Y15, Y2
-	VMOVUPD     6176(BX)(CX*1), Y4
-	VMOVUPD     15392(BX)(CX*1), Y15
-	VMULPD      Y15, Y4, Y0
-	VANDPD      c7fffffffffffffff<>+0(SB), Y11, Y15
-	VANDPD      c7fffffffffffffff<>+0(SB), Y13, Y4
-	VMOVAPD     Y0, 896(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y0
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y0
-	VMOVAPD     Y0, 1088(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y0
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y0
-	VBLENDVPD   Y11, Y5, Y6, Y11
-	VBLENDVPD   Y13, Y7, Y8, Y13
-	VMULPD      (R10), Y6, Y6
-	VMULPD      32(R10), Y8, Y8
-	VXORPD      Y12, Y9, Y9
-	VXORPD      Y14, Y10, Y10
-	VMULPD      Y15, Y11, Y15
-	VMULPD      Y4, Y13, Y4
-	VMULPD      Y2, Y9, Y2
-	VMOVAPD     Y14, 640(BX)
-	VMULPD      896(BX), Y10, Y14
-	VMOVAPD     Y12, 896(BX)
-	VMOVAPD     1088(BX), Y12
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y12
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y3, Y0
-	VMULPD      c6250000000000000<>+0(SB), Y11, Y11
-	VMULPD      c6250000000000000<>+0(SB), Y13, Y13
-	VFMADD231PD (R9), Y5, Y6
-	VFMADD231PD 32(R9), Y7, Y8
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y12
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y3, Y0
-	VMOVUPD     c4000000000000000<>+0(SB), Y5
-	VFMSUB213PD 13824(BX)(CX*1), Y5, Y11
-	VFMSUB213PD 13856(BX)(CX*1), Y13, Y5
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y12
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y3, Y0
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y12
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y0
-	VMOVUPD     c40a0000000000000<>+0(SB), Y7
-	VMINPD      Y15, Y7, Y13
-	VMINPD      Y4, Y7, Y7
-	VMOVAPD     Y4, 1088(BX)
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y4
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y4
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y4
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y4
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y4
-	VMOVUPD     10752(BX)(CX*1), Y1
-	VFMADD231PD Y1, Y4, Y12
-	VMULPD      Y12, Y1, Y1
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y4
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y4
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y3, Y4
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y3, Y4
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y3, Y4
-	VMOVUPD     10784(BX)(CX*1), Y3
-	VFMADD231PD Y3, Y4, Y0
-	VMULPD      Y0, Y3, Y3
-	VMOVUPD     6144(BX)(CX*1), Y0
-	VMULPD      c1d90000000000000<>+0(SB), Y0, Y4
-	VADDPD      Y11, Y11, Y12
-	VMOVAPD     Y15, 704(BX)
-	VADDPD      Y5, Y5, Y15
-	VMOVAPD     Y3, 768(BX)
-	VMULPD      192(BX), Y2, Y3
-	VSUBPD      Y2, Y3, Y2
-	VMOVAPD     Y8, 832(BX)
-	VMOVUPD     6176(BX)(CX*1), Y8
-	VMOVAPD     Y1, 960(BX)
-	VMULPD      c1d90000000000000<>+0(SB), Y8, Y1
-	VMOVAPD     Y6, 512(BX)
-	VMULPD      192(BX), Y14, Y6
-	VSUBPD      Y14, Y6, Y14
-	VMOVAPD     Y10, 1024(BX)
-	VMULPD      c6250000000000000<>+0(SB), Y13, Y10
-	VFMADD132PD c0000000000000000<>+0(SB), Y0, Y13
-	VMOVAPD     Y13, 576(BX)
-	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y13
-	VMOVAPD     Y9, 1152(BX)
-	VMOVUPD     12288(BX)(CX*1), Y9
-	VFMADD231PD Y9, Y13, Y10
-	VFMADD231PD Y10, Y3, Y11
-	VMULPD      c6250000000000000<>+0(SB), Y7, Y3
-	VFMADD132PD c0000000000000000<>+0(SB), Y8, Y7
-	VMOVUPD     12320(BX)(CX*1), Y9
-	VFMADD231PD Y9, Y13, Y3
-	VFMADD231PD Y3, Y6, Y5
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y6
-	VSUBPD      Y4, Y6, Y13
-	VADDPD      Y4, Y6, Y4
-	VSUBPD      Y13, Y2, Y2
-	VMULPD      Y4, Y4, Y4
-	VFMADD231PD Y2, Y10, Y12
-	VMULPD      c2ec0000000000000<>+0(SB), Y12, Y12
-	VSUBPD      Y1, Y6, Y2
-	VADDPD      Y1, Y6, Y6
-	VSUBPD      Y2, Y14, Y14
-	VMULPD      Y6, Y6, Y6
-	VFMADD231PD Y14, Y3, Y15
-	VMULPD      c2ec0000000000000<>+0(SB), Y15, Y15
-	VMULPD      c5120000000000000<>+0(SB), Y0, Y1
-	VMULPD      15360(BX)(CX*1), Y1, Y1
-	VMULPD      1152(BX), Y1, Y1
-	VMULPD      192(BX), Y1, Y1
-	VFMADD213PD Y0, Y12, Y1
-	VMOVUPD     c7fd0000000000000<>+0(SB), Y2
-	VMINPD      Y1, Y2, Y1
-	VMULPD      448(BX), Y1, Y1
-	VMULPD      c5120000000000000<>+0(SB), Y8, Y3
-	VMULPD      15392(BX)(CX*1), Y3, Y3
-	VMULPD      1024(BX), Y3, Y3
-	VMULPD      192(BX), Y3, Y3
-	VFMADD213PD Y8, Y15, Y3
-	VMINPD      Y3, Y2, Y2
-	VMULPD      448(BX), Y2, Y2
-	VMOVUPD     9216(BX)(CX*1), Y3
-	VPSLLQ      $0x34, Y3, Y3
-	VMULPD      512(BX), Y3, Y3
-	VFMADD132PD 960(BX), Y3, Y3
-	VMOVUPD     9248(BX)(CX*1), Y10
-	VPSLLQ      $0x34, Y10, Y10
-	VMULPD      832(BX), Y10, Y10
-	VADDPD      c6250000000000000<>+0(SB), Y0, Y0
-	VFMADD132PD 768(BX), Y10, Y10
-	VMULPD      c1d90000000000000<>+0(SB), Y3, Y12
-	VMULPD      384(BX), Y3, Y3
-	VMULPD      576(BX), Y12, Y13
-	VMULPD      Y11, Y12, Y11
-	VMULPD      Y1, Y3, Y3
-	VMULPD      c1d90000000000000<>+0(SB), Y10, Y1
-	VMULPD      384(BX), Y10, Y10
-	VDIVPD      Y0, Y11, Y11
-	VADDPD      c6250000000000000<>+0(SB), Y8, Y8
-	VMULPD      Y7, Y1, Y7
-	VMULPD      Y5, Y1, Y5
-	VMULPD      Y2, Y10, Y10
-	VMULPD      704(BX), Y12, Y0
-	VMOVAPD     704(BX), Y2
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y2, Y2
-	VMULPD      12288(BX)(CX*1), Y12, Y12
-	VDIVPD      Y8, Y5, Y5
-	VMULPD      1088(BX), Y1, Y8
-	VMAXPD      Y2, Y0, Y0
-	VMOVAPD     1088(BX), Y2
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y2, Y2
-	VMULPD      Y9, Y1, Y1
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y12, Y0
-	VMAXPD      Y2, Y8, Y8
-	VDIVPD      Y4, Y3, Y3
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y1, Y8
-	VMOVUPD     Y0, (R11)(CX*1)
-	VXORPD      896(BX), Y11, Y11
-	VMOVUPD     Y11, (R12)(CX*1)
-	VMOVUPD     Y8, 32(R11)(CX*1)
-	VDIVPD      Y4, Y13, Y13
-	VXORPD      640(BX), Y5, Y5
-	VMOVUPD     Y5, 32(R12)(CX*1)
-	VDIVPD      Y6, Y10, Y10
-	VMULPD      c1d90000000000000<>+0(SB), Y3, Y3
-	VDIVPD      Y6, Y7, Y7
-	VMOVUPD     Y3, (R13)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y13, Y13
-	VMOVUPD     Y13, (R14)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y10, Y10
-	VMOVUPD     Y10, 32(R13)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y7, Y7
-	VMOVUPD     Y7, 32(R14)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y4
+	VMOVUPD     cc000000000000000<>+0(SB), Y5
+	VFMADD213PD Y2, Y3, Y5
+	VMOVUPD     (DI)(CX*1), Y6
+	VANDPD      c8000000000000000<>+0(SB), Y6, Y7
+	VMOVUPD     9728(BX)(CX*1), Y8
+	VMOVUPD     8704(BX)(CX*1), Y9
+	VMULPD      Y9, Y8, Y10
+	VANDPD      c7fffffffffffffff<>+0(SB), Y6, Y11
+	VMULPD      c1d90000000000000<>+0(SB), Y8, Y12
+	VMOVUPD     1536(BX)(CX*1), Y13
+	VPSLLQ      $0x34, Y13, Y13
+	VMULPD      c5120000000000000<>+0(SB), Y8, Y14
+	VADDPD      c6250000000000000<>+0(SB), Y8, Y15
+	VMOVAPD     Y15, 512(BX)
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y15
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y15
+	VBLENDVPD   Y6, Y3, Y4, Y6
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y0
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y0
+	VXORPD      Y7, Y5, Y5
+	VMOVAPD     Y7, 576(BX)
+	VSUBPD      Y12, Y2, Y7
+	VMULPD      (R10), Y4, Y4
+	VADDPD      Y12, Y2, Y2
+	VMULPD      Y11, Y6, Y11
+	VMULPD      Y10, Y5, Y10
+	VMULPD      c6250000000000000<>+0(SB), Y6, Y6
+	VMULPD      Y9, Y14, Y14
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y15
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y0
+	VMOVUPD     c40a0000000000000<>+0(SB), Y9
+	VMINPD      Y11, Y9, Y9
+	VMULPD      192(BX), Y10, Y12
+	VFMADD231PD (R9), Y3, Y4
+	VMULPD      Y14, Y5, Y5
+	VMOVUPD     c4000000000000000<>+0(SB), Y3
+	VFMSUB213PD 4608(BX)(CX*1), Y3, Y6
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y11, Y3
+	VMULPD      Y2, Y2, Y2
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y15
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y0
+	VSUBPD      Y10, Y12, Y10
+	VMULPD      Y13, Y4, Y4
+	VMULPD      c6250000000000000<>+0(SB), Y9, Y13
+	VMULPD      192(BX), Y5, Y5
+	VFMADD132PD c0000000000000000<>+0(SB), Y8, Y9
+	VSUBPD      Y7, Y10, Y10
+	VADDPD      Y6, Y6, Y7
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y15
+	VMOVUPD     c3fe62e42fefa39ef<>+0(SB), Y14
+	VMOVAPD     Y3, 640(BX)
+	VMOVUPD     10752(BX)(CX*1), Y3
+	VFMADD231PD Y3, Y14, Y13
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y0
+	VFMADD231PD Y1, Y15, Y14
+	VFMADD231PD Y10, Y13, Y7
+	VFMADD231PD Y13, Y12, Y6
+	VMOVUPD     5632(BX)(CX*1), Y1
+	VFMADD231PD Y1, Y0, Y14
+	VMULPD      c2ec0000000000000<>+0(SB), Y7, Y7
+	VFMADD231PD Y7, Y5, Y8
+	VMULPD      Y14, Y1, Y1
+	VFMADD213PD Y4, Y1, Y4
+	VMOVUPD     c7fd0000000000000<>+0(SB), Y0
+	VMINPD      Y8, Y0, Y0
+	VMULPD      448(BX), Y0, Y0
+	VMULPD      c1d90000000000000<>+0(SB), Y4, Y1
+	VMULPD      384(BX), Y4, Y4
+	VMULPD      Y0, Y4, Y4
+	VMULPD      Y9, Y1, Y9
+	VMULPD      Y6, Y1, Y6
+	VMULPD      Y11, Y1, Y11
+	VMULPD      Y3, Y1, Y1
+	VDIVPD      Y2, Y4, Y4
+	VMAXPD      640(BX), Y11, Y11
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y1, Y11
+	VDIVPD      Y2, Y9, Y9
+	VMOVUPD     Y11, (R11)(CX*1)
+	VDIVPD      512(BX), Y6, Y6
+	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
+	VMOVUPD     Y4, (R13)(CX*1)
+	VMULPD      c1d90000000000000<>+0(SB), Y9, Y9
+	VMOVUPD     Y9, (R14)(CX*1)
+	VXORPD      576(BX), Y6, Y6
+	VMOVUPD     Y6, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -13794,40 +12833,43 @@ loop:
 
 // func softFrozenPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenPowerF64AVX2(SB), $20288-8
+TEXT ·softFrozenPowerF64AVX2(SB), $16192-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
-	// 2 vectors, 59.0 instructions each, 5 spills
+	// 1 vectors, 56.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 20096(BX)
-	VMOVAPD      Y0, 20128(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Y0, 11904(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 20160(BX)
-	VMOVAPD      Y0, 20192(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Y0, 11968(BX)
+	LEAQ         11968(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
@@ -13840,7 +12882,7 @@ eachW:
 	VMOVAPD      Y0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX2<>(SB)
@@ -13849,127 +12891,65 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     10752(BX)(CX*1), Y0
+	VMOVUPD     5632(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     10784(BX)(CX*1), Y2
-	VMULPD      Y2, Y2, Y3
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VSUBPD      Y5, Y4, Y6
-	VMOVUPD     32(R8)(CX*1), Y7
-	VSUBPD      Y7, Y4, Y8
-	VMOVUPD     9216(BX)(CX*1), Y9
-	VPSLLQ      $0x34, Y9, Y9
-	VMOVUPD     9248(BX)(CX*1), Y10
-	VPSLLQ      $0x34, Y10, Y10
-	VMOVUPD     (DI)(CX*1), Y11
-	VANDPD      c7fffffffffffffff<>+0(SB), Y11, Y12
-	VMOVUPD     32(DI)(CX*1), Y13
-	VANDPD      c7fffffffffffffff<>+0(SB), Y13, Y14
-	VMOVUPD     6144(BX)(CX*1), Y15
-	VMULPD      c1d90000000000000<>+0(SB), Y15, Y2
-	VMOVUPD     6176(BX)(CX*1), Y0
-	VMOVAPD     Y10, 896(BX)
-	VMULPD      c1d90000000000000<>+0(SB), Y0, Y10
-	VMOVAPD     Y9, 1088(BX)
-	VADDPD      c6250000000000000<>+0(SB), Y15, Y9
-	VMOVAPD     Y9, 640(BX)
-	VADDPD      c6250000000000000<>+0(SB), Y0, Y9
-	VMOVAPD     Y9, 704(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y9
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y9
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y0
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y3, Y0
-	VBLENDVPD   Y11, Y5, Y6, Y15
-	VBLENDVPD   Y13, Y7, Y8, Y11
-	VMULPD      (R10), Y6, Y6
-	VMULPD      32(R10), Y8, Y8
-	VMULPD      Y12, Y15, Y12
-	VMULPD      c6250000000000000<>+0(SB), Y15, Y15
-	VADDPD      Y2, Y4, Y2
-	VADDPD      Y10, Y4, Y4
-	VMULPD      Y14, Y11, Y14
-	VMULPD      c6250000000000000<>+0(SB), Y11, Y11
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y9
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y3, Y0
-	VFMADD231PD (R9), Y5, Y6
-	VFMADD231PD 32(R9), Y7, Y8
-	VMOVUPD     c4000000000000000<>+0(SB), Y5
-	VFMSUB213PD 13824(BX)(CX*1), Y5, Y15
-	VFMSUB213PD 13856(BX)(CX*1), Y11, Y5
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y4
+	VMOVUPD     1536(BX)(CX*1), Y5
+	VPSLLQ      $0x34, Y5, Y5
+	VMOVUPD     (DI)(CX*1), Y6
+	VANDPD      c7fffffffffffffff<>+0(SB), Y6, Y7
+	VMOVUPD     9728(BX)(CX*1), Y8
+	VMULPD      c1d90000000000000<>+0(SB), Y8, Y9
+	VADDPD      c6250000000000000<>+0(SB), Y8, Y10
+	VANDPD      c8000000000000000<>+0(SB), Y6, Y11
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y12
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y12
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y13
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y13
+	VBLENDVPD   Y6, Y3, Y4, Y6
+	VMULPD      (R10), Y4, Y4
+	VADDPD      Y9, Y2, Y2
+	VMULPD      Y7, Y6, Y7
+	VMULPD      c6250000000000000<>+0(SB), Y6, Y6
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y12
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y13
+	VFMADD231PD (R9), Y3, Y4
+	VMOVUPD     c40a0000000000000<>+0(SB), Y3
+	VMINPD      Y7, Y3, Y3
+	VMOVUPD     c4000000000000000<>+0(SB), Y9
+	VFMSUB213PD 4608(BX)(CX*1), Y9, Y6
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y7, Y9
 	VMULPD      Y2, Y2, Y2
-	VMULPD      Y4, Y4, Y4
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y9
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y3, Y0
-	VMULPD      1088(BX), Y6, Y6
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y7
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y7
-	VMULPD      896(BX), Y8, Y8
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y10
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y3, Y10
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y9
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y3, Y0
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y7
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y3, Y10
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y9
-	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y3, Y0
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y7
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y3, Y10
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y7
-	VMOVUPD     c40a0000000000000<>+0(SB), Y1
-	VMINPD      Y12, Y1, Y11
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y3, Y10
-	VMINPD      Y14, Y1, Y1
-	VFMADD231PD c0000000000000000<>+0(SB), Y11, Y15
-	VXORPS      Y3, Y3, Y3
-	VFMADD213PD 6144(BX)(CX*1), Y3, Y11
-	VFMADD231PD Y1, Y3, Y5
-	VFMADD213PD 6176(BX)(CX*1), Y1, Y3
-	VMOVUPD     10752(BX)(CX*1), Y1
-	VFMADD231PD Y1, Y7, Y9
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y12, Y7
-	VMOVAPD     Y4, 896(BX)
-	VMOVUPD     10784(BX)(CX*1), Y4
-	VFMADD231PD Y4, Y10, Y0
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y14, Y10
-	VMULPD      Y9, Y1, Y1
-	VMULPD      Y0, Y4, Y4
-	VFMADD213PD Y6, Y1, Y6
-	VMOVUPD     (DI)(CX*1), Y0
-	VANDPD      c8000000000000000<>+0(SB), Y0, Y0
-	VFMADD213PD Y8, Y4, Y8
-	VANDPD      c8000000000000000<>+0(SB), Y13, Y13
-	VMULPD      c1d90000000000000<>+0(SB), Y6, Y6
+	VFMADD231PD c0000000000000000<>+0(SB), Y3, Y8
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y12
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y13
+	VMULPD      Y5, Y4, Y4
+	VFMADD231PD c0000000000000000<>+0(SB), Y3, Y6
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y12
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y13
+	VFMADD213PD c3fe62e42fefa39ef<>+0(SB), Y1, Y12
+	VFMADD231PD Y0, Y13, Y12
+	VMULPD      Y12, Y0, Y0
+	VFMADD213PD Y4, Y0, Y4
+	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
+	VMULPD      Y8, Y4, Y8
+	VMULPD      Y6, Y4, Y6
+	VMULPD      Y7, Y4, Y7
+	VMULPD      10752(BX)(CX*1), Y4, Y4
+	VDIVPD      Y2, Y8, Y8
+	VMAXPD      Y9, Y7, Y7
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y4, Y7
+	VDIVPD      Y10, Y6, Y6
+	VMOVUPD     Y7, (R11)(CX*1)
 	VMULPD      c1d90000000000000<>+0(SB), Y8, Y8
-	VMULPD      Y11, Y6, Y11
-	VMULPD      Y15, Y6, Y15
-	VMULPD      Y3, Y8, Y3
-	VMULPD      Y5, Y8, Y5
-	VMULPD      Y12, Y6, Y12
-	VMULPD      Y14, Y8, Y14
-	VDIVPD      Y2, Y11, Y11
-	VMULPD      12288(BX)(CX*1), Y6, Y6
-	VMULPD      12320(BX)(CX*1), Y8, Y8
-	VMAXPD      Y7, Y12, Y12
-	VMAXPD      Y10, Y14, Y14
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y6, Y12
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y8, Y14
-	VDIVPD      896(BX), Y3, Y3
-	VMOVUPD     Y12, (R11)(CX*1)
-	VMOVUPD     Y14, 32(R11)(CX*1)
-	VDIVPD      640(BX), Y15, Y15
-	VMULPD      c1d90000000000000<>+0(SB), Y11, Y11
-	VDIVPD      704(BX), Y5, Y5
-	VMOVUPD     Y11, (R13)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y3, Y3
-	VMOVUPD     Y3, 32(R13)(CX*1)
-	VXORPD      Y0, Y15, Y15
-	VMOVUPD     Y15, (R12)(CX*1)
-	VXORPD      Y13, Y5, Y5
-	VMOVUPD     Y5, 32(R12)(CX*1)
-	ADDQ        19968(BX), R9
-	ADDQ        20032(BX), R10
-	ADDQ        $+64, CX
+	VMOVUPD     Y8, (R13)(CX*1)
+	VXORPD      Y11, Y6, Y6
+	VMOVUPD     Y6, (R12)(CX*1)
+	ADDQ        11776(BX), R9
+	ADDQ        11840(BX), R10
+	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
 	ADDQ        DX, DI
@@ -14108,11 +13088,13 @@ loop:
 
 // func softplusF64AVX2(dst *float64, x *float64, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·softplusF64AVX2(SB), $0-24
+TEXT ·softplusF64AVX2(SB), $704-24
 	// SI U, DI Loss
-	// 2 vectors, 57.0 instructions each, 0 spills
+	// 4 vectors, 59.8 instructions each, 10 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x03, DX
+	LEAQ 63(SP), BX
+	ANDQ $-64, BX
 	MOVQ x+8(FP), SI
 	MOVQ dst+0(FP), DI
 	XORL CX, CX
@@ -14122,117 +13104,242 @@ loop:
 	VANDPD       c7fffffffffffffff<>+0(SB), Y0, Y1
 	VMOVUPD      32(SI)(CX*1), Y2
 	VANDPD       c7fffffffffffffff<>+0(SB), Y2, Y3
-	VXORPS       Y4, Y4, Y4
-	VMAXPD       Y0, Y4, Y0
-	VMAXPD       Y2, Y4, Y4
+	VMOVUPD      64(SI)(CX*1), Y4
+	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y5
+	VMOVUPD      96(SI)(CX*1), Y6
+	VANDPD       c7fffffffffffffff<>+0(SB), Y6, Y7
 	VMINPD       c409106cccccccccd<>+0(SB), Y1, Y1
 	VMINPD       c409106cccccccccd<>+0(SB), Y3, Y3
-	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y2
-	VFNMADD213PD c4328000000000c4a<>+0(SB), Y1, Y2
-	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y5
-	VFNMADD213PD c4328000000000c4a<>+0(SB), Y3, Y5
-	VSUBPD       c4328000000000c4a<>+0(SB), Y2, Y6
-	VSUBPD       c4328000000000c4a<>+0(SB), Y5, Y7
-	VPSLLQ       $0x01, Y2, Y8
-	VPSLLQ       $0x01, Y5, Y9
+	VMINPD       c409106cccccccccd<>+0(SB), Y5, Y5
+	VMINPD       c409106cccccccccd<>+0(SB), Y7, Y7
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y8
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y1, Y8
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y9
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y3, Y9
+	VXORPS       Y10, Y10, Y10
+	VMAXPD       Y0, Y10, Y0
+	VMAXPD       Y2, Y10, Y2
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y11
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y5, Y11
+	VMOVUPD      c3ff71547652b82fe<>+0(SB), Y12
+	VFNMADD213PD c4328000000000c4a<>+0(SB), Y7, Y12
+	VMAXPD       Y4, Y10, Y4
+	VMAXPD       Y6, Y10, Y10
+	VSUBPD       c4328000000000c4a<>+0(SB), Y8, Y6
+	VSUBPD       c4328000000000c4a<>+0(SB), Y9, Y13
+	VPSLLQ       $0x01, Y8, Y14
+	VPSLLQ       $0x01, Y9, Y15
+	VMOVAPD      Y10, (BX)
 	VMOVUPD      table32_0_bfb5c01a39fbd688_0_bfb5c01a39fbd688<>+0(SB), Y10
-	VPERMILPD    Y8, Y10, Y8
-	VPERMILPD    Y9, Y10, Y10
-	VPSLLQ       $0x33, Y2, Y2
-	VPSLLQ       $0x33, Y5, Y5
+	VPERMILPD    Y14, Y10, Y14
+	VPERMILPD    Y15, Y10, Y15
+	VPSLLQ       $0x33, Y8, Y8
+	VPSLLQ       $0x33, Y9, Y9
 	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y1, Y6
-	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y3, Y7
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y3, Y13
 	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y1, Y6
-	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y3, Y7
-	VADDPD       Y8, Y6, Y6
-	VADDPD       Y10, Y7, Y7
-	VMULPD       Y6, Y6, Y1
-	VMULPD       Y7, Y7, Y3
-	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y8
-	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y1, Y8
-	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y9
-	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y1, Y9
+	VSUBPD       c4328000000000c4a<>+0(SB), Y11, Y1
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y3, Y13
+	VSUBPD       c4328000000000c4a<>+0(SB), Y12, Y3
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y5, Y1
+	VFNMSUB231PD c3ff71547652b82fe<>+0(SB), Y7, Y3
+	VADDPD       Y14, Y6, Y6
+	VPSLLQ       $0x01, Y11, Y14
+	VADDPD       Y15, Y13, Y13
+	VPSLLQ       $0x01, Y12, Y15
+	VPERMILPD    Y14, Y10, Y14
+	VPERMILPD    Y15, Y10, Y10
+	VPSLLQ       $0x33, Y11, Y11
+	VPSLLQ       $0x33, Y12, Y12
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y5, Y1
+	VFNMADD231PD c3c7777d0ffda0d24<>+0(SB), Y7, Y3
+	VMULPD       Y6, Y6, Y5
+	VMULPD       Y13, Y13, Y7
+	VADDPD       Y14, Y1, Y1
+	VADDPD       Y10, Y3, Y3
 	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y10
-	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y3, Y10
-	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y11
-	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y3, Y11
-	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y1, Y8
-	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y1, Y9
-	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y3, Y10
-	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y3, Y11
-	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y1, Y8
-	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y1, Y9
-	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y3, Y10
-	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y3, Y11
-	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y1, Y8
-	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y1, Y9
-	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y3, Y10
-	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y11
-	VFMADD231PD  Y6, Y8, Y9
-	VFMADD231PD  Y7, Y10, Y11
-	VMULPD       Y9, Y6, Y6
-	VMULPD       Y11, Y7, Y7
-	VMULPD       Y6, Y2, Y6
-	VMULPD       Y7, Y5, Y7
-	VADDPD       Y6, Y2, Y1
-	VADDPD       Y7, Y5, Y3
-	VMULPD       c1d90000000000000<>+0(SB), Y1, Y8
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y9
-	VMULPD       Y8, Y8, Y10
-	VFNMADD213PD Y1, Y8, Y1
-	VMULPD       Y9, Y9, Y11
-	VFNMADD213PD Y3, Y9, Y3
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y12
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y10, Y12
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y13
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y10, Y13
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y14
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y11, Y14
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y15
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y11, Y15
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y10, Y12
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y10, Y13
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y11, Y14
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y10, Y12
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y11, Y14
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y11, Y15
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y10, Y12
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y10, Y13
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y11, Y14
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y11, Y15
-	VFMADD231PD  Y8, Y12, Y13
-	VFMADD231PD  Y9, Y14, Y15
-	VFMADD231PD  Y13, Y1, Y6
-	VFMADD231PD  Y15, Y3, Y7
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y7, Y5, Y5
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y2, Y0
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y5, Y4
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y5, Y10
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y14
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y5, Y14
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y5, Y10
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y5, Y14
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y5, Y10
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y5, Y14
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y5, Y10
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y5, Y14
+	VMULPD       Y1, Y1, Y5
+	VFMADD231PD  Y6, Y10, Y14
+	VMULPD       Y3, Y3, Y10
+	VMULPD       Y14, Y6, Y6
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y14
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y7, Y14
+	VMULPD       Y6, Y8, Y6
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y7, Y14
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y7, Y14
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y7, Y14
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y15
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y7, Y15
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y7, Y15
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y7, Y15
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y7, Y15
+	VFMADD231PD  Y13, Y14, Y15
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y7
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y5, Y7
+	VMULPD       Y15, Y13, Y13
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y14
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y5, Y14
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y5, Y7
+	VMULPD       Y13, Y9, Y13
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y5, Y14
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y5, Y7
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y5, Y14
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y5, Y7
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y5, Y14
+	VMOVUPD      c3e3d397286e8a954<>+0(SB), Y5
+	VFMADD213PD  c3eb62c2a962aa8ee<>+0(SB), Y10, Y5
+	VFMADD231PD  Y1, Y7, Y14
+	VMOVUPD      c3e7b545b5af380c2<>+0(SB), Y7
+	VFMADD213PD  c3eeffcc008b6a08a<>+0(SB), Y10, Y7
+	VFMADD213PD  c3f2430912b95a7ff<>+0(SB), Y10, Y5
+	VMULPD       Y14, Y1, Y1
+	VFMADD213PD  c3f55d87fe77d2dca<>+0(SB), Y10, Y7
+	VADDPD       Y6, Y8, Y14
+	VFMADD213PD  c3f83b2ab6fba9746<>+0(SB), Y10, Y5
+	VMULPD       Y1, Y11, Y1
+	VFMADD213PD  c3fac6b08d704a31e<>+0(SB), Y10, Y7
+	VFMADD213PD  c3fcebfbdff82c589<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fe62e42fefa39ef<>+0(SB), Y10, Y7
+	VADDPD       Y13, Y9, Y10
+	VFMADD231PD  Y3, Y5, Y7
+	VADDPD       Y1, Y11, Y5
+	VMULPD       Y7, Y3, Y3
+	VMULPD       c1d90000000000000<>+0(SB), Y14, Y7
+	VMULPD       Y3, Y12, Y3
+	VFNMADD213PD Y14, Y7, Y14
+	VMULPD       c1d90000000000000<>+0(SB), Y10, Y15
+	VFNMADD213PD Y10, Y15, Y10
+	VMOVAPD      Y4, 64(BX)
+	VADDPD       Y3, Y12, Y4
+	VMOVAPD      Y12, 128(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y5, Y12
+	VFNMADD213PD Y5, Y12, Y5
+	VMOVAPD      Y3, 192(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y4, Y3
+	VFNMADD213PD Y4, Y3, Y4
+	VMOVAPD      Y4, 256(BX)
+	VMULPD       Y7, Y7, Y4
+	VMOVAPD      Y11, 320(BX)
+	VMULPD       Y15, Y15, Y11
+	VMOVAPD      Y1, 384(BX)
+	VMULPD       Y12, Y12, Y1
+	VMOVAPD      Y5, 448(BX)
+	VMULPD       Y3, Y3, Y5
+	VMOVAPD      Y3, 512(BX)
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y3
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y4, Y3
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y4, Y3
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y4, Y3
+	VMOVAPD      Y12, 576(BX)
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y12
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y4, Y12
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y4, Y12
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y4, Y12
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y4, Y12
+	VFMADD231PD  Y7, Y3, Y12
+	VFMADD231PD  Y12, Y14, Y6
+	VADDPD       Y6, Y8, Y8
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y8, Y0
 	VMOVUPD      Y0, (DI)(CX*1)
-	VMOVUPD      Y4, 32(DI)(CX*1)
-	ADDQ         $+64, CX
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y0
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y11, Y0
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y11, Y0
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y11, Y0
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y3
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y11, Y3
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y11, Y3
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y11, Y3
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y11, Y3
+	VFMADD231PD  Y15, Y0, Y3
+	VFMADD231PD  Y3, Y10, Y13
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y0
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y1, Y0
+	VADDPD       Y13, Y9, Y9
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y3
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y1, Y3
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y1, Y0
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y9, Y2
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y4
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y5, Y4
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y1, Y0
+	VMOVUPD      Y2, 32(DI)(CX*1)
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y2
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y5, Y2
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y1, Y0
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y5, Y4
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y1, Y0
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y1, Y0
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y1, Y0
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y1, Y0
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y1, Y3
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y1, Y0
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y5, Y4
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y1, Y3
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y5, Y2
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y5, Y4
+	VFMADD231PD  576(BX), Y0, Y3
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y5, Y2
+	VMOVAPD      448(BX), Y0
+	VFMADD213PD  384(BX), Y0, Y3
+	VFMADD231PD  512(BX), Y4, Y2
+	VADDPD       320(BX), Y3, Y3
+	VMOVAPD      256(BX), Y0
+	VFMADD213PD  192(BX), Y0, Y2
+	VMOVUPD      c1d862e42fefa39ef<>+0(SB), Y0
+	VFMADD213PD  64(BX), Y0, Y3
+	VADDPD       128(BX), Y2, Y2
+	VMOVUPD      Y3, 64(DI)(CX*1)
+	VFMADD213PD  (BX), Y0, Y2
+	VMOVUPD      Y2, 96(DI)(CX*1)
+	ADDQ         $+128, CX
 	CMPQ         CX, DX
 	JLT          loop
 	VZEROUPPER
@@ -14656,16 +13763,16 @@ loop:
 	VFNMADD231PD Z0, Z19, Z23
 	VSUBPD       Z1, Z20, Z24
 	VSUBPD       Z1, Z21, Z25
-	VMOVUPD      Z20, 1536(BX)(CX*1)
+	VMOVUPD      Z20, 3584(BX)(CX*1)
 	VSUBPD       Z1, Z22, Z26
 	VSUBPD       Z1, Z23, Z27
-	VMOVUPD      Z21, 1600(BX)(CX*1)
+	VMOVUPD      Z21, 3648(BX)(CX*1)
 	VPERMPD      Z4, Z20, Z20
 	VPERMPD      Z4, Z21, Z21
-	VMOVUPD      Z22, 1664(BX)(CX*1)
+	VMOVUPD      Z22, 3712(BX)(CX*1)
 	VFNMSUB231PD Z0, Z16, Z24
 	VFNMSUB231PD Z0, Z17, Z25
-	VMOVUPD      Z23, 1728(BX)(CX*1)
+	VMOVUPD      Z23, 3776(BX)(CX*1)
 	VFNMSUB231PD Z0, Z18, Z26
 	VFNMSUB231PD Z0, Z19, Z27
 	VPERMPD      Z4, Z22, Z22
@@ -14734,10 +13841,10 @@ loop:
 	VMULPD       Z27, Z21, Z21
 	VMULPD       Z29, Z22, Z22
 	VMULPD       Z31, Z23, Z23
-	VMOVUPD      Z20, 3072(BX)(CX*1)
-	VMOVUPD      Z21, 3136(BX)(CX*1)
-	VMOVUPD      Z22, 3200(BX)(CX*1)
-	VMOVUPD      Z23, 3264(BX)(CX*1)
+	VMOVUPD      Z20, 7680(BX)(CX*1)
+	VMOVUPD      Z21, 7744(BX)(CX*1)
+	VMOVUPD      Z22, 7808(BX)(CX*1)
+	VMOVUPD      Z23, 7872(BX)(CX*1)
 	ADDQ         $+256, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -14745,7 +13852,7 @@ loop:
 
 // func lossZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossZeroF64AVX512(SB), $20224-8
+TEXT ·lossZeroF64AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 36.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -14754,34 +13861,39 @@ TEXT ·lossZeroF64AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          1600(BX)(CX*1), Z1
+	VMOVUPD          3648(BX)(CX*1), Z1
 	VPSLLQ           $0x33, Z1, Z1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VMULPD           3136(BX)(CX*1), Z1, Z3
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
 	VPXORQ           Z4, Z4, Z4
 	VMAXPD           (DI)(CX*1), Z4, Z5
 	VMAXPD           64(DI)(CX*1), Z4, Z4
@@ -14849,7 +13961,7 @@ loop:
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z3, Z4
 	VMOVUPD          Z5, (R9)(CX*1)
 	VMOVUPD          Z4, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -14862,7 +13974,7 @@ loop:
 
 // func gradZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradZeroF64AVX512(SB), $20224-8
+TEXT ·gradZeroF64AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 47.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -14871,35 +13983,40 @@ TEXT ·gradZeroF64AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 	MOVQ 64(AX), R10
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          1600(BX)(CX*1), Z1
+	VMOVUPD          3648(BX)(CX*1), Z1
 	VPSLLQ           $0x33, Z1, Z1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VMULPD           3136(BX)(CX*1), Z1, Z3
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
 	VMOVUPD          (DI)(CX*1), Z4
 	VPXORQ           Z5, Z5, Z5
 	VCMPPD           $0x11, Z5, Z4, K1
@@ -14989,7 +14106,7 @@ loop:
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z3, Z6
 	VMOVUPD          Z4, (R9)(CX*1)
 	VMOVUPD          Z6, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -15003,7 +14120,7 @@ loop:
 
 // func hessZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessZeroF64AVX512(SB), $20224-8
+TEXT ·hessZeroF64AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 56.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -15012,37 +14129,42 @@ TEXT ·hessZeroF64AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 19968(BX)
+	MOVQ CX, 11776(BX)
 	MOVQ 56(AX), R9
 	MOVQ 80(AX), R10
 	MOVQ 64(AX), R11
 	MOVQ 72(AX), R12
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          1600(BX)(CX*1), Z1
+	VMOVUPD          3648(BX)(CX*1), Z1
 	VPSLLQ           $0x33, Z1, Z1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VMULPD           3136(BX)(CX*1), Z1, Z3
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
 	VPXORQ           Z4, Z4, Z4
 	VMOVUPD          (DI)(CX*1), Z5
 	VMAXPD           Z5, Z4, Z6
@@ -15150,7 +14272,7 @@ loop:
 	VMOVUPD          Z6, (R9)(CX*1)
 	VMOVUPD          Z8, 64(R9)(CX*1)
 	VMOVUPD          Z19, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16143,18 +15265,18 @@ TEXT ·logF64AVX512<>(SB), NOSPLIT, $0
 	XORL CX, CX
 
 loop:
-	VMOVUPD           1536(BX)(CX*1), Z0
+	VMOVUPD           3584(BX)(CX*1), Z0
 	VPSLLQ            $0x33, Z0, Z1
-	VMOVUPD           1600(BX)(CX*1), Z2
+	VMOVUPD           3648(BX)(CX*1), Z2
 	VPSLLQ            $0x33, Z2, Z3
-	VMOVUPD           1664(BX)(CX*1), Z4
+	VMOVUPD           3712(BX)(CX*1), Z4
 	VPSLLQ            $0x33, Z4, Z5
-	VMOVUPD           1728(BX)(CX*1), Z6
+	VMOVUPD           3776(BX)(CX*1), Z6
 	VPSLLQ            $0x33, Z6, Z7
-	VMULPD            3072(BX)(CX*1), Z1, Z8
-	VMULPD            3136(BX)(CX*1), Z3, Z9
-	VMULPD            3200(BX)(CX*1), Z5, Z10
-	VMULPD            3264(BX)(CX*1), Z7, Z11
+	VMULPD            7680(BX)(CX*1), Z1, Z8
+	VMULPD            7744(BX)(CX*1), Z3, Z9
+	VMULPD            7808(BX)(CX*1), Z5, Z10
+	VMULPD            7872(BX)(CX*1), Z7, Z11
 	VMOVUPD           (DI)(CX*1), Z12
 	VPXORQ            Z13, Z13, Z13
 	VCMPPD            $0x11, Z13, Z12, K1
@@ -16170,16 +15292,16 @@ loop:
 	VCMPPD            $0x11, Z13, Z17, K4
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z12, Z13
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z14, Z17
-	VMOVUPD           Z12, 6144(BX)(CX*1)
+	VMOVUPD           Z12, 9728(BX)(CX*1)
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z15, Z18
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z16, Z19
-	VMOVUPD           Z14, 6208(BX)(CX*1)
+	VMOVUPD           Z14, 9792(BX)(CX*1)
 	VSUBPD.BCST       c4328000000000c4a<>+0(SB), Z0, Z0
 	VSUBPD.BCST       c4328000000000c4a<>+0(SB), Z2, Z2
-	VMOVUPD           Z15, 6272(BX)(CX*1)
+	VMOVUPD           Z15, 9856(BX)(CX*1)
 	VMULPD            Z13, Z13, Z20
 	VMULPD            Z17, Z17, Z21
-	VMOVUPD           Z16, 6336(BX)(CX*1)
+	VMOVUPD           Z16, 9920(BX)(CX*1)
 	VMULPD            Z18, Z18, Z22
 	VMULPD            Z19, Z19, Z23
 	VFNMADD213PD      Z12, Z13, Z12
@@ -16282,18 +15404,18 @@ loop:
 	VMOVAPD.Z         4672(BX)(CX*1), K2, Z13
 	VMOVAPD.Z         Z4, K3, Z4
 	VMOVAPD.Z         4736(BX)(CX*1), K3, Z14
-	VMOVUPD           Z8, 7680(BX)(CX*1)
+	VMOVUPD           Z8, 10752(BX)(CX*1)
 	VMOVAPD.Z         Z6, K4, Z6
 	VMOVAPD.Z         4800(BX)(CX*1), K4, Z15
-	VMOVUPD           Z9, 7744(BX)(CX*1)
+	VMOVUPD           Z9, 10816(BX)(CX*1)
 	VFNMADD231PD.BCST c1d90000000000000<>+0(SB), Z8, Z12
 	VBROADCASTSD      c1d90000000000000<>+0(SB), Z8
 	VFNMADD213PD      Z0, Z1, Z8
-	VMOVUPD           Z10, 7808(BX)(CX*1)
+	VMOVUPD           Z10, 10880(BX)(CX*1)
 	VFNMADD231PD.BCST c1d90000000000000<>+0(SB), Z9, Z13
 	VBROADCASTSD      c1d90000000000000<>+0(SB), Z9
 	VFNMADD213PD      Z2, Z3, Z9
-	VMOVUPD           Z11, 7872(BX)(CX*1)
+	VMOVUPD           Z11, 10944(BX)(CX*1)
 	VFNMADD231PD.BCST c1d90000000000000<>+0(SB), Z10, Z14
 	VBROADCASTSD      c1d90000000000000<>+0(SB), Z10
 	VFNMADD213PD      Z4, Z5, Z10
@@ -16316,15 +15438,15 @@ loop:
 	VMAXPD.BCST       c4338000000000000<>+0(SB), Z17, Z17
 	VMAXPD.BCST       c4338000000000000<>+0(SB), Z18, Z18
 	VSUBPD.BCST       c4338000000000625<>+0(SB), Z16, Z20
-	VMOVUPD           Z16, 9216(BX)(CX*1)
+	VMOVUPD           Z16, 1536(BX)(CX*1)
 	VMAXPD.BCST       c4338000000000000<>+0(SB), Z19, Z19
 	VSUBPD.BCST       c4338000000000625<>+0(SB), Z17, Z16
-	VMOVUPD           Z17, 9280(BX)(CX*1)
+	VMOVUPD           Z17, 1600(BX)(CX*1)
 	VSUBPD.BCST       c4338000000000625<>+0(SB), Z18, Z17
-	VMOVUPD           Z18, 9344(BX)(CX*1)
+	VMOVUPD           Z18, 1664(BX)(CX*1)
 	VSUBPD.BCST       c4338000000000625<>+0(SB), Z19, Z18
 	VFMSUB231PD       (BX), Z0, Z20
-	VMOVUPD           Z19, 9408(BX)(CX*1)
+	VMOVUPD           Z19, 1728(BX)(CX*1)
 	VFMSUB231PD       (BX), Z2, Z16
 	VFMSUB231PD       (BX), Z4, Z17
 	VFMSUB231PD       (BX), Z6, Z18
@@ -16343,11 +15465,11 @@ loop:
 	VMAXPD.BCST       cbff0000000000000<>+0(SB), Z20, Z20
 	VMAXPD.BCST       cbff0000000000000<>+0(SB), Z16, Z16
 	VMAXPD.BCST       cbff0000000000000<>+0(SB), Z17, Z17
-	VMOVUPD           Z20, 10752(BX)(CX*1)
+	VMOVUPD           Z20, 5632(BX)(CX*1)
 	VMAXPD.BCST       cbff0000000000000<>+0(SB), Z18, Z18
-	VMOVUPD           Z16, 10816(BX)(CX*1)
-	VMOVUPD           Z17, 10880(BX)(CX*1)
-	VMOVUPD           Z18, 10944(BX)(CX*1)
+	VMOVUPD           Z16, 5696(BX)(CX*1)
+	VMOVUPD           Z17, 5760(BX)(CX*1)
+	VMOVUPD           Z18, 5824(BX)(CX*1)
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
 	JLT               loop
@@ -16355,27 +15477,34 @@ loop:
 
 // func lossPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossPowerF64AVX512(SB), $20224-8
+TEXT ·lossPowerF64AVX512(SB), $16256-8
 	// DI U, R8 W, R9 Loss
-	// 2 vectors, 28.5 instructions each, 0 spills
+	// 4 vectors, 28.2 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000100, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	VMOVAPD      Z0, 12032(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         88(AX), AX
 	VBROADCASTSD 24(AX), Z0
@@ -16386,7 +15515,7 @@ eachW:
 	VMOVAPD      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -16394,65 +15523,121 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
-	VMOVUPD          9216(BX)(CX*1), Z4
-	VPSLLQ           $0x34, Z4, Z4
-	VMOVUPD          9280(BX)(CX*1), Z5
-	VPSLLQ           $0x34, Z5, Z5
-	VMULPD           (R8), Z4, Z4
-	VMULPD           64(R8), Z5, Z5
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z6
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z6
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z7
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z3, Z7
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z8
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z8
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z9
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z9
-	VMOVUPD          1536(BX)(CX*1), Z10
+	VMOVUPD          5760(BX)(CX*1), Z4
+	VMULPD           Z4, Z4, Z5
+	VMOVUPD          5824(BX)(CX*1), Z6
+	VMULPD           Z6, Z6, Z7
+	VMOVUPD          1536(BX)(CX*1), Z8
+	VPSLLQ           $0x34, Z8, Z8
+	VMOVUPD          1600(BX)(CX*1), Z9
+	VPSLLQ           $0x34, Z9, Z9
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z10
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z10
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z11
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z3, Z11
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z12
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z5, Z12
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z13
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z7, Z13
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z14
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z14
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z15
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z15
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z16
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z5, Z16
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z17
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z7, Z13
+	VMOVUPD          1664(BX)(CX*1), Z1
+	VPSLLQ           $0x34, Z1, Z1
+	VMOVUPD          1728(BX)(CX*1), Z3
+	VPSLLQ           $0x34, Z3, Z3
+	VMULPD           (R8), Z8, Z8
+	VMULPD           64(R8), Z9, Z9
+	VFMADD231PD      Z0, Z14, Z10
+	VFMADD231PD      Z2, Z15, Z11
+	VFMADD231PD      Z4, Z16, Z12
+	VFMADD231PD      Z6, Z17, Z13
+	VMULPD           128(R8), Z1, Z1
+	VMULPD           192(R8), Z3, Z3
+	VMOVUPD          3584(BX)(CX*1), Z5
+	VPSLLQ           $0x33, Z5, Z5
+	VPXORQ           Z7, Z7, Z7
+	VMAXPD           (DI)(CX*1), Z7, Z14
+	VMULPD           Z10, Z0, Z0
+	VMULPD           Z11, Z2, Z2
+	VMULPD           Z12, Z4, Z4
+	VMULPD           Z13, Z6, Z6
+	VMOVUPD          3648(BX)(CX*1), Z10
 	VPSLLQ           $0x33, Z10, Z10
-	VPXORQ           Z11, Z11, Z11
-	VMAXPD           (DI)(CX*1), Z11, Z12
-	VMOVUPD          1600(BX)(CX*1), Z13
-	VPSLLQ           $0x33, Z13, Z13
-	VMAXPD           64(DI)(CX*1), Z11, Z11
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z3, Z9
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z9
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z3, Z9
-	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z7
-	VFMADD231PD      Z0, Z8, Z6
-	VFMADD231PD      Z2, Z9, Z7
-	VMULPD           Z6, Z0, Z0
-	VMULPD           Z7, Z2, Z2
-	VFMADD213PD      Z4, Z0, Z4
-	VFMADD213PD      Z5, Z2, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z4, Z4
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VMULPD           7680(BX)(CX*1), Z4, Z0
-	VMULPD           7744(BX)(CX*1), Z5, Z1
-	VMULPD           Z12, Z4, Z12
-	VMULPD           Z11, Z5, Z11
-	VFMADD231PD      Z10, Z4, Z0
-	VFMADD231PD      Z13, Z5, Z1
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z12
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z1, Z11
-	VMOVUPD          Z12, (R9)(CX*1)
+	VMAXPD           64(DI)(CX*1), Z7, Z11
+	VFMADD213PD      Z8, Z0, Z8
+	VFMADD213PD      Z9, Z2, Z9
+	VFMADD213PD      Z1, Z4, Z1
+	VFMADD213PD      Z3, Z6, Z3
+	VMOVUPD          3712(BX)(CX*1), Z0
+	VPSLLQ           $0x33, Z0, Z0
+	VMAXPD           128(DI)(CX*1), Z7, Z2
+	VMOVUPD          3776(BX)(CX*1), Z4
+	VPSLLQ           $0x33, Z4, Z4
+	VMAXPD           192(DI)(CX*1), Z7, Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z9
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
+	VMULPD           10752(BX)(CX*1), Z8, Z6
+	VMULPD           10816(BX)(CX*1), Z9, Z12
+	VMULPD           10880(BX)(CX*1), Z1, Z13
+	VMULPD           10944(BX)(CX*1), Z3, Z15
+	VMULPD           Z14, Z8, Z14
+	VMULPD           Z11, Z9, Z11
+	VFMADD231PD      Z5, Z8, Z6
+	VFMADD231PD      Z10, Z9, Z12
+	VFMADD231PD      Z0, Z1, Z13
+	VFMADD231PD      Z4, Z3, Z15
+	VMULPD           Z2, Z1, Z1
+	VMULPD           Z7, Z3, Z3
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z6, Z14
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z12, Z11
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z13, Z1
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z15, Z3
+	VMOVUPD          Z14, (R9)(CX*1)
 	VMOVUPD          Z11, 64(R9)(CX*1)
-	ADDQ             19968(BX), R8
-	ADDQ             $+128, CX
+	VMOVUPD          Z1, 128(R9)(CX*1)
+	VMOVUPD          Z3, 192(R9)(CX*1)
+	ADDQ             11776(BX), R8
+	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -16464,27 +15649,34 @@ loop:
 
 // func gradPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradPowerF64AVX512(SB), $20224-8
+TEXT ·gradPowerF64AVX512(SB), $16256-8
 	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 43.5 instructions each, 0 spills
+	// 4 vectors, 42.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000100, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	VMOVAPD      Z0, 12032(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         64(AX), R10
 	MOVQ         88(AX), AX
@@ -16500,7 +15692,7 @@ eachW:
 	VMOVAPD      Z0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -16508,95 +15700,178 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
-	VMOVUPD          9216(BX)(CX*1), Z4
-	VPSLLQ           $0x34, Z4, Z4
-	VMOVUPD          9280(BX)(CX*1), Z5
-	VPSLLQ           $0x34, Z5, Z5
-	VMULPD           (R8), Z4, Z4
-	VMULPD           64(R8), Z5, Z5
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z6
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z6
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z7
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z3, Z7
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z8
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z8
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z9
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z9
-	VMOVUPD          1536(BX)(CX*1), Z10
+	VMOVUPD          5760(BX)(CX*1), Z4
+	VMULPD           Z4, Z4, Z5
+	VMOVUPD          5824(BX)(CX*1), Z6
+	VMULPD           Z6, Z6, Z7
+	VMOVUPD          1536(BX)(CX*1), Z8
+	VPSLLQ           $0x34, Z8, Z8
+	VMOVUPD          1600(BX)(CX*1), Z9
+	VPSLLQ           $0x34, Z9, Z9
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z10
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z10
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z11
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z3, Z11
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z12
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z5, Z12
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z13
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z7, Z13
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z14
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z14
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z15
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z15
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z16
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z5, Z16
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z17
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z7, Z13
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z14
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z3, Z15
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z5, Z16
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z7, Z17
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z10
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z11
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z5, Z12
+	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z7, Z13
+	VMOVUPD          1664(BX)(CX*1), Z1
+	VPSLLQ           $0x34, Z1, Z1
+	VMOVUPD          1728(BX)(CX*1), Z3
+	VPSLLQ           $0x34, Z3, Z3
+	VMULPD           (R8), Z8, Z8
+	VMULPD           64(R8), Z9, Z9
+	VFMADD231PD      Z0, Z14, Z10
+	VFMADD231PD      Z2, Z15, Z11
+	VFMADD231PD      Z4, Z16, Z12
+	VFMADD231PD      Z6, Z17, Z13
+	VMULPD           128(R8), Z1, Z1
+	VMULPD           192(R8), Z3, Z3
+	VMOVUPD          3584(BX)(CX*1), Z5
+	VPSLLQ           $0x33, Z5, Z5
+	VPXORQ           Z7, Z7, Z7
+	VMOVUPD          (DI)(CX*1), Z14
+	VMAXPD           Z14, Z7, Z15
+	VMULPD           Z10, Z0, Z0
+	VMULPD           Z11, Z2, Z2
+	VMULPD           Z12, Z4, Z4
+	VMULPD           Z13, Z6, Z6
+	VMOVUPD          3648(BX)(CX*1), Z10
 	VPSLLQ           $0x33, Z10, Z10
-	VPXORQ           Z11, Z11, Z11
-	VMOVUPD          (DI)(CX*1), Z12
-	VMAXPD           Z12, Z11, Z13
-	VMOVUPD          1600(BX)(CX*1), Z14
-	VPSLLQ           $0x33, Z14, Z14
-	VMOVUPD          64(DI)(CX*1), Z15
-	VMAXPD           Z15, Z11, Z16
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z3, Z9
-	VCMPPD           $0x11, Z11, Z12, K1
-	VCMPPD           $0x11, Z11, Z15, K2
-	VMOVUPD          192(BX), Z11
-	VMOVUPD          6144(BX)(CX*1), Z12
-	VMULPD           Z12, Z11, Z15
-	VMOVUPD          6208(BX)(CX*1), Z17
-	VMULPD           Z17, Z11, Z11
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z9
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z18
-	VBLENDMPD        Z12, Z18, K1, Z19
-	VBLENDMPD        Z17, Z18, K2, Z20
-	VBLENDMPD        256(BX), Z15, K1, Z15
-	VBLENDMPD        256(BX), Z11, K2, Z11
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z3, Z7
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z8
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z3, Z9
-	VADDPD           Z12, Z18, Z12
-	VADDPD           Z17, Z18, Z18
-	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z7
-	VFMADD231PD      Z0, Z8, Z6
-	VFMADD231PD      Z2, Z9, Z7
-	VMULPD           Z6, Z0, Z0
-	VMULPD           Z7, Z2, Z2
-	VFMADD213PD      Z4, Z0, Z4
-	VFMADD213PD      Z5, Z2, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z4, Z4
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VMULPD           7680(BX)(CX*1), Z4, Z0
-	VMULPD           7744(BX)(CX*1), Z5, Z1
-	VMULPD           Z13, Z4, Z13
-	VMULPD           Z16, Z5, Z16
-	VMULPD.BCST      c40a0000000000000<>+0(SB), Z4, Z2
-	VMULPD.BCST      c40a0000000000000<>+0(SB), Z5, Z3
-	VFMADD231PD      Z10, Z4, Z0
-	VFMADD231PD      Z14, Z5, Z1
-	VMULPD           Z19, Z4, Z4
-	VMULPD           Z20, Z5, Z5
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z13
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z1, Z16
-	VMINPD           Z13, Z2, Z2
-	VMINPD           Z16, Z3, Z3
-	VMOVUPD          Z13, (R9)(CX*1)
-	VMOVUPD          Z16, 64(R9)(CX*1)
-	VBLENDMPD        Z0, Z2, K1, Z2
-	VBLENDMPD        Z1, Z3, K2, Z3
-	VFMADD231PD      Z2, Z15, Z4
-	VFMADD231PD      Z3, Z11, Z5
-	VDIVPD           Z12, Z4, Z4
-	VDIVPD           Z18, Z5, Z5
-	VMOVUPD          Z4, (R10)(CX*1)
-	VMOVUPD          Z5, 64(R10)(CX*1)
-	ADDQ             19968(BX), R8
-	ADDQ             $+128, CX
+	VMOVUPD          64(DI)(CX*1), Z11
+	VMAXPD           Z11, Z7, Z12
+	VFMADD213PD      Z8, Z0, Z8
+	VFMADD213PD      Z9, Z2, Z9
+	VFMADD213PD      Z1, Z4, Z1
+	VFMADD213PD      Z3, Z6, Z3
+	VMOVUPD          3712(BX)(CX*1), Z0
+	VPSLLQ           $0x33, Z0, Z0
+	VMOVUPD          128(DI)(CX*1), Z2
+	VMAXPD           Z2, Z7, Z4
+	VMOVUPD          3776(BX)(CX*1), Z6
+	VPSLLQ           $0x33, Z6, Z6
+	VMOVUPD          192(DI)(CX*1), Z13
+	VMAXPD           Z13, Z7, Z16
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z9
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
+	VCMPPD           $0x11, Z7, Z14, K1
+	VCMPPD           $0x11, Z7, Z11, K2
+	VMULPD           10752(BX)(CX*1), Z8, Z11
+	VMULPD           10816(BX)(CX*1), Z9, Z14
+	VMULPD           10880(BX)(CX*1), Z1, Z17
+	VMULPD           10944(BX)(CX*1), Z3, Z18
+	VMULPD           Z15, Z8, Z15
+	VMULPD           Z12, Z9, Z12
+	VFMADD231PD      Z5, Z8, Z11
+	VFMADD231PD      Z10, Z9, Z14
+	VFMADD231PD      Z0, Z1, Z17
+	VFMADD231PD      Z6, Z3, Z18
+	VMULPD           Z4, Z1, Z4
+	VMULPD           Z16, Z3, Z16
+	VCMPPD           $0x11, Z7, Z2, K3
+	VCMPPD           $0x11, Z7, Z13, K4
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z11, Z15
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z14, Z12
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z17, Z4
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z18, Z16
+	VMULPD.BCST      c40a0000000000000<>+0(SB), Z8, Z0
+	VMULPD.BCST      c40a0000000000000<>+0(SB), Z9, Z2
+	VMULPD.BCST      c40a0000000000000<>+0(SB), Z1, Z5
+	VMULPD.BCST      c40a0000000000000<>+0(SB), Z3, Z6
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z7
+	VMOVUPD          9728(BX)(CX*1), Z10
+	VBLENDMPD        Z10, Z7, K1, Z13
+	VMULPD           192(BX), Z10, Z19
+	VMOVUPD          Z15, (R9)(CX*1)
+	VMOVUPD          9792(BX)(CX*1), Z20
+	VBLENDMPD        Z20, Z7, K2, Z21
+	VMULPD           192(BX), Z20, Z22
+	VMOVUPD          Z12, 64(R9)(CX*1)
+	VMOVUPD          9856(BX)(CX*1), Z23
+	VBLENDMPD        Z23, Z7, K3, Z24
+	VMULPD           192(BX), Z23, Z25
+	VMOVUPD          Z4, 128(R9)(CX*1)
+	VMOVUPD          9920(BX)(CX*1), Z26
+	VBLENDMPD        Z26, Z7, K4, Z27
+	VMULPD           192(BX), Z26, Z28
+	VMOVUPD          Z16, 192(R9)(CX*1)
+	VMINPD           Z15, Z0, Z0
+	VMULPD           Z13, Z8, Z8
+	VMINPD           Z12, Z2, Z2
+	VMULPD           Z21, Z9, Z9
+	VMINPD           Z4, Z5, Z5
+	VMULPD           Z24, Z1, Z1
+	VMINPD           Z16, Z6, Z6
+	VMULPD           Z27, Z3, Z3
+	VBLENDMPD        256(BX), Z19, K1, Z19
+	VBLENDMPD        Z11, Z0, K1, Z0
+	VBLENDMPD        256(BX), Z22, K2, Z22
+	VBLENDMPD        Z14, Z2, K2, Z2
+	VBLENDMPD        256(BX), Z25, K3, Z25
+	VBLENDMPD        Z17, Z5, K3, Z5
+	VBLENDMPD        256(BX), Z28, K4, Z28
+	VBLENDMPD        Z18, Z6, K4, Z6
+	VFMADD231PD      Z0, Z19, Z8
+	VFMADD231PD      Z2, Z22, Z9
+	VFMADD231PD      Z5, Z25, Z1
+	VFMADD231PD      Z6, Z28, Z3
+	VADDPD           Z10, Z7, Z10
+	VADDPD           Z20, Z7, Z20
+	VADDPD           Z23, Z7, Z23
+	VADDPD           Z26, Z7, Z7
+	VDIVPD           Z10, Z8, Z8
+	VDIVPD           Z20, Z9, Z9
+	VMOVUPD          Z8, (R10)(CX*1)
+	VDIVPD           Z23, Z1, Z1
+	VMOVUPD          Z9, 64(R10)(CX*1)
+	VDIVPD           Z7, Z3, Z3
+	VMOVUPD          Z1, 128(R10)(CX*1)
+	VMOVUPD          Z3, 192(R10)(CX*1)
+	ADDQ             11776(BX), R8
+	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -16609,7 +15884,7 @@ loop:
 
 // func hessPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessPowerF64AVX512(SB), $20224-8
+TEXT ·hessPowerF64AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 2 vectors, 73.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16618,18 +15893,23 @@ TEXT ·hessPowerF64AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -16653,7 +15933,7 @@ eachW:
 	VMOVAPD      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -16661,13 +15941,13 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
-	VMOVUPD          9216(BX)(CX*1), Z4
+	VMOVUPD          1536(BX)(CX*1), Z4
 	VPSLLQ           $0x34, Z4, Z4
-	VMOVUPD          9280(BX)(CX*1), Z5
+	VMOVUPD          1600(BX)(CX*1), Z5
 	VPSLLQ           $0x34, Z5, Z5
 	VMULPD           (R8), Z4, Z4
 	VMULPD           64(R8), Z5, Z5
@@ -16679,12 +15959,12 @@ loop:
 	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z8
 	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z9
 	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z9
-	VMOVUPD          1536(BX)(CX*1), Z10
+	VMOVUPD          3584(BX)(CX*1), Z10
 	VPSLLQ           $0x33, Z10, Z10
 	VPXORQ           Z11, Z11, Z11
 	VMOVUPD          (DI)(CX*1), Z12
 	VMAXPD           Z12, Z11, Z13
-	VMOVUPD          1600(BX)(CX*1), Z14
+	VMOVUPD          3648(BX)(CX*1), Z14
 	VPSLLQ           $0x33, Z14, Z14
 	VMOVUPD          64(DI)(CX*1), Z15
 	VMAXPD           Z15, Z11, Z16
@@ -16692,21 +15972,21 @@ loop:
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z7
 	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z8
 	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z3, Z9
-	VMOVUPD          7680(BX)(CX*1), Z17
+	VMOVUPD          10752(BX)(CX*1), Z17
 	VADDPD           Z17, Z10, Z18
-	VMOVUPD          7744(BX)(CX*1), Z19
+	VMOVUPD          10816(BX)(CX*1), Z19
 	VADDPD           Z19, Z14, Z20
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z21
 	VMINPD           Z13, Z21, Z22
 	VMOVUPD          192(BX), Z23
-	VMOVUPD          6144(BX)(CX*1), Z24
+	VMOVUPD          9728(BX)(CX*1), Z24
 	VMULPD           Z24, Z23, Z25
 	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z6
 	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z7
 	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z8
 	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z9
 	VMINPD           Z16, Z21, Z26
-	VMOVUPD          6208(BX)(CX*1), Z27
+	VMOVUPD          9792(BX)(CX*1), Z27
 	VMULPD           Z27, Z23, Z28
 	VCMPPD           $0x11, Z11, Z12, K1
 	VBROADCASTSD     c1d862e42fefa39ef<>+0(SB), Z12
@@ -16807,7 +16087,7 @@ loop:
 	VDIVPD           Z7, Z9, Z9
 	VMOVUPD          Z8, (R11)(CX*1)
 	VMOVUPD          Z9, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16823,7 +16103,7 @@ loop:
 
 // func frozenPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·frozenPowerF64AVX512(SB), $20224-8
+TEXT ·frozenPowerF64AVX512(SB), $16128-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 2 vectors, 48.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16832,18 +16112,23 @@ TEXT ·frozenPowerF64AVX512(SB), $20224-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         24(AX), R8
 	MOVQ         $0x00000080, CX
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20032(BX)
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20032(BX), R8
+	VMOVAPD      Z0, 11840(BX)
+	VMOVAPD      Z0, 11904(BX)
+	LEAQ         11840(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -16860,7 +16145,7 @@ eachW:
 	VMOVAPD      Z0, 256(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -16868,13 +16153,13 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
-	VMOVUPD          9216(BX)(CX*1), Z4
+	VMOVUPD          1536(BX)(CX*1), Z4
 	VPSLLQ           $0x34, Z4, Z4
-	VMOVUPD          9280(BX)(CX*1), Z5
+	VMOVUPD          1600(BX)(CX*1), Z5
 	VPSLLQ           $0x34, Z5, Z5
 	VMULPD           (R8), Z4, Z4
 	VMULPD           64(R8), Z5, Z5
@@ -16892,7 +16177,7 @@ loop:
 	VMOVUPD          64(DI)(CX*1), Z13
 	VMAXPD           Z13, Z10, Z14
 	VCMPPD           $0x11, Z10, Z11, K1
-	VMOVUPD          6144(BX)(CX*1), Z11
+	VMOVUPD          9728(BX)(CX*1), Z11
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z15
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z6
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z7
@@ -16902,7 +16187,7 @@ loop:
 	VMINPD           Z12, Z16, Z17
 	VCMPPD           $0x11, Z10, Z13, K2
 	VMINPD           Z14, Z16, Z16
-	VMOVUPD          6208(BX)(CX*1), Z13
+	VMOVUPD          9792(BX)(CX*1), Z13
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z13, Z18
 	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z6
 	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z3, Z7
@@ -16929,9 +16214,9 @@ loop:
 	VMULPD           Z18, Z18, Z18
 	VADDPD           Z11, Z21, Z11
 	VADDPD           Z13, Z21, Z21
-	VMOVUPD          1536(BX)(CX*1), Z1
+	VMOVUPD          3584(BX)(CX*1), Z1
 	VPSLLQ           $0x33, Z1, Z1
-	VMOVUPD          1600(BX)(CX*1), Z3
+	VMOVUPD          3648(BX)(CX*1), Z3
 	VPSLLQ           $0x33, Z3, Z3
 	VFMADD231PD      Z0, Z8, Z6
 	VFMADD231PD      Z2, Z9, Z7
@@ -16945,8 +16230,8 @@ loop:
 	VMULPD           Z20, Z5, Z20
 	VMULPD           Z22, Z4, Z22
 	VMULPD           Z23, Z5, Z23
-	VMULPD           7680(BX)(CX*1), Z4, Z0
-	VMULPD           7744(BX)(CX*1), Z5, Z2
+	VMULPD           10752(BX)(CX*1), Z4, Z0
+	VMULPD           10816(BX)(CX*1), Z5, Z2
 	VDIVPD           Z15, Z19, Z19
 	VMULPD           Z12, Z4, Z12
 	VMULPD           Z14, Z5, Z14
@@ -16965,7 +16250,7 @@ loop:
 	VDIVPD           Z21, Z23, Z23
 	VMOVUPD          Z22, (R11)(CX*1)
 	VMOVUPD          Z23, 64(R11)(CX*1)
-	ADDQ             19968(BX), R8
+	ADDQ             11776(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16980,132 +16265,222 @@ loop:
 
 // func softLossSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF64AVX512(SB), $20288-8
+TEXT ·softLossSquareF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 81.0 instructions each, 0 spills
+	// 2 vectors, 82.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 56(AX), R11
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          (DI)(CX*1), Z1
-	VPMOVQ2M         Z1, K1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VMOVUPD          (R8)(CX*1), Z4
-	VSUBPD           Z4, Z3, Z5
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z1
-	VADDPD           Z2, Z0, Z6
-	VBLENDMPD        Z4, Z5, K1, Z7
-	VBLENDMPD        Z5, Z4, K1, Z8
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z9
-	VSUBPD           Z5, Z3, Z10
-	VMULPD           (R10), Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z6, Z11
-	VMULPD           Z8, Z6, Z12
-	VSUBPD           Z6, Z0, Z13
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z14
-	VBLENDMPD        Z6, Z14, K1, Z14
-	VSUBPD           Z4, Z10, Z10
-	VFMADD231PD      (R9), Z4, Z5
-	VMULPD           Z11, Z11, Z4
-	VADDPD           Z12, Z9, Z15
-	VADDPD           Z11, Z3, Z16
-	VMAXPD           Z12, Z9, Z17
-	VMOVAPD          Z12, Z18
-	VFMSUB231PD      Z8, Z6, Z18
+	VMOVUPD          3648(BX)(CX*1), Z1
+	VPSLLQ           $0x33, Z1, Z1
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
+	VMOVUPD          (DI)(CX*1), Z4
+	VPMOVQ2M         Z4, K1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z5
+	VMOVUPD          (R8)(CX*1), Z6
+	VSUBPD           Z6, Z5, Z7
+	VMOVUPD          64(DI)(CX*1), Z8
+	VPMOVQ2M         Z8, K2
+	VMOVUPD          64(R8)(CX*1), Z9
+	VSUBPD           Z9, Z5, Z10
+	VADDPD           Z2, Z0, Z11
+	VADDPD           Z3, Z1, Z12
+	VBLENDMPD        Z6, Z7, K1, Z13
+	VBLENDMPD        Z7, Z6, K1, Z14
+	VBLENDMPD        Z9, Z10, K2, Z15
+	VBLENDMPD        Z10, Z9, K2, Z16
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z18
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z19
+	VMULPD           Z14, Z11, Z20
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z15, Z21
+	VMULPD           Z16, Z12, Z22
+	VMULPD           Z17, Z17, Z23
+	VMULPD           Z18, Z18, Z24
+	VADDPD           Z20, Z19, Z25
+	VADDPD           Z17, Z5, Z26
+	VADDPD           Z22, Z21, Z27
+	VADDPD           Z18, Z5, Z28
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z29
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z29
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z30
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z30
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z31
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z24, Z31
+	VMOVAPD          Z15, 512(BX)
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z15
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z24, Z15
+	VMOVAPD          Z13, 576(BX)
+	VSUBPD           Z11, Z0, Z13
+	VMOVAPD          Z0, 640(BX)
+	VSUBPD           Z12, Z1, Z0
+	VMOVAPD          Z1, 704(BX)
+	VDIVPD           Z26, Z25, Z1
+	VMAXPD           Z20, Z19, Z8
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z24, Z15
 	VADDPD           Z2, Z13, Z13
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z19
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z4, Z19
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z20
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z4, Z20
-	VDIVPD           Z16, Z15, Z21
-	VSUBPD           Z17, Z15, Z17
-	VMINPD           Z12, Z9, Z9
-	VSUBPD           Z16, Z3, Z12
-	VFMADD231PD      Z8, Z13, Z18
-	VFNMADD213PD     Z6, Z11, Z6
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z4, Z20
-	VSUBPD           Z17, Z9, Z9
-	VADDPD           Z11, Z12, Z12
+	VADDPD           Z3, Z0, Z0
+	VSUBPD           Z8, Z25, Z8
+	VMINPD           Z20, Z19, Z19
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z24, Z15
+	VSUBPD           Z8, Z19, Z19
+	VFMSUB231PD      Z14, Z11, Z20
+	VMAXPD           Z22, Z21, Z8
+	VMINPD           Z22, Z21, Z21
+	VFMSUB231PD      Z16, Z12, Z22
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z24, Z31
+	VFMADD231PD      Z14, Z13, Z20
+	VDIVPD           Z28, Z27, Z14
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z24, Z15
+	VSUBPD           Z8, Z27, Z8
+	VFMADD231PD      Z16, Z0, Z22
+	VSUBPD           Z7, Z5, Z16
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z30
+	VSUBPD           Z8, Z21, Z21
+	VSUBPD           Z10, Z5, Z8
+	VADDPD           Z20, Z19, Z19
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z24, Z15
+	VSUBPD           Z6, Z16, Z16
+	VSUBPD           Z26, Z5, Z20
+	VADDPD           Z22, Z21, Z21
+	VSUBPD           Z9, Z8, Z8
+	VSUBPD           Z28, Z5, Z22
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z24, Z15
+	VADDPD           Z17, Z20, Z20
+	VFNMADD213PD     Z25, Z1, Z26
+	VDIVPD           Z25, Z5, Z25
+	VADDPD           Z18, Z22, Z22
+	VFNMADD213PD     Z27, Z14, Z28
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z13, Z20
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z13
+	VMOVAPD          Z3, 768(BX)
+	VBLENDMPD        Z11, Z13, K1, Z3
+	VFMADD231PD      Z16, Z3, Z19
+	VBLENDMPD        Z12, Z13, K2, Z13
+	VFMADD231PD      Z8, Z13, Z21
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z24, Z15
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z0, Z22
+	VMULPD           (R10), Z7, Z7
+	VADDPD           Z19, Z26, Z26
+	VMULPD           64(R10), Z10, Z10
+	VADDPD           Z21, Z28, Z28
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
+	VFMADD231PD      (R9), Z6, Z7
+	VDIVPD           Z27, Z5, Z5
+	VFNMADD231PD     Z20, Z1, Z26
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z24, Z15
+	VFNMADD231PD     Z22, Z14, Z28
+	VFMADD231PD      64(R9), Z9, Z10
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
+	VMULPD           Z25, Z26, Z26
 	VMULPD           Z1, Z7, Z7
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z4, Z20
-	VADDPD           Z18, Z9, Z9
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z13, Z12
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z1
-	VDIVPD           Z15, Z3, Z3
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z4, Z20
-	VFMADD231PD      Z10, Z14, Z9
-	VFNMADD231PD     Z16, Z21, Z15
-	VMULPD           Z21, Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z21, Z8
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z4, Z20
-	VADDPD           Z9, Z15, Z15
-	VMULPD           Z8, Z5, Z5
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z4, Z20
-	VFNMADD231PD     Z12, Z21, Z15
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z4, Z20
-	VMULPD           Z3, Z15, Z15
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z4, Z20
-	VADDPD           Z15, Z15, Z15
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z4, Z19
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z4, Z20
-	VFMADD213PD      Z5, Z15, Z5
-	VFMADD231PD      Z11, Z19, Z20
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VFMADD231PD      Z20, Z6, Z2
-	VMULPD           Z7, Z5, Z7
-	VMAXPD           Z1, Z7, Z7
-	VADDPD           Z2, Z0, Z0
-	VMULPD           Z0, Z5, Z5
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z7
-	VMOVUPD          Z7, (R11)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
-	ADDQ             $+64, CX
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z24, Z15
+	VMULPD           Z14, Z10, Z10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z14, Z14
+	VADDPD           Z26, Z26, Z26
+	VMULPD           Z1, Z7, Z7
+	VFNMADD213PD     Z11, Z17, Z11
+	VFMADD231PD      Z17, Z29, Z30
+	VFNMADD213PD     Z12, Z18, Z12
+	VMULPD           Z14, Z10, Z10
+	VFMADD231PD      Z18, Z31, Z15
+	VFMADD213PD      Z7, Z26, Z7
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z4, Z4
+	VMULPD           Z5, Z28, Z28
+	VMOVUPD          64(DI)(CX*1), Z0
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z0, Z0
+	VFMADD231PD      Z30, Z11, Z2
+	VMULPD           576(BX), Z4, Z4
+	VFMADD213PD      768(BX), Z15, Z12
+	VMULPD           512(BX), Z0, Z0
+	VADDPD           Z28, Z28, Z28
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z7
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z4, Z1
+	VADDPD           640(BX), Z2, Z2
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z0, Z3
+	VFMADD213PD      Z10, Z28, Z10
+	VADDPD           704(BX), Z12, Z12
+	VMULPD           Z4, Z7, Z4
+	VMULPD           Z2, Z7, Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z10
+	VMAXPD           Z1, Z4, Z4
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z7, Z4
+	VMULPD           Z0, Z10, Z0
+	VMULPD           Z12, Z10, Z10
+	VMAXPD           Z3, Z0, Z0
+	VMOVUPD          Z4, (R11)(CX*1)
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z10, Z0
+	VMOVUPD          Z0, 64(R11)(CX*1)
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -17118,38 +16493,45 @@ loop:
 
 // func softGradSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradSquareF64AVX512(SB), $20288-8
+TEXT ·softGradSquareF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 100.0 instructions each, 0 spills
+	// 2 vectors, 99.5 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -17157,116 +16539,215 @@ eachW:
 	VMOVAPD      Z0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          (DI)(CX*1), Z1
-	VPMOVQ2M         Z1, K1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VMOVUPD          (R8)(CX*1), Z4
-	VSUBPD           Z4, Z3, Z5
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z6
-	VBROADCASTSD     cc000000000000000<>+0(SB), Z7
-	VFMADD213PD      Z3, Z4, Z7
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z1, Z1
-	VADDPD           Z2, Z0, Z8
-	VBLENDMPD        Z4, Z5, K1, Z9
-	VBLENDMPD        Z5, Z4, K1, Z10
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z9, Z11
-	VSUBPD           Z5, Z3, Z12
-	VMULPD           (R10), Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z13
-	VMULPD           Z10, Z8, Z14
-	VSUBPD           Z8, Z0, Z15
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z16
-	VBLENDMPD        Z8, Z16, K1, Z17
-	VSUBPD           Z4, Z12, Z12
-	VFMADD231PD      (R9), Z4, Z5
-	VMULPD           Z13, Z13, Z4
-	VADDPD           Z14, Z11, Z18
-	VADDPD           Z13, Z3, Z19
-	VMAXPD           Z14, Z11, Z20
-	VMOVAPD          Z14, Z21
-	VFMSUB231PD      Z10, Z8, Z21
-	VADDPD           Z2, Z15, Z15
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z22
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z4, Z22
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z23
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z4, Z23
-	VDIVPD           Z19, Z18, Z24
-	VSUBPD           Z20, Z18, Z20
-	VMINPD           Z14, Z11, Z14
-	VSUBPD           Z19, Z3, Z25
-	VFMADD231PD      Z10, Z15, Z21
-	VMOVAPD          Z8, Z10
-	VFNMADD213PD     Z10, Z13, Z10
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z4, Z23
-	VSUBPD           Z20, Z14, Z14
-	VADDPD           Z13, Z25, Z25
-	VMULPD           Z6, Z9, Z9
-	VXORPD           Z1, Z7, Z7
-	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z18, Z11
-	VADDPD           Z8, Z16, Z6
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z4, Z23
-	VADDPD           Z21, Z14, Z14
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z15, Z25
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z15
-	VMINPD           Z9, Z15, Z15
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z20
-	VDIVPD           Z18, Z3, Z3
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z4, Z23
-	VFMADD231PD      Z12, Z17, Z14
-	VFNMADD231PD     Z19, Z24, Z18
-	VMULPD           Z24, Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z12
-	VMULPD           Z16, Z15, Z15
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z4, Z23
-	VADDPD           Z14, Z18, Z18
-	VMULPD           Z12, Z5, Z5
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z4, Z23
-	VFNMADD231PD     Z25, Z24, Z18
-	VMULPD           Z3, Z8, Z8
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z4, Z23
-	VMULPD           Z3, Z18, Z18
-	VMULPD           Z8, Z7, Z7
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z4, Z23
-	VADDPD           Z18, Z18, Z18
-	VMULPD           192(BX), Z7, Z7
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z4, Z22
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z4, Z23
-	VFMADD213PD      Z5, Z18, Z5
-	VFMADD231PD      Z13, Z22, Z23
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VFMADD231PD      Z23, Z10, Z2
-	VMULPD           Z9, Z5, Z9
-	VMAXPD           Z20, Z9, Z9
-	VADDPD           Z2, Z0, Z0
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z15
-	VMULPD           Z0, Z5, Z0
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z9
-	VFMADD231PD      Z15, Z7, Z11
-	VMOVUPD          Z9, (R11)(CX*1)
-	VMULPD           Z11, Z5, Z5
-	VDIVPD           Z6, Z5, Z5
-	VXORPD           Z1, Z5, Z5
-	VMOVUPD          Z5, (R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
-	ADDQ             $+64, CX
+	VMOVUPD          3648(BX)(CX*1), Z1
+	VPSLLQ           $0x33, Z1, Z1
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
+	VMOVUPD          (DI)(CX*1), Z4
+	VPMOVQ2M         Z4, K1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z5
+	VMOVUPD          (R8)(CX*1), Z6
+	VSUBPD           Z6, Z5, Z7
+	VMOVUPD          64(DI)(CX*1), Z8
+	VPMOVQ2M         Z8, K2
+	VMOVUPD          64(R8)(CX*1), Z9
+	VSUBPD           Z9, Z5, Z10
+	VADDPD           Z2, Z0, Z11
+	VADDPD           Z3, Z1, Z12
+	VBLENDMPD        Z6, Z7, K1, Z13
+	VBLENDMPD        Z7, Z6, K1, Z14
+	VBLENDMPD        Z9, Z10, K2, Z15
+	VBLENDMPD        Z10, Z9, K2, Z16
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z18
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z19
+	VMULPD           Z14, Z11, Z20
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z15, Z21
+	VMULPD           Z16, Z12, Z22
+	VMULPD           Z17, Z17, Z23
+	VMULPD           Z18, Z18, Z24
+	VADDPD           Z20, Z19, Z25
+	VADDPD           Z17, Z5, Z26
+	VADDPD           Z22, Z21, Z27
+	VADDPD           Z18, Z5, Z28
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z29
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z29
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z30
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z30
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z31
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z24, Z31
+	VMOVAPD          Z15, 512(BX)
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z15
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z24, Z15
+	VMOVAPD          Z13, 576(BX)
+	VSUBPD           Z11, Z0, Z13
+	VMOVAPD          Z0, 640(BX)
+	VSUBPD           Z12, Z1, Z0
+	VMOVAPD          Z1, 704(BX)
+	VDIVPD           Z26, Z25, Z1
+	VMAXPD           Z20, Z19, Z8
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z24, Z15
+	VADDPD           Z2, Z13, Z13
+	VADDPD           Z3, Z0, Z0
+	VSUBPD           Z8, Z25, Z8
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
+	VDIVPD           Z28, Z27, Z23
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z24, Z15
+	VMOVAPD          Z20, Z24
+	VFMSUB231PD      Z14, Z11, Z24
+	VMINPD           Z20, Z19, Z20
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z25, Z19
+	VFMADD231PD      Z17, Z29, Z30
+	VMAXPD           Z22, Z21, Z29
+	VSUBPD           Z8, Z20, Z20
+	VMOVAPD          Z22, Z8
+	VFMSUB231PD      Z16, Z12, Z8
+	VFMADD231PD      Z14, Z13, Z24
+	VSUBPD           Z29, Z27, Z29
+	VMINPD           Z22, Z21, Z22
+	VSUBPD           Z7, Z5, Z14
+	VFMADD231PD      Z18, Z31, Z15
+	VSUBPD           Z10, Z5, Z31
+	VFMADD231PD      Z16, Z0, Z8
+	VSUBPD           Z29, Z22, Z22
+	VSUBPD           Z6, Z14, Z14
+	VADDPD           Z24, Z20, Z20
+	VSUBPD           Z26, Z5, Z16
+	VSUBPD           Z9, Z31, Z31
+	VSUBPD           Z28, Z5, Z24
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z29
+	VMOVAPD          Z19, 768(BX)
+	VBLENDMPD        Z11, Z29, K1, Z19
+	VFMADD231PD      Z14, Z19, Z20
+	VADDPD           Z8, Z22, Z22
+	VDIVPD           Z25, Z5, Z8
+	VBLENDMPD        Z12, Z29, K2, Z14
+	VADDPD           Z17, Z16, Z16
+	VFNMADD231PD     Z26, Z1, Z25
+	VFMADD231PD      Z31, Z14, Z22
+	VADDPD           Z18, Z24, Z24
+	VFNMADD213PD     Z27, Z23, Z28
+	VMULPD           (R10), Z7, Z7
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z13, Z16
+	VMULPD           64(R10), Z10, Z10
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z0, Z24
+	VADDPD           Z20, Z25, Z25
+	VFNMADD213PD     Z11, Z11, Z17
+	VFNMADD213PD     Z12, Z12, Z18
+	VADDPD           Z22, Z28, Z28
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z4, Z0
+	VFNMADD231PD     Z16, Z1, Z25
+	VFMADD231PD      (R9), Z6, Z7
+	VMOVUPD          64(DI)(CX*1), Z13
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z13, Z14
+	VFMADD231PD      64(R9), Z9, Z10
+	VDIVPD           Z27, Z5, Z16
+	VFNMADD231PD     Z24, Z23, Z28
+	VMULPD           576(BX), Z0, Z0
+	VMULPD           512(BX), Z14, Z14
+	VFMADD231PD      Z30, Z17, Z2
+	VFMADD132PD.BCST cc000000000000000<>+0(SB), Z5, Z6
+	VFMADD231PD      Z15, Z18, Z3
+	VFMADD231PD.BCST cc000000000000000<>+0(SB), Z9, Z5
+	VMULPD           Z8, Z25, Z25
+	VMULPD           Z1, Z7, Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z9
+	VMINPD           Z0, Z9, Z15
+	VMULPD           Z8, Z11, Z8
+	VMULPD           Z23, Z10, Z10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z23
+	VMINPD           Z14, Z9, Z9
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z4, Z4
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z13, Z13
+	VADDPD           640(BX), Z2, Z2
+	VMULPD           Z29, Z15, Z15
+	VXORPD           Z4, Z6, Z6
+	VADDPD           704(BX), Z3, Z3
+	VMULPD           Z29, Z9, Z9
+	VXORPD           Z13, Z5, Z5
+	VMULPD           Z16, Z28, Z28
+	VMULPD           Z16, Z12, Z16
+	VMULPD           Z1, Z7, Z7
+	VADDPD           Z25, Z25, Z25
+	VMULPD           Z8, Z6, Z6
+	VMULPD           Z23, Z10, Z10
+	VADDPD           Z28, Z28, Z28
+	VMULPD           Z16, Z5, Z5
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z2, Z15
+	VFMSUB231PD.BCST c4000000000000000<>+0(SB), Z21, Z27
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z9
+	VFMADD213PD      Z7, Z25, Z7
+	VMULPD           192(BX), Z6, Z6
+	VFMADD213PD      Z10, Z28, Z10
+	VMULPD           192(BX), Z5, Z5
+	VADDPD           Z11, Z29, Z11
+	VADDPD           Z12, Z29, Z29
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z0, Z1
+	VFMADD213PD      768(BX), Z15, Z6
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z7
+	VFMADD231PD      Z9, Z5, Z27
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z10
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z14, Z5
+	VMULPD           Z0, Z7, Z0
+	VMULPD           Z2, Z7, Z2
+	VMULPD           Z6, Z7, Z7
+	VMULPD           Z14, Z10, Z14
+	VMULPD           Z27, Z10, Z27
+	VMULPD           Z3, Z10, Z10
+	VMAXPD           Z1, Z0, Z0
+	VDIVPD           Z11, Z7, Z7
+	VMAXPD           Z5, Z14, Z14
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z2, Z0
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z10, Z14
+	VMOVUPD          Z0, (R11)(CX*1)
+	VMOVUPD          Z14, 64(R11)(CX*1)
+	VDIVPD           Z29, Z27, Z27
+	VXORPD           Z4, Z7, Z7
+	VMOVUPD          Z7, (R12)(CX*1)
+	VXORPD           Z13, Z27, Z27
+	VMOVUPD          Z27, 64(R12)(CX*1)
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -17280,38 +16761,45 @@ loop:
 
 // func softHessSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessSquareF64AVX512(SB), $20288-8
+TEXT ·softHessSquareF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
-	// 1 vectors, 125.0 instructions each, 0 spills
+	// 2 vectors, 127.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         72(AX), R13
@@ -17325,141 +16813,270 @@ eachW:
 	VMOVAPD      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          (DI)(CX*1), Z1
-	VPMOVQ2M         Z1, K1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VMOVUPD          (R8)(CX*1), Z4
-	VSUBPD           Z4, Z3, Z5
-	VBROADCASTSD     cc000000000000000<>+0(SB), Z6
-	VFMADD213PD      Z3, Z4, Z6
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z1, Z7
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z1
-	VADDPD           Z2, Z0, Z8
-	VBLENDMPD        Z4, Z5, K1, Z9
-	VBLENDMPD        Z5, Z4, K1, Z10
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z9, Z11
-	VSUBPD           Z5, Z3, Z12
-	VXORPD           Z7, Z6, Z6
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z13
-	VMULPD           Z10, Z8, Z14
-	VSUBPD           Z8, Z0, Z15
-	VMULPD           Z1, Z9, Z9
-	VSUBPD           Z4, Z12, Z12
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z1
-	VBLENDMPD        Z8, Z1, K1, Z16
-	VMULPD           Z13, Z13, Z17
-	VADDPD           Z14, Z11, Z18
-	VADDPD           Z13, Z3, Z19
-	VMAXPD           Z14, Z11, Z20
-	VMOVAPD          Z14, Z21
-	VFMSUB231PD      Z10, Z8, Z21
-	VADDPD           Z2, Z15, Z15
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z22
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z17, Z22
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z23
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z17, Z23
-	VDIVPD           Z18, Z3, Z24
-	VSUBPD           Z20, Z18, Z20
-	VMINPD           Z14, Z11, Z14
-	VMOVAPD          Z8, Z25
-	VFNMADD213PD     Z25, Z13, Z25
-	VFMADD231PD      Z10, Z15, Z21
-	VSUBPD           Z19, Z3, Z10
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z17, Z23
-	VSUBPD           Z20, Z14, Z14
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z20
-	VMINPD           Z9, Z20, Z20
-	VADDPD           Z13, Z10, Z10
-	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z18, Z11
-	VMULPD           Z1, Z20, Z26
-	VSUBPD           Z13, Z3, Z3
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z17, Z23
-	VADDPD           Z21, Z14, Z14
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z15, Z10
-	VMULPD.BCST      c5120000000000000<>+0(SB), Z8, Z15
-	VMULPD           (R10), Z5, Z5
-	VDIVPD           Z19, Z18, Z21
-	VADDPD           Z11, Z11, Z27
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z17, Z23
-	VMULPD           Z24, Z8, Z28
-	VFMADD231PD      Z12, Z16, Z14
-	VMULPD           Z24, Z15, Z15
-	VFMADD231PD      (R9), Z4, Z5
-	VFMADD132PD.BCST c0000000000000000<>+0(SB), Z8, Z20
-	VMULPD           Z19, Z19, Z4
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z17, Z23
-	VMULPD           Z28, Z6, Z28
-	VMULPD           Z15, Z6, Z6
-	VADDPD           Z8, Z1, Z1
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z12
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z17, Z23
-	VMULPD           192(BX), Z28, Z15
-	VMULPD           192(BX), Z6, Z6
-	VFNMADD231PD     Z19, Z21, Z18
-	VMULPD           Z21, Z5, Z5
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z17, Z23
-	VSUBPD           Z28, Z15, Z28
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z21, Z16
-	VADDPD           Z14, Z18, Z18
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z17, Z23
-	VSUBPD           Z3, Z28, Z28
-	VMULPD           Z16, Z5, Z5
-	VFNMADD231PD     Z10, Z21, Z18
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z17, Z22
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z17, Z23
-	VMULPD           Z24, Z18, Z18
-	VFMADD231PD      Z13, Z22, Z23
-	VADDPD           Z18, Z18, Z18
-	VFMADD231PD      Z23, Z25, Z2
-	VFMADD213PD      Z5, Z18, Z5
+	VMOVUPD          3648(BX)(CX*1), Z1
+	VPSLLQ           $0x33, Z1, Z1
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
+	VMOVUPD          (DI)(CX*1), Z4
+	VPMOVQ2M         Z4, K1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z5
+	VMOVUPD          (R8)(CX*1), Z6
+	VSUBPD           Z6, Z5, Z7
+	VMOVUPD          64(DI)(CX*1), Z8
+	VPMOVQ2M         Z8, K2
+	VMOVUPD          64(R8)(CX*1), Z9
+	VSUBPD           Z9, Z5, Z10
+	VADDPD           Z2, Z0, Z11
+	VADDPD           Z3, Z1, Z12
+	VBLENDMPD        Z6, Z7, K1, Z13
+	VBLENDMPD        Z7, Z6, K1, Z14
+	VBLENDMPD        Z9, Z10, K2, Z15
+	VBLENDMPD        Z10, Z9, K2, Z16
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z18
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z19
+	VMULPD           Z14, Z11, Z20
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z15, Z21
+	VMULPD           Z16, Z12, Z22
+	VMULPD           Z17, Z17, Z23
+	VMULPD           Z18, Z18, Z24
+	VADDPD           Z20, Z19, Z25
+	VADDPD           Z17, Z5, Z26
+	VADDPD           Z22, Z21, Z27
+	VADDPD           Z18, Z5, Z28
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z29
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z29
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z30
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z30
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z31
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z24, Z31
+	VMOVAPD          Z15, 512(BX)
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z15
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z24, Z15
+	VMOVAPD          Z13, 576(BX)
+	VDIVPD           Z25, Z5, Z13
+	VMOVAPD          Z28, 640(BX)
+	VSUBPD           Z11, Z0, Z28
+	VSUBPD           Z12, Z1, Z8
+	VMOVAPD          Z1, 704(BX)
+	VMAXPD           Z20, Z19, Z1
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z24, Z15
+	VADDPD           Z2, Z28, Z28
+	VADDPD           Z3, Z8, Z8
+	VSUBPD           Z1, Z25, Z1
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z24, Z15
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
+	VDIVPD           Z27, Z5, Z23
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z24, Z31
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z24, Z15
+	VMOVAPD          Z20, Z24
+	VFMSUB231PD      Z14, Z11, Z24
+	VMINPD           Z20, Z19, Z20
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z25, Z19
+	VFMADD231PD      Z17, Z29, Z30
+	VMAXPD           Z22, Z21, Z29
+	VSUBPD           Z1, Z20, Z20
+	VMOVAPD          Z22, Z1
+	VFMSUB231PD      Z16, Z12, Z1
+	VFMADD231PD      Z14, Z28, Z24
+	VBROADCASTSD     cc000000000000000<>+0(SB), Z14
+	VFMADD213PD      Z5, Z6, Z14
+	VFMADD231PD      Z18, Z31, Z15
+	VSUBPD           Z29, Z27, Z29
+	VBROADCASTSD     cc000000000000000<>+0(SB), Z31
+	VFMADD213PD      Z5, Z9, Z31
+	VMINPD           Z22, Z21, Z22
+	VFMADD231PD      Z16, Z8, Z1
+	VMOVAPD          Z11, Z16
+	VFNMADD213PD     Z16, Z17, Z16
+	VSUBPD           Z29, Z22, Z22
+	VMULPD           Z13, Z11, Z29
+	VADDPD           Z24, Z20, Z20
+	VDIVPD           Z26, Z25, Z24
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z27, Z21
+	VFMADD231PD      Z30, Z16, Z2
+	VMOVAPD          Z12, Z16
+	VFNMADD213PD     Z16, Z18, Z16
+	VMULPD           Z23, Z12, Z30
+	VADDPD           Z1, Z22, Z22
+	VSUBPD           Z7, Z5, Z1
+	VMULPD           (R10), Z7, Z7
+	VFMADD231PD      Z15, Z16, Z3
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z4, Z15
+	VSUBPD           Z10, Z5, Z16
 	VADDPD           Z2, Z0, Z0
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z2
-	VMULPD           384(BX), Z5, Z5
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z26
-	VMULPD           Z20, Z2, Z20
-	VMULPD           Z9, Z2, Z9
-	VMULPD           Z0, Z2, Z0
-	VDIVPD           Z4, Z20, Z20
-	VFMADD231PD      Z28, Z26, Z27
-	VFMADD231PD      Z26, Z15, Z11
-	VMAXPD           Z12, Z9, Z9
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z9
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z27, Z27
-	VMULPD           Z11, Z2, Z2
-	VFMADD231PD      Z27, Z6, Z8
-	VMOVUPD          Z9, (R11)(CX*1)
-	VDIVPD           Z1, Z2, Z2
-	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z0
-	VMINPD           Z8, Z0, Z0
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z20, Z20
-	VMULPD           448(BX), Z0, Z0
-	VMOVUPD          Z20, (R14)(CX*1)
+	VMOVUPD          64(DI)(CX*1), Z2
+	VMOVAPD          Z23, 768(BX)
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z2, Z23
+	VXORPD           Z15, Z14, Z14
+	VXORPD           Z23, Z31, Z31
+	VMULPD           Z29, Z14, Z29
+	VADDPD           704(BX), Z3, Z3
+	VMOVAPD          Z23, 704(BX)
+	VDIVPD           640(BX), Z27, Z23
+	VMULPD           Z30, Z31, Z30
+	VSUBPD           Z6, Z1, Z1
+	VSUBPD           Z9, Z16, Z16
+	VFNMADD231PD     Z26, Z24, Z25
+	VMULPD           64(R10), Z10, Z10
+	VFMADD231PD      (R9), Z6, Z7
+	VFMADD231PD      64(R9), Z9, Z10
+	VMULPD           Z24, Z7, Z7
+	VFNMADD231PD     640(BX), Z23, Z27
+	VMULPD           Z23, Z10, Z10
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z4, Z4
+	VMULPD           576(BX), Z4, Z4
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z2, Z2
+	VMULPD           512(BX), Z2, Z2
+	VSUBPD           Z26, Z5, Z6
+	VMULPD           Z26, Z26, Z26
+	VADDPD           Z17, Z6, Z6
+	VSUBPD           Z17, Z5, Z17
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z28, Z6
+	VSUBPD           640(BX), Z5, Z9
+	VMOVAPD          640(BX), Z28
+	VMULPD           Z28, Z28, Z28
+	VADDPD           Z18, Z9, Z9
+	VSUBPD           Z18, Z5, Z5
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z8, Z9
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z8
+	VBLENDMPD        Z11, Z8, K1, Z18
+	VFMADD231PD      Z1, Z18, Z20
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z1
+	VMINPD           Z4, Z1, Z18
+	VADDPD           Z20, Z25, Z25
+	VMULPD           192(BX), Z29, Z20
+	VFNMADD231PD     Z6, Z24, Z25
+	VBLENDMPD        Z12, Z8, K2, Z6
+	VFMADD231PD      Z16, Z6, Z22
+	VMINPD           Z2, Z1, Z1
+	VMULPD           192(BX), Z30, Z6
+	VSUBPD           Z29, Z20, Z29
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z24
+	VMULPD           Z13, Z25, Z25
+	VADDPD           Z22, Z27, Z27
+	VMULPD           Z8, Z18, Z16
+	VSUBPD           Z17, Z29, Z29
+	VMULPD           Z8, Z1, Z17
+	VMULPD           Z24, Z7, Z7
+	VSUBPD           Z30, Z6, Z30
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z11, Z22
+	VFNMADD231PD     Z9, Z23, Z27
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z12, Z9
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z16
+	VSUBPD           Z5, Z30, Z30
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z17
+	VADDPD           Z19, Z19, Z5
+	VMULPD           Z13, Z22, Z22
+	VADDPD           Z21, Z21, Z13
+	VMULPD           768(BX), Z9, Z9
+	VMULPD           768(BX), Z27, Z27
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z23
+	VFMADD231PD      Z29, Z16, Z5
+	VMULPD           Z22, Z14, Z14
+	VFMADD231PD      Z30, Z17, Z13
+	VMULPD           Z9, Z31, Z31
+	VADDPD           Z25, Z25, Z25
+	VMULPD           Z23, Z10, Z10
+	VMULPD           192(BX), Z14, Z14
+	VADDPD           Z27, Z27, Z27
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z5, Z5
+	VMULPD           192(BX), Z31, Z31
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z13, Z13
+	VFMADD213PD      Z7, Z25, Z7
+	VFMADD213PD      Z10, Z27, Z10
+	VFMADD132PD.BCST c0000000000000000<>+0(SB), Z11, Z18
+	VFMADD213PD      Z11, Z5, Z14
+	VFMADD132PD.BCST c0000000000000000<>+0(SB), Z12, Z1
+	VFMADD213PD      Z12, Z13, Z31
+	VFMADD231PD      Z16, Z20, Z19
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z5
+	VMULPD           384(BX), Z7, Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z9
+	VMULPD           384(BX), Z10, Z10
+	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z13
+	VMINPD           Z14, Z13, Z14
+	VFMADD231PD      Z17, Z6, Z21
+	VMINPD           Z31, Z13, Z13
+	VMULPD           Z18, Z5, Z18
+	VMULPD           448(BX), Z14, Z14
+	VMULPD           Z1, Z9, Z1
+	VMULPD           448(BX), Z13, Z13
+	VADDPD           Z11, Z8, Z11
+	VMULPD           Z19, Z5, Z19
+	VADDPD           Z12, Z8, Z8
+	VMULPD           Z14, Z7, Z7
+	VMULPD           Z21, Z9, Z21
+	VMULPD           Z13, Z10, Z10
+	VDIVPD           Z26, Z18, Z18
+	VMULPD           Z4, Z5, Z6
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z4, Z4
+	VMULPD           Z2, Z9, Z12
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z2, Z2
 	VMULPD           Z0, Z5, Z5
-	VDIVPD           Z4, Z5, Z5
-	VXORPD           Z7, Z2, Z2
-	VMOVUPD          Z2, (R12)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VMOVUPD          Z5, (R13)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
-	ADDQ             $+64, CX
+	VMULPD           Z3, Z9, Z9
+	VMAXPD           Z4, Z6, Z6
+	VMAXPD           Z2, Z12, Z12
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z6
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z9, Z12
+	VDIVPD           Z26, Z7, Z7
+	VMOVUPD          Z6, (R11)(CX*1)
+	VMOVUPD          Z12, 64(R11)(CX*1)
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z18
+	VMOVUPD          Z18, (R14)(CX*1)
+	VDIVPD           Z28, Z10, Z10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z7
+	VMOVUPD          Z7, (R13)(CX*1)
+	VDIVPD           Z28, Z1, Z1
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z10
+	VMOVUPD          Z10, 64(R13)(CX*1)
+	VDIVPD           Z11, Z19, Z19
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VMOVUPD          Z1, 64(R14)(CX*1)
+	VDIVPD           Z8, Z21, Z21
+	VXORPD           Z15, Z19, Z19
+	VMOVUPD          Z19, (R12)(CX*1)
+	VXORPD           704(BX), Z21, Z21
+	VMOVUPD          Z21, 64(R12)(CX*1)
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -17475,152 +17092,260 @@ loop:
 
 // func softFrozenSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenSquareF64AVX512(SB), $20288-8
+TEXT ·softFrozenSquareF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
-	// 1 vectors, 99.0 instructions each, 0 spills
+	// 2 vectors, 100.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20096(BX)
-	LEAQ         20096(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000040, CX
+	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20160(BX)
-	LEAQ         20160(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 20032(BX)
+	MOVQ CX, 11840(BX)
 	MOVQ 56(AX), R11
 	MOVQ 64(AX), R12
 	MOVQ 80(AX), R13
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          (DI)(CX*1), Z1
-	VPMOVQ2M         Z1, K1
-	VMULPD           3072(BX)(CX*1), Z0, Z2
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VMOVUPD          (R8)(CX*1), Z4
-	VSUBPD           Z4, Z3, Z5
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z6
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z1, Z1
-	VADDPD           Z2, Z0, Z7
-	VBLENDMPD        Z4, Z5, K1, Z8
-	VBLENDMPD        Z5, Z4, K1, Z9
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z8, Z10
-	VSUBPD           Z5, Z3, Z11
-	VMULPD           (R10), Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z12
-	VMULPD           Z9, Z7, Z13
-	VSUBPD           Z7, Z0, Z14
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z15
-	VBLENDMPD        Z7, Z15, K1, Z16
-	VSUBPD           Z4, Z11, Z11
-	VFMADD231PD      (R9), Z4, Z5
-	VMULPD           Z12, Z12, Z4
-	VADDPD           Z13, Z10, Z17
-	VADDPD           Z12, Z3, Z18
-	VMAXPD           Z13, Z10, Z19
-	VMOVAPD          Z13, Z20
-	VFMSUB231PD      Z9, Z7, Z20
-	VADDPD           Z2, Z14, Z14
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z21
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z4, Z21
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z22
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z4, Z22
-	VDIVPD           Z18, Z17, Z23
-	VSUBPD           Z19, Z17, Z19
-	VMINPD           Z13, Z10, Z13
-	VSUBPD           Z18, Z3, Z24
-	VFMADD231PD      Z9, Z14, Z20
-	VMULPD           Z6, Z8, Z8
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z4, Z22
-	VSUBPD           Z19, Z13, Z13
-	VADDPD           Z12, Z24, Z24
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z6
-	VMINPD           Z8, Z6, Z6
-	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z17, Z10
-	VMOVAPD          Z7, Z9
-	VFNMADD213PD     Z9, Z12, Z9
-	VMULPD           Z18, Z18, Z19
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z4, Z22
-	VADDPD           Z20, Z13, Z13
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z14, Z24
-	VPXORQ           Z14, Z14, Z14
-	VFMADD213PD      Z7, Z6, Z14
-	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z6, Z10
-	VDIVPD           Z17, Z3, Z3
-	VADDPD           Z7, Z15, Z15
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z4, Z22
-	VFMADD231PD      Z11, Z16, Z13
-	VFNMADD231PD     Z18, Z23, Z17
-	VMULPD           Z23, Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z6
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z8, Z7
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z4, Z22
-	VADDPD           Z13, Z17, Z17
-	VMULPD           Z6, Z5, Z5
-	VFNMADD231PD     Z24, Z23, Z17
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z4, Z22
-	VMULPD           Z3, Z17, Z17
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z4, Z22
-	VADDPD           Z17, Z17, Z17
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z4, Z22
-	VFMADD213PD      Z5, Z17, Z5
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z4, Z21
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z4, Z22
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VFMADD231PD      Z12, Z21, Z22
-	VMULPD           Z14, Z5, Z14
-	VMULPD           Z10, Z5, Z10
-	VMULPD           Z8, Z5, Z8
-	VDIVPD           Z19, Z14, Z14
-	VFMADD231PD      Z22, Z9, Z2
-	VMAXPD           Z7, Z8, Z8
-	VADDPD           Z2, Z0, Z0
-	VMULPD           Z0, Z5, Z5
-	VDIVPD           Z15, Z10, Z10
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z8
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z14, Z14
-	VMOVUPD          Z8, (R11)(CX*1)
-	VMOVUPD          Z14, (R13)(CX*1)
-	VXORPD           Z1, Z10, Z10
-	VMOVUPD          Z10, (R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
-	ADDQ             $+64, CX
+	VMOVUPD          3648(BX)(CX*1), Z1
+	VPSLLQ           $0x33, Z1, Z1
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
+	VMOVUPD          (DI)(CX*1), Z4
+	VPMOVQ2M         Z4, K1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z5
+	VMOVUPD          (R8)(CX*1), Z6
+	VSUBPD           Z6, Z5, Z7
+	VMOVUPD          64(DI)(CX*1), Z8
+	VPMOVQ2M         Z8, K2
+	VMOVUPD          64(R8)(CX*1), Z9
+	VSUBPD           Z9, Z5, Z10
+	VADDPD           Z2, Z0, Z11
+	VADDPD           Z3, Z1, Z12
+	VBLENDMPD        Z6, Z7, K1, Z13
+	VBLENDMPD        Z7, Z6, K1, Z14
+	VBLENDMPD        Z9, Z10, K2, Z15
+	VBLENDMPD        Z10, Z9, K2, Z16
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z17
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z18
+	VMULPD           Z14, Z11, Z19
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z20
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z15, Z21
+	VMULPD           Z16, Z12, Z22
+	VMULPD           Z17, Z17, Z23
+	VADDPD           Z17, Z5, Z24
+	VADDPD           Z19, Z18, Z25
+	VMULPD           Z20, Z20, Z26
+	VADDPD           Z22, Z21, Z27
+	VADDPD           Z20, Z5, Z28
+	VSUBPD           Z11, Z0, Z29
+	VSUBPD           Z12, Z1, Z30
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z31
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z31
+	VMOVAPD          Z1, 512(BX)
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z1
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z1
+	VMOVAPD          Z0, 576(BX)
+	VDIVPD           Z24, Z25, Z0
+	VMOVAPD          Z15, 640(BX)
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z15
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z26, Z15
+	VMOVAPD          Z13, 704(BX)
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z13
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z26, Z13
+	VMAXPD           Z19, Z18, Z8
+	VADDPD           Z2, Z29, Z29
+	VADDPD           Z3, Z30, Z30
+	VSUBPD           Z8, Z25, Z8
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z1
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z26, Z13
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z31
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z1
+	VDIVPD           Z28, Z27, Z23
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z26, Z15
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z26, Z13
+	VMOVAPD          Z19, Z26
+	VFMSUB231PD      Z14, Z11, Z26
+	VMINPD           Z19, Z18, Z19
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z25, Z18
+	VSUBPD           Z8, Z19, Z19
+	VMAXPD           Z22, Z21, Z8
+	VFMADD231PD      Z17, Z31, Z1
+	VMOVAPD          Z22, Z31
+	VFMSUB231PD      Z16, Z12, Z31
+	VFMADD231PD      Z14, Z29, Z26
+	VSUBPD           Z8, Z27, Z8
+	VMINPD           Z22, Z21, Z22
+	VSUBPD           Z7, Z5, Z14
+	VFMADD231PD      Z20, Z15, Z13
+	VSUBPD           Z10, Z5, Z15
+	VFMADD231PD      Z16, Z30, Z31
+	VSUBPD           Z8, Z22, Z22
+	VSUBPD           Z6, Z14, Z14
+	VADDPD           Z26, Z19, Z19
+	VSUBPD           Z24, Z5, Z8
+	VSUBPD           Z9, Z15, Z15
+	VSUBPD           Z28, Z5, Z16
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z26
+	VMOVAPD          Z3, 768(BX)
+	VBLENDMPD        Z11, Z26, K1, Z3
+	VFMADD231PD      Z14, Z3, Z19
+	VADDPD           Z31, Z22, Z22
+	VDIVPD           Z25, Z5, Z3
+	VBLENDMPD        Z12, Z26, K2, Z14
+	VADDPD           Z17, Z8, Z8
+	VFNMADD231PD     Z24, Z0, Z25
+	VFMADD231PD      Z15, Z14, Z22
+	VADDPD           Z20, Z16, Z16
+	VMOVAPD          Z27, Z14
+	VFNMADD231PD     Z28, Z23, Z14
+	VMULPD           (R10), Z7, Z7
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z29, Z8
+	VMULPD           64(R10), Z10, Z10
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z30, Z16
+	VADDPD           Z19, Z25, Z25
+	VFMADD231PD      (R9), Z6, Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z0, Z6
+	VADDPD           Z22, Z14, Z14
+	VFMADD231PD      64(R9), Z9, Z10
+	VFNMADD231PD     Z8, Z0, Z25
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z8
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z4, Z9
+	VMOVUPD          64(DI)(CX*1), Z15
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z15, Z19
+	VDIVPD           Z27, Z5, Z5
+	VFNMADD231PD     Z16, Z23, Z14
+	VMULPD           Z0, Z7, Z7
+	VMULPD           Z23, Z10, Z10
+	VMULPD           Z3, Z25, Z25
+	VMULPD           704(BX), Z9, Z9
+	VMULPD           640(BX), Z19, Z19
+	VFMSUB231PD.BCST c4000000000000000<>+0(SB), Z21, Z27
+	VMULPD           Z6, Z7, Z7
+	VMULPD           Z8, Z10, Z10
+	VADDPD           Z25, Z25, Z25
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z0
+	VMINPD           Z9, Z0, Z3
+	VMINPD           Z19, Z0, Z0
+	VFNMADD213PD     Z11, Z11, Z17
+	VPXORQ           Z6, Z6, Z6
+	VFMADD213PD      Z11, Z3, Z6
+	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z3, Z18
+	VFMADD213PD      Z7, Z25, Z7
+	VPXORQ           Z3, Z3, Z3
+	VFMADD213PD      Z12, Z0, Z3
+	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z0, Z27
+	VMULPD           Z24, Z24, Z24
+	VFNMADD213PD     Z12, Z12, Z20
+	VMULPD           Z28, Z28, Z28
+	VADDPD           Z11, Z26, Z11
+	VADDPD           Z12, Z26, Z26
+	VMULPD           Z5, Z14, Z14
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z7
+	VFMADD231PD      Z1, Z17, Z2
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z0
+	VFMADD213PD      768(BX), Z13, Z20
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z19, Z1
+	VADDPD           Z14, Z14, Z14
+	VMULPD           Z6, Z7, Z6
+	VMULPD           Z18, Z7, Z18
+	VMULPD           Z9, Z7, Z9
+	VADDPD           576(BX), Z2, Z2
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z4, Z4
+	VFMADD213PD      Z10, Z14, Z10
+	VDIVPD           Z24, Z6, Z6
+	VADDPD           512(BX), Z20, Z20
+	VMAXPD           Z0, Z9, Z9
+	VMULPD           Z2, Z7, Z7
+	VANDPD.BCST      c8000000000000000<>+0(SB), Z15, Z15
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z10
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z7, Z9
+	VMULPD           Z3, Z10, Z3
+	VMULPD           Z27, Z10, Z27
+	VMULPD           Z19, Z10, Z19
+	VMULPD           Z20, Z10, Z10
+	VMOVUPD          Z9, (R11)(CX*1)
+	VDIVPD           Z28, Z3, Z3
+	VMAXPD           Z1, Z19, Z19
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z6, Z6
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z10, Z19
+	VMOVUPD          Z6, (R13)(CX*1)
+	VMOVUPD          Z19, 64(R11)(CX*1)
+	VDIVPD           Z11, Z18, Z18
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
+	VMOVUPD          Z3, 64(R13)(CX*1)
+	VDIVPD           Z26, Z27, Z27
+	VXORPD           Z4, Z18, Z18
+	VMOVUPD          Z18, (R12)(CX*1)
+	VXORPD           Z15, Z27, Z27
+	VMOVUPD          Z27, 64(R12)(CX*1)
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -17636,314 +17361,154 @@ loop:
 // func ratioF64AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·ratioF64AVX512<>(SB), NOSPLIT, $0
-	// 4 vectors, 75.8 instructions each, 22 spills
+	// 2 vectors, 71.5 instructions each, 3 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPD          1536(BX)(CX*1), Z0
+	VMOVUPD          3584(BX)(CX*1), Z0
 	VPSLLQ           $0x33, Z0, Z0
-	VMOVUPD          1600(BX)(CX*1), Z1
+	VMOVUPD          3648(BX)(CX*1), Z1
 	VPSLLQ           $0x33, Z1, Z1
-	VMOVUPD          1664(BX)(CX*1), Z2
-	VPSLLQ           $0x33, Z2, Z2
-	VMOVUPD          1728(BX)(CX*1), Z3
-	VPSLLQ           $0x33, Z3, Z3
-	VMULPD           3072(BX)(CX*1), Z0, Z4
-	VMULPD           3136(BX)(CX*1), Z1, Z5
-	VMULPD           3200(BX)(CX*1), Z2, Z6
-	VMULPD           3264(BX)(CX*1), Z3, Z7
-	VMOVUPD          (DI)(CX*1), Z8
-	VPMOVQ2M         Z8, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z8
-	VMOVUPD          (R8)(CX*1), Z9
-	VSUBPD           Z9, Z8, Z10
-	VADDPD           Z4, Z0, Z11
-	VADDPD           Z5, Z1, Z12
-	VADDPD           Z6, Z2, Z13
-	VADDPD           Z7, Z3, Z14
-	VMOVUPD          64(DI)(CX*1), Z15
-	VPMOVQ2M         Z15, K2
-	VMOVUPD          64(R8)(CX*1), Z15
-	VSUBPD           Z15, Z8, Z16
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z17
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z18
-	VMOVUPD          Z11, 6144(BX)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z13, Z19
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z14, Z20
-	VMOVUPD          Z12, 6208(BX)(CX*1)
-	VMOVUPD          128(DI)(CX*1), Z21
-	VPMOVQ2M         Z21, K3
-	VMOVUPD          128(R8)(CX*1), Z21
-	VSUBPD           Z21, Z8, Z22
-	VMOVUPD          Z13, 6272(BX)(CX*1)
-	VMULPD           Z17, Z17, Z23
-	VMULPD           Z18, Z18, Z24
-	VMOVUPD          Z14, 6336(BX)(CX*1)
-	VMULPD           Z19, Z19, Z25
-	VMULPD           Z20, Z20, Z26
-	VMOVUPD          192(DI)(CX*1), Z27
-	VPMOVQ2M         Z27, K4
-	VMOVUPD          192(R8)(CX*1), Z27
-	VSUBPD           Z27, Z8, Z28
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z29
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z29
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z30
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z30
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z31
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z24, Z31
-	VMOVAPD          Z7, 512(BX)
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z7
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z24, Z7
-	VMOVAPD          Z3, 576(BX)
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z3
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z25, Z3
-	VMOVAPD          Z6, 640(BX)
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z6
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z25, Z6
-	VMOVAPD          Z2, 704(BX)
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z2
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z26, Z2
-	VMOVAPD          Z5, 768(BX)
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z5
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z24, Z7
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z25, Z6
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z26, Z5
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
-	VBLENDMPD        Z9, Z10, K1, Z23
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z24, Z31
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z24, Z7
-	VBLENDMPD        Z10, Z9, K1, Z24
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z23, Z23
-	VSUBPD           Z10, Z8, Z10
-	VFMADD231PD      Z17, Z29, Z30
-	VBLENDMPD        Z15, Z16, K2, Z29
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z29, Z29
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z25, Z3
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z25, Z6
-	VBLENDMPD        Z16, Z15, K2, Z25
-	VFMADD231PD      Z18, Z31, Z7
-	VBLENDMPD        Z21, Z22, K3, Z31
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z31, Z31
-	VSUBPD           Z16, Z8, Z16
-	VSUBPD           Z9, Z10, Z10
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z26, Z2
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z26, Z5
-	VBLENDMPD        Z22, Z21, K3, Z9
-	VFMADD231PD      Z19, Z3, Z6
-	VBLENDMPD        Z27, Z28, K4, Z3
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z3, Z3
-	VSUBPD           Z22, Z8, Z22
-	VSUBPD           Z15, Z16, Z16
-	VFMADD231PD      Z20, Z2, Z5
-	VBLENDMPD        Z28, Z27, K4, Z2
-	VSUBPD           Z28, Z8, Z28
-	VSUBPD           Z21, Z22, Z22
-	VSUBPD           Z27, Z28, Z28
-	VMULPD           Z24, Z11, Z15
-	VMULPD           Z25, Z12, Z21
-	VMULPD           Z9, Z13, Z26
-	VMULPD           Z2, Z14, Z27
-	VMOVAPD          Z5, 832(BX)
-	VADDPD           Z17, Z8, Z5
-	VMOVAPD          Z6, 896(BX)
-	VADDPD           Z15, Z23, Z6
-	VMOVUPD          Z6, 13824(BX)(CX*1)
-	VMOVAPD          Z28, 960(BX)
-	VADDPD           Z21, Z29, Z28
-	VMOVUPD          Z28, 13888(BX)(CX*1)
-	VMOVAPD          Z22, 1024(BX)
-	VADDPD           Z18, Z8, Z22
-	VMOVAPD          Z7, 1088(BX)
-	VADDPD           Z26, Z31, Z7
-	VMOVUPD          Z7, 13952(BX)(CX*1)
-	VMOVAPD          Z16, 1152(BX)
-	VADDPD           Z19, Z8, Z16
-	VMOVAPD          Z19, 1216(BX)
-	VADDPD           Z27, Z3, Z19
-	VMOVUPD          Z19, 14016(BX)(CX*1)
-	VMOVAPD          Z18, 1280(BX)
-	VADDPD           Z20, Z8, Z18
-	VMOVAPD          Z20, 1344(BX)
-	VSUBPD           Z11, Z0, Z20
-	VADDPD           Z4, Z20, Z20
-	VMOVAPD          Z0, 1408(BX)
-	VSUBPD           Z12, Z1, Z0
-	VADDPD           768(BX), Z0, Z0
-	VMOVAPD          Z1, 1472(BX)
-	VMOVAPD          704(BX), Z1
-	VMOVAPD          Z4, 20096(BX)
-	VSUBPD           Z13, Z1, Z4
-	VADDPD           640(BX), Z4, Z4
-	VMOVAPD          576(BX), Z1
-	VMOVAPD          Z30, 20160(BX)
-	VSUBPD           Z14, Z1, Z30
-	VADDPD           512(BX), Z30, Z30
-	VDIVPD           Z5, Z6, Z1
-	VMOVUPD          Z1, 16896(BX)(CX*1)
-	VMOVAPD          Z10, 20224(BX)
-	VDIVPD           Z22, Z28, Z10
-	VMOVUPD          Z10, 16960(BX)(CX*1)
-	VMOVAPD          Z10, 20288(BX)
-	VDIVPD           Z16, Z7, Z10
-	VMOVUPD          Z10, 17024(BX)(CX*1)
-	VMOVAPD          Z10, 20352(BX)
-	VDIVPD           Z18, Z19, Z10
-	VMOVUPD          Z10, 17088(BX)(CX*1)
-	VMOVAPD          Z10, 20416(BX)
-	VMAXPD           Z15, Z23, Z10
-	VMINPD           Z15, Z23, Z23
-	VFMSUB231PD      Z24, Z11, Z15
-	VSUBPD           Z10, Z6, Z10
-	VFMADD231PD      Z24, Z20, Z15
-	VSUBPD           Z10, Z23, Z23
-	VADDPD           Z15, Z23, Z23
-	VMAXPD           Z21, Z29, Z10
-	VMINPD           Z21, Z29, Z29
-	VFMSUB231PD      Z25, Z12, Z21
-	VSUBPD           Z10, Z28, Z10
-	VFMADD231PD      Z25, Z0, Z21
-	VSUBPD           Z10, Z29, Z29
-	VADDPD           Z21, Z29, Z29
-	VMAXPD           Z26, Z31, Z10
-	VMINPD           Z26, Z31, Z31
-	VFMSUB231PD      Z9, Z13, Z26
-	VSUBPD           Z10, Z7, Z10
-	VFMADD231PD      Z9, Z4, Z26
-	VSUBPD           Z10, Z31, Z31
-	VADDPD           Z26, Z31, Z31
-	VMAXPD           Z27, Z3, Z9
-	VMINPD           Z27, Z3, Z3
-	VFMSUB231PD      Z2, Z14, Z27
-	VSUBPD           Z9, Z19, Z9
-	VFMADD231PD      Z2, Z30, Z27
-	VSUBPD           Z9, Z3, Z3
-	VADDPD           Z27, Z3, Z3
-	VSUBPD           Z5, Z8, Z2
-	VFNMADD213PD     Z6, Z1, Z5
-	VDIVPD           Z6, Z8, Z6
-	VADDPD           Z17, Z2, Z2
-	VFNMADD213PD     Z11, Z11, Z17
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z9
-	VBLENDMPD        Z11, Z9, K1, Z11
-	VFMADD231PD      20224(BX), Z11, Z23
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z20, Z2
-	VMOVAPD          20160(BX), Z10
-	VFMADD213PD      20096(BX), Z10, Z17
-	VADDPD           Z23, Z5, Z5
-	VADDPD           1408(BX), Z17, Z17
-	VFNMADD231PD     Z2, Z1, Z5
-	VMOVUPD          Z6, 15360(BX)(CX*1)
-	VMOVUPD          Z17, 12288(BX)(CX*1)
-	VMULPD           Z6, Z5, Z5
-	VMOVUPD          Z5, 18432(BX)(CX*1)
-	VSUBPD           Z22, Z8, Z1
-	VFNMADD132PD     20288(BX), Z28, Z22
-	VDIVPD           Z28, Z8, Z28
-	VADDPD           1280(BX), Z1, Z1
-	VMOVAPD          1280(BX), Z2
-	VFNMADD213PD     Z12, Z12, Z2
-	VBLENDMPD        Z12, Z9, K2, Z12
-	VFMADD231PD      1152(BX), Z12, Z29
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z0, Z1
-	VSUBPD           Z16, Z8, Z0
-	VMOVAPD          1088(BX), Z5
-	VFMADD213PD      768(BX), Z5, Z2
-	VSUBPD           Z18, Z8, Z5
-	VBLENDMPD        Z13, Z9, K3, Z6
-	VFNMADD132PD     20352(BX), Z7, Z16
-	VFMADD231PD      1024(BX), Z6, Z31
-	VBLENDMPD        Z14, Z9, K4, Z9
-	VADDPD           1216(BX), Z0, Z0
-	VFMADD231PD      960(BX), Z9, Z3
-	VDIVPD           Z7, Z8, Z7
-	VADDPD           1344(BX), Z5, Z5
-	VFNMADD132PD     20416(BX), Z19, Z18
-	VFNMADD132PD     1216(BX), Z13, Z13
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z4, Z0
-	VFNMADD132PD     1344(BX), Z14, Z14
-	VMOVUPD          Z28, 15424(BX)(CX*1)
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z30, Z5
-	VADDPD           Z29, Z22, Z22
-	VADDPD           Z31, Z16, Z16
-	VADDPD           1472(BX), Z2, Z2
-	VADDPD           Z3, Z18, Z18
-	VMOVAPD          896(BX), Z3
-	VFMADD213PD      640(BX), Z3, Z13
-	VFNMADD231PD     20288(BX), Z1, Z22
-	VMOVAPD          832(BX), Z1
-	VFMADD213PD      512(BX), Z1, Z14
-	VFNMADD231PD     20352(BX), Z0, Z16
-	VMOVUPD          Z2, 12352(BX)(CX*1)
-	VFNMADD231PD     20416(BX), Z5, Z18
-	VADDPD           704(BX), Z13, Z13
-	VDIVPD           Z19, Z8, Z8
-	VMULPD           Z28, Z22, Z22
-	VADDPD           576(BX), Z14, Z14
-	VMULPD           Z7, Z16, Z16
-	VMOVUPD          Z13, 12416(BX)(CX*1)
-	VMOVUPD          Z22, 18496(BX)(CX*1)
-	VMOVUPD          Z7, 15488(BX)(CX*1)
-	VMOVUPD          Z16, 18560(BX)(CX*1)
-	VMOVUPD          Z14, 12480(BX)(CX*1)
-	VMULPD           Z8, Z18, Z18
-	VMOVUPD          Z8, 15552(BX)(CX*1)
-	VMOVUPD          Z18, 18624(BX)(CX*1)
-	ADDQ             $+256, CX
+	VMULPD           7680(BX)(CX*1), Z0, Z2
+	VMULPD           7744(BX)(CX*1), Z1, Z3
+	VMOVUPD          (DI)(CX*1), Z4
+	VPMOVQ2M         Z4, K1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z4
+	VMOVUPD          (R8)(CX*1), Z5
+	VSUBPD           Z5, Z4, Z6
+	VMOVUPD          64(DI)(CX*1), Z7
+	VPMOVQ2M         Z7, K2
+	VMOVUPD          64(R8)(CX*1), Z7
+	VSUBPD           Z7, Z4, Z8
+	VADDPD           Z2, Z0, Z9
+	VADDPD           Z3, Z1, Z10
+	VBLENDMPD        Z5, Z6, K1, Z11
+	VBLENDMPD        Z6, Z5, K1, Z12
+	VBLENDMPD        Z7, Z8, K2, Z13
+	VBLENDMPD        Z8, Z7, K2, Z14
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z15
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z16
+	VMOVUPD          Z9, 9728(BX)(CX*1)
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z11, Z11
+	VMULPD           Z12, Z9, Z17
+	VMOVUPD          Z10, 9792(BX)(CX*1)
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z13
+	VMULPD           Z14, Z10, Z18
+	VMULPD           Z15, Z15, Z19
+	VMULPD           Z16, Z16, Z20
+	VADDPD           Z17, Z11, Z21
+	VADDPD           Z15, Z4, Z22
+	VADDPD           Z18, Z13, Z23
+	VADDPD           Z16, Z4, Z24
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z25
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z19, Z25
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z26
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z19, Z26
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z27
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z20, Z27
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z28
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z20, Z28
+	VMOVUPD          Z21, 4608(BX)(CX*1)
+	VSUBPD           Z9, Z0, Z29
+	VSUBPD           Z10, Z1, Z30
+	VMOVUPD          Z23, 4672(BX)(CX*1)
+	VDIVPD           Z22, Z21, Z31
+	VMOVAPD          Z1, 512(BX)
+	VMAXPD           Z17, Z11, Z1
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z19, Z25
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z20, Z28
+	VMOVAPD          Z0, 576(BX)
+	VMOVAPD          Z17, Z0
+	VFMSUB231PD      Z12, Z9, Z0
+	VMOVAPD          Z16, 640(BX)
+	VMAXPD           Z18, Z13, Z16
+	VMINPD           Z17, Z11, Z11
+	VMOVAPD          Z18, Z17
+	VFMSUB231PD      Z14, Z10, Z17
+	VMINPD           Z18, Z13, Z13
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z19, Z25
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z20, Z28
+	VADDPD           Z2, Z29, Z29
+	VADDPD           Z3, Z30, Z30
+	VSUBPD           Z1, Z21, Z1
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z19, Z25
+	VSUBPD           Z16, Z23, Z16
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z20, Z28
+	VDIVPD           Z24, Z23, Z18
+	VFMADD231PD      Z12, Z29, Z0
+	VFMADD231PD      Z14, Z30, Z17
+	VMOVUPD          Z31, 2560(BX)(CX*1)
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z19, Z25
+	VSUBPD           Z6, Z4, Z6
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z20, Z28
+	VSUBPD           Z1, Z11, Z11
+	VSUBPD           Z8, Z4, Z8
+	VSUBPD           Z16, Z13, Z13
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z19, Z25
+	VSUBPD           Z5, Z6, Z6
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z20, Z28
+	VADDPD           Z0, Z11, Z11
+	VSUBPD           Z22, Z4, Z0
+	VSUBPD           Z7, Z8, Z8
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z19, Z25
+	VADDPD           Z17, Z13, Z13
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z20, Z28
+	VSUBPD           Z24, Z4, Z1
+	VMOVUPD          Z18, 2624(BX)(CX*1)
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z5
+	VBLENDMPD        Z9, Z5, K1, Z7
+	VDIVPD           Z21, Z4, Z12
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z19, Z25
+	VBLENDMPD        Z10, Z5, K2, Z5
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z20, Z28
+	VFMADD231PD      Z6, Z7, Z11
+	VADDPD           Z15, Z0, Z0
+	VFNMADD231PD     Z22, Z31, Z21
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z19, Z25
+	VFMADD231PD      Z8, Z5, Z13
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z19, Z26
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z20, Z27
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z20, Z28
+	VADDPD           640(BX), Z1, Z1
+	VFNMADD213PD     Z23, Z18, Z24
+	VFNMADD213PD     Z9, Z15, Z9
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z29, Z0
+	VFNMADD132PD     640(BX), Z10, Z10
+	VDIVPD           Z23, Z4, Z4
+	VFMADD231PD      Z15, Z25, Z26
+	VFMADD231PD      640(BX), Z27, Z28
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z30, Z1
+	VADDPD           Z11, Z21, Z21
+	VADDPD           Z13, Z24, Z24
+	VMOVUPD          Z12, 8704(BX)(CX*1)
+	VFMADD231PD      Z26, Z9, Z2
+	VFNMADD231PD     Z0, Z31, Z21
+	VFMADD231PD      Z28, Z10, Z3
+	VFNMADD231PD     Z1, Z18, Z24
+	VADDPD           576(BX), Z2, Z2
+	VMULPD           Z12, Z21, Z21
+	VADDPD           512(BX), Z3, Z3
+	VMOVUPD          Z2, 10752(BX)(CX*1)
+	VMULPD           Z4, Z24, Z24
+	VMOVUPD          Z21, 6656(BX)(CX*1)
+	VMOVUPD          Z3, 10816(BX)(CX*1)
+	VMOVUPD          Z4, 8768(BX)(CX*1)
+	VMOVUPD          Z24, 6720(BX)(CX*1)
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	RET
@@ -17951,218 +17516,118 @@ loop:
 // func logRatioF64AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF64AVX512<>(SB), NOSPLIT, $0
-	// 4 vectors, 50.0 instructions each, 0 spills
+	// 2 vectors, 50.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
-	VMOVUPD          16896(BX)(CX*1), Z0
+	VMOVUPD          2560(BX)(CX*1), Z0
 	VANDPD.BCST      c000fffffffffffff<>+0(SB), Z0, Z1
-	VMOVUPD          16960(BX)(CX*1), Z2
+	VMOVUPD          2624(BX)(CX*1), Z2
 	VANDPD.BCST      c000fffffffffffff<>+0(SB), Z2, Z3
-	VMOVUPD          17024(BX)(CX*1), Z4
-	VANDPD.BCST      c000fffffffffffff<>+0(SB), Z4, Z5
-	VMOVUPD          17088(BX)(CX*1), Z6
-	VANDPD.BCST      c000fffffffffffff<>+0(SB), Z6, Z7
 	VORPD.BCST       c6250000000000000<>+0(SB), Z1, Z1
 	VORPD.BCST       c6250000000000000<>+0(SB), Z3, Z3
-	VORPD.BCST       c6250000000000000<>+0(SB), Z5, Z5
-	VORPD.BCST       c6250000000000000<>+0(SB), Z7, Z7
 	VSUBPD.BCST      c6250000000000000<>+0(SB), Z1, Z1
 	VSUBPD.BCST      c6250000000000000<>+0(SB), Z3, Z3
-	VSUBPD.BCST      c6250000000000000<>+0(SB), Z5, Z5
-	VSUBPD.BCST      c6250000000000000<>+0(SB), Z7, Z7
 	VPSRLQ           $0x34, Z0, Z0
 	VPSRLQ           $0x34, Z2, Z2
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z8
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z9
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z10
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z11
-	VPSRLQ           $0x34, Z4, Z4
-	VPSRLQ           $0x34, Z6, Z6
-	VMULPD           Z8, Z8, Z12
-	VMULPD           Z9, Z9, Z13
-	VMULPD           Z10, Z10, Z14
-	VMULPD           Z11, Z11, Z15
-	VMOVAPD          Z1, Z16
-	VFNMADD213PD     Z16, Z8, Z16
-	VMOVAPD          Z3, Z17
-	VFNMADD213PD     Z17, Z9, Z17
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z18
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z12, Z18
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z19
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z12, Z19
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z20
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z13, Z20
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z21
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z13, Z21
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z22
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z14, Z22
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z23
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z14, Z23
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z24
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z15, Z24
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z25
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z12, Z18
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z12, Z19
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z13, Z20
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z13, Z21
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z14, Z22
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z14, Z23
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z15, Z24
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z15, Z25
-	VFMADD231PD      Z8, Z18, Z19
-	VMOVAPD          Z5, Z8
-	VFNMADD213PD     Z8, Z10, Z8
-	VFMADD231PD      Z9, Z20, Z21
-	VMOVAPD          Z7, Z9
-	VFNMADD213PD     Z9, Z11, Z9
-	VFMADD231PD      Z10, Z22, Z23
 	VORPD.BCST       c4330000000000000<>+0(SB), Z0, Z0
-	VFMADD231PD      Z11, Z24, Z25
 	VORPD.BCST       c4330000000000000<>+0(SB), Z2, Z2
-	VORPD.BCST       c4330000000000000<>+0(SB), Z4, Z4
-	VORPD.BCST       c4330000000000000<>+0(SB), Z6, Z6
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z4
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z5
 	VSUBPD.BCST      c4330000000000625<>+0(SB), Z0, Z0
-	VMULPD           Z19, Z16, Z16
-	VMOVUPD          18432(BX)(CX*1), Z10
-	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z10, Z10
+	VMOVUPD          6656(BX)(CX*1), Z6
+	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z6, Z6
 	VSUBPD.BCST      c4330000000000625<>+0(SB), Z2, Z2
-	VMULPD           Z21, Z17, Z17
-	VMOVUPD          18496(BX)(CX*1), Z11
-	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z11, Z11
-	VSUBPD.BCST      c4330000000000625<>+0(SB), Z4, Z4
-	VMULPD           Z23, Z8, Z8
-	VMOVUPD          18560(BX)(CX*1), Z12
-	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z12, Z12
-	VSUBPD.BCST      c4330000000000625<>+0(SB), Z6, Z6
-	VMULPD           Z25, Z9, Z9
-	VMOVUPD          18624(BX)(CX*1), Z13
-	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z13, Z13
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z16, Z10
-	VBROADCASTSD     c1d90000000000000<>+0(SB), Z14
-	VFMADD213PD      Z0, Z1, Z14
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z17, Z11
-	VBROADCASTSD     c1d90000000000000<>+0(SB), Z15
-	VFMADD213PD      Z2, Z3, Z15
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z8, Z12
-	VBROADCASTSD     c1d90000000000000<>+0(SB), Z8
-	VFMADD213PD      Z4, Z5, Z8
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z9, Z13
-	VBROADCASTSD     c1d90000000000000<>+0(SB), Z9
-	VFMADD213PD      Z6, Z7, Z9
-	VADDPD           Z10, Z14, Z14
-	VADDPD           Z11, Z15, Z15
-	VADDPD           Z12, Z8, Z8
-	VADDPD           Z13, Z9, Z9
-	VMOVUPD          (BX), Z16
-	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z14, Z16
-	VMOVUPD          (BX), Z17
-	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z15, Z17
-	VMOVUPD          (BX), Z18
-	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z8, Z18
-	VMOVUPD          (BX), Z19
-	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z9, Z19
-	VMAXPD.BCST      c4338000000000000<>+0(SB), Z16, Z16
-	VMAXPD.BCST      c4338000000000000<>+0(SB), Z17, Z17
-	VMAXPD.BCST      c4338000000000000<>+0(SB), Z18, Z18
-	VSUBPD.BCST      c4338000000000625<>+0(SB), Z16, Z20
-	VMOVUPD          Z16, 9216(BX)(CX*1)
-	VMAXPD.BCST      c4338000000000000<>+0(SB), Z19, Z19
-	VSUBPD.BCST      c4338000000000625<>+0(SB), Z17, Z16
-	VMOVUPD          Z17, 9280(BX)(CX*1)
-	VSUBPD.BCST      c4338000000000625<>+0(SB), Z18, Z17
-	VMOVUPD          Z18, 9344(BX)(CX*1)
-	VSUBPD.BCST      c4338000000000625<>+0(SB), Z19, Z18
-	VFMSUB231PD      (BX), Z0, Z20
-	VMOVUPD          Z19, 9408(BX)(CX*1)
-	VFMSUB231PD      (BX), Z2, Z16
-	VFMSUB231PD      (BX), Z4, Z17
-	VFMSUB231PD      (BX), Z6, Z18
-	VFMADD231PD      64(BX), Z1, Z20
-	VFMADD231PD      64(BX), Z3, Z16
-	VFMADD231PD      64(BX), Z5, Z17
-	VFMADD231PD      64(BX), Z7, Z18
-	VFMADD231PD      (BX), Z10, Z20
-	VFMADD231PD      (BX), Z11, Z16
-	VFMADD231PD      (BX), Z12, Z17
-	VFMADD231PD      (BX), Z13, Z18
-	VFMADD231PD      128(BX), Z14, Z20
-	VFMADD231PD      128(BX), Z15, Z16
-	VFMADD231PD      128(BX), Z8, Z17
-	VFMADD231PD      128(BX), Z9, Z18
-	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z20, Z20
-	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z16, Z16
-	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z17, Z17
-	VMOVUPD          Z20, 10752(BX)(CX*1)
-	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z18, Z18
-	VMOVUPD          Z16, 10816(BX)(CX*1)
-	VMOVUPD          Z17, 10880(BX)(CX*1)
-	VMOVUPD          Z18, 10944(BX)(CX*1)
-	ADDQ             $+256, CX
+	VMOVUPD          6720(BX)(CX*1), Z7
+	VMULPD.BCST      c3ff71547652b82fe<>+0(SB), Z7, Z7
+	VMULPD           Z4, Z4, Z8
+	VMULPD           Z5, Z5, Z9
+	VMOVAPD          Z1, Z10
+	VFNMADD213PD     Z10, Z4, Z10
+	VMOVAPD          Z3, Z11
+	VFNMADD213PD     Z11, Z5, Z11
+	VBROADCASTSD     c1d90000000000000<>+0(SB), Z12
+	VFMADD213PD      Z0, Z1, Z12
+	VBROADCASTSD     c1d90000000000000<>+0(SB), Z13
+	VFMADD213PD      Z2, Z3, Z13
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z14
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z8, Z14
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z15
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z8, Z15
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z16
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z9, Z16
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z17
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z9, Z17
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z8, Z15
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z9, Z16
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z9, Z17
+	VFMADD231PD      Z4, Z14, Z15
+	VFMADD231PD      Z5, Z16, Z17
+	VMULPD           Z15, Z10, Z10
+	VMULPD           Z17, Z11, Z11
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z10, Z6
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z7
+	VADDPD           Z6, Z12, Z12
+	VADDPD           Z7, Z13, Z13
+	VMOVUPD          (BX), Z4
+	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z12, Z4
+	VMOVUPD          (BX), Z5
+	VFMADD213PD.BCST c4338000000000625<>+0(SB), Z13, Z5
+	VMAXPD.BCST      c4338000000000000<>+0(SB), Z4, Z4
+	VMAXPD.BCST      c4338000000000000<>+0(SB), Z5, Z5
+	VSUBPD.BCST      c4338000000000625<>+0(SB), Z4, Z8
+	VMOVUPD          Z4, 1536(BX)(CX*1)
+	VSUBPD.BCST      c4338000000000625<>+0(SB), Z5, Z4
+	VMOVUPD          Z5, 1600(BX)(CX*1)
+	VFMSUB231PD      (BX), Z0, Z8
+	VFMSUB231PD      (BX), Z2, Z4
+	VFMADD231PD      64(BX), Z1, Z8
+	VFMADD231PD      64(BX), Z3, Z4
+	VFMADD231PD      (BX), Z6, Z8
+	VFMADD231PD      (BX), Z7, Z4
+	VFMADD231PD      128(BX), Z12, Z8
+	VFMADD231PD      128(BX), Z13, Z4
+	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z8, Z8
+	VMAXPD.BCST      cbff0000000000000<>+0(SB), Z4, Z4
+	VMOVUPD          Z8, 5632(BX)(CX*1)
+	VMOVUPD          Z4, 5696(BX)(CX*1)
+	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
 	RET
 
 // func softLossPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossPowerF64AVX512(SB), $20800-8
+TEXT ·softLossPowerF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 2 vectors, 35.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -18171,31 +17636,36 @@ TEXT ·softLossPowerF64AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20480(BX)
-	VMOVAPD      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20608(BX)
-	VMOVAPD      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         88(AX), AX
 	VBROADCASTSD 24(AX), Z0
@@ -18206,7 +17676,7 @@ eachW:
 	VMOVAPD      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -18215,18 +17685,18 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
 	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z4
 	VMOVUPD          (R8)(CX*1), Z5
 	VSUBPD           Z5, Z4, Z6
 	VMOVUPD          64(R8)(CX*1), Z7
 	VSUBPD           Z7, Z4, Z4
-	VMOVUPD          9216(BX)(CX*1), Z8
+	VMOVUPD          1536(BX)(CX*1), Z8
 	VPSLLQ           $0x34, Z8, Z8
-	VMOVUPD          9280(BX)(CX*1), Z9
+	VMOVUPD          1600(BX)(CX*1), Z9
 	VPSLLQ           $0x34, Z9, Z9
 	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z10
 	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z10
@@ -18278,16 +17748,16 @@ loop:
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z15, Z15
 	VMULPD           Z6, Z14, Z6
 	VMULPD           Z4, Z15, Z4
-	VMULPD           12288(BX)(CX*1), Z14, Z14
-	VMULPD           12352(BX)(CX*1), Z15, Z15
+	VMULPD           10752(BX)(CX*1), Z14, Z14
+	VMULPD           10816(BX)(CX*1), Z15, Z15
 	VMAXPD           Z1, Z6, Z6
 	VMAXPD           Z3, Z4, Z4
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z14, Z6
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z15, Z4
 	VMOVUPD          Z6, (R11)(CX*1)
 	VMOVUPD          Z4, 64(R11)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18301,7 +17771,7 @@ loop:
 
 // func softGradPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradPowerF64AVX512(SB), $20800-8
+TEXT ·softGradPowerF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 2 vectors, 56.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -18310,31 +17780,36 @@ TEXT ·softGradPowerF64AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20480(BX)
-	VMOVAPD      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20608(BX)
-	VMOVAPD      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -18348,7 +17823,7 @@ eachW:
 	VMOVAPD      Z0, 192(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -18357,9 +17832,9 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
 	VMOVUPD          (DI)(CX*1), Z4
 	VPMOVQ2M         Z4, K1
@@ -18405,23 +17880,23 @@ loop:
 	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z3, Z14
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z6
 	VMINPD           Z16, Z6, Z9
-	VMOVUPD          6144(BX)(CX*1), Z20
-	VMULPD           15360(BX)(CX*1), Z20, Z21
+	VMOVUPD          9728(BX)(CX*1), Z20
+	VMULPD           8704(BX)(CX*1), Z20, Z21
 	VMINPD           Z18, Z6, Z6
-	VMOVUPD          6208(BX)(CX*1), Z22
-	VMULPD           15424(BX)(CX*1), Z22, Z23
+	VMOVUPD          9792(BX)(CX*1), Z22
+	VMULPD           8768(BX)(CX*1), Z22, Z23
 	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z11
 	VFMADD213PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z12
 	VANDPD.BCST      c8000000000000000<>+0(SB), Z4, Z4
 	VANDPD.BCST      c8000000000000000<>+0(SB), Z8, Z8
-	VMOVUPD          9216(BX)(CX*1), Z1
+	VMOVUPD          1536(BX)(CX*1), Z1
 	VPSLLQ           $0x34, Z1, Z1
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z15, Z15
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z9, Z9
 	VXORPD           Z4, Z19, Z19
 	VFMADD231PD      Z0, Z13, Z11
 	VFMADD231PD      Z2, Z14, Z12
-	VMOVUPD          9280(BX)(CX*1), Z3
+	VMOVUPD          1600(BX)(CX*1), Z3
 	VPSLLQ           $0x34, Z3, Z3
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z17, Z17
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z6, Z6
@@ -18433,12 +17908,12 @@ loop:
 	VMULPD           Z3, Z10, Z10
 	VMULPD           Z23, Z5, Z5
 	VBROADCASTSD     c4000000000000000<>+0(SB), Z1
-	VFMSUB213PD      13824(BX)(CX*1), Z1, Z15
+	VFMSUB213PD      4608(BX)(CX*1), Z1, Z15
 	VBROADCASTSD     c3fe62e42fefa39ef<>+0(SB), Z3
-	VMOVUPD          12288(BX)(CX*1), Z11
+	VMOVUPD          10752(BX)(CX*1), Z11
 	VFMADD231PD      Z11, Z3, Z9
-	VFMSUB213PD      13888(BX)(CX*1), Z17, Z1
-	VMOVUPD          12352(BX)(CX*1), Z12
+	VFMSUB213PD      4672(BX)(CX*1), Z17, Z1
+	VMOVUPD          10816(BX)(CX*1), Z12
 	VFMADD231PD      Z12, Z3, Z6
 	VFMADD213PD      Z7, Z0, Z7
 	VMULPD           192(BX), Z19, Z19
@@ -18470,8 +17945,8 @@ loop:
 	VMOVUPD          Z15, (R12)(CX*1)
 	VXORPD           Z8, Z1, Z1
 	VMOVUPD          Z1, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18486,7 +17961,7 @@ loop:
 
 // func softHessPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessPowerF64AVX512(SB), $20800-8
+TEXT ·softHessPowerF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Hess, R14 Curv
 	// 2 vectors, 90.0 instructions each, 8 spills
 	MOVQ         a+0(FP), AX
@@ -18495,31 +17970,36 @@ TEXT ·softHessPowerF64AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20480(BX)
-	VMOVAPD      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20608(BX)
-	VMOVAPD      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         72(AX), R13
@@ -18539,7 +18019,7 @@ eachW:
 	VMOVAPD      Z0, 448(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -18548,9 +18028,9 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
 	VMOVUPD          (R8)(CX*1), Z4
 	VBROADCASTSD     cc000000000000000<>+0(SB), Z5
@@ -18569,11 +18049,11 @@ loop:
 	VMOVUPD          64(DI)(CX*1), Z13
 	VPMOVQ2M         Z13, K2
 	VSUBPD           Z6, Z8, Z14
-	VMOVUPD          6144(BX)(CX*1), Z15
-	VMOVUPD          15360(BX)(CX*1), Z16
+	VMOVUPD          9728(BX)(CX*1), Z15
+	VMOVUPD          8704(BX)(CX*1), Z16
 	VMULPD           Z16, Z15, Z17
-	VMOVUPD          6208(BX)(CX*1), Z18
-	VMOVUPD          15424(BX)(CX*1), Z19
+	VMOVUPD          9792(BX)(CX*1), Z18
+	VMOVUPD          8768(BX)(CX*1), Z19
 	VMULPD           Z19, Z18, Z20
 	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z21
 	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z21
@@ -18605,34 +18085,34 @@ loop:
 	VMULPD           192(BX), Z17, Z30
 	VMINPD           Z13, Z27, Z27
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z31
-	VMOVAPD          Z24, 576(BX)
+	VMOVAPD          Z24, 512(BX)
 	VMULPD           192(BX), Z20, Z24
-	VMOVAPD          Z22, 704(BX)
+	VMOVAPD          Z22, 576(BX)
 	VBROADCASTSD     c4000000000000000<>+0(SB), Z22
-	VFMSUB213PD      13824(BX)(CX*1), Z22, Z25
-	VMOVAPD          Z13, 20416(BX)
+	VFMSUB213PD      4608(BX)(CX*1), Z22, Z25
+	VMOVAPD          Z13, 640(BX)
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z28, Z13
-	VFMSUB213PD      13888(BX)(CX*1), Z26, Z22
+	VFMSUB213PD      4672(BX)(CX*1), Z26, Z22
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z27, Z26
 	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z21
 	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z11
 	VSUBPD           Z17, Z30, Z17
-	VMOVAPD          Z7, 20352(BX)
+	VMOVAPD          Z7, 704(BX)
 	VSUBPD           Z29, Z8, Z7
 	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z3, Z23
 	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z3, Z12
 	VSUBPD           Z20, Z24, Z20
-	VMOVAPD          Z24, 512(BX)
+	VMOVAPD          Z24, 768(BX)
 	VSUBPD           Z31, Z8, Z24
 	VMOVAPD          Z30, 832(BX)
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z15, Z30
-	VMOVAPD          Z31, 20288(BX)
+	VMOVAPD          Z31, 896(BX)
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z18, Z31
 	VBROADCASTSD     c3fe62e42fefa39ef<>+0(SB), Z8
-	VMOVAPD          Z29, 640(BX)
-	VMOVUPD          12288(BX)(CX*1), Z29
+	VMOVAPD          Z29, 960(BX)
+	VMOVUPD          10752(BX)(CX*1), Z29
 	VFMADD231PD      Z29, Z8, Z13
-	VMOVUPD          12352(BX)(CX*1), Z29
+	VMOVUPD          10816(BX)(CX*1), Z29
 	VFMADD231PD      Z29, Z8, Z26
 	VSUBPD           Z7, Z17, Z17
 	VADDPD           Z25, Z25, Z7
@@ -18658,9 +18138,9 @@ loop:
 	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z7, Z7
 	VMULPD           192(BX), Z5, Z5
 	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z24, Z24
-	VMOVUPD          9216(BX)(CX*1), Z1
+	VMOVUPD          1536(BX)(CX*1), Z1
 	VPSLLQ           $0x34, Z1, Z1
-	VMOVUPD          9280(BX)(CX*1), Z3
+	VMOVUPD          1600(BX)(CX*1), Z3
 	VPSLLQ           $0x34, Z3, Z3
 	VMULPD           Z11, Z0, Z0
 	VMULPD           Z1, Z10, Z10
@@ -18673,8 +18153,8 @@ loop:
 	VFMADD213PD      Z14, Z2, Z14
 	VFMADD132PD.BCST c0000000000000000<>+0(SB), Z18, Z27
 	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z0
-	VADDPD           640(BX), Z0, Z1
-	VADDPD           20288(BX), Z0, Z0
+	VADDPD           960(BX), Z0, Z1
+	VADDPD           896(BX), Z0, Z0
 	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z2
 	VMINPD           Z4, Z2, Z4
 	VMINPD           Z5, Z2, Z2
@@ -18685,7 +18165,7 @@ loop:
 	VMULPD           384(BX), Z14, Z14
 	VMULPD           448(BX), Z2, Z2
 	VFMADD231PD      832(BX), Z13, Z25
-	VFMADD231PD      512(BX), Z26, Z22
+	VFMADD231PD      768(BX), Z26, Z22
 	VMULPD           Z1, Z1, Z1
 	VMULPD           Z4, Z10, Z10
 	VMULPD           Z28, Z3, Z28
@@ -18697,13 +18177,13 @@ loop:
 	VADDPD.BCST      c6250000000000000<>+0(SB), Z18, Z18
 	VMULPD           Z22, Z5, Z22
 	VDIVPD           Z1, Z10, Z10
-	VMULPD           20352(BX), Z3, Z2
-	VMOVAPD          20352(BX), Z4
+	VMULPD           704(BX), Z3, Z2
+	VMOVAPD          704(BX), Z4
 	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z4, Z4
-	VMULPD           20416(BX), Z5, Z6
-	VMOVAPD          20416(BX), Z7
+	VMULPD           640(BX), Z5, Z6
+	VMOVAPD          640(BX), Z7
 	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z7
-	VMULPD           12288(BX)(CX*1), Z3, Z3
+	VMULPD           10752(BX)(CX*1), Z3, Z3
 	VMULPD           Z29, Z5, Z5
 	VMAXPD           Z4, Z2, Z2
 	VMAXPD           Z7, Z6, Z6
@@ -18724,12 +18204,12 @@ loop:
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z27, Z27
 	VMOVUPD          Z27, 64(R14)(CX*1)
 	VDIVPD           Z18, Z22, Z22
-	VXORPD           704(BX), Z25, Z25
+	VXORPD           576(BX), Z25, Z25
 	VMOVUPD          Z25, (R12)(CX*1)
-	VXORPD           576(BX), Z22, Z22
+	VXORPD           512(BX), Z22, Z22
 	VMOVUPD          Z22, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18746,7 +18226,7 @@ loop:
 
 // func softFrozenPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenPowerF64AVX512(SB), $20800-8
+TEXT ·softFrozenPowerF64AVX512(SB), $16320-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv
 	// 2 vectors, 56.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -18755,31 +18235,36 @@ TEXT ·softFrozenPowerF64AVX512(SB), $20800-8
 	LEAQ         63(SP), BX
 	ANDQ         $-64, BX
 	MOVQ         8(AX), DI
+	MOVQ         DI, CX
+	SUBQ         BX, CX
+	ADDQ         $+7168, CX
+	ANDQ         $+4032, CX
+	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
 	MOVQ         $0x00000080, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 20480(BX)
-	VMOVAPD      Z0, 20544(BX)
-	LEAQ         20480(BX), R9
+	VMOVAPD      Z0, 11904(BX)
+	VMOVAPD      Z0, 11968(BX)
+	LEAQ         11904(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 19968(BX)
+	MOVQ         CX, 11776(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 20608(BX)
-	VMOVAPD      Z0, 20672(BX)
-	LEAQ         20608(BX), R10
+	VMOVAPD      Z0, 12032(BX)
+	VMOVAPD      Z0, 12096(BX)
+	LEAQ         12032(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 20032(BX)
+	MOVQ         CX, 11840(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
@@ -18792,7 +18277,7 @@ eachW:
 	VMOVAPD      Z0, 128(BX)
 
 turn:
-	MOVQ    $0x00000600, DX
+	MOVQ    $0x00000400, DX
 	CMPQ    SI, DX
 	CMOVQLT SI, DX
 	CALL    ·expF64AVX512<>(SB)
@@ -18801,9 +18286,9 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          10752(BX)(CX*1), Z0
+	VMOVUPD          5632(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          10816(BX)(CX*1), Z2
+	VMOVUPD          5696(BX)(CX*1), Z2
 	VMULPD           Z2, Z2, Z3
 	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z4
 	VMOVUPD          (R8)(CX*1), Z5
@@ -18824,9 +18309,9 @@ loop:
 	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z3, Z14
 	VMULPD           (R10), Z6, Z15
 	VMULPD           64(R10), Z8, Z16
-	VMOVUPD          9216(BX)(CX*1), Z17
+	VMOVUPD          1536(BX)(CX*1), Z17
 	VPSLLQ           $0x34, Z17, Z17
-	VMOVUPD          9280(BX)(CX*1), Z18
+	VMOVUPD          1600(BX)(CX*1), Z18
 	VPSLLQ           $0x34, Z18, Z18
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z11
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z3, Z12
@@ -18857,12 +18342,12 @@ loop:
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z1
 	VMINPD           Z5, Z1, Z3
 	VBROADCASTSD     c4000000000000000<>+0(SB), Z17
-	VFMSUB213PD      13824(BX)(CX*1), Z17, Z6
-	VMOVUPD          6144(BX)(CX*1), Z18
+	VFMSUB213PD      4608(BX)(CX*1), Z17, Z6
+	VMOVUPD          9728(BX)(CX*1), Z18
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z19
 	VMINPD           Z7, Z1, Z1
-	VFMSUB213PD      13888(BX)(CX*1), Z8, Z17
-	VMOVUPD          6208(BX)(CX*1), Z8
+	VFMSUB213PD      4672(BX)(CX*1), Z8, Z17
+	VMOVUPD          9792(BX)(CX*1), Z8
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z20
 	VFMADD231PD      Z0, Z13, Z11
 	VFMADD231PD      Z2, Z14, Z12
@@ -18895,8 +18380,8 @@ loop:
 	VMULPD           Z5, Z15, Z5
 	VMULPD           Z7, Z16, Z7
 	VDIVPD           Z19, Z13, Z13
-	VMULPD           12288(BX)(CX*1), Z15, Z15
-	VMULPD           12352(BX)(CX*1), Z16, Z16
+	VMULPD           10752(BX)(CX*1), Z15, Z15
+	VMULPD           10816(BX)(CX*1), Z16, Z16
 	VMAXPD           Z0, Z5, Z5
 	VMAXPD           Z1, Z7, Z7
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z15, Z5
@@ -18914,8 +18399,8 @@ loop:
 	VMOVUPD          Z6, (R12)(CX*1)
 	VXORPD           Z10, Z17, Z17
 	VMOVUPD          Z17, 64(R12)(CX*1)
-	ADDQ             19968(BX), R9
-	ADDQ             20032(BX), R10
+	ADDQ             11776(BX), R9
+	ADDQ             11840(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop

@@ -173,6 +173,7 @@ type function struct {
 	i, end, left, args reg.GPPhysical // the first byte of the present group; the end of it all, or of this turn; what is left
 	free               []reg.GPPhysical
 	chunk              int // bytes of one turn of several loops; 0: there is one loop
+	turns              int // where the arrays of the turns begin in the frame
 }
 
 // The registers that a function may use: neither those of the stack nor R15, which shared libraries use for addresses of data.
@@ -294,23 +295,37 @@ type instructions struct {
 	report       string
 }
 
-// What the frames of all kernels that share loops begin with, in this order: numbers of the plan, slots, and arrays.
+// The frames of all kernels that take turns have the same numbers of the plan, slots and arrays in the same places, so that they
+// can share loops. Sharing a place are two arrays that no kernel has both.
+//
+// A load waits for an earlier store if the last 12 bits of their addresses agree. So the frame begins where these bits are a
+// fixed number above those of U, which the results have too as a rule, and the arrays are a quarter of 4,096 bytes apart: in such
+// an order that no loop writes to where, modulo 4,096, it reads within the next 512 bytes.
 var (
-	sharedParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "GammaLn2", "HessOne", "HessPow", "HessBracket"}
-	sharedSlots  = 16
-	sharedArrays = []string{"t", "p", "f", "e", "m", "power", "r", "lambda", "R", "inverse", "M", "low"}
+	turnParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "GammaLn2", "HessOne", "HessPow", "HessBracket"}
+	turnSlots  = 16
+	turnArrays = [][]string{{"power"}, {"M"}, {"t"}, {"f", "R"}, {"r"}, {"low"}, {"p"}, {"inverse"}, {"e"}, {"m", "lambda"}}
 )
 
+const (
+	chunkBytes = 1024 // how much of an array a turn is for
+	aboveU     = 512  // where the arrays begin
+)
+
+// layOut makes the frame of a kernel that takes turns.
 func (f *function) layOut() {
-	for _, name := range sharedParams {
+	for _, name := range turnParams {
 		f.params[name] = f.frame.room(f.bytes())
 	}
-	for range sharedSlots {
+	for range turnSlots {
 		f.frame.release(f.frame.room(f.bytes()))
 	}
 	slices.Reverse(f.frame.idle)
-	for _, name := range sharedArrays {
-		f.array(name).disp = f.frame.size
+	f.turns = f.frame.size
+	for _, names := range turnArrays {
+		for _, name := range names {
+			f.array(name).disp = f.frame.size
+		}
 		f.frame.size += chunkBytes
 	}
 }
@@ -356,9 +371,6 @@ func (f *function) writeLoop(label string, l loop, moving []*array, c instructio
 	f.JLT(LabelRef(label))
 }
 
-// chunkBytes is how much of an array a turn of several loops is for.
-const chunkBytes = 1536
-
 // write writes the function itself, around its last loop.
 func (f *function) write(shared []string, l loop, b *body, c instructions) {
 	f.Function(f.name)
@@ -398,8 +410,15 @@ func (f *function) write(shared []string, l loop, b *body, c instructions) {
 		v = zmm[0]
 	}
 	var moving []*array
-	for _, a := range f.fields {
+	for n, a := range f.fields {
 		f.emit("MOVQ", a.base, at(a.name))
+		if n == 0 && f.chunk > 0 { // U
+			f.emit("MOVQ", f.i, a.base)
+			f.emit("SUBQ", f.i, f.frame.base)
+			f.emit("ADDQ", f.i, I32(int32(aboveU-f.turns+8192)))
+			f.emit("ANDQ", f.i, I32(4096-64))
+			f.emit("ADDQ", f.frame.base, f.i)
+		}
 		if a.index != nil {
 			continue
 		}
@@ -447,6 +466,10 @@ func (f *function) write(shared []string, l loop, b *body, c instructions) {
 	f.VZEROUPPER()
 	f.RET()
 	if f.frame.size > 0 {
-		f.AllocLocal(f.frame.size + 64)
+		size := f.frame.size + 64
+		if f.chunk > 0 {
+			size += 4096
+		}
+		f.AllocLocal(size)
 	}
 }

@@ -33,35 +33,48 @@ func loopsOf(t []tuning, stages []stage) (loops []loop) {
 	return loops
 }
 
-// sharedVectors is how many vectors have their operations interleaved in the loops that kernels share.
-func (s *isa) sharedVectors() int { return map[bool]int{false: 2, true: 4}[s.wide] }
+// sharedVectors is how many vectors have their operations interleaved in a loop that kernels share: as many as there are registers
+// for.
+func (s *isa) sharedVectors(stage string) int {
+	switch {
+	case stage == "ratio" && !s.wide:
+		return 1
+	case stage == "ratio", stage == "logRatio":
+		return 2
+	}
+	return 4
+}
 
 // tuningOf returns how the loops of a kernel are scheduled, as was found by measuring; see docs/performance.md.
 func tuningOf(s *isa, kernel string) []tuning {
 	kernel = strings.ToLower(kernel)
 	soft, power, grad := strings.HasPrefix(kernel, "soft"), strings.HasSuffix(kernel, "power"), strings.Contains(kernel, "loss") || strings.Contains(kernel, "grad")
 	// turns returns a loop for each of some stages, which kernels share, and one for all the others.
-	turns := func(shared, vectors int) (t []tuning) {
-		for range shared {
-			t = append(t, tuning{vectors: s.sharedVectors(), stages: 1})
+	turns := func(vectors int, shared ...string) (t []tuning) {
+		for _, stage := range shared {
+			t = append(t, tuning{vectors: s.sharedVectors(stage), stages: 1})
 		}
 		return append(t, tuning{vectors: vectors})
 	}
 	switch {
+	case soft && power && s.wide:
+		return turns(2, "exp", "ratio", "logRatio")
 	case soft && power:
-		return turns(3, 2)
-	case strings.HasSuffix(kernel, "zero"):
-		return turns(1, 2)
-	case soft && s.double:
-		return turns(1, 1)
+		return turns(1, "exp", "ratio", "logRatio")
+	case soft && s.wide:
+		return turns(2, "exp")
 	case soft:
-		return turns(1, 2)
+		return turns(1, "exp", "ratio")
+	case strings.HasSuffix(kernel, "zero"):
+		return turns(2, "exp")
+	case power && grad && s.wide:
+		return turns(4, "exp", "log")
 	case power:
-		return turns(2, 2)
+		return turns(2, "exp", "log")
 	case grad || strings.HasPrefix(kernel, "hess") && s.wide && !s.double:
-		return turns(0, 4)
+		return turns(4)
 	case strings.HasPrefix(kernel, "frozen"):
-		return turns(0, 1)
+		return turns(1)
 	}
-	return turns(0, 2)
+	return turns(2)
 }
