@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/gofocal/focal/cmd/focal/internal/report"
 )
@@ -22,6 +23,7 @@ confidence around the median. Times of emulated CPUs are marked, and in no chart
 
 func runReport(e *env, args []string) error {
 	fs := e.flags(reportText)
+	charts := fs.String("charts", "", "`list` of charts that a picture shows, of "+strings.Join(report.Kinds, ",")+" (default all)")
 	out := formatFlags(fs, "md", "html", "svg", "png")
 	files, err := parse(fs, args)
 	if err != nil {
@@ -32,6 +34,12 @@ func runReport(e *env, args []string) error {
 	}
 	if err := out.settle(); err != nil {
 		return err
+	}
+	var kinds []string
+	if *charts != "" {
+		if kinds, err = parseList("-charts", *charts, report.Kinds); err != nil {
+			return err
+		}
 	}
 	if err := checkInputs(out.file, files); err != nil {
 		return err
@@ -51,6 +59,6 @@ func runReport(e *env, args []string) error {
 		case "md":
 			return r.WriteMarkdown(w)
 		}
-		return r.Draw(out.format, w)
+		return r.Draw(kinds, out.format, w)
 	})
 }
