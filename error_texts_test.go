@@ -86,6 +86,9 @@ func TestErrorTexts(t *testing.T) {
 		"focal: UnmarshalBinary: Gamma = NaN, Alpha = 0.25: invalid partial sum":                      put(22, 0xf8, 0x7f),
 	}
 	for want, err := range texts {
+		if strconv.IntSize == 32 && strings.Contains(want, "want rows·columns") {
+			continue // there a product of two ints always fits
+		}
 		assert.EqualError(t, err, want)
 	}
 
