@@ -28,18 +28,25 @@ func (g *generator) simple(s *isa, name, signature string) *simple {
 	return f
 }
 
-// loop writes the loop over n elements, step at a time, and what follows it.
+// loop writes the loop over n elements, step at a time, what follows it, and the end of the function.
 func (f *simple) loop(step int, body, after func()) {
-	f.e, f.end = f.GP64(), f.argument("n")
+	f.elements(step, body)
+	after()
+	f.VZEROUPPER()
+	f.RET()
+}
+
+// elements writes the loop alone.
+func (f *simple) elements(step int, body func()) {
+	if f.end == nil {
+		f.e, f.end = f.GP64(), f.argument("n")
+	}
 	f.XORL(f.e.As32(), f.e.As32())
 	f.Label("loop")
 	body()
 	f.ADDQ(Imm(uint64(step)), f.e)
 	f.CMPQ(f.e, f.end)
 	f.JLT(LabelRef("loop"))
-	after()
-	f.VZEROUPPER()
-	f.RET()
 }
 
 func (f *simple) vector() reg.VecVirtual {
@@ -123,30 +130,38 @@ func (g *generator) helpers(s *isa) {
 func (g *generator) labelsValid(s *isa) {
 	f := g.simple(s, "wholeLabelsValid", "(label *int32, n int, limit uint32, ignore int32) (ok bool)")
 	label, limit, ignore := f.argument("label"), f.spread("limit"), f.spread("ignore")
-	bad := f.GP32()
-	f.XORL(bad, bad)
+	r := f.GP32()
+	if f.wide {
+		bad, above := f.K(), f.K()
+		f.KXORW(bad, bad, bad)
+		f.loop(abi.Lanes, func() {
+			x := f.vector()
+			f.VMOVUPS(f.at(label, 0), x)
+			f.VPCMPUD(Imm(6), limit, x, above) // not ≤
+			f.VPCMPD(Imm(4), ignore, x, above, above)
+			f.KORW(above, bad, bad)
+		}, func() {
+			f.KMOVW(bad, r)
+			f.TESTL(r, r)
+			f.SETEQ(f.result("ok"))
+		})
+		return
+	}
+	good := f.YMM()
+	f.VPCMPEQD(good, good, good)
 	f.loop(abi.Lanes, func() {
 		for v := range abi.Lanes / f.lanes() {
-			x, r := f.vector(), f.GP32()
+			x, low := f.YMM(), f.YMM()
 			f.VMOVUPS(f.at(label, v), x)
-			if f.wide {
-				above, other := f.K(), f.K()
-				f.VPCMPUD(Imm(6), limit, x, above) // not ≤
-				f.VPCMPD(Imm(4), ignore, x, above, other)
-				f.KMOVW(other, r)
-			} else {
-				low, same := f.YMM(), f.YMM()
-				f.VPMINUD(limit, x, low)
-				f.VPCMPEQD(x, low, low)
-				f.VPCMPEQD(x, ignore, same)
-				f.VPOR(low, same, same)
-				f.VMOVMSKPS(same, r)
-				f.XORL(Imm(0xff), r)
-			}
-			f.ORL(r, bad)
+			f.VPMINUD(limit, x, low)
+			f.VPCMPEQD(x, low, low)
+			f.VPCMPEQD(x, ignore, x)
+			f.VPOR(low, x, x)
+			f.VPAND(x, good, good)
 		}
 	}, func() {
-		f.TESTL(bad, bad)
+		f.VMOVMSKPS(good, r)
+		f.CMPL(r, U32(0xff))
 		f.SETEQ(f.result("ok"))
 	})
 }
@@ -159,6 +174,11 @@ func (g *generator) labelMasks(s *isa) {
 	f := g.simple(s, "wholeLabelMasks", "(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)")
 	pos, keep, label, c := f.argument("pos"), f.argument("keep"), f.argument("label"), f.argument("c")
 	offset, ignore := f.spread("offset"), f.spread("ignore")
+	f.e, f.end = f.GP64(), f.argument("n")
+	some := f.GP32()
+	f.XORL(some, some)
+	f.CMPQ(c, Imm(1))
+	f.JEQ(LabelRef("column"))
 	width := f.spreadRegister(c.As32())
 
 	table, rows := f.GP64(), f.GP64()
@@ -174,9 +194,20 @@ func (g *generator) labelMasks(s *isa) {
 	f.VMOVUPS(f.ints(-1, 0), background)
 	f.VMOVUPS(f.ints(-2, 0), ignored)
 	f.VMOVUPS(f.ints(f.lanes(), 0), step)
-	some := f.GP32()
-	f.XORL(some, some)
-	f.loop(f.lanes(), func() {
+	size := uint64(f.lanes() / 8) // of a vector's bits
+	if f.wide {
+		f.ADDQ(c, c) // now the bytes of a group's bits
+	}
+	mov := func(r reg.GPVirtual, mask, i reg.Register) {
+		if m := (Mem{Base: mask, Index: i, Scale: 1}); f.wide {
+			f.MOVW(r.As16(), m)
+		} else {
+			f.MOVB(r.As8(), m)
+		}
+	}
+	ones := f.GP32()
+	f.MOVL(I32(-1), ones)
+	f.elements(f.lanes(), func() {
 		x, target, r := f.vector(), f.vector(), f.GP32()
 		f.VMOVUPS(f.at(label, 0), x)
 		if f.wide {
@@ -203,40 +234,99 @@ func (g *generator) labelMasks(s *isa) {
 		}
 		f.ORL(r, some)
 
-		element, row, left := f.vector(), f.GP64(), f.GP64()
-		f.VMOVUPS(f.ints(0, 1), element)
-		f.MOVQ(table, row)
-		f.MOVQ(c, left)
-		f.Label("row")
-		at := f.vector()
-		f.VPMOVZXBD(Mem{Base: row}, at)
-		f.VPERMD(target, at, at)
-		if f.wide {
-			p, q := f.K(), f.K()
-			f.VPCMPEQD(element, at, p)
-			f.VPCMPD(Imm(4), ignored, at, q)
-			f.KMOVW(p, Mem{Base: pos})
-			f.KMOVW(q, Mem{Base: keep})
-		} else {
-			p, q := f.YMM(), f.GP32()
-			f.VPCMPEQD(element, at, p)
-			f.VMOVMSKPS(p, q)
-			f.MOVB(q.As8(), Mem{Base: pos})
-			f.VPCMPEQD(ignored, at, p)
-			f.VMOVMSKPS(p, q)
-			f.NOTL(q)
-			f.MOVB(q.As8(), Mem{Base: keep})
+		// the vectors of the group's elements; i counts the bytes of their bits
+		element, i := f.vector(), f.GP64()
+		inner := func(label string, also func(at reg.VecVirtual)) {
+			f.VMOVUPS(f.ints(0, 1), element)
+			f.XORL(i.As32(), i.As32())
+			f.Label(label)
+			at, bits := f.vector(), f.GP32()
+			f.VPMOVZXBD(Mem{Base: table, Index: i, Scale: 8}, at)
+			f.VPERMD(target, at, at)
+			if f.wide {
+				p := f.K()
+				f.VPCMPEQD(element, at, p)
+				f.KMOVW(p, bits)
+			} else {
+				p := f.YMM()
+				f.VPCMPEQD(element, at, p)
+				f.VMOVMSKPS(p, bits)
+			}
+			mov(bits, pos, i)
+			also(at)
+			f.VPADDD(step, element, element)
+			f.ADDQ(Imm(size), i)
+			f.CMPQ(i, c)
+			f.JLT(LabelRef(label))
 		}
-		f.VPADDD(step, element, element)
-		f.ADDQ(Imm(uint64(f.lanes())), row)
-		f.ADDQ(Imm(uint64(f.lanes()/8)), pos)
-		f.ADDQ(Imm(uint64(f.lanes()/8)), keep)
-		f.DECQ(left)
-		f.JNE(LabelRef("row"))
-	}, func() {
-		f.TESTL(some, some)
-		f.SETNE(f.result("ignored"))
+		f.TESTL(r, r)
+		f.JNE(LabelRef("some"))
+		inner("row", func(reg.VecVirtual) { mov(ones, keep, i) })
+		f.JMP(LabelRef("next"))
+		f.Label("some")
+		inner("row_some", func(at reg.VecVirtual) {
+			bits := f.GP32()
+			if f.wide {
+				q := f.K()
+				f.VPCMPD(Imm(4), ignored, at, q)
+				f.KMOVW(q, bits)
+			} else {
+				f.VPCMPEQD(ignored, at, at)
+				f.VMOVMSKPS(at, bits)
+				f.NOTL(bits)
+			}
+			mov(bits, keep, i)
+		})
+		f.Label("next")
+		f.ADDQ(c, pos)
+		f.ADDQ(c, keep)
 	})
+	f.JMP(LabelRef("answer"))
+
+	// rows of one element
+	f.Label("column")
+	f.XORL(f.e.As32(), f.e.As32())
+	f.Label("column_loop")
+	byte := f.GP64()
+	f.MOVQ(f.e, byte)
+	f.SHRQ(Imm(3), byte)
+	for v := range abi.Lanes / f.lanes() {
+		x, p, q := f.vector(), f.GP32(), f.GP32()
+		f.VMOVUPS(f.at(label, v), x)
+		if f.wide {
+			skip, positive := f.K(), f.K()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPCMPEQD(offset, x, positive)
+			f.KANDNW(positive, skip, positive)
+			f.KMOVW(positive, p)
+			f.KMOVW(skip, q)
+		} else {
+			skip, positive := f.YMM(), f.YMM()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPCMPEQD(offset, x, positive)
+			f.VPANDN(positive, skip, positive)
+			f.VMOVMSKPS(positive, p)
+			f.VMOVMSKPS(skip, q)
+		}
+		f.ORL(q, some)
+		f.NOTL(q)
+		at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1, Disp: v * f.lanes() / 8} }
+		if f.wide {
+			f.MOVW(p.As16(), at(pos))
+			f.MOVW(q.As16(), at(keep))
+		} else {
+			f.MOVB(p.As8(), at(pos))
+			f.MOVB(q.As8(), at(keep))
+		}
+	}
+	f.ADDQ(Imm(abi.Lanes), f.e)
+	f.CMPQ(f.e, f.end)
+	f.JLT(LabelRef("column_loop"))
+	f.Label("answer")
+	f.TESTL(some, some)
+	f.SETNE(f.result("ignored"))
+	f.VZEROUPPER()
+	f.RET()
 }
 
 // element returns the signature's name of the element type.
@@ -463,10 +553,7 @@ func (f *simple) bits(mask, byte reg.Register, v int) (signs reg.VecVirtual, k r
 		shifts = append(shifts, uint64(8*f.elem()-1-first%8-l))
 	}
 	signs = f.YMM()
-	r, x := f.GP32(), f.XMM()
-	f.MOVBLZX(m, r)
-	f.VMOVD(r, x)
-	f.emit("VPBROADCAST"+f.integer(), signs, x)
+	f.emit("VPBROADCAST"+f.integer(), signs, m) // up to eight bytes, see abi.Bitmask
 	f.emit("VPSLLV"+f.integer(), signs, signs, f.words(f.isa, shifts))
 	return signs, nil
 }

@@ -70,7 +70,7 @@ func groups(wide bool) (g [2]int) {
 			i := map[bool]int{false: 0, true: 1}[s.double]
 			g[i] = abi.Lanes
 			for _, k := range abi.Kernels() {
-				for _, t := range tuningOf(s, k.String()) {
+				for _, t := range tuningOf(s, k) {
 					g[i] = max(g[i], t.vectors*s.lanes()) // powers of two
 				}
 			}
@@ -86,10 +86,10 @@ func assembly() ([]byte, error) {
 	g := &generator{Context: ctx, globals: map[string]operand.Mem{}, sharedLoops: map[string]*instructions{}}
 	for _, s := range isas {
 		for _, k := range abi.Kernels() {
-			g.kernel(s, k.String(), loopsOf(tuningOf(s, k.String()), stagesOf(k))...)
+			g.kernel(s, k.String(), loopsOf(tuningOf(s, k), stagesOf(k))...)
 		}
-		g.kernel(s, "sigmoid", loop{tuningOf(s, "sigmoid")[0], []stage{sigmoid}})
-		g.kernel(s, "softplus", loop{tuningOf(s, "softplus")[0], []stage{softplus}})
+		g.kernel(s, "sigmoid", loop{tuning{vectors: 4}, []stage{sigmoid}})
+		g.kernel(s, "softplus", loop{tuning{vectors: 2}, []stage{softplus}})
 		g.helpers(s)
 	}
 	g.labels(&isa{suffix: "AVX2"})

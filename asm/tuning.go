@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/gofocal/focal/internal/abi"
 )
 
@@ -46,9 +44,7 @@ func (s *isa) sharedVectors(stage string) int {
 }
 
 // tuningOf returns how the loops of a kernel are scheduled, as was found by measuring; see docs/performance.md.
-func tuningOf(s *isa, kernel string) []tuning {
-	kernel = strings.ToLower(kernel)
-	soft, power, grad := strings.HasPrefix(kernel, "soft"), strings.HasSuffix(kernel, "power"), strings.Contains(kernel, "loss") || strings.Contains(kernel, "grad")
+func tuningOf(s *isa, k abi.Kernel) []tuning {
 	// turns returns a loop for each of some stages, which kernels share, and one for all the others.
 	turns := func(vectors int, shared ...string) (t []tuning) {
 		for _, stage := range shared {
@@ -56,25 +52,30 @@ func tuningOf(s *isa, kernel string) []tuning {
 		}
 		return append(t, tuning{vectors: vectors})
 	}
-	switch {
-	case soft && power && s.wide:
-		return turns(2, "exp", "ratio", "logRatio")
-	case soft && power:
-		return turns(1, "exp", "ratio", "logRatio")
-	case soft && s.wide:
-		return turns(2, "exp")
-	case soft:
-		return turns(1, "exp", "ratio")
-	case strings.HasSuffix(kernel, "zero"):
-		return turns(2, "exp")
-	case power && grad && s.wide:
-		return turns(4, "exp", "log")
-	case power:
-		return turns(2, "exp", "log")
-	case grad || strings.HasPrefix(kernel, "hess") && s.wide && !s.double:
+	switch op := k.Operation(); k.Family() {
+	case abi.Square:
+		switch {
+		case op == abi.Frozen:
+			return turns(1)
+		case op == abi.Hess && !s.wide && !s.double:
+			return turns(2)
+		}
 		return turns(4)
-	case strings.HasPrefix(kernel, "frozen"):
-		return turns(1)
+	case abi.Power:
+		if s.wide && (op == abi.Loss || op == abi.Grad) {
+			return turns(4, "exp", "log")
+		}
+		return turns(2, "exp", "log")
+	case abi.SoftSquare:
+		if s.wide {
+			return turns(2, "exp")
+		}
+		return turns(1, "exp", "ratio")
+	case abi.SoftPower:
+		if s.wide {
+			return turns(2, "exp", "ratio", "logRatio")
+		}
+		return turns(1, "exp", "ratio", "logRatio")
 	}
-	return turns(2)
+	return turns(2, "exp") // abi.Zero
 }

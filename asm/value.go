@@ -207,7 +207,7 @@ const (
 	unordered = 0x03
 )
 
-// bitsOf returns a mask's sign with all bits alike; AVX2.
+// allBits returns a vector that has all bits of an element alike; AVX2.
 func (m *mask) allBits() *value {
 	if m.full == nil {
 		x := m.sign
