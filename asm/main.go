@@ -24,7 +24,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("asm: ")
 	flags := flag.NewFlagSet("asm", flag.ExitOnError) // Avo has flags of its own in the common set
-	dir := flags.String("dir", ".", "`folder` to write to")
+	dir := flags.String("dir", ".", "`folder` to write to, with kernel_arm64.s in it")
 	flags.Parse(os.Args[1:])
 	all, err := files(*dir)
 	if err != nil {
