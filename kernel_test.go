@@ -679,7 +679,7 @@ func gammaLogits[T Float](rng *rand.Rand, gamma float64, n int) (x []T) {
 	return x
 }
 
-// Polynomials of all lengths: the present ones are long ones of an odd number of coefficients, and short ones.
+// Polynomials of all lengths.
 func TestPolynomial(t *testing.T) {
 	coefficients := []float64{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8}
 	for n := 2; n <= len(coefficients); n++ {
@@ -688,9 +688,8 @@ func TestPolynomial(t *testing.T) {
 			want = want*2 + coefficients[i]
 		}
 		c := coefficients[:n]
-		require.Equal(t, want, polynomial(c, 2, 4), "n = %d", n)
-		require.Equal(t, want, short(c, 2), "n = %d", n)
-		require.Equal(t, want, long(c, 2, 4), "n = %d", n)
+		require.Equal(t, want, horner(c, 2), "n = %d", n)
+		require.Equal(t, want, evenOdd(c, 2, 4), "n = %d", n)
 	}
 }
 
