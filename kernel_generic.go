@@ -499,7 +499,8 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 
 		beta := choose(negative, t, other)
 		theta := choose(negative, other, t)
-		Y := T(beta * fromBits[T](toBits(x)&^c.signBit))
+		far := fromBits[T](toBits(x) &^ c.signBit)
+		Y := T(beta * far)
 
 		A, p, _, _ := c.exp(x, c.magicFar, c.far)
 		e, small, g, m := c.log(A, p)
@@ -539,7 +540,7 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		}
 
 		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
-		Y = smaller(c.maxSoftplus, Y)
+		Y = T(beta * smaller(c.maxSoftplus, far)) // beyond, κ is 0, but e has stopped falling
 		D := fma(2, share, -R)
 		delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
 		if op != abi.Frozen {

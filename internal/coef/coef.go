@@ -13,10 +13,10 @@ var F32 = Table[float32]{
 	// largest error of Log: 2^-26.1
 	Pow: []float32{0x1.62e43p-1, 0x1.ebfbdep-3, 0x1.c6af9ap-5, 0x1.3b2c54p-7, 0x1.5ef7b6p-10, 0x1.427ffep-13},
 	// largest error of Pow: 2^-27.7
-	Recip:    [8]float32{0x1p0, 0x1.c6p-1, 0x1.94p-1, 0x1.6cp-1, 0x1.4cp-1, 0x1.34p-1, 0x1.12p-1, 0x1p-1},
-	LogRecip: [8]float32{0, 0x1.ec7398p-4, 0x1.e530fp-3, 0x1.5d5bdep-2, 0x1.bb9612p-2, 0x1.04360cp-1, 0x1.4019c2p-1, 0x1.62e43p-1},
-	Log1p:    []float32{-0x1.ffff88p-2, 0x1.55553p-2, -0x1.012fc2p-2, 0x1.9afb7p-3},
-	// largest error of Log1p: 2^-25.0
+	Recip:    [8]float32{0x1p0, 0x1.c6p-1, 0x1.94p-1, 0x1.6cp-1, 0x1.4cp-1, 0x1.34p-1, 0x1.1ap-1, 0x1.0ap-1},
+	LogRecip: [8]float32{0, 0x1.ec7398p-4, 0x1.e530fp-3, 0x1.5d5bdep-2, 0x1.bb9612p-2, 0x1.04360cp-1, 0x1.315da4p-1, 0x1.4f45a8p-1},
+	Log1p:    []float32{-0x1.ffffep-2, 0x1.55593ap-2, -0x1.00a242p-2, 0x1.8ca4e4p-3},
+	// largest error of Log1p: 2^-26.4
 	// |z| ≤ 2^-3.812
 }
 
@@ -31,9 +31,9 @@ var F64 = Table[float64]{
 	// largest error of Log: 2^-55.2
 	Pow: []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c599p-3, 0x1.c6b08d704a1abp-5, 0x1.3b2ab6fba1bdcp-7, 0x1.5d87fe78809abp-10, 0x1.43091309e941cp-13, 0x1.ffcbfcff5203ap-17, 0x1.62bfd318bbeeap-20, 0x1.b523e18aca179p-24, 0x1.e608e61f771c3p-28, 0x1.eb5222fe8303dp-32},
 	// largest error of Pow: 2^-56.6
-	Recip:    [8]float64{0x1p0, 0x1.c29968p-1, 0x1.932938p-1, 0x1.6b7548p-1, 0x1.4a57b8p-1, 0x1.30d21p-1, 0x1.1b2308p-1, 0x1.080fdp-1},
-	LogRecip: [8]float64{0, 0x1.059fd7038e31p-3, 0x1.e972dc96a4fp-3, 0x1.5ee266487220fp-2, 0x1.c0b5f914c0874p-2, 0x1.09861e15a068dp-1, 0x1.2f4e4e84a1711p-1, 0x1.530438a8cfe9ap-1},
-	Log1p:    []float64{-0x1.0000000000001p-1, 0x1.5555555555566p-2, -0x1.fffffffffc85dp-3, 0x1.999999997b695p-3, -0x1.55555565e69a5p-3, 0x1.249249c0155f7p-3, -0x1.ffffb952ca3b7p-4, 0x1.c7199add9375ap-4, -0x1.99de8c44f0452p-4, 0x1.776c8f378ab07p-4, -0x1.3d3c045cdeaeap-4},
-	// largest error of Log1p: 2^-60.0
+	Recip:    [8]float64{0x1p0, 0x1.c47728p-1, 0x1.937668p-1, 0x1.6b7548p-1, 0x1.4a57b8p-1, 0x1.30d21p-1, 0x1.1b2308p-1, 0x1.080fdp-1},
+	LogRecip: [8]float64{0, 0x1.fa51d8378f9ep-4, 0x1.e7eae824f1eb5p-3, 0x1.5ee266487220fp-2, 0x1.c0b5f914c0874p-2, 0x1.09861e15a068dp-1, 0x1.2f4e4e84a1711p-1, 0x1.530438a8cfe9ap-1},
+	Log1p:    []float64{-0x1p-1, 0x1.5555555555553p-2, -0x1.fffffffffec58p-3, 0x1.999999999a1dfp-3, -0x1.5555555df42abp-3, 0x1.24924940d5826p-3, -0x1.ffffce4a2f5c2p-4, 0x1.c71b3daddb7d9p-4, -0x1.99d88984f4db5p-4, 0x1.767f1b3437548p-4, -0x1.390ce36e12f49p-4},
+	// largest error of Log1p: 2^-59.0
 	// |z| ≤ 2^-3.812
 }
