@@ -102,18 +102,28 @@ func choose[T Float](negative bool, a, b T) T {
 	return b
 }
 
-// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: a short one by Horner's rule, a long one by even and odd
-// powers apart. The float32 ones are short and the float64 ones long.
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: of float32 by Horner's rule, of float64, which has more
+// terms, by even and odd powers apart.
 func polynomial[T Float](c []T, x, xx T) T {
-	if len(c) <= coef.Horner {
-		return T(short(c, float64(x)))
+	if unsafe.Sizeof(x) == 4 {
+		return T(horner(c, float64(x)))
 	}
-	return T(long(c, float64(x), float64(xx)))
+	return T(evenOdd(c, float64(x), float64(xx)))
 }
 
-// short and long are separate, and name their fma, because the compiler makes a call of each fma in generic code.
+// series returns x·(c[0] + c[1]·x + c[2]·x² + …). If apart, and always with float64, the first term is added last, which is
+// one operation more with float32, and more exact.
+func series[T Float](c []T, x T, apart bool) T {
+	if unsafe.Sizeof(x) == 4 && !apart {
+		return T(x * polynomial(c, x, 0))
+	}
+	xx := T(x * x)
+	return fma(x, c[0], T(xx*polynomial(c[1:], x, xx)))
+}
 
-func short[T Float](c []T, x float64) float64 {
+// horner and evenOdd are separate, and name their fma, because the compiler makes a call of each fma in generic code.
+
+func horner[T Float](c []T, x float64) float64 {
 	q := float64(c[len(c)-1])
 	for i := len(c) - 2; i >= 0; i-- {
 		q = float64(float32(fma32(q, x, float64(c[i]))))
@@ -121,7 +131,7 @@ func short[T Float](c []T, x float64) float64 {
 	return q
 }
 
-func long[T Float](c []T, x, xx float64) float64 {
+func evenOdd[T Float](c []T, x, xx float64) float64 {
 	n := len(c)
 	p, q := float64(c[n-2]), float64(c[n-1])
 	for i := n - 3; i > 0; i -= 2 {
@@ -184,12 +194,17 @@ func constantsOf[T Float]() *constants[T] {
 	return any(constants64).(*constants[T])
 }
 
+const ln2Lo = 0x1.abc9e3b39803fp-56 // ln2 - math.Ln2
+
 // newPlan works out what depends on the parameters alone.
 func newPlan[T Float](p Params) plan[T] {
 	c := constantsOf[T]()
 	g := min(math.Abs(p.Gamma), c.MaxGamma) // Gamma may be -0
 	pl := plan[T]{Gamma: T(g)}
 	pl.GammaLn2 = T(g * math.Ln2)
+	pl.GammaLn2Lo = T(math.FMA(g, math.Ln2, -float64(pl.GammaLn2)) + float64(g*ln2Lo))
+	pl.GammaMinus1 = T(g - 1)
+	pl.GammaSquareLn2 = T(g * g * math.Ln2)
 	pl.HessOne = fma(2, pl.Gamma, 1)
 	// As the exponent of s, γ needs more bits than its type has. PowHi has so few that its product with a multiple of 1/N is exact.
 	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
@@ -214,18 +229,18 @@ func (c *constants[T]) exp(u, magic, bound T) (A, p, k, f T) {
 	f = fma(-a, c.Log2ELo, f)
 	A = fromBits[T](toBits(t) << (c.nodeShift & 63))
 	x := f + c.Node[toBits(t)&c.nodeMask]
-	p = T(x * polynomial(c.Exp, x, T(x*x)))
+	p = series(c.Exp, x, false)
 	return A, p, k, f
 }
 
-// log returns e, and m, log2(1+e) = A + m, both scaled up by 2^Shift as A is, and e as it is.
-func (c *constants[T]) log(A, p T) (e, small, m T) {
-	g := T(A * p)
+// log returns e = A + g and m, log2(1+e) = A + m, scaled up by 2^Shift as A is, and small, e as it is.
+func (c *constants[T]) log(A, p T) (e, small, g, m T) {
+	g = T(A * p)
 	e = A + g
 	small = T(e * c.down)
 	ee := fma(-e, small, e)
 	m = fma(ee, polynomial(c.Log, small, T(small*small)), g)
-	return e, small, m
+	return e, small, g, m
 }
 
 // logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
@@ -235,8 +250,8 @@ func (c *constants[T]) logS(negative bool, m, k, f T) (_, h T) {
 	return k, fma(-m, c.down, f)
 }
 
-// pow returns w·2^(γ·log2 s), log2 s = (k - A) + h, as b scaled up by 2^Shift and as B not.
-func (c *constants[T]) pow(pl *plan[T], w, k, A, h T) (b, B T) {
+// pow returns w·2^(γ·log2 s), log2 s = (k - A) + h, as b scaled up by 2^Shift and as B not. For apart see series.
+func (c *constants[T]) pow(pl *plan[T], w, k, A, h T, apart bool) (b, B T) {
 	tt := fma(-A, c.down, k) + h
 
 	// γ·log2 s = K + r, K an integer
@@ -249,7 +264,7 @@ func (c *constants[T]) pow(pl *plan[T], w, k, A, h T) (b, B T) {
 	r = fma(pl.PowLo, tt, r)
 	r = larger(r, -1) // where t was bounded, and s^γ is 0
 
-	p := T(r * polynomial(c.Pow, r, T(r*r)))
+	p := series(c.Pow, r, apart)
 	b = T(w * fromBits[T](toBits(t)<<(uint(c.MantissaBits)&63)))
 	b = fma(b, p, b)
 	return b, T(b * c.down)
@@ -385,11 +400,11 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		V := larger(0, u)
 
 		A, p, k, f := c.exp(u, c.magicFar, c.far)
-		e, small, m := c.log(A, p)
+		e, small, g, m := c.log(A, p)
 		b, B := w, w
 		if !zero {
 			k, h := c.logS(negative, m, k, f)
-			b, B = c.pow(pl, w, k, A, h)
+			b, B = c.pow(pl, w, k, A, h, false)
 		}
 
 		// loss = B·L, L = ln2·(A + m) + V
@@ -400,19 +415,21 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 			continue
 		}
 
-		// grad = B·(α + γ·ε·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
-		alpha := choose(negative, e, c.up)
+		// grad = (B·α + γ·ε·B·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
 		d := c.up + e
 		near := smaller(c.maxSoftplus, V)
-		letIn := T(B * fma(0, near, alpha)) // B·α; the product lets a NaN in
-		var beta, grad T
+		letIn := T(B * fma(0, near, choose(negative, e, c.up))) // B·α; the product lets a NaN in
+		var grad T
 		if zero {
 			grad = letIn / d
 		} else {
-			gammaE := T(pl.Gamma * e)
-			beta = choose(negative, pl.GammaLn2, gammaE)
+			y := choose(negative, B, pl.Gamma)
+			y = fma(y, A, T(y*g)) // y·e
+			alpha := choose(negative, y, T(B*c.up))
+			beta := choose(negative, pl.GammaLn2, y)
 			L := choose(negative, Q, smaller(T(B*c.maxSoftplus), loss))
-			grad = fma(beta, L, T(B*alpha)) / d
+			alpha = fma(choose(negative, pl.GammaLn2Lo, 0), L, alpha)
+			grad = fma(beta, L, alpha) / d
 		}
 		if op == abi.Grad {
 			o.grad[i] = grad
@@ -420,7 +437,9 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		}
 
 		// curv = B·e/(1+e)²
-		dd := T((1 + small) * (1 + small))
+		one := 1 + small
+		low := (1 - one) + small // what that lacks
+		dd := fma(one, low+low, T(one*one))
 		o.curv[i] = T(T(T(B*fma(0, near, e))/dd) * c.down)
 		if op == abi.Frozen {
 			o.grad[i] = letIn / d
@@ -432,11 +451,11 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 			continue
 		}
 
-		// hess = B·(e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)²
+		// hess = B·(e·((1+2γ) - γ·L) + (γ·ε)²·L)/(1+e)²
 		lambda := A + m
-		L := choose(negative, lambda, fma(lambda, c.ln2Down, near))
-		difference := choose(negative, pl.Gamma, T(T(pl.Gamma*e)*c.down)) - choose(negative, small, 1)
-		bracket := fma(T(beta*L), difference, T(pl.HessOne*e))
+		L := fma(lambda, c.ln2Down, near)
+		square := choose(negative, pl.GammaSquareLn2, T(T(T(pl.Gamma*e)*c.down)*T(pl.Gamma*e)))
+		bracket := fma(square, choose(negative, lambda, L), T(e*fma(-pl.Gamma, L, pl.HessOne)))
 		bracket = smaller(c.large, bracket)
 		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
 		o.hess[i] = T(T(bracket/dd) * c.down)
@@ -469,19 +488,24 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		sign := toBits(x) & c.signBit
 		negative := sign != 0
 
+		// w = wPos·t + wNeg·(1-t), from the weight with the greater share
 		other := 1 - t
-		w := fma(wPoss.get(i), t, T(wNegs.get(i)*other))
+		lost := (1 - other) - t // of 1-t
+		major, minor := wNegs.get(i), wPoss.get(i)
+		if !(t < 0.5) {
+			major, minor = minor, major
+		}
+		w := fma(smaller(t, other), minor-major, major)
+
 		beta := choose(negative, t, other)
 		theta := choose(negative, other, t)
 		Y := T(beta * fromBits[T](toBits(x)&^c.signBit))
 
 		A, p, _, _ := c.exp(x, c.magicFar, c.far)
-		e, small, m := c.log(A, p)
-		lambda := A + m
+		e, small, g, m := c.log(A, p)
 
 		// R + rest, scaled up as e is
-		lost := (1 - other) - t  // of 1-t
-		eLow := (A - e) + T(A*p) // of e
+		eLow := (A - e) + g
 		share := T(beta * c.up)
 		product := T(e * theta)
 		R := share + product
@@ -493,9 +517,8 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		d := 1 + small
 		dLow := fma(eLow, c.down, (1-d)+small)
 		M := R / d
-		low := fma(-M, dLow, fma(-M, d, R)+rest)
 		inverse := 1 / R
-		low = T(low * inverse)
+		low := T(fma(-M, dLow, fma(-M, d, R)+rest) * inverse)
 
 		// b = w·m^γ·2^Shift
 		var b, B T
@@ -505,44 +528,55 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 			B = T(b * c.down)
 		} else {
 			k, y, h := c.logM(M, low)
-			b, B = c.pow(pl, w, k, -y, h)
+			b, B = c.pow(pl, w, k, -y, h, true)
 		}
 
-		// loss = B·E, E = ln2·λ + Y, and Y wins where it is infinite
-		o.loss[i] = fma(T(B*lambda), c.ln2Down, larger(T(B*Y), Y-c.largest))
+		// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
+		Q := fma(B, A, T(B*m))
+		o.loss[i] = fma(Q, c.ln2Down, larger(T(B*Y), Y-c.largest))
 		if op == abi.Loss {
 			continue
 		}
 
-		// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
+		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
 		Y = smaller(c.maxSoftplus, Y)
 		D := fma(2, share, -R)
-		dd := T(d * d)
-		d = c.up + e
-		if op == abi.Frozen {
-			grad := T(B*fma(0, Y, D)) / d // the product lets a NaN in
-			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
-		} else {
-			E := fma(c.Ln2, lambda, T(Y*c.up))
-			delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
-			kappa := T(delta * T(e*inverse))
+		delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
+		if op != abi.Frozen {
+			kappa := T(e * inverse)
+			kappa = fma(fma(-kappa, rest, eLow), inverse, kappa)
+			kappa = T(delta * kappa)
 			gKappa := T(pl.Gamma * kappa)
-			grad := T(B*fma(gKappa, E, D)) / d
+			gKappaLn2 := fma(pl.GammaLn2, kappa, T(pl.GammaLn2Lo*kappa))
+			grad := fma(gKappaLn2, Q, fma(gKappa, T(b*Y), T(B*D))) / (c.up + e)
 			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
-			if op == abi.Hess {
-				// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
-				bracket := fma(E, (gKappa-kappa)-(1-small), D+D)
-				gKappa = T(pl.Gamma * T(delta*T(T(e*c.halfUp)*inverse))) // κ may be tiny
-				bracket = fma(gKappa, T(bracket*c.halfDown), e)
-				bracket = smaller(c.large, bracket)
-				bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
-				o.hess[i] = T(T(bracket/dd) * c.down)
-			}
 		}
-		if op != abi.Grad {
-			// curv = B·e/(1+e)²
-			o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down)
+		if op == abi.Grad {
+			continue
 		}
+
+		// curv = B·e/(1+e)²
+		dd := fma(d, dLow+dLow, T(d*d))
+		o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down) // the product lets a NaN in
+		if op == abi.Frozen {
+			grad := T(B*fma(0, Y, D)) / (c.up + e)
+			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
+			continue
+		}
+
+		// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
+		eHalf := T(e * c.halfUp)
+		kappa := T(eHalf * inverse)
+		kappa = fma(fma(-kappa, R, eHalf)+fma(-kappa, rest, T(eLow*c.halfUp)), inverse, kappa)
+		kappa = T(delta * kappa)
+		gKappa := fma(pl.PowHi, kappa, T(pl.PowLo*kappa))
+		factor := fma(pl.GammaMinus1, T(kappa*c.halfDown), small-1)
+		D = D - rest
+		bracket := fma(T(Y*c.up), factor, fma(T(c.Ln2*(A+m)), factor, D+D))
+		bracket = fma(gKappa, T(bracket*c.halfDown), e)
+		bracket = smaller(c.large, bracket)
+		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
+		o.hess[i] = T(T(bracket/dd) * c.down)
 	}
 }
 
@@ -578,7 +612,7 @@ func genericSoftplus[T Float](dst, x *T, n int) {
 	to := unsafe.Slice(dst, n)
 	for i, u := range unsafe.Slice(x, n) {
 		A, p, _, _ := c.exp(u, c.magicFar, c.far)
-		_, _, m := c.log(A, p)
+		_, _, _, m := c.log(A, p)
 		to[i] = fma(A+m, c.ln2Down, larger(0, u))
 	}
 }

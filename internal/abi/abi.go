@@ -40,12 +40,13 @@ type Block[T float32 | float64] struct {
 	Plan   Plan[T]
 }
 
-// Plan is what gamma comes to. It is the same for all elements. The families Zero and Square need no more than HessOne and
-// what has Hess in its name.
+// Plan is what gamma comes to. It is the same for all elements.
 type Plan[T float32 | float64] struct {
-	Gamma    T // bounded, see coef.Layout
-	GammaLn2 T // Gamma·ln2
-	HessOne  T // 1 + 2·Gamma
+	Gamma                T // bounded, see coef.Layout
+	GammaMinus1          T
+	GammaLn2, GammaLn2Lo T // Gamma·ln2, in two parts
+	GammaSquareLn2       T // Gamma²·ln2
+	HessOne              T // 1 + 2·Gamma
 
 	PowHi, PowLo T // gamma as an exponent, PowHi + PowLo: PowHi has half of T's bits
 	PowHiDown    T // PowHi·2^-Shift

@@ -24,16 +24,16 @@ var F64 = Table[float64]{
 	Log2E:   0x1.71547652b82fep0,
 	Log2ELo: 0x1.777d0ffda0d24p-56,
 	Ln2:     0x1.62e42fefa39efp-1,
-	Node:    []float64{0, -0x1.5c01a39fbd688p-4},
-	Exp:     []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c589p-3, 0x1.c6b08d704a31ep-5, 0x1.3b2ab6fba9746p-7, 0x1.5d87fe77d2dcap-10, 0x1.430912b95a7ffp-13, 0x1.ffcc008b6a08ap-17, 0x1.62c2a962aa8eep-20, 0x1.b545b5af380c2p-24, 0x1.d397286e8a954p-28},
-	// largest error of Exp: 2^-59.1
+	Node:    []float64{0, -0x1.70068e7ef5a1ep-5, -0x1.269e12f346e2cp-4, -0x1.59d4f80cba83cp-4, -0x1.5c01a39fbd688p-4, -0x1.35004723c465ep-4, -0x1.d5d9fd5010b36p-5, -0x1.053f6d2608967p-5},
+	Exp:     []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c589p-3, 0x1.c6b08d7049a85p-5, 0x1.3b2ab6fbb47a4p-7, 0x1.5d87febfc08e4p-10, 0x1.430920ab280b8p-13, 0x1.ffb4fda14ef98p-17, 0x1.59e8b6c706748p-20},
+	// largest error of Exp: 2^-58.3
 	Log: []float64{0x1.c551d94ae0bf8p-2, -0x1.1d57135a8f852p-2, 0x1.9e3314d20234ap-3, -0x1.4475d7cc7b88dp-3, 0x1.0a77b1811c66fp-3, -0x1.c3f1ba96834ap-4, 0x1.883b99a8cbb78p-4, -0x1.5a60af76db7ap-4, 0x1.35e366de346fep-4, -0x1.17737ef7a9267p-4, 0x1.f739e0f637becp-5, -0x1.bbe7da08c421bp-5, 0x1.73b23c3be6ed5p-5, -0x1.1b1db0f16d352p-5, 0x1.75ac4beef3679p-6, -0x1.959e028ea4d3cp-7, 0x1.558ffeb532543p-8, -0x1.9d8626579fae2p-10, 0x1.3da9697daf83ep-12, -0x1.ceb67960b3c48p-16},
 	// largest error of Log: 2^-55.2
 	Pow: []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c599p-3, 0x1.c6b08d704a1abp-5, 0x1.3b2ab6fba1bdcp-7, 0x1.5d87fe78809abp-10, 0x1.43091309e941cp-13, 0x1.ffcbfcff5203ap-17, 0x1.62bfd318bbeeap-20, 0x1.b523e18aca179p-24, 0x1.e608e61f771c3p-28, 0x1.eb5222fe8303dp-32},
 	// largest error of Pow: 2^-56.6
-	Recip:    [8]float64{0x1p0, 0x1.c0312cp-1, 0x1.9859cep-1, 0x1.78c24cp-1, 0x1.5399d8p-1, 0x1.2a089ep-1, 0x1p0, 0x1.0aaf9ep-1},
-	LogRecip: [8]float64{0, 0x1.10982b530edd7p-3, 0x1.cf40e7f2aea0dp-3, 0x1.3a1489db50be8p-2, 0x1.a4681a0fe5ad1p-2, 0x1.150d7179493e8p-1, 0, 0x1.4df40fe7b3492p-1},
-	Log1p:    []float64{-0x1p-1, 0x1.5555555555661p-2, -0x1.ffffffffffa24p-3, 0x1.999999987fddep-3, -0x1.555555574053ep-3, 0x1.24924c5f04fe2p-3, -0x1.fffffa042b997p-4, 0x1.c713db62725e9p-4, -0x1.999ba9e0a4954p-4, 0x1.79aab36247e2ep-4, -0x1.5749a0873df06p-4},
-	// largest error of Log1p: 2^-58.5
-	// |z| ≤ 2^-3.747
+	Recip:    [8]float64{0x1p0, 0x1.c29968p-1, 0x1.932938p-1, 0x1.6b7548p-1, 0x1.4a57b8p-1, 0x1.30d21p-1, 0x1.1b2308p-1, 0x1.080fdp-1},
+	LogRecip: [8]float64{0, 0x1.059fd7038e31p-3, 0x1.e972dc96a4fp-3, 0x1.5ee266487220fp-2, 0x1.c0b5f914c0874p-2, 0x1.09861e15a068dp-1, 0x1.2f4e4e84a1711p-1, 0x1.530438a8cfe9ap-1},
+	Log1p:    []float64{-0x1.0000000000001p-1, 0x1.5555555555566p-2, -0x1.fffffffffc85dp-3, 0x1.999999997b695p-3, -0x1.55555565e69a5p-3, 0x1.249249c0155f7p-3, -0x1.ffffb952ca3b7p-4, 0x1.c7199add9375ap-4, -0x1.99de8c44f0452p-4, 0x1.776c8f378ab07p-4, -0x1.3d3c045cdeaeap-4},
+	// largest error of Log1p: 2^-60.0
+	// |z| ≤ 2^-3.812
 }

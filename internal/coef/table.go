@@ -21,10 +21,6 @@ type Table[T float32 | float64] struct {
 	Log1p    []T  // log1p(z) = z + z²·(Log1p[0] + z·(Log1p[1] + …))
 }
 
-// Horner is up to how many coefficients a polynomial is evaluated by Horner's rule. Longer ones are evaluated by even and
-// odd powers apart, so that fewer operations wait for each other.
-const Horner = 9
-
 // RecipScale times A, the short part of e, picks the entry of Recip.
 const RecipScale = 7
 
@@ -44,9 +40,9 @@ type Layout struct {
 }
 
 var (
-	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 76, NearLogit: 87, FarLogit: 140.1, MaxSoftplus: 256,
+	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 76, NearLogit: 87, FarLogit: 140.05, MaxSoftplus: 256,
 		MaxGamma: 0x1p32, MaxWeight: 0x1p40}
-	Layout64 = Layout{MantissaBits: 52, NodeBits: 1, Shift: 550, NearLogit: 708, FarLogit: 1089.7, MaxSoftplus: 2048,
+	Layout64 = Layout{MantissaBits: 52, NodeBits: 3, Shift: 550, NearLogit: 708, FarLogit: 1089.66, MaxSoftplus: 2048,
 		MaxGamma: 0x1p113, MaxWeight: 0x1p400}
 )
 
