@@ -112,21 +112,25 @@ func accuracyParams(gamma float64) []Params {
 }
 
 // accuracyFor returns the bounds for parameters; the exact values are those of the exact weights.
-func accuracyFor(p Params) oracle.Bounds { return oracle.Promised(p.Gamma, p.Alpha != NoAlpha) }
-
-// add32 counts the errors of element i, which are those at u with weight w.
-func (e *errors3) add32(o *Out[float32], i int, u, w float64, exact *oracle.Values32) {
-	loss, grad, hess := w*exact.Loss, w*exact.Grad, w*exact.Hess
-	e.loss.Add(oracle.Err32(o.Loss[i], loss, loss), u, float64(o.Loss[i]), loss)
-	e.grad.Add(oracle.Err32(o.Grad[i], grad, grad), u, float64(o.Grad[i]), grad)
-	e.hess.Add(oracle.Err32(o.Hess[i], hess, w*exact.HMag), u, float64(o.Hess[i]), hess)
+func accuracyFor(p Params) oracle.Bounds {
+	w := weights(p)
+	return oracle.Promised(p.Gamma, w[0]/max(p.Norm, 1), w[1]/max(p.Norm, 1))
 }
 
-// add64 counts the errors of element i, which are those at u with weight 1.
-func (e *errors3) add64(o *Out[float64], i int, u float64, exact *oracle.Values64) {
-	e.loss.Add(oracle.Err64(o.Loss[i], exact.Loss, exact.Loss), u, o.Loss[i], exact.Loss.Float64())
-	e.grad.Add(oracle.Err64(o.Grad[i], exact.Grad, exact.Grad), u, o.Grad[i], exact.Grad.Float64())
-	e.hess.Add(oracle.Err64(o.Hess[i], exact.Hess, exact.HMag), u, o.Hess[i], exact.Hess.Float64())
+// add32 counts the errors of element i, which are those at u with weight num/den.
+func (e *errors3) add32(o *Out[float32], i int, u, num, den float64, exact *oracle.Values32) {
+	errs, want := exact.Errors(o.Loss[i], o.Grad[i], o.Hess[i], num, den)
+	e.loss.Add(errs[0], u, float64(o.Loss[i]), want[0])
+	e.grad.Add(errs[1], u, float64(o.Grad[i]), want[1])
+	e.hess.Add(errs[2], u, float64(o.Hess[i]), want[2])
+}
+
+// add64 is add32 for float64.
+func (e *errors3) add64(o *Out[float64], i int, u, num, den float64, exact *oracle.Values64) {
+	errs, want := exact.Errors(o.Loss[i], o.Grad[i], o.Hess[i], num, den)
+	e.loss.Add(errs[0], u, o.Loss[i], want[0])
+	e.grad.Add(errs[1], u, o.Grad[i], want[1])
+	e.hess.Add(errs[2], u, o.Hess[i], want[2])
 }
 
 func mpfrValues(t *testing.T) *oracle.MPFR {
@@ -150,7 +154,7 @@ func TestAccuracyFloat32(t *testing.T) {
 						u := float64(u)
 						exact := oracle.At32(u, p.Gamma)
 						for label, w := range weights(p) {
-							e.add32(&got.out[label], i, u, w/p.Norm, &exact)
+							e.add32(&got.out[label], i, u, w, p.Norm, &exact)
 						}
 					}
 				})
@@ -175,12 +179,9 @@ func TestAccuracyFloat64(t *testing.T) {
 				got.eval(t, us, p)
 				for i, pt := range o.Points {
 					for label, w := range weights(p) {
-						o, want := &got.out[label], pt.At[g]
-						loss, grad := want.Loss.Scale(w, p.Norm), want.Grad.Scale(w, p.Norm)
-						hess, hmag := want.Hess.Scale(w, p.Norm), want.HMag.Scale(w, p.Norm)
-						e.loss.Add(oracle.Err64(o.Loss[i], loss, loss), pt.U, o.Loss[i], loss.Float64())
-						e.grad.Add(oracle.Err64(o.Grad[i], grad, grad), pt.U, o.Grad[i], grad.Float64())
-						e.hess.Add(oracle.Err64(o.Hess[i], hess, hmag), pt.U, o.Hess[i], hess.Float64())
+						want := pt.At[g]
+						want.Softplus = oracle.At64(pt.U, gamma).Softplus
+						e.add64(&got.out[label], i, pt.U, w, p.Norm, &want)
 					}
 				}
 				e.check(t, p)
@@ -201,7 +202,7 @@ func TestAccuracySigmoid(t *testing.T) {
 			}
 		})
 		t.Log(w)
-		require.LessOrEqual(t, w.Worst, oracle.Promised(0, false).Sigmoid, "%v", w)
+		require.LessOrEqual(t, w.Worst, oracle.Promised(0).Sigmoid, "%v", w)
 	})
 	t.Run("float64", func(t *testing.T) {
 		var w oracle.Errors
@@ -217,7 +218,7 @@ func TestAccuracySigmoid(t *testing.T) {
 			w.Add(oracle.Err64(dst[i], s, s), pt.U, dst[i], s.Float64())
 		}
 		t.Log(w)
-		require.LessOrEqual(t, w.Worst, oracle.Promised(0, false).Sigmoid, "%v", w)
+		require.LessOrEqual(t, w.Worst, oracle.Promised(0).Sigmoid, "%v", w)
 	})
 }
 
@@ -236,7 +237,7 @@ func TestLargeGammaFloat32(t *testing.T) {
 					u := float64(u)
 					exact := oracle.At32(u, gamma)
 					for label := range got.out {
-						e.add32(&got.out[label], i, u, 1, &exact)
+						e.add32(&got.out[label], i, u, 1, 1, &exact)
 					}
 				}
 			})
@@ -258,7 +259,7 @@ func TestLargeGammaFloat64(t *testing.T) {
 		for i, u := range us {
 			exact := oracle.At64(u, gamma)
 			for label := range got.out {
-				e.add64(&got.out[label], i, u, &exact)
+				e.add64(&got.out[label], i, u, 1, 1, &exact)
 			}
 		}
 		e.check(t, Params{Gamma: gamma, Alpha: NoAlpha})
@@ -540,7 +541,7 @@ func FuzzValues(f *testing.F) {
 		var e32, e64 errors3
 		exact32 := oracle.At32(float64(u32), gamma)
 		for label := range s32.out {
-			e32.add32(&s32.out[label], 0, float64(u32), 1, &exact32)
+			e32.add32(&s32.out[label], 0, float64(u32), 1, 1, &exact32)
 		}
 		e32.check(t, p)
 		if math.IsInf(u, 0) {
@@ -550,7 +551,7 @@ func FuzzValues(f *testing.F) {
 		s64.eval(t, []float64{u}, p)
 		exact64 := oracle.At64(u, gamma)
 		for label := range s64.out {
-			e64.add64(&s64.out[label], 0, u, &exact64)
+			e64.add64(&s64.out[label], 0, u, 1, 1, &exact64)
 		}
 		e64.check(t, p)
 	})

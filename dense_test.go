@@ -27,36 +27,36 @@ func testCheckDense[T Float](t *testing.T) {
 				for i := range v {
 					v[i] = valid[i%len(valid)]
 				}
-				require.Equal(t, -1, checkDense(v), "%v n=%d", p, n)
+				require.Equal(t, -1, firstBadTarget(v), "%v n=%d", p, n)
 				for at := range n {
 					was := v[at]
 					v[at] = invalid[(n+at)%len(invalid)]
-					require.Equal(t, at, checkDense(v), "%v n=%d: %v", p, n, v[at])
+					require.Equal(t, at, firstBadTarget(v), "%v n=%d: %v", p, n, v[at])
 					v[at] = was
 				}
 				whole := v[:n:n]
 				around := append(append([]T{2}, whole...), 2)
-				require.Equal(t, -1, checkDense(around[1:n+1]), "%v n=%d: what is beside the slice does not matter", p, n)
+				require.Equal(t, -1, firstBadTarget(around[1:n+1]), "%v n=%d: what is beside the slice does not matter", p, n)
 			}
 			long := make([]T, 3*blockLen+5)
 			for _, at := range []int{0, blockLen - 1, blockLen, 2*blockLen + 7, len(long) - 1} {
 				long[at] = 2
-				require.Equal(t, at, checkDense(long), p)
+				require.Equal(t, at, firstBadTarget(long), p)
 				long[at] = 0
 			}
 		})
 	}
 }
 
-func TestHardMask(t *testing.T) { forFloats(t, testHardMask[float32], testHardMask[float64]) }
+func TestTargetBits(t *testing.T) { forFloats(t, testTargetBits[float32], testTargetBits[float64]) }
 
-func testHardMask[T Float](t *testing.T) {
+func testTargetBits[T Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	hard := []T{0, 1, 1}
 	soft := []T{0.5, fromBits[T](1), fromBits[T](toBits(T(1)) - 1)}
 	for _, p := range availablePaths() {
 		withPath(p, func() {
-			for _, n := range append(upTo(300), blockLen-1, blockLen) {
+			for _, n := range append(upTo(300), pieceLen-1, pieceLen) {
 				around := make([]T, n+2)
 				around[0], around[n+1] = 0.5, 0.5 // beside the block
 				v := around[1 : n+1]
@@ -65,14 +65,18 @@ func testHardMask[T Float](t *testing.T) {
 					v[i] = hard[rng.IntN(len(hard))]
 					want[i] = v[i] == 1
 				}
-				pos := garbage()
-				require.True(t, hardMask(&pos, v), "%v n=%d", p, n)
+				pos, mask := garbage(), garbage()
+				require.False(t, targetBits(&pos, &mask, v), "%v n=%d", p, n)
+				require.Equal(t, make([]bool, n), bitsOf(&mask, n), "%v n=%d", p, n)
 				require.Equal(t, want, bitsOf(&pos, n), "%v n=%d", p, n)
 				for range 10 {
 					at := rng.IntN(n)
 					was := v[at]
 					v[at] = soft[rng.IntN(len(soft))]
-					require.False(t, hardMask(&pos, v), "%v n=%d: v[%d] = %v", p, n, at, v[at])
+					require.True(t, targetBits(&pos, &mask, v), "%v n=%d: v[%d] = %v", p, n, at, v[at])
+					wantSoft := make([]bool, n)
+					wantSoft[at] = true
+					require.Equal(t, wantSoft, bitsOf(&mask, n), "%v n=%d: v[%d] = %v", p, n, at, v[at])
 					v[at] = was
 				}
 			}
@@ -286,7 +290,7 @@ func testDenseTiny[T Float](t *testing.T) {
 	}
 	for _, p := range []Params{
 		{Gamma: 2, Alpha: 1}, {Gamma: 2, Alpha: NoAlpha}, {Gamma: 2, Alpha: 0.25, Norm: 1e4}, {Gamma: 3, Alpha: 1, Norm: 3},
-		{Gamma: 0, Alpha: NoAlpha, Norm: 0x1p149}, {Gamma: 2, Alpha: NoAlpha, Norm: 0x1p-48},
+		{Gamma: 0, Alpha: NoAlpha, Norm: 0x1p149}, {Gamma: 2, Alpha: NoAlpha, Norm: 0x1p-40},
 	} {
 		for _, path := range availablePaths() {
 			withPath(path, func() {

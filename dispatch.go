@@ -4,7 +4,18 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/control"
+)
+
+type (
+	plan[T Float] = abi.Plan[T]
+	laneSums      = abi.LaneSums
+)
+
+const (
+	blockLen  = abi.BlockLen
+	laneCount = abi.Lanes
 )
 
 // A path is one implementation of all kernels. Which one runs is decided once, when the program starts; they all
@@ -63,68 +74,171 @@ func (p kernelPath) below() kernelPath {
 // "generic". It is the best that the machine has and the build contains; the results do not depend on it.
 func Path() string { return path.String() }
 
-// A kernel is named by what it computes, in the order of the constants below: for float32, and then for float64.
-type kernelID uint8
+// The functions below go to the path in use, or else to the reference. Each asks for the type first, at compile time:
+// a program that uses one of the two has no kernel of the other.
 
-const (
-	lossSquare kernelID = iota // γ = 2
-	lossPower                  // any γ
-	gradSquare                 // loss and gradient
-	gradPower
-	hessSquare // loss, gradient and Hessian
-	hessPower
-	softLossSquare // the same for soft targets
-	softLossPower
-	softGradSquare
-	softGradPower
-	softHessSquare
-	softHessPower
+func isFloat32[T Float]() bool { return unsafe.Sizeof(T(0)) == 4 }
 
-	kernelIDs
-)
+// asFloat32 and asFloat64 tell the compiler what T is.
+func asFloat32[T Float](p *T) *float32 { return (*float32)(unsafe.Pointer(p)) }
+func asFloat64[T Float](p *T) *float64 { return (*float64)(unsafe.Pointer(p)) }
 
-// kernelOf returns the kernel for what a block asks for.
-func kernelOf[T Float](b *block[T]) kernelID {
-	id := lossSquare
+// maxGroup is the most that groupOf returns.
+const maxGroup = 96
+
+// groupOf returns how many elements a kernel takes at a time; it is given whole groups only. That of an assembly path is
+// a multiple of laneCount.
+func groupOf[T Float]() int {
 	switch {
-	case b.Hess != nil:
-		id = hessSquare
-	case b.Grad != nil:
-		id = gradSquare
+	case path == pathGeneric:
+		return 1
+	case isFloat32[T]():
+		return groupF32(path)
 	}
-	if !b.Plan.Square {
-		id++
-	}
-	if b.Target != nil {
-		id += softLossSquare
-	}
-	if unsafe.Sizeof(*b.X) == 8 {
-		id += kernelIDs
-	}
-	return id
+	return groupF64(path)
 }
 
-// runBlock calls the kernel of the path in use.
-func runBlock[T Float](b *block[T]) {
+// callKernel evaluates a kernel for the whole groups of a.
+func callKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 	if raceEnabled {
-		raceBlock(b)
+		raceKernel(k, a)
 	}
-	if path == pathGeneric || !assemblyBlock(path, kernelOf(b), unsafe.Pointer(b)) {
-		genericBlock(b)
+	if path != pathGeneric {
+		if isFloat32[T]() {
+			if kernelF32(path, k, (*abi.Args[float32])(unsafe.Pointer(a))) {
+				return
+			}
+		} else if kernelF64(path, k, (*abi.Args[float64])(unsafe.Pointer(a))) {
+			return
+		}
 	}
+	genericKernel(k, a)
 }
 
-// runSigmoid calls the sigmoid kernel of the path in use, for n ≤ blockLen elements.
-func runSigmoid[T Float](dst, x *T, n int) {
+// callSigmoid writes the sigmoid of whole groups.
+func callSigmoid[T Float](dst, x *T, n int) {
 	if raceEnabled {
 		raceRead(x, n)
 		raceWrite(dst, n)
 	}
-	if path == pathGeneric || !assemblySigmoid(path, unsafe.Sizeof(*x) == 8, unsafe.Pointer(dst), unsafe.Pointer(x), n) {
-		genericSigmoid(dst, x, n)
+	if path != pathGeneric {
+		if isFloat32[T]() {
+			if sigmoidF32(path, asFloat32(dst), asFloat32(x), n) {
+				return
+			}
+		} else if sigmoidF64(path, asFloat64(dst), asFloat64(x), n) {
+			return
+		}
+	}
+	genericSigmoid(dst, x, n)
+}
+
+// addToLanes adds the losses of a block to its lanes, from the block's element first on, a multiple of laneCount.
+func addToLanes[T Float](s *laneSums, loss []T) {
+	whole := len(loss) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric {
+		if raceEnabled {
+			raceRead(&loss[0], whole)
+		}
+		done := false
+		if isFloat32[T]() {
+			done = sumF32(path, s, asFloat32(&loss[0]), whole)
+		} else {
+			done = sumF64(path, s, asFloat64(&loss[0]), whole)
+		}
+		if done {
+			loss = loss[whole:]
+		}
+	}
+	for i, v := range loss {
+		addToLane(s, i%laneCount, v)
 	}
 }
 
-// hasLabelKernels reports whether the path in use checks labels and dense targets, and makes masks of narrow rows and
-// of hard targets.
-func hasLabelKernels() bool { return path == pathAVX2 || path == pathAVX512 }
+// multiply multiplies dst by dout, see product.
+func multiply[T Float](dst, dout []T) {
+	whole := len(dst) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric {
+		if raceEnabled {
+			raceRead(&dout[0], whole)
+			raceWrite(&dst[0], whole)
+		}
+		done := false
+		if isFloat32[T]() {
+			done = mulF32(path, asFloat32(&dst[0]), asFloat32(&dout[0]), whole)
+		} else {
+			done = mulF64(path, asFloat64(&dst[0]), asFloat64(&dout[0]), whole)
+		}
+		if done {
+			dst, dout = dst[whole:], dout[whole:]
+		}
+	}
+	for i, d := range dout {
+		dst[i] = product(dst[i], d)
+	}
+}
+
+// product returns a·b. A NaN is the quiet one without a sign: of 0·Inf, or of a NaN from outside, machines make different ones.
+func product[T Float](a, b T) T {
+	v := T(a * b)
+	if v != v {
+		return nan[T]()
+	}
+	return v
+}
+
+// expand makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
+// keep is clear (nil: it is set everywhere). The bits are those from shift on, a multiple of laneCount.
+func expand[T Float](u, w, x []T, pos, keep *bitmask, shift int, wNeg, wPos T) {
+	whole := len(x) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric {
+		if raceEnabled {
+			raceRead(&x[0], whole)
+		}
+		p, k := bitsAt(pos, shift), bitsAt(keep, shift)
+		done := false
+		if isFloat32[T]() {
+			done = expandF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), p, k, whole, float32(wNeg), float32(wPos))
+		} else {
+			done = expandF64(path, asFloat64(&u[0]), asFloat64(&w[0]), asFloat64(&x[0]), p, k, whole, float64(wNeg), float64(wPos))
+		}
+		if done {
+			u, w, x, shift = u[whole:], w[whole:], x[whole:], shift+whole
+		}
+	}
+	for i, v := range x {
+		switch {
+		case keep != nil && !keep.has(shift+i):
+			u[i], w[i] = 0, 0
+		case pos.has(shift + i):
+			u[i], w[i] = -v, wPos
+		default:
+			u[i], w[i] = v, wNeg
+		}
+	}
+}
+
+// flip changes the sign of the elements whose bits, from shift on, are set.
+func flip[T Float](dst []T, pos *bitmask, shift int) {
+	whole := len(dst) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric {
+		if raceEnabled {
+			raceWrite(&dst[0], whole)
+		}
+		p := bitsAt(pos, shift)
+		done := false
+		if isFloat32[T]() {
+			done = flipF32(path, asFloat32(&dst[0]), p, whole)
+		} else {
+			done = flipF64(path, asFloat64(&dst[0]), p, whole)
+		}
+		if done {
+			dst, shift = dst[whole:], shift+whole
+		}
+	}
+	for i := range dst {
+		if pos.has(shift + i) {
+			dst[i] = -dst[i]
+		}
+	}
+}

@@ -13,11 +13,14 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/abi"
 )
 
 // These tests hold the dispatch against the assembly, by reading both.
@@ -32,13 +35,14 @@ var cpuFlags = map[string]string{
 // An asmFunction is a function of the assembly file.
 type asmFunction struct {
 	name     string
+	local    bool     // called by kernels alone
 	requires []string // from the comment above it
 	body     []string // instructions, without comments
 }
 
 var (
 	requiresLine = regexp.MustCompile(`^// Requires: (.*)$`)
-	textLine     = regexp.MustCompile(`^TEXT ·(\w+)\(SB\)`)
+	textLine     = regexp.MustCompile(`^TEXT ·(\w+)(<>)?\(SB\)`)
 )
 
 func parseAssembly(t *testing.T) (functions []asmFunction) {
@@ -53,7 +57,7 @@ func parseAssembly(t *testing.T) (functions []asmFunction) {
 			continue
 		}
 		if m := textLine.FindStringSubmatch(line); m != nil {
-			functions = append(functions, asmFunction{name: m[1], requires: requires})
+			functions = append(functions, asmFunction{name: m[1], local: m[2] != "", requires: requires})
 			requires = nil
 			continue
 		}
@@ -70,7 +74,7 @@ func parseAssembly(t *testing.T) (functions []asmFunction) {
 	return functions
 }
 
-// dispatch is kernel_amd64.go, taken apart.
+// dispatch is kernel_amd64.go and kernels_amd64.go, taken apart.
 type dispatch struct {
 	declared  []string            // functions without a body
 	functions map[string]ast.Node // bodies of the others
@@ -79,15 +83,17 @@ type dispatch struct {
 
 func parseDispatch(t *testing.T) dispatch {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "kernel_amd64.go", nil, 0)
-	require.NoError(t, err)
 	d := dispatch{functions: map[string]ast.Node{}, flags: map[string][]string{}}
-	for _, decl := range file.Decls {
-		if f, ok := decl.(*ast.FuncDecl); ok {
-			if f.Body == nil {
-				d.declared = append(d.declared, f.Name.Name)
-			} else {
-				d.functions[f.Name.Name] = f.Body
+	for _, name := range []string{"kernel_amd64.go", "kernels_amd64.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok {
+				if f.Body == nil {
+					d.declared = append(d.declared, f.Name.Name)
+				} else {
+					d.functions[f.Name.Name] = f.Body
+				}
 			}
 		}
 	}
@@ -160,102 +166,85 @@ func (f *asmFunction) path() string {
 	return ""
 }
 
-// All kernels of the table are there, and declared.
+// besideKernels are the functions that have a switch of their own.
+func besideKernels() (names []string) {
+	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "wholeTargetsValid", "wholeTargetMasks"} {
+		names = append(names, name+"F32", name+"F64")
+	}
+	return append(names, "wholeLabelsValid", "wholeLabelMasks")
+}
+
+// All kernels of the list are there, and declared.
 func TestDispatchDeclared(t *testing.T) {
 	var defined, wanted []string
 	for _, f := range parseAssembly(t) {
-		defined = append(defined, f.name)
-	}
-	for _, element := range []string{"F32", "F64"} {
-		for _, path := range []string{"AVX2", "AVX512"} {
-			for _, name := range append(kernelNames[:], "sigmoid", "targetsValid", "hardMask") {
-				wanted = append(wanted, name+element+path)
-			}
+		if !f.local {
+			defined = append(defined, f.name)
 		}
 	}
-	for _, path := range []string{"AVX2", "AVX512"} {
-		wanted = append(wanted, "labelsValid"+path, "labelMasks"+path)
+	names := besideKernels()
+	for _, k := range abi.Kernels() {
+		names = append(names, k.String()+"F32", k.String()+"F64")
+	}
+	for _, name := range names {
+		wanted = append(wanted, name+"AVX2", name+"AVX512")
 	}
 	assert.ElementsMatch(t, wanted, defined)
 	assert.ElementsMatch(t, wanted, parseDispatch(t).declared)
 }
 
-// Each case of the switch calls the kernel that it names, of the path in question.
+// Each case of a switch calls the kernel that it numbers, of the path in question.
 func TestDispatchSwitch(t *testing.T) {
 	d := parseDispatch(t)
 	called := map[string]bool{}
-	avx512 := false
-	check := func(clause *ast.CaseClause) {
-		if clause.List == nil { // default: there is no such kernel
-			require.IsType(t, &ast.ReturnStmt{}, clause.Body[0])
-			return
-		}
-		name, element := "", "F32"
-		switch e := clause.List[0].(type) {
-		case *ast.Ident:
-			name = e.Name
-		case *ast.BinaryExpr:
-			require.Equal(t, "kernelIDs", e.X.(*ast.Ident).Name)
-			name, element = e.Y.(*ast.Ident).Name, "F64"
-		}
+	// each finds the calls of assembly functions, each with the case it is in and the path under whose condition it is.
+	each := func(body ast.Node, found func(clause *ast.CaseClause, path, function string)) {
 		path := "AVX2"
-		if avx512 {
-			path = "AVX512"
-		}
-		require.Len(t, clause.Body, 1)
-		function := clause.Body[0].(*ast.ExprStmt).X.(*ast.CallExpr).Fun.(*ast.Ident).Name
-		assert.Equal(t, name+element+path, function)
-		called[function] = true
-	}
-	var visit func(n ast.Node) bool
-	visit = func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.IfStmt:
-			cond := n.Cond.(*ast.BinaryExpr)
-			require.Equal(t, token.EQL, cond.Op)
-			require.Equal(t, "pathAVX512", cond.Y.(*ast.Ident).Name)
-			require.Nil(t, n.Else)
-			require.IsType(t, &ast.ReturnStmt{}, n.Body.List[len(n.Body.List)-1])
-			avx512 = true
-			ast.Inspect(n.Body, visit)
-			avx512 = false
-			return false
-		case *ast.CaseClause:
-			check(n)
-			return false
-		}
-		return true
-	}
-	ast.Inspect(d.functions["assemblyBlock"], visit)
-	assert.Len(t, called, 4*int(kernelIDs), "%v", slices.Sorted(maps.Keys(called)))
-
-	for function, kernel := range map[string]string{
-		"assemblySigmoid": "sigmoid", "assemblyTargetsValid": "targetsValid", "assemblyHardMask": "hardMask",
-	} {
-		want := map[string]string{
-			"p == pathAVX512 && double": "F64AVX512", "p == pathAVX512": "F32AVX512", "double": "F64AVX2", "": "F32AVX2",
-		}
-		check := func(cond string, s ast.Stmt) {
-			if call := calledBy(s); call != "" {
-				assert.Equal(t, kernel+want[cond], call, cond)
-				delete(want, cond)
-			}
-		}
-		ast.Inspect(d.functions[function], func(n ast.Node) bool {
+		var clause *ast.CaseClause
+		var visit func(n ast.Node) bool
+		visit = func(n ast.Node) bool {
 			switch n := n.(type) {
-			case *ast.CaseClause:
-				cond := ""
-				if len(n.List) == 1 {
-					cond = exprString(n.List[0])
-				}
-				check(cond, n.Body[0])
+			case *ast.IfStmt:
+				cond := n.Cond.(*ast.BinaryExpr)
+				require.Equal(t, token.EQL, cond.Op)
+				require.Equal(t, "pathAVX512", cond.Y.(*ast.Ident).Name)
+				require.Nil(t, n.Else)
+				require.IsType(t, &ast.ReturnStmt{}, n.Body.List[len(n.Body.List)-1])
+				path = "AVX512"
+				ast.Inspect(n.Body, visit)
+				path = "AVX2"
 				return false
-			case *ast.ReturnStmt: // behind the switch
-				check("", n)
+			case *ast.CaseClause:
+				clause = n
+				if n.List == nil { // default: there is no such kernel
+					require.IsType(t, &ast.ReturnStmt{}, n.Body[0])
+				} else {
+					require.Len(t, n.List, 1)
+					require.Len(t, n.Body, 1)
+				}
+			case *ast.CallExpr:
+				found(clause, path, n.Fun.(*ast.Ident).Name)
 			}
 			return true
+		}
+		ast.Inspect(body, visit)
+	}
+	for _, element := range []string{"F32", "F64"} {
+		each(d.functions["kernel"+element], func(clause *ast.CaseClause, path, function string) {
+			number, err := strconv.Atoi(clause.List[0].(*ast.BasicLit).Value)
+			require.NoError(t, err)
+			assert.Equal(t, abi.Kernel(number).String()+element+path, function)
+			called[function] = true
 		})
-		assert.Empty(t, want)
+	}
+	assert.Len(t, called, 4*len(abi.Kernels()), "%v", slices.Sorted(maps.Keys(called)))
+	for _, name := range besideKernels() {
+		paths := map[string]bool{}
+		each(d.functions[name], func(_ *ast.CaseClause, path, function string) {
+			assert.Equal(t, name+path, function)
+			paths[path] = true
+		})
+		assert.Len(t, paths, 2, name)
 	}
 }
 
@@ -274,16 +263,6 @@ func calledBy(s ast.Stmt) string {
 	return ""
 }
 
-func exprString(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return e.Name
-	case *ast.BinaryExpr:
-		return exprString(e.X) + " " + e.Op.String() + " " + exprString(e.Y)
-	}
-	return "?"
-}
-
 var (
 	beyondAVX2  = regexp.MustCompile(`\b(Z\d+|K[0-7]|[XY](1[6-9]|2\d|3[01]))\b`)
 	basePointer = regexp.MustCompile(`\b(R?E?BP|BPL|BPB)\b`)
@@ -291,12 +270,21 @@ var (
 
 // What assembly must take care of by itself.
 func TestDispatchConventions(t *testing.T) {
-	for _, f := range parseAssembly(t) {
+	functions := parseAssembly(t)
+	locals := map[string]string{} // the functions that may be called, by how a call names them: their paths
+	for _, f := range functions {
+		if f.local {
+			locals["·"+f.name+"<>(SB)"] = f.path()
+		}
+	}
+	for _, f := range functions {
 		returns := 0
 		for i, line := range f.body {
-			mnemonic, _, _ := strings.Cut(line, " ")
+			mnemonic, operands, _ := strings.Cut(line, " ")
 			if mnemonic == "RET" {
 				returns++
+			}
+			if mnemonic == "RET" && !f.local { // the caller of a local function still needs its registers
 				require.Positive(t, i)
 				assert.Equal(t, "VZEROUPPER", f.body[i-1], "%s: in front of RET, or SSE code is slow from then on", f.name)
 			}
@@ -304,7 +292,11 @@ func TestDispatchConventions(t *testing.T) {
 			if f.path() == "AVX2" {
 				assert.NotRegexp(t, beyondAVX2, line, "%s: a register that AVX2 does not have", f.name)
 			}
-			assert.NotContains(t, []string{"CALL", "SYSCALL", "CLD", "STD"}, mnemonic, f.name)
+			assert.NotContains(t, []string{"SYSCALL", "CLD", "STD"}, mnemonic, f.name)
+			if mnemonic == "CALL" {
+				assert.False(t, f.local, "%s: one level of calls is all that a kernel's frame is made for", f.name)
+				assert.Equal(t, f.path(), locals[strings.TrimSpace(operands)], "%s: %s", f.name, line)
+			}
 			for _, approximate := range []string{"VRCP", "VRSQRT", "RCPPS", "RSQRT", "VEXP2"} {
 				assert.False(t, strings.HasPrefix(mnemonic, approximate), "%s: %s differs between vendors", f.name, mnemonic)
 			}

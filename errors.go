@@ -37,12 +37,12 @@ type output[T Float] struct {
 
 func (o *output[T]) wanted() bool { return o.name != "" }
 
-// at returns the address of element i, or nil if the output is not wanted.
-func (o *output[T]) at(i int) *T {
+// slice returns n elements from the given one on, or nil if the output is not wanted.
+func (o *output[T]) slice(from, n int) []T {
 	if !o.wanted() {
 		return nil
 	}
-	return &o.data[i]
+	return o.data[from : from+n]
 }
 
 // checkLen returns an error if the output is wanted and has not n elements.

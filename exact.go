@@ -126,6 +126,13 @@ type exactTotal struct {
 	inf, nan uint64
 }
 
+// add adds another total.
+func (t *exactTotal) add(other *exactTotal) {
+	t.sum.add(&other.sum)
+	t.inf += other.inf
+	t.nan += other.nan
+}
+
 // flush moves what is in the bins to the total.
 func (b *exactBins[T]) flush(total *exactTotal) {
 	if unsafe.Sizeof(T(0)) == 4 {

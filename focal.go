@@ -108,8 +108,7 @@
 // first, then what is wrong with shapes and types, overlaps, and the values of labels or targets.
 package focal
 
-// Float is the type of an element. It is float32 or float64 itself, not a type derived from them.
-type Float interface{ float32 | float64 }
+import "github.com/gofocal/focal/internal/abi"
 
 // Loss writes the focal loss of each logit to dst. It is Paddle's sigmoid_focal_loss:
 //
@@ -126,7 +125,7 @@ type Float interface{ float32 | float64 }
 // error dst is untouched. For the accuracy see Accuracy in the package documentation.
 func Loss[T Float](dst, x []T, y Target, p Params) error {
 	j := job[T]{op: "Loss", x: x, y: y, loss: output[T]{"dst", dst}}
-	_, err := j.run(p)
+	_, err := j.do(p)
 	return err
 }
 
@@ -147,7 +146,7 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 // documentation.
 func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
 	j := job[T]{op: "Grad", x: x, y: y, dout: dout, grad: output[T]{"dst", dst}}
-	_, err := j.run(p)
+	_, err := j.do(p)
 	return err
 }
 
@@ -159,7 +158,7 @@ func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
 // [ErrLabel], with a sum of 0.
 func Sum[T Float](x []T, y Target, p Params) (float64, error) {
 	j := job[T]{op: "Sum", x: x, y: y, sum: true}
-	return j.run(p)
+	return j.do(p)
 }
 
 // Out says what [Fused] shall write, and where. Each slice has the length of x; nil is not wanted.
@@ -195,7 +194,7 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 	if out.Hess != nil {
 		j.hess = output[T]{"out.Hess", out.Hess}
 	}
-	return j.run(p)
+	return j.do(p)
 }
 
 // Sigmoid writes the logistic function of each logit to dst, the probabilities that the losses are computed from:
@@ -212,9 +211,113 @@ func Sigmoid[T Float](dst, x []T) error {
 	if err := out.checkOverlap("Sigmoid", "x", x, true); err != nil {
 		return err
 	}
-	for b := range blockCount(len(x)) {
-		start, n := blockRange(b, len(x))
-		runSigmoid(&dst[start], &x[start], n)
+	whole := len(x) - len(x)%groupOf[T]()
+	for start := 0; start < whole; start += blockLen { // assembly cannot be preempted
+		callSigmoid(&dst[start], &x[start], min(blockLen, whole-start))
+	}
+	if whole < len(x) {
+		var end [maxGroup]T
+		copy(end[:], x[whole:])
+		callSigmoid(&end[0], &end[0], groupOf[T]())
+		copy(dst[whole:], end[:])
+	}
+	return nil
+}
+
+// job is one call of a public function: its arguments, and what comes of them.
+type job[T Float] struct {
+	op   string // the function's name, for errors
+	x    []T
+	y    Target
+	dout []T
+
+	loss, grad, hess output[T]
+	perRow           output[T] // of Rows
+	sum              bool      // the sum of the losses is wanted
+	scored           bool      // exactly
+
+	c                  int // classes: the length of a row
+	params             parameters[T]
+	kernel, softKernel abi.Kernel
+
+	taken tickets
+	sums  []accumulator // of the blocks, if several goroutines make them
+	total accumulator
+	exact exactTotal
+}
+
+// do checks all arguments, does the work, and returns the sum of the losses if it is wanted, otherwise 0.
+func (j *job[T]) do(p Params) (float64, error) {
+	if err := j.prepare(p); err != nil {
+		return 0, err
+	}
+	j.run(blockCount(len(j.x)))
+	return j.total.result(), nil
+}
+
+// prepare checks all arguments, parameters, shapes, overlaps, labels in this order, and works out what depends on them.
+func (j *job[T]) prepare(p Params) (err error) {
+	if j.params, err = newParameters[T](j.op, p); err != nil {
+		return err
+	}
+	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
+		return err
+	}
+	if err = j.checkOutputs(); err != nil {
+		return err
+	}
+	if err = checkValues[T](&j.y, j.op, j.c); err != nil {
+		return err
+	}
+	operation := abi.Loss
+	switch {
+	case j.hess.wanted():
+		operation = abi.Hess
+	case j.grad.wanted():
+		operation = abi.Grad
+	}
+	j.kernel, j.softKernel = abi.KernelOf(operation, j.params.family), abi.KernelOf(operation, j.params.softFamily)
+	return nil
+}
+
+// checkOutputs returns an error if an output, or dout, has not the length that x says, or shares memory that it must not.
+func (j *job[T]) checkOutputs() error {
+	outputs := [...]*output[T]{&j.loss, &j.grad, &j.hess, &j.perRow}
+	for _, out := range outputs[:3] {
+		if err := out.checkLen(j.op, len(j.x)); err != nil {
+			return err
+		}
+	}
+	if j.dout != nil {
+		dout := output[T]{"dout", j.dout}
+		if err := dout.checkLen(j.op, len(j.x)); err != nil {
+			return err
+		}
+	}
+	if err := j.checkRows(); err != nil {
+		return err
+	}
+	for i, out := range outputs {
+		if !out.wanted() {
+			continue
+		}
+		if err := out.checkOverlap(j.op, "x", j.x, true); err != nil {
+			return err
+		}
+		if err := checkDisjoint(j.op, out, "dout", j.dout); err != nil {
+			return err
+		}
+		if err := checkDisjoint(j.op, out, "label", j.y.label); err != nil {
+			return err
+		}
+		if err := checkDisjoint(j.op, out, "t", denseOf[T](&j.y)); err != nil {
+			return err
+		}
+		for _, earlier := range outputs[:i] {
+			if err := checkDisjoint(j.op, out, earlier.name, earlier.data); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -157,9 +157,9 @@ func rightError[T Float](a *arguments, c *fuzzCall[T], m *fuzzMemory[T]) error {
 		if !(p.Gamma >= 0 && p.Gamma < inf) || !(p.Alpha >= 0 && p.Alpha <= 1 || p.Alpha == -1) || !(p.Norm >= 0 && p.Norm < inf) {
 			return ErrParam
 		}
-		most := 0x1p48
+		most := 0x1p40
 		if isFloat64[T]() {
-			most = 0x1p512
+			most = 0x1p464
 		}
 		weight := max(p.Alpha, 1-p.Alpha)
 		if p.Alpha == -1 {

@@ -6,9 +6,11 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
+
+	"github.com/gofocal/focal/internal/abi"
 )
 
-//go:generate go run ./asm -out kernel_amd64.s
+//go:generate go run ./asm
 
 // bestPath returns the best path that this machine has. Its predicates cover every feature that the assembly requires
 // (dispatch_test.go holds them against it), the support of the operating system, and, for AVX-512, the path below, so
@@ -29,366 +31,105 @@ func hasAVX512() bool {
 	return cpu.X86.HasAVX512 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL
 }
 
-// assemblyBlock calls a kernel of an assembly path. It is a switch because a call through a function variable would
-// make the block escape to the heap.
-func assemblyBlock(p kernelPath, id kernelID, b unsafe.Pointer) bool {
-	if p == pathAVX512 {
-		switch id {
-		case lossSquare:
-			lossSquareF32AVX512(b)
-		case lossPower:
-			lossPowerF32AVX512(b)
-		case gradSquare:
-			gradSquareF32AVX512(b)
-		case gradPower:
-			gradPowerF32AVX512(b)
-		case hessSquare:
-			hessSquareF32AVX512(b)
-		case hessPower:
-			hessPowerF32AVX512(b)
-		case softLossSquare:
-			softLossSquareF32AVX512(b)
-		case softLossPower:
-			softLossPowerF32AVX512(b)
-		case softGradSquare:
-			softGradSquareF32AVX512(b)
-		case softGradPower:
-			softGradPowerF32AVX512(b)
-		case softHessSquare:
-			softHessSquareF32AVX512(b)
-		case softHessPower:
-			softHessPowerF32AVX512(b)
-		case kernelIDs + lossSquare:
-			lossSquareF64AVX512(b)
-		case kernelIDs + lossPower:
-			lossPowerF64AVX512(b)
-		case kernelIDs + gradSquare:
-			gradSquareF64AVX512(b)
-		case kernelIDs + gradPower:
-			gradPowerF64AVX512(b)
-		case kernelIDs + hessSquare:
-			hessSquareF64AVX512(b)
-		case kernelIDs + hessPower:
-			hessPowerF64AVX512(b)
-		case kernelIDs + softLossSquare:
-			softLossSquareF64AVX512(b)
-		case kernelIDs + softLossPower:
-			softLossPowerF64AVX512(b)
-		case kernelIDs + softGradSquare:
-			softGradSquareF64AVX512(b)
-		case kernelIDs + softGradPower:
-			softGradPowerF64AVX512(b)
-		case kernelIDs + softHessSquare:
-			softHessSquareF64AVX512(b)
-		case kernelIDs + softHessPower:
-			softHessPowerF64AVX512(b)
-		default:
-			return false
-		}
-		return true
+// What looks at labels and targets in assembly takes groups of abi.Lanes. The rest, n modulo that, is repeated up to a whole
+// group, which changes no answer and only those bits of a mask that mean nothing.
+
+// rest returns a whole group that ends in repetitions of the last of n > 0 elements.
+func rest[T int32 | float32 | float64](v *T, n int) (group [abi.Lanes]T) {
+	whole := n &^ (abi.Lanes - 1)
+	left := copy(group[:], unsafe.Slice(v, n)[whole:])
+	for i := left; i < abi.Lanes; i++ {
+		group[i] = group[left-1]
 	}
-	switch id {
-	case lossSquare:
-		lossSquareF32AVX2(b)
-	case lossPower:
-		lossPowerF32AVX2(b)
-	case gradSquare:
-		gradSquareF32AVX2(b)
-	case gradPower:
-		gradPowerF32AVX2(b)
-	case hessSquare:
-		hessSquareF32AVX2(b)
-	case hessPower:
-		hessPowerF32AVX2(b)
-	case softLossSquare:
-		softLossSquareF32AVX2(b)
-	case softLossPower:
-		softLossPowerF32AVX2(b)
-	case softGradSquare:
-		softGradSquareF32AVX2(b)
-	case softGradPower:
-		softGradPowerF32AVX2(b)
-	case softHessSquare:
-		softHessSquareF32AVX2(b)
-	case softHessPower:
-		softHessPowerF32AVX2(b)
-	case kernelIDs + lossSquare:
-		lossSquareF64AVX2(b)
-	case kernelIDs + lossPower:
-		lossPowerF64AVX2(b)
-	case kernelIDs + gradSquare:
-		gradSquareF64AVX2(b)
-	case kernelIDs + gradPower:
-		gradPowerF64AVX2(b)
-	case kernelIDs + hessSquare:
-		hessSquareF64AVX2(b)
-	case kernelIDs + hessPower:
-		hessPowerF64AVX2(b)
-	case kernelIDs + softLossSquare:
-		softLossSquareF64AVX2(b)
-	case kernelIDs + softLossPower:
-		softLossPowerF64AVX2(b)
-	case kernelIDs + softGradSquare:
-		softGradSquareF64AVX2(b)
-	case kernelIDs + softGradPower:
-		softGradPowerF64AVX2(b)
-	case kernelIDs + softHessSquare:
-		softHessSquareF64AVX2(b)
-	case kernelIDs + softHessPower:
-		softHessPowerF64AVX2(b)
-	default:
+	return group
+}
+
+// wholes returns how many of n elements are in whole groups, and whether there are others.
+func wholes(n int) (whole int, ragged bool) {
+	whole = n &^ (abi.Lanes - 1)
+	return whole, whole != n
+}
+
+// at returns the word of a mask in which the bits from a multiple of abi.Lanes on begin, not necessarily at its first bit.
+func at(mask *uint64, bit int) *uint64 { return (*uint64)(unsafe.Add(unsafe.Pointer(mask), bit/8)) }
+
+// hasLabelKernels reports whether the path in use has the functions below.
+func hasLabelKernels() bool { return path != pathGeneric }
+
+func labelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeLabelsValid(p, label, whole, limit, ignore) {
 		return false
 	}
-	return true
-}
-
-func assemblySigmoid(p kernelPath, double bool, dst, x unsafe.Pointer, n int) bool {
-	switch {
-	case p == pathAVX512 && double:
-		sigmoidF64AVX512(dst, x, n)
-	case p == pathAVX512:
-		sigmoidF32AVX512(dst, x, n)
-	case double:
-		sigmoidF64AVX2(dst, x, n)
-	default:
-		sigmoidF32AVX2(dst, x, n)
+	if !ragged {
+		return true
 	}
-	return true
+	group := rest(label, n)
+	return wholeLabelsValid(p, &group[0], len(group), limit, ignore)
 }
 
-// assemblyLabelsValid reports whether all labels, one at least, are at most limit, taken as unsigned, or ignore.
-func assemblyLabelsValid(p kernelPath, label []int32, limit uint32, ignore int32) bool {
-	if p == pathAVX512 {
-		return labelsValidAVX512(&label[0], len(label), limit, ignore)
+func labelMasks(p kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {
+	whole, ragged := wholes(rows)
+	if whole > 0 {
+		ignored = wholeLabelMasks(p, pos, keep, label, whole, c, offset, ignore)
 	}
-	return labelsValidAVX2(&label[0], len(label), limit, ignore)
-}
-
-// assemblyTargetsValid reports whether n > 0 targets are in [0, 1].
-func assemblyTargetsValid(p kernelPath, double bool, t unsafe.Pointer, n int) bool {
-	switch {
-	case p == pathAVX512 && double:
-		return targetsValidF64AVX512(t, n)
-	case p == pathAVX512:
-		return targetsValidF32AVX512(t, n)
-	case double:
-		return targetsValidF64AVX2(t, n)
+	if ragged {
+		group := rest(label, rows)
+		if wholeLabelMasks(p, at(pos, whole*c), at(keep, whole*c), &group[0], len(group), c, offset, ignore) {
+			ignored = true
+		}
 	}
-	return targetsValidF32AVX2(t, n)
+	return ignored
 }
 
-// assemblyHardMask does what hardMask does, for n > 0 targets.
-func assemblyHardMask(p kernelPath, double bool, pos *bitmask, t unsafe.Pointer, n int) (hard bool) {
-	switch {
-	case p == pathAVX512 && double:
-		return hardMaskF64AVX512(&pos[0], t, n)
-	case p == pathAVX512:
-		return hardMaskF32AVX512(&pos[0], t, n)
-	case double:
-		return hardMaskF64AVX2(&pos[0], t, n)
+func targetsValidF32(p kernelPath, t *float32, n int) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeTargetsValidF32(p, t, whole) {
+		return false
 	}
-	return hardMaskF32AVX2(&pos[0], t, n)
-}
-
-// assemblyLabelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any
-// is ignored. The slice is not empty.
-func assemblyLabelMasks(p kernelPath, pos, keep *bitmask, label []int32, c int, offset, ignore int32) (ignored bool) {
-	if p == pathAVX512 {
-		return labelMasksAVX512(&pos[0], &keep[0], &label[0], len(label), c, offset, ignore)
+	if !ragged {
+		return true
 	}
-	return labelMasksAVX2(&pos[0], &keep[0], &label[0], len(label), c, offset, ignore)
+	group := rest(t, n)
+	return wholeTargetsValidF32(p, &group[0], len(group))
 }
 
-// The kernels in kernel_amd64.s. b is a *block of the element type.
-
-//go:noescape
-func lossSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF32AVX512(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF32AVX512(dst, x unsafe.Pointer, n int)
-
-//go:noescape
-func lossSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF64AVX512(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF64AVX512(dst, x unsafe.Pointer, n int)
-
-//go:noescape
-func lossSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF32AVX2(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF32AVX2(dst, x unsafe.Pointer, n int)
-
-//go:noescape
-func lossSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF64AVX2(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF64AVX2(dst, x unsafe.Pointer, n int)
-
-//go:noescape
-func targetsValidF32AVX512(t unsafe.Pointer, n int) (ok bool)
-
-//go:noescape
-func targetsValidF64AVX512(t unsafe.Pointer, n int) (ok bool)
-
-//go:noescape
-func targetsValidF32AVX2(t unsafe.Pointer, n int) (ok bool)
-
-//go:noescape
-func targetsValidF64AVX2(t unsafe.Pointer, n int) (ok bool)
-
-//go:noescape
-func hardMaskF32AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
-
-//go:noescape
-func hardMaskF64AVX512(pos *uint64, t unsafe.Pointer, n int) (hard bool)
-
-//go:noescape
-func hardMaskF32AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
-
-//go:noescape
-func hardMaskF64AVX2(pos *uint64, t unsafe.Pointer, n int) (hard bool)
-
-//go:noescape
-func labelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
-
-//go:noescape
-func labelMasksAVX512(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)
-
-//go:noescape
-func labelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
-
-//go:noescape
-func labelMasksAVX2(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)
+func targetsValidF64(p kernelPath, t *float64, n int) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeTargetsValidF64(p, t, whole) {
+		return false
+	}
+	if !ragged {
+		return true
+	}
+	group := rest(t, n)
+	return wholeTargetsValidF64(p, &group[0], len(group))
+}
+
+func targetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) {
+	whole, ragged := wholes(n)
+	if whole > 0 {
+		softs = wholeTargetMasksF32(p, pos, soft, t, whole)
+	}
+	if ragged {
+		group := rest(t, n)
+		if wholeTargetMasksF32(p, at(pos, whole), at(soft, whole), &group[0], len(group)) {
+			softs = true
+		}
+	}
+	return softs
+}
+
+func targetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) {
+	whole, ragged := wholes(n)
+	if whole > 0 {
+		softs = wholeTargetMasksF64(p, pos, soft, t, whole)
+	}
+	if ragged {
+		group := rest(t, n)
+		if wholeTargetMasksF64(p, at(pos, whole), at(soft, whole), &group[0], len(group)) {
+			softs = true
+		}
+	}
+	return softs
+}

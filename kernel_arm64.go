@@ -7,290 +7,135 @@ package focal
 import (
 	"math"
 	"unsafe"
+
+	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/coef"
 )
 
 // Advanced SIMD is part of every arm64 CPU: there is nothing to check for.
 func bestPath() kernelPath { return pathNEON }
 
-// assemblyBlock calls a kernel in assembly, if there is one. It is a switch because a call through a function variable
-// would make the block escape to the heap.
-func assemblyBlock(_ kernelPath, id kernelID, b unsafe.Pointer) bool {
-	switch id {
-	case lossSquare:
-		lossSquareF32NEON(b)
-	case lossPower:
-		lossPowerF32NEON(b)
-	case gradSquare:
-		gradSquareF32NEON(b)
-	case gradPower:
-		gradPowerF32NEON(b)
-	case hessSquare:
-		hessSquareF32NEON(b)
-	case hessPower:
-		hessPowerF32NEON(b)
-	case softLossSquare:
-		softLossSquareF32NEON(b)
-	case softLossPower:
-		softLossPowerF32NEON(b)
-	case softGradSquare:
-		softGradSquareF32NEON(b)
-	case softGradPower:
-		softGradPowerF32NEON(b)
-	case softHessSquare:
-		softHessSquareF32NEON(b)
-	case softHessPower:
-		softHessPowerF32NEON(b)
-	case kernelIDs + lossSquare:
-		lossSquareF64NEON(b)
-	case kernelIDs + lossPower:
-		lossPowerF64NEON(b)
-	case kernelIDs + gradSquare:
-		gradSquareF64NEON(b)
-	case kernelIDs + gradPower:
-		gradPowerF64NEON(b)
-	case kernelIDs + hessSquare:
-		hessSquareF64NEON(b)
-	case kernelIDs + hessPower:
-		hessPowerF64NEON(b)
-	case kernelIDs + softLossSquare:
-		softLossSquareF64NEON(b)
-	case kernelIDs + softLossPower:
-		softLossPowerF64NEON(b)
-	case kernelIDs + softGradSquare:
-		softGradSquareF64NEON(b)
-	case kernelIDs + softGradPower:
-		softGradPowerF64NEON(b)
-	case kernelIDs + softHessSquare:
-		softHessSquareF64NEON(b)
-	case kernelIDs + softHessPower:
-		softHessPowerF64NEON(b)
-	default:
-		return false
-	}
-	return true
+// Labels and targets are checked, and masks made, in Go.
+func hasLabelKernels() bool { return false }
+
+func labelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool { return false }
+
+func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {
+	return false
 }
 
-func assemblySigmoid(_ kernelPath, double bool, dst, x unsafe.Pointer, n int) bool {
-	if double {
-		sigmoidF64NEON(dst, x, n)
-	} else {
-		sigmoidF32NEON(dst, x, n)
-	}
-	return true
-}
+func targetsValidF32(_ kernelPath, t *float32, n int) bool { return false }
+func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
 
-// Targets are checked, and masks made, in Go.
+func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
+func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
 
-func assemblyLabelsValid(kernelPath, []int32, uint32, int32) bool { return false }
-
-func assemblyTargetsValid(kernelPath, bool, unsafe.Pointer, int) bool { return false }
-
-func assemblyHardMask(kernelPath, bool, *bitmask, unsafe.Pointer, int) bool { return false }
-
-func assemblyLabelMasks(_ kernelPath, _, _ *bitmask, _ []int32, _ int, _, _ int32) bool { return false }
-
-// The kernels in kernel_arm64.s. b is a *block of the element type.
-
-//go:noescape
-func lossSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF32NEON(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF32NEON(dst, x unsafe.Pointer, n int)
-
-//go:noescape
-func lossSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func lossPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func gradSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func gradPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func hessSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func hessPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softLossSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softLossPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softGradSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softGradPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softHessSquareF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func softHessPowerF64NEON(b unsafe.Pointer)
-
-//go:noescape
-func sigmoidF64NEON(dst, x unsafe.Pointer, n int)
-
-// What the assembly knows of the block: these constants, and the offsets of the fields of neonConstants, come to it by
-// go_asm.h, which the go command makes. Pointers are where they are for either element type.
+// What the assembly knows of the arguments: these constants, and the offsets of the fields of neon, come to it by go_asm.h,
+// which the go command makes. Pointers are where they are for either element type, up to the weights. The plan's fields
+// are counted in elements.
 const (
-	blockN      = unsafe.Offsetof(block[float32]{}.N)
-	blockX      = unsafe.Offsetof(block[float32]{}.X)
-	blockDout   = unsafe.Offsetof(block[float32]{}.Dout)
-	blockLoss   = unsafe.Offsetof(block[float32]{}.Loss)
-	blockGrad   = unsafe.Offsetof(block[float32]{}.Grad)
-	blockHess   = unsafe.Offsetof(block[float32]{}.Hess)
-	blockTarget = unsafe.Offsetof(block[float32]{}.Target)
-	blockPos    = unsafe.Offsetof(block[float32]{}.Pos)
-	blockKeep   = unsafe.Offsetof(block[float32]{}.Keep)
-	blockSums   = unsafe.Offsetof(block[float32]{}.Sums)
+	argsN      = unsafe.Offsetof(abi.Args[float32]{}.N)
+	argsU      = unsafe.Offsetof(abi.Args[float32]{}.U)
+	argsTarget = unsafe.Offsetof(abi.Args[float32]{}.Target)
+	argsW      = unsafe.Offsetof(abi.Args[float32]{}.W)
+	argsWPos   = unsafe.Offsetof(abi.Args[float32]{}.WPos)
+	argsWeight = unsafe.Offsetof(abi.Args[float32]{}.Weight)
 
-	blockWNeg32    = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.WNeg)
-	blockWPos32    = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.WPos)
-	blockGamma32   = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.Gamma)
-	blockHessOne32 = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.HessOne)
-	blockPowHi32   = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.PowHi)
-	blockPowLo32   = unsafe.Offsetof(block[float32]{}.Plan) + unsafe.Offsetof(plan[float32]{}.PowLo)
+	argsWeightPos32 = unsafe.Offsetof(abi.Args[float32]{}.WeightPos)
+	argsLoss32      = unsafe.Offsetof(abi.Args[float32]{}.Loss)
+	argsGrad32      = unsafe.Offsetof(abi.Args[float32]{}.Grad)
+	argsHess32      = unsafe.Offsetof(abi.Args[float32]{}.Hess)
+	argsCurv32      = unsafe.Offsetof(abi.Args[float32]{}.Curv)
+	argsPlan32      = unsafe.Offsetof(abi.Args[float32]{}.Plan)
 
-	blockWNeg64    = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.WNeg)
-	blockWPos64    = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.WPos)
-	blockGamma64   = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.Gamma)
-	blockHessOne64 = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.HessOne)
-	blockPowHi64   = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.PowHi)
-	blockPowLo64   = unsafe.Offsetof(block[float64]{}.Plan) + unsafe.Offsetof(plan[float64]{}.PowLo)
+	argsWeightPos64 = unsafe.Offsetof(abi.Args[float64]{}.WeightPos)
+	argsLoss64      = unsafe.Offsetof(abi.Args[float64]{}.Loss)
+	argsGrad64      = unsafe.Offsetof(abi.Args[float64]{}.Grad)
+	argsHess64      = unsafe.Offsetof(abi.Args[float64]{}.Hess)
+	argsCurv64      = unsafe.Offsetof(abi.Args[float64]{}.Curv)
+	argsPlan64      = unsafe.Offsetof(abi.Args[float64]{}.Plan)
 
-	sumsLo   = unsafe.Offsetof(laneSums{}.Lo)
-	laneMask = laneCount - 1
+	planGamma    = unsafe.Offsetof(plan[float32]{}.Gamma) / 4
+	planGammaLn2 = unsafe.Offsetof(plan[float32]{}.GammaLn2) / 4
+	planHessOne  = unsafe.Offsetof(plan[float32]{}.HessOne) / 4
+	planPowHi    = unsafe.Offsetof(plan[float32]{}.PowHi) / 4
+	planPowLo    = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
+	sumsLo       = unsafe.Offsetof(laneSums{}.Lo)
+
+	planPowHiDown   = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
+	planHessPow     = unsafe.Offsetof(plan[float32]{}.HessPow) / 4
+	planHessBracket = unsafe.Offsetof(plan[float32]{}.HessBracket) / 4
 )
 
-// neonConstants are constants of package coef, and what is derived from them, in the form in which the kernels load
-// them. What a kernel overwrites, such as the coefficient to which a product is added, is loaded for two vectors at a
-// time.
-type neonConstants struct {
-	// For every element of two vectors
-	exp2m1               [7]neonPair
-	log1p                [11]neonPair
-	magic, magicTiny     neonPair
-	magicIndex, minusOne neonPair
-	byteOfJ              neonPair // the bytes of a table's entry j are 0x04040404·j + byteOfJ
-	byteOfI              neonPair // the same, for i + magic
+// neon are constants of package coef, and what is derived from them, in the form in which the kernels load them: for every
+// element of a vector, and tables.
+type neon struct {
+	magicExp, magicFar, magicPow, powMin, magicIndex neonVector
+	near, far                                        neonVector
+	log2E, log2ELo, ln2, ln2Down                     neonVector
+	up, down, halfUp, halfDown                       neonVector
+	maxSoftplus, large, one, minusOne, recipScale    neonVector
 
-	bits [4]neonVector // a bit for each element of four vectors
+	exp   [10]neonVector
+	log   [20]neonVector
+	pow   [11]neonVector
+	log1p [11]neonVector
 
-	// Tables: of float64, first the upper halves of all entries, then the lower ones, which short entries do not have.
-	exp, recip                   [8]uint32
-	expRest, log, log8Hi, log8Lo [16]uint32
+	// The bytes of a table's entry j are times4·j + byteOfNode. Those of i are the same with what else is in magicIndex.
+	nodeMask, times4, byteOfNode, byteOfEntry neonVector
 
-	// For every element of a vector
-	clamp, clampTiny, scale, scaleLo, index, indexTiny, one, eight, tiny, small, large, huge neonVector
-	powMin, maxSoftplus, inf, fallen, magicExp, mantissa, nan, seven, times4                 neonVector
+	nan                                          neonVector
+	magicLog, magicLog0, mantissa, sign, largest neonVector
+	bits                                         [4]neonVector // a bit for each element of four vectors
+
+	node, recip [8]uint32  // node of float64: the second one, for every element
+	logRecip    [16]uint32 // of float64, the lower halves and then the upper ones
 }
 
-type (
-	neonVector [2]uint64
-	neonPair   [4]uint64
-)
-
-// Pairs of vectors are loaded from less than 1024 bytes behind a register: one points to the structure, another one to
-// its tables. These are constants only if it is so.
-const (
-	_ = 1023 - unsafe.Offsetof(neonConstants{}.exp)
-	_ = 1023 - (unsafe.Offsetof(neonConstants{}.clamp) - unsafe.Offsetof(neonConstants{}.exp))
-)
-
-// The sigmoid kernels read the structure instead of a mask, two bytes from each byte on: it is long enough.
-const _ = unsafe.Sizeof(neonConstants{}) - (blockLen/8 + 1)
+type neonVector [2]uint64
 
 var (
-	neonF32 = newNEONConstants(constants32)
-	neonF64 = newNEONConstants(constants64)
+	neonF32 = newNEON(constants32)
+	neonF64 = newNEON(constants64)
 )
 
-func newNEONConstants[T Float](c *constants[T]) *neonConstants {
-	n := new(neonConstants)
+func newNEON[T Float](c *constants[T]) *neon {
+	n := new(neon)
 	double := unsafe.Sizeof(T(0)) == 8
-	broadcast := func(dst []uint64, bits uint64) {
+	every := func(bits uint64) neonVector {
 		if !double {
 			bits |= bits << 32
 		}
-		for i := range dst {
-			dst[i] = bits
-		}
+		return neonVector{bits, bits}
 	}
 	for _, v := range []struct {
 		dst   *neonVector
 		value T
 	}{
-		{&n.scale, c.Scale}, {&n.scaleLo, c.ScaleLo}, {&n.index, c.indexScale}, {&n.indexTiny, c.indexTiny}, {&n.one, 1},
-		{&n.eight, 8}, {&n.inf, c.inf}, {&n.fallen, c.fallen}, {&n.small, c.small}, {&n.large, c.large}, {&n.magicExp, c.magic + c.expHuge},
-		{&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)}, {&n.tiny, c.tiny}, {&n.huge, c.huge}, {&n.powMin, c.powMin}, {&n.maxSoftplus, c.maxSoftplus},
-		{&n.clamp, fromBits[T](c.clamp)}, {&n.clampTiny, fromBits[T](c.clampTiny)}, {&n.nan, T(math.NaN())},
+		{&n.magicExp, c.magicExp}, {&n.magicFar, c.magicFar}, {&n.magicPow, c.magicPow}, {&n.powMin, c.powMin},
+		{&n.magicIndex, c.magicIndex}, {&n.near, c.near}, {&n.far, c.far}, {&n.log2E, c.Log2E}, {&n.log2ELo, c.Log2ELo},
+		{&n.ln2, c.Ln2}, {&n.up, c.up}, {&n.down, c.down}, {&n.ln2Down, c.ln2Down}, {&n.maxSoftplus, c.maxSoftplus},
+		{&n.large, c.large}, {&n.one, 1}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
+		{&n.halfUp, c.halfUp}, {&n.halfDown, c.halfDown}, {&n.magicLog, c.magicLog}, {&n.magicLog0, c.magicLog0}, {&n.largest, c.largest},
+		{&n.sign, fromBits[T](c.signBit)}, {&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)},
 	} {
-		broadcast(v.dst[:], toBits(v.value))
+		*v.dst = every(toBits(v.value))
 	}
-	for i, v := range c.Exp2m1 {
-		broadcast(n.exp2m1[i][:], toBits(v))
+	for _, v := range []struct {
+		dst    []neonVector
+		values []T
+	}{{n.exp[:], c.Exp}, {n.log[:], c.Log}, {n.pow[:], c.Pow}, {n.log1p[:], c.Log1p}} {
+		for i, value := range v.values {
+			v.dst[i] = every(toBits(value))
+		}
 	}
-	for i, v := range c.Log1p {
-		broadcast(n.log1p[i][:], toBits(v))
-	}
-	broadcast(n.magic[:], toBits(c.magic))
-	broadcast(n.magicTiny[:], toBits(c.magicTiny))
-	broadcast(n.magicIndex[:], toBits(c.magicIndex))
-	broadcast(n.minusOne[:], toBits(T(-1)))
 
-	// Integers. An index is multiplied as 32 bits, which both halves of a float64 have.
-	const times4 = 0x04040404
-	first := uint64(0x03020100)
-	magic := uint64(uint32(toBits(c.magic)))
-	firstOfI := uint64(uint32(first - times4*magic))
-	n.seven = neonVector{7 | 7<<32, 7 | 7<<32}
-	n.times4 = neonVector{times4 | times4<<32, times4 | times4<<32}
-	if double { // the lower halves are 32 bytes behind the upper ones
-		const behind = 0x20202020
-		first = first<<32 | (first + behind)
-		firstOfI = firstOfI<<32 | uint64(uint32(firstOfI+behind))
-	}
-	broadcast(n.byteOfJ[:], first)
-	broadcast(n.byteOfI[:], firstOfI)
+	const times4, first = 0x04040404, 0x03020100
+	words := func(w uint32) neonVector { return neonVector{uint64(w)<<32 | uint64(w), uint64(w)<<32 | uint64(w)} }
+	n.nodeMask = every(c.nodeMask)
+	n.times4 = words(times4)
+	n.byteOfNode = words(first)
+	n.byteOfEntry = words(first - times4*uint32(toBits(c.magicIndex)))
 	for v := range n.bits {
 		if double {
 			n.bits[v] = neonVector{1 << (2 * v), 2 << (2 * v)}
@@ -298,23 +143,21 @@ func newNEONConstants[T Float](c *constants[T]) *neonConstants {
 			n.bits[v] = neonVector{1<<(4*v) | 2<<(4*v+32), 4<<(4*v) | 8<<(4*v+32)}
 		}
 	}
-
+	for j, v := range c.Node {
+		n.node[j] = uint32(toBits(v))
+	}
 	for i := range 8 {
-		entry := func(dst []uint32, bits uint64) {
-			if double {
-				if len(dst) == 16 {
-					dst[i+8] = uint32(bits)
-				}
-				bits >>= 32
-			}
-			dst[i] = uint32(bits)
+		n.recip[i] = uint32(toBits(float32(c.Recip[i])))
+		n.logRecip[i] = uint32(toBits(c.LogRecip[i]))
+		if double {
+			n.logRecip[8+i] = uint32(toBits(c.LogRecip[i]) >> 32)
 		}
-		entry(n.exp[:], c.expBits[i])
-		entry(n.recip[:], toBits(c.Recip[i]))
-		entry(n.expRest[:], toBits(c.ExpRest[i]))
-		entry(n.log[:], toBits(c.Log[i]))
-		entry(n.log8Hi[:], toBits(c.Log8Hi[i]))
-		entry(n.log8Lo[:], toBits(c.Log8Lo[i]))
+	}
+	if double {
+		v := toBits(c.Node[1])
+		for j := range 4 {
+			n.node[j] = uint32(v >> (j % 2 * 32))
+		}
 	}
 	return n
 }

@@ -1,43 +1,44 @@
-// What kernel_arm64.s is made of: instructions, groups of vectors, and the steps of kernel_generic.go.
+// What kernel_arm64.s is made of: instructions, operations on groups of vectors, and the steps of kernel_generic.go with
+// the same names in the same order.
 
 // Registers
 
-#define BLOCK     R0
-#define X         R1
-#define LOSS      R2
-#define GRAD      R3
-#define HESS      R4
-#define DOUT      R5
-#define POS       R6
-#define KEEP      R7
-#define SUMS      R8
-#define INDEX     R9  // of the present group's first element
-#define LEFT      R10 // elements from there on
-#define CONSTS    R11 // a neonConstants
-#define TABLES    R12 // its tables
-#define FRAME     R13 // slots on the stack
-#define POSITIVES R14 // bits of the present group
-#define KEPTBITS  R15 // the same, with the sign extended
-#define ADDRESS   R16
-#define COUNT     R17
-#define VALUE     R19
-#define ALLLOSS   R20 // outputs, while those above are replaced
-#define ALLGRAD   R21
-#define ALLHESS   R22
-#define TARGET    R23
-#define SOFTFRAME R24 // slots of soft targets
+#define ARGS     R0
+#define U        R1  // logits; of sigmoid and softplus, what is read
+#define TARGET   R2
+#define W        R3  // weights, or one vector of them
+#define WEACH    R4  // -1 if W is an array; 0 if it is one weight for all
+#define WPOS     R5
+#define WPOSEACH R6
+#define LOSS     R7
+#define GRAD     R8
+#define HESS     R9
+#define CURV     R10
+#define INDEX    R11 // bytes from the arrays' beginning to the present group
+#define END      R12 // the same for the end
+#define CONSTS   R13 // a neon
+#define PARAMS   R22 // parameters on the stack
+#define SLOTS    R23 // slots behind them
+#define FRAME    R14 // those of the present group
+#define START    R24 // INDEX at the beginning of a pass
+#define STOP     R25 // and at its end
+#define ADDRESS  R15
+#define VALUE    R16
+#define POS      R17 // bits
+#define KEEP     R19
+#define SUMS     R21
+#define KEEPEACH R20 // -1 if KEEP is an array; 0 if it is so many bits for all groups
 
 // Their numbers, where an instruction is encoded here
-#define nCONSTS    11
-#define nTABLES    12
-#define nFRAME     13
-#define nPOSITIVES 14
-#define nKEPTBITS  15
-#define nADDRESS   16
-#define nVALUE     19
-#define nSOFTFRAME 24
+#define nCONSTS  13
+#define nFRAME   14
+#define nADDRESS 15
+#define nVALUE   16
+#define nSUMS    21
+#define nPARAMS  22
 
-// V0 to V27 are seven groups of up to four vectors; the rest is for what all vectors share.
+// V0 to V27 are seven groups of four vectors, which the steps name by what is in them. K0 to K3 are for what all vectors
+// share, mostly constants, and where none is in use, an eighth group.
 #define g0 0
 #define g1 4
 #define g2 8
@@ -45,57 +46,51 @@
 #define g4 16
 #define g5 20
 #define g6 24
+#define gK 28
 #define K0 28
 #define K1 29
 #define K2 30
 #define K3 31
 
-// Slots on the stack: of groups, and of parameters
-#define slotU       0
-#define slotK       64
-#define slotF       128
-#define slotZ       192
-#define slotAt      256
-#define slotS       320 // σ(u)
-#define slotQ       384 // σ(-u)
-#define slotBigQ    448 // σ(-u)·2^TinyShift
-#define slotWNeg    512
-#define slotWPos    528
-#define slotGamma   544
-#define slotHessOne 560
-#define slotPowHi   576
-#define slotPowLo   592
-// of the elements that do not fill a vector
-#define partX       608
-#define partDout    624
-#define partTarget  640
-#define partLoss    656
-#define partGrad    672
-#define partHess    688
-// and, behind those, of groups that only soft targets have
-#define slotWeight  0
-#define slotY       64
-#define slotSwap    128
-#define slotFlip    192
-#define slotBeta    256
-#define slotTheta   320
-#define slotDelta   384
-#define slotRest    448
-#define slotR       512
-#define slotBigR    576
-#define slotHiR     640
-#define slotLoR     704
-#define slotBigK    768
-#define slotKappa   832
-#define slotLost    896
-#define slotBigA    960
+// Parameters on the stack, for every element of a vector, and weights that are the same for all, for a group
+#define paramGamma       0
+#define paramGammaLn2    16
+#define paramHessOne     32
+#define paramPowHi       48
+#define paramPowLo       64
+#define paramPowHiDown   80
+#define paramHessPow     96
+#define paramHessBracket 112
+#define paramW           128
+#define paramWPos        192
+#define params           256 // their size
+
+// Slots behind them, where groups wait, also for the next pass
+#define slotFar          0 // at γ = 2
+#define slotK            0 // -k
+#define slotF            64
+#define slotA            128
+#define slotE            192
+#define slotP            256
+#define slotM            256
+#define slotUp           320 // B, scaled up
+#define slotB            384
+#define slots            448 // their size
+// and of soft targets
+#define slotLambda       384
+#define slotELow         448
+#define slotLow          512
+#define slotY            576
+#define slotD            640
+#define slotInverse      704
+#define softSlots        768
 
 // Instructions
 //
-// Go's assembler knows hardly any vector arithmetic on floating-point numbers, so that it is encoded here. Operands are
-// the numbers of registers, the destination first, as in Arm's manual; each definition ends with the instruction as
-// the manual writes it. T is the arrangement of a kernel's elements, 4S for float32 and 2D for float64. asm/arm64 decodes
-// every one of these, for both element types and all registers, and compares it with that comment.
+// Go's assembler knows hardly any vector arithmetic on floating-point numbers, so it is encoded here. Operands are the
+// numbers of registers, the destination first, as in Arm's manual; each definition ends with the instruction as the manual
+// writes it. T is the arrangement of a kernel's elements, 4S for float32 and 2D for float64. A test decodes every one of
+// these, for both element types and all registers, and compares it with that comment.
 
 // EL chooses what differs between the element types: EL(float32, float64). The kernels define it.
 #define SZ EL(0, 1)<<22
@@ -108,8 +103,10 @@
 #define FMLS(d, n, m)   WORD $(0x4ea0cc00 | SZ | (m)<<16 | (n)<<5 | (d)) // FMLS Vd.T, Vn.T, Vm.T
 #define FMAX(d, n, m)   WORD $(0x4e20f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAX Vd.T, Vn.T, Vm.T
 #define FMIN(d, n, m)   WORD $(0x4ea0f400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMIN Vd.T, Vn.T, Vm.T
+#define FMAXNM(d, n, m) WORD $(0x4e20c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAXNM Vd.T, Vn.T, Vm.T
+#define FMINNM(d, n, m) WORD $(0x4ea0c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMINNM Vd.T, Vn.T, Vm.T
+#define FABD(d, n, m)   WORD $(0x6ea0d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FABD Vd.T, Vn.T, Vm.T
 #define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
-#define FCMGT(d, n, m)  WORD $(0x6ea0e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMGT Vd.T, Vn.T, Vm.T
 #define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
 #define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
 
@@ -117,20 +114,19 @@
 #define FCVTL(d, n)     WORD $(0x0e617800 | (n)<<5 | (d)) // FCVTL Vd.2D, Vn.2S
 #define FCVTL2(d, n)    WORD $(0x4e617800 | (n)<<5 | (d)) // FCVTL2 Vd.2D, Vn.4S
 
-#define VADD(d, n, m)   WORD $(0x4ea08400 | SZ | (m)<<16 | (n)<<5 | (d)) // ADD Vd.T, Vn.T, Vm.T
-#define VSUB(d, n, m)   WORD $(0x6ea08400 | SZ | (m)<<16 | (n)<<5 | (d)) // SUB Vd.T, Vn.T, Vm.T
 #define CMTST(d, n, m)  WORD $(0x4ea08c00 | SZ | (m)<<16 | (n)<<5 | (d)) // CMTST Vd.T, Vn.T, Vm.T
-#define CMHI(d, n, m)   WORD $(0x6ea03400 | SZ | (m)<<16 | (n)<<5 | (d)) // CMHI Vd.T, Vn.T, Vm.T
+#define FCMLT0(d, n)    WORD $(0x4ea0e800 | SZ | (n)<<5 | (d)) // FCMLT Vd.T, Vn.T, #0
 #define CMLT0(d, n)     WORD $(0x4ea0a800 | SZ | (n)<<5 | (d)) // CMLT Vd.T, Vn.T, #0
-#define UMIN4S(d, n, m) WORD $(0x6ea06c00 | (m)<<16 | (n)<<5 | (d)) // UMIN Vd.4S, Vn.4S, Vm.4S
 #define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
 #define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
-#define SHL2D49(d, n)   WORD $(0x4f715400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #49
+#define SHL4S23(d, n)   WORD $(0x4f375400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #23
+#define SHL2D51(d, n)   WORD $(0x4f735400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #51
+#define SHL2D52(d, n)   WORD $(0x4f745400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #52
+
 #define USRA4S23(d, n)  WORD $(0x6f291400 | (n)<<5 | (d)) // USRA Vd.4S, Vn.4S, #23
 #define USRA2D52(d, n)  WORD $(0x6f4c1400 | (n)<<5 | (d)) // USRA Vd.2D, Vn.2D, #52
 
 #define VAND(d, n, m)   WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d)) // AND Vd.16B, Vn.16B, Vm.16B
-#define VBIC(d, n, m)   WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d)) // BIC Vd.16B, Vn.16B, Vm.16B
 #define VEOR(d, n, m)   WORD $(0x6e201c00 | (m)<<16 | (n)<<5 | (d)) // EOR Vd.16B, Vn.16B, Vm.16B
 #define BSL(d, n, m)    WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d)) // BSL Vd.16B, Vn.16B, Vm.16B
 #define BIT(d, n, m)    WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d)) // BIT Vd.16B, Vn.16B, Vm.16B
@@ -139,8 +135,9 @@
 #define ZERO(d)         WORD $(0x6f00e400 | (d)) // MOVI Vd.2D, #0x0
 
 #define TBL2(d, n, m)   WORD $(0x4e002000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B, Vn+1.16B}, Vm.16B
-#define TBL4(d, n, m)   WORD $(0x4e006000 | (m)<<16 | (n)<<5 | (d)) // TBL Vd.16B, {Vn.16B-Vn+3.16B}, Vm.16B
-#define TRN1(d, n, m)   WORD $(0x4e802800 | (m)<<16 | (n)<<5 | (d)) // TRN1 Vd.4S, Vn.4S, Vm.4S
+#define UZP1(d, n, m)   WORD $(0x4e801800 | (m)<<16 | (n)<<5 | (d)) // UZP1 Vd.4S, Vn.4S, Vm.4S
+#define ZIP1(d, n, m)   WORD $(0x4e803800 | (m)<<16 | (n)<<5 | (d)) // ZIP1 Vd.4S, Vn.4S, Vm.4S
+#define ZIP2(d, n, m)   WORD $(0x4e807800 | (m)<<16 | (n)<<5 | (d)) // ZIP2 Vd.4S, Vn.4S, Vm.4S
 #define DUP4S(d, r)     WORD $(0x4e040c00 | (r)<<5 | (d)) // DUP Vd.4S, Wr
 #define DUP2D(d, r)     WORD $(0x4e080c00 | (r)<<5 | (d)) // DUP Vd.2D, Xr
 
@@ -152,514 +149,425 @@
 
 // Groups
 //
-// A group is a value of several vectors, whose instructions are interleaved so that the latency of one hides behind the
-// others. It is named by its first register; the others follow that one. The kernels define WIDTH as how many there are.
+// A group is a value of four vectors, whose instructions are interleaved so that the latency of one hides behind the
+// others. It is named by its first register; the others follow that one. Operations on groups have small letters.
 
 #define NONE // an empty argument must be given like this
 
-#define ONE(one, four)  one
-#define FOUR(one, four) four
+#define each2(op, d, n)    op(d, n);    op(d+1, n+1);      op(d+2, n+2);      op(d+3, n+3)
+#define each3(op, d, n, m) op(d, n, m); op(d+1, n+1, m+1); op(d+2, n+2, m+2); op(d+3, n+3, m+3)
+// The same with an operand that all vectors share: the last, the one before
+#define last(op, d, n, k)  op(d, n, k); op(d+1, n+1, k);   op(d+2, n+2, k);   op(d+3, n+3, k)
+#define first(op, d, k, m) op(d, k, m); op(d+1, k, m+1);   op(d+2, k, m+2);   op(d+3, k, m+3)
 
-#define ALONE(x)  WIDTH(x, NONE) // if there is but one vector
-#define OTHERS(x) WIDTH(NONE, x) // for the second to the fourth
+#define add(d, n, m)  each3(FADD, d, n, m)
+#define sub(d, n, m)  each3(FSUB, d, n, m)
+#define mul(d, n, m)  each3(FMUL, d, n, m)
+#define div(d, n, m)  each3(FDIV, d, n, m)
+#define fma(d, n, m)  each3(FMLA, d, n, m) // d += n·m
+#define fnma(d, n, m) each3(FMLS, d, n, m) // d -= n·m
+#define and(d, n, m)  each3(VAND, d, n, m)
+#define bit(d, n, m)  each3(BIT, d, n, m)  // d = m ? n : d
+#define copy(d, n)    each2(VMOV, d, n)
+#define below0(m, n)   each2(FCMLT0, m, n) // m = [n<0]
+#define negative(m, n) each2(CMLT0, m, n)  // m: whether n has the sign, which -0 and a NaN may have
 
-#define EACH2(op, d, n)     op(d, n);     OTHERS(op(d+1, n+1);      op(d+2, n+2);      op(d+3, n+3))
-#define EACH3(op, d, n, m)  op(d, n, m);  OTHERS(op(d+1, n+1, m+1); op(d+2, n+2, m+2); op(d+3, n+3, m+3))
-// The same with an operand that all vectors share: the last, the one before, both.
-#define LAST(op, d, n, k)   op(d, n, k);  OTHERS(op(d+1, n+1, k);   op(d+2, n+2, k);   op(d+3, n+3, k))
-#define FIRST(op, d, k, m)  op(d, k, m);  OTHERS(op(d+1, k, m+1);   op(d+2, k, m+2);   op(d+3, k, m+3))
-#define BOTH(op, d, j, k)   op(d, j, k);  OTHERS(op(d+1, j, k);     op(d+2, j, k);     op(d+3, j, k))
+// The same with a constant, the name of a field of neon
+#define CONST(k, c)    LDRQ(k, nCONSTS, c)
+#define every(d, c)    CONST(d, c); CONST(d+1, c); CONST(d+2, c); CONST(d+3, c)
+#define addc(d, n, c)  CONST(K0, c); last(FADD, d, n, K0)
+#define subc(d, n, c)  CONST(K0, c); last(FSUB, d, n, K0)
+#define csub(d, c, m)  CONST(K0, c); first(FSUB, d, K0, m)
+#define mulc(d, n, c)  CONST(K0, c); last(FMUL, d, n, K0)
+#define fmac(d, n, c)  CONST(K0, c); last(FMLA, d, n, K0)
+#define fnmac(d, n, c) CONST(K0, c); last(FMLS, d, n, K0)
+#define maxc(d, n, c)  CONST(K0, c); last(FMAX, d, n, K0)
+#define minc(d, n, c)  CONST(K0, c); last(FMIN, d, n, K0)
 
-#define LOAD(g, r, offset)  ALONE(LDRQ(g, r, offset)); OTHERS(LDPQ(g, g+1, r, offset); LDPQ(g+2, g+3, r, offset+32))
-#define STORE(g, r, offset) ALONE(STRQ(g, r, offset)); OTHERS(STPQ(g, g+1, r, offset); STPQ(g+2, g+3, r, offset+32))
-// A constant for every element: of a group, of one register.
-#define EVERY(g, name)      ALONE(LDRQ(g, nCONSTS, name)); OTHERS(LDPQ(g, g+1, nCONSTS, name); LDPQ(g+2, g+3, nCONSTS, name))
-#define CONST(k, name)      LDRQ(k, nCONSTS, name)
+// and with a parameter, the offset among them
+#define PARAM(k, p)    LDRQ(k, nPARAMS, p)
+#define mulp(d, n, p)  PARAM(K0, p); last(FMUL, d, n, K0)
+#define fmap(d, n, p)  PARAM(K0, p); last(FMLA, d, n, K0)
+#define fnmap(d, n, p) PARAM(K0, p); last(FMLS, d, n, K0)
+#define bitp(d, p, m)  PARAM(K0, p); first(BIT, d, K0, m)
 
-// Masks: all ones or zeros, by the bits in a general register
-#define EXPAND(m, r)        EL(DUP4S(K0, r), DUP2D(K0, r)); LOAD(m, nCONSTS, neonConstants_bits); LAST(CMTST, m, m, K0)
+// Memory: slots, and the present group of an array
+#define load(g, r, offset)  LDPQ(g, g+1, r, offset); LDPQ(g+2, g+3, r, offset+32)
+#define store(g, r, offset) STPQ(g, g+1, r, offset); STPQ(g+2, g+3, r, offset+32)
+#define get(g, slot)        load(g, nFRAME, slot)
+#define put(g, slot)        store(g, nFRAME, slot)
+#define read(g, array)      ADD INDEX, array, ADDRESS; load(g, nADDRESS, 0)
+#define write(g, array)     ADD INDEX, array, ADDRESS; store(g, nADDRESS, 0)
+#define weights(g, array, all) AND INDEX, all, ADDRESS; ADD array, ADDRESS; load(g, nADDRESS, 0)
 
-// Tables of eight. BYTES_OF makes the bytes of the indices from the last three bits of the integers at the end of t, and
-// BYTES_OF_I from i + magic. Short entries of float64 are the upper halves of numbers; the others are looked up in tables
-// of 64 bytes, which take all of K0 to K3.
-#define BYTES_OF(at, t, tmp) CONST(K0, neonConstants_seven); CONST(K1, neonConstants_times4); \
-	EVERY(at, neonConstants_byteOfJ);                                              \
-	LAST(VAND, tmp, t, K0); EL(NONE, EACH3(TRN1, tmp, tmp, tmp)); LAST(MLA4S, at, tmp, K1)
-#define BYTES_OF_I(at, i)   CONST(K1, neonConstants_times4); EVERY(at, neonConstants_byteOfI); \
-	EL(NONE, EACH3(TRN1, i, i, i)); LAST(MLA4S, at, i, K1)
-#define SHORT(g, name, at)  LDPQ(K0, K1, nTABLES, name-neonConstants_exp); FIRST(TBL2, g, K0, at)
-#define LONG(g, name, at)   LDPQ(K0, K1, nTABLES, name-neonConstants_exp);   \
-	EL(FIRST(TBL2, g, K0, at), LDPQ(K2, K3, nTABLES, name-neonConstants_exp+32); FIRST(TBL4, g, K0, at))
+// Polynomials c[0] + c[1]·x + …, the result in r: of 4, 6 and 9 coefficients by Horner's rule, of 10, 11 and 20 by even and
+// odd powers apart, for xx = x².
 
-// Polynomials: float32 by Horner's rule, float64 by even and odd powers apart.
+#define term(r, acc, x, c, i) every(r, c+16*i); fma(r, acc, x)
+#define top(r, x, c, i, next) every(r, c+16*next); fmac(r, x, c+16*i)
 
-#define TERM(acc, a, x, name)   EVERY(acc, name); EACH3(FMLA, acc, a, x)
-#define TERM0(acc, x, last, name) CONST(K0, last); EVERY(acc, name); LAST(FMLA, acc, x, K0)
+#define horner4(r, s, x, c) top(r, x, c, 3, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
+#define horner6(r, s, x, c) top(r, x, c, 5, 4); term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
+#define horner9(r, s, x, c) \
+	top(s, x, c, 8, 7); term(r, s, x, c, 6); term(s, r, x, c, 5); term(r, s, x, c, 4);          \
+	term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
+#define apart10(r, s, q, x, xx, c) \
+	top(s, xx, c, 9, 7); top(r, xx, c, 8, 6);                                                   \
+	term(q, s, xx, c, 5); term(s, r, xx, c, 4); term(r, q, xx, c, 3); term(q, s, xx, c, 2);     \
+	term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
+#define apart11(r, s, q, x, xx, c) \
+	top(s, xx, c, 10, 8); top(q, xx, c, 9, 7);                                                  \
+	term(r, s, xx, c, 6); term(s, q, xx, c, 5); term(q, r, xx, c, 4); term(r, s, xx, c, 3);     \
+	term(s, q, xx, c, 2); term(q, r, xx, c, 1); term(r, s, xx, c, 0); fma(r, q, x)
+#define apart20(r, s, q, x, xx, c) \
+	top(q, xx, c, 19, 17); top(s, xx, c, 18, 16);                                               \
+	term(r, q, xx, c, 15); term(q, s, xx, c, 14); term(s, r, xx, c, 13); term(r, q, xx, c, 12); \
+	term(q, s, xx, c, 11); term(s, r, xx, c, 10); term(r, q, xx, c, 9); term(q, s, xx, c, 8);   \
+	term(s, r, xx, c, 7); term(r, q, xx, c, 6); term(q, s, xx, c, 5); term(s, r, xx, c, 4);     \
+	term(r, q, xx, c, 3); term(q, s, xx, c, 2); term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
 
-#define E(i) neonConstants_exp2m1+32*i
-#define L(i) neonConstants_log1p+32*i
+// Tables of eight. An entry of float32 is a word, of which TBL finds the bytes; the last bits of an integer say which. Those
+// of float64 are looked up for two vectors at a time: entries that are short as words that are float32, the others as the
+// lower and the upper halves.
 
-// p = 2^(g/8) - 1
-#define EXP2M1(p, g, t1, t2, t3)    EL(EXP2M1_32(p, g, t1), EXP2M1_64(p, g, t1, t2, t3))
-#define EXP2M1_32(p, g, t)          \
-	TERM0(p, g, E(3), E(2));                                                       \
-	TERM(t, p, g, E(1));                                                           \
-	TERM(p, t, g, E(0));                                                           \
-	EACH3(FMUL, p, p, g)
-#define EXP2M1_64(p, g, t1, t2, gg) \
-	EACH3(FMUL, gg, g, g);                                                         \
-	TERM0(p, gg, E(6), E(4));                                                      \
-	TERM0(t1, gg, E(5), E(3));                                                     \
-	TERM(t2, p, gg, E(2));                                                         \
-	TERM(p, t1, gg, E(1));                                                         \
-	TERM(t1, t2, gg, E(0));                                                        \
-	EACH3(FMLA, t1, p, g);                                                         \
-	EACH3(FMUL, p, t1, g)
+#define TABLE(k, l, c) CONST(k, c); CONST(l, c+16)
 
-// z becomes log1p(z).
-#define LOG1P(z, zz, t1, t2, t3)    EACH3(FMUL, zz, z, z); EL(LOG1P_32(z, zz, t1, t2), LOG1P_64(z, zz, t1, t2, t3))
-#define LOG1P_32(z, zz, t1, t2)     \
-	TERM0(t1, z, L(3), L(2));                                                      \
-	TERM(t2, t1, z, L(1));                                                         \
-	TERM(t1, t2, z, L(0));                                                         \
-	EACH3(FMLA, z, zz, t1)
-#define LOG1P_64(z, zz, t1, t2, t3) \
-	TERM0(t1, zz, L(10), L(8));                                                    \
-	TERM0(t2, zz, L(9), L(7));                                                     \
-	TERM(t3, t1, zz, L(6));                                                        \
-	TERM(t1, t2, zz, L(5));                                                        \
-	TERM(t2, t3, zz, L(4));                                                        \
-	TERM(t3, t1, zz, L(3));                                                        \
-	TERM(t1, t2, zz, L(2));                                                        \
-	TERM(t2, t3, zz, L(1));                                                        \
-	TERM(t3, t1, zz, L(0));                                                        \
-	EACH3(FMLA, t3, t2, z);                                                        \
-	EACH3(FMLA, z, zz, t3)
+// x = Node[t's last bits]
+#define node(x, t, at) EL(node32(x, t, at), node64(x, t))
+#define node32(x, t, at) \
+	CONST(K0, neon_nodeMask); CONST(K1, neon_times4); last(VAND, x, t, K0);                     \
+	every(at, neon_byteOfNode); last(MLA4S, at, x, K1); TABLE(K0, K1, neon_node); first(TBL2, x, K0, at)
+#define node64(x, t) \
+	CONST(K0, neon_nodeMask); CONST(K1, neon_node); last(CMTST, x, t, K0); last(VAND, x, x, K1)
 
-// Steps
-//
-// They work in the groups g0 to g6, and say in which; a value that would be in the way waits in a slot. What differs
-// between kernels is chosen by the names of macros.
+// at = the bytes of entry i, i as it stands behind magicIndex. i is overwritten.
+#define entry(at, i)   CONST(K1, neon_times4); EL(entry32(at, i), entry64(at, i))
+#define entry32(at, i) every(at, neon_byteOfEntry); last(MLA4S, at, i, K1)
+#define entry64(at, i) \
+	UZP1(i, i, i+1); UZP1(i+1, i+2, i+3);                                                       \
+	CONST(at, neon_byteOfEntry); CONST(at+1, neon_byteOfEntry); MLA4S(at, i, K1); MLA4S(at+1, i+1, K1)
+#define recip(d, at)   TABLE(K0, K1, neon_recip); EL(first(TBL2, d, K0, at), recip64(d, at))
+#define recip64(d, at) \
+	TBL2(d+1, K0, at); FCVTL(d, d+1); FCVTL2(d+1, d+1); TBL2(d+3, K0, at+1); FCVTL(d+2, d+3); FCVTL2(d+3, d+3)
+// at is overwritten.
+#define logRecip(d, at)   TABLE(K0, K1, neon_logRecip); EL(first(TBL2, d, K0, at), logRecip64(d, at))
+#define logRecip64(d, at) \
+	TABLE(K2, K3, neon_logRecip+32);                                                            \
+	TBL2(d, K0, at); TBL2(d+2, K0, at+1); TBL2(at, K2, at); TBL2(at+1, K2, at+1);               \
+	ZIP2(d+1, d, at); ZIP2(d+3, d+2, at+1); ZIP1(d, d, at); ZIP1(d+2, d+2, at+1)
+
+// m: whether an element's bit is set, at ADDRESS behind the beginning
+#define BITSADDRESS        LSR $EL(5, 6), INDEX, ADDRESS
+#define BROADCAST          EL(DUP4S(K0, nVALUE), DUP2D(K0, nVALUE)) // VALUE in K0
+#define masked(m, array)   EL(MOVHU, MOVBU) (array)(ADDRESS), VALUE; BROADCAST; MASK(m, 0); MASK(m+1, 16); MASK(m+2, 32); MASK(m+3, 48)
+#define MASK(m, offset)    CONST(m, neon_bits+offset); CMTST(m, m, K0)
+
+// Steps of the reference. Their arguments are groups, named as in kernel_generic.go; a step's comment says which of them are
+// results, and where, and what it finds in registers. The others it overwrites.
 
 #define NO(x)
 #define YES(x) x
+#define NEAR(near, far) near
+#define FAR(near, far)  far
 
-// The range of exp(-|u|): the normal numbers, or beyond them; SMALL has A scaled down before S is made of it.
-#define NORMAL(normal, tiny, small) normal
-#define TINY(normal, tiny, small)   tiny
-#define SMALL(normal, tiny, small)  small
+// A in t, and p, from u in a. With slots, -k and f wait there.
+#define exp(reach, slots, t, p, f, x, s, a, q) \
+	ZERO(K0); last(FABD, a, a, K0); CONST(K0, reach(neon_near, neon_far)); last(FMINNM, a, a, K0); /* NaN: the bound */ \
+	every(t, reach(neon_magicExp, neon_magicFar)); fnmac(t, a, neon_log2E);                     \
+	csub(f, reach(neon_magicExp, neon_magicFar), t); slots(put(f, slotK));                      \
+	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); slots(put(f, slotF));                   \
+	node(x, t, p); EL(each2(SHL4S20, t, t), each2(SHL2D51, t, t));                              \
+	add(x, f, x);                                                                               \
+	EL(horner4(p, s, x, neon_exp), exp64(p, s, q, x, a)); mul(p, x, p)
+#define exp64(p, s, q, x, xx) mul(xx, x, x); apart10(p, s, q, x, xx, neon_exp)
 
-// Targets: a class for each row, or a number for each element. What is said of u, s = σ(u) and q = σ(-u) holds for soft
-// targets as well, u = |x|, or -|x| where N and O have changed places: s is then N, and q is O.
-#define LABEL(label, soft) label
-#define SOFT(label, soft)  soft
+// m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too. Of float64, A has to
+// be in its slot.
+#define log(soft, slots, e, ee, p, A, small, r, s) \
+	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                   \
+	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                         \
+	mulc(small, e, neon_down);                                                                  \
+	copy(ee, e); fnma(ee, e, small);                                                            \
+	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                               \
+	fma(p, ee, r)
+#define log64(r, s, q, x, xx) mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
-// Steps 1 and 2, from |u| in g1: p is left in g1, c in g2, z in g3, the tables' entry in g6, S in g5 or, if not NORMAL, g4;
-// if TINY, S·2^TinyShift in g5.
-#define LOGISTIC(range, power, target) \
-	/* a = min(|u|, clamp) as integers: NaN becomes clamp */                       \
-	CONST(K0, range(neonConstants_clamp, neonConstants_clampTiny, neonConstants_clampTiny)); \
-	EL(LAST(UMIN4S, g1, g1, K0), LAST(CMHI, g2, g1, K0); FIRST(BIT, g1, K0, g2));  \
-	/* a·8/ln2 = -(k+f); e = A·(1+p) */                                            \
-	CONST(K0, neonConstants_scale); CONST(K1, range(neonConstants_magic, neonConstants_magicTiny, neonConstants_magicTiny)); \
-	EVERY(g2, range(neonConstants_magic, neonConstants_magicTiny, neonConstants_magicTiny)); LAST(FMLS, g2, g1, K0); \
-	power(LAST(FSUB, g4, g2, K1); STORE(g4, nFRAME, slotK));                       \
-	FIRST(FSUB, g3, K1, g2); LAST(FMLS, g3, g1, K0);                               \
-	CONST(K2, neonConstants_scaleLo); LAST(FMLS, g3, g1, K2);                      \
-	power(STORE(g3, nFRAME, slotF));                                               \
-	SCALE(g2, g4, g5, g6); EACH3(FADD, g5, g5, g3);                                \
-	EXP2M1(g1, g5, g2, g3, g6);                                                    \
-	range(NONE, NONE, STORE(g4, nSOFTFRAME, slotBigA); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0)); \
-	target(NONE, SOFT_SUM(range));                                                 \
-	/* z = c·(1+e) - 1 = S·p + (S + (c-1)) */                                      \
-	CONST(K0, range(neonConstants_index, neonConstants_indexTiny, neonConstants_index)); \
-	EVERY(g5, neonConstants_magic); LAST(FMLA, g5, g4, K0);                        \
-	BYTES_OF_I(g6, g5); SHORT(g2, neonConstants_recip, g6);                        \
-	EACH3(FMUL, range(g5, g5, g4), g4, g2);                                        \
-	range(NONE, CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0), NONE);      \
-	CONST(K0, neonConstants_one); LAST(FSUB, g3, g2, K0);                          \
-	EACH3(FADD, g3, g3, range(g5, g4, g4)); EACH3(FMLA, g3, range(g5, g4, g4), g1)
+// h, and -k where log2 s = (k - A) + h, from m and the slots
+#define logS(k, h, m, below) \
+	read(below, U); below0(below, below);                                                       \
+	get(k, slotK); and(k, k, below); get(h, slotF); and(h, h, below);                           \
+	fnmac(h, m, neon_down)
 
-// A = Exp[j]·2^floor(k/8) and rest = ExpRest[j], j = k mod 8, for the integers k at the end of t, which is overwritten
-#define SCALE(t, A, rest, at) \
-	BYTES_OF(at, t, A);                                                            \
-	SHORT(A, neonConstants_exp, at); LONG(rest, neonConstants_expRest, at);        \
-	EL(EACH2(SHL4S20, t, t), EACH2(SHL2D49, t, t)); EACH3(VADD, A, A, t)
+// B in t, from -k, A and h. With slots, b, scaled up, waits in one.
+#define pow(weights, slots, t, k, A, h, r, tt) \
+	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
+	/* γ·log2 s = K + r */                                                                      \
+	every(t, neon_magicPow); fmap(t, tt, paramPowHi); maxc(t, t, neon_powMin);                  \
+	csub(r, neon_magicPow, t); /* -K */                                                         \
+	fnmap(r, k, paramPowHi); fnmap(r, A, paramPowHiDown); fmap(r, h, paramPowHi); fmap(r, tt, paramPowLo); \
+	maxc(r, r, neon_minusOne);                                                                  \
+	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                \
+	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);             \
+	fma(t, t, A); slots(put(t, slotUp)); mulc(t, t, neon_down)
+#define pow64(p, s, q, r, rr) mul(rr, r, r); apart11(p, s, q, r, rr, neon_pow)
 
-// m: whether u is negative
-#define SIGNS(m, target)    target(LOAD(m, nFRAME, slotU); EACH2(CMLT0, m, m), LOAD(m, nSOFTFRAME, slotSwap))
+// c, z and v, from A and p in v; S too if wanted, in the place of c. With logs, L is -ln c. With derivatives, e takes A's place.
+#define quotient(S, logs, derivatives, c, z, v, A, t, L, u, m) \
+	every(t, neon_magicIndex); fmac(t, A, neon_recipScale); entry(z, t); recip(c, z); logs(logRecip(L, z)); \
+	mul(t, A, c); subc(z, c, neon_one); add(z, t, z); fma(z, t, v);                             \
+	derivatives(fma(A, A, v));                                                                  \
+	read(u, U); negative(m, u); and(v, v, m); S(bit(c, t, m));                                  \
+	sub(v, v, z); addc(t, z, neon_one); div(v, v, t)
 
-// h = z/(1+z)
-#define FRACTION(z, h)      CONST(K0, neonConstants_one); LAST(FADD, h, z, K0); EACH3(FDIV, h, z, h)
+// z becomes log1p(z).
+#define log1p(slots, z, e, s, q) EL(log1p32(z, s, q), log1p64(slots, z, e, s, q))
+#define log1p32(z, r, zz)        horner4(r, zz, z, neon_log1p); mul(zz, z, z); fma(z, zz, r)
+#define log1p64(slots, z, zz, s, q) \
+	slots(put(zz, slotE)); mul(zz, z, z); apart11(gK, s, q, z, zz, neon_log1p); fma(z, zz, gK); slots(get(zz, slotE))
 
-// B = w·B, for the weights w
-#define WEIGHTED(B, w, target) \
-	target(EXPAND(w, nPOSITIVES), LOAD(w, nSOFTFRAME, slotWeight));                \
-	target(LDRQ(K0, nFRAME, slotWPos); LDRQ(K1, nFRAME, slotWNeg); BOTH(BSL, w, K0, K1), NONE); \
-	EACH3(FMUL, B, B, w)
-
-// B = B·(1+v)²: step 3
-#define SQUARED(v, B, y)    EACH3(FADD, y, v, v); EACH3(FMLA, y, v, v); EACH3(FMLA, B, B, y)
-
-// From LOGISTIC: slots of s, q and, if the Hessian is wanted, q·2^TinyShift; at γ = 2, w·s² in g3. So that this group is
-// free, z and the entry go to slots.
-#define SIGMOIDS(range, square, hess, target) \
-	STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt);                           \
-	FRACTION(g3, g6);                                                              \
-	/* e/(1+e) = S·(1+g1), 1/(1+e) = c·(1+g6) */                                   \
-	EACH3(FMLS, g1, g1, g6); EACH3(FSUB, g1, g1, g6); ZERO(K0); FIRST(FSUB, g6, K0, g6); \
-	SIGNS(g0, target);                                                             \
-	hess(CONST(K0, neonConstants_huge); EACH3(SCALED_UP, g5, g2, g0));             \
-	hess(EACH2(VMOV, g3, g0); EACH3(BSL, g3, g6, g1); EACH3(FMLA, g5, g5, g3));    \
-	hess(STORE(g5, nFRAME, slotBigQ));                                             \
-	square(EACH2(VMOV, g3, g0); EACH3(BSL, g3, range(g5, g4, g4), g2); EACH3(FMUL, g3, g3, g3)); \
-	EACH3(FMLA, range(g5, g4, g4), range(g5, g4, g4), g1); EACH3(FMLA, g2, g2, g6); \
-	EACH3(BIT, g6, g1, g0);                                                        \
-	EACH2(VMOV, g1, g0); EACH3(BSL, g1, range(g5, g4, g4), g2); STORE(g1, nFRAME, slotS); \
-	EACH3(BIT, range(g5, g4, g4), g2, g0); STORE(range(g5, g4, g4), nFRAME, slotQ); \
-	square(WEIGHTED(g3, g0, target); SQUARED(g6, g3, g1))
-
-// t = c·2^TinyShift where negative
-#define SCALED_UP(t, c, negative) FMUL(K1, c, K0); BIT(t, K1, negative)
-
-// g6 = L = log1p(e) + max(u, 0), from l = log1p(z) and the entry in g6. Infinity and NaN of u enter here.
-#define SOFTPLUS(l, target) \
-	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, l); LINEAR(target)
-#define LINEAR(target) \
-	target(LOAD(g0, nFRAME, slotU); ZERO(K0); LAST(FMAX, g0, g0, K0), LOAD(g0, nSOFTFRAME, slotY)); \
-	EACH3(FADD, g6, g6, g0)
-
-// Step 4: the same L, and g1 = B = w·s^γ·2^TinyShift, times R^γ for soft targets
-#define POWER(l, target) \
-	/* 8·log2 s = hi + lo */                                                       \
-	LONG(g1, neonConstants_log8Hi, g6); LONG(g2, neonConstants_log8Lo, g6);        \
-	LONG(g6, neonConstants_log, g6); EACH3(FADD, g6, g6, l);                       \
-	SIGNS(g4, target);                                                             \
-	LOAD(g5, nFRAME, slotK); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g1, g5, g1);     \
-	CONST(K0, neonConstants_scale); LAST(FMLA, g2, l, K0);                         \
-	LOAD(g5, nFRAME, slotF); EACH3(VAND, g5, g5, g4); EACH3(FSUB, g2, g5, g2);     \
-	target(NONE, LOAD(g4, nSOFTFRAME, slotHiR); EACH3(FADD, g1, g1, g4));          \
-	target(NONE, LOAD(g5, nSOFTFRAME, slotLoR); EACH3(FADD, g2, g2, g5));          \
-	/* γ·(hi+lo) = k + f */                                                        \
-	EACH3(FADD, g4, g1, g2);                                                       \
-	LDRQ(K0, nFRAME, slotPowHi); LDRQ(K1, nFRAME, slotPowLo);                      \
-	CONST(K2, neonConstants_powMin); CONST(K3, neonConstants_magicTiny);           \
-	EVERY(g5, neonConstants_magicTiny); LAST(FMLA, g5, g4, K0); LAST(FMAX, g5, g5, K2); \
-	FIRST(FSUB, g3, K3, g5);                                                       \
-	LAST(FMLA, g3, g1, K0); LAST(FMLA, g3, g2, K0); LAST(FMLA, g3, g4, K1);        \
-	CONST(K0, neonConstants_minusOne); LAST(FMAX, g3, g3, K0);                     \
-	/* s^γ·2^TinyShift = A·(1+p) */                                                \
-	SCALE(g5, g1, g2, g4); EACH3(FADD, g2, g2, g3);                                \
-	EXP2M1(g0, g2, g3, g4, g5);                                                    \
-	WEIGHTED(g1, g2, target);                                                      \
-	EACH3(FMLA, g1, g1, g0);                                                       \
-	LINEAR(target)
-
-// READ and WRITE access the present group of an array.
-#define READ(g, array)         ADD INDEX<<EL(2, 3), array, ADDRESS; LOAD(g, nADDRESS, 0)
-#define WRITE(g, array)        ADD INDEX<<EL(2, 3), array, ADDRESS; STORE(g, nADDRESS, 0)
-#define WRITE_IF(g, array, no) CBZ array, no; WRITE(g, array); no:
-
-// Zeros where the element is ignored or past the end
-#define KEPT(g, all) \
-	CMN $1, KEPTBITS; BEQ all; EL(DUP4S(K0, nKEPTBITS), DUP2D(K0, nKEPTBITS));     \
-	KEPT1(g, 0); OTHERS(KEPT1(g+1, 16); KEPT1(g+2, 32); KEPT1(g+3, 48));           \
-all:
-#define KEPT1(v, offset)       LDRQ(K1, nCONSTS, neonConstants_bits+offset); CMTST(K1, K1, K0); VAND(v, v, K1)
-
-// Lane i mod 16 of the sums gets element i.
-#define ADD_TO_SUMS(g, no) \
-	CBZ SUMS, no; AND $const_laneMask, INDEX, ADDRESS; ADD ADDRESS<<3, SUMS, ADDRESS; \
-	EL(ADD32(g, 0), ADD64(g, 0)); OTHERS(EL(ADD32(g+1, 32), ADD64(g+1, 16)));      \
-	OTHERS(EL(ADD32(g+2, 64), ADD64(g+2, 32)); EL(ADD32(g+3, 96), ADD64(g+3, 48))); \
-no:
-#define ADD32(v, offset) \
-	LDPQ(K2, K3, nADDRESS, offset); FCVTL(K0, v); FCVTL2(K1, v);                   \
-	FADD2D(K0, K0, K2); FADD2D(K1, K1, K3); STPQ(K0, K1, nADDRESS, offset)
-#define ADD64(v, offset) /* TwoSum */ \
-	LDRQ(K0, nADDRESS, offset); LDRQ(K3, nADDRESS, offset+const_sumsLo);           \
-	FADD(K1, K0, v); STRQ(K1, nADDRESS, offset);                                   \
-	FSUB(K2, K1, K0); FSUB(K1, K1, K2); FSUB(K0, K0, K1); FSUB(K2, v, K2);         \
-	FADD(K0, K0, K2); FADD(K3, K3, K0); STRQ(K3, nADDRESS, offset+const_sumsLo)
-
-// The losses in g0
-#define LOSSES(all, nosums, noloss) KEPT(g0, all); ADD_TO_SUMS(g0, nosums); WRITE_IF(g0, LOSS, noloss)
-
-// The gradients in g4, but for the factor 2^-TinyShift that the power has, and the sign that labels bring
-#define GRADIENTS(power, target, nodout, all) \
-	power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0));                  \
-	target(EXPAND(g0, nPOSITIVES); EACH2(FLIP, g4, g0), NONE);                     \
-	CBZ DOUT, nodout;                                                              \
-	READ(g0, DOUT); CONST(K0, neonConstants_nan);                                  \
-	EACH3(FMUL, g4, g4, g0); EACH2(ONE_NAN, g4, g4);                               \
-nodout:                                                                            \
-	KEPT(g4, all); WRITE(g4, GRAD)
-#define FLIP(d, where) FNEG(K1, d); BIT(d, K1, where)
-#define ONE_NAN(d, n)  FCMEQ(K1, d, n); BIF(d, K0, K1)
-
-// The Hessians in g4, but for the factor 2^-TinyShift that the power has
-#define HESSIANS(power, all, no) \
-	power(CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0));                  \
-	KEPT(g4, all); WRITE_IF(g4, HESS, no)
-
-// γ·L in g6, for the derivatives
-#define GAMMA_L \
-	CONST(K0, neonConstants_maxSoftplus); LAST(FMIN, g6, g6, K0);                  \
-	LDRQ(K0, nFRAME, slotGamma); LAST(FMUL, g6, g6, K0)
+// max(0, u), where the infinity and the NaN of u enter
+#define positive(V, u) ZERO(K0); last(FMAX, V, u, K0)
+// d += 0·n: the product lets a NaN in.
+#define letNaN(d, n)   ZERO(K0); last(FMLA, d, n, K0)
 
 // Kernels, for one group
-//
-// Labels are arguments, since a function has this text twice: for whole groups, and for what is left.
 
-#define LOGITS \
-	READ(g0, X); EXPAND(g2, nPOSITIVES); EACH2(FNEG, g1, g0); EACH3(BIT, g0, g1, g2); /* u = x, of positives -x */ \
-	EACH2(FABS, g1, g0); STORE(g0, nFRAME, slotU)
+#define hardWeight(w, t, other) weights(w, W, WEACH)
+#define softWeight(w, t, other) \
+	read(t, TARGET); csub(other, neon_one, t); weights(w, W, WEACH); mul(w, w, other);          \
+	weights(other, WPOS, WPOSEACH); fma(w, other, t)
 
-#define LOSS_SQUARE(all, nosums, noloss) \
-	LOGITS; LOGISTIC(NORMAL, NO, LABEL);                                           \
-	SQUARE(LABEL);                                                                 \
-	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, LABEL); EACH3(FMUL, g0, g6, g4);       \
-	LOSSES(all, nosums, noloss)
+// At γ = 2: B in g0, L in g6, the loss in g3, S in g5, v in g4; with derivatives, e in g1
+#define LOSS_SQUARE(reach, derivatives) \
+	read(g0, U); exp(reach, NO, g1, g4, g2, g3, g5, g0, g6);                                    \
+	reach(NONE, copy(g0, g1); fma(g0, g1, g4); put(g0, slotFar); mulc(g1, g1, neon_down));      \
+	quotient(YES, YES, derivatives, g5, g3, g4, g1, g2, g6, g0, gK);                            \
+	/* L = -ln c + log1p(z) + V */                                                              \
+	positive(g0, g0); add(g6, g6, g0); log1p(derivatives, g3, g1, g0, g2); add(g6, g6, g3);     \
+	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                          \
+	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                    \
+	add(g2, g4, g4); fma(g2, g4, g4); fma(g0, g0, g2);                                          \
+	mul(g3, g0, g6)
+#define lossSquare LOSS_SQUARE(NEAR, NO); write(g3, LOSS)
 
-// From LOGISTIC, B = w·s² in g4; z and the entry stay.
-#define SQUARE(target) \
-	SIGNS(g0, target);                                                             \
-	EACH2(VMOV, g4, g0); EACH3(BSL, g4, g5, g2); EACH3(FMUL, g4, g4, g4); WEIGHTED(g4, g2, target); \
-	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5); EACH3(VAND, g1, g1, g0); EACH3(FSUB, g1, g1, g5); \
-	SQUARED(g1, g4, g2)
+// s in g5, q in g1, 2L in g6, where u is negative in g4, 1-s in g2
+#define GRAD_SQUARE(reach) \
+	LOSS_SQUARE(reach, YES);                                                                    \
+	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5);                                   \
+	read(g4, U); negative(g4, g4); bit(g1, g2, g4);                                             \
+	minc(g6, g6, neon_maxSoftplus); add(g6, g6, g6);                                            \
+	write(g3, LOSS)
+#define gradSquare \
+	GRAD_SQUARE(NEAR);                                                                          \
+	fma(g5, g1, g6); mul(g5, g0, g5); write(g5, GRAD)
 
-#define LOSS_POWER(all, nosums, noloss) \
-	LOGITS; LOGISTIC(TINY, YES, LABEL);                                            \
-	LOG1P(g3, g1, g2, g4, g5); POWER(g3, LABEL);                                   \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); EACH3(FMUL, g0, g6, g0); \
-	LOSSES(all, nosums, noloss)
+// curv = B·q·s; B·s in g2, Q in g3
+#define CURV_SQUARE \
+	GRAD_SQUARE(FAR);                                                                           \
+	letNaN(g5, g6);                                                                             \
+	get(g3, slotFar); mul(g3, g3, g5); mulc(g2, g2, neon_up); bit(g3, g2, g4);                  \
+	mul(g2, g0, g5); mul(g4, g2, g3); mulc(g4, g4, neon_down); write(g4, CURV)
+#define frozenSquare CURV_SQUARE; write(g2, GRAD)
+#define hessSquare \
+	CURV_SQUARE;                                                                                \
+	copy(g2, g5); fma(g2, g1, g6); mul(g2, g0, g2); write(g2, GRAD);                            \
+	/* B·q·(5s + 2L·(2q - s)) */                                                                \
+	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, paramHessOne); fma(g5, g6, g1);              \
+	mul(g5, g0, g5); mul(g5, g5, g3); mulc(g5, g5, neon_down); write(g5, HESS)
 
-#define GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
-	LOGITS; LOGISTIC(NORMAL, NO, LABEL); SIGMOIDS(NORMAL, YES, NO, LABEL);         \
-	SQUARE_LOSSES(all, nosums, noloss);                                            \
-	GAMMA_L; GRADIENT(g3, NO, nodout, allgrad, nograd)
+// At any γ, in passes. What one leaves to the next is in slots.
 
-#define GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
-	LOGITS; LOGISTIC(TINY, YES, LABEL); SIGMOIDS(TINY, NO, NO, LABEL);             \
-	POWER_LOSSES(LABEL, all, nosums, noloss);                                      \
-	GAMMA_L; GRADIENT(g1, YES, nodout, allgrad, nograd)
+#define passExp(slots) \
+	read(g0, U); exp(FAR, slots, g1, g4, g2, g3, g5, g0, g6); put(g1, slotA); put(g4, slotP)
+#define passLog(derivatives) \
+	get(g1, slotA); get(g4, slotP); log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6); put(g4, slotM)
+// B in g4; for the Hessian in a slot, and in another one scaled up
+#define powS(hess) \
+	get(g4, slotM); get(g1, slotA); logS(g6, g2, g4, g5); pow(hardWeight, hess, g4, g6, g1, g2, g0, g5)
+#define passPow powS(YES); put(g4, slotB)
 
-#define HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	LOGITS; LOGISTIC(TINY, NO, LABEL); SIGMOIDS(TINY, YES, YES, LABEL);            \
-	SQUARE_LOSSES(all, nosums, noloss);                                            \
-	GAMMA_L; GRADIENT(g3, NO, nodout, allgrad, nograd); HESSIAN(g3, NO, allhess, nohess)
+// At γ = 0: B = w in g4, A in g3, m in g2; with derivatives, e in a slot
+#define LOG_ZERO(derivatives) \
+	read(g0, U); exp(FAR, NO, g3, g2, g4, g1, g5, g0, g6); EL(NONE, put(g3, slotA));            \
+	log(NO, derivatives, g0, g1, g2, g3, g4, g5, g6); weights(g4, W, WEACH)
 
-#define HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	LOGITS; LOGISTIC(TINY, YES, LABEL); SIGMOIDS(TINY, NO, YES, LABEL);            \
-	POWER_LOSSES(LABEL, all, nosums, noloss);                                      \
-	GAMMA_L; GRADIENT(g1, YES, nodout, allgrad, nograd); HESSIAN(g1, YES, allhess, nohess)
+// B·L, L = ln2·(A + m) + V, in g5; Q in g2, V in g1, u in g0
+#define LOSS_POWER get(g2, slotM); get(g3, slotA); LOSS_ZERO
+#define LOSS_ZERO \
+	mul(g2, g4, g2); fma(g2, g4, g3);                                                           \
+	read(g0, U); positive(g1, g0); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
+#define lossPower powS(NO); LOSS_POWER; write(g5, LOSS)
+#define lossZero  LOG_ZERO(NO); LOSS_ZERO; write(g5, LOSS)
 
-#define SQUARE_LOSSES(all, nosums, noloss) \
-	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
-	SOFTPLUS(g0, LABEL); EACH3(FMUL, g0, g6, g3);                                  \
-	LOSSES(all, nosums, noloss)
+// The loss is written. [u<0] in g6, e in g0, α in g3
+#define ALPHA below0(g6, g0); write(g5, LOSS); get(g0, slotE); every(g3, neon_up); bit(g3, g0, g6)
+// B·L in g5, divided by ln2 if u < 0
+#define BOUNDED CONST(K1, neon_maxSoftplus); each2(BOUND, g5, g4); bit(g5, g2, g6)
+#define BOUND(loss, B) FMUL(K2, B, K1); FMIN(loss, K2, loss)
+// β from e
+#define BETA(beta) mulp(beta, g0, paramGamma); bitp(beta, paramGammaLn2, g6)
+// n/(1+e), and 1+e in d
+#define DIVIDE(n, d, e) addc(d, e, neon_up); div(n, n, d)
 
-#define POWER_LOSSES(target, all, nosums, noloss) \
-	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
-	POWER(g0, target);                                                             \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g0, g1, K0); target(EACH3(FMUL, g0, g6, g0), SOFT_UNSCALED); \
-	LOSSES(all, nosums, noloss)
+// (B·α + γ·ε·B·L)/(1+e)
+#define gradPower \
+	powS(NO); LOSS_POWER; ALPHA; BOUNDED; BETA(g1);                                             \
+	mul(g3, g4, g3); fma(g3, g1, g5); DIVIDE(g3, g0, g0); write(g3, GRAD)
 
-// grad = ±B·(s + q·γ·L)
-#define GRADIENT(B, power, nodout, all, no) \
-	CBZ GRAD, no;                                                                  \
-	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
-	EACH3(FMLA, g4, g5, g6); EACH3(FMUL, g4, g4, B);                               \
-	GRADIENTS(power, LABEL, nodout, all);                                          \
-no:
+// 0·V, bounded, in g2, which lets a NaN in, and B·α in g3
+#define LETIN minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g3, g3, g2); mul(g3, g4, g3)
+// B·e/(1+e)²: (1+e)² in g5
+#define CURV_POWER \
+	add(g2, g0, g2); mul(g2, g4, g2); SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV)
+#define SQUARE1E(d, e) mulc(d, e, neon_down); addc(d, d, neon_one); mul(d, d, d)
+#define FROZEN \
+	ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD); CURV_POWER
+#define gradZero \
+	LOG_ZERO(YES); LOSS_ZERO; ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD)
+#define frozenPower powS(NO); LOSS_POWER; FROZEN
+#define hessZero    LOG_ZERO(YES); LOSS_ZERO; FROZEN; write(g2, HESS)
+#define hessPower \
+	get(g4, slotB); LOSS_POWER; ALPHA; BOUNDED; mul(g3, g4, g3);                                \
+	minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g2, g0, g2); mul(g2, g4, g2); \
+	BETA(g4); fma(g3, g4, g5); DIVIDE(g3, g5, g0); write(g3, GRAD);                             \
+	SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV);                \
+	/* (e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)² */                                                   \
+	get(g2, slotM); get(gK, slotA); add(g2, gK, g2); fmac(g1, g2, neon_ln2Down); bit(g1, g2, g6); \
+	mulp(g3, g0, paramGamma); mulc(g3, g3, neon_down); bitp(g3, paramGamma, g6);                \
+	mulc(g2, g0, neon_down); CONST(K0, neon_one); first(BIF, g2, K0, g6); sub(g3, g3, g2);      \
+	mul(g4, g4, g1); mulp(g0, g0, paramHessOne); fma(g0, g4, g3); minc(g0, g0, neon_large);     \
+	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g0, g0, paramHessBracket); mul(g0, g1, g0); \
+	div(g0, g0, g5); mulc(g0, g0, neon_down); write(g0, HESS)
 
-// hess = B·q·(s·(1+2γ) + γ·L·(γ·q - s))
-#define HESSIAN(B, power, all, no) \
-	LOAD(g4, nFRAME, slotS); LOAD(g5, nFRAME, slotQ);                              \
-	LDRQ(K0, nFRAME, slotGamma); LDRQ(K1, nFRAME, slotHessOne);                    \
-	EACH2(FNEG, g0, g4); LAST(FMLA, g0, g5, K0);                                   \
-	LAST(FMUL, g4, g4, K1); EACH3(FMLA, g4, g6, g0);                               \
-	LOAD(g5, nFRAME, slotBigQ); EACH3(FMUL, g4, g4, g5);                           \
-	CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g4, K0); EACH3(FMUL, g4, g4, B); \
-	HESSIANS(power, all, no)
+// Soft targets: M in g3, low in g1, and slots
+#define passSoftLog \
+	get(g1, slotA); get(g4, slotP); log(YES, YES, g0, g3, g4, g1, g2, g5, g6);                  \
+	add(g4, g1, g4); put(g4, slotLambda)
+#define soft2(derivatives) \
+	/* other, lost; β, θ, Y, β scaled up */                                                     \
+	get(g0, slotE);                                                                             \
+	read(g3, TARGET); csub(g4, neon_one, g3); csub(g5, neon_one, g4); sub(g5, g5, g3);          \
+	read(g2, U); negative(g6, g2); read(g1, TARGET); bit(g1, g4, g6); bit(g4, g3, g6);          \
+	each2(FABS, g2, g2); mul(g2, g4, g2); put(g2, slotY);                                       \
+	mulc(g4, g4, neon_up);                                                                      \
+	/* R + rest = β + e·θ */                                                                    \
+	mul(g3, g0, g1); copy(gK, g3); fnma(gK, g0, g1); get(g2, slotELow); fnma(gK, g2, g1);       \
+	add(g1, g4, g3);                                                                            \
+	each3(FMIN, g2, g4, g3); each3(FMAX, g3, g4, g3); sub(g3, g1, g3); sub(g2, g2, g3); sub(g2, g2, gK); \
+	every(g3, neon_up); bit(g3, g0, g6); fma(g2, g3, g5);                                       \
+	derivatives(add(g4, g4, g4); sub(g4, g4, g1); put(g4, slotD));                              \
+	/* 1+e = d + dLow */                                                                        \
+	mulc(g3, g0, neon_down); addc(g5, g3, neon_one); csub(g6, neon_one, g5); add(g6, g6, g3);   \
+	get(g3, slotELow); fmac(g6, g3, neon_down);                                                 \
+	/* M·(1+low) = (R + rest)/(1+e) */                                                          \
+	div(g3, g1, g5); CONST(K0, neon_one); first(FDIV, g4, K0, g1); derivatives(put(g4, slotInverse)); \
+	fnma(g1, g3, g5); add(g1, g1, g2); fnma(g1, g3, g6); mul(g1, g1, g4)
 
-#define SIGMOID \
-	READ(g0, X); EACH2(FABS, g1, g0); LOGISTIC(TINY, NO, LABEL);                   \
-	FRACTION(g3, g5); EACH3(FMLS, g1, g1, g5);                                     \
-	EACH2(CMLT0, g6, g0); EACH3(VAND, g1, g1, g6); EACH3(FSUB, g1, g1, g5);        \
-	EACH3(BSL, g6, g4, g2); EACH3(FMLA, g6, g6, g1);                               \
-	EACH3(FCMEQ, g1, g0, g0); EACH3(VBIC, g0, g0, g1); EACH3(FADD, g6, g6, g0); /* NaN of x */ \
-	WRITE(g6, LOSS)
+// B in g4
+#define SOFT_SQUARE(hess) \
+	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);          \
+	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotUp)); mulc(g4, g2, neon_down)
+#define passM(derivatives) soft2(derivatives); put(g3, slotM); put(g1, slotLow)
+#define passLogM \
+	get(g3, slotM); get(g1, slotLow); logM(g0, g4, g5, g1, g3, g2, g6);                         \
+	EL(put(g0, slotK), NONE); put(g5, slotF); put(g1, slotLow)
+#define SOFT_POWER(hess) \
+	get(g0, slotK); get(g5, slotF); get(g1, slotLow); pow(softWeight, hess, g4, g0, g5, g1, g3, g6)
 
-// Kernels of soft targets, with the names of kernel_generic_soft.go
+// -k, -y and h, from M in r, and low in h
+#define logM(k, yy, y, h, r, small, s) \
+	mulc(h, h, neon_log2E);                                                                     \
+	every(k, neon_magicLog); EL(each2(USRA4S23, k, r), each2(USRA2D52, k, r)); csub(k, neon_magicLog0, k); \
+	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, r, K0); subc(y, y, neon_up);      \
+	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                 \
+	EL(horner9(r, s, small, neon_log), logM64(r, s, y, small, k)); mul(r, yy, r); fmac(h, r, neon_down); \
+	each2(FNEG, y, y)
+#define logM64(r, s, q, x, xx) \
+	put(q, slotF); put(xx, slotK); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotF); get(xx, slotK)
 
-// From x and t: |x| in g1, and slots of a, y = β·|x|, β, θ, δ, of what 1-t has lost, and of two masks: where N and O change
-// places, and where x, or rather N, counts as negative.
-#define TARGETS(deriv) \
-	READ(g0, X); READ(g1, TARGET);                                                 \
-	CONST(K0, neonConstants_one); LDRQ(K1, nFRAME, slotWNeg); LDRQ(K2, nFRAME, slotWPos); \
-	FIRST(FSUB, g2, K0, g1);                                                       \
-	FIRST(FSUB, g4, K0, g2); EACH3(FSUB, g4, g4, g1); STORE(g4, nSOFTFRAME, slotLost); \
-	LAST(FMUL, g3, g2, K1); EACH2(FNEG, g5, g3); LAST(FMLA, g5, g2, K1);           \
-	LAST(FMLA, g5, g4, K1); LAST(FMLA, g5, g1, K2);                                \
-	EACH3(FADD, g3, g3, g5); STORE(g3, nSOFTFRAME, slotWeight);                    \
-	deriv(EACH3(FADD, g4, g1, g1); FIRST(FSUB, g4, K0, g4); STORE(g4, nSOFTFRAME, slotDelta)); /* t+t is exact */ \
-	EACH2(CMLT0, g5, g0);                                                          \
-	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2);                                   \
-	EACH2(FABS, g0, g0); EACH3(FMUL, g3, g6, g0);                                  \
-	ZERO(K1); LAST(FCMEQ, g4, g6, K1); STORE(g4, nSOFTFRAME, slotSwap);            \
-	EACH3(FINITE_Y, g3, g0, g4); STORE(g3, nSOFTFRAME, slotY);                     \
-	EACH3(VEOR, g5, g5, g4); STORE(g5, nSOFTFRAME, slotFlip);                      \
-	EACH2(VMOV, g6, g5); EACH3(BSL, g6, g1, g2); STORE(g6, nSOFTFRAME, slotBeta);  \
-	EACH3(BSL, g5, g2, g1); STORE(g5, nSOFTFRAME, slotTheta);                      \
-	EACH2(VMOV, g1, g0)
-// y where β is 0: not 0·Inf, but NaN if |x| is
-#define FINITE_Y(y, x, zero) FMIN(K2, x, K1); BIT(y, K2, zero)
+// B·E, E = ln2·λ + Y, and Y wins where it is infinite: the loss in g5, Y in g1, λ in g3
+#define SOFT_LOSS \
+	get(g3, slotLambda); get(g1, slotY); mul(g2, g4, g3);                                       \
+	mul(g5, g4, g1); subc(g6, g1, neon_largest); each3(FMAXNM, g5, g5, g6);                     \
+	fmac(g5, g2, neon_ln2Down)
+#define softLossSquare soft2(NO); SOFT_SQUARE(NO); SOFT_LOSS; write(g5, LOSS)
+#define softLossPower  SOFT_POWER(NO); SOFT_LOSS; write(g5, LOSS)
 
-// The losses from B in g1, that times 2^-TinyShift in g0, and L in g6. The scale is taken back from the larger factor: E
-// may be huge where m^γ is tiny, but not that of a label.
-#define SOFT_UNSCALED \
-	CONST(K1, neonConstants_one); ZERO(K2);                                        \
-	LAST(FCMGT, g2, g6, K1);                                                       \
-	LOAD(g3, nSOFTFRAME, slotTheta); LAST(FCMEQ, g3, g3, K2); EACH3(VBIC, g2, g2, g3); \
-	LAST(FMUL, g4, g6, K0);                                                        \
-	EACH3(BIT, g0, g1, g2); EACH3(BSL, g2, g4, g6); EACH3(FMUL, g0, g2, g0); SOFT_INFINITE
+// The loss is written. The sign of x in g0, Y, bounded, in g1
+#define SOFT_SIGN \
+	read(g0, U); CONST(K0, neon_sign); last(VAND, g0, g0, K0); write(g5, LOSS);                 \
+	minc(g1, g1, neon_maxSoftplus)
+// and E in g2, κ in g6, γ·κ in g5, B·(D + γ·κ·E) in g3
+#define SOFT_GRAD \
+	SOFT_LOSS; SOFT_SIGN;                                                                       \
+	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                              \
+	delta(g3); get(g5, slotE); get(g6, slotInverse); mul(g6, g5, g6); mul(g6, g3, g6);          \
+	mulp(g5, g6, paramGamma);                                                                   \
+	get(g3, slotD); fma(g3, g5, g2); mul(g3, g4, g3)
+#define delta(d) read(d, TARGET); add(d, d, d); csub(d, neon_one, d); each3(VEOR, d, d, g0)
+#define softGradSquare soft2(YES); SOFT_SQUARE(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
+#define softGradPower  SOFT_POWER(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
+#define SOFT_DIVIDE(d, e) DIVIDE(g3, d, e); each3(VEOR, g3, g3, g0); write(g3, GRAD)
 
-// For a loss in g0 that is the NaN of 0·Inf: infinity, NaN if L is, in g6
-#define SOFT_INFINITE CONST(K0, neonConstants_inf); EACH3(INFINITE, g0, g0, g6)
-#define INFINITE(d, n, L) FADD(K1, L, K0); FCMEQ(K2, d, n); BIF(d, K1, K2)
+// B·e/(1+e)², from 0·Y in g1: e in g5, (1+e)² in g4
+#define SOFT_CURV \
+	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4, g5);                      \
+	SQUARE1E(g4, g5); div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, CURV)
+#define SOFT_FROZEN \
+	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                     \
+	get(g3, slotD); add(g3, g3, g1); mul(g3, g4, g3); SOFT_CURV
+#define softFrozenSquare soft2(YES); SOFT_SQUARE(NO); SOFT_FROZEN
+#define softFrozenPower  SOFT_POWER(NO); SOFT_FROZEN
 
-// From A in g4 and p in g1, which stay: R + rest = β + e·θ in slots, times 2^TinyShift if A is.
-#define SOFT_SUM(range) \
-	LOAD(g0, nSOFTFRAME, slotTheta); EACH3(FMUL, g2, g4, g0);                      \
-	EACH2(VMOV, g3, g2); EACH3(FMLA, g3, g2, g1); /* A·θ·(1+p) */                  \
-	EACH2(FNEG, g5, g3); EACH3(FMLA, g5, g4, g0); EACH3(FMLA, g5, g2, g1);         \
-	CONST(K0, range(neonConstants_one, neonConstants_huge, neonConstants_one));    \
-	LOAD(g0, nSOFTFRAME, slotFlip); LAST(BSL, g0, g4, K0); /* e, to a few bits, or 1 */ \
-	LOAD(g2, nSOFTFRAME, slotLost); EACH3(FMLA, g5, g0, g2);                       \
-	LOAD(g0, nSOFTFRAME, slotBeta); range(NONE, LAST(FMUL, g0, g0, K0), NONE);     \
-	EACH3(FMAX, g2, g0, g3); EACH3(FMIN, g3, g0, g3);                              \
-	EACH3(FADD, g0, g2, g3); STORE(g0, nSOFTFRAME, slotR);                         \
-	EACH3(FSUB, g2, g0, g2); EACH3(FSUB, g3, g3, g2);                              \
-	EACH3(FADD, g5, g5, g3); STORE(g5, nSOFTFRAME, slotRest)
+#define SOFT_HESS \
+	SOFT_GRAD; sub(g6, g5, g6); ZERO(K0); last(FMUL, g1, g1, K0); SOFT_CURV;                    \
+	/* B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)² */                                     \
+	mulc(g1, g5, neon_down); csub(g1, neon_one, g1); sub(g6, g6, g1);                           \
+	get(g1, slotD); add(g1, g1, g1); fma(g1, g2, g6); mulc(g1, g1, neon_halfDown);              \
+	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                           \
+	delta(g6); mul(g2, g6, g2); mulp(g2, g2, paramGamma);                                       \
+	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                  \
+	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g5, g5, paramHessBracket); mul(g1, g1, g5); \
+	div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, HESS)
+#define softHessSquare soft2(YES); SOFT_SQUARE(YES); SOFT_HESS
+#define softHessPower  SOFT_POWER(YES); SOFT_HESS
 
-// B = B·(R + 2·rest), since R times that is (R + rest)²
-#define SOFT_SQUARE(B, hess) \
-	LOAD(g0, nSOFTFRAME, slotRest); LOAD(g1, nSOFTFRAME, slotR);                   \
-	EACH3(FADD, g0, g0, g0); EACH3(FADD, g0, g0, g1); EACH3(FMUL, B, B, g0);       \
-	hess(CONST(K0, neonConstants_huge); LAST(FMUL, g1, g1, K0); STORE(g1, nSOFTFRAME, slotBigR))
+#define sigmoid \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                      \
+	mulc(g6, g1, neon_down); quotient(NO, NO, NO, g5, g3, g4, g6, g2, g6, g0, g6);              \
+	every(g2, neon_up); bit(g2, g1, g6); mul(g2, g2, g5); fma(g2, g2, g4);                      \
+	positive(g0, g0); minc(g0, g0, neon_maxSoftplus); ZERO(K0); last(FMUL, g0, g0, K0);         \
+	fmac(g0, g2, neon_down); write(g0, LOSS)
+#define softplus \
+	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
+	log(NO, NO, g0, g3, g4, g1, g2, g5, g6); add(g4, g1, g4);                                   \
+	read(g0, U); positive(g0, g0); fmac(g0, g4, neon_ln2Down); write(g0, LOSS)
 
-// From R and rest times 2^TinyShift, in slots: 8·log2(R + rest) = hi + lo, where R = 2^k·y, 1 ≤ y < 2; for the derivatives
-// their sum, and that without the factor as R.
-#define SOFT_POWER(deriv) \
-	LOAD(g1, nSOFTFRAME, slotR); LOAD(g2, nSOFTFRAME, slotRest);                   \
-	deriv(EACH3(FADD, g3, g1, g2); STORE(g3, nSOFTFRAME, slotBigR));               \
-	deriv(CONST(K0, neonConstants_tiny); LAST(FMUL, g3, g3, K0); STORE(g3, nSOFTFRAME, slotR)); \
-	CONST(K0, neonConstants_one); CONST(K1, neonConstants_mantissa);               \
-	LAST(VBIC, g3, g1, K1); FIRST(VSUB, g4, K0, g3); LAST(VADD, g4, g4, K0); EACH3(FMUL, g2, g2, g4); /* rest·2^-k */ \
-	EVERY(g0, neonConstants_magic); EL(EACH2(USRA4S23, g0, g1), EACH2(USRA2D52, g0, g1)); \
-	BOTH(BIF, g1, K0, K1);                                                         \
-	CONST(K0, neonConstants_magicExp); LAST(FSUB, g0, g0, K0);                     \
-	CONST(K0, neonConstants_index); EVERY(g5, neonConstants_magicIndex); LAST(FMLA, g5, g1, K0); \
-	BYTES_OF_I(g3, g5); SHORT(g4, neonConstants_recip, g3);                        \
-	EVERY(g5, neonConstants_minusOne); EACH3(FMLA, g5, g1, g4); EACH3(FMLA, g5, g2, g4); \
-	LOG1P(g5, g1, g2, g4, g6);                                                     \
-	LONG(g1, neonConstants_log8Hi, g3); CONST(K0, neonConstants_eight); LAST(FMLA, g1, g0, K0); \
-	STORE(g1, nSOFTFRAME, slotHiR);                                                \
-	LONG(g2, neonConstants_log8Lo, g3); CONST(K0, neonConstants_scale); LAST(FMLA, g2, g5, K0); \
-	STORE(g2, nSOFTFRAME, slotLoR)
+// Others
 
-#define SOFT_LOSS_SQUARE(all, nosums, noloss) \
-	TARGETS(NO); LOGISTIC(SMALL, NO, SOFT); EACH2(VMOV, g5, g4); SQUARE(SOFT); SOFT_SQUARE(g4, NO);    \
-	LOG1P(g3, g1, g2, g5, g0); SOFTPLUS(g3, SOFT);                                 \
-	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g4); SOFT_INFINITE; \
-	LOSSES(all, nosums, noloss)
+// s = hi + v, and its rounding error goes to lo (Knuth's TwoSum).
+#define twoSum(hi, lo, v, s, part, err) \
+	add(s, hi, v); sub(part, s, hi); sub(err, s, part); sub(err, hi, err); sub(part, v, part);  \
+	add(err, err, part); add(lo, lo, err); copy(hi, s)
+#define sum64 \
+	read(g4, LOSS); twoSum(g0, g2, g4, g5, g6, gK); ADD $64, INDEX;                             \
+	read(g4, LOSS); twoSum(g1, g3, g4, g5, g6, gK)
+// the lanes in g0 and g1
+#define sum32 \
+	read(g2, LOSS);                                                                             \
+	FCVTL(g3, g2); FCVTL2(g3+1, g2); FCVTL(g3+2, g2+1); FCVTL2(g3+3, g2+1);                     \
+	FCVTL(g4, g2+2); FCVTL2(g4+1, g2+2); FCVTL(g4+2, g2+3); FCVTL2(g4+3, g2+3);                 \
+	each3(FADD2D, g0, g0, g3); each3(FADD2D, g1, g1, g4)
 
-#define SOFT_LOSS_POWER(all, nosums, noloss) \
-	TARGETS(NO); LOGISTIC(TINY, YES, SOFT); STORE(g3, nFRAME, slotZ); STORE(g6, nFRAME, slotAt); \
-	SOFT_POWER(NO); POWER_LOSSES(SOFT, all, nosums, noloss)
+#define multiply \
+	read(g0, GRAD); read(g1, U); mul(g0, g0, g1); /* dst, dout */                               \
+	each3(FCMEQ, g1, g0, g0); CONST(K0, neon_nan); first(BIF, g0, K0, g1); write(g0, GRAD)
 
-#define SOFT_GRAD_SQUARE(all, nosums, noloss, nodout, allgrad, nograd) \
-	TARGETS(YES); LOGISTIC(SMALL, NO, SOFT); SIGMOIDS(SMALL, YES, NO, SOFT);       \
-	SOFT_SQUARE(g3, NO); SOFT_SQUARE_LOSSES(all, nosums, noloss);                  \
-	GAMMA_L; CBZ GRAD, nograd; SOFT_D;                                             \
-	SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);                    \
-nograd:
+#define flip \
+	BITSADDRESS; masked(g1, POS); read(g0, GRAD); each2(FNEG, g2, g0); bit(g0, g2, g1); write(g0, GRAD)
 
-#define SOFT_GRAD_POWER(all, nosums, noloss, nodout, allgrad, nograd) \
-	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
-	SOFT_POWER(YES); POWER_LOSSES(SOFT, all, nosums, noloss);                      \
-	GAMMA_L; CBZ GRAD, nograd; SOFT_D; SOFT_KAPPA;                                 \
-	SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);                    \
-nograd:
-
-#define SOFT_HESS_SQUARE(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	TARGETS(YES); LOGISTIC(SMALL, NO, SOFT);                                       \
-	LOAD(g5, nSOFTFRAME, slotBigA); EACH3(FMUL, g5, g5, g2); SIGMOIDS(SMALL, YES, YES, SOFT); \
-	SOFT_SQUARE(g3, YES); SOFT_SQUARE_LOSSES(all, nosums, noloss);                 \
-	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
-	CBZ GRAD, nograd; SOFT_GRADIENT_SQUARE; GRADIENTS(NO, SOFT, nodout, allgrad);  \
-nograd:                                                                            \
-	SOFT_HESSIAN(g1);                                                              \
-	LOAD(g0, nSOFTFRAME, slotR); EACH3(FMUL, g3, g3, g0); EACH3(FMUL, g4, g4, g3); \
-	HESSIANS(NO, allhess, nohess)
-
-#define SOFT_HESS_POWER(all, nosums, noloss, nodout, allgrad, nograd, allhess, nohess) \
-	TARGETS(YES); LOGISTIC(TINY, YES, SOFT); SIGMOIDS(TINY, NO, YES, SOFT);        \
-	SOFT_POWER(YES); POWER_LOSSES(SOFT, all, nosums, noloss);                      \
-	GAMMA_L; SOFT_D; SOFT_KAPPA;                                                   \
-	CBZ GRAD, nograd; SOFT_GRADIENT_POWER; GRADIENTS(YES, SOFT, nodout, allgrad);  \
-nograd:                                                                            \
-	SOFT_HESSIAN(g3); EACH3(FMUL, g4, g4, g1);                                     \
-	HESSIANS(YES, allhess, nohess)
-
-#define SOFT_SQUARE_LOSSES(all, nosums, noloss) \
-	LOAD(g0, nFRAME, slotZ); LOAD(g6, nFRAME, slotAt); LOG1P(g0, g1, g2, g4, g5);  \
-	SOFTPLUS(g0, SOFT);                                                            \
-	LOAD(g1, nSOFTFRAME, slotR); EACH3(FMUL, g0, g6, g1); EACH3(FMUL, g0, g0, g3); SOFT_INFINITE; \
-	LOSSES(all, nosums, noloss)
-
-// g2 = D = N·(2β - R): 2β is exact
-#define SOFT_D \
-	LOAD(g2, nSOFTFRAME, slotBeta); EACH3(FADD, g2, g2, g2); LOAD(g4, nSOFTFRAME, slotR); EACH3(FSUB, g2, g2, g4); \
-	LOAD(g4, nFRAME, slotS); EACH3(FMUL, g2, g2, g4)
-
-// κ = δ·O/R, and that times 2^(TinyShift/2), in slots; 0 where e has stopped falling, and t may be smaller still
-#define SOFT_KAPPA \
-	LOAD(g5, nFRAME, slotBigQ); CONST(K0, neonConstants_large); LAST(FMUL, g0, g5, K0); \
-	CONST(K1, neonConstants_fallen); FIRST(FCMGT, g5, K1, g5);                     \
-	LOAD(g4, nSOFTFRAME, slotBigR); EACH3(FDIV, g0, g0, g4);                       \
-	LOAD(g4, nSOFTFRAME, slotDelta); EACH3(FMUL, g0, g0, g4);                      \
-	EACH3(VBIC, g0, g0, g5); STORE(g0, nSOFTFRAME, slotBigK);                      \
-	CONST(K0, neonConstants_small); LAST(FMUL, g0, g0, K0); STORE(g0, nSOFTFRAME, slotKappa)
-
-// grad = B·(R·E' + δ·O·γ·L)
-#define SOFT_GRADIENT_SQUARE \
-	LOAD(g4, nSOFTFRAME, slotR); EACH3(FMUL, g4, g4, g2);                          \
-	LOAD(g0, nSOFTFRAME, slotFlip); EACH2(FLIP, g4, g0);                           \
-	LOAD(g0, nSOFTFRAME, slotDelta); LOAD(g5, nFRAME, slotQ); EACH3(FMUL, g0, g0, g5); \
-	EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g3)
-
-// grad = B·(E' + κ·γ·L)
-#define SOFT_GRADIENT_POWER \
-	EACH2(VMOV, g4, g2); LOAD(g0, nSOFTFRAME, slotFlip); EACH2(FLIP, g4, g0);      \
-	LOAD(g0, nSOFTFRAME, slotKappa); EACH3(FMLA, g4, g0, g6); EACH3(FMUL, g4, g4, g1)
-
-// g4 = pq + κ·(2γ·D + γ·L·(γ·κ - (κ - O + N))), of a label O·(N·(1+2γ) + γ·L·(γ·O - N)), for κ and D with the
-// sign that makes δ = 1 of a label. D is overwritten.
-#define SOFT_HESSIAN(flip) \
-	LDRQ(K0, nFRAME, slotGamma); LOAD(flip, nSOFTFRAME, slotFlip);                 \
-	LOAD(g4, nSOFTFRAME, slotKappa); EACH2(FLIP, g4, flip);                        \
-	LOAD(g5, nFRAME, slotQ); EACH3(FSUB, g5, g4, g5);                              \
-	LOAD(g0, nFRAME, slotS); EACH3(FADD, g5, g5, g0);                              \
-	EACH2(FNEG, g5, g5); LAST(FMLA, g5, g4, K0);                                   \
-	EACH3(FADD, g2, g2, g2); LAST(FMUL, g2, g2, K0);                               \
-	ZERO(K2); LOAD(g4, nSOFTFRAME, slotTheta); LAST(FCMEQ, g4, g4, K2); /* a label */ \
-	LDRQ(K1, nFRAME, slotHessOne); LAST(FMUL, g0, g0, K1); EACH3(BIT, g2, g0, g4); \
-	EACH3(FMLA, g2, g6, g5);                                                       \
-	LOAD(g0, nSOFTFRAME, slotBigK); EACH2(FLIP, g0, flip);                         \
-	CONST(K0, neonConstants_large); LAST(FMUL, g0, g0, K0);                        \
-	LOAD(g5, nFRAME, slotBigQ); EACH3(BIT, g0, g5, g4);                            \
-	LOAD(g6, nFRAME, slotS); EACH3(FMUL, g5, g5, g6);                              \
-	FNEG(K2, K2); FIRST(BIT, g5, K2, g4); /* -0 */                                 \
-	EACH3(FMLA, g5, g0, g2); CONST(K0, neonConstants_tiny); LAST(FMUL, g4, g5, K0)
+// K1 is the weight of positives, K2 that of negatives.
+#define expand \
+	BITSADDRESS; masked(g1, POS); AND KEEPEACH, ADDRESS; masked(g2, KEEP);                      \
+	read(g0, U); each2(FNEG, g3, g0); bit(g0, g3, g1); and(g0, g0, g2); write(g0, LOSS);        \
+	BSL(g1, K1, K2); BSL(g1+1, K1, K2); BSL(g1+2, K1, K2); BSL(g1+3, K1, K2); and(g1, g1, g2); write(g1, W)

@@ -4,395 +4,437 @@
 #include "go_asm.h"
 #include "kernel_arm64.h"
 
-// ENTER loads the block, and copies the parameters to where vectors of them are read.
-#define ENTER(constants, wNeg, wPos, gamma, hessOne, powHi, powLo) \
-	ADD $15, FRAME; AND $~15, FRAME; ADD $704, FRAME, SOFTFRAME;                     \
-	MOVD constants(SB), CONSTS; ADD $neonConstants_exp, CONSTS, TABLES;              \
-	MOVD const_blockN(BLOCK), LEFT; MOVD ZR, INDEX;                                  \
-	MOVD const_blockX(BLOCK), X; MOVD const_blockDout(BLOCK), DOUT;                  \
-	MOVD const_blockLoss(BLOCK), LOSS; MOVD const_blockGrad(BLOCK), GRAD; MOVD const_blockHess(BLOCK), HESS; \
-	MOVD const_blockTarget(BLOCK), TARGET; MOVD const_blockPos(BLOCK), POS;          \
-	MOVD const_blockKeep(BLOCK), KEEP; MOVD const_blockSums(BLOCK), SUMS;            \
-	PARAMETER(wNeg, slotWNeg); PARAMETER(wPos, slotWPos);                            \
-	PARAMETER(gamma, slotGamma); PARAMETER(hessOne, slotHessOne);                    \
-	PARAMETER(powHi, slotPowHi); PARAMETER(powLo, slotPowLo)
-#define PARAMETER(offset, slot) \
-	EL(MOVWU, MOVD) offset(BLOCK), VALUE; EL(DUP4S(K0, nVALUE), DUP2D(K0, nVALUE)); STRQ(K0, nFRAME, slot)
+// BEGIN is for all functions, after N has been loaded to END.
+#define BEGIN(constants) MOVD constants(SB), CONSTS; MOVD ZR, INDEX; LSL $EL(2, 3), END
 
-#define ENTER32 ENTER(·neonF32, const_blockWNeg32, const_blockWPos32, const_blockGamma32, const_blockHessOne32, const_blockPowHi32, const_blockPowLo32)
-#define ENTER64 ENTER(·neonF64, const_blockWNeg64, const_blockWPos64, const_blockGamma64, const_blockHessOne64, const_blockPowHi64, const_blockPowLo64)
-
-// A sigmoid has no masks. Where nobody looks at the bits, BITS reads the constants instead, which are long enough.
-#define ENTER_SIGMOID(constants) \
-	ADD $15, FRAME; AND $~15, FRAME;                                                 \
-	MOVD constants(SB), CONSTS; ADD $neonConstants_exp, CONSTS, TABLES;              \
-	MOVD ZR, INDEX; MOVD ZR, GRAD; MOVD ZR, HESS; MOVD ZR, DOUT; MOVD ZR, TARGET; MOVD ZR, KEEP; \
-	MOVD CONSTS, POS
-
-// How many elements a vector has, and a group of four
-#define LANES EL(4, 2)
-#define GROUP EL(16, 8)
-
-// BITS takes the next n bits out of the masks.
-#define BITS(n, nokeep) \
-	LSR $3, INDEX, ADDRESS; AND $7, INDEX, COUNT;              \
-	MOVHU (POS)(ADDRESS), POSITIVES; LSR COUNT, POSITIVES;     \
-	MOVD $-1, KEPTBITS; CBZ KEEP, nokeep;                      \
-	MOVHU (KEEP)(ADDRESS), KEPTBITS; LSR COUNT, KEPTBITS; SBFX $0, KEPTBITS, $n, KEPTBITS; \
-nokeep:
-
-// LOOP is the loop over whole groups, for what is done with one of them.
+// LOOP is the loop over the groups, for what is done with one of them.
 #define LOOP(body) \
-	CMP $GROUP, LEFT; BLT rest;                                \
-loop:                                                          \
-	BITS(GROUP, group_bits);                                   \
-	body;                                                      \
-	ADD $GROUP, INDEX; SUB $GROUP, LEFT; CMP $GROUP, LEFT; BGE loop; \
-rest:
+loop:                                                                                           \
+	body;                                                                                       \
+	ADD $64, INDEX; CMP END, INDEX; BLT loop
 
-// REST does what is left, vector by vector, and ends the function. The last elements, if they do not fill a vector, are
-// copied to slots which then stand for the arrays, so that nothing beside an array is touched; bits say that there are
-// no others.
-#define REST(body) \
-	CBZ LEFT, done;                                            \
-rest_loop:                                                     \
-	BITS(LANES, vector_bits);                                  \
-	CMP $LANES, LEFT; BGE vector;                              \
-	MOVD $1, ADDRESS; LSL LEFT, ADDRESS; SUB $1, ADDRESS; AND ADDRESS, KEPTBITS; \
-	PART_IN(X, partX, x_loop, x_no);                           \
-	PART_IN(DOUT, partDout, dout_loop, dout_no);               \
-	PART_IN(TARGET, partTarget, target_loop, target_no);       \
-	PART_FOR(LOSS, ALLLOSS, partLoss, loss_no);                \
-	PART_FOR(GRAD, ALLGRAD, partGrad, grad_no);                \
-	PART_FOR(HESS, ALLHESS, partHess, hess_no);                \
-vector:                                                        \
-	body;                                                      \
-	CMP $LANES, LEFT; BLT part;                                \
-	ADD $LANES, INDEX; SUBS $LANES, LEFT; BNE rest_loop;       \
-done:                                                          \
-	RET;                                                       \
-part:                                                          \
-	PART_OUT(LOSS, ALLLOSS, loss_loop, loss_none);             \
-	PART_OUT(GRAD, ALLGRAD, grad_loop, grad_none);             \
-	PART_OUT(HESS, ALLHESS, hess_loop, hess_none);             \
-	RET
+// PASSES is the loop over as many groups as have slots, for the passes over them. That long chains of operations are cut lets a
+// CPU work on several groups at a time.
+#define PASSES(passes) \
+chunk:                                                                                          \
+	MOVD INDEX, START; ADD $(16*64), INDEX, STOP; CMP END, STOP; CSEL GT, END, STOP, STOP;      \
+	passes;                                                                                     \
+	CMP END, INDEX; BLT chunk
+#define PASS(loop, size, body) \
+	MOVD START, INDEX; MOVD SLOTS, FRAME;                                                       \
+loop:                                                                                           \
+	body;                                                                                       \
+	ADD $64, INDEX; ADD $size, FRAME; CMP STOP, INDEX; BLT loop
 
-#define PART_IN(array, slot, loop, no) \
-	CBZ array, no;                                             \
-	ADD INDEX<<EL(2, 3), array, ADDRESS;                       \
-	ADD $slot, FRAME, array;                        \
-	COPY(ADDRESS, array, loop);                                \
-	SUB INDEX<<EL(2, 3), array;                                \
-no:
-#define PART_FOR(array, whole, slot, no) \
-	MOVD array, whole; CBZ array, no;                          \
-	ADD $slot, FRAME, array;                        \
-	SUB INDEX<<EL(2, 3), array;                                \
-no:
-#define PART_OUT(array, whole, loop, no) \
-	CBZ array, no;                                             \
-	ADD INDEX<<EL(2, 3), array; ADD INDEX<<EL(2, 3), whole;    \
-	COPY(array, whole, loop);                                  \
-no:
-#define COPY(from, to, loop) /* LEFT elements */ \
-	MOVD LEFT, COUNT;                                          \
-loop:                                                          \
-	SUB $1, COUNT;                                             \
-	EL(MOVWU, MOVD) (from)(COUNT<<EL(2, 3)), VALUE;            \
-	EL(MOVW, MOVD) VALUE, (to)(COUNT<<EL(2, 3));               \
-	CBNZ COUNT, loop
+#define ENTER_FRAME ADD $16, RSP, PARAMS; ADD $params, PARAMS, SLOTS; MOVD SLOTS, FRAME
+
+// ENTER loads the arguments of a kernel, and copies its parameters to where vectors of them are read. They stand at 16(RSP),
+// and the slots behind them.
+#define ENTER(constants, loss, grad, hess, curv, plan) \
+	ENTER_FRAME; MOVD const_argsN(ARGS), END; BEGIN(constants);                                 \
+	MOVD const_argsU(ARGS), U; MOVD loss(ARGS), LOSS; MOVD grad(ARGS), GRAD;                    \
+	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                               \
+	WEIGHT(W, WEACH, const_argsW, const_argsWeight, paramW, w);                                 \
+	MOVD plan(ARGS), ADDRESS;                                                                   \
+	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planGammaLn2, paramGammaLn2);       \
+	PARAMETER(const_planHessOne, paramHessOne);                                                 \
+	PARAMETER(const_planPowHi, paramPowHi); PARAMETER(const_planPowLo, paramPowLo);             \
+	PARAMETER(const_planPowHiDown, paramPowHiDown);                                             \
+	PARAMETER(const_planHessPow, paramHessPow); PARAMETER(const_planHessBracket, paramHessBracket)
+#define PARAMETER(field, offset) \
+	EL(MOVWU, MOVD) field*EL(4, 8)(ADDRESS), VALUE; BROADCAST; STRQ(K0, nPARAMS, offset)
+#define WEIGHT(array, each, field, weight, offset, have) \
+	MOVD field(ARGS), array; MOVD $-1, each; CBNZ array, have;                                  \
+	EL(MOVWU, MOVD) weight(ARGS), VALUE; BROADCAST;                                             \
+	STPQ(K0, K0, nPARAMS, offset); STPQ(K0, K0, nPARAMS, offset+32);                            \
+	ADD $offset, PARAMS, array; MOVD ZR, each;                                                  \
+have:
+
+#define SOFT_ENTER(weight) \
+	MOVD const_argsTarget(ARGS), TARGET; WEIGHT(WPOS, WPOSEACH, const_argsWPos, weight, paramWPos, wPos)
+
+#define ENTER32 ENTER(·neonF32, const_argsLoss32, const_argsGrad32, const_argsHess32, const_argsCurv32, const_argsPlan32)
+#define ENTER64 ENTER(·neonF64, const_argsLoss64, const_argsGrad64, const_argsHess64, const_argsCurv64, const_argsPlan64)
+#define SOFT_ENTER32 SOFT_ENTER(const_argsWeightPos32)
+#define SOFT_ENTER64 SOFT_ENTER(const_argsWeightPos64)
 
 #define EL(f32, f64) f32
 
-TEXT ·lossSquareF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·lossZeroF32NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#define WIDTH FOUR
-	LOOP(LOSS_SQUARE(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(LOSS_SQUARE(kept2, sums2, loss2))
+	LOOP(lossZero)
+	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·gradZeroF32NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(LOSS_POWER(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(LOSS_POWER(kept2, sums2, loss2))
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF32NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossSquareF32NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(lossSquare)
+	RET
 
 TEXT ·gradSquareF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
-
-TEXT ·gradPowerF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
-	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	LOOP(gradSquare)
+	RET
 
 TEXT ·hessSquareF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	LOOP(hessSquare)
+	RET
 
-TEXT ·hessPowerF32NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·frozenSquareF32NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	LOOP(frozenSquare)
+	RET
 
-TEXT ·softLossSquareF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·lossPowerF32NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_LOSS_SQUARE(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
+	RET
 
-TEXT ·softLossPowerF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·gradPowerF32NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_LOSS_POWER(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
+	RET
 
-TEXT ·softGradSquareF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·hessPowerF32NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+	RET
 
-TEXT ·softGradPowerF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·frozenPowerF32NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
+	RET
 
-TEXT ·softHessSquareF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·softLossSquareF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
+	RET
 
-TEXT ·softHessPowerF32NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·softGradSquareF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
 	ENTER32
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
+	RET
+
+TEXT ·softHessSquareF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
+	RET
+
+TEXT ·softFrozenSquareF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
+	RET
+
+TEXT ·softLossPowerF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	RET
+
+TEXT ·softGradPowerF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	RET
+
+TEXT ·softHessPowerF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	RET
+
+TEXT ·softFrozenPowerF32NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	SOFT_ENTER32
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	RET
 
 TEXT ·sigmoidF32NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
-	MOVD x+8(FP), X
-	MOVD n+16(FP), LEFT
-	MOVD $frame-720(SP), FRAME
-	ENTER_SIGMOID(·neonF32)
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SIGMOID)
-#undef WIDTH
-#define WIDTH ONE
-	REST(SIGMOID)
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF32)
+	LOOP(sigmoid)
+	RET
+
+TEXT ·softplusF32NEON(SB), 0, $720-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF32)
+	LOOP(softplus)
+	RET
+
+TEXT ·sumF32NEON(SB), 0, $0-24
+	MOVD s+0(FP), SUMS
+	MOVD loss+8(FP), LOSS
+	MOVD n+16(FP), END
+	BEGIN(·neonF32)
+	load(g0, nSUMS, 0); load(g1, nSUMS, 64)
+	LOOP(sum32)
+	store(g0, nSUMS, 0); store(g1, nSUMS, 64)
+	RET
+
+TEXT ·mulF32NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD dout+8(FP), U
+	MOVD n+16(FP), END
+	BEGIN(·neonF32)
+	LOOP(multiply)
+	RET
+
+TEXT ·expandF32NEON(SB), 0, $32-56
+	MOVD u+0(FP), LOSS
+	MOVD w+8(FP), W
+	MOVD x+16(FP), U
+	MOVD pos+24(FP), POS
+	MOVD keep+32(FP), KEEP
+	MOVD n+40(FP), END
+	BEGIN(·neonF32)
+	MOVWU wNeg+48(FP), VALUE
+	BROADCAST; VMOV(K2, K0)
+	MOVWU wPos+52(FP), VALUE
+	BROADCAST; VMOV(K1, K0)
+	MOVD $-1, KEEPEACH
+	CBNZ KEEP, keep
+	MOVD KEEPEACH, all-8(SP) // all are kept
+	MOVD $all-8(SP), KEEP
+	MOVD ZR, KEEPEACH
+keep:
+	LOOP(expand)
+	RET
+
+TEXT ·flipF32NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD pos+8(FP), POS
+	MOVD n+16(FP), END
+	BEGIN(·neonF32)
+	LOOP(flip)
+	RET
 
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossSquareF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·lossZeroF64NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(LOSS_SQUARE(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(LOSS_SQUARE(kept2, sums2, loss2))
+	LOOP(lossZero)
+	RET
 
-TEXT ·lossPowerF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·gradZeroF64NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(LOSS_POWER(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(LOSS_POWER(kept2, sums2, loss2))
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF64NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossSquareF64NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(lossSquare)
+	RET
 
 TEXT ·gradSquareF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
-
-TEXT ·gradPowerF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
-	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	LOOP(gradSquare)
+	RET
 
 TEXT ·hessSquareF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	LOOP(hessSquare)
+	RET
 
-TEXT ·hessPowerF64NEON(SB), 0, $720-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-720(SP), FRAME
+TEXT ·frozenSquareF64NEON(SB), 0, $720-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	LOOP(frozenSquare)
+	RET
 
-TEXT ·softLossSquareF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·lossPowerF64NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_LOSS_SQUARE(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_LOSS_SQUARE(kept2, sums2, loss2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
+	RET
 
-TEXT ·softLossPowerF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·gradPowerF64NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_LOSS_POWER(kept1, sums1, loss1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_LOSS_POWER(kept2, sums2, loss2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
+	RET
 
-TEXT ·softGradSquareF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·hessPowerF64NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_GRAD_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_GRAD_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+	RET
 
-TEXT ·softGradPowerF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·frozenPowerF64NEON(SB), 0, $7440-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_GRAD_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_GRAD_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2))
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
+	RET
 
-TEXT ·softHessSquareF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·softLossSquareF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_HESS_SQUARE(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_HESS_SQUARE(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
+	RET
 
-TEXT ·softHessPowerF64NEON(SB), 0, $1744-8
-	MOVD b+0(FP), BLOCK
-	MOVD $frame-1744(SP), FRAME
+TEXT ·softGradSquareF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
 	ENTER64
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SOFT_HESS_POWER(kept1, sums1, loss1, dout1, keptgrad1, grad1, kepthess1, hess1))
-#undef WIDTH
-#define WIDTH ONE
-	REST(SOFT_HESS_POWER(kept2, sums2, loss2, dout2, keptgrad2, grad2, kepthess2, hess2))
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
+	RET
+
+TEXT ·softHessSquareF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
+	RET
+
+TEXT ·softFrozenSquareF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
+	RET
+
+TEXT ·softLossPowerF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	RET
+
+TEXT ·softGradPowerF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	RET
+
+TEXT ·softHessPowerF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	RET
+
+TEXT ·softFrozenPowerF64NEON(SB), 0, $12560-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	RET
 
 TEXT ·sigmoidF64NEON(SB), 0, $720-24
 	MOVD dst+0(FP), LOSS
-	MOVD x+8(FP), X
-	MOVD n+16(FP), LEFT
-	MOVD $frame-720(SP), FRAME
-	ENTER_SIGMOID(·neonF64)
-#undef WIDTH
-#define WIDTH FOUR
-	LOOP(SIGMOID)
-#undef WIDTH
-#define WIDTH ONE
-	REST(SIGMOID)
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF64)
+	LOOP(sigmoid)
+	RET
 
+TEXT ·softplusF64NEON(SB), 0, $720-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF64)
+	LOOP(softplus)
+	RET
+
+TEXT ·sumF64NEON(SB), 0, $0-24
+	MOVD s+0(FP), SUMS
+	MOVD loss+8(FP), LOSS
+	MOVD n+16(FP), END
+	BEGIN(·neonF64)
+	load(g0, nSUMS, 0); load(g1, nSUMS, 64)
+	load(g2, nSUMS, const_sumsLo); load(g3, nSUMS, const_sumsLo+64)
+	LOOP(sum64)
+	store(g2, nSUMS, const_sumsLo); store(g3, nSUMS, const_sumsLo+64)
+	store(g0, nSUMS, 0); store(g1, nSUMS, 64)
+	RET
+
+TEXT ·mulF64NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD dout+8(FP), U
+	MOVD n+16(FP), END
+	BEGIN(·neonF64)
+	LOOP(multiply)
+	RET
+
+TEXT ·expandF64NEON(SB), 0, $32-64
+	MOVD u+0(FP), LOSS
+	MOVD w+8(FP), W
+	MOVD x+16(FP), U
+	MOVD pos+24(FP), POS
+	MOVD keep+32(FP), KEEP
+	MOVD n+40(FP), END
+	BEGIN(·neonF64)
+	MOVD wNeg+48(FP), VALUE
+	BROADCAST; VMOV(K2, K0)
+	MOVD wPos+56(FP), VALUE
+	BROADCAST; VMOV(K1, K0)
+	MOVD $-1, KEEPEACH
+	CBNZ KEEP, keep
+	MOVD KEEPEACH, all-8(SP) // all are kept
+	MOVD $all-8(SP), KEEP
+	MOVD ZR, KEEPEACH
+keep:
+	LOOP(expand)
+	RET
+
+TEXT ·flipF64NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD pos+8(FP), POS
+	MOVD n+16(FP), END
+	BEGIN(·neonF64)
+	LOOP(flip)
+	RET

@@ -4,31 +4,34 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/coef"
 )
 
 // This file is the reference: the sequence of IEEE-754 operations that every path executes. With u = x for a negative
 // and u = -x for a positive, s = σ(u), q = σ(-u), L = softplus(u), w the weight:
 //
-//	loss = w·s^γ·L      grad = ±w·s^γ·(s + γ·q·L)      hess = w·s^γ·q·(s·(1+2γ) + γ·L·(γ·q - s))
+//	loss = w·s^γ·L      grad = w·s^γ·(s + γ·q·L)      hess = w·s^γ·q·(s·(1+2γ) + γ·L·(γ·q - s))
 //
-// The steps, for a = |u|:
+// The steps:
 //
-//  1. e = exp(-a) as A·(1+p): a = -(k+f)·ln2/8 with an integer k, |f| ≤ 1/2. A = 2^(k/8) to a few bits, from a table
-//     of eight, and p = 2^(g/8) - 1, a polynomial; g is f and what A lacks. Never rounded to one number.
-//  2. 1+e by the table step that replaces a division: c ≈ 1/(1+A) to a few bits, from a table of eight;
-//     z = c·(1+e) - 1 = S·p + (S + (c-1)) with S = A·c is small and has a single rounding.
-//     log1p(e) = -ln c + log1p(z);  1/(1+e) = c·(1-h) and e/(1+e) = S·(1-h)(1+p), with h = z/(1+z).
-//  3. So s and q are each a short number, c or S, times 1+v, v small. A and c have so few bits that S and S² are exact:
-//     at γ = 2, s^γ = S²·(1+2v+v²), where only the last factor carries rounding errors, and small ones.
-//  4. For any other γ, s^γ = 2^(γ·log2 s), log2 s = (k - log2's high part of 1+e) + a small rest: the first is exact.
+//   - exp: e = exp(-|u|) = A·(1+p). A = 2^K·(1 + j/N) is the sum's own last bits, moved to the exponent; p is small.
+//   - log: log2(1+e) = A + m, by a polynomial; m is less than A. L = ln2·(A + m) + max(0, u).
+//   - pow: log2 s = [u<0]·log2 e - log2(1+e), as a sum whose largest terms are exact; s^γ = 2^(γ·log2 s).
+//   - quotient, at γ = 2 instead of log and pow: c ≈ 1/(1+e) from a table of eight; z = c·(1+e) - 1 is small, and
+//     s = S·(1+v), where S = [u<0] ? A·c : c and v = ([u<0]·p - z)/(1+z). A and c have so few bits that S² is exact.
+//     L = -ln c + log1p(z) + max(0, u).
 //
-// Step 3 is why the results are within 4 and 5 units in the last place where s² from a rounded s is off by 8 to 10.
+// [u<0] is a comparison for any γ, which a NaN fails; at γ = 2, and for soft targets, it is the sign.
+//
+// Where e may be tiny, A and all that is proportional to it are kept scaled up by 2^Shift: A, e, m in the steps below are
+// then 2^Shift times what they are above. So is s^γ, until it is multiplied with the weight. Only the last operation of a
+// result brings it down, to a subnormal number or 0 where it is one.
 //
 // Three things hold everywhere, so that the bits are equal on every machine. A product that is added to something is
 // an fma. Where it must not be one, the product is converted explicitly, which forbids the compiler to fuse. And no
-// operation is given an infinity or a NaN, from which machines make different NaNs: |x| is bounded as an integer; the
-// infinity and the NaN of x enter with L alone.
+// operation is given an infinity or a NaN, from which machines make different NaNs: |u| is bounded; the infinity and the
+// NaN of u enter with max(0, u) alone.
 
 // fma returns a·b + c, rounded once.
 func fma[T Float](a, b, c T) T {
@@ -75,18 +78,52 @@ func fromBits[T Float](b uint64) T {
 	return T(math.Float64frombits(b))
 }
 
-// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: a short one by Horner's rule, a long one by even and odd
-// powers apart. The float32 ones are short and the float64 ones long.
-func polynomial[T Float](c []T, x, xx T) T {
-	if len(c) <= coef.ShortPolynomial {
-		return T(short(c, float64(x)))
+// larger and smaller are the MAX and MIN of x86: of a NaN and a number, and of two zeros, they return the second.
+
+func larger[T Float](a, b T) T {
+	if a > b {
+		return a
 	}
-	return T(long(c, float64(x), float64(xx)))
+	return b
 }
 
-// short and long are separate, and name their fma, because the compiler makes a call of each fma in generic code.
+func smaller[T Float](a, b T) T {
+	if a < b {
+		return a
+	}
+	return b
+}
 
-func short[T Float](c []T, x float64) float64 {
+// choose returns a if negative, otherwise b.
+func choose[T Float](negative bool, a, b T) T {
+	if negative {
+		return a
+	}
+	return b
+}
+
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x²: of float32 by Horner's rule, of float64, which has more
+// terms, by even and odd powers apart.
+func polynomial[T Float](c []T, x, xx T) T {
+	if unsafe.Sizeof(x) == 4 {
+		return T(horner(c, float64(x)))
+	}
+	return T(evenOdd(c, float64(x), float64(xx)))
+}
+
+// series returns x·(c[0] + c[1]·x + c[2]·x² + …). If apart, and always with float64, the first term is added last, which is
+// one operation more with float32, and more exact.
+func series[T Float](c []T, x T, apart bool) T {
+	if unsafe.Sizeof(x) == 4 && !apart {
+		return T(x * polynomial(c, x, 0))
+	}
+	xx := T(x * x)
+	return fma(x, c[0], T(xx*polynomial(c[1:], x, xx)))
+}
+
+// horner and evenOdd are separate, and name their fma, because the compiler makes a call of each fma in generic code.
+
+func horner[T Float](c []T, x float64) float64 {
 	q := float64(c[len(c)-1])
 	for i := len(c) - 2; i >= 0; i-- {
 		q = float64(float32(fma32(q, x, float64(c[i]))))
@@ -94,7 +131,7 @@ func short[T Float](c []T, x float64) float64 {
 	return q
 }
 
-func long[T Float](c []T, x, xx float64) float64 {
+func evenOdd[T Float](c []T, x, xx float64) float64 {
 	n := len(c)
 	p, q := float64(c[n-2]), float64(c[n-1])
 	for i := n - 3; i > 0; i -= 2 {
@@ -108,48 +145,40 @@ func long[T Float](c []T, x, xx float64) float64 {
 	return math.FMA(p, x, q)
 }
 
-// constants is a coef.Table and what is derived from it, as the kernels use it.
+// constants is a coef.Table and what is derived from it and from the format, as the kernels use it.
 type constants[T Float] struct {
 	coef.Table[T]
 	coef.Layout
-	shift    uint      // of k into the exponent, three bits short
-	expBits  [8]uint64 // Exp, less the entry's index where k is added in
-	signBit  uint64
-	quietBit uint64 // what makes a NaN a quiet one
-	magic    T
-	// Where |x| may be so large that exp(-|x|) is not a normal number, A is kept scaled up by 2^TinyShift.
-	tiny, huge            T // 2^-TinyShift, 2^TinyShift
-	small, large          T // their square roots
-	magicTiny             T
-	indexScale, indexTiny T
-	clamp, clampTiny      uint64
-	inf                   T
-	fallen                T // just above e·2^TinyShift at clampTiny
-	magicIndex, expHuge   T // rounds 7·y - 7 to an integer; the exponent of 2^TinyShift as it stands in the bits
-	powMin, maxSoftplus   T
+	signBit, quietBit uint64 // quietBit is what makes a NaN a quiet one
+	nodeMask          uint64
+	nodeShift         uint // of the bits of t into the exponent
+
+	magicExp, magicFar, magicPow, powMin, magicIndex T
+	near, far                                        T // bounds of |u|
+	up, down, halfUp, halfDown                       T // 2^Shift, 2^-Shift and their square roots
+	ln2Down                                          T // ln2·2^-Shift
+	maxSoftplus                                      T
+	magicLog, magicLog0                              T // an integer or'ed to the first is a number larger by that; the second is that of 1
+	largest                                          T // number that there is
+	large                                            T // bounds the bracket of the Hessian, which is more only where s^γ is 0
 }
 
 func newConstants[T Float](t *coef.Table[T], l coef.Layout) *constants[T] {
-	c := &constants[T]{Table: *t, Layout: l, shift: uint(l.MantissaBits - 3)}
-	size := 8 * uint(unsafe.Sizeof(c.magic))
-	c.signBit = 1 << (size - 1)
+	c := &constants[T]{Table: *t, Layout: l}
+	c.signBit = 1 << (8*uint(unsafe.Sizeof(c.up)) - 1)
 	c.quietBit = 1 << (l.MantissaBits - 1)
-	for j, e := range t.Exp {
-		c.expBits[j] = toBits(e) - uint64(j)<<c.shift
-	}
-	c.magic, c.magicTiny = T(l.Magic()), T(l.MagicTiny())
-	c.tiny, c.huge = T(l.Tiny()), T(l.Huge())
-	c.small, c.large = T(l.Small()), T(l.Large())
-	c.indexScale = coef.IndexScale
-	c.indexTiny = coef.IndexScale * c.tiny
-	c.clamp = toBits(T(l.Clamp))
-	c.clampTiny = toBits(T(l.ClampTiny))
-	c.maxSoftplus = T(l.MaxSoftplus)
-	c.inf = T(math.Inf(1))
-	c.fallen = T(l.Fallen())
-	c.magicIndex = c.magic - coef.IndexScale
-	c.expHuge = T(toBits(c.huge) >> l.MantissaBits)
-	c.powMin = c.magicTiny + T(l.PowMin)
+	c.nodeMask = 1<<l.NodeBits - 1
+	c.nodeShift = uint(l.MantissaBits - l.NodeBits)
+	c.magicExp, c.magicFar = T(l.MagicExp()), T(l.MagicFar())
+	c.magicPow, c.powMin = T(l.MagicPow()), T(l.PowMin())
+	c.magicIndex = T(l.MagicIndex())
+	c.magicLog, c.magicLog0 = T(l.MagicLog()), T(l.MagicLog()+float64(l.Bias()+l.Shift))
+	c.largest = fromBits[T](toBits(T(math.Inf(1))) - 1)
+	c.near, c.far = T(l.NearLogit), T(l.FarLogit)
+	c.up, c.down = T(l.Up()), T(l.Down())
+	c.halfUp, c.halfDown = T(l.HalfUp()), T(l.HalfDown())
+	c.ln2Down = T(c.Ln2 * c.down)
+	c.maxSoftplus, c.large = T(l.MaxSoftplus), T(l.Large())
 	return c
 }
 
@@ -165,276 +194,427 @@ func constantsOf[T Float]() *constants[T] {
 	return any(constants64).(*constants[T])
 }
 
+const ln2Lo = 0x1.abc9e3b39803fp-56 // ln2 - math.Ln2
+
 // newPlan works out what depends on the parameters alone.
 func newPlan[T Float](p Params) plan[T] {
 	c := constantsOf[T]()
-	pl := plan[T]{Square: p.Gamma == 2}
-	pl.WPos, pl.WNeg = classWeights[T](p)
-	g := min(p.Gamma, c.MaxGamma)
-	pl.Gamma = T(g)
+	g := min(math.Abs(p.Gamma), c.MaxGamma) // Gamma may be -0
+	pl := plan[T]{Gamma: T(g)}
+	pl.GammaLn2 = T(g * math.Ln2)
+	pl.GammaLn2Lo = T(math.FMA(g, math.Ln2, -float64(pl.GammaLn2)) + float64(g*ln2Lo))
+	pl.GammaMinus1 = T(g - 1)
+	pl.GammaSquareLn2 = T(g * g * math.Ln2)
 	pl.HessOne = fma(2, pl.Gamma, 1)
-	// As the exponent of s, γ needs more bits than its type has; as a factor it does not.
-	pl.PowHi = T(g)
+	// As the exponent of s, γ needs more bits than its type has. PowHi has so few that its product with a multiple of 1/N is exact.
+	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
 	pl.PowLo = T(g - float64(pl.PowHi))
+	pl.PowHiDown = T(pl.PowHi * c.down)
+	// A large γ makes the bracket large where s^γ is below the normal range, a small one the bracket small where s^γ is not.
+	pl.HessPow, pl.HessBracket = c.down, 1
+	if g > 4 {
+		pl.HessPow, pl.HessBracket = c.halfDown, c.halfDown
+	}
 	return pl
 }
 
-// atLeast returns the larger of two numbers that are not NaN; unlike max, it need not tell -0 from 0, and is faster.
-func atLeast[T Float](x, least T) T {
-	if x < least {
-		return least
-	}
-	return x
+// exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f. |u| is bounded, and a NaN counts as the bound.
+// With magicFar A is scaled up by 2^Shift.
+func (c *constants[T]) exp(u, magic, bound T) (A, p, k, f T) {
+	a := fromBits[T](toBits(u) &^ c.signBit)
+	a = smaller(a, bound)
+	t := fma(-a, c.Log2E, magic)
+	k = t - magic
+	f = fma(-a, c.Log2E, -k)
+	f = fma(-a, c.Log2ELo, f)
+	A = fromBits[T](toBits(t) << (c.nodeShift & 63))
+	x := f + c.Node[toBits(t)&c.nodeMask]
+	p = series(c.Exp, x, false)
+	return A, p, k, f
 }
 
-// exp2m1 returns 2^(g/8) - 1.
-func (c *constants[T]) exp2m1(g T) T { return T(g * polynomial(c.Exp2m1, g, T(g*g))) }
-
-// log1p returns log1p(z), for zz = z².
-func (c *constants[T]) log1p(z, zz T) T { return fma(zz, polynomial(c.Log1p, z, zz), z) }
-
-// scale returns Exp[j]·2^floor(k/8) and j = k mod 8, for the integer k in the last bits of t.
-func (c *constants[T]) scale(t T) (A T, j uint64) {
-	k := toBits(t)
-	return fromBits[T](c.expBits[k&7] + k<<(c.shift&63)), k & 7
+// log returns e = A + g and m, log2(1+e) = A + m, scaled up by 2^Shift as A is, and small, e as it is.
+func (c *constants[T]) log(A, p T) (e, small, g, m T) {
+	g = T(A * p)
+	e = A + g
+	small = T(e * c.down)
+	ee := fma(-e, small, e)
+	m = fma(ee, polynomial(c.Log, small, T(small*small)), g)
+	return e, small, g, m
 }
 
-// logistic is what loss, gradient and Hessian of one element share: steps 1 and 2.
-type logistic[T Float] struct {
-	k, f  T      // |u| = -(k+f)·ln2/8
-	i     uint64 // entry of the tables of 1/(1+e)
-	z     T      // log1p(e) = Log[i] + z
-	c, S  T      // 1/(1+e) = c·(1-h)
-	h, t  T      // e/(1+e) = S·(1+t-h)
-	tinyS T      // S·2^TinyShift
-	A, p  T      // exp(-|u|) = A·(1+p); if tiny, times 2^-TinyShift
+// logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
+func (c *constants[T]) logS(negative bool, m, k, f T) (_, h T) {
+	k = choose(negative, k, 0)
+	f = choose(negative, f, 0)
+	return k, fma(-m, c.down, f)
 }
 
-// A reach is how small e may get.
-type reach int
+// pow returns w·2^(γ·log2 s), log2 s = (k - A) + h, as b scaled up by 2^Shift and as B not. For apart see series.
+func (c *constants[T]) pow(pl *plan[T], w, k, A, h T, apart bool) (b, B T) {
+	tt := fma(-A, c.down, k) + h
 
-const (
-	// e does not fall below the normal range; loss and gradient at γ = 2 do not notice, for s² underflows first.
-	normal reach = iota
-	tiny         // A is scaled up by 2^TinyShift, S is not
-	small        // the same, but S is made of an A that is scaled down: below the normal range it has other bits
-)
+	// γ·log2 s = K + r, K an integer
+	t := fma(pl.PowHi, tt, c.magicPow)
+	t = larger(t, c.powMin)
+	K := t - c.magicPow
+	r := fma(pl.PowHi, k, -K)
+	r = fma(-pl.PowHiDown, A, r)
+	r = fma(pl.PowHi, h, r)
+	r = fma(pl.PowLo, tt, r)
+	r = larger(r, -1) // where t was bounded, and s^γ is 0
 
-// logistic evaluates steps 1 and 2 for |u|, given as bits. h and t are for whoever asks for the sigmoid.
-func (c *constants[T]) logistic(r *logistic[T], abs uint64, reach reach, sigmoid bool) {
-	clamp, mag, index := c.clamp, c.magic, c.indexScale
-	if reach != normal {
-		clamp, mag, index = c.clampTiny, c.magicTiny, c.indexTiny
+	p := series(c.Pow, r, apart)
+	b = T(w * fromBits[T](toBits(t)<<(uint(c.MantissaBits)&63)))
+	b = fma(b, p, b)
+	return b, T(b * c.down)
+}
+
+// quotient returns the entry i of the tables, S = A·c for its c, z = c·(1+e) - 1, and v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
+// is not scaled.
+func (c *constants[T]) quotient(negative bool, A, p T) (i uint64, S, z, v T) {
+	i = toBits(fma(A, coef.RecipScale, c.magicIndex)) & 7
+	r := c.Recip[i]
+	S = T(A * r)
+	z = fma(S, p, S+(r-1))
+	v = (choose(negative, p, 0) - z) / (1 + z)
+	return i, S, z, v
+}
+
+// array is one of the arrays of abi.Args, or a number that stands for all elements.
+type array[T Float] struct {
+	at  []T
+	all T
+}
+
+func arrayOf[T Float](p *T, n int, all T) array[T] {
+	if p == nil {
+		return array[T]{all: all}
 	}
-	a := fromBits[T](min(abs, clamp))
+	return array[T]{at: unsafe.Slice(p, n)}
+}
 
-	// a·8/ln2 = -(k+f)
-	t := fma(-a, c.Scale, mag)
-	r.k = t - mag
-	r.f = fma(-a, c.Scale, -r.k)
-	r.f = fma(-a, c.ScaleLo, r.f)
-
-	// e = A·(1+p)
-	A, j := c.scale(t)
-	p := c.exp2m1(r.f + c.ExpRest[j])
-	r.A, r.p = A, p
-
-	// z1 = c·(1+e) - 1
-	r.i = toBits(fma(A, index, c.magic)) & 7
-	r.c = c.Recip[r.i]
-	r.S = T(A * r.c)
-	r.tinyS = r.S
-	switch reach {
-	case tiny:
-		r.S = T(r.S * c.tiny)
-	case small:
-		r.A = T(A * c.tiny)
-		r.S = T(r.A * r.c)
+func (a *array[T]) get(i int) T {
+	if a.at == nil {
+		return a.all
 	}
-	z := fma(r.S, p, r.S+(r.c-1))
-	zz := T(z * z)
+	return a.at[i]
+}
 
-	// log1p(z1), z1/(1+z1), p·(1-h)
-	r.z = c.log1p(z, zz)
-	if sigmoid {
-		r.h = z / (1 + z)
-		r.t = fma(-p, r.h, p)
+// written are the outputs of a call, those that its operation has.
+type written[T Float] struct{ loss, grad, hess, curv []T }
+
+func writtenOf[T Float](op abi.Operation, a *abi.Args[T]) (o written[T]) {
+	o.loss = unsafe.Slice(a.Loss, a.N)
+	if op != abi.Loss {
+		o.grad = unsafe.Slice(a.Grad, a.N)
+	}
+	if op == abi.Hess {
+		o.hess = unsafe.Slice(a.Hess, a.N)
+	}
+	if op == abi.Hess || op == abi.Frozen {
+		o.curv = unsafe.Slice(a.Curv, a.N)
+	}
+	return o
+}
+
+// genericKernel evaluates a kernel.
+func genericKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
+	switch k.Family() {
+	case abi.Square:
+		genericSquare(k.Operation(), a)
+	case abi.Zero, abi.Power:
+		genericPower(k, a)
+	default:
+		genericSoft(k, a)
 	}
 }
 
-// sigmoid returns σ(u), u of the given sign.
-func (r *logistic[T]) sigmoid(negative bool) T {
-	S := r.c
-	if negative {
-		S = r.S
-	}
-	return fma(S, r.small(negative), S)
-}
+// genericSquare is the reference at γ = 2.
+func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
+	c, pl := constantsOf[T](), a.Plan
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
+	for i, u := range us {
+		w := weights.get(i)
+		negative := toBits(u)&c.signBit != 0
+		V := larger(0, u)
 
-// small returns v, where σ(u) = S·(1+v) if u is negative and c·(1+v) if not.
-func (r *logistic[T]) small(negative bool) T {
-	t := T(0)
-	if negative {
-		t = r.t
-	}
-	return t - r.h
-}
-
-// square returns w·s² for γ = 2: step 3.
-func (r *logistic[T]) square(w T, negative bool) T {
-	S, v := r.c, r.small(negative)
-	if negative {
-		S = r.S
-	}
-	b := T(w * T(S*S))
-	return fma(b, fma(v, v, v+v), b)
-}
-
-// log8 returns 8·log2 s as hi + lo.
-func (r *logistic[T]) log8(c *constants[T], negative bool) (hi, lo T) {
-	k, f := T(0), T(0)
-	if negative {
-		k, f = r.k, r.f
-	}
-	return k - c.Log8Hi[r.i], f - fma(r.z, c.Scale, c.Log8Lo[r.i])
-}
-
-// power returns w·s^γ·2^TinyShift, where 8·log2 s = hi + lo: step 4. While it is scaled up it is a normal number wherever
-// the results are not 0.
-func (c *constants[T]) power(pl *plan[T], w, hi, lo T) T {
-	sum := hi + lo
-
-	// γ·(hi+lo) = k + f
-	t := atLeast(fma(pl.PowHi, sum, c.magicTiny), c.powMin)
-	k := t - c.magicTiny
-	f := fma(pl.PowHi, hi, -k)
-	f = fma(pl.PowHi, lo, f)
-	f = fma(pl.PowLo, sum, f)
-	f = atLeast(f, -1) // where t was bounded; the result is as good as 0
-
-	A, j := c.scale(t)
-	b := T(w * A)
-	return fma(b, c.exp2m1(f+c.ExpRest[j]), b)
-}
-
-// genericBlock is the kernel of loss, gradient, Hessian and sum, in kernel_generic_soft.go for soft targets.
-//
-// Of all 2^32 float32 logits the worst, at weight 1, are: at γ = 2 a loss off by 3.031 ULP at u = -0x1.3ddf96p+01, a gradient
-// by 3.327 at -0x1.4cd72cp+01, a Hessian by 4.088 (of its terms' magnitudes) at -0x1.f102cp+00; at γ = 2.3, 2.928 at
-// -0x1.35110cp+02, 4.043 at -0x1.4d7902p+01, 4.900 at -0x1.b54eep+01; at γ = 5, 3.073 at 0x1.ca7b28p-04, 4.206 at
-// 0x1.ba282ap-03, 4.804 at -0x1.4ca28ap+01. docs/accuracy.md has other γ, and float64.
-func genericBlock[T Float](b *block[T]) {
-	if b.Target != nil {
-		softBlock(b)
-		return
-	}
-	var (
-		c       = constantsOf[T]()
-		r       logistic[T]
-		o       = outputsOf(b)
-		pl      = &b.Plan
-		x       = unsafe.Slice(b.X, b.N)
-		reach   = normal
-		sigmoid = pl.Square || b.Grad != nil || b.Hess != nil
-	)
-	if !pl.Square || b.Hess != nil {
-		reach = tiny
-	}
-	for i := range x {
-		if b.Keep != nil && b.Keep[i/64]>>(i%64)&1 == 0 {
-			o.ignore(i)
-			continue
-		}
-		bits := toBits(x[i])
-		flip := b.Pos[i/64] >> (i % 64) & 1 * c.signBit
-		w := pl.WNeg
-		if flip != 0 {
-			w = pl.WPos
-		}
-		ubits := bits ^ flip
-		u := fromBits[T](ubits)
-		if u != u {
-			nan := fromBits[T](ubits | c.quietBit)
-			o.store(i, nan, fromBits[T](bits|c.quietBit), nan)
-			continue
-		}
-		negative := ubits&c.signBit != 0
-		c.logistic(&r, ubits&^c.signBit, reach, sigmoid)
-
-		// B·unscale is w·s^γ
-		var B, unscale T
-		if pl.Square {
-			B, unscale = r.square(w, negative), 1
+		// Loss and gradient do not notice that e does not fall below the normal range: s² is 0 before. Of the others, σ(-u)
+		// is scaled up.
+		var A, far, p T
+		if op == abi.Loss || op == abi.Grad {
+			A, p, _, _ = c.exp(u, c.magicExp, c.near)
 		} else {
-			hi, lo := r.log8(c, negative)
-			B, unscale = c.power(pl, w, hi, lo), c.tiny
+			far, p, _, _ = c.exp(u, c.magicFar, c.far)
+			A = T(far * c.down)
 		}
-		L := c.Log[r.i] + r.z
-		L = L + atLeast(u, 0)
-		loss := T(T(B*unscale) * L)
-		if o.grad == nil && o.hess == nil {
-			o.store(i, loss, 0, 0)
+		j, S, z, v := c.quotient(negative, A, p)
+
+		// L = -ln c + log1p(z) + V
+		zz := T(z * z)
+		L := (c.LogRecip[j] + V) + fma(zz, polynomial(c.Log1p, z, zz), z)
+
+		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
+		S = choose(negative, S, c.Recip[j])
+		b := T(T(S*S) * w)
+		B := fma(b, fma(v, v, v+v), b)
+		o.loss[i] = T(B * L)
+		if op == abi.Loss {
 			continue
 		}
 
-		s := r.sigmoid(negative)
-		q := r.sigmoid(!negative)
-		gL := T(pl.Gamma * min(L, c.maxSoftplus))
-		grad := T(T(B*fma(q, gL, s)) * unscale)
-		grad = fromBits[T](toBits(grad) ^ flip)
-		if o.hess == nil {
-			o.store(i, loss, grad, 0)
+		// grad = B·(s + q·2L)
+		e := fma(A, p, A)
+		s := fma(S, v, S)
+		r := 1 - s
+		q := choose(negative, r, T(e*s))
+		L = smaller(c.maxSoftplus, L)
+		L = L + L
+		if op == abi.Grad {
+			o.grad[i] = T(B * fma(q, L, s))
 			continue
 		}
 
-		// q·2^TinyShift: q may be subnormal where its product with the bracket is not
-		bigQ := r.tinyS
-		if negative {
-			bigQ = T(r.c * c.huge)
+		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
+		s = fma(0, L, s) // the product lets a NaN in
+		far = fma(far, p, far)
+		Q := choose(negative, T(r*c.up), T(far*s))
+		o.curv[i] = T(T(T(B*s)*Q) * c.down)
+		if op == abi.Frozen {
+			o.grad[i] = T(B * s)
+			continue
 		}
-		bigQ = fma(bigQ, r.small(!negative), bigQ)
-		bracket := fma(gL, fma(pl.Gamma, q, -s), T(s*pl.HessOne))
-		hess := T(T(B*T(T(bigQ*bracket)*c.tiny)) * unscale)
-		o.store(i, loss, grad, hess)
+		o.grad[i] = T(B * fma(q, L, s))
+		bracket := fma(L, fma(2, q, -s), T(pl.HessOne*s))
+		o.hess[i] = T(T(T(B*bracket)*Q) * c.down)
 	}
 }
 
-// outputs are the wanted results of a block, as slices; those not wanted are nil.
-type outputs[T Float] struct {
-	loss, grad, hess []T
-	dout             []T
-	sums             *laneSums
-}
+// genericPower is the reference for any γ. The family Zero is the same at γ = 0, without what that makes superfluous.
+func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
+	c, pl, op, zero := constantsOf[T](), a.Plan, kernel.Operation(), kernel.Family() == abi.Zero
+	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
+	for i, u := range us {
+		w := weights.get(i)
+		negative := u < 0
+		V := larger(0, u)
 
-func outputsOf[T Float](b *block[T]) outputs[T] {
-	slice := func(p *T) []T {
-		if p == nil {
-			return nil
+		A, p, k, f := c.exp(u, c.magicFar, c.far)
+		e, small, g, m := c.log(A, p)
+		b, B := w, w
+		if !zero {
+			k, h := c.logS(negative, m, k, f)
+			b, B = c.pow(pl, w, k, A, h, false)
 		}
-		return unsafe.Slice(p, b.N)
-	}
-	return outputs[T]{slice(b.Loss), slice(b.Grad), slice(b.Hess), slice(b.Dout), b.Sums}
-}
 
-// store writes what is wanted of element i and adds its loss to its lane.
-func (o *outputs[T]) store(i int, loss, grad, hess T) {
-	if o.loss != nil {
+		// loss = B·L, L = ln2·(A + m) + V
+		Q := fma(B, A, T(B*m))
+		loss := fma(Q, c.ln2Down, T(B*V))
 		o.loss[i] = loss
-	}
-	if o.grad != nil {
-		if o.dout != nil {
-			grad = T(grad * o.dout[i])
-			if grad != grad { // 0·Inf, or a NaN from outside: machines differ in its bits
-				grad = T(math.NaN())
-			}
+		if op == abi.Loss {
+			continue
+		}
+
+		// grad = (B·α + γ·ε·B·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
+		d := c.up + e
+		near := smaller(c.maxSoftplus, V)
+		letIn := T(B * fma(0, near, choose(negative, e, c.up))) // B·α; the product lets a NaN in
+		var grad T
+		if zero {
+			grad = letIn / d
+		} else {
+			y := choose(negative, B, pl.Gamma)
+			y = fma(y, A, T(y*g)) // y·e
+			alpha := choose(negative, y, T(B*c.up))
+			beta := choose(negative, pl.GammaLn2, y)
+			L := choose(negative, Q, smaller(T(B*c.maxSoftplus), loss))
+			alpha = fma(choose(negative, pl.GammaLn2Lo, 0), L, alpha)
+			grad = fma(beta, L, alpha) / d
+		}
+		if op == abi.Grad {
+			o.grad[i] = grad
+			continue
+		}
+
+		// curv = B·e/(1+e)²
+		one := 1 + small
+		low := (1 - one) + small // what that lacks
+		dd := fma(one, low+low, T(one*one))
+		o.curv[i] = T(T(T(B*fma(0, near, e))/dd) * c.down)
+		if op == abi.Frozen {
+			o.grad[i] = letIn / d
+			continue
 		}
 		o.grad[i] = grad
+		if zero {
+			o.hess[i] = o.curv[i]
+			continue
+		}
+
+		// hess = B·(e·((1+2γ) - γ·L) + (γ·ε)²·L)/(1+e)²
+		lambda := A + m
+		L := fma(lambda, c.ln2Down, near)
+		square := choose(negative, pl.GammaSquareLn2, T(T(T(pl.Gamma*e)*c.down)*T(pl.Gamma*e)))
+		bracket := fma(square, choose(negative, lambda, L), T(e*fma(-pl.Gamma, L, pl.HessOne)))
+		bracket = smaller(c.large, bracket)
+		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
+		o.hess[i] = T(T(bracket/dd) * c.down)
 	}
-	if o.hess != nil {
-		o.hess[i] = hess
+}
+
+// genericSoft is the reference for soft targets. With p = σ(x), q = σ(-x), for a target t in (0, 1) and
+//
+//	a = wPos·t + wNeg·(1-t)     m = p·(1-t) + q·t     E = (1-t)·softplus(x) + t·softplus(-x)     δ = 1 - 2t
+//
+// the loss is a·m^γ·E, and since m' = pq·δ, E' = p - t, (pq)' = pq·(q-p),
+//
+//	grad = a·m^γ·(E' + γ·δ·(pq/m)·E)
+//	hess = a·m^γ·(pq + γ·δ·(pq/m)·(2·E' + E·((γ-1)·δ·pq/m + q - p)))
+//
+// Let β be the share of the larger of p and q, which is 1/(1+e): 1-t if x ≥ 0, otherwise t. Let θ = 1-β. Then
+//
+//	R = β + e·θ     m = R/(1+e)     E = log1p(e) + β·|x|     ±E' = (2β - R)/(1+e)     pq/m = κ/(1+e), κ = e/R
+//
+// where ± is the sign of x. Nothing cancels in m and in the loss. γ multiplies the error of m, so m is kept as M·(1+low): low
+// is what 1-t, e, R, 1+e and the quotient have lost, to a few bits.
+//
+// A target of 0 or 1 is within the bounds too, but has not the bits of a label.
+func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
+	c, pl, op := constantsOf[T](), a.Plan, kernel.Operation()
+	xs, targets, o := unsafe.Slice(a.U, a.N), unsafe.Slice(a.Target, a.N), writtenOf(op, a)
+	wNegs, wPoss := arrayOf(a.W, a.N, a.Weight), arrayOf(a.WPos, a.N, a.WeightPos)
+	for i, x := range xs {
+		t := targets[i]
+		sign := toBits(x) & c.signBit
+		negative := sign != 0
+
+		// w = wPos·t + wNeg·(1-t), from the weight with the greater share
+		other := 1 - t
+		lost := (1 - other) - t // of 1-t
+		major, minor := wNegs.get(i), wPoss.get(i)
+		if !(t < 0.5) {
+			major, minor = minor, major
+		}
+		w := fma(smaller(t, other), minor-major, major)
+
+		beta := choose(negative, t, other)
+		theta := choose(negative, other, t)
+		far := fromBits[T](toBits(x) &^ c.signBit)
+		Y := T(beta * far)
+
+		A, p, _, _ := c.exp(x, c.magicFar, c.far)
+		e, small, g, m := c.log(A, p)
+
+		// R + rest, scaled up as e is
+		eLow := (A - e) + g
+		share := T(beta * c.up)
+		product := T(e * theta)
+		R := share + product
+		rest := smaller(share, product) - (R - larger(share, product))
+		rest = rest + fma(eLow, theta, fma(e, theta, -product))
+		rest = fma(choose(negative, e, c.up), lost, rest)
+
+		// m = M·(1+low)
+		d := 1 + small
+		dLow := fma(eLow, c.down, (1-d)+small)
+		M := R / d
+		inverse := 1 / R
+		low := T(fma(-M, dLow, fma(-M, d, R)+rest) * inverse)
+
+		// b = w·m^γ·2^Shift
+		var b, B T
+		if kernel.Family() == abi.SoftSquare {
+			b = T(T(w*M) * T(M*c.down))
+			b = fma(b, low+low, b)
+			B = T(b * c.down)
+		} else {
+			k, y, h := c.logM(M, low)
+			b, B = c.pow(pl, w, k, -y, h, true)
+		}
+
+		// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
+		Q := fma(B, A, T(B*m))
+		o.loss[i] = fma(Q, c.ln2Down, larger(T(B*Y), Y-c.largest))
+		if op == abi.Loss {
+			continue
+		}
+
+		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
+		Y = T(beta * smaller(c.maxSoftplus, far)) // beyond, κ is 0, but e has stopped falling
+		D := fma(2, share, -R)
+		delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
+		if op != abi.Frozen {
+			kappa := T(e * inverse)
+			kappa = fma(fma(-kappa, rest, eLow), inverse, kappa)
+			kappa = T(delta * kappa)
+			gKappa := T(pl.Gamma * kappa)
+			gKappaLn2 := fma(pl.GammaLn2, kappa, T(pl.GammaLn2Lo*kappa))
+			grad := fma(gKappaLn2, Q, fma(gKappa, T(b*Y), T(B*D))) / (c.up + e)
+			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
+		}
+		if op == abi.Grad {
+			continue
+		}
+
+		// curv = B·e/(1+e)²
+		dd := fma(d, dLow+dLow, T(d*d))
+		o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down) // the product lets a NaN in
+		if op == abi.Frozen {
+			grad := T(B*fma(0, Y, D)) / (c.up + e)
+			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
+			continue
+		}
+
+		// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
+		eHalf := T(e * c.halfUp)
+		kappa := T(eHalf * inverse)
+		kappa = fma(fma(-kappa, R, eHalf)+fma(-kappa, rest, T(eLow*c.halfUp)), inverse, kappa)
+		kappa = T(delta * kappa)
+		gKappa := fma(pl.PowHi, kappa, T(pl.PowLo*kappa))
+		factor := fma(pl.GammaMinus1, T(kappa*c.halfDown), small-1)
+		D = D - rest
+		bracket := fma(T(Y*c.up), factor, fma(T(c.Ln2*(A+m)), factor, D+D))
+		bracket = fma(gKappa, T(bracket*c.halfDown), e)
+		bracket = smaller(c.large, bracket)
+		bracket = T(T(b*pl.HessPow) * T(bracket*pl.HessBracket))
+		o.hess[i] = T(T(bracket/dd) * c.down)
 	}
-	if o.sums != nil {
-		addToLane(o.sums, i%laneCount, loss)
+}
+
+// logM returns log2 m = k + y + h for m = M·(1+low) ≤ 1: k is an integer and y, scaled up by 2^Shift, M's other bits.
+func (c *constants[T]) logM(M, low T) (k, y, h T) {
+	bits := toBits(M)
+	k = fromBits[T](bits>>(uint(c.MantissaBits)&63)|toBits(c.magicLog)) - c.magicLog0
+	y = fromBits[T](bits&(1<<(uint(c.MantissaBits)&63)-1)|toBits(c.up)) - c.up
+	small := T(y * c.down)
+	yy := fma(-y, small, y)
+	m := T(yy * polynomial(c.Log, small, T(small*small)))
+	return k, y, fma(m, c.down, T(low*c.Log2E))
+}
+
+// genericSigmoid is the kernel of the sigmoid.
+func genericSigmoid[T Float](dst, x *T, n int) {
+	c := constantsOf[T]()
+	to := unsafe.Slice(dst, n)
+	for i, u := range unsafe.Slice(x, n) {
+		negative := toBits(u)&c.signBit != 0
+		V := smaller(c.maxSoftplus, larger(0, u))
+		A, p, _, _ := c.exp(u, c.magicFar, c.far)
+		j, _, _, v := c.quotient(negative, T(A*c.down), p)
+		S := T(choose(negative, A, c.up) * c.Recip[j])
+		S = fma(S, v, S)
+		to[i] = fma(S, c.down, T(0*V)) // the product lets a NaN in
+	}
+}
+
+// genericSoftplus is the kernel of softplus.
+func genericSoftplus[T Float](dst, x *T, n int) {
+	c := constantsOf[T]()
+	to := unsafe.Slice(dst, n)
+	for i, u := range unsafe.Slice(x, n) {
+		A, p, _, _ := c.exp(u, c.magicFar, c.far)
+		_, _, _, m := c.log(A, p)
+		to[i] = fma(A+m, c.ln2Down, larger(0, u))
 	}
 }
 
@@ -445,28 +625,5 @@ func addToLane[T Float](s *laneSums, lane int, loss T) {
 	s.Hi[lane] = sum
 	if unsafe.Sizeof(loss) == 8 {
 		s.Lo[lane] += err
-	}
-}
-
-// ignore stores the zeros of an ignored element.
-func (o outputs[T]) ignore(i int) {
-	o.dout = nil
-	o.store(i, 0, 0, 0)
-}
-
-// genericSigmoid is the kernel of the sigmoid. The worst of all float32 is off by 1.018 ULP, at -0x1.929088p+06, where it is
-// subnormal.
-func genericSigmoid[T Float](dst, x *T, n int) {
-	c := constantsOf[T]()
-	d := unsafe.Slice(dst, n)
-	var r logistic[T]
-	for i, x := range unsafe.Slice(x, n) {
-		bits := toBits(x)
-		if x != x {
-			d[i] = fromBits[T](bits | c.quietBit)
-			continue
-		}
-		c.logistic(&r, bits&^c.signBit, tiny, true)
-		d[i] = r.sigmoid(bits&c.signBit != 0)
 	}
 }

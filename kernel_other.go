@@ -2,20 +2,67 @@
 
 package focal
 
-import "unsafe"
+import "github.com/gofocal/focal/internal/abi"
 
-// Without assembly the reference is the only path.
+// Without assembly the reference is the only path. Of what stands here each architecture's file has its own: a function
+// returns false if the path has no such kernel, and Go does it then. The pointers are those of the first of n elements.
 
 func bestPath() kernelPath { return pathGeneric }
 
-func assemblyBlock(kernelPath, kernelID, unsafe.Pointer) bool { return false }
+// groupF32 returns how many elements the kernels of a path process at a time: a multiple of abi.Lanes, at most maxGroup.
+func groupF32(kernelPath) int { return 1 }
+func groupF64(kernelPath) int { return 1 }
 
-func assemblySigmoid(kernelPath, bool, unsafe.Pointer, unsafe.Pointer, int) bool { return false }
+// kernelF32 calls a kernel. It is a switch because a call through a function variable would make the arguments escape.
+func kernelF32(kernelPath, abi.Kernel, *abi.Args[float32]) bool { return false }
+func kernelF64(kernelPath, abi.Kernel, *abi.Args[float64]) bool { return false }
 
-func assemblyLabelsValid(kernelPath, []int32, uint32, int32) bool { return false }
+// sigmoidF32 and softplusF32 evaluate whole groups; dst may be x.
+func sigmoidF32(_ kernelPath, dst, x *float32, n int) bool  { return false }
+func sigmoidF64(_ kernelPath, dst, x *float64, n int) bool  { return false }
+func softplusF32(_ kernelPath, dst, x *float32, n int) bool { return false }
+func softplusF64(_ kernelPath, dst, x *float64, n int) bool { return false }
 
-func assemblyTargetsValid(kernelPath, bool, unsafe.Pointer, int) bool { return false }
+// sumF32 adds losses to lanes as addToLane does. Here and below n is a positive multiple of abi.Lanes.
+func sumF32(_ kernelPath, s *laneSums, loss *float32, n int) bool { return false }
+func sumF64(_ kernelPath, s *laneSums, loss *float64, n int) bool { return false }
 
-func assemblyHardMask(kernelPath, bool, *bitmask, unsafe.Pointer, int) bool { return false }
+// mulF32 multiplies dst by dout; every NaN is the quiet one without a sign.
+func mulF32(_ kernelPath, dst, dout *float32, n int) bool { return false }
+func mulF64(_ kernelPath, dst, dout *float64, n int) bool { return false }
 
-func assemblyLabelMasks(_ kernelPath, _, _ *bitmask, _ []int32, _ int, _, _ int32) bool { return false }
+// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
+// keep is clear (nil: it is set everywhere). u may be x.
+func expandF32(_ kernelPath, u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32) bool {
+	return false
+}
+func expandF64(_ kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64) bool {
+	return false
+}
+
+// flipF32 changes the sign where pos is set.
+func flipF32(_ kernelPath, dst *float32, pos *uint64, n int) bool { return false }
+func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return false }
+
+// hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0.
+func hasLabelKernels() bool { return false }
+
+func labelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool { return false }
+
+func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {
+	return false
+}
+
+// targetsValidF32 reports whether all targets are in [0, 1].
+func targetsValidF32(_ kernelPath, t *float32, n int) bool { return false }
+func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
+
+// targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
+func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
+func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
+
+// withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
+func withScratch[T Float](j *job[T]) {
+	var s scratch[T]
+	j.work(&s)
+}

@@ -6,75 +6,47 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/effort"
 )
 
-// Every kernel of every path returns the bits of the reference. The kernels stand in one table, which all tests go
-// through: one that is added to the package cannot be left out of a test.
-
-// A testKernel is one kernel of one path.
+// A testKernel is a kernel of an assembly path.
 type testKernel[T Float] struct {
-	name    string // operation, element, path: lossSquareF32AVX2
-	path    kernelPath
-	outputs int  // how many of loss, gradient and Hessian it can write; 0 is the sigmoid, written to Loss
-	square  bool // γ = 2 only
-	soft    bool // takes a target for each element
-	run     func(b *block[T])
-	compare func(b *block[T]) // the reference
+	name   string
+	path   kernelPath
+	kernel abi.Kernel
 }
 
-var (
-	kernelNames = [kernelIDs]string{lossSquare: "lossSquare", lossPower: "lossPower", gradSquare: "gradSquare",
-		gradPower: "gradPower", hessSquare: "hessSquare", hessPower: "hessPower",
-		softLossSquare: "softLossSquare", softLossPower: "softLossPower", softGradSquare: "softGradSquare",
-		softGradPower: "softGradPower", softHessSquare: "softHessSquare", softHessPower: "softHessPower"}
-	pathNames = [...]string{pathGeneric: "Generic", pathNEON: "NEON", pathAVX2: "AVX2", pathAVX512: "AVX512"}
-)
-
-// kernelTable returns all kernels of an element type that this machine can run, the reference apart.
+// kernelTable returns all kernels of all assembly paths that this machine has.
 func kernelTable[T Float]() (table []testKernel[T]) {
-	double := isFloat64[T]()
-	element := "F32"
-	if double {
-		element = "F64"
-	}
 	for _, p := range availablePaths() {
-		if p == pathGeneric {
-			continue
-		}
-		for id := range kernelIDs {
-			global := id
-			if double {
-				global += kernelIDs
+		for _, k := range abi.Kernels() {
+			if p != pathGeneric {
+				table = append(table, testKernel[T]{fmt.Sprintf("%v%d%v", k, 8*unsafe.Sizeof(T(0)), p), p, k})
 			}
-			table = append(table, testKernel[T]{
-				name: kernelNames[id] + element + pathNames[p], path: p,
-				outputs: 1 + int(id%softLossSquare)/2, square: id%2 == 0, soft: id >= softLossSquare,
-				run: func(b *block[T]) {
-					if !assemblyBlock(p, global, unsafe.Pointer(b)) {
-						panic("no kernel was called")
-					}
-				},
-				compare: genericBlock[T],
-			})
 		}
-		table = append(table, testKernel[T]{
-			name: "sigmoid" + element + pathNames[p], path: p,
-			run: func(b *block[T]) {
-				if !assemblySigmoid(p, double, unsafe.Pointer(b.Loss), unsafe.Pointer(b.X), b.N) {
-					panic("no kernel was called")
-				}
-			},
-			compare: func(b *block[T]) { genericSigmoid(b.Loss, b.X, b.N) },
-		})
 	}
 	return table
+}
+
+// run calls the kernel, and reports whether there is one.
+func (k *testKernel[T]) run(a *abi.Args[T]) bool {
+	if isFloat32[T]() {
+		return kernelF32(k.path, k.kernel, (*abi.Args[float32])(unsafe.Pointer(a)))
+	}
+	return kernelF64(k.path, k.kernel, (*abi.Args[float64])(unsafe.Pointer(a)))
+}
+
+func (k *testKernel[T]) group() (n int) {
+	withPath(k.path, func() { n = groupOf[T]() })
+	return n
 }
 
 // forKernels runs a test for every row of the table. If there is none, there is nothing to compare.
@@ -87,67 +59,393 @@ func forKernels(t *testing.T, f32 func(*testing.T, testKernel[float32]), f64 fun
 	}
 }
 
-// gammas are those that a kernel is tested with. The power kernels can do 2 as well.
+// gammas are those that a kernel is tested with. The power kernels can do 0 and 2 as well.
 func (k *testKernel[T]) gammas() []float64 {
-	if k.square {
+	switch k.kernel.Family() {
+	case abi.Zero:
+		return []float64{0}
+	case abi.Square, abi.SoftSquare:
 		return []float64{2}
 	}
-	if k.outputs == 0 {
-		return []float64{0} // it has none
-	}
-	return []float64{0, 0.5, 1, 2, 2.3, 5, 100, 1e6, 1e300}
+	return []float64{0, 1e-3, 0.1, 0.5, 1, 2, 2.3, 5, 100, 5000, 1e6, 1e300}
 }
 
-// targets returns what the kernel takes beside the logits: values from 0 to 1, mostly where something goes wrong. It is nil
-// if the kernel takes none.
-func (k *testKernel[T]) targets(rng *rand.Rand, n int) []T {
-	if !k.soft {
-		return nil
-	}
-	return mixedTargets[T](rng, n)
-}
-
-// plan returns what the kernel is told about the parameters.
-func (k *testKernel[T]) plan(p Params) plan[T] {
-	pl := newPlan[T](p)
-	pl.Square = k.square
-	return pl
-}
-
-// wanted are the combinations of outputs that the kernel is called for, as bits: 1 is the loss, 2 the gradient, 4 the
-// Hessian. The last of those that it can write is always wanted, except that a sum may be all.
-func (k *testKernel[T]) wanted() []int {
-	switch k.outputs {
-	case 1:
-		return []int{0, 1}
-	case 2:
-		return []int{2, 3}
-	case 3:
-		return []int{4, 5, 6, 7}
-	}
-	return []int{1} // sigmoid
+// writes tells which outputs the operation writes: loss, grad, hess, curv.
+func (k *testKernel[T]) writes() [4]bool {
+	return map[abi.Operation][4]bool{
+		abi.Loss: {true}, abi.Grad: {true, true}, abi.Hess: {true, true, true, true}, abi.Frozen: {true, true, false, true},
+	}[k.kernel.Operation()]
 }
 
 // A kernelCall is a call of a kernel, but for where in memory it takes place.
 type kernelCall[T Float] struct {
-	x, dout   []T      // dout nil: all ones
-	target    []T      // nil: pos tells
-	pos, keep *bitmask // keep nil: nothing is ignored
-	plan      plan[T]
-	wanted    int
-	sums      *laneSums // to be added to; nil: not wanted
+	u, target         []T
+	w, wPos           []T // nil: weight, weightPos for all
+	weight, weightPos T
+	plan              plan[T]
 }
 
-func (c kernelCall[T]) String() string {
-	return fmt.Sprintf("n=%d plan=%+v wanted=%03b dout=%v keep=%v sums=%v", len(c.x), c.plan, c.wanted, c.dout != nil, c.keep != nil, c.sums != nil)
+func (c *kernelCall[T]) String() string {
+	return fmt.Sprintf("n=%d gamma=%v weights %v, %v; for each element: %v", len(c.u), c.plan.Gamma, c.weight, c.weightPos, c.w != nil)
 }
 
-// A placement says where the slices are: how many elements behind a multiple of 64 bytes.
-type placement struct {
-	x, dout int // target as dout
-	out     [3]int
-	inPlace int // the output that is x itself; 0: none
+// args returns the arguments; a nil output stands where the test fills in none.
+func (c *kernelCall[T]) args(u, target, w, wPos []T, out [4][]T) *abi.Args[T] {
+	plan := c.plan
+	return &abi.Args[T]{
+		N: len(u), U: unsafe.SliceData(u), Target: unsafe.SliceData(target), W: unsafe.SliceData(w), WPos: unsafe.SliceData(wPos),
+		Weight: c.weight, WeightPos: c.weightPos,
+		Loss: unsafe.SliceData(out[0]), Grad: unsafe.SliceData(out[1]), Hess: unsafe.SliceData(out[2]), Curv: unsafe.SliceData(out[3]),
+		Plan: &plan,
+	}
 }
+
+// reference returns what the call shall leave behind.
+func (k *testKernel[T]) reference(c *kernelCall[T]) (out [4][]T) {
+	for o := range out {
+		out[o] = make([]T, len(c.u))
+	}
+	genericKernel(k.kernel, c.args(c.u, c.target, c.w, c.wPos, out))
+	return out
+}
+
+// A stage has room for calls.
+type stage[T Float] struct {
+	in  [4]frame[T]
+	out [4]frame[T]
+}
+
+// check runs the kernel and requires that it leaves behind what is wanted, and nothing else anywhere. Output inPlace, if it
+// is not negative, is u itself.
+func (k *testKernel[T]) check(t *testing.T, s *stage[T], c *kernelCall[T], offset, inPlace int, want [4][]T) {
+	t.Helper()
+	n := len(c.u)
+	align := frameOffsets / int(unsafe.Sizeof(T(0)))
+	inputs := [4][]T{c.u, c.target, c.w, c.wPos}
+	var in, out [4][]T
+	for i, v := range inputs {
+		if v != nil {
+			in[i] = s.in[i].place(n, (offset+i)%align)
+			copy(in[i], v)
+		}
+	}
+	for o := range out {
+		if out[o] = in[0]; o != inPlace {
+			out[o] = s.out[o].place(n, (3*offset+o)%align)
+		}
+	}
+	a := c.args(in[0], in[1], in[2], in[3], out)
+	before, plan := *a, *a.Plan
+	require.True(t, k.run(a), "there is no such kernel")
+	require.Equal(t, before, *a, "the arguments themselves are changed")
+	require.Equal(t, plan, *a.Plan, "the plan is changed")
+
+	compare := func(what string, f *frame[T], want []T) {
+		t.Helper()
+		i, differ := f.firstDifference(want)
+		if !differ {
+			return
+		}
+		got := f.mem[f.from+i]
+		if i < 0 || i >= n {
+			t.Fatalf("%v offset %d in place %d: %s[%d] is written outside of the slice: %v", c, offset, inPlace, what, i, got)
+		}
+		target := T(0)
+		if c.target != nil {
+			target = c.target[i]
+		}
+		t.Fatalf("%v offset %d in place %d: %s[%d] is %v (%#x), want %v (%#x); u %v (%#x) target %v", c, offset, inPlace, what, i,
+			got, toBits(got), want[i], toBits(want[i]), c.u[i], toBits(c.u[i]), target)
+	}
+	untouched := make([]T, n)
+	for i := range untouched {
+		untouched[i] = canaryOf[T]()
+	}
+	for o, written := range k.writes() {
+		switch name := [...]string{"loss", "grad", "hess", "curv"}[o]; {
+		case o == inPlace:
+			inputs[0] = want[o]
+		case written:
+			compare(name, &s.out[o], want[o])
+		default:
+			compare(name, &s.out[o], untouched)
+		}
+	}
+	for i, v := range inputs {
+		if v != nil {
+			compare([...]string{"u", "target", "w", "wPos"}[i], &s.in[i], v)
+		}
+	}
+}
+
+// insideTargets returns targets strictly between 0 and 1: those of 0 and 1 are computed by the kernels for labels.
+func insideTargets[T Float](rng *rand.Rand, n int) []T {
+	t := mixedTargets[T](rng, n)
+	for i, v := range t {
+		if v == 0 || v == 1 {
+			t[i] = []T{0.5, fromBits[T](1), fromBits[T](toBits(T(1)) - 1), T(0.001 + 0.99*rng.Float64())}[rng.IntN(4)]
+		}
+	}
+	return t
+}
+
+// randomWeights are of all usual magnitudes. No kernel is given a weight of 0.
+func randomWeights[T Float](rng *rand.Rand, n int) []T {
+	w := make([]T, n)
+	for i := range w {
+		w[i] = T(math.Ldexp(0.5+rng.Float64(), rng.IntN(80)-60))
+	}
+	return w
+}
+
+// call returns a call for some logits.
+func (k *testKernel[T]) call(rng *rand.Rand, u []T, gamma float64, weights int) *kernelCall[T] {
+	c := &kernelCall[T]{u: u, plan: newPlan[T](Params{Gamma: gamma, Alpha: NoAlpha})}
+	c.weight = []T{1, 0.25, T(1e-38), T(3e10)}[weights%4]
+	c.weightPos = []T{1, 0.75, T(2e-38), T(7e11)}[weights%4]
+	if k.kernel.Family().Soft() {
+		c.target = insideTargets[T](rng, len(u))
+	}
+	if weights >= 4 {
+		c.w, c.wPos = randomWeights[T](rng, len(u)), randomWeights[T](rng, len(u))
+	}
+	return c
+}
+
+// wholeGroups returns x, repeated up to a multiple of the group.
+func wholeGroups[T Float](x []T, group int) []T {
+	for i := 0; len(x)%group != 0; i++ {
+		x = append(x, x[i])
+	}
+	return x
+}
+
+// Each kernel returns the bits of the reference: near everything where it takes another turn, for random logits, and for all
+// weights.
+func TestKernelsValues(t *testing.T) {
+	forKernels(t, testKernelsValues[float32], testKernelsValues[float64])
+}
+
+func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	special := adversarialLogits[T](1)
+	var s stage[T]
+	for i, gamma := range k.gammas() {
+		u := append(append(slices.Clone(special), gammaLogits[T](rng, gamma, 2000)...), mixedLogits[T](rng, 1000)...)
+		u = wholeGroups(u, k.group())
+		for weights := range 5 {
+			if (i+weights)%2 != 0 && !effort.Full() && len(k.gammas()) > 1 {
+				continue
+			}
+			c := k.call(rng, u, gamma, weights)
+			k.check(t, &s, c, i, -1, k.reference(c))
+		}
+	}
+}
+
+// Any number of groups, at any address, and each output in place; nothing beside is written.
+func TestKernelsLengths(t *testing.T) {
+	forKernels(t, testKernelsLengths[float32], testKernelsLengths[float64])
+}
+
+func testKernelsLengths[T Float](t *testing.T, k testKernel[T]) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 4))
+	var s stage[T]
+	gammas := k.gammas()
+	for groups := 1; groups <= 9; groups++ {
+		for weights := range 8 {
+			c := k.call(rng, mixedLogits[T](rng, groups*k.group()), gammas[(groups+weights)%len(gammas)], weights)
+			want := k.reference(c)
+			for inPlace := -1; inPlace < 4; inPlace++ {
+				if inPlace < 0 || k.writes()[inPlace] {
+					k.check(t, &s, c, groups+weights, inPlace, want)
+				}
+			}
+		}
+	}
+}
+
+// Each path has all kernels, and the reference's path has none of them.
+func TestPathKernels(t *testing.T) { forFloats(t, testPathKernels[float32], testPathKernels[float64]) }
+
+func testPathKernels[T Float](t *testing.T) {
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			require.Equal(t, p.String(), Path())
+			require.Equal(t, strings.HasPrefix(Path(), "avx"), hasLabelKernels())
+			group := groupOf[T]()
+			require.LessOrEqual(t, group, maxGroup)
+			if p == pathGeneric {
+				return
+			}
+			require.Zero(t, group%laneCount)
+			x := make([]T, group)
+			for _, id := range abi.Kernels() {
+				k := testKernel[T]{path: p, kernel: id}
+				gammas := k.gammas()
+				c := k.call(rand.New(rand.NewPCG(1, 1)), x, gammas[len(gammas)/2], 0)
+				out := [4][]T{make([]T, group), make([]T, group), make([]T, group), make([]T, group)}
+				require.True(t, k.run(c.args(c.u, c.target, nil, nil, out)), "%v %v", p, id)
+				require.Equal(t, k.reference(c)[0], out[0])
+			}
+			require.False(t, (&testKernel[T]{path: p, kernel: abi.KernelOf(abi.Frozen, abi.Zero)}).run(&abi.Args[T]{}), "it is not in the list")
+		})
+	}
+}
+
+// What stands beside the kernels: each has the bits of its generic form, whatever is left over of whole groups.
+func TestOthers(t *testing.T) { forFloats(t, testOthers[float32], testOthers[float64]) }
+
+func testOthers[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	pos, keep := randomMasks(rng, 0.5, 0.8)
+	for _, p := range availablePaths() {
+		for _, n := range []int{1, 15, 16, 17, 32, 100, 1000, 1024, pieceLen - 64} {
+			x, dout := mixedLogits[T](rng, n), mixedDout[T](rng, n)
+			losses := make([]T, n)
+			for i := range losses {
+				losses[i] = T(math.Ldexp(rng.Float64(), rng.IntN(50)))
+			}
+			sums := *randomSums[T](rng)
+			for _, bits := range []*bitmask{nil, keep} {
+				for _, shift := range []int{0, 16, 32} {
+					type outcome struct {
+						sums                        laneSums
+						product, flipped, u, w, out frame[T]
+					}
+					eval := func(p kernelPath) (o outcome) {
+						o.sums = sums
+						withPath(p, func() {
+							addToLanes(&o.sums, losses)
+							v := o.product.place(n, 1)
+							copy(v, x)
+							multiply(v, dout)
+							v = o.flipped.place(n, 2)
+							copy(v, x)
+							flip(v, pos, shift)
+							u, w := o.u.place(n, 3), o.w.place(n, 4)
+							copy(u, x)
+							expand(u, w, u, pos, bits, shift, 3, 7) // in place
+							v = o.out.place(n, 5)
+							expand(v, make([]T, n), x, pos, bits, shift, 3, 7)
+						})
+						return o
+					}
+					want, got := eval(pathGeneric), eval(p)
+					require.True(t, sameSums(&want.sums, &got.sums), "sum: %v n=%d", p, n)
+					for name, f := range map[string][2]*frame[T]{
+						"mul": {&want.product, &got.product}, "flip": {&want.flipped, &got.flipped}, "expand u": {&want.u, &got.u},
+						"expand w": {&want.w, &got.w}, "expand": {&want.out, &got.out},
+					} {
+						i, differ := f[1].firstDifference(f[0].mem[f[0].from:f[0].to])
+						require.False(t, differ, "%s: %v n=%d shift=%d: element %d", name, p, n, shift, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestSigmoidKernels(t *testing.T) {
+	forFloats(t, testSigmoidKernels[float32], testSigmoidKernels[float64])
+}
+
+func testSigmoidKernels[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, p := range availablePaths() {
+		if p == pathGeneric {
+			continue
+		}
+		group := 0
+		withPath(p, func() { group = groupOf[T]() })
+		kernel := func(softplus bool, dst, x *T, n int) bool {
+			switch {
+			case isFloat32[T]() && softplus:
+				return softplusF32(p, asFloat32(dst), asFloat32(x), n)
+			case isFloat32[T]():
+				return sigmoidF32(p, asFloat32(dst), asFloat32(x), n)
+			case softplus:
+				return softplusF64(p, asFloat64(dst), asFloat64(x), n)
+			}
+			return sigmoidF64(p, asFloat64(dst), asFloat64(x), n)
+		}
+		all := wholeGroups(append(adversarialLogits[T](1), mixedLogits[T](rng, 5000)...), group)
+		for _, n := range []int{group, 2 * group, 3 * group, 4 * group, 5 * group, len(all)} {
+			x := all[len(all)-n:]
+			for _, softplus := range []bool{false, true} {
+				want := make([]T, n)
+				if softplus {
+					genericSoftplus(&want[0], &x[0], n)
+				} else {
+					genericSigmoid(&want[0], &x[0], n)
+				}
+				var f frame[T]
+				for _, inPlace := range []bool{false, true} {
+					dst := f.place(n, 1)
+					from := &x[0]
+					if inPlace {
+						copy(dst, x)
+						from = &dst[0]
+					}
+					require.True(t, kernel(softplus, &dst[0], from, n))
+					if i, differ := f.firstDifference(want); differ {
+						t.Fatalf("%v softplus %v in place %v n=%d: element %d", p, softplus, inPlace, n, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+func FuzzPathsFloat32(f *testing.F) { fuzzPaths[float32](f) }
+
+func FuzzPathsFloat64(f *testing.F) { fuzzPaths[float64](f) }
+
+// fuzzPaths compares all kernels with the reference. The logits' bytes are given.
+func fuzzPaths[T Float](f *testing.F) {
+	table := kernelTable[T]()
+	size := int(unsafe.Sizeof(T(0)))
+	encode := func(x []T) (b []byte) {
+		for _, v := range x {
+			b = append(b, binary.LittleEndian.AppendUint64(nil, toBits(v))[:size]...)
+		}
+		return b
+	}
+	rng := rand.New(rand.NewPCG(9, 10))
+	f.Add(encode(specialValues[T]()), 2.0, uint16(0xffff))
+	f.Add(encode(mixedLogits[T](rng, 100)), 2.3, uint16(0))
+	f.Add(encode(mixedLogits[T](rng, 33)), 0.0, uint16(0x1234))
+	f.Add(encode([]T{1, -1, 0}), 1e300, uint16(0x55))
+	f.Fuzz(func(t *testing.T, logits []byte, gamma float64, options uint16) {
+		if (Params{Gamma: gamma}).check("") != nil || len(logits) < size {
+			return
+		}
+		u := make([]T, min(len(logits)/size, blockLen/2))
+		for i := range u {
+			var word [8]byte
+			copy(word[:size], logits[i*size:])
+			u[i] = fromBits[T](binary.LittleEndian.Uint64(word[:]))
+		}
+		var s stage[T]
+		for _, k := range table {
+			g := gamma
+			if gammas := k.gammas(); len(gammas) == 1 {
+				g = gammas[0]
+			}
+			c := k.call(rand.New(rand.NewPCG(uint64(options), 0)), wholeGroups(slices.Clone(u), k.group()), g, int(options%8))
+			inPlace := int(options>>3)%5 - 1
+			if inPlace >= 0 && !k.writes()[inPlace] {
+				inPlace = -1
+			}
+			k.check(t, &s, c, int(options>>6)%16, inPlace, k.reference(c))
+		}
+	})
+}
+
+// Every kernel of every path returns the bits of the reference. The kernels stand in one table, which all tests go
+// through: one that is added to the package cannot be left out of a test.
 
 // A frame is memory around a slice, which shows whether anything beside it is written.
 type frame[T Float] struct {
@@ -156,7 +454,7 @@ type frame[T Float] struct {
 }
 
 const (
-	frameMargin  = 64 // elements: no kernel processes more at a time
+	canaryMargin = 64 // elements: no kernel processes more at a time
 	frameOffsets = 64 // bytes
 )
 
@@ -164,7 +462,7 @@ const (
 func (f *frame[T]) place(n, offset int) []T {
 	var zero T
 	align := frameOffsets / int(unsafe.Sizeof(zero))
-	size := n + 2*frameMargin + 2*align
+	size := n + 2*canaryMargin + 2*align
 	if cap(f.mem) < size {
 		f.mem = make([]T, size)
 	}
@@ -177,7 +475,7 @@ func (f *frame[T]) place(n, offset int) []T {
 	for uintptr(unsafe.Pointer(&f.mem[base]))%frameOffsets != 0 {
 		base++
 	}
-	f.from = base + frameMargin + offset
+	f.from = base + canaryMargin + offset
 	f.to = f.from + n
 	return f.mem[f.from:f.to:f.to]
 }
@@ -199,118 +497,6 @@ func (f *frame[T]) firstDifference(want []T) (index int, differ bool) {
 		}
 	}
 	return 0, false
-}
-
-// A stage has room for calls.
-type stage[T Float] struct {
-	x, dout, target frame[T]
-	out             [3]frame[T]
-}
-
-// block places a call in memory.
-func (s *stage[T]) block(c *kernelCall[T], at placement, sums *laneSums) *block[T] {
-	n := len(c.x)
-	first := func(v []T) *T { return unsafe.SliceData(v[:0]) }
-	b := &block[T]{N: n, Pos: c.pos, Keep: c.keep, Sums: sums, Plan: c.plan}
-	x := s.x.place(n, at.x)
-	copy(x, c.x)
-	b.X = first(x)
-	if c.dout != nil {
-		dout := s.dout.place(n, at.dout)
-		copy(dout, c.dout)
-		b.Dout = first(dout)
-	}
-	if c.target != nil {
-		target := s.target.place(n, at.dout)
-		copy(target, c.target)
-		b.Target = first(target)
-	}
-	for k, p := range []**T{&b.Loss, &b.Grad, &b.Hess} {
-		if c.wanted>>k&1 == 0 {
-			continue
-		}
-		if *p = b.X; at.inPlace != 1<<k {
-			*p = first(s.out[k].place(n, at.out[k]))
-		}
-	}
-	return b
-}
-
-// A kernelResult is what a call leaves behind.
-type kernelResult[T Float] struct {
-	out  [3][]T // nil: not wanted
-	sums laneSums
-}
-
-// reference returns what the call shall leave behind.
-func (k *testKernel[T]) reference(c *kernelCall[T]) (r kernelResult[T]) {
-	n := len(c.x)
-	b := &block[T]{N: n, X: unsafe.SliceData(c.x), Dout: unsafe.SliceData(c.dout), Target: unsafe.SliceData(c.target), Pos: c.pos, Keep: c.keep, Plan: c.plan}
-	if c.sums != nil {
-		r.sums = *c.sums
-		b.Sums = &r.sums
-	}
-	for k, p := range []**T{&b.Loss, &b.Grad, &b.Hess} {
-		if c.wanted>>k&1 != 0 {
-			r.out[k] = make([]T, n)
-			*p = unsafe.SliceData(r.out[k])
-		}
-	}
-	k.compare(b)
-	return r
-}
-
-// check runs the kernel and requires that it leaves behind what is wanted, and nothing else anywhere.
-func (k *testKernel[T]) check(t *testing.T, s *stage[T], c *kernelCall[T], at placement, want *kernelResult[T]) {
-	t.Helper()
-	var sums *laneSums
-	if c.sums != nil {
-		copied := *c.sums
-		sums = &copied
-	}
-	b := s.block(c, at, sums)
-	before := *b
-	k.run(b)
-	if *b != before {
-		t.Fatalf("%v %+v: the block itself is changed", c, at)
-	}
-
-	fail := func(what string, i int, got, want T) {
-		t.Helper()
-		at := fmt.Sprintf("%v %+v: %s[%d] is %v (%#x), want %v (%#x)", c, at, what, i, got, toBits(got), want, toBits(want))
-		if i < 0 || i >= len(c.x) {
-			t.Fatalf("%s: written outside of the slice", at)
-		}
-		t.Fatalf("%s; x %v (%#x) pos %v", at, c.x[i], toBits(c.x[i]), c.pos[i/64]>>(i%64)&1)
-	}
-	compare := func(what string, f *frame[T], want []T) {
-		t.Helper()
-		if i, differ := f.firstDifference(want); differ {
-			w := canaryOf[T]()
-			if i >= 0 && i < len(want) {
-				w = want[i]
-			}
-			fail(what, i, f.mem[f.from+i], w)
-		}
-	}
-	names := [...]string{"loss", "grad", "hess"}
-	xAfter := c.x
-	for o, w := range want.out {
-		switch {
-		case w == nil:
-		case at.inPlace == 1<<o:
-			xAfter = w
-		default:
-			compare(names[o], &s.out[o], w)
-		}
-	}
-	compare("x", &s.x, xAfter)
-	if c.dout != nil {
-		compare("dout", &s.dout, c.dout)
-	}
-	if sums != nil && !sameSums(&want.sums, sums) {
-		t.Fatalf("%v %+v: sums are %v, want %v", c, at, *sums, want.sums)
-	}
 }
 
 // sameSums compares bits, except that a NaN is a NaN.
@@ -444,7 +630,7 @@ func adversarialLogits[T Float](ulps int) (x []T) {
 	}
 	x = append(x, specialValues[T]()...)
 	// Multiples of ln2/8 are where e is in the table, those half-way between are where the entry changes.
-	for k := 1; float64(k)*math.Ln2/16 < l.ClampTiny+2; k++ {
+	for k := 1; float64(k)*math.Ln2/16 < l.FarLogit+2; k++ {
 		if k < 1000 || k%5 == 0 {
 			around(float64(k) * math.Ln2 / 16)
 		}
@@ -454,7 +640,7 @@ func adversarialLogits[T Float](ulps int) (x []T) {
 		around(-math.Log((float64(i) + 0.5) / 7))
 	}
 	for _, v := range []float64{
-		l.Clamp, l.ClampTiny, l.MaxSoftplus, -l.PowMin * math.Ln2 / 8, -l.PowMin, // bounds
+		l.NearLogit, l.FarLogit, l.MaxSoftplus, -l.PowMin() * math.Ln2 / 8, -l.PowMin(), // bounds
 		87.33654, 88.72284, 103.97208, 104, 131, 708.3964, 709.7827, 744.4401, 745.1332, 796, // ends of the range of exp
 		16.6355, 17.3287, 36.7368, 37.4299, // where 1+e is 1
 	} {
@@ -476,11 +662,11 @@ func gammaLogits[T Float](rng *rand.Rand, gamma float64, n int) (x []T) {
 		case 0:
 			x = append(x, fromBits[T](rng.Uint64()))
 		case 1: // s^γ ≈ exp(γ·u)
-			x = append(x, T(1.2*l.PowMin*math.Ln2/8/(1+gamma)*rng.Float64()))
+			x = append(x, T(1.2*l.PowMin()*math.Ln2/8/(1+gamma)*rng.Float64()))
 		case 2: // s^γ ≈ exp(-γ·exp(-u))
 			x = append(x, T(math.Log1p(gamma)+4*rng.NormFloat64()))
 		case 3:
-			x = append(x, T(l.ClampTiny*rng.NormFloat64()))
+			x = append(x, T(l.FarLogit*rng.NormFloat64()))
 		default:
 			x = append(x, T(8*rng.NormFloat64()))
 		}
@@ -493,231 +679,7 @@ func gammaLogits[T Float](rng *rand.Rand, gamma float64, n int) (x []T) {
 	return x
 }
 
-// weightParams are weights of all magnitudes. A weight of 0 reaches no kernel; see ignoreWeightless.
-func weightParams[T Float](gamma float64) []Params {
-	least, greatest := 140.0, 46.0
-	if isFloat64[T]() {
-		least, greatest = 1060, 510
-	}
-	return []Params{
-		{Gamma: gamma, Alpha: 0.25, Norm: 37},
-		{Gamma: gamma, Alpha: NoAlpha, Norm: 1},
-		{Gamma: gamma, Alpha: 0.25, Norm: math.Exp2(least)},      // subnormal
-		{Gamma: gamma, Alpha: 0.75, Norm: math.Exp2(-greatest)},  // beyond this it is an error
-		{Gamma: gamma, Alpha: 1e-30, Norm: math.Exp2(least - 8)}, // different ones
-	}
-}
-
-func TestKernelsValues(t *testing.T) {
-	forKernels(t, testKernelsValues[float32], testKernelsValues[float64])
-}
-
-func testKernelsValues[T Float](t *testing.T, k testKernel[T]) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 4))
-	var s stage[T]
-	fixed := adversarialLogits[T](1)
-	if k.square || k.outputs == 0 {
-		fixed = adversarialLogits[T](4)
-	}
-	random := blockLen
-	if !effort.Full() {
-		rng.Shuffle(len(fixed), func(i, j int) { fixed[i], fixed[j] = fixed[j], fixed[i] })
-		fixed, random = fixed[:blockLen/2], blockLen/4
-	}
-	check := func(x []T, p Params) {
-		t.Helper()
-		for len(x) > 0 {
-			n := min(blockLen, len(x))
-			pos, keep := randomMasks(rng, 0.5, 0.9)
-			c := kernelCall[T]{x: x[:n], pos: pos, plan: k.plan(p), wanted: k.wanted()[len(k.wanted())-1], sums: &laneSums{}}
-			c.keep, c.dout, c.target = keep, mixedDout[T](rng, n), k.targets(rng, n)
-			want := k.reference(&c)
-			k.check(t, &s, &c, placement{}, &want)
-			if k.outputs == 0 {
-				x = x[n:]
-				continue
-			}
-
-			c.keep, c.dout = nil, nil
-			for i := range pos {
-				pos[i] = ^pos[i]
-			}
-			want = k.reference(&c)
-			k.check(t, &s, &c, placement{}, &want)
-			x = x[n:]
-		}
-	}
-	for i, gamma := range k.gammas() {
-		params := weightParams[T](gamma)
-		if i%4 == 0 || gamma == 2 { // where a table's entry changes does not depend on γ
-			check(fixed, params[0])
-		}
-		for j, p := range params {
-			if j > 0 && j%4 != i%4 && !k.square {
-				continue // not all for each γ
-			}
-			check(gammaLogits[T](rng, gamma, random), p)
-		}
-	}
-}
-
-func TestKernelsSweep(t *testing.T) {
-	for _, k := range kernelTable[float32]() {
-		t.Run(k.name, func(t *testing.T) { testKernelsSweep(t, k) })
-	}
-}
-
-func testKernelsSweep(t *testing.T, k testKernel[float32]) {
-	t.Parallel()
-	var s stage[float32]
-	pos := new(bitmask)
-	for i := range pos {
-		pos[i] = 0xaaaa_aaaa_aaaa_aaaa
-	}
-	rng := rand.New(rand.NewPCG(13, 14))
-	gammas := k.gammas()
-	if len(gammas) > 1 {
-		gammas = []float64{2.3}
-	}
-	step := uint64(131101)
-	if effort.Full() {
-		step = 32771
-	}
-	for _, gamma := range gammas {
-		sweep32(step, func(u []float32) {
-			for len(u) > 0 {
-				n := min(blockLen, len(u))
-				c := kernelCall[float32]{x: u[:n], pos: pos, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3}),
-					target: k.targets(rng, n), wanted: k.wanted()[len(k.wanted())-1]}
-				want := k.reference(&c)
-				k.check(t, &s, &c, placement{}, &want)
-				u = u[n:]
-			}
-		})
-	}
-}
-
-// Every length and every alignment of all slices, with nothing written beside them.
-func TestKernelsLengths(t *testing.T) {
-	forKernels(t, testKernelsLengths[float32], testKernelsLengths[float64])
-}
-
-func testKernelsLengths[T Float](t *testing.T, k testKernel[T]) {
-	t.Parallel()
-	const most = 300
-	rng := rand.New(rand.NewPCG(5, 6))
-	var s stage[T]
-	var zero T
-	offsets := frameOffsets / int(unsafe.Sizeof(zero))
-	x, dout, sums := mixedLogits[T](rng, most), mixedDout[T](rng, most), randomSums[T](rng)
-	pos, keep := randomMasks(rng, 0.5, 0.8)
-	target := k.targets(rng, most)
-	gammas, wanted := k.gammas(), k.wanted()
-	for n := range most + 1 {
-		c := kernelCall[T]{
-			x: x[:n], dout: dout[:n], pos: pos, keep: keep, sums: sums, wanted: wanted[n%len(wanted)],
-			plan: k.plan(Params{Gamma: gammas[n/2%len(gammas)], Alpha: 0.25, Norm: 7}),
-		}
-		if k.soft {
-			c.target = target[:n]
-		}
-		if n/4%2 == 0 {
-			c.keep = nil
-		}
-		if n/8%2 == 0 {
-			c.dout = nil
-		}
-		if k.outputs == 0 {
-			c.sums = nil
-		}
-		want := k.reference(&c)
-		for offset := range offsets {
-			if !effort.Full() && offset%5 != n%5 || effort.Least() && (offset != n%offsets || n > 70 && n%31 != 0) {
-				continue
-			}
-			at := placement{x: offset, dout: (offset + 3*n) % offsets}
-			for o := range at.out {
-				at.out[o] = (offset*(o+2) + n + 5*o) % offsets
-			}
-			k.check(t, &s, &c, at, &want)
-		}
-	}
-}
-
-// Every combination of what is wanted and given, and in place.
-func TestKernelsCombinations(t *testing.T) {
-	forKernels(t, testKernelsCombinations[float32], testKernelsCombinations[float64])
-}
-
-func testKernelsCombinations[T Float](t *testing.T, k testKernel[T]) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(7, 8))
-	var s stage[T]
-	for _, n := range []int{1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100, 129, 300} {
-		x, dout, target := mixedLogits[T](rng, n), mixedDout[T](rng, n), k.targets(rng, n)
-		for combination := range 1 << 3 {
-			with := func(bit int) bool { return combination>>bit&1 != 0 }
-			if k.outputs == 0 && combination != 0 {
-				continue
-			}
-			for _, kept := range []float64{0, 0.5, 1} { // all ignored, half of them, none
-				pos, keep := randomMasks(rng, 0.5, kept)
-				for i, gamma := range k.gammas() {
-					if len(k.gammas()) > 1 && (i+n+combination)%4 != 0 {
-						continue
-					}
-					for _, wanted := range k.wanted() {
-						c := kernelCall[T]{x: x, pos: pos, target: target, wanted: wanted, plan: k.plan(Params{Gamma: gamma, Alpha: 0.25, Norm: 3})}
-						if with(0) {
-							c.keep = keep
-						}
-						if with(1) {
-							c.sums = randomSums[T](rng)
-						}
-						if with(2) {
-							c.dout = dout
-						}
-						want := k.reference(&c)
-						k.check(t, &s, &c, placement{}, &want)
-						for _, out := range []int{1, 2, 4} {
-							if wanted&out != 0 {
-								k.check(t, &s, &c, placement{x: 1, inPlace: out}, &want)
-							}
-						}
-					}
-				}
-			}
-		}
-	}
-}
-
-// The tests above see what they shall see.
-func TestKernelsTable(t *testing.T) {
-	rows := 2 * (int(kernelIDs) + 1) * (len(availablePaths()) - 1)
-	require.Equal(t, rows, len(kernelTable[float32]())+len(kernelTable[float64]()))
-	names := map[string]bool{}
-	for _, k := range kernelTable[float32]() {
-		names[k.name] = true
-	}
-	for _, k := range kernelTable[float64]() {
-		names[k.name] = true
-		if k.outputs == 0 {
-			continue
-		}
-		for _, wanted := range k.wanted() { // the row and the dispatch agree
-			var s stage[float64]
-			var pos bitmask
-			c := kernelCall[float64]{x: make([]float64, 3), pos: &pos, wanted: wanted, plan: k.plan(Params{Gamma: k.gammas()[0]}),
-				target: k.targets(rand.New(rand.NewPCG(15, 16)), 3)}
-			id := kernelOf(s.block(&c, placement{}, nil))
-			require.Equal(t, k.name, kernelNames[id-kernelIDs]+"F64"+pathNames[k.path])
-		}
-	}
-	require.Len(t, names, rows)
-}
-
-// Polynomials of all lengths: the present ones are long ones of an odd number of coefficients, and short ones.
+// Polynomials of all lengths.
 func TestPolynomial(t *testing.T) {
 	coefficients := []float64{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8}
 	for n := 2; n <= len(coefficients); n++ {
@@ -726,9 +688,8 @@ func TestPolynomial(t *testing.T) {
 			want = want*2 + coefficients[i]
 		}
 		c := coefficients[:n]
-		require.Equal(t, want, polynomial(c, 2, 4), "n = %d", n)
-		require.Equal(t, want, short(c, 2), "n = %d", n)
-		require.Equal(t, want, long(c, 2, 4), "n = %d", n)
+		require.Equal(t, want, horner(c, 2), "n = %d", n)
+		require.Equal(t, want, evenOdd(c, 2, 4), "n = %d", n)
 	}
 }
 
@@ -743,7 +704,7 @@ func TestFrame(t *testing.T) {
 		want := append([]float32(nil), v...)
 		_, differ := f.firstDifference(want)
 		require.False(t, differ)
-		for _, at := range []int{-frameMargin, -1, 0, 9, 10, 9 + frameMargin} {
+		for _, at := range []int{-canaryMargin, -1, 0, 9, 10, 9 + canaryMargin} {
 			v := f.place(10, offset)
 			copy(v, want)
 			f.mem[f.from+at] = -1
@@ -762,41 +723,6 @@ func TestPathExpected(t *testing.T) {
 		require.Contains(t, expected, " "+Path()+" ")
 	} else {
 		require.Equal(t, "generic", Path())
-	}
-}
-
-// Each path has all kernels, and the public functions get to them: what runBlock falls back to is the reference alone.
-func TestPathKernels(t *testing.T) { forFloats(t, testPathKernels[float32], testPathKernels[float64]) }
-
-func testPathKernels[T Float](t *testing.T) {
-	x := T(0)
-	for _, p := range availablePaths() {
-		withPath(p, func() {
-			require.Equal(t, p.String(), Path())
-			require.Equal(t, strings.HasPrefix(Path(), "avx"), hasLabelKernels())
-			var first kernelID
-			if isFloat64[T]() {
-				first = kernelIDs
-			}
-			for id := range kernelIDs {
-				loss := T(-1)
-				b := block[T]{N: 1, X: &x, Loss: &loss, Pos: new(bitmask), Plan: newPlan[T](Params{Gamma: 2, Alpha: NoAlpha})}
-				if id >= softLossSquare {
-					b.Target = &x
-				}
-				ran := p != pathGeneric && assemblyBlock(p, first+id, unsafe.Pointer(&b))
-				require.Equal(t, p != pathGeneric, ran, "%v %s", p, kernelNames[id])
-				if ran {
-					require.InDelta(t, math.Ln2/4, float64(loss), 1e-6)
-				}
-			}
-			s := T(-1)
-			ran := p != pathGeneric && assemblySigmoid(p, isFloat64[T](), unsafe.Pointer(&s), unsafe.Pointer(&x), 1)
-			require.Equal(t, p != pathGeneric, ran)
-			if ran {
-				require.Equal(t, T(0.5), s)
-			}
-		})
 	}
 }
 
@@ -895,97 +821,4 @@ func requireIdentical[T Float](t *testing.T, want, got results[T]) {
 		}
 	}
 	requireSameBits(t, []float64{want.sum, want.fusedSum}, []float64{got.sum, got.fusedSum})
-}
-
-func FuzzPathsFloat32(f *testing.F) { fuzzPaths[float32](f) }
-
-func FuzzPathsFloat64(f *testing.F) { fuzzPaths[float64](f) }
-
-// fuzzPaths compares all kernels with the reference. The logits' bytes are given, and each takes its masks and upstream
-// gradient from a few more, over and over.
-func fuzzPaths[T Float](f *testing.F) {
-	table := kernelTable[T]()
-	size := int(unsafe.Sizeof(T(0)))
-	encode := func(x []T) (b []byte) {
-		for _, v := range x {
-			b = append(binary.LittleEndian.AppendUint64(nil, toBits(v))[:size:size], b...)
-		}
-		return b
-	}
-	rng := rand.New(rand.NewPCG(9, 10))
-	special := specialValues[T]()
-	f.Add(encode(special), []byte{0x55, 0xf0}, encode(special[:11]), 2.0, 0.25, 1.0, uint16(0xffff))
-	f.Add(encode(mixedLogits[T](rng, 100)), []byte{1, 2, 4, 0xff}, []byte{}, 2.3, -1.0, 100.0, uint16(0))
-	f.Add(encode(mixedLogits[T](rng, 33)), []byte{0xcc, 0xff, 1}, encode(special[:1]), 0.0, 0.75, 1e-9, uint16(0x1234))
-	f.Add(encode([]T{1, -1, 0}), []byte{2}, encode([]T{3}), 1e300, 1.0, 0.5, uint16(0x55))
-	f.Fuzz(func(t *testing.T, logits, masks, upstream []byte, gamma, alpha, norm float64, options uint16) {
-		p := Params{Gamma: gamma, Alpha: alpha, Norm: norm}
-		if p.check("") != nil || checkWeights[T]("", p) != nil {
-			return
-		}
-		if pos, neg := classWeights[T](p); pos == 0 || neg == 0 {
-			return
-		}
-		decode := func(b []byte) T {
-			var word [8]byte
-			copy(word[:size], b)
-			return fromBits[T](binary.LittleEndian.Uint64(word[:]))
-		}
-		n := min(len(logits)/size, blockLen)
-		c := kernelCall[T]{x: make([]T, n), pos: new(bitmask), keep: new(bitmask)}
-		for i := range c.x {
-			c.x[i] = decode(logits[i*size:])
-		}
-		for i := range 8 * len(c.pos) { // bytes of the masks
-			pos, keep := byte(0), byte(0xff)
-			if len(masks) > 0 {
-				pos, keep = masks[i%len(masks)], masks[(i+1)%len(masks)]
-			}
-			c.pos[i/8] |= uint64(pos&keep) << (8 * (i % 8))
-			c.keep[i/8] |= uint64(keep) << (8 * (i % 8))
-		}
-		if len(upstream) >= size {
-			c.dout = make([]T, n)
-			for i := range c.dout {
-				c.dout[i] = decode(upstream[i%(len(upstream)/size)*size:])
-			}
-		}
-		if options&1 != 0 {
-			c.keep = nil
-		}
-		if options&2 != 0 {
-			c.sums = &laneSums{}
-		}
-		offsets := frameOffsets / size
-		at := placement{x: int(options>>2) % offsets, dout: int(options>>4) % offsets}
-		for o := range at.out {
-			at.out[o] = int(options>>(6+2*o)) % offsets
-		}
-		var s stage[T]
-		target := mixedTargets[T](rand.New(rand.NewPCG(uint64(options), uint64(n))), n)
-		for _, k := range table {
-			c.target = nil
-			if k.soft {
-				c.target = target
-			}
-			if k.square && gamma != 2 {
-				p := p
-				p.Gamma = 2
-				c.plan = k.plan(p)
-			} else {
-				c.plan = k.plan(p)
-			}
-			for _, c.wanted = range k.wanted() {
-				if k.outputs == 0 {
-					c := c
-					c.sums = nil
-					want := k.reference(&c)
-					k.check(t, &s, &c, at, &want)
-					continue
-				}
-				want := k.reference(&c)
-				k.check(t, &s, &c, at, &want)
-			}
-		}
-	})
 }

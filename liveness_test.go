@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -108,8 +107,8 @@ func TestLiveness(t *testing.T) {
 				"sum, gamma 2.3":   func() { mustFused(Sum(x, classes, Params{Gamma: 2.3, Alpha: 0.25, Norm: 1})) },
 				"loss, one column": func() { must(Loss(dst, x, single, p)) },
 				"sigmoid":          func() { must(Sigmoid(dst, x)) },
-				"check of labels":  func() { mustBeNone(checkLabels(label, 1, -1)) },
-				"check of targets": func() { mustBeNone(checkDense(zeros)) },
+				"check of labels":  func() { mustBeNone(firstBadLabel(label, 1, -1)) },
+				"check of targets": func() { mustBeNone(firstBadTarget(zeros)) },
 			} {
 				on := limit + 1
 				for range attempts {
@@ -121,8 +120,8 @@ func TestLiveness(t *testing.T) {
 				require.LessOrEqual(t, on, limit, "%v, %s, does not let the world be stopped", path, name)
 			}
 			for name, f := range map[string]func(){
-				"sigmoid":         func() { assemblySigmoid(path, true, unsafe.Pointer(&dst[0]), unsafe.Pointer(&x[0]), len(x)) },
-				"check of labels": func() { assemblyLabelsValid(path, label, 1, -1) },
+				"sigmoid":         func() { sigmoidF64(path, &dst[0], &x[0], len(x)) },
+				"check of labels": func() { labelsValid(path, &label[0], len(label), 1, -1) },
 			} {
 				on := time.Duration(0)
 				for range attempts {

@@ -2,9 +2,11 @@
 
 package focal
 
+import "github.com/gofocal/focal/internal/abi"
+
 const raceEnabled = false
 
-func raceBlock[T Float](*block[T]) {}
+func raceKernel[T Float](abi.Kernel, *abi.Args[T]) {}
 
 func raceRead[E any](*E, int) {}
 

@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+
+	"github.com/gofocal/focal/internal/abi"
 )
+
+// Float is the type of an element. It is float32 or float64 itself, not a type derived from them.
+type Float interface{ float32 | float64 }
 
 // NoAlpha, as [Params].Alpha, leaves positives and negatives unweighted: both weights are 1.
 const NoAlpha = -1
@@ -22,7 +27,7 @@ type Params struct {
 
 	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean
 	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one
-	// above 2^48 (float64: 2^512) is an error, and one too small for the type is 0.
+	// above 2^40 (float64: 2^464) is an error, and one too small for the type is 0.
 	Norm float64
 
 	// Workers is how many goroutines share the work: 0 or 1 is the caller's alone, which allocates nothing; n > 1 is up
@@ -33,6 +38,37 @@ type Params struct {
 // Default returns the parameters of the paper and of Paddle: gamma 2, alpha 0.25; unnormalised, one worker.
 func Default() Params {
 	return Params{Gamma: 2, Alpha: 0.25, Norm: 1, Workers: 1}
+}
+
+// parameters are what a call's Params come to. They are worked out once.
+type parameters[T Float] struct {
+	plan       plan[T]    // what the kernels are told
+	family     abi.Family // of the kernels for labels and for targets of 0 and 1
+	softFamily abi.Family // of those for other targets
+	pos, neg   T          // weights
+	workers    int        // as in Params
+}
+
+// newParameters returns them, or the first error in p.
+func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
+	if err = p.check(op); err != nil {
+		return c, err
+	}
+	c.pos, c.neg = classWeights[T](p)
+	if limit := constantsOf[T]().MaxWeight; float64(max(c.pos, c.neg)) > limit {
+		return c, fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
+	}
+	gamma := p.Gamma + 0 // -0 counts as 0
+	c.plan = newPlan[T](p)
+	c.family, c.softFamily = abi.Power, abi.SoftPower
+	switch gamma {
+	case 0:
+		c.family = abi.Zero
+	case 2:
+		c.family, c.softFamily = abi.Square, abi.SoftSquare
+	}
+	c.workers = p.Workers
+	return c, nil
 }
 
 // check returns an error unless all parameters are in their ranges. NaN is in none.
@@ -71,21 +107,10 @@ func quotient(a, low, n float64) float64 {
 	return q + (math.FMA(-q, n, a)+low)/n
 }
 
-// checkWeights returns an error if a weight is beyond what the kernels can multiply with. It is fed parameters that
-// check has accepted.
-func checkWeights[T Float](op string, p Params) error {
-	pos, neg := classWeights[T](p)
-	if limit := constantsOf[T]().MaxWeight; float64(max(pos, neg)) > limit {
-		return fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
+// goroutines returns how many goroutines shall share the given number of units of work, at least one.
+func goroutines(workers, units int) int {
+	if workers < 0 {
+		workers = runtime.GOMAXPROCS(0)
 	}
-	return nil
-}
-
-// goroutines returns how many goroutines shall process the given number of blocks, at least one.
-func (p Params) goroutines(blocks int) int {
-	n := p.Workers
-	if n < 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	return max(1, min(n, blocks))
+	return max(1, min(workers, units))
 }

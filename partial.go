@@ -30,71 +30,30 @@ type Partial struct {
 // The errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel], with a zero Partial.
 func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	p.Norm = 1
-	j := job[T]{op: "Score", x: x, y: y}
-	if err := j.check(p); err != nil {
+	j := job[T]{op: "Score", x: x, y: y, scored: true}
+	if err := j.prepare(p); err != nil {
 		return Partial{}, err
 	}
-	j.plan = newPlan[T](p)
 	part := countRows[T](&y, j.c)
 	if part.rows > 0 {
 		part.gamma, part.alpha = p.Gamma+0, p.Alpha+0 // a zero of either sign is the same loss
 	}
-	var total exactTotal
-	if workers := p.goroutines(blockCount(len(x))); workers > 1 {
-		total = scoreParallel(j, workers)
-	} else {
-		total = j.scoreBlocks(tickets{})
-	}
-	part.sum, part.inf, part.nan = total.sum, total.inf, total.nan
+	j.run(blockCount(len(x)))
+	part.sum, part.inf, part.nan = j.exact.sum, j.exact.inf, j.exact.nan
 	return part, nil
 }
 
-// scoreBlocks adds up the losses of the blocks that it takes, from those that nobody has taken yet, until there are none.
-func (j *job[T]) scoreBlocks(taken tickets) (total exactTotal) {
-	var p pieces[T]
+// scoreBlocks adds up the losses of the blocks that it takes.
+func (j *job[T]) scoreBlocks(s *scratch[T]) {
 	var bins exactBins[T]
-	for b := taken.take(); b < int64(blockCount(len(j.x))); b = taken.take() {
-		start, n := blockRange(int(b), len(j.x))
-		for end := start + n; start < end; start += pieceLen {
-			bins.add(p.losses(j, start, min(pieceLen, end-start)), &total)
+	blocks := int64(blockCount(len(j.x)))
+	for b := j.taken.take(); b < blocks; b = j.taken.take() {
+		s.begin(blockRange(int(b), len(j.x)))
+		for loss := s.next(j); loss != nil; loss = s.next(j) {
+			bins.add(loss, &j.exact)
 		}
 	}
-	bins.flush(&total)
-	return total
-}
-
-// scoreParallel does what scoreBlocks does, with the given number of goroutines. The sums are exact, so that it does not matter
-// who adds what. The job is passed by value because it goes to the heap here.
-func scoreParallel[T Float](j job[T], workers int) (all exactTotal) {
-	totals := make([]exactTotal, workers)
-	share(workers, func(worker int, taken tickets) { totals[worker] = j.scoreBlocks(taken) })
-	for i := range totals {
-		t := &totals[i]
-		all.sum.add(&t.sum)
-		all.inf += t.inf
-		all.nan += t.nan
-	}
-	return all
-}
-
-// pieceLen is the number of elements whose losses are made at a time where they are not wanted themselves: few enough for
-// the stack and for the cache.
-const pieceLen = 2048
-
-// pieces is the memory that it takes, on the stack.
-type pieces[T Float] struct {
-	masks masks
-	loss  [pieceLen]T
-}
-
-// losses returns the losses of n ≤ pieceLen elements, valid until the next call.
-func (p *pieces[T]) losses(j *job[T], start, n int) []T {
-	k := block[T]{N: n, X: &j.x[start], Loss: &p.loss[0], Pos: &p.masks.pos, Plan: j.plan}
-	if j.maskElements(&k, &p.masks, start) {
-		k.Keep = &p.masks.keep
-	}
-	runBlock(&k)
-	return p.loss[:n]
+	bins.flush(&j.exact)
 }
 
 // countRows returns a Partial that has the numbers of rows. There are c columns if y has labels.

@@ -5,6 +5,8 @@ package focal
 import (
 	"runtime"
 	"unsafe"
+
+	"github.com/gofocal/focal/internal/abi"
 )
 
 // The race detector does not see what assembly reads and writes: it is told here. What only one goroutine knows, such as
@@ -12,13 +14,21 @@ import (
 
 const raceEnabled = true
 
-// raceBlock tells about a call of a kernel.
-func raceBlock[T Float](b *block[T]) {
-	for _, p := range []*T{b.X, b.Dout, b.Target} {
-		raceRead(p, b.N)
+// raceKernel tells about a call of a kernel.
+func raceKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
+	for _, p := range []*T{a.U, a.Target, a.W, a.WPos} {
+		raceRead(p, a.N)
 	}
-	for _, p := range []*T{b.Loss, b.Grad, b.Hess} {
-		raceWrite(p, b.N)
+	op := k.Operation()
+	raceWrite(a.Loss, a.N)
+	if op != abi.Loss {
+		raceWrite(a.Grad, a.N)
+	}
+	if op == abi.Hess {
+		raceWrite(a.Hess, a.N)
+	}
+	if op == abi.Hess || op == abi.Frozen {
+		raceWrite(a.Curv, a.N)
 	}
 }
 

@@ -1,9 +1,6 @@
 package focal
 
-import (
-	"fmt"
-	"math/bits"
-)
+import "fmt"
 
 // Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row, which is what
 // to look at for the hardest rows of a data set. The logits x are row-major [N, C], and dst has N elements. The targets y
@@ -17,71 +14,50 @@ import (
 // dst with x or with the targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and
 // [ErrLabel]; on an error dst is untouched.
 func Rows[T Float](dst, x []T, y Target, p Params) error {
-	j := job[T]{op: "Rows", x: x, y: y}
-	out := output[T]{"dst", dst}
-	c, err := j.checkRows(&out, p)
-	if err != nil || len(dst) == 0 {
+	j := job[T]{op: "Rows", x: x, y: y, perRow: output[T]{"dst", dst}}
+	if err := j.prepare(p); err != nil || len(dst) == 0 {
 		return err
 	}
-	j.plan = newPlan[T](p)
-	// A unit of work is as many rows as a block has, one at least.
-	unit := max(1, blockLen/c)
-	units := (len(dst)-1)/unit + 1
-	if workers := p.goroutines(units); workers > 1 {
-		rowsParallel(j, dst, c, unit, workers)
-	} else {
-		j.rowsUnits(dst, c, unit, tickets{})
+	j.c = len(x) / len(dst)
+	j.run((len(dst)-1)/j.unitRows() + 1)
+	return nil
+}
+
+// checkRows returns an error unless the output of Rows, if it is wanted, has an element for each row.
+func (j *job[T]) checkRows() error {
+	rows, logits := len(j.perRow.data), len(j.x)
+	switch {
+	case !j.perRow.wanted():
+		return nil
+	case j.y.kind == labelTarget && rows != len(j.y.label):
+		return fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, len(j.y.label), ErrShape)
+	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
+		return fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that len(x) = %d is a multiple of: %w", j.op, rows, logits, ErrShape)
 	}
 	return nil
 }
 
-// checkRows returns the number of columns, or the first error in the arguments.
-func (j *job[T]) checkRows(dst *output[T], p Params) (c int, err error) {
-	if err = p.check(j.op); err != nil {
-		return 0, err
-	}
-	if err = checkWeights[T](j.op, p); err != nil {
-		return 0, err
-	}
-	if err = j.checkShapes(); err != nil {
-		return 0, err
-	}
-	rows, logits := len(dst.data), len(j.x)
-	switch {
-	case j.y.kind == labelTarget && rows != len(j.y.label):
-		return 0, fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, len(j.y.label), ErrShape)
-	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
-		return 0, fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that len(x) = %d is a multiple of: %w", j.op, rows, logits, ErrShape)
-	}
-	if err = dst.checkOverlap(j.op, "x", j.x, true); err != nil {
-		return 0, err
-	}
-	if err = checkDisjoint(j.op, dst, "label", j.y.label); err != nil {
-		return 0, err
-	}
-	if err = checkDisjoint(j.op, dst, "t", denseOf[T](&j.y)); err != nil {
-		return 0, err
-	}
-	return logits / max(rows, 1), checkValues[T](&j.y, j.op, j.c)
-}
+// unitRows returns how many rows are a unit of work: as many as a block has, one at least.
+func (j *job[T]) unitRows() int { return max(1, blockLen/j.c) }
 
-// rowsUnits does the units of rows that it takes, from those that nobody has taken yet, until there are none.
-func (j *job[T]) rowsUnits(dst []T, c, unit int, taken tickets) {
-	var p pieces[T]
-	units := (len(dst)-1)/unit + 1
-	for u := taken.take(); u < int64(units); u = taken.take() {
+// sumRows sums up the rows of the units that it takes.
+func (j *job[T]) sumRows(s *scratch[T]) {
+	dst, unit := j.perRow.data, j.unitRows()
+	units := int64((len(dst)-1)/unit + 1)
+	for u := j.taken.take(); u < units; u = j.taken.take() {
 		row := int(u) * unit
 		last := min(row+unit, len(dst))
-		left := c // of the row, elements to come
+		left := j.c // of the row, elements to come
 		var sum accumulator
-		for start, end := row*c, last*c; start < end; start += pieceLen {
-			for loss := p.losses(j, start, min(pieceLen, end-start)); len(loss) > 0; {
+		s.begin(row*j.c, last*j.c)
+		for loss := s.next(j); loss != nil; loss = s.next(j) {
+			for len(loss) > 0 {
 				n := min(left, len(loss))
 				sum = plus(sum, loss[:n])
 				loss = loss[n:]
 				if left -= n; left == 0 {
 					dst[row] = T(sum.result())
-					row, left, sum = row+1, c, accumulator{}
+					row, left, sum = row+1, j.c, accumulator{}
 				}
 			}
 		}
@@ -97,38 +73,4 @@ func plus[T Float](a accumulator, v []T) accumulator {
 		lo += err
 	}
 	return accumulator{hi, lo}
-}
-
-// rowsParallel does what rowsUnits does, with the given number of goroutines. The job is passed by value because it goes to the
-// heap here.
-func rowsParallel[T Float](j job[T], dst []T, c, unit, workers int) {
-	share(workers, func(_ int, taken tickets) { j.rowsUnits(dst, c, unit, taken) })
-}
-
-// Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
-// row, or one value for each element. The functions of this package see the logits as a slice, whose rows they count by
-// the labels; Fits is for those who have a matrix. The errors are [ErrShape] and [ErrTarget].
-func (t Target) Fits(rows, cols int) error {
-	const op = "Fits"
-	if t.kind == noTarget {
-		return fmt.Errorf("focal: %s: the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
-	}
-	if rows < 0 || cols < 0 {
-		return fmt.Errorf("focal: %s: %d×%d logits: a negative number: %w", op, rows, cols, ErrShape)
-	}
-	have, want, name := len(t.label), uint64(rows), "label"
-	overflow := uint64(0)
-	if t.kind != labelTarget {
-		have, name = len(t.dense32)+len(t.dense64), "t"
-		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
-	}
-	switch {
-	case t.kind == labelTarget && rows > 0 && cols == 0:
-		return fmt.Errorf("focal: %s: %d×%d logits: no columns: %w", op, rows, cols, ErrShape)
-	case overflow > 0:
-		return fmt.Errorf("focal: %s: len(%s) = %d, want rows·columns for %d×%d logits: %w", op, name, have, rows, cols, ErrShape)
-	case uint64(have) != want:
-		return fmt.Errorf("focal: %s: len(%s) = %d, want %d for %d×%d logits: %w", op, name, have, want, rows, cols, ErrShape)
-	}
-	return nil
 }

@@ -3,9 +3,8 @@ package focal
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"unsafe"
-
-	"github.com/gofocal/focal/internal/abi"
 )
 
 // Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]. It refers to
@@ -65,10 +64,10 @@ func Dense[T Float](t []T) Target {
 
 // denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
 func denseOf[T Float](y *Target) []T {
-	if t, ok := any(y.dense32).([]T); ok {
-		return t
+	if isFloat32[T]() {
+		return *(*[]T)(unsafe.Pointer(&y.dense32))
 	}
-	return any(y.dense64).([]T)
+	return *(*[]T)(unsafe.Pointer(&y.dense64))
 }
 
 // Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's
@@ -94,6 +93,34 @@ func FgNum(label []int32) int {
 	return n
 }
 
+// Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
+// row, or one value for each element. The functions of this package see the logits as a slice, whose rows they count by
+// the labels; Fits is for those who have a matrix. The errors are [ErrShape] and [ErrTarget].
+func (t Target) Fits(rows, cols int) error {
+	const op = "Fits"
+	if t.kind == noTarget {
+		return fmt.Errorf("focal: %s: the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
+	}
+	if rows < 0 || cols < 0 {
+		return fmt.Errorf("focal: %s: %d×%d logits: a negative number: %w", op, rows, cols, ErrShape)
+	}
+	have, want, name := len(t.label), uint64(rows), "label"
+	overflow := uint64(0)
+	if t.kind != labelTarget {
+		have, name = len(t.dense32)+len(t.dense64), "t"
+		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
+	}
+	switch {
+	case t.kind == labelTarget && rows > 0 && cols == 0:
+		return fmt.Errorf("focal: %s: %d×%d logits: no columns: %w", op, rows, cols, ErrShape)
+	case overflow > 0:
+		return fmt.Errorf("focal: %s: len(%s) = %d, want rows·columns for %d×%d logits: %w", op, name, have, rows, cols, ErrShape)
+	case uint64(have) != want:
+		return fmt.Errorf("focal: %s: len(%s) = %d, want %d for %d×%d logits: %w", op, name, have, want, rows, cols, ErrShape)
+	}
+	return nil
+}
+
 // checkShape returns an error unless y is a target for the given number of logits of type T. If it has labels, c is the
 // number of columns.
 func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
@@ -111,6 +138,14 @@ func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
 		return 0, fmt.Errorf("focal: %s: len(t) = %d, want len(x) = %d: %w", op, len(t), logits, ErrShape)
 	}
 	return 0, nil
+}
+
+// targetsInRange reports whether all targets are in [0, 1].
+func targetsInRange[T Float](t []T) bool {
+	if isFloat32[T]() {
+		return targetsValidF32(path, asFloat32(&t[0]), len(t))
+	}
+	return targetsValidF64(path, asFloat64(&t[0]), len(t))
 }
 
 // kindOf returns the kind of a dense target for logits of type T.
@@ -143,7 +178,7 @@ func (t *Target) classes(op string, logits int) (int, error) {
 func checkValues[T Float](y *Target, op string, c int) error {
 	if y.kind != labelTarget {
 		t := denseOf[T](y)
-		if i := checkDense(t); i >= 0 {
+		if i := firstBadTarget(t); i >= 0 {
 			return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
 		}
 		return nil
@@ -151,14 +186,14 @@ func checkValues[T Float](y *Target, op string, c int) error {
 	return y.checkLabels(op, c)
 }
 
-// checkDense returns the index of the first value that is not in [0, 1], or -1 if there is none.
-func checkDense[T Float](t []T) (firstBad int) {
+// firstBadTarget returns the index of the first value that is not in [0, 1], or -1 if there is none.
+func firstBadTarget[T Float](t []T) int {
 	for start := 0; start < len(t); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := t[start:min(start+blockLen, len(t))]
 		if raceEnabled {
 			raceRead(&part[0], len(part))
 		}
-		if hasLabelKernels() && assemblyTargetsValid(path, unsafe.Sizeof(part[0]) == 8, unsafe.Pointer(&part[0]), len(part)) {
+		if hasLabelKernels() && targetsInRange(part) {
 			continue
 		}
 		for i, v := range part {
@@ -170,44 +205,25 @@ func checkDense[T Float](t []T) (firstBad int) {
 	return -1
 }
 
-// hardMask makes the mask of the positives of a block if all its targets are 0 or 1, and reports whether they are. The
-// mask's former contents do not matter, and its bits from len(t) on mean nothing.
-func hardMask[T Float](pos *bitmask, t []T) (hard bool) {
-	if hasLabelKernels() {
-		return assemblyHardMask(path, unsafe.Sizeof(t[0]) == 8, pos, unsafe.Pointer(&t[0]), len(t))
-	}
-	clear(pos[:(len(t)+63)/64])
-	for i, v := range t {
-		switch v {
-		case 1:
-			pos[i/64] |= 1 << (i % 64)
-		case 0:
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	if i := checkLabels(t.label, limit, t.ignore); i >= 0 {
+	if i := firstBadLabel(t.label, limit, t.ignore); i >= 0 {
 		return fmt.Errorf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored: %w",
 			op, i, t.label[i], c, t.ignore, ErrLabel)
 	}
 	return nil
 }
 
-// checkLabels returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
+// firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
 // The limit is at most math.MaxInt32, so that negative labels, taken as unsigned, are above it.
-func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
+func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := label[start:min(start+blockLen, len(label))]
 		if raceEnabled {
 			raceRead(&part[0], len(part))
 		}
-		if hasLabelKernels() && assemblyLabelsValid(path, part, limit, ignore) {
+		if hasLabelKernels() && labelsValid(path, &part[0], len(part), limit, ignore) {
 			continue
 		}
 		for i, v := range part {
@@ -217,99 +233,4 @@ func checkLabels(label []int32, limit uint32, ignore int32) (firstBad int) {
 		}
 	}
 	return -1
-}
-
-// labelMasks makes the masks of a block of n elements in rows of c columns: pos has a bit for each positive, and keep one
-// for each element of a row that is not ignored; keep is made only if any row is, which is reported. The block begins in
-// column col of the row of label[0], and there is a label for each of its rows.
-//
-// The masks' former contents do not matter, and their bits from n on mean nothing.
-func labelMasks(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
-	if c <= abi.NarrowRow && hasLabelKernels() {
-		rows := (col + n + c - 1) / c
-		ignored = assemblyLabelMasks(path, pos, keep, label[:rows], c, offset, ignore)
-		if col > 0 {
-			shiftDown(pos, col, n)
-			if ignored {
-				shiftDown(keep, col, n)
-			}
-		}
-		return ignored
-	}
-	words := (n + 63) / 64
-	clear(pos[:words])
-	row := -col // where the row begins, relative to the block; negative if in an earlier one
-	for _, v := range label {
-		if row >= n {
-			break
-		}
-		if v == ignore {
-			if !ignored {
-				ignored = true
-				setAll(keep, n)
-			}
-			clearRange(keep, max(row, 0), min(row+c, n))
-		} else if j := int(v) - int(offset); uint(j) < uint(c) { // else it is background
-			if i := row + j; uint(i) < uint(n) { // else the positive is in another block
-				pos[i/64] |= 1 << (i % 64)
-			}
-		}
-		row += c
-	}
-	return ignored
-}
-
-// shiftDown moves the bits from shift < 64 on to the beginning, at least n of them.
-func shiftDown(m *bitmask, shift, n int) {
-	for i := range (n + 63) / 64 {
-		m[i] = m[i]>>shift | m[i+1]<<(64-shift)
-	}
-}
-
-// setAll sets the first n bits, at least.
-func setAll(m *bitmask, n int) {
-	for i := range (n + 63) / 64 {
-		m[i] = ^uint64(0)
-	}
-}
-
-// clearRange clears the bits from..to-1. There is at least one.
-func clearRange(m *bitmask, from, to int) {
-	first, last := from/64, (to-1)/64
-	head := ^uint64(0) << (from % 64)
-	tail := ^uint64(0) >> (63 - (to-1)%64)
-	if first == last {
-		m[first] &^= head & tail
-		return
-	}
-	m[first] &^= head
-	clear(m[first+1 : last])
-	m[last] &^= tail
-}
-
-// dropWeightlessDense is dropWeightless for the targets of a block: without a weight is 1 if noPos is set, 0 if noNeg is, and
-// all else if both are.
-func dropWeightlessDense[T Float](keep *bitmask, x, t []T, noPos, noNeg bool) {
-	for i, v := range x {
-		weightless := (t[i] == 0 || noPos) && (t[i] == 1 || noNeg)
-		if weightless && !math.IsNaN(float64(v)) {
-			keep[i/64] &^= 1 << (i % 64)
-		}
-	}
-}
-
-// dropWeightless takes the elements out of keep that have no weight: the positives if noPos is set, the negatives if noNeg
-// is. Multiplying by a weight of 0 would not do, since it makes NaN of an infinite loss. Where the logit is NaN the
-// element stays as it is, so that the NaN shows in the result.
-func dropWeightless[T Float](pos, keep *bitmask, x []T, noPos, noNeg bool) {
-	for i, v := range x {
-		weightless := noNeg
-		if pos[i/64]>>(i%64)&1 != 0 {
-			weightless = noPos
-		}
-		if weightless && !math.IsNaN(float64(v)) {
-			keep[i/64] &^= 1 << (i % 64)
-			pos[i/64] &^= 1 << (i % 64)
-		}
-	}
 }

@@ -60,9 +60,9 @@ func TestLabelMasks(t *testing.T) {
 		for try := range 5 {
 			for _, kind := range []struct{ offset, ignore int32 }{{1, -1}, {0, -1}, {1, 255}, {1, 0}, {0, 0}, {1, math.MinInt32}} {
 				fillLabels(rng, label, c, kind.ignore, []float64{0, 0.1, 0.9}[try%3])
-				n := 1 + rng.IntN(blockLen)
+				n := 1 + rng.IntN(pieceLen)
 				if try%4 == 0 {
-					n = blockLen
+					n = pieceLen
 				}
 				start := rng.IntN(rows*c - n + 1)
 				if try%5 == 0 {
@@ -74,7 +74,7 @@ func TestLabelMasks(t *testing.T) {
 					withPath(p, func() {
 						pos, keep := garbage(), garbage()
 						last := (start + n - 1) / c
-						ignored := labelMasks(&pos, &keep, n, label[start/c:last+1], start%c, c, kind.offset, kind.ignore)
+						ignored := labelBits(&pos, &keep, n, label[start/c:last+1], start%c, c, kind.offset, kind.ignore)
 						require.Equal(t, wantPos, bitsOf(&pos, n), "%v c=%d start=%d n=%d", p, c, start, n)
 						require.Equal(t, slices.Contains(wantIgn, true), ignored, "%v c=%d start=%d n=%d %v", p, c, start, n, kind)
 						if ignored {
@@ -82,9 +82,9 @@ func TestLabelMasks(t *testing.T) {
 						}
 
 						longPos, longKeep := garbage(), garbage()
-						labelMasks(&longPos, &longKeep, n, label[start/c:], start%c, c, kind.offset, kind.ignore)
-						require.Equal(t, bitsOf(&pos, n), bitsOf(&longPos, n), "labels behind the block do not matter")
-						require.Equal(t, bitsOf(&keep, n), bitsOf(&longKeep, n), "labels behind the block do not matter")
+						labelBits(&longPos, &longKeep, n, label[start/c:], start%c, c, kind.offset, kind.ignore)
+						require.Equal(t, bitsOf(&pos, n), bitsOf(&longPos, n), "labels behind the piece do not matter")
+						require.Equal(t, bitsOf(&keep, n), bitsOf(&longKeep, n), "labels behind the piece do not matter")
 					})
 				}
 			}
@@ -126,7 +126,7 @@ func TestCheckLabels(t *testing.T) {
 		{[]int32{math.MinInt32, -1}, math.MaxInt32, math.MinInt32, 1},
 	} {
 		for _, p := range availablePaths() {
-			withPath(p, func() { assert.Equal(t, tt.want, checkLabels(tt.label, tt.limit, tt.ignore), "%v %+v", p, tt) })
+			withPath(p, func() { assert.Equal(t, tt.want, firstBadLabel(tt.label, tt.limit, tt.ignore), "%v %+v", p, tt) })
 		}
 	}
 }
@@ -141,10 +141,10 @@ func TestCheckLabelsPositions(t *testing.T) {
 func testCheckLabelsPositions(t *testing.T) {
 	for n := range 70 {
 		label := make([]int32, n)
-		require.Equal(t, -1, checkLabels(label, 5, -1))
+		require.Equal(t, -1, firstBadLabel(label, 5, -1))
 		for i := range label {
 			label[i] = 6
-			require.Equal(t, i, checkLabels(label, 5, -1))
+			require.Equal(t, i, firstBadLabel(label, 5, -1))
 			label[i] = 0
 		}
 	}
@@ -157,11 +157,11 @@ func TestManyClasses(t *testing.T) {
 	require.ErrorIs(t, y.checkLabels("Loss", math.MaxInt32-1), ErrLabel)
 
 	var pos, ign bitmask
-	require.False(t, labelMasks(&pos, &ign, 3, y.label, math.MaxInt32-3, math.MaxInt, 1, -1))
+	require.False(t, labelBits(&pos, &ign, 3, y.label, math.MaxInt32-3, math.MaxInt, 1, -1))
 	require.Equal(t, bitmask{0: 1 << 2}, pos)
 	y.label[0] = 1
-	require.False(t, labelMasks(&pos, &ign, blockLen, y.label, math.MaxInt-blockLen, math.MaxInt, 1, -1))
-	require.Equal(t, bitmask{}, pos, "the positive is in an earlier block")
+	require.False(t, labelBits(&pos, &ign, pieceLen, y.label, math.MaxInt-pieceLen, math.MaxInt, 1, -1))
+	require.Equal(t, bitmask{}, pos, "the positive is in an earlier piece")
 }
 
 // The two conventions say the same with labels that differ by one.

@@ -147,7 +147,7 @@ func TestGoroutines(t *testing.T) {
 		{0, 10, 1}, {1, 10, 1}, {2, 10, 2}, {10, 10, 10}, {11, 10, 10}, {math.MaxInt, 10, 10}, {8, 1, 1},
 		{-1, 1 << 20, procs}, {math.MinInt, 1 << 20, procs}, {-1, 1, 1},
 	} {
-		assert.Equalf(t, tt.want, Params{Workers: tt.workers}.goroutines(tt.blocks), "%+v", tt)
+		assert.Equalf(t, tt.want, goroutines(tt.workers, tt.blocks), "%+v", tt)
 	}
 	assert.Equal(t, procs, runtime.GOMAXPROCS(0), "it is asked, not set")
 }
@@ -185,7 +185,8 @@ func TestBlocks(t *testing.T) {
 	for _, size := range sizes {
 		blocks := blockCount(size)
 		check := func(b int) {
-			start, n := blockRange(b, size)
+			start, end := blockRange(b, size)
+			n := end - start
 			require.Equal(t, b, start/blockLen)
 			require.Zero(t, start%blockLen)
 			if b < blocks-1 {

@@ -3,209 +3,630 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
-	"github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 
 	"github.com/gofocal/focal/internal/abi"
 )
 
-// The kernels of labels: their check, and the bit masks of narrow rows, for which a loop over rows takes longer than
-// the loss itself.
+// The kernels that look at labels and targets, and those that add and multiply what the others have computed. They are short, so
+// they are written instruction by instruction, in virtual registers, which pass allocateRegisters makes physical. All take whole
+// groups: a multiple of abi.Lanes elements, or of rows.
 
-// labels writes both for an instruction set.
-func labels(ctx *build.Context, wide bool, suffix string) {
-	g := &generator{Context: ctx, isa: &isa{wide: wide, suffix: suffix}}
-	k := &kernel{generator: g}
-	k.labelsValid()
-	k.labelMasks()
+// A simple function has one loop over elements, whose index is e.
+type simple struct {
+	*generator
+	*isa
+	e, end reg.GPVirtual
 }
 
-// rowTable has, for each width c of rows, the row of each element of 16 rows, as bytes. It begins at 8·c·(c-1).
-func (g *generator) rowTable() Mem {
-	if m, ok := globals["rows"]; ok {
-		return m
-	}
-	m := g.StaticGlobal("rows")
-	g.DataAttributes(attr.RODATA | attr.NOPTR)
-	at := 0
-	for c := 1; c <= abi.NarrowRow; c++ {
-		for e := range 16 * c {
-			g.AddDatum(at, U8(e/c))
-			at++
-		}
-	}
-	globals["rows"] = m
-	return m
+// simple begins a function.
+func (g *generator) simple(s *isa, name, signature string) *simple {
+	f := &simple{generator: g, isa: s}
+	f.Function(name + s.suffix)
+	f.signature(signature)
+	return f
 }
 
-// ints returns the constants first, first+step, … for a vector of int32.
-func (g *generator) ints(name string, first, step int) Mem {
-	var v []uint64
-	for i := range g.lanes() {
-		v = append(v, uint64(uint32(first+i*step)))
+// loop writes the loop over n elements, step at a time, what follows it, and the end of the function.
+func (f *simple) loop(step int, body, after func()) {
+	f.elements(step, body)
+	after()
+	f.VZEROUPPER()
+	f.RET()
+}
+
+// elements writes the loop alone.
+func (f *simple) elements(step int, body func()) {
+	if f.end == nil {
+		f.e, f.end = f.GP64(), f.argument("n")
 	}
-	return g.words(fmt.Sprintf("%s%d", name, g.lanes()), v)
+	f.XORL(f.e.As32(), f.e.As32())
+	f.Label("loop")
+	body()
+	f.ADDQ(Imm(uint64(step)), f.e)
+	f.CMPQ(f.e, f.end)
+	f.JLT(LabelRef("loop"))
+}
+
+func (f *simple) vector() reg.VecVirtual {
+	if f.wide {
+		return f.ZMM()
+	}
+	return f.YMM()
+}
+
+// argument loads a parameter.
+func (f *simple) argument(name string) reg.GPVirtual {
+	r := f.GP64()
+	f.MOVQ(f.address(name), r)
+	return r
 }
 
 // spread returns a vector with every element set to an int32 argument.
-func (k *kernel) spread(argument string) reg.VecVirtual {
-	r := k.GP32()
-	k.MOVL(k.address(argument), r)
-	return k.spreadRegister(r)
+func (f *simple) spread(argument string) reg.VecVirtual {
+	r := f.GP32()
+	f.MOVL(f.address(argument), r)
+	return f.spreadRegister(r)
 }
 
-func (k *kernel) spreadRegister(r reg.GPVirtual) reg.VecVirtual {
-	x, v := k.XMM(), k.vector()
-	k.VMOVD(r, x)
-	k.VPBROADCASTD(x, v)
+func (f *simple) spreadRegister(r reg.Register) reg.VecVirtual {
+	x, v := f.XMM(), f.vector()
+	f.VMOVD(r, x)
+	f.VPBROADCASTD(x, v)
 	return v
 }
 
-// labelsValid writes func(label *int32, n int, limit uint32, ignore int32) (ok bool): whether all labels are at most
-// limit, taken as unsigned, or ignore.
-func (k *kernel) labelsValid() {
-	k.Function("labelsValid" + k.suffix)
-	k.Attributes(attr.NOSPLIT)
-	k.signature("(label *int32, n int, limit uint32, ignore int32) (ok bool)")
-	k.x = k.argument("label")
-	k.end = k.argument("n")
-	limit, ignore := k.spread("limit"), k.spread("ignore")
-	bad := k.GP32()
-	k.XORL(bad, bad)
-	k.n = 1
-	k.loops(func() {
-		v := k.read(k.x)[0]
-		if k.wide {
-			above, other := k.K(), k.K()
-			k.VPCMPUD(Imm(6), limit, v, above) // not ≤
-			k.VPCMPD(Imm(4), ignore, v, above, other)
-			r := k.GP32()
-			k.KMOVW(other, r)
-			k.ORL(r, bad)
-			return
+// at returns vector v of the present elements of an array.
+func (f *simple) at(array reg.Register, v int) Mem {
+	return Mem{Base: array, Index: f.e, Scale: uint8(f.elem()), Disp: v * f.bytes()}
+}
+
+// rowTable has, for each width c of rows, the row of each element of 16 rows, as bytes. It begins at 8·c·(c-1).
+func (f *simple) rowTable() Mem {
+	return f.global("rows", func() {
+		var row []byte
+		for c := 1; c <= abi.NarrowRow; c++ {
+			for e := range 16 * c {
+				row = append(row, byte(e/c))
+			}
 		}
-		low, same := k.YMM(), k.YMM()
-		k.VPMINUD(limit, v, low)
-		k.VPCMPEQD(v, low, low)
-		k.VPCMPEQD(v, ignore, same)
-		k.VPOR(low, same, same)
-		r := k.GP32()
-		k.VMOVMSKPS(same, r)
-		k.XORL(Imm(uint64(1<<k.lanes()-1)), r)
-		k.ORL(r, bad)
-	}, func() {
-		k.TESTL(bad, bad)
-		k.SETEQ(k.result("ok"))
+		for i := 0; i < len(row); i += 8 {
+			var eight uint64
+			for k, r := range row[i : i+8] {
+				eight |= uint64(r) << (8 * k)
+			}
+			f.AddDatum(i, U64(eight))
+		}
 	})
 }
 
-// labelMasks writes func(pos, keep *bitmask, label *int32, rows, c int, offset, ignore int32) (ignored bool): the masks
-// of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on; both are written up to the end of a group of 16 rows.
-//
-// For each row, target is the number of the positive element within the group of rows, or -1: background, or -2:
-// ignored. Each vector of elements fetches the targets of its rows, which the table says, and compares.
-func (k *kernel) labelMasks() {
-	k.Function("labelMasks" + k.suffix)
-	k.Attributes(attr.NOSPLIT)
-	k.signature("(pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool)")
-	pos, keep := k.argument("pos"), k.argument("keep")
-	k.x, k.end = k.argument("label"), k.argument("rows")
-	c := k.argument("c")
-	offset, ignore := k.spread("offset"), k.spread("ignore")
-	width := k.spreadRegister(c.As32().(reg.GPVirtual))
+// ints returns a vector of the int32 first, first+step, …
+func (f *simple) ints(first, step int) Mem {
+	var words []uint64
+	for i := range f.lanes() {
+		words = append(words, uint64(uint32(first+i*step)))
+	}
+	return f.words(f.isa, words)
+}
 
-	table := k.GP64()
-	k.LEAQ(Mem{Base: c, Disp: -1}, table)
-	k.IMULQ(c, table)
-	k.SHLQ(Imm(3), table)
-	rows := k.GP64()
-	k.LEAQ(k.rowTable(), rows)
-	k.ADDQ(rows, table)
+// labels writes the kernels of labels for an instruction set.
+func (g *generator) labels(s *isa) {
+	g.labelsValid(s)
+	g.labelMasks(s)
+}
 
-	first := k.vector() // each row's first element
-	k.VMOVUPS(k.ints("iota", 0, 1), first)
-	k.VPMULLD(width, first, first)
-	any := k.GP32()
-	k.XORL(any, any)
-	minus := func(n int) Mem { return k.ints(fmt.Sprintf("minus%d_", n), -n, 0) }
-	background, ignored, step := k.vector(), k.vector(), k.vector()
-	k.VMOVUPS(minus(1), background)
-	k.VMOVUPS(minus(2), ignored)
-	k.VMOVUPS(k.ints("step", k.lanes(), 0), step)
+// helpers writes the others, which depend on the element type.
+func (g *generator) helpers(s *isa) {
+	g.sum(s)
+	g.mul(s)
+	g.expand(s)
+	g.flip(s)
+	g.targetsValid(s)
+	g.targetMasks(s)
+}
 
-	k.n = 1
-	k.loops(func() {
-		v := k.read(k.x)[0]
-		r := k.GP32()
-		target := k.vector()
-		if k.wide {
-			skip, positive := k.K(), k.K()
-			if k.last { // there may be no more rows, which read as 0
-				k.VPCMPEQD(ignore, v, k.tailMask, skip)
-			} else {
-				k.VPCMPEQD(ignore, v, skip)
-			}
-			k.VPSUBD(offset, v, v)
-			k.VPCMPUD(Imm(1), width, v, positive)
-			k.VPADDD(first, v, v)
-			k.VMOVDQA32(background, target)
-			k.VMOVDQA32(v, positive, target)
-			k.VMOVDQA32(ignored, skip, target)
-			k.KMOVW(skip, r)
-		} else {
-			skip, positive := k.YMM(), k.YMM()
-			k.VPCMPEQD(ignore, v, skip)
-			if k.last {
-				k.VPAND(k.tail, skip, skip)
-			}
-			k.VPSUBD(offset, v, v)
-			// unsigned v < c
-			k.VPADDD(width, background, positive)
-			k.VPMINUD(positive, v, positive)
-			k.VPCMPEQD(v, positive, positive)
-			k.VPADDD(first, v, v)
-			k.VBLENDVPS(positive, v, background, target)
-			k.VBLENDVPS(skip, ignored, target, target)
-			k.VMOVMSKPS(skip, r)
+// labelsValid reports whether all labels are at most limit, taken as unsigned, or ignore.
+func (g *generator) labelsValid(s *isa) {
+	f := g.simple(s, "wholeLabelsValid", "(label *int32, n int, limit uint32, ignore int32) (ok bool)")
+	label, limit, ignore := f.argument("label"), f.spread("limit"), f.spread("ignore")
+	r := f.GP32()
+	if f.wide {
+		bad, above := f.K(), f.K()
+		f.KXORW(bad, bad, bad)
+		f.loop(abi.Lanes, func() {
+			x := f.vector()
+			f.VMOVUPS(f.at(label, 0), x)
+			f.VPCMPUD(Imm(6), limit, x, above) // not ≤
+			f.VPCMPD(Imm(4), ignore, x, above, above)
+			f.KORW(above, bad, bad)
+		}, func() {
+			f.KMOVW(bad, r)
+			f.TESTL(r, r)
+			f.SETEQ(f.result("ok"))
+		})
+		return
+	}
+	good := f.YMM()
+	f.VPCMPEQD(good, good, good)
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			x, low := f.YMM(), f.YMM()
+			f.VMOVUPS(f.at(label, v), x)
+			f.VPMINUD(limit, x, low)
+			f.VPCMPEQD(x, low, low)
+			f.VPCMPEQD(x, ignore, x)
+			f.VPOR(low, x, x)
+			f.VPAND(x, good, good)
 		}
-		k.ORL(r, any)
-
-		element, row, left := k.vector(), k.GP64(), k.GP64()
-		k.VMOVUPS(k.ints("iota", 0, 1), element)
-		k.MOVQ(table, row)
-		k.MOVQ(c, left)
-		k.labels++
-		again := fmt.Sprintf("row%d", k.labels)
-		k.Label(again)
-		at := k.vector()
-		k.VPMOVZXBD(Mem{Base: row}, at)
-		k.VPERMD(target, at, at)
-		if k.wide {
-			p, q := k.K(), k.K()
-			k.VPCMPEQD(element, at, p)
-			k.VPCMPD(Imm(4), ignored, at, q)
-			k.KMOVW(p, Mem{Base: pos})
-			k.KMOVW(q, Mem{Base: keep})
-		} else {
-			p, q := k.YMM(), k.GP32()
-			k.VPCMPEQD(element, at, p)
-			k.VMOVMSKPS(p, q)
-			k.MOVB(q.As8(), Mem{Base: pos})
-			k.VPCMPEQD(ignored, at, p)
-			k.VMOVMSKPS(p, q)
-			k.NOTL(q)
-			k.MOVB(q.As8(), Mem{Base: keep})
-		}
-		k.VPADDD(step, element, element)
-		k.ADDQ(Imm(uint64(k.lanes())), row)
-		k.ADDQ(Imm(uint64(k.lanes()/8)), pos)
-		k.ADDQ(Imm(uint64(k.lanes()/8)), keep)
-		k.DECQ(left)
-		k.JNE(LabelRef(again))
 	}, func() {
-		k.TESTL(any, any)
-		k.SETNE(k.result("ignored"))
+		f.VMOVMSKPS(good, r)
+		f.CMPL(r, U32(0xff))
+		f.SETEQ(f.result("ok"))
 	})
+}
+
+// labelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any is ignored.
+//
+// For each row, target is the number of the positive element within the group of rows, or -1: background, or -2: ignored.
+// Each vector of elements fetches the targets of its rows, which the table says, and compares.
+func (g *generator) labelMasks(s *isa) {
+	f := g.simple(s, "wholeLabelMasks", "(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)")
+	pos, keep, label, c := f.argument("pos"), f.argument("keep"), f.argument("label"), f.argument("c")
+	offset, ignore := f.spread("offset"), f.spread("ignore")
+	f.e, f.end = f.GP64(), f.argument("n")
+	some := f.GP32()
+	f.XORL(some, some)
+	f.CMPQ(c, Imm(1))
+	f.JEQ(LabelRef("column"))
+	width := f.spreadRegister(c.As32())
+
+	table, rows := f.GP64(), f.GP64()
+	f.LEAQ(Mem{Base: c, Disp: -1}, table)
+	f.IMULQ(c, table)
+	f.SHLQ(Imm(3), table)
+	f.LEAQ(f.rowTable(), rows)
+	f.ADDQ(rows, table)
+
+	first, background, ignored, step := f.vector(), f.vector(), f.vector(), f.vector()
+	f.VMOVUPS(f.ints(0, 1), first)
+	f.VPMULLD(width, first, first) // each row's first element
+	f.VMOVUPS(f.ints(-1, 0), background)
+	f.VMOVUPS(f.ints(-2, 0), ignored)
+	f.VMOVUPS(f.ints(f.lanes(), 0), step)
+	size := uint64(f.lanes() / 8) // of a vector's bits
+	if f.wide {
+		f.ADDQ(c, c) // now the bytes of a group's bits
+	}
+	mov := func(r reg.GPVirtual, mask, i reg.Register) {
+		if m := (Mem{Base: mask, Index: i, Scale: 1}); f.wide {
+			f.MOVW(r.As16(), m)
+		} else {
+			f.MOVB(r.As8(), m)
+		}
+	}
+	ones := f.GP32()
+	f.MOVL(I32(-1), ones)
+	f.elements(f.lanes(), func() {
+		x, target, r := f.vector(), f.vector(), f.GP32()
+		f.VMOVUPS(f.at(label, 0), x)
+		if f.wide {
+			skip, positive := f.K(), f.K()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPSUBD(offset, x, x)
+			f.VPCMPUD(Imm(1), width, x, positive)
+			f.VPADDD(first, x, x)
+			f.VMOVDQA32(background, target)
+			f.VMOVDQA32(x, positive, target)
+			f.VMOVDQA32(ignored, skip, target)
+			f.KMOVW(skip, r)
+		} else {
+			skip, positive := f.YMM(), f.YMM()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPSUBD(offset, x, x)
+			f.VPADDD(width, background, positive)
+			f.VPMINUD(positive, x, positive)
+			f.VPCMPEQD(x, positive, positive) // unsigned x < c
+			f.VPADDD(first, x, x)
+			f.VBLENDVPS(positive, x, background, target)
+			f.VBLENDVPS(skip, ignored, target, target)
+			f.VMOVMSKPS(skip, r)
+		}
+		f.ORL(r, some)
+
+		// the vectors of the group's elements; i counts the bytes of their bits
+		element, i := f.vector(), f.GP64()
+		inner := func(label string, also func(at reg.VecVirtual)) {
+			f.VMOVUPS(f.ints(0, 1), element)
+			f.XORL(i.As32(), i.As32())
+			f.Label(label)
+			at, bits := f.vector(), f.GP32()
+			f.VPMOVZXBD(Mem{Base: table, Index: i, Scale: 8}, at)
+			f.VPERMD(target, at, at)
+			if f.wide {
+				p := f.K()
+				f.VPCMPEQD(element, at, p)
+				f.KMOVW(p, bits)
+			} else {
+				p := f.YMM()
+				f.VPCMPEQD(element, at, p)
+				f.VMOVMSKPS(p, bits)
+			}
+			mov(bits, pos, i)
+			also(at)
+			f.VPADDD(step, element, element)
+			f.ADDQ(Imm(size), i)
+			f.CMPQ(i, c)
+			f.JLT(LabelRef(label))
+		}
+		f.TESTL(r, r)
+		f.JNE(LabelRef("some"))
+		inner("row", func(reg.VecVirtual) { mov(ones, keep, i) })
+		f.JMP(LabelRef("next"))
+		f.Label("some")
+		inner("row_some", func(at reg.VecVirtual) {
+			bits := f.GP32()
+			if f.wide {
+				q := f.K()
+				f.VPCMPD(Imm(4), ignored, at, q)
+				f.KMOVW(q, bits)
+			} else {
+				f.VPCMPEQD(ignored, at, at)
+				f.VMOVMSKPS(at, bits)
+				f.NOTL(bits)
+			}
+			mov(bits, keep, i)
+		})
+		f.Label("next")
+		f.ADDQ(c, pos)
+		f.ADDQ(c, keep)
+	})
+	f.JMP(LabelRef("answer"))
+
+	// rows of one element
+	f.Label("column")
+	f.XORL(f.e.As32(), f.e.As32())
+	f.Label("column_loop")
+	byte := f.GP64()
+	f.MOVQ(f.e, byte)
+	f.SHRQ(Imm(3), byte)
+	for v := range abi.Lanes / f.lanes() {
+		x, p, q := f.vector(), f.GP32(), f.GP32()
+		f.VMOVUPS(f.at(label, v), x)
+		if f.wide {
+			skip, positive := f.K(), f.K()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPCMPEQD(offset, x, positive)
+			f.KANDNW(positive, skip, positive)
+			f.KMOVW(positive, p)
+			f.KMOVW(skip, q)
+		} else {
+			skip, positive := f.YMM(), f.YMM()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPCMPEQD(offset, x, positive)
+			f.VPANDN(positive, skip, positive)
+			f.VMOVMSKPS(positive, p)
+			f.VMOVMSKPS(skip, q)
+		}
+		f.ORL(q, some)
+		f.NOTL(q)
+		at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1, Disp: v * f.lanes() / 8} }
+		if f.wide {
+			f.MOVW(p.As16(), at(pos))
+			f.MOVW(q.As16(), at(keep))
+		} else {
+			f.MOVB(p.As8(), at(pos))
+			f.MOVB(q.As8(), at(keep))
+		}
+	}
+	f.ADDQ(Imm(abi.Lanes), f.e)
+	f.CMPQ(f.e, f.end)
+	f.JLT(LabelRef("column_loop"))
+	f.Label("answer")
+	f.TESTL(some, some)
+	f.SETNE(f.result("ignored"))
+	f.VZEROUPPER()
+	f.RET()
+}
+
+// element returns the signature's name of the element type.
+func (s *isa) element() string { return map[bool]string{false: "float32", true: "float64"}[s.double] }
+
+// constantVector returns a register with every element set.
+func (f *simple) constantVector(bits uint64) reg.VecVirtual {
+	v := f.vector()
+	m := f.constant(f.isa, fmt.Sprintf("c%0*x", 2*f.elem(), bits), bits)
+	if f.wide {
+		f.emit("VBROADCASTS"+f.letter(), v, m)
+	} else {
+		f.emit("VMOVAP"+f.letter(), v, m)
+	}
+	return v
+}
+
+// targetsValid reports whether all targets are in [0, 1], -0 excepted, which is for the caller to find out.
+//
+// As unsigned integers these numbers are at most the bits of 1. AVX2 cannot compare 64-bit ones like that: there, the sign
+// of bad collects the signs and what is not ≤ 1.
+func (g *generator) targetsValid(s *isa) {
+	f := g.simple(s, "wholeTargetsValid", fmt.Sprintf("(t *%s, n int) (ok bool)", s.element()))
+	t, one := f.argument("t"), f.constantVector(s.bitsOf(1))
+	vectors := abi.Lanes / f.lanes()
+	most := make([]reg.VecVirtual, vectors) // or bad
+	for v := range most {
+		most[v] = f.vector()
+		f.zero(most[v])
+	}
+	unsigned := "VPMAXU" + f.integer()
+	or := func(dst, x, y reg.VecVirtual) {
+		if f.wide || !f.double {
+			f.emit(unsigned, dst, x, y)
+		} else {
+			f.emit("VORPD", dst, x, y)
+		}
+	}
+	f.loop(abi.Lanes, func() {
+		for v := range vectors {
+			if f.wide || !f.double {
+				f.emit(unsigned, most[v], most[v], f.at(t, v))
+				continue
+			}
+			x := f.vector()
+			f.VMOVUPD(f.at(t, v), x)
+			or(most[v], most[v], x)
+			f.emit("VCMPPD", x, x, one, Imm(0x16)) // not ≤
+			or(most[v], most[v], x)
+		}
+	}, func() {
+		for _, m := range most[1:] {
+			or(most[0], most[0], m)
+		}
+		r := f.GP32()
+		switch {
+		case f.wide:
+			above := f.K()
+			f.emit("VPCMPU"+f.integer(), above, most[0], one, Imm(6))
+			f.KMOVW(above, r)
+		case f.double:
+			f.VMOVMSKPD(most[0], r)
+		default:
+			f.VPMINUD(most[0], one, one)
+			f.VPCMPEQD(most[0], one, one) // where it is not above
+			f.VMOVMSKPS(one, r)
+			f.XORL(Imm(0xff), r)
+		}
+		f.TESTL(r, r)
+		f.SETEQ(f.result("ok"))
+	})
+}
+
+func (f *simple) zero(v reg.VecVirtual) {
+	if f.wide {
+		f.VPXORQ(v, v, v)
+	} else {
+		f.VXORPS(v, v, v)
+	}
+}
+
+// targetMasks makes the masks of the targets that are 1, and of those that are neither 0 nor 1 (-0 is 0), and reports whether there
+// are any of the latter.
+func (g *generator) targetMasks(s *isa) {
+	f := g.simple(s, "wholeTargetMasks", fmt.Sprintf("(pos, soft *uint64, t *%s, n int) (softs bool)", s.element()))
+	pos, soft, t, one := f.argument("pos"), f.argument("soft"), f.argument("t"), f.constantVector(s.bitsOf(1))
+	zero, some := f.vector(), f.GP32()
+	f.zero(zero)
+	f.XORL(some, some)
+	f.loop(abi.Lanes, func() {
+		ones, others, byte := f.GP32(), f.GP32(), f.GP64()
+		for v := range abi.Lanes / f.lanes() {
+			x, r, q := f.vector(), f.GP32(), f.GP32()
+			f.emit("VMOVUP"+f.letter(), x, f.at(t, v))
+			if f.wide {
+				is1, not1, other := f.K(), f.K(), f.K()
+				f.emit("VCMPP"+f.letter(), is1, x, one, Imm(equal))
+				f.emit("VCMPP"+f.letter(), not1, x, one, Imm(notEqual))
+				f.emit("VCMPP"+f.letter(), other, not1, x, zero, Imm(notEqual))
+				f.KMOVW(is1, r)
+				f.KMOVW(other, q)
+			} else {
+				is1, is0 := f.YMM(), f.YMM()
+				f.emit("VCMPP"+f.letter(), is1, x, one, Imm(equal))
+				f.emit("VCMPP"+f.letter(), is0, x, zero, Imm(equal))
+				f.VORPS(is1, is0, is0)
+				f.emit("VMOVMSKP"+f.letter(), r, is1)
+				f.emit("VMOVMSKP"+f.letter(), q, is0)
+				f.XORL(U32(1<<f.lanes()-1), q)
+			}
+			if v == 0 {
+				f.MOVL(r, ones)
+				f.MOVL(q, others)
+				continue
+			}
+			f.SHLL(Imm(uint64(v*f.lanes())), r)
+			f.SHLL(Imm(uint64(v*f.lanes())), q)
+			f.ORL(r, ones)
+			f.ORL(q, others)
+		}
+		f.MOVQ(f.e, byte)
+		f.SHRQ(Imm(3), byte)
+		f.MOVW(ones.As16(), Mem{Base: pos, Index: byte, Scale: 1})
+		f.MOVW(others.As16(), Mem{Base: soft, Index: byte, Scale: 1})
+		f.ORL(others, some)
+	}, func() {
+		f.TESTL(some, some)
+		f.SETNE(f.result("softs"))
+	})
+}
+
+// sum adds losses to lanes: element i to lane i mod abi.Lanes. Those of float64 have the rounding errors of their additions
+// collected beside, by Knuth's TwoSum.
+func (g *generator) sum(s *isa) {
+	f := g.simple(s, "sum", fmt.Sprintf("(s unsafe.Pointer, loss *%s, n int)", s.element()))
+	lanes, loss := f.argument("s"), f.argument("loss")
+	eight := f.bytes() / 8 // float64 of a vector
+	vectors := abi.Lanes / eight
+	hi, lo := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
+	place := func(v int, low bool) Mem {
+		m := Mem{Base: lanes, Disp: v * f.bytes()}
+		if low {
+			m.Disp += 8 * abi.Lanes
+		}
+		return m
+	}
+	for v := range vectors {
+		hi[v] = f.vector()
+		f.VMOVUPD(place(v, false), hi[v])
+		if f.double {
+			lo[v] = f.vector()
+			f.VMOVUPD(place(v, true), lo[v])
+		}
+	}
+	f.loop(abi.Lanes, func() {
+		for v := range vectors {
+			x := f.vector()
+			if !f.double {
+				f.VCVTPS2PD(Mem{Base: loss, Index: f.e, Scale: 4, Disp: v * f.bytes() / 2}, x)
+				f.VADDPD(x, hi[v], hi[v])
+				continue
+			}
+			sum, part, rest := f.vector(), f.vector(), f.vector()
+			f.VMOVUPD(f.at(loss, v), x)
+			f.VADDPD(x, hi[v], sum)
+			f.VSUBPD(hi[v], sum, part)
+			f.VSUBPD(part, sum, rest)
+			f.VSUBPD(rest, hi[v], rest)
+			f.VSUBPD(part, x, part)
+			f.VADDPD(part, rest, rest)
+			f.VADDPD(rest, lo[v], lo[v])
+			f.VMOVAPD(sum, hi[v])
+		}
+	}, func() {
+		for v := range vectors {
+			f.VMOVUPD(hi[v], place(v, false))
+			if f.double {
+				f.VMOVUPD(lo[v], place(v, true))
+			}
+		}
+	})
+}
+
+// mul multiplies dst by dout; every NaN is the quiet one without a sign.
+func (g *generator) mul(s *isa) {
+	f := g.simple(s, "mul", fmt.Sprintf("(dst, dout *%s, n int)", s.element()))
+	dst, dout := f.argument("dst"), f.argument("dout")
+	nan := f.constantVector(map[bool]uint64{false: 0x7fc00000, true: 0x7ff8000000000001}[s.double])
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			x := f.vector()
+			f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
+			f.emit("VMULP"+f.letter(), x, x, f.at(dout, v))
+			if f.wide {
+				k := f.K()
+				f.emit("VCMPP"+f.letter(), k, x, x, Imm(unordered))
+				f.emit("VMOVAP"+f.letter(), x, k, nan)
+			} else {
+				m := f.YMM()
+				f.emit("VCMPP"+f.letter(), m, x, x, Imm(unordered))
+				f.emit("VBLENDVP"+f.letter(), x, x, nan, m)
+			}
+			f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+		}
+	}, func() {})
+}
+
+// bits returns a register or mask for vector v of a bit mask: AVX-512 the mask, AVX2 a vector with the bits as signs, and rubbish
+// in the other bits.
+func (f *simple) bits(mask, byte reg.Register, v int) (signs reg.VecVirtual, k reg.OpmaskVirtual) {
+	first := v * f.lanes()
+	m := Mem{Base: mask, Index: byte, Scale: 1, Disp: first / 8}
+	if f.wide {
+		k = f.K()
+		if f.double {
+			f.KMOVB(m, k)
+		} else {
+			f.KMOVW(m, k)
+		}
+		return nil, k
+	}
+	var shifts []uint64
+	for l := range f.lanes() {
+		shifts = append(shifts, uint64(8*f.elem()-1-first%8-l))
+	}
+	signs = f.YMM()
+	f.emit("VPBROADCAST"+f.integer(), signs, m) // up to eight bytes, see abi.Bitmask
+	f.emit("VPSLLV"+f.integer(), signs, signs, f.words(f.isa, shifts))
+	return signs, nil
+}
+
+// flip changes the sign where pos is set.
+func (g *generator) flip(s *isa) {
+	f := g.simple(s, "flip", fmt.Sprintf("(dst *%s, pos *uint64, n int)", s.element()))
+	dst, pos := f.argument("dst"), f.argument("pos")
+	sign := f.constantVector(f.signBit())
+	f.loop(abi.Lanes, func() {
+		byte := f.GP64()
+		f.MOVQ(f.e, byte)
+		f.SHRQ(Imm(3), byte)
+		for v := range abi.Lanes / f.lanes() {
+			x := f.vector()
+			signs, k := f.bits(pos, byte, v)
+			if f.wide {
+				f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
+				f.emit("VXORP"+f.letter(), x, k, x, sign)
+			} else {
+				f.emit("VANDP"+f.letter(), signs, signs, sign)
+				f.emit("VXORP"+f.letter(), x, signs, f.at(dst, v))
+			}
+			f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+		}
+	}, func() {})
+}
+
+// expand makes the arguments of a kernel of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where keep
+// is clear, unless that is nil.
+func (g *generator) expand(s *isa) {
+	f := g.simple(s, "expand", fmt.Sprintf("(u, w, x *%[1]s, pos, keep *uint64, n int, wNeg, wPos %[1]s)", s.element()))
+	u, w, x0, pos, keep := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("pos"), f.argument("keep")
+	wNeg, wPos, sign := f.vector(), f.vector(), f.constantVector(f.signBit())
+	f.emit("VBROADCASTS"+f.letter(), wNeg, f.address("wNeg"))
+	f.emit("VBROADCASTS"+f.letter(), wPos, f.address("wPos"))
+	f.loop(abi.Lanes, func() {
+		byte := f.GP64()
+		f.MOVQ(f.e, byte)
+		f.SHRQ(Imm(3), byte)
+		vectors := abi.Lanes / f.lanes()
+		x, y := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
+		for v := range vectors {
+			x[v], y[v] = f.vector(), f.vector()
+			signs, k := f.bits(pos, byte, v)
+			if f.wide {
+				f.emit("VMOVUP"+f.letter(), x[v], f.at(x0, v))
+				f.emit("VXORP"+f.letter(), x[v], k, x[v], sign)
+				f.emit("VBLENDMP"+f.letter(), y[v], k, wNeg, wPos)
+			} else {
+				f.emit("VBLENDVP"+f.letter(), y[v], wNeg, wPos, signs)
+				f.emit("VANDP"+f.letter(), signs, signs, sign)
+				f.emit("VXORP"+f.letter(), x[v], signs, f.at(x0, v))
+			}
+		}
+		f.TESTQ(keep, keep)
+		f.JEQ(LabelRef("write"))
+		for v := range vectors {
+			signs, k := f.bits(keep, byte, v)
+			if f.wide {
+				f.emit("VMOVAP"+f.letter()+"_Z", x[v], k, x[v])
+				f.emit("VMOVAP"+f.letter()+"_Z", y[v], k, y[v])
+			} else {
+				zero := f.YMM()
+				f.VXORPS(zero, zero, zero)
+				f.emit("VBLENDVP"+f.letter(), x[v], zero, x[v], signs)
+				f.emit("VBLENDVP"+f.letter(), y[v], zero, y[v], signs)
+			}
+		}
+		f.Label("write")
+		for v := range vectors {
+			f.emit("VMOVUP"+f.letter(), f.at(u, v), x[v])
+			f.emit("VMOVUP"+f.letter(), f.at(w, v), y[v])
+		}
+	}, func() {})
 }

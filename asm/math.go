@@ -1,349 +1,428 @@
 package main
 
 import (
-	"github.com/mmcloughlin/avo/ir"
-	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/x86"
+	"math"
 
+	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/coef"
 )
 
-// The vector form of kernel_generic.go: the same operations in the same order. Where an instruction overwrites an
-// operand that is needed no more, the comment "consumes" says so.
+// The mathematics, line by line that of kernel_generic.go, which says what it is about.
 
-// A sign tells the elements whose u is negative.
-type sign struct {
-	u    slots // AVX2: by their sign bit
-	mask masks // AVX-512
+// exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f; and t, which has A and k in it.
+func (b *body) exp(u *value, magic, bound float64) (t, p, f *value) {
+	c := b.table
+	a := b.abs(u)
+	a = smaller(a, b.num(bound))
+	t = fma(neg(a), b.num(c.Log2E), b.num(magic))
+	k := t.minus(b.num(magic))
+	f = fma(neg(a), b.num(c.Log2E), neg(k))
+	f = fma(neg(a), b.num(c.Log2ELo), f)
+	x := f.plus(b.node(t))
+	p = x.times(b.polynomial(c.Exp, x, nil))
+	return t, p, f
 }
 
-// A value is a group, or slots where it must wait for long.
-type value any
+// A returns exp's A.
+func (b *body) A(t *value) *value { return t.shl(b.MantissaBits - b.NodeBits) }
 
-// hold puts v where it can wait: on AVX2, on the stack.
-func (g *generator) hold(v group) value {
-	if g.wide {
-		return v
-	}
-	return g.spill(v)
+// log returns e, and m, log2(1+e) = A + m, both scaled up by 2^Shift as A is, and e as it is.
+func (b *body) log(A, p *value) (e, small, m *value) {
+	g := A.times(p)
+	e = A.plus(g)
+	small = e.times(b.num(b.Down()))
+	ee := fma(neg(e), small, e)
+	m = fma(ee, b.polynomial(b.table.Log, small, nil), g)
+	return e, small, m
 }
 
-// save holds what v is now, for v will be overwritten.
-func (g *generator) save(v group) value {
-	if g.wide {
-		return g.copy(v)
-	}
-	return g.spill(v)
+// logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
+func (b *body) logS(negative *mask, m, k, f *value) (_, h *value) {
+	k = choose(negative, k, b.num(0))
+	f = choose(negative, f, b.num(0))
+	return k, fma(neg(m), b.num(b.Down()), f)
 }
 
-// get returns a value as a new group, which may be consumed.
-func (g *generator) get(v value) group {
-	if s, ok := v.(slots); ok {
-		return g.fill(s)
-	}
-	return g.copy(v.(group))
+// powArgument is the first part of pow: t and r, of whose powers of two 2^(γ·log2 s) is the product, for log2 s = (k - A) + h.
+func (b *body) powArgument(k, A, h *value) (t, r *value) {
+	powHi := b.param("PowHi")
+	tt := fma(neg(A), b.num(b.Down()), k).plus(h)
+
+	// γ·log2 s = K + r, K an integer
+	t = fma(powHi, tt, b.num(b.MagicPow()))
+	t = larger(t, b.num(b.PowMin()))
+	K := t.minus(b.num(b.MagicPow()))
+	r = fma(powHi, k, neg(K))
+	r = fma(neg(b.param("PowHiDown")), A, r)
+	r = fma(powHi, h, r)
+	r = fma(b.param("PowLo"), tt, r)
+	r = larger(r, b.num(-1)) // where t was bounded, and s^γ is 0
+	return t, r
 }
 
-// choose returns a where negative, b elsewhere.
-func (g *generator) choose(negative sign, a, b value) group {
-	if !g.wide {
-		mask, from := g.fill(negative.u), g.own(b)
-		r := from // filled from the stack, it may be overwritten
-		if _, held := b.(group); held {
-			r = g.group()
+// pow is the second part: w·2^(γ·log2 s), as b scaled up by 2^Shift and as B not.
+func (b *body) pow(w, t, r *value) (big, B *value) {
+	p := r.times(b.polynomial(b.table.Pow, r, nil))
+	big = w.times(t.shl(b.MantissaBits))
+	big = fma(big, p, big)
+	return big, big.times(b.num(b.Down()))
+}
+
+// quotient returns what selects an entry of the tables, its c, S = A·c, z = c·(1+e) - 1, and v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
+// is not scaled.
+func (b *body) quotient(negative *mask, A, p *value) (i, c, S, z, v *value) {
+	one := b.num(1)
+	i = fma(A, b.num(coef.RecipScale), b.num(b.MagicIndex()))
+	c = b.lookup(b.table.Recip[:], i)
+	S = A.times(c)
+	z = fma(S, p, S.plus(c.minus(one)))
+	v = choose(negative, p, b.num(0)).minus(z).over(one.plus(z))
+	return i, c, S, z, v
+}
+
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x², which is nil if nobody else needs it: a short one by Horner's rule,
+// a long one by even and odd powers apart.
+func (b *body) polynomial(c []float64, x, xx *value) *value {
+	n := len(c)
+	q := b.num(c[n-1])
+	if n <= coef.Horner {
+		for i := n - 2; i >= 0; i-- {
+			q = fma(q, x, b.num(c[i]))
 		}
-		g.do("VBLENDVP.", r, from, a, mask)
-		return r
+		return q
 	}
-	r := g.group()
-	blend := map[bool]func(...Op) (*ir.Instruction, error){false: x86.VBLENDMPS, true: x86.VBLENDMPD}[g.double]
-	for v := range g.n {
-		av, bv := a.(group)[v], b.(group)[v]
-		i, err := blend(av, bv, negative.mask[v], r[v])
-		if err != nil {
-			panic(err)
+	if xx == nil {
+		xx = x.times(x)
+	}
+	p := b.num(c[n-2])
+	for i := n - 3; i > 0; i -= 2 {
+		q = fma(q, xx, b.num(c[i]))
+		p = fma(p, xx, b.num(c[i-1]))
+	}
+	if n%2 == 0 {
+		return fma(q, x, p)
+	}
+	q = fma(q, xx, b.num(c[0])) // q has the even powers
+	return fma(p, x, q)
+}
+
+// A stage is part of the computation of an element. Stages hand values on by name, by way of registers or, if each has a loop of its
+// own, of memory: put and get. Those of the same name are the same.
+type stage struct {
+	name  string
+	write func(b *body)
+}
+
+// square is genericSquare.
+func square(op abi.Operation) []stage {
+	return []stage{{"end", func(b *body) {
+		u, w := b.get("U"), b.get("W")
+		negative := b.negative(u)
+		V := larger(b.num(0), u)
+
+		var A, far, p *value
+		if op == abi.Loss || op == abi.Grad {
+			var t *value
+			t, p, _ = b.exp(u, b.MagicExp(), b.NearLogit)
+			A = b.A(t)
+		} else {
+			var t *value
+			t, p, _ = b.exp(u, b.MagicFar(), b.FarLogit)
+			far = b.A(t)
+			A = far.times(b.num(b.Down()))
 		}
-		// Avo takes the result of whatever has a mask for an operand too; but this is no merging.
-		i.Inputs = []Op{av, bv, negative.mask[v]}
-		g.Instruction(i)
+		i, c, S, z, v := b.quotient(negative, A, p)
+
+		// L = -ln c + log1p(z) + V
+		zz := z.times(z)
+		L := b.lookup(b.table.LogRecip[:], i).plus(V).plus(fma(zz, b.polynomial(b.table.Log1p, z, zz), z))
+
+		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
+		S = chooseLess(negative, S, c)
+		B := S.times(S).times(w)
+		B = fma(B, fma(v, v, v.plus(v)), B)
+		b.put("Loss", B.times(L))
+		if op == abi.Loss {
+			return
+		}
+
+		// grad = B·(s + q·2L)
+		e := fma(A, p, A)
+		s := fma(S, v, S)
+		r := b.num(1).minus(s)
+		q := choose(negative, r, e.times(s))
+		L = smaller(b.num(b.MaxSoftplus), L)
+		L = L.plus(L)
+		if op == abi.Grad {
+			b.put("Grad", B.times(fma(q, L, s)))
+			return
+		}
+
+		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
+		s = fma(b.num(0), L, s) // the product lets a NaN in
+		far = fma(far, p, far)
+		Q := choose(negative, r.times(b.num(b.Up())), far.times(s))
+		b.put("Curv", B.times(s).times(Q).times(b.num(b.Down())))
+		if op == abi.Frozen {
+			b.put("Grad", B.times(s))
+			return
+		}
+		b.put("Grad", B.times(fma(q, L, s)))
+		bracket := fma(L, fma(b.num(2), q, neg(s)), b.param("HessOne").times(s))
+		b.put("Hess", B.times(bracket).times(Q).times(b.num(b.Down())))
+	}}}
+}
+
+// farExp is the first stage of what may meet a tiny e.
+var farExp = stage{"exp", func(b *body) {
+	t, p, f := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
+	b.put("t", t)
+	b.put("p", p)
+	b.put("f", f)
+}}
+
+// power is genericPower.
+func power(op abi.Operation, isZero bool) []stage {
+	return []stage{
+		farExp,
+		{"log", func(b *body) {
+			t, p, f := b.get("t"), b.get("p"), b.get("f")
+			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
+			e, _, m := b.log(A, p)
+			b.put("e", e)
+			b.put("m", m)
+			if isZero {
+				return
+			}
+			k, h := b.logS(b.below0(b.get("U")), m, k, f)
+			t, r := b.powArgument(k, A, h)
+			b.put("power", t)
+			b.put("r", r)
+		}},
+		{"end", func(b *body) {
+			u, w, A, m := b.get("U"), b.get("W"), b.A(b.get("t")), b.get("m")
+			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
+			negative := b.below0(u)
+			V := larger(zero, u)
+			big, B := w, w
+			if !isZero {
+				big, B = b.pow(w, b.get("power"), b.get("r"))
+			}
+
+			// loss = B·L, L = ln2·(A + m) + V
+			Q := fma(B, A, B.times(m))
+			loss := fma(Q, b.num(b.ln2Down()), B.times(V))
+			b.put("Loss", loss)
+			if op == abi.Loss {
+				return
+			}
+
+			// grad = B·(α + γ·ε·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
+			e := b.get("e")
+			alpha := choose(negative, e, up)
+			d := up.plus(e)
+			near := smaller(b.num(b.MaxSoftplus), V)
+			letIn := B.times(fma(zero, near, alpha)) // B·α; the product lets a NaN in
+			var gamma, beta, grad *value
+			if isZero {
+				grad = letIn.over(d)
+			} else {
+				gamma = b.param("Gamma")
+				gammaE := gamma.times(e)
+				beta = choose(negative, b.param("GammaLn2"), gammaE)
+				L := choose(negative, Q, smaller(B.times(b.num(b.MaxSoftplus)), loss))
+				grad = fma(beta, L, B.times(alpha)).over(d)
+			}
+			if op == abi.Grad {
+				b.put("Grad", grad)
+				return
+			}
+
+			// curv = B·e/(1+e)²
+			small := e.times(down)
+			dd := one.plus(small).times(one.plus(small))
+			curv := B.times(fma(zero, near, e)).over(dd).times(down)
+			b.put("Curv", curv)
+			if op == abi.Frozen {
+				b.put("Grad", letIn.over(d))
+				return
+			}
+			b.put("Grad", grad)
+			if isZero {
+				b.put("Hess", curv)
+				return
+			}
+
+			// hess = B·(e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)²
+			lambda := A.plus(m)
+			L := choose(negative, lambda, fma(lambda, b.num(b.ln2Down()), near))
+			difference := choose(negative, gamma, gamma.times(e).times(down)).minus(choose(negative, small, one))
+			bracket := fma(beta.times(L), difference, b.param("HessOne").times(e))
+			bracket = smaller(b.num(b.Large()), bracket)
+			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
+			b.put("Hess", bracket.over(dd).times(down))
+		}},
 	}
-	return r
 }
 
-// onlyIf returns a where negative, 0 elsewhere. It consumes a if that is a group.
-func (g *generator) onlyIf(negative sign, a value) group {
-	if g.wide {
-		g.do("VMOVAP._Z", a, negative.mask, a)
-		return a.(group)
+// soft is genericSoft.
+func soft(op abi.Operation, isSquare bool) []stage {
+	share := func(b *body) (negative *mask, other, beta, theta, Y *value) {
+		x, t := b.get("U"), b.get("Target")
+		negative = b.negative(x)
+		other = b.num(1).minus(t)
+		beta = choose(negative, t, other)
+		theta = choose(negative, other, t)
+		Y = beta.times(b.abs(x))
+		return negative, other, beta, theta, Y
 	}
-	r := g.group()
-	g.do("VBLENDVP.", r, g.zero(), a, g.fill(negative.u))
-	return r
-}
+	return []stage{
+		farExp,
+		{"ratio", func(b *body) {
+			t := b.get("Target")
+			up, down := b.num(b.Up()), b.num(b.Down())
+			negative, other, beta, theta, _ := share(b)
+			A, p := b.A(b.get("t")), b.get("p")
+			e, small, m := b.log(A, p)
+			lambda := A.plus(m)
 
-// zero returns a vector of zeros, not to be overwritten: a register of its own where there are enough.
-func (g *generator) zero() Op {
-	if g.wide {
-		return g.zeros
+			// R + rest, scaled up as e is
+			lost := b.num(1).minus(other).minus(t)
+			eLow := A.minus(e).plus(A.times(p))
+			share := beta.times(up)
+			product := e.times(theta)
+			R := share.plus(product)
+			rest := smaller(share, product).minus(R.minus(larger(share, product)))
+			rest = rest.plus(fma(eLow, theta, fma(e, theta, neg(product))))
+			rest = fma(choose(negative, e, up), lost, rest)
+
+			// m = M·(1+low)
+			d := b.num(1).plus(small)
+			dLow := fma(eLow, down, b.num(1).minus(d).plus(small))
+			M := R.over(d)
+			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest))
+			inverse := b.num(1).over(R)
+			low = low.times(inverse)
+
+			b.put("e", e)
+			b.put("lambda", lambda)
+			b.put("R", R)
+			b.put("inverse", inverse)
+			b.put("M", M)
+			b.put("low", low)
+		}},
+		{"logRatio", func(b *body) {
+			if isSquare {
+				return
+			}
+			k, y, h := b.logM(b.get("M"), b.get("low"))
+			t, r := b.powArgument(k, neg(y), h)
+			b.put("power", t)
+			b.put("r", r)
+		}},
+		{"end", func(b *body) {
+			x, t, lambda := b.get("U"), b.get("Target"), b.get("lambda")
+			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
+			_, other, beta, _, Y := share(b)
+			w := fma(b.get("WPos"), t, b.get("W").times(other))
+
+			// big = w·m^γ·2^Shift
+			var big, B *value
+			if isSquare {
+				M, low := b.get("M"), b.get("low")
+				big = w.times(M).times(M.times(down))
+				big = fma(big, low.plus(low), big)
+				B = big.times(down)
+			} else {
+				big, B = b.pow(w, b.get("power"), b.get("r"))
+			}
+
+			// loss = B·E, E = ln2·λ + Y, and Y wins where it is infinite
+			b.put("Loss", fma(B.times(lambda), b.num(b.ln2Down()), larger(B.times(Y), Y.minus(b.num(b.largest())))))
+			if op == abi.Loss {
+				return
+			}
+
+			// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
+			e := b.get("e")
+			Y = smaller(b.num(b.MaxSoftplus), Y)
+			D := fma(b.num(2), beta.times(up), neg(b.get("R")))
+			small := e.times(down)
+			d := one.plus(small)
+			dd := d.times(d)
+			d = up.plus(e)
+			if op == abi.Frozen {
+				grad := B.times(fma(zero, Y, D)).over(d) // the product lets a NaN in
+				b.put("Grad", b.flipped(grad, x))
+			} else {
+				E := fma(b.num(b.table.Ln2), lambda, Y.times(up))
+				delta := b.flipped(fma(b.num(-2), t, one), x)
+				inverse := b.get("inverse")
+				kappa := delta.times(e.times(inverse))
+				gamma := b.param("Gamma")
+				gKappa := gamma.times(kappa)
+				grad := B.times(fma(gKappa, E, D)).over(d)
+				b.put("Grad", b.flipped(grad, x))
+				if op == abi.Hess {
+					// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
+					bracket := fma(E, gKappa.minus(kappa).minus(one.minus(small)), D.plus(D))
+					gKappa = gamma.times(delta.times(e.times(b.num(b.HalfUp())).times(inverse))) // κ may be tiny
+					bracket = fma(gKappa, bracket.times(b.num(b.HalfDown())), e)
+					bracket = smaller(b.num(b.Large()), bracket)
+					bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
+					b.put("Hess", bracket.over(dd).times(down))
+				}
+			}
+			if op != abi.Grad {
+				// curv = B·e/(1+e)²
+				b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down))
+			}
+		}},
 	}
-	r := g.vector()
-	g.emit("VXORPS", r, r, r)
-	return r
 }
 
-// logistic is what loss, gradient and Hessian share: steps 1 and 2.
-type logistic struct {
-	k, f  value        // |u| = -(k+f)·ln2/8
-	p     group        // e = A·(1+p), 1+e = (1+z)/c, S = A·c
-	c, S  group        // σ(u) = S·(1+p)/(1+z) if u is negative, otherwise c/(1+z)
-	z, zz group        // z and z²
-	tinyS value        // S·2^TinyShift; only if tiny
-	log   func() value // log1p(e) = log + log1p(z)
-	log8  func() (hi, lo group)
+// flipped returns y with its sign changed where that of x is set.
+func (b *body) flipped(y, x *value) *value { return y.xor(x.and(b.bitPattern(b.signBit()))) }
+
+// logM returns log2 m = k + y + h for m = M·(1+low) ≤ 1: k is an integer and y, scaled up by 2^Shift, M's other bits.
+func (b *body) logM(M, low *value) (k, y, h *value) {
+	k = M.shr(b.MantissaBits).or(b.num(b.MagicLog())).minus(b.num(b.MagicLog() + float64(b.Bias()+b.Shift)))
+	y = M.and(b.bitPattern(1<<b.MantissaBits - 1)).or(b.num(b.Up())).minus(b.num(b.Up()))
+	small := y.times(b.num(b.Down()))
+	yy := fma(neg(y), small, y)
+	m := yy.times(b.polynomial(b.table.Log, small, nil))
+	return k, y, fma(m, b.num(b.Down()), low.times(b.num(b.table.Log2E)))
 }
 
-// scale returns Exp[j]·2^floor(k/8), for the integers k in the last bits of t, and ExpRest[j], j = k mod 8.
-// between writes what else there is to do meanwhile. It consumes t.
-func (g *generator) scale(t group, between func()) (A, rest group) {
-	shift := uint64(g.table.MantissaBits - 3)
-	var exp [8]uint64
-	for j, e := range g.table.exp {
-		exp[j] = g.bitsOf(e) - uint64(j)<<shift
+// sigmoid is genericSigmoid.
+var sigmoid = stage{"sigmoid", func(b *body) {
+	u := b.get("U")
+	negative := b.negative(u)
+	V := smaller(b.num(b.MaxSoftplus), larger(b.num(0), u))
+	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
+	A := b.A(t)
+	_, c, _, _, v := b.quotient(negative, A.times(b.num(b.Down())), p)
+	S := choose(negative, A, b.num(b.Up())).times(c)
+	S = fma(S, v, S)
+	b.put("Loss", fma(S, b.num(b.Down()), b.num(0).times(V))) // the product lets a NaN in
+}}
+
+// softplus is genericSoftplus.
+var softplus = stage{"softplus", func(b *body) {
+	u := b.get("U")
+	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
+	A := b.A(t)
+	_, _, m := b.log(A, p)
+	lambda := A.plus(m)
+	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
+}}
+
+func (b *body) ln2Down() float64 { return b.table.Ln2 * b.Down() }
+
+// largest returns the largest number that there is.
+func (b *body) largest() float64 {
+	if b.double {
+		return math.MaxFloat64
 	}
-	j := g.index(t)
-	A = g.lookup(g.entries("exp", exp), j)
-	rest = g.lookup(g.floats("exp_rest", g.table.expRest), j)
-	between()
-	if g.double {
-		g.do("VPSLLQ", t, t, Imm(shift))
-		g.do("VPADDQ", A, A, t)
-	} else {
-		g.do("VPSLLD", t, t, Imm(shift))
-		g.do("VPADDD", A, A, t)
-	}
-	return A, rest
-}
-
-// exp2m1 returns 2^(v/8) - 1; v may be consumed.
-func (g *generator) exp2m1(v group) group {
-	p := g.polynomial("exp2m1_", g.table.exp2m1, v, func() group {
-		vv := g.group()
-		g.do("VMULP.", vv, v, v)
-		return vv
-	})
-	g.do("VMULP.", p, p, v)
-	return p
-}
-
-// magic is the number that rounds what is added to it to an integer.
-func (g *generator) magic(tiny bool) scalar {
-	if tiny {
-		return g.float("magic_tiny", g.table.MagicTiny())
-	}
-	return g.float("magic", g.table.Magic())
-}
-
-func (g *generator) tiny() scalar { return g.float("tiny", g.table.Tiny()) }
-func (g *generator) huge() scalar { return g.float("huge", g.table.Huge()) }
-
-// want is what logistic shall do otherwise than usual.
-type want struct {
-	absolute bool             // u is |u| already
-	small    bool             // if tiny, A is scaled down before S is made of it
-	product  func(A, p group) // called with what e is made of; nil: not wanted
-}
-
-// logistic evaluates steps 1 and 2 for u, of which it takes the absolute value.
-func (g *generator) logistic(u group, tiny bool, want want) (r logistic) {
-	clamp := g.float("clamp", g.table.Clamp)
-	if tiny {
-		clamp = g.float("clamp_tiny", g.table.ClampTiny)
-	}
-
-	g.Comment("a = min(|u|, clamp); NaN becomes clamp")
-	a := g.group()
-	if want.absolute {
-		g.do("VMINP.", a, u, clamp)
-	} else {
-		g.do("VANDP.", a, u, g.bits("abs", g.signBit()-1))
-		g.do("VMINP.", a, a, clamp)
-	}
-
-	g.Comment("a·8/ln2 = -(k+f); e = A·(1+p)")
-	magic := g.magic(tiny)
-	t := g.load(magic)
-	g.do("VFNMADD231P.", t, a, g.float("scale", g.table.scale))
-	f := g.group()
-	g.do("VSUBP.", f, t, magic)
-	r.k = g.save(f)
-	A, rest := g.scale(t, func() { g.do("VFNMSUB231P.", f, a, g.float("scale", g.table.scale)) })
-	g.do("VFNMADD231P.", f, a, g.float("scale_lo", g.table.scaleLo))
-	g.do("VADDP.", rest, rest, f)
-	r.f = g.hold(f)
-	i := g.load(g.magic(false))
-	g.do("VFMADD231P.", i, A, g.indexScale(tiny))
-	r.p = g.exp2m1(rest)
-	big := A
-	if want.small {
-		A = g.group()
-		g.do("VMULP.", A, big, g.tiny())
-	}
-	if want.product != nil {
-		want.product(A, r.p)
-	}
-
-	g.Comment("z = c·(1+e) - 1 = S·p + (S + (c-1))")
-	at := g.index(i)
-	c := g.lookup(g.floats("recip", g.table.recip), at)
-	r.log = g.later("log", g.table.log, at)
-	hi, lo := g.later("log8_hi", g.table.log8Hi, at), g.later("log8_lo", g.table.log8Lo, at)
-	r.log8 = func() (group, group) { return g.own(hi()), g.own(lo()) }
-	if want.small {
-		g.do("VMULP.", big, big, c)
-		r.tinyS = g.hold(big)
-	}
-	g.do("VMULP.", A, A, c)
-	S := A
-	if tiny && !want.small {
-		r.tinyS = g.hold(A)
-		S = g.group()
-		g.do("VMULP.", S, A, g.tiny())
-	}
-	r.z = g.group()
-	g.do("VSUBP.", r.z, c, g.float("one", 1))
-	g.do("VADDP.", r.z, r.z, S)
-	g.do("VFMADD231P.", r.z, S, r.p)
-	r.c, r.S = c, S
-	r.zz = g.group()
-	g.do("VMULP.", r.zz, r.z, r.z)
-	return r
-}
-
-func (g *generator) indexScale(tiny bool) scalar {
-	if tiny {
-		return g.float("index_tiny", coef.IndexScale*g.table.Tiny())
-	}
-	return g.float("index", coef.IndexScale)
-}
-
-// later looks a table up when the result is called for. On AVX2 it does so now and keeps what it found, rather than
-// the index.
-func (g *generator) later(name string, entries [8]float64, i group) func() value {
-	t := g.floats(name, entries)
-	if g.wide {
-		return func() value { return g.lookup(t, i) }
-	}
-	v := g.spill(g.lookup(t, i))
-	return func() value { return v }
-}
-
-// own returns a value as a group: itself if it is one.
-func (g *generator) own(v value) group {
-	if s, ok := v.(slots); ok {
-		return g.fill(s)
-	}
-	return v.(group)
-}
-
-// log1p returns log1p(z).
-func (g *generator) log1p(r logistic) group {
-	g.Comment("log1p(z) = z + z²·Q(z)")
-	l := g.polynomial("log1p_", g.table.log1p, r.z, func() group { return r.zz })
-	g.do("VFMADD213P.", l, r.zz, r.z)
-	return l
-}
-
-// fraction returns h = z/(1+z).
-func (g *generator) fraction(r logistic) group {
-	g.Comment("h = z/(1+z)")
-	h := g.group()
-	g.do("VADDP.", h, r.z, g.float("one", 1))
-	g.do("VDIVP.", h, r.z, h)
-	return h
-}
-
-// rest returns p - p·h: e/(1+e) = S·(1 + rest - h). It consumes p.
-func (g *generator) rest(p, h group) group {
-	g.do("VFNMADD132P.", p, p, h)
-	return p
-}
-
-// restIf returns p - p·h where negative, 0 elsewhere. It consumes p.
-func (g *generator) restIf(negative sign, p, h group) group {
-	if g.wide {
-		g.do("VFNMADD132P._Z", p, negative.mask, p, h)
-		return p
-	}
-	return g.onlyIf(negative, g.rest(p, h))
-}
-
-// softplus returns log1p(e) + max(u, 0), from log1p(z), which it consumes. NaN and infinity of u enter here.
-func (g *generator) softplus(r logistic, l group, u value) group {
-	g.Comment("L = log1p(e) + max(0, u), NaN if u is")
-	g.do("VADDP.", l, l, r.log())
-	m := g.group()
-	g.do("VMAXP.", m, g.zero(), u) // the second operand if one is NaN
-	g.do("VADDP.", l, l, m)
-	return l
-}
-
-// shortSquare returns w·S² for a short S, whose square is exact, at γ = 2. It consumes S.
-func (g *generator) shortSquare(S group, w value) group {
-	g.Comment("w·S²")
-	g.do("VMULP.", S, S, S)
-	g.do("VMULP.", S, S, w)
-	return S
-}
-
-// longSquare makes w·s² of it, where s = S·(1+v): step 3. It consumes v.
-func (g *generator) longSquare(B, v group) {
-	g.Comment("B = w·S²·(1 + 2v + v²)")
-	y := g.group()
-	g.do("VADDP.", y, v, v)
-	g.do("VFMADD231P.", y, v, v)
-	g.do("VFMADD132P.", B, B, y)
-}
-
-// log8Of returns 8·log2 s as hi + lo, from log1p(z). It consumes k and f.
-func (g *generator) log8Of(r logistic, l group, negative sign) (hi, lo group) {
-	g.Comment("8·log2 s = hi + lo")
-	h8, l8 := r.log8()
-	hi = g.onlyIf(negative, r.k)
-	g.do("VSUBP.", hi, hi, h8)
-	lo = g.onlyIf(negative, r.f)
-	g.do("VFMADD231P.", l8, l, g.float("scale", g.table.scale))
-	g.do("VSUBP.", lo, lo, l8)
-	return hi, lo
-}
-
-// power returns w·s^γ·2^TinyShift, where 8·log2 s = hi + lo: step 4. It consumes hi and lo.
-func (g *generator) power(w func() value, hi, lo group) group {
-	sum := g.group()
-	g.do("VADDP.", sum, hi, lo)
-
-	g.Comment("γ·(hi+lo) = k + f")
-	magic := g.magic(true)
-	t := g.load(magic)
-	g.do("VFMADD231P.", t, sum, g.params["PowHi"])
-	g.do("VMAXP.", t, t, g.float("pow_min", g.table.MagicTiny()+g.table.PowMin))
-	f := g.group()
-	g.do("VSUBP.", f, t, magic)
-	rounded := func() {
-		g.do("VFMSUB231P.", f, hi, g.params["PowHi"])
-		g.do("VFMADD231P.", f, lo, g.params["PowHi"])
-		g.do("VFMADD231P.", f, sum, g.params["PowLo"])
-		g.do("VMAXP.", f, f, g.float("minus_one", -1))
-	}
-	if !g.wide { // too few registers to wait
-		rounded()
-		rounded = func() {}
-	}
-	A, rest := g.scale(t, rounded)
-
-	g.Comment("s^γ·2^TinyShift = A·(1+p)")
-	g.do("VADDP.", rest, rest, f)
-	p := g.exp2m1(rest)
-	g.do("VMULP.", A, A, w())
-	g.do("VFMADD132P.", A, A, p)
-	return A
+	return math.MaxFloat32
 }

@@ -62,7 +62,7 @@ func render(lines []byte) ([]byte, error) {
 			fmt.Fprintf(&b, "// largest error of %s: 2^%.5s\n", strings.TrimPrefix(name, "Err"), values[0])
 		case name == "ZMax":
 			fmt.Fprintf(&b, "// |z| ≤ 2^%.6s\n", values[0])
-		case len(values) == 1:
+		case strings.HasPrefix(name, "Log2E"), name == "Ln2":
 			fmt.Fprintf(&b, "%s: %s,\n", name, values[0])
 		default:
 			kind := "[8]"
@@ -79,4 +79,5 @@ func render(lines []byte) ([]byte, error) {
 	return format.Source(b.Bytes())
 }
 
-func isPolynomial(name string) bool { return name == "Exp2m1" || name == "Log1p" }
+// isPolynomial reports whether a list's length is the type's own: of the coefficients, and of Node.
+func isPolynomial(name string) bool { return name != "Recip" && name != "LogRecip" }

@@ -158,27 +158,23 @@ func TestMacros(t *testing.T) {
 	t.Logf("%d macros, %d instructions", len(macros), len(calls))
 }
 
-// Every instruction that a macro has put into the package's linked test binary is what the macro's comment says.
+// Every instruction that a macro has put into a linked kernel is what the macro's comment says, and reaches no slot that the
+// kernel does not have.
 //
 // Which one that is, two more binaries tell, where the macros do not encode their instruction but which macro was called
 // with what: the second one has all bits of that the other way round, so that both differ in nothing else.
 func TestLinked(t *testing.T) {
 	effort.Long(t)
 	text, macros := readHeader(t)
-	test := filepath.Join(t.TempDir(), "focal.test")
-	goCommand(t, root, "test", "-c", "-o", test, ".")
-	kernel := func(name string) bool {
-		return strings.HasPrefix(name, "github.com/gofocal/focal.") && strings.HasSuffix(name, "NEON.abi0")
-	}
-	linked := functions(t, test, kernel)
-	calls, inverse := functions(t, tagged(t, text, macros, 0), kernel), functions(t, tagged(t, text, macros, 0xffffffff), kernel)
-	require.Len(t, linked, 26, "kernels")
-	require.Len(t, calls, len(linked))
+	source, names := readSource(t)
+	linked := program(t, text, names)
+	calls, inverse := program(t, tagged(t, text, macros, 0), names), program(t, tagged(t, text, macros, 0xffffffff), names)
+	frame, params := number(t, text, "nFRAME"), number(t, text, "nPARAMS")
 
-	softFrame := regexp.MustCompile(`(?m)^#define nSOFTFRAME\s+(\d+)$`).FindStringSubmatch(text)
-	require.NotNil(t, softFrame)
 	used := map[string]int{}
-	for name, code := range linked {
+	for _, name := range names {
+		code := linked[name]
+		require.NotEmpty(t, code, name)
 		require.Len(t, calls[name], len(code), name)
 		require.Len(t, inverse[name], len(code), name)
 		for i, word := range code {
@@ -194,10 +190,16 @@ func TestLinked(t *testing.T) {
 			}
 			m, o := untag(macros, tag)
 			require.Equal(t, m.want(o), inst.String(), "%s+%#x: %s%v", name, 4*i, m.name, o.values)
-			if r := slices.Index(m.params, "r"); r >= 0 && strconv.Itoa(o.values[r]) == softFrame[1] {
-				require.True(t, hasSoftFrame(strings.TrimPrefix(name, "github.com/gofocal/focal.")), "%s has no such slots", name)
-			}
 			used[m.name]++
+			if r := slices.Index(m.params, "r"); r >= 0 && r+1 < len(m.params) { // not DUP
+				end := o.values[r+1] + 16*r // of a vector, or of a pair
+				switch o.values[r] {
+				case frame:
+					require.LessOrEqual(t, end, slotsOf(t, text, source, name), "%s: a slot", name)
+				case params:
+					require.LessOrEqual(t, end, number(t, text, "params"), "%s: a parameter", name)
+				}
+			}
 		}
 	}
 	for _, m := range macros {
@@ -206,13 +208,13 @@ func TestLinked(t *testing.T) {
 	t.Log(used)
 }
 
-// tagged returns a program with the kernels, where each macro puts a number that tells its call instead of an
-// instruction, with these bits inverted.
-func tagged(t *testing.T, text string, macros []macro, invert uint32) (file string) {
+// tagged returns the header with macros that each put a number that tells its call instead of an instruction, with these
+// bits inverted.
+func tagged(t *testing.T, text string, macros []macro, invert uint32) string {
 	t.Helper()
 	require.Less(t, len(macros), 1<<7)
 	i := -1
-	text = macroLine.ReplaceAllStringFunc(text, func(string) string {
+	return macroLine.ReplaceAllStringFunc(text, func(string) string {
 		i++
 		m := macros[i]
 		tag := fmt.Sprintf("%d<<25 | EL(0, 1)<<24", i)
@@ -225,7 +227,24 @@ func tagged(t *testing.T, text string, macros []macro, invert uint32) (file stri
 		}
 		return fmt.Sprintf("#define %s(%s) WORD $((%s) ^ %#x)", m.name, strings.Join(m.params, ", "), tag, invert)
 	})
+}
 
+// readSource returns the file of kernels, and the names of the functions in it.
+func readSource(t *testing.T) (source string, names []string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, "kernel_arm64.s"))
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(`(?m)^TEXT ·(\w+)\(SB\)`).FindAllStringSubmatch(string(b), -1) {
+		names = append(names, m[1])
+	}
+	require.Len(t, names, strings.Count(string(b), "TEXT"))
+	return string(b), names
+}
+
+// program links the package with this header and returns the code of its functions in assembly, all of them, whoever calls
+// them.
+func program(t *testing.T, text string, names []string) map[string][]uint32 {
+	t.Helper()
 	dir := t.TempDir()
 	for _, pattern := range []string{"*.go", "*.s", "*.h", "go.mod", "go.sum", "internal/*/*.go"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
@@ -242,18 +261,16 @@ func tagged(t *testing.T, text string, macros []macro, invert uint32) (file stri
 		}
 	}
 	write(t, dir, header, text)
-	write(t, dir, "program/main.go", `package main
-
-import "github.com/gofocal/focal"
-
-func main() {
-	x := []float32{0}
-	println(focal.Loss(x, x, focal.Labels([]int32{0}), focal.Default()), focal.Sigmoid(x, x))
-}
-`)
-	file = filepath.Join(dir, "program/out")
+	write(t, dir, "all.go", "package focal\n\nvar All = []any{"+strings.Join(names, ", ")+"}\n")
+	write(t, dir, "program/main.go", "package main\n\nimport \"github.com/gofocal/focal\"\n\nfunc main() { println(focal.All) }\n")
+	file := filepath.Join(dir, "program/out")
 	goCommand(t, dir, "build", "-o", file, "./program")
-	return file
+	const prefix, suffix = "github.com/gofocal/focal.", ".abi0"
+	code := map[string][]uint32{}
+	for name, words := range functions(t, file, func(name string) bool { return strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) }) {
+		code[name[len(prefix):len(name)-len(suffix)]] = words
+	}
+	return code
 }
 
 func untag(macros []macro, tag uint32) (*macro, operands) {

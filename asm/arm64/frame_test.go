@@ -1,7 +1,9 @@
 package arm64
 
 import (
-	"os"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -11,69 +13,121 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// How large a frame is, vet wants as a number at every TEXT. One that is too small for the slots of kernel_arm64.h would
-// assemble without a word, and the kernel would write over its caller's frame.
+// How large a frame is, vet wants as a number at every TEXT. One that is too small for the parameters and slots of
+// kernel_arm64.h would assemble without a word, and the kernel would write over its caller's frame.
 func TestFrames(t *testing.T) {
 	text, _ := readHeader(t)
-	b, err := os.ReadFile(filepath.Join(root, "kernel_arm64.s"))
-	require.NoError(t, err)
-	source := string(b)
-
-	// There are groups of four vectors, and vectors: it is seen from how they are accessed.
-	const vector, group = 16, 4 * 16
-	access := regexp.MustCompile(`\b(LOAD|STORE|LDRQ|STRQ)\((?:range\([\w, ]+\)|\w+), n(FRAME|SOFTFRAME), (\w+)\)`)
-	parameter := regexp.MustCompile(`\bPARAMETER\(\w+, (\w+)\)|\bPART_(?:IN|FOR)\([\w, ]*\b(part\w+)`)
-	type slot struct {
-		frame string
-		size  int
-	}
-	slots := map[string]slot{}
-	for _, m := range access.FindAllStringSubmatch(text+source, -1) {
-		s := slot{m[2], vector}
-		if m[1] == "LOAD" || m[1] == "STORE" {
-			s.size = group
+	source, names := readSource(t)
+	require.Contains(t, source, "ADD $16, RSP, PARAMS; ADD $params, PARAMS, SLOTS;") // 8 bytes behind the frame's beginning
+	for _, name := range names {
+		body := bodyOf(t, source, name)
+		frame := regexp.MustCompile(`^TEXT ·\w+\(SB\), 0, \$(\d+)-\d+\n`).FindStringSubmatch(body)
+		require.NotNil(t, frame, name)
+		if !strings.Contains(body, "ENTER") {
+			continue // it has neither
 		}
-		if old, ok := slots[m[3]]; ok {
-			require.Equal(t, old, s, "%s is accessed in two ways", m[3])
+		groups := 1
+		if strings.Contains(body, "PASSES(") {
+			groups = 16
+			require.Contains(t, source, "ADD $(16*64), INDEX, STOP")
 		}
-		slots[m[3]] = s
-	}
-	for _, m := range parameter.FindAllStringSubmatch(source, -1) {
-		if name := m[1] + m[2]; slots[name].size == 0 {
-			slots[name] = slot{"FRAME", vector}
-		}
-	}
-
-	// One slot follows the other. The second frame begins at 0 again.
-	end := map[string]int{}
-	definitions := regexp.MustCompile(`(?m)^#define ((?:slot|part)\w*)\s+(.*?)\s*(?://.*)?$`).FindAllStringSubmatch(text, -1)
-	require.NotEmpty(t, definitions)
-	for _, m := range definitions {
-		offset, err := strconv.Atoi(m[2])
-		require.NoError(t, err, m[0])
-		s, ok := slots[m[1]]
-		require.True(t, ok, "%s: nothing tells its size", m[1])
-		require.Equal(t, end[s.frame], offset, "%s: not behind the slot before", m[1])
-		end[s.frame] += s.size
-	}
-	require.Contains(t, source, "ADD $15, FRAME; AND $~15, FRAME; ADD $"+strconv.Itoa(end["FRAME"])+", FRAME, SOFTFRAME;")
-
-	texts := regexp.MustCompile(`(?m)^TEXT ·(\w+)\(SB\), \w+, \$(\d+)-\d+$`).FindAllStringSubmatchIndex(source, -1)
-	require.Len(t, texts, strings.Count(source, "TEXT ·"))
-	require.Len(t, texts, strings.Count(source, "$frame-"))
-	for i, at := range texts {
-		name, frame, body := source[at[2]:at[3]], source[at[4]:at[5]], source[at[1]:]
-		if i+1 < len(texts) {
-			body = source[at[1]:texts[i+1][0]]
-		}
-		want := 16 + end["FRAME"] // up to 15 bytes in front of the first slot, rounded up as all frames are
-		if hasSoftFrame(name) {
-			want += end["SOFTFRAME"]
-		}
-		require.Equal(t, strconv.Itoa(want), frame, "%s: the frame", name)
-		require.Contains(t, body, "\tMOVD $frame-"+frame+"(SP), FRAME\n", name)
+		want := 8 + number(t, text, "params") + groups*slotsOf(t, text, source, name)
+		require.Equal(t, strconv.Itoa((want+15)&^15), frame[1], "%s: the frame", name)
 	}
 }
 
-// hasSoftFrame reports whether a kernel has the slots of soft targets.
-func hasSoftFrame(name string) bool { return strings.HasPrefix(name, "soft") }
+// Parameters and slots lie one behind the other, or one in the place of another.
+func TestSlots(t *testing.T) {
+	text, _ := readHeader(t)
+	const vector, group = 16, 4 * 16
+	end := 0
+	for _, m := range regexp.MustCompile(`(?m)^#define (param\w*) +(\d+)`).FindAllStringSubmatch(text, -1) {
+		require.Equal(t, strconv.Itoa(end), m[2], m[1])
+		end += vector
+		if strings.HasPrefix(m[1], "paramW") { // an array of weights may stand in their place
+			end += group - vector
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^#define slot\w+ +(\d+)`).FindAllStringSubmatch(text, -1) {
+		offset, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		require.Zero(t, offset%group, m[0])
+		require.Less(t, offset, number(t, text, "softSlots"), m[0])
+	}
+}
+
+// slotsOf returns the size of a kernel's slots for one group.
+func slotsOf(t *testing.T, text, source, name string) int {
+	t.Helper()
+	all := regexp.MustCompile(`PASS\(\w+, (\w+),`).FindAllStringSubmatch(bodyOf(t, source, name), -1)
+	if all == nil {
+		return number(t, text, "slots")
+	}
+	for _, m := range all {
+		require.Equal(t, all[0][1], m[1], "%s: passes over different slots", name)
+	}
+	return number(t, text, all[0][1])
+}
+
+// bodyOf returns the text of a function.
+func bodyOf(t *testing.T, source, name string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(source, "TEXT ·"+name+"(SB)")
+	require.True(t, ok, name)
+	body, _, _ := strings.Cut(rest, "\nTEXT")
+	return "TEXT ·" + name + "(SB)" + body
+}
+
+// number returns what the header defines as a number.
+func number(t *testing.T, text, name string) int {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^#define ` + name + ` +(\d+)`).FindStringSubmatch(text)
+	require.NotNil(t, m, name)
+	n, err := strconv.Atoi(m[1])
+	require.NoError(t, err)
+	return n
+}
+
+// Nothing is defined that nobody uses: no macro, and no constant or offset in kernel_arm64.go.
+func TestUsed(t *testing.T) {
+	text, _ := readHeader(t)
+	source, _ := readSource(t)
+	all := text + source
+	uses := map[string]int{}
+	for _, word := range regexp.MustCompile(`\w+`).FindAllString(all, -1) {
+		uses[word]++
+	}
+	for _, m := range regexp.MustCompile(`(?m)^#define (\w+)`).FindAllStringSubmatch(all, -1) {
+		require.Greater(t, uses[m[1]], 1, m[1])
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "kernel_arm64.go"), nil, 0)
+	require.NoError(t, err)
+	names := 0
+	check := func(prefix string, idents []*ast.Ident) {
+		for _, id := range idents {
+			names++
+			require.Positive(t, uses[prefix+id.Name], id.Name)
+		}
+	}
+	for _, d := range f.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok {
+			continue
+		}
+		for _, spec := range g.Specs {
+			switch s := spec.(type) {
+			case *ast.ValueSpec:
+				if g.Tok == token.CONST {
+					check("const_", s.Names)
+				}
+			case *ast.TypeSpec:
+				if fields, ok := s.Type.(*ast.StructType); ok && s.Name.Name == "neon" {
+					for _, field := range fields.Fields.List {
+						check("neon_", field.Names)
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, names, 50)
+}

@@ -40,14 +40,16 @@ type Block[T float32 | float64] struct {
 	Plan   Plan[T]
 }
 
-// Plan is what a call's parameters come to. It is the same for all blocks.
+// Plan is what gamma comes to. It is the same for all elements.
 type Plan[T float32 | float64] struct {
-	WNeg, WPos T // weights of negatives and of positives
+	Gamma                T // bounded, see coef.Layout
+	GammaMinus1          T
+	GammaLn2, GammaLn2Lo T // Gamma·ln2, in two parts
+	GammaSquareLn2       T // Gamma²·ln2
+	HessOne              T // 1 + 2·Gamma
 
-	Gamma   T // bounded, so that gamma² times a bounded softplus is finite
-	HessOne T // 1 + 2·Gamma
+	PowHi, PowLo T // gamma as an exponent, PowHi + PowLo: PowHi has half of T's bits
+	PowHiDown    T // PowHi·2^-Shift
 
-	PowHi, PowLo T // gamma as the exponent of s, PowHi + PowLo
-
-	Square bool // gamma is 2: s·s instead of a power
+	HessPow, HessBracket T // what s^γ and the bracket are multiplied with in the Hessian, together 2^-Shift
 }

@@ -3,33 +3,37 @@
 package coef
 
 var F32 = Table[float32]{
-	Scale:   0x1.715476p3,
-	ScaleLo: 0x1.4ae0cp-23,
-	Exp:     [8]float32{0x1p0, 0x1.18p0, 0x1.3p0, 0x1.48p0, 0x1.68p0, 0x1.88p0, 0x1.bp0, 0x1.d8p0},
-	ExpRest: [8]float32{0, -0x1.18b11ap-5, 0x1.0fa51cp-6, 0x1.1dde32p-3, 0x1.0af52ep-4, 0x1.513016p-4, -0x1.404eaep-5, -0x1.f4e518p-5},
-	Exp2m1:  []float32{0x1.62e43p-4, 0x1.ebfbep-9, 0x1.c6bf7ep-14, 0x1.3b31e2p-19},
-	// largest error of Exp2m1: 2^-30.5
-	Recip:  [8]float32{0x1p0, 0x1.cp-1, 0x1.88p-1, 0x1.68p-1, 0x1.48p-1, 0x1.28p-1, 0x1.08p-1, 0x1p-1},
-	Log:    [8]float32{0, 0x1.1178e8p-3, 0x1.1178e8p-2, 0x1.68ac84p-2, 0x1.c7ff9cp-2, 0x1.188ee4p-1, 0x1.5322e2p-1, 0x1.62e43p-1},
-	Log8Hi: [8]float32{0, 0x1.8a8p0, 0x1.8a9p1, 0x1.0428p2, 0x1.48fp2, 0x1.94cp2, 0x1.e948p2, 0x1p3},
-	Log8Lo: [8]float32{0, 0x1.30158p-13, -0x1.9fd502p-13, 0x1.ea5cd4p-13, -0x1.0e6ce8p-14, 0x1.43a496p-13, -0x1.69bac8p-13, 0},
-	Log1p:  []float32{-0x1.ffffa8p-2, 0x1.55569ap-2, -0x1.0113dp-2, 0x1.97b252p-3},
-	// largest error of Log1p: 2^-25.4
-	// |z| ≤ 2^-3.748
+	Log2E:   0x1.715476p0,
+	Log2ELo: 0x1.4ae0cp-26,
+	Ln2:     0x1.62e43p-1,
+	Node:    []float32{0, -0x1.70068ep-5, -0x1.269e12p-4, -0x1.59d4f8p-4, -0x1.5c01a4p-4, -0x1.350048p-4, -0x1.d5d9fep-5, -0x1.053f6ep-5},
+	Exp:     []float32{0x1.62e43p-1, 0x1.ebfc5p-3, 0x1.c6b196p-5, 0x1.33e488p-7},
+	// largest error of Exp: 2^-28.1
+	Log: []float32{0x1.c551d8p-2, -0x1.1d5642p-2, 0x1.9e045ep-3, -0x1.426872p-3, 0x1.fd2548p-4, -0x1.72c88ap-4, 0x1.ae97a6p-5, -0x1.48aeb4p-6, 0x1.d727cp-9},
+	// largest error of Log: 2^-26.1
+	Pow: []float32{0x1.62e43p-1, 0x1.ebfbdep-3, 0x1.c6af9ap-5, 0x1.3b2c54p-7, 0x1.5ef7b6p-10, 0x1.427ffep-13},
+	// largest error of Pow: 2^-27.7
+	Recip:    [8]float32{0x1p0, 0x1.c6p-1, 0x1.94p-1, 0x1.6cp-1, 0x1.4cp-1, 0x1.34p-1, 0x1.1ap-1, 0x1.0ap-1},
+	LogRecip: [8]float32{0, 0x1.ec7398p-4, 0x1.e530fp-3, 0x1.5d5bdep-2, 0x1.bb9612p-2, 0x1.04360cp-1, 0x1.315da4p-1, 0x1.4f45a8p-1},
+	Log1p:    []float32{-0x1.ffffep-2, 0x1.55593ap-2, -0x1.00a242p-2, 0x1.8ca4e4p-3},
+	// largest error of Log1p: 2^-26.4
+	// |z| ≤ 2^-3.812
 }
 
 var F64 = Table[float64]{
-	Scale:   0x1.71547652b82fep3,
-	ScaleLo: 0x1.777d0ffda0d24p-53,
-	Exp:     [8]float64{0x1p0, 0x1.173p0, 0x1.307p0, 0x1.4cp0, 0x1.6a1p0, 0x1.8adp0, 0x1.ae9p0, 0x1.d58p0},
-	ExpRest: [8]float64{0, -0x1.7bbfd62cd97fbp-11, -0x1.3062678ab17dep-16, -0x1.4ac62c38a8656p-12, -0x1.8e3f6f0d1ac2cp-11, -0x1.90408568dd2ffp-13, -0x1.4ac62c38a8656p-11, 0x1.38ef378f6ad45p-13},
-	Exp2m1:  []float64{0x1.62e42fefa39efp-4, 0x1.ebfbdff82c7a3p-9, 0x1.c6b08d704bc31p-14, 0x1.3b2ab6ef226d3p-19, 0x1.5d87fe05a8819p-25, 0x1.430e6e9a6d2p-31, 0x1.fff1671f04364p-38},
-	// largest error of Exp2m1: 2^-58.0
-	Recip:  [8]float64{0x1p0, 0x1.bfbp-1, 0x1.8c2p-1, 0x1.67bp-1, 0x1.4a9p-1, 0x1.2b3p-1, 0x1.102p-1, 0x1.025p-1},
-	Log:    [8]float64{0, 0x1.12e6bfa8fead4p-3, 0x1.06c0ca020ac28p-2, 0x1.69902b6f1ab71p-2, 0x1.c00791d99132bp-2, 0x1.1312fa1b8709p-1, 0x1.439dc67e217bep-1, 0x1.5e4980bf4b2b8p-1},
-	Log8Hi: [8]float64{0, 0x1.8c994d08bp0, 0x1.7b1293e1p1, 0x1.04d00c8358p2, 0x1.432f5d655cp2, 0x1.8cd91bdf6p2, 0x1.d2e130743cp2, 0x1.f95b84990cp2},
-	Log8Lo: [8]float64{0, -0x1.5a8a16482ecf1p-38, -0x1.e8c1c5f6d6e33p-39, -0x1.b2ff1d19fd5e5p-39, -0x1.4838e270f2314p-41, -0x1.ba863939391dcp-43, -0x1.7bcfc598d8a7p-38, -0x1.efc1167cf5125p-39},
-	Log1p:  []float64{-0x1p-1, 0x1.5555555555591p-2, -0x1.ffffffffff4d3p-3, 0x1.999999994164ep-3, -0x1.5555555ac4363p-3, 0x1.24924a8346da2p-3, -0x1.ffffe470ca966p-4, 0x1.c717941ce1244p-4, -0x1.99b50fe9e8348p-4, 0x1.785ad6695e89cp-4, -0x1.4d2028d5b12afp-4},
-	// largest error of Log1p: 2^-60.6
+	Log2E:   0x1.71547652b82fep0,
+	Log2ELo: 0x1.777d0ffda0d24p-56,
+	Ln2:     0x1.62e42fefa39efp-1,
+	Node:    []float64{0, -0x1.70068e7ef5a1ep-5, -0x1.269e12f346e2cp-4, -0x1.59d4f80cba83cp-4, -0x1.5c01a39fbd688p-4, -0x1.35004723c465ep-4, -0x1.d5d9fd5010b36p-5, -0x1.053f6d2608967p-5},
+	Exp:     []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c589p-3, 0x1.c6b08d7049a85p-5, 0x1.3b2ab6fbb47a4p-7, 0x1.5d87febfc08e4p-10, 0x1.430920ab280b8p-13, 0x1.ffb4fda14ef98p-17, 0x1.59e8b6c706748p-20},
+	// largest error of Exp: 2^-58.3
+	Log: []float64{0x1.c551d94ae0bf8p-2, -0x1.1d57135a8f852p-2, 0x1.9e3314d20234ap-3, -0x1.4475d7cc7b88dp-3, 0x1.0a77b1811c66fp-3, -0x1.c3f1ba96834ap-4, 0x1.883b99a8cbb78p-4, -0x1.5a60af76db7ap-4, 0x1.35e366de346fep-4, -0x1.17737ef7a9267p-4, 0x1.f739e0f637becp-5, -0x1.bbe7da08c421bp-5, 0x1.73b23c3be6ed5p-5, -0x1.1b1db0f16d352p-5, 0x1.75ac4beef3679p-6, -0x1.959e028ea4d3cp-7, 0x1.558ffeb532543p-8, -0x1.9d8626579fae2p-10, 0x1.3da9697daf83ep-12, -0x1.ceb67960b3c48p-16},
+	// largest error of Log: 2^-55.2
+	Pow: []float64{0x1.62e42fefa39efp-1, 0x1.ebfbdff82c599p-3, 0x1.c6b08d704a1abp-5, 0x1.3b2ab6fba1bdcp-7, 0x1.5d87fe78809abp-10, 0x1.43091309e941cp-13, 0x1.ffcbfcff5203ap-17, 0x1.62bfd318bbeeap-20, 0x1.b523e18aca179p-24, 0x1.e608e61f771c3p-28, 0x1.eb5222fe8303dp-32},
+	// largest error of Pow: 2^-56.6
+	Recip:    [8]float64{0x1p0, 0x1.c47728p-1, 0x1.937668p-1, 0x1.6b7548p-1, 0x1.4a57b8p-1, 0x1.30d21p-1, 0x1.1b2308p-1, 0x1.080fdp-1},
+	LogRecip: [8]float64{0, 0x1.fa51d8378f9ep-4, 0x1.e7eae824f1eb5p-3, 0x1.5ee266487220fp-2, 0x1.c0b5f914c0874p-2, 0x1.09861e15a068dp-1, 0x1.2f4e4e84a1711p-1, 0x1.530438a8cfe9ap-1},
+	Log1p:    []float64{-0x1p-1, 0x1.5555555555553p-2, -0x1.fffffffffec58p-3, 0x1.999999999a1dfp-3, -0x1.5555555df42abp-3, 0x1.24924940d5826p-3, -0x1.ffffce4a2f5c2p-4, 0x1.c71b3daddb7d9p-4, -0x1.99d88984f4db5p-4, 0x1.767f1b3437548p-4, -0x1.390ce36e12f49p-4},
+	// largest error of Log1p: 2^-59.0
 	// |z| ≤ 2^-3.812
 }

@@ -8,61 +8,79 @@ import "math"
 
 // Table is the set of constants for one element type.
 type Table[T float32 | float64] struct {
-	Scale, ScaleLo T // 8/ln2 = Scale + ScaleLo
+	Log2E, Log2ELo T // log2(e) = Log2E + Log2ELo
+	Ln2            T
 
-	Exp     [8]T // ≈ 2^(j/8), few bits
-	ExpRest [8]T // 2^(j/8) = Exp[j]·2^(ExpRest[j]/8)
-	Exp2m1  []T  // 2^(g/8) - 1 = g·(Exp2m1[0] + g·(Exp2m1[1] + …))
+	Node []T // j/N - log2(1 + j/N), for the N nodes 1 + j/N of an octave
+	Exp  []T // 2^x - 1 = x·(Exp[0] + x·(Exp[1] + …)), for what is left of a multiple of 1/N
+	Log  []T // log2(1+e) = e + (e - e²)·(Log[0] + e·(Log[1] + …)), for e in [0, 1]
+	Pow  []T // 2^x - 1 = x·(Pow[0] + x·(Pow[1] + …)), for |x| ≤ 1/2
 
-	Recip  [8]T // c[i] ≈ 1/(1+e), few bits
-	Log    [8]T // -ln c
-	Log8Hi [8]T // -8·log2 c = Log8Hi + Log8Lo, so short that k - Log8Hi is exact
-	Log8Lo [8]T
-	Log1p  []T // log1p(z)  = z + z²·(Log1p[0] + z·(Log1p[1] + …))
+	Recip    [8]T // c[i] ≈ 1/(1+e), few bits, where i is the nearest integer to RecipScale·A
+	LogRecip [8]T // -ln c
+	Log1p    []T  // log1p(z) = z + z²·(Log1p[0] + z·(Log1p[1] + …))
 }
 
-// ShortPolynomial is up to how many coefficients a polynomial is evaluated by Horner's rule. Longer ones are evaluated by
-// even and odd powers apart, so that fewer operations wait for each other.
-const ShortPolynomial = 4
-
-// IndexScale times the short e picks the entry of Recip.
-const IndexScale = 7
+// RecipScale times A, the short part of e, picks the entry of Recip.
+const RecipScale = 7
 
 // Layout is what follows from the format of a floating-point number rather than from approximation theory.
 type Layout struct {
 	MantissaBits int
+	NodeBits     int // an octave has 2^NodeBits nodes
 
-	// Clamp bounds |x| where exp(-|x|) may stop at the end of the normal range. Where it must fade into the subnormal
-	// numbers and beyond, so far that a large multiple of it is still 0, it is kept scaled up by 2^TinyShift, and |x|
-	// is bounded by ClampTiny.
-	Clamp, ClampTiny float64
-	TinyShift        int
+	// Where exp(-|u|) may be tiny it is kept scaled up by 2^Shift, and |u| is bounded by FarLogit: there w·exp(-|u|) is 0
+	// for every weight. s^γ is scaled up by the same. Elsewhere |u| is bounded by NearLogit, the end of the normal range.
+	Shift               int
+	NearLogit, FarLogit float64
 
-	PowMin      float64 // least exponent of s^gamma, in eighths of an octave
-	MaxGamma    float64 // a larger gamma counts as this one: gamma² times the largest factors is finite
-	MaxWeight   float64 // with it, s^gamma scaled up and times factors of a derivative is finite
-	MaxSoftplus float64 // bounds L where it is multiplied by q: beyond it, q is 0
+	MaxSoftplus float64 // bounds softplus where it is multiplied by σ(-u): above FarLogit
+	MaxGamma    float64 // a larger gamma counts as this one: what it is multiplied with is finite
+	MaxWeight   float64 // with it, MaxWeight·2^Shift times the other factors of a result is finite
 }
 
 var (
-	Layout32 = Layout{MantissaBits: 23, Clamp: 87, ClampTiny: 131, TinyShift: 64, PowMin: -1512, MaxSoftplus: 128,
-		MaxGamma: 0x1p32, MaxWeight: 0x1p48}
-	Layout64 = Layout{MantissaBits: 52, Clamp: 708, ClampTiny: 796, TinyShift: 128, PowMin: -9192, MaxSoftplus: 1024,
-		MaxGamma: 0x1p113, MaxWeight: 0x1p512}
+	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 76, NearLogit: 87, FarLogit: 140.05, MaxSoftplus: 256,
+		MaxGamma: 0x1p32, MaxWeight: 0x1p40}
+	Layout64 = Layout{MantissaBits: 52, NodeBits: 3, Shift: 550, NearLogit: 708, FarLogit: 1089.66, MaxSoftplus: 2048,
+		MaxGamma: 0x1p113, MaxWeight: 0x1p400}
 )
 
-// Magic returns the number that, added to a small one, rounds it to an integer, which then stands in the last bits of the sum.
-// With MagicTiny what is scaled by these bits is scaled up by 2^TinyShift.
-func (l *Layout) Magic() float64     { return math.Ldexp(1.5, l.MantissaBits) }
-func (l *Layout) MagicTiny() float64 { return l.Magic() + float64(8*l.TinyShift) }
-
-// Tiny and Huge return 2^-TinyShift and 2^TinyShift, Small and Large their square roots.
-func (l *Layout) Tiny() float64  { return math.Ldexp(1, -l.TinyShift) }
-func (l *Layout) Huge() float64  { return math.Ldexp(1, l.TinyShift) }
-func (l *Layout) Small() float64 { return math.Ldexp(1, -l.TinyShift/2) }
-func (l *Layout) Large() float64 { return math.Ldexp(1, l.TinyShift/2) }
-
-// Fallen returns a number just above exp(-ClampTiny)·2^TinyShift.
-func (l *Layout) Fallen() float64 {
-	return math.Ldexp(1, int(math.Ceil(-l.ClampTiny/math.Ln2))+l.TinyShift)
+// Bias returns the exponent of 1 as it stands in the bits.
+func (l *Layout) Bias() int {
+	if l.MantissaBits == 23 {
+		return 127
+	}
+	return 1023
 }
+
+// magic returns the number that, added to a small one, rounds it to a multiple of 2^-fraction, which then stands in the last
+// bits of the sum, with so much added.
+func (l *Layout) magic(fraction, more int) float64 {
+	return math.Ldexp(1.5, l.MantissaBits-fraction) + float64(more)
+}
+
+// MagicExp rounds to nodes: its last bits, shifted to the exponent, are A. With MagicFar, A is scaled up by 2^Shift.
+func (l *Layout) MagicExp() float64 { return l.magic(l.NodeBits, l.Bias()) }
+func (l *Layout) MagicFar() float64 { return l.magic(l.NodeBits, l.Bias()+l.Shift) }
+
+// MagicPow rounds to integers: its last bits, shifted to the exponent, are a power of two scaled up by 2^Shift. PowMin is
+// MagicPow plus the exponent for which they are 0.
+func (l *Layout) MagicPow() float64 { return l.magic(0, l.Bias()+l.Shift) }
+func (l *Layout) PowMin() float64   { return l.magic(0, 0) }
+
+// MagicIndex rounds RecipScale·A to an integer.
+func (l *Layout) MagicIndex() float64 { return l.magic(0, 0) }
+
+// MagicLog has the exponent for which the last bit is 1, and no other bits: an integer may be put there.
+func (l *Layout) MagicLog() float64 { return math.Ldexp(1, l.MantissaBits) }
+
+// Large bounds what is multiplied with s^γ in the Hessian: it is more than that only where s^γ is 0.
+func (l *Layout) Large() float64 { return math.Ldexp(1, l.Bias()-1) }
+
+// Up and Down return 2^Shift and 2^-Shift, HalfUp and HalfDown their square roots.
+func (l *Layout) Up() float64   { return math.Ldexp(1, l.Shift) }
+func (l *Layout) Down() float64 { return math.Ldexp(1, -l.Shift) }
+
+func (l *Layout) HalfUp() float64   { return math.Ldexp(1, l.Shift/2) }
+func (l *Layout) HalfDown() float64 { return math.Ldexp(1, -l.Shift/2) }

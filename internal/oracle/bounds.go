@@ -1,47 +1,70 @@
 package oracle
 
-// Bounds are the errors that the documentation promises at most, in ULP: of the Hessian, whose terms cancel, in ULP of
-// the sum of their magnitudes. They are the same for float32 and float64.
-type Bounds struct{ Loss, Grad, Hess, Sigmoid float64 }
+import "slices"
+
+// Bounds are the errors that the documentation promises at most, in ULP of the exact result for the parameters as they are
+// given: alpha/n is a real number, not rounded to the type. Those of the Hessian, whose terms cancel, are in ULP of the sum
+// of their magnitudes. They are the same for float32 and float64.
+type Bounds struct{ Loss, Grad, Hess, Sigmoid, Softplus float64 }
+
+// The promises, found by search (gen/search), with a margin.
+var (
+	general = Bounds{Loss: 5, Grad: 6, Hess: 9, Sigmoid: 2, Softplus: 3}
+	usual   = Bounds{Loss: 4, Grad: 5, Hess: 8, Sigmoid: 2, Softplus: 3}
+	soft    = Bounds{Loss: 8, Grad: 9, Hess: 9}
+
+	// γ·log s multiplies the error of log s: above flat the bounds grow by so much for each unit of γ.
+	perGamma     = Bounds{Loss: 0.35, Grad: 0.8, Hess: 0.35}
+	softPerGamma = Bounds{Loss: 0.5, Grad: 0.5, Hess: 0.5}
+)
 
 const (
-	boundLoss, boundGrad, boundHess, boundSigmoid = 4, 5, 8, 2
+	flat   = 5
+	square = 5.5 // of losses at γ = 2, where an operation less is worth more than half a unit
+)
 
-	// γ·log s multiplies the error of log s: from gammaFlat on the bounds grow by perGamma for each unit of γ.
-	gammaFlat, perGamma = 5, 0.2
+// The exponents and weights that people use have smaller bounds.
+var (
+	usualGammas  = []float64{0, 0.5, 1, 1.5, 2, 2.5, 3}
+	usualWeights = []float64{0.25, 0.75, 1}
+)
 
-	// ofWeight is what the rounding of a weight to its type may add, if a result is compared with that of the exact
-	// weight.
-	ofWeight = 1
-
-	// Of soft targets: the weight is a sum, and so is E. log m has the errors of two logarithms.
-	softLoss, softGrad, softHess = 8, 9, 9
-	softPerGamma                 = 0.8
-
-	// MaxSoftLogit is the magnitude of a logit up to which the loss of a soft target is within its bound at any t, for
-	// weights near 1: beyond, it may matter that m^γ is a subnormal number, or not as small as it should be.
-	MaxSoftLogit = 0x1p40
+const (
+	// Where a weight times the modulating factor is below the normal range, it is rounded to a multiple of the smallest
+	// number, and so may the weight have been. That adds up to the softplus times so many of the smallest numbers to the
+	// error of a loss: one weight and the product, two weights, their sum and the product.
+	PerSoftplus     = 1
+	PerSoftplusSoft = 2
 
 	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
 	SumRelative32, SumRelative64 = 0x1p-40, 0x1p-50
 )
 
-// Promised returns the bounds for an exponent. If the exact values have a weight that is no floating-point number, so
-// that the kernel works with another one, roundedWeight is true.
-func Promised(gamma float64, roundedWeight bool) Bounds {
-	return Bounds{Loss: boundLoss, Grad: boundGrad, Hess: boundHess}.grown(gamma, perGamma, roundedWeight)
+// Promised returns the bounds for an exponent and for weights, as they are after the division by the norm; for any weights if
+// none are given.
+func Promised(gamma float64, weights ...float64) Bounds {
+	isUsual := len(weights) > 0 && slices.Contains(usualGammas, gamma)
+	for _, w := range weights {
+		isUsual = isUsual && slices.Contains(usualWeights, w)
+	}
+	if isUsual {
+		return usual
+	}
+	b := general.grown(gamma, perGamma)
+	if gamma == 2 {
+		b.Loss = square
+	}
+	return b
 }
 
 // PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
 // of GMag and HMag.
-func PromisedSoft(gamma float64, roundedWeight bool) Bounds {
-	return Bounds{Loss: softLoss, Grad: softGrad, Hess: softHess}.grown(gamma, softPerGamma, roundedWeight)
-}
+func PromisedSoft(gamma float64) Bounds { return soft.grown(gamma, softPerGamma) }
 
-func (b Bounds) grown(gamma, perGamma float64, roundedWeight bool) Bounds {
-	more := perGamma * max(0, gamma-gammaFlat)
-	if roundedWeight {
-		more += ofWeight
-	}
-	return Bounds{Loss: b.Loss + more, Grad: b.Grad + more, Hess: b.Hess + more, Sigmoid: boundSigmoid}
+func (b Bounds) grown(gamma float64, per Bounds) Bounds {
+	more := max(0, gamma-flat)
+	b.Loss += more * per.Loss
+	b.Grad += more * per.Grad
+	b.Hess += more * per.Hess
+	return b
 }

@@ -15,7 +15,7 @@ package oracle
 import "math"
 
 // Values32 are the values for float32 results.
-type Values32 struct{ Loss, Grad, Hess, HMag, Sigmoid float64 }
+type Values32 struct{ Loss, Grad, Hess, HMag, Sigmoid, Softplus float64 }
 
 // At32 returns the values at u. Where a value is in float32's range its relative error is about 1e-14 (of Hess: relative
 // to HMag), which is 1e-7 float32 ULP. ±Inf and γ = 0 give the limits.
@@ -36,7 +36,7 @@ func At32(u, gamma float64) (v Values32) {
 	}
 	a, b, c := q*s*(1+2*gamma), gamma*qL*gamma*q, gamma*qL*s
 	return Values32{
-		Loss: pow * softplus, Grad: pow * (s + gamma*qL), Hess: pow * (a + b - c), HMag: pow * (a + b + c), Sigmoid: s,
+		Loss: pow * softplus, Grad: pow * (s + gamma*qL), Hess: pow * (a + b - c), HMag: pow * (a + b + c), Sigmoid: s, Softplus: softplus,
 	}
 }
 
@@ -51,7 +51,7 @@ func expLog1p(a float64) (e, l float64) {
 }
 
 // Values64 are the values for float64 results.
-type Values64 struct{ Loss, Grad, Hess, HMag, Sigmoid Real }
+type Values64 struct{ Loss, Grad, Hess, HMag, Sigmoid, Softplus Real }
 
 // At64 returns the values at u, which is finite. For γ ≤ 5 their relative error is below 2^-90 (of Hess: relative to
 // HMag), wherever they are above 2^-2000; it grows like γ.
@@ -89,10 +89,39 @@ func At64(u, gamma float64) (v Values64) {
 	powQ := pow.mul(q)
 	gq := g.mul(q)
 	return Values64{
-		Loss:    pow.mul(softplus),
-		Grad:    pow.mul(s.add(gL.mul(q))),
-		Hess:    powQ.mul(sOne.add(gL.mul(gq.add(s.negate())))),
-		HMag:    powQ.mul(sOne.add(gL.mul(gq.add(s)))),
-		Sigmoid: s,
+		Loss:     pow.mul(softplus),
+		Grad:     pow.mul(s.add(gL.mul(q))),
+		Hess:     powQ.mul(sOne.add(gL.mul(gq.add(s.negate())))),
+		HMag:     powQ.mul(sOne.add(gL.mul(gq.add(s)))),
+		Sigmoid:  s,
+		Softplus: softplus,
 	}
+}
+
+// Errors returns the errors of a loss, a gradient and a Hessian that have the weight num/den, in the units of Promised. What
+// PerSoftplus says is taken off that of the loss.
+func (v *Values32) Errors(loss, grad, hess float32, num, den float64) (errs, want [3]float64) {
+	w := num / den
+	want = [3]float64{w * v.Loss, w * v.Grad, w * v.Hess}
+	errs = [3]float64{Err32(loss, want[0], want[0]), Err32(grad, want[1], want[1]), Err32(hess, want[2], w*v.HMag)}
+	if want[0] < v.Softplus*0x1p-126 {
+		errs[0] = max(0, errs[0]-PerSoftplus*v.Softplus)
+	}
+	return errs, want
+}
+
+// Errors is that of Values32.
+func (v *Values64) Errors(loss, grad, hess float64, num, den float64) (errs, want [3]float64) {
+	of := func(r Real) Real {
+		if num == den {
+			return r
+		}
+		return r.Scale(num, den)
+	}
+	l, g, h := of(v.Loss), of(v.Grad), of(v.Hess)
+	errs = [3]float64{Err64(loss, l, l), Err64(grad, g, g), Err64(hess, h, of(v.HMag))}
+	if l.exponent()-v.Softplus.exponent() <= -1022 {
+		errs[0] = max(0, errs[0]-PerSoftplus*v.Softplus.Float64())
+	}
+	return errs, [3]float64{l.Float64(), g.Float64(), h.Float64()}
 }

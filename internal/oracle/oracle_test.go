@@ -74,12 +74,12 @@ func TestAt32Corners(t *testing.T) {
 		u, gamma float64
 		want     Values32
 	}{
-		{inf, 0, Values32{inf, 1, 0, 0, 1}},
-		{inf, 2, Values32{inf, 1, 0, 0, 1}},
-		{-inf, 0, Values32{0, 0, 0, 0, 0}},
-		{-inf, 0.5, Values32{0, 0, 0, 0, 0}},
-		{0, 0, Values32{math.Ln2, 0.5, 0.25, 0.25, 0.5}},
-		{math.MaxFloat32, 1000, Values32{math.MaxFloat32, 1, 0, 0, 1}},
+		{inf, 0, Values32{inf, 1, 0, 0, 1, inf}},
+		{inf, 2, Values32{inf, 1, 0, 0, 1, inf}},
+		{-inf, 0, Values32{0, 0, 0, 0, 0, 0}},
+		{-inf, 0.5, Values32{0, 0, 0, 0, 0, 0}},
+		{0, 0, Values32{math.Ln2, 0.5, 0.25, 0.25, 0.5, math.Ln2}},
+		{math.MaxFloat32, 1000, Values32{math.MaxFloat32, 1, 0, 0, 1, math.MaxFloat32}},
 	} {
 		require.Equal(t, c.want, At32(c.u, c.gamma), "%v", c)
 	}
@@ -228,9 +228,13 @@ func merged(a, b Errors) Errors {
 }
 
 func TestPromised(t *testing.T) {
-	require.Equal(t, Bounds{4, 5, 8, 2}, Promised(5, false))
-	require.Equal(t, Bounds{5, 6, 9, 2}, Promised(0, true))
-	require.Equal(t, Bounds{23, 24, 27, 2}, Promised(100, false))
+	require.Equal(t, general, Promised(5))
+	require.Equal(t, 5.5, Promised(2).Loss)
+	require.Equal(t, usual, Promised(2, 1, 0.25))
+	require.Equal(t, Promised(2), Promised(2, 1, 0.3))
+	require.Equal(t, general, Promised(2.1, 1))
+	require.Equal(t, Bounds{5 + 0.35*95, 6 + 0.8*95, 9 + 0.35*95, 2, 3}, Promised(100))
+	require.Equal(t, Bounds{8 + 0.5*95, 9 + 0.5*95, 9 + 0.5*95, 0, 0}, PromisedSoft(100))
 }
 
 func TestParseMPFR(t *testing.T) {

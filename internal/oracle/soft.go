@@ -13,7 +13,7 @@ import "math"
 // terms of their own.
 
 // Soft32 are the values for float32 results.
-type Soft32 struct{ Loss, Grad, GMag, Hess, HMag float64 }
+type Soft32 struct{ Loss, Grad, GMag, Hess, HMag, E float64 }
 
 // Soft32At returns the values at x, which is finite, with an error as that of At32.
 func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
@@ -47,11 +47,12 @@ func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
 		GMag: pow * (m + K*E),
 		Hess: pow * (p*q + k*(2*(pr-qt)+E*((gamma-1)*d*pqm+q-p))),
 		HMag: pow * (p*q + K*(2*m+E*((gamma+1)*math.Abs(d)*pqm+1))),
+		E:    E,
 	}
 }
 
 // Soft64 are the values for float64 results.
-type Soft64 struct{ Loss, Grad, GMag, Hess, HMag Real }
+type Soft64 struct{ Loss, Grad, GMag, Hess, HMag, E Real }
 
 // Soft64At returns the values at x, which is finite, with an error as that of At64.
 func Soft64At(x, t, gamma float64, wPos, wNeg Real) Soft64 {
@@ -98,20 +99,27 @@ func Soft64At(x, t, gamma float64, wPos, wNeg Real) Soft64 {
 		GMag: pow.mul(m.add(K.mul(E))),
 		Hess: pow.mul(pq.add(k.mul(two.mul(D).add(E.mul(minus1.mul(d).mul(pqm).add(q).add(p.negate())))))),
 		HMag: pow.mul(pq.add(K.mul(two.mul(m).add(E.mul(plus1.mul(abs(d)).mul(pqm).add(Real{one, 0})))))),
+		E:    E,
 	}
 }
 
 // SoftErrors returns the errors of loss, gradient and Hessian in the units of PromisedSoft, and the exact values, for weights
-// that are divided by norm.
+// that are divided by norm. What PerSoftplusSoft says is taken off that of the loss.
 func SoftErrors[T float32 | float64](loss, grad, hess T, x, t, gamma, wPos, wNeg, norm float64) (errs, want [3]float64) {
 	if l, ok := any(loss).(float32); ok {
 		v := Soft32At(x, t, gamma, wPos/norm, wNeg/norm)
-		return [3]float64{Err32(l, v.Loss, v.Loss), Err32(float32(grad), v.Grad, v.GMag), Err32(float32(hess), v.Hess, v.HMag)},
-			[3]float64{v.Loss, v.Grad, v.Hess}
+		errs = [3]float64{Err32(l, v.Loss, v.Loss), Err32(float32(grad), v.Grad, v.GMag), Err32(float32(hess), v.Hess, v.HMag)}
+		if v.Loss < v.E*0x1p-126 {
+			errs[0] = max(0, errs[0]-PerSoftplusSoft*v.E)
+		}
+		return errs, [3]float64{v.Loss, v.Grad, v.Hess}
 	}
 	v := Soft64At(x, t, gamma, RealOf(wPos, norm), RealOf(wNeg, norm))
-	return [3]float64{Err64(float64(loss), v.Loss, v.Loss), Err64(float64(grad), v.Grad, v.GMag), Err64(float64(hess), v.Hess, v.HMag)},
-		[3]float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64()}
+	errs = [3]float64{Err64(float64(loss), v.Loss, v.Loss), Err64(float64(grad), v.Grad, v.GMag), Err64(float64(hess), v.Hess, v.HMag)}
+	if v.Loss.exponent()-v.E.exponent() <= -1022 {
+		errs[0] = max(0, errs[0]-PerSoftplusSoft*v.E.Float64())
+	}
+	return errs, [3]float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64()}
 }
 
 // RealOf returns num/den as a Real, for the weights of Soft64At.

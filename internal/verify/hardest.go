@@ -48,10 +48,11 @@ func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
 	return nil
 }
 
-// hard are logits, as u, at which an exponent showed the largest errors: of loss, gradient, Hessian and sigmoid.
+// hard are logits, as u, at which an exponent and a norm (0: 1) showed the largest errors: of loss, gradient, Hessian and sigmoid.
 type hard[T focal.Float] struct {
 	gamma float64
 	u     []T
+	norm  float64
 }
 
 // hardRadius is how many floats to either side of a hard logit are evaluated too.
@@ -70,7 +71,7 @@ func Hardest(ctx context.Context, o Options) ([]*Report, error) {
 
 func hardest[T focal.Float](ctx context.Context, all []hard[T], o Options) (reports []*Report, err error) {
 	for _, h := range all {
-		p := focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: 1}
+		p := focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: h.norm}
 		total := uint64(len(h.u) * (2*hardRadius + 1))
 		r, err := run(ctx, o, p, nil, uint64(len(h.u)), total, func(i uint64, u []T) []T {
 			for d := -hardRadius; d <= hardRadius; d++ {
@@ -94,23 +95,33 @@ func neighbour[T focal.Float](u T, away int) T {
 	return T(math.Float64frombits(math.Float64bits(float64(u)) + uint64(away)))
 }
 
-// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive). The worst of all that there are, of loss,
+// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive), and climbs over all variables (gen/search). The worst of all that there are, of loss,
 // gradient and Hessian, come first. Those of the sigmoid are the same for all exponents.
 var hard32 = []hard[float32]{
-	{0, []float32{-0x1.5f20ap+01, -0x1.929088p+06, 0x1.514832p+01, -2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}},
-	{0.5, []float32{-0x1.0991c6p+02, 0x1.f87a8cp-05, -0x1.85f158p+02, -2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}},
-	{1, []float32{-0x1.0987eep+02, -0x1.360666p+02, -0x1.a59048p+02, -2.410074, -4.844141, -7.30948, -0x1.5e042p+01, 0x1.117eecp-03, -0x1.7e5a38p+00}},
-	{2, []float32{-0x1.3ddf96p+01, -0x1.4cd72cp+01, -0x1.f102cp+00, -0x1.929088p+06, -0x1.5c3d42p+01, -0x1.903d5cp+06, 0x1.7611c4p-03, -2.4964225, -2.6035299}},
-	{2.3, []float32{-0x1.35110cp+02, -0x1.4d7902p+01, -0x1.b54eep+01, -13.03454, -2.595533, -11.64843, 0x1.ab1bb4p-03, -0x1.6795f4p+00, -0x1.b4b45ep+01}},
-	{5, []float32{0x1.ca7b28p-04, 0x1.ba282ap-03, -0x1.4ca28ap+01, 0.1053777, -0.2808562, -5.460921, -0x1.a2b0ecp+03, -0x1.1025b6p-04, -0x1.f3703ap-02}},
+	{0, []float32{-0x1.5f20ap+01, -0x1.929088p+06, 0x1.514832p+01, -2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}, 0},
+	{0.5, []float32{-0x1.0991c6p+02, 0x1.f87a8cp-05, -0x1.85f158p+02, -2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}, 0},
+	{1, []float32{-0x1.0987eep+02, -0x1.360666p+02, -0x1.a59048p+02, -2.410074, -4.844141, -7.30948, -0x1.5e042p+01, 0x1.117eecp-03, -0x1.7e5a38p+00}, 0},
+	{2, []float32{-0x1.3ddf96p+01, -0x1.4cd72cp+01, -0x1.f102cp+00, -0x1.929088p+06, -0x1.5c3d42p+01, -0x1.903d5cp+06, 0x1.7611c4p-03, -2.4964225, -2.6035299}, 0},
+	{2.3, []float32{-0x1.35110cp+02, -0x1.4d7902p+01, -0x1.b54eep+01, -13.03454, -2.595533, -11.64843, 0x1.ab1bb4p-03, -0x1.6795f4p+00, -0x1.b4b45ep+01}, 0},
+	{5, []float32{0x1.ca7b28p-04, 0x1.ba282ap-03, -0x1.4ca28ap+01, 0.1053777, -0.2808562, -5.460921, -0x1.a2b0ecp+03, -0x1.1025b6p-04, -0x1.f3703ap-02}, 0},
+	{4.9096971507850391, []float32{-0x1.acadaep+2}, 1 / 0.25781793824699867},
+	{2.4421838179613942, []float32{-0x1.93aa7ap+3}, 1 / 1.5334669938802568},
+	{0.734542081800306, []float32{-0x1.88716ap+2}, 1 / 1.4702019098876424},
+	{4.2624362281081956, []float32{0x1.5cbf8p-18}, 1 / 1.1997131752821284},
+	{0.0059923181608986919, []float32{-0x1.096728p+2}, 1 / 1.0301024302681965},
+	{2, []float32{-0x1.f8787ap+1}, 1 / 1.0874186222713447}, // loss 5.17
+	{2, []float32{-0x1.590514p+3}, 1 / 1.0420251486975756}, // gradient 5.59
 }
 
 // hard64 are the worst that gen/search has found: of loss, gradient, Hessian, and the sigmoid.
 var hard64 = []hard[float64]{
-	{0, []float64{-0x1.5f277a39c4b1dp+01, -0x1.711f7375952a3p+09, 0x1.56cf1fc51c39bp+01}},
-	{0.5, []float64{0x1.425f7cp-32, 0x1.42572bfffffffp-32, -0x1.a6b9cac2ea87dp+04}},
-	{1, []float64{-0x1.c166360e283e3p+04, -0x1.c166360df9bap+04, -0x1.473895a1bb9a9p+04}},
-	{2, []float64{-0x1.1ce510432906cp+04, -0x1.33ddb9a706d08p+03, -0x1.9b58b491c11fap+04, -0x1.711f7375952a3p+09}},
-	{2.3, []float64{-0x1.9a04239b9bd88p+04, -0x1.fd4cff0ae9035p+03, -0x1.03a329f884878p+05}},
-	{5, []float64{-0x1.ce2d1e23ff9ebp+03, -0x1.e6b273c3e125ap+03, -0x1.c5c4287874671p+04}},
+	{0, []float64{-0x1.5f277a39c4b1dp+01, -0x1.711f7375952a3p+09, 0x1.56cf1fc51c39bp+01}, 0},
+	{0.5, []float64{0x1.425f7cp-32, 0x1.42572bfffffffp-32, -0x1.a6b9cac2ea87dp+04}, 0},
+	{1, []float64{-0x1.c166360e283e3p+04, -0x1.c166360df9bap+04, -0x1.473895a1bb9a9p+04}, 0},
+	{2, []float64{-0x1.1ce510432906cp+04, -0x1.33ddb9a706d08p+03, -0x1.9b58b491c11fap+04, -0x1.711f7375952a3p+09}, 0},
+	{2.3, []float64{-0x1.9a04239b9bd88p+04, -0x1.fd4cff0ae9035p+03, -0x1.03a329f884878p+05}, 0},
+	{5, []float64{-0x1.ce2d1e23ff9ebp+03, -0x1.e6b273c3e125ap+03, -0x1.c5c4287874671p+04}, 0},
+	{4.0740675903148649, []float64{-0x1.d566bc6cd650fp+3}, 1 / 0x1.36bfa04b10f61p+0},
+	{4.9999415513398047, []float64{-0x1.25697e5dca8a7p+5}, 1 / 0x1.bd5c177a9eb4dp+0},
+	{2, []float64{-0x1.8ba582c1d83c2p+4}, 1 / 0x1.4dcd6fab8274p+0},
 }

@@ -105,16 +105,18 @@ func draw(rng *rand.Rand, breaks []float64, gamma float64) float64 {
 // breakpoints returns the magnitudes where the kernels take another entry of a table, and where ranges end.
 func breakpoints(gamma float64) (b []float64) {
 	layout := coef.Layout64
-	for k := 1; k < 120; k++ {
-		b = append(b, float64(k)*math.Ln2/16)
+	nodes := float64(int(1) << layout.NodeBits)
+	for k := 1; k < 120; k++ { // between two nodes
+		b = append(b, float64(k)*math.Ln2/(2*nodes))
 	}
-	for k := 120; float64(k)*math.Ln2/16 < layout.ClampTiny; k += 7 {
-		b = append(b, float64(k)*math.Ln2/16)
+	for k := 120; float64(k)*math.Ln2/(2*nodes) < layout.FarLogit; k += 7 {
+		b = append(b, float64(k)*math.Ln2/(2*nodes))
 	}
-	for i := range coef.IndexScale {
-		b = append(b, -math.Log((float64(i)+0.5)/coef.IndexScale))
+	for i := range coef.RecipScale {
+		b = append(b, -math.Log((float64(i)+0.5)/coef.RecipScale))
 	}
-	for _, limit := range []float64{layout.Clamp, layout.ClampTiny, layout.MaxSoftplus, -layout.PowMin * math.Ln2 / 8} {
+	least := float64(layout.Bias()+layout.Shift) * math.Ln2 // below exp(-least), s^γ is 0
+	for _, limit := range []float64{layout.NearLogit, layout.FarLogit, layout.MaxSoftplus, least} {
 		b = append(b, limit, limit/(1+gamma))
 		if gamma > 0 {
 			b = append(b, limit/gamma)

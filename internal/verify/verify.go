@@ -168,9 +168,14 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, target *
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Params: p, Paths: paths, Bounds: oracle.Promised(p.Gamma, p.Alpha != focal.NoAlpha)}
+	norm := p.Norm
+	if norm == 0 {
+		norm = 1
+	}
+	report := &Report{Params: p, Paths: paths, Bounds: oracle.Promised(p.Gamma, weight(p, 0)/norm, weight(p, 1)/norm)}
 	if target != nil && *target != 0 && *target != 1 {
-		report.Bounds = oracle.PromisedSoft(p.Gamma, p.Alpha != focal.NoAlpha)
+		report.Bounds = oracle.PromisedSoft(p.Gamma)
+		report.Bounds.Sigmoid = oracle.Promised(p.Gamma).Sigmoid
 	}
 	workers := o.workers()
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
@@ -408,60 +413,59 @@ func (c *chunk[T]) measure(p focal.Params) {
 	}
 	sigmoid := c.calls[len(c.calls)-1].name == "Sigmoid"
 	e := &c.report.Errors
-	if c32, ok := any(c).(*chunk[float32]); ok {
-		w := [2]float64{weight(p, 0) / norm, weight(p, 1) / norm}
-		for i, u := range c32.u {
-			if u-u != 0 {
-				continue
-			}
-			at := float64(u)
-			exact := oracle.At32(at, p.Gamma)
-			for label := range labels {
-				want, w := &c32.want[label], w[label]
-				loss, grad, hess := w*exact.Loss, w*exact.Grad, w*exact.Hess
-				got := want.grad[i]
-				if label == 1 {
-					got = -got
-				}
-				e[Loss].Add(oracle.Err32(want.loss[i], loss, loss), at, float64(want.loss[i]), loss)
-				e[Grad].Add(oracle.Err32(got, grad, grad), at, float64(got), grad)
-				e[Hess].Add(oracle.Err32(want.hess[i], hess, w*exact.HMag), at, float64(want.hess[i]), hess)
-			}
-			if !sigmoid {
-				continue
-			}
-			s := c32.want[0].sigmoid[i]
-			e[Sigmoid].Add(oracle.Err32(s, exact.Sigmoid, exact.Sigmoid), at, float64(s), exact.Sigmoid)
-		}
-		return
-	}
-	c64 := any(c).(*chunk[float64])
-	for i, at := range c64.u {
-		if at-at != 0 {
+	for i, u := range c.u {
+		if u-u != 0 {
 			continue
 		}
-		exact := oracle.At64(at, p.Gamma)
+		at := float64(u)
+		exact := valuesAt(u, p.Gamma)
 		for label := range labels {
-			want, w := &c64.want[label], weight(p, label)
-			loss, grad, hess, hmag := exact.Loss, exact.Grad, exact.Hess, exact.HMag
-			if w != norm {
-				loss, grad = loss.Scale(w, norm), grad.Scale(w, norm)
-				hess, hmag = hess.Scale(w, norm), hmag.Scale(w, norm)
-			}
-			got := want.grad[i]
+			want := &c.want[label]
+			got := [...]T{want.loss[i], want.grad[i], want.hess[i]}
 			if label == 1 {
-				got = -got
+				got[Grad] = -got[Grad]
 			}
-			e[Loss].Add(oracle.Err64(want.loss[i], loss, loss), at, want.loss[i], loss.Float64())
-			e[Grad].Add(oracle.Err64(got, grad, grad), at, got, grad.Float64())
-			e[Hess].Add(oracle.Err64(want.hess[i], hess, hmag), at, want.hess[i], hess.Float64())
+			errs, values := exact.errors(got, weight(p, label), norm)
+			for q, err := range errs {
+				e[q].Add(err, at, float64(got[q]), values[q])
+			}
 		}
-		if !sigmoid {
-			continue
+		if sigmoid {
+			s := c.want[0].sigmoid[i]
+			err, value := exact.sigmoid(s)
+			e[Sigmoid].Add(err, at, float64(s), value)
 		}
-		s := c64.want[0].sigmoid[i]
-		e[Sigmoid].Add(oracle.Err64(s, exact.Sigmoid, exact.Sigmoid), at, s, exact.Sigmoid.Float64())
 	}
+}
+
+// values are the exact values of either type, at a finite logit.
+type values[T focal.Float] struct {
+	v32 oracle.Values32
+	v64 oracle.Values64
+}
+
+func valuesAt[T focal.Float](u T, gamma float64) (v values[T]) {
+	if unsafe.Sizeof(u) == 4 {
+		v.v32 = oracle.At32(float64(u), gamma)
+	} else {
+		v.v64 = oracle.At64(float64(u), gamma)
+	}
+	return v
+}
+
+// errors returns the errors of loss, gradient and Hessian, which have the weight num/den, and the exact values.
+func (v *values[T]) errors(got [3]T, num, den float64) (errs, want [3]float64) {
+	if unsafe.Sizeof(got[0]) == 4 {
+		return v.v32.Errors(float32(got[0]), float32(got[1]), float32(got[2]), num, den)
+	}
+	return v.v64.Errors(float64(got[0]), float64(got[1]), float64(got[2]), num, den)
+}
+
+func (v *values[T]) sigmoid(got T) (err, want float64) {
+	if unsafe.Sizeof(got) == 4 {
+		return oracle.Err32(float32(got), v.v32.Sigmoid, v.v32.Sigmoid), v.v32.Sigmoid
+	}
+	return oracle.Err64(float64(got), v.v64.Sigmoid, v.v64.Sigmoid), v.v64.Sigmoid.Float64()
 }
 
 // measureSoft is measure for targets. At is x.
@@ -477,9 +481,6 @@ func (c *chunk[T]) measureSoft(p focal.Params, norm float64) {
 			got := [...]T{want.loss[i], want.grad[i], want.hess[i]}
 			errs, exact := oracle.SoftErrors(got[Loss], got[Grad], got[Hess], at, float64(c.target[label][i]), p.Gamma, wPos, wNeg, norm)
 			for q, err := range errs {
-				if Quantity(q) == Loss && math.Abs(at) > oracle.MaxSoftLogit {
-					continue
-				}
 				c.report.Errors[q].Add(err, at, float64(got[q]), exact[q])
 			}
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/effort"
-	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
 )
 
@@ -114,22 +113,23 @@ func log(t *testing.T, r *Report) {
 }
 
 // The long form is gen/search's.
-func TestSearchSoft(t *testing.T) {
-	for _, p := range []focal.Params{{Gamma: 2, Alpha: focal.NoAlpha}, {Gamma: 2, Alpha: 0.25, Norm: 37}, {Gamma: 5, Alpha: 0.647, Norm: 0.665}} {
-		bounds := oracle.PromisedSoft(p.Gamma, false)
-		points := 1 << 11
-		if testing.Short() {
-			points >>= 3
-		}
-		worst32, err := SearchSoft[float32](context.Background(), p, points, 1)
+func TestSummits(t *testing.T) {
+	attempts := 40_000
+	if testing.Short() {
+		attempts /= 20
+	}
+	for _, c := range []Climb{{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{5, 100}}, {Gamma: [2]float64{5, 100}, Soft: true}} {
+		c.Seed, c.Attempts = 1, attempts
+		single, err := Summits[float32](context.Background(), c)
 		require.NoError(t, err)
-		worst64, err := SearchSoft[float64](context.Background(), p, points/16, 1)
+		c.Attempts /= 16 // its exact values take longer
+		double, err := Summits[float64](context.Background(), c)
 		require.NoError(t, err)
-		for q, bound := range []float64{bounds.Loss, bounds.Grad, bounds.Hess} {
-			for _, worst := range []SoftWorst{worst32[q], worst64[q]} {
-				t.Logf("%+v, %v: %v", p, Quantity(q), worst)
-				require.LessOrEqual(t, worst.Err, bound)
-				require.Greater(t, worst.Err, 1.0) // so much there is
+		for q := range single {
+			for i, s := range []Summit{single[q], double[q]} {
+				t.Logf("%v, float%d: %v", Quantity(q), 32<<i, s)
+				require.LessOrEqual(t, s.Err, s.Bound, "%v, float%d: %v", Quantity(q), 32<<i, s)
+				require.Greater(t, s.Err, 0.25*s.Bound, "the search finds nothing")
 			}
 		}
 	}

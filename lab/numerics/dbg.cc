@@ -1,0 +1,10 @@
+#include "k.h"
+#include "or.h"
+typedef K<float> K_; typedef C<float> c;
+int main(int ac,char**av){ float u=strtof(av[1],0); double g=strtod(av[2],0),w=strtod(av[3],0); Plan<float> P=plan<float>(g); bool neg=u<0; double eps=0x1p-24;
+ float A,p,k,f,e,small,lam,m; K_::ex(u,K_::magicFar,(float)c::far_,A,p,k,f); K_::lg(A,p,e,small,lam,m); double dn=K_::down; double ex=exp(-fabs((double)u)); double L2=log1p(ex)*1.4426950408889634;
+ auto rel=[&](const char*n,double got,double want){ printf("%s rel %.3f eps (mant %.3f)\n",n,(got/want-1)/eps,want/exp2(floor(log2(fabs(want))))); };
+ rel("w",(float)w,w); rel("A(1+p)",(double)A*(1+(double)p)*dn,ex); rel("e",small,ex); rel("lam",lam*dn,L2); rel("gl",P.gl,g*0.693147180559945309); rel("g",P.g,g);
+ float kk=neg?k:0, ff=neg?f:0; float h=F(-m,(float)dn,ff); double ls=(neg?-fabs((double)u)*1.4426950408889634:0)-L2; printf("h err*g*ln2 %.3f eps\n",((double)kk-(double)A*dn+(double)h-ls)*g*0.693147/eps);
+ float b; float tt=F(-A,(float)dn,kk)+h; float t=F(P.hi,tt,K_::magicPow); float KK=t-K_::magicPow; float r=F(P.hi,kk,-KK); float r1=r; r=F(-P.hid,A,r); float r2=r; r=F(P.hi,h,r); float r3=r; r=F(P.lo,tt,r); printf("r1 %g r2 %g r3 %g r %g  K %g\n",r1,r2,r3,r,KK); double re=g*((double)kk-(double)A*dn+(double)h)-KK; printf("r err %.3f eps\n",(r-re)*0.693147/eps); float pp=r*poly(c::Pow,c::nPow,r,r*r); printf("p err %.3f eps rel to 2^r\n",(pp-(exp2((double)r)-1))/exp2((double)r)/eps); float B=K_::pw(P,(float)w,kk,A,h,b); double Be=w*exp2(g*ls); rel("B",B,Be); float Bp=(float)w*exp2f(KK); rel("B fma",B,(double)(float)w*exp2((double)KK)*(1+(double)pp));
+ float V=larger(0.f,u); float al=neg?e:K_::up; float L=F(lam,K_::ln2down,V); float ge=P.g*e; float be=neg?P.gl:ge; L=neg?lam:L; float d=K_::up+e; float D=F(be,L,al); double s=u<0?ex/(1+ex):1/(1+ex),q=u<0?1/(1+ex):ex/(1+ex); double De=(s+g*q*(L2*0.693147180559945309+fmax(u,0)))*(1+ex); rel("D",neg?D*dn:D*dn,De); rel("d",d*dn,1+ex); float N=B*D; rel("N",N*dn,Be*De); rel("N rnd",N,(double)B*D); float G=N/d; auto rr=ref(u,g,w); printf("grad err %.3f loss\n",err32(G,rr.grad,rr.grad)); rel("grad",G,rr.grad); }

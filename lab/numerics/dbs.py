@@ -1,0 +1,10 @@
+s=open('k.h').read()
+i=s.index(" INL void soft("); j=s.index(" INL T sigm(")
+b=s[i:j].replace("INL void soft(","INL void softd(")
+b=b.replace("{ U sg",'{ double dn_=down, gg=GG; double a_=fabs((double)x),er=exp(-a_),Lr=log1p(er); double th_=(x<0?1-(double)t:(double)t),Rr=(1-th_)+er*th_, mr=Rr/(1+er); double wr=WP*(double)t+WN*(1-(double)t),sgn=(1-2*(double)t)*(x<0?-1:1); SVal sv=sref(x,t,gg,WP,WN); double lr=sv.loss,gr=sv.grad; U sg',1)
+b=b.replace("T Q=F(B,A,B*m);",'REL("w",w,wr); REL("m",(double)M*dn_*(1+(double)low),mr); REL("B",B,wr*exp(gg*log(mr))); REL("A+m",((double)A+(double)m)*dn_,Lr*1.4426950408889634); T Q=F(B,A,B*m);')
+b=b.replace("T d1=d;",'REL("big",big*dn_,lr); REL("gk",gk,gg*sgn*er/Rr); REL("D",D*dn_,2*(1-th_)-Rr); REL("R",R*dn_,Rr); T d1=d;')
+b=b.replace("o[1]=fb",'REL("d",d*dn_,1+er); REL("grad",fb((U)(tb(g)^sg)),gr); o[1]=fb',1)
+b=b.replace("br=smaller(large,br);",'REL("kh",kh/hup,sgn*er/Rr); REL("gh",gh/hup,gg*sgn*er/Rr); REL("E",E*dn_,Lr+(1-th_)*a_); REL("dd",dd,(1+er)*(1+er)); {double K=sgn*er/Rr,Er=Lr+(1-th_)*a_; REL("bracket",br*dn_,er+gg*K*(2*(2*(1-th_)-Rr)+Er*((gg-1)*K-(1-er)))); } br=smaller(large,br);',1)
+s=s[:j]+b+s[j:]
+open('kd.h','w').write('#include "or.h"\nstatic double GG,WP,WN; \n#define REL(n,got,want) printf("%s rel %.3f eps (mant %.3f)\\n",n,((double)(got)/(double)(want)-1)*0x1p24,fabs((double)(want))/exp2(floor(log2(fabs((double)(want))))))\n'+s)

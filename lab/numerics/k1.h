@@ -1,0 +1,41 @@
+#pragma once
+#include "coef.h"
+#include <math.h>
+#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#define INL static inline __attribute__((always_inline))
+INL float F(float a,float b,float c){return __builtin_fmaf(a,b,c);} INL double F(double a,double b,double c){return __builtin_fma(a,b,c);}
+INL uint32_t tb(float x){uint32_t b;memcpy(&b,&x,4);return b;} INL uint64_t tb(double x){uint64_t b;memcpy(&b,&x,8);return b;}
+INL float fb(uint32_t b){float x;memcpy(&x,&b,4);return x;} INL double fb(uint64_t b){double x;memcpy(&x,&b,8);return x;}
+template<class T> INL T larger(T a,T b){return a>b?a:b;} template<class T> INL T smaller(T a,T b){return a<b?a:b;}
+template<class T> INL T poly(const T*c,int n,T x,T xx){ if(n<=9){T q=c[n-1];
+#pragma GCC unroll 16
+ for(int i=n-2;i>=0;i--)q=F(q,x,c[i]);return q;} T p=c[n-2],q=c[n-1];
+#pragma GCC unroll 32
+ for(int i=n-3;i>0;i-=2){q=F(q,xx,c[i]);p=F(p,xx,c[i-1]);} if(n%2==0)return F(q,x,p); q=F(q,xx,c[0]); return F(p,x,q);}
+template<class T> struct Plan{ T g,h1,hi,lo,hid,hp,hb; };
+template<class T> Plan<T> plan(double g){ Plan<T> p; g=fmin(fabs(g),C<T>::maxg); p.g=(T)g; p.h1=F((T)2,p.g,(T)1); typedef typename C<T>::U U; p.hi=fb((U)(tb(p.g)&~(((U)1<<((C<T>::MB+1)/2))-1))); p.lo=(T)(g-(double)p.hi); p.hid=p.hi*(T)ldexp(1,-C<T>::SH); T hf=(T)ldexp(1,-C<T>::SH/2); p.hp=g>4?hf:(T)ldexp(1,-C<T>::SH); p.hb=g>4?hf:1; return p; }
+template<class T> struct K{ typedef C<T> c; typedef typename c::U U;
+ static constexpr T magicExp=(T)(1.5*(double)((uint64_t)1<<(c::MB-c::NB)))+c::BIAS, magicFar=magicExp+c::SH, powMin=(T)(1.5*(double)((uint64_t)1<<c::MB)), magicPow=powMin+c::BIAS+c::SH;
+ static inline const T hup=(T)ldexp(1,c::SH/2), hdn=(T)ldexp(1,-c::SH/2); static inline const T up=(T)ldexp(1,c::SH), down=(T)ldexp(1,-c::SH), ln2down=(T)(c::Ln2*down);
+ INL void ex(T u,T magic,T bound,T&A,T&p,T&k,T&f){ T a=fabs(u); a=smaller(a,bound); T t=F(-a,c::Log2E,magic); k=t-magic; f=F(-a,c::Log2E,-k); f=F(-a,c::Log2ELo,f); A=fb((U)(tb(t)<<(c::MB-c::NB))); T x=f+c::Node[tb(t)&((1<<c::NB)-1)]; p=x*poly(c::Exp,c::nExp,x,x*x); }
+ INL void lg(T A,T p,T&e,T&small,T&lam,T&m){ T g=A*p; e=A+g; small=e*down; T ee=F(-e,small,e); m=F(ee,poly(c::Log,c::nLog,small,small*small),g); lam=A+m; }
+ INL T pw(const Plan<T>&P,T w,T k,T A,T h,T&b){ T tt=F(-A,down,k)+h; T t=F(P.hi,tt,magicPow); t=larger(t,powMin); T KK=t-magicPow; T r=F(P.hi,k,-KK); r=F(-P.hid,A,r); r=F(P.hi,h,r); r=F(P.lo,tt,r); r=larger(r,(T)-1); T p=r*poly(c::Pow,c::nPow,r,r*r); b=w*fb((U)(tb(t)<<c::MB)); b=F(b,p,b); return b*down; }
+ INL void tab(bool neg,T V,T A,T p,T&L,T&S,T&v){ int i=tb(F(A,(T)7,powMin))&7; T r=c::Recip[i]; S=A*r; T z=S+(r-1); z=F(S,p,z); T zz=z*z; T y=F(zz,poly(c::Log1p,c::nLog1p,z,zz),z); L=(c::LogRecip[i]+V)+y; v=((neg?p:(T)0)-z)/(1+z); S=neg?S:r; }
+ // out: loss grad hess curv
+ static inline const T large=(T)ldexp(1,c::BIAS-1);
+ // out: loss grad hess curv fgrad
+ template<bool H> INL void square(T u,T w,T*o){ bool neg=signbit(u); T V=larger((T)0,u); T A,p,k,f,L,S,v,far; if(H){ex(u,magicFar,(T)c::far_,far,p,k,f); A=far*down;} else ex(u,magicExp,(T)c::near_,A,p,k,f); tab(neg,V,A,p,L,S,v); T b=(S*S)*w; T B=F(b,F(v,v,v+v),b); o[0]=B*L; T e=F(A,p,A); T s=F(S,v,S); T r=1-s; T q=neg?r:e*s; L=smaller((T)c::maxsp,L); L=L+L; o[1]=B*F(q,L,s); if(H){ far=F(far,p,far); T Q=neg?r*up:far*s; o[3]=((B*s)*Q)*down; o[4]=B*s; o[2]=((B*F(L,F((T)2,q,-s),5*s))*Q)*down; } }
+ INL void power(const Plan<T>&P,T u,T w,T*o,bool zero=false){ bool neg=signbit(u); T V=larger((T)0,u); T A,p,k,f,e,small,lam,m; ex(u,magicFar,(T)c::far_,A,p,k,f); lg(A,p,e,small,lam,m); T b,B; if(zero)b=B=w; else {k=neg?k:0; f=neg?f:0; T h=F(-m,down,f); B=pw(P,w,k,A,h,b);} o[0]=F(B*lam,ln2down,B*V);
+  T al=neg?e:up, be=neg?P.g:P.g*small; V=smaller((T)c::maxsp,V); T L=F(c::Ln2,lam,V*up); T d=up+e; o[1]=(B*F(be,L,al))/d; 
+  T r=1/d, ep=neg?up:e; T near=B*F((T)0,V,al); o[3]=((near*r)*ep)*r; o[4]=near/d; T Ls=neg?L:L*down; T br=F(P.g*Ls,be-(neg?small:1),P.h1*(neg?e:1)); br=smaller(large,br); br=(b*P.hp)*(br*P.hb); o[2]=((br*(r*up))*(neg?1:e))*r; }
+ INL void soft(const Plan<T>&P,bool sq,T x,T t,T wp,T wn,T*o){ U sg=tb(x)&((U)1<<(8*sizeof(T)-1)); bool neg=sg!=0; T other=1-t; T w=F(wp,t,wn*other); T be=neg?t:other, th=neg?other:t; T Y=be*fabs(x); T A,p,k,f,e,small,lam,m; ex(x,magicFar,(T)c::far_,A,p,k,f); lg(A,p,e,small,lam,m);
+  T lost=(1-other)-t, el=(A-e)+A*p, share=be*up, pr=e*th, R=share+pr; T rest=smaller(share,pr)-(R-larger(share,pr)); rest=rest+F(el,th,F(e,th,-pr)); rest=F(neg?e:up,lost,rest);
+  T d=1+small, dl=F(el,down,(1-d)+small), M=R/d, low=F(-M,dl,F(-M,d,R)+rest), inv=1/R; low=low*inv;
+  T b,B; if(sq){ b=(w*M)*(M*down); b=F(b,low+low,b); B=b*down; } else { U bits=tb(M); const T ml=(T)ldexp(1,c::MB); T kk=fb((U)(bits>>c::MB|tb(ml)))-(ml+(c::BIAS+c::SH)); T y=fb((U)((bits&(((U)1<<c::MB)-1))|tb(up)))-up; T s2=y*down; T yy=F(-y,s2,y); T mm=yy*poly(c::Log,c::nLog,s2,s2*s2); T h=F(mm,down,low*c::Log2E); B=pw(P,w,kk,-y,h,b); }
+  static const T largest=sizeof(T)==4?(T)3.4028234663852886e38:(T)1.7976931348623157e308;
+  o[0]=F(B*lam,ln2down,larger(B*Y,Y-largest)); Y=smaller((T)c::maxsp,Y); T D=F((T)2,share,-R); d=up+e; T E=F(c::Ln2,lam,Y*up); T delta=fb((U)(tb(F((T)-2,t,(T)1))^sg)); T ka=delta*(e*inv); T gk=P.g*ka; T g=(B*F(gk,E,D))/d; o[1]=fb((U)(tb(g)^sg)); T r=1/d; T br=F(E,(gk-ka)-(1-small),D+D); T gh=P.g*(delta*((e*hup)*inv)); br=F(gh,br*hdn,e); br=smaller(large,br); br=(b*P.hp)*(br*P.hb); o[2]=(br*r)*(r*up); o[3]=((B*F((T)0,Y,e))*r)*(r*up); g=(B*F((T)0,Y,D))/d; o[4]=fb((U)(tb(g)^sg)); }
+ INL T sigm(T u){ T A,p,k,f; ex(u,magicFar,(T)c::far_,A,p,k,f); bool neg=signbit(u); T A1=A*down; int i=tb(F(A1,(T)7,powMin))&7; T r=c::Recip[i]; T S=A1*r; T z=F(S,p,S+(r-1)); T v=((neg?p:(T)0)-z)/(1+z); S=(neg?A:up)*r; S=F(S,v,S); return F(S,down,0*smaller((T)c::maxsp,larger((T)0,u))); }
+ INL T softp(T u){ T A,p,k,f,e,s,l,m; ex(u,magicFar,(T)c::far_,A,p,k,f); lg(A,p,e,s,l,m); return F(l,ln2down,larger((T)0,u)); }
+};

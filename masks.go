@@ -1,0 +1,198 @@
+package focal
+
+import (
+	"math/bits"
+	"unsafe"
+
+	"github.com/gofocal/focal/internal/abi"
+)
+
+// A bitmask has a bit for each element of a piece, and padding: assembly may read or write 8 bytes from any byte of it, and
+// the masks of narrow rows begin up to a row early and end up to 16 rows late. Bits behind the piece mean nothing.
+type bitmask [pieceLen/64 + 5]uint64
+
+func (m *bitmask) has(i int) bool { return m[i/64]>>(i%64)&1 != 0 }
+func (m *bitmask) set(i int)      { m[i/64] |= 1 << (i % 64) }
+func (m *bitmask) unset(i int)    { m[i/64] &^= 1 << (i % 64) }
+
+// bitsAt returns the address of bit i, a multiple of 8, or nil if there is no mask.
+func bitsAt(m *bitmask, i int) *uint64 {
+	if m == nil {
+		return nil
+	}
+	return (*uint64)(unsafe.Add(unsafe.Pointer(m), i/8))
+}
+
+// word returns word i of the mask of n elements, without the bits behind them.
+func (m *bitmask) word(i, n int) uint64 {
+	if rest := n - 64*i; rest < 64 {
+		return m[i] & (1<<rest - 1)
+	}
+	return m[i]
+}
+
+// count returns how many of the first n bits are set.
+func (m *bitmask) count(n int) (total int) {
+	for i := range words(n) {
+		total += bits.OnesCount64(m.word(i, n))
+	}
+	return total
+}
+
+// words returns how many words n bits take.
+func words(n int) int { return (n + 63) / 64 }
+
+// list writes the numbers of those of the first n bits that are set to index, in ascending order, and returns how many there are.
+func (m *bitmask) list(index []uint16, n int) (count int) {
+	for i := range words(n) {
+		for w := m.word(i, n); w != 0; w &= w - 1 {
+			index[count] = uint16(64*i + bits.TrailingZeros64(w))
+			count++
+		}
+	}
+	return count
+}
+
+// setAll sets the first n bits, at least.
+func (m *bitmask) setAll(n int) {
+	for i := range m[:words(n)] {
+		m[i] = ^uint64(0)
+	}
+}
+
+// clearRange clears the bits from..to-1. There is at least one.
+func (m *bitmask) clearRange(from, to int) {
+	first, last := from/64, (to-1)/64
+	head := ^uint64(0) << (from % 64)
+	tail := ^uint64(0) >> (63 - (to-1)%64)
+	if first == last {
+		m[first] &^= head & tail
+		return
+	}
+	m[first] &^= head
+	clear(m[first+1 : last])
+	m[last] &^= tail
+}
+
+// shiftDown moves the bits from shift < 64 on to the beginning, at least n of them.
+func (m *bitmask) shiftDown(shift, n int) {
+	for i := range words(n) {
+		m[i] = m[i]>>shift | m[i+1]<<(64-shift)
+	}
+}
+
+// nextClear returns the first range of clear bits in from..to-1; it is empty, from to to, if there is none.
+func (m *bitmask) nextClear(from, to int) (start, end int) {
+	start = to
+	for i := from; i < to; i = (i/64 + 1) * 64 {
+		if w := ^m[i/64] >> (i % 64); w != 0 {
+			start = min(i+bits.TrailingZeros64(w), to)
+			break
+		}
+	}
+	end = to
+	for i := start; i < to; i = (i/64 + 1) * 64 {
+		if w := m[i/64] >> (i % 64); w != 0 {
+			end = min(i+bits.TrailingZeros64(w), to)
+			break
+		}
+	}
+	return start, end
+}
+
+// labelBits makes the masks of n elements in rows of c columns: pos has a bit for each positive, and keep one for each
+// element of a row that is not ignored; keep is made only if any row is, which is reported. The elements begin in column
+// col of the row of label[0], and there is a label for each of their rows.
+func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
+	if c <= abi.NarrowRow && hasLabelKernels() {
+		rows := (col + n + c - 1) / c
+		if raceEnabled {
+			raceRead(&label[0], rows)
+		}
+		ignored = labelMasks(path, &pos[0], &keep[0], &label[0], rows, c, offset, ignore)
+		if col > 0 {
+			pos.shiftDown(col, n)
+			if ignored {
+				keep.shiftDown(col, n)
+			}
+		}
+		return ignored
+	}
+	clear(pos[:words(n)])
+	row := -col // where the row begins, relative to the piece; negative if in an earlier one
+	for _, v := range label {
+		if row >= n {
+			break
+		}
+		if v == ignore {
+			if !ignored {
+				ignored = true
+				keep.setAll(n)
+			}
+			keep.clearRange(max(row, 0), min(row+c, n))
+		} else if j := int(v) - int(offset); uint(j) < uint(c) { // else it is background
+			if i := row + j; uint(i) < uint(n) { // else the positive is in another piece
+				pos.set(i)
+			}
+		}
+		row += c
+	}
+	return ignored
+}
+
+// labelList does what labelBits does, with a list of the positives instead of bits; it returns how many there are. There is
+// room in index for one of each row, and one more.
+func labelList(index []uint16, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (count int, ignored bool) {
+	row := -col
+	for _, v := range label {
+		if row >= n {
+			break
+		}
+		if v == ignore {
+			if !ignored {
+				ignored = true
+				keep.setAll(n)
+			}
+			keep.clearRange(max(row, 0), min(row+c, n))
+			row += c
+			continue
+		}
+		// Without a branch, which would be mispredicted for every other row.
+		j := int(v) - int(offset)
+		i := row + j
+		index[count] = uint16(i)
+		count += inRange(j, c) & inRange(i, n)
+		row += c
+	}
+	return count, ignored
+}
+
+// inRange returns 1 if i is in 0..n-1, else 0.
+func inRange(i, n int) int { return int(uint((i-n)&^i) >> (bits.UintSize - 1)) }
+
+// targetBits makes two masks: of the targets that are 1, and of those that are neither 0 nor 1. It reports whether there is
+// one of the latter.
+func targetBits[T Float](pos, soft *bitmask, t []T) (softs bool) {
+	if hasLabelKernels() {
+		if raceEnabled {
+			raceRead(&t[0], len(t))
+		}
+		if isFloat32[T]() {
+			return targetMasksF32(path, &pos[0], &soft[0], asFloat32(&t[0]), len(t))
+		}
+		return targetMasksF64(path, &pos[0], &soft[0], asFloat64(&t[0]), len(t))
+	}
+	clear(pos[:words(len(t))])
+	clear(soft[:words(len(t))])
+	for i, v := range t {
+		switch v {
+		case 0:
+		case 1:
+			pos.set(i)
+		default:
+			softs = true
+			soft.set(i)
+		}
+	}
+	return softs
+}

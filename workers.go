@@ -1,0 +1,110 @@
+package focal
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// run does the work of a job whose arguments are checked, in as many units as given. With one worker nothing is allocated.
+func (j *job[T]) run(units int) {
+	if workers := goroutines(j.params.workers, units); workers > 1 {
+		runParallel(j, *j, units, workers)
+	} else {
+		withScratch(j)
+	}
+}
+
+// runParallel does what run does, with the given number of goroutines, the caller's among them, which have all ended when it
+// returns. The sums of blocks are added at the end, in the order of run, so that the total has the same bits. Each goroutine
+// has a copy of the job, which goes to the heap here, and must not in run.
+func runParallel[T Float](result *job[T], j job[T], units, workers int) {
+	if j.sum {
+		j.sums = make([]accumulator, units)
+	}
+	j.taken.shared = new(atomic.Int64)
+	jobs := make([]job[T], workers)
+	var others sync.WaitGroup
+	for i := range jobs {
+		jobs[i] = j
+		if i > 0 {
+			others.Add(1)
+			go func() {
+				defer others.Done()
+				withScratch(&jobs[i])
+			}()
+		}
+	}
+	withScratch(&jobs[0])
+	others.Wait()
+	for _, sum := range j.sums {
+		result.total.addSum(sum)
+	}
+	for i := range jobs {
+		result.exact.add(&jobs[i].exact)
+	}
+}
+
+// work does the units that the job takes, from those that nobody has taken yet, until there are none.
+func (j *job[T]) work(s *scratch[T]) {
+	switch {
+	case j.perRow.wanted():
+		j.sumRows(s)
+	case j.scored:
+		j.scoreBlocks(s)
+	default:
+		j.sumBlocks(s)
+	}
+}
+
+// tickets are the numbers of units: 0, 1, …, for one goroutine, or for several that share a counter. (One on the stack would
+// do for both, but where words have 32 bits it goes to the heap.)
+type tickets struct {
+	shared *atomic.Int64 // nil: there is one goroutine
+	next   int64
+}
+
+func (t *tickets) take() int64 {
+	if t.shared != nil {
+		return t.shared.Add(1) - 1
+	}
+	t.next++
+	return t.next - 1
+}
+
+// sumBlocks computes blocks, and the sum of their losses if it is wanted.
+func (j *job[T]) sumBlocks(s *scratch[T]) {
+	blocks := int64(blockCount(len(j.x)))
+	for b := j.taken.take(); b < blocks; b = j.taken.take() {
+		s.begin(blockRange(int(b), len(j.x)))
+		if !j.sum {
+			for s.next(j) != nil {
+			}
+			continue
+		}
+		var lanes laneSums
+		for loss := s.next(j); loss != nil; loss = s.next(j) {
+			addToLanes(&lanes, loss)
+		}
+		if sum := totalOf(&lanes); j.sums != nil {
+			j.sums[b] = sum
+		} else {
+			j.total.addSum(sum)
+		}
+	}
+}
+
+// blockCount returns how many blocks the given number of elements has.
+func blockCount(elements int) int {
+	blocks := elements / blockLen
+	if elements%blockLen != 0 {
+		blocks++
+	}
+	return blocks
+}
+
+// blockRange returns the elements start..end-1 of block b of the given number of elements. All blocks but the last have
+// blockLen.
+func blockRange(b, elements int) (start, end int) {
+	start = b * blockLen
+	return start, start + min(blockLen, elements-start)
+}
