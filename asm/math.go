@@ -19,21 +19,21 @@ func (b *body) exp(u *value, magic, bound float64) (t, p, f *value) {
 	f = fma(neg(a), b.num(c.Log2E), neg(k))
 	f = fma(neg(a), b.num(c.Log2ELo), f)
 	x := f.plus(b.node(t))
-	p = x.times(b.polynomial(c.Exp, x, nil))
+	p = b.series(c.Exp, x, false)
 	return t, p, f
 }
 
 // A returns exp's A.
 func (b *body) A(t *value) *value { return t.shl(b.MantissaBits - b.NodeBits) }
 
-// log returns e, and m, log2(1+e) = A + m, both scaled up by 2^Shift as A is, and e as it is.
-func (b *body) log(A, p *value) (e, small, m *value) {
-	g := A.times(p)
+// log returns e = A + g and m, log2(1+e) = A + m, scaled up by 2^Shift as A is, and small, e as it is.
+func (b *body) log(A, p *value) (e, small, g, m *value) {
+	g = A.times(p)
 	e = A.plus(g)
 	small = e.times(b.num(b.Down()))
 	ee := fma(neg(e), small, e)
 	m = fma(ee, b.polynomial(b.table.Log, small, nil), g)
-	return e, small, m
+	return e, small, g, m
 }
 
 // logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
@@ -60,9 +60,9 @@ func (b *body) powArgument(k, A, h *value) (t, r *value) {
 	return t, r
 }
 
-// pow is the second part: w·2^(γ·log2 s), as b scaled up by 2^Shift and as B not.
-func (b *body) pow(w, t, r *value) (big, B *value) {
-	p := r.times(b.polynomial(b.table.Pow, r, nil))
+// pow is the second part: w·2^(γ·log2 s), as b scaled up by 2^Shift and as B not. For apart see series.
+func (b *body) pow(w, t, r *value, apart bool) (big, B *value) {
+	p := b.series(b.table.Pow, r, apart)
 	big = w.times(t.shl(b.MantissaBits))
 	big = fma(big, p, big)
 	return big, big.times(b.num(b.Down()))
@@ -80,12 +80,12 @@ func (b *body) quotient(negative *mask, A, p *value) (i, c, S, z, v *value) {
 	return i, c, S, z, v
 }
 
-// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x², which is nil if nobody else needs it: a short one by Horner's rule,
-// a long one by even and odd powers apart.
+// polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x², which is nil if nobody else needs it: of float32 by Horner's rule, of
+// float64, which has more terms, by even and odd powers apart.
 func (b *body) polynomial(c []float64, x, xx *value) *value {
 	n := len(c)
 	q := b.num(c[n-1])
-	if n <= coef.Horner {
+	if !b.double {
 		for i := n - 2; i >= 0; i-- {
 			q = fma(q, x, b.num(c[i]))
 		}
@@ -104,6 +104,15 @@ func (b *body) polynomial(c []float64, x, xx *value) *value {
 	}
 	q = fma(q, xx, b.num(c[0])) // q has the even powers
 	return fma(p, x, q)
+}
+
+// series returns x·(c[0] + c[1]·x + c[2]·x² + …). If apart, and always with float64, the first term is added last.
+func (b *body) series(c []float64, x *value, apart bool) *value {
+	if !b.double && !apart {
+		return x.times(b.polynomial(c, x, nil))
+	}
+	xx := x.times(x)
+	return fma(x, b.num(c[0]), xx.times(b.polynomial(c[1:], x, xx)))
 }
 
 // A stage is part of the computation of an element. Stages hand values on by name, by way of registers or, if each has a loop of its
@@ -188,8 +197,9 @@ func power(op abi.Operation, isZero bool) []stage {
 		{"log", func(b *body) {
 			t, p, f := b.get("t"), b.get("p"), b.get("f")
 			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
-			e, _, m := b.log(A, p)
+			e, _, g, m := b.log(A, p)
 			b.put("e", e)
+			b.put("g", g)
 			b.put("m", m)
 			if isZero {
 				return
@@ -206,7 +216,7 @@ func power(op abi.Operation, isZero bool) []stage {
 			V := larger(zero, u)
 			big, B := w, w
 			if !isZero {
-				big, B = b.pow(w, b.get("power"), b.get("r"))
+				big, B = b.pow(w, b.get("power"), b.get("r"), false)
 			}
 
 			// loss = B·L, L = ln2·(A + m) + V
@@ -217,21 +227,22 @@ func power(op abi.Operation, isZero bool) []stage {
 				return
 			}
 
-			// grad = B·(α + γ·ε·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
+			// grad = (B·α + γ·ε·B·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
 			e := b.get("e")
-			alpha := choose(negative, e, up)
 			d := up.plus(e)
 			near := smaller(b.num(b.MaxSoftplus), V)
-			letIn := B.times(fma(zero, near, alpha)) // B·α; the product lets a NaN in
-			var gamma, beta, grad *value
+			letIn := func() *value { return B.times(fma(zero, near, choose(negative, e, up))) } // B·α; the product lets a NaN in
+			var grad *value
 			if isZero {
-				grad = letIn.over(d)
+				grad = letIn().over(d)
 			} else {
-				gamma = b.param("Gamma")
-				gammaE := gamma.times(e)
-				beta = choose(negative, b.param("GammaLn2"), gammaE)
+				y := choose(negative, B, b.param("Gamma"))
+				y = fma(y, A, y.times(b.get("g"))) // y·e
+				alpha := choose(negative, y, B.times(up))
+				beta := choose(negative, b.param("GammaLn2"), y)
 				L := choose(negative, Q, smaller(B.times(b.num(b.MaxSoftplus)), loss))
-				grad = fma(beta, L, B.times(alpha)).over(d)
+				alpha = fma(choose(negative, b.param("GammaLn2Lo"), zero), L, alpha)
+				grad = fma(beta, L, alpha).over(d)
 			}
 			if op == abi.Grad {
 				b.put("Grad", grad)
@@ -240,11 +251,13 @@ func power(op abi.Operation, isZero bool) []stage {
 
 			// curv = B·e/(1+e)²
 			small := e.times(down)
-			dd := one.plus(small).times(one.plus(small))
+			onePlus := one.plus(small)
+			low := one.minus(onePlus).plus(small) // what that lacks
+			dd := fma(onePlus, low.plus(low), onePlus.times(onePlus))
 			curv := B.times(fma(zero, near, e)).over(dd).times(down)
 			b.put("Curv", curv)
 			if op == abi.Frozen {
-				b.put("Grad", letIn.over(d))
+				b.put("Grad", letIn().over(d))
 				return
 			}
 			b.put("Grad", grad)
@@ -253,11 +266,12 @@ func power(op abi.Operation, isZero bool) []stage {
 				return
 			}
 
-			// hess = B·(e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)²
+			// hess = B·(e·((1+2γ) - γ·L) + (γ·ε)²·L)/(1+e)²
 			lambda := A.plus(m)
-			L := choose(negative, lambda, fma(lambda, b.num(b.ln2Down()), near))
-			difference := choose(negative, gamma, gamma.times(e).times(down)).minus(choose(negative, small, one))
-			bracket := fma(beta.times(L), difference, b.param("HessOne").times(e))
+			gamma := b.param("Gamma")
+			L := fma(lambda, b.num(b.ln2Down()), near)
+			square := choose(negative, b.param("GammaSquareLn2"), gamma.times(e).times(down).times(gamma.times(e)))
+			bracket := fma(square, choose(negative, lambda, L), e.times(fma(neg(gamma), L, b.param("HessOne"))))
 			bracket = smaller(b.num(b.Large()), bracket)
 			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
 			b.put("Hess", bracket.over(dd).times(down))
@@ -283,12 +297,11 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			up, down := b.num(b.Up()), b.num(b.Down())
 			negative, other, beta, theta, _ := share(b)
 			A, p := b.A(b.get("t")), b.get("p")
-			e, small, m := b.log(A, p)
-			lambda := A.plus(m)
+			e, small, g, m := b.log(A, p)
 
 			// R + rest, scaled up as e is
-			lost := b.num(1).minus(other).minus(t)
-			eLow := A.minus(e).plus(A.times(p))
+			lost := b.num(1).minus(other).minus(t) // of 1-t
+			eLow := A.minus(e).plus(g)
 			share := beta.times(up)
 			product := e.times(theta)
 			R := share.plus(product)
@@ -300,13 +313,15 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			d := b.num(1).plus(small)
 			dLow := fma(eLow, down, b.num(1).minus(d).plus(small))
 			M := R.over(d)
-			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest))
 			inverse := b.num(1).over(R)
-			low = low.times(inverse)
+			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest)).times(inverse)
 
 			b.put("e", e)
-			b.put("lambda", lambda)
+			b.put("eLow", eLow)
+			b.put("dLow", dLow)
+			b.put("m", m)
 			b.put("R", R)
+			b.put("rest", rest)
 			b.put("inverse", inverse)
 			b.put("M", M)
 			b.put("low", low)
@@ -321,10 +336,15 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			b.put("r", r)
 		}},
 		{"end", func(b *body) {
-			x, t, lambda := b.get("U"), b.get("Target"), b.get("lambda")
+			x, t, A, m := b.get("U"), b.get("Target"), b.A(b.get("t")), b.get("m")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
 			_, other, beta, _, Y := share(b)
-			w := fma(b.get("WPos"), t, b.get("W").times(other))
+
+			// w = wPos·t + wNeg·(1-t), from the weight with the greater share
+			wPos, wNeg := b.get("WPos"), b.get("W")
+			less := compare(t, b.num(0.5), less)
+			major, minor := choose(less, wNeg, wPos), choose(less, wPos, wNeg)
+			w := fma(smaller(t, other), minor.minus(major), major)
 
 			// big = w·m^γ·2^Shift
 			var big, B *value
@@ -334,49 +354,60 @@ func soft(op abi.Operation, isSquare bool) []stage {
 				big = fma(big, low.plus(low), big)
 				B = big.times(down)
 			} else {
-				big, B = b.pow(w, b.get("power"), b.get("r"))
+				big, B = b.pow(w, b.get("power"), b.get("r"), true)
 			}
 
-			// loss = B·E, E = ln2·λ + Y, and Y wins where it is infinite
-			b.put("Loss", fma(B.times(lambda), b.num(b.ln2Down()), larger(B.times(Y), Y.minus(b.num(b.largest())))))
+			// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
+			Q := fma(B, A, B.times(m))
+			b.put("Loss", fma(Q, b.num(b.ln2Down()), larger(B.times(Y), Y.minus(b.num(b.largest())))))
 			if op == abi.Loss {
 				return
 			}
 
-			// ±grad = B·(D + γ·δ·κ·E)/(1+e), D = 2β - R
-			e := b.get("e")
-			Y = smaller(b.num(b.MaxSoftplus), Y)
-			D := fma(b.num(2), beta.times(up), neg(b.get("R")))
-			small := e.times(down)
-			d := one.plus(small)
-			dd := d.times(d)
-			d = up.plus(e)
-			if op == abi.Frozen {
-				grad := B.times(fma(zero, Y, D)).over(d) // the product lets a NaN in
-				b.put("Grad", b.flipped(grad, x))
-			} else {
-				E := fma(b.num(b.table.Ln2), lambda, Y.times(up))
-				delta := b.flipped(fma(b.num(-2), t, one), x)
+			// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
+			e, R := b.get("e"), b.get("R")
+			Y = beta.times(smaller(b.num(b.MaxSoftplus), b.abs(x))) // beyond, κ is 0, but e has stopped falling
+			D := fma(b.num(2), beta.times(up), neg(R))
+			delta := b.flipped(fma(b.num(-2), t, one), x)
+			if op != abi.Frozen {
 				inverse := b.get("inverse")
-				kappa := delta.times(e.times(inverse))
-				gamma := b.param("Gamma")
-				gKappa := gamma.times(kappa)
-				grad := B.times(fma(gKappa, E, D)).over(d)
+				kappa := e.times(inverse)
+				kappa = fma(fma(neg(kappa), b.get("rest"), b.get("eLow")), inverse, kappa)
+				kappa = delta.times(kappa)
+				gKappa := b.param("Gamma").times(kappa)
+				gKappaLn2 := fma(b.param("GammaLn2"), kappa, b.param("GammaLn2Lo").times(kappa))
+				grad := fma(gKappaLn2, Q, fma(gKappa, big.times(Y), B.times(D))).over(up.plus(e))
 				b.put("Grad", b.flipped(grad, x))
-				if op == abi.Hess {
-					// hess = B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)²
-					bracket := fma(E, gKappa.minus(kappa).minus(one.minus(small)), D.plus(D))
-					gKappa = gamma.times(delta.times(e.times(b.num(b.HalfUp())).times(inverse))) // κ may be tiny
-					bracket = fma(gKappa, bracket.times(b.num(b.HalfDown())), e)
-					bracket = smaller(b.num(b.Large()), bracket)
-					bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
-					b.put("Hess", bracket.over(dd).times(down))
-				}
 			}
-			if op != abi.Grad {
-				// curv = B·e/(1+e)²
-				b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down))
+			if op == abi.Grad {
+				return
 			}
+
+			// curv = B·e/(1+e)²
+			small := e.times(down)
+			d, dLow := one.plus(small), b.get("dLow")
+			dd := fma(d, dLow.plus(dLow), d.times(d))
+			b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down)) // the product lets a NaN in
+			if op == abi.Frozen {
+				b.put("Grad", b.flipped(B.times(fma(zero, Y, D)).over(up.plus(e)), x))
+				return
+			}
+
+			// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
+			inverse, eLow, rest := b.get("inverse"), b.get("eLow"), b.get("rest")
+			halfUp, halfDown := b.num(b.HalfUp()), b.num(b.HalfDown())
+			eHalf := e.times(halfUp)
+			kappa := eHalf.times(inverse)
+			kappa = fma(fma(neg(kappa), R, eHalf).plus(fma(neg(kappa), rest, eLow.times(halfUp))), inverse, kappa)
+			kappa = delta.times(kappa)
+			gKappa := fma(b.param("PowHi"), kappa, b.param("PowLo").times(kappa))
+			factor := fma(b.param("GammaMinus1"), kappa.times(halfDown), small.minus(one))
+			D = D.minus(rest)
+			bracket := fma(Y.times(up), factor, fma(b.num(b.table.Ln2).times(A.plus(m)), factor, D.plus(D)))
+			bracket = fma(gKappa, bracket.times(halfDown), e)
+			bracket = smaller(b.num(b.Large()), bracket)
+			bracket = big.times(b.param("HessPow")).times(bracket.times(b.param("HessBracket")))
+			b.put("Hess", bracket.over(dd).times(down))
 		}},
 	}
 }
@@ -412,7 +443,7 @@ var softplus = stage{"softplus", func(b *body) {
 	u := b.get("U")
 	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
 	A := b.A(t)
-	_, _, m := b.log(A, p)
+	_, _, _, m := b.log(A, p)
 	lambda := A.plus(m)
 	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
 }}
