@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/gofocal/focal/cmd/focal/internal/report"
 )
@@ -11,17 +12,18 @@ const (
 	reportSynopsis = "A.txt [B.txt …] [-o page.html|.md|.svg|.png]"
 	reportText     = `
 Makes a report of the results that "focal bench" wrote, on one machine or on many. Files of the same program on the same
-machine are taken together, unless they have different names: Zen5=a.txt, or what "focal bench -name" wrote. Machines are
+machine are merged, unless they have different names: Zen5=a.txt, or the name that "focal bench -name" wrote. Machines are
 told apart by all that the files say of them, and by clocks that differ by a fifth.
 
-By the ending of its name it is a page (.html), with tables and charts, that needs no other file and no network; the tables
-alone (.md); the charts alone (.svg, .png); or the medians of all units (.json, .csv). Intervals are those of 95 %
-confidence around the median. Times of emulated CPUs are marked, and in no chart.
+The file's ending chooses the format: a page with tables and charts that needs no other file and no network (.html), the
+tables alone (.md), the charts alone (.svg, .png), or the medians of all units (.json, .csv). Intervals are 95 % confidence
+intervals of the median. Times of emulated CPUs are marked, and are in no chart.
 `
 )
 
 func runReport(e *env, args []string) error {
 	fs := e.flags(reportText)
+	charts := fs.String("charts", "", "the `charts` of an svg or png, a list of "+strings.Join(report.Kinds, ",")+" (default all)")
 	out := formatFlags(fs, "md", "html", "svg", "png")
 	files, err := parse(fs, args)
 	if err != nil {
@@ -32,6 +34,15 @@ func runReport(e *env, args []string) error {
 	}
 	if err := out.settle(); err != nil {
 		return err
+	}
+	var kinds []string
+	if *charts != "" {
+		if out.format != "svg" && out.format != "png" {
+			return usagef("-charts chooses what an svg or png shows; the format is %s", out.format)
+		}
+		if kinds, err = parseList("-charts", *charts, report.Kinds); err != nil {
+			return err
+		}
 	}
 	if err := checkInputs(out.file, files); err != nil {
 		return err
@@ -51,6 +62,6 @@ func runReport(e *env, args []string) error {
 		case "md":
 			return r.WriteMarkdown(w)
 		}
-		return r.Draw(out.format, w)
+		return r.Draw(kinds, out.format, w)
 	})
 }

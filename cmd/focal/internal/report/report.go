@@ -228,8 +228,10 @@ func acrossSection(runs []*results.Run, names []string) section {
 	if len(t.Rows) > 0 {
 		s.Tables = []table{t}
 	}
-	if c := acrossChart(runs, names); c != nil {
-		s.Charts = []*chart{c}
+	for _, typ := range []string{"f32", "f64"} {
+		if c := acrossChart(runs, names, typ); c != nil {
+			s.Charts = append(s.Charts, c)
+		}
 	}
 	return s
 }
@@ -462,13 +464,11 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 
 // WriteHTML writes a page.
 func (r *Report) WriteHTML(w io.Writer) error {
-	image := func(c *chart, t theme) template.URL {
-		return template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(c.svg(t)))
-	}
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"light": func(c *chart) template.URL { return image(c, light) },
-		"dark":  func(c *chart) template.Srcset { return template.Srcset(image(c, dark)) },
-		"alt":   func(c *chart) string { return c.title + ": " + c.alt },
+		"image": func(c *chart) template.URL {
+			return template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(c.svg()))
+		},
+		"alt": func(c *chart) string { return c.title + ": " + c.alt },
 	}).Parse(reportPage)
 	if err != nil {
 		return err

@@ -6,14 +6,22 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"image/color"
 	"io"
 	"math"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchfmt"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/gofocal/focal/cmd/focal/internal/bench"
 	"github.com/gofocal/focal/cmd/focal/internal/results"
@@ -32,7 +40,7 @@ func TestSweeps(t *testing.T) {
 		{[]string{"f64", "f32"}, []float64{2, 2.3}, "f64, γ = 2"},
 		{[]string{"f64"}, []float64{2.3}, "f64, γ = 2.3"},
 	} {
-		o := bench.Options{Ops: []string{"loss", "loss+grad", "sigmoid"}, Types: test.types, Paths: control.Paths(), Shapes: [][2]int{{1024, 80}, {32, 10}}, Gammas: test.gammas, Workers: []int{1, 2}, Quick: true}
+		o := bench.Options{Ops: []string{"loss", "loss+grad", "sigmoid"}, Types: test.types, Paths: control.Paths(), Shapes: [][2]int{{1024, 80}, {32, 10}}, Gammas: test.gammas, Workers: []int{1, 2, 4}, Quick: true}
 		r := &results.Run{Config: map[string]string{}, ByName: map[string]*results.Result{}}
 		for _, c := range bench.Cases(o) {
 			values := []benchfmt.Value{{Value: 1, Unit: "GB/s"}}
@@ -55,10 +63,10 @@ func TestSweeps(t *testing.T) {
 		}, tables)
 		for _, c := range s.Charts {
 			charts = append(charts, c.title)
-			svgText(t, c.svg(light))
+			svgText(t, c.svg())
 		}
 		assert.Contains(t, charts, "loss by size, "+test.want)
-		assert.Contains(t, charts, "loss by workers, "+test.want)
+		assert.Contains(t, charts, "loss by workers, "+test.want+", from memory")
 	}
 }
 
@@ -90,7 +98,55 @@ func TestLogTicks(t *testing.T) {
 	for _, ends := range [][2]float64{{0, 1}, {-1, 1}, {2, 1}, {1, math.Inf(1)}, {math.NaN(), 1}, {1, math.NaN()}, {math.Inf(-1), math.Inf(1)}} {
 		assert.Empty(t, labels(ends[0], ends[1]), "%v", ends)
 	}
-	assert.Less(t, len(labels(5e-324, math.MaxFloat64)), 640)
+	assert.Len(t, labels(5e-324, math.MaxFloat64), 10)
+}
+
+// Of notes at one place, or beside each other's points, none covers another, nor a point; and none leaves the canvas.
+func TestNotes(t *testing.T) {
+	p := plot.New()
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
+	for _, at := range []plotter.XYs{
+		{{X: 0.5, Y: 0.5}, {X: 0.5, Y: 0.5}, {X: 0.5, Y: 0.5}},
+		{{X: 0.5, Y: 0.5}, {X: 0.52, Y: 0.5}, {X: 0.5, Y: 0.52}},
+		{{X: 0, Y: 0}, {X: 0.01, Y: 0}},
+		{{X: 1, Y: 1}, {X: 1, Y: 1}, {X: 0.99, Y: 1}},
+	} {
+		n := notes{at: at, texts: []string{"sigmoid", "loss", "loss+grad+hess"}[:len(at)], avoid: at}
+		c := draw.New(vgsvg.New(400, 300))
+		placed := n.place(c, p)
+		require.Len(t, placed, len(at))
+		for i, r := range placed {
+			assert.True(t, r.Min.X >= c.Min.X && r.Max.X <= c.Max.X && r.Min.Y >= c.Min.Y && r.Max.Y <= c.Max.Y, "%v: %v", at, r)
+			for _, other := range placed[:i] {
+				assert.False(t, overlap(r, other), "%v: %v and %v", at, r, other)
+			}
+			for _, xy := range at {
+				x, y := vg.Length(xy.X)*c.Size().X, vg.Length(xy.Y)*c.Size().Y
+				assert.False(t, x > r.Min.X && x < r.Max.X && y > r.Min.Y && y < r.Max.Y, "%v: %v covers %v", at, r, xy)
+			}
+		}
+	}
+}
+
+// A picture has each colour of the light theme, and a rule that makes it the dark one; no colour is without.
+func TestThemes(t *testing.T) {
+	require.Len(t, dark.series, len(light.series))
+	r := &results.Run{Config: map[string]string{}, ByName: map[string]*results.Result{}}
+	for _, path := range []string{"avx512", "avx2", "generic"} {
+		name := "Focal/op=loss/type=f32/path=" + path + "/n=1024/c=80/gamma=2/workers=1"
+		r.Add(&benchfmt.Result{Name: benchfmt.Name(name), Values: []benchfmt.Value{{Value: 1, Unit: "sec/elem"}}})
+	}
+	c := speedupChart(r, "f32")
+	require.NotNil(t, c)
+	svg := string(c.svg())
+	used := 0
+	for _, m := range regexp.MustCompile(`style="[^"]*\b(fill|stroke):(#[0-9A-Fa-f]{6})`).FindAllStringSubmatch(svg, -1) {
+		i := slices.IndexFunc(light.all(), func(c color.RGBA) bool { return hex(c) == m[2] })
+		require.GreaterOrEqual(t, i, 0, "%s is no colour of the theme", m[2])
+		assert.Contains(t, svg, fmt.Sprintf(`[style*="%s:%s"]{%s:%s!important}`, m[1], m[2], m[1], hex(dark.all()[i])))
+		used++
+	}
+	assert.Greater(t, used, 10)
 }
 
 // Whatever a file of results says, reading it ends in an error or in numbers, and a report of them in text and pictures: no
@@ -127,7 +183,7 @@ func FuzzReport(f *testing.F) {
 		}
 		require.NoError(t, r.WriteMarkdown(io.Discard))
 		for _, c := range r.Charts() {
-			svgText(t, c.svg(light))
+			svgText(t, c.svg())
 		}
 		require.NoError(t, ctx.Err())
 	})
