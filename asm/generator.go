@@ -216,7 +216,9 @@ func (f *function) array(name string) *array {
 	}
 	a = &array{name: name, base: f.frame.base, index: f.i}
 	f.arrays[name] = a
-	if isField(name) {
+	if !isField(name) {
+		a.disp = f.place(name)
+	} else {
 		a.base = f.gp()
 		if name == "W" || name == "WPos" {
 			a.index = nil
@@ -302,9 +304,9 @@ type instructions struct {
 // fixed number above those of U, which the results have too as a rule, and the arrays are a quarter of 4,096 bytes apart: in such
 // an order that no loop writes to where, modulo 4,096, it reads within the next 512 bytes.
 var (
-	turnParams = []string{"PowHi", "PowHiDown", "PowLo", "Gamma", "GammaLn2", "HessOne", "HessPow", "HessBracket"}
+	turnParams = []string{"PowHi", "PowHiDown", "PowLo"}
 	turnSlots  = 16
-	turnArrays = [][]string{{"power"}, {"M"}, {"t"}, {"f", "R"}, {"r"}, {"low"}, {"p"}, {"inverse"}, {"e"}, {"m", "lambda"}}
+	turnArrays = [][]string{{"power"}, {"M"}, {"t"}, {"f", "R"}, {"r"}, {"low"}, {"p"}, {"inverse"}, {"rest"}, {"m"}}
 )
 
 const (
@@ -322,12 +324,16 @@ func (f *function) layOut() {
 	}
 	slices.Reverse(f.frame.idle)
 	f.turns = f.frame.size
-	for _, names := range turnArrays {
-		for _, name := range names {
-			f.array(name).disp = f.frame.size
-		}
-		f.frame.size += chunkBytes
+	f.frame.size += chunkBytes * len(turnArrays)
+}
+
+// place returns where an array is in the frame.
+func (f *function) place(name string) int {
+	i := slices.IndexFunc(turnArrays, func(names []string) bool { return slices.Contains(names, name) })
+	if i < 0 {
+		panic("no place for " + name)
 	}
+	return f.turns + i*chunkBytes
 }
 
 // share writes a loop as a function of its own, unless there is one already, and returns its name.

@@ -197,9 +197,7 @@ func power(op abi.Operation, isZero bool) []stage {
 		{"log", func(b *body) {
 			t, p, f := b.get("t"), b.get("p"), b.get("f")
 			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
-			e, _, g, m := b.log(A, p)
-			b.put("e", e)
-			b.put("g", g)
+			_, _, _, m := b.log(A, p)
 			b.put("m", m)
 			if isZero {
 				return
@@ -212,6 +210,7 @@ func power(op abi.Operation, isZero bool) []stage {
 		{"end", func(b *body) {
 			u, w, A, m := b.get("U"), b.get("W"), b.A(b.get("t")), b.get("m")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
+			e, small, g, _ := b.log(A, b.get("p")) // once more, but for m: that is cheaper than handing it on
 			negative := b.below0(u)
 			V := larger(zero, u)
 			big, B := w, w
@@ -228,7 +227,6 @@ func power(op abi.Operation, isZero bool) []stage {
 			}
 
 			// grad = (B·α + γ·ε·B·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
-			e := b.get("e")
 			d := up.plus(e)
 			near := smaller(b.num(b.MaxSoftplus), V)
 			letIn := func() *value { return B.times(fma(zero, near, choose(negative, e, up))) } // B·α; the product lets a NaN in
@@ -237,7 +235,7 @@ func power(op abi.Operation, isZero bool) []stage {
 				grad = letIn().over(d)
 			} else {
 				y := choose(negative, B, b.param("Gamma"))
-				y = fma(y, A, y.times(b.get("g"))) // y·e
+				y = fma(y, A, y.times(g)) // y·e
 				alpha := choose(negative, y, B.times(up))
 				beta := choose(negative, b.param("GammaLn2"), y)
 				L := choose(negative, Q, smaller(B.times(b.num(b.MaxSoftplus)), loss))
@@ -250,7 +248,6 @@ func power(op abi.Operation, isZero bool) []stage {
 			}
 
 			// curv = B·e/(1+e)²
-			small := e.times(down)
 			onePlus := one.plus(small)
 			low := one.minus(onePlus).plus(small) // what that lacks
 			dd := fma(onePlus, low.plus(low), onePlus.times(onePlus))
@@ -316,9 +313,6 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			inverse := b.num(1).over(R)
 			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest)).times(inverse)
 
-			b.put("e", e)
-			b.put("eLow", eLow)
-			b.put("dLow", dLow)
 			b.put("m", m)
 			b.put("R", R)
 			b.put("rest", rest)
@@ -339,6 +333,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			x, t, A, m := b.get("U"), b.get("Target"), b.A(b.get("t")), b.get("m")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
 			_, other, beta, _, Y := share(b)
+			e, small, g, _ := b.log(A, b.get("p"))
 
 			// w = wPos·t + wNeg·(1-t), from the weight with the greater share
 			wPos, wNeg := b.get("WPos"), b.get("W")
@@ -365,14 +360,15 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			}
 
 			// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
-			e, R := b.get("e"), b.get("R")
+			R := b.get("R")
+			eLow := A.minus(e).plus(g)
 			Y = beta.times(smaller(b.num(b.MaxSoftplus), b.abs(x))) // beyond, κ is 0, but e has stopped falling
 			D := fma(b.num(2), beta.times(up), neg(R))
 			delta := b.flipped(fma(b.num(-2), t, one), x)
 			if op != abi.Frozen {
 				inverse := b.get("inverse")
 				kappa := e.times(inverse)
-				kappa = fma(fma(neg(kappa), b.get("rest"), b.get("eLow")), inverse, kappa)
+				kappa = fma(fma(neg(kappa), b.get("rest"), eLow), inverse, kappa)
 				kappa = delta.times(kappa)
 				gKappa := b.param("Gamma").times(kappa)
 				gKappaLn2 := fma(b.param("GammaLn2"), kappa, b.param("GammaLn2Lo").times(kappa))
@@ -384,8 +380,8 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			}
 
 			// curv = B·e/(1+e)²
-			small := e.times(down)
-			d, dLow := one.plus(small), b.get("dLow")
+			d := one.plus(small)
+			dLow := fma(eLow, down, one.minus(d).plus(small))
 			dd := fma(d, dLow.plus(dLow), d.times(d))
 			b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down)) // the product lets a NaN in
 			if op == abi.Frozen {
@@ -394,7 +390,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			}
 
 			// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
-			inverse, eLow, rest := b.get("inverse"), b.get("eLow"), b.get("rest")
+			inverse, rest := b.get("inverse"), b.get("rest")
 			halfUp, halfDown := b.num(b.HalfUp()), b.num(b.HalfDown())
 			eHalf := e.times(halfUp)
 			kappa := eHalf.times(inverse)
