@@ -17,7 +17,8 @@ type Mode struct {
 	Name       string
 	Clear, Set uint64 // bits
 	Rounding   bool   // it rounds otherwise
-	Subnormals bool   // it takes them for 0
+	Subnormals bool   // it takes them for 0, operands or results
+	Operands   bool   // it takes subnormal operands for 0
 }
 
 // Modes are the ways to change the bits, the default one first.

@@ -19,8 +19,8 @@ var modes = []Mode{
 	{Name: "rounding up", Clear: rounding, Set: 2 << 13, Rounding: true},
 	{Name: "rounding towards zero", Clear: rounding, Set: 3 << 13, Rounding: true},
 	{Name: "subnormal results are zero (FTZ)", Clear: 0, Set: toZero, Subnormals: true},
-	{Name: "subnormal operands are zero (DAZ)", Clear: 0, Set: daz, Subnormals: true},
-	{Name: "FTZ and DAZ", Clear: 0, Set: toZero | daz, Subnormals: true},
+	{Name: "subnormal operands are zero (DAZ)", Clear: 0, Set: daz, Subnormals: true, Operands: true},
+	{Name: "FTZ and DAZ", Clear: 0, Set: toZero | daz, Subnormals: true, Operands: true},
 }
 
 func get() uint64

@@ -15,7 +15,7 @@ var modes = []Mode{
 	{Name: "rounding up", Clear: rounding, Set: 1 << 22, Rounding: true},
 	{Name: "rounding down", Clear: rounding, Set: 2 << 22, Rounding: true},
 	{Name: "rounding towards zero", Clear: rounding, Set: 3 << 22, Rounding: true},
-	{Name: "subnormals are zero (FZ)", Clear: 0, Set: fz, Subnormals: true},
+	{Name: "subnormals are zero (FZ)", Clear: 0, Set: fz, Subnormals: true, Operands: true},
 }
 
 func get() uint64
