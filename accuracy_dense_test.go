@@ -29,7 +29,7 @@ func (s *softSample[T]) eval(t *testing.T, rng *rand.Rand, x []T, target float64
 			s.target[i] = T(target)
 		}
 	}
-	s.out = Out[T]{make([]T, len(x)), make([]T, len(x)), make([]T, len(x))}
+	s.out = Out[T]{Loss: make([]T, len(x)), Grad: make([]T, len(x)), Hess: make([]T, len(x))}
 	_, err := Fused(s.out, x, Dense(s.target), p)
 	require.NoError(t, err)
 }
@@ -59,13 +59,13 @@ func addSoft[T Float](e *errors3, out Out[T], i int, x, target T, gamma, wPos, w
 
 // evalSoft returns the errors of the reference for weights as they are.
 func evalSoft[T Float](x, target []T, gamma float64, wPos, wNeg T) (e errors3) {
-	pl := newPlan[T](Params{Gamma: gamma, Alpha: NoAlpha})
+	pl := newPlan[T](gamma)
 	family := abi.SoftPower
 	if gamma == 2 {
 		family = abi.SoftSquare
 	}
 	n := len(x)
-	out := Out[T]{make([]T, n), make([]T, n), make([]T, n)}
+	out := Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n)}
 	genericKernel(abi.KernelOf(abi.Hess, family), &abi.Args[T]{
 		N: n, U: &x[0], Target: &target[0], Weight: wNeg, WeightPos: wPos, Plan: &pl,
 		Loss: &out.Loss[0], Grad: &out.Grad[0], Hess: &out.Hess[0], Curv: &make([]T, n)[0],

@@ -453,7 +453,7 @@ func testCorners[T Float](t *testing.T) {
 		label := []int32{1, -1, 0, -1}
 		for _, gamma := range []float64{0, 2, 2.3} {
 			p := Params{Gamma: gamma, Alpha: 0.25, Norm: 1}
-			out := Out[T]{make([]T, 12), make([]T, 12), make([]T, 12)}
+			out := Out[T]{Loss: make([]T, 12), Grad: make([]T, 12), Hess: make([]T, 12)}
 			for _, v := range [][]T{out.Loss, out.Grad, out.Hess} {
 				for i := range v {
 					v[i] = nan // to be overwritten
@@ -462,7 +462,7 @@ func testCorners[T Float](t *testing.T) {
 			sum, err := Fused(out, x, Labels(label), p)
 			require.NoError(t, err)
 
-			want := Out[T]{make([]T, 6), make([]T, 6), make([]T, 6)}
+			want := Out[T]{Loss: make([]T, 6), Grad: make([]T, 6), Hess: make([]T, 6)}
 			kept := append(append([]T(nil), x[:3]...), x[6:9]...)
 			wantSum, err := Fused(want, kept, Labels([]int32{1, 0}), p)
 			require.NoError(t, err)

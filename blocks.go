@@ -118,14 +118,14 @@ func (s *scratch[T]) next(j *job[T]) []T {
 			U: &x[0], Weight: j.params.neg, Plan: &j.params.plan,
 			Loss: &r.loss[0], Grad: first(r.grad, spare), Hess: first(r.hess, spare), Curv: &spare[0],
 		}
-		kernel := j.kernel
+		kernel := j.kernel(j.params.family)
 		switch p.way {
 		case asBits:
 			w := losses[len(losses)/2:]
 			expand(losses, w, x, &s.pos, s.keepOrNil(), p.done, j.params.neg, j.params.pos)
 			a.U, a.W = &losses[0], &w[0]
 		case asTargets:
-			kernel = j.softKernel
+			kernel = j.kernel(j.params.softFamily)
 			a.Target, a.WeightPos = &denseOf[T](&j.y)[from], j.params.pos
 		}
 		s.evaluate(kernel, &a, n, group)
@@ -148,6 +148,14 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	}
 	p.done += n
 	return r.loss
+}
+
+// kernel returns the kernel of a family.
+func (j *job[T]) kernel(f abi.Family) abi.Kernel {
+	if f == abi.Zero && j.operation == abi.Frozen {
+		return abi.KernelOf(abi.Hess, f) // there is nothing to freeze
+	}
+	return abi.KernelOf(j.operation, f)
 }
 
 // results are where the results of some elements go. All but the losses are nil if they are not wanted.
@@ -219,7 +227,8 @@ func (s *scratch[T]) sort(j *job[T]) {
 	s.piece = piece{start: s.start, n: s.n, until: s.until}
 	most := s.n / patchShare
 	if j.y.kind == labelTarget {
-		label, col := j.y.label[s.start/j.c:], s.start%j.c
+		row, col := s.start/j.c, s.start%j.c
+		label := j.y.labels(row, (col+s.n-1)/j.c+1)
 		if j.c > abi.NarrowRow {
 			s.patched, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
 		} else {
@@ -316,14 +325,14 @@ func (s *scratch[T]) gather(j *job[T]) {
 		U: &p.u[0], Weight: j.params.pos, Plan: &j.params.plan,
 		Loss: &p.u[0], Grad: &p.grad[0], Hess: &p.hess[0], Curv: &p.curv[0],
 	}
-	kernel := j.kernel
+	kernel := j.kernel(j.params.family)
 	switch s.way {
 	case asBits:
 		t := denseOf[T](&j.y)[s.start : s.start+s.n]
 		for k, i := range index {
 			p.u[k], p.aside[k] = x[i], t[i]
 		}
-		kernel, a.Target, a.Weight, a.WeightPos = j.softKernel, &p.aside[0], j.params.neg, j.params.pos
+		kernel, a.Target, a.Weight, a.WeightPos = j.kernel(j.params.softFamily), &p.aside[0], j.params.neg, j.params.pos
 	case asTargets:
 		for k, i := range index {
 			p.u[k], p.aside[k] = x[i], j.params.neg

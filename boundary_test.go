@@ -97,7 +97,7 @@ func TestFence(t *testing.T) {
 		if k.kernel.Operation() == abi.Loss && !k.kernel.Family().Soft() {
 			n := k.group()
 			x, dst := fenced[float32](f, n, true), make([]float32, 2*n)
-			c := kernelCall[float32]{weight: 1, plan: newPlan[float32](Params{Gamma: 2})}
+			c := kernelCall[float32]{weight: 1, plan: newPlan[float32](2)}
 			a := c.args(x, nil, nil, nil, [4][]float32{dst})
 			a.N = 2 * n
 			require.Error(t, faults(func() { k.run(a) }), k.name)
@@ -186,7 +186,7 @@ func testBoundaryCalls[T Float](t *testing.T) {
 					p := Params{Gamma: []float64{2, 2.3}[n%2], Alpha: 0.25, Norm: 3}
 					for _, atEnd := range []bool{false, true} {
 						fx, fdout := put(xs, x[:n], atEnd), put(douts, dout[:n], atEnd)
-						out := Out[T]{fenced[T](losses, n, atEnd), fenced[T](grads, n, atEnd), fenced[T](hesses, n, atEnd)}
+						out := Out[T]{Loss: fenced[T](losses, n, atEnd), Grad: fenced[T](grads, n, atEnd), Hess: fenced[T](hesses, n, atEnd)}
 						hard := slices.Clone(target[:n])
 						for i := range hard {
 							hard[i] = T(i % 2)

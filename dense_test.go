@@ -247,7 +247,7 @@ func testDenseCorners[T Float](t *testing.T) {
 				x := []T{inf, -inf, inf, -inf, T(math.NaN()), T(math.NaN()), inf, -inf, 0.25}
 				target := []T{0.25, 0.25, 1, 0, 0, 0.5, 0, 1, 0.25}
 				loss, grad, hess := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
-				sum, err := Fused(Out[T]{loss, grad, hess}, x, Dense(target), Params{Gamma: gamma, Alpha: NoAlpha})
+				sum, err := Fused(Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, Dense(target), Params{Gamma: gamma, Alpha: NoAlpha})
 				require.NoError(t, err)
 				assert.True(t, math.IsNaN(sum))
 				for i, want := range []T{inf, inf, 0, 0, -1, -1, inf, inf} {
@@ -296,7 +296,7 @@ func testDenseTiny[T Float](t *testing.T) {
 			withPath(path, func() {
 				n := len(x)
 				loss, grad := make([]T, n), make([]T, n)
-				all := Out[T]{make([]T, n), make([]T, n), make([]T, n)}
+				all := Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n)}
 				require.NoError(t, Loss(loss, x, Dense(target), p))
 				require.NoError(t, Grad(grad, x, Dense(target), nil, p))
 				_, err := Fused(all, x, Dense(target), p)

@@ -335,7 +335,7 @@ func TestErrOverlapOutputs(t *testing.T) {
 				buf := filled[float64](3 * n)
 				dst := [3][]float64{filled[float64](n), filled[float64](n), filled[float64](n)}
 				dst[i], dst[k] = buf[n:2*n], buf[at:at+n]
-				_, err := Fused(Out[float64]{dst[0], dst[1], dst[2]}, make([]float64, n), y, Default())
+				_, err := Fused(Out[float64]{Loss: dst[0], Grad: dst[1], Hess: dst[2]}, make([]float64, n), y, Default())
 				if at == 0 || at == 2*n {
 					require.NoError(t, err)
 					continue

@@ -166,6 +166,7 @@ type Out[T Float] struct {
 	Loss []T // the losses, as Loss writes them
 	Grad []T // ∂loss/∂x, as Grad writes it when dout is nil
 	Hess []T // ∂²loss/∂x²; negative in places, since focal loss is not convex
+	Curv []T // the Gauss-Newton part of it, ≥ 0: the second derivative if the modulating factor were a constant
 }
 
 // Fused writes all that is wanted in out in one pass over the logits, and returns the sum of the losses, as [Sum]
@@ -193,6 +194,9 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 	}
 	if out.Hess != nil {
 		j.hess = output[T]{"out.Hess", out.Hess}
+	}
+	if out.Curv != nil {
+		j.curv = output[T]{"out.Curv", out.Curv}
 	}
 	return j.do(p)
 }
@@ -231,14 +235,16 @@ type job[T Float] struct {
 	y    Target
 	dout []T
 
-	loss, grad, hess output[T]
-	perRow           output[T] // of Rows
-	sum              bool      // the sum of the losses is wanted
-	scored           bool      // exactly
+	loss, grad, hess, curv output[T]
+	perRow                 output[T] // of Rows
+	sum                    bool      // the sum of the losses is wanted
+	exactly                bool      // and not rounded
 
-	c                  int // classes: the length of a row
-	params             parameters[T]
-	kernel, softKernel abi.Kernel
+	c         int // classes
+	params    parameters[T]
+	operation abi.Operation
+	weighted  bool // the target has weights
+	zeros     bool // the weight of an element may be 0
 
 	taken tickets
 	sums  []accumulator // of the blocks, if several goroutines make them
@@ -269,21 +275,27 @@ func (j *job[T]) prepare(p Params) (err error) {
 	if err = checkValues[T](&j.y, j.op, j.c); err != nil {
 		return err
 	}
-	operation := abi.Loss
-	switch {
-	case j.hess.wanted():
-		operation = abi.Hess
-	case j.grad.wanted():
-		operation = abi.Grad
-	}
-	j.kernel, j.softKernel = abi.KernelOf(operation, j.params.family), abi.KernelOf(operation, j.params.softFamily)
+	j.operation = j.operationOf()
 	return nil
+}
+
+// operationOf returns the operation that writes all outputs.
+func (j *job[T]) operationOf() abi.Operation {
+	switch {
+	case j.params.frozen && (j.grad.wanted() || j.hess.wanted() || j.curv.wanted()):
+		return abi.Frozen
+	case j.hess.wanted() || j.curv.wanted():
+		return abi.Hess
+	case j.grad.wanted():
+		return abi.Grad
+	}
+	return abi.Loss
 }
 
 // checkOutputs returns an error if an output, or dout, has not the length that x says, or shares memory that it must not.
 func (j *job[T]) checkOutputs() error {
-	outputs := [...]*output[T]{&j.loss, &j.grad, &j.hess, &j.perRow}
-	for _, out := range outputs[:3] {
+	outputs := [...]*output[T]{&j.loss, &j.grad, &j.hess, &j.curv, &j.perRow}
+	for _, out := range outputs[:4] {
 		if err := out.checkLen(j.op, len(j.x)); err != nil {
 			return err
 		}
@@ -307,7 +319,7 @@ func (j *job[T]) checkOutputs() error {
 		if err := checkDisjoint(j.op, out, "dout", j.dout); err != nil {
 			return err
 		}
-		if err := checkDisjoint(j.op, out, "label", j.y.label); err != nil {
+		if err := checkDisjoint(j.op, out, "label", sliceOf[int32](&j.y.label)); err != nil {
 			return err
 		}
 		if err := checkDisjoint(j.op, out, "t", denseOf[T](&j.y)); err != nil {

@@ -61,7 +61,7 @@ func testControlBits[T Float](t *testing.T) {
 					for k := range all {
 						all[k] = make([]T, n)
 					}
-					mustFused(Fused(Out[T]{all[0], all[1], all[2]}, x, y, params))
+					mustFused(Fused(Out[T]{Loss: all[0], Grad: all[1], Hess: all[2]}, x, y, params))
 					must(Sigmoid(all[3], x))
 					return all
 				}

@@ -196,10 +196,10 @@ func constantsOf[T Float]() *constants[T] {
 
 const ln2Lo = 0x1.abc9e3b39803fp-56 // ln2 - math.Ln2
 
-// newPlan works out what depends on the parameters alone.
-func newPlan[T Float](p Params) plan[T] {
+// newPlan works out what depends on gamma alone.
+func newPlan[T Float](gamma float64) plan[T] {
 	c := constantsOf[T]()
-	g := min(math.Abs(p.Gamma), c.MaxGamma) // Gamma may be -0
+	g := min(math.Abs(gamma), c.MaxGamma) // gamma may be -0
 	pl := plan[T]{Gamma: T(g)}
 	pl.GammaLn2 = T(g * math.Ln2)
 	pl.GammaLn2Lo = T(math.FMA(g, math.Ln2, -float64(pl.GammaLn2)) + float64(g*ln2Lo))

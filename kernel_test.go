@@ -200,7 +200,7 @@ func randomWeights[T Float](rng *rand.Rand, n int) []T {
 
 // call returns a call for some logits.
 func (k *testKernel[T]) call(rng *rand.Rand, u []T, gamma float64, weights int) *kernelCall[T] {
-	c := &kernelCall[T]{u: u, plan: newPlan[T](Params{Gamma: gamma, Alpha: NoAlpha})}
+	c := &kernelCall[T]{u: u, plan: newPlan[T](gamma)}
 	c.weight = []T{1, 0.25, T(1e-38), T(3e10)}[weights%4]
 	c.weightPos = []T{1, 0.75, T(2e-38), T(7e11)}[weights%4]
 	if k.kernel.Family().Soft() {

@@ -115,7 +115,7 @@ func testManyCalls[T Float](t *testing.T) {
 	}
 	x, y, dout := publicBatch[T](rows, c)
 	dense := Dense(mixedTargets[T](rand.New(rand.NewPCG(33, 34)), len(x)))
-	out := Out[T]{make([]T, len(x)), make([]T, len(x)), make([]T, len(x))}
+	out := Out[T]{Loss: make([]T, len(x)), Grad: make([]T, len(x)), Hess: make([]T, len(x))}
 	bad := []int32{c + 1}
 	for _, path := range availablePaths() {
 		withPath(path, func() {

@@ -42,11 +42,40 @@ func Default() Params {
 
 // parameters are what a call's Params come to. They are worked out once.
 type parameters[T Float] struct {
+	side[T]           // of positives and negatives, or of negatives
+	posSide   side[T] // of positives, if they have another gamma
+	pos, neg  T       // weights
+	one       T       // 1/n, the weight of a positive with a score
+	twoGammas bool    // posSide is the positives'
+	frozen    bool    // the modulating factor counts as a constant
+	workers   int     // as in Params
+}
+
+// side is what gamma comes to.
+type side[T Float] struct {
 	plan       plan[T]    // what the kernels are told
 	family     abi.Family // of the kernels for labels and for targets of 0 and 1
 	softFamily abi.Family // of those for other targets
-	pos, neg   T          // weights
-	workers    int        // as in Params
+}
+
+// newSide returns what it is for a gamma.
+func newSide[T Float](gamma float64) (s side[T]) {
+	s.plan, s.family, s.softFamily = newPlan[T](gamma), abi.Power, abi.SoftPower
+	switch gamma {
+	case 0:
+		s.family = abi.Zero
+	case 2:
+		s.family, s.softFamily = abi.Square, abi.SoftSquare
+	}
+	return s
+}
+
+// positives returns the side of the positives.
+func (c *parameters[T]) positives() *side[T] {
+	if c.twoGammas {
+		return &c.posSide
+	}
+	return &c.side
 }
 
 // newParameters returns them, or the first error in p.
@@ -58,15 +87,7 @@ func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
 	if limit := constantsOf[T]().MaxWeight; float64(max(c.pos, c.neg)) > limit {
 		return c, fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
 	}
-	gamma := p.Gamma + 0 // -0 counts as 0
-	c.plan = newPlan[T](p)
-	c.family, c.softFamily = abi.Power, abi.SoftPower
-	switch gamma {
-	case 0:
-		c.family = abi.Zero
-	case 2:
-		c.family, c.softFamily = abi.Square, abi.SoftSquare
-	}
+	c.side = newSide[T](p.Gamma)
 	c.workers = p.Workers
 	return c, nil
 }

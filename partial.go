@@ -30,7 +30,7 @@ type Partial struct {
 // The errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel], with a zero Partial.
 func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	p.Norm = 1
-	j := job[T]{op: "Score", x: x, y: y, scored: true}
+	j := job[T]{op: "Score", x: x, y: y, exactly: true}
 	if err := j.prepare(p); err != nil {
 		return Partial{}, err
 	}
@@ -68,8 +68,8 @@ func countRows[T Float](y *Target, c int) (p Partial) {
 		}
 		return p
 	}
-	p.rows = uint64(len(y.label))
-	for _, v := range y.label {
+	p.rows = uint64(y.label.len)
+	for _, v := range y.labels(0, y.label.len) {
 		switch {
 		case v == y.ignore:
 			p.ignored++

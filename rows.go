@@ -29,8 +29,8 @@ func (j *job[T]) checkRows() error {
 	switch {
 	case !j.perRow.wanted():
 		return nil
-	case j.y.kind == labelTarget && rows != len(j.y.label):
-		return fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, len(j.y.label), ErrShape)
+	case j.y.kind == labelTarget && rows != j.y.label.len:
+		return fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, j.y.label.len, ErrShape)
 	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that len(x) = %d is a multiple of: %w", j.op, rows, logits, ErrShape)
 	}

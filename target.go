@@ -10,13 +10,23 @@ import (
 // Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]. It refers to
 // their argument, which is not copied. The zero Target is [ErrTarget] in every call.
 type Target struct {
-	kind   targetKind
-	label  []int32 // one for each row
-	offset int32   // the label of column 0
-	ignore int32   // the label of an ignored row
+	kind      targetKind
+	quality   Quality
+	ignoring  bool  // Dense: elements whose target is ignore are ignored
+	ignoreNaN bool  // Dense: and those whose target is NaN
+	offset    int32 // the label of column 0
+	ignore    int32 // the label of an ignored row
+	planes    int   // logits are [N, C, planes], labels [N, planes]; 0 counts as 1
 
-	dense32 []float32 // one for each element; that of the logits' type
-	dense64 []float64
+	label numbers // one for each row, of an integer type
+	dense numbers // one for each element, of the logits' type
+
+	// What is not given is the zero numbers. All are of the logits' type.
+	score   numbers // one for each row: the target of its positive
+	row     numbers // weights, one for each row
+	neg     numbers // one for each class: those of its negatives
+	pos     numbers // and of its positives
+	element numbers // one for each element
 }
 
 type targetKind uint8
@@ -24,22 +34,80 @@ type targetKind uint8
 const (
 	noTarget targetKind = iota // the zero Target
 	labelTarget
-	dense32Target
-	dense64Target
+	denseTarget
 )
+
+// Quality says what loss a [Target] with scores has.
+type Quality uint8
+
+const (
+	Varifocal Quality = iota
+	Aligned
+	QualityFocal
+)
+
+// numbers is a slice of one of several types, which is not known at compile time.
+type numbers struct {
+	first unsafe.Pointer
+	len   int
+	of    numberType
+}
+
+type numberType uint8
+
+const (
+	noNumbers numberType = iota
+	float32s
+	float64s
+	int32s
+)
+
+func (t numberType) String() string {
+	return [...]string{noNumbers: "nothing", float32s: "float32", float64s: "float64", int32s: "int32"}[t]
+}
+
+// numbersOf returns v as numbers.
+func numbersOf[T int32 | float32 | float64](v []T) numbers {
+	return numbers{unsafe.Pointer(unsafe.SliceData(v)), len(v), typeOf[T]()}
+}
+
+// typeOf returns the type of T.
+func typeOf[T int32 | float32 | float64]() numberType {
+	switch {
+	case unsafe.Sizeof(T(0)) == 8:
+		return float64s
+	case T(3)/2 == 1:
+		return int32s
+	}
+	return float32s
+}
+
+// given reports whether there are numbers, be it none.
+func (v *numbers) given() bool { return v.of != noNumbers }
+
+// sliceOf returns v as a slice of T, or nil if it is of another type.
+func sliceOf[T int32 | float32 | float64](v *numbers) []T {
+	if v.of != typeOf[T]() {
+		return nil
+	}
+	return unsafe.Slice((*T)(v.first), v.len)
+}
+
+// labels returns the labels from..from+n-1.
+func (t *Target) labels(from, n int) []int32 { return sliceOf[int32](&t.label)[from : from+n] }
 
 // Labels returns the target that has one label for each row, in the convention of Paddle and Caffe2: 1..C is the
 // class (the positive is in column label-1), 0 is background (no positive), -1 an ignored row, whose losses and
 // derivatives are 0. Any other value is [ErrLabel] when the target is used.
 func Labels(label []int32) Target {
-	return Target{kind: labelTarget, label: label, offset: 1, ignore: -1}
+	return Target{kind: labelTarget, label: numbersOf(label), offset: 1, ignore: -1}
 }
 
 // ZeroBased returns the target that has one label for each row, in the convention of mmcv and mmdetection: 0..C-1 is
 // the class (the positive is in column label), C is background (no positive), -1 an ignored row, whose losses and
 // derivatives are 0. Any other value is [ErrLabel] when the target is used.
 func ZeroBased(label []int32) Target {
-	return Target{kind: labelTarget, label: label, offset: 0, ignore: -1}
+	return Target{kind: labelTarget, label: numbersOf(label), offset: 0, ignore: -1}
 }
 
 // Dense returns the target that has one value for each element, in the convention of torchvision, Paddle 2, optax and
@@ -53,22 +121,11 @@ func ZeroBased(label []int32) Target {
 // (torchvision.ops.sigmoid_focal_loss.) A value outside [0, 1] or NaN, and a t of the other type, is [ErrTarget]. Where t
 // is 0 or 1 the results have the same bits as those of [Labels].
 func Dense[T Float](t []T) Target {
-	switch t := any(t).(type) {
-	case []float32:
-		return Target{kind: dense32Target, dense32: t}
-	case []float64:
-		return Target{kind: dense64Target, dense64: t}
-	}
-	panic("unreachable: Float is float32 or float64")
+	return Target{kind: denseTarget, dense: numbersOf(t)}
 }
 
 // denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
-func denseOf[T Float](y *Target) []T {
-	if isFloat32[T]() {
-		return *(*[]T)(unsafe.Pointer(&y.dense32))
-	}
-	return *(*[]T)(unsafe.Pointer(&y.dense64))
-}
+func denseOf[T Float](y *Target) []T { return sliceOf[T](&y.dense) }
 
 // Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's
 // ignore_index does: -1 is then an error. The value may be one that means a class or background otherwise; rows with
@@ -104,10 +161,10 @@ func (t Target) Fits(rows, cols int) error {
 	if rows < 0 || cols < 0 {
 		return fmt.Errorf("focal: %s: %d×%d logits: a negative number: %w", op, rows, cols, ErrShape)
 	}
-	have, want, name := len(t.label), uint64(rows), "label"
+	have, want, name := t.label.len, uint64(rows), "label"
 	overflow := uint64(0)
 	if t.kind != labelTarget {
-		have, name = len(t.dense32)+len(t.dense64), "t"
+		have, name = t.dense.len, "t"
 		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
 	}
 	switch {
@@ -130,9 +187,8 @@ func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
 	case labelTarget:
 		return y.classes(op, logits)
 	}
-	have, want := kindOf[T](), y.kind
-	if have != want {
-		return 0, fmt.Errorf("focal: %s: y is Dense of %v, want it of %v, as the logits are: %w", op, want, have, ErrTarget)
+	if have := y.dense.of; have != typeOf[T]() {
+		return 0, fmt.Errorf("focal: %s: y is Dense of %v, want it of %v, as the logits are: %w", op, have, typeOf[T](), ErrTarget)
 	}
 	if t := denseOf[T](y); len(t) != logits {
 		return 0, fmt.Errorf("focal: %s: len(t) = %d, want len(x) = %d: %w", op, len(t), logits, ErrShape)
@@ -148,21 +204,9 @@ func targetsInRange[T Float](t []T) bool {
 	return targetsValidF64(path, asFloat64(&t[0]), len(t))
 }
 
-// kindOf returns the kind of a dense target for logits of type T.
-func kindOf[T Float]() targetKind {
-	if unsafe.Sizeof(T(0)) == 4 {
-		return dense32Target
-	}
-	return dense64Target
-}
-
-func (k targetKind) String() string {
-	return [...]string{noTarget: "none", labelTarget: "labels", dense32Target: "float32", dense64Target: "float64"}[k]
-}
-
 // classes returns the number of columns that the given number of logits has, C.
 func (t *Target) classes(op string, logits int) (int, error) {
-	rows := len(t.label)
+	rows := t.label.len
 	switch {
 	case rows == 0 && logits == 0:
 		return 0, nil
@@ -208,9 +252,9 @@ func firstBadTarget[T Float](t []T) int {
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	if i := firstBadLabel(t.label, limit, t.ignore); i >= 0 {
+	if i := firstBadLabel(t.labels(0, t.label.len), limit, t.ignore); i >= 0 {
 		return fmt.Errorf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored: %w",
-			op, i, t.label[i], c, t.ignore, ErrLabel)
+			op, i, t.labels(i, 1)[0], c, t.ignore, ErrLabel)
 	}
 	return nil
 }

@@ -157,10 +157,10 @@ func TestManyClasses(t *testing.T) {
 	require.ErrorIs(t, y.checkLabels("Loss", math.MaxInt32-1), ErrLabel)
 
 	var pos, ign bitmask
-	require.False(t, labelBits(&pos, &ign, 3, y.label, math.MaxInt32-3, math.MaxInt, 1, -1))
+	require.False(t, labelBits(&pos, &ign, 3, y.labels(0, y.label.len), math.MaxInt32-3, math.MaxInt, 1, -1))
 	require.Equal(t, bitmask{0: 1 << 2}, pos)
-	y.label[0] = 1
-	require.False(t, labelBits(&pos, &ign, pieceLen, y.label, math.MaxInt-pieceLen, math.MaxInt, 1, -1))
+	y.labels(0, y.label.len)[0] = 1
+	require.False(t, labelBits(&pos, &ign, pieceLen, y.labels(0, y.label.len), math.MaxInt-pieceLen, math.MaxInt, 1, -1))
 	require.Equal(t, bitmask{}, pos, "the positive is in an earlier piece")
 }
 
@@ -208,7 +208,7 @@ func testIgnoredRows[T Float](t *testing.T) {
 		rows, c := shape[0], shape[1]
 		x, y := batch[T](rows, c)
 		dout := make([]T, len(x))
-		ignored := func(i int) bool { return y.label[i/c] == -1 }
+		ignored := func(i int) bool { return y.labels(0, y.label.len)[i/c] == -1 }
 		for i := range x {
 			dout[i] = 1
 			if ignored(i) {

@@ -49,7 +49,7 @@ func (j *job[T]) work(s *scratch[T]) {
 	switch {
 	case j.perRow.wanted():
 		j.sumRows(s)
-	case j.scored:
+	case j.exactly:
 		j.scoreBlocks(s)
 	default:
 		j.sumBlocks(s)

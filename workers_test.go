@@ -55,7 +55,7 @@ func compute[T Float](t *testing.T, x []T, y Target, dout []T, p Params) results
 	var err error
 	r.sum, err = Sum(x, y, p)
 	require.NoError(t, err)
-	r.fusedSum, err = Fused(Out[T]{r.fusedLoss, r.fusedGrad, r.fusedHess}, x, y, p)
+	r.fusedSum, err = Fused(Out[T]{Loss: r.fusedLoss, Grad: r.fusedGrad, Hess: r.fusedHess}, x, y, p)
 	require.NoError(t, err)
 	return r
 }
@@ -163,9 +163,9 @@ func testAllocations[T Float](t *testing.T) {
 		"Loss":    func() { err = Loss(dst, x, y, p) },
 		"Grad":    func() { err = Grad(dst, x, y, dout, p) },
 		"Sum":     func() { _, err = Sum(x, y, p) },
-		"Fused":   func() { _, err = Fused(Out[T]{dst, grad, hess}, x, y, p) },
+		"Fused":   func() { _, err = Fused(Out[T]{Loss: dst, Grad: grad, Hess: hess}, x, y, p) },
 		"Sigmoid": func() { err = Sigmoid(dst, x) },
-		"Labels":  func() { err = Loss(dst, x, Labels(y.label).Ignoring(-1), p) },
+		"Labels":  func() { err = Loss(dst, x, Labels(y.labels(0, y.label.len)).Ignoring(-1), p) },
 	} {
 		assert.Zero(t, testing.AllocsPerRun(10, call), name)
 		require.NoError(t, err)
