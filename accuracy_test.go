@@ -1,269 +1,175 @@
-package focal
+package focal_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/effort"
 	"github.com/gofocal/focal/internal/oracle"
-	"github.com/stretchr/testify/require"
+	"github.com/gofocal/focal/internal/verify"
 )
 
-// The results against the exact values, as close as package oracle says. The sweep over all float32 logits is a
-// program of its own, gen/exhaustive.
+// The results against the exact values, as near as package oracle promises, and the bits of every path against the
+// reference's. gen/exhaustive and gen/search go on for hours where these stop.
 
-var accuracyGammas = []float64{0, 0.5, 1, 1.5, 2, 2.3, 3, 5}
+var accuracyGammas = []float64{0, 0.5, 1, 1.5, 2, 2.3, 2.5, 3, 4.7105138175753485, 5}
 
-// sweep32 calls f with slices that together hold a sample of all float32 bit patterns, NaNs included: one in stride of
-// all, and, where |u| is in [2^-4, 2^7) and all the arithmetic happens, one in stride/32. A stride is best odd, so that
-// the low bits vary.
-func sweep32(stride uint64, f func(u []float32)) {
-	if testing.Short() {
-		stride *= 16
-	}
-	buf := make([]float32, 0, 1<<14)
-	visit := func(from, to, stride uint64) {
-		for b := from; b < to; b += stride {
-			if buf = append(buf, math.Float32frombits(uint32(b))); len(buf) == cap(buf) {
-				f(buf)
-				buf = buf[:0]
-			}
-		}
-	}
-	visit(0, 1<<32, stride)
-	dense := stride/32 | 1
-	lo, hi := uint64(math.Float32bits(0x1p-4)), uint64(math.Float32bits(0x1p7))
-	visit(lo, hi, dense)
-	visit(1<<31|lo, 1<<31|hi, dense)
-	if len(buf) > 0 {
-		f(buf)
-	}
-}
-
-// sample evaluates every output at the same u, as negatives (x = u) and as positives (x = -u).
-type sample[T Float] struct {
-	x     []T
-	label []int32
-	out   [2]Out[T] // by label
-}
-
-func (s *sample[T]) eval(tb testing.TB, u []T, p Params) {
-	n := len(u)
-	if cap(s.x) < n {
-		s.x, s.label = make([]T, n), make([]int32, n)
-		for i := range s.out {
-			s.out[i] = Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n)}
-		}
-	}
-	for label := range s.out {
-		x, y := s.x[:n], s.label[:n]
-		for i, v := range u {
-			if label == 1 {
-				v = -v
-			}
-			x[i], y[i] = v, int32(label)
-		}
-		o := &s.out[label]
-		o.Loss, o.Grad, o.Hess = o.Loss[:n], o.Grad[:n], o.Hess[:n]
-		_, err := Fused(*o, x, Labels(y), p)
-		require.NoError(tb, err)
-	}
-	for i, v := range s.out[1].Grad {
-		s.out[1].Grad[i] = -v // with respect to u
-	}
-}
-
-// weights returns the numerators of the weights of negatives and positives; the denominator is p.Norm.
-func weights(p Params) [2]float64 {
-	if p.Alpha == NoAlpha {
-		return [2]float64{1, 1}
-	}
-	return [2]float64{1 - p.Alpha, p.Alpha}
-}
-
-// errors3 are the worst errors of the three outputs.
-type errors3 struct{ loss, grad, hess oracle.Errors }
-
-func (e *errors3) check(t *testing.T, p Params) {
-	t.Helper()
-	e.checkBounds(t, accuracyFor(p))
-}
-
-func (e *errors3) checkBounds(t *testing.T, bounds oracle.Bounds) {
-	t.Helper()
-	t.Logf("loss: %v", e.loss)
-	t.Logf("grad: %v", e.grad)
-	t.Logf("hess: %v", e.hess)
-	require.LessOrEqual(t, e.loss.Worst, bounds.Loss, "loss: %v", e.loss)
-	require.LessOrEqual(t, e.grad.Worst, bounds.Grad, "grad: %v", e.grad)
-	require.LessOrEqual(t, e.hess.Worst, bounds.Hess, "hess: %v", e.hess)
-}
-
-// accuracyParams returns unit weights, and weights that are no float: alpha/n as a real number is part of the exact value.
-func accuracyParams(gamma float64) []Params {
-	return []Params{
-		{Gamma: gamma, Alpha: NoAlpha, Norm: 1},
+// accuracyParams are unit weights, and weights that are no floating-point numbers.
+func accuracyParams(gamma float64) []focal.Params {
+	return []focal.Params{
+		{Gamma: gamma, Alpha: focal.NoAlpha},
+		{Gamma: gamma, Alpha: 0.25},
 		{Gamma: gamma, Alpha: 0.25, Norm: 37},
 		{Gamma: gamma, Alpha: 0.25, Norm: 2040}, // unlucky
 	}
 }
 
-// accuracyFor returns the bounds for parameters; the exact values are those of the exact weights.
-func accuracyFor(p Params) oracle.Bounds {
-	w := weights(p)
-	return oracle.Promised(p.Gamma, w[0]/max(p.Norm, 1), w[1]/max(p.Norm, 1))
-}
-
-// add32 counts the errors of element i, which are those at u with weight num/den.
-func (e *errors3) add32(o *Out[float32], i int, u, num, den float64, exact *oracle.Values32) {
-	errs, want := exact.Errors(o.Loss[i], o.Grad[i], o.Hess[i], num, den)
-	e.loss.Add(errs[0], u, float64(o.Loss[i]), want[0])
-	e.grad.Add(errs[1], u, float64(o.Grad[i]), want[1])
-	e.hess.Add(errs[2], u, float64(o.Hess[i]), want[2])
-}
-
-// add64 is add32 for float64.
-func (e *errors3) add64(o *Out[float64], i int, u, num, den float64, exact *oracle.Values64) {
-	errs, want := exact.Errors(o.Loss[i], o.Grad[i], o.Hess[i], num, den)
-	e.loss.Add(errs[0], u, o.Loss[i], want[0])
-	e.grad.Add(errs[1], u, o.Grad[i], want[1])
-	e.hess.Add(errs[2], u, o.Hess[i], want[2])
-}
-
-func mpfrValues(t *testing.T) *oracle.MPFR {
+// accurate fails unless a report's results are within their bounds and the same on each path.
+func accurate(t *testing.T, r *verify.Report, err error) {
 	t.Helper()
-	o, err := oracle.ReadMPFR(oracle.MPFRFile)
 	require.NoError(t, err)
-	return o
+	for q, e := range r.Errors {
+		if e.N > 0 {
+			t.Logf("%v: %v", oracle.Quantity(q), e)
+		}
+	}
+	require.NoError(t, r.Err())
 }
 
-func TestAccuracyFloat32(t *testing.T) {
+// divide returns n, or less where tests go through less.
+func divide(n int) int {
+	if testing.Short() {
+		n /= 16
+	}
+	if effort.Least() {
+		n /= 16
+	}
+	return n
+}
+
+// sweep takes one logit in step of all float32, and 32 times as many where all the arithmetic happens; and as many float64.
+func sweep(t *testing.T, p focal.Params, step, points int) {
+	shortened := uint64(step*points) / uint64(divide(points))
+	lo, hi := uint64(math.Float32bits(0x1p-4)), uint64(math.Float32bits(0x1p7))
+	for _, s := range []verify.Sweep32{
+		{Step: shortened | 1}, // odd, so that the low bits vary
+		{Step: shortened/32 | 1, From: lo, To: hi},
+		{Step: shortened/32 | 1, From: 1<<31 | lo, To: 1<<31 | hi},
+	} {
+		s.Params = p
+		r, err := verify.Float32(context.Background(), s, verify.Options{})
+		accurate(t, r, err)
+	}
+	r, err := verify.Float64(context.Background(), verify.Sweep64{Points: uint64(divide(points)), Seed: 1, Params: p}, verify.Options{})
+	accurate(t, r, err)
+}
+
+func TestAccuracy(t *testing.T) {
 	for _, gamma := range accuracyGammas {
 		for i, p := range accuracyParams(gamma) {
-			stride := [...]uint64{4099, 16411, 16411}[i]
 			t.Run(fmt.Sprintf("gamma=%v/alpha=%v/norm=%v", p.Gamma, p.Alpha, p.Norm), func(t *testing.T) {
-				t.Parallel()
-				var e errors3
-				var got sample[float32]
-				sweep32(stride, func(us []float32) {
-					got.eval(t, us, p)
-					for i, u := range us {
-						u := float64(u)
-						exact := oracle.At32(u, p.Gamma)
-						for label, w := range weights(p) {
-							e.add32(&got.out[label], i, u, w, p.Norm, &exact)
-						}
-					}
-				})
-				e.check(t, p)
+				sweep(t, p, [...]int{16411, 65537, 65537, 65537}[i], 20_000)
 			})
 		}
 	}
 }
 
-func TestAccuracyFloat64(t *testing.T) {
-	o := mpfrValues(t)
-	us := make([]float64, len(o.Points))
-	for i, pt := range o.Points {
-		us[i] = pt.U
-	}
-	for g, gamma := range o.Gammas {
-		for _, p := range accuracyParams(gamma) {
-			t.Run(fmt.Sprintf("gamma=%v/alpha=%v/norm=%v", p.Gamma, p.Alpha, p.Norm), func(t *testing.T) {
-				t.Parallel()
-				var e errors3
-				var got sample[float64]
-				got.eval(t, us, p)
-				for i, pt := range o.Points {
-					for label, w := range weights(p) {
-						want := pt.At[g]
-						want.Softplus = oracle.At64(pt.U, gamma).Softplus
-						e.add64(&got.out[label], i, pt.U, w, p.Norm, &want)
-					}
-				}
-				e.check(t, p)
-			})
-		}
-	}
-}
-
-func TestAccuracySigmoid(t *testing.T) {
-	t.Run("float32", func(t *testing.T) {
-		var w oracle.Errors
-		dst := make([]float32, 1<<14)
-		sweep32(4099, func(us []float32) {
-			require.NoError(t, Sigmoid(dst[:len(us)], us))
-			for i, u := range us {
-				s := oracle.At32(float64(u), 0).Sigmoid
-				w.Add(oracle.Err32(dst[i], s, s), float64(u), float64(dst[i]), s)
-			}
-		})
-		t.Log(w)
-		require.LessOrEqual(t, w.Worst, oracle.Promised(0).Sigmoid, "%v", w)
-	})
-	t.Run("float64", func(t *testing.T) {
-		var w oracle.Errors
-		o := mpfrValues(t)
-		x := make([]float64, len(o.Points))
-		for i, pt := range o.Points {
-			x[i] = pt.U
-		}
-		dst := make([]float64, len(x))
-		require.NoError(t, Sigmoid(dst, x))
-		for i, pt := range o.Points {
-			s := pt.At[0].Sigmoid
-			w.Add(oracle.Err64(dst[i], s, s), pt.U, dst[i], s.Float64())
-		}
-		t.Log(w)
-		require.LessOrEqual(t, w.Worst, oracle.Promised(0).Sigmoid, "%v", w)
-	})
-}
-
-var largeGammas = []float64{10, 33.3, 100, 999.5, 1000}
-
-func TestLargeGammaFloat32(t *testing.T) {
-	for _, gamma := range largeGammas {
+// Above γ = 5 the bounds grow with γ.
+func TestLargeGamma(t *testing.T) {
+	for _, gamma := range []float64{10, 33.3, 100, 999.5, 1000} {
 		t.Run(fmt.Sprintf("gamma=%v", gamma), func(t *testing.T) {
-			t.Parallel()
-			p := Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1}
-			var e errors3
-			var got sample[float32]
-			sweep32(65537, func(us []float32) {
-				got.eval(t, us, p)
-				for i, u := range us {
-					u := float64(u)
-					exact := oracle.At32(u, gamma)
-					for label := range got.out {
-						e.add32(&got.out[label], i, u, 1, 1, &exact)
-					}
-				}
-			})
-			e.check(t, p) // a NaN or an Inf counts as infinitely wrong
+			sweep(t, focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}, 262_147, 5_000)
 		})
 	}
 }
 
-func TestLargeGammaFloat64(t *testing.T) {
-	o := mpfrValues(t)
-	us := make([]float64, len(o.Points))
-	for i, pt := range o.Points {
-		us[i] = pt.U
+func TestAccuracySoft(t *testing.T) {
+	for _, gamma := range append([]float64{0.1, 10, 100}, accuracyGammas...) {
+		for _, p := range accuracyParams(gamma)[:3] {
+			t.Run(fmt.Sprintf("gamma=%v/alpha=%v/norm=%v", p.Gamma, p.Alpha, p.Norm), func(t *testing.T) {
+				u32, t32 := softPoints[float32](divide(200_000), 24)
+				r, err := verify.Points(context.Background(), u32, t32, p, verify.Options{})
+				accurate(t, r, err)
+				u64, t64 := softPoints[float64](divide(20_000), 53)
+				r, err = verify.Points(context.Background(), u64, t64, p, verify.Options{})
+				accurate(t, r, err)
+			})
+		}
 	}
-	for _, gamma := range largeGammas {
-		var got sample[float64]
-		got.eval(t, us, Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1})
-		var e errors3
-		for i, u := range us {
-			exact := oracle.At64(u, gamma)
-			for label := range got.out {
-				e.add64(&got.out[label], i, u, 1, 1, &exact)
+}
+
+// softPoints draws logits and targets. A target may be as near to 1 as the type's bits allow.
+func softPoints[T focal.Float](n, bits int) (x, target []T) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	for range n {
+		v := 8 * rng.NormFloat64()
+		switch rng.IntN(8) {
+		case 0:
+			v = math.Copysign(math.Exp2(-60+70*rng.Float64()), v)
+		case 1:
+			v *= 10
+		}
+		near := math.Exp2(-float64(bits) * rng.Float64())
+		t := rng.Float64()
+		switch rng.IntN(8) {
+		case 0:
+			t = near * near // towards 0
+		case 1:
+			t = 1 - near/2
+		case 2:
+			t = 0.5 + near*(rng.Float64()-0.5)
+		case 3:
+			t = []float64{0, 1, 0.5, 0.1, 1e-6, 0x1p-14, 0.75}[rng.IntN(7)]
+		}
+		x, target = append(x, T(v)), append(target, T(t))
+	}
+	return x, target
+}
+
+func TestAccuracyHardest(t *testing.T) {
+	reports, err := verify.Hardest(context.Background(), verify.Options{})
+	require.NoError(t, err)
+	for _, r := range reports {
+		t.Logf("%+v", r.Params)
+		accurate(t, r, nil)
+	}
+}
+
+// A search over logit, target, γ, α and norm together. gen/search has its long form.
+func TestAccuracySummits(t *testing.T) {
+	for _, c := range []verify.Climb{
+		{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{2, 2}}, {Gamma: [2]float64{5, 100}},
+		{Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{2, 2}, Soft: true}, {Gamma: [2]float64{5, 100}, Soft: true},
+	} {
+		c.Seed, c.Attempts = 1, divide(40_000)
+		single, err := verify.Summits[float32](context.Background(), c)
+		require.NoError(t, err)
+		c.Attempts /= 16 // its exact values take longer
+		double, err := verify.Summits[float64](context.Background(), c)
+		require.NoError(t, err)
+		for q := range single {
+			for i, s := range []verify.Summit{single[q], double[q]} {
+				if s.Bound > 0 {
+					t.Logf("%v, float%d: %v", oracle.Quantity(q), 32<<i, s)
+					require.LessOrEqual(t, s.Err, s.Bound, "%v, float%d: %v", oracle.Quantity(q), 32<<i, s)
+				}
 			}
 		}
-		e.check(t, Params{Gamma: gamma, Alpha: NoAlpha})
 	}
+}
+
+func TestCorners(t *testing.T) {
+	r, err := verify.Corners(verify.Options{})
+	accurate(t, r, err)
 }
 
 // However large γ, nothing is NaN, and a finite exact value is finite.
@@ -272,36 +178,31 @@ func TestHugeGamma(t *testing.T) {
 	t.Run("float64", testHugeGamma[float64])
 }
 
-func testHugeGamma[T Float](t *testing.T) {
-	var us []T
+func testHugeGamma[T focal.Float](t *testing.T) {
+	x := []T{T(math.Inf(-1)), 0, T(math.Copysign(0, -1)), T(math.Inf(1))}
 	for u := -800.0; u < 800; u += 0.37 {
-		us = append(us, T(u))
+		x = append(x, T(u))
 	}
-	us = append(us, T(math.Inf(-1)), 0, T(math.Copysign(0, -1)), T(math.Inf(1)))
+	n := len(x)
+	out := focal.Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n)}
 	for _, gamma := range []float64{1e6, 1e10, 1e12, 1e18, 1e36, 1e70, math.MaxFloat64} {
 		for _, norm := range []float64{1, 1e9, 1e-9} {
-			var s sample[T]
-			s.eval(t, us, Params{Gamma: gamma, Alpha: NoAlpha, Norm: norm})
-			for i, u := range us {
-				for label, o := range s.out {
-					at := fmt.Sprintf("γ=%v norm=%v u=%v label %d", gamma, norm, u, label)
-					most := max(float64(u), 0)/norm + 1/norm
-					require.True(t, o.Loss[i] >= 0 && float64(o.Loss[i]) <= most*(1+1e-6), "loss %v, %s", o.Loss[i], at)
-					require.False(t, math.IsNaN(float64(o.Grad[i])) || math.IsInf(float64(o.Grad[i]), 0), "grad %v, %s", o.Grad[i], at)
-					require.False(t, math.IsNaN(float64(o.Hess[i])) || math.IsInf(float64(o.Hess[i]), 0), "hess %v, %s", o.Hess[i], at)
+			for label := range int32(2) {
+				y := make([]int32, n)
+				for i := range y {
+					y[i] = label
+				}
+				_, err := focal.Fused(out, x, focal.Labels(y), focal.Params{Gamma: gamma, Alpha: focal.NoAlpha, Norm: norm})
+				require.NoError(t, err)
+				for i, v := range x {
+					at := fmt.Sprintf("γ=%v norm=%v x=%v label %d", gamma, norm, v, label)
+					most := (1 + max(0, float64(v)*float64(1-2*label))) / norm * (1 + 1e-6)
+					require.True(t, out.Loss[i] >= 0 && float64(out.Loss[i]) <= most, "loss %v, %s", out.Loss[i], at)
+					require.True(t, out.Grad[i]-out.Grad[i] == 0 && out.Hess[i]-out.Hess[i] == 0, "%v, %v, %s", out.Grad[i], out.Hess[i], at)
 				}
 			}
 		}
 	}
-}
-
-// exactSum is the sum of v without any rounding: 2,200 bits hold every float64 and the carries.
-func exactSum[T Float](v []T) *big.Float {
-	sum := new(big.Float).SetPrec(2200)
-	for _, x := range v {
-		sum.Add(sum, new(big.Float).SetFloat64(float64(x)))
-	}
-	return sum
 }
 
 func TestSumAccuracy(t *testing.T) {
@@ -309,7 +210,7 @@ func TestSumAccuracy(t *testing.T) {
 	t.Run("float64", func(t *testing.T) { testSumAccuracy[float64](t, oracle.SumRelative64) })
 }
 
-func testSumAccuracy[T Float](t *testing.T, bound float64) {
+func testSumAccuracy[T focal.Float](t *testing.T, bound float64) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	draw := map[string]func() T{
 		"normal": func() T { return T(3 * rng.NormFloat64()) },
@@ -327,7 +228,7 @@ func testSumAccuracy[T Float](t *testing.T, bound float64) {
 	for name, draw := range draw {
 		for _, shape := range [][2]int{{1, 1}, {1, 80}, {7, 3}, {8191, 1}, {8193, 1}, {1000, 80}, {200003, 1}} {
 			n, c := shape[0], shape[1]
-			if !effort.Full() && n*c > 2*blockLen && name != "spike" {
+			if !effort.Full() && n*c > 2*abi.BlockLen && name != "spike" {
 				continue // exact sums take long
 			}
 			x, label := make([]T, n*c), make([]int32, n)
@@ -338,13 +239,13 @@ func testSumAccuracy[T Float](t *testing.T, bound float64) {
 				label[i] = rng.Int32N(int32(c)+2) - 1
 			}
 			for _, gamma := range []float64{0, 2, 2.3} {
-				p := Params{Gamma: gamma, Alpha: 0.25, Norm: 3}
+				p := focal.Params{Gamma: gamma, Alpha: 0.25, Norm: 3}
 				loss := make([]T, len(x))
-				require.NoError(t, Loss(loss, x, Labels(label), p))
-				sum, err := Sum(x, Labels(label), p)
+				require.NoError(t, focal.Loss(loss, x, focal.Labels(label), p))
+				sum, err := focal.Sum(x, focal.Labels(label), p)
 				require.NoError(t, err)
 
-				exact := exactSum(loss)
+				exact := oracle.Sum(loss)
 				diff, _ := new(big.Float).Sub(new(big.Float).SetFloat64(sum), exact).Float64()
 				want, _ := exact.Float64()
 				require.LessOrEqual(t, math.Abs(diff), bound*want, "%s n=%d c=%d γ=%v: %v, exact %v", name, n, c, gamma, sum, want)
@@ -352,7 +253,7 @@ func testSumAccuracy[T Float](t *testing.T, bound float64) {
 					w = max(w, math.Abs(diff)/want)
 				}
 
-				fused, err := Fused(Out[T]{}, x, Labels(label), p)
+				fused, err := focal.Fused(focal.Out[T]{}, x, focal.Labels(label), p)
 				require.NoError(t, err)
 				require.Equal(t, sum, fused)
 			}
@@ -361,198 +262,58 @@ func testSumAccuracy[T Float](t *testing.T, bound float64) {
 	t.Logf("worst relative error 2^%.1f", math.Log2(w))
 }
 
-func TestCorners(t *testing.T) {
-	t.Run("float32", testCorners[float32])
-	t.Run("float64", testCorners[float64])
-}
-
-func testCorners[T Float](t *testing.T) {
-	inf, nan := T(math.Inf(1)), T(math.NaN())
-
-	t.Run("infinities", func(t *testing.T) {
-		for _, gamma := range append([]float64{1e-3, 1000}, accuracyGammas...) {
-			for _, p := range []Params{
-				{Gamma: gamma, Alpha: NoAlpha, Norm: 1},
-				{Gamma: gamma, Alpha: 0.25, Norm: 2},
-				{Gamma: gamma, Alpha: 0, Norm: 1},
-				{Gamma: gamma, Alpha: 1, Norm: 1},
-			} {
-				var s sample[T]
-				s.eval(t, []T{inf, -inf}, p)
-				for label, w := range weights(p) {
-					w := T(w / p.Norm)
-					loss := inf
-					if w == 0 {
-						loss = 0 // a weight of 0 takes the element out, whatever it is
-					}
-					o := s.out[label]
-					require.Equal(t, []T{loss, 0}, o.Loss, "loss %+v label %d", p, label)
-					require.Equal(t, []T{w, 0}, o.Grad, "grad %+v label %d", p, label)
-					require.Equal(t, []T{0, 0}, o.Hess, "hess %+v label %d", p, label)
-				}
-			}
-		}
-		s := make([]T, 2)
-		require.NoError(t, Sigmoid(s, []T{inf, -inf}))
-		require.Equal(t, []T{1, 0}, s)
-	})
-
-	t.Run("largest finite logits", func(t *testing.T) {
-		huge := T(math.MaxFloat32)
-		if isFloat64[T]() {
-			v := math.MaxFloat64 // a variable: as a constant it would not convert to float32
-			huge = T(v)
-		}
-		for _, gamma := range append([]float64{1e-3, 1000}, accuracyGammas...) {
-			var s sample[T]
-			s.eval(t, []T{huge, -huge}, Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1})
-			for label, o := range s.out {
-				require.Equal(t, []T{huge, 0}, o.Loss, "loss γ=%v label %d", gamma, label)
-				require.Equal(t, []T{1, 0}, o.Grad, "grad γ=%v label %d", gamma, label)
-				require.Equal(t, []T{0, 0}, o.Hess, "hess γ=%v label %d", gamma, label)
-			}
-		}
-	})
-
-	t.Run("NaN alone", func(t *testing.T) {
-		const n = 100
-		for _, gamma := range []float64{0, 2, 2.3} {
-			p := Params{Gamma: gamma, Alpha: 0.25, Norm: 1}
-			u := make([]T, n)
-			for i := range u {
-				u[i] = T(i)/4 - 12
-			}
-			var clean, s sample[T]
-			clean.eval(t, u, p)
-			for at := 0; at < n; at += 7 {
-				dirty := append([]T(nil), u...)
-				dirty[at] = nan
-				s.eval(t, dirty, p)
-				for label := range s.out {
-					got, want := s.out[label], clean.out[label]
-					for k, v := range [][]T{got.Loss, got.Grad, got.Hess} {
-						require.True(t, v[at] != v[at], "%v at a NaN", v[at])
-						v[at] = [][]T{want.Loss, want.Grad, want.Hess}[k][at]
-					}
-					require.Equal(t, want, got, "NaN at %d", at)
-				}
-			}
-		}
-		s := make([]T, 3)
-		require.NoError(t, Sigmoid(s, []T{0, nan, 0}))
-		require.True(t, s[0] == 0.5 && s[1] != s[1] && s[2] == 0.5, "%v", s)
-	})
-
-	t.Run("ignored rows", func(t *testing.T) {
-		x := []T{
-			1, 2, 3,
-			nan, inf, -inf,
-			-1, 0, 1,
-			inf, nan, 5,
-		}
-		label := []int32{1, -1, 0, -1}
-		for _, gamma := range []float64{0, 2, 2.3} {
-			p := Params{Gamma: gamma, Alpha: 0.25, Norm: 1}
-			out := Out[T]{Loss: make([]T, 12), Grad: make([]T, 12), Hess: make([]T, 12)}
-			for _, v := range [][]T{out.Loss, out.Grad, out.Hess} {
-				for i := range v {
-					v[i] = nan // to be overwritten
-				}
-			}
-			sum, err := Fused(out, x, Labels(label), p)
-			require.NoError(t, err)
-
-			want := Out[T]{Loss: make([]T, 6), Grad: make([]T, 6), Hess: make([]T, 6)}
-			kept := append(append([]T(nil), x[:3]...), x[6:9]...)
-			wantSum, err := Fused(want, kept, Labels([]int32{1, 0}), p)
-			require.NoError(t, err)
-			require.InEpsilon(t, wantSum, sum, 1e-14) // other lanes, another rounding
-			for k, v := range [][]T{out.Loss, out.Grad, out.Hess} {
-				w := [][]T{want.Loss, want.Grad, want.Hess}[k]
-				zero := []T{0, 0, 0}
-				require.Equal(t, w[:3], v[:3])
-				require.Equal(t, zero, v[3:6])
-				require.Equal(t, w[3:], v[6:9])
-				require.Equal(t, zero, v[9:])
-			}
-
-			// Even an ignored upstream gradient is not looked at.
-			dout := []T{1, 1, 1, nan, inf, -inf, 1, 1, 1, nan, nan, nan}
-			dx := make([]T, 12)
-			require.NoError(t, Grad(dx, x, Labels(label), dout, p))
-			require.Equal(t, out.Grad[:3], dx[:3])
-			require.Equal(t, []T{0, 0, 0}, dx[3:6])
-			require.Equal(t, out.Grad[6:9], dx[6:9])
-			require.Equal(t, []T{0, 0, 0}, dx[9:])
-		}
-	})
-
-	t.Run("subnormal results", func(t *testing.T) {
-		// From the smallest normal number to the smallest subnormal, and past it: gradually down to 0, never negative.
-		minNormal, minExp := -126.0, -149
-		if isFloat64[T]() {
-			minNormal, minExp = -1022, -1074
-		}
-		tiny := T(math.Ldexp(1, minExp))
-		for _, gamma := range accuracyGammas {
-			from, to := minNormal*math.Ln2/(1+gamma), float64(minExp-4)*math.Ln2/(1+gamma)
-			var u []T
-			for i := range 1000 {
-				u = append(u, T(from+(to-from)*float64(i)/999))
-			}
-			var s sample[T]
-			s.eval(t, u, Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1})
-			for label, o := range s.out {
-				require.Zero(t, o.Loss[999], "γ=%v label %d", gamma, label)
-				distinct := 0
-				for i := 1; i < len(u); i++ {
-					require.True(t, 0 <= o.Loss[i] && o.Loss[i] <= o.Loss[i-1]+4*tiny, "γ=%v label %d u=%v: loss %v after %v",
-						gamma, label, u[i], o.Loss[i], o.Loss[i-1])
-					if o.Loss[i] < o.Loss[i-1] {
-						distinct++
-					}
-				}
-				require.Greater(t, distinct, 100, "γ=%v label %d: flushed to zero", gamma, label)
-			}
-		}
-	})
-}
-
-func isFloat64[T Float]() bool {
-	_, ok := any(T(0)).(float64)
-	return ok
-}
-
-// FuzzValues holds single elements against the oracles: float32 by the bound, float64 by what float64 math is good for.
+// FuzzValues holds single elements against the exact values, as labels and as a soft target.
 func FuzzValues(f *testing.F) {
 	for _, u := range []float64{0, -2.556, 0.21, 17, -87.3, 104, 710} {
-		f.Add(u, 2.0)
-		f.Add(u, 0.7)
+		f.Add(u, 2.0, 0.5, -1.0, 1.0)
+		f.Add(u, 0.7, 0.9999, 0.25, 37.0)
 	}
-	f.Fuzz(func(t *testing.T, u, gamma float64) {
-		gamma = math.Abs(gamma)
-		if !(gamma <= 5) || u != u {
+	f.Fuzz(func(t *testing.T, u, gamma, target, alpha, norm float64) {
+		gamma, target, norm = math.Abs(gamma), math.Abs(target), math.Abs(norm)
+		if alpha = math.Abs(alpha); alpha > 1 {
+			alpha = focal.NoAlpha
+		}
+		if !(gamma <= 100 && target <= 1 && alpha <= 1 && norm >= 0x1p-39 && norm <= 0x1p126) || u-u != 0 {
 			t.Skip()
 		}
-		p := Params{Gamma: gamma, Alpha: NoAlpha, Norm: 1}
-		u32 := float32(u)
-		var s32 sample[float32]
-		s32.eval(t, []float32{u32}, p)
-		var e32, e64 errors3
-		exact32 := oracle.At32(float64(u32), gamma)
-		for label := range s32.out {
-			e32.add32(&s32.out[label], 0, float64(u32), 1, 1, &exact32)
+		p := focal.Params{Gamma: gamma, Alpha: alpha, Norm: norm}
+		ctx, o := context.Background(), verify.Options{}
+		for _, soft := range []bool{false, true} {
+			t32, t64 := []float32{float32(target)}, []float64{target}
+			if !soft {
+				t32, t64 = nil, nil
+			}
+			if v := float32(u); v-v == 0 {
+				r, err := verify.Points(ctx, []float32{v}, t32, p, o)
+				accurate(t, r, err)
+			}
+			r, err := verify.Points(ctx, []float64{u}, t64, p, o)
+			accurate(t, r, err)
 		}
-		e32.check(t, p)
-		if math.IsInf(u, 0) {
-			return
-		}
-		var s64 sample[float64]
-		s64.eval(t, []float64{u}, p)
-		exact64 := oracle.At64(u, gamma)
-		for label := range s64.out {
-			e64.add64(&s64.out[label], 0, u, 1, 1, &exact64)
-		}
-		e64.check(t, p)
 	})
+}
+
+// The same bits everywhere: this test passes on every path and every GOARCH, with the same constant.
+func TestGoldenHash(t *testing.T) {
+	for _, path := range control.Paths() {
+		t.Run(path, func(t *testing.T) {
+			defer control.SetPath(path)()
+			require.Equal(t, path, focal.Path())
+			hash, err := verify.Hash()
+			require.NoError(t, err)
+			require.Equal(t, verify.GoldenHash, hash)
+		})
+	}
+}
+
+func TestSetPath(t *testing.T) {
+	former := focal.Path()
+	for _, path := range control.Paths() {
+		restore := control.SetPath(path)
+		require.Equal(t, path, focal.Path())
+		restore()
+		require.Equal(t, former, focal.Path())
+	}
+	require.Panics(t, func() { control.SetPath("mmx") })
+	require.Equal(t, former, focal.Path())
 }

@@ -190,7 +190,7 @@ func testErrTargetDense[T Float](t *testing.T) {
 		}
 		var other Target
 		have, want := "float64", "float32"
-		if isFloat64[T]() {
+		if !isFloat32[T]() {
 			other, have, want = Dense(make([]float32, n)), want, have
 		} else {
 			other = Dense(make([]float64, n))

@@ -44,7 +44,7 @@ func testControlBits[T Float](t *testing.T) {
 	}
 	y := Labels(make([]int32, n))
 	least := T(math.Ldexp(1, -126))
-	if isFloat64[T]() {
+	if !isFloat32[T]() {
 		least = T(math.Ldexp(1, -1022))
 	}
 	flushed := slices.Clone(x) // as it is where subnormal operands are zero

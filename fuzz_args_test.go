@@ -69,7 +69,7 @@ func placeArguments[T Float](a *arguments, m *fuzzMemory[T]) {
 		}
 		m.y = Dense(target)
 	case 3:
-		if isFloat64[T]() {
+		if !isFloat32[T]() {
 			m.y = Dense(make([]float32, a.rows))
 		} else {
 			m.y = Dense(make([]float64, a.rows))
@@ -158,7 +158,7 @@ func rightError[T Float](a *arguments, c *fuzzCall[T], m *fuzzMemory[T]) error {
 			return ErrParam
 		}
 		most := 0x1p40
-		if isFloat64[T]() {
+		if !isFloat32[T]() {
 			most = 0x1p464
 		}
 		weight := max(p.Alpha, 1-p.Alpha)

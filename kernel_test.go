@@ -528,7 +528,7 @@ func randomSums[T Float](rng *rand.Rand) *laneSums {
 	s := new(laneSums)
 	for i := range s.Hi {
 		s.Hi[i] = rng.ExpFloat64()
-		if isFloat64[T]() {
+		if !isFloat32[T]() {
 			s.Lo[i] = math.Ldexp(rng.NormFloat64(), -53)
 		}
 	}
@@ -591,7 +591,7 @@ func mixedDout[T Float](rng *rand.Rand, n int) []T {
 
 // specialValues are those that the format of T singles out, with both signs.
 func specialValues[T Float]() []T {
-	if isFloat64[T]() {
+	if !isFloat32[T]() {
 		return any(special64).([]T)
 	}
 	return any(special32).([]T)

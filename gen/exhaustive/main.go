@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/oracle"
 	"github.com/gofocal/focal/internal/verify"
 )
 
@@ -146,8 +147,8 @@ func resume(ctx context.Context, file string, sweep verify.Sweep32, parts int, o
 		left := time.Since(begin) / time.Duration(s.Slices-before) * time.Duration(parts-s.Slices)
 		e := s.Report.Errors
 		fmt.Fprintf(os.Stderr, "γ = %v: %d of %d parts, %v left; worst loss %.3f, gradient %.3f, Hessian %.3f, sigmoid %.3f; %d differ\n",
-			sweep.Params.Gamma, s.Slices, parts, left.Round(time.Second), e[verify.Loss].Worst, e[verify.Grad].Worst,
-			e[verify.Hess].Worst, e[verify.Sigmoid].Worst, s.Report.Differing)
+			sweep.Params.Gamma, s.Slices, parts, left.Round(time.Second), e[oracle.Loss].Worst, e[oracle.Grad].Worst,
+			e[oracle.Hess].Worst, e[oracle.Sigmoid].Worst, s.Report.Differing)
 	}
 	return &s.Report, nil
 }

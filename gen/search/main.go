@@ -104,7 +104,7 @@ func climbAll(ctx context.Context, long time.Duration, seed uint64) (ok bool) {
 		if c.Soft {
 			of = "soft targets"
 		}
-		for i, summits := range []func(context.Context, verify.Climb) ([3]verify.Summit, error){verify.Summits[float32], verify.Summits[float64]} {
+		for i, summits := range []func(context.Context, verify.Climb) ([oracle.Quantities]verify.Summit, error){verify.Summits[float32], verify.Summits[float64]} {
 			ctx, cancel := context.WithTimeout(ctx, long/time.Duration(2*len(kinds)))
 			worst, err := summits(ctx, c)
 			cancel()
@@ -113,8 +113,10 @@ func climbAll(ctx context.Context, long time.Duration, seed uint64) (ok bool) {
 			}
 			fmt.Printf("%v ≤ γ ≤ %v, %s, float%d\n", c.Gamma[0], c.Gamma[1], of, 32<<i)
 			for q, s := range worst {
-				fmt.Printf("  %-9v %v\n", verify.Quantity(q), s)
-				ok = ok && s.Err <= s.Bound
+				if s.Bound > 0 {
+					fmt.Printf("  %-15v %v\n", oracle.Quantity(q), s)
+					ok = ok && s.Err <= s.Bound
+				}
 			}
 		}
 	}
@@ -131,7 +133,7 @@ func write(s verify.Sweep64) error {
 	for u := range s.Logits() {
 		v := oracle.At64(u, s.Params.Gamma)
 		record := []float64{u, s.Params.Gamma}
-		for _, r := range []oracle.Real{v.Loss, v.Grad, v.Hess, v.HMag, v.Sigmoid} {
+		for _, r := range []oracle.Real{v.Value[oracle.Loss], v.Value[oracle.Grad], v.Value[oracle.Hess], v.Mag[oracle.Hess], v.Value[oracle.Sigmoid]} {
 			record = append(record, r.Hi, r.Lo, float64(r.Exp))
 		}
 		for _, f := range record {

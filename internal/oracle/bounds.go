@@ -2,20 +2,38 @@ package oracle
 
 import "slices"
 
+// A Quantity is one thing that package focal computes.
+type Quantity int
+
+const (
+	Loss Quantity = iota
+	Grad
+	Hess
+	Curv   // the Gauss-Newton part of the Hessian
+	Frozen // the gradient for a modulating factor that counts as a constant
+	Sigmoid
+	Softplus
+	Quantities // how many there are
+)
+
+func (q Quantity) String() string {
+	return [...]string{"loss", "gradient", "Hessian", "curvature", "frozen gradient", "sigmoid", "softplus"}[q]
+}
+
 // Bounds are the errors that the documentation promises at most, in ULP of the exact result for the parameters as they are
-// given: alpha/n is a real number, not rounded to the type. Those of the Hessian, whose terms cancel, are in ULP of the sum
-// of their magnitudes. They are the same for float32 and float64.
-type Bounds struct{ Loss, Grad, Hess, Sigmoid, Softplus float64 }
+// given: alpha/n is a real number, not rounded to the type. Where the terms of a quantity cancel (the Hessian, and with soft
+// targets the gradients) it is in ULP of the sum of their magnitudes. They are the same for float32 and float64.
+type Bounds [Quantities]float64
 
 // The promises, found by search (gen/search), with a margin.
 var (
-	general = Bounds{Loss: 5, Grad: 6, Hess: 9, Sigmoid: 2, Softplus: 3}
-	usual   = Bounds{Loss: 4, Grad: 5, Hess: 8, Sigmoid: 2, Softplus: 3}
-	soft    = Bounds{Loss: 8, Grad: 9, Hess: 9}
+	general = Bounds{Loss: 5, Grad: 6, Hess: 9, Curv: 8, Frozen: 7, Sigmoid: 2, Softplus: 3}
+	usual   = Bounds{Loss: 4, Grad: 5, Hess: 8, Curv: 8, Frozen: 7, Sigmoid: 2, Softplus: 3}
+	soft    = Bounds{Loss: 8, Grad: 9, Hess: 9, Curv: 9, Frozen: 9, Sigmoid: 2, Softplus: 3}
 
 	// γ·log s multiplies the error of log s: above flat the bounds grow by so much for each unit of γ.
-	perGamma     = Bounds{Loss: 0.35, Grad: 0.8, Hess: 0.35}
-	softPerGamma = Bounds{Loss: 0.5, Grad: 0.5, Hess: 0.5}
+	perGamma     = Bounds{Loss: 0.35, Grad: 0.8, Hess: 0.35, Curv: 0.35, Frozen: 0.35}
+	softPerGamma = Bounds{Loss: 0.5, Grad: 0.5, Hess: 0.5, Curv: 0.5, Frozen: 0.5}
 )
 
 const (
@@ -52,19 +70,17 @@ func Promised(gamma float64, weights ...float64) Bounds {
 	}
 	b := general.grown(gamma, perGamma)
 	if gamma == 2 {
-		b.Loss = square
+		b[Loss] = square
 	}
 	return b
 }
 
-// PromisedSoft returns the bounds for soft targets: for those of gradient and Hessian, whose terms cancel, the unit is that
-// of GMag and HMag.
+// PromisedSoft returns the bounds for soft targets.
 func PromisedSoft(gamma float64) Bounds { return soft.grown(gamma, softPerGamma) }
 
 func (b Bounds) grown(gamma float64, per Bounds) Bounds {
-	more := max(0, gamma-flat)
-	b.Loss += more * per.Loss
-	b.Grad += more * per.Grad
-	b.Hess += more * per.Hess
+	for q := range b {
+		b[q] += max(0, gamma-flat) * per[q]
+	}
 	return b
 }

@@ -193,6 +193,9 @@ func (a Real) add(b Real) Real {
 	return a
 }
 
+// scaled returns a·2^e.
+func (a Real) scaled(e int) Real { return Real{a.DD, a.Exp + e} }
+
 // Scale returns a·num/den, the quotient being a real number and not a float64.
 func (a Real) Scale(num, den float64) Real {
 	n, dn := math.Frexp(num)

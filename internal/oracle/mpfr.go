@@ -20,7 +20,7 @@ type MPFR struct {
 // A Point is the values at one logit.
 type Point struct {
 	U  float64
-	At []Values64 // by index of the exponent
+	At []Values64 // by index of the exponent: loss, gradient, Hessian and sigmoid
 }
 
 // MPFRFile is where the values are, seen from the root of the repository.
@@ -74,7 +74,13 @@ func parseMPFR(b []byte) (*MPFR, error) {
 		s := pair()
 		p.At = make([]Values64, ng)
 		for g := range p.At {
-			p.At[g] = Values64{Loss: pair(), Grad: pair(), Hess: pair(), HMag: pair(), Sigmoid: s}
+			at := &p.At[g]
+			at.Value[Sigmoid], at.Mag[Sigmoid] = s, s
+			for q := Loss; q <= Hess; q++ {
+				at.Value[q] = pair()
+				at.Mag[q] = at.Value[q]
+			}
+			at.Mag[Hess] = pair()
 		}
 	}
 	return o, nil

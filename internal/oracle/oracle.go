@@ -10,15 +10,24 @@
 //	grad = s^γ·(s + γ·q·L)
 //	hess = s^γ·q·(s·(1+2γ) + γ·L·(γ·q - s))
 //	hmag = s^γ·q·(s·(1+2γ) + γ·L·(γ·q + s))      the sum of the magnitudes of the Hessian's terms
+//	curv = s^γ·q·s
+//	frozen = s^γ·s
 package oracle
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
-// Values32 are the values for float32 results.
-type Values32 struct{ Loss, Grad, Hess, HMag, Sigmoid, Softplus float64 }
+// Values32 are the values for float32 results, and the units of their errors: the sums of the magnitudes of their terms.
+type Values32 struct {
+	Value, Mag [Quantities]float64
+	slack      float64 // see PerSoftplus: that times the softplus
+	slackBelow float64 // a loss, of any weight, that is smaller has it
+}
 
 // At32 returns the values at u. Where a value is in float32's range its relative error is about 1e-14 (of Hess: relative
-// to HMag), which is 1e-7 float32 ULP. ±Inf and γ = 0 give the limits.
+// to its terms), which is 1e-7 float32 ULP. ±Inf and γ = 0 give the limits.
 func At32(u, gamma float64) (v Values32) {
 	e, l := expLog1p(math.Abs(u))
 	s, q := 1/(1+e), e/(1+e)
@@ -35,9 +44,28 @@ func At32(u, gamma float64) (v Values32) {
 		qL = q * softplus
 	}
 	a, b, c := q*s*(1+2*gamma), gamma*qL*gamma*q, gamma*qL*s
-	return Values32{
-		Loss: pow * softplus, Grad: pow * (s + gamma*qL), Hess: pow * (a + b - c), HMag: pow * (a + b + c), Sigmoid: s, Softplus: softplus,
+	v.Value = [Quantities]float64{
+		Loss: pow * softplus, Grad: pow * (s + gamma*qL), Hess: pow * (a + b - c), Curv: pow * q * s, Frozen: pow * s,
+		Sigmoid: s, Softplus: softplus,
 	}
+	v.Mag = v.Value
+	v.Mag[Hess] = pow * (a + b + c)
+	v.slack, v.slackBelow = PerSoftplus*softplus, softplus*0x1p-126
+	return v
+}
+
+// Err returns the error of a result that has the weight w, in the units of Bounds, and its exact value. What PerSoftplus
+// says is taken off that of a loss. Sigmoid and softplus have no weight.
+func (v *Values32) Err(q Quantity, got float32, w float64) (err, want float64) {
+	if q == Sigmoid || q == Softplus {
+		w = 1
+	}
+	want = w * v.Value[q]
+	err = Err32(got, want, w*v.Mag[q])
+	if q == Loss && want < v.slackBelow {
+		err = max(0, err-v.slack)
+	}
+	return err, want
 }
 
 // expLog1p returns e = exp(-a) and log1p(e). Half of all float32 are so large that e is 0 in float64 as well: that need not
@@ -51,10 +79,14 @@ func expLog1p(a float64) (e, l float64) {
 }
 
 // Values64 are the values for float64 results.
-type Values64 struct{ Loss, Grad, Hess, HMag, Sigmoid, Softplus Real }
+type Values64 struct {
+	Value, Mag [Quantities]Real
+	slack      float64
+	slackBelow Real
+}
 
 // At64 returns the values at u, which is finite. For γ ≤ 5 their relative error is below 2^-90 (of Hess: relative to
-// HMag), wherever they are above 2^-2000; it grows like γ.
+// its terms), wherever they are above 2^-2000; it grows like γ.
 func At64(u, gamma float64) (v Values64) {
 	a := math.Abs(u)
 	var e Real // exp(-|u|); 0 where no value differs from that by anything that a float64 could show
@@ -88,40 +120,77 @@ func At64(u, gamma float64) (v Values64) {
 	sOne := s.mul(Real{twoSum(1, 2*gamma), 0})
 	powQ := pow.mul(q)
 	gq := g.mul(q)
-	return Values64{
+	v.Value = [Quantities]Real{
 		Loss:     pow.mul(softplus),
 		Grad:     pow.mul(s.add(gL.mul(q))),
 		Hess:     powQ.mul(sOne.add(gL.mul(gq.add(s.negate())))),
-		HMag:     powQ.mul(sOne.add(gL.mul(gq.add(s)))),
+		Curv:     powQ.mul(s),
+		Frozen:   pow.mul(s),
 		Sigmoid:  s,
 		Softplus: softplus,
 	}
+	v.Mag = v.Value
+	v.Mag[Hess] = powQ.mul(sOne.add(gL.mul(gq.add(s))))
+	v.slack, v.slackBelow = PerSoftplus*softplus.Float64(), softplus.scaled(-1022)
+	return v
 }
 
-// Errors returns the errors of a loss, a gradient and a Hessian that have the weight num/den, in the units of Promised. What
-// PerSoftplus says is taken off that of the loss.
-func (v *Values32) Errors(loss, grad, hess float32, num, den float64) (errs, want [3]float64) {
-	w := num / den
-	want = [3]float64{w * v.Loss, w * v.Grad, w * v.Hess}
-	errs = [3]float64{Err32(loss, want[0], want[0]), Err32(grad, want[1], want[1]), Err32(hess, want[2], w*v.HMag)}
-	if want[0] < v.Softplus*0x1p-126 {
-		errs[0] = max(0, errs[0]-PerSoftplus*v.Softplus)
+// Err is that of Values32.
+func (v *Values64) Err(q Quantity, got float64, w Real) (err, want float64) {
+	exact, mag := v.Value[q], v.Mag[q]
+	if q != Sigmoid && q != Softplus {
+		exact, mag = exact.mul(w), mag.mul(w)
 	}
-	return errs, want
+	err = Err64(got, exact, mag)
+	if q == Loss && exact.exponent() <= v.slackBelow.exponent() {
+		err = max(0, err-v.slack)
+	}
+	return err, exact.Float64()
 }
 
-// Errors is that of Values32.
-func (v *Values64) Errors(loss, grad, hess float64, num, den float64) (errs, want [3]float64) {
-	of := func(r Real) Real {
-		if num == den {
-			return r
-		}
-		return r.Scale(num, den)
+// An Exact has the values of either type.
+type Exact[T float32 | float64] struct {
+	v32 Values32
+	v64 Values64
+}
+
+// At returns the values at a finite u.
+func At[T float32 | float64](u T, gamma float64) (v Exact[T]) {
+	if _, ok := any(u).(float32); ok {
+		v.v32 = At32(float64(u), gamma)
+	} else {
+		v.v64 = At64(float64(u), gamma)
 	}
-	l, g, h := of(v.Loss), of(v.Grad), of(v.Hess)
-	errs = [3]float64{Err64(loss, l, l), Err64(grad, g, g), Err64(hess, h, of(v.HMag))}
-	if l.exponent()-v.Softplus.exponent() <= -1022 {
-		errs[0] = max(0, errs[0]-PerSoftplus*v.Softplus.Float64())
+	return v
+}
+
+// SoftAt returns the values of a target at a finite x, for weights that are divided by norm. They include the weights.
+func SoftAt[T float32 | float64](x, t T, gamma, wPos, wNeg, norm float64) (v Exact[T]) {
+	if _, ok := any(x).(float32); ok {
+		v.v32 = Soft32At(float64(x), float64(t), gamma, wPos/norm, wNeg/norm)
+	} else {
+		v.v64 = Soft64At(float64(x), float64(t), gamma, RealOf(wPos, norm), RealOf(wNeg, norm))
 	}
-	return errs, [3]float64{l.Float64(), g.Float64(), h.Float64()}
+	return v
+}
+
+// Err is that of Values32, for a weight of num/den.
+func (v *Exact[T]) Err(q Quantity, got T, num, den float64) (err, want float64) {
+	if g, ok := any(got).(float32); ok {
+		return v.v32.Err(q, g, num/den)
+	}
+	w := Real{one, 0}
+	if num != den {
+		w = RealOf(num, den)
+	}
+	return v.v64.Err(q, float64(got), w)
+}
+
+// Sum is the sum of v without any rounding: 2,200 bits hold every float64 and the carries.
+func Sum[T float32 | float64](v []T) *big.Float {
+	sum := new(big.Float).SetPrec(2200)
+	for _, x := range v {
+		sum.Add(sum, new(big.Float).SetFloat64(float64(x)))
+	}
+	return sum
 }

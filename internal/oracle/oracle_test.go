@@ -19,38 +19,25 @@ func mpfr(t *testing.T) *MPFR {
 // TestOracles compares both with what MPFR made.
 func TestOracles(t *testing.T) {
 	o := mpfr(t)
-	// Real numbers by their names, and the magnitude that errors of theirs are relative to.
-	each := func(f func(what string, value, mag func(v *Values64) Real, value32 func(v *Values32) float64)) {
-		loss := func(v *Values64) Real { return v.Loss }
-		grad := func(v *Values64) Real { return v.Grad }
-		hess := func(v *Values64) Real { return v.Hess }
-		hmag := func(v *Values64) Real { return v.HMag }
-		sigmoid := func(v *Values64) Real { return v.Sigmoid }
-		f("loss", loss, loss, func(v *Values32) float64 { return v.Loss })
-		f("grad", grad, grad, func(v *Values32) float64 { return v.Grad })
-		f("hess", hess, hmag, func(v *Values32) float64 { return v.Hess })
-		f("hmag", hmag, hmag, func(v *Values32) float64 { return v.HMag })
-		f("sigmoid", sigmoid, sigmoid, func(v *Values32) float64 { return v.Sigmoid })
-	}
-	each(func(what string, value, mag func(v *Values64) Real, value32 func(v *Values32) float64) {
+	for _, q := range []Quantity{Loss, Grad, Hess, Sigmoid} {
 		compared32, compared64, worst := 0, 0, 0.0
 		for _, p := range o.Points {
 			for g, gamma := range o.Gammas {
-				want, m := value(&p.At[g]), math.Abs(mag(&p.At[g]).Float64())
+				want, m := p.At[g].Value[q], p.At[g].Mag[q].Float64()
 
 				if m >= math.SmallestNonzeroFloat32/4 && m <= math.MaxFloat32 { // beyond float32 At32 promises nothing
 					compared32++
 					v := At32(p.U, gamma)
-					if err := math.Abs(value32(&v)-want.Float64()) / m; !(err <= 1e-13) {
-						t.Errorf("%s at u=%v γ=%v: At32 %v, MPFR %v, error %.2g", what, p.U, gamma, value32(&v), want.Hi, err)
+					if err := math.Abs(v.Value[q]-want.Float64()) / m; !(err <= 1e-13) {
+						t.Errorf("%v at u=%v γ=%v: At32 %v, MPFR %v, error %.2g", q, p.U, gamma, v.Value[q], want.Hi, err)
 					}
 				}
 
 				v := At64(p.U, gamma)
-				got := value(&v)
+				got := v.Value[q]
 				if m < 0x1p-900 { // MPFR's pair has not all bits
-					if err := Err64(want.Float64(), got, mag(&v)); !(err <= 0.5+0x1p-40) {
-						t.Errorf("%s at u=%v γ=%v: At64 %v, MPFR %v", what, p.U, gamma, got, want)
+					if err := Err64(want.Float64(), got, v.Mag[q]); !(err <= 0.5+0x1p-40) {
+						t.Errorf("%v at u=%v γ=%v: At64 %v, MPFR %v", q, p.U, gamma, got, want)
 					}
 					continue
 				}
@@ -58,48 +45,53 @@ func TestOracles(t *testing.T) {
 				err := math.Abs(got.add(want.negate()).Float64()) / m
 				worst = max(worst, err)
 				if !(err <= 0x1p-90) {
-					t.Errorf("%s at u=%v γ=%v: At64 %v, MPFR %v, error 2^%.1f", what, p.U, gamma, got, want, math.Log2(err))
+					t.Errorf("%v at u=%v γ=%v: At64 %v, MPFR %v, error 2^%.1f", q, p.U, gamma, got, want, math.Log2(err))
 				}
 			}
 		}
-		t.Logf("%s: %d and %d values compared, worst relative error of At64 2^%.1f", what, compared32, compared64, math.Log2(worst))
+		t.Logf("%v: %d and %d values compared, worst relative error of At64 2^%.1f", q, compared32, compared64, math.Log2(worst))
 		require.Greater(t, compared32, 4000)
 		require.Greater(t, compared64, 8000)
-	})
+	}
 }
 
 func TestAt32Corners(t *testing.T) {
 	inf := math.Inf(1)
 	for _, c := range []struct {
 		u, gamma float64
-		want     Values32
+		want     [Quantities]float64
 	}{
-		{inf, 0, Values32{inf, 1, 0, 0, 1, inf}},
-		{inf, 2, Values32{inf, 1, 0, 0, 1, inf}},
-		{-inf, 0, Values32{0, 0, 0, 0, 0, 0}},
-		{-inf, 0.5, Values32{0, 0, 0, 0, 0, 0}},
-		{0, 0, Values32{math.Ln2, 0.5, 0.25, 0.25, 0.5, math.Ln2}},
-		{math.MaxFloat32, 1000, Values32{math.MaxFloat32, 1, 0, 0, 1, math.MaxFloat32}},
+		{inf, 0, [...]float64{inf, 1, 0, 0, 1, 1, inf}},
+		{inf, 2, [...]float64{inf, 1, 0, 0, 1, 1, inf}},
+		{-inf, 0, [...]float64{0, 0, 0, 0, 0, 0, 0}},
+		{-inf, 0.5, [...]float64{0, 0, 0, 0, 0, 0, 0}},
+		{0, 0, [...]float64{math.Ln2, 0.5, 0.25, 0.25, 0.5, 0.5, math.Ln2}},
+		{math.MaxFloat32, 1000, [...]float64{math.MaxFloat32, 1, 0, 0, 1, 1, math.MaxFloat32}},
 	} {
-		require.Equal(t, c.want, At32(c.u, c.gamma), "%v", c)
+		v := At32(c.u, c.gamma)
+		require.Equal(t, c.want, v.Value, "%v", c)
+		require.Equal(t, c.want, v.Mag, "%v", c)
 	}
 	for _, gamma := range []float64{0, 2} {
-		v := At32(math.NaN(), gamma)
-		for _, v := range []float64{v.Loss, v.Grad, v.Hess, v.HMag, v.Sigmoid} {
+		for _, v := range At32(math.NaN(), gamma).Value {
 			require.True(t, math.IsNaN(v))
 		}
 	}
 }
 
 func TestAt64Corners(t *testing.T) {
-	for _, gamma := range []float64{0, 0.5, 2, 5, 1e-300} {
-		v := At64(math.MaxFloat64, gamma)
-		require.Equal(t, []float64{math.MaxFloat64, 1, 0, 1}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
-		v = At64(-math.MaxFloat64, gamma)
-		require.Equal(t, []float64{0, 0, 0, 0}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
+	floats := func(v Values64) (all [Quantities]float64) {
+		for q, r := range v.Value {
+			all[q] = r.Float64()
+		}
+		return all
 	}
-	v := At64(0, 0)
-	require.Equal(t, []float64{math.Ln2, 0.5, 0.25, 0.5}, []float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64(), v.Sigmoid.Float64()})
+	const huge = math.MaxFloat64
+	for _, gamma := range []float64{0, 0.5, 2, 5, 1e-300} {
+		require.Equal(t, [...]float64{huge, 1, 0, 0, 1, 1, huge}, floats(At64(huge, gamma)))
+		require.Equal(t, [Quantities]float64{}, floats(At64(-huge, gamma)))
+	}
+	require.Equal(t, [...]float64{math.Ln2, 0.5, 0.25, 0.25, 0.5, 0.5, math.Ln2}, floats(At64(0, 0)))
 }
 
 func TestErr32(t *testing.T) {
@@ -229,12 +221,19 @@ func merged(a, b Errors) Errors {
 
 func TestPromised(t *testing.T) {
 	require.Equal(t, general, Promised(5))
-	require.Equal(t, 5.5, Promised(2).Loss)
+	require.Equal(t, 5.5, Promised(2)[Loss])
 	require.Equal(t, usual, Promised(2, 1, 0.25))
 	require.Equal(t, Promised(2), Promised(2, 1, 0.3))
 	require.Equal(t, general, Promised(2.1, 1))
-	require.Equal(t, Bounds{5 + 0.35*95, 6 + 0.8*95, 9 + 0.35*95, 2, 3}, Promised(100))
-	require.Equal(t, Bounds{8 + 0.5*95, 9 + 0.5*95, 9 + 0.5*95, 0, 0}, PromisedSoft(100))
+	more := func(b, per Bounds) Bounds {
+		for q := range b {
+			b[q] += 95 * per[q]
+		}
+		return b
+	}
+	require.Equal(t, more(general, perGamma), Promised(100))
+	require.Equal(t, more(soft, softPerGamma), PromisedSoft(100))
+	require.Equal(t, 2.0, Promised(100)[Sigmoid])
 }
 
 func TestParseMPFR(t *testing.T) {
@@ -250,13 +249,13 @@ func TestParseMPFR(t *testing.T) {
 
 func BenchmarkAt32(b *testing.B) {
 	for i := range b.N {
-		sink += At32(float64(i%64)-32, 2.3).Loss
+		sink += At32(float64(i%64)-32, 2.3).Value[Loss]
 	}
 }
 
 func BenchmarkAt64(b *testing.B) {
 	for i := range b.N {
-		sink += At64(float64(i%64)-32, 2.3).Loss.Hi
+		sink += At64(float64(i%64)-32, 2.3).Value[Loss].Hi
 	}
 }
 

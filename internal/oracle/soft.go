@@ -9,14 +9,12 @@ import "math"
 //	grad = a·m^γ·(p·(1-t) - q·t + γ·δ·(pq/m)·E)
 //	hess = a·m^γ·(pq + γ·δ·(pq/m)·(2·(p·(1-t) - q·t) + E·((γ-1)·δ·pq/m + q - p)))
 //
-// GMag and HMag are those of grad and hess with the magnitude of each term; they have it that pq/m and γ·pq/m - pq/m are
-// terms of their own.
+//	curv = a·m^γ·pq     frozen = a·m^γ·(p·(1-t) - q·t)
+//
+// Their units are the same with the magnitude of each term; pq/m and γ·pq/m - pq/m are terms of their own.
 
-// Soft32 are the values for float32 results.
-type Soft32 struct{ Loss, Grad, GMag, Hess, HMag, E float64 }
-
-// Soft32At returns the values at x, which is finite, with an error as that of At32.
-func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
+// Soft32At returns the values at x, which is finite, with an error as that of At32. The weights are in them.
+func Soft32At(x, t, gamma, wPos, wNeg float64) (v Values32) {
 	e, l := expLog1p(math.Abs(x))
 	p, q := 1/(1+e), e/(1+e)
 	if x < 0 {
@@ -41,28 +39,30 @@ func Soft32At(x, t, gamma, wPos, wNeg float64) Soft32 {
 	}
 	d := 1 - 2*t
 	k, K := gamma*d*pqm, gamma*math.Abs(d)*pqm
-	return Soft32{
-		Loss: pow * E,
-		Grad: pow * (pr - qt + k*E),
-		GMag: pow * (m + K*E),
-		Hess: pow * (p*q + k*(2*(pr-qt)+E*((gamma-1)*d*pqm+q-p))),
-		HMag: pow * (p*q + K*(2*m+E*((gamma+1)*math.Abs(d)*pqm+1))),
-		E:    E,
+	v.Value = [Quantities]float64{
+		Loss:   pow * E,
+		Grad:   pow * (pr - qt + k*E),
+		Hess:   pow * (p*q + k*(2*(pr-qt)+E*((gamma-1)*d*pqm+q-p))),
+		Curv:   pow * (p * q),
+		Frozen: pow * (pr - qt),
 	}
+	v.Mag = v.Value
+	v.Mag[Grad] = pow * (m + K*E)
+	v.Mag[Hess] = pow * (p*q + K*(2*m+E*((gamma+1)*math.Abs(d)*pqm+1)))
+	v.Mag[Frozen] = pow * m
+	v.slack, v.slackBelow = PerSoftplusSoft*E, E*0x1p-126
+	return v
 }
 
-// Soft64 are the values for float64 results.
-type Soft64 struct{ Loss, Grad, GMag, Hess, HMag, E Real }
-
 // Soft64At returns the values at x, which is finite, with an error as that of At64.
-func Soft64At(x, t, gamma float64, wPos, wNeg Real) Soft64 {
-	v := At64(-math.Abs(x), 0)                 // loss is softplus(-|x|)
-	q, l := v.Sigmoid, v.Loss                  // the smaller of σ(x) and σ(-x)
-	p := Real{one, 0}.add(q.negate())          // the larger one
-	tR, r := realOf(t), Real{twoSum(1, -t), 0} // and 1-t
-	share, other := r, tR                      // of p, of q
-	d := Real{twoSum(1, -2*t), 0}              // share - other
-	sign := 1.0                                // of the gradient
+func Soft64At(x, t, gamma float64, wPos, wNeg Real) (v Values64) {
+	tail := At64(-math.Abs(x), 0)
+	q, l := tail.Value[Sigmoid], tail.Value[Softplus] // the smaller of σ(x) and σ(-x), and softplus(-|x|)
+	p := Real{one, 0}.add(q.negate())                 // the larger one
+	tR, r := realOf(t), Real{twoSum(1, -t), 0}        // and 1-t
+	share, other := r, tR                             // of p, of q
+	d := Real{twoSum(1, -2*t), 0}                     // share - other
+	sign := 1.0                                       // of the gradient
 	if x < 0 {
 		share, other, sign = other, share, -1
 		d = d.negate()
@@ -93,33 +93,20 @@ func Soft64At(x, t, gamma float64, wPos, wNeg Real) Soft64 {
 	minus1, plus1 := Real{twoSum(gamma, -1), 0}, Real{twoSum(gamma, 1), 0}
 	s := realOf(sign)
 	two := realOf(2)
-	return Soft64{
-		Loss: pow.mul(E),
-		Grad: pow.mul(s).mul(D.add(k.mul(E))),
-		GMag: pow.mul(m.add(K.mul(E))),
-		Hess: pow.mul(pq.add(k.mul(two.mul(D).add(E.mul(minus1.mul(d).mul(pqm).add(q).add(p.negate())))))),
-		HMag: pow.mul(pq.add(K.mul(two.mul(m).add(E.mul(plus1.mul(abs(d)).mul(pqm).add(Real{one, 0})))))),
-		E:    E,
+	powPQ := pow.mul(pq)
+	v.Value = [Quantities]Real{
+		Loss:   pow.mul(E),
+		Grad:   pow.mul(s).mul(D.add(k.mul(E))),
+		Hess:   pow.mul(pq.add(k.mul(two.mul(D).add(E.mul(minus1.mul(d).mul(pqm).add(q).add(p.negate())))))),
+		Curv:   powPQ,
+		Frozen: pow.mul(s).mul(D),
 	}
-}
-
-// SoftErrors returns the errors of loss, gradient and Hessian in the units of PromisedSoft, and the exact values, for weights
-// that are divided by norm. What PerSoftplusSoft says is taken off that of the loss.
-func SoftErrors[T float32 | float64](loss, grad, hess T, x, t, gamma, wPos, wNeg, norm float64) (errs, want [3]float64) {
-	if l, ok := any(loss).(float32); ok {
-		v := Soft32At(x, t, gamma, wPos/norm, wNeg/norm)
-		errs = [3]float64{Err32(l, v.Loss, v.Loss), Err32(float32(grad), v.Grad, v.GMag), Err32(float32(hess), v.Hess, v.HMag)}
-		if v.Loss < v.E*0x1p-126 {
-			errs[0] = max(0, errs[0]-PerSoftplusSoft*v.E)
-		}
-		return errs, [3]float64{v.Loss, v.Grad, v.Hess}
-	}
-	v := Soft64At(x, t, gamma, RealOf(wPos, norm), RealOf(wNeg, norm))
-	errs = [3]float64{Err64(float64(loss), v.Loss, v.Loss), Err64(float64(grad), v.Grad, v.GMag), Err64(float64(hess), v.Hess, v.HMag)}
-	if v.Loss.exponent()-v.E.exponent() <= -1022 {
-		errs[0] = max(0, errs[0]-PerSoftplusSoft*v.E.Float64())
-	}
-	return errs, [3]float64{v.Loss.Float64(), v.Grad.Float64(), v.Hess.Float64()}
+	v.Mag = v.Value
+	v.Mag[Grad] = pow.mul(m.add(K.mul(E)))
+	v.Mag[Hess] = powPQ.add(pow.mul(K).mul(two.mul(m).add(E.mul(plus1.mul(abs(d)).mul(pqm).add(Real{one, 0})))))
+	v.Mag[Frozen] = pow.mul(m)
+	v.slack, v.slackBelow = PerSoftplusSoft*E.Float64(), E.scaled(-1022)
+	return v
 }
 
 // RealOf returns num/den as a Real, for the weights of Soft64At.

@@ -30,27 +30,24 @@ func TestSoftOracles(t *testing.T) {
 		near := func(want, got, mag float64) {
 			assert.LessOrEqual(t, math.Abs(got-want), 1e-13*math.Abs(mag), "x=%v t=%v gamma=%v: %v, %v", x, target, gamma, want, got)
 		}
-		near(a.Loss, b.Loss.Float64(), a.Loss)
-		near(a.Grad, b.Grad.Float64(), a.GMag)
-		near(a.GMag, b.GMag.Float64(), a.GMag)
-		near(a.Hess, b.Hess.Float64(), a.HMag)
-		near(a.HMag, b.HMag.Float64(), a.HMag)
+		for q := Loss; q <= Frozen; q++ {
+			near(a.Value[q], b.Value[q].Float64(), a.Mag[q])
+			near(a.Mag[q], b.Mag[q].Float64(), a.Mag[q])
+		}
 		if target == 0 || target == 1 {
-			u, w := x, Real{DD{wNeg, 0}, 0}
+			u, w, sign := x, realOf(wNeg), realOf(1)
 			if target == 1 {
-				u, w = -x, Real{DD{wPos, 0}, 0}
+				u, w, sign = -x, realOf(wPos), realOf(-1)
 			}
 			hard := At64(u, gamma)
-			same := func(want, got, mag Real) {
-				diff := want.mul(w).add(got.negate()).Float64()
-				assert.LessOrEqual(t, math.Abs(diff), 0x1p-88*math.Abs(mag.Float64()), "x=%v t=%v gamma=%v", x, target, gamma)
+			for q := Loss; q <= Frozen; q++ {
+				want := hard.Value[q].mul(w)
+				if q == Grad || q == Frozen {
+					want = want.mul(sign)
+				}
+				diff := want.add(b.Value[q].negate()).Float64()
+				assert.LessOrEqual(t, math.Abs(diff), 0x1p-88*b.Mag[q].Float64(), "%v: x=%v t=%v gamma=%v", q, x, target, gamma)
 			}
-			same(hard.Loss, b.Loss, b.Loss)
-			if target == 1 {
-				hard.Grad = hard.Grad.negate()
-			}
-			same(hard.Grad, b.Grad, b.GMag)
-			same(hard.Hess, b.Hess, b.HMag)
 		}
 	})
 }
@@ -60,11 +57,22 @@ func TestSoftDerivatives(t *testing.T) {
 	const h = 0x1p-24
 	softCases(func(x, target, gamma float64) {
 		x = float64(float32(x)) // x±h are exact
-		at := func(x float64) Soft64 { return Soft64At(x, target, gamma, realOf(0.25), realOf(0.75)) }
+		at := func(x float64) Values64 { return Soft64At(x, target, gamma, realOf(0.25), realOf(0.75)) }
 		low, mid, high := at(x-h), at(x), at(x+h)
 		slope := func(a, b Real) float64 { return b.add(a.negate()).Float64() / (2 * h) }
 		// The next term of the difference is h²/6 times the third derivative.
-		assert.InDelta(t, mid.Grad.Float64(), slope(low.Loss, high.Loss), 1e-11*(1+mid.GMag.Float64()), "x=%v t=%v gamma=%v", x, target, gamma)
-		assert.InDelta(t, mid.Hess.Float64(), slope(low.Grad, high.Grad), 1e-11*(1+mid.HMag.Float64()), "x=%v t=%v gamma=%v", x, target, gamma)
+		for q := Loss; q < Hess; q++ {
+			assert.InDelta(t, mid.Value[q+1].Float64(), slope(low.Value[q], high.Value[q]), 1e-11*(1+mid.Mag[q+1].Float64()),
+				"%v: x=%v t=%v gamma=%v", q+1, x, target, gamma)
+		}
+		// With the modulating factor divided out, the frozen derivatives are those of cross-entropy.
+		plain := Soft64At(x, target, 0, realOf(0.25), realOf(0.75))
+		for q := Curv; q <= Frozen; q++ {
+			factor := mid.Value[Loss].mul(plain.Value[Loss].inverse())
+			diff := plain.Value[q].mul(factor).add(mid.Value[q].negate()).Float64()
+			assert.LessOrEqual(t, math.Abs(diff), 0x1p-85*mid.Mag[q].Float64(), "%v: x=%v t=%v gamma=%v", q, x, target, gamma)
+			want := plain.Value[[...]Quantity{Curv: Hess, Frozen: Grad}[q]]
+			assert.LessOrEqual(t, math.Abs(plain.Value[q].add(want.negate()).Float64()), 0x1p-90*plain.Mag[q].Float64())
+		}
 	})
 }

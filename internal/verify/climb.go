@@ -40,14 +40,20 @@ const (
 	climbPatience = 150 // batches without anything worse, after which it ends
 )
 
-// Summits climbs on the reference, and returns the worst of loss, gradient and Hessian.
-func Summits[T focal.Float](ctx context.Context, c Climb) (worst [3]Summit, err error) {
+// Summits climbs on the reference, and returns the worst of each quantity. What is not measured has a bound of 0.
+func Summits[T focal.Float](ctx context.Context, c Climb) (worst [oracle.Quantities]Summit, err error) {
 	defer control.SetPath(Reference)()
-	s := climber[T]{Climb: c, rng: rand.New(rand.NewPCG(c.Seed, 16)), worst: &worst}
-	s.out = focal.Out[T]{Loss: make([]T, climbBatch), Grad: make([]T, climbBatch), Hess: make([]T, climbBatch)}
+	s := climber[T]{Climb: c, rng: rand.New(rand.NewPCG(c.Seed, 16)), worst: &worst, got: newResults[T](climbBatch)}
 	s.x, s.t, s.label = make([]T, climbBatch), make([]T, climbBatch), make([]int32, climbBatch)
+	var measured []oracle.Quantity
+	for _, call := range calls[T]() {
+		if call.first && !(c.Soft && call.unlabelled) {
+			s.calls = append(s.calls, call)
+			measured = append(measured, call.of...)
+		}
+	}
 	for attempts := 0; ; {
-		of := s.rng.IntN(3)
+		of := measured[s.rng.IntN(len(measured))]
 		var at Summit
 		for i, fruitless := 0, 0; fruitless < climbPatience; i++ {
 			if e := ctx.Err(); e != nil {
@@ -93,43 +99,60 @@ type climber[T focal.Float] struct {
 	rng   *rand.Rand
 	x, t  []T
 	label []int32
-	out   focal.Out[T]
-	worst *[3]Summit
+	calls []call[T]
+	got   results[T]
+	worst *[oracle.Quantities]Summit
 }
 
 // eval evaluates the batch and returns the worst point of a quantity.
-func (s *climber[T]) eval(p focal.Params, of int) (found Summit, err error) {
+func (s *climber[T]) eval(p focal.Params, of oracle.Quantity) (found Summit, err error) {
 	y := focal.Dense(s.t)
-	bounds := oracle.PromisedSoft(p.Gamma)
 	if !s.Soft {
 		for i, t := range s.t {
 			s.label[i] = int32(t)
 		}
-		y, bounds = focal.Labels(s.label), oracle.Promised(p.Gamma)
+		y = focal.Labels(s.label)
 	}
-	if _, err := focal.Fused(s.out, s.x, y, p); err != nil {
-		return found, err
-	}
-	found.Bound = 1
-	for i, x := range s.x {
-		got := [...]T{s.out.Loss[i], s.out.Grad[i], s.out.Hess[i]}
-		var errs [3]float64
-		if s.Soft {
-			errs, _ = oracle.SoftErrors(got[Loss], got[Grad], got[Hess], float64(x), float64(s.t[i]), p.Gamma, weight(p, 1), weight(p, 0), p.Norm)
-		} else {
-			if s.label[i] == 1 {
-				x, got[Grad] = -x, -got[Grad]
-			}
-			v := valuesAt(x, p.Gamma)
-			errs, _ = v.errors(got, weight(p, int(s.label[i])), p.Norm)
+	for _, call := range s.calls {
+		if err := call.run(&s.got, s.x, y, p); err != nil {
+			return found, err
 		}
-		for q, bound := range [...]float64{bounds.Loss, bounds.Grad, bounds.Hess} {
-			at := Summit{errs[q], bound, float64(s.x[i]), float64(s.t[i]), p}
-			if q == of && !(at.Err*found.Bound <= found.Err*bound) {
-				found = at
+	}
+	bounds := bounds(p, s.Soft)
+	found.Bound = 1
+	var exact, plain oracle.Exact[T]
+	for i, x := range s.x {
+		u, label, num, den := x, int(s.label[i]), 1.0, 1.0
+		if s.Soft {
+			exact = oracle.SoftAt(x, s.t[i], p.Gamma, weight(p, 1), weight(p, 0), p.Norm)
+		} else {
+			if label == 1 {
+				u = -x
 			}
-			if w := &s.worst[q]; w.Bound == 0 || !(at.Err*w.Bound <= w.Err*bound) {
-				*w = at
+			exact, num, den = oracle.At(u, p.Gamma), weight(p, label), p.Norm
+		}
+		for _, call := range s.calls {
+			at := &exact
+			if call.unlabelled {
+				if at = &plain; u == x {
+					plain = exact
+				} else {
+					plain = oracle.At(x, 0)
+				}
+			}
+			for _, q := range call.of {
+				got := s.got[q][i]
+				if !s.Soft && !call.unlabelled {
+					got = signed(q, label, got)
+				}
+				err, _ := at.Err(q, got, num, den)
+				summit := Summit{err, bounds[q], float64(x), float64(s.t[i]), p}
+				if q == of && !(err*found.Bound <= found.Err*summit.Bound) {
+					found = summit
+				}
+				if w := &s.worst[q]; w.Bound == 0 || !(err*w.Bound <= w.Err*summit.Bound) {
+					*w = summit
+				}
 			}
 		}
 	}

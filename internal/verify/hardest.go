@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gofocal/focal"
 )
@@ -20,7 +21,7 @@ func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
 		for _, q := range Quantities {
 			centers = append(centers, r.Errors[q].At)
 		}
-		found, err := run(ctx, o, r.Params, nil, roundPoints/chunkLen, roundPoints, func(i uint64, u []float64) []float64 {
+		found, err := run(ctx, o, r.Params, false, roundPoints/chunkLen, roundPoints, func(i uint64, u, _ []float64) ([]float64, []float64) {
 			rng := rand.New(rand.NewPCG(seed+round, i))
 			for range chunkLen {
 				bits := math.Float64bits(centers[rng.IntN(len(centers))])
@@ -32,7 +33,7 @@ func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
 					u = append(u, v)
 				}
 			}
-			return u
+			return u, nil
 		})
 		if err != nil {
 			return err
@@ -48,41 +49,59 @@ func Refine(ctx context.Context, r *Report, seed uint64, o Options) error {
 	return nil
 }
 
-// hard are logits, as u, at which an exponent and a norm (0: 1) showed the largest errors: of loss, gradient, Hessian and sigmoid.
+// hard are logits, as u, at which an exponent and weights of 1/norm (0: 1) showed the largest errors.
 type hard[T focal.Float] struct {
 	gamma float64
 	u     []T
 	norm  float64
 }
 
+// hardSoft is a logit and a soft target at which parameters showed the largest error.
+type hardSoft[T focal.Float] struct {
+	gamma, alpha, norm float64
+	x, t               T
+}
+
 // hardRadius is how many floats to either side of a hard logit are evaluated too.
 const hardRadius = 1000
 
 // Hardest evaluates the logits that have shown the largest errors so far, and their neighbours: a report for each type
-// and exponent.
+// and all parameters.
 func Hardest(ctx context.Context, o Options) ([]*Report, error) {
-	r32, err := hardest(ctx, hard32, o)
+	r32, err := hardest(ctx, hard32, hardSoft32, o)
 	if err != nil {
 		return nil, err
 	}
-	r64, err := hardest(ctx, hard64, o)
+	r64, err := hardest(ctx, hard64, hardSoft64, o)
 	return append(r32, r64...), err
 }
 
-func hardest[T focal.Float](ctx context.Context, all []hard[T], o Options) (reports []*Report, err error) {
-	for _, h := range all {
-		p := focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: h.norm}
-		total := uint64(len(h.u) * (2*hardRadius + 1))
-		r, err := run(ctx, o, p, nil, uint64(len(h.u)), total, func(i uint64, u []T) []T {
-			for d := -hardRadius; d <= hardRadius; d++ {
-				u = append(u, neighbour(h.u[i], d))
-			}
-			return u
-		})
-		if err != nil {
-			return reports, err
+func hardest[T focal.Float](ctx context.Context, labels []hard[T], targets []hardSoft[T], o Options) (reports []*Report, err error) {
+	around := func(u []T, center T) []T {
+		for d := -hardRadius; d <= hardRadius; d++ {
+			u = append(u, neighbour(center, d))
 		}
+		return u
+	}
+	evaluate := func(u, t []T, p focal.Params) error {
+		r, err := Points(ctx, u, t, p, o)
 		reports = append(reports, r)
+		return err
+	}
+	for _, h := range labels {
+		var u []T
+		for _, center := range h.u {
+			u = around(u, center)
+		}
+		if err := evaluate(u, nil, focal.Params{Gamma: h.gamma, Alpha: focal.NoAlpha, Norm: h.norm}); err != nil {
+			return nil, err
+		}
+	}
+	for _, h := range targets {
+		u := around(nil, h.x)
+		if err := evaluate(u, slices.Repeat([]T{h.t}, len(u)), focal.Params{Gamma: h.gamma, Alpha: h.alpha, Norm: h.norm}); err != nil {
+			return nil, err
+		}
 	}
 	return reports, nil
 }
@@ -111,6 +130,10 @@ var hard32 = []hard[float32]{
 	{0.0059923181608986919, []float32{-0x1.096728p+2}, 1 / 1.0301024302681965},
 	{2, []float32{-0x1.f8787ap+1}, 1 / 1.0874186222713447}, // loss 5.17
 	{2, []float32{-0x1.590514p+3}, 1 / 1.0420251486975756}, // gradient 5.59
+	{4.7105138175753485, []float32{-0x1.0da558p-03}, 0.9136107465204248},
+	{2.3, []float32{0x1.f0a67cp+03}, 6.746282144531778e38}, // the weight and the loss are subnormal
+	{90, []float32{0x1.bb2874p-03}, 0},
+	{150, []float32{0x1.bb2874p-03}, 0},
 }
 
 // hard64 are the worst that gen/search has found: of loss, gradient, Hessian, and the sigmoid.
@@ -124,4 +147,42 @@ var hard64 = []hard[float64]{
 	{4.0740675903148649, []float64{-0x1.d566bc6cd650fp+3}, 1 / 0x1.36bfa04b10f61p+0},
 	{4.9999415513398047, []float64{-0x1.25697e5dca8a7p+5}, 1 / 0x1.bd5c177a9eb4dp+0},
 	{2, []float64{-0x1.8ba582c1d83c2p+4}, 1 / 0x1.4dcd6fab8274p+0},
+	{109.98414171218069, []float64{-0x1.5d52c3d34518dp+01}, 0},
+}
+
+// hardSoft32 and hardSoft64 are those of soft targets.
+var hardSoft32 = []hardSoft[float32]{
+	{0.5, 0.2, 0.8, 4.266164779663086, 0.4743941128253937},
+	{2, 0.2008, 0.8, 2.6053073, 0.999895}, // gradient 7.58
+	{2, 0.6182750123655003, 1.0000000200000003, 0.68605781, 0.99999899},
+	{2, 0.647, 0.665, 3.854158639907837, 0.45012620091438293},
+	{2, 0.2, 0.8, -13.810720443725586, 0.3558315932750702},
+	{2, focal.NoAlpha, 1, -2.7305500507354736, 1e-6},
+	{2, focal.NoAlpha, 1, -11.738959312438965, 1 - 1e-6},
+	{2, focal.NoAlpha, 1, -17.853530883789062, 1 - 1e-6},
+	{2, focal.NoAlpha, 1, 0.24080657958984375, 0.1},
+	{2, focal.NoAlpha, 1, -12.458093643188477, 0.9},
+	{2, focal.NoAlpha, 1, 1.2580326795578003, 0.5},
+	{2.3, 0.647, 0.665, 6.105792045593262, 0.4128405749797821},
+	{4.38142, 0.44897881450872723, 0.5919047764430706, -13.9492846, 0.084128015},
+	{4.99, 0.9999989999999843, 1.0804334219188616, -2.59106970, 0.000177855706},
+	{5, 0.2, 0.8, 5.514483451843262, 0.9999275803565979},
+	{4.7194230081540773, 0.4977145869234186, 0.48887437089110675, -0x1.68fe6cp+3, 0x1.0b6374p-15}, // gradient 8.59
+	{4.1543777017207875, 0.9999981711560693, 1.6630745778354408, 0x1.52fffap+1, 0x1.4425e6p-10},
+	{4.6799144668355668, 0.9999994139687162, 0.45339484623876586, 0x1.db10b2p+5, 0x1.84734ap-2}, // Hessian 8.76
+	{2, 0.9999734511261454, 0.9456819076362085, 0x1.47c47ap-1, 0x1.000076p-1},
+	{2, 0.9999970856064281, 0.9857941818898125, 0x1.e882f4p+1, 0x1.fffd2ep-2},
+	{14.855227821097911, focal.NoAlpha, 1 / 1.2132, -0x1.1d8666p+2, 0x1.47fa44p-20},
+	{39.4, focal.NoAlpha, 1 / 0.84482, 0x1.995a2ap+0, 0x1.fd982ap-1},
+	{119.04901125416461, focal.NoAlpha, 1 / 43249.259735609245, 0x1.295e12p-2, 0x1.ff278p-1},
+}
+
+var hardSoft64 = []hardSoft[float64]{
+	{2, 0.5973018668859322, 0.5121309240998696, -0x1.787c9852035bbp+4, 0x1.ffffffffeef63p-1},
+	{3.1145537206992508, 1.0, 1.329712163121921e-34, -0x1.7b248c2c70f92p+2, 0x1.84p-46},
+	{2, 0.2, 0.8, 0.6648761004722575, 0.8367430434109726},
+	{2, 0.4211503023927638, 0.6647748062048484, 10.154256184513782, 0.49999999999999983},
+	{2, 0.41650254581129437, 0.6084089725113222, -30.931685751366633, 7.444476042378605e-05},
+	{4.99, 0.2499999971624649, 1.1350140401804278, -8.104014979579498, 4.8974764815922265e-08},
+	{4.99, 0.5320005684454369, 0.7876696553794024, -29.458761539118463, 9.30838643960157e-09},
 }

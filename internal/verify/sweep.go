@@ -35,12 +35,20 @@ func Float32(ctx context.Context, s Sweep32, o Options) (*Report, error) {
 		return nil, errors.New("verify: a sweep of patterns that are none")
 	}
 	total := (to - s.From + step - 1) / step
-	return run(ctx, o, s.Params, s.Target, (total+chunkLen-1)/chunkLen, total, func(i uint64, u []float32) []float32 {
+	return run(ctx, o, s.Params, s.Target != nil, (total+chunkLen-1)/chunkLen, total, func(i uint64, u, t []float32) ([]float32, []float32) {
 		for k := i * chunkLen; k < min((i+1)*chunkLen, total); k++ {
 			u = append(u, math.Float32frombits(uint32(s.From+k*step)))
 		}
-		return u
+		return u, repeated(t, s.Target, len(u))
 	})
+}
+
+// repeated returns a target for each of n logits, or none.
+func repeated[T focal.Float](t []T, target *float64, n int) []T {
+	for target != nil && len(t) < n {
+		t = append(t, T(*target))
+	}
+	return t
 }
 
 // A Sweep64 draws float64 logits at random: log-uniform ones in both tails, and others near all the places where a
@@ -56,8 +64,9 @@ type Sweep64 struct {
 // minute or so.
 func Float64(ctx context.Context, s Sweep64, o Options) (*Report, error) {
 	breaks := breakpoints(s.Params.Gamma)
-	return run(ctx, o, s.Params, s.Target, (s.Points+chunkLen-1)/chunkLen, s.Points, func(i uint64, u []float64) []float64 {
-		return s.chunk(i, breaks, u)
+	return run(ctx, o, s.Params, s.Target != nil, (s.Points+chunkLen-1)/chunkLen, s.Points, func(i uint64, u, t []float64) ([]float64, []float64) {
+		u = s.chunk(i, breaks, u)
+		return u, repeated(t, s.Target, len(u))
 	})
 }
 
@@ -68,6 +77,22 @@ func (s *Sweep64) chunk(i uint64, breaks, u []float64) []float64 {
 		u = append(u, draw(rng, breaks, s.Params.Gamma))
 	}
 	return u
+}
+
+// Points evaluates all paths at some logits as u, and with soft targets unless target is nil.
+func Points[T focal.Float](ctx context.Context, u, target []T, p focal.Params, o Options) (*Report, error) {
+	if target != nil && len(target) != len(u) {
+		return nil, errors.New("verify: another number of targets than of logits")
+	}
+	n := uint64(len(u))
+	return run(ctx, o, p, target != nil, (n+chunkLen-1)/chunkLen, n, func(i uint64, us, ts []T) ([]T, []T) {
+		from, to := i*chunkLen, min((i+1)*chunkLen, n)
+		us = append(us, u[from:to]...)
+		if target != nil {
+			ts = append(ts, target[from:to]...)
+		}
+		return us, ts
+	})
 }
 
 // Logits returns the logits that Float64 evaluates.

@@ -40,21 +40,8 @@ type Options struct {
 	Progress func(done, total uint64) // if not nil, called now and then with the number of logits; never concurrently
 }
 
-// Quantity is one thing that the package computes.
-type Quantity int
-
-const (
-	Loss Quantity = iota
-	Grad
-	Hess
-	Sigmoid
-	quantities
-)
-
-func (q Quantity) String() string { return [...]string{"loss", "gradient", "Hessian", "sigmoid"}[q] }
-
-// Quantities are all of them, in the order of Report.Errors.
-var Quantities = []Quantity{Loss, Grad, Hess, Sigmoid}
+// Quantities are what is measured, in the order in which it is shown.
+var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Sigmoid}
 
 // maxDifferences is how many differences a report keeps. It counts all.
 const maxDifferences = 20
@@ -78,15 +65,10 @@ type Report struct {
 	Differing   uint64       // results that differ from the reference
 	Differences []Difference // the first of them
 
-	// Errors of the reference, which are those of all paths unless results differ, in ULP. At is the logit as u: x of a
-	// negative, -x of a positive.
-	Errors [quantities]oracle.Errors
+	// Errors of the reference, which are those of all paths unless results differ, in ULP. At is the logit as u, x of a
+	// negative and -x of a positive; of soft targets it is x.
+	Errors [oracle.Quantities]oracle.Errors
 	Bounds oracle.Bounds // what is promised for them
-}
-
-// Bound returns what is promised for a quantity.
-func (r *Report) Bound(q Quantity) float64 {
-	return [...]float64{r.Bounds.Loss, r.Bounds.Grad, r.Bounds.Hess, r.Bounds.Sigmoid}[q]
 }
 
 // Err returns nil if the promises hold, and what does not hold otherwise.
@@ -99,8 +81,8 @@ func (r *Report) Err() error {
 		broken = append(broken, fmt.Sprintf("%d results differ from the reference, the first: %v", r.Differing, r.Differences[0]))
 	}
 	for q, e := range r.Errors {
-		if bound := r.Bound(Quantity(q)); e.N > 0 && !(e.Worst <= bound) {
-			broken = append(broken, fmt.Sprintf("%v: %v, more than %v", Quantity(q), e, bound))
+		if bound := r.Bounds[q]; e.N > 0 && !(e.Worst <= bound) {
+			broken = append(broken, fmt.Sprintf("%v: %v, more than %v", oracle.Quantity(q), e, bound))
 		}
 	}
 	if broken == nil {
@@ -160,31 +142,24 @@ const chunkLen = 1 << 15
 // roundChunks is the number of chunks in flight, for each worker.
 const roundChunks = 4
 
-// run evaluates chunks of logits, as fill makes them: it appends those of chunk number i, fewer than or exactly
-// chunkLen. If target is not nil it is that of the logits as they are, and 1 less it that of those with the other sign.
-// All workers work on the same path at a time.
-func run[T focal.Float](ctx context.Context, o Options, p focal.Params, target *float64, chunks, total uint64, fill func(i uint64, u []T) []T) (*Report, error) {
+// points appends those of chunk number i, fewer than or exactly chunkLen: logits as a negative has them, and, unless t is nil,
+// their soft targets. Both are evaluated as they are and with the other sign: -u, as a positive or with the target 1-t.
+type points[T focal.Float] func(i uint64, u, t []T) ([]T, []T)
+
+// run evaluates chunks of points. All workers work on the same path at a time.
+func run[T focal.Float](ctx context.Context, o Options, p focal.Params, soft bool, chunks, total uint64, fill points[T]) (*Report, error) {
 	paths, err := o.paths()
 	if err != nil {
 		return nil, err
 	}
-	norm := p.Norm
-	if norm == 0 {
-		norm = 1
+	if p.Norm == 0 {
+		p.Norm = 1
 	}
-	report := &Report{Params: p, Paths: paths, Bounds: oracle.Promised(p.Gamma, weight(p, 0)/norm, weight(p, 1)/norm)}
-	if target != nil && *target != 0 && *target != 1 {
-		report.Bounds = oracle.PromisedSoft(p.Gamma)
-		report.Bounds.Sigmoid = oracle.Promised(p.Gamma).Sigmoid
-	}
+	report := &Report{Params: p, Paths: paths, Bounds: bounds(p, soft)}
 	workers := o.workers()
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
 	for i := range room {
-		room[i] = newChunk[T](o.WithoutSigmoid)
-		if target != nil {
-			t := T(*target)
-			room[i].target = [2][]T{slices.Repeat([]T{t}, chunkLen), slices.Repeat([]T{1 - t}, chunkLen)}
-		}
+		room[i] = newChunk[T](int(min(chunkLen, total)), soft, o.WithoutSigmoid || soft)
 	}
 	for next := uint64(0); next < chunks; {
 		if err := ctx.Err(); err != nil {
@@ -211,7 +186,7 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, target *
 		}
 		if err := parallel(Reference, func(i uint64, c *chunk[T]) error {
 			c.report = Report{}
-			c.u = fill(i, c.u[:0])
+			c.u, c.t = fill(i, c.u[:0], c.t[:0])
 			return c.reference(p, i%thoroughEvery == 0)
 		}); err != nil {
 			return report, err
@@ -232,100 +207,109 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, target *
 	return report, nil
 }
 
-// A chunk is some logits, and what was computed from them.
+// bounds are those for the weights of p.
+func bounds(p focal.Params, soft bool) oracle.Bounds {
+	if soft {
+		return oracle.PromisedSoft(p.Gamma)
+	}
+	return oracle.Promised(p.Gamma, weight(p, 0)/p.Norm, weight(p, 1)/p.Norm)
+}
+
+// A chunk is some points, and what was computed from them.
 type chunk[T focal.Float] struct {
-	u      []T // as a negative has it
+	soft   bool
+	u, t   []T // as a negative has it
 	x      [2][]T
 	label  [2][]int32
-	target [2][]T // instead of labels; nil: none
+	target [2][]T // instead of labels
 	want   [2]results[T]
 	got    results[T]
 	calls  []call[T]
 	report Report
 }
 
-// results are those of one label; the sigmoid is evaluated with that of negatives.
-type results[T focal.Float] struct{ loss, grad, hess, sigmoid []T }
+// results are those of one label, by quantity. What has no label is evaluated with that of negatives.
+type results[T focal.Float] [oracle.Quantities][]T
 
-func newResults[T focal.Float]() results[T] {
-	return results[T]{make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen), make([]T, chunkLen)}
+func newResults[T focal.Float](n int) (r results[T]) {
+	for q := range r {
+		r[q] = make([]T, n)
+	}
+	return r
 }
 
-func newChunk[T focal.Float](withoutSigmoid bool) *chunk[T] {
-	c := &chunk[T]{calls: calls[T](), u: make([]T, 0, chunkLen), want: [2]results[T]{newResults[T](), newResults[T]()}, got: newResults[T]()}
-	if withoutSigmoid {
-		c.calls = c.calls[:len(c.calls)-1]
+func newChunk[T focal.Float](n int, soft, withoutSigmoid bool) *chunk[T] {
+	c := &chunk[T]{soft: soft, u: make([]T, 0, n), t: make([]T, 0, n)}
+	c.want, c.got = [2]results[T]{newResults[T](n), newResults[T](n)}, newResults[T](n)
+	for _, call := range calls[T]() {
+		if !(call.unlabelled && withoutSigmoid) {
+			c.calls = append(c.calls, call)
+		}
 	}
 	for label := range c.x {
-		c.x[label] = make([]T, chunkLen)
-		c.label[label] = slices.Repeat([]int32{int32(label)}, chunkLen)
+		c.x[label], c.target[label] = make([]T, n), make([]T, n)
+		c.label[label] = slices.Repeat([]int32{int32(label)}, n)
 	}
 	return c
 }
 
 // A call is one public function and what it writes.
 type call[T focal.Float] struct {
-	name string
-	run  func(r *results[T], x []T, y focal.Target, p focal.Params) error
-	of   []Quantity
+	name       string
+	run        func(r *results[T], x []T, y focal.Target, p focal.Params) error
+	of         []oracle.Quantity
+	first      bool // its quantities are those of no other call that comes first
+	unlabelled bool
 }
 
-// calls go through all kernels: one of them alone computes all that a call asks for. The first computes all that depends
-// on a label, the last is that of the sigmoid.
+// calls go through all kernels: one of them alone computes all that a call asks for.
 func calls[T focal.Float]() []call[T] {
 	return []call[T]{
 		{"Fused", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
 			n := len(x)
-			_, err := focal.Fused(focal.Out[T]{Loss: r.loss[:n], Grad: r.grad[:n], Hess: r.hess[:n]}, x, y, p)
+			_, err := focal.Fused(focal.Out[T]{Loss: r[oracle.Loss][:n], Grad: r[oracle.Grad][:n], Hess: r[oracle.Hess][:n]}, x, y, p)
 			return err
-		}, []Quantity{Loss, Grad, Hess}},
+		}, []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess}, true, false},
 		{"Loss", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
-			return focal.Loss(r.loss[:len(x)], x, y, p)
-		}, []Quantity{Loss}},
+			return focal.Loss(r[oracle.Loss][:len(x)], x, y, p)
+		}, []oracle.Quantity{oracle.Loss}, false, false},
 		{"Grad", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
-			return focal.Grad(r.grad[:len(x)], x, y, nil, p)
-		}, []Quantity{Grad}},
-		{"Sigmoid", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
-			return focal.Sigmoid(r.sigmoid[:len(x)], x)
-		}, []Quantity{Sigmoid}},
+			return focal.Grad(r[oracle.Grad][:len(x)], x, y, nil, p)
+		}, []oracle.Quantity{oracle.Grad}, false, false},
+		{"Sigmoid", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error {
+			return focal.Sigmoid(r[oracle.Sigmoid][:len(x)], x)
+		}, []oracle.Quantity{oracle.Sigmoid}, true, true},
 	}
 }
-
-func (r *results[T]) of(q Quantity) []T { return [...][]T{r.loss, r.grad, r.hess, r.sigmoid}[q] }
 
 // thoroughEvery: in each so-many-th chunk the reference computes what it does in other ways otherwise. It is the
 // reference that takes nearly all of the time.
 //
 // It has shorter ways for less than all outputs. And where both weights are the same a positive has the results of a
-// negative, the gradient's sign apart, by the same instructions.
+// negative, the gradients' signs apart, by the same instructions.
 const thoroughEvery = 16
 
 // reference computes what all paths shall compute, and measures it.
 func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 	n := len(c.u)
-	for label := range c.x {
-		x := c.x[label][:n]
-		for i, u := range c.u {
-			if label == 1 {
-				u = -u
-			}
-			x[i] = u
-		}
+	for i, u := range c.u {
+		c.x[0][i], c.x[1][i] = u, -u
+	}
+	for i, t := range c.t {
+		c.target[0][i], c.target[1][i] = t, 1-t
 	}
 	for label := range c.x {
-		if label == 1 && p.Alpha == focal.NoAlpha && c.target[0] == nil {
-			copy(c.want[1].loss, c.want[0].loss[:n])
-			copy(c.want[1].hess, c.want[0].hess[:n])
-			for i, g := range c.want[0].grad[:n] {
-				c.want[1].grad[i] = -g
+		for _, call := range c.calls {
+			if !call.first || call.unlabelled && label == 1 {
+				continue
 			}
-		} else if err := c.calls[0].run(&c.want[label], c.x[label][:n], c.labels(label), p); err != nil { // Fused
-			return err
-		}
-	}
-	for _, call := range c.calls {
-		if call.name == "Sigmoid" {
-			if err := call.run(&c.want[0], c.x[0][:n], c.labels(0), p); err != nil {
+			if label == 1 && p.Alpha == focal.NoAlpha && !c.soft {
+				for _, q := range call.of {
+					for i, v := range c.want[0][q][:n] {
+						c.want[1][q][i] = signed(q, label, v)
+					}
+				}
+			} else if err := call.run(&c.want[label], c.x[label][:n], c.targets(label), p); err != nil {
 				return err
 			}
 		}
@@ -338,8 +322,16 @@ func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 	return nil
 }
 
-func (c *chunk[T]) labels(label int) focal.Target {
-	if c.target[0] != nil {
+// signed returns a derivative with respect to x as one with respect to u, and the other way round.
+func signed[T focal.Float](q oracle.Quantity, label int, v T) T {
+	if label == 1 && (q == oracle.Grad || q == oracle.Frozen) {
+		return -v
+	}
+	return v
+}
+
+func (c *chunk[T]) targets(label int) focal.Target {
+	if c.soft {
 		return focal.Dense(c.target[label][:len(c.u)])
 	}
 	return focal.Labels(c.label[label][:len(c.u)])
@@ -349,10 +341,10 @@ func (c *chunk[T]) labels(label int) focal.Target {
 func (c *chunk[T]) compare(path string, p focal.Params) error {
 	for label := range c.x {
 		for _, call := range c.calls {
-			if call.name == "Sigmoid" && label == 1 {
-				continue // it has no label
+			if call.unlabelled && label == 1 {
+				continue
 			}
-			if err := call.run(&c.got, c.x[label][:len(c.u)], c.labels(label), p); err != nil {
+			if err := call.run(&c.got, c.x[label][:len(c.u)], c.targets(label), p); err != nil {
 				return err
 			}
 			c.diff(path, &call, label)
@@ -364,7 +356,7 @@ func (c *chunk[T]) compare(path string, p focal.Params) error {
 // diff compares bits. A NaN is a NaN.
 func (c *chunk[T]) diff(path string, call *call[T], label int) {
 	for _, q := range call.of {
-		got, want := c.got.of(q)[:len(c.u)], c.want[label].of(q)[:len(c.u)]
+		got, want := c.got[q][:len(c.u)], c.want[label][q][:len(c.u)]
 		if bytes.Equal(bytesOf(got), bytesOf(want)) {
 			continue
 		}
@@ -374,7 +366,7 @@ func (c *chunk[T]) diff(path string, call *call[T], label int) {
 				continue
 			}
 			kind := [...]string{"negative", "positive"}[label]
-			if c.target[0] != nil {
+			if c.soft {
 				kind = fmt.Sprintf("target of %v", c.target[label][i])
 			}
 			c.report.differ(Difference{path, fmt.Sprintf("%s, %v of a %s", call.name, q, kind), float64(c.x[label][i]), float64(g), float64(w)})
@@ -399,89 +391,36 @@ func weight(p focal.Params, label int) float64 {
 
 // measure compares the reference with the exact values. NaN and infinite logits are no matter of accuracy.
 func (c *chunk[T]) measure(p focal.Params) {
-	norm := p.Norm
-	if norm == 0 {
-		norm = 1
-	}
-	if c.target[0] != nil {
-		c.measureSoft(p, norm)
-		return
-	}
 	labels := 2
-	if p.Alpha == focal.NoAlpha {
+	if p.Alpha == focal.NoAlpha && !c.soft {
 		labels = 1 // the results are the same
 	}
-	sigmoid := c.calls[len(c.calls)-1].name == "Sigmoid"
-	e := &c.report.Errors
+	var exact oracle.Exact[T]
 	for i, u := range c.u {
 		if u-u != 0 {
 			continue
 		}
-		at := float64(u)
-		exact := valuesAt(u, p.Gamma)
+		if !c.soft {
+			exact = oracle.At(u, p.Gamma)
+		}
 		for label := range labels {
-			want := &c.want[label]
-			got := [...]T{want.loss[i], want.grad[i], want.hess[i]}
-			if label == 1 {
-				got[Grad] = -got[Grad]
+			at, num, den := u, weight(p, label), p.Norm
+			if c.soft {
+				at, num, den = c.x[label][i], 1, 1
+				exact = oracle.SoftAt(at, c.target[label][i], p.Gamma, weight(p, 1), weight(p, 0), p.Norm)
 			}
-			errs, values := exact.errors(got, weight(p, label), norm)
-			for q, err := range errs {
-				e[q].Add(err, at, float64(got[q]), values[q])
-			}
-		}
-		if sigmoid {
-			s := c.want[0].sigmoid[i]
-			err, value := exact.sigmoid(s)
-			e[Sigmoid].Add(err, at, float64(s), value)
-		}
-	}
-}
-
-// values are the exact values of either type, at a finite logit.
-type values[T focal.Float] struct {
-	v32 oracle.Values32
-	v64 oracle.Values64
-}
-
-func valuesAt[T focal.Float](u T, gamma float64) (v values[T]) {
-	if unsafe.Sizeof(u) == 4 {
-		v.v32 = oracle.At32(float64(u), gamma)
-	} else {
-		v.v64 = oracle.At64(float64(u), gamma)
-	}
-	return v
-}
-
-// errors returns the errors of loss, gradient and Hessian, which have the weight num/den, and the exact values.
-func (v *values[T]) errors(got [3]T, num, den float64) (errs, want [3]float64) {
-	if unsafe.Sizeof(got[0]) == 4 {
-		return v.v32.Errors(float32(got[0]), float32(got[1]), float32(got[2]), num, den)
-	}
-	return v.v64.Errors(float64(got[0]), float64(got[1]), float64(got[2]), num, den)
-}
-
-func (v *values[T]) sigmoid(got T) (err, want float64) {
-	if unsafe.Sizeof(got) == 4 {
-		return oracle.Err32(float32(got), v.v32.Sigmoid, v.v32.Sigmoid), v.v32.Sigmoid
-	}
-	return oracle.Err64(float64(got), v.v64.Sigmoid, v.v64.Sigmoid), v.v64.Sigmoid.Float64()
-}
-
-// measureSoft is measure for targets. At is x.
-func (c *chunk[T]) measureSoft(p focal.Params, norm float64) {
-	wPos, wNeg := weight(p, 1), weight(p, 0)
-	for label := range c.x {
-		want := &c.want[label]
-		for i, x := range c.x[label][:len(c.u)] {
-			if x-x != 0 {
-				continue
-			}
-			at := float64(x)
-			got := [...]T{want.loss[i], want.grad[i], want.hess[i]}
-			errs, exact := oracle.SoftErrors(got[Loss], got[Grad], got[Hess], at, float64(c.target[label][i]), p.Gamma, wPos, wNeg, norm)
-			for q, err := range errs {
-				c.report.Errors[q].Add(err, at, float64(got[q]), exact[q])
+			for _, call := range c.calls {
+				if !call.first || call.unlabelled && label == 1 {
+					continue
+				}
+				for _, q := range call.of {
+					got := c.want[label][q][i]
+					if !c.soft {
+						got = signed(q, label, got)
+					}
+					err, want := exact.Err(q, got, num, den)
+					c.report.Errors[q].Add(err, float64(at), float64(got), want)
+				}
 			}
 		}
 	}

@@ -2,135 +2,98 @@ package verify
 
 import (
 	"context"
+	"math"
 	"testing"
-	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
-	"github.com/gofocal/focal/internal/effort"
-	"github.com/stretchr/testify/require"
+	"github.com/gofocal/focal/internal/oracle"
 )
 
-var gammas = []float64{0, 0.5, 1, 2, 2.3, 5}
+// What package focal promises is held by its own tests, with this package. Here it is seen that nothing is overlooked.
 
-// The sweep over all patterns (gen/exhaustive), with longer steps.
-func TestFloat32(t *testing.T) {
-	step := uint64(65537)
-	if effort.Full() {
-		step = 4099
-	}
-	for _, gamma := range gammas {
-		start := time.Now()
-		r, err := Float32(context.Background(), Sweep32{Step: step, Params: focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}}, Options{})
-		require.NoError(t, err)
-		for _, q := range Quantities {
-			t.Logf("γ = %v, %v: %v", gamma, q, r.Errors[q])
-		}
-		t.Log(time.Since(start))
-		require.NoError(t, r.Err())
-		require.Equal(t, (Patterns+step-1)/step, r.Logits)
-	}
-}
-
-// Ten million points are gen/search's.
-func TestFloat64(t *testing.T) {
-	points := uint64(10_000)
-	if effort.Full() {
-		points = 100_000
-	}
-	for _, gamma := range gammas {
-		s := Sweep64{Points: points, Seed: 1, Params: focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}}
-		r, err := Float64(context.Background(), s, Options{})
-		require.NoError(t, err)
-		log(t, r)
-		require.NoError(t, r.Err())
-		require.Equal(t, points, r.Logits)
-	}
-}
-
-// Soft targets, and hard ones that are given as such.
-func TestTargets(t *testing.T) {
-	step, points := uint64(1048573), uint64(1000)
-	if effort.Full() {
-		step, points = 32771, 10_000
-	}
-	for i, gamma := range gammas {
-		for j, target := range []float64{0, 1, 0.5, 0.1, 1e-6, 1 - 1e-6} {
-			if (i+j)%2 == 1 && gamma != 2 {
-				continue // not all for each exponent
-			}
-			p := focal.Params{Gamma: gamma, Alpha: focal.NoAlpha}
-			r, err := Float32(context.Background(), Sweep32{Step: step, Params: p, Target: &target}, Options{WithoutSigmoid: true})
-			require.NoError(t, err)
-			t.Logf("t = %v", target)
-			log(t, r)
-			require.NoError(t, r.Err())
-			require.Equal(t, (Patterns+step-1)/step, r.Logits)
-			r, err = Float64(context.Background(), Sweep64{Points: points, Seed: 2, Params: p, Target: &target}, Options{WithoutSigmoid: true})
-			require.NoError(t, err)
-			log(t, r)
-			require.NoError(t, r.Err())
-			require.Equal(t, points, r.Logits)
-		}
-	}
-}
-
-// Weights that are no floating-point numbers, against the exact ones.
-func TestWeights(t *testing.T) {
-	for _, gamma := range []float64{2, 2.3} {
-		p := focal.Params{Gamma: gamma, Alpha: 0.25, Norm: 2040}
-		r, err := Float32(context.Background(), Sweep32{Step: 65537, Params: p}, Options{})
-		require.NoError(t, err)
-		log(t, r)
-		require.NoError(t, r.Err())
-		r, err = Float64(context.Background(), Sweep64{Points: 10000, Params: p}, Options{})
-		require.NoError(t, err)
-		log(t, r)
-		require.NoError(t, r.Err())
-	}
-}
-
-func TestHardest(t *testing.T) {
-	reports, err := Hardest(context.Background(), Options{})
-	require.NoError(t, err)
-	require.Len(t, reports, len(hard32)+len(hard64))
-	for _, r := range reports {
-		log(t, r)
-		require.NoError(t, r.Err())
-	}
-}
-
-func TestCorners(t *testing.T) {
-	r, err := Corners(Options{})
+func TestSweepCounts(t *testing.T) {
+	const step = 1<<20 + 1
+	p := focal.Params{Gamma: 2, Alpha: focal.NoAlpha}
+	r, err := Float32(context.Background(), Sweep32{Step: step, Params: p}, Options{})
 	require.NoError(t, err)
 	require.NoError(t, r.Err())
+	require.EqualValues(t, (Patterns+step-1)/step, r.Logits)
+	finite := r.Errors[oracle.Loss].N
+	require.InDelta(t, float64(r.Logits)*255/256, float64(finite), 100) // one exponent of 256 has no finite number
+	require.Equal(t, finite, r.Errors[oracle.Sigmoid].N)
+
+	target := 0.1
+	p.Alpha = 0.25
+	r, err = Float64(context.Background(), Sweep64{Points: 1000, Params: p, Target: &target}, Options{})
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+	require.EqualValues(t, 1000, r.Logits)
+	require.EqualValues(t, 2000, r.Errors[oracle.Hess].N)
+	require.Zero(t, r.Errors[oracle.Sigmoid].N)
+	require.Equal(t, oracle.PromisedSoft(2), r.Bounds)
+
+	_, err = Points(context.Background(), make([]float32, 2), make([]float32, 3), p, Options{})
+	require.Error(t, err)
+	_, err = Points(context.Background(), make([]float32, 2), nil, p, Options{Paths: []string{"mmx"}})
+	require.ErrorContains(t, err, "mmx")
 }
 
-func log(t *testing.T, r *Report) {
-	t.Helper()
-	for _, q := range Quantities {
-		t.Logf("γ = %v, %v: %v", r.Params.Gamma, q, r.Errors[q])
-	}
-}
+// A reference that is wrong in its last bits, or by its sign, and paths that have other bits are found.
+func TestFaultsAreFound(t *testing.T) {
+	forBoth := func(soft bool) {
+		c := newChunk[float32](8, soft, soft)
+		c.u = append(c.u, -100, -3, -0.5, 0, 0.25, 2, 7, float32(math.NaN()))
+		for range c.u {
+			c.t = append(c.t, 0.125)
+		}
+		p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3}
+		require.NoError(t, c.reference(p, true))
+		good := Report{Paths: []string{"test"}, Logits: 8, Bounds: bounds(p, soft)}
+		good.Merge(&c.report)
+		require.NoError(t, good.Err())
 
-// The long form is gen/search's.
-func TestSummits(t *testing.T) {
-	attempts := 40_000
-	if testing.Short() {
-		attempts /= 20
-	}
-	for _, c := range []Climb{{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{5, 100}}, {Gamma: [2]float64{5, 100}, Soft: true}} {
-		c.Seed, c.Attempts = 1, attempts
-		single, err := Summits[float32](context.Background(), c)
-		require.NoError(t, err)
-		c.Attempts /= 16 // its exact values take longer
-		double, err := Summits[float64](context.Background(), c)
-		require.NoError(t, err)
-		for q := range single {
-			for i, s := range []Summit{single[q], double[q]} {
-				t.Logf("%v, float%d: %v", Quantity(q), 32<<i, s)
-				require.LessOrEqual(t, s.Err, s.Bound, "%v, float%d: %v", Quantity(q), 32<<i, s)
-				require.Greater(t, s.Err, 0.25*s.Bound, "the search finds nothing")
+		for q := range good.Errors {
+			if good.Errors[q].N == 0 {
+				continue
+			}
+			for label, want := range c.want {
+				if label == 1 && (oracle.Quantity(q) == oracle.Sigmoid || oracle.Quantity(q) == oracle.Softplus) {
+					continue
+				}
+				for _, wrong := range []func(v float32) float32{
+					func(v float32) float32 { return neighbour(v, 4000) },
+					func(v float32) float32 { return -v },
+					func(float32) float32 { return float32(math.NaN()) },
+				} {
+					v := want[q][5]
+					want[q][5] = wrong(v)
+					c.report = Report{Bounds: good.Bounds, Logits: 8}
+					c.measure(p)
+					require.ErrorContains(t, c.report.Err(), oracle.Quantity(q).String())
+					require.NoError(t, c.compare(Reference, p))
+					require.Positive(t, c.report.Differing, "%v", oracle.Quantity(q))
+					require.ErrorContains(t, c.report.Err(), "differ from the reference")
+					want[q][5] = v
+				}
 			}
 		}
 	}
+	forBoth(false)
+	forBoth(true)
+	require.ErrorContains(t, new(Report).Err(), "nothing was compared")
+}
+
+// A climb gets near the bounds, or it would say nothing about them.
+func TestSummitsClimb(t *testing.T) {
+	s, err := Summits[float32](context.Background(), Climb{Gamma: [2]float64{0, 5}, Seed: 1, Attempts: 10_000})
+	require.NoError(t, err)
+	for _, q := range []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess} {
+		require.Greater(t, s[q].Err, 0.6*s[q].Bound, "%v", q)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = Summits[float32](ctx, Climb{Gamma: [2]float64{0, 5}})
+	require.ErrorIs(t, err, context.Canceled)
 }

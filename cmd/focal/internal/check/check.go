@@ -169,14 +169,14 @@ func (r *Result) WriteText(w io.Writer) error {
 			bits = "one path"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t", row.name, row.Logits, bits)
-		for i, q := range verify.Quantities {
+		for _, q := range verify.Quantities {
 			cell := ""
-			if err := row.Errors[i]; err.N > 0 {
+			if err := row.Errors[q]; err.N > 0 {
 				sign := "≤"
-				if !(err.Worst <= row.Bound(q)) {
+				if !(err.Worst <= row.Bounds[q]) {
 					sign = "ABOVE"
 				}
-				cell = fmt.Sprintf("%.2f %s %v", err.Worst, sign, row.Bound(q))
+				cell = fmt.Sprintf("%.2f %s %v", err.Worst, sign, row.Bounds[q])
 			}
 			fmt.Fprintf(table, "%s\t", cell)
 		}
@@ -234,11 +234,11 @@ func (r *Result) Records() (all []Record) {
 		bits := one
 		bits.Quantity, bits.Differing, bits.Passed = "bits", row.Differing, row.Differing == 0 && row.Logits > 0
 		all = append(all, bits)
-		for i, q := range verify.Quantities {
-			if e := row.Errors[i]; e.N > 0 {
+		for _, q := range verify.Quantities {
+			if e := row.Errors[q]; e.N > 0 {
 				errors := one
-				errors.Quantity, errors.Worst, errors.Bound = q.String(), export.Number(e.Worst), export.Number(row.Bound(q))
-				errors.Passed = e.Worst <= row.Bound(q)
+				errors.Quantity, errors.Worst, errors.Bound = q.String(), export.Number(e.Worst), export.Number(row.Bounds[q])
+				errors.Passed = e.Worst <= row.Bounds[q]
 				all = append(all, errors)
 			}
 		}

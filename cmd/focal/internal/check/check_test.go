@@ -18,7 +18,7 @@ func TestFails(t *testing.T) {
 		for i := range r.Errors {
 			r.Errors[i].Add(1, 2, 3, 3)
 		}
-		r.Errors[verify.Grad].Add(worst, -3, 1, 2)
+		r.Errors[oracle.Grad].Add(worst, -3, 1, 2)
 		return r
 	}
 	unequal := &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
