@@ -227,8 +227,7 @@ func (s *scratch[T]) sort(j *job[T]) {
 	s.piece = piece{start: s.start, n: s.n, until: s.until}
 	most := s.n / patchShare
 	if j.y.kind == labelTarget {
-		row, col := s.start/j.c, s.start%j.c
-		label := j.y.labels(row, (col+s.n-1)/j.c+1)
+		label, col := s.labels(j), s.start%j.c
 		if j.c > abi.NarrowRow {
 			s.patched, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
 		} else {
@@ -251,6 +250,17 @@ func (s *scratch[T]) sort(j *job[T]) {
 		s.dropWeightless(j)
 	}
 }
+
+// labels returns the labels of the piece's rows, the first and the last of which may be in it in part.
+func (s *scratch[T]) labels(j *job[T]) []int32 {
+	// Nothing is in the chunks' memory yet, and a row has an element in the piece at least.
+	room := (*[pieceLen]int32)(unsafe.Pointer(&s.loss))
+	first, last := s.start/j.c, (s.start+s.n-1)/j.c
+	label, _ := j.y.label.asInt32(room[:], first, last-first+1)
+	return label
+}
+
+var _ [2*unsafe.Sizeof(room{}) - 4*pieceLen]struct{} // the labels fit in loss and spare
 
 // sortTargets decides it for targets. It may make the piece shorter.
 func (s *scratch[T]) sortTargets(t []T, most int) {

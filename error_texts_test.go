@@ -46,9 +46,9 @@ func TestErrorTexts(t *testing.T) {
 	}
 
 	texts := map[string]error{
-		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                                 sum(x, Labels(label), Params{Gamma: -1}),
-		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                           sum(x, Labels(label), Params{Alpha: 2}),
-		"focal: Sum: Norm = -1, want it finite and ≥ 0: parameter out of range":                                  sum(x, Labels(label), Params{Norm: -1}),
+		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                               sum(x, Labels(label), Params{Gamma: -1}),
+		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                         sum(x, Labels(label), Params{Alpha: 2}),
+		"focal: Sum: Norm = -1, want it finite and ≥ 0: parameter out of range":                                sum(x, Labels(label), Params{Norm: -1}),
 		"focal: Sum: Norm = 1e-30, so small that a weight is above 1.099511627776e+12: parameter out of range": sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
 
 		"focal: Loss: len(dst) = 5, want len(x) = 6: shape mismatch":                                        Loss(x[:5], x, Labels(label), p),
@@ -62,12 +62,13 @@ func TestErrorTexts(t *testing.T) {
 		"focal: Fits: len(label) = 3, want 4 for 4×2 logits: shape mismatch":                                Labels(label).Fits(4, 2),
 		"focal: Fits: len(t) = 6, want rows·columns for 9223372036854775807×3 logits: shape mismatch":       Dense(x).Fits(math.MaxInt, 3),
 
-		"focal: Sum: y is the zero Target, want one made by Labels, ZeroBased or Dense: invalid target": sum(x, Target{}, p),
-		"focal: Fits: the zero Target, want one made by Labels, ZeroBased or Dense: invalid target":     Target{}.Fits(3, 2),
-		"focal: Sum: y is Dense of float64, want it of float32, as the logits are: invalid target":      sum(x, Dense(make([]float64, 6)), p),
-		"focal: Sum: t[1] = 1.5, want it in [0, 1]: invalid target":                                     sum(x, Dense([]float32{0, 1.5, 0, 0, 0, 0}), p),
-		"focal: Sum: label[2] = 3, want 0..C with C = 2, or -1 if ignored: label out of range":          sum(x, Labels([]int32{0, 1, 3}), p),
-		"focal: Loss: dst overlaps x, which begins +4 bytes from its start: overlapping slices":         Loss(x[:4], x[1:5], Labels(label[:2]), p),
+		"focal: Sum: y is the zero Target, want one made by Labels, ZeroBased or Dense: invalid target":                  sum(x, Target{}, p),
+		"focal: Fits: the zero Target, want one made by Labels, ZeroBased or Dense: invalid target":                      Target{}.Fits(3, 2),
+		"focal: Sum: y is Dense of float64, want it of float32, as the logits are: invalid target":                       sum(x, Dense(make([]float64, 6)), p),
+		"focal: Sum: t[1] = 1.5, want it in [0, 1]: invalid target":                                                      sum(x, Dense([]float32{0, 1.5, 0, 0, 0, 0}), p),
+		"focal: Sum: label[2] = 3, want 0..C with C = 2, or -1 if ignored: label out of range":                           sum(x, Labels([]int32{0, 1, 3}), p),
+		"focal: Sum: ZeroBased label[1] = 3, want 0..C, where C = 2 is background, or -1 if ignored: label out of range": sum(x, ZeroBased([]int{0, 3, 1}), p),
+		"focal: Loss: dst overlaps x, which begins +4 bytes from its start: overlapping slices":                          Loss(x[:4], x[1:5], Labels(label[:2]), p),
 
 		"focal: Merge: Gamma = 2 of one and 1 of the other: parameter out of range":                merge(score(2, 0.25), score(1, 0.25)),
 		"focal: Merge: Alpha = 0.25 of one and 0.5 of the other: parameter out of range":           merge(score(2, 0.25), score(2, 0.5)),

@@ -197,7 +197,7 @@ func testErrShape[T Float](t *testing.T) {
 // No rows and no logits are an empty batch, whether the slices are nil or empty.
 func TestEmptyBatch(t *testing.T) {
 	for _, x := range [][]float32{nil, {}} {
-		for _, y := range []Target{Labels(nil), Labels([]int32{}), ZeroBased(nil)} {
+		for _, y := range []Target{Labels[int32](nil), Labels([]int32{}), ZeroBased[int64](nil), Labels([]uint8{})} {
 			for _, workers := range []int{-1, 0, 1, 8} {
 				p := Default()
 				p.Workers = workers
@@ -244,14 +244,15 @@ func testErrLabel[T Float](t *testing.T) {
 			{-1, 255}, {-1, -100}, {254, 255}, {c + 1, 0},
 		} {
 			for _, at := range []int{0, 1, 63, rows - 1} {
-				for _, target := range []func([]int32) Target{Labels, ZeroBased} {
+				for _, target := range []func([]int32) Target{Labels[int32], ZeroBased[int32]} {
 					label := make([]int32, rows)
 					label[at], label[rows-1] = tt.bad, tt.bad // the first is named
 					dst := [3][]T{filled[T](rows * c), filled[T](rows * c), filled[T](rows * c)}
 					err := op.call(dst, make([]T, rows*c), target(label).Ignoring(tt.ignore), Default())
 					require.ErrorIs(t, err, ErrLabel)
-					require.ErrorContains(t, err, fmt.Sprintf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored",
-						op.name, at, tt.bad, c, tt.ignore))
+					require.ErrorContains(t, err, fmt.Sprintf("focal: %s: ", op.name))
+					require.ErrorContains(t, err, fmt.Sprintf("label[%d] = %d, want 0..C", at, tt.bad))
+					require.ErrorContains(t, err, fmt.Sprintf(", or %d if ignored", tt.ignore))
 					requireUntouched(t, dst[:]...)
 				}
 			}

@@ -319,7 +319,7 @@ func (j *job[T]) checkOutputs() error {
 		if err := checkDisjoint(j.op, out, "dout", j.dout); err != nil {
 			return err
 		}
-		if err := checkDisjoint(j.op, out, "label", sliceOf[int32](&j.y.label)); err != nil {
+		if err := checkDisjoint(j.op, out, "label", j.y.label.bytes()); err != nil {
 			return err
 		}
 		if err := checkDisjoint(j.op, out, "t", denseOf[T](&j.y)); err != nil {

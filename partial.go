@@ -69,14 +69,8 @@ func countRows[T Float](y *Target, c int) (p Partial) {
 		return p
 	}
 	p.rows = uint64(y.label.len)
-	for _, v := range y.labels(0, y.label.len) {
-		switch {
-		case v == y.ignore:
-			p.ignored++
-		case uint(int(v)-int(y.offset)) < uint(c):
-			p.fore++
-		}
-	}
+	fore, ignored := y.countLabels(c)
+	p.fore, p.ignored = uint64(fore), uint64(ignored)
 	return p
 }
 

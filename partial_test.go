@@ -354,7 +354,7 @@ func TestPartialExact(t *testing.T) {
 	y := Labels([]int32{1, 0, 0, 0, 0})
 	p := Params{Alpha: NoAlpha} // cross-entropy: losses from 1e300 to 9e-14 and 0
 	part := mustScore(t, x, y, p)
-	without := mustScore(t, x[1:], Labels(y.labels(1, y.label.len-1)), p)
+	without := mustScore(t, x[1:], Labels(labelsOf(y)[1:]), p)
 	require.Equal(t, 1e300, part.Loss(1))
 	loss := make([]float64, 5)
 	require.NoError(t, Loss(loss, x, y, p))
@@ -420,7 +420,7 @@ func TestPartialCounts(t *testing.T) {
 	} {
 		require.Equal(t, tt.want, counts(mustScore(t, x, tt.y, Default())))
 	}
-	require.Equal(t, Partial{}, mustScore(t, []float64{}, Labels(nil), Default()))
+	require.Equal(t, Partial{}, mustScore(t, []float64{}, Labels[int32](nil), Default()))
 	require.Equal(t, Params{}, Partial{}.Params())
 }
 

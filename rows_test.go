@@ -88,7 +88,7 @@ func TestRowsErrors(t *testing.T) {
 	}{
 		{filled[float32](3), x, Labels(label), Default(), ErrShape, "len(dst) = 3, want len(label) = 2"},
 		{nil, x, Labels(label), Default(), ErrShape, "len(dst) = 0, want len(label) = 2"},
-		{filled[float32](1), nil, Labels(nil), Default(), ErrShape, "len(dst) = 1, want len(label) = 0"},
+		{filled[float32](1), nil, Labels[int32](nil), Default(), ErrShape, "len(dst) = 1, want len(label) = 0"},
 		{filled[float32](4), x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 4, want a number of rows that len(x) = 6"},
 		{nil, x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 0, want a number of rows"},
 		{filled[float32](1), nil, Dense([]float32{}), Default(), ErrShape, "len(dst) = 1, want a number of rows"},
@@ -110,7 +110,7 @@ func TestRowsErrors(t *testing.T) {
 			require.True(t, v == untouched || v == 0, "written")
 		}
 	}
-	require.NoError(t, Rows(nil, []float32{}, Labels(nil), Default()))
+	require.NoError(t, Rows(nil, []float32{}, Labels[int32](nil), Default()))
 	require.NoError(t, Rows(nil, []float32{}, Dense([]float32{}), Default()))
 }
 
@@ -118,7 +118,7 @@ func TestFits(t *testing.T) {
 	label := make([]int32, 6)
 	require.NoError(t, Labels(label).Fits(6, 3))
 	require.NoError(t, ZeroBased(label).Ignoring(7).Fits(6, 1))
-	require.NoError(t, Labels(nil).Fits(0, 3))
+	require.NoError(t, Labels[int32](nil).Fits(0, 3))
 	require.NoError(t, Dense(make([]float32, 6)).Fits(2, 3))
 	require.NoError(t, Dense(make([]float64, 6)).Fits(3, 2))
 	for want, y := range map[string]Target{
@@ -131,7 +131,7 @@ func TestFits(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.ErrorIs(t, Target{}.Fits(0, 0), ErrTarget)
-	for _, y := range []Target{Labels(nil), Dense([]float32{})} {
+	for _, y := range []Target{Labels[int32](nil), Dense([]float32{})} {
 		for _, shape := range [][2]int{{-1, 0}, {0, -1}, {math.MinInt, math.MinInt}} {
 			require.ErrorIs(t, y.Fits(shape[0], shape[1]), ErrShape)
 		}

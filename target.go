@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"unsafe"
 )
 
 // Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]. It refers to
@@ -46,67 +45,21 @@ const (
 	QualityFocal
 )
 
-// numbers is a slice of one of several types, which is not known at compile time.
-type numbers struct {
-	first unsafe.Pointer
-	len   int
-	of    numberType
-}
-
-type numberType uint8
-
-const (
-	noNumbers numberType = iota
-	float32s
-	float64s
-	int32s
-)
-
-func (t numberType) String() string {
-	return [...]string{noNumbers: "nothing", float32s: "float32", float64s: "float64", int32s: "int32"}[t]
-}
-
-// numbersOf returns v as numbers.
-func numbersOf[T int32 | float32 | float64](v []T) numbers {
-	return numbers{unsafe.Pointer(unsafe.SliceData(v)), len(v), typeOf[T]()}
-}
-
-// typeOf returns the type of T.
-func typeOf[T int32 | float32 | float64]() numberType {
-	switch {
-	case unsafe.Sizeof(T(0)) == 8:
-		return float64s
-	case T(3)/2 == 1:
-		return int32s
-	}
-	return float32s
-}
-
-// given reports whether there are numbers, be it none.
-func (v *numbers) given() bool { return v.of != noNumbers }
-
-// sliceOf returns v as a slice of T, or nil if it is of another type.
-func sliceOf[T int32 | float32 | float64](v *numbers) []T {
-	if v.of != typeOf[T]() {
-		return nil
-	}
-	return unsafe.Slice((*T)(v.first), v.len)
-}
-
-// labels returns the labels from..from+n-1.
-func (t *Target) labels(from, n int) []int32 { return sliceOf[int32](&t.label)[from : from+n] }
-
 // Labels returns the target that has one label for each row, in the convention of Paddle and Caffe2: 1..C is the
 // class (the positive is in column label-1), 0 is background (no positive), -1 an ignored row, whose losses and
 // derivatives are 0. Any other value is [ErrLabel] when the target is used.
-func Labels(label []int32) Target {
+//
+// The labels may be of any integer type. They are neither copied nor converted as a whole; int32 is the fastest. Of
+// unsigned integers none is -1: see [Target.Ignoring].
+func Labels[L Integer](label []L) Target {
 	return Target{kind: labelTarget, label: numbersOf(label), offset: 1, ignore: -1}
 }
 
 // ZeroBased returns the target that has one label for each row, in the convention of mmcv and mmdetection: 0..C-1 is
 // the class (the positive is in column label), C is background (no positive), -1 an ignored row, whose losses and
-// derivatives are 0. Any other value is [ErrLabel] when the target is used.
-func ZeroBased(label []int32) Target {
+// derivatives are 0. Any other value is [ErrLabel] when the target is used. The labels may be of any integer type, as
+// those of [Labels].
+func ZeroBased[L Integer](label []L) Target {
 	return Target{kind: labelTarget, label: numbersOf(label), offset: 0, ignore: -1}
 }
 
@@ -148,6 +101,27 @@ func FgNum(label []int32) int {
 		}
 	}
 	return n
+}
+
+// countLabels returns how many labels are those of c columns, and how many are the ignored one, which none of the former is.
+func (t *Target) countLabels(c int) (classes, ignored int) {
+	var room [512]int32
+	for start := 0; start < t.label.len; start += len(room) {
+		n := min(len(room), t.label.len-start)
+		part, fit := t.label.asInt32(room[:], start, n)
+		for i := range part {
+			v := int64(part[i])
+			if !fit {
+				v = t.label.integer(start + i)
+			}
+			if v == int64(t.ignore) {
+				ignored++
+			} else if uint64(v-int64(t.offset)) < uint64(c) {
+				classes++
+			}
+		}
+	}
+	return classes, ignored
 }
 
 // Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
@@ -252,11 +226,21 @@ func firstBadTarget[T Float](t []T) int {
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	if i := firstBadLabel(t.labels(0, t.label.len), limit, t.ignore); i >= 0 {
-		return fmt.Errorf("focal: %s: label[%d] = %d, want 0..C with C = %d, or %d if ignored: %w",
-			op, i, t.labels(i, 1)[0], c, t.ignore, ErrLabel)
+	i := -1
+	if t.label.of == int32s {
+		i = firstBadLabel(sliceOf[int32](&t.label), limit, t.ignore)
+	} else {
+		i = firstBadInteger(&t.label, limit, t.ignore)
 	}
-	return nil
+	switch {
+	case i < 0:
+		return nil
+	case t.offset == 0:
+		return fmt.Errorf("focal: %s: ZeroBased label[%d] = %s, want 0..C, where C = %d is background, or %d if ignored: %w",
+			op, i, t.label.text(i), c, t.ignore, ErrLabel)
+	}
+	return fmt.Errorf("focal: %s: label[%d] = %s, want 0..C with C = %d, or %d if ignored: %w",
+		op, i, t.label.text(i), c, t.ignore, ErrLabel)
 }
 
 // firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
@@ -273,6 +257,24 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 		for i, v := range part {
 			if uint32(v) > limit && v != ignore {
 				return start + i
+			}
+		}
+	}
+	return -1
+}
+
+// firstBadInteger does what firstBadLabel does for integers of any type.
+func firstBadInteger(label *numbers, limit uint32, ignore int32) int {
+	var room [512]int32
+	for start := 0; start < label.len; start += len(room) {
+		n := min(len(room), label.len-start)
+		part, fit := label.asInt32(room[:], start, n)
+		if fit && firstBadLabel(part, limit, ignore) < 0 {
+			continue
+		}
+		for i := start; i < start+n; i++ {
+			if v := label.integer(i); uint64(v) > uint64(limit) && v != int64(ignore) {
+				return i
 			}
 		}
 	}

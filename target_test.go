@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -157,10 +158,10 @@ func TestManyClasses(t *testing.T) {
 	require.ErrorIs(t, y.checkLabels("Loss", math.MaxInt32-1), ErrLabel)
 
 	var pos, ign bitmask
-	require.False(t, labelBits(&pos, &ign, 3, y.labels(0, y.label.len), math.MaxInt32-3, math.MaxInt, 1, -1))
+	require.False(t, labelBits(&pos, &ign, 3, labelsOf(y), math.MaxInt32-3, math.MaxInt, 1, -1))
 	require.Equal(t, bitmask{0: 1 << 2}, pos)
-	y.labels(0, y.label.len)[0] = 1
-	require.False(t, labelBits(&pos, &ign, pieceLen, y.labels(0, y.label.len), math.MaxInt-pieceLen, math.MaxInt, 1, -1))
+	labelsOf(y)[0] = 1
+	require.False(t, labelBits(&pos, &ign, pieceLen, labelsOf(y), math.MaxInt-pieceLen, math.MaxInt, 1, -1))
 	require.Equal(t, bitmask{}, pos, "the positive is in an earlier piece")
 }
 
@@ -208,7 +209,7 @@ func testIgnoredRows[T Float](t *testing.T) {
 		rows, c := shape[0], shape[1]
 		x, y := batch[T](rows, c)
 		dout := make([]T, len(x))
-		ignored := func(i int) bool { return y.labels(0, y.label.len)[i/c] == -1 }
+		ignored := func(i int) bool { return labelsOf(y)[i/c] == -1 }
 		for i := range x {
 			dout[i] = 1
 			if ignored(i) {
@@ -272,4 +273,107 @@ func testNoWeight[T Float](t *testing.T) {
 			require.True(t, math.IsNaN(r.sum), "a NaN logit shows in the sum")
 		}
 	}
+}
+
+// Labels of every integer type mean what the same labels as int32 mean, in every call, wherever a piece of them begins.
+func TestIntegerLabels(t *testing.T) {
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			testIntegerLabels[int](t)
+			testIntegerLabels[int8](t)
+			testIntegerLabels[int16](t)
+			testIntegerLabels[classID](t)
+			testIntegerLabels[int64](t)
+			testIntegerLabels[uint](t)
+			testIntegerLabels[uint8](t)
+			testIntegerLabels[uint16](t)
+			testIntegerLabels[uint32](t)
+			testIntegerLabels[uint64](t)
+			testIntegerLabels[uintptr](t)
+		})
+	}
+}
+
+type classID int32
+
+func testIntegerLabels[L Integer](t *testing.T) {
+	unsigned := L(0)-1 > 0
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, shape := range [][2]int{{3*blockLen + 7, 1}, {3000, 3}, {700, 25}, {2, 2*blockLen + 1}} {
+		rows, c := shape[0], shape[1]
+		x, _ := batch[float32](rows, c)
+		as32, as := make([]int32, rows), make([]L, rows)
+		ignore := int32(-1)
+		if unsigned {
+			ignore = 127
+		}
+		fillLabels(rng, as32, min(c, 100), ignore, 0.1)
+		for i, v := range as32 {
+			as[i] = L(v)
+		}
+		for _, y := range [][2]Target{{Labels(as32).Ignoring(ignore), Labels(as).Ignoring(ignore)}, {ZeroBased(as32).Ignoring(ignore), ZeroBased(as).Ignoring(ignore)}} {
+			p := Default()
+			want := compute(t, x, y[0], nil, p)
+			requireSameResults(t, want, compute(t, x, y[1], nil, p))
+			p.Workers = 3
+			requireSameResults(t, want, compute(t, x, y[1], nil, p))
+			require.Equal(t, mustScore(t, x, y[0], p), mustScore(t, x, y[1], p))
+			perRow, got := make([]float32, rows), make([]float32, rows)
+			require.NoError(t, Rows(perRow, x, y[0], p))
+			require.NoError(t, Rows(got, x, y[1], p))
+			requireSameBits(t, perRow, got)
+		}
+	}
+}
+
+// A label whose last 32 bits are those of a valid one is invalid all the same, and the text has all of its digits.
+func TestErrLabelInteger(t *testing.T) {
+	const c = 3
+	x := make([]float32, 2000*c)
+	for _, at := range []int{0, 511, 512, 1999} {
+		testErrLabelInteger(t, x, at, math.MaxInt64, "9223372036854775807")
+		testErrLabelInteger(t, x, at, int64(1)<<32+1, "4294967297")
+		testErrLabelInteger(t, x, at, -int64(1)<<32, "-4294967296")
+		testErrLabelInteger(t, x, at, -int64(1)<<32-1, "-4294967297")
+		testErrLabelInteger(t, x, at, uint64(math.MaxUint64), "18446744073709551615")
+		testErrLabelInteger(t, x, at, uint64(1)<<32, "4294967296")
+		testErrLabelInteger(t, x, at, uint32(math.MaxUint32), "4294967295")
+		testErrLabelInteger(t, x, at, uint32(4), "4")
+		testErrLabelInteger(t, x, at, uint16(math.MaxUint16), "65535")
+		testErrLabelInteger(t, x, at, uint8(math.MaxUint8), "255")
+		testErrLabelInteger(t, x, at, int8(-2), "-2")
+		testErrLabelInteger(t, x, at, int16(4), "4")
+		testErrLabelInteger(t, x, at, -2, "-2")
+	}
+}
+
+func testErrLabelInteger[L Integer](t *testing.T, x []float32, at int, bad L, text string) {
+	label := make([]L, 2000)
+	label[at], label[len(label)-1] = bad, bad
+	dst := filled[float32](len(x))
+	err := Loss(dst, x, Labels(label), Default())
+	require.ErrorIs(t, err, ErrLabel)
+	require.EqualError(t, err, fmt.Sprintf("focal: Loss: label[%d] = %s, want 0..C with C = 3, or -1 if ignored: label out of range", at, text))
+	require.ErrorIs(t, Loss(dst, x, ZeroBased(label), Default()), ErrLabel)
+	requireUntouched(t, dst)
+}
+
+// Labels of another type than int32 are converted on the stack.
+func TestIntegerLabelsAllocate(t *testing.T) {
+	x, label := make([]float32, 3*blockLen), make([]int, 3*blockLen)
+	dst := make([]float32, len(x))
+	assert.Zero(t, testing.AllocsPerRun(10, func() { must(Loss(dst, x, Labels(label), Default())) }))
+	label8 := make([]uint8, len(x)/8)
+	assert.Zero(t, testing.AllocsPerRun(10, func() { must(Loss(dst, x, Labels(label8), Default())) }))
+}
+
+// An output may not overlap labels of any type.
+func TestErrOverlapInteger(t *testing.T) {
+	const n = 16
+	words := make([]uint64, n)
+	x := make([]float64, n)
+	out := unsafe.Slice((*float64)(unsafe.Pointer(&words[0])), n)
+	require.ErrorIs(t, Loss(out, x, Labels(words), Default()), ErrOverlap)
+	require.ErrorIs(t, Loss(out[1:], x[1:], Labels(unsafe.Slice((*uint8)(unsafe.Pointer(&words[0])), 9)[:5]), Default()), nil)
+	require.ErrorIs(t, Loss(out[1:], x[1:], Labels(unsafe.Slice((*uint8)(unsafe.Pointer(&words[1])), 5)), Default()), ErrOverlap)
 }

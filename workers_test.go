@@ -40,6 +40,9 @@ func requireSameBits[T Float](t *testing.T, want, got []T) {
 	}
 }
 
+// labelsOf returns the labels of a batch.
+func labelsOf(y Target) []int32 { return sliceOf[int32](&y.label) }
+
 // results is all that the package computes of one batch.
 type results[T Float] struct {
 	loss, grad, fusedLoss, fusedGrad, fusedHess []T
@@ -165,7 +168,7 @@ func testAllocations[T Float](t *testing.T) {
 		"Sum":     func() { _, err = Sum(x, y, p) },
 		"Fused":   func() { _, err = Fused(Out[T]{Loss: dst, Grad: grad, Hess: hess}, x, y, p) },
 		"Sigmoid": func() { err = Sigmoid(dst, x) },
-		"Labels":  func() { err = Loss(dst, x, Labels(y.labels(0, y.label.len)).Ignoring(-1), p) },
+		"Labels":  func() { err = Loss(dst, x, Labels(labelsOf(y)).Ignoring(-1), p) },
 	} {
 		assert.Zero(t, testing.AllocsPerRun(10, call), name)
 		require.NoError(t, err)

@@ -37,7 +37,7 @@ func (o Options) Check() error {
 	if o.Hardest < 0 {
 		return fmt.Errorf("the number of hardest rows is %d, want it ≥ 0", o.Hardest)
 	}
-	_, err := focal.Score([]float64(nil), focal.Labels(nil), o.params())
+	_, err := focal.Score([]float64(nil), focal.Labels[int32](nil), o.params())
 	return err
 }
 

@@ -1,0 +1,152 @@
+package focal
+
+import (
+	"math"
+	"strconv"
+	"unsafe"
+)
+
+// Integer is the type of a label: any integer type.
+type Integer interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
+}
+
+// numbers is a slice of one of several types, which is not known at compile time.
+type numbers struct {
+	first unsafe.Pointer
+	len   int
+	of    numberType
+}
+
+// numberType is a type of numbers, as they are in memory.
+type numberType uint8
+
+const (
+	noNumbers numberType = iota
+	int8s
+	int16s
+	int32s
+	int64s
+	uint8s
+	uint16s
+	uint32s
+	uint64s
+	float32s
+	float64s
+)
+
+func (t numberType) String() string {
+	return [...]string{"nothing", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"}[t]
+}
+
+// size returns how many bytes a number has.
+func (t numberType) size() int { return [...]int{0, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8}[t] }
+
+// typeOf returns the type of E.
+func typeOf[E Integer | Float]() numberType {
+	var zero E
+	of := int8s
+	switch {
+	case E(1)/2 != 0:
+		of = float32s - 2
+	case zero-1 > 0:
+		of = uint8s
+	}
+	switch unsafe.Sizeof(zero) {
+	case 2:
+		of += 1
+	case 4:
+		of += 2
+	case 8:
+		of += 3
+	}
+	return of
+}
+
+// numbersOf returns v as numbers.
+func numbersOf[E Integer | Float](v []E) numbers {
+	return numbers{unsafe.Pointer(unsafe.SliceData(v)), len(v), typeOf[E]()}
+}
+
+// given reports whether there are numbers, be it none.
+func (v *numbers) given() bool { return v.of != noNumbers }
+
+// sliceOf returns v as a slice of E, or nil if it is of another type.
+func sliceOf[E Integer | Float](v *numbers) []E {
+	if v.of != typeOf[E]() {
+		return nil
+	}
+	return unsafe.Slice((*E)(v.first), v.len)
+}
+
+// bytes returns the memory of v.
+func (v *numbers) bytes() []byte { return unsafe.Slice((*byte)(v.first), v.len*v.of.size()) }
+
+// integer returns integer i; one above math.MaxInt64 is returned as that.
+func (v *numbers) integer(i int) int64 {
+	switch v.of {
+	case int8s:
+		return int64(sliceOf[int8](v)[i])
+	case int16s:
+		return int64(sliceOf[int16](v)[i])
+	case int32s:
+		return int64(sliceOf[int32](v)[i])
+	case uint8s:
+		return int64(sliceOf[uint8](v)[i])
+	case uint16s:
+		return int64(sliceOf[uint16](v)[i])
+	case uint32s:
+		return int64(sliceOf[uint32](v)[i])
+	case uint64s:
+		return int64(min(sliceOf[uint64](v)[i], math.MaxInt64))
+	}
+	return sliceOf[int64](v)[i]
+}
+
+// text returns integer i in decimal.
+func (v *numbers) text(i int) string {
+	if v.of == uint64s {
+		return strconv.FormatUint(sliceOf[uint64](v)[i], 10)
+	}
+	return strconv.FormatInt(v.integer(i), 10)
+}
+
+// asInt32 returns the integers from..from+n-1, and whether they all are in an int32's range; if not, the values are wrong.
+// They are in the memory of v if it has them so, otherwise in room, which is long enough.
+func (v *numbers) asInt32(room []int32, from, n int) (values []int32, ok bool) {
+	room = room[:n]
+	switch v.of {
+	case int32s:
+		return sliceOf[int32](v)[from : from+n], true
+	case int8s:
+		ok = toInt32(room, sliceOf[int8](v)[from:])
+	case int16s:
+		ok = toInt32(room, sliceOf[int16](v)[from:])
+	case int64s:
+		ok = toInt32(room, sliceOf[int64](v)[from:])
+	case uint8s:
+		ok = toInt32(room, sliceOf[uint8](v)[from:])
+	case uint16s:
+		ok = toInt32(room, sliceOf[uint16](v)[from:])
+	case uint32s:
+		ok = toInt32(room, sliceOf[uint32](v)[from:])
+	case uint64s:
+		ok = toInt32(room, sliceOf[uint64](v)[from:])
+	}
+	return room, ok
+}
+
+// toInt32 converts the first len(dst) integers of src and reports whether dst has the same values.
+func toInt32[L Integer](dst []int32, src []L) bool {
+	src = src[:len(dst)]
+	lost := uint64(0)
+	for i, v := range src {
+		w := int32(v)
+		dst[i] = w
+		lost |= uint64(v) ^ uint64(w)
+		if L(0)-1 > 0 { // unsigned: the same 64 bits may be those of a negative number
+			lost |= uint64(uint32(w) >> 31)
+		}
+	}
+	return lost == 0
+}
