@@ -33,21 +33,18 @@ func set(x float64) vec { return archsimd.BroadcastFloat32x16(float32(x)) }
 // none is; otherwise there is one column, and a label for each.
 func stream(loss, grad, x []float32, label []int32, allPositive bool) {
 	c, layout := &coef.F32, coef.Layout32
-	magic := set(layout.Magic())
-	var expEntries [8]float32
-	for j, e := range c.Exp {
-		expEntries[j] = math.Float32frombits(math.Float32bits(e) - uint32(j)<<20)
-	}
+	var node [8]float32
+	copy(node[:], c.Node)
 	var (
-		scale, scaleLo    = set(float64(c.Scale)), set(float64(c.ScaleLo))
-		clamp             = set(layout.Clamp)
-		maxSoftplus       = set(layout.MaxSoftplus)
-		indexScale        = set(coef.IndexScale)
-		exp, expRest      = table(expEntries).AsInt32x16(), table(c.ExpRest)
-		recip, logs       = table(c.Recip), table(c.Log)
-		e0, e1, e2, e3    = set(float64(c.Exp2m1[0])), set(float64(c.Exp2m1[1])), set(float64(c.Exp2m1[2])), set(float64(c.Exp2m1[3]))
+		magic, magicIndex = set(layout.MagicExp()), set(layout.MagicIndex())
+		near, maxSoftplus = set(layout.NearLogit), set(layout.MaxSoftplus)
+		log2e, log2eLo    = set(float64(c.Log2E)), set(float64(c.Log2ELo))
+		recipScale        = set(coef.RecipScale)
+		nodes             = table(node)
+		recip, logs       = table(c.Recip), table(c.LogRecip)
+		e0, e1, e2, e3    = set(float64(c.Exp[0])), set(float64(c.Exp[1])), set(float64(c.Exp[2])), set(float64(c.Exp[3]))
 		q0, q1, q2, q3    = set(float64(c.Log1p[0])), set(float64(c.Log1p[1])), set(float64(c.Log1p[2])), set(float64(c.Log1p[3]))
-		one, zero, gamma  = set(1), set(0), set(2)
+		one, zero         = set(1), set(0)
 		zeros             = zero.AsInt32x16()
 		signBit           = archsimd.BroadcastInt32x16(math.MinInt32)
 		absBits           = archsimd.BroadcastInt32x16(math.MaxInt32)
@@ -69,42 +66,36 @@ func stream(loss, grad, x []float32, label []int32, allPositive bool) {
 		u := archsimd.LoadFloat32x16((*[16]float32)(x[i:])).AsInt32x16().Xor(flip)
 		negative := u.Less(zeros)
 
-		// -a·8/ln2 = k+f; e = A·(1+p)
-		minusA := u.And(absBits).AsFloat32x16().Min(clamp).AsInt32x16().Or(signBit).AsFloat32x16()
-		t := minusA.MulAdd(scale, magic)
-		f := minusA.MulAdd(scale, magic.Sub(t))
-		f = minusA.MulAdd(scaleLo, f)
-		k := t.AsInt32x16()
-		A := exp.Permute(t.AsUint32x16()).Add(k.ShiftAllLeft(20)).AsFloat32x16()
-		g := f.Add(expRest.Permute(t.AsUint32x16()))
-		p := e3.MulAdd(g, e2).MulAdd(g, e1).MulAdd(g, e0).Mul(g)
+		// exp(-|u|) = A·(1+p)
+		minusA := u.And(absBits).AsFloat32x16().Min(near).AsInt32x16().Or(signBit).AsFloat32x16()
+		t := minusA.MulAdd(log2e, magic)
+		f := minusA.MulAdd(log2e, magic.Sub(t))
+		f = minusA.MulAdd(log2eLo, f)
+		A := t.AsInt32x16().ShiftAllLeft(20).AsFloat32x16()
+		y := f.Add(nodes.Permute(t.AsUint32x16()))
+		p := e3.MulAdd(y, e2).MulAdd(y, e1).MulAdd(y, e0).Mul(y)
 
-		// z = c·(1+e) - 1
-		index := A.MulAdd(indexScale, magic).AsUint32x16()
+		// z = c·(1+e) - 1, s = S·(1+v)
+		index := A.MulAdd(recipScale, magicIndex).AsUint32x16()
 		r := recip.Permute(index)
 		S := A.Mul(r)
 		z := S.MulAdd(p, S.Add(r.Sub(one)))
+		v := p.Masked(negative).Sub(z).Div(one.Add(z))
+
 		zz := z.Mul(z)
 		log1p := q3.MulAdd(z, q2).MulAdd(z, q1).MulAdd(z, q0).MulAdd(zz, z)
-		h := z.Div(z.Add(one))
-		minusH := h.AsInt32x16().Xor(signBit).AsFloat32x16()
-		rest := p.MulAdd(minusH, p)
-
-		softplus := logs.Permute(index).Add(log1p).Add(zero.Max(u.AsFloat32x16()))
-		v := rest.Masked(negative).Sub(h)
-		short := S.Merge(r, negative)
-		B := short.Mul(short).Mul(weight)
+		softplus := logs.Permute(index).Add(zero.Max(u.AsFloat32x16())).Add(log1p)
+		S = S.Merge(r, negative)
+		B := S.Mul(S).Mul(weight)
 		B = B.MulAdd(v.MulAdd(v, v.Add(v)), B)
 		B.Mul(softplus).Store((*[16]float32)(loss[i:]))
 		if grad == nil {
 			continue
 		}
-		s := short.MulAdd(v, short)
-		shortQ := r.Merge(S, negative)
-		vq := zero.Merge(rest, negative).Sub(h)
-		sq := shortQ.MulAdd(vq, shortQ)
-		gL := softplus.Min(maxSoftplus).Mul(gamma)
-		B.Mul(sq.MulAdd(gL, s)).AsInt32x16().Xor(flip).AsFloat32x16().Store((*[16]float32)(grad[i:]))
+		s := S.MulAdd(v, S)
+		q := one.Sub(s).Merge(A.MulAdd(p, A).Mul(s), negative)
+		softplus = softplus.Min(maxSoftplus)
+		B.Mul(q.MulAdd(softplus.Add(softplus), s)).AsInt32x16().Xor(flip).AsFloat32x16().Store((*[16]float32)(grad[i:]))
 	}
 }
 
@@ -116,8 +107,8 @@ func viaArchsimd(b *batch[float32]) (func() error, func(), error) {
 		return nil, nil, errors.New("written for γ = 2 alone")
 	case !archsimd.X86.AVX512():
 		return nil, nil, errors.New("written for AVX-512 alone")
-	case len(coef.F32.Exp2m1) != 4 || len(coef.F32.Log1p) != 4:
-		return nil, nil, errors.New("written for polynomials of four terms")
+	case len(coef.F32.Exp) != 4 || len(coef.F32.Log1p) != 4 || len(coef.F32.Node) != 8:
+		return nil, nil, errors.New("written for polynomials of four terms, and eight nodes")
 	}
 	return func() error {
 		labels := b.label
