@@ -42,7 +42,7 @@ func fastestOf(typ, op string, c class) func(r *results) float64 {
 
 var speedAims = []aim{
 	{"torchvision, loss, as it comes", 27, ratioOf(usual, "f32", "loss", "torchvision"), ""},
-	{"torchvision, loss, pages kept", 11, ratioOf(usual, "f32", "loss", "torchvision+pages"), ""},
+	{"torchvision, loss, memory kept", 11, ratioOf(usual, "f32", "loss", "torchvision+pages"), ""},
 	{"torchvision, loss + gradient, as it comes", 17, ratioOf(usual, "f32", "both", "torchvision"), ""},
 	{"torchvision, loss, as it comes, 32×10", 100, ratioOf(shape{32, 10}, "f32", "loss", "torchvision"), ""},
 	{"best scripted graph of torch, loss", 6, fastestOf("f32", "loss", graph), ""},
@@ -71,12 +71,12 @@ func (r *results) aims() table {
 	}
 	for _, a := range speedAims {
 		v := a.measured(r)
-		t = append(t, []string{a.what, fmt.Sprintf("≥ %v ×", a.least), times(v), verdict(v, a.least, a.missed)})
+		t = append(t, []string{a.what, fmt.Sprintf("≥\u00a0%v×", a.least), times(v), verdict(v, a.least, a.missed)})
 	}
 	for _, typ := range types {
 		for _, limit := range limits {
 			worst, where := r.errorRatio(typ, limit)
-			t = append(t, []string{fmt.Sprintf("error of the most accurate peer, %s, x to ±%v, against ours", typ, limit), "≥ 2 ×", times(worst),
+			t = append(t, []string{fmt.Sprintf("error of the most accurate peer, %s, x to ±%v, against ours", typ, limit), "≥\u00a02×", times(worst),
 				verdict(worst, 2, where+". "+nearby)})
 		}
 	}

@@ -48,8 +48,8 @@ func TestFigures(t *testing.T) {
 	} {
 		require.Equal(t, c.text, figure(c.v))
 	}
-	require.Equal(t, "1.8 ×", times(1.84))
-	require.Equal(t, "1234 ×", times(1234.2))
+	require.Equal(t, "1.8×", times(1.84))
+	require.Equal(t, "1234×", times(1234.2))
 	require.Equal(t, "–", times(math.NaN()))
 }
 
@@ -96,11 +96,11 @@ func TestAims(t *testing.T) {
 	for _, row := range example().aims() {
 		rows[row[0]] = row[1:]
 	}
-	require.Equal(t, []string{"≥ 2 ×", "3.0 ×", "met"}, rows["fastest accurate C or C++, loss"])
-	require.Equal(t, []string{"≥ 8 ×", "–"}, rows["onnxruntime, best graph, loss"][:2])
+	require.Equal(t, []string{"≥\u00a02×", "3.0×", "met"}, rows["fastest accurate C or C++, loss"])
+	require.Equal(t, []string{"≥\u00a08×", "–"}, rows["onnxruntime, best graph, loss"][:2])
 	require.Contains(t, rows["onnxruntime, best graph, loss"][2], "not measured")
 	row := rows["error of the most accurate peer, f32, x to ±20, against ours"]
-	require.Equal(t, "1.5 ×", row[1])
+	require.Equal(t, "1.5×", row[1])
 	require.Contains(t, row[2], "missed: loss of Highway")
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,14 +67,17 @@ func thousands(n int) string {
 	return s
 }
 
+// nbsp keeps a figure and what belongs to it on one line.
+const nbsp = "\u00a0"
+
 func times(v float64) string {
 	if math.IsNaN(v) {
 		return "–"
 	}
 	if v < 10 {
-		return strconv.FormatFloat(v, 'f', 1, 64) + " ×"
+		return strconv.FormatFloat(v, 'f', 1, 64) + "×"
 	}
-	return thousands(int(math.Round(v))) + " ×"
+	return thousands(int(math.Round(v))) + "×"
 }
 
 // withSpread is a cell's median and spread.
@@ -81,7 +85,7 @@ func withSpread(c *cell) string {
 	if c == nil {
 		return "–"
 	}
-	return fmt.Sprintf("%s ± %.0f %%", figure(median(c.ns)), math.Ceil(100*spread(c.ns)))
+	return strings.ReplaceAll(fmt.Sprintf("%s ± %.0f %%", figure(median(c.ns)), math.Ceil(100*spread(c.ns))), " ", nbsp)
 }
 
 // Tables
@@ -167,31 +171,39 @@ func (r *results) overview(typ string) table {
 }
 
 // brief is the table of the README.
-func (r *results) brief() table {
-	t := table{{"1024×80, γ = 2, one core", "loss f32, ns", "", "loss + gradient f32, ns", "", "loss f64, ns", "", "worst ULP f32", "mean"}}
+func (r *results) brief() string {
+	t := table{{"1024×80, γ = 2", "loss", "loss + gradient", "loss, float64"}}
 	for _, p := range peers {
 		if p.short == "" {
 			continue
 		}
 		row := []string{p.short}
-		if p.class == ours {
+		switch {
+		case p.class == ours:
 			row[0] = "**" + p.short + "**"
+		case p.name() == "torchvision":
+			version, _, _ := strings.Cut(r.fact("python3-torchvision"), "-")
+			row[0] = strings.Replace(p.short, "torchvision", "torchvision "+version+" (Debian, without MKL)", 1)
 		}
 		for _, k := range [][2]string{{"f32", "loss"}, {"f32", "both"}, {"f64", "loss"}} {
-			if c := r.of(1, usual, k[0], 2, k[1], p.id); c != nil {
-				row = append(row, figure(median(c.ns)), times(r.ratio(c)))
-			} else {
-				row = append(row, "–", "")
+			switch c := r.of(1, usual, k[0], 2, k[1], p.id); {
+			case c == nil:
+				row = append(row, "–")
+			case p.class == ours:
+				row = append(row, figure(median(c.ns)))
+			default:
+				row = append(row, figure(median(c.ns))+nbsp+"("+times(r.ratio(c))+")")
 			}
-		}
-		if a, ok := r.errorOf(p, "f32", 2, "loss", 20); ok {
-			row = append(row, figure(a.worst), figure(a.mean))
-		} else {
-			row = append(row, "–", "–")
 		}
 		t = append(t, row)
 	}
-	return t
+	return regexp.MustCompile(`(?m)^\| ?| *\|$`).ReplaceAllString(t.String(), "") // a table needs no outer lines
+}
+
+// cpu is the machine's processor, in words.
+func (r *results) cpu() string {
+	name := strings.NewReplacer("(R)", "", "(TM)", "", " Processor", "").Replace(r.fact("CPU"))
+	return fmt.Sprintf("an %s (family %s, model %s)", name, r.fact("CPU family"), r.fact("CPU model"))
 }
 
 // speeds is the table of all that was timed at one shape.
@@ -326,6 +338,7 @@ func (r *results) execute(text string) (string, error) {
 		"shapes":   func() []shape { return shapes },
 		"types":    func() []string { return types },
 		"fact":     r.fact,
+		"cpu":      r.cpu,
 	}).Parse(text)
 	if err != nil {
 		return "", err

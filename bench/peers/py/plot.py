@@ -1,15 +1,25 @@
 """Draws the pictures of the documentation from what bench/peers hands over on standard input: peer.go knows which
 peers, in which order, and under what names. Usage: plot.py DIRECTORY
+
+A picture is as wide as a telephone. It is light, or dark where the reader prefers that.
 """
 
+import io
 import json
 import sys
 
 import matplotlib
 
 matplotlib.use("svg")
+
+# Those of "focal report".
+TEXT, GRID, OURS, OTHERS, BACKGROUND = "#1f2328", "#d8dee4", "#d55e00", "#666666", "#ffffff"
+DARK = {TEXT: "#e6edf3", GRID: "#30363d", OURS: "#f08c4a", OTHERS: "#aaaaaa", BACKGROUND: "#0d1117"}
+
 matplotlib.rcParams["svg.hashsalt"] = "focal"  # the same bytes for the same figures
 matplotlib.rcParams["font.size"] = 10
+for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+    matplotlib.rcParams[name] = TEXT
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
@@ -23,31 +33,42 @@ def plain(v):
     return power if mantissa == "1.0" else mantissa + "·" + power
 
 
+def themed(svg):
+    """Adds a rule for each colour that makes it the dark one."""
+    rules = "".join(
+        '[style*="%s: %s"]{%s:%s!important}' % (p, light, p, dark) for light, dark in DARK.items() for p in ("fill", "stroke"))
+    head, rest = svg.split("<defs>", 1)
+    return head + "<style>@media (prefers-color-scheme:dark){" + rules + "}</style>\n <defs>" + rest
+
+
 def bars(peers, key, title, label, file):
     peers = sorted((p for p in peers if p[key] is not None), key=lambda p: p[key])
     values = [p[key] for p in peers]
-    fig, ax = plt.subplots(figsize=(7.5, 0.32 * len(peers) + 1.1))
-    ax.barh([p["name"] for p in peers], values, color=["#c2410c" if p["ours"] else "#64748b" for p in peers], height=0.7)
+    fig, ax = plt.subplots(figsize=(5.5, 0.3 * len(peers) + 1.2))
+    ax.barh([p["name"] for p in peers], values, color=[OURS if p["ours"] else OTHERS for p in peers], height=0.7)
     ax.set_xscale("log")
     ax.invert_yaxis()
-    ax.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.15)
+    ax.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.25)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: plain(v)))
     ax.set_xlabel(label)
-    ax.set_title(title, loc="left", fontsize=10.5)
+    fig.suptitle(title, x=0.02, ha="left", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="x", color="#e2e8f0", zorder=0)
+    ax.grid(axis="x", color=GRID, zorder=0)
     ax.set_axisbelow(True)
     for i, v in enumerate(values):
         ax.text(v * 1.08, i, plain(v), va="center", fontsize=9)
     fig.tight_layout()
-    fig.savefig(file, facecolor="white", metadata={"Date": None})
+    svg = io.StringIO()
+    fig.savefig(svg, format="svg", facecolor=BACKGROUND, metadata={"Date": None})
+    with open(file, "w") as f:
+        f.write(themed(svg.getvalue()))
 
 
 def main():
     peers = json.load(sys.stdin)
-    bars(peers, "ns", "Focal loss, float32, γ = 2, 1024×80, one core", "ns per element, logarithmic: shorter is faster",
+    bars(peers, "ns", "Focal loss, float32, γ = 2, 1024×80, one core: time", "ns per element, logarithmic",
          sys.argv[1] + "/peers-speed.svg")
-    bars(peers, "worst", "The same, worst error for |x| ≤ 20", "units in the last place, logarithmic: shorter is more accurate",
+    bars(peers, "worst", "Focal loss, float32, γ = 2, |x| ≤ 20: worst error", "units in the last place, logarithmic",
          sys.argv[1] + "/peers-error.svg")
 
 
