@@ -223,7 +223,7 @@ func TestViews(t *testing.T) {
 	require.NoError(t, err)
 	want := make([]float64, len(x))
 	require.NoError(t, focal.Loss(want, x, focal.Labels(label), p))
-	o := &lossOp{op{labels: focal.Labels, params: p, dims: 2, targetDims: 1}}
+	o := &lossOp{op{labels: focal.Labels[int32], params: p, dims: 2, targetDims: 1}}
 	for name, v := range map[string]tensor.Tensor{"transposed": transposed, "sliced": sliced} {
 		got, err := o.Do(v, tensor.New(tensor.WithShape(rowCount), tensor.WithBacking(label)))
 		require.NoError(t, err, name)
