@@ -28,10 +28,9 @@ const (
 Measures this machine and writes the results in the format of Go's benchmarks: for "focal report", "focal compare" and
 benchstat. It takes a minute or two, with -quick some seconds. The machine should have nothing else to do.
 
-Four groups are measured, all cases in turn and -count times over, so that what disturbs the machine for a while
-disturbs all of them:
+Four groups are measured. All cases take turns, -count times over, so a disturbance of the machine meets all of them:
 
-    operations   -ops × -types × -paths × -gammas, one worker, at -shapes; soft- is with a target for each element
+    operations   -ops × -types × -paths × -gammas, one worker, at -shapes; soft- has a soft target for each element
     sizes        the loss at sizes from the first cache to the memory
     workers      -workers goroutines on logits that no cache holds
     streaming    the bandwidth of reading, writing and copying at such sizes
@@ -39,12 +38,12 @@ disturbs all of them:
 Sizes and workers are measured with the first of -types and the first of -gammas.
 If -shapes is given, these are measured with each of -workers, and no other sizes.
 
-Times are those of the thread on a CPU, where the operating system tells them, so that other programs disturb less; where
-numbers of workers are compared they are by the wall clock (clock=wall). Beside ns/op there are ns/elem, cycles/elem (by
-a clock measured just before), Gelem/s, and GB/s: the bytes that the operation has to read and to write.
+Times are the thread's own on a CPU, where the operating system tells them, so other programs disturb less. Numbers of
+workers are compared by the wall clock (clock=wall). Besides ns/op there are ns/elem, cycles/elem (by a clock measured just
+before), Gelem/s, and GB/s: the bytes that the operation has to read and to write.
 
-The lines that begin with # say what differs between runs on one machine, and which bits the paths return; for benchstat,
-which would take runs apart by them, they are comments.
+Lines that begin with # record what differs between runs on one machine, and which bits the paths return. benchstat takes
+them for comments, and so does not tell runs apart by them.
 `
 )
 
@@ -52,8 +51,8 @@ func runBench(e *env, args []string) error {
 	var o bench.Options
 	fs := e.flags(benchText)
 	out := fs.String("o", "-", "write to this `file`; - is the standard output")
-	quick := fs.Bool("quick", false, "fewer cases, shorter, 8 times")
-	count := fs.Int("count", 10, "how often each case is measured; a confidence interval of 95 % takes 6")
+	quick := fs.Bool("quick", false, "fewer and shorter cases, 8 times each")
+	count := fs.Int("count", 10, "how often each case is measured; a 95 % confidence interval needs 6")
 	paths := fs.String("paths", "all", "`list` of paths, of "+strings.Join(control.Paths(), ","))
 	types := fs.String("types", "f32,f64", "`list` of types")
 	ops := fs.String("ops", "", "`list` of operations, of "+strings.Join(results.Ops, ",")+" (default all)")
@@ -62,7 +61,7 @@ func runBench(e *env, args []string) error {
 	workers := fs.String("workers", "", "`list` of numbers of goroutines, max being GOMAXPROCS (default 1,2,4 … max)")
 	against := fs.String("against", "", "compare with this `program`, an earlier focal, in pairs")
 	limit := fs.String("fail-over", "", "with -against: fail if anything got slower by more than this `percentage`")
-	step := fs.Bool("step", false, "take a sample for each line of the standard input, and no hashes: for -against")
+	step := fs.Bool("step", false, "take a sample for each line of the standard input, without hashes: what -against starts")
 	fs.StringVar(&o.Name, "name", "", "`name` of this machine, for reports")
 	if err := parseNone(fs, args); err != nil {
 		return err

@@ -16,20 +16,19 @@ const (
 	compareSynopsis = "(OLD.txt NEW.txt | PAIRS.txt) [-fail-over 5%] [-unit sec/op]"
 	compareText     = `
 Compares two files of results, of "focal bench" or of any Go benchmark, as benchstat does: medians with their 95 %
-confidence intervals, and the Mann-Whitney U test at 0.05. "~" means that no difference can be told. A file of
-"focal bench -against" has pairs: the median of their ratios, with the sign test.
+confidence intervals, and the Mann-Whitney U test at 0.05. "~" means no significant difference. A file of
+"focal bench -against" has pairs: the median of their ratios is tested by the sign test.
 
-Results are compared if they agree in package and name, and in whatever else one file has several of; GOMAXPROCS is part of
-a name only where a file has the benchmark with more than one. If the files have different paths, such as neon and avx2, the
+Results are compared if they agree in package, name, and every key of which a file has several values. GOMAXPROCS is part of
+a name only if a file has the benchmark with more than one. If the files have different paths, such as neon and avx2, the
 best of each are compared too.
 
-With -fail-over the exit status is 1 if anything got slower by more than that. It must be slower by its median, by its
-fastest sample, and beside the reference that "focal bench" times with each sample, which is slower too when another program
-disturbs. And it must be significantly so, at 0.05 for all benchmarks together (Holm's correction). What fails nothing: a
-benchmark that is in one file alone, times by the wall clock (clock=wall), and the bandwidths, which say something about the
-machine. On a busy machine "focal bench -against" is the better way.
+With -fail-over the exit status is 1 if a benchmark got slower by more than that: by its median, by its fastest sample, and
+relative to the reference that "focal bench" times beside each sample, which slows down too when another program disturbs.
+The difference must be significant at 0.05 for all benchmarks together (Holm's correction). Benchmarks in one file alone,
+times by the wall clock (clock=wall) and bandwidths fail nothing. On a busy machine use "focal bench -against".
 
-More is better of what the files say so ("Unit qps better=higher"), and of units that end in /s.
+Higher is better if the unit ends in /s, or if the files say so ("Unit qps better=higher").
 `
 )
 

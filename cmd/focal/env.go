@@ -78,7 +78,8 @@ func (e *env) flags(text string) *flag.FlagSet {
 	fs := flag.NewFlagSet(e.command.name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {
-		fmt.Fprintf(e.stdout, "usage: focal %s %s\n\n%s\n", e.command.name, e.command.synopsis, strings.TrimSpace(text))
+		usage := strings.TrimSpace("usage: focal " + e.command.name + " " + e.command.synopsis)
+		fmt.Fprintf(e.stdout, "%s\n\n%s\n", usage, strings.TrimSpace(text))
 		flags := 0
 		fs.VisitAll(func(*flag.Flag) { flags++ })
 		if flags > 0 {

@@ -17,24 +17,24 @@ const (
 	evalSynopsis = "-x LOGITS.npy (-label LABELS.npy | -targets TARGETS.npy) [flags]"
 	evalText     = `
 Computes the sigmoid focal loss of logits, an array [N, C] or [N], with labels or targets. A label is 1..C for a class, 0 for
-background, and -1 for a row that is ignored. Targets have the shape of the logits, and are hard (0 or 1) or soft (between).
+background, -1 for an ignored row. Targets have the shape of the logits; they are hard (0 or 1) or soft (between).
 
 It prints
 
-  sum         the sum of the losses, undivided
-  mean        the sum over the number of elements
-  loss        the sum over the norm
-  norm        the number of rows with a class, or with targets of elements above 0; at least 1
+  loss        the sum divided by the norm
+  sum         the sum of the losses
+  mean        the sum divided by the number of elements
+  norm        the number of rows with a class, or of targets above 0; at least 1
+  infinite    the number of infinite losses; first_inf is where the first one is
   nan         the number of losses that are NaN; first_nan is where the first one is
-  infinite    the number of losses that are infinite; first_inf is where the first one is
 
-The sum is exact, and rounded once. It has the same bits on every machine, and in "focal score". The arrays that -loss, -grad
-and -hess write are divided by the norm.
+The sum is exact, and rounded once. It has the same bits on every machine, and in "focal score". The arrays of -loss, -grad
+and -hess are divided by the norm.
 
 float16 and bfloat16 logits are computed in float32. float64 targets are rounded to float32, unless the logits are float64.
 
-Files are read and written in blocks of some megabytes, whatever their size; C is at most 16 Mi. Inputs may be pipes, but
--norm auto reads the labels or targets twice. An output cannot be an input.
+Memory does not grow with the size of the files. C is at most 16 Mi. Inputs may be pipes, but -norm auto reads the labels
+or targets twice. An output cannot be an input.
 `
 )
 

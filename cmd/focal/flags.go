@@ -24,7 +24,7 @@ func lossFlags(fs *flag.FlagSet) lossFlagSet {
 		gamma:     fs.Float64("gamma", 2, "focusing exponent, ≥ 0"),
 		alpha:     fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none or -1: every weight is 1"),
 		zeroBased: fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection"),
-		ignore:    fs.Int64("ignore", -1, "`label` of the rows that are ignored"),
+		ignore:    fs.Int64("ignore", -1, "`label` of ignored rows"),
 	}
 }
 
@@ -48,7 +48,7 @@ func (f lossFlagSet) options() (o shards.Options, err error) {
 // normFlag is the Norm of focal.Params, of which 0 is 1; or 0 for auto.
 func normFlag(fs *flag.FlagSet) *float64 {
 	norm := new(float64)
-	const usage = "divisor: a `number`, 0 being 1, or auto: how many rows are foreground, or elements of targets above 0; at least 1 (default auto)"
+	const usage = "divisor: a `number` (0 counts as 1), or auto: the number of rows with a class, or of targets above 0; at least 1 (default auto)"
 	fs.Func("norm", usage, func(s string) error {
 		v, err := strconv.ParseFloat(s, 64)
 		switch {

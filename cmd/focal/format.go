@@ -21,7 +21,7 @@ type outputFormat struct {
 func formatFlags(fs *flag.FlagSet, formats ...string) *outputFormat {
 	o := &outputFormat{known: append(formats, "json", "csv")}
 	fs.StringVar(&o.file, "o", "-", "write to this `file`; - is the standard output")
-	fs.StringVar(&o.format, "format", "", fmt.Sprintf("`one` of %s (default: what the name of the file ends in, or %s)", strings.Join(o.known, ", "), o.known[0]))
+	fs.StringVar(&o.format, "format", "", fmt.Sprintf("output `format`: %s (default: the ending of the file's name, or %s)", strings.Join(o.known, ", "), o.known[0]))
 	return o
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	infoSynopsis = "[-o FILE.json|.csv]"
 	infoText     = `
-Prints what this machine is, which paths (implementations of the kernels) this program has, which one it takes and why.
+Prints what this machine is, which paths (implementations of the kernels) this program has, and which one it uses and why.
 The clock is measured, by a chain of additions that take a cycle each.
 `
 )

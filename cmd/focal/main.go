@@ -26,15 +26,15 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"info", infoSynopsis, "this machine, the paths that it has, and which is taken", runInfo},
-		{"eval", evalSynopsis, "the loss and its derivatives of NumPy arrays", runEval},
-		{"score", scoreSynopsis, "the exact loss of shards, and their hardest rows: a part", runScore},
-		{"merge", mergeSynopsis, "put parts together", runMerge},
-		{"verify", verifySynopsis, "hold this machine to the documentation", runVerify},
+		{"info", infoSynopsis, "this machine, its paths, and which one is in use", runInfo},
+		{"eval", evalSynopsis, "loss, gradient and Hessian of NumPy arrays", runEval},
+		{"score", scoreSynopsis, "the exact loss and the hardest rows of shards, as a part", runScore},
+		{"merge", mergeSynopsis, "combine parts", runMerge},
+		{"verify", verifySynopsis, "check this machine against the documentation", runVerify},
 		{"bench", benchSynopsis, "measure, in the format of Go's benchmarks", runBench},
-		{"report", reportSynopsis, "tables and charts of measurements, of one machine or many", runReport},
-		{"compare", compareSynopsis, "two measurements, by statistics; fails if something got slower", runCompare},
-		{"version", versionSynopsis, "the version of this program, its commit, and the paths", runVersion},
+		{"report", reportSynopsis, "tables and charts of measurements, of one machine or several", runReport},
+		{"compare", compareSynopsis, "compare measurements; can fail if something got slower", runCompare},
+		{"version", versionSynopsis, "version, commit and paths of this program", runVersion},
 	}
 }
 
@@ -80,10 +80,10 @@ func (e *env) usage(w io.Writer) {
 		fmt.Fprintf(w, "  %-9s%s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, `
-"focal help COMMAND" tells more. In all commands
+"focal help COMMAND" explains a command. In all of them
 
-  -         as the name of a file is the standard input or output; what a command says besides goes to the standard error
-  'a*.npy'  in quotes, or where no shell replaces patterns, stands for the files that match
+  -         as a file name is the standard input or output; other messages then go to the standard error
+  'a*.npy'  in quotes stands for the files that match
 
 An output is written whole or not at all. The exit status is 0, or 1 if a check or the work failed, 2 if the command line
 is wrong, 130 if it was interrupted.

@@ -14,31 +14,31 @@ const (
 	scoreSynopsis = "SHARD.npy ... [flags]"
 	scoreText     = `
 A shard of a data set is two NumPy files: the logits, NAME.npy, an array [N, C] or [N], and beside it either the labels,
-NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits. Of a pattern such as
-shard*.npy the files beside them are left out. Their types are those of "focal help eval", with the same roundings.
+NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits; a pattern such as
+shard*.npy does not take the other files for logits. "focal help eval" explains types, roundings and the summary's words.
 
 The command adds up the losses exactly, and writes a part: the sum, the counts, the figures of each shard, and the hardest
-rows, those with the largest sums of losses. "focal merge" puts parts together. A data set can be divided among machines in
-any way: the result has the same bits. The words of the summary are those of "focal help eval".
+rows, those with the largest losses. "focal merge" combines parts. The result has the same bits however the data set is
+divided among machines.
 
-Shards are read in blocks of some megabytes, whatever their size; C is at most 16 Mi. A shard that is changed or replaced
-while it is read is an error.
+Memory does not grow with the size of the shards. C is at most 16 Mi. A shard that is changed or replaced while it is read
+is an error.
 `
 	mergeSynopsis = "PART ... [flags]"
 	mergeText     = `
-Puts parts together, in any order, and prints the summary of all their shards, in the words of "focal help eval". Parts are
+Combines parts, in any order, and prints the summary of all their shards; "focal help eval" explains its words. Parts are
 written by focal score, by focal merge and by the pipeline beamfocal.
 
--o may be one of the parts, which is replaced: focal merge all new -o all. The tables may not.
+-o may name one of the parts, which is then replaced: focal merge all new -o all. -rows and -shards may not.
 `
 )
 
 func runScore(e *env, args []string) (err error) {
 	fs := e.flags(scoreText)
 	loss := lossFlags(fs)
-	hardest := fs.Int("hardest", 100, "how many of the rows with the largest losses are kept; the same for all parts")
+	hardest := fs.Int("hardest", 100, "how many of the hardest rows are kept; the same in all parts")
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
-	skipBad := fs.Bool("skip-bad", false, "skip and report shards that are broken, instead of failing")
+	skipBad := fs.Bool("skip-bad", false, "skip and report broken shards, instead of failing")
 	var out partOutput
 	out.flags(fs)
 	names, err := parse(fs, args)

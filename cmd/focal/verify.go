@@ -13,20 +13,19 @@ import (
 const (
 	verifySynopsis = "[-full] [-paths all] [-gammas 2,2.3] [-o FILE.json|.csv]"
 	verifyText     = `
-Holds this machine to the documentation: every path must return the bits of the reference, the reference must be within
-the bounds on its errors, in ULP of the exact values, special values must give what is documented, and a hash of results
-of every kind must be that of all machines. It takes some seconds. The exit status is 1 if anything fails: please report
-it, with the output of this and of "focal info".
+Checks this machine against the documentation. Every path must return the bits of the reference. The reference's errors, in
+ULP of the exact values, must be within the bounds. Special values must give what is documented. A hash of all kinds of
+results must be that of all machines. It takes some seconds. The exit status is 1 if anything fails: please report it, with
+this output and that of "focal info".
 
-With -full it goes through all 2^32 float32 logits, and ten million float64 ones, for each gamma: some forty minutes of
-one core for each.
+-full checks all 2^32 float32 logits and ten million float64 logits for each gamma, some forty minutes of one core per gamma.
 `
 )
 
 func runVerify(e *env, args []string) error {
 	fs := e.flags(verifyText)
 	full := fs.Bool("full", false, "all float32 logits")
-	paths := fs.String("paths", "all", "`list` of paths to hold against the reference, of "+strings.Join(control.Paths(), ","))
+	paths := fs.String("paths", "all", "`list` of paths to compare with the reference, of "+strings.Join(control.Paths(), ","))
 	gammas := fs.String("gammas", "2,0,0.5,1,2.3,5", "`list` of gammas")
 	fs.StringVar(gammas, "gamma", *gammas, "the same as -gammas")
 	out := formatFlags(fs, "text")
