@@ -2,6 +2,7 @@ package focal
 
 import (
 	"math"
+	"math/bits"
 	"unsafe"
 
 	"github.com/gofocal/focal/internal/abi"
@@ -21,57 +22,79 @@ const (
 	// pieceLen is how many elements are sorted into negatives and others at a time.
 	pieceLen = 4096
 
-	// patchShare is the share of a piece, one element in so many, up to which patching is the fastest way: measured.
-	patchShare = 16
-	patchMost  = pieceLen / patchShare
+	// patchMost is how many of them can be patched: a piece with more is made shorter, or goes another way.
+	patchMost = 256
 
 	// chunkBytes is what a chunk's logits take: few enough for them and the results to stay in the first-level cache.
 	chunkBytes = 8 << 10
 )
 
+// Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured.
+// They are variables for tests, which go either way.
+var patchShare, patchLeast = 16, 1024
+
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch.
 type scratch[T Float] struct {
 	piece
 
-	pos, keep, soft bitmask               // of the piece's elements
-	index           [patchMost + 8]uint16 // what is patched, in ascending order
+	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
+
+	index [patchMost + 16]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 
 	// What is patched, and the results of it. Losses take the place of u.
 	patch struct {
-		u, aside, grad, hess, curv [patchMost + maxGroup]T // aside: targets, or weights
+		u, grad, hess, curv [patchMost + 2*maxGroup]T
 	}
 	// The ragged end of a chunk.
 	end struct {
-		u, target, w, grad, hess, curv [maxGroup]T
+		u, target, w, wPos, grad, hess, curv [maxGroup]T
 	}
-	// Losses that nobody wants, and weights; and what else a kernel writes in vain.
-	loss, spare room
+	a, b, c room
 }
 
-// room is memory for a chunk's elements: of float64, or twice as many of float32.
+// room is memory for a chunk's elements: of float64, or twice as many of float32; or for two chunks of half the length.
 type room [chunkBytes/8 + 2*maxGroup]float64
 
 func elements[T Float](r *room) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(r)), unsafe.Sizeof(*r)/unsafe.Sizeof(T(0)))
 }
 
+func halves[T Float](r *room) (a, b []T) {
+	all := elements[T](r)
+	return all[:len(all)/2], all[len(all)/2:]
+}
+
 // A piece is some elements of a call on their way.
 type piece struct {
-	start, n   int // which elements
-	until      int // the end of all that begin was called for
-	done       int // so many of the piece's
-	way        way
-	patched    int  // so many are patched
-	applied    int  // so many of these are in their places
-	weightless bool // what is patched has no weight
-	ignored    bool // keep tells which elements
+	start, n int // which elements
+	until    int // the end of all that begin was called for
+	done     int // so many of the piece's
+	way      way
+	labelled patched // by the labels' kernels
+	targeted patched // by the targets'
+	ignored  bool    // keep tells which elements
+	zeros    bool    // something that is patched has no weight
 }
+
+// patched are some of the elements that are patched.
+type patched struct {
+	first, end int // which elements of index
+	applied    int // up to this one the results are in their places
+	at         int // so much more than in index is their number in patch
+}
+
+// The upper bits of an index tell what the element is, if it is not just a positive.
+const (
+	indexBits     = pieceLen - 1
+	indexAsItIs   = 1 << 15 // u is x, not -x
+	indexNoWeight = 1 << 14 // the weight is 0
+)
 
 // A way is how a piece is computed: most of it, and what is patched.
 type way uint8
 
 const (
-	asNegatives  way = iota // positives are patched
+	asNegatives  way = iota // positives are patched, and soft targets
 	asWeightless            // negatives have no weight; positives are patched
 	asBits                  // pos tells positives from negatives; soft targets are patched
 	asTargets               // all by the kernel for targets; those of 0 and 1 are patched
@@ -87,81 +110,55 @@ func (s *scratch[T]) begin(start, end int) {
 func (s *scratch[T]) next(j *job[T]) []T {
 	p := &s.piece
 	if p.done == p.n {
-		p.start += p.n
-		if p.start == p.until {
+		if p.start += p.n; p.start == p.until {
 			return nil
 		}
-		p.n, p.done = min(pieceLen, p.until-p.start), 0
 		s.sort(j)
-		if p.patched > 0 {
+		if p.targeted.end > 0 { // which is the end of both
 			s.gather(j)
 		}
 	}
 	group := groupOf[T]()
 	most := chunkBytes / int(unsafe.Sizeof(T(0)))
-	if p.way == asBits {
+	if p.way == asBits || j.weighted || p.way == asTargets {
 		most /= 2 // the other half is for weights
 	}
 	n := min((most+group-1)/group*group, p.n-p.done)
 	from := p.start + p.done
 	x := j.x[from : from+n]
-	losses, spare := elements[T](&s.loss), elements[T](&s.spare)
-	r := places[T]{losses[:n], j.grad.slice(from, n), j.hess.slice(from, n), nil}
-	if j.loss.wanted() {
-		r.loss = j.loss.slice(from, n)
-	}
-
-	if p.way == asWeightless {
-		weightless(&r, x)
-	} else {
-		a := abi.Args[T]{
-			U: &x[0], Weight: j.params.neg, Plan: &j.params.plan,
-			Loss: &r.loss[0], Grad: first(r.grad, spare), Hess: first(r.hess, spare), Curv: &spare[0],
-		}
-		kernel := j.kernel(j.params.family)
-		switch p.way {
-		case asBits:
-			w := losses[len(losses)/2:]
-			expand(losses, w, x, &s.pos, s.keepOrNil(), p.done, j.params.neg, j.params.pos)
-			a.U, a.W = &losses[0], &w[0]
-		case asTargets:
-			kernel = j.kernel(j.params.softFamily)
-			a.Target, a.WeightPos = &denseOf[T](&j.y)[from], j.params.pos
-		}
-		s.evaluate(kernel, &a, n, group)
-		if p.way == asBits && r.grad != nil {
-			flip(r.grad, &s.pos, p.done)
-		}
+	r := places[T]{j.loss.slice(from, n), j.grad.slice(from, n), j.hess.slice(from, n), j.curv.slice(from, n)}
+	if r.loss == nil {
+		r.loss = elements[T](&s.a)[:n]
 	}
 	var dout []T
 	if j.dout != nil {
 		dout = j.dout[from : from+n]
-		if p.way != asWeightless {
-			multiply(r.grad, dout)
-		}
 	}
-	if p.applied < p.patched {
-		s.apply(&r, dout, n)
+	if p.way == asWeightless {
+		weightless(&r, x)
+	} else {
+		s.stream(j, &r, x, dout, group)
 	}
-	if p.ignored && (p.way != asBits || j.dout != nil) {
-		s.zero(&r, n)
+	if p.labelled.applied < p.labelled.end {
+		s.apply(&p.labelled, &r, dout)
+	}
+	if p.targeted.applied < p.targeted.end {
+		s.apply(&p.targeted, &r, dout)
+	}
+	if p.ignored && (p.way != asBits || dout != nil || j.weighted) {
+		s.zero(j, &r)
 	}
 	p.done += n
 	return r.loss
 }
 
-// kernel returns the kernel of a family.
-func (j *job[T]) kernel(f abi.Family) abi.Kernel {
-	if f == abi.Zero && j.operation == abi.Frozen {
-		return abi.KernelOf(abi.Hess, f) // there is nothing to freeze
-	}
-	return abi.KernelOf(j.operation, f)
-}
-
-// results are where the results of some elements go. All but the losses are nil if they are not wanted.
+// places are where the results of some elements go. All but the losses are nil if they are not wanted.
 type places[T Float] struct {
 	loss, grad, hess, curv []T
 }
+
+// all returns the places in an array.
+func (r *places[T]) all() [4][]T { return [...][]T{r.loss, r.grad, r.hess, r.curv} }
 
 // first returns the address of the first element of v, or that of spare if v is nil.
 func first[T Float](v, spare []T) *T {
@@ -171,11 +168,81 @@ func first[T Float](v, spare []T) *T {
 	return &v[0]
 }
 
-func (s *scratch[T]) keepOrNil() *bitmask {
-	if s.ignored {
-		return &s.keep
+// stream computes all elements of a chunk the way of the piece.
+func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
+	p, n, from := &s.piece, len(x), s.start+s.done
+	spare := elements[T](&s.b)
+	a := abi.Args[T]{
+		U: &x[0], Weight: j.params.neg, Plan: &j.params.plan,
+		Loss: &r.loss[0], Grad: first(r.grad, spare), Hess: first(r.hess, spare), Curv: first(r.curv, spare),
 	}
-	return nil
+	if j.params.frozen && r.curv == nil {
+		a.Curv = a.Hess // they are the same
+	}
+	family := j.params.family
+	u, w := halves[T](&s.a)
+	var wPos []T
+	var live *bitmask
+	switch p.way {
+	case asBits:
+		a.U, a.W = &u[0], &w[0]
+		var keep *bitmask
+		if p.ignored {
+			keep = &s.keep
+		}
+		neg, pos := j.params.neg, j.params.pos
+		if j.weighted && j.c == 1 { // the class is part of the base
+			neg, pos = j.classWeight(&j.y.neg, neg, 0), j.classWeight(&j.y.pos, pos, 0)
+		}
+		expand(u, w, x, &s.pos, keep, p.done, neg, pos)
+		if j.weighted {
+			s.weighBits(w[:n], j, from)
+		}
+	case asTargets:
+		family = j.params.softFamily
+		a.Target, a.WeightPos = &denseOf[T](&j.y)[from], j.params.pos
+		if p.ignored {
+			a.Target = &s.cleanTargets(j, from, n)[0]
+		}
+		if j.weighted {
+			_, wPos = halves[T](&s.b)
+			wPos = wPos[:n]
+			s.weigh(wPos, j, &j.y.pos, j.params.pos, from)
+			a.WPos = &wPos[0]
+		}
+	}
+	if j.weighted && p.way != asBits {
+		s.weigh(w[:n], j, &j.y.neg, j.params.neg, from)
+		a.W = &w[0]
+	}
+	if j.weighted && (j.zeros || j.params.neg == 0 || j.params.pos == 0) {
+		live = s.liveOf(w[:n], wPos, x)
+	}
+	s.evaluate(j.kernel(family), &a, n, group)
+	if j.params.frozen && r.hess != nil && r.curv != nil {
+		copy(r.hess, r.curv)
+	}
+	if p.way == asBits && r.grad != nil {
+		flip(r.grad, &s.pos, p.done)
+	}
+	if dout != nil {
+		multiply(r.grad, dout)
+	}
+	if live != nil {
+		for _, dst := range r.all() {
+			if dst != nil {
+				mask(dst, live, 0)
+			}
+		}
+	}
+}
+
+// kernel returns the kernel of a family.
+func (j *job[T]) kernel(f abi.Family) abi.Kernel {
+	if f == abi.Zero && j.operation == abi.Frozen {
+		return abi.KernelOf(abi.Hess, f) // there is nothing to freeze
+	}
+	return abi.KernelOf(j.operation, f)
 }
 
 // evaluate calls a kernel for n elements. Whole groups go to their places at once, the ragged end by way of scratch.
@@ -202,13 +269,21 @@ func (s *scratch[T]) evaluate(k abi.Kernel, a *abi.Args[T], n, group int) {
 		b.W = &e.w[0]
 		pad(e.w[:group], a.W, whole, n)
 	}
+	if a.WPos != nil {
+		b.WPos = &e.wPos[0]
+		pad(e.wPos[:group], a.WPos, whole, n)
+	}
 	callKernel(k, &b)
 	copy(part(a.Loss, whole, n), e.u[:n])
-	if k.Operation() != abi.Loss {
+	op := k.Operation()
+	if op != abi.Loss {
 		copy(part(a.Grad, whole, n), e.grad[:n])
 	}
-	if k.Operation() == abi.Hess {
+	if op == abi.Hess {
 		copy(part(a.Hess, whole, n), e.hess[:n])
+	}
+	if op == abi.Hess || op == abi.Frozen {
+		copy(part(a.Curv, whole, n), e.curv[:n])
 	}
 }
 
@@ -222,88 +297,252 @@ func part[T Float](p *T, from, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(p), from*int(unsafe.Sizeof(*p)))), n)
 }
 
-// sort decides how the piece's elements are computed.
+// sort decides how the elements of the next piece are computed, and how many they are.
 func (s *scratch[T]) sort(j *job[T]) {
-	s.piece = piece{start: s.start, n: s.n, until: s.until}
-	most := s.n / patchShare
+	s.piece = piece{start: s.start, n: min(pieceLen, s.until-s.start), until: s.until}
 	if j.y.kind == labelTarget {
-		label, col := s.labels(j), s.start%j.c
-		if j.c > abi.NarrowRow {
-			s.patched, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
-		} else {
-			clear(s.soft[:words(s.n)])
-			s.ignored = labelBits(&s.pos, &s.keep, s.n, label, col, j.c, j.y.offset, j.y.ignore)
-			others := s.pos.count(s.n)
-			if s.ignored {
-				others += (s.n - s.keep.count(s.n)) / j.c // one by one too
-			}
-			if others > most {
-				s.way = asBits
-			} else {
-				s.patched = s.pos.list(s.index[:], s.n)
-			}
-		}
+		s.sortLabels(j)
 	} else {
-		s.sortTargets(denseOf[T](&j.y)[s.start:s.start+s.n], most)
+		s.sortTargets(j)
 	}
-	if j.params.pos == 0 || j.params.neg == 0 {
+	if s.way == asNegatives && j.params.neg == 0 {
+		s.way = asWeightless
+	}
+	if s.way == asBits && !j.weighted && (j.params.pos == 0 || j.params.neg == 0) {
 		s.dropWeightless(j)
 	}
 }
 
-// labels returns the labels of the piece's rows, the first and the last of which may be in it in part.
-func (s *scratch[T]) labels(j *job[T]) []int32 {
-	// Nothing is in the chunks' memory yet, and a row has an element in the piece at least.
-	room := (*[pieceLen]int32)(unsafe.Pointer(&s.loss))
-	first, last := s.start/j.c, (s.start+s.n-1)/j.c
-	label, _ := j.y.label.asInt32(room[:], first, last-first+1)
+// sortLabels decides it for labels.
+func (s *scratch[T]) sortLabels(j *job[T]) {
+	y, count := &j.y, 0
+	listed := false
+	if y.planes > 1 {
+		s.ignored = s.planeBits(j)
+	} else {
+		row, col := s.start/j.c, s.start%j.c
+		label := s.labels(j, row, (col+s.n-1)/j.c+1)
+		if j.c > abi.NarrowRow {
+			count, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
+			listed = true
+		} else {
+			s.ignored = labelBits(&s.pos, &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
+		}
+	}
+	if !listed {
+		count = s.pos.count(s.n)
+		others := count
+		if s.ignored && y.planes <= 1 {
+			others += (s.n - s.keep.count(s.n)) / j.c // one by one too
+		}
+		if others > s.patchable() && !y.score.given() && !j.params.twoGammas {
+			s.way = asBits
+			return
+		}
+		if count > patchMost {
+			s.shorten(s.pos.fewer(s.n, patchMost))
+		}
+		count = s.pos.list(s.index[:], s.n)
+	}
+	s.patchAlso(count, count)
+	if y.score.given() {
+		s.sortScores(j)
+	}
+}
+
+// patchAlso has the first elements of index patched, up to the given ones for either sort of kernels.
+func (s *scratch[T]) patchAlso(labelled, all int) {
+	s.labelled = patched{end: labelled}
+	s.targeted = patched{first: labelled, end: all, applied: labelled}
+}
+
+// patchable returns up to how many elements are better patched.
+func (s *scratch[T]) patchable() int {
+	if s.n < patchLeast {
+		return 0
+	}
+	return min(s.n/patchShare, patchMost)
+}
+
+// shorten makes the piece shorter. Unless it is the last one, it has a multiple of laneCount elements.
+func (s *scratch[T]) shorten(most int) { s.n = min(s.n, most) }
+
+// sortScores sorts the positives by their scores.
+func (s *scratch[T]) sortScores(j *job[T]) {
+	var between [patchMost + 16]uint16
+	scores, ends, soft := sliceOf[T](&j.y.score), 0, 0
+	for _, i := range s.index[:s.targeted.end] {
+		row, _ := j.rowCol(s.start + int(i))
+		switch v := scores[row]; {
+		case v == 0 && j.y.quality != Aligned: // a negative
+		case v == 0:
+			s.index[ends] = i | indexAsItIs
+			ends++
+		case v == 1:
+			s.index[ends] = i
+			ends++
+		default:
+			between[soft] = i | indexAsItIs
+			soft++
+		}
+	}
+	copy(s.index[ends:], between[:soft])
+	s.patchAlso(ends, ends+soft)
+}
+
+// sortTargets decides it for dense targets.
+func (s *scratch[T]) sortTargets(j *job[T]) {
+	t := denseOf[T](&j.y)[s.start : s.start+s.n]
+	if !targetBits(&s.pos, &s.soft, t) {
+		clear(s.soft[:words(s.n)])
+	}
+	if j.y.ignoring || j.y.ignoreNaN {
+		s.ignored = s.ignoreTargets(&j.y, t)
+	}
+	count := s.pos.count(s.n)
+	softs, hards := s.countTargets()
+	if min(softs, hards) > patchMost { // there is room for so many
+		if softs < hards {
+			s.n = s.soft.fewer(s.n, patchMost)
+		} else {
+			s.n = s.hard.fewer(s.n, patchMost)
+		}
+		softs, hards = s.countTargets()
+		count = s.pos.count(s.n)
+	}
+	if softs > hards {
+		s.way = asTargets
+		count = s.hard.list(s.index[:], s.n)
+		for k, i := range s.index[:count] {
+			if !s.pos.has(int(i)) {
+				s.index[k] |= indexAsItIs
+			}
+		}
+		s.patchAlso(count, count)
+		return
+	}
+	switch {
+	case j.params.twoGammas:
+		if count > patchMost {
+			s.n = s.pos.fewer(s.n, patchMost)
+		}
+		count = s.pos.list(s.index[:], s.n)
+	case count > min(s.patchable(), patchMost-softs):
+		s.way, count = asBits, 0
+	default:
+		count = s.pos.list(s.index[:], s.n)
+	}
+	soft := s.index[count:]
+	soft = soft[:s.soft.list(soft, s.n)]
+	for k := range soft {
+		soft[k] |= indexAsItIs
+	}
+	s.patchAlso(count, count+len(soft))
+}
+
+// countTargets returns how many of the piece's targets are between 0 and 1, and how many are 0 or 1. It makes the mask of the
+// latter.
+func (s *scratch[T]) countTargets() (softs, hards int) {
+	for i := range words(s.n) {
+		s.hard[i] = ^s.soft[i]
+		if s.ignored {
+			s.hard[i] &= s.keep[i]
+		}
+	}
+	return s.soft.count(s.n), s.hard.count(s.n)
+}
+
+// ignoreTargets clears the bits of ignored elements in all masks, and reports whether there are any.
+func (s *scratch[T]) ignoreTargets(y *Target, t []T) (ignored bool) {
+	v := T(y.ignore)
+	for i := range words(s.n) {
+		var gone uint64
+		switch {
+		case y.ignoring && v == 0:
+			gone = ^(s.pos[i] | s.soft[i])
+		case y.ignoring && v == 1:
+			gone = s.pos[i]
+		}
+		for w := s.soft.word(i, s.n); w != 0; w &= w - 1 {
+			bit := w & -w
+			if t := t[64*i+bits.TrailingZeros64(w)]; y.ignoreNaN && t != t || y.ignoring && t == v {
+				gone |= bit
+			}
+		}
+		if gone == 0 {
+			continue
+		}
+		if !ignored {
+			ignored = true
+			s.keep.setAll(s.n)
+		}
+		s.keep[i] &^= gone
+		s.pos[i] &^= gone
+		s.soft[i] &^= gone
+	}
+	return ignored
+}
+
+// cleanTargets returns the targets of a chunk with others in the places of ignored ones, which no kernel must see.
+func (s *scratch[T]) cleanTargets(j *job[T], from, n int) []T {
+	t, _ := halves[T](&s.c)
+	t = t[:n]
+	copy(t, denseOf[T](&j.y)[from:])
+	for at := s.done; ; {
+		start, end := s.keep.nextClear(at, s.done+n)
+		if start == end {
+			return t
+		}
+		at = end
+		for i := start; i < end; i++ {
+			t[i-s.done] = 0.5
+		}
+	}
+}
+
+// labels returns n labels from the given one on, at most pieceLen.
+func (s *scratch[T]) labels(j *job[T], from, n int) []int32 {
+	room := (*[pieceLen]int32)(unsafe.Pointer(&s.a)) // nothing is in the chunks' memory yet
+	label, _ := j.y.label.asInt32(room[:], from, n)
 	return label
 }
 
-var _ [2*unsafe.Sizeof(room{}) - 4*pieceLen]struct{} // the labels fit in loss and spare
+var _ [2*unsafe.Sizeof(room{}) - 4*pieceLen]struct{} // the labels fit in a and b
 
-// sortTargets decides it for targets. It may make the piece shorter.
-func (s *scratch[T]) sortTargets(t []T, most int) {
-	if !targetBits(&s.pos, &s.soft, t) {
-		if s.pos.count(s.n) > most {
-			s.way = asBits
-			clear(s.soft[:words(s.n)])
-		} else {
-			s.patched = s.pos.list(s.index[:], s.n)
+// planeBits makes the masks of labels of planes, and reports whether any element is ignored.
+func (s *scratch[T]) planeBits(j *job[T]) (ignored bool) {
+	y, size := &j.y, j.y.planes
+	clear(s.pos[:words(s.n)+1])
+	for at := 0; at < s.n; {
+		plane, first := (s.start+at)/size, (s.start+at)%size
+		n := min(size-first, s.n-at)
+		class := int32(plane % j.c)
+		label := s.labels(j, plane/j.c*size+first, n)
+		if labelBits(&s.soft, &s.hard, n, label, 0, 1, y.offset+class, y.ignore) {
+			if !ignored {
+				ignored = true
+				s.keep.setAll(s.n)
+			}
+			s.keep.clearWhere(&s.hard, at, n)
 		}
-		return
+		s.pos.setWhere(&s.soft, at, n)
+		at += n
 	}
-	softs := s.soft.count(s.n)
-	if min(softs, s.n-softs) > patchMost {
-		s.n = 2 * patchMost // there is room for half of them
-		softs = s.soft.count(s.n)
+	return ignored
+}
+
+// rowCol returns the row and the column of an element.
+func (j *job[T]) rowCol(i int) (row, col int) {
+	if size := j.y.planes; size > 1 {
+		plane := i / size
+		return plane/j.c*size + i%size, plane % j.c
 	}
-	s.way = asBits
-	others := &s.soft
-	if softs > s.n/2 {
-		s.way = asTargets
-		for i := range words(s.n) {
-			s.keep[i] = ^s.soft[i]
-		}
-		others = &s.keep
-	}
-	s.patched = others.list(s.index[:], s.n)
+	return i / j.c, i % j.c
 }
 
 // dropWeightless sees to it that no kernel is called with a weight of 0, which would make NaN of an infinite loss: what has
 // none counts as ignored. Where the logit is NaN the element stays as it is, so that the NaN shows in the result.
 func (s *scratch[T]) dropWeightless(j *job[T]) {
-	switch {
-	case j.params.pos == 0 && j.params.neg == 0:
-		s.way, s.patched = asWeightless, 0
-		return
-	case s.way == asNegatives:
-		if j.params.neg == 0 {
-			s.way = asWeightless
-		}
-		s.weightless = j.params.pos == 0
-		return
-	}
 	if !s.ignored {
 		s.ignored = true
 		s.keep.setAll(s.n)
@@ -313,7 +552,7 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 	for i := range words(s.n) {
 		drop := s.pos[i]
 		if j.params.neg == 0 {
-			drop = ^(s.pos[i] | s.soft[i])
+			drop = ^s.pos[i]
 		}
 		if nans {
 			for k, v := range x[64*i : min(64*i+64, s.n)] {
@@ -330,90 +569,196 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 // gather computes the elements that are patched.
 func (s *scratch[T]) gather(j *job[T]) {
 	x := j.x[s.start : s.start+s.n]
-	p, index := &s.patch, s.index[:s.patched]
-	a := abi.Args[T]{
-		U: &p.u[0], Weight: j.params.pos, Plan: &j.params.plan,
-		Loss: &p.u[0], Grad: &p.grad[0], Hess: &p.hess[0], Curv: &p.curv[0],
-	}
-	kernel := j.kernel(j.params.family)
-	switch s.way {
-	case asBits:
-		t := denseOf[T](&j.y)[s.start : s.start+s.n]
-		for k, i := range index {
-			p.u[k], p.aside[k] = x[i], t[i]
-		}
-		kernel, a.Target, a.Weight, a.WeightPos = j.kernel(j.params.softFamily), &p.aside[0], j.params.neg, j.params.pos
-	case asTargets:
-		for k, i := range index {
-			p.u[k], p.aside[k] = x[i], j.params.neg
-			if s.pos.has(int(i)) {
-				p.u[k], p.aside[k] = -x[i], j.params.pos
+	side, group := j.params.positives(), groupOf[T]()
+	l, m := &s.labelled, &s.targeted
+	whole := (l.end + group - 1) / group * group
+	if l.end > 0 {
+		a := abi.Args[T]{Weight: j.params.pos, Plan: &side.plan}
+		u, index := s.patch.u[:whole], s.index[:l.end]
+		clear(u[l.end:])
+		if j.weighted || j.y.score.given() || s.way == asTargets || j.params.pos == 0 {
+			w, _ := halves[T](&s.a)
+			a.W = &w[0]
+			s.gatherWeighted(j, u, w[:whole], index, x)
+		} else {
+			for k, i := range index {
+				u[k] = -x[i&indexBits]
 			}
 		}
-		a.W = &p.aside[0]
-	default:
-		for k, i := range index {
-			p.u[k] = -x[i]
-		}
+		s.patchKernel(j.kernel(side.family), &a, 0, whole)
 	}
-	if s.weightless {
-		u := p.u[:s.patched]
-		weightless(&places[T]{u, p.grad[:s.patched], p.hess[:s.patched], nil}, u)
+	if m.first == m.end {
 		return
 	}
-	group := groupOf[T]()
-	a.N = (s.patched + group - 1) / group * group
-	clear(p.u[s.patched:a.N])
-	if s.way == asBits || s.way == asTargets {
-		clear(p.aside[s.patched:a.N])
+	m.at = whole - m.first
+	index := s.index[m.first:m.end]
+	n := (len(index) + group - 1) / group * group
+	u := s.patch.u[whole : whole+n]
+	t, w := halves[T](&s.a)
+	a := abi.Args[T]{Target: &t[0], Weight: j.params.neg, WeightPos: j.params.pos, Plan: &side.plan}
+	if j.weighted || j.y.score.given() || j.params.pos == 0 && j.params.neg == 0 {
+		wPos, _ := halves[T](&s.b)
+		a.W, a.WPos = &w[0], &wPos[0]
+		s.gatherTargets(j, u, t[:n], w[:n], wPos[:n], index, x)
+	} else {
+		clear(u[len(index):])
+		clear(t[len(index):n])
+		targets := denseOf[T](&j.y)[s.start : s.start+s.n]
+		for k, i := range index {
+			u[k], t[k] = x[i&indexBits], targets[i&indexBits]
+		}
 	}
-	callKernel(kernel, &a)
+	if j.y.score.given() && j.y.quality == QualityFocal {
+		s.qualityFocal(j, whole, t[:len(index)], w)
+		return
+	}
+	s.patchKernel(j.kernel(side.softFamily), &a, whole, n)
 }
 
-// apply puts the results of what is patched in the places of the chunk's n elements, gradients times dout unless it is nil.
-func (s *scratch[T]) apply(r *places[T], dout []T, n int) {
-	from := s.applied
-	for s.applied < s.patched && int(s.index[s.applied]) < s.done+n {
-		s.applied++
-	}
-	index := s.index[from:s.applied]
+// patchKernel calls a kernel for n of the elements that are patched.
+func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
+	p := &s.patch
+	a.N, a.U, a.Loss, a.Grad, a.Hess, a.Curv = n, &p.u[from], &p.u[from], &p.grad[from], &p.hess[from], &p.curv[from]
+	callKernel(k, a)
+}
+
+// gatherWeighted fetches the logits and weights of elements for the labels' kernels.
+func (s *scratch[T]) gatherWeighted(j *job[T], u, w []T, index []uint16, x []T) {
+	clear(w[len(index):])
 	for k, i := range index {
-		r.loss[int(i)-s.done] = s.patch.u[from+k]
+		at := int(i & indexBits)
+		base, class := j.params.pos, &j.y.pos
+		v := -x[at]
+		if i&indexAsItIs != 0 {
+			v = -v
+			if !j.y.score.given() {
+				base, class = j.params.neg, &j.y.neg
+			}
+		}
+		if j.y.score.given() {
+			base = j.params.one
+		}
+		w[k] = j.weightOf(class, base, s.start+at)
+		u[k] = v
+		if w[k] == 0 {
+			u[k] = s.noWeight(&index[k], v)
+		}
 	}
+}
+
+// gatherTargets fetches the logits, targets and weights of elements for the targets' kernels.
+func (s *scratch[T]) gatherTargets(j *job[T], u, t, w, wPos []T, index []uint16, x []T) {
+	for _, v := range [...][]T{u, t, w, wPos} {
+		clear(v[len(index):])
+	}
+	targets, scores := denseOf[T](&j.y), sliceOf[T](&j.y.score)
+	for k, i := range index {
+		at := int(i & indexBits)
+		u[k] = x[at]
+		if scores != nil {
+			row, _ := j.rowCol(s.start + at)
+			t[k] = scores[row]
+			base := j.params.one
+			if j.y.quality == Varifocal {
+				base = T(float64(t[k]) / j.params.norm)
+			}
+			w[k] = j.weightOf(&j.y.pos, base, s.start+at)
+			wPos[k] = w[k]
+		} else {
+			t[k] = targets[s.start+at]
+			w[k] = j.weightOf(&j.y.neg, j.params.neg, s.start+at)
+			wPos[k] = j.weightOf(&j.y.pos, j.params.pos, s.start+at)
+		}
+		if w[k] == 0 && wPos[k] == 0 {
+			u[k] = s.noWeight(&index[k], u[k])
+		}
+	}
+}
+
+// noWeight marks an element of weight 0, and returns a logit that shows in the loss whether the element's is NaN.
+func (s *scratch[T]) noWeight(index *uint16, x T) T {
+	s.zeros = true
+	*index |= indexNoWeight
+	if x != x {
+		return x
+	}
+	return 0
+}
+
+// apply puts the results of what is patched in their places of a chunk, gradients times dout unless it is nil.
+func (s *scratch[T]) apply(l *patched, r *places[T], dout []T) {
+	from, end := l.applied, s.done+len(r.loss)
+	for l.applied < l.end && int(s.index[l.applied]&indexBits) < end {
+		l.applied++
+	}
+	index, at, done := s.index[from:l.applied], from+l.at, s.done
+	p := &s.patch
+	scatter(r.loss, index, p.u[at:], done)
+	scatter(r.hess, index, p.hess[at:], done)
+	scatter(r.curv, index, p.curv[at:], done)
 	if r.grad != nil {
+		grad := p.grad[at:][:len(index)]
 		for k, i := range index {
-			at, g := int(i)-s.done, s.patch.grad[from+k]
-			if s.way != asBits && (s.way != asTargets || s.pos.has(int(i))) && !s.weightless {
+			g := grad[k]
+			if i&indexAsItIs == 0 {
 				g = -g
 			}
-			if dout != nil && !s.weightless {
-				g = product(g, dout[at])
+			to := int(i&indexBits) - done
+			if dout != nil {
+				g = product(g, dout[to])
 			}
-			r.grad[at] = g
+			r.grad[to] = g
 		}
 	}
-	if r.hess != nil {
-		for k, i := range index {
-			r.hess[int(i)-s.done] = s.patch.hess[from+k]
+	if !s.zeros {
+		return
+	}
+	for k, i := range index {
+		if i&indexNoWeight != 0 {
+			v := p.u[at+k]
+			if v == v {
+				v = 0
+			}
+			for _, dst := range r.all() {
+				if dst != nil {
+					dst[int(i&indexBits)-done] = v
+				}
+			}
 		}
 	}
 }
 
-// zero makes zeros of the results of those of the chunk's n elements that are ignored.
-func (s *scratch[T]) zero(r *places[T], n int) {
+// scatter puts values in the places of dst, unless it is nil.
+func scatter[T Float](dst []T, index []uint16, value []T, done int) {
+	if dst == nil {
+		return
+	}
+	value = value[:len(index)]
+	for k, i := range index {
+		dst[int(i&indexBits)-done] = value[k]
+	}
+}
+
+// zero makes zeros of the results of those of the chunk's elements that are ignored.
+func (s *scratch[T]) zero(j *job[T], r *places[T]) {
+	if j.c <= abi.NarrowRow || j.y.kind != labelTarget || j.y.planes > 1 {
+		for _, dst := range r.all() {
+			if dst != nil {
+				mask(dst, &s.keep, s.done)
+			}
+		}
+		return
+	}
 	for from := s.done; ; {
-		start, end := s.keep.nextClear(from, s.done+n)
+		start, end := s.keep.nextClear(from, s.done+len(r.loss))
 		if start == end {
 			return
 		}
 		from = end
-		start, end = start-s.done, end-s.done
-		clear(r.loss[start:end])
-		if r.grad != nil {
-			clear(r.grad[start:end])
-		}
-		if r.hess != nil {
-			clear(r.hess[start:end])
+		for _, dst := range r.all() {
+			if dst != nil {
+				clear(dst[start-s.done : end-s.done])
+			}
 		}
 	}
 }
@@ -421,12 +766,10 @@ func (s *scratch[T]) zero(r *places[T], n int) {
 // weightless writes the results of elements without a weight: 0, and NaN where the logit is. One of them may be x itself.
 func weightless[T Float](r *places[T], x []T) {
 	nans := hasNaN(x)
-	for _, dst := range [...][]T{r.loss, r.grad, r.hess} {
-		if dst != nil && !nans {
+	if !nans {
+		for _, dst := range r.all() {
 			clear(dst)
 		}
-	}
-	if !nans {
 		return
 	}
 	for i, v := range x {
@@ -435,30 +778,31 @@ func weightless[T Float](r *places[T], x []T) {
 		} else {
 			v = nan[T]()
 		}
-		r.loss[i] = v
-		if r.grad != nil {
-			r.grad[i] = v
-		}
-		if r.hess != nil {
-			r.hess[i] = v
+		for _, dst := range r.all() {
+			if dst != nil {
+				dst[i] = v
+			}
 		}
 	}
 }
 
-// hasNaN reports whether one of the elements is NaN, with integers and without a branch for each.
+// hasNaN reports whether one of the elements is NaN.
 func hasNaN[T Float](x []T) bool {
-	if isFloat32[T]() {
-		above := uint32(0)
-		for i := range x {
-			above |= *(*uint32)(unsafe.Pointer(&x[i]))&^(1<<31) + (1<<23 - 1) // its first bit: it is above infinity
+	var sums laneSums // of finite numbers they are finite, unless these are huge
+	addToLanes(&sums, x)
+	total := 0.0
+	for _, v := range sums.Hi {
+		total += v
+	}
+	if isFinite(total) {
+		return false
+	}
+	for _, v := range x {
+		if v != v {
+			return true
 		}
-		return above>>31 != 0
 	}
-	above := uint64(0)
-	for i := range x {
-		above |= *(*uint64)(unsafe.Pointer(&x[i]))&^(1<<63) + (1<<52 - 1)
-	}
-	return above>>63 != 0
+	return false
 }
 
 // nan returns the quiet NaN without a sign.

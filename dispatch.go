@@ -242,3 +242,28 @@ func flip[T Float](dst []T, pos *bitmask, shift int) {
 		}
 	}
 }
+
+// mask makes 0 of the elements whose bits, from shift on, are clear.
+func mask[T Float](dst []T, keep *bitmask, shift int) {
+	whole := len(dst) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric {
+		if raceEnabled {
+			raceWrite(&dst[0], whole)
+		}
+		k := bitsAt(keep, shift)
+		done := false
+		if isFloat32[T]() {
+			done = maskF32(path, asFloat32(&dst[0]), k, whole)
+		} else {
+			done = maskF64(path, asFloat64(&dst[0]), k, whole)
+		}
+		if done {
+			dst, shift = dst[whole:], shift+whole
+		}
+	}
+	for i := range dst {
+		if !keep.has(shift + i) {
+			dst[i] = 0
+		}
+	}
+}

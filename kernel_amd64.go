@@ -133,3 +133,8 @@ func targetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) (softs b
 	}
 	return softs
 }
+
+func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool                { return false }
+func maskF64(p kernelPath, dst *float64, keep *uint64, n int) bool                { return false }
+func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
+func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }

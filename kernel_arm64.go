@@ -161,3 +161,10 @@ func newNEON[T Float](c *constants[T]) *neon {
 	}
 	return n
 }
+
+// maskF32 and weighF32 are done in Go.
+func maskF32(_ kernelPath, dst *float32, keep *uint64, n int) bool { return false }
+func maskF64(_ kernelPath, dst *float64, keep *uint64, n int) bool { return false }
+
+func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
+func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }

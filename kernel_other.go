@@ -44,6 +44,15 @@ func expandF64(_ kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, w
 func flipF32(_ kernelPath, dst *float32, pos *uint64, n int) bool { return false }
 func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return false }
 
+// maskF32 makes 0 of what is not kept.
+func maskF32(_ kernelPath, dst *float32, keep *uint64, n int) bool { return false }
+func maskF64(_ kernelPath, dst *float64, keep *uint64, n int) bool { return false }
+
+// weighF32 writes src·by[r] to dst+n·r for each of the rows r. It writes and reads whole vectors: what stands behind the n elements
+// of dst and src, up to a multiple of abi.Lanes, is written and read too.
+func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
+func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }
+
 // hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0.
 func hasLabelKernels() bool { return false }
 

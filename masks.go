@@ -13,7 +13,6 @@ type bitmask [pieceLen/64 + 5]uint64
 
 func (m *bitmask) has(i int) bool { return m[i/64]>>(i%64)&1 != 0 }
 func (m *bitmask) set(i int)      { m[i/64] |= 1 << (i % 64) }
-func (m *bitmask) unset(i int)    { m[i/64] &^= 1 << (i % 64) }
 
 // bitsAt returns the address of bit i, a multiple of 8, or nil if there is no mask.
 func bitsAt(m *bitmask, i int) *uint64 {
@@ -21,6 +20,12 @@ func bitsAt(m *bitmask, i int) *uint64 {
 		return nil
 	}
 	return (*uint64)(unsafe.Add(unsafe.Pointer(m), i/8))
+}
+
+// bitsFrom returns 64 bits from bit i on.
+func (m *bitmask) bitsFrom(i int) uint64 {
+	first, shift := i/64, i%64
+	return m[first]>>shift | m[first+1]<<1<<(63-shift)
 }
 
 // word returns word i of the mask of n elements, without the bits behind them.
@@ -72,6 +77,39 @@ func (m *bitmask) clearRange(from, to int) {
 	m[first] &^= head
 	clear(m[first+1 : last])
 	m[last] &^= tail
+}
+
+// fewer returns how many of the n elements to take, a multiple of 64, so that at most so many bits are set. There are more in n.
+func (m *bitmask) fewer(n, most int) int {
+	for i := range words(n) {
+		if most -= bits.OnesCount64(m.word(i, n)); most < 0 {
+			return 64 * i
+		}
+	}
+	return n
+}
+
+// setWhere sets bit at+i where bit i of the first n of the other mask is set.
+func (m *bitmask) setWhere(other *bitmask, at, n int) {
+	first, shift := at/64, at%64
+	for i := range words(n) {
+		w := other.word(i, n)
+		m[first+i] |= w << shift
+		m[first+i+1] |= w >> (63 - shift) >> 1
+	}
+}
+
+// clearWhere clears bit at+i where bit i of the first n of the other mask is clear.
+func (m *bitmask) clearWhere(other *bitmask, at, n int) {
+	first, shift := at/64, at%64
+	for i := range words(n) {
+		w := ^other[i]
+		if rest := n - 64*i; rest < 64 {
+			w &= 1<<rest - 1
+		}
+		m[first+i] &^= w << shift
+		m[first+i+1] &^= w >> (63 - shift) >> 1
+	}
 }
 
 // shiftDown moves the bits from shift < 64 on to the beginning, at least n of them.

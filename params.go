@@ -45,10 +45,13 @@ type parameters[T Float] struct {
 	side[T]           // of positives and negatives, or of negatives
 	posSide   side[T] // of positives, if they have another gamma
 	pos, neg  T       // weights
-	one       T       // 1/n, the weight of a positive with a score
+	one       T       // 1/norm, the weight of a positive with a score
+	norm      float64 // not 0
 	twoGammas bool    // posSide is the positives'
 	frozen    bool    // the modulating factor counts as a constant
 	workers   int     // as in Params
+
+	quality plan[float64] // of quality focal loss
 }
 
 // side is what gamma comes to.
@@ -88,6 +91,8 @@ func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
 		return c, fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
 	}
 	c.side = newSide[T](p.Gamma)
+	c.norm = p.norm()
+	c.one = T(1 / c.norm)
 	c.workers = p.Workers
 	return c, nil
 }
@@ -105,12 +110,17 @@ func (p Params) check(op string) error {
 	return nil
 }
 
+// norm returns the divisor.
+func (p Params) norm() float64 {
+	if p.Norm == 0 {
+		return 1
+	}
+	return p.Norm
+}
+
 // classWeights returns the weights of positives and of negatives, rounded to T. They may be +Inf if Norm is tiny.
 func classWeights[T Float](p Params) (pos, neg T) {
-	norm := p.Norm
-	if norm == 0 {
-		norm = 1
-	}
+	norm := p.norm()
 	if p.Alpha == NoAlpha {
 		w := T(1 / norm)
 		return w, w

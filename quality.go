@@ -1,0 +1,84 @@
+package focal
+
+import (
+	"math"
+
+	"github.com/gofocal/focal/internal/abi"
+)
+
+// qualityFocal computes the positives of quality focal loss whose scores t are between 0 and 1. They are few, and computed in
+// float64, in Go alone. With d = p - t and E = BCE(x, t),
+//
+//	loss   w·|d|^β·E
+//	grad   w·sgn(d)·|d|^(β-1)·(d² + β·pq·E)
+//	hess   w·|d|^(β-2)·pq·((2β+1)·d² + β·E·((β-1)·pq + d·(q-p)))
+//	curv   w·|d|^β·pq, with the factor frozen, and then grad is w·|d|^β·d
+func (s *scratch[T]) qualityFocal(j *job[T], from int, ts, ws []T) {
+	p := &s.patch
+	frozen := j.operation == abi.Frozen
+	for k, t := range ts {
+		loss, grad, hess, curv := qualityElement(float64(p.u[from+k]), float64(t), float64(ws[k]), &j.params.quality, frozen)
+		p.u[from+k], p.grad[from+k], p.hess[from+k], p.curv[from+k] = T(loss), T(grad), T(hess), T(curv)
+	}
+}
+
+// qualityElement computes an element whose t is neither 0 nor 1. Every product that is added to something is an fma, or converted.
+// Where p and t are equal the factor is 0, the loss has its minimum, and the derivatives are what they tend to.
+func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad, hess, curv float64) {
+	c := constants64
+	negative := toBits(x)&c.signBit != 0
+	A, ap, _, _ := c.exp(x, c.magicFar, c.far)
+	_, e, _, m := c.log(A, ap)
+
+	// p and q are the larger and the smaller of σ(x) and σ(-x), or the other way round
+	other := 1 - t
+	large := 1 / (1 + e)
+	small := e * large
+	d, share := small-t, t
+	towards := (1 - e) * large // q - p
+	if !negative {
+		d, share = other-small, other
+		towards = -towards
+	}
+	far := math.Abs(x)
+	log1p := (A + m) * c.ln2Down
+	E := math.FMA(share, far, log1p)
+	near := math.FMA(share, smaller(c.maxSoftplus, far), log1p) // where it is multiplied with pq
+	pq := small * large
+	letIn := 0 * smaller(c.maxSoftplus, far) // a NaN
+
+	a, beta := math.Abs(d), pl.Gamma
+	var factor, slope, bend float64 // w·|d|^β, and that over d and over d²
+	switch {
+	case beta == 0:
+		curv = math.FMA(w, pq, letIn)
+		return w * E, math.FMA(w, d, letIn), curv, curv
+	case beta == 2:
+		slope, bend = w*d, w
+		factor = slope * d
+	case a < 0x1p-1022:
+		hess = letIn
+		switch {
+		case frozen || beta == 1 || beta > 2:
+		case beta > 1:
+			hess += math.Inf(1)
+		default:
+			hess -= math.Inf(1)
+		}
+		return letIn, letIn, hess, letIn
+	default:
+		k, y, h := c.logM(a, 0)
+		_, factor = c.pow(pl, w, k, -y, h, true)
+		slope = factor / d
+		bend = slope / d
+	}
+	loss = factor * E
+	curv = math.FMA(factor, pq, letIn)
+	if frozen {
+		return loss, math.FMA(factor, d, letIn), curv, curv
+	}
+	grad = slope * math.FMA(beta*pq, near, d*d)
+	inner := math.FMA(d, towards, (beta-1)*pq)
+	hess = bend * pq * math.FMA(pl.HessOne, d*d, beta*near*inner)
+	return loss, grad, hess, curv
+}

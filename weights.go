@@ -1,0 +1,247 @@
+package focal
+
+import "math/bits"
+
+// The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
+// is not given counts as 1, and changes no bit.
+
+// weightOf returns the weight of element i.
+func (j *job[T]) weightOf(class *numbers, base T, i int) T {
+	y := &j.y
+	if classes, rows := sliceOf[T](class), sliceOf[T](&y.row); classes != nil || rows != nil {
+		row, col := j.rowCol(i)
+		if classes != nil {
+			base = T(base * classes[col])
+		}
+		if rows != nil {
+			base = T(base * rows[row])
+		}
+	}
+	if element := sliceOf[T](&y.element); element != nil {
+		base = T(base * element[i])
+	}
+	return base
+}
+
+// classWeight returns base times the weight of a class.
+func (j *job[T]) classWeight(class *numbers, base T, col int) T {
+	if classes := sliceOf[T](class); classes != nil {
+		return T(base * classes[col])
+	}
+	return base
+}
+
+// weigh writes the weights of a chunk's elements, from the given one on, as if all were on the same side. The slice has room
+// behind it.
+func (s *scratch[T]) weigh(dst []T, j *job[T], class *numbers, base T, from int) {
+	classes, rows, element := sliceOf[T](class), sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
+	n := len(dst)
+	switch {
+	case classes == nil && rows == nil:
+		if element != nil {
+			scale(dst, element[from:from+n], base)
+		} else {
+			fill(dst, base)
+		}
+		return
+	case j.y.planes > 1:
+		s.weighPlanes(dst, j, classes, rows, base, from)
+	case j.c == 1:
+		base = j.classWeight(class, base, 0)
+		if rows != nil {
+			scale(dst, rows[from:from+n], base)
+		} else {
+			fill(dst, base)
+		}
+	default:
+		s.weighRows(dst, j.c, classes, rows, base, from/j.c, from%j.c)
+	}
+	if element != nil {
+		multiply(dst, element[from:from+n])
+	}
+}
+
+// weighPlanes writes weights of classes and rows where logits are [N, C, planes].
+func (s *scratch[T]) weighPlanes(dst []T, j *job[T], classes, rows []T, base T, from int) {
+	for size := j.y.planes; len(dst) > 0; {
+		row, col := j.rowCol(from)
+		n := min(size-from%size, len(dst))
+		weight := base
+		if classes != nil {
+			weight = T(base * classes[col])
+		}
+		if rows != nil {
+			scale(dst[:n], rows[row:row+n], weight)
+		} else {
+			fill(dst[:n], weight)
+		}
+		dst, from = dst[n:], from+n
+	}
+}
+
+// weighRows writes weights of classes and rows of c columns, from the given row and column on.
+func (s *scratch[T]) weighRows(dst []T, c int, classes, rows []T, base T, row, col int) {
+	if len(dst) < 2*c { // few rows
+		for ; len(dst) > 0; row, col = row+1, 0 {
+			n := min(c-col, len(dst))
+			part := dst[:n]
+			if classes != nil {
+				scale(part, classes[col:col+n], base)
+			} else {
+				fill(part, base)
+			}
+			if rows != nil {
+				scale(part, part, rows[row])
+			}
+			dst = dst[n:]
+		}
+		return
+	}
+	_, pattern := halves[T](&s.c) // base times the classes' weights
+	if classes != nil {
+		scale(pattern[:c], classes[:c], base)
+	} else {
+		fill(pattern[:c], base)
+	}
+	if rows == nil {
+		done := copy(dst, pattern[col:c])
+		done += copy(dst[done:], pattern[:c])
+		for done < len(dst) {
+			whole := done - done%c
+			done += copy(dst[done:], dst[done-whole:done])
+		}
+		return
+	}
+	if col > 0 {
+		scale(dst[:c-col], pattern[col:c], rows[row])
+		dst, row = dst[c-col:], row+1
+	}
+	whole := len(dst) / c
+	scaleRows(dst, pattern, c, rows[row:row+whole])
+	if rest := dst[whole*c:]; len(rest) > 0 {
+		scale(rest, pattern[:len(rest)], rows[row+whole])
+	}
+}
+
+// weighBits turns the weights of positives and negatives, as expand has made them, into those of a chunk's elements, from the
+// given one on.
+func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
+	y, n := &j.y, len(w)
+	if j.c != 1 && (y.neg.given() || y.pos.given()) {
+		pos, _ := halves[T](&s.c)
+		s.weigh(w, j, &y.neg, j.params.neg, from)
+		s.weigh(pos[:n], j, &y.pos, j.params.pos, from)
+		for i := range words(n) {
+			s.other[i] = s.pos.bitsFrom(s.done + 64*i)
+		}
+		blend(w, pos[:n], &s.other)
+		return
+	}
+	if rows := sliceOf[T](&y.row); rows != nil {
+		switch {
+		case j.y.planes > 1:
+			pattern, _ := halves[T](&s.c)
+			s.weighPlanes(pattern[:n], j, nil, rows, 1, from)
+			multiply(w, pattern[:n])
+		case j.c == 1:
+			multiply(w, rows[from:from+n])
+		default:
+			pattern, _ := halves[T](&s.c)
+			s.weighRows(pattern[:n], j.c, nil, rows, 1, from/j.c, from%j.c)
+			multiply(w, pattern[:n])
+		}
+	}
+	if element := sliceOf[T](&y.element); element != nil {
+		multiply(w, element[from:from+n])
+	}
+}
+
+// liveOf returns the mask of a chunk's elements that have a weight, or whose logit is NaN, which must show in the results. It is
+// nil if these are all.
+func (s *scratch[T]) liveOf(w, wPos, x []T) *bitmask {
+	n := len(x)
+	targetBits(&s.live, &s.other, w)
+	for i := range words(n) {
+		s.live[i] |= s.other[i]
+	}
+	if wPos != nil {
+		var ones bitmask
+		targetBits(&ones, &s.other, wPos)
+		for i := range words(n) {
+			s.live[i] |= ones[i] | s.other[i]
+		}
+	}
+	if s.live.count(n) == n {
+		return nil
+	}
+	if hasNaN(x) {
+		for i, v := range x {
+			if v != v {
+				s.live.set(i)
+			}
+		}
+	}
+	return &s.live
+}
+
+// fill sets all elements.
+func fill[T Float](dst []T, v T) {
+	done := min(laneCount, len(dst))
+	for i := range dst[:done] {
+		dst[i] = v
+	}
+	for done < len(dst) {
+		done += copy(dst[done:], dst[:done])
+	}
+}
+
+// scale writes src times a factor; dst may be src.
+func scale[T Float](dst, src []T, by T) {
+	whole := len(dst) &^ (laneCount - 1)
+	if whole > 0 && callWeigh(&dst[0], &src[0], whole, &by, 1) {
+		dst, src = dst[whole:], src[whole:]
+	}
+	for i := range dst {
+		dst[i] = T(src[i] * by)
+	}
+}
+
+// scaleRows writes a row of c elements times a factor, for each factor. There is room behind dst and row for laneCount elements.
+func scaleRows[T Float](dst, row []T, c int, by []T) {
+	if len(by) > 0 && callWeigh(&dst[0], &row[0], c, &by[0], len(by)) {
+		return
+	}
+	for _, v := range by {
+		for k := range c {
+			dst[k] = T(row[k] * v)
+		}
+		dst = dst[c:]
+	}
+}
+
+// callWeigh calls the function of the path, if there is one.
+func callWeigh[T Float](dst, src *T, n int, by *T, rows int) bool {
+	if path == pathGeneric {
+		return false
+	}
+	if raceEnabled {
+		raceRead(by, rows)
+		if rows == 1 {
+			raceRead(src, n)
+		}
+	}
+	if isFloat32[T]() {
+		return weighF32(path, asFloat32(dst), asFloat32(src), n, asFloat32(by), rows)
+	}
+	return weighF64(path, asFloat64(dst), asFloat64(src), n, asFloat64(by), rows)
+}
+
+// blend writes the elements of other whose bits are set to dst.
+func blend[T Float](dst, other []T, which *bitmask) {
+	for i := range words(len(dst)) {
+		for w := which.word(i, len(dst)); w != 0; w &= w - 1 {
+			at := 64*i + bits.TrailingZeros64(w)
+			dst[at] = other[at]
+		}
+	}
+}
