@@ -43,8 +43,8 @@ const (
 
 // The exponents and weights that people use have smaller bounds.
 var (
-	usualGammas  = []float64{0, 0.5, 1, 1.5, 2, 2.5, 3}
-	usualWeights = []float64{0.25, 0.75, 1}
+	UsualGammas  = []float64{0, 0.5, 1, 1.5, 2, 2.5, 3}
+	UsualWeights = []float64{0.25, 0.75, 1}
 )
 
 const (
@@ -61,9 +61,9 @@ const (
 // Promised returns the bounds for an exponent and for weights, as they are after the division by the norm; for any weights if
 // none are given.
 func Promised(gamma float64, weights ...float64) Bounds {
-	isUsual := len(weights) > 0 && slices.Contains(usualGammas, gamma)
+	isUsual := len(weights) > 0 && slices.Contains(UsualGammas, gamma)
 	for _, w := range weights {
-		isUsual = isUsual && slices.Contains(usualWeights, w)
+		isUsual = isUsual && slices.Contains(UsualWeights, w)
 	}
 	if isUsual {
 		return usual
