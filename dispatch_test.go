@@ -168,7 +168,7 @@ func (f *asmFunction) path() string {
 
 // besideKernels are the functions that have a switch of their own.
 func besideKernels() (names []string) {
-	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "wholeTargetsValid", "wholeTargetMasks"} {
+	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "mask", "blend", "weigh", "wholeWithin", "wholeTargetMasks"} {
 		names = append(names, name+"F32", name+"F64")
 	}
 	return append(names, "wholeLabelsValid", "wholeLabelMasks")

@@ -82,28 +82,28 @@ func labelMasks(p kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 	return ignored
 }
 
-func targetsValidF32(p kernelPath, t *float32, n int) bool {
+func withinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
 	whole, ragged := wholes(n)
-	if whole > 0 && !wholeTargetsValidF32(p, t, whole) {
+	if whole > 0 && !wholeWithinF32(p, v, whole, lo, hi) {
 		return false
 	}
 	if !ragged {
 		return true
 	}
-	group := rest(t, n)
-	return wholeTargetsValidF32(p, &group[0], len(group))
+	group := rest(v, n)
+	return wholeWithinF32(p, &group[0], len(group), lo, hi)
 }
 
-func targetsValidF64(p kernelPath, t *float64, n int) bool {
+func withinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
 	whole, ragged := wholes(n)
-	if whole > 0 && !wholeTargetsValidF64(p, t, whole) {
+	if whole > 0 && !wholeWithinF64(p, v, whole, lo, hi) {
 		return false
 	}
 	if !ragged {
 		return true
 	}
-	group := rest(t, n)
-	return wholeTargetsValidF64(p, &group[0], len(group))
+	group := rest(v, n)
+	return wholeWithinF64(p, &group[0], len(group), lo, hi)
 }
 
 func targetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) {
@@ -133,8 +133,3 @@ func targetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) (softs b
 	}
 	return softs
 }
-
-func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool                { return false }
-func maskF64(p kernelPath, dst *float64, keep *uint64, n int) bool                { return false }
-func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
-func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }

@@ -4215,29 +4215,113 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeTargetsValidF32AVX2(t *float32, n int) (ok bool)
+// func maskF32AVX2(dst *float32, keep *uint64, n int)
 // Requires: AVX, AVX2
-TEXT ·wholeTargetsValidF32AVX2(SB), $0-17
-	MOVQ    t+0(FP), AX
-	VMOVAPS c3f800000<>+0(SB), Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	MOVQ    n+8(FP), DX
-	XORL    CX, CX
+TEXT ·maskF32AVX2(SB), $0-24
+	MOVQ   dst+0(FP), AX
+	MOVQ   keep+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+16(FP), BX
+	XORL   DX, DX
 
 loop:
-	VPMAXUD   (AX)(CX*4), Y1, Y1
-	VPMAXUD   32(AX)(CX*4), Y2, Y2
+	MOVQ         DX, SI
+	SHRQ         $0x03, SI
+	VPBROADCASTD (CX)(SI*1), Y1
+	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y1, Y1
+	VBLENDVPS    Y1, (AX)(DX*4), Y0, Y1
+	VMOVUPS      Y1, (AX)(DX*4)
+	VPBROADCASTD 1(CX)(SI*1), Y1
+	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y1, Y1
+	VBLENDVPS    Y1, 32(AX)(DX*4), Y0, Y1
+	VMOVUPS      Y1, 32(AX)(DX*4)
+	ADDQ         $0x10, DX
+	CMPQ         DX, BX
+	JLT          loop
+	VZEROUPPER
+	RET
+
+// func blendF32AVX2(dst *float32, other *float32, which *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·blendF32AVX2(SB), $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ which+16(FP), DX
+	MOVQ n+24(FP), SI
+	XORL BX, BX
+
+loop:
+	MOVQ         BX, DI
+	SHRQ         $0x03, DI
+	VPBROADCASTD (DX)(DI*1), Y0
+	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y0, Y0
+	VMOVUPS      (AX)(BX*4), Y1
+	VBLENDVPS    Y0, (CX)(BX*4), Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	VPBROADCASTD 1(DX)(DI*1), Y0
+	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y0, Y0
+	VMOVUPS      32(AX)(BX*4), Y1
+	VBLENDVPS    Y0, 32(CX)(BX*4), Y1, Y1
+	VMOVUPS      Y1, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+	CMPQ         BX, SI
+	JLT          loop
+	VZEROUPPER
+	RET
+
+// func weighF32AVX2(dst *float32, src *float32, n int, by *float32, rows int)
+// Requires: AVX
+TEXT ·weighF32AVX2(SB), $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ by+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+16(FP), DI
+
+row:
+	VBROADCASTSS (DX), Y0
+	XORL         SI, SI
+
+loop:
+	VMULPS  (CX)(SI*4), Y0, Y1
+	VMOVUPS Y1, (AX)(SI*4)
+	ADDQ    $0x08, SI
+	CMPQ    SI, DI
+	JLT     loop
+	LEAQ    (AX)(DI*4), AX
+	ADDQ    $0x04, DX
+	DECQ    BX
+	JNE     row
+	VZEROUPPER
+	RET
+
+// func wholeWithinF32AVX2(v *float32, n int, lo float32, hi float32) (ok bool)
+// Requires: AVX
+TEXT ·wholeWithinF32AVX2(SB), $0-25
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS lo+16(FP), Y0
+	VBROADCASTSS hi+20(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+8(FP), DX
+	XORL         CX, CX
+
+loop:
+	VMOVUPS   (AX)(CX*4), Y3
+	VCMPPS    $0x19, Y0, Y3, Y4
+	VCMPPS    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
+	VMOVUPS   32(AX)(CX*4), Y3
+	VCMPPS    $0x19, Y0, Y3, Y4
+	VCMPPS    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
 	ADDQ      $0x10, CX
 	CMPQ      CX, DX
 	JLT       loop
-	VPMAXUD   Y2, Y1, Y1
-	VPMINUD   Y1, Y0, Y0
-	VPCMPEQD  Y1, Y0, Y0
-	VMOVMSKPS Y0, AX
-	XORL      $0xff, AX
+	VMOVMSKPS Y2, AX
 	TESTL     AX, AX
-	SETEQ     ok+16(FP)
+	SETEQ     ok+24(FP)
 	VZEROUPPER
 	RET
 
@@ -9224,24 +9308,97 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeTargetsValidF32AVX512(t *float32, n int) (ok bool)
+// func maskF32AVX512(dst *float32, keep *uint64, n int)
 // Requires: AVX, AVX512F
-TEXT ·wholeTargetsValidF32AVX512(SB), $0-17
-	MOVQ         t+0(FP), AX
-	VBROADCASTSS c3f800000<>+0(SB), Z0
-	VPXORQ       Z1, Z1, Z1
+TEXT ·maskF32AVX512(SB), $0-24
+	MOVQ   dst+0(FP), AX
+	MOVQ   keep+8(FP), CX
+	VPXORQ Z0, Z0, Z0
+	MOVQ   n+16(FP), BX
+	XORL   DX, DX
+
+loop:
+	MOVQ      DX, SI
+	SHRQ      $0x03, SI
+	KMOVW     (CX)(SI*1), K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z0
+	VMOVUPS   Z0, (AX)(DX*4)
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VZEROUPPER
+	RET
+
+// func blendF32AVX512(dst *float32, other *float32, which *uint64, n int)
+// Requires: AVX, AVX512F
+TEXT ·blendF32AVX512(SB), $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ which+16(FP), DX
+	MOVQ n+24(FP), SI
+	XORL BX, BX
+
+loop:
+	MOVQ    BX, DI
+	SHRQ    $0x03, DI
+	KMOVW   (DX)(DI*1), K1
+	VMOVUPS (AX)(BX*4), Z0
+	VMOVUPS (CX)(BX*4), K1, Z0
+	VMOVUPS Z0, (AX)(BX*4)
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func weighF32AVX512(dst *float32, src *float32, n int, by *float32, rows int)
+// Requires: AVX, AVX512F
+TEXT ·weighF32AVX512(SB), $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ by+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+16(FP), DI
+
+row:
+	VBROADCASTSS (DX), Z0
+	XORL         SI, SI
+
+loop:
+	VMULPS  (CX)(SI*4), Z0, Z1
+	VMOVUPS Z1, (AX)(SI*4)
+	ADDQ    $0x10, SI
+	CMPQ    SI, DI
+	JLT     loop
+	LEAQ    (AX)(DI*4), AX
+	ADDQ    $0x04, DX
+	DECQ    BX
+	JNE     row
+	VZEROUPPER
+	RET
+
+// func wholeWithinF32AVX512(v *float32, n int, lo float32, hi float32) (ok bool)
+// Requires: AVX, AVX512F
+TEXT ·wholeWithinF32AVX512(SB), $0-25
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS lo+16(FP), Z0
+	VBROADCASTSS hi+20(FP), Z1
+	KXORW        K1, K1, K1
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VPMAXUD (AX)(CX*4), Z1, Z1
+	VMOVUPS (AX)(CX*4), Z2
+	VCMPPS  $0x19, Z0, Z2, K2
+	VCMPPS  $0x16, Z1, Z2, K3
+	KORW    K2, K1, K1
+	KORW    K3, K1, K1
 	ADDQ    $0x10, CX
 	CMPQ    CX, DX
 	JLT     loop
-	VPCMPUD $0x06, Z0, Z1, K1
 	KMOVW   K1, AX
 	TESTL   AX, AX
-	SETEQ   ok+16(FP)
+	SETEQ   ok+24(FP)
 	VZEROUPPER
 	RET
 
@@ -14677,44 +14834,141 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeTargetsValidF64AVX2(t *float64, n int) (ok bool)
-// Requires: AVX
-TEXT ·wholeTargetsValidF64AVX2(SB), $0-17
-	MOVQ    t+0(FP), AX
-	VMOVAPD c3ff0000000000000<>+0(SB), Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	MOVQ    n+8(FP), DX
-	XORL    CX, CX
+// func maskF64AVX2(dst *float64, keep *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·maskF64AVX2(SB), $0-24
+	MOVQ   dst+0(FP), AX
+	MOVQ   keep+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+16(FP), BX
+	XORL   DX, DX
 
 loop:
-	VMOVUPD   (AX)(CX*8), Y5
-	VORPD     Y5, Y1, Y1
-	VCMPPD    $0x16, Y0, Y5, Y5
-	VORPD     Y5, Y1, Y1
-	VMOVUPD   32(AX)(CX*8), Y5
-	VORPD     Y5, Y2, Y2
-	VCMPPD    $0x16, Y0, Y5, Y5
-	VORPD     Y5, Y2, Y2
-	VMOVUPD   64(AX)(CX*8), Y5
-	VORPD     Y5, Y3, Y3
-	VCMPPD    $0x16, Y0, Y5, Y5
-	VORPD     Y5, Y3, Y3
-	VMOVUPD   96(AX)(CX*8), Y5
-	VORPD     Y5, Y4, Y4
-	VCMPPD    $0x16, Y0, Y5, Y5
-	VORPD     Y5, Y4, Y4
+	MOVQ         DX, SI
+	SHRQ         $0x03, SI
+	VPBROADCASTQ (CX)(SI*1), Y1
+	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y1, Y1
+	VBLENDVPD    Y1, (AX)(DX*8), Y0, Y1
+	VMOVUPD      Y1, (AX)(DX*8)
+	VPBROADCASTQ (CX)(SI*1), Y1
+	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y1, Y1
+	VBLENDVPD    Y1, 32(AX)(DX*8), Y0, Y1
+	VMOVUPD      Y1, 32(AX)(DX*8)
+	VPBROADCASTQ 1(CX)(SI*1), Y1
+	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y1, Y1
+	VBLENDVPD    Y1, 64(AX)(DX*8), Y0, Y1
+	VMOVUPD      Y1, 64(AX)(DX*8)
+	VPBROADCASTQ 1(CX)(SI*1), Y1
+	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y1, Y1
+	VBLENDVPD    Y1, 96(AX)(DX*8), Y0, Y1
+	VMOVUPD      Y1, 96(AX)(DX*8)
+	ADDQ         $0x10, DX
+	CMPQ         DX, BX
+	JLT          loop
+	VZEROUPPER
+	RET
+
+// func blendF64AVX2(dst *float64, other *float64, which *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·blendF64AVX2(SB), $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ which+16(FP), DX
+	MOVQ n+24(FP), SI
+	XORL BX, BX
+
+loop:
+	MOVQ         BX, DI
+	SHRQ         $0x03, DI
+	VPBROADCASTQ (DX)(DI*1), Y0
+	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y0, Y0
+	VMOVUPD      (AX)(BX*8), Y1
+	VBLENDVPD    Y0, (CX)(BX*8), Y1, Y1
+	VMOVUPD      Y1, (AX)(BX*8)
+	VPBROADCASTQ (DX)(DI*1), Y0
+	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y0, Y0
+	VMOVUPD      32(AX)(BX*8), Y1
+	VBLENDVPD    Y0, 32(CX)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 32(AX)(BX*8)
+	VPBROADCASTQ 1(DX)(DI*1), Y0
+	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y0, Y0
+	VMOVUPD      64(AX)(BX*8), Y1
+	VBLENDVPD    Y0, 64(CX)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 64(AX)(BX*8)
+	VPBROADCASTQ 1(DX)(DI*1), Y0
+	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y0, Y0
+	VMOVUPD      96(AX)(BX*8), Y1
+	VBLENDVPD    Y0, 96(CX)(BX*8), Y1, Y1
+	VMOVUPD      Y1, 96(AX)(BX*8)
+	ADDQ         $0x10, BX
+	CMPQ         BX, SI
+	JLT          loop
+	VZEROUPPER
+	RET
+
+// func weighF64AVX2(dst *float64, src *float64, n int, by *float64, rows int)
+// Requires: AVX
+TEXT ·weighF64AVX2(SB), $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ by+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+16(FP), DI
+
+row:
+	VBROADCASTSD (DX), Y0
+	XORL         SI, SI
+
+loop:
+	VMULPD  (CX)(SI*8), Y0, Y1
+	VMOVUPD Y1, (AX)(SI*8)
+	ADDQ    $0x04, SI
+	CMPQ    SI, DI
+	JLT     loop
+	LEAQ    (AX)(DI*8), AX
+	ADDQ    $0x08, DX
+	DECQ    BX
+	JNE     row
+	VZEROUPPER
+	RET
+
+// func wholeWithinF64AVX2(v *float64, n int, lo float64, hi float64) (ok bool)
+// Requires: AVX
+TEXT ·wholeWithinF64AVX2(SB), $0-33
+	MOVQ         v+0(FP), AX
+	VBROADCASTSD lo+16(FP), Y0
+	VBROADCASTSD hi+24(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+8(FP), DX
+	XORL         CX, CX
+
+loop:
+	VMOVUPD   (AX)(CX*8), Y3
+	VCMPPD    $0x19, Y0, Y3, Y4
+	VCMPPD    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
+	VMOVUPD   32(AX)(CX*8), Y3
+	VCMPPD    $0x19, Y0, Y3, Y4
+	VCMPPD    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
+	VMOVUPD   64(AX)(CX*8), Y3
+	VCMPPD    $0x19, Y0, Y3, Y4
+	VCMPPD    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
+	VMOVUPD   96(AX)(CX*8), Y3
+	VCMPPD    $0x19, Y0, Y3, Y4
+	VCMPPD    $0x16, Y1, Y3, Y3
+	VORPS     Y4, Y2, Y2
+	VORPS     Y3, Y2, Y2
 	ADDQ      $0x10, CX
 	CMPQ      CX, DX
 	JLT       loop
-	VORPD     Y2, Y1, Y1
-	VORPD     Y3, Y1, Y1
-	VORPD     Y4, Y1, Y1
-	VMOVMSKPD Y1, AX
+	VMOVMSKPD Y2, AX
 	TESTL     AX, AX
-	SETEQ     ok+16(FP)
+	SETEQ     ok+32(FP)
 	VZEROUPPER
 	RET
 
@@ -20453,27 +20707,109 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeTargetsValidF64AVX512(t *float64, n int) (ok bool)
+// func maskF64AVX512(dst *float64, keep *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·maskF64AVX512(SB), $0-24
+	MOVQ   dst+0(FP), AX
+	MOVQ   keep+8(FP), CX
+	VPXORQ Z0, Z0, Z0
+	MOVQ   n+16(FP), BX
+	XORL   DX, DX
+
+loop:
+	MOVQ      DX, SI
+	SHRQ      $0x03, SI
+	KMOVB     (CX)(SI*1), K1
+	VMOVUPD.Z (AX)(DX*8), K1, Z0
+	VMOVUPD   Z0, (AX)(DX*8)
+	KMOVB     1(CX)(SI*1), K1
+	VMOVUPD.Z 64(AX)(DX*8), K1, Z0
+	VMOVUPD   Z0, 64(AX)(DX*8)
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VZEROUPPER
+	RET
+
+// func blendF64AVX512(dst *float64, other *float64, which *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·blendF64AVX512(SB), $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ other+8(FP), CX
+	MOVQ which+16(FP), DX
+	MOVQ n+24(FP), SI
+	XORL BX, BX
+
+loop:
+	MOVQ    BX, DI
+	SHRQ    $0x03, DI
+	KMOVB   (DX)(DI*1), K1
+	VMOVUPD (AX)(BX*8), Z0
+	VMOVUPD (CX)(BX*8), K1, Z0
+	VMOVUPD Z0, (AX)(BX*8)
+	KMOVB   1(DX)(DI*1), K1
+	VMOVUPD 64(AX)(BX*8), Z0
+	VMOVUPD 64(CX)(BX*8), K1, Z0
+	VMOVUPD Z0, 64(AX)(BX*8)
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
+	JLT     loop
+	VZEROUPPER
+	RET
+
+// func weighF64AVX512(dst *float64, src *float64, n int, by *float64, rows int)
 // Requires: AVX, AVX512F
-TEXT ·wholeTargetsValidF64AVX512(SB), $0-17
-	MOVQ         t+0(FP), AX
-	VBROADCASTSD c3ff0000000000000<>+0(SB), Z0
-	VPXORQ       Z1, Z1, Z1
-	VPXORQ       Z2, Z2, Z2
+TEXT ·weighF64AVX512(SB), $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ by+24(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+16(FP), DI
+
+row:
+	VBROADCASTSD (DX), Z0
+	XORL         SI, SI
+
+loop:
+	VMULPD  (CX)(SI*8), Z0, Z1
+	VMOVUPD Z1, (AX)(SI*8)
+	ADDQ    $0x08, SI
+	CMPQ    SI, DI
+	JLT     loop
+	LEAQ    (AX)(DI*8), AX
+	ADDQ    $0x08, DX
+	DECQ    BX
+	JNE     row
+	VZEROUPPER
+	RET
+
+// func wholeWithinF64AVX512(v *float64, n int, lo float64, hi float64) (ok bool)
+// Requires: AVX, AVX512F
+TEXT ·wholeWithinF64AVX512(SB), $0-33
+	MOVQ         v+0(FP), AX
+	VBROADCASTSD lo+16(FP), Z0
+	VBROADCASTSD hi+24(FP), Z1
+	KXORW        K1, K1, K1
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VPMAXUQ (AX)(CX*8), Z1, Z1
-	VPMAXUQ 64(AX)(CX*8), Z2, Z2
+	VMOVUPD (AX)(CX*8), Z2
+	VCMPPD  $0x19, Z0, Z2, K2
+	VCMPPD  $0x16, Z1, Z2, K3
+	KORW    K2, K1, K1
+	KORW    K3, K1, K1
+	VMOVUPD 64(AX)(CX*8), Z2
+	VCMPPD  $0x19, Z0, Z2, K2
+	VCMPPD  $0x16, Z1, Z2, K3
+	KORW    K2, K1, K1
+	KORW    K3, K1, K1
 	ADDQ    $0x10, CX
 	CMPQ    CX, DX
 	JLT     loop
-	VPMAXUQ Z2, Z1, Z1
-	VPCMPUQ $0x06, Z0, Z1, K1
 	KMOVW   K1, AX
 	TESTL   AX, AX
-	SETEQ   ok+16(FP)
+	SETEQ   ok+32(FP)
 	VZEROUPPER
 	RET
 

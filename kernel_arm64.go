@@ -24,8 +24,8 @@ func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 	return false
 }
 
-func targetsValidF32(_ kernelPath, t *float32, n int) bool { return false }
-func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
+func withinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
+func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
 
 func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
 func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
@@ -161,10 +161,3 @@ func newNEON[T Float](c *constants[T]) *neon {
 	}
 	return n
 }
-
-// maskF32 and weighF32 are done in Go.
-func maskF32(_ kernelPath, dst *float32, keep *uint64, n int) bool { return false }
-func maskF64(_ kernelPath, dst *float64, keep *uint64, n int) bool { return false }
-
-func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
-func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }

@@ -48,8 +48,12 @@ func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return false
 func maskF32(_ kernelPath, dst *float32, keep *uint64, n int) bool { return false }
 func maskF64(_ kernelPath, dst *float64, keep *uint64, n int) bool { return false }
 
-// weighF32 writes src·by[r] to dst+n·r for each of the rows r. It writes and reads whole vectors: what stands behind the n elements
-// of dst and src, up to a multiple of abi.Lanes, is written and read too.
+// blendF32 writes other to dst where which is set.
+func blendF32(_ kernelPath, dst, other *float32, which *uint64, n int) bool { return false }
+func blendF64(_ kernelPath, dst, other *float64, which *uint64, n int) bool { return false }
+
+// weighF32 writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what
+// stands behind the n of src is read, and what stands behind those of dst is written. n is any number above 0.
 func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
 func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }
 
@@ -62,9 +66,9 @@ func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 	return false
 }
 
-// targetsValidF32 reports whether all targets are in [0, 1].
-func targetsValidF32(_ kernelPath, t *float32, n int) bool { return false }
-func targetsValidF64(_ kernelPath, t *float64, n int) bool { return false }
+// withinF32 reports whether all elements are in lo..hi. NaN is not.
+func withinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
+func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
 
 // targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }

@@ -631,33 +631,131 @@ func flipF64AVX512(dst *float64, pos *uint64, n int)
 //go:noescape
 func flipF64AVX2(dst *float64, pos *uint64, n int)
 
-// wholeTargetsValidF32 reports whether all targets are in [0, 1].
-func wholeTargetsValidF32(p kernelPath, t *float32, n int) bool {
+// maskF32 makes 0 of what is not kept.
+func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool {
 	if p == pathAVX512 {
-		return wholeTargetsValidF32AVX512(t, n)
+		maskF32AVX512(dst, keep, n)
+		return true
 	}
-	return wholeTargetsValidF32AVX2(t, n)
+	maskF32AVX2(dst, keep, n)
+	return true
 }
 
 //go:noescape
-func wholeTargetsValidF32AVX512(t *float32, n int) (ok bool)
+func maskF32AVX512(dst *float32, keep *uint64, n int)
 
 //go:noescape
-func wholeTargetsValidF32AVX2(t *float32, n int) (ok bool)
+func maskF32AVX2(dst *float32, keep *uint64, n int)
 
-// wholeTargetsValidF64 reports whether all targets are in [0, 1].
-func wholeTargetsValidF64(p kernelPath, t *float64, n int) bool {
+// maskF64 makes 0 of what is not kept.
+func maskF64(p kernelPath, dst *float64, keep *uint64, n int) bool {
 	if p == pathAVX512 {
-		return wholeTargetsValidF64AVX512(t, n)
+		maskF64AVX512(dst, keep, n)
+		return true
 	}
-	return wholeTargetsValidF64AVX2(t, n)
+	maskF64AVX2(dst, keep, n)
+	return true
 }
 
 //go:noescape
-func wholeTargetsValidF64AVX512(t *float64, n int) (ok bool)
+func maskF64AVX512(dst *float64, keep *uint64, n int)
 
 //go:noescape
-func wholeTargetsValidF64AVX2(t *float64, n int) (ok bool)
+func maskF64AVX2(dst *float64, keep *uint64, n int)
+
+// blendF32 writes other to dst where which is set.
+func blendF32(p kernelPath, dst, other *float32, which *uint64, n int) bool {
+	if p == pathAVX512 {
+		blendF32AVX512(dst, other, which, n)
+		return true
+	}
+	blendF32AVX2(dst, other, which, n)
+	return true
+}
+
+//go:noescape
+func blendF32AVX512(dst, other *float32, which *uint64, n int)
+
+//go:noescape
+func blendF32AVX2(dst, other *float32, which *uint64, n int)
+
+// blendF64 writes other to dst where which is set.
+func blendF64(p kernelPath, dst, other *float64, which *uint64, n int) bool {
+	if p == pathAVX512 {
+		blendF64AVX512(dst, other, which, n)
+		return true
+	}
+	blendF64AVX2(dst, other, which, n)
+	return true
+}
+
+//go:noescape
+func blendF64AVX512(dst, other *float64, which *uint64, n int)
+
+//go:noescape
+func blendF64AVX2(dst, other *float64, which *uint64, n int)
+
+// weighF32 writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands
+// behind the n of src is read, and what stands behind those of dst is written.
+func weighF32(p kernelPath, dst, src *float32, n int, by *float32, rows int) bool {
+	if p == pathAVX512 {
+		weighF32AVX512(dst, src, n, by, rows)
+		return true
+	}
+	weighF32AVX2(dst, src, n, by, rows)
+	return true
+}
+
+//go:noescape
+func weighF32AVX512(dst, src *float32, n int, by *float32, rows int)
+
+//go:noescape
+func weighF32AVX2(dst, src *float32, n int, by *float32, rows int)
+
+// weighF64 writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands
+// behind the n of src is read, and what stands behind those of dst is written.
+func weighF64(p kernelPath, dst, src *float64, n int, by *float64, rows int) bool {
+	if p == pathAVX512 {
+		weighF64AVX512(dst, src, n, by, rows)
+		return true
+	}
+	weighF64AVX2(dst, src, n, by, rows)
+	return true
+}
+
+//go:noescape
+func weighF64AVX512(dst, src *float64, n int, by *float64, rows int)
+
+//go:noescape
+func weighF64AVX2(dst, src *float64, n int, by *float64, rows int)
+
+// wholeWithinF32 reports whether all elements are in lo..hi. NaN is not.
+func wholeWithinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+	if p == pathAVX512 {
+		return wholeWithinF32AVX512(v, n, lo, hi)
+	}
+	return wholeWithinF32AVX2(v, n, lo, hi)
+}
+
+//go:noescape
+func wholeWithinF32AVX512(v *float32, n int, lo, hi float32) (ok bool)
+
+//go:noescape
+func wholeWithinF32AVX2(v *float32, n int, lo, hi float32) (ok bool)
+
+// wholeWithinF64 reports whether all elements are in lo..hi. NaN is not.
+func wholeWithinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+	if p == pathAVX512 {
+		return wholeWithinF64AVX512(v, n, lo, hi)
+	}
+	return wholeWithinF64AVX2(v, n, lo, hi)
+}
+
+//go:noescape
+func wholeWithinF64AVX512(v *float64, n int, lo, hi float64) (ok bool)
+
+//go:noescape
+func wholeWithinF64AVX2(v *float64, n int, lo, hi float64) (ok bool)
 
 // wholeTargetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func wholeTargetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) bool {

@@ -170,12 +170,18 @@ func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
 	return 0, nil
 }
 
-// targetsInRange reports whether all targets are in [0, 1].
-func targetsInRange[T Float](t []T) bool {
-	if isFloat32[T]() {
-		return targetsValidF32(path, asFloat32(&t[0]), len(t))
+// allWithin reports whether all elements are known to be in lo..hi, which NaN is not. Where there is no fast way it is not known.
+func allWithin[T Float](v []T, lo, hi T) bool {
+	if len(v) == 0 {
+		return true
 	}
-	return targetsValidF64(path, asFloat64(&t[0]), len(t))
+	if !hasLabelKernels() {
+		return false
+	}
+	if isFloat32[T]() {
+		return withinF32(path, asFloat32(&v[0]), len(v), float32(lo), float32(hi))
+	}
+	return withinF64(path, asFloat64(&v[0]), len(v), float64(lo), float64(hi))
 }
 
 // classes returns the number of columns that the given number of logits has, C.
@@ -211,7 +217,7 @@ func firstBadTarget[T Float](t []T) int {
 		if raceEnabled {
 			raceRead(&part[0], len(part))
 		}
-		if hasLabelKernels() && targetsInRange(part) {
+		if allWithin(part, 0, 1) {
 			continue
 		}
 		for i, v := range part {

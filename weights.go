@@ -1,7 +1,5 @@
 package focal
 
-import "math/bits"
-
 // The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
 // is not given counts as 1, and changes no bit.
 
@@ -238,10 +236,21 @@ func callWeigh[T Float](dst, src *T, n int, by *T, rows int) bool {
 
 // blend writes the elements of other whose bits are set to dst.
 func blend[T Float](dst, other []T, which *bitmask) {
-	for i := range words(len(dst)) {
-		for w := which.word(i, len(dst)); w != 0; w &= w - 1 {
-			at := 64*i + bits.TrailingZeros64(w)
-			dst[at] = other[at]
+	from := 0
+	if whole := len(dst) &^ (laneCount - 1); whole > 0 && path != pathGeneric {
+		done := false
+		if isFloat32[T]() {
+			done = blendF32(path, asFloat32(&dst[0]), asFloat32(&other[0]), &which[0], whole)
+		} else {
+			done = blendF64(path, asFloat64(&dst[0]), asFloat64(&other[0]), &which[0], whole)
+		}
+		if done {
+			from = whole
+		}
+	}
+	for i := from; i < len(dst); i++ {
+		if which.has(i) {
+			dst[i] = other[i]
 		}
 	}
 }

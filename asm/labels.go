@@ -122,7 +122,10 @@ func (g *generator) helpers(s *isa) {
 	g.mul(s)
 	g.expand(s)
 	g.flip(s)
-	g.targetsValid(s)
+	g.mask(s)
+	g.blend(s)
+	g.weigh(s)
+	g.within(s)
 	g.targetMasks(s)
 }
 
@@ -344,57 +347,46 @@ func (f *simple) constantVector(bits uint64) reg.VecVirtual {
 	return v
 }
 
-// targetsValid reports whether all targets are in [0, 1], -0 excepted, which is for the caller to find out.
-//
-// As unsigned integers these numbers are at most the bits of 1. AVX2 cannot compare 64-bit ones like that: there, the sign
-// of bad collects the signs and what is not ≤ 1.
-func (g *generator) targetsValid(s *isa) {
-	f := g.simple(s, "wholeTargetsValid", fmt.Sprintf("(t *%s, n int) (ok bool)", s.element()))
-	t, one := f.argument("t"), f.constantVector(s.bitsOf(1))
-	vectors := abi.Lanes / f.lanes()
-	most := make([]reg.VecVirtual, vectors) // or bad
-	for v := range most {
-		most[v] = f.vector()
-		f.zero(most[v])
-	}
-	unsigned := "VPMAXU" + f.integer()
-	or := func(dst, x, y reg.VecVirtual) {
-		if f.wide || !f.double {
-			f.emit(unsigned, dst, x, y)
-		} else {
-			f.emit("VORPD", dst, x, y)
-		}
-	}
-	f.loop(abi.Lanes, func() {
-		for v := range vectors {
-			if f.wide || !f.double {
-				f.emit(unsigned, most[v], most[v], f.at(t, v))
-				continue
+// within reports whether all elements are in lo..hi. NaN is not.
+func (g *generator) within(s *isa) {
+	f := g.simple(s, "wholeWithin", fmt.Sprintf("(v *%[1]s, n int, lo, hi %[1]s) (ok bool)", s.element()))
+	array, lo, hi := f.argument("v"), f.vector(), f.vector()
+	f.emit("VBROADCASTS"+f.letter(), lo, f.address("lo"))
+	f.emit("VBROADCASTS"+f.letter(), hi, f.address("hi"))
+	const notGreaterOrEqual, notLessOrEqual = 0x19, 0x16
+	r := f.GP32()
+	if f.wide {
+		bad := f.K()
+		f.KXORW(bad, bad, bad)
+		f.loop(abi.Lanes, func() {
+			for v := range abi.Lanes / f.lanes() {
+				x, below, above := f.vector(), f.K(), f.K()
+				f.emit("VMOVUP"+f.letter(), x, f.at(array, v))
+				f.emit("VCMPP"+f.letter(), below, x, lo, Imm(notGreaterOrEqual))
+				f.emit("VCMPP"+f.letter(), above, x, hi, Imm(notLessOrEqual))
+				f.KORW(below, bad, bad)
+				f.KORW(above, bad, bad)
 			}
-			x := f.vector()
-			f.VMOVUPD(f.at(t, v), x)
-			or(most[v], most[v], x)
-			f.emit("VCMPPD", x, x, one, Imm(0x16)) // not ≤
-			or(most[v], most[v], x)
+		}, func() {
+			f.KMOVW(bad, r)
+			f.TESTL(r, r)
+			f.SETEQ(f.result("ok"))
+		})
+		return
+	}
+	bad := f.vector()
+	f.zero(bad)
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			x, below := f.vector(), f.vector()
+			f.emit("VMOVUP"+f.letter(), x, f.at(array, v))
+			f.emit("VCMPP"+f.letter(), below, x, lo, Imm(notGreaterOrEqual))
+			f.emit("VCMPP"+f.letter(), x, x, hi, Imm(notLessOrEqual))
+			f.VORPS(below, bad, bad)
+			f.VORPS(x, bad, bad)
 		}
 	}, func() {
-		for _, m := range most[1:] {
-			or(most[0], most[0], m)
-		}
-		r := f.GP32()
-		switch {
-		case f.wide:
-			above := f.K()
-			f.emit("VPCMPU"+f.integer(), above, most[0], one, Imm(6))
-			f.KMOVW(above, r)
-		case f.double:
-			f.VMOVMSKPD(most[0], r)
-		default:
-			f.VPMINUD(most[0], one, one)
-			f.VPCMPEQD(most[0], one, one) // where it is not above
-			f.VMOVMSKPS(one, r)
-			f.XORL(Imm(0xff), r)
-		}
+		f.emit("VMOVMSKP"+f.letter(), r, bad)
 		f.TESTL(r, r)
 		f.SETEQ(f.result("ok"))
 	})
@@ -563,23 +555,84 @@ func (g *generator) flip(s *isa) {
 	f := g.simple(s, "flip", fmt.Sprintf("(dst *%s, pos *uint64, n int)", s.element()))
 	dst, pos := f.argument("dst"), f.argument("pos")
 	sign := f.constantVector(f.signBit())
+	f.bitwise(pos, func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual) {
+		x := f.vector()
+		if f.wide {
+			f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
+			f.emit("VXORP"+f.letter(), x, k, x, sign)
+		} else {
+			f.emit("VANDP"+f.letter(), signs, signs, sign)
+			f.emit("VXORP"+f.letter(), x, signs, f.at(dst, v))
+		}
+		f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+	})
+}
+
+// mask makes 0 of what is not kept.
+func (g *generator) mask(s *isa) {
+	f := g.simple(s, "mask", fmt.Sprintf("(dst *%s, keep *uint64, n int)", s.element()))
+	dst, keep := f.argument("dst"), f.argument("keep")
+	zero := f.vector()
+	f.zero(zero)
+	f.bitwise(keep, func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual) {
+		x := f.vector()
+		if f.wide {
+			f.emit("VMOVUP"+f.letter()+"_Z", x, k, f.at(dst, v))
+		} else {
+			f.emit("VBLENDVP"+f.letter(), x, zero, f.at(dst, v), signs)
+		}
+		f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+	})
+}
+
+// blend writes other to dst where which is set.
+func (g *generator) blend(s *isa) {
+	f := g.simple(s, "blend", fmt.Sprintf("(dst, other *%s, which *uint64, n int)", s.element()))
+	dst, other, which := f.argument("dst"), f.argument("other"), f.argument("which")
+	f.bitwise(which, func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual) {
+		x := f.vector()
+		f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
+		if f.wide {
+			f.emit("VMOVUP"+f.letter(), x, k, f.at(other, v))
+		} else {
+			f.emit("VBLENDVP"+f.letter(), x, x, f.at(other, v), signs)
+		}
+		f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+	})
+}
+
+// bitwise writes a loop over vectors with their bits of a mask, see bits.
+func (f *simple) bitwise(mask reg.Register, body func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual)) {
 	f.loop(abi.Lanes, func() {
 		byte := f.GP64()
 		f.MOVQ(f.e, byte)
 		f.SHRQ(Imm(3), byte)
 		for v := range abi.Lanes / f.lanes() {
-			x := f.vector()
-			signs, k := f.bits(pos, byte, v)
-			if f.wide {
-				f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
-				f.emit("VXORP"+f.letter(), x, k, x, sign)
-			} else {
-				f.emit("VANDP"+f.letter(), signs, signs, sign)
-				f.emit("VXORP"+f.letter(), x, signs, f.at(dst, v))
-			}
-			f.emit("VMOVUP"+f.letter(), f.at(dst, v), x)
+			signs, k := f.bits(mask, byte, v)
+			body(v, signs, k)
 		}
 	}, func() {})
+}
+
+// weigh writes src times by[r] to dst+n·r, for each row r, in whole vectors.
+func (g *generator) weigh(s *isa) {
+	f := g.simple(s, "weigh", fmt.Sprintf("(dst, src *%[1]s, n int, by *%[1]s, rows int)", s.element()))
+	dst, src, by, rows := f.argument("dst"), f.argument("src"), f.argument("by"), f.argument("rows")
+	f.e, f.end = f.GP64(), f.argument("n")
+	f.Label("row")
+	weight := f.vector()
+	f.emit("VBROADCASTS"+f.letter(), weight, Mem{Base: by})
+	f.elements(f.lanes(), func() {
+		x := f.vector()
+		f.emit("VMULP"+f.letter(), x, weight, f.at(src, 0))
+		f.emit("VMOVUP"+f.letter(), f.at(dst, 0), x)
+	})
+	f.LEAQ(Mem{Base: dst, Index: f.end, Scale: uint8(f.elem())}, dst)
+	f.ADDQ(Imm(uint64(f.elem())), by)
+	f.DECQ(rows)
+	f.JNE(LabelRef("row"))
+	f.VZEROUPPER()
+	f.RET()
 }
 
 // expand makes the arguments of a kernel of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where keep
