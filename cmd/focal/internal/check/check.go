@@ -98,7 +98,8 @@ func Run(ctx context.Context, o Options, progress func(name string, done, total 
 	return r, nil
 }
 
-// hardest takes the reports on the logits with the largest errors that are known together.
+// hardest takes the reports on the logits with the largest errors that are known together. Their bounds differ: of each
+// quantity it shows the error that is nearest to its bound, or above it.
 func hardest(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	reports, err := verify.Hardest(ctx, o)
 	if err != nil {
@@ -106,7 +107,14 @@ func hardest(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	}
 	all := reports[0]
 	for _, r := range reports[1:] {
+		errors, bounds := all.Errors, all.Bounds
+		for i, bound := range []*float64{&bounds.Loss, &bounds.Grad, &bounds.Hess, &bounds.Sigmoid} {
+			if q := verify.Quantities[i]; r.Errors[q].Worst*all.Bound(q) > all.Errors[q].Worst*r.Bound(q) {
+				errors[q], *bound = r.Errors[q], r.Bound(q)
+			}
+		}
 		all.Merge(r)
+		all.Errors, all.Bounds = errors, bounds
 	}
 	return all, nil
 }

@@ -14,7 +14,7 @@ import (
 // What does not hold is seen in the table, named below it, and in the records.
 func TestFails(t *testing.T) {
 	report := func(worst float64) *verify.Report {
-		r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2)}
+		r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, 1)}
 		for i := range r.Errors {
 			r.Errors[i].Add(1, 2, 3, 3)
 		}
