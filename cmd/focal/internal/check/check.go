@@ -108,9 +108,9 @@ func hardest(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	all := reports[0]
 	for _, r := range reports[1:] {
 		errors, bounds := all.Errors, all.Bounds
-		for i, bound := range []*float64{&bounds.Loss, &bounds.Grad, &bounds.Hess, &bounds.Sigmoid} {
-			if q := verify.Quantities[i]; r.Errors[q].Worst*all.Bound(q) > all.Errors[q].Worst*r.Bound(q) {
-				errors[q], *bound = r.Errors[q], r.Bound(q)
+		for q, e := range r.Errors {
+			if e.Worst*bounds[q] > errors[q].Worst*r.Bounds[q] {
+				errors[q], bounds[q] = e, r.Bounds[q]
 			}
 		}
 		all.Merge(r)
