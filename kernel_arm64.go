@@ -55,16 +55,19 @@ const (
 	argsCurv64      = unsafe.Offsetof(abi.Args[float64]{}.Curv)
 	argsPlan64      = unsafe.Offsetof(abi.Args[float64]{}.Plan)
 
-	planGamma    = unsafe.Offsetof(plan[float32]{}.Gamma) / 4
-	planGammaLn2 = unsafe.Offsetof(plan[float32]{}.GammaLn2) / 4
-	planHessOne  = unsafe.Offsetof(plan[float32]{}.HessOne) / 4
-	planPowHi    = unsafe.Offsetof(plan[float32]{}.PowHi) / 4
-	planPowLo    = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
-	sumsLo       = unsafe.Offsetof(laneSums{}.Lo)
+	planGamma          = unsafe.Offsetof(plan[float32]{}.Gamma) / 4
+	planGammaMinus1    = unsafe.Offsetof(plan[float32]{}.GammaMinus1) / 4
+	planGammaLn2       = unsafe.Offsetof(plan[float32]{}.GammaLn2) / 4
+	planGammaLn2Lo     = unsafe.Offsetof(plan[float32]{}.GammaLn2Lo) / 4
+	planGammaSquareLn2 = unsafe.Offsetof(plan[float32]{}.GammaSquareLn2) / 4
+	planHessOne        = unsafe.Offsetof(plan[float32]{}.HessOne) / 4
+	planPowHi          = unsafe.Offsetof(plan[float32]{}.PowHi) / 4
+	planPowLo          = unsafe.Offsetof(plan[float32]{}.PowLo) / 4
+	planPowHiDown      = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
+	planHessPow        = unsafe.Offsetof(plan[float32]{}.HessPow) / 4
+	planHessBracket    = unsafe.Offsetof(plan[float32]{}.HessBracket) / 4
 
-	planPowHiDown   = unsafe.Offsetof(plan[float32]{}.PowHiDown) / 4
-	planHessPow     = unsafe.Offsetof(plan[float32]{}.HessPow) / 4
-	planHessBracket = unsafe.Offsetof(plan[float32]{}.HessBracket) / 4
+	sumsLo = unsafe.Offsetof(laneSums{}.Lo)
 )
 
 // neon are constants of package coef, and what is derived from them, in the form in which the kernels load them: for every
@@ -74,9 +77,10 @@ type neon struct {
 	near, far                                        neonVector
 	log2E, log2ELo, ln2, ln2Down                     neonVector
 	up, down, halfUp, halfDown                       neonVector
-	maxSoftplus, large, one, minusOne, recipScale    neonVector
+	maxSoftplus, large, recipScale                   neonVector
+	half, one, two, minusOne                         neonVector
 
-	exp   [10]neonVector
+	exp   [8]neonVector
 	log   [20]neonVector
 	pow   [11]neonVector
 	log1p [11]neonVector
@@ -88,8 +92,8 @@ type neon struct {
 	magicLog, magicLog0, mantissa, sign, largest neonVector
 	bits                                         [4]neonVector // a bit for each element of four vectors
 
-	node, recip [8]uint32  // node of float64: the second one, for every element
-	logRecip    [16]uint32 // of float64, the lower halves and then the upper ones
+	recip          [8]uint32
+	node, logRecip [16]uint32 // of float64, the lower halves and then the upper ones
 }
 
 type neonVector [2]uint64
@@ -115,7 +119,7 @@ func newNEON[T Float](c *constants[T]) *neon {
 		{&n.magicExp, c.magicExp}, {&n.magicFar, c.magicFar}, {&n.magicPow, c.magicPow}, {&n.powMin, c.powMin},
 		{&n.magicIndex, c.magicIndex}, {&n.near, c.near}, {&n.far, c.far}, {&n.log2E, c.Log2E}, {&n.log2ELo, c.Log2ELo},
 		{&n.ln2, c.Ln2}, {&n.up, c.up}, {&n.down, c.down}, {&n.ln2Down, c.ln2Down}, {&n.maxSoftplus, c.maxSoftplus},
-		{&n.large, c.large}, {&n.one, 1}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
+		{&n.large, c.large}, {&n.half, 0.5}, {&n.one, 1}, {&n.two, 2}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
 		{&n.halfUp, c.halfUp}, {&n.halfDown, c.halfDown}, {&n.magicLog, c.magicLog}, {&n.magicLog0, c.magicLog0}, {&n.largest, c.largest},
 		{&n.sign, fromBits[T](c.signBit)}, {&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)},
 	} {
@@ -132,7 +136,7 @@ func newNEON[T Float](c *constants[T]) *neon {
 
 	const times4, first = 0x04040404, 0x03020100
 	words := func(w uint32) neonVector { return neonVector{uint64(w)<<32 | uint64(w), uint64(w)<<32 | uint64(w)} }
-	n.nodeMask = every(c.nodeMask)
+	n.nodeMask = words(uint32(c.nodeMask))
 	n.times4 = words(times4)
 	n.byteOfNode = words(first)
 	n.byteOfEntry = words(first - times4*uint32(toBits(c.magicIndex)))
@@ -143,20 +147,13 @@ func newNEON[T Float](c *constants[T]) *neon {
 			n.bits[v] = neonVector{1<<(4*v) | 2<<(4*v+32), 4<<(4*v) | 8<<(4*v+32)}
 		}
 	}
-	for j, v := range c.Node {
-		n.node[j] = uint32(toBits(v))
-	}
 	for i := range 8 {
 		n.recip[i] = uint32(toBits(float32(c.Recip[i])))
-		n.logRecip[i] = uint32(toBits(c.LogRecip[i]))
-		if double {
-			n.logRecip[8+i] = uint32(toBits(c.LogRecip[i]) >> 32)
-		}
-	}
-	if double {
-		v := toBits(c.Node[1])
-		for j := range 4 {
-			n.node[j] = uint32(v >> (j % 2 * 32))
+		for table, v := range map[*[16]uint32]T{&n.node: c.Node[i], &n.logRecip: c.LogRecip[i]} {
+			table[i] = uint32(toBits(v))
+			if double {
+				table[8+i] = uint32(toBits(v) >> 32)
+			}
 		}
 	}
 	return n

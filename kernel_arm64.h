@@ -53,37 +53,47 @@
 #define K3 31
 
 // Parameters on the stack, for every element of a vector, and weights that are the same for all, for a group
-#define paramGamma       0
-#define paramGammaLn2    16
-#define paramHessOne     32
-#define paramPowHi       48
-#define paramPowLo       64
-#define paramPowHiDown   80
-#define paramHessPow     96
-#define paramHessBracket 112
-#define paramW           128
-#define paramWPos        192
-#define params           256 // their size
+#define paramGamma         0
+#define paramGammaMinus1   16
+#define paramGammaLn2      32
+#define paramGammaLn2Lo    48
+#define paramGammaSquareLn2 64
+#define paramHessOne       80
+#define paramPowHi         96
+#define paramPowLo         112
+#define paramPowHiDown     128
+#define paramHessPow       144
+#define paramHessBracket   160
+#define paramW             176
+#define paramWPos          240
+#define params             304 // their size
 
-// Slots behind them, where groups wait, also for the next pass
-#define slotFar          0 // at γ = 2
-#define slotK            0 // -k
-#define slotF            64
-#define slotA            128
-#define slotE            192
-#define slotP            256
-#define slotM            256
-#define slotUp           320 // B, scaled up
-#define slotB            384
-#define slots            448 // their size
+// Slots behind them, where groups wait, also for the next pass. Their names are those of the values.
+#define slotFar     0 // at γ = 2
+#define slotK       0 // -k
+#define slotF       64
+#define slotA       128
+#define slotE       192
+#define slotP       256
+#define slotM       256
+#define slotG       320
+#define slotBig     384 // b
+#define slotB       448
+#define slots       512 // their size
 // and of soft targets
-#define slotLambda       384
-#define slotELow         448
-#define slotLow          512
-#define slotY            576
-#define slotD            640
-#define slotInverse      704
-#define softSlots        768
+#define slotRatio   0 // M
+#define slotELow    320
+#define slotLow     384
+#define slotR       448
+#define slotRest    512
+#define slotInverse 576
+#define slotDD      640
+#define slotD       704
+#define slotDelta   768
+#define slotY       832
+#define slotNear    896 // Y, bounded
+#define slotSign    960
+#define softSlots   1024
 
 // Instructions
 //
@@ -106,6 +116,7 @@
 #define FMAXNM(d, n, m) WORD $(0x4e20c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMAXNM Vd.T, Vn.T, Vm.T
 #define FMINNM(d, n, m) WORD $(0x4ea0c400 | SZ | (m)<<16 | (n)<<5 | (d)) // FMINNM Vd.T, Vn.T, Vm.T
 #define FABD(d, n, m)   WORD $(0x6ea0d400 | SZ | (m)<<16 | (n)<<5 | (d)) // FABD Vd.T, Vn.T, Vm.T
+#define FCMGT(d, n, m)  WORD $(0x6ea0e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMGT Vd.T, Vn.T, Vm.T
 #define FCMEQ(d, n, m)  WORD $(0x4e20e400 | SZ | (m)<<16 | (n)<<5 | (d)) // FCMEQ Vd.T, Vn.T, Vm.T
 #define FABS(d, n)      WORD $(0x4ea0f800 | SZ | (n)<<5 | (d)) // FABS Vd.T, Vn.T
 #define FNEG(d, n)      WORD $(0x6ea0f800 | SZ | (n)<<5 | (d)) // FNEG Vd.T, Vn.T
@@ -120,7 +131,7 @@
 #define MLA4S(d, n, m)  WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d)) // MLA Vd.4S, Vn.4S, Vm.4S
 #define SHL4S20(d, n)   WORD $(0x4f345400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #20
 #define SHL4S23(d, n)   WORD $(0x4f375400 | (n)<<5 | (d)) // SHL Vd.4S, Vn.4S, #23
-#define SHL2D51(d, n)   WORD $(0x4f735400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #51
+#define SHL2D49(d, n)   WORD $(0x4f715400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #49
 #define SHL2D52(d, n)   WORD $(0x4f745400 | (n)<<5 | (d)) // SHL Vd.2D, Vn.2D, #52
 
 #define USRA4S23(d, n)  WORD $(0x6f291400 | (n)<<5 | (d)) // USRA Vd.4S, Vn.4S, #23
@@ -170,7 +181,7 @@
 #define bit(d, n, m)  each3(BIT, d, n, m)  // d = m ? n : d
 #define copy(d, n)    each2(VMOV, d, n)
 #define below0(m, n)   each2(FCMLT0, m, n) // m = [n<0]
-#define negative(m, n) each2(CMLT0, m, n)  // m: whether n has the sign, which -0 and a NaN may have
+#define signed(m, n)   each2(CMLT0, m, n)  // m: whether n has the sign, which -0 and a NaN may have
 
 // The same with a constant, the name of a field of neon
 #define CONST(k, c)    LDRQ(k, nCONSTS, c)
@@ -189,7 +200,10 @@
 #define mulp(d, n, p)  PARAM(K0, p); last(FMUL, d, n, K0)
 #define fmap(d, n, p)  PARAM(K0, p); last(FMLA, d, n, K0)
 #define fnmap(d, n, p) PARAM(K0, p); last(FMLS, d, n, K0)
+#define pfnma(d, p, m) PARAM(K0, p); first(FMLS, d, K0, m) // the factor that is negated must not be a NaN
 #define bitp(d, p, m)  PARAM(K0, p); first(BIT, d, K0, m)
+#define andp(d, p, m)  PARAM(K0, p); first(VAND, d, K0, m)
+#define everyp(d, p)   PARAM(d, p); PARAM(d+1, p); PARAM(d+2, p); PARAM(d+3, p)
 
 // Memory: slots, and the present group of an array
 #define load(g, r, offset)  LDPQ(g, g+1, r, offset); LDPQ(g+2, g+3, r, offset+32)
@@ -200,17 +214,21 @@
 #define write(g, array)     ADD INDEX, array, ADDRESS; store(g, nADDRESS, 0)
 #define weights(g, array, all) AND INDEX, all, ADDRESS; ADD array, ADDRESS; load(g, nADDRESS, 0)
 
-// Polynomials c[0] + c[1]·x + …, the result in r: of 4, 6 and 9 coefficients by Horner's rule, of 10, 11 and 20 by even and
-// odd powers apart, for xx = x².
+// Polynomials c[0] + c[1]·x + …, the result in r: of 4, 5, 6 and 9 coefficients by Horner's rule, of 7, 10, 11 and 20 by even
+// and odd powers apart, for xx = x².
 
-#define term(r, acc, x, c, i) every(r, c+16*i); fma(r, acc, x)
-#define top(r, x, c, i, next) every(r, c+16*next); fmac(r, x, c+16*i)
+#define term(r, acc, x, c, i) every(r, c+16*(i)); fma(r, acc, x)
+#define top(r, x, c, i, next) every(r, c+16*(next)); fmac(r, x, c+16*(i))
 
 #define horner4(r, s, x, c) top(r, x, c, 3, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
+#define horner5(r, s, x, c) top(s, x, c, 4, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
 #define horner6(r, s, x, c) top(r, x, c, 5, 4); term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
 #define horner9(r, s, x, c) \
 	top(s, x, c, 8, 7); term(r, s, x, c, 6); term(s, r, x, c, 5); term(r, s, x, c, 4);          \
 	term(s, r, x, c, 3); term(r, s, x, c, 2); term(s, r, x, c, 1); term(r, s, x, c, 0)
+#define apart7(r, s, q, x, xx, c) \
+	top(s, xx, c, 6, 4); top(r, xx, c, 5, 3);                                                   \
+	term(q, s, xx, c, 2); term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
 #define apart10(r, s, q, x, xx, c) \
 	top(s, xx, c, 9, 7); top(r, xx, c, 8, 6);                                                   \
 	term(q, s, xx, c, 5); term(s, r, xx, c, 4); term(r, q, xx, c, 3); term(q, s, xx, c, 2);     \
@@ -226,35 +244,35 @@
 	term(s, r, xx, c, 7); term(r, q, xx, c, 6); term(q, s, xx, c, 5); term(s, r, xx, c, 4);     \
 	term(r, q, xx, c, 3); term(q, s, xx, c, 2); term(s, r, xx, c, 1); term(r, q, xx, c, 0); fma(r, s, x)
 
-// Tables of eight. An entry of float32 is a word, of which TBL finds the bytes; the last bits of an integer say which. Those
-// of float64 are looked up for two vectors at a time: entries that are short as words that are float32, the others as the
-// lower and the upper halves.
+// Tables of eight. The last bits of an integer say which entry. Of float32, it is a word, of which TBL finds the bytes. Of
+// float64, they are looked up for two vectors at a time: the lower and the upper halves, or words that are float32.
 
 #define TABLE(k, l, c) CONST(k, c); CONST(l, c+16)
 
-// x = Node[t's last bits]
-#define node(x, t, at) EL(node32(x, t, at), node64(x, t))
-#define node32(x, t, at) \
-	CONST(K0, neon_nodeMask); CONST(K1, neon_times4); last(VAND, x, t, K0);                     \
-	every(at, neon_byteOfNode); last(MLA4S, at, x, K1); TABLE(K0, K1, neon_node); first(TBL2, x, K0, at)
-#define node64(x, t) \
-	CONST(K0, neon_nodeMask); CONST(K1, neon_node); last(CMTST, x, t, K0); last(VAND, x, x, K1)
-
-// at = the bytes of entry i, i as it stands behind magicIndex. i is overwritten.
-#define entry(at, i)   CONST(K1, neon_times4); EL(entry32(at, i), entry64(at, i))
-#define entry32(at, i) every(at, neon_byteOfEntry); last(MLA4S, at, i, K1)
-#define entry64(at, i) \
-	UZP1(i, i, i+1); UZP1(i+1, i+2, i+3);                                                       \
-	CONST(at, neon_byteOfEntry); CONST(at+1, neon_byteOfEntry); MLA4S(at, i, K1); MLA4S(at+1, i+1, K1)
-#define recip(d, at)   TABLE(K0, K1, neon_recip); EL(first(TBL2, d, K0, at), recip64(d, at))
-#define recip64(d, at) \
-	TBL2(d+1, K0, at); FCVTL(d, d+1); FCVTL2(d+1, d+1); TBL2(d+3, K0, at+1); FCVTL(d+2, d+3); FCVTL2(d+3, d+3)
-// at is overwritten.
-#define logRecip(d, at)   TABLE(K0, K1, neon_logRecip); EL(first(TBL2, d, K0, at), logRecip64(d, at))
-#define logRecip64(d, at) \
-	TABLE(K2, K3, neon_logRecip+32);                                                            \
+#define lookup(d, at, c)   EL(lookup32(d, at, c), lookup64(d, at, c)) // at is overwritten
+#define lookup32(d, at, c) TABLE(K0, K1, c); first(TBL2, d, K0, at)
+#define lookup64(d, at, c) \
+	TABLE(K0, K1, c); TABLE(K2, K3, c+32);                                                      \
 	TBL2(d, K0, at); TBL2(d+2, K0, at+1); TBL2(at, K2, at); TBL2(at+1, K2, at+1);               \
 	ZIP2(d+1, d, at); ZIP2(d+3, d+2, at+1); ZIP1(d, d, at); ZIP1(d+2, d+2, at+1)
+
+// at = the bytes of the entries j, of float64 in half as many vectors, where zero is those of the entry 0
+#define bytes32(at, j, zero) CONST(K0, neon_times4); every(at, zero); last(MLA4S, at, j, K0)
+#define bytes64(at, j, zero) \
+	CONST(K0, neon_times4); CONST(at, zero); CONST(at+1, zero); MLA4S(at, j, K0); MLA4S(at+1, j+1, K0)
+#define lower64(j, i) UZP1(j, i, i+1); UZP1(j+1, i+2, i+3)
+
+// x = Node[t's last bits]
+#define node(x, t, at)   CONST(K0, neon_nodeMask); EL(node32(x, t, at), node64(x, t, at)); lookup(x, at, neon_node)
+#define node32(x, t, at) last(VAND, x, t, K0); bytes32(at, x, neon_byteOfNode)
+#define node64(x, t, at) lower64(x, t); VAND(x, x, K0); VAND(x+1, x+1, K0); bytes64(at, x, neon_byteOfNode)
+
+// at = the bytes of entry i, i as it stands behind magicIndex. i is overwritten.
+#define entry(at, i)   EL(bytes32(at, i, neon_byteOfEntry), lower64(i, i); bytes64(at, i, neon_byteOfEntry))
+#define recip(d, at)   EL(lookup32(d, at, neon_recip), recip64(d, at)) // at stays
+#define recip64(d, at) \
+	TABLE(K0, K1, neon_recip);                                                                  \
+	TBL2(d+1, K0, at); FCVTL(d, d+1); FCVTL2(d+1, d+1); TBL2(d+3, K0, at+1); FCVTL(d+2, d+3); FCVTL2(d+3, d+3)
 
 // m: whether an element's bit is set, at ADDRESS behind the beginning
 #define BITSADDRESS        LSR $EL(5, 6), INDEX, ADDRESS
@@ -262,286 +280,105 @@
 #define masked(m, array)   EL(MOVHU, MOVBU) (array)(ADDRESS), VALUE; BROADCAST; MASK(m, 0); MASK(m+1, 16); MASK(m+2, 32); MASK(m+3, 48)
 #define MASK(m, offset)    CONST(m, neon_bits+offset); CMTST(m, m, K0)
 
-// Steps of the reference. Their arguments are groups, named as in kernel_generic.go; a step's comment says which of them are
-// results, and where, and what it finds in registers. The others it overwrites.
+// Steps of the reference. Their arguments are groups, named as in kernel_generic.go: first the results, then what they are
+// made of, then others. A step overwrites them all, but for what it says stays.
 
 #define NO(x)
 #define YES(x) x
 #define NEAR(near, far) near
 #define FAR(near, far)  far
 
-// A in t, and p, from u in a. With slots, -k and f wait there.
-#define exp(reach, slots, t, p, f, x, s, a, q) \
-	ZERO(K0); last(FABD, a, a, K0); CONST(K0, reach(neon_near, neon_far)); last(FMINNM, a, a, K0); /* NaN: the bound */ \
-	every(t, reach(neon_magicExp, neon_magicFar)); fnmac(t, a, neon_log2E);                     \
-	csub(f, reach(neon_magicExp, neon_magicFar), t); slots(put(f, slotK));                      \
-	fnmac(f, a, neon_log2E); fnmac(f, a, neon_log2ELo); slots(put(f, slotF));                   \
-	node(x, t, p); EL(each2(SHL4S20, t, t), each2(SHL2D51, t, t));                              \
-	add(x, f, x);                                                                               \
-	EL(horner4(p, s, x, neon_exp), exp64(p, s, q, x, a)); mul(p, x, p)
-#define exp64(p, s, q, x, xx) mul(xx, x, x); apart10(p, s, q, x, xx, neon_exp)
+// A, p, and in slots -k and f, from u
+#define exp(reach, slots, A, p, f, u, x, r, s) \
+	ZERO(K0); last(FABD, u, u, K0); CONST(K0, reach(neon_near, neon_far)); last(FMINNM, u, u, K0); /* a; NaN: the bound */ \
+	every(A, reach(neon_magicExp, neon_magicFar)); fnmac(A, u, neon_log2E); /* t */             \
+	csub(f, reach(neon_magicExp, neon_magicFar), A); slots(put(f, slotK));                      \
+	fnmac(f, u, neon_log2E); fnmac(f, u, neon_log2ELo); slots(put(f, slotF));                   \
+	node(x, A, p); add(x, f, x);                                                                \
+	EL(each2(SHL4S20, A, A), each2(SHL2D49, A, A));                                             \
+	EL(exp32(p, x, r), exp64(p, x, u, r, s))
+#define exp32(p, x, r)        horner4(p, r, x, neon_exp); mul(p, x, p)
+#define exp64(p, x, xx, r, s) mul(xx, x, x); apart7(p, r, s, x, xx, neon_exp+16); mul(p, xx, p); fmac(p, x, neon_exp)
 
-// m in p, and e, from A, which stays, and p. With slots, e waits in one; if soft, what it has lost, too. Of float64, A has to
-// be in its slot.
-#define log(soft, slots, e, ee, p, A, small, r, s) \
-	mul(p, A, p); add(e, A, p); slots(put(e, slotE)); /* g */                                   \
-	soft(sub(r, A, e); add(r, r, p); put(r, slotELow));                                         \
+// m from A, which stays, and p, in whose place it is. e, g, and what e has lost, wait in slots, each if it is wanted. Of
+// float64, A has to be in its slot.
+#define log(putE, putG, putLow, m, A, e, ee, small, r, s) \
+	mul(m, A, m); putG(put(m, slotG)); /* g */                                                  \
+	add(e, A, m); putE(put(e, slotE));                                                          \
+	putLow(sub(r, A, e); add(r, r, m); put(r, slotELow));                                       \
 	mulc(small, e, neon_down);                                                                  \
 	copy(ee, e); fnma(ee, e, small);                                                            \
 	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                               \
-	fma(p, ee, r)
+	fma(m, ee, r)
 #define log64(r, s, q, x, xx) mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
 // h, and -k where log2 s = (k - A) + h, from m and the slots
-#define logS(k, h, m, below) \
-	read(below, U); below0(below, below);                                                       \
-	get(k, slotK); and(k, k, below); get(h, slotF); and(h, h, below);                           \
+#define logS(k, h, m, negative) \
+	read(negative, U); below0(negative, negative);                                              \
+	get(k, slotK); and(k, k, negative); get(h, slotF); and(h, h, negative);                     \
 	fnmac(h, m, neon_down)
 
-// B in t, from -k, A and h. With slots, b, scaled up, waits in one.
-#define pow(weights, slots, t, k, A, h, r, tt) \
+// B from -k, A and h; b waits in a slot if it is wanted.
+#define pow(weight, apart, putBig, B, k, A, h, r, tt) \
 	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
 	/* γ·log2 s = K + r */                                                                      \
-	every(t, neon_magicPow); fmap(t, tt, paramPowHi); maxc(t, t, neon_powMin);                  \
-	csub(r, neon_magicPow, t); /* -K */                                                         \
+	every(B, neon_magicPow); fmap(B, tt, paramPowHi); maxc(B, B, neon_powMin); /* t */          \
+	csub(r, neon_magicPow, B); /* -K */                                                         \
 	fnmap(r, k, paramPowHi); fnmap(r, A, paramPowHiDown); fmap(r, h, paramPowHi); fmap(r, tt, paramPowLo); \
 	maxc(r, r, neon_minusOne);                                                                  \
-	EL(horner6(A, h, r, neon_pow), pow64(A, h, tt, r, k)); mul(A, r, A); /* p */                \
-	EL(each2(SHL4S23, t, t), each2(SHL2D52, t, t)); weights(h, k, r); mul(t, h, t);             \
-	fma(t, t, A); slots(put(t, slotUp)); mulc(t, t, neon_down)
-#define pow64(p, s, q, r, rr) mul(rr, r, r); apart11(p, s, q, r, rr, neon_pow)
+	EL(apart(powApart32, powHorner32)(A, h, r, k), pow64(A, h, tt, r, k)); /* p in A */         \
+	EL(each2(SHL4S23, B, B), each2(SHL2D52, B, B)); weight(h, k, r, tt); mul(B, h, B);          \
+	fma(B, B, A); putBig(put(B, slotBig)); mulc(B, B, neon_down)
+#define powHorner32(p, s, r, rr) horner6(p, s, r, neon_pow); mul(p, r, p)
+#define powApart32(p, s, r, rr)  mul(rr, r, r); horner5(p, s, r, neon_pow+16); mul(p, rr, p); fmac(p, r, neon_pow)
+#define pow64(p, s, q, r, rr)    mul(rr, r, r); apart10(p, s, q, r, rr, neon_pow+16); mul(p, rr, p); fmac(p, r, neon_pow)
+#define HORNER(apart, horner) horner
+#define APART(apart, horner)  apart
 
-// c, z and v, from A and p in v; S too if wanted, in the place of c. With logs, L is -ln c. With derivatives, e takes A's place.
-#define quotient(S, logs, derivatives, c, z, v, A, t, L, u, m) \
-	every(t, neon_magicIndex); fmac(t, A, neon_recipScale); entry(z, t); recip(c, z); logs(logRecip(L, z)); \
-	mul(t, A, c); subc(z, c, neon_one); add(z, t, z); fma(z, t, v);                             \
-	derivatives(fma(A, A, v));                                                                  \
-	read(u, U); negative(m, u); and(v, v, m); S(bit(c, t, m));                                  \
-	sub(v, v, z); addc(t, z, neon_one); div(v, v, t)
+// c, z, and v in the place of p; S in that of c, e in that of A, and -ln c, each if it is wanted
+#define quotient(S, putE, logs, c, z, v, A, u, lnC, i, negative) \
+	every(i, neon_magicIndex); fmac(i, A, neon_recipScale);                                     \
+	entry(z, i); recip(c, z); logs(lookup(lnC, z, neon_logRecip));                              \
+	mul(i, A, c); subc(z, c, neon_one); add(z, i, z); fma(z, i, v); /* S in i */                \
+	putE(fma(A, A, v));                                                                         \
+	read(u, U); signed(negative, u); and(v, v, negative); S(bit(c, i, negative));               \
+	sub(v, v, z); addc(i, z, neon_one); div(v, v, i)
 
-// z becomes log1p(z).
+// z becomes log1p(z). e stays, if it is wanted.
 #define log1p(slots, z, e, s, q) EL(log1p32(z, s, q), log1p64(slots, z, e, s, q))
 #define log1p32(z, r, zz)        horner4(r, zz, z, neon_log1p); mul(zz, z, z); fma(z, zz, r)
 #define log1p64(slots, z, zz, s, q) \
 	slots(put(zz, slotE)); mul(zz, z, z); apart11(gK, s, q, z, zz, neon_log1p); fma(z, zz, gK); slots(get(zz, slotE))
+
+// -k and -y, from M, and h in the place of low
+#define logM(k, y, h, M, yy, small, s) \
+	mulc(h, h, neon_log2E);                                                                     \
+	every(k, neon_magicLog); EL(each2(USRA4S23, k, M), each2(USRA2D52, k, M)); csub(k, neon_magicLog0, k); \
+	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, M, K0); subc(y, y, neon_up);      \
+	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                 \
+	EL(horner9(M, s, small, neon_log), logM64(M, s, y, small, k)); mul(M, yy, M); fmac(h, M, neon_down); \
+	each2(FNEG, y, y)
+#define logM64(r, s, q, x, xx) \
+	put(q, slotF); put(xx, slotK); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotF); get(xx, slotK)
+
+// Weights
+#define hardWeight(w, r, s, t) weights(w, W, WEACH)
+// wPos·t + wNeg·(1-t), from the weight with the greater share: that of the other one times the difference is added.
+#define softWeight(w, share, wNeg, less) \
+	read(w, TARGET); CONST(K0, neon_half); first(FCMGT, less, K0, w);                           \
+	subc(share, w, neon_one); bit(share, w, less); /* of wPos, or minus that of wNeg */         \
+	weights(w, WPOS, WPOSEACH); weights(wNeg, W, WEACH); bit(w, wNeg, less);                    \
+	weights(less, WPOS, WPOSEACH); sub(less, less, wNeg); fma(w, share, less)
 
 // max(0, u), where the infinity and the NaN of u enter
 #define positive(V, u) ZERO(K0); last(FMAX, V, u, K0)
 // d += 0·n: the product lets a NaN in.
 #define letNaN(d, n)   ZERO(K0); last(FMLA, d, n, K0)
 
-// Kernels, for one group
-
-#define hardWeight(w, t, other) weights(w, W, WEACH)
-#define softWeight(w, t, other) \
-	read(t, TARGET); csub(other, neon_one, t); weights(w, W, WEACH); mul(w, w, other);          \
-	weights(other, WPOS, WPOSEACH); fma(w, other, t)
-
-// At γ = 2: B in g0, L in g6, the loss in g3, S in g5, v in g4; with derivatives, e in g1
-#define LOSS_SQUARE(reach, derivatives) \
-	read(g0, U); exp(reach, NO, g1, g4, g2, g3, g5, g0, g6);                                    \
-	reach(NONE, copy(g0, g1); fma(g0, g1, g4); put(g0, slotFar); mulc(g1, g1, neon_down));      \
-	quotient(YES, YES, derivatives, g5, g3, g4, g1, g2, g6, g0, gK);                            \
-	/* L = -ln c + log1p(z) + V */                                                              \
-	positive(g0, g0); add(g6, g6, g0); log1p(derivatives, g3, g1, g0, g2); add(g6, g6, g3);     \
-	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                          \
-	mul(g0, g5, g5); weights(g2, W, WEACH); mul(g0, g0, g2);                                    \
-	add(g2, g4, g4); fma(g2, g4, g4); fma(g0, g0, g2);                                          \
-	mul(g3, g0, g6)
-#define lossSquare LOSS_SQUARE(NEAR, NO); write(g3, LOSS)
-
-// s in g5, q in g1, 2L in g6, where u is negative in g4, 1-s in g2
-#define GRAD_SQUARE(reach) \
-	LOSS_SQUARE(reach, YES);                                                                    \
-	fma(g5, g5, g4); csub(g2, neon_one, g5); mul(g1, g1, g5);                                   \
-	read(g4, U); negative(g4, g4); bit(g1, g2, g4);                                             \
-	minc(g6, g6, neon_maxSoftplus); add(g6, g6, g6);                                            \
-	write(g3, LOSS)
-#define gradSquare \
-	GRAD_SQUARE(NEAR);                                                                          \
-	fma(g5, g1, g6); mul(g5, g0, g5); write(g5, GRAD)
-
-// curv = B·q·s; B·s in g2, Q in g3
-#define CURV_SQUARE \
-	GRAD_SQUARE(FAR);                                                                           \
-	letNaN(g5, g6);                                                                             \
-	get(g3, slotFar); mul(g3, g3, g5); mulc(g2, g2, neon_up); bit(g3, g2, g4);                  \
-	mul(g2, g0, g5); mul(g4, g2, g3); mulc(g4, g4, neon_down); write(g4, CURV)
-#define frozenSquare CURV_SQUARE; write(g2, GRAD)
-#define hessSquare \
-	CURV_SQUARE;                                                                                \
-	copy(g2, g5); fma(g2, g1, g6); mul(g2, g0, g2); write(g2, GRAD);                            \
-	/* B·q·(5s + 2L·(2q - s)) */                                                                \
-	add(g1, g1, g1); sub(g1, g1, g5); mulp(g5, g5, paramHessOne); fma(g5, g6, g1);              \
-	mul(g5, g0, g5); mul(g5, g5, g3); mulc(g5, g5, neon_down); write(g5, HESS)
-
-// At any γ, in passes. What one leaves to the next is in slots.
-
-#define passExp(slots) \
-	read(g0, U); exp(FAR, slots, g1, g4, g2, g3, g5, g0, g6); put(g1, slotA); put(g4, slotP)
-#define passLog(derivatives) \
-	get(g1, slotA); get(g4, slotP); log(NO, derivatives, g0, g3, g4, g1, g2, g5, g6); put(g4, slotM)
-// B in g4; for the Hessian in a slot, and in another one scaled up
-#define powS(hess) \
-	get(g4, slotM); get(g1, slotA); logS(g6, g2, g4, g5); pow(hardWeight, hess, g4, g6, g1, g2, g0, g5)
-#define passPow powS(YES); put(g4, slotB)
-
-// At γ = 0: B = w in g4, A in g3, m in g2; with derivatives, e in a slot
-#define LOG_ZERO(derivatives) \
-	read(g0, U); exp(FAR, NO, g3, g2, g4, g1, g5, g0, g6); EL(NONE, put(g3, slotA));            \
-	log(NO, derivatives, g0, g1, g2, g3, g4, g5, g6); weights(g4, W, WEACH)
-
-// B·L, L = ln2·(A + m) + V, in g5; Q in g2, V in g1, u in g0
-#define LOSS_POWER get(g2, slotM); get(g3, slotA); LOSS_ZERO
-#define LOSS_ZERO \
-	mul(g2, g4, g2); fma(g2, g4, g3);                                                           \
-	read(g0, U); positive(g1, g0); mul(g5, g4, g1); fmac(g5, g2, neon_ln2Down)
-#define lossPower powS(NO); LOSS_POWER; write(g5, LOSS)
-#define lossZero  LOG_ZERO(NO); LOSS_ZERO; write(g5, LOSS)
-
-// The loss is written. [u<0] in g6, e in g0, α in g3
-#define ALPHA below0(g6, g0); write(g5, LOSS); get(g0, slotE); every(g3, neon_up); bit(g3, g0, g6)
-// B·L in g5, divided by ln2 if u < 0
-#define BOUNDED CONST(K1, neon_maxSoftplus); each2(BOUND, g5, g4); bit(g5, g2, g6)
-#define BOUND(loss, B) FMUL(K2, B, K1); FMIN(loss, K2, loss)
-// β from e
-#define BETA(beta) mulp(beta, g0, paramGamma); bitp(beta, paramGammaLn2, g6)
-// n/(1+e), and 1+e in d
-#define DIVIDE(n, d, e) addc(d, e, neon_up); div(n, n, d)
-
-// (B·α + γ·ε·B·L)/(1+e)
-#define gradPower \
-	powS(NO); LOSS_POWER; ALPHA; BOUNDED; BETA(g1);                                             \
-	mul(g3, g4, g3); fma(g3, g1, g5); DIVIDE(g3, g0, g0); write(g3, GRAD)
-
-// 0·V, bounded, in g2, which lets a NaN in, and B·α in g3
-#define LETIN minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g3, g3, g2); mul(g3, g4, g3)
-// B·e/(1+e)²: (1+e)² in g5
-#define CURV_POWER \
-	add(g2, g0, g2); mul(g2, g4, g2); SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV)
-#define SQUARE1E(d, e) mulc(d, e, neon_down); addc(d, d, neon_one); mul(d, d, d)
-#define FROZEN \
-	ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD); CURV_POWER
-#define gradZero \
-	LOG_ZERO(YES); LOSS_ZERO; ALPHA; LETIN; DIVIDE(g3, g5, g0); write(g3, GRAD)
-#define frozenPower powS(NO); LOSS_POWER; FROZEN
-#define hessZero    LOG_ZERO(YES); LOSS_ZERO; FROZEN; write(g2, HESS)
-#define hessPower \
-	get(g4, slotB); LOSS_POWER; ALPHA; BOUNDED; mul(g3, g4, g3);                                \
-	minc(g1, g1, neon_maxSoftplus); ZERO(K0); last(FMUL, g2, g1, K0); add(g2, g0, g2); mul(g2, g4, g2); \
-	BETA(g4); fma(g3, g4, g5); DIVIDE(g3, g5, g0); write(g3, GRAD);                             \
-	SQUARE1E(g5, g0); div(g2, g2, g5); mulc(g2, g2, neon_down); write(g2, CURV);                \
-	/* (e·(1+2γ) + γ·ε·L·(γ·ε - α))/(1+e)² */                                                   \
-	get(g2, slotM); get(gK, slotA); add(g2, gK, g2); fmac(g1, g2, neon_ln2Down); bit(g1, g2, g6); \
-	mulp(g3, g0, paramGamma); mulc(g3, g3, neon_down); bitp(g3, paramGamma, g6);                \
-	mulc(g2, g0, neon_down); CONST(K0, neon_one); first(BIF, g2, K0, g6); sub(g3, g3, g2);      \
-	mul(g4, g4, g1); mulp(g0, g0, paramHessOne); fma(g0, g4, g3); minc(g0, g0, neon_large);     \
-	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g0, g0, paramHessBracket); mul(g0, g1, g0); \
-	div(g0, g0, g5); mulc(g0, g0, neon_down); write(g0, HESS)
-
-// Soft targets: M in g3, low in g1, and slots
-#define passSoftLog \
-	get(g1, slotA); get(g4, slotP); log(YES, YES, g0, g3, g4, g1, g2, g5, g6);                  \
-	add(g4, g1, g4); put(g4, slotLambda)
-#define soft2(derivatives) \
-	/* other, lost; β, θ, Y, β scaled up */                                                     \
-	get(g0, slotE);                                                                             \
-	read(g3, TARGET); csub(g4, neon_one, g3); csub(g5, neon_one, g4); sub(g5, g5, g3);          \
-	read(g2, U); negative(g6, g2); read(g1, TARGET); bit(g1, g4, g6); bit(g4, g3, g6);          \
-	each2(FABS, g2, g2); mul(g2, g4, g2); put(g2, slotY);                                       \
-	mulc(g4, g4, neon_up);                                                                      \
-	/* R + rest = β + e·θ */                                                                    \
-	mul(g3, g0, g1); copy(gK, g3); fnma(gK, g0, g1); get(g2, slotELow); fnma(gK, g2, g1);       \
-	add(g1, g4, g3);                                                                            \
-	each3(FMIN, g2, g4, g3); each3(FMAX, g3, g4, g3); sub(g3, g1, g3); sub(g2, g2, g3); sub(g2, g2, gK); \
-	every(g3, neon_up); bit(g3, g0, g6); fma(g2, g3, g5);                                       \
-	derivatives(add(g4, g4, g4); sub(g4, g4, g1); put(g4, slotD));                              \
-	/* 1+e = d + dLow */                                                                        \
-	mulc(g3, g0, neon_down); addc(g5, g3, neon_one); csub(g6, neon_one, g5); add(g6, g6, g3);   \
-	get(g3, slotELow); fmac(g6, g3, neon_down);                                                 \
-	/* M·(1+low) = (R + rest)/(1+e) */                                                          \
-	div(g3, g1, g5); CONST(K0, neon_one); first(FDIV, g4, K0, g1); derivatives(put(g4, slotInverse)); \
-	fnma(g1, g3, g5); add(g1, g1, g2); fnma(g1, g3, g6); mul(g1, g1, g4)
-
-// B in g4
-#define SOFT_SQUARE(hess) \
-	softWeight(g2, g4, g5); mul(g2, g2, g3); mulc(g3, g3, neon_down); mul(g2, g2, g3);          \
-	add(g1, g1, g1); fma(g2, g2, g1); hess(put(g2, slotUp)); mulc(g4, g2, neon_down)
-#define passM(derivatives) soft2(derivatives); put(g3, slotM); put(g1, slotLow)
-#define passLogM \
-	get(g3, slotM); get(g1, slotLow); logM(g0, g4, g5, g1, g3, g2, g6);                         \
-	EL(put(g0, slotK), NONE); put(g5, slotF); put(g1, slotLow)
-#define SOFT_POWER(hess) \
-	get(g0, slotK); get(g5, slotF); get(g1, slotLow); pow(softWeight, hess, g4, g0, g5, g1, g3, g6)
-
-// -k, -y and h, from M in r, and low in h
-#define logM(k, yy, y, h, r, small, s) \
-	mulc(h, h, neon_log2E);                                                                     \
-	every(k, neon_magicLog); EL(each2(USRA4S23, k, r), each2(USRA2D52, k, r)); csub(k, neon_magicLog0, k); \
-	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, r, K0); subc(y, y, neon_up);      \
-	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                 \
-	EL(horner9(r, s, small, neon_log), logM64(r, s, y, small, k)); mul(r, yy, r); fmac(h, r, neon_down); \
-	each2(FNEG, y, y)
-#define logM64(r, s, q, x, xx) \
-	put(q, slotF); put(xx, slotK); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotF); get(xx, slotK)
-
-// B·E, E = ln2·λ + Y, and Y wins where it is infinite: the loss in g5, Y in g1, λ in g3
-#define SOFT_LOSS \
-	get(g3, slotLambda); get(g1, slotY); mul(g2, g4, g3);                                       \
-	mul(g5, g4, g1); subc(g6, g1, neon_largest); each3(FMAXNM, g5, g5, g6);                     \
-	fmac(g5, g2, neon_ln2Down)
-#define softLossSquare soft2(NO); SOFT_SQUARE(NO); SOFT_LOSS; write(g5, LOSS)
-#define softLossPower  SOFT_POWER(NO); SOFT_LOSS; write(g5, LOSS)
-
-// The loss is written. The sign of x in g0, Y, bounded, in g1
-#define SOFT_SIGN \
-	read(g0, U); CONST(K0, neon_sign); last(VAND, g0, g0, K0); write(g5, LOSS);                 \
-	minc(g1, g1, neon_maxSoftplus)
-// and E in g2, κ in g6, γ·κ in g5, B·(D + γ·κ·E) in g3
-#define SOFT_GRAD \
-	SOFT_LOSS; SOFT_SIGN;                                                                       \
-	mulc(g2, g1, neon_up); fmac(g2, g3, neon_ln2);                                              \
-	delta(g3); get(g5, slotE); get(g6, slotInverse); mul(g6, g5, g6); mul(g6, g3, g6);          \
-	mulp(g5, g6, paramGamma);                                                                   \
-	get(g3, slotD); fma(g3, g5, g2); mul(g3, g4, g3)
-#define delta(d) read(d, TARGET); add(d, d, d); csub(d, neon_one, d); each3(VEOR, d, d, g0)
-#define softGradSquare soft2(YES); SOFT_SQUARE(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
-#define softGradPower  SOFT_POWER(NO); SOFT_GRAD; get(g1, slotE); SOFT_DIVIDE(g1, g1)
-#define SOFT_DIVIDE(d, e) DIVIDE(g3, d, e); each3(VEOR, g3, g3, g0); write(g3, GRAD)
-
-// B·e/(1+e)², from 0·Y in g1: e in g5, (1+e)² in g4
-#define SOFT_CURV \
-	get(g5, slotE); add(g1, g5, g1); mul(g1, g4, g1); SOFT_DIVIDE(g4, g5);                      \
-	SQUARE1E(g4, g5); div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, CURV)
-#define SOFT_FROZEN \
-	SOFT_LOSS; SOFT_SIGN; ZERO(K0); last(FMUL, g1, g1, K0);                                     \
-	get(g3, slotD); add(g3, g3, g1); mul(g3, g4, g3); SOFT_CURV
-#define softFrozenSquare soft2(YES); SOFT_SQUARE(NO); SOFT_FROZEN
-#define softFrozenPower  SOFT_POWER(NO); SOFT_FROZEN
-
-#define SOFT_HESS \
-	SOFT_GRAD; sub(g6, g5, g6); ZERO(K0); last(FMUL, g1, g1, K0); SOFT_CURV;                    \
-	/* B·(e + γ·δ·κ·(2D + E·((γ-1)·δ·κ - (1-e))))/(1+e)² */                                     \
-	mulc(g1, g5, neon_down); csub(g1, neon_one, g1); sub(g6, g6, g1);                           \
-	get(g1, slotD); add(g1, g1, g1); fma(g1, g2, g6); mulc(g1, g1, neon_halfDown);              \
-	mulc(g2, g5, neon_halfUp); get(g6, slotInverse); mul(g2, g2, g6);                           \
-	delta(g6); mul(g2, g6, g2); mulp(g2, g2, paramGamma);                                       \
-	fma(g5, g2, g1); minc(g5, g5, neon_large);                                                  \
-	get(g1, slotUp); mulp(g1, g1, paramHessPow); mulp(g5, g5, paramHessBracket); mul(g1, g1, g5); \
-	div(g1, g1, g4); mulc(g1, g1, neon_down); write(g1, HESS)
-#define softHessSquare soft2(YES); SOFT_SQUARE(YES); SOFT_HESS
-#define softHessPower  SOFT_POWER(YES); SOFT_HESS
-
-#define sigmoid \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6);                                      \
-	mulc(g6, g1, neon_down); quotient(NO, NO, NO, g5, g3, g4, g6, g2, g6, g0, g6);              \
-	every(g2, neon_up); bit(g2, g1, g6); mul(g2, g2, g5); fma(g2, g2, g4);                      \
-	positive(g0, g0); minc(g0, g0, neon_maxSoftplus); ZERO(K0); last(FMUL, g0, g0, K0);         \
-	fmac(g0, g2, neon_down); write(g0, LOSS)
-#define softplus \
-	read(g0, U); exp(FAR, NO, g1, g4, g2, g3, g5, g0, g6); EL(NONE, put(g1, slotA));            \
-	log(NO, NO, g0, g3, g4, g1, g2, g5, g6); add(g4, g1, g4);                                   \
-	read(g0, U); positive(g0, g0); fmac(g0, g4, neon_ln2Down); write(g0, LOSS)
+// (1+e)² from d = 1+e and, in low, what that has lost
+#define squared(dd, d, low) add(low, low, low); mul(dd, d, d); fma(dd, d, low)
+// n/(1+e), 1+e in d
+#define over1e(n, d, e)     addc(d, e, neon_up); div(n, n, d)
 
 // Others
 

@@ -36,7 +36,9 @@ loop:                                                                           
 	MOVD hess(ARGS), HESS; MOVD curv(ARGS), CURV;                                               \
 	WEIGHT(W, WEACH, const_argsW, const_argsWeight, paramW, w);                                 \
 	MOVD plan(ARGS), ADDRESS;                                                                   \
-	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planGammaLn2, paramGammaLn2);       \
+	PARAMETER(const_planGamma, paramGamma); PARAMETER(const_planGammaMinus1, paramGammaMinus1); \
+	PARAMETER(const_planGammaLn2, paramGammaLn2); PARAMETER(const_planGammaLn2Lo, paramGammaLn2Lo); \
+	PARAMETER(const_planGammaSquareLn2, paramGammaSquareLn2);                                   \
 	PARAMETER(const_planHessOne, paramHessOne);                                                 \
 	PARAMETER(const_planPowHi, paramPowHi); PARAMETER(const_planPowLo, paramPowLo);             \
 	PARAMETER(const_planPowHiDown, paramPowHiDown);                                             \
@@ -58,131 +60,675 @@ have:
 #define SOFT_ENTER32 SOFT_ENTER(const_argsWeightPos32)
 #define SOFT_ENTER64 SOFT_ENTER(const_argsWeightPos64)
 
+// γ = 2: genericSquare. The groups that its values are in; those that share one follow each other.
+#define u        g0
+#define far      g0
+#define B        g0
+#define A        g1
+#define e        g1
+#define q        g1
+#define r        g2
+#define Bs       g2
+#define z        g3
+#define loss     g3
+#define Q        g3
+#define p        g4
+#define v        g4
+#define negative g4
+#define curv     g4
+#define S        g5
+#define s        g5
+#define grad     g5
+#define hess     g5
+#define L        g6
+
+#define LOSS_SQUARE(reach, putE) \
+	read(u, U); exp(reach, NO, A, p, g2, u, g3, g5, g6);                                        \
+	reach(NONE, copy(far, A); fma(far, far, p); put(far, slotFar); mulc(A, A, neon_down));      \
+	quotient(YES, putE, YES, S, z, v, A, u, L, g2, gK);                                         \
+	/* L = -ln c + log1p(z) + V */                                                              \
+	positive(u, u); add(L, L, u); log1p(putE, z, e, g0, g2); add(L, L, z);                      \
+	/* B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²) */                                          \
+	mul(B, S, S); weights(g2, W, WEACH); mul(B, B, g2);                                         \
+	add(g2, v, v); fma(g2, v, v); fma(B, B, g2);                                                \
+	mul(loss, B, L)
+
+#define GRAD_SQUARE(reach) \
+	LOSS_SQUARE(reach, YES);                                                                    \
+	fma(s, S, v); csub(r, neon_one, s);                                                         \
+	mul(q, e, s); read(negative, U); signed(negative, negative); bit(q, r, negative); write(loss, LOSS); \
+	minc(L, L, neon_maxSoftplus); add(L, L, L) /* twice L from here on */
+
+#define CURV_SQUARE \
+	GRAD_SQUARE(FAR); letNaN(s, L);                                                             \
+	get(Q, slotFar); mul(Q, Q, s); mulc(r, r, neon_up); bit(Q, r, negative);                    \
+	/* curv = B·q·s */                                                                          \
+	mul(Bs, B, s); mul(curv, Bs, Q); mulc(curv, curv, neon_down); write(curv, CURV)
+
+#define lossSquare   LOSS_SQUARE(NEAR, NO); write(loss, LOSS)
+// grad = B·(s + q·2L)
+#define gradSquare   GRAD_SQUARE(NEAR); fma(grad, q, L); mul(grad, B, grad); write(grad, GRAD)
+#define frozenSquare CURV_SQUARE; write(Bs, GRAD)
+#define hessSquare \
+	CURV_SQUARE;                                                                                \
+	copy(g2, s); fma(g2, q, L); mul(g2, B, g2); write(g2, GRAD);                                \
+	/* hess = B·q·(5s + 2L·(2q - s)) */                                                         \
+	add(q, q, q); sub(q, q, s); mulp(hess, s, paramHessOne); fma(hess, L, q);                   \
+	mul(hess, B, hess); mul(hess, hess, Q); mulc(hess, hess, neon_down); write(hess, HESS)
+
 #define EL(f32, f64) f32
 
-TEXT ·lossZeroF32NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER32
-	LOOP(lossZero)
-	RET
-
-TEXT ·gradZeroF32NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER32
-	LOOP(gradZero)
-	RET
-
-TEXT ·hessZeroF32NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER32
-	LOOP(hessZero)
-	RET
-
-TEXT ·lossSquareF32NEON(SB), 0, $720-8
+TEXT ·lossSquareF32NEON(SB), 0, $832-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF32NEON(SB), 0, $720-8
+TEXT ·gradSquareF32NEON(SB), 0, $832-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF32NEON(SB), 0, $720-8
+TEXT ·hessSquareF32NEON(SB), 0, $832-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF32NEON(SB), 0, $720-8
+TEXT ·frozenSquareF32NEON(SB), 0, $832-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(frozenSquare)
 	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $7440-8
+#undef EL
+#define EL(f32, f64) f64
+
+TEXT ·lossSquareF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(lossSquare)
+	RET
+
+TEXT ·gradSquareF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(gradSquare)
+	RET
+
+TEXT ·hessSquareF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessSquare)
+	RET
+
+TEXT ·frozenSquareF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(frozenSquare)
+	RET
+
+#undef u
+#undef far
+#undef B
+#undef A
+#undef e
+#undef q
+#undef r
+#undef Bs
+#undef z
+#undef loss
+#undef Q
+#undef p
+#undef v
+#undef negative
+#undef curv
+#undef S
+#undef s
+#undef grad
+#undef hess
+#undef L
+
+
+// Any γ: genericPower, in passes. What one leaves to the next is in slots. The groups:
+#define u        g0
+#define e        g0
+#define y        g0
+#define V        g1
+#define near     g1
+#define L        g1
+#define b        g1
+#define f        g2
+#define h        g2
+#define Q        g2
+#define ye       g2
+#define beta     g2
+#define low      g2
+#define square   g2
+#define A        g3
+#define alpha    g3
+#define grad     g3
+#define d        g3
+#define curv     g3
+#define lambda   g3
+#define p        g4
+#define m        g4
+#define B        g4
+#define bracket  g4
+#define loss     g5
+#define BL       g5
+#define small    g5
+#define dd       g5
+#define k        g6
+#define negative g6
+
+#define passExp(slots) \
+	read(u, U); exp(FAR, slots, A, p, f, u, g1, g5, g6); put(A, slotA); put(p, slotP)
+#define passLog(putE) \
+	get(A, slotA); get(p, slotP); log(putE, putE, NO, m, A, e, g1, g2, g5, g6); put(m, slotM)
+#define POW(hess) \
+	get(m, slotM); logS(k, h, m, g5); get(A, slotA); pow(hardWeight, HORNER, hess, B, k, A, h, g0, g5)
+#define passPow POW(YES); put(B, slotB)
+
+// loss = B·L, L = ln2·(A + m) + V
+#define LOSS_POWER \
+	get(Q, slotM); get(A, slotA); mul(Q, B, Q); fma(Q, B, A);                                   \
+	read(u, U); positive(V, u); mul(loss, B, V); fmac(loss, Q, neon_ln2Down); write(loss, LOSS)
+
+// grad = (B·α + γ·ε·B·L)/(1+e), where α/(1+e) = s and ε/(1+e) = q. If u < 0, Q is B·L/ln2.
+#define GRAD_POWER \
+	below0(negative, u);                                                                        \
+	CONST(K1, neon_maxSoftplus); each2(BOUND, BL, B); bit(BL, Q, negative);                     \
+	everyp(y, paramGamma); bit(y, B, negative); get(ye, slotG); mul(ye, y, ye); fma(ye, y, A);  \
+	mulc(alpha, B, neon_up); bit(alpha, ye, negative);                                          \
+	andp(y, paramGammaLn2Lo, negative); fma(alpha, y, BL);                                      \
+	bitp(beta, paramGammaLn2, negative); fma(alpha, beta, BL);                                  \
+	get(e, slotE); over1e(grad, g2, e); write(grad, GRAD)
+#define BOUND(loss, B) FMUL(K2, B, K1); FMIN(loss, K2, loss)
+
+// curv = B·e/(1+e)²
+#define CURV_POWER \
+	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
+	csub(low, neon_one, d); add(low, low, small); squared(dd, d, low);                          \
+	copy(curv, e); letNaN(curv, near); mul(curv, B, curv);                                      \
+	div(curv, curv, dd); mulc(curv, curv, neon_down); write(curv, CURV)
+
+// grad = B·α/(1+e)
+#define FROZEN_POWER \
+	below0(negative, u); minc(near, V, neon_maxSoftplus); get(e, slotE);                        \
+	every(alpha, neon_up); bit(alpha, e, negative); letNaN(alpha, near); mul(alpha, B, alpha);  \
+	over1e(grad, g2, e); write(grad, GRAD)
+
+#define lossPower   POW(NO); LOSS_POWER
+#define gradPower   POW(NO); LOSS_POWER; GRAD_POWER
+#define frozenPower POW(NO); LOSS_POWER; FROZEN_POWER; CURV_POWER
+#define hessPower \
+	get(B, slotB); LOSS_POWER; minc(near, V, neon_maxSoftplus); GRAD_POWER; CURV_POWER;         \
+	/* hess = B·(e·((1+2γ) - γ·L) + (γ·ε)²·L)/(1+e)² */                                         \
+	get(lambda, slotA); get(g4, slotM); add(lambda, lambda, g4); fmac(L, lambda, neon_ln2Down); \
+	mulp(g4, e, paramGamma); mulc(square, g4, neon_down); mul(square, square, g4);              \
+	bitp(square, paramGammaSquareLn2, negative);                                                \
+	everyp(bracket, paramHessOne); pfnma(bracket, paramGamma, L); mul(bracket, e, bracket);     \
+	bit(L, lambda, negative); fma(bracket, square, L); minc(bracket, bracket, neon_large);      \
+	get(b, slotBig); mulp(b, b, paramHessPow); mulp(bracket, bracket, paramHessBracket); mul(bracket, b, bracket); \
+	div(bracket, bracket, dd); mulc(bracket, bracket, neon_down); write(bracket, HESS)
+
+// γ = 0: the same without the factor, in one loop
+#define LOG_ZERO(putE) \
+	read(u, U); exp(FAR, NO, A, Q, g4, u, g1, g5, g6); put(A, slotA);                           \
+	log(putE, NO, NO, Q, A, e, g1, g4, g5, g6); put(Q, slotM); weights(B, W, WEACH); LOSS_POWER
+#define lossZero LOG_ZERO(NO)
+#define gradZero LOG_ZERO(YES); FROZEN_POWER
+#define hessZero LOG_ZERO(YES); FROZEN_POWER; CURV_POWER; write(curv, HESS)
+
+#undef EL
+#define EL(f32, f64) f32
+
+TEXT ·lossZeroF32NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(lossZero)
+	RET
+
+TEXT ·gradZeroF32NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF32NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER32
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossPowerF32NEON(SB), 0, $8512-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF32NEON(SB), 0, $7440-8
+TEXT ·gradPowerF32NEON(SB), 0, $8512-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF32NEON(SB), 0, $7440-8
+TEXT ·hessPowerF32NEON(SB), 0, $8512-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF32NEON(SB), 0, $7440-8
+TEXT ·frozenPowerF32NEON(SB), 0, $8512-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
 	RET
 
-TEXT ·softLossSquareF32NEON(SB), 0, $12560-8
+#undef EL
+#define EL(f32, f64) f64
+
+TEXT ·lossZeroF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(lossZero)
+	RET
+
+TEXT ·gradZeroF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(gradZero)
+	RET
+
+TEXT ·hessZeroF64NEON(SB), 0, $832-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	LOOP(hessZero)
+	RET
+
+TEXT ·lossPowerF64NEON(SB), 0, $8512-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
+	RET
+
+TEXT ·gradPowerF64NEON(SB), 0, $8512-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
+	RET
+
+TEXT ·hessPowerF64NEON(SB), 0, $8512-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+	RET
+
+TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
+	RET
+
+#undef u
+#undef e
+#undef y
+#undef V
+#undef near
+#undef L
+#undef b
+#undef f
+#undef h
+#undef Q
+#undef ye
+#undef beta
+#undef low
+#undef square
+#undef A
+#undef alpha
+#undef grad
+#undef d
+#undef curv
+#undef lambda
+#undef p
+#undef m
+#undef B
+#undef bracket
+#undef loss
+#undef BL
+#undef small
+#undef dd
+#undef k
+#undef negative
+
+
+// Soft targets: genericSoft, in passes. The groups:
+#define u         g0
+#define e         g0
+#define delta     g0
+#define k         g0
+#define gKappaLn2 g0
+#define bracket   g0
+#define Y         g1
+#define whole     g1
+#define small     g1
+#define inverse   g1
+#define curv      g1
+#define b         g1
+#define f         g2
+#define theta     g2
+#define R         g2
+#define low       g2
+#define h         g2
+#define Q         g2
+#define factor    g2
+#define t         g3
+#define product   g3
+#define rest      g3
+#define A         g3
+#define kappa     g3
+#define D         g3
+#define grad      g3
+#define p         g4
+#define m         g4
+#define beta      g4
+#define share     g4
+#define dLow      g4
+#define B         g4
+#define eHalf     g4
+#define lambda    g4
+#define lost      g5
+#define d         g5
+#define y         g5
+#define loss      g5
+#define gKappa    g5
+#define negative  g6
+#define eLow      g6
+#define dd        g6
+#define M         g6
+#define sign      g6
+
+#define passSoftLog \
+	get(A, slotA); get(p, slotP); log(YES, NO, YES, m, A, e, g1, g2, g5, g6); put(m, slotM)
+
+// M and low, and in slots Y and what derivatives need
+#define RATIO(wantFirst, wantSecond) \
+	read(t, TARGET); csub(beta, neon_one, t); csub(lost, neon_one, beta); sub(lost, lost, t);   \
+	read(Y, U);                                                                                 \
+	wantFirst(every(delta, neon_one); fnmac(delta, t, neon_two); CONST(K0, neon_sign); last(VAND, sign, Y, K0)); \
+	wantFirst(put(sign, slotSign); each3(VEOR, delta, delta, sign); put(delta, slotDelta));         \
+	signed(negative, Y); read(theta, TARGET); bit(theta, beta, negative); bit(beta, t, negative);                    \
+	each2(FABS, Y, Y); wantFirst(minc(g3, Y, neon_maxSoftplus); mul(g3, beta, g3); put(g3, slotNear)); \
+	mul(Y, beta, Y); put(Y, slotY);                                                             \
+	/* R + rest */                                                                              \
+	get(e, slotE); every(whole, neon_up); bit(whole, e, negative);                              \
+	mulc(share, beta, neon_up); mul(product, e, theta);                                         \
+	copy(gK, product); fnma(gK, e, theta); get(eLow, slotELow); fnma(gK, eLow, theta);          \
+	add(R, share, product);                                                                     \
+	each3(FMAX, g6, share, product); each3(FMIN, rest, share, product); sub(g6, R, g6); sub(rest, rest, g6); \
+	sub(rest, rest, gK); fma(rest, whole, lost);                                                \
+	wantFirst(put(rest, slotRest); add(share, share, share); sub(share, share, R); put(share, slotD)); \
+	wantSecond(put(R, slotR));                                                                      \
+	/* m = M·(1+low) */                                                                         \
+	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
+	csub(dLow, neon_one, d); add(dLow, dLow, small); get(eLow, slotELow); fmac(dLow, eLow, neon_down); \
+	wantSecond(copy(small, dLow); squared(dd, d, small); put(dd, slotDD));                          \
+	div(M, R, d); CONST(K0, neon_one); first(FDIV, inverse, K0, R); wantFirst(put(inverse, slotInverse)); \
+	fnma(R, M, d); add(R, R, rest); fnma(R, M, dLow); mul(low, R, inverse)
+
+// B = w·m^γ
+#define SOFT_SQUARE(putBig) \
+	softWeight(B, g1, g3, g5); mul(B, B, M); mulc(M, M, neon_down); mul(B, B, M);               \
+	add(low, low, low); fma(B, B, low); putBig(put(B, slotBig)); mulc(B, B, neon_down)
+#define passRatio(wantFirst, wantSecond) RATIO(wantFirst, wantSecond); put(M, slotRatio); put(low, slotLow)
+#define passLogM \
+	get(M, slotRatio); get(low, slotLow); logM(k, y, h, M, g4, g3, g1);                         \
+	EL(put(k, slotK), NONE); put(y, slotF); put(h, slotLow)
+#define SOFT_POWER(putBig) \
+	get(k, slotK); get(y, slotF); get(h, slotLow); pow(softWeight, APART, putBig, B, k, y, h, g3, g6)
+
+// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
+#define SOFT_LOSS \
+	get(Q, slotM); get(A, slotA); mul(Q, B, Q); fma(Q, B, A);                                   \
+	get(Y, slotY); mul(loss, B, Y); subc(Y, Y, neon_largest); each3(FMAXNM, loss, loss, Y);     \
+	fmac(loss, Q, neon_ln2Down); write(loss, LOSS)
+
+// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
+#define SOFT_GRAD \
+	get(e, slotE); get(inverse, slotInverse); mul(kappa, e, inverse);                           \
+	get(eLow, slotELow); get(gK, slotRest); fnma(eLow, kappa, gK); fma(kappa, eLow, inverse);   \
+	get(gK, slotDelta); mul(kappa, gK, kappa);                                                  \
+	mulp(gKappa, kappa, paramGamma); mulp(gKappaLn2, kappa, paramGammaLn2Lo); fmap(gKappaLn2, kappa, paramGammaLn2); \
+	get(D, slotD); mul(D, B, D);                                                                \
+	get(Y, slotNear); get(gK, slotBig); mul(Y, gK, Y); fma(D, gKappa, Y); fma(D, gKappaLn2, Q); \
+	get(e, slotE); SOFT_OVER
+
+#define SOFT_OVER \
+	over1e(grad, g5, e); get(sign, slotSign); each3(VEOR, grad, grad, sign); write(grad, GRAD)
+
+// grad = B·D/(1+e)
+#define SOFT_FROZEN \
+	get(D, slotD); get(Y, slotNear); letNaN(D, Y); mul(D, B, D); get(e, slotE); SOFT_OVER
+
+// curv = B·e/(1+e)²
+#define SOFT_CURV \
+	get(curv, slotNear); ZERO(K0); last(FMUL, curv, curv, K0); add(curv, e, curv); mul(curv, B, curv); \
+	get(gK, slotDD); div(curv, curv, gK); mulc(curv, curv, neon_down); write(curv, CURV)
+
+// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
+#define SOFT_HESS \
+	mulc(eHalf, e, neon_halfUp); get(inverse, slotInverse); mul(kappa, eHalf, inverse);         \
+	get(gK, slotR); fnma(eHalf, kappa, gK);                                                     \
+	get(eLow, slotELow); mulc(eLow, eLow, neon_halfUp); get(gK, slotRest); fnma(eLow, kappa, gK); \
+	add(eHalf, eHalf, eLow); fma(kappa, eHalf, inverse); get(gK, slotDelta); mul(kappa, gK, kappa); \
+	mulp(gKappa, kappa, paramPowLo); fmap(gKappa, kappa, paramPowHi);                           \
+	mulc(factor, e, neon_down); subc(factor, factor, neon_one);                                 \
+	mulc(kappa, kappa, neon_halfDown); fmap(factor, kappa, paramGammaMinus1);                   \
+	get(D, slotD); get(gK, slotRest); sub(D, D, gK); add(D, D, D);                              \
+	get(lambda, slotA); get(gK, slotM); add(lambda, lambda, gK); mulc(lambda, lambda, neon_ln2); fma(D, lambda, factor); \
+	get(Y, slotNear); mulc(Y, Y, neon_up); fma(D, Y, factor);                                   \
+	mulc(D, D, neon_halfDown); fma(bracket, gKappa, D); minc(bracket, bracket, neon_large);     \
+	get(b, slotBig); mulp(b, b, paramHessPow); mulp(bracket, bracket, paramHessBracket); mul(bracket, b, bracket); \
+	get(gK, slotDD); div(bracket, bracket, gK); mulc(bracket, bracket, neon_down); write(bracket, HESS)
+
+#define softLossSquare   RATIO(NO, NO); SOFT_SQUARE(NO); SOFT_LOSS
+#define softGradSquare   RATIO(YES, NO); SOFT_SQUARE(YES); SOFT_LOSS; SOFT_GRAD
+#define softFrozenSquare RATIO(YES, YES); SOFT_SQUARE(NO); SOFT_LOSS; SOFT_FROZEN; SOFT_CURV
+#define softHessSquare   RATIO(YES, YES); SOFT_SQUARE(YES); SOFT_LOSS; SOFT_GRAD; SOFT_CURV; SOFT_HESS
+#define softLossPower    SOFT_POWER(NO); SOFT_LOSS
+#define softGradPower    SOFT_POWER(YES); SOFT_LOSS; SOFT_GRAD
+#define softFrozenPower  SOFT_POWER(NO); SOFT_LOSS; SOFT_FROZEN; SOFT_CURV
+#define softHessPower    SOFT_POWER(YES); SOFT_LOSS; SOFT_GRAD; SOFT_CURV; SOFT_HESS
+
+#undef EL
+#define EL(f32, f64) f32
+
+TEXT ·softLossSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
 	RET
 
-TEXT ·softGradSquareF32NEON(SB), 0, $12560-8
+TEXT ·softGradSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
 	RET
 
-TEXT ·softHessSquareF32NEON(SB), 0, $12560-8
+TEXT ·softHessSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
 	RET
 
-TEXT ·softFrozenSquareF32NEON(SB), 0, $12560-8
+TEXT ·softFrozenSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
 	RET
 
-TEXT ·softLossPowerF32NEON(SB), 0, $12560-8
+TEXT ·softLossPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(NO, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
 	RET
 
-TEXT ·softGradPowerF32NEON(SB), 0, $12560-8
+TEXT ·softGradPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
 	RET
 
-TEXT ·softHessPowerF32NEON(SB), 0, $12560-8
+TEXT ·softHessPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
 	RET
 
-TEXT ·softFrozenPowerF32NEON(SB), 0, $12560-8
+TEXT ·softFrozenPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
 	RET
 
-TEXT ·sigmoidF32NEON(SB), 0, $720-24
+#undef EL
+#define EL(f32, f64) f64
+
+TEXT ·softLossSquareF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
+	RET
+
+TEXT ·softGradSquareF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
+	RET
+
+TEXT ·softHessSquareF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
+	RET
+
+TEXT ·softFrozenSquareF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
+	RET
+
+TEXT ·softLossPowerF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(NO, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	RET
+
+TEXT ·softGradPowerF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	RET
+
+TEXT ·softHessPowerF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	RET
+
+TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
+	MOVD a+0(FP), ARGS
+	ENTER64
+	SOFT_ENTER64
+	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	RET
+
+#undef u
+#undef e
+#undef delta
+#undef k
+#undef gKappaLn2
+#undef bracket
+#undef Y
+#undef whole
+#undef small
+#undef inverse
+#undef curv
+#undef b
+#undef f
+#undef theta
+#undef R
+#undef low
+#undef h
+#undef Q
+#undef factor
+#undef t
+#undef product
+#undef rest
+#undef A
+#undef kappa
+#undef D
+#undef grad
+#undef p
+#undef m
+#undef beta
+#undef share
+#undef dLow
+#undef B
+#undef eHalf
+#undef lambda
+#undef lost
+#undef d
+#undef y
+#undef loss
+#undef gKappa
+#undef negative
+#undef eLow
+#undef dd
+#undef M
+#undef sign
+
+// The sigmoid and softplus: genericSigmoid, genericSoftplus. The groups:
+#define u g0
+#define A g1
+#define p g4
+#define m g4
+#define v g4
+#define c g5
+#define S g2
+
+#define sigmoid \
+	read(u, U); exp(FAR, NO, A, p, g2, u, g3, g5, g6); mulc(g6, A, neon_down);                  \
+	quotient(NO, NO, NO, c, g3, v, g6, u, NONE, g2, gK);                                        \
+	every(S, neon_up); read(g3, U); signed(g3, g3); bit(S, A, g3); mul(S, S, c); fma(S, S, v);  \
+	positive(u, u); minc(u, u, neon_maxSoftplus); ZERO(K0); last(FMUL, u, u, K0);               \
+	fmac(u, S, neon_down); write(u, LOSS)
+#define softplus \
+	read(u, U); exp(FAR, NO, A, p, g2, u, g3, g5, g6); EL(NONE, put(A, slotA));                 \
+	log(NO, NO, NO, m, A, g0, g3, g2, g5, g6); add(m, A, m);                                    \
+	read(u, U); positive(u, u); fmac(u, m, neon_ln2Down); write(u, LOSS)
+
+#undef EL
+#define EL(f32, f64) f32
+
+TEXT ·sigmoidF32NEON(SB), 0, $832-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -191,7 +737,7 @@ TEXT ·sigmoidF32NEON(SB), 0, $720-24
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF32NEON(SB), 0, $720-24
+TEXT ·softplusF32NEON(SB), 0, $832-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -199,6 +745,40 @@ TEXT ·softplusF32NEON(SB), 0, $720-24
 	BEGIN(·neonF32)
 	LOOP(softplus)
 	RET
+
+#undef EL
+#define EL(f32, f64) f64
+
+TEXT ·sigmoidF64NEON(SB), 0, $832-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF64)
+	LOOP(sigmoid)
+	RET
+
+TEXT ·softplusF64NEON(SB), 0, $832-24
+	MOVD dst+0(FP), LOSS
+	MOVD x+8(FP), U
+	MOVD n+16(FP), END
+	ENTER_FRAME
+	BEGIN(·neonF64)
+	LOOP(softplus)
+	RET
+
+#undef u
+#undef A
+#undef p
+#undef m
+#undef v
+#undef c
+#undef S
+
+// Others
+
+#undef EL
+#define EL(f32, f64) f32
 
 TEXT ·sumF32NEON(SB), 0, $0-24
 	MOVD s+0(FP), SUMS
@@ -249,146 +829,6 @@ TEXT ·flipF32NEON(SB), 0, $0-24
 
 #undef EL
 #define EL(f32, f64) f64
-
-TEXT ·lossZeroF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(lossZero)
-	RET
-
-TEXT ·gradZeroF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(gradZero)
-	RET
-
-TEXT ·hessZeroF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(hessZero)
-	RET
-
-TEXT ·lossSquareF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(lossSquare)
-	RET
-
-TEXT ·gradSquareF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(gradSquare)
-	RET
-
-TEXT ·hessSquareF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(hessSquare)
-	RET
-
-TEXT ·frozenSquareF64NEON(SB), 0, $720-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	LOOP(frozenSquare)
-	RET
-
-TEXT ·lossPowerF64NEON(SB), 0, $7440-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
-	RET
-
-TEXT ·gradPowerF64NEON(SB), 0, $7440-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
-	RET
-
-TEXT ·hessPowerF64NEON(SB), 0, $7440-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
-	RET
-
-TEXT ·frozenPowerF64NEON(SB), 0, $7440-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
-	RET
-
-TEXT ·softLossSquareF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
-	RET
-
-TEXT ·softGradSquareF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
-	RET
-
-TEXT ·softHessSquareF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
-	RET
-
-TEXT ·softFrozenSquareF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
-	RET
-
-TEXT ·softLossPowerF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
-	RET
-
-TEXT ·softGradPowerF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
-	RET
-
-TEXT ·softHessPowerF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
-	RET
-
-TEXT ·softFrozenPowerF64NEON(SB), 0, $12560-8
-	MOVD a+0(FP), ARGS
-	ENTER64
-	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passM(YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
-	RET
-
-TEXT ·sigmoidF64NEON(SB), 0, $720-24
-	MOVD dst+0(FP), LOSS
-	MOVD x+8(FP), U
-	MOVD n+16(FP), END
-	ENTER_FRAME
-	BEGIN(·neonF64)
-	LOOP(sigmoid)
-	RET
-
-TEXT ·softplusF64NEON(SB), 0, $720-24
-	MOVD dst+0(FP), LOSS
-	MOVD x+8(FP), U
-	MOVD n+16(FP), END
-	ENTER_FRAME
-	BEGIN(·neonF64)
-	LOOP(softplus)
-	RET
 
 TEXT ·sumF64NEON(SB), 0, $0-24
 	MOVD s+0(FP), SUMS

@@ -74,7 +74,7 @@ func bodyOf(t *testing.T, source, name string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(source, "TEXT ·"+name+"(SB)")
 	require.True(t, ok, name)
-	body, _, _ := strings.Cut(rest, "\nTEXT")
+	body, _, _ := strings.Cut(rest, "\n\n")
 	return "TEXT ·" + name + "(SB)" + body
 }
 
