@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -262,6 +263,65 @@ func testSumAccuracy[T focal.Float](t *testing.T, bound float64) {
 	t.Logf("worst relative error 2^%.1f", math.Log2(w))
 }
 
+// What a sum is at its limits: losses are logits here, or 0.
+func TestSumLimits(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	const largest = math.MaxFloat64
+	p := focal.Params{Alpha: focal.NoAlpha}
+	sum := func(at map[int]float64) (float64, float64) {
+		x := make([]float64, 3*abi.BlockLen+5)
+		for i := range x {
+			x[i] = -inf
+		}
+		for i, v := range at {
+			x[i] = v
+		}
+		y := focal.Labels(make([]int32, len(x)))
+		sum, err := focal.Sum(x, y, p)
+		require.NoError(t, err)
+		exact, err := focal.Score(x, y, p)
+		require.NoError(t, err)
+		return sum, exact.Loss(1)
+	}
+	for _, path := range control.Paths() {
+		restore := control.SetPath(path)
+		for _, c := range []struct {
+			at          map[int]float64
+			want, exact float64
+		}{
+			{map[int]float64{7: inf, 9: 1}, inf, inf},
+			{map[int]float64{7: inf, 23: inf, 10_000: inf}, inf, inf},
+			{map[int]float64{7: nan, 9: 1}, nan, nan},
+			{map[int]float64{7: nan, 23: inf}, nan, nan},
+			{map[int]float64{7: nan, 20_000: inf}, nan, nan},
+			{map[int]float64{7: largest, 20_000: largest}, inf, inf},
+			{map[int]float64{7: largest, 23: 0x1p969}, largest, largest}, // what is added is less than half a unit
+			{map[int]float64{7: largest / 2, 20_000: largest / 2}, largest, largest},
+			// A rounding in a lane takes this sum beyond the largest number. The documentation says where that may happen.
+			{map[int]float64{7: 0x1p1023, 23: 0x1p1022 + 0x1.8p971, 39: 0x1p1022 - 0x1.4p972}, inf, largest},
+		} {
+			got, exact := sum(c.at)
+			require.True(t, got == c.want || got != got && c.want != c.want, "%v: %v: %v", path, c.at, got)
+			require.True(t, exact == c.exact || exact != exact && c.exact != c.exact, "%v: %v: exactly %v", path, c.at, exact)
+		}
+		// Below, no order of additions overflows.
+		const n = 3*abi.BlockLen + 5
+		rng := rand.New(rand.NewPCG(5, 6))
+		for range 10 {
+			at, left := map[int]float64{}, float64(largest*(1-n*0x1p-53))
+			for left > 0x1p900 {
+				v := min(left, largest*rng.Float64()/4)
+				if i := rng.IntN(n/16)*16 + 5; at[i] == 0 {
+					at[i], left = v, left-v
+				}
+			}
+			got, exact := sum(at)
+			require.InEpsilon(t, exact, got, oracle.SumRelative64)
+		}
+		restore()
+	}
+}
+
 // FuzzValues holds single elements against the exact values, as labels and as a soft target.
 func FuzzValues(f *testing.F) {
 	for _, u := range []float64{0, -2.556, 0.21, 17, -87.3, 104, 710} {
@@ -308,6 +368,26 @@ func TestGoldenHash(t *testing.T) {
 			require.Equal(t, verify.GoldenHash, hash)
 		})
 	}
+}
+
+// -0 counts as 0, and a target of 1 has the same bits beside a soft one as alone.
+func TestGammaMinusZero(t *testing.T) {
+	x := []float32{-1.5, -1.5, 20, 3}
+	var want []float32
+	for _, target := range [][]float32{{0, 1, 1, 0}, {0, 1, 1, 0.3}} {
+		for _, gamma := range []float64{0, math.Copysign(0, -1)} {
+			out := focal.Out[float32]{Loss: make([]float32, 4), Grad: make([]float32, 4), Hess: make([]float32, 4)}
+			_, err := focal.Fused(out, x, focal.Dense(target), focal.Params{Gamma: gamma, Alpha: 0.25})
+			require.NoError(t, err)
+			got := slices.Concat(out.Loss[:3], out.Grad[:3], out.Hess[:3])
+			if want == nil {
+				want = got
+			}
+			require.Equal(t, want, got)
+		}
+	}
+	_, err := focal.Sum([]float32{1}, focal.Labels([]int32{1}), focal.Params{Gamma: -5e-324})
+	require.ErrorIs(t, err, focal.ErrParam)
 }
 
 func TestSetPath(t *testing.T) {
