@@ -390,22 +390,36 @@ func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
 	}
 }
 
+// passLen is how many elements genericPower computes at a time: measured.
+const passLen = 16
+
 // genericPower is the reference for any γ. The family Zero is the same at γ = 0, without what that makes superfluous.
 func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 	c, pl, op, zero := constantsOf[T](), a.Plan, kernel.Operation(), kernel.Family() == abi.Zero
 	weights, us, o := arrayOf(a.W, a.N, a.Weight), unsafe.Slice(a.U, a.N), writtenOf(op, a)
+	var as, es, smalls, gs, ms, ks, fs, bs, Bs [passLen]T
 	for i, u := range us {
-		w := weights.get(i)
+		// A processor does not look far enough ahead to compute two elements at once. In passes over a few it does.
+		at := i % passLen
+		if at == 0 {
+			ahead := us[i:min(i+passLen, len(us))]
+			for j, u := range ahead {
+				A, p, k, f := c.exp(u, c.magicFar, c.far)
+				as[j], ks[j], fs[j] = A, k, f
+				es[j], smalls[j], gs[j], ms[j] = c.log(A, p)
+			}
+			for j, u := range ahead {
+				w := weights.get(i + j)
+				bs[j], Bs[j] = w, w
+				if !zero {
+					k, h := c.logS(u < 0, ms[j], ks[j], fs[j])
+					bs[j], Bs[j] = c.pow(pl, w, k, as[j], h, false)
+				}
+			}
+		}
+		A, e, small, g, m, b, B := as[at], es[at], smalls[at], gs[at], ms[at], bs[at], Bs[at]
 		negative := u < 0
 		V := larger(0, u)
-
-		A, p, k, f := c.exp(u, c.magicFar, c.far)
-		e, small, g, m := c.log(A, p)
-		b, B := w, w
-		if !zero {
-			k, h := c.logS(negative, m, k, f)
-			b, B = c.pow(pl, w, k, A, h, false)
-		}
 
 		// loss = B·L, L = ln2·(A + m) + V
 		Q := fma(B, A, T(B*m))
