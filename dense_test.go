@@ -290,7 +290,7 @@ func testDenseTiny[T Float](t *testing.T) {
 	}
 	for _, p := range []Params{
 		{Gamma: 2, Alpha: 1}, {Gamma: 2, Alpha: NoAlpha}, {Gamma: 2, Alpha: 0.25, Norm: 1e4}, {Gamma: 3, Alpha: 1, Norm: 3},
-		{Gamma: 0, Alpha: NoAlpha, Norm: 0x1p149}, {Gamma: 2, Alpha: NoAlpha, Norm: 0x1p-40},
+		{Gamma: 0, Alpha: NoAlpha, Norm: 0x1p149}, {Gamma: 2, Alpha: NoAlpha, Norm: 0x1p-30},
 	} {
 		for _, path := range availablePaths() {
 			withPath(path, func() {

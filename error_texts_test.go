@@ -49,7 +49,7 @@ func TestErrorTexts(t *testing.T) {
 		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                               sum(x, Labels(label), Params{Gamma: -1}),
 		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                         sum(x, Labels(label), Params{Alpha: 2}),
 		"focal: Sum: Norm = -1, want it finite and ≥ 0: parameter out of range":                                sum(x, Labels(label), Params{Norm: -1}),
-		"focal: Sum: Norm = 1e-30, so small that a weight is above 1.099511627776e+12: parameter out of range": sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
+		"focal: Sum: Norm = 1e-30, so small that a weight is above 1.073741824e+09: parameter out of range": sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
 
 		"focal: Loss: len(dst) = 5, want len(x) = 6: shape mismatch":                                        Loss(x[:5], x, Labels(label), p),
 		"focal: Sum: len(x) = 6, want 0, since len(label) = 0: shape mismatch":                              sum(x, Labels(label[:0]), p),

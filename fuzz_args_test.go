@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/gofocal/focal/internal/coef"
 )
 
 // FuzzArguments cuts all slices from one buffer, so that they alias each other in every way, and calls every function.
@@ -157,9 +159,9 @@ func rightError[T Float](a *arguments, c *fuzzCall[T], m *fuzzMemory[T]) error {
 		if !(p.Gamma >= 0 && p.Gamma < inf) || !(p.Alpha >= 0 && p.Alpha <= 1 || p.Alpha == -1) || !(p.Norm >= 0 && p.Norm < inf) {
 			return ErrParam
 		}
-		most := 0x1p40
+		most := coef.Layout32.MaxWeight
 		if !isFloat32[T]() {
-			most = 0x1p464
+			most = coef.Layout64.MaxWeight
 		}
 		weight := max(p.Alpha, 1-p.Alpha)
 		if p.Alpha == -1 {

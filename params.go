@@ -27,7 +27,7 @@ type Params struct {
 
 	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean
 	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one
-	// above 2^40 in float32 or 2^400 in float64 is an error, and one too small for the type is 0.
+	// above 2^30 in float32 or 2^260 in float64 is an error, and one too small for the type is 0.
 	Norm float64
 
 	// Workers is how many goroutines share the work: 0 or 1 is the caller's alone, which allocates nothing; n > 1 is up

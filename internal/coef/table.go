@@ -36,14 +36,14 @@ type Layout struct {
 
 	MaxSoftplus float64 // bounds softplus where it is multiplied by σ(-u): above FarLogit
 	MaxGamma    float64 // a larger gamma counts as this one: what it is multiplied with is finite
-	MaxWeight   float64 // with it, MaxWeight·2^Shift times the other factors of a result is finite
+	MaxWeight   float64 // what it is multiplied with, soft targets' e/R·2^(Shift/2) above all, is exact enough where the product is not 0
 }
 
 var (
 	Layout32 = Layout{MantissaBits: 23, NodeBits: 3, Shift: 76, NearLogit: 87, FarLogit: 140.05, MaxSoftplus: 256,
-		MaxGamma: 0x1p32, MaxWeight: 0x1p40}
+		MaxGamma: 0x1p32, MaxWeight: 0x1p30}
 	Layout64 = Layout{MantissaBits: 52, NodeBits: 3, Shift: 550, NearLogit: 708, FarLogit: 1089.66, MaxSoftplus: 2048,
-		MaxGamma: 0x1p113, MaxWeight: 0x1p400}
+		MaxGamma: 0x1p113, MaxWeight: 0x1p260}
 )
 
 // Bias returns the exponent of 1 as it stands in the bits.

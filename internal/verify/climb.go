@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/coef"
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/oracle"
 )
@@ -161,16 +162,30 @@ func (s *climber[T]) eval(p focal.Params, of oracle.Quantity) (found Summit, err
 
 func (s *climber[T]) single() bool { return unsafe.Sizeof(T(0)) == 4 }
 
-// params draws parameters. The weights are at most 2^40, and mostly around 1.
+// params draws parameters. The weights are mostly around 1, and at most the largest ones.
 func (s *climber[T]) params() focal.Params {
 	p := focal.Params{Gamma: s.Gamma[0] + (s.Gamma[1]-s.Gamma[0])*s.rng.Float64(), Alpha: focal.NoAlpha, Norm: 1 + s.rng.Float64()}
-	if s.rng.IntN(2) == 0 {
+	switch s.rng.IntN(4) {
+	case 0, 1:
 		p.Alpha = s.rng.Float64()
+	case 2: // one weight is much larger than the other
+		p.Alpha = math.Exp2(-40 * s.rng.Float64())
+		if s.rng.IntN(2) == 0 {
+			p.Alpha = 1 - p.Alpha
+		}
 	}
 	if s.rng.IntN(4) == 0 {
-		p.Norm = math.Exp2(-39 + 100*s.rng.Float64())
+		p.Norm = s.leastNorm() * math.Exp2(100*s.rng.Float64())
 	}
 	return p
+}
+
+// leastNorm returns the smallest norm for which every weight is allowed.
+func (s *climber[T]) leastNorm() float64 {
+	if s.single() {
+		return 1 / coef.Layout32.MaxWeight
+	}
+	return 1 / coef.Layout64.MaxWeight
 }
 
 func (s *climber[T]) nearParams(p focal.Params) focal.Params {
@@ -179,7 +194,7 @@ func (s *climber[T]) nearParams(p focal.Params) focal.Params {
 	case 0:
 		p.Gamma = min(max(near(p.Gamma), s.Gamma[0]), s.Gamma[1])
 	case 1:
-		if norm := near(p.Norm); norm > 0x1p-39 {
+		if norm := near(p.Norm); norm >= s.leastNorm() {
 			p.Norm = norm
 		}
 	case 2:

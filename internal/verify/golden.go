@@ -14,7 +14,7 @@ import (
 )
 
 // GoldenHash is what Hash returns on every path and every GOARCH. It changes only if the arithmetic does, or Hash itself.
-const GoldenHash = "dedb58841341d9b00b2a678e3fd96433aa42c31d8dfa171fe71d522ed4f1ba98"
+const GoldenHash = "5e714525b537bbffd770a7c9f8d92e3233a627de63fb21e05bab9f1d77709600"
 
 // Hash computes everything that package focal can, by the path in use, over a fixed set of arguments, and returns the
 // SHA-256 of all results in hexadecimal. The arguments are made with integers and exact operations, so that they too are
@@ -33,7 +33,7 @@ func Hash() (string, error) {
 func hashAll[T focal.Float](h hash.Hash) error {
 	g := golden[T]{Hash: h, rng: rand.New(rand.NewPCG(2017, 1708_02002))}
 	weights := []focal.Params{
-		{Alpha: 0.25, Norm: 1}, {Alpha: 0.25, Norm: 37}, {Alpha: focal.NoAlpha}, {Alpha: 0.75, Norm: 0x1p-40},
+		{Alpha: 0.25, Norm: 1}, {Alpha: 0.25, Norm: 37}, {Alpha: focal.NoAlpha}, {Alpha: 0.75, Norm: 0x1p-30},
 		{Alpha: 0, Norm: 3}, {Alpha: 1, Norm: 0.1}, {Alpha: 0.3, Norm: 0x1p130},
 	}
 	for i, gamma := range []float64{0, 0.5, 1, 2, 2.3, 5, 100, 1e6} {
@@ -91,9 +91,9 @@ func (g *golden[T]) call(rows, c int, y focal.Target, p focal.Params) {
 	g.float(score.Loss(1))
 	g.integers(uint64(score.Rows()), uint64(score.Foreground()), uint64(score.Ignored()))
 
-	out := focal.Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n)}
+	out := focal.Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n), Curv: make([]T, n)}
 	sum, err = focal.Fused(out, x, y, p)
-	hashed(err, out.Loss, out.Grad, out.Hess)
+	hashed(err, out.Loss, out.Grad, out.Hess, out.Curv)
 	g.float(sum)
 	hashed(focal.Loss(x, x, y, p), x) // in place
 }

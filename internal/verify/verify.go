@@ -41,7 +41,7 @@ type Options struct {
 }
 
 // Quantities are what is measured, in the order in which it is shown.
-var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Sigmoid}
+var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv, oracle.Sigmoid}
 
 // maxDifferences is how many differences a report keeps. It counts all.
 const maxDifferences = 20
@@ -267,9 +267,11 @@ func calls[T focal.Float]() []call[T] {
 	return []call[T]{
 		{"Fused", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
 			n := len(x)
-			_, err := focal.Fused(focal.Out[T]{Loss: r[oracle.Loss][:n], Grad: r[oracle.Grad][:n], Hess: r[oracle.Hess][:n]}, x, y, p)
+			_, err := focal.Fused(focal.Out[T]{
+				Loss: r[oracle.Loss][:n], Grad: r[oracle.Grad][:n], Hess: r[oracle.Hess][:n], Curv: r[oracle.Curv][:n],
+			}, x, y, p)
 			return err
-		}, []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess}, true, false},
+		}, []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv}, true, false},
 		{"Loss", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
 			return focal.Loss(r[oracle.Loss][:len(x)], x, y, p)
 		}, []oracle.Quantity{oracle.Loss}, false, false},
