@@ -13,12 +13,22 @@ type booster struct {
 	rounds, depth int
 	rate, lambda  float64
 
-	// floor is the least Hessian that a row is given. The focal loss is not convex: where a row is far on the wrong side
-	// its loss is nearly a straight line, and bends the other way even, so that its Hessian is negative. A Newton
-	// step along a negative curvature goes uphill, to a maximum; and where the Hessians of a leaf cancel each other the
-	// step has no bound. With a floor the step goes downhill, and no further than the gradient divided by it.
-	floor float64
+	// second says what a row's H is. The focal loss is not convex: far on the wrong side a row's Hessian is negative. A Newton
+	// step along a negative curvature goes uphill, and where the Hessians of a leaf cancel each other it has no bound.
+	second second
 }
+
+// second is a second derivative that a Newton step divides by.
+type second int
+
+const (
+	curvature second = iota // the Gauss-Newton part of the Hessian, which is never negative
+	floored                 // the Hessian, but at least floor
+	hessian                 // the Hessian as it is
+)
+
+// floor bounds a step by the gradient divided by it.
+const floor = 1e-6
 
 // model is a sum of trees.
 type model struct {
@@ -55,23 +65,28 @@ func (m *model) logit(ink *[digits.Pixels]uint8) float64 {
 func (b booster) train(data rows, p focal.Params) (*model, error) {
 	n := len(data.label)
 	m := &model{base: prior(data.label)}
-	logit, grad, hess := make([]float64, n), make([]float64, n), make([]float64, n)
+	logit, grad, second := make([]float64, n), make([]float64, n), make([]float64, n)
 	for i := range logit {
 		logit[i] = m.base
 	}
 	members := make([]int, n) // rows, those of a node next to each other
 	for range b.rounds {
-		out := focal.Out[float64]{Grad: grad, Hess: hess}
+		out := focal.Out[float64]{Grad: grad, Hess: second}
+		if b.second == curvature {
+			out.Hess, out.Curv = nil, second
+		}
 		if _, err := focal.Fused(out, logit, focal.Labels(data.label), p); err != nil {
 			return nil, err
 		}
-		for i, h := range hess {
-			hess[i] = max(h, b.floor)
+		if b.second == floored {
+			for i, h := range second {
+				second[i] = max(h, floor)
+			}
 		}
 		for i := range members {
 			members[i] = i
 		}
-		g := grower{booster: b, ink: data.ink, grad: grad, hess: hess, logit: logit}
+		g := grower{booster: b, ink: data.ink, grad: grad, hess: second, logit: logit}
 		g.grow(members, b.depth)
 		m.trees = append(m.trees, g.tree)
 	}

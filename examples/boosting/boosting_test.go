@@ -36,18 +36,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Where leaves are little regularized, the focal loss needs the floor.
-func TestFloor(t *testing.T) {
+// Where leaves are little regularized, the curvature is better than the floored Hessian, and that better than the Hessian.
+func TestSecond(t *testing.T) {
 	effort.Long(t)
 	cfg := defaults()
 	cfg.splits, cfg.rounds, cfg.lambda = 1, 40, 0.3
-	with, err := run(cfg, io.Discard)
-	require.NoError(t, err)
-	cfg.floor = -1e9
-	without, err := run(cfg, io.Discard)
-	require.NoError(t, err)
-	assert.Greater(t, with["focal, gamma 2"], without["focal, gamma 2"]+0.2)
-	assert.InDelta(t, with["log-loss"], without["log-loss"], 0.02, "its Hessian is positive as it is")
+	var mean [3]map[string]float64
+	for cfg.second = range hessian + 1 {
+		var err error
+		mean[cfg.second], err = run(cfg, io.Discard)
+		require.NoError(t, err)
+		assert.InDelta(t, mean[0]["log-loss"], mean[cfg.second]["log-loss"], 1e-12, "its Hessian is its curvature")
+	}
+	for _, name := range []string{"focal, gamma 1", "focal, gamma 2"} {
+		assert.Greater(t, mean[curvature][name], mean[floored][name], name)
+		assert.Greater(t, mean[floored][name], mean[hessian][name], name)
+	}
+	assert.Greater(t, mean[floored]["focal, gamma 2"], mean[hessian]["focal, gamma 2"]+0.2)
 }
 
 func TestAveragePrecision(t *testing.T) {

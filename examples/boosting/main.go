@@ -1,5 +1,5 @@
 // Command boosting trains gradient-boosted trees with the focal loss as the objective: package focal gives the gradient
-// and the Hessian of each row in one pass, which users of LightGBM and XGBoost otherwise write by hand.
+// and the second derivative of each row in one pass, which users of LightGBM and XGBoost otherwise write by hand.
 //
 // The task is real and imbalanced: to find one handwritten digit among all others, of which there are a hundred for each.
 // The focal loss is compared with the log-loss, which is the same call with a gamma of 0 and without alpha.
@@ -7,6 +7,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{seed: 1, splits: 5, booster: booster{rounds: 200, depth: 2, rate: 0.2, lambda: 3, floor: 1e-6}}
+	return config{seed: 1, splits: 5, booster: booster{rounds: 200, depth: 2, rate: 0.2, lambda: 3}}
 }
 
 // imbalance is how many other digits there are to each of the wanted one.
@@ -45,6 +46,9 @@ var objectives = []struct {
 	{"focal, gamma 2", focal.Params{Gamma: 2, Alpha: 0.25, Norm: 0.25}},
 }
 
+// seconds are the values of the flag -second.
+var seconds = map[string]second{"curvature": curvature, "floor": floored, "hessian": hessian}
+
 func main() {
 	log.SetFlags(0)
 	cfg := defaults()
@@ -54,7 +58,13 @@ func main() {
 	flag.IntVar(&cfg.depth, "depth", cfg.depth, "of a tree")
 	flag.Float64Var(&cfg.rate, "rate", cfg.rate, "learning rate")
 	flag.Float64Var(&cfg.lambda, "lambda", cfg.lambda, "regularization of the leaves")
-	flag.Float64Var(&cfg.floor, "floor", cfg.floor, "least Hessian of a row")
+	flag.Func("second", "derivative of a row: curvature, hessian, or floor, the Hessian but at least 1e-6 (default curvature)", func(s string) (err error) {
+		ok := false
+		if cfg.second, ok = seconds[s]; !ok {
+			err = errors.New("want curvature, hessian or floor")
+		}
+		return err
+	})
 	flag.Parse()
 	if _, err := run(cfg, os.Stdout); err != nil {
 		log.Fatal(err)
