@@ -11,9 +11,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/oracle"
 )
 
 var (

@@ -5,8 +5,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/gofocal/focal/internal/oracle"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/oracle"
 )
 
 func TestRows(t *testing.T) { forFloats(t, testRows[float32], testRows[float64]) }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package focal
+package stress
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/gofocal/focal"
 )
 
 // Signals arrive in the middle of kernels: those of the profiler, which looks at the stack from there, and those by which
@@ -59,34 +61,29 @@ func TestSignals(t *testing.T) {
 		func(t *testing.T) { testSignals[float64](t, duration) })
 }
 
-func testSignals[T Float](t *testing.T, duration time.Duration) {
-	x, y, dout := publicBatch[T](1000, 20)
-	for _, path := range availablePaths() {
-		withPath(path, func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			var want [2]results[T]
-			params := [2]Params{{Gamma: 2, Alpha: 0.25, Norm: 3}, {Gamma: 2.3, Alpha: 0.25, Norm: 3}}
-			for i, p := range params {
-				want[i] = compute(t, x, y, dout, p)
-			}
-			profile := new(bytes.Buffer)
-			require.NoError(t, pprof.StartCPUProfile(profile)) // so that the handler has something to do
-			stop := interrupt(unix.Gettid(), unix.SIGPROF, unix.SIGURG)
-			calls := 0
-			for start := time.Now(); time.Since(start) < duration; calls++ {
-				got := compute(t, x, y, dout, params[calls%2])
-				if !sameSlice(got.loss, want[calls%2].loss) || !sameSlice(got.grad, want[calls%2].grad) ||
-					!sameSlice(got.fusedHess, want[calls%2].fusedHess) || !sameBits(got.sum, want[calls%2].sum) {
-					requireSameResults(t, want[calls%2], got)
-				}
-			}
-			sent := stop()
-			pprof.StopCPUProfile()
-			t.Logf("%v: %d rounds of calls under %d signals", path, calls, sent)
-			require.Positive(t, sent)
-		})
-	}
+func testSignals[T focal.Float](t *testing.T, duration time.Duration) {
+	b := newBatch[T](1000, 20)
+	forPaths(func(path string) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		var want [2]results[T]
+		params := [2]focal.Params{{Gamma: 2, Alpha: 0.25, Norm: 3}, {Gamma: 2.3, Alpha: 0.25, Norm: 3}}
+		for i, p := range params {
+			want[i] = b.compute(b.labels, p)
+		}
+		profile := new(bytes.Buffer)
+		require.NoError(t, pprof.StartCPUProfile(profile)) // so that the handler has something to do
+		stop := interrupt(unix.Gettid(), unix.SIGPROF, unix.SIGURG)
+		calls := 0
+		for start := time.Now(); time.Since(start) < duration; calls++ {
+			got := b.compute(b.labels, params[calls%2])
+			requireSame(t, want[calls%2], got)
+		}
+		sent := stop()
+		pprof.StopCPUProfile()
+		t.Logf("%v: %d rounds of calls under %d signals", path, calls, sent)
+		require.Positive(t, sent)
+	})
 }
 
 // kernelCaller is looked for in profiles.
@@ -103,48 +100,43 @@ func TestProfileUnwinds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second, and a machine that is not emulated")
 	}
-	x, y := batch[float64](4000, 20)
-	dst := make([]float64, len(x))
-	for _, path := range availablePaths() {
-		if path == pathGeneric {
-			continue
-		}
-		withPath(path, func() {
-			in, whole := 0, 0
-			for attempt := 0; attempt < 10 && in < 20; attempt++ {
-				profile := new(bytes.Buffer)
-				require.NoError(t, pprof.StartCPUProfile(profile))
-				var stop atomic.Bool
-				var caller sync.WaitGroup
-				caller.Add(1)
-				go func() {
-					defer caller.Done()
-					kernelCaller(&stop, func() {
-						must(Loss(dst, x, y, Params{Gamma: 2.3, Alpha: 0.25, Norm: 1}))
-						must(Grad(dst, x, y, nil, Default()))
-					})
-				}()
-				time.Sleep(500 * time.Millisecond)
-				stop.Store(true)
-				caller.Wait()
-				pprof.StopCPUProfile()
-				for _, stack := range stacksOf(t, profile.Bytes()) {
-					if !strings.HasSuffix(stack[0], strings.ToUpper(path.String())) {
-						continue
-					}
-					in++
-					for _, f := range stack {
-						if strings.HasSuffix(f, ".kernelCaller") {
-							whole++
-						}
+	b := newBatch[float64](4000, 20)
+	dst := make([]float64, len(b.x))
+	forAssembly(func(path string) {
+		in, whole := 0, 0
+		for attempt := 0; attempt < 10 && in < 20; attempt++ {
+			profile := new(bytes.Buffer)
+			require.NoError(t, pprof.StartCPUProfile(profile))
+			var stop atomic.Bool
+			var caller sync.WaitGroup
+			caller.Add(1)
+			go func() {
+				defer caller.Done()
+				kernelCaller(&stop, func() {
+					must(focal.Loss(dst, b.x, b.labels, focal.Params{Gamma: 2.3, Alpha: 0.25, Norm: 1}))
+					must(focal.Grad(dst, b.x, b.labels, nil, focal.Default()))
+				})
+			}()
+			time.Sleep(500 * time.Millisecond)
+			stop.Store(true)
+			caller.Wait()
+			pprof.StopCPUProfile()
+			for _, stack := range stacksOf(t, profile.Bytes()) {
+				if !strings.HasSuffix(stack[0], strings.ToUpper(path)) {
+					continue
+				}
+				in++
+				for _, f := range stack {
+					if strings.HasSuffix(f, ".kernelCaller") {
+						whole++
 					}
 				}
 			}
-			t.Logf("%v: %d samples in kernels, %d of them lead to the caller", path, in, whole)
-			require.Positive(t, in)
-			require.Equal(t, in, whole, "%v: stacks that end in a kernel", path)
-		})
-	}
+		}
+		t.Logf("%v: %d samples in kernels, %d of them lead to the caller", path, in, whole)
+		require.Positive(t, in)
+		require.Equal(t, in, whole, "%v: stacks that end in a kernel", path)
+	})
 }
 
 // stacksOf returns the samples' stacks, innermost function first, of a profile in the format of

@@ -1,6 +1,6 @@
 //go:build race
 
-package focal
+package stress
 
 import (
 	"os"
@@ -9,14 +9,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/control"
 )
 
 // raceCases are calls beside which another goroutine writes what is read, or reads what is written.
-var raceCases = map[string]func(x, dst, dout []float32, label []int32, y Target){
-	"x":      func(x, _, _ []float32, _ []int32, _ Target) { x[len(x)-1] = 1 },
-	"dst":    func(_, dst, _ []float32, _ []int32, _ Target) { raceSink += dst[len(dst)-1] },
-	"dout":   func(_, _, dout []float32, _ []int32, _ Target) { dout[0] = 1 },
-	"labels": func(_, _, _ []float32, label []int32, _ Target) { label[len(label)-1] = 0 },
+var raceCases = map[string]func(x, dst, dout []float32, label []int32, y focal.Target){
+	"x":      func(x, _, _ []float32, _ []int32, _ focal.Target) { x[len(x)-1] = 1 },
+	"dst":    func(_, dst, _ []float32, _ []int32, _ focal.Target) { raceSink += dst[len(dst)-1] },
+	"dout":   func(_, _, dout []float32, _ []int32, _ focal.Target) { dout[0] = 1 },
+	"labels": func(_, _, _ []float32, label []int32, _ focal.Target) { label[len(label)-1] = 0 },
 }
 
 var raceSink float32
@@ -28,35 +31,29 @@ func TestRacesAreFound(t *testing.T) {
 	if name, path, ok := strings.Cut(os.Getenv(caseOf), "@"); ok {
 		const n = 64 // few, since the detector remembers only so much
 		x, dst, dout, label := make([]float32, n), make([]float32, n), make([]float32, n), make([]int32, n/4)
-		y := Labels(label)
-		for _, p := range availablePaths() {
-			if p.String() != path {
-				continue
+		y := focal.Labels(label)
+		control.SetPath(path)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if other := raceCases[name]; other != nil {
+				other(x, dst, dout, label, y)
 			}
-			withPath(p, func() {
-				done := make(chan struct{})
-				go func() {
-					defer close(done)
-					if other := raceCases[name]; other != nil {
-						other(x, dst, dout, label, y)
-					}
-				}()
-				must(Grad(dst, x, y, dout, Default()))
-				must(Sigmoid(dst, x))
-				<-done
-			})
-		}
+		}()
+		must(focal.Grad(dst, x, y, dout, focal.Default()))
+		must(focal.Sigmoid(dst, x))
+		<-done
 		return
 	}
 	executable, err := os.Executable()
 	require.NoError(t, err)
-	for _, path := range availablePaths() {
+	for _, path := range control.Paths() {
 		for name := range raceCases {
-			out, err := raceCase(executable, caseOf+"="+name+"@"+path.String())
+			out, err := raceCase(executable, caseOf+"="+name+"@"+path)
 			require.Error(t, err, "%v, %s: %s", path, name, out)
 			require.Contains(t, out, "DATA RACE", "%v, %s", path, name)
 		}
-		out, err := raceCase(executable, caseOf+"=none@"+path.String())
+		out, err := raceCase(executable, caseOf+"=none@"+path)
 		require.NoError(t, err, "%v, without a race: %s", path, out)
 	}
 }

@@ -1,0 +1,179 @@
+package focal
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/effort"
+)
+
+// batch returns logits and labels of every kind, the same ones in every run.
+func batch[T Float](rows, c int) ([]T, Target) {
+	rng := rand.New(rand.NewPCG(uint64(rows), uint64(c)))
+	x := make([]T, rows*c)
+	for i := range x {
+		x[i] = T(4 * rng.NormFloat64())
+	}
+	label := make([]int32, rows)
+	for i := range label {
+		label[i] = rng.Int32N(int32(c)+2) - 1
+	}
+	return x, Labels(label)
+}
+
+func sameBits[T Float](a, b T) bool {
+	return math.Float64bits(float64(a)) == math.Float64bits(float64(b)) || a != a && b != b
+}
+
+func requireSameBits[T Float](t *testing.T, want, got []T) {
+	t.Helper()
+	require.Equal(t, len(want), len(got))
+	for i := range want {
+		if !sameBits(want[i], got[i]) {
+			require.Failf(t, "bits differ", "element %d: want %v, got %v", i, want[i], got[i])
+		}
+	}
+}
+
+// labelsOf returns the labels of a batch.
+func labelsOf(y Target) []int32 { return sliceOf[int32](&y.label) }
+
+// results is all that the package computes of one batch.
+type results[T Float] struct {
+	loss, grad, fusedLoss, fusedGrad, fusedHess []T
+	sum, fusedSum                               float64
+}
+
+func compute[T Float](t *testing.T, x []T, y Target, dout []T, p Params) results[T] {
+	t.Helper()
+	n := len(x)
+	r := results[T]{make([]T, n), make([]T, n), make([]T, n), make([]T, n), make([]T, n), 0, 0}
+	require.NoError(t, Loss(r.loss, x, y, p))
+	require.NoError(t, Grad(r.grad, x, y, dout, p))
+	var err error
+	r.sum, err = Sum(x, y, p)
+	require.NoError(t, err)
+	r.fusedSum, err = Fused(Out[T]{Loss: r.fusedLoss, Grad: r.fusedGrad, Hess: r.fusedHess}, x, y, p)
+	require.NoError(t, err)
+	return r
+}
+
+func requireSameResults[T Float](t *testing.T, want, got results[T]) {
+	t.Helper()
+	requireSameBits(t, want.loss, got.loss)
+	requireSameBits(t, want.grad, got.grad)
+	requireSameBits(t, want.fusedLoss, got.fusedLoss)
+	requireSameBits(t, want.fusedGrad, got.fusedGrad)
+	requireSameBits(t, want.fusedHess, got.fusedHess)
+	requireSameBits(t, []float64{want.sum, want.fusedSum}, []float64{got.sum, got.fusedSum})
+}
+
+// borderShapes are batches whose sizes are around the borders of blocks.
+func borderShapes() [][2]int {
+	shapes := [][2]int{{1, 1}, {5, 3}, {1, 3*blockLen + 1}, {2, blockLen}, {300, 80}}
+	for _, blocks := range []int{1, 2} {
+		for d := -1; d <= 1; d++ {
+			shapes = append(shapes, [2]int{blocks*blockLen + d, 1})
+		}
+	}
+	return shapes
+}
+
+// publicBatch is a batch with all kinds of logits and labels, and upstream gradients.
+func publicBatch[T Float](rows, c int) (x []T, y Target, dout []T) {
+	rng := rand.New(rand.NewPCG(uint64(rows), uint64(c)))
+	label := make([]int32, rows)
+	for i := range label {
+		label[i] = rng.Int32N(int32(c)+2) - 1
+	}
+	return mixedLogits[T](rng, rows*c), Labels(label), mixedDout[T](rng, rows*c)
+}
+
+// All paths and numbers of workers give the same results, through the public functions.
+func TestPathsClasses(t *testing.T) {
+	columns := []int{91, 128, 255, 1203}
+	for c := 1; c <= 70; c++ {
+		columns = append(columns, c)
+	}
+	var shapes [][2]int
+	for i, c := range columns {
+		if !effort.Full() && i%8 != 0 || effort.Least() && i%3 != 0 {
+			continue
+		}
+		shapes = append(shapes, [2]int{blockLen/c + 2, c})
+	}
+	testPathsShapes(t, shapes)
+}
+
+func TestPathsBorders(t *testing.T) {
+	shapes := borderShapes()
+	if testing.Short() {
+		shapes = shapes[:2]
+	}
+	for n := range 64 {
+		shapes = append(shapes, [2]int{1, n + 1})
+	}
+	testPathsShapes(t, shapes)
+}
+
+func testPathsShapes(t *testing.T, shapes [][2]int) {
+	forFloats(t,
+		func(t *testing.T) { testPathsShapesOf[float32](t, shapes) },
+		func(t *testing.T) { testPathsShapesOf[float64](t, shapes) })
+}
+
+func testPathsShapesOf[T Float](t *testing.T, shapes [][2]int) {
+	params := []Params{
+		{Gamma: 2, Alpha: 0.25, Norm: 17},
+		{Gamma: 2.3, Alpha: 0.25, Norm: 17},
+		{Gamma: 2, Alpha: NoAlpha},
+		{Gamma: 0, Alpha: 0, Norm: 3},
+		{Gamma: 2, Alpha: 1, Norm: 1},
+	}
+	for i, shape := range shapes {
+		x, y, dout := publicBatch[T](shape[0], shape[1])
+		p := params[i%len(params)]
+		var want, got results[T]
+		wantSigmoid, gotSigmoid := make([]T, len(x)), make([]T, len(x))
+		withPath(pathGeneric, func() {
+			want = compute(t, x, y, dout, p)
+			require.NoError(t, Sigmoid(wantSigmoid, x))
+		})
+		for _, path := range comparedPaths() {
+			withPath(path, func() {
+				require.Equal(t, path.String(), Path())
+				require.NoError(t, Sigmoid(gotSigmoid, x))
+				requireSameBits(t, wantSigmoid, gotSigmoid)
+				for _, workers := range []int{1, 2, 3, 8} {
+					if path == pathGeneric && workers != 3 || workers != 1+i%3 && i%4 != 0 && i >= 12 {
+						continue // not all for each shape
+					}
+					p.Workers = workers
+					got = compute(t, x, y, dout, p)
+					requireIdentical(t, want, got)
+				}
+			})
+			if t.Failed() {
+				t.Fatalf("path %v, shape %v, %+v", path, shape, p)
+			}
+		}
+	}
+}
+
+// requireIdentical compares the bits of NaNs too; those of sums excepted.
+func requireIdentical[T Float](t *testing.T, want, got results[T]) {
+	t.Helper()
+	for k, w := range [][]T{want.loss, want.grad, want.fusedLoss, want.fusedGrad, want.fusedHess} {
+		g := [][]T{got.loss, got.grad, got.fusedLoss, got.fusedGrad, got.fusedHess}[k]
+		require.Equal(t, len(w), len(g))
+		for i := range w {
+			if toBits(w[i]) != toBits(g[i]) {
+				require.Failf(t, "bits differ", "result %d, element %d: want %v (%#x), got %v (%#x)", k, i, w[i], toBits(w[i]), g[i], toBits(g[i]))
+			}
+		}
+	}
+	requireSameBits(t, []float64{want.sum, want.fusedSum}, []float64{got.sum, got.fusedSum})
+}
