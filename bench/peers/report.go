@@ -23,7 +23,8 @@ import (
 
 var (
 	usual  = shape{1024, 80}
-	shapes = []shape{{32, 10}, {1024, 80}, {100_000, 80}, {1_000_000, 1}}
+	large  = shape{100_000, 80}
+	shapes = []shape{{32, 10}, usual, large, {1_000_000, 1}}
 )
 
 // Figures
@@ -329,16 +330,16 @@ func (r *results) execute(text string) (string, error) {
 		"overview": r.overview,
 		"brief":    r.brief,
 		"speeds":   func(s shape, typ string) table { return r.speeds(1, s, typ) },
-		"all":      func(s shape, typ string) table { return r.speeds(r.threads(), s, typ) },
+		"all":      func(typ string) table { return r.speeds(r.threads(), large, typ) },
 		"threads":  r.threads,
 		"errors":   r.errors,
 		"missing":  r.missing,
 		"facts":    r.facts,
 		"aims":     r.aims,
 		"shapes":   func() []shape { return shapes },
-		"types":    func() []string { return types },
-		"fact":     r.fact,
-		"cpu":      r.cpu,
+		"types": func() []string { return types },
+		"fact":  r.fact,
+		"cpu":   r.cpu,
 	}).Parse(text)
 	if err != nil {
 		return "", err
