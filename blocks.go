@@ -140,10 +140,10 @@ func (s *scratch[T]) next(j *job[T]) []T {
 		s.stream(j, &r, x, dout, group)
 	}
 	if p.labelled.applied < p.labelled.end {
-		s.apply(&p.labelled, &r, dout)
+		s.apply(j, &p.labelled, &r, dout)
 	}
 	if p.targeted.applied < p.targeted.end {
-		s.apply(&p.targeted, &r, dout)
+		s.apply(j, &p.targeted, &r, dout)
 	}
 	if p.ignored && (p.way != asBits || dout != nil || j.weighted) {
 		s.zero(j, &r)
@@ -686,7 +686,7 @@ func (s *scratch[T]) noWeight(index *uint16, x T) T {
 }
 
 // apply puts the results of what is patched in their places of a chunk, gradients times dout unless it is nil.
-func (s *scratch[T]) apply(l *patched, r *places[T], dout []T) {
+func (s *scratch[T]) apply(j *job[T], l *patched, r *places[T], dout []T) {
 	from, end := l.applied, s.done+len(r.loss)
 	for l.applied < l.end && int(s.index[l.applied]&indexBits) < end {
 		l.applied++
@@ -694,7 +694,11 @@ func (s *scratch[T]) apply(l *patched, r *places[T], dout []T) {
 	index, at, done := s.index[from:l.applied], from+l.at, s.done
 	p := &s.patch
 	scatter(r.loss, index, p.u[at:], done)
-	scatter(r.hess, index, p.hess[at:], done)
+	if j.params.frozen {
+		scatter(r.hess, index, p.curv[at:], done)
+	} else {
+		scatter(r.hess, index, p.hess[at:], done)
+	}
 	scatter(r.curv, index, p.curv[at:], done)
 	if r.grad != nil {
 		grad := p.grad[at:][:len(index)]

@@ -454,14 +454,15 @@ func genericPower[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		one := 1 + small
 		low := (1 - one) + small // what that lacks
 		dd := fma(one, low+low, T(one*one))
-		o.curv[i] = T(T(T(B*fma(0, near, e))/dd) * c.down)
+		curv := T(T(T(B*fma(0, near, e))/dd) * c.down)
+		o.curv[i] = curv
 		if op == abi.Frozen {
 			o.grad[i] = letIn / d
 			continue
 		}
 		o.grad[i] = grad
 		if zero {
-			o.hess[i] = o.curv[i]
+			o.hess[i] = curv // outputs that nobody wants may be in the same place
 			continue
 		}
 

@@ -1,0 +1,323 @@
+package focal
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal/internal/abi"
+)
+
+// saying is a batch and all that is said of it.
+type saying[T Float] struct {
+	x, dout []T
+	y       Target
+	p       parameters[T]
+	c       int
+	wanted  [4]bool
+	text    string
+}
+
+// job returns the job of it. The outputs are new, or one of them is the logits.
+func (s *saying[T]) job(inPlace int) *job[T] {
+	x := slices.Clone(s.x)
+	j := &job[T]{op: "test", x: x, y: s.y, dout: s.dout, c: s.c, params: s.p, sum: true}
+	for k, out := range []*output[T]{&j.loss, &j.grad, &j.hess, &j.curv} {
+		if s.wanted[k] {
+			*out = output[T]{"out", make([]T, len(x))}
+			if k == inPlace {
+				out.data = x
+			}
+		}
+	}
+	j.operation = j.operationOf()
+	for _, w := range []*numbers{&s.y.row, &s.y.neg, &s.y.pos, &s.y.element} {
+		j.weighted = j.weighted || w.given()
+		j.zeros = j.zeros || slices.Contains(sliceOf[T](w), 0)
+	}
+	return j
+}
+
+// element evaluates an element by itself, by the reference: loss, gradient, Hessian and curvature.
+func (s *saying[T]) element(i int) (out [4]T) {
+	y, p, size := &s.y, &s.p, max(1, s.y.planes)
+	row, col := i/(s.c*size)*size+i%size, i/size%s.c
+	target, score := T(0), false
+	if y.kind == labelTarget {
+		label := y.label.integer(row)
+		if label == int64(y.ignore) {
+			return out
+		}
+		if label-int64(y.offset) == int64(col) {
+			target = 1
+			if y.score.given() {
+				target, score = sliceOf[T](&y.score)[row], true
+			}
+		}
+	} else {
+		target = denseOf[T](y)[i]
+		if y.ignoring && target == T(y.ignore) || y.ignoreNaN && target != target {
+			return out
+		}
+	}
+	negative := score && target == 0 && y.quality != Aligned
+	score = score && !negative
+	side := &p.side
+	if target > 0 || score {
+		side = p.positives()
+	}
+	weight := func(base T, class *numbers) T {
+		for k, w := range []*numbers{class, &y.row, &y.element} {
+			if w.given() {
+				base = T(base * sliceOf[T](w)[[]int{col, row, i}[k]])
+			}
+		}
+		return base
+	}
+	wNeg, wPos := weight(p.neg, &y.neg), weight(p.pos, &y.pos)
+	if score {
+		base := p.one
+		if y.quality == Varifocal {
+			base = T(float64(target) / p.norm)
+		}
+		wPos = weight(base, &y.pos)
+		wNeg = wPos
+	}
+	x, dout := s.x[i], T(1)
+	if s.dout != nil {
+		dout = s.dout[i]
+	}
+	if w := []T{wNeg, wPos}; target == 0 && wNeg == 0 || target == 1 && wPos == 0 || slices.Max(w) == 0 {
+		if x != x {
+			return [4]T{x, x, x, x}
+		}
+		return out
+	}
+	operation := abi.Hess
+	if p.frozen {
+		operation = abi.Frozen
+	}
+	a := abi.Args[T]{N: 1, U: &x, Target: &target, Weight: wNeg, WeightPos: wPos, Plan: &side.plan,
+		Loss: &out[0], Grad: &out[1], Hess: &out[2], Curv: &out[3]}
+	family := side.family
+	switch {
+	case target == 1:
+		x, a.Weight = -x, wPos
+	case target > 0:
+		family = side.softFamily
+	}
+	if family == abi.Zero {
+		operation = abi.Hess
+	}
+	if score && y.quality == QualityFocal && target < 1 {
+		l, g, h, c := qualityElement(float64(x), float64(target), float64(wPos), &p.quality, p.frozen)
+		out = [4]T{T(l), T(g), T(h), T(c)}
+	} else {
+		genericKernel(abi.KernelOf(operation, family), &a)
+	}
+	if p.frozen {
+		out[2] = out[3]
+	}
+	if target == 1 {
+		out[1] = -out[1]
+	}
+	if s.dout != nil {
+		out[1] = product(out[1], dout)
+	}
+	return out
+}
+
+// say returns something random.
+func say[T Float](rng *rand.Rand) *saying[T] {
+	pick := func(v ...int) int { return v[rng.IntN(len(v))] }
+	often := func() bool { return rng.IntN(3) > 0 }
+	seldom := func() bool { return rng.IntN(4) == 0 }
+	s := &saying[T]{c: pick(1, 1, 2, 3, 7, 10, 15, 16, 20, 33, 80, 300, 2100)}
+	size := pick(1, 1, 1, 2, 5, 16, 63, 64, 300, 5000)
+	rows := (pick(1, 1+rng.IntN(40), 300, 300, 1024, 4096, 9000)/s.c/size + 1) * size
+	n := rows * s.c
+	s.x = mixedLogits[T](rng, n)
+	if seldom() {
+		s.x = make([]T, n)
+		for i := range s.x {
+			s.x[i] = T(3 * rng.NormFloat64())
+		}
+	}
+	gammas := []float64{0, 0.5, 1, 2, 2, 2, 2.3, 5}
+	gamma := gammas[rng.IntN(len(gammas))]
+	alpha := []float64{0.25, 0.25, 0.25, 0, 1, NoAlpha}[rng.IntN(6)]
+	var err error
+	s.p, err = newParameters[T]("test", Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]})
+	if err != nil {
+		panic(err)
+	}
+	s.p.frozen = seldom()
+
+	foreground := []float64{0, 0.02, 0.5, 1}[rng.IntN(4)]
+	switch rng.IntN(4) {
+	case 0, 1: // labels
+		label := make([]int32, rows)
+		for i := range label {
+			if rng.Float64() < foreground {
+				label[i] = 1 + rng.Int32N(int32(s.c))
+			}
+		}
+		if seldom() {
+			for i := range label {
+				if seldom() {
+					label[i] = -1
+				}
+			}
+		}
+		s.y = Labels(label)
+		if seldom() {
+			wide := make([]int64, rows)
+			for i, v := range label {
+				wide[i] = int64(v)
+			}
+			s.y = Labels(wide)
+		}
+		s.y.planes = size
+		switch {
+		case seldom():
+			s.y.quality = Quality(rng.IntN(3))
+			score := make([]T, rows)
+			for i := range score {
+				score[i] = T(pick(0, 1, 1, 1, 1)) * T(1-math.Pow(rng.Float64(), 3))
+				if seldom() {
+					score[i] = T(pick(0, 1))
+				}
+			}
+			s.y.score = numbersOf(score)
+			s.p.quality = newPlan[float64](gamma)
+			if s.y.quality != QualityFocal {
+				s.p.twoGammas, s.p.posSide = true, newSide[T](0)
+			}
+		case seldom():
+			s.p.twoGammas, s.p.posSide = true, newSide[T](gammas[rng.IntN(len(gammas))])
+		}
+	default:
+		target := make([]T, n)
+		soft := []float64{0, 0.01, 0.1, 0.5, 0.95, 1}[rng.IntN(6)]
+		for i := range target {
+			switch {
+			case rng.Float64() < soft:
+				target[i] = T(1-rng.Float64()) * 0.999
+			case rng.Float64() < foreground:
+				target[i] = 1
+			}
+		}
+		s.y = Dense(target)
+		if seldom() {
+			s.y.ignoring, s.y.ignore = true, int32(pick(-100, -1, 0, 1, 255))
+			for i := range target {
+				if seldom() {
+					target[i] = T(s.y.ignore)
+				}
+			}
+		}
+		if seldom() {
+			s.y.ignoreNaN = true
+			for i := range target {
+				if seldom() {
+					target[i] = T(math.NaN())
+				}
+			}
+		}
+		if soft == 0 && seldom() {
+			s.p.twoGammas, s.p.posSide = true, newSide[T](gammas[rng.IntN(len(gammas))])
+		}
+	}
+	weights := func(n int) numbers {
+		zero := seldom()
+		w := randomWeights[T](rng, n)
+		for i := range w {
+			if zero && rng.IntN(3) == 0 {
+				w[i] = 0
+			}
+		}
+		return numbersOf(w)
+	}
+	if seldom() {
+		s.y.row = weights(rows)
+	}
+	if seldom() {
+		s.y.neg = weights(s.c)
+	}
+	if seldom() {
+		s.y.pos = weights(s.c)
+	}
+	if seldom() {
+		s.y.element = weights(n)
+	}
+	for k := range s.wanted {
+		s.wanted[k] = often()
+	}
+	if s.wanted[1] && seldom() {
+		s.dout = mixedDout[T](rng, n)
+	}
+	s.text = fmt.Sprintf("%d×%d×%d gamma %v alpha %v kind %d planes %d weights %v %v %v %v score %v quality %d two %v frozen %v ignoring %v %d %v",
+		rows, s.c, size, gamma, alpha, s.y.kind, s.y.planes, s.y.row.given(), s.y.neg.given(), s.y.pos.given(), s.y.element.given(),
+		s.y.score.given(), s.y.quality, s.p.twoGammas, s.p.frozen, s.y.ignoring, s.y.ignore, s.y.ignoreNaN)
+	return s
+}
+
+// Whatever is said of a batch, and whichever way its elements are computed: each has the bits that it has by itself.
+func TestBlocksElements(t *testing.T) { forFloats(t, testBlocksElements[float32], testBlocksElements[float64]) }
+
+func testBlocksElements[T Float](t *testing.T) {
+	count := 400
+	if testing.Short() {
+		count = 40
+	}
+	for seed := range uint64(count) {
+		rng := rand.New(rand.NewPCG(seed, 17))
+		s := say[T](rng)
+		want := make([][4]T, len(s.x))
+		losses := make([]T, len(s.x))
+		for i := range want {
+			want[i] = s.element(i)
+			losses[i] = want[i][0]
+		}
+		sum := plainSum(losses)
+		for _, share := range []int{1 << 30, 16, 1} { // never patched, as measured, whenever there is room
+			for _, p := range availablePaths() {
+				j := s.job(rng.IntN(6))
+				withPath(p, func() { withPatchShare(share, func() { j.run(blockCount(len(j.x))) }) })
+				for k, out := range []output[T]{j.loss, j.grad, j.hess, j.curv} {
+					for i, v := range out.data {
+						if !sameBits(want[i][k], v) {
+							require.Failf(t, "bits differ", "seed %d, %v, share %d, %s: output %d of element %d is %v, want %v; x %v",
+								seed, p, share, s.text, k, i, v, want[i][k], s.x[i])
+						}
+					}
+				}
+				require.True(t, sameBits(sum, j.total.result()), "seed %d, %v: %s: sum %v, want %v", seed, p, s.text, j.total.result(), sum)
+			}
+		}
+	}
+}
+
+// plainSum returns the sum of losses as it is defined.
+func plainSum[T Float](losses []T) float64 {
+	var total accumulator
+	for block := range slices.Chunk(losses, blockLen) {
+		var lanes laneSums
+		for i, v := range block {
+			addToLane(&lanes, i%laneCount, v)
+		}
+		total.addSum(totalOf(&lanes))
+	}
+	return total.result()
+}
+
+// withPatchShare calls f with another share of patched elements, in pieces of any length.
+func withPatchShare(share int, f func()) {
+	defer func(share, least int) { patchShare, patchLeast = share, least }(patchShare, patchLeast)
+	patchShare, patchLeast = share, 0
+	f()
+}
