@@ -81,14 +81,8 @@ func Soft64At(x, t, gamma float64, wPos, wNeg Real) (v Values64) {
 		pqm = pq.mul(m.inverse())
 	}
 	g := realOf(gamma)
-	abs := func(v Real) Real {
-		if v.Hi < 0 {
-			return v.negate()
-		}
-		return v
-	}
 	k := g.mul(d).mul(pqm)
-	K := abs(k)
+	K := k.abs()
 	D := ps.add(qo.negate())
 	minus1, plus1 := Real{twoSum(gamma, -1), 0}, Real{twoSum(gamma, 1), 0}
 	s := realOf(sign)
@@ -103,7 +97,7 @@ func Soft64At(x, t, gamma float64, wPos, wNeg Real) (v Values64) {
 	}
 	v.Mag = v.Value
 	v.Mag[Grad] = pow.mul(m.add(K.mul(E)))
-	v.Mag[Hess] = powPQ.add(pow.mul(K).mul(two.mul(m).add(E.mul(plus1.mul(abs(d)).mul(pqm).add(Real{one, 0})))))
+	v.Mag[Hess] = powPQ.add(pow.mul(K).mul(two.mul(m).add(E.mul(plus1.mul(d.abs()).mul(pqm).add(Real{one, 0})))))
 	v.Mag[Frozen] = pow.mul(m)
 	v.slack, v.slackBelow = PerSoftplusSoft*E.Float64(), E.scaled(-1022)
 	return v
