@@ -617,9 +617,9 @@ func (s *scratch[T]) gather(j *job[T]) {
 
 // patchKernel calls a kernel for n of the elements that are patched.
 func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
-	p := &s.patch
-	a.N, a.U, a.Loss, a.Grad, a.Hess, a.Curv = n, &p.u[from], &p.u[from], &p.grad[from], &p.hess[from], &p.curv[from]
-	callKernel(k, a)
+	p, b := &s.patch, *a // a copy: through a pointer the compiler would see them go to the heap
+	b.N, b.U, b.Loss, b.Grad, b.Hess, b.Curv = n, &p.u[from], &p.u[from], &p.grad[from], &p.hess[from], &p.curv[from]
+	callKernel(k, &b)
 }
 
 // gatherWeighted fetches the logits and weights of elements for the labels' kernels.

@@ -151,7 +151,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	gamma := gammas[rng.IntN(len(gammas))]
 	alpha := []float64{0.25, 0.25, 0.25, 0, 1, NoAlpha}[rng.IntN(6)]
 	var err error
-	s.p, err = newParameters[T]("test", Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]})
+	s.p, err = newParameters[T]("test", Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]}, &Target{})
 	if err != nil {
 		panic(err)
 	}

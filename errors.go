@@ -15,14 +15,15 @@ var (
 	// ErrLabel: a label is neither a class, nor background, nor the ignored value. The text names row, value and C.
 	ErrLabel = errors.New("label out of range")
 
-	// ErrTarget: the target is not one, such as the zero Target, or has a value outside [0, 1], or values of another type
-	// than the logits. The text names the index and the value.
+	// ErrTarget: the target is the zero Target, has a value outside [0, 1], a weight that is negative or not finite, values of
+	// another type than the logits, or options that do not go together. The text names the option, the index and the value.
 	ErrTarget = errors.New("invalid target")
 
 	// ErrParam: a field of Params is outside its range. The text names the field and its value.
 	ErrParam = errors.New("parameter out of range")
 
-	// ErrOverlap: an output overlaps an input or another output, and is not exactly x. The text names both.
+	// ErrOverlap: an output overlaps an input or another output, and is not exactly x. The text names both, and how many bytes
+	// apart they begin.
 	ErrOverlap = errors.New("overlapping slices")
 
 	// ErrPartial: bytes are not the encoding of a Partial, or two of them are too large to be merged.
@@ -68,8 +69,14 @@ func checkDisjoint[T Float, E any](op string, o *output[T], name string, other [
 	if !o.wanted() || !overlap(o.data, other) {
 		return nil
 	}
-	return fmt.Errorf("focal: %s: %s overlaps %s, which begins %+d bytes from its start: %w",
-		op, o.name, name, distance(o.data, other), ErrOverlap)
+	where := "at the same byte"
+	switch d := distance(o.data, other); {
+	case d > 0:
+		where = fmt.Sprintf("%d bytes after %s", d, o.name)
+	case d < 0:
+		where = fmt.Sprintf("%d bytes before %s", -d, o.name)
+	}
+	return fmt.Errorf("focal: %s: %s overlaps %s, which begins %s: %w", op, o.name, name, where, ErrOverlap)
 }
 
 // overlap reports whether two slices share memory. The addresses are compared in one expression, as crypto/internal

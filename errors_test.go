@@ -72,7 +72,7 @@ func forFloats(t *testing.T, f32, f64 func(t *testing.T)) {
 func TestErrParam(t *testing.T) { forFloats(t, testErrParam[float32], testErrParam[float64]) }
 
 func testErrParam[T Float](t *testing.T) {
-	inf, nan := math.Inf(1), math.NaN()
+	inf, nan, minus := math.Inf(1), math.NaN(), -1.0
 	tests := []struct {
 		p    Params
 		want string
@@ -94,12 +94,15 @@ func testErrParam[T Float](t *testing.T) {
 		{Params{Norm: 5e-324, Alpha: 1}, "Norm = 5e-324"},
 		{Params{Norm: 5e-324, Alpha: NoAlpha}, "Norm = 5e-324"},
 		{Params{Gamma: nan, Alpha: nan, Norm: nan}, "Gamma = NaN"},
+		{Params{NegGamma: &nan}, "NegGamma = NaN"},
+		{Params{NegGamma: &inf}, "NegGamma = +Inf"},
+		{Params{NegGamma: &minus}, "NegGamma = -1"},
 	}
 	if unsafe.Sizeof(T(0)) == 4 {
 		tests = append(tests, struct {
 			p    Params
 			want string
-		}{Params{Norm: 1e-39}, "is above"})
+		}{Params{Norm: 1e-39}, "makes a weight larger than 2^30"})
 	}
 	x := make([]T, 6)
 	for _, op := range operations[T]() {
@@ -122,7 +125,7 @@ func TestParamsValid(t *testing.T) {
 		{Gamma: 1000, Alpha: 1, Norm: math.MaxFloat64},
 		{Gamma: math.Copysign(0, -1), Alpha: math.Copysign(0, -1), Norm: math.Copysign(0, -1)},
 		{Alpha: NoAlpha, Norm: 0.25},
-		{Norm: 1e-100},
+		{Norm: 1e-70},
 	} {
 		assert.NoErrorf(t, Loss(dst, x, Labels([]int32{0, 1}), p), "%+v", p)
 	}
@@ -284,8 +287,11 @@ func testErrOverlapLogits[T Float](t *testing.T) {
 					continue
 				}
 				require.ErrorIsf(t, err, ErrOverlap, "%s at %d", name, at)
-				require.ErrorContains(t, err, fmt.Sprintf("focal: %s: %s overlaps x, which begins %+d bytes",
-					op.name, name, (n-at)*int(unsafe.Sizeof(T(0)))))
+				where, apart := "after", (n-at)*int(unsafe.Sizeof(T(0)))
+				if apart < 0 {
+					where, apart = "before", -apart
+				}
+				require.ErrorContains(t, err, fmt.Sprintf("focal: %s: %s overlaps x, which begins %d bytes %s %s", op.name, name, apart, where, name))
 				requireUntouched(t, append(dst[:], buf)...)
 			}
 		}

@@ -155,7 +155,7 @@ func (j *job[T]) do(p Params) (float64, error) {
 
 // prepare checks all arguments, parameters, shapes, overlaps, labels in this order, and works out what depends on them.
 func (j *job[T]) prepare(p Params) (err error) {
-	if j.params, err = newParameters[T](j.op, p); err != nil {
+	if j.params, err = newParameters[T](j.op, p, &j.y); err != nil {
 		return err
 	}
 	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
@@ -165,6 +165,12 @@ func (j *job[T]) prepare(p Params) (err error) {
 		return err
 	}
 	if err = checkValues[T](&j.y, j.op, j.c); err != nil {
+		return err
+	}
+	if err = j.checkGammas(); err != nil {
+		return err
+	}
+	if err = j.checkWeights(); err != nil {
 		return err
 	}
 	j.operation = j.operationOf()
@@ -211,11 +217,10 @@ func (j *job[T]) checkOutputs() error {
 		if err := checkDisjoint(j.op, out, "dout", j.dout); err != nil {
 			return err
 		}
-		if err := checkDisjoint(j.op, out, "label", j.y.label.bytes()); err != nil {
-			return err
-		}
-		if err := checkDisjoint(j.op, out, "t", denseOf[T](&j.y)); err != nil {
-			return err
+		for i, input := range j.y.inputs() {
+			if err := checkDisjoint(j.op, out, inputNames[i].of, input.bytes()); err != nil {
+				return err
+			}
 		}
 		for _, earlier := range outputs[:i] {
 			if err := checkDisjoint(j.op, out, earlier.name, earlier.data); err != nil {

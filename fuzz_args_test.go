@@ -24,7 +24,7 @@ func FuzzArguments(f *testing.F) {
 	f.Add(uint8(12), uint8(3), []byte{1}, 2.0, 0.25, 1.0, 2, uint8(0), uint8(12), uint8(24), uint8(36), uint8(12), uint8(3))
 	f.Fuzz(func(t *testing.T, logits, rows uint8, labels []byte, gamma, alpha, norm float64, workers int,
 		atX, atDst, atDout, atLabel, lenDst, kind uint8) {
-		a := arguments{int(logits), int(rows), labels, Params{gamma, alpha, norm, workers}, int(atX), int(atDst), int(atDout),
+		a := arguments{int(logits), int(rows), labels, Params{Gamma: gamma, Alpha: alpha, Norm: norm, Workers: workers}, int(atX), int(atDst), int(atDout),
 			int(atLabel), int(lenDst), kind}
 		fuzzArguments[float32](t, a)
 		fuzzArguments[float64](t, a)

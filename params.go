@@ -14,21 +14,37 @@ type Float interface{ float32 | float64 }
 // NoAlpha, as [Params].Alpha, leaves positives and negatives unweighted: both weights are 1.
 const NoAlpha = -1
 
-// Params are the parameters of the loss. The zero value is valid, but it is not the default: its gamma is 0 and its
-// alpha gives the positives no weight. Start from [Default].
+// Params are the parameters of the loss. Start from [Default] and change what differs:
+//
+//	p := focal.Default()
+//	p.Norm = float64(y.Foreground())
+//
+// In Params{Gamma: 2} Alpha is 0, which gives positives no weight: such a loss trains nothing but negatives. The zero value is
+// valid and is that loss at gamma 0.
 type Params struct {
 	// Gamma is the focusing exponent: how strongly elements that are classified well already are discounted.
 	// It is finite and ≥ 0; 0 is the weighted cross-entropy. Above 2^32 (float64 logits: 2^113) it counts as that.
 	Gamma float64
 
-	// Alpha is the weight of the positives, in [0, 1]; 1-Alpha is that of the negatives. If it is NoAlpha, every weight
-	// is 1. Elements whose weight is 0 have losses and derivatives of exactly 0, even where the logit is ±Inf; NaN where it is.
+	// Alpha is the weight of the positives, in [0, 1]; 1-Alpha is that of the negatives. 0 gives positives no weight; NoAlpha
+	// gives every element the weight 1. Elements whose weight is 0 have losses and derivatives of exactly 0, even if the logit
+	// is ±Inf; NaN if it is NaN.
 	Alpha float64
 
-	// Norm is the divisor of all weights, Paddle's fg_num (see FgNum): finite and ≥ 0. 0 counts as 1. Fractions (a mean
-	// over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one
+	// Norm is the divisor of all weights, Paddle's fg_num (see Target.Foreground): finite and ≥ 0. 0 counts as 1. Fractions
+	// (a mean over replicas, a moving average) are taken as given. The weights are rounded to the type of the logits: one
 	// above 2^30 in float32 or 2^260 in float64 is an error, and one too small for the type is 0.
 	Norm float64
+
+	// NegGamma, unless it is nil, is the exponent of the negatives, and Gamma that of the positives alone, as in the asymmetric
+	// loss (Ridnik et al. 2021, arXiv:2009.14119). It has the range of Gamma. Targets that are soft or have scores are
+	// ErrTarget then, unless the two are equal.
+	NegGamma *float64
+
+	// Frozen makes the derivatives take the modulating factor for a constant, as detectors of the DETR family do. With the
+	// factor m^gamma and the weight a, the gradient is a·m^gamma·(p-t) and the second derivative a·m^gamma·p·(1-p) ≥ 0. The
+	// losses are the same.
+	Frozen bool
 
 	// Workers is how many goroutines share the work: 0 or 1 is the caller's alone, which allocates nothing; n > 1 is up
 	// to n, the caller's among them; and if it is negative, up to runtime.GOMAXPROCS. The result does not depend on it.
@@ -81,19 +97,36 @@ func (c *parameters[T]) positives() *side[T] {
 	return &c.side
 }
 
-// newParameters returns them, or the first error in p.
-func newParameters[T Float](op string, p Params) (c parameters[T], err error) {
+// newParameters returns them for a target, or the first error in p.
+func newParameters[T Float](op string, p Params, y *Target) (c parameters[T], err error) {
 	if err = p.check(op); err != nil {
 		return c, err
 	}
-	c.pos, c.neg = classWeights[T](p)
-	if limit := constantsOf[T]().MaxWeight; float64(max(c.pos, c.neg)) > limit {
-		return c, fmt.Errorf("focal: %s: Norm = %v, so small that a weight is above %g: %w", op, p.Norm, limit, ErrParam)
+	twoGammas := p.NegGamma != nil && *p.NegGamma != p.Gamma
+	if twoGammas && y.score.given() {
+		return c, fmt.Errorf("focal: %s: Scored: NegGamma differs from Gamma, want it nil: %w", op, ErrTarget)
 	}
-	c.side = newSide[T](p.Gamma)
 	c.norm = p.norm()
+	c.pos, c.neg = classWeights[T](p)
 	c.one = T(1 / c.norm)
-	c.workers = p.Workers
+	c.side, c.twoGammas = newSide[T](p.Gamma), twoGammas
+	c.frozen, c.workers = p.Frozen, p.Workers
+	most := max(c.pos, c.neg)
+	switch {
+	case twoGammas:
+		c.posSide = c.side
+		c.side = newSide[T](*p.NegGamma)
+	case y.score.given() && y.quality == QualityFocal:
+		most = c.one
+		c.pos, c.neg = c.one, c.one
+		c.quality = newPlan[float64](p.Gamma)
+	case y.score.given():
+		most = c.one
+		c.posSide, c.twoGammas = newSide[T](0), true // positives have no modulating factor
+	}
+	if limit := constantsOf[T]().MaxWeight; float64(most) > limit {
+		return c, fmt.Errorf("focal: %s: Norm = %v makes a weight larger than 2^%d, want a larger Norm: %w", op, p.Norm, math.Ilogb(limit), ErrParam)
+	}
 	return c, nil
 }
 
@@ -102,6 +135,8 @@ func (p Params) check(op string) error {
 	switch {
 	case !(p.Gamma >= 0) || math.IsInf(p.Gamma, 0):
 		return fmt.Errorf("focal: %s: Gamma = %v, want it finite and ≥ 0: %w", op, p.Gamma, ErrParam)
+	case p.NegGamma != nil && (!(*p.NegGamma >= 0) || math.IsInf(*p.NegGamma, 0)):
+		return fmt.Errorf("focal: %s: NegGamma = %v, want it finite and ≥ 0, or nil: %w", op, *p.NegGamma, ErrParam)
 	case !(p.Alpha >= 0 && p.Alpha <= 1) && p.Alpha != NoAlpha:
 		return fmt.Errorf("focal: %s: Alpha = %v, want it in [0, 1], or NoAlpha: %w", op, p.Alpha, ErrParam)
 	case !(p.Norm >= 0) || math.IsInf(p.Norm, 0):

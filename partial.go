@@ -14,18 +14,67 @@ import (
 //
 // The zero Partial is that of no rows.
 type Partial struct {
-	gamma, alpha float64 // of the loss; 0 if there are no rows
+	loss lossKind // the zero one if there are no rows
 
 	sum                 superaccumulator // of the losses that are finite
 	inf, nan            uint64           // how many are not
 	rows, fore, ignored uint64           // at most math.MaxInt64
 }
 
-// Score returns the partial sum of the losses that [Loss] would write for these logits at a Norm of 1. p.Norm plays no
-// part: whoever has all the parts divides by it at the end, see [Partial.Loss]. Score writes nothing.
+// lossKind tells a loss from others that it must not be added to.
+type lossKind struct {
+	gamma, negGamma, alpha float64
+	quality                uint64 // 0: there are no scores; otherwise 1 more than the Quality
+}
+
+func newLossKind(p Params, y *Target) lossKind {
+	k := lossKind{gamma: p.Gamma + 0, negGamma: p.Gamma + 0, alpha: p.Alpha + 0} // a zero of either sign is the same loss
+	if p.NegGamma != nil {
+		k.negGamma = *p.NegGamma + 0
+	}
+	if y.score.given() {
+		k.quality = 1 + uint64(y.quality)
+	}
+	return k
+}
+
+// valid reports whether newLossKind returns it for some arguments.
+func (k lossKind) valid() bool {
+	p := Params{Gamma: k.gamma, NegGamma: &k.negGamma, Alpha: k.alpha}
+	zeros := math.Signbit(k.gamma) || math.Signbit(k.negGamma) || k.alpha == 0 && math.Signbit(k.alpha)
+	return !zeros && p.check("") == nil && k.quality <= 1+uint64(QualityFocal) && (k.quality == 0 || k.negGamma == k.gamma)
+}
+
+// version returns the version of the encoding.
+func (k lossKind) version() uint32 {
+	if k.negGamma != k.gamma || k.quality > 0 {
+		return 2
+	}
+	return 1
+}
+
+// String returns the parameters as they are written in Go, and the Quality.
+func (k lossKind) String() string {
+	text := fmt.Sprintf("Gamma: %v", k.gamma)
+	if k.negGamma != k.gamma {
+		text += fmt.Sprintf(", NegGamma: %v", k.negGamma)
+	}
+	if k.alpha == NoAlpha {
+		text += ", Alpha: NoAlpha"
+	} else {
+		text += fmt.Sprintf(", Alpha: %v", k.alpha)
+	}
+	if k.quality > 0 {
+		text += ", " + Quality(k.quality-1).String()
+	}
+	return text
+}
+
+// Score returns the partial sum of the losses that [Loss] would write for these logits at a Norm of 1. p.Norm is ignored; pass
+// the divisor to [Partial.Loss] after merging. Score writes nothing.
 //
 // Each row of a target made by [Labels] or [ZeroBased] is foreground, background or ignored. With [Dense] each element
-// counts as a row of its own, which is foreground if its target is above 0.
+// counts as a row of its own, which is foreground if its target is above 0 and not ignored.
 //
 // The errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel], with a zero Partial.
 func Score[T Float](x []T, y Target, p Params) (Partial, error) {
@@ -34,9 +83,9 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	if err := j.prepare(p); err != nil {
 		return Partial{}, err
 	}
-	part := countRows[T](&y, j.c)
+	part := countRows(&y, j.c)
 	if part.rows > 0 {
-		part.gamma, part.alpha = p.Gamma+0, p.Alpha+0 // a zero of either sign is the same loss
+		part.loss = newLossKind(p, &y)
 	}
 	j.run(blockCount(len(x)))
 	part.sum, part.inf, part.nan = j.exact.sum, j.exact.inf, j.exact.nan
@@ -56,30 +105,32 @@ func (j *job[T]) scoreBlocks(s *scratch[T]) {
 	bins.flush(&j.exact)
 }
 
-// countRows returns a Partial that has the numbers of rows. There are c columns if y has labels.
-func countRows[T Float](y *Target, c int) (p Partial) {
-	if y.kind != labelTarget {
-		t := denseOf[T](y)
-		p.rows = uint64(len(t))
-		for _, v := range t {
-			if v > 0 {
-				p.fore++
-			}
-		}
-		return p
-	}
-	p.rows = uint64(y.label.len)
-	fore, ignored := y.countLabels(c)
-	p.fore, p.ignored = uint64(fore), uint64(ignored)
+// countRows returns a Partial that has the numbers of rows, or elements. There are c columns if y has labels.
+func countRows(y *Target, c int) (p Partial) {
+	fore, ignored := y.count(c)
+	p.rows, p.fore, p.ignored = uint64(y.label.len+y.dense.len), uint64(fore), uint64(ignored)
 	return p
 }
 
-// Params returns the Gamma and the Alpha that the losses were computed with, and a Norm of 1; for no rows the zero Params.
+// Params returns the Gamma, NegGamma and Alpha that the losses were computed with, and a Norm of 1; for no rows the zero
+// Params. NegGamma is nil if it is equal to Gamma.
 func (p Partial) Params() Params {
 	if p.rows == 0 {
 		return Params{}
 	}
-	return Params{Gamma: p.gamma, Alpha: p.alpha, Norm: 1}
+	params := Params{Gamma: p.loss.gamma, Alpha: p.loss.alpha, Norm: 1}
+	if p.loss.negGamma != p.loss.gamma {
+		params.NegGamma = &p.loss.negGamma
+	}
+	return params
+}
+
+// String returns the counts, the undivided loss and the parameters, for people to read.
+func (p Partial) String() string {
+	if p.rows == 0 {
+		return "no rows"
+	}
+	return fmt.Sprintf("%d rows, %d foreground, %d ignored; loss %.6g with %v", p.rows, p.fore, p.ignored, p.Loss(1), p.loss)
 }
 
 // Rows returns how many rows there are.
@@ -114,8 +165,8 @@ func (p Partial) Loss(norm float64) float64 {
 // Merge adds what other holds to p. The order in which partial sums are merged, and how they are grouped, makes no
 // difference.
 //
-// The losses must have been computed with the same Gamma and Alpha, otherwise it is [ErrParam]; no rows fit any. More
-// than 2^63-1 rows, or a sum beyond 2^1102, which no rows have, is [ErrPartial]. On an error p is what it was.
+// The losses must have been computed with the same Gamma, NegGamma, Alpha and Quality, otherwise it is [ErrParam]; no rows fit
+// any. More than 2^63-1 rows, or a sum beyond 2^1102, which no rows have, is [ErrPartial]. On an error p is what it was.
 func (p *Partial) Merge(other Partial) error {
 	merged := *p
 	switch {
@@ -124,10 +175,8 @@ func (p *Partial) Merge(other Partial) error {
 	case p.rows == 0:
 		*p = other
 		return nil
-	case p.gamma != other.gamma:
-		return fmt.Errorf("focal: Merge: Gamma = %v of one and %v of the other: %w", p.gamma, other.gamma, ErrParam)
-	case p.alpha != other.alpha:
-		return fmt.Errorf("focal: Merge: Alpha = %v of one and %v of the other: %w", p.alpha, other.alpha, ErrParam)
+	case p.loss != other.loss:
+		return fmt.Errorf("focal: Merge: two losses, {%v} and {%v}, want parts of one: %w", p.loss, other.loss, ErrParam)
 	}
 	ok := merged.sum.add(&other.sum)
 	for _, count := range []struct {
@@ -154,19 +203,20 @@ func (p *Partial) Merge(other Partial) error {
 // The encoding of a Partial, all of it little-endian:
 //
 //	 0  8  "focalsum"
-//	 8  4  version, 1
+//	 8  4  version, 1 or 2
 //	12  2  f, the index of the first word of the sum that is not 0
 //	14  2  w, how many words there are from that to the last one that is not 0
 //	16 16  Gamma and Alpha, float64
 //	32 40  rows, foreground rows, ignored rows, infinite losses, NaN losses, uint64
-//	72 8w  the words of the sum, uint64: word i counts 2^(64i-1074)
+//	72 16  version 2 only: NegGamma, float64; 0 without scores, or 1 more than the Quality, uint64
+//	   8w  the words of the sum, uint64: word i counts 2^(64i-1074)
 //	    4  CRC-32 (Castagnoli) of everything before
 //
-// There is one encoding for each Partial.
+// There is one encoding for each Partial: it is version 2 if NegGamma differs from Gamma or there are scores.
 const (
 	partialMagic   = "focalsum"
-	partialVersion = 1
 	partialHeader  = 72
+	partialHeader2 = 88
 	partialTrailer = 4
 )
 
@@ -187,11 +237,15 @@ func (p Partial) AppendBinary(b []byte) ([]byte, error) {
 	start := len(b)
 	le := binary.LittleEndian
 	b = append(b, partialMagic...)
-	b = le.AppendUint32(b, partialVersion)
+	b = le.AppendUint32(b, p.loss.version())
 	b = le.AppendUint16(b, uint16(first))
 	b = le.AppendUint16(b, uint16(end-first))
-	for _, v := range []uint64{math.Float64bits(p.gamma), math.Float64bits(p.alpha), p.rows, p.fore, p.ignored, p.inf, p.nan} {
+	for _, v := range []uint64{math.Float64bits(p.loss.gamma), math.Float64bits(p.loss.alpha), p.rows, p.fore, p.ignored, p.inf, p.nan} {
 		b = le.AppendUint64(b, v)
+	}
+	if p.loss.version() > 1 {
+		b = le.AppendUint64(b, math.Float64bits(p.loss.negGamma))
+		b = le.AppendUint64(b, p.loss.quality)
 	}
 	for _, word := range p.sum[first:end] {
 		b = le.AppendUint64(b, word)
@@ -216,11 +270,16 @@ func (p *Partial) UnmarshalBinary(b []byte) error {
 	if string(b[:len(partialMagic)]) != partialMagic {
 		return fail("it begins with %q, want %q", b[:len(partialMagic)], partialMagic)
 	}
-	if version := le.Uint32(b[8:]); version != partialVersion {
-		return fail("version %d, want %d", version, partialVersion)
+	header := partialHeader
+	switch version := le.Uint32(b[8:]); version {
+	case 1:
+	case 2:
+		header = partialHeader2
+	default:
+		return fail("version %d, want 1 or 2", version)
 	}
 	first, words := int(le.Uint16(b[12:])), int(le.Uint16(b[14:]))
-	if want := partialHeader + 8*words + partialTrailer; len(b) != want {
+	if want := header + 8*words + partialTrailer; len(b) != want {
 		return fail("%d bytes, want %d with %d words", len(b), want, words)
 	}
 	body, trailer := b[:len(b)-partialTrailer], b[len(b)-partialTrailer:]
@@ -231,16 +290,25 @@ func (p *Partial) UnmarshalBinary(b []byte) error {
 		return fail("words %d to %d of %d", first, first+words, exactWords)
 	}
 	q := Partial{
-		gamma:   math.Float64frombits(le.Uint64(b[16:])),
-		alpha:   math.Float64frombits(le.Uint64(b[24:])),
+		loss: lossKind{
+			gamma:    math.Float64frombits(le.Uint64(b[16:])),
+			negGamma: math.Float64frombits(le.Uint64(b[16:])),
+			alpha:    math.Float64frombits(le.Uint64(b[24:])),
+		},
 		rows:    le.Uint64(b[32:]),
 		fore:    le.Uint64(b[40:]),
 		ignored: le.Uint64(b[48:]),
 		inf:     le.Uint64(b[56:]),
 		nan:     le.Uint64(b[64:]),
 	}
+	if header == partialHeader2 {
+		q.loss.negGamma, q.loss.quality = math.Float64frombits(le.Uint64(b[72:])), le.Uint64(b[80:])
+		if q.loss.version() != 2 {
+			return fail("version 2 of what is version 1")
+		}
+	}
 	for i := range words {
-		q.sum[first+i] = le.Uint64(b[partialHeader+8*i:])
+		q.sum[first+i] = le.Uint64(b[header+8*i:])
 	}
 	switch {
 	case words > 0 && (q.sum[first] == 0 || q.sum[first+words-1] == 0):
@@ -249,11 +317,8 @@ func (p *Partial) UnmarshalBinary(b []byte) error {
 		return fail("%d rows, %d of them foreground and %d ignored", q.rows, q.fore, q.ignored)
 	case q.rows == 0 && q != Partial{}:
 		return fail("no rows, but a sum or parameters")
-	case math.Signbit(q.gamma) || q.alpha == 0 && math.Signbit(q.alpha):
-		return fail("Gamma = %v, Alpha = %v: a negative one", q.gamma, q.alpha)
-	}
-	if err := (Params{Gamma: q.gamma, Alpha: q.alpha}).check("UnmarshalBinary"); err != nil {
-		return fail("Gamma = %v, Alpha = %v", q.gamma, q.alpha)
+	case !q.loss.valid():
+		return fail("there is no such loss: {%v}", q.loss)
 	}
 	*p = q
 	return nil

@@ -451,10 +451,15 @@ func TestScoreErrors(t *testing.T) {
 
 func TestMergeErrors(t *testing.T) {
 	x, y := []float32{1}, Labels([]int32{1})
-	a := mustScore(t, x, y, Default())
+	a, four := mustScore(t, x, y, Default()), 4.0
 	for want, b := range map[string]Partial{
-		"Gamma = 2 of one and 2.5 of the other":  mustScore(t, x, y, Params{Gamma: 2.5, Alpha: 0.25}),
-		"Alpha = 0.25 of one and 0 of the other": mustScore(t, x, y, Params{Gamma: 2}),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2.5, Alpha: 0.25}":             mustScore(t, x, y, Params{Gamma: 2.5, Alpha: 0.25}),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, Alpha: 0}":                  mustScore(t, x, y, Params{Gamma: 2}),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, Alpha: NoAlpha}":            mustScore(t, x, y, Params{Gamma: 2, Alpha: NoAlpha}),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, NegGamma: 4, Alpha: 0.25}":  mustScore(t, x, y, Params{Gamma: 2, NegGamma: &four, Alpha: 0.25}),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, Alpha: 0.25, Varifocal}":    mustScore(t, x, Scored(y, x, Varifocal), Default()),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, Alpha: 0.25, Aligned}":      mustScore(t, x, Scored(y, x, Aligned), Default()),
+		"{Gamma: 2, Alpha: 0.25} and {Gamma: 2, Alpha: 0.25, QualityFocal}": mustScore(t, x, Scored(y, x, QualityFocal), Default()),
 	} {
 		before := a
 		err := a.Merge(b)
@@ -483,6 +488,7 @@ func TestMergeErrors(t *testing.T) {
 
 // The encoding is a promise: files of today are read tomorrow.
 func TestPartialEncoding(t *testing.T) {
+	four := 4.0
 	for _, tt := range []struct {
 		part Partial
 		want string
@@ -494,6 +500,14 @@ func TestPartialEncoding(t *testing.T) {
 			"666f63616c73756d" + "01000000" + "0f00" + "0200" + "0000000000000000" + "000000000000f0bf" +
 				"0400000000000000" + "0100000000000000" + "0100000000000000" + "0100000000000000" + "0100000000000000" +
 				"00000000000000e0" + "3d47df5fc8c50200" + "3e2beac8"},
+		{mustScore(t, []float64{0}, Labels([]int32{1}), Params{Alpha: NoAlpha, NegGamma: &four}),
+			"666f63616c73756d" + "02000000" + "0f00" + "0200" + "0000000000000000" + "000000000000f0bf" +
+				"0100000000000000" + "0100000000000000" + "0000000000000000" + "0000000000000000" + "0000000000000000" +
+				"0000000000001040" + "0000000000000000" + "00000000000000e0" + "3d47df5fc8c50200" + "1971fb65"},
+		{mustScore(t, []float64{0}, Scored(Labels([]int32{1}), []float64{1}, Aligned), Params{Alpha: NoAlpha}),
+			"666f63616c73756d" + "02000000" + "0f00" + "0200" + "0000000000000000" + "000000000000f0bf" +
+				"0100000000000000" + "0100000000000000" + "0000000000000000" + "0000000000000000" + "0000000000000000" +
+				"0000000000000000" + "0200000000000000" + "00000000000000e0" + "3d47df5fc8c50200" + "3de4dd69"},
 	} {
 		b, err := tt.part.MarshalBinary()
 		require.NoError(t, err)
@@ -523,6 +537,15 @@ func TestPartialEncoding(t *testing.T) {
 	}
 }
 
+// asVersion2 changes the encoding to version 2.
+func asVersion2(b []byte, negGamma float64, quality uint64) []byte {
+	b[8] = 2
+	var more [16]byte
+	binary.LittleEndian.PutUint64(more[:], math.Float64bits(negGamma))
+	binary.LittleEndian.PutUint64(more[8:], quality)
+	return slices.Insert(b, partialHeader, more[:]...)
+}
+
 // withChecksum corrects the checksum, as an attacker would.
 func withChecksum(b []byte) []byte {
 	b = slices.Clone(b)
@@ -537,20 +560,26 @@ func TestPartialHostile(t *testing.T) {
 	require.NoError(t, err)
 	le := binary.LittleEndian
 	for want, change := range map[string]func(b []byte) []byte{
-		"begins with":          func(b []byte) []byte { b[0] = 'F'; return b },
-		"version 2, want 1":    func(b []byte) []byte { b[8] = 2; return b },
-		"words 33 to":          func(b []byte) []byte { le.PutUint16(b[12:], 33); return b },
-		"words 65535 to":       func(b []byte) []byte { le.PutUint16(b[12:], math.MaxUint16); return b },
-		"with 65535 words":     func(b []byte) []byte { le.PutUint16(b[14:], math.MaxUint16); return b },
-		"a word of 0":          func(b []byte) []byte { clear(b[partialHeader : partialHeader+8]); return b },
-		"Gamma = NaN":          func(b []byte) []byte { le.PutUint64(b[16:], math.Float64bits(math.NaN())); return b },
-		"Gamma = -0":           func(b []byte) []byte { le.PutUint64(b[16:], 1<<63); return b },
-		"Alpha = -0":           func(b []byte) []byte { le.PutUint64(b[24:], 1<<63); return b },
-		"Alpha = 2":            func(b []byte) []byte { le.PutUint64(b[24:], math.Float64bits(2)); return b },
-		"9223372036854775808 ": func(b []byte) []byte { le.PutUint64(b[32:], 1<<63); return b },
-		"4 of them foreground": func(b []byte) []byte { le.PutUint64(b[40:], 4); return b },
-		"and 3 ignored":        func(b []byte) []byte { le.PutUint64(b[48:], 3); return b },
-		"no rows":              func(b []byte) []byte { clear(b[32:56]); return b },
+		"begins with":                         func(b []byte) []byte { b[0] = 'F'; return b },
+		"version 3, want 1":                   func(b []byte) []byte { b[8] = 3; return b },
+		"want 108 with 2 words":               func(b []byte) []byte { b[8] = 2; return b },
+		"of what is version 1":                func(b []byte) []byte { return asVersion2(b, 2, 0) },
+		"NegGamma: NaN":                       func(b []byte) []byte { return asVersion2(b, math.NaN(), 0) },
+		"NegGamma: -0":                        func(b []byte) []byte { return asVersion2(b, math.Copysign(0, -1), 0) },
+		"Quality(3)":                          func(b []byte) []byte { return asVersion2(b, 2, 4) },
+		"NegGamma: 1, Alpha: 0.25, Varifocal": func(b []byte) []byte { return asVersion2(b, 1, 1) },
+		"words 33 to":                         func(b []byte) []byte { le.PutUint16(b[12:], 33); return b },
+		"words 65535 to":                      func(b []byte) []byte { le.PutUint16(b[12:], math.MaxUint16); return b },
+		"with 65535 words":                    func(b []byte) []byte { le.PutUint16(b[14:], math.MaxUint16); return b },
+		"a word of 0":                         func(b []byte) []byte { clear(b[partialHeader : partialHeader+8]); return b },
+		"Gamma: NaN":                          func(b []byte) []byte { le.PutUint64(b[16:], math.Float64bits(math.NaN())); return b },
+		"Gamma: -0":                           func(b []byte) []byte { le.PutUint64(b[16:], 1<<63); return b },
+		"Alpha: -0":                           func(b []byte) []byte { le.PutUint64(b[24:], 1<<63); return b },
+		"Alpha: 2":                            func(b []byte) []byte { le.PutUint64(b[24:], math.Float64bits(2)); return b },
+		"9223372036854775808 ":                func(b []byte) []byte { le.PutUint64(b[32:], 1<<63); return b },
+		"4 of them foreground":                func(b []byte) []byte { le.PutUint64(b[40:], 4); return b },
+		"and 3 ignored":                       func(b []byte) []byte { le.PutUint64(b[48:], 3); return b },
+		"no rows":                             func(b []byte) []byte { clear(b[32:56]); return b },
 	} {
 		var p Partial
 		err := p.UnmarshalBinary(withChecksum(change(slices.Clone(good))))

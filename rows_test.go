@@ -123,9 +123,9 @@ func TestFits(t *testing.T) {
 	require.NoError(t, Dense(make([]float32, 6)).Fits(2, 3))
 	require.NoError(t, Dense(make([]float64, 6)).Fits(3, 2))
 	for want, y := range map[string]Target{
-		"len(label) = 6, want 2 for 2×3 logits": Labels(label),
-		"len(t) = 5, want 6 for 2×3 logits":     Dense(make([]float64, 5)),
-		"len(t) = 2, want 6 for 2×3 logits":     Dense(make([]float32, 2)),
+		"2×3 logits: len(label) = 6, want 2": Labels(label),
+		"2×3 logits: len(t) = 5, want 6":     Dense(make([]float64, 5)),
+		"2×3 logits: len(t) = 2, want 6":     Dense(make([]float32, 2)),
 	} {
 		err := y.Fits(2, 3)
 		require.ErrorIs(t, err, ErrShape)

@@ -6,16 +6,20 @@ import (
 	"math/bits"
 )
 
-// Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]. It refers to
-// their argument, which is not copied. The zero Target is [ErrTarget] in every call.
+// Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]; options such as
+// [Target.Ignoring] and [WeighRows] say more. It refers to the slices that it is made of, which are not copied. Whatever is
+// wrong with it is an error of the call that uses it. The zero Target is [ErrTarget] in every call.
 type Target struct {
 	kind      targetKind
-	quality   Quality
+	planar    bool  // planes has been set
+	counted   bool  // and classes
 	ignoring  bool  // Dense: elements whose target is ignore are ignored
 	ignoreNaN bool  // Dense: and those whose target is NaN
 	offset    int32 // the label of column 0
 	ignore    int32 // the label of an ignored row
 	planes    int   // logits are [N, C, planes], labels [N, planes]; 0 counts as 1
+	classes   int   // C, or 0 if it has not been said
+	quality   Quality
 
 	label numbers // one for each row, of an integer type
 	dense numbers // one for each element, of the logits' type
@@ -28,21 +32,39 @@ type Target struct {
 	element numbers // one for each element
 }
 
+// inputs returns all slices that the target may have. Their names are apart from them: what goes into an error goes to the
+// heap, and so would the target.
+func (t *Target) inputs() [inputCount]*numbers {
+	return [...]*numbers{
+		labelInput: &t.label, denseInput: &t.dense, scoreInput: &t.score,
+		rowInput: &t.row, negInput: &t.neg, posInput: &t.pos, elementInput: &t.element,
+	}
+}
+
+const (
+	labelInput = iota
+	denseInput
+	scoreInput
+	rowInput
+	negInput
+	posInput
+	elementInput
+	inputCount
+)
+
+// inputNames are the names of slices in errors: with the option that they are given by, as an overlap names them, and as the
+// argument of its function.
+var inputNames = [...]struct{ of, argument string }{
+	{"label", "label"}, {"t", "t"}, {"score of Scored", "Scored: score"}, {"w of WeighRows", "WeighRows: w"},
+	{"neg of WeighClasses", "WeighClasses: neg"}, {"pos of WeighClasses", "WeighClasses: pos"}, {"w of WeighElements", "WeighElements: w"},
+}
+
 type targetKind uint8
 
 const (
 	noTarget targetKind = iota // the zero Target
 	labelTarget
 	denseTarget
-)
-
-// Quality says what loss a [Target] with scores has.
-type Quality uint8
-
-const (
-	Varifocal Quality = iota
-	Aligned
-	QualityFocal
 )
 
 // Labels returns the target that has one label for each row, in the convention of Paddle and Caffe2: 1..C is the
@@ -80,19 +102,8 @@ func Dense[T Float](t []T) Target {
 // denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
 func denseOf[T Float](y *Target) []T { return sliceOf[T](&y.dense) }
 
-// Ignoring returns t with another value for ignored rows, such as 255 or -100. It replaces the former one, as PyTorch's
-// ignore_index does: -1 is then an error. The value may be one that means a class or background otherwise; rows with
-// that label are ignored nevertheless. A target made by [Dense] ignores no rows, and stays as it is.
-//
-// [FgNum] does not know of it: if the value is 1 or more, [Partial.Foreground] has the number of foreground rows.
-func (t Target) Ignoring(v int32) Target {
-	t.ignore = v
-	return t
-}
-
-// FgNum returns how many labels are ≥ 1, the number of foreground rows in the convention of [Labels]: Paddle's fg_num,
-// usually given as [Params].Norm. It does not apply to the convention of [ZeroBased], nor where [Target.Ignoring] makes a value
-// of 1 or more mean ignored: [Partial.Foreground] is right for all of them.
+// FgNum returns how many labels are ≥ 1: Paddle's fg_num, the number of foreground rows in the convention of [Labels].
+// [Target.Foreground] is right for the other conventions too, and where a value of 1 or more means ignored.
 func FgNum(label []int32) int {
 	n := 0
 	for _, v := range label {
@@ -103,8 +114,52 @@ func FgNum(label []int32) int {
 	return n
 }
 
-// countLabels returns how many labels are those of c columns, and how many are the ignored one, which none of the former is.
-func (t *Target) countLabels(c int) (classes, ignored int) {
+// Foreground returns how many rows have a class, and are neither background nor ignored; with [Dense], how many elements that
+// are not ignored have a target above 0. It is what the paper and Paddle divide by, the usual [Params].Norm:
+//
+//	p.Norm = float64(y.Foreground())
+//
+// What is background in [ZeroBased] depends on C, which its labels do not tell. [Target.Classes] or [WeighClasses] do; without
+// them the result is -1, which is an error as a Norm.
+//
+// Foreground reads the labels or targets. It does not check them: labels above C are counted too.
+func (t Target) Foreground() int {
+	fore, _ := t.count(t.columns())
+	return fore
+}
+
+// Kept returns how many rows, or with [Dense] how many elements, are not ignored. It is what a mean over them is divided by.
+//
+// Kept reads the labels or targets, and does not check them.
+func (t Target) Kept() int {
+	_, ignored := t.count(0)
+	return t.label.len + t.dense.len - ignored
+}
+
+// columns returns C as far as the target knows it, otherwise 0.
+func (t *Target) columns() int {
+	switch {
+	case t.classes > 0:
+		return t.classes
+	case t.neg.given():
+		return t.neg.len
+	}
+	return t.pos.len
+}
+
+// count returns how many rows, or elements, are foreground, and how many are ignored, which none of the former is. If the
+// number of columns c is 0 it is not known; the former is -1 where it depends on that.
+func (t *Target) count(c int) (fore, ignored int) {
+	switch {
+	case t.dense.of == float32s:
+		return countDense(t, sliceOf[float32](&t.dense))
+	case t.dense.of == float64s:
+		return countDense(t, sliceOf[float64](&t.dense))
+	}
+	highest := int64(math.MaxInt64)
+	if c > 0 {
+		highest = int64(c) - 1 + int64(t.offset)
+	}
 	var room [512]int32
 	for start := 0; start < t.label.len; start += len(room) {
 		n := min(len(room), t.label.len-start)
@@ -116,78 +171,97 @@ func (t *Target) countLabels(c int) (classes, ignored int) {
 			}
 			if v == int64(t.ignore) {
 				ignored++
-			} else if uint64(v-int64(t.offset)) < uint64(c) {
-				classes++
+			} else if v >= int64(t.offset) && v <= highest {
+				fore++
 			}
 		}
 	}
-	return classes, ignored
+	if c == 0 && t.offset == 0 && fore > 0 {
+		fore = -1
+	}
+	return fore, ignored
+}
+
+func countDense[T Float](y *Target, t []T) (fore, ignored int) {
+	for _, v := range t {
+		if isIgnored(y, v) {
+			ignored++
+		} else if v > 0 {
+			fore++
+		}
+	}
+	return fore, ignored
+}
+
+// isIgnored reports whether elements whose target is v are ignored.
+func isIgnored[T Float](y *Target, v T) bool {
+	return y.ignoring && float64(v) == float64(y.ignore) || y.ignoreNaN && v != v
 }
 
 // Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
-// row, or one value for each element. The functions of this package see the logits as a slice, whose rows they count by
-// the labels; Fits is for those who have a matrix. The errors are [ErrShape] and [ErrTarget].
+// row, or one value for each element. With [Target.Planes] the matrix is [N, C·size]. The functions of this package see the
+// logits as a slice, whose rows they count by the labels; Fits is for those who have a matrix. The errors are [ErrShape] and
+// [ErrTarget].
 func (t Target) Fits(rows, cols int) error {
-	const op = "Fits"
-	if t.kind == noTarget {
-		return fmt.Errorf("focal: %s: the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
-	}
-	if rows < 0 || cols < 0 {
-		return fmt.Errorf("focal: %s: %d×%d logits: a negative number: %w", op, rows, cols, ErrShape)
-	}
-	have, want, name := t.label.len, uint64(rows), "label"
-	overflow := uint64(0)
-	if t.kind != labelTarget {
-		have, name = t.dense.len, "t"
-		overflow, want = bits.Mul64(uint64(rows), uint64(cols))
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("focal: %d×%d logits: %s: %w", rows, cols, fmt.Sprintf(format, args...), ErrShape)
 	}
 	switch {
+	case t.kind == noTarget:
+		return fmt.Errorf("focal: the zero Target, want one made by Labels, ZeroBased or Dense: %w", ErrTarget)
+	case t.planar && t.planes < 1:
+		return fmt.Errorf("focal: Planes(%d), want 1 or more: %w", t.planes, ErrTarget)
+	case rows < 0 || cols < 0:
+		return fail("a negative number")
+	case cols%t.size() != 0:
+		return fail("want a number of columns that the size of Planes = %d divides", t.planes)
+	}
+	each, have, name := t.size(), t.label.len, "label"
+	if t.kind == denseTarget {
+		each, have, name = cols, t.dense.len, "t"
+	}
+	switch over, want := bits.Mul64(uint64(rows), uint64(each)); {
 	case t.kind == labelTarget && rows > 0 && cols == 0:
-		return fmt.Errorf("focal: %s: %d×%d logits: no columns: %w", op, rows, cols, ErrShape)
-	case overflow > 0:
-		return fmt.Errorf("focal: %s: len(%s) = %d, want rows·columns for %d×%d logits: %w", op, name, have, rows, cols, ErrShape)
+		return fail("no columns")
+	case over > 0:
+		return fail("len(%s) = %d, want %d·%d", name, have, rows, each)
 	case uint64(have) != want:
-		return fmt.Errorf("focal: %s: len(%s) = %d, want %d for %d×%d logits: %w", op, name, have, want, rows, cols, ErrShape)
+		return fail("len(%s) = %d, want %d", name, have, want)
 	}
 	return nil
 }
 
-// checkShape returns an error unless y is a target for the given number of logits of type T. If it has labels, c is the
-// number of columns.
+// size returns how many positions each of the C planes has; without Planes it is 1.
+func (t *Target) size() int { return max(1, t.planes) }
+
+// checkShape returns an error unless all that y has goes with the given number of logits of type T. It returns C; that is 0
+// if there are no logits, or if it is not known, as of Dense without weights.
 func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
-	switch y.kind {
-	case noTarget:
-		return 0, fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
-	case labelTarget:
-		return y.classes(op, logits)
-	}
-	if have := y.dense.of; have != typeOf[T]() {
-		return 0, fmt.Errorf("focal: %s: y is Dense of %v, want it of %v, as the logits are: %w", op, have, typeOf[T](), ErrTarget)
-	}
-	if t := denseOf[T](y); len(t) != logits {
-		return 0, fmt.Errorf("focal: %s: len(t) = %d, want len(x) = %d: %w", op, len(t), logits, ErrShape)
-	}
-	return 0, nil
-}
-
-// allWithin reports whether all elements are known to be in lo..hi, which NaN is not. Where there is no fast way it is not known.
-func allWithin[T Float](v []T, lo, hi T) bool {
-	if len(v) == 0 {
-		return true
-	}
-	if !hasLabelKernels() {
-		return false
-	}
-	if isFloat32[T]() {
-		return withinF32(path, asFloat32(&v[0]), len(v), float32(lo), float32(hi))
-	}
-	return withinF64(path, asFloat64(&v[0]), len(v), float64(lo), float64(hi))
-}
-
-// classes returns the number of columns that the given number of logits has, C.
-func (t *Target) classes(op string, logits int) (int, error) {
-	rows := t.label.len
 	switch {
+	case y.kind == noTarget:
+		return 0, fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
+	case y.planar && y.planes < 1:
+		return 0, fmt.Errorf("focal: %s: Planes(%d), want 1 or more: %w", op, y.planes, ErrTarget)
+	case y.counted && y.classes < 1:
+		return 0, fmt.Errorf("focal: %s: Classes(%d), want 1 or more: %w", op, y.classes, ErrTarget)
+	}
+	if y.kind == denseTarget {
+		c, err = denseColumns[T](y, op, logits)
+	} else {
+		c, err = labelColumns(y, op, logits)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return c, checkOptions[T](y, op, logits, c)
+}
+
+// labelColumns returns C of a target that has labels.
+func labelColumns(y *Target, op string, logits int) (int, error) {
+	rows := y.label.len
+	switch {
+	case rows%y.size() != 0:
+		return 0, fmt.Errorf("focal: %s: len(label) = %d, want a multiple of Planes' size = %d: %w", op, rows, y.planes, ErrShape)
 	case rows == 0 && logits == 0:
 		return 0, nil
 	case rows == 0:
@@ -198,35 +272,77 @@ func (t *Target) classes(op string, logits int) (int, error) {
 	return logits / rows, nil
 }
 
-// checkValues returns an error unless every label of y is in 0..c or the ignored one, or every value in [0, 1].
-func checkValues[T Float](y *Target, op string, c int) error {
-	if y.kind != labelTarget {
-		t := denseOf[T](y)
-		if i := firstBadTarget(t); i >= 0 {
-			return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
-		}
-		return nil
+// denseColumns returns C of a target made by Dense, or 0 if nothing tells.
+func denseColumns[T Float](y *Target, op string, logits int) (c int, err error) {
+	if have := y.dense.of; have != typeOf[T]() {
+		return 0, fmt.Errorf("focal: %s: y is Dense of %v, want it of %v, as the logits are: %w", op, have, typeOf[T](), ErrTarget)
 	}
-	return y.checkLabels(op, c)
+	if y.dense.len != logits {
+		return 0, fmt.Errorf("focal: %s: len(t) = %d, want len(x) = %d: %w", op, y.dense.len, logits, ErrShape)
+	}
+	if logits%y.size() != 0 {
+		return 0, fmt.Errorf("focal: %s: len(x) = %d, want a multiple of Planes' size = %d: %w", op, logits, y.planes, ErrShape)
+	}
+	switch c, rows := y.columns(), y.row.len; {
+	case logits == 0:
+		return 0, nil
+	case c > 0 && logits/y.size()%c != 0:
+		return 0, fmt.Errorf("focal: %s: len(x) = %d, want a multiple of C = %d: %w", op, logits, c, ErrShape)
+	case c > 0:
+		return c, nil
+	case rows > 0 && rows%y.size() == 0 && logits%rows == 0:
+		return logits / rows, nil
+	case y.row.given():
+		return 0, fmt.Errorf("focal: %s: WeighRows: len(w) = %d, want a number of rows that len(x) = %d has: %w", op, rows, logits, ErrShape)
+	}
+	return 0, nil
 }
 
-// firstBadTarget returns the index of the first value that is not in [0, 1], or -1 if there is none.
-func firstBadTarget[T Float](t []T) int {
-	for start := 0; start < len(t); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
-		part := t[start:min(start+blockLen, len(t))]
+// checkValues returns an error unless every label of y is in 0..c or the ignored one, and the scores of those with a class in
+// [0, 1]; or every target in [0, 1] or ignored.
+func checkValues[T Float](y *Target, op string, c int) error {
+	if y.kind == labelTarget {
+		if err := y.checkLabels(op, c); err != nil {
+			return err
+		}
+		return checkScores[T](y, op, c)
+	}
+	t := denseOf[T](y)
+	if i := firstOutside(t, 0, 1, y); i >= 0 {
+		return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
+	}
+	return nil
+}
+
+// firstOutside returns the index of the first number that is neither in low..high nor ignored by y, which may be nil, or -1
+// if there is none.
+func firstOutside[T Float](v []T, low, high T, y *Target) int {
+	for start := 0; start < len(v); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
+		part := v[start:min(start+blockLen, len(v))]
 		if raceEnabled {
 			raceRead(&part[0], len(part))
 		}
-		if allWithin(part, 0, 1) {
+		if allWithin(part, low, high) {
 			continue
 		}
 		for i, v := range part {
-			if !(v >= 0 && v <= 1) {
+			if !(v >= low && v <= high) && (y == nil || !isIgnored(y, v)) {
 				return start + i
 			}
 		}
 	}
 	return -1
+}
+
+// allWithin reports whether all elements are known to be in lo..hi, which NaN is not. Where there is no fast way it is not known.
+func allWithin[T Float](v []T, lo, hi T) bool {
+	if !hasLabelKernels() {
+		return false
+	}
+	if isFloat32[T]() {
+		return withinF32(path, asFloat32(&v[0]), len(v), float32(lo), float32(hi))
+	}
+	return withinF64(path, asFloat64(&v[0]), len(v), float64(lo), float64(hi))
 }
 
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
