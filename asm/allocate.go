@@ -325,7 +325,7 @@ func (a *allocator) translateFma(v *value) {
 	x, y, z := v.args[0], v.args[1], v.args[2]
 	var missing []*value // from registers
 	for _, o := range v.inputs() {
-		if !a.isHeld(o) {
+		if !a.isHeld(o) && !o.op.mask {
 			missing = append(missing, o)
 		}
 	}
@@ -333,7 +333,10 @@ func (a *allocator) translateFma(v *value) {
 	// One that is not used again is overwritten, the addend for choice; or one that has to be fetched anyway; or a copy.
 	over, stays := z, (*value)(nil) // stays in memory
 	held := true
-	if i := slices.IndexFunc([]*value{z, x, y}, a.dies); i >= 0 {
+	if len(v.args) > 3 { // a mask: where it is not set the addend stays
+		held = a.dies(z)
+		missing = slices.DeleteFunc(missing, func(o *value) bool { return o == z })
+	} else if i := slices.IndexFunc([]*value{z, x, y}, a.dies); i >= 0 {
 		over = []*value{z, x, y}[i]
 	} else {
 		held = false
@@ -368,13 +371,17 @@ func (a *allocator) translateFma(v *value) {
 		return a.operand(o)
 	}
 	write := func(form string, second, third *value) {
-		o2 := inRegister(second)
+		name, operands := name+form+"P"+a.letter(), []Op{a.vec(r)}
+		if len(v.args) > 3 {
+			operands = append(operands, a.operand(v.args[3]))
+		}
+		operands = append(operands, inRegister(second))
 		if third == stays {
-			o3, suffix := a.memoryOperand(third)
-			a.emit(name+form+"P"+a.letter()+suffix, a.vec(r), o2, o3)
+			o, suffix := a.memoryOperand(third)
+			a.emit(name+suffix, append(operands, o)...)
 			return
 		}
-		a.emit(name+form+"P"+a.letter(), a.vec(r), o2, inRegister(third))
+		a.emit(name, append(operands, inRegister(third))...)
 	}
 	if over == y {
 		x, y = y, x

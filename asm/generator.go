@@ -274,7 +274,7 @@ func (g *generator) kernel(s *isa, name string, loops ...loop) {
 		if last := n == len(loops)-1; last { // nobody reads what it hands on
 			b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) })
 		}
-		order := b.schedule()
+		order := b.schedule(l.spills)
 		var c instructions
 		a := b.allocate(order, f.frame, nil)
 		if s.wide {
@@ -305,13 +305,13 @@ type instructions struct {
 // an order that no loop writes to where, modulo 4,096, it reads within the next 512 bytes.
 var (
 	turnParams = []string{"PowHi", "PowHiDown", "PowLo"}
-	turnSlots  = 16
-	turnArrays = [][]string{{"power"}, {"M"}, {"t"}, {"f", "R"}, {"r"}, {"low"}, {"p"}, {"inverse"}, {"rest"}, {"m"}}
+	turnSlots  = 24
+	turnArrays = [][]string{{"A"}, {"g"}, {"m"}, {"rest", "k"}, {"inverse", "f"}, {"M", "t"}, {"low", "r"}, {"R"}, {"beta"}}
 )
 
 const (
-	chunkBytes = 1024 // how much of an array a turn is for
-	aboveU     = 512  // where the arrays begin
+	chunkBytes = 512 // how much of an array a turn is for
+	aboveU     = 512 // where the arrays begin
 )
 
 // layOut makes the frame of a kernel that takes turns.

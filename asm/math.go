@@ -9,39 +9,33 @@ import (
 
 // The mathematics, line by line that of kernel_generic.go, which says what it is about.
 
-// exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f; and t, which has A and k in it.
-func (b *body) exp(u *value, magic, bound float64) (t, p, f *value) {
+// exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f.
+func (b *body) exp(u *value, magic, bound float64) (A, p, k, f *value) {
 	c := b.table
 	a := b.abs(u)
 	a = smaller(a, b.num(bound))
-	t = fma(neg(a), b.num(c.Log2E), b.num(magic))
-	k := t.minus(b.num(magic))
+	t := fma(neg(a), b.num(c.Log2E), b.num(magic))
+	k = t.minus(b.num(magic))
 	f = fma(neg(a), b.num(c.Log2E), neg(k))
 	f = fma(neg(a), b.num(c.Log2ELo), f)
+	A = t.shl(b.MantissaBits - b.NodeBits)
 	x := f.plus(b.node(t))
 	p = b.series(c.Exp, x, false)
-	return t, p, f
+	return A, p, k, f
 }
 
-// A returns exp's A.
-func (b *body) A(t *value) *value { return t.shl(b.MantissaBits - b.NodeBits) }
-
-// log returns e = A + g and m, log2(1+e) = A + m, scaled up by 2^Shift as A is, and small, e as it is.
-func (b *body) log(A, p *value) (e, small, g, m *value) {
-	g = A.times(p)
+// log returns e = A + g and m, log2(1+e) = A + m, scaled up by 2^Shift as A is, and small, e as it is; for g = A·p.
+func (b *body) log(A, g *value) (e, small, m *value) {
 	e = A.plus(g)
 	small = e.times(b.num(b.Down()))
 	ee := fma(neg(e), small, e)
 	m = fma(ee, b.polynomial(b.table.Log, small, nil), g)
-	return e, small, g, m
+	return e, small, m
 }
 
-// logS returns log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short and scaled up by 2^Shift, and h is small.
-func (b *body) logS(negative *mask, m, k, f *value) (_, h *value) {
-	k = choose(negative, k, b.num(0))
-	f = choose(negative, f, b.num(0))
-	return k, fma(neg(m), b.num(b.Down()), f)
-}
+// logS is the second part of that, after exp has chosen k and f: h of log2 s = (k - A) + h, in which k is a multiple of 1/N, A is short
+// and scaled up by 2^Shift, and h is small.
+func (b *body) logS(m, f *value) (h *value) { return fma(neg(m), b.num(b.Down()), f) }
 
 // powArgument is the first part of pow: t and r, of whose powers of two 2^(γ·log2 s) is the product, for log2 s = (k - A) + h.
 func (b *body) powArgument(k, A, h *value) (t, r *value) {
@@ -131,13 +125,9 @@ func square(op abi.Operation) []stage {
 
 		var A, far, p *value
 		if op == abi.Loss || op == abi.Grad {
-			var t *value
-			t, p, _ = b.exp(u, b.MagicExp(), b.NearLogit)
-			A = b.A(t)
+			A, p, _, _ = b.exp(u, b.MagicExp(), b.NearLogit)
 		} else {
-			var t *value
-			t, p, _ = b.exp(u, b.MagicFar(), b.FarLogit)
-			far = b.A(t)
+			far, p, _, _ = b.exp(u, b.MagicFar(), b.FarLogit)
 			A = far.times(b.num(b.Down()))
 		}
 		i, c, S, z, v := b.quotient(negative, A, p)
@@ -159,7 +149,7 @@ func square(op abi.Operation) []stage {
 		e := fma(A, p, A)
 		s := fma(S, v, S)
 		r := b.num(1).minus(s)
-		q := choose(negative, r, e.times(s))
+		q := chooseProduct(negative, r, e, s)
 		L = smaller(b.num(b.MaxSoftplus), L)
 		L = L.plus(L)
 		if op == abi.Grad {
@@ -184,38 +174,54 @@ func square(op abi.Operation) []stage {
 
 // farExp is the first stage of what may meet a tiny e.
 var farExp = stage{"exp", func(b *body) {
-	t, p, f := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
-	b.put("t", t)
-	b.put("p", p)
-	b.put("f", f)
+	A, p, _, _ := b.exp(b.get("U"), b.MagicFar(), b.FarLogit)
+	b.put("A", A)
+	b.put("g", A.times(p))
+}}
+
+// farExpS is the same with the first part of logS.
+var farExpS = stage{"expS", func(b *body) {
+	u := b.get("U")
+	A, p, k, f := b.exp(u, b.MagicFar(), b.FarLogit)
+	b.put("A", A)
+	b.put("g", A.times(p))
+	negative := b.below0(u)
+	b.put("k", choose(negative, k, b.num(0)))
+	b.put("f", choose(negative, f, b.num(0)))
 }}
 
 // power is genericPower.
 func power(op abi.Operation, isZero bool) []stage {
+	exp := farExpS
+	if isZero {
+		exp = farExp
+	}
 	return []stage{
-		farExp,
+		exp,
 		{"log", func(b *body) {
-			t, p, f := b.get("t"), b.get("p"), b.get("f")
-			A, k := b.A(t), t.minus(b.num(b.MagicFar()))
-			_, _, _, m := b.log(A, p)
-			b.put("m", m)
 			if isZero {
 				return
 			}
-			k, h := b.logS(b.below0(b.get("U")), m, k, f)
+			A := b.get("A")
+			_, _, m := b.log(A, b.get("g"))
+			b.put("m", m)
+			k, h := b.get("k"), b.logS(m, b.get("f"))
 			t, r := b.powArgument(k, A, h)
-			b.put("power", t)
+			b.put("t", t)
 			b.put("r", r)
 		}},
 		{"end", func(b *body) {
-			u, w, A, m := b.get("U"), b.get("W"), b.A(b.get("t")), b.get("m")
+			u, w, A, g := b.get("U"), b.get("W"), b.get("A"), b.get("g")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
-			e, small, g, _ := b.log(A, b.get("p")) // once more, but for m: that is cheaper than handing it on
+			e, small, m := b.log(A, g) // once more: that is cheaper than handing e on, but for m
+			if !isZero {
+				m = b.get("m")
+			}
 			negative := b.below0(u)
 			V := larger(zero, u)
 			big, B := w, w
 			if !isZero {
-				big, B = b.pow(w, b.get("power"), b.get("r"), false)
+				big, B = b.pow(w, b.get("t"), b.get("r"), false)
 			}
 
 			// loss = B·L, L = ln2·(A + m) + V
@@ -236,11 +242,11 @@ func power(op abi.Operation, isZero bool) []stage {
 			} else {
 				y := choose(negative, B, b.param("Gamma"))
 				y = fma(y, A, y.times(g)) // y·e
-				alpha := choose(negative, y, B.times(up))
-				beta := choose(negative, b.param("GammaLn2"), y)
-				L := choose(negative, Q, smaller(B.times(b.num(b.MaxSoftplus)), loss))
-				alpha = fma(choose(negative, b.param("GammaLn2Lo"), zero), L, alpha)
-				grad = fma(beta, L, alpha).over(d)
+				L := smaller(B.times(b.num(b.MaxSoftplus)), loss)
+				alpha := chooseProduct(negative, y, B, up)
+				alpha = addWhere(negative, b.param("GammaLn2Lo"), Q, alpha)
+				alpha = addWhere(negative, b.param("GammaLn2"), Q, alpha)
+				grad = addWhere(negative.others(), y, L, alpha).over(d)
 			}
 			if op == abi.Grad {
 				b.put("Grad", grad)
@@ -278,23 +284,16 @@ func power(op abi.Operation, isZero bool) []stage {
 
 // soft is genericSoft.
 func soft(op abi.Operation, isSquare bool) []stage {
-	share := func(b *body) (negative *mask, other, beta, theta, Y *value) {
-		x, t := b.get("U"), b.get("Target")
-		negative = b.negative(x)
-		other = b.num(1).minus(t)
-		beta = choose(negative, t, other)
-		theta = choose(negative, other, t)
-		Y = beta.times(b.abs(x))
-		return negative, other, beta, theta, Y
-	}
 	return []stage{
 		farExp,
 		{"ratio", func(b *body) {
-			t := b.get("Target")
+			x, t := b.get("U"), b.get("Target")
 			up, down := b.num(b.Up()), b.num(b.Down())
-			negative, other, beta, theta, _ := share(b)
-			A, p := b.A(b.get("t")), b.get("p")
-			e, small, g, m := b.log(A, p)
+			other := b.num(1).minus(t)
+			negative := b.negative(x)
+			beta, theta := swap(negative, other, t)
+			A, g := b.get("A"), b.get("g")
+			e, small, m := b.log(A, g)
 
 			// R + rest, scaled up as e is
 			lost := b.num(1).minus(other).minus(t) // of 1-t
@@ -304,7 +303,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			R := share.plus(product)
 			rest := smaller(share, product).minus(R.minus(larger(share, product)))
 			rest = rest.plus(fma(eLow, theta, fma(e, theta, neg(product))))
-			rest = fma(choose(negative, e, up), lost, rest)
+			rest = fma(chooseLess(negative, e, up), lost, rest)
 
 			// m = M·(1+low)
 			d := b.num(1).plus(small)
@@ -314,6 +313,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest)).times(inverse)
 
 			b.put("m", m)
+			b.put("beta", beta)
 			b.put("R", R)
 			b.put("rest", rest)
 			b.put("inverse", inverse)
@@ -326,20 +326,21 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			}
 			k, y, h := b.logM(b.get("M"), b.get("low"))
 			t, r := b.powArgument(k, neg(y), h)
-			b.put("power", t)
+			b.put("t", t)
 			b.put("r", r)
 		}},
 		{"end", func(b *body) {
-			x, t, A, m := b.get("U"), b.get("Target"), b.A(b.get("t")), b.get("m")
+			x, t, A, g, m := b.get("U"), b.get("Target"), b.get("A"), b.get("g"), b.get("m")
 			zero, one, up, down := b.num(0), b.num(1), b.num(b.Up()), b.num(b.Down())
-			_, other, beta, _, Y := share(b)
-			e, small, g, _ := b.log(A, b.get("p"))
+			beta := b.get("beta")
+			Y := beta.times(b.abs(x))
+			e, small, _ := b.log(A, g)
 
 			// w = wPos·t + wNeg·(1-t), from the weight with the greater share
 			wPos, wNeg := b.get("WPos"), b.get("W")
 			less := compare(t, b.num(0.5), less)
-			major, minor := choose(less, wNeg, wPos), choose(less, wPos, wNeg)
-			w := fma(smaller(t, other), minor.minus(major), major)
+			major, minor := swap(less, wPos, wNeg)
+			w := fma(smaller(t, one.minus(t)), minor.minus(major), major)
 
 			// big = w·m^γ·2^Shift
 			var big, B *value
@@ -349,7 +350,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 				big = fma(big, low.plus(low), big)
 				B = big.times(down)
 			} else {
-				big, B = b.pow(w, b.get("power"), b.get("r"), true)
+				big, B = b.pow(w, b.get("t"), b.get("r"), true)
 			}
 
 			// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
@@ -426,8 +427,7 @@ var sigmoid = stage{"sigmoid", func(b *body) {
 	u := b.get("U")
 	negative := b.negative(u)
 	V := smaller(b.num(b.MaxSoftplus), larger(b.num(0), u))
-	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
-	A := b.A(t)
+	A, p, _, _ := b.exp(u, b.MagicFar(), b.FarLogit)
 	_, c, _, _, v := b.quotient(negative, A.times(b.num(b.Down())), p)
 	S := choose(negative, A, b.num(b.Up())).times(c)
 	S = fma(S, v, S)
@@ -437,11 +437,9 @@ var sigmoid = stage{"sigmoid", func(b *body) {
 // softplus is genericSoftplus.
 var softplus = stage{"softplus", func(b *body) {
 	u := b.get("U")
-	t, p, _ := b.exp(u, b.MagicFar(), b.FarLogit)
-	A := b.A(t)
-	_, _, _, m := b.log(A, p)
-	lambda := A.plus(m)
-	b.put("Loss", fma(lambda, b.num(b.ln2Down()), larger(b.num(0), u)))
+	A, p, _, _ := b.exp(u, b.MagicFar(), b.FarLogit)
+	_, _, m := b.log(A, A.times(p))
+	b.put("Loss", fma(A.plus(m), b.num(b.ln2Down()), larger(b.num(0), u)))
 }}
 
 func (b *body) ln2Down() float64 { return b.table.Ln2 * b.Down() }

@@ -9,6 +9,7 @@ import (
 type tuning struct {
 	vectors int // whose operations are interleaved
 	stages  int // that the loop evaluates; 0: all that are left
+	spills  int // how many more values than there are registers the scheduler keeps in use
 }
 
 // A machine is the scheduler's model of a CPU: how many operations can begin in a cycle.
@@ -24,7 +25,7 @@ func (s *isa) machine() machine {
 	if s.wide {
 		return machine{width: 4, pipes: [pipes]int{multiply: 2, addition: 2, logic: 2, divide: 1, loading: 2, storing: 1}, vector: 2, division: 10}
 	}
-	return machine{width: 4, pipes: [pipes]int{multiply: 2, addition: 2, logic: 4, divide: 1, loading: 2, storing: 1}, vector: 4, division: 5}
+	return machine{width: 3, pipes: [pipes]int{multiply: 2, addition: 2, logic: 3, divide: 1, loading: 2, storing: 1}, vector: 3, division: 5}
 }
 
 // users returns the users of each value that the stores need.
@@ -62,8 +63,8 @@ type scheduler struct {
 
 // schedule returns the operations of a body in order. Of those that can begin it takes the one on the longest way to the end,
 // unless registers are short: then one that frees some.
-func (b *body) schedule() (order []*value) {
-	s := b.newScheduler()
+func (b *body) schedule(spills int) (order []*value) {
+	s := b.newScheduler(spills)
 	busyUntil := 0 // the divider
 	for cycle := 0; len(s.computed) > len(order); cycle++ {
 		var begun [pipes]int
@@ -92,8 +93,8 @@ func (b *body) schedule() (order []*value) {
 	return order
 }
 
-func (b *body) newScheduler() *scheduler {
-	s := &scheduler{machine: b.machine(), limit: b.registers(), users: b.users(), computed: map[*value]bool{}, waits: map[*value]int{},
+func (b *body) newScheduler(spills int) *scheduler {
+	s := &scheduler{machine: b.machine(), limit: b.registers() + spills, users: b.users(), computed: map[*value]bool{}, waits: map[*value]int{},
 		followers: map[*value][]*value{}, height: map[*value]int{}, ready: map[*value]int{}, left: map[*value]int{}}
 	nodes := slices.Clone(b.stores)
 	for v := range s.users {

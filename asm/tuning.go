@@ -57,25 +57,36 @@ func tuningOf(s *isa, k abi.Kernel) []tuning {
 		switch {
 		case op == abi.Frozen:
 			return turns(1)
-		case op == abi.Hess && !s.wide && !s.double:
+		case s.wide:
+			return turns(4)
+		case op == abi.Hess:
 			return turns(2)
 		}
-		return turns(4)
+		return []tuning{{vectors: 4, spills: 4}}
 	case abi.Power:
-		if s.wide && (op == abi.Loss || op == abi.Grad) {
-			return turns(4, "exp", "log")
+		switch {
+		case op == abi.Hess || op == abi.Frozen:
+			return turns(1, "expS", "log")
+		case s.wide || s.double:
+			return turns(4, "expS", "log")
 		}
-		return turns(2, "exp", "log")
+		return turns(2, "expS", "log")
 	case abi.SoftSquare:
-		if s.wide {
+		switch {
+		case op == abi.Hess || op == abi.Frozen: // used less: shorter
+			return turns(1, "exp", "ratio")
+		case s.wide:
 			return turns(2, "exp")
 		}
-		return turns(1, "exp", "ratio")
+		return turns(1, "exp")
 	case abi.SoftPower:
-		if s.wide {
+		if s.wide && op != abi.Hess && op != abi.Frozen {
 			return turns(2, "exp", "ratio", "logRatio")
 		}
 		return turns(1, "exp", "ratio", "logRatio")
+	}
+	if k.Operation() == abi.Hess {
+		return turns(1, "exp")
 	}
 	return turns(2, "exp") // abi.Zero
 }

@@ -37,7 +37,7 @@ var (
 	opAdd    = &operation{name: "VADDP.", pipe: addition, latency: 3, memory: 1, commutes: true}
 	opSub    = &operation{name: "VSUBP.", pipe: addition, latency: 3, memory: 1}
 	opMul    = &operation{name: "VMULP.", pipe: multiply, latency: 3, memory: 1, commutes: true}
-	opFma    = &operation{pipe: multiply, latency: 4} // the name and what is in memory depend on the operands
+	opFma    = &operation{pipe: multiply, latency: 4} // the name and what is in memory depend on the operands; the fourth, if any, is a mask
 	opDiv    = &operation{name: "VDIVP.", pipe: divide, latency: 12, memory: 1}
 	opMin    = &operation{name: "VMINP.", pipe: addition, latency: 2, memory: 1}
 	opMax    = &operation{name: "VMAXP.", pipe: addition, latency: 2, memory: 1}
@@ -178,6 +178,7 @@ type mask struct {
 	sign *value // AVX2: the sign bit says it
 	full *value // AVX2: all bits say it; nil: not made yet
 	k    *value // AVX-512
+	not  bool   // it means the others
 }
 
 // negative returns the mask of the elements whose sign bit is set.
@@ -220,8 +221,46 @@ func (m *mask) allBits() *value {
 	return m.full
 }
 
+// others returns the mask of those for which a mask is not set.
+func (m *mask) others() *mask {
+	o := *m
+	o.not = !m.not
+	return &o
+}
+
+// addWhere returns x·y + z, rounded once, where the mask is set, elsewhere z; y is finite. It is cheaper than to choose factors.
+func addWhere(m *mask, x, y, z *value) *value {
+	switch {
+	case m.k != nil && m.not:
+		return choose(m, fma(x, y, z), z)
+	case m.k != nil:
+		return x.body.add(&value{op: opFma, args: []*value{x, y, z, m.k}})
+	}
+	return fma(choose(m, x, x.num(0)), y, z)
+}
+
+// chooseProduct returns yes where the mask is set, elsewhere x·y; y is finite.
+func chooseProduct(m *mask, yes, x, y *value) *value {
+	if m.k != nil {
+		return choose(m, yes, x.times(y))
+	}
+	return addWhere(m.others(), x, y, choose(m, yes, yes.num(0)))
+}
+
+// swap returns x and y, exchanged where the mask is set.
+func swap(m *mask, x, y *value) (_, _ *value) {
+	if m.k != nil {
+		return choose(m, y, x), choose(m, x, y)
+	}
+	differ := x.xor(y).and(m.allBits())
+	return x.xor(differ), y.xor(differ)
+}
+
 // choose returns yes where the mask is set, elsewhere no.
 func choose(m *mask, yes, no *value) *value {
+	if m.not {
+		return choose(m.others(), no, yes)
+	}
 	switch {
 	case m.k != nil && no.isZero():
 		return yes.compute(opKeep, yes, m.k)
