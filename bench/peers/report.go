@@ -337,9 +337,9 @@ func (r *results) execute(text string) (string, error) {
 		"facts":    r.facts,
 		"aims":     r.aims,
 		"shapes":   func() []shape { return shapes },
-		"types": func() []string { return types },
-		"fact":  r.fact,
-		"cpu":   r.cpu,
+		"types":    func() []string { return types },
+		"fact":     r.fact,
+		"cpu":      r.cpu,
 	}).Parse(text)
 	if err != nil {
 		return "", err
