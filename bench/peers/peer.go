@@ -63,7 +63,7 @@ var peers = []peer{
 	{id: "torch-graph-log+pages", title: "the same, memory kept", worker: "python+pages", threads: true, class: graph, small: true},
 	{id: "torch-graph-inplace", title: "torch, in-place graph scripted", worker: "python", threads: true, class: graph},
 	{id: "torch-graph-inplace+pages", title: "the same, memory kept", worker: "python+pages", threads: true, short: "torch, best graph", class: graph},
-	{id: "numpy", title: "NumPy", worker: "python", short: "NumPy"},
+	{id: "numpy", title: "NumPy", worker: "python"},
 	{id: "onnxruntime-log", title: "onnxruntime", worker: "node", threads: true, short: "onnxruntime", class: onnx},
 	{id: "onnxruntime", title: "onnxruntime, Softplus node", worker: "node", threads: true, class: onnx, small: true},
 
