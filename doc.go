@@ -4,9 +4,10 @@
 // It is RetinaNet's loss (Lin, Goyal, Girshick, He, Dollár, "Focal Loss for Dense Object Detection", 2017, arXiv:1708.02002), the
 // operator sigmoid_focal_loss of torchvision, Paddle and Caffe2. A training step needs one call:
 //
-//	p := focal.Default()                 // gamma 2, alpha 0.25
-//	p.Norm = float64(focal.FgNum(label)) // the usual divisor
-//	loss, err := focal.Fused(focal.Out[float32]{Grad: grad}, x, focal.Labels(label), p)
+//	y := focal.Labels(label)         // 1..C is the class, 0 background, -1 ignored
+//	p := focal.Default()             // gamma 2, alpha 0.25
+//	p.Norm = float64(y.Foreground()) // the usual divisor
+//	loss, err := focal.Fused(focal.Out[float32]{Grad: grad}, x, y, p)
 //
 // Results go to the slice that is the first argument. With one worker nothing is allocated. Mistakes in the arguments are errors,
 // never panics.

@@ -14,7 +14,7 @@ func Example() {
 	label := []int32{1, 1, 2, 2, 0, 0} // 1..C is the class, 0 background, -1 ignored
 	y := focal.Labels(label)
 	p := focal.Default() // gamma 2, alpha 0.25
-	p.Norm = float64(focal.FgNum(label))
+	p.Norm = float64(y.Foreground())
 
 	var weight [classes][3]float64
 	x := make([]float64, len(points)*classes) // logits: a row for each point, a column for each class

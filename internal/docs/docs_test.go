@@ -166,6 +166,33 @@ func TestLinks(t *testing.T) {
 	assert.Greater(t, links, 20)
 }
 
+// Every document can be reached from the README.
+func TestReachable(t *testing.T) {
+	reached := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		name = filepath.Clean(orReadme(name))
+		text, err := os.ReadFile(name)
+		if reached[name] || filepath.Ext(name) != ".md" || err != nil { // TestLinks is about broken links
+			return
+		}
+		reached[name] = true
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
+			if file, _, _ := strings.Cut(m[1]+m[2], "#"); file != "" && !strings.Contains(file, "://") {
+				visit(filepath.Join(filepath.Dir(name), file))
+			}
+		}
+	}
+	visit(filepath.Join(root, "README.md"))
+	for _, pattern := range []string{"*.md", "*/*.md", "*/*/*.md"} {
+		names, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, name := range names {
+			assert.True(t, reached[filepath.Clean(name)], name)
+		}
+	}
+}
+
 // orReadme returns the README of a folder, which is what is shown of it.
 func orReadme(name string) string {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
