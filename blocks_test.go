@@ -266,7 +266,8 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	return s
 }
 
-// Whatever is said of a batch, and whichever way its elements are computed: each has the bits that it has by itself.
+// Whatever is said of a batch, whichever way its elements are computed, by however many goroutines: each has the bits that it has
+// by itself.
 func TestBlocksElements(t *testing.T) { forFloats(t, testBlocksElements[float32], testBlocksElements[float64]) }
 
 func testBlocksElements[T Float](t *testing.T) {
@@ -287,6 +288,7 @@ func testBlocksElements[T Float](t *testing.T) {
 		for _, share := range []int{1 << 30, 16, 1} { // never patched, as measured, whenever there is room
 			for _, p := range availablePaths() {
 				j := s.job(rng.IntN(6))
+				j.params.workers = rng.IntN(4)
 				withPath(p, func() { withPatchShare(share, func() { j.run(blockCount(len(j.x))) }) })
 				for k, out := range []output[T]{j.loss, j.grad, j.hess, j.curv} {
 					for i, v := range out.data {
