@@ -268,7 +268,9 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 
 // Whatever is said of a batch, whichever way its elements are computed, by however many goroutines: each has the bits that it has
 // by itself.
-func TestBlocksElements(t *testing.T) { forFloats(t, testBlocksElements[float32], testBlocksElements[float64]) }
+func TestBlocksElements(t *testing.T) {
+	forFloats(t, testBlocksElements[float32], testBlocksElements[float64])
+}
 
 func testBlocksElements[T Float](t *testing.T) {
 	count := 400

@@ -209,3 +209,61 @@ func testBoundaryCalls[T Float](t *testing.T) {
 		})
 	}
 }
+
+// So are weights, scores and labels of other types: whatever is said of a batch, and whichever way it is computed.
+func TestBoundaryElements(t *testing.T) {
+	skipEmulated(t)
+	forFloats(t, testBoundaryElements[float32], testBoundaryElements[float64])
+}
+
+func testBoundaryElements[T Float](t *testing.T) {
+	count := uint64(60)
+	if testing.Short() {
+		count = 15
+	}
+	const size = 1 << 20
+	var fences [12]*fence
+	for i := range fences {
+		fences[i] = newFence(t, size)
+	}
+	for seed := range count {
+		rng := rand.New(rand.NewPCG(seed, 18))
+		s := say[T](rng)
+		if len(s.x)*8 > size {
+			continue
+		}
+		n, inPlace := len(s.x), rng.IntN(8)
+		for _, path := range comparedPaths() {
+			for _, atEnd := range []bool{false, true} {
+				j := s.job(-1)
+				j.x, j.dout = put(fences[0], s.x, atEnd), put(fences[1], s.dout, atEnd)
+				for i, v := range []*numbers{&j.y.label, &j.y.dense, &j.y.score, &j.y.row, &j.y.neg, &j.y.pos, &j.y.element} {
+					if v.len > 0 {
+						mem := put(fences[2+i], v.bytes(), atEnd)
+						v.first = unsafe.Pointer(&mem[0])
+					}
+				}
+				for k, out := range []*output[T]{&j.loss, &j.grad, &j.hess, &j.curv} {
+					switch {
+					case !out.wanted():
+					case k == inPlace:
+						out.data = j.x
+					case k < 3:
+						out.data = fenced[T](fences[9+k], n, atEnd)
+					}
+				}
+				withPath(path, func() {
+					withPatchShare([]int{1, 16, 1 << 30}[seed%3], func() {
+						require.NoError(t, faults(func() { j.run(blockCount(n)) }), "%v, seed %d, at the end: %v, %s", path, seed, atEnd, s.text)
+					})
+				})
+				for i := 0; i < n; i += 1 + i/64 {
+					want := s.element(i)
+					for k, out := range []output[T]{j.loss, j.grad, j.hess, j.curv} {
+						require.True(t, !out.wanted() || sameBits(want[k], out.data[i]), "%v, seed %d, %s: output %d of element %d", path, seed, s.text, k, i)
+					}
+				}
+			}
+		}
+	}
+}
