@@ -27,7 +27,7 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 //
 //	positive: ∂loss/∂x = -alpha/n · (1-p)^gamma · (1-p - gamma·p·log(p))
 //	negative: ∂loss/∂x = (1-alpha)/n · p^gamma · (p - gamma·(1-p)·log(1-p))
-//	ignored:  dst[i] = 0, whatever dout[i] is; so too where the weight is 0, unless x[i] is NaN
+//	ignored:  dst[i] = 0, whatever dout[i] is; the same if the weight is 0, unless x[i] is NaN
 //
 // (Lin et al. 2017, arXiv:1708.02002, appendix B.) The logits x are row-major [N, C] with N rows in y; dst, and dout
 // unless it is nil, have the length of x. For targets made by [Dense] see Soft targets in the package documentation.
@@ -53,15 +53,15 @@ func Sum[T Float](x []T, y Target, p Params) (float64, error) {
 	return j.do(p)
 }
 
-// Out says what [Fused] shall write, and where. Each slice has the length of x; nil is not wanted.
+// Out is what [Fused] writes. Each slice has the length of x; a nil slice is not computed.
 type Out[T Float] struct {
 	Loss []T // the losses, as Loss writes them
 	Grad []T // ∂loss/∂x, as Grad writes it when dout is nil
-	Hess []T // ∂²loss/∂x²; negative in places, since focal loss is not convex
+	Hess []T // ∂²loss/∂x²; negative in places, as focal loss is not convex
 	Curv []T // the Gauss-Newton part of it, ≥ 0: the second derivative if the modulating factor were a constant
 }
 
-// Fused writes all that is wanted in out in one pass over the logits, and returns the sum of the losses, as [Sum]
+// Fused writes the slices of out that are not nil, in one pass over the logits, and returns the sum of the losses, as [Sum]
 // does, whether or not the losses are written. Every output has the bits that it has without the others.
 //
 // Losses and gradients are those of [Loss] and [Grad]. With u = x, w = (1-alpha)/n for a negative, u = -x, w = alpha/n
@@ -69,7 +69,7 @@ type Out[T Float] struct {
 //
 //	∂²loss/∂x² = w · s^gamma · (1-s) · (s·(1+2·gamma) + gamma·L·(gamma·(1-s) - s))
 //
-// and 0 if it is ignored; that of soft targets is in the package documentation. The logits x are row-major [N, C] with N
+// and 0 for an ignored element; that of soft targets is in the package documentation. The logits x are row-major [N, C] with N
 // rows in y.
 //
 // Fused reads x and y and writes every element of the slices in out that are not nil. One of them may be exactly x;
@@ -94,7 +94,7 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 }
 
 // Sigmoid writes the logistic function of each logit to dst, the probabilities that the losses are computed from:
-// dst[i] = 1/(1+exp(-x[i])). It is exact in the limits: 0 at -Inf, 1 at +Inf; and NaN at NaN.
+// dst[i] = 1/(1+exp(-x[i])). It is 0 at -Inf, 1 at +Inf and NaN at NaN.
 //
 // Sigmoid reads x, of any shape, and writes every element of dst, which has the same length. The slice dst may be
 // exactly x; any other overlap is [ErrOverlap], different lengths are [ErrShape]; on an error dst is untouched. For the

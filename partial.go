@@ -7,12 +7,11 @@ import (
 	"math"
 )
 
-// Partial is the loss of some of the rows of a data set, made by [Score], such that those of all the rows can be put
-// together exactly: the sum of the elements' losses, not rounded, and how many rows there are of each sort. Whatever the
-// rows were divided into, in whatever order the parts are merged, by however many machines: the Partial is the same, bit
-// for bit, and so is its [Partial.Loss]. Two of them are equal under == if they hold the same.
+// Partial is the loss of some rows of a data set, made by [Score]: the sum of the elements' losses, not rounded, and how many rows
+// there are of each sort. Parts merge exactly. However the rows were divided, and in whatever order the parts are merged, the
+// total is the same, bit for bit, and so is its [Partial.Loss]. Two of them are equal under == if they hold the same.
 //
-// The zero Partial is that of no rows.
+// The zero Partial has no rows.
 type Partial struct {
 	loss lossKind // the zero one if there are no rows
 

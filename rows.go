@@ -2,15 +2,15 @@ package focal
 
 import "fmt"
 
-// Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row, which is what
-// to look at for the hardest rows of a data set. The logits x are row-major [N, C], and dst has N elements. The targets y
-// have N rows; those made by [Dense] have none of their own, so that it is len(dst) that says how many there are.
+// Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row. It finds the hardest
+// rows of a data set. The logits x are row-major [N, C], and dst has N elements. Targets made by [Dense] have no rows of their
+// own: len(dst) is their number.
 //
-// A row's sum is formed in float64, in the order of the columns with the rounding errors beside it, and is rounded to T
-// at the end: the bits depend on nothing but the row's own logits and target. An ignored row has a loss of 0. The
-// infinities and NaNs of elements show: NaN if there is one, otherwise +Inf.
+// A row's sum is formed in float64, in the order of the columns and with the rounding errors, and rounded to T at the end: the
+// bits depend on the row's own logits and target alone. An ignored row has a loss of 0. A row with a NaN is NaN, otherwise one
+// with an infinite loss is +Inf.
 //
-// Rows reads x and y and writes every element of dst. The slice dst may be exactly x, where C is 1; any other overlap of
+// Rows reads x and y and writes every element of dst. The slice dst may be exactly x if C is 1; any other overlap of
 // dst with x or with the targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and
 // [ErrLabel]; on an error dst is untouched.
 func Rows[T Float](dst, x []T, y Target, p Params) error {
