@@ -63,62 +63,70 @@ func Corners(o Options) (*Report, error) {
 }
 
 func checkCorners[T focal.Float](r *Report, path, typ string) error {
-	const rows = 37 // of one element: a corner stands at every place of a vector, in between harmless ones
+	const rows = 37 // of one element
 	var weights = []focal.Params{
 		{Alpha: focal.NoAlpha, Norm: 1}, {Alpha: 0.25, Norm: 2}, {Alpha: 0, Norm: 1}, {Alpha: 1, Norm: 1},
 	}
+	all := corners[T]()
+	cases := 3 * len(all) // each corner ignored, as a negative and as a positive
 	x, label := make([]T, rows), make([]int32, rows)
 	loss, grad, hess, s := make([]T, rows), make([]T, rows), make([]T, rows), make([]T, rows)
-	check := func(what string, at int, got, want T) {
-		if got == want || got != got && want != want {
-			return
-		}
-		r.differ(Difference{path, typ + ", " + what, float64(x[at]), float64(got), float64(want)})
-	}
 	for _, gamma := range []float64{0, 1e-3, 0.5, 1, 2, 2.3, 5, 1000} {
 		for _, p := range weights {
 			p.Gamma = gamma
-			for _, c := range corners[T]() {
-				for kind := int32(-1); kind <= 1; kind++ { // ignored, negative, positive
-					for at := range rows {
-						for i := range x {
-							x[i], label[i] = 0, 0
-						}
-						label[at] = kind
-						w, sign, u := T(1/p.Norm), T(1), c.u
-						switch {
-						case kind == 1:
-							sign, u = -1, -u
-							if p.Alpha != focal.NoAlpha {
-								w = T(p.Alpha / p.Norm)
-							}
-						case p.Alpha != focal.NoAlpha:
-							w = T((1 - p.Alpha) / p.Norm)
-						}
-						x[at] = u
-						if _, err := focal.Fused(focal.Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, focal.Labels(label), p); err != nil {
-							return err
-						}
-						if err := focal.Sigmoid(s, x); err != nil {
-							return err
-						}
-						wantLoss, wantGrad, wantHess, wantS := c.loss(w), sign*c.grad(w), c.hess(w), c.s(w)
-						if kind == -1 {
-							wantLoss, wantGrad, wantHess = 0, 0, 0
-						}
-						if kind == 1 {
-							wantS = 1 - wantS
-						}
-						what := fmt.Sprintf("%+v, label %d at %d of %d, ", p, kind, at, rows)
-						check(what+"loss", at, loss[at], wantLoss)
-						check(what+"gradient", at, grad[at], wantGrad)
-						check(what+"Hessian", at, hess[at], wantHess)
-						check(what+"sigmoid", at, s[at], wantS)
-						r.Logits++
-						if other := (at + 1) % rows; s[other] != 0.5 || loss[other] != loss[other] {
-							r.differ(Difference{path, typ + ", " + what + "the next element", float64(x[other]), float64(loss[other]), 0})
+			// Each case stands at every place of a vector in turn, between harmless elements.
+			for turn := range 2 * cases {
+				caseAt := func(at int) int { return (at/2 + turn/2) % cases }
+				for i := range x {
+					x[i], label[i] = 0, 0
+					if i%2 == turn%2 {
+						n := caseAt(i)
+						x[i], label[i] = all[n/3].u, int32(n%3-1)
+						if label[i] == 1 {
+							x[i] = -x[i]
 						}
 					}
+				}
+				if _, err := focal.Fused(focal.Out[T]{Loss: loss, Grad: grad, Hess: hess}, x, focal.Labels(label), p); err != nil {
+					return err
+				}
+				if err := focal.Sigmoid(s, x); err != nil {
+					return err
+				}
+				for at := range x {
+					check := func(what string, got, want T) {
+						if got != want && (got == got || want == want) {
+							what = fmt.Sprintf("%s, %+v, label %d at %d of %d, %s", typ, p, label[at], at, rows, what)
+							r.differ(Difference{path, what, float64(x[at]), float64(got), float64(want)})
+						}
+					}
+					if at%2 != turn%2 {
+						check("sigmoid of 0", s[at], 0.5)
+						check("loss of 0 less itself", loss[at]-loss[at], 0)
+						continue
+					}
+					c, w, sign := all[caseAt(at)/3], T(1/p.Norm), T(1)
+					switch {
+					case label[at] == 1:
+						sign = -1
+						if p.Alpha != focal.NoAlpha {
+							w = T(p.Alpha / p.Norm)
+						}
+					case p.Alpha != focal.NoAlpha:
+						w = T((1 - p.Alpha) / p.Norm)
+					}
+					wantLoss, wantGrad, wantHess, wantS := c.loss(w), sign*c.grad(w), c.hess(w), c.s(w)
+					switch label[at] {
+					case -1:
+						wantLoss, wantGrad, wantHess = 0, 0, 0
+					case 1:
+						wantS = 1 - wantS
+					}
+					check("loss", loss[at], wantLoss)
+					check("gradient", grad[at], wantGrad)
+					check("Hessian", hess[at], wantHess)
+					check("sigmoid", s[at], wantS)
+					r.Logits++
 				}
 			}
 		}
