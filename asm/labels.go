@@ -82,23 +82,14 @@ func (f *simple) at(array reg.Register, v int) Mem {
 	return Mem{Base: array, Index: f.e, Scale: uint8(f.elem()), Disp: v * f.bytes()}
 }
 
-// rowTable has, for each width c of rows, the row of each element of 16 rows, as bytes. It begins at 8·c·(c-1).
-func (f *simple) rowTable() Mem {
-	return f.global("rows", func() {
-		var row []byte
-		for c := 1; c <= abi.NarrowRow; c++ {
-			for e := range 16 * c {
-				row = append(row, byte(e/c))
-			}
-		}
-		for i := 0; i < len(row); i += 8 {
-			var eight uint64
-			for k, r := range row[i : i+8] {
-				eight |= uint64(r) << (8 * k)
-			}
-			f.AddDatum(i, U64(eight))
-		}
-	})
+// inverses has, for each width c of rows, a number of which the upper half of the product with e, as 32 bits, is e/c: for any element e
+// of 16 rows.
+func (f *simple) inverses() Mem {
+	words := make([]uint64, 1+abi.NarrowRow)
+	for c := 2; c <= abi.NarrowRow; c++ {
+		words[c] = 1<<16/uint64(c) + 1
+	}
+	return f.words(f.isa, words)
 }
 
 // ints returns a vector of the int32 first, first+step, …
@@ -172,7 +163,7 @@ func (g *generator) labelsValid(s *isa) {
 // labelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any is ignored.
 //
 // For each row, target is the number of the positive element within the group of rows, or -1: background, or -2: ignored.
-// Each vector of elements fetches the targets of its rows, which the table says, and compares.
+// Each vector of elements fetches the targets of its rows, and compares.
 func (g *generator) labelMasks(s *isa) {
 	f := g.simple(s, "wholeLabelMasks", "(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)")
 	pos, keep, label, c := f.argument("pos"), f.argument("keep"), f.argument("label"), f.argument("c")
@@ -184,12 +175,9 @@ func (g *generator) labelMasks(s *isa) {
 	f.JEQ(LabelRef("column"))
 	width := f.spreadRegister(c.As32())
 
-	table, rows := f.GP64(), f.GP64()
-	f.LEAQ(Mem{Base: c, Disp: -1}, table)
-	f.IMULQ(c, table)
-	f.SHLQ(Imm(3), table)
-	f.LEAQ(f.rowTable(), rows)
-	f.ADDQ(rows, table)
+	inverses, inverse := f.GP64(), f.vector()
+	f.LEAQ(f.inverses(), inverses)
+	f.VPBROADCASTD(Mem{Base: inverses, Index: c, Scale: 4}, inverse)
 
 	first, background, ignored, step := f.vector(), f.vector(), f.vector(), f.vector()
 	f.VMOVUPS(f.ints(0, 1), first)
@@ -244,7 +232,7 @@ func (g *generator) labelMasks(s *isa) {
 			f.XORL(i.As32(), i.As32())
 			f.Label(label)
 			at, bits := f.vector(), f.GP32()
-			f.VPMOVZXBD(Mem{Base: table, Index: i, Scale: 8}, at)
+			f.VPMULHUW(inverse, element, at)
 			f.VPERMD(target, at, at)
 			if f.wide {
 				p := f.K()
