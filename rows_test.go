@@ -66,6 +66,34 @@ func testRows[T Float](t *testing.T) {
 	}
 }
 
+// With planes, rows are those of the same logits with the channels last.
+func TestRowsPlanes(t *testing.T) { forFloats(t, testRowsPlanes[float32], testRowsPlanes[float64]) }
+
+func testRowsPlanes[T Float](t *testing.T) {
+	for _, shape := range [][3]int{{3, 2, 5}, {1, 1, 1}, {40, 3, 7}, {2, 20, rowTile}, {2, 3, rowTile + 1}, {3, 1, 2*rowTile + 5}, {1, 7, 3000}} {
+		images, c, size := shape[0], shape[1], shape[2]
+		last, y := batch[T](images*size, c)
+		first, dense, denseLast := make([]T, len(last)), make([]T, len(last)), make([]T, len(last))
+		for i := range last {
+			row, col := i/c, i%c
+			at := (row/size*c+col)*size + row%size
+			first[at] = last[i]
+			denseLast[i] = T(i%11) / 10
+			dense[at] = denseLast[i]
+		}
+		p := Default()
+		want, got := make([]T, images*size), make([]T, images*size)
+		for _, p.Workers = range []int{1, 3} {
+			require.NoError(t, Rows(want, last, y, p))
+			require.NoError(t, Rows(got, first, y.Planes(size), p))
+			requireSameBits(t, want, got)
+			require.NoError(t, Rows(want, last, Dense(denseLast), p))
+			require.NoError(t, Rows(got, first, Dense(dense).Planes(size), p))
+			requireSameBits(t, want, got)
+		}
+	}
+}
+
 func TestRowsInPlace(t *testing.T) {
 	x, y := batch[float32](20000, 1)
 	want := make([]float32, len(x))
