@@ -85,6 +85,9 @@ func (c *chart) drawOn(canvas draw.Canvas) {
 	canvas.SetColor(light.background)
 	canvas.Fill(canvas.Rectangle.Path())
 	style := textStyle(titleSize)
+	if room, width := canvas.Size().X-2*chartMargin, wider*style.Width(c.title); width > room { // the name of a machine may be long
+		style.Font.Size *= room / width
+	}
 	style.YAlign = draw.YTop
 	y := canvas.Max.Y - chartMargin
 	canvas.FillText(style, vg.Point{X: canvas.Min.X + chartMargin, Y: y}, c.title)

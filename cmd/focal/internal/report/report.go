@@ -215,8 +215,11 @@ func acrossSection(runs []*results.Run, names []string) section {
 		for _, r := range runs {
 			cell := ""
 			for _, path := range r.Paths() {
-				if m := at(r, k, path, mainShape); m != nil {
-					cell = fmt.Sprintf("%s: %s, %s", path, timeCell(m, "sec/elem"), cyclesCell(m))
+				if m := at(r, k, path, mainShape); timeCell(m, "sec/elem") != "" {
+					cell = path + ": " + timeCell(m, "sec/elem")
+					if cycles := cyclesCell(m); cycles != "" {
+						cell += ", " + cycles
+					}
 					break
 				}
 			}
@@ -286,7 +289,7 @@ func operationTable(r *results.Run, where []string) table {
 			row = append(row, timeCell(m, "sec/elem"), cyclesCell(m))
 			if path != "generic" && slices.Contains(paths, "generic") {
 				cell := ""
-				if m != nil && generic != nil {
+				if timeCell(m, "sec/elem") != "" && timeCell(generic, "sec/elem") != "" {
 					cell = fmt.Sprintf("%.3g", generic.Median("sec/elem")/m.Median("sec/elem"))
 				}
 				row = append(row, cell)

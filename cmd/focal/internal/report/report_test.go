@@ -11,6 +11,8 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +125,34 @@ func TestNotes(t *testing.T) {
 			for _, xy := range at {
 				x, y := vg.Length(xy.X)*c.Size().X, vg.Length(xy.Y)*c.Size().Y
 				assert.False(t, x > r.Min.X && x < r.Max.X && y > r.Min.Y && y < r.Max.Y, "%v: %v covers %v", at, r, xy)
+			}
+		}
+	}
+}
+
+// A title fits, however long it is.
+func TestLongTitle(t *testing.T) {
+	c := &chart{title: strings.Repeat("a machine with a long name ", 5), height: chartHeight, draw: func() *plot.Plot { return newPlot("", "") }}
+	sizes := regexp.MustCompile(`font-size:([\d.]+)px;fill:#1F2328">a machine`).FindStringSubmatch(string(c.svg()))
+	require.Len(t, sizes, 2)
+	size, err := strconv.ParseFloat(sizes[1], 64)
+	require.NoError(t, err)
+	style := textStyle(vg.Length(size))
+	assert.LessOrEqual(t, float64(style.Width(c.title)), float64(chartWidth-2*chartMargin))
+	assert.Greater(t, size, 4.0)
+}
+
+// Results without times have no cells, where others have them.
+func TestNoTimes(t *testing.T) {
+	r := &results.Run{Config: map[string]string{}, ByName: map[string]*results.Result{}}
+	for _, path := range []string{"avx512", "generic"} {
+		name := "Focal/op=loss/type=f32/path=" + path + "/n=1024/c=80/gamma=2/workers=1"
+		r.Add(&benchfmt.Result{Name: benchfmt.Name(name), Values: []benchfmt.Value{{Value: 1, Unit: "sec/op"}}})
+	}
+	for _, s := range []section{runSection(r), acrossSection([]*results.Run{r, r}, []string{"A", "B"})} {
+		for _, table := range s.Tables {
+			for _, row := range table.Rows {
+				assert.Empty(t, strings.Join(row[table.Names:], ""), table.Title)
 			}
 		}
 	}
