@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -41,5 +43,39 @@ func TestAssembly(t *testing.T) {
 		if m := wide.FindString(body); m != "" && strings.Contains(name, "AVX2") {
 			t.Errorf("%s uses %s", name, m)
 		}
+	}
+}
+
+// A program that uses float32 alone links at most 70 KB of assembly, and none for float64.
+func TestSize(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "float32")
+	build := exec.Command("go", "build", "-o", binary, "./testdata/float32")
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	symbols, err := exec.Command("go", "tool", "nm", "-size", "-sort", "size", binary).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, count := 0, 0
+	for _, s := range strings.Split(string(symbols), "\n") {
+		var address, kind, name string
+		var size int
+		if _, err := fmt.Sscan(s, &address, &size, &kind, &name); err != nil || kind != "T" && kind != "t" {
+			continue
+		}
+		name, ours := strings.CutPrefix(name, "github.com/gofocal/focal.")
+		if name = strings.TrimSuffix(name, ".abi0"); !ours || !strings.HasSuffix(name, "AVX2") && !strings.HasSuffix(name, "AVX512") {
+			continue
+		}
+		if strings.Contains(name, "F64") {
+			t.Errorf("%s is linked", name)
+		}
+		total += size
+		count++
+	}
+	if t.Logf("%d functions, %d bytes", count, total); count < 50 || total > 70<<10 {
+		t.Errorf("%d functions of %d bytes, want at least 50 and at most 70 KB", count, total)
 	}
 }
