@@ -300,9 +300,26 @@ func testBlocksElements[T Float](t *testing.T) {
 						}
 					}
 				}
+				s.checkRows(t, p, share, losses)
 				require.True(t, sameBits(sum, j.total.result()), "seed %d, %v: %s: sum %v, want %v", seed, p, s.text, j.total.result(), sum)
 			}
 		}
+	}
+}
+
+// checkRows holds what Rows writes against the losses.
+func (s *saying[T]) checkRows(t *testing.T, p kernelPath, share int, losses []T) {
+	size := max(1, s.y.planes)
+	j := s.job(-1)
+	j.loss, j.grad, j.hess, j.curv, j.dout, j.operation, j.sum = output[T]{}, output[T]{}, output[T]{}, output[T]{}, nil, abi.Loss, false
+	j.perRow = output[T]{"dst", make([]T, len(s.x)/s.c)}
+	withPath(p, func() { withPatchShare(share, func() { j.run(j.rowUnits()) }) })
+	for row, got := range j.perRow.data {
+		var sum accumulator
+		for c := range s.c {
+			sum.add(float64(losses[row/size*size*s.c+c*size+row%size]))
+		}
+		require.True(t, sameBits(T(sum.result()), got), "%v: %s: row %d is %v, want %v", p, s.text, row, got, sum.result())
 	}
 }
 
