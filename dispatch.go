@@ -115,22 +115,33 @@ func callKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 	genericKernel(k, a)
 }
 
-// callSigmoid writes the sigmoid of whole groups.
-func callSigmoid[T Float](dst, x *T, n int) {
+// callActivation writes the sigmoid or the softplus of whole groups.
+func callActivation[T Float](f activation, dst, x *T, n int) {
 	if raceEnabled {
 		raceRead(x, n)
 		raceWrite(dst, n)
 	}
-	if path != pathGeneric {
-		if isFloat32[T]() {
-			if sigmoidF32(path, asFloat32(dst), asFloat32(x), n) {
-				return
-			}
-		} else if sigmoidF64(path, asFloat64(dst), asFloat64(x), n) {
-			return
-		}
+	if path != pathGeneric && activatedByPath(f, dst, x, n) {
+		return
 	}
-	genericSigmoid(dst, x, n)
+	if f == sigmoid {
+		genericSigmoid(dst, x, n)
+	} else {
+		genericSoftplus(dst, x, n)
+	}
+}
+
+// activatedByPath does what callActivation does if the path has a kernel for it.
+func activatedByPath[T Float](f activation, dst, x *T, n int) bool {
+	switch {
+	case isFloat32[T]() && f == sigmoid:
+		return sigmoidF32(path, asFloat32(dst), asFloat32(x), n)
+	case isFloat32[T]():
+		return softplusF32(path, asFloat32(dst), asFloat32(x), n)
+	case f == sigmoid:
+		return sigmoidF64(path, asFloat64(dst), asFloat64(x), n)
+	}
+	return softplusF64(path, asFloat64(dst), asFloat64(x), n)
 }
 
 // addToLanes adds the losses of a block to its lanes, from the block's element first on, a multiple of laneCount.

@@ -51,6 +51,7 @@ func TestErrorTexts(t *testing.T) {
 		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                               sum(x, Labels(label), Params{Gamma: -1}),
 		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                         sum(x, Labels(label), Params{Alpha: 2}),
 		"focal: Sum: Norm = -1, want it finite and ≥ 0: parameter out of range":                                sum(x, Labels(label), Params{Norm: -1}),
+		"focal: Parallel: f is nil, want a function such as Sigmoid: parameter out of range":                   Parallel[float32](x, x, nil, 1),
 		"focal: Sum: NegGamma = -1, want it finite and ≥ 0, or nil: parameter out of range":                    sum(x, Labels(label), Params{NegGamma: &minus}),
 		"focal: Sum: Norm = 1e-30 makes a weight larger than 2^30, want a larger Norm: parameter out of range": sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
 

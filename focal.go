@@ -93,33 +93,6 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 	return j.do(p)
 }
 
-// Sigmoid writes the logistic function of each logit to dst, the probabilities that the losses are computed from:
-// dst[i] = 1/(1+exp(-x[i])). It is 0 at -Inf, 1 at +Inf and NaN at NaN.
-//
-// Sigmoid reads x, of any shape, and writes every element of dst, which has the same length. The slice dst may be
-// exactly x; any other overlap is [ErrOverlap], different lengths are [ErrShape]; on an error dst is untouched. For the
-// accuracy see Accuracy in the package documentation.
-func Sigmoid[T Float](dst, x []T) error {
-	out := output[T]{"dst", dst}
-	if err := out.checkLen("Sigmoid", len(x)); err != nil {
-		return err
-	}
-	if err := out.checkOverlap("Sigmoid", "x", x, true); err != nil {
-		return err
-	}
-	whole := len(x) - len(x)%groupOf[T]()
-	for start := 0; start < whole; start += blockLen { // assembly cannot be preempted
-		callSigmoid(&dst[start], &x[start], min(blockLen, whole-start))
-	}
-	if whole < len(x) {
-		var end [maxGroup]T
-		copy(end[:], x[whole:])
-		callSigmoid(&end[0], &end[0], groupOf[T]())
-		copy(dst[whole:], end[:])
-	}
-	return nil
-}
-
 // job is one call of a public function: its arguments, and what comes of them.
 type job[T Float] struct {
 	op   string // the function's name, for errors

@@ -34,14 +34,14 @@ type Options struct {
 	Paths   []string // to be compared with the reference; nil: all that there are
 	Workers int      // goroutines; 0: GOMAXPROCS
 
-	// WithoutSigmoid leaves the sigmoid out, which does not depend on the parameters.
+	// WithoutSigmoid leaves sigmoid and softplus out, which do not depend on the parameters.
 	WithoutSigmoid bool
 
 	Progress func(done, total uint64) // if not nil, called now and then with the number of logits; never concurrently
 }
 
 // Quantities are what is measured, in the order in which it is shown.
-var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv, oracle.Sigmoid}
+var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv, oracle.Sigmoid, oracle.Softplus}
 
 // maxDifferences is how many differences a report keeps. It counts all.
 const maxDifferences = 20
@@ -281,6 +281,9 @@ func calls[T focal.Float]() []call[T] {
 		{"Sigmoid", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error {
 			return focal.Sigmoid(r[oracle.Sigmoid][:len(x)], x)
 		}, []oracle.Quantity{oracle.Sigmoid}, true, true},
+		{"Softplus", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error {
+			return focal.Softplus(r[oracle.Softplus][:len(x)], x)
+		}, []oracle.Quantity{oracle.Softplus}, true, true},
 	}
 }
 
