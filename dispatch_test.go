@@ -248,21 +248,6 @@ func TestDispatchSwitch(t *testing.T) {
 	}
 }
 
-// calledBy returns the function that a statement calls, or whose result it returns.
-func calledBy(s ast.Stmt) string {
-	var e ast.Expr
-	switch s := s.(type) {
-	case *ast.ExprStmt:
-		e = s.X
-	case *ast.ReturnStmt:
-		e = s.Results[0]
-	}
-	if call, ok := e.(*ast.CallExpr); ok {
-		return call.Fun.(*ast.Ident).Name
-	}
-	return ""
-}
-
 var (
 	beyondAVX2  = regexp.MustCompile(`\b(Z\d+|K[0-7]|[XY](1[6-9]|2\d|3[01]))\b`)
 	basePointer = regexp.MustCompile(`\b(R?E?BP|BPL|BPB)\b`)

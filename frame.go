@@ -28,7 +28,10 @@ func inFrameF32(j *job[float32])
 //go:noescape
 func inFrameF64(j *job[float64])
 
+//lint:ignore U1000 frame_*.s calls it
 func workF32(j *job[float32], s *scratch[float32]) { j.work(s) }
+
+//lint:ignore U1000 frame_*.s calls it
 func workF64(j *job[float64], s *scratch[float64]) { j.work(s) }
 
 // withScratch does the job's work.
