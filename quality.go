@@ -67,7 +67,7 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 		}
 		return letIn, letIn, hess, letIn
 	default:
-		k, y, h := c.logM(a, 0)
+		k, y, h := c.logM(float64(a*c.up), 0)
 		_, factor = c.pow(pl, w, k, -y, h, true)
 		slope = factor / d
 		bend = slope / d
