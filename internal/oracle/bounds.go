@@ -54,6 +54,12 @@ const (
 	PerSoftplus     = 1
 	PerSoftplusSoft = 2
 
+	// PerWeight is what each weight of a row, class or element adds to a bound: a rounding of the product.
+	PerWeight = 1
+
+	// Quality is the bound of each quantity of quality focal loss, in units of QualityAt, for an exponent up to 5.
+	Quality = 6
+
 	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
 	SumRelative32, SumRelative64 = 0x1p-40, 0x1p-50
 )

@@ -174,14 +174,21 @@ func SoftAt[T float32 | float64](x, t T, gamma, wPos, wNeg, norm float64) (v Exa
 	return v
 }
 
-// Err is that of Values32, for a weight of num/den.
-func (v *Exact[T]) Err(q Quantity, got T, num, den float64) (err, want float64) {
+// Err is that of Values32, for a weight of num/den times the factors.
+func (v *Exact[T]) Err(q Quantity, got T, num, den float64, factors ...T) (err, want float64) {
 	if g, ok := any(got).(float32); ok {
-		return v.v32.Err(q, g, num/den)
+		w := num / den
+		for _, f := range factors {
+			w *= float64(f)
+		}
+		return v.v32.Err(q, g, w)
 	}
 	w := Real{one, 0}
 	if num != den {
 		w = RealOf(num, den)
+	}
+	for _, f := range factors {
+		w = w.mul(realOf(float64(f)))
 	}
 	return v.v64.Err(q, float64(got), w)
 }

@@ -13,19 +13,22 @@ import "math"
 // p and t may cancel. A relative change of either by one part, which a rounding is, changes d by up to (p+t)/|d| parts, or
 // (q+1-t)/|d| where p is above 1/2. Each value's unit is that of its terms' magnitudes times 1 and so much more for each power of d.
 
-// QualityAt returns the values at x, which is finite, for 0 < t < 1 and p ≠ t.
-func QualityAt[T float32 | float64](x, t T, beta, num, den float64) (v Exact[T]) {
+// QualityAt returns the values at x, which is finite, for 0 < t < 1 and p ≠ t, and (p+t)/|d| or (q+1-t)/|d|: where that is
+// near 2^53, nothing is left of d.
+func QualityAt[T float32 | float64](x, t T, beta, num, den float64) (v Exact[T], parts float64) {
 	w := qualityAt(float64(x), float64(t), beta, RealOf(num, den))
+	frozen := &w.Value[Frozen]
+	parts = (w.Mag[Frozen].mul(frozen.abs().inverse()).Float64() - 1) / (beta + 1)
 	if _, ok := any(x).(float64); ok {
 		v.v64 = w
-		return v
+		return v, parts
 	}
 	for q := range w.Value {
 		v.v32.Value[q], v.v32.Mag[q] = w.Value[q].Float64(), w.Mag[q].Float64()
 	}
 	v.v32.slack = w.slack
 	v.v32.slackBelow = w.slack * 0x1p-126
-	return v
+	return v, parts
 }
 
 func qualityAt(x, t, beta float64, w Real) (v Values64) {

@@ -41,7 +41,7 @@ type Options struct {
 }
 
 // Quantities are what is measured, in the order in which it is shown.
-var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv, oracle.Sigmoid, oracle.Softplus}
+var Quantities = []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv, oracle.Frozen, oracle.Sigmoid, oracle.Softplus}
 
 // maxDifferences is how many differences a report keeps. It counts all.
 const maxDifferences = 20
@@ -272,6 +272,17 @@ func calls[T focal.Float]() []call[T] {
 			}, x, y, p)
 			return err
 		}, []oracle.Quantity{oracle.Loss, oracle.Grad, oracle.Hess, oracle.Curv}, true, false},
+		{"Fused, frozen", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			p.Frozen = true
+			_, err := focal.Fused(focal.Out[T]{Grad: r[oracle.Frozen][:len(x)]}, x, y, p)
+			return err
+		}, []oracle.Quantity{oracle.Frozen}, true, false},
+		{"Fused, frozen", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
+			n := len(x)
+			p.Frozen = true
+			_, err := focal.Fused(focal.Out[T]{Loss: r[oracle.Loss][:n], Hess: r[oracle.Curv][:n]}, x, y, p)
+			return err
+		}, []oracle.Quantity{oracle.Loss, oracle.Curv}, false, false},
 		{"Loss", func(r *results[T], x []T, y focal.Target, p focal.Params) error {
 			return focal.Loss(r[oracle.Loss][:len(x)], x, y, p)
 		}, []oracle.Quantity{oracle.Loss}, false, false},
