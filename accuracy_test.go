@@ -144,7 +144,7 @@ func TestAccuracyWeights(t *testing.T) {
 
 func testAccuracyWeights[T focal.Float](t *testing.T) {
 	const c = 7
-	n := divide(40_000)
+	n := divide(4_000)
 	rng := rand.New(rand.NewPCG(7, 8))
 	weights := func(n int) (w []T) {
 		for range n {

@@ -28,7 +28,7 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	c := constants64
 	negative := toBits(x)&c.signBit != 0
 	A, ap, _, _ := c.exp(x, c.magicFar, c.far)
-	_, e, _, m := c.log(A, ap)
+	eUp, e, _, m := c.log(A, ap)
 
 	// p and q are the larger and the smaller of σ(x) and σ(-x), or the other way round
 	other := 1 - t
@@ -44,14 +44,14 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	log1p := (A + m) * c.ln2Down
 	E := math.FMA(share, far, log1p)
 	near := math.FMA(share, smaller(c.maxSoftplus, far), log1p) // where it is multiplied with pq
-	pq := small * large
+	pq := float64(eUp*large) * large // scaled up, as it may be tiny
 	letIn := 0 * smaller(c.maxSoftplus, far) // a NaN
 
 	a, beta := math.Abs(d), pl.Gamma
 	var factor, slope, bend float64 // w·|d|^β, and that over d and over d²
 	switch {
 	case beta == 0:
-		curv = math.FMA(w, pq, letIn)
+		curv = math.FMA(float64(w*pq), c.down, letIn)
 		return w * E, math.FMA(w, d, letIn), curv, curv
 	case beta == 2:
 		slope, bend = w*d, w
@@ -73,12 +73,12 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 		bend = slope / d
 	}
 	loss = factor * E
-	curv = math.FMA(factor, pq, letIn)
+	curv = math.FMA(float64(factor*pq), c.down, letIn)
 	if frozen {
 		return loss, math.FMA(factor, d, letIn), curv, curv
 	}
-	grad = slope * math.FMA(beta*pq, near, d*d)
-	inner := math.FMA(d, towards, (beta-1)*pq)
-	hess = bend * pq * math.FMA(pl.HessOne, d*d, beta*near*inner)
+	grad = float64(slope*math.FMA(float64(beta*pq), near, float64(float64(d*c.up)*d))) * c.down
+	inner := math.FMA(d, towards, float64(float64((beta-1)*pq)*c.down))
+	hess = float64(float64(bend*pq)*math.FMA(pl.HessOne, float64(d*d), float64(float64(beta*near)*inner))) * c.down
 	return loss, grad, hess, curv
 }
