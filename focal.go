@@ -1,6 +1,9 @@
 package focal
 
-import "github.com/gofocal/focal/internal/abi"
+import (
+	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/exact"
+)
 
 // Loss writes the focal loss of each logit to dst. It is Paddle's sigmoid_focal_loss:
 //
@@ -114,7 +117,7 @@ type job[T Float] struct {
 	taken tickets
 	sums  []accumulator // of the blocks, if several goroutines make them
 	total accumulator
-	exact exactTotal
+	exact exact.Total
 }
 
 // do checks all arguments, does the work, and returns the sum of the losses if it is wanted, otherwise 0.

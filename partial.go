@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"github.com/gofocal/focal/internal/exact"
 )
 
 // Partial is the loss of some rows of a data set, made by [Score]: the sum of the elements' losses, not rounded, and how many rows
@@ -15,9 +17,9 @@ import (
 type Partial struct {
 	loss lossKind // the zero one if there are no rows
 
-	sum                 superaccumulator // of the losses that are finite
-	inf, nan            uint64           // how many are not
-	rows, fore, ignored uint64           // at most math.MaxInt64
+	sum                 exact.Sum //  of the losses that are finite
+	inf, nan            uint64    // how many are not
+	rows, fore, ignored uint64    // at most math.MaxInt64
 }
 
 // lossKind tells a loss from others that it must not be added to.
@@ -87,21 +89,21 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 		part.loss = newLossKind(p, &y)
 	}
 	j.run(blockCount(len(x)))
-	part.sum, part.inf, part.nan = j.exact.sum, j.exact.inf, j.exact.nan
+	part.sum, part.inf, part.nan = j.exact.Sum, j.exact.Inf, j.exact.NaN
 	return part, nil
 }
 
 // scoreBlocks adds up the losses of the blocks that it takes.
 func (j *job[T]) scoreBlocks(s *scratch[T]) {
-	var bins exactBins[T]
+	var bins exact.Bins[T]
 	blocks := int64(blockCount(len(j.x)))
 	for b := j.taken.take(); b < blocks; b = j.taken.take() {
 		s.begin(blockRange(int(b), len(j.x)))
 		for loss := s.next(j); loss != nil; loss = s.next(j) {
-			bins.add(loss, &j.exact)
+			bins.Add(loss, &j.exact)
 		}
 	}
-	bins.flush(&j.exact)
+	bins.Flush(&j.exact)
 }
 
 // countRows returns a Partial that has the numbers of rows, or elements. There are c columns if y has labels.
@@ -158,7 +160,7 @@ func (p Partial) Loss(norm float64) float64 {
 	case norm == 0:
 		norm = 1
 	}
-	return p.sum.over(norm)
+	return p.sum.Over(norm)
 }
 
 // Merge adds what other holds to p. The order in which partial sums are merged, and how they are grouped, makes no
@@ -177,7 +179,7 @@ func (p *Partial) Merge(other Partial) error {
 	case p.loss != other.loss:
 		return fmt.Errorf("focal: Merge: two losses, {%v} and {%v}, want parts of one: %w", p.loss, other.loss, ErrParam)
 	}
-	ok := merged.sum.add(&other.sum)
+	ok := merged.sum.Add(&other.sum)
 	for _, count := range []struct {
 		to    *uint64
 		from  uint64
@@ -223,7 +225,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // AppendBinary implements [encoding.BinaryAppender]. It never fails.
 func (p Partial) AppendBinary(b []byte) ([]byte, error) {
-	first, end := 0, exactWords
+	first, end := 0, exact.Words
 	for end > 0 && p.sum[end-1] == 0 {
 		end--
 	}
@@ -285,8 +287,8 @@ func (p *Partial) UnmarshalBinary(b []byte) error {
 	if sum, want := crc32.Checksum(body, castagnoli), le.Uint32(trailer); sum != want {
 		return fail("checksum %08x, want %08x", sum, want)
 	}
-	if first+words > exactWords || words == 0 && first > 0 {
-		return fail("words %d to %d of %d", first, first+words, exactWords)
+	if first+words > exact.Words || words == 0 && first > 0 {
+		return fail("words %d to %d of %d", first, first+words, exact.Words)
 	}
 	q := Partial{
 		loss: lossKind{

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gofocal/focal/internal/exact"
 	"github.com/gofocal/focal/internal/oracle"
 )
 
@@ -22,146 +23,6 @@ var (
 	_ encoding.BinaryAppender    = Partial{}
 	_ encoding.BinaryUnmarshaler = (*Partial)(nil)
 )
-
-// bigSum returns the sum as the tests' own exact one.
-func (s *superaccumulator) bigSum() *big.Float {
-	sum, word := new(big.Float).SetPrec(2200), new(big.Float).SetPrec(2200)
-	for i, v := range s {
-		sum.Add(sum, word.SetMantExp(new(big.Float).SetUint64(v), 64*i+exactUnit))
-	}
-	return sum
-}
-
-// nonNegative returns numbers as bins accept them: all exponents, the special ones among them.
-func nonNegative[T Float](rng *rand.Rand, n int, finite bool) []T {
-	x := make([]T, n)
-	for i := range x {
-		bits := rng.Uint64()
-		if rng.IntN(4) == 0 {
-			x[i] = specialValues[T]()[rng.IntN(len(specialValues[T]()))]
-			bits = toBits(x[i])
-		}
-		x[i] = fromBits[T](bits &^ toBits(T(math.Copysign(0, -1))))
-		if v := float64(x[i]); finite && !isFinite(v) {
-			x[i] = 1
-		}
-	}
-	return x
-}
-
-func TestExactBins(t *testing.T) { forFloats(t, testExactBins[float32], testExactBins[float64]) }
-
-func testExactBins[T Float](t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 1))
-	infinity, normal := toBits(T(math.Inf(1))), uint64(1)<<23 // the least normal number
-	if !isFloat32[T]() {
-		normal = 1 << 52
-	}
-	largest := fromBits[T](infinity - 1)
-	for name, x := range map[string][]T{
-		"nothing":             nil,
-		"zeros":               {0, T(math.Copysign(0, -1))},
-		"all exponents":       nonNegative[T](rng, 5000, true),
-		"full bins":           slices.Repeat([]T{fromBits[T](toBits(T(2)) - 1)}, binsHold+77),
-		"full, the largest":   slices.Repeat([]T{largest}, 2*binsHold+77),
-		"full, subnormals":    slices.Repeat([]T{fromBits[T](normal - 1)}, binsHold+1),
-		"the least":           slices.Repeat([]T{fromBits[T](1)}, 3),
-		"the least, largest":  {fromBits[T](1), largest},
-		"carries through all": {fromBits[T](1), largest, largest, fromBits[T](toBits(largest) - 1)},
-		"around the normal":   {fromBits[T](normal - 1), fromBits[T](normal), fromBits[T](normal + 1)},
-	} {
-		if testing.Short() && len(x) > binsHold && name != "full bins" {
-			continue // the exact sums to compare with are slow
-		}
-		var bins exactBins[T]
-		var total exactTotal
-		for part := x; len(part) > 0; {
-			n := min(1+rng.IntN(pieceLen), len(part))
-			bins.add(part[:n], &total)
-			part = part[n:]
-		}
-		bins.flush(&total)
-		require.Zero(t, total.sum.bigSum().Cmp(oracle.Sum(x)), name)
-		require.Zero(t, total.inf+total.nan, name)
-		require.Equal(t, exactBins[T]{}, bins, name)
-	}
-}
-
-func TestExactBinsNotFinite(t *testing.T) {
-	forFloats(t, testExactBinsNotFinite[float32], testExactBinsNotFinite[float64])
-}
-
-func testExactBinsNotFinite[T Float](t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 2))
-	x := nonNegative[T](rng, 5000, false)
-	var inf, nan uint64
-	var finite []T
-	for _, v := range x {
-		switch {
-		case v != v:
-			nan++
-		case math.IsInf(float64(v), 0):
-			inf++
-		default:
-			finite = append(finite, v)
-		}
-	}
-	require.NotZero(t, inf)
-	require.NotZero(t, nan)
-	var bins exactBins[T]
-	var total exactTotal
-	for _, part := range [][]T{x[:1000], x[1000:1001], x[1001:]} {
-		bins.add(part, &total)
-	}
-	bins.flush(&total)
-	require.Equal(t, inf, total.inf)
-	require.Equal(t, nan, total.nan)
-	require.Zero(t, total.sum.bigSum().Cmp(oracle.Sum(finite)))
-}
-
-// The quotient is compared with both its neighbours: no other float64 may be nearer to the exact one.
-func TestExactOver(t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 3))
-	norms := []float64{1, 2, 3, 7, 0x1p-1074, 0x1.fffffffffffffp1023, 0x1p-1022, 0x1p1000, 0.1, 1e6 + 1, math.Pi}
-	sums := [][]float64{{0}, {0x1p-1074}, {0x1p-1074, 0x1p-1074, 0x1p-1074}, {1}, {1, 0x1p-53}, {1, 0x1p-53, 0x1p-1074}, {1, 0x1p-52, 0x1p-53},
-		{0x1.fffffffffffffp1023}, {0x1.fffffffffffffp1023, 0x1p970}, {0x1.fffffffffffffp1023, 0x1p969}, {0x1p-1022, 0x1p-1074},
-		slices.Repeat([]float64{0x1.fffffffffffffp1023}, 1000)}
-	for range len(fewerIfShort(make([]int, 200))) {
-		sums = append(sums, nonNegative[float64](rng, 1+rng.IntN(20), true))
-	}
-	const prec = 6000
-	for _, x := range sums {
-		var bins exactBins[float64]
-		var total exactTotal
-		bins.add(x, &total)
-		bins.flush(&total)
-		for _, norm := range norms {
-			got := total.sum.over(norm)
-			// Compared without a quotient: norm·|got - exact/norm| = |norm·got - exact|.
-			exact := oracle.Sum(x)
-			off := func(v float64) *big.Float {
-				p := new(big.Float).SetPrec(prec).SetFloat64(v)
-				p.Mul(p, new(big.Float).SetFloat64(norm))
-				return p.Sub(p, exact).Abs(p)
-			}
-			if math.IsInf(got, 1) {
-				half := new(big.Float).SetPrec(prec).SetFloat64(math.MaxFloat64)
-				half.Add(half, new(big.Float).SetFloat64(0x1p970)).Mul(half, new(big.Float).SetFloat64(norm))
-				require.LessOrEqual(t, half.Cmp(exact), 0, "%v / %v", x, norm)
-				continue
-			}
-			require.False(t, math.Signbit(got), "%v / %v = %v", x, norm, got)
-			for _, other := range []float64{math.Nextafter(got, 0), math.Nextafter(got, math.Inf(1))} {
-				if other == got || math.IsInf(other, 0) {
-					continue
-				}
-				c := off(got).Cmp(off(other))
-				tie := c == 0 && math.Float64bits(got)&1 == 0
-				require.True(t, c < 0 || tie, "%v / %v = %v, but %v is nearer", x, norm, got, other)
-			}
-		}
-	}
-}
 
 // hostileLogits returns logits of every kind, ordinary, adversarial, and not finite ones if asked to.
 func hostileLogits[T Float](rng *rand.Rand, n int, finite bool) []T {
@@ -274,7 +135,7 @@ func testScore[T Float](t *testing.T) {
 					}
 					p.Norm = 17 // plays no part
 					part := mustScore(t, x, y, p)
-					require.Zero(t, part.sum.bigSum().Cmp(oracle.Sum(loss)), "%s %v %+v", b.name, shape, p)
+					require.Zero(t, part.sum.Big().Cmp(oracle.Sum(loss)), "%s %v %+v", b.name, shape, p)
 					require.Equal(t, [2]uint64{inf, nan}, [2]uint64{part.inf, part.nan}, b.name)
 					for _, workers := range []int{2, 3, -1} {
 						p.Workers = workers
@@ -360,8 +221,8 @@ func TestPartialExact(t *testing.T) {
 	loss := make([]float64, 5)
 	require.NoError(t, Loss(loss, x, y, p))
 	rest := oracle.Sum(loss[1:])
-	require.Zero(t, without.sum.bigSum().Cmp(rest))
-	require.Zero(t, new(big.Float).Sub(part.sum.bigSum(), big.NewFloat(1e300)).Cmp(rest), "nothing of the small ones is lost beside the large one")
+	require.Zero(t, without.sum.Big().Cmp(rest))
+	require.Zero(t, new(big.Float).Sub(part.sum.Big(), big.NewFloat(1e300)).Cmp(rest), "nothing of the small ones is lost beside the large one")
 }
 
 func TestPartialNotFinite(t *testing.T) {
@@ -473,11 +334,11 @@ func TestMergeErrors(t *testing.T) {
 		"rows": func(p *Partial) { p.rows = math.MaxInt64 },
 		"inf":  func(p *Partial) { p.inf = math.MaxUint64 },
 		"nan":  func(p *Partial) { p.nan = math.MaxUint64 },
-		"sum":  func(p *Partial) { p.sum[exactWords-1] = math.MaxUint64 },
+		"sum":  func(p *Partial) { p.sum[exact.Words-1] = math.MaxUint64 },
 	} {
 		full, more := a, a
 		change(&full)
-		more.inf, more.nan, more.sum[exactWords-1] = 1, 1, 1
+		more.inf, more.nan, more.sum[exact.Words-1] = 1, 1, 1
 		for _, order := range [][2]Partial{{full, more}, {more, full}} {
 			into := order[0]
 			require.ErrorIs(t, into.Merge(order[1]), ErrPartial, name)

@@ -40,7 +40,7 @@ func runParallel[T Float](result *job[T], j job[T], units, workers int) {
 		result.total.addSum(sum)
 	}
 	for i := range jobs {
-		result.exact.add(&jobs[i].exact)
+		result.exact.Add(&jobs[i].exact)
 	}
 }
 
