@@ -35,7 +35,7 @@ type infoRecord struct {
 	GOARCH   string   `json:"goarch"`
 	Go       string   `json:"go"`
 	Commit   string   `json:"commit"`
-	Paths    string   `json:"paths"` // those that can be taken, the one that is first
+	Paths    string   `json:"paths"` // those that can be used, the one in use first
 }
 
 func runInfo(e *env, args []string) error {

@@ -189,9 +189,9 @@ func TestInfo(t *testing.T) {
 		status := m[0][1]
 		switch available := strings.Contains(" "+strings.Join(control.Paths(), " ")+" ", " "+p.Path+" "); {
 		case p.Path == focal.Path():
-			assert.Regexp(t, "^taken: ", status)
+			assert.Regexp(t, "^in use: ", status)
 		case available:
-			assert.Equal(t, "can be taken", status)
+			assert.Equal(t, "can be used", status)
 		default:
 			assert.Regexp(t, "^none: ", status)
 		}

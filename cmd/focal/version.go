@@ -34,7 +34,7 @@ func runVersion(e *env, args []string) error {
 	fmt.Fprintf(w, "package\t%s\n", v.library)
 	fmt.Fprintf(w, "commit\t%s\n", v.commit)
 	fmt.Fprintf(w, "built\t%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
-	fmt.Fprintf(w, "paths\t%s; %s is taken\n", strings.Join(m.Paths, ", "), focal.Path())
+	fmt.Fprintf(w, "paths\t%s; %s is in use\n", strings.Join(m.Paths, ", "), focal.Path())
 	return w.Flush()
 }
 

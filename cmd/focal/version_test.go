@@ -11,7 +11,7 @@ import (
 
 func TestVersion(t *testing.T) {
 	text := succeed(t, "version")
-	for _, want := range []string{`(?m)^focal +\S`, `(?m)^package +\S`, `(?m)^commit +\S`, `(?m)^paths +.*; ` + focal.Path() + ` is taken$`} {
+	for _, want := range []string{`(?m)^focal +\S`, `(?m)^package +\S`, `(?m)^commit +\S`, `(?m)^paths +.*; ` + focal.Path() + ` is in use$`} {
 		assert.Regexp(t, want, text)
 	}
 	assert.Equal(t, text, succeed(t, "-version"))

@@ -179,16 +179,16 @@ var PathFeatures = []PathFeature{
 	{"generic", "", nil},
 }
 
-// PathStatus says whether a path can be taken, and why if not.
+// PathStatus says whether a path can be used, and why if not.
 func (m *Machine) PathStatus(i int) string {
 	p := PathFeatures[i]
 	switch at := slices.Index(m.Paths, p.Path); {
 	case at == 0 && p.Path == "generic" && len(m.Paths) == 1:
-		return "taken: it is the only one"
+		return "in use: it is the only one"
 	case at == 0:
-		return "taken: the best that CPU, operating system and build have"
+		return "in use: the best that CPU, operating system and build have"
 	case at > 0:
-		return "can be taken"
+		return "can be used"
 	case p.goarch != runtime.GOARCH:
 		return "none: it is for " + p.goarch
 	case slices.Contains(strings.Split(m.Tags, ","), "purego"):
