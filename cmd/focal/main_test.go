@@ -204,5 +204,5 @@ func TestInfo(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err)
 	assert.Regexp(t, `(?m)^path +avx2 +none: switched off by GODEBUG=`, string(out))
-	assert.Regexp(t, `(?m)^path +generic +taken`, string(out))
+	assert.Regexp(t, `(?m)^path +generic +in use`, string(out))
 }
