@@ -117,7 +117,8 @@ func (s *saying[T]) element(i int) (out [4]T) {
 		operation = abi.Hess
 	}
 	if score && y.quality == QualityFocal && target < 1 {
-		l, g, h, c := qualityElement(float64(x), float64(target), float64(wPos), &p.quality, p.frozen)
+		pl := newPlan[float64](p.gamma)
+		l, g, h, c := qualityElement(float64(x), float64(target), float64(wPos), &pl, p.frozen)
 		out = [4]T{T(l), T(g), T(h), T(c)}
 	} else {
 		genericKernel(abi.KernelOf(operation, family), &a)
@@ -153,9 +154,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	gammas := []float64{0, 0.5, 1, 2, 2, 2, 2.3, 5}
 	gamma := gammas[rng.IntN(len(gammas))]
 	alpha := []float64{0.25, 0.25, 0.25, 0, 1, NoAlpha}[rng.IntN(6)]
-	var err error
-	s.p, err = newParameters[T]("test", Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]}, &Target{})
-	if err != nil {
+	if err := s.p.set("test", &Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]}, &Target{}); err != nil {
 		panic(err)
 	}
 	s.p.frozen = seldom()
@@ -196,12 +195,13 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 				}
 			}
 			s.y.score = numbersOf(score)
-			s.p.quality = newPlan[float64](gamma)
 			if s.y.quality != QualityFocal {
-				s.p.twoGammas, s.p.posSide = true, newSide[T](0)
+				s.p.twoGammas = true
+				s.p.posSide.set(0)
 			}
 		case seldom():
-			s.p.twoGammas, s.p.posSide = true, newSide[T](gammas[rng.IntN(len(gammas))])
+			s.p.twoGammas = true
+			s.p.posSide.set(gammas[rng.IntN(len(gammas))])
 		}
 	default:
 		target := make([]T, n)
@@ -232,7 +232,8 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 			}
 		}
 		if soft == 0 && seldom() {
-			s.p.twoGammas, s.p.posSide = true, newSide[T](gammas[rng.IntN(len(gammas))])
+			s.p.twoGammas = true
+			s.p.posSide.set(gammas[rng.IntN(len(gammas))])
 		}
 	}
 	weights := func(n int) numbers {

@@ -19,7 +19,9 @@ import (
 // or with the labels or targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
 // error dst is untouched. For the accuracy see Accuracy in the package documentation.
 func Loss[T Float](dst, x []T, y Target, p Params) error {
-	j := job[T]{op: "Loss", x: x, y: y, loss: output[T]{"dst", dst}}
+	var j job[T]
+	j.call("Loss", x, &y)
+	j.loss = output[T]{"dst", dst}
 	_, err := j.do(p)
 	return err
 }
@@ -40,7 +42,9 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 // [ErrShape], [ErrTarget] and [ErrLabel]; on an error dst is untouched. For the accuracy see Accuracy in the package
 // documentation.
 func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
-	j := job[T]{op: "Grad", x: x, y: y, dout: dout, grad: output[T]{"dst", dst}}
+	var j job[T]
+	j.call("Grad", x, &y)
+	j.dout, j.grad = dout, output[T]{"dst", dst}
 	_, err := j.do(p)
 	return err
 }
@@ -52,7 +56,9 @@ func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
 // in the package documentation, also for its accuracy. The errors are [ErrParam], [ErrShape], [ErrTarget] and
 // [ErrLabel], with a sum of 0.
 func Sum[T Float](x []T, y Target, p Params) (float64, error) {
-	j := job[T]{op: "Sum", x: x, y: y, sum: true}
+	var j job[T]
+	j.call("Sum", x, &y)
+	j.sum = true
 	return j.do(p)
 }
 
@@ -80,7 +86,9 @@ type Out[T Float] struct {
 // [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an error the outputs are untouched and the sum is 0. For the
 // accuracy see Accuracy in the package documentation.
 func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err error) {
-	j := job[T]{op: "Fused", x: x, y: y, sum: true}
+	var j job[T]
+	j.call("Fused", x, &y)
+	j.sum = true
 	if out.Loss != nil {
 		j.loss = output[T]{"out.Loss", out.Loss}
 	}
@@ -120,6 +128,11 @@ type job[T Float] struct {
 	exact exact.Total
 }
 
+// call sets what all calls have. (A composite literal would be made elsewhere, and copied.)
+func (j *job[T]) call(op string, x []T, y *Target) {
+	j.op, j.x, j.y = op, x, *y
+}
+
 // do checks all arguments, does the work, and returns the sum of the losses if it is wanted, otherwise 0.
 func (j *job[T]) do(p Params) (float64, error) {
 	if err := j.prepare(p); err != nil {
@@ -131,7 +144,7 @@ func (j *job[T]) do(p Params) (float64, error) {
 
 // prepare checks all arguments, parameters, shapes, overlaps, labels in this order, and works out what depends on them.
 func (j *job[T]) prepare(p Params) (err error) {
-	if j.params, err = newParameters[T](j.op, p, &j.y); err != nil {
+	if err = j.params.set(j.op, &p, &j.y); err != nil {
 		return err
 	}
 	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
@@ -170,8 +183,8 @@ func (j *job[T]) operationOf() abi.Operation {
 func (j *job[T]) checkOutputs() error {
 	outputs := [...]*output[T]{&j.loss, &j.grad, &j.hess, &j.curv, &j.perRow}
 	for _, out := range outputs[:4] {
-		if err := out.checkLen(j.op, len(j.x)); err != nil {
-			return err
+		if out.wanted() && len(out.data) != len(j.x) {
+			return out.checkLen(j.op, len(j.x))
 		}
 	}
 	if j.dout != nil {
@@ -183,6 +196,11 @@ func (j *job[T]) checkOutputs() error {
 	if err := j.checkRows(); err != nil {
 		return err
 	}
+	all := j.y.inputs()
+	inputs := all[:]
+	if !j.y.optional() {
+		inputs = inputs[:scoreInput] // the first of those that need not be given
+	}
 	for i, out := range outputs {
 		if !out.wanted() {
 			continue
@@ -190,17 +208,17 @@ func (j *job[T]) checkOutputs() error {
 		if err := out.checkOverlap(j.op, "x", j.x, true); err != nil {
 			return err
 		}
-		if err := checkDisjoint(j.op, out, "dout", j.dout); err != nil {
-			return err
+		if overlap(out.data, j.dout) {
+			return checkDisjoint(j.op, out, "dout", j.dout)
 		}
-		for i, input := range j.y.inputs() {
-			if err := checkDisjoint(j.op, out, inputNames[i].of, input.bytes()); err != nil {
-				return err
+		for i, input := range inputs {
+			if input.len > 0 && overlap(out.data, input.bytes()) {
+				return checkDisjoint(j.op, out, inputNames[i].of, input.bytes())
 			}
 		}
 		for _, earlier := range outputs[:i] {
-			if err := checkDisjoint(j.op, out, earlier.name, earlier.data); err != nil {
-				return err
+			if overlap(out.data, earlier.data) {
+				return checkDisjoint(j.op, out, earlier.name, earlier.data)
 			}
 		}
 	}

@@ -188,19 +188,24 @@ var (
 )
 
 func constantsOf[T Float]() *constants[T] {
-	if c, ok := any(constants32).(*constants[T]); ok {
-		return c
+	if isFloat32[T]() {
+		return (*constants[T])(unsafe.Pointer(constants32))
 	}
-	return any(constants64).(*constants[T])
+	return (*constants[T])(unsafe.Pointer(constants64))
 }
 
 const ln2Lo = 0x1.abc9e3b39803fp-56 // ln2 - math.Ln2
 
-// newPlan works out what depends on gamma alone.
-func newPlan[T Float](gamma float64) plan[T] {
+// newPlan returns what depends on gamma alone.
+func newPlan[T Float](gamma float64) (pl plan[T]) {
+	setPlan(&pl, gamma)
+	return pl
+}
+
+func setPlan[T Float](pl *plan[T], gamma float64) {
 	c := constantsOf[T]()
 	g := min(math.Abs(gamma), c.MaxGamma) // gamma may be -0
-	pl := plan[T]{Gamma: T(g)}
+	pl.Gamma = T(g)
 	pl.GammaLn2 = T(g * math.Ln2)
 	pl.GammaLn2Lo = T(math.FMA(g, math.Ln2, -float64(pl.GammaLn2)) + float64(g*ln2Lo))
 	pl.GammaMinus1 = T(g - 1)
@@ -215,7 +220,6 @@ func newPlan[T Float](gamma float64) plan[T] {
 	if g > 4 {
 		pl.HessPow, pl.HessBracket = c.halfDown, c.halfDown
 	}
-	return pl
 }
 
 // exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f. |u| is bounded, and a NaN counts as the bound.

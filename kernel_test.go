@@ -437,7 +437,7 @@ func fuzzPaths[T Float](f *testing.F) {
 	f.Add(encode(mixedLogits[T](rng, 33)), 0.0, uint16(0x1234))
 	f.Add(encode([]T{1, -1, 0}), 1e300, uint16(0x55))
 	f.Fuzz(func(t *testing.T, logits []byte, gamma float64, options uint16) {
-		if (Params{Gamma: gamma}).check("") != nil || len(logits) < size {
+		if (&Params{Gamma: gamma}).check("") != nil || len(logits) < size {
 			return
 		}
 		u := make([]T, min(len(logits)/size, blockLen/2))

@@ -142,8 +142,7 @@ func (m *bitmask) nextClear(from, to int) (start, end int) {
 // element of a row that is not ignored; keep is made only if any row is, which is reported. The elements begin in column
 // col of the row of label[0], and there is a label for each of their rows.
 func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
-	if c <= abi.NarrowRow && hasLabelKernels() {
-		rows := (col + n + c - 1) / c
+	if rows := (col + n + c - 1) / c; c <= abi.NarrowRow && rows >= laneCount && hasLabelKernels() {
 		if raceEnabled {
 			raceRead(&label[0], rows)
 		}

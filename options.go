@@ -132,7 +132,12 @@ func checkOptions[T Float](y *Target, op string, logits, c int) error {
 	if y.kind == denseTarget && c > 0 {
 		rows = logits / c
 	}
-	for i, v := range y.inputs() {
+	var inputs []*numbers
+	if y.optional() {
+		all := y.inputs()
+		inputs = all[:]
+	}
+	for i, v := range inputs {
 		want, per := rows, "row"
 		switch i {
 		case labelInput, denseInput:
@@ -160,6 +165,9 @@ func checkOptions[T Float](y *Target, op string, logits, c int) error {
 // there are any, and whether one may be 0.
 func (j *job[T]) checkWeights() error {
 	y := &j.y
+	if !y.optional() {
+		return nil
+	}
 	for _, w := range [...]*numbers{&y.neg, &y.pos, &y.row, &y.element} {
 		j.weighted = j.weighted || w.len > 0
 	}

@@ -63,11 +63,10 @@ type parameters[T Float] struct {
 	pos, neg  T       // weights
 	one       T       // 1/norm, the weight of a positive with a score
 	norm      float64 // not 0
+	gamma     float64 // as in Params
 	twoGammas bool    // posSide is the positives'
 	frozen    bool    // the modulating factor counts as a constant
 	workers   int     // as in Params
-
-	quality plan[float64] // of quality focal loss
 }
 
 // side is what gamma comes to.
@@ -77,16 +76,16 @@ type side[T Float] struct {
 	softFamily abi.Family // of those for other targets
 }
 
-// newSide returns what it is for a gamma.
-func newSide[T Float](gamma float64) (s side[T]) {
-	s.plan, s.family, s.softFamily = newPlan[T](gamma), abi.Power, abi.SoftPower
+// set works out what it is for a gamma.
+func (s *side[T]) set(gamma float64) {
+	setPlan(&s.plan, gamma)
+	s.family, s.softFamily = abi.Power, abi.SoftPower
 	switch gamma {
 	case 0:
 		s.family = abi.Zero
 	case 2:
 		s.family, s.softFamily = abi.Square, abi.SoftSquare
 	}
-	return s
 }
 
 // positives returns the side of the positives.
@@ -97,41 +96,42 @@ func (c *parameters[T]) positives() *side[T] {
 	return &c.side
 }
 
-// newParameters returns them for a target, or the first error in p.
-func newParameters[T Float](op string, p Params, y *Target) (c parameters[T], err error) {
-	if err = p.check(op); err != nil {
-		return c, err
+// set works them out for a target; it returns the first error in p.
+func (c *parameters[T]) set(op string, p *Params, y *Target) error {
+	if err := p.check(op); err != nil {
+		return err
 	}
 	twoGammas := p.NegGamma != nil && *p.NegGamma != p.Gamma
 	if twoGammas && y.score.given() {
-		return c, fmt.Errorf("focal: %s: Scored: NegGamma differs from Gamma, want it nil: %w", op, ErrTarget)
+		return fmt.Errorf("focal: %s: Scored: NegGamma differs from Gamma, want it nil: %w", op, ErrTarget)
 	}
 	c.norm = p.norm()
 	c.pos, c.neg = classWeights[T](p)
 	c.one = T(1 / c.norm)
-	c.side, c.twoGammas = newSide[T](p.Gamma), twoGammas
+	c.side.set(p.Gamma)
+	c.gamma, c.twoGammas = p.Gamma, twoGammas
 	c.frozen, c.workers = p.Frozen, p.Workers
 	most := max(c.pos, c.neg)
 	switch {
 	case twoGammas:
 		c.posSide = c.side
-		c.side = newSide[T](*p.NegGamma)
+		c.side.set(*p.NegGamma)
 	case y.score.given() && y.quality == QualityFocal:
 		most = c.one
 		c.pos, c.neg = c.one, c.one
-		c.quality = newPlan[float64](p.Gamma)
 	case y.score.given():
 		most = c.one
-		c.posSide, c.twoGammas = newSide[T](0), true // positives have no modulating factor
+		c.posSide.set(0)
+		c.twoGammas = true // positives have no modulating factor
 	}
 	if limit := constantsOf[T]().MaxWeight; float64(most) > limit {
-		return c, fmt.Errorf("focal: %s: Norm = %v makes a weight larger than 2^%d, want a larger Norm: %w", op, p.Norm, math.Ilogb(limit), ErrParam)
+		return fmt.Errorf("focal: %s: Norm = %v makes a weight larger than 2^%d, want a larger Norm: %w", op, p.Norm, math.Ilogb(limit), ErrParam)
 	}
-	return c, nil
+	return nil
 }
 
 // check returns an error unless all parameters are in their ranges. NaN is in none.
-func (p Params) check(op string) error {
+func (p *Params) check(op string) error {
 	switch {
 	case !(p.Gamma >= 0) || math.IsInf(p.Gamma, 0):
 		return fmt.Errorf("focal: %s: Gamma = %v, want it finite and ≥ 0: %w", op, p.Gamma, ErrParam)
@@ -146,7 +146,7 @@ func (p Params) check(op string) error {
 }
 
 // norm returns the divisor.
-func (p Params) norm() float64 {
+func (p *Params) norm() float64 {
 	if p.Norm == 0 {
 		return 1
 	}
@@ -154,7 +154,7 @@ func (p Params) norm() float64 {
 }
 
 // classWeights returns the weights of positives and of negatives, rounded to T. They may be +Inf if Norm is tiny.
-func classWeights[T Float](p Params) (pos, neg T) {
+func classWeights[T Float](p *Params) (pos, neg T) {
 	norm := p.norm()
 	if p.Alpha == NoAlpha {
 		w := T(1 / norm)

@@ -14,10 +14,10 @@ import (
 //	hess   w·|d|^(β-2)·pq·((2β+1)·d² + β·E·((β-1)·pq + d·(q-p)))
 //	curv   w·|d|^β·pq, with the factor frozen, and then grad is w·|d|^β·d
 func (s *scratch[T]) qualityFocal(j *job[T], from int, ts, ws []T) {
-	p := &s.patch
+	p, pl := &s.patch, newPlan[float64](j.params.gamma)
 	frozen := j.operation == abi.Frozen
 	for k, t := range ts {
-		loss, grad, hess, curv := qualityElement(float64(p.u[from+k]), float64(t), float64(ws[k]), &j.params.quality, frozen)
+		loss, grad, hess, curv := qualityElement(float64(p.u[from+k]), float64(t), float64(ws[k]), &pl, frozen)
 		p.u[from+k], p.grad[from+k], p.hess[from+k], p.curv[from+k] = T(loss), T(grad), T(hess), T(curv)
 	}
 }

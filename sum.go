@@ -47,13 +47,17 @@ func (a *accumulator) result() float64 {
 func totalOf(s *laneSums) accumulator {
 	var a accumulator
 	for _, v := range s.Hi {
-		a.add(v)
+		if v != 0 { // a zero changes nothing, and few elements use few lanes
+			a.add(v)
+		}
 	}
 	if !isFinite(a.hi) { // then a lane of lo may be Inf-Inf
 		return a
 	}
 	for _, v := range s.Lo {
-		a.add(v)
+		if v != 0 {
+			a.add(v)
+		}
 	}
 	return a
 }

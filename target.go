@@ -41,6 +41,11 @@ func (t *Target) inputs() [inputCount]*numbers {
 	}
 }
 
+// optional reports whether there are slices besides labels or targets.
+func (t *Target) optional() bool {
+	return t.score.of|t.row.of|t.neg.of|t.pos.of|t.element.of != noNumbers
+}
+
 const (
 	labelInput = iota
 	denseInput
@@ -373,7 +378,7 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 		if raceEnabled {
 			raceRead(&part[0], len(part))
 		}
-		if hasLabelKernels() && labelsValid(path, &part[0], len(part), limit, ignore) {
+		if len(part) >= laneCount && hasLabelKernels() && labelsValid(path, &part[0], len(part), limit, ignore) {
 			continue
 		}
 		for i, v := range part {
