@@ -371,7 +371,7 @@ func TestReportPictures(t *testing.T) {
 	svg, err := os.ReadFile("r.svg")
 	require.NoError(t, err)
 	text := svgText(t, svg)
-	for _, want := range []string{"speed-up over pure Go", "loss by size", "L1", "L2", "L3", "loss by workers", "roofline", "L1: 201 GB/s", "memory: 25 GB/s", "loss+grad"} {
+	for _, want := range []string{"speed-up over the pure-Go path", "loss by size", "L1", "L2", "L3", "loss by workers", "roofline", "L1: 201 GB/s", "memory: 25 GB/s", "loss+grad"} {
 		assert.Contains(t, text, want)
 	}
 	file, err := os.Open("r.png")

@@ -509,7 +509,7 @@ func speedupChart(r *results.Run, typ string) *chart {
 	if len(groups) == 0 {
 		return nil
 	}
-	return barChart("speed", "speed-up over pure Go, "+typ+", 1024×80, γ = 2", "for each operation and path", "times as fast as pure Go", groups, all)
+	return barChart("speed", "speed-up over the pure-Go path, "+typ+", 1024×80, γ = 2", "for each operation and path", "times as fast as the pure-Go path", groups, all)
 }
 
 // acrossChart compares the best paths of machines.
