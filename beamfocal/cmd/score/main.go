@@ -3,8 +3,7 @@
 //	score -shards 'data/shard-*.npy' -output out/
 //
 // prints the total loss, and writes it (out/summary.txt), the figures of each shard (out/shards.csv), the hardest rows of the
-// whole set (out/hardest.csv), and what "focal merge" takes (out/part). What a shard is tells the documentation of package
-// beamfocal.
+// whole set (out/hardest.csv), and what "focal merge" takes (out/part). The documentation of package beamfocal explains shards.
 //
 // The engine is Prism, within this process, unless Beam's flags say otherwise:
 //
