@@ -75,24 +75,22 @@
 #define slotA       128
 #define slotE       192
 #define slotP       256
-#define slotM       256
-#define slotG       320
+#define slotM       320
 #define slotBig     384 // b
-#define slotB       448
-#define slots       512 // their size
+#define slots       448 // their size
 // and of soft targets
 #define slotRatio   0 // M
-#define slotELow    320
-#define slotLow     384
-#define slotR       448
-#define slotRest    512
-#define slotInverse 576
-#define slotDD      640
-#define slotD       704
-#define slotDelta   768
-#define slotY       832
-#define slotNear    896 // Y, bounded
-#define slotSign    960
+#define slotBeta    256
+#define slotLow     448
+#define slotELow    512
+#define slotD       576
+#define slotKappa   640
+#define slotR       704
+#define slotRest    768
+#define slotInverse 832
+#define slotDD      896
+#define slotDelta   960
+#define slotNear    448 // Y, bounded
 #define softSlots   1024
 
 // Instructions
@@ -300,10 +298,10 @@
 #define exp32(p, x, r)        horner4(p, r, x, neon_exp); mul(p, x, p)
 #define exp64(p, x, xx, r, s) mul(xx, x, x); apart7(p, r, s, x, xx, neon_exp+16); mul(p, xx, p); fmac(p, x, neon_exp)
 
-// m from A, which stays, and p, in whose place it is. e, g, and what e has lost, wait in slots, each if it is wanted. Of
-// float64, A has to be in its slot.
-#define log(putE, putG, putLow, m, A, e, ee, small, r, s) \
-	mul(m, A, m); putG(put(m, slotG)); /* g */                                                  \
+// m from A, which stays, and p, in whose place it is. e, and what it has lost, wait in slots, each if it is wanted. Of float64, A
+// has to be in its slot.
+#define log(putE, putLow, m, A, e, ee, small, r, s) \
+	mul(m, A, m); /* g */                                                                       \
 	add(e, A, m); putE(put(e, slotE));                                                          \
 	putLow(sub(r, A, e); add(r, r, m); put(r, slotELow));                                       \
 	mulc(small, e, neon_down);                                                                  \
@@ -318,17 +316,17 @@
 	get(k, slotK); and(k, k, negative); get(h, slotF); and(h, h, negative);                     \
 	fnmac(h, m, neon_down)
 
-// B from -k, A and h; b waits in a slot if it is wanted.
-#define pow(weight, apart, putBig, B, k, A, h, r, tt) \
+// b from -k, A and h
+#define pow(weight, apart, b, k, A, h, r, tt) \
 	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
 	/* γ·log2 s = K + r */                                                                      \
-	every(B, neon_magicPow); fmap(B, tt, paramPowHi); maxc(B, B, neon_powMin); /* t */          \
-	csub(r, neon_magicPow, B); /* -K */                                                         \
+	every(b, neon_magicPow); fmap(b, tt, paramPowHi); maxc(b, b, neon_powMin); /* t */          \
+	csub(r, neon_magicPow, b); /* -K */                                                         \
 	fnmap(r, k, paramPowHi); fnmap(r, A, paramPowHiDown); fmap(r, h, paramPowHi); fmap(r, tt, paramPowLo); \
 	maxc(r, r, neon_minusOne);                                                                  \
 	EL(apart(powApart32, powHorner32)(A, h, r, k), pow64(A, h, tt, r, k)); /* p in A */         \
-	EL(each2(SHL4S23, B, B), each2(SHL2D52, B, B)); weight(h, k, r, tt); mul(B, h, B);          \
-	fma(B, B, A); putBig(put(B, slotBig)); mulc(B, B, neon_down)
+	EL(each2(SHL4S23, b, b), each2(SHL2D52, b, b)); weight(h, k, r, tt); mul(b, h, b);          \
+	fma(b, b, A)
 #define powHorner32(p, s, r, rr) horner6(p, s, r, neon_pow); mul(p, r, p)
 #define powApart32(p, s, r, rr)  mul(rr, r, r); horner5(p, s, r, neon_pow+16); mul(p, rr, p); fmac(p, r, neon_pow)
 #define pow64(p, s, q, r, rr)    mul(rr, r, r); apart10(p, s, q, r, rr, neon_pow+16); mul(p, rr, p); fmac(p, r, neon_pow)

@@ -118,25 +118,25 @@ have:
 
 #define EL(f32, f64) f32
 
-TEXT ·lossSquareF32NEON(SB), 0, $832-8
+TEXT ·lossSquareF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF32NEON(SB), 0, $832-8
+TEXT ·gradSquareF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF32NEON(SB), 0, $832-8
+TEXT ·hessSquareF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF32NEON(SB), 0, $832-8
+TEXT ·frozenSquareF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(frozenSquare)
@@ -145,25 +145,25 @@ TEXT ·frozenSquareF32NEON(SB), 0, $832-8
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossSquareF64NEON(SB), 0, $832-8
+TEXT ·lossSquareF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossSquare)
 	RET
 
-TEXT ·gradSquareF64NEON(SB), 0, $832-8
+TEXT ·gradSquareF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradSquare)
 	RET
 
-TEXT ·hessSquareF64NEON(SB), 0, $832-8
+TEXT ·hessSquareF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessSquare)
 	RET
 
-TEXT ·frozenSquareF64NEON(SB), 0, $832-8
+TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(frozenSquare)
@@ -226,10 +226,10 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 #define passExp(slots) \
 	read(u, U); exp(FAR, slots, A, p, f, u, g1, g5, g6); put(A, slotA); put(p, slotP)
 #define passLog(putE) \
-	get(A, slotA); get(p, slotP); log(putE, putE, NO, m, A, e, g1, g2, g5, g6); put(m, slotM)
+	get(A, slotA); get(p, slotP); log(putE, NO, m, A, e, g1, g2, g5, g6); put(m, slotM)
 #define POW(hess) \
-	get(m, slotM); logS(k, h, m, g5); get(A, slotA); pow(hardWeight, HORNER, hess, B, k, A, h, g0, g5)
-#define passPow POW(YES); put(B, slotB)
+	get(m, slotM); logS(k, h, m, g5); get(A, slotA); pow(hardWeight, HORNER, B, k, A, h, g0, g5); hess(put(B, slotBig)); mulc(B, B, neon_down)
+#define passPow POW(YES)
 
 // loss = B·L, L = ln2·(A + m) + V
 #define LOSS_POWER \
@@ -240,7 +240,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 #define GRAD_POWER \
 	below0(negative, u);                                                                        \
 	CONST(K1, neon_maxSoftplus); each2(BOUND, BL, B); bit(BL, Q, negative);                     \
-	everyp(y, paramGamma); bit(y, B, negative); get(ye, slotG); mul(ye, y, ye); fma(ye, y, A);  \
+	everyp(y, paramGamma); bit(y, B, negative); get(ye, slotP); mul(ye, A, ye); mul(ye, y, ye); fma(ye, y, A); \
 	mulc(alpha, B, neon_up); bit(alpha, ye, negative);                                          \
 	andp(y, paramGammaLn2Lo, negative); fma(alpha, y, BL);                                      \
 	bitp(beta, paramGammaLn2, negative); fma(alpha, beta, BL);                                  \
@@ -251,7 +251,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 #define CURV_POWER \
 	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
 	csub(low, neon_one, d); add(low, low, small); squared(dd, d, low);                          \
-	copy(curv, e); letNaN(curv, near); mul(curv, B, curv);                                      \
+	mul(curv, B, e); letNaN(curv, near);                                                        \
 	div(curv, curv, dd); mulc(curv, curv, neon_down); write(curv, CURV)
 
 // grad = B·α/(1+e)
@@ -264,7 +264,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 #define gradPower   POW(NO); LOSS_POWER; GRAD_POWER
 #define frozenPower POW(NO); LOSS_POWER; FROZEN_POWER; CURV_POWER
 #define hessPower \
-	get(B, slotB); LOSS_POWER; minc(near, V, neon_maxSoftplus); GRAD_POWER; CURV_POWER;         \
+	get(B, slotBig); mulc(B, B, neon_down); LOSS_POWER; minc(near, V, neon_maxSoftplus); GRAD_POWER; CURV_POWER;         \
 	/* hess = B·(e·((1+2γ) - γ·L) + (γ·ε)²·L)/(1+e)² */                                         \
 	get(lambda, slotA); get(g4, slotM); add(lambda, lambda, g4); fmac(L, lambda, neon_ln2Down); \
 	mulp(g4, e, paramGamma); mulc(square, g4, neon_down); mul(square, square, g4);              \
@@ -277,7 +277,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 // γ = 0: the same without the factor, in one loop
 #define LOG_ZERO(putE) \
 	read(u, U); exp(FAR, NO, A, Q, g4, u, g1, g5, g6); put(A, slotA);                           \
-	log(putE, NO, NO, Q, A, e, g1, g4, g5, g6); put(Q, slotM); weights(B, W, WEACH); LOSS_POWER
+	log(putE, NO, Q, A, e, g1, g4, g5, g6); put(Q, slotM); weights(B, W, WEACH); LOSS_POWER
 #define lossZero LOG_ZERO(NO)
 #define gradZero LOG_ZERO(YES); FROZEN_POWER
 #define hessZero LOG_ZERO(YES); FROZEN_POWER; CURV_POWER; write(curv, HESS)
@@ -285,43 +285,43 @@ TEXT ·frozenSquareF64NEON(SB), 0, $832-8
 #undef EL
 #define EL(f32, f64) f32
 
-TEXT ·lossZeroF32NEON(SB), 0, $832-8
+TEXT ·lossZeroF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF32NEON(SB), 0, $832-8
+TEXT ·gradZeroF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF32NEON(SB), 0, $832-8
+TEXT ·hessZeroF32NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossPowerF32NEON(SB), 0, $8512-8
+TEXT ·lossPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF32NEON(SB), 0, $8512-8
+TEXT ·gradPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF32NEON(SB), 0, $8512-8
+TEXT ·hessPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF32NEON(SB), 0, $8512-8
+TEXT ·frozenPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
@@ -330,43 +330,43 @@ TEXT ·frozenPowerF32NEON(SB), 0, $8512-8
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·lossZeroF64NEON(SB), 0, $832-8
+TEXT ·lossZeroF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(lossZero)
 	RET
 
-TEXT ·gradZeroF64NEON(SB), 0, $832-8
+TEXT ·gradZeroF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(gradZero)
 	RET
 
-TEXT ·hessZeroF64NEON(SB), 0, $832-8
+TEXT ·hessZeroF64NEON(SB), 0, $768-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	LOOP(hessZero)
 	RET
 
-TEXT ·lossPowerF64NEON(SB), 0, $8512-8
+TEXT ·lossPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
 	RET
 
-TEXT ·gradPowerF64NEON(SB), 0, $8512-8
+TEXT ·gradPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
 	RET
 
-TEXT ·hessPowerF64NEON(SB), 0, $8512-8
+TEXT ·hessPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
 	RET
 
-TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
+TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
 	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
@@ -407,16 +407,15 @@ TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
 // Soft targets: genericSoft, in passes. The groups:
 #define u         g0
 #define e         g0
-#define delta     g0
-#define k         g0
+#define b         g0
 #define gKappaLn2 g0
 #define bracket   g0
-#define Y         g1
 #define whole     g1
 #define small     g1
 #define inverse   g1
+#define Y         g1
+#define gKappa    g1
 #define curv      g1
-#define b         g1
 #define f         g2
 #define theta     g2
 #define R         g2
@@ -427,23 +426,25 @@ TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
 #define t         g3
 #define product   g3
 #define rest      g3
+#define delta     g3
 #define A         g3
-#define kappa     g3
-#define D         g3
-#define grad      g3
+#define near      g3
 #define p         g4
 #define m         g4
 #define beta      g4
 #define share     g4
 #define dLow      g4
-#define B         g4
 #define eHalf     g4
+#define k         g4
+#define B         g4
 #define lambda    g4
 #define lost      g5
 #define d         g5
+#define kappa     g5
 #define y         g5
 #define loss      g5
-#define gKappa    g5
+#define D         g5
+#define grad      g5
 #define negative  g6
 #define eLow      g6
 #define dd        g6
@@ -451,17 +452,13 @@ TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
 #define sign      g6
 
 #define passSoftLog \
-	get(A, slotA); get(p, slotP); log(YES, NO, YES, m, A, e, g1, g2, g5, g6); put(m, slotM)
+	get(A, slotA); get(p, slotP); log(YES, YES, m, A, e, g1, g2, g5, g6); put(m, slotM)
 
-// M and low, and in slots Y and what derivatives need
+// M and low; β, and what derivatives need of κ and D, in slots
 #define RATIO(wantFirst, wantSecond) \
 	read(t, TARGET); csub(beta, neon_one, t); csub(lost, neon_one, beta); sub(lost, lost, t);   \
-	read(Y, U);                                                                                 \
-	wantFirst(every(delta, neon_one); fnmac(delta, t, neon_two); CONST(K0, neon_sign); last(VAND, sign, Y, K0)); \
-	wantFirst(put(sign, slotSign); each3(VEOR, delta, delta, sign); put(delta, slotDelta));         \
-	signed(negative, Y); read(theta, TARGET); bit(theta, beta, negative); bit(beta, t, negative);                    \
-	each2(FABS, Y, Y); wantFirst(minc(g3, Y, neon_maxSoftplus); mul(g3, beta, g3); put(g3, slotNear)); \
-	mul(Y, beta, Y); put(Y, slotY);                                                             \
+	read(negative, U); signed(negative, negative);                                              \
+	read(theta, TARGET); bit(theta, beta, negative); bit(beta, t, negative); put(beta, slotBeta); \
 	/* R + rest */                                                                              \
 	get(e, slotE); every(whole, neon_up); bit(whole, e, negative);                              \
 	mulc(share, beta, neon_up); mul(product, e, theta);                                         \
@@ -469,56 +466,58 @@ TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
 	add(R, share, product);                                                                     \
 	each3(FMAX, g6, share, product); each3(FMIN, rest, share, product); sub(g6, R, g6); sub(rest, rest, g6); \
 	sub(rest, rest, gK); fma(rest, whole, lost);                                                \
-	wantFirst(put(rest, slotRest); add(share, share, share); sub(share, share, R); put(share, slotD)); \
-	wantSecond(put(R, slotR));                                                                      \
+	wantFirst(add(share, share, share); sub(share, share, R); put(share, slotD));               \
 	/* m = M·(1+low) */                                                                         \
 	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
 	csub(dLow, neon_one, d); add(dLow, dLow, small); get(eLow, slotELow); fmac(dLow, eLow, neon_down); \
-	wantSecond(copy(small, dLow); squared(dd, d, small); put(dd, slotDD));                          \
-	div(M, R, d); CONST(K0, neon_one); first(FDIV, inverse, K0, R); wantFirst(put(inverse, slotInverse)); \
-	fnma(R, M, d); add(R, R, rest); fnma(R, M, dLow); mul(low, R, inverse)
+	wantSecond(copy(small, dLow); squared(dd, d, small); put(dd, slotDD));                      \
+	CONST(K0, neon_one); first(FDIV, inverse, K0, R); div(M, R, d);                             \
+	wantSecond(put(R, slotR); put(rest, slotRest); put(inverse, slotInverse));                  \
+	fnma(R, M, d); add(R, R, rest); fnma(R, M, dLow); mul(low, R, inverse);                     \
+	/* κ = ±δ·e/R */                                                                            \
+	wantFirst(mul(kappa, e, inverse); get(g4, slotELow); fnma(g4, kappa, rest); fma(kappa, g4, inverse)); \
+	wantFirst(every(delta, neon_one); read(g4, TARGET); fnmac(delta, g4, neon_two));            \
+	wantFirst(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, delta, delta, g4)); \
+	wantFirst(mul(kappa, delta, kappa); put(kappa, slotKappa)); wantSecond(put(delta, slotDelta))
 
-// B = w·m^γ
-#define SOFT_SQUARE(putBig) \
-	softWeight(B, g1, g3, g5); mul(B, B, M); mulc(M, M, neon_down); mul(B, B, M);               \
-	add(low, low, low); fma(B, B, low); putBig(put(B, slotBig)); mulc(B, B, neon_down)
+// b = w·m^γ·2^Shift
+#define SOFT_SQUARE softWeight(b, g1, g3, g5); mul(b, b, M); mulc(M, M, neon_down); mul(b, b, M); add(low, low, low); fma(b, b, low)
 #define passRatio(wantFirst, wantSecond) RATIO(wantFirst, wantSecond); put(M, slotRatio); put(low, slotLow)
 #define passLogM \
-	get(M, slotRatio); get(low, slotLow); logM(k, y, h, M, g4, g3, g1);                         \
+	get(M, slotRatio); get(low, slotLow); logM(k, y, h, M, g0, g3, g1);                         \
 	EL(put(k, slotK), NONE); put(y, slotF); put(h, slotLow)
-#define SOFT_POWER(putBig) \
-	get(k, slotK); get(y, slotF); get(h, slotLow); pow(softWeight, APART, putBig, B, k, y, h, g3, g6)
+#define SOFT_POWER \
+	get(k, slotK); get(y, slotF); get(h, slotLow); pow(softWeight, APART, b, k, y, h, g3, g6)
 
-// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite
-#define SOFT_LOSS \
-	get(Q, slotM); get(A, slotA); mul(Q, B, Q); fma(Q, B, A);                                   \
-	get(Y, slotY); mul(loss, B, Y); subc(Y, Y, neon_largest); each3(FMAXNM, loss, loss, Y);     \
+// loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite. Derivatives need Y bounded: beyond, κ is 0, but e has
+// stopped falling.
+#define SOFT_LOSS(wantFirst) \
+	mulc(B, b, neon_down); get(Q, slotM); get(A, slotA); mul(Q, B, Q); fma(Q, B, A);            \
+	read(Y, U); wantFirst(CONST(K0, neon_sign); last(VAND, sign, Y, K0)); each2(FABS, Y, Y);    \
+	wantFirst(minc(near, Y, neon_maxSoftplus); get(gK, slotBeta); mul(near, gK, near));         \
+	get(gK, slotBeta); mul(Y, gK, Y);                                                           \
+	mul(loss, B, Y); subc(Y, Y, neon_largest); each3(FMAXNM, loss, loss, Y);                    \
 	fmac(loss, Q, neon_ln2Down); write(loss, LOSS)
 
-// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
-#define SOFT_GRAD \
-	get(e, slotE); get(inverse, slotInverse); mul(kappa, e, inverse);                           \
-	get(eLow, slotELow); get(gK, slotRest); fnma(eLow, kappa, gK); fma(kappa, eLow, inverse);   \
-	get(gK, slotDelta); mul(kappa, gK, kappa);                                                  \
-	mulp(gKappa, kappa, paramGamma); mulp(gKappaLn2, kappa, paramGammaLn2Lo); fmap(gKappaLn2, kappa, paramGammaLn2); \
-	get(D, slotD); mul(D, B, D);                                                                \
-	get(Y, slotNear); get(gK, slotBig); mul(Y, gK, Y); fma(D, gKappa, Y); fma(D, gKappaLn2, Q); \
-	get(e, slotE); SOFT_OVER
-
+// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R
+#define SOFT_GRAD(wantSecond) \
+	SOFT_LOSS(YES); wantSecond(put(b, slotBig); put(near, slotNear));                           \
+	mul(near, b, near); get(kappa, slotKappa); mulp(gKappa, kappa, paramGamma);                 \
+	mulp(gKappaLn2, kappa, paramGammaLn2Lo); fmap(gKappaLn2, kappa, paramGammaLn2);             \
+	get(D, slotD); mul(D, B, D); fma(D, gKappa, near); fma(D, gKappaLn2, Q); SOFT_OVER
 #define SOFT_OVER \
-	over1e(grad, g5, e); get(sign, slotSign); each3(VEOR, grad, grad, sign); write(grad, GRAD)
+	get(e, slotE); over1e(grad, g1, e); each3(VEOR, grad, grad, sign); write(grad, GRAD)
 
-// grad = B·D/(1+e)
+// grad = B·D/(1+e), curv = B·e/(1+e)²
 #define SOFT_FROZEN \
-	get(D, slotD); get(Y, slotNear); letNaN(D, Y); mul(D, B, D); get(e, slotE); SOFT_OVER
-
-// curv = B·e/(1+e)²
+	SOFT_LOSS(YES); put(near, slotNear); get(D, slotD); letNaN(D, near); mul(D, B, D); SOFT_OVER; SOFT_CURV
 #define SOFT_CURV \
-	get(curv, slotNear); ZERO(K0); last(FMUL, curv, curv, K0); add(curv, e, curv); mul(curv, B, curv); \
+	mul(curv, B, e); get(near, slotNear); letNaN(curv, near);                                   \
 	get(gK, slotDD); div(curv, curv, gK); mulc(curv, curv, neon_down); write(curv, CURV)
 
 // hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
 #define SOFT_HESS \
+	SOFT_GRAD(YES); SOFT_CURV;                                                                  \
 	mulc(eHalf, e, neon_halfUp); get(inverse, slotInverse); mul(kappa, eHalf, inverse);         \
 	get(gK, slotR); fnma(eHalf, kappa, gK);                                                     \
 	get(eLow, slotELow); mulc(eLow, eLow, neon_halfUp); get(gK, slotRest); fnma(eLow, kappa, gK); \
@@ -528,19 +527,19 @@ TEXT ·frozenPowerF64NEON(SB), 0, $8512-8
 	mulc(kappa, kappa, neon_halfDown); fmap(factor, kappa, paramGammaMinus1);                   \
 	get(D, slotD); get(gK, slotRest); sub(D, D, gK); add(D, D, D);                              \
 	get(lambda, slotA); get(gK, slotM); add(lambda, lambda, gK); mulc(lambda, lambda, neon_ln2); fma(D, lambda, factor); \
-	get(Y, slotNear); mulc(Y, Y, neon_up); fma(D, Y, factor);                                   \
+	get(near, slotNear); mulc(near, near, neon_up); fma(D, near, factor);                       \
 	mulc(D, D, neon_halfDown); fma(bracket, gKappa, D); minc(bracket, bracket, neon_large);     \
-	get(b, slotBig); mulp(b, b, paramHessPow); mulp(bracket, bracket, paramHessBracket); mul(bracket, b, bracket); \
+	get(g1, slotBig); mulp(g1, g1, paramHessPow); mulp(bracket, bracket, paramHessBracket); mul(bracket, g1, bracket); \
 	get(gK, slotDD); div(bracket, bracket, gK); mulc(bracket, bracket, neon_down); write(bracket, HESS)
 
-#define softLossSquare   RATIO(NO, NO); SOFT_SQUARE(NO); SOFT_LOSS
-#define softGradSquare   RATIO(YES, NO); SOFT_SQUARE(YES); SOFT_LOSS; SOFT_GRAD
-#define softFrozenSquare RATIO(YES, YES); SOFT_SQUARE(NO); SOFT_LOSS; SOFT_FROZEN; SOFT_CURV
-#define softHessSquare   RATIO(YES, YES); SOFT_SQUARE(YES); SOFT_LOSS; SOFT_GRAD; SOFT_CURV; SOFT_HESS
-#define softLossPower    SOFT_POWER(NO); SOFT_LOSS
-#define softGradPower    SOFT_POWER(YES); SOFT_LOSS; SOFT_GRAD
-#define softFrozenPower  SOFT_POWER(NO); SOFT_LOSS; SOFT_FROZEN; SOFT_CURV
-#define softHessPower    SOFT_POWER(YES); SOFT_LOSS; SOFT_GRAD; SOFT_CURV; SOFT_HESS
+#define softLossSquare   RATIO(NO, NO); SOFT_SQUARE; SOFT_LOSS(NO)
+#define softGradSquare   RATIO(YES, NO); SOFT_SQUARE; SOFT_GRAD(NO)
+#define softFrozenSquare RATIO(YES, YES); SOFT_SQUARE; SOFT_FROZEN
+#define softHessSquare   RATIO(YES, YES); SOFT_SQUARE; SOFT_HESS
+#define softLossPower    SOFT_POWER; SOFT_LOSS(NO)
+#define softGradPower    SOFT_POWER; SOFT_GRAD(NO)
+#define softFrozenPower  SOFT_POWER; SOFT_FROZEN
+#define softHessPower    SOFT_POWER; SOFT_HESS
 
 #undef EL
 #define EL(f32, f64) f32
@@ -662,16 +661,15 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 
 #undef u
 #undef e
-#undef delta
-#undef k
+#undef b
 #undef gKappaLn2
 #undef bracket
-#undef Y
 #undef whole
 #undef small
 #undef inverse
+#undef Y
+#undef gKappa
 #undef curv
-#undef b
 #undef f
 #undef theta
 #undef R
@@ -682,23 +680,25 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef t
 #undef product
 #undef rest
+#undef delta
 #undef A
-#undef kappa
-#undef D
-#undef grad
+#undef near
 #undef p
 #undef m
 #undef beta
 #undef share
 #undef dLow
-#undef B
 #undef eHalf
+#undef k
+#undef B
 #undef lambda
 #undef lost
 #undef d
+#undef kappa
 #undef y
 #undef loss
-#undef gKappa
+#undef D
+#undef grad
 #undef negative
 #undef eLow
 #undef dd
@@ -722,13 +722,13 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 	fmac(u, S, neon_down); write(u, LOSS)
 #define softplus \
 	read(u, U); exp(FAR, NO, A, p, g2, u, g3, g5, g6); EL(NONE, put(A, slotA));                 \
-	log(NO, NO, NO, m, A, g0, g3, g2, g5, g6); add(m, A, m);                                    \
+	log(NO, NO, m, A, g0, g3, g2, g5, g6); add(m, A, m);                                    \
 	read(u, U); positive(u, u); fmac(u, m, neon_ln2Down); write(u, LOSS)
 
 #undef EL
 #define EL(f32, f64) f32
 
-TEXT ·sigmoidF32NEON(SB), 0, $832-24
+TEXT ·sigmoidF32NEON(SB), 0, $768-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -737,7 +737,7 @@ TEXT ·sigmoidF32NEON(SB), 0, $832-24
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF32NEON(SB), 0, $832-24
+TEXT ·softplusF32NEON(SB), 0, $768-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -749,7 +749,7 @@ TEXT ·softplusF32NEON(SB), 0, $832-24
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·sigmoidF64NEON(SB), 0, $832-24
+TEXT ·sigmoidF64NEON(SB), 0, $768-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
@@ -758,7 +758,7 @@ TEXT ·sigmoidF64NEON(SB), 0, $832-24
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF64NEON(SB), 0, $832-24
+TEXT ·softplusF64NEON(SB), 0, $768-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
