@@ -407,11 +407,11 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 // Soft targets: genericSoft, in passes. The groups:
 #define u         g0
 #define e         g0
+#define dLow      g0
 #define b         g0
 #define gKappaLn2 g0
 #define bracket   g0
 #define whole     g1
-#define small     g1
 #define inverse   g1
 #define Y         g1
 #define gKappa    g1
@@ -433,7 +433,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define m         g4
 #define beta      g4
 #define share     g4
-#define dLow      g4
+#define small     g4
 #define eHalf     g4
 #define k         g4
 #define B         g4
@@ -466,16 +466,17 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	add(R, share, product);                                                                     \
 	each3(FMAX, g6, share, product); each3(FMIN, rest, share, product); sub(g6, R, g6); sub(rest, rest, g6); \
 	sub(rest, rest, gK); fma(rest, whole, lost);                                                \
+	CONST(K0, neon_one); first(FDIV, inverse, K0, R);                                           \
 	wantFirst(add(share, share, share); sub(share, share, R); put(share, slotD));               \
 	/* m = M·(1+low) */                                                                         \
 	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
 	csub(dLow, neon_one, d); add(dLow, dLow, small); get(eLow, slotELow); fmac(dLow, eLow, neon_down); \
 	wantSecond(copy(small, dLow); squared(dd, d, small); put(dd, slotDD));                      \
-	CONST(K0, neon_one); first(FDIV, inverse, K0, R); div(M, R, d);                             \
+	div(M, R, d);                                                                               \
 	wantSecond(put(R, slotR); put(rest, slotRest); put(inverse, slotInverse));                  \
 	fnma(R, M, d); add(R, R, rest); fnma(R, M, dLow); mul(low, R, inverse);                     \
 	/* κ = ±δ·e/R */                                                                            \
-	wantFirst(mul(kappa, e, inverse); get(g4, slotELow); fnma(g4, kappa, rest); fma(kappa, g4, inverse)); \
+	wantFirst(get(e, slotE); mul(kappa, e, inverse); get(g4, slotELow); fnma(g4, kappa, rest); fma(kappa, g4, inverse)); \
 	wantFirst(every(delta, neon_one); read(g4, TARGET); fnmac(delta, g4, neon_two));            \
 	wantFirst(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, delta, delta, g4)); \
 	wantFirst(mul(kappa, delta, kappa); put(kappa, slotKappa)); wantSecond(put(delta, slotDelta))
@@ -661,11 +662,11 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 
 #undef u
 #undef e
+#undef dLow
 #undef b
 #undef gKappaLn2
 #undef bracket
 #undef whole
-#undef small
 #undef inverse
 #undef Y
 #undef gKappa
@@ -687,7 +688,7 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef m
 #undef beta
 #undef share
-#undef dLow
+#undef small
 #undef eHalf
 #undef k
 #undef B
