@@ -300,14 +300,14 @@
 
 // m from A, which stays, and p, in whose place it is. e, and what it has lost, wait in slots, each if it is wanted. Of float64, A
 // has to be in its slot.
-#define log(putE, putLow, m, A, e, ee, small, r, s) \
+#define log(putE, putLow, m, A, e, small, q, r, s) \
 	mul(m, A, m); /* g */                                                                       \
 	add(e, A, m); putE(put(e, slotE));                                                          \
 	putLow(sub(r, A, e); add(r, r, m); put(r, slotELow));                                       \
 	mulc(small, e, neon_down);                                                                  \
-	copy(ee, e); fnma(ee, e, small);                                                            \
-	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, e));                               \
-	fma(m, ee, r)
+	fnma(e, e, small); /* ee */                                                                 \
+	EL(horner9(r, s, small, neon_log), log64(r, s, A, small, q));                               \
+	fma(m, e, r)
 #define log64(r, s, q, x, xx) mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotA)
 
 // h, and -k where log2 s = (k - A) + h, from m and the slots
@@ -316,9 +316,9 @@
 	get(k, slotK); and(k, k, negative); get(h, slotF); and(h, h, negative);                     \
 	fnmac(h, m, neon_down)
 
-// b from -k, A and h
+// b from -k, in tt too, A and h
 #define pow(weight, apart, b, k, A, h, r, tt) \
-	copy(tt, k); fmac(tt, A, neon_down); sub(tt, h, tt);                                        \
+	fmac(tt, A, neon_down); sub(tt, h, tt);                                                     \
 	/* γ·log2 s = K + r */                                                                      \
 	every(b, neon_magicPow); fmap(b, tt, paramPowHi); maxc(b, b, neon_powMin); /* t */          \
 	csub(r, neon_magicPow, b); /* -K */                                                         \
@@ -352,10 +352,9 @@
 #define logM(k, y, h, M, yy, small, s) \
 	mulc(h, h, neon_log2E);                                                                     \
 	every(k, neon_magicLog); EL(each2(USRA4S23, k, M), each2(USRA2D52, k, M)); csub(k, neon_magicLog0, k); \
-	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, M, K0); subc(y, y, neon_up);      \
-	mulc(small, y, neon_down); copy(yy, y); fnma(yy, y, small);                                 \
-	EL(horner9(M, s, small, neon_log), logM64(M, s, y, small, k)); mul(M, yy, M); fmac(h, M, neon_down); \
-	each2(FNEG, y, y)
+	every(y, neon_up); CONST(K0, neon_mantissa); last(BIT, y, M, K0); csub(y, neon_up, y);      \
+	mulc(small, y, neon_minusDown); copy(yy, y); fnma(yy, y, small); /* -yy */                  \
+	EL(horner9(M, s, small, neon_log), logM64(M, s, y, small, k)); mul(M, yy, M); fnmac(h, M, neon_down)
 #define logM64(r, s, q, x, xx) \
 	put(q, slotF); put(xx, slotK); mul(xx, x, x); apart20(r, s, q, x, xx, neon_log); get(q, slotF); get(xx, slotK)
 

@@ -228,7 +228,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 #define passLog(putE) \
 	get(A, slotA); get(p, slotP); log(putE, NO, m, A, e, g1, g2, g5, g6); put(m, slotM)
 #define POW(hess) \
-	get(m, slotM); logS(k, h, m, g5); get(A, slotA); pow(hardWeight, HORNER, B, k, A, h, g0, g5); hess(put(B, slotBig)); mulc(B, B, neon_down)
+	get(m, slotM); logS(k, h, m, g5); get(A, slotA); copy(g5, k); pow(hardWeight, HORNER, B, k, A, h, g0, g5); hess(put(B, slotBig)); mulc(B, B, neon_down)
 #define passPow POW(YES)
 
 // loss = B·L, L = ln2·(A + m) + V
@@ -488,7 +488,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	get(M, slotRatio); get(low, slotLow); logM(k, y, h, M, g0, g3, g1);                         \
 	EL(put(k, slotK), NONE); put(y, slotF); put(h, slotLow)
 #define SOFT_POWER \
-	get(k, slotK); get(y, slotF); get(h, slotLow); pow(softWeight, APART, b, k, y, h, g3, g6)
+	get(k, slotK); get(g6, slotK); get(y, slotF); get(h, slotLow); pow(softWeight, APART, b, k, y, h, g3, g6)
 
 // loss = B·E, E = ln2·(A + m) + Y, and Y wins where it is infinite. Derivatives need Y bounded: beyond, κ is 0, but e has
 // stopped falling.
