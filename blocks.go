@@ -553,6 +553,9 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 		drop := s.pos[i]
 		if j.params.neg == 0 {
 			drop = ^s.pos[i]
+			if j.y.kind == denseTarget {
+				drop &^= s.soft[i]
+			}
 		}
 		if nans {
 			for k, v := range x[64*i : min(64*i+64, s.n)] {
