@@ -186,18 +186,37 @@ func (j *job[T]) checkWeights() error {
 	if err := multiplyRange[T](&pos, j.op, posInput, &y.pos); err != nil {
 		return err
 	}
-	all := weightRange{min(neg.least, pos.least), max(neg.most, pos.most)}
-	if err := multiplyRange[T](&all, j.op, rowInput, &y.row); err != nil {
-		return err
-	}
-	if err := multiplyRange[T](&all, j.op, elementInput, &y.element); err != nil {
-		return err
+	before := weightRange{min(neg.least, pos.least), max(neg.most, pos.most)}
+	all := before
+	err := j.multiplyRows(&all, false)
+	if err != nil { // which may be for the bounds of rows
+		all = before
+		err = j.multiplyRows(&all, true)
 	}
 	j.zeros = all.least < smallestNormal[T]()
-	return nil
+	return err
 }
 
-// weightRange has the least and the largest of some weights; the former may be too small, but not below the normal range for that.
+// multiplyRows multiplies a range by the weights of rows and elements. Those of rows may have bounds instead of their range.
+func (j *job[T]) multiplyRows(all *weightRange, exactly bool) error {
+	const low, high = 0x1p-20, 0x1p10
+	w := sliceOf[T](&j.y.row)
+	switch {
+	case exactly || len(w) == 0 || all.most*high > constantsOf[T]().MaxWeight || firstOutside(w, 0, high, nil) >= 0:
+		if err := multiplyRange[T](all, j.op, rowInput, &j.y.row); err != nil {
+			return err
+		}
+	case firstOutside(w, low, high, nil) < 0:
+		all.least *= low
+		all.most *= high
+	default:
+		all.least = 0
+		all.most *= high
+	}
+	return multiplyRange[T](all, j.op, elementInput, &j.y.element)
+}
+
+// weightRange has bounds of some weights.
 type weightRange struct{ least, most float64 }
 
 // multiplyRange multiplies a range by weights, of which each element has one.
@@ -207,7 +226,7 @@ func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbe
 		return nil
 	}
 	limit, name := constantsOf[T]().MaxWeight, inputNames[input].argument
-	if input == elementInput { // the last ones, which may be many: their range does not matter, and assembly is fast
+	if input == elementInput { // the last ones, which may be many: assembly is faster, and their range does not matter
 		tiny, high := T(smallestNormal[T]()/r.least), T(min(limit/r.most, limit))
 		if firstOutside(w, tiny, high, nil) < 0 {
 			return nil
