@@ -764,7 +764,7 @@ loop:
 	VMULPS       (DI), Y1, Y1
 	VADDPS       Y6, Y10, Y6
 	VMULPS       Y0, Y0, Y0
-	VSUBPS       Y15, Y11, Y11
+	VSUBPS       Y11, Y15, Y11
 	VFMADD231PS  Y14, Y10, Y6
 	VSUBPS       c3f800000<>+0(SB), Y2, Y10
 	VSUBPS       c3f800000<>+0(SB), Y4, Y14
@@ -781,7 +781,7 @@ loop:
 	VADDPS       Y10, Y12, Y10
 	VADDPS       Y14, Y13, Y14
 	VMULPS       32(DI), Y0, Y0
-	VSUBPS       Y6, Y9, Y9
+	VSUBPS       Y9, Y6, Y9
 	VMULPS       Y2, Y2, Y2
 	VMULPS       Y4, Y4, Y4
 	VFMADD231PS  Y8, Y12, Y10
@@ -797,8 +797,8 @@ loop:
 	VMULPS       96(DI), Y4, Y4
 	VDIVPS       Y8, Y11, Y11
 	VMULPS       Y15, Y15, Y8
-	VSUBPS       Y10, Y7, Y7
-	VSUBPS       Y14, Y5, Y5
+	VSUBPS       Y7, Y10, Y7
+	VSUBPS       Y5, Y14, Y5
 	VFMADD213PS  c3eaaac9d<>+0(SB), Y15, Y13
 	VFMADD213PS  c3eaaac9d<>+0(SB), Y6, Y0
 	VDIVPS       Y12, Y9, Y9
@@ -818,20 +818,20 @@ loop:
 	VFMADD213PS  c3eaaac9d<>+0(SB), Y10, Y12
 	VFMADD213PS  c3eaaac9d<>+0(SB), Y14, Y13
 	VMULPS       Y6, Y6, Y8
-	VFMADD231PS  Y11, Y11, Y15
+	VFMSUB231PS  Y11, Y11, Y15
 	VADDPS       Y9, Y9, Y11
 	VFMADD231PS  Y0, Y8, Y6
 	VFMADD213PS  cbefffff0<>+0(SB), Y10, Y12
 	VFMADD213PS  cbefffff0<>+0(SB), Y14, Y13
 	VMULPS       Y10, Y10, Y0
 	VMULPS       Y14, Y14, Y8
-	VFMADD231PS  Y9, Y9, Y11
+	VFMSUB231PS  Y9, Y9, Y11
 	VADDPS       Y7, Y7, Y9
 	VFMADD213PS  Y1, Y15, Y1
 	VFMADD231PS  Y12, Y0, Y10
 	VADDPS       128(BX), Y6, Y6
 	VFMADD231PS  Y13, Y8, Y14
-	VFMADD231PS  Y7, Y7, Y9
+	VFMSUB231PS  Y7, Y7, Y9
 	VMOVAPS      320(BX), Y0
 	VFMADD132PS  Y0, Y0, Y11
 	VMULPS       Y3, Y1, Y1
@@ -841,7 +841,7 @@ loop:
 	VFMADD213PS  Y2, Y9, Y2
 	VMULPS       Y6, Y11, Y11
 	VMOVUPS      Y1, (R8)(CX*1)
-	VFMADD231PS  Y5, Y5, Y0
+	VFMSUB231PS  Y5, Y5, Y0
 	VMOVUPS      Y11, 32(R8)(CX*1)
 	VMULPS       Y10, Y2, Y2
 	VFMADD213PS  Y4, Y0, Y4
@@ -995,7 +995,7 @@ loop:
 	VADDPS       Y9, Y15, Y9
 	VFMADD231PS  Y6, Y15, Y9
 	VANDPS       Y6, Y11, Y6
-	VSUBPS       Y9, Y6, Y6
+	VSUBPS       Y6, Y9, Y6
 	VMULPS       Y0, Y10, Y15
 	VFMADD213PS  Y10, Y14, Y10
 	VMOVAPS      192(BX), Y11
@@ -1007,7 +1007,7 @@ loop:
 	VADDPS       Y10, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y10
 	VANDPS       Y14, Y11, Y14
-	VSUBPS       Y10, Y14, Y14
+	VSUBPS       Y14, Y10, Y14
 	VMULPS       Y2, Y12, Y15
 	VFMADD213PS  Y12, Y8, Y12
 	VMOVAPS      128(BX), Y11
@@ -1019,7 +1019,7 @@ loop:
 	VADDPS       Y12, Y15, Y12
 	VFMADD231PS  Y8, Y15, Y12
 	VANDPS       Y8, Y11, Y8
-	VSUBPS       Y12, Y8, Y8
+	VSUBPS       Y8, Y12, Y8
 	VMULPS       Y4, Y13, Y15
 	VFMADD132PS  320(BX), Y13, Y13
 	VMOVAPS      64(BX), Y11
@@ -1031,7 +1031,7 @@ loop:
 	VADDPS       Y13, Y15, Y13
 	VFMADD231PS  320(BX), Y15, Y13
 	VANDPS       320(BX), Y11, Y15
-	VSUBPS       Y13, Y15, Y15
+	VSUBPS       Y15, Y13, Y15
 	VADDPS       c3f800000<>+0(SB), Y9, Y11
 	VDIVPS       Y11, Y6, Y6
 	VADDPS       c3f800000<>+0(SB), Y10, Y11
@@ -1073,20 +1073,20 @@ loop:
 	VFMADD231PS  Y2, Y4, Y13
 	VADDPS       384(BX), Y13, Y13
 	VMOVAPS      Y1, Y2
-	VFMADD213PS  Y2, Y6, Y2
+	VFNMADD213PS Y2, Y6, Y2
 	VMULPS       Y1, Y1, Y1
 	VMULPS       (DI), Y1, Y1
 	VMOVAPS      Y0, Y4
-	VFMADD213PS  Y4, Y14, Y4
+	VFNMADD213PS Y4, Y14, Y4
 	VMULPS       Y0, Y0, Y0
 	VMULPS       32(DI), Y0, Y0
 	VMOVAPS      768(BX), Y8
-	VFMADD132PS  832(BX), Y8, Y8
+	VFNMADD132PS 832(BX), Y8, Y8
 	VMOVAPS      768(BX), Y9
 	VMULPS       Y9, Y9, Y9
 	VMULPS       64(DI), Y9, Y9
 	VMOVAPS      320(BX), Y10
-	VFMADD132PS  704(BX), Y10, Y10
+	VFNMADD132PS 704(BX), Y10, Y10
 	VMOVAPS      320(BX), Y11
 	VMULPS       Y11, Y11, Y11
 	VMULPS       96(DI), Y11, Y11
@@ -1107,13 +1107,13 @@ loop:
 	VFMADD231PS  640(BX), Y10, Y12
 	VMOVAPS      Y10, 640(BX)
 	VADDPS       Y6, Y6, Y10
-	VFMADD231PS  Y6, Y6, Y10
+	VFMSUB231PS  Y6, Y6, Y10
 	VFMADD213PS  Y1, Y10, Y1
 	VADDPS       Y14, Y14, Y6
-	VFMADD231PS  Y14, Y14, Y6
+	VFMSUB231PS  Y14, Y14, Y6
 	VMOVAPS      832(BX), Y10
 	VADDPS       Y10, Y10, Y14
-	VFMADD231PS  Y10, Y10, Y14
+	VFMSUB231PS  Y10, Y10, Y14
 	VMOVAPS      704(BX), Y10
 	VMOVAPS      Y12, 832(BX)
 	VADDPS       Y10, Y10, Y12
@@ -1122,7 +1122,7 @@ loop:
 	VMOVAPS      Y4, 64(BX)
 	VMINPS       Y3, Y6, Y4
 	VMULPS       Y3, Y1, Y3
-	VFMADD231PS  Y10, Y10, Y12
+	VFMSUB231PS  Y10, Y10, Y12
 	VMINPS       Y5, Y6, Y10
 	VADDPS       Y4, Y4, Y4
 	VFMADD213PS  Y9, Y14, Y9
@@ -1262,7 +1262,7 @@ loop:
 	VFMADD213PS  Y9, Y11, Y9
 	VANDPS       Y11, Y4, Y11
 	VFMADD213PS  c3e75fe28<>+0(SB), Y12, Y6
-	VSUBPS       Y14, Y11, Y11
+	VSUBPS       Y11, Y14, Y11
 	VANDNPS      Y15, Y4, Y15
 	VFMADD213PS  c3f317218<>+0(SB), Y12, Y6
 	VMULPS       Y6, Y12, Y12
@@ -1277,7 +1277,7 @@ loop:
 	VDIVPS       Y12, Y11, Y11
 	VMOVUPS      c3e465272<>+0(SB), Y12
 	VFMADD213PS  cbe805121<>+0(SB), Y8, Y12
-	VSUBPS       Y8, Y7, Y7
+	VSUBPS       Y7, Y8, Y7
 	VFMADD213PS  cbefffff0<>+0(SB), Y14, Y6
 	VANDNPS      Y2, Y5, Y2
 	VFMADD213PS  c3eaaac9d<>+0(SB), Y8, Y12
@@ -1289,12 +1289,12 @@ loop:
 	VMULPS       Y8, Y8, Y6
 	VFMADD231PS  Y12, Y6, Y8
 	VMOVAPS      Y1, Y6
-	VFMADD213PS  Y6, Y11, Y6
+	VFNMADD213PS Y6, Y11, Y6
 	VADDPS       Y11, Y11, Y12
 	VADDPS       Y14, Y0, Y0
 	VMULPS       Y1, Y1, Y1
 	VMULPS       Y3, Y3, Y13
-	VFMADD231PS  Y11, Y11, Y12
+	VFMSUB231PS  Y11, Y11, Y12
 	VADDPS       192(BX), Y8, Y8
 	VMOVUPS      c43800000<>+0(SB), Y11
 	VMINPS       Y0, Y11, Y14
@@ -1304,7 +1304,7 @@ loop:
 	VMOVAPS      Y2, 256(BX)
 	VSUBPS       Y6, Y10, Y2
 	VMULPS       32(DI), Y13, Y13
-	VFMADD213PS  Y3, Y7, Y3
+	VFNMADD213PS Y3, Y7, Y3
 	VADDPS       Y14, Y14, Y14
 	VFMADD213PS  Y1, Y12, Y1
 	VMINPS       Y8, Y11, Y11
@@ -1330,7 +1330,7 @@ loop:
 	VBLENDVPS    Y15, Y2, Y9, Y9
 	VMULPS       (BX), Y6, Y2
 	VMULPS       Y6, Y1, Y6
-	VFMADD231PS  Y7, Y7, Y12
+	VFMSUB231PS  Y7, Y7, Y12
 	VMOVUPS      c40000000<>+0(SB), Y7
 	VFMSUB213PS  Y3, Y5, Y7
 	VMULPS       192(BX), Y3, Y15
@@ -1434,7 +1434,7 @@ loop:
 	VFMADD213PS  Y5, Y6, Y5
 	VMOVUPS      c3e465272<>+0(SB), Y4
 	VFMADD213PS  cbe805121<>+0(SB), Y7, Y4
-	VSUBPS       Y7, Y2, Y2
+	VSUBPS       Y2, Y7, Y2
 	VADDPS       c3f800000<>+0(SB), Y7, Y6
 	VMULPS       Y7, Y7, Y8
 	VDIVPS       Y6, Y2, Y2
@@ -1442,9 +1442,9 @@ loop:
 	VFMADD213PS  cbefffff0<>+0(SB), Y7, Y4
 	VFMADD231PS  Y4, Y8, Y7
 	VADDPS       Y2, Y2, Y4
-	VFMADD213PS  Y1, Y2, Y1
+	VFNMADD213PS Y1, Y2, Y1
 	VADDPS       Y7, Y9, Y9
-	VFMADD231PS  Y2, Y2, Y4
+	VFMSUB231PS  Y2, Y2, Y4
 	VMOVUPS      c43800000<>+0(SB), Y2
 	VMINPS       Y9, Y2, Y2
 	VMOVUPS      c3f800000<>+0(SB), Y6
@@ -3803,7 +3803,7 @@ loop:
 // Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidF32AVX2(SB), $448-24
 	// SI U, DI Loss
-	// 4 vectors, 41.2 instructions each, 9 spills
+	// 4 vectors, 40.8 instructions each, 9 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
 	LEAQ 63(SP), BX
@@ -3927,10 +3927,10 @@ loop:
 	VSUBPS       c3f800000<>+0(SB), Y11, Y11
 	VADDPS       Y11, Y6, Y11
 	VFMADD231PS  Y4, Y6, Y11
-	VSUBPS       Y11, Y8, Y8
+	VSUBPS       Y8, Y11, Y8
 	VADDPS       c3f800000<>+0(SB), Y11, Y11
 	VDIVPS       Y11, Y8, Y8
-	VFMADD213PS  Y9, Y8, Y9
+	VFNMADD213PS Y9, Y8, Y9
 	VFMADD231PS  c19800000<>+0(SB), Y9, Y14
 	VMOVUPS      Y14, (DI)(CX*1)
 	VMOVUPS      c40e00000<>+0(SB), Y4
@@ -3946,7 +3946,7 @@ loop:
 	VMOVUPS      c40e00000<>+0(SB), Y1
 	VFMADD213PS  c4b400000<>+0(SB), Y15, Y1
 	VPERMPS      table32_3f800000_3f630000_3f4a0000_3f360000_3f260000_3f1a0000_3f0d0000_3f050000<>+0(SB), Y0, Y0
-	VSUBPS       Y4, Y13, Y13
+	VSUBPS       Y13, Y4, Y13
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
 	VPERMPS      table32_3f800000_3f630000_3f4a0000_3f360000_3f260000_3f1a0000_3f0d0000_3f050000<>+0(SB), Y1, Y1
 	VDIVPS       Y4, Y13, Y13
@@ -3960,21 +3960,19 @@ loop:
 	VADDPS       Y0, Y15, Y0
 	VFMADD231PS  Y3, Y2, Y4
 	VFMADD231PS  Y5, Y15, Y0
-	VMOVAPS      64(BX), Y1
-	VSUBPS       Y4, Y1, Y1
+	VSUBPS       64(BX), Y4, Y1
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VMOVAPS      (BX), Y2
-	VSUBPS       Y0, Y2, Y2
+	VSUBPS       (BX), Y0, Y2
 	VADDPS       c3f800000<>+0(SB), Y0, Y0
-	VFMADD213PS  Y10, Y13, Y10
+	VFNMADD213PS Y10, Y13, Y10
 	VDIVPS       Y4, Y1, Y1
 	VMOVUPS      c19800000<>+0(SB), Y3
 	VFMADD213PS  128(BX), Y3, Y10
 	VDIVPS       Y0, Y2, Y2
 	VMOVUPS      Y10, 32(DI)(CX*1)
-	VFMADD213PS  Y12, Y1, Y12
+	VFNMADD213PS Y12, Y1, Y12
 	VFMADD213PS  320(BX), Y3, Y12
-	VFMADD213PS  Y7, Y2, Y7
+	VFNMADD213PS Y7, Y2, Y7
 	VMOVUPS      Y12, 64(DI)(CX*1)
 	VFMADD213PS  256(BX), Y3, Y7
 	VMOVUPS      Y7, 96(DI)(CX*1)
@@ -4937,92 +4935,92 @@ loop:
 	VFMADD231PS       Z12, Z8, Z24
 	VFMADD231PS       Z13, Z9, Z25
 	VFMADD231PS       Z14, Z10, Z26
-	VMOVUPS.Z         Z12, K1, Z12
-	VFMADD231PS       Z15, Z11, Z27
-	VMOVUPS.Z         Z13, K2, Z13
-	VMOVUPS.Z         Z14, K3, Z14
-	VMOVUPS.Z         Z15, K4, Z15
-	VSUBPS            Z24, Z12, Z12
-	VADDPS.BCST       c3f800000<>+0(SB), Z24, Z16
-	VSUBPS            Z25, Z13, Z13
-	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z17
-	VSUBPS            Z26, Z14, Z14
-	VADDPS.BCST       c3f800000<>+0(SB), Z26, Z18
-	VSUBPS            Z27, Z15, Z15
-	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z19
-	VDIVPS            Z16, Z12, Z12
-	VBROADCASTSS      c3e465272<>+0(SB), Z16
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z24, Z16
-	VBROADCASTSS      c3e465272<>+0(SB), Z28
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z25, Z28
-	VBROADCASTSS      c3e465272<>+0(SB), Z29
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z26, Z29
-	VBROADCASTSS      c3e465272<>+0(SB), Z30
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z27, Z30
 	VBLENDMPS         Z8, Z20, K1, Z20
+	VFMADD231PS       Z15, Z11, Z27
 	VBLENDMPS         Z9, Z21, K2, Z21
 	VBLENDMPS         Z10, Z22, K3, Z22
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z24, Z16
 	VBLENDMPS         Z11, Z23, K4, Z23
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z25, Z28
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z26, Z29
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z27, Z30
-	VMULPS            Z24, Z24, Z8
+	VMOVAPS           Z24, Z8
+	VSUBPS            Z12, Z24, K1, Z8
+	VADDPS.BCST       c3f800000<>+0(SB), Z24, Z9
+	VMOVAPS           Z25, Z10
+	VSUBPS            Z13, Z25, K2, Z10
+	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z11
+	VMOVAPS           Z26, Z12
+	VSUBPS            Z14, Z26, K3, Z12
+	VADDPS.BCST       c3f800000<>+0(SB), Z26, Z13
+	VMOVAPS           Z27, Z14
+	VSUBPS            Z15, Z27, K4, Z14
+	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z15
+	VDIVPS            Z9, Z8, Z8
+	VBROADCASTSS      c3e465272<>+0(SB), Z9
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z24, Z9
+	VBROADCASTSS      c3e465272<>+0(SB), Z16
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z25, Z16
+	VBROADCASTSS      c3e465272<>+0(SB), Z17
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z26, Z17
+	VBROADCASTSS      c3e465272<>+0(SB), Z18
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z27, Z18
+	VMULPS            Z24, Z24, Z19
 	VMULPS            Z20, Z20, Z20
-	VMULPS            Z25, Z25, Z9
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z24, Z16
+	VMULPS            Z25, Z25, Z28
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z24, Z9
 	VMULPS            Z21, Z21, Z21
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z25, Z28
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z26, Z29
-	VDIVPS            Z17, Z13, Z13
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z27, Z30
-	VMULPS            Z26, Z26, Z10
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z25, Z16
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z26, Z17
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z27, Z18
+	VMULPS            Z26, Z26, Z29
 	VMULPS            Z22, Z22, Z22
-	VADDPS            Z12, Z12, Z11
-	VMULPS            Z27, Z27, Z17
+	VMULPS            Z27, Z27, Z30
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z24, Z9
 	VMULPS            Z23, Z23, Z23
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z25, Z16
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z26, Z17
+	VDIVPS            Z11, Z10, Z10
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z27, Z18
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z1, Z1
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z3, Z3
+	VADDPS            Z8, Z8, Z11
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z5, Z5
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z7, Z7
 	VPXORQ            Z31, Z31, Z31
 	VMAXPS            Z0, Z31, Z0
-	VFMADD231PS       Z12, Z12, Z11
 	VMAXPS            Z2, Z31, Z2
 	VMAXPS            Z4, Z31, Z4
+	VFMSUB231PS       Z8, Z8, Z11
 	VMAXPS            Z6, Z31, Z31
-	VFMADD231PS       Z16, Z8, Z24
+	VFMADD231PS       Z9, Z19, Z24
 	VMULPS            (DI), Z20, Z20
-	VFMADD231PS       Z28, Z9, Z25
+	VFMADD231PS       Z16, Z28, Z25
 	VMULPS            64(DI), Z21, Z21
-	VDIVPS            Z18, Z14, Z14
-	VFMADD231PS       Z29, Z10, Z26
+	VFMADD231PS       Z17, Z29, Z26
 	VMULPS            128(DI), Z22, Z22
-	VFMADD231PS       Z30, Z17, Z27
-	VADDPS            Z13, Z13, Z6
+	VFMADD231PS       Z18, Z30, Z27
 	VMULPS            192(DI), Z23, Z23
+	VDIVPS            Z13, Z12, Z12
 	VADDPS            Z0, Z1, Z1
 	VADDPS            Z2, Z3, Z3
 	VADDPS            Z4, Z5, Z5
+	VADDPS            Z10, Z10, Z0
 	VADDPS            Z31, Z7, Z7
-	VFMADD231PS       Z13, Z13, Z6
 	VFMADD213PS       Z20, Z11, Z20
 	VADDPS            Z24, Z1, Z1
 	VADDPS            Z25, Z3, Z3
 	VADDPS            Z26, Z5, Z5
+	VFMSUB231PS       Z10, Z10, Z0
 	VADDPS            Z27, Z7, Z7
-	VFMADD213PS       Z21, Z6, Z21
 	VMULPS            Z1, Z20, Z20
-	VDIVPS            Z19, Z15, Z15
-	VADDPS            Z14, Z14, Z0
+	VFMADD213PS       Z21, Z0, Z21
+	VDIVPS            Z15, Z14, Z14
 	VMOVUPS           Z20, (R8)(CX*1)
+	VADDPS            Z12, Z12, Z0
 	VMULPS            Z3, Z21, Z21
-	VFMADD231PS       Z14, Z14, Z0
+	VFMSUB231PS       Z12, Z12, Z0
 	VMOVUPS           Z21, 64(R8)(CX*1)
 	VFMADD213PS       Z22, Z0, Z22
-	VADDPS            Z15, Z15, Z0
+	VADDPS            Z14, Z14, Z0
 	VMULPS            Z5, Z22, Z22
-	VFMADD231PS       Z15, Z15, Z0
+	VFMSUB231PS       Z14, Z14, Z0
 	VMOVUPS           Z22, 128(R8)(CX*1)
 	VFMADD213PS       Z23, Z0, Z23
 	VMULPS            Z7, Z23, Z23
@@ -5036,9 +5034,9 @@ loop:
 
 // func gradSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gradSquareF32AVX512(SB), $512-8
+TEXT ·gradSquareF32AVX512(SB), $640-8
 	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 58.0 instructions each, 2 spills
+	// 4 vectors, 58.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5050,11 +5048,11 @@ TEXT ·gradSquareF32AVX512(SB), $512-8
 	TESTQ        DI, DI
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 192(BX)
-	VMOVAPS      Z0, 256(BX)
 	VMOVAPS      Z0, 320(BX)
 	VMOVAPS      Z0, 384(BX)
-	LEAQ         192(BX), DI
+	VMOVAPS      Z0, 448(BX)
+	VMOVAPS      Z0, 512(BX)
+	LEAQ         320(BX), DI
 	XORL         CX, CX
 
 eachW:
@@ -5159,143 +5157,143 @@ loop:
 	VFMADD231PS       Z12, Z24, Z25
 	VFMADD231PS       Z13, Z26, Z27
 	VFMADD231PS       Z14, Z28, Z29
-	VMOVUPS.Z         Z12, K1, Z16
-	VFMADD231PS       Z15, Z30, Z31
-	VMOVUPS.Z         Z13, K2, Z17
-	VMOVUPS.Z         Z14, K3, Z18
-	VMOVUPS.Z         Z15, K4, Z19
-	VMOVAPS           Z11, 64(BX)
-	VBROADCASTSS      c3e465272<>+0(SB), Z11
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z25, Z11
-	VMOVAPS           Z15, 128(BX)
-	VBROADCASTSS      c3e465272<>+0(SB), Z15
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z27, Z15
-	VBROADCASTSS      c3e465272<>+0(SB), Z6
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z29, Z6
-	VSUBPS            Z25, Z16, Z16
-	VBROADCASTSS      c3e465272<>+0(SB), Z4
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z31, Z4
-	VBLENDMPS         Z24, Z20, K1, Z20
-	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z24
-	VBLENDMPS         Z26, Z21, K2, Z21
-	VSUBPS            Z27, Z17, Z17
-	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z26
-	VBLENDMPS         Z28, Z22, K3, Z22
-	VSUBPS            Z29, Z18, Z18
-	VADDPS.BCST       c3f800000<>+0(SB), Z29, Z28
-	VDIVPS            Z24, Z16, Z16
-	VSUBPS            Z31, Z19, Z19
-	VADDPS.BCST       c3f800000<>+0(SB), Z31, Z24
-	VBLENDMPS         Z30, Z23, K4, Z23
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z25, Z11
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z27, Z15
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z29, Z6
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z31, Z4
-	VMULPS            Z25, Z25, Z30
-	VFMADD213PS       Z8, Z12, Z8
-	VMULPS            Z27, Z27, Z12
-	VFMADD213PS       Z9, Z13, Z9
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z25, Z11
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z27, Z15
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z29, Z6
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z31, Z4
-	VMULPS            Z29, Z29, Z13
-	VFMADD213PS       Z10, Z14, Z10
-	VMULPS            Z31, Z31, Z14
-	VFMADD231PS       Z11, Z30, Z25
-	VDIVPS            Z26, Z17, Z17
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z1, Z1
+	VFMADD231PS       Z15, Z30, Z31
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z3, Z3
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z5, Z5
 	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z7, Z7
-	VPXORQ            Z11, Z11, Z11
-	VMAXPS            Z0, Z11, Z0
-	VMAXPS            Z2, Z11, Z2
-	VMAXPS            128(SI)(CX*1), Z11, Z26
-	VFMADD231PS       Z15, Z12, Z27
-	VMAXPS            192(SI)(CX*1), Z11, Z11
-	VFMADD231PS       Z6, Z13, Z29
-	VFMADD231PS       Z4, Z14, Z31
+	VMOVAPS           Z25, Z16
+	VSUBPS            Z12, Z25, K1, Z16
+	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z17
+	VMOVAPS           Z27, Z18
+	VSUBPS            Z13, Z27, K2, Z18
+	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z19
+	VMOVAPS           Z11, 64(BX)
+	VMOVAPS           Z29, Z11
+	VSUBPS            Z14, Z29, K3, Z11
+	VMOVAPS           Z11, 128(BX)
+	VADDPS.BCST       c3f800000<>+0(SB), Z29, Z11
+	VMOVAPS           Z11, 192(BX)
+	VMOVAPS           Z31, Z11
+	VSUBPS            Z15, Z31, K4, Z11
+	VMOVAPS           Z11, 256(BX)
+	VADDPS.BCST       c3f800000<>+0(SB), Z31, Z11
+	VDIVPS            Z17, Z16, Z16
+	VBROADCASTSS      c3e465272<>+0(SB), Z17
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z25, Z17
+	VBLENDMPS         Z24, Z20, K1, Z20
+	VBROADCASTSS      c3e465272<>+0(SB), Z24
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z27, Z24
+	VBLENDMPS         Z26, Z21, K2, Z21
+	VBROADCASTSS      c3e465272<>+0(SB), Z26
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z29, Z26
+	VBLENDMPS         Z28, Z22, K3, Z22
+	VBROADCASTSS      c3e465272<>+0(SB), Z28
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z31, Z28
+	VBLENDMPS         Z30, Z23, K4, Z23
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z25, Z17
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z27, Z24
+	VMULPS            Z25, Z25, Z30
+	VFMADD213PS       Z8, Z12, Z8
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z29, Z26
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z31, Z28
+	VMULPS            Z27, Z27, Z12
+	VFMADD213PS       Z9, Z13, Z9
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z25, Z17
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z27, Z24
+	VMULPS            Z29, Z29, Z13
+	VDIVPS            Z19, Z18, Z18
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z29, Z26
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z31, Z28
+	VMULPS            Z31, Z31, Z19
+	VFMADD231PS       Z17, Z30, Z25
+	VPXORQ            Z17, Z17, Z17
+	VMAXPS            Z0, Z17, Z0
+	VMAXPS            Z2, Z17, Z2
+	VFMADD231PS       Z24, Z12, Z27
+	VMAXPS            Z4, Z17, Z4
+	VMAXPS            Z6, Z17, Z17
+	VFMADD231PS       Z26, Z13, Z29
+	VFMADD231PS       Z28, Z19, Z31
 	VADDPS            Z0, Z1, Z1
 	VADDPS            Z2, Z3, Z3
-	VADDPS            Z26, Z5, Z5
-	VADDPS            Z11, Z7, Z7
+	VADDPS            Z4, Z5, Z5
+	VADDPS            Z17, Z7, Z7
 	VMOVAPS           Z20, Z0
-	VFMADD213PS       Z0, Z16, Z0
-	VADDPS            Z25, Z1, Z1
+	VFNMADD213PS      Z0, Z16, Z0
+	VFMADD213PS       Z10, Z14, Z10
 	VMOVAPS           64(BX), Z2
-	VFMADD132PS       128(BX), Z2, Z2
-	VDIVPS            Z28, Z18, Z18
+	VFMADD132PS       Z2, Z2, Z15
+	VADDPS            Z25, Z1, Z1
+	VMOVAPS           128(BX), Z2
+	VDIVPS            192(BX), Z2, Z2
 	VADDPS            Z27, Z3, Z3
 	VADDPS            Z29, Z5, Z5
 	VADDPS            Z31, Z7, Z7
 	VMOVAPS           Z21, Z4
-	VFMADD213PS       Z4, Z17, Z4
+	VFNMADD213PS      Z4, Z18, Z4
 	VADDPS            Z16, Z16, Z6
-	VADDPS            Z17, Z17, Z11
+	VADDPS            Z18, Z18, Z12
 	VMULPS            Z20, Z20, Z20
-	VMULPS            Z21, Z21, Z21
-	VMULPS            Z22, Z22, Z12
-	VMULPS            Z23, Z23, Z13
-	VBROADCASTSS      c43800000<>+0(SB), Z14
-	VMINPS            Z1, Z14, Z15
-	VMINPS            Z3, Z14, Z25
-	VMINPS            Z5, Z14, Z26
-	VMINPS            Z7, Z14, Z14
-	VFMADD231PS       Z16, Z16, Z6
-	VBROADCASTSS      c3f800000<>+0(SB), Z16
-	VSUBPS            Z0, Z16, Z27
 	VMULPS            Z0, Z8, Z8
-	VFMADD231PS       Z17, Z17, Z11
-	VSUBPS            Z4, Z16, Z17
-	VDIVPS            Z24, Z19, Z19
+	VMULPS            Z21, Z21, Z21
+	VMULPS            Z22, Z22, Z13
+	VMULPS            Z23, Z23, Z14
 	VMULPS            Z4, Z9, Z9
+	VBROADCASTSS      c43800000<>+0(SB), Z17
+	VMINPS            Z1, Z17, Z19
+	VMINPS            Z3, Z17, Z24
+	VMINPS            Z5, Z17, Z25
+	VMINPS            Z7, Z17, Z17
+	VFMSUB231PS       Z16, Z16, Z6
+	VFMSUB231PS       Z18, Z18, Z12
 	VMULPS            (DI), Z20, Z20
-	VADDPS            Z15, Z15, Z15
-	VFMADD213PS       Z22, Z18, Z22
-	VADDPS            Z18, Z18, Z24
+	VMOVAPS           256(BX), Z16
+	VDIVPS            Z11, Z16, Z16
+	VBROADCASTSS      c3f800000<>+0(SB), Z11
+	VSUBPS            Z0, Z11, K1, Z8
+	VADDPS            Z19, Z19, Z19
 	VMULPS            64(DI), Z21, Z21
+	VFNMADD213PS      Z22, Z2, Z22
+	VADDPS            Z2, Z2, Z18
+	VSUBPS            Z4, Z11, K2, Z9
+	VADDPS            Z24, Z24, Z24
+	VMULPS            128(DI), Z13, Z13
 	VADDPS            Z25, Z25, Z25
-	VMULPS            128(DI), Z12, Z12
-	VADDPS            Z26, Z26, Z26
-	VFMADD231PS       Z18, Z18, Z24
-	VMULPS            192(DI), Z13, Z13
-	VSUBPS            Z22, Z16, Z18
+	VFMSUB231PS       Z2, Z2, Z18
+	VMULPS            192(DI), Z14, Z14
 	VMULPS            Z22, Z10, Z10
-	VADDPS            Z14, Z14, Z14
-	VBLENDMPS         Z27, Z8, K1, Z8
-	VBLENDMPS         Z17, Z9, K2, Z9
+	VADDPS            Z17, Z17, Z17
 	VFMADD213PS       Z20, Z6, Z20
-	VBLENDMPS         Z18, Z10, K3, Z10
-	VFMADD231PS       Z15, Z8, Z0
-	VFMADD213PS       Z21, Z11, Z21
-	VFMADD231PS       Z25, Z9, Z4
-	VFMADD213PS       Z12, Z24, Z12
-	VFMADD231PS       Z26, Z10, Z22
-	VFMADD213PS       Z23, Z19, Z23
-	VADDPS            Z19, Z19, Z6
+	VFMADD231PS       Z19, Z8, Z0
+	VFMADD213PS       Z21, Z12, Z21
+	VFMADD231PS       Z24, Z9, Z4
+	VSUBPS            Z22, Z11, K3, Z10
+	VFMADD213PS       Z13, Z18, Z13
 	VMULPS            Z1, Z20, Z1
 	VMULPS            Z0, Z20, Z20
+	VFNMADD213PS      Z23, Z16, Z23
+	VADDPS            Z16, Z16, Z0
+	VFMADD231PS       Z25, Z10, Z22
 	VMULPS            Z3, Z21, Z3
 	VMULPS            Z4, Z21, Z21
-	VFMADD231PS       Z19, Z19, Z6
-	VMULPS            Z5, Z12, Z5
-	VSUBPS            Z23, Z16, Z16
-	VMULPS            Z23, Z2, Z2
+	VMULPS            Z5, Z13, Z5
 	VMOVUPS           Z1, (R8)(CX*1)
-	VMULPS            Z22, Z12, Z12
+	VFMSUB231PS       Z16, Z16, Z0
 	VMOVUPS           Z20, (R9)(CX*1)
+	VMULPS            Z23, Z15, Z15
 	VMOVUPS           Z3, 64(R8)(CX*1)
-	VBLENDMPS         Z16, Z2, K4, Z2
-	VFMADD213PS       Z13, Z6, Z13
+	VMULPS            Z22, Z13, Z13
 	VMOVUPS           Z21, 64(R9)(CX*1)
-	VFMADD231PS       Z14, Z2, Z23
 	VMOVUPS           Z5, 128(R8)(CX*1)
-	VMOVUPS           Z12, 128(R9)(CX*1)
-	VMULPS            Z7, Z13, Z7
-	VMULPS            Z23, Z13, Z13
+	VSUBPS            Z23, Z11, K4, Z15
+	VFMADD213PS       Z14, Z0, Z14
+	VMOVUPS           Z13, 128(R9)(CX*1)
+	VFMADD231PS       Z17, Z15, Z23
+	VMULPS            Z7, Z14, Z7
+	VMULPS            Z23, Z14, Z14
 	VMOVUPS           Z7, 192(R8)(CX*1)
-	VMOVUPS           Z13, 192(R9)(CX*1)
+	VMOVUPS           Z14, 192(R9)(CX*1)
 	ADDQ              (BX), DI
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
@@ -5307,7 +5305,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·hessSquareF32AVX512(SB), $576-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 4 vectors, 75.8 instructions each, 2 spills
+	// 4 vectors, 75.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5437,210 +5435,207 @@ loop:
 	VFMADD231PS       Z12, Z28, Z29
 	VFMADD231PS       Z13, Z30, Z31
 	VFMADD231PS       Z14, Z6, Z4
-	VMOVUPS.Z         Z12, K1, Z16
+	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z20, Z20
 	VFMADD231PS       Z15, Z2, Z0
-	VMOVUPS.Z         Z13, K2, Z17
-	VMOVUPS.Z         Z14, K3, Z18
-	VMOVUPS.Z         Z15, K4, Z19
+	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z21, Z21
+	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z22, Z22
+	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z23, Z23
+	VBROADCASTSS      c3e465272<>+0(SB), Z16
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z29, Z16
+	VBROADCASTSS      c3e465272<>+0(SB), Z17
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z31, Z17
+	VBROADCASTSS      c3e465272<>+0(SB), Z18
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z4, Z18
+	VMOVAPS           Z29, Z19
+	VSUBPS            Z12, Z29, K1, Z19
 	VBLENDMPS         Z28, Z24, K1, Z24
 	VBROADCASTSS      c3e465272<>+0(SB), Z28
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z29, Z28
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z0, Z28
 	VBLENDMPS         Z30, Z25, K2, Z25
-	VBROADCASTSS      c3e465272<>+0(SB), Z30
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z31, Z30
+	VADDPS.BCST       c3f800000<>+0(SB), Z29, Z30
 	VBLENDMPS         Z6, Z26, K3, Z26
-	VBROADCASTSS      c3e465272<>+0(SB), Z6
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z29, Z16
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z31, Z17
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z4, Z18
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z0, Z28
+	VMOVAPS           Z31, Z6
+	VSUBPS            Z13, Z31, K2, Z6
+	VDIVPS            Z30, Z19, Z19
+	VADDPS.BCST       c3f800000<>+0(SB), Z31, Z30
 	VBLENDMPS         Z2, Z27, K4, Z27
-	VBROADCASTSS      c3e465272<>+0(SB), Z2
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z0, Z2
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z29, Z28
-	VSUBPS            Z29, Z16, Z16
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z31, Z30
-	VSUBPS            Z31, Z17, Z17
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z4, Z6
-	VSUBPS            Z4, Z18, Z18
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z0, Z2
-	VSUBPS            Z0, Z19, Z19
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z29, Z28
-	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z20, Z20
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z31, Z30
-	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z21, Z21
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z4, Z6
-	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z22, Z22
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z0, Z2
-	VPERMPS           table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+0(SB), Z23, Z23
+	VMOVAPS           Z4, Z2
+	VSUBPS            Z14, Z4, K3, Z2
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z29, Z16
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z31, Z17
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z4, Z18
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z0, Z28
 	VFMADD213PS       Z1, Z12, Z1
 	VFMADD213PS       Z8, Z12, Z8
-	VADDPS.BCST       c3f800000<>+0(SB), Z29, Z12
+	VADDPS.BCST       c3f800000<>+0(SB), Z4, Z12
 	VFMADD213PS       Z3, Z13, Z3
 	VFMADD213PS       Z9, Z13, Z9
-	VADDPS.BCST       c3f800000<>+0(SB), Z31, Z13
+	VMOVAPS           Z0, Z13
+	VSUBPS            Z15, Z0, K4, Z13
 	VFMADD213PS       Z5, Z14, Z5
 	VFMADD213PS       Z10, Z14, Z10
-	VADDPS.BCST       c3f800000<>+0(SB), Z4, Z14
-	VDIVPS            Z12, Z16, Z16
-	VADDPS.BCST       c3f800000<>+0(SB), Z0, Z12
+	VADDPS.BCST       c3f800000<>+0(SB), Z0, Z14
 	VFMADD213PS       Z7, Z15, Z7
 	VFMADD213PS       Z11, Z15, Z11
 	VMULPS            Z29, Z29, Z15
-	VFMADD231PS       Z28, Z15, Z29
-	VMULPS            Z31, Z31, Z15
-	VMULPS            Z4, Z4, Z28
-	VFMADD231PS       Z30, Z15, Z31
-	VMULPS            Z0, Z0, Z15
-	VPXORQ            Z30, Z30, Z30
+	VDIVPS            Z30, Z6, Z6
+	VMULPS            Z31, Z31, Z30
+	VFMADD231PS       Z16, Z15, Z29
+	VMULPS            Z4, Z4, Z15
+	VMULPS            Z0, Z0, Z16
+	VFMADD231PS       Z17, Z30, Z31
+	VPXORQ            Z17, Z17, Z17
+	VMAXPS            (SI)(CX*1), Z17, Z30
 	VMOVAPS           Z11, 128(BX)
-	VMAXPS            (SI)(CX*1), Z30, Z11
-	VFMADD231PS       Z6, Z28, Z4
-	VDIVPS            Z13, Z17, Z17
-	VMAXPS            64(SI)(CX*1), Z30, Z6
-	VMAXPS            128(SI)(CX*1), Z30, Z13
-	VMAXPS            192(SI)(CX*1), Z30, Z28
-	VFMADD231PS       Z2, Z15, Z0
-	VADDPS            Z11, Z20, Z20
-	VADDPS            Z6, Z21, Z21
-	VADDPS            Z13, Z22, Z22
-	VADDPS            Z28, Z23, Z23
-	VMOVAPS           Z24, Z2
-	VFMADD213PS       Z2, Z16, Z2
+	VMAXPS            64(SI)(CX*1), Z17, Z11
+	VFMADD231PS       Z18, Z15, Z4
+	VMAXPS            128(SI)(CX*1), Z17, Z15
+	VMAXPS            192(SI)(CX*1), Z17, Z18
+	VFMADD231PS       Z28, Z16, Z0
+	VADDPS            Z30, Z20, Z20
+	VADDPS            Z11, Z21, Z21
+	VADDPS            Z15, Z22, Z22
+	VADDPS            Z18, Z23, Z23
+	VMOVAPS           Z24, Z11
+	VFNMADD213PS      Z11, Z19, Z11
+	VADDPS            Z19, Z19, Z15
+	VDIVPS            Z12, Z2, Z2
 	VADDPS            Z29, Z20, Z20
-	VADDPS            Z16, Z16, Z6
 	VADDPS            Z31, Z21, Z21
 	VADDPS            Z4, Z22, Z22
 	VADDPS            Z0, Z23, Z23
-	VMULPS            Z24, Z24, Z24
-	VBROADCASTSS      c43800000<>+0(SB), Z0
-	VMINPS            Z20, Z0, Z4
-	VBROADCASTSS      c3f800000<>+0(SB), Z11
-	VSUBPS            Z2, Z11, Z13
-	VMINPS            Z21, Z0, Z15
-	VMINPS            Z22, Z0, Z28
-	VDIVPS            Z14, Z18, Z18
-	VMINPS            Z23, Z0, Z0
-	VADDPS            Z4, Z4, Z4
-	VADDPS            Z15, Z15, Z15
-	VMOVAPS           Z25, Z14
-	VFMADD213PS       Z14, Z17, Z14
+	VMOVAPS           Z25, Z0
+	VFNMADD213PS      Z0, Z6, Z0
+	VBROADCASTSS      c43800000<>+0(SB), Z4
+	VMINPS            Z20, Z4, Z12
+	VBROADCASTSS      c3f800000<>+0(SB), Z16
+	VSUBPS            Z11, Z16, Z18
+	VMINPS            Z21, Z4, Z28
+	VMINPS            Z22, Z4, Z29
+	VMINPS            Z23, Z4, Z4
+	VADDPS            Z12, Z12, Z12
 	VADDPS            Z28, Z28, Z28
-	VADDPS            Z0, Z0, Z0
-	VMULPS            Z2, Z1, Z1
-	VFMADD231PS       Z4, Z30, Z2
-	VADDPS            Z17, Z17, Z29
+	VADDPS            Z29, Z29, Z29
+	VADDPS            Z4, Z4, Z4
+	VMULPS            Z11, Z1, Z1
+	VFMADD231PS       Z12, Z17, Z11
+	VSUBPS            Z0, Z16, Z30
+	VMULPS            Z0, Z3, Z3
+	VFMADD231PS       Z28, Z17, Z0
+	VDIVPS            Z14, Z13, Z13
+	VADDPS            Z6, Z6, Z14
+	VMULPS            Z24, Z24, Z24
 	VMULPS            Z25, Z25, Z25
-	VMULPS            Z26, Z26, Z31
+	VMOVAPS           Z26, Z31
+	VFNMADD213PS      Z31, Z2, Z31
 	VMOVAPS           Z23, 192(BX)
-	VSUBPS            Z14, Z11, Z23
-	VFMADD231PS       Z16, Z16, Z6
-	VMULPS            Z14, Z3, Z3
-	VFMADD231PS       Z15, Z30, Z14
-	VMULPS            Z27, Z27, Z16
-	VFMADD231PS       Z17, Z17, Z29
-	VBLENDMPS         Z13, Z1, K1, Z1
+	VADDPS            Z2, Z2, Z23
+	VFMSUB231PS       Z19, Z19, Z15
+	VMULPS            Z26, Z26, Z26
+	VMULPS            Z27, Z27, Z19
+	VFMSUB231PS       Z6, Z6, Z14
+	VBLENDMPS         Z18, Z1, K1, Z1
+	VBLENDMPS         Z30, Z3, K2, Z3
+	VSUBPS            Z31, Z16, Z6
+	VFMSUB231PS       Z2, Z2, Z23
+	VMULPS            Z31, Z5, Z5
+	VFMADD231PS       Z29, Z17, Z31
+	VBROADCASTSS      c40000000<>+0(SB), Z2
+	VFMSUB213PS       Z11, Z1, Z2
 	VMULPS            (DI), Z24, Z24
-	VDIVPS            Z12, Z19, Z19
-	VBLENDMPS         Z23, Z3, K2, Z3
-	VBROADCASTSS      c40000000<>+0(SB), Z12
-	VFMSUB213PS       Z2, Z1, Z12
-	VBROADCASTSS      c40000000<>+0(SB), Z17
-	VFMSUB213PS       Z14, Z3, Z17
-	VFMADD213PS       Z24, Z6, Z24
-	VFMADD213PS       Z26, Z18, Z26
-	VADDPS            Z18, Z18, Z6
 	VMULPS            64(DI), Z25, Z25
-	VMULPS            128(DI), Z31, Z31
-	VMULPS            192(DI), Z16, Z16
-	VMULPS.BCST       c65800000<>+0(SB), Z13, Z13
-	VMULPS            Z2, Z8, Z8
-	VFMADD231PS       Z18, Z18, Z6
-	VSUBPS            Z26, Z11, Z18
-	VFMADD213PS       Z25, Z29, Z25
-	VMULPS            Z26, Z5, Z5
-	VFMADD231PS       Z28, Z30, Z26
-	VMULPS            (BX), Z2, Z29
-	VBLENDMPS         Z13, Z8, K1, Z8
-	VMULPS            (BX), Z14, Z13
-	VFMADD213PS       Z31, Z6, Z31
-	VBLENDMPS         Z18, Z5, K3, Z5
-	VFMADD231PS       Z12, Z4, Z29
-	VMULPS.BCST       c65800000<>+0(SB), Z23, Z23
-	VFMADD213PS       Z27, Z19, Z27
-	VADDPS            Z19, Z19, Z6
-	VBROADCASTSS      c40000000<>+0(SB), Z12
-	VFMSUB213PS       Z26, Z5, Z12
-	VFMADD231PS       Z17, Z15, Z13
-	VMULPS            (BX), Z26, Z17
-	VFMADD213PS       Z2, Z4, Z1
-	VFMADD231PS       Z19, Z19, Z6
-	VMULPS            Z14, Z9, Z9
-	VSUBPS            Z27, Z11, Z11
+	VMULPS            128(DI), Z26, Z26
+	VBLENDMPS         Z6, Z5, K3, Z5
+	VMULPS            192(DI), Z19, Z19
+	VFMADD213PS       Z24, Z15, Z24
+	VBROADCASTSS      c40000000<>+0(SB), Z15
+	VFMSUB213PS       Z0, Z3, Z15
+	VFMADD213PS       Z25, Z14, Z25
+	VFNMADD213PS      Z27, Z13, Z27
+	VADDPS            Z13, Z13, Z14
+	VFMADD213PS       Z26, Z23, Z26
+	VBROADCASTSS      c40000000<>+0(SB), Z23
+	VFMSUB213PS       Z31, Z5, Z23
+	VMULPS            Z11, Z8, Z8
+	VMULPS            Z0, Z9, Z9
+	VMULPS            Z31, Z10, Z10
+	VFMSUB231PS       Z13, Z13, Z14
+	VSUBPS            Z27, Z16, Z16
+	VMULPS.BCST       c65800000<>+0(SB), Z18, K1, Z8
 	VMULPS            Z27, Z7, Z7
-	VFMADD231PS       Z0, Z30, Z27
-	VFMADD231PS       Z12, Z28, Z17
-	VMULPS.BCST       c65800000<>+0(SB), Z18, Z18
-	VMULPS            Z26, Z10, Z10
-	VBLENDMPS         Z11, Z7, K4, Z7
-	VFMADD213PS       Z16, Z6, Z16
-	VMULPS.BCST       c65800000<>+0(SB), Z11, Z11
-	VMULPS            Z2, Z24, Z2
-	VBROADCASTSS      c40000000<>+0(SB), Z4
-	VFMSUB213PS       Z27, Z7, Z4
-	VMULPS            (BX), Z27, Z6
-	VMULPS            128(BX), Z27, Z12
-	VMULPS            Z29, Z24, Z29
-	VMULPS            Z14, Z25, Z19
-	VFMADD231PS       Z15, Z3, Z14
-	VMULPS            Z13, Z25, Z13
-	VMULPS            Z26, Z31, Z3
-	VFMADD231PS       Z4, Z0, Z6
-	VMULPS            Z17, Z31, Z17
-	VMULPS            Z27, Z16, Z4
-	VBLENDMPS         Z23, Z9, K2, Z9
-	VBLENDMPS         Z18, Z10, K3, Z10
-	VFMADD231PS       Z28, Z5, Z26
-	VBLENDMPS         Z11, Z12, K4, Z12
-	VFMADD231PS       Z0, Z7, Z27
-	VMULPS            Z6, Z16, Z6
-	VMULPS            Z8, Z2, Z2
-	VMULPS            Z8, Z29, Z29
-	VMULPS            Z9, Z19, Z19
-	VMULPS            Z9, Z13, Z13
-	VMULPS            Z10, Z3, Z3
-	VMULPS            Z10, Z17, Z17
-	VMULPS            Z12, Z4, Z4
-	VMULPS            Z12, Z6, Z6
+	VFMADD231PS       Z4, Z17, Z27
+	VMULPS            (BX), Z11, Z13
+	VMULPS.BCST       c65800000<>+0(SB), Z30, K2, Z9
+	VMULPS            (BX), Z0, Z17
+	VFMADD213PS       Z19, Z14, Z19
+	VBLENDMPS         Z16, Z7, K4, Z7
+	VMULPS            (BX), Z31, Z14
+	VFMADD231PS       Z2, Z12, Z13
+	VBROADCASTSS      c40000000<>+0(SB), Z2
+	VFMSUB213PS       Z27, Z7, Z2
+	VFMADD231PS       Z15, Z28, Z17
+	VMULPS            (BX), Z27, Z15
+	VMULPS.BCST       c65800000<>+0(SB), Z6, K3, Z10
+	VFMADD231PS       Z23, Z29, Z14
+	VMULPS            128(BX), Z27, Z6
+	VMULPS            Z11, Z24, Z18
+	VMULPS            Z13, Z24, Z13
+	VFMADD231PS       Z2, Z4, Z15
+	VMULPS            Z0, Z25, Z2
+	VMULPS            Z17, Z25, Z17
+	VMULPS            Z31, Z26, Z23
+	VFMADD231PS       Z12, Z1, Z11
+	VMULPS            Z14, Z26, Z14
+	VMULPS.BCST       c65800000<>+0(SB), Z16, K4, Z6
+	VMULPS            Z27, Z19, Z1
+	VMULPS            Z15, Z19, Z15
+	VFMADD231PS       Z28, Z3, Z0
+	VFMADD231PS       Z29, Z5, Z31
+	VFMADD231PS       Z4, Z7, Z27
+	VMULPS            Z8, Z18, Z18
+	VMULPS            Z8, Z13, Z13
+	VMULPS            Z9, Z2, Z2
+	VMULPS            Z9, Z17, Z17
+	VMULPS            Z10, Z23, Z23
+	VMULPS            Z10, Z14, Z14
+	VMULPS            Z6, Z1, Z1
+	VMULPS            Z6, Z15, Z15
 	VMULPS            Z20, Z24, Z20
-	VMULPS.BCST       c19800000<>+0(SB), Z2, Z2
-	VMULPS            Z1, Z24, Z24
-	VMULPS.BCST       c19800000<>+0(SB), Z29, Z29
-	VMULPS            Z21, Z25, Z21
-	VMULPS.BCST       c19800000<>+0(SB), Z19, Z19
-	VMULPS            Z14, Z25, Z25
-	VMOVUPS           Z20, (R8)(CX*1)
+	VMULPS.BCST       c19800000<>+0(SB), Z18, Z18
+	VMULPS            Z11, Z24, Z24
 	VMULPS.BCST       c19800000<>+0(SB), Z13, Z13
-	VMULPS            Z22, Z31, Z22
-	VMOVUPS           Z2, (R9)(CX*1)
-	VMULPS.BCST       c19800000<>+0(SB), Z3, Z3
-	VMULPS            Z26, Z31, Z31
-	VMOVUPS           Z24, (R10)(CX*1)
+	VMULPS            Z21, Z25, Z21
+	VMULPS.BCST       c19800000<>+0(SB), Z2, Z2
+	VMULPS            Z0, Z25, Z25
 	VMULPS.BCST       c19800000<>+0(SB), Z17, Z17
-	VMULPS            192(BX), Z16, Z0
-	VMOVUPS           Z29, (R11)(CX*1)
-	VMULPS.BCST       c19800000<>+0(SB), Z4, Z4
-	VMULPS            Z27, Z16, Z16
+	VMOVUPS           Z20, (R8)(CX*1)
+	VMULPS            Z22, Z26, Z22
+	VMULPS.BCST       c19800000<>+0(SB), Z23, Z23
+	VMOVUPS           Z18, (R9)(CX*1)
+	VMULPS            Z31, Z26, Z26
+	VMULPS.BCST       c19800000<>+0(SB), Z14, Z14
+	VMOVUPS           Z24, (R10)(CX*1)
+	VMULPS            192(BX), Z19, Z0
+	VMULPS.BCST       c19800000<>+0(SB), Z1, Z1
+	VMOVUPS           Z13, (R11)(CX*1)
+	VMULPS            Z27, Z19, Z19
+	VMULPS.BCST       c19800000<>+0(SB), Z15, Z15
 	VMOVUPS           Z21, 64(R8)(CX*1)
-	VMULPS.BCST       c19800000<>+0(SB), Z6, Z6
-	VMOVUPS           Z19, 64(R9)(CX*1)
+	VMOVUPS           Z2, 64(R9)(CX*1)
 	VMOVUPS           Z25, 64(R10)(CX*1)
-	VMOVUPS           Z13, 64(R11)(CX*1)
+	VMOVUPS           Z17, 64(R11)(CX*1)
 	VMOVUPS           Z22, 128(R8)(CX*1)
-	VMOVUPS           Z3, 128(R9)(CX*1)
-	VMOVUPS           Z31, 128(R10)(CX*1)
-	VMOVUPS           Z17, 128(R11)(CX*1)
+	VMOVUPS           Z23, 128(R9)(CX*1)
+	VMOVUPS           Z26, 128(R10)(CX*1)
+	VMOVUPS           Z14, 128(R11)(CX*1)
 	VMOVUPS           Z0, 192(R8)(CX*1)
-	VMOVUPS           Z4, 192(R9)(CX*1)
-	VMOVUPS           Z16, 192(R10)(CX*1)
-	VMOVUPS           Z6, 192(R11)(CX*1)
+	VMOVUPS           Z1, 192(R9)(CX*1)
+	VMOVUPS           Z19, 192(R10)(CX*1)
+	VMOVUPS           Z15, 192(R11)(CX*1)
 	ADDQ              64(BX), DI
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
@@ -5652,7 +5647,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF32AVX512(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 64.0 instructions each, 0 spills
+	// 1 vectors, 63.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5708,34 +5703,33 @@ loop:
 	VFMADD213PS.BCST  c3f317218<>+0(SB), Z4, Z0
 	VMULPS            Z0, Z4, Z4
 	VFMADD231PS       Z4, Z6, Z5
-	VMOVUPS.Z         Z4, K1, Z0
 	VFMADD213PS       Z3, Z4, Z3
-	VBROADCASTSS      c3e465272<>+0(SB), Z4
-	VFMADD213PS.BCST  cbe805121<>+0(SB), Z5, Z4
-	VSUBPS            Z5, Z0, Z0
-	VADDPS.BCST       c3f800000<>+0(SB), Z5, Z6
+	VBROADCASTSS      c3e465272<>+0(SB), Z0
+	VFMADD213PS.BCST  cbe805121<>+0(SB), Z5, Z0
+	VMOVAPS           Z5, Z6
+	VSUBPS            Z4, Z5, K1, Z6
+	VADDPS.BCST       c3f800000<>+0(SB), Z5, Z4
 	VMULPS            Z5, Z5, Z9
-	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z5, Z4
-	VDIVPS            Z6, Z0, Z0
-	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z5, Z4
-	VFMADD231PS       Z4, Z9, Z5
+	VFMADD213PS.BCST  c3eaaac9d<>+0(SB), Z5, Z0
+	VDIVPS            Z4, Z6, Z6
+	VFMADD213PS.BCST  cbefffff0<>+0(SB), Z5, Z0
+	VFMADD231PS       Z0, Z9, Z5
 	VADDPS            Z5, Z7, Z7
-	VADDPS            Z0, Z0, Z4
-	VFMADD213PS       Z1, Z0, Z1
-	VBROADCASTSS      c43800000<>+0(SB), Z5
-	VMINPS            Z7, Z5, Z5
-	VFMADD231PS       Z0, Z0, Z4
-	VADDPS            Z5, Z5, Z5
-	VBROADCASTSS      c3f800000<>+0(SB), Z0
-	VSUBPS            Z1, Z0, Z0
-	VFMADD213PS       Z8, Z4, Z8
-	VFMADD231PS       Z5, Z2, Z1
-	VMULPS.BCST       c65800000<>+0(SB), Z0, Z0
+	VADDPS            Z6, Z6, Z0
+	VFNMADD213PS      Z1, Z6, Z1
+	VBROADCASTSS      c43800000<>+0(SB), Z4
+	VMINPS            Z7, Z4, Z4
+	VFMSUB231PS       Z6, Z6, Z0
+	VADDPS            Z4, Z4, Z4
+	VBROADCASTSS      c3f800000<>+0(SB), Z5
+	VSUBPS            Z1, Z5, Z5
+	VFMADD213PS       Z8, Z0, Z8
+	VFMADD231PS       Z4, Z2, Z1
 	VMULPS            Z7, Z8, Z7
 	VMULPS            Z1, Z3, Z3
 	VMULPS            Z1, Z8, Z8
 	VMOVUPS           Z7, (R8)(CX*1)
-	VBLENDMPS         Z0, Z3, K1, Z3
+	VMULPS.BCST       c65800000<>+0(SB), Z5, K1, Z3
 	VMOVUPS           Z8, (R10)(CX*1)
 	VMULPS            Z3, Z8, Z8
 	VMULPS.BCST       c19800000<>+0(SB), Z8, Z8
@@ -6840,7 +6834,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF32AVX512(SB), $11072-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 97.0 instructions each, 4 spills
+	// 2 vectors, 96.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7031,63 +7025,61 @@ loop:
 	VMULPS           Z2, Z26, Z26
 	VBROADCASTSS     c43800000<>+0(SB), Z15
 	VMINPS           Z4, Z15, Z16
-	VANDPS.BCST      c80000000<>+0(SB), Z3, Z3
 	VMINPS           Z11, Z15, Z15
-	VANDPS.BCST      c80000000<>+0(SB), Z6, Z6
-	VFNMADD231PS     Z22, Z13, Z28
-	VADDPS           Z26, Z26, Z26
 	VFMADD231PS      Z29, Z5, Z8
 	VBROADCASTSS     c40000000<>+0(SB), Z5
 	VFMSUB231PS      384(BX), Z5, Z25
-	VXORPS           Z3, Z1, Z1
+	VFNMADD231PS     Z22, Z13, Z28
+	VADDPS           Z26, Z26, Z26
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z3, Z1
 	VFMADD213PS      2304(BX)(CX*1), Z30, Z7
-	VFMADD213PS      Z18, Z26, Z18
 	VFMSUB231PS      320(BX), Z5, Z27
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z6, Z0
+	VFMADD213PS      Z18, Z26, Z18
+	VMULPS.BCST      c19800000<>+0(SB), Z14, Z5
 	VFMADD231PS      Z2, Z28, Z13
-	VXORPS           Z6, Z0, Z0
-	VMULPS.BCST      c19800000<>+0(SB), Z14, Z2
 	VMULPS           256(BX), Z16, Z16
 	VMULPS           Z10, Z1, Z1
 	VMULPS           192(BX), Z15, Z15
-	VMULPS.BCST      c19800000<>+0(SB), Z18, Z5
-	VADDPS.BCST      c65800000<>+0(SB), Z9, Z9
+	VMULPS           Z8, Z5, Z8
+	VMULPS           Z25, Z5, Z25
+	VMULPS.BCST      c19800000<>+0(SB), Z18, Z2
+	VMULPS           Z16, Z14, Z14
 	VMULPS           Z13, Z0, Z0
-	VMULPS           Z8, Z2, Z8
 	VMULPS           6336(BX), Z1, Z10
 	VMULPS           6464(BX), Z1, Z13
-	VMULPS           Z16, Z14, Z14
-	VMULPS           Z25, Z2, Z25
-	VMULPS           Z7, Z5, Z7
-	VMULPS           6336(BX), Z0, Z16
-	VMULPS           6464(BX), Z0, Z17
 	VMULPS           Z15, Z18, Z18
-	VMULPS           Z27, Z5, Z27
-	VFMADD231PS      1728(BX)(CX*1), Z2, Z8
+	VMULPS           Z7, Z2, Z7
+	VMULPS           Z27, Z2, Z27
+	VMULPS           6336(BX), Z0, Z15
+	VMULPS           6464(BX), Z0, Z16
+	VFMADD231PS      1728(BX)(CX*1), Z5, Z8
 	VFMADD231PS      6400(BX), Z1, Z13
 	VFMADD231PS      Z14, Z10, Z25
-	VFMADD231PS      1792(BX)(CX*1), Z5, Z7
-	VFMADD231PS      6400(BX), Z0, Z17
-	VFMADD231PS      Z18, Z16, Z27
+	VFMADD231PS      1792(BX)(CX*1), Z2, Z7
+	VFMADD231PS      6400(BX), Z0, Z16
+	VFMADD231PS      Z18, Z15, Z27
+	VADDPS.BCST      c65800000<>+0(SB), Z9, Z9
 	VADDPS.BCST      c65800000<>+0(SB), Z12, Z12
 	VMULPS           256(BX), Z4, Z4
 	VMULPS           192(BX), Z11, Z11
 	VFMADD231PS      Z8, Z13, Z25
-	VFMADD231PS      Z7, Z17, Z27
-	VMULPS           Z4, Z2, Z2
+	VFMADD231PS      Z7, Z16, Z27
+	VMULPS           Z4, Z5, Z5
 	VSUBPS.BCST      c7f7fffff<>+0(SB), Z4, Z4
-	VMULPS           Z11, Z5, Z5
-	VDIVPS           Z9, Z25, Z25
+	VMULPS           Z11, Z2, Z2
 	VSUBPS.BCST      c7f7fffff<>+0(SB), Z11, Z11
-	VMAXPS           Z4, Z2, Z2
-	VMAXPS           Z11, Z5, Z5
-	VFMADD231PS.BCST c19317218<>+0(SB), Z8, Z2
-	VFMADD231PS.BCST c19317218<>+0(SB), Z7, Z5
-	VMOVUPS          Z2, (R11)(CX*1)
-	VMOVUPS          Z5, 64(R11)(CX*1)
+	VDIVPS           Z9, Z25, Z25
+	VMAXPS           Z4, Z5, Z5
+	VMAXPS           Z11, Z2, Z2
+	VFMADD231PS.BCST c19317218<>+0(SB), Z8, Z5
+	VFMADD231PS.BCST c19317218<>+0(SB), Z7, Z2
+	VMOVUPS          Z5, (R11)(CX*1)
+	VMOVUPS          Z2, 64(R11)(CX*1)
 	VDIVPS           Z12, Z27, Z27
-	VXORPS           Z3, Z25, Z25
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z3, Z25
 	VMOVUPS          Z25, (R12)(CX*1)
-	VXORPS           Z6, Z27, Z27
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z6, Z27
 	VMOVUPS          Z27, 64(R12)(CX*1)
 	ADDQ             6528(BX), R9
 	ADDQ             6592(BX), R10
@@ -7231,7 +7223,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF32AVX512(SB), $11136-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 108.0 instructions each, 0 spills
+	// 1 vectors, 107.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7305,106 +7297,105 @@ loop:
 	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z3
 	VMOVUPS          5824(BX)(CX*1), Z5
 	VMULPS.BCST      c65800000<>+0(SB), Z5, Z6
-	VMOVUPS          (DI)(CX*1), Z7
-	VANDPS.BCST      c80000000<>+0(SB), Z7, Z8
 	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z4, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z9
-	VSUBPS           Z4, Z9, Z10
+	VBROADCASTSS     c3f800000<>+0(SB), Z7
+	VSUBPS           Z4, Z7, Z8
+	VMOVUPS          2752(BX)(CX*1), Z9
+	VADDPS           Z9, Z0, Z10
 	VSUBPS           Z2, Z0, Z11
 	VMULPS.BCST      c52800000<>+0(SB), Z2, Z12
-	VXORPS           Z8, Z3, Z3
-	VMULPS.BCST      c19800000<>+0(SB), Z2, Z13
-	VBROADCASTSS     c40000000<>+0(SB), Z14
-	VMOVUPS          5312(BX)(CX*1), Z15
-	VFMSUB213PS      Z15, Z14, Z6
-	VMOVUPS          2752(BX)(CX*1), Z14
-	VADDPS           Z14, Z0, Z16
+	VMOVUPS          (DI)(CX*1), Z13
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z13, Z3
+	VMULPS.BCST      c19800000<>+0(SB), Z2, Z14
+	VBROADCASTSS     c40000000<>+0(SB), Z15
+	VMOVUPS          5312(BX)(CX*1), Z16
+	VFMSUB213PS      Z16, Z15, Z6
+	VMOVUPS          (R9), Z15
+	VMOVUPS          (R10), Z17
+	VBLENDMPS        Z17, Z15, K1, Z18
 	VADDPS           Z1, Z11, Z11
 	VMOVUPS          3776(BX)(CX*1), Z1
-	VMULPS           Z1, Z12, Z17
-	VMOVUPS          (R9), Z18
-	VMOVUPS          (R10), Z19
-	VBLENDMPS        Z19, Z18, K1, Z20
-	VBLENDMPS        Z18, Z19, K1, Z19
-	VSUBPS           Z9, Z13, Z18
-	VSUBPS           Z20, Z19, Z19
+	VMULPS           Z1, Z12, Z19
+	VBLENDMPS        Z15, Z17, K1, Z17
+	VSUBPS           Z7, Z14, Z15
+	VSUBPS           Z18, Z17, Z17
+	VANDPS.BCST      c7fffffff<>+0(SB), Z13, Z20
 	VMULPS.BCST      c52800000<>+0(SB), Z11, Z21
-	VFNMADD231PS     Z15, Z17, Z12
-	VMOVUPS          3264(BX)(CX*1), Z15
-	VSUBPS           Z15, Z6, Z22
-	VANDPS.BCST      c7fffffff<>+0(SB), Z7, Z7
-	VMINPS           Z10, Z4, Z4
-	VBROADCASTSS     c43800000<>+0(SB), Z10
-	VMINPS           Z7, Z10, Z10
-	VFNMADD231PS     Z15, Z17, Z21
-	VMULPS.BCST      c3f317218<>+0(SB), Z16, Z16
-	VFMADD231PS      Z19, Z4, Z20
+	VFNMADD231PS     Z16, Z19, Z12
+	VMOVUPS          3264(BX)(CX*1), Z16
+	VSUBPS           Z16, Z6, Z22
+	VMINPS           Z8, Z4, Z4
+	VBROADCASTSS     c43800000<>+0(SB), Z8
+	VMINPS           Z20, Z8, Z8
+	VMULPS.BCST      c3f317218<>+0(SB), Z10, Z10
+	VFNMADD231PS     Z16, Z19, Z21
+	VFMADD231PS      Z17, Z4, Z18
 	VADDPS           Z22, Z22, Z22
-	VMULPS           Z10, Z5, Z10
+	VMULPS           Z8, Z5, Z8
 	VMULPS           Z1, Z2, Z4
-	VMOVUPS          4288(BX)(CX*1), Z19
-	VMULPS.BCST      c19800000<>+0(SB), Z19, Z23
-	VADDPS           Z13, Z9, Z24
+	VMOVUPS          4288(BX)(CX*1), Z17
+	VMULPS.BCST      c19800000<>+0(SB), Z17, Z23
+	VADDPS           Z14, Z7, Z24
+	VMOVUPS          4800(BX)(CX*1), Z25
+	VADDPS           Z25, Z25, Z25
 	VADDPS           Z21, Z12, Z12
-	VMOVUPS          4800(BX)(CX*1), Z21
-	VADDPS           Z21, Z21, Z21
-	VMULPS           Z19, Z20, Z20
-	VMULPS.BCST      c65800000<>+0(SB), Z10, Z19
-	VFNMADD213PS     Z11, Z4, Z15
-	VSUBPS           Z24, Z9, Z9
-	VFMADD231PS      Z1, Z12, Z17
-	VMULPS           Z24, Z24, Z12
-	VMULPS           Z23, Z20, Z20
-	VPXORQ           Z23, Z23, Z23
-	VFMADD213PS      Z2, Z10, Z23
-	VADDPS           Z13, Z9, Z9
-	VADDPS.BCST      c65800000<>+0(SB), Z2, Z13
-	VFMADD231PS      Z1, Z15, Z4
-	VMULPS           Z7, Z5, Z5
-	VMULPS           Z17, Z3, Z17
-	VFMADD213PS      Z20, Z21, Z20
-	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z9
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z5, Z1
-	VMULPS.BCST      c2c800000<>+0(SB), Z17, Z7
-	VMULPS           128(BX), Z17, Z11
-	VMULPS.BCST      c19800000<>+0(SB), Z20, Z15
+	VMULPS           Z17, Z18, Z18
+	VMULPS.BCST      c65800000<>+0(SB), Z8, Z17
+	VFNMADD213PS     Z11, Z4, Z16
+	VSUBPS           Z24, Z7, Z7
+	VMULPS           Z24, Z24, Z21
+	VFMADD231PS      Z1, Z12, Z19
+	VMULPS           Z23, Z18, Z18
+	VPXORQ           Z12, Z12, Z12
+	VFMADD213PS      Z2, Z8, Z12
+	VADDPS.BCST      c65800000<>+0(SB), Z2, Z23
+	VFMADD231PS      Z1, Z16, Z4
+	VADDPS           Z14, Z7, Z7
+	VFMADD213PS      Z18, Z25, Z18
+	VMULPS           Z20, Z5, Z5
+	VMULPS           Z19, Z3, Z19
+	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z7
 	VMULPS           Z4, Z3, Z3
-	VMULPS           Z10, Z20, Z10
-	VADDPS           Z9, Z9, Z9
-	VFMADD231PS      6528(BX), Z7, Z18
-	VFMADD231PS      (BX), Z17, Z11
-	VMULPS           Z14, Z15, Z14
-	VMULPS           6336(BX), Z3, Z4
-	VMULPS           6464(BX), Z3, Z7
-	VMULPS           Z6, Z15, Z6
-	VMULPS           6592(BX), Z20, Z20
-	VFMADD231PS      Z9, Z24, Z12
-	VFMADD231PS      Z18, Z16, Z22
-	VFMADD231PS      Z0, Z15, Z14
-	VFMADD231PS      6400(BX), Z3, Z7
-	VFMADD231PS      Z10, Z4, Z6
-	VMULPS           Z23, Z15, Z23
-	VMULPS           Z5, Z15, Z15
-	VFMADD231PS      Z18, Z19, Z22
-	VFMADD231PS      Z14, Z7, Z6
-	VDIVPS           Z12, Z23, Z23
-	VMAXPS           Z1, Z15, Z15
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z5, Z1
+	VMULPS.BCST      c2c800000<>+0(SB), Z19, Z4
+	VMULPS           128(BX), Z19, Z11
+	VMULPS.BCST      c19800000<>+0(SB), Z18, Z14
+	VMULPS           Z8, Z18, Z8
+	VMULPS           6336(BX), Z3, Z16
+	VMULPS           6464(BX), Z3, Z20
+	VFMADD231PS      6528(BX), Z4, Z15
+	VFMADD231PS      (BX), Z19, Z11
+	VMULPS           Z9, Z14, Z9
+	VMULPS           Z6, Z14, Z6
+	VADDPS           Z7, Z7, Z7
+	VFMADD231PS      6400(BX), Z3, Z20
+	VMULPS           6592(BX), Z18, Z18
+	VMULPS           Z12, Z14, Z12
+	VFMADD231PS      Z15, Z10, Z22
+	VFMADD231PS      Z0, Z14, Z9
+	VFMADD231PS      Z8, Z16, Z6
+	VFMADD231PS      Z7, Z24, Z21
+	VMULPS           Z5, Z14, Z14
+	VFMADD231PS      Z15, Z17, Z22
+	VFMADD231PS      Z9, Z20, Z6
+	VDIVPS           Z21, Z12, Z12
+	VMAXPS           Z1, Z14, Z14
 	VMULPS.BCST      c2c800000<>+0(SB), Z22, Z22
-	VFMADD231PS.BCST c19317218<>+0(SB), Z14, Z15
+	VFMADD231PS.BCST c19317218<>+0(SB), Z9, Z14
 	VFMADD231PS      Z22, Z11, Z2
-	VMOVUPS          Z15, (R11)(CX*1)
+	VMOVUPS          Z14, (R11)(CX*1)
 	VBROADCASTSS     c7e800000<>+0(SB), Z0
 	VMINPS           Z2, Z0, Z0
-	VDIVPS           Z13, Z6, Z6
+	VDIVPS           Z23, Z6, Z6
 	VMULPS           6656(BX), Z0, Z0
-	VMULPS.BCST      c19800000<>+0(SB), Z23, Z23
-	VMULPS           Z0, Z20, Z20
-	VMOVUPS          Z23, (R13)(CX*1)
-	VDIVPS           Z12, Z20, Z20
-	VXORPS           Z8, Z6, Z6
+	VMULPS.BCST      c19800000<>+0(SB), Z12, Z12
+	VMULPS           Z0, Z18, Z18
+	VMOVUPS          Z12, (R13)(CX*1)
+	VDIVPS           Z21, Z18, Z18
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z13, Z6
 	VMOVUPS          Z6, (R12)(CX*1)
-	VMULPS.BCST      c19800000<>+0(SB), Z20, Z20
-	VMOVUPS          Z20, (R14)(CX*1)
+	VMULPS.BCST      c19800000<>+0(SB), Z18, Z18
+	VMOVUPS          Z18, (R14)(CX*1)
 	ADDQ             6720(BX), R9
 	ADDQ             6784(BX), R10
 	ADDQ             $+64, CX
@@ -7425,7 +7416,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF32AVX512(SB), $10752-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 62.0 instructions each, 0 spills
+	// 1 vectors, 61.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7508,7 +7499,6 @@ loop:
 	VFMSUB213PS      5312(BX)(CX*1), Z14, Z16
 	VMULPS           Z5, Z5, Z14
 	VMULPS           Z9, Z13, Z13
-	VANDPS.BCST      c80000000<>+0(SB), Z8, Z8
 	VMULPS           Z6, Z15, Z15
 	VADDPS           Z11, Z4, Z4
 	VPXORQ           Z6, Z6, Z6
@@ -7533,7 +7523,7 @@ loop:
 	VDIVPS           Z0, Z16, Z16
 	VMULPS.BCST      c19800000<>+0(SB), Z3, Z3
 	VMOVUPS          Z3, (R12)(CX*1)
-	VXORPS           Z8, Z16, Z16
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z8, Z16
 	VMOVUPS          Z16, (R13)(CX*1)
 	ADDQ             6336(BX), R9
 	ADDQ             6400(BX), R10
@@ -7782,7 +7772,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF32AVX512(SB), $11072-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 64.5 instructions each, 0 spills
+	// 2 vectors, 63.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7922,14 +7912,12 @@ loop:
 	VANDPS.BCST      c7fffffff<>+0(SB), Z10, Z15
 	VBROADCASTSS     c43800000<>+0(SB), Z16
 	VMINPS           Z7, Z16, Z18
-	VANDPS.BCST      c80000000<>+0(SB), Z5, Z5
 	VMINPS           Z15, Z16, Z16
-	VANDPS.BCST      c80000000<>+0(SB), Z10, Z10
 	VBROADCASTSS     c40000000<>+0(SB), Z20
 	VFMSUB213PS      5312(BX)(CX*1), Z20, Z1
-	VXORPS           Z5, Z4, Z4
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z5, Z4
 	VFMSUB213PS      5376(BX)(CX*1), Z3, Z20
-	VXORPS           Z10, Z12, Z12
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z10, Z12
 	VMULPS.BCST      c19800000<>+0(SB), Z17, Z3
 	VMULPS           Z18, Z0, Z18
 	VMULPS           Z13, Z4, Z4
@@ -7970,9 +7958,9 @@ loop:
 	VMOVUPS          Z3, (R11)(CX*1)
 	VMOVUPS          Z13, 64(R11)(CX*1)
 	VDIVPS           Z11, Z20, Z20
-	VXORPS           Z5, Z1, Z1
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z5, Z1
 	VMOVUPS          Z1, (R12)(CX*1)
-	VXORPS           Z10, Z20, Z20
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z10, Z20
 	VMOVUPS          Z20, 64(R12)(CX*1)
 	ADDQ             6528(BX), R9
 	ADDQ             6592(BX), R10
@@ -7992,7 +7980,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF32AVX512(SB), $11136-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 114.0 instructions each, 0 spills
+	// 1 vectors, 113.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8072,106 +8060,105 @@ loop:
 	VFMADD213PS.BCST c3f800000<>+0(SB), Z6, Z5
 	VMOVUPS          5824(BX)(CX*1), Z7
 	VMULPS.BCST      c65800000<>+0(SB), Z7, Z8
-	VMOVUPS          (DI)(CX*1), Z9
-	VANDPS.BCST      c80000000<>+0(SB), Z9, Z10
 	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z6, K1
+	VMOVUPS          2752(BX)(CX*1), Z9
+	VADDPS           Z9, Z0, Z10
 	VSUBPS           Z2, Z0, Z11
 	VMULPS.BCST      c52800000<>+0(SB), Z2, Z12
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z4, Z3
 	VMULPS.BCST      c19800000<>+0(SB), Z2, Z13
-	VXORPS           Z10, Z5, Z5
-	VBROADCASTSS     c40000000<>+0(SB), Z14
-	VMOVUPS          5312(BX)(CX*1), Z15
-	VFMSUB213PS      Z15, Z14, Z8
+	VMOVUPS          (DI)(CX*1), Z14
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z5
+	VBROADCASTSS     c40000000<>+0(SB), Z15
+	VMOVUPS          5312(BX)(CX*1), Z16
+	VFMSUB213PS      Z16, Z15, Z8
 	VADDPS           Z1, Z11, Z11
 	VMOVUPS          3776(BX)(CX*1), Z1
-	VMULPS           Z1, Z12, Z14
-	VSUBPS.BCST      c3f800000<>+0(SB), Z13, Z16
-	VMOVUPS          2752(BX)(CX*1), Z17
-	VADDPS           Z17, Z0, Z18
+	VMULPS           Z1, Z12, Z15
+	VSUBPS.BCST      c3f800000<>+0(SB), Z13, Z17
+	VANDPS.BCST      c7fffffff<>+0(SB), Z14, Z18
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z4, Z3
-	VANDPS.BCST      c7fffffff<>+0(SB), Z9, Z9
-	VMULPS.BCST      c52800000<>+0(SB), Z11, Z19
-	VFNMADD231PS     Z15, Z14, Z12
-	VMOVUPS          3264(BX)(CX*1), Z15
-	VSUBPS           Z15, Z8, Z20
-	VBROADCASTSS     c3f800000<>+0(SB), Z21
-	VSUBPS           Z6, Z21, Z22
+	VBROADCASTSS     c3f800000<>+0(SB), Z19
+	VSUBPS           Z6, Z19, Z20
+	VMULPS.BCST      c52800000<>+0(SB), Z11, Z21
+	VFNMADD231PS     Z16, Z15, Z12
+	VMOVUPS          3264(BX)(CX*1), Z16
+	VSUBPS           Z16, Z8, Z22
 	VMOVUPS          (R9), Z23
 	VMOVUPS          (R10), Z24
 	VBLENDMPS        Z24, Z23, K1, Z25
 	VBLENDMPS        Z23, Z24, K1, Z24
-	VFNMADD231PS     Z15, Z14, Z19
-	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z4, Z3
 	VBROADCASTSS     c43800000<>+0(SB), Z23
-	VMINPS           Z9, Z23, Z23
+	VMINPS           Z18, Z23, Z23
+	VFNMADD231PS     Z16, Z15, Z21
+	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z4, Z3
 	VSUBPS           Z25, Z24, Z24
 	VMULPS           Z4, Z4, Z26
-	VMULPS.BCST      c3f317218<>+0(SB), Z18, Z18
-	VADDPS           Z20, Z20, Z20
-	VMINPS           Z22, Z6, Z6
-	VADDPS           Z19, Z12, Z12
+	VMULPS.BCST      c3f317218<>+0(SB), Z10, Z10
+	VADDPS           Z22, Z22, Z22
+	VMINPS           Z20, Z6, Z6
 	VMULPS           Z23, Z7, Z23
-	VFMADD231PS      Z24, Z6, Z25
+	VADDPS           Z21, Z12, Z12
 	VMULPS           Z3, Z26, Z26
+	VFMADD231PS      Z24, Z6, Z25
 	VMULPS           Z1, Z2, Z3
-	VMOVUPS          4288(BX)(CX*1), Z6
-	VPSLLD           $0x17, Z6, Z6
-	VFMADD231PS      Z1, Z12, Z14
-	VMULPS.BCST      c65800000<>+0(SB), Z23, Z12
+	VMULPS.BCST      c65800000<>+0(SB), Z23, Z6
+	VMOVUPS          4288(BX)(CX*1), Z20
+	VPSLLD           $0x17, Z20, Z20
+	VFMADD231PS      Z1, Z12, Z15
 	VFMADD231PS.BCST c3f317218<>+0(SB), Z4, Z26
-	VADDPS           Z13, Z21, Z4
-	VFNMADD213PS     Z11, Z3, Z15
-	VMULPS           Z6, Z25, Z25
-	VPXORQ           Z6, Z6, Z6
-	VFMADD213PS      Z2, Z23, Z6
-	VADDPS.BCST      c65800000<>+0(SB), Z2, Z19
-	VMULPS           Z14, Z5, Z14
-	VSUBPS           Z4, Z21, Z21
+	VFNMADD213PS     Z11, Z3, Z16
+	VADDPS           Z13, Z19, Z4
+	VMULPS           Z20, Z25, Z25
+	VPXORQ           Z12, Z12, Z12
+	VFMADD213PS      Z2, Z23, Z12
+	VADDPS.BCST      c65800000<>+0(SB), Z2, Z20
+	VMULPS           Z18, Z7, Z7
+	VMULPS           Z15, Z5, Z15
+	VSUBPS           Z4, Z19, Z19
 	VFMADD213PS      Z25, Z26, Z25
-	VMULPS           Z4, Z4, Z22
-	VFMADD231PS      Z1, Z15, Z3
-	VMULPS           Z9, Z7, Z7
-	VMULPS.BCST      c2c800000<>+0(SB), Z14, Z1
-	VMULPS           128(BX), Z14, Z9
-	VADDPS           Z13, Z21, Z21
+	VFMADD231PS      Z1, Z16, Z3
+	VMULPS           Z4, Z4, Z1
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z7, Z16
+	VMULPS.BCST      c2c800000<>+0(SB), Z15, Z18
+	VMULPS           128(BX), Z15, Z21
+	VADDPS           Z13, Z19, Z19
 	VMULPS.BCST      c19800000<>+0(SB), Z25, Z13
-	VMULPS           Z23, Z25, Z23
-	VFMADD231PS      6528(BX), Z1, Z16
-	VFMADD231PS      (BX), Z14, Z9
 	VMULPS           Z3, Z5, Z5
-	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z21
-	VMULPS           Z17, Z13, Z17
+	VFMADD231PS      6528(BX), Z18, Z17
+	VFMADD231PS      (BX), Z15, Z21
+	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z19
+	VMULPS           Z23, Z25, Z23
+	VMULPS           Z9, Z13, Z9
+	VMULPS           6336(BX), Z5, Z3
+	VMULPS           6464(BX), Z5, Z11
 	VMULPS           Z8, Z13, Z8
+	VFMADD231PS      Z17, Z10, Z22
 	VMULPS           6592(BX), Z25, Z25
-	VMULPS           Z6, Z13, Z6
-	VFMADD231PS      Z16, Z18, Z20
-	VMULPS           6336(BX), Z5, Z1
-	VMULPS           6464(BX), Z5, Z3
-	VADDPS           Z21, Z21, Z21
-	VFMADD231PS      Z0, Z13, Z17
+	VADDPS           Z19, Z19, Z19
+	VFMADD231PS      Z0, Z13, Z9
+	VFMADD231PS      6400(BX), Z5, Z11
+	VFMADD231PS      Z23, Z3, Z8
+	VMULPS           Z12, Z13, Z12
 	VMULPS           Z7, Z13, Z13
-	VFMADD231PS      Z23, Z1, Z8
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z7, Z7
-	VFMADD231PS      Z16, Z12, Z20
-	VFMADD231PS      6400(BX), Z5, Z3
-	VFMADD231PS      Z21, Z4, Z22
-	VMAXPS           Z7, Z13, Z13
-	VMULPS.BCST      c2c800000<>+0(SB), Z20, Z20
-	VFMADD231PS      Z17, Z3, Z8
-	VDIVPS           Z22, Z6, Z6
-	VFMADD231PS.BCST c19317218<>+0(SB), Z17, Z13
-	VFMADD231PS      Z20, Z9, Z2
+	VFMADD231PS      Z17, Z6, Z22
+	VFMADD231PS      Z19, Z4, Z1
+	VFMADD231PS      Z9, Z11, Z8
+	VMAXPS           Z16, Z13, Z13
+	VMULPS.BCST      c2c800000<>+0(SB), Z22, Z22
+	VDIVPS           Z1, Z12, Z12
+	VFMADD231PS.BCST c19317218<>+0(SB), Z9, Z13
+	VFMADD231PS      Z22, Z21, Z2
 	VMOVUPS          Z13, (R11)(CX*1)
 	VBROADCASTSS     c7e800000<>+0(SB), Z0
 	VMINPS           Z2, Z0, Z0
 	VMULPS           6656(BX), Z0, Z0
-	VDIVPS           Z19, Z8, Z8
+	VDIVPS           Z20, Z8, Z8
 	VMULPS           Z0, Z25, Z25
-	VMULPS.BCST      c19800000<>+0(SB), Z6, Z6
-	VMOVUPS          Z6, (R13)(CX*1)
-	VDIVPS           Z22, Z25, Z25
-	VXORPS           Z10, Z8, Z8
+	VMULPS.BCST      c19800000<>+0(SB), Z12, Z12
+	VMOVUPS          Z12, (R13)(CX*1)
+	VDIVPS           Z1, Z25, Z25
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z8
 	VMOVUPS          Z8, (R12)(CX*1)
 	VMULPS.BCST      c19800000<>+0(SB), Z25, Z25
 	VMOVUPS          Z25, (R14)(CX*1)
@@ -8195,7 +8182,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF32AVX512(SB), $10752-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 68.0 instructions each, 0 spills
+	// 1 vectors, 67.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8296,7 +8283,6 @@ loop:
 	VFMADD231PS      Z9, Z15, Z4
 	VMULPS           Z14, Z5, Z5
 	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z6
-	VANDPS.BCST      c80000000<>+0(SB), Z3, Z3
 	VMULPS           Z0, Z8, Z8
 	VFMADD231PS      Z15, Z9, Z12
 	VSUBPS.BCST      c7f7fffff<>+0(SB), Z5, Z0
@@ -8317,7 +8303,7 @@ loop:
 	VDIVPS           Z17, Z12, Z12
 	VMULPS.BCST      c19800000<>+0(SB), Z4, Z4
 	VMOVUPS          Z4, (R12)(CX*1)
-	VXORPS           Z3, Z12, Z12
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z3, Z12
 	VMOVUPS          Z12, (R13)(CX*1)
 	ADDQ             6336(BX), R9
 	ADDQ             6400(BX), R10
@@ -8445,58 +8431,58 @@ loop:
 	VFMADD231PS       Z12, Z1, Z24
 	VFMADD231PS       Z13, Z3, Z25
 	VFMADD231PS       Z14, Z5, Z26
-	VMOVUPS.Z         Z12, K1, Z12
-	VFMADD231PS       Z15, Z7, Z27
-	VMOVUPS.Z         Z13, K2, Z13
-	VMOVUPS.Z         Z14, K3, Z14
-	VMOVUPS.Z         Z15, K4, Z15
-	VSUBPS            Z24, Z12, Z12
-	VADDPS.BCST       c3f800000<>+0(SB), Z24, Z24
-	VSUBPS            Z25, Z13, Z13
-	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z25
-	VSUBPS            Z26, Z14, Z14
-	VADDPS.BCST       c3f800000<>+0(SB), Z26, Z26
-	VSUBPS            Z27, Z15, Z15
-	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z27
-	VDIVPS            Z24, Z12, Z12
 	VBROADCASTSS      c65800000<>+0(SB), Z1
 	VBLENDMPS         Z8, Z1, K1, Z8
+	VFMADD231PS       Z15, Z7, Z27
 	VBLENDMPS         Z9, Z1, K2, Z9
 	VBLENDMPS         Z10, Z1, K3, Z10
 	VBLENDMPS         Z11, Z1, K4, Z1
-	VPXORQ            Z3, Z3, Z3
-	VMAXPS            Z0, Z3, Z0
+	VMOVAPS           Z24, Z3
+	VSUBPS            Z12, Z24, K1, Z3
+	VADDPS.BCST       c3f800000<>+0(SB), Z24, Z24
+	VMOVAPS           Z25, Z5
+	VSUBPS            Z13, Z25, K2, Z5
+	VADDPS.BCST       c3f800000<>+0(SB), Z25, Z25
+	VMOVAPS           Z26, Z7
+	VSUBPS            Z14, Z26, K3, Z7
+	VADDPS.BCST       c3f800000<>+0(SB), Z26, Z26
+	VMOVAPS           Z27, Z11
+	VSUBPS            Z15, Z27, K4, Z11
+	VADDPS.BCST       c3f800000<>+0(SB), Z27, Z27
+	VDIVPS            Z24, Z3, Z3
+	VPXORQ            Z12, Z12, Z12
+	VMAXPS            Z0, Z12, Z0
 	VMULPS            Z20, Z8, Z8
-	VMAXPS            Z2, Z3, Z2
+	VMAXPS            Z2, Z12, Z2
 	VMULPS            Z21, Z9, Z9
-	VMAXPS            Z4, Z3, Z4
+	VMAXPS            Z4, Z12, Z4
 	VMULPS            Z22, Z10, Z10
-	VMAXPS            Z6, Z3, Z6
+	VMAXPS            Z6, Z12, Z6
 	VMULPS            Z23, Z1, Z1
-	VBROADCASTSS      c43800000<>+0(SB), Z5
-	VMINPS            Z0, Z5, Z0
-	VMINPS            Z2, Z5, Z2
-	VMINPS            Z4, Z5, Z4
-	VMINPS            Z6, Z5, Z5
-	VMULPS            Z0, Z3, Z0
-	VMULPS            Z2, Z3, Z2
-	VMULPS            Z4, Z3, Z4
-	VDIVPS            Z25, Z13, Z13
-	VMULPS            Z5, Z3, Z3
-	VFMADD213PS       Z8, Z12, Z8
+	VBROADCASTSS      c43800000<>+0(SB), Z13
+	VMINPS            Z0, Z13, Z0
+	VMINPS            Z2, Z13, Z2
+	VMINPS            Z4, Z13, Z4
+	VMINPS            Z6, Z13, Z13
+	VMULPS            Z0, Z12, Z0
+	VMULPS            Z2, Z12, Z2
+	VMULPS            Z4, Z12, Z4
+	VMULPS            Z13, Z12, Z12
+	VDIVPS            Z25, Z5, Z5
+	VFNMADD213PS      Z8, Z3, Z8
 	VFMADD231PS.BCST  c19800000<>+0(SB), Z8, Z0
-	VDIVPS            Z26, Z14, Z14
+	VDIVPS            Z26, Z7, Z7
 	VMOVUPS           Z0, (DI)(CX*1)
-	VFMADD213PS       Z9, Z13, Z9
+	VFNMADD213PS      Z9, Z5, Z9
 	VFMADD231PS.BCST  c19800000<>+0(SB), Z9, Z2
-	VDIVPS            Z27, Z15, Z15
+	VDIVPS            Z27, Z11, Z11
 	VMOVUPS           Z2, 64(DI)(CX*1)
-	VFMADD213PS       Z10, Z14, Z10
+	VFNMADD213PS      Z10, Z7, Z10
 	VFMADD231PS.BCST  c19800000<>+0(SB), Z10, Z4
 	VMOVUPS           Z4, 128(DI)(CX*1)
-	VFMADD213PS       Z1, Z15, Z1
-	VFMADD231PS.BCST  c19800000<>+0(SB), Z1, Z3
-	VMOVUPS           Z3, 192(DI)(CX*1)
+	VFNMADD213PS      Z1, Z11, Z1
+	VFMADD231PS.BCST  c19800000<>+0(SB), Z1, Z12
+	VMOVUPS           Z12, 192(DI)(CX*1)
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
 	JLT               loop
@@ -9878,7 +9864,7 @@ loop:
 	VMULPD       Y6, Y6, Y6
 	VFMADD231PD  Y0, Y5, Y11
 	VMULPD       (DI), Y6, Y6
-	VSUBPD       Y11, Y1, Y1
+	VSUBPD       Y1, Y11, Y1
 	VSUBPD       c3ff0000000000000<>+0(SB), Y10, Y0
 	VMOVAPD      448(BX), Y5
 	VANDNPD      Y10, Y5, Y10
@@ -9888,7 +9874,7 @@ loop:
 	VMULPD       Y10, Y10, Y10
 	VFMADD231PD  Y3, Y9, Y0
 	VMULPD       32(DI), Y10, Y10
-	VSUBPD       Y0, Y5, Y5
+	VSUBPD       Y5, Y0, Y5
 	VSUBPD       c3ff0000000000000<>+0(SB), Y12, Y3
 	VMOVAPD      64(BX), Y9
 	VANDNPD      Y12, Y9, Y12
@@ -9898,7 +9884,7 @@ loop:
 	VMULPD       Y12, Y12, Y12
 	VFMADD231PD  Y7, Y13, Y3
 	VMULPD       64(DI), Y12, Y12
-	VSUBPD       Y3, Y9, Y9
+	VSUBPD       Y9, Y3, Y9
 	VSUBPD       c3ff0000000000000<>+0(SB), Y2, Y7
 	VMOVAPD      384(BX), Y13
 	VANDNPD      Y2, Y13, Y2
@@ -9908,7 +9894,7 @@ loop:
 	VMULPD       Y2, Y2, Y2
 	VFMADD231PD  Y15, Y14, Y7
 	VMULPD       96(DI), Y2, Y2
-	VSUBPD       Y7, Y13, Y13
+	VSUBPD       Y13, Y7, Y13
 	VMULPD       Y11, Y11, Y14
 	VMULPD       Y0, Y0, Y15
 	VMOVAPD      Y2, 384(BX)
@@ -9981,20 +9967,20 @@ loop:
 	VDIVPD       Y7, Y13, Y13
 	VMOVAPD      832(BX), Y0
 	VADDPD       Y0, Y0, Y1
-	VFMADD231PD  Y0, Y0, Y1
+	VFMSUB231PD  Y0, Y0, Y1
 	VMOVAPD      768(BX), Y0
 	VFMADD132PD  Y0, Y0, Y1
 	VADDPD       Y5, Y5, Y0
-	VFMADD231PD  Y5, Y5, Y0
+	VFMSUB231PD  Y5, Y5, Y0
 	VADDPD       Y9, Y9, Y3
-	VFMADD231PD  Y9, Y9, Y3
+	VFMSUB231PD  Y9, Y9, Y3
 	VADDPD       Y13, Y13, Y4
 	VMOVAPD      512(BX), Y5
 	VFMADD132PD  Y5, Y5, Y0
 	VMOVAPD      448(BX), Y5
 	VPERMPS      table32_3fbfa51d00000000_3fd5ee263fce7eae_3fe098613fdc0b5f_3fe530433fe2f4e4<>+0(SB), Y5, Y6
 	VPERMPS      table32_8378f9e000000000_6487220f824f1eb5_e15a068d914c0874_8a8cfe9ae84a1711<>+0(SB), Y5, Y5
-	VFMADD231PD  Y13, Y13, Y4
+	VFMSUB231PD  Y13, Y13, Y4
 	VMOVAPD      640(BX), Y7
 	VPERMPS      table32_3fbfa51d00000000_3fd5ee263fce7eae_3fe098613fdc0b5f_3fe530433fe2f4e4<>+0(SB), Y7, Y8
 	VPERMPS      table32_8378f9e000000000_6487220f824f1eb5_e15a068d914c0874_8a8cfe9ae84a1711<>+0(SB), Y7, Y7
@@ -10223,7 +10209,7 @@ loop:
 	VADDPD       Y12, Y8, Y12
 	VFMADD231PD  Y0, Y8, Y12
 	VANDPD       Y0, Y1, Y0
-	VSUBPD       Y12, Y0, Y0
+	VSUBPD       Y0, Y12, Y0
 	VMULPD       512(BX), Y9, Y8
 	VMOVAPD      512(BX), Y1
 	VFMADD213PD  Y1, Y3, Y1
@@ -10237,7 +10223,7 @@ loop:
 	VADDPD       Y1, Y8, Y1
 	VFMADD231PD  Y3, Y8, Y1
 	VANDPD       Y3, Y6, Y3
-	VSUBPD       Y1, Y3, Y3
+	VSUBPD       Y3, Y1, Y3
 	VMULPD       Y10, Y13, Y8
 	VFMADD213PD  Y13, Y7, Y13
 	VMOVAPD      64(BX), Y6
@@ -10249,7 +10235,7 @@ loop:
 	VADDPD       Y13, Y8, Y13
 	VFMADD231PD  Y7, Y8, Y13
 	VANDPD       Y7, Y6, Y7
-	VSUBPD       Y13, Y7, Y7
+	VSUBPD       Y7, Y13, Y7
 	VMULPD       Y11, Y14, Y8
 	VFMADD213PD  Y14, Y15, Y14
 	VMOVAPD      384(BX), Y6
@@ -10261,7 +10247,7 @@ loop:
 	VADDPD       Y14, Y8, Y14
 	VFMADD231PD  Y15, Y8, Y14
 	VANDPD       Y15, Y6, Y15
-	VSUBPD       Y14, Y15, Y15
+	VSUBPD       Y15, Y14, Y15
 	VMULPD       Y12, Y12, Y8
 	VMULPD       Y1, Y1, Y6
 	VMOVAPD      Y11, 1024(BX)
@@ -10357,22 +10343,22 @@ loop:
 	VADDPD       128(BX), Y4, Y4
 	VADDPD       Y10, Y4, Y4
 	VMOVAPD      512(BX), Y5
-	VFMADD132PD  1216(BX), Y5, Y5
+	VFNMADD132PD 1216(BX), Y5, Y5
 	VMOVAPD      512(BX), Y6
 	VMULPD       Y6, Y6, Y6
 	VMULPD       (DI), Y6, Y6
 	VMOVAPD      1152(BX), Y8
-	VFMADD213PD  Y8, Y3, Y8
+	VFNMADD213PD Y8, Y3, Y8
 	VMOVAPD      1152(BX), Y9
 	VMULPD       Y9, Y9, Y9
 	VMULPD       32(DI), Y9, Y9
 	VMOVAPD      1088(BX), Y10
-	VFMADD213PD  Y10, Y7, Y10
+	VFNMADD213PD Y10, Y7, Y10
 	VMOVAPD      1088(BX), Y11
 	VMULPD       Y11, Y11, Y11
 	VMULPD       64(DI), Y11, Y11
 	VMOVAPD      1024(BX), Y12
-	VFMADD213PD  Y12, Y15, Y12
+	VFNMADD213PD Y12, Y15, Y12
 	VMOVAPD      1024(BX), Y13
 	VMULPD       Y13, Y13, Y13
 	VMULPD       96(DI), Y13, Y13
@@ -10396,18 +10382,18 @@ loop:
 	VMOVAPD      1216(BX), Y12
 	VMOVAPD      Y14, 384(BX)
 	VADDPD       Y12, Y12, Y14
-	VFMADD231PD  Y12, Y12, Y14
+	VFMSUB231PD  Y12, Y12, Y14
 	VFMADD213PD  Y6, Y14, Y6
 	VADDPD       Y3, Y3, Y12
-	VFMADD231PD  Y3, Y3, Y12
+	VFMSUB231PD  Y3, Y3, Y12
 	VADDPD       Y7, Y7, Y3
-	VFMADD231PD  Y7, Y7, Y3
+	VFMSUB231PD  Y7, Y7, Y3
 	VADDPD       Y15, Y15, Y7
 	VFMADD213PD  Y9, Y12, Y9
 	VMOVUPD      c40a0000000000000<>+0(SB), Y12
 	VMINPD       Y0, Y12, Y14
 	VMULPD       Y0, Y6, Y0
-	VFMADD231PD  Y15, Y15, Y7
+	VFMSUB231PD  Y15, Y15, Y7
 	VMINPD       Y1, Y12, Y15
 	VADDPD       Y14, Y14, Y14
 	VFMADD213PD  Y11, Y3, Y11
@@ -10570,7 +10556,7 @@ loop:
 	VMULPD       Y8, Y0, Y2
 	VANDPD       Y4, Y5, Y4
 	VFMADD213PD  Y0, Y3, Y0
-	VSUBPD       Y7, Y4, Y4
+	VSUBPD       Y4, Y7, Y4
 	VANDNPD      Y0, Y6, Y0
 	VSUBPD       c3ff0000000000000<>+0(SB), Y8, Y11
 	VANDNPD      Y8, Y6, Y8
@@ -10578,7 +10564,7 @@ loop:
 	VADDPD       Y11, Y2, Y11
 	VFMADD231PD  Y3, Y2, Y11
 	VANDPD       Y3, Y6, Y3
-	VSUBPD       Y11, Y3, Y3
+	VSUBPD       Y3, Y11, Y3
 	VMULPD       Y7, Y7, Y2
 	VMULPD       Y11, Y11, Y12
 	VADDPD       c3ff0000000000000<>+0(SB), Y7, Y14
@@ -10623,7 +10609,7 @@ loop:
 	VBLENDPS     $0xaa, Y9, Y2, Y2
 	VADDPD       Y7, Y1, Y1
 	VMOVAPD      Y13, Y7
-	VFMADD213PD  Y7, Y4, Y7
+	VFNMADD213PD Y7, Y4, Y7
 	VADDPD       192(BX), Y2, Y2
 	VADDPD       Y4, Y4, Y9
 	VMULPD       Y13, Y13, Y13
@@ -10631,8 +10617,8 @@ loop:
 	VADDPD       Y12, Y2, Y2
 	VMOVUPD      c40a0000000000000<>+0(SB), Y11
 	VMINPD       Y1, Y11, Y12
-	VFMADD231PD  Y4, Y4, Y9
-	VFMADD213PD  Y8, Y3, Y8
+	VFMSUB231PD  Y4, Y4, Y9
+	VFNMADD213PD Y8, Y3, Y8
 	VMOVUPD      c3ff0000000000000<>+0(SB), Y4
 	VSUBPD       Y7, Y4, Y14
 	VMULPD       (DI), Y13, Y13
@@ -10658,7 +10644,7 @@ loop:
 	VMOVUPD      c4000000000000000<>+0(SB), Y1
 	VFMSUB213PD  Y7, Y5, Y1
 	VFMADD213PD  Y7, Y12, Y5
-	VFMADD231PD  Y3, Y3, Y0
+	VFMSUB231PD  Y3, Y3, Y0
 	VMULPD       (BX), Y7, Y3
 	VMOVUPD      128(BX), Y15
 	VBLENDVPD    Y15, Y14, Y9, Y9
@@ -10779,7 +10765,7 @@ loop:
 	VANDPD       Y7, Y3, Y3
 	VFMADD213PD  Y5, Y7, Y5
 	VMULPD       Y1, Y1, Y4
-	VSUBPD       Y1, Y3, Y3
+	VSUBPD       Y3, Y1, Y3
 	VADDPD       c3ff0000000000000<>+0(SB), Y1, Y6
 	VMOVUPD      cbfb390ce36e12f49<>+0(SB), Y7
 	VFMADD213PD  cbfb99d88984f4db5<>+0(SB), Y4, Y7
@@ -10793,9 +10779,9 @@ loop:
 	VFMADD213PD  cbfcfffffffffec58<>+0(SB), Y4, Y7
 	VFMADD213PD  c3fd5555555555553<>+0(SB), Y4, Y9
 	VADDPD       Y3, Y3, Y6
-	VFMADD213PD  Y10, Y3, Y10
+	VFNMADD213PD Y10, Y3, Y10
 	VFMADD213PD  cbfe0000000000000<>+0(SB), Y4, Y7
-	VFMADD231PD  Y3, Y3, Y6
+	VFMSUB231PD  Y3, Y3, Y6
 	VMOVUPD      c3ff0000000000000<>+0(SB), Y3
 	VSUBPD       Y10, Y3, Y3
 	VFMADD231PD  Y1, Y9, Y7
@@ -13763,10 +13749,10 @@ loop:
 	VSUBPD       c3ff0000000000000<>+0(SB), Y5, Y5
 	VADDPD       Y5, Y9, Y5
 	VFMADD231PD  Y6, Y9, Y5
-	VSUBPD       Y5, Y0, Y0
+	VSUBPD       Y0, Y5, Y0
 	VADDPD       c3ff0000000000000<>+0(SB), Y5, Y5
 	VDIVPD       Y5, Y0, Y0
-	VFMADD213PD  Y15, Y0, Y15
+	VFNMADD213PD Y15, Y0, Y15
 	VMOVUPD      c1d90000000000000<>+0(SB), Y0
 	VFMADD213PD  576(BX), Y0, Y15
 	VMOVUPD      Y15, (DI)(CX*1)
@@ -13778,7 +13764,7 @@ loop:
 	VSUBPD       c3ff0000000000000<>+0(SB), Y10, Y10
 	VADDPD       Y10, Y5, Y10
 	VFMADD231PD  Y7, Y5, Y10
-	VSUBPD       Y10, Y1, Y1
+	VSUBPD       Y1, Y10, Y1
 	VADDPD       c3ff0000000000000<>+0(SB), Y10, Y10
 	VDIVPD       Y10, Y1, Y1
 	VPERMPS      table32_3fec47723ff00000_3fe6b7543fe93766_3fe30d213fe4a57b_3fe080fd3fe1b230<>+0(SB), Y14, Y5
@@ -13796,19 +13782,19 @@ loop:
 	VADDPD       Y14, Y7, Y14
 	VADDPD       Y5, Y4, Y5
 	VFMADD231PD  Y8, Y7, Y14
-	VFMADD213PD  Y6, Y1, Y6
+	VFNMADD213PD Y6, Y1, Y6
 	VFMADD231PD  Y11, Y4, Y5
-	VSUBPD       Y14, Y3, Y3
+	VSUBPD       Y3, Y14, Y3
 	VADDPD       c3ff0000000000000<>+0(SB), Y14, Y14
 	VFMADD213PD  384(BX), Y0, Y6
-	VSUBPD       Y5, Y2, Y2
+	VSUBPD       Y2, Y5, Y2
 	VADDPD       c3ff0000000000000<>+0(SB), Y5, Y5
 	VDIVPD       Y14, Y3, Y3
 	VMOVUPD      Y6, 32(DI)(CX*1)
 	VDIVPD       Y5, Y2, Y2
-	VFMADD213PD  Y9, Y3, Y9
+	VFNMADD213PD Y9, Y3, Y9
 	VFMADD213PD  320(BX), Y0, Y9
-	VFMADD213PD  Y12, Y2, Y12
+	VFNMADD213PD Y12, Y2, Y12
 	VMOVUPD      Y9, 64(DI)(CX*1)
 	VFMADD213PD  256(BX), Y0, Y12
 	VMOVUPD      Y12, 96(DI)(CX*1)
@@ -14920,9 +14906,9 @@ GLOBL table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0
 
 // func lossSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·lossSquareF64AVX512(SB), $384-8
+TEXT ·lossSquareF64AVX512(SB), $512-8
 	// SI U, DI W, R8 Loss
-	// 4 vectors, 60.2 instructions each, 0 spills
+	// 4 vectors, 61.2 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -14934,11 +14920,11 @@ TEXT ·lossSquareF64AVX512(SB), $384-8
 	TESTQ        DI, DI
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 64(BX)
-	VMOVAPD      Z0, 128(BX)
 	VMOVAPD      Z0, 192(BX)
 	VMOVAPD      Z0, 256(BX)
-	LEAQ         64(BX), DI
+	VMOVAPD      Z0, 320(BX)
+	VMOVAPD      Z0, 384(BX)
+	LEAQ         192(BX), DI
 	XORL         CX, CX
 
 eachW:
@@ -15063,127 +15049,131 @@ loop:
 	VADDPD            Z26, Z9, Z26
 	VADDPD            Z27, Z10, Z27
 	VADDPD            Z22, Z11, Z22
-	VMOVUPD.Z         Z16, K1, Z12
-	VMOVUPD.Z         Z17, K2, Z13
+	VBLENDMPD         Z8, Z20, K1, Z20
+	VBLENDMPD         Z9, Z21, K2, Z21
 	VFMADD231PD       Z16, Z8, Z6
 	VFMADD231PD       Z17, Z9, Z26
 	VFMADD231PD       Z18, Z10, Z27
 	VFMADD231PD       Z19, Z11, Z22
-	VMOVUPD.Z         Z18, K3, Z18
-	VMOVUPD.Z         Z19, K4, Z19
-	VBLENDMPD         Z8, Z20, K1, Z20
-	VBLENDMPD         Z9, Z21, K2, Z21
+	VBLENDMPD         Z10, Z30, K3, Z30
+	VBLENDMPD         Z11, Z31, K4, Z31
+	VMULPD            Z20, Z20, Z20
+	VMULPD            Z21, Z21, Z21
 	VMULPD            Z6, Z6, Z8
 	VMULPD            Z26, Z26, Z9
-	VMULPD            Z27, Z27, Z14
-	VMULPD            Z22, Z22, Z15
-	VSUBPD            Z6, Z12, Z12
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z6, Z16
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z17
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z8, Z17
+	VMULPD            Z27, Z27, Z10
+	VMULPD            Z22, Z22, Z11
+	VMOVAPD           Z6, Z12
+	VSUBPD            Z16, Z6, K1, Z12
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z6, Z13
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z14
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z8, Z14
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z15
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z9, Z15
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z16
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z10, Z16
 	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z23
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z9, Z23
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z24
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z14, Z24
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z25
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z15, Z25
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z11, Z23
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z24
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z8, Z24
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z25
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z9, Z25
 	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z28
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z8, Z28
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z10, Z28
 	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z29
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z9, Z29
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z4
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z14, Z4
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z2
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z15, Z2
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z8, Z17
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z9, Z23
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z14, Z24
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z15, Z25
-	VSUBPD            Z26, Z13, Z13
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z26, Z0
-	VDIVPD            Z16, Z12, Z12
-	VSUBPD            Z27, Z18, Z18
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z16
-	VBLENDMPD         Z10, Z30, K3, Z30
-	VSUBPD            Z22, Z19, Z19
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z22, Z10
-	VBLENDMPD         Z11, Z31, K4, Z31
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z8, Z28
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z8, Z17
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z9, Z29
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z9, Z23
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z14, Z4
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z14, Z24
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z15, Z2
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z8, Z28
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z8, Z17
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z9, Z29
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z9, Z23
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z14, Z4
-	VDIVPD            Z0, Z13, Z13
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z14, Z24
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z15, Z2
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z15, Z25
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z8, Z28
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z8, Z17
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z9, Z29
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z9, Z23
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z14, Z4
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z14, Z24
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z15, Z2
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z15, Z25
-	VFMADD231PD       Z6, Z28, Z17
-	VADDPD            Z12, Z12, Z0
-	VFMADD231PD       Z26, Z29, Z23
-	VMULPD            Z20, Z20, Z20
-	VFMADD231PD       Z27, Z4, Z24
-	VMULPD            Z21, Z21, Z21
-	VFMADD231PD       Z22, Z2, Z25
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z11, Z29
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z11, Z23
+	VMOVAPD           Z21, 64(BX)
+	VMOVAPD           Z26, Z21
+	VSUBPD            Z17, Z26, K2, Z21
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z26, Z17
+	VMOVAPD           Z20, 128(BX)
+	VMOVAPD           Z27, Z20
+	VSUBPD            Z18, Z27, K3, Z20
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z18
+	VMOVAPD           Z22, Z4
+	VSUBPD            Z19, Z22, K4, Z4
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z22, Z19
+	VDIVPD            Z13, Z12, Z12
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z8, Z24
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z9, Z25
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z10, Z28
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z11, Z29
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z11, Z23
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z8, Z24
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z9, Z25
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z10, Z28
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z11, Z29
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z11, Z23
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z8, Z24
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z8, Z14
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z9, Z25
+	VDIVPD            Z17, Z21, Z21
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z9, Z15
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z10, Z28
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z10, Z16
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z11, Z29
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z11, Z23
+	VFMADD231PD       Z6, Z24, Z14
+	VADDPD            Z12, Z12, Z13
+	VFMADD231PD       Z26, Z25, Z15
 	VMULPD            Z30, Z30, Z30
-	VDIVPD            Z16, Z18, Z18
+	VFMADD231PD       Z27, Z28, Z16
 	VMULPD            Z31, Z31, Z31
+	VFMADD231PD       Z22, Z29, Z23
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z1, Z1
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z3, Z3
-	VADDPD            Z13, Z13, Z2
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z5, Z5
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z7, Z7
-	VPXORQ            Z4, Z4, Z4
-	VMAXPD            (SI)(CX*1), Z4, Z11
-	VFMADD231PD       Z12, Z12, Z0
-	VMAXPD            64(SI)(CX*1), Z4, Z12
-	VFMADD231PD       Z13, Z13, Z2
-	VMAXPD            128(SI)(CX*1), Z4, Z13
-	VMAXPD            192(SI)(CX*1), Z4, Z4
-	VFMADD231PD       Z17, Z8, Z6
-	VMULPD            (DI), Z20, Z20
-	VFMADD231PD       Z23, Z9, Z26
-	VMULPD            64(DI), Z21, Z21
-	VFMADD231PD       Z24, Z14, Z27
+	VPXORQ            Z17, Z17, Z17
+	VMAXPD            Z0, Z17, Z0
+	VFMSUB231PD       Z12, Z12, Z13
+	VMAXPD            Z2, Z17, Z2
+	VDIVPD            Z18, Z20, Z20
+	VMAXPD            128(SI)(CX*1), Z17, Z12
+	VMAXPD            192(SI)(CX*1), Z17, Z17
+	VFMADD231PD       Z14, Z8, Z6
+	VADDPD            Z21, Z21, Z8
+	VMOVAPD           128(BX), Z14
+	VMULPD            (DI), Z14, Z14
+	VFMADD231PD       Z15, Z9, Z26
+	VMOVAPD           64(BX), Z9
+	VMULPD            64(DI), Z9, Z9
+	VFMADD231PD       Z16, Z10, Z27
 	VMULPD            128(DI), Z30, Z30
-	VFMADD231PD       Z25, Z15, Z22
-	VDIVPD            Z10, Z19, Z19
+	VFMSUB231PD       Z21, Z21, Z8
+	VFMADD231PD       Z23, Z11, Z22
 	VMULPD            192(DI), Z31, Z31
-	VADDPD            Z11, Z1, Z1
-	VADDPD            Z12, Z3, Z3
-	VADDPD            Z18, Z18, Z8
-	VADDPD            Z13, Z5, Z5
-	VADDPD            Z4, Z7, Z7
-	VFMADD213PD       Z20, Z0, Z20
-	VFMADD213PD       Z21, Z2, Z21
+	VADDPD            Z0, Z1, Z1
+	VADDPD            Z2, Z3, Z3
+	VADDPD            Z12, Z5, Z5
+	VADDPD            Z17, Z7, Z7
+	VFMADD213PD       Z14, Z13, Z14
+	VFMADD213PD       Z9, Z8, Z9
 	VADDPD            Z6, Z1, Z1
-	VFMADD231PD       Z18, Z18, Z8
+	VDIVPD            Z19, Z4, Z4
 	VADDPD            Z26, Z3, Z3
 	VADDPD            Z27, Z5, Z5
 	VADDPD            Z22, Z7, Z7
-	VMULPD            Z1, Z20, Z20
-	VMULPD            Z3, Z21, Z21
-	VFMADD213PD       Z30, Z8, Z30
-	VMOVUPD           Z20, (R8)(CX*1)
-	VMOVUPD           Z21, 64(R8)(CX*1)
-	VADDPD            Z19, Z19, Z0
+	VADDPD            Z20, Z20, Z0
+	VMULPD            Z1, Z14, Z14
+	VMULPD            Z3, Z9, Z9
+	VFMSUB231PD       Z20, Z20, Z0
+	VMOVUPD           Z14, (R8)(CX*1)
+	VMOVUPD           Z9, 64(R8)(CX*1)
+	VFMADD213PD       Z30, Z0, Z30
+	VADDPD            Z4, Z4, Z0
 	VMULPD            Z5, Z30, Z30
-	VFMADD231PD       Z19, Z19, Z0
+	VFMSUB231PD       Z4, Z4, Z0
 	VMOVUPD           Z30, 128(R8)(CX*1)
 	VFMADD213PD       Z31, Z0, Z31
 	VMULPD            Z7, Z31, Z31
@@ -15197,9 +15187,9 @@ loop:
 
 // func gradSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·gradSquareF64AVX512(SB), $512-8
+TEXT ·gradSquareF64AVX512(SB), $448-8
 	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 71.2 instructions each, 2 spills
+	// 4 vectors, 70.5 instructions each, 1 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15211,11 +15201,11 @@ TEXT ·gradSquareF64AVX512(SB), $512-8
 	TESTQ        DI, DI
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
+	VMOVAPD      Z0, 128(BX)
 	VMOVAPD      Z0, 192(BX)
 	VMOVAPD      Z0, 256(BX)
 	VMOVAPD      Z0, 320(BX)
-	VMOVAPD      Z0, 384(BX)
-	LEAQ         192(BX), DI
+	LEAQ         128(BX), DI
 	XORL         CX, CX
 
 eachW:
@@ -15341,175 +15331,172 @@ loop:
 	VADDPD            Z27, Z26, Z27
 	VADDPD            Z29, Z28, Z29
 	VADDPD            Z23, Z22, Z23
-	VMOVUPD.Z         Z16, K1, Z12
-	VMOVUPD.Z         Z17, K2, Z13
+	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z1, Z1
+	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z3, Z3
 	VFMADD231PD       Z16, Z6, Z4
 	VFMADD231PD       Z17, Z26, Z27
 	VFMADD231PD       Z18, Z28, Z29
 	VFMADD231PD       Z19, Z22, Z23
-	VMOVUPD.Z         Z18, K3, Z14
-	VMOVUPD.Z         Z19, K4, Z15
-	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z1, Z1
-	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z3, Z3
-	VMULPD            Z4, Z4, Z24
-	VMULPD            Z27, Z27, Z25
-	VMOVAPD           Z3, 64(BX)
-	VMULPD            Z29, Z29, Z3
-	VMOVAPD           Z1, 128(BX)
-	VMULPD            Z23, Z23, Z1
-	VBLENDMPD         Z6, Z20, K1, Z20
-	VSUBPD            Z4, Z12, Z12
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z6
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z24, Z6
-	VBLENDMPD         Z26, Z21, K2, Z21
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z26
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z25, Z26
-	VBLENDMPD         Z28, Z30, K3, Z30
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z28
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z3, Z28
-	VBLENDMPD         Z22, Z31, K4, Z31
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z22
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z1, Z22
-	VFMADD213PD       Z8, Z16, Z8
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z16
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z24, Z16
-	VFMADD213PD       Z9, Z17, Z9
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z24, Z6
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z17
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z25, Z17
-	VFMADD213PD       Z10, Z18, Z10
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z25, Z26
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z18
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z3, Z18
-	VFMADD213PD       Z11, Z19, Z11
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z3, Z28
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z19
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z1, Z19
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z24, Z6
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z25, Z17
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z25, Z26
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z3, Z18
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z3, Z28
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z1, Z19
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z1, Z22
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z24, Z6
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z25, Z17
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z25, Z26
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z3, Z18
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z3, Z28
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z1, Z19
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z1, Z22
-	VSUBPD            Z27, Z13, Z13
-	VSUBPD            Z29, Z14, Z14
-	VSUBPD            Z23, Z15, Z15
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z24, Z6
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z25, Z17
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z25, Z26
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z3, Z18
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z3, Z28
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z1, Z19
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z1, Z22
-	VFMADD231PD       Z4, Z16, Z6
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z4, Z16
-	VFMADD231PD       Z27, Z17, Z26
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z17
-	VFMADD231PD       Z29, Z18, Z28
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z29, Z18
-	VDIVPD            Z16, Z12, Z12
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z16
-	VFMADD231PD       Z6, Z24, Z4
-	VFMADD231PD       Z23, Z19, Z22
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z5, Z5
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z7, Z7
-	VPXORQ            Z6, Z6, Z6
-	VMAXPD            Z0, Z6, Z0
-	VMAXPD            Z2, Z6, Z2
-	VMAXPD            128(SI)(CX*1), Z6, Z19
-	VFMADD231PD       Z26, Z25, Z27
-	VMAXPD            192(SI)(CX*1), Z6, Z6
-	VFMADD231PD       Z28, Z3, Z29
-	VFMADD231PD       Z22, Z1, Z23
-	VADDPD            128(BX), Z0, Z0
-	VADDPD            64(BX), Z2, Z2
-	VADDPD            Z19, Z5, Z5
-	VADDPD            Z6, Z7, Z7
-	VMULPD            Z20, Z20, Z1
-	VADDPD            Z4, Z0, Z0
-	VMULPD            Z21, Z21, Z3
-	VDIVPD            Z17, Z13, Z13
-	VADDPD            Z27, Z2, Z2
+	VPXORQ            Z12, Z12, Z12
+	VMAXPD            Z0, Z12, Z0
+	VMAXPD            Z2, Z12, Z2
+	VMULPD            Z4, Z4, Z13
+	VMULPD            Z27, Z27, Z14
+	VMULPD            Z29, Z29, Z15
+	VMULPD            Z23, Z23, Z24
+	VMOVAPD           Z4, Z25
+	VSUBPD            Z16, Z4, K1, Z25
+	VMOVAPD           Z11, 64(BX)
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z4, Z11
+	VADDPD            Z0, Z1, Z1
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z0
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z13, Z0
+	VBLENDMPD         Z6, Z20, K1, Z20
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z6
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z14, Z6
+	VDIVPD            Z11, Z25, Z25
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z11
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z15, Z11
+	VADDPD            Z2, Z3, Z3
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z2
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z24, Z2
+	VBLENDMPD         Z26, Z21, K2, Z21
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z26
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z13, Z26
+	VBLENDMPD         Z28, Z30, K3, Z30
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z13, Z0
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z28
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z14, Z28
+	VBLENDMPD         Z22, Z31, K4, Z31
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z14, Z6
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z22
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z15, Z22
+	VFMADD213PD       Z8, Z16, Z8
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z15, Z11
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z16
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z24, Z16
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z24, Z2
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z13, Z26
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z13, Z0
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z14, Z28
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z14, Z6
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z24, Z16
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z24, Z2
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z13, Z26
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z13, Z0
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z14, Z28
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z14, Z6
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z24, Z16
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z24, Z2
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z13, Z26
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z13, Z0
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z14, Z28
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z14, Z6
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z15, Z22
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z15, Z11
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z24, Z16
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z24, Z2
+	VFMADD231PD       Z4, Z26, Z0
+	VMOVAPD           Z27, Z26
+	VSUBPD            Z17, Z27, K2, Z26
+	VFMADD231PD       Z27, Z28, Z6
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z28
+	VFMADD231PD       Z29, Z22, Z11
+	VMOVAPD           Z29, Z22
+	VSUBPD            Z18, Z29, K3, Z22
+	VFMADD231PD       Z23, Z16, Z2
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z29, Z16
+	VFMADD231PD       Z0, Z13, Z4
+	VMOVAPD           Z23, Z0
+	VSUBPD            Z19, Z23, K4, Z0
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z13
+	VFMADD231PD       Z6, Z14, Z27
+	VDIVPD            Z28, Z26, Z26
+	VMAXPD            128(SI)(CX*1), Z12, Z6
+	VMAXPD            192(SI)(CX*1), Z12, Z12
+	VFMADD231PD       Z11, Z15, Z29
+	VFMADD231PD       Z2, Z24, Z23
+	VADDPD            Z6, Z5, Z5
+	VADDPD            Z12, Z7, Z7
+	VMOVAPD           Z20, Z2
+	VFNMADD213PD      Z2, Z25, Z2
+	VFMADD213PD       Z9, Z17, Z9
+	VFMADD213PD       Z10, Z18, Z10
+	VMOVAPD           64(BX), Z6
+	VFMADD132PD       Z6, Z6, Z19
+	VADDPD            Z4, Z1, Z1
+	VADDPD            Z27, Z3, Z3
 	VADDPD            Z29, Z5, Z5
 	VADDPD            Z23, Z7, Z7
-	VFMADD213PD       Z20, Z12, Z20
-	VADDPD            Z12, Z12, Z4
-	VMULPD            Z30, Z30, Z6
-	VMULPD            Z31, Z31, Z17
-	VBROADCASTSD      c40a0000000000000<>+0(SB), Z19
-	VMINPD            Z0, Z19, Z22
-	VMINPD            Z2, Z19, Z23
-	VMINPD            Z5, Z19, Z24
-	VMINPD            Z7, Z19, Z19
-	VFMADD231PD       Z12, Z12, Z4
-	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z12
-	VSUBPD            Z20, Z12, Z25
-	VMULPD            Z20, Z8, Z8
-	VMULPD            (DI), Z1, Z1
-	VADDPD            Z22, Z22, Z22
-	VMULPD            64(DI), Z3, Z3
-	VADDPD            Z23, Z23, Z23
-	VMULPD            128(DI), Z6, Z6
-	VDIVPD            Z18, Z14, Z14
-	VADDPD            Z24, Z24, Z24
-	VMULPD            192(DI), Z17, Z17
-	VADDPD            Z19, Z19, Z19
-	VFMADD213PD       Z21, Z13, Z21
-	VADDPD            Z13, Z13, Z18
-	VBLENDMPD         Z25, Z8, K1, Z8
-	VFMADD213PD       Z1, Z4, Z1
-	VFMADD231PD       Z22, Z8, Z20
-	VFMADD231PD       Z13, Z13, Z18
-	VSUBPD            Z21, Z12, Z4
+	VADDPD            Z25, Z25, Z4
+	VMULPD            Z20, Z20, Z20
+	VMULPD            Z2, Z8, Z8
+	VMULPD            Z21, Z21, Z6
+	VMULPD            Z30, Z30, Z11
+	VDIVPD            Z16, Z22, Z22
+	VMULPD            Z31, Z31, Z12
+	VBROADCASTSD      c40a0000000000000<>+0(SB), Z14
+	VMINPD            Z1, Z14, Z15
+	VMINPD            Z3, Z14, Z16
+	VFNMADD213PD      Z21, Z26, Z21
+	VADDPD            Z26, Z26, Z17
+	VMINPD            Z5, Z14, Z18
+	VMINPD            Z7, Z14, Z14
+	VFMSUB231PD       Z25, Z25, Z4
+	VMULPD            (DI), Z20, Z20
+	VFMSUB231PD       Z26, Z26, Z17
+	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z23
+	VSUBPD            Z2, Z23, K1, Z8
 	VMULPD            Z21, Z9, Z9
-	VMULPD            Z0, Z1, Z0
-	VMULPD            Z20, Z1, Z1
-	VBLENDMPD         Z4, Z9, K2, Z9
-	VFMADD213PD       Z3, Z18, Z3
-	VDIVPD            Z16, Z15, Z15
-	VFMADD231PD       Z23, Z9, Z21
-	VMOVUPD           Z0, (R8)(CX*1)
-	VMOVUPD           Z1, (R9)(CX*1)
-	VFMADD213PD       Z30, Z14, Z30
-	VADDPD            Z14, Z14, Z0
-	VMULPD            Z2, Z3, Z2
-	VMULPD            Z21, Z3, Z3
-	VFMADD231PD       Z14, Z14, Z0
-	VSUBPD            Z30, Z12, Z1
+	VADDPD            Z15, Z15, Z15
+	VMULPD            64(DI), Z6, Z6
+	VADDPD            Z16, Z16, Z16
+	VMULPD            128(DI), Z11, Z11
+	VADDPD            Z18, Z18, Z18
+	VSUBPD            Z21, Z23, K2, Z9
+	VMULPD            192(DI), Z12, Z12
+	VDIVPD            Z13, Z0, Z0
+	VADDPD            Z14, Z14, Z14
+	VFMADD213PD       Z20, Z4, Z20
+	VFMADD231PD       Z15, Z8, Z2
+	VFNMADD213PD      Z30, Z22, Z30
+	VADDPD            Z22, Z22, Z4
+	VFMADD213PD       Z6, Z17, Z6
+	VFMADD231PD       Z16, Z9, Z21
+	VFMSUB231PD       Z22, Z22, Z4
+	VMULPD            Z1, Z20, Z1
 	VMULPD            Z30, Z10, Z10
-	VMOVUPD           Z2, 64(R8)(CX*1)
-	VMOVUPD           Z3, 64(R9)(CX*1)
-	VBLENDMPD         Z1, Z10, K3, Z10
-	VFMADD213PD       Z6, Z0, Z6
-	VFMADD231PD       Z24, Z10, Z30
-	VFMADD213PD       Z31, Z15, Z31
-	VADDPD            Z15, Z15, Z0
-	VMULPD            Z5, Z6, Z5
-	VMULPD            Z30, Z6, Z6
-	VFMADD231PD       Z15, Z15, Z0
-	VSUBPD            Z31, Z12, Z12
-	VMULPD            Z31, Z11, Z11
+	VMULPD            Z2, Z20, Z20
+	VMULPD            Z3, Z6, Z3
+	VMULPD            Z21, Z6, Z6
+	VMOVUPD           Z1, (R8)(CX*1)
+	VSUBPD            Z30, Z23, K3, Z10
+	VFMADD213PD       Z11, Z4, Z11
+	VMOVUPD           Z20, (R9)(CX*1)
+	VMOVUPD           Z3, 64(R8)(CX*1)
+	VMOVUPD           Z6, 64(R9)(CX*1)
+	VFNMADD213PD      Z31, Z0, Z31
+	VADDPD            Z0, Z0, Z1
+	VFMADD231PD       Z18, Z10, Z30
+	VMULPD            Z5, Z11, Z5
+	VFMSUB231PD       Z0, Z0, Z1
+	VMULPD            Z31, Z19, Z19
 	VMOVUPD           Z5, 128(R8)(CX*1)
-	VMOVUPD           Z6, 128(R9)(CX*1)
-	VBLENDMPD         Z12, Z11, K4, Z11
-	VFMADD213PD       Z17, Z0, Z17
-	VFMADD231PD       Z19, Z11, Z31
-	VMULPD            Z7, Z17, Z7
-	VMULPD            Z31, Z17, Z17
+	VMULPD            Z30, Z11, Z11
+	VSUBPD            Z31, Z23, K4, Z19
+	VFMADD213PD       Z12, Z1, Z12
+	VMOVUPD           Z11, 128(R9)(CX*1)
+	VFMADD231PD       Z14, Z19, Z31
+	VMULPD            Z7, Z12, Z7
+	VMULPD            Z31, Z12, Z12
 	VMOVUPD           Z7, 192(R8)(CX*1)
-	VMOVUPD           Z17, 192(R9)(CX*1)
+	VMOVUPD           Z12, 192(R9)(CX*1)
 	ADDQ              (BX), DI
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
@@ -15519,9 +15506,9 @@ loop:
 
 // func hessSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·hessSquareF64AVX512(SB), $640-8
+TEXT ·hessSquareF64AVX512(SB), $576-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 4 vectors, 90.0 instructions each, 3 spills
+	// 4 vectors, 89.5 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15533,11 +15520,11 @@ TEXT ·hessSquareF64AVX512(SB), $640-8
 	TESTQ        DI, DI
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
+	VMOVAPD      Z0, 256(BX)
 	VMOVAPD      Z0, 320(BX)
 	VMOVAPD      Z0, 384(BX)
 	VMOVAPD      Z0, 448(BX)
-	VMOVAPD      Z0, 512(BX)
-	LEAQ         320(BX), DI
+	LEAQ         256(BX), DI
 	XORL         CX, CX
 
 eachW:
@@ -15662,8 +15649,10 @@ loop:
 	VSUBPD.BCST       c3ff0000000000000<>+0(SB), Z4, Z23
 	VMULPD            Z26, Z5, Z24
 	VSUBPD.BCST       c3ff0000000000000<>+0(SB), Z26, Z25
-	VMULPD            Z27, Z7, Z2
-	VSUBPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z0
+	VMOVAPD           Z11, 128(BX)
+	VMULPD            Z27, Z7, Z11
+	VMOVAPD           Z10, 192(BX)
+	VSUBPD.BCST       c3ff0000000000000<>+0(SB), Z27, Z10
 	VFMADD231PD.BCST  c3fe62e42fefa39ef<>+0(SB), Z12, Z16
 	VFMADD231PD.BCST  c3fe62e42fefa39ef<>+0(SB), Z13, Z17
 	VFMADD231PD.BCST  c3fe62e42fefa39ef<>+0(SB), Z14, Z18
@@ -15671,247 +15660,243 @@ loop:
 	VADDPD            Z29, Z28, Z29
 	VADDPD            Z23, Z22, Z23
 	VADDPD            Z25, Z24, Z25
-	VADDPD            Z0, Z2, Z0
-	VMOVUPD.Z         Z16, K1, Z12
-	VMOVUPD.Z         Z17, K2, Z13
+	VADDPD            Z10, Z11, Z10
+	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z20, Z20
+	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z21, Z21
 	VFMADD231PD       Z16, Z28, Z29
 	VFMADD231PD       Z17, Z22, Z23
 	VFMADD231PD       Z18, Z24, Z25
-	VFMADD231PD       Z19, Z2, Z0
-	VMOVUPD.Z         Z18, K3, Z14
-	VMOVUPD.Z         Z19, K4, Z15
-	VBLENDMPD         Z28, Z6, K1, Z6
-	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z20, Z20
-	VMULPD            Z29, Z29, Z28
-	VBLENDMPD         Z22, Z4, K2, Z4
-	VMULPD            Z23, Z23, Z22
-	VBLENDMPD         Z24, Z26, K3, Z26
-	VMULPD            Z25, Z25, Z24
-	VBLENDMPD         Z2, Z27, K4, Z27
-	VMULPD            Z0, Z0, Z2
-	VSUBPD            Z29, Z12, Z12
-	VSUBPD            Z23, Z13, Z13
-	VSUBPD            Z25, Z14, Z14
-	VSUBPD            Z0, Z15, Z15
-	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z21, Z21
+	VFMADD231PD       Z19, Z11, Z10
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z30, Z30
 	VPERMPD           table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>+0(SB), Z31, Z31
+	VPXORQ            Z12, Z12, Z12
+	VMAXPD            Z0, Z12, Z0
+	VMAXPD            Z2, Z12, Z2
+	VMULPD            Z29, Z29, Z13
+	VMULPD            Z23, Z23, Z14
+	VADDPD            Z0, Z20, Z20
+	VMULPD            Z25, Z25, Z0
+	VADDPD            Z2, Z21, Z21
+	VMULPD            Z10, Z10, Z2
+	VBLENDMPD         Z28, Z6, K1, Z6
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z15
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z13, Z15
+	VBLENDMPD         Z22, Z4, K2, Z4
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z22
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z14, Z22
+	VBLENDMPD         Z24, Z26, K3, Z26
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z24
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z0, Z24
+	VBLENDMPD         Z11, Z27, K4, Z27
+	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z11
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z2, Z11
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z13, Z15
 	VFMADD213PD       Z1, Z16, Z1
-	VFMADD213PD       Z8, Z16, Z8
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z16
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z28, Z16
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z14, Z22
 	VFMADD213PD       Z3, Z17, Z3
-	VFMADD213PD       Z9, Z17, Z9
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z17
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z22, Z17
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z0, Z24
 	VFMADD213PD       Z5, Z18, Z5
-	VFMADD213PD       Z10, Z18, Z10
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z18
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z24, Z18
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z2, Z11
 	VFMADD213PD       Z7, Z19, Z7
-	VFMADD213PD       Z11, Z19, Z11
-	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z19
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z2, Z19
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z28, Z16
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z22, Z17
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z24, Z18
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z2, Z19
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z28, Z16
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z22, Z17
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z24, Z18
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z2, Z19
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z28, Z16
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z22, Z17
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z24, Z18
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z2, Z19
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z28, Z16
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z22, Z17
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z24, Z18
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z2, Z19
-	VMOVAPD           Z11, 128(BX)
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z11
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z28, Z11
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z28, Z11
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z28, Z11
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z28, Z11
-	VFMADD231PD       Z29, Z11, Z16
-	VFMADD213PD       Z29, Z16, Z28
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z11
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z22, Z11
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z13, Z15
+	VFMADD213PD       Z8, Z16, Z8
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z14, Z22
+	VMOVAPD           Z29, Z28
+	VSUBPD            Z16, Z29, K1, Z28
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z0, Z24
+	VFMADD213PD       Z9, Z17, Z9
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z2, Z11
+	VMOVAPD           Z23, Z16
+	VSUBPD            Z17, Z23, K2, Z16
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z13, Z15
+	VMOVAPD           192(BX), Z17
+	VFMADD213PD       Z17, Z18, Z17
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z14, Z22
+	VMOVAPD           Z7, 192(BX)
+	VMOVAPD           Z25, Z7
+	VSUBPD            Z18, Z25, K3, Z7
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z0, Z24
+	VMOVAPD           128(BX), Z18
+	VFMADD213PD       Z18, Z19, Z18
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z2, Z11
+	VMOVAPD           Z18, 128(BX)
+	VMOVAPD           Z10, Z18
+	VSUBPD            Z19, Z10, K4, Z18
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z13, Z15
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z14, Z22
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z0, Z24
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z2, Z11
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z19
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z13, Z19
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z13, Z19
+	VFMADD231PD       Z29, Z19, Z15
+	VFMADD213PD       Z29, Z15, Z13
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z15
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z14, Z15
 	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z29, Z29
-	VDIVPD            Z29, Z12, Z12
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z16
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z22, Z11
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z22, Z11
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z24, Z16
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z22, Z11
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z24, Z16
-	VFMADD231PD       Z23, Z11, Z17
-	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z11
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z2, Z11
-	VFMADD231PD       Z25, Z16, Z18
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z16
-	VFMADD231PD       Z17, Z22, Z23
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z2, Z11
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z25, Z17
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z0, Z22
-	VDIVPD            Z16, Z13, Z13
-	VPXORQ            Z16, Z16, Z16
-	VMAXPD            (SI)(CX*1), Z16, Z29
-	VFMADD231PD       Z18, Z24, Z25
-	VMAXPD            64(SI)(CX*1), Z16, Z18
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z2, Z11
-	VMAXPD            128(SI)(CX*1), Z16, Z24
-	VADDPD            Z29, Z20, Z20
-	VMAXPD            192(SI)(CX*1), Z16, Z29
-	VADDPD            Z18, Z21, Z21
-	VADDPD            Z24, Z30, Z30
-	VADDPD            Z29, Z31, Z31
-	VMOVAPD           Z6, Z18
-	VFMADD213PD       Z18, Z12, Z18
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z2, Z11
-	VADDPD            Z28, Z20, Z20
+	VDIVPD            Z29, Z28, Z28
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z19
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z0, Z19
+	VADDPD            Z13, Z20, Z20
+	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z13
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z2, Z13
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z0, Z19
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z2, Z13
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z0, Z19
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z2, Z13
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z14, Z15
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z0, Z19
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z2, Z13
+	VFMADD231PD       Z23, Z15, Z22
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z15
+	VFMADD231PD       Z25, Z19, Z24
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z25, Z19
+	VDIVPD            Z15, Z16, Z16
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z10, Z15
+	VFMADD231PD       Z22, Z14, Z23
+	VFMADD231PD       Z10, Z13, Z11
+	VMAXPD            128(SI)(CX*1), Z12, Z13
+	VMAXPD            192(SI)(CX*1), Z12, Z14
+	VFMADD231PD       Z24, Z0, Z25
+	VBROADCASTSD      c40a0000000000000<>+0(SB), Z0
+	VMINPD            Z20, Z0, Z22
+	VADDPD            Z13, Z30, Z30
+	VADDPD            Z14, Z31, Z31
+	VFMADD231PD       Z11, Z2, Z10
 	VADDPD            Z23, Z21, Z21
+	VMOVAPD           Z6, Z2
+	VFNMADD213PD      Z2, Z28, Z2
+	VADDPD            Z22, Z22, Z22
 	VADDPD            Z25, Z30, Z30
-	VADDPD            Z12, Z12, Z23
+	VADDPD            Z28, Z28, Z11
+	VMINPD            Z21, Z0, Z13
 	VMULPD            Z6, Z6, Z6
-	VBROADCASTSD      c40a0000000000000<>+0(SB), Z24
-	VMINPD            Z20, Z24, Z25
-	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z28
-	VSUBPD            Z18, Z28, Z29
-	VDIVPD            Z17, Z14, Z14
-	VFMADD231PD       Z0, Z11, Z19
-	VMINPD            Z21, Z24, Z11
-	VMINPD            Z30, Z24, Z17
-	VMOVAPD           Z30, 192(BX)
-	VMOVAPD           Z4, Z30
-	VFMADD213PD       Z30, Z13, Z30
-	VADDPD            Z25, Z25, Z25
-	VADDPD            Z11, Z11, Z11
-	VADDPD            Z17, Z17, Z17
-	VFMADD231PD       Z19, Z2, Z0
-	VMULPD            Z18, Z1, Z1
-	VFMADD231PD       Z25, Z16, Z18
-	VADDPD            Z13, Z13, Z2
-	VSUBPD            Z30, Z28, Z19
-	VMULPD            Z30, Z3, Z3
-	VFMADD231PD       Z11, Z16, Z30
-	VMULPD            Z4, Z4, Z4
-	VADDPD            Z0, Z31, Z31
-	VMULPD            Z26, Z26, Z0
-	VMOVAPD           Z21, 256(BX)
-	VMULPD            Z27, Z27, Z21
-	VFMADD231PD       Z12, Z12, Z23
-	VDIVPD            Z22, Z15, Z15
-	VBLENDMPD         Z29, Z1, K1, Z1
-	VMINPD            Z31, Z24, Z24
-	VBLENDMPD         Z19, Z3, K2, Z3
-	VFMADD213PD       Z26, Z14, Z26
-	VADDPD            Z14, Z14, Z12
-	VFMADD231PD       Z13, Z13, Z2
-	VADDPD            Z24, Z24, Z24
-	VBROADCASTSD      c4000000000000000<>+0(SB), Z13
-	VFMSUB213PD       Z18, Z1, Z13
+	VADDPD            Z10, Z31, Z31
+	VMULPD            Z4, Z4, Z10
+	VDIVPD            Z19, Z7, Z7
+	VMINPD            Z30, Z0, Z14
+	VADDPD            Z13, Z13, Z13
+	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z19
+	VSUBPD            Z2, Z19, Z23
+	VMINPD            Z31, Z0, Z0
+	VFNMADD213PD      Z4, Z16, Z4
+	VADDPD            Z14, Z14, Z14
+	VMULPD            Z2, Z1, Z1
+	VADDPD            Z0, Z0, Z0
+	VFMADD231PD       Z22, Z12, Z2
+	VADDPD            Z16, Z16, Z24
+	VMULPD            Z26, Z26, Z25
+	VSUBPD            Z4, Z19, Z29
+	VFMSUB231PD       Z28, Z28, Z11
+	VMULPD            Z4, Z3, Z3
+	VFMADD231PD       Z13, Z12, Z4
+	VMULPD            Z27, Z27, Z28
+	VFMSUB231PD       Z16, Z16, Z24
+	VBLENDMPD         Z23, Z1, K1, Z1
 	VMULPD            (DI), Z6, Z6
-	VFMADD231PD       Z14, Z14, Z12
-	VBROADCASTSD      c4000000000000000<>+0(SB), Z14
-	VFMSUB213PD       Z30, Z3, Z14
+	VDIVPD            Z15, Z18, Z18
+	VBLENDMPD         Z29, Z3, K2, Z3
+	VBROADCASTSD      c4000000000000000<>+0(SB), Z15
+	VFMSUB213PD       Z2, Z1, Z15
+	VBROADCASTSD      c4000000000000000<>+0(SB), Z16
+	VFMSUB213PD       Z4, Z3, Z16
+	VFMADD213PD       Z6, Z11, Z6
+	VFNMADD213PD      Z26, Z7, Z26
+	VADDPD            Z7, Z7, Z11
+	VMULPD            64(DI), Z10, Z10
+	VMULPD            128(DI), Z25, Z25
+	VMULPD            192(DI), Z28, Z28
+	VMULPD            Z2, Z8, Z8
+	VMULPD            Z4, Z9, Z9
+	VFMSUB231PD       Z7, Z7, Z11
+	VSUBPD            Z26, Z19, Z7
+	VFMADD213PD       Z10, Z24, Z10
 	VMULPD            Z26, Z5, Z5
-	VMULPD            64(DI), Z4, Z4
-	VFMADD213PD       Z6, Z23, Z6
-	VSUBPD            Z26, Z28, Z22
-	VFMADD231PD       Z17, Z16, Z26
-	VMULPD            128(DI), Z0, Z0
-	VFMADD213PD       Z4, Z2, Z4
-	VMULPD            (BX), Z18, Z2
-	VBLENDMPD         Z22, Z5, K3, Z5
-	VMULPD            192(DI), Z21, Z21
-	VFMADD213PD       Z0, Z12, Z0
-	VMULPD            (BX), Z30, Z12
-	VFMADD231PD       Z13, Z25, Z2
-	VFMADD213PD       Z27, Z15, Z27
-	VADDPD            Z15, Z15, Z13
-	VFMADD213PD       Z18, Z25, Z1
-	VBROADCASTSD      c4000000000000000<>+0(SB), Z23
-	VFMSUB213PD       Z26, Z5, Z23
-	VFMADD231PD       Z14, Z11, Z12
-	VMULPD            (BX), Z26, Z14
-	VFMADD213PD       Z30, Z11, Z3
-	VSUBPD            Z27, Z28, Z28
-	VFMADD231PD       Z15, Z15, Z13
-	VMULPD            Z27, Z7, Z7
-	VFMADD231PD       Z24, Z16, Z27
-	VFMADD231PD       Z23, Z17, Z14
-	VMULPD.BCST       c6250000000000000<>+0(SB), Z29, Z29
-	VMULPD            Z18, Z8, Z8
-	VMULPD.BCST       c6250000000000000<>+0(SB), Z19, Z19
-	VBLENDMPD         Z28, Z7, K4, Z7
-	VFMADD213PD       Z21, Z13, Z21
-	VBROADCASTSD      c4000000000000000<>+0(SB), Z11
-	VFMSUB213PD       Z27, Z7, Z11
-	VMULPD            (BX), Z27, Z13
-	VMULPD            Z30, Z9, Z9
-	VMULPD.BCST       c6250000000000000<>+0(SB), Z22, Z22
-	VMULPD            Z26, Z10, Z10
-	VMULPD.BCST       c6250000000000000<>+0(SB), Z28, Z28
-	VMULPD            128(BX), Z27, Z15
-	VMULPD            Z18, Z6, Z18
-	VFMADD231PD       Z11, Z24, Z13
-	VMULPD            Z2, Z6, Z2
-	VMULPD            Z30, Z4, Z30
-	VMULPD            Z12, Z4, Z12
-	VMULPD            Z26, Z0, Z11
-	VMULPD            Z14, Z0, Z14
-	VMULPD            Z27, Z21, Z16
-	VFMADD231PD       Z17, Z5, Z26
-	VMULPD            Z13, Z21, Z13
-	VBLENDMPD         Z29, Z8, K1, Z8
-	VBLENDMPD         Z19, Z9, K2, Z9
-	VBLENDMPD         Z22, Z10, K3, Z10
-	VBLENDMPD         Z28, Z15, K4, Z15
-	VFMADD231PD       Z24, Z7, Z27
-	VMULPD            Z8, Z18, Z18
-	VMULPD            Z8, Z2, Z2
-	VMULPD            Z9, Z30, Z30
-	VMULPD            Z9, Z12, Z12
-	VMULPD            Z10, Z11, Z11
-	VMULPD            Z10, Z14, Z14
-	VMULPD            Z15, Z16, Z16
-	VMULPD            Z15, Z13, Z13
+	VFMADD231PD       Z14, Z12, Z26
+	VMULPD            (BX), Z2, Z24
+	VMULPD.BCST       c6250000000000000<>+0(SB), Z23, K1, Z8
+	VMULPD            (BX), Z4, Z23
+	VFMADD213PD       Z25, Z11, Z25
+	VBLENDMPD         Z7, Z5, K3, Z5
+	VFMADD231PD       Z15, Z22, Z24
+	VMULPD            Z2, Z6, Z11
+	VFNMADD213PD      Z27, Z18, Z27
+	VADDPD            Z18, Z18, Z15
+	VFMADD231PD       Z22, Z1, Z2
+	VBROADCASTSD      c4000000000000000<>+0(SB), Z1
+	VFMSUB213PD       Z26, Z5, Z1
+	VMULPD            (BX), Z26, Z22
+	VFMADD231PD       Z16, Z13, Z23
+	VFMSUB231PD       Z18, Z18, Z15
+	VMULPD            Z26, Z17, Z17
+	VSUBPD            Z27, Z19, Z19
+	VMULPD            192(BX), Z27, Z16
+	VFMADD231PD       Z0, Z12, Z27
+	VFMADD231PD       Z1, Z14, Z22
+	VMULPD            Z24, Z6, Z24
+	VMULPD.BCST       c6250000000000000<>+0(SB), Z29, K2, Z9
+	VBLENDMPD         Z19, Z16, K4, Z16
+	VFMADD213PD       Z28, Z15, Z28
+	VMULPD            Z4, Z10, Z1
+	VMULPD            Z23, Z10, Z23
+	VBROADCASTSD      c4000000000000000<>+0(SB), Z12
+	VFMSUB213PD       Z27, Z16, Z12
+	VMULPD            (BX), Z27, Z15
+	VMULPD            128(BX), Z27, Z18
+	VMULPD.BCST       c6250000000000000<>+0(SB), Z7, K3, Z17
+	VMULPD            Z26, Z25, Z7
+	VMULPD            Z22, Z25, Z22
+	VMULPD            Z27, Z28, Z29
+	VFMADD231PD       Z13, Z3, Z4
+	VFMADD231PD       Z12, Z0, Z15
+	VMULPD.BCST       c6250000000000000<>+0(SB), Z19, K4, Z18
+	VFMADD231PD       Z14, Z5, Z26
+	VFMADD231PD       Z0, Z16, Z27
+	VMULPD            Z8, Z11, Z11
+	VMULPD            Z8, Z24, Z24
+	VMULPD            Z9, Z1, Z1
+	VMULPD            Z9, Z23, Z23
+	VMULPD            Z15, Z28, Z15
+	VMULPD            Z17, Z7, Z7
+	VMULPD            Z17, Z22, Z22
+	VMULPD            Z18, Z29, Z29
 	VMULPD            Z20, Z6, Z20
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z18, Z18
-	VMULPD            Z1, Z6, Z6
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z2, Z2
-	VMULPD            256(BX), Z4, Z1
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z30, Z30
-	VMULPD            Z3, Z4, Z4
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z12, Z12
-	VMOVUPD           Z20, (R8)(CX*1)
-	VMULPD            192(BX), Z0, Z3
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z11, Z11
-	VMOVUPD           Z18, (R9)(CX*1)
-	VMULPD            Z26, Z0, Z0
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z14, Z14
+	VMULPD            Z18, Z15, Z15
+	VMULPD            Z2, Z6, Z6
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z24, Z24
+	VMULPD            Z21, Z10, Z21
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z1, Z1
+	VMULPD            Z4, Z10, Z10
+	VMOVUPD           Z20, (R8)(CX*1)
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z23, Z23
+	VMULPD            Z30, Z25, Z30
+	VMOVUPD           Z11, (R9)(CX*1)
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z7, Z7
+	VMULPD            Z26, Z25, Z25
 	VMOVUPD           Z6, (R10)(CX*1)
-	VMULPD            Z31, Z21, Z31
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z16, Z16
-	VMOVUPD           Z2, (R11)(CX*1)
-	VMULPD            Z27, Z21, Z21
-	VMULPD.BCST       c1d90000000000000<>+0(SB), Z13, Z13
-	VMOVUPD           Z1, 64(R8)(CX*1)
-	VMOVUPD           Z30, 64(R9)(CX*1)
-	VMOVUPD           Z4, 64(R10)(CX*1)
-	VMOVUPD           Z12, 64(R11)(CX*1)
-	VMOVUPD           Z3, 128(R8)(CX*1)
-	VMOVUPD           Z11, 128(R9)(CX*1)
-	VMOVUPD           Z0, 128(R10)(CX*1)
-	VMOVUPD           Z14, 128(R11)(CX*1)
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z22, Z22
+	VMULPD            Z31, Z28, Z31
+	VMOVUPD           Z24, (R11)(CX*1)
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z29, Z29
+	VMULPD            Z27, Z28, Z28
+	VMOVUPD           Z21, 64(R8)(CX*1)
+	VMULPD.BCST       c1d90000000000000<>+0(SB), Z15, Z15
+	VMOVUPD           Z1, 64(R9)(CX*1)
+	VMOVUPD           Z10, 64(R10)(CX*1)
+	VMOVUPD           Z23, 64(R11)(CX*1)
+	VMOVUPD           Z30, 128(R8)(CX*1)
+	VMOVUPD           Z7, 128(R9)(CX*1)
+	VMOVUPD           Z25, 128(R10)(CX*1)
+	VMOVUPD           Z22, 128(R11)(CX*1)
 	VMOVUPD           Z31, 192(R8)(CX*1)
-	VMOVUPD           Z16, 192(R9)(CX*1)
-	VMOVUPD           Z21, 192(R10)(CX*1)
-	VMOVUPD           Z13, 192(R11)(CX*1)
+	VMOVUPD           Z29, 192(R9)(CX*1)
+	VMOVUPD           Z28, 192(R10)(CX*1)
+	VMOVUPD           Z15, 192(R11)(CX*1)
 	ADDQ              64(BX), DI
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
@@ -15923,7 +15908,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF64AVX512(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 78.0 instructions each, 0 spills
+	// 1 vectors, 77.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15985,32 +15970,31 @@ loop:
 	VMULPD            Z9, Z0, Z0
 	VFMADD231PD.BCST  c3fe62e42fefa39ef<>+0(SB), Z4, Z0
 	VFMADD231PD       Z0, Z6, Z5
-	VMOVUPD.Z         Z0, K1, Z4
 	VFMADD213PD       Z3, Z0, Z3
-	VMULPD            Z5, Z5, Z0
-	VSUBPD            Z5, Z4, Z4
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z5, Z6
+	VMULPD            Z5, Z5, Z4
+	VMOVAPD           Z5, Z6
+	VSUBPD            Z0, Z5, K1, Z6
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z5, Z0
 	VBROADCASTSD      cbfb390ce36e12f49<>+0(SB), Z9
-	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z0, Z9
+	VFMADD213PD.BCST  cbfb99d88984f4db5<>+0(SB), Z4, Z9
 	VBROADCASTSD      c3fb767f1b3437548<>+0(SB), Z10
-	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z0, Z10
-	VDIVPD            Z6, Z4, Z4
-	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z0, Z9
-	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z0, Z10
-	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z0, Z9
-	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z0, Z10
-	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z0, Z9
-	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z0, Z10
-	VADDPD            Z4, Z4, Z6
-	VFMADD213PD       Z1, Z4, Z1
-	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z0, Z9
-	VFMADD231PD       Z4, Z4, Z6
-	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z4
-	VSUBPD            Z1, Z4, Z4
+	VFMADD213PD.BCST  c3fbc71b3daddb7d9<>+0(SB), Z4, Z10
+	VDIVPD            Z0, Z6, Z6
+	VFMADD213PD.BCST  cbfbffffce4a2f5c2<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  c3fc24924940d5826<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  cbfc5555555df42ab<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  c3fc999999999a1df<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  cbfcfffffffffec58<>+0(SB), Z4, Z9
+	VFMADD213PD.BCST  c3fd5555555555553<>+0(SB), Z4, Z10
+	VADDPD            Z6, Z6, Z0
+	VFNMADD213PD      Z1, Z6, Z1
+	VFMADD213PD.BCST  cbfe0000000000000<>+0(SB), Z4, Z9
+	VFMSUB231PD       Z6, Z6, Z0
+	VBROADCASTSD      c3ff0000000000000<>+0(SB), Z6
+	VSUBPD            Z1, Z6, Z6
 	VFMADD231PD       Z5, Z10, Z9
-	VFMADD213PD       Z8, Z6, Z8
-	VMULPD.BCST       c6250000000000000<>+0(SB), Z4, Z4
-	VFMADD231PD       Z9, Z0, Z5
+	VFMADD213PD       Z8, Z0, Z8
+	VFMADD231PD       Z9, Z4, Z5
 	VADDPD            Z5, Z7, Z7
 	VBROADCASTSD      c40a0000000000000<>+0(SB), Z0
 	VMINPD            Z7, Z0, Z0
@@ -16020,7 +16004,7 @@ loop:
 	VFMADD231PD       Z0, Z2, Z1
 	VMULPD            Z1, Z3, Z3
 	VMULPD            Z1, Z8, Z8
-	VBLENDMPD         Z4, Z3, K1, Z3
+	VMULPD.BCST       c6250000000000000<>+0(SB), Z6, K1, Z3
 	VMOVUPD           Z8, (R10)(CX*1)
 	VMULPD            Z3, Z8, Z8
 	VMULPD.BCST       c1d90000000000000<>+0(SB), Z8, Z8
@@ -17303,7 +17287,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF64AVX512(SB), $11072-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 111.5 instructions each, 5 spills
+	// 2 vectors, 111.5 instructions each, 7 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17406,16 +17390,18 @@ loop:
 	VSUBPD           Z2, Z0, Z15
 	VSUBPD           Z5, Z3, Z0
 	VDIVPD           Z30, Z29, Z3
+	VMOVAPD          Z12, 320(BX)
 	VMAXPD           Z22, Z21, Z12
 	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z19, Z25
 	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z19, Z26
 	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z20, Z27
 	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z20, Z28
+	VMOVAPD          Z9, 384(BX)
 	VMOVAPD          Z22, Z9
 	VFMSUB231PD      Z16, Z2, Z9
-	VMOVAPD          Z14, 320(BX)
+	VMOVAPD          Z14, 448(BX)
 	VMAXPD           Z24, Z23, Z14
-	VMOVAPD          Z3, 384(BX)
+	VMOVAPD          Z3, 512(BX)
 	VMOVAPD          Z24, Z3
 	VFMSUB231PD      Z18, Z5, Z3
 	VADDPD           Z1, Z15, Z15
@@ -17455,11 +17441,11 @@ loop:
 	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z19, Z25
 	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z19, Z26
 	VADDPD           Z13, Z9, Z9
-	VFNMADD132PD     384(BX), Z29, Z30
+	VFNMADD132PD     512(BX), Z29, Z30
 	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z20, Z27
 	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z20, Z28
 	VFMADD231PD      Z12, Z1, Z24
-	VADDPD           320(BX), Z3, Z3
+	VADDPD           448(BX), Z3, Z3
 	VFNMADD213PD     Z31, Z16, Z17
 	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z15, Z9
 	VMOVUPD          (R9), Z1
@@ -17469,7 +17455,7 @@ loop:
 	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z0, Z3
 	VMOVUPD          64(R9), Z1
 	VMOVUPD          64(R10), Z14
-	VMOVAPD          Z0, 448(BX)
+	VMOVAPD          Z0, 576(BX)
 	VBLENDMPD        Z14, Z1, K2, Z0
 	VFMSUB231PD.BCST c4000000000000000<>+0(SB), Z21, Z29
 	VBLENDMPD        Z1, Z14, K2, Z14
@@ -17481,7 +17467,7 @@ loop:
 	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z20, Z28
 	VADDPD           Z24, Z17, Z17
 	VSUBPD           Z0, Z14, Z14
-	VFNMADD231PD     384(BX), Z9, Z30
+	VFNMADD231PD     512(BX), Z9, Z30
 	VDIVPD           Z31, Z6, Z1
 	VFMSUB231PD.BCST c4000000000000000<>+0(SB), Z23, Z31
 	VMINPD           Z8, Z7, Z8
@@ -17495,8 +17481,8 @@ loop:
 	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z20, Z28
 	VMULPD           Z4, Z2, Z3
 	VMULPD           Z4, Z30, Z30
-	VMULPD           384(BX), Z18, Z18
-	VMOVAPD          384(BX), Z8
+	VMULPD           512(BX), Z18, Z18
+	VMOVAPD          512(BX), Z8
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z8
 	VMULPD           Z16, Z0, Z0
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z16, Z16
@@ -17513,30 +17499,28 @@ loop:
 	VMOVAPD          Z2, Z9
 	VFNMADD213PD     Z9, Z13, Z9
 	VFMADD231PD      Z13, Z25, Z26
-	VFNMADD213PD     448(BX), Z8, Z24
+	VFNMADD213PD     576(BX), Z8, Z24
 	VADDPD           Z17, Z17, Z17
 	VFMADD132PD.BCST cc000000000000000<>+0(SB), Z6, Z7
-	VMOVAPD          320(BX), Z11
+	VMOVAPD          448(BX), Z11
 	VFNMADD213PD     Z5, Z5, Z11
-	VFMADD231PD      320(BX), Z27, Z28
+	VFMADD231PD      448(BX), Z27, Z28
 	VFMADD231PD.BCST cc000000000000000<>+0(SB), Z10, Z6
 	VFMADD213PD      Z18, Z30, Z18
 	VFMADD231PD      Z4, Z15, Z3
 	VFMADD213PD      Z0, Z17, Z0
 	VFMADD231PD      Z1, Z24, Z8
-	VMOVUPD          (DI)(CX*1), Z1
+	VMOVUPD          384(BX), Z1
 	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z4
-	VMOVUPD          64(DI)(CX*1), Z10
+	VMOVUPD          320(BX), Z10
 	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z10, Z12
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z13
 	VMINPD           Z4, Z13, Z14
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z1, Z1
 	VMINPD           Z12, Z13, Z13
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z10, Z10
 	VFMADD213PD      2240(BX)(CX*1), Z26, Z9
-	VXORPD           Z1, Z7, Z7
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z1, Z7
 	VFMADD213PD      2304(BX)(CX*1), Z28, Z11
-	VXORPD           Z10, Z6, Z6
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z10, Z6
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z15
 	VMULPD           256(BX), Z14, Z14
 	VMULPD           Z3, Z7, Z7
@@ -17577,9 +17561,9 @@ loop:
 	VMOVUPD          Z15, (R11)(CX*1)
 	VMOVUPD          Z3, 64(R11)(CX*1)
 	VDIVPD           Z5, Z31, Z31
-	VXORPD           Z1, Z29, Z29
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z1, Z29
 	VMOVUPD          Z29, (R12)(CX*1)
-	VXORPD           Z10, Z31, Z31
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z10, Z31
 	VMOVUPD          Z31, 64(R12)(CX*1)
 	ADDQ             6528(BX), R9
 	ADDQ             6592(BX), R10
@@ -17751,7 +17735,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF64AVX512(SB), $11136-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 108.0 instructions each, 0 spills
+	// 1 vectors, 107.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17825,106 +17809,105 @@ loop:
 	VFMADD213PD.BCST c3ff0000000000000<>+0(SB), Z4, Z3
 	VMOVUPD          5824(BX)(CX*1), Z5
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z5, Z6
-	VMOVUPD          (DI)(CX*1), Z7
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z7, Z8
 	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z4, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z9
-	VSUBPD           Z4, Z9, Z10
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z7
+	VSUBPD           Z4, Z7, Z8
+	VMOVUPD          2752(BX)(CX*1), Z9
+	VADDPD           Z9, Z0, Z10
 	VSUBPD           Z2, Z0, Z11
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z12
-	VXORPD           Z8, Z3, Z3
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z13
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z14
-	VMOVUPD          5312(BX)(CX*1), Z15
-	VFMSUB213PD      Z15, Z14, Z6
-	VMOVUPD          2752(BX)(CX*1), Z14
-	VADDPD           Z14, Z0, Z16
+	VMOVUPD          (DI)(CX*1), Z13
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z13, Z3
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z14
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z15
+	VMOVUPD          5312(BX)(CX*1), Z16
+	VFMSUB213PD      Z16, Z15, Z6
+	VMOVUPD          (R9), Z15
+	VMOVUPD          (R10), Z17
+	VBLENDMPD        Z17, Z15, K1, Z18
 	VADDPD           Z1, Z11, Z11
 	VMOVUPD          3776(BX)(CX*1), Z1
-	VMULPD           Z1, Z12, Z17
-	VMOVUPD          (R9), Z18
-	VMOVUPD          (R10), Z19
-	VBLENDMPD        Z19, Z18, K1, Z20
-	VBLENDMPD        Z18, Z19, K1, Z19
-	VSUBPD           Z9, Z13, Z18
-	VSUBPD           Z20, Z19, Z19
+	VMULPD           Z1, Z12, Z19
+	VBLENDMPD        Z15, Z17, K1, Z17
+	VSUBPD           Z7, Z14, Z15
+	VSUBPD           Z18, Z17, Z17
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z13, Z20
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z11, Z21
-	VFNMADD231PD     Z15, Z17, Z12
-	VMOVUPD          3264(BX)(CX*1), Z15
-	VSUBPD           Z15, Z6, Z22
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z7, Z7
-	VMINPD           Z10, Z4, Z4
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z10
-	VMINPD           Z7, Z10, Z10
-	VFNMADD231PD     Z15, Z17, Z21
-	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z16, Z16
-	VFMADD231PD      Z19, Z4, Z20
+	VFNMADD231PD     Z16, Z19, Z12
+	VMOVUPD          3264(BX)(CX*1), Z16
+	VSUBPD           Z16, Z6, Z22
+	VMINPD           Z8, Z4, Z4
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z8
+	VMINPD           Z20, Z8, Z8
+	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z10, Z10
+	VFNMADD231PD     Z16, Z19, Z21
+	VFMADD231PD      Z17, Z4, Z18
 	VADDPD           Z22, Z22, Z22
-	VMULPD           Z10, Z5, Z10
+	VMULPD           Z8, Z5, Z8
 	VMULPD           Z1, Z2, Z4
-	VMOVUPD          4288(BX)(CX*1), Z19
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z19, Z23
-	VADDPD           Z13, Z9, Z24
+	VMOVUPD          4288(BX)(CX*1), Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z17, Z23
+	VADDPD           Z14, Z7, Z24
+	VMOVUPD          4800(BX)(CX*1), Z25
+	VADDPD           Z25, Z25, Z25
 	VADDPD           Z21, Z12, Z12
-	VMOVUPD          4800(BX)(CX*1), Z21
-	VADDPD           Z21, Z21, Z21
-	VMULPD           Z19, Z20, Z20
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z10, Z19
-	VFNMADD213PD     Z11, Z4, Z15
-	VSUBPD           Z24, Z9, Z9
-	VFMADD231PD      Z1, Z12, Z17
-	VMULPD           Z24, Z24, Z12
-	VMULPD           Z23, Z20, Z20
-	VPXORQ           Z23, Z23, Z23
-	VFMADD213PD      Z2, Z10, Z23
-	VADDPD           Z13, Z9, Z9
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z13
-	VFMADD231PD      Z1, Z15, Z4
-	VMULPD           Z7, Z5, Z5
-	VMULPD           Z17, Z3, Z17
-	VFMADD213PD      Z20, Z21, Z20
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z9
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z5, Z1
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z17, Z7
-	VMULPD           128(BX), Z17, Z11
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z20, Z15
+	VMULPD           Z17, Z18, Z18
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z8, Z17
+	VFNMADD213PD     Z11, Z4, Z16
+	VSUBPD           Z24, Z7, Z7
+	VMULPD           Z24, Z24, Z21
+	VFMADD231PD      Z1, Z12, Z19
+	VMULPD           Z23, Z18, Z18
+	VPXORQ           Z12, Z12, Z12
+	VFMADD213PD      Z2, Z8, Z12
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z23
+	VFMADD231PD      Z1, Z16, Z4
+	VADDPD           Z14, Z7, Z7
+	VFMADD213PD      Z18, Z25, Z18
+	VMULPD           Z20, Z5, Z5
+	VMULPD           Z19, Z3, Z19
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z7
 	VMULPD           Z4, Z3, Z3
-	VMULPD           Z10, Z20, Z10
-	VADDPD           Z9, Z9, Z9
-	VFMADD231PD      6528(BX), Z7, Z18
-	VFMADD231PD      (BX), Z17, Z11
-	VMULPD           Z14, Z15, Z14
-	VMULPD           6336(BX), Z3, Z4
-	VMULPD           6464(BX), Z3, Z7
-	VMULPD           Z6, Z15, Z6
-	VMULPD           6592(BX), Z20, Z20
-	VFMADD231PD      Z9, Z24, Z12
-	VFMADD231PD      Z18, Z16, Z22
-	VFMADD231PD      Z0, Z15, Z14
-	VFMADD231PD      6400(BX), Z3, Z7
-	VFMADD231PD      Z10, Z4, Z6
-	VMULPD           Z23, Z15, Z23
-	VMULPD           Z5, Z15, Z15
-	VFMADD231PD      Z18, Z19, Z22
-	VFMADD231PD      Z14, Z7, Z6
-	VDIVPD           Z12, Z23, Z23
-	VMAXPD           Z1, Z15, Z15
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z5, Z1
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z19, Z4
+	VMULPD           128(BX), Z19, Z11
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z14
+	VMULPD           Z8, Z18, Z8
+	VMULPD           6336(BX), Z3, Z16
+	VMULPD           6464(BX), Z3, Z20
+	VFMADD231PD      6528(BX), Z4, Z15
+	VFMADD231PD      (BX), Z19, Z11
+	VMULPD           Z9, Z14, Z9
+	VMULPD           Z6, Z14, Z6
+	VADDPD           Z7, Z7, Z7
+	VFMADD231PD      6400(BX), Z3, Z20
+	VMULPD           6592(BX), Z18, Z18
+	VMULPD           Z12, Z14, Z12
+	VFMADD231PD      Z15, Z10, Z22
+	VFMADD231PD      Z0, Z14, Z9
+	VFMADD231PD      Z8, Z16, Z6
+	VFMADD231PD      Z7, Z24, Z21
+	VMULPD           Z5, Z14, Z14
+	VFMADD231PD      Z15, Z17, Z22
+	VFMADD231PD      Z9, Z20, Z6
+	VDIVPD           Z21, Z12, Z12
+	VMAXPD           Z1, Z14, Z14
 	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z22, Z22
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z14, Z15
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z9, Z14
 	VFMADD231PD      Z22, Z11, Z2
-	VMOVUPD          Z15, (R11)(CX*1)
+	VMOVUPD          Z14, (R11)(CX*1)
 	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z0
 	VMINPD           Z2, Z0, Z0
-	VDIVPD           Z13, Z6, Z6
+	VDIVPD           Z23, Z6, Z6
 	VMULPD           6656(BX), Z0, Z0
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z23
-	VMULPD           Z0, Z20, Z20
-	VMOVUPD          Z23, (R13)(CX*1)
-	VDIVPD           Z12, Z20, Z20
-	VXORPD           Z8, Z6, Z6
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z12
+	VMULPD           Z0, Z18, Z18
+	VMOVUPD          Z12, (R13)(CX*1)
+	VDIVPD           Z21, Z18, Z18
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z13, Z6
 	VMOVUPD          Z6, (R12)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z20, Z20
-	VMOVUPD          Z20, (R14)(CX*1)
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z18
+	VMOVUPD          Z18, (R14)(CX*1)
 	ADDQ             6720(BX), R9
 	ADDQ             6784(BX), R10
 	ADDQ             $+64, CX
@@ -17945,7 +17928,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF64AVX512(SB), $10752-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 62.0 instructions each, 0 spills
+	// 1 vectors, 61.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18028,7 +18011,6 @@ loop:
 	VFMSUB213PD      5312(BX)(CX*1), Z14, Z16
 	VMULPD           Z5, Z5, Z14
 	VMULPD           Z9, Z13, Z13
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z8, Z8
 	VMULPD           Z6, Z15, Z15
 	VADDPD           Z11, Z4, Z4
 	VPXORQ           Z6, Z6, Z6
@@ -18053,7 +18035,7 @@ loop:
 	VDIVPD           Z0, Z16, Z16
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
 	VMOVUPD          Z3, (R12)(CX*1)
-	VXORPD           Z8, Z16, Z16
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z8, Z16
 	VMOVUPD          Z16, (R13)(CX*1)
 	ADDQ             6336(BX), R9
 	ADDQ             6400(BX), R10
@@ -18340,7 +18322,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF64AVX512(SB), $11072-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 70.5 instructions each, 0 spills
+	// 2 vectors, 69.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18492,14 +18474,12 @@ loop:
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z1
 	VMINPD           Z13, Z1, Z18
 	VFMADD213PD      Z23, Z3, Z23
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z10, Z10
 	VMINPD           Z15, Z1, Z1
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z14, Z14
 	VBROADCASTSD     c4000000000000000<>+0(SB), Z3
 	VFMSUB213PD      5312(BX)(CX*1), Z3, Z5
-	VXORPD           Z10, Z4, Z4
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z10, Z4
 	VFMSUB213PD      5376(BX)(CX*1), Z7, Z3
-	VXORPD           Z14, Z16, Z16
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z14, Z16
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z21, Z7
 	VMULPD           Z18, Z0, Z18
 	VMULPD           Z17, Z4, Z4
@@ -18540,9 +18520,9 @@ loop:
 	VMOVUPD          Z7, (R11)(CX*1)
 	VMOVUPD          Z17, 64(R11)(CX*1)
 	VDIVPD           Z11, Z3, Z3
-	VXORPD           Z10, Z5, Z5
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z10, Z5
 	VMOVUPD          Z5, (R12)(CX*1)
-	VXORPD           Z14, Z3, Z3
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z14, Z3
 	VMOVUPD          Z3, 64(R12)(CX*1)
 	ADDQ             6528(BX), R9
 	ADDQ             6592(BX), R10
@@ -18562,7 +18542,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF64AVX512(SB), $11136-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 120.0 instructions each, 0 spills
+	// 1 vectors, 119.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18641,113 +18621,112 @@ loop:
 	VFMADD213PD.BCST c3ff0000000000000<>+0(SB), Z6, Z5
 	VMOVUPD          5824(BX)(CX*1), Z7
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z8
-	VMOVUPD          (DI)(CX*1), Z9
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z9, Z10
 	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z6, K1
+	VMOVUPD          2752(BX)(CX*1), Z9
+	VADDPD           Z9, Z0, Z10
 	VSUBPD           Z2, Z0, Z11
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z12
 	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z13
 	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z4, Z13
 	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z14
 	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z4, Z14
-	VXORPD           Z10, Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z15
+	VMOVUPD          (DI)(CX*1), Z15
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z5
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z16
 	VADDPD           Z1, Z11, Z11
 	VMOVUPD          3776(BX)(CX*1), Z1
-	VMULPD           Z1, Z12, Z16
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z17
-	VMOVUPD          5312(BX)(CX*1), Z18
-	VFMSUB213PD      Z18, Z17, Z8
-	VMOVUPD          2752(BX)(CX*1), Z17
-	VADDPD           Z17, Z0, Z19
+	VMULPD           Z1, Z12, Z17
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z18
+	VMOVUPD          5312(BX)(CX*1), Z19
+	VFMSUB213PD      Z19, Z18, Z8
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z15, Z18
 	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z4, Z13
 	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z4, Z14
 	VMULPD.BCST      c5120000000000000<>+0(SB), Z11, Z20
-	VFNMADD231PD     Z18, Z16, Z12
-	VSUBPD.BCST      c3ff0000000000000<>+0(SB), Z15, Z18
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z9, Z9
-	VMOVUPD          3264(BX)(CX*1), Z21
-	VSUBPD           Z21, Z8, Z22
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z23
-	VSUBPD           Z6, Z23, Z24
-	VFNMADD231PD     Z21, Z16, Z20
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z4, Z13
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z4, Z14
+	VFNMADD231PD     Z19, Z17, Z12
+	VSUBPD.BCST      c3ff0000000000000<>+0(SB), Z16, Z19
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z21
+	VSUBPD           Z6, Z21, Z22
+	VMOVUPD          3264(BX)(CX*1), Z23
+	VSUBPD           Z23, Z8, Z24
 	VMOVUPD          (R9), Z25
 	VMOVUPD          (R10), Z26
 	VBLENDMPD        Z26, Z25, K1, Z27
+	VFNMADD231PD     Z23, Z17, Z20
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z4, Z13
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z4, Z14
 	VBLENDMPD        Z25, Z26, K1, Z26
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z25
-	VMINPD           Z9, Z25, Z25
+	VMINPD           Z18, Z25, Z25
 	VSUBPD           Z27, Z26, Z26
-	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z19, Z19
+	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z10, Z10
+	VADDPD           Z24, Z24, Z24
 	VADDPD           Z20, Z12, Z12
 	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z4, Z13
 	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z4, Z14
-	VADDPD           Z22, Z22, Z22
-	VMINPD           Z24, Z6, Z6
+	VMINPD           Z22, Z6, Z6
 	VMULPD           Z25, Z7, Z25
-	VFMADD231PD      Z1, Z12, Z16
-	VMULPD           Z1, Z2, Z12
+	VMULPD           Z1, Z2, Z20
+	VFMADD231PD      Z1, Z12, Z17
 	VFMADD231PD      Z26, Z6, Z27
 	VMOVUPD          4288(BX)(CX*1), Z6
 	VPSLLQ           $0x34, Z6, Z6
+	VADDPD           Z16, Z21, Z12
 	VFMADD231PD      Z3, Z13, Z14
 	VMULPD.BCST      c6250000000000000<>+0(SB), Z25, Z13
-	VFNMADD213PD     Z11, Z12, Z21
-	VADDPD           Z15, Z23, Z20
-	VMULPD           Z16, Z5, Z16
-	VPXORQ           Z24, Z24, Z24
-	VFMADD213PD      Z2, Z25, Z24
+	VFNMADD213PD     Z11, Z20, Z23
+	VPXORQ           Z22, Z22, Z22
+	VFMADD213PD      Z2, Z25, Z22
+	VMULPD           Z17, Z5, Z17
 	VMULPD           Z6, Z27, Z27
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z6
+	VSUBPD           Z12, Z21, Z21
+	VMULPD           Z12, Z12, Z6
 	VMULPD           Z14, Z4, Z4
-	VSUBPD           Z20, Z23, Z23
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z16, Z14
-	VMULPD           128(BX), Z16, Z26
-	VFMADD231PD      Z1, Z21, Z12
-	VMULPD           Z20, Z20, Z1
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z14
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z17, Z26
+	VMULPD           128(BX), Z17, Z28
+	VFMADD231PD      Z1, Z23, Z20
+	VADDPD           Z16, Z21, Z21
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z4
-	VADDPD           Z15, Z23, Z23
-	VFMADD231PD      6528(BX), Z14, Z18
-	VFMADD231PD      (BX), Z16, Z26
-	VMULPD           Z9, Z7, Z7
-	VMULPD           Z12, Z5, Z5
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z23
+	VMULPD           Z18, Z7, Z7
+	VFMADD231PD      6528(BX), Z26, Z19
+	VFMADD231PD      (BX), Z17, Z28
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z21
+	VMULPD           Z20, Z5, Z5
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z1
 	VFMADD213PD      Z27, Z4, Z27
-	VFMADD231PD      Z18, Z19, Z22
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z3
-	VMULPD           6336(BX), Z5, Z4
-	VMULPD           6464(BX), Z5, Z9
-	VADDPD           Z23, Z23, Z23
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z27, Z11
+	VFMADD231PD      Z19, Z10, Z24
+	VMULPD           6336(BX), Z5, Z3
+	VMULPD           6464(BX), Z5, Z4
+	VADDPD           Z21, Z21, Z21
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z27, Z10
 	VMULPD           Z25, Z27, Z25
-	VFMADD231PD      Z18, Z13, Z22
-	VFMADD231PD      6400(BX), Z5, Z9
+	VFMADD231PD      Z19, Z13, Z24
+	VFMADD231PD      6400(BX), Z5, Z4
 	VMULPD           6592(BX), Z27, Z27
-	VFMADD231PD      Z23, Z20, Z1
-	VMULPD           Z17, Z11, Z17
-	VMULPD           Z8, Z11, Z8
-	VMULPD           Z24, Z11, Z24
-	VMULPD           Z7, Z11, Z7
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z22, Z22
-	VFMADD231PD      Z0, Z11, Z17
-	VFMADD231PD      Z25, Z4, Z8
-	VDIVPD           Z1, Z24, Z24
-	VMAXPD           Z3, Z7, Z7
-	VFMADD231PD      Z22, Z26, Z2
-	VFMADD231PD      Z17, Z9, Z8
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z17, Z7
+	VFMADD231PD      Z21, Z12, Z6
+	VMULPD           Z9, Z10, Z9
+	VMULPD           Z8, Z10, Z8
+	VMULPD           Z22, Z10, Z22
+	VMULPD           Z7, Z10, Z7
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z24, Z24
+	VFMADD231PD      Z0, Z10, Z9
+	VFMADD231PD      Z25, Z3, Z8
+	VDIVPD           Z6, Z22, Z22
+	VMAXPD           Z1, Z7, Z7
+	VFMADD231PD      Z24, Z28, Z2
+	VFMADD231PD      Z9, Z4, Z8
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z9, Z7
 	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z0
 	VMINPD           Z2, Z0, Z0
 	VMULPD           6656(BX), Z0, Z0
 	VMOVUPD          Z7, (R11)(CX*1)
 	VMULPD           Z0, Z27, Z27
-	VDIVPD           Z6, Z8, Z8
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z24
-	VMOVUPD          Z24, (R13)(CX*1)
-	VDIVPD           Z1, Z27, Z27
-	VXORPD           Z10, Z8, Z8
+	VDIVPD           Z14, Z8, Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z22, Z22
+	VMOVUPD          Z22, (R13)(CX*1)
+	VDIVPD           Z6, Z27, Z27
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z8
 	VMOVUPD          Z8, (R12)(CX*1)
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z27, Z27
 	VMOVUPD          Z27, (R14)(CX*1)
@@ -18771,7 +18750,7 @@ loop:
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF64AVX512(SB), $10752-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 74.0 instructions each, 0 spills
+	// 1 vectors, 73.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18877,7 +18856,6 @@ loop:
 	VADDPD           Z13, Z6, Z6
 	VMULPD           Z10, Z3, Z3
 	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z17, Z5
-	VANDPD.BCST      c8000000000000000<>+0(SB), Z9, Z9
 	VFMADD231PD      Z0, Z11, Z12
 	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z7, Z6
 	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z3, Z7
@@ -18899,7 +18877,7 @@ loop:
 	VDIVPD           Z4, Z5, Z5
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z8
 	VMOVUPD          Z8, (R12)(CX*1)
-	VXORPD           Z9, Z5, Z5
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z9, Z5
 	VMOVUPD          Z5, (R13)(CX*1)
 	ADDQ             6336(BX), R9
 	ADDQ             6400(BX), R10
@@ -19048,61 +19026,61 @@ loop:
 	VADDPD            Z22, Z3, Z22
 	VADDPD            Z23, Z5, Z23
 	VADDPD            Z24, Z7, Z24
-	VMOVUPD.Z         Z16, K1, Z12
-	VMOVUPD.Z         Z17, K2, Z13
+	VBROADCASTSD      c6250000000000000<>+0(SB), Z12
+	VBLENDMPD         Z8, Z12, K1, Z8
+	VBLENDMPD         Z9, Z12, K2, Z9
 	VFMADD231PD       Z16, Z1, Z26
 	VFMADD231PD       Z17, Z3, Z22
 	VFMADD231PD       Z18, Z5, Z23
 	VFMADD231PD       Z19, Z7, Z24
-	VMOVUPD.Z         Z18, K3, Z18
-	VMOVUPD.Z         Z19, K4, Z19
-	VBROADCASTSD      c6250000000000000<>+0(SB), Z1
-	VBLENDMPD         Z8, Z1, K1, Z8
-	VBLENDMPD         Z9, Z1, K2, Z9
-	VSUBPD            Z26, Z12, Z12
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z26, Z26
-	VSUBPD            Z22, Z13, Z13
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z22, Z22
-	VSUBPD            Z23, Z18, Z18
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z23
-	VSUBPD            Z24, Z19, Z19
-	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z24, Z24
-	VDIVPD            Z26, Z12, Z12
-	VBLENDMPD         Z10, Z1, K3, Z10
-	VBLENDMPD         Z11, Z1, K4, Z1
-	VPXORQ            Z3, Z3, Z3
-	VMAXPD            Z0, Z3, Z0
+	VBLENDMPD         Z10, Z12, K3, Z10
+	VBLENDMPD         Z11, Z12, K4, Z12
+	VPXORQ            Z1, Z1, Z1
+	VMAXPD            Z0, Z1, Z0
 	VMULPD            Z20, Z8, Z8
-	VMAXPD            Z2, Z3, Z2
+	VMOVAPD           Z26, Z3
+	VSUBPD            Z16, Z26, K1, Z3
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z26, Z26
+	VMOVAPD           Z22, Z5
+	VSUBPD            Z17, Z22, K2, Z5
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z22, Z22
+	VMOVAPD           Z23, Z7
+	VSUBPD            Z18, Z23, K3, Z7
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z23, Z23
+	VMOVAPD           Z24, Z11
+	VSUBPD            Z19, Z24, K4, Z11
+	VADDPD.BCST       c3ff0000000000000<>+0(SB), Z24, Z24
+	VDIVPD            Z26, Z3, Z3
+	VMAXPD            Z2, Z1, Z2
 	VMULPD            Z21, Z9, Z9
-	VMAXPD            Z4, Z3, Z4
+	VMAXPD            Z4, Z1, Z4
 	VMULPD            Z30, Z10, Z10
-	VMAXPD            Z6, Z3, Z6
-	VMULPD            Z31, Z1, Z1
-	VBROADCASTSD      c40a0000000000000<>+0(SB), Z5
-	VMINPD            Z0, Z5, Z0
-	VMINPD            Z2, Z5, Z2
-	VMINPD            Z4, Z5, Z4
-	VMINPD            Z6, Z5, Z5
-	VMULPD            Z0, Z3, Z0
-	VMULPD            Z2, Z3, Z2
-	VMULPD            Z4, Z3, Z4
-	VMULPD            Z5, Z3, Z3
-	VDIVPD            Z22, Z13, Z13
-	VFMADD213PD       Z8, Z12, Z8
+	VMAXPD            Z6, Z1, Z6
+	VMULPD            Z31, Z12, Z12
+	VBROADCASTSD      c40a0000000000000<>+0(SB), Z13
+	VMINPD            Z0, Z13, Z0
+	VMINPD            Z2, Z13, Z2
+	VMINPD            Z4, Z13, Z4
+	VMINPD            Z6, Z13, Z13
+	VMULPD            Z0, Z1, Z0
+	VMULPD            Z2, Z1, Z2
+	VMULPD            Z4, Z1, Z4
+	VMULPD            Z13, Z1, Z1
+	VDIVPD            Z22, Z5, Z5
+	VFNMADD213PD      Z8, Z3, Z8
 	VFMADD231PD.BCST  c1d90000000000000<>+0(SB), Z8, Z0
-	VDIVPD            Z23, Z18, Z18
+	VDIVPD            Z23, Z7, Z7
 	VMOVUPD           Z0, (DI)(CX*1)
-	VFMADD213PD       Z9, Z13, Z9
+	VFNMADD213PD      Z9, Z5, Z9
 	VFMADD231PD.BCST  c1d90000000000000<>+0(SB), Z9, Z2
-	VDIVPD            Z24, Z19, Z19
+	VDIVPD            Z24, Z11, Z11
 	VMOVUPD           Z2, 64(DI)(CX*1)
-	VFMADD213PD       Z10, Z18, Z10
+	VFNMADD213PD      Z10, Z7, Z10
 	VFMADD231PD.BCST  c1d90000000000000<>+0(SB), Z10, Z4
 	VMOVUPD           Z4, 128(DI)(CX*1)
-	VFMADD213PD       Z1, Z19, Z1
-	VFMADD231PD.BCST  c1d90000000000000<>+0(SB), Z1, Z3
-	VMOVUPD           Z3, 192(DI)(CX*1)
+	VFNMADD213PD      Z12, Z11, Z12
+	VFMADD231PD.BCST  c1d90000000000000<>+0(SB), Z12, Z1
+	VMOVUPD           Z1, 192(DI)(CX*1)
 	ADDQ              $+256, CX
 	CMPQ              CX, DX
 	JLT               loop

@@ -265,6 +265,20 @@ func (a *allocator) result(v *value) Op {
 	return a.vec(a.become(v, a.take()))
 }
 
+// copyOf returns a register that holds a value and may be overwritten.
+func (a *allocator) copyOf(x *value) int {
+	if a.dies(x) {
+		return a.register[x]
+	}
+	r := a.take()
+	if a.isHeld(x) {
+		a.emit("VMOVAP"+a.letter(), a.vec(r), a.operand(x))
+	} else {
+		a.fetchTo(x, r)
+	}
+	return r
+}
+
 // become makes a value that of a register, whatever was there.
 func (a *allocator) become(v *value, r int) int {
 	if x := a.holder[r]; x != nil {
@@ -287,26 +301,44 @@ func (a *allocator) mask(v *value) Op {
 // translate writes the instruction of an operation that overwrites none of its arguments.
 func (a *allocator) translate(v *value) {
 	op, args := v.op, slices.Clone(v.args)
+	var mask []Op          // in front of the others
+	var overwritten *value // nil: any
+	memory := op.memory
+	switch n := len(args); {
+	case v.merges:
+		mask, overwritten, args = []Op{a.operand(args[n-1])}, args[n-2], args[:n-2]
+	case v.zeroes:
+		mask, args = []Op{a.operand(args[n-1])}, args[:n-1]
+	case op == opFlip:
+		overwritten, args, memory = args[0], args[1:], memory-1
+	}
 	if op.commutes && !a.isHeld(args[0]) && a.isHeld(args[1]) {
 		args[0], args[1] = args[1], args[0]
 	}
 	operands := make([]Op, len(args))
 	for i, x := range args {
-		if i != op.memory {
+		if i != memory {
 			operands[i] = a.operand(x)
 		}
 	}
 	suffix := ""
-	if i := op.memory; i >= 0 {
+	if i := memory; i >= 0 {
 		operands[i], suffix = a.memoryOperand(args[i])
 	}
 	var dst Op
-	if op.mask {
+	switch {
+	case op.mask:
 		dst = a.mask(v)
-	} else {
+	case overwritten != nil:
+		dst = a.vec(a.become(v, a.copyOf(overwritten)))
+	default:
 		dst = a.result(v)
 	}
 	name := a.expand(op.name) + suffix
+	if v.zeroes {
+		name += "_Z"
+	}
+	operands = append(mask, operands...)
 	switch {
 	case op == opPick:
 		a.emit(name, dst, operands[2], operands[0], operands[1])
@@ -333,7 +365,7 @@ func (a *allocator) translateFma(v *value) {
 	// One that is not used again is overwritten, the addend for choice; or one that has to be fetched anyway; or a copy.
 	over, stays := z, (*value)(nil) // stays in memory
 	held := true
-	if len(v.args) > 3 { // a mask: where it is not set the addend stays
+	if len(v.args) > 3 && !v.zeroes { // a mask: where it is not set the addend stays
 		held = a.dies(z)
 		missing = slices.DeleteFunc(missing, func(o *value) bool { return o == z })
 	} else if i := slices.IndexFunc([]*value{z, x, y}, a.dies); i >= 0 {
@@ -352,12 +384,7 @@ func (a *allocator) translateFma(v *value) {
 	}
 	r := a.register[over]
 	if !held {
-		r = a.take()
-		if a.isHeld(over) {
-			a.emit("VMOVAP"+a.letter(), a.vec(r), a.operand(over))
-		} else {
-			a.fetchTo(over, r)
-		}
+		r = a.copyOf(over)
 	}
 	a.pinned[r] = true
 
@@ -375,13 +402,14 @@ func (a *allocator) translateFma(v *value) {
 		if len(v.args) > 3 {
 			operands = append(operands, a.operand(v.args[3]))
 		}
+		zeroes := map[bool]string{true: "_Z"}[v.zeroes]
 		operands = append(operands, inRegister(second))
 		if third == stays {
 			o, suffix := a.memoryOperand(third)
-			a.emit(name+suffix, append(operands, o)...)
+			a.emit(name+suffix+zeroes, append(operands, o)...)
 			return
 		}
-		a.emit(name, append(operands, inRegister(third))...)
+		a.emit(name+zeroes, append(operands, inRegister(third))...)
 	}
 	if over == y {
 		x, y = y, x

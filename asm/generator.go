@@ -274,6 +274,9 @@ func (g *generator) kernel(s *isa, name string, loops ...loop) {
 		if last := n == len(loops)-1; last { // nobody reads what it hands on
 			b.stores = slices.DeleteFunc(b.stores, func(v *value) bool { return !isField(v.array.name) })
 		}
+		if s.wide {
+			b.fuse()
+		}
 		order := b.schedule(l.spills)
 		var c instructions
 		a := b.allocate(order, f.frame, nil)

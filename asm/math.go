@@ -62,16 +62,16 @@ func (b *body) pow(w, t, r *value, apart bool) (big, B *value) {
 	return big, big.times(b.num(b.Down()))
 }
 
-// quotient returns what selects an entry of the tables, its c, S = A·c, z = c·(1+e) - 1, and v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
+// quotient returns what selects an entry of the tables, its c, S = A·c, z = c·(1+e) - 1, and -v: σ(u) = [u<0] ? S·(1+v) : c·(1+v). A
 // is not scaled.
-func (b *body) quotient(negative *mask, A, p *value) (i, c, S, z, v *value) {
+func (b *body) quotient(negative *mask, A, p *value) (i, c, S, z, minusV *value) {
 	one := b.num(1)
 	i = fma(A, b.num(coef.RecipScale), b.num(b.MagicIndex()))
 	c = b.lookup(b.table.Recip[:], i)
 	S = A.times(c)
 	z = fma(S, p, S.plus(c.minus(one)))
-	v = choose(negative, p, b.num(0)).minus(z).over(one.plus(z))
-	return i, c, S, z, v
+	minusV = minusWhere(negative, z, p).over(one.plus(z))
+	return i, c, S, z, minusV
 }
 
 // polynomial returns c[0] + c[1]·x + c[2]·x² + …, for xx = x², which is nil if nobody else needs it: of float32 by Horner's rule, of
@@ -130,7 +130,7 @@ func square(op abi.Operation) []stage {
 			far, p, _, _ = b.exp(u, b.MagicFar(), b.FarLogit)
 			A = far.times(b.num(b.Down()))
 		}
-		i, c, S, z, v := b.quotient(negative, A, p)
+		i, c, S, z, minusV := b.quotient(negative, A, p)
 
 		// L = -ln c + log1p(z) + V
 		zz := z.times(z)
@@ -139,7 +139,7 @@ func square(op abi.Operation) []stage {
 		// B = w·s², s = S·(1+v), s² = S²·(1 + 2v + v²)
 		S = chooseLess(negative, S, c)
 		B := S.times(S).times(w)
-		B = fma(B, fma(v, v, v.plus(v)), B)
+		B = fma(B, fma(minusV, minusV, neg(minusV.plus(minusV))), B)
 		b.put("Loss", B.times(L))
 		if op == abi.Loss {
 			return
@@ -147,7 +147,7 @@ func square(op abi.Operation) []stage {
 
 		// grad = B·(s + q·2L)
 		e := fma(A, p, A)
-		s := fma(S, v, S)
+		s := fma(S, neg(minusV), S)
 		r := b.num(1).minus(s)
 		q := chooseProduct(negative, r, e, s)
 		L = smaller(b.num(b.MaxSoftplus), L)
@@ -409,9 +409,6 @@ func soft(op abi.Operation, isSquare bool) []stage {
 	}
 }
 
-// flipped returns y with its sign changed where that of x is set.
-func (b *body) flipped(y, x *value) *value { return y.xor(x.and(b.bitPattern(b.signBit()))) }
-
 // logM returns log2 m = k + y + h for m = M·(1+low) ≤ 1: k is an integer and y, scaled up by 2^Shift, M's other bits.
 func (b *body) logM(M, low *value) (k, y, h *value) {
 	k = M.shr(b.MantissaBits).or(b.num(b.MagicLog())).minus(b.num(b.MagicLog() + float64(b.Bias()+b.Shift)))
@@ -428,9 +425,9 @@ var sigmoid = stage{"sigmoid", func(b *body) {
 	negative := b.negative(u)
 	V := smaller(b.num(b.MaxSoftplus), larger(b.num(0), u))
 	A, p, _, _ := b.exp(u, b.MagicFar(), b.FarLogit)
-	_, c, _, _, v := b.quotient(negative, A.times(b.num(b.Down())), p)
+	_, c, _, _, minusV := b.quotient(negative, A.times(b.num(b.Down())), p)
 	S := choose(negative, A, b.num(b.Up())).times(c)
-	S = fma(S, v, S)
+	S = fma(S, neg(minusV), S)
 	b.put("Loss", fma(S, b.num(b.Down()), b.num(0).times(V))) // the product lets a NaN in
 }}
 

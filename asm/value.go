@@ -53,9 +53,10 @@ var (
 	opPermil = &operation{name: "VPERMILP.", pipe: logic, latency: 1, memory: 1} // table, index
 	opTwice  = &operation{name: "VPSHUFD", pipe: logic, latency: 1, memory: 0, imm: true}
 	opHalf   = &operation{name: "VBLENDPS", pipe: logic, latency: 1, memory: 1, imm: true}
-	opBlend  = &operation{name: "VBLENDVP.", pipe: logic, latency: 2, memory: 1} // the second where the third's sign is set, else the first
-	opPick   = &operation{name: "VBLENDMP.", pipe: logic, latency: 1, memory: 1} // the second where the mask, the third, is set
-	opKeep   = &operation{name: "VMOVUP.", pipe: logic, latency: 1, memory: 0}   // the first where the mask, the second, is set, else 0
+	opBlend  = &operation{name: "VBLENDVP.", pipe: logic, latency: 2, memory: 1}             // the second where the third's sign is set, else the first
+	opPick   = &operation{name: "VBLENDMP.", pipe: logic, latency: 1, memory: 1}             // the second where the mask, the third, is set
+	opKeep   = &operation{name: "VMOVUP.", pipe: logic, latency: 1, memory: 0}               // the first where the mask, the second, is set, else 0
+	opFlip   = &operation{name: "VPTERNLOG#", pipe: logic, latency: 1, memory: 2, imm: true} // a function of three bits; the first is overwritten
 	opCmp    = &operation{name: "VCMPP.", pipe: addition, latency: 3, memory: 1, imm: true}
 	opGt     = &operation{name: "VPCMPGT#", pipe: logic, latency: 2, memory: 1}
 	opSigns  = &operation{name: "VPMOV#2M", pipe: logic, latency: 3, memory: -1, mask: true}
@@ -79,6 +80,9 @@ type value struct {
 	bits  bool   // mem is an element of zeros
 
 	minusProduct, minusAddend bool // of opFma
+
+	// AVX-512: where the mask, the last argument, is not set, the value is that of the argument before it, or 0.
+	merges, zeroes bool
 
 	number int // in order of creation
 	vector int
@@ -324,6 +328,46 @@ func (b *body) put(name string, v *value) {
 		return
 	}
 	b.store(b.fn.array(name), v)
+}
+
+// flipped returns y with its sign changed where that of x is set.
+func (b *body) flipped(y, x *value) *value {
+	sign := b.bitPattern(b.signBit())
+	if b.wide {
+		return b.computeImm(opFlip, 0x78, y, x, sign) // y ^ x&sign
+	}
+	return y.xor(x.and(sign))
+}
+
+// minusWhere returns x - y where the mask is set, elsewhere x.
+func minusWhere(m *mask, x, y *value) *value {
+	if m.k != nil {
+		return choose(m, x.minus(y), x)
+	}
+	return x.minus(choose(m, y, y.num(0)))
+}
+
+// fuse makes one operation of an operation and the choice between its result and another or 0, where nobody else wants that result.
+func (b *body) fuse() {
+	users := b.users()
+	for v := range users {
+		if v.op != opPick && v.op != opKeep {
+			continue
+		}
+		yes, k := v.args[0], v.args[len(v.args)-1]
+		if v.op == opPick {
+			yes = v.args[1]
+		}
+		switch simple := slices.Contains([]*operation{opAdd, opSub, opMul, opMin, opMax}, yes.op); {
+		case len(users[yes]) > 1 || yes.merges || yes.zeroes || !simple && (yes.op != opFma || len(yes.args) > 3 || v.op == opPick):
+			continue
+		case v.op == opPick:
+			v.merges, v.args = true, append(slices.Clone(yes.args), v.args[0], k)
+		default:
+			v.zeroes, v.args = true, append(slices.Clone(yes.args), k)
+		}
+		v.op, v.minusProduct, v.minusAddend = yes.op, yes.minusProduct, yes.minusAddend
+	}
 }
 
 // abs returns |x|.
