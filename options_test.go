@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gofocal/focal/internal/effort"
 	"github.com/gofocal/focal/internal/oracle"
 )
 
@@ -174,6 +175,9 @@ func testOptions[T Float](t *testing.T) {
 	seeds := 300
 	if testing.Short() {
 		seeds = 40
+	}
+	if effort.Least() {
+		seeds = 4
 	}
 	for seed := range uint64(seeds) {
 		o := someOptions[T](seed)

@@ -44,8 +44,8 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	log1p := (A + m) * c.ln2Down
 	E := math.FMA(share, far, log1p)
 	near := math.FMA(share, smaller(c.maxSoftplus, far), log1p) // where it is multiplied with pq
-	pq := float64(eUp*large) * large // scaled up, as it may be tiny
-	letIn := 0 * smaller(c.maxSoftplus, far) // a NaN
+	pq := float64(eUp*large) * large                            // scaled up, as it may be tiny
+	letIn := 0 * smaller(c.maxSoftplus, far)                    // a NaN
 
 	a, beta := math.Abs(d), pl.Gamma
 	var factor, slope, bend float64 // w·|d|^β, and that over d and over d²
