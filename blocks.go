@@ -25,6 +25,9 @@ const (
 	// patchMost is how many of them can be patched: a piece with more is made shorter, or goes another way.
 	patchMost = 256
 
+	// listColumns is the number of columns from which on positives are listed at once, rather than by way of bits; measured.
+	listColumns = 8
+
 	// chunkBytes is what a chunk's logits take: few enough for them and the results to stay in the first-level cache.
 	chunkBytes = 8 << 10
 )
@@ -39,7 +42,7 @@ type scratch[T Float] struct {
 
 	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
 
-	index [patchMost + 16]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
+	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 
 	// What is patched, and the results of it. Losses take the place of u.
 	patch struct {
@@ -316,31 +319,39 @@ func (s *scratch[T]) sort(j *job[T]) {
 // sortLabels decides it for labels.
 func (s *scratch[T]) sortLabels(j *job[T]) {
 	y, count := &j.y, 0
-	listed := false
-	if y.planes > 1 {
-		s.ignored = s.planeBits(j)
-	} else {
-		row, col := s.start/j.c, s.start%j.c
-		label := s.labels(j, row, (col+s.n-1)/j.c+1)
-		if j.c > abi.NarrowRow {
-			count, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
-			listed = true
-		} else {
-			s.ignored = labelBits(&s.pos, &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
+	must := y.score.given() || j.params.twoGammas // be patched
+	row, col := s.start/j.c, s.start%j.c
+	var label []int32
+	if y.planes <= 1 {
+		label = s.labels(j, row, (col+s.n-1)/j.c+1)
+	}
+	listed := label != nil && j.c >= listColumns
+	if listed {
+		count, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
+		switch {
+		case j.c > abi.NarrowRow || count <= s.patchable():
+		case must && count > patchMost:
+			s.n = int(s.index[patchMost]) &^ (laneCount - 1)
+			for count = patchMost; int(s.index[count-1]) >= s.n; {
+				count--
+			}
+		default:
+			listed = must
 		}
 	}
 	if !listed {
-		count = s.pos.count(s.n)
-		others := count
-		if s.ignored && y.planes <= 1 {
-			others += (s.n - s.keep.count(s.n)) / j.c // one by one too
+		if label == nil {
+			s.ignored = s.planeBits(j)
+		} else {
+			s.ignored = labelBits(&s.pos, &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
 		}
-		if others > s.patchable() && !y.score.given() && !j.params.twoGammas {
+		count = s.pos.count(s.n)
+		if count > s.patchable() && !must {
 			s.way = asBits
 			return
 		}
 		if count > patchMost {
-			s.shorten(s.pos.fewer(s.n, patchMost))
+			s.n = s.pos.fewer(s.n, patchMost)
 		}
 		count = s.pos.list(s.index[:], s.n)
 	}
@@ -363,9 +374,6 @@ func (s *scratch[T]) patchable() int {
 	}
 	return min(s.n/patchShare, patchMost)
 }
-
-// shorten makes the piece shorter. Unless it is the last one, it has a multiple of laneCount elements.
-func (s *scratch[T]) shorten(most int) { s.n = min(s.n, most) }
 
 // sortScores sorts the positives by their scores.
 func (s *scratch[T]) sortScores(j *job[T]) {
@@ -690,19 +698,25 @@ func (s *scratch[T]) noWeight(index *uint16, x T) T {
 
 // apply puts the results of what is patched in their places of a chunk, gradients times dout unless it is nil.
 func (s *scratch[T]) apply(j *job[T], l *patched, r *places[T], dout []T) {
-	from, end := l.applied, s.done+len(r.loss)
-	for l.applied < l.end && int(s.index[l.applied]&indexBits) < end {
-		l.applied++
+	p, done, from := &s.patch, s.done, l.applied
+	at := from + l.at
+	index, loss := s.index[from:l.end], p.u[at:at+l.end-from]
+	n := 0
+	for k, i := range index {
+		to := int(i&indexBits) - done
+		if uint(to) >= uint(len(r.loss)) { // in another chunk
+			break
+		}
+		r.loss[to] = loss[k]
+		n++
 	}
-	index, at, done := s.index[from:l.applied], from+l.at, s.done
-	p := &s.patch
-	scatter(r.loss, index, p.u[at:], done)
+	index, l.applied = index[:n], from+n
+	scatter(r.curv, index, p.curv[at:], done)
 	if j.params.frozen {
 		scatter(r.hess, index, p.curv[at:], done)
 	} else {
 		scatter(r.hess, index, p.hess[at:], done)
 	}
-	scatter(r.curv, index, p.curv[at:], done)
 	if r.grad != nil {
 		grad := p.grad[at:][:len(index)]
 		for k, i := range index {

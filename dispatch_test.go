@@ -27,7 +27,8 @@ import (
 
 // cpuFlags are the names that x/sys/cpu gives to what Avo calls an instruction set. The baseline of amd64 needs none.
 var cpuFlags = map[string]string{
-	"AVX": "HasAVX", "AVX2": "HasAVX2", "FMA3": "HasFMA",
+	"POPCNT": "HasPOPCNT",
+	"AVX":    "HasAVX", "AVX2": "HasAVX2", "FMA3": "HasFMA",
 	"AVX512F": "HasAVX512F", "AVX512DQ": "HasAVX512DQ", "AVX512BW": "HasAVX512BW", "AVX512VL": "HasAVX512VL",
 	"SSE": "", "SSE2": "", "CMOV": "", "MMX+": "", // MMX+ is what came with SSE, such as prefetches
 }
@@ -171,7 +172,7 @@ func besideKernels() (names []string) {
 	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "mask", "blend", "weigh", "wholeWithin", "wholeTargetMasks"} {
 		names = append(names, name+"F32", name+"F64")
 	}
-	return append(names, "wholeLabelsValid", "wholeLabelMasks")
+	return append(names, "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList")
 }
 
 // All kernels of the list are there, and declared.

@@ -25,7 +25,7 @@ func bestPath() kernelPath {
 	return pathGeneric
 }
 
-func hasAVX2() bool { return cpu.X86.HasAVX && cpu.X86.HasAVX2 && cpu.X86.HasFMA }
+func hasAVX2() bool { return cpu.X86.HasAVX && cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasPOPCNT }
 
 func hasAVX512() bool {
 	return cpu.X86.HasAVX512 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL
@@ -80,6 +80,21 @@ func labelMasks(p kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 		}
 	}
 	return ignored
+}
+
+func labelPositives(p kernelPath, index *uint16, label *int32, rows, c, limit int, first, offset, ignore int32) (count int, ignored bool) {
+	whole, ragged := wholes(rows)
+	if whole > 0 {
+		ignored = wholeLabelList(p, index, &count, label, whole, c, limit, first, offset, ignore)
+	}
+	if ragged { // the rows of repetitions begin behind the limit
+		group := rest(label, rows)
+		index = (*uint16)(unsafe.Add(unsafe.Pointer(index), 2*count))
+		if wholeLabelList(p, index, &count, &group[0], len(group), c, limit, first+int32(whole*c), offset, ignore) {
+			ignored = true
+		}
+	}
+	return count, ignored
 }
 
 func withinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {

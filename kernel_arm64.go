@@ -24,6 +24,10 @@ func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 	return false
 }
 
+func labelPositives(_ kernelPath, index *uint16, label *int32, rows, c, limit int, first, offset, ignore int32) (count int, ignored bool) {
+	return 0, false
+}
+
 func withinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
 func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
 

@@ -66,6 +66,12 @@ func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offs
 	return false
 }
 
+// labelPositives lists the positives of rows of c elements, of which the first begins at element first, among the elements
+// 0..limit-1. It may write up to abi.Lanes numbers more. It reports whether any row is ignored.
+func labelPositives(_ kernelPath, index *uint16, label *int32, rows, c, limit int, first, offset, ignore int32) (count int, ignored bool) {
+	return 0, false
+}
+
 // withinF32 reports whether all elements are in lo..hi. NaN is not.
 func withinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
 func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }

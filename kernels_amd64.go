@@ -799,6 +799,21 @@ func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok
 //go:noescape
 func wholeLabelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
 
+// wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It
+// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored.
+func wholeLabelList(p kernelPath, index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) bool {
+	if p == pathAVX512 {
+		return wholeLabelListAVX512(index, count, label, n, c, limit, first, offset, ignore)
+	}
+	return wholeLabelListAVX2(index, count, label, n, c, limit, first, offset, ignore)
+}
+
+//go:noescape
+func wholeLabelListAVX512(index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) (ignored bool)
+
+//go:noescape
+func wholeLabelListAVX2(index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) (ignored bool)
+
 // wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored.
 func wholeLabelMasks(p kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool {
 	if p == pathAVX512 {

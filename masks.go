@@ -178,8 +178,24 @@ func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ign
 }
 
 // labelList does what labelBits does, with a list of the positives instead of bits; it returns how many there are. There is
-// room in index for one of each row, and one more.
+// room in index for one of each row, and laneCount more.
 func labelList(index []uint16, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (count int, ignored bool) {
+	if rows := (col+n-1)/c + 1; rows >= laneCount && c <= pieceLen && hasLabelKernels() {
+		if raceEnabled {
+			raceRead(&label[0], rows)
+		}
+		count, ignored = labelPositives(path, &index[0], &label[0], rows, c, n, int32(-col), offset, ignore)
+		if !ignored {
+			return count, false
+		}
+		keep.setAll(n)
+		for r, v := range label[:rows] {
+			if v == ignore {
+				keep.clearRange(max(r*c-col, 0), min(r*c-col+c, n))
+			}
+		}
+		return count, true
+	}
 	row := -col
 	for _, v := range label {
 		if row >= n {

@@ -105,6 +105,7 @@ func (f *simple) ints(first, step int) Mem {
 func (g *generator) labels(s *isa) {
 	g.labelsValid(s)
 	g.labelMasks(s)
+	g.labelList(s)
 }
 
 // helpers writes the others, which depend on the element type.
@@ -318,6 +319,105 @@ func (g *generator) labelMasks(s *isa) {
 	f.SETNE(f.result("ignored"))
 	f.VZEROUPPER()
 	f.RET()
+}
+
+// packTable has, for each set of eight, the numbers of those that are in it, as bytes, and then of others.
+func (f *simple) packTable() Mem {
+	return f.global("pack", func() {
+		for set := range 256 {
+			var eight uint64
+			n := 0
+			for e := range 8 {
+				if set>>e&1 != 0 {
+					eight |= uint64(e) << (8 * n)
+					n++
+				}
+			}
+			f.AddDatum(8*set, U64(eight))
+		}
+	})
+}
+
+// labelList lists the positives of n rows of c elements, the first of which begins at element first: those among the elements
+// 0..limit-1. It writes whole vectors, up to 16 numbers more than there are, adds their number to count, and reports whether any
+// row is ignored.
+func (g *generator) labelList(s *isa) {
+	f := g.simple(s, "wholeLabelList", "(index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) (ignored bool)")
+	index, label, c := f.argument("index"), f.argument("label"), f.argument("c")
+	offset, ignore, start := f.spread("offset"), f.spread("ignore"), f.spread("first")
+	limit := f.spreadRegister(f.argument("limit").As32())
+	width := f.spreadRegister(c.As32())
+	row, step, some := f.vector(), f.vector(), f.vector()
+	f.VMOVUPS(f.ints(0, 1), row)
+	f.VPMULLD(width, row, row)
+	f.VPADDD(start, row, row) // each row's first element
+	f.VPSLLD(Imm(map[bool]uint64{false: 3, true: 4}[f.wide]), width, step)
+	f.zero(some)
+	ones, table := f.vector(), f.GP64()
+	var ignored reg.OpmaskVirtual
+	if f.wide {
+		ignored = f.K()
+		f.KXORW(ignored, ignored, ignored)
+	} else {
+		f.VPCMPEQD(ones, ones, ones)
+		f.VPADDD(ones, width, width) // the last ones
+		f.VPADDD(ones, limit, limit)
+		f.LEAQ(f.packTable(), table)
+	}
+	begin := f.GP64()
+	f.MOVQ(index, begin)
+	f.loop(f.lanes(), func() {
+		x, bits, set := f.vector(), f.GP32(), f.GP64()
+		f.VMOVUPS(f.at(label, 0), x)
+		if f.wide {
+			skip, positive := f.K(), f.K()
+			f.VPCMPEQD(ignore, x, skip)
+			f.KORW(skip, ignored, ignored)
+			f.KNOTW(skip, skip)
+			f.VPSUBD(offset, x, x)
+			f.VPCMPUD(Imm(1), width, x, skip, positive)
+			f.VPADDD(row, x, x)
+			f.VPCMPUD(Imm(1), limit, x, positive, positive)
+			f.VPCOMPRESSD_Z(x, positive, x)
+			f.VPMOVDW(x, Mem{Base: index})
+			f.KMOVW(positive, bits)
+		} else {
+			skip, positive, inside := f.YMM(), f.YMM(), f.YMM()
+			f.VPCMPEQD(ignore, x, skip)
+			f.VPOR(skip, some, some)
+			f.VPSUBD(offset, x, x)
+			f.VPMINUD(width, x, positive)
+			f.VPCMPEQD(x, positive, positive)
+			f.VPADDD(row, x, x)
+			f.VPMINUD(limit, x, inside)
+			f.VPCMPEQD(x, inside, inside)
+			f.VPAND(inside, positive, positive)
+			f.VPANDN(positive, skip, positive)
+			f.VMOVMSKPS(positive, bits)
+			order, high := f.YMM(), f.XMM()
+			f.MOVL(bits, set.As32())
+			f.VPMOVZXBD(Mem{Base: table, Index: set, Scale: 8}, order)
+			f.VPERMD(x, order, x)
+			f.VEXTRACTI128(Imm(1), x, high)
+			f.VPACKUSDW(high, x.AsX(), high)
+			f.VMOVDQU(high, Mem{Base: index})
+		}
+		f.POPCNTL(bits, set.As32())
+		f.LEAQ(Mem{Base: index, Index: set, Scale: 2}, index)
+		f.VPADDD(step, row, row)
+	}, func() {
+		count, r := f.argument("count"), f.GP32()
+		f.SUBQ(begin, index)
+		f.SHRQ(Imm(1), index)
+		f.ADDQ(index, Mem{Base: count})
+		if f.wide {
+			f.KMOVW(ignored, r)
+		} else {
+			f.VMOVMSKPS(some, r)
+		}
+		f.TESTL(r, r)
+		f.SETNE(f.result("ignored"))
+	})
 }
 
 // element returns the signature's name of the element type.

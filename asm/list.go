@@ -37,6 +37,7 @@ var helpers = []helper{
 	{name: "wholeWithin", params: "v *T, n int, lo, hi T", answers: "ok", labels: true, comment: "wholeWithin reports whether all elements are in lo..hi. NaN is not."},
 	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: "softs", labels: true, comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
 	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", labels: true, untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
+	{name: "wholeLabelList", params: "index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32", answers: "ignored", labels: true, untyped: true, comment: "wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It\n// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored."},
 	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: "ignored", labels: true, untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
 }
 
