@@ -89,25 +89,25 @@ func sum[T focal.Float](x matrix[T], y focal.Target, p focal.Params) (float64, e
 }
 
 // Out says what [Fused] computes: each matrix that is there.
-type Out[M Matrix] struct{ Loss, Grad, Hess M }
+type Out[M Matrix] struct{ Loss, Grad, Hess, Curv M }
 
 // Fused writes all that out has in one pass, and returns the sum of the losses, as [focal.Fused] does. One of the outputs
 // may be exactly x.
 func Fused[M Matrix](out Out[M], x M, y focal.Target, p focal.Params) (sum float64, err error) {
 	if c, ok := any(x).(blas32.General); ok {
 		out := any(out).(Out[blas32.General])
-		return fused(of32(out.Loss), of32(out.Grad), of32(out.Hess), of32(c), y, p)
+		return fused(of32(out.Loss), of32(out.Grad), of32(out.Hess), of32(out.Curv), of32(c), y, p)
 	}
-	return fused(of64(out.Loss), of64(out.Grad), of64(out.Hess), of64(x), y, p)
+	return fused(of64(out.Loss), of64(out.Grad), of64(out.Hess), of64(out.Curv), of64(x), y, p)
 }
 
-func fused[T focal.Float](loss, grad, hess, x matrix[T], y focal.Target, p focal.Params) (float64, error) {
-	c, err := newCall("Fused", x, y, output[T]{"out.Loss", loss, perElement.unless(!loss.there)},
-		output[T]{"out.Grad", grad, perElement.unless(!grad.there)}, output[T]{"out.Hess", hess, perElement.unless(!hess.there)})
+func fused[T focal.Float](loss, grad, hess, curv, x matrix[T], y focal.Target, p focal.Params) (float64, error) {
+	wanted := func(name string, m matrix[T]) output[T] { return output[T]{name, m, perElement.unless(!m.there)} }
+	c, err := newCall("Fused", x, y, wanted("out.Loss", loss), wanted("out.Grad", grad), wanted("out.Hess", hess), wanted("out.Curv", curv))
 	if err != nil {
 		return 0, err
 	}
-	sum, err := focal.Fused(focal.Out[T]{Loss: c.out[0], Grad: c.out[1], Hess: c.out[2]}, c.x, y, p)
+	sum, err := focal.Fused(focal.Out[T]{Loss: c.out[0], Grad: c.out[1], Hess: c.out[2], Curv: c.out[3]}, c.x, y, p)
 	return sum, c.finish(err)
 }
 
@@ -146,18 +146,32 @@ func score[T focal.Float](x matrix[T], y focal.Target, p focal.Params) (focal.Pa
 
 // Sigmoid writes the logistic function of each element to dst, as [focal.Sigmoid] does. dst may be exactly x.
 func Sigmoid[M Matrix](dst, x M) error {
-	if c, ok := any(x).(blas32.General); ok {
-		return sigmoid(of32(any(dst).(blas32.General)), of32(c))
-	}
-	return sigmoid(of64(dst), of64(x))
+	return elementwise("Sigmoid", dst, x, focal.Sigmoid[float32], focal.Sigmoid[float64])
 }
 
-func sigmoid[T focal.Float](dst, x matrix[T]) error {
-	c, err := prepare("Sigmoid", x, output[T]{"dst", dst, perElement})
+// Softplus writes log(1+exp(x)) of each element to dst, as [focal.Softplus] does. dst may be exactly x.
+func Softplus[M Matrix](dst, x M) error {
+	return elementwise("Softplus", dst, x, focal.Softplus[float32], focal.Softplus[float64])
+}
+
+// LogSigmoid writes log(σ(x)) of each element to dst, as [focal.LogSigmoid] does. dst may be exactly x.
+func LogSigmoid[M Matrix](dst, x M) error {
+	return elementwise("LogSigmoid", dst, x, focal.LogSigmoid[float32], focal.LogSigmoid[float64])
+}
+
+func elementwise[M Matrix](op string, dst, x M, f32 func(dst, x []float32) error, f64 func(dst, x []float64) error) error {
+	if c, ok := any(x).(blas32.General); ok {
+		return apply(op, of32(any(dst).(blas32.General)), of32(c), f32)
+	}
+	return apply(op, of64(dst), of64(x), f64)
+}
+
+func apply[T focal.Float](op string, dst, x matrix[T], f func(dst, x []T) error) error {
+	c, err := prepare(op, x, output[T]{"dst", dst, perElement})
 	if err != nil {
 		return err
 	}
-	return c.finish(focal.Sigmoid(c.out[0], c.x))
+	return c.finish(f(c.out[0], c.x))
 }
 
 // Dense returns the target that has a value for each element, as [focal.Dense] does. It refers to t, or, if the rows of t
@@ -303,7 +317,7 @@ func (m matrix[T]) overlaps(other matrix[T]) bool {
 // call is a call of package focal: its slices, and the matrices that they are copied back to.
 type call[T focal.Float] struct {
 	x       []T
-	out     [3][]T
+	out     [4][]T
 	outputs []output[T]
 }
 

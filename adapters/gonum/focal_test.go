@@ -103,20 +103,19 @@ func testBits[M Matrix, T focal.Float](t *testing.T, matrixOf func(matrix[T]) M)
 	p := focal.Default()
 	p.Norm = 7
 	for layout := range layouts(x) {
-		for _, dense := range []bool{false, true} {
-			y := focal.Labels(labels())
-			want := y
-			if dense {
-				var err error
-				y, err = Dense(matrixOf(layouts(soft)[layout]))
-				require.NoError(t, err)
-				want = focal.Dense(soft)
-			}
+		dense, err := Dense(matrixOf(layouts(soft)[layout]))
+		require.NoError(t, err)
+		weighed := focal.WeighRows(focal.WeighClasses(focal.Labels(labels()), nil, soft[:cols]), soft[:rows])
+		scored := focal.Scored(focal.ZeroBased(labels()), soft[:rows], focal.Varifocal)
+		for _, targets := range [][2]focal.Target{
+			{focal.Labels(labels()), focal.Labels(labels())}, {dense, focal.Dense(soft)}, {weighed, weighed}, {scored, scored},
+		} {
+			y, want := targets[0], targets[1]
 			for other := range layouts(x) { // x in one layout, results in another
 				mx, mout := layouts(x)[layout], layouts(dout)[other]
 				out := func() (matrix[T], M) { m := layouts(blank)[other]; return m, matrixOf(m) }
 
-				wantLoss, wantGrad, wantHess := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+				wantLoss, wantGrad, wantHess, wantCurv := make([]T, len(x)), make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
 				require.NoError(t, focal.Loss(wantLoss, x, want, p))
 				m, dst := out()
 				require.NoError(t, Loss(dst, matrixOf(mx), y, p))
@@ -127,7 +126,7 @@ func testBits[M Matrix, T focal.Float](t *testing.T, matrixOf func(matrix[T]) M)
 				require.NoError(t, Grad(dst, matrixOf(mx), y, matrixOf(mout), p))
 				requireSame(t, wantGrad, m, layout)
 
-				wantSum, err := focal.Fused(focal.Out[T]{Grad: wantGrad, Hess: wantHess}, x, want, p)
+				wantSum, err := focal.Fused(focal.Out[T]{Grad: wantGrad, Hess: wantHess, Curv: wantCurv}, x, want, p)
 				require.NoError(t, err)
 				m, dst = out()
 				var none M
@@ -135,11 +134,13 @@ func testBits[M Matrix, T focal.Float](t *testing.T, matrixOf func(matrix[T]) M)
 				requireSame(t, wantGrad, m, layout)
 				mg, dg := out()
 				mh, dh := out()
-				sum, err := Fused(Out[M]{Grad: dg, Hess: dh}, matrixOf(mx), y, p)
+				mc, dc := out()
+				sum, err := Fused(Out[M]{Grad: dg, Hess: dh, Curv: dc}, matrixOf(mx), y, p)
 				require.NoError(t, err)
 				require.Equal(t, wantSum, sum)
 				requireSame(t, wantGrad, mg, layout)
 				requireSame(t, wantHess, mh, layout)
+				requireSame(t, wantCurv, mc, layout)
 				sum, err = Sum(matrixOf(mx), y, p)
 				require.NoError(t, err)
 				require.Equal(t, wantSum, sum)
@@ -157,10 +158,15 @@ func testBits[M Matrix, T focal.Float](t *testing.T, matrixOf func(matrix[T]) M)
 					require.Equal(t, [2]T{0, v}, [2]T(column[2*i:]), "%s: row %d", layout, i)
 				}
 
-				require.NoError(t, focal.Sigmoid(wantHess, x))
-				m, dst = out()
-				require.NoError(t, Sigmoid(dst, matrixOf(mx)))
-				requireSame(t, wantHess, m, layout)
+				for _, f := range []struct {
+					want func(dst, x []T) error
+					got  func(dst, x M) error
+				}{{focal.Sigmoid[T], Sigmoid[M]}, {focal.Softplus[T], Softplus[M]}, {focal.LogSigmoid[T], LogSigmoid[M]}} {
+					require.NoError(t, f.want(wantHess, x))
+					m, dst = out()
+					require.NoError(t, f.got(dst, matrixOf(mx)))
+					requireSame(t, wantHess, m, layout)
+				}
 				requireSame(t, x, mx, "x is only read")
 
 				require.NoError(t, Loss(matrixOf(mx), matrixOf(mx), y, p))
@@ -319,7 +325,7 @@ func TestErrors(t *testing.T) {
 		"x has a stride of 2":                      with(func(m *blas64.General) { m.Stride = 2 }),
 		"x has 6 elements, too few":                with(func(m *blas64.General) { m.Data = m.Data[:6] }),
 		"x has 0 elements, too few":                {Rows: 2, Cols: 3, Stride: 3},
-		"want 3 for 3×1 logits":                    {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
+		"3×1 logits: len(label) = 2, want 3":                    {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
 		fmt.Sprintf("too few for %d×3 with", many): with(func(m *blas64.General) { m.Rows = many }),
 	} {
 		_, err := Sum(x, y, p)
