@@ -33,7 +33,7 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	// p and q are the larger and the smaller of σ(x) and σ(-x), or the other way round
 	other := 1 - t
 	large := 1 / (1 + e)
-	small := e * large
+	small := float64(e * large)
 	d, share := small-t, t
 	towards := (1 - e) * large // q - p
 	if !negative {
@@ -45,7 +45,7 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	E := math.FMA(share, far, log1p)
 	near := math.FMA(share, smaller(c.maxSoftplus, far), log1p) // where it is multiplied with pq
 	pq := float64(eUp*large) * large                            // scaled up, as it may be tiny
-	letIn := 0 * smaller(c.maxSoftplus, far)                    // a NaN
+	letIn := float64(0 * smaller(c.maxSoftplus, far))           // a NaN
 
 	a, beta := math.Abs(d), pl.Gamma
 	var factor, slope, bend float64 // w·|d|^β, and that over d and over d²

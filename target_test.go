@@ -331,7 +331,7 @@ func TestErrLabelInteger(t *testing.T) {
 	const c = 3
 	x := make([]float32, 2000*c)
 	for _, at := range []int{0, 511, 512, 1999} {
-		testErrLabelInteger(t, x, at, math.MaxInt64, "9223372036854775807")
+		testErrLabelInteger(t, x, at, int64(math.MaxInt64), "9223372036854775807")
 		testErrLabelInteger(t, x, at, int64(1)<<32+1, "4294967297")
 		testErrLabelInteger(t, x, at, -int64(1)<<32, "-4294967296")
 		testErrLabelInteger(t, x, at, -int64(1)<<32-1, "-4294967297")
