@@ -68,6 +68,12 @@ func Hess(logits *tensors.Tensor, y focal.Target, p focal.Params) (*tensors.Tens
 	return r.out, err
 }
 
+// Curv returns the Gauss-Newton part of the second derivative, which is ≥ 0, in the shape of the logits, as [focal.Fused] does.
+func Curv(logits *tensors.Tensor, y focal.Target, p focal.Params) (*tensors.Tensor, error) {
+	r, err := evaluate(call{op: "Curv", what: curv, x: logits, y: y, p: p})
+	return r.out, err
+}
+
 // Fused returns the sum of the losses, and its gradient in the shape of the logits, in one pass, as [focal.Fused] does.
 func Fused(logits *tensors.Tensor, y focal.Target, p focal.Params) (sum float64, gradient *tensors.Tensor, err error) {
 	r, err := evaluate(call{op: "Fused", what: sumAndGrad, x: logits, y: y, p: p})
@@ -98,6 +104,18 @@ func Sigmoid(x *tensors.Tensor) (*tensors.Tensor, error) {
 	return r.out, err
 }
 
+// Softplus returns log(1+exp(x)) of each element, as [focal.Softplus] does.
+func Softplus(x *tensors.Tensor) (*tensors.Tensor, error) {
+	r, err := evaluate(call{op: "Softplus", what: softplus, x: x})
+	return r.out, err
+}
+
+// LogSigmoid returns log(σ(x)) of each element, as [focal.LogSigmoid] does.
+func LogSigmoid(x *tensors.Tensor) (*tensors.Tensor, error) {
+	r, err := evaluate(call{op: "LogSigmoid", what: logSigmoid, x: x})
+	return r.out, err
+}
+
 // Dense returns the target that has a value for each element, as [focal.Dense] does. It refers to a copy of t.
 func Dense(t *tensors.Tensor) (focal.Target, error) {
 	r, err := evaluate(call{op: "Dense", what: target, x: t})
@@ -110,13 +128,19 @@ const (
 	loss operation = iota
 	grad
 	hess
+	curv
 	sumAndGrad
 	sum
 	rows
 	score
 	sigmoid
+	softplus
+	logSigmoid
 	target
 )
+
+// elementwise reports whether there is no target.
+func (o operation) elementwise() bool { return o >= sigmoid }
 
 // call is a call of package focal.
 type call struct {
@@ -137,11 +161,11 @@ type result struct {
 
 func evaluate(c call) (result, error) {
 	name := "logits"
-	switch c.what {
-	case sigmoid:
-		name = "x"
-	case target:
+	switch {
+	case c.what == target:
 		name = "t"
+	case c.what.elementwise():
+		name = "x"
 	}
 	if c.x == nil {
 		return result{}, fmt.Errorf("focal: %s: %s is nil: %w", c.op, name, focal.ErrShape)
@@ -171,13 +195,13 @@ func run[T focal.Float](c call) (r result, err error) {
 			columns *= d
 		}
 	}
-	if c.what != sigmoid && c.what != target {
+	if !c.what.elementwise() {
 		if err := c.y.Fits(n, columns); err != nil {
 			return result{}, err
 		}
 	}
 	switch c.what {
-	case loss, grad, hess, sumAndGrad, sigmoid:
+	case loss, grad, hess, curv, sumAndGrad, sigmoid, softplus, logSigmoid:
 		r.out = tensors.FromShape(c.x.Shape())
 	case rows:
 		r.out = tensors.FromShape(shapes.Make(c.x.DType(), n))
@@ -204,6 +228,8 @@ func compute[T focal.Float](c call, r *result, dst, x, dout []T) (err error) {
 		return focal.Grad(dst, x, c.y, dout, c.p)
 	case hess:
 		_, err = focal.Fused(focal.Out[T]{Hess: dst}, x, c.y, c.p)
+	case curv:
+		_, err = focal.Fused(focal.Out[T]{Curv: dst}, x, c.y, c.p)
 	case sumAndGrad:
 		r.sum, err = focal.Fused(focal.Out[T]{Grad: dst}, x, c.y, c.p)
 	case sum:
@@ -214,6 +240,10 @@ func compute[T focal.Float](c call, r *result, dst, x, dout []T) (err error) {
 		r.part, err = focal.Score(x, c.y, c.p)
 	case sigmoid:
 		return focal.Sigmoid(dst, x)
+	case softplus:
+		return focal.Softplus(dst, x)
+	case logSigmoid:
+		return focal.LogSigmoid(dst, x)
 	case target:
 		r.target = focal.Dense(slices.Clone(x))
 	}

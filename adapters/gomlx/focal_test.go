@@ -60,6 +60,7 @@ func testBits[T focal.Float](t *testing.T) {
 	for i := range single {
 		single[i] = int32(i % 2)
 	}
+	scored := focal.Scored(focal.ZeroBased(labels()), soft[:rowCount], focal.Aligned)
 	for name, tt := range map[string]struct {
 		y, want focal.Target
 		shape   []int
@@ -68,6 +69,8 @@ func testBits[T focal.Float](t *testing.T) {
 		"three":     {focal.Labels(labels()), focal.Labels(labels()), []int{rowCount, cols / 2, 2}},
 		"one class": {focal.Labels(single), focal.Labels(single), []int{rowCount * cols}},
 		"dense":     {ofSoft, focal.Dense(soft), []int{rowCount, cols}},
+		"weights":   {focal.WeighRows(focal.Labels(labels()), soft[:rowCount]), focal.WeighRows(focal.Labels(labels()), soft[:rowCount]), []int{rowCount, cols}},
+		"scores":    {scored, scored, []int{rowCount, cols}},
 	} {
 		logits := tensors.FromFlatDataAndDimensions(x, tt.shape...)
 		same := func(want []T, got *tensors.Tensor, err error) {
@@ -75,8 +78,8 @@ func testBits[T focal.Float](t *testing.T) {
 			require.NoError(t, err, name)
 			require.Equal(t, want, tensors.MustCopyFlatData[T](got), name)
 		}
-		want, hess := make([]T, len(x)), make([]T, len(x))
-		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, tt.want, p)
+		want, hess, curv := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess, Curv: curv}, x, tt.want, p)
 		require.NoError(t, err)
 		sum, d, err := Fused(logits, tt.y, p)
 		require.Equal(t, wantSum, sum, name)
@@ -84,6 +87,8 @@ func testBits[T focal.Float](t *testing.T) {
 		require.Equal(t, tt.shape, d.Shape().Dimensions)
 		got, err := Hess(logits, tt.y, p)
 		same(hess, got, err)
+		got, err = Curv(logits, tt.y, p)
+		same(curv, got, err)
 		sum, err = Sum(logits, tt.y, p)
 		require.NoError(t, err)
 		require.Equal(t, wantSum, sum, name)
@@ -102,6 +107,12 @@ func testBits[T focal.Float](t *testing.T) {
 		same(want, got, err)
 		require.NoError(t, focal.Sigmoid(want, x))
 		got, err = Sigmoid(logits)
+		same(want, got, err)
+		require.NoError(t, focal.Softplus(want, x))
+		got, err = Softplus(logits)
+		same(want, got, err)
+		require.NoError(t, focal.LogSigmoid(want, x))
+		got, err = LogSigmoid(logits)
 		same(want, got, err)
 		wantRows := make([]T, tt.shape[0])
 		require.NoError(t, focal.Rows(wantRows, x, tt.want, p))
@@ -205,7 +216,7 @@ func TestErrors(t *testing.T) {
 		check(err)
 		require.Zero(t, sum)
 		require.Nil(t, d)
-		for _, f := range []func(*tensors.Tensor, focal.Target, focal.Params) (*tensors.Tensor, error){Loss, Hess, Rows} {
+		for _, f := range []func(*tensors.Tensor, focal.Target, focal.Params) (*tensors.Tensor, error){Loss, Hess, Curv, Rows} {
 			got, err := f(tt.logits, tt.y, p)
 			check(err)
 			require.Nil(t, got)

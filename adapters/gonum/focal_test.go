@@ -325,7 +325,7 @@ func TestErrors(t *testing.T) {
 		"x has a stride of 2":                      with(func(m *blas64.General) { m.Stride = 2 }),
 		"x has 6 elements, too few":                with(func(m *blas64.General) { m.Data = m.Data[:6] }),
 		"x has 0 elements, too few":                {Rows: 2, Cols: 3, Stride: 3},
-		"3×1 logits: len(label) = 2, want 3":                    {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
+		"3×1 logits: len(label) = 2, want 3":       {Rows: 3, Cols: 1, Stride: 1, Data: make([]float64, 3)},
 		fmt.Sprintf("too few for %d×3 with", many): with(func(m *blas64.General) { m.Rows = many }),
 	} {
 		_, err := Sum(x, y, p)

@@ -41,7 +41,7 @@ var ErrType = errors.New("unsupported type")
 // Loss returns the node of the focal losses, which has the shape and the type of the logits, a matrix with a row for each
 // label, or a vector if there is one class. The label node is a vector of [tensor.Int32], usually an input of the graph;
 // labels says what they mean, and is [focal.Labels], [focal.ZeroBased] or a function that returns one of them with
-// another ignored value. Gradients flow to the logits; the label node has none.
+// another ignored value, weights or scores. Gradients flow to the logits; the label node has none.
 //
 // Sum the node for a cost. Params are part of the graph: a divisor that changes with the batch, its number of
 // foreground rows, is better left to a scalar node that the cost is divided by.

@@ -75,6 +75,7 @@ func testBits[T focal.Float](t *testing.T) {
 	for i := range single {
 		single[i] = int32(i % 3 / 2)
 	}
+	weighed := func(l []int32) focal.Target { return focal.WeighRows(focal.Labels(l), soft[:rowCount]) }
 	ignoring := func(l []int32) focal.Target { return focal.ZeroBased(l).Ignoring(255) }
 	p := focal.Params{Gamma: 2.5, Alpha: 0.3, Norm: 7}
 	for name, tt := range map[string]struct {
@@ -82,6 +83,9 @@ func testBits[T focal.Float](t *testing.T) {
 		shape []int
 		node  func(g *G.ExprGraph, x *G.Node) (*G.Node, error)
 	}{
+		"weights": {weighed(label), []int{rowCount, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
+			return Loss(x, matrix(g, "label", label, rowCount), weighed, p)
+		}},
 		"labels": {focal.Labels(label), []int{rowCount, cols}, func(g *G.ExprGraph, x *G.Node) (*G.Node, error) {
 			return Loss(x, matrix(g, "label", label, rowCount), focal.Labels, p)
 		}},
@@ -122,8 +126,8 @@ func testValues[T focal.Float](t *testing.T, logits, upstream *tensor.Dense, x, 
 		require.Equal(t, want, got.Data())
 		require.Equal(t, logits.Shape(), got.Shape())
 	}
-	want, hess := make([]T, len(x)), make([]T, len(x))
-	wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, y, p)
+	want, hess, curv := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+	wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess, Curv: curv}, x, y, p)
 	require.NoError(t, err)
 	gotSum, got, err := Fused(logits, y, p)
 	same(want, got, err)
@@ -133,6 +137,8 @@ func testValues[T focal.Float](t *testing.T, logits, upstream *tensor.Dense, x, 
 	require.Equal(t, wantSum, gotSum)
 	got, err = Hess(logits, y, p)
 	same(hess, got, err)
+	got, err = Curv(logits, y, p)
+	same(curv, got, err)
 	got, err = Grad(logits, y, nil, p)
 	same(want, got, err)
 	require.NoError(t, focal.Grad(want, x, y, dout, p))
@@ -143,6 +149,12 @@ func testValues[T focal.Float](t *testing.T, logits, upstream *tensor.Dense, x, 
 	same(want, got, err)
 	require.NoError(t, focal.Sigmoid(want, x))
 	got, err = Sigmoid(logits)
+	same(want, got, err)
+	require.NoError(t, focal.Softplus(want, x))
+	got, err = Softplus(logits)
+	same(want, got, err)
+	require.NoError(t, focal.LogSigmoid(want, x))
+	got, err = LogSigmoid(logits)
 	same(want, got, err)
 	wantPart, err := focal.Score(x, y, p)
 	require.NoError(t, err)
@@ -289,6 +301,7 @@ func TestValueErrors(t *testing.T) {
 		check(Losses(tt.logits, tt.y, p))
 		check(Grad(tt.logits, tt.y, nil, p))
 		check(Hess(tt.logits, tt.y, p))
+		check(Curv(tt.logits, tt.y, p))
 		check(Rows(tt.logits, tt.y, p))
 		_, got, err := Fused(tt.logits, tt.y, p)
 		check(got, err)

@@ -28,6 +28,12 @@ func Hess(logits tensor.Tensor, y focal.Target, p focal.Params) (*tensor.Dense, 
 	return r.out, err
 }
 
+// Curv returns the Gauss-Newton part of the second derivative, which is ≥ 0, in the shape of the logits, as [focal.Fused] does.
+func Curv(logits tensor.Tensor, y focal.Target, p focal.Params) (*tensor.Dense, error) {
+	r, err := evaluate(call{op: "Curv", what: curv, x: logits, y: y, p: p})
+	return r.out, err
+}
+
 // Fused returns the sum of the losses, and its gradient in the shape of the logits, in one pass, as [focal.Fused] does.
 func Fused(logits tensor.Tensor, y focal.Target, p focal.Params) (sum float64, gradient *tensor.Dense, err error) {
 	r, err := evaluate(call{op: "Fused", what: sumAndGrad, x: logits, y: y, p: p})
@@ -58,6 +64,18 @@ func Sigmoid(x tensor.Tensor) (*tensor.Dense, error) {
 	return r.out, err
 }
 
+// Softplus returns log(1+exp(x)) of each element, as [focal.Softplus] does.
+func Softplus(x tensor.Tensor) (*tensor.Dense, error) {
+	r, err := evaluate(call{op: "Softplus", what: softplus, x: x})
+	return r.out, err
+}
+
+// LogSigmoid returns log(σ(x)) of each element, as [focal.LogSigmoid] does.
+func LogSigmoid(x tensor.Tensor) (*tensor.Dense, error) {
+	r, err := evaluate(call{op: "LogSigmoid", what: logSigmoid, x: x})
+	return r.out, err
+}
+
 // Dense returns the target that has a value for each element, as [focal.Dense] does. It refers to a copy of t.
 func Dense(t tensor.Tensor) (focal.Target, error) {
 	r, err := evaluate(call{op: "Dense", what: target, x: t})
@@ -70,13 +88,19 @@ const (
 	loss operation = iota
 	grad
 	hess
+	curv
 	sumAndGrad
 	sum
 	rows
 	score
 	sigmoid
+	softplus
+	logSigmoid
 	target
 )
+
+// elementwise reports whether there is no target.
+func (o operation) elementwise() bool { return o >= sigmoid }
 
 // call is a call of package focal.
 type call struct {
@@ -97,11 +121,11 @@ type result struct {
 
 func evaluate(c call) (result, error) {
 	name := "logits"
-	switch c.what {
-	case sigmoid:
-		name = "x"
-	case target:
+	switch {
+	case c.what == target:
 		name = "t"
+	case c.what.elementwise():
+		name = "x"
 	}
 	if c.x == nil {
 		return result{}, fmt.Errorf("focal: %s: %s is nil: %w", c.op, name, focal.ErrShape)
@@ -133,7 +157,7 @@ func evaluate(c call) (result, error) {
 
 func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result, err error) {
 	n, columns := dimensions(logits)
-	if c.what != sigmoid && c.what != target {
+	if !c.what.elementwise() {
 		if err := c.y.Fits(n, columns); err != nil {
 			return result{}, err
 		}
@@ -144,7 +168,7 @@ func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result,
 		dout = elements[T](upstream)
 	}
 	switch c.what {
-	case loss, grad, hess, sumAndGrad, sigmoid:
+	case loss, grad, hess, curv, sumAndGrad, sigmoid, softplus, logSigmoid:
 		dst = make([]T, len(x))
 		r.out = tensor.New(tensor.WithShape(logits.Shape().Clone()...), tensor.WithBacking(dst))
 	case rows:
@@ -158,6 +182,8 @@ func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result,
 		err = focal.Grad(dst, x, c.y, dout, c.p)
 	case hess:
 		_, err = focal.Fused(focal.Out[T]{Hess: dst}, x, c.y, c.p)
+	case curv:
+		_, err = focal.Fused(focal.Out[T]{Curv: dst}, x, c.y, c.p)
 	case sumAndGrad:
 		r.sum, err = focal.Fused(focal.Out[T]{Grad: dst}, x, c.y, c.p)
 	case sum:
@@ -168,6 +194,10 @@ func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result,
 		r.part, err = focal.Score(x, c.y, c.p)
 	case sigmoid:
 		err = focal.Sigmoid(dst, x)
+	case softplus:
+		err = focal.Softplus(dst, x)
+	case logSigmoid:
+		err = focal.LogSigmoid(dst, x)
 	case target:
 		r.target = focal.Dense(slices.Clone(x))
 	}

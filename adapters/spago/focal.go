@@ -2,7 +2,7 @@
 //
 //	import focalspago "github.com/gofocal/focal/adapters/spago"
 //
-// [Loss], [Sum], [Rows] and [Sigmoid] return operators, through which gradients flow to the logits. The other functions
+// [Loss], [Sum], [Rows], [Sigmoid], [Softplus] and [LogSigmoid] return operators, through which gradients flow to the logits. The other functions
 // return values. All of them take a matrix of float32 or float64 with a row for each label and a column for each class, or
 // a vector for a single label. The results have the bits of package focal.
 //
@@ -117,28 +117,71 @@ func Sigmoid(x mat.Tensor) (mat.Tensor, error) {
 		return nil, err
 	}
 	if single(m) {
-		return sigmoidOf[float32](x, m)
+		return activation(x, m, focal.Sigmoid[float32], sigmoidSlope[float32])
 	}
-	return sigmoidOf[float64](x, m)
+	return activation(x, m, focal.Sigmoid[float64], sigmoidSlope[float64])
 }
 
-func sigmoidOf[T focal.Float](x mat.Tensor, m mat.Matrix) (mat.Tensor, error) {
+// Softplus returns the operator of log(1+exp(x)) of each element, as [focal.Softplus] does.
+func Softplus(x mat.Tensor) (mat.Tensor, error) {
+	m, _, err := matrixOf("Softplus", "x", x, nil)
+	if err != nil {
+		return nil, err
+	}
+	if single(m) {
+		return activation(x, m, focal.Softplus[float32], softplusSlope[float32])
+	}
+	return activation(x, m, focal.Softplus[float64], softplusSlope[float64])
+}
+
+// LogSigmoid returns the operator of log(σ(x)) of each element, as [focal.LogSigmoid] does.
+func LogSigmoid(x mat.Tensor) (mat.Tensor, error) {
+	m, _, err := matrixOf("LogSigmoid", "x", x, nil)
+	if err != nil {
+		return nil, err
+	}
+	if single(m) {
+		return activation(x, m, focal.LogSigmoid[float32], logSigmoidSlope[float32])
+	}
+	return activation(x, m, focal.LogSigmoid[float64], logSigmoidSlope[float64])
+}
+
+// activation returns the operator of a function of each element, and of its slope, which is written to dst; y is the function's value.
+func activation[T focal.Float](x mat.Tensor, m mat.Matrix, f func(dst, x []T) error, slope func(dst, x, y []T) error) (mat.Tensor, error) {
 	value := m.ZerosLike()
-	if err := focal.Sigmoid(elements[T](value), elements[T](m)); err != nil {
+	if err := f(elements[T](value), elements[T](m)); err != nil {
 		return nil, err
 	}
 	return operator(x, value, func(gy mat.Tensor) (mat.Matrix, error) {
-		gx := m.ProdScalar(-1)
-		slope := elements[T](gx)
-		if err := focal.Sigmoid(slope, slope); err != nil { // 1-σ(x) without cancellation
+		gx := m.ZerosLike()
+		dst := elements[T](gx)
+		if err := slope(dst, elements[T](m), elements[T](value)); err != nil {
 			return nil, err
 		}
-		dout := elements[T](gy)
-		for i, s := range elements[T](value) {
-			slope[i] *= s * dout[i]
+		for i, dout := range elements[T](gy) {
+			dst[i] *= dout
 		}
 		return gx, nil
 	})
+}
+
+func sigmoidSlope[T focal.Float](dst, x, y []T) error {
+	if err := logSigmoidSlope(dst, x, nil); err != nil { // 1-σ(x) without cancellation
+		return err
+	}
+	for i, s := range y {
+		dst[i] *= s
+	}
+	return nil
+}
+
+func softplusSlope[T focal.Float](dst, x, _ []T) error { return focal.Sigmoid(dst, x) }
+
+func logSigmoidSlope[T focal.Float](dst, x, _ []T) error {
+	for i, v := range x {
+		dst[i] = -v
+	}
+	return focal.Sigmoid(dst, dst)
 }
 
 // Grad returns dout ⊙ ∂loss/∂x in the shape of the logits, as [focal.Grad] does. A nil dout is all ones.
@@ -193,6 +236,24 @@ func Hess(logits mat.Tensor, y focal.Target, p focal.Params) (mat.Matrix, error)
 		return nil, err
 	}
 	return h, nil
+}
+
+// Curv returns the Gauss-Newton part of the second derivative, which is ≥ 0, in the shape of the logits, as [focal.Fused] does.
+func Curv(logits mat.Tensor, y focal.Target, p focal.Params) (mat.Matrix, error) {
+	x, _, err := matrixOf("Curv", "logits", logits, &y)
+	if err != nil {
+		return nil, err
+	}
+	c := x.ZerosLike()
+	if single(x) {
+		_, err = focal.Fused(focal.Out[float32]{Curv: elements[float32](c)}, elements[float32](x), y, p)
+	} else {
+		_, err = focal.Fused(focal.Out[float64]{Curv: elements[float64](c)}, elements[float64](x), y, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Score returns the exact partial sum of the losses, as [focal.Score] does.

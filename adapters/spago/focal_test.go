@@ -67,6 +67,8 @@ func testBits[T interface {
 	}{
 		"labels":      {focal.Labels(labels()), []int{rows, cols}},
 		"dense":       {focal.Dense(soft), []int{rows, cols}},
+		"weights":     {focal.WeighRows(focal.Labels(labels()), soft[:rows]), []int{rows, cols}},
+		"scores":      {focal.Scored(focal.ZeroBased(labels()), soft[:rows], focal.Varifocal), []int{rows, cols}},
 		"one class":   {focal.Labels(single), []int{rows * cols, 1}},
 		"one example": {focal.Labels([]int32{5}), []int{rows * cols, 1}},
 		"one row":     {focal.Labels([]int32{5}), []int{1, rows * cols}},
@@ -87,12 +89,15 @@ func testBits[T interface {
 		require.NoError(t, err)
 		require.Equal(t, want, data[T](got), name)
 
-		hess := make([]T, len(x))
-		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess}, x, tt.y, p)
+		hess, curv := make([]T, len(x)), make([]T, len(x))
+		wantSum, err := focal.Fused(focal.Out[T]{Grad: want, Hess: hess, Curv: curv}, x, tt.y, p)
 		require.NoError(t, err)
 		got, err = Hess(logits, tt.y, p)
 		require.NoError(t, err)
 		require.Equal(t, hess, data[T](got), name)
+		got, err = Curv(logits, tt.y, p)
+		require.NoError(t, err)
+		require.Equal(t, curv, data[T](got), name)
 		sum, got, err := Fused(logits, tt.y, p)
 		require.NoError(t, err)
 		require.Equal(t, wantSum, sum)
@@ -142,18 +147,30 @@ func testBits[T interface {
 	require.Equal(t, []T{T(want)}, data[T](sum))
 }
 
-// Its gradient is accurate in both tails, where s·(1-s) is 0.
-func TestSigmoid(t *testing.T) {
-	x := matrix([]float32{-80, -1, 0, 1, 80}, 5)
-	s, err := Sigmoid(x)
-	require.NoError(t, err)
-	want := make([]float32, 5)
-	require.NoError(t, focal.Sigmoid(want, data[float32](x)))
-	require.Equal(t, want, data[float32](s))
-	require.NoError(t, ag.Backward(ag.ReduceSum(s)))
-	for i, v := range data[float32](x) {
-		e := math.Exp(-math.Abs(float64(v)))
-		require.InEpsilon(t, e/(1+e)/(1+e), data[float32](x.Grad())[i], 1e-6)
+// Their gradients are accurate in both tails, that of the sigmoid where s·(1-s) is 0.
+func TestActivations(t *testing.T) {
+	for name, tt := range map[string]struct {
+		operator func(mat.Tensor) (mat.Tensor, error)
+		f        func(dst, x []float32) error
+		slope    func(x, e float64) float64 // of e = exp(-|x|)
+	}{
+		"Sigmoid":    {Sigmoid, focal.Sigmoid[float32], func(_, e float64) float64 { return e / (1 + e) / (1 + e) }},
+		"Softplus":   {Softplus, focal.Softplus[float32], func(x, _ float64) float64 { return 1 / (1 + math.Exp(-x)) }},
+		"LogSigmoid": {LogSigmoid, focal.LogSigmoid[float32], func(x, _ float64) float64 { return 1 / (1 + math.Exp(x)) }},
+	} {
+		x := matrix([]float32{-80, -1, 0, 1, 80}, 5)
+		y, err := tt.operator(x)
+		require.NoError(t, err, name)
+		want := make([]float32, 5)
+		require.NoError(t, tt.f(want, data[float32](x)))
+		require.Equal(t, want, data[float32](y), name)
+		require.NoError(t, ag.Backward(ag.ReduceSum(ag.ProdScalar(y, mat.Scalar(float32(3))))))
+		for i, v := range data[float32](x) {
+			slope := tt.slope(float64(v), math.Exp(-math.Abs(float64(v))))
+			require.InEpsilon(t, 3*slope, data[float32](x.Grad())[i], 1e-6, name)
+		}
+		_, err = tt.operator(nil)
+		require.ErrorContains(t, err, "focal: "+name+": x is nil")
 	}
 }
 
@@ -236,6 +253,9 @@ func TestErrors(t *testing.T) {
 		got, err = Hess(tt.logits, tt.y, focal.Default())
 		require.ErrorIs(t, err, tt.want, name)
 		require.Nil(t, got)
+		got, err = Curv(tt.logits, tt.y, focal.Default())
+		require.ErrorIs(t, err, tt.want, name)
+		require.Nil(t, got)
 		_, got, err = Fused(tt.logits, tt.y, focal.Default())
 		require.ErrorIs(t, err, tt.want, name)
 		require.Nil(t, got)
@@ -244,8 +264,6 @@ func TestErrors(t *testing.T) {
 	}
 	_, err := Grad(logits, focal.Labels(labels()), matrix([]float32{1}, 1), focal.Default())
 	require.ErrorIs(t, err, focal.ErrShape)
-	_, err = Sigmoid(nil)
-	require.ErrorContains(t, err, "focal: Sigmoid: x is nil")
 	_, err = Dense(nil)
 	require.ErrorContains(t, err, "focal: Dense: t is nil")
 	_, err = Loss(strange{logits}, focal.Labels(labels()), focal.Default())
