@@ -60,7 +60,11 @@ have:
 #define SOFT_ENTER32 SOFT_ENTER(const_argsWeightPos32)
 #define SOFT_ENTER64 SOFT_ENTER(const_argsWeightPos64)
 
-// γ = 2: genericSquare. The groups that its values are in; those that share one follow each other.
+// The kernels, for one group or one pass over it, family by family. Values have the names of kernel_generic.go, and each
+// family begins with the groups that they are in: values that share one follow each other. What is given by the number of its
+// group is used up within a few operations.
+
+// γ = 2: genericSquare
 #define u        g0
 #define far      g0
 #define B        g0
@@ -191,7 +195,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 #undef L
 
 
-// Any γ: genericPower, in passes. What one leaves to the next is in slots. The groups:
+// Any γ: genericPower, in passes. What one leaves to the next is in slots.
 #define u        g0
 #define e        g0
 #define y        g0
@@ -199,7 +203,6 @@ TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 #define near     g1
 #define L        g1
 #define b        g1
-#define f        g2
 #define h        g2
 #define Q        g2
 #define ye       g2
@@ -224,7 +227,7 @@ TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 #define negative g6
 
 #define passExp(slots) \
-	read(u, U); exp(FAR, slots, A, p, f, u, g1, g5, g6); put(A, slotA); put(p, slotP)
+	read(g0, U); exp(FAR, slots, A, p, g2, g0, g1, g5, g6); put(A, slotA); put(p, slotP)
 #define passLog(putE) \
 	get(A, slotA); get(p, slotP); log(putE, NO, m, A, e, g1, g2, g5, g6); put(m, slotM)
 #define POW(hess) \
@@ -379,7 +382,6 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #undef near
 #undef L
 #undef b
-#undef f
 #undef h
 #undef Q
 #undef ye
@@ -404,8 +406,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #undef negative
 
 
-// Soft targets: genericSoft, in passes. The groups:
-#define u         g0
+// Soft targets: genericSoft, in passes
 #define e         g0
 #define dLow      g0
 #define b         g0
@@ -416,7 +417,6 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define Y         g1
 #define gKappa    g1
 #define curv      g1
-#define f         g2
 #define theta     g2
 #define R         g2
 #define low       g2
@@ -660,7 +660,6 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
 	RET
 
-#undef u
 #undef e
 #undef dLow
 #undef b
@@ -671,7 +670,6 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef Y
 #undef gKappa
 #undef curv
-#undef f
 #undef theta
 #undef R
 #undef low
@@ -706,7 +704,7 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef M
 #undef sign
 
-// The sigmoid and softplus: genericSigmoid, genericSoftplus. The groups:
+// genericSigmoid, genericSoftplus
 #define u g0
 #define A g1
 #define p g4
