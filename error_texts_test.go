@@ -66,6 +66,7 @@ func TestErrorTexts(t *testing.T) {
 		"focal: Sum: WeighRows: w has the length 2, want 3, one for each row: shape mismatch":               sum(x, WeighRows(Labels(label), x[:2]), p),
 		"focal: Sum: WeighRows: len(w) = 4, want a number of rows that len(x) = 6 has: shape mismatch":      sum(x, WeighRows(Dense(x), x[:4]), p),
 		"focal: Sum: WeighClasses: pos has the length 3, want 2, one for each class: shape mismatch":        sum(x, WeighClasses(Labels(label), nil, x[:3]), p),
+		"focal: Sum: WeighClasses: neg is empty, want a number for each class, or nil: shape mismatch":      sum(x, WeighClasses(Dense(x), x[:0], nil), p),
 		"focal: Sum: WeighElements: w has the length 3, want 6, one for each logit: shape mismatch":         sum(x, WeighElements(Labels(label), x[:3]), p),
 		"focal: Sum: Scored: score has the length 2, want 3, one for each row: shape mismatch":              sum(x, Scored(Labels(label), x[:2], Varifocal), p),
 		"focal: Rows: len(dst) = 2, want len(label) = 3: shape mismatch":                                    rows(2, Labels(label)),

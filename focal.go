@@ -16,7 +16,7 @@ import (
 // documentation.
 //
 // Loss reads x and y and writes every element of dst. The slice dst may be exactly x; any other overlap of dst with x
-// or with the labels or targets is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
+// or with a slice of y is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an
 // error dst is untouched. For the accuracy see Accuracy in the package documentation.
 func Loss[T Float](dst, x []T, y Target, p Params) error {
 	var j job[T]
@@ -38,7 +38,7 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 // unless it is nil, have the length of x. For targets made by [Dense] see Soft targets in the package documentation.
 //
 // Grad reads x, y and dout and writes every element of dst. The slice dst may be exactly x; any other overlap of dst
-// with x, with dout (even if it is exactly dout) or with the labels or targets is [ErrOverlap]. The other errors are [ErrParam],
+// with x, with dout (even if it is exactly dout) or with a slice of y is [ErrOverlap]. The other errors are [ErrParam],
 // [ErrShape], [ErrTarget] and [ErrLabel]; on an error dst is untouched. For the accuracy see Accuracy in the package
 // documentation.
 func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
@@ -66,7 +66,7 @@ func Sum[T Float](x []T, y Target, p Params) (float64, error) {
 type Out[T Float] struct {
 	Loss []T // the losses, as Loss writes them
 	Grad []T // ∂loss/∂x, as Grad writes it when dout is nil
-	Hess []T // ∂²loss/∂x²; negative in places, as focal loss is not convex
+	Hess []T // ∂²loss/∂x²; negative in places, as focal loss is not convex. With Params.Frozen it is Curv
 	Curv []T // the Gauss-Newton part of it, ≥ 0: the second derivative if the modulating factor were a constant
 }
 
@@ -77,12 +77,13 @@ type Out[T Float] struct {
 // for a positive, and s = 1/(1+exp(-u)), L = log(1+exp(u)), the second derivative is
 //
 //	∂²loss/∂x² = w · s^gamma · (1-s) · (s·(1+2·gamma) + gamma·L·(gamma·(1-s) - s))
+//	out.Curv   = w · s^gamma · (1-s) · s
 //
-// and 0 for an ignored element; that of soft targets is in the package documentation. The logits x are row-major [N, C] with N
-// rows in y.
+// and 0 for an ignored element. Those of soft targets are in the package documentation, in which out.Curv is a·m^gamma·pq. The
+// logits x are row-major [N, C] with N rows in y.
 //
 // Fused reads x and y and writes every element of the slices in out that are not nil. One of them may be exactly x;
-// any other overlap of an output with x, with the labels or targets or with another output is [ErrOverlap]. The other errors are
+// any other overlap of an output with x, with a slice of y or with another output is [ErrOverlap]. The other errors are
 // [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel]; on an error the outputs are untouched and the sum is 0. For the
 // accuracy see Accuracy in the package documentation.
 func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err error) {

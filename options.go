@@ -151,6 +151,8 @@ func checkOptions[T Float](y *Target, op string, logits, c int) error {
 		case !v.given():
 		case v.of != typeOf[T]():
 			return fmt.Errorf("focal: %s: %s is of %v, want it of %v, as the logits are: %w", op, inputNames[i].argument, v.of, typeOf[T](), ErrTarget)
+		case v.len == 0 && want == 0 && logits > 0: // C is not known
+			return fmt.Errorf("focal: %s: %s is empty, want a number for each class, or nil: %w", op, inputNames[i].argument, ErrShape)
 		case v.len != want && (per != "class" || c > 0):
 			return fmt.Errorf("focal: %s: %s has the length %d, want %d, one for each %s: %w", op, inputNames[i].argument, v.len, want, per, ErrShape)
 		}
