@@ -8,10 +8,7 @@ import (
 	"github.com/gofocal/focal/internal/control"
 )
 
-type (
-	plan[T Float] = abi.Plan[T]
-	laneSums      = abi.LaneSums
-)
+type laneSums = abi.LaneSums
 
 const (
 	blockLen  = abi.BlockLen

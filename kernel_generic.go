@@ -194,34 +194,6 @@ func constantsOf[T Float]() *constants[T] {
 	return (*constants[T])(unsafe.Pointer(constants64))
 }
 
-const ln2Lo = 0x1.abc9e3b39803fp-56 // ln2 - math.Ln2
-
-// newPlan returns what depends on gamma alone.
-func newPlan[T Float](gamma float64) (pl plan[T]) {
-	setPlan(&pl, gamma)
-	return pl
-}
-
-func setPlan[T Float](pl *plan[T], gamma float64) {
-	c := constantsOf[T]()
-	g := min(math.Abs(gamma), c.MaxGamma) // gamma may be -0
-	pl.Gamma = T(g)
-	pl.GammaLn2 = T(g * math.Ln2)
-	pl.GammaLn2Lo = T(math.FMA(g, math.Ln2, -float64(pl.GammaLn2)) + float64(g*ln2Lo))
-	pl.GammaMinus1 = T(g - 1)
-	pl.GammaSquareLn2 = T(g * g * math.Ln2)
-	pl.HessOne = fma(2, pl.Gamma, 1)
-	// As the exponent of s, γ needs more bits than its type has. PowHi has so few that its product with a multiple of 1/N is exact.
-	pl.PowHi = fromBits[T](toBits(pl.Gamma) &^ (1<<((c.MantissaBits+1)/2) - 1))
-	pl.PowLo = T(g - float64(pl.PowHi))
-	pl.PowHiDown = T(pl.PowHi * c.down)
-	// A large γ makes the bracket large where s^γ is below the normal range, a small one the bracket small where s^γ is not.
-	pl.HessPow, pl.HessBracket = c.down, 1
-	if g > 4 {
-		pl.HessPow, pl.HessBracket = c.halfDown, c.halfDown
-	}
-}
-
 // exp returns A and p, exp(-|u|) = A·(1+p), and k and f, log2 exp(-|u|) = k + f. |u| is bounded, and a NaN counts as the bound.
 // With magicFar A is scaled up by 2^Shift.
 func (c *constants[T]) exp(u, magic, bound T) (A, p, k, f T) {
