@@ -2,7 +2,6 @@ package focal
 
 import (
 	"math"
-	"math/bits"
 	"unsafe"
 
 	"github.com/gofocal/focal/internal/abi"
@@ -53,6 +52,7 @@ type scratch[T Float] struct {
 		u, target, w, wPos, grad, hess, curv [maxGroup]T
 	}
 	a, b, c room
+	pattern [patternMost + laneCount]T // see weighRows
 }
 
 // room is memory for a chunk's elements: of float64, or twice as many of float32; or for two chunks of half the length.
@@ -73,10 +73,11 @@ type piece struct {
 	until    int // the end of all that begin was called for
 	done     int // so many of the piece's
 	way      way
-	labelled patched // by the labels' kernels
-	targeted patched // by the targets'
-	ignored  bool    // keep tells which elements
-	zeros    bool    // something that is patched has no weight
+	labelled patched    // by the labels' kernels
+	targeted patched    // by the targets'
+	ignored  bool       // keep tells which elements
+	zeros    bool       // something that is patched has no weight
+	pattern  weightSide // what the pattern is of
 }
 
 // patched are some of the elements that are patched.
@@ -123,7 +124,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	}
 	group := groupOf[T]()
 	most := chunkBytes / int(unsafe.Sizeof(T(0)))
-	if p.way == asBits || j.weighted || p.way == asTargets {
+	if p.way == asBits || j.weighted && p.way == asTargets {
 		most /= 2 // the other half is for weights
 	}
 	n := min((most+group-1)/group*group, p.n-p.done)
@@ -210,12 +211,15 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		if j.weighted {
 			_, wPos = halves[T](&s.b)
 			wPos = wPos[:n]
-			s.weigh(wPos, j, &j.y.pos, j.params.pos, from)
+			s.weigh(wPos, j, posSide, from)
 			a.WPos = &wPos[0]
 		}
 	}
 	if j.weighted && p.way != asBits {
-		s.weigh(w[:n], j, &j.y.neg, j.params.neg, from)
+		if p.way == asNegatives {
+			w = elements[T](&s.c)
+		}
+		s.weigh(w[:n], j, negSide, from)
 		a.W = &w[0]
 	}
 	if j.weighted && (j.zeros || j.params.neg == 0 || j.params.pos == 0) {
@@ -308,7 +312,11 @@ func (s *scratch[T]) sort(j *job[T]) {
 	} else {
 		s.sortTargets(j)
 	}
-	if s.way == asNegatives && j.params.neg == 0 {
+	switch {
+	case j.params.pos == 0 && j.params.neg == 0 && !j.y.score.given():
+		s.way = asWeightless
+		s.patchAlso(0, 0)
+	case s.way == asNegatives && j.params.neg == 0:
 		s.way = asWeightless
 	}
 	if s.way == asBits && !j.weighted && (j.params.pos == 0 || j.params.neg == 0) {
@@ -462,33 +470,15 @@ func (s *scratch[T]) countTargets() (softs, hards int) {
 
 // ignoreTargets clears the bits of ignored elements in all masks, and reports whether there are any.
 func (s *scratch[T]) ignoreTargets(y *Target, t []T) (ignored bool) {
-	v := T(y.ignore)
-	for i := range words(s.n) {
-		var gone uint64
-		switch {
-		case y.ignoring && v == 0:
-			gone = ^(s.pos[i] | s.soft[i])
-		case y.ignoring && v == 1:
-			gone = s.pos[i]
-		}
-		for w := s.soft.word(i, s.n); w != 0; w &= w - 1 {
-			bit := w & -w
-			if t := t[64*i+bits.TrailingZeros64(w)]; y.ignoreNaN && t != t || y.ignoring && t == v {
-				gone |= bit
-			}
-		}
-		if gone == 0 {
-			continue
-		}
-		if !ignored {
-			ignored = true
-			s.keep.setAll(s.n)
-		}
-		s.keep[i] &^= gone
-		s.pos[i] &^= gone
-		s.soft[i] &^= gone
+	if !ignoredBits(&s.hard, y, t, &s.pos, &s.soft) {
+		return false
 	}
-	return ignored
+	for i := range words(s.n) {
+		s.keep[i] = ^s.hard[i]
+		s.pos[i] &^= s.hard[i]
+		s.soft[i] &^= s.hard[i]
+	}
+	return true
 }
 
 // cleanTargets returns the targets of a chunk with others in the places of ignored ones, which no kernel must see.
@@ -557,6 +547,9 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 	}
 	x := j.x[s.start : s.start+s.n]
 	nans := hasNaN(x)
+	if j.params.pos == 0 {
+		s.way = asNegatives
+	}
 	for i := range words(s.n) {
 		drop := s.pos[i]
 		if j.params.neg == 0 {
@@ -809,6 +802,9 @@ func weightless[T Float](r *places[T], x []T) {
 
 // hasNaN reports whether one of the elements is NaN.
 func hasNaN[T Float](x []T) bool {
+	if largest := constantsOf[T]().largest; allWithin(x, -largest, largest) {
+		return false
+	}
 	var sums laneSums // of finite numbers they are finite, unless these are huge
 	addToLanes(&sums, x)
 	total := 0.0

@@ -154,7 +154,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	gammas := []float64{0, 0.5, 1, 2, 2, 2, 2.3, 5}
 	gamma := gammas[rng.IntN(len(gammas))]
 	alpha := []float64{0.25, 0.25, 0.25, 0, 1, NoAlpha}[rng.IntN(6)]
-	if err := s.p.set("test", &Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5}[rng.IntN(4)]}, &Target{}); err != nil {
+	if err := s.p.set("test", &Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5, 3, 3, 1e60}[rng.IntN(7)]}, &Target{}); err != nil {
 		panic(err)
 	}
 	s.p.frozen = seldom()

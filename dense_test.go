@@ -27,21 +27,21 @@ func testCheckDense[T Float](t *testing.T) {
 				for i := range v {
 					v[i] = valid[i%len(valid)]
 				}
-				require.Equal(t, -1, firstOutside(v, 0, 1, nil), "%v n=%d", p, n)
+				require.Equal(t, -1, firstOutside(v, 0, 1), "%v n=%d", p, n)
 				for at := range n {
 					was := v[at]
 					v[at] = invalid[(n+at)%len(invalid)]
-					require.Equal(t, at, firstOutside(v, 0, 1, nil), "%v n=%d: %v", p, n, v[at])
+					require.Equal(t, at, firstOutside(v, 0, 1), "%v n=%d: %v", p, n, v[at])
 					v[at] = was
 				}
 				whole := v[:n:n]
 				around := append(append([]T{2}, whole...), 2)
-				require.Equal(t, -1, firstOutside(around[1:n+1], 0, 1, nil), "%v n=%d: what is beside the slice does not matter", p, n)
+				require.Equal(t, -1, firstOutside(around[1:n+1], 0, 1), "%v n=%d: what is beside the slice does not matter", p, n)
 			}
 			long := make([]T, 3*blockLen+5)
 			for _, at := range []int{0, blockLen - 1, blockLen, 2*blockLen + 7, len(long) - 1} {
 				long[at] = 2
-				require.Equal(t, at, firstOutside(long, 0, 1, nil), p)
+				require.Equal(t, at, firstOutside(long, 0, 1), p)
 				long[at] = 0
 			}
 		})

@@ -3,7 +3,7 @@
 #include "funcdata.h"
 
 // func inFrameF32(j *job[float32])
-TEXT ·inFrameF32(SB), 0, $43960-8
+TEXT ·inFrameF32(SB), 0, $44824-8
 	NO_LOCAL_POINTERS
 	MOVQ j+0(FP), AX
 	LEAQ 79(SP), BX
@@ -14,7 +14,7 @@ TEXT ·inFrameF32(SB), 0, $43960-8
 	RET
 
 // func inFrameF64(j *job[float64])
-TEXT ·inFrameF64(SB), 0, $53816-8
+TEXT ·inFrameF64(SB), 0, $55768-8
 	NO_LOCAL_POINTERS
 	MOVQ j+0(FP), AX
 	LEAQ 79(SP), BX

@@ -1,6 +1,7 @@
 package focal
 
 import (
+	"math"
 	"math/bits"
 	"unsafe"
 
@@ -248,4 +249,44 @@ func targetBits[T Float](pos, soft *bitmask, t []T) (softs bool) {
 		}
 	}
 	return softs
+}
+
+// ignoredBits makes the mask of the targets that y ignores, and reports whether there are any; pos and soft are those of targetBits.
+func ignoredBits[T Float](ignored *bitmask, y *Target, t []T, pos, soft *bitmask) (some bool) {
+	n, v := len(t), T(y.ignore)
+	clear(ignored[:words(n)])
+	alone := false // what is ignored has been found without a look at each
+	switch {
+	case !y.ignoring || float64(v) != float64(y.ignore):
+	case v == 0 || v == 1:
+		for i := range words(n) {
+			ignored[i] = pos[i]
+			if v == 0 {
+				ignored[i] = ^(pos[i] | soft[i])
+			}
+		}
+		alone = true
+	case isFloat32[T]() && hasLabelKernels(): // the bits of a number are those of one integer
+		var unused bitmask
+		bits := int32(math.Float32bits(float32(v)))
+		if labelMasks(path, &unused[0], &ignored[0], (*int32)(unsafe.Pointer(&t[0])), n, 1, 0, bits) {
+			for i := range words(n) {
+				ignored[i] = ^ignored[i]
+			}
+		} else {
+			clear(ignored[:words(n)])
+		}
+		alone = true
+	}
+	for i := range words(n) {
+		if !alone || y.ignoreNaN {
+			for w := soft.word(i, n) &^ ignored[i]; w != 0; w &= w - 1 {
+				if isIgnored(y, t[64*i+bits.TrailingZeros64(w)]) {
+					ignored[i] |= w & -w
+				}
+			}
+		}
+		some = some || ignored.word(i, n) != 0
+	}
+	return some
 }

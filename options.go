@@ -204,11 +204,11 @@ func (j *job[T]) multiplyRows(all *weightRange, exactly bool) error {
 	const low, high = 0x1p-20, 0x1p10
 	w := sliceOf[T](&j.y.row)
 	switch {
-	case exactly || len(w) == 0 || all.most*high > constantsOf[T]().MaxWeight || firstOutside(w, 0, high, nil) >= 0:
+	case exactly || len(w) == 0 || all.most*high > constantsOf[T]().MaxWeight || firstOutside(w, 0, high) >= 0:
 		if err := multiplyRange[T](all, j.op, rowInput, &j.y.row); err != nil {
 			return err
 		}
-	case firstOutside(w, low, high, nil) < 0:
+	case firstOutside(w, low, high) < 0:
 		all.least *= low
 		all.most *= high
 	default:
@@ -230,10 +230,10 @@ func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbe
 	limit, name := constantsOf[T]().MaxWeight, inputNames[input].argument
 	if input == elementInput { // the last ones, which may be many: assembly is faster, and their range does not matter
 		tiny, high := T(smallestNormal[T]()/r.least), T(min(limit/r.most, limit))
-		if firstOutside(w, tiny, high, nil) < 0 {
+		if firstOutside(w, tiny, high) < 0 {
 			return nil
 		}
-		if firstOutside(w, 0, high, nil) < 0 {
+		if firstOutside(w, 0, high) < 0 {
 			r.least = 0
 			return nil
 		}
@@ -269,7 +269,7 @@ func smallestNormal[T Float]() float64 {
 // checkScores returns an error unless the scores of all rows with one of c classes are in [0, 1].
 func checkScores[T Float](y *Target, op string, c int) error {
 	score := sliceOf[T](&y.score)
-	if firstOutside(score, 0, 1, nil) < 0 {
+	if firstOutside(score, 0, 1) < 0 {
 		return nil
 	}
 	for i, v := range score {

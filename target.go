@@ -313,15 +313,14 @@ func checkValues[T Float](y *Target, op string, c int) error {
 		return checkScores[T](y, op, c)
 	}
 	t := denseOf[T](y)
-	if i := firstOutside(t, 0, 1, y); i >= 0 {
+	if i := firstBadTarget(t, y); i >= 0 {
 		return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
 	}
 	return nil
 }
 
-// firstOutside returns the index of the first number that is neither in low..high nor ignored by y, which may be nil, or -1
-// if there is none.
-func firstOutside[T Float](v []T, low, high T, y *Target) int {
+// firstOutside returns the index of the first number that is not in low..high, or -1 if there is none.
+func firstOutside[T Float](v []T, low, high T) int {
 	for start := 0; start < len(v); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := v[start:min(start+blockLen, len(v))]
 		if raceEnabled {
@@ -331,8 +330,32 @@ func firstOutside[T Float](v []T, low, high T, y *Target) int {
 			continue
 		}
 		for i, v := range part {
-			if !(v >= low && v <= high) && (y == nil || !isIgnored(y, v)) {
+			if !(v >= low && v <= high) {
 				return start + i
+			}
+		}
+	}
+	return -1
+}
+
+// firstBadTarget returns the index of the first target that is neither in [0, 1] nor ignored, or -1 if there is none.
+func firstBadTarget[T Float](t []T, y *Target) int {
+	if !y.ignoring && !y.ignoreNaN {
+		return firstOutside(t, 0, 1)
+	}
+	for start := 0; start < len(t); start += pieceLen {
+		part := t[start:min(start+pieceLen, len(t))]
+		var pos, soft, ignored bitmask
+		if !targetBits(&pos, &soft, part) {
+			continue
+		}
+		ignoredBits(&ignored, y, part, &pos, &soft)
+		for i := range words(len(part)) {
+			for w := soft.word(i, len(part)) &^ ignored[i]; w != 0; w &= w - 1 {
+				at := 64*i + bits.TrailingZeros64(w)
+				if v := part[at]; !(v >= 0 && v <= 1) {
+					return start + at
+				}
 			}
 		}
 	}

@@ -29,10 +29,32 @@ func (j *job[T]) classWeight(class *numbers, base T, col int) T {
 	return base
 }
 
+// A weightSide is what the weights of classes, and those that they are multiplied with, are of.
+type weightSide uint8
+
+const (
+	noSide   weightSide = iota
+	negSide             // negatives
+	posSide             // positives
+	rowsOnly            // neither: of rows alone, with a base of 1
+)
+
+// sideWeights returns the base and the weights of classes.
+func (j *job[T]) sideWeights(of weightSide) (base T, classes []T) {
+	switch of {
+	case negSide:
+		return j.params.neg, sliceOf[T](&j.y.neg)
+	case posSide:
+		return j.params.pos, sliceOf[T](&j.y.pos)
+	}
+	return 1, nil
+}
+
 // weigh writes the weights of a chunk's elements, from the given one on, as if all were on the same side. The slice has room
 // behind it.
-func (s *scratch[T]) weigh(dst []T, j *job[T], class *numbers, base T, from int) {
-	classes, rows, element := sliceOf[T](class), sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
+func (s *scratch[T]) weigh(dst []T, j *job[T], of weightSide, from int) {
+	base, classes := j.sideWeights(of)
+	rows, element := sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
 	n := len(dst)
 	switch {
 	case classes == nil && rows == nil:
@@ -45,14 +67,16 @@ func (s *scratch[T]) weigh(dst []T, j *job[T], class *numbers, base T, from int)
 	case j.y.planes > 1:
 		s.weighPlanes(dst, j, classes, rows, base, from)
 	case j.c == 1:
-		base = j.classWeight(class, base, 0)
+		if classes != nil {
+			base = T(base * classes[0])
+		}
 		if rows != nil {
 			scale(dst, rows[from:from+n], base)
 		} else {
 			fill(dst, base)
 		}
 	default:
-		s.weighRows(dst, j.c, classes, rows, base, from/j.c, from%j.c)
+		s.weighRows(dst, j, of, from)
 	}
 	if element != nil {
 		multiply(dst, element[from:from+n])
@@ -77,9 +101,15 @@ func (s *scratch[T]) weighPlanes(dst []T, j *job[T], classes, rows []T, base T, 
 	}
 }
 
-// weighRows writes weights of classes and rows of c columns, from the given row and column on.
-func (s *scratch[T]) weighRows(dst []T, c int, classes, rows []T, base T, row, col int) {
-	if len(dst) < 2*c { // few rows
+// patternMost is up to how many columns the weights of a row are made once for many rows.
+const patternMost = 256
+
+// weighRows writes weights of classes and rows, from the given element on.
+func (s *scratch[T]) weighRows(dst []T, j *job[T], of weightSide, from int) {
+	base, classes := j.sideWeights(of)
+	rows, c := sliceOf[T](&j.y.row), j.c
+	row, col := from/c, from%c
+	if c > patternMost || len(dst) < 2*c { // few rows
 		for ; len(dst) > 0; row, col = row+1, 0 {
 			n := min(c-col, len(dst))
 			part := dst[:n]
@@ -95,11 +125,14 @@ func (s *scratch[T]) weighRows(dst []T, c int, classes, rows []T, base T, row, c
 		}
 		return
 	}
-	_, pattern := halves[T](&s.c) // base times the classes' weights
-	if classes != nil {
-		scale(pattern[:c], classes[:c], base)
-	} else {
-		fill(pattern[:c], base)
+	pattern := s.pattern[:]
+	if s.piece.pattern != of { // base times the classes' weights
+		s.piece.pattern = of
+		if classes != nil {
+			scale(pattern[:c], classes[:c], base)
+		} else {
+			fill(pattern[:c], base)
+		}
 	}
 	if rows == nil {
 		done := copy(dst, pattern[col:c])
@@ -127,8 +160,8 @@ func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 	y, n := &j.y, len(w)
 	if j.c != 1 && (y.neg.given() || y.pos.given()) {
 		pos, _ := halves[T](&s.c)
-		s.weigh(w, j, &y.neg, j.params.neg, from)
-		s.weigh(pos[:n], j, &y.pos, j.params.pos, from)
+		s.weigh(w, j, negSide, from)
+		s.weigh(pos[:n], j, posSide, from)
 		for i := range words(n) {
 			s.other[i] = s.pos.bitsFrom(s.done + 64*i)
 		}
@@ -145,7 +178,7 @@ func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 			multiply(w, rows[from:from+n])
 		default:
 			pattern, _ := halves[T](&s.c)
-			s.weighRows(pattern[:n], j.c, nil, rows, 1, from/j.c, from%j.c)
+			s.weighRows(pattern[:n], j, rowsOnly, from)
 			multiply(w, pattern[:n])
 		}
 	}
