@@ -100,7 +100,7 @@ func TestScoreAndMerge(t *testing.T) {
 		"shard0.npy: is no part":          "merge shard0.npy",
 		"part1: does not go with those":   "merge one part1",
 		"open none: no such file":         "merge none",
-		"shard0.label.npy: label[":        "score -zero-based -ignore 77 shard0.npy",
+		"shard0.label.npy: zero-based label[":        "score -zero-based -ignore 77 shard0.npy",
 		`-alpha "half", want a number in`: "score -alpha half shard0.npy",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)

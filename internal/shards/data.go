@@ -239,8 +239,8 @@ func readLabels[E int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint6
 				w = math.MaxInt64 // of uint64
 			}
 			if !c.valid(w, cols) {
-				return 0, fmt.Errorf("%s: label[%d] = %d, want 0..C with C = %d, or %d if ignored: %w",
-					r.Name, row+from+i, v, cols, c.Ignore, focal.ErrLabel)
+				return 0, fmt.Errorf("%s: %s[%d] = %d, want %s, or %d if ignored: %w",
+					r.Name, c.label(), row+from+i, v, c.wanted(cols), c.Ignore, focal.ErrLabel)
 			}
 			if w != int64(c.Ignore) && (c.ZeroBased && w < int64(cols) || !c.ZeroBased && w > 0) {
 				foreground++
@@ -249,6 +249,21 @@ func readLabels[E int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint6
 		}
 	}
 	return foreground, nil
+}
+
+// label and wanted are what errors say of a label, as those of package focal do.
+func (c Convention) label() string {
+	if c.ZeroBased {
+		return "zero-based label"
+	}
+	return "label"
+}
+
+func (c Convention) wanted(cols int) string {
+	if c.ZeroBased {
+		return fmt.Sprintf("0..C, where C = %d is background", cols)
+	}
+	return fmt.Sprintf("0..C with C = %d", cols)
 }
 
 // valid reports whether the label means anything.

@@ -351,7 +351,9 @@ func TestReadLabels(t *testing.T) {
 				broken[9_000] = bad
 				_, _, err = read(c, broken, dtype)
 				require.ErrorIs(t, err, focal.ErrLabel)
-				require.ErrorContains(t, err, fmt.Sprintf("label.npy: label[9000] = %d, want 0..C with C = 7, or %d if ignored", bad, c.Ignore))
+				require.ErrorContains(t, err, fmt.Sprintf("label.npy: %s[9000] = %d, want %s, or %d if ignored",
+					map[bool]string{false: "label", true: "zero-based label"}[c.ZeroBased], bad,
+					map[bool]string{false: "0..C with C = 7", true: "0..C, where C = 7 is background"}[c.ZeroBased], c.Ignore))
 			}
 		}
 	}
