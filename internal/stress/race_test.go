@@ -14,12 +14,29 @@ import (
 	"github.com/gofocal/focal/internal/control"
 )
 
-// raceCases are calls beside which another goroutine writes what is read, or reads what is written.
-var raceCases = map[string]func(x, dst, dout []float32, label []int32, y focal.Target){
-	"x":      func(x, _, _ []float32, _ []int32, _ focal.Target) { x[len(x)-1] = 1 },
-	"dst":    func(_, dst, _ []float32, _ []int32, _ focal.Target) { raceSink += dst[len(dst)-1] },
-	"dout":   func(_, _, dout []float32, _ []int32, _ focal.Target) { dout[0] = 1 },
-	"labels": func(_, _, _ []float32, label []int32, _ focal.Target) { label[len(label)-1] = 0 },
+// raceMemory is what a call reads and writes.
+type raceMemory struct {
+	x, dst, dout, target, weights []float32
+	label                         []int32
+}
+
+// raceCases are calls beside which another goroutine writes what is read, or reads what is written. Without a target of their own
+// they have labels.
+var raceCases = map[string]struct {
+	other  func(m *raceMemory)
+	target func(m *raceMemory) focal.Target
+}{
+	"x":       {other: func(m *raceMemory) { m.x[len(m.x)-1] = 1 }},
+	"dst":     {other: func(m *raceMemory) { raceSink += m.dst[len(m.dst)-1] }},
+	"dout":    {other: func(m *raceMemory) { m.dout[0] = 1 }},
+	"labels":  {other: func(m *raceMemory) { m.label[len(m.label)-1] = 0 }},
+	"targets": {func(m *raceMemory) { m.target[3] = 1 }, func(m *raceMemory) focal.Target { return focal.Dense(m.target) }},
+	"weights of rows": {func(m *raceMemory) { m.weights[1] = 1 }, func(m *raceMemory) focal.Target {
+		return focal.WeighRows(focal.Labels(m.label), m.weights[:len(m.label)])
+	}},
+	"weights of elements": {func(m *raceMemory) { m.weights[len(m.weights)-1] = 1 }, func(m *raceMemory) focal.Target {
+		return focal.WeighElements(focal.Labels(m.label), m.weights)
+	}},
 }
 
 var raceSink float32
@@ -30,18 +47,21 @@ func TestRacesAreFound(t *testing.T) {
 	const caseOf = "FOCAL_RACE_CASE"
 	if name, path, ok := strings.Cut(os.Getenv(caseOf), "@"); ok {
 		const n = 64 // few, since the detector remembers only so much
-		x, dst, dout, label := make([]float32, n), make([]float32, n), make([]float32, n), make([]int32, n/4)
-		y := focal.Labels(label)
+		m := &raceMemory{make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]int32, n/4)}
+		c, y := raceCases[name], focal.Labels(m.label)
+		if c.target != nil {
+			y = c.target(m)
+		}
 		control.SetPath(path)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if other := raceCases[name]; other != nil {
-				other(x, dst, dout, label, y)
+			if c.other != nil {
+				c.other(m)
 			}
 		}()
-		must(focal.Grad(dst, x, y, dout, focal.Default()))
-		must(focal.Sigmoid(dst, x))
+		must(focal.Grad(m.dst, m.x, y, m.dout, focal.Default()))
+		must(focal.Sigmoid(m.dst, m.x))
 		<-done
 		return
 	}
