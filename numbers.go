@@ -143,6 +143,9 @@ func toInt32[L Integer](dst []int32, src []L) bool {
 	for i, v := range src {
 		w := int32(v)
 		dst[i] = w
+		if unsafe.Sizeof(v) < 4 {
+			continue
+		}
 		lost |= uint64(v) ^ uint64(w)
 		if L(0)-1 > 0 { // unsigned: the same 64 bits may be those of a negative number
 			lost |= uint64(uint32(w) >> 31)

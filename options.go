@@ -88,7 +88,8 @@ const (
 	Varifocal Quality = iota
 
 	// Aligned is Varifocal with the weight 1/n for every positive, whatever its score: IA-BCE (Cai et al. 2023,
-	// arXiv:2304.07527) and the matchability-aware loss of DEIM (Huang et al. 2024, arXiv:2412.04234).
+	// arXiv:2304.07527) and, with scores raised to gamma, the matchability-aware loss of DEIM (Huang et al. 2024,
+	// arXiv:2412.04234).
 	Aligned
 
 	// QualityFocal is quality focal loss (Li et al. 2020, arXiv:2006.04388): |p-t|^gamma/n · BCE(x, t) for every element, where
