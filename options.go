@@ -41,14 +41,14 @@ func (t Target) Classes(c int) Target {
 // is one for each label; with [Dense] len(w) says how many rows there are, unless the number of classes is known. A nil w is
 // all ones.
 //
-// Weights are finite and ≥ 0, and of the type of the logits; the calls that use the target read them, and return [ErrTarget]
-// and [ErrShape] if they do not fit. Where a weight is 0, losses and derivatives are exactly 0, even if the logit is infinite;
-// NaN if it is NaN. Those of rows, classes and elements combine: an element's is
+// Weights are finite, ≥ 0 and of the type of the logits. The calls that use the target read them, and return [ErrTarget] or
+// [ErrShape] if they do not fit. Where a weight is 0, losses and derivatives are exactly 0, even if the logit is infinite, and NaN
+// if it is NaN. Weights of rows, classes and elements combine; that of an element is
 //
 //	((base · class) · row) · element
 //
-// in which base is alpha/n or (1-alpha)/n, and each product is rounded to the type of the logits. Weights of 1 change no bit.
-// Their largest product may be 2^30 in float32 or 2^260 in float64. Weights given again replace the former ones.
+// Base is alpha/n or (1-alpha)/n. Each product is rounded to the type of the logits. Weights of 1 change no bit. The product of
+// the largest weights is at most 2^30 in float32 and 2^260 in float64. Weights given again replace the former ones.
 func WeighRows[T Float](y Target, w []T) Target {
 	y.row = weights(w)
 	return y

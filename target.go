@@ -6,9 +6,9 @@ import (
 	"math/bits"
 )
 
-// Target says what each row is, made by [Labels] or [ZeroBased], or what each element is, made by [Dense]; options such as
-// [Target.Ignoring] and [WeighRows] say more. It refers to the slices that it is made of, which are not copied. Whatever is
-// wrong with it is an error of the call that uses it. The zero Target is [ErrTarget] in every call.
+// Target says what each row is ([Labels], [ZeroBased]) or what each element is ([Dense]). Options such as [Target.Ignoring] and
+// [WeighRows] say more; they combine in any order. A Target refers to the slices that it is made of and copies none. A mistake in
+// it is an error of the call that uses it. The zero Target is [ErrTarget] in every call.
 type Target struct {
 	kind      targetKind
 	planar    bool  // planes has been set
@@ -72,34 +72,33 @@ const (
 	denseTarget
 )
 
-// Labels returns the target that has one label for each row, in the convention of Paddle and Caffe2: 1..C is the
-// class (the positive is in column label-1), 0 is background (no positive), -1 an ignored row, whose losses and
-// derivatives are 0. Any other value is [ErrLabel] when the target is used.
+// Labels returns a target with one label for each row, in the convention of Paddle and Caffe2: 1..C is a class, whose positive is
+// in column label-1; 0 is background, a row without a positive; -1 is an ignored row, whose losses and derivatives are 0. Any other
+// value is [ErrLabel] when the target is used.
 //
-// The labels may be of any integer type. They are neither copied nor converted as a whole; int32 is the fastest. Of
-// unsigned integers none is -1: see [Target.Ignoring].
+// The labels may be of any integer type. The slice is neither copied nor converted as a whole; int32 is the fastest. An unsigned
+// label is never -1: see [Target.Ignoring].
 func Labels[L Integer](label []L) Target {
 	return Target{kind: labelTarget, label: numbersOf(label), offset: 1, ignore: -1}
 }
 
-// ZeroBased returns the target that has one label for each row, in the convention of mmcv and mmdetection: 0..C-1 is
-// the class (the positive is in column label), C is background (no positive), -1 an ignored row, whose losses and
-// derivatives are 0. Any other value is [ErrLabel] when the target is used. The labels may be of any integer type, as
-// those of [Labels].
+// ZeroBased returns a target with one label for each row, in the convention of mmcv and mmdetection: 0..C-1 is a class, whose
+// positive is in column label; C is background, a row without a positive; -1 is an ignored row, whose losses and derivatives are
+// 0. Any other value is [ErrLabel] when the target is used. The labels may be of any integer type, as those of [Labels].
 func ZeroBased[L Integer](label []L) Target {
 	return Target{kind: labelTarget, label: numbersOf(label), offset: 0, ignore: -1}
 }
 
-// Dense returns the target that has one value for each element, in the convention of torchvision, Paddle 2, optax and
-// Keras: t has the shape of the logits and their type; 0 is a negative, 1 a positive, and what lies between a soft target,
-// for which
+// Dense returns a target with one value for each element, in the convention of torchvision, Paddle 2, optax and Keras. The slice
+// t has the shape and the type of the logits. 0 is a negative, 1 is a positive, and anything between is a soft target, whose loss
+// is
 //
 //	loss = a · (1-p_t)^gamma · BCE     p_t = p·t + (1-p)·(1-t)
 //	                                   a   = (alpha·t + (1-alpha)·(1-t)) / n, or 1/n with NoAlpha
 //	                                   BCE = -t·log(p) - (1-t)·log(1-p)
 //
-// (torchvision.ops.sigmoid_focal_loss.) A value outside [0, 1] or NaN, and a t of the other type, is [ErrTarget]. Where t
-// is 0 or 1 the results have the same bits as those of [Labels].
+// (torchvision.ops.sigmoid_focal_loss.) A value outside [0, 1], a NaN, or a t of the other type is [ErrTarget], unless an option
+// ignores the value. Where t is 0 or 1 the results have the bits of those of [Labels].
 func Dense[T Float](t []T) Target {
 	return Target{kind: denseTarget, dense: numbersOf(t)}
 }
@@ -119,21 +118,21 @@ func FgNum(label []int32) int {
 	return n
 }
 
-// Foreground returns how many rows have a class, and are neither background nor ignored; with [Dense], how many elements that
-// are not ignored have a target above 0. It is what the paper and Paddle divide by, the usual [Params].Norm:
+// Foreground returns the number of rows that have a class, which are neither background nor ignored. With [Dense] it is the number
+// of elements that have a target above 0 and are not ignored. The paper and Paddle divide by it; it is the usual [Params].Norm:
 //
 //	p.Norm = float64(y.Foreground())
 //
-// What is background in [ZeroBased] depends on C, which its labels do not tell. [Target.Classes] or [WeighClasses] do; without
-// them the result is -1, which is an error as a Norm.
+// The background of [ZeroBased] is C, which its labels do not tell. [Target.Classes] or [WeighClasses] tells it; without them the
+// result is -1, which is an error as a Norm.
 //
-// Foreground reads the labels or targets. It does not check them: labels above C are counted too.
+// Foreground reads the labels or targets, and does not check them: where C is not known, every label ≥ 1 of [Labels] counts.
 func (t Target) Foreground() int {
 	fore, _ := t.count(t.columns())
 	return fore
 }
 
-// Kept returns how many rows, or with [Dense] how many elements, are not ignored. It is what a mean over them is divided by.
+// Kept returns the number of rows, or with [Dense] of elements, that are not ignored: the divisor of a mean.
 //
 // Kept reads the labels or targets, and does not check them.
 func (t Target) Kept() int {
