@@ -446,3 +446,69 @@ func TestLaneSumsInfinite(t *testing.T) {
 	s.Lo[3] = 0.5
 	assert.Equal(t, accumulator{hi: 1 << 53, lo: 2}, totalOf(&s))
 }
+
+// What helps the kernels does the same on all paths.
+func TestBlocksHelpers(t *testing.T) { forFloats(t, testBlocksHelpers[float32], testBlocksHelpers[float64]) }
+
+func testBlocksHelpers[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(19, 20))
+	for range 300 {
+		n, c := 1+rng.IntN(300), 1+rng.IntN(90)
+		pos, keep := randomMasks(rng, rng.Float64(), rng.Float64())
+		values, others, by := mixedLogits[T](rng, n+c), mixedLogits[T](rng, n+c+laneCount), randomWeights[T](rng, n/c+1)
+		label := make([]int32, n/c+2)
+		for i := range label {
+			label[i] = rng.Int32N(int32(c)+2) - 1
+		}
+		col, shift := rng.IntN(c), rng.IntN(5)*laneCount
+		type result struct {
+			masked, blended, scaled, rows []T
+			within                        bool
+			index                         []uint16
+			ignored                       bool
+		}
+		do := func() (r result) {
+			r.masked, r.blended, r.scaled = slices.Clone(values), slices.Clone(values), slices.Clone(values)
+			mask(r.masked[:n], keep, shift)
+			blend(r.blended[:n], others[:n], pos)
+			scale(r.scaled[:n], values[:n], by[0])
+			r.rows = make([]T, len(by)*c+laneCount)
+			scaleRows(r.rows, others, c, by)
+			r.rows = r.rows[:len(by)*c]
+			r.within = firstOutside(others[:n], -3, 5) < 0 == (path == pathGeneric || allWithin(others[:n], -3, 5))
+			var index [pieceLen + 2*laneCount]uint16
+			var kept bitmask
+			count, ignored := labelList(index[:], &kept, n, label, col, c, 1, -1)
+			r.index, r.ignored = slices.Clone(index[:count]), ignored
+			for i := range n {
+				if ignored && !kept.has(i) {
+					r.index = append(r.index, uint16(i))
+				}
+			}
+			return r
+		}
+		var want result
+		withPath(pathGeneric, func() { want = do() })
+		for i := range n {
+			if keep.has(shift + i) {
+				require.True(t, sameBits(values[i], want.masked[i]))
+			} else {
+				require.Zero(t, math.Float64bits(float64(want.masked[i])))
+			}
+		}
+		for _, p := range availablePaths() {
+			withPath(p, func() {
+				got := do()
+				requireSameBits(t, want.masked, got.masked)
+				requireSameBits(t, want.blended, got.blended)
+				requireSameBits(t, want.scaled, got.scaled)
+				requireSameBits(t, want.rows, got.rows)
+				require.Equal(t, want.index, got.index, "%v: %d×%d", p, n, c)
+				require.Equal(t, want.ignored, got.ignored)
+				if hasLabelKernels() {
+					require.True(t, got.within, p)
+				}
+			})
+		}
+	}
+}

@@ -400,6 +400,15 @@
 #define flip \
 	BITSADDRESS; masked(g1, POS); read(g0, GRAD); each2(FNEG, g2, g0); bit(g0, g2, g1); write(g0, GRAD)
 
+#define mask \
+	BITSADDRESS; masked(g1, KEEP); read(g0, GRAD); and(g0, g0, g1); write(g0, GRAD)
+
+#define blend \
+	BITSADDRESS; masked(g1, POS); read(g0, GRAD); read(g2, U); bit(g0, g2, g1); write(g0, GRAD)
+
+// K1 is the row's factor.
+#define weigh read(g0, U); last(FMUL, g0, g0, K1); write(g0, GRAD)
+
 // K1 is the weight of positives, K2 that of negatives.
 #define expand \
 	BITSADDRESS; masked(g1, POS); AND KEEPEACH, ADDRESS; masked(g2, KEEP);                      \

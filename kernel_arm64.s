@@ -826,6 +826,39 @@ TEXT ·flipF32NEON(SB), 0, $0-24
 	LOOP(flip)
 	RET
 
+TEXT ·maskF32NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD keep+8(FP), KEEP
+	MOVD n+16(FP), END
+	BEGIN(·neonF32)
+	LOOP(mask)
+	RET
+
+TEXT ·blendF32NEON(SB), 0, $0-32
+	MOVD dst+0(FP), GRAD
+	MOVD other+8(FP), U
+	MOVD which+16(FP), POS
+	MOVD n+24(FP), END
+	BEGIN(·neonF32)
+	LOOP(blend)
+	RET
+
+TEXT ·weighF32NEON(SB), 0, $0-40
+	MOVD dst+0(FP), GRAD
+	MOVD src+8(FP), U
+	MOVD n+16(FP), END
+	MOVD by+24(FP), W
+	MOVD rows+32(FP), STOP
+	BEGIN(·neonF32)
+row:
+	MOVWU (W), VALUE
+	BROADCAST; VMOV(K1, K0)
+	MOVD ZR, INDEX
+	LOOP(weigh)
+	ADD END, GRAD; ADD $4, W; SUB $1, STOP
+	CBNZ STOP, row
+	RET
+
 #undef EL
 #define EL(f32, f64) f64
 
@@ -876,4 +909,37 @@ TEXT ·flipF64NEON(SB), 0, $0-24
 	MOVD n+16(FP), END
 	BEGIN(·neonF64)
 	LOOP(flip)
+	RET
+
+TEXT ·maskF64NEON(SB), 0, $0-24
+	MOVD dst+0(FP), GRAD
+	MOVD keep+8(FP), KEEP
+	MOVD n+16(FP), END
+	BEGIN(·neonF64)
+	LOOP(mask)
+	RET
+
+TEXT ·blendF64NEON(SB), 0, $0-32
+	MOVD dst+0(FP), GRAD
+	MOVD other+8(FP), U
+	MOVD which+16(FP), POS
+	MOVD n+24(FP), END
+	BEGIN(·neonF64)
+	LOOP(blend)
+	RET
+
+TEXT ·weighF64NEON(SB), 0, $0-40
+	MOVD dst+0(FP), GRAD
+	MOVD src+8(FP), U
+	MOVD n+16(FP), END
+	MOVD by+24(FP), W
+	MOVD rows+32(FP), STOP
+	BEGIN(·neonF64)
+row:
+	MOVD (W), VALUE
+	BROADCAST; VMOV(K1, K0)
+	MOVD ZR, INDEX
+	LOOP(weigh)
+	ADD END, GRAD; ADD $8, W; SUB $1, STOP
+	CBNZ STOP, row
 	RET

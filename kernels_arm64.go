@@ -339,32 +339,56 @@ func flipF64NEON(dst *float64, pos *uint64, n int)
 
 // maskF32 makes 0 of what is not kept.
 func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool {
-	return false
+	maskF32NEON(dst, keep, n)
+	return true
 }
+
+//go:noescape
+func maskF32NEON(dst *float32, keep *uint64, n int)
 
 // maskF64 makes 0 of what is not kept.
 func maskF64(p kernelPath, dst *float64, keep *uint64, n int) bool {
-	return false
+	maskF64NEON(dst, keep, n)
+	return true
 }
+
+//go:noescape
+func maskF64NEON(dst *float64, keep *uint64, n int)
 
 // blendF32 writes other to dst where which is set.
 func blendF32(p kernelPath, dst, other *float32, which *uint64, n int) bool {
-	return false
+	blendF32NEON(dst, other, which, n)
+	return true
 }
+
+//go:noescape
+func blendF32NEON(dst, other *float32, which *uint64, n int)
 
 // blendF64 writes other to dst where which is set.
 func blendF64(p kernelPath, dst, other *float64, which *uint64, n int) bool {
-	return false
+	blendF64NEON(dst, other, which, n)
+	return true
 }
+
+//go:noescape
+func blendF64NEON(dst, other *float64, which *uint64, n int)
 
 // weighF32 writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands
 // behind the n of src is read, and what stands behind those of dst is written.
 func weighF32(p kernelPath, dst, src *float32, n int, by *float32, rows int) bool {
-	return false
+	weighF32NEON(dst, src, n, by, rows)
+	return true
 }
+
+//go:noescape
+func weighF32NEON(dst, src *float32, n int, by *float32, rows int)
 
 // weighF64 writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands
 // behind the n of src is read, and what stands behind those of dst is written.
 func weighF64(p kernelPath, dst, src *float64, n int, by *float64, rows int) bool {
-	return false
+	weighF64NEON(dst, src, n, by, rows)
+	return true
 }
+
+//go:noescape
+func weighF64NEON(dst, src *float64, n int, by *float64, rows int)
