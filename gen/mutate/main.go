@@ -308,7 +308,7 @@ func (t item) others(assembly bool, line string) []string {
 			return []string{strconv.FormatUint(v+1, 10)}
 		case t.at > 0 && line[t.at-1] == '$' || t.at > 1 && line[t.at-2:t.at] == "$-":
 			return []string{strconv.FormatUint(v^1, 10)}
-		case strings.HasPrefix(line[t.at+len(t.text):], "(SB)"): // all places of a constant hold the same
+		case strings.HasPrefix(line[t.at+len(t.text):], "(SB)"), strings.HasSuffix(line[:t.at], "*"): // all places of a constant hold the same; a scale
 			return nil
 		}
 		return []string{strconv.FormatUint(v+4, 10)} // of memory
