@@ -27,7 +27,7 @@ type Bounds [Quantities]float64
 
 // The promises, found by search (gen/search), with a margin.
 var (
-	general = Bounds{Loss: 5, Grad: 6, Hess: 9, Curv: 7, Frozen: 6, Sigmoid: 2, Softplus: 2.5}
+	general = Bounds{Loss: 5.5, Grad: 6, Hess: 9, Curv: 7, Frozen: 6, Sigmoid: 2, Softplus: 2.5}
 	usual   = Bounds{Loss: 4, Grad: 5, Hess: 8, Curv: 7, Frozen: 6, Sigmoid: 2, Softplus: 2.5}
 	soft    = Bounds{Loss: 8, Grad: 11, Hess: 11, Curv: 10, Frozen: 9}
 
@@ -36,10 +36,7 @@ var (
 	softPerGamma = Bounds{Loss: 0.5, Grad: 0.5, Hess: 0.5, Curv: 0.5, Frozen: 0.5}
 )
 
-const (
-	flat   = 5
-	square = 5.5 // of losses at γ = 2, where an operation less is worth more than half a unit
-)
+const flat = 5
 
 // The exponents and weights that people use have smaller bounds.
 var (
@@ -74,11 +71,7 @@ func Promised(gamma float64, weights ...float64) Bounds {
 	if isUsual {
 		return usual
 	}
-	b := general.grown(gamma, perGamma)
-	if gamma == 2 {
-		b[Loss] = square
-	}
-	return b
+	return general.grown(gamma, perGamma)
 }
 
 // PromisedSoft returns the bounds for soft targets.

@@ -221,7 +221,6 @@ func merged(a, b Errors) Errors {
 
 func TestPromised(t *testing.T) {
 	require.Equal(t, general, Promised(5))
-	require.Equal(t, 5.5, Promised(2)[Loss])
 	require.Equal(t, usual, Promised(2, 1, 0.25))
 	require.Equal(t, Promised(2), Promised(2, 1, 0.3))
 	require.Equal(t, general, Promised(2.1, 1))
