@@ -448,7 +448,9 @@ func TestLaneSumsInfinite(t *testing.T) {
 }
 
 // What helps the kernels does the same on all paths.
-func TestBlocksHelpers(t *testing.T) { forFloats(t, testBlocksHelpers[float32], testBlocksHelpers[float64]) }
+func TestBlocksHelpers(t *testing.T) {
+	forFloats(t, testBlocksHelpers[float32], testBlocksHelpers[float64])
+}
 
 func testBlocksHelpers[T Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(19, 20))

@@ -97,11 +97,11 @@ func TestScoreAndMerge(t *testing.T) {
 		"belongs to shard0.npy, which":    "score shard0.label.npy",
 		"none.npy: no such file":          "score none.npy",
 		"part1: does not go with those before: shard0.npy is in two of them": "merge part1 part1",
-		"shard0.npy: is no part":          "merge shard0.npy",
-		"part1: does not go with those":   "merge one part1",
-		"open none: no such file":         "merge none",
-		"shard0.label.npy: zero-based label[":        "score -zero-based -ignore 77 shard0.npy",
-		`-alpha "half", want a number in`: "score -alpha half shard0.npy",
+		"shard0.npy: is no part":              "merge shard0.npy",
+		"part1: does not go with those":       "merge one part1",
+		"open none: no such file":             "merge none",
+		"shard0.label.npy: zero-based label[": "score -zero-based -ignore 77 shard0.npy",
+		`-alpha "half", want a number in`:     "score -alpha half shard0.npy",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)
 		assert.NotZero(t, status, args)
