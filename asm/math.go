@@ -219,6 +219,9 @@ func power(op abi.Operation, isZero bool) []stage {
 			}
 			negative := b.below0(u)
 			V := larger(zero, u)
+			if op != abi.Loss { // the mask is needed anyway
+				V = above0(negative, u)
+			}
 			big, B := w, w
 			if !isZero {
 				big, B = b.pow(w, b.get("t"), b.get("r"), false)

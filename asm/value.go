@@ -196,6 +196,14 @@ func (b *body) negative(x *value) *mask {
 // below0 returns the mask of the elements that are below 0.
 func (b *body) below0(x *value) *mask { return compare(x, b.num(0), less) }
 
+// above0 returns larger(0, x), given the mask of x < 0: with AVX2 that takes a pipe that has less to do.
+func above0(negative *mask, x *value) *value {
+	if negative.k != nil {
+		return larger(x.num(0), x)
+	}
+	return choose(negative, x.num(0), x)
+}
+
 // compare returns the mask of the elements for which a predicate of VCMPPS holds.
 func compare(x, y *value, predicate int) *mask {
 	if x.wide {
