@@ -35,12 +35,12 @@ func loopsOf(t []tuning, stages []stage) (loops []loop) {
 // for.
 func (s *isa) sharedVectors(stage string) int {
 	switch {
-	case stage == "ratio" && !s.wide:
-		return 1
-	case stage == "ratio", stage == "logRatio":
+	case stage != "ratio" && stage != "logRatio":
+		return 4
+	case s.wide:
 		return 2
 	}
-	return 4
+	return 1
 }
 
 // tuningOf returns how the loops of a kernel are scheduled, as was found by measuring; see docs/performance.md.
@@ -80,10 +80,7 @@ func tuningOf(s *isa, k abi.Kernel) []tuning {
 		}
 		return turns(1, "exp")
 	case abi.SoftPower:
-		if s.wide && op != abi.Hess && op != abi.Frozen {
-			return turns(2, "exp", "ratio", "logRatio")
-		}
-		return turns(1, "exp", "ratio", "logRatio")
+		return turns(1, "exp", "ratio", "logRatio") // two would be a few hundredths faster, and longer
 	}
 	if k.Operation() == abi.Hess {
 		return turns(1, "exp")
