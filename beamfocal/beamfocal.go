@@ -2,7 +2,8 @@
 // by package focal.
 //
 // A data set is divided into shards: NumPy files of logits, NAME.npy, an array [N, C] of floats, each with its labels beside
-// it in NAME.label.npy, an array [N] of integers, or its targets in NAME.targets.npy, of the logits' shape. [Score] makes of
+// it in NAME.label.npy, an array [N] of integers, or its targets in NAME.targets.npy, of the logits' shape. [Options] says
+// which files of weights and scores there can be besides. [Score] makes of
 // a pattern that matches them the total loss, the number of foreground rows, the figures of each shard, and the rows with the
 // largest losses of the whole set, for hard-example mining.
 //
@@ -41,15 +42,30 @@ import (
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/gcs"   // gs://
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local" // files of the workers
 
+	"github.com/gofocal/focal"
 	"github.com/gofocal/focal/internal/shards"
 )
 
 // Options say what is computed. Start from [Default].
 type Options struct {
-	Gamma, Alpha float64 // as in focal.Params
-	ZeroBased    bool    // labels are those of focal.ZeroBased, not of focal.Labels
-	Ignore       int32   // the label of rows that are ignored
-	Hardest      int     // how many of the hardest rows are wanted
+	Gamma, Alpha float64  // as in focal.Params
+	NegGamma     *float64 // as in focal.Params
+	ZeroBased    bool     // labels are those of focal.ZeroBased, not of focal.Labels
+
+	Ignore        int32 // the label of rows that are ignored
+	IgnoreTargets bool  // targets that are Ignore are ignored too
+	IgnoreNaN     bool  // and those that are NaN
+
+	// Each shard has a file more: the weights of elements, NAME.weights.npy, those of rows, NAME.row-weights.npy, or the scores
+	// of the rows' classes, NAME.scores.npy, for which Quality names the loss. Weights are as in focal.WeighElements and
+	// focal.WeighRows, scores as in focal.Scored.
+	Weights, RowWeights, Scores bool
+	Quality                     focal.Quality
+
+	// Weights of the negatives and positives of each class, as in focal.WeighClasses; both or neither. ClassWeights reads them.
+	NegWeights, PosWeights []float64
+
+	Hardest int // how many of the hardest rows are wanted
 
 	// SkipBad: a shard that is broken, truncated or does not fit its labels is skipped and reported. Otherwise it fails the
 	// pipeline, with its name.
@@ -62,8 +78,25 @@ func Default() Options {
 }
 
 func (o Options) shards() shards.Options {
-	labels := shards.Convention{ZeroBased: o.ZeroBased, Ignore: o.Ignore}
-	return shards.Options{Gamma: o.Gamma, Alpha: o.Alpha, Labels: labels, Hardest: o.Hardest, Workers: 1}
+	s := shards.Options{
+		Gamma: o.Gamma, NegGamma: o.NegGamma, Alpha: o.Alpha, Hardest: o.Hardest, Workers: 1,
+		Labels:  shards.Convention{ZeroBased: o.ZeroBased, Ignore: o.Ignore, IgnoreTargets: o.IgnoreTargets, IgnoreNaN: o.IgnoreNaN},
+		Weights: o.Weights, RowWeights: o.RowWeights, Scores: o.Scores, Quality: o.Quality,
+	}
+	if o.NegWeights != nil || o.PosWeights != nil {
+		s.Classes = &shards.ClassWeights{Name: "class weights", Neg: o.NegWeights, Pos: o.PosWeights}
+	}
+	return s
+}
+
+// ClassWeights reads the weights of classes for [Options] from a file: an array [C], the weights of all elements of each class,
+// or [2, C], those of the negatives and those of the positives.
+func ClassWeights(ctx context.Context, name string) (neg, pos []float64, err error) {
+	w, err := shards.LoadClassWeights(ctx, open, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.Neg, w.Pos, nil
 }
 
 // Check returns an error if the options make no sense.

@@ -123,6 +123,38 @@ func TestSharding(t *testing.T) {
 	}
 }
 
+// What can be said of a loss beside labels reaches the workers.
+func TestOptions(t *testing.T) {
+	x, label := dataset(2000)
+	dir := writeShards(t, x, label, 3)
+	rowWeights := make([]float32, len(label))
+	for i := range rowWeights {
+		rowWeights[i] = float32(i%7) / 2
+	}
+	for i := range 3 {
+		from, to := i*len(label)/3, (i+1)*len(label)/3
+		writeArray(t, filepath.Join(dir, fmt.Sprintf("shard-%03d.row-weights.npy", i)), "f4", rowWeights[from:to], to-from)
+	}
+	classes := make([]float32, 2*cols)
+	for i := range classes {
+		classes[i] = float32(i)
+	}
+	writeArray(t, filepath.Join(dir, "classes.npy"), "f4", classes, 2, cols)
+	o := options()
+	four := 4.0
+	o.NegGamma, o.RowWeights = &four, true
+	var err error
+	o.NegWeights, o.PosWeights, err = ClassWeights(t.Context(), filepath.Join(dir, "classes.npy"))
+	require.NoError(t, err)
+	prefix := filepath.Join(t.TempDir(), "out-")
+	require.NoError(t, run(filepath.Join(dir, "shard-*.npy"), prefix, o))
+	p := focal.Default()
+	p.NegGamma = &four
+	want, err := focal.Score(x, focal.WeighRows(focal.WeighClasses(focal.Labels(label), classes[:cols], classes[cols:]), rowWeights), p)
+	require.NoError(t, err)
+	require.Equal(t, want, readPart(t, prefix).Total)
+}
+
 func cmpFloat(a, b float32) int {
 	switch {
 	case a < b:
@@ -362,6 +394,9 @@ func TestCheck(t *testing.T) {
 	o := Default()
 	o.Gamma = -1
 	require.ErrorIs(t, o.Check(), focal.ErrParam)
+	o = Default()
+	o.NegWeights = []float64{1}
+	require.EqualError(t, o.Check(), "there are class weights of 1 negatives and 0 positives")
 	_, s := beam.NewPipelineWithRoot()
 	require.Panics(t, func() { Score(s, "x", o) })
 }

@@ -177,6 +177,125 @@ func testEvalBits[T focal.Float](t *testing.T) {
 	}
 }
 
+// What can be said of a loss beside labels and targets: the bits of the package's functions.
+func TestEvalOptions(t *testing.T) {
+	const n, c = 301, 7
+	x, label := measure.Logits[float32](n*c), measure.Labels(n, c, 0.5, 0.2)
+	little := binary.LittleEndian
+	weights, rowWeights, scores := make([]float32, n*c), make([]float32, n), make([]float32, n)
+	targets, hard := make([]float32, n*c), make([]uint8, n*c)
+	for i := range weights {
+		weights[i] = float32(i%5) / 3
+		targets[i] = []float32{0, 1, 0.25, -100, float32(math.NaN())}[i%5]
+		hard[i] = uint8(i % 3 / 2)
+	}
+	for i := range rowWeights {
+		rowWeights[i], scores[i] = float32(i%7)/2, float32(i%9)/8
+		if label[i] <= 0 {
+			scores[i] = float32(math.NaN()) // not looked at
+		}
+	}
+	neg, pos := []float32{1, 2, 3, 4, 5, 6, 7}, []float32{7, 6, 5, 4, 3, 2, 0}
+	wide := make([]float64, n)
+	for i, v := range rowWeights {
+		wide[i] = float64(v) * (1 + 1e-12) // is rounded away
+	}
+	hardTargets := make([]float32, n*c)
+	for i, v := range hard {
+		hardTargets[i] = float32(v)
+	}
+	inDirectory(t, map[string][]byte{
+		"x.npy":      npyFile(t, "<f4", "(301, 7)", false, little, x),
+		"l.npy":      npyFile(t, "<i4", "(301,)", false, little, label),
+		"t.npy":      npyFile(t, "<f4", "(301, 7)", false, little, targets),
+		"hard.npy":   npyFile(t, "|u1", "(301, 7)", false, little, hard),
+		"w.npy":      npyFile(t, ">f4", "(301, 7)", false, binary.BigEndian, weights),
+		"rows.npy":   npyFile(t, "<f8", "(301, 1)", false, little, wide),
+		"scores.npy": npyFile(t, "<f4", "(301,)", false, little, scores),
+		"neg.npy":    npyFile(t, "<f4", "(7,)", false, little, neg),
+		"both.npy":   npyFile(t, "<f4", "(2, 7)", false, little, append(slices.Clone(neg), pos...)),
+	})
+	p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3}
+	with := func(change func(p *focal.Params)) focal.Params { q := p; change(&q); return q }
+	four := 4.0
+	y := focal.Labels(label)
+	for args, test := range map[string]struct {
+		y focal.Target
+		p focal.Params
+	}{
+		"-label l.npy -weights w.npy":          {focal.WeighElements(y, weights), p},
+		"-label l.npy -row-weights rows.npy":   {focal.WeighRows(y, rowWeights), p},
+		"-label l.npy -class-weights neg.npy":  {focal.WeighClasses(y, neg, neg), p},
+		"-label l.npy -class-weights both.npy": {focal.WeighClasses(y, neg, pos), p},
+		"-label l.npy -scores scores.npy":      {focal.Scored(y, scores, focal.Varifocal), p},
+		"-label l.npy -scores scores.npy -quality aligned -weights w.npy -row-weights rows.npy -class-weights both.npy": {
+			focal.WeighElements(focal.WeighRows(focal.WeighClasses(focal.Scored(y, scores, focal.Aligned), neg, pos), rowWeights), weights), p},
+		"-label l.npy -scores scores.npy -quality quality-focal -gamma 1.5": {focal.Scored(y, scores, focal.QualityFocal), with(func(p *focal.Params) { p.Gamma = 1.5 })},
+		"-label l.npy -gamma 1 -gamma-neg 4":                                {y, with(func(p *focal.Params) { p.Gamma, p.NegGamma = 1, &four })},
+		"-label l.npy -frozen":                                              {y, with(func(p *focal.Params) { p.Frozen = true })},
+		"-targets t.npy -ignore -100 -ignore nan":                           {focal.Dense(targets).Ignoring(-100).IgnoringNaN(), p},
+		"-targets hard.npy -gamma-neg 4 -weights w.npy":                     {focal.WeighElements(focal.Dense(hardTargets), weights), with(func(p *focal.Params) { p.NegGamma = &four })},
+		"-targets hard.npy -row-weights rows.npy":                           {focal.WeighRows(focal.Dense(hardTargets), rowWeights), p},
+	} {
+		var want [4][]float32
+		for i := range want {
+			want[i] = make([]float32, n*c)
+		}
+		_, err := focal.Fused(focal.Out[float32]{Loss: want[0], Grad: want[1], Hess: want[2], Curv: want[3]}, x, test.y, test.p)
+		require.NoError(t, err, args)
+		exact, err := focal.Score(x, test.y, test.p)
+		require.NoError(t, err)
+		output := succeed(t, append(strings.Fields("eval -x x.npy -norm 3 -loss 0.npy -grad 1.npy -hess 2.npy -curv 3.npy"), strings.Fields(args)...)...)
+		assert.Equal(t, fmt.Sprint(exact.Loss(1)), printed(t, output, "sum"), args)
+		assert.Equal(t, fmt.Sprint(exact.Foreground()), printed(t, output, "foreground"))
+		assert.Equal(t, fmt.Sprint(exact.Ignored()), printed(t, output, "ignored"))
+		for i := range want {
+			sameBits(t, want[i], readBack[float32](t, fmt.Sprint(i, ".npy"), n, c))
+		}
+		if strings.Contains(args, "rows.npy") {
+			assert.Equal(t, "rows.npy, float64 (301, 1), rounded to float32", printed(t, output, "row_weights"))
+		}
+		auto := succeed(t, append(strings.Fields("eval -x x.npy"), strings.Fields(args)...)...)
+		assert.Equal(t, fmt.Sprint(max(1, exact.Foreground())), printed(t, auto, "norm"), args)
+		assert.Equal(t, fmt.Sprint(exact.Loss(max(1, float64(exact.Foreground())))), printed(t, auto, "loss"), args)
+	}
+	output := succeed(t, strings.Fields("eval -x x.npy -label l.npy -gamma-neg 4 -weights w.npy -class-weights neg.npy")...)
+	assert.Equal(t, "4", printed(t, output, "gamma_neg"))
+	assert.Equal(t, "elements, classes", printed(t, output, "weighed"))
+
+	weights[10], rowWeights[3], neg[2] = -1, float32(math.Inf(1)), float32(math.NaN())
+	scores[slices.IndexFunc(label, func(v int32) bool { return v > 0 })] = 2
+	for name, data := range map[string][]byte{
+		"w.npy":      npyFile(t, "<f4", "(301, 7)", false, little, weights),
+		"rows.npy":   npyFile(t, "<f4", "(301,)", false, little, rowWeights),
+		"scores.npy": npyFile(t, "<f4", "(301,)", false, little, scores),
+		"neg.npy":    npyFile(t, "<f4", "(7,)", false, little, neg),
+		"six.npy":    npyFile(t, "<f4", "(6,)", false, little, pos[:6]),
+		"three.npy":  npyFile(t, "<f4", "(3, 2)", false, little, pos[:6]),
+		"huge.npy":   npyFile(t, "<f4", "(7,)", false, little, []float32{1e30, 1, 1, 1, 1, 1, 1}),
+	} {
+		require.NoError(t, os.WriteFile(name, data, 0o666))
+	}
+	for args, want := range map[string]string{
+		"-label l.npy -weights w.npy":                          "w.npy: weight [1, 3] is -1, want it finite and ≥ 0",
+		"-label l.npy -row-weights rows.npy":                   "rows.npy: weight [3] is +Inf, want it finite and ≥ 0",
+		"-label l.npy -class-weights neg.npy":                  "neg.npy: weight [2] is NaN, want it finite and ≥ 0",
+		"-label l.npy -scores scores.npy":                      " is 2, want it in [0, 1], as the row has a class",
+		"-label l.npy -class-weights six.npy":                  "six.npy: has weights of 6 classes, want 7, one for each column of x.npy",
+		"-label l.npy -class-weights three.npy":                "three.npy: has the shape (3, 2), want (C,), a weight for each class, or (2, C)",
+		"-label l.npy -class-weights huge.npy":                 "WeighClasses: neg[0] = 1e+30",
+		"-label l.npy -row-weights w.npy":                      "w.npy: has the shape (301, 7), want (301,) or (301, 1), one for each row of x.npy",
+		"-label l.npy -weights scores.npy":                     "scores.npy: has the shape (301,), want (301, 7), that of x.npy",
+		"-targets t.npy -gamma-neg 4 -ignore -100 -ignore nan": "is soft and NegGamma differs from Gamma",
+		"-targets t.npy -ignore nan":                           "t.npy: target [0, 3] is -100, want it in [0, 1]",
+	} {
+		status, _, stderr := focalCommand(append(strings.Fields("eval -x x.npy -grad g.npy"), strings.Fields(args)...)...)
+		assert.Equal(t, 1, status, args)
+		assert.Contains(t, stderr, want, args)
+		assert.NoFileExists(t, "g.npy")
+	}
+}
+
 // Rows that are ignored are not foreground, whatever their label is.
 func TestEvalIgnoresAClass(t *testing.T) {
 	x := measure.Logits[float32](12)

@@ -13,36 +13,49 @@ import (
 
 // lossFlagSet is the flags that say which loss it is, and what labels mean.
 type lossFlagSet struct {
-	gamma     *float64
-	alpha     *string
-	zeroBased *bool
-	ignore    *int64
+	o       *shards.Options
+	gamma   *float64
+	alpha   *string
+	classes *string
+	quality *bool // was given
 }
 
 func lossFlags(fs *flag.FlagSet) lossFlagSet {
-	return lossFlagSet{
-		gamma:     fs.Float64("gamma", 2, "focusing exponent, ≥ 0"),
-		alpha:     fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none or -1: every weight is 1"),
-		zeroBased: fs.Bool("zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection"),
-		ignore:    fs.Int64("ignore", -1, "`label` of ignored rows"),
+	o := &shards.Options{Labels: shards.Convention{Ignore: -1}}
+	f := lossFlagSet{
+		o:       o,
+		gamma:   fs.Float64("gamma", 2, "focusing exponent, ≥ 0"),
+		alpha:   fs.String("alpha", "0.25", "`weight` of positives, in [0, 1], or none or -1: every weight is 1"),
+		classes: fs.String("class-weights", "", shards.ClassWeightsUsage),
+		quality: new(bool),
 	}
+	fs.Var(shards.GammaFlag{To: &o.NegGamma}, "gamma-neg", shards.GammaNegUsage)
+	fs.BoolVar(&o.Labels.ZeroBased, "zero-based", false, "labels are 0..C-1 for the class and C for background, as in mmdetection")
+	fs.Var(shards.IgnoreFlag{To: &o.Labels}, "ignore", shards.IgnoreUsage)
+	fs.Var(shards.QualityFlag{To: &o.Quality, Given: f.quality}, "quality", shards.QualityUsage)
+	return f
 }
 
-// aboutLabels reports whether a flag was given that has no meaning without labels.
-func (f lossFlagSet) aboutLabels() bool { return *f.zeroBased || *f.ignore != -1 }
-
-func (f lossFlagSet) options() (o shards.Options, err error) {
-	o = shards.Options{Gamma: *f.gamma, Labels: shards.Convention{ZeroBased: *f.zeroBased}}
+// options returns what the flags say, and reads the weights of classes.
+func (f lossFlagSet) options(e *env) (o shards.Options, err error) {
+	o = *f.o
+	o.Gamma = *f.gamma
 	if err := shards.CheckGamma(o.Gamma); err != nil {
-		return o, usageError{err}
-	}
-	if o.Labels.Ignore, err = shards.ParseIgnore(*f.ignore); err != nil {
 		return o, usageError{err}
 	}
 	if o.Alpha, err = shards.ParseAlpha(*f.alpha); err != nil {
 		return o, usageError{err}
 	}
-	return o, nil
+	switch {
+	case *f.quality && !o.Scores:
+		return o, usagef("-quality is about scores, and there are no -scores")
+	case o.Scores && o.NegGamma != nil && *o.NegGamma != o.Gamma:
+		return o, usagef("-gamma-neg and -scores exclude each other")
+	case *f.classes == "":
+		return o, nil
+	}
+	o.Classes, err = shards.LoadClassWeights(e.ctx, e.open, *f.classes)
+	return o, err
 }
 
 // normFlag is the Norm of focal.Params, of which 0 is 1; or 0 for auto.

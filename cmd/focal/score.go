@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 
 	"github.com/gofocal/focal/internal/shards"
 )
@@ -14,8 +13,10 @@ const (
 	scoreSynopsis = "SHARD.npy ... [flags]"
 	scoreText     = `
 A shard of a data set is two NumPy files: the logits, NAME.npy, an array [N, C] or [N], and beside it either the labels,
-NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. Give the logits; a pattern such as
-shard*.npy does not take the other files for logits. "focal help eval" explains types, roundings and the summary's words.
+NAME.label.npy, [N] or [N, 1], or the targets, NAME.targets.npy, of the logits' shape. With -weights, -row-weights or -scores
+each shard has a file more, NAME.weights.npy, NAME.row-weights.npy or NAME.scores.npy. Give the logits; a pattern such as
+shard*.npy does not take the other files for logits. "focal help eval" explains types, roundings, weights, scores and the
+summary's words.
 
 The command adds up the losses exactly, and writes a part: the sum, the counts, the figures of each shard, and the hardest
 rows, those with the largest losses. "focal merge" combines parts. The result has the same bits however the data set is
@@ -37,6 +38,9 @@ func runScore(e *env, args []string) (err error) {
 	fs := e.flags(scoreText)
 	loss := lossFlags(fs)
 	hardest := fs.Int("hardest", 100, "how many of the hardest rows are kept; the same in all parts")
+	fs.BoolVar(&loss.o.Weights, "weights", false, shards.WeightsUsage)
+	fs.BoolVar(&loss.o.RowWeights, "row-weights", false, shards.RowWeightsUsage)
+	fs.BoolVar(&loss.o.Scores, "scores", false, shards.ScoresUsage)
 	workers := fs.String("workers", "max", "goroutines that compute: a `number`, or max")
 	skipBad := fs.Bool("skip-bad", false, "skip and report broken shards, instead of failing")
 	var out partOutput
@@ -46,7 +50,7 @@ func runScore(e *env, args []string) (err error) {
 		return err
 	}
 
-	o, err := loss.options()
+	o, err := loss.options(e)
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,7 @@ func runScore(e *env, args []string) (err error) {
 	if names, err = shards.Logits(names); err != nil {
 		return err
 	}
-	inputs := slices.Clone(names)
+	inputs := append([]string{*loss.classes}, names...)
 	for _, name := range names {
 		inputs = append(inputs, shards.Beside(name)...)
 	}

@@ -192,7 +192,7 @@ func TestShapes(t *testing.T) {
 		{[]int{6, 3}, []int{2, 3, 3}, true, "y.npy: has the shape (2, 3, 3), want (6, 3), that of x.npy; t.reshape(6, 3) makes it so, if the order is the same"},
 		{[]int{6, 3}, []int{6, 4}, true, "y.npy: has the shape (6, 4), want (6, 3), that of x.npy"},
 	} {
-		_, err := NewData(&npyfile.Reader{Name: "x.npy", Shape: test.x}, &npyfile.Reader{Name: "y.npy", Shape: test.y}, test.dense, Convention{})
+		_, err := NewData(Inputs{X: &npyfile.Reader{Name: "x.npy", Shape: test.x}, Y: &npyfile.Reader{Name: "y.npy", Shape: test.y}, Dense: test.dense}, Options{})
 		require.EqualError(t, err, test.want)
 	}
 }
@@ -295,7 +295,7 @@ func TestBlocks(t *testing.T) {
 	yr, err := npyfile.Open(t.Context(), dir+"/a.label.npy", npyfile.Integers...)
 	require.NoError(t, err)
 	defer yr.Close()
-	d, err := NewData(xr, yr, false, Convention{Ignore: -1})
+	d, err := NewData(Inputs{X: xr, Y: yr}, options)
 	require.NoError(t, err)
 	n, err := Foreground[float32](t.Context(), d)
 	require.NoError(t, err)

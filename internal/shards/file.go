@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -16,7 +17,7 @@ import (
 // space between its tokens.
 const (
 	format  = "focal-part"
-	version = 2
+	version = 3
 )
 
 type envelope struct {
@@ -120,7 +121,10 @@ func decode(e envelope) (*Part, error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, err
 	}
-	if err := (Options{Gamma: f.Gamma, Alpha: f.Alpha, Hardest: f.Hardest}).Check(); err != nil {
+	if f.Quality != "" && !slices.Contains(qualities, f.Quality) {
+		return nil, fmt.Errorf("its quality of scores is %q", f.Quality)
+	}
+	if err := f.settings.options().Check(); err != nil {
 		return nil, err
 	}
 	p := &Part{settings: f.settings, Skipped: append([]Skipped(nil), f.Skipped...)}

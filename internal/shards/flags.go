@@ -1,11 +1,25 @@
 package shards
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gofocal/focal"
+)
+
+// What the flags of several commands say of themselves.
+const (
+	GammaNegUsage     = "focusing `exponent` of negatives (default that of -gamma)"
+	IgnoreUsage       = "`label` of ignored rows, and if given ignored target; nan: targets of NaN are ignored. Both can be given"
+	QualityUsage      = "`loss` of scores: varifocal, aligned or quality-focal"
+	ClassWeightsUsage = "weights of classes: `file`, numbers [C], or [2, C]: those of negatives, and of positives"
+	WeightsUsage      = "there are weights of elements, NAME.weights.npy"
+	RowWeightsUsage   = "there are weights of rows, NAME.row-weights.npy"
+	ScoresUsage       = "there are scores of the rows' classes, NAME.scores.npy, and labels"
 )
 
 // ParseAlpha returns the Alpha of focal.Params that the flag -alpha means. -1 is how torchvision spells none.
@@ -36,10 +50,75 @@ func CheckHardest(n int) error {
 	return nil
 }
 
-// ParseIgnore returns the label that the flag -ignore means.
-func ParseIgnore(label int64) (int32, error) {
-	if label < math.MinInt32 || label > math.MaxInt32 {
-		return 0, fmt.Errorf("-ignore %d is beyond int32", label)
+// GammaFlag is the flag -gamma-neg.
+type GammaFlag struct{ To **float64 }
+
+func (f GammaFlag) String() string {
+	if f.To == nil || *f.To == nil {
+		return ""
 	}
-	return int32(label), nil
+	return formatFloat(**f.To)
+}
+
+// Set implements [flag.Value].
+func (f GammaFlag) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0) || math.IsInf(v, 0) {
+		return errors.New("want a number, finite and ≥ 0")
+	}
+	*f.To = &v
+	return nil
+}
+
+// IgnoreFlag is the flag -ignore, which can be given twice: a label or target, and nan.
+type IgnoreFlag struct{ To *Convention }
+
+func (f IgnoreFlag) String() string {
+	if f.To == nil {
+		return ""
+	}
+	return fmt.Sprint(f.To.Ignore)
+}
+
+// Set implements [flag.Value].
+func (f IgnoreFlag) Set(s string) error {
+	if strings.EqualFold(s, "nan") {
+		f.To.IgnoreNaN = true
+		return nil
+	}
+	v, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return errors.New("want an integer that an int32 holds, or nan")
+	}
+	f.To.Ignore, f.To.IgnoreTargets = int32(v), true
+	return nil
+}
+
+// QualityFlag is the flag -quality.
+type QualityFlag struct {
+	To    *focal.Quality
+	Given *bool
+}
+
+// qualities are the names of focal.Quality in flags and files.
+var qualities = []string{focal.Varifocal: "varifocal", focal.Aligned: "aligned", focal.QualityFocal: "quality-focal"}
+
+func (f QualityFlag) String() string {
+	if f.To == nil {
+		return ""
+	}
+	return qualities[*f.To]
+}
+
+// Set implements [flag.Value].
+func (f QualityFlag) Set(s string) error {
+	i := slices.Index(qualities, s)
+	if i < 0 {
+		return fmt.Errorf("want %s", strings.Join(qualities, ", "))
+	}
+	*f.To = focal.Quality(i)
+	if f.Given != nil {
+		*f.Given = true
+	}
+	return nil
 }

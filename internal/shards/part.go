@@ -2,6 +2,9 @@ package shards
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -22,10 +25,56 @@ type Part struct {
 
 // settings are what parts must have in common.
 type settings struct {
-	Hardest int        `json:"hardest"` // how many rows are kept, if there are so many
-	Labels  Convention `json:"labels"`
-	Gamma   float64    `json:"gamma"`
-	Alpha   float64    `json:"alpha"`
+	Hardest    int        `json:"hardest"` // how many rows are kept, if there are so many
+	Labels     Convention `json:"labels"`
+	Gamma      float64    `json:"gamma"`
+	NegGamma   float64    `json:"neg_gamma"` // of negatives
+	Alpha      float64    `json:"alpha"`
+	Weights    bool       `json:"weights"`       // there are weights of elements
+	RowWeights bool       `json:"row_weights"`   // and of rows
+	Classes    string     `json:"class_weights"` // and of classes: a digest of them
+	Quality    string     `json:"quality"`       // empty: there are no scores
+}
+
+// settings returns those of the options.
+func (o Options) settings() settings {
+	s := settings{Hardest: o.Hardest, Labels: o.Labels, Gamma: o.Gamma + 0, NegGamma: negGamma(o.Params()) + 0, Alpha: o.Alpha + 0, // no zero is negative
+		Weights: o.Weights, RowWeights: o.RowWeights}
+	if o.Scores {
+		s.Quality = qualities[o.Quality]
+	}
+	if o.Classes != nil {
+		s.Classes = o.Classes.digest()
+	}
+	return s
+}
+
+// negGamma returns the gamma of negatives.
+func negGamma(p focal.Params) float64 {
+	if p.NegGamma != nil {
+		return *p.NegGamma
+	}
+	return p.Gamma
+}
+
+// options returns options that have the settings, but for the weights of classes.
+func (s settings) options() Options {
+	o := Options{Hardest: s.Hardest, Labels: s.Labels, Gamma: s.Gamma, NegGamma: &s.NegGamma, Alpha: s.Alpha, Weights: s.Weights, RowWeights: s.RowWeights}
+	if s.Quality != "" {
+		o.Scores, o.Quality = true, focal.Quality(slices.Index(qualities, s.Quality))
+	}
+	return o
+}
+
+// digest returns what only the same weights have.
+func (w *ClassWeights) digest() string {
+	h := sha256.New()
+	for _, side := range [][]float64{w.Neg, w.Pos} {
+		for _, v := range side {
+			h.Write(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v+0)))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Shard is a shard that was scored.
@@ -45,7 +94,7 @@ type Skipped struct {
 
 // NewPart returns the part of no shards.
 func NewPart(o Options) *Part {
-	return &Part{settings: settings{o.Hardest, o.Labels, o.Gamma + 0, o.Alpha + 0}} // no zero is negative
+	return &Part{settings: o.settings()}
 }
 
 // Skip notes that a shard was skipped.
@@ -105,6 +154,16 @@ func (m *Merger) Add(p *Part) error {
 		return fmt.Errorf("labels mean %v in one and %v in the other", a.Labels, b.Labels)
 	case a.Gamma != b.Gamma:
 		return fmt.Errorf("gamma is %v in one and %v in the other", a.Gamma, b.Gamma)
+	case a.NegGamma != b.NegGamma:
+		return fmt.Errorf("the negatives' gamma is %v in one and %v in the other", a.NegGamma, b.NegGamma)
+	case a.Quality != b.Quality:
+		return fmt.Errorf("the quality of scores is %s in one and %s in the other", orNone(a.Quality), orNone(b.Quality))
+	case a.Weights != b.Weights:
+		return fmt.Errorf("elements have weights in only one of them")
+	case a.RowWeights != b.RowWeights:
+		return fmt.Errorf("rows have weights in only one of them")
+	case a.Classes != b.Classes:
+		return fmt.Errorf("classes have other weights in one than in the other")
 	case a.Alpha != b.Alpha:
 		return fmt.Errorf("alpha is %s in one and %s in the other", formatAlpha(a.Alpha), formatAlpha(b.Alpha))
 	}
@@ -165,9 +224,13 @@ func (p *Part) check() error {
 			return fmt.Errorf("shard %s: %w", s.Name, err)
 		}
 		if s.Partial.Rows() > 0 {
-			if q := s.Partial.Params(); q.Gamma != p.settings.Gamma || q.Alpha != p.settings.Alpha {
+			q := s.Partial.Params()
+			if q.Gamma != p.settings.Gamma || q.Alpha != p.settings.Alpha {
 				return fmt.Errorf("shard %s: gamma is %v and alpha %s, and %v and %s in the part",
 					s.Name, q.Gamma, formatAlpha(q.Alpha), p.settings.Gamma, formatAlpha(p.settings.Alpha))
+			}
+			if neg := negGamma(q); neg != p.settings.NegGamma {
+				return fmt.Errorf("shard %s: the negatives' gamma is %v, and %v in the part", s.Name, neg, p.settings.NegGamma)
 			}
 		}
 		available += s.Rows
@@ -235,3 +298,5 @@ func (p *Part) checkRow(r Row) error {
 	}
 	return nil
 }
+
+func orNone(s string) string { return cmp.Or(s, "none") }

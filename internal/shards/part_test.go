@@ -21,9 +21,9 @@ func smallPart(t testing.TB) *Part {
 	o := Options{Gamma: 2, Alpha: 0.25, Labels: Convention{Ignore: -1}, Hardest: 3}
 	p := NewPart(o)
 	x := []float64{1, -1, 2, math.Inf(1), 0.5, -3}
-	a, err := focal.Score(x, focal.Labels([]int32{1, 0, -1}), o.params())
+	a, err := focal.Score(x, focal.Labels([]int32{1, 0, -1}), o.Params())
 	require.NoError(t, err)
-	b, err := focal.Score(x[:2], focal.Dense([]float64{0, 0.5}), o.params())
+	b, err := focal.Score(x[:2], focal.Dense([]float64{0, 0.5}), o.Params())
 	require.NoError(t, err)
 	p.Shards = []Shard{{"a.npy", 3, 2, false, a}, {"b.npy", 1, 2, true, b}}
 	require.NoError(t, errors.Join(p.Total.Merge(a), p.Total.Merge(b)))
@@ -43,16 +43,23 @@ func TestFile(t *testing.T) {
 	require.NoError(t, err)
 	const want = `{
  "format": "focal-part",
- "version": 2,
+ "version": 3,
  "sha256": "SUM",
  "part": {
   "hardest": 3,
   "labels": {
    "zero_based": false,
-   "ignore": -1
+   "ignore": -1,
+   "ignore_targets": false,
+   "ignore_nan": false
   },
   "gamma": 2,
+  "neg_gamma": 2,
   "alpha": 0.25,
+  "weights": false,
+  "row_weights": false,
+  "class_weights": "",
+  "quality": "",
   "shards": [
    {
     "name": "a.npy",
@@ -72,7 +79,7 @@ func TestFile(t *testing.T) {
  }
 }
 `
-	const sum = "82eb730d5f103ac75e02f5aab3f3a9de6ef6b510454978a1b16127ed09297891"
+	const sum = "1e9dddc8bb4213e2269b145c13d0798b512d9b61fe7e338f30012083fe8a53ba"
 	require.Equal(t, strings.Replace(want, "SUM", sum, 1), string(b))
 	require.Contains(t, func() string { b, _ := smallPart(t).MarshalBinary(); return string(b) }(), `"rows": [
    {
@@ -101,7 +108,7 @@ func TestFile(t *testing.T) {
 		"no part":                        "hello",
 		"it goes on":                     string(b) + "{}",
 		"its format is":                  strings.Replace(string(b), "focal-part", "other", 1),
-		"is a part of version 1, want 2": strings.Replace(string(b), `"version": 2`, `"version": 1`, 1),
+		"is a part of version 2, want 3": strings.Replace(string(b), `"version": 3`, `"version": 2`, 1),
 		"is a damaged part: its checksum is " + sum + ", want 0": strings.Replace(string(b), `"sha256": "`+sum, `"sha256": "0`, 1),
 	} {
 		require.ErrorContains(t, back.UnmarshalBinary([]byte(damaged)), text)
@@ -132,25 +139,28 @@ func TestChecksum(t *testing.T) {
 // A part that other programs have written, or that was changed by hand with a checksum that fits, is not believed either.
 func TestWrongParts(t *testing.T) {
 	for want, change := range map[string]func(p *Part){
-		"row 0 of a.npy: its sum is -0.25, want it ≥ 0":                        func(p *Part) { p.Rows[2].Sum = -0.25 },
-		"row 1 of a.npy: its sum is NaN, and no loss of the shard is":          func(p *Part) { p.Rows[0].Sum, p.Rows[1].Sum = math.NaN(), math.NaN() },
-		"row 1 of a.npy is there twice, or not in order":                       func(p *Part) { p.Rows[1] = p.Rows[0] },
-		"row 0 of b.npy is there twice, or not in order":                       func(p *Part) { p.Rows[1], p.Rows[2] = p.Rows[2], p.Rows[1] },
-		"row 0 of d.npy: no such shard was scored":                             func(p *Part) { p.Rows[1].Shard = "d.npy" },
-		"row 0 of c.npy: no such shard was scored":                             func(p *Part) { p.Rows[1].Shard = "c.npy" },
-		"row 3 of a.npy: the shard has 3 rows":                                 func(p *Part) { p.Rows[2].Row = 3 },
-		"row -1 of a.npy: the shard has 3 rows":                                func(p *Part) { p.Rows[2].Row = -1 },
-		"row 1 of b.npy: the shard has 1 rows":                                 func(p *Part) { p.Rows[1].Row = 1 }, // of two elements
-		"row 0 of a.npy: it has no label":                                      func(p *Part) { p.Rows[2].Label = nil },
-		"row 0 of b.npy: it has a label, and the shard targets":                func(p *Part) { p.Rows[1].Label = p.Rows[2].Label },
-		"row 0 of a.npy: its label is 3, where labels mean 1..C the class":     func(p *Part) { *p.Rows[2].Label = 3 },
-		"row 0 of a.npy: its label is -1, where labels mean 1..C the class":    func(p *Part) { *p.Rows[2].Label = -1 },
-		"it has 2 of the hardest rows, want 3":                                 func(p *Part) { p.Rows = p.Rows[:2] },
-		"it has 3 of the hardest rows, want 2":                                 func(p *Part) { p.settings.Hardest = 2 },
-		"the number of hardest rows is -1":                                     func(p *Part) { p.settings.Hardest = -1 },
-		"Gamma = -2":                                                           func(p *Part) { p.settings.Gamma = -2 },
-		"shard a.npy: gamma is 2 and alpha 0.25, and 3 and 0.25 in the part":   func(p *Part) { p.settings.Gamma = 3 },
-		"shard a.npy: gamma is 2 and alpha 0.25, and 2 and none in the part":   func(p *Part) { p.settings.Alpha = focal.NoAlpha },
+		"row 0 of a.npy: its sum is -0.25, want it ≥ 0":                      func(p *Part) { p.Rows[2].Sum = -0.25 },
+		"row 1 of a.npy: its sum is NaN, and no loss of the shard is":        func(p *Part) { p.Rows[0].Sum, p.Rows[1].Sum = math.NaN(), math.NaN() },
+		"row 1 of a.npy is there twice, or not in order":                     func(p *Part) { p.Rows[1] = p.Rows[0] },
+		"row 0 of b.npy is there twice, or not in order":                     func(p *Part) { p.Rows[1], p.Rows[2] = p.Rows[2], p.Rows[1] },
+		"row 0 of d.npy: no such shard was scored":                           func(p *Part) { p.Rows[1].Shard = "d.npy" },
+		"row 0 of c.npy: no such shard was scored":                           func(p *Part) { p.Rows[1].Shard = "c.npy" },
+		"row 3 of a.npy: the shard has 3 rows":                               func(p *Part) { p.Rows[2].Row = 3 },
+		"row -1 of a.npy: the shard has 3 rows":                              func(p *Part) { p.Rows[2].Row = -1 },
+		"row 1 of b.npy: the shard has 1 rows":                               func(p *Part) { p.Rows[1].Row = 1 }, // of two elements
+		"row 0 of a.npy: it has no label":                                    func(p *Part) { p.Rows[2].Label = nil },
+		"row 0 of b.npy: it has a label, and the shard targets":              func(p *Part) { p.Rows[1].Label = p.Rows[2].Label },
+		"row 0 of a.npy: its label is 3, where labels mean 1..C the class":   func(p *Part) { *p.Rows[2].Label = 3 },
+		"row 0 of a.npy: its label is -1, where labels mean 1..C the class":  func(p *Part) { *p.Rows[2].Label = -1 },
+		"it has 2 of the hardest rows, want 3":                               func(p *Part) { p.Rows = p.Rows[:2] },
+		"it has 3 of the hardest rows, want 2":                               func(p *Part) { p.settings.Hardest = 2 },
+		"the number of hardest rows is -1":                                   func(p *Part) { p.settings.Hardest = -1 },
+		"Gamma = -2":                                                         func(p *Part) { p.settings.Gamma = -2 },
+		"shard a.npy: gamma is 2 and alpha 0.25, and 3 and 0.25 in the part": func(p *Part) { p.settings.Gamma = 3 },
+		"shard a.npy: gamma is 2 and alpha 0.25, and 2 and none in the part": func(p *Part) { p.settings.Alpha = focal.NoAlpha },
+		"shard a.npy: the negatives' gamma is 2, and 3 in the part":          func(p *Part) { p.settings.NegGamma = 3 },
+		"NegGamma = -1":                                                        func(p *Part) { p.settings.NegGamma = -1 },
+		`its quality of scores is "good"`:                                      func(p *Part) { p.settings.Quality = "good" },
 		"b.npy is scored, and skipped":                                         func(p *Part) { p.Skipped[0].Name = "b.npy" },
 		"c.npy is skipped twice, or not in order":                              func(p *Part) { p.Skipped = append(p.Skipped, p.Skipped[0]) },
 		"shard a.npy is there twice, or not in order":                          func(p *Part) { p.Shards[1] = p.Shards[0] },
@@ -186,6 +196,37 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, back.WriteSummary(&summary, 0))
 	require.Contains(t, summary.String(), "gamma       2\nalpha       none\nshards      0\nskipped     1\n")
 	require.ErrorContains(t, back.Merge(NewPart(Options{Gamma: 3, Alpha: focal.NoAlpha, Labels: options.Labels, Hardest: 10})), "gamma is 2 in one and 3")
+}
+
+// Parts of unlike settings do not merge.
+func TestUnlike(t *testing.T) {
+	four := 4.0
+	with := func(change func(o *Options)) *Part {
+		o := options
+		change(&o)
+		return NewPart(o)
+	}
+	for want, other := range map[string]*Part{
+		"the negatives' gamma is 2 in one and 4 in the other":                   with(func(o *Options) { o.NegGamma = &four }),
+		"the quality of scores is none in one and varifocal in the other":       with(func(o *Options) { o.Scores = true }),
+		"elements have weights in only one of them":                             with(func(o *Options) { o.Weights = true }),
+		"rows have weights in only one of them":                                 with(func(o *Options) { o.RowWeights = true }),
+		"classes have other weights in one than in the other":                   with(func(o *Options) { o.Classes = &ClassWeights{Neg: []float64{1}, Pos: []float64{2}} }),
+		"-1 ignored in one and 1..C the class, 0 background, -1 ignored; targe": with(func(o *Options) { o.Labels.IgnoreTargets = true }),
+		"targets of NaN ignored in the other":                                   with(func(o *Options) { o.Labels.IgnoreNaN = true }),
+	} {
+		require.ErrorContains(t, NewPart(options).Merge(other), want)
+		b, err := other.MarshalBinary()
+		require.NoError(t, err)
+		var back Part
+		require.NoError(t, back.UnmarshalBinary(b), want)
+		require.NoError(t, other.Merge(&back))
+	}
+	weights := func(neg, pos float64) *Part {
+		return with(func(o *Options) { o.Classes = &ClassWeights{Neg: []float64{neg}, Pos: []float64{pos}} })
+	}
+	require.NoError(t, weights(1, 2).Merge(weights(1, 2)))
+	require.Error(t, weights(1, 2).Merge(weights(2, 1)))
 }
 
 // The words of the summary, and where the first row is that is not finite.

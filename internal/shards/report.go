@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/gofocal/focal"
 )
@@ -55,7 +56,27 @@ func (p *Part) Figures(norm float64) []Figure {
 	if len(p.Rows) > 0 && (math.IsNaN(p.Rows[0].Sum) || math.IsInf(p.Rows[0].Sum, 1)) {
 		figures = append(figures, Figure{"not_finite", fmt.Sprintf("first in row %d of %s", p.Rows[0].Row, p.Rows[0].Shard)})
 	}
-	return append(figures, Figure{"gamma", p.settings.Gamma}, Figure{"alpha", formatAlpha(p.settings.Alpha)})
+	figures = append(figures, Figure{"gamma", p.settings.Gamma})
+	if neg := p.settings.NegGamma; neg != p.settings.Gamma {
+		figures = append(figures, Figure{"gamma_neg", neg})
+	}
+	figures = append(figures, Figure{"alpha", formatAlpha(p.settings.Alpha)})
+	if p.settings.Quality != "" {
+		figures = append(figures, Figure{"quality", p.settings.Quality})
+	}
+	var weighed []string
+	for _, w := range []struct {
+		given bool
+		what  string
+	}{{p.settings.Weights, "elements"}, {p.settings.RowWeights, "rows"}, {p.settings.Classes != "", "classes"}} {
+		if w.given {
+			weighed = append(weighed, w.what)
+		}
+	}
+	if weighed != nil {
+		figures = append(figures, Figure{"weighed", strings.Join(weighed, ", ")})
+	}
+	return figures
 }
 
 // WriteSummary writes the figures of all shards, a line for each.

@@ -2,8 +2,8 @@
 // common. What they have in common with focal eval, which does not, is here too: logits with labels or targets, flags, and
 // the summary.
 //
-// A shard is two NumPy files: the logits, NAME.npy, and beside it the labels, NAME.label.npy, or the targets,
-// NAME.targets.npy.
+// A shard is some NumPy files: the logits, NAME.npy, beside it the labels, NAME.label.npy, or the targets, NAME.targets.npy, and
+// if they are asked for weights and scores: NAME.weights.npy, NAME.row-weights.npy and NAME.scores.npy.
 package shards
 
 import (
@@ -22,14 +22,28 @@ const (
 	suffix        = ".npy"
 	labelSuffix   = ".label.npy"
 	targetsSuffix = ".targets.npy"
+
+	weightsSuffix    = ".weights.npy"
+	rowWeightsSuffix = ".row-weights.npy"
+	scoresSuffix     = ".scores.npy"
 )
+
+// besides are the suffixes of all that may be beside the logits.
+var besides = []string{labelSuffix, targetsSuffix, weightsSuffix, rowWeightsSuffix, scoresSuffix}
 
 // Options say what is computed. They are the same for all shards.
 type Options struct {
 	Gamma, Alpha float64
+	NegGamma     *float64 // nil: Gamma
 	Labels       Convention
-	Hardest      int // how many of the rows with the largest losses are kept
+	Frozen       bool          // as in focal.Params; losses are the same
+	Classes      *ClassWeights // nil: all ones
+	Hardest      int           // how many of the rows with the largest losses are kept
 	Workers      int
+
+	// There are files of weights and scores beside the logits.
+	Weights, RowWeights, Scores bool
+	Quality                     focal.Quality // of scores
 }
 
 // Check returns an error if the options make no sense.
@@ -37,12 +51,20 @@ func (o Options) Check() error {
 	if o.Hardest < 0 {
 		return fmt.Errorf("the number of hardest rows is %d, want it ≥ 0", o.Hardest)
 	}
-	_, err := focal.Score([]float64(nil), focal.Labels[int32](nil), o.params())
+	y := focal.Labels[int32](nil)
+	if o.Scores {
+		y = focal.Scored[float64](y, nil, o.Quality)
+	}
+	if c := o.Classes; c != nil && len(c.Neg) != len(c.Pos) {
+		return fmt.Errorf("there are class weights of %d negatives and %d positives", len(c.Neg), len(c.Pos))
+	}
+	_, err := focal.Score([]float64(nil), y, o.Params())
 	return err
 }
 
-func (o Options) params() focal.Params {
-	return focal.Params{Gamma: o.Gamma, Alpha: o.Alpha, Norm: 1, Workers: o.Workers}
+// Params returns the parameters, with a Norm of 1.
+func (o Options) Params() focal.Params {
+	return focal.Params{Gamma: o.Gamma, NegGamma: o.NegGamma, Alpha: o.Alpha, Norm: 1, Frozen: o.Frozen, Workers: o.Workers}
 }
 
 // Opener opens a file and tells its size, or a negative one if it is not known. The error of a file that does not exist
@@ -58,9 +80,11 @@ func Logits(names []string) ([]string, error) {
 	}
 	var logits []string
 	for _, name := range names {
-		of, beside := strings.CutSuffix(name, labelSuffix)
-		if !beside {
-			of, beside = strings.CutSuffix(name, targetsSuffix)
+		of, beside := "", false
+		for _, suffix := range besides {
+			if of, beside = strings.CutSuffix(name, suffix); beside {
+				break
+			}
 		}
 		switch {
 		case !beside:
@@ -72,10 +96,12 @@ func Logits(names []string) ([]string, error) {
 	return logits, nil
 }
 
-// Beside returns the names of the files that may be beside the logits: the labels, and the targets.
-func Beside(name string) []string {
-	base := strings.TrimSuffix(name, suffix)
-	return []string{base + labelSuffix, base + targetsSuffix}
+// Beside returns the names of all files that may be beside the logits.
+func Beside(name string) (names []string) {
+	for _, s := range besides {
+		names = append(names, strings.TrimSuffix(name, suffix)+s)
+	}
+	return names
 }
 
 // OpenFile is the [Opener] of the files of this machine.
@@ -85,25 +111,38 @@ func OpenFile(_ context.Context, name string) (io.ReadCloser, int64, error) {
 
 // Score reads a shard, block by block, and returns its part. Every error names the file.
 func Score(ctx context.Context, open Opener, name string, o Options) (*Part, error) {
-	x, err := openArray(ctx, open, name, npyfile.Floats)
-	if err != nil {
+	var in Inputs
+	var err error
+	if in.X, err = openArray(ctx, open, name, npyfile.Floats); err != nil {
 		return nil, err
 	}
-	defer x.Close()
-	beside := Beside(name)
-	dense := false
-	y, err := openArray(ctx, open, beside[0], npyfile.Integers)
+	defer in.X.Close()
+	base := strings.TrimSuffix(name, suffix)
+	in.Y, err = openArray(ctx, open, base+labelSuffix, npyfile.Integers)
 	if errors.Is(err, fs.ErrNotExist) {
-		dense = true
-		y, err = openArray(ctx, open, beside[1], npyfile.Numbers)
+		in.Dense = true
+		in.Y, err = openArray(ctx, open, base+targetsSuffix, npyfile.Numbers)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, beside[0], beside[1])
+		return nil, fmt.Errorf("%s: there is neither %s nor %s", name, base+labelSuffix, base+targetsSuffix)
 	} else if err != nil {
 		return nil, err
 	}
-	defer y.Close()
-	d, err := NewData(x, y, dense, o.Labels)
+	defer in.Y.Close()
+	for _, extra := range []struct {
+		given  bool
+		suffix string
+		to     **npyfile.Reader
+	}{{o.Weights, weightsSuffix, &in.Weights}, {o.RowWeights, rowWeightsSuffix, &in.RowWeights}, {o.Scores, scoresSuffix, &in.Scores}} {
+		if !extra.given {
+			continue
+		}
+		if *extra.to, err = openArray(ctx, open, base+extra.suffix, npyfile.Numbers); err != nil {
+			return nil, err
+		}
+		defer (*extra.to).Close()
+	}
+	d, err := NewData(in, o)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +167,7 @@ func score[T focal.Float](ctx context.Context, d *Data, o Options) (*Part, error
 	shard := Shard{Name: d.X.Name, Rows: int64(d.Rows), Classes: d.Cols, Targets: d.Dense}
 	hardest := Ranking{Most: o.Hardest}
 	var loss []T
-	p := o.params()
+	p := o.Params()
 	err := Blocks(ctx, d, func(b Block[T]) error {
 		part, err := focal.Score(b.X, b.Target, p)
 		if err == nil {

@@ -375,15 +375,89 @@ func TestFlags(t *testing.T) {
 	}
 	require.NoError(t, CheckHardest(0))
 	require.EqualError(t, CheckHardest(-1), "-hardest -1, want it ≥ 0")
-	for _, v := range []int64{-1, math.MinInt32, math.MaxInt32} {
-		label, err := ParseIgnore(v)
+	for s, want := range map[string]Convention{
+		"-1": {Ignore: -1, IgnoreTargets: true}, "-2147483648": {Ignore: math.MinInt32, IgnoreTargets: true},
+		"2147483647": {Ignore: math.MaxInt32, IgnoreTargets: true}, "nan": {Ignore: 7, IgnoreNaN: true}, "NaN": {Ignore: 7, IgnoreNaN: true},
+	} {
+		c := Convention{Ignore: 7}
+		require.NoError(t, IgnoreFlag{&c}.Set(s))
+		require.Equal(t, want, c)
+	}
+	for _, s := range []string{"-2147483649", "2147483648", "4294967296", "0.5", "", "none"} {
+		c := Convention{Ignore: 7}
+		require.EqualError(t, IgnoreFlag{&c}.Set(s), "want an integer that an int32 holds, or nan")
+		require.Equal(t, Convention{Ignore: 7}, c)
+	}
+	for _, s := range []string{"-1", "NaN", "Inf", "x"} {
+		var gamma *float64
+		require.EqualError(t, GammaFlag{&gamma}.Set(s), "want a number, finite and ≥ 0")
+		require.Nil(t, gamma)
+	}
+	for i, s := range []string{"varifocal", "aligned", "quality-focal"} {
+		var q focal.Quality
+		require.NoError(t, QualityFlag{To: &q}.Set(s))
+		require.Equal(t, focal.Quality(i), q)
+		require.Equal(t, s, QualityFlag{To: &q}.String())
+	}
+	var q focal.Quality
+	require.EqualError(t, QualityFlag{To: &q}.Set("mal"), "want varifocal, aligned, quality-focal")
+}
+
+// Weights and scores beside the logits: the bits of one call, however the data set is divided.
+func TestBesides(t *testing.T) {
+	const n = 500
+	x, label := dataset(n)
+	weights, rowWeights, scores := make([]float32, n*cols), make([]float32, n), make([]float32, n)
+	for i := range weights {
+		weights[i] = float32(i%5) / 3
+	}
+	for i := range rowWeights {
+		rowWeights[i], scores[i] = float32(i%7)/2, float32(i%9)/8
+	}
+	neg, pos := []float64{1, 2, 3, 4, 5, 6, 7}, []float64{7, 6, 5, 4, 3, 2, 0}
+	y := focal.Scored(focal.Labels(label), scores, focal.Aligned)
+	y = focal.WeighElements(focal.WeighRows(focal.WeighClasses(y, convert[float32](neg), convert[float32](pos)), rowWeights), weights)
+	want, err := focal.Score(x, y, focal.Default())
+	require.NoError(t, err)
+	o := options
+	o.Weights, o.RowWeights, o.Scores, o.Quality, o.Classes = true, true, true, focal.Aligned, &ClassWeights{"w.npy", neg, pos}
+	dir := t.TempDir()
+	all := NewPart(o)
+	for _, cut := range [][2]int{{0, 3}, {3, 400}, {400, n}} {
+		base := fmt.Sprint(dir, "/", cut[0])
+		from, to := cut[0], cut[1]
+		write(t, base+".npy", "f4", x[from*cols:to*cols], to-from, cols)
+		write(t, base+".label.npy", "i4", label[from:to], to-from)
+		write(t, base+".weights.npy", "f4", weights[from*cols:to*cols], to-from, cols)
+		write(t, base+".row-weights.npy", "f4", rowWeights[from:to], to-from)
+		write(t, base+".scores.npy", "f4", scores[from:to], to-from, 1)
+		part, err := Score(t.Context(), OpenFile, base+".npy", o)
 		require.NoError(t, err)
-		require.EqualValues(t, v, label)
+		b, err := part.MarshalBinary()
+		require.NoError(t, err)
+		var back Part
+		require.NoError(t, back.UnmarshalBinary(b))
+		require.NoError(t, all.Merge(&back))
 	}
-	for _, v := range []int64{math.MinInt32 - 1, math.MaxInt32 + 1, 1 << 32} {
-		_, err := ParseIgnore(v)
-		require.EqualError(t, err, fmt.Sprintf("-ignore %d is beyond int32", v))
-	}
+	require.Equal(t, want, all.Total)
+	var summary strings.Builder
+	require.NoError(t, all.WriteSummary(&summary, 0))
+	require.Contains(t, summary.String(), "quality     aligned\nweighed     elements, rows, classes\n")
+
+	names, err := filepath.Glob(dir + "/*.npy")
+	require.NoError(t, err)
+	logits, err := Logits(names)
+	require.NoError(t, err)
+	require.Len(t, logits, 3, "what is beside them are no logits")
+
+	require.NoError(t, os.Remove(dir+"/3.scores.npy"))
+	_, err = Score(t.Context(), OpenFile, dir+"/3.npy", o)
+	require.ErrorContains(t, err, dir+"/3.scores.npy")
+	write(t, dir+"/3.scores.npy", "f4", scores[:397], 397)
+	write(t, dir+"/3.targets.npy", "f4", make([]float32, 397*cols), 397, cols)
+	require.NoError(t, os.Remove(dir+"/3.label.npy"))
+	_, err = Score(t.Context(), OpenFile, dir+"/3.npy", o)
+	require.EqualError(t, err, dir+"/3.scores.npy: scores go with labels, and "+dir+"/3.targets.npy has targets")
 }
 
 // A failure in the middle leaves nothing behind: done again, the shard counts once.

@@ -40,9 +40,10 @@ import (
 // options are the flags of this command.
 type options struct {
 	beamfocal.Options
-	pattern, output, alpha string
-	ignore                 int64
-	verbose, beamFlags     bool
+	pattern, output, alpha, classes string
+	ignore                          shards.Convention
+	qualityGiven                    bool
+	verbose, beamFlags              bool
 }
 
 func (o *options) flags() *flag.FlagSet {
@@ -53,7 +54,14 @@ func (o *options) flags() *flag.FlagSet {
 	fs.Float64Var(&o.Gamma, "gamma", o.Gamma, "focusing exponent, ≥ 0")
 	fs.StringVar(&o.alpha, "alpha", strconv.FormatFloat(o.Alpha, 'g', -1, 64), "`weight` of positives, in [0, 1], or none or -1: every weight is 1")
 	fs.BoolVar(&o.ZeroBased, "zero-based", o.ZeroBased, "labels are 0..C-1 for the class and C for background, as in mmdetection")
-	fs.Int64Var(&o.ignore, "ignore", int64(o.Ignore), "`label` of the rows that are ignored")
+	o.ignore.Ignore = o.Ignore
+	fs.Var(shards.GammaFlag{To: &o.NegGamma}, "gamma-neg", shards.GammaNegUsage)
+	fs.Var(shards.IgnoreFlag{To: &o.ignore}, "ignore", shards.IgnoreUsage)
+	fs.BoolVar(&o.Weights, "weights", o.Weights, shards.WeightsUsage)
+	fs.BoolVar(&o.RowWeights, "row-weights", o.RowWeights, shards.RowWeightsUsage)
+	fs.BoolVar(&o.Scores, "scores", o.Scores, shards.ScoresUsage)
+	fs.Var(shards.QualityFlag{To: &o.Quality, Given: &o.qualityGiven}, "quality", shards.QualityUsage)
+	fs.StringVar(&o.classes, "class-weights", "", shards.ClassWeightsUsage)
 	fs.IntVar(&o.Hardest, "hardest", o.Hardest, "how many of the hardest rows are written")
 	fs.BoolVar(&o.SkipBad, "skip-bad", o.SkipBad, "skip and report broken shards, instead of failing")
 	fs.BoolVar(&o.verbose, "v", false, "print Beam's log, and errors as Beam has them")
@@ -121,8 +129,14 @@ func (o *options) check(args []string) (err error) {
 	if err := cmp.Or(shards.CheckGamma(o.Gamma), shards.CheckHardest(o.Hardest)); err != nil {
 		return err
 	}
-	if o.Ignore, err = shards.ParseIgnore(o.ignore); err != nil {
-		return err
+	o.Ignore, o.IgnoreTargets, o.IgnoreNaN = o.ignore.Ignore, o.ignore.IgnoreTargets, o.ignore.IgnoreNaN
+	if o.qualityGiven && !o.Scores {
+		return errors.New("-quality is about scores, and there are no -scores")
+	}
+	if o.classes != "" {
+		if o.NegWeights, o.PosWeights, err = beamfocal.ClassWeights(context.Background(), o.classes); err != nil {
+			return err
+		}
 	}
 	if o.Alpha, err = shards.ParseAlpha(o.alpha); err != nil {
 		return err

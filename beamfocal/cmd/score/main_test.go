@@ -107,7 +107,7 @@ func TestUsage(t *testing.T) {
 		{"-shards x -output out -alpha 2", 2, `score: -alpha "2", want a number in [0, 1], or none or -1: every weight is 1; "score -h" helps`},
 		{"-shards x -output out -gamma -1", 2, `score: -gamma -1, want it finite and ≥ 0; "score -h" helps`},
 		{"-shards x -output out -hardest -1", 2, `score: -hardest -1, want it ≥ 0; "score -h" helps`},
-		{"-shards x -output out -ignore 2147483648", 2, `score: -ignore 2147483648 is beyond int32; "score -h" helps`},
+		{"-shards x -output out -quality aligned", 2, `score: -quality is about scores, and there are no -scores; "score -h" helps`},
 		{"-shards s3://x/y -output out", 2, `score: s3://x/y: want files of the workers, or gs://…; "score -h" helps`},
 		{"-shards x -output s3://out", 2, `score: s3://out: want files of the workers, or gs://…; "score -h" helps`},
 		{"-shards " + none + " -output out", 1, "score: " + none + ": no shard matches"},
@@ -117,6 +117,9 @@ func TestUsage(t *testing.T) {
 		require.Empty(t, stdout)
 		require.Equal(t, test.want+"\n", stderr)
 	}
+	status, _, wrong := score(t, strings.Fields("-shards x -output out -ignore 2147483648")...)
+	require.Equal(t, 2, status)
+	require.Contains(t, wrong, `invalid value "2147483648" for flag -ignore: want an integer that an int32 holds, or nan`)
 	status, _, help := score(t, "-h")
 	require.Zero(t, status)
 	require.Contains(t, help, "-skip-bad")

@@ -14,9 +14,9 @@ import (
 )
 
 // Outputs are where arrays go; nil: not wanted.
-type Outputs struct{ Loss, Grad, Hess io.Writer }
+type Outputs struct{ Loss, Grad, Hess, Curv io.Writer }
 
-func (o Outputs) all() []io.Writer { return []io.Writer{o.Loss, o.Grad, o.Hess} }
+func (o Outputs) all() []io.Writer { return []io.Writer{o.Loss, o.Grad, o.Hess, o.Curv} }
 
 // Result is what there is to say.
 type Result struct {
@@ -29,17 +29,19 @@ type Result struct {
 // Position is where an element is in the array.
 type Position struct{ Row, Col int }
 
-// Run evaluates d. If p.Norm is 0 it is the number of foreground rows, or elements, and at least 1: the labels are read
+// Run evaluates d. If norm is 0 it is the number of foreground rows, or elements, and at least 1: the labels are read
 // twice then. Outputs begin with their headers, and are of the type that the logits are computed in. It calls progress after
 // some rows.
-func Run(ctx context.Context, d *shards.Data, p focal.Params, out Outputs, progress func(rows int)) (*Result, error) {
+func Run(ctx context.Context, d *shards.Data, o shards.Options, norm float64, out Outputs, progress func(rows int)) (*Result, error) {
 	if d.ComputedIn() == "f4" {
-		return run[float32](ctx, d, p, out, progress)
+		return run[float32](ctx, d, o, norm, out, progress)
 	}
-	return run[float64](ctx, d, p, out, progress)
+	return run[float64](ctx, d, o, norm, out, progress)
 }
 
-func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out Outputs, progress func(rows int)) (*Result, error) {
+func run[T focal.Float](ctx context.Context, d *shards.Data, options shards.Options, norm float64, out Outputs, progress func(rows int)) (*Result, error) {
+	p := options.Params()
+	p.Norm = norm
 	r := &Result{}
 	if p.Norm == 0 {
 		if !d.Y.CanRewind() {
@@ -67,7 +69,7 @@ func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out
 	}
 	r.Norm = p.Norm
 	shard := shards.Shard{Name: d.X.Name, Rows: int64(d.Rows), Classes: d.Cols, Targets: d.Dense}
-	var o [3][]T
+	var o [4][]T
 	err := shards.Blocks(ctx, d, func(b shards.Block[T]) error {
 		begin := time.Now()
 		part, err := focal.Score(b.X, b.Target, p)
@@ -84,7 +86,7 @@ func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out
 					o[i] = o[i][:len(b.X)]
 				}
 			}
-			_, err = focal.Fused(focal.Out[T]{Loss: o[0], Grad: o[1], Hess: o[2]}, b.X, b.Target, p)
+			_, err = focal.Fused(focal.Out[T]{Loss: o[0], Grad: o[1], Hess: o[2], Curv: o[3]}, b.X, b.Target, p)
 		}
 		r.Operator += time.Since(begin)
 		if err != nil {
@@ -108,7 +110,7 @@ func run[T focal.Float](ctx context.Context, d *shards.Data, p focal.Params, out
 	if err != nil {
 		return nil, err
 	}
-	r.Part = shards.NewPart(shards.Options{Gamma: p.Gamma, Alpha: p.Alpha, Labels: d.Labels})
+	r.Part = shards.NewPart(options)
 	r.Part.Total, r.Part.Shards = shard.Partial, []shards.Shard{shard}
 	return r, nil
 }
