@@ -210,8 +210,7 @@ func (j *job[T]) multiplyRows(all *weightRange, exactly bool) error {
 			return err
 		}
 	case firstOutside(w, low, high) < 0:
-		all.least *= low
-		all.most *= high
+		all.multiply(low, high, smallestNormal[T]())
 	default:
 		all.least = 0
 		all.most *= high
@@ -222,6 +221,15 @@ func (j *job[T]) multiplyRows(all *weightRange, exactly bool) error {
 // weightRange has bounds of some weights.
 type weightRange struct{ least, most float64 }
 
+// multiply multiplies it by the range of other weights. A product below the normal range counts as 0: its type may round it to that,
+// and then the factors to come cannot raise it again.
+func (r *weightRange) multiply(least, most, normal float64) {
+	if r.least *= least; r.least < normal {
+		r.least = 0
+	}
+	r.most *= most
+}
+
 // multiplyRange multiplies a range by weights, of which each element has one.
 func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbers) error {
 	w := sliceOf[T](weights)
@@ -230,7 +238,8 @@ func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbe
 	}
 	limit, name := constantsOf[T]().MaxWeight, inputNames[input].argument
 	if input == elementInput { // the last ones, which may be many: assembly is faster, and their range does not matter
-		tiny, high := T(smallestNormal[T]()/r.least), T(min(limit/r.most, limit))
+		normal := smallestNormal[T]()
+		tiny, high := T(max(normal/r.least, normal)), T(min(limit/r.most, limit))
 		if firstOutside(w, tiny, high) < 0 {
 			return nil
 		}
@@ -254,8 +263,7 @@ func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbe
 		return fmt.Errorf("focal: %s: %s[%d] = %v, want its product with the other weights, up to %v, to be 2^%d or less: %w",
 			op, name, most, v, r.most, math.Ilogb(limit), ErrTarget)
 	}
-	r.least *= float64(w[least])
-	r.most *= float64(w[most])
+	r.multiply(float64(w[least]), float64(w[most]), smallestNormal[T]())
 	return nil
 }
 

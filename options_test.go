@@ -601,3 +601,49 @@ func testOptionAllocations[T Float](t *testing.T) {
 		assert.Zero(t, testing.AllocsPerRun(5, func() { must(call()) }), name)
 	}
 }
+
+// Weights of 0 are found beside large ones, and so are products that are 0 on their way, whatever the factors to come are.
+func TestWeightsNextToNothing(t *testing.T) {
+	forFloats(t, testWeightsNextToNothing[float32], testWeightsNextToNothing[float64])
+}
+
+func testWeightsNextToNothing[T Float](t *testing.T) {
+	const rows, c = 40, 3
+	n := rows * c
+	all := func(n int, v float64) []T {
+		w := make([]T, n)
+		for i := range w {
+			w[i] = T(v)
+		}
+		return w
+	}
+	label, target, x := make([]int32, rows), make([]T, n), all(n, math.Inf(1))
+	for i := range label {
+		if label[i] = int32(i % (c + 1)); label[i] > 0 {
+			at := i*c + int(label[i]) - 1
+			target[at], x[at] = 1, T(math.Inf(-1))
+		}
+	}
+	bits := constantsOf[T]().MantissaBits + 2
+	tiny := math.Exp2(math.Floor(math.Log2(smallestNormal[T]())-float64(bits)) / 2) // times itself it is 0
+	huge := math.Exp2(float64(bits) + 3)                                            // times the smallest number it is a normal one
+	for _, y := range []Target{Labels(label), Dense(target).Classes(c), Dense(all(n, 0.5)).Classes(c), Scored(Labels(label), all(rows, 0.5), Aligned)} {
+		for k, w := range []struct {
+			y    Target
+			norm float64
+		}{
+			{WeighRows(WeighClasses(y, all(c, tiny), all(c, tiny)), all(rows, huge)), 1 / tiny},
+			{WeighElements(WeighClasses(y, all(c, tiny), all(c, tiny)), all(n, huge)), 1 / tiny},
+			{WeighElements(WeighRows(y, all(rows, tiny)), all(n, huge)), 1 / tiny},
+			{WeighElements(WeighRows(y, all(rows, huge)), all(n, 0)), 1},
+			{WeighRows(WeighClasses(y, all(c, huge), all(c, huge)), all(rows, 0)), 1},
+		} {
+			out := Out[T]{all(n, 1), all(n, 1), all(n, 1), all(n, 1)}
+			_, err := Fused(out, x, w.y, Params{Gamma: 2, Alpha: NoAlpha, Norm: w.norm})
+			require.NoError(t, err)
+			for i := range x {
+				requireZero(t, out, i, "weights %d", k)
+			}
+		}
+	}
+}
