@@ -1,4 +1,4 @@
-package focal
+package verify
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gofocal/focal"
 )
 
 // The results of torchvision.ops.sigmoid_focal_loss, kept in testdata/torchvision: an implementation that shares nothing
@@ -69,7 +71,7 @@ func readNPY[T float32 | float64 | int32](name string) (a npy[T], err error) {
 
 func mustNPY[T float32 | float64 | int32](t *testing.T, name string) npy[T] {
 	t.Helper()
-	a, err := readNPY[T](filepath.Join("testdata", "torchvision", name+".npy"))
+	a, err := readNPY[T](filepath.Join("..", "..", "testdata", "torchvision", name+".npy"))
 	require.NoError(t, err)
 	return a
 }
@@ -92,7 +94,7 @@ func TestTorchvision(t *testing.T) {
 
 // testTorchvision allows a relative error, and for the gradients of soft targets, which are differences, one that is
 // relative to the largest gradients of their kind, about 1.
-func testTorchvision[T Float](t *testing.T, relative, ofSoft float64) {
+func testTorchvision[T focal.Float](t *testing.T, relative, ofSoft float64) {
 	typ := fmt.Sprintf("%T", T(0)) + "_"
 	gammas, alphas, label := mustNPY[float64](t, "gamma"), mustNPY[float64](t, "alpha"), mustNPY[int32](t, "label")
 	x, dout := mustNPY[T](t, typ+"x"), mustNPY[T](t, typ+"dout")
@@ -112,21 +114,21 @@ func testTorchvision[T Float](t *testing.T, relative, ofSoft float64) {
 		}
 	}
 	for i, kind := range []string{"hard", "soft"} {
-		targets := []Target{Dense(mustNPY[T](t, typ+kind).data)}
+		targets := []focal.Target{focal.Dense(mustNPY[T](t, typ+kind).data)}
 		if kind == "hard" {
-			targets = append(targets, Labels(label.data))
+			targets = append(targets, focal.Labels(label.data))
 		}
 		for g, gamma := range gammas.data {
 			for a, alpha := range alphas.data {
-				for _, y := range targets {
-					p := Params{Gamma: gamma, Alpha: alpha}
-					what := fmt.Sprintf("%s targets (kind %d), gamma %v, alpha %v: ", kind, y.kind, gamma, alpha)
+				for k, y := range targets {
+					p := focal.Params{Gamma: gamma, Alpha: alpha}
+					what := fmt.Sprintf("%s targets (%s), gamma %v, alpha %v: ", kind, []string{"dense", "labels"}[k], gamma, alpha)
 					dst := make([]T, len(x.data))
-					require.NoError(t, Loss(dst, x.data, y, p))
+					require.NoError(t, focal.Loss(dst, x.data, y, p))
 					near(dst, loss.at(i, g, a), false, what+"loss")
-					require.NoError(t, Grad(dst, x.data, y, dout.data, p))
+					require.NoError(t, focal.Grad(dst, x.data, y, dout.data, p))
 					near(dst, grad.at(i, g, a), kind == "soft", what+"gradient")
-					total, err := Fused(Out[T]{Grad: dst}, x.data, y, p)
+					total, err := focal.Fused(focal.Out[T]{Grad: dst}, x.data, y, p)
 					require.NoError(t, err)
 					near([]T{T(total)}, sum.at(i, g, a), false, what+"sum")
 					near(dst, sumGrad.at(i, g, a), kind == "soft", what+"gradient of the sum")
