@@ -116,7 +116,7 @@ func TestErrorTexts(t *testing.T) {
 		"focal: UnmarshalBinary: there is no such loss: {Gamma: -0, Alpha: 0.25}: invalid partial sum": put(23, 0x80),
 	}
 	for want, err := range texts {
-		if strconv.IntSize == 32 && strings.Contains(want, "want rows·columns") {
+		if strconv.IntSize == 32 && strings.Contains(want, "9223372036854775807·3") {
 			continue // there a product of two ints always fits
 		}
 		assert.EqualError(t, err, want, want)
