@@ -514,3 +514,21 @@ func testBlocksHelpers[T Float](t *testing.T) {
 		}
 	}
 }
+
+// fewer takes as many elements as it may: whole words, with no more bits than that.
+func TestFewer(t *testing.T) {
+	rng := rand.New(rand.NewPCG(61, 62))
+	for range 200 {
+		m, _ := randomMasks(rng, rng.Float64(), 1)
+		n := 64 + rng.IntN(pieceLen-64)
+		all := m.count(n)
+		if all < 65 {
+			continue
+		}
+		most := 64 + rng.IntN(all-64)
+		got := m.fewer(n, most)
+		require.Zero(t, got%64)
+		require.LessOrEqual(t, m.count(got), most)
+		require.Greater(t, m.count(min(got+64, n)), most)
+	}
+}
