@@ -33,7 +33,7 @@ const (
 
 // Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured.
 // They are variables for tests, which go either way.
-var patchShare, patchLeast = 16, 1024
+var patchShare, patchLeast = 16, 256
 
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch.
 type scratch[T Float] struct {

@@ -157,7 +157,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	if err := s.p.set("test", &Params{Gamma: gamma, Alpha: alpha, Norm: []float64{0, 1, 3, 7.5, 3, 3, 1e60}[rng.IntN(7)]}, &Target{}); err != nil {
 		panic(err)
 	}
-	s.p.frozen = seldom()
+	s.p.frozen, s.p.workers = seldom(), pick(1, 1, 3)
 
 	foreground := []float64{0, 0.02, 0.5, 1}[rng.IntN(4)]
 	switch rng.IntN(4) {
