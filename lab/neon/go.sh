@@ -1,1 +1,0 @@
-cd .. && ./sync.sh && cd pkg && export GOWORK=off GOFLAGS=-buildvcs=false; GOARCH=arm64 CGO_ENABLED=0 go vet . 2>&1 | head -20; GOARCH=arm64 CGO_ENABLED=0 go test -c -o ../k.test . && qemu-aarch64-static ../k.test -test.run "${T:-TestKernels|TestOthers}" "$@" 2>&1 | cut -c1-${W:-260} | head -${LINES_MAX:-40}

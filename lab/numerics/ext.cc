@@ -1,7 +1,0 @@
-#include "k.h"
-#include <random>
-template<class T> void run(){ std::mt19937_64 R(3); auto U=[&]{return (R()>>11)*0x1p-53;}; long bad=0; double maxw=C<T>::maxw; bool f=sizeof(T)==4; double mx=f?3.4028234e38:1.797e308;
- for(long i=0;i<6000000;i++){ T u; double z=U(); if(z<.3)u=(U()-.5)*300*(f?1:8); else if(z<.6){ u=exp2((U()-.5)*(f?254:2040)); if(U()<.5)u=-u; } else if(z<.7) u=U()<.5?INFINITY:-INFINITY; else if(z<.75) u=U()<.5?0.0:-0.0; else if(z<.8) u=U()<.5?mx:-mx; else u=(U()-.5)*4; double g; z=U(); g=z<.3?U()*5:z<.6?exp2(U()*(f?33:114)):z<.8?exp2(-U()*(f?140:1000)):0; T w; z=U(); w=z<.5?exp2((U()-1)*(f?149:1073)+log2(maxw)*U()):z<.7?maxw:z<.8?(f?1e-45:5e-324):1; T t=U()<.5?U():exp(-U()*100); if(U()<.3)t=1-t; if(!(t>0&&t<1))t=.5; T w2=U()<.5?w:U();
-  Plan<T> P=plan<T>(g), P2=plan<T>(2); T o[5]; for(int kd=0;kd<4;kd++){ if(kd==0)K<T>::template square<true>(u,w,o); else if(kd==1)K<T>::power(P,u,w,o); else K<T>::soft(kd==2?P2:P,kd==2,u,t,w,w2,o); for(int j=0;j<5;j++){ bool nan=o[j]!=o[j], inf=!nan&&fabs((double)o[j])>mx; bool neg=false; if(j==0||j==3) neg=o[j]<0; if(nan||neg||(inf&&j!=0)){ if(bad++<20) printf("%d kd %d out %d u=%g g=%g w=%g t=%g w2=%g -> %g\n",f,kd,j,(double)u,g,(double)w,(double)t,(double)w2,(double)o[j]); } if(j==0&&inf&&!(fabs((double)u)>mx*.9||fabs((double)u)*maxw>mx)){ if(bad++<20) printf("inf kd %d u=%g g=%g w=%g\n",kd,(double)u,g,(double)w); } } } }
- printf("%d bad %ld\n",f,bad); }
-int main(){ run<float>(); run<double>(); }

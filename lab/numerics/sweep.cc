@@ -1,6 +1,0 @@
-
-#include "k.h"
-#include "or.h"
-int main(int ac,char**av){ char kd=av[1][0]; double g=atof(av[2]),w=atof(av[3]); long step=atol(av[4]); float lo=ac>5?atof(av[5]):1e-7f,hi=ac>6?atof(av[6]):140; Plan<float> P=plan<float>(g); float wf=w; double W[7]={0},U[7]={0},S[7]={0}; long n=0; uint32_t b0=tb(lo),b1=tb(hi);
- for(uint64_t b=b0;b<=b1;b+=step) for(int s=0;s<2;s++){ float u=fb((uint32_t)(b|(s?0x80000000u:0))); float o[7]; if(kd=='s')K<float>::square<false>(u,wf,o),o[2]=o[3]=o[4]=0; else if(kd=='S') K<float>::square<true>(u,wf,o); else K<float>::power(P,u,wf,o); auto r=ref(u,g,w); double d[7]={err32(o[0],r.loss,r.loss),err32(o[1],r.grad,r.grad),err32(o[2],r.hess,r.hmag),err32(o[3],r.curv,r.curv),err32(o[4],r.fgrad,r.fgrad),0,0}; if(kd=='s') d[2]=d[3]=d[4]=0; if(g==0){ double e=exp(-fabs((double)u)),sg=u<0?e/(1+e):1/(1+e),sp=log1p(e)+fmax(0,u); d[5]=err32(K<float>::sigm(u),sg,sg); d[6]=err32(K<float>::softp(u),sp,sp); } n++; for(int i=0;i<7;i++){ S[i]+=d[i]; if(d[i]>W[i])W[i]=d[i],U[i]=u; } }
- printf("%s g %g w %.9g n %ld:",av[1],g,w,n); const char*nm[]={"loss","grad","hess","curv","fgrad","sigm","softp"}; for(int i=0;i<7;i++) if(W[i]) printf(" %s %.3f at %.9g mean %.3f",nm[i],W[i],U[i],S[i]/n); puts(""); }
