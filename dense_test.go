@@ -304,6 +304,29 @@ func testDenseTiny[T Float](t *testing.T) {
 	}
 }
 
+// The same of quality focal loss, whose derivatives are at their limits there.
+func TestQualityTiny(t *testing.T) { forFloats(t, testQualityTiny[float32], testQualityTiny[float64]) }
+
+func testQualityTiny[T Float](t *testing.T) {
+	inf := T(math.Inf(1))
+	for _, score := range []T{fromBits[T](1), 1e-20, 0.5, 1 - 1.0/1024} {
+		for _, gamma := range []float64{0, 0.5, 1, 1.5, 2, 2.3, 1e6} {
+			for _, norm := range []float64{1, 1 / smallestNormal[T]()} {
+				v := make([]T, 8)
+				out := Out[T]{v[:2], v[2:4], v[4:6], v[6:]}
+				y := Scored(Labels([]int32{1, 1}), []T{score, score}, QualityFocal)
+				_, err := Fused(out, []T{-inf, inf}, y, Params{Gamma: gamma, Norm: norm})
+				require.NoError(t, err)
+				assert.Equal(t, []T{inf, inf}, out.Loss, "score %v γ %v norm %v", score, gamma, norm)
+				assert.Equal(t, []T{0, 0, 0, 0}, v[4:], "score %v γ %v norm %v", score, gamma, norm)
+				low, high := math.Pow(float64(score), gamma+1), math.Pow(float64(1-score), gamma+1)
+				assert.InDelta(t, -low/norm, float64(out.Grad[0]), 1e-6/norm)
+				assert.InDelta(t, high/norm, float64(out.Grad[1]), 1e-6/norm)
+			}
+		}
+	}
+}
+
 func TestDenseAllocates(t *testing.T) {
 	x, target := make([]float32, 2*blockLen), make([]float32, 2*blockLen)
 	target[5] = 0.5

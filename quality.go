@@ -46,33 +46,34 @@ func qualityElement(x, t, w float64, pl *plan[float64], frozen bool) (loss, grad
 	near := math.FMA(share, smaller(c.maxSoftplus, far), log1p) // where it is multiplied with pq
 	pq := float64(eUp*large) * large                            // scaled up, as it may be tiny
 	letIn := float64(0 * smaller(c.maxSoftplus, far))           // a NaN
+	infinite := E - c.largest                                   // if E is, and then the loss is, however small the factor
 
 	a, beta := math.Abs(d), pl.Gamma
 	var factor, slope, bend float64 // w·|d|^β, and that over d and over d²
 	switch {
 	case beta == 0:
 		curv = math.FMA(float64(w*pq), c.down, letIn)
-		return w * E, math.FMA(w, d, letIn), curv, curv
+		return larger(w*E, infinite), math.FMA(w, d, letIn), curv, curv
 	case beta == 2:
 		slope, bend = w*d, w
 		factor = slope * d
 	case a < 0x1p-1022:
 		hess = letIn
 		switch {
-		case frozen || beta == 1 || beta > 2:
+		case frozen || beta == 1 || beta > 2 || math.IsInf(x, 0):
 		case beta > 1:
 			hess += math.Inf(1)
 		default:
 			hess -= math.Inf(1)
 		}
-		return letIn, letIn, hess, letIn
+		return larger(letIn, infinite), letIn, hess, letIn
 	default:
 		k, y, h := c.logM(float64(a*c.up), 0)
 		_, factor = c.pow(pl, w, k, -y, h, true)
 		slope = factor / d
 		bend = slope / d
 	}
-	loss = factor * E
+	loss = larger(factor*E, infinite)
 	curv = math.FMA(float64(factor*pq), c.down, letIn)
 	if frozen {
 		return loss, math.FMA(factor, d, letIn), curv, curv
