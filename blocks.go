@@ -100,6 +100,7 @@ type way uint8
 const (
 	asNegatives  way = iota // positives are patched, and soft targets
 	asWeightless            // negatives have no weight; positives are patched
+	asPositives             // negatives have no weight, and are zeros afterwards; soft targets are patched
 	asBits                  // pos tells positives from negatives; soft targets are patched
 	asTargets               // all by the kernel for targets; those of 0 and 1 are patched
 )
@@ -202,6 +203,10 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		if j.weighted {
 			s.weighBits(w[:n], j, from)
 		}
+	case asPositives:
+		u = elements[T](&s.c)[:n]
+		scale(u, x, -1)
+		a.U, a.Weight = &u[0], j.params.pos
 	case asTargets:
 		family = j.params.softFamily
 		a.Target, a.WeightPos = &denseOf[T](&j.y)[from], j.params.pos
@@ -229,8 +234,13 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	if j.params.frozen && r.hess != nil && r.curv != nil {
 		copy(r.hess, r.curv)
 	}
-	if p.way == asBits && r.grad != nil {
-		flip(r.grad, &s.pos, p.done)
+	if r.grad != nil {
+		switch p.way {
+		case asBits:
+			flip(r.grad, &s.pos, p.done)
+		case asPositives:
+			scale(r.grad, r.grad, -1)
+		}
 	}
 	if dout != nil {
 		multiply(r.grad, dout)
@@ -538,25 +548,26 @@ func (j *job[T]) rowCol(i int) (row, col int) {
 	return i / j.c, i % j.c
 }
 
-// dropWeightless sees to it that no kernel is called with a weight of 0, which would make NaN of an infinite loss: what has
-// none counts as ignored. Where the logit is NaN the element stays as it is, so that the NaN shows in the result.
+// dropWeightless has all elements of a piece computed as if they were on the side that has a weight, and counts those of the other
+// side as ignored, of which an infinite loss would make NaN. Where the logit is NaN the element stays, so that the NaN shows.
 func (s *scratch[T]) dropWeightless(j *job[T]) {
 	if !s.ignored {
 		s.ignored = true
 		s.keep.setAll(s.n)
 	}
+	s.way = asNegatives
+	if j.params.neg == 0 {
+		s.way = asPositives
+	}
 	x := j.x[s.start : s.start+s.n]
 	nans := hasNaN(x)
-	if j.params.pos == 0 {
-		s.way = asNegatives
-	}
 	for i := range words(s.n) {
 		drop := s.pos[i]
-		if j.params.neg == 0 {
+		if s.way == asPositives {
 			drop = ^s.pos[i]
-			if j.y.kind == denseTarget {
-				drop &^= s.soft[i]
-			}
+		}
+		if j.y.kind == denseTarget {
+			drop &^= s.soft[i] // they are patched
 		}
 		if nans {
 			for k, v := range x[64*i : min(64*i+64, s.n)] {
@@ -566,7 +577,6 @@ func (s *scratch[T]) dropWeightless(j *job[T]) {
 			}
 		}
 		s.keep[i] &^= drop
-		s.pos[i] &= s.keep[i]
 	}
 }
 

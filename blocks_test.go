@@ -205,7 +205,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 		}
 	default:
 		target := make([]T, n)
-		soft := []float64{0, 0.01, 0.1, 0.5, 0.95, 1}[rng.IntN(6)]
+		soft := []float64{0, 0.01, 0.03, 0.1, 0.5, 0.95, 1}[rng.IntN(7)]
 		for i := range target {
 			switch {
 			case rng.Float64() < soft:
