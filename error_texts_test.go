@@ -48,12 +48,13 @@ func TestErrorTexts(t *testing.T) {
 	}
 
 	texts := map[string]error{
-		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                               sum(x, Labels(label), Params{Gamma: -1}),
-		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                         sum(x, Labels(label), Params{Alpha: 2}),
-		"focal: Sum: Norm = -1, want it finite and ≥ 0: parameter out of range":                                sum(x, Labels(label), Params{Norm: -1}),
-		"focal: Parallel: f is nil, want a function such as Sigmoid: parameter out of range":                   Parallel[float32](x, x, nil, 1),
-		"focal: Sum: NegGamma = -1, want it finite and ≥ 0, or nil: parameter out of range":                    sum(x, Labels(label), Params{NegGamma: &minus}),
-		"focal: Sum: Norm = 1e-30 makes a weight larger than 2^30, want a larger Norm: parameter out of range": sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
+		"focal: Sum: Gamma = -1, want it finite and ≥ 0: parameter out of range":                                                sum(x, Labels(label), Params{Gamma: -1}),
+		"focal: Sum: Alpha = 2, want it in [0, 1], or NoAlpha: parameter out of range":                                          sum(x, Labels(label), Params{Alpha: 2}),
+		"focal: Sum: Norm = -2, want it finite and ≥ 0: parameter out of range":                                                 sum(x, Labels(label), Params{Norm: -2}),
+		"focal: Sum: Norm = -1, want it finite and ≥ 0 (-1 is what Foreground returns without Classes): parameter out of range": sum(x, Labels(label), Params{Norm: float64(ZeroBased(label).Foreground())}),
+		"focal: Parallel: f is nil, want a function such as Sigmoid: parameter out of range":                                    Parallel[float32](x, x, nil, 1),
+		"focal: Sum: NegGamma = -1, want it finite and ≥ 0, or nil: parameter out of range":                                     sum(x, Labels(label), Params{NegGamma: &minus}),
+		"focal: Sum: Norm = 1e-30 makes a weight larger than 2^30, want a larger Norm: parameter out of range":                  sum(x, Labels(label), Params{Norm: 1e-30, Alpha: 0.5}),
 
 		"focal: Loss: len(dst) = 5, want len(x) = 6: shape mismatch":                                        Loss(x[:5], x, Labels(label), p),
 		"focal: Sum: len(x) = 6, want 0, since len(label) = 0: shape mismatch":                              sum(x, Labels(label[:0]), p),

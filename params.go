@@ -171,6 +171,8 @@ func (p *Params) check(op string) error {
 		return fmt.Errorf("focal: %s: NegGamma = %v, want it finite and ≥ 0, or nil: %w", op, *p.NegGamma, ErrParam)
 	case !(p.Alpha >= 0 && p.Alpha <= 1) && p.Alpha != NoAlpha:
 		return fmt.Errorf("focal: %s: Alpha = %v, want it in [0, 1], or NoAlpha: %w", op, p.Alpha, ErrParam)
+	case p.Norm == -1:
+		return fmt.Errorf("focal: %s: Norm = -1, want it finite and ≥ 0 (-1 is what Foreground returns without Classes): %w", op, ErrParam)
 	case !(p.Norm >= 0) || math.IsInf(p.Norm, 0):
 		return fmt.Errorf("focal: %s: Norm = %v, want it finite and ≥ 0: %w", op, p.Norm, ErrParam)
 	}
