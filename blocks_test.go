@@ -532,3 +532,19 @@ func TestFewer(t *testing.T) {
 		require.Greater(t, m.count(min(got+64, n)), most)
 	}
 }
+
+// Soft targets have a weight where hard ones of one side have none.
+func TestBlocksSoftBesideWeightless(t *testing.T) {
+	for _, alpha := range []float64{0, 1} {
+		x, target, dst := make([]float32, 512), make([]float32, 512), make([]float32, 512)
+		for i := range target {
+			target[i] = float32(i % 2)
+		}
+		target[100] = 0.5
+		require.NoError(t, Loss(dst, x, Dense(target), Params{Gamma: 2, Alpha: alpha}))
+		for i, v := range dst {
+			want := i == 100 || target[i] == float32(alpha)
+			require.Equal(t, want, v > 0, "alpha %v, element %d", alpha, i)
+		}
+	}
+}
