@@ -47,8 +47,9 @@ func (t Target) Classes(c int) Target {
 //
 //	((base · class) · row) · element
 //
-// Base is alpha/n or (1-alpha)/n. Each product is rounded to the type of the logits. Weights of 1 change no bit. The product of
-// the largest weights is at most 2^30 in float32 and 2^260 in float64. Weights given again replace the former ones.
+// Base is alpha/n or (1-alpha)/n. Each product is rounded to the type of the logits. Weights of 1 change no bit. A product
+// that underflows is a weight of 0. The product of the largest weights, base among them, is at most 2^30 in float32 and 2^260 in
+// float64, even if no element has all of them. Weights given again replace the former ones.
 func WeighRows[T Float](y Target, w []T) Target {
 	y.row = weights(w)
 	return y
