@@ -15,7 +15,8 @@ import (
 //   - Sum: whoever has called next takes the losses while they are in the cache.
 //
 // Where more than a few are positives (rows of few columns) u and the weights are written out, element by element, and the
-// patch is for soft targets; where most targets are soft it is for those of 0 and 1. An element has the same bits either way.
+// patch is for soft targets; where most targets are soft it is for those of 0 and 1; where there are many of either sort, all are
+// computed as both. An element has the same bits every way.
 
 const (
 	// pieceLen is how many elements are sorted into negatives and others at a time.
@@ -103,6 +104,7 @@ const (
 	asPositives             // negatives have no weight, and are zeros afterwards; soft targets are patched
 	asBits                  // pos tells positives from negatives; soft targets are patched
 	asTargets               // all by the kernel for targets; those of 0 and 1 are patched
+	asBoth                  // all as bits and all as targets; soft tells which result is taken
 )
 
 // begin sets out to compute the elements start..end-1.
@@ -125,7 +127,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	}
 	group := groupOf[T]()
 	most := chunkBytes / int(unsafe.Sizeof(T(0)))
-	if p.way == asBits || j.weighted && p.way == asTargets {
+	if p.way == asBits || p.way == asBoth || j.weighted && p.way == asTargets {
 		most /= 2 // the other half is for weights
 	}
 	n := min((most+group-1)/group*group, p.n-p.done)
@@ -181,14 +183,16 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		U: &x[0], Weight: j.params.neg, Plan: &j.params.plan,
 		Loss: &r.loss[0], Grad: first(r.grad, spare), Hess: first(r.hess, spare), Curv: first(r.curv, spare),
 	}
-	if j.params.frozen && r.curv == nil {
-		a.Curv = a.Hess // they are the same
-	}
 	family := j.params.family
 	u, w := halves[T](&s.a)
 	var wPos []T
 	var live *bitmask
+	var soft places[T]
 	switch p.way {
+	case asBoth:
+		soft = s.softOf(j, x, group) // before x may be overwritten; what is not wanted of it is the hard targets' to write to
+		a.Grad, a.Hess, a.Curv = first(r.grad, soft.grad), first(r.hess, soft.hess), first(r.curv, soft.curv)
+		fallthrough
 	case asBits:
 		a.U, a.W = &u[0], &w[0]
 		var keep *bitmask
@@ -230,17 +234,23 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	if j.weighted && (j.zeros || j.params.neg == 0 || j.params.pos == 0) {
 		live = s.liveOf(w[:n], wPos, x)
 	}
+	if j.params.frozen && r.curv == nil {
+		a.Curv = a.Hess // they are the same
+	}
 	s.evaluate(j.kernel(family), &a, n, group)
 	if j.params.frozen && r.hess != nil && r.curv != nil {
 		copy(r.hess, r.curv)
 	}
 	if r.grad != nil {
 		switch p.way {
-		case asBits:
+		case asBits, asBoth:
 			flip(r.grad, &s.pos, p.done)
 		case asPositives:
 			scale(r.grad, r.grad, -1)
 		}
+	}
+	if p.way == asBoth {
+		s.takeSoft(j, r, &soft)
 	}
 	if dout != nil {
 		multiply(r.grad, dout)
@@ -250,6 +260,35 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 			if dst != nil {
 				mask(dst, live, 0)
 			}
+		}
+	}
+}
+
+// softOf computes all elements of a chunk by the kernel for targets, into scratch.
+func (s *scratch[T]) softOf(j *job[T], x []T, group int) places[T] {
+	loss, grad := halves[T](&s.b)
+	hess, curv := halves[T](&s.c)
+	a := abi.Args[T]{
+		U: &x[0], Target: &denseOf[T](&j.y)[s.start+s.done], Weight: j.params.neg, WeightPos: j.params.pos, Plan: &j.params.plan,
+		Loss: &loss[0], Grad: &grad[0], Hess: &hess[0], Curv: &curv[0],
+	}
+	s.evaluate(j.kernel(j.params.softFamily), &a, len(x), group)
+	n := len(x)
+	return places[T]{loss[:n], grad[:n], hess[:n], curv[:n]}
+}
+
+// takeSoft puts the results of a chunk's soft targets in their places.
+func (s *scratch[T]) takeSoft(j *job[T], r, soft *places[T]) {
+	for i := range words(len(r.loss)) {
+		s.other[i] = s.soft.bitsFrom(s.done + 64*i)
+	}
+	from := soft.all()
+	if j.params.frozen {
+		from[2] = soft.curv
+	}
+	for k, dst := range r.all() {
+		if dst != nil {
+			blend(dst, from[k], &s.other)
 		}
 	}
 }
@@ -427,6 +466,10 @@ func (s *scratch[T]) sortTargets(j *job[T]) {
 	}
 	count := s.pos.count(s.n)
 	softs, hards := s.countTargets()
+	if min(softs, hards) > 4*(s.n/patchShare)/3 && !s.ignored && !j.weighted && !j.params.twoGammas && j.params.neg > 0 && j.params.pos > 0 {
+		s.way = asBoth // twice a kernel costs no more than to patch so many
+		return
+	}
 	if min(softs, hards) > patchMost { // there is room for so many
 		if softs < hards {
 			s.n = s.soft.fewer(s.n, patchMost)
