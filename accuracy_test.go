@@ -48,8 +48,11 @@ func accurate(t *testing.T, r *verify.Report, err error) {
 
 // divide returns n, or less where tests go through less.
 func divide(n int) int {
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n /= 16
+	case !effort.Full():
+		n /= 6
 	}
 	if effort.Least() {
 		n /= 16
@@ -283,7 +286,7 @@ func TestAccuracySummits(t *testing.T) {
 	} {
 		c.Seed, c.Attempts = 1, divide(40_000)
 		if effort.Full() {
-			c.Attempts *= 10 // a minute of all
+			c.Attempts *= 5 // a minute of all
 		}
 		single, err := verify.Summits[float32](context.Background(), c)
 		require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/effort"
 )
 
 // saying is a batch and all that is said of it.
@@ -277,9 +278,12 @@ func TestBlocksElements(t *testing.T) {
 }
 
 func testBlocksElements[T Float](t *testing.T) {
-	count := 400
-	if testing.Short() {
-		count = 40
+	count := 40
+	switch {
+	case testing.Short():
+		count = 20
+	case effort.Full():
+		count = 150
 	}
 	for seed := range uint64(count) {
 		rng := rand.New(rand.NewPCG(seed, 17))

@@ -174,7 +174,7 @@ type PathFeature struct {
 // PathFeatures are the features that each path asks for beside those of the paths below it.
 var PathFeatures = []PathFeature{
 	{"avx512", "amd64", []cpuid.FeatureID{cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL}},
-	{"avx2", "amd64", []cpuid.FeatureID{cpuid.AVX, cpuid.AVX2, cpuid.FMA3}},
+	{"avx2", "amd64", []cpuid.FeatureID{cpuid.AVX, cpuid.AVX2, cpuid.FMA3, cpuid.POPCNT}},
 	{"neon", "arm64", []cpuid.FeatureID{cpuid.ASIMD}},
 	{"generic", "", nil},
 }
