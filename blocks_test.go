@@ -280,6 +280,8 @@ func TestBlocksElements(t *testing.T) {
 func testBlocksElements[T Float](t *testing.T) {
 	count := 40
 	switch {
+	case effort.Least():
+		count = 5
 	case testing.Short():
 		count = 20
 	case effort.Full():
