@@ -653,7 +653,7 @@ func (s *scratch[T]) gather(j *job[T]) {
 	u := s.patch.u[whole : whole+n]
 	t, w := halves[T](&s.a)
 	a := abi.Args[T]{Target: &t[0], Weight: j.params.neg, WeightPos: j.params.pos, Plan: &side.plan}
-	if j.weighted || j.y.score.given() || j.params.pos == 0 && j.params.neg == 0 {
+	if j.weighted || j.y.score.given() {
 		wPos, _ := halves[T](&s.b)
 		a.W, a.WPos = &w[0], &wPos[0]
 		s.gatherTargets(j, u, t[:n], w[:n], wPos[:n], index, x)
