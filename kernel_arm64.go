@@ -15,25 +15,6 @@ import (
 // Advanced SIMD is part of every arm64 CPU: there is nothing to check for.
 func bestPath() kernelPath { return pathNEON }
 
-// Labels and targets are checked, and masks made, in Go.
-func hasLabelKernels() bool { return false }
-
-func labelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool { return false }
-
-func labelMasks(_ kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {
-	return false
-}
-
-func labelPositives(_ kernelPath, index *uint16, label *int32, rows, c, limit int, first, offset, ignore int32) (count int, ignored bool) {
-	return 0, false
-}
-
-func withinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
-func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
-
-func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
-func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
-
 // What the assembly knows of the arguments: these constants, and the offsets of the fields of neon, come to it by go_asm.h,
 // which the go command makes. Pointers are where they are for either element type, up to the weights. The plan's fields
 // are counted in elements.
