@@ -352,7 +352,8 @@ func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
 		}
 
 		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
-		s = fma(0, L, s) // the product lets a NaN in
+		d := fma(2, q, -s) // 2q - s, before s may be NaN: processors differ in the sign of what is left of -NaN
+		s = fma(0, L, s)   // the product lets a NaN in
 		far = fma(far, p, far)
 		Q := choose(negative, T(r*c.up), T(far*s))
 		o.curv[i] = T(T(T(B*s)*Q) * c.down)
@@ -361,7 +362,7 @@ func genericSquare[T Float](op abi.Operation, a *abi.Args[T]) {
 			continue
 		}
 		o.grad[i] = T(B * fma(q, L, s))
-		bracket := fma(L, fma(2, q, -s), T(pl.HessOne*s))
+		bracket := fma(L, d, T(pl.HessOne*s))
 		o.hess[i] = T(T(T(B*bracket)*Q) * c.down)
 	}
 }

@@ -158,7 +158,8 @@ func square(op abi.Operation) []stage {
 		}
 
 		// curv = B·q·s, hess = B·q·(5s + 2L·(2q - s))
-		s = fma(b.num(0), L, s) // the product lets a NaN in
+		d := fma(b.num(2), q, neg(s)) // 2q - s, before s may be NaN
+		s = fma(b.num(0), L, s)       // the product lets a NaN in
 		far = fma(far, p, far)
 		Q := choose(negative, r.times(b.num(b.Up())), far.times(s))
 		b.put("Curv", B.times(s).times(Q).times(b.num(b.Down())))
@@ -167,7 +168,7 @@ func square(op abi.Operation) []stage {
 			return
 		}
 		b.put("Grad", B.times(fma(q, L, s)))
-		bracket := fma(L, fma(b.num(2), q, neg(s)), b.param("HessOne").times(s))
+		bracket := fma(L, d, b.param("HessOne").times(s))
 		b.put("Hess", B.times(bracket).times(Q).times(b.num(b.Down())))
 	}}}
 }
