@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/control"
+	"github.com/gofocal/focal/internal/race"
 )
 
 type laneSums = abi.LaneSums
@@ -97,8 +98,8 @@ func groupOf[T Float]() int {
 
 // callKernel evaluates a kernel for the whole groups of a.
 func callKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
-	if raceEnabled {
-		raceKernel(k, a)
+	if race.Enabled {
+		race.Kernel(k, a)
 	}
 	if path != pathGeneric {
 		if isFloat32[T]() {
@@ -114,9 +115,9 @@ func callKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 
 // callActivation writes the sigmoid or the softplus of whole groups.
 func callActivation[T Float](f activation, dst, x *T, n int) {
-	if raceEnabled {
-		raceRead(x, n)
-		raceWrite(dst, n)
+	if race.Enabled {
+		race.Read(x, n)
+		race.Write(dst, n)
 	}
 	if path != pathGeneric && activatedByPath(f, dst, x, n) {
 		return
@@ -145,8 +146,8 @@ func activatedByPath[T Float](f activation, dst, x *T, n int) bool {
 func addToLanes[T Float](s *laneSums, loss []T) {
 	whole := len(loss) &^ (laneCount - 1)
 	if whole > 0 && path != pathGeneric {
-		if raceEnabled {
-			raceRead(&loss[0], whole)
+		if race.Enabled {
+			race.Read(&loss[0], whole)
 		}
 		done := false
 		if isFloat32[T]() {
@@ -167,9 +168,9 @@ func addToLanes[T Float](s *laneSums, loss []T) {
 func multiply[T Float](dst, dout []T) {
 	whole := len(dst) &^ (laneCount - 1)
 	if whole > 0 && path != pathGeneric {
-		if raceEnabled {
-			raceRead(&dout[0], whole)
-			raceWrite(&dst[0], whole)
+		if race.Enabled {
+			race.Read(&dout[0], whole)
+			race.Write(&dst[0], whole)
 		}
 		done := false
 		if isFloat32[T]() {
@@ -200,8 +201,8 @@ func product[T Float](a, b T) T {
 func expand[T Float](u, w, x []T, pos, keep *bitmask, shift int, wNeg, wPos T) {
 	whole := len(x) &^ (laneCount - 1)
 	if whole > 0 && path != pathGeneric {
-		if raceEnabled {
-			raceRead(&x[0], whole)
+		if race.Enabled {
+			race.Read(&x[0], whole)
 		}
 		p, k := bitsAt(pos, shift), bitsAt(keep, shift)
 		done := false
@@ -230,8 +231,8 @@ func expand[T Float](u, w, x []T, pos, keep *bitmask, shift int, wNeg, wPos T) {
 func flip[T Float](dst []T, pos *bitmask, shift int) {
 	whole := len(dst) &^ (laneCount - 1)
 	if whole > 0 && path != pathGeneric {
-		if raceEnabled {
-			raceWrite(&dst[0], whole)
+		if race.Enabled {
+			race.Write(&dst[0], whole)
 		}
 		p := bitsAt(pos, shift)
 		done := false
@@ -255,8 +256,8 @@ func flip[T Float](dst []T, pos *bitmask, shift int) {
 func mask[T Float](dst []T, keep *bitmask, shift int) {
 	whole := len(dst) &^ (laneCount - 1)
 	if whole > 0 && path != pathGeneric {
-		if raceEnabled {
-			raceWrite(&dst[0], whole)
+		if race.Enabled {
+			race.Write(&dst[0], whole)
 		}
 		k := bitsAt(keep, shift)
 		done := false

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/race"
 )
 
 // A bitmask has a bit for each element of a piece, and padding: assembly may read or write 8 bytes from any byte of it, and
@@ -144,8 +145,8 @@ func (m *bitmask) nextClear(from, to int) (start, end int) {
 // col of the row of label[0], and there is a label for each of their rows.
 func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
 	if rows := (col + n + c - 1) / c; c <= abi.NarrowRow && rows >= laneCount && hasLabelKernels() {
-		if raceEnabled {
-			raceRead(&label[0], rows)
+		if race.Enabled {
+			race.Read(&label[0], rows)
 		}
 		ignored = labelMasks(path, &pos[0], &keep[0], &label[0], rows, c, offset, ignore)
 		if col > 0 {
@@ -182,8 +183,8 @@ func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ign
 // room in index for one of each row, and laneCount more.
 func labelList(index []uint16, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (count int, ignored bool) {
 	if rows := (col+n-1)/c + 1; rows >= laneCount && c <= pieceLen && hasLabelKernels() {
-		if raceEnabled {
-			raceRead(&label[0], rows)
+		if race.Enabled {
+			race.Read(&label[0], rows)
 		}
 		count, ignored = labelPositives(path, &index[0], &label[0], rows, c, n, int32(-col), offset, ignore)
 		if !ignored {
@@ -228,8 +229,8 @@ func inRange(i, n int) int { return int(uint((i-n)&^i) >> (bits.UintSize - 1)) }
 // one of the latter.
 func targetBits[T Float](pos, soft *bitmask, t []T) (softs bool) {
 	if hasLabelKernels() {
-		if raceEnabled {
-			raceRead(&t[0], len(t))
+		if race.Enabled {
+			race.Read(&t[0], len(t))
 		}
 		if isFloat32[T]() {
 			return targetMasksF32(path, &pos[0], &soft[0], asFloat32(&t[0]), len(t))

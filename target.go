@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+
+	"github.com/gofocal/focal/internal/race"
 )
 
 // Target says what each row is ([Labels], [ZeroBased]) or what each element is ([Dense]). Options such as [Target.Ignoring] and
@@ -322,8 +324,8 @@ func checkValues[T Float](y *Target, op string, c int) error {
 func firstOutside[T Float](v []T, low, high T) int {
 	for start := 0; start < len(v); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := v[start:min(start+blockLen, len(v))]
-		if raceEnabled {
-			raceRead(&part[0], len(part))
+		if race.Enabled {
+			race.Read(&part[0], len(part))
 		}
 		if allWithin(part, low, high) {
 			continue
@@ -397,8 +399,8 @@ func (t *Target) checkLabels(op string, c int) error {
 func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := label[start:min(start+blockLen, len(label))]
-		if raceEnabled {
-			raceRead(&part[0], len(part))
+		if race.Enabled {
+			race.Read(&part[0], len(part))
 		}
 		if len(part) >= laneCount && hasLabelKernels() && labelsValid(path, &part[0], len(part), limit, ignore) {
 			continue

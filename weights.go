@@ -1,5 +1,7 @@
 package focal
 
+import "github.com/gofocal/focal/internal/race"
+
 // The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
 // is not given counts as 1, and changes no bit.
 
@@ -255,10 +257,10 @@ func callWeigh[T Float](dst, src *T, n int, by *T, rows int) bool {
 	if path == pathGeneric {
 		return false
 	}
-	if raceEnabled {
-		raceRead(by, rows)
+	if race.Enabled {
+		race.Read(by, rows)
 		if rows == 1 {
-			raceRead(src, n)
+			race.Read(src, n)
 		}
 	}
 	if isFloat32[T]() {

@@ -29,7 +29,7 @@ func deep(levels int, f func()) byte {
 }
 
 // Calls on shared inputs, with outputs side by side in one array, while garbage is collected all the time and stacks
-// grow. The race detector knows what the kernels read and write (race.go).
+// grow. The race detector knows what the kernels read and write (internal/race).
 func TestManyCallers(t *testing.T) {
 	forFloats(t, testManyCallers[float32], testManyCallers[float64])
 }

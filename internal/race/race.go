@@ -1,6 +1,6 @@
 //go:build race
 
-package focal
+package race
 
 import (
 	"runtime"
@@ -9,38 +9,36 @@ import (
 	"github.com/gofocal/focal/internal/abi"
 )
 
-// The race detector does not see what assembly reads and writes: it is told here. What only one goroutine knows, such as
-// masks and sums on its stack, does not matter.
+// Enabled reports whether the program is built with the race detector.
+const Enabled = true
 
-const raceEnabled = true
-
-// raceKernel tells about a call of a kernel.
-func raceKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
+// Kernel tells what a call of a kernel reads and writes.
+func Kernel[T float32 | float64](k abi.Kernel, a *abi.Args[T]) {
 	for _, p := range []*T{a.U, a.Target, a.W, a.WPos} {
-		raceRead(p, a.N)
+		Read(p, a.N)
 	}
 	op := k.Operation()
-	raceWrite(a.Loss, a.N)
+	Write(a.Loss, a.N)
 	if op != abi.Loss {
-		raceWrite(a.Grad, a.N)
+		Write(a.Grad, a.N)
 	}
 	if op == abi.Hess {
-		raceWrite(a.Hess, a.N)
+		Write(a.Hess, a.N)
 	}
 	if op == abi.Hess || op == abi.Frozen {
-		raceWrite(a.Curv, a.N)
+		Write(a.Curv, a.N)
 	}
 }
 
-// raceRead tells that n elements from p on are read; p may be nil.
-func raceRead[E any](p *E, n int) {
+// Read tells that n elements from p on are read; p may be nil.
+func Read[E any](p *E, n int) {
 	if p != nil {
 		runtime.RaceReadRange(hidden(p), n*int(unsafe.Sizeof(*p)))
 	}
 }
 
-// raceWrite tells that n elements from p on are written; p may be nil.
-func raceWrite[E any](p *E, n int) {
+// Write tells that n elements from p on are written; p may be nil.
+func Write[E any](p *E, n int) {
 	if p != nil {
 		runtime.RaceWriteRange(hidden(p), n*int(unsafe.Sizeof(*p)))
 	}
