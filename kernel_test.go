@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -736,16 +735,5 @@ func TestFrame(t *testing.T) {
 			require.True(t, differ)
 			require.Equal(t, at, i)
 		}
-	}
-}
-
-// The path in use is the best that there is.
-func TestPathExpected(t *testing.T) {
-	require.Equal(t, bestPath(), path, "a test has left another path behind")
-	require.Equal(t, path, availablePaths()[0])
-	if expected := map[string]string{"amd64": " generic avx2 avx512 ", "arm64": " generic neon "}[runtime.GOARCH]; expected != "" {
-		require.Contains(t, expected, " "+Path()+" ")
-	} else {
-		require.Equal(t, "generic", Path())
 	}
 }

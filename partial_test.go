@@ -496,26 +496,3 @@ func testScoreAllocations[T Float](t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { err = Rows(rows, x, y, Default()) }))
 	require.NoError(t, err)
 }
-
-func BenchmarkScore(b *testing.B) {
-	b.Run("type=f32", benchmarkScore[float32])
-	b.Run("type=f64", benchmarkScore[float64])
-}
-
-func benchmarkScore[T Float](b *testing.B) {
-	x, y := batch[T](1024, 80)
-	dst := make([]T, 1024)
-	for name, f := range map[string]func() error{
-		"Score": func() error { _, err := Score(x, y, Default()); return err },
-		"Rows":  func() error { return Rows(dst, x, y, Default()) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if err := f(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/element")
-		})
-	}
-}

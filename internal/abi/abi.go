@@ -25,21 +25,6 @@ type LaneSums struct {
 	Hi, Lo [Lanes]float64
 }
 
-// Block is one kernel call.
-type Block[T float32 | float64] struct {
-	N      int // elements, 1..BlockLen
-	X      *T  // logits, read
-	Dout   *T  // upstream gradient, read; nil: all ones
-	Loss   *T  // written; nil: not wanted. Each output may be X itself
-	Grad   *T
-	Hess   *T
-	Target *T        // read, instead of Pos: how much of a positive the element is, in [0, 1]; nil: Pos tells
-	Pos    *Bitmask  // bit set: a positive, never an ignored one; not nil, even where Target is read instead
-	Keep   *Bitmask  // bit clear: ignored, every output is 0; nil: none is
-	Sums   *LaneSums // added to; nil: not wanted
-	Plan   Plan[T]
-}
-
 // Plan is what gamma comes to. It is the same for all elements.
 type Plan[T float32 | float64] struct {
 	Gamma                T // bounded, see coef.Layout
