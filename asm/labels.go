@@ -633,7 +633,7 @@ func (f *simple) bits(mask, byte reg.Register, v int) (signs reg.VecVirtual, k r
 		shifts = append(shifts, uint64(8*f.elem()-1-first%8-l))
 	}
 	signs = f.YMM()
-	f.emit("VPBROADCAST"+f.integer(), signs, m) // up to eight bytes, see abi.Bitmask
+	f.emit("VPBROADCAST"+f.integer(), signs, m) // up to eight bytes, see bitmask in masks.go
 	f.emit("VPSLLV"+f.integer(), signs, signs, f.words(f.isa, shifts))
 	return signs, nil
 }

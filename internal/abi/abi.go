@@ -15,10 +15,6 @@ const (
 // NarrowRow is the length up to which rows have their masks made by assembly, 16 rows at a time.
 const NarrowRow = 15
 
-// Bitmask has a bit for each element of a block, and padding: a kernel may read 8 bytes from any byte of it, and the
-// masks of narrow rows begin up to a row early and end up to 16 rows late.
-type Bitmask [BlockLen/64 + 5]uint64
-
 // LaneSums holds the partial sums of a block. The sum of a block is that of all 2·Lanes numbers; Lo collects the
 // rounding errors of Hi (float64 elements only: float32 losses are short enough to need none).
 type LaneSums struct {

@@ -42,6 +42,27 @@ func TestQuickStart(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Every source of the root is named where development.md says what is where; a test beside what it tests needs no mention.
+func TestRootFiles(t *testing.T) {
+	text, names := read(t, "docs/development.md"), map[string]bool{}
+	for _, pattern := range []string{"*.go", "*.s", "*.h"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, file := range files {
+			names[filepath.Base(file)] = true
+		}
+	}
+	require.Contains(t, names, "focal.go")
+	for name := range names {
+		if tested, ok := strings.CutSuffix(name, "_test.go"); !ok || !names[tested+".go"] {
+			assert.Contains(t, text, "`"+name+"`")
+		}
+	}
+	for _, m := range regexp.MustCompile("`(\\w+\\.(?:go|s|h))`").FindAllStringSubmatch(text, -1) {
+		assert.True(t, names[m[1]] || m[1] == "main.go", "development.md names %s", m[1])
+	}
+}
+
 func TestReadmeIsShort(t *testing.T) {
 	assert.LessOrEqual(t, len(strings.Fields(read(t, "README.md"))), 900)
 }
