@@ -18,7 +18,8 @@ ULP of the exact values, must be within the bounds. Special values must give wha
 results must be that of all machines. It takes some seconds. The exit status is 1 if anything fails: please report it, with
 this output and that of "focal info".
 
--full checks all 2^32 float32 logits and ten million float64 logits for each gamma, some forty minutes of one core per gamma.
+-full checks all 2^32 float32 logits and ten million float64 logits for each gamma, some fifteen minutes of one core per gamma.
+Of the float32 logits the best path takes all, the others a part.
 `
 )
 

@@ -41,7 +41,7 @@ func testResume(t *testing.T, target *float64) {
 	}
 
 	file := filepath.Join(t.TempDir(), "state")
-	half := state{Sweep: sweep, Slices: slices / 2}
+	half := state{Sweep: sweep, Thorough: true, Slices: slices / 2}
 	for i := range slices / 2 {
 		part := sweep
 		part.From, part.To = slice(i)
@@ -72,5 +72,8 @@ func testResume(t *testing.T, target *float64) {
 		if _, err := resume(t.Context(), file, changed, slices, verify.Options{}); err == nil {
 			t.Error("the state of another sweep is taken")
 		}
+	}
+	if _, err := resume(t.Context(), file, sweep, slices, verify.Options{Sparse: true}); err == nil {
+		t.Error("the state of a thorough sweep is taken for one that is not")
 	}
 }

@@ -35,8 +35,21 @@ func At32(u, gamma float64) (v Values32) {
 		s, q = q, s
 	}
 	softplus := math.Max(u, 0) + l
-	pow := 1.0 // also at u = -Inf, where γ·log s would be 0·Inf
-	if gamma != 0 || math.IsNaN(u) {
+	var pow float64
+	switch gamma {
+	case 0:
+		pow = 1 + 0*s // of a NaN that is NaN
+	case 0.5: // those that matter most, in half the time
+		pow = math.Sqrt(s)
+	case 1:
+		pow = s
+	case 1.5:
+		pow = s * math.Sqrt(s)
+	case 2:
+		pow = s * s
+	case 3:
+		pow = s * s * s
+	default:
 		pow = math.Exp(gamma * (math.Min(u, 0) - l))
 	}
 	var qL float64 // the limit, where it would be 0·Inf
@@ -50,8 +63,12 @@ func At32(u, gamma float64) (v Values32) {
 	}
 	v.Mag = v.Value
 	v.Mag[Hess] = pow * (a + b + c)
-	v.slack, v.slackBelow = PerSoftplus*softplus, softplus*0x1p-126
+	v.setSlack(softplus)
 	return v
+}
+
+func (v *Values32) setSlack(softplus float64) {
+	v.slack, v.slackBelow = PerSoftplus*softplus, softplus*0x1p-126
 }
 
 // Err returns the error of a result that has the weight w, in the units of Bounds, and its exact value. What PerSoftplus

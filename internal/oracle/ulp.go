@@ -86,6 +86,38 @@ func (e *Errors) Add(err, at, got, want float64) {
 	e.N++
 }
 
+// Add32 does Add(v.Err(q, got, w)), in less time.
+func (e *Errors) Add32(v *Values32, q Quantity, at float64, got float32, w float64) {
+	want, mag, g := w*v.Value[q], w*v.Mag[q], float64(got)
+	exponent := min(max(int(math.Float64bits(mag)>>52), 1023-126), 1023+127)
+	err := math.Abs(g-want) * math.Float64frombits(uint64(2*1023+23-exponent)<<52)
+	if err <= e.Worst && (q != Loss || want >= v.slackBelow) && e.N > 0 { // an Inf or a NaN is not
+		e.Sum += err
+		e.N++
+		return
+	}
+	err, want = v.Err(q, got, w)
+	e.Add(err, at, g, want)
+}
+
+// AddRun32 counts the errors of n equal results at logits from first to last that are evenly spaced, between which the values are linear.
+// It returns false, and has counted nothing, if not all of them have the same sign and unit: between them is then another worst.
+func (e *Errors) AddRun32(v, vLast *Values32, q Quantity, first, last float64, got float32, w float64, n int) bool {
+	g := float64(got)
+	above := func(v *Values32) bool { return g > w*v.Value[q] }
+	binade := func(v *Values32) uint64 { return math.Float64bits(w*v.Mag[q]) >> 52 }
+	if q == Loss && w < 0x1p-126 || above(v) != above(vLast) || binade(v) != binade(vLast) || n < 2 {
+		return false
+	}
+	a, want := v.Err(q, got, w)
+	b, wantLast := vLast.Err(q, got, w)
+	e.Add(a, first, g, want)
+	e.Add(b, last, g, wantLast)
+	e.Sum += (a + b) / 2 * float64(n-2)
+	e.N += uint64(n - 2)
+	return true
+}
+
 // Merge counts the errors that other has counted.
 func (e *Errors) Merge(other Errors) {
 	if e.N == 0 || other.N > 0 && worse(other.Worst, e.Worst) {

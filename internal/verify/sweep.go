@@ -24,8 +24,8 @@ type Sweep32 struct {
 
 // Float32 compares all paths with the reference, and the reference with the exact values, over float32 logits.
 //
-// With Step 1 these are all that there are: some forty minutes of one core for each exponent. A step that is odd lets
-// the low bits vary. If ctx ends, the report is of the part that was done, and the error that of ctx.
+// With Step 1 these are all that there are: some forty minutes of one core for each exponent, or ten with Options.Sparse. A
+// step that is odd lets the low bits vary. If ctx ends, the report is of the part that was done, and the error that of ctx.
 func Float32(ctx context.Context, s Sweep32, o Options) (*Report, error) {
 	step, to := max(s.Step, 1), s.To
 	if to == 0 {

@@ -37,6 +37,10 @@ type Options struct {
 	// WithoutSigmoid leaves sigmoid and softplus out, which do not depend on the parameters.
 	WithoutSigmoid bool
 
+	// Sparse measures the first of the paths instead of the reference, which is much slower, and compares all others with it in one
+	// of 251 chunks of logits only, two of each two binades.
+	Sparse bool
+
 	Progress func(done, total uint64) // if not nil, called now and then with the number of logits; never concurrently
 }
 
@@ -157,6 +161,10 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, soft boo
 	}
 	report := &Report{Params: p, Paths: paths, Bounds: bounds(p, soft)}
 	workers := o.workers()
+	measured, thorough, sparse := Reference, uint64(thoroughEvery), o.Sparse && len(paths) > 0
+	if sparse {
+		measured, paths, thorough = paths[0], append(paths[1:len(paths):len(paths)], Reference), sparseEvery
+	}
 	room := make([]*chunk[T], min(uint64(workers*roundChunks), chunks))
 	for i := range room {
 		room[i] = newChunk[T](int(min(chunkLen, total)), soft, o.WithoutSigmoid || soft)
@@ -184,15 +192,23 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, soft boo
 			all.Wait()
 			return errors.Join(errs...)
 		}
-		if err := parallel(Reference, func(i uint64, c *chunk[T]) error {
+		if err := parallel(measured, func(i uint64, c *chunk[T]) error {
 			c.report = Report{}
 			c.u, c.t = fill(i, c.u[:0], c.t[:0])
-			return c.reference(p, i%thoroughEvery == 0)
+			if err := c.reference(p); err != nil || i%thorough > 0 {
+				return err
+			}
+			return c.compare(measured, p)
 		}); err != nil {
 			return report, err
 		}
 		for _, path := range paths {
-			if err := parallel(path, func(_ uint64, c *chunk[T]) error { return c.compare(path, p) }); err != nil {
+			if err := parallel(path, func(i uint64, c *chunk[T]) error {
+				if sparse && i%thorough > 0 {
+					return nil
+				}
+				return c.compare(path, p)
+			}); err != nil {
 				return report, err
 			}
 		}
@@ -305,8 +321,11 @@ func calls[T focal.Float]() []call[T] {
 // negative, the gradients' signs apart, by the same instructions.
 const thoroughEvery = 16
 
+// sparseEvery: so many chunks are less than a binade, and the places in it vary.
+const sparseEvery = 251
+
 // reference computes what all paths shall compute, and measures it.
-func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
+func (c *chunk[T]) reference(p focal.Params) error {
 	n := len(c.u)
 	for i, u := range c.u {
 		c.x[0][i], c.x[1][i] = u, -u
@@ -332,9 +351,6 @@ func (c *chunk[T]) reference(p focal.Params, thorough bool) error {
 	}
 	c.report.Logits += uint64(n)
 	c.measure(p)
-	if thorough {
-		return c.compare(Reference, p)
-	}
 	return nil
 }
 
@@ -411,6 +427,10 @@ func (c *chunk[T]) measure(p focal.Params) {
 	if p.Alpha == focal.NoAlpha && !c.soft {
 		labels = 1 // the results are the same
 	}
+	if single, ok := any(c).(*chunk[float32]); ok && !c.soft {
+		measureLabels(single, p, labels)
+		return
+	}
 	var exact oracle.Exact[T]
 	for i, u := range c.u {
 		if u-u != 0 {
@@ -440,4 +460,68 @@ func (c *chunk[T]) measure(p focal.Params) {
 			}
 		}
 	}
+}
+
+// measureLabels does it for labels and float32, of which there are so many that it matters how long it takes.
+func measureLabels(c *chunk[float32], p focal.Params, labels int) {
+	exact := oracle.NewQuick32(p.Gamma)
+	type column struct {
+		q      oracle.Quantity
+		got    []float32
+		sign   float32
+		weight float64
+	}
+	var columns []column
+	for label := range labels {
+		for _, call := range c.calls {
+			for _, q := range call.of {
+				switch {
+				case !call.first || call.unlabelled && label == 1:
+				case call.unlabelled:
+					columns = append(columns, column{q, c.want[0][q], 1, 1})
+				default:
+					columns = append(columns, column{q, c.want[label][q], signed[float32](q, label, 1), weight(p, label) / p.Norm})
+				}
+			}
+		}
+	}
+	var v, vLast oracle.Values32
+	// Most of the results at tiny logits, and at huge ones, are equal: then the errors at both ends say all.
+	if n := len(c.u); evenlySpaced(c.u) && exact.Linear(float64(c.u[0]), float64(c.u[n-1])) {
+		first, last := float64(c.u[0]), float64(c.u[n-1])
+		exact.At(&v, first)
+		exact.At(&vLast, last)
+		columns = slices.DeleteFunc(columns, func(col column) bool {
+			bits := bytesOf(col.got[:n])
+			return bytes.Equal(bits[4:], bits[:4*n-4]) &&
+				c.report.Errors[col.q].AddRun32(&v, &vLast, col.q, first, last, col.sign*col.got[0], col.weight, n)
+		})
+	}
+	for i, u := range c.u {
+		if len(columns) == 0 {
+			break
+		}
+		if u-u != 0 {
+			continue
+		}
+		exact.At(&v, float64(u))
+		for k := range columns {
+			col := &columns[k]
+			c.report.Errors[col.q].Add32(&v, col.q, float64(u), col.sign*col.got[i], col.weight)
+		}
+	}
+}
+
+// evenlySpaced reports whether the numbers, of one binade, are.
+func evenlySpaced(u []float32) bool {
+	if len(u) < 2 || math.Float32bits(u[0])>>23 != math.Float32bits(u[len(u)-1])>>23 {
+		return false
+	}
+	step := u[1] - u[0]
+	for i := 2; i < len(u); i++ {
+		if u[i]-u[i-1] != step {
+			return false
+		}
+	}
+	return true
 }

@@ -49,7 +49,8 @@ func TestFaultsAreFound(t *testing.T) {
 			c.t = append(c.t, 0.125)
 		}
 		p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3}
-		require.NoError(t, c.reference(p, true))
+		require.NoError(t, c.reference(p))
+		require.NoError(t, c.compare(Reference, p))
 		good := Report{Paths: []string{"test"}, Logits: 8, Bounds: bounds(p, soft)}
 		good.Merge(&c.report)
 		require.NoError(t, good.Err())
@@ -96,4 +97,28 @@ func TestSummitsClimb(t *testing.T) {
 	cancel()
 	_, err = Summits[float32](ctx, Climb{Gamma: [2]float64{0, 5}})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A sparse sweep finds the errors that a thorough one finds, and what differs.
+func TestSparse(t *testing.T) {
+	p := focal.Params{Gamma: 2.3, Alpha: 0.3, Norm: 3}
+	for _, from := range []uint64{0x2f000000 /* 2^-33 */, 0x31000000 /* 2^-29 */, 0x3f7fc000, 0x437fc000 /* 256 */, 0x50000000, 0x7f7fc000 /* Inf */} {
+		for _, sign := range []uint64{0, 1 << 31} {
+			s := Sweep32{From: sign | from, To: (sign | from) + chunkLen, Params: p}
+			want, err := Float32(context.Background(), s, Options{})
+			require.NoError(t, err)
+			got, err := Float32(context.Background(), s, Options{Sparse: true})
+			require.NoError(t, err)
+			require.NoError(t, got.Err())
+			require.Equal(t, want.Logits, got.Logits)
+			require.Equal(t, want.Paths, got.Paths)
+			for q, w := range want.Errors {
+				// Result by result, and by the values in full.
+				g := got.Errors[q]
+				require.Equal(t, w.N, g.N)
+				require.InDelta(t, w.Worst, g.Worst, 1e-5, "%#x, %v", s.From, oracle.Quantity(q))
+				require.InDelta(t, w.Mean(), g.Mean(), 1e-5, "%#x, %v", s.From, oracle.Quantity(q))
+			}
+		}
+	}
 }

@@ -56,6 +56,7 @@ func Run(ctx context.Context, o Options, progress func(name string, done, total 
 	}
 	sweep := func(name string, p focal.Params, target *float64, fraction uint64) error {
 		if err := add("f32, "+name, func(o verify.Options) (*verify.Report, error) {
+			o.Sparse = every == 1
 			return verify.Float32(ctx, verify.Sweep32{Step: fraction * every, Params: p, Target: target}, o)
 		}); err != nil {
 			return err
