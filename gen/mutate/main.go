@@ -5,7 +5,8 @@
 //	go run ./gen/mutate -n 40 kernel_arm64.s -- -exec qemu-aarch64-static -short -run 'Kernels|Golden' .
 //	FOCAL_EXPECT_PATH=avx512 go run ./gen/mutate -n 10 -only AVX512 kernel_amd64.s -- -exec "$PWD/.ci/bochs" -short -run Golden .
 //
-// What stands behind -- is for go test; -short ./... if there is nothing. The files are not touched: go test is given the
+// What stands behind -- is for go test. If there is nothing, the least of the tests of the file's package is run, which finds
+// most, and then -short ./... The files are not touched: go test is given the
 // mutant in place of the file, by -overlay. A file of another architecture (…_arm64…) is tested for that one.
 //
 // A mutant is killed if a test fails, crashes or does not end. One that does not build does not count. The last lines are
@@ -42,7 +43,8 @@ func main() {
 	only := flag.String("only", "", "mutate only in functions, or lines outside of them, that match this regular expression")
 	list := flag.Bool("list", false, "list the mutants and end")
 	flag.Parse()
-	files, args := flag.Args(), []string{"-short", "./..."}
+	var args []string
+	files := flag.Args()
 	if i := slices.Index(files, "--"); i >= 0 {
 		files, args = files[:i], files[i+1:]
 	}
@@ -82,7 +84,7 @@ func run(files, args []string, n, from int, seed uint64, only string, list bool)
 	defer os.RemoveAll(dir)
 	tested := map[string]bool{}
 	for _, f := range files { // the files as they are, on each architecture
-		if arch := archOf(f); !tested[arch] {
+		if arch := archOf(f); !tested[arch] && from == 0 {
 			tested[arch] = true
 			if verdict, how := (&mutant{file: f}).test(dir, args); verdict != survived {
 				return fmt.Errorf("the tests fail without a mutant: %s", how)
@@ -127,8 +129,19 @@ const (
 	notBuilt = "not built"
 )
 
-// test runs go test with the mutant in place of the file.
+// test runs go test with these arguments, or the usual ones, with the mutant in place of the file.
 func (m *mutant) test(dir string, args []string) (verdict, how string) {
+	if len(args) > 0 {
+		return m.goTest(dir, args)
+	}
+	verdict, how = m.goTest(dir, []string{"-short", "./" + filepath.Dir(m.file)}, "FOCAL_LEAST=1")
+	if verdict == survived {
+		verdict, how = m.goTest(dir, []string{"-short", "./..."})
+	}
+	return verdict, how
+}
+
+func (m *mutant) goTest(dir string, args []string, env ...string) (verdict, how string) {
 	src, err := os.ReadFile(m.file)
 	if err != nil {
 		log.Fatal(err)
@@ -143,7 +156,7 @@ func (m *mutant) test(dir string, args []string) (verdict, how string) {
 	write(overlay, replace)
 
 	test := exec.Command("go", append([]string{"test", "-overlay", overlay, "-count=1", "-failfast", "-vet=off", "-timeout", "10m"}, args...)...)
-	test.Env = append(os.Environ(), "GOARCH="+archOf(m.file))
+	test.Env = append(append(os.Environ(), "GOARCH="+archOf(m.file)), env...)
 	if archOf(m.file) != runtime.GOARCH || slices.Contains(args, "-exec") {
 		test.Env = append(test.Env, "CGO_ENABLED=0")
 	}
