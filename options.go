@@ -30,6 +30,9 @@ func (t Target) Planes(size int) Target {
 	return t
 }
 
+// PlaneSize returns the size given to [Target.Planes], and 1 without it: how many labels, and rows, an image has.
+func (t Target) PlaneSize() int { return t.size() }
+
 // Classes returns t for logits of c classes: other logits are [ErrShape]. [Target.Foreground] needs it for [ZeroBased], whose
 // background is label c. A c below 1 is [ErrTarget] when the target is used.
 func (t Target) Classes(c int) Target {

@@ -559,6 +559,13 @@ func TestForeground(t *testing.T) {
 }
 
 // A target of options is as much on the stack as a plain one.
+func TestPlaneSize(t *testing.T) {
+	y := Labels([]int32{1, 0})
+	require.Equal(t, 1, y.PlaneSize())
+	require.Equal(t, 2, y.Planes(2).PlaneSize())
+	require.Equal(t, 1, y.Planes(-3).PlaneSize(), "the calls refuse it")
+}
+
 func TestOptionAllocations(t *testing.T) {
 	forFloats(t, testOptionAllocations[float32], testOptionAllocations[float64])
 }

@@ -86,7 +86,8 @@ func Sum(logits *tensors.Tensor, y focal.Target, p focal.Params) (float64, error
 	return r.sum, err
 }
 
-// Rows returns the loss of each row, in the shape [N], as [focal.Rows] does.
+// Rows returns the loss of each row, in the shape [N], as [focal.Rows] does. With [focal.Target.Planes] it is the shape of the
+// logits without the classes, such as [N, H, W] for [N, C, H, W].
 func Rows(logits *tensors.Tensor, y focal.Target, p focal.Params) (*tensors.Tensor, error) {
 	r, err := evaluate(call{op: "Rows", what: rows, x: logits, y: y, p: p})
 	return r.out, err
@@ -204,7 +205,7 @@ func run[T focal.Float](c call) (r result, err error) {
 	case loss, grad, hess, curv, sumAndGrad, sigmoid, softplus, logSigmoid:
 		r.out = tensors.FromShape(c.x.Shape())
 	case rows:
-		r.out = tensors.FromShape(shapes.Make(c.x.DType(), n))
+		r.out = tensors.FromShape(shapes.Make(c.x.DType(), rowShape(c.x.Shape().Dimensions, n, c.y.PlaneSize())...))
 	}
 	err = read(c.x, func(x []T) error {
 		if c.dout == c.x { // a tensor is locked while it is read
@@ -218,6 +219,22 @@ func run[T focal.Float](c call) (r result, err error) {
 		return result{}, err
 	}
 	return r, nil
+}
+
+// rowShape returns the shape of the losses of rows: n for n images of one row each; with planes of the given size the axes
+// behind the classes, or a single one if they are no planes.
+func rowShape(logits []int, n, size int) []int {
+	if size == 1 {
+		return []int{n}
+	}
+	positions := 1
+	for _, d := range logits[min(2, len(logits)):] {
+		positions *= d
+	}
+	if positions == size {
+		return append([]int{n}, logits[2:]...)
+	}
+	return []int{n, size}
 }
 
 func compute[T focal.Float](c call, r *result, dst, x, dout []T) (err error) {

@@ -255,3 +255,19 @@ func TestNoRows(t *testing.T) {
 	require.Zero(t, sum)
 	require.Equal(t, []int{0, cols}, d.Shape().Dimensions)
 }
+
+// Where labels have planes, a loss belongs to a position: the axis of the classes is gone.
+func TestRowsPlanes(t *testing.T) {
+	x, label := random[float32](1, 10)[:2*3*4], []int32{0, 1, 2, 3, -1, 1, 0, 2}
+	y, p := focal.Labels(label).Planes(4), focal.Default()
+	want := make([]float32, len(label))
+	require.NoError(t, focal.Rows(want, x, y, p))
+	for _, shapes := range [][2][]int{{{2, 3, 2, 2}, {2, 2, 2}}, {{2, 3, 4}, {2, 4}}, {{2, 12}, {2, 4}}} {
+		got, err := Rows(tensors.FromFlatDataAndDimensions(x, shapes[0]...), y, p)
+		require.NoError(t, err)
+		require.Equal(t, want, tensors.MustCopyFlatData[float32](got))
+		require.Equal(t, shapes[1], got.Shape().Dimensions)
+	}
+	_, err := Rows(tensors.FromFlatDataAndDimensions(x, 2, 12), y.Planes(math.MaxInt), p)
+	require.ErrorIs(t, err, focal.ErrShape)
+}

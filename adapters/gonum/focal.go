@@ -111,8 +111,8 @@ func fused[T focal.Float](loss, grad, hess, curv, x matrix[T], y focal.Target, p
 	return sum, c.finish(err)
 }
 
-// Rows writes the loss of each row of x to dst, as [focal.Rows] does. dst has one column, and as many rows as x: that of a
-// larger matrix, for one. It may be exactly x where x has one column.
+// Rows writes the loss of each row of x to dst, as [focal.Rows] does. dst has as many rows as x and one column, such as one of a
+// larger matrix; with [focal.Target.Planes] it has a column for each position. It may be exactly x if x has a single class.
 func Rows[M Matrix](dst, x M, y focal.Target, p focal.Params) error {
 	if c, ok := any(x).(blas32.General); ok {
 		return rowLosses(of32(any(dst).(blas32.General)), of32(c), y, p)
@@ -167,7 +167,7 @@ func elementwise[M Matrix](op string, dst, x M, f32 func(dst, x []float32) error
 }
 
 func apply[T focal.Float](op string, dst, x matrix[T], f func(dst, x []T) error) error {
-	c, err := prepare(op, x, output[T]{"dst", dst, perElement})
+	c, err := prepare(op, x, 1, output[T]{"dst", dst, perElement})
 	if err != nil {
 		return err
 	}
@@ -345,15 +345,17 @@ type output[T focal.Float] struct {
 
 // newCall checks the matrices, and the target against x.
 func newCall[T focal.Float](op string, x matrix[T], y focal.Target, outputs ...output[T]) (call[T], error) {
-	c, err := prepare(op, x, outputs...)
-	if err != nil {
-		return c, err
+	if err := x.check(op, "x", x.rows, x.cols); err != nil {
+		return call[T]{}, err
 	}
-	return c, y.Fits(x.rows, x.cols)
+	if err := y.Fits(x.rows, x.cols); err != nil { // before an output gets its size
+		return call[T]{}, err
+	}
+	return prepare(op, x, y.PlaneSize(), outputs...)
 }
 
-// prepare checks the matrices.
-func prepare[T focal.Float](op string, x matrix[T], outputs ...output[T]) (c call[T], err error) {
+// prepare checks the matrices. The losses of a row are so many as size says.
+func prepare[T focal.Float](op string, x matrix[T], size int, outputs ...output[T]) (c call[T], err error) {
 	if err := x.check(op, "x", x.rows, x.cols); err != nil {
 		return c, err
 	}
@@ -365,7 +367,7 @@ func prepare[T focal.Float](op string, x matrix[T], outputs ...output[T]) (c cal
 		case notWanted:
 			continue
 		case perRow:
-			cols = min(cols, 1)
+			cols = min(cols, size)
 		}
 		if !o.m.there && rows > 0 {
 			return c, fmt.Errorf("focal: %s: %s is nil, want a matrix of %d×%d: %w", op, o.name, rows, cols, focal.ErrShape)

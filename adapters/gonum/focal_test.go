@@ -360,3 +360,25 @@ func TestErrors(t *testing.T) {
 	_, err = Sum((*mat.Dense)(nil), focal.Labels([]int32(nil)), p)
 	require.NoError(t, err)
 }
+
+// Where labels have planes, a loss belongs to a position.
+func TestRowsPlanes(t *testing.T) {
+	const images, classes, size = 2, 3, 4
+	x, label := random[float64](1, images*classes*size), []int32{0, 1, 2, 3, -1, 1, 0, 2}
+	y, p := focal.Labels(label).Planes(size), focal.Default()
+	want := make([]float64, len(label))
+	require.NoError(t, focal.Rows(want, x, y, p))
+	logits := mat.NewDense(images, classes*size, x)
+	var dst mat.Dense
+	require.NoError(t, Rows(&dst, logits, y, p))
+	require.Equal(t, mat.NewDense(images, size, want), &dst)
+	require.ErrorContains(t, Rows(mat.NewDense(images, 1, nil), logits, y, p), "dst is 2×1, want 2×4")
+
+	one := mat.NewDense(images, size, append([]float64(nil), x[:images*size]...)) // a single class, in place
+	y = focal.Labels([]int32{0, 1, 1, 0, -1, 1, 0, 1}).Planes(size)
+	require.NoError(t, focal.Rows(want, x[:images*size], y, p))
+	require.NoError(t, Rows(one, one, y, p))
+	require.Equal(t, mat.NewDense(images, size, want), one)
+
+	require.ErrorIs(t, Rows(new(mat.Dense), logits, y.Planes(math.MaxInt), p), focal.ErrShape)
+}

@@ -354,3 +354,19 @@ func TestErrors(t *testing.T) {
 		require.NoError(t, vm.Close())
 	}
 }
+
+// Where labels have planes, a loss belongs to a position: the axis of the classes is gone.
+func TestRowsPlanes(t *testing.T) {
+	x, label := random[float32](1, 2*3*4), []int32{0, 1, 2, 3, -1, 1, 0, 2}
+	y, p := focal.Labels(label).Planes(4), focal.Default()
+	want := make([]float32, len(label))
+	require.NoError(t, focal.Rows(want, x, y, p))
+	for _, shapes := range [][2]tensor.Shape{{{2, 3, 2, 2}, {2, 2, 2}}, {{2, 3, 4}, {2, 4}}, {{2, 12}, {2, 4}}} {
+		got, err := Rows(tensor.New(tensor.WithShape(shapes[0]...), tensor.WithBacking(x)), y, p)
+		require.NoError(t, err)
+		require.Equal(t, want, got.Data())
+		require.Equal(t, shapes[1], got.Shape())
+	}
+	_, err := Rows(tensor.New(tensor.WithShape(2, 12), tensor.WithBacking(x)), y.Planes(math.MaxInt), p)
+	require.ErrorIs(t, err, focal.ErrShape)
+}

@@ -46,7 +46,8 @@ func Sum(logits tensor.Tensor, y focal.Target, p focal.Params) (float64, error) 
 	return r.sum, err
 }
 
-// Rows returns the loss of each row, a vector, as [focal.Rows] does.
+// Rows returns the loss of each row, a vector, as [focal.Rows] does. With [focal.Target.Planes] it has the shape of the logits
+// without the classes, such as [N, H, W] for [N, C, H, W].
 func Rows(logits tensor.Tensor, y focal.Target, p focal.Params) (*tensor.Dense, error) {
 	r, err := evaluate(call{op: "Rows", what: rows, x: logits, y: y, p: p})
 	return r.out, err
@@ -172,8 +173,8 @@ func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result,
 		dst = make([]T, len(x))
 		r.out = tensor.New(tensor.WithShape(logits.Shape().Clone()...), tensor.WithBacking(dst))
 	case rows:
-		dst = make([]T, n)
-		r.out = tensor.New(tensor.WithShape(n), tensor.WithBacking(dst))
+		dst = make([]T, n*c.y.PlaneSize())
+		r.out = tensor.New(tensor.WithShape(rowShape(logits.Shape(), n, c.y.PlaneSize())...), tensor.WithBacking(dst))
 	}
 	switch c.what {
 	case loss:
@@ -205,6 +206,22 @@ func runValues[T focal.Float](c call, logits, upstream *tensor.Dense) (r result,
 		return result{}, err
 	}
 	return r, nil
+}
+
+// rowShape returns the shape of the losses of rows: n for n images of one row each; with planes of the given size the axes
+// behind the classes, or a single one if they are no planes.
+func rowShape(logits []int, n, size int) []int {
+	if size == 1 {
+		return []int{n}
+	}
+	positions := 1
+	for _, d := range logits[min(2, len(logits)):] {
+		positions *= d
+	}
+	if positions == size {
+		return append([]int{n}, logits[2:]...)
+	}
+	return []int{n, size}
 }
 
 // dimensions returns the numbers of rows, along the first axis, and of elements in each.

@@ -83,7 +83,8 @@ func sumOf[T focal.Float](logits mat.Tensor, x mat.Matrix, y focal.Target, p foc
 	})
 }
 
-// Rows returns the operator of the loss of each row, a vector with an element for each label, as [focal.Rows] does.
+// Rows returns the operator of the loss of each row, a vector with an element for each label, as [focal.Rows] does. With
+// [focal.Target.Planes] it is a matrix with a row for each image and a column for each position.
 func Rows(logits mat.Tensor, y focal.Target, p focal.Params) (mat.Tensor, error) {
 	x, rows, err := matrixOf("Rows", "logits", logits, &y)
 	if err != nil {
@@ -96,15 +97,20 @@ func Rows(logits mat.Tensor, y focal.Target, p focal.Params) (mat.Tensor, error)
 }
 
 func rowsOf[T focal.Float](logits mat.Tensor, x mat.Matrix, rows int, y focal.Target, p focal.Params) (mat.Tensor, error) {
-	value := x.NewMatrix(mat.WithShape(rows))
+	size := y.PlaneSize() // labels, and losses, of each of the rows
+	shape := []int{rows, size}
+	if size == 1 {
+		shape = shape[:1]
+	}
+	value := x.NewMatrix(mat.WithShape(shape...))
 	if err := focal.Rows(elements[T](value), elements[T](x), y, p); err != nil {
 		return nil, err
 	}
 	return operator(logits, value, func(gy mat.Tensor) (mat.Matrix, error) {
 		gx := x.ZerosLike()
 		dout := make([]T, 0, x.Size())
-		for _, v := range elements[T](gy) {
-			dout = append(dout, slices.Repeat([]T{v}, x.Size()/rows)...)
+		for image := range slices.Chunk(elements[T](gy), size) {
+			dout = append(dout, slices.Repeat(image, x.Size()/(rows*size))...) // to each class
 		}
 		return gx, focal.Grad(elements[T](gx), elements[T](x), y, dout, p)
 	})

@@ -275,3 +275,29 @@ func TestErrors(t *testing.T) {
 type strange struct{ mat.Tensor }
 
 func (s strange) Value() mat.Tensor { return s }
+
+// Where labels have planes, a loss belongs to a position, and its gradient to that position of each class.
+func TestRowsPlanes(t *testing.T) {
+	const images, classes, size = 2, 3, 4
+	x, dout, label := random[float64](1, 10)[:images*classes*size], random[float64](2, 10)[:images*size], []int32{0, 1, 2, 3, -1, 1, 0, 2}
+	y, p := focal.Labels(label).Planes(size), focal.Default()
+	want := make([]float64, len(label))
+	require.NoError(t, focal.Rows(want, x, y, p))
+	logits := matrix(x, images, classes*size)
+	got, err := Rows(logits, y, p)
+	require.NoError(t, err)
+	require.Equal(t, want, data[float64](got))
+	require.Equal(t, []int{images, size}, got.Shape())
+
+	each, grad := make([]float64, len(x)), make([]float64, len(x))
+	for i := range each {
+		each[i] = dout[i/(classes*size)*size+i%size]
+	}
+	require.NoError(t, focal.Grad(grad, x, y, each, p))
+	got.AccGrad(matrix(dout, images, size))
+	require.NoError(t, ag.Backward(got))
+	require.Equal(t, grad, data[float64](logits.Grad()))
+
+	_, err = Rows(logits, y.Planes(math.MaxInt), p)
+	require.ErrorIs(t, err, focal.ErrShape)
+}
