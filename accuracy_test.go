@@ -139,133 +139,15 @@ func softPoints[T focal.Float](n, bits int) (x, target []T) {
 	return x, target
 }
 
-// Weights of rows, classes and elements are roundings more.
-func TestAccuracyWeights(t *testing.T) {
-	t.Run("float32", testAccuracyWeights[float32])
-	t.Run("float64", testAccuracyWeights[float64])
-}
-
-func testAccuracyWeights[T focal.Float](t *testing.T) {
-	const c = 7
-	n := divide(4_000)
-	rng := rand.New(rand.NewPCG(7, 8))
-	weights := func(n int) (w []T) {
-		for range n {
-			w = append(w, T(0.1+3*rng.Float64()))
-		}
-		return w
-	}
-	x, target := softPoints[T](n*c, 24)
-	label := make([]int32, n)
-	for i := range label {
-		label[i] = rng.Int32N(c + 1)
-	}
-	row, neg, pos, element := weights(n), weights(c), weights(c), weights(n*c)
-	out := focal.Out[T]{Loss: make([]T, n*c), Grad: make([]T, n*c), Hess: make([]T, n*c), Curv: make([]T, n*c)}
-	quantities := map[oracle.Quantity][]T{oracle.Loss: out.Loss, oracle.Grad: out.Grad, oracle.Hess: out.Hess, oracle.Curv: out.Curv}
-	worst := map[oracle.Quantity]float64{}
-	for _, gamma := range []float64{0, 0.5, 2, 2.3, 5} {
-		p := focal.Params{Gamma: gamma, Alpha: 0.3, Norm: 1.7}
-		for _, soft := range []bool{false, true} {
-			y := focal.Labels(label)
-			if soft {
-				y = focal.Dense(target)
-			}
-			y = focal.WeighElements(focal.WeighClasses(focal.WeighRows(y, row), neg, pos), element)
-			_, err := focal.Fused(out, x, y, p)
-			require.NoError(t, err)
-			for i, v := range x {
-				wNeg, wPos := (1-p.Alpha)*float64(neg[i%c]), p.Alpha*float64(pos[i%c])
-				exact, bounds := oracle.SoftAt(v, target[i], gamma, wPos, wNeg, p.Norm), oracle.PromisedSoft(gamma)
-				factors, sign := []T{row[i/c], element[i]}, T(1)
-				num, den := 1.0, 1.0
-				if !soft {
-					bounds = oracle.Promised(gamma)
-					num, den = 1-p.Alpha, p.Norm
-					class := neg[i%c]
-					if int(label[i/c]) == i%c+1 {
-						num, class, sign = p.Alpha, pos[i%c], -1
-					}
-					exact = oracle.At(sign*v, gamma)
-					factors = append(factors, class)
-				}
-				for q, result := range quantities {
-					got := result[i]
-					if q == oracle.Grad {
-						got *= sign
-					}
-					err, want := exact.Err(q, got, num, den, factors...)
-					worst[q] = max(worst[q], err/(bounds[q]+3*oracle.PerWeight))
-					require.LessOrEqual(t, err, bounds[q]+3*oracle.PerWeight, "%v, γ = %v, x = %v: %v, want %v", q, gamma, v, got, want)
-				}
-			}
-		}
-	}
-	t.Log("of the bounds:", worst)
-}
-
-// Positives with scores: cross-entropy with a soft target, and quality focal loss.
-func TestAccuracyQuality(t *testing.T) {
-	t.Run("float32", testAccuracyQuality[float32])
-	t.Run("float64", testAccuracyQuality[float64])
-}
-
-func testAccuracyQuality[T focal.Float](t *testing.T) {
-	x, score := softPoints[T](divide(40_000), 24)
-	n := len(x)
-	for i := range x {
-		switch {
-		case score[i] == 0 || score[i] == 1: // those are labels
-			score[i] = 0.5
-		case i%4 == 0: // near the minimum
-			score[i] = T(1/(1+math.Exp(-float64(x[i]))) + 1e-3*(float64(score[i])-0.5))
-		}
-		score[i] = min(max(score[i], 0x1p-60), 1-0x1p-24)
-	}
-	label := slices.Repeat([]int32{1}, n)
-	out := focal.Out[T]{Loss: make([]T, n), Grad: make([]T, n), Hess: make([]T, n), Curv: make([]T, n)}
-	frozen := make([]T, n)
-	quantities := [][]T{oracle.Loss: out.Loss, oracle.Grad: out.Grad, oracle.Hess: out.Hess, oracle.Curv: out.Curv, oracle.Frozen: frozen}
-	for _, quality := range []focal.Quality{focal.Varifocal, focal.Aligned, focal.QualityFocal} {
-		for _, gamma := range []float64{0, 0.5, 1, 1.5, 2, 2.3, 5} {
-			if gamma > 0 && quality != focal.QualityFocal {
-				break // it is the negatives'
-			}
-			p := focal.Params{Gamma: gamma, Alpha: 0.25, Norm: 1.7}
-			y := focal.Scored(focal.Labels(label), score, quality)
-			_, err := focal.Fused(out, x, y, p)
-			require.NoError(t, err)
-			p.Frozen = true
-			_, err = focal.Fused(focal.Out[T]{Grad: frozen}, x, y, p)
-			require.NoError(t, err)
-			var worst [5]oracle.Errors
-			for i, v := range x {
-				bounds := oracle.PromisedSoft(0)
-				exact, num := oracle.SoftAt(v, score[i], 0, 1, 1, 1), 1.0
-				switch quality {
-				case focal.Varifocal:
-					num = float64(score[i])
-				case focal.QualityFocal:
-					var parts float64
-					if exact, parts = oracle.QualityAt(v, score[i], gamma, 1, p.Norm); parts > 0x1p40 {
-						continue
-					}
-					num = p.Norm
-					for q := range bounds {
-						bounds[q] = oracle.Quality
-					}
-				}
-				for q, result := range quantities {
-					err, want := exact.Err(oracle.Quantity(q), result[i], num, p.Norm)
-					worst[q].Add(err, float64(v), float64(result[i]), want)
-					require.LessOrEqual(t, err, bounds[q], "%v, %v, γ = %v, x = %v, score %v: %v, want %v",
-						quality, oracle.Quantity(q), gamma, v, score[i], result[i], want)
-				}
-			}
-			for q, e := range worst {
-				t.Logf("%v, γ = %v, %v: %v", quality, gamma, oracle.Quantity(q), e)
-			}
-		}
+// Weights, two gammas, scores.
+func TestAccuracyFeatures(t *testing.T) {
+	for _, feature := range verify.Features {
+		t.Run(string(feature), func(t *testing.T) {
+			r, err := verify.WithFeature[float32](context.Background(), feature, divide(40_000), 1, verify.Options{})
+			accurate(t, r, err)
+			r, err = verify.WithFeature[float64](context.Background(), feature, divide(40_000), 1, verify.Options{})
+			accurate(t, r, err)
+		})
 	}
 }
 

@@ -275,9 +275,7 @@ func requireElement[T Float](t *testing.T, o *options[T], out Out[T], i int, see
 		if parts > 1e3 { // p and the score cancel
 			return
 		}
-		for q := range bounds {
-			bounds[q] = oracle.Quality
-		}
+		bounds = oracle.PromisedQuality()
 	case score > 0 && score < 1:
 		direct, sign = false, 1
 		w := times(1, factors)

@@ -17,7 +17,8 @@ import (
 
 func TestVerify(t *testing.T) {
 	text := succeed(t, "verify", "-gamma", "2")
-	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37", "hardest known", "special values"} {
+	for _, row := range []string{"f32, γ = 2 ", "f64, γ = 2 ", "f32, γ = 2, α = 0.25, n = 37", "f64, γ = 2, α = 0.25, n = 37",
+		"f32, weights", "f64, weights, soft targets", "f32, two gammas", "f64, varifocal", "f32, aligned", "f64, quality focal", "hardest known", "special values"} {
 		assert.Regexp(t, `(?m)^`+regexp.QuoteMeta(row)+` *\d+ +(equal|one path|right)`, text)
 	}
 	for _, path := range control.Paths() {

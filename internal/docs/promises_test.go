@@ -14,6 +14,7 @@ import (
 	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/coef"
 	"github.com/gofocal/focal/internal/oracle"
+	"github.com/gofocal/focal/internal/verify"
 )
 
 // documents are those that say what holds now. What was measured has a date, and stays.
@@ -105,6 +106,21 @@ func TestAccuracyBounds(t *testing.T) {
 		}
 		assert.Equal(t, oracle.UsualGammas, numbers(usual[1]))
 		assert.Equal(t, oracle.UsualWeights, numbers(usual[2]))
+	}
+}
+
+// TestKnownErrors holds the largest known errors in accuracy.md against the summits from which the search starts.
+func TestKnownErrors(t *testing.T) {
+	var cells [oracle.Quantities]string
+	for _, c := range []verify.Climb{{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{2, 2}}, {Gamma: [2]float64{0, 5}, Soft: true}} {
+		single, double := verify.Known[float32](c), verify.Known[float64](c)
+		for q := range oracle.Frozen + 1 {
+			cells[q] += fmt.Sprintf(" %.2f, %.2f |", single[q], double[q])
+		}
+	}
+	for q := range oracle.Frozen + 1 {
+		line := fmt.Sprintf("\n| %v |%s\n", q, cells[q])
+		assert.True(t, strings.Contains(read(t, "docs/accuracy.md"), line), "accuracy.md lacks the line%s", line)
 	}
 }
 

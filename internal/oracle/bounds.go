@@ -54,8 +54,7 @@ const (
 	// PerWeight is what each weight of a row, class or element adds to a bound: a rounding of the product.
 	PerWeight = 1
 
-	// Quality is the bound of each quantity of quality focal loss, in units of QualityAt, for an exponent up to 5.
-	Quality = 6
+	quality = 6
 
 	// SumRelative32 and SumRelative64 bound the error of a sum relative to the exact sum of the losses as written.
 	SumRelative32, SumRelative64 = 0x1p-40, 0x1p-50
@@ -76,6 +75,22 @@ func Promised(gamma float64, weights ...float64) Bounds {
 
 // PromisedSoft returns the bounds for soft targets.
 func PromisedSoft(gamma float64) Bounds { return soft.grown(gamma, softPerGamma) }
+
+// PromisedQuality returns the bounds of quality focal loss for an exponent up to 5, in units of QualityAt.
+func PromisedQuality() (b Bounds) {
+	for q := Loss; q <= Frozen; q++ {
+		b[q] = quality
+	}
+	return b
+}
+
+// Weighted returns the bounds with so many weights of rows, classes or elements.
+func (b Bounds) Weighted(weights int) Bounds {
+	for q := range b {
+		b[q] += PerWeight * float64(weights)
+	}
+	return b
+}
 
 func (b Bounds) grown(gamma float64, per Bounds) Bounds {
 	for q := range b {

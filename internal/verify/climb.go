@@ -15,12 +15,17 @@ import (
 )
 
 // A Climb is a directed search for errors above their bounds, over logits, targets, gamma, alpha and norm together: from
-// many random starts it moves to what is worse nearby.
+// the worst that are known, and then from many random starts, it moves to what is worse nearby.
 type Climb struct {
 	Soft     bool       // targets in (0, 1) instead of labels
 	Gamma    [2]float64 // least and most
 	Seed     uint64
 	Attempts int // batches of points to evaluate; 0: until the context's deadline
+}
+
+// includes reports whether a climb may come to a summit.
+func (c *Climb) includes(k known) bool {
+	return k.soft() == c.Soft && k.gamma >= c.Gamma[0] && k.gamma <= c.Gamma[1]
 }
 
 // A Summit is the largest error of a quantity that was found, relative to its bound.
@@ -53,10 +58,29 @@ func Summits[T focal.Float](ctx context.Context, c Climb) (worst [oracle.Quantit
 			measured = append(measured, call.of...)
 		}
 	}
-	for attempts := 0; ; {
-		of := measured[s.rng.IntN(len(measured))]
+	for _, k := range knownOf[T]() {
+		if !c.includes(k) {
+			continue
+		}
+		for i := range s.x {
+			s.x[i], s.t[i] = T(k.x), T(k.t)
+			if i > 0 {
+				s.x[i], s.t[i] = s.nearPoint(s.x[i], s.t[i])
+			}
+		}
+		if _, err := s.eval(k.params(), k.of); err != nil {
+			return worst, err
+		}
+	}
+	starts := worst
+	for attempts, climbs := 0, 0; ; climbs++ {
+		of, i := measured[s.rng.IntN(len(measured))], 0
 		var at Summit
-		for i, fruitless := 0, 0; fruitless < climbPatience; i++ {
+		if climbs < len(measured) && starts[measured[climbs]].Bound > 0 {
+			of, i = measured[climbs], climbStarts
+			at = starts[of]
+		}
+		for fruitless := 0; fruitless < climbPatience; i++ {
 			if e := ctx.Err(); e != nil {
 				if errors.Is(e, context.DeadlineExceeded) && c.Attempts == 0 {
 					return worst, nil

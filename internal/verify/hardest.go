@@ -5,8 +5,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"unsafe"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/oracle"
 )
 
 // Refine draws logits around those where a report has its worst errors, moves on to worse ones, and adds what it finds to
@@ -56,10 +58,25 @@ type hard[T focal.Float] struct {
 	norm  float64
 }
 
-// hardSoft is a logit and a soft target at which parameters showed the largest error.
-type hardSoft[T focal.Float] struct {
+// A known summit is where climbs have found the largest error of a quantity so far.
+type known struct {
+	of                 oracle.Quantity
+	err                float64
 	gamma, alpha, norm float64
-	x, t               T
+	x, t               float64 // of a target of 0 or 1: that of a label
+}
+
+func (k known) soft() bool { return k.t > 0 && k.t < 1 }
+
+func (k known) params() focal.Params {
+	return focal.Params{Gamma: k.gamma, Alpha: k.alpha, Norm: k.norm}
+}
+
+func knownOf[T focal.Float]() []known {
+	if unsafe.Sizeof(T(0)) == 4 {
+		return known32
+	}
+	return known64
 }
 
 // hardRadius is how many floats to either side of a hard logit are evaluated too.
@@ -68,15 +85,15 @@ const hardRadius = 1000
 // Hardest evaluates the logits that have shown the largest errors so far, and their neighbours: a report for each type
 // and all parameters.
 func Hardest(ctx context.Context, o Options) ([]*Report, error) {
-	r32, err := hardest(ctx, hard32, hardSoft32, o)
+	r32, err := hardest(ctx, hard32, o)
 	if err != nil {
 		return nil, err
 	}
-	r64, err := hardest(ctx, hard64, hardSoft64, o)
+	r64, err := hardest(ctx, hard64, o)
 	return append(r32, r64...), err
 }
 
-func hardest[T focal.Float](ctx context.Context, labels []hard[T], targets []hardSoft[T], o Options) (reports []*Report, err error) {
+func hardest[T focal.Float](ctx context.Context, labels []hard[T], o Options) (reports []*Report, err error) {
 	around := func(u []T, center T) []T {
 		for d := -hardRadius; d <= hardRadius; d++ {
 			u = append(u, neighbour(center, d))
@@ -97,13 +114,28 @@ func hardest[T focal.Float](ctx context.Context, labels []hard[T], targets []har
 			return nil, err
 		}
 	}
-	for _, h := range targets {
-		u := around(nil, h.x)
-		if err := evaluate(u, slices.Repeat([]T{h.t}, len(u)), focal.Params{Gamma: h.gamma, Alpha: h.alpha, Norm: h.norm}); err != nil {
+	for _, k := range knownOf[T]() {
+		u, t := around(nil, T(k.x)), []T(nil)
+		if k.soft() {
+			t = slices.Repeat([]T{T(k.t)}, len(u))
+		} else if k.t == 1 {
+			u = around(nil, -T(k.x))
+		}
+		if err := evaluate(u, t, k.params()); err != nil {
 			return nil, err
 		}
 	}
 	return reports, nil
+}
+
+// Known returns the largest errors of the summits that climbs of this kind have come to.
+func Known[T focal.Float](c Climb) (worst [oracle.Quantities]float64) {
+	for _, k := range knownOf[T]() {
+		if c.includes(k) {
+			worst[k.of] = max(worst[k.of], k.err)
+		}
+	}
+	return worst
 }
 
 // neighbour returns the float that is so many away from u.
@@ -114,8 +146,7 @@ func neighbour[T focal.Float](u T, away int) T {
 	return T(math.Float64frombits(math.Float64bits(float64(u)) + uint64(away)))
 }
 
-// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive), and climbs over all variables (gen/search). The worst of all that there are, of loss,
-// gradient and Hessian, come first. Those of the sigmoid are the same for all exponents.
+// hard32 are the worst that sweeps over float32 logits have found (gen/exhaustive), of this arithmetic and of former ones.
 var hard32 = []hard[float32]{
 	{0, []float32{-0x1.5f20ap+01, -0x1.929088p+06, 0x1.514832p+01, -2.760847, -100.6408, 2.686233, -0x1.606492p+01, -0x1.cea944p+00}, 0},
 	{0.5, []float32{-0x1.0991c6p+02, 0x1.f87a8cp-05, -0x1.85f158p+02, -2.730613, -9.545454, -1.690689, -0x1.df1c5p+01, 0x1.f91a7ep-08, -0x1.c0a692p+02}, 0},
@@ -123,18 +154,9 @@ var hard32 = []hard[float32]{
 	{2, []float32{-0x1.3ddf96p+01, -0x1.4cd72cp+01, -0x1.f102cp+00, -0x1.929088p+06, -0x1.5c3d42p+01, -0x1.903d5cp+06, 0x1.7611c4p-03, -2.4964225, -2.6035299}, 0},
 	{2.3, []float32{-0x1.35110cp+02, -0x1.4d7902p+01, -0x1.b54eep+01, -13.03454, -2.595533, -11.64843, 0x1.ab1bb4p-03, -0x1.6795f4p+00, -0x1.b4b45ep+01}, 0},
 	{5, []float32{0x1.ca7b28p-04, 0x1.ba282ap-03, -0x1.4ca28ap+01, 0.1053777, -0.2808562, -5.460921, -0x1.a2b0ecp+03, -0x1.1025b6p-04, -0x1.f3703ap-02}, 0},
-	{4.9096971507850391, []float32{-0x1.acadaep+2}, 1 / 0.25781793824699867},
-	{2.4421838179613942, []float32{-0x1.93aa7ap+3}, 1 / 1.5334669938802568},
-	{0.734542081800306, []float32{-0x1.88716ap+2}, 1 / 1.4702019098876424},
-	{4.2624362281081956, []float32{0x1.5cbf8p-18}, 1 / 1.1997131752821284},
-	{0.0059923181608986919, []float32{-0x1.096728p+2}, 1 / 1.0301024302681965},
-	{2, []float32{-0x1.f8787ap+1}, 1 / 1.0874186222713447}, // loss 5.17
-	{2, []float32{-0x1.590514p+3}, 1 / 1.0420251486975756}, // gradient 5.59
 	{4.7105138175753485, []float32{-0x1.0da558p-03}, 0.9136107465204248},
 	{2.3, []float32{0x1.f0a67cp+03}, 6.746282144531778e38}, // the weight and the loss are subnormal
 	{90, []float32{0x1.bb2874p-03}, 0},
-	{4.286105560633606, []float32{-0x1.afd44ep+03}, 1.9717577298734152 / (1 - 0.31120711979385857)}, // gradient 5.67
-	{0.503067342382565, []float32{-0x1.78323ep+03}, 1.6329904798279802},                             // Hessian 7.87
 	{150, []float32{0x1.bb2874p-03}, 0},
 }
 
@@ -146,51 +168,68 @@ var hard64 = []hard[float64]{
 	{2, []float64{-0x1.1ce510432906cp+04, -0x1.33ddb9a706d08p+03, -0x1.9b58b491c11fap+04, -0x1.711f7375952a3p+09}, 0},
 	{2.3, []float64{-0x1.9a04239b9bd88p+04, -0x1.fd4cff0ae9035p+03, -0x1.03a329f884878p+05}, 0},
 	{5, []float64{-0x1.ce2d1e23ff9ebp+03, -0x1.e6b273c3e125ap+03, -0x1.c5c4287874671p+04}, 0},
-	{4.0740675903148649, []float64{-0x1.d566bc6cd650fp+3}, 1 / 0x1.36bfa04b10f61p+0},
-	{4.9999415513398047, []float64{-0x1.25697e5dca8a7p+5}, 1 / 0x1.bd5c177a9eb4dp+0},
-	{2, []float64{-0x1.8ba582c1d83c2p+4}, 1 / 0x1.4dcd6fab8274p+0},
-	{3.7963898827675577, []float64{-0x1.16e3de80e6658p+03}, 1.777996392916128 / (1 - 0.460800790383539)},  // loss 5.04
-	{4.306080609138844, []float64{-0x1.909185d70e536p+03}, 1.1580558252031936 / (1 - 0.4175900733199703)}, // Hessian 8.02
 	{109.98414171218069, []float64{-0x1.5d52c3d34518dp+01}, 0},
 }
 
-// hardSoft32 and hardSoft64 are those of soft targets.
-var hardSoft32 = []hardSoft[float32]{
-	{0.5, 0.2, 0.8, 4.266164779663086, 0.4743941128253937},
-	{2, 0.2008, 0.8, 2.6053073, 0.999895}, // gradient 7.58
-	{2, 0.6182750123655003, 1.0000000200000003, 0.68605781, 0.99999899},
-	{2, 0.647, 0.665, 3.854158639907837, 0.45012620091438293},
-	{2, 0.2, 0.8, -13.810720443725586, 0.3558315932750702},
-	{2, focal.NoAlpha, 1, -2.7305500507354736, 1e-6},
-	{2, focal.NoAlpha, 1, -11.738959312438965, 1 - 1e-6},
-	{2, focal.NoAlpha, 1, -17.853530883789062, 1 - 1e-6},
-	{2, focal.NoAlpha, 1, 0.24080657958984375, 0.1},
-	{2, focal.NoAlpha, 1, -12.458093643188477, 0.9},
-	{2, focal.NoAlpha, 1, 1.2580326795578003, 0.5},
-	{2.3, 0.647, 0.665, 6.105792045593262, 0.4128405749797821},
-	{4.38142, 0.44897881450872723, 0.5919047764430706, -13.9492846, 0.084128015},
-	{4.99, 0.9999989999999843, 1.0804334219188616, -2.59106970, 0.000177855706},
-	{5, 0.2, 0.8, 5.514483451843262, 0.9999275803565979},
-	{4.7194230081540773, 0.4977145869234186, 0.48887437089110675, -0x1.68fe6cp+3, 0x1.0b6374p-15}, // gradient 8.59
-	{4.1543777017207875, 0.9999981711560693, 1.6630745778354408, 0x1.52fffap+1, 0x1.4425e6p-10},
-	{4.6799144668355668, 0.9999994139687162, 0.45339484623876586, 0x1.db10b2p+5, 0x1.84734ap-2}, // Hessian 8.76
-	{2, 0.9999734511261454, 0.9456819076362085, 0x1.47c47ap-1, 0x1.000076p-1},
-	{2, 0.9999970856064281, 0.9857941818898125, 0x1.e882f4p+1, 0x1.fffd2ep-2},
-	{4.361187684640776, 0.20951831287602882, 1.522115850631718, -0x1.03dd1p+04, 0x1.1b9b52p-22},   // gradient 10.34
-	{2, 0.00031581823676123046, 1.9241314017995508, -0x1.bae548p+01, 0x1.000236p-01},              // Hessian 9.78
-	{2, 0.00011336656842724089, 1.924093497906599, -0x1.bae548p+01, 0x1.0003bp-01},                // curvature 9.24
-	{4.356402403645916, 0.13401300633626165, 1.2611186838996589, -0x1.348f28p+03, 0x1.4d8d6ep-23}, // frozen gradient 7.68
-	{14.855227821097911, focal.NoAlpha, 1 / 1.2132, -0x1.1d8666p+2, 0x1.47fa44p-20},
-	{39.4, focal.NoAlpha, 1 / 0.84482, 0x1.995a2ap+0, 0x1.fd982ap-1},
-	{119.04901125416461, focal.NoAlpha, 1 / 43249.259735609245, 0x1.295e12p-2, 0x1.ff278p-1},
+// known32 and known64 are the summits of climbs below γ = 5, at 2, and above 5, of labels and of soft targets.
+var known32 = []known{
+	{oracle.Loss, 5.267, 2, focal.NoAlpha, 0.9196090497726159, -0x1.f8787ap+01, 0},
+	{oracle.Grad, 5.856, 0.7345420819400902, focal.NoAlpha, 0.6801786839682888, -0x1.88716ap+02, 0},
+	{oracle.Hess, 8.695, 0.005992317927224799, focal.NoAlpha, 0.9707772442374553, -0x1.096728p+02, 0},
+	{oracle.Curv, 5.824, 3.0573290660104453, focal.NoAlpha, 1.890117186996112, 0x1.096efp+02, 0},
+	{oracle.Frozen, 4.879, 2, 0.8952530967477591, 1.65623668163798, -0x1.aee294p+00, 0},
+	{oracle.Grad, 5.596, 2, focal.NoAlpha, 0.9596697364606225, -0x1.590514p+03, 0},
+	{oracle.Hess, 5.958, 2, 0.5068234344335961, 1.335067333171056, 0x1.147994p+02, 1},
+	{oracle.Curv, 5.707, 2, 0.02072860523284769, 1.3502740699097016, -0x1.912656p-07, 1},
+	{oracle.Loss, 44.850, 144.96054897550334, 0.5022864388858298, 1.953199878630504, -0x1.348eacp-02, 1},
+	{oracle.Grad, 98.333, 130.12838921498133, focal.NoAlpha, 1.3287660443147329, 0x1.38c19cp-15, 0},
+	{oracle.Hess, 46.422, 144.93157261423386, 0.5022864406599332, 1.9532920167718772, -0x1.348eacp-02, 1},
+	{oracle.Curv, 35.097, 113.69771472504179, 0.17743891984343488, 1.4497996133530597, -0x1.32f99ep-02, 1},
+	{oracle.Frozen, 42.933, 142.99766961153978, 0.5022864388858298, 1.953199878630504, -0x1.348eacp-02, 1},
+	{oracle.Loss, 7.520, 2, 0.9999970856073517, 0.9857941818689037, 0x1.e8826ap+01, 0x1.fffd2ep-02},
+	{oracle.Grad, 10.340, 4.361187684640765, 0.20951831287602876, 1.522115850631718, -0x1.03dd1p+04, 0x1.1b9b52p-22},
+	{oracle.Hess, 9.783, 2, 0.00031581823676122477, 1.9241314017995188, -0x1.bae548p+01, 0x1.000236p-01},
+	{oracle.Curv, 9.241, 2, 0.00011336656842724089, 1.924093497906599, -0x1.bae548p+01, 0x1.0003bp-01},
+	{oracle.Frozen, 7.684, 4.356402403645916, 0.13401300633626165, 1.2611186838996589, -0x1.348f28p+03, 0x1.4d8d6ep-23},
+	{oracle.Grad, 6.794, 2, 4.001880219457932e-06, 1.7819830819421019, -0x1.1d41d2p+01, 0x1.679058p-01},
+	{oracle.Frozen, 8.439, 2, 0.5521403199243676, 1.690487097035016, -0x1.ba6a38p+01, 0x1.2c7858p-20},
+	{oracle.Loss, 15.529, 26.424457546673064, focal.NoAlpha, 1.7714359654521117, -0x1.88e408p+01, 0x1.2cfad6p-33},
+	{oracle.Grad, 60.831, 119.04898601304906, focal.NoAlpha, 2.312178301823356e-05, 0x1.295e5ep-02, 0x1.ff2786p-01},
+	{oracle.Hess, 7.176, 7.444669367454484, focal.NoAlpha, 0.0018015685103769774, 0x1.140914p+06, 0x1.1a001ep-02},
+	{oracle.Curv, 15.743, 26.22378970938736, focal.NoAlpha, 1.5156256627163378, -0x1.88e408p+01, 0x1.2cfad6p-33},
+	{oracle.Frozen, 16.535, 26.42445752179042, focal.NoAlpha, 1.771435965452112, -0x1.88e408p+01, 0x1.2cfad6p-33},
+	{oracle.Sigmoid, 1.049, 0, focal.NoAlpha, 1, -0x1.2b139ap+00, 0},
+	{oracle.Softplus, 1.974, 0, focal.NoAlpha, 1, -0x1.10dcd6p+03, 0},
 }
 
-var hardSoft64 = []hardSoft[float64]{
-	{2, 0.5973018668859322, 0.5121309240998696, -0x1.787c9852035bbp+4, 0x1.ffffffffeef63p-1},
-	{3.1145537206992508, 1.0, 1.329712163121921e-34, -0x1.7b248c2c70f92p+2, 0x1.84p-46},
-	{2, 0.2, 0.8, 0.6648761004722575, 0.8367430434109726},
-	{2, 0.4211503023927638, 0.6647748062048484, 10.154256184513782, 0.49999999999999983},
-	{2, 0.41650254581129437, 0.6084089725113222, -30.931685751366633, 7.444476042378605e-05},
-	{4.99, 0.2499999971624649, 1.1350140401804278, -8.104014979579498, 4.8974764815922265e-08},
-	{4.99, 0.5320005684454369, 0.7876696553794024, -29.458761539118463, 9.30838643960157e-09},
+var known64 = []known{
+	{oracle.Loss, 5.129, 2, 0.40698756136838593, 1.41661379614327, -0x1.35c3387916a12p+04, 0},
+	{oracle.Grad, 5.805, 2, 0.4671383376162153, 1.8808261612728654, 0x1.298c6f4d6672bp-02, 0},
+	{oracle.Hess, 8.020, 4.306080609138844, 0.4175900733199703, 1.1580558252031936, -0x1.909185d70e536p+03, 0},
+	{oracle.Curv, 6.163, 2, 0.17554672193694038, 1.6950225380517907, 0x1.095d2ec67d59dp-19, 0},
+	{oracle.Frozen, 5.027, 3.0523739305600768, 0.48515690414126217, 1.9729896756358403, -0x1.8ffd3e97310fdp+03, 0},
+	{oracle.Hess, 6.016, 2, 0.4047665848189856, 58479.41664014403, -0x1.178b16f7a0a82p+04, 0},
+	{oracle.Frozen, 4.139, 2, 0.4006082111594091, 2.1650360053063226e-66, -0x1.9260ac9fbedabp+03, 0},
+	{oracle.Loss, 36.395, 104.07659405153147, focal.NoAlpha, 1.773205789453078, -0x1.1a20f37342a5bp-01, 0},
+	{oracle.Grad, 5.166, 5.0000000008213075, 0.3806859667208063, 1.1844927889497472, -0x1.f206f00d4e6dep+03, 0},
+	{oracle.Hess, 43.696, 127.30395789452405, focal.NoAlpha, 1.5996502694783383, -0x1.1a946f386c236p-01, 0},
+	{oracle.Curv, 37.565, 104.07659431031323, focal.NoAlpha, 1.773205789453322, -0x1.1a20f37342a5bp-01, 0},
+	{oracle.Frozen, 51.142, 150, focal.NoAlpha, 1.773206515395758, -0x1.1a20f37342a5bp-01, 0},
+	{oracle.Loss, 7.179, 2, 0.1882392900305216, 1.8787844777238971, 0x1.cfa35a2fb6fefp+03, 0x1.fffffffdc3dc1p-02},
+	{oracle.Grad, 7.576, 2, 0.28500756081843376, 1.4061500973584624e+12, 0x1.890bee81eb3cp-22, 0x1.37dfb8ed0532bp-03},
+	{oracle.Hess, 8.873, 4.990045346744937, 0.02127491174756041, 2.4711977807850517e+10, -0x1.a6328e364592cp+02, 0x1.67e8361c05c0cp-42},
+	{oracle.Curv, 8.128, 2, 4.126235519930076e-09, 1.8002108442078917, 0x1.9597b6b2dd4e4p+03, 0x1.000000023ba94p-01},
+	{oracle.Frozen, 7.434, 0.12905471991083395, 0.029190562324859337, 1.8409534649699884, 0x1.8252bae6dd11fp+02, 0x1.ffffffffffffdp-02},
+	{oracle.Loss, 7.045, 2, 0.18823929002660517, 1.8787844777239335, 0x1.cfa35a2fb86c9p+03, 0x1.fffffffdc3dc1p-02},
+	{oracle.Grad, 7.496, 2, 0.28500756081843376, 1.4061500973584624e+12, 0x1.890bee81eb3cp-22, 0x1.37dfb8ed029cfp-03},
+	{oracle.Hess, 8.532, 2, 4.126235519930073e-09, 1.8002108442079827, 0x1.9597b6b2dd4e4p+03, 0x1.000000023a323p-01},
+	{oracle.Curv, 8.118, 2, 4.126235519929218e-09, 1.800210844210356, 0x1.9597b6b2dd40bp+03, 0x1.000000023ba94p-01},
+	{oracle.Frozen, 6.763, 2, 0.9975276834861482, 6.116710357771082e-61, 0x1.669b404f430d9p+03, 0x1.037775885091dp-01},
+	{oracle.Loss, 51.860, 99.24564925153021, 0.15820783084165818, 1.0392267044970946, -0x1.4ef745b5db068p+02, 0x1.2ec7587c1614bp-24},
+	{oracle.Grad, 53.791, 99.2456492515568, 0.15820879504037438, 0.404089629052716, -0x1.4ef745b5db068p+02, 0x1.2ec7587c1152fp-24},
+	{oracle.Hess, 31.701, 56.31530401147446, 0.9999830321265362, 1.2484075407028383, 0x1.8525fdbc2653dp+03, 0x1.ffffffbcf7fcdp-01},
+	{oracle.Curv, 49.660, 93.15602352905623, 0.32059716496548085, 1.5227352797689684, 0x1.ecb0b61057fcbp+01, 0x1.ffffffa2a4b37p-01},
+	{oracle.Frozen, 52.799, 99.24564856704134, 0.15820783084165818, 1.0392267044970946, -0x1.4ef745b5db068p+02, 0x1.2ec7587c1614bp-24},
+	{oracle.Sigmoid, 0.977, 0, focal.NoAlpha, 1, -0x1.5ce7a632508f3p+01, 0},
+	{oracle.Softplus, 2.259, 0, focal.NoAlpha, 1, -0x1.a635c8dcc30f6p+03, 0},
 }

@@ -106,6 +106,27 @@ func (r *Report) Merge(other *Report) {
 	}
 }
 
+// MergeNearest adds what a report with other parameters, and so other bounds, has found: of each quantity it keeps the error that is
+// nearest to its bound, or above it.
+func (r *Report) MergeNearest(other *Report) {
+	errors, bounds := r.Errors, r.Bounds
+	r.Merge(other)
+	r.Errors, r.Bounds = errors, bounds
+	for q, e := range other.Errors {
+		r.mergeNearest(oracle.Quantity(q), e, other.Bounds[q])
+	}
+}
+
+func (r *Report) mergeNearest(q oracle.Quantity, e oracle.Errors, bound float64) {
+	mine := &r.Errors[q]
+	if mine.N > 0 && !(e.Worst*r.Bounds[q] > mine.Worst*bound) && !math.IsNaN(e.Worst) || e.N == 0 {
+		mine.Sum, mine.N = mine.Sum+e.Sum, mine.N+e.N
+		return
+	}
+	e.Sum, e.N = e.Sum+mine.Sum, e.N+mine.N
+	*mine, r.Bounds[q] = e, bound
+}
+
 func (r *Report) differ(d Difference) {
 	r.Differing++
 	if len(r.Differences) < maxDifferences {
@@ -308,6 +329,17 @@ func calls[T focal.Float]() []call[T] {
 		{"Sigmoid", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error {
 			return focal.Sigmoid(r[oracle.Sigmoid][:len(x)], x)
 		}, []oracle.Quantity{oracle.Sigmoid}, true, true},
+		{"LogSigmoid", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error { // of -x it is -softplus(x)
+			dst := r[oracle.Softplus][:len(x)]
+			for i, v := range x {
+				dst[i] = -v
+			}
+			err := focal.LogSigmoid(dst, dst)
+			for i, v := range dst {
+				dst[i] = -v
+			}
+			return err
+		}, []oracle.Quantity{oracle.Softplus}, false, true},
 		{"Softplus", func(r *results[T], x []T, _ focal.Target, _ focal.Params) error {
 			return focal.Softplus(r[oracle.Softplus][:len(x)], x)
 		}, []oracle.Quantity{oracle.Softplus}, true, true},
@@ -385,24 +417,31 @@ func (c *chunk[T]) compare(path string, p focal.Params) error {
 	return nil
 }
 
-// diff compares bits. A NaN is a NaN.
+// diff compares bits.
 func (c *chunk[T]) diff(path string, call *call[T], label int) {
+	kind := func(i int) string {
+		if c.soft {
+			return fmt.Sprintf("%s, target of %v", call.name, c.target[label][i])
+		}
+		return call.name + [...]string{", negative", ", positive"}[label]
+	}
+	n := len(c.u)
 	for _, q := range call.of {
-		got, want := c.got[q][:len(c.u)], c.want[label][q][:len(c.u)]
-		if bytes.Equal(bytesOf(got), bytesOf(want)) {
+		compareBits(&c.report, path, kind, q, c.x[label][:n], c.got[q][:n], c.want[label][q][:n])
+	}
+}
+
+// compareBits notes what differs. A NaN is a NaN.
+func compareBits[T focal.Float](r *Report, path string, what func(i int) string, q oracle.Quantity, x, got, want []T) {
+	if bytes.Equal(bytesOf(got), bytesOf(want)) {
+		return
+	}
+	for i, g := range got {
+		w := want[i]
+		if g == w && g != 0 || g != g && w != w || g == 0 && w == 0 && math.Signbit(float64(g)) == math.Signbit(float64(w)) {
 			continue
 		}
-		for i, g := range got {
-			w := want[i]
-			if g == w && g != 0 || g != g && w != w || g == 0 && w == 0 && math.Signbit(float64(g)) == math.Signbit(float64(w)) {
-				continue
-			}
-			kind := [...]string{"negative", "positive"}[label]
-			if c.soft {
-				kind = fmt.Sprintf("target of %v", c.target[label][i])
-			}
-			c.report.differ(Difference{path, fmt.Sprintf("%s, %v of a %s", call.name, q, kind), float64(c.x[label][i]), float64(g), float64(w)})
-		}
+		r.differ(Difference{path, fmt.Sprintf("%v of %s", q, what(i)), float64(x[i]), float64(g), float64(w)})
 	}
 }
 

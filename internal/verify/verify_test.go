@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,5 +121,83 @@ func TestSparse(t *testing.T) {
 				require.InDelta(t, w.Mean(), g.Mean(), 1e-5, "%#x, %v", s.From, oracle.Quantity(q))
 			}
 		}
+	}
+}
+
+// What is wrong with an element of which something is said is found.
+func TestFeatureFaults(t *testing.T) {
+	for _, feature := range Features {
+		b := newBatch[float32](feature, 2.3, 300, rand.New(rand.NewPCG(1, 2)))
+		var r Report
+		require.NoError(t, b.evaluate(&r))
+		require.NoError(t, r.Err(), feature)
+		for q := oracle.Loss; q <= oracle.Frozen; q++ {
+			require.GreaterOrEqual(t, r.Errors[q].N, uint64(290), feature)
+			require.Positive(t, r.Errors[q].Worst, feature)
+		}
+
+		// The same values for other weights or exponents are wrong.
+		for _, change := range []func(p *focal.Params){
+			func(p *focal.Params) { p.Norm *= 1 + 1e-5 },
+			func(p *focal.Params) { p.Gamma += 1e-4 },
+			func(p *focal.Params) { p.NegGamma = new(float64) },
+		} {
+			other := *b
+			change(&other.p)
+			r = Report{}
+			err := other.evaluate(&r)
+			if err == nil {
+				err = r.Err()
+			}
+			require.Error(t, err, "%v: %+v", feature, other.p)
+		}
+	}
+	_, err := WithFeature[float32](context.Background(), Features[0], 10, 1, Options{Paths: []string{"mmx"}})
+	require.ErrorContains(t, err, "mmx")
+}
+
+// The summits have the heights that are noted.
+func TestKnown(t *testing.T) {
+	t.Run("float32", testKnown[float32])
+	t.Run("float64", testKnown[float64])
+}
+
+func testKnown[T focal.Float](t *testing.T) {
+	for _, k := range knownOf[T]() {
+		x, target := []T{T(k.x)}, []T{T(k.t)}
+		if !k.soft() {
+			target = nil
+			if k.t == 1 {
+				x[0] = -x[0]
+			}
+		}
+		r, err := Points(context.Background(), x, target, k.params(), Options{Paths: []string{Reference}})
+		require.NoError(t, err)
+		require.NoError(t, r.Err())
+		require.InDelta(t, k.err, r.Errors[k.of].Worst, 0.0006, "%+v", k)
+	}
+}
+
+// A climb of any length reaches what is known, so it would find that a bound below that is broken.
+func TestSummitsReachKnown(t *testing.T) {
+	for _, c := range []Climb{
+		{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{2, 2}}, {Gamma: [2]float64{5, 150}},
+		{Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{2, 2}, Soft: true}, {Gamma: [2]float64{5, 150}, Soft: true},
+	} {
+		c.Seed, c.Attempts = 7, 500
+		testReachKnown[float32](t, c)
+		testReachKnown[float64](t, c)
+	}
+}
+
+func testReachKnown[T focal.Float](t *testing.T, c Climb) {
+	found, err := Summits[T](context.Background(), c)
+	require.NoError(t, err)
+	for _, k := range knownOf[T]() {
+		if !c.includes(k) {
+			continue
+		}
+		bound := bounds(k.params(), c.Soft)[k.of]
+		require.GreaterOrEqual(t, found[k.of].Err/found[k.of].Bound, (k.err-0.3)/bound, "%+v", k)
 	}
 }

@@ -83,6 +83,22 @@ func Run(ctx context.Context, o Options, progress func(name string, done, total 
 			return nil, err
 		}
 	}
+	for _, feature := range verify.Features {
+		n := 2_000
+		if o.Full {
+			n = 100_000
+		}
+		if err := add("f32, "+string(feature), func(o verify.Options) (*verify.Report, error) {
+			return verify.WithFeature[float32](ctx, feature, n, 1, o)
+		}); err != nil {
+			return nil, err
+		}
+		if err := add("f64, "+string(feature), func(o verify.Options) (*verify.Report, error) {
+			return verify.WithFeature[float64](ctx, feature, n, 1, o)
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if err := add("hardest known", func(o verify.Options) (*verify.Report, error) { return hardest(ctx, o) }); err != nil {
 		return nil, err
 	}
@@ -108,14 +124,7 @@ func hardest(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	}
 	all := reports[0]
 	for _, r := range reports[1:] {
-		errors, bounds := all.Errors, all.Bounds
-		for q, e := range r.Errors {
-			if e.Worst*bounds[q] > errors[q].Worst*r.Bounds[q] {
-				errors[q], bounds[q] = e, r.Bounds[q]
-			}
-		}
-		all.Merge(r)
-		all.Errors, all.Bounds = errors, bounds
+		all.MergeNearest(r)
 	}
 	return all, nil
 }
