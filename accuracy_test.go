@@ -151,6 +151,49 @@ func TestAccuracyFeatures(t *testing.T) {
 	}
 }
 
+// Soft targets and scores against what MPFR made of the losses' definitions alone, their derivatives included.
+func TestAccuracyTargets(t *testing.T) {
+	points, err := oracle.ReadTargets(oracle.TargetsFile)
+	require.NoError(t, err)
+	t.Run("float32", func(t *testing.T) { testAccuracyTargets[float32](t, points) })
+	t.Run("float64", func(t *testing.T) { testAccuracyTargets[float64](t, points) })
+}
+
+func testAccuracyTargets[T focal.Float](t *testing.T, points []oracle.TargetPoint) {
+	qualities := map[oracle.Kind]focal.Quality{
+		oracle.Varifocal: focal.Varifocal, oracle.Aligned: focal.Aligned, oracle.QualityFocal: focal.QualityFocal,
+	}
+	var worst [oracle.Quantities]oracle.Errors
+	compared := 0
+	for _, point := range points {
+		x, target := []T{T(point.X)}, []T{T(point.T)}
+		exact, parts := oracle.TargetAt[T](&point)
+		if float64(x[0]) != point.X || float64(target[0]) != point.T || parts > 0x1p40 {
+			continue
+		}
+		compared++
+		y, bounds := focal.Dense(target), oracle.PromisedSoft(point.Gamma)
+		if quality, ok := qualities[point.Kind]; ok {
+			y = focal.Scored(focal.Labels([]int32{1}), target, quality)
+			if quality == focal.QualityFocal {
+				bounds = oracle.PromisedQuality()
+			}
+		}
+		out := focal.Out[T]{Loss: make([]T, 1), Grad: make([]T, 1), Hess: make([]T, 1)}
+		_, err := focal.Fused(out, x, y, focal.Params{Gamma: point.Gamma, Alpha: point.Alpha})
+		require.NoError(t, err)
+		for q, got := range []T{out.Loss[0], out.Grad[0], out.Hess[0]} {
+			err, want := exact.Err(oracle.Quantity(q), got, 1, 1)
+			worst[q].Add(err, point.X, float64(got), want)
+			require.LessOrEqual(t, err, bounds[q], "%v of %+v: %v, want %v", oracle.Quantity(q), point, got, want)
+		}
+	}
+	require.Greater(t, compared, len(points)/3)
+	for q, e := range worst[:oracle.Hess+1] {
+		t.Logf("%v: %v", oracle.Quantity(q), e)
+	}
+}
+
 func TestAccuracyHardest(t *testing.T) {
 	if effort.Least() {
 		t.Skip("the bits are those of machines that go through more")

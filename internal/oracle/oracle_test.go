@@ -55,6 +55,33 @@ func TestOracles(t *testing.T) {
 	}
 }
 
+// TestTargetOracles compares those of soft targets and of scores with what MPFR made of the losses alone.
+func TestTargetOracles(t *testing.T) {
+	points, err := ReadTargets("../../" + TargetsFile)
+	require.NoError(t, err)
+	var worst [kinds][Hess + 1]float64
+	var compared [kinds]int
+	for _, p := range points {
+		v, _ := p.at()
+		compared[p.Kind]++
+		for q, want := range p.Value {
+			m := v.Mag[q].Float64()
+			if m < 0x1p-900 { // MPFR's pair has not all bits
+				require.LessOrEqual(t, Err64(want.Float64(), v.Value[q], v.Mag[q]), 0.5+0x1p-40, "%v: %+v", Quantity(q), p)
+				continue
+			}
+			err := math.Abs(v.Value[q].add(want.negate()).Float64()) / m
+			worst[p.Kind][q] = max(worst[p.Kind][q], err)
+			require.LessOrEqual(t, err, 0x1p-90, "%v: %+v: %v", Quantity(q), p, v.Value[q])
+		}
+	}
+	for kind, n := range compared {
+		t.Logf("kind %d: %d points, worst relative errors 2^%.1f 2^%.1f 2^%.1f", kind, n,
+			math.Log2(worst[kind][Loss]), math.Log2(worst[kind][Grad]), math.Log2(worst[kind][Hess]))
+		require.Greater(t, n, 100)
+	}
+}
+
 func TestAt32Corners(t *testing.T) {
 	inf := math.Inf(1)
 	for _, c := range []struct {
@@ -242,6 +269,20 @@ func TestParseMPFR(t *testing.T) {
 	require.Equal(t, []float64{2}, o.Gammas)
 	for _, bad := range [][]byte{nil, good[:12], good[:len(good)-1], append(good[:len(good):len(good)], 0), append([]byte("x"), good...)} {
 		_, err := parseMPFR(bad)
+		require.Error(t, err)
+	}
+}
+
+func TestParseTargets(t *testing.T) {
+	good := append([]byte("focalt64"), make([]byte, 4+84)...)
+	good[8] = 1
+	points, err := parseTargets(good)
+	require.NoError(t, err)
+	require.Len(t, points, 1)
+	kind := append([]byte{}, good...)
+	kind[12] = byte(kinds)
+	for _, bad := range [][]byte{nil, good[:11], good[:len(good)-1], append(good[:len(good):len(good)], 0), append([]byte("x"), good...), kind} {
+		_, err := parseTargets(bad)
 		require.Error(t, err)
 	}
 }

@@ -17,18 +17,26 @@ import "math"
 // near 2^53, nothing is left of d.
 func QualityAt[T float32 | float64](x, t T, beta, num, den float64) (v Exact[T], parts float64) {
 	w := qualityAt(float64(x), float64(t), beta, RealOf(num, den))
-	frozen := &w.Value[Frozen]
-	parts = (w.Mag[Frozen].mul(frozen.abs().inverse()).Float64() - 1) / (beta + 1)
-	if _, ok := any(x).(float64); ok {
-		v.v64 = w
-		return v, parts
+	return exactOf[T](&w), qualityParts(&w, beta)
+}
+
+// qualityParts returns (p+t)/|d| or (q+1-t)/|d|.
+func qualityParts(v *Values64, beta float64) float64 {
+	return (v.Mag[Frozen].mul(v.Value[Frozen].abs().inverse()).Float64() - 1) / (beta + 1)
+}
+
+// exactOf returns values for either type.
+func exactOf[T float32 | float64](w *Values64) (v Exact[T]) {
+	if _, ok := any(T(0)).(float64); ok {
+		v.v64 = *w
+		return v
 	}
 	for q := range w.Value {
 		v.v32.Value[q], v.v32.Mag[q] = w.Value[q].Float64(), w.Mag[q].Float64()
 	}
 	v.v32.slack = w.slack
 	v.v32.slackBelow = w.slack * 0x1p-126
-	return v, parts
+	return v
 }
 
 func qualityAt(x, t, beta float64, w Real) (v Values64) {
