@@ -439,7 +439,7 @@ func (s *scratch[T]) sortScores(j *job[T]) {
 	for _, i := range s.index[:s.targeted.end] {
 		row, _ := j.rowCol(s.start + int(i))
 		switch v := scores[row]; {
-		case v == 0 && j.y.quality != Aligned: // a negative
+		case v == 0 && j.y.quality == Varifocal: // a negative
 		case v == 0:
 			s.index[ends] = i | indexAsItIs
 			ends++

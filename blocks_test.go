@@ -68,7 +68,7 @@ func (s *saying[T]) element(i int) (out [4]T) {
 			return out
 		}
 	}
-	negative := score && target == 0 && y.quality != Aligned
+	negative := score && target == 0 && y.quality == Varifocal
 	score = score && !negative
 	side := &p.side
 	if target > 0 || score {
@@ -117,7 +117,7 @@ func (s *saying[T]) element(i int) (out [4]T) {
 	if family == abi.Zero {
 		operation = abi.Hess
 	}
-	if score && y.quality == QualityFocal && target < 1 {
+	if score && y.quality == QualityFocal && target > 0 && target < 1 {
 		pl := newPlan[float64](p.gamma)
 		l, g, h, c := qualityElement(float64(x), float64(target), float64(wPos), &pl, p.frozen)
 		out = [4]T{T(l), T(g), T(h), T(c)}

@@ -252,8 +252,8 @@ func requireElement[T Float](t *testing.T, o *options[T], out Out[T], i int, see
 		switch {
 		case o.quality == QualityFocal:
 			base = 1
-			if score == 0 {
-				u, factors, sign = x, neg, 1
+			if score == 0 { // a positive still, which has the weights of one
+				u, sign = x, 1
 			}
 		case score == 0 && o.quality == Varifocal:
 			u, base, factors, sign = x, rest, neg, 1
@@ -557,6 +557,25 @@ func TestForeground(t *testing.T) {
 }
 
 // A target of options is as much on the stack as a plain one.
+// A score of 0 leaves a positive what it is, with the weights of positives; but of Varifocal it makes a negative.
+func TestScoreOfZero(t *testing.T) {
+	x, zero, neg, pos := []float64{-0.5}, []float64{0}, []float64{2}, []float64{8}
+	loss := func(y Target, p Params) float64 {
+		sum, err := Sum(x, y, p)
+		require.NoError(t, err)
+		return sum
+	}
+	negative := func(gamma, alpha float64, weight []float64) float64 {
+		return loss(WeighClasses(Labels([]int{0}), weight, nil), Params{Gamma: gamma, Alpha: alpha})
+	}
+	for quality, want := range map[Quality]float64{
+		Varifocal: negative(2, 0.25, neg), Aligned: negative(0, NoAlpha, pos), QualityFocal: negative(2, NoAlpha, pos),
+	} {
+		y := Scored(WeighClasses(Labels([]int{1}), neg, pos), zero, quality)
+		require.Equal(t, want, loss(y, Default()), quality)
+	}
+}
+
 func TestPlaneSize(t *testing.T) {
 	y := Labels([]int32{1, 0})
 	require.Equal(t, 1, y.PlaneSize())
