@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -258,6 +259,13 @@ func TestEvalOptions(t *testing.T) {
 		auto := succeed(t, append(strings.Fields("eval -x x.npy"), strings.Fields(args)...)...)
 		assert.Equal(t, fmt.Sprint(max(1, exact.Foreground())), printed(t, auto, "norm"), args)
 		assert.Equal(t, fmt.Sprint(exact.Loss(max(1, float64(exact.Foreground())))), printed(t, auto, "loss"), args)
+
+		if !test.p.Frozen { // the losses are the same
+			score := succeed(t, append([]string{"score", "shard.npy"}, asShard(t, "shard", "x.npy", strings.Fields(args))...)...)
+			assert.Equal(t, fmt.Sprint(exact.Loss(1)), printed(t, score, "sum"), args)
+			assert.Equal(t, fmt.Sprint(exact.Foreground()), printed(t, score, "foreground"))
+			assert.Equal(t, fmt.Sprint(exact.Ignored()), printed(t, score, "ignored"))
+		}
 	}
 	output := succeed(t, strings.Fields("eval -x x.npy -label l.npy -gamma-neg 4 -weights w.npy -class-weights neg.npy")...)
 	assert.Equal(t, "4", printed(t, output, "gamma_neg"))
@@ -294,6 +302,30 @@ func TestEvalOptions(t *testing.T) {
 		assert.Contains(t, stderr, want, args)
 		assert.NoFileExists(t, "g.npy")
 	}
+}
+
+// asShard makes a shard of the files that the flags of "focal eval" name, and returns the flags of "focal score" for it.
+func asShard(t *testing.T, name, x string, flags []string) (rest []string) {
+	t.Helper()
+	old, err := filepath.Glob(name + ".*")
+	require.NoError(t, err)
+	for _, file := range old {
+		require.NoError(t, os.Remove(file))
+	}
+	require.NoError(t, os.Link(x, name+".npy"))
+	for i := 0; i < len(flags); i += 2 {
+		flag, value := flags[i], flags[i+1]
+		switch flag {
+		case "-label", "-targets":
+		case "-weights", "-row-weights", "-scores":
+			rest = append(rest, flag)
+		default:
+			rest = append(rest, flag, value)
+			continue
+		}
+		require.NoError(t, os.Link(value, name+"."+flag[1:]+".npy"))
+	}
+	return rest
 }
 
 // Rows that are ignored are not foreground, whatever their label is.

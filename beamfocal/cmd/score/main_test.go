@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,7 @@ func score(t *testing.T, args ...string) (status int, stdout, stderr string) {
 
 func writeArray[E npyfile.Element](t *testing.T, name, dtype string, data []E, shape ...int) {
 	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o777))
 	var b bytes.Buffer
 	require.NoError(t, npyfile.WriteHeader(&b, dtype, shape))
 	require.NoError(t, npyfile.Write(&b, data))
@@ -91,6 +93,47 @@ func TestRun(t *testing.T) {
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "level=INFO")
 	require.Contains(t, stderr, "DataSource")
+}
+
+// What the flags say of weights, scores and gammas reaches the losses.
+func TestFlags(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	x, label := []float32{1, -1, 2, 0, 3, -2}, []uint8{2, 255, 1}
+	weights, rows, scores, classes := []float32{1, 2, 3, 4, 5, 0}, []float32{2, 1, 0.5}, []float32{0.25, 7, 1}, []float32{1, 2, 3, 4}
+	writeArray(t, in("a.npy"), "f4", x, 3, 2)
+	writeArray(t, in("a.label.npy"), "u1", label, 3)
+	writeArray(t, in("a.weights.npy"), "f4", weights, 3, 2)
+	writeArray(t, in("a.row-weights.npy"), "f4", rows, 3)
+	writeArray(t, in("a.scores.npy"), "f4", scores, 3)
+	writeArray(t, in("classes"), "f4", classes, 2, 2)
+	writeArray(t, in("t/b.npy"), "f4", x, 3, 2)
+	writeArray(t, in("t/b.targets.npy"), "f4", []float32{0, 0.5, 1, float32(math.NaN()), -100, 0.25}, 3, 2)
+	p, four := focal.Params{Gamma: 1, Alpha: 0.25}, 4.0
+	twoGammas := p
+	twoGammas.NegGamma = &four
+	y := focal.Labels(label).Ignoring(255)
+	weighed := focal.WeighElements(focal.WeighRows(focal.WeighClasses(y, classes[:2], classes[2:]), rows), weights)
+	soft := focal.Dense([]float32{0, 0.5, 1, float32(math.NaN()), -100, 0.25}).Ignoring(-100).IgnoringNaN()
+	for flags, test := range map[string]struct {
+		y focal.Target
+		p focal.Params
+	}{
+		"-ignore 255 -gamma-neg 4": {y, twoGammas},
+		"-ignore 255 -weights -row-weights -class-weights " + in("classes"):                                {weighed, p},
+		"-ignore 255 -scores -quality quality-focal -weights -row-weights -class-weights " + in("classes"): {focal.Scored(weighed, scores, focal.QualityFocal), p},
+		"-ignore -100 -ignore nan": {soft, p},
+	} {
+		shard := in("a.npy")
+		if strings.Contains(flags, "nan") {
+			shard = in("t/b.npy")
+		}
+		want, err := focal.Score(x, test.y, test.p)
+		require.NoError(t, err)
+		status, stdout, stderr := score(t, append([]string{"-shards", shard, "-output", dir + "/out-", "-gamma", "1"}, strings.Fields(flags)...)...)
+		require.Zero(t, status, stderr)
+		require.Contains(t, stdout, fmt.Sprintf("\nsum         %v\n", want.Loss(1)), flags)
+	}
 }
 
 func TestUsage(t *testing.T) {
