@@ -49,13 +49,12 @@ func accurate(t *testing.T, r *verify.Report, err error) {
 // divide returns n, or less where tests go through less.
 func divide(n int) int {
 	switch {
+	case effort.Least():
+		n /= 1024
 	case testing.Short():
-		n /= 16
+		n /= 48
 	case !effort.Full():
-		n /= 6
-	}
-	if effort.Least() {
-		n /= 64
+		n /= 16
 	}
 	return n
 }

@@ -27,9 +27,9 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// The assembly stays within its size, and AVX2 within its registers.
+// The assembly, which is what asm makes, stays within its size, and AVX2 within its registers.
 func TestAssembly(t *testing.T) {
-	text, err := assembly()
+	text, err := os.ReadFile("../kernel_amd64.s")
 	if err != nil {
 		t.Fatal(err)
 	}

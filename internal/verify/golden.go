@@ -70,8 +70,9 @@ func hashAll[T focal.Float](h hash.Hash) error {
 // golden makes arguments and hashes results.
 type golden[T focal.Float] struct {
 	hash.Hash
-	rng *rand.Rand
-	err error // the first one
+	pending []byte // to be hashed, at the end of a call
+	rng     *rand.Rand
+	err     error // the first one
 }
 
 // call hashes all operations on one batch.
@@ -114,13 +115,13 @@ func (g *golden[T]) call(rows, c int, y focal.Target, p focal.Params) {
 	hashed(err, out.Grad, out.Hess)
 	p.Frozen = false
 	hashed(focal.Loss(x, x, y, p), x) // in place
+	g.Write(g.pending)
+	g.pending = g.pending[:0]
 }
 
 func (g *golden[T]) integers(values ...uint64) {
 	for _, v := range values {
-		var b [8]byte
-		binary.LittleEndian.PutUint64(b[:], v)
-		g.Write(b[:])
+		g.pending = binary.LittleEndian.AppendUint64(g.pending, v)
 	}
 }
 
