@@ -23,6 +23,12 @@ type Climb struct {
 	Attempts int // batches of points to evaluate; 0: until the context's deadline
 }
 
+// Climbs are the regions with kernels and bounds of their own.
+var Climbs = []Climb{
+	{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{2, 2}}, {Gamma: [2]float64{5, 150}},
+	{Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{2, 2}, Soft: true}, {Gamma: [2]float64{5, 150}, Soft: true},
+}
+
 // includes reports whether a climb may come to a summit.
 func (c *Climb) includes(k known) bool {
 	return k.soft() == c.Soft && k.gamma >= c.Gamma[0] && k.gamma <= c.Gamma[1]

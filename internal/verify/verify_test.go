@@ -180,10 +180,7 @@ func testKnown[T focal.Float](t *testing.T) {
 
 // A climb of any length reaches what is known, so it would find that a bound below that is broken.
 func TestSummitsReachKnown(t *testing.T) {
-	for _, c := range []Climb{
-		{Gamma: [2]float64{0, 5}}, {Gamma: [2]float64{2, 2}}, {Gamma: [2]float64{5, 150}},
-		{Gamma: [2]float64{0, 5}, Soft: true}, {Gamma: [2]float64{2, 2}, Soft: true}, {Gamma: [2]float64{5, 150}, Soft: true},
-	} {
+	for _, c := range Climbs {
 		c.Seed, c.Attempts = 7, 500
 		testReachKnown[float32](t, c)
 		testReachKnown[float64](t, c)
