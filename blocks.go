@@ -32,9 +32,10 @@ const (
 	chunkBytes = 8 << 10
 )
 
-// Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured.
-// They are variables for tests, which go either way.
-var patchShare, patchLeast = 16, 256
+// Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured. Up to
+// fewMost elements, all that a plain job has are computed without a choice of ways. They are variables for tests, which go either
+// way.
+var patchShare, patchLeast, fewMost = 16, 256, patchMost + maxGroup
 
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch.
 type scratch[T Float] struct {
@@ -120,6 +121,9 @@ func (s *scratch[T]) next(j *job[T]) []T {
 		if p.start += p.n; p.start == p.until {
 			return nil
 		}
+		if p.until == len(j.x) && p.until <= fewMost && j.plain() {
+			return s.few(j)
+		}
 		s.sort(j)
 		if p.targeted.end > 0 { // which is the end of both
 			s.gather(j)
@@ -130,10 +134,16 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	if p.way == asBits || p.way == asBoth || j.weighted && p.way == asTargets {
 		most /= 2 // the other half is for weights
 	}
-	n := min((most+group-1)/group*group, p.n-p.done)
+	n := p.n - p.done
+	if n > most {
+		n = min((most+group-1)/group*group, n)
+	}
 	from := p.start + p.done
 	x := j.x[from : from+n]
-	r := places[T]{j.loss.slice(from, n), j.grad.slice(from, n), j.hess.slice(from, n), j.curv.slice(from, n)}
+	r := places[T]{loss: j.loss.slice(from, n)}
+	if j.operation != abi.Loss {
+		r.grad, r.hess, r.curv = j.grad.slice(from, n), j.hess.slice(from, n), j.curv.slice(from, n)
+	}
 	if r.loss == nil {
 		r.loss = elements[T](&s.a)[:n]
 	}
@@ -159,6 +169,47 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	return r.loss
 }
 
+// plain reports whether all that a job's elements differ in is their labels.
+func (j *job[T]) plain() bool {
+	return j.y.label.of == int32s && j.y.planes <= 1 && !j.y.optional() && j.dout == nil && !j.params.twoGammas && !j.params.frozen &&
+		j.params.pos > 0 && j.params.neg > 0
+}
+
+// few does what next does for all elements of a plain job, which are fewMost at most, in less time: as bits, but without the bits.
+func (s *scratch[T]) few(j *job[T]) []T {
+	n, group, out := len(j.x), groupOf[T](), &s.patch
+	s.piece = piece{n: n, done: n, until: n}
+	whole := (n + group - 1) / group * group
+	w, _ := halves[T](&s.a)
+	u, w := out.u[:whole], w[:whole]
+	clear(u[copy(u, j.x):])
+	fill(w[:n], j.params.neg)
+	clear(w[n:])
+	count, ignored := labelList(s.index[:], &s.keep, n, sliceOf[int32](&j.y.label), 0, j.c, j.y.offset, j.y.ignore)
+	positives := s.index[:count]
+	for _, i := range positives {
+		u[i], w[i] = -u[i], j.params.pos
+	}
+	if ignored {
+		mask(u[:n], &s.keep, 0)
+		mask(w[:n], &s.keep, 0)
+	}
+	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
+	a.N, a.U, a.W, a.Plan = whole, &u[0], &w[0], &j.params.plan
+	a.Loss, a.Grad, a.Hess, a.Curv = &u[0], &out.grad[0], &out.hess[0], &out.curv[0]
+	callKernel(j.kernel(j.params.family), &a)
+	copy(j.loss.data, u[:n])
+	if j.operation != abi.Loss {
+		for _, i := range positives {
+			out.grad[i] = -out.grad[i]
+		}
+		copy(j.grad.data, out.grad[:n])
+		copy(j.hess.data, out.hess[:n])
+		copy(j.curv.data, out.curv[:n])
+	}
+	return u[:n]
+}
+
 // places are where the results of some elements go. All but the losses are nil if they are not wanted.
 type places[T Float] struct {
 	loss, grad, hess, curv []T
@@ -179,10 +230,9 @@ func first[T Float](v, spare []T) *T {
 func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	p, n, from := &s.piece, len(x), s.start+s.done
 	spare := elements[T](&s.b)
-	a := abi.Args[T]{
-		U: &x[0], Weight: j.params.neg, Plan: &j.params.plan,
-		Loss: &r.loss[0], Grad: first(r.grad, spare), Hess: first(r.hess, spare), Curv: first(r.curv, spare),
-	}
+	var a abi.Args[T]
+	a.U, a.Weight, a.Plan = &x[0], j.params.neg, &j.params.plan
+	a.Loss, a.Grad, a.Hess, a.Curv = &r.loss[0], first(r.grad, spare), first(r.hess, spare), first(r.curv, spare)
 	family := j.params.family
 	u, w := halves[T](&s.a)
 	var wPos []T
@@ -237,7 +287,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	if j.params.frozen && r.curv == nil {
 		a.Curv = a.Hess // they are the same
 	}
-	s.evaluate(j.kernel(family), &a, n, group)
+	s.evaluate(j.kernel(family), &a, n, group, p.way == asBits)
 	if j.params.frozen && r.hess != nil && r.curv != nil {
 		copy(r.hess, r.curv)
 	}
@@ -272,7 +322,7 @@ func (s *scratch[T]) softOf(j *job[T], x []T, group int) places[T] {
 		U: &x[0], Target: &denseOf[T](&j.y)[s.start+s.done], Weight: j.params.neg, WeightPos: j.params.pos, Plan: &j.params.plan,
 		Loss: &loss[0], Grad: &grad[0], Hess: &hess[0], Curv: &curv[0],
 	}
-	s.evaluate(j.kernel(j.params.softFamily), &a, len(x), group)
+	s.evaluate(j.kernel(j.params.softFamily), &a, len(x), group, false)
 	n := len(x)
 	return places[T]{loss[:n], grad[:n], hess[:n], curv[:n]}
 }
@@ -301,40 +351,40 @@ func (j *job[T]) kernel(f abi.Family) abi.Kernel {
 	return abi.KernelOf(j.operation, f)
 }
 
-// evaluate calls a kernel for n elements. Whole groups go to their places at once, the ragged end by way of scratch.
-func (s *scratch[T]) evaluate(k abi.Kernel, a *abi.Args[T], n, group int) {
-	whole := n - n%group
-	if whole > 0 {
+// evaluate calls a kernel for n elements. Whole groups go to their places at once, the ragged end by way of scratch. If room is set,
+// u and w are scratch themselves, with room for a group behind the elements.
+func (s *scratch[T]) evaluate(k abi.Kernel, a *abi.Args[T], n, group int, room bool) {
+	whole := 0
+	if n >= group {
+		whole = n - n%group
 		a.N = whole
 		callKernel(k, a)
+		if n -= whole; n == 0 {
+			return
+		}
 	}
-	if whole == n {
-		return
-	}
-	n -= whole
 	e := &s.end
-	b := *a
-	b.N = group
-	b.U, b.Loss, b.Grad, b.Hess, b.Curv = &e.u[0], &e.u[0], &e.grad[0], &e.hess[0], &e.curv[0]
-	pad(e.u[:group], a.U, whole, n)
-	if a.Target != nil {
-		b.Target = &e.target[0]
-		pad(e.target[:group], a.Target, whole, n)
-	}
-	if a.W != nil {
-		b.W = &e.w[0]
-		pad(e.w[:group], a.W, whole, n)
-	}
-	if a.WPos != nil {
-		b.WPos = &e.wPos[0]
-		pad(e.wPos[:group], a.WPos, whole, n)
+	var b abi.Args[T]
+	b.N, b.Weight, b.WeightPos, b.Plan = group, a.Weight, a.WeightPos, a.Plan
+	b.Loss, b.Grad, b.Hess, b.Curv = &e.u[0], &e.grad[0], &e.hess[0], &e.curv[0]
+	if room {
+		u, w := part(a.U, whole, group), part(a.W, whole, group)
+		clear(u[n:])
+		clear(w[n:])
+		b.U, b.W = &u[0], &w[0]
+	} else {
+		b.U = pad(e.u[:group], a.U, whole, n)
+		b.Target = pad(e.target[:group], a.Target, whole, n)
+		b.W = pad(e.w[:group], a.W, whole, n)
+		b.WPos = pad(e.wPos[:group], a.WPos, whole, n)
 	}
 	callKernel(k, &b)
 	copy(part(a.Loss, whole, n), e.u[:n])
 	op := k.Operation()
-	if op != abi.Loss {
-		copy(part(a.Grad, whole, n), e.grad[:n])
+	if op == abi.Loss {
+		return
 	}
+	copy(part(a.Grad, whole, n), e.grad[:n])
 	if op == abi.Hess {
 		copy(part(a.Hess, whole, n), e.hess[:n])
 	}
@@ -343,9 +393,13 @@ func (s *scratch[T]) evaluate(k abi.Kernel, a *abi.Args[T], n, group int) {
 	}
 }
 
-// pad copies elements from..from+n-1 of src to dst and makes the rest of dst 0.
-func pad[T Float](dst []T, src *T, from, n int) {
+// pad copies elements from..from+n-1 of src to dst, makes the rest of dst 0, and returns its address; if src is nil, it returns nil.
+func pad[T Float](dst []T, src *T, from, n int) *T {
+	if src == nil {
+		return nil
+	}
 	clear(dst[copy(dst, part(src, from, n)):])
+	return &dst[0]
 }
 
 // part returns the elements from..from+n-1 of an array.
@@ -377,10 +431,14 @@ func (s *scratch[T]) sort(j *job[T]) {
 func (s *scratch[T]) sortLabels(j *job[T]) {
 	y, count := &j.y, 0
 	must := y.score.given() || j.params.twoGammas // be patched
-	row, col := s.start/j.c, s.start%j.c
+	row, col, rows := 0, 0, y.label.len
+	if s.n < len(j.x) {
+		row, col = s.start/j.c, s.start%j.c
+		rows = (col+s.n-1)/j.c + 1
+	}
 	var label []int32
 	if y.planes <= 1 {
-		label = s.labels(j, row, (col+s.n-1)/j.c+1)
+		label = s.labels(j, row, rows)
 	}
 	listed := label != nil && j.c >= listColumns
 	if listed {
@@ -553,6 +611,9 @@ func (s *scratch[T]) cleanTargets(j *job[T], from, n int) []T {
 
 // labels returns n labels from the given one on, at most pieceLen.
 func (s *scratch[T]) labels(j *job[T], from, n int) []int32 {
+	if label := sliceOf[int32](&j.y.label); label != nil {
+		return label[from : from+n]
+	}
 	room := (*[pieceLen]int32)(unsafe.Pointer(&s.a)) // nothing is in the chunks' memory yet
 	label, _ := j.y.label.asInt32(room[:], from, n)
 	return label
@@ -630,7 +691,8 @@ func (s *scratch[T]) gather(j *job[T]) {
 	l, m := &s.labelled, &s.targeted
 	whole := (l.end + group - 1) / group * group
 	if l.end > 0 {
-		a := abi.Args[T]{Weight: j.params.pos, Plan: &side.plan}
+		var a abi.Args[T]
+		a.Weight, a.Plan = j.params.pos, &side.plan
 		u, index := s.patch.u[:whole], s.index[:l.end]
 		clear(u[l.end:])
 		if j.weighted || j.y.score.given() || s.way == asTargets || j.params.pos == 0 {
@@ -674,7 +736,9 @@ func (s *scratch[T]) gather(j *job[T]) {
 
 // patchKernel calls a kernel for n of the elements that are patched.
 func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
-	p, b := &s.patch, *a // a copy: through a pointer the compiler would see them go to the heap
+	p := &s.patch
+	var b abi.Args[T] // a copy: through a pointer the compiler would see them go to the heap
+	b.Target, b.W, b.WPos, b.Weight, b.WeightPos, b.Plan = a.Target, a.W, a.WPos, a.Weight, a.WeightPos, a.Plan
 	b.N, b.U, b.Loss, b.Grad, b.Hess, b.Curv = n, &p.u[from], &p.u[from], &p.grad[from], &p.hess[from], &p.curv[from]
 	callKernel(k, &b)
 }

@@ -346,9 +346,13 @@ func plainSum[T Float](losses []T) float64 {
 	return total.result()
 }
 
-// withPatchShare calls f with another share of patched elements, in pieces of any length.
+// withPatchShare calls f with another share of patched elements, in pieces of any length. With that of the package, few elements are
+// computed as few.
 func withPatchShare(share int, f func()) {
-	defer func(share, least int) { patchShare, patchLeast = share, least }(patchShare, patchLeast)
+	defer func(share, least, few int) { patchShare, patchLeast, fewMost = share, least, few }(patchShare, patchLeast, fewMost)
+	if share != patchShare {
+		fewMost = 0
+	}
 	patchShare, patchLeast = share, 0
 	f()
 }

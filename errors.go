@@ -36,7 +36,31 @@ type output[T Float] struct {
 	data []T
 }
 
+// outputs are all slices that a call may write.
+type outputs[T Float] struct {
+	loss, grad, hess, curv output[T]
+	perRow                 output[T] // of Rows
+}
+
+const (
+	rowOutput   = 4 // perRow, in all
+	outputCount = 5
+)
+
+// all returns them as an array.
+func (o *outputs[T]) all() *[outputCount]output[T] {
+	return (*[outputCount]output[T])(unsafe.Pointer(o))
+}
+
+var _ [1]struct{} = [unsafe.Sizeof(outputs[float32]{}) / unsafe.Sizeof([outputCount]output[float32]{})]struct{}{}
+
+// want sets the output.
+func (o *output[T]) want(name string, data []T) { o.name, o.data = name, data }
+
 func (o *output[T]) wanted() bool { return o.name != "" }
+
+// fits reports whether the output has n elements, or is not wanted.
+func (o *output[T]) fits(n int) bool { return !o.wanted() || len(o.data) == n }
 
 // slice returns n elements from the given one on, or nil if the output is not wanted.
 func (o *output[T]) slice(from, n int) []T {
@@ -48,7 +72,7 @@ func (o *output[T]) slice(from, n int) []T {
 
 // checkLen returns an error if the output is wanted and has not n elements.
 func (o *output[T]) checkLen(op string, n int) error {
-	if o.wanted() && len(o.data) != n {
+	if !o.fits(n) {
 		return fmt.Errorf("focal: %s: len(%s) = %d, want len(x) = %d: %w", op, o.name, len(o.data), n, ErrShape)
 	}
 	return nil
@@ -57,10 +81,15 @@ func (o *output[T]) checkLen(op string, n int) error {
 // checkOverlap returns an error if the output is wanted and overlaps the other slice; if inPlace is set, it may be
 // exactly that slice.
 func (o *output[T]) checkOverlap(op, name string, other []T, inPlace bool) error {
-	if inPlace && len(o.data) == len(other) && unsafe.SliceData(o.data) == unsafe.SliceData(other) {
+	if inPlace && identical(o.data, other) {
 		return nil
 	}
 	return checkDisjoint(op, o, name, other)
+}
+
+// identical reports whether two slices are the same memory.
+func identical[T Float](a, b []T) bool {
+	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
 }
 
 // checkDisjoint returns an error if the output is wanted and shares memory with the other slice, which need not have

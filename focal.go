@@ -85,7 +85,7 @@ import (
 func Loss[T Float](dst, x []T, y Target, p Params) error {
 	var j job[T]
 	j.call("Loss", x, &y)
-	j.loss = output[T]{"dst", dst}
+	j.loss.want("dst", dst)
 	_, err := j.do(p)
 	return err
 }
@@ -108,7 +108,8 @@ func Loss[T Float](dst, x []T, y Target, p Params) error {
 func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
 	var j job[T]
 	j.call("Grad", x, &y)
-	j.dout, j.grad = dout, output[T]{"dst", dst}
+	j.dout = dout
+	j.grad.want("dst", dst)
 	_, err := j.do(p)
 	return err
 }
@@ -155,16 +156,16 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 	j.call("Fused", x, &y)
 	j.sum = true
 	if out.Loss != nil {
-		j.loss = output[T]{"out.Loss", out.Loss}
+		j.loss.want("out.Loss", out.Loss)
 	}
 	if out.Grad != nil {
-		j.grad = output[T]{"out.Grad", out.Grad}
+		j.grad.want("out.Grad", out.Grad)
 	}
 	if out.Hess != nil {
-		j.hess = output[T]{"out.Hess", out.Hess}
+		j.hess.want("out.Hess", out.Hess)
 	}
 	if out.Curv != nil {
-		j.curv = output[T]{"out.Curv", out.Curv}
+		j.curv.want("out.Curv", out.Curv)
 	}
 	return j.do(p)
 }
@@ -176,10 +177,9 @@ type job[T Float] struct {
 	y    Target
 	dout []T
 
-	loss, grad, hess, curv output[T]
-	perRow                 output[T] // of Rows
-	sum                    bool      // the sum of the losses is wanted
-	exactly                bool      // and not rounded
+	outputs[T]
+	sum     bool // the sum of the losses is wanted
+	exactly bool // and not rounded
 
 	c         int // classes
 	params    parameters[T]
@@ -193,9 +193,10 @@ type job[T Float] struct {
 	exact exact.Total
 }
 
-// call sets what all calls have. (A composite literal would be made elsewhere, and copied.)
+// call sets what all calls have. (A composite literal, or one assignment of all, would be made elsewhere, and copied.)
 func (j *job[T]) call(op string, x []T, y *Target) {
-	j.op, j.x, j.y = op, x, *y
+	j.op, j.x = op, x
+	j.y = *y
 }
 
 // do checks all arguments, does the work, and returns the sum of the losses if it is wanted, otherwise 0.
@@ -221,11 +222,15 @@ func (j *job[T]) prepare(p Params) (err error) {
 	if err = checkValues[T](&j.y, j.op, j.c); err != nil {
 		return err
 	}
-	if err = j.checkGammas(); err != nil {
-		return err
+	if j.params.twoGammas {
+		if err = j.checkGammas(); err != nil {
+			return err
+		}
 	}
-	if err = j.checkWeights(); err != nil {
-		return err
+	if j.y.optional() {
+		if err = j.checkWeights(); err != nil {
+			return err
+		}
 	}
 	j.operation = j.operationOf()
 	return nil
@@ -246,45 +251,57 @@ func (j *job[T]) operationOf() abi.Operation {
 
 // checkOutputs returns an error if an output, or dout, has not the length that x says, or shares memory that it must not.
 func (j *job[T]) checkOutputs() error {
-	outputs := [...]*output[T]{&j.loss, &j.grad, &j.hess, &j.curv, &j.perRow}
-	for _, out := range outputs[:4] {
-		if out.wanted() && len(out.data) != len(j.x) {
-			return out.checkLen(j.op, len(j.x))
+	n := len(j.x)
+	if !(j.loss.fits(n) && j.grad.fits(n) && j.hess.fits(n) && j.curv.fits(n)) {
+		for _, out := range j.outputs.all()[:rowOutput] {
+			if err := out.checkLen(j.op, n); err != nil {
+				return err
+			}
 		}
 	}
 	if j.dout != nil {
 		dout := output[T]{"dout", j.dout}
-		if err := dout.checkLen(j.op, len(j.x)); err != nil {
+		if err := dout.checkLen(j.op, n); err != nil {
 			return err
 		}
 	}
-	if err := j.checkRows(); err != nil {
-		return err
+	if j.perRow.wanted() {
+		if err := j.checkRows(); err != nil {
+			return err
+		}
 	}
-	all := j.y.inputs()
-	inputs := all[:]
+	outputs := j.outputs.all()
+	for i := range outputs {
+		if outputs[i].wanted() {
+			if err := j.checkApart(outputs[:i], &outputs[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkApart returns an error if a wanted output shares memory with anything that it must not share it with, such as the outputs
+// that come before it.
+func (j *job[T]) checkApart(before []output[T], out *output[T]) error {
+	if overlap(out.data, j.x) && !identical(out.data, j.x) {
+		return checkDisjoint(j.op, out, "x", j.x)
+	}
+	if overlap(out.data, j.dout) {
+		return checkDisjoint(j.op, out, "dout", j.dout)
+	}
+	inputs := j.y.inputs()[:]
 	if !j.y.optional() {
 		inputs = inputs[:scoreInput] // the first of those that need not be given
 	}
-	for i, out := range outputs {
-		if !out.wanted() {
-			continue
+	for i := range inputs {
+		if input := &inputs[i]; input.len > 0 && overlap(out.data, input.bytes()) {
+			return checkDisjoint(j.op, out, inputNames[i].of, input.bytes())
 		}
-		if err := out.checkOverlap(j.op, "x", j.x, true); err != nil {
-			return err
-		}
-		if overlap(out.data, j.dout) {
-			return checkDisjoint(j.op, out, "dout", j.dout)
-		}
-		for i, input := range inputs {
-			if input.len > 0 && overlap(out.data, input.bytes()) {
-				return checkDisjoint(j.op, out, inputNames[i].of, input.bytes())
-			}
-		}
-		for _, earlier := range outputs[:i] {
-			if overlap(out.data, earlier.data) {
-				return checkDisjoint(j.op, out, earlier.name, earlier.data)
-			}
+	}
+	for i := range before {
+		if earlier := &before[i]; overlap(out.data, earlier.data) {
+			return checkDisjoint(j.op, out, earlier.name, earlier.data)
 		}
 	}
 	return nil

@@ -144,7 +144,8 @@ func (m *bitmask) nextClear(from, to int) (start, end int) {
 // element of a row that is not ignored; keep is made only if any row is, which is reported. The elements begin in column
 // col of the row of label[0], and there is a label for each of their rows.
 func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (ignored bool) {
-	if rows := (col + n + c - 1) / c; c <= abi.NarrowRow && rows >= laneCount && hasLabelKernels() {
+	if len(label) >= laneCount && c <= abi.NarrowRow && (col+n+c-1)/c >= laneCount && hasLabelKernels() {
+		rows := (col + n + c - 1) / c
 		if race.Enabled {
 			race.Read(&label[0], rows)
 		}
@@ -182,7 +183,8 @@ func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ign
 // labelList does what labelBits does, with a list of the positives instead of bits; it returns how many there are. There is
 // room in index for one of each row, and laneCount more.
 func labelList(index []uint16, keep *bitmask, n int, label []int32, col, c int, offset, ignore int32) (count int, ignored bool) {
-	if rows := (col+n-1)/c + 1; rows >= laneCount && c <= pieceLen && hasLabelKernels() {
+	if len(label) >= laneCount && c <= pieceLen && (col+n-1)/c+1 >= laneCount && hasLabelKernels() {
+		rows := (col+n-1)/c + 1
 		if race.Enabled {
 			race.Read(&label[0], rows)
 		}

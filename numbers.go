@@ -18,49 +18,52 @@ type numbers struct {
 	of    numberType
 }
 
-// numberType is a type of numbers, as they are in memory.
+// numberType is a type of numbers, as they are in memory: the size of one in bytes, and which of these sorts it is.
 type numberType uint8
 
 const (
-	noNumbers numberType = iota
-	int8s
-	int16s
-	int32s
-	int64s
-	uint8s
-	uint16s
-	uint32s
-	uint64s
-	float32s
-	float64s
+	unsigned numberType = 1 << 4
+	floating numberType = 1 << 5
+
+	noNumbers numberType = 0
+	int8s     numberType = 1
+	int16s    numberType = 2
+	int32s    numberType = 4
+	int64s    numberType = 8
+	uint8s               = unsigned | int8s
+	uint16s              = unsigned | int16s
+	uint32s              = unsigned | int32s
+	uint64s              = unsigned | int64s
+	float32s             = floating | int32s
+	float64s             = floating | int64s
 )
 
 func (t numberType) String() string {
-	return [...]string{"nothing", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"}[t]
+	sort := "int"
+	switch {
+	case t == noNumbers:
+		return "nothing"
+	case t&unsigned != 0:
+		sort = "uint"
+	case t&floating != 0:
+		sort = "float"
+	}
+	return sort + strconv.Itoa(8*t.size())
 }
 
 // size returns how many bytes a number has.
-func (t numberType) size() int { return [...]int{0, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8}[t] }
+func (t numberType) size() int { return int(t & (unsigned - 1)) }
 
 // typeOf returns the type of E.
 func typeOf[E Integer | Float]() numberType {
 	var zero E
-	of := int8s
-	switch {
-	case E(1)/2 != 0:
-		of = float32s - 2
-	case zero-1 > 0:
-		of = uint8s
+	t := numberType(unsafe.Sizeof(zero))
+	if E(1)/2 != 0 {
+		t |= floating
+	} else if zero-1 > 0 {
+		t |= unsigned
 	}
-	switch unsafe.Sizeof(zero) {
-	case 2:
-		of += 1
-	case 4:
-		of += 2
-	case 8:
-		of += 3
-	}
-	return of
+	return t
 }
 
 // numbersOf returns v as numbers.

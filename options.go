@@ -137,12 +137,8 @@ func checkOptions[T Float](y *Target, op string, logits, c int) error {
 	if y.kind == denseTarget && c > 0 {
 		rows = logits / c
 	}
-	var inputs []*numbers
-	if y.optional() {
-		all := y.inputs()
-		inputs = all[:]
-	}
-	for i, v := range inputs {
+	for i := range y.inputs() {
+		v := &y.inputs()[i]
 		want, per := rows, "row"
 		switch i {
 		case labelInput, denseInput:
@@ -172,9 +168,6 @@ func checkOptions[T Float](y *Target, op string, logits, c int) error {
 // there are any, and whether one may be 0.
 func (j *job[T]) checkWeights() error {
 	y := &j.y
-	if !y.optional() {
-		return nil
-	}
 	for _, w := range [...]*numbers{&y.neg, &y.pos, &y.row, &y.element} {
 		j.weighted = j.weighted || w.len > 0
 	}
@@ -296,7 +289,7 @@ func checkScores[T Float](y *Target, op string, c int) error {
 
 // checkGammas returns an error if positives and negatives have different gammas, but a target is neither 0 nor 1.
 func (j *job[T]) checkGammas() error {
-	if !j.params.twoGammas || j.y.kind != denseTarget {
+	if j.y.kind != denseTarget {
 		return nil
 	}
 	t := denseOf[T](&j.y)

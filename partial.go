@@ -80,7 +80,9 @@ func (k lossKind) String() string {
 // The errors are [ErrParam], [ErrShape], [ErrTarget] and [ErrLabel], with a zero Partial.
 func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	p.Norm = 1
-	j := job[T]{op: "Score", x: x, y: y, exactly: true}
+	var j job[T]
+	j.call("Score", x, &y)
+	j.exactly = true
 	if err := j.prepare(p); err != nil {
 		return Partial{}, err
 	}

@@ -14,7 +14,9 @@ import "fmt"
 // dst with x or with a slice of y is [ErrOverlap]. The other errors are [ErrParam], [ErrShape], [ErrTarget] and
 // [ErrLabel]; on an error dst is untouched.
 func Rows[T Float](dst, x []T, y Target, p Params) error {
-	j := job[T]{op: "Rows", x: x, y: y, perRow: output[T]{"dst", dst}}
+	var j job[T]
+	j.call("Rows", x, &y)
+	j.perRow.want("dst", dst)
 	if err := j.prepare(p); err != nil || len(dst) == 0 {
 		return err
 	}
@@ -23,12 +25,10 @@ func Rows[T Float](dst, x []T, y Target, p Params) error {
 	return nil
 }
 
-// checkRows returns an error unless the output of Rows, if it is wanted, has an element for each row.
+// checkRows returns an error unless the output of Rows has an element for each row.
 func (j *job[T]) checkRows() error {
 	rows, logits, size := len(j.perRow.data), len(j.x), j.y.size()
 	switch {
-	case !j.perRow.wanted():
-		return nil
 	case j.y.kind == labelTarget && rows != j.y.label.len:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, j.y.label.len, ErrShape)
 	case j.y.kind == denseTarget && j.c > 0 && rows != logits/j.c:

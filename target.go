@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"unsafe"
 
 	"github.com/gofocal/focal/internal/race"
 )
@@ -23,10 +24,14 @@ type Target struct {
 	classes   int   // C, or 0 if it has not been said
 	quality   Quality
 
-	label numbers // one for each row, of an integer type
-	dense numbers // one for each element, of the logits' type
+	targetInputs
+}
 
-	// What is not given is the zero numbers. All are of the logits' type.
+// targetInputs are all slices that a target may have. What is not given is the zero numbers.
+type targetInputs struct {
+	label numbers // one for each row, of an integer type
+	dense numbers // one for each element, of the logits' type, as all that follow
+
 	score   numbers // one for each row: the target of its positive
 	row     numbers // weights, one for each row
 	neg     numbers // one for each class: those of its negatives
@@ -34,14 +39,13 @@ type Target struct {
 	element numbers // one for each element
 }
 
-// inputs returns all slices that the target may have. Their names are apart from them: what goes into an error goes to the
-// heap, and so would the target.
-func (t *Target) inputs() [inputCount]*numbers {
-	return [...]*numbers{
-		labelInput: &t.label, denseInput: &t.dense, scoreInput: &t.score,
-		rowInput: &t.row, negInput: &t.neg, posInput: &t.pos, elementInput: &t.element,
-	}
+// inputs returns them as an array. Their names are apart from them: what goes into an error goes to the heap, and so would the
+// target.
+func (t *targetInputs) inputs() *[inputCount]numbers {
+	return (*[inputCount]numbers)(unsafe.Pointer(t))
 }
+
+var _ [1]struct{} = [unsafe.Sizeof(targetInputs{}) / unsafe.Sizeof([inputCount]numbers{})]struct{}{}
 
 // optional reports whether there are slices besides labels or targets.
 func (t *Target) optional() bool {
@@ -81,14 +85,14 @@ const (
 // The labels may be of any integer type. The slice is neither copied nor converted as a whole; int32 is the fastest. An unsigned
 // label is never -1: see [Target.Ignoring].
 func Labels[L Integer](label []L) Target {
-	return Target{kind: labelTarget, label: numbersOf(label), offset: 1, ignore: -1}
+	return Target{kind: labelTarget, targetInputs: targetInputs{label: numbersOf(label)}, offset: 1, ignore: -1}
 }
 
 // ZeroBased returns a target with one label for each row, in the convention of mmcv and mmdetection: 0..C-1 is a class, whose
 // positive is in column label; C is background, a row without a positive; -1 is an ignored row, whose losses and derivatives are
 // 0. Any other value is [ErrLabel] when the target is used. The labels may be of any integer type, as those of [Labels].
 func ZeroBased[L Integer](label []L) Target {
-	return Target{kind: labelTarget, label: numbersOf(label), offset: 0, ignore: -1}
+	return Target{kind: labelTarget, targetInputs: targetInputs{label: numbersOf(label)}, offset: 0, ignore: -1}
 }
 
 // Dense returns a target with one value for each element, in the convention of torchvision, Paddle 2, optax and Keras. The slice
@@ -102,7 +106,7 @@ func ZeroBased[L Integer](label []L) Target {
 // (torchvision.ops.sigmoid_focal_loss.) A value outside [0, 1], a NaN, or a t of the other type is [ErrTarget], unless an option
 // ignores the value. Where t is 0 or 1 the results have the bits of those of [Labels].
 func Dense[T Float](t []T) Target {
-	return Target{kind: denseTarget, dense: numbersOf(t)}
+	return Target{kind: denseTarget, targetInputs: targetInputs{dense: numbersOf(t)}}
 }
 
 // denseOf returns the targets of y for logits of type T, or nil if it is labels that y has, or targets of the other type.
@@ -256,26 +260,28 @@ func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
 	} else {
 		c, err = labelColumns(y, op, logits)
 	}
-	if err != nil {
-		return 0, err
+	if err == nil && (y.optional() || y.counted) {
+		err = checkOptions[T](y, op, logits, c)
 	}
-	return c, checkOptions[T](y, op, logits, c)
+	return c, err
 }
 
 // labelColumns returns C of a target that has labels.
 func labelColumns(y *Target, op string, logits int) (int, error) {
 	rows := y.label.len
 	switch {
-	case rows%y.size() != 0:
+	case y.planes > 1 && rows%y.planes != 0:
 		return 0, fmt.Errorf("focal: %s: len(label) = %d, want a multiple of Planes' size = %d: %w", op, rows, y.planes, ErrShape)
 	case rows == 0 && logits == 0:
 		return 0, nil
 	case rows == 0:
 		return 0, fmt.Errorf("focal: %s: len(x) = %d, want 0, since len(label) = 0: %w", op, logits, ErrShape)
-	case logits == 0 || logits%rows != 0:
+	}
+	c := logits / rows
+	if c == 0 || c*rows != logits {
 		return 0, fmt.Errorf("focal: %s: len(x) = %d, want a positive multiple of len(label) = %d: %w", op, logits, rows, ErrShape)
 	}
-	return logits / rows, nil
+	return c, nil
 }
 
 // denseColumns returns C of a target made by Dense, or 0 if nothing tells.
@@ -308,10 +314,11 @@ func denseColumns[T Float](y *Target, op string, logits int) (c int, err error) 
 // [0, 1]; or every target in [0, 1] or ignored.
 func checkValues[T Float](y *Target, op string, c int) error {
 	if y.kind == labelTarget {
-		if err := y.checkLabels(op, c); err != nil {
-			return err
+		err := y.checkLabels(op, c)
+		if err == nil && y.score.given() {
+			err = checkScores[T](y, op, c)
 		}
-		return checkScores[T](y, op, c)
+		return err
 	}
 	t := denseOf[T](y)
 	if i := firstBadTarget(t, y); i >= 0 {

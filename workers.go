@@ -95,11 +95,7 @@ func (j *job[T]) sumBlocks(s *scratch[T]) {
 
 // blockCount returns how many blocks the given number of elements has.
 func blockCount(elements int) int {
-	blocks := elements / blockLen
-	if elements%blockLen != 0 {
-		blocks++
-	}
-	return blocks
+	return int((uint(elements) + blockLen - 1) / blockLen)
 }
 
 // blockRange returns the elements start..end-1 of block b of the given number of elements. All blocks but the last have
