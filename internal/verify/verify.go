@@ -216,7 +216,7 @@ func run[T focal.Float](ctx context.Context, o Options, p focal.Params, soft boo
 		if err := parallel(measured, func(i uint64, c *chunk[T]) error {
 			c.report = Report{}
 			c.u, c.t = fill(i, c.u[:0], c.t[:0])
-			if err := c.reference(p); err != nil || i%thorough > 0 {
+			if err := c.reference(p, !sparse || i%thorough == 0); err != nil || i%thorough > 0 {
 				return err
 			}
 			return c.compare(measured, p)
@@ -356,16 +356,26 @@ const thoroughEvery = 16
 // sparseEvery: so many chunks are less than a binade, and the places in it vary.
 const sparseEvery = 251
 
-// reference computes what all paths shall compute, and measures it.
-func (c *chunk[T]) reference(p focal.Params) error {
-	n := len(c.u)
-	for i, u := range c.u {
-		c.x[0][i], c.x[1][i] = u, -u
+// reference computes what all paths shall compute, and measures it. Unless they are compared, positives whose errors are those of
+// negatives are left out.
+func (c *chunk[T]) reference(p focal.Params, compared bool) error {
+	n, labels := len(c.u), 2
+	if !compared && p.Alpha == focal.NoAlpha && !c.soft {
+		labels = 1
 	}
-	for i, t := range c.t {
-		c.target[0][i], c.target[1][i] = t, 1-t
-	}
-	for label := range c.x {
+	for label := range labels {
+		for i, u := range c.u {
+			if label == 1 {
+				u = -u
+			}
+			c.x[label][i] = u
+		}
+		for i, t := range c.t {
+			if label == 1 {
+				t = 1 - t
+			}
+			c.target[label][i] = t
+		}
 		for _, call := range c.calls {
 			if !call.first || call.unlabelled && label == 1 {
 				continue

@@ -50,7 +50,7 @@ func TestFaultsAreFound(t *testing.T) {
 			c.t = append(c.t, 0.125)
 		}
 		p := focal.Params{Gamma: 2, Alpha: 0.25, Norm: 3}
-		require.NoError(t, c.reference(p))
+		require.NoError(t, c.reference(p, true))
 		require.NoError(t, c.compare(Reference, p))
 		good := Report{Paths: []string{"test"}, Logits: 8, Bounds: bounds(p, soft)}
 		good.Merge(&c.report)
