@@ -97,7 +97,7 @@ const (
 	Aligned
 
 	// QualityFocal is quality focal loss (Li et al. 2020, arXiv:2006.04388): |p-t|^gamma/n · BCE(x, t) for every element, where
-	// t is the score of a positive and 0 for a negative. Alpha plays no part.
+	// t is the score of a positive and 0 for a negative. Alpha is ignored.
 	QualityFocal
 )
 

@@ -168,8 +168,8 @@ func (p Partial) Loss(norm float64) float64 {
 // Merge adds what other holds to p. The order in which partial sums are merged, and how they are grouped, makes no
 // difference.
 //
-// The losses must have been computed with the same Gamma, NegGamma, Alpha and Quality, otherwise it is [ErrParam]; no rows fit
-// any. More than 2^63-1 rows, or a sum beyond 2^1102, which no rows have, is [ErrPartial]. On an error p is what it was.
+// The losses must have been computed with the same Gamma, NegGamma, Alpha and Quality, otherwise it is [ErrParam]; a Partial
+// without rows fits any. More than 2^63-1 rows, or a sum beyond 2^1102, which no rows have, is [ErrPartial]. On an error p is what it was.
 func (p *Partial) Merge(other Partial) error {
 	merged := *p
 	switch {
@@ -256,8 +256,8 @@ func (p Partial) AppendBinary(b []byte) ([]byte, error) {
 	return le.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
 }
 
-// MarshalBinary implements [encoding.BinaryMarshaler]. The encoding has a version and a checksum, takes 76 bytes and
-// some, and is the same for partial sums that are equal. It never fails.
+// MarshalBinary implements [encoding.BinaryMarshaler]. The encoding has a version and a checksum, and takes 76 to 364
+// bytes. Partial sums that are equal have the same. It never fails.
 func (p Partial) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
 // UnmarshalBinary implements [encoding.BinaryUnmarshaler]. Anything but what MarshalBinary returns is [ErrPartial], and
@@ -307,7 +307,7 @@ func (p *Partial) UnmarshalBinary(b []byte) error {
 	if header == partialHeader2 {
 		q.loss.negGamma, q.loss.quality = math.Float64frombits(le.Uint64(b[72:])), le.Uint64(b[80:])
 		if q.loss.version() != 2 {
-			return fail("version 2 of what is version 1")
+			return fail("version 2, want 1, as there is one gamma and there are no scores")
 		}
 	}
 	for i := range words {

@@ -424,7 +424,7 @@ func TestPartialHostile(t *testing.T) {
 		"begins with":                         func(b []byte) []byte { b[0] = 'F'; return b },
 		"version 3, want 1":                   func(b []byte) []byte { b[8] = 3; return b },
 		"want 108 with 2 words":               func(b []byte) []byte { b[8] = 2; return b },
-		"of what is version 1":                func(b []byte) []byte { return asVersion2(b, 2, 0) },
+		"version 2, want 1":                func(b []byte) []byte { return asVersion2(b, 2, 0) },
 		"NegGamma: NaN":                       func(b []byte) []byte { return asVersion2(b, math.NaN(), 0) },
 		"NegGamma: -0":                        func(b []byte) []byte { return asVersion2(b, math.Copysign(0, -1), 0) },
 		"Quality(3)":                          func(b []byte) []byte { return asVersion2(b, 2, 4) },

@@ -2,9 +2,9 @@ package focal
 
 import "fmt"
 
-// Rows writes the loss of each row to dst: the sum of what [Loss] would write for the elements of the row. It finds the hardest
-// rows of a data set. The logits x are row-major [N, C], and dst has N elements; with [Target.Planes] it has those of the labels,
-// [N, size]. Targets made by [Dense] have no rows of their own: len(dst) is their number.
+// Rows writes the loss of each row to dst: the sum of what [Loss] would write for its elements. The hardest rows of a data set have
+// the largest. The logits x are row-major [N, C], and dst has N elements; with [Target.Planes] it has the shape of the labels,
+// [N, size]. Of a target made by [Dense] len(dst) says how many rows there are.
 //
 // A row's sum is formed in float64, in the order of the columns and with the rounding errors, and rounded to T at the end: the
 // bits depend on the row's own logits, target and weights alone. An ignored row has a loss of 0. A row with a NaN is NaN,
@@ -35,7 +35,7 @@ func (j *job[T]) checkRows() error {
 		return fmt.Errorf("focal: %s: len(dst) = %d, want %d, the rows of C = %d logits that len(x) = %d has: %w",
 			j.op, rows, logits/j.c, j.c, logits, ErrShape)
 	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
-		return fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that len(x) = %d is a multiple of: %w", j.op, rows, logits, ErrShape)
+		return fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that divides len(x) = %d: %w", j.op, rows, logits, ErrShape)
 	case rows%size != 0:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want a multiple of Planes' size = %d: %w", j.op, rows, size, ErrShape)
 	}

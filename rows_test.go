@@ -118,7 +118,7 @@ func TestRowsErrors(t *testing.T) {
 		{filled[float32](3), x, Labels(label), Default(), ErrShape, "len(dst) = 3, want len(label) = 2"},
 		{nil, x, Labels(label), Default(), ErrShape, "len(dst) = 0, want len(label) = 2"},
 		{filled[float32](1), nil, Labels[int32](nil), Default(), ErrShape, "len(dst) = 1, want len(label) = 0"},
-		{filled[float32](4), x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 4, want a number of rows that len(x) = 6"},
+		{filled[float32](4), x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 4, want a number of rows that divides len(x) = 6"},
 		{nil, x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 0, want a number of rows"},
 		{filled[float32](1), nil, Dense([]float32{}), Default(), ErrShape, "len(dst) = 1, want a number of rows"},
 		{filled[float32](2), x, Dense(make([]float32, 5)), Default(), ErrShape, "len(t) = 5"},

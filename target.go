@@ -305,7 +305,7 @@ func denseColumns[T Float](y *Target, op string, logits int) (c int, err error) 
 	case rows > 0 && rows%y.size() == 0 && logits%rows == 0:
 		return logits / rows, nil
 	case y.row.given():
-		return 0, fmt.Errorf("focal: %s: WeighRows: len(w) = %d, want a number of rows that len(x) = %d has: %w", op, rows, logits, ErrShape)
+		return 0, fmt.Errorf("focal: %s: WeighRows: len(w) = %d, want a number of rows that divides len(x) = %d: %w", op, rows, logits, ErrShape)
 	}
 	return 0, nil
 }
@@ -402,7 +402,7 @@ func (t *Target) checkLabels(op string, c int) error {
 }
 
 // firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
-// The limit is at most math.MaxInt32, so that negative labels, taken as unsigned, are above it.
+// The limit is at most math.MaxInt32, so negative labels, taken as unsigned, are above it.
 func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := label[start:min(start+blockLen, len(label))]

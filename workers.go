@@ -15,7 +15,7 @@ func (j *job[T]) run(units int) {
 }
 
 // runParallel does what run does, with the given number of goroutines, the caller's among them, which have all ended when it
-// returns. The sums of blocks are added at the end, in the order of run, so that the total has the same bits. Each goroutine
+// returns. The sums of blocks are added at the end, in the order of run, so the total has the same bits. Each goroutine
 // has a copy of the job, which goes to the heap here, and must not in run.
 func runParallel[T Float](result *job[T], j job[T], units, workers int) {
 	if j.sum {

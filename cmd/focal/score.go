@@ -169,7 +169,7 @@ func (o *partOutput) flags(fs *flag.FlagSet) {
 	add := fs.StringVar
 	add(&o.part, "o", "", "write the part to this `file`")
 	add(&o.shards, "shards", "", "write the figures of each shard to this `file`, as CSV")
-	add(&o.hardest, "rows", "", "write the hardest rows to this `file`, as CSV, those first")
+	add(&o.hardest, "rows", "", "write the hardest rows to this `file`, as CSV, the hardest first")
 }
 
 func (o *partOutput) names() []string { return []string{o.part, o.shards, o.hardest} }

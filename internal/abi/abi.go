@@ -4,8 +4,8 @@
 package abi
 
 const (
-	// BlockLen is the number of elements of one kernel call. Assembly cannot be preempted, so that this bounds how
-	// long the garbage collector may wait for us; and sums are formed per block, so that it is part of their definition.
+	// BlockLen is the number of elements of one kernel call. Assembly cannot be preempted, so this bounds how
+	// long the garbage collector may wait for us; and sums are formed per block, so it is part of their definition.
 	BlockLen = 8192
 
 	// Lanes is the number of virtual lanes of a sum: element i of a block is added to lane i mod Lanes.

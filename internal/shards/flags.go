@@ -14,7 +14,7 @@ import (
 // What the flags of several commands say of themselves.
 const (
 	GammaNegUsage     = "focusing `exponent` of negatives (default that of -gamma)"
-	IgnoreUsage       = "`label` of ignored rows, and if given ignored target; nan: targets of NaN are ignored. Both can be given"
+	IgnoreUsage       = "`value` of ignored labels, and if given of ignored targets; nan: targets that are NaN. Both can be given"
 	QualityUsage      = "`loss` of scores: varifocal, aligned or quality-focal"
 	ClassWeightsUsage = "weights of classes: `file`, numbers [C], or [2, C]: those of negatives, and of positives"
 	WeightsUsage      = "there are weights of elements, NAME.weights.npy"
