@@ -454,7 +454,9 @@ func testOptionErrors[T Float](t *testing.T) {
 	}
 	zero := 0.0
 	dense := Dense(with(n, 9, 0.5))
+	above := fromBits[T](toBits[T](1) + 1)
 	all = append(all,
+		wrong{Scored(y, with(rows, 7, above), Aligned), Default(), ErrTarget, "Scored: score[7] = " + fmt.Sprint(above)},
 		wrong{other, Default(), ErrTarget, "WeighRows: w is of"},
 		wrong{WeighElements(WeighRows(y, with(rows, 3, large)), with(n, 7, 4)), Default(), ErrTarget, "WeighElements: w[7] = 4"},
 		wrong{WeighRows(y, make([]T, rows+1)), Default(), ErrShape, "WeighRows"},

@@ -11,8 +11,8 @@ import (
 	"github.com/gofocal/focal/internal/verify"
 )
 
-// What does not hold is seen in the table, named below it, and in the records.
-func TestFails(t *testing.T) {
+// What does not hold is seen in the table, named below it, and in the records. If all holds, the text says so.
+func TestResult(t *testing.T) {
 	report := func(worst float64) *verify.Report {
 		r := &verify.Report{Paths: []string{"test"}, Logits: 5, Bounds: oracle.Promised(2, 1)}
 		for i := range r.Errors {
@@ -46,4 +46,15 @@ func TestFails(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"inaccurate gradient", "unequal bits", "nothing bits", "hash of results hash"}, failed)
+
+	r.rows[1] = row{"known", &verify.Report{Paths: r.Paths, Logits: 5}}
+	r.rows[2] = row{"alone", report(1)}
+	r.rows[2].Paths = nil
+	r.rows, r.hashes = r.rows[:3], r.hashes[:1]
+	require.Empty(t, r.Failed())
+	out.Reset()
+	require.NoError(t, r.WriteText(&out))
+	assert.Regexp(t, `(?m)^known +5 +right +$`, out.String())
+	assert.Regexp(t, `alone +5 +one path`, out.String())
+	assert.True(t, strings.HasSuffix(out.String(), "\n  generic  equal\n\nall checks passed\n"))
 }
