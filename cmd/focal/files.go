@@ -84,7 +84,13 @@ func (e *env) create(name string) (*output.File, error) {
 	if isStandard(name, 1) {
 		return output.To(name, e.stdout), nil
 	}
-	return within(e.ctx, func() (*output.File, error) { return output.Create(name) }, (*output.File).Discard)
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return within(e.ctx, func() (*output.File, error) { return output.Create(name) }, (*output.File).Discard)
+	}
+	if err := e.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return output.Create(name) // here: the program might end before another goroutine discards it
 }
 
 // within opens something, or ends with the context: a pipe waits for its other end. What is opened later is discarded.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"io/fs"
@@ -211,6 +212,19 @@ func TestMergeInterrupted(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		cmd.Process.Kill()
 		t.Fatal("cannot be interrupted")
+	}
+}
+
+// An interrupt leaves no unfinished file: none is begun in the background, where the end of the program could be first.
+func TestNothingLeftOfOutputs(t *testing.T) {
+	inDirectory(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	e := &env{ctx: ctx}
+	for range 200 {
+		_, err := e.create("out")
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, names(t))
 	}
 }
 
