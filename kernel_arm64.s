@@ -727,20 +727,18 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef EL
 #define EL(f32, f64) f32
 
-TEXT ·sigmoidF32NEON(SB), 0, $768-24
+TEXT ·sigmoidF32NEON(SB), 0, $0-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ENTER_FRAME
 	BEGIN(·neonF32)
 	LOOP(sigmoid)
 	RET
 
-TEXT ·softplusF32NEON(SB), 0, $768-24
+TEXT ·softplusF32NEON(SB), 0, $0-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ENTER_FRAME
 	BEGIN(·neonF32)
 	LOOP(softplus)
 	RET
@@ -748,11 +746,10 @@ TEXT ·softplusF32NEON(SB), 0, $768-24
 #undef EL
 #define EL(f32, f64) f64
 
-TEXT ·sigmoidF64NEON(SB), 0, $768-24
+TEXT ·sigmoidF64NEON(SB), 0, $0-24
 	MOVD dst+0(FP), LOSS
 	MOVD x+8(FP), U
 	MOVD n+16(FP), END
-	ENTER_FRAME
 	BEGIN(·neonF64)
 	LOOP(sigmoid)
 	RET
