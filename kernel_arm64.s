@@ -57,8 +57,8 @@ have:
 
 #define ENTER32 ENTER(·neonF32, const_argsLoss32, const_argsGrad32, const_argsHess32, const_argsCurv32, const_argsPlan32)
 #define ENTER64 ENTER(·neonF64, const_argsLoss64, const_argsGrad64, const_argsHess64, const_argsCurv64, const_argsPlan64)
-#define SOFT_ENTER32 SOFT_ENTER(const_argsWeightPos32)
-#define SOFT_ENTER64 SOFT_ENTER(const_argsWeightPos64)
+#define SOFT_ENTER32 ENTER32; SOFT_ENTER(const_argsWeightPos32)
+#define SOFT_ENTER64 ENTER64; SOFT_ENTER(const_argsWeightPos64)
 
 // The kernels, for one group or one pass over it, family by family. Values have the names of kernel_generic.go, and each
 // family begins with the groups that they are in: values that share one follow each other. What is given by the number of its
@@ -285,6 +285,10 @@ TEXT ·frozenSquareF64NEON(SB), 0, $768-8
 #define gradZero LOG_ZERO(YES); FROZEN_POWER
 #define hessZero LOG_ZERO(YES); FROZEN_POWER; CURV_POWER; write(curv, HESS)
 
+#define POWER_PASSES(log, last) PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, log); PASS(pass3, slots, last))
+#define HESS_POWER_PASSES \
+	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+
 #undef EL
 #define EL(f32, f64) f32
 
@@ -309,25 +313,25 @@ TEXT ·hessZeroF32NEON(SB), 0, $768-8
 TEXT ·lossPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
+	POWER_PASSES(passLog(NO), lossPower)
 	RET
 
 TEXT ·gradPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
+	POWER_PASSES(passLog(YES), gradPower)
 	RET
 
 TEXT ·hessPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+	HESS_POWER_PASSES
 	RET
 
 TEXT ·frozenPowerF32NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER32
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
+	POWER_PASSES(passLog(YES), frozenPower)
 	RET
 
 #undef EL
@@ -354,25 +358,25 @@ TEXT ·hessZeroF64NEON(SB), 0, $768-8
 TEXT ·lossPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(NO)); PASS(pass3, slots, lossPower))
+	POWER_PASSES(passLog(NO), lossPower)
 	RET
 
 TEXT ·gradPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, gradPower))
+	POWER_PASSES(passLog(YES), gradPower)
 	RET
 
 TEXT ·hessPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, passPow); PASS(pass4, slots, hessPower))
+	HESS_POWER_PASSES
 	RET
 
 TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	MOVD a+0(FP), ARGS
 	ENTER64
-	PASSES(PASS(pass1, slots, passExp(YES)); PASS(pass2, slots, passLog(YES)); PASS(pass3, slots, frozenPower))
+	POWER_PASSES(passLog(YES), frozenPower)
 	RET
 
 #undef u
@@ -542,63 +546,60 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define softFrozenPower  SOFT_POWER; SOFT_FROZEN
 #define softHessPower    SOFT_POWER; SOFT_HESS
 
+#define SOFT_PASSES PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog)
+#define SOFT_SQUARE_PASSES(last) PASSES(SOFT_PASSES; PASS(pass3, softSlots, last))
+#define SOFT_POWER_PASSES(ratio, last) \
+	PASSES(SOFT_PASSES; PASS(pass3, softSlots, ratio); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, last))
+
 #undef EL
 #define EL(f32, f64) f32
 
 TEXT ·softLossSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
+	SOFT_SQUARE_PASSES(softLossSquare)
 	RET
 
 TEXT ·softGradSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
+	SOFT_SQUARE_PASSES(softGradSquare)
 	RET
 
 TEXT ·softHessSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
+	SOFT_SQUARE_PASSES(softHessSquare)
 	RET
 
 TEXT ·softFrozenSquareF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
+	SOFT_SQUARE_PASSES(softFrozenSquare)
 	RET
 
 TEXT ·softLossPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(NO, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	SOFT_POWER_PASSES(passRatio(NO, NO), softLossPower)
 	RET
 
 TEXT ·softGradPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	SOFT_POWER_PASSES(passRatio(YES, NO), softGradPower)
 	RET
 
 TEXT ·softHessPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	SOFT_POWER_PASSES(passRatio(YES, YES), softHessPower)
 	RET
 
 TEXT ·softFrozenPowerF32NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER32
 	SOFT_ENTER32
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	SOFT_POWER_PASSES(passRatio(YES, YES), softFrozenPower)
 	RET
 
 #undef EL
@@ -606,58 +607,50 @@ TEXT ·softFrozenPowerF32NEON(SB), 0, $16704-8
 
 TEXT ·softLossSquareF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softLossSquare))
+	SOFT_SQUARE_PASSES(softLossSquare)
 	RET
 
 TEXT ·softGradSquareF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softGradSquare))
+	SOFT_SQUARE_PASSES(softGradSquare)
 	RET
 
 TEXT ·softHessSquareF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softHessSquare))
+	SOFT_SQUARE_PASSES(softHessSquare)
 	RET
 
 TEXT ·softFrozenSquareF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, softFrozenSquare))
+	SOFT_SQUARE_PASSES(softFrozenSquare)
 	RET
 
 TEXT ·softLossPowerF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(NO, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softLossPower))
+	SOFT_POWER_PASSES(passRatio(NO, NO), softLossPower)
 	RET
 
 TEXT ·softGradPowerF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, NO)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softGradPower))
+	SOFT_POWER_PASSES(passRatio(YES, NO), softGradPower)
 	RET
 
 TEXT ·softHessPowerF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softHessPower))
+	SOFT_POWER_PASSES(passRatio(YES, YES), softHessPower)
 	RET
 
 TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 	MOVD a+0(FP), ARGS
-	ENTER64
 	SOFT_ENTER64
-	PASSES(PASS(pass1, softSlots, passExp(NO)); PASS(pass2, softSlots, passSoftLog); PASS(pass3, softSlots, passRatio(YES, YES)); PASS(pass4, softSlots, passLogM); PASS(pass5, softSlots, softFrozenPower))
+	SOFT_POWER_PASSES(passRatio(YES, YES), softFrozenPower)
 	RET
 
 #undef e
