@@ -69,13 +69,24 @@ func slotsOf(t *testing.T, text, source, name string) int {
 	return number(t, text, all[0][1])
 }
 
-// bodyOf returns the text of a function.
+// bodyOf returns the text of a function, and behind it those of the macros of passes that it uses.
 func bodyOf(t *testing.T, source, name string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(source, "TEXT ·"+name+"(SB)")
 	require.True(t, ok, name)
 	body, _, _ := strings.Cut(rest, "\n\n")
-	return "TEXT ·" + name + "(SB)" + body
+	body = "TEXT ·" + name + "(SB)" + body
+	for from, macro := 0, regexp.MustCompile(`\w+_PASSES\b`); ; {
+		used := macro.FindStringIndex(body[from:])
+		if used == nil {
+			return body
+		}
+		passes := body[from+used[0] : from+used[1]]
+		from += used[1]
+		definition := regexp.MustCompile(`(?m)^#define ` + passes + `\b((?:.*\\\n)*.*)`).FindStringSubmatch(source)
+		require.NotNil(t, definition, passes)
+		body += definition[1]
+	}
 }
 
 // number returns what the header defines as a number.
