@@ -122,6 +122,9 @@ func TestKnownErrors(t *testing.T) {
 		line := fmt.Sprintf("\n| %v |%s\n", q, cells[q])
 		assert.True(t, strings.Contains(read(t, "docs/accuracy.md"), line), "accuracy.md lacks the line%s", line)
 	}
+	single, double := verify.Known[float32](verify.Climbs[0]), verify.Known[float64](verify.Climbs[0])
+	assert.Contains(t, read(t, "docs/accuracy.md"), fmt.Sprintf("\nSigmoid %.2f, %.2f; softplus %.2f, %.2f.\n",
+		single[oracle.Sigmoid], double[oracle.Sigmoid], single[oracle.Softplus], double[oracle.Softplus]))
 }
 
 // flowing returns a document's text without its line breaks and the signs of comments.
