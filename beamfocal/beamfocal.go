@@ -2,16 +2,15 @@
 // by package focal.
 //
 // A data set is divided into shards: NumPy files of logits, NAME.npy, an array [N, C] of floats, each with its labels beside
-// it in NAME.label.npy, an array [N] of integers, or its targets in NAME.targets.npy, of the logits' shape. [Options] says
-// which files of weights and scores there can be besides. [Score] makes of
-// a pattern that matches them the total loss, the number of foreground rows, the figures of each shard, and the rows with the
-// largest losses of the whole set, for hard-example mining.
+// it in NAME.label.npy, an array [N] of integers, or its targets in NAME.targets.npy, of the logits' shape. Files of weights and
+// scores can stand beside them: see [Options]. From a pattern that matches the logits [Score] computes the total loss, the number
+// of foreground rows, the figures of each shard, and the rows of the whole set with the largest losses, for hard-example mining.
 //
 //	p, s := beam.NewPipelineWithRoot()
 //	beamfocal.Write(s, "gs://bucket/out/", beamfocal.Score(s, "gs://bucket/shard-*.npy", beamfocal.Default()))
 //	err := beamx.Run(ctx, p)
 //
-// The data is read once: the divisor, which is known at the end only, is no part of what is summed. The sum is exact: the
+// The data is read once. The divisor is known only at the end, and applied there. The sum is exact, so the
 // result has the same bits whatever the shards are, and whichever worker has which. A worker reads its shard block by block:
 // its memory does not depend on the shard's size.
 //

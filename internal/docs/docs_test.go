@@ -42,9 +42,15 @@ func TestQuickStart(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Every source of the root is named where development.md says what is where; a test beside what it tests needs no mention.
+// Every source of the root, and every internal package, is named where development.md says what is where; a test beside what it
+// tests needs no mention.
 func TestRootFiles(t *testing.T) {
 	text, names := read(t, "docs/development.md"), map[string]bool{}
+	packages, err := os.ReadDir(filepath.Join(root, "internal"))
+	require.NoError(t, err)
+	for _, p := range packages {
+		assert.Contains(t, text, "`internal/"+p.Name()+"`")
+	}
 	for _, pattern := range []string{"*.go", "*.s", "*.h"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
