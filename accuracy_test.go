@@ -52,9 +52,9 @@ func divide(n int) int {
 	case effort.Least():
 		n /= 1024
 	case testing.Short():
-		n /= 48
+		n /= 64
 	case !effort.Full():
-		n /= 16
+		n /= 24
 	}
 	return n
 }

@@ -172,12 +172,14 @@ func (o *options[T]) at(i int) (ignored bool, t T, row int, neg, pos []T) {
 func TestOptions(t *testing.T) { forFloats(t, testOptions[float32], testOptions[float64]) }
 
 func testOptions[T Float](t *testing.T) {
-	seeds := 300
-	if testing.Short() {
-		seeds = 40
-	}
-	if effort.Least() {
+	seeds := 100
+	switch {
+	case effort.Least():
 		seeds = 4
+	case testing.Short():
+		seeds = 40
+	case effort.Full():
+		seeds = 300
 	}
 	for seed := range uint64(seeds) {
 		o := someOptions[T](seed)
@@ -372,7 +374,7 @@ func TestOptionsWithoutEffect(t *testing.T) {
 
 func testOptionsWithoutEffect[T Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(33, 34))
-	shapes := [][2]int{{3, 1}, {5000, 1}, {700, 3}, {130, 80}}
+	shapes := [][2]int{{3, 1}, {1200, 1}, {400, 3}, {110, 80}}
 	if effort.Least() {
 		shapes = [][2]int{{3, 1}, {70, 3}, {5, 80}}
 	}

@@ -347,6 +347,15 @@ func TestMergeErrors(t *testing.T) {
 	}
 }
 
+// One row is not none.
+func TestPartialOne(t *testing.T) {
+	p := mustScore(t, []float64{0}, Labels([]int32{1}), Params{Alpha: NoAlpha})
+	require.Equal(t, Params{Alpha: NoAlpha, Norm: 1}, p.Params())
+	require.Equal(t, "1 rows, 1 foreground, 0 ignored; loss 0.693147 with Gamma: 0, Alpha: NoAlpha", p.String())
+	require.Equal(t, "no rows", Partial{}.String())
+	require.Equal(t, Params{}, Partial{}.Params())
+}
+
 // The encoding is a promise: files of today are read tomorrow.
 func TestPartialEncoding(t *testing.T) {
 	four := 4.0
@@ -424,7 +433,7 @@ func TestPartialHostile(t *testing.T) {
 		"begins with":                         func(b []byte) []byte { b[0] = 'F'; return b },
 		"version 3, want 1":                   func(b []byte) []byte { b[8] = 3; return b },
 		"want 108 with 2 words":               func(b []byte) []byte { b[8] = 2; return b },
-		"version 2, want 1":                func(b []byte) []byte { return asVersion2(b, 2, 0) },
+		"version 2, want 1":                   func(b []byte) []byte { return asVersion2(b, 2, 0) },
 		"NegGamma: NaN":                       func(b []byte) []byte { return asVersion2(b, math.NaN(), 0) },
 		"NegGamma: -0":                        func(b []byte) []byte { return asVersion2(b, math.Copysign(0, -1), 0) },
 		"Quality(3)":                          func(b []byte) []byte { return asVersion2(b, 2, 4) },
