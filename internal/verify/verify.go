@@ -86,7 +86,7 @@ func (r *Report) Err() error {
 	}
 	for q, e := range r.Errors {
 		if bound := r.Bounds[q]; e.N > 0 && !(e.Worst <= bound) {
-			broken = append(broken, fmt.Sprintf("%v: %v, more than %v", oracle.Quantity(q), e, bound))
+			broken = append(broken, fmt.Sprintf("%v: %v, more than %.4g", oracle.Quantity(q), e, bound))
 		}
 	}
 	if broken == nil {

@@ -194,7 +194,7 @@ func (r *Result) WriteText(w io.Writer) error {
 				if !(err.Worst <= row.Bounds[q]) {
 					sign = "ABOVE"
 				}
-				cell = fmt.Sprintf("%.2f %s %v", err.Worst, sign, row.Bounds[q])
+				cell = fmt.Sprintf("%.2f %s %.4g", err.Worst, sign, row.Bounds[q])
 			}
 			fmt.Fprintf(table, "%s\t", cell)
 		}

@@ -21,10 +21,12 @@ func TestResult(t *testing.T) {
 		r.Errors[oracle.Grad].Add(worst, -3, 1, 2)
 		return r
 	}
+	odd := report(1)
+	odd.Bounds[oracle.Grad] = 56.12282428352067
 	unequal := &verify.Report{Paths: []string{"test"}, Logits: 5, Differing: 2, Differences: []verify.Difference{{Path: "test", What: "Loss", X: 1, Got: 2, Want: 3}}}
 	r := &Result{
 		Paths:  []string{"test"},
-		rows:   []row{{"good", report(1)}, {"inaccurate", report(7.5)}, {"unequal", unequal}, {"nothing", &verify.Report{}}},
+		rows:   []row{{"good", report(1)}, {"odd", odd}, {"inaccurate", report(7.5)}, {"unequal", unequal}, {"nothing", &verify.Report{}}},
 		hashes: []hash{{"generic", verify.GoldenHash}, {"test", strings.Repeat("0", 64)}},
 	}
 	require.Len(t, r.Failed(), 4)
@@ -32,6 +34,7 @@ func TestResult(t *testing.T) {
 	require.NoError(t, r.WriteText(&out))
 	text := out.String()
 	assert.Regexp(t, `good +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 5`, text)
+	assert.Regexp(t, `odd +5 +equal +1\.00 ≤ 4 +1\.00 ≤ 56\.12  `, text)
 	assert.Regexp(t, `inaccurate +5 +equal +1\.00 ≤ 4 +7\.50 ABOVE 5`, text)
 	assert.Regexp(t, `unequal +5 +2 DIFFER`, text)
 	assert.Contains(t, text, "  generic  equal\n  test     DIFFERS: 0000000000000000…\n")
