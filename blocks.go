@@ -37,13 +37,10 @@ const (
 // way.
 var patchShare, patchLeast, fewMost = 16, 256, patchMost + maxGroup
 
-// scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch.
+// scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch. What vectors go
+// through comes first and has a multiple of 64 bytes, so that none of them lies in two cache lines.
 type scratch[T Float] struct {
-	piece
-
-	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
-
-	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
+	a, b, c room
 
 	// What is patched, and the results of it. Losses take the place of u.
 	patch struct {
@@ -53,8 +50,13 @@ type scratch[T Float] struct {
 	end struct {
 		u, target, w, wPos, grad, hess, curv [maxGroup]T
 	}
-	a, b, c room
 	pattern [patternMost + laneCount]T // see weighRows
+
+	piece
+
+	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
+
+	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 }
 
 // room is memory for a chunk's elements: of float64, or twice as many of float32; or for two chunks of half the length.
@@ -171,7 +173,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 
 // plain reports whether all that a job's elements differ in is their labels.
 func (j *job[T]) plain() bool {
-	return j.y.label.of == int32s && j.y.planes <= 1 && !j.y.optional() && j.dout == nil && !j.params.twoGammas && !j.params.frozen &&
+	return j.y.kind == labelTarget && j.y.planes <= 1 && !j.y.optional() && j.dout == nil && !j.params.twoGammas && !j.params.frozen &&
 		j.params.pos > 0 && j.params.neg > 0
 }
 
@@ -179,14 +181,15 @@ func (j *job[T]) plain() bool {
 func (s *scratch[T]) few(j *job[T]) []T {
 	n, group, out := len(j.x), groupOf[T](), &s.patch
 	s.piece = piece{n: n, done: n, until: n}
+	label := s.labels(j, 0, j.y.label.len) // before anything is in the chunks' memory
+	count, ignored := labelList(s.index[:], &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
+	positives := s.index[:count]
 	whole := (n + group - 1) / group * group
 	w, _ := halves[T](&s.a)
 	u, w := out.u[:whole], w[:whole]
 	clear(u[copy(u, j.x):])
 	fill(w[:n], j.params.neg)
 	clear(w[n:])
-	count, ignored := labelList(s.index[:], &s.keep, n, sliceOf[int32](&j.y.label), 0, j.c, j.y.offset, j.y.ignore)
-	positives := s.index[:count]
 	for _, i := range positives {
 		u[i], w[i] = -u[i], j.params.pos
 	}
@@ -649,7 +652,12 @@ func (j *job[T]) rowCol(i int) (row, col int) {
 		plane := i / size
 		return plane/j.c*size + i%size, plane % j.c
 	}
-	return i / j.c, i % j.c
+	if uint64(i)|uint64(j.c) < 1<<32 { // many processors divide 32 bits in a third of the time
+		row = int(uint32(i) / uint32(j.c))
+	} else {
+		row = i / j.c
+	}
+	return row, i - row*j.c
 }
 
 // dropWeightless has all elements of a piece computed as if they were on the side that has a weight, and counts those of the other
@@ -746,20 +754,21 @@ func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
 // gatherWeighted fetches the logits and weights of elements for the labels' kernels.
 func (s *scratch[T]) gatherWeighted(j *job[T], u, w []T, index []uint16, x []T) {
 	clear(w[len(index):])
+	neg, pos, scored := j.weigherOf(negSide), j.weigherOf(posSide), j.y.score.given()
+	if scored {
+		pos.base = j.params.one
+	}
 	for k, i := range index {
 		at := int(i & indexBits)
-		base, class := j.params.pos, &j.y.pos
+		side := &pos
 		v := -x[at]
 		if i&indexAsItIs != 0 {
 			v = -v
-			if !j.y.score.given() {
-				base, class = j.params.neg, &j.y.neg
+			if !scored {
+				side = &neg
 			}
 		}
-		if j.y.score.given() {
-			base = j.params.one
-		}
-		w[k] = j.weightOf(class, base, s.start+at)
+		w[k] = side.weight(j, s.start+at)
 		u[k] = v
 		if w[k] == 0 {
 			u[k] = s.noWeight(&index[k], v)
@@ -773,22 +782,23 @@ func (s *scratch[T]) gatherTargets(j *job[T], u, t, w, wPos []T, index []uint16,
 		clear(v[len(index):])
 	}
 	targets, scores := denseOf[T](&j.y), sliceOf[T](&j.y.score)
+	neg, pos := j.weigherOf(negSide), j.weigherOf(posSide)
 	for k, i := range index {
 		at := int(i & indexBits)
 		u[k] = x[at]
 		if scores != nil {
 			row, _ := j.rowCol(s.start + at)
 			t[k] = scores[row]
-			base := j.params.one
+			pos.base = j.params.one
 			if j.y.quality == Varifocal {
-				base = T(float64(t[k]) / j.params.norm)
+				pos.base = T(float64(t[k]) / j.params.norm)
 			}
-			w[k] = j.weightOf(&j.y.pos, base, s.start+at)
+			w[k] = pos.weight(j, s.start+at)
 			wPos[k] = w[k]
 		} else {
 			t[k] = targets[s.start+at]
-			w[k] = j.weightOf(&j.y.neg, j.params.neg, s.start+at)
-			wPos[k] = j.weightOf(&j.y.pos, j.params.pos, s.start+at)
+			w[k] = neg.weight(j, s.start+at)
+			wPos[k] = pos.weight(j, s.start+at)
 		}
 		if w[k] == 0 && wPos[k] == 0 {
 			u[k] = s.noWeight(&index[k], u[k])
@@ -810,17 +820,17 @@ func (s *scratch[T]) noWeight(index *uint16, x T) T {
 func (s *scratch[T]) apply(j *job[T], l *patched, r *places[T], dout []T) {
 	p, done, from := &s.patch, s.done, l.applied
 	at := from + l.at
-	index, loss := s.index[from:l.end], p.u[at:at+l.end-from]
-	n := 0
+	index, loss, dst := s.index[from:l.end], p.u[at:], r.loss
+	loss = loss[:len(index)]
 	for k, i := range index {
 		to := int(i&indexBits) - done
-		if uint(to) >= uint(len(r.loss)) { // in another chunk
+		if uint(to) >= uint(len(dst)) { // in another chunk
+			index = index[:k]
 			break
 		}
-		r.loss[to] = loss[k]
-		n++
+		dst[to] = loss[k]
 	}
-	index, l.applied = index[:n], from+n
+	l.applied = from + len(index)
 	scatter(r.curv, index, p.curv[at:], done)
 	if j.params.frozen {
 		scatter(r.hess, index, p.curv[at:], done)

@@ -172,7 +172,8 @@ func besideKernels() (names []string) {
 	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "mask", "blend", "weigh", "wholeWithin", "wholeTargetMasks"} {
 		names = append(names, name+"F32", name+"F64")
 	}
-	return append(names, "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList")
+	return append(names, "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList",
+		"wholeFromInt8", "wholeFromInt16", "wholeFromUint8", "wholeFromUint16", "wholeFromInt64")
 }
 
 // All kernels of the list are there, and declared.

@@ -53,6 +53,22 @@ func wholes(n int) (whole int, ragged bool) {
 // at returns the word of a mask in which the bits from a multiple of abi.Lanes on begin, not necessarily at its first bit.
 func at(mask *uint64, bit int) *uint64 { return (*uint64)(unsafe.Add(unsafe.Pointer(mask), bit/8)) }
 
+// packTable has, for each set of eight numbers, those that are in it, as bytes, and then others.
+//
+//lint:ignore U1000 wholeLabelListAVX2 reads it
+var packTable = func() (table [256]uint64) {
+	for set := range table {
+		n := 0
+		for e := range uint64(8) {
+			if set>>e&1 != 0 {
+				table[set] |= e << (8 * n)
+				n++
+			}
+		}
+	}
+	return table
+}()
+
 // hasLabelKernels reports whether the path in use has the functions below.
 func hasLabelKernels() bool { return path != pathGeneric }
 
@@ -147,4 +163,26 @@ func targetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) (softs b
 		}
 	}
 	return softs
+}
+
+// toInt32ByPath makes int32 of the first of n integers of a type, and returns of how many, and whether these all fit; unsigned ones
+// count as signed.
+func toInt32ByPath(p kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int) (done int, fit bool) {
+	whole, _ := wholes(n)
+	if whole == 0 {
+		return 0, true
+	}
+	switch of {
+	case int8s:
+		fit = wholeFromInt8(p, dst, (*int8)(src), whole)
+	case int16s:
+		fit = wholeFromInt16(p, dst, (*int16)(src), whole)
+	case uint8s:
+		fit = wholeFromUint8(p, dst, (*uint8)(src), whole)
+	case uint16s:
+		fit = wholeFromUint16(p, dst, (*uint16)(src), whole)
+	default:
+		fit = wholeFromInt64(p, dst, (*int64)(src), whole)
+	}
+	return whole, fit
 }

@@ -2,6 +2,8 @@
 
 package focal
 
+import "unsafe"
+
 // Labels and targets are checked, and masks made, by assembly on amd64 alone; elsewhere Go does it.
 
 // hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0.
@@ -26,3 +28,9 @@ func withinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return fa
 // targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func targetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) { return false }
 func targetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) { return false }
+
+// toInt32ByPath makes int32 of the first of n integers of a type, and returns of how many, and whether these all fit; unsigned ones
+// count as signed.
+func toInt32ByPath(_ kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int) (done int, fit bool) {
+	return 0, true
+}

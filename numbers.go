@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"unsafe"
+
+	"github.com/gofocal/focal/internal/race"
 )
 
 // Integer is the type of a label: any integer type.
@@ -117,26 +119,37 @@ func (v *numbers) text(i int) string {
 // asInt32 returns the integers from..from+n-1, and whether they all are in an int32's range; if not, the values are wrong.
 // They are in the memory of v if it has them so, otherwise in room, which is long enough.
 func (v *numbers) asInt32(room []int32, from, n int) (values []int32, ok bool) {
-	room = room[:n]
+	first := unsafe.Add(v.first, from*v.of.size())
 	switch v.of {
-	case int32s:
-		return sliceOf[int32](v)[from : from+n], true
-	case int8s:
-		ok = toInt32(room, sliceOf[int8](v)[from:])
-	case int16s:
-		ok = toInt32(room, sliceOf[int16](v)[from:])
-	case int64s:
-		ok = toInt32(room, sliceOf[int64](v)[from:])
-	case uint8s:
-		ok = toInt32(room, sliceOf[uint8](v)[from:])
-	case uint16s:
-		ok = toInt32(room, sliceOf[uint16](v)[from:])
-	case uint32s:
-		ok = toInt32(room, sliceOf[uint32](v)[from:])
-	case uint64s:
-		ok = toInt32(room, sliceOf[uint64](v)[from:])
+	case int32s, uint32s:
+		values = unsafe.Slice((*int32)(first), n)
+		return values, v.of == int32s || firstBadLabel(values, math.MaxInt32, 0) < 0
 	}
-	return room, ok
+	values, ok = room[:n], true
+	done := 0
+	if n >= laneCount && hasLabelKernels() {
+		if race.Enabled {
+			race.Read((*byte)(first), n*v.of.size())
+		}
+		done, ok = toInt32ByPath(path, &values[0], first, v.of, n)
+		ok = ok && (v.of != uint64s || firstBadLabel(values[:done], math.MaxInt32, 0) < 0)
+	}
+	rest, from := values[done:], from+done
+	switch v.of {
+	case int8s:
+		ok = toInt32(rest, sliceOf[int8](v)[from:]) && ok
+	case int16s:
+		ok = toInt32(rest, sliceOf[int16](v)[from:]) && ok
+	case int64s:
+		ok = toInt32(rest, sliceOf[int64](v)[from:]) && ok
+	case uint8s:
+		ok = toInt32(rest, sliceOf[uint8](v)[from:]) && ok
+	case uint16s:
+		ok = toInt32(rest, sliceOf[uint16](v)[from:]) && ok
+	case uint64s:
+		ok = toInt32(rest, sliceOf[uint64](v)[from:]) && ok
+	}
+	return values, ok
 }
 
 // toInt32 converts the first len(dst) integers of src and reports whether dst has the same values.

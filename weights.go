@@ -5,22 +5,34 @@ import "github.com/gofocal/focal/internal/race"
 // The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
 // is not given counts as 1, and changes no bit.
 
-// weightOf returns the weight of element i.
-func (j *job[T]) weightOf(class *numbers, base T, i int) T {
-	y := &j.y
-	if classes, rows := sliceOf[T](class), sliceOf[T](&y.row); classes != nil || rows != nil {
+// A weigher has what the weights of elements of one side are made of; a nil slice is all ones.
+type weigher[T Float] struct {
+	base                    T
+	classes, rows, elements []T
+}
+
+func (j *job[T]) weigherOf(side weightSide) (g weigher[T]) {
+	g.base, g.classes = j.sideWeights(side)
+	g.rows, g.elements = sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
+	return g
+}
+
+// weight returns the weight of element i.
+func (g *weigher[T]) weight(j *job[T], i int) T {
+	w := g.base
+	if g.classes != nil || g.rows != nil {
 		row, col := j.rowCol(i)
-		if classes != nil {
-			base = T(base * classes[col])
+		if g.classes != nil {
+			w = T(w * g.classes[col])
 		}
-		if rows != nil {
-			base = T(base * rows[row])
+		if g.rows != nil {
+			w = T(w * g.rows[row])
 		}
 	}
-	if element := sliceOf[T](&y.element); element != nil {
-		base = T(base * element[i])
+	if g.elements != nil {
+		w = T(w * g.elements[i])
 	}
-	return base
+	return w
 }
 
 // classWeight returns base times the weight of a class.

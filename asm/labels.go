@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -106,6 +107,10 @@ func (g *generator) labels(s *isa) {
 	g.labelsValid(s)
 	g.labelMasks(s)
 	g.labelList(s)
+	for _, n := range narrow {
+		g.fromNarrow(s, n.name, n.instruction)
+	}
+	g.fromInt64(s)
 }
 
 // helpers writes the others, which depend on the element type.
@@ -157,6 +162,65 @@ func (g *generator) labelsValid(s *isa) {
 	}, func() {
 		f.VMOVMSKPS(good, r)
 		f.CMPL(r, U32(0xff))
+		f.SETEQ(f.result("ok"))
+	})
+}
+
+// narrow are the integers of less than 32 bits, and the instructions that make them int32.
+var narrow = []struct{ name, instruction string }{
+	{"int8", "VPMOVSXBD"}, {"int16", "VPMOVSXWD"}, {"uint8", "VPMOVZXBD"}, {"uint16", "VPMOVZXWD"},
+}
+
+// fromNarrow makes int32 of integers of fewer bits.
+func (g *generator) fromNarrow(s *isa, name, instruction string) {
+	f := g.simple(s, "wholeFrom"+strings.ToUpper(name[:1])+name[1:], fmt.Sprintf("(dst *int32, src *%s, n int) (ok bool)", name))
+	dst, src := f.argument("dst"), f.argument("src")
+	bytes := map[bool]uint8{false: 1, true: 2}[strings.HasSuffix(name, "16")]
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			x := f.vector()
+			f.emit(instruction, x, Mem{Base: src, Index: f.e, Scale: bytes, Disp: v * f.lanes() * int(bytes)})
+			f.VMOVUPS(x, f.at(dst, v))
+		}
+	}, func() { f.MOVB(U8(1), f.result("ok")) })
+}
+
+// fromInt64 makes int32 of int64, and reports whether all fit: then no sum with 2^31 has upper bits.
+func (g *generator) fromInt64(s *isa) {
+	f := g.simple(s, "wholeFromInt64", "(dst *int32, src *int64, n int) (ok bool)")
+	dst, src, sums, bias := f.argument("dst"), f.argument("src"), f.vector(), f.vector()
+	f.emit("VPBROADCASTQ", bias, f.words(f.isa, []uint64{1 << 31, 0}))
+	f.zero(sums)
+	or := map[bool]string{false: "VPOR", true: "VPORQ"}[f.wide]
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			var halves [2]reg.VecVirtual
+			for h := range halves {
+				x, sum := f.vector(), f.vector()
+				f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, x)
+				f.VPADDQ(bias, x, sum)
+				f.emit(or, sums, sums, sum)
+				if halves[h] = x; f.wide {
+					f.VPMOVQD(x, Mem{Base: dst, Index: f.e, Scale: 4, Disp: h * f.bytes() / 2})
+				}
+			}
+			if !f.wide {
+				x := f.YMM()
+				f.VSHUFPS(Imm(0x88), halves[1], halves[0], x)
+				f.VPERMQ(Imm(0xd8), x, x)
+				f.VMOVUPS(x, f.at(dst, v))
+			}
+		}
+	}, func() {
+		f.VPSRLQ(Imm(32), sums, sums)
+		if f.wide {
+			k, r := f.K(), f.GP32()
+			f.VPTESTMQ(sums, sums, k)
+			f.KMOVW(k, r)
+			f.TESTL(r, r)
+		} else {
+			f.VPTEST(sums, sums)
+		}
 		f.SETEQ(f.result("ok"))
 	})
 }
@@ -321,22 +385,8 @@ func (g *generator) labelMasks(s *isa) {
 	f.RET()
 }
 
-// packTable has, for each set of eight, the numbers of those that are in it, as bytes, and then of others.
-func (f *simple) packTable() Mem {
-	return f.global("pack", func() {
-		for set := range 256 {
-			var eight uint64
-			n := 0
-			for e := range 8 {
-				if set>>e&1 != 0 {
-					eight |= uint64(e) << (8 * n)
-					n++
-				}
-			}
-			f.AddDatum(8*set, U64(eight))
-		}
-	})
-}
+// packTable is the table of the same name in kernel_amd64.go, where it takes fewer lines.
+func packTable() Mem { return NewDataAddr(Symbol{Name: "·packTable"}, 0) }
 
 // labelList lists the positives of n rows of c elements, the first of which begins at element first: those among the elements
 // 0..limit-1. It writes whole vectors, up to 16 numbers more than there are, adds their number to count, and reports whether any
@@ -362,7 +412,7 @@ func (g *generator) labelList(s *isa) {
 		f.VPCMPEQD(ones, ones, ones)
 		f.VPADDD(ones, width, width) // the last ones
 		f.VPADDD(ones, limit, limit)
-		f.LEAQ(f.packTable(), table)
+		f.LEAQ(packTable(), table)
 	}
 	begin := f.GP64()
 	f.MOVQ(index, begin)
