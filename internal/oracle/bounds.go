@@ -33,7 +33,7 @@ var (
 
 	// γ·log s multiplies the error of log s: above flat the bounds grow by so much for each unit of γ.
 	perGamma     = Bounds{Loss: 0.35, Grad: 0.8, Hess: 0.35, Curv: 0.35, Frozen: 0.35}
-	softPerGamma = Bounds{Loss: 0.5, Grad: 0.5, Hess: 0.5, Curv: 0.5, Frozen: 0.5}
+	softPerGamma = Bounds{Loss: 0.65, Grad: 0.65, Hess: 0.65, Curv: 0.65, Frozen: 0.65}
 )
 
 const flat = 5
