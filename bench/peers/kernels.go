@@ -39,9 +39,14 @@ func kernelSections() []section {
 	}
 }
 
-// runKernels measures, and writes the tables into docs/performance.md.
+// runKernels measures the kernels, and writes the tables into docs/performance.md.
 func runKernels() error {
-	peers = kernelPeers
+	return runInto(tables, kernelPeers, kernelSections(), (*results).kernelTables)
+}
+
+// runInto measures sections of some peers, and writes what is made of them between marks of docs/performance.md.
+func runInto(marks string, all []peer, sections []section, text func(*results) string) error {
+	peers = all
 	dir, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func runKernels() error {
 	run := &runner{crew: c, threads: 1, dir: dir, logf: func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%5.0f s  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
 	}}
-	for _, s := range kernelSections() {
+	for _, s := range sections {
 		cells, err := run.measure(s, time.Duration(s.share*float64(*budget)), 11)
 		if err != nil {
 			return err
@@ -66,14 +71,14 @@ func runKernels() error {
 	if err := c.stop(); err != nil {
 		return err
 	}
-	text := r.kernelTables()
-	fmt.Print(text)
+	part := text(r)
+	fmt.Print(part)
 	name := filepath.Join(*root, "docs", "performance.md")
 	document, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if document, err = replacePart(document, text); err != nil {
+	if document, err = replacePart(document, marks, part); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return os.WriteFile(name, document, 0o666)
@@ -119,7 +124,7 @@ func (r *results) kernelTables() string {
 		rows = append(rows, ceiling{fmt.Sprintf("f32 loss, γ = 2, C = %d against C = 80", c), "f32", 2, fmt.Sprintf("loss@%d", c), avx2, avx2, "loss", aim, false})
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s (family %s, model %s), %s, one pinned core, in one interleaved run.\n\n", r.fact("CPU"), r.fact("CPU family"), r.fact("CPU model"), r.fact("date"))
+	b.WriteString(r.where())
 	b.WriteString(r.ceilings("AVX2", rows).String() + "\n")
 
 	if wide {
@@ -164,6 +169,12 @@ func (r *results) kernelTables() string {
 	return b.String()
 }
 
+// where says what this was measured on.
+func (r *results) where() string {
+	return fmt.Sprintf("Measured on %s (family %s, model %s), %s, one pinned core, in one interleaved run.\n\n",
+		r.fact("CPU"), r.fact("CPU family"), r.fact("CPU model"), r.fact("date"))
+}
+
 // ceilings compares ratios with their aims: the median of the rounds' ratios, and the ratio of the fastest tenths.
 func (r *results) ceilings(path string, rows []ceiling) table {
 	t := table{{path, "aim", "median", "fastest tenth", ""}}
@@ -192,7 +203,11 @@ func (r *results) ceilings(path string, rows []ceiling) table {
 		if math.IsNaN(mid) {
 			verdict = "not measured"
 		}
-		t = append(t, []string{c.what, fmt.Sprintf("%s %.2f", relation, c.aim), fmt.Sprintf("%.2f", mid), fmt.Sprintf("%.2f", fast), verdict})
+		aim := fmt.Sprintf("%s %.2f", relation, c.aim)
+		if c.aim == 0 {
+			aim, verdict = "", ""
+		}
+		t = append(t, []string{c.what, aim, fmt.Sprintf("%.2f", mid), fmt.Sprintf("%.2f", fast), verdict})
 	}
 	return t
 }

@@ -18,6 +18,7 @@ var (
 	root       = flag.String("root", "../..", "directory of the repository, whose documentation is written")
 	quick      = flag.Bool("quick", false, "the two small shapes alone, few rounds, and no documentation")
 	kernels    = flag.Bool("kernels", false, "the kernels against their aims, for docs/performance.md, and nothing else")
+	options    = flag.Bool("options", false, "what weights, scores and other options cost, for docs/performance.md, and nothing else")
 	reportOnly = flag.Bool("report", false, "write the documentation from the results that are there; measure nothing")
 	pictures   = flag.Bool("pictures", true, "draw the pictures too")
 	budget     = flag.Duration("budget", 5*time.Minute, "time for the timings; the first rounds are made in any case")
@@ -38,6 +39,9 @@ func main() {
 func run() error {
 	if *kernels {
 		return runKernels()
+	}
+	if *options {
+		return runOptions()
 	}
 	dir := resultsDir
 	if *quick {

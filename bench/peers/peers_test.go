@@ -116,10 +116,11 @@ func TestDocuments(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, s, "no, \"never\"")
 
-	got, err := replacePart([]byte("a\n"+beginMark+"old\n"+endMark+"b\n"), "new\n")
+	const begin, end = "<!-- part: begin -->\n", "<!-- part: end -->\n"
+	got, err := replacePart([]byte("a\n"+begin+"old\n"+end+"b\n"), "part", "new\n")
 	require.NoError(t, err)
-	require.Equal(t, "a\n"+beginMark+"new\n"+endMark+"b\n", string(got))
-	_, err = replacePart([]byte(beginMark), "new\n")
+	require.Equal(t, "a\n"+begin+"new\n"+end+"b\n", string(got))
+	_, err = replacePart([]byte(begin), "part", "new\n")
 	require.Error(t, err)
 }
 

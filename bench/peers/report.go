@@ -4,7 +4,6 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -331,10 +330,10 @@ var documentText string
 //go:embed readme.md.tmpl
 var readmeText string
 
-// Where the README has its part.
+// What the marks around a part of a document are called.
 const (
-	beginMark = "<!-- bench/peers: begin -->\n"
-	endMark   = "<!-- bench/peers: end -->\n"
+	tables       = "bench/peers"
+	optionTables = "bench/peers options"
 )
 
 func (r *results) execute(text string) (string, error) {
@@ -397,7 +396,7 @@ func (r *results) document(root string, pictures bool) error {
 	if err != nil {
 		return err
 	}
-	readme, err = replacePart(readme, part)
+	readme, err = replacePart(readme, tables, part)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -408,13 +407,14 @@ func (r *results) document(root string, pictures bool) error {
 }
 
 // replacePart replaces what is between the marks.
-func replacePart(document []byte, part string) ([]byte, error) {
-	before, rest, ok := bytes.Cut(document, []byte(beginMark))
-	_, after, ok2 := bytes.Cut(rest, []byte(endMark))
+func replacePart(document []byte, name, part string) ([]byte, error) {
+	begin, end := []byte("<!-- "+name+": begin -->\n"), []byte("<!-- "+name+": end -->\n")
+	before, rest, ok := bytes.Cut(document, begin)
+	_, after, ok2 := bytes.Cut(rest, end)
 	if !ok || !ok2 {
-		return nil, errors.New("the marks of bench/peers are missing")
+		return nil, fmt.Errorf("the marks of %s are missing", name)
 	}
-	return slices.Concat(before, []byte(beginMark), []byte(part), []byte(endMark), after), nil
+	return slices.Concat(before, begin, []byte(part), end, after), nil
 }
 
 // bar is one peer in the pictures; what is not known is null.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -205,7 +206,7 @@ func (r *runner) check(d dataset, g group) error {
 	if base.peer != "focal" {
 		return errors.New("focal must be first: all others are compared with it")
 	}
-	both := base.op == "both"
+	both := strings.HasPrefix(base.op, "both")
 	if d.elements() > elementwise {
 		for _, k := range g[1:] {
 			for i := range k.sums {

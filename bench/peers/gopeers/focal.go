@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ func add(name string, f32 peer[float32], f64 peer[float64]) {
 func ours[T focal.Float](path string) peer[T] {
 	return func(b *batch[T]) (func() error, func(), error) {
 		p := focal.Params{Gamma: b.gamma, Alpha: alpha, Norm: 1, Workers: b.threads}
-		y, n, err := targetOf(b)
+		y, n, err := targetOf(b, &p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -55,15 +56,15 @@ func ours[T focal.Float](path string) peer[T] {
 }
 
 // targetOf returns the target of a case and the number of logits that it is for: the labels; "…@C", other labels, half of
-// them foreground, for as many rows of C classes as there are logits for; "soft" and "hard", a value for each element.
-func targetOf[T focal.Float](b *batch[T]) (focal.Target, int, error) {
-	kind, classes, reshaped := strings.Cut(b.op, "@")
-	dense := make([]T, len(b.x))
-	switch {
-	case reshaped:
+// them foreground, for as many rows of C classes as there are logits for; "soft" and "hard", a value for each element. "…:option" is
+// the operation with an option of the target or of p, see optionOf.
+func targetOf[T focal.Float](b *batch[T], p *focal.Params) (y focal.Target, n int, err error) {
+	op, classes, reshaped := strings.Cut(b.op, "@")
+	_, option, _ := strings.Cut(op, ":")
+	if reshaped {
 		c, err := strconv.Atoi(classes)
 		if err != nil {
-			return focal.Target{}, 0, err
+			return y, 0, err
 		}
 		label := make([]int32, len(b.x)/c)
 		for i := range label {
@@ -71,21 +72,108 @@ func targetOf[T focal.Float](b *batch[T]) (focal.Target, int, error) {
 				label[i] = int32(1 + i*31%c)
 			}
 		}
-		return focal.Labels(label), len(label) * c, nil
-	case kind == "soft":
-		for i := range dense {
-			dense[i] = T(1+i*619%1021) / 1023
+		y, err = labelsOf(label, option)
+		return y, len(label) * c, err
+	}
+	n = len(b.x)
+	switch {
+	case op == "soft":
+		return focal.Dense(some(n, func(i int) T { return T(1+i*619%1021) / 1023 })), n, nil
+	case op == "hard":
+		return focal.Dense(hard(b)), n, nil
+	}
+	y, err = optionOf(b, p, option)
+	return y, n, err
+}
+
+func some[T any](n int, value func(i int) T) []T {
+	v := make([]T, n)
+	for i := range v {
+		v[i] = value(i)
+	}
+	return v
+}
+
+// hard returns the labels as a value for each element.
+func hard[T focal.Float](b *batch[T]) []T {
+	dense := make([]T, len(b.x))
+	for i, v := range b.label {
+		if v > 0 {
+			dense[i*b.cols+int(v)-1] = 1
 		}
-	case kind == "hard":
-		for i, v := range b.label {
-			if v > 0 {
-				dense[i*b.cols+int(v)-1] = 1
+	}
+	return dense
+}
+
+// labelsOf returns labels of a type.
+func labelsOf(label []int32, typ string) (focal.Target, error) {
+	switch typ {
+	case "":
+		return focal.Labels(label), nil
+	case "int64":
+		return focal.Labels(some(len(label), func(i int) int64 { return int64(label[i]) })), nil
+	case "int":
+		return focal.Labels(some(len(label), func(i int) int { return int(label[i]) })), nil
+	case "uint8":
+		return focal.Labels(some(len(label), func(i int) uint8 { return uint8(label[i]) })), nil
+	}
+	return focal.Target{}, errors.New("there are no labels of " + typ)
+}
+
+// optionOf returns the target of the data with an option, or changes p.
+func optionOf[T focal.Float](b *batch[T], p *focal.Params, option string) (focal.Target, error) {
+	y := focal.Labels(b.label)
+	weight := func(i int) T { return T(1+i*619%1021) / 512 }
+	oneIn100 := func(v T) focal.Target {
+		dense := hard(b)
+		for i := range dense {
+			if uint32(i)*2654435761>>16%100 == 7 {
+				dense[i] = v
 			}
 		}
-	default:
-		return focal.Labels(b.label), len(b.x), nil
+		return focal.Dense(dense)
 	}
-	return focal.Dense(dense), len(b.x), nil
+	sparse := focal.Labels(some(b.rows, func(i int) int32 {
+		if i%20 == 0 {
+			return 1 + int32(i*31%b.cols)
+		}
+		return 0
+	}))
+	score := some(b.rows, func(i int) T { return T(1+i*619%1021) / 1023 })
+	switch option {
+	case "":
+		return y, nil
+	case "rows":
+		return focal.WeighRows(y, some(b.rows, weight)), nil
+	case "classes":
+		return focal.WeighClasses(y, some(b.cols, weight), some(b.cols, weight)), nil
+	case "elements":
+		return focal.WeighElements(y, some(len(b.x), weight)), nil
+	case "alpha0":
+		p.Alpha = 0
+		return y, nil
+	case "alpha1":
+		p.Alpha = 1
+		return y, nil
+	case "gamma0":
+		p.Gamma = 0
+		return y, nil
+	case "sparse":
+		return sparse, nil
+	case "varifocal":
+		return focal.Scored(sparse, score, focal.Varifocal), nil
+	case "quality":
+		return focal.Scored(sparse, score, focal.QualityFocal), nil
+	case "dense":
+		return focal.Dense(hard(b)), nil
+	case "soft1":
+		return oneIn100(0.3), nil
+	case "ignored":
+		return oneIn100(-100).Ignoring(-100), nil
+	case "ignoredNaN":
+		return oneIn100(T(math.NaN())).IgnoringNaN(), nil
+	}
+	return focal.Target{}, errors.New("there is no option " + option)
 }
 
 // plain is the loop that one writes with package math.

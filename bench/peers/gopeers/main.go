@@ -97,7 +97,7 @@ func (s *served[T]) newCase(id int, name, op string, gamma float64, threads int)
 	b.op, b.gamma, b.threads = op, gamma, threads
 	b.loss = s.lossBuf
 	out := [][]T{b.loss}
-	if op == "both" || op == "soft" || op == "hard" {
+	if strings.HasPrefix(op, "both") || op == "soft" || op == "hard" {
 		b.grad = s.gradBuf
 		out = append(out, b.grad)
 	}
