@@ -5,7 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -137,4 +139,22 @@ func TestParallelAllocations(t *testing.T) {
 	x, dst := make([]float32, 3*blockLen), make([]float32, 3*blockLen)
 	assert.Zero(t, testing.AllocsPerRun(10, func() { must(Parallel(dst, x, Softplus, 1)) }))
 	assert.Zero(t, testing.AllocsPerRun(10, func() { must(LogSigmoid(dst, x)) }))
+}
+
+// With several workers f runs on several goroutines at the same time.
+func TestParallelWorkers(t *testing.T) {
+	x := make([]float32, 4*blockLen)
+	var calls atomic.Int64
+	two := make(chan struct{})
+	require.NoError(t, Parallel(x, x, func(dst, x []float32) error {
+		if calls.Add(1) == 2 {
+			close(two)
+		}
+		select {
+		case <-two:
+			return nil
+		case <-time.After(10 * time.Second):
+			return errors.New("nobody else works")
+		}
+	}, 2))
 }
