@@ -698,7 +698,11 @@ func (s *scratch[T]) gather(j *job[T]) {
 	side, group := j.params.positives(), groupOf[T]()
 	l, m := &s.labelled, &s.targeted
 	whole := (l.end + group - 1) / group * group
-	if l.end > 0 {
+	switch {
+	case l.end == 0:
+	case j.params.pos == 0 && !j.weighted && !j.y.score.given() && s.way != asTargets && j.dout == nil:
+		s.gatherWeightless(x, s.index[:l.end])
+	default:
 		var a abi.Args[T]
 		a.Weight, a.Plan = j.params.pos, &side.plan
 		u, index := s.patch.u[:whole], s.index[:l.end]
@@ -740,6 +744,19 @@ func (s *scratch[T]) gather(j *job[T]) {
 		return
 	}
 	s.patchKernel(j.kernel(side.softFamily), &a, whole, n)
+}
+
+// gatherWeightless makes the results of positives that have no weight: 0, and NaN where the logit is.
+func (s *scratch[T]) gatherWeightless(x []T, index []uint16) {
+	p := &s.patch
+	for k, i := range index {
+		v := T(0)
+		if at := x[i&indexBits]; at != at {
+			v = nan[T]()
+		}
+		index[k] = i | indexAsItIs // a gradient of 0 keeps its sign
+		p.u[k], p.grad[k], p.hess[k], p.curv[k] = v, v, v, v
+	}
 }
 
 // patchKernel calls a kernel for n of the elements that are patched.
