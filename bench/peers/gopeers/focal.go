@@ -56,34 +56,44 @@ func ours[T focal.Float](path string) peer[T] {
 }
 
 // targetOf returns the target of a case and the number of logits that it is for: the labels; "…@C", other labels, half of
-// them foreground, for as many rows of C classes as there are logits for; "soft" and "hard", a value for each element. "…:option" is
-// the operation with an option of the target or of p, see optionOf.
+// them foreground, for as many rows of C classes as there are logits for; "soft" and "hard", a value for each element; "…:option",
+// see options.go.
 func targetOf[T focal.Float](b *batch[T], p *focal.Params) (y focal.Target, n int, err error) {
-	op, classes, reshaped := strings.Cut(b.op, "@")
-	_, option, _ := strings.Cut(op, ":")
-	if reshaped {
-		c, err := strconv.Atoi(classes)
-		if err != nil {
-			return y, 0, err
-		}
-		label := make([]int32, len(b.x)/c)
-		for i := range label {
-			if i*7%13%2 == 0 {
-				label[i] = int32(1 + i*31%c)
-			}
-		}
-		y, err = labelsOf(label, option)
-		return y, len(label) * c, err
-	}
+	kind, classes, reshaped := strings.Cut(b.op, "@")
 	n = len(b.x)
 	switch {
-	case op == "soft":
+	case strings.Contains(kind, ":"):
+		if optionTarget == nil {
+			return y, 0, errors.New("it has no options")
+		}
+		return optionTarget(b, p)
+	case reshaped:
+		label, n, err := reshape(b, classes)
+		return focal.Labels(label), n, err
+	case kind == "soft":
 		return focal.Dense(some(n, func(i int) T { return T(1+i*619%1021) / 1023 })), n, nil
-	case op == "hard":
+	case kind == "hard":
 		return focal.Dense(hard(b)), n, nil
 	}
-	y, err = optionOf(b, p, option)
-	return y, n, err
+	return focal.Labels(b.label), n, nil
+}
+
+// optionTarget does it for "…:option", of a *batch. It is nil in the first edition, which has no options.
+var optionTarget func(b any, p *focal.Params) (focal.Target, int, error)
+
+// reshape returns labels for as many rows of so many classes as there are logits for, and for how many logits that is.
+func reshape[T focal.Float](b *batch[T], classes string) (label []int32, n int, err error) {
+	c, err := strconv.Atoi(classes)
+	if err != nil {
+		return nil, 0, err
+	}
+	label = some(len(b.x)/c, func(i int) int32 {
+		if i*7%13%2 == 0 {
+			return int32(1 + i*31%c)
+		}
+		return 0
+	})
+	return label, c * len(label), nil
 }
 
 func some[T any](n int, value func(i int) T) []T {
@@ -103,77 +113,6 @@ func hard[T focal.Float](b *batch[T]) []T {
 		}
 	}
 	return dense
-}
-
-// labelsOf returns labels of a type.
-func labelsOf(label []int32, typ string) (focal.Target, error) {
-	switch typ {
-	case "":
-		return focal.Labels(label), nil
-	case "int64":
-		return focal.Labels(some(len(label), func(i int) int64 { return int64(label[i]) })), nil
-	case "int":
-		return focal.Labels(some(len(label), func(i int) int { return int(label[i]) })), nil
-	case "uint8":
-		return focal.Labels(some(len(label), func(i int) uint8 { return uint8(label[i]) })), nil
-	}
-	return focal.Target{}, errors.New("there are no labels of " + typ)
-}
-
-// optionOf returns the target of the data with an option, or changes p.
-func optionOf[T focal.Float](b *batch[T], p *focal.Params, option string) (focal.Target, error) {
-	y := focal.Labels(b.label)
-	weight := func(i int) T { return T(1+i*619%1021) / 512 }
-	oneIn100 := func(v T) focal.Target {
-		dense := hard(b)
-		for i := range dense {
-			if uint32(i)*2654435761>>16%100 == 7 {
-				dense[i] = v
-			}
-		}
-		return focal.Dense(dense)
-	}
-	sparse := focal.Labels(some(b.rows, func(i int) int32 {
-		if i%20 == 0 {
-			return 1 + int32(i*31%b.cols)
-		}
-		return 0
-	}))
-	score := some(b.rows, func(i int) T { return T(1+i*619%1021) / 1023 })
-	switch option {
-	case "":
-		return y, nil
-	case "rows":
-		return focal.WeighRows(y, some(b.rows, weight)), nil
-	case "classes":
-		return focal.WeighClasses(y, some(b.cols, weight), some(b.cols, weight)), nil
-	case "elements":
-		return focal.WeighElements(y, some(len(b.x), weight)), nil
-	case "alpha0":
-		p.Alpha = 0
-		return y, nil
-	case "alpha1":
-		p.Alpha = 1
-		return y, nil
-	case "gamma0":
-		p.Gamma = 0
-		return y, nil
-	case "sparse":
-		return sparse, nil
-	case "varifocal":
-		return focal.Scored(sparse, score, focal.Varifocal), nil
-	case "quality":
-		return focal.Scored(sparse, score, focal.QualityFocal), nil
-	case "dense":
-		return focal.Dense(hard(b)), nil
-	case "soft1":
-		return oneIn100(0.3), nil
-	case "ignored":
-		return oneIn100(-100).Ignoring(-100), nil
-	case "ignoredNaN":
-		return oneIn100(T(math.NaN())).IgnoringNaN(), nil
-	}
-	return focal.Target{}, errors.New("there is no option " + option)
 }
 
 // plain is the loop that one writes with package math.
