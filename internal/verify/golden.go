@@ -14,7 +14,7 @@ import (
 )
 
 // GoldenHash is what Hash returns on every path and every GOARCH. It changes only if the arithmetic does, or Hash itself.
-const GoldenHash = "c93b71729727d94f2c42ab2f3decaed6bb894d3e47daaeb0a5a7c87895072298"
+const GoldenHash = "2fd112f7dee2d3d4210b602fb55f84de9a73559be74fb13b12356d406de817f6"
 
 // Hash computes everything that package focal can, by the path in use, over a fixed set of arguments, and returns the
 // SHA-256 of all results in hexadecimal. The arguments are made with integers and exact operations, so that they too are
@@ -38,7 +38,7 @@ func hashAll[T focal.Float](h hash.Hash) error {
 	}
 	for i, gamma := range []float64{0, 0.5, 1, 2, 2.3, 5, 100, 1e6} {
 		shapes := [][2]int{{1, 1}, {3, 7}, {40, 10}, {9, 80}, {130, 1}}
-		if gamma == 2 || gamma == 2.3 {
+		if gamma == 2 {
 			shapes = append(shapes, [2]int{2, 4100}) // more than a block
 		}
 		for k, shape := range shapes {
