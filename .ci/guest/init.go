@@ -18,7 +18,7 @@ func main() {
 		fmt.Println("guest:", err)
 	}
 	fmt.Printf("\nguest: status %d\n", status)
-	time.Sleep(2 * time.Second) // what is in the serial port's buffer would be lost
+	drain() // what is on its way to the serial port would be lost
 	fmt.Println("guest: no restart:", syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART))
 }
 
@@ -50,6 +50,15 @@ func run() (status int, err error) {
 		return 1, err
 	}
 	return 0, nil
+}
+
+// drain waits until the serial port has sent all output: tcdrain.
+func drain() {
+	const tcsbrk = 0x5409
+	if _, _, err := syscall.Syscall(syscall.SYS_IOCTL, os.Stdout.Fd(), tcsbrk, 1); err != 0 {
+		fmt.Println("guest: tcdrain:", err)
+		time.Sleep(2 * time.Second)
+	}
 }
 
 func lines(file string) ([]string, error) {
