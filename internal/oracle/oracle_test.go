@@ -267,9 +267,18 @@ func TestParseMPFR(t *testing.T) {
 	o, err := parseMPFR(good)
 	require.NoError(t, err)
 	require.Equal(t, []float64{2}, o.Gammas)
-	for _, bad := range [][]byte{nil, good[:12], good[:len(good)-1], append(good[:len(good):len(good)], 0), append([]byte("x"), good...)} {
-		_, err := parseMPFR(bad)
-		require.Error(t, err)
+	for _, tt := range []struct {
+		bad  []byte
+		want string
+	}{
+		{nil, "oracle: not a file of values"},
+		{good[:12], "oracle: not a file of values"},
+		{append([]byte("x"), good...), "oracle: not a file of values"},
+		{good[:len(good)-1], "oracle: 7 bytes follow the counts 0 and 1, want 8"},
+		{append(good[:len(good):len(good)], 0), "oracle: 9 bytes follow the counts 0 and 1, want 8"},
+	} {
+		_, err := parseMPFR(tt.bad)
+		require.EqualError(t, err, tt.want)
 	}
 }
 
@@ -281,9 +290,19 @@ func TestParseTargets(t *testing.T) {
 	require.Len(t, points, 1)
 	kind := append([]byte{}, good...)
 	kind[12] = byte(kinds)
-	for _, bad := range [][]byte{nil, good[:11], good[:len(good)-1], append(good[:len(good):len(good)], 0), append([]byte("x"), good...), kind} {
-		_, err := parseTargets(bad)
-		require.Error(t, err)
+	for _, tt := range []struct {
+		bad  []byte
+		want string
+	}{
+		{nil, "oracle: not a file of values for targets"},
+		{good[:11], "oracle: not a file of values for targets"},
+		{append([]byte("x"), good...), "oracle: not a file of values for targets"},
+		{good[:len(good)-1], "oracle: 83 bytes follow the count 1, want 84"},
+		{append(good[:len(good):len(good)], 0), "oracle: 85 bytes follow the count 1, want 84"},
+		{kind, "oracle: record 0 is of kind 4, want less than 4"},
+	} {
+		_, err := parseTargets(tt.bad)
+		require.EqualError(t, err, tt.want)
 	}
 }
 
