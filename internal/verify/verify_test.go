@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
+	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/oracle"
 )
 
@@ -36,9 +38,13 @@ func TestSweepCounts(t *testing.T) {
 	require.Equal(t, oracle.PromisedSoft(2), r.Bounds)
 
 	_, err = Points(context.Background(), make([]float32, 2), make([]float32, 3), p, Options{})
-	require.Error(t, err)
+	require.EqualError(t, err, "verify: another number of targets than of logits")
 	_, err = Points(context.Background(), make([]float32, 2), nil, p, Options{Paths: []string{"mmx"}})
-	require.ErrorContains(t, err, "mmx")
+	require.EqualError(t, err, fmt.Sprintf("verify: this machine or build has no path \"mmx\", but %q", control.Paths()))
+	for _, s := range []Sweep32{{From: Patterns + 1}, {To: Patterns + 1}, {From: 2, To: 1}} {
+		_, err = Float32(context.Background(), s, Options{})
+		require.EqualError(t, err, "verify: a sweep of patterns that are none", "%+v", s)
+	}
 }
 
 // A reference that is wrong in its last bits, or by its sign, and paths that have other bits are found.
