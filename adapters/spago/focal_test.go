@@ -268,6 +268,7 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, err, "focal: Dense: t is nil")
 	_, err = Loss(strange{logits}, focal.Labels(labels()), focal.Default())
 	require.ErrorIs(t, err, ErrType)
+	require.EqualError(t, err, "focal: Loss: logits is a focalspago.strange, want a mat.Matrix: unsupported type")
 	require.NotErrorIs(t, err, focal.ErrShape)
 }
 
