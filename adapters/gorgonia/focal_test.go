@@ -287,7 +287,7 @@ func TestValueErrors(t *testing.T) {
 	}{
 		"nil":       {nil, focal.Labels([]int32{0}), focal.ErrShape, "logits is nil"},
 		"integers":  {integers, focal.Labels([]int32{0, 0}), ErrType, "logits is of int32, want float32 or float64"},
-		"sparse":    {&tensor.CS{}, focal.Labels([]int32{0, 0}), ErrType, "logits is a *tensor.CS"},
+		"sparse":    {&tensor.CS{}, focal.Labels([]int32{0, 0}), ErrType, "focal: logits is a *tensor.CS, want a *tensor.Dense: unsupported type"},
 		"few":       {logits, focal.Labels([]int32{0}), focal.ErrShape, "len(label) = 1, want 19"},
 		"label":     {logits, focal.Labels(append(labels()[1:], 99)), focal.ErrLabel, "99"},
 		"no target": {logits, focal.Target{}, focal.ErrTarget, ""},
@@ -312,37 +312,67 @@ func TestValueErrors(t *testing.T) {
 	}
 	_, err := Grad(logits, focal.Labels(labels()), integers, p)
 	require.ErrorIs(t, err, ErrType)
+	require.EqualError(t, err, "focal: Grad: dout is of int32, want float32 as the logits: unsupported type")
 	_, err = Grad(logits, focal.Labels(labels()), tensor.New(tensor.WithShape(1), tensor.WithBacking([]float32{1})), p)
 	require.ErrorIs(t, err, focal.ErrShape)
+	require.EqualError(t, err, "focal: Grad: dout is (1), want (19, 4) as the logits: shape mismatch")
 	_, err = Sigmoid(integers)
 	require.ErrorContains(t, err, "focal: Sigmoid: x is of int32")
 	_, err = Dense(integers)
 	require.ErrorContains(t, err, "focal: Dense: t is of int32")
 
-	g := G.NewGraph()
-	_, err = Loss(matrix(g, "integers", []int{1, 2}, 2, 1), matrix(g, "label", []int32{0, 0}, 2), focal.Labels, p)
-	require.ErrorIs(t, err, ErrType)
-	require.NotErrorIs(t, err, focal.ErrShape)
+	// Memory that Go cannot read, as that of a GPU, can be no view.
+	remote, err := tensor.New(tensor.WithShape(4, 4), tensor.Of(tensor.Float32), tensor.WithEngine(unreadable{})).Slice(nil, tensor.S(1, 3))
+	require.NoError(t, err)
+	_, err = Sigmoid(remote)
+	require.ErrorContains(t, err, "focal: x cannot be copied: ")
 }
+
+// unreadable is an engine whose memory Go cannot read.
+type unreadable struct{ tensor.StdEng }
+
+func (unreadable) AllocAccessible() bool { return false }
 
 func TestErrors(t *testing.T) {
 	g := G.NewGraph()
 	x := matrix(g, "x", random[float64](1, rowCount*cols), rowCount, cols)
 	label := matrix(g, "label", labels(), rowCount)
-	_, err := Loss(x, label, nil, focal.Default())
-	require.ErrorIs(t, err, focal.ErrTarget)
-	_, err = Loss(x, x, focal.Labels, focal.Default())
-	require.ErrorContains(t, err, "label is (19, 4) of float64, want a vector of int32")
-	_, err = Loss(x, nil, focal.Labels, focal.Default())
-	require.ErrorIs(t, err, focal.ErrTarget)
-	_, err = Loss(nil, label, focal.Labels, focal.Default())
-	require.ErrorIs(t, err, focal.ErrShape)
-	_, err = Loss(matrix(g, "x3", random[float64](1, 8), 2, 2, 2), label, focal.Labels, focal.Default())
-	require.ErrorContains(t, err, "want a matrix or a vector")
-	_, err = LossDense(x, matrix(g, "short", random[float64](1, rowCount), rowCount, 1), focal.Default())
-	require.ErrorIs(t, err, focal.ErrTarget)
-	_, err = LossDense(x, matrix(g, "f32", random[float32](1, rowCount*cols), rowCount, cols), focal.Default())
-	require.ErrorIs(t, err, focal.ErrTarget)
+	integers := matrix(g, "integers", []int{1, 2}, 2, 1)
+	loss := func(logits, label *G.Node, labels func([]int32) focal.Target) error {
+		_, err := Loss(logits, label, labels, focal.Default())
+		return err
+	}
+	lossDense := func(logits, target *G.Node) error {
+		_, err := LossDense(logits, target, focal.Default())
+		return err
+	}
+	// An operation that is called as Gorgonia does not call it.
+	node := G.Must(Loss(x, label, focal.Labels, focal.Default())).Op()
+	_, noInputs := node.Do()
+	_, noNodes := node.(G.SDOp).SymDiff(nil, nil, nil)
+	_, noShape := node.InferShape(unshaped{})
+	_, noGradInputs := (&gradOp{}).Do()
+	for _, tt := range []struct {
+		err, is error
+		text    string // before that of is
+	}{
+		{loss(x, label, nil), focal.ErrTarget, "focal: Loss: labels is nil, want focal.Labels or focal.ZeroBased"},
+		{loss(x, x, focal.Labels), focal.ErrTarget, "focal: Loss: label is (19, 4) of float64, want a vector of int32"},
+		{loss(x, nil, focal.Labels), focal.ErrTarget, "focal: Loss: label is nil, want a vector of int32"},
+		{loss(nil, label, focal.Labels), focal.ErrShape, "focal: logits is nil, want a matrix or a vector"},
+		{loss(matrix(g, "x3", random[float64](1, 8), 2, 2, 2), label, focal.Labels), focal.ErrShape, "focal: logits is (2, 2, 2) of float64, want a matrix or a vector"},
+		{loss(integers, label, focal.Labels), ErrType, "focal: logits is (2, 1) of int, want float32 or float64"},
+		{lossDense(x, nil), focal.ErrTarget, "focal: LossDense: target is nil, want it as the logits, (19, 4) of float64"},
+		{lossDense(x, matrix(g, "short", random[float64](1, rowCount), rowCount, 1)), focal.ErrTarget, "focal: LossDense: target is (19, 1) of float64, want it as the logits, (19, 4) of float64"},
+		{lossDense(x, matrix(g, "f32", random[float32](1, rowCount*cols), rowCount, cols)), focal.ErrTarget, "focal: LossDense: target is (19, 4) of float32, want it as the logits, (19, 4) of float64"},
+		{noInputs, focal.ErrShape, "focal: 0 inputs, want 2"},
+		{noNodes, focal.ErrShape, "focal: 0 inputs, want 2"},
+		{noGradInputs, focal.ErrShape, "focal: 0 inputs, want 3"},
+		{noShape, focal.ErrShape, "focal: the shape of the logits is a focalgorgonia.unshaped"},
+	} {
+		require.ErrorIs(t, tt.err, tt.is, tt.text)
+		require.EqualError(t, tt.err, tt.text+": "+tt.is.Error())
+	}
 
 	// What only the values tell comes when the graph runs.
 	for want, l := range map[string][]int32{"label[1] = 9": {0, 9}, "len(label) = 3": {0, 0, 0}} {
@@ -354,6 +384,11 @@ func TestErrors(t *testing.T) {
 		require.NoError(t, vm.Close())
 	}
 }
+
+// unshaped says the size of an axis, and has no shape.
+type unshaped struct{}
+
+func (unshaped) DimSize(int) (int, error) { return 1, nil }
 
 // Where labels have planes, a loss belongs to a position: the axis of the classes is gone.
 func TestRowsPlanes(t *testing.T) {
