@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/x448/float16"
 
@@ -57,21 +58,22 @@ func TestLabelTypes(t *testing.T) {
 		require.NoError(t, err, descr)
 		require.Equal(t, want, part.Total, descr)
 	}
+	const outside = ", want 0..C with C = 1, or -1 if ignored: label out of range"
 	for want, test := range map[string]struct {
 		descr    string
 		elements any
 	}{
-		"label[3] = -128, want 0..C":                                               {"|i1", []int8{0, 1, 0, -128, 0, 0}},
-		"label[3] = 255, want 0..C":                                                {"|u1", []uint8{0, 1, 0, 255, 0, 0}},
-		"label[5] = 18446744073709551615, want 0..C":                               {"<u8", []uint64{0, 1, 0, 0, 0, math.MaxUint64}}, // not -1, which is ignored
-		"label[0] = 4294967295, want 0..C":                                         {"<u4", []uint32{math.MaxUint32, 1, 0, 0, 0, 0}},
-		`has elements of type "<f4", want integers or bool; a.astype(numpy.int32)`: {"<f4", x},
-		`has elements of type "<c8", want integers or bool`:                        {"<c8", [12]float32{}},
-		`has pickled Python objects as elements`:                                   {"|O", [6]int64{}},
+		"label[3] = -128" + outside:                 {"|i1", []int8{0, 1, 0, -128, 0, 0}},
+		"label[3] = 255" + outside:                  {"|u1", []uint8{0, 1, 0, 255, 0, 0}},
+		"label[5] = 18446744073709551615" + outside: {"<u8", []uint64{0, 1, 0, 0, 0, math.MaxUint64}}, // not -1, which is ignored
+		"label[0] = 4294967295" + outside:           {"<u4", []uint32{math.MaxUint32, 1, 0, 0, 0, 0}},
+		`has elements of type "<f4", want integers or bool; a.astype(numpy.int32) makes them so`: {"<f4", x},
+		`has elements of type "<c8", want integers or bool; a.astype(numpy.int32) makes them so`: {"<c8", [12]float32{}},
+		`has pickled Python objects as elements, want numbers`:                                   {"|O", [6]int64{}},
 	} {
 		npy(t, dir+"/a.label.npy", test.descr, "(6,)", test.elements)
 		_, err := Score(t.Context(), OpenFile, dir+"/a.npy", options)
-		require.ErrorContains(t, err, "a.label.npy: "+want)
+		assert.EqualError(t, err, dir+"/a.label.npy: "+want)
 	}
 	ignoring := options
 	ignoring.Labels.Ignore = 255

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gofocal/focal"
@@ -287,6 +288,20 @@ func TestHugeShapes(t *testing.T) {
 		_, err := Score(t.Context(), unsized, dir+"/a.npy", options)
 		require.ErrorContains(t, err, test.want)
 	}
+	for _, test := range []struct {
+		want  string
+		shape []int
+	}{
+		{"has weights of 16777217 classes, want at most 16777216", []int{MaxColumns + 1}},
+		{"has weights of 16777217 classes, want at most 16777216", []int{2, MaxColumns + 1}},
+		{"has the shape (16777217, 1), want (C,), a weight for each class, or (2, C), those of negatives and of positives", []int{MaxColumns + 1, 1}},
+		{"has the shape (), want (C,), a weight for each class, or (2, C), those of negatives and of positives", []int{}},
+	} {
+		name := t.TempDir() + "/w.npy"
+		write[float32](t, name, "f4", nil, test.shape...)
+		_, err := LoadClassWeights(t.Context(), unsized, name)
+		require.EqualError(t, err, name+": "+test.want)
+	}
 }
 
 // An error says where in the file the label or target is, not in the block.
@@ -308,6 +323,13 @@ func TestWhere(t *testing.T) {
 	_, err = Score(t.Context(), OpenFile, dir+"/b.npy", options)
 	require.ErrorIs(t, err, focal.ErrTarget)
 	require.ErrorContains(t, err, fmt.Sprintf("b.targets.npy: target [%d, 4] is 1.5, want it in [0, 1]", rows-1))
+
+	target[len(x)-3] = 0.5
+	write(t, dir+"/b.targets.npy", "f4", target, rows, cols)
+	o, four := options, 4.0
+	o.NegGamma = &four
+	_, err = Score(t.Context(), OpenFile, dir+"/b.npy", o)
+	require.EqualError(t, err, fmt.Sprintf("%s/b.npy: in the rows from %d on: focal: Score: t[697] = 0.5 is soft and NegGamma differs from Gamma, want a target of 0 or 1, or NegGamma nil: invalid target", dir, rows-100))
 }
 
 // Labels of both types, of more than what is read at a time, come back as they are, and are counted as focal counts them.
@@ -510,18 +532,19 @@ func TestMergeErrors(t *testing.T) {
 	part, err := Score(t.Context(), OpenFile, name, options)
 	require.NoError(t, err)
 	for want, change := range map[string]func(o *Options){
-		"gamma is 2 in one and 3 in the other":       func(o *Options) { o.Gamma = 3 },
-		"alpha is 0.25 in one and none in the other": func(o *Options) { o.Alpha = focal.NoAlpha },
-		"10 hardest":     func(o *Options) { o.Hardest = 9 },
-		"labels mean":    func(o *Options) { o.Labels.Ignore = 255 },
-		"labels mean 1.": func(o *Options) { o.Labels.ZeroBased = true },
+		"gamma is 2 in one and 3 in the other":                    func(o *Options) { o.Gamma = 3 },
+		"alpha is 0.25 in one and none in the other":              func(o *Options) { o.Alpha = focal.NoAlpha },
+		"one has the 10 hardest rows and the other the 9 hardest": func(o *Options) { o.Hardest = 9 },
+		"labels mean 1..C the class, 0 background, -1 ignored in one and 1..C the class, 0 background, 255 ignored in the other":  func(o *Options) { o.Labels.Ignore = 255 },
+		"labels mean 1..C the class, 0 background, -1 ignored in one and 0..C-1 the class, C background, -1 ignored in the other": func(o *Options) { o.Labels.ZeroBased = true },
 	} {
 		o := options
 		change(&o)
 		other := NewPart(o)
-		require.ErrorContains(t, part.Merge(other), want)
+		assert.EqualError(t, part.Merge(other), want)
 		require.Len(t, part.Shards, 1)
 	}
+	require.EqualError(t, part.Merge(part), name+" is in two of them: it would count twice, or two shards have one name")
 	require.Error(t, Options{Hardest: -1}.Check())
 	require.ErrorIs(t, Options{Gamma: -1}.Check(), focal.ErrParam)
 	require.NoError(t, options.Check())
