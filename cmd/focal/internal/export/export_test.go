@@ -33,5 +33,5 @@ func TestWrite(t *testing.T) {
 		require.NoError(t, Write(&b, format, records))
 		assert.Equal(t, want, b.String())
 	}
-	assert.ErrorContains(t, Write(&strings.Builder{}, "xml", records), `"xml"`)
+	assert.EqualError(t, Write(&strings.Builder{}, "xml", records), `no format "xml"`)
 }

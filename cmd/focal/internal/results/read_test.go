@@ -137,7 +137,7 @@ func TestEncodings(t *testing.T) {
 		data, err = unicode.UTF16(order, unicode.IgnoreBOM).NewEncoder().String(text)
 		require.NoError(t, err)
 		_, err = Parse(t.Context(), "f", []byte(data))
-		assert.ErrorContains(t, err, "f: is not text: it has zero bytes, as UTF-16 without a byte order mark")
+		assert.EqualError(t, err, "f: is not text: it has zero bytes, as UTF-16 without a byte order mark and binary files have")
 	}
 	assert.Equal(t, [][]string{{"X 1"}}, names(parse(t, "\ufeff"+text)))
 
@@ -152,6 +152,8 @@ func TestEncodings(t *testing.T) {
 	event("a", " 10\t 2 ns/op\n")
 	event("b", " 10\t 3 ns/op\n")
 	event("b", "BenchmarkX 10 4 ns/op\n")
+	_, err := Parse(t.Context(), "f", []byte(b.String()+"ok\n"))
+	assert.EqualError(t, err, "f: is the output of go test -json, but line 7 is not: "+json.Unmarshal([]byte("ok\n"), &testEvent{}).Error())
 	b.WriteString(`{"Action":"outp`)
 	assert.Equal(t, [][]string{{"X [a] 1", "X [b] 2"}}, names(parse(t, b.String())))
 }
@@ -171,16 +173,26 @@ func TestContext(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	const tooMany = "f: has more than 10000 benchmarks of a machine, or more than 100 machines"
 	var b strings.Builder
 	for i := range maxResults + 1 {
 		fmt.Fprintf(&b, "BenchmarkX/%d 1 2 ns/op\n", i)
 	}
 	_, err := Parse(t.Context(), "f", []byte(b.String()))
-	assert.ErrorContains(t, err, "f: has more than 10000 benchmarks of a machine, or more than 100 machines")
+	assert.EqualError(t, err, tooMany)
 	b.Reset()
 	for i := range maxRuns + 1 {
 		fmt.Fprintf(&b, "cpu: %d\nBenchmarkX 1 2 ns/op\n", i)
 	}
 	_, err = Parse(t.Context(), "f", []byte(b.String()))
-	assert.ErrorContains(t, err, "f: has more than")
+	assert.EqualError(t, err, tooMany)
+	if !testing.Short() {
+		_, err = Read(t.Context(), endless{}, "-")
+		assert.EqualError(t, err, "-: has more than 256 MiB, and can be no file of results")
+	}
 }
+
+// endless is an input without an end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
