@@ -272,7 +272,8 @@ func TestEvalOptions(t *testing.T) {
 	assert.Equal(t, "elements, classes", printed(t, output, "weighed"))
 
 	weights[10], rowWeights[3], neg[2] = -1, float32(math.Inf(1)), float32(math.NaN())
-	scores[slices.IndexFunc(label, func(v int32) bool { return v > 0 })] = 2
+	scored := slices.IndexFunc(label, func(v int32) bool { return v > 0 })
+	scores[scored] = 2
 	for name, data := range map[string][]byte{
 		"w.npy":      npyFile(t, "<f4", "(301, 7)", false, little, weights),
 		"rows.npy":   npyFile(t, "<f4", "(301,)", false, little, rowWeights),
@@ -285,21 +286,21 @@ func TestEvalOptions(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, data, 0o666))
 	}
 	for args, want := range map[string]string{
-		"-label l.npy -weights w.npy":                          "w.npy: weight [1, 3] is -1, want it finite and ≥ 0",
-		"-label l.npy -row-weights rows.npy":                   "rows.npy: weight [3] is +Inf, want it finite and ≥ 0",
-		"-label l.npy -class-weights neg.npy":                  "neg.npy: weight [2] is NaN, want it finite and ≥ 0",
-		"-label l.npy -scores scores.npy":                      " is 2, want it in [0, 1], as the row has a class",
+		"-label l.npy -weights w.npy":                          "w.npy: weight [1, 3] is -1, want it finite and ≥ 0: invalid target",
+		"-label l.npy -row-weights rows.npy":                   "rows.npy: weight [3] is +Inf, want it finite and ≥ 0: invalid target",
+		"-label l.npy -class-weights neg.npy":                  "neg.npy: weight [2] is NaN, want it finite and ≥ 0: invalid target",
+		"-label l.npy -scores scores.npy":                      fmt.Sprintf("scores.npy: score [%d] is 2, want it in [0, 1], as the row has a class: invalid target", scored),
 		"-label l.npy -class-weights six.npy":                  "six.npy: has weights of 6 classes, want 7, one for each column of x.npy",
-		"-label l.npy -class-weights three.npy":                "three.npy: has the shape (3, 2), want (C,), a weight for each class, or (2, C)",
-		"-label l.npy -class-weights huge.npy":                 "WeighClasses: neg[0] = 1e+30",
+		"-label l.npy -class-weights three.npy":                "three.npy: has the shape (3, 2), want (C,), a weight for each class, or (2, C), those of negatives and of positives",
+		"-label l.npy -class-weights huge.npy":                 "x.npy: in the rows from 0 on: focal: Score: WeighClasses: neg[0] = 1e+30, want its product with the other weights, up to 0.75, to be 2^30 or less: invalid target",
 		"-label l.npy -row-weights w.npy":                      "w.npy: has the shape (301, 7), want (301,) or (301, 1), one for each row of x.npy",
 		"-label l.npy -weights scores.npy":                     "scores.npy: has the shape (301,), want (301, 7), that of x.npy",
-		"-targets t.npy -gamma-neg 4 -ignore -100 -ignore nan": "is soft and NegGamma differs from Gamma",
-		"-targets t.npy -ignore nan":                           "t.npy: target [0, 3] is -100, want it in [0, 1]",
+		"-targets t.npy -gamma-neg 4 -ignore -100 -ignore nan": "x.npy: in the rows from 0 on: focal: Score: t[2] = 0.25 is soft and NegGamma differs from Gamma, want a target of 0 or 1, or NegGamma nil: invalid target",
+		"-targets t.npy -ignore nan":                           "t.npy: target [0, 3] is -100, want it in [0, 1]: invalid target",
 	} {
 		status, _, stderr := focalCommand(append(strings.Fields("eval -x x.npy -grad g.npy"), strings.Fields(args)...)...)
 		assert.Equal(t, 1, status, args)
-		assert.Contains(t, stderr, want, args)
+		assert.Equal(t, "focal eval: "+want+"\n", stderr, args)
 		assert.NoFileExists(t, "g.npy")
 	}
 }
