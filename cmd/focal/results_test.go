@@ -259,6 +259,7 @@ func TestResultErrors(t *testing.T) {
 		"report b.txt -o none/a.html": "focal report: none/a.html: cannot be written: no such file or directory",
 		"compare b.txt two.txt":       "focal compare: no benchmark with sec/op is in both files; their units are sec/op; they differ in cpu: A, B\n",
 		"compare b.txt none.txt":      "focal compare: open none.txt: no such file or directory",
+		"compare two.txt":             "focal compare: the results are not those of two programs on one machine, as \"focal bench -against\" writes them\n",
 	} {
 		status, _, stderr := focalCommand(strings.Fields(args)...)
 		assert.Equal(t, 1, status, args)
@@ -397,6 +398,17 @@ func TestReportPictures(t *testing.T) {
 	status, _, stderr = focalCommand("report", root+"/testdata/emulated.txt", "-o", "r2.svg")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "nothing to draw")
+
+	var many strings.Builder
+	for i := range 51 {
+		for _, path := range []string{"avx2", "generic"} {
+			fmt.Fprintf(&many, "cpu: %d\nBenchmarkFocal/op=loss/type=f32/path=%s/n=1024/c=80/gamma=2/workers=1 1 2 ns/elem\n", i, path)
+		}
+	}
+	require.NoError(t, os.WriteFile("many.txt", []byte(many.String()), 0o666))
+	status, _, stderr = focalCommand("report", "many.txt", "-o", "r2.svg")
+	assert.Equal(t, 1, status)
+	assert.Equal(t, "focal report: there are 51 charts, at most 50 fit into a picture; -charts chooses among them\n", stderr)
 }
 
 // lines returns seven results of each benchmark: its configuration, name and time.
@@ -536,6 +548,17 @@ func TestAgainst(t *testing.T) {
 		assert.Equal(t, 1, status)
 		assert.True(t, strings.HasPrefix(stderr, want), stderr)
 	}
+	for old, want := range map[string]string{
+		"BenchmarkOther 1 2 ns/op\n":                          "the old program measures Other where this one measures Focal/op=loss/type=f32/path=generic/n=8/c=8/gamma=2/workers=1",
+		"focal bench: flag provided but not defined: -step\n": "the old program has ended: it is older than -against",
+		"focal bench: -shapes \"8x8\", want something else\n": "the old program has ended: focal bench: -shapes \"8x8\", want something else",
+	} {
+		t.Setenv("FOCAL_TEST_OLD", old)
+		status, _, stderr := focalCommand(args...)
+		assert.Equal(t, 1, status)
+		assert.Equal(t, "focal bench: "+want+"\n", stderr)
+	}
+	os.Unsetenv("FOCAL_TEST_OLD")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	assert.Equal(t, exitInterrupted, run(ctx, append(args, "-count", "1000000"), nil, io.Discard, io.Discard))

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,4 +32,12 @@ func TestBenchCases(t *testing.T) {
 	}
 	assert.Len(t, r.Find(results.Loss, results.Sweep{Type: "f32", Gamma: "2"}.Sizes("path="+best)...), sizes+1)
 	assert.Len(t, r.Find(results.Loss, "clock=wall", "path="+best), 2, "one worker and two, by the same clock")
+}
+
+// The program that measures beside this one has ended: there is nobody to measure for.
+func TestStepsEnd(t *testing.T) {
+	o := Options{Ops: []string{"loss"}, Types: []string{"f32"}, Paths: []string{"generic"}, Shapes: [][2]int{{1, 1}}, Gammas: []float64{2}, Workers: []int{1},
+		Count: 1, OnlyShapes: true, Step: strings.NewReader("")}
+	_, err := Run(t.Context(), io.Discard, o, func(done, total int) {})
+	assert.EqualError(t, err, "the lines to step by have ended")
 }
