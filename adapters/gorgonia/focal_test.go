@@ -3,6 +3,7 @@ package focalgorgonia
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -233,10 +234,25 @@ func TestViews(t *testing.T) {
 	}
 	sliced, err := wide.Slice(nil, tensor.S(1, cols+1))
 	require.NoError(t, err)
+	columnMajor := func(rows, columns, from int) *tensor.Dense { // x in columns from .. from+cols-1
+		d := tensor.New(tensor.WithShape(rows, columns), tensor.AsFortran(make([]float64, rows*columns)))
+		for r := range rowCount {
+			for c := range cols {
+				require.NoError(t, d.SetAt(x[r*cols+c], r, from+c))
+			}
+		}
+		return d
+	}
+	transposedColumnMajor := tensor.New(tensor.WithShape(cols, rowCount), tensor.AsFortran(slices.Clone(across))) // which it takes row by row
+	require.NoError(t, transposedColumnMajor.T())
+	slicedColumnMajor, err := columnMajor(rowCount+1, cols+2, 1).Slice(tensor.S(0, rowCount), tensor.S(1, cols+1))
+	require.NoError(t, err)
 	want := make([]float64, len(x))
 	require.NoError(t, focal.Loss(want, x, focal.Labels(label), p))
 	o := &lossOp{op{labels: focal.Labels[int32], params: p, dims: 2, targetDims: 1}}
-	for name, v := range map[string]tensor.Tensor{"transposed": transposed, "sliced": sliced} {
+	for name, v := range map[string]tensor.Tensor{"transposed": transposed, "sliced": sliced,
+		"column-major": columnMajor(rowCount, cols, 0), "column-major, sliced": slicedColumnMajor,
+		"column-major, transposed": transposedColumnMajor} {
 		got, err := o.Do(v, tensor.New(tensor.WithShape(rowCount), tensor.WithBacking(label)))
 		require.NoError(t, err, name)
 		require.Equal(t, want, got.Data(), name)

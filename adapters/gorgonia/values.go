@@ -247,6 +247,22 @@ func denseOf(v gorgonia.Value, name string) (*tensor.Dense, error) {
 		return d, nil
 	}
 	copied := tensor.New(tensor.WithShape(d.Shape().Clone()...), tensor.Of(d.Dtype()))
+	if d.DataOrder().IsColMajor() { // tensor.Copy would copy the elements as they lie
+		for i, from := 0, make([]int, d.Dims()); i < copied.Size(); i++ {
+			at := 0
+			for k, stride := range d.Strides() {
+				at += from[k] * stride
+			}
+			copied.Set(i, d.Get(at))
+			for k := len(from) - 1; k >= 0; k-- {
+				if from[k]++; from[k] < d.Shape()[k] {
+					break
+				}
+				from[k] = 0
+			}
+		}
+		return copied, nil
+	}
 	if err := tensor.Copy(copied, d); err != nil {
 		return nil, fmt.Errorf("focal: %s cannot be copied: %w", name, err)
 	}
