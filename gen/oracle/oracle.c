@@ -28,45 +28,17 @@
 // The bytes depend on neither the C library nor the compiler: MPFR rounds correctly, and the arguments are made of
 // integer operations and single IEEE operations on doubles.
 
-#include <math.h>
-#include <mpfr.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "values.h"
 
 enum { PREC = 384, MAX_U = 8192 };
 
 static const double gammas[] = {0, 0.5, 1, 1.5, 2, 2.3, 3, 5};
 enum { NG = sizeof gammas / sizeof gammas[0] };
 
-static void put(uint64_t v, int bytes) {
-	for (; bytes > 0; bytes--, v >>= 8)
-		if (putchar(v & 0xff) == EOF)
-			exit(1);
-}
-
-static uint64_t bits(double d) {
-	uint64_t b;
-	memcpy(&b, &d, 8);
-	return b;
-}
-
 static double from_bits(uint64_t b) {
 	double d;
 	memcpy(&d, &b, 8);
 	return d;
-}
-
-static void put_double(double d) { put(bits(d), 8); }
-
-// put_pair destroys v.
-static void put_pair(mpfr_t v) {
-	double hi = mpfr_get_d(v, MPFR_RNDN);
-	mpfr_sub_d(v, v, hi, MPFR_RNDN);
-	double lo = mpfr_get_d(v, MPFR_RNDN);
-	put_double(hi + 0.0); // no -0: an exact 0 has no sign here
-	put_double(lo + 0.0);
 }
 
 // The arguments.
@@ -84,17 +56,6 @@ static void add_both(double u) {
 	add(u);
 	add(-u);
 }
-
-static uint64_t state = 0x9e3779b97f4a7c15;
-
-static uint64_t next(void) { // xorshift64*
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 0x2545f4914f6cdd1d;
-}
-
-static double unit(void) { return (double)(next() >> 11) * 0x1p-53; }
 
 static double uniform(double lo, double hi) { return lo + (hi - lo) * unit(); }
 

@@ -23,49 +23,13 @@
 //
 // A pair is as in oracle.c, and so is what the bytes do not depend on.
 
-#include <math.h>
-#include <mpfr.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "values.h"
 
 enum { PREC = 2600, STEP = -300, KINDS = 4 };
 
 static const int counts[KINDS] = {900, 150, 150, 800};
 static const double gammas[] = {0, 0.5, 1, 1.5, 2, 2.3, 4.2, 5};
 static const double alphas[] = {0.25, 0.6, 0x1p-12, -1};
-
-static void put(uint64_t v, int bytes) {
-	for (; bytes > 0; bytes--, v >>= 8)
-		if (putchar(v & 0xff) == EOF)
-			exit(1);
-}
-
-static void put_double(double d) {
-	uint64_t b;
-	memcpy(&b, &d, 8);
-	put(b, 8);
-}
-
-// put_pair destroys v.
-static void put_pair(mpfr_t v) {
-	double hi = mpfr_get_d(v, MPFR_RNDN);
-	mpfr_sub_d(v, v, hi, MPFR_RNDN);
-	put_double(hi + 0.0);
-	put_double(mpfr_get_d(v, MPFR_RNDN) + 0.0);
-}
-
-static uint64_t state = 0x9e3779b97f4a7c15;
-
-static uint64_t next(void) { // xorshift64*
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 0x2545f4914f6cdd1d;
-}
-
-static double unit(void) { return (double)(next() >> 11) * 0x1p-53; }
 
 static int below(int n) { return (int)(next() >> 33) % n; }
 

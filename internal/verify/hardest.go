@@ -79,23 +79,23 @@ func knownOf[T focal.Float]() []known {
 	return known64
 }
 
-// hardRadius is how many floats to either side of a hard logit are evaluated too.
-const hardRadius = 1000
+// HardRadius is how many floats to either side of a hard logit are usually evaluated too.
+const HardRadius = 1000
 
-// Hardest evaluates the logits that have shown the largest errors so far, and their neighbours: a report for each type
+// Hardest evaluates the logits that have shown the largest errors so far, and radius neighbours on either side: a report for each type
 // and all parameters.
-func Hardest(ctx context.Context, o Options) ([]*Report, error) {
-	r32, err := hardest(ctx, hard32, o)
+func Hardest(ctx context.Context, radius int, o Options) ([]*Report, error) {
+	r32, err := hardest(ctx, hard32, radius, o)
 	if err != nil {
 		return nil, err
 	}
-	r64, err := hardest(ctx, hard64, o)
+	r64, err := hardest(ctx, hard64, radius, o)
 	return append(r32, r64...), err
 }
 
-func hardest[T focal.Float](ctx context.Context, labels []hard[T], o Options) (reports []*Report, err error) {
+func hardest[T focal.Float](ctx context.Context, labels []hard[T], radius int, o Options) (reports []*Report, err error) {
 	around := func(u []T, center T) []T {
-		for d := -hardRadius; d <= hardRadius; d++ {
+		for d := -radius; d <= radius; d++ {
 			u = append(u, neighbour(center, d))
 		}
 		return u

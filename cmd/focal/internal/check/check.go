@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options, progress func(name string, done, total 
 // hardest takes the reports on the logits with the largest errors that are known together. Their bounds differ: of each
 // quantity it shows the error that is nearest to its bound, or above it.
 func hardest(ctx context.Context, o verify.Options) (*verify.Report, error) {
-	reports, err := verify.Hardest(ctx, o)
+	reports, err := verify.Hardest(ctx, verify.HardRadius, o)
 	if err != nil {
 		return nil, err
 	}
