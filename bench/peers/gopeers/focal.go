@@ -12,10 +12,12 @@ import (
 )
 
 func init() {
-	add("focal", ours[float32](""), ours[float64](""))
+	add("focal", ours[float32], ours[float64])
 	for _, path := range []string{"avx2", "generic"} {
 		if focal.Path() != path && slices.Contains(control.Paths(), path) {
-			add("focal-"+path, ours[float32](path), ours[float64](path))
+			name := "focal-" + path
+			add(name, ours[float32], ours[float64])
+			during[name] = func() (end func()) { return control.SetPath(path) }
 		}
 	}
 	add("go", plain[float32], plain[float64])
@@ -28,31 +30,22 @@ func add(name string, f32 peer[float32], f64 peer[float64]) {
 	}{f32, f64}
 }
 
-// ours calls focal, on the given path, or on the one that it takes itself.
-func ours[T focal.Float](path string) peer[T] {
-	return func(b *batch[T]) (func() error, func(), error) {
-		p := focal.Params{Gamma: b.gamma, Alpha: alpha, Norm: 1, Workers: b.threads}
-		y, n, err := targetOf(b, &p)
-		if err != nil {
-			return nil, nil, err
-		}
-		x, loss := b.x[:n], b.loss[:n]
-		call := func() error { return focal.Loss(loss, x, y, p) }
-		if b.grad != nil {
-			out := focal.Out[T]{Loss: loss, Grad: b.grad[:n]}
-			call = func() error {
-				_, err := focal.Fused(out, x, y, p)
-				return err
-			}
-		}
-		if path == "" {
-			return call, nil, nil
-		}
-		return func() error {
-			defer control.SetPath(path)()
-			return call()
-		}, nil, nil
+// ours calls focal, on the path in use.
+func ours[T focal.Float](b *batch[T]) (func() error, func(), error) {
+	p := focal.Params{Gamma: b.gamma, Alpha: alpha, Norm: 1, Workers: b.threads}
+	y, n, err := targetOf(b, &p)
+	if err != nil {
+		return nil, nil, err
 	}
+	x, loss := b.x[:n], b.loss[:n]
+	if b.grad == nil {
+		return func() error { return focal.Loss(loss, x, y, p) }, nil, nil
+	}
+	out := focal.Out[T]{Loss: loss, Grad: b.grad[:n]}
+	return func() error {
+		_, err := focal.Fused(out, x, y, p)
+		return err
+	}, nil, nil
 }
 
 // targetOf returns the target of a case and the number of logits that it is for: the labels; "…@C", other labels, half of

@@ -37,17 +37,22 @@ var peers = map[string]struct {
 	f64 peer[float64]
 }{}
 
+// during has, for a peer whose calls need something of the process, what begins it and returns how to end it. It would be a large
+// part of a small call.
+var during = map[string]func() (end func()){}
+
 var errOneThread = errors.New("it has one thread")
 
 // A server holds the data of one type and the cases made of it.
 type server interface {
 	newCase(id int, name, op string, gamma float64, threads int) error
-	call(id int) error
+	begin(id int) (call func() error, end func())
 	sums(id int) (loss, grad float64)
 	dump(id int, file string) error
 }
 
 type job[T focal.Float] struct {
+	peer string
 	call func() error
 	out  [][]T
 }
@@ -111,11 +116,18 @@ func (s *served[T]) newCase(id int, name, op string, gamma float64, threads int)
 		}
 		call = func() error { targets(); return nil }
 	}
-	s.jobs[id] = job[T]{call, out}
+	s.jobs[id] = job[T]{name, call, out}
 	return nil
 }
 
-func (s *served[T]) call(id int) error { return s.jobs[id].call() }
+// begin returns what calls a case, and what to do after the calls.
+func (s *served[T]) begin(id int) (call func() error, end func()) {
+	j := s.jobs[id]
+	if begin := during[j.peer]; begin != nil {
+		return j.call, begin()
+	}
+	return j.call, func() {}
+}
 
 func (s *served[T]) sums(id int) (loss, grad float64) {
 	var sum [2]float64
@@ -128,7 +140,9 @@ func (s *served[T]) sums(id int) (loss, grad float64) {
 }
 
 func (s *served[T]) dump(id int, file string) error {
-	if err := s.call(id); err != nil {
+	call, end := s.begin(id)
+	defer end()
+	if err := call(); err != nil {
 		return err
 	}
 	f, err := os.Create(file)
@@ -184,14 +198,16 @@ func execute(s server, line string) (_ server, answer string, err error) {
 		if _, err = fmt.Sscan(args, &id, &n); err != nil {
 			break
 		}
+		call, end := s.begin(id)
+		defer end()
 		for begin := time.Now(); time.Since(begin) < awake; {
-			if err := s.call(id); err != nil {
+			if err := call(); err != nil {
 				return s, "", err
 			}
 		}
 		start := time.Now()
 		for range n {
-			if err := s.call(id); err != nil {
+			if err := call(); err != nil {
 				return s, "", err
 			}
 		}
