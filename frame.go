@@ -7,7 +7,7 @@ import "unsafe"
 // The scratch stands on the stack, so that nothing is allocated. It stands in a frame of assembly because Go would make
 // zeros of it first, in every call, which takes longer than the loss of a small batch.
 
-// frameF32 and frameF64 are the sizes of the frames, as frame_*.s has them: the scratch, room to align it, and arguments.
+// frameF32 and frameF64 are the sizes of the frames, as frame.s has them: the scratch, room to align it, and arguments.
 const (
 	frameF32    = 44824
 	frameF64    = 55768
@@ -28,10 +28,10 @@ func inFrameF32(j *job[float32])
 //go:noescape
 func inFrameF64(j *job[float64])
 
-//lint:ignore U1000 frame_*.s calls it
+//lint:ignore U1000 frame.s calls it
 func workF32(j *job[float32], s *scratch[float32]) { j.work(s) }
 
-//lint:ignore U1000 frame_*.s calls it
+//lint:ignore U1000 frame.s calls it
 func workF64(j *job[float64], s *scratch[float64]) { j.work(s) }
 
 // withScratch does the job's work.

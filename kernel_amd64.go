@@ -13,7 +13,7 @@ import (
 //go:generate go run ./asm
 
 // bestPath returns the best path that this machine has. Its predicates cover every feature that the assembly requires
-// (dispatch_test.go holds them against it), the support of the operating system, and, for AVX-512, the path below, so
+// (asm/dispatch_test.go holds them against it), the support of the operating system, and, for AVX-512, the path below, so
 // that switching that one off switches off both.
 func bestPath() kernelPath {
 	switch {

@@ -12,6 +12,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -74,6 +75,46 @@ func TestPathExpected(t *testing.T) {
 		require.Contains(t, expected, " "+Path()+" ")
 	} else {
 		require.Equal(t, "generic", Path())
+	}
+}
+
+// GODEBUG steps down one path at a time. It is read when the program starts: the test starts itself again.
+func TestPathGODEBUG(t *testing.T) {
+	if os.Getenv("FOCAL_EXPECT_PATH") != "" {
+		t.Skip("started by itself, or for one path")
+	}
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		godebug string
+		needs   kernelPath // of the machine
+		want    kernelPath
+	}{
+		{"cpu.avx512f=off", pathAVX512, pathAVX2},
+		{"cpu.avx512f=off", pathAVX2, pathAVX2},
+		{"cpu.avx512f=off,cpu.avx2=off", pathAVX2, pathGeneric},
+		{"cpu.avx2=off", pathAVX2, pathGeneric}, // AVX-512 too
+		{"cpu.fma=off", pathAVX2, pathGeneric},
+		{"cpu.avx512vl=off", pathAVX512, pathAVX2},
+		{"cpu.avx512dq=off", pathAVX512, pathAVX2},
+		{"cpu.avx512bw=off", pathAVX512, pathAVX2},
+		{"cpu.avx512=off", pathAVX512, pathAVX2},
+	} {
+		if bestPath() < tt.needs {
+			continue
+		}
+		cmd := exec.Command(executable, "-test.run=^(TestPathExpected|TestPathKernels)$", "-test.v")
+		godebug := tt.godebug
+		if old := os.Getenv("GODEBUG"); old != "" {
+			godebug = old + "," + godebug
+		}
+		cmd.Env = append(os.Environ(), "GODEBUG="+godebug, "FOCAL_EXPECT_PATH="+tt.want.String(), "FOCAL_REQUIRE_PATH=")
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
+			t.Skip(err)
+		}
+		require.NoError(t, err, "GODEBUG=%s: %s", godebug, out)
+		require.Contains(t, string(out), "--- PASS: TestPathExpected")
 	}
 }
 

@@ -749,3 +749,29 @@ func integersAsInt32[L Integer](t *testing.T) {
 		}
 	}
 }
+
+func TestFits(t *testing.T) {
+	label := make([]int32, 6)
+	require.NoError(t, Labels(label).Fits(6, 3))
+	require.NoError(t, ZeroBased(label).Ignoring(7).Fits(6, 1))
+	require.NoError(t, Labels[int32](nil).Fits(0, 3))
+	require.NoError(t, Dense(make([]float32, 6)).Fits(2, 3))
+	require.NoError(t, Dense(make([]float64, 6)).Fits(3, 2))
+	for want, y := range map[string]Target{
+		"2×3 logits: len(label) = 6, want 2": Labels(label),
+		"2×3 logits: len(t) = 5, want 6":     Dense(make([]float64, 5)),
+		"2×3 logits: len(t) = 2, want 6":     Dense(make([]float32, 2)),
+	} {
+		err := y.Fits(2, 3)
+		require.ErrorIs(t, err, ErrShape)
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorIs(t, Target{}.Fits(0, 0), ErrTarget)
+	for _, y := range []Target{Labels[int32](nil), Dense([]float32{})} {
+		for _, shape := range [][2]int{{-1, 0}, {0, -1}, {math.MinInt, math.MinInt}} {
+			require.ErrorIs(t, y.Fits(shape[0], shape[1]), ErrShape)
+		}
+	}
+	require.ErrorIs(t, Labels(label).Fits(6, 0), ErrShape)
+	require.ErrorIs(t, Dense([]float32{}).Fits(math.MinInt/-2, 8), ErrShape) // 0, where the product overflows
+}

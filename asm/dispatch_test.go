@@ -1,16 +1,11 @@
-//go:build amd64 && gc && !purego
-
-package focal
+package main
 
 import (
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,7 +43,7 @@ var (
 
 func parseAssembly(t *testing.T) (functions []asmFunction) {
 	t.Helper()
-	source, err := os.ReadFile("kernel_amd64.s")
+	source, err := os.ReadFile("../kernel_amd64.s")
 	require.NoError(t, err)
 	var requires []string
 	for line := range strings.Lines(string(source)) {
@@ -86,7 +81,7 @@ func parseDispatch(t *testing.T) dispatch {
 	t.Helper()
 	d := dispatch{functions: map[string]ast.Node{}, flags: map[string][]string{}}
 	for _, name := range []string{"kernel_amd64.go", "kernels_amd64.go"} {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		file, err := parser.ParseFile(token.NewFileSet(), "../"+name, nil, 0)
 		require.NoError(t, err)
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok {
@@ -289,45 +284,5 @@ func TestDispatchConventions(t *testing.T) {
 			}
 		}
 		assert.Positive(t, returns, f.name)
-	}
-}
-
-// GODEBUG steps down one path at a time. It is read when the program starts: the test starts itself again.
-func TestPathGODEBUG(t *testing.T) {
-	if os.Getenv("FOCAL_EXPECT_PATH") != "" {
-		t.Skip("started by itself, or for one path")
-	}
-	executable, err := os.Executable()
-	require.NoError(t, err)
-	for _, tt := range []struct {
-		godebug string
-		needs   kernelPath // of the machine
-		want    kernelPath
-	}{
-		{"cpu.avx512f=off", pathAVX512, pathAVX2},
-		{"cpu.avx512f=off", pathAVX2, pathAVX2},
-		{"cpu.avx512f=off,cpu.avx2=off", pathAVX2, pathGeneric},
-		{"cpu.avx2=off", pathAVX2, pathGeneric}, // AVX-512 too
-		{"cpu.fma=off", pathAVX2, pathGeneric},
-		{"cpu.avx512vl=off", pathAVX512, pathAVX2},
-		{"cpu.avx512dq=off", pathAVX512, pathAVX2},
-		{"cpu.avx512bw=off", pathAVX512, pathAVX2},
-		{"cpu.avx512=off", pathAVX512, pathAVX2},
-	} {
-		if bestPath() < tt.needs {
-			continue
-		}
-		cmd := exec.Command(executable, "-test.run=^(TestPathExpected|TestPathKernels)$", "-test.v")
-		godebug := tt.godebug
-		if old := os.Getenv("GODEBUG"); old != "" {
-			godebug = old + "," + godebug
-		}
-		cmd.Env = append(os.Environ(), "GODEBUG="+godebug, "FOCAL_EXPECT_PATH="+tt.want.String(), "FOCAL_REQUIRE_PATH=")
-		out, err := cmd.CombinedOutput()
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, exec.ErrNotFound) {
-			t.Skip(err)
-		}
-		require.NoError(t, err, "GODEBUG=%s: %s", godebug, out)
-		require.Contains(t, string(out), "--- PASS: TestPathExpected")
 	}
 }
