@@ -4,6 +4,8 @@ import (
 	"slices"
 	"unsafe"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/control"
 	"github.com/gofocal/focal/internal/race"
@@ -29,6 +31,30 @@ const (
 
 func (p kernelPath) String() string {
 	return [...]string{pathGeneric: "generic", pathNEON: "neon", pathAVX2: "avx2", pathAVX512: "avx512"}[p]
+}
+
+//go:generate go run ./asm
+
+// bestPath returns the best path that this machine and build have. On amd64 its predicates cover every feature that the assembly
+// requires (asm/dispatch_test.go holds them against it), the support of the operating system, and, for AVX-512, the path below, so
+// that switching that one off switches off both.
+func bestPath() kernelPath {
+	if builtPath != pathAVX512 { // NEON is part of every arm64 CPU
+		return builtPath
+	}
+	switch {
+	case hasAVX2() && hasAVX512():
+		return pathAVX512
+	case hasAVX2():
+		return pathAVX2
+	}
+	return pathGeneric
+}
+
+func hasAVX2() bool { return cpu.X86.HasAVX && cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasPOPCNT }
+
+func hasAVX512() bool {
+	return cpu.X86.HasAVX512 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL
 }
 
 // path is the one in use. Only tests and this project's own commands change it, the latter by package control.

@@ -12,9 +12,6 @@ import (
 	"github.com/gofocal/focal/internal/coef"
 )
 
-// Advanced SIMD is part of every arm64 CPU: there is nothing to check for.
-func bestPath() kernelPath { return pathNEON }
-
 // What the assembly knows of the arguments: these constants, and the offsets of the fields of neon, come to it by go_asm.h,
 // which the go command makes. Pointers are where they are for either element type, up to the weights. The plan's fields
 // are counted in elements.

@@ -4,10 +4,11 @@ package focal
 
 import "github.com/gofocal/focal/internal/abi"
 
-// Without assembly the reference is the only path. Of what stands here each architecture's file has its own: a function
+// Without assembly the reference is the only path. Of what stands here each architecture has its own, which asm writes: a function
 // returns false if the path has no such kernel, and Go does it then. The pointers are those of the first of n elements.
 
-func bestPath() kernelPath { return pathGeneric }
+// builtPath is the best path that is built, whatever the machine has.
+const builtPath = pathGeneric
 
 // groupF32 returns how many elements the kernels of a path process at a time: a multiple of abi.Lanes, at most maxGroup.
 func groupF32(kernelPath) int { return 1 }
@@ -56,6 +57,22 @@ func blendF64(_ kernelPath, dst, other *float64, which *uint64, n int) bool { re
 // stands behind the n of src is read, and what stands behind those of dst is written. n is any number above 0.
 func weighF32(_ kernelPath, dst, src *float32, n int, by *float32, rows int) bool { return false }
 func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) bool { return false }
+
+// labelKernels says whether there is what follows; see the end of masks.go.
+const labelKernels = false
+
+func wholeWithinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
+func wholeWithinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
+func wholeTargetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) bool { return false }
+func wholeTargetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) bool { return false }
+func wholeLabelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool { return false }
+func wholeLabelList(_ kernelPath, index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) bool { return false }
+func wholeLabelMasks(_ kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool { return false }
+func wholeFromInt8(_ kernelPath, dst *int32, src *int8, n int) bool { return false }
+func wholeFromInt16(_ kernelPath, dst *int32, src *int16, n int) bool { return false }
+func wholeFromUint8(_ kernelPath, dst *int32, src *uint8, n int) bool { return false }
+func wholeFromUint16(_ kernelPath, dst *int32, src *uint16, n int) bool { return false }
+func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int) bool { return false }
 
 // withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
 func withScratch[T Float](j *job[T]) {

@@ -9,6 +9,28 @@ import "github.com/gofocal/focal/internal/abi"
 // Calls are switches because one through a function variable would make the arguments escape. Each element type has its own, so
 // that a program that uses one does not link the kernels of the other.
 
+// builtPath is the best path that is built, whatever the machine has.
+const builtPath = pathAVX512
+
+// labelKernels says whether the assembly checks labels and targets and makes masks of them; see the end of masks.go.
+const labelKernels = true
+
+// packTable has, for each set of eight numbers, those that are in it, as bytes, and then others.
+//
+//lint:ignore U1000 the assembly reads it
+var packTable = func() (table [256]uint64) {
+	for set := range table {
+		n := 0
+		for e := range uint64(8) {
+			if set>>e&1 != 0 {
+				table[set] |= e << (8 * n)
+				n++
+			}
+		}
+	}
+	return table
+}()
+
 // groupF32 returns how many elements the kernels process at a time.
 func groupF32(p kernelPath) int {
 	if p == pathAVX512 {
@@ -533,7 +555,7 @@ func sumF64AVX512(s *laneSums, loss *float64, n int)
 //go:noescape
 func sumF64AVX2(s *laneSums, loss *float64, n int)
 
-// mulF32 mulF32tiplies dst by dout; every NaN is the quiet one without a sign.
+// mulF32 multiplies dst by dout; every NaN is the quiet one without a sign.
 func mulF32(p kernelPath, dst, dout *float32, n int) bool {
 	if p == pathAVX512 {
 		mulF32AVX512(dst, dout, n)
@@ -549,7 +571,7 @@ func mulF32AVX512(dst, dout *float32, n int)
 //go:noescape
 func mulF32AVX2(dst, dout *float32, n int)
 
-// mulF64 mulF64tiplies dst by dout; every NaN is the quiet one without a sign.
+// mulF64 multiplies dst by dout; every NaN is the quiet one without a sign.
 func mulF64(p kernelPath, dst, dout *float64, n int) bool {
 	if p == pathAVX512 {
 		mulF64AVX512(dst, dout, n)

@@ -9,6 +9,12 @@ import "github.com/gofocal/focal/internal/abi"
 // Calls are switches because one through a function variable would make the arguments escape. Each element type has its own, so
 // that a program that uses one does not link the kernels of the other.
 
+// builtPath is the best path that is built, whatever the machine has.
+const builtPath = pathNEON
+
+// labelKernels says whether the assembly checks labels and targets and makes masks of them; see the end of masks.go.
+const labelKernels = false
+
 // groupF32 returns how many elements the kernels process at a time.
 func groupF32(p kernelPath) int {
 	return 16
@@ -281,7 +287,7 @@ func sumF64(p kernelPath, s *laneSums, loss *float64, n int) bool {
 //go:noescape
 func sumF64NEON(s *laneSums, loss *float64, n int)
 
-// mulF32 mulF32tiplies dst by dout; every NaN is the quiet one without a sign.
+// mulF32 multiplies dst by dout; every NaN is the quiet one without a sign.
 func mulF32(p kernelPath, dst, dout *float32, n int) bool {
 	mulF32NEON(dst, dout, n)
 	return true
@@ -290,7 +296,7 @@ func mulF32(p kernelPath, dst, dout *float32, n int) bool {
 //go:noescape
 func mulF32NEON(dst, dout *float32, n int)
 
-// mulF64 mulF64tiplies dst by dout; every NaN is the quiet one without a sign.
+// mulF64 multiplies dst by dout; every NaN is the quiet one without a sign.
 func mulF64(p kernelPath, dst, dout *float64, n int) bool {
 	mulF64NEON(dst, dout, n)
 	return true
@@ -392,3 +398,64 @@ func weighF64(p kernelPath, dst, src *float64, n int, by *float64, rows int) boo
 
 //go:noescape
 func weighF64NEON(dst, src *float64, n int, by *float64, rows int)
+
+// wholeWithinF32 reports whether all elements are in lo..hi. NaN is not.
+func wholeWithinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+	return false
+}
+
+// wholeWithinF64 reports whether all elements are in lo..hi. NaN is not.
+func wholeWithinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+	return false
+}
+
+// wholeTargetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
+func wholeTargetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) bool {
+	return false
+}
+
+// wholeTargetMasksF64 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
+func wholeTargetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) bool {
+	return false
+}
+
+// wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore.
+func wholeLabelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
+	return false
+}
+
+// wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It
+// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored.
+func wholeLabelList(p kernelPath, index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) bool {
+	return false
+}
+
+// wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored.
+func wholeLabelMasks(p kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool {
+	return false
+}
+
+// wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do.
+func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int) bool {
+	return false
+}
+
+// wholeFromInt16 is wholeFromInt8 for int16.
+func wholeFromInt16(p kernelPath, dst *int32, src *int16, n int) bool {
+	return false
+}
+
+// wholeFromUint8 is wholeFromInt8 for uint8.
+func wholeFromUint8(p kernelPath, dst *int32, src *uint8, n int) bool {
+	return false
+}
+
+// wholeFromUint16 is wholeFromInt8 for uint16.
+func wholeFromUint16(p kernelPath, dst *int32, src *uint16, n int) bool {
+	return false
+}
+
+// wholeFromInt64 is wholeFromInt8 for int64, which may not fit.
+func wholeFromInt64(p kernelPath, dst *int32, src *int64, n int) bool {
+	return false
+}

@@ -293,3 +293,126 @@ func ignoredBits[T Float](ignored *bitmask, y *Target, t []T, pos, soft *bitmask
 	}
 	return some
 }
+
+// hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0. Where there are none, Go
+// does it.
+func hasLabelKernels() bool { return labelKernels && path != pathGeneric }
+
+// What looks at labels and targets in assembly takes groups of abi.Lanes. The rest, n modulo that, is repeated up to a whole
+// group, which changes no answer and only those bits of a mask that mean nothing.
+
+// rest returns a whole group that ends in repetitions of the last of n > 0 elements.
+func rest[T int32 | float32 | float64](v *T, n int) (group [abi.Lanes]T) {
+	whole := n &^ (abi.Lanes - 1)
+	left := copy(group[:], unsafe.Slice(v, n)[whole:])
+	for i := left; i < abi.Lanes; i++ {
+		group[i] = group[left-1]
+	}
+	return group
+}
+
+// wholes returns how many of n elements are in whole groups, and whether there are others.
+func wholes(n int) (whole int, ragged bool) {
+	whole = n &^ (abi.Lanes - 1)
+	return whole, whole != n
+}
+
+// at returns the word of a mask in which the bits from a multiple of abi.Lanes on begin, not necessarily at its first bit.
+func at(mask *uint64, bit int) *uint64 { return (*uint64)(unsafe.Add(unsafe.Pointer(mask), bit/8)) }
+
+func labelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeLabelsValid(p, label, whole, limit, ignore) {
+		return false
+	}
+	if !ragged {
+		return true
+	}
+	group := rest(label, n)
+	return wholeLabelsValid(p, &group[0], len(group), limit, ignore)
+}
+
+func labelMasks(p kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {
+	whole, ragged := wholes(rows)
+	if whole > 0 {
+		ignored = wholeLabelMasks(p, pos, keep, label, whole, c, offset, ignore)
+	}
+	if ragged {
+		group := rest(label, rows)
+		if wholeLabelMasks(p, at(pos, whole*c), at(keep, whole*c), &group[0], len(group), c, offset, ignore) {
+			ignored = true
+		}
+	}
+	return ignored
+}
+
+// labelPositives lists the positives of rows of c elements, of which the first begins at element first, among the elements
+// 0..limit-1. It may write up to abi.Lanes numbers more. It reports whether any row is ignored.
+func labelPositives(p kernelPath, index *uint16, label *int32, rows, c, limit int, first, offset, ignore int32) (count int, ignored bool) {
+	whole, ragged := wholes(rows)
+	if whole > 0 {
+		ignored = wholeLabelList(p, index, &count, label, whole, c, limit, first, offset, ignore)
+	}
+	if ragged { // the rows of repetitions begin behind the limit
+		group := rest(label, rows)
+		index = (*uint16)(unsafe.Add(unsafe.Pointer(index), 2*count))
+		if wholeLabelList(p, index, &count, &group[0], len(group), c, limit, first+int32(whole*c), offset, ignore) {
+			ignored = true
+		}
+	}
+	return count, ignored
+}
+
+// withinF32 reports whether all elements are in lo..hi. NaN is not.
+func withinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeWithinF32(p, v, whole, lo, hi) {
+		return false
+	}
+	if !ragged {
+		return true
+	}
+	group := rest(v, n)
+	return wholeWithinF32(p, &group[0], len(group), lo, hi)
+}
+
+func withinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+	whole, ragged := wholes(n)
+	if whole > 0 && !wholeWithinF64(p, v, whole, lo, hi) {
+		return false
+	}
+	if !ragged {
+		return true
+	}
+	group := rest(v, n)
+	return wholeWithinF64(p, &group[0], len(group), lo, hi)
+}
+
+// targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
+func targetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) (softs bool) {
+	whole, ragged := wholes(n)
+	if whole > 0 {
+		softs = wholeTargetMasksF32(p, pos, soft, t, whole)
+	}
+	if ragged {
+		group := rest(t, n)
+		if wholeTargetMasksF32(p, at(pos, whole), at(soft, whole), &group[0], len(group)) {
+			softs = true
+		}
+	}
+	return softs
+}
+
+func targetMasksF64(p kernelPath, pos, soft *uint64, t *float64, n int) (softs bool) {
+	whole, ragged := wholes(n)
+	if whole > 0 {
+		softs = wholeTargetMasksF64(p, pos, soft, t, whole)
+	}
+	if ragged {
+		group := rest(t, n)
+		if wholeTargetMasksF64(p, at(pos, whole), at(soft, whole), &group[0], len(group)) {
+			softs = true
+		}
+	}
+	return softs
+}

@@ -169,3 +169,25 @@ func toInt32[L Integer](dst []int32, src []L) bool {
 	}
 	return lost == 0
 }
+
+// toInt32ByPath makes int32 of the first of n integers of a type, and returns of how many, and whether these all fit; unsigned ones
+// count as signed.
+func toInt32ByPath(p kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int) (done int, fit bool) {
+	whole, _ := wholes(n)
+	if whole == 0 {
+		return 0, true
+	}
+	switch of {
+	case int8s:
+		fit = wholeFromInt8(p, dst, (*int8)(src), whole)
+	case int16s:
+		fit = wholeFromInt16(p, dst, (*int16)(src), whole)
+	case uint8s:
+		fit = wholeFromUint8(p, dst, (*uint8)(src), whole)
+	case uint16s:
+		fit = wholeFromUint16(p, dst, (*uint16)(src), whole)
+	default:
+		fit = wholeFromInt64(p, dst, (*int64)(src), whole)
+	}
+	return whole, fit
+}

@@ -70,7 +70,7 @@ func parseAssembly(t *testing.T) (functions []asmFunction) {
 	return functions
 }
 
-// dispatch is kernel_amd64.go and kernels_amd64.go, taken apart.
+// dispatch is dispatch.go and kernels_amd64.go, taken apart.
 type dispatch struct {
 	declared  []string            // functions without a body
 	functions map[string]ast.Node // bodies of the others
@@ -80,7 +80,7 @@ type dispatch struct {
 func parseDispatch(t *testing.T) dispatch {
 	t.Helper()
 	d := dispatch{functions: map[string]ast.Node{}, flags: map[string][]string{}}
-	for _, name := range []string{"kernel_amd64.go", "kernels_amd64.go"} {
+	for _, name := range []string{"dispatch.go", "kernels_amd64.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "../"+name, nil, 0)
 		require.NoError(t, err)
 		for _, decl := range file.Decls {

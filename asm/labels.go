@@ -385,8 +385,25 @@ func (g *generator) labelMasks(s *isa) {
 	f.RET()
 }
 
-// packTable is the table of the same name in kernel_amd64.go, where it takes fewer lines.
+// packTable is a table that list.go writes, as in Go it takes fewer lines.
 func packTable() Mem { return NewDataAddr(Symbol{Name: "·packTable"}, 0) }
+
+const packTableInGo = `
+// packTable has, for each set of eight numbers, those that are in it, as bytes, and then others.
+//
+//lint:ignore U1000 the assembly reads it
+var packTable = func() (table [256]uint64) {
+	for set := range table {
+		n := 0
+		for e := range uint64(8) {
+			if set>>e&1 != 0 {
+				table[set] |= e << (8 * n)
+				n++
+			}
+		}
+	}
+	return table
+}()`
 
 // labelList lists the positives of n rows of c elements, the first of which begins at element first: those among the elements
 // 0..limit-1. It writes whole vectors, up to 16 numbers more than there are, adds their number to count, and reports whether any

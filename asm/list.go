@@ -20,7 +20,6 @@ type path struct {
 type helper struct {
 	comment, name, params string // T stands for the element type
 	answers               string // what the bool is called that it returns, if it does
-	labels                bool   // only paths have it that check labels and make masks, see hasLabelKernels
 	untyped               bool   // one for both element types
 }
 
@@ -34,16 +33,16 @@ var helpers = []helper{
 	{name: "mask", params: "dst *T, keep *uint64, n int", comment: "mask makes 0 of what is not kept."},
 	{name: "blend", params: "dst, other *T, which *uint64, n int", comment: "blend writes other to dst where which is set."},
 	{name: "weigh", params: "dst, src *T, n int, by *T, rows int", comment: "weigh writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands\n// behind the n of src is read, and what stands behind those of dst is written."},
-	{name: "wholeWithin", params: "v *T, n int, lo, hi T", answers: "ok", labels: true, comment: "wholeWithin reports whether all elements are in lo..hi. NaN is not."},
-	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: "softs", labels: true, comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
-	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", labels: true, untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
-	{name: "wholeLabelList", params: "index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32", answers: "ignored", labels: true, untyped: true, comment: "wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It\n// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored."},
-	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: "ignored", labels: true, untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
-	{name: "wholeFromInt8", params: "dst *int32, src *int8, n int", answers: "ok", labels: true, untyped: true, comment: "wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do."},
-	{name: "wholeFromInt16", params: "dst *int32, src *int16, n int", answers: "ok", labels: true, untyped: true, comment: "wholeFromInt16 is wholeFromInt8 for int16."},
-	{name: "wholeFromUint8", params: "dst *int32, src *uint8, n int", answers: "ok", labels: true, untyped: true, comment: "wholeFromUint8 is wholeFromInt8 for uint8."},
-	{name: "wholeFromUint16", params: "dst *int32, src *uint16, n int", answers: "ok", labels: true, untyped: true, comment: "wholeFromUint16 is wholeFromInt8 for uint16."},
-	{name: "wholeFromInt64", params: "dst *int32, src *int64, n int", answers: "ok", labels: true, untyped: true, comment: "wholeFromInt64 is wholeFromInt8 for int64, which may not fit."},
+	{name: "wholeWithin", params: "v *T, n int, lo, hi T", answers: "ok", comment: "wholeWithin reports whether all elements are in lo..hi. NaN is not."},
+	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: "softs", comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
+	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
+	{name: "wholeLabelList", params: "index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32", answers: "ignored", untyped: true, comment: "wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It\n// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored."},
+	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: "ignored", untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
+	{name: "wholeFromInt8", params: "dst *int32, src *int8, n int", answers: "ok", untyped: true, comment: "wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do."},
+	{name: "wholeFromInt16", params: "dst *int32, src *int16, n int", answers: "ok", untyped: true, comment: "wholeFromInt16 is wholeFromInt8 for int16."},
+	{name: "wholeFromUint8", params: "dst *int32, src *uint8, n int", answers: "ok", untyped: true, comment: "wholeFromUint8 is wholeFromInt8 for uint8."},
+	{name: "wholeFromUint16", params: "dst *int32, src *uint16, n int", answers: "ok", untyped: true, comment: "wholeFromUint16 is wholeFromInt8 for uint16."},
+	{name: "wholeFromInt64", params: "dst *int32, src *int64, n int", answers: "ok", untyped: true, comment: "wholeFromInt64 is wholeFromInt8 for int64, which may not fit."},
 }
 
 // arguments returns the names of the parameters.
@@ -81,6 +80,12 @@ func list(assembly []byte, paths ...path) ([]byte, error) {
 		do(paths[len(paths)-1])
 		p("}")
 	}
+	p("// builtPath is the best path that is built, whatever the machine has.\nconst builtPath = %s\n", paths[0].constant)
+	p("// labelKernels says whether the assembly checks labels and targets and makes masks of them; see the end of masks.go.")
+	p("const labelKernels = %v", has("wholeLabelMasks"+paths[0].suffix))
+	if bytes.Contains(assembly, []byte(packTable().Symbol.Name+"+0(SB)")) {
+		p(packTableInGo)
+	}
 	types := []struct{ name, suffix string }{{"float32", "F32"}, {"float64", "F64"}}
 	for d, t := range types {
 		p("\n// group%s returns how many elements the kernels process at a time.", t.suffix)
@@ -108,14 +113,11 @@ func list(assembly []byte, paths ...path) ([]byte, error) {
 					continue
 				}
 			}
-			if h.labels && !has(h.name+t.suffix+paths[0].suffix) {
-				continue
-			}
 			params, result := strings.ReplaceAll(h.params, "T", t.name), ""
 			if h.answers != "" {
 				result = fmt.Sprintf(" (%s bool)", h.answers)
 			}
-			p("\n// %s", strings.ReplaceAll(h.comment, h.name, h.name+t.suffix))
+			p("\n// %s%s%s", h.name, t.suffix, strings.TrimPrefix(h.comment, h.name))
 			choose(fmt.Sprintf("%s%s(p kernelPath, %s) bool", h.name, t.suffix, params), func(pa path) {
 				name := h.name + t.suffix + pa.suffix
 				switch call := fmt.Sprintf("%s(%s)", name, h.arguments()); {

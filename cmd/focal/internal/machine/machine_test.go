@@ -17,7 +17,7 @@ import (
 
 // The features that are listed for a path are those that the dispatch asks for.
 func TestPathFeatures(t *testing.T) {
-	source, err := os.ReadFile("../../../../kernel_amd64.go")
+	source, err := os.ReadFile("../../../../dispatch.go")
 	require.NoError(t, err)
 	for path, function := range map[string]string{"avx2": "hasAVX2", "avx512": "hasAVX512"} {
 		body := regexp.MustCompile(`(?s)func ` + function + `\(\) bool \{(.*?)\}`).FindStringSubmatch(string(source))
