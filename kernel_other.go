@@ -61,18 +61,24 @@ func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) boo
 // labelKernels says whether there is what follows; see the end of masks.go.
 const labelKernels = false
 
-func wholeWithinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool { return false }
-func wholeWithinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool { return false }
+func wholeWithinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool         { return false }
+func wholeWithinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool         { return false }
 func wholeTargetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) bool { return false }
 func wholeTargetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) bool { return false }
-func wholeLabelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool { return false }
-func wholeLabelList(_ kernelPath, index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) bool { return false }
-func wholeLabelMasks(_ kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool { return false }
-func wholeFromInt8(_ kernelPath, dst *int32, src *int8, n int) bool { return false }
-func wholeFromInt16(_ kernelPath, dst *int32, src *int16, n int) bool { return false }
-func wholeFromUint8(_ kernelPath, dst *int32, src *uint8, n int) bool { return false }
+func wholeLabelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
+	return false
+}
+func wholeLabelList(_ kernelPath, index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) bool {
+	return false
+}
+func wholeLabelMasks(_ kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool {
+	return false
+}
+func wholeFromInt8(_ kernelPath, dst *int32, src *int8, n int) bool     { return false }
+func wholeFromInt16(_ kernelPath, dst *int32, src *int16, n int) bool   { return false }
+func wholeFromUint8(_ kernelPath, dst *int32, src *uint8, n int) bool   { return false }
 func wholeFromUint16(_ kernelPath, dst *int32, src *uint16, n int) bool { return false }
-func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int) bool { return false }
+func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int) bool   { return false }
 
 // withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
 func withScratch[T Float](j *job[T]) {
