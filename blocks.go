@@ -50,7 +50,9 @@ type scratch[T Float] struct {
 	end struct {
 		u, target, w, wPos, grad, hess, curv [maxGroup]T
 	}
-	pattern [patternMost + laneCount]T // see weighRows
+	pattern     [patternMost + laneCount]T // see patternOf
+	patternSide weightSide
+	repeated    int // so many times c has the pattern of negatives
 
 	piece
 
@@ -77,11 +79,10 @@ type piece struct {
 	until    int // the end of all that begin was called for
 	done     int // so many of the piece's
 	way      way
-	labelled patched    // by the labels' kernels
-	targeted patched    // by the targets'
-	ignored  bool       // keep tells which elements
-	zeros    bool       // something that is patched has no weight
-	pattern  weightSide // what the pattern is of
+	labelled patched // by the labels' kernels
+	targeted patched // by the targets'
+	ignored  bool    // keep tells which elements
+	zeros    bool    // something that is patched has no weight
 }
 
 // patched are some of the elements that are patched.
@@ -132,9 +133,12 @@ func (s *scratch[T]) next(j *job[T]) []T {
 		}
 	}
 	group := groupOf[T]()
-	most := chunkBytes / int(unsafe.Sizeof(T(0)))
+	most, room := chunkBytes/int(unsafe.Sizeof(T(0))), int(unsafe.Sizeof(s.a)/unsafe.Sizeof(T(0)))
 	if p.way == asBits || p.way == asBoth || j.weighted && p.way == asTargets {
-		most /= 2 // the other half is for weights
+		most, room = most/2, room/2 // the other half is for weights
+	}
+	if j.weighted {
+		most = j.rowsFit(most, room, group)
 	}
 	n := p.n - p.done
 	if n > most {
@@ -272,8 +276,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		}
 		if j.weighted {
 			_, wPos = halves[T](&s.b)
-			wPos = wPos[:n]
-			s.weigh(wPos, j, posSide, from)
+			wPos = s.weigh(wPos, j, posSide, from, n)
 			a.WPos = &wPos[0]
 		}
 	}
@@ -281,7 +284,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		if p.way == asNegatives {
 			w = elements[T](&s.c)
 		}
-		s.weigh(w[:n], j, negSide, from)
+		w = s.weigh(w, j, negSide, from, n)
 		a.W = &w[0]
 	}
 	if j.weighted && (j.zeros || j.params.neg == 0 || j.params.pos == 0) {
@@ -332,16 +335,13 @@ func (s *scratch[T]) softOf(j *job[T], x []T, group int) places[T] {
 
 // takeSoft puts the results of a chunk's soft targets in their places.
 func (s *scratch[T]) takeSoft(j *job[T], r, soft *places[T]) {
-	for i := range words(len(r.loss)) {
-		s.other[i] = s.soft.bitsFrom(s.done + 64*i)
-	}
 	from := soft.all()
 	if j.params.frozen {
 		from[2] = soft.curv
 	}
 	for k, dst := range r.all() {
 		if dst != nil {
-			blend(dst, from[k], &s.other)
+			blend(dst, from[k], &s.soft, s.done)
 		}
 	}
 }
@@ -598,7 +598,7 @@ func (s *scratch[T]) ignoreTargets(y *Target, t []T) (ignored bool) {
 // cleanTargets returns the targets of a chunk with others in the places of ignored ones, which no kernel must see.
 func (s *scratch[T]) cleanTargets(j *job[T], from, n int) []T {
 	t, _ := halves[T](&s.c)
-	t = t[:n]
+	t, s.repeated = t[:n], 0
 	copy(t, denseOf[T](&j.y)[from:])
 	for at := s.done; ; {
 		start, end := s.keep.nextClear(at, s.done+n)
@@ -771,24 +771,31 @@ func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
 // gatherWeighted fetches the logits and weights of elements for the labels' kernels.
 func (s *scratch[T]) gatherWeighted(j *job[T], u, w []T, index []uint16, x []T) {
 	clear(w[len(index):])
-	neg, pos, scored := j.weigherOf(negSide), j.weigherOf(posSide), j.y.score.given()
-	if scored {
-		pos.base = j.params.one
+	base := j.params.pos
+	if j.y.score.given() {
+		base = j.params.one
 	}
 	for k, i := range index {
-		at := int(i & indexBits)
-		side := &pos
-		v := -x[at]
+		v := -x[i&indexBits]
 		if i&indexAsItIs != 0 {
 			v = -v
-			if !scored {
-				side = &neg
+		}
+		u[k], w[k] = v, base
+	}
+	s.weighList(w, j, posSide, index)
+	if s.way == asTargets { // some are negatives
+		neg, _ := halves[T](&s.b)
+		fill(neg[:len(index)], j.params.neg)
+		s.weighList(neg, j, negSide, index)
+		for k, i := range index {
+			if i&indexAsItIs != 0 {
+				w[k] = neg[k]
 			}
 		}
-		w[k] = side.weight(j, s.start+at)
-		u[k] = v
+	}
+	for k := range index {
 		if w[k] == 0 {
-			u[k] = s.noWeight(&index[k], v)
+			u[k] = s.noWeight(&index[k], u[k])
 		}
 	}
 }
@@ -798,25 +805,30 @@ func (s *scratch[T]) gatherTargets(j *job[T], u, t, w, wPos []T, index []uint16,
 	for _, v := range [...][]T{u, t, w, wPos} {
 		clear(v[len(index):])
 	}
-	targets, scores := denseOf[T](&j.y), sliceOf[T](&j.y.score)
-	neg, pos := j.weigherOf(negSide), j.weigherOf(posSide)
 	for k, i := range index {
-		at := int(i & indexBits)
-		u[k] = x[at]
-		if scores != nil {
-			row, _ := j.rowCol(s.start + at)
+		u[k] = x[i&indexBits]
+	}
+	if scores := sliceOf[T](&j.y.score); scores != nil {
+		base := j.params.one
+		for k, i := range index {
+			row, _ := j.rowCol(s.start + int(i&indexBits))
 			t[k] = scores[row]
-			pos.base = j.params.one
 			if j.y.quality == Varifocal {
-				pos.base = T(float64(t[k]) / j.params.norm)
+				base = T(float64(t[k]) / j.params.norm)
 			}
-			w[k] = pos.weight(j, s.start+at)
-			wPos[k] = w[k]
-		} else {
-			t[k] = targets[s.start+at]
-			w[k] = neg.weight(j, s.start+at)
-			wPos[k] = pos.weight(j, s.start+at)
+			w[k] = base
 		}
+		s.weighList(w, j, posSide, index)
+		copy(wPos, w[:len(index)])
+	} else {
+		targets := denseOf[T](&j.y)[s.start:]
+		for k, i := range index {
+			t[k], w[k], wPos[k] = targets[i&indexBits], j.params.neg, j.params.pos
+		}
+		s.weighList(w, j, negSide, index)
+		s.weighList(wPos, j, posSide, index)
+	}
+	for k := range index {
 		if w[k] == 0 && wPos[k] == 0 {
 			u[k] = s.noWeight(&index[k], u[k])
 		}

@@ -482,7 +482,7 @@ func testBlocksHelpers[T Float](t *testing.T) {
 		do := func() (r result) {
 			r.masked, r.blended, r.scaled = slices.Clone(values), slices.Clone(values), slices.Clone(values)
 			mask(r.masked[:n], keep, shift)
-			blend(r.blended[:n], others[:n], pos)
+			blend(r.blended[:n], others[:n], pos, shift)
 			scale(r.scaled[:n], values[:n], by[0])
 			r.rows = make([]T, len(by)*c+laneCount)
 			scaleRows(r.rows, others, c, by)

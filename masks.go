@@ -24,12 +24,6 @@ func bitsAt(m *bitmask, i int) *uint64 {
 	return (*uint64)(unsafe.Add(unsafe.Pointer(m), i/8))
 }
 
-// bitsFrom returns 64 bits from bit i on.
-func (m *bitmask) bitsFrom(i int) uint64 {
-	first, shift := i/64, i%64
-	return m[first]>>shift | m[first+1]<<1<<(63-shift)
-}
-
 // word returns word i of the mask of n elements, without the bits behind them.
 func (m *bitmask) word(i, n int) uint64 {
 	if rest := n - 64*i; rest < 64 {

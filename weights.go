@@ -2,6 +2,7 @@ package focal
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/race"
@@ -10,34 +11,56 @@ import (
 // The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
 // is not given counts as 1, and changes no bit.
 
-// A weigher has what the weights of elements of one side are made of; a nil slice is all ones.
-type weigher[T Float] struct {
-	base                    T
-	classes, rows, elements []T
-}
-
-func (j *job[T]) weigherOf(side weightSide) (g weigher[T]) {
-	g.base, g.classes = j.sideWeights(side)
-	g.rows, g.elements = sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
-	return g
-}
-
-// weight returns the weight of element i.
-func (g *weigher[T]) weight(j *job[T], i int) T {
-	w := g.base
-	if g.classes != nil || g.rows != nil {
-		row, col := j.rowCol(i)
-		if g.classes != nil {
-			w = T(w * g.classes[col])
-		}
-		if g.rows != nil {
-			w = T(w * g.rows[row])
+// weighList multiplies weights of some of the piece's elements by those of their classes, rows and themselves, of one side.
+func (s *scratch[T]) weighList(w []T, j *job[T], of weightSide, index []uint16) {
+	_, classes := j.sideWeights(of)
+	rows, elements := sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
+	w = w[:len(index)]
+	if classes != nil || rows != nil {
+		at, inverse := j.placeOf(s.start)
+		for k, i := range index {
+			row, col := 0, 0
+			if e := int(i & indexBits); inverse == 0 {
+				row, col = j.rowCol(s.start + e)
+			} else {
+				row, col = at.plus(e, j.c, inverse)
+			}
+			v := w[k]
+			if classes != nil {
+				v = T(v * classes[col])
+			}
+			if rows != nil {
+				v = T(v * rows[row])
+			}
+			w[k] = v
 		}
 	}
-	if g.elements != nil {
-		w = T(w * g.elements[i])
+	if elements != nil {
+		elements = elements[s.start:]
+		for k, i := range index {
+			w[k] = T(w[k] * elements[i&indexBits])
+		}
 	}
-	return w
+}
+
+// A place is the row and the column of an element.
+type place struct{ row, col int }
+
+// placeOf returns the place of the first element of a piece, and a number for plus, or 0 if that cannot be used.
+func (j *job[T]) placeOf(i int) (p place, inverse uint64) {
+	p.row, p.col = j.rowCol(i)
+	if j.y.planes <= 1 && j.c > 1 && uint64(j.c) < 1<<31 {
+		inverse = ^uint64(0)/uint64(j.c) + 1
+	}
+	return p, inverse
+}
+
+// plus returns the row and the column n elements later. Instead of a division it has a multiplication: the upper half of a product
+// with the inverse of c is the quotient, as all numbers are below 2^32.
+func (p place) plus(n, c int, inverse uint64) (row, col int) {
+	n += p.col
+	rows, _ := bits.Mul64(uint64(n), inverse)
+	return p.row + int(rows), n - int(rows)*c
 }
 
 // classWeight returns base times the weight of a class.
@@ -69,20 +92,23 @@ func (j *job[T]) sideWeights(of weightSide) (base T, classes []T) {
 	return 1, nil
 }
 
-// weigh writes the weights of a chunk's elements, from the given one on, as if all were on the same side. The slice has room
-// behind it.
-func (s *scratch[T]) weigh(dst []T, j *job[T], of weightSide, from int) {
+// weigh returns the weights of n elements from the given one on, as if all were on the same side. They are in room, which is longer
+// than a chunk and holds what no chunk before has left there, or where they are already.
+func (s *scratch[T]) weigh(room []T, j *job[T], of weightSide, from, n int) []T {
 	base, classes := j.sideWeights(of)
 	rows, element := sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
-	n := len(dst)
+	dst := room[:n]
 	switch {
 	case classes == nil && rows == nil:
-		if element != nil {
-			scale(dst, element[from:from+n], base)
-		} else {
+		switch {
+		case element == nil:
 			fill(dst, base)
+		case base == 1:
+			return element[from : from+n]
+		default:
+			scale(dst, element[from:from+n], base)
 		}
-		return
+		return dst
 	case j.y.planes > 1:
 		s.weighPlanes(dst, j, classes, rows, base, from)
 	case j.c == 1:
@@ -95,11 +121,12 @@ func (s *scratch[T]) weigh(dst []T, j *job[T], of weightSide, from int) {
 			fill(dst, base)
 		}
 	default:
-		s.weighRows(dst, j, of, from)
+		dst = s.weighRows(room, j, of, from, n)
 	}
 	if element != nil {
 		multiply(dst, element[from:from+n])
 	}
+	return dst
 }
 
 // weighPlanes writes weights of classes and rows where logits are [N, C, planes].
@@ -123,13 +150,22 @@ func (s *scratch[T]) weighPlanes(dst []T, j *job[T], classes, rows []T, base T, 
 // patternMost is up to how many columns the weights of a row are made once for many rows.
 const patternMost = 256
 
-// weighRows writes weights of classes and rows, from the given element on.
-func (s *scratch[T]) weighRows(dst []T, j *job[T], of weightSide, from int) {
+// rowsFit returns how many elements a chunk may have, of most, so that the weights of all rows that it touches fit into a room.
+func (j *job[T]) rowsFit(most, room, group int) int {
+	if fit := (room - 2*j.c - laneCount) / group * group; j.c > 1 && j.c <= patternMost && fit >= most/2 {
+		return min(most, fit)
+	}
+	return most
+}
+
+// weighRows returns weights of classes and rows, of n elements from the given one on. They are in room.
+func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) []T {
 	base, classes := j.sideWeights(of)
 	rows, c := sliceOf[T](&j.y.row), j.c
-	row, col := from/c, from%c
-	if c > patternMost || len(dst) < 2*c { // few rows
-		for ; len(dst) > 0; row, col = row+1, 0 {
+	row, col := j.rowCol(from)
+	touched := (col + n + c - 1) / c
+	if c > patternMost || touched < 3 || touched*c+laneCount > len(room) {
+		for dst := room[:n]; len(dst) > 0; row, col = row+1, 0 {
 			n := min(c-col, len(dst))
 			part := dst[:n]
 			if classes != nil {
@@ -142,34 +178,39 @@ func (s *scratch[T]) weighRows(dst []T, j *job[T], of weightSide, from int) {
 			}
 			dst = dst[n:]
 		}
-		return
+		return room[:n]
 	}
+	pattern := s.patternOf(j, of)
+	switch {
+	case rows != nil:
+		scaleRows(room, pattern, c, rows[row:row+touched])
+	case s.way != asNegatives || j.y.element.given():
+		repeat(room[:touched*c], pattern[:c])
+	case s.repeated < touched: // nothing else goes into that room
+		s.repeated = touched
+		repeat(room[:touched*c], pattern[:c])
+	}
+	return room[col : col+n]
+}
+
+// patternOf returns base times the weights of classes, of C ≤ patternMost.
+func (s *scratch[T]) patternOf(j *job[T], of weightSide) []T {
 	pattern := s.pattern[:]
-	if s.piece.pattern != of { // base times the classes' weights
-		s.piece.pattern = of
-		if classes != nil {
-			scale(pattern[:c], classes[:c], base)
+	if s.patternSide != of {
+		s.patternSide = of
+		if base, classes := j.sideWeights(of); classes != nil {
+			scale(pattern[:j.c], classes, base)
 		} else {
-			fill(pattern[:c], base)
+			fill(pattern[:j.c], base)
 		}
 	}
-	if rows == nil {
-		done := copy(dst, pattern[col:c])
-		done += copy(dst[done:], pattern[:c])
-		for done < len(dst) {
-			whole := done - done%c
-			done += copy(dst[done:], dst[done-whole:done])
-		}
-		return
-	}
-	if col > 0 {
-		scale(dst[:c-col], pattern[col:c], rows[row])
-		dst, row = dst[c-col:], row+1
-	}
-	whole := len(dst) / c
-	scaleRows(dst, pattern, c, rows[row:row+whole])
-	if rest := dst[whole*c:]; len(rest) > 0 {
-		scale(rest, pattern[:len(rest)], rows[row+whole])
+	return pattern
+}
+
+// repeat writes a row over and over.
+func repeat[T Float](dst, row []T) {
+	for done := copy(dst, row); done < len(dst); {
+		done += copy(dst[done:], dst[:done])
 	}
 }
 
@@ -177,14 +218,11 @@ func (s *scratch[T]) weighRows(dst []T, j *job[T], of weightSide, from int) {
 // given one on.
 func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 	y, n := &j.y, len(w)
+	s.repeated = 0
 	if j.c != 1 && (y.neg.given() || y.pos.given()) {
-		pos, _ := halves[T](&s.c)
-		s.weigh(w, j, negSide, from)
-		s.weigh(pos[:n], j, posSide, from)
-		for i := range words(n) {
-			s.other[i] = s.pos.bitsFrom(s.done + 64*i)
-		}
-		blend(w, pos[:n], &s.other)
+		neg, pos := halves[T](&s.c)
+		copy(w, s.weigh(neg, j, negSide, from, n))
+		blend(w, s.weigh(pos, j, posSide, from, n), &s.pos, s.done)
 		return
 	}
 	if rows := sliceOf[T](&y.row); rows != nil {
@@ -197,8 +235,7 @@ func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 			multiply(w, rows[from:from+n])
 		default:
 			pattern, _ := halves[T](&s.c)
-			s.weighRows(pattern[:n], j, rowsOnly, from)
-			multiply(w, pattern[:n])
+			multiply(w, s.weighRows(pattern, j, rowsOnly, from, n))
 		}
 	}
 	if element := sliceOf[T](&y.element); element != nil {
@@ -286,22 +323,22 @@ func callWeigh[T Float](dst, src *T, n int, by *T, rows int) bool {
 	return weighF64(path, asFloat64(dst), asFloat64(src), n, asFloat64(by), rows)
 }
 
-// blend writes the elements of other whose bits are set to dst.
-func blend[T Float](dst, other []T, which *bitmask) {
+// blend writes the elements of other whose bits, from shift on, are set to dst.
+func blend[T Float](dst, other []T, which *bitmask, shift int) {
 	from := 0
 	if whole := len(dst) &^ (laneCount - 1); whole > 0 && path != pathGeneric {
 		done := false
 		if isFloat32[T]() {
-			done = blendF32(path, asFloat32(&dst[0]), asFloat32(&other[0]), &which[0], whole)
+			done = blendF32(path, asFloat32(&dst[0]), asFloat32(&other[0]), bitsAt(which, shift), whole)
 		} else {
-			done = blendF64(path, asFloat64(&dst[0]), asFloat64(&other[0]), &which[0], whole)
+			done = blendF64(path, asFloat64(&dst[0]), asFloat64(&other[0]), bitsAt(which, shift), whole)
 		}
 		if done {
 			from = whole
 		}
 	}
 	for i := from; i < len(dst); i++ {
-		if which.has(i) {
+		if which.has(shift + i) {
 			dst[i] = other[i]
 		}
 	}
