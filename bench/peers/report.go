@@ -346,7 +346,8 @@ func (r *results) execute(text string) (string, error) {
 		"errors":   r.errors,
 		"missing":  r.missing,
 		"facts":    r.facts,
-		"aims":     r.aims,
+		"aims":     func() table { t, _ := r.aims(); return t },
+		"missed":   func() string { _, why := r.aims(); return why },
 		"shapes":   func() []shape { return shapes },
 		"types":    func() []string { return types },
 		"fact":     r.fact,
@@ -463,7 +464,8 @@ func (r *results) summary(w io.Writer) error {
 		}
 		fmt.Fprintln(out)
 	}
-	for _, row := range r.aims() {
+	aims, _ := r.aims()
+	for _, row := range aims {
 		fmt.Fprintln(out, strings.Join(row, "\t"))
 	}
 	return out.Flush()

@@ -26,8 +26,9 @@ from matplotlib.ticker import FuncFormatter
 
 
 def plain(v):
+    """Three significant digits, as in the tables."""
     if v < 1e5:
-        return "%.0f" % v if v >= 100 else "%.3g" % v
+        return "%.0f" % v if v >= 100 else ("%#.3g" % v).rstrip(".")
     mantissa, exponent = ("%.1e" % v).split("e")
     power = "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(d)] for d in str(int(exponent)))
     return power if mantissa == "1.0" else mantissa + "·" + power
@@ -49,14 +50,14 @@ def bars(peers, key, title, label, file):
     ax.set_xscale("log")
     ax.invert_yaxis()
     ax.set_xlim(min(values) / 2, max(values) * (max(values) / min(values)) ** 0.25)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: plain(v)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "%g" % v if v < 1e5 else plain(v)))
     ax.set_xlabel(label)
     fig.suptitle(title, x=0.02, ha="left", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="x", color=GRID, zorder=0)
     ax.set_axisbelow(True)
     for i, v in enumerate(values):
-        ax.text(v * 1.08, i, plain(v), va="center", fontsize=9)
+        ax.annotate(plain(v), (v, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
     fig.tight_layout()
     svg = io.StringIO()
     fig.savefig(svg, format="svg", facecolor=BACKGROUND, metadata={"Date": None})
