@@ -28,23 +28,22 @@ func runVersion(e *env, args []string) error {
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	v := versionOf(info, m.Commit)
+	v := versionOf(info)
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "focal\t%s\n", v.command)
 	fmt.Fprintf(w, "package\t%s\n", v.library)
-	fmt.Fprintf(w, "commit\t%s\n", v.commit)
+	fmt.Fprintf(w, "commit\t%s\n", m.Commit)
 	fmt.Fprintf(w, "built\t%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
 	fmt.Fprintf(w, "paths\t%s; %s is in use\n", strings.Join(m.Paths, ", "), focal.Path())
 	return w.Flush()
 }
 
-type version struct{ command, library, commit string }
+type version struct{ command, library string }
 
-// versionOf returns what the build information says. A program that "go install" made of a published version knows the
-// version and not the commit; one built in a clone knows the commit, unless -buildvcs=false.
-func versionOf(info *debug.BuildInfo, commit string) version {
+// versionOf returns the versions that the build information says.
+func versionOf(info *debug.BuildInfo) version {
 	const library = "github.com/gofocal/focal"
-	v := version{command: info.Main.Version, commit: commit}
+	v := version{command: info.Main.Version}
 	if v.command == "" {
 		v.command = "(devel)"
 	}
@@ -59,9 +58,6 @@ func versionOf(info *debug.BuildInfo, commit string) version {
 		if m.Version != "" && m.Version != "(devel)" {
 			v.library = m.Version
 		}
-	}
-	if commit == "unknown" && info.Main.Sum != "" {
-		v.commit = fmt.Sprintf("of the tag %s/%s", strings.TrimPrefix(info.Main.Path, library+"/"), v.command)
 	}
 	return v
 }

@@ -97,7 +97,7 @@ func Run(ctx context.Context, w io.Writer, o Options, progress func(done, total 
 		fmt.Fprintf(buffer, "# %s: other programs took %.0f%% of the CPUs' time\n", results.LoadKey, 100*others)
 		summary += fmt.Sprintf("; other programs took %.0f%% of the CPUs' time", 100*others)
 		if others > 0.1 {
-			summary += ": -against compares programs even so"
+			summary += ", so times are too long; -against compares programs even then"
 		}
 	}
 	return summary, buffer.Flush()

@@ -45,7 +45,6 @@ func This() Machine {
 		Caches:   cacheSizes(),
 		Emulated: emulator(),
 		Paths:    control.Paths(),
-		Commit:   "unknown",
 	}
 	for _, p := range PathFeatures {
 		for _, f := range p.Features {
@@ -54,23 +53,37 @@ func This() Machine {
 			}
 		}
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		dirty := ""
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				m.Commit = s.Value[:min(12, len(s.Value))]
-			case "vcs.modified":
-				if s.Value == "true" {
-					dirty = "-modified"
-				}
-			case "-tags":
-				m.Tags = s.Value
-			}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = new(debug.BuildInfo)
+	}
+	m.Commit = commitOf(info)
+	for _, s := range info.Settings {
+		if s.Key == "-tags" {
+			m.Tags = s.Value
 		}
-		m.Commit += dirty
 	}
 	return m
+}
+
+// commitOf returns the commit that this program was built from. A program that "go install" made of a published version knows
+// its tag instead, and one that was built with -buildvcs=false neither.
+func commitOf(info *debug.BuildInfo) string {
+	commit, dirty := "unknown", ""
+	if info.Main.Sum != "" {
+		commit = fmt.Sprintf("of the tag %s/%s", strings.TrimPrefix(info.Main.Path, "github.com/gofocal/focal/"), info.Main.Version)
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			commit = s.Value[:min(12, len(s.Value))]
+		case "vcs.modified":
+			if s.Value == "true" {
+				dirty = "-modified"
+			}
+		}
+	}
+	return commit + dirty
 }
 
 // identify returns the name of the CPU and what tells it from others of that name: vendor, family, model and stepping. The

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 
@@ -37,6 +38,19 @@ func TestPathFeatures(t *testing.T) {
 			got = append(got, f.String())
 		}
 		assert.ElementsMatch(t, want, got, path)
+	}
+}
+
+func TestCommitOf(t *testing.T) {
+	clone := []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "false"}}
+	modified := []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
+	for want, info := range map[string]debug.BuildInfo{
+		"of the tag cmd/focal/v0.2.0": {Main: debug.Module{Path: "github.com/gofocal/focal/cmd/focal", Version: "v0.2.0", Sum: "h1:x"}},
+		"0123456789ab":                {Settings: clone},
+		"0123456789ab-modified":       {Settings: modified},
+		"unknown":                     {Main: debug.Module{Path: "github.com/gofocal/focal/cmd/focal", Version: "(devel)"}},
+	} {
+		assert.Equal(t, want, commitOf(&info))
 	}
 }
 
