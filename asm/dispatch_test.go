@@ -286,3 +286,19 @@ func TestDispatchConventions(t *testing.T) {
 		assert.Positive(t, returns, f.name)
 	}
 }
+
+// vet wants the size of a frame as a number at its TEXT, so it stands there and in frame.go.
+func TestFrameSizes(t *testing.T) {
+	read := func(name, pattern string) map[string]string {
+		text, err := os.ReadFile("../" + name)
+		require.NoError(t, err)
+		sizes := map[string]string{}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			sizes[m[1]] = m[2]
+		}
+		return sizes
+	}
+	want := read("frame.go", `(?m)^\tframe(F\d+) += (\d+)$`)
+	require.Len(t, want, 2)
+	require.Equal(t, want, read("frame.s", `(?m)^TEXT ·inFrame(F\d+)\(SB\), 0, \$(\d+)-8$`))
+}
