@@ -487,7 +487,7 @@ func testBlocksHelpers[T Float](t *testing.T) {
 			r.rows = make([]T, len(by)*c+laneCount)
 			scaleRows(r.rows, others, c, by)
 			r.rows = r.rows[:len(by)*c]
-			r.within = firstOutside(others[:n], -3, 5) < 0 == (path == pathGeneric || allWithin(others[:n], -3, 5))
+			r.within = firstOutside(others[:n], 0.25, 5) < 0 == allWithin(others[:n], 0, 0.25, 5)
 			var index [pieceLen + 2*laneCount]uint16
 			var kept bitmask
 			count, ignored := labelList(index[:], &kept, n, label, col, c, 1, -1)

@@ -4240,51 +4240,74 @@ TEXT ·weighF32AVX2(SB), $0-40
 	MOVQ by+24(FP), DX
 	MOVQ rows+32(FP), BX
 	MOVQ n+16(FP), DI
+	CMPQ BX, $0x01
+	JEQ  single
+	LEAQ (DX)(BX*4), BX
+	LEAQ -1(DI), SI
+	ANDQ $-16, SI
+
+column:
+	VMOVUPS (CX)(SI*4), Y2
+	VMOVUPS 32(CX)(SI*4), Y3
+	LEAQ    (AX)(SI*4), R8
+	MOVQ    DX, R9
 
 row:
+	VBROADCASTSS (R9), Y0
+	VMULPS       Y2, Y0, Y1
+	VMOVUPS      Y1, (R8)
+	VMULPS       Y3, Y0, Y1
+	VMOVUPS      Y1, 32(R8)
+	LEAQ         (R8)(DI*4), R8
+	ADDQ         $0x04, R9
+	CMPQ         R9, BX
+	JNE          row
+	SUBQ         $0x10, SI
+	JGE          column
+	VZEROUPPER
+	RET
+
+single:
 	VBROADCASTSS (DX), Y0
 	XORL         SI, SI
 
 loop:
 	VMULPS  (CX)(SI*4), Y0, Y1
 	VMOVUPS Y1, (AX)(SI*4)
-	ADDQ    $0x08, SI
+	VMULPS  32(CX)(SI*4), Y0, Y1
+	VMOVUPS Y1, 32(AX)(SI*4)
+	ADDQ    $0x10, SI
 	CMPQ    SI, DI
 	JLT     loop
-	LEAQ    (AX)(DI*4), AX
-	ADDQ    $0x04, DX
-	DECQ    BX
-	JNE     row
 	VZEROUPPER
 	RET
 
-// func wholeWithinF32AVX2(v *float32, n int, lo float32, hi float32) (ok bool)
-// Requires: AVX
-TEXT ·wholeWithinF32AVX2(SB), $0-25
+// func wholeWithinF32AVX2(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
+// Requires: AVX, AVX2
+TEXT ·wholeWithinF32AVX2(SB), $0-33
 	MOVQ         v+0(FP), AX
-	VBROADCASTSS lo+16(FP), Y0
-	VBROADCASTSS hi+20(FP), Y1
-	VXORPS       Y2, Y2, Y2
+	VBROADCASTSS plus+16(FP), Y0
+	VBROADCASTSS lo+20(FP), Y1
+	VBROADCASTSS hi+24(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	VPSUBD       Y1, Y2, Y2
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPS   (AX)(CX*4), Y3
-	VCMPPS    $0x19, Y0, Y3, Y4
-	VCMPPS    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVUPS   32(AX)(CX*4), Y3
-	VCMPPS    $0x19, Y0, Y3, Y4
-	VCMPPS    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	ADDQ      $0x10, CX
-	CMPQ      CX, DX
-	JLT       loop
-	VMOVMSKPS Y2, AX
-	TESTL     AX, AX
-	SETEQ     ok+24(FP)
+	VADDPS  (AX)(CX*4), Y0, Y4
+	VPSUBD  Y1, Y4, Y4
+	VPMAXUD Y4, Y3, Y3
+	VADDPS  32(AX)(CX*4), Y0, Y4
+	VPSUBD  Y1, Y4, Y4
+	VPMAXUD Y4, Y3, Y3
+	ADDQ    $0x10, CX
+	CMPQ    CX, DX
+	JLT     loop
+	VPMAXUD Y3, Y2, Y3
+	VPXOR   Y3, Y2, Y3
+	VPTEST  Y3, Y3
+	SETEQ   ok+32(FP)
 	VZEROUPPER
 	RET
 
@@ -8590,8 +8613,31 @@ TEXT ·weighF32AVX512(SB), $0-40
 	MOVQ by+24(FP), DX
 	MOVQ rows+32(FP), BX
 	MOVQ n+16(FP), DI
+	CMPQ BX, $0x01
+	JEQ  single
+	LEAQ (DX)(BX*4), BX
+	LEAQ -1(DI), SI
+	ANDQ $-16, SI
+
+column:
+	VMOVUPS (CX)(SI*4), Z2
+	LEAQ    (AX)(SI*4), R8
+	MOVQ    DX, R9
 
 row:
+	VBROADCASTSS (R9), Z0
+	VMULPS       Z2, Z0, Z1
+	VMOVUPS      Z1, (R8)
+	LEAQ         (R8)(DI*4), R8
+	ADDQ         $0x04, R9
+	CMPQ         R9, BX
+	JNE          row
+	SUBQ         $0x10, SI
+	JGE          column
+	VZEROUPPER
+	RET
+
+single:
 	VBROADCASTSS (DX), Z0
 	XORL         SI, SI
 
@@ -8601,35 +8647,32 @@ loop:
 	ADDQ    $0x10, SI
 	CMPQ    SI, DI
 	JLT     loop
-	LEAQ    (AX)(DI*4), AX
-	ADDQ    $0x04, DX
-	DECQ    BX
-	JNE     row
 	VZEROUPPER
 	RET
 
-// func wholeWithinF32AVX512(v *float32, n int, lo float32, hi float32) (ok bool)
+// func wholeWithinF32AVX512(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
 // Requires: AVX, AVX512F
-TEXT ·wholeWithinF32AVX512(SB), $0-25
+TEXT ·wholeWithinF32AVX512(SB), $0-33
 	MOVQ         v+0(FP), AX
-	VBROADCASTSS lo+16(FP), Z0
-	VBROADCASTSS hi+20(FP), Z1
-	KXORW        K1, K1, K1
+	VBROADCASTSS plus+16(FP), Z0
+	VBROADCASTSS lo+20(FP), Z1
+	VBROADCASTSS hi+24(FP), Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBD       Z1, Z2, Z2
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPS (AX)(CX*4), Z2
-	VCMPPS  $0x19, Z0, Z2, K2
-	VCMPPS  $0x16, Z1, Z2, K3
-	KORW    K2, K1, K1
-	KORW    K3, K1, K1
+	VADDPS  (AX)(CX*4), Z0, Z4
+	VPSUBD  Z1, Z4, Z4
+	VPMAXUD Z4, Z3, Z3
 	ADDQ    $0x10, CX
 	CMPQ    CX, DX
 	JLT     loop
+	VPCMPUD $0x06, Z2, Z3, K1
 	KMOVW   K1, AX
 	TESTL   AX, AX
-	SETEQ   ok+24(FP)
+	SETEQ   ok+32(FP)
 	VZEROUPPER
 	RET
 
@@ -13831,17 +13874,7 @@ loop:
 	VCMPPD    $0x03, Y1, Y1, Y2
 	VBLENDVPD Y2, Y0, Y1, Y1
 	VMOVUPD   Y1, 32(AX)(DX*8)
-	VMOVUPD   64(AX)(DX*8), Y1
-	VMULPD    64(CX)(DX*8), Y1, Y1
-	VCMPPD    $0x03, Y1, Y1, Y2
-	VBLENDVPD Y2, Y0, Y1, Y1
-	VMOVUPD   Y1, 64(AX)(DX*8)
-	VMOVUPD   96(AX)(DX*8), Y1
-	VMULPD    96(CX)(DX*8), Y1, Y1
-	VCMPPD    $0x03, Y1, Y1, Y2
-	VBLENDVPD Y2, Y0, Y1, Y1
-	VMOVUPD   Y1, 96(AX)(DX*8)
-	ADDQ      $0x10, DX
+	ADDQ      $0x08, DX
 	CMPQ      DX, BX
 	JLT       loop
 	VZEROUPPER
@@ -13962,17 +13995,7 @@ loop:
 	VANDPD       Y0, Y1, Y1
 	VXORPD       32(AX)(DX*8), Y1, Y1
 	VMOVUPD      Y1, 32(AX)(DX*8)
-	VPBROADCASTQ 1(CX)(SI*1), Y1
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y1, Y1
-	VANDPD       Y0, Y1, Y1
-	VXORPD       64(AX)(DX*8), Y1, Y1
-	VMOVUPD      Y1, 64(AX)(DX*8)
-	VPBROADCASTQ 1(CX)(SI*1), Y1
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y1, Y1
-	VANDPD       Y0, Y1, Y1
-	VXORPD       96(AX)(DX*8), Y1, Y1
-	VMOVUPD      Y1, 96(AX)(DX*8)
-	ADDQ         $0x10, DX
+	ADDQ         $0x08, DX
 	CMPQ         DX, BX
 	JLT          loop
 	VZEROUPPER
@@ -13998,15 +14021,7 @@ loop:
 	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y1, Y1
 	VBLENDVPD    Y1, 32(AX)(DX*8), Y0, Y1
 	VMOVUPD      Y1, 32(AX)(DX*8)
-	VPBROADCASTQ 1(CX)(SI*1), Y1
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y1, Y1
-	VBLENDVPD    Y1, 64(AX)(DX*8), Y0, Y1
-	VMOVUPD      Y1, 64(AX)(DX*8)
-	VPBROADCASTQ 1(CX)(SI*1), Y1
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y1, Y1
-	VBLENDVPD    Y1, 96(AX)(DX*8), Y0, Y1
-	VMOVUPD      Y1, 96(AX)(DX*8)
-	ADDQ         $0x10, DX
+	ADDQ         $0x08, DX
 	CMPQ         DX, BX
 	JLT          loop
 	VZEROUPPER
@@ -14034,17 +14049,7 @@ loop:
 	VMOVUPD      32(AX)(BX*8), Y1
 	VBLENDVPD    Y0, 32(CX)(BX*8), Y1, Y1
 	VMOVUPD      Y1, 32(AX)(BX*8)
-	VPBROADCASTQ 1(DX)(DI*1), Y0
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y0, Y0
-	VMOVUPD      64(AX)(BX*8), Y1
-	VBLENDVPD    Y0, 64(CX)(BX*8), Y1, Y1
-	VMOVUPD      Y1, 64(AX)(BX*8)
-	VPBROADCASTQ 1(DX)(DI*1), Y0
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y0, Y0
-	VMOVUPD      96(AX)(BX*8), Y1
-	VBLENDVPD    Y0, 96(CX)(BX*8), Y1, Y1
-	VMOVUPD      Y1, 96(AX)(BX*8)
-	ADDQ         $0x10, BX
+	ADDQ         $0x08, BX
 	CMPQ         BX, SI
 	JLT          loop
 	VZEROUPPER
@@ -14058,61 +14063,76 @@ TEXT ·weighF64AVX2(SB), $0-40
 	MOVQ by+24(FP), DX
 	MOVQ rows+32(FP), BX
 	MOVQ n+16(FP), DI
+	CMPQ BX, $0x01
+	JEQ  single
+	LEAQ (DX)(BX*8), BX
+	LEAQ -1(DI), SI
+	ANDQ $-8, SI
+
+column:
+	VMOVUPD (CX)(SI*8), Y2
+	VMOVUPD 32(CX)(SI*8), Y3
+	LEAQ    (AX)(SI*8), R8
+	MOVQ    DX, R9
 
 row:
+	VBROADCASTSD (R9), Y0
+	VMULPD       Y2, Y0, Y1
+	VMOVUPD      Y1, (R8)
+	VMULPD       Y3, Y0, Y1
+	VMOVUPD      Y1, 32(R8)
+	LEAQ         (R8)(DI*8), R8
+	ADDQ         $0x08, R9
+	CMPQ         R9, BX
+	JNE          row
+	SUBQ         $0x08, SI
+	JGE          column
+	VZEROUPPER
+	RET
+
+single:
 	VBROADCASTSD (DX), Y0
 	XORL         SI, SI
 
 loop:
 	VMULPD  (CX)(SI*8), Y0, Y1
 	VMOVUPD Y1, (AX)(SI*8)
-	ADDQ    $0x04, SI
+	VMULPD  32(CX)(SI*8), Y0, Y1
+	VMOVUPD Y1, 32(AX)(SI*8)
+	ADDQ    $0x08, SI
 	CMPQ    SI, DI
 	JLT     loop
-	LEAQ    (AX)(DI*8), AX
-	ADDQ    $0x08, DX
-	DECQ    BX
-	JNE     row
 	VZEROUPPER
 	RET
 
-// func wholeWithinF64AVX2(v *float64, n int, lo float64, hi float64) (ok bool)
+// func wholeWithinF64AVX2(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
 // Requires: AVX
-TEXT ·wholeWithinF64AVX2(SB), $0-33
+TEXT ·wholeWithinF64AVX2(SB), $0-41
 	MOVQ         v+0(FP), AX
-	VBROADCASTSD lo+16(FP), Y0
-	VBROADCASTSD hi+24(FP), Y1
-	VXORPS       Y2, Y2, Y2
+	VBROADCASTSD plus+16(FP), Y0
+	VBROADCASTSD lo+24(FP), Y1
+	VBROADCASTSD hi+32(FP), Y2
+	VXORPS       Y3, Y3, Y3
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPD   (AX)(CX*8), Y3
-	VCMPPD    $0x19, Y0, Y3, Y4
-	VCMPPD    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVUPD   32(AX)(CX*8), Y3
-	VCMPPD    $0x19, Y0, Y3, Y4
-	VCMPPD    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVUPD   64(AX)(CX*8), Y3
-	VCMPPD    $0x19, Y0, Y3, Y4
-	VCMPPD    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVUPD   96(AX)(CX*8), Y3
-	VCMPPD    $0x19, Y0, Y3, Y4
-	VCMPPD    $0x16, Y1, Y3, Y3
-	VORPS     Y4, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	ADDQ      $0x10, CX
+	VADDPD    (AX)(CX*8), Y0, Y4
+	VCMPPD    $0x19, Y1, Y4, Y5
+	VCMPPD    $0x16, Y2, Y4, Y4
+	VORPS     Y5, Y4, Y4
+	VORPS     Y4, Y3, Y3
+	VADDPD    32(AX)(CX*8), Y0, Y4
+	VCMPPD    $0x19, Y1, Y4, Y5
+	VCMPPD    $0x16, Y2, Y4, Y4
+	VORPS     Y5, Y4, Y4
+	VORPS     Y4, Y3, Y3
+	ADDQ      $0x08, CX
 	CMPQ      CX, DX
 	JLT       loop
-	VMOVMSKPD Y2, AX
+	VMOVMSKPD Y3, AX
 	TESTL     AX, AX
-	SETEQ     ok+32(FP)
+	SETEQ     ok+40(FP)
 	VZEROUPPER
 	RET
 
@@ -19105,51 +19125,74 @@ TEXT ·weighF64AVX512(SB), $0-40
 	MOVQ by+24(FP), DX
 	MOVQ rows+32(FP), BX
 	MOVQ n+16(FP), DI
+	CMPQ BX, $0x01
+	JEQ  single
+	LEAQ (DX)(BX*8), BX
+	LEAQ -1(DI), SI
+	ANDQ $-16, SI
+
+column:
+	VMOVUPD (CX)(SI*8), Z2
+	VMOVUPD 64(CX)(SI*8), Z3
+	LEAQ    (AX)(SI*8), R8
+	MOVQ    DX, R9
 
 row:
+	VBROADCASTSD (R9), Z0
+	VMULPD       Z2, Z0, Z1
+	VMOVUPD      Z1, (R8)
+	VMULPD       Z3, Z0, Z1
+	VMOVUPD      Z1, 64(R8)
+	LEAQ         (R8)(DI*8), R8
+	ADDQ         $0x08, R9
+	CMPQ         R9, BX
+	JNE          row
+	SUBQ         $0x10, SI
+	JGE          column
+	VZEROUPPER
+	RET
+
+single:
 	VBROADCASTSD (DX), Z0
 	XORL         SI, SI
 
 loop:
 	VMULPD  (CX)(SI*8), Z0, Z1
 	VMOVUPD Z1, (AX)(SI*8)
-	ADDQ    $0x08, SI
+	VMULPD  64(CX)(SI*8), Z0, Z1
+	VMOVUPD Z1, 64(AX)(SI*8)
+	ADDQ    $0x10, SI
 	CMPQ    SI, DI
 	JLT     loop
-	LEAQ    (AX)(DI*8), AX
-	ADDQ    $0x08, DX
-	DECQ    BX
-	JNE     row
 	VZEROUPPER
 	RET
 
-// func wholeWithinF64AVX512(v *float64, n int, lo float64, hi float64) (ok bool)
+// func wholeWithinF64AVX512(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
 // Requires: AVX, AVX512F
-TEXT ·wholeWithinF64AVX512(SB), $0-33
+TEXT ·wholeWithinF64AVX512(SB), $0-41
 	MOVQ         v+0(FP), AX
-	VBROADCASTSD lo+16(FP), Z0
-	VBROADCASTSD hi+24(FP), Z1
-	KXORW        K1, K1, K1
+	VBROADCASTSD plus+16(FP), Z0
+	VBROADCASTSD lo+24(FP), Z1
+	VBROADCASTSD hi+32(FP), Z2
+	VPXORQ       Z3, Z3, Z3
+	VPSUBQ       Z1, Z2, Z2
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPD (AX)(CX*8), Z2
-	VCMPPD  $0x19, Z0, Z2, K2
-	VCMPPD  $0x16, Z1, Z2, K3
-	KORW    K2, K1, K1
-	KORW    K3, K1, K1
-	VMOVUPD 64(AX)(CX*8), Z2
-	VCMPPD  $0x19, Z0, Z2, K2
-	VCMPPD  $0x16, Z1, Z2, K3
-	KORW    K2, K1, K1
-	KORW    K3, K1, K1
+	VADDPD  (AX)(CX*8), Z0, Z4
+	VPSUBQ  Z1, Z4, Z4
+	VPMAXUQ Z4, Z3, Z3
+	VADDPD  64(AX)(CX*8), Z0, Z4
+	VPSUBQ  Z1, Z4, Z4
+	VPMAXUQ Z4, Z3, Z3
 	ADDQ    $0x10, CX
 	CMPQ    CX, DX
 	JLT     loop
+	VPCMPUQ $0x06, Z2, Z3, K1
 	KMOVW   K1, AX
 	TESTL   AX, AX
-	SETEQ   ok+32(FP)
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 

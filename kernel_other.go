@@ -61,8 +61,8 @@ func weighF64(_ kernelPath, dst, src *float64, n int, by *float64, rows int) boo
 // labelKernels says whether there is what follows; see the end of masks.go.
 const labelKernels = false
 
-func wholeWithinF32(_ kernelPath, v *float32, n int, lo, hi float32) bool         { return false }
-func wholeWithinF64(_ kernelPath, v *float64, n int, lo, hi float64) bool         { return false }
+func wholeWithinF32(_ kernelPath, v *float32, n int, plus, lo, hi float32) bool   { return false }
+func wholeWithinF64(_ kernelPath, v *float64, n int, plus, lo, hi float64) bool   { return false }
 func wholeTargetMasksF32(_ kernelPath, pos, soft *uint64, t *float32, n int) bool { return false }
 func wholeTargetMasksF64(_ kernelPath, pos, soft *uint64, t *float64, n int) bool { return false }
 func wholeLabelsValid(_ kernelPath, label *int32, n int, limit uint32, ignore int32) bool {

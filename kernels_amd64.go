@@ -751,33 +751,33 @@ func weighF64AVX512(dst, src *float64, n int, by *float64, rows int)
 //go:noescape
 func weighF64AVX2(dst, src *float64, n int, by *float64, rows int)
 
-// wholeWithinF32 reports whether all elements are in lo..hi. NaN is not.
-func wholeWithinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+// wholeWithinF32 reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not.
+func wholeWithinF32(p kernelPath, v *float32, n int, plus, lo, hi float32) bool {
 	if p == pathAVX512 {
-		return wholeWithinF32AVX512(v, n, lo, hi)
+		return wholeWithinF32AVX512(v, n, plus, lo, hi)
 	}
-	return wholeWithinF32AVX2(v, n, lo, hi)
+	return wholeWithinF32AVX2(v, n, plus, lo, hi)
 }
 
 //go:noescape
-func wholeWithinF32AVX512(v *float32, n int, lo, hi float32) (ok bool)
+func wholeWithinF32AVX512(v *float32, n int, plus, lo, hi float32) (ok bool)
 
 //go:noescape
-func wholeWithinF32AVX2(v *float32, n int, lo, hi float32) (ok bool)
+func wholeWithinF32AVX2(v *float32, n int, plus, lo, hi float32) (ok bool)
 
-// wholeWithinF64 reports whether all elements are in lo..hi. NaN is not.
-func wholeWithinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+// wholeWithinF64 reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not.
+func wholeWithinF64(p kernelPath, v *float64, n int, plus, lo, hi float64) bool {
 	if p == pathAVX512 {
-		return wholeWithinF64AVX512(v, n, lo, hi)
+		return wholeWithinF64AVX512(v, n, plus, lo, hi)
 	}
-	return wholeWithinF64AVX2(v, n, lo, hi)
+	return wholeWithinF64AVX2(v, n, plus, lo, hi)
 }
 
 //go:noescape
-func wholeWithinF64AVX512(v *float64, n int, lo, hi float64) (ok bool)
+func wholeWithinF64AVX512(v *float64, n int, plus, lo, hi float64) (ok bool)
 
 //go:noescape
-func wholeWithinF64AVX2(v *float64, n int, lo, hi float64) (ok bool)
+func wholeWithinF64AVX2(v *float64, n int, plus, lo, hi float64) (ok bool)
 
 // wholeTargetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.
 func wholeTargetMasksF32(p kernelPath, pos, soft *uint64, t *float32, n int) bool {

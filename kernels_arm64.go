@@ -399,13 +399,13 @@ func weighF64(p kernelPath, dst, src *float64, n int, by *float64, rows int) boo
 //go:noescape
 func weighF64NEON(dst, src *float64, n int, by *float64, rows int)
 
-// wholeWithinF32 reports whether all elements are in lo..hi. NaN is not.
-func wholeWithinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+// wholeWithinF32 reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not.
+func wholeWithinF32(p kernelPath, v *float32, n int, plus, lo, hi float32) bool {
 	return false
 }
 
-// wholeWithinF64 reports whether all elements are in lo..hi. NaN is not.
-func wholeWithinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+// wholeWithinF64 reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not.
+func wholeWithinF64(p kernelPath, v *float64, n int, plus, lo, hi float64) bool {
 	return false
 }
 

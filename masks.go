@@ -357,29 +357,29 @@ func labelPositives(p kernelPath, index *uint16, label *int32, rows, c, limit in
 	return count, ignored
 }
 
-// withinF32 reports whether all elements are in lo..hi. NaN is not.
-func withinF32(p kernelPath, v *float32, n int, lo, hi float32) bool {
+// withinF32 reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not.
+func withinF32(p kernelPath, v *float32, n int, plus, lo, hi float32) bool {
 	whole, ragged := wholes(n)
-	if whole > 0 && !wholeWithinF32(p, v, whole, lo, hi) {
+	if whole > 0 && !wholeWithinF32(p, v, whole, plus, lo, hi) {
 		return false
 	}
 	if !ragged {
 		return true
 	}
 	group := rest(v, n)
-	return wholeWithinF32(p, &group[0], len(group), lo, hi)
+	return wholeWithinF32(p, &group[0], len(group), plus, lo, hi)
 }
 
-func withinF64(p kernelPath, v *float64, n int, lo, hi float64) bool {
+func withinF64(p kernelPath, v *float64, n int, plus, lo, hi float64) bool {
 	whole, ragged := wholes(n)
-	if whole > 0 && !wholeWithinF64(p, v, whole, lo, hi) {
+	if whole > 0 && !wholeWithinF64(p, v, whole, plus, lo, hi) {
 		return false
 	}
 	if !ragged {
 		return true
 	}
 	group := rest(v, n)
-	return wholeWithinF64(p, &group[0], len(group), lo, hi)
+	return wholeWithinF64(p, &group[0], len(group), plus, lo, hi)
 }
 
 // targetMasksF32 makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter.

@@ -327,14 +327,14 @@ func checkValues[T Float](y *Target, op string, c int) error {
 	return nil
 }
 
-// firstOutside returns the index of the first number that is not in low..high, or -1 if there is none.
+// firstOutside returns the index of the first number that is not in low..high, where low ≥ 0, or -1 if there is none.
 func firstOutside[T Float](v []T, low, high T) int {
 	for start := 0; start < len(v); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		part := v[start:min(start+blockLen, len(v))]
 		if race.Enabled {
 			race.Read(&part[0], len(part))
 		}
-		if allWithin(part, low, high) {
+		if allWithin(part, 0, low, high) {
 			continue
 		}
 		for i, v := range part {
@@ -370,15 +370,26 @@ func firstBadTarget[T Float](t []T, y *Target) int {
 	return -1
 }
 
-// allWithin reports whether all elements are known to be in lo..hi, which NaN is not. Where there is no fast way it is not known.
-func allWithin[T Float](v []T, lo, hi T) bool {
-	if !hasLabelKernels() {
-		return false
+// allWithin reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not. As lo is not negative, the order
+// of the numbers is that of their bits; negative ones and NaN are above. With 0 added, -0 is 0.
+func allWithin[T Float](v []T, plus, lo, hi T) bool {
+	switch {
+	case hasLabelKernels() && isFloat32[T]():
+		return withinF32(path, asFloat32(&v[0]), len(v), float32(plus), float32(lo), float32(hi))
+	case hasLabelKernels():
+		return withinF64(path, asFloat64(&v[0]), len(v), float64(plus), float64(lo), float64(hi))
+	case isFloat32[T]():
+		least, most := uint32(toBits(lo)), uint32(0)
+		for _, x := range v {
+			most = max(most, math.Float32bits(float32(x+plus))-least)
+		}
+		return most <= uint32(toBits(hi))-least
 	}
-	if isFloat32[T]() {
-		return withinF32(path, asFloat32(&v[0]), len(v), float32(lo), float32(hi))
+	least, most := toBits(lo), uint64(0)
+	for _, x := range v {
+		most = max(most, math.Float64bits(float64(x+plus))-least)
 	}
-	return withinF64(path, asFloat64(&v[0]), len(v), float64(lo), float64(hi))
+	return most <= toBits(hi)-least
 }
 
 // checkLabels returns an error unless every label is in 0..c or the ignored one.

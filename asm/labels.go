@@ -37,6 +37,12 @@ func (f *simple) loop(step int, body, after func()) {
 	f.RET()
 }
 
+// turns writes a loop of two vectors at most at a time.
+func (f *simple) turns(body, after func()) { f.loop(f.vectors()*f.lanes(), body, after) }
+
+// vectors returns how many those are.
+func (f *simple) vectors() int { return min(2, abi.Lanes/f.lanes()) }
+
 // elements writes the loop alone.
 func (f *simple) elements(step int, body func()) {
 	if f.end == nil {
@@ -502,46 +508,50 @@ func (f *simple) constantVector(bits uint64) reg.VecVirtual {
 	return v
 }
 
-// within reports whether all elements are in lo..hi. NaN is not.
+// within reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. Then the order of the numbers is that of their
+// bits as integers without a sign; negative ones and NaN are above. AVX2 has no maximum of such integers of 64 bits.
 func (g *generator) within(s *isa) {
-	f := g.simple(s, "wholeWithin", fmt.Sprintf("(v *%[1]s, n int, lo, hi %[1]s) (ok bool)", s.element()))
-	array, lo, hi := f.argument("v"), f.vector(), f.vector()
+	f := g.simple(s, "wholeWithin", fmt.Sprintf("(v *%[1]s, n int, plus, lo, hi %[1]s) (ok bool)", s.element()))
+	array, plus, lo, hi, most := f.argument("v"), f.vector(), f.vector(), f.vector(), f.vector()
+	f.emit("VBROADCASTS"+f.letter(), plus, f.address("plus"))
 	f.emit("VBROADCASTS"+f.letter(), lo, f.address("lo"))
 	f.emit("VBROADCASTS"+f.letter(), hi, f.address("hi"))
+	f.zero(most)
+	integers := f.wide || !f.double
+	if integers {
+		f.emit("VPSUB"+f.integer(), hi, hi, lo)
+	}
 	const notGreaterOrEqual, notLessOrEqual = 0x19, 0x16
 	r := f.GP32()
-	if f.wide {
-		bad := f.K()
-		f.KXORW(bad, bad, bad)
-		f.loop(abi.Lanes, func() {
-			for v := range abi.Lanes / f.lanes() {
-				x, below, above := f.vector(), f.K(), f.K()
-				f.emit("VMOVUP"+f.letter(), x, f.at(array, v))
-				f.emit("VCMPP"+f.letter(), below, x, lo, Imm(notGreaterOrEqual))
-				f.emit("VCMPP"+f.letter(), above, x, hi, Imm(notLessOrEqual))
-				f.KORW(below, bad, bad)
-				f.KORW(above, bad, bad)
-			}
-		}, func() {
-			f.KMOVW(bad, r)
-			f.TESTL(r, r)
-			f.SETEQ(f.result("ok"))
-		})
-		return
-	}
-	bad := f.vector()
-	f.zero(bad)
-	f.loop(abi.Lanes, func() {
-		for v := range abi.Lanes / f.lanes() {
+	f.turns(func() {
+		for v := range f.vectors() {
 			x, below := f.vector(), f.vector()
-			f.emit("VMOVUP"+f.letter(), x, f.at(array, v))
+			f.emit("VADDP"+f.letter(), x, plus, f.at(array, v))
+			if integers {
+				f.emit("VPSUB"+f.integer(), x, x, lo)
+				f.emit("VPMAXU"+f.integer(), most, most, x)
+				continue
+			}
 			f.emit("VCMPP"+f.letter(), below, x, lo, Imm(notGreaterOrEqual))
 			f.emit("VCMPP"+f.letter(), x, x, hi, Imm(notLessOrEqual))
-			f.VORPS(below, bad, bad)
-			f.VORPS(x, bad, bad)
+			f.VORPS(below, x, x)
+			f.VORPS(x, most, most)
 		}
 	}, func() {
-		f.emit("VMOVMSKP"+f.letter(), r, bad)
+		switch {
+		case f.wide:
+			k := f.K()
+			f.emit("VPCMPU"+f.integer(), k, most, hi, Imm(6)) // not ≤
+			f.KMOVW(k, r)
+		case integers:
+			f.VPMAXUD(most, hi, most)
+			f.VPXOR(most, hi, most)
+			f.VPTEST(most, most)
+			f.SETEQ(f.result("ok"))
+			return
+		default:
+			f.emit("VMOVMSKP"+f.letter(), r, most)
+		}
 		f.TESTL(r, r)
 		f.SETEQ(f.result("ok"))
 	})
@@ -662,8 +672,8 @@ func (g *generator) mul(s *isa) {
 	f := g.simple(s, "mul", fmt.Sprintf("(dst, dout *%s, n int)", s.element()))
 	dst, dout := f.argument("dst"), f.argument("dout")
 	nan := f.constantVector(map[bool]uint64{false: 0x7fc00000, true: 0x7ff8000000000001}[s.double])
-	f.loop(abi.Lanes, func() {
-		for v := range abi.Lanes / f.lanes() {
+	f.turns(func() {
+		for v := range f.vectors() {
 			x := f.vector()
 			f.emit("VMOVUP"+f.letter(), x, f.at(dst, v))
 			f.emit("VMULP"+f.letter(), x, x, f.at(dout, v))
@@ -758,36 +768,61 @@ func (g *generator) blend(s *isa) {
 
 // bitwise writes a loop over vectors with their bits of a mask, see bits.
 func (f *simple) bitwise(mask reg.Register, body func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual)) {
-	f.loop(abi.Lanes, func() {
+	f.turns(func() {
 		byte := f.GP64()
 		f.MOVQ(f.e, byte)
 		f.SHRQ(Imm(3), byte)
-		for v := range abi.Lanes / f.lanes() {
+		for v := range f.vectors() {
 			signs, k := f.bits(mask, byte, v)
 			body(v, signs, k)
 		}
 	}, func() {})
 }
 
-// weigh writes src times by[r] to dst+n·r, for each row r, in whole vectors.
+// weigh writes src times by[r] to dst+n·r, for each row r, in whole vectors: column by column from the last one on, as what is behind
+// a row is the next one's beginning. A single row is written in one loop.
 func (g *generator) weigh(s *isa) {
 	f := g.simple(s, "weigh", fmt.Sprintf("(dst, src *%[1]s, n int, by *%[1]s, rows int)", s.element()))
-	dst, src, by, rows := f.argument("dst"), f.argument("src"), f.argument("by"), f.argument("rows")
+	dst, src, by, end := f.argument("dst"), f.argument("src"), f.argument("by"), f.argument("rows")
 	f.e, f.end = f.GP64(), f.argument("n")
-	f.Label("row")
+	vectors := f.vectors()
 	weight := f.vector()
-	f.emit("VBROADCASTS"+f.letter(), weight, Mem{Base: by})
-	f.elements(f.lanes(), func() {
-		x := f.vector()
-		f.emit("VMULP"+f.letter(), x, weight, f.at(src, 0))
-		f.emit("VMOVUP"+f.letter(), f.at(dst, 0), x)
-	})
-	f.LEAQ(Mem{Base: dst, Index: f.end, Scale: uint8(f.elem())}, dst)
-	f.ADDQ(Imm(uint64(f.elem())), by)
-	f.DECQ(rows)
+	f.CMPQ(end, Imm(1))
+	f.JEQ(LabelRef("single"))
+	to, factor := f.GP64(), f.GP64()
+	f.LEAQ(Mem{Base: by, Index: end, Scale: uint8(f.elem())}, end)
+	f.LEAQ(Mem{Base: f.end, Disp: -1}, f.e)
+	f.ANDQ(I8(-vectors*f.lanes()), f.e)
+	f.Label("column")
+	x, y := make([]reg.VecVirtual, vectors), f.vector()
+	for v := range vectors {
+		x[v] = f.vector()
+		f.emit("VMOVUP"+f.letter(), x[v], f.at(src, v))
+	}
+	f.LEAQ(Mem{Base: dst, Index: f.e, Scale: uint8(f.elem())}, to)
+	f.MOVQ(by, factor)
+	f.Label("row")
+	f.emit("VBROADCASTS"+f.letter(), weight, Mem{Base: factor})
+	for v := range vectors {
+		f.emit("VMULP"+f.letter(), y, weight, x[v])
+		f.emit("VMOVUP"+f.letter(), Mem{Base: to, Disp: v * f.bytes()}, y)
+	}
+	f.LEAQ(Mem{Base: to, Index: f.end, Scale: uint8(f.elem())}, to)
+	f.ADDQ(Imm(uint64(f.elem())), factor)
+	f.CMPQ(factor, end)
 	f.JNE(LabelRef("row"))
+	f.SUBQ(Imm(uint64(vectors*f.lanes())), f.e)
+	f.JGE(LabelRef("column"))
 	f.VZEROUPPER()
 	f.RET()
+	f.Label("single")
+	f.emit("VBROADCASTS"+f.letter(), weight, Mem{Base: by})
+	f.turns(func() {
+		for v := range vectors {
+			f.emit("VMULP"+f.letter(), y, weight, f.at(src, v))
+			f.emit("VMOVUP"+f.letter(), f.at(dst, v), y)
+		}
+	}, func() {})
 }
 
 // expand makes the arguments of a kernel of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where keep

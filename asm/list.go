@@ -33,7 +33,7 @@ var helpers = []helper{
 	{name: "mask", params: "dst *T, keep *uint64, n int", comment: "mask makes 0 of what is not kept."},
 	{name: "blend", params: "dst, other *T, which *uint64, n int", comment: "blend writes other to dst where which is set."},
 	{name: "weigh", params: "dst, src *T, n int, by *T, rows int", comment: "weigh writes src·by[r] to dst+n·r, for each row r. It takes whole vectors: up to a multiple of abi.Lanes elements, what stands\n// behind the n of src is read, and what stands behind those of dst is written."},
-	{name: "wholeWithin", params: "v *T, n int, lo, hi T", answers: "ok", comment: "wholeWithin reports whether all elements are in lo..hi. NaN is not."},
+	{name: "wholeWithin", params: "v *T, n int, plus, lo, hi T", answers: "ok", comment: "wholeWithin reports whether all elements, plus a number, are in lo..hi, where lo ≥ 0. NaN is not."},
 	{name: "wholeTargetMasks", params: "pos, soft *uint64, t *T, n int", answers: "softs", comment: "wholeTargetMasks makes two masks: which targets are 1, and which are neither 0 nor 1. It reports whether any is the latter."},
 	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
 	{name: "wholeLabelList", params: "index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32", answers: "ignored", untyped: true, comment: "wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It\n// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored."},
