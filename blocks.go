@@ -771,30 +771,34 @@ func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
 // gatherWeighted fetches the logits and weights of elements for the labels' kernels.
 func (s *scratch[T]) gatherWeighted(j *job[T], u, w []T, index []uint16, x []T) {
 	clear(w[len(index):])
-	base := j.params.pos
-	if j.y.score.given() {
-		base = j.params.one
-	}
+	w = w[:len(index)]
 	for k, i := range index {
-		v := -x[i&indexBits]
-		if i&indexAsItIs != 0 {
-			v = -v
-		}
-		u[k], w[k] = v, base
+		u[k] = -x[i&indexBits]
+	}
+	if j.y.score.given() {
+		fill(w, j.params.one)
+	} else {
+		fill(w, j.params.pos)
 	}
 	s.weighList(w, j, posSide, index)
-	if s.way == asTargets { // some are negatives
-		neg, _ := halves[T](&s.b)
-		fill(neg[:len(index)], j.params.neg)
-		s.weighList(neg, j, negSide, index)
+	if s.way == asTargets || j.y.score.given() { // some are negatives
+		neg := w
+		if s.way == asTargets {
+			neg, _ = halves[T](&s.b)
+			fill(neg[:len(index)], j.params.neg)
+			s.weighList(neg, j, negSide, index)
+		}
 		for k, i := range index {
 			if i&indexAsItIs != 0 {
-				w[k] = neg[k]
+				u[k], w[k] = -u[k], neg[k]
 			}
 		}
 	}
-	for k := range index {
-		if w[k] == 0 {
+	if j.weighted && !j.zeros && j.params.pos > 0 && j.params.neg > 0 {
+		return
+	}
+	for k, v := range w {
+		if v == 0 {
 			u[k] = s.noWeight(&index[k], u[k])
 		}
 	}

@@ -39,6 +39,7 @@ func (s *saying[T]) job(inPlace int) *job[T] {
 		}
 	}
 	j.operation = j.operationOf()
+	j.setInverse()
 	for _, w := range []*numbers{&s.y.row, &s.y.neg, &s.y.pos, &s.y.element} {
 		j.weighted = j.weighted || w.given()
 		j.zeros = j.zeros || slices.Contains(sliceOf[T](w), 0)

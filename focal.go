@@ -184,8 +184,9 @@ type job[T Float] struct {
 	c         int // classes
 	params    parameters[T]
 	operation abi.Operation
-	weighted  bool // the target has weights
-	zeros     bool // the weight of an element may be 0
+	weighted  bool   // the target has weights
+	zeros     bool   // the weight of an element may be 0
+	inverse   uint64 // of c, see setInverse; 0 if there is none
 
 	taken tickets
 	sums  []accumulator // of the blocks, if several goroutines make them

@@ -174,6 +174,7 @@ func (j *job[T]) checkWeights() error {
 	if !j.weighted {
 		return nil
 	}
+	j.setInverse()
 	neg := weightRange{float64(j.params.neg), float64(j.params.neg)} // of the weights of negatives, so far
 	pos := weightRange{float64(j.params.pos), float64(j.params.pos)}
 	if y.score.given() {

@@ -11,28 +11,37 @@ import (
 // The weight of an element is ((base·class)·row)·element, rounded after each product; base is that of positives or negatives. What
 // is not given counts as 1, and changes no bit.
 
-// weighList multiplies weights of some of the piece's elements by those of their classes, rows and themselves, of one side.
+// weighList multiplies weights of some of the piece's elements by those of their classes, rows and themselves, of one side. The loops
+// are short ones: there are few elements, and in one for all there would not be enough registers.
 func (s *scratch[T]) weighList(w []T, j *job[T], of weightSide, index []uint16) {
 	_, classes := j.sideWeights(of)
 	rows, elements := sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
 	w = w[:len(index)]
-	if classes != nil || rows != nil {
-		at, inverse := j.placeOf(s.start)
+	switch {
+	case classes == nil && rows == nil:
+	case j.inverse == 0:
 		for k, i := range index {
-			row, col := 0, 0
-			if e := int(i & indexBits); inverse == 0 {
-				row, col = j.rowCol(s.start + e)
-			} else {
-				row, col = at.plus(e, j.c, inverse)
-			}
-			v := w[k]
+			row, col := j.rowCol(s.start + int(i&indexBits))
 			if classes != nil {
-				v = T(v * classes[col])
+				w[k] = T(w[k] * classes[col])
 			}
 			if rows != nil {
-				v = T(v * rows[row])
+				w[k] = T(w[k] * rows[row])
 			}
-			w[k] = v
+		}
+	default:
+		row, col := j.rowCol(s.start)
+		if classes != nil {
+			for k, i := range index {
+				e := uint64(col + int(i&indexBits))
+				w[k] = T(w[k] * classes[e-quotient32(e, j.inverse)*uint64(j.c)])
+			}
+		}
+		if rows != nil {
+			rows = rows[row:]
+			for k, i := range index {
+				w[k] = T(w[k] * rows[quotient32(uint64(col+int(i&indexBits)), j.inverse)])
+			}
 		}
 	}
 	if elements != nil {
@@ -43,24 +52,17 @@ func (s *scratch[T]) weighList(w []T, j *job[T], of weightSide, index []uint16) 
 	}
 }
 
-// A place is the row and the column of an element.
-type place struct{ row, col int }
-
-// placeOf returns the place of the first element of a piece, and a number for plus, or 0 if that cannot be used.
-func (j *job[T]) placeOf(i int) (p place, inverse uint64) {
-	p.row, p.col = j.rowCol(i)
-	if j.y.planes <= 1 && j.c > 1 && uint64(j.c) < 1<<31 {
-		inverse = ^uint64(0)/uint64(j.c) + 1
+// setInverse works out a number by which elements are divided by C, unless C is not suited, or rows have planes.
+func (j *job[T]) setInverse() {
+	if c := uint64(j.c); j.y.planes <= 1 && c > 1 && c < 1<<31 {
+		j.inverse = ^uint64(0)/c + 1
 	}
-	return p, inverse
 }
 
-// plus returns the row and the column n elements later. Instead of a division it has a multiplication: the upper half of a product
-// with the inverse of c is the quotient, as all numbers are below 2^32.
-func (p place) plus(n, c int, inverse uint64) (row, col int) {
-	n += p.col
-	rows, _ := bits.Mul64(uint64(n), inverse)
-	return p.row + int(rows), n - int(rows)*c
+// quotient32 divides n < 2^32 by the number of which it is given the inverse: the upper half of their product is exact.
+func quotient32(n, inverse uint64) uint64 {
+	upper, _ := bits.Mul64(n, inverse)
+	return upper
 }
 
 // classWeight returns base times the weight of a class.
