@@ -80,14 +80,14 @@ func (r *results) aims() (t table, why string) {
 		v := a.measured(r)
 		add(a.what, times(v), a.least, v, a.missed)
 	}
-	errors := len(why)
+	before := len(why)
 	for _, typ := range types {
 		for _, limit := range limits {
 			worst, where := r.errorRatio(typ, limit)
 			add(fmt.Sprintf("error of the most accurate peer, %s, x to ±%v, against ours", typ, limit), figure(worst)+"×", 2, worst, where)
 		}
 	}
-	if len(why) > errors {
+	if len(why) > before {
 		why += "\n" + nearby + "\n"
 	}
 	return t, why

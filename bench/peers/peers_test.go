@@ -100,9 +100,9 @@ func TestAims(t *testing.T) {
 	require.Equal(t, []string{"≥\u00a02×", "3.0×", "met"}, rows["fastest accurate C or C++, loss"])
 	require.Equal(t, []string{"≥\u00a08×", "–"}, rows["onnxruntime, best graph, loss"][:2])
 	require.Equal(t, "not measured", rows["onnxruntime, best graph, loss"][2])
-	const errors = "error of the most accurate peer, f32, x to ±20, against ours"
-	require.Equal(t, []string{"≥\u00a02×", "1.50×", "missed"}, rows[errors])
-	require.Contains(t, why, "- **"+errors+"**, 1.50×: loss of Highway")
+	const what = "error of the most accurate peer, f32, x to ±20, against ours"
+	require.Equal(t, []string{"≥\u00a02×", "1.50×", "missed"}, rows[what])
+	require.Contains(t, why, "- **"+what+"**, 1.50×: loss of Highway")
 	require.NotContains(t, why, "fastest accurate")
 }
 

@@ -232,7 +232,7 @@ func (r *results) speeds(threads int, s shape, typ string) table {
 	}
 	t := table{head}
 	for _, p := range peers {
-		row, any := []string{p.title}, false
+		row, some := []string{p.title}, false
 		for _, g := range gammas {
 			for _, op := range []string{"loss", "both"} {
 				c := r.of(threads, s, typ, g, op, p.id)
@@ -240,11 +240,11 @@ func (r *results) speeds(threads int, s shape, typ string) table {
 					row = append(row, "–", "")
 					continue
 				}
-				any = true
+				some = true
 				row = append(row, withSpread(c), times(r.ratio(c)))
 			}
 		}
-		if any {
+		if some {
 			t = append(t, row)
 		}
 	}
@@ -265,15 +265,15 @@ func (r *results) errors(typ string) table {
 			if p.id != p.name() {
 				continue
 			}
-			row, any := []string{fmt.Sprintf("%s, x to ±%v", p.title, limit)}, false
+			row, some := []string{fmt.Sprintf("%s, x to ±%v", p.title, limit)}, false
 			for _, output := range []string{"loss", "grad"} {
 				for _, g := range gammas {
 					text := r.ulp(p, typ, g, output, limit)
-					any = any || text != "–"
+					some = some || text != "–"
 					row = append(row, text)
 				}
 			}
-			if any {
+			if some {
 				t = append(t, row)
 			}
 		}
