@@ -74,9 +74,9 @@ func TestReference(t *testing.T) {
 		}
 		return m
 	}
-	judge := func(old, new *results.Result) *Row {
+	judge := func(before, after *results.Result) *Row {
 		c := &Comparison{Unit: "sec/op", failOver: 0.05, Rows: []*Row{}}
-		c.Rows = append(c.Rows, c.row("x", old, new, false))
+		c.Rows = append(c.Rows, c.row("x", before, after, false))
 		require.NoError(t, c.finish(nil))
 		return c.Rows[0]
 	}

@@ -515,17 +515,17 @@ func speedupChart(r *results.Run, typ string) *chart {
 // acrossChart compares the best paths of machines.
 func acrossChart(runs []*results.Run, names []string, typ string) *chart {
 	var all []*barSeries
-	var real []*results.Run
+	var native []*results.Run
 	for i, r := range runs {
 		if !r.Emulated() && len(r.Paths()) > 0 {
-			real = append(real, r)
+			native = append(native, r)
 			all = append(all, &barSeries{name: names[i] + ", " + r.Paths()[0], color: i})
 		}
 	}
 	groups := barsOf(all, func(i int, op string) float64 {
-		return mainOp(real[i], op, typ, real[i].Paths()[0]).Median("Gelem/s")
+		return mainOp(native[i], op, typ, native[i].Paths()[0]).Median("Gelem/s")
 	})
-	if len(real) < 2 || len(groups) == 0 {
+	if len(native) < 2 || len(groups) == 0 {
 		return nil
 	}
 	return barChart("machines", "best path of each machine, "+typ+", 1024×80, γ = 2", "speed of each operation with one worker", "Gelem/s", groups, all)
