@@ -618,7 +618,7 @@ func (s *scratch[T]) labels(j *job[T], from, n int) []int32 {
 		return label[from : from+n]
 	}
 	room := (*[pieceLen]int32)(unsafe.Pointer(&s.a)) // nothing is in the chunks' memory yet
-	label, _ := j.y.label.asInt32(room[:], from, n)
+	label, _ := j.y.label.asInt32(room[:], from, n, anyLimit, 0)
 	return label
 }
 

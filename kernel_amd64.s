@@ -19244,35 +19244,28 @@ loop:
 // Requires: AVX, AVX2
 TEXT ·wholeLabelsValidAVX2(SB), $0-25
 	MOVQ         label+0(FP), AX
-	MOVL         limit+16(FP), CX
-	VMOVD        CX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         ignore+20(FP), CX
-	VMOVD        CX, X1
-	VPBROADCASTD X1, Y1
-	VPCMPEQD     Y2, Y2, Y2
+	VBROADCASTSS limit+16(FP), Y0
+	VBROADCASTSS ignore+20(FP), Y1
+	VXORPS       Y2, Y2, Y2
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPS   (AX)(CX*4), Y3
-	VPMINUD   Y0, Y3, Y4
-	VPCMPEQD  Y3, Y4, Y4
-	VPCMPEQD  Y3, Y1, Y3
-	VPOR      Y4, Y3, Y3
-	VPAND     Y3, Y2, Y2
-	VMOVUPS   32(AX)(CX*4), Y3
-	VPMINUD   Y0, Y3, Y4
-	VPCMPEQD  Y3, Y4, Y4
-	VPCMPEQD  Y3, Y1, Y3
-	VPOR      Y4, Y3, Y3
-	VPAND     Y3, Y2, Y2
-	ADDQ      $0x10, CX
-	CMPQ      CX, DX
-	JLT       loop
-	VMOVMSKPS Y2, AX
-	CMPL      AX, $0x000000ff
-	SETEQ     ok+24(FP)
+	VMOVUPS  (AX)(CX*4), Y3
+	VPCMPEQD Y3, Y1, Y4
+	VPANDN   Y3, Y4, Y4
+	VPMAXUD  Y4, Y2, Y2
+	VMOVUPS  32(AX)(CX*4), Y3
+	VPCMPEQD Y3, Y1, Y4
+	VPANDN   Y3, Y4, Y4
+	VPMAXUD  Y4, Y2, Y2
+	ADDQ     $0x10, CX
+	CMPQ     CX, DX
+	JLT      loop
+	VPMAXUD  Y2, Y0, Y2
+	VPXOR    Y2, Y0, Y2
+	VPTEST   Y2, Y2
+	SETEQ    ok+24(FP)
 	VZEROUPPER
 	RET
 
@@ -19283,12 +19276,8 @@ TEXT ·wholeLabelMasksAVX2(SB), $0-49
 	MOVQ         keep+8(FP), CX
 	MOVQ         label+16(FP), DX
 	MOVQ         c+32(FP), BX
-	MOVL         offset+40(FP), SI
-	VMOVD        SI, X0
-	VPBROADCASTD X0, Y0
-	MOVL         ignore+44(FP), SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Y1
+	VBROADCASTSS offset+40(FP), Y0
+	VBROADCASTSS ignore+44(FP), Y1
 	MOVQ         n+24(FP), DI
 	XORL         R8, R8
 	CMPQ         BX, $0x01
@@ -19438,15 +19427,9 @@ TEXT ·wholeLabelListAVX2(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
 	MOVQ         c+32(FP), DX
-	MOVL         offset+52(FP), BX
-	VMOVD        BX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         ignore+56(FP), BX
-	VMOVD        BX, X1
-	VPBROADCASTD X1, Y1
-	MOVL         first+48(FP), BX
-	VMOVD        BX, X2
-	VPBROADCASTD X2, Y2
+	VBROADCASTSS offset+52(FP), Y0
+	VBROADCASTSS ignore+56(FP), Y1
+	VBROADCASTSS first+48(FP), Y2
 	MOVQ         limit+40(FP), BX
 	VMOVD        BX, X3
 	VPBROADCASTD X3, Y3
@@ -19500,149 +19483,138 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeFromInt8AVX2(dst *int32, src *int8, n int) (ok bool)
+// func wholeFromInt8AVX2(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX2
-TEXT ·wholeFromInt8AVX2(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVSXBD (CX)(DX*1), Y0
-	VMOVUPS   Y0, (AX)(DX*4)
-	VPMOVSXBD 8(CX)(DX*1), Y0
-	VMOVUPS   Y0, 32(AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromInt16AVX2(dst *int32, src *int16, n int) (ok bool)
-// Requires: AVX, AVX2
-TEXT ·wholeFromInt16AVX2(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVSXWD (CX)(DX*2), Y0
-	VMOVUPS   Y0, (AX)(DX*4)
-	VPMOVSXWD 16(CX)(DX*2), Y0
-	VMOVUPS   Y0, 32(AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromUint8AVX2(dst *int32, src *uint8, n int) (ok bool)
-// Requires: AVX, AVX2
-TEXT ·wholeFromUint8AVX2(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVZXBD (CX)(DX*1), Y0
-	VMOVUPS   Y0, (AX)(DX*4)
-	VPMOVZXBD 8(CX)(DX*1), Y0
-	VMOVUPS   Y0, 32(AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromUint16AVX2(dst *int32, src *uint16, n int) (ok bool)
-// Requires: AVX, AVX2
-TEXT ·wholeFromUint16AVX2(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVZXWD (CX)(DX*2), Y0
-	VMOVUPS   Y0, (AX)(DX*4)
-	VPMOVZXWD 16(CX)(DX*2), Y0
-	VMOVUPS   Y0, 32(AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromInt64AVX2(dst *int32, src *int64, n int) (ok bool)
-// Requires: AVX, AVX2
-TEXT ·wholeFromInt64AVX2(SB), $0-25
+TEXT ·wholeFromInt8AVX2(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
-	VPBROADCASTQ table8_80000000_0<>+0(SB), Y1
-	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS mask+24(FP), Y0
+	VBROADCASTSS limit+28(FP), Y1
+	VBROADCASTSS ignore+32(FP), Y2
+	VXORPS       Y3, Y3, Y3
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VMOVUPS (CX)(DX*8), Y2
-	VPADDQ  Y1, Y2, Y3
-	VPOR    Y3, Y0, Y0
-	VMOVUPS 32(CX)(DX*8), Y3
-	VPADDQ  Y1, Y3, Y4
-	VPOR    Y4, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ  $0xd8, Y2, Y2
-	VMOVUPS Y2, (AX)(DX*4)
-	VMOVUPS 64(CX)(DX*8), Y2
-	VPADDQ  Y1, Y2, Y3
-	VPOR    Y3, Y0, Y0
-	VMOVUPS 96(CX)(DX*8), Y3
-	VPADDQ  Y1, Y3, Y4
-	VPOR    Y4, Y0, Y0
-	VSHUFPS $0x88, Y3, Y2, Y2
-	VPERMQ  $0xd8, Y2, Y2
-	VMOVUPS Y2, 32(AX)(DX*4)
-	ADDQ    $0x10, DX
-	CMPQ    DX, BX
-	JLT     loop
-	VPSRLQ  $0x20, Y0, Y0
-	VPTEST  Y0, Y0
-	SETEQ   ok+24(FP)
+	VPMOVSXBD (CX)(DX*1), Y4
+	VANDPS    Y0, Y4, Y4
+	VMOVUPS   Y4, (AX)(DX*4)
+	VPCMPEQD  Y4, Y2, Y5
+	VPANDN    Y4, Y5, Y5
+	VPMAXUD   Y5, Y3, Y3
+	VPMOVSXBD 8(CX)(DX*1), Y4
+	VANDPS    Y0, Y4, Y4
+	VMOVUPS   Y4, 32(AX)(DX*4)
+	VPCMPEQD  Y4, Y2, Y5
+	VPANDN    Y4, Y5, Y5
+	VPMAXUD   Y5, Y3, Y3
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VPMAXUD   Y3, Y1, Y3
+	VPXOR     Y3, Y1, Y3
+	VPTEST    Y3, Y3
+	SETEQ     ok+40(FP)
 	VZEROUPPER
 	RET
 
-DATA table8_80000000_0<>+0(SB)/8, $0x0000000080000000
-GLOBL table8_80000000_0<>(SB), RODATA|NOPTR, $8
+// func wholeFromInt16AVX2(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX2
+TEXT ·wholeFromInt16AVX2(SB), $0-41
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	VBROADCASTSS mask+24(FP), Y0
+	VBROADCASTSS limit+28(FP), Y1
+	VBROADCASTSS ignore+32(FP), Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         n+16(FP), BX
+	XORL         DX, DX
+
+loop:
+	VPMOVSXWD (CX)(DX*2), Y4
+	VANDPS    Y0, Y4, Y4
+	VMOVUPS   Y4, (AX)(DX*4)
+	VPCMPEQD  Y4, Y2, Y5
+	VPANDN    Y4, Y5, Y5
+	VPMAXUD   Y5, Y3, Y3
+	VPMOVSXWD 16(CX)(DX*2), Y4
+	VANDPS    Y0, Y4, Y4
+	VMOVUPS   Y4, 32(AX)(DX*4)
+	VPCMPEQD  Y4, Y2, Y5
+	VPANDN    Y4, Y5, Y5
+	VPMAXUD   Y5, Y3, Y3
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VPMAXUD   Y3, Y1, Y3
+	VPXOR     Y3, Y1, Y3
+	VPTEST    Y3, Y3
+	SETEQ     ok+40(FP)
+	VZEROUPPER
+	RET
+
+// func wholeFromInt64AVX2(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
+// Requires: AVX, AVX2
+TEXT ·wholeFromInt64AVX2(SB), $0-41
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	VPBROADCASTQ limit+24(FP), Y0
+	VPBROADCASTQ ignore+32(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+16(FP), BX
+	XORL         DX, DX
+
+loop:
+	VMOVUPS  (CX)(DX*8), Y3
+	VPCMPEQQ Y3, Y1, Y4
+	VPANDN   Y3, Y4, Y4
+	VPMAXUD  Y4, Y2, Y2
+	VMOVUPS  32(CX)(DX*8), Y4
+	VPCMPEQQ Y4, Y1, Y5
+	VPANDN   Y4, Y5, Y5
+	VPMAXUD  Y5, Y2, Y2
+	VSHUFPS  $0x88, Y4, Y3, Y3
+	VPERMQ   $0xd8, Y3, Y3
+	VMOVUPS  Y3, (AX)(DX*4)
+	VMOVUPS  64(CX)(DX*8), Y3
+	VPCMPEQQ Y3, Y1, Y4
+	VPANDN   Y3, Y4, Y4
+	VPMAXUD  Y4, Y2, Y2
+	VMOVUPS  96(CX)(DX*8), Y4
+	VPCMPEQQ Y4, Y1, Y5
+	VPANDN   Y4, Y5, Y5
+	VPMAXUD  Y5, Y2, Y2
+	VSHUFPS  $0x88, Y4, Y3, Y3
+	VPERMQ   $0xd8, Y3, Y3
+	VMOVUPS  Y3, 32(AX)(DX*4)
+	ADDQ     $0x10, DX
+	CMPQ     DX, BX
+	JLT      loop
+	VPMAXUD  Y2, Y0, Y2
+	VPXOR    Y2, Y0, Y2
+	VPTEST   Y2, Y2
+	SETEQ    ok+40(FP)
+	VZEROUPPER
+	RET
 
 // func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX512F
 TEXT ·wholeLabelsValidAVX512(SB), $0-25
 	MOVQ         label+0(FP), AX
-	MOVL         limit+16(FP), CX
-	VMOVD        CX, X0
-	VPBROADCASTD X0, Z0
-	MOVL         ignore+20(FP), CX
-	VMOVD        CX, X1
-	VPBROADCASTD X1, Z1
-	KXORW        K1, K1, K1
+	VBROADCASTSS limit+16(FP), Z0
+	VBROADCASTSS ignore+20(FP), Z1
+	VPXORQ       Z2, Z2, Z2
 	MOVQ         n+8(FP), DX
 	XORL         CX, CX
 
 loop:
-	VMOVUPS (AX)(CX*4), Z2
-	VPCMPUD $0x06, Z0, Z2, K2
-	VPCMPD  $0x04, Z1, Z2, K2, K2
-	KORW    K2, K1, K1
+	VMOVUPS (AX)(CX*4), Z3
+	VPCMPD  $0x04, Z3, Z1, K1
+	VPMAXUD Z3, Z2, K1, Z2
 	ADDQ    $0x10, CX
 	CMPQ    CX, DX
 	JLT     loop
+	VPCMPUD $0x06, Z0, Z2, K1
 	KMOVW   K1, AX
 	TESTL   AX, AX
 	SETEQ   ok+24(FP)
@@ -19656,12 +19628,8 @@ TEXT ·wholeLabelMasksAVX512(SB), $0-49
 	MOVQ         keep+8(FP), CX
 	MOVQ         label+16(FP), DX
 	MOVQ         c+32(FP), BX
-	MOVL         offset+40(FP), SI
-	VMOVD        SI, X0
-	VPBROADCASTD X0, Z0
-	MOVL         ignore+44(FP), SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Z1
+	VBROADCASTSS offset+40(FP), Z0
+	VBROADCASTSS ignore+44(FP), Z1
 	MOVQ         n+24(FP), DI
 	XORL         R8, R8
 	CMPQ         BX, $0x01
@@ -19806,45 +19774,39 @@ TEXT ·wholeLabelListAVX512(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
 	MOVQ         c+32(FP), DX
-	MOVL         offset+52(FP), BX
-	VMOVD        BX, X0
-	VPBROADCASTD X0, Z0
-	MOVL         ignore+56(FP), BX
-	VMOVD        BX, X2
-	VPBROADCASTD X2, Z2
-	MOVL         first+48(FP), BX
+	VBROADCASTSS offset+52(FP), Z0
+	VBROADCASTSS ignore+56(FP), Z1
+	VBROADCASTSS first+48(FP), Z2
+	MOVQ         limit+40(FP), BX
 	VMOVD        BX, X3
 	VPBROADCASTD X3, Z3
-	MOVQ         limit+40(FP), BX
-	VMOVD        BX, X4
-	VPBROADCASTD X4, Z4
 	VMOVD        DX, X5
 	VPBROADCASTD X5, Z5
 	VMOVUPS      table64_0_1_2_3_4_5_6_7<>+0(SB), Z6
 	VPMULLD      Z5, Z6, Z6
-	VPADDD       Z3, Z6, Z6
-	VPSLLD       $0x04, Z5, Z3
-	VPXORQ       Z1, Z1, Z1
+	VPADDD       Z2, Z6, Z6
+	VPSLLD       $0x04, Z5, Z2
+	VPXORQ       Z4, Z4, Z4
 	KXORW        K1, K1, K1
 	MOVQ         AX, DX
 	MOVQ         n+24(FP), SI
 	XORL         BX, BX
 
 loop:
-	VMOVUPS       (CX)(BX*4), Z1
-	VPCMPEQD      Z2, Z1, K2
+	VMOVUPS       (CX)(BX*4), Z4
+	VPCMPEQD      Z1, Z4, K2
 	KORW          K2, K1, K1
 	KNOTW         K2, K2
-	VPSUBD        Z0, Z1, Z1
-	VPCMPUD       $0x01, Z5, Z1, K2, K2
-	VPADDD        Z6, Z1, Z1
-	VPCMPUD       $0x01, Z4, Z1, K2, K2
-	VPCOMPRESSD.Z Z1, K2, Z1
-	VPMOVDW       Z1, (AX)
+	VPSUBD        Z0, Z4, Z4
+	VPCMPUD       $0x01, Z5, Z4, K2, K2
+	VPADDD        Z6, Z4, Z4
+	VPCMPUD       $0x01, Z3, Z4, K2, K2
+	VPCOMPRESSD.Z Z4, K2, Z4
+	VPMOVDW       Z4, (AX)
 	KMOVW         K2, DI
 	POPCNTL       DI, DI
 	LEAQ          (AX)(DI*2), AX
-	VPADDD        Z3, Z6, Z6
+	VPADDD        Z2, Z6, Z6
 	ADDQ          $0x10, BX
 	CMPQ          BX, SI
 	JLT           loop
@@ -19858,104 +19820,99 @@ loop:
 	VZEROUPPER
 	RET
 
-// func wholeFromInt8AVX512(dst *int32, src *int8, n int) (ok bool)
-// Requires: AVX, AVX512F
-TEXT ·wholeFromInt8AVX512(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVSXBD (CX)(DX*1), Z0
-	VMOVUPS   Z0, (AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromInt16AVX512(dst *int32, src *int16, n int) (ok bool)
-// Requires: AVX, AVX512F
-TEXT ·wholeFromInt16AVX512(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVSXWD (CX)(DX*2), Z0
-	VMOVUPS   Z0, (AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromUint8AVX512(dst *int32, src *uint8, n int) (ok bool)
-// Requires: AVX, AVX512F
-TEXT ·wholeFromUint8AVX512(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVZXBD (CX)(DX*1), Z0
-	VMOVUPS   Z0, (AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromUint16AVX512(dst *int32, src *uint16, n int) (ok bool)
-// Requires: AVX, AVX512F
-TEXT ·wholeFromUint16AVX512(SB), $0-25
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), BX
-	XORL DX, DX
-
-loop:
-	VPMOVZXWD (CX)(DX*2), Z0
-	VMOVUPS   Z0, (AX)(DX*4)
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	MOVB      $0x01, ok+24(FP)
-	VZEROUPPER
-	RET
-
-// func wholeFromInt64AVX512(dst *int32, src *int64, n int) (ok bool)
-// Requires: AVX, AVX512F
-TEXT ·wholeFromInt64AVX512(SB), $0-25
+// func wholeFromInt8AVX512(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·wholeFromInt8AVX512(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
-	VPBROADCASTQ table8_80000000_0<>+0(SB), Z1
-	VPXORQ       Z0, Z0, Z0
+	VBROADCASTSS mask+24(FP), Z0
+	VBROADCASTSS limit+28(FP), Z1
+	VBROADCASTSS ignore+32(FP), Z2
+	VPXORQ       Z3, Z3, Z3
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VMOVUPS  (CX)(DX*8), Z2
-	VPADDQ   Z1, Z2, Z3
-	VPORQ    Z3, Z0, Z0
-	VPMOVQD  Z2, (AX)(DX*4)
-	VMOVUPS  64(CX)(DX*8), Z2
-	VPADDQ   Z1, Z2, Z3
-	VPORQ    Z3, Z0, Z0
-	VPMOVQD  Z2, 32(AX)(DX*4)
+	VPMOVSXBD (CX)(DX*1), Z4
+	VANDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, (AX)(DX*4)
+	VPCMPD    $0x04, Z4, Z2, K1
+	VPMAXUD   Z4, Z3, K1, Z3
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VPCMPUD   $0x06, Z1, Z3, K1
+	KMOVW     K1, AX
+	TESTL     AX, AX
+	SETEQ     ok+40(FP)
+	VZEROUPPER
+	RET
+
+// func wholeFromInt16AVX512(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·wholeFromInt16AVX512(SB), $0-41
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	VBROADCASTSS mask+24(FP), Z0
+	VBROADCASTSS limit+28(FP), Z1
+	VBROADCASTSS ignore+32(FP), Z2
+	VPXORQ       Z3, Z3, Z3
+	MOVQ         n+16(FP), BX
+	XORL         DX, DX
+
+loop:
+	VPMOVSXWD (CX)(DX*2), Z4
+	VANDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, (AX)(DX*4)
+	VPCMPD    $0x04, Z4, Z2, K1
+	VPMAXUD   Z4, Z3, K1, Z3
+	ADDQ      $0x10, DX
+	CMPQ      DX, BX
+	JLT       loop
+	VPCMPUD   $0x06, Z1, Z3, K1
+	KMOVW     K1, AX
+	TESTL     AX, AX
+	SETEQ     ok+40(FP)
+	VZEROUPPER
+	RET
+
+// func wholeFromInt64AVX512(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
+// Requires: AVX, AVX512F
+TEXT ·wholeFromInt64AVX512(SB), $0-41
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	VPBROADCASTQ limit+24(FP), Z0
+	VPBROADCASTQ ignore+32(FP), Z1
+	VPXORQ       Z2, Z2, Z2
+	VMOVUPS      table64_0_2_4_6_8_a_c_e<>+0(SB), Z3
+	MOVQ         n+16(FP), BX
+	XORL         DX, DX
+
+loop:
+	VMOVUPS  (CX)(DX*8), Z4
+	VPCMPQ   $0x04, Z4, Z1, K1
+	VPMAXUQ  Z4, Z2, K1, Z2
+	VMOVUPS  64(CX)(DX*8), Z5
+	VPCMPQ   $0x04, Z5, Z1, K1
+	VPMAXUQ  Z5, Z2, K1, Z2
+	VPERMT2D Z5, Z3, Z4
+	VMOVUPS  Z4, (AX)(DX*4)
 	ADDQ     $0x10, DX
 	CMPQ     DX, BX
 	JLT      loop
-	VPSRLQ   $0x20, Z0, Z0
-	VPTESTMQ Z0, Z0, K1
+	VPCMPUQ  $0x06, Z0, Z2, K1
 	KMOVW    K1, AX
 	TESTL    AX, AX
-	SETEQ    ok+24(FP)
+	SETEQ    ok+40(FP)
 	VZEROUPPER
 	RET
+
+DATA table64_0_2_4_6_8_a_c_e<>+0(SB)/8, $0x0000000200000000
+DATA table64_0_2_4_6_8_a_c_e<>+8(SB)/8, $0x0000000600000004
+DATA table64_0_2_4_6_8_a_c_e<>+16(SB)/8, $0x0000000a00000008
+DATA table64_0_2_4_6_8_a_c_e<>+24(SB)/8, $0x0000000e0000000c
+DATA table64_0_2_4_6_8_a_c_e<>+32(SB)/8, $0x0000001200000010
+DATA table64_0_2_4_6_8_a_c_e<>+40(SB)/8, $0x0000001600000014
+DATA table64_0_2_4_6_8_a_c_e<>+48(SB)/8, $0x0000001a00000018
+DATA table64_0_2_4_6_8_a_c_e<>+56(SB)/8, $0x0000001e0000001c
+GLOBL table64_0_2_4_6_8_a_c_e<>(SB), RODATA|NOPTR, $64

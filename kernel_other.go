@@ -74,11 +74,15 @@ func wholeLabelList(_ kernelPath, index *uint16, count *int, label *int32, n, c,
 func wholeLabelMasks(_ kernelPath, pos, keep *uint64, label *int32, n, c int, offset, ignore int32) bool {
 	return false
 }
-func wholeFromInt8(_ kernelPath, dst *int32, src *int8, n int) bool     { return false }
-func wholeFromInt16(_ kernelPath, dst *int32, src *int16, n int) bool   { return false }
-func wholeFromUint8(_ kernelPath, dst *int32, src *uint8, n int) bool   { return false }
-func wholeFromUint16(_ kernelPath, dst *int32, src *uint16, n int) bool { return false }
-func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int) bool   { return false }
+func wholeFromInt8(_ kernelPath, dst *int32, src *int8, n int, mask, limit uint32, ignore int32) bool {
+	return false
+}
+func wholeFromInt16(_ kernelPath, dst *int32, src *int16, n int, mask, limit uint32, ignore int32) bool {
+	return false
+}
+func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int, limit uint64, ignore int64) bool {
+	return false
+}
 
 // withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
 func withScratch[T Float](j *job[T]) {

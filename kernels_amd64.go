@@ -850,72 +850,45 @@ func wholeLabelMasksAVX512(pos, keep *uint64, label *int32, n, c int, offset, ig
 //go:noescape
 func wholeLabelMasksAVX2(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)
 
-// wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do.
-func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int) bool {
+// wholeFromInt8 makes int32 of other integers, without the bits that mask lacks, and reports whether all are at most limit, taken as
+// unsigned, or ignore.
+func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int, mask, limit uint32, ignore int32) bool {
 	if p == pathAVX512 {
-		return wholeFromInt8AVX512(dst, src, n)
+		return wholeFromInt8AVX512(dst, src, n, mask, limit, ignore)
 	}
-	return wholeFromInt8AVX2(dst, src, n)
+	return wholeFromInt8AVX2(dst, src, n, mask, limit, ignore)
 }
 
 //go:noescape
-func wholeFromInt8AVX512(dst *int32, src *int8, n int) (ok bool)
+func wholeFromInt8AVX512(dst *int32, src *int8, n int, mask, limit uint32, ignore int32) (ok bool)
 
 //go:noescape
-func wholeFromInt8AVX2(dst *int32, src *int8, n int) (ok bool)
+func wholeFromInt8AVX2(dst *int32, src *int8, n int, mask, limit uint32, ignore int32) (ok bool)
 
 // wholeFromInt16 is wholeFromInt8 for int16.
-func wholeFromInt16(p kernelPath, dst *int32, src *int16, n int) bool {
+func wholeFromInt16(p kernelPath, dst *int32, src *int16, n int, mask, limit uint32, ignore int32) bool {
 	if p == pathAVX512 {
-		return wholeFromInt16AVX512(dst, src, n)
+		return wholeFromInt16AVX512(dst, src, n, mask, limit, ignore)
 	}
-	return wholeFromInt16AVX2(dst, src, n)
+	return wholeFromInt16AVX2(dst, src, n, mask, limit, ignore)
 }
 
 //go:noescape
-func wholeFromInt16AVX512(dst *int32, src *int16, n int) (ok bool)
+func wholeFromInt16AVX512(dst *int32, src *int16, n int, mask, limit uint32, ignore int32) (ok bool)
 
 //go:noescape
-func wholeFromInt16AVX2(dst *int32, src *int16, n int) (ok bool)
+func wholeFromInt16AVX2(dst *int32, src *int16, n int, mask, limit uint32, ignore int32) (ok bool)
 
-// wholeFromUint8 is wholeFromInt8 for uint8.
-func wholeFromUint8(p kernelPath, dst *int32, src *uint8, n int) bool {
+// wholeFromInt64 is wholeFromInt8 for int64, of which dst has the lower halves.
+func wholeFromInt64(p kernelPath, dst *int32, src *int64, n int, limit uint64, ignore int64) bool {
 	if p == pathAVX512 {
-		return wholeFromUint8AVX512(dst, src, n)
+		return wholeFromInt64AVX512(dst, src, n, limit, ignore)
 	}
-	return wholeFromUint8AVX2(dst, src, n)
+	return wholeFromInt64AVX2(dst, src, n, limit, ignore)
 }
 
 //go:noescape
-func wholeFromUint8AVX512(dst *int32, src *uint8, n int) (ok bool)
+func wholeFromInt64AVX512(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
 
 //go:noescape
-func wholeFromUint8AVX2(dst *int32, src *uint8, n int) (ok bool)
-
-// wholeFromUint16 is wholeFromInt8 for uint16.
-func wholeFromUint16(p kernelPath, dst *int32, src *uint16, n int) bool {
-	if p == pathAVX512 {
-		return wholeFromUint16AVX512(dst, src, n)
-	}
-	return wholeFromUint16AVX2(dst, src, n)
-}
-
-//go:noescape
-func wholeFromUint16AVX512(dst *int32, src *uint16, n int) (ok bool)
-
-//go:noescape
-func wholeFromUint16AVX2(dst *int32, src *uint16, n int) (ok bool)
-
-// wholeFromInt64 is wholeFromInt8 for int64, which may not fit.
-func wholeFromInt64(p kernelPath, dst *int32, src *int64, n int) bool {
-	if p == pathAVX512 {
-		return wholeFromInt64AVX512(dst, src, n)
-	}
-	return wholeFromInt64AVX2(dst, src, n)
-}
-
-//go:noescape
-func wholeFromInt64AVX512(dst *int32, src *int64, n int) (ok bool)
-
-//go:noescape
-func wholeFromInt64AVX2(dst *int32, src *int64, n int) (ok bool)
+func wholeFromInt64AVX2(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)

@@ -435,27 +435,18 @@ func wholeLabelMasks(p kernelPath, pos, keep *uint64, label *int32, n, c int, of
 	return false
 }
 
-// wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do.
-func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int) bool {
+// wholeFromInt8 makes int32 of other integers, without the bits that mask lacks, and reports whether all are at most limit, taken as
+// unsigned, or ignore.
+func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int, mask, limit uint32, ignore int32) bool {
 	return false
 }
 
 // wholeFromInt16 is wholeFromInt8 for int16.
-func wholeFromInt16(p kernelPath, dst *int32, src *int16, n int) bool {
+func wholeFromInt16(p kernelPath, dst *int32, src *int16, n int, mask, limit uint32, ignore int32) bool {
 	return false
 }
 
-// wholeFromUint8 is wholeFromInt8 for uint8.
-func wholeFromUint8(p kernelPath, dst *int32, src *uint8, n int) bool {
-	return false
-}
-
-// wholeFromUint16 is wholeFromInt8 for uint16.
-func wholeFromUint16(p kernelPath, dst *int32, src *uint16, n int) bool {
-	return false
-}
-
-// wholeFromInt64 is wholeFromInt8 for int64, which may not fit.
-func wholeFromInt64(p kernelPath, dst *int32, src *int64, n int) bool {
+// wholeFromInt64 is wholeFromInt8 for int64, of which dst has the lower halves.
+func wholeFromInt64(p kernelPath, dst *int32, src *int64, n int, limit uint64, ignore int64) bool {
 	return false
 }

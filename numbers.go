@@ -116,14 +116,17 @@ func (v *numbers) text(i int) string {
 	return strconv.FormatInt(v.integer(i), 10)
 }
 
-// asInt32 returns the integers from..from+n-1, and whether they all are in an int32's range; if not, the values are wrong.
-// They are in the memory of v if it has them so, otherwise in room, which is long enough.
-func (v *numbers) asInt32(room []int32, from, n int) (values []int32, ok bool) {
+// asInt32 returns the last 32 bits of the integers from..from+n-1, and whether all integers are in 0..limit or ignore. They are in the
+// memory of v if it has them so, otherwise in room, which is long enough. The limit is at most math.MaxInt32, or anyLimit.
+func (v *numbers) asInt32(room []int32, from, n int, limit uint32, ignore int32) (values []int32, ok bool) {
+	if v.of&unsigned != 0 && ignore < 0 {
+		ignore = 0 // no integer is negative, and 0 is in the range
+	}
 	first := unsafe.Add(v.first, from*v.of.size())
 	switch v.of {
 	case int32s, uint32s:
 		values = unsafe.Slice((*int32)(first), n)
-		return values, v.of == int32s || firstBadLabel(values, math.MaxInt32, 0) < 0
+		return values, limit == anyLimit || firstBadLabel(values, limit, ignore) < 0
 	}
 	values, ok = room[:n], true
 	done := 0
@@ -131,63 +134,62 @@ func (v *numbers) asInt32(room []int32, from, n int) (values []int32, ok bool) {
 		if race.Enabled {
 			race.Read((*byte)(first), n*v.of.size())
 		}
-		done, ok = toInt32ByPath(path, &values[0], first, v.of, n)
-		ok = ok && (v.of != uint64s || firstBadLabel(values[:done], math.MaxInt32, 0) < 0)
+		done, ok = toInt32ByPath(path, &values[0], first, v.of, n, limit, ignore)
 	}
 	rest, from := values[done:], from+done
 	switch v.of {
 	case int8s:
-		ok = toInt32(rest, sliceOf[int8](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[int8](v)[from:], limit, ignore) && ok
 	case int16s:
-		ok = toInt32(rest, sliceOf[int16](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[int16](v)[from:], limit, ignore) && ok
 	case int64s:
-		ok = toInt32(rest, sliceOf[int64](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[int64](v)[from:], limit, ignore) && ok
 	case uint8s:
-		ok = toInt32(rest, sliceOf[uint8](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[uint8](v)[from:], limit, ignore) && ok
 	case uint16s:
-		ok = toInt32(rest, sliceOf[uint16](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[uint16](v)[from:], limit, ignore) && ok
 	case uint64s:
-		ok = toInt32(rest, sliceOf[uint64](v)[from:]) && ok
+		ok = toInt32(rest, sliceOf[uint64](v)[from:], limit, ignore) && ok
 	}
 	return values, ok
 }
 
-// toInt32 converts the first len(dst) integers of src and reports whether dst has the same values.
-func toInt32[L Integer](dst []int32, src []L) bool {
+// anyLimit is for those who do not ask whether the integers are in a range: the answer means nothing.
+const anyLimit = math.MaxUint32
+
+// toInt32 does what asInt32 does for the first len(dst) integers of src. If these are unsigned, ignore ≥ 0.
+func toInt32[L Integer](dst []int32, src []L, limit uint32, ignore int32) bool {
 	src = src[:len(dst)]
-	lost := uint64(0)
+	most := uint64(0)
 	for i, v := range src {
-		w := int32(v)
-		dst[i] = w
-		if unsafe.Sizeof(v) < 4 {
-			continue
+		dst[i] = int32(v)
+		w := uint64(v)
+		if w == uint64(int64(ignore)) {
+			w = 0
 		}
-		lost |= uint64(v) ^ uint64(w)
-		if L(0)-1 > 0 { // unsigned: the same 64 bits may be those of a negative number
-			lost |= uint64(uint32(w) >> 31)
-		}
+		most = max(most, w)
 	}
-	return lost == 0
+	return most <= uint64(limit)
 }
 
-// toInt32ByPath makes int32 of the first of n integers of a type, and returns of how many, and whether these all fit; unsigned ones
-// count as signed.
-func toInt32ByPath(p kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int) (done int, fit bool) {
+// toInt32ByPath does what asInt32 does for the first of n integers, and returns for how many.
+func toInt32ByPath(p kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int, limit uint32, ignore int32) (done int, ok bool) {
 	whole, _ := wholes(n)
-	if whole == 0 {
-		return 0, true
-	}
-	switch of {
-	case int8s:
-		fit = wholeFromInt8(p, dst, (*int8)(src), whole)
-	case int16s:
-		fit = wholeFromInt16(p, dst, (*int16)(src), whole)
-	case uint8s:
-		fit = wholeFromUint8(p, dst, (*uint8)(src), whole)
-	case uint16s:
-		fit = wholeFromUint16(p, dst, (*uint16)(src), whole)
+	switch mask := ^uint32(0); {
+	case whole == 0:
+		ok = true
+	case of == int8s || of == uint8s:
+		if of == uint8s {
+			mask = math.MaxUint8
+		}
+		ok = wholeFromInt8(p, dst, (*int8)(src), whole, mask, limit, ignore)
+	case of == int16s || of == uint16s:
+		if of == uint16s {
+			mask = math.MaxUint16
+		}
+		ok = wholeFromInt16(p, dst, (*int16)(src), whole, mask, limit, ignore)
 	default:
-		fit = wholeFromInt64(p, dst, (*int64)(src), whole)
+		ok = wholeFromInt64(p, dst, (*int64)(src), whole, uint64(limit), int64(ignore))
 	}
-	return whole, fit
+	return whole, ok
 }

@@ -173,10 +173,10 @@ func (t *Target) count(c int) (fore, ignored int) {
 	var room [512]int32
 	for start := 0; start < t.label.len; start += len(room) {
 		n := min(len(room), t.label.len-start)
-		part, fit := t.label.asInt32(room[:], start, n)
+		part, fit := t.label.asInt32(room[:], start, n, math.MaxInt32, t.ignore)
 		for i := range part {
 			v := int64(part[i])
-			if !fit {
+			if !fit && t.label.of != int32s {
 				v = t.label.integer(start + i)
 			}
 			if v == int64(t.ignore) {
@@ -434,11 +434,10 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 
 // firstBadInteger does what firstBadLabel does for integers of any type.
 func firstBadInteger(label *numbers, limit uint32, ignore int32) int {
-	var room [512]int32
+	var room [1024]int32
 	for start := 0; start < label.len; start += len(room) {
 		n := min(len(room), label.len-start)
-		part, fit := label.asInt32(room[:], start, n)
-		if fit && firstBadLabel(part, limit, ignore) < 0 {
+		if _, ok := label.asInt32(room[:], start, n, limit, ignore); ok {
 			continue
 		}
 		for i := start; i < start+n; i++ {

@@ -705,7 +705,7 @@ func TestDenseAllocates(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { must(Loss(dst, x, Dense(target), Default())) }))
 }
 
-// Labels of every type become the same int32, and what does not fit is noticed wherever it stands.
+// Labels of every type become int32 of their last bits, and what is out of range is noticed wherever it stands.
 func TestIntegersAsInt32(t *testing.T) {
 	integersAsInt32[int8](t)
 	integersAsInt32[int16](t)
@@ -719,32 +719,37 @@ func TestIntegersAsInt32(t *testing.T) {
 
 func integersAsInt32[L Integer](t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 22))
-	edges := []int64{math.MinInt32, math.MaxInt32, -1, 0, 1, 127, 255, 32767, 65535}
-	outside := []int64{math.MinInt32 - 1, math.MaxInt32 + 1, math.MinInt64, math.MaxInt64, math.MaxUint32, 1<<32 + 5, -1}
+	edges := []int64{math.MinInt32, math.MaxInt32, -1, 0, 1, 2, 127, 128, 255, 32767, 65535}
+	outside := []int64{math.MinInt32 - 1, math.MaxInt32 + 1, math.MinInt64, math.MaxInt64, math.MaxUint32, 1<<32 + 1, 1<<32 - 3, -1 << 32, -1}
 	for range 300 {
+		limit, ignore := uint32(max(0, edges[1+rng.IntN(len(edges)-1)])), int32(edges[rng.IntN(len(edges))])
+		inRange := func(v L) bool {
+			if v < 0 || uint64(v) > uint64(limit) {
+				return int64(v) == int64(ignore) && (v < 0) == (ignore < 0)
+			}
+			return true
+		}
 		all := make([]L, 1+rng.IntN(100))
 		for i := range all {
-			if v := edges[rng.IntN(len(edges))]; int64(L(v)) == v && (v >= 0 || L(v) < 0) {
-				all[i] = L(v)
+			if v := L(edges[rng.IntN(len(edges))]); inRange(v) {
+				all[i] = v
 			}
 		}
 		if rng.IntN(2) == 0 {
 			all[rng.IntN(len(all))] = L(outside[rng.IntN(len(outside))])
 		}
 		from := rng.IntN(len(all))
-		want, fits := make([]int32, len(all)-from), true
+		want, valid := make([]int32, len(all)-from), true
 		for i, v := range all[from:] {
 			want[i] = int32(v)
-			fits = fits && L(int32(v)) == v && (want[i] < 0) == (v < 0)
+			valid = valid && inRange(v)
 		}
 		v := numbersOf(all)
 		for _, p := range availablePaths() {
 			withPath(p, func() {
-				got, ok := v.asInt32(make([]int32, len(all)), from, len(want))
-				require.Equal(t, fits, ok, "%v, %v: %v", p, v.of, all[from:])
-				if ok {
-					require.Equal(t, want, got, "%v, %v", p, v.of)
-				}
+				got, ok := v.asInt32(make([]int32, len(all)), from, len(want), limit, ignore)
+				require.Equal(t, valid, ok, "%v, %v: %v, limit %v, ignore %v", p, v.of, all[from:], limit, ignore)
+				require.Equal(t, want, got, "%v, %v", p, v.of)
 			})
 		}
 	}

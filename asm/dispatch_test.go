@@ -168,7 +168,7 @@ func besideKernels() (names []string) {
 		names = append(names, name+"F32", name+"F64")
 	}
 	return append(names, "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList",
-		"wholeFromInt8", "wholeFromInt16", "wholeFromUint8", "wholeFromUint16", "wholeFromInt64")
+		"wholeFromInt8", "wholeFromInt16", "wholeFromInt64")
 }
 
 // All kernels of the list are there, and declared.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -70,11 +69,11 @@ func (f *simple) argument(name string) reg.GPVirtual {
 	return r
 }
 
-// spread returns a vector with every element set to an int32 argument.
-func (f *simple) spread(argument string) reg.VecVirtual {
-	r := f.GP32()
-	f.MOVL(f.address(argument), r)
-	return f.spreadRegister(r)
+// spread returns a vector with every element set to an integer argument, of 32 or 64 bits.
+func (f *simple) spread(argument string, bits int) reg.VecVirtual {
+	v := f.vector()
+	f.emit(map[int]string{32: "VBROADCASTSS", 64: "VPBROADCASTQ"}[bits], v, f.address(argument)) // as vet knows 32 bits by SS alone
+	return v
 }
 
 func (f *simple) spreadRegister(r reg.Register) reg.VecVirtual {
@@ -113,9 +112,8 @@ func (g *generator) labels(s *isa) {
 	g.labelsValid(s)
 	g.labelMasks(s)
 	g.labelList(s)
-	for _, n := range narrow {
-		g.fromNarrow(s, n.name, n.instruction)
-	}
+	g.fromNarrow(s, 1)
+	g.fromNarrow(s, 2)
 	g.fromInt64(s)
 }
 
@@ -132,103 +130,102 @@ func (g *generator) helpers(s *isa) {
 	g.targetMasks(s)
 }
 
+// A check finds out whether all integers of 32 or 64 bits are at most limit, taken as unsigned, or ignore.
+type check struct {
+	*simple
+	bits                int
+	limit, ignore, most reg.VecVirtual
+}
+
+func (f *simple) check(bits int) *check {
+	c := &check{f, bits, f.spread("limit", bits), f.spread("ignore", bits), f.vector()}
+	f.zero(c.most)
+	return c
+}
+
+// add adds a vector. Without AVX-512 it becomes 0 where it is ignore, and halves of 64 bits are looked at one by one.
+func (c *check) add(x reg.VecVirtual) {
+	letter := map[int]string{32: "D", 64: "Q"}[c.bits]
+	if c.wide {
+		k := c.K()
+		c.emit("VPCMP"+letter, k, c.ignore, x, Imm(4))
+		c.emit("VPMAXU"+letter, c.most, k, c.most, x)
+		return
+	}
+	ignored := c.YMM()
+	c.emit("VPCMPEQ"+letter, ignored, c.ignore, x)
+	c.VPANDN(x, ignored, ignored)
+	c.VPMAXUD(ignored, c.most, c.most)
+}
+
+// answer returns the result.
+func (c *check) answer() {
+	if c.wide {
+		k, r := c.K(), c.GP32()
+		c.emit("VPCMPU"+map[int]string{32: "D", 64: "Q"}[c.bits], k, c.most, c.limit, Imm(6)) // not ≤
+		c.KMOVW(k, r)
+		c.TESTL(r, r)
+	} else {
+		c.VPMAXUD(c.most, c.limit, c.most)
+		c.VPXOR(c.most, c.limit, c.most)
+		c.VPTEST(c.most, c.most)
+	}
+	c.SETEQ(c.result("ok"))
+}
+
 // labelsValid reports whether all labels are at most limit, taken as unsigned, or ignore.
 func (g *generator) labelsValid(s *isa) {
 	f := g.simple(s, "wholeLabelsValid", "(label *int32, n int, limit uint32, ignore int32) (ok bool)")
-	label, limit, ignore := f.argument("label"), f.spread("limit"), f.spread("ignore")
-	r := f.GP32()
-	if f.wide {
-		bad, above := f.K(), f.K()
-		f.KXORW(bad, bad, bad)
-		f.loop(abi.Lanes, func() {
+	label, c := f.argument("label"), f.check(32)
+	f.turns(func() {
+		for v := range f.vectors() {
 			x := f.vector()
-			f.VMOVUPS(f.at(label, 0), x)
-			f.VPCMPUD(Imm(6), limit, x, above) // not ≤
-			f.VPCMPD(Imm(4), ignore, x, above, above)
-			f.KORW(above, bad, bad)
-		}, func() {
-			f.KMOVW(bad, r)
-			f.TESTL(r, r)
-			f.SETEQ(f.result("ok"))
-		})
-		return
-	}
-	good := f.YMM()
-	f.VPCMPEQD(good, good, good)
-	f.loop(abi.Lanes, func() {
-		for v := range abi.Lanes / f.lanes() {
-			x, low := f.YMM(), f.YMM()
 			f.VMOVUPS(f.at(label, v), x)
-			f.VPMINUD(limit, x, low)
-			f.VPCMPEQD(x, low, low)
-			f.VPCMPEQD(x, ignore, x)
-			f.VPOR(low, x, x)
-			f.VPAND(x, good, good)
+			c.add(x)
 		}
-	}, func() {
-		f.VMOVMSKPS(good, r)
-		f.CMPL(r, U32(0xff))
-		f.SETEQ(f.result("ok"))
-	})
+	}, c.answer)
 }
 
-// narrow are the integers of less than 32 bits, and the instructions that make them int32.
-var narrow = []struct{ name, instruction string }{
-	{"int8", "VPMOVSXBD"}, {"int16", "VPMOVSXWD"}, {"uint8", "VPMOVZXBD"}, {"uint16", "VPMOVZXWD"},
-}
-
-// fromNarrow makes int32 of integers of fewer bits.
-func (g *generator) fromNarrow(s *isa, name, instruction string) {
-	f := g.simple(s, "wholeFrom"+strings.ToUpper(name[:1])+name[1:], fmt.Sprintf("(dst *int32, src *%s, n int) (ok bool)", name))
-	dst, src := f.argument("dst"), f.argument("src")
-	bytes := map[bool]uint8{false: 1, true: 2}[strings.HasSuffix(name, "16")]
-	f.loop(abi.Lanes, func() {
-		for v := range abi.Lanes / f.lanes() {
+// fromNarrow makes int32 of integers of fewer bits, and checks them. The mask has the upper bits of those without a sign clear.
+func (g *generator) fromNarrow(s *isa, bytes int) {
+	f := g.simple(s, fmt.Sprintf("wholeFromInt%d", 8*bytes),
+		fmt.Sprintf("(dst *int32, src *int%d, n int, mask, limit uint32, ignore int32) (ok bool)", 8*bytes))
+	dst, src, mask, c := f.argument("dst"), f.argument("src"), f.spread("mask", 32), f.check(32)
+	f.turns(func() {
+		for v := range f.vectors() {
 			x := f.vector()
-			f.emit(instruction, x, Mem{Base: src, Index: f.e, Scale: bytes, Disp: v * f.lanes() * int(bytes)})
+			f.emit(map[int]string{1: "VPMOVSXBD", 2: "VPMOVSXWD"}[bytes], x,
+				Mem{Base: src, Index: f.e, Scale: uint8(bytes), Disp: v * f.lanes() * bytes})
+			f.emit("VANDPS", x, x, mask)
+			f.VMOVUPS(x, f.at(dst, v))
+			c.add(x)
+		}
+	}, c.answer)
+}
+
+// fromInt64 makes int32 of the lower halves of int64, and checks these.
+func (g *generator) fromInt64(s *isa) {
+	f := g.simple(s, "wholeFromInt64", "(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)")
+	dst, src, c, lower := f.argument("dst"), f.argument("src"), f.check(64), f.vector()
+	if f.wide {
+		f.VMOVUPS(f.ints(0, 2), lower)
+	}
+	f.turns(func() {
+		for v := range f.vectors() {
+			x, y := f.vector(), f.vector()
+			for h, half := range []reg.VecVirtual{x, y} {
+				f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, half)
+				c.add(half)
+			}
+			if f.wide {
+				f.VPERMT2D(y, lower, x)
+			} else {
+				f.VSHUFPS(Imm(0x88), y, x, x)
+				f.VPERMQ(Imm(0xd8), x, x)
+			}
 			f.VMOVUPS(x, f.at(dst, v))
 		}
-	}, func() { f.MOVB(U8(1), f.result("ok")) })
-}
-
-// fromInt64 makes int32 of int64, and reports whether all fit: then no sum with 2^31 has upper bits.
-func (g *generator) fromInt64(s *isa) {
-	f := g.simple(s, "wholeFromInt64", "(dst *int32, src *int64, n int) (ok bool)")
-	dst, src, sums, bias := f.argument("dst"), f.argument("src"), f.vector(), f.vector()
-	f.emit("VPBROADCASTQ", bias, f.words(f.isa, []uint64{1 << 31, 0}))
-	f.zero(sums)
-	or := map[bool]string{false: "VPOR", true: "VPORQ"}[f.wide]
-	f.loop(abi.Lanes, func() {
-		for v := range abi.Lanes / f.lanes() {
-			var halves [2]reg.VecVirtual
-			for h := range halves {
-				x, sum := f.vector(), f.vector()
-				f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, x)
-				f.VPADDQ(bias, x, sum)
-				f.emit(or, sums, sums, sum)
-				if halves[h] = x; f.wide {
-					f.VPMOVQD(x, Mem{Base: dst, Index: f.e, Scale: 4, Disp: h * f.bytes() / 2})
-				}
-			}
-			if !f.wide {
-				x := f.YMM()
-				f.VSHUFPS(Imm(0x88), halves[1], halves[0], x)
-				f.VPERMQ(Imm(0xd8), x, x)
-				f.VMOVUPS(x, f.at(dst, v))
-			}
-		}
-	}, func() {
-		f.VPSRLQ(Imm(32), sums, sums)
-		if f.wide {
-			k, r := f.K(), f.GP32()
-			f.VPTESTMQ(sums, sums, k)
-			f.KMOVW(k, r)
-			f.TESTL(r, r)
-		} else {
-			f.VPTEST(sums, sums)
-		}
-		f.SETEQ(f.result("ok"))
-	})
+	}, c.answer)
 }
 
 // labelMasks makes the masks of whole rows of c ≤ abi.NarrowRow elements, from bit 0 on, and reports whether any is ignored.
@@ -238,7 +235,7 @@ func (g *generator) fromInt64(s *isa) {
 func (g *generator) labelMasks(s *isa) {
 	f := g.simple(s, "wholeLabelMasks", "(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)")
 	pos, keep, label, c := f.argument("pos"), f.argument("keep"), f.argument("label"), f.argument("c")
-	offset, ignore := f.spread("offset"), f.spread("ignore")
+	offset, ignore := f.spread("offset", 32), f.spread("ignore", 32)
 	f.e, f.end = f.GP64(), f.argument("n")
 	some := f.GP32()
 	f.XORL(some, some)
@@ -417,7 +414,7 @@ var packTable = func() (table [256]uint64) {
 func (g *generator) labelList(s *isa) {
 	f := g.simple(s, "wholeLabelList", "(index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32) (ignored bool)")
 	index, label, c := f.argument("index"), f.argument("label"), f.argument("c")
-	offset, ignore, start := f.spread("offset"), f.spread("ignore"), f.spread("first")
+	offset, ignore, start := f.spread("offset", 32), f.spread("ignore", 32), f.spread("first", 32)
 	limit := f.spreadRegister(f.argument("limit").As32())
 	width := f.spreadRegister(c.As32())
 	row, step, some := f.vector(), f.vector(), f.vector()

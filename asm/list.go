@@ -38,11 +38,9 @@ var helpers = []helper{
 	{name: "wholeLabelsValid", params: "label *int32, n int, limit uint32, ignore int32", answers: "ok", untyped: true, comment: "wholeLabelsValid reports whether all labels are at most limit, taken as unsigned, or ignore."},
 	{name: "wholeLabelList", params: "index *uint16, count *int, label *int32, n, c, limit int, first, offset, ignore int32", answers: "ignored", untyped: true, comment: "wholeLabelList lists the positives of whole rows among the elements 0..limit-1, the first row of which begins at element first. It\n// adds their number to count, writes up to abi.Lanes numbers more, and reports whether any row is ignored."},
 	{name: "wholeLabelMasks", params: "pos, keep *uint64, label *int32, n, c int, offset, ignore int32", answers: "ignored", untyped: true, comment: "wholeLabelMasks makes the masks of whole rows, and reports whether any is ignored."},
-	{name: "wholeFromInt8", params: "dst *int32, src *int8, n int", answers: "ok", untyped: true, comment: "wholeFromInt8 makes int32 of other integers, and reports whether all fit; these do."},
-	{name: "wholeFromInt16", params: "dst *int32, src *int16, n int", answers: "ok", untyped: true, comment: "wholeFromInt16 is wholeFromInt8 for int16."},
-	{name: "wholeFromUint8", params: "dst *int32, src *uint8, n int", answers: "ok", untyped: true, comment: "wholeFromUint8 is wholeFromInt8 for uint8."},
-	{name: "wholeFromUint16", params: "dst *int32, src *uint16, n int", answers: "ok", untyped: true, comment: "wholeFromUint16 is wholeFromInt8 for uint16."},
-	{name: "wholeFromInt64", params: "dst *int32, src *int64, n int", answers: "ok", untyped: true, comment: "wholeFromInt64 is wholeFromInt8 for int64, which may not fit."},
+	{name: "wholeFromInt8", params: "dst *int32, src *int8, n int, mask, limit uint32, ignore int32", answers: "ok", untyped: true, comment: "wholeFromInt8 makes int32 of other integers, without the bits that mask lacks, and reports whether all are at most limit, taken as\n// unsigned, or ignore."},
+	{name: "wholeFromInt16", params: "dst *int32, src *int16, n int, mask, limit uint32, ignore int32", answers: "ok", untyped: true, comment: "wholeFromInt16 is wholeFromInt8 for int16."},
+	{name: "wholeFromInt64", params: "dst *int32, src *int64, n int, limit uint64, ignore int64", answers: "ok", untyped: true, comment: "wholeFromInt64 is wholeFromInt8 for int64, of which dst has the lower halves."},
 }
 
 // arguments returns the names of the parameters.
