@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/race"
 )
 
 // How elements are computed: in pieces, and each of them in three steps.
@@ -33,9 +34,9 @@ const (
 )
 
 // Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured. Up to
-// fewMost elements, all that a plain job has are computed without a choice of ways. They are variables for tests, which go either
-// way.
-var patchShare, patchLeast, fewMost = 16, 256, patchMost + maxGroup
+// fewMost elements, all that a plain job has are computed without a choice of ways. From rowsLeast on, a table of narrow rows pays. They
+// are variables for tests, which go either way.
+var patchShare, patchLeast, fewMost, rowsLeast = 16, 256, patchMost + maxGroup, 2048
 
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch. What vectors go
 // through comes first and has a multiple of 64 bytes, so that none of them lies in two cache lines.
@@ -53,6 +54,7 @@ type scratch[T Float] struct {
 	pattern     [patternMost + laneCount]T // see patternOf
 	patternSide weightSide
 	repeated    int // so many times c has the pattern of negatives
+	rowEntries  int // so many entries of a rowTable c has
 
 	piece
 
@@ -107,6 +109,7 @@ const (
 	asWeightless            // negatives have no weight; positives are patched
 	asPositives             // negatives have no weight, and are zeros afterwards; soft targets are patched
 	asBits                  // pos tells positives from negatives; soft targets are patched
+	asRows                  // the labels of narrow rows tell it, vector by vector
 	asTargets               // all by the kernel for targets; those of 0 and 1 are patched
 	asBoth                  // all as bits and all as targets; soft tells which result is taken
 )
@@ -134,7 +137,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	}
 	group := groupOf[T]()
 	most, room := chunkBytes/int(unsafe.Sizeof(T(0))), int(unsafe.Sizeof(s.a)/unsafe.Sizeof(T(0)))
-	if p.way == asBits || p.way == asBoth || j.weighted && p.way == asTargets {
+	if p.way == asBits || p.way == asRows || p.way == asBoth || j.weighted && p.way == asTargets {
 		most, room = most/2, room/2 // the other half is for weights
 	}
 	if j.weighted {
@@ -225,6 +228,16 @@ type places[T Float] struct {
 // all returns the places in an array.
 func (r *places[T]) all() [4][]T { return [...][]T{r.loss, r.grad, r.hess, r.curv} }
 
+// has reports whether one of them is x.
+func (r *places[T]) has(x []T) bool {
+	for _, v := range r.all() {
+		if v != nil && &v[0] == &x[0] {
+			return true
+		}
+	}
+	return false
+}
+
 // first returns the address of the first element of v, or that of spare if v is nil.
 func first[T Float](v, spare []T) *T {
 	if v == nil {
@@ -264,6 +277,11 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		if j.weighted {
 			s.weighBits(w[:n], j, from)
 		}
+	case asRows:
+		_, u = halves[T](&s.a)
+		_, w = halves[T](&s.c)
+		a.U, a.W = &u[0], &w[0]
+		s.expandRows(j, u[:n], w[:n], x, from)
 	case asPositives:
 		u = elements[T](&s.c)[:n]
 		scale(u, x, -1)
@@ -293,7 +311,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	if j.params.frozen && r.curv == nil {
 		a.Curv = a.Hess // they are the same
 	}
-	s.evaluate(j.kernel(family), &a, n, group, p.way == asBits)
+	s.evaluate(j.kernel(family), &a, n, group, p.way == asBits || p.way == asRows)
 	if j.params.frozen && r.hess != nil && r.curv != nil {
 		copy(r.hess, r.curv)
 	}
@@ -301,6 +319,12 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		switch p.way {
 		case asBits, asBoth:
 			flip(r.grad, &s.pos, p.done)
+		case asRows:
+			if j.y.noneIgnored && !r.has(x) {
+				flipAs(r.grad, u[:n], x)
+			} else { // x is no longer there, or u is 0
+				s.expandRows(j, r.grad, w[:n], r.grad, from)
+			}
 		case asPositives:
 			scale(r.grad, r.grad, -1)
 		}
@@ -318,6 +342,74 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 			}
 		}
 	}
+}
+
+// canExpandRows reports whether a piece of rows without planes, in which nothing must be patched, can be computed by rows: unless bits
+// are wanted later on.
+func (s *scratch[T]) canExpandRows(j *job[T]) bool {
+	return isFloat32[T]() && hasLabelKernels() && j.c <= abi.NarrowRow && len(j.x) >= rowsLeast && s.start%laneCount == 0 &&
+		!j.weighted && j.params.pos > 0 && j.params.neg > 0 && (j.dout == nil || j.y.noneIgnored)
+}
+
+// expandRows makes a kernel's arguments of a chunk's elements, the first of which is the given one of all: u = -x and w = pos where the
+// label says so, otherwise x and neg; both are 0 in ignored rows. Of gradients as x it makes those with respect to the logits, as u.
+func (s *scratch[T]) expandRows(j *job[T], u, w, x []T, from int) {
+	vector := 8
+	if path == pathAVX512 {
+		vector = 16
+	}
+	table := (*rowTable)(unsafe.Pointer(&s.c))
+	if s.rowEntries == 0 {
+		entries := 8
+		if len(j.x) < 2*rowsLeast {
+			entries = 1
+		}
+		s.rowEntries = table.set(j.c, vector, entries, j.y.offset, j.y.ignore)
+	}
+	row, col := from/j.c, from%j.c
+	label := s.rowLabels(j, row, (col+len(x)-1)/j.c+1)
+	if race.Enabled {
+		race.Read(&label[0], (col+len(x)-1)/j.c+1)
+		race.Read(&x[0], len(x))
+	}
+	var room [2 * laneCount]int32 // for the labels of the last windows
+	for whole := len(x) &^ (laneCount - 1); whole > 0; {
+		n := whole
+		if safe := ((len(label)-vector+1)*j.c - col) &^ (laneCount - 1); safe < n { // beyond, windows have an end outside
+			n = max(safe, 0)
+		}
+		if n == 0 {
+			copy(room[:], label)
+			label = room[:]
+			continue
+		}
+		expandRowsF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), &label[0], &table[0], from/laneCount%s.rowEntries, s.rowEntries, n,
+			j.y.ignore, !j.y.noneIgnored, float32(j.params.neg), float32(j.params.pos))
+		u, w, x, whole, from = u[n:], w[n:], x[n:], whole-n, from+n
+		label = label[(col+n)/j.c:]
+		col = (col + n) % j.c
+	}
+	for i, v := range x {
+		switch l := label[(col+i)/j.c]; {
+		case l == j.y.ignore:
+			u[i], w[i] = 0, 0
+		case int(l)-int(j.y.offset) == (col+i)%j.c:
+			u[i], w[i] = -v, j.params.pos
+		default:
+			u[i], w[i] = v, j.params.neg
+		}
+	}
+}
+
+// rowLabels returns the labels of some rows, and of others behind them if they are in memory as int32.
+func (s *scratch[T]) rowLabels(j *job[T], from, n int) []int32 {
+	if label := sliceOf[int32](&j.y.label); label != nil {
+		return label[from:]
+	}
+	_, half := halves[T](&s.b) // the other one may be for results that nobody wants
+	room := unsafe.Slice((*int32)(unsafe.Pointer(&half[0])), n)
+	label, _ := j.y.label.asInt32(room, from, n, anyLimit, 0)
+	return label
 }
 
 // softOf computes all elements of a chunk by the kernel for targets, into scratch.
@@ -443,11 +535,19 @@ func (s *scratch[T]) sortLabels(j *job[T]) {
 	if y.planes <= 1 {
 		label = s.labels(j, row, rows)
 	}
+	byRows := label != nil && !must && s.canExpandRows(j)
+	if byRows && j.c < listColumns {
+		s.way = asRows
+		return
+	}
 	listed := label != nil && j.c >= listColumns
 	if listed {
 		count, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
 		switch {
 		case j.c > abi.NarrowRow || count <= s.patchable():
+		case byRows:
+			s.way, s.ignored = asRows, false
+			return
 		case must && count > patchMost:
 			s.n = int(s.index[patchMost]) &^ (laneCount - 1)
 			for count = patchMost; int(s.index[count-1]) >= s.n; {

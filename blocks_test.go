@@ -40,6 +40,9 @@ func (s *saying[T]) job(inPlace int) *job[T] {
 	}
 	j.operation = j.operationOf()
 	j.setInverse()
+	if err := j.y.checkLabels("test", j.c); j.y.kind == labelTarget && err != nil {
+		panic(err)
+	}
 	for _, w := range []*numbers{&s.y.row, &s.y.neg, &s.y.pos, &s.y.element} {
 		j.weighted = j.weighted || w.given()
 		j.zeros = j.zeros || slices.Contains(sliceOf[T](w), 0)
@@ -350,9 +353,11 @@ func plainSum[T Float](losses []T) float64 {
 // withPatchShare calls f with another share of patched elements, in pieces of any length. With that of the package, few elements are
 // computed as few.
 func withPatchShare(share int, f func()) {
-	defer func(share, least, few int) { patchShare, patchLeast, fewMost = share, least, few }(patchShare, patchLeast, fewMost)
+	defer func(share, least, few, rows int) {
+		patchShare, patchLeast, fewMost, rowsLeast = share, least, few, rows
+	}(patchShare, patchLeast, fewMost, rowsLeast)
 	if share != patchShare {
-		fewMost = 0
+		fewMost, rowsLeast = 0, 0
 	}
 	patchShare, patchLeast = share, 0
 	f()
@@ -523,6 +528,55 @@ func testBlocksHelpers[T Float](t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Narrow rows become a kernel's arguments by their labels, wherever a chunk begins in them.
+func TestExpandRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(63, 64))
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			if !hasLabelKernels() {
+				return
+			}
+			for k := range 600 {
+				c := 1 + k%abi.NarrowRow
+				start, n := laneCount*rng.IntN(3*c), 1+rng.IntN(200)
+				label := make([]int32, (start+n-1)/c+1+rng.IntN(2)*rng.IntN(40))
+				y := []Target{Labels(label), ZeroBased(label), Labels(label).Ignoring(int32(rng.IntN(c + 1))), Labels(label).Ignoring(255)}[rng.IntN(4)]
+				for i := range label {
+					if label[i] = rng.Int32N(int32(c) + 1); k%2 == 0 && rng.IntN(3) == 0 {
+						label[i] = y.ignore
+					}
+				}
+				j := &job[float32]{x: mixedLogits[float32](rng, len(label)*c), y: y, c: c}
+				j.params.neg, j.params.pos = 0.75, 0.25
+				require.NoError(t, j.y.checkLabels("test", c))
+				require.Equal(t, !slices.Contains(label, y.ignore), j.y.noneIgnored || uint32(y.ignore) <= uint32(c) && !slices.Contains(label, y.ignore))
+				if rng.IntN(3) == 0 { // of another type
+					wide := make([]int64, len(label))
+					for i, v := range label {
+						wide[i] = int64(v)
+					}
+					j.y.label = numbersOf(wide)
+				}
+				var s scratch[float32]
+				u, w := make([]float32, n), make([]float32, n)
+				s.expandRows(j, u, w, j.x[start:start+n], start)
+				for i := range n {
+					at := start + i
+					wantU, wantW := j.x[at], j.params.neg
+					switch l := label[at/c]; {
+					case l == y.ignore:
+						wantU, wantW = 0, 0
+					case l-y.offset == int32(at%c):
+						wantU, wantW = -wantU, j.params.pos
+					}
+					require.True(t, sameBits(wantU, u[i]) && wantW == w[i], "%v: C = %d, element %d of %d from %d on: u = %v, w = %v, want %v, %v",
+						p, c, i, n, start, u[i], w[i], wantU, wantW)
+				}
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package focal
 
 import (
+	"math"
 	"slices"
 	"unsafe"
 
@@ -230,14 +231,17 @@ func expand[T Float](u, w, x []T, pos, keep *bitmask, shift int, wNeg, wPos T) {
 		if race.Enabled {
 			race.Read(&x[0], whole)
 		}
-		p, k := bitsAt(pos, shift), bitsAt(keep, shift)
-		done := false
+		p, done := bitsAt(pos, shift), false
 		if isFloat32[T]() {
-			done = expandF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), p, k, whole, float32(wNeg), float32(wPos))
+			done = expandF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), p, whole, float32(wNeg), float32(wPos))
 		} else {
-			done = expandF64(path, asFloat64(&u[0]), asFloat64(&w[0]), asFloat64(&x[0]), p, k, whole, float64(wNeg), float64(wPos))
+			done = expandF64(path, asFloat64(&u[0]), asFloat64(&w[0]), asFloat64(&x[0]), p, whole, float64(wNeg), float64(wPos))
 		}
 		if done {
+			if keep != nil {
+				mask(u[:whole], keep, shift)
+				mask(w[:whole], keep, shift)
+			}
 			u, w, x, shift = u[whole:], w[whole:], x[whole:], shift+whole
 		}
 	}
@@ -273,6 +277,25 @@ func flip[T Float](dst []T, pos *bitmask, shift int) {
 	}
 	for i := range dst {
 		if pos.has(shift + i) {
+			dst[i] = -dst[i]
+		}
+	}
+}
+
+// flipAs changes the sign of the elements of which those of u and x differ.
+func flipAs[T Float](dst, u, x []T) {
+	whole := len(dst) &^ (laneCount - 1)
+	if whole > 0 && path != pathGeneric && isFloat32[T]() {
+		if race.Enabled {
+			race.Write(&dst[0], whole)
+			race.Read(&x[0], whole)
+		}
+		if flipAsF32(path, asFloat32(&dst[0]), asFloat32(&u[0]), asFloat32(&x[0]), whole) {
+			dst, u, x = dst[whole:], u[whole:], x[whole:]
+		}
+	}
+	for i := range dst {
+		if math.Signbit(float64(u[i])) != math.Signbit(float64(x[i])) {
 			dst[i] = -dst[i]
 		}
 	}

@@ -4093,54 +4093,39 @@ DATA c7fc00000<>+16(SB)/8, $0x7fc000007fc00000
 DATA c7fc00000<>+24(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
 
-// func expandF32AVX2(u *float32, w *float32, x *float32, pos *uint64, keep *uint64, n int, wNeg float32, wPos float32)
+// func expandF32AVX2(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
 // Requires: AVX, AVX2
-TEXT ·expandF32AVX2(SB), $0-56
+TEXT ·expandF32AVX2(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         pos+24(FP), BX
-	MOVQ         keep+32(FP), SI
 	VMOVAPS      c80000000<>+0(SB), Y2
-	VBROADCASTSS wNeg+48(FP), Y0
-	VBROADCASTSS wPos+52(FP), Y1
-	MOVQ         n+40(FP), R8
-	XORL         DI, DI
+	VBROADCASTSS wNeg+40(FP), Y0
+	VBROADCASTSS wPos+44(FP), Y1
+	MOVQ         n+32(FP), DI
+	XORL         SI, SI
 
 loop:
-	MOVQ         DI, R9
-	SHRQ         $0x03, R9
-	VPBROADCASTD (BX)(R9*1), Y3
+	MOVQ         SI, R8
+	SHRQ         $0x03, R8
+	VPBROADCASTD (BX)(R8*1), Y3
 	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y3, Y3
 	VBLENDVPS    Y3, Y1, Y0, Y4
 	VANDPS       Y2, Y3, Y3
-	VXORPS       (DX)(DI*4), Y3, Y3
-	VPBROADCASTD 1(BX)(R9*1), Y5
-	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, Y1, Y0, Y6
-	VANDPS       Y2, Y5, Y5
-	VXORPS       32(DX)(DI*4), Y5, Y5
-	TESTQ        SI, SI
-	JEQ          write
-	VPBROADCASTD (SI)(R9*1), Y7
-	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y7, Y3, Y8, Y3
-	VBLENDVPS    Y7, Y4, Y8, Y4
-	VPBROADCASTD 1(SI)(R9*1), Y7
-	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	VBLENDVPS    Y7, Y5, Y8, Y5
-	VBLENDVPS    Y7, Y6, Y8, Y6
-
-write:
-	VMOVUPS Y3, (AX)(DI*4)
-	VMOVUPS Y4, (CX)(DI*4)
-	VMOVUPS Y5, 32(AX)(DI*4)
-	VMOVUPS Y6, 32(CX)(DI*4)
-	ADDQ    $0x10, DI
-	CMPQ    DI, R8
-	JLT     loop
+	VXORPS       (DX)(SI*4), Y3, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
+	VMOVUPS      Y4, (CX)(SI*4)
+	VPBROADCASTD 1(BX)(R8*1), Y3
+	VPSLLVD      table32_1f_1e_1d_1c_1b_1a_19_18<>+0(SB), Y3, Y3
+	VBLENDVPS    Y3, Y1, Y0, Y4
+	VANDPS       Y2, Y3, Y3
+	VXORPS       32(DX)(SI*4), Y3, Y3
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	VMOVUPS      Y4, 32(CX)(SI*4)
+	ADDQ         $0x10, SI
+	CMPQ         SI, DI
+	JLT          loop
 	VZEROUPPER
 	RET
 
@@ -4149,6 +4134,129 @@ DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+8(SB)/8, $0x0000001c0000001d
 DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+16(SB)/8, $0x0000001a0000001b
 DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+24(SB)/8, $0x0000001800000019
 GLOBL table32_1f_1e_1d_1c_1b_1a_19_18<>(SB), RODATA|NOPTR, $32
+
+// func expandRowsF32AVX2(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·expandRowsF32AVX2(SB), $0-80
+	MOVQ         u+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         label+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         from+40(FP), DI
+	MOVQ         n+56(FP), R9
+	MOVQ         entries+48(FP), R10
+	VBROADCASTSS ignore+64(FP), Y0
+	VMOVAPS      c80000000<>+0(SB), Y1
+	VBROADCASTSS wNeg+72(FP), Y2
+	VBROADCASTSS wPos+76(FP), Y3
+	VBLENDPS     $0x88, Y3, Y2, Y2
+	IMUL3Q       $0x90, DI, DI
+	IMUL3Q       $0x90, R10, R10
+	IMUL3Q       $0x09, R9, R9
+	ADDQ         SI, DI
+	ADDQ         SI, R10
+	SUBQ         DX, AX
+	SUBQ         DX, CX
+
+turn:
+	MOVQ    DI, R8
+	ADDQ    R9, R8
+	CMPQ    R8, R10
+	CMOVQGT R10, R8
+	ADDQ    DI, R9
+	SUBQ    R8, R9
+	CMPB    some+68(FP), $0x00
+	JNE     some
+
+all:
+	VMOVUPS   (DI), Y3
+	VPERMD    (BX), Y3, Y3
+	ADDQ      128(DI), BX
+	VPCMPEQD  64(DI), Y3, Y3
+	VPERMILPS Y3, Y2, Y4
+	VANDPS    Y1, Y3, Y3
+	VXORPS    (DX), Y3, Y3
+	VMOVUPS   32(DI), Y5
+	VPERMD    (BX), Y5, Y5
+	ADDQ      136(DI), BX
+	VPCMPEQD  96(DI), Y5, Y5
+	VPERMILPS Y5, Y2, Y6
+	VANDPS    Y1, Y5, Y5
+	VXORPS    32(DX), Y5, Y5
+	VMOVUPS   Y3, (DX)(AX*1)
+	VMOVUPS   Y5, 32(DX)(AX*1)
+	VMOVUPS   Y4, (DX)(CX*1)
+	VMOVUPS   Y6, 32(DX)(CX*1)
+	ADDQ      $0x40, DX
+	ADDQ      $0x90, DI
+	CMPQ      DI, R8
+	JLT       all
+	JMP       next
+
+some:
+	VMOVUPS   (DI), Y3
+	VPERMD    (BX), Y3, Y3
+	ADDQ      128(DI), BX
+	VPCMPEQD  64(DI), Y3, Y4
+	VPERMILPS Y4, Y2, Y5
+	VANDPS    Y1, Y4, Y4
+	VXORPS    (DX), Y4, Y4
+	VPCMPEQD  Y0, Y3, Y3
+	VPANDN    Y4, Y3, Y4
+	VPANDN    Y5, Y3, Y5
+	VMOVUPS   32(DI), Y3
+	VPERMD    (BX), Y3, Y3
+	ADDQ      136(DI), BX
+	VPCMPEQD  96(DI), Y3, Y6
+	VPERMILPS Y6, Y2, Y7
+	VANDPS    Y1, Y6, Y6
+	VXORPS    32(DX), Y6, Y6
+	VPCMPEQD  Y0, Y3, Y3
+	VPANDN    Y6, Y3, Y6
+	VPANDN    Y7, Y3, Y7
+	VMOVUPS   Y4, (DX)(AX*1)
+	VMOVUPS   Y6, 32(DX)(AX*1)
+	VMOVUPS   Y5, (DX)(CX*1)
+	VMOVUPS   Y7, 32(DX)(CX*1)
+	ADDQ      $0x40, DX
+	ADDQ      $0x90, DI
+	CMPQ      DI, R8
+	JLT       some
+
+next:
+	MOVQ  SI, DI
+	TESTQ R9, R9
+	JNE   turn
+	VZEROUPPER
+	RET
+
+// func flipAsF32AVX2(dst *float32, u *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·flipAsF32AVX2(SB), $0-32
+	MOVQ    dst+0(FP), AX
+	MOVQ    u+8(FP), CX
+	MOVQ    x+16(FP), DX
+	VMOVAPS c80000000<>+0(SB), Y0
+	MOVQ    n+24(FP), SI
+	XORL    BX, BX
+
+loop:
+	VMOVUPS (CX)(BX*4), Y1
+	VXORPS  (DX)(BX*4), Y1, Y1
+	VANDPS  Y0, Y1, Y1
+	VXORPS  (AX)(BX*4), Y1, Y1
+	VMOVUPS Y1, (AX)(BX*4)
+	VMOVUPS 32(CX)(BX*4), Y1
+	VXORPS  32(DX)(BX*4), Y1, Y1
+	VANDPS  Y0, Y1, Y1
+	VXORPS  32(AX)(BX*4), Y1, Y1
+	VMOVUPS Y1, 32(AX)(BX*4)
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
+	JLT     loop
+	VZEROUPPER
+	RET
 
 // func flipF32AVX2(dst *float32, pos *uint64, n int)
 // Requires: AVX, AVX2
@@ -4324,31 +4432,31 @@ TEXT ·wholeTargetMasksF32AVX2(SB), $0-33
 	XORL    SI, SI
 
 loop:
+	MOVQ      SI, R8
+	SHRQ      $0x03, R8
 	VMOVUPS   (DX)(SI*4), Y2
 	VCMPPS    $0x00, Y0, Y2, Y3
 	VCMPPS    $0x00, Y1, Y2, Y2
 	VORPS     Y3, Y2, Y2
-	VMOVMSKPS Y3, R8
-	VMOVMSKPS Y2, R9
-	XORL      $0x000000ff, R9
-	MOVL      R8, R8
+	VMOVMSKPS Y3, R9
+	VMOVMSKPS Y2, R10
+	XORL      $0x000000ff, R10
 	MOVL      R9, R9
+	MOVL      R10, R10
 	VMOVUPS   32(DX)(SI*4), Y2
 	VCMPPS    $0x00, Y0, Y2, Y3
 	VCMPPS    $0x00, Y1, Y2, Y2
 	VORPS     Y3, Y2, Y2
-	VMOVMSKPS Y3, R10
-	VMOVMSKPS Y2, R11
-	XORL      $0x000000ff, R11
-	SHLL      $0x08, R10
+	VMOVMSKPS Y3, R11
+	VMOVMSKPS Y2, R12
+	XORL      $0x000000ff, R12
 	SHLL      $0x08, R11
-	ORL       R10, R8
+	SHLL      $0x08, R12
 	ORL       R11, R9
-	MOVQ      SI, R10
-	SHRQ      $0x03, R10
-	MOVW      R8, (AX)(R10*1)
-	MOVW      R9, (CX)(R10*1)
-	ORL       R9, BX
+	ORL       R12, R10
+	MOVW      R9, (AX)(R8*1)
+	MOVW      R10, (CX)(R8*1)
+	ORL       R10, BX
 	ADDQ      $0x10, SI
 	CMPQ      SI, DI
 	JLT       loop
@@ -8504,38 +8612,126 @@ loop:
 	VZEROUPPER
 	RET
 
-// func expandF32AVX512(u *float32, w *float32, x *float32, pos *uint64, keep *uint64, n int, wNeg float32, wPos float32)
+// func expandF32AVX512(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·expandF32AVX512(SB), $0-56
+TEXT ·expandF32AVX512(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         pos+24(FP), BX
-	MOVQ         keep+32(FP), SI
 	VBROADCASTSS c80000000<>+0(SB), Z2
-	VBROADCASTSS wNeg+48(FP), Z0
-	VBROADCASTSS wPos+52(FP), Z1
-	MOVQ         n+40(FP), R8
-	XORL         DI, DI
+	VBROADCASTSS wNeg+40(FP), Z0
+	VBROADCASTSS wPos+44(FP), Z1
+	MOVQ         n+32(FP), DI
+	XORL         SI, SI
 
 loop:
-	MOVQ      DI, R9
-	SHRQ      $0x03, R9
-	KMOVW     (BX)(R9*1), K1
-	VMOVUPS   (DX)(DI*4), Z3
+	MOVQ      SI, R8
+	SHRQ      $0x03, R8
+	KMOVW     (BX)(R8*1), K1
+	VMOVUPS   (DX)(SI*4), Z3
 	VXORPS    Z2, Z3, K1, Z3
 	VBLENDMPS Z1, Z0, K1, Z4
-	TESTQ     SI, SI
-	JEQ       write
-	KMOVW     (SI)(R9*1), K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z3, (AX)(SI*4)
+	VMOVUPS   Z4, (CX)(SI*4)
+	ADDQ      $0x10, SI
+	CMPQ      SI, DI
+	JLT       loop
+	VZEROUPPER
+	RET
 
-write:
-	VMOVUPS Z3, (AX)(DI*4)
-	VMOVUPS Z4, (CX)(DI*4)
-	ADDQ    $0x10, DI
-	CMPQ    DI, R8
+// func expandRowsF32AVX512(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·expandRowsF32AVX512(SB), $0-80
+	MOVQ         u+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         label+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         from+40(FP), DI
+	MOVQ         n+56(FP), R9
+	MOVQ         entries+48(FP), R10
+	VBROADCASTSS ignore+64(FP), Z0
+	VBROADCASTSS c80000000<>+0(SB), Z1
+	VBROADCASTSS wNeg+72(FP), Z2
+	VBROADCASTSS wPos+76(FP), Z3
+	IMUL3Q       $0x90, DI, DI
+	IMUL3Q       $0x90, R10, R10
+	IMUL3Q       $0x09, R9, R9
+	ADDQ         SI, DI
+	ADDQ         SI, R10
+	SUBQ         DX, AX
+	SUBQ         DX, CX
+
+turn:
+	MOVQ    DI, R8
+	ADDQ    R9, R8
+	CMPQ    R8, R10
+	CMOVQGT R10, R8
+	ADDQ    DI, R9
+	SUBQ    R8, R9
+	CMPB    some+68(FP), $0x00
+	JNE     some
+
+all:
+	VMOVUPS   (DI), Z4
+	VPERMD    (BX), Z4, Z4
+	ADDQ      128(DI), BX
+	VPCMPEQD  64(DI), Z4, K1
+	VMOVUPS   (DX), Z4
+	VXORPS    Z4, Z1, K1, Z4
+	VBLENDMPS Z3, Z2, K1, Z5
+	VMOVUPS   Z4, (DX)(AX*1)
+	VMOVUPS   Z5, (DX)(CX*1)
+	ADDQ      $0x40, DX
+	ADDQ      $0x90, DI
+	CMPQ      DI, R8
+	JLT       all
+	JMP       next
+
+some:
+	VMOVUPS   (DI), Z4
+	VPERMD    (BX), Z4, Z4
+	ADDQ      128(DI), BX
+	VPCMPEQD  64(DI), Z4, K1
+	VMOVUPS   (DX), Z7
+	VXORPS    Z7, Z1, K1, Z7
+	VBLENDMPS Z3, Z2, K1, Z6
+	VPCMPD    $0x04, Z0, Z4, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z7, (DX)(AX*1)
+	VMOVUPS   Z6, (DX)(CX*1)
+	ADDQ      $0x40, DX
+	ADDQ      $0x90, DI
+	CMPQ      DI, R8
+	JLT       some
+
+next:
+	MOVQ  SI, DI
+	TESTQ R9, R9
+	JNE   turn
+	VZEROUPPER
+	RET
+
+// func flipAsF32AVX512(dst *float32, u *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·flipAsF32AVX512(SB), $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         u+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSS c80000000<>+0(SB), Z0
+	MOVQ         n+24(FP), SI
+	XORL         BX, BX
+
+loop:
+	VMOVUPS (CX)(BX*4), Z1
+	VXORPS  (DX)(BX*4), Z1, Z1
+	VANDPS  Z0, Z1, Z1
+	VXORPS  (AX)(BX*4), Z1, Z1
+	VMOVUPS Z1, (AX)(BX*4)
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
 	JLT     loop
 	VZEROUPPER
 	RET
@@ -8689,19 +8885,19 @@ TEXT ·wholeTargetMasksF32AVX512(SB), $0-33
 	XORL         SI, SI
 
 loop:
+	MOVQ    SI, R8
+	SHRQ    $0x03, R8
 	VMOVUPS (DX)(SI*4), Z2
 	VCMPPS  $0x00, Z0, Z2, K1
 	VCMPPS  $0x04, Z0, Z2, K2
 	VCMPPS  $0x04, Z1, Z2, K2, K2
-	KMOVW   K1, R8
-	KMOVW   K2, R9
-	MOVL    R8, R8
+	KMOVW   K1, R9
+	KMOVW   K2, R10
 	MOVL    R9, R9
-	MOVQ    SI, R10
-	SHRQ    $0x03, R10
-	MOVW    R8, (AX)(R10*1)
-	MOVW    R9, (CX)(R10*1)
-	ORL     R9, BX
+	MOVL    R10, R10
+	MOVW    R9, (AX)(R8*1)
+	MOVW    R10, (CX)(R8*1)
+	ORL     R10, BX
 	ADDQ    $0x10, SI
 	CMPQ    SI, DI
 	JLT     loop
@@ -13886,78 +14082,39 @@ DATA c7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
 DATA c7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
 GLOBL c7ff8000000000001<>(SB), RODATA|NOPTR, $32
 
-// func expandF64AVX2(u *float64, w *float64, x *float64, pos *uint64, keep *uint64, n int, wNeg float64, wPos float64)
+// func expandF64AVX2(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
 // Requires: AVX, AVX2
-TEXT ·expandF64AVX2(SB), $0-64
+TEXT ·expandF64AVX2(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         pos+24(FP), BX
-	MOVQ         keep+32(FP), SI
 	VMOVAPD      c8000000000000000<>+0(SB), Y2
-	VBROADCASTSD wNeg+48(FP), Y0
-	VBROADCASTSD wPos+56(FP), Y1
-	MOVQ         n+40(FP), R8
-	XORL         DI, DI
+	VBROADCASTSD wNeg+40(FP), Y0
+	VBROADCASTSD wPos+48(FP), Y1
+	MOVQ         n+32(FP), DI
+	XORL         SI, SI
 
 loop:
-	MOVQ         DI, R9
-	SHRQ         $0x03, R9
-	VPBROADCASTQ (BX)(R9*1), Y3
+	MOVQ         SI, R8
+	SHRQ         $0x03, R8
+	VPBROADCASTQ (BX)(R8*1), Y3
 	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y3, Y3
 	VBLENDVPD    Y3, Y1, Y0, Y4
 	VANDPD       Y2, Y3, Y3
-	VXORPD       (DX)(DI*8), Y3, Y3
-	VPBROADCASTQ (BX)(R9*1), Y5
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y5, Y5
-	VBLENDVPD    Y5, Y1, Y0, Y6
-	VANDPD       Y2, Y5, Y5
-	VXORPD       32(DX)(DI*8), Y5, Y5
-	VPBROADCASTQ 1(BX)(R9*1), Y7
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y7, Y7
-	VBLENDVPD    Y7, Y1, Y0, Y8
-	VANDPD       Y2, Y7, Y7
-	VXORPD       64(DX)(DI*8), Y7, Y7
-	VPBROADCASTQ 1(BX)(R9*1), Y9
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y9, Y9
-	VBLENDVPD    Y9, Y1, Y0, Y10
-	VANDPD       Y2, Y9, Y9
-	VXORPD       96(DX)(DI*8), Y9, Y9
-	TESTQ        SI, SI
-	JEQ          write
-	VPBROADCASTQ (SI)(R9*1), Y11
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y3, Y12, Y3
-	VBLENDVPD    Y11, Y4, Y12, Y4
-	VPBROADCASTQ (SI)(R9*1), Y11
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y5, Y12, Y5
-	VBLENDVPD    Y11, Y6, Y12, Y6
-	VPBROADCASTQ 1(SI)(R9*1), Y11
-	VPSLLVQ      table32_3f_3e_3d_3c<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y7, Y12, Y7
-	VBLENDVPD    Y11, Y8, Y12, Y8
-	VPBROADCASTQ 1(SI)(R9*1), Y11
-	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y11, Y11
-	VXORPS       Y12, Y12, Y12
-	VBLENDVPD    Y11, Y9, Y12, Y9
-	VBLENDVPD    Y11, Y10, Y12, Y10
-
-write:
-	VMOVUPD Y3, (AX)(DI*8)
-	VMOVUPD Y4, (CX)(DI*8)
-	VMOVUPD Y5, 32(AX)(DI*8)
-	VMOVUPD Y6, 32(CX)(DI*8)
-	VMOVUPD Y7, 64(AX)(DI*8)
-	VMOVUPD Y8, 64(CX)(DI*8)
-	VMOVUPD Y9, 96(AX)(DI*8)
-	VMOVUPD Y10, 96(CX)(DI*8)
-	ADDQ    $0x10, DI
-	CMPQ    DI, R8
-	JLT     loop
+	VXORPD       (DX)(SI*8), Y3, Y3
+	VMOVUPD      Y3, (AX)(SI*8)
+	VMOVUPD      Y4, (CX)(SI*8)
+	VPBROADCASTQ (BX)(R8*1), Y3
+	VPSLLVQ      table32_3b_3a_39_38<>+0(SB), Y3, Y3
+	VBLENDVPD    Y3, Y1, Y0, Y4
+	VANDPD       Y2, Y3, Y3
+	VXORPD       32(DX)(SI*8), Y3, Y3
+	VMOVUPD      Y3, 32(AX)(SI*8)
+	VMOVUPD      Y4, 32(CX)(SI*8)
+	ADDQ         $0x08, SI
+	CMPQ         SI, DI
+	JLT          loop
 	VZEROUPPER
 	RET
 
@@ -14149,54 +14306,32 @@ TEXT ·wholeTargetMasksF64AVX2(SB), $0-33
 	XORL    SI, SI
 
 loop:
+	MOVQ      SI, R8
+	SHRQ      $0x03, R8
 	VMOVUPD   (DX)(SI*8), Y2
 	VCMPPD    $0x00, Y0, Y2, Y3
 	VCMPPD    $0x00, Y1, Y2, Y2
 	VORPS     Y3, Y2, Y2
-	VMOVMSKPD Y3, R8
-	VMOVMSKPD Y2, R9
-	XORL      $0x0000000f, R9
-	MOVL      R8, R8
+	VMOVMSKPD Y3, R9
+	VMOVMSKPD Y2, R10
+	XORL      $0x0000000f, R10
 	MOVL      R9, R9
+	MOVL      R10, R10
 	VMOVUPD   32(DX)(SI*8), Y2
 	VCMPPD    $0x00, Y0, Y2, Y3
 	VCMPPD    $0x00, Y1, Y2, Y2
 	VORPS     Y3, Y2, Y2
-	VMOVMSKPD Y3, R10
-	VMOVMSKPD Y2, R11
-	XORL      $0x0000000f, R11
-	SHLL      $0x04, R10
+	VMOVMSKPD Y3, R11
+	VMOVMSKPD Y2, R12
+	XORL      $0x0000000f, R12
 	SHLL      $0x04, R11
-	ORL       R10, R8
+	SHLL      $0x04, R12
 	ORL       R11, R9
-	VMOVUPD   64(DX)(SI*8), Y2
-	VCMPPD    $0x00, Y0, Y2, Y3
-	VCMPPD    $0x00, Y1, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVMSKPD Y3, R10
-	VMOVMSKPD Y2, R11
-	XORL      $0x0000000f, R11
-	SHLL      $0x08, R10
-	SHLL      $0x08, R11
-	ORL       R10, R8
-	ORL       R11, R9
-	VMOVUPD   96(DX)(SI*8), Y2
-	VCMPPD    $0x00, Y0, Y2, Y3
-	VCMPPD    $0x00, Y1, Y2, Y2
-	VORPS     Y3, Y2, Y2
-	VMOVMSKPD Y3, R10
-	VMOVMSKPD Y2, R11
-	XORL      $0x0000000f, R11
-	SHLL      $0x0c, R10
-	SHLL      $0x0c, R11
-	ORL       R10, R8
-	ORL       R11, R9
-	MOVQ      SI, R10
-	SHRQ      $0x03, R10
-	MOVW      R8, (AX)(R10*1)
-	MOVW      R9, (CX)(R10*1)
-	ORL       R9, BX
-	ADDQ      $0x10, SI
+	ORL       R12, R10
+	MOVB      R9, (AX)(R8*1)
+	MOVB      R10, (CX)(R8*1)
+	ORL       R10, BX
+	ADDQ      $0x08, SI
 	CMPQ      SI, DI
 	JLT       loop
 	TESTL     BX, BX
@@ -18996,48 +19131,37 @@ loop:
 	VZEROUPPER
 	RET
 
-// func expandF64AVX512(u *float64, w *float64, x *float64, pos *uint64, keep *uint64, n int, wNeg float64, wPos float64)
+// func expandF64AVX512(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·expandF64AVX512(SB), $0-64
+TEXT ·expandF64AVX512(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         pos+24(FP), BX
-	MOVQ         keep+32(FP), SI
 	VBROADCASTSD c8000000000000000<>+0(SB), Z2
-	VBROADCASTSD wNeg+48(FP), Z0
-	VBROADCASTSD wPos+56(FP), Z1
-	MOVQ         n+40(FP), R8
-	XORL         DI, DI
+	VBROADCASTSD wNeg+40(FP), Z0
+	VBROADCASTSD wPos+48(FP), Z1
+	MOVQ         n+32(FP), DI
+	XORL         SI, SI
 
 loop:
-	MOVQ      DI, R9
-	SHRQ      $0x03, R9
-	KMOVB     (BX)(R9*1), K1
-	VMOVUPD   (DX)(DI*8), Z3
+	MOVQ      SI, R8
+	SHRQ      $0x03, R8
+	KMOVB     (BX)(R8*1), K1
+	VMOVUPD   (DX)(SI*8), Z3
 	VXORPD    Z2, Z3, K1, Z3
 	VBLENDMPD Z1, Z0, K1, Z4
-	KMOVB     1(BX)(R9*1), K1
-	VMOVUPD   64(DX)(DI*8), Z5
-	VXORPD    Z2, Z5, K1, Z5
-	VBLENDMPD Z1, Z0, K1, Z6
-	TESTQ     SI, SI
-	JEQ       write
-	KMOVB     (SI)(R9*1), K1
-	VMOVAPD.Z Z3, K1, Z3
-	VMOVAPD.Z Z4, K1, Z4
-	KMOVB     1(SI)(R9*1), K1
-	VMOVAPD.Z Z5, K1, Z5
-	VMOVAPD.Z Z6, K1, Z6
-
-write:
-	VMOVUPD Z3, (AX)(DI*8)
-	VMOVUPD Z4, (CX)(DI*8)
-	VMOVUPD Z5, 64(AX)(DI*8)
-	VMOVUPD Z6, 64(CX)(DI*8)
-	ADDQ    $0x10, DI
-	CMPQ    DI, R8
-	JLT     loop
+	VMOVUPD   Z3, (AX)(SI*8)
+	VMOVUPD   Z4, (CX)(SI*8)
+	KMOVB     1(BX)(R8*1), K1
+	VMOVUPD   64(DX)(SI*8), Z3
+	VXORPD    Z2, Z3, K1, Z3
+	VBLENDMPD Z1, Z0, K1, Z5
+	VMOVUPD   Z3, 64(AX)(SI*8)
+	VMOVUPD   Z5, 64(CX)(SI*8)
+	ADDQ      $0x10, SI
+	CMPQ      SI, DI
+	JLT       loop
 	VZEROUPPER
 	RET
 
@@ -19209,29 +19333,29 @@ TEXT ·wholeTargetMasksF64AVX512(SB), $0-33
 	XORL         SI, SI
 
 loop:
+	MOVQ    SI, R8
+	SHRQ    $0x03, R8
 	VMOVUPD (DX)(SI*8), Z2
 	VCMPPD  $0x00, Z0, Z2, K1
 	VCMPPD  $0x04, Z0, Z2, K2
 	VCMPPD  $0x04, Z1, Z2, K2, K2
-	KMOVW   K1, R8
-	KMOVW   K2, R9
-	MOVL    R8, R8
+	KMOVW   K1, R9
+	KMOVW   K2, R10
 	MOVL    R9, R9
+	MOVL    R10, R10
 	VMOVUPD 64(DX)(SI*8), Z2
 	VCMPPD  $0x00, Z0, Z2, K1
 	VCMPPD  $0x04, Z0, Z2, K2
 	VCMPPD  $0x04, Z1, Z2, K2, K2
-	KMOVW   K1, R10
-	KMOVW   K2, R11
-	SHLL    $0x08, R10
+	KMOVW   K1, R11
+	KMOVW   K2, R12
 	SHLL    $0x08, R11
-	ORL     R10, R8
+	SHLL    $0x08, R12
 	ORL     R11, R9
-	MOVQ    SI, R10
-	SHRQ    $0x03, R10
-	MOVW    R8, (AX)(R10*1)
-	MOVW    R9, (CX)(R10*1)
-	ORL     R9, BX
+	ORL     R12, R10
+	MOVW    R9, (AX)(R8*1)
+	MOVW    R10, (CX)(R8*1)
+	ORL     R10, BX
 	ADDQ    $0x10, SI
 	CMPQ    SI, DI
 	JLT     loop
@@ -19288,10 +19412,10 @@ TEXT ·wholeLabelMasksAVX2(SB), $0-49
 	VPBROADCASTD (SI)(BX*4), Y3
 	VMOVUPS      table32_0_1_2_3_4_5_6_7<>+0(SB), Y4
 	VPMULLD      Y2, Y4, Y4
-	VMOVUPS      table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+0(SB), Y5
-	VMOVUPS      table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+0(SB), Y6
-	VMOVUPS      table32_8_8_8_8_8_8_8_8<>+0(SB), Y7
-	MOVL         $-1, R9
+	VPCMPEQD     Y5, Y5, Y5
+	VPADDD       Y5, Y5, Y6
+	VPABSD       Y6, Y7
+	VPSLLD       $0x02, Y7, Y7
 	XORL         SI, SI
 
 loop:
@@ -19304,52 +19428,31 @@ loop:
 	VPADDD    Y4, Y8, Y8
 	VBLENDVPS Y10, Y8, Y5, Y8
 	VBLENDVPS Y9, Y6, Y8, Y8
-	VMOVMSKPS Y9, R10
-	ORL       R10, R8
-	TESTL     R10, R10
-	JNE       some
+	VMOVMSKPS Y9, R9
+	ORL       R9, R8
 	VMOVUPS   table32_0_1_2_3_4_5_6_7<>+0(SB), Y9
-	XORL      R10, R10
+	XORL      R9, R9
 
 row:
 	VPMULHUW  Y3, Y9, Y10
 	VPERMD    Y8, Y10, Y10
-	VPCMPEQD  Y9, Y10, Y10
-	VMOVMSKPS Y10, R11
-	MOVB      R11, (AX)(R10*1)
-	MOVB      R9, (CX)(R10*1)
-	VPADDD    Y7, Y9, Y9
-	ADDQ      $0x01, R10
-	CMPQ      R10, BX
-	JLT       row
-	JMP       next
-
-some:
-	VMOVUPS table32_0_1_2_3_4_5_6_7<>+0(SB), Y9
-	XORL    R10, R10
-
-row_some:
-	VPMULHUW  Y3, Y9, Y10
-	VPERMD    Y8, Y10, Y10
 	VPCMPEQD  Y9, Y10, Y11
-	VMOVMSKPS Y11, R11
-	MOVB      R11, (AX)(R10*1)
+	VMOVMSKPS Y11, R10
+	MOVB      R10, (AX)(R9*1)
 	VPCMPEQD  Y6, Y10, Y10
-	VMOVMSKPS Y10, R11
-	NOTL      R11
-	MOVB      R11, (CX)(R10*1)
+	VMOVMSKPS Y10, R10
+	NOTL      R10
+	MOVB      R10, (CX)(R9*1)
 	VPADDD    Y7, Y9, Y9
-	ADDQ      $0x01, R10
-	CMPQ      R10, BX
-	JLT       row_some
-
-next:
-	ADDQ BX, AX
-	ADDQ BX, CX
-	ADDQ $0x08, SI
-	CMPQ SI, DI
-	JLT  loop
-	JMP  answer
+	ADDQ      $0x01, R9
+	CMPQ      R9, BX
+	JLT       row
+	ADDQ      BX, AX
+	ADDQ      BX, CX
+	ADDQ      $0x08, SI
+	CMPQ      SI, DI
+	JLT       loop
+	JMP       answer
 
 column:
 	XORL SI, SI
@@ -19367,17 +19470,7 @@ column_loop:
 	NOTL      R10
 	MOVB      R9, (AX)(BX*1)
 	MOVB      R10, (CX)(BX*1)
-	VMOVUPS   32(DX)(SI*4), Y2
-	VPCMPEQD  Y1, Y2, Y3
-	VPCMPEQD  Y0, Y2, Y2
-	VPANDN    Y2, Y3, Y2
-	VMOVMSKPS Y2, R9
-	VMOVMSKPS Y3, R10
-	ORL       R10, R8
-	NOTL      R10
-	MOVB      R9, 1(AX)(BX*1)
-	MOVB      R10, 1(CX)(BX*1)
-	ADDQ      $0x10, SI
+	ADDQ      $0x08, SI
 	CMPQ      SI, DI
 	JLT       column_loop
 
@@ -19402,24 +19495,6 @@ DATA table32_0_1_2_3_4_5_6_7<>+8(SB)/8, $0x0000000300000002
 DATA table32_0_1_2_3_4_5_6_7<>+16(SB)/8, $0x0000000500000004
 DATA table32_0_1_2_3_4_5_6_7<>+24(SB)/8, $0x0000000700000006
 GLOBL table32_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $32
-
-DATA table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+0(SB)/8, $0xffffffffffffffff
-DATA table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+8(SB)/8, $0xffffffffffffffff
-DATA table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+16(SB)/8, $0xffffffffffffffff
-DATA table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+24(SB)/8, $0xffffffffffffffff
-GLOBL table32_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>(SB), RODATA|NOPTR, $32
-
-DATA table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+0(SB)/8, $0xfffffffefffffffe
-DATA table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+8(SB)/8, $0xfffffffefffffffe
-DATA table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+16(SB)/8, $0xfffffffefffffffe
-DATA table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+24(SB)/8, $0xfffffffefffffffe
-GLOBL table32_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>(SB), RODATA|NOPTR, $32
-
-DATA table32_8_8_8_8_8_8_8_8<>+0(SB)/8, $0x0000000800000008
-DATA table32_8_8_8_8_8_8_8_8<>+8(SB)/8, $0x0000000800000008
-DATA table32_8_8_8_8_8_8_8_8<>+16(SB)/8, $0x0000000800000008
-DATA table32_8_8_8_8_8_8_8_8<>+24(SB)/8, $0x0000000800000008
-GLOBL table32_8_8_8_8_8_8_8_8<>(SB), RODATA|NOPTR, $32
 
 // func wholeLabelListAVX2(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
 // Requires: AVX, AVX2, POPCNT
@@ -19637,14 +19712,14 @@ TEXT ·wholeLabelMasksAVX512(SB), $0-49
 	VMOVD        BX, X2
 	VPBROADCASTD X2, Z2
 	LEAQ         table64_0_0_8001_5556_4001_3334_2aab_2493<>+0(SB), SI
-	VPBROADCASTD (SI)(BX*4), Z3
-	VMOVUPS      table64_0_1_2_3_4_5_6_7<>+0(SB), Z4
-	VPMULLD      Z2, Z4, Z4
-	VMOVUPS      table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+0(SB), Z5
-	VMOVUPS      table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+0(SB), Z6
-	VMOVUPS      table64_10_10_10_10_10_10_10_10<>+0(SB), Z7
+	VPBROADCASTD (SI)(BX*4), Z4
+	VMOVUPS      table64_0_1_2_3_4_5_6_7<>+0(SB), Z5
+	VPMULLD      Z2, Z5, Z5
+	VPTERNLOGD   $0xff, Z3, Z3, Z3
+	VPADDD       Z3, Z3, Z6
+	VPABSD       Z6, Z7
+	VPSLLD       $0x03, Z7, Z7
 	ADDQ         BX, BX
-	MOVL         $-1, R9
 	XORL         SI, SI
 
 loop:
@@ -19652,55 +19727,34 @@ loop:
 	VPCMPEQD  Z1, Z8, K1
 	VPSUBD    Z0, Z8, Z8
 	VPCMPUD   $0x01, Z2, Z8, K2
-	VPADDD    Z4, Z8, Z8
-	VMOVDQA32 Z5, Z9
+	VPADDD    Z5, Z8, Z8
+	VMOVDQA32 Z3, Z9
 	VMOVDQA32 Z8, K2, Z9
 	VMOVDQA32 Z6, K1, Z9
-	KMOVW     K1, R10
-	ORL       R10, R8
-	TESTL     R10, R10
-	JNE       some
+	KMOVW     K1, R9
+	ORL       R9, R8
 	VMOVUPS   table64_0_1_2_3_4_5_6_7<>+0(SB), Z8
-	XORL      R10, R10
+	XORL      R9, R9
 
 row:
-	VPMULHUW Z3, Z8, Z10
+	VPMULHUW Z4, Z8, Z10
 	VPERMD   Z9, Z10, Z10
 	VPCMPEQD Z8, Z10, K1
-	KMOVW    K1, R11
-	MOVW     R11, (AX)(R10*1)
-	MOVW     R9, (CX)(R10*1)
-	VPADDD   Z7, Z8, Z8
-	ADDQ     $0x02, R10
-	CMPQ     R10, BX
-	JLT      row
-	JMP      next
-
-some:
-	VMOVUPS table64_0_1_2_3_4_5_6_7<>+0(SB), Z8
-	XORL    R10, R10
-
-row_some:
-	VPMULHUW Z3, Z8, Z10
-	VPERMD   Z9, Z10, Z10
-	VPCMPEQD Z8, Z10, K1
-	KMOVW    K1, R11
-	MOVW     R11, (AX)(R10*1)
+	KMOVW    K1, R10
+	MOVW     R10, (AX)(R9*1)
 	VPCMPD   $0x04, Z6, Z10, K1
-	KMOVW    K1, R11
-	MOVW     R11, (CX)(R10*1)
+	KMOVW    K1, R10
+	MOVW     R10, (CX)(R9*1)
 	VPADDD   Z7, Z8, Z8
-	ADDQ     $0x02, R10
-	CMPQ     R10, BX
-	JLT      row_some
-
-next:
-	ADDQ BX, AX
-	ADDQ BX, CX
-	ADDQ $0x10, SI
-	CMPQ SI, DI
-	JLT  loop
-	JMP  answer
+	ADDQ     $0x02, R9
+	CMPQ     R9, BX
+	JLT      row
+	ADDQ     BX, AX
+	ADDQ     BX, CX
+	ADDQ     $0x10, SI
+	CMPQ     SI, DI
+	JLT      loop
+	JMP      answer
 
 column:
 	XORL SI, SI
@@ -19737,36 +19791,6 @@ DATA table64_0_1_2_3_4_5_6_7<>+40(SB)/8, $0x0000000b0000000a
 DATA table64_0_1_2_3_4_5_6_7<>+48(SB)/8, $0x0000000d0000000c
 DATA table64_0_1_2_3_4_5_6_7<>+56(SB)/8, $0x0000000f0000000e
 GLOBL table64_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $64
-
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+0(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+8(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+16(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+24(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+32(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+40(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+48(SB)/8, $0xffffffffffffffff
-DATA table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>+56(SB)/8, $0xffffffffffffffff
-GLOBL table64_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff<>(SB), RODATA|NOPTR, $64
-
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+0(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+8(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+16(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+24(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+32(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+40(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+48(SB)/8, $0xfffffffefffffffe
-DATA table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>+56(SB)/8, $0xfffffffefffffffe
-GLOBL table64_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe_fffffffe<>(SB), RODATA|NOPTR, $64
-
-DATA table64_10_10_10_10_10_10_10_10<>+0(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+8(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+16(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+24(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+32(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+40(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+48(SB)/8, $0x0000001000000010
-DATA table64_10_10_10_10_10_10_10_10<>+56(SB)/8, $0x0000001000000010
-GLOBL table64_10_10_10_10_10_10_10_10<>(SB), RODATA|NOPTR, $64
 
 // func wholeLabelListAVX512(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
 // Requires: AVX, AVX512F, POPCNT

@@ -27,7 +27,6 @@
 #define POS      R17 // bits
 #define KEEP     R19
 #define SUMS     R21
-#define KEEPEACH R20 // -1 if KEEP is an array; 0 if it is so many bits for all groups
 
 // Their numbers, where an instruction is encoded here
 #define nCONSTS  13
@@ -411,6 +410,6 @@
 
 // K1 is the weight of positives, K2 that of negatives.
 #define expand \
-	BITSADDRESS; masked(g1, POS); AND KEEPEACH, ADDRESS; masked(g2, KEEP);                      \
-	read(g0, U); each2(FNEG, g3, g0); bit(g0, g3, g1); and(g0, g0, g2); write(g0, LOSS);        \
-	BSL(g1, K1, K2); BSL(g1+1, K1, K2); BSL(g1+2, K1, K2); BSL(g1+3, K1, K2); and(g1, g1, g2); write(g1, W)
+	BITSADDRESS; masked(g1, POS);                                                               \
+	read(g0, U); each2(FNEG, g3, g0); bit(g0, g3, g1); write(g0, LOSS);                         \
+	BSL(g1, K1, K2); BSL(g1+1, K1, K2); BSL(g1+2, K1, K2); BSL(g1+3, K1, K2); write(g1, W)

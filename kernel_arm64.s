@@ -787,24 +787,17 @@ TEXT ·mulF32NEON(SB), 0, $0-24
 	LOOP(multiply)
 	RET
 
-TEXT ·expandF32NEON(SB), 0, $32-56
+TEXT ·expandF32NEON(SB), 0, $0-48
 	MOVD u+0(FP), LOSS
 	MOVD w+8(FP), W
 	MOVD x+16(FP), U
 	MOVD pos+24(FP), POS
-	MOVD keep+32(FP), KEEP
-	MOVD n+40(FP), END
+	MOVD n+32(FP), END
 	BEGIN(·neonF32)
-	MOVWU wNeg+48(FP), VALUE
+	MOVWU wNeg+40(FP), VALUE
 	BROADCAST; VMOV(K2, K0)
-	MOVWU wPos+52(FP), VALUE
+	MOVWU wPos+44(FP), VALUE
 	BROADCAST; VMOV(K1, K0)
-	MOVD $-1, KEEPEACH
-	CBNZ KEEP, keep
-	MOVD KEEPEACH, all-8(SP) // all are kept
-	MOVD $all-8(SP), KEEP
-	MOVD ZR, KEEPEACH
-keep:
 	LOOP(expand)
 	RET
 
@@ -872,24 +865,17 @@ TEXT ·mulF64NEON(SB), 0, $0-24
 	LOOP(multiply)
 	RET
 
-TEXT ·expandF64NEON(SB), 0, $32-64
+TEXT ·expandF64NEON(SB), 0, $0-56
 	MOVD u+0(FP), LOSS
 	MOVD w+8(FP), W
 	MOVD x+16(FP), U
 	MOVD pos+24(FP), POS
-	MOVD keep+32(FP), KEEP
-	MOVD n+40(FP), END
+	MOVD n+32(FP), END
 	BEGIN(·neonF64)
-	MOVD wNeg+48(FP), VALUE
+	MOVD wNeg+40(FP), VALUE
 	BROADCAST; VMOV(K2, K0)
-	MOVD wPos+56(FP), VALUE
+	MOVD wPos+48(FP), VALUE
 	BROADCAST; VMOV(K1, K0)
-	MOVD $-1, KEEPEACH
-	CBNZ KEEP, keep
-	MOVD KEEPEACH, all-8(SP) // all are kept
-	MOVD $all-8(SP), KEEP
-	MOVD ZR, KEEPEACH
-keep:
 	LOOP(expand)
 	RET
 

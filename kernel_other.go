@@ -32,18 +32,26 @@ func sumF64(_ kernelPath, s *laneSums, loss *float64, n int) bool { return false
 func mulF32(_ kernelPath, dst, dout *float32, n int) bool { return false }
 func mulF64(_ kernelPath, dst, dout *float64, n int) bool { return false }
 
-// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). u may be x.
-func expandF32(_ kernelPath, u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32) bool {
+// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg. u may be x.
+func expandF32(_ kernelPath, u, w, x *float32, pos *uint64, n int, wNeg, wPos float32) bool {
 	return false
 }
-func expandF64(_ kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64) bool {
+func expandF64(_ kernelPath, u, w, x *float64, pos *uint64, n int, wNeg, wPos float64) bool {
+	return false
+}
+
+// expandRowsF32 makes them of labels, as the entries of a table tell: from the given one on, and after the last the first again. If some
+// is false no label is ignore. Each window of labels is read whole.
+func expandRowsF32(_ kernelPath, u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32) bool {
 	return false
 }
 
 // flipF32 changes the sign where pos is set.
 func flipF32(_ kernelPath, dst *float32, pos *uint64, n int) bool { return false }
 func flipF64(_ kernelPath, dst *float64, pos *uint64, n int) bool { return false }
+
+// flipAsF32 changes the sign where those of u and x differ.
+func flipAsF32(_ kernelPath, dst, u, x *float32, n int) bool { return false }
 
 // maskF32 makes 0 of what is not kept.
 func maskF32(_ kernelPath, dst *float32, keep *uint64, n int) bool { return false }

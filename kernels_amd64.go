@@ -587,39 +587,54 @@ func mulF64AVX512(dst, dout *float64, n int)
 //go:noescape
 func mulF64AVX2(dst, dout *float64, n int)
 
-// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). u may be x.
-func expandF32(p kernelPath, u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32) bool {
+// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg. u may be x.
+func expandF32(p kernelPath, u, w, x *float32, pos *uint64, n int, wNeg, wPos float32) bool {
 	if p == pathAVX512 {
-		expandF32AVX512(u, w, x, pos, keep, n, wNeg, wPos)
+		expandF32AVX512(u, w, x, pos, n, wNeg, wPos)
 		return true
 	}
-	expandF32AVX2(u, w, x, pos, keep, n, wNeg, wPos)
+	expandF32AVX2(u, w, x, pos, n, wNeg, wPos)
 	return true
 }
 
 //go:noescape
-func expandF32AVX512(u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32)
+func expandF32AVX512(u, w, x *float32, pos *uint64, n int, wNeg, wPos float32)
 
 //go:noescape
-func expandF32AVX2(u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32)
+func expandF32AVX2(u, w, x *float32, pos *uint64, n int, wNeg, wPos float32)
 
-// expandF64 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). u may be x.
-func expandF64(p kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64) bool {
+// expandF64 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg. u may be x.
+func expandF64(p kernelPath, u, w, x *float64, pos *uint64, n int, wNeg, wPos float64) bool {
 	if p == pathAVX512 {
-		expandF64AVX512(u, w, x, pos, keep, n, wNeg, wPos)
+		expandF64AVX512(u, w, x, pos, n, wNeg, wPos)
 		return true
 	}
-	expandF64AVX2(u, w, x, pos, keep, n, wNeg, wPos)
+	expandF64AVX2(u, w, x, pos, n, wNeg, wPos)
 	return true
 }
 
 //go:noescape
-func expandF64AVX512(u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64)
+func expandF64AVX512(u, w, x *float64, pos *uint64, n int, wNeg, wPos float64)
 
 //go:noescape
-func expandF64AVX2(u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64)
+func expandF64AVX2(u, w, x *float64, pos *uint64, n int, wNeg, wPos float64)
+
+// expandRowsF32 makes them of labels, as the entries of a table tell: from the given one on, and after the last the first again. If some
+// is false no label is ignore. Each window of labels is read whole.
+func expandRowsF32(p kernelPath, u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32) bool {
+	if p == pathAVX512 {
+		expandRowsF32AVX512(u, w, x, label, table, from, entries, n, ignore, some, wNeg, wPos)
+		return true
+	}
+	expandRowsF32AVX2(u, w, x, label, table, from, entries, n, ignore, some, wNeg, wPos)
+	return true
+}
+
+//go:noescape
+func expandRowsF32AVX512(u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
+
+//go:noescape
+func expandRowsF32AVX2(u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
 
 // flipF32 changes the sign where pos is set.
 func flipF32(p kernelPath, dst *float32, pos *uint64, n int) bool {
@@ -652,6 +667,22 @@ func flipF64AVX512(dst *float64, pos *uint64, n int)
 
 //go:noescape
 func flipF64AVX2(dst *float64, pos *uint64, n int)
+
+// flipAsF32 changes the sign where those of u and x differ.
+func flipAsF32(p kernelPath, dst, u, x *float32, n int) bool {
+	if p == pathAVX512 {
+		flipAsF32AVX512(dst, u, x, n)
+		return true
+	}
+	flipAsF32AVX2(dst, u, x, n)
+	return true
+}
+
+//go:noescape
+func flipAsF32AVX512(dst, u, x *float32, n int)
+
+//go:noescape
+func flipAsF32AVX2(dst, u, x *float32, n int)
 
 // maskF32 makes 0 of what is not kept.
 func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool {

@@ -305,25 +305,29 @@ func mulF64(p kernelPath, dst, dout *float64, n int) bool {
 //go:noescape
 func mulF64NEON(dst, dout *float64, n int)
 
-// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). u may be x.
-func expandF32(p kernelPath, u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32) bool {
-	expandF32NEON(u, w, x, pos, keep, n, wNeg, wPos)
+// expandF32 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg. u may be x.
+func expandF32(p kernelPath, u, w, x *float32, pos *uint64, n int, wNeg, wPos float32) bool {
+	expandF32NEON(u, w, x, pos, n, wNeg, wPos)
 	return true
 }
 
 //go:noescape
-func expandF32NEON(u, w, x *float32, pos, keep *uint64, n int, wNeg, wPos float32)
+func expandF32NEON(u, w, x *float32, pos *uint64, n int, wNeg, wPos float32)
 
-// expandF64 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). u may be x.
-func expandF64(p kernelPath, u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64) bool {
-	expandF64NEON(u, w, x, pos, keep, n, wNeg, wPos)
+// expandF64 makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg. u may be x.
+func expandF64(p kernelPath, u, w, x *float64, pos *uint64, n int, wNeg, wPos float64) bool {
+	expandF64NEON(u, w, x, pos, n, wNeg, wPos)
 	return true
 }
 
 //go:noescape
-func expandF64NEON(u, w, x *float64, pos, keep *uint64, n int, wNeg, wPos float64)
+func expandF64NEON(u, w, x *float64, pos *uint64, n int, wNeg, wPos float64)
+
+// expandRowsF32 makes them of labels, as the entries of a table tell: from the given one on, and after the last the first again. If some
+// is false no label is ignore. Each window of labels is read whole.
+func expandRowsF32(p kernelPath, u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32) bool {
+	return false
+}
 
 // flipF32 changes the sign where pos is set.
 func flipF32(p kernelPath, dst *float32, pos *uint64, n int) bool {
@@ -342,6 +346,11 @@ func flipF64(p kernelPath, dst *float64, pos *uint64, n int) bool {
 
 //go:noescape
 func flipF64NEON(dst *float64, pos *uint64, n int)
+
+// flipAsF32 changes the sign where those of u and x differ.
+func flipAsF32(p kernelPath, dst, u, x *float32, n int) bool {
+	return false
+}
 
 // maskF32 makes 0 of what is not kept.
 func maskF32(p kernelPath, dst *float32, keep *uint64, n int) bool {

@@ -288,6 +288,40 @@ func ignoredBits[T Float](ignored *bitmask, y *Target, t []T, pos, soft *bitmask
 	return some
 }
 
+// A rowEntry tells what laneCount elements of narrow rows are. They are in vectors, each of which has a window of as many labels as
+// it has elements, from its first element's row on. The entry says, for each element, which label of the window is its row's, and with
+// which it is a positive.
+type rowEntry struct {
+	row, label [laneCount]int32
+	step       [2]int64 // how many bytes after each vector's window that of the next vector begins
+}
+
+// rowTable has entries for as many elements as are whole entries and whole rows. After them everything is the same again.
+type rowTable [abi.NarrowRow]rowEntry
+
+// set makes the table of rows of c columns, and returns how many entries it has. Few are made sooner, many are faster.
+func (t *rowTable) set(c, vector, entries int, offset, ignore int32) int {
+	entries = max(entries/c, 1) * c
+	row, col := int32(0), int32(0)
+	for e := range t[:entries] {
+		entry := &t[e]
+		for from := 0; from < laneCount; from += vector {
+			first := row
+			for i := from; i < from+vector; i++ {
+				entry.row[i], entry.label[i] = row-first, col+offset
+				if entry.label[i] == ignore { // it ignores positives too
+					entry.label[i] = math.MinInt32 // which no label is
+				}
+				if col++; int(col) == c {
+					row, col = row+1, 0
+				}
+			}
+			entry.step[from/vector] = int64(4 * (row - first))
+		}
+	}
+	return entries
+}
+
 // hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0. Where there are none, Go
 // does it.
 func hasLabelKernels() bool { return labelKernels && path != pathGeneric }

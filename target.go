@@ -24,6 +24,8 @@ type Target struct {
 	classes   int   // C, or 0 if it has not been said
 	quality   Quality
 
+	noneIgnored bool // no label is ignore; checkLabels finds out
+
 	targetInputs
 }
 
@@ -395,11 +397,10 @@ func allWithin[T Float](v []T, plus, lo, hi T) bool {
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	i := -1
-	if t.label.of == int32s {
-		i = firstBadLabel(sliceOf[int32](&t.label), limit, t.ignore)
-	} else {
-		i = firstBadInteger(&t.label, limit, t.ignore)
+	i := t.firstBadLabel(0, limit, 0) // as if none were ignored: 0 is in the range
+	t.noneIgnored = i < 0 && uint32(t.ignore) > limit
+	if i >= 0 {
+		i = t.firstBadLabel(i, limit, t.ignore)
 	}
 	switch {
 	case i < 0:
@@ -410,6 +411,19 @@ func (t *Target) checkLabels(op string, c int) error {
 	}
 	return fmt.Errorf("focal: %s: label[%d] = %s, want 0..C with C = %d, or %d if ignored: %w",
 		op, i, t.label.text(i), c, t.ignore, ErrLabel)
+}
+
+// firstBadLabel returns the index of the first label, of those from the given one on, that is neither in 0..limit nor ignore, or -1 if
+// there is none.
+func (t *Target) firstBadLabel(from int, limit uint32, ignore int32) int {
+	label := sliceOf[int32](&t.label)
+	if label == nil {
+		return firstBadInteger(&t.label, from, limit, ignore)
+	}
+	if i := firstBadLabel(label[from:], limit, ignore); i >= 0 {
+		return from + i
+	}
+	return -1
 }
 
 // firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
@@ -432,10 +446,10 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 	return -1
 }
 
-// firstBadInteger does what firstBadLabel does for integers of any type.
-func firstBadInteger(label *numbers, limit uint32, ignore int32) int {
+// firstBadInteger does it for integers of any type.
+func firstBadInteger(label *numbers, from int, limit uint32, ignore int32) int {
 	var room [1024]int32
-	for start := 0; start < label.len; start += len(room) {
+	for start := from; start < label.len; start += len(room) {
 		n := min(len(room), label.len-start)
 		if _, ok := label.asInt32(room[:], start, n, limit, ignore); ok {
 			continue

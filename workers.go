@@ -46,7 +46,7 @@ func runParallel[T Float](result *job[T], j job[T], units, workers int) {
 
 // work does the units that the job takes, from those that nobody has taken yet, until there are none.
 func (j *job[T]) work(s *scratch[T]) {
-	s.patternSide, s.repeated = noSide, 0
+	s.patternSide, s.repeated, s.rowEntries = noSide, 0, 0
 	switch {
 	case j.perRow.wanted():
 		j.sumRows(s)

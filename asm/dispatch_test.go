@@ -167,7 +167,7 @@ func besideKernels() (names []string) {
 	for _, name := range []string{"sigmoid", "softplus", "sum", "mul", "expand", "flip", "mask", "blend", "weigh", "wholeWithin", "wholeTargetMasks"} {
 		names = append(names, name+"F32", name+"F64")
 	}
-	return append(names, "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList",
+	return append(names, "expandRowsF32", "flipAsF32", "wholeLabelsValid", "wholeLabelMasks", "wholeLabelList",
 		"wholeFromInt8", "wholeFromInt16", "wholeFromInt64")
 }
 

@@ -122,6 +122,10 @@ func (g *generator) helpers(s *isa) {
 	g.sum(s)
 	g.mul(s)
 	g.expand(s)
+	if !s.double {
+		g.expandRows(s)
+		g.flipAs(s)
+	}
 	g.flip(s)
 	g.mask(s)
 	g.blend(s)
@@ -250,10 +254,11 @@ func (g *generator) labelMasks(s *isa) {
 	first, background, ignored, step := f.vector(), f.vector(), f.vector(), f.vector()
 	f.VMOVUPS(f.ints(0, 1), first)
 	f.VPMULLD(width, first, first) // each row's first element
-	f.VMOVUPS(f.ints(-1, 0), background)
-	f.VMOVUPS(f.ints(-2, 0), ignored)
-	f.VMOVUPS(f.ints(f.lanes(), 0), step)
-	size := uint64(f.lanes() / 8) // of a vector's bits
+	f.ones(background)
+	f.VPADDD(background, background, ignored) // -2
+	f.VPABSD(ignored, step)
+	f.VPSLLD(Imm(map[bool]uint64{false: 2, true: 3}[f.wide]), step, step) // a vector's elements
+	size := uint64(f.lanes() / 8)                                         // of a vector's bits
 	if f.wide {
 		f.ADDQ(c, c) // now the bytes of a group's bits
 	}
@@ -264,8 +269,6 @@ func (g *generator) labelMasks(s *isa) {
 			f.MOVB(r.As8(), m)
 		}
 	}
-	ones := f.GP32()
-	f.MOVL(I32(-1), ones)
 	f.elements(f.lanes(), func() {
 		x, target, r := f.vector(), f.vector(), f.GP32()
 		f.VMOVUPS(f.at(label, 0), x)
@@ -295,48 +298,33 @@ func (g *generator) labelMasks(s *isa) {
 
 		// the vectors of the group's elements; i counts the bytes of their bits
 		element, i := f.vector(), f.GP64()
-		inner := func(label string, also func(at reg.VecVirtual)) {
-			f.VMOVUPS(f.ints(0, 1), element)
-			f.XORL(i.As32(), i.As32())
-			f.Label(label)
-			at, bits := f.vector(), f.GP32()
-			f.VPMULHUW(inverse, element, at)
-			f.VPERMD(target, at, at)
-			if f.wide {
-				p := f.K()
-				f.VPCMPEQD(element, at, p)
-				f.KMOVW(p, bits)
-			} else {
-				p := f.YMM()
-				f.VPCMPEQD(element, at, p)
-				f.VMOVMSKPS(p, bits)
-			}
+		f.VMOVUPS(f.ints(0, 1), element)
+		f.XORL(i.As32(), i.As32())
+		f.Label("row")
+		at, bits := f.vector(), f.GP32()
+		f.VPMULHUW(inverse, element, at)
+		f.VPERMD(target, at, at)
+		if f.wide {
+			p, q := f.K(), f.K()
+			f.VPCMPEQD(element, at, p)
+			f.KMOVW(p, bits)
 			mov(bits, pos, i)
-			also(at)
-			f.VPADDD(step, element, element)
-			f.ADDQ(Imm(size), i)
-			f.CMPQ(i, c)
-			f.JLT(LabelRef(label))
+			f.VPCMPD(Imm(4), ignored, at, q) // not =
+			f.KMOVW(q, bits)
+		} else {
+			p := f.YMM()
+			f.VPCMPEQD(element, at, p)
+			f.VMOVMSKPS(p, bits)
+			mov(bits, pos, i)
+			f.VPCMPEQD(ignored, at, at)
+			f.VMOVMSKPS(at, bits)
+			f.NOTL(bits)
 		}
-		f.TESTL(r, r)
-		f.JNE(LabelRef("some"))
-		inner("row", func(reg.VecVirtual) { mov(ones, keep, i) })
-		f.JMP(LabelRef("next"))
-		f.Label("some")
-		inner("row_some", func(at reg.VecVirtual) {
-			bits := f.GP32()
-			if f.wide {
-				q := f.K()
-				f.VPCMPD(Imm(4), ignored, at, q)
-				f.KMOVW(q, bits)
-			} else {
-				f.VPCMPEQD(ignored, at, at)
-				f.VMOVMSKPS(at, bits)
-				f.NOTL(bits)
-			}
-			mov(bits, keep, i)
-		})
-		f.Label("next")
+		mov(bits, keep, i)
+		f.VPADDD(step, element, element)
+		f.ADDQ(Imm(size), i)
+		f.CMPQ(i, c)
+		f.JLT(LabelRef("row"))
 		f.ADDQ(c, pos)
 		f.ADDQ(c, keep)
 	})
@@ -349,36 +337,34 @@ func (g *generator) labelMasks(s *isa) {
 	byte := f.GP64()
 	f.MOVQ(f.e, byte)
 	f.SHRQ(Imm(3), byte)
-	for v := range abi.Lanes / f.lanes() {
-		x, p, q := f.vector(), f.GP32(), f.GP32()
-		f.VMOVUPS(f.at(label, v), x)
-		if f.wide {
-			skip, positive := f.K(), f.K()
-			f.VPCMPEQD(ignore, x, skip)
-			f.VPCMPEQD(offset, x, positive)
-			f.KANDNW(positive, skip, positive)
-			f.KMOVW(positive, p)
-			f.KMOVW(skip, q)
-		} else {
-			skip, positive := f.YMM(), f.YMM()
-			f.VPCMPEQD(ignore, x, skip)
-			f.VPCMPEQD(offset, x, positive)
-			f.VPANDN(positive, skip, positive)
-			f.VMOVMSKPS(positive, p)
-			f.VMOVMSKPS(skip, q)
-		}
-		f.ORL(q, some)
-		f.NOTL(q)
-		at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1, Disp: v * f.lanes() / 8} }
-		if f.wide {
-			f.MOVW(p.As16(), at(pos))
-			f.MOVW(q.As16(), at(keep))
-		} else {
-			f.MOVB(p.As8(), at(pos))
-			f.MOVB(q.As8(), at(keep))
-		}
+	x, p, q := f.vector(), f.GP32(), f.GP32()
+	f.VMOVUPS(f.at(label, 0), x)
+	if f.wide {
+		skip, positive := f.K(), f.K()
+		f.VPCMPEQD(ignore, x, skip)
+		f.VPCMPEQD(offset, x, positive)
+		f.KANDNW(positive, skip, positive)
+		f.KMOVW(positive, p)
+		f.KMOVW(skip, q)
+	} else {
+		skip, positive := f.YMM(), f.YMM()
+		f.VPCMPEQD(ignore, x, skip)
+		f.VPCMPEQD(offset, x, positive)
+		f.VPANDN(positive, skip, positive)
+		f.VMOVMSKPS(positive, p)
+		f.VMOVMSKPS(skip, q)
 	}
-	f.ADDQ(Imm(abi.Lanes), f.e)
+	f.ORL(q, some)
+	f.NOTL(q)
+	at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1} }
+	if f.wide {
+		f.MOVW(p.As16(), at(pos))
+		f.MOVW(q.As16(), at(keep))
+	} else {
+		f.MOVB(p.As8(), at(pos))
+		f.MOVB(q.As8(), at(keep))
+	}
+	f.ADDQ(Imm(uint64(f.lanes())), f.e)
 	f.CMPQ(f.e, f.end)
 	f.JLT(LabelRef("column_loop"))
 	f.Label("answer")
@@ -554,6 +540,15 @@ func (g *generator) within(s *isa) {
 	})
 }
 
+// ones sets all bits.
+func (f *simple) ones(v reg.VecVirtual) {
+	if f.wide {
+		f.VPTERNLOGD(Imm(0xff), v, v, v)
+	} else {
+		f.VPCMPEQD(v, v, v)
+	}
+}
+
 func (f *simple) zero(v reg.VecVirtual) {
 	if f.wide {
 		f.VPXORQ(v, v, v)
@@ -570,9 +565,9 @@ func (g *generator) targetMasks(s *isa) {
 	zero, some := f.vector(), f.GP32()
 	f.zero(zero)
 	f.XORL(some, some)
-	f.loop(abi.Lanes, func() {
-		ones, others, byte := f.GP32(), f.GP32(), f.GP64()
-		for v := range abi.Lanes / f.lanes() {
+	f.bytewise(func(byte reg.Register, vectors int) {
+		ones, others := f.GP32(), f.GP32()
+		for v := range vectors {
 			x, r, q := f.vector(), f.GP32(), f.GP32()
 			f.emit("VMOVUP"+f.letter(), x, f.at(t, v))
 			if f.wide {
@@ -601,10 +596,13 @@ func (g *generator) targetMasks(s *isa) {
 			f.ORL(r, ones)
 			f.ORL(q, others)
 		}
-		f.MOVQ(f.e, byte)
-		f.SHRQ(Imm(3), byte)
-		f.MOVW(ones.As16(), Mem{Base: pos, Index: byte, Scale: 1})
-		f.MOVW(others.As16(), Mem{Base: soft, Index: byte, Scale: 1})
+		if to := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1} }; vectors*f.lanes() == 8 {
+			f.MOVB(ones.As8(), to(pos))
+			f.MOVB(others.As8(), to(soft))
+		} else {
+			f.MOVW(ones.As16(), to(pos))
+			f.MOVW(others.As16(), to(soft))
+		}
 		f.ORL(others, some)
 	}, func() {
 		f.TESTL(some, some)
@@ -730,6 +728,22 @@ func (g *generator) flip(s *isa) {
 	})
 }
 
+// flipAs changes the sign where those of u and x differ.
+func (g *generator) flipAs(s *isa) {
+	f := g.simple(s, "flipAs", fmt.Sprintf("(dst, u, x *%s, n int)", s.element()))
+	dst, u, x, sign := f.argument("dst"), f.argument("u"), f.argument("x"), f.constantVector(f.signBit())
+	f.loop(abi.Lanes, func() {
+		for v := range abi.Lanes / f.lanes() {
+			y := f.vector()
+			f.emit("VMOVUP"+f.letter(), y, f.at(u, v))
+			f.emit("VXORP"+f.letter(), y, y, f.at(x, v))
+			f.emit("VANDP"+f.letter(), y, y, sign)
+			f.emit("VXORP"+f.letter(), y, y, f.at(dst, v))
+			f.emit("VMOVUP"+f.letter(), f.at(dst, v), y)
+		}
+	}, func() {})
+}
+
 // mask makes 0 of what is not kept.
 func (g *generator) mask(s *isa) {
 	f := g.simple(s, "mask", fmt.Sprintf("(dst *%s, keep *uint64, n int)", s.element()))
@@ -765,15 +779,22 @@ func (g *generator) blend(s *isa) {
 
 // bitwise writes a loop over vectors with their bits of a mask, see bits.
 func (f *simple) bitwise(mask reg.Register, body func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual)) {
-	f.turns(func() {
-		byte := f.GP64()
-		f.MOVQ(f.e, byte)
-		f.SHRQ(Imm(3), byte)
-		for v := range f.vectors() {
+	f.bytewise(func(byte reg.Register, vectors int) {
+		for v := range vectors {
 			signs, k := f.bits(mask, byte, v)
 			body(v, signs, k)
 		}
 	}, func() {})
+}
+
+// bytewise writes a loop over vectors, two at a time at most, and the bytes of masks where their bits begin.
+func (f *simple) bytewise(body func(byte reg.Register, vectors int), after func()) {
+	f.turns(func() {
+		byte := f.GP64()
+		f.MOVQ(f.e, byte)
+		f.SHRQ(Imm(3), byte)
+		body(byte, f.vectors())
+	}, after)
 }
 
 // weigh writes src times by[r] to dst+n·r, for each row r, in whole vectors: column by column from the last one on, as what is behind
@@ -822,51 +843,110 @@ func (g *generator) weigh(s *isa) {
 	}, func() {})
 }
 
-// expand makes the arguments of a kernel of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where keep
-// is clear, unless that is nil.
+// expand makes the arguments of a kernel of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg.
 func (g *generator) expand(s *isa) {
-	f := g.simple(s, "expand", fmt.Sprintf("(u, w, x *%[1]s, pos, keep *uint64, n int, wNeg, wPos %[1]s)", s.element()))
-	u, w, x0, pos, keep := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("pos"), f.argument("keep")
+	f := g.simple(s, "expand", fmt.Sprintf("(u, w, x *%[1]s, pos *uint64, n int, wNeg, wPos %[1]s)", s.element()))
+	u, w, x0, pos := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("pos")
 	wNeg, wPos, sign := f.vector(), f.vector(), f.constantVector(f.signBit())
 	f.emit("VBROADCASTS"+f.letter(), wNeg, f.address("wNeg"))
 	f.emit("VBROADCASTS"+f.letter(), wPos, f.address("wPos"))
-	f.loop(abi.Lanes, func() {
-		byte := f.GP64()
-		f.MOVQ(f.e, byte)
-		f.SHRQ(Imm(3), byte)
+	f.bitwise(pos, func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual) {
+		x, y := f.vector(), f.vector()
+		if f.wide {
+			f.emit("VMOVUP"+f.letter(), x, f.at(x0, v))
+			f.emit("VXORP"+f.letter(), x, k, x, sign)
+			f.emit("VBLENDMP"+f.letter(), y, k, wNeg, wPos)
+		} else {
+			f.emit("VBLENDVP"+f.letter(), y, wNeg, wPos, signs)
+			f.emit("VANDP"+f.letter(), signs, signs, sign)
+			f.emit("VXORP"+f.letter(), x, signs, f.at(x0, v))
+		}
+		f.emit("VMOVUP"+f.letter(), f.at(u, v), x)
+		f.emit("VMOVUP"+f.letter(), f.at(w, v), y)
+	})
+}
+
+// expandRows makes the arguments of a kernel of labels, as expand makes them of bits, as a table tells: from one of its entries on, the
+// first again after the last. If nothing is ignored, some is 0.
+func (g *generator) expandRows(s *isa) {
+	f := g.simple(s, "expandRows", fmt.Sprintf("(u, w, x *%[1]s, label *int32, table unsafe.Pointer, from, entries, n int, ignore int32, some bool, wNeg, wPos %[1]s)", s.element()))
+	u, w, x0, label, table := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("label"), f.argument("table")
+	entry, end, left, last := f.argument("from"), f.GP64(), f.argument("n"), f.argument("entries")
+	ignore, sign, wNeg, wPos := f.spread("ignore", 32), f.constantVector(f.signBit()), f.vector(), f.vector()
+	f.emit("VBROADCASTS"+f.letter(), wNeg, f.address("wNeg"))
+	f.emit("VBROADCASTS"+f.letter(), wPos, f.address("wPos"))
+	if !f.wide {
+		f.VBLENDPS(Imm(0x88), wPos, wNeg, wNeg) // VPERMILPS takes 0 for the first one of four, and -1 for the last
+	}
+	const size = 2*4*abi.Lanes + 2*8
+	f.IMUL3Q(Imm(size), entry, entry)
+	f.IMUL3Q(Imm(size), last, last)
+	f.IMUL3Q(Imm(size/abi.Lanes), left, left) // bytes of the table, as all
+	f.ADDQ(table, entry)
+	f.ADDQ(table, last)
+	f.SUBQ(x0, u)
+	f.SUBQ(x0, w)
+	body := func(name string, some bool) {
+		f.Label(name)
 		vectors := abi.Lanes / f.lanes()
-		x, y := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
+		x, weight := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
 		for v := range vectors {
-			x[v], y[v] = f.vector(), f.vector()
-			signs, k := f.bits(pos, byte, v)
+			labels := f.vector()
+			x[v], weight[v] = f.vector(), f.vector()
+			f.VMOVUPS(Mem{Base: entry, Disp: v * f.bytes()}, labels)
+			f.VPERMD(Mem{Base: label}, labels, labels)
+			f.ADDQ(Mem{Base: entry, Disp: 8*abi.Lanes + 8*v}, label)
+			compare, from := Mem{Base: entry, Disp: 4*abi.Lanes + v*f.bytes()}, Mem{Base: x0, Disp: v * f.bytes()}
 			if f.wide {
-				f.emit("VMOVUP"+f.letter(), x[v], f.at(x0, v))
-				f.emit("VXORP"+f.letter(), x[v], k, x[v], sign)
-				f.emit("VBLENDMP"+f.letter(), y[v], k, wNeg, wPos)
-			} else {
-				f.emit("VBLENDVP"+f.letter(), y[v], wNeg, wPos, signs)
-				f.emit("VANDP"+f.letter(), signs, signs, sign)
-				f.emit("VXORP"+f.letter(), x[v], signs, f.at(x0, v))
+				positive, kept := f.K(), f.K()
+				f.VPCMPEQD(compare, labels, positive)
+				f.VMOVUPS(from, x[v])
+				f.VXORPS(x[v], sign, positive, x[v])
+				f.VBLENDMPS(wPos, wNeg, positive, weight[v])
+				if some {
+					f.VPCMPD(Imm(4), ignore, labels, kept)
+					f.VMOVAPS_Z(x[v], kept, x[v])
+					f.VMOVAPS_Z(weight[v], kept, weight[v])
+				}
+				continue
+			}
+			positive := f.YMM()
+			f.VPCMPEQD(compare, labels, positive)
+			f.VPERMILPS(positive, wNeg, weight[v])
+			f.VANDPS(sign, positive, x[v])
+			f.VXORPS(from, x[v], x[v])
+			if some {
+				f.VPCMPEQD(ignore, labels, labels)
+				f.VPANDN(x[v], labels, x[v])
+				f.VPANDN(weight[v], labels, weight[v])
 			}
 		}
-		f.TESTQ(keep, keep)
-		f.JEQ(LabelRef("write"))
-		for v := range vectors {
-			signs, k := f.bits(keep, byte, v)
-			if f.wide {
-				f.emit("VMOVAP"+f.letter()+"_Z", x[v], k, x[v])
-				f.emit("VMOVAP"+f.letter()+"_Z", y[v], k, y[v])
-			} else {
-				zero := f.YMM()
-				f.VXORPS(zero, zero, zero)
-				f.emit("VBLENDVP"+f.letter(), x[v], zero, x[v], signs)
-				f.emit("VBLENDVP"+f.letter(), y[v], zero, y[v], signs)
+		for i, to := range []reg.GPVirtual{u, w} {
+			for v := range vectors { // two of a cache line in turn
+				f.VMOVUPS([][]reg.VecVirtual{x, weight}[i][v], Mem{Base: x0, Index: to, Scale: 1, Disp: v * f.bytes()})
 			}
 		}
-		f.Label("write")
-		for v := range vectors {
-			f.emit("VMOVUP"+f.letter(), f.at(u, v), x[v])
-			f.emit("VMOVUP"+f.letter(), f.at(w, v), y[v])
-		}
-	}, func() {})
+		f.ADDQ(Imm(4*abi.Lanes), x0)
+		f.ADDQ(Imm(size), entry)
+		f.CMPQ(entry, end)
+		f.JLT(LabelRef(name))
+	}
+	f.Label("turn")
+	f.MOVQ(entry, end)
+	f.ADDQ(left, end)
+	f.CMPQ(end, last)
+	f.CMOVQGT(last, end)
+	f.ADDQ(entry, left)
+	f.SUBQ(end, left)
+	f.CMPB(f.address("some"), Imm(0))
+	f.JNE(LabelRef("some"))
+	body("all", false)
+	f.JMP(LabelRef("next"))
+	body("some", true)
+	f.Label("next")
+	f.MOVQ(table, entry)
+	f.TESTQ(left, left)
+	f.JNE(LabelRef("turn"))
+	f.VZEROUPPER()
+	f.RET()
 }
