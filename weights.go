@@ -346,6 +346,83 @@ func blend[T Float](dst, other []T, which *bitmask, shift int) {
 	}
 }
 
+// dropWeightless has all elements of a piece computed as if they were on the side that has a weight, and counts those of the other
+// side as ignored, of which an infinite loss would make NaN. Where the logit is NaN the element stays, so that the NaN shows.
+func (s *scratch[T]) dropWeightless(j *job[T]) {
+	if !s.ignored {
+		s.ignored = true
+		s.keep.setAll(s.n)
+	}
+	s.way = asNegatives
+	if j.params.neg == 0 {
+		s.way = asPositives
+	}
+	x := j.x[s.start : s.start+s.n]
+	nans := hasNaN(x)
+	for i := range words(s.n) {
+		drop := s.pos[i]
+		if s.way == asPositives {
+			drop = ^s.pos[i]
+		}
+		if j.y.kind == denseTarget {
+			drop &^= s.soft[i] // they are patched
+		}
+		if nans {
+			for k, v := range x[64*i : min(64*i+64, s.n)] {
+				if v != v {
+					drop &^= 1 << k
+				}
+			}
+		}
+		s.keep[i] &^= drop
+	}
+}
+
+// weightless writes the results of elements without a weight: 0, and NaN where the logit is. One of them may be x itself.
+func weightless[T Float](r *places[T], x []T) {
+	nans := hasNaN(x)
+	if !nans {
+		for _, dst := range r.all() {
+			clear(dst)
+		}
+		return
+	}
+	for i, v := range x {
+		if v == v {
+			v = 0
+		} else {
+			v = nan[T]()
+		}
+		for _, dst := range r.all() {
+			if dst != nil {
+				dst[i] = v
+			}
+		}
+	}
+}
+
+// hasNaN reports whether one of the elements is NaN.
+func hasNaN[T Float](x []T) bool {
+	if inf := T(math.Inf(1)); allWithin(x, inf, inf, inf) { // -Inf makes a NaN too
+		return false
+	}
+	var sums laneSums // of finite numbers they are finite, unless these are huge
+	addToLanes(&sums, x)
+	total := 0.0
+	for _, v := range sums.Hi {
+		total += v
+	}
+	if isFinite(total) {
+		return false
+	}
+	for _, v := range x {
+		if v != v {
+			return true
+		}
+	}
+	return false
+}
+
 // qualityFocal computes the positives of quality focal loss whose scores t are between 0 and 1. They are few, and computed in
 // float64, in Go alone. With d = p - t and E = BCE(x, t),
 //
