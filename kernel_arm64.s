@@ -414,7 +414,6 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define e         g0
 #define dLow      g0
 #define b         g0
-#define gKappaLn2 g0
 #define bracket   g0
 #define whole     g1
 #define inverse   g1
@@ -471,22 +470,28 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	each3(FMAX, g6, share, product); each3(FMIN, rest, share, product); sub(g6, R, g6); sub(rest, rest, g6); \
 	sub(rest, rest, gK); fma(rest, whole, lost);                                                \
 	CONST(K0, neon_one); first(FDIV, inverse, K0, R);                                           \
-	wantFirst(add(share, share, share); sub(share, share, R); put(share, slotD));               \
+	wantFirst(add(share, share, share); sub(share, share, R); sub(share, share, rest); put(share, slotD)); \
+	/* γ·κ, κ = ±δ·e/R */                                                                       \
+	wantFirst(mul(kappa, e, inverse); copy(g4, e); fnma(g4, kappa, R); get(g6, slotELow); add(g4, g4, g6)); \
+	wantFirst(fnma(g4, kappa, rest); fma(kappa, g4, inverse));                                  \
+	wantFirst(read(g4, TARGET); add(g4, g4, g4); everyp(g6, paramGamma); fnmap(g6, g4, paramGamma)); \
+	wantFirst(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, g6, g6, g4)); \
+	wantFirst(mul(kappa, g6, kappa); put(kappa, slotKappa));                                    \
 	/* m = M·(1+low) */                                                                         \
 	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
 	csub(dLow, neon_one, d); add(dLow, dLow, small); get(eLow, slotELow); fmac(dLow, eLow, neon_down); \
-	wantSecond(copy(small, dLow); squared(dd, d, small); put(dd, slotDD));                      \
+	wantSecond(add(dd, dLow, dLow); mul(dd, d, dd); fma(dd, d, d); put(dd, slotDD));            \
 	div(M, R, d);                                                                               \
 	wantSecond(put(R, slotR); put(rest, slotRest); put(inverse, slotInverse));                  \
 	fnma(R, M, d); add(R, R, rest); fnma(R, M, dLow); mul(low, R, inverse);                     \
-	/* κ = ±δ·e/R */                                                                            \
-	wantFirst(get(e, slotE); mul(kappa, e, inverse); get(g4, slotELow); fnma(g4, kappa, rest); fma(kappa, g4, inverse)); \
-	wantFirst(every(delta, neon_one); read(g4, TARGET); fnmac(delta, g4, neon_two));            \
-	wantFirst(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, delta, delta, g4)); \
-	wantFirst(mul(kappa, delta, kappa); put(kappa, slotKappa)); wantSecond(put(delta, slotDelta))
+	wantSecond(every(delta, neon_one); read(g4, TARGET); fnmac(delta, g4, neon_two));           \
+	wantSecond(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, delta, delta, g4); put(delta, slotDelta))
 
 // b = w·m^γ·2^Shift
-#define SOFT_SQUARE softWeight(b, g1, g3, g5); mul(b, b, M); mulc(M, M, neon_down); mul(b, b, M); add(low, low, low); fma(b, b, low)
+#define SOFT_SQUARE \
+	softWeight(g1, g3, g4, g5); mulc(g3, M, neon_minusDown); mul(g4, M, g3); /* -square */      \
+	copy(g5, g4); fnma(g5, M, g3); add(low, low, low); fnma(g5, g4, low); /* lack */            \
+	mul(b, g1, g5); fnma(b, g1, g4)
 #define passRatio(wantFirst, wantSecond) RATIO(wantFirst, wantSecond); put(M, slotRatio); put(low, slotLow)
 #define passLogM \
 	get(M, slotRatio); get(low, slotLow); logM(k, y, h, M, g0, g3, g1);                         \
@@ -507,9 +512,8 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 // ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R
 #define SOFT_GRAD(wantSecond) \
 	SOFT_LOSS(YES); wantSecond(put(b, slotBig); put(near, slotNear));                           \
-	mul(near, b, near); get(kappa, slotKappa); mulp(gKappa, kappa, paramGamma);                 \
-	mulp(gKappaLn2, kappa, paramGammaLn2Lo); fmap(gKappaLn2, kappa, paramGammaLn2);             \
-	get(D, slotD); mul(D, B, D); fma(D, gKappa, near); fma(D, gKappaLn2, Q); SOFT_OVER
+	mul(near, b, near); fmac(near, Q, neon_ln2);                                                \
+	get(D, slotD); mul(D, B, D); get(gKappa, slotKappa); fma(D, gKappa, near); SOFT_OVER
 #define SOFT_OVER \
 	get(e, slotE); over1e(grad, g1, e); each3(VEOR, grad, grad, sign); write(grad, GRAD)
 
@@ -530,7 +534,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	mulp(gKappa, kappa, paramPowLo); fmap(gKappa, kappa, paramPowHi);                           \
 	mulc(factor, e, neon_down); subc(factor, factor, neon_one);                                 \
 	mulc(kappa, kappa, neon_halfDown); fmap(factor, kappa, paramGammaMinus1);                   \
-	get(D, slotD); get(gK, slotRest); sub(D, D, gK); add(D, D, D);                              \
+	get(D, slotD); add(D, D, D);                                                                \
 	get(lambda, slotA); get(gK, slotM); add(lambda, lambda, gK); mulc(lambda, lambda, neon_ln2); fma(D, lambda, factor); \
 	get(near, slotNear); mulc(near, near, neon_up); fma(D, near, factor);                       \
 	mulc(D, D, neon_halfDown); fma(bracket, gKappa, D); minc(bracket, bracket, neon_large);     \
@@ -656,7 +660,6 @@ TEXT ·softFrozenPowerF64NEON(SB), 0, $16704-8
 #undef e
 #undef dLow
 #undef b
-#undef gKappaLn2
 #undef bracket
 #undef whole
 #undef inverse

@@ -516,8 +516,10 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		// b = w·m^γ·2^Shift
 		var b, B T
 		if kernel.Family() == abi.SoftSquare {
-			b = T(T(w*M) * T(M*c.down))
-			b = fma(b, low+low, b)
+			unscaled := T(M * c.down)
+			square := T(M * unscaled)
+			lack := fma(square, low+low, fma(M, unscaled, -square)) // what m² has besides
+			b = fma(w, square, T(w*lack))
 			B = T(b * c.down)
 		} else {
 			k, y, h := c.logM(M, low)
@@ -533,15 +535,13 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 
 		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
 		Y = T(beta * smaller(c.maxSoftplus, far)) // beyond, κ is 0, but e has stopped falling
-		D := fma(2, share, -R)
-		delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
+		D := fma(2, share, -R) - rest
 		if op != abi.Frozen {
 			kappa := T(e * inverse)
-			kappa = fma(fma(-kappa, rest, eLow), inverse, kappa)
-			kappa = T(delta * kappa)
-			gKappa := T(pl.Gamma * kappa)
-			gKappaLn2 := fma(pl.GammaLn2, kappa, T(pl.GammaLn2Lo*kappa))
-			grad := fma(gKappaLn2, Q, fma(gKappa, T(b*Y), T(B*D))) / (c.up + e)
+			kappa = fma(fma(-kappa, rest, fma(-kappa, R, e)+eLow), inverse, kappa)
+			gDelta := fromBits[T](toBits(fma(-(t+t), pl.Gamma, pl.Gamma)) ^ sign)
+			gKappa := T(gDelta * kappa)
+			grad := fma(gKappa, fma(c.Ln2, Q, T(b*Y)), T(B*D)) / (c.up + e)
 			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
 		}
 		if op == abi.Grad {
@@ -549,7 +549,7 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		}
 
 		// curv = B·e/(1+e)²
-		dd := fma(d, dLow+dLow, T(d*d))
+		dd := fma(d, d, T(d*(dLow+dLow)))
 		o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down) // the product lets a NaN in
 		if op == abi.Frozen {
 			grad := T(B*fma(0, Y, D)) / (c.up + e)
@@ -561,10 +561,10 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		eHalf := T(e * c.halfUp)
 		kappa := T(eHalf * inverse)
 		kappa = fma(fma(-kappa, R, eHalf)+fma(-kappa, rest, T(eLow*c.halfUp)), inverse, kappa)
+		delta := fromBits[T](toBits(fma(-2, t, 1)) ^ sign)
 		kappa = T(delta * kappa)
 		gKappa := fma(pl.PowHi, kappa, T(pl.PowLo*kappa))
 		factor := fma(pl.GammaMinus1, T(kappa*c.halfDown), small-1)
-		D = D - rest
 		bracket := fma(T(Y*c.up), factor, fma(T(c.Ln2*(A+m)), factor, D+D))
 		bracket = fma(gKappa, T(bracket*c.halfDown), e)
 		bracket = smaller(c.large, bracket)

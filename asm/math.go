@@ -350,8 +350,10 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			var big, B *value
 			if isSquare {
 				M, low := b.get("M"), b.get("low")
-				big = w.times(M).times(M.times(down))
-				big = fma(big, low.plus(low), big)
+				unscaled := M.times(down)
+				square := M.times(unscaled)
+				lack := fma(square, low.plus(low), fma(M, unscaled, neg(square))) // what m² has besides
+				big = fma(w, square, w.times(lack))
 				B = big.times(down)
 			} else {
 				big, B = b.pow(w, b.get("t"), b.get("r"), true)
@@ -368,16 +370,15 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			R := b.get("R")
 			eLow := A.minus(e).plus(g)
 			Y = beta.times(smaller(b.num(b.MaxSoftplus), b.abs(x))) // beyond, κ is 0, but e has stopped falling
-			D := fma(b.num(2), beta.times(up), neg(R))
-			delta := b.flipped(fma(b.num(-2), t, one), x)
+			rest := b.get("rest")
+			D := fma(b.num(2), beta.times(up), neg(R)).minus(rest)
 			if op != abi.Frozen {
 				inverse := b.get("inverse")
 				kappa := e.times(inverse)
-				kappa = fma(fma(neg(kappa), b.get("rest"), eLow), inverse, kappa)
-				kappa = delta.times(kappa)
-				gKappa := b.param("Gamma").times(kappa)
-				gKappaLn2 := fma(b.param("GammaLn2"), kappa, b.param("GammaLn2Lo").times(kappa))
-				grad := fma(gKappaLn2, Q, fma(gKappa, big.times(Y), B.times(D))).over(up.plus(e))
+				kappa = fma(fma(neg(kappa), rest, fma(neg(kappa), R, e).plus(eLow)), inverse, kappa)
+				gDelta := b.flipped(fma(neg(t.plus(t)), b.param("Gamma"), b.param("Gamma")), x)
+				gKappa := gDelta.times(kappa)
+				grad := fma(gKappa, fma(b.num(b.table.Ln2), Q, big.times(Y)), B.times(D)).over(up.plus(e))
 				b.put("Grad", b.flipped(grad, x))
 			}
 			if op == abi.Grad {
@@ -387,7 +388,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			// curv = B·e/(1+e)²
 			d := one.plus(small)
 			dLow := fma(eLow, down, one.minus(d).plus(small))
-			dd := fma(d, dLow.plus(dLow), d.times(d))
+			dd := fma(d, d, d.times(dLow.plus(dLow)))
 			b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down)) // the product lets a NaN in
 			if op == abi.Frozen {
 				b.put("Grad", b.flipped(B.times(fma(zero, Y, D)).over(up.plus(e)), x))
@@ -395,15 +396,15 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			}
 
 			// hess = B·(e + γ·κ·(2D + E·((γ-1)·κ - (1-e))))/(1+e)². κ may be tiny.
-			inverse, rest := b.get("inverse"), b.get("rest")
+			inverse := b.get("inverse")
 			halfUp, halfDown := b.num(b.HalfUp()), b.num(b.HalfDown())
 			eHalf := e.times(halfUp)
 			kappa := eHalf.times(inverse)
 			kappa = fma(fma(neg(kappa), R, eHalf).plus(fma(neg(kappa), rest, eLow.times(halfUp))), inverse, kappa)
+			delta := b.flipped(fma(b.num(-2), t, one), x)
 			kappa = delta.times(kappa)
 			gKappa := fma(b.param("PowHi"), kappa, b.param("PowLo").times(kappa))
 			factor := fma(b.param("GammaMinus1"), kappa.times(halfDown), small.minus(one))
-			D = D.minus(rest)
 			bracket := fma(Y.times(up), factor, fma(b.num(b.table.Ln2).times(A.plus(m)), factor, D.plus(D)))
 			bracket = fma(gKappa, bracket.times(halfDown), e)
 			bracket = smaller(b.num(b.Large()), bracket)
