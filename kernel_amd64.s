@@ -238,7 +238,7 @@ loop:
 
 // func lossZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·lossZeroF32AVX2(SB), $10624-8
+TEXT ·lossZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 22.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -257,13 +257,13 @@ TEXT ·lossZeroF32AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
-	VMOVAPS      Y0, 6432(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Y0, 7424(BX)
+	VMOVAPS      Y0, 7456(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 
 turn:
@@ -319,7 +319,7 @@ loop:
 	VFMADD231PS  c19317218<>+0(SB), Y4, Y6
 	VMOVUPS      Y7, (R9)(CX*1)
 	VMOVUPS      Y6, 32(R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -338,7 +338,7 @@ GLOBL c43800000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·gradZeroF32AVX2(SB), $10624-8
+TEXT ·gradZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 32.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -357,13 +357,13 @@ TEXT ·gradZeroF32AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
-	VMOVAPS      Y0, 6432(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Y0, 7424(BX)
+	VMOVAPS      Y0, 7456(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 	MOVQ 56(AX), R10
 
@@ -440,7 +440,7 @@ loop:
 	VFMADD231PS  c19317218<>+0(SB), Y5, Y9
 	VMOVUPS      Y6, (R9)(CX*1)
 	VMOVUPS      Y9, 32(R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -454,7 +454,7 @@ loop:
 
 // func hessZeroF32AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·hessZeroF32AVX2(SB), $10624-8
+TEXT ·hessZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 48.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -473,12 +473,12 @@ TEXT ·hessZeroF32AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Y0, 7424(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 	MOVQ 72(AX), R10
 	MOVQ 56(AX), R11
@@ -540,7 +540,7 @@ loop:
 	VMOVUPS      Y12, (R12)(CX*1)
 	VFMADD231PS  c19317218<>+0(SB), Y1, Y3
 	VMOVUPS      Y3, (R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -1779,7 +1779,7 @@ loop:
 
 // func lossPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF32AVX2(SB), $10624-8
+TEXT ·lossPowerF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 19.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -1798,13 +1798,13 @@ TEXT ·lossPowerF32AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
-	VMOVAPS      Y0, 6432(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Y0, 7424(BX)
+	VMOVAPS      Y0, 7456(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         48(AX), R9
 	MOVQ         80(AX), AX
 	VBROADCASTSS 24(AX), Y0
@@ -1862,7 +1862,7 @@ loop:
 	VFMADD231PS c19317218<>+0(SB), Y1, Y6
 	VMOVUPS     Y7, (R9)(CX*1)
 	VMOVUPS     Y6, 32(R9)(CX*1)
-	ADDQ        6336(BX), R8
+	ADDQ        7360(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -1875,7 +1875,7 @@ loop:
 
 // func gradPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF32AVX2(SB), $10816-8
+TEXT ·gradPowerF32AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 43.5 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
@@ -1894,13 +1894,13 @@ TEXT ·gradPowerF32AVX2(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6592(BX)
-	VMOVAPS      Y0, 6624(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPS      Y0, 7616(BX)
+	VMOVAPS      Y0, 7648(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         48(AX), R9
 	MOVQ         56(AX), R10
 	MOVQ         80(AX), AX
@@ -1911,11 +1911,11 @@ eachW:
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 	VBROADCASTSS 12(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
+	VMOVAPS      Y0, 7424(BX)
 	VBROADCASTSS 8(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
+	VMOVAPS      Y0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -1953,13 +1953,13 @@ loop:
 	VFMADD213PS c3c1d962a<>+0(SB), Y3, Y2
 	VANDNPS     Y6, Y8, Y6
 	VANDNPS     Y9, Y7, Y9
-	VANDPS      6400(BX), Y8, Y14
+	VANDPS      7424(BX), Y8, Y14
 	VMOVAPS     Y14, 320(BX)
-	VANDPS      6400(BX), Y7, Y14
+	VANDPS      7424(BX), Y7, Y14
 	VMOVAPS     Y14, 192(BX)
-	VANDPS      6464(BX), Y8, Y14
+	VANDPS      7488(BX), Y8, Y14
 	VMOVAPS     Y14, 256(BX)
-	VANDPS      6464(BX), Y7, Y14
+	VANDPS      7488(BX), Y7, Y14
 	VADDPS      c65800000<>+0(SB), Y12, Y12
 	VADDPS      c65800000<>+0(SB), Y15, Y15
 	VFMADD213PS c3d6357cd<>+0(SB), Y1, Y0
@@ -1974,7 +1974,7 @@ loop:
 	VFMADD213PS Y5, Y3, Y5
 	VMULPS      c19800000<>+0(SB), Y4, Y4
 	VMULPS      c19800000<>+0(SB), Y5, Y5
-	VMOVUPS     6336(BX), Y0
+	VMOVUPS     7360(BX), Y0
 	VBLENDVPS   Y8, Y4, Y0, Y1
 	VBLENDVPS   Y7, Y5, Y0, Y0
 	VMULPS      2752(BX)(CX*1), Y4, Y2
@@ -2013,7 +2013,7 @@ loop:
 	VDIVPS      Y15, Y0, Y0
 	VMOVUPS     Y6, (R10)(CX*1)
 	VMOVUPS     Y0, 32(R10)(CX*1)
-	ADDQ        6528(BX), R8
+	ADDQ        7552(BX), R8
 	ADDQ        $+64, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -2033,7 +2033,7 @@ GLOBL c7e800000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF32AVX2(SB), $11072-8
+TEXT ·hessPowerF32AVX2(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 84.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -2052,12 +2052,12 @@ TEXT ·hessPowerF32AVX2(SB), $11072-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6848(BX)
-	LEAQ         6848(BX), R8
+	VMOVAPS      Y0, 7872(BX)
+	LEAQ         7872(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6784(BX)
+	MOVQ         CX, 7808(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -2070,19 +2070,19 @@ eachW:
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 	VBROADCASTSS 12(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
+	VMOVAPS      Y0, 7424(BX)
 	VBROADCASTSS 8(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
+	VMOVAPS      Y0, 7488(BX)
 	VBROADCASTSS 16(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
+	VMOVAPS      Y0, 7552(BX)
 	VBROADCASTSS 20(AX), Y0
-	VMOVAPS      Y0, 6592(BX)
+	VMOVAPS      Y0, 7616(BX)
 	VBROADCASTSS 36(AX), Y0
-	VMOVAPS      Y0, 6656(BX)
+	VMOVAPS      Y0, 7680(BX)
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6720(BX)
+	VMOVAPS      Y0, 7744(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -2108,12 +2108,12 @@ loop:
 	VMOVUPS      2752(BX)(CX*1), Y9
 	VADDPS       Y9, Y6, Y10
 	VANDNPS      Y3, Y5, Y3
-	VANDPS       6400(BX), Y5, Y11
-	VANDPS       6464(BX), Y5, Y12
+	VANDPS       7424(BX), Y5, Y11
+	VANDPS       7488(BX), Y5, Y12
 	VFMADD213PS  c3c1d962a<>+0(SB), Y1, Y0
 	VMOVUPS      c43800000<>+0(SB), Y13
 	VMINPS       Y3, Y13, Y14
-	VMULPS       6336(BX), Y8, Y15
+	VMULPS       7360(BX), Y8, Y15
 	VMOVAPS      Y12, 320(BX)
 	VMULPS       c19800000<>+0(SB), Y8, Y12
 	VMOVAPS      Y11, 192(BX)
@@ -2126,15 +2126,15 @@ loop:
 	VFMADD213PS  c3d6357cd<>+0(SB), Y1, Y0
 	VADDPS       c3f800000<>+0(SB), Y12, Y6
 	VMOVAPS      Y4, 384(BX)
-	VMOVUPS      6336(BX), Y4
-	VFNMADD213PS 6592(BX), Y11, Y4
+	VMOVUPS      7360(BX), Y4
+	VFNMADD213PS 7616(BX), Y11, Y4
 	VMULPS       Y15, Y14, Y14
 	VBLENDVPS    Y5, Y10, Y11, Y11
 	VMOVUPS      c3f800000<>+0(SB), Y10
 	VSUBPS       Y6, Y10, Y10
 	VMULPS       Y6, Y6, Y15
 	VFMADD213PS  c3e75fdef<>+0(SB), Y1, Y0
-	VBLENDVPS    Y5, 6528(BX), Y14, Y14
+	VBLENDVPS    Y5, 7552(BX), Y14, Y14
 	VMULPS       Y4, Y8, Y8
 	VADDPS       Y12, Y10, Y10
 	VFMADD213PS  c3f317218<>+0(SB), Y1, Y0
@@ -2145,10 +2145,10 @@ loop:
 	VMOVUPS      c7e800000<>+0(SB), Y0
 	VMINPS       Y8, Y0, Y0
 	VFMADD213PS  Y2, Y1, Y2
-	VMULPS       6720(BX), Y0, Y0
+	VMULPS       7744(BX), Y0, Y0
 	VMULPS       c19800000<>+0(SB), Y2, Y1
-	VMULPS       6656(BX), Y2, Y2
-	VMOVUPS      6336(BX), Y4
+	VMULPS       7680(BX), Y2, Y2
+	VMOVUPS      7360(BX), Y4
 	VBLENDVPS    Y5, Y1, Y4, Y4
 	VMULPS       Y9, Y1, Y9
 	VANDNPS      Y1, Y5, Y6
@@ -2177,7 +2177,7 @@ loop:
 	VMOVUPS      Y2, (R12)(CX*1)
 	VDIVPS       256(BX), Y0, Y0
 	VMOVUPS      Y0, (R11)(CX*1)
-	ADDQ         6784(BX), R8
+	ADDQ         7808(BX), R8
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -2193,7 +2193,7 @@ loop:
 
 // func frozenPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·frozenPowerF32AVX2(SB), $10816-8
+TEXT ·frozenPowerF32AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 46.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -2212,12 +2212,12 @@ TEXT ·frozenPowerF32AVX2(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6592(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPS      Y0, 7616(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -2229,11 +2229,11 @@ eachW:
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 	VBROADCASTSS 12(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
+	VMOVAPS      Y0, 7424(BX)
 	VBROADCASTSS 8(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
+	VMOVAPS      Y0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -2290,7 +2290,7 @@ loop:
 	VMULPS      c19800000<>+0(SB), Y3, Y3
 	VMOVUPS     Y3, (R10)(CX*1)
 	VMOVUPS     Y10, (R11)(CX*1)
-	ADDQ        6528(BX), R8
+	ADDQ        7552(BX), R8
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -2303,12 +2303,6 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA c3f000000<>+0(SB)/8, $0x3f0000003f000000
-DATA c3f000000<>+8(SB)/8, $0x3f0000003f000000
-DATA c3f000000<>+16(SB)/8, $0x3f0000003f000000
-DATA c3f000000<>+24(SB)/8, $0x3f0000003f000000
-GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
-
 DATA c7f7fffff<>+0(SB)/8, $0x7f7fffff7f7fffff
 DATA c7f7fffff<>+8(SB)/8, $0x7f7fffff7f7fffff
 DATA c7f7fffff<>+16(SB)/8, $0x7f7fffff7f7fffff
@@ -2317,9 +2311,9 @@ GLOBL c7f7fffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF32AVX2(SB), $10752-8
+TEXT ·softLossSquareF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 81.0 instructions each, 2 spills
+	// 1 vectors, 85.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2337,23 +2331,23 @@ TEXT ·softLossSquareF32AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 48(AX), R11
 
 turn:
@@ -2373,80 +2367,84 @@ loop:
 	VMOVUPS      2240(BX)(CX*1), Y6
 	VADDPS       Y6, Y5, Y7
 	VANDNPS      c65800000<>+0(SB), Y4, Y8
-	VCMPPS       $0x11, c3f000000<>+0(SB), Y1, Y9
-	VMOVUPS      (R9), Y10
-	VMOVUPS      (R10), Y11
-	VXORPS       Y11, Y10, Y12
+	VMOVUPS      (R9), Y9
+	VMULPS       Y9, Y1, Y10
 	VANDPS       c7fffffff<>+0(SB), Y3, Y3
-	VXORPS       Y1, Y2, Y13
-	VMULPS       c19800000<>+0(SB), Y7, Y14
-	VSUBPS       Y7, Y5, Y15
-	VANDPS       Y4, Y13, Y13
+	VXORPS       Y1, Y2, Y11
+	VMULPS       c19800000<>+0(SB), Y7, Y12
+	VSUBPS       Y7, Y5, Y13
+	VANDPS       Y4, Y11, Y11
 	VSUBPS       Y2, Y0, Y4
 	VMAXPS       Y8, Y7, Y8
-	VXORPS       Y13, Y2, Y5
-	VXORPS       Y13, Y1, Y13
-	VANDPS       Y9, Y12, Y12
-	VMULPS       c65800000<>+0(SB), Y5, Y9
+	VXORPS       Y11, Y2, Y14
+	VXORPS       Y11, Y1, Y11
+	VMOVUPS      (R10), Y15
+	VMULPS       Y15, Y2, Y5
 	VMOVAPS      Y8, 192(BX)
-	VMULPS       Y13, Y7, Y8
-	VMOVAPS      Y7, 256(BX)
-	VADDPS       Y14, Y0, Y7
-	VADDPS       Y6, Y15, Y15
+	VMULPS       c65800000<>+0(SB), Y14, Y8
+	VMULPS       Y11, Y7, Y9
+	VMOVAPS      Y2, 256(BX)
+	VADDPS       Y12, Y0, Y2
+	VADDPS       Y6, Y13, Y13
 	VMOVUPS      c3b6b93e0<>+0(SB), Y6
-	VFMADD213PS  cbca4575a<>+0(SB), Y14, Y6
+	VFMADD213PS  cbca4575a<>+0(SB), Y12, Y6
 	VSUBPS       Y1, Y4, Y4
-	VXORPS       Y12, Y10, Y10
-	VXORPS       Y12, Y11, Y11
-	VMINPS       Y2, Y1, Y1
-	VADDPS       Y8, Y9, Y2
-	VMULPS       Y3, Y5, Y5
-	VMAXPS       Y8, Y9, Y3
-	VMINPS       Y8, Y9, Y9
-	VFMSUB231PS  256(BX), Y13, Y8
-	VSUBPS       Y10, Y11, Y11
-	VFMADD213PS  c3d574bd3<>+0(SB), Y14, Y6
-	VMOVAPS      256(BX), Y12
-	VFNMADD213PS Y12, Y14, Y12
-	VSUBPS       Y3, Y2, Y3
-	VFMADD231PS  Y11, Y1, Y10
-	VDIVPS       Y7, Y2, Y1
-	VSUBPS       Y7, Y0, Y11
-	VFMADD231PS  Y13, Y15, Y8
-	VSUBPS       c7f7fffff<>+0(SB), Y5, Y13
-	VSUBPS       Y3, Y9, Y9
-	VFMADD213PS  cbdb96445<>+0(SB), Y14, Y6
-	VADDPS       Y14, Y11, Y11
-	VADDPS       Y8, Y9, Y9
-	VDIVPS       Y2, Y0, Y0
-	VFMADD231PS  c19800000<>+0(SB), Y15, Y11
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y14, Y6
-	VFMADD231PS  192(BX), Y4, Y9
-	VFMADD213PS  cbe213439<>+0(SB), Y14, Y6
-	VFNMADD231PS Y7, Y1, Y2
-	VMULPS       c19800000<>+0(SB), Y1, Y3
-	VFMADD213PS  c3e4f022f<>+0(SB), Y14, Y6
-	VMULPS       Y3, Y1, Y4
-	VADDPS       Y9, Y2, Y2
-	VFMSUB213PS  Y4, Y1, Y3
-	VFMADD213PS  cbe8eab21<>+0(SB), Y14, Y6
-	VFNMADD231PS Y11, Y1, Y2
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y14, Y6
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y2, Y2, Y2
-	VFMADD213PS  2240(BX)(CX*1), Y6, Y12
-	VFMADD231PS  Y2, Y4, Y3
-	VMULPS       Y3, Y10, Y3
-	VFMADD231PS  Y4, Y10, Y3
-	VMULPS       c19800000<>+0(SB), Y3, Y3
-	VMULPS       Y12, Y3, Y12
-	VMULPS       Y5, Y3, Y5
-	VFMADD231PS  1728(BX)(CX*1), Y3, Y12
-	VMAXPS       Y13, Y5, Y5
-	VFMADD231PS  c19317218<>+0(SB), Y12, Y5
-	VMOVUPS      Y5, (R11)(CX*1)
-	ADDQ         6336(BX), R9
-	ADDQ         6400(BX), R10
+	VMINPS       Y5, Y10, Y0
+	VCMPPS       $0x11, Y5, Y10, Y10
+	VMOVAPS      Y7, Y5
+	VFNMADD213PS Y5, Y12, Y5
+	VMULPS       Y3, Y14, Y14
+	VADDPS       Y9, Y8, Y3
+	VFMSUB213PS  Y9, Y11, Y7
+	VFMADD231PS  Y4, Y15, Y0
+	VFMADD213PS  c3d574bd3<>+0(SB), Y12, Y6
+	VBLENDVPS    Y10, 256(BX), Y1, Y1
+	VMOVAPS      Y5, 256(BX)
+	VMOVUPS      (R9), Y5
+	VBLENDVPS    Y10, Y15, Y5, Y5
+	VFMADD231PS  Y11, Y13, Y7
+	VDIVPS       Y2, Y3, Y10
+	VFMADD231PS  Y1, Y5, Y0
+	VMAXPS       Y9, Y8, Y1
+	VMINPS       Y9, Y8, Y8
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y9
+	VFMADD213PS  cbdb96445<>+0(SB), Y12, Y6
+	VSUBPS       c7f7fffff<>+0(SB), Y14, Y11
+	VSUBPS       Y1, Y3, Y1
+	VADDPS       Y12, Y9, Y9
+	VSUBPS       Y1, Y8, Y8
+	VDIVPS       Y3, Y5, Y5
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y12, Y6
+	VFMADD231PS  c19800000<>+0(SB), Y13, Y9
+	VADDPS       Y7, Y8, Y8
+	VFMADD213PS  cbe213439<>+0(SB), Y12, Y6
+	VFMADD231PS  192(BX), Y4, Y8
+	VFNMADD231PS Y2, Y10, Y3
+	VMULPS       c19800000<>+0(SB), Y10, Y1
+	VFMADD213PS  c3e4f022f<>+0(SB), Y12, Y6
+	VADDPS       Y8, Y3, Y3
+	VMULPS       Y1, Y10, Y2
+	VFMADD213PS  cbe8eab21<>+0(SB), Y12, Y6
+	VFNMADD231PS Y9, Y10, Y3
+	VFMSUB213PS  Y2, Y1, Y10
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y12, Y6
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVAPS      256(BX), Y1
+	VFMADD213PS  2240(BX)(CX*1), Y1, Y6
+	VFMADD231PS  Y3, Y2, Y10
+	VMULPS       Y10, Y0, Y10
+	VFMADD231PS  Y2, Y0, Y10
+	VMULPS       c19800000<>+0(SB), Y10, Y10
+	VMULPS       Y6, Y10, Y6
+	VMULPS       Y14, Y10, Y14
+	VFMADD231PS  1728(BX)(CX*1), Y10, Y6
+	VMAXPS       Y11, Y14, Y14
+	VFMADD231PS  c19317218<>+0(SB), Y6, Y14
+	VMOVUPS      Y14, (R11)(CX*1)
+	ADDQ         7360(BX), R9
+	ADDQ         7424(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -2466,9 +2464,9 @@ GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF32AVX2(SB), $10816-8
+TEXT ·softGradSquareF32AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 112.0 instructions each, 6 spills
+	// 1 vectors, 116.0 instructions each, 7 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2486,28 +2484,28 @@ TEXT ·softGradSquareF32AVX2(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPS      Y0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -2526,111 +2524,115 @@ loop:
 	VMOVUPS      2240(BX)(CX*1), Y6
 	VADDPS       Y6, Y5, Y7
 	VANDNPS      c65800000<>+0(SB), Y4, Y8
-	VCMPPS       $0x11, c3f000000<>+0(SB), Y1, Y9
-	VMOVUPS      (R9), Y10
-	VMOVUPS      (R10), Y11
-	VXORPS       Y11, Y10, Y12
-	VANDPS       c7fffffff<>+0(SB), Y3, Y13
-	VADDPS       Y1, Y1, Y14
+	VMOVUPS      (R9), Y9
+	VMULPS       Y9, Y1, Y10
+	VANDPS       c7fffffff<>+0(SB), Y3, Y11
+	VMOVUPS      c43800000<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y12
+	VADDPS       Y1, Y1, Y13
 	VANDPS       c80000000<>+0(SB), Y3, Y3
-	VXORPS       Y1, Y2, Y15
-	VMOVAPS      Y13, 192(BX)
-	VMULPS       c19800000<>+0(SB), Y7, Y13
-	VSUBPS       Y7, Y5, Y11
-	VANDPS       Y4, Y15, Y15
+	VXORPS       Y1, Y2, Y14
+	VMULPS       c19800000<>+0(SB), Y7, Y15
+	VSUBPS       Y7, Y5, Y9
+	VANDPS       Y4, Y14, Y14
 	VSUBPS       Y2, Y0, Y4
 	VMAXPS       Y8, Y7, Y8
-	VXORPS       Y15, Y2, Y5
-	VXORPS       Y15, Y1, Y15
-	VANDPS       Y9, Y12, Y12
-	VMULPS       c65800000<>+0(SB), Y5, Y9
-	VMOVAPS      Y5, 256(BX)
-	VMULPS       Y15, Y7, Y5
-	VADDPS       Y13, Y0, Y10
-	VADDPS       Y6, Y11, Y11
-	VMOVAPS      Y12, 320(BX)
-	VMOVUPS      c3b6b93e0<>+0(SB), Y12
-	VFMADD213PS  cbca4575a<>+0(SB), Y13, Y12
+	VXORPS       Y14, Y2, Y5
+	VXORPS       Y14, Y1, Y14
+	VMOVAPS      Y10, 192(BX)
+	VMOVUPS      (R10), Y10
+	VMOVAPS      Y8, 256(BX)
+	VMULPS       Y10, Y2, Y8
+	VMOVAPS      Y2, 320(BX)
+	VMULPS       c65800000<>+0(SB), Y5, Y2
+	VMULPS       Y14, Y7, Y10
+	VADDPS       Y6, Y9, Y9
 	VSUBPS       Y1, Y4, Y4
-	VMINPS       Y2, Y1, Y1
-	VMOVUPS      6336(BX), Y2
-	VFNMADD132PS Y2, Y2, Y14
-	VFMADD213PS  c3d574bd3<>+0(SB), Y13, Y12
-	VXORPS       Y3, Y14, Y14
-	VFMADD213PS  cbdb96445<>+0(SB), Y13, Y12
-	VFMADD213PS  c3dfe92a4<>+0(SB), Y13, Y12
-	VFMADD213PS  cbe213439<>+0(SB), Y13, Y12
-	VFMADD213PS  c3e4f022f<>+0(SB), Y13, Y12
-	VFMADD213PS  cbe8eab21<>+0(SB), Y13, Y12
-	VFMADD213PS  c3ee2a8ec<>+0(SB), Y13, Y12
-	VADDPS       Y5, Y9, Y2
-	VMOVAPS      Y3, 384(BX)
-	VMAXPS       Y5, Y9, Y3
-	VSUBPS       Y3, Y2, Y3
-	VMOVAPS      Y14, 448(BX)
-	VDIVPS       Y10, Y2, Y14
-	VMOVAPS      Y1, 512(BX)
-	VMOVAPS      Y5, Y1
-	VFMSUB231PS  Y15, Y7, Y1
-	VMINPS       Y5, Y9, Y5
-	VFMSUB132PS  c40000000<>+0(SB), Y2, Y9
-	VSUBPS       Y3, Y5, Y5
-	VFMADD231PS  Y15, Y11, Y1
-	VADDPS       Y1, Y5, Y5
-	VFMADD231PS  Y4, Y8, Y5
-	VSUBPS       Y10, Y0, Y1
-	VFNMADD213PS Y2, Y14, Y10
-	VADDPS       Y13, Y1, Y1
-	VFNMADD213PS Y7, Y7, Y13
-	VSUBPS       Y5, Y9, Y9
+	VMULPS       Y12, Y5, Y12
+	VMULPS       Y11, Y5, Y5
+	VADDPS       Y15, Y0, Y11
+	VMOVAPS      Y12, 384(BX)
+	VMOVUPS      7360(BX), Y12
+	VFNMADD132PS Y12, Y12, Y13
+	VXORPS       Y3, Y13, Y13
+	VADDPS       Y10, Y2, Y12
+	VMOVAPS      Y3, 448(BX)
+	VMAXPS       Y10, Y2, Y3
+	VSUBPS       Y3, Y12, Y3
+	VMOVAPS      Y13, 512(BX)
+	VDIVPS       Y11, Y12, Y13
+	VMOVAPS      Y5, 576(BX)
+	VMOVAPS      Y10, Y5
+	VFMSUB231PS  Y14, Y7, Y5
+	VMINPS       Y10, Y2, Y10
+	VFMSUB132PS  c40000000<>+0(SB), Y12, Y2
+	VSUBPS       Y3, Y10, Y10
+	VFMADD231PS  Y14, Y9, Y5
 	VADDPS       Y5, Y10, Y10
-	VFMADD231PS  c19800000<>+0(SB), Y11, Y1
-	VFMADD231PS  Y12, Y13, Y6
-	VDIVPS       Y2, Y0, Y0
-	VFNMADD231PS Y1, Y14, Y10
-	VMULPS       c19800000<>+0(SB), Y14, Y1
-	VMULPS       Y0, Y10, Y10
-	VADDPS       Y10, Y10, Y10
-	VMULPS       Y1, Y14, Y3
-	VFMSUB213PS  Y3, Y1, Y14
-	VFMADD231PS  Y10, Y3, Y14
-	VMOVUPS      (R9), Y1
-	VXORPS       320(BX), Y1, Y1
-	VMOVUPS      (R10), Y4
-	VXORPS       320(BX), Y4, Y4
-	VSUBPS       Y1, Y4, Y4
-	VFMADD231PS  512(BX), Y4, Y1
-	VMULPS       Y0, Y7, Y4
-	VMOVUPS      c43800000<>+0(SB), Y8
-	VMINPS       192(BX), Y8, Y8
-	VMOVAPS      256(BX), Y10
-	VMULPS       192(BX), Y10, Y12
-	VMULPS       Y8, Y10, Y10
-	VADDPS       c65800000<>+0(SB), Y7, Y8
-	VFNMADD231PS Y2, Y4, Y7
-	VMULPS       Y14, Y1, Y14
-	VSUBPS       c7f7fffff<>+0(SB), Y12, Y2
-	VFMADD231PS  Y3, Y1, Y14
-	VADDPS       Y11, Y7, Y7
-	VFNMADD231PS Y5, Y4, Y7
-	VMULPS       c19800000<>+0(SB), Y14, Y1
-	VMULPS       Y10, Y14, Y14
-	VMULPS       Y6, Y1, Y6
-	VFMADD231PS  Y0, Y7, Y4
-	VMULPS       Y9, Y1, Y9
-	VMULPS       Y12, Y1, Y12
-	VFMADD231PS  1728(BX)(CX*1), Y1, Y6
-	VMULPS       448(BX), Y4, Y4
-	VMAXPS       Y2, Y12, Y12
-	VFMADD231PS  c3f317218<>+0(SB), Y6, Y14
-	VFMADD231PS  c19317218<>+0(SB), Y6, Y12
-	VFMADD231PS  Y14, Y4, Y9
-	VMOVUPS      Y12, (R11)(CX*1)
-	VDIVPS       Y8, Y9, Y9
-	VXORPS       384(BX), Y9, Y9
-	VMOVUPS      Y9, (R12)(CX*1)
-	ADDQ         6400(BX), R9
-	ADDQ         6464(BX), R10
+	VFMADD231PS  256(BX), Y4, Y10
+	VMOVUPS      c3b6b93e0<>+0(SB), Y3
+	VFMADD213PS  cbca4575a<>+0(SB), Y15, Y3
+	VFMADD213PS  c3d574bd3<>+0(SB), Y15, Y3
+	VFMADD213PS  cbdb96445<>+0(SB), Y15, Y3
+	VFMADD213PS  c3dfe92a4<>+0(SB), Y15, Y3
+	VFMADD213PS  cbe213439<>+0(SB), Y15, Y3
+	VFMADD213PS  c3e4f022f<>+0(SB), Y15, Y3
+	VFMADD213PS  cbe8eab21<>+0(SB), Y15, Y3
+	VFMADD213PS  c3ee2a8ec<>+0(SB), Y15, Y3
+	VSUBPS       Y11, Y0, Y5
+	VFNMADD213PS Y12, Y13, Y11
+	VADDPS       Y15, Y5, Y5
+	VFNMADD213PS Y7, Y7, Y15
+	VADDPS       Y10, Y11, Y11
+	VFMADD231PS  c19800000<>+0(SB), Y9, Y5
+	VFMADD231PS  Y3, Y15, Y6
+	VFNMADD231PS Y5, Y13, Y11
+	VDIVPS       Y12, Y0, Y0
+	VMULPS       Y0, Y11, Y11
+	VADDPS       Y11, Y11, Y11
+	VMULPS       c19800000<>+0(SB), Y13, Y3
+	VMOVAPS      192(BX), Y14
+	VMINPS       Y8, Y14, Y15
+	VCMPPS       $0x11, Y8, Y14, Y14
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  Y8, Y4, Y15
+	VBLENDVPS    Y14, 320(BX), Y1, Y1
+	VMOVUPS      (R9), Y4
+	VBLENDVPS    Y14, Y8, Y4, Y4
+	VFMADD231PS  Y1, Y4, Y15
+	VMULPS       Y3, Y13, Y1
+	VFMSUB213PS  Y1, Y3, Y13
+	VFMADD231PS  Y11, Y1, Y13
+	VMULPS       Y0, Y7, Y3
+	VFNMADD213PS Y7, Y3, Y12
+	VMULPS       Y13, Y15, Y13
+	VFMADD231PS  Y1, Y15, Y13
+	VFNMADD231PS Y5, Y7, Y12
+	VADDPS       c65800000<>+0(SB), Y7, Y7
+	VFMADD213PS  Y10, Y2, Y5
+	VMOVAPS      576(BX), Y1
+	VSUBPS       c7f7fffff<>+0(SB), Y1, Y4
+	VMULPS       c19800000<>+0(SB), Y13, Y8
+	VADDPS       Y9, Y12, Y12
+	VMULPS       384(BX), Y13, Y13
+	VSUBPS       Y5, Y2, Y2
+	VMULPS       Y6, Y8, Y6
+	VFNMADD231PS Y10, Y3, Y12
+	VMULPS       Y2, Y8, Y2
+	VMULPS       Y1, Y8, Y1
+	VFMADD231PS  1728(BX)(CX*1), Y8, Y6
+	VFMADD231PS  Y0, Y12, Y3
+	VMAXPS       Y4, Y1, Y1
+	VFMADD231PS  c3f317218<>+0(SB), Y6, Y13
+	VFMADD231PS  c19317218<>+0(SB), Y6, Y1
+	VMULPS       512(BX), Y3, Y3
+	VFMADD231PS  Y13, Y3, Y2
+	VMOVUPS      Y1, (R11)(CX*1)
+	VDIVPS       Y7, Y2, Y2
+	VXORPS       448(BX), Y2, Y2
+	VMOVUPS      Y2, (R12)(CX*1)
+	ADDQ         7424(BX), R9
+	ADDQ         7488(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -2664,7 +2666,7 @@ GLOBL cc0000000<>(SB), RODATA|NOPTR, $32
 // func ratioF32AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·ratioF32AVX2<>(SB), NOSPLIT, $0
-	// 1 vectors, 59.0 instructions each, 0 spills
+	// 1 vectors, 61.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
@@ -2701,6 +2703,7 @@ loop:
 	VMAXPS       Y13, Y11, Y15
 	VFMSUB213PS  Y13, Y9, Y2
 	VMINPS       Y13, Y11, Y11
+	VMOVUPS      Y6, 6336(BX)(CX*1)
 	VADDPS       Y8, Y5, Y5
 	VDIVPS       Y12, Y14, Y13
 	VSUBPS       Y15, Y14, Y15
@@ -2712,6 +2715,7 @@ loop:
 	VFMADD213PS  c3dfe92a4<>+0(SB), Y8, Y10
 	VDIVPS       Y14, Y3, Y3
 	VADDPS       Y2, Y11, Y11
+	VMOVUPS      Y5, 6848(BX)(CX*1)
 	VFMADD213PS  cbe213439<>+0(SB), Y8, Y10
 	VFMADD231PS  Y6, Y7, Y11
 	VFNMADD231PS Y12, Y13, Y14
@@ -2734,9 +2738,9 @@ loop:
 
 // func softHessSquareF32AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softHessSquareF32AVX2(SB), $11008-8
+TEXT ·softHessSquareF32AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 125.0 instructions each, 5 spills
+	// 1 vectors, 126.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2754,40 +2758,40 @@ TEXT ·softHessSquareF32AVX2(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPS      Y0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPS      Y0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
 	MOVQ         64(AX), R14
 	MOVQ         80(AX), AX
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 	VBROADCASTSS 24(AX), Y0
 	VMOVAPS      Y0, (BX)
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS 4(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
+	VMOVAPS      Y0, 7424(BX)
 	VBROADCASTSS 36(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
+	VMOVAPS      Y0, 7488(BX)
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
+	VMOVAPS      Y0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -2801,130 +2805,131 @@ loop:
 	VMOVUPS      1728(BX)(CX*1), Y0
 	VMOVUPS      2240(BX)(CX*1), Y1
 	VADDPS       Y1, Y0, Y2
-	VMOVUPS      cc0000000<>+0(SB), Y3
+	VMOVUPS      c3f800000<>+0(SB), Y3
 	VMOVUPS      (R8)(CX*1), Y4
-	VFMADD213PS  c3f800000<>+0(SB), Y4, Y3
-	VMOVUPS      4288(BX)(CX*1), Y5
-	VMULPS       c19800000<>+0(SB), Y5, Y6
-	VMOVUPS      5824(BX)(CX*1), Y7
-	VMULPS       c65800000<>+0(SB), Y7, Y8
-	VCMPPS       $0x11, c3f000000<>+0(SB), Y4, Y9
-	VMOVUPS      (DI)(CX*1), Y10
-	VANDPS       c80000000<>+0(SB), Y10, Y11
-	VMOVUPS      (R9), Y12
-	VMOVUPS      (R10), Y13
-	VXORPS       Y13, Y12, Y14
-	VMOVUPS      c3f800000<>+0(SB), Y15
-	VSUBPS       Y4, Y15, Y7
-	VMOVUPS      4800(BX)(CX*1), Y10
-	VADDPS       Y10, Y10, Y10
-	VMOVAPS      Y10, 192(BX)
-	VSUBPS       Y2, Y0, Y10
-	VMULPS       c52800000<>+0(SB), Y2, Y15
-	VMULPS       Y6, Y5, Y13
-	VXORPS       Y11, Y3, Y3
-	VMOVAPS      Y11, 256(BX)
-	VMULPS       c19800000<>+0(SB), Y2, Y11
-	VMOVAPS      Y3, 320(BX)
-	VMOVUPS      c40000000<>+0(SB), Y3
-	VMOVAPS      Y2, 384(BX)
-	VMOVUPS      5312(BX)(CX*1), Y2
-	VFMSUB213PS  Y2, Y3, Y8
-	VANDPS       Y9, Y14, Y14
-	VMINPS       Y7, Y4, Y7
-	VMOVUPS      2752(BX)(CX*1), Y3
-	VADDPS       Y3, Y0, Y9
-	VADDPS       Y1, Y10, Y10
-	VMOVUPS      3776(BX)(CX*1), Y1
-	VMULPS       Y1, Y15, Y0
-	VXORPS       Y14, Y12, Y12
-	VXORPS       (R10), Y14, Y14
-	VFMSUB213PS  Y13, Y6, Y5
-	VSUBPS       c3f800000<>+0(SB), Y11, Y6
-	VSUBPS       Y12, Y14, Y14
-	VMOVUPS      3264(BX)(CX*1), Y3
-	VSUBPS       Y3, Y8, Y8
+	VSUBPS       Y4, Y3, Y5
+	VMOVUPS      cc0000000<>+0(SB), Y6
+	VFMADD213PS  Y3, Y4, Y6
+	VMOVUPS      4288(BX)(CX*1), Y7
+	VMULPS       c19800000<>+0(SB), Y7, Y8
+	VMOVUPS      (R9), Y9
+	VMULPS       Y9, Y4, Y10
+	VMOVUPS      (DI)(CX*1), Y11
+	VANDPS       c80000000<>+0(SB), Y11, Y12
+	VMOVUPS      5824(BX)(CX*1), Y13
+	VMULPS       c65800000<>+0(SB), Y13, Y14
+	VMOVUPS      4800(BX)(CX*1), Y15
+	VADDPS       Y15, Y15, Y15
+	VMOVUPS      2752(BX)(CX*1), Y13
+	VADDPS       Y13, Y0, Y9
+	VSUBPS       Y2, Y0, Y13
+	VMULPS       c52800000<>+0(SB), Y2, Y0
+	VMOVUPS      (R10), Y4
+	VMULPS       Y4, Y5, Y3
+	VMOVAPS      Y5, 192(BX)
+	VMULPS       Y8, Y7, Y5
+	VXORPS       Y12, Y6, Y6
+	VMOVAPS      Y12, 256(BX)
+	VMULPS       c19800000<>+0(SB), Y2, Y12
+	VMOVAPS      Y6, 320(BX)
+	VMOVUPS      c40000000<>+0(SB), Y6
+	VMOVUPS      5312(BX)(CX*1), Y4
+	VFMSUB213PS  Y4, Y6, Y14
+	VANDPS       c7fffffff<>+0(SB), Y11, Y11
+	VMOVUPS      3776(BX)(CX*1), Y6
+	VMOVAPS      Y11, 384(BX)
+	VMULPS       Y6, Y2, Y11
+	VADDPS       Y1, Y13, Y13
 	VMULPS       c3f317218<>+0(SB), Y9, Y9
-	VFNMADD231PS Y2, Y0, Y15
-	VFMADD231PS  Y14, Y7, Y12
-	VMULPS       c52800000<>+0(SB), Y10, Y7
-	VMOVUPS      (DI)(CX*1), Y14
-	VANDPS       c7fffffff<>+0(SB), Y14, Y14
-	VFMADD231PS  192(BX), Y13, Y5
-	VMOVUPS      c43800000<>+0(SB), Y4
-	VMINPS       Y14, Y4, Y4
+	VFMSUB213PS  Y5, Y8, Y7
+	VFMADD231PS  Y15, Y5, Y7
+	VMULPS       Y6, Y0, Y1
+	VFNMADD231PS Y4, Y1, Y0
+	VMULPS       c52800000<>+0(SB), Y13, Y8
+	VMOVUPS      3264(BX)(CX*1), Y15
+	VFNMADD231PS Y15, Y1, Y8
+	VADDPS       Y8, Y0, Y0
+	VFMADD231PS  Y6, Y0, Y1
+	VMINPS       Y3, Y10, Y0
+	VCMPPS       $0x11, Y3, Y10, Y10
+	VSUBPS       c3f800000<>+0(SB), Y12, Y3
+	VADDPS       c3f800000<>+0(SB), Y12, Y12
+	VMOVUPS      (R10), Y8
+	VFMADD231PS  6336(BX)(CX*1), Y8, Y0
+	VMOVAPS      Y12, 448(BX)
+	VMOVUPS      (R8)(CX*1), Y12
+	VBLENDVPS    Y10, 192(BX), Y12, Y6
 	VMOVAPS      Y9, 192(BX)
+	VMOVUPS      (R9), Y9
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VMULPS       320(BX), Y1, Y1
+	VSUBPS       Y15, Y14, Y8
+	VFMADD231PS  Y6, Y9, Y0
+	VMOVUPS      c43800000<>+0(SB), Y6
+	VMINPS       384(BX), Y6, Y6
+	VFNMADD213PS Y2, Y11, Y4
+	VADDPS       Y8, Y8, Y8
 	VMOVUPS      5824(BX)(CX*1), Y9
-	VMULPS       Y9, Y14, Y14
-	VFNMADD231PS Y3, Y0, Y7
-	VMULPS       Y4, Y9, Y9
-	VMULPS       Y5, Y12, Y5
-	VADDPS       Y7, Y15, Y15
-	VADDPS       Y8, Y8, Y4
-	VFMADD231PS  Y13, Y12, Y5
-	VMULPS       384(BX), Y1, Y7
-	VADDPS       c3f800000<>+0(SB), Y11, Y12
-	VFMADD231PS  Y1, Y15, Y0
-	VMULPS       c65800000<>+0(SB), Y9, Y13
-	VMULPS       320(BX), Y0, Y0
-	VFNMADD213PS 384(BX), Y7, Y2
-	VADDPS       Y10, Y2, Y2
-	VFNMADD231PS Y3, Y7, Y2
-	VFMADD231PS  Y1, Y2, Y7
-	VMULPS       c2c800000<>+0(SB), Y0, Y1
-	VFMADD231PS  6400(BX), Y1, Y6
-	VMOVUPS      c3f800000<>+0(SB), Y1
-	VSUBPS       Y12, Y1, Y1
-	VADDPS       Y11, Y1, Y1
-	VMULPS       128(BX), Y0, Y2
-	VFMADD231PS  192(BX), Y6, Y4
-	VMULPS       c19800000<>+0(SB), Y5, Y3
-	VFMADD231PS  (BX), Y0, Y2
-	VFMADD231PS  c19800000<>+0(SB), Y10, Y1
-	VMOVUPS      (R8)(CX*1), Y0
-	VADDPS       Y0, Y0, Y0
-	VMULPS       2752(BX)(CX*1), Y3, Y10
-	VMULPS       Y8, Y3, Y8
-	VFMADD231PS  Y6, Y13, Y4
-	VMULPS       Y9, Y5, Y6
-	VMOVUPS      c65800000<>+0(SB), Y11
-	VADDPS       384(BX), Y11, Y11
-	VMOVUPS      6336(BX), Y13
-	VFNMADD132PS Y13, Y13, Y0
-	VXORPS       Y13, Y13, Y13
-	VFMADD213PS  384(BX), Y13, Y9
-	VFMADD231PS  1728(BX)(CX*1), Y3, Y10
-	VADDPS       Y1, Y1, Y1
-	VMULPS       6464(BX), Y5, Y5
-	VMULPS       c2c800000<>+0(SB), Y4, Y4
-	VMULPS       Y1, Y12, Y1
-	VXORPS       256(BX), Y0, Y0
-	VMULPS       Y9, Y3, Y9
-	VMULPS       Y7, Y0, Y0
-	VFMADD231PS  c3f317218<>+0(SB), Y10, Y6
-	VSUBPS       c7f7fffff<>+0(SB), Y14, Y7
-	VFMADD213PS  384(BX), Y4, Y2
-	VMULPS       Y14, Y3, Y3
-	VFMADD231PS  Y12, Y12, Y1
-	VFMADD231PS  Y6, Y0, Y8
-	VMAXPS       Y7, Y3, Y3
+	VMULPS       384(BX), Y9, Y10
+	VMULPS       Y6, Y9, Y9
+	VMULPS       Y7, Y0, Y7
+	VMOVUPS      6848(BX)(CX*1), Y6
+	VFNMADD231PS Y6, Y2, Y4
+	VFMADD231PS  Y5, Y0, Y7
+	VMULPS       c2c800000<>+0(SB), Y1, Y0
+	VADDPS       Y12, Y12, Y12
+	VADDPS       Y13, Y4, Y4
+	VMULPS       c65800000<>+0(SB), Y9, Y5
+	VFMADD231PS  7424(BX), Y0, Y3
+	VMULPS       128(BX), Y1, Y0
+	VFNMADD231PS Y15, Y11, Y4
+	VMOVUPS      7360(BX), Y13
+	VFNMADD132PS Y13, Y13, Y12
+	VFMADD231PS  (BX), Y1, Y0
+	VMULPS       c19800000<>+0(SB), Y7, Y1
+	VFMADD231PS  192(BX), Y3, Y8
+	VFMADD231PS  Y6, Y14, Y15
+	VFMADD231PS  3776(BX)(CX*1), Y4, Y11
+	VADDPS       Y6, Y6, Y6
+	VXORPS       256(BX), Y12, Y12
+	VFMADD231PS  Y3, Y5, Y8
+	VMULPS       2752(BX)(CX*1), Y1, Y3
+	VSUBPS       Y15, Y14, Y14
+	VMULPS       Y9, Y7, Y4
+	VMULPS       448(BX), Y6, Y6
+	VADDPS       c65800000<>+0(SB), Y2, Y5
+	VMULPS       Y11, Y12, Y12
+	VFMADD132PS  c00000000<>+0(SB), Y2, Y9
+	VSUBPS       c7f7fffff<>+0(SB), Y10, Y11
+	VFMADD231PS  1728(BX)(CX*1), Y1, Y3
+	VMULPS       7488(BX), Y7, Y7
+	VMOVAPS      448(BX), Y13
+	VFMADD231PS  Y13, Y13, Y6
+	VMULPS       c2c800000<>+0(SB), Y8, Y8
+	VMULPS       Y14, Y1, Y14
+	VMULPS       Y10, Y1, Y10
+	VMULPS       Y9, Y1, Y1
+	VFMADD231PS  Y8, Y0, Y2
+	VFMADD231PS  c3f317218<>+0(SB), Y3, Y4
+	VMAXPS       Y11, Y10, Y10
+	VDIVPS       Y6, Y1, Y1
+	VFMADD231PS  c19317218<>+0(SB), Y3, Y10
 	VMOVUPS      c7e800000<>+0(SB), Y0
 	VMINPS       Y2, Y0, Y0
-	VDIVPS       Y1, Y9, Y9
-	VFMADD231PS  c19317218<>+0(SB), Y10, Y3
-	VMULPS       6528(BX), Y0, Y0
-	VMULPS       Y0, Y5, Y5
-	VMOVUPS      Y3, (R11)(CX*1)
-	VDIVPS       Y11, Y8, Y8
-	VDIVPS       Y1, Y5, Y5
-	VMULPS       c19800000<>+0(SB), Y9, Y9
-	VMOVUPS      Y9, (R13)(CX*1)
-	VXORPS       256(BX), Y8, Y8
-	VMOVUPS      Y8, (R12)(CX*1)
-	VMULPS       c19800000<>+0(SB), Y5, Y5
-	VMOVUPS      Y5, (R14)(CX*1)
-	ADDQ         6592(BX), R9
-	ADDQ         6656(BX), R10
+	VFMADD231PS  Y4, Y12, Y14
+	VMULPS       7552(BX), Y0, Y0
+	VMOVUPS      Y10, (R11)(CX*1)
+	VDIVPS       Y5, Y14, Y14
+	VMULPS       Y0, Y7, Y7
+	VDIVPS       Y6, Y7, Y7
+	VMULPS       c19800000<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (R13)(CX*1)
+	VXORPS       256(BX), Y14, Y14
+	VMOVUPS      Y14, (R12)(CX*1)
+	VMULPS       c19800000<>+0(SB), Y7, Y7
+	VMOVUPS      Y7, (R14)(CX*1)
+	ADDQ         7616(BX), R9
+	ADDQ         7680(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -2941,9 +2946,9 @@ loop:
 
 // func softFrozenSquareF32AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softFrozenSquareF32AVX2(SB), $10752-8
+TEXT ·softFrozenSquareF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 70.0 instructions each, 2 spills
+	// 1 vectors, 68.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2961,23 +2966,23 @@ TEXT ·softFrozenSquareF32AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 48(AX), R11
 	MOVQ 72(AX), R12
 	MOVQ 56(AX), R13
@@ -2991,78 +2996,76 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS     1728(BX)(CX*1), Y0
-	VMOVUPS     2240(BX)(CX*1), Y1
-	VADDPS      Y1, Y0, Y2
+	VMOVUPS     c3f800000<>+0(SB), Y0
+	VMOVUPS     (R8)(CX*1), Y1
+	VSUBPS      Y1, Y0, Y2
 	VMOVUPS     4288(BX)(CX*1), Y3
 	VMULPS      c19800000<>+0(SB), Y3, Y4
-	VMOVUPS     (R8)(CX*1), Y5
-	VCMPPS      $0x11, c3f000000<>+0(SB), Y5, Y6
-	VMOVUPS     (R9), Y7
-	VMOVUPS     (R10), Y8
-	VXORPS      Y8, Y7, Y9
-	VMOVUPS     c3f800000<>+0(SB), Y10
-	VSUBPS      Y5, Y10, Y11
-	VMOVUPS     4800(BX)(CX*1), Y12
-	VADDPS      Y12, Y12, Y12
-	VMOVUPS     5824(BX)(CX*1), Y13
-	VMULPS      c65800000<>+0(SB), Y13, Y14
-	VMOVUPS     (DI)(CX*1), Y15
+	VMOVUPS     (R9), Y5
+	VMULPS      Y5, Y1, Y6
+	VMOVUPS     4800(BX)(CX*1), Y7
+	VADDPS      Y7, Y7, Y7
+	VMOVUPS     5824(BX)(CX*1), Y8
+	VMULPS      c65800000<>+0(SB), Y8, Y9
+	VMOVUPS     1728(BX)(CX*1), Y10
+	VADDPS      2240(BX)(CX*1), Y10, Y11
+	VMOVUPS     (DI)(CX*1), Y12
+	VANDPS      c7fffffff<>+0(SB), Y12, Y13
+	VMOVUPS     6848(BX)(CX*1), Y14
+	VADDPS      Y14, Y14, Y15
+	VANDPS      c80000000<>+0(SB), Y12, Y12
 	VMOVAPS     Y12, 192(BX)
-	VANDPS      c7fffffff<>+0(SB), Y15, Y12
-	VANDPS      c80000000<>+0(SB), Y15, Y15
+	VMOVUPS     (R10), Y12
+	VMULPS      Y12, Y2, Y10
 	VMOVAPS     Y15, 256(BX)
-	VMULPS      c19800000<>+0(SB), Y2, Y15
-	VMULPS      Y4, Y3, Y13
-	VANDPS      Y6, Y9, Y9
-	VXORPS      Y9, Y7, Y7
-	VXORPS      Y9, Y8, Y8
-	VSUBPS      Y2, Y0, Y6
-	VSUBPS      Y7, Y8, Y8
-	VMINPS      Y11, Y5, Y5
-	VMOVUPS     c40000000<>+0(SB), Y9
-	VFMSUB213PS 5312(BX)(CX*1), Y9, Y14
-	VADDPS      Y15, Y10, Y9
-	VFMSUB213PS Y13, Y4, Y3
-	VMOVUPS     c43800000<>+0(SB), Y4
-	VMINPS      Y12, Y4, Y4
-	VADDPS      Y1, Y6, Y6
-	VADDPS      c65800000<>+0(SB), Y2, Y1
-	VMOVUPS     5824(BX)(CX*1), Y11
-	VMULPS      Y11, Y12, Y12
-	VFMADD231PS Y8, Y5, Y7
-	VMULPS      Y4, Y11, Y11
-	VSUBPS      Y9, Y10, Y10
-	VSUBPS      3264(BX)(CX*1), Y14, Y14
-	VFMADD231PS 192(BX), Y13, Y3
-	VSUBPS      c7f7fffff<>+0(SB), Y12, Y4
-	VXORPS      Y5, Y5, Y5
-	VFMADD231PS Y5, Y11, Y2
-	VADDPS      Y15, Y10, Y10
-	VFMADD231PS Y11, Y5, Y14
-	VMULPS      Y3, Y7, Y3
-	VFMADD231PS c19800000<>+0(SB), Y6, Y10
-	VFMADD231PS Y13, Y7, Y3
-	VADDPS      Y10, Y10, Y10
+	VMULPS      Y4, Y3, Y15
+	VMOVAPS     Y7, 320(BX)
+	VMOVUPS     c43800000<>+0(SB), Y7
+	VMINPS      Y13, Y7, Y7
+	VMOVUPS     c40000000<>+0(SB), Y5
+	VFMSUB213PS 5312(BX)(CX*1), Y5, Y9
+	VMULPS      c19800000<>+0(SB), Y11, Y5
+	VADDPS      c65800000<>+0(SB), Y11, Y1
+	VMULPS      Y7, Y8, Y7
+	VMULPS      Y13, Y8, Y8
+	VMINPS      Y10, Y6, Y13
+	VCMPPS      $0x11, Y10, Y6, Y6
+	VFMSUB213PS Y15, Y4, Y3
+	VADDPS      Y5, Y0, Y0
+	VFMADD231PS 6336(BX)(CX*1), Y12, Y13
+	VFMADD213PS 3264(BX)(CX*1), Y9, Y14
+	VSUBPS      c7f7fffff<>+0(SB), Y8, Y4
+	VMOVUPS     (R8)(CX*1), Y5
+	VBLENDVPS   Y6, Y2, Y5, Y5
+	VMOVUPS     (R9), Y2
+	VBLENDVPS   Y6, Y12, Y2, Y2
+	VXORPS      Y6, Y6, Y6
+	VFMADD231PS Y6, Y7, Y11
+	VFMADD231PS 320(BX), Y15, Y3
+	VMULPS      256(BX), Y0, Y10
+	VFMADD231PS Y5, Y2, Y13
+	VSUBPS      Y14, Y9, Y9
+	VFMADD231PS Y0, Y0, Y10
+	VFMADD231PS Y7, Y6, Y9
+	VMULPS      Y3, Y13, Y3
+	VFMADD231PS Y15, Y13, Y3
 	VMULPS      c19800000<>+0(SB), Y3, Y3
-	VMULPS      Y10, Y9, Y10
-	VMULPS      Y2, Y3, Y2
-	VMULPS      Y14, Y3, Y14
-	VFMADD231PS Y9, Y9, Y10
-	VMULPS      2752(BX)(CX*1), Y3, Y5
-	VMULPS      Y12, Y3, Y12
-	VDIVPS      Y1, Y14, Y14
-	VFMADD231PS Y0, Y3, Y5
-	VMAXPS      Y4, Y12, Y12
-	VDIVPS      Y10, Y2, Y2
-	VFMADD231PS c19317218<>+0(SB), Y5, Y12
-	VMOVUPS     Y12, (R11)(CX*1)
-	VXORPS      256(BX), Y14, Y14
-	VMOVUPS     Y14, (R13)(CX*1)
-	VMULPS      c19800000<>+0(SB), Y2, Y2
-	VMOVUPS     Y2, (R12)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VMULPS      Y11, Y3, Y11
+	VMULPS      Y9, Y3, Y9
+	VMULPS      2752(BX)(CX*1), Y3, Y0
+	VMULPS      Y8, Y3, Y8
+	VDIVPS      Y10, Y11, Y11
+	VFMADD231PS 1728(BX)(CX*1), Y3, Y0
+	VMAXPS      Y4, Y8, Y8
+	VDIVPS      Y1, Y9, Y9
+	VFMADD231PS c19317218<>+0(SB), Y0, Y8
+	VMOVUPS     Y8, (R11)(CX*1)
+	VMULPS      c19800000<>+0(SB), Y11, Y11
+	VMOVUPS     Y11, (R12)(CX*1)
+	VXORPS      192(BX), Y9, Y9
+	VMOVUPS     Y9, (R13)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -3145,7 +3148,7 @@ loop:
 
 // func softLossPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF32AVX2(SB), $10752-8
+TEXT ·softLossPowerF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 37.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -3165,23 +3168,23 @@ TEXT ·softLossPowerF32AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         48(AX), R11
 	MOVQ         80(AX), AX
 	VBROADCASTSS 24(AX), Y0
@@ -3204,42 +3207,42 @@ loop:
 	VMOVUPS     c39213fff<>+0(SB), Y0
 	VMOVUPS     4800(BX)(CX*1), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     (R8)(CX*1), Y2
-	VCMPPS      $0x11, c3f000000<>+0(SB), Y2, Y3
+	VMOVUPS     c3f800000<>+0(SB), Y2
+	VMOVUPS     (R8)(CX*1), Y3
+	VSUBPS      Y3, Y2, Y2
 	VMOVUPS     (R9), Y4
-	VMOVUPS     (R10), Y5
-	VXORPS      Y5, Y4, Y6
-	VMOVUPS     c3f800000<>+0(SB), Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y1, Y1, Y8
-	VMOVUPS     4288(BX)(CX*1), Y9
-	VPSLLD      $0x17, Y9, Y9
-	VMOVUPS     (DI)(CX*1), Y10
-	VANDPS      c7fffffff<>+0(SB), Y10, Y10
-	VANDPS      Y3, Y6, Y6
-	VMULPS      5824(BX)(CX*1), Y10, Y10
+	VMULPS      Y4, Y3, Y5
+	VMULPS      Y1, Y1, Y6
+	VMOVUPS     4288(BX)(CX*1), Y7
+	VPSLLD      $0x17, Y7, Y7
+	VMOVUPS     (DI)(CX*1), Y8
+	VANDPS      c7fffffff<>+0(SB), Y8, Y8
+	VMULPS      5824(BX)(CX*1), Y8, Y8
+	VMOVUPS     (R10), Y9
+	VMULPS      Y9, Y2, Y10
 	VFMADD213PS c3c1d962a<>+0(SB), Y1, Y0
-	VXORPS      Y6, Y4, Y4
-	VXORPS      Y6, Y5, Y5
-	VSUBPS      Y4, Y5, Y5
-	VMINPS      Y7, Y2, Y2
-	VSUBPS      c7f7fffff<>+0(SB), Y10, Y3
+	VSUBPS      c7f7fffff<>+0(SB), Y8, Y11
+	VMINPS      Y10, Y5, Y12
+	VCMPPS      $0x11, Y10, Y5, Y5
 	VFMADD213PS c3d6357cd<>+0(SB), Y1, Y0
-	VFMADD231PS Y5, Y2, Y4
+	VFMADD231PS 6336(BX)(CX*1), Y9, Y12
+	VBLENDVPS   Y5, Y9, Y4, Y4
+	VBLENDVPS   Y5, Y2, Y3, Y3
 	VFMADD213PS c3e75fdef<>+0(SB), Y1, Y0
-	VMULPS      Y9, Y4, Y4
-	VMULPS      Y0, Y8, Y8
-	VFMADD231PS c3f317218<>+0(SB), Y1, Y8
-	VFMADD213PS Y4, Y8, Y4
-	VMULPS      c19800000<>+0(SB), Y4, Y4
-	VMULPS      2752(BX)(CX*1), Y4, Y0
-	VMULPS      Y10, Y4, Y10
-	VFMADD231PS 1728(BX)(CX*1), Y4, Y0
-	VMAXPS      Y3, Y10, Y10
-	VFMADD231PS c19317218<>+0(SB), Y0, Y10
-	VMOVUPS     Y10, (R11)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VFMADD231PS Y3, Y4, Y12
+	VMULPS      Y0, Y6, Y6
+	VMULPS      Y7, Y12, Y12
+	VFMADD231PS c3f317218<>+0(SB), Y1, Y6
+	VFMADD213PS Y12, Y6, Y12
+	VMULPS      c19800000<>+0(SB), Y12, Y12
+	VMULPS      2752(BX)(CX*1), Y12, Y0
+	VMULPS      Y8, Y12, Y8
+	VFMADD231PS 1728(BX)(CX*1), Y12, Y0
+	VMAXPS      Y11, Y8, Y8
+	VFMADD231PS c19317218<>+0(SB), Y0, Y8
+	VMOVUPS     Y8, (R11)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -3253,9 +3256,9 @@ loop:
 
 // func softGradPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF32AVX2(SB), $10816-8
+TEXT ·softGradPowerF32AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 75.0 instructions each, 3 spills
+	// 1 vectors, 82.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3273,23 +3276,23 @@ TEXT ·softGradPowerF32AVX2(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPS      Y0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -3300,7 +3303,7 @@ eachW:
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -3315,80 +3318,87 @@ loop:
 	VMOVUPS      c39213fff<>+0(SB), Y0
 	VMOVUPS      4800(BX)(CX*1), Y1
 	VFMADD213PS  c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS      (R8)(CX*1), Y2
-	VCMPPS       $0x11, c3f000000<>+0(SB), Y2, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMOVUPS      (R8)(CX*1), Y3
+	VSUBPS       Y3, Y2, Y2
 	VMOVUPS      (R9), Y4
-	VMOVUPS      (R10), Y5
-	VXORPS       Y5, Y4, Y6
-	VMOVUPS      c3f800000<>+0(SB), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMULPS       Y1, Y1, Y8
-	VMOVUPS      1728(BX)(CX*1), Y9
-	VMOVUPS      2240(BX)(CX*1), Y10
-	VADDPS       Y10, Y9, Y11
-	VMOVUPS      4288(BX)(CX*1), Y12
-	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y4, Y3, Y5
+	VMOVUPS      1728(BX)(CX*1), Y6
+	VMOVUPS      2240(BX)(CX*1), Y7
+	VADDPS       Y7, Y6, Y8
+	VMULPS       Y1, Y1, Y9
+	VMOVUPS      4288(BX)(CX*1), Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMOVUPS      5824(BX)(CX*1), Y11
+	VMULPS       c65800000<>+0(SB), Y11, Y12
 	VMOVUPS      (DI)(CX*1), Y13
 	VANDPS       c7fffffff<>+0(SB), Y13, Y14
-	VMOVUPS      5824(BX)(CX*1), Y15
-	VMOVAPS      Y8, 192(BX)
-	VMULPS       c65800000<>+0(SB), Y15, Y8
-	VANDPS       Y3, Y6, Y6
-	VMOVUPS      c43800000<>+0(SB), Y3
-	VMINPS       Y14, Y3, Y3
-	VMOVAPS      Y12, 256(BX)
-	VADDPS       Y2, Y2, Y12
-	VFMADD213PS  c3c1d962a<>+0(SB), Y1, Y0
-	VXORPS       Y6, Y4, Y4
-	VXORPS       Y6, Y5, Y5
-	VSUBPS       Y4, Y5, Y5
-	VMINPS       Y7, Y2, Y2
-	VMOVUPS      3776(BX)(CX*1), Y6
-	VMULPS       Y6, Y11, Y7
-	VSUBPS       Y11, Y9, Y6
-	VMULPS       Y3, Y15, Y3
-	VMOVUPS      c40000000<>+0(SB), Y9
-	VMOVAPS      Y3, 320(BX)
-	VMOVUPS      5312(BX)(CX*1), Y3
-	VFMSUB213PS  Y3, Y9, Y8
-	VMOVUPS      6336(BX), Y9
-	VFNMADD132PS Y9, Y9, Y12
+	VADDPS       Y3, Y3, Y15
+	VMOVAPS      Y10, 192(BX)
+	VMOVUPS      (R10), Y10
+	VMOVAPS      Y9, 256(BX)
+	VMULPS       Y10, Y2, Y9
+	VMOVUPS      c43800000<>+0(SB), Y4
+	VMINPS       Y14, Y4, Y4
 	VANDPS       c80000000<>+0(SB), Y13, Y13
-	VADDPS       c65800000<>+0(SB), Y11, Y9
+	VFMADD213PS  c3c1d962a<>+0(SB), Y1, Y0
+	VMOVAPS      Y13, 320(BX)
+	VMOVUPS      3776(BX)(CX*1), Y13
+	VMULPS       Y13, Y8, Y3
+	VSUBPS       Y8, Y6, Y13
+	VMOVUPS      c40000000<>+0(SB), Y6
+	VMOVAPS      Y2, 384(BX)
+	VMOVUPS      5312(BX)(CX*1), Y2
+	VFMSUB213PS  Y2, Y6, Y12
+	VMULPS       Y4, Y11, Y4
+	VADDPS       c65800000<>+0(SB), Y8, Y6
+	VMOVAPS      Y6, 448(BX)
+	VMINPS       Y9, Y5, Y6
+	VCMPPS       $0x11, Y9, Y5, Y5
+	VMOVUPS      7360(BX), Y9
+	VFNMADD132PS Y9, Y9, Y15
+	VFNMADD213PS Y8, Y3, Y2
+	VADDPS       Y7, Y13, Y13
+	VMULPS       Y14, Y11, Y11
 	VFMADD213PS  c3d6357cd<>+0(SB), Y1, Y0
-	VFMADD231PS  Y5, Y2, Y4
-	VFNMADD231PS Y3, Y7, Y11
-	VADDPS       Y10, Y6, Y6
-	VMULPS       Y14, Y15, Y15
-	VMOVUPS      3264(BX)(CX*1), Y2
-	VSUBPS       Y2, Y8, Y8
-	VXORPS       Y13, Y12, Y12
+	VFMADD231PS  6336(BX)(CX*1), Y10, Y6
+	VMOVUPS      (R8)(CX*1), Y7
+	VBLENDVPS    Y5, 384(BX), Y7, Y7
+	VMOVUPS      (R9), Y9
+	VBLENDVPS    Y5, Y10, Y9, Y9
+	VXORPS       320(BX), Y15, Y15
+	VMOVUPS      6848(BX)(CX*1), Y5
+	VFNMADD231PS Y5, Y8, Y2
+	VMOVUPS      3264(BX)(CX*1), Y8
+	VFMADD213PS  Y8, Y12, Y5
+	VFMADD231PS  Y7, Y9, Y6
 	VFMADD213PS  c3e75fdef<>+0(SB), Y1, Y0
-	VMULPS       256(BX), Y4, Y4
-	VSUBPS       c7f7fffff<>+0(SB), Y15, Y3
-	VADDPS       Y6, Y11, Y11
-	VMULPS       192(BX), Y0, Y0
-	VFNMADD231PS Y2, Y7, Y11
+	VSUBPS       c7f7fffff<>+0(SB), Y11, Y7
+	VADDPS       Y13, Y2, Y2
+	VSUBPS       Y5, Y12, Y12
+	VMULPS       256(BX), Y0, Y0
+	VMULPS       192(BX), Y6, Y6
+	VFNMADD231PS Y8, Y3, Y2
 	VFMADD231PS  c3f317218<>+0(SB), Y1, Y0
-	VFMADD231PS  3776(BX)(CX*1), Y11, Y7
-	VFMADD213PS  Y4, Y0, Y4
-	VMULPS       Y7, Y12, Y12
-	VMULPS       c19800000<>+0(SB), Y4, Y0
-	VMULPS       320(BX), Y4, Y4
+	VFMADD231PS  3776(BX)(CX*1), Y2, Y3
+	VFMADD213PS  Y6, Y0, Y6
+	VMULPS       Y3, Y15, Y15
+	VMULPS       c19800000<>+0(SB), Y6, Y0
+	VMULPS       Y4, Y6, Y6
 	VMULPS       2752(BX)(CX*1), Y0, Y1
-	VMULPS       Y8, Y0, Y8
-	VMULPS       Y15, Y0, Y15
+	VMULPS       Y12, Y0, Y12
+	VMULPS       Y11, Y0, Y11
 	VFMADD231PS  1728(BX)(CX*1), Y0, Y1
-	VMAXPS       Y3, Y15, Y15
-	VFMADD231PS  c3f317218<>+0(SB), Y1, Y4
-	VFMADD231PS  c19317218<>+0(SB), Y1, Y15
-	VFMADD231PS  Y4, Y12, Y8
-	VMOVUPS      Y15, (R11)(CX*1)
-	VDIVPS       Y9, Y8, Y8
-	VXORPS       Y13, Y8, Y8
-	VMOVUPS      Y8, (R12)(CX*1)
-	ADDQ         6400(BX), R9
-	ADDQ         6464(BX), R10
+	VMAXPS       Y7, Y11, Y11
+	VFMADD231PS  c3f317218<>+0(SB), Y1, Y6
+	VFMADD231PS  c19317218<>+0(SB), Y1, Y11
+	VFMADD231PS  Y6, Y15, Y12
+	VMOVUPS      Y11, (R11)(CX*1)
+	VDIVPS       448(BX), Y12, Y12
+	VXORPS       320(BX), Y12, Y12
+	VMOVUPS      Y12, (R12)(CX*1)
+	ADDQ         7424(BX), R9
+	ADDQ         7488(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -3403,9 +3413,9 @@ loop:
 
 // func softHessPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF32AVX2(SB), $11008-8
+TEXT ·softHessPowerF32AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 128.0 instructions each, 5 spills
+	// 1 vectors, 133.0 instructions each, 7 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3423,23 +3433,23 @@ TEXT ·softHessPowerF32AVX2(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPS      Y0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPS      Y0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
@@ -3452,13 +3462,13 @@ eachW:
 	VBROADCASTSS 28(AX), Y0
 	VMOVAPS      Y0, 128(BX)
 	VBROADCASTSS (AX), Y0
-	VMOVAPS      Y0, 6336(BX)
+	VMOVAPS      Y0, 7360(BX)
 	VBROADCASTSS 4(AX), Y0
-	VMOVAPS      Y0, 6400(BX)
+	VMOVAPS      Y0, 7424(BX)
 	VBROADCASTSS 36(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
+	VMOVAPS      Y0, 7488(BX)
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
+	VMOVAPS      Y0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -3476,130 +3486,135 @@ loop:
 	VMOVUPS      c39213fff<>+0(SB), Y3
 	VMOVUPS      4800(BX)(CX*1), Y4
 	VFMADD213PS  c3aaf7bdb<>+0(SB), Y4, Y3
-	VMOVUPS      cc0000000<>+0(SB), Y5
-	VMOVUPS      (R8)(CX*1), Y6
-	VFMADD213PS  c3f800000<>+0(SB), Y6, Y5
-	VMOVUPS      5824(BX)(CX*1), Y7
-	VMULPS       c65800000<>+0(SB), Y7, Y8
-	VCMPPS       $0x11, c3f000000<>+0(SB), Y6, Y9
-	VMOVUPS      (DI)(CX*1), Y10
-	VANDPS       c80000000<>+0(SB), Y10, Y11
-	VMOVUPS      (R9), Y12
-	VMOVUPS      (R10), Y13
-	VXORPS       Y13, Y12, Y14
-	VMOVUPS      c3f800000<>+0(SB), Y15
-	VSUBPS       Y6, Y15, Y7
-	VMULPS       Y4, Y4, Y10
-	VMOVAPS      Y10, 192(BX)
-	VSUBPS       Y2, Y0, Y10
-	VMULPS       c52800000<>+0(SB), Y2, Y15
-	VMULPS       c19800000<>+0(SB), Y2, Y13
-	VFMADD213PS  c3c1d962a<>+0(SB), Y4, Y3
-	VXORPS       Y11, Y5, Y5
-	VMOVAPS      Y11, 256(BX)
-	VMOVUPS      c40000000<>+0(SB), Y11
-	VMOVAPS      Y5, 320(BX)
-	VMOVUPS      5312(BX)(CX*1), Y5
-	VFMSUB213PS  Y5, Y11, Y8
-	VANDPS       Y9, Y14, Y14
-	VMINPS       Y7, Y6, Y7
-	VMOVUPS      2752(BX)(CX*1), Y9
-	VADDPS       Y9, Y0, Y11
-	VADDPS       Y1, Y10, Y10
-	VMOVUPS      3776(BX)(CX*1), Y1
-	VMULPS       Y1, Y15, Y0
-	VXORPS       Y14, Y12, Y12
-	VXORPS       (R10), Y14, Y14
-	VSUBPS       c3f800000<>+0(SB), Y13, Y9
-	VMOVUPS      (DI)(CX*1), Y6
-	VANDPS       c7fffffff<>+0(SB), Y6, Y6
-	VFMADD213PS  c3d6357cd<>+0(SB), Y4, Y3
-	VSUBPS       Y12, Y14, Y14
-	VMOVAPS      Y9, 384(BX)
-	VMOVUPS      3264(BX)(CX*1), Y9
-	VSUBPS       Y9, Y8, Y8
-	VFNMADD231PS Y5, Y0, Y15
-	VMULPS       c3f317218<>+0(SB), Y11, Y11
-	VFMADD231PS  Y14, Y7, Y12
-	VMULPS       c52800000<>+0(SB), Y10, Y7
-	VMOVUPS      c43800000<>+0(SB), Y14
-	VMINPS       Y6, Y14, Y14
-	VFMADD213PS  c3e75fdef<>+0(SB), Y4, Y3
-	VMOVAPS      Y11, 448(BX)
-	VMOVUPS      5824(BX)(CX*1), Y11
-	VMULPS       Y11, Y6, Y6
-	VMULPS       Y14, Y11, Y11
-	VFNMADD231PS Y9, Y0, Y7
-	VMULPS       192(BX), Y3, Y3
-	VADDPS       Y8, Y8, Y14
-	VADDPS       Y7, Y15, Y15
-	VMOVUPS      4288(BX)(CX*1), Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y12, Y12
-	VFMADD231PS  c3f317218<>+0(SB), Y4, Y3
-	VADDPS       c3f800000<>+0(SB), Y13, Y4
-	VFMADD231PS  Y1, Y15, Y0
-	VMULPS       Y1, Y2, Y7
-	VFMADD213PS  Y12, Y3, Y12
-	VMULPS       c65800000<>+0(SB), Y11, Y3
-	VMULPS       320(BX), Y0, Y0
-	VFNMADD213PS Y2, Y7, Y5
-	VADDPS       Y10, Y5, Y5
-	VFNMADD231PS Y9, Y7, Y5
-	VFMADD231PS  Y1, Y5, Y7
-	VMULPS       c2c800000<>+0(SB), Y0, Y1
-	VMOVUPS      6400(BX), Y5
-	VFMADD213PS  384(BX), Y5, Y1
 	VMOVUPS      c3f800000<>+0(SB), Y5
-	VSUBPS       Y4, Y5, Y5
-	VADDPS       Y13, Y5, Y5
-	VMULPS       128(BX), Y0, Y9
-	VFMADD231PS  448(BX), Y1, Y14
-	VMULPS       c19800000<>+0(SB), Y12, Y13
-	VFMADD231PS  (BX), Y0, Y9
-	VFMADD231PS  c19800000<>+0(SB), Y10, Y5
-	VMOVUPS      (R8)(CX*1), Y0
+	VMOVUPS      (R8)(CX*1), Y6
+	VSUBPS       Y6, Y5, Y7
+	VMOVUPS      cc0000000<>+0(SB), Y8
+	VFMADD213PS  Y5, Y6, Y8
+	VMOVUPS      (R9), Y9
+	VMULPS       Y9, Y6, Y10
+	VMOVUPS      (DI)(CX*1), Y11
+	VANDPS       c80000000<>+0(SB), Y11, Y12
+	VMOVUPS      5824(BX)(CX*1), Y13
+	VMULPS       c65800000<>+0(SB), Y13, Y14
+	VMULPS       Y4, Y4, Y15
+	VMOVUPS      2752(BX)(CX*1), Y9
+	VADDPS       Y9, Y0, Y6
+	VSUBPS       Y2, Y0, Y9
+	VMULPS       c52800000<>+0(SB), Y2, Y0
+	VMOVUPS      (R10), Y5
+	VMOVAPS      Y10, 192(BX)
+	VMULPS       Y5, Y7, Y10
+	VFMADD213PS  c3c1d962a<>+0(SB), Y4, Y3
+	VMOVAPS      Y7, 256(BX)
+	VMULPS       c19800000<>+0(SB), Y2, Y7
+	VANDPS       c7fffffff<>+0(SB), Y11, Y11
+	VXORPS       Y12, Y8, Y8
+	VMOVAPS      Y12, 320(BX)
+	VMOVUPS      c40000000<>+0(SB), Y12
+	VMOVAPS      Y8, 384(BX)
+	VMOVUPS      5312(BX)(CX*1), Y8
+	VFMSUB213PS  Y8, Y12, Y14
+	VMOVUPS      c43800000<>+0(SB), Y12
+	VMINPS       Y11, Y12, Y12
+	VADDPS       Y1, Y9, Y9
+	VMOVUPS      3776(BX)(CX*1), Y1
+	VMOVAPS      Y2, 448(BX)
+	VMULPS       Y1, Y0, Y2
+	VMULPS       c3f317218<>+0(SB), Y6, Y6
+	VMULPS       Y12, Y13, Y12
+	VMULPS       Y11, Y13, Y13
+	VFMADD213PS  c3d6357cd<>+0(SB), Y4, Y3
+	VFNMADD231PS Y8, Y2, Y0
+	VFMADD213PS  c3e75fdef<>+0(SB), Y4, Y3
+	VMULPS       Y3, Y15, Y15
+	VMULPS       c52800000<>+0(SB), Y9, Y3
+	VMOVUPS      3264(BX)(CX*1), Y11
+	VFNMADD231PS Y11, Y2, Y3
+	VFMADD231PS  c3f317218<>+0(SB), Y4, Y15
+	VADDPS       Y3, Y0, Y0
+	VMOVAPS      192(BX), Y3
+	VMINPS       Y10, Y3, Y4
+	VCMPPS       $0x11, Y10, Y3, Y3
+	VSUBPS       c3f800000<>+0(SB), Y7, Y10
+	VFMADD231PS  6336(BX)(CX*1), Y5, Y4
+	VADDPS       c3f800000<>+0(SB), Y7, Y7
+	VFMADD231PS  Y1, Y0, Y2
+	VSUBPS       Y11, Y14, Y0
+	VMOVAPS      Y13, 192(BX)
+	VMOVUPS      (R8)(CX*1), Y13
+	VMOVAPS      Y7, 512(BX)
+	VBLENDVPS    Y3, 256(BX), Y13, Y7
+	VMOVUPS      (R9), Y11
+	VBLENDVPS    Y3, Y5, Y11, Y11
+	VFMADD231PS  Y7, Y11, Y4
+	VMULPS       448(BX), Y1, Y3
 	VADDPS       Y0, Y0, Y0
-	VMULPS       2752(BX)(CX*1), Y13, Y10
-	VMULPS       Y8, Y13, Y8
-	VFMADD231PS  Y1, Y3, Y14
-	VMULPS       Y11, Y12, Y1
-	VADDPS       c65800000<>+0(SB), Y2, Y3
-	VMOVUPS      6336(BX), Y15
-	VFNMADD132PS Y15, Y15, Y0
-	VFMADD132PS  c00000000<>+0(SB), Y2, Y11
-	VFMADD231PS  1728(BX)(CX*1), Y13, Y10
-	VADDPS       Y5, Y5, Y5
-	VMULPS       6464(BX), Y12, Y12
-	VMULPS       c2c800000<>+0(SB), Y14, Y14
-	VMULPS       Y5, Y4, Y5
-	VXORPS       256(BX), Y0, Y0
-	VMULPS       Y11, Y13, Y11
-	VMULPS       Y7, Y0, Y0
-	VFMADD231PS  c3f317218<>+0(SB), Y10, Y1
-	VSUBPS       c7f7fffff<>+0(SB), Y6, Y7
-	VFMADD231PS  Y14, Y9, Y2
-	VMULPS       Y6, Y13, Y13
-	VFMADD231PS  Y4, Y4, Y5
-	VFMADD231PS  Y1, Y0, Y8
-	VMAXPS       Y7, Y13, Y13
+	VMULPS       384(BX), Y2, Y2
+	VMOVUPS      4288(BX)(CX*1), Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       c65800000<>+0(SB), Y12, Y7
+	VMULPS       Y5, Y4, Y4
+	VMULPS       c2c800000<>+0(SB), Y2, Y5
+	VFMADD231PS  7424(BX), Y5, Y10
+	VFNMADD213PS 448(BX), Y3, Y8
+	VFMADD213PS  Y4, Y15, Y4
+	VMULPS       128(BX), Y2, Y5
+	VFMADD231PS  Y10, Y6, Y0
+	VMOVAPS      448(BX), Y6
+	VMOVUPS      6848(BX)(CX*1), Y11
+	VFNMADD231PS Y11, Y6, Y8
+	VADDPS       Y13, Y13, Y13
+	VFMADD231PS  (BX), Y2, Y5
+	VMULPS       c19800000<>+0(SB), Y4, Y2
+	VMOVUPS      7360(BX), Y15
+	VFNMADD132PS Y15, Y15, Y13
+	VFMADD231PS  Y10, Y7, Y0
+	VADDPS       Y9, Y8, Y8
+	VMULPS       2752(BX)(CX*1), Y2, Y7
+	VMOVUPS      3264(BX)(CX*1), Y9
+	VFMADD231PS  Y11, Y14, Y9
+	VADDPS       Y11, Y11, Y11
+	VFNMADD231PS 3264(BX)(CX*1), Y3, Y8
+	VFMADD231PS  1728(BX)(CX*1), Y2, Y7
+	VXORPS       320(BX), Y13, Y13
+	VMULPS       c2c800000<>+0(SB), Y0, Y0
+	VMULPS       512(BX), Y11, Y11
+	VSUBPS       Y9, Y14, Y14
+	VMULPS       Y12, Y4, Y9
+	VFMADD132PS  c00000000<>+0(SB), Y6, Y12
+	VMULPS       7488(BX), Y4, Y4
+	VFMADD213PS  Y6, Y0, Y5
+	VFMADD231PS  Y1, Y8, Y3
+	VADDPS       c65800000<>+0(SB), Y6, Y6
+	VFMADD231PS  c3f317218<>+0(SB), Y7, Y9
+	VMULPS       Y14, Y2, Y14
+	VMOVAPS      192(BX), Y0
+	VSUBPS       c7f7fffff<>+0(SB), Y0, Y1
+	VMOVAPS      512(BX), Y8
+	VFMADD231PS  Y8, Y8, Y11
+	VMULPS       Y12, Y2, Y12
+	VMULPS       Y0, Y2, Y2
 	VMOVUPS      c7e800000<>+0(SB), Y0
-	VMINPS       Y2, Y0, Y0
-	VDIVPS       Y5, Y11, Y11
-	VFMADD231PS  c19317218<>+0(SB), Y10, Y13
-	VMULPS       6528(BX), Y0, Y0
-	VMULPS       Y0, Y12, Y12
-	VMOVUPS      Y13, (R11)(CX*1)
-	VDIVPS       Y3, Y8, Y8
-	VDIVPS       Y5, Y12, Y12
-	VMULPS       c19800000<>+0(SB), Y11, Y11
-	VMOVUPS      Y11, (R13)(CX*1)
-	VXORPS       256(BX), Y8, Y8
-	VMOVUPS      Y8, (R12)(CX*1)
+	VMINPS       Y5, Y0, Y0
+	VMULPS       Y3, Y13, Y13
+	VMULPS       7552(BX), Y0, Y0
+	VDIVPS       Y11, Y12, Y12
+	VMAXPS       Y1, Y2, Y2
+	VFMADD231PS  Y9, Y13, Y14
+	VFMADD231PS  c19317218<>+0(SB), Y7, Y2
+	VMULPS       Y0, Y4, Y4
+	VDIVPS       Y6, Y14, Y14
+	VMOVUPS      Y2, (R11)(CX*1)
+	VDIVPS       Y11, Y4, Y4
 	VMULPS       c19800000<>+0(SB), Y12, Y12
-	VMOVUPS      Y12, (R14)(CX*1)
-	ADDQ         6592(BX), R9
-	ADDQ         6656(BX), R10
+	VMOVUPS      Y12, (R13)(CX*1)
+	VXORPS       320(BX), Y14, Y14
+	VMOVUPS      Y14, (R12)(CX*1)
+	VMULPS       c19800000<>+0(SB), Y4, Y4
+	VMOVUPS      Y4, (R14)(CX*1)
+	ADDQ         7616(BX), R9
+	ADDQ         7680(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -3616,9 +3631,9 @@ loop:
 
 // func softFrozenPowerF32AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenPowerF32AVX2(SB), $10752-8
+TEXT ·softFrozenPowerF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 75.0 instructions each, 3 spills
+	// 1 vectors, 72.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3636,23 +3651,23 @@ TEXT ·softFrozenPowerF32AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Y0
-	VMOVAPS      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Y0
-	VMOVAPS      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         48(AX), R11
 	MOVQ         72(AX), R12
 	MOVQ         56(AX), R13
@@ -3677,80 +3692,77 @@ loop:
 	VMOVUPS     c39213fff<>+0(SB), Y0
 	VMOVUPS     4800(BX)(CX*1), Y1
 	VFMADD213PS c3aaf7bdb<>+0(SB), Y1, Y0
-	VMOVUPS     1728(BX)(CX*1), Y2
-	VMOVUPS     2240(BX)(CX*1), Y3
-	VADDPS      Y3, Y2, Y4
-	VMOVUPS     (R8)(CX*1), Y5
-	VCMPPS      $0x11, c3f000000<>+0(SB), Y5, Y6
-	VMOVUPS     (R9), Y7
-	VMOVUPS     (R10), Y8
-	VXORPS      Y8, Y7, Y9
-	VMOVUPS     c3f800000<>+0(SB), Y10
-	VSUBPS      Y5, Y10, Y11
-	VMULPS      Y1, Y1, Y12
-	VMOVUPS     5824(BX)(CX*1), Y13
-	VMULPS      c65800000<>+0(SB), Y13, Y14
-	VMOVUPS     4288(BX)(CX*1), Y15
-	VPSLLD      $0x17, Y15, Y15
+	VMOVUPS     c3f800000<>+0(SB), Y2
+	VMOVUPS     (R8)(CX*1), Y3
+	VSUBPS      Y3, Y2, Y4
+	VMOVUPS     (R9), Y5
+	VMULPS      Y5, Y3, Y6
+	VMULPS      Y1, Y1, Y7
+	VMOVUPS     5824(BX)(CX*1), Y8
+	VMULPS      c65800000<>+0(SB), Y8, Y9
+	VMOVUPS     1728(BX)(CX*1), Y10
+	VADDPS      2240(BX)(CX*1), Y10, Y11
+	VMOVUPS     4288(BX)(CX*1), Y12
+	VPSLLD      $0x17, Y12, Y12
+	VMOVUPS     (DI)(CX*1), Y13
+	VANDPS      c7fffffff<>+0(SB), Y13, Y14
+	VMOVUPS     6848(BX)(CX*1), Y15
+	VADDPS      Y15, Y15, Y10
 	VMOVAPS     Y12, 192(BX)
-	VMOVUPS     (DI)(CX*1), Y12
-	VMOVAPS     Y15, 256(BX)
-	VANDPS      c7fffffff<>+0(SB), Y12, Y15
-	VMULPS      c19800000<>+0(SB), Y4, Y12
-	VANDPS      Y6, Y9, Y9
-	VSUBPS      Y4, Y2, Y6
+	VMOVUPS     (R10), Y12
+	VMOVAPS     Y7, 256(BX)
+	VMULPS      Y12, Y4, Y7
+	VMOVAPS     Y10, 320(BX)
+	VMOVUPS     c43800000<>+0(SB), Y10
+	VMINPS      Y14, Y10, Y10
+	VMULPS      Y14, Y8, Y14
 	VFMADD213PS c3c1d962a<>+0(SB), Y1, Y0
-	VXORPS      Y9, Y7, Y7
-	VXORPS      Y9, Y8, Y8
-	VSUBPS      Y7, Y8, Y8
-	VMINPS      Y11, Y5, Y5
-	VMOVUPS     c40000000<>+0(SB), Y9
-	VFMSUB213PS 5312(BX)(CX*1), Y9, Y14
-	VADDPS      Y12, Y10, Y9
-	VADDPS      Y3, Y6, Y6
-	VMULPS      Y15, Y13, Y3
-	VMOVUPS     c43800000<>+0(SB), Y11
-	VMINPS      Y15, Y11, Y11
-	VADDPS      c65800000<>+0(SB), Y4, Y15
-	VMOVAPS     Y15, 320(BX)
-	VMOVUPS     (DI)(CX*1), Y15
-	VANDPS      c80000000<>+0(SB), Y15, Y15
+	VMOVUPS     c40000000<>+0(SB), Y15
+	VFMSUB213PS 5312(BX)(CX*1), Y15, Y9
+	VADDPS      c65800000<>+0(SB), Y11, Y15
+	VMOVAPS     Y15, 384(BX)
+	VMULPS      c19800000<>+0(SB), Y11, Y15
+	VMULPS      Y10, Y8, Y8
+	VANDPS      c80000000<>+0(SB), Y13, Y13
+	VMINPS      Y7, Y6, Y10
+	VCMPPS      $0x11, Y7, Y6, Y6
+	VSUBPS      c7f7fffff<>+0(SB), Y14, Y7
 	VFMADD213PS c3d6357cd<>+0(SB), Y1, Y0
-	VFMADD231PS Y8, Y5, Y7
-	VSUBPS      Y9, Y10, Y10
-	VMULPS      Y11, Y13, Y13
-	VSUBPS      3264(BX)(CX*1), Y14, Y14
-	VSUBPS      c7f7fffff<>+0(SB), Y3, Y5
+	VFMADD231PS 6336(BX)(CX*1), Y12, Y10
+	VADDPS      Y15, Y2, Y2
+	VBLENDVPS   Y6, Y12, Y5, Y5
+	VBLENDVPS   Y6, Y4, Y3, Y3
+	VMOVUPS     6848(BX)(CX*1), Y4
+	VFMADD213PS 3264(BX)(CX*1), Y9, Y4
+	VXORPS      Y6, Y6, Y6
+	VFMADD231PS Y6, Y8, Y11
+	VMULPS      320(BX), Y2, Y12
+	VFMADD231PS Y3, Y5, Y10
 	VFMADD213PS c3e75fdef<>+0(SB), Y1, Y0
-	VADDPS      Y12, Y10, Y10
-	VMULPS      256(BX), Y7, Y7
-	VXORPS      Y8, Y8, Y8
-	VFMADD231PS Y8, Y13, Y4
-	VFMADD231PS Y13, Y8, Y14
-	VFMADD231PS c19800000<>+0(SB), Y6, Y10
-	VMULPS      192(BX), Y0, Y0
+	VSUBPS      Y4, Y9, Y9
+	VFMADD231PS Y2, Y2, Y12
+	VMULPS      256(BX), Y0, Y0
+	VMULPS      192(BX), Y10, Y10
+	VFMADD231PS Y8, Y6, Y9
 	VFMADD231PS c3f317218<>+0(SB), Y1, Y0
-	VADDPS      Y10, Y10, Y10
-	VMULPS      Y10, Y9, Y10
-	VFMADD213PS Y7, Y0, Y7
-	VFMADD231PS Y9, Y9, Y10
-	VMULPS      c19800000<>+0(SB), Y7, Y7
-	VMULPS      Y4, Y7, Y4
-	VMULPS      Y14, Y7, Y14
-	VMULPS      2752(BX)(CX*1), Y7, Y0
-	VMULPS      Y3, Y7, Y3
-	VDIVPS      Y10, Y4, Y4
-	VFMADD231PS Y2, Y7, Y0
-	VMAXPS      Y5, Y3, Y3
-	VDIVPS      320(BX), Y14, Y14
-	VFMADD231PS c19317218<>+0(SB), Y0, Y3
-	VMOVUPS     Y3, (R11)(CX*1)
-	VMULPS      c19800000<>+0(SB), Y4, Y4
-	VMOVUPS     Y4, (R12)(CX*1)
-	VXORPS      Y15, Y14, Y14
-	VMOVUPS     Y14, (R13)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VFMADD213PS Y10, Y0, Y10
+	VMULPS      c19800000<>+0(SB), Y10, Y10
+	VMULPS      Y11, Y10, Y11
+	VMULPS      Y9, Y10, Y9
+	VMULPS      2752(BX)(CX*1), Y10, Y0
+	VMULPS      Y14, Y10, Y14
+	VDIVPS      Y12, Y11, Y11
+	VFMADD231PS 1728(BX)(CX*1), Y10, Y0
+	VMAXPS      Y7, Y14, Y14
+	VDIVPS      384(BX), Y9, Y9
+	VFMADD231PS c19317218<>+0(SB), Y0, Y14
+	VMOVUPS     Y14, (R11)(CX*1)
+	VMULPS      c19800000<>+0(SB), Y11, Y11
+	VMOVUPS     Y11, (R12)(CX*1)
+	VXORPS      Y13, Y9, Y9
+	VMOVUPS     Y9, (R13)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -4575,7 +4587,7 @@ loop:
 
 // func lossZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossZeroF32AVX512(SB), $10688-8
+TEXT ·lossZeroF32AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 22.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -4594,13 +4606,13 @@ TEXT ·lossZeroF32AVX512(SB), $10688-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
-	VMOVAPS      Z0, 6464(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Z0, 7424(BX)
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 
 turn:
@@ -4656,7 +4668,7 @@ loop:
 	VFMADD231PS.BCST c19317218<>+0(SB), Z4, Z6
 	VMOVUPS          Z7, (R9)(CX*1)
 	VMOVUPS          Z6, 64(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -4669,7 +4681,7 @@ loop:
 
 // func gradZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradZeroF32AVX512(SB), $10688-8
+TEXT ·gradZeroF32AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 33.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -4688,13 +4700,13 @@ TEXT ·gradZeroF32AVX512(SB), $10688-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
-	VMOVAPS      Z0, 6464(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Z0, 7424(BX)
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 	MOVQ 56(AX), R10
 
@@ -4773,7 +4785,7 @@ loop:
 	VFMADD231PS.BCST c19317218<>+0(SB), Z4, Z8
 	VMOVUPS          Z6, (R9)(CX*1)
 	VMOVUPS          Z8, 64(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -4787,7 +4799,7 @@ loop:
 
 // func hessZeroF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessZeroF32AVX512(SB), $10624-8
+TEXT ·hessZeroF32AVX512(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 48.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -4806,12 +4818,12 @@ TEXT ·hessZeroF32AVX512(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Z0, 7424(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 48(AX), R9
 	MOVQ 72(AX), R10
 	MOVQ 56(AX), R11
@@ -4873,7 +4885,7 @@ loop:
 	VMOVUPS          Z9, (R12)(CX*1)
 	VFMADD231PS.BCST c19317218<>+0(SB), Z1, Z5
 	VMOVUPS          Z5, (R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6096,7 +6108,7 @@ loop:
 
 // func lossPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossPowerF32AVX512(SB), $10816-8
+TEXT ·lossPowerF32AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 19.2 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6115,15 +6127,15 @@ TEXT ·lossPowerF32AVX512(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
-	VMOVAPS      Z0, 6464(BX)
-	VMOVAPS      Z0, 6528(BX)
-	VMOVAPS      Z0, 6592(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPS      Z0, 7424(BX)
+	VMOVAPS      Z0, 7488(BX)
+	VMOVAPS      Z0, 7552(BX)
+	VMOVAPS      Z0, 7616(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         48(AX), R9
 	MOVQ         80(AX), AX
 	VBROADCASTSS 24(AX), Z0
@@ -6219,7 +6231,7 @@ loop:
 	VMOVUPS          Z14, 64(R9)(CX*1)
 	VMOVUPS          Z10, 128(R9)(CX*1)
 	VMOVUPS          Z11, 192(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6232,7 +6244,7 @@ loop:
 
 // func gradPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradPowerF32AVX512(SB), $11008-8
+TEXT ·gradPowerF32AVX512(SB), $12032-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 38.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6251,15 +6263,15 @@ TEXT ·gradPowerF32AVX512(SB), $11008-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6592(BX)
-	VMOVAPS      Z0, 6656(BX)
-	VMOVAPS      Z0, 6720(BX)
-	VMOVAPS      Z0, 6784(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPS      Z0, 7616(BX)
+	VMOVAPS      Z0, 7680(BX)
+	VMOVAPS      Z0, 7744(BX)
+	VMOVAPS      Z0, 7808(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         48(AX), R9
 	MOVQ         56(AX), R10
 	MOVQ         80(AX), AX
@@ -6270,11 +6282,11 @@ eachW:
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 	VBROADCASTSS 12(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
+	VMOVAPS      Z0, 7424(BX)
 	VBROADCASTSS 8(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
+	VMOVAPS      Z0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -6366,7 +6378,7 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z9, Z9
 	VMULPS.BCST      c19800000<>+0(SB), Z10, Z10
 	VMULPS.BCST      c19800000<>+0(SB), Z11, Z11
-	VMOVUPS          6336(BX), Z0
+	VMOVUPS          7360(BX), Z0
 	VBLENDMPS        Z8, Z0, K1, Z1
 	VBLENDMPS        Z9, Z0, K2, Z2
 	VBLENDMPS        Z10, Z0, K3, Z3
@@ -6399,10 +6411,10 @@ loop:
 	VBLENDMPS        Z23, Z2, K3, Z2
 	VMULPS           Z13, Z11, Z13
 	VBLENDMPS        Z26, Z3, K4, Z3
-	VFMADD231PS      6400(BX), Z4, K1, Z0
-	VFMADD231PS      6400(BX), Z5, K2, Z1
-	VFMADD231PS      6400(BX), Z6, K3, Z2
-	VFMADD231PS      6400(BX), Z7, K4, Z3
+	VFMADD231PS      7424(BX), Z4, K1, Z0
+	VFMADD231PS      7424(BX), Z5, K2, Z1
+	VFMADD231PS      7424(BX), Z6, K3, Z2
+	VFMADD231PS      7424(BX), Z7, K4, Z3
 	VFMADD231PS.BCST c19317218<>+0(SB), Z4, Z12
 	VFMADD231PS.BCST c19317218<>+0(SB), Z5, Z14
 	VFMADD231PS.BCST c19317218<>+0(SB), Z6, Z15
@@ -6411,11 +6423,11 @@ loop:
 	VMULPS.BCST      c43800000<>+0(SB), Z9, Z9
 	VMULPS.BCST      c43800000<>+0(SB), Z10, Z10
 	VMULPS.BCST      c43800000<>+0(SB), Z11, Z11
-	VFMADD231PS      6464(BX), Z4, K1, Z0
-	VFMADD231PS      6464(BX), Z5, K2, Z1
+	VFMADD231PS      7488(BX), Z4, K1, Z0
+	VFMADD231PS      7488(BX), Z5, K2, Z1
 	VMOVUPS          Z12, (R9)(CX*1)
-	VFMADD231PS      6464(BX), Z6, K3, Z2
-	VFMADD231PS      6464(BX), Z7, K4, Z3
+	VFMADD231PS      7488(BX), Z6, K3, Z2
+	VFMADD231PS      7488(BX), Z7, K4, Z3
 	VMOVUPS          Z14, 64(R9)(CX*1)
 	VMINPS           Z12, Z8, Z8
 	VMINPS           Z14, Z9, Z9
@@ -6439,7 +6451,7 @@ loop:
 	VDIVPS           Z27, Z26, Z26
 	VMOVUPS          Z23, 128(R10)(CX*1)
 	VMOVUPS          Z26, 192(R10)(CX*1)
-	ADDQ             6528(BX), R8
+	ADDQ             7552(BX), R8
 	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6453,7 +6465,7 @@ loop:
 
 // func hessPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessPowerF32AVX512(SB), $11072-8
+TEXT ·hessPowerF32AVX512(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 76.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6472,12 +6484,12 @@ TEXT ·hessPowerF32AVX512(SB), $11072-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6848(BX)
-	LEAQ         6848(BX), R8
+	VMOVAPS      Z0, 7872(BX)
+	LEAQ         7872(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6784(BX)
+	MOVQ         CX, 7808(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -6490,19 +6502,19 @@ eachW:
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 	VBROADCASTSS 12(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
+	VMOVAPS      Z0, 7424(BX)
 	VBROADCASTSS 8(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
+	VMOVAPS      Z0, 7488(BX)
 	VBROADCASTSS 16(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
+	VMOVAPS      Z0, 7552(BX)
 	VBROADCASTSS 20(AX), Z0
-	VMOVAPS      Z0, 6592(BX)
+	VMOVAPS      Z0, 7616(BX)
 	VBROADCASTSS 36(AX), Z0
-	VMOVAPS      Z0, 6656(BX)
+	VMOVAPS      Z0, 7680(BX)
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6720(BX)
+	VMOVAPS      Z0, 7744(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -6533,14 +6545,14 @@ loop:
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z1, Z0
 	VBROADCASTSS     c19317218<>+0(SB), Z4
 	VFMADD213PS      Z12, Z8, Z4
-	VMULPS           6336(BX), Z10, Z13
+	VMULPS           7360(BX), Z10, Z13
 	VMULPS.BCST      c19800000<>+0(SB), Z10, Z14
 	VFMADD213PS      Z10, Z12, Z3
 	VADDPS.BCST      c65800000<>+0(SB), Z10, Z12
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z1, Z0
 	VMULPS.BCST      c19800000<>+0(SB), Z13, Z15
-	VMOVUPS          6336(BX), Z16
-	VFNMADD213PS     6592(BX), Z4, Z16
+	VMOVUPS          7360(BX), Z16
+	VFNMADD213PS     7616(BX), Z4, Z16
 	VADDPS.BCST      c3f800000<>+0(SB), Z14, Z17
 	VBLENDMPS        Z8, Z4, K1, Z4
 	VMULPS           Z13, Z15, Z15
@@ -6549,7 +6561,7 @@ loop:
 	VSUBPS           Z17, Z8, Z8
 	VMULPS           Z16, Z10, Z10
 	VMULPS           Z17, Z17, Z13
-	VBLENDMPS        6528(BX), Z15, K1, Z15
+	VBLENDMPS        7552(BX), Z15, K1, Z15
 	VADDPS           Z14, Z8, Z8
 	VFMADD213PS.BCST c3f317218<>+0(SB), Z1, Z0
 	VFMADD231PS      Z4, Z15, Z10
@@ -6558,11 +6570,11 @@ loop:
 	VBROADCASTSS     c7e800000<>+0(SB), Z0
 	VMINPS           Z10, Z0, Z0
 	VFMADD231PS      Z8, Z17, Z13
-	VMULPS           6720(BX), Z0, Z0
+	VMULPS           7744(BX), Z0, Z0
 	VFMADD213PS      Z2, Z1, Z2
 	VMULPS.BCST      c19800000<>+0(SB), Z2, Z1
-	VMULPS           6656(BX), Z2, Z2
-	VMOVUPS          6336(BX), Z4
+	VMULPS           7680(BX), Z2, Z2
+	VMOVUPS          7360(BX), Z4
 	VBLENDMPS        Z1, Z4, K1, Z4
 	VMULPS           Z7, Z1, Z7
 	VMULPS           Z9, Z4, Z9
@@ -6576,10 +6588,10 @@ loop:
 	VDIVPS           Z13, Z1, Z1
 	VFMADD231PS.BCST c19317218<>+0(SB), Z7, Z5
 	VBLENDMPS        Z9, Z8, K1, Z8
-	VFMADD231PS      6400(BX), Z7, K1, Z8
+	VFMADD231PS      7424(BX), Z7, K1, Z8
 	VMINPS           Z5, Z11, Z11
 	VMOVUPS          Z5, (R9)(CX*1)
-	VFMADD231PS      6464(BX), Z7, K1, Z8
+	VFMADD231PS      7488(BX), Z7, K1, Z8
 	VDIVPS           Z13, Z2, Z2
 	VFMADD213PS      Z8, Z11, Z9
 	VMULPS.BCST      c19800000<>+0(SB), Z1, Z1
@@ -6589,7 +6601,7 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z2, Z2
 	VMOVUPS          Z2, (R12)(CX*1)
 	VMOVUPS          Z9, (R11)(CX*1)
-	ADDQ             6784(BX), R8
+	ADDQ             7808(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6605,7 +6617,7 @@ loop:
 
 // func frozenPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·frozenPowerF32AVX512(SB), $10816-8
+TEXT ·frozenPowerF32AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 47.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -6624,12 +6636,12 @@ TEXT ·frozenPowerF32AVX512(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6592(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPS      Z0, 7616(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         48(AX), R9
 	MOVQ         72(AX), R10
 	MOVQ         56(AX), R11
@@ -6641,11 +6653,11 @@ eachW:
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 	VBROADCASTSS 12(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
+	VMOVAPS      Z0, 7424(BX)
 	VBROADCASTSS 8(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
+	VMOVAPS      Z0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -6703,7 +6715,7 @@ loop:
 	VMULPS.BCST      c19800000<>+0(SB), Z10, Z10
 	VMOVUPS          Z10, (R10)(CX*1)
 	VMOVUPS          Z12, (R11)(CX*1)
-	ADDQ             6528(BX), R8
+	ADDQ             7552(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -6718,9 +6730,9 @@ loop:
 
 // func softLossSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF32AVX512(SB), $10880-8
+TEXT ·softLossSquareF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 2 vectors, 74.0 instructions each, 0 spills
+	// 1 vectors, 77.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6734,29 +6746,27 @@ TEXT ·softLossSquareF32AVX512(SB), $10880-8
 	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000040, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
-	VMOVAPS      Z0, 6528(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6592(BX)
-	VMOVAPS      Z0, 6656(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPS      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 48(AX), R11
 
 turn:
@@ -6772,152 +6782,81 @@ loop:
 	VSUBPS           Z1, Z0, Z2
 	VMOVUPS          (DI)(CX*1), Z3
 	VPMOVD2M         Z3, K1
-	VMOVUPS          64(R8)(CX*1), Z4
-	VSUBPS           Z4, Z0, Z5
-	VMOVUPS          64(DI)(CX*1), Z6
-	VPMOVD2M         Z6, K2
-	VMOVUPS          1728(BX)(CX*1), Z7
-	VMOVUPS          2240(BX)(CX*1), Z8
-	VADDPS           Z8, Z7, Z9
-	VMOVUPS          1792(BX)(CX*1), Z10
-	VMOVUPS          2304(BX)(CX*1), Z11
-	VADDPS           Z11, Z10, Z12
-	VBLENDMPS        Z1, Z2, K1, Z13
-	VBLENDMPS        Z2, Z1, K1, Z14
-	VBLENDMPS        Z4, Z5, K2, Z15
-	VBLENDMPS        Z5, Z4, K2, Z16
-	VMULPS.BCST      c19800000<>+0(SB), Z9, Z17
-	VMULPS.BCST      c65800000<>+0(SB), Z13, Z18
-	VMULPS           Z14, Z9, Z19
-	VMULPS.BCST      c19800000<>+0(SB), Z12, Z20
-	VMULPS.BCST      c65800000<>+0(SB), Z15, Z21
-	VMULPS           Z16, Z12, Z22
-	VADDPS           Z17, Z0, Z23
-	VSUBPS           Z9, Z7, Z24
-	VADDPS           Z19, Z18, Z25
-	VADDPS           Z20, Z0, Z26
-	VADDPS           Z22, Z21, Z27
-	VSUBPS           Z12, Z10, Z28
-	VMAXPS           Z19, Z18, Z29
-	VMOVAPS          Z19, Z30
-	VFMSUB231PS      Z14, Z9, Z30
-	VDIVPS           Z23, Z25, Z31
-	VMAXPS           Z22, Z21, Z10
-	VMOVAPS          Z22, Z7
-	VFMSUB231PS      Z16, Z12, Z7
-	VADDPS           Z8, Z24, Z24
-	VADDPS           Z11, Z28, Z28
-	VSUBPS           Z29, Z25, Z29
-	VSUBPS           Z10, Z27, Z10
-	VMINPS           Z19, Z18, Z18
-	VMINPS           Z22, Z21, Z21
-	VFMADD231PS      Z14, Z24, Z30
-	VFMADD231PS      Z16, Z28, Z7
-	VSUBPS           Z2, Z0, Z14
-	VSUBPS           Z29, Z18, Z18
-	VSUBPS           Z5, Z0, Z16
-	VSUBPS           Z10, Z21, Z21
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z10
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z17, Z10
-	VBROADCASTSS     c3b6b93e0<>+0(SB), Z19
-	VFMADD213PS.BCST cbca4575a<>+0(SB), Z20, Z19
-	VSUBPS           Z1, Z14, Z14
-	VADDPS           Z30, Z18, Z18
-	VSUBPS           Z23, Z0, Z22
-	VDIVPS           Z26, Z27, Z29
-	VSUBPS           Z4, Z16, Z16
-	VADDPS           Z7, Z21, Z21
-	VSUBPS           Z26, Z0, Z7
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z17, Z10
-	VBROADCASTSS     c65800000<>+0(SB), Z30
-	VBLENDMPS        Z9, Z30, K1, Z11
-	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z20, Z19
-	VBLENDMPS        Z12, Z30, K2, Z30
-	VFMADD231PS      Z14, Z11, Z18
-	VADDPS           Z17, Z22, Z22
-	VFNMADD213PS     Z25, Z31, Z23
-	VFMADD231PS      Z16, Z30, Z21
-	VADDPS           Z20, Z7, Z7
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z17, Z10
-	VFMADD231PS.BCST c19800000<>+0(SB), Z24, Z22
-	VFMADD213PS.BCST cbdb96445<>+0(SB), Z20, Z19
-	VMULPS.BCST      c19800000<>+0(SB), Z31, Z11
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z1, K1
-	VFMADD231PS.BCST c19800000<>+0(SB), Z28, Z7
-	VADDPS           Z18, Z23, Z23
-	VDIVPS           Z25, Z0, Z25
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z17, Z10
-	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z20, Z19
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z4, K2
-	VFNMADD213PS     Z27, Z29, Z26
-	VFNMADD231PS     Z22, Z31, Z23
-	VMULPS.BCST      c19800000<>+0(SB), Z29, Z14
-	VMULPS           Z11, Z31, Z16
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z17, Z10
-	VMOVUPS          (R9), Z18
-	VMOVUPS          (R10), Z22
-	VBLENDMPS        Z22, Z18, K1, Z24
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z20, Z19
-	VBLENDMPS        Z18, Z22, K1, Z22
-	VADDPS           Z21, Z26, Z26
-	VMULPS           Z14, Z29, Z18
-	VFMSUB213PS      Z16, Z11, Z31
-	VMOVUPS          64(R9), Z11
-	VMOVUPS          64(R10), Z21
-	VBLENDMPS        Z21, Z11, K2, Z28
-	VBLENDMPS        Z11, Z21, K2, Z21
-	VSUBPS           Z24, Z22, Z22
-	VFNMADD231PS     Z7, Z29, Z26
-	VFMSUB213PS      Z18, Z14, Z29
-	VDIVPS           Z27, Z0, Z0
-	VSUBPS           Z28, Z21, Z21
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z17, Z10
-	VMINPS           Z2, Z1, Z1
-	VMULPS           Z25, Z23, Z23
-	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z20, Z19
-	VMINPS           Z5, Z4, Z4
-	VFMADD231PS      Z22, Z1, Z24
-	VFNMADD213PS     Z9, Z17, Z9
-	VFNMADD213PS     Z12, Z20, Z12
-	VADDPS           Z23, Z23, Z23
-	VFMADD231PS      Z21, Z4, Z28
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z17, Z10
-	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z20, Z19
+	VMOVUPS          1728(BX)(CX*1), Z4
+	VMOVUPS          2240(BX)(CX*1), Z5
+	VADDPS           Z5, Z4, Z6
+	VMOVUPS          (R9), Z7
+	VMULPS           Z7, Z1, Z8
 	VANDPS.BCST      c7fffffff<>+0(SB), Z3, Z3
-	VANDPS.BCST      c7fffffff<>+0(SB), Z6, Z6
-	VFMADD231PS      Z23, Z16, Z31
-	VMULPS           Z3, Z13, Z13
-	VMULPS           Z6, Z15, Z15
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z17, Z10
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z20, Z19
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z13, Z1
-	VMULPS           Z0, Z26, Z26
-	VMULPS           Z31, Z24, Z31
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z15, Z0
-	VFMADD231PS      Z10, Z9, Z8
-	VFMADD213PS      2304(BX)(CX*1), Z19, Z12
-	VADDPS           Z26, Z26, Z26
-	VFMADD231PS      Z16, Z24, Z31
-	VFMADD231PS      Z26, Z18, Z29
-	VMULPS.BCST      c19800000<>+0(SB), Z31, Z31
-	VMULPS           Z29, Z28, Z29
-	VMULPS           Z8, Z31, Z8
-	VMULPS           Z13, Z31, Z13
-	VFMADD231PS      Z18, Z28, Z29
-	VFMADD231PS      1728(BX)(CX*1), Z31, Z8
-	VMAXPS           Z1, Z13, Z13
-	VMULPS.BCST      c19800000<>+0(SB), Z29, Z29
-	VFMADD231PS.BCST c19317218<>+0(SB), Z8, Z13
-	VMULPS           Z12, Z29, Z12
-	VMULPS           Z15, Z29, Z15
-	VMOVUPS          Z13, (R11)(CX*1)
-	VFMADD231PS      1792(BX)(CX*1), Z29, Z12
-	VMAXPS           Z0, Z15, Z15
-	VFMADD231PS.BCST c19317218<>+0(SB), Z12, Z15
-	VMOVUPS          Z15, 64(R11)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
-	ADDQ             $+128, CX
+	VBLENDMPS        Z1, Z2, K1, Z9
+	VBLENDMPS        Z2, Z1, K1, Z10
+	VMULPS.BCST      c19800000<>+0(SB), Z6, Z11
+	VMULPS.BCST      c65800000<>+0(SB), Z9, Z12
+	VMULPS           Z10, Z6, Z13
+	VSUBPS           Z6, Z4, Z14
+	VSUBPS           Z2, Z0, Z15
+	VBROADCASTSS     c65800000<>+0(SB), Z16
+	VBLENDMPS        Z6, Z16, K1, Z16
+	VADDPS           Z11, Z0, Z17
+	VBROADCASTSS     c3b6b93e0<>+0(SB), Z18
+	VFMADD213PS.BCST cbca4575a<>+0(SB), Z11, Z18
+	VADDPS           Z13, Z12, Z19
+	VMAXPS           Z13, Z12, Z20
+	VMOVAPS          Z13, Z21
+	VFMSUB231PS      Z10, Z6, Z21
+	VADDPS           Z5, Z14, Z14
+	VMINPS           Z13, Z12, Z12
+	VSUBPS           Z1, Z15, Z15
+	VDIVPS           Z17, Z19, Z13
+	VSUBPS           Z20, Z19, Z20
+	VSUBPS           Z17, Z0, Z22
+	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z11, Z18
+	VFMADD231PS      Z10, Z14, Z21
+	VMOVUPS          (R10), Z10
+	VMULPS           Z10, Z2, Z23
+	VSUBPS           Z20, Z12, Z12
+	VFNMADD213PS     Z6, Z11, Z6
+	VADDPS           Z11, Z22, Z22
+	VMULPS           Z3, Z9, Z9
+	VFMADD213PS.BCST cbdb96445<>+0(SB), Z11, Z18
+	VMINPS           Z23, Z8, Z3
+	VADDPS           Z21, Z12, Z12
+	VCMPPS           $0x11, Z23, Z8, K1
+	VFMADD231PS.BCST c19800000<>+0(SB), Z14, Z22
+	VFMADD231PS      Z15, Z10, Z3
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z9, Z8
+	VFMADD231PS      Z15, Z16, Z12
+	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z11, Z18
+	VDIVPS           Z19, Z0, Z0
+	VBLENDMPS        Z10, Z7, K1, Z7
+	VBLENDMPS        Z2, Z1, K1, Z1
+	VFNMADD231PS     Z17, Z13, Z19
+	VMULPS.BCST      c19800000<>+0(SB), Z13, Z2
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z11, Z18
+	VFMADD231PS      Z1, Z7, Z3
+	VMULPS           Z2, Z13, Z1
+	VADDPS           Z12, Z19, Z19
+	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z11, Z18
+	VFMSUB213PS      Z1, Z13, Z2
+	VFNMADD231PS     Z22, Z13, Z19
+	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z11, Z18
+	VMULPS           Z0, Z19, Z19
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z11, Z18
+	VADDPS           Z19, Z19, Z19
+	VFMADD231PS      Z19, Z1, Z2
+	VFMADD231PS      Z18, Z6, Z5
+	VMULPS           Z2, Z3, Z2
+	VFMADD231PS      Z1, Z3, Z2
+	VMULPS.BCST      c19800000<>+0(SB), Z2, Z2
+	VMULPS           Z5, Z2, Z5
+	VMULPS           Z9, Z2, Z9
+	VFMADD231PS      Z4, Z2, Z5
+	VMAXPS           Z8, Z9, Z9
+	VFMADD231PS.BCST c19317218<>+0(SB), Z5, Z9
+	VMOVUPS          Z9, (R11)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
+	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -6930,9 +6869,9 @@ loop:
 
 // func softGradSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradSquareF32AVX512(SB), $10944-8
+TEXT ·softGradSquareF32AVX512(SB), $11968-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 102.0 instructions each, 7 spills
+	// 2 vectors, 108.0 instructions each, 9 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6950,30 +6889,30 @@ TEXT ·softGradSquareF32AVX512(SB), $10944-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
-	VMOVAPS      Z0, 6592(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPS      Z0, 7552(BX)
+	VMOVAPS      Z0, 7616(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6656(BX)
-	VMOVAPS      Z0, 6720(BX)
-	LEAQ         6656(BX), R10
+	VMOVAPS      Z0, 7680(BX)
+	VMOVAPS      Z0, 7744(BX)
+	LEAQ         7680(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -7040,155 +6979,167 @@ loop:
 	VSUBPS           Z1, Z14, Z14
 	VADDPS           Z30, Z19, Z19
 	VSUBPS           Z23, Z0, Z30
-	VMOVAPS          Z21, 192(BX)
-	VDIVPS           Z26, Z27, Z21
+	VMOVAPS          Z15, 192(BX)
+	VDIVPS           Z26, Z27, Z15
 	VSUBPS           Z4, Z16, Z16
 	VADDPS           Z7, Z22, Z22
 	VSUBPS           Z26, Z0, Z7
 	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z17, Z10
-	VMOVAPS          Z15, 256(BX)
-	VBROADCASTSS     c65800000<>+0(SB), Z15
-	VMOVAPS          Z18, 320(BX)
-	VBLENDMPS        Z9, Z15, K1, Z18
+	VMOVAPS          Z13, 256(BX)
+	VBROADCASTSS     c65800000<>+0(SB), Z13
+	VMOVAPS          Z6, 320(BX)
+	VBLENDMPS        Z9, Z13, K1, Z6
 	VFMADD213PS.BCST c3d574bd3<>+0(SB), Z20, Z29
-	VMOVAPS          Z13, 384(BX)
-	VBLENDMPS        Z12, Z15, K2, Z13
-	VFMADD231PS      Z14, Z18, Z19
+	VBLENDMPS        Z12, Z13, K2, Z11
+	VFMADD231PS      Z14, Z6, Z19
 	VADDPS           Z17, Z30, Z30
 	VFNMADD213PS     Z25, Z31, Z23
-	VFMADD231PS      Z16, Z13, Z22
+	VFMADD231PS      Z16, Z11, Z22
 	VADDPS           Z20, Z7, Z7
 	VFMADD213PS.BCST cbdb96445<>+0(SB), Z17, Z10
 	VFMADD231PS.BCST c19800000<>+0(SB), Z24, Z30
 	VFMADD213PS.BCST cbdb96445<>+0(SB), Z20, Z29
-	VMULPS.BCST      c19800000<>+0(SB), Z31, Z13
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z1, K1
+	VMULPS.BCST      c19800000<>+0(SB), Z31, Z6
+	VMOVUPS          (R9), Z11
+	VMULPS           Z11, Z1, Z13
 	VFMADD231PS.BCST c19800000<>+0(SB), Z28, Z7
 	VADDPS           Z19, Z23, Z23
-	VDIVPS           Z25, Z0, Z14
+	VMOVAPS          Z28, 384(BX)
+	VDIVPS           Z25, Z0, Z28
 	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z17, Z10
 	VFMADD213PS.BCST c3dfe92a4<>+0(SB), Z20, Z29
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z4, K2
-	VFNMADD213PS     Z27, Z21, Z26
+	VMOVAPS          Z19, 448(BX)
+	VMOVUPS          (R10), Z19
+	VMOVAPS          Z24, 512(BX)
+	VMULPS           Z19, Z2, Z24
+	VFNMADD213PS     Z27, Z15, Z26
 	VFNMADD231PS     Z30, Z31, Z23
-	VMULPS.BCST      c19800000<>+0(SB), Z21, Z16
-	VMULPS           Z13, Z31, Z18
+	VMULPS.BCST      c19800000<>+0(SB), Z15, Z8
+	VMOVAPS          Z3, 576(BX)
+	VMOVUPS          64(R9), Z3
+	VMOVAPS          Z30, 640(BX)
+	VMULPS           Z3, Z4, Z30
 	VFMADD213PS.BCST cbe213439<>+0(SB), Z17, Z10
-	VMOVUPS          (R9), Z30
-	VMOVUPS          (R10), Z15
-	VMOVAPS          Z28, 448(BX)
-	VBLENDMPS        Z15, Z30, K1, Z28
-	VFMADD213PS.BCST cbe213439<>+0(SB), Z20, Z29
-	VBLENDMPS        Z30, Z15, K1, Z15
+	VCMPPS           $0x11, Z24, Z13, K1
+	VMINPS           Z24, Z13, Z13
+	VMOVUPS          64(R10), Z24
+	VMOVAPS          Z21, 704(BX)
+	VMULPS           Z24, Z5, Z21
 	VADDPS           Z22, Z26, Z26
-	VMULPS           Z16, Z21, Z30
-	VFMSUB213PS      Z18, Z13, Z31
-	VMOVUPS          64(R9), Z13
-	VMOVAPS          Z22, 512(BX)
-	VMOVUPS          64(R10), Z22
-	VMOVAPS          Z19, 576(BX)
-	VBLENDMPS        Z22, Z13, K2, Z19
-	VBLENDMPS        Z13, Z22, K2, Z22
-	VSUBPS           Z28, Z15, Z15
-	VFNMADD231PS     Z7, Z21, Z26
-	VFMSUB213PS      Z30, Z16, Z21
+	VFMADD213PS.BCST cbe213439<>+0(SB), Z20, Z29
+	VFMADD231PS      Z14, Z19, Z13
+	VMULPS           Z6, Z31, Z14
+	VCMPPS           $0x11, Z21, Z30, K2
+	VMINPS           Z21, Z30, Z30
+	VFNMADD231PS     Z7, Z15, Z26
+	VMULPS           Z8, Z15, Z21
+	VFMSUB213PS      Z14, Z6, Z31
 	VDIVPS           Z27, Z0, Z0
-	VSUBPS           Z19, Z22, Z22
+	VFMADD231PS      Z16, Z24, Z30
 	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z17, Z10
-	VMINPS           Z2, Z1, Z2
-	VMULPS           Z14, Z23, Z23
+	VMULPS           Z28, Z23, Z23
+	VFMSUB213PS      Z21, Z8, Z15
 	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z20, Z29
-	VMINPS           Z5, Z4, Z5
-	VFMADD231PS      Z15, Z2, Z28
-	VMULPS           Z14, Z9, Z2
-	VMOVAPS          Z9, Z7
-	VFNMADD213PS     Z7, Z17, Z7
+	VBLENDMPS        Z19, Z11, K1, Z11
+	VBLENDMPS        Z2, Z1, K1, Z2
+	VBLENDMPS        Z24, Z3, K2, Z3
+	VFMADD231PS      Z2, Z11, Z13
 	VADDPS           Z23, Z23, Z23
-	VFMADD231PS      Z22, Z5, Z19
+	VBLENDMPS        Z5, Z4, K2, Z5
+	VMULPS           Z28, Z9, Z2
+	VFMADD231PS      Z5, Z3, Z30
 	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z17, Z10
+	VFMADD231PS      Z23, Z14, Z31
 	VFMADD213PS.BCST cbe8eab21<>+0(SB), Z20, Z29
-	VMOVAPS          Z12, Z5
-	VFNMADD213PS     Z5, Z20, Z5
-	VMOVAPS          Z9, Z13
-	VFNMADD231PS     Z25, Z2, Z13
-	VFMADD231PS      Z23, Z18, Z31
-	VANDPS.BCST      c7fffffff<>+0(SB), Z3, Z15
-	VANDPS.BCST      c7fffffff<>+0(SB), Z6, Z16
-	VBROADCASTSS     c43800000<>+0(SB), Z22
-	VMINPS           Z15, Z22, Z23
+	VMOVAPS          Z9, Z3
+	VFNMADD231PS     Z25, Z2, Z3
+	VMOVAPS          Z9, Z5
+	VFNMADD213PS     Z5, Z17, Z5
+	VMOVAPS          Z12, Z6
+	VFNMADD213PS     Z6, Z20, Z6
+	VFMSUB231PS.BCST c40000000<>+0(SB), Z18, Z25
 	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z17, Z10
-	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z20, Z29
-	VADDPS           Z24, Z13, Z13
-	VMINPS           Z16, Z22, Z22
+	VBROADCASTSS     c40000000<>+0(SB), Z8
+	VFMSUB132PS      704(BX), Z27, Z8
 	VMULPS           Z0, Z26, Z26
-	VMULPS           Z31, Z28, Z31
-	VMULPS           Z0, Z12, Z17
-	VADDPS           Z1, Z1, Z1
-	VFMADD231PS      Z10, Z7, Z8
-	VFMADD231PS      Z29, Z5, Z11
+	VMULPS           Z0, Z12, Z11
+	VMULPS           Z31, Z13, Z31
+	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z20, Z29
+	VFNMADD231PS     640(BX), Z9, Z3
+	VMOVUPS          576(BX), Z16
+	VANDPS.BCST      c7fffffff<>+0(SB), Z16, Z17
 	VADDPS           Z26, Z26, Z26
-	VFMADD231PS      Z18, Z28, Z31
-	VMOVAPS          Z12, Z5
-	VFNMADD231PS     Z27, Z17, Z5
-	VFNMADD231PS     576(BX), Z2, Z13
+	VFNMADD213PS     Z12, Z11, Z27
+	VFMADD231PS      Z14, Z13, Z31
+	VFMADD213PS      2240(BX)(CX*1), Z10, Z5
+	VFMADD213PS      2304(BX)(CX*1), Z29, Z6
+	VMOVUPS          320(BX), Z10
+	VANDPS.BCST      c7fffffff<>+0(SB), Z10, Z13
+	VFMADD231PS      Z26, Z21, Z15
+	VADDPS           512(BX), Z3, Z3
+	VFNMADD231PS     Z7, Z12, Z27
+	VBROADCASTSS     c43800000<>+0(SB), Z14
+	VMINPS           Z17, Z14, Z18
+	VMULPS.BCST      c19800000<>+0(SB), Z31, Z19
+	VMINPS           Z13, Z14, Z14
+	VFNMADD231PS     448(BX), Z2, Z3
+	VADDPS           Z1, Z1, Z1
+	VMULPS           Z15, Z30, Z15
 	VADDPS           Z4, Z4, Z4
-	VMULPS           384(BX), Z23, Z23
-	VFMADD231PS      Z26, Z30, Z21
-	VBROADCASTSS     c40000000<>+0(SB), Z7
-	VFMSUB231PS      320(BX), Z7, Z25
-	VMULPS.BCST      c19800000<>+0(SB), Z31, Z10
-	VMULPS           256(BX), Z22, Z22
-	VADDPS           448(BX), Z5, Z5
-	VFMSUB231PS      192(BX), Z7, Z27
-	VMOVUPS          6336(BX), Z7
+	VADDPS           384(BX), Z27, Z27
+	VMULPS           Z5, Z19, Z5
+	VMULPS           256(BX), Z18, Z18
+	VMOVAPS          640(BX), Z20
+	VFMADD213PS      448(BX), Z25, Z20
+	VFMADD231PS      Z21, Z30, Z15
+	VMULPS           192(BX), Z14, Z14
+	VFNMADD231PS     Z22, Z11, Z27
+	VFMADD231PS      Z7, Z8, Z22
+	VFMADD231PS      1728(BX)(CX*1), Z19, Z5
+	VMOVUPS          7360(BX), Z7
 	VFNMADD132PS     Z7, Z7, Z1
 	VFNMADD213PS     Z7, Z4, Z7
-	VMULPS           Z21, Z19, Z21
-	VMULPS           Z8, Z10, Z8
-	VFNMADD231PS     512(BX), Z17, Z5
-	VFMADD231PS      Z14, Z13, Z2
-	VMULPS           Z23, Z31, Z31
-	VSUBPS           576(BX), Z25, Z25
-	VFMADD231PS      Z30, Z19, Z21
-	VFMADD231PS      1728(BX)(CX*1), Z10, Z8
-	VSUBPS           512(BX), Z27, Z27
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z3, Z1
-	VFMADD231PS      Z0, Z5, Z17
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z6, Z7
+	VFMADD231PS      Z28, Z3, Z2
+	VMULPS.BCST      c19800000<>+0(SB), Z15, Z3
+	VMULPS           Z18, Z31, Z31
+	VFMADD231PS      Z0, Z27, Z11
+	VMULPS           Z14, Z15, Z15
+	VSUBPS           Z20, Z25, Z25
+	VSUBPS           Z22, Z8, Z8
+	VMULPS           Z6, Z3, Z6
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z16, Z1
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z5, Z31
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z10, Z7
 	VMULPS           Z2, Z1, Z1
-	VMULPS           Z25, Z10, Z25
-	VMULPS.BCST      c19800000<>+0(SB), Z21, Z0
-	VMULPS           Z22, Z21, Z21
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z8, Z31
+	VMULPS           Z25, Z19, Z25
+	VFMADD231PS      1792(BX)(CX*1), Z3, Z6
+	VMULPS           Z11, Z7, Z7
+	VMULPS           Z8, Z3, Z8
 	VADDPS.BCST      c65800000<>+0(SB), Z9, Z9
-	VMULPS           Z17, Z7, Z7
-	VADDPS.BCST      c65800000<>+0(SB), Z12, Z12
-	VMULPS           Z11, Z0, Z11
-	VMULPS           Z27, Z0, Z27
-	VMULPS           384(BX), Z15, Z15
-	VMULPS           256(BX), Z16, Z16
 	VFMADD231PS      Z31, Z1, Z25
-	VFMADD231PS      1792(BX)(CX*1), Z0, Z11
-	VMULPS           Z15, Z10, Z10
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z15, Z15
-	VMULPS           Z16, Z0, Z0
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z16, Z16
+	VADDPS.BCST      c65800000<>+0(SB), Z12, Z12
+	VMULPS           256(BX), Z17, Z17
+	VMULPS           192(BX), Z13, Z13
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z6, Z15
 	VDIVPS           Z9, Z25, Z25
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z11, Z21
-	VMAXPS           Z15, Z10, Z10
-	VMAXPS           Z16, Z0, Z0
-	VFMADD231PS.BCST c19317218<>+0(SB), Z8, Z10
-	VFMADD231PS.BCST c19317218<>+0(SB), Z11, Z0
-	VFMADD231PS      Z21, Z7, Z27
-	VMOVUPS          Z10, (R11)(CX*1)
-	VMOVUPS          Z0, 64(R11)(CX*1)
-	VDIVPS           Z12, Z27, Z27
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z3, Z25
+	VMULPS           Z17, Z19, Z19
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z17, Z17
+	VMULPS           Z13, Z3, Z3
+	VFMADD231PS      Z15, Z7, Z8
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z13, Z13
+	VMAXPS           Z17, Z19, Z19
+	VMAXPS           Z13, Z3, Z3
+	VFMADD231PS.BCST c19317218<>+0(SB), Z5, Z19
+	VFMADD231PS.BCST c19317218<>+0(SB), Z6, Z3
+	VDIVPS           Z12, Z8, Z8
+	VMOVUPS          Z19, (R11)(CX*1)
+	VMOVUPS          Z3, 64(R11)(CX*1)
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z16, Z25
 	VMOVUPS          Z25, (R12)(CX*1)
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z6, Z27
-	VMOVUPS          Z27, 64(R12)(CX*1)
-	ADDQ             6400(BX), R9
-	ADDQ             6464(BX), R10
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z10, Z8
+	VMOVUPS          Z8, 64(R12)(CX*1)
+	ADDQ             7424(BX), R9
+	ADDQ             7488(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7204,7 +7155,7 @@ loop:
 // func ratioF32AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·ratioF32AVX512<>(SB), NOSPLIT, $0
-	// 2 vectors, 56.0 instructions each, 0 spills
+	// 2 vectors, 58.0 instructions each, 0 spills
 	XORL CX, CX
 
 loop:
@@ -7281,12 +7232,14 @@ loop:
 	VSUBPS           Z9, Z10, Z10
 	VADDPS           Z29, Z15, Z15
 	VSUBPS           Z22, Z6, Z9
-	VMOVUPS          Z27, 4288(BX)(CX*1)
+	VMOVUPS          Z8, 6336(BX)(CX*1)
 	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z11, Z17
 	VFMADD213PS.BCST c3e4f022f<>+0(SB), Z12, Z18
+	VMOVUPS          Z27, 4288(BX)(CX*1)
 	VBROADCASTSS     c65800000<>+0(SB), Z16
 	VBLENDMPS        Z2, Z16, K1, Z19
 	VBLENDMPS        Z5, Z16, K2, Z16
+	VMOVUPS          Z10, 6400(BX)(CX*1)
 	VFMADD231PS      Z8, Z19, Z13
 	VADDPS           Z11, Z14, Z14
 	VFNMADD213PS     Z23, Z27, Z21
@@ -7305,8 +7258,10 @@ loop:
 	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z11, Z17
 	VFNMADD213PS     Z24, Z7, Z22
 	VFMADD213PS.BCST c3ee2a8ec<>+0(SB), Z12, Z18
+	VMOVUPS          Z14, 6848(BX)(CX*1)
 	VMOVUPS          Z7, 4352(BX)(CX*1)
 	VFNMADD231PS     Z14, Z27, Z21
+	VMOVUPS          Z9, 6912(BX)(CX*1)
 	VFMADD231PS      Z17, Z2, Z1
 	VADDPS           Z15, Z22, Z22
 	VFMADD231PS      Z18, Z5, Z4
@@ -7327,9 +7282,9 @@ loop:
 
 // func softHessSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessSquareF32AVX512(SB), $11008-8
+TEXT ·softHessSquareF32AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 112.0 instructions each, 0 spills
+	// 1 vectors, 116.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7347,40 +7302,40 @@ TEXT ·softHessSquareF32AVX512(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPS      Z0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPS      Z0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
 	MOVQ         64(AX), R14
 	MOVQ         80(AX), AX
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 	VBROADCASTSS 24(AX), Z0
 	VMOVAPS      Z0, (BX)
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS 4(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
+	VMOVAPS      Z0, 7424(BX)
 	VBROADCASTSS 36(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
+	VMOVAPS      Z0, 7488(BX)
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
+	VMOVAPS      Z0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -7394,117 +7349,121 @@ loop:
 	VMOVUPS          1728(BX)(CX*1), Z0
 	VMOVUPS          2240(BX)(CX*1), Z1
 	VADDPS           Z1, Z0, Z2
-	VBROADCASTSS     cc0000000<>+0(SB), Z3
+	VBROADCASTSS     c3f800000<>+0(SB), Z3
 	VMOVUPS          (R8)(CX*1), Z4
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z4, Z3
-	VMOVUPS          4288(BX)(CX*1), Z5
-	VMULPS.BCST      c19800000<>+0(SB), Z5, Z6
-	VMOVUPS          5824(BX)(CX*1), Z7
-	VMULPS.BCST      c65800000<>+0(SB), Z7, Z8
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z4, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z9
-	VSUBPS           Z4, Z9, Z10
-	VSUBPS           Z2, Z0, Z11
-	VMULPS.BCST      c52800000<>+0(SB), Z2, Z12
-	VMULPS           Z6, Z5, Z13
-	VMOVUPS          (DI)(CX*1), Z14
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z3
-	VMULPS.BCST      c19800000<>+0(SB), Z2, Z15
-	VBROADCASTSS     c40000000<>+0(SB), Z16
-	VMOVUPS          5312(BX)(CX*1), Z17
-	VFMSUB213PS      Z17, Z16, Z8
-	VADDPS           Z1, Z11, Z11
+	VSUBPS           Z4, Z3, Z5
+	VBROADCASTSS     cc0000000<>+0(SB), Z6
+	VFMADD213PS      Z3, Z4, Z6
+	VMOVUPS          4288(BX)(CX*1), Z7
+	VMULPS.BCST      c19800000<>+0(SB), Z7, Z8
+	VMOVUPS          (R9), Z9
+	VMULPS           Z9, Z4, Z10
+	VMOVUPS          5824(BX)(CX*1), Z11
+	VMULPS.BCST      c65800000<>+0(SB), Z11, Z12
+	VSUBPS           Z2, Z0, Z13
+	VMULPS.BCST      c52800000<>+0(SB), Z2, Z14
+	VMOVUPS          (R10), Z15
+	VMULPS           Z15, Z5, Z16
+	VMULPS           Z8, Z7, Z17
+	VMOVUPS          (DI)(CX*1), Z18
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z18, Z6
+	VMULPS.BCST      c19800000<>+0(SB), Z2, Z19
+	VADDPS           Z1, Z13, Z13
 	VMOVUPS          3776(BX)(CX*1), Z1
-	VMULPS           Z1, Z12, Z16
-	VMOVUPS          (R9), Z18
-	VMOVUPS          (R10), Z19
-	VBLENDMPS        Z19, Z18, K1, Z20
-	VBLENDMPS        Z18, Z19, K1, Z19
-	VFMSUB213PS      Z13, Z6, Z5
-	VSUBPS           Z20, Z19, Z19
-	VMULPS.BCST      c52800000<>+0(SB), Z11, Z6
-	VFNMADD231PS     Z17, Z16, Z12
-	VMOVUPS          4800(BX)(CX*1), Z18
-	VADDPS           Z18, Z18, Z18
-	VSUBPS           Z9, Z15, Z21
-	VMINPS           Z10, Z4, Z10
+	VMULPS           Z1, Z14, Z20
+	VMINPS           Z16, Z10, Z21
+	VBROADCASTSS     c40000000<>+0(SB), Z22
+	VMOVUPS          5312(BX)(CX*1), Z23
+	VFMSUB213PS      Z23, Z22, Z12
+	VCMPPS           $0x11, Z16, Z10, K1
+	VFMSUB213PS      Z17, Z8, Z7
+	VMULPS.BCST      c52800000<>+0(SB), Z13, Z8
+	VFNMADD231PS     Z23, Z20, Z14
+	VFMADD231PS      6336(BX)(CX*1), Z15, Z21
+	VMOVUPS          4800(BX)(CX*1), Z10
+	VADDPS           Z10, Z10, Z10
+	VSUBPS           Z3, Z19, Z16
 	VMOVUPS          3264(BX)(CX*1), Z22
-	VSUBPS           Z22, Z8, Z8
-	VFNMADD231PS     Z22, Z16, Z6
-	VMOVUPS          2752(BX)(CX*1), Z23
-	VADDPS           Z23, Z0, Z24
-	VANDPS.BCST      c7fffffff<>+0(SB), Z14, Z25
-	VFMADD231PS      Z19, Z10, Z20
-	VFMADD231PS      Z18, Z13, Z5
-	VBROADCASTSS     c43800000<>+0(SB), Z10
-	VMINPS           Z25, Z10, Z10
-	VMULPS.BCST      c3f317218<>+0(SB), Z24, Z24
-	VADDPS           Z8, Z8, Z18
-	VADDPS           Z6, Z12, Z12
-	VMULPS           Z10, Z7, Z10
-	VMULPS           Z1, Z2, Z6
-	VADDPS           Z15, Z9, Z19
-	VMULPS           Z5, Z20, Z5
+	VSUBPS           Z22, Z12, Z24
+	VFNMADD231PS     Z22, Z20, Z8
+	VMOVUPS          2752(BX)(CX*1), Z25
+	VADDPS           Z25, Z0, Z26
+	VANDPS.BCST      c7fffffff<>+0(SB), Z18, Z27
+	VBLENDMPS        Z15, Z9, K1, Z9
+	VBLENDMPS        Z5, Z4, K1, Z5
+	VFMADD231PS      Z10, Z17, Z7
+	VFMADD231PS      Z5, Z9, Z21
+	VBROADCASTSS     c43800000<>+0(SB), Z5
+	VMINPS           Z27, Z5, Z5
+	VADDPS           Z8, Z14, Z14
+	VMULPS           Z1, Z2, Z8
+	VMULPS.BCST      c3f317218<>+0(SB), Z26, Z26
+	VADDPS           Z24, Z24, Z24
+	VMULPS           Z5, Z11, Z5
 	VADDPS           Z4, Z4, Z4
-	VFMADD231PS      Z1, Z12, Z16
-	VMULPS.BCST      c65800000<>+0(SB), Z10, Z12
-	VFNMADD213PS     Z2, Z6, Z17
-	VSUBPS           Z19, Z9, Z9
-	VFMADD231PS      Z13, Z20, Z5
-	VMOVUPS          6336(BX), Z13
-	VFNMADD132PS     Z13, Z13, Z4
-	VPXORQ           Z13, Z13, Z13
-	VFMADD213PS      Z2, Z10, Z13
-	VADDPS.BCST      c65800000<>+0(SB), Z2, Z20
-	VMULPS           Z16, Z3, Z3
-	VADDPS           Z15, Z9, Z9
-	VADDPS           Z11, Z17, Z17
-	VMULPS           Z25, Z7, Z7
-	VMULPS.BCST      c19800000<>+0(SB), Z5, Z15
-	VMULPS           Z10, Z5, Z10
-	VMULPS.BCST      c2c800000<>+0(SB), Z3, Z16
-	VMULPS           128(BX), Z3, Z25
-	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z9
-	VFNMADD231PS     Z22, Z6, Z17
-	VMULPS           Z23, Z15, Z23
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z4
-	VFMADD231PS      6400(BX), Z16, Z21
-	VFMADD231PS      (BX), Z3, Z25
-	VMULPS           6464(BX), Z5, Z5
-	VMULPS           Z8, Z15, Z8
-	VFMADD231PS      Z0, Z15, Z23
-	VADDPS           Z9, Z9, Z9
-	VFMADD231PS      Z1, Z17, Z6
-	VMULPS           Z13, Z15, Z13
-	VFMADD231PS      Z21, Z24, Z18
-	VMULPS           Z7, Z15, Z15
+	VFMADD231PS      Z1, Z14, Z20
+	VFNMADD213PS     Z2, Z8, Z23
+	VMULPS           Z7, Z21, Z7
+	VMOVUPS          6848(BX)(CX*1), Z9
+	VFMADD213PS      Z22, Z12, Z9
+	VMULPS.BCST      c65800000<>+0(SB), Z5, Z10
+	VMOVUPS          7360(BX), Z14
+	VFNMADD132PS     Z14, Z14, Z4
+	VADDPS           Z19, Z3, Z3
+	VMOVUPS          6848(BX)(CX*1), Z14
+	VADDPS           Z14, Z14, Z15
+	VMULPS           Z20, Z6, Z6
+	VFMADD231PS      Z17, Z21, Z7
+	VFNMADD231PS     Z14, Z2, Z23
+	VSUBPS           Z9, Z12, Z12
+	VMULPS           Z15, Z3, Z15
+	VPXORQ           Z9, Z9, Z9
+	VFMADD213PS      Z2, Z5, Z9
+	VMULPS.BCST      c2c800000<>+0(SB), Z6, Z14
+	VMULPS           128(BX), Z6, Z17
+	VMULPS.BCST      c19800000<>+0(SB), Z7, Z19
+	VMULPS           Z5, Z7, Z5
+	VADDPS           Z13, Z23, Z23
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z18, Z4
+	VFMADD231PS      7424(BX), Z14, Z16
+	VFMADD231PS      (BX), Z6, Z17
+	VMULPS           Z25, Z19, Z25
+	VMULPS           7488(BX), Z7, Z7
+	VFNMADD231PS     Z22, Z8, Z23
+	VMULPS           Z12, Z19, Z12
+	VFMADD231PS      Z3, Z3, Z15
 	VMULPS           Z9, Z19, Z9
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z7, Z7
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z23, Z10
-	VMULPS           Z6, Z4, Z4
-	VFMADD231PS      Z21, Z12, Z18
-	VFMADD231PS      Z19, Z19, Z9
-	VMAXPS           Z7, Z15, Z15
-	VFMADD231PS      Z10, Z4, Z8
-	VFMADD231PS.BCST c19317218<>+0(SB), Z23, Z15
-	VMULPS.BCST      c2c800000<>+0(SB), Z18, Z18
-	VDIVPS           Z9, Z13, Z13
-	VFMADD231PS      Z18, Z25, Z2
-	VMOVUPS          Z15, (R11)(CX*1)
+	VFMADD231PS      Z16, Z26, Z24
+	VFMADD231PS      Z0, Z19, Z25
+	VADDPS.BCST      c65800000<>+0(SB), Z2, Z0
+	VMULPS           Z27, Z11, Z11
+	VFMADD231PS      Z1, Z23, Z8
+	VDIVPS           Z15, Z9, Z9
+	VFMADD231PS      Z16, Z10, Z24
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z25, Z5
+	VMULPS           Z11, Z19, Z19
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z11, Z11
+	VMULPS           Z8, Z4, Z4
+	VMULPS.BCST      c2c800000<>+0(SB), Z24, Z24
+	VMAXPS           Z11, Z19, Z19
+	VFMADD231PS      Z5, Z4, Z12
+	VFMADD231PS.BCST c19317218<>+0(SB), Z25, Z19
+	VFMADD231PS      Z24, Z17, Z2
+	VDIVPS           Z0, Z12, Z12
+	VMOVUPS          Z19, (R11)(CX*1)
 	VBROADCASTSS     c7e800000<>+0(SB), Z0
 	VMINPS           Z2, Z0, Z0
-	VMULPS           6528(BX), Z0, Z0
-	VDIVPS           Z20, Z8, Z8
-	VMULPS           Z0, Z5, Z5
-	VMULPS.BCST      c19800000<>+0(SB), Z13, Z13
-	VMOVUPS          Z13, (R13)(CX*1)
-	VDIVPS           Z9, Z5, Z5
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z8
-	VMOVUPS          Z8, (R12)(CX*1)
-	VMULPS.BCST      c19800000<>+0(SB), Z5, Z5
-	VMOVUPS          Z5, (R14)(CX*1)
-	ADDQ             6592(BX), R9
-	ADDQ             6656(BX), R10
+	VMULPS.BCST      c19800000<>+0(SB), Z9, Z9
+	VMULPS           7552(BX), Z0, Z0
+	VMOVUPS          Z9, (R13)(CX*1)
+	VMULPS           Z0, Z7, Z7
+	VDIVPS           Z15, Z7, Z7
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z18, Z12
+	VMOVUPS          Z12, (R12)(CX*1)
+	VMULPS.BCST      c19800000<>+0(SB), Z7, Z7
+	VMOVUPS          Z7, (R14)(CX*1)
+	ADDQ             7616(BX), R9
+	ADDQ             7680(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7521,9 +7480,9 @@ loop:
 
 // func softFrozenSquareF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenSquareF32AVX512(SB), $10752-8
+TEXT ·softFrozenSquareF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 64.0 instructions each, 0 spills
+	// 1 vectors, 62.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7541,23 +7500,23 @@ TEXT ·softFrozenSquareF32AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 48(AX), R11
 	MOVQ 72(AX), R12
 	MOVQ 56(AX), R13
@@ -7571,72 +7530,70 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPS          1728(BX)(CX*1), Z0
-	VMOVUPS          2240(BX)(CX*1), Z1
-	VADDPS           Z1, Z0, Z2
+	VBROADCASTSS     c3f800000<>+0(SB), Z0
+	VMOVUPS          (R8)(CX*1), Z1
+	VSUBPS           Z1, Z0, Z2
 	VMOVUPS          4288(BX)(CX*1), Z3
 	VMULPS.BCST      c19800000<>+0(SB), Z3, Z4
-	VMOVUPS          (R8)(CX*1), Z5
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z5, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VSUBPS           Z5, Z6, Z7
-	VMOVUPS          4800(BX)(CX*1), Z8
-	VADDPS           Z8, Z8, Z8
-	VMOVUPS          5824(BX)(CX*1), Z9
-	VMULPS.BCST      c65800000<>+0(SB), Z9, Z10
-	VMULPS.BCST      c19800000<>+0(SB), Z2, Z11
-	VMULPS           Z4, Z3, Z12
-	VSUBPS           Z2, Z0, Z13
-	VMINPS           Z7, Z5, Z5
-	VMOVUPS          (R9), Z7
-	VMOVUPS          (R10), Z14
-	VBLENDMPS        Z14, Z7, K1, Z15
-	VBLENDMPS        Z7, Z14, K1, Z14
-	VADDPS           Z11, Z6, Z7
-	VFMSUB213PS      Z12, Z4, Z3
-	VSUBPS           Z15, Z14, Z14
-	VADDPS           Z1, Z13, Z13
-	VMOVUPS          (DI)(CX*1), Z1
-	VANDPS.BCST      c7fffffff<>+0(SB), Z1, Z4
-	VBROADCASTSS     c40000000<>+0(SB), Z16
-	VFMSUB213PS      5312(BX)(CX*1), Z16, Z10
-	VSUBPS           Z7, Z6, Z6
-	VBROADCASTSS     c43800000<>+0(SB), Z16
-	VMINPS           Z4, Z16, Z16
-	VFMADD231PS      Z14, Z5, Z15
-	VFMADD231PS      Z8, Z12, Z3
-	VMULPS           Z16, Z9, Z16
-	VADDPS.BCST      c65800000<>+0(SB), Z2, Z5
-	VADDPS           Z11, Z6, Z6
-	VSUBPS           3264(BX)(CX*1), Z10, Z10
-	VMULPS           Z4, Z9, Z9
-	VMULPS           Z3, Z15, Z3
-	VPXORQ           Z4, Z4, Z4
-	VFMADD231PS      Z4, Z16, Z2
-	VFMADD231PS.BCST c19800000<>+0(SB), Z13, Z6
-	VFMADD231PS      Z16, Z4, Z10
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z9, Z4
-	VFMADD231PS      Z12, Z15, Z3
-	VADDPS           Z6, Z6, Z6
+	VMOVUPS          (R9), Z5
+	VMULPS           Z5, Z1, Z6
+	VMOVUPS          4800(BX)(CX*1), Z7
+	VADDPS           Z7, Z7, Z7
+	VMOVUPS          5824(BX)(CX*1), Z8
+	VMULPS.BCST      c65800000<>+0(SB), Z8, Z9
+	VMOVUPS          1728(BX)(CX*1), Z10
+	VADDPS           2240(BX)(CX*1), Z10, Z11
+	VMOVUPS          (R10), Z12
+	VMULPS           Z12, Z2, Z13
+	VMULPS           Z4, Z3, Z14
+	VMOVUPS          (DI)(CX*1), Z15
+	VANDPS.BCST      c7fffffff<>+0(SB), Z15, Z16
+	VMOVUPS          6848(BX)(CX*1), Z17
+	VADDPS           Z17, Z17, Z18
+	VBROADCASTSS     c40000000<>+0(SB), Z19
+	VFMSUB213PS      5312(BX)(CX*1), Z19, Z9
+	VMULPS.BCST      c19800000<>+0(SB), Z11, Z19
+	VMINPS           Z13, Z6, Z20
+	VCMPPS           $0x11, Z13, Z6, K1
+	VFMSUB213PS      Z14, Z4, Z3
+	VBROADCASTSS     c43800000<>+0(SB), Z4
+	VMINPS           Z16, Z4, Z4
+	VFMADD231PS      6336(BX)(CX*1), Z12, Z20
+	VADDPS           Z19, Z0, Z0
+	VFMADD213PS      3264(BX)(CX*1), Z9, Z17
+	VMULPS           Z4, Z8, Z4
+	VBLENDMPS        Z12, Z5, K1, Z5
+	VBLENDMPS        Z2, Z1, K1, Z1
+	VFMADD231PS      Z7, Z14, Z3
+	VMULPS           Z18, Z0, Z18
+	VFMADD231PS      Z1, Z5, Z20
+	VPXORQ           Z1, Z1, Z1
+	VFMADD213PS      Z11, Z4, Z1
+	VSUBPS           Z17, Z9, Z9
+	VADDPS.BCST      c65800000<>+0(SB), Z11, Z11
+	VFMADD231PS      Z0, Z0, Z18
+	VMULPS           Z16, Z8, Z8
+	VMULPS           Z3, Z20, Z3
+	VFMADD231PS.BCST c00000000<>+0(SB), Z4, Z9
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z8, Z0
+	VFMADD231PS      Z14, Z20, Z3
 	VMULPS.BCST      c19800000<>+0(SB), Z3, Z3
-	VMULPS           Z6, Z7, Z6
-	VMULPS           Z2, Z3, Z2
-	VMULPS           Z10, Z3, Z10
-	VFMADD231PS      Z7, Z7, Z6
-	VMULPS           2752(BX)(CX*1), Z3, Z7
+	VMULPS           Z1, Z3, Z1
 	VMULPS           Z9, Z3, Z9
-	VDIVPS           Z5, Z10, Z10
-	VFMADD231PS      Z0, Z3, Z7
-	VMAXPS           Z4, Z9, Z9
-	VFMADD231PS.BCST c19317218<>+0(SB), Z7, Z9
-	VMOVUPS          Z9, (R11)(CX*1)
-	VDIVPS           Z6, Z2, Z2
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z1, Z10
-	VMOVUPS          Z10, (R13)(CX*1)
-	VMULPS.BCST      c19800000<>+0(SB), Z2, Z2
-	VMOVUPS          Z2, (R12)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VMULPS           2752(BX)(CX*1), Z3, Z2
+	VMULPS           Z8, Z3, Z8
+	VDIVPS           Z18, Z1, Z1
+	VFMADD231PS      Z10, Z3, Z2
+	VMAXPS           Z0, Z8, Z8
+	VFMADD231PS.BCST c19317218<>+0(SB), Z2, Z8
+	VMOVUPS          Z8, (R11)(CX*1)
+	VDIVPS           Z11, Z9, Z9
+	VMULPS.BCST      c19800000<>+0(SB), Z1, Z1
+	VMOVUPS          Z1, (R12)(CX*1)
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z15, Z9
+	VMOVUPS          Z9, (R13)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7738,9 +7695,9 @@ loop:
 
 // func softLossPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossPowerF32AVX512(SB), $10752-8
+TEXT ·softLossPowerF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 35.0 instructions each, 0 spills
+	// 1 vectors, 37.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7758,23 +7715,23 @@ TEXT ·softLossPowerF32AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         48(AX), R11
 	MOVQ         80(AX), AX
 	VBROADCASTSS 24(AX), Z0
@@ -7797,40 +7754,42 @@ loop:
 	VBROADCASTSS     c39213fff<>+0(SB), Z0
 	VMOVUPS          4800(BX)(CX*1), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          (R8)(CX*1), Z2
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z2, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z3
-	VSUBPS           Z2, Z3, Z3
-	VMULPS           Z1, Z1, Z4
-	VMOVUPS          4288(BX)(CX*1), Z5
-	VPSLLD           $0x17, Z5, Z5
-	VMOVUPS          (DI)(CX*1), Z6
-	VANDPS.BCST      c7fffffff<>+0(SB), Z6, Z6
-	VMULPS           5824(BX)(CX*1), Z6, Z6
+	VBROADCASTSS     c3f800000<>+0(SB), Z2
+	VMOVUPS          (R8)(CX*1), Z3
+	VSUBPS           Z3, Z2, Z2
+	VMOVUPS          (R9), Z4
+	VMULPS           Z4, Z3, Z5
+	VMULPS           Z1, Z1, Z6
+	VMOVUPS          4288(BX)(CX*1), Z7
+	VPSLLD           $0x17, Z7, Z7
+	VMOVUPS          (DI)(CX*1), Z8
+	VANDPS.BCST      c7fffffff<>+0(SB), Z8, Z8
+	VMOVUPS          (R10), Z9
+	VMULPS           Z9, Z2, Z10
+	VMULPS           5824(BX)(CX*1), Z8, Z8
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z1, Z0
-	VMOVUPS          (R9), Z7
-	VMOVUPS          (R10), Z8
-	VBLENDMPS        Z8, Z7, K1, Z9
-	VBLENDMPS        Z7, Z8, K1, Z8
-	VMINPS           Z3, Z2, Z2
-	VSUBPS           Z9, Z8, Z8
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z6, Z3
+	VMINPS           Z10, Z5, Z11
+	VCMPPS           $0x11, Z10, Z5, K1
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z8, Z5
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z1, Z0
-	VFMADD231PS      Z8, Z2, Z9
+	VFMADD231PS      6336(BX)(CX*1), Z9, Z11
+	VBLENDMPS        Z9, Z4, K1, Z4
+	VBLENDMPS        Z2, Z3, K1, Z3
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z1, Z0
-	VMULPS           Z5, Z9, Z9
-	VMULPS           Z0, Z4, Z4
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z4
-	VFMADD213PS      Z9, Z4, Z9
-	VMULPS.BCST      c19800000<>+0(SB), Z9, Z9
-	VMULPS           2752(BX)(CX*1), Z9, Z0
-	VMULPS           Z6, Z9, Z6
-	VFMADD231PS      1728(BX)(CX*1), Z9, Z0
-	VMAXPS           Z3, Z6, Z6
-	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z6
-	VMOVUPS          Z6, (R11)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VFMADD231PS      Z3, Z4, Z11
+	VMULPS           Z0, Z6, Z6
+	VMULPS           Z7, Z11, Z11
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z6
+	VFMADD213PS      Z11, Z6, Z11
+	VMULPS.BCST      c19800000<>+0(SB), Z11, Z11
+	VMULPS           2752(BX)(CX*1), Z11, Z0
+	VMULPS           Z8, Z11, Z8
+	VFMADD231PS      1728(BX)(CX*1), Z11, Z0
+	VMAXPS           Z5, Z8, Z8
+	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z8
+	VMOVUPS          Z8, (R11)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7844,9 +7803,9 @@ loop:
 
 // func softGradPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradPowerF32AVX512(SB), $10816-8
+TEXT ·softGradPowerF32AVX512(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 69.0 instructions each, 0 spills
+	// 1 vectors, 74.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7864,23 +7823,23 @@ TEXT ·softGradPowerF32AVX512(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPS      Z0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPS      Z0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         80(AX), AX
@@ -7891,7 +7850,7 @@ eachW:
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -7906,74 +7865,79 @@ loop:
 	VBROADCASTSS     c39213fff<>+0(SB), Z0
 	VMOVUPS          4800(BX)(CX*1), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          (R8)(CX*1), Z2
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z2, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z3
-	VSUBPS           Z2, Z3, Z3
-	VMULPS           Z1, Z1, Z4
-	VMOVUPS          1728(BX)(CX*1), Z5
-	VMOVUPS          2240(BX)(CX*1), Z6
-	VADDPS           Z6, Z5, Z7
-	VMOVUPS          4288(BX)(CX*1), Z8
-	VPSLLD           $0x17, Z8, Z8
-	VMOVUPS          (DI)(CX*1), Z9
-	VANDPS.BCST      c7fffffff<>+0(SB), Z9, Z10
-	VMOVUPS          5824(BX)(CX*1), Z11
-	VMULPS.BCST      c65800000<>+0(SB), Z11, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z2
+	VMOVUPS          (R8)(CX*1), Z3
+	VSUBPS           Z3, Z2, Z2
+	VMOVUPS          (R9), Z4
+	VMULPS           Z4, Z3, Z5
+	VMOVUPS          1728(BX)(CX*1), Z6
+	VMOVUPS          2240(BX)(CX*1), Z7
+	VADDPS           Z7, Z6, Z8
+	VMULPS           Z1, Z1, Z9
+	VMOVUPS          4288(BX)(CX*1), Z10
+	VPSLLD           $0x17, Z10, Z10
+	VMOVUPS          (R10), Z11
+	VMULPS           Z11, Z2, Z12
+	VMOVUPS          5824(BX)(CX*1), Z13
+	VMULPS.BCST      c65800000<>+0(SB), Z13, Z14
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z1, Z0
-	VMOVUPS          (R9), Z13
-	VMOVUPS          (R10), Z14
-	VBLENDMPS        Z14, Z13, K1, Z15
-	VBLENDMPS        Z13, Z14, K1, Z14
-	VMINPS           Z3, Z2, Z3
-	VSUBPS           Z15, Z14, Z14
-	VMOVUPS          3776(BX)(CX*1), Z13
-	VMULPS           Z13, Z7, Z16
-	VSUBPS           Z7, Z5, Z17
-	VBROADCASTSS     c43800000<>+0(SB), Z18
-	VMINPS           Z10, Z18, Z18
+	VMOVUPS          3776(BX)(CX*1), Z15
+	VMULPS           Z15, Z8, Z16
+	VSUBPS           Z8, Z6, Z17
+	VMOVUPS          (DI)(CX*1), Z18
+	VANDPS.BCST      c7fffffff<>+0(SB), Z18, Z19
+	VMINPS           Z12, Z5, Z20
+	VCMPPS           $0x11, Z12, Z5, K1
+	VMOVUPS          5312(BX)(CX*1), Z5
+	VFNMADD213PS     Z8, Z16, Z5
+	VBROADCASTSS     c40000000<>+0(SB), Z12
+	VFMSUB213PS      5312(BX)(CX*1), Z12, Z14
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z1, Z0
-	VADDPS           Z2, Z2, Z2
-	VFMADD231PS      Z14, Z3, Z15
-	VMOVUPS          5312(BX)(CX*1), Z3
-	VFNMADD213PS     Z7, Z16, Z3
-	VADDPS           Z6, Z17, Z17
-	VMULPS           Z18, Z11, Z18
-	VBROADCASTSS     c40000000<>+0(SB), Z6
-	VFMSUB213PS      5312(BX)(CX*1), Z6, Z12
-	VMOVUPS          6336(BX), Z6
-	VFNMADD132PS     Z6, Z6, Z2
+	VFMADD231PS      6336(BX)(CX*1), Z11, Z20
+	VADDPS           Z7, Z17, Z17
+	VBROADCASTSS     c43800000<>+0(SB), Z7
+	VMINPS           Z19, Z7, Z7
+	VBLENDMPS        Z11, Z4, K1, Z4
+	VBLENDMPS        Z2, Z3, K1, Z2
+	VMOVUPS          6848(BX)(CX*1), Z11
+	VFNMADD231PS     Z11, Z8, Z5
+	VADDPS           Z3, Z3, Z3
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z1, Z0
-	VADDPS.BCST      c65800000<>+0(SB), Z7, Z7
-	VMULPS           Z8, Z15, Z15
-	VADDPS           Z17, Z3, Z3
-	VMULPS           Z10, Z11, Z11
-	VMOVUPS          3264(BX)(CX*1), Z6
-	VSUBPS           Z6, Z12, Z12
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z9, Z2
-	VMULPS           Z0, Z4, Z4
-	VFNMADD231PS     Z6, Z16, Z3
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z11, Z0
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z4
-	VFMADD231PS      Z13, Z3, Z16
-	VFMADD213PS      Z15, Z4, Z15
-	VMULPS           Z16, Z2, Z2
-	VMULPS.BCST      c19800000<>+0(SB), Z15, Z1
-	VMULPS           Z18, Z15, Z15
-	VMULPS           2752(BX)(CX*1), Z1, Z3
-	VMULPS           Z12, Z1, Z12
-	VMULPS           Z11, Z1, Z11
-	VFMADD231PS      Z5, Z1, Z3
-	VMAXPS           Z0, Z11, Z11
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z3, Z15
-	VFMADD231PS.BCST c19317218<>+0(SB), Z3, Z11
-	VFMADD231PS      Z15, Z2, Z12
-	VMOVUPS          Z11, (R11)(CX*1)
-	VDIVPS           Z7, Z12, Z12
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z9, Z12
-	VMOVUPS          Z12, (R12)(CX*1)
-	ADDQ             6400(BX), R9
-	ADDQ             6464(BX), R10
+	VFMADD231PS      Z2, Z4, Z20
+	VMULPS           Z7, Z13, Z7
+	VMOVUPS          3264(BX)(CX*1), Z2
+	VFMADD213PS      Z2, Z14, Z11
+	VMOVUPS          7360(BX), Z4
+	VFNMADD132PS     Z4, Z4, Z3
+	VADDPS.BCST      c65800000<>+0(SB), Z8, Z8
+	VADDPS           Z17, Z5, Z5
+	VMULPS           Z19, Z13, Z13
+	VMULPS           Z0, Z9, Z9
+	VMULPS           Z10, Z20, Z20
+	VSUBPS           Z11, Z14, Z14
+	VFNMADD231PS     Z2, Z16, Z5
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z18, Z3
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z9
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z13, Z0
+	VFMADD231PS      Z15, Z5, Z16
+	VFMADD213PS      Z20, Z9, Z20
+	VMULPS           Z16, Z3, Z3
+	VMULPS.BCST      c19800000<>+0(SB), Z20, Z1
+	VMULPS           Z7, Z20, Z20
+	VMULPS           2752(BX)(CX*1), Z1, Z2
+	VMULPS           Z14, Z1, Z14
+	VMULPS           Z13, Z1, Z13
+	VFMADD231PS      Z6, Z1, Z2
+	VMAXPS           Z0, Z13, Z13
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z2, Z20
+	VFMADD231PS.BCST c19317218<>+0(SB), Z2, Z13
+	VFMADD231PS      Z20, Z3, Z14
+	VMOVUPS          Z13, (R11)(CX*1)
+	VDIVPS           Z8, Z14, Z14
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z18, Z14
+	VMOVUPS          Z14, (R12)(CX*1)
+	ADDQ             7424(BX), R9
+	ADDQ             7488(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -7988,9 +7952,9 @@ loop:
 
 // func softHessPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessPowerF32AVX512(SB), $11008-8
+TEXT ·softHessPowerF32AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 116.0 instructions each, 0 spills
+	// 1 vectors, 120.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8008,23 +7972,23 @@ TEXT ·softHessPowerF32AVX512(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPS      Z0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPS      Z0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         48(AX), R11
 	MOVQ         56(AX), R12
 	MOVQ         72(AX), R13
@@ -8037,13 +8001,13 @@ eachW:
 	VBROADCASTSS 28(AX), Z0
 	VMOVAPS      Z0, 128(BX)
 	VBROADCASTSS (AX), Z0
-	VMOVAPS      Z0, 6336(BX)
+	VMOVAPS      Z0, 7360(BX)
 	VBROADCASTSS 4(AX), Z0
-	VMOVAPS      Z0, 6400(BX)
+	VMOVAPS      Z0, 7424(BX)
 	VBROADCASTSS 36(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
+	VMOVAPS      Z0, 7488(BX)
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
+	VMOVAPS      Z0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -8061,118 +8025,122 @@ loop:
 	VBROADCASTSS     c39213fff<>+0(SB), Z3
 	VMOVUPS          4800(BX)(CX*1), Z4
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z4, Z3
-	VBROADCASTSS     cc0000000<>+0(SB), Z5
+	VBROADCASTSS     c3f800000<>+0(SB), Z5
 	VMOVUPS          (R8)(CX*1), Z6
-	VFMADD213PS.BCST c3f800000<>+0(SB), Z6, Z5
-	VMOVUPS          5824(BX)(CX*1), Z7
-	VMULPS.BCST      c65800000<>+0(SB), Z7, Z8
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z6, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z9
-	VSUBPS           Z6, Z9, Z10
-	VSUBPS           Z2, Z0, Z11
-	VMULPS.BCST      c52800000<>+0(SB), Z2, Z12
+	VSUBPS           Z6, Z5, Z7
+	VBROADCASTSS     cc0000000<>+0(SB), Z8
+	VFMADD213PS      Z5, Z6, Z8
+	VMOVUPS          (R9), Z9
+	VMULPS           Z9, Z6, Z10
+	VMOVUPS          5824(BX)(CX*1), Z11
+	VMULPS.BCST      c65800000<>+0(SB), Z11, Z12
+	VSUBPS           Z2, Z0, Z13
+	VMULPS.BCST      c52800000<>+0(SB), Z2, Z14
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z4, Z3
-	VMULPS.BCST      c19800000<>+0(SB), Z2, Z13
-	VMOVUPS          (DI)(CX*1), Z14
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z5
-	VBROADCASTSS     c40000000<>+0(SB), Z15
-	VMOVUPS          5312(BX)(CX*1), Z16
-	VFMSUB213PS      Z16, Z15, Z8
-	VADDPS           Z1, Z11, Z11
+	VMOVUPS          (R10), Z15
+	VMULPS           Z15, Z7, Z16
+	VMOVUPS          (DI)(CX*1), Z17
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z17, Z8
+	VMULPS.BCST      c19800000<>+0(SB), Z2, Z18
+	VADDPS           Z1, Z13, Z13
 	VMOVUPS          3776(BX)(CX*1), Z1
-	VMULPS           Z1, Z12, Z15
-	VMOVUPS          (R9), Z17
-	VMOVUPS          (R10), Z18
-	VBLENDMPS        Z18, Z17, K1, Z19
-	VBLENDMPS        Z17, Z18, K1, Z18
+	VMULPS           Z1, Z14, Z19
+	VMINPS           Z16, Z10, Z20
+	VBROADCASTSS     c40000000<>+0(SB), Z21
+	VMOVUPS          5312(BX)(CX*1), Z22
+	VFMSUB213PS      Z22, Z21, Z12
 	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z4, Z3
-	VSUBPS           Z19, Z18, Z18
-	VMULPS.BCST      c52800000<>+0(SB), Z11, Z17
-	VFNMADD231PS     Z16, Z15, Z12
-	VMULPS           Z4, Z4, Z20
-	VSUBPS           Z9, Z13, Z21
-	VMINPS           Z10, Z6, Z10
-	VMOVUPS          3264(BX)(CX*1), Z22
-	VSUBPS           Z22, Z8, Z8
-	VFNMADD231PS     Z22, Z15, Z17
+	VCMPPS           $0x11, Z16, Z10, K1
+	VMULPS.BCST      c52800000<>+0(SB), Z13, Z10
+	VFNMADD231PS     Z22, Z19, Z14
+	VFMADD231PS      6336(BX)(CX*1), Z15, Z20
+	VMULPS           Z4, Z4, Z16
+	VSUBPS           Z5, Z18, Z21
+	VMOVUPS          3264(BX)(CX*1), Z23
+	VSUBPS           Z23, Z12, Z24
+	VFNMADD231PS     Z23, Z19, Z10
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z4, Z3
-	VMOVUPS          2752(BX)(CX*1), Z23
-	VADDPS           Z23, Z0, Z24
-	VANDPS.BCST      c7fffffff<>+0(SB), Z14, Z25
-	VFMADD231PS      Z18, Z10, Z19
-	VBROADCASTSS     c43800000<>+0(SB), Z10
-	VMINPS           Z25, Z10, Z10
-	VADDPS           Z8, Z8, Z18
-	VMOVUPS          4288(BX)(CX*1), Z26
-	VPSLLD           $0x17, Z26, Z26
-	VADDPS           Z17, Z12, Z12
-	VMULPS           Z3, Z20, Z20
-	VMULPS.BCST      c3f317218<>+0(SB), Z24, Z24
-	VMULPS           Z10, Z7, Z10
-	VMULPS           Z26, Z19, Z19
+	VMOVUPS          2752(BX)(CX*1), Z25
+	VADDPS           Z25, Z0, Z26
+	VANDPS.BCST      c7fffffff<>+0(SB), Z17, Z27
+	VBLENDMPS        Z15, Z9, K1, Z9
+	VBLENDMPS        Z7, Z6, K1, Z7
+	VFMADD231PS      Z7, Z9, Z20
+	VBROADCASTSS     c43800000<>+0(SB), Z7
+	VMINPS           Z27, Z7, Z7
+	VADDPS           Z10, Z14, Z14
+	VMULPS           Z3, Z16, Z16
 	VMULPS           Z1, Z2, Z3
-	VFMADD231PS      Z1, Z12, Z15
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z4, Z20
-	VADDPS           Z13, Z9, Z4
-	VMULPS.BCST      c65800000<>+0(SB), Z10, Z12
-	VFNMADD213PS     Z2, Z3, Z16
+	VMULPS.BCST      c3f317218<>+0(SB), Z26, Z26
+	VADDPS           Z24, Z24, Z24
+	VMULPS           Z7, Z11, Z7
+	VFMADD231PS      Z1, Z14, Z19
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z4, Z16
+	VMOVUPS          4288(BX)(CX*1), Z4
+	VPSLLD           $0x17, Z4, Z4
+	VFNMADD213PS     Z2, Z3, Z22
+	VMULPS           Z4, Z20, Z20
+	VMULPS.BCST      c65800000<>+0(SB), Z7, Z4
 	VADDPS           Z6, Z6, Z6
-	VPXORQ           Z17, Z17, Z17
-	VFMADD213PS      Z2, Z10, Z17
-	VADDPS.BCST      c65800000<>+0(SB), Z2, Z26
-	VMULPS           Z15, Z5, Z5
-	VFMADD213PS      Z19, Z20, Z19
-	VSUBPS           Z4, Z9, Z9
-	VMOVUPS          6336(BX), Z15
-	VFNMADD132PS     Z15, Z15, Z6
-	VADDPS           Z11, Z16, Z16
-	VMULPS           Z25, Z7, Z7
-	VMULPS.BCST      c2c800000<>+0(SB), Z5, Z15
-	VMULPS           128(BX), Z5, Z20
-	VADDPS           Z13, Z9, Z9
-	VMULPS.BCST      c19800000<>+0(SB), Z19, Z13
-	VFNMADD231PS     Z22, Z3, Z16
-	VMULPS           Z10, Z19, Z10
-	VFMADD231PS      6400(BX), Z15, Z21
-	VFMADD231PS      (BX), Z5, Z20
-	VFMADD231PS.BCST c19800000<>+0(SB), Z11, Z9
-	VMULPS           Z23, Z13, Z23
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z6
-	VMULPS           6464(BX), Z19, Z19
-	VFMADD231PS      Z1, Z16, Z3
-	VMULPS           Z8, Z13, Z8
-	VFMADD231PS      Z21, Z24, Z18
-	VFMADD231PS      Z0, Z13, Z23
-	VADDPS           Z9, Z9, Z9
-	VMULPS           Z17, Z13, Z17
-	VMULPS           Z7, Z13, Z13
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z7, Z7
+	VMOVUPS          6848(BX)(CX*1), Z9
+	VFMADD213PS      Z23, Z12, Z9
+	VMULPS           Z19, Z8, Z8
+	VADDPS           Z18, Z5, Z5
+	VFMADD213PS      Z20, Z16, Z20
+	VMOVUPS          6848(BX)(CX*1), Z10
+	VFNMADD231PS     Z10, Z2, Z22
+	VMOVUPS          7360(BX), Z14
+	VFNMADD132PS     Z14, Z14, Z6
+	VADDPS           Z10, Z10, Z10
+	VMULPS.BCST      c2c800000<>+0(SB), Z8, Z14
+	VMULPS           128(BX), Z8, Z15
+	VSUBPS           Z9, Z12, Z12
+	VPXORQ           Z9, Z9, Z9
+	VFMADD213PS      Z2, Z7, Z9
+	VMULPS.BCST      c19800000<>+0(SB), Z20, Z16
+	VADDPS           Z13, Z22, Z22
+	VFMADD231PS      7424(BX), Z14, Z21
+	VFMADD231PS      (BX), Z8, Z15
+	VMULPS           Z7, Z20, Z7
+	VMULPS           Z10, Z5, Z10
+	VMULPS           Z25, Z16, Z25
+	VFNMADD231PS     Z23, Z3, Z22
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z17, Z6
+	VMULPS           7488(BX), Z20, Z20
+	VFMADD231PS      Z21, Z26, Z24
+	VMULPS           Z12, Z16, Z12
+	VFMADD231PS      Z0, Z16, Z25
+	VFMADD231PS      Z5, Z5, Z10
+	VFMADD231PS      Z1, Z22, Z3
+	VMULPS           Z9, Z16, Z9
+	VADDPS.BCST      c65800000<>+0(SB), Z2, Z0
+	VMULPS           Z27, Z11, Z11
+	VFMADD231PS      Z21, Z4, Z24
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z25, Z7
+	VDIVPS           Z10, Z9, Z9
 	VMULPS           Z3, Z6, Z6
-	VFMADD231PS      Z21, Z12, Z18
-	VMULPS           Z9, Z4, Z9
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z23, Z10
-	VMAXPS           Z7, Z13, Z13
-	VFMADD231PS      Z4, Z4, Z9
-	VFMADD231PS.BCST c19317218<>+0(SB), Z23, Z13
-	VMULPS.BCST      c2c800000<>+0(SB), Z18, Z18
-	VFMADD231PS      Z10, Z6, Z8
-	VFMADD231PS      Z18, Z20, Z2
-	VDIVPS           Z9, Z17, Z17
-	VMOVUPS          Z13, (R11)(CX*1)
-	VBROADCASTSS     c7e800000<>+0(SB), Z0
-	VMINPS           Z2, Z0, Z0
-	VMULPS           6528(BX), Z0, Z0
-	VMULPS           Z0, Z19, Z19
-	VDIVPS           Z26, Z8, Z8
-	VMULPS.BCST      c19800000<>+0(SB), Z17, Z17
-	VMOVUPS          Z17, (R13)(CX*1)
-	VDIVPS           Z9, Z19, Z19
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z14, Z8
-	VMOVUPS          Z8, (R12)(CX*1)
-	VMULPS.BCST      c19800000<>+0(SB), Z19, Z19
-	VMOVUPS          Z19, (R14)(CX*1)
-	ADDQ             6592(BX), R9
-	ADDQ             6656(BX), R10
+	VMULPS           Z11, Z16, Z16
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z11, Z11
+	VMULPS.BCST      c2c800000<>+0(SB), Z24, Z24
+	VFMADD231PS      Z7, Z6, Z12
+	VMAXPS           Z11, Z16, Z16
+	VFMADD231PS      Z24, Z15, Z2
+	VFMADD231PS.BCST c19317218<>+0(SB), Z25, Z16
+	VBROADCASTSS     c7e800000<>+0(SB), Z1
+	VMINPS           Z2, Z1, Z1
+	VDIVPS           Z0, Z12, Z12
+	VMOVUPS          Z16, (R11)(CX*1)
+	VMULPS           7552(BX), Z1, Z1
+	VMULPS.BCST      c19800000<>+0(SB), Z9, Z9
+	VMULPS           Z1, Z20, Z20
+	VMOVUPS          Z9, (R13)(CX*1)
+	VDIVPS           Z10, Z20, Z20
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z17, Z12
+	VMOVUPS          Z12, (R12)(CX*1)
+	VMULPS.BCST      c19800000<>+0(SB), Z20, Z20
+	VMOVUPS          Z20, (R14)(CX*1)
+	ADDQ             7616(BX), R9
+	ADDQ             7680(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -8189,9 +8157,9 @@ loop:
 
 // func softFrozenPowerF32AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenPowerF32AVX512(SB), $10752-8
+TEXT ·softFrozenPowerF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 68.0 instructions each, 0 spills
+	// 1 vectors, 66.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8209,23 +8177,23 @@ TEXT ·softFrozenPowerF32AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSS 44(AX), Z0
-	VMOVAPS      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPS      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSS 40(AX), Z0
-	VMOVAPS      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPS      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         48(AX), R11
 	MOVQ         72(AX), R12
 	MOVQ         56(AX), R13
@@ -8250,73 +8218,71 @@ loop:
 	VBROADCASTSS     c39213fff<>+0(SB), Z0
 	VMOVUPS          4800(BX)(CX*1), Z1
 	VFMADD213PS.BCST c3aaf7bdb<>+0(SB), Z1, Z0
-	VMOVUPS          1728(BX)(CX*1), Z2
-	VMOVUPS          2240(BX)(CX*1), Z3
-	VADDPS           Z3, Z2, Z4
-	VMOVUPS          (R8)(CX*1), Z5
-	VCMPPS.BCST      $0x11, c3f000000<>+0(SB), Z5, K1
-	VBROADCASTSS     c3f800000<>+0(SB), Z6
-	VSUBPS           Z5, Z6, Z7
-	VMULPS           Z1, Z1, Z8
-	VMOVUPS          5824(BX)(CX*1), Z9
-	VMULPS.BCST      c65800000<>+0(SB), Z9, Z10
-	VMULPS.BCST      c19800000<>+0(SB), Z4, Z11
-	VSUBPS           Z4, Z2, Z12
+	VBROADCASTSS     c3f800000<>+0(SB), Z2
+	VMOVUPS          (R8)(CX*1), Z3
+	VSUBPS           Z3, Z2, Z4
+	VMOVUPS          (R9), Z5
+	VMULPS           Z5, Z3, Z6
+	VMULPS           Z1, Z1, Z7
+	VMOVUPS          5824(BX)(CX*1), Z8
+	VMULPS.BCST      c65800000<>+0(SB), Z8, Z9
+	VMOVUPS          1728(BX)(CX*1), Z10
+	VADDPS           2240(BX)(CX*1), Z10, Z11
+	VMOVUPS          (R10), Z12
+	VMULPS           Z12, Z4, Z13
+	VMOVUPS          4288(BX)(CX*1), Z14
+	VPSLLD           $0x17, Z14, Z14
 	VFMADD213PS.BCST c3c1d962a<>+0(SB), Z1, Z0
-	VMINPS           Z7, Z5, Z5
-	VMOVUPS          (R9), Z7
-	VMOVUPS          (R10), Z13
-	VBLENDMPS        Z13, Z7, K1, Z14
-	VBLENDMPS        Z7, Z13, K1, Z13
-	VADDPS           Z11, Z6, Z7
-	VSUBPS           Z14, Z13, Z13
-	VADDPS           Z3, Z12, Z12
-	VMOVUPS          4288(BX)(CX*1), Z3
-	VPSLLD           $0x17, Z3, Z3
-	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z1, Z0
 	VMOVUPS          (DI)(CX*1), Z15
 	VANDPS.BCST      c7fffffff<>+0(SB), Z15, Z16
-	VSUBPS           Z7, Z6, Z6
-	VFMADD231PS      Z13, Z5, Z14
-	VBROADCASTSS     c43800000<>+0(SB), Z5
-	VMINPS           Z16, Z5, Z5
-	VBROADCASTSS     c40000000<>+0(SB), Z13
-	VFMSUB213PS      5312(BX)(CX*1), Z13, Z10
-	VADDPS.BCST      c65800000<>+0(SB), Z4, Z13
-	VMULPS           Z16, Z9, Z16
+	VBROADCASTSS     c40000000<>+0(SB), Z17
+	VFMSUB213PS      5312(BX)(CX*1), Z17, Z9
+	VMULPS.BCST      c19800000<>+0(SB), Z11, Z17
+	VMINPS           Z13, Z6, Z18
+	VCMPPS           $0x11, Z13, Z6, K1
+	VBROADCASTSS     c43800000<>+0(SB), Z6
+	VMINPS           Z16, Z6, Z6
+	VMOVUPS          6848(BX)(CX*1), Z13
+	VADDPS           Z13, Z13, Z19
+	VFMADD213PS.BCST c3d6357cd<>+0(SB), Z1, Z0
+	VFMADD231PS      6336(BX)(CX*1), Z12, Z18
+	VFMADD213PS      3264(BX)(CX*1), Z9, Z13
+	VMULPS           Z6, Z8, Z6
+	VBLENDMPS        Z12, Z5, K1, Z5
+	VBLENDMPS        Z4, Z3, K1, Z3
+	VADDPS           Z17, Z2, Z2
+	VADDPS.BCST      c65800000<>+0(SB), Z11, Z4
 	VFMADD213PS.BCST c3e75fdef<>+0(SB), Z1, Z0
-	VADDPS           Z11, Z6, Z6
-	VMULPS           Z3, Z14, Z14
-	VMULPS           Z5, Z9, Z9
-	VSUBPS           3264(BX)(CX*1), Z10, Z10
-	VSUBPS.BCST      c7f7fffff<>+0(SB), Z16, Z3
-	VFMADD231PS.BCST c19800000<>+0(SB), Z12, Z6
-	VMULPS           Z0, Z8, Z8
-	VPXORQ           Z0, Z0, Z0
-	VFMADD231PS      Z0, Z9, Z4
-	VFMADD231PS      Z9, Z0, Z10
-	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z8
-	VADDPS           Z6, Z6, Z6
-	VMULPS           Z6, Z7, Z6
-	VFMADD213PS      Z14, Z8, Z14
-	VFMADD231PS      Z7, Z7, Z6
-	VMULPS.BCST      c19800000<>+0(SB), Z14, Z14
-	VMULPS           Z4, Z14, Z4
-	VMULPS           Z10, Z14, Z10
-	VMULPS           2752(BX)(CX*1), Z14, Z0
-	VMULPS           Z16, Z14, Z16
-	VDIVPS           Z6, Z4, Z4
-	VFMADD231PS      Z2, Z14, Z0
-	VMAXPS           Z3, Z16, Z16
-	VFMADD231PS.BCST c19317218<>+0(SB), Z0, Z16
-	VMOVUPS          Z16, (R11)(CX*1)
-	VDIVPS           Z13, Z10, Z10
-	VMULPS.BCST      c19800000<>+0(SB), Z4, Z4
-	VMOVUPS          Z4, (R12)(CX*1)
-	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z15, Z10
-	VMOVUPS          Z10, (R13)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VFMADD231PS      Z3, Z5, Z18
+	VSUBPS           Z13, Z9, Z9
+	VPXORQ           Z3, Z3, Z3
+	VFMADD231PS      Z3, Z6, Z11
+	VMULPS           Z19, Z2, Z19
+	VMULPS           Z16, Z8, Z8
+	VMULPS           Z0, Z7, Z7
+	VMULPS           Z14, Z18, Z18
+	VFMADD231PS      Z6, Z3, Z9
+	VFMADD231PS      Z2, Z2, Z19
+	VSUBPS.BCST      c7f7fffff<>+0(SB), Z8, Z0
+	VFMADD231PS.BCST c3f317218<>+0(SB), Z1, Z7
+	VFMADD213PS      Z18, Z7, Z18
+	VMULPS.BCST      c19800000<>+0(SB), Z18, Z18
+	VMULPS           Z11, Z18, Z11
+	VMULPS           Z9, Z18, Z9
+	VMULPS           2752(BX)(CX*1), Z18, Z1
+	VMULPS           Z8, Z18, Z8
+	VDIVPS           Z19, Z11, Z11
+	VFMADD231PS      Z10, Z18, Z1
+	VMAXPS           Z0, Z8, Z8
+	VFMADD231PS.BCST c19317218<>+0(SB), Z1, Z8
+	VMOVUPS          Z8, (R11)(CX*1)
+	VDIVPS           Z4, Z9, Z9
+	VMULPS.BCST      c19800000<>+0(SB), Z11, Z11
+	VMOVUPS          Z11, (R12)(CX*1)
+	VPTERNLOGD.BCST  $0x78, c80000000<>+0(SB), Z15, Z9
+	VMOVUPS          Z9, (R13)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -9290,7 +9256,7 @@ loop:
 
 // func lossZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·lossZeroF64AVX2(SB), $10624-8
+TEXT ·lossZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 37.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
@@ -9309,13 +9275,13 @@ TEXT ·lossZeroF64AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
-	VMOVAPD      Y0, 6432(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Y0, 7424(BX)
+	VMOVAPD      Y0, 7456(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 
 turn:
@@ -9400,7 +9366,7 @@ loop:
 	VFMADD213PD  192(BX), Y0, Y4
 	VMOVUPD      Y1, (R9)(CX*1)
 	VMOVUPD      Y4, 32(R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -9419,7 +9385,7 @@ GLOBL c40a0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·gradZeroF64AVX2(SB), $10624-8
+TEXT ·gradZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 47.5 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
@@ -9438,13 +9404,13 @@ TEXT ·gradZeroF64AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
-	VMOVAPD      Y0, 6432(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Y0, 7424(BX)
+	VMOVAPD      Y0, 7456(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 	MOVQ 64(AX), R10
 
@@ -9551,7 +9517,7 @@ loop:
 	VFMADD231PD  Y0, Y5, Y9
 	VMOVUPD      Y2, (R9)(CX*1)
 	VMOVUPD      Y9, 32(R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+64, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -9565,7 +9531,7 @@ loop:
 
 // func hessZeroF64AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·hessZeroF64AVX2(SB), $10624-8
+TEXT ·hessZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 61.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -9584,12 +9550,12 @@ TEXT ·hessZeroF64AVX2(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Y0, 7424(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 	MOVQ 80(AX), R10
 	MOVQ 64(AX), R11
@@ -9664,7 +9630,7 @@ loop:
 	VMOVUPD      Y12, (R12)(CX*1)
 	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y1, Y3
 	VMOVUPD      Y3, (R9)(CX*1)
-	ADDQ         6336(BX), R8
+	ADDQ         7360(BX), R8
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -11354,7 +11320,7 @@ loop:
 
 // func lossPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·lossPowerF64AVX2(SB), $10688-8
+TEXT ·lossPowerF64AVX2(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 28.2 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -11373,15 +11339,15 @@ TEXT ·lossPowerF64AVX2(SB), $10688-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
-	VMOVAPD      Y0, 6432(BX)
-	VMOVAPD      Y0, 6464(BX)
-	VMOVAPD      Y0, 6496(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Y0, 7424(BX)
+	VMOVAPD      Y0, 7456(BX)
+	VMOVAPD      Y0, 7488(BX)
+	VMOVAPD      Y0, 7520(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         56(AX), R9
 	MOVQ         88(AX), AX
 	VBROADCASTSD 48(AX), Y0
@@ -11513,7 +11479,7 @@ loop:
 	VFMADD231PD 1824(BX)(CX*1), Y8, Y0
 	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y4
 	VMOVUPD     Y4, 96(R9)(CX*1)
-	ADDQ        6336(BX), R8
+	ADDQ        7360(BX), R8
 	ADDQ        $+128, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -11526,7 +11492,7 @@ loop:
 
 // func gradPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·gradPowerF64AVX2(SB), $10880-8
+TEXT ·gradPowerF64AVX2(SB), $11904-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 55.2 instructions each, 13 spills
 	MOVQ         a+0(FP), AX
@@ -11545,15 +11511,15 @@ TEXT ·gradPowerF64AVX2(SB), $10880-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6592(BX)
-	VMOVAPD      Y0, 6624(BX)
-	VMOVAPD      Y0, 6656(BX)
-	VMOVAPD      Y0, 6688(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPD      Y0, 7616(BX)
+	VMOVAPD      Y0, 7648(BX)
+	VMOVAPD      Y0, 7680(BX)
+	VMOVAPD      Y0, 7712(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         56(AX), R9
 	MOVQ         64(AX), R10
 	MOVQ         88(AX), AX
@@ -11564,11 +11530,11 @@ eachW:
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 	VBROADCASTSD 24(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
+	VMOVAPD      Y0, 7424(BX)
 	VBROADCASTSD 16(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
+	VMOVAPD      Y0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -11675,18 +11641,18 @@ loop:
 	VMOVAPD     448(BX), Y2
 	VFMADD132PD Y2, Y2, Y6
 	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y8, Y4
-	VANDPD      6400(BX), Y14, Y2
+	VANDPD      7424(BX), Y14, Y2
 	VMULPD      c1d90000000000000<>+0(SB), Y1, Y1
 	VMULPD      c1d90000000000000<>+0(SB), Y9, Y9
 	VMOVUPD     4896(BX)(CX*1), Y3
 	VFMADD231PD Y3, Y12, Y4
 	VMULPD      c1d90000000000000<>+0(SB), Y6, Y6
-	VANDPD      6400(BX), Y5, Y11
+	VANDPD      7424(BX), Y5, Y11
 	VMULPD      512(BX), Y1, Y12
 	VMULPD      Y13, Y9, Y13
 	VMULPD      Y7, Y6, Y7
 	VMULPD      Y4, Y8, Y8
-	VMOVUPD     6336(BX), Y4
+	VMOVUPD     7360(BX), Y4
 	VMOVAPD     Y11, 512(BX)
 	VBLENDVPD   Y14, Y1, Y4, Y11
 	VFMADD231PD c3fe62e42fefa39ef<>+0(SB), Y3, Y8
@@ -11739,7 +11705,7 @@ loop:
 	VANDNPD     Y10, Y14, Y10
 	VANDNPD     Y1, Y14, Y5
 	VMULPD      c40a0000000000000<>+0(SB), Y1, Y1
-	VANDPD      6464(BX), Y14, Y14
+	VANDPD      7488(BX), Y14, Y14
 	VFMADD231PD c6250000000000000<>+0(SB), Y5, Y0
 	VMINPD      Y12, Y1, Y1
 	VFMADD231PD 320(BX), Y4, Y0
@@ -11750,7 +11716,7 @@ loop:
 	VANDNPD     576(BX), Y1, Y5
 	VANDNPD     Y9, Y1, Y10
 	VMULPD      c40a0000000000000<>+0(SB), Y9, Y9
-	VANDPD      6464(BX), Y1, Y1
+	VANDPD      7488(BX), Y1, Y1
 	VFMADD231PD c6250000000000000<>+0(SB), Y10, Y4
 	VMINPD      Y13, Y9, Y9
 	VFMADD231PD 512(BX), Y15, Y4
@@ -11766,13 +11732,13 @@ loop:
 	VANDNPD     Y2, Y14, Y2
 	VFMADD231PD Y9, Y5, Y4
 	VANDNPD     Y8, Y14, Y5
-	VANDPD      6400(BX), Y1, Y9
+	VANDPD      7424(BX), Y1, Y9
 	VFMADD231PD c6250000000000000<>+0(SB), Y5, Y12
-	VANDPD      6400(BX), Y14, Y5
+	VANDPD      7424(BX), Y14, Y5
 	VFMADD231PD Y11, Y9, Y10
-	VANDPD      6464(BX), Y1, Y1
+	VANDPD      7488(BX), Y1, Y1
 	VMULPD      c40a0000000000000<>+0(SB), Y8, Y8
-	VANDPD      6464(BX), Y14, Y14
+	VANDPD      7488(BX), Y14, Y14
 	VMOVUPD     1728(BX)(CX*1), Y9
 	VADDPD      2240(BX)(CX*1), Y9, Y9
 	VMINPD      Y7, Y6, Y6
@@ -11800,7 +11766,7 @@ loop:
 	VMOVUPD     Y4, 32(R10)(CX*1)
 	VMOVUPD     Y10, 64(R10)(CX*1)
 	VMOVUPD     Y12, 96(R10)(CX*1)
-	ADDQ        6528(BX), R8
+	ADDQ        7552(BX), R8
 	ADDQ        $+128, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -11820,7 +11786,7 @@ GLOBL c7fd0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·hessPowerF64AVX2(SB), $11072-8
+TEXT ·hessPowerF64AVX2(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 90.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
@@ -11839,12 +11805,12 @@ TEXT ·hessPowerF64AVX2(SB), $11072-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6848(BX)
-	LEAQ         6848(BX), R8
+	VMOVAPD      Y0, 7872(BX)
+	LEAQ         7872(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6784(BX)
+	MOVQ         CX, 7808(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -11857,19 +11823,19 @@ eachW:
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 	VBROADCASTSD 24(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
+	VMOVAPD      Y0, 7424(BX)
 	VBROADCASTSD 16(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
+	VMOVAPD      Y0, 7488(BX)
 	VBROADCASTSD 32(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
+	VMOVAPD      Y0, 7552(BX)
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6592(BX)
+	VMOVAPD      Y0, 7616(BX)
 	VBROADCASTSD 72(AX), Y0
-	VMOVAPD      Y0, 6656(BX)
+	VMOVAPD      Y0, 7680(BX)
 	VBROADCASTSD 80(AX), Y0
-	VMOVAPD      Y0, 6720(BX)
+	VMOVAPD      Y0, 7744(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -11900,11 +11866,11 @@ loop:
 	VANDNPD      Y3, Y5, Y3
 	VMOVUPD      c40a0000000000000<>+0(SB), Y13
 	VMINPD       Y3, Y13, Y14
-	VMULPD       6336(BX), Y8, Y15
+	VMULPD       7360(BX), Y8, Y15
 	VMULPD       c1d90000000000000<>+0(SB), Y8, Y6
-	VANDPD       6400(BX), Y5, Y7
+	VANDPD       7424(BX), Y5, Y7
 	VMOVAPD      Y7, 320(BX)
-	VANDPD       6464(BX), Y5, Y7
+	VANDPD       7488(BX), Y5, Y7
 	VMOVAPD      Y7, 192(BX)
 	VADDPD       c6250000000000000<>+0(SB), Y8, Y7
 	VMOVAPD      Y7, 256(BX)
@@ -11916,8 +11882,8 @@ loop:
 	VADDPD       c3ff0000000000000<>+0(SB), Y6, Y14
 	VBLENDVPD    Y5, Y10, Y7, Y10
 	VMOVAPD      Y4, 384(BX)
-	VMOVUPD      6336(BX), Y4
-	VFNMADD213PD 6592(BX), Y4, Y7
+	VMOVUPD      7360(BX), Y4
+	VFNMADD213PD 7616(BX), Y4, Y7
 	VFMADD213PD  c3f55d87fe78809ab<>+0(SB), Y1, Y11
 	VFMADD213PD  c3f83b2ab6fba1bdc<>+0(SB), Y1, Y12
 	VMULPD       Y7, Y8, Y8
@@ -11930,7 +11896,7 @@ loop:
 	VFMADD231PD  Y0, Y11, Y12
 	VMULPD       Y14, Y14, Y11
 	VADDPD       Y6, Y15, Y15
-	VBLENDVPD    Y5, 6528(BX), Y7, Y7
+	VBLENDVPD    Y5, 7552(BX), Y7, Y7
 	VFMADD231PD  Y10, Y7, Y8
 	VMULPD       Y12, Y1, Y1
 	VADDPD       Y15, Y15, Y15
@@ -11938,10 +11904,10 @@ loop:
 	VMOVUPD      c7fd0000000000000<>+0(SB), Y0
 	VMINPD       Y8, Y0, Y0
 	VFMADD231PD  Y15, Y14, Y11
-	VMULPD       6720(BX), Y0, Y0
+	VMULPD       7744(BX), Y0, Y0
 	VFMADD213PD  Y2, Y1, Y2
 	VMULPD       c1d90000000000000<>+0(SB), Y2, Y1
-	VMULPD       6656(BX), Y2, Y2
+	VMULPD       7680(BX), Y2, Y2
 	VBLENDVPD    Y5, Y1, Y4, Y4
 	VMULPD       Y9, Y1, Y9
 	VANDNPD      Y1, Y5, Y6
@@ -11970,7 +11936,7 @@ loop:
 	VMOVUPD      Y2, (R12)(CX*1)
 	VDIVPD       256(BX), Y0, Y0
 	VMOVUPD      Y0, (R11)(CX*1)
-	ADDQ         6784(BX), R8
+	ADDQ         7808(BX), R8
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -11986,7 +11952,7 @@ loop:
 
 // func frozenPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·frozenPowerF64AVX2(SB), $10816-8
+TEXT ·frozenPowerF64AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 53.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -12005,12 +11971,12 @@ TEXT ·frozenPowerF64AVX2(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6592(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPD      Y0, 7616(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -12022,11 +11988,11 @@ eachW:
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 	VBROADCASTSD 24(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
+	VMOVAPD      Y0, 7424(BX)
 	VBROADCASTSD 16(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
+	VMOVAPD      Y0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -12090,7 +12056,7 @@ loop:
 	VMULPD      c1d90000000000000<>+0(SB), Y3, Y3
 	VMOVUPD     Y3, (R10)(CX*1)
 	VMOVUPD     Y12, (R11)(CX*1)
-	ADDQ        6528(BX), R8
+	ADDQ        7552(BX), R8
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -12103,12 +12069,6 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA c3fe0000000000000<>+0(SB)/8, $0x3fe0000000000000
-DATA c3fe0000000000000<>+8(SB)/8, $0x3fe0000000000000
-DATA c3fe0000000000000<>+16(SB)/8, $0x3fe0000000000000
-DATA c3fe0000000000000<>+24(SB)/8, $0x3fe0000000000000
-GLOBL c3fe0000000000000<>(SB), RODATA|NOPTR, $32
-
 DATA c7fefffffffffffff<>+0(SB)/8, $0x7fefffffffffffff
 DATA c7fefffffffffffff<>+8(SB)/8, $0x7fefffffffffffff
 DATA c7fefffffffffffff<>+16(SB)/8, $0x7fefffffffffffff
@@ -12117,9 +12077,9 @@ GLOBL c7fefffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossSquareF64AVX2(SB), $10752-8
+TEXT ·softLossSquareF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 96.0 instructions each, 2 spills
+	// 1 vectors, 99.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12137,23 +12097,23 @@ TEXT ·softLossSquareF64AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 56(AX), R11
 
 turn:
@@ -12173,95 +12133,98 @@ loop:
 	VMOVUPD      1728(BX)(CX*1), Y5
 	VMOVUPD      2240(BX)(CX*1), Y6
 	VADDPD       Y6, Y5, Y7
-	VCMPPD       $0x11, c3fe0000000000000<>+0(SB), Y1, Y8
-	VMOVUPD      (R9), Y9
-	VMOVUPD      (R10), Y10
-	VXORPD       Y10, Y9, Y11
+	VMOVUPD      (R9), Y8
+	VMULPD       Y8, Y1, Y9
 	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y4
-	VANDNPD      c6250000000000000<>+0(SB), Y3, Y12
-	VXORPD       Y1, Y2, Y13
-	VMULPD       c1d90000000000000<>+0(SB), Y7, Y14
-	VSUBPD       Y7, Y5, Y15
-	VANDPD       Y3, Y13, Y13
+	VANDNPD      c6250000000000000<>+0(SB), Y3, Y10
+	VXORPD       Y1, Y2, Y11
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y12
+	VSUBPD       Y7, Y5, Y13
+	VANDPD       Y3, Y11, Y11
 	VSUBPD       Y2, Y0, Y3
-	VMAXPD       Y12, Y7, Y12
-	VXORPD       Y13, Y2, Y5
-	VXORPD       Y13, Y1, Y13
-	VANDPD       Y8, Y11, Y11
-	VMULPD       c6250000000000000<>+0(SB), Y5, Y8
-	VMOVAPD      Y12, 192(BX)
-	VMULPD       Y13, Y7, Y12
-	VMOVAPD      Y7, 256(BX)
-	VADDPD       Y14, Y0, Y7
-	VMULPD       Y14, Y14, Y0
-	VADDPD       Y6, Y15, Y15
+	VMAXPD       Y10, Y7, Y10
+	VXORPD       Y11, Y2, Y14
+	VXORPD       Y11, Y1, Y11
+	VMOVUPD      (R10), Y15
+	VMULPD       Y15, Y2, Y5
+	VMOVAPD      Y10, 192(BX)
+	VMULPD       c6250000000000000<>+0(SB), Y14, Y10
+	VMULPD       Y11, Y7, Y8
+	VMOVAPD      Y2, 256(BX)
+	VADDPD       Y12, Y0, Y2
+	VMULPD       Y12, Y12, Y0
+	VADDPD       Y6, Y13, Y13
 	VSUBPD       Y1, Y3, Y3
-	VXORPD       Y11, Y9, Y9
-	VXORPD       Y11, Y10, Y10
-	VMINPD       Y2, Y1, Y1
-	VADDPD       Y12, Y8, Y2
-	VMULPD       Y4, Y5, Y5
-	VMAXPD       Y12, Y8, Y4
-	VMINPD       Y12, Y8, Y8
-	VFMSUB231PD  256(BX), Y13, Y12
-	VSUBPD       Y9, Y10, Y10
-	VMOVAPD      256(BX), Y11
-	VFNMADD213PD Y11, Y14, Y11
-	VSUBPD       Y4, Y2, Y4
-	VFMADD231PD  Y10, Y1, Y9
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y1
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y0, Y1
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y10
-	VSUBPD       Y7, Y10, Y6
-	VFMADD231PD  Y13, Y15, Y12
-	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y13
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y0, Y13
-	VSUBPD       Y4, Y8, Y8
-	VDIVPD       Y7, Y2, Y4
-	VADDPD       Y14, Y6, Y6
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y0, Y1
-	VADDPD       Y12, Y8, Y8
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y0, Y13
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y5, Y12
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y15, Y6
-	VDIVPD       Y2, Y10, Y10
-	VFMADD231PD  192(BX), Y3, Y8
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y0, Y1
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y0, Y13
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y0, Y1
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y0, Y13
-	VFNMADD231PD Y7, Y4, Y2
-	VMULPD       c1d90000000000000<>+0(SB), Y4, Y3
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y0, Y1
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y0, Y13
-	VMULPD       Y3, Y4, Y7
-	VADDPD       Y8, Y2, Y2
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y0, Y1
-	VFMSUB213PD  Y7, Y4, Y3
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y0, Y13
-	VFNMADD231PD Y6, Y4, Y2
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y0, Y1
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y0, Y13
-	VMULPD       Y10, Y2, Y2
-	VADDPD       Y2, Y2, Y2
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y0, Y1
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y0, Y13
-	VFMADD231PD  Y2, Y7, Y3
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y0, Y1
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y0, Y13
-	VMULPD       Y3, Y9, Y3
-	VFMADD231PD  Y14, Y1, Y13
-	VFMADD231PD  Y7, Y9, Y3
-	VFMADD213PD  2240(BX)(CX*1), Y13, Y11
-	VMULPD       c1d90000000000000<>+0(SB), Y3, Y3
-	VMULPD       Y11, Y3, Y11
-	VMULPD       Y5, Y3, Y5
-	VFMADD231PD  1728(BX)(CX*1), Y3, Y11
-	VMAXPD       Y12, Y5, Y5
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y11, Y5
-	VMOVUPD      Y5, (R11)(CX*1)
-	ADDQ         6336(BX), R9
-	ADDQ         6400(BX), R10
+	VMINPD       Y5, Y9, Y6
+	VCMPPD       $0x11, Y5, Y9, Y9
+	VMOVAPD      Y7, Y5
+	VFNMADD213PD Y5, Y12, Y5
+	VMULPD       Y4, Y14, Y14
+	VADDPD       Y8, Y10, Y4
+	VFMSUB213PD  Y8, Y11, Y7
+	VFMADD231PD  Y3, Y15, Y6
+	VBLENDVPD    Y9, 256(BX), Y1, Y1
+	VMOVAPD      Y5, 256(BX)
+	VMOVUPD      (R9), Y5
+	VBLENDVPD    Y9, Y15, Y5, Y5
+	VFMADD231PD  Y11, Y13, Y7
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y9
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y0, Y9
+	VFMADD231PD  Y1, Y5, Y6
+	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y1
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y0, Y1
+	VMAXPD       Y8, Y10, Y5
+	VMINPD       Y8, Y10, Y10
+	VDIVPD       Y2, Y4, Y8
+	VSUBPD       Y5, Y4, Y5
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y0, Y9
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y0, Y1
+	VSUBPD       Y5, Y10, Y10
+	VMOVUPD      c3ff0000000000000<>+0(SB), Y5
+	VSUBPD       Y2, Y5, Y11
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y0, Y9
+	VADDPD       Y7, Y10, Y10
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y0, Y1
+	VDIVPD       Y4, Y5, Y5
+	VADDPD       Y12, Y11, Y11
+	VFMADD231PD  192(BX), Y3, Y10
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y0, Y9
+	VSUBPD       c7fefffffffffffff<>+0(SB), Y14, Y3
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y0, Y1
+	VFMADD231PD  c1d90000000000000<>+0(SB), Y13, Y11
+	VFNMADD231PD Y2, Y8, Y4
+	VMULPD       c1d90000000000000<>+0(SB), Y8, Y2
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y0, Y9
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y0, Y1
+	VMULPD       Y2, Y8, Y7
+	VADDPD       Y10, Y4, Y4
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y0, Y9
+	VFMSUB213PD  Y7, Y8, Y2
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y0, Y1
+	VFNMADD231PD Y11, Y8, Y4
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y0, Y9
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y0, Y1
+	VMULPD       Y5, Y4, Y4
+	VADDPD       Y4, Y4, Y4
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y0, Y9
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y0, Y1
+	VFMADD231PD  Y4, Y7, Y2
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y0, Y9
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y0, Y1
+	VMULPD       Y2, Y6, Y2
+	VFMADD231PD  Y12, Y9, Y1
+	VFMADD231PD  Y7, Y6, Y2
+	VMOVAPD      256(BX), Y0
+	VFMADD213PD  2240(BX)(CX*1), Y0, Y1
+	VMULPD       c1d90000000000000<>+0(SB), Y2, Y2
+	VMULPD       Y1, Y2, Y1
+	VMULPD       Y14, Y2, Y14
+	VFMADD231PD  1728(BX)(CX*1), Y2, Y1
+	VMAXPD       Y3, Y14, Y14
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y1, Y14
+	VMOVUPD      Y14, (R11)(CX*1)
+	ADDQ         7360(BX), R9
+	ADDQ         7424(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -12281,9 +12244,9 @@ GLOBL c8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradSquareF64AVX2(SB), $10816-8
+TEXT ·softGradSquareF64AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 125.0 instructions each, 4 spills
+	// 1 vectors, 131.0 instructions each, 7 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12301,28 +12264,28 @@ TEXT ·softGradSquareF64AVX2(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPD      Y0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -12341,124 +12304,130 @@ loop:
 	VMOVUPD      1728(BX)(CX*1), Y5
 	VMOVUPD      2240(BX)(CX*1), Y6
 	VADDPD       Y6, Y5, Y7
-	VCMPPD       $0x11, c3fe0000000000000<>+0(SB), Y1, Y8
-	VMOVUPD      (R9), Y9
-	VMOVUPD      (R10), Y10
-	VXORPD       Y10, Y9, Y11
-	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y12
-	VANDNPD      c6250000000000000<>+0(SB), Y3, Y13
-	VMOVUPD      c40a0000000000000<>+0(SB), Y14
-	VMINPD       Y12, Y14, Y14
-	VADDPD       Y1, Y1, Y15
-	VXORPD       Y1, Y2, Y4
-	VMULPD       c1d90000000000000<>+0(SB), Y7, Y10
-	VSUBPD       Y7, Y5, Y9
-	VANDPD       Y3, Y4, Y4
+	VMOVUPD      (R9), Y8
+	VMULPD       Y8, Y1, Y9
+	VANDPD       c7fffffffffffffff<>+0(SB), Y4, Y10
+	VADDPD       Y1, Y1, Y11
+	VANDNPD      c6250000000000000<>+0(SB), Y3, Y12
+	VMOVUPD      c40a0000000000000<>+0(SB), Y13
+	VMINPD       Y10, Y13, Y13
+	VANDPD       c8000000000000000<>+0(SB), Y4, Y4
+	VXORPD       Y1, Y2, Y14
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y15
+	VSUBPD       Y7, Y5, Y8
+	VANDPD       Y3, Y14, Y14
 	VSUBPD       Y2, Y0, Y3
-	VMAXPD       Y13, Y7, Y13
-	VXORPD       Y4, Y2, Y5
-	VXORPD       Y4, Y1, Y4
-	VANDPD       Y8, Y11, Y11
-	VMULPD       c6250000000000000<>+0(SB), Y5, Y8
-	VMOVAPD      Y11, 192(BX)
-	VMULPD       Y4, Y7, Y11
-	VMOVAPD      Y13, 256(BX)
-	VADDPD       Y10, Y0, Y13
-	VMULPD       Y10, Y10, Y0
-	VADDPD       Y6, Y9, Y9
+	VMAXPD       Y12, Y7, Y12
+	VXORPD       Y14, Y2, Y5
+	VXORPD       Y14, Y1, Y14
+	VMOVAPD      Y9, 192(BX)
+	VMOVUPD      (R10), Y9
+	VMOVAPD      Y12, 256(BX)
+	VMULPD       Y9, Y2, Y12
+	VMOVAPD      Y2, 320(BX)
+	VMULPD       c6250000000000000<>+0(SB), Y5, Y2
+	VMULPD       Y14, Y7, Y9
+	VADDPD       Y6, Y8, Y8
 	VSUBPD       Y1, Y3, Y3
-	VMINPD       Y2, Y1, Y1
-	VMULPD       Y14, Y5, Y14
-	VMULPD       Y12, Y5, Y5
-	VADDPD       Y11, Y8, Y2
-	VMOVUPD      6336(BX), Y12
-	VFNMADD132PD Y12, Y12, Y15
-	VMAXPD       Y11, Y8, Y12
-	VSUBPD       Y12, Y2, Y12
-	VMOVAPD      Y14, 320(BX)
-	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y14
-	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y0, Y14
-	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y0, Y14
-	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y0, Y14
-	VMOVAPD      Y5, 384(BX)
+	VMULPD       Y13, Y5, Y13
+	VMULPD       Y10, Y5, Y5
+	VMULPD       Y15, Y15, Y10
+	VMOVAPD      Y13, 384(BX)
+	VMOVUPD      7360(BX), Y13
+	VFNMADD132PD Y13, Y13, Y11
+	VXORPD       Y4, Y11, Y11
+	VADDPD       Y9, Y2, Y13
+	VMOVAPD      Y4, 448(BX)
+	VADDPD       Y15, Y0, Y4
+	VMOVAPD      Y11, 512(BX)
+	VMOVUPD      cbefceb67960b3c48<>+0(SB), Y11
+	VFMADD213PD  cbf59d8626579fae2<>+0(SB), Y10, Y11
+	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfa1b1db0f16d352<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfb17737ef7a9267<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfb5a60af76db7a0<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfbc3f1ba96834a0<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfc4475d7cc7b88d<>+0(SB), Y10, Y11
+	VFMADD213PD  cbfd1d57135a8f852<>+0(SB), Y10, Y11
+	VMOVAPD      Y5, 576(BX)
 	VMOVUPD      c3f33da9697daf83e<>+0(SB), Y5
-	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y0, Y5
-	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y0, Y5
-	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y0, Y5
-	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y0, Y5
-	VFMADD231PD  Y10, Y14, Y5
-	VDIVPD       Y13, Y2, Y0
-	VMINPD       Y11, Y8, Y14
-	VFMSUB231PD  Y4, Y7, Y11
-	VFMSUB132PD  c4000000000000000<>+0(SB), Y2, Y8
-	VSUBPD       Y12, Y14, Y14
-	VFMADD231PD  Y4, Y9, Y11
-	VADDPD       Y11, Y14, Y14
-	VFMADD231PD  256(BX), Y3, Y14
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y3
-	VSUBPD       Y13, Y3, Y4
-	VDIVPD       Y2, Y3, Y3
-	VFNMADD213PD Y2, Y0, Y13
-	VADDPD       Y10, Y4, Y4
-	VFNMADD213PD Y7, Y7, Y10
-	VSUBPD       Y14, Y8, Y8
-	VADDPD       Y14, Y13, Y13
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y9, Y4
-	VFMADD231PD  Y5, Y10, Y6
-	VMULPD       c1d90000000000000<>+0(SB), Y0, Y5
-	VFNMADD231PD Y4, Y0, Y13
-	VMULPD       Y5, Y0, Y4
-	VFMSUB213PD  Y4, Y5, Y0
-	VMOVUPD      (R9), Y5
-	VXORPD       192(BX), Y5, Y5
-	VMOVUPD      (R10), Y10
-	VXORPD       192(BX), Y10, Y10
-	VMULPD       Y3, Y13, Y13
-	VSUBPD       Y5, Y10, Y10
-	VFMADD231PD  Y10, Y1, Y5
-	VADDPD       Y13, Y13, Y13
-	VMULPD       Y3, Y7, Y1
-	VMOVUPD      (DI)(CX*1), Y10
-	VANDPD       c8000000000000000<>+0(SB), Y10, Y10
-	VXORPD       Y10, Y15, Y15
-	VFMADD231PD  Y13, Y4, Y0
-	VFNMADD213PD Y7, Y1, Y2
+	VFMADD213PD  c3f7558ffeb532543<>+0(SB), Y10, Y5
+	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y10, Y5
+	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fb35e366de346fe<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fb883b99a8cbb78<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fc0a77b1811c66f<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fc9e3314d20234a<>+0(SB), Y10, Y5
+	VFMADD213PD  c3fdc551d94ae0bf8<>+0(SB), Y10, Y5
+	VFMADD231PD  Y15, Y11, Y5
+	VDIVPD       Y4, Y13, Y10
+	VMAXPD       Y9, Y2, Y11
+	VSUBPD       Y11, Y13, Y11
+	VMOVAPD      Y9, Y1
+	VFMSUB231PD  Y14, Y7, Y1
+	VMINPD       Y9, Y2, Y9
+	VFMSUB132PD  c4000000000000000<>+0(SB), Y13, Y2
+	VSUBPD       Y11, Y9, Y9
+	VFMADD231PD  Y14, Y8, Y1
+	VADDPD       Y1, Y9, Y9
+	VFMADD231PD  256(BX), Y3, Y9
+	VSUBPD       Y4, Y0, Y1
+	VFNMADD213PD Y13, Y10, Y4
+	VADDPD       Y15, Y1, Y1
+	VFNMADD213PD Y7, Y7, Y15
+	VADDPD       Y9, Y4, Y4
+	VFMADD231PD  c1d90000000000000<>+0(SB), Y8, Y1
+	VFMADD231PD  Y5, Y15, Y6
+	VFNMADD231PD Y1, Y10, Y4
+	VDIVPD       Y13, Y0, Y0
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y4, Y4, Y4
+	VMULPD       c1d90000000000000<>+0(SB), Y10, Y5
+	VMOVAPD      192(BX), Y11
+	VMINPD       Y12, Y11, Y14
+	VCMPPD       $0x11, Y12, Y11, Y11
+	VMOVUPD      (R10), Y12
+	VFMADD231PD  Y12, Y3, Y14
+	VMOVUPD      (R8)(CX*1), Y3
+	VBLENDVPD    Y11, 320(BX), Y3, Y3
+	VMOVUPD      (R9), Y15
+	VBLENDVPD    Y11, Y12, Y15, Y15
+	VFMADD231PD  Y3, Y15, Y14
+	VMULPD       Y5, Y10, Y3
+	VFMSUB213PD  Y3, Y5, Y10
+	VFMADD231PD  Y4, Y3, Y10
+	VMULPD       Y0, Y7, Y4
+	VFNMADD213PD Y7, Y4, Y13
+	VMULPD       Y10, Y14, Y10
+	VFMADD231PD  Y3, Y14, Y10
+	VFNMADD231PD Y1, Y7, Y13
 	VADDPD       c6250000000000000<>+0(SB), Y7, Y7
-	VMOVAPD      384(BX), Y11
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y11, Y12
-	VADDPD       Y9, Y2, Y2
-	VMULPD       Y0, Y5, Y0
-	VFMADD231PD  Y4, Y5, Y0
-	VFNMADD231PD Y14, Y1, Y2
-	VMULPD       c1d90000000000000<>+0(SB), Y0, Y4
-	VFMADD231PD  Y3, Y2, Y1
-	VMULPD       320(BX), Y0, Y0
-	VMULPD       Y6, Y4, Y6
-	VMULPD       Y8, Y4, Y8
-	VMULPD       Y1, Y15, Y15
-	VMULPD       Y11, Y4, Y11
-	VFMADD231PD  1728(BX)(CX*1), Y4, Y6
-	VMAXPD       Y12, Y11, Y11
-	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y6, Y0
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y6, Y11
-	VFMADD231PD  Y0, Y15, Y8
-	VMOVUPD      Y11, (R11)(CX*1)
-	VDIVPD       Y7, Y8, Y8
-	VXORPD       Y10, Y8, Y8
-	VMOVUPD      Y8, (R12)(CX*1)
-	ADDQ         6400(BX), R9
-	ADDQ         6464(BX), R10
+	VFMADD213PD  Y9, Y2, Y1
+	VMOVAPD      576(BX), Y3
+	VSUBPD       c7fefffffffffffff<>+0(SB), Y3, Y5
+	VMULPD       c1d90000000000000<>+0(SB), Y10, Y11
+	VADDPD       Y8, Y13, Y13
+	VMULPD       384(BX), Y10, Y10
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y6, Y11, Y6
+	VFNMADD231PD Y9, Y4, Y13
+	VMULPD       Y2, Y11, Y2
+	VMULPD       Y3, Y11, Y3
+	VFMADD231PD  1728(BX)(CX*1), Y11, Y6
+	VFMADD231PD  Y0, Y13, Y4
+	VMAXPD       Y5, Y3, Y3
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y6, Y10
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y6, Y3
+	VMULPD       512(BX), Y4, Y4
+	VFMADD231PD  Y10, Y4, Y2
+	VMOVUPD      Y3, (R11)(CX*1)
+	VDIVPD       Y7, Y2, Y2
+	VXORPD       448(BX), Y2, Y2
+	VMOVUPD      Y2, (R12)(CX*1)
+	ADDQ         7424(BX), R9
+	ADDQ         7488(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -12492,7 +12461,7 @@ GLOBL cc000000000000000<>(SB), RODATA|NOPTR, $32
 // func ratioF64AVX2<>()
 // Requires: AVX, AVX2, FMA3
 TEXT ·ratioF64AVX2<>(SB), NOSPLIT, $0
-	// 1 vectors, 74.0 instructions each, 1 spills
+	// 1 vectors, 76.0 instructions each, 1 spills
 	XORL CX, CX
 
 loop:
@@ -12532,6 +12501,7 @@ loop:
 	VMAXPD       Y13, Y11, Y4
 	VFMSUB213PD  Y13, Y9, Y2
 	VMINPD       Y13, Y11, Y11
+	VMOVUPD      Y6, 6336(BX)(CX*1)
 	VADDPD       Y8, Y15, Y15
 	VFMADD213PD  cbf8959e028ea4d3c<>+0(SB), Y10, Y5
 	VFMADD213PD  c3f975ac4beef3679<>+0(SB), Y10, Y14
@@ -12545,6 +12515,7 @@ loop:
 	VFMADD213PD  c3fa73b23c3be6ed5<>+0(SB), Y10, Y14
 	VADDPD       Y2, Y11, Y11
 	VDIVPD       Y1, Y3, Y3
+	VMOVUPD      Y15, 6848(BX)(CX*1)
 	VFMADD213PD  cbfabbe7da08c421b<>+0(SB), Y10, Y5
 	VFMADD213PD  c3faf739e0f637bec<>+0(SB), Y10, Y14
 	VFMADD231PD  Y6, Y7, Y11
@@ -12577,9 +12548,9 @@ loop:
 
 // func softHessSquareF64AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softHessSquareF64AVX2(SB), $11008-8
+TEXT ·softHessSquareF64AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 125.0 instructions each, 5 spills
+	// 1 vectors, 126.0 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12597,40 +12568,40 @@ TEXT ·softHessSquareF64AVX2(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPD      Y0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPD      Y0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
 	MOVQ         72(AX), R14
 	MOVQ         88(AX), AX
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 	VBROADCASTSD 48(AX), Y0
 	VMOVAPD      Y0, (BX)
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD 8(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
+	VMOVAPD      Y0, 7424(BX)
 	VBROADCASTSD 72(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
+	VMOVAPD      Y0, 7488(BX)
 	VBROADCASTSD 80(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
+	VMOVAPD      Y0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -12644,130 +12615,131 @@ loop:
 	VMOVUPD      1728(BX)(CX*1), Y0
 	VMOVUPD      2240(BX)(CX*1), Y1
 	VADDPD       Y1, Y0, Y2
-	VMOVUPD      cc000000000000000<>+0(SB), Y3
+	VMOVUPD      c3ff0000000000000<>+0(SB), Y3
 	VMOVUPD      (R8)(CX*1), Y4
-	VFMADD213PD  c3ff0000000000000<>+0(SB), Y4, Y3
-	VMOVUPD      4288(BX)(CX*1), Y5
-	VMULPD       c1d90000000000000<>+0(SB), Y5, Y6
-	VMOVUPD      5824(BX)(CX*1), Y7
-	VMULPD       c6250000000000000<>+0(SB), Y7, Y8
-	VCMPPD       $0x11, c3fe0000000000000<>+0(SB), Y4, Y9
-	VMOVUPD      (DI)(CX*1), Y10
-	VANDPD       c8000000000000000<>+0(SB), Y10, Y11
-	VMOVUPD      (R9), Y12
-	VMOVUPD      (R10), Y13
-	VXORPD       Y13, Y12, Y14
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y15
-	VSUBPD       Y4, Y15, Y7
-	VMOVUPD      4800(BX)(CX*1), Y10
-	VADDPD       Y10, Y10, Y10
-	VMOVAPD      Y10, 192(BX)
-	VSUBPD       Y2, Y0, Y10
-	VMULPD       c5120000000000000<>+0(SB), Y2, Y15
-	VMULPD       Y6, Y5, Y13
-	VXORPD       Y11, Y3, Y3
-	VMOVAPD      Y11, 256(BX)
-	VMULPD       c1d90000000000000<>+0(SB), Y2, Y11
-	VMOVAPD      Y3, 320(BX)
-	VMOVUPD      c4000000000000000<>+0(SB), Y3
-	VMOVAPD      Y2, 384(BX)
-	VMOVUPD      5312(BX)(CX*1), Y2
-	VFMSUB213PD  Y2, Y3, Y8
-	VANDPD       Y9, Y14, Y14
-	VMINPD       Y7, Y4, Y7
-	VMOVUPD      2752(BX)(CX*1), Y3
-	VADDPD       Y3, Y0, Y9
-	VADDPD       Y1, Y10, Y10
-	VMOVUPD      3776(BX)(CX*1), Y1
-	VMULPD       Y1, Y15, Y0
-	VXORPD       Y14, Y12, Y12
-	VXORPD       (R10), Y14, Y14
-	VFMSUB213PD  Y13, Y6, Y5
-	VSUBPD       c3ff0000000000000<>+0(SB), Y11, Y6
-	VSUBPD       Y12, Y14, Y14
-	VMOVUPD      3264(BX)(CX*1), Y3
-	VSUBPD       Y3, Y8, Y8
+	VSUBPD       Y4, Y3, Y5
+	VMOVUPD      cc000000000000000<>+0(SB), Y6
+	VFMADD213PD  Y3, Y4, Y6
+	VMOVUPD      4288(BX)(CX*1), Y7
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y8
+	VMOVUPD      (R9), Y9
+	VMULPD       Y9, Y4, Y10
+	VMOVUPD      (DI)(CX*1), Y11
+	VANDPD       c8000000000000000<>+0(SB), Y11, Y12
+	VMOVUPD      5824(BX)(CX*1), Y13
+	VMULPD       c6250000000000000<>+0(SB), Y13, Y14
+	VMOVUPD      4800(BX)(CX*1), Y15
+	VADDPD       Y15, Y15, Y15
+	VMOVUPD      2752(BX)(CX*1), Y13
+	VADDPD       Y13, Y0, Y9
+	VSUBPD       Y2, Y0, Y13
+	VMULPD       c5120000000000000<>+0(SB), Y2, Y0
+	VMOVUPD      (R10), Y4
+	VMULPD       Y4, Y5, Y3
+	VMOVAPD      Y5, 192(BX)
+	VMULPD       Y8, Y7, Y5
+	VXORPD       Y12, Y6, Y6
+	VMOVAPD      Y12, 256(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y2, Y12
+	VMOVAPD      Y6, 320(BX)
+	VMOVUPD      c4000000000000000<>+0(SB), Y6
+	VMOVUPD      5312(BX)(CX*1), Y4
+	VFMSUB213PD  Y4, Y6, Y14
+	VANDPD       c7fffffffffffffff<>+0(SB), Y11, Y11
+	VMOVUPD      3776(BX)(CX*1), Y6
+	VMOVAPD      Y11, 384(BX)
+	VMULPD       Y6, Y2, Y11
+	VADDPD       Y1, Y13, Y13
 	VMULPD       c3fe62e42fefa39ef<>+0(SB), Y9, Y9
-	VFNMADD231PD Y2, Y0, Y15
-	VFMADD231PD  Y14, Y7, Y12
-	VMULPD       c5120000000000000<>+0(SB), Y10, Y7
-	VMOVUPD      (DI)(CX*1), Y14
-	VANDPD       c7fffffffffffffff<>+0(SB), Y14, Y14
-	VFMADD231PD  192(BX), Y13, Y5
-	VMOVUPD      c40a0000000000000<>+0(SB), Y4
-	VMINPD       Y14, Y4, Y4
+	VFMSUB213PD  Y5, Y8, Y7
+	VFMADD231PD  Y15, Y5, Y7
+	VMULPD       Y6, Y0, Y1
+	VFNMADD231PD Y4, Y1, Y0
+	VMULPD       c5120000000000000<>+0(SB), Y13, Y8
+	VMOVUPD      3264(BX)(CX*1), Y15
+	VFNMADD231PD Y15, Y1, Y8
+	VADDPD       Y8, Y0, Y0
+	VFMADD231PD  Y6, Y0, Y1
+	VMINPD       Y3, Y10, Y0
+	VCMPPD       $0x11, Y3, Y10, Y10
+	VSUBPD       c3ff0000000000000<>+0(SB), Y12, Y3
+	VADDPD       c3ff0000000000000<>+0(SB), Y12, Y12
+	VMOVUPD      (R10), Y8
+	VFMADD231PD  6336(BX)(CX*1), Y8, Y0
+	VMOVAPD      Y12, 448(BX)
+	VMOVUPD      (R8)(CX*1), Y12
+	VBLENDVPD    Y10, 192(BX), Y12, Y6
 	VMOVAPD      Y9, 192(BX)
+	VMOVUPD      (R9), Y9
+	VBLENDVPD    Y10, Y8, Y9, Y9
+	VMULPD       320(BX), Y1, Y1
+	VSUBPD       Y15, Y14, Y8
+	VFMADD231PD  Y6, Y9, Y0
+	VMOVUPD      c40a0000000000000<>+0(SB), Y6
+	VMINPD       384(BX), Y6, Y6
+	VFNMADD213PD Y2, Y11, Y4
+	VADDPD       Y8, Y8, Y8
 	VMOVUPD      5824(BX)(CX*1), Y9
-	VMULPD       Y9, Y14, Y14
-	VFNMADD231PD Y3, Y0, Y7
-	VMULPD       Y4, Y9, Y9
-	VMULPD       Y5, Y12, Y5
-	VADDPD       Y7, Y15, Y15
-	VADDPD       Y8, Y8, Y4
-	VFMADD231PD  Y13, Y12, Y5
-	VMULPD       384(BX), Y1, Y7
-	VADDPD       c3ff0000000000000<>+0(SB), Y11, Y12
-	VFMADD231PD  Y1, Y15, Y0
-	VMULPD       c6250000000000000<>+0(SB), Y9, Y13
-	VMULPD       320(BX), Y0, Y0
-	VFNMADD213PD 384(BX), Y7, Y2
-	VADDPD       Y10, Y2, Y2
-	VFNMADD231PD Y3, Y7, Y2
-	VFMADD231PD  Y1, Y2, Y7
-	VMULPD       c2ec0000000000000<>+0(SB), Y0, Y1
-	VFMADD231PD  6400(BX), Y1, Y6
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y1
-	VSUBPD       Y12, Y1, Y1
-	VADDPD       Y11, Y1, Y1
-	VMULPD       128(BX), Y0, Y2
-	VFMADD231PD  192(BX), Y6, Y4
-	VMULPD       c1d90000000000000<>+0(SB), Y5, Y3
-	VFMADD231PD  (BX), Y0, Y2
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y10, Y1
-	VMOVUPD      (R8)(CX*1), Y0
-	VADDPD       Y0, Y0, Y0
-	VMULPD       2752(BX)(CX*1), Y3, Y10
-	VMULPD       Y8, Y3, Y8
-	VFMADD231PD  Y6, Y13, Y4
-	VMULPD       Y9, Y5, Y6
-	VMOVUPD      c6250000000000000<>+0(SB), Y11
-	VADDPD       384(BX), Y11, Y11
-	VMOVUPD      6336(BX), Y13
-	VFNMADD132PD Y13, Y13, Y0
-	VXORPS       Y13, Y13, Y13
-	VFMADD213PD  384(BX), Y13, Y9
-	VFMADD231PD  1728(BX)(CX*1), Y3, Y10
-	VADDPD       Y1, Y1, Y1
-	VMULPD       6464(BX), Y5, Y5
-	VMULPD       c2ec0000000000000<>+0(SB), Y4, Y4
-	VMULPD       Y1, Y12, Y1
-	VXORPD       256(BX), Y0, Y0
-	VMULPD       Y9, Y3, Y9
-	VMULPD       Y7, Y0, Y0
-	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y10, Y6
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y14, Y7
-	VFMADD213PD  384(BX), Y4, Y2
-	VMULPD       Y14, Y3, Y3
-	VFMADD231PD  Y12, Y12, Y1
-	VFMADD231PD  Y6, Y0, Y8
-	VMAXPD       Y7, Y3, Y3
+	VMULPD       384(BX), Y9, Y10
+	VMULPD       Y6, Y9, Y9
+	VMULPD       Y7, Y0, Y7
+	VMOVUPD      6848(BX)(CX*1), Y6
+	VFNMADD231PD Y6, Y2, Y4
+	VFMADD231PD  Y5, Y0, Y7
+	VMULPD       c2ec0000000000000<>+0(SB), Y1, Y0
+	VADDPD       Y12, Y12, Y12
+	VADDPD       Y13, Y4, Y4
+	VMULPD       c6250000000000000<>+0(SB), Y9, Y5
+	VFMADD231PD  7424(BX), Y0, Y3
+	VMULPD       128(BX), Y1, Y0
+	VFNMADD231PD Y15, Y11, Y4
+	VMOVUPD      7360(BX), Y13
+	VFNMADD132PD Y13, Y13, Y12
+	VFMADD231PD  (BX), Y1, Y0
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y1
+	VFMADD231PD  192(BX), Y3, Y8
+	VFMADD231PD  Y6, Y14, Y15
+	VFMADD231PD  3776(BX)(CX*1), Y4, Y11
+	VADDPD       Y6, Y6, Y6
+	VXORPD       256(BX), Y12, Y12
+	VFMADD231PD  Y3, Y5, Y8
+	VMULPD       2752(BX)(CX*1), Y1, Y3
+	VSUBPD       Y15, Y14, Y14
+	VMULPD       Y9, Y7, Y4
+	VMULPD       448(BX), Y6, Y6
+	VADDPD       c6250000000000000<>+0(SB), Y2, Y5
+	VMULPD       Y11, Y12, Y12
+	VFMADD132PD  c0000000000000000<>+0(SB), Y2, Y9
+	VSUBPD       c7fefffffffffffff<>+0(SB), Y10, Y11
+	VFMADD231PD  1728(BX)(CX*1), Y1, Y3
+	VMULPD       7488(BX), Y7, Y7
+	VMOVAPD      448(BX), Y13
+	VFMADD231PD  Y13, Y13, Y6
+	VMULPD       c2ec0000000000000<>+0(SB), Y8, Y8
+	VMULPD       Y14, Y1, Y14
+	VMULPD       Y10, Y1, Y10
+	VMULPD       Y9, Y1, Y1
+	VFMADD231PD  Y8, Y0, Y2
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y4
+	VMAXPD       Y11, Y10, Y10
+	VDIVPD       Y6, Y1, Y1
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y3, Y10
 	VMOVUPD      c7fd0000000000000<>+0(SB), Y0
 	VMINPD       Y2, Y0, Y0
-	VDIVPD       Y1, Y9, Y9
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y10, Y3
-	VMULPD       6528(BX), Y0, Y0
-	VMULPD       Y0, Y5, Y5
-	VMOVUPD      Y3, (R11)(CX*1)
-	VDIVPD       Y11, Y8, Y8
-	VDIVPD       Y1, Y5, Y5
-	VMULPD       c1d90000000000000<>+0(SB), Y9, Y9
-	VMOVUPD      Y9, (R13)(CX*1)
-	VXORPD       256(BX), Y8, Y8
-	VMOVUPD      Y8, (R12)(CX*1)
-	VMULPD       c1d90000000000000<>+0(SB), Y5, Y5
-	VMOVUPD      Y5, (R14)(CX*1)
-	ADDQ         6592(BX), R9
-	ADDQ         6656(BX), R10
+	VFMADD231PD  Y4, Y12, Y14
+	VMULPD       7552(BX), Y0, Y0
+	VMOVUPD      Y10, (R11)(CX*1)
+	VDIVPD       Y5, Y14, Y14
+	VMULPD       Y0, Y7, Y7
+	VDIVPD       Y6, Y7, Y7
+	VMULPD       c1d90000000000000<>+0(SB), Y1, Y1
+	VMOVUPD      Y1, (R13)(CX*1)
+	VXORPD       256(BX), Y14, Y14
+	VMOVUPD      Y14, (R12)(CX*1)
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y7
+	VMOVUPD      Y7, (R14)(CX*1)
+	ADDQ         7616(BX), R9
+	ADDQ         7680(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -12784,9 +12756,9 @@ loop:
 
 // func softFrozenSquareF64AVX2(a unsafe.Pointer)
 // Requires: AVX, CMOV, FMA3
-TEXT ·softFrozenSquareF64AVX2(SB), $10752-8
+TEXT ·softFrozenSquareF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 70.0 instructions each, 2 spills
+	// 1 vectors, 68.0 instructions each, 3 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12804,23 +12776,23 @@ TEXT ·softFrozenSquareF64AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 56(AX), R11
 	MOVQ 80(AX), R12
 	MOVQ 64(AX), R13
@@ -12834,78 +12806,76 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD     1728(BX)(CX*1), Y0
-	VMOVUPD     2240(BX)(CX*1), Y1
-	VADDPD      Y1, Y0, Y2
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y0
+	VMOVUPD     (R8)(CX*1), Y1
+	VSUBPD      Y1, Y0, Y2
 	VMOVUPD     4288(BX)(CX*1), Y3
 	VMULPD      c1d90000000000000<>+0(SB), Y3, Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VCMPPD      $0x11, c3fe0000000000000<>+0(SB), Y5, Y6
-	VMOVUPD     (R9), Y7
-	VMOVUPD     (R10), Y8
-	VXORPD      Y8, Y7, Y9
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y10
-	VSUBPD      Y5, Y10, Y11
-	VMOVUPD     4800(BX)(CX*1), Y12
-	VADDPD      Y12, Y12, Y12
-	VMOVUPD     5824(BX)(CX*1), Y13
-	VMULPD      c6250000000000000<>+0(SB), Y13, Y14
-	VMOVUPD     (DI)(CX*1), Y15
+	VMOVUPD     (R9), Y5
+	VMULPD      Y5, Y1, Y6
+	VMOVUPD     4800(BX)(CX*1), Y7
+	VADDPD      Y7, Y7, Y7
+	VMOVUPD     5824(BX)(CX*1), Y8
+	VMULPD      c6250000000000000<>+0(SB), Y8, Y9
+	VMOVUPD     1728(BX)(CX*1), Y10
+	VADDPD      2240(BX)(CX*1), Y10, Y11
+	VMOVUPD     (DI)(CX*1), Y12
+	VANDPD      c7fffffffffffffff<>+0(SB), Y12, Y13
+	VMOVUPD     6848(BX)(CX*1), Y14
+	VADDPD      Y14, Y14, Y15
+	VANDPD      c8000000000000000<>+0(SB), Y12, Y12
 	VMOVAPD     Y12, 192(BX)
-	VANDPD      c7fffffffffffffff<>+0(SB), Y15, Y12
-	VANDPD      c8000000000000000<>+0(SB), Y15, Y15
+	VMOVUPD     (R10), Y12
+	VMULPD      Y12, Y2, Y10
 	VMOVAPD     Y15, 256(BX)
-	VMULPD      c1d90000000000000<>+0(SB), Y2, Y15
-	VMULPD      Y4, Y3, Y13
-	VANDPD      Y6, Y9, Y9
-	VXORPD      Y9, Y7, Y7
-	VXORPD      Y9, Y8, Y8
-	VSUBPD      Y2, Y0, Y6
-	VSUBPD      Y7, Y8, Y8
-	VMINPD      Y11, Y5, Y5
-	VMOVUPD     c4000000000000000<>+0(SB), Y9
-	VFMSUB213PD 5312(BX)(CX*1), Y9, Y14
-	VADDPD      Y15, Y10, Y9
-	VFMSUB213PD Y13, Y4, Y3
-	VMOVUPD     c40a0000000000000<>+0(SB), Y4
-	VMINPD      Y12, Y4, Y4
-	VADDPD      Y1, Y6, Y6
-	VADDPD      c6250000000000000<>+0(SB), Y2, Y1
-	VMOVUPD     5824(BX)(CX*1), Y11
-	VMULPD      Y11, Y12, Y12
-	VFMADD231PD Y8, Y5, Y7
-	VMULPD      Y4, Y11, Y11
-	VSUBPD      Y9, Y10, Y10
-	VSUBPD      3264(BX)(CX*1), Y14, Y14
-	VFMADD231PD 192(BX), Y13, Y3
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y12, Y4
-	VXORPS      Y5, Y5, Y5
-	VFMADD231PD Y5, Y11, Y2
-	VADDPD      Y15, Y10, Y10
-	VFMADD231PD Y11, Y5, Y14
-	VMULPD      Y3, Y7, Y3
-	VFMADD231PD c1d90000000000000<>+0(SB), Y6, Y10
-	VFMADD231PD Y13, Y7, Y3
-	VADDPD      Y10, Y10, Y10
+	VMULPD      Y4, Y3, Y15
+	VMOVAPD     Y7, 320(BX)
+	VMOVUPD     c40a0000000000000<>+0(SB), Y7
+	VMINPD      Y13, Y7, Y7
+	VMOVUPD     c4000000000000000<>+0(SB), Y5
+	VFMSUB213PD 5312(BX)(CX*1), Y5, Y9
+	VMULPD      c1d90000000000000<>+0(SB), Y11, Y5
+	VADDPD      c6250000000000000<>+0(SB), Y11, Y1
+	VMULPD      Y7, Y8, Y7
+	VMULPD      Y13, Y8, Y8
+	VMINPD      Y10, Y6, Y13
+	VCMPPD      $0x11, Y10, Y6, Y6
+	VFMSUB213PD Y15, Y4, Y3
+	VADDPD      Y5, Y0, Y0
+	VFMADD231PD 6336(BX)(CX*1), Y12, Y13
+	VFMADD213PD 3264(BX)(CX*1), Y9, Y14
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y8, Y4
+	VMOVUPD     (R8)(CX*1), Y5
+	VBLENDVPD   Y6, Y2, Y5, Y5
+	VMOVUPD     (R9), Y2
+	VBLENDVPD   Y6, Y12, Y2, Y2
+	VXORPS      Y6, Y6, Y6
+	VFMADD231PD Y6, Y7, Y11
+	VFMADD231PD 320(BX), Y15, Y3
+	VMULPD      256(BX), Y0, Y10
+	VFMADD231PD Y5, Y2, Y13
+	VSUBPD      Y14, Y9, Y9
+	VFMADD231PD Y0, Y0, Y10
+	VFMADD231PD Y7, Y6, Y9
+	VMULPD      Y3, Y13, Y3
+	VFMADD231PD Y15, Y13, Y3
 	VMULPD      c1d90000000000000<>+0(SB), Y3, Y3
-	VMULPD      Y10, Y9, Y10
-	VMULPD      Y2, Y3, Y2
-	VMULPD      Y14, Y3, Y14
-	VFMADD231PD Y9, Y9, Y10
-	VMULPD      2752(BX)(CX*1), Y3, Y5
-	VMULPD      Y12, Y3, Y12
-	VDIVPD      Y1, Y14, Y14
-	VFMADD231PD Y0, Y3, Y5
-	VMAXPD      Y4, Y12, Y12
-	VDIVPD      Y10, Y2, Y2
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y5, Y12
-	VMOVUPD     Y12, (R11)(CX*1)
-	VXORPD      256(BX), Y14, Y14
-	VMOVUPD     Y14, (R13)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y2, Y2
-	VMOVUPD     Y2, (R12)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VMULPD      Y11, Y3, Y11
+	VMULPD      Y9, Y3, Y9
+	VMULPD      2752(BX)(CX*1), Y3, Y0
+	VMULPD      Y8, Y3, Y8
+	VDIVPD      Y10, Y11, Y11
+	VFMADD231PD 1728(BX)(CX*1), Y3, Y0
+	VMAXPD      Y4, Y8, Y8
+	VDIVPD      Y1, Y9, Y9
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y8
+	VMOVUPD     Y8, (R11)(CX*1)
+	VMULPD      c1d90000000000000<>+0(SB), Y11, Y11
+	VMOVUPD     Y11, (R12)(CX*1)
+	VXORPD      192(BX), Y9, Y9
+	VMOVUPD     Y9, (R13)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -13001,7 +12971,7 @@ loop:
 
 // func softLossPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softLossPowerF64AVX2(SB), $10752-8
+TEXT ·softLossPowerF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 43.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -13021,23 +12991,23 @@ TEXT ·softLossPowerF64AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         56(AX), R11
 	MOVQ         88(AX), AX
 	VBROADCASTSD 48(AX), Y0
@@ -13059,49 +13029,49 @@ turn:
 loop:
 	VMOVUPD     4800(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     (R8)(CX*1), Y2
-	VCMPPD      $0x11, c3fe0000000000000<>+0(SB), Y2, Y3
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y2
 	VMOVUPD     (R9), Y4
-	VMOVUPD     (R10), Y5
-	VXORPD      Y5, Y4, Y6
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y7
-	VSUBPD      Y2, Y7, Y7
-	VMOVUPD     4288(BX)(CX*1), Y8
-	VPSLLQ      $0x34, Y8, Y8
-	VMOVUPD     (DI)(CX*1), Y9
-	VANDPD      c7fffffffffffffff<>+0(SB), Y9, Y9
-	VMULPD      5824(BX)(CX*1), Y9, Y9
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y10
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y10
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y11
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y11
-	VANDPD      Y3, Y6, Y6
-	VXORPD      Y6, Y4, Y4
-	VXORPD      Y6, Y5, Y5
-	VMINPD      Y7, Y2, Y2
-	VSUBPD      Y4, Y5, Y5
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y9, Y3
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y10
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y11
-	VFMADD231PD Y5, Y2, Y4
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y10
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y11
-	VMULPD      Y8, Y4, Y4
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y10
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y11
-	VFMADD231PD Y0, Y10, Y11
-	VMULPD      Y11, Y1, Y1
+	VMULPD      Y4, Y3, Y5
+	VMOVUPD     4288(BX)(CX*1), Y6
+	VPSLLQ      $0x34, Y6, Y6
+	VMOVUPD     (DI)(CX*1), Y7
+	VANDPD      c7fffffffffffffff<>+0(SB), Y7, Y7
+	VMULPD      5824(BX)(CX*1), Y7, Y7
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y8
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y8
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y9
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y9
+	VMOVUPD     (R10), Y10
+	VMULPD      Y10, Y2, Y11
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y7, Y12
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y8
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y9
+	VMINPD      Y11, Y5, Y13
+	VCMPPD      $0x11, Y11, Y5, Y5
+	VFMADD231PD 6336(BX)(CX*1), Y10, Y13
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y8
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y9
+	VBLENDVPD   Y5, Y10, Y4, Y4
+	VBLENDVPD   Y5, Y2, Y3, Y3
+	VFMADD231PD Y3, Y4, Y13
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y8
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y9
+	VMULPD      Y6, Y13, Y13
+	VFMADD231PD Y0, Y8, Y9
+	VMULPD      Y9, Y1, Y1
 	VFMADD231PD c3fe62e42fefa39ef<>+0(SB), Y0, Y1
-	VFMADD213PD Y4, Y1, Y4
-	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
-	VMULPD      2752(BX)(CX*1), Y4, Y0
-	VMULPD      Y9, Y4, Y9
-	VFMADD231PD 1728(BX)(CX*1), Y4, Y0
-	VMAXPD      Y3, Y9, Y9
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y9
-	VMOVUPD     Y9, (R11)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VFMADD213PD Y13, Y1, Y13
+	VMULPD      c1d90000000000000<>+0(SB), Y13, Y13
+	VMULPD      2752(BX)(CX*1), Y13, Y0
+	VMULPD      Y7, Y13, Y7
+	VFMADD231PD 1728(BX)(CX*1), Y13, Y0
+	VMAXPD      Y12, Y7, Y7
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y7
+	VMOVUPD     Y7, (R11)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -13115,9 +13085,9 @@ loop:
 
 // func softGradPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softGradPowerF64AVX2(SB), $10816-8
+TEXT ·softGradPowerF64AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 82.0 instructions each, 2 spills
+	// 1 vectors, 91.0 instructions each, 5 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13135,23 +13105,23 @@ TEXT ·softGradPowerF64AVX2(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPD      Y0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -13162,7 +13132,7 @@ eachW:
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -13176,88 +13146,97 @@ turn:
 loop:
 	VMOVUPD      4800(BX)(CX*1), Y0
 	VMULPD       Y0, Y0, Y1
-	VMOVUPD      (R8)(CX*1), Y2
-	VCMPPD       $0x11, c3fe0000000000000<>+0(SB), Y2, Y3
+	VMOVUPD      c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD      (R8)(CX*1), Y3
+	VSUBPD       Y3, Y2, Y2
 	VMOVUPD      (R9), Y4
-	VMOVUPD      (R10), Y5
-	VXORPD       Y5, Y4, Y6
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y7
-	VSUBPD       Y2, Y7, Y7
-	VMOVUPD      1728(BX)(CX*1), Y8
-	VMOVUPD      2240(BX)(CX*1), Y9
-	VADDPD       Y9, Y8, Y10
-	VMOVUPD      4288(BX)(CX*1), Y11
-	VPSLLQ       $0x34, Y11, Y11
+	VMULPD       Y4, Y3, Y5
+	VMOVUPD      1728(BX)(CX*1), Y6
+	VMOVUPD      2240(BX)(CX*1), Y7
+	VADDPD       Y7, Y6, Y8
+	VMOVUPD      4288(BX)(CX*1), Y9
+	VPSLLQ       $0x34, Y9, Y9
+	VMOVUPD      5824(BX)(CX*1), Y10
+	VMULPD       c6250000000000000<>+0(SB), Y10, Y11
 	VMOVUPD      (DI)(CX*1), Y12
 	VANDPD       c7fffffffffffffff<>+0(SB), Y12, Y13
-	VMOVUPD      5824(BX)(CX*1), Y14
-	VMULPD       c6250000000000000<>+0(SB), Y14, Y15
-	VADDPD       Y2, Y2, Y0
-	VMOVAPD      Y11, 192(BX)
-	VMOVUPD      c3dfeb5222fe8303d<>+0(SB), Y11
-	VFMADD213PD  c3e7b523e18aca179<>+0(SB), Y1, Y11
-	VMOVUPD      c3e3e608e61f771c3<>+0(SB), Y14
-	VFMADD213PD  c3eb62bfd318bbeea<>+0(SB), Y1, Y14
-	VANDPD       Y3, Y6, Y6
-	VXORPD       Y6, Y4, Y4
-	VXORPD       Y6, Y5, Y5
-	VMINPD       Y7, Y2, Y2
-	VSUBPD       Y4, Y5, Y5
-	VMOVUPD      3776(BX)(CX*1), Y3
-	VMULPD       Y3, Y10, Y6
-	VSUBPD       Y10, Y8, Y7
-	VMOVUPD      c40a0000000000000<>+0(SB), Y8
-	VMINPD       Y13, Y8, Y8
-	VMOVUPD      c4000000000000000<>+0(SB), Y3
-	VMOVAPD      Y13, 256(BX)
-	VMOVUPD      5312(BX)(CX*1), Y13
-	VFMSUB213PD  Y13, Y3, Y15
-	VMOVUPD      6336(BX), Y3
-	VFNMADD132PD Y3, Y3, Y0
-	VFMADD213PD  c3eeffcbfcff5203a<>+0(SB), Y1, Y11
-	VFMADD213PD  c3f243091309e941c<>+0(SB), Y1, Y14
+	VADDPD       Y3, Y3, Y14
 	VANDPD       c8000000000000000<>+0(SB), Y12, Y12
-	VFMADD231PD  Y5, Y2, Y4
-	VFNMADD213PD Y10, Y6, Y13
-	VADDPD       Y9, Y7, Y7
-	VMOVUPD      5824(BX)(CX*1), Y2
-	VMULPD       Y2, Y8, Y8
-	VADDPD       c6250000000000000<>+0(SB), Y10, Y10
-	VMULPD       256(BX), Y2, Y2
-	VMOVUPD      3264(BX)(CX*1), Y3
-	VSUBPD       Y3, Y15, Y15
-	VXORPD       Y12, Y0, Y0
-	VFMADD213PD  c3f55d87fe78809ab<>+0(SB), Y1, Y11
-	VFMADD213PD  c3f83b2ab6fba1bdc<>+0(SB), Y1, Y14
-	VMULPD       192(BX), Y4, Y4
-	VADDPD       Y7, Y13, Y13
-	VSUBPD       c7fefffffffffffff<>+0(SB), Y2, Y5
-	VFMADD213PD  c3fac6b08d704a1ab<>+0(SB), Y1, Y11
-	VFMADD213PD  c3fcebfbdff82c599<>+0(SB), Y1, Y14
-	VFNMADD231PD Y3, Y6, Y13
-	VMOVUPD      4800(BX)(CX*1), Y3
-	VFMADD231PD  Y3, Y11, Y14
-	VFMADD231PD  3776(BX)(CX*1), Y13, Y6
-	VMULPD       Y14, Y1, Y1
-	VMULPD       Y6, Y0, Y0
-	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y1
-	VFMADD213PD  Y4, Y1, Y4
-	VMULPD       c1d90000000000000<>+0(SB), Y4, Y1
-	VMULPD       Y8, Y4, Y4
-	VMULPD       2752(BX)(CX*1), Y1, Y3
-	VMULPD       Y15, Y1, Y15
-	VMULPD       Y2, Y1, Y2
-	VFMADD231PD  1728(BX)(CX*1), Y1, Y3
-	VMAXPD       Y5, Y2, Y2
-	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y4
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y3, Y2
-	VFMADD231PD  Y4, Y0, Y15
-	VMOVUPD      Y2, (R11)(CX*1)
-	VDIVPD       Y10, Y15, Y15
-	VXORPD       Y12, Y15, Y15
-	VMOVUPD      Y15, (R12)(CX*1)
-	ADDQ         6400(BX), R9
-	ADDQ         6464(BX), R10
+	VMOVUPD      c3dfeb5222fe8303d<>+0(SB), Y15
+	VFMADD213PD  c3e7b523e18aca179<>+0(SB), Y1, Y15
+	VMOVAPD      Y9, 192(BX)
+	VMOVUPD      c3e3e608e61f771c3<>+0(SB), Y9
+	VFMADD213PD  c3eb62bfd318bbeea<>+0(SB), Y1, Y9
+	VMOVUPD      c40a0000000000000<>+0(SB), Y4
+	VMINPD       Y13, Y4, Y4
+	VMOVUPD      (R10), Y3
+	VMOVAPD      Y5, 256(BX)
+	VMULPD       Y3, Y2, Y5
+	VMOVAPD      Y2, 320(BX)
+	VMOVUPD      3776(BX)(CX*1), Y2
+	VMULPD       Y2, Y8, Y3
+	VSUBPD       Y8, Y6, Y2
+	VMOVUPD      c4000000000000000<>+0(SB), Y6
+	VMOVAPD      Y3, 384(BX)
+	VMOVUPD      5312(BX)(CX*1), Y3
+	VFMSUB213PD  Y3, Y6, Y11
+	VMULPD       Y4, Y10, Y4
+	VADDPD       c6250000000000000<>+0(SB), Y8, Y6
+	VMOVAPD      Y6, 448(BX)
+	VMOVUPD      7360(BX), Y6
+	VFNMADD132PD Y6, Y6, Y14
+	VMULPD       Y13, Y10, Y10
+	VFMADD213PD  c3eeffcbfcff5203a<>+0(SB), Y1, Y15
+	VFMADD213PD  c3f243091309e941c<>+0(SB), Y1, Y9
+	VADDPD       Y7, Y2, Y2
+	VXORPD       Y12, Y14, Y14
+	VFMADD213PD  c3f55d87fe78809ab<>+0(SB), Y1, Y15
+	VFMADD213PD  c3f83b2ab6fba1bdc<>+0(SB), Y1, Y9
+	VFMADD213PD  c3fac6b08d704a1ab<>+0(SB), Y1, Y15
+	VFMADD213PD  c3fcebfbdff82c599<>+0(SB), Y1, Y9
+	VFMADD231PD  Y0, Y15, Y9
+	VMOVAPD      256(BX), Y6
+	VMINPD       Y5, Y6, Y7
+	VCMPPD       $0x11, Y5, Y6, Y6
+	VFNMADD132PD 384(BX), Y8, Y3
+	VMOVUPD      (R10), Y5
+	VFMADD231PD  6336(BX)(CX*1), Y5, Y7
+	VMOVUPD      (R8)(CX*1), Y13
+	VBLENDVPD    Y6, 320(BX), Y13, Y13
+	VMOVUPD      (R9), Y15
+	VBLENDVPD    Y6, Y5, Y15, Y15
+	VMULPD       Y9, Y1, Y1
+	VMOVUPD      6848(BX)(CX*1), Y5
+	VMOVUPD      3264(BX)(CX*1), Y6
+	VFMADD213PD  Y6, Y11, Y5
+	VFNMADD231PD 6848(BX)(CX*1), Y8, Y3
+	VSUBPD       c7fefffffffffffff<>+0(SB), Y10, Y8
+	VFMADD231PD  Y13, Y15, Y7
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y0, Y1
+	VSUBPD       Y5, Y11, Y11
+	VADDPD       Y2, Y3, Y3
+	VMULPD       192(BX), Y7, Y7
+	VFNMADD231PD 384(BX), Y6, Y3
+	VFMADD213PD  Y7, Y1, Y7
+	VMOVUPD      3776(BX)(CX*1), Y0
+	VFMADD213PD  384(BX), Y0, Y3
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y0
+	VMULPD       Y4, Y7, Y7
+	VMULPD       2752(BX)(CX*1), Y0, Y1
+	VMULPD       Y3, Y14, Y14
+	VMULPD       Y11, Y0, Y11
+	VMULPD       Y10, Y0, Y10
+	VFMADD231PD  1728(BX)(CX*1), Y0, Y1
+	VMAXPD       Y8, Y10, Y10
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y1, Y7
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y1, Y10
+	VFMADD231PD  Y7, Y14, Y11
+	VMOVUPD      Y10, (R11)(CX*1)
+	VDIVPD       448(BX), Y11, Y11
+	VXORPD       Y12, Y11, Y11
+	VMOVUPD      Y11, (R12)(CX*1)
+	ADDQ         7424(BX), R9
+	ADDQ         7488(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -13272,9 +13251,9 @@ loop:
 
 // func softHessPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softHessPowerF64AVX2(SB), $11008-8
+TEXT ·softHessPowerF64AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 139.0 instructions each, 6 spills
+	// 1 vectors, 141.0 instructions each, 8 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13292,23 +13271,23 @@ TEXT ·softHessPowerF64AVX2(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPD      Y0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPD      Y0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
@@ -13321,13 +13300,13 @@ eachW:
 	VBROADCASTSD 56(AX), Y0
 	VMOVAPD      Y0, 128(BX)
 	VBROADCASTSD (AX), Y0
-	VMOVAPD      Y0, 6336(BX)
+	VMOVAPD      Y0, 7360(BX)
 	VBROADCASTSD 8(AX), Y0
-	VMOVAPD      Y0, 6400(BX)
+	VMOVAPD      Y0, 7424(BX)
 	VBROADCASTSD 72(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
+	VMOVAPD      Y0, 7488(BX)
 	VBROADCASTSD 80(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
+	VMOVAPD      Y0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -13344,142 +13323,144 @@ loop:
 	VADDPD       Y1, Y0, Y2
 	VMOVUPD      4800(BX)(CX*1), Y3
 	VMULPD       Y3, Y3, Y4
-	VMOVUPD      cc000000000000000<>+0(SB), Y5
+	VMOVUPD      c3ff0000000000000<>+0(SB), Y5
 	VMOVUPD      (R8)(CX*1), Y6
-	VFMADD213PD  c3ff0000000000000<>+0(SB), Y6, Y5
-	VMOVUPD      5824(BX)(CX*1), Y7
-	VMULPD       c6250000000000000<>+0(SB), Y7, Y8
-	VCMPPD       $0x11, c3fe0000000000000<>+0(SB), Y6, Y9
-	VMOVUPD      (DI)(CX*1), Y10
-	VANDPD       c8000000000000000<>+0(SB), Y10, Y11
-	VMOVUPD      (R9), Y12
-	VMOVUPD      (R10), Y13
-	VXORPD       Y13, Y12, Y14
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y15
-	VSUBPD       Y6, Y15, Y3
-	VMOVUPD      2752(BX)(CX*1), Y7
-	VADDPD       Y7, Y0, Y10
-	VSUBPD       Y2, Y0, Y7
+	VSUBPD       Y6, Y5, Y7
+	VMOVUPD      cc000000000000000<>+0(SB), Y8
+	VFMADD213PD  Y5, Y6, Y8
+	VMOVUPD      (R9), Y9
+	VMULPD       Y9, Y6, Y10
+	VMOVUPD      (DI)(CX*1), Y11
+	VANDPD       c8000000000000000<>+0(SB), Y11, Y12
+	VMOVUPD      5824(BX)(CX*1), Y13
+	VMULPD       c6250000000000000<>+0(SB), Y13, Y14
+	VMOVUPD      2752(BX)(CX*1), Y15
+	VADDPD       Y15, Y0, Y9
+	VANDPD       c7fffffffffffffff<>+0(SB), Y11, Y11
+	VSUBPD       Y2, Y0, Y15
 	VMULPD       c5120000000000000<>+0(SB), Y2, Y0
+	VMOVUPD      c3dfeb5222fe8303d<>+0(SB), Y6
+	VFMADD213PD  c3e7b523e18aca179<>+0(SB), Y4, Y6
+	VMOVUPD      c3e3e608e61f771c3<>+0(SB), Y5
+	VFMADD213PD  c3eb62bfd318bbeea<>+0(SB), Y4, Y5
 	VMOVAPD      Y10, 192(BX)
-	VMOVUPD      c3dfeb5222fe8303d<>+0(SB), Y10
-	VFMADD213PD  c3e7b523e18aca179<>+0(SB), Y4, Y10
-	VMOVUPD      c3e3e608e61f771c3<>+0(SB), Y15
-	VFMADD213PD  c3eb62bfd318bbeea<>+0(SB), Y4, Y15
-	VXORPD       Y11, Y5, Y5
-	VMOVAPD      Y11, 256(BX)
-	VMULPD       c1d90000000000000<>+0(SB), Y2, Y11
-	VMOVAPD      Y5, 320(BX)
-	VMOVUPD      c4000000000000000<>+0(SB), Y5
-	VMOVAPD      Y2, 384(BX)
+	VMOVUPD      (R10), Y10
+	VMOVAPD      Y0, 256(BX)
+	VMULPD       Y10, Y7, Y0
+	VMOVAPD      Y7, 320(BX)
+	VMOVUPD      c40a0000000000000<>+0(SB), Y7
+	VMINPD       Y11, Y7, Y7
+	VXORPD       Y12, Y8, Y8
+	VMOVAPD      Y12, 384(BX)
+	VMULPD       c1d90000000000000<>+0(SB), Y2, Y12
+	VMOVAPD      Y8, 448(BX)
+	VMOVUPD      c4000000000000000<>+0(SB), Y8
+	VMOVAPD      Y2, 512(BX)
 	VMOVUPD      5312(BX)(CX*1), Y2
-	VFMSUB213PD  Y2, Y5, Y8
-	VANDPD       Y9, Y14, Y14
-	VMINPD       Y3, Y6, Y3
-	VADDPD       Y1, Y7, Y7
-	VMOVUPD      3776(BX)(CX*1), Y1
-	VMULPD       Y1, Y0, Y5
-	VXORPD       Y14, Y12, Y12
-	VFMADD213PD  c3eeffcbfcff5203a<>+0(SB), Y4, Y10
-	VXORPD       Y14, Y13, Y13
-	VSUBPD       c3ff0000000000000<>+0(SB), Y11, Y9
-	VFMADD213PD  c3f243091309e941c<>+0(SB), Y4, Y15
-	VSUBPD       Y12, Y13, Y13
-	VMOVUPD      c3fe62e42fefa39ef<>+0(SB), Y14
-	VMULPD       192(BX), Y14, Y6
-	VFNMADD231PD Y2, Y5, Y0
-	VMOVAPD      Y6, 192(BX)
-	VMOVUPD      3264(BX)(CX*1), Y6
-	VSUBPD       Y6, Y8, Y8
-	VFMADD231PD  Y13, Y3, Y12
-	VMULPD       c5120000000000000<>+0(SB), Y7, Y3
-	VMOVUPD      (DI)(CX*1), Y13
-	VANDPD       c7fffffffffffffff<>+0(SB), Y13, Y13
-	VFMADD213PD  c3f55d87fe78809ab<>+0(SB), Y4, Y10
-	VFMADD213PD  c3f83b2ab6fba1bdc<>+0(SB), Y4, Y15
-	VFNMADD231PD Y6, Y5, Y3
-	VFMADD213PD  c3fac6b08d704a1ab<>+0(SB), Y4, Y10
-	VFMADD213PD  c3fcebfbdff82c599<>+0(SB), Y4, Y15
-	VADDPD       Y3, Y0, Y0
-	VMOVUPD      c40a0000000000000<>+0(SB), Y3
-	VMINPD       Y13, Y3, Y3
-	VMOVUPD      5824(BX)(CX*1), Y6
-	VMULPD       Y6, Y13, Y13
-	VMOVAPD      Y13, 448(BX)
-	VMOVUPD      4800(BX)(CX*1), Y13
-	VFMADD231PD  Y13, Y10, Y15
-	VADDPD       Y8, Y8, Y10
-	VMULPD       Y3, Y6, Y6
-	VFMADD231PD  Y1, Y0, Y5
-	VMOVUPD      4288(BX)(CX*1), Y0
-	VPSLLQ       $0x34, Y0, Y0
-	VMULPD       Y0, Y12, Y12
-	VMULPD       384(BX), Y1, Y0
-	VMULPD       Y15, Y4, Y4
-	VADDPD       c3ff0000000000000<>+0(SB), Y11, Y3
-	VMULPD       320(BX), Y5, Y5
-	VMULPD       c6250000000000000<>+0(SB), Y6, Y15
-	VFMADD231PD  Y14, Y13, Y4
-	VFMADD213PD  Y12, Y4, Y12
-	VMULPD       c2ec0000000000000<>+0(SB), Y5, Y4
-	VFMADD231PD  6400(BX), Y4, Y9
-	VFNMADD213PD 384(BX), Y0, Y2
-	VFMADD231PD  192(BX), Y9, Y10
-	VMOVUPD      c3ff0000000000000<>+0(SB), Y4
-	VSUBPD       Y3, Y4, Y4
-	VADDPD       Y7, Y2, Y2
-	VADDPD       Y11, Y4, Y4
-	VMULPD       128(BX), Y5, Y11
-	VFNMADD231PD 3264(BX)(CX*1), Y0, Y2
-	VFMADD231PD  Y9, Y15, Y10
-	VMULPD       c1d90000000000000<>+0(SB), Y12, Y9
+	VFMSUB213PD  Y2, Y8, Y14
+	VADDPD       Y1, Y15, Y15
+	VMULPD       c3fe62e42fefa39ef<>+0(SB), Y9, Y9
+	VMULPD       Y7, Y13, Y7
+	VFMADD213PD  c3eeffcbfcff5203a<>+0(SB), Y4, Y6
+	VMULPD       Y11, Y13, Y13
+	VFMADD213PD  c3f243091309e941c<>+0(SB), Y4, Y5
+	VFMADD213PD  c3f55d87fe78809ab<>+0(SB), Y4, Y6
+	VFMADD213PD  c3f83b2ab6fba1bdc<>+0(SB), Y4, Y5
+	VFMADD213PD  c3fac6b08d704a1ab<>+0(SB), Y4, Y6
+	VFMADD213PD  c3fcebfbdff82c599<>+0(SB), Y4, Y5
+	VFMADD231PD  Y3, Y6, Y5
+	VMOVAPD      256(BX), Y1
+	VMOVUPD      3776(BX)(CX*1), Y6
+	VMULPD       Y6, Y1, Y8
+	VFNMADD231PD Y2, Y8, Y1
+	VMULPD       Y5, Y4, Y4
+	VMULPD       c5120000000000000<>+0(SB), Y15, Y5
+	VMOVUPD      3264(BX)(CX*1), Y11
+	VFNMADD231PD Y11, Y8, Y5
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y3, Y4
+	VADDPD       Y5, Y1, Y1
+	VMOVAPD      192(BX), Y3
+	VMINPD       Y0, Y3, Y5
+	VCMPPD       $0x11, Y0, Y3, Y3
+	VSUBPD       c3ff0000000000000<>+0(SB), Y12, Y0
+	VFMADD231PD  6336(BX)(CX*1), Y10, Y5
+	VADDPD       c3ff0000000000000<>+0(SB), Y12, Y12
+	VFMADD231PD  Y6, Y1, Y8
+	VSUBPD       Y11, Y14, Y1
+	VMOVAPD      Y13, 192(BX)
 	VMOVUPD      (R8)(CX*1), Y13
+	VMOVAPD      Y12, 256(BX)
+	VBLENDVPD    Y3, 320(BX), Y13, Y12
+	VMOVUPD      (R9), Y11
+	VBLENDVPD    Y3, Y10, Y11, Y11
+	VFMADD231PD  Y12, Y11, Y5
+	VMULPD       512(BX), Y6, Y3
+	VADDPD       Y1, Y1, Y1
+	VMULPD       448(BX), Y8, Y8
+	VMOVUPD      4288(BX)(CX*1), Y10
+	VPSLLQ       $0x34, Y10, Y10
+	VMULPD       c6250000000000000<>+0(SB), Y7, Y11
+	VMULPD       Y10, Y5, Y5
+	VMULPD       c2ec0000000000000<>+0(SB), Y8, Y10
+	VFMADD231PD  7424(BX), Y10, Y0
+	VFNMADD213PD 512(BX), Y3, Y2
+	VFMADD213PD  Y5, Y4, Y5
+	VMULPD       128(BX), Y8, Y4
+	VFMADD231PD  Y0, Y9, Y1
+	VMOVAPD      512(BX), Y9
+	VMOVUPD      6848(BX)(CX*1), Y10
+	VFNMADD231PD Y10, Y9, Y2
 	VADDPD       Y13, Y13, Y13
-	VFMADD231PD  (BX), Y5, Y11
-	VFMADD231PD  c1d90000000000000<>+0(SB), Y7, Y4
-	VMOVUPD      c6250000000000000<>+0(SB), Y5
-	VADDPD       384(BX), Y5, Y5
-	VMULPD       2752(BX)(CX*1), Y9, Y7
-	VFMADD231PD  Y1, Y2, Y0
-	VMOVAPD      448(BX), Y1
+	VFMADD231PD  (BX), Y8, Y4
+	VMULPD       c1d90000000000000<>+0(SB), Y5, Y8
+	VMOVUPD      7360(BX), Y12
+	VFNMADD132PD Y12, Y12, Y13
+	VFMADD231PD  Y0, Y11, Y1
+	VADDPD       Y15, Y2, Y2
+	VMULPD       2752(BX)(CX*1), Y8, Y0
+	VMOVUPD      3264(BX)(CX*1), Y11
+	VFMADD231PD  Y10, Y14, Y11
+	VADDPD       Y10, Y10, Y10
+	VFNMADD231PD 3264(BX)(CX*1), Y3, Y2
+	VFMADD231PD  1728(BX)(CX*1), Y8, Y0
+	VXORPD       384(BX), Y13, Y13
+	VMULPD       c2ec0000000000000<>+0(SB), Y1, Y1
+	VMULPD       256(BX), Y10, Y10
+	VSUBPD       Y11, Y14, Y14
+	VMULPD       Y7, Y5, Y11
+	VFMADD132PD  c0000000000000000<>+0(SB), Y9, Y7
+	VMULPD       7488(BX), Y5, Y5
+	VFMADD213PD  Y9, Y1, Y4
+	VFMADD231PD  Y6, Y2, Y3
+	VADDPD       c6250000000000000<>+0(SB), Y9, Y9
+	VFMADD231PD  c3fe62e42fefa39ef<>+0(SB), Y0, Y11
+	VMULPD       Y14, Y8, Y14
+	VMOVAPD      192(BX), Y1
 	VSUBPD       c7fefffffffffffff<>+0(SB), Y1, Y2
-	VMULPD       c2ec0000000000000<>+0(SB), Y10, Y10
-	VMOVUPD      6336(BX), Y15
-	VFNMADD132PD Y15, Y15, Y13
-	VMULPD       Y8, Y9, Y8
-	VMULPD       Y1, Y9, Y1
-	VFMADD231PD  1728(BX)(CX*1), Y9, Y7
-	VADDPD       Y4, Y4, Y4
-	VFMADD213PD  384(BX), Y10, Y11
-	VMULPD       Y6, Y12, Y10
-	VXORPS       Y15, Y15, Y15
-	VFMADD213PD  384(BX), Y15, Y6
-	VXORPD       256(BX), Y13, Y13
-	VMULPD       6464(BX), Y12, Y12
-	VMULPD       Y4, Y3, Y4
-	VMULPD       Y0, Y13, Y13
-	VMAXPD       Y2, Y1, Y1
-	VFMADD231PD  Y7, Y14, Y10
-	VMOVUPD      c7fd0000000000000<>+0(SB), Y0
-	VMINPD       Y11, Y0, Y0
-	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y7, Y1
-	VFMADD231PD  Y3, Y3, Y4
-	VMULPD       Y6, Y9, Y9
-	VMULPD       6528(BX), Y0, Y0
-	VFMADD231PD  Y10, Y13, Y8
-	VMOVUPD      Y1, (R11)(CX*1)
-	VMULPD       Y0, Y12, Y12
-	VDIVPD       Y4, Y9, Y9
-	VDIVPD       Y4, Y12, Y12
-	VDIVPD       Y5, Y8, Y8
-	VMULPD       c1d90000000000000<>+0(SB), Y9, Y9
-	VMOVUPD      Y9, (R13)(CX*1)
-	VMULPD       c1d90000000000000<>+0(SB), Y12, Y12
-	VMOVUPD      Y12, (R14)(CX*1)
-	VXORPD       256(BX), Y8, Y8
-	VMOVUPD      Y8, (R12)(CX*1)
-	ADDQ         6592(BX), R9
-	ADDQ         6656(BX), R10
+	VMOVAPD      256(BX), Y6
+	VFMADD231PD  Y6, Y6, Y10
+	VMULPD       Y7, Y8, Y7
+	VMULPD       Y1, Y8, Y8
+	VMOVUPD      c7fd0000000000000<>+0(SB), Y1
+	VMINPD       Y4, Y1, Y1
+	VMULPD       Y3, Y13, Y13
+	VMULPD       7552(BX), Y1, Y1
+	VDIVPD       Y10, Y7, Y7
+	VMAXPD       Y2, Y8, Y8
+	VFMADD231PD  Y11, Y13, Y14
+	VFMADD231PD  c1d862e42fefa39ef<>+0(SB), Y0, Y8
+	VMULPD       Y1, Y5, Y5
+	VDIVPD       Y9, Y14, Y14
+	VMOVUPD      Y8, (R11)(CX*1)
+	VDIVPD       Y10, Y5, Y5
+	VMULPD       c1d90000000000000<>+0(SB), Y7, Y7
+	VMOVUPD      Y7, (R13)(CX*1)
+	VXORPD       384(BX), Y14, Y14
+	VMOVUPD      Y14, (R12)(CX*1)
+	VMULPD       c1d90000000000000<>+0(SB), Y5, Y5
+	VMOVUPD      Y5, (R14)(CX*1)
+	ADDQ         7616(BX), R9
+	ADDQ         7680(BX), R10
 	ADDQ         $+32, CX
 	CMPQ         CX, DX
 	JLT          loop
@@ -13496,9 +13477,9 @@ loop:
 
 // func softFrozenPowerF64AVX2(a unsafe.Pointer)
 // Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·softFrozenPowerF64AVX2(SB), $10752-8
+TEXT ·softFrozenPowerF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 80.0 instructions each, 2 spills
+	// 1 vectors, 79.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13516,23 +13497,23 @@ TEXT ·softFrozenPowerF64AVX2(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Y0
-	VMOVAPD      Y0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Y0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000020, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Y0
-	VMOVAPD      Y0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Y0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         56(AX), R11
 	MOVQ         80(AX), R12
 	MOVQ         64(AX), R13
@@ -13556,86 +13537,85 @@ turn:
 loop:
 	VMOVUPD     4800(BX)(CX*1), Y0
 	VMULPD      Y0, Y0, Y1
-	VMOVUPD     1728(BX)(CX*1), Y2
-	VMOVUPD     2240(BX)(CX*1), Y3
-	VADDPD      Y3, Y2, Y4
-	VMOVUPD     (R8)(CX*1), Y5
-	VCMPPD      $0x11, c3fe0000000000000<>+0(SB), Y5, Y6
-	VMOVUPD     (R9), Y7
-	VMOVUPD     (R10), Y8
-	VXORPD      Y8, Y7, Y9
-	VMOVUPD     c3ff0000000000000<>+0(SB), Y10
-	VSUBPD      Y5, Y10, Y11
-	VMOVUPD     5824(BX)(CX*1), Y12
-	VMULPD      c6250000000000000<>+0(SB), Y12, Y13
-	VMOVUPD     4288(BX)(CX*1), Y14
-	VPSLLQ      $0x34, Y14, Y14
-	VMOVUPD     (DI)(CX*1), Y15
-	VANDPD      c7fffffffffffffff<>+0(SB), Y15, Y0
-	VANDPD      c8000000000000000<>+0(SB), Y15, Y15
-	VMOVAPD     Y15, 192(BX)
-	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y15
-	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y15
-	VMOVAPD     Y14, 256(BX)
-	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y14
-	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y14
-	VANDPD      Y6, Y9, Y9
-	VMULPD      c1d90000000000000<>+0(SB), Y4, Y6
-	VXORPD      Y9, Y7, Y7
-	VXORPD      Y9, Y8, Y8
-	VSUBPD      Y7, Y8, Y8
-	VSUBPD      Y4, Y2, Y9
-	VMOVUPD     c4000000000000000<>+0(SB), Y2
-	VFMSUB213PD 5312(BX)(CX*1), Y2, Y13
-	VMINPD      Y11, Y5, Y5
-	VMOVUPD     c40a0000000000000<>+0(SB), Y2
-	VMINPD      Y0, Y2, Y2
-	VMULPD      Y0, Y12, Y0
-	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y15
-	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y14
-	VADDPD      Y6, Y10, Y11
-	VFMADD231PD Y8, Y5, Y7
-	VADDPD      Y3, Y9, Y9
-	VMULPD      Y2, Y12, Y12
-	VSUBPD      3264(BX)(CX*1), Y13, Y13
-	VADDPD      c6250000000000000<>+0(SB), Y4, Y2
-	VSUBPD      Y11, Y10, Y10
-	VSUBPD      c7fefffffffffffff<>+0(SB), Y0, Y3
-	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y15
-	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y14
-	VMULPD      256(BX), Y7, Y7
-	VXORPS      Y5, Y5, Y5
-	VFMADD231PD Y5, Y12, Y4
-	VADDPD      Y6, Y10, Y10
-	VFMADD231PD Y12, Y5, Y13
-	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y15
-	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y14
-	VFMADD231PD c1d90000000000000<>+0(SB), Y9, Y10
-	VMOVUPD     4800(BX)(CX*1), Y5
-	VFMADD231PD Y5, Y15, Y14
-	VADDPD      Y10, Y10, Y10
-	VMULPD      Y14, Y1, Y1
-	VMULPD      Y10, Y11, Y10
-	VFMADD231PD c3fe62e42fefa39ef<>+0(SB), Y5, Y1
-	VFMADD231PD Y11, Y11, Y10
-	VFMADD213PD Y7, Y1, Y7
-	VMULPD      c1d90000000000000<>+0(SB), Y7, Y7
-	VMULPD      Y4, Y7, Y4
-	VMULPD      Y13, Y7, Y13
-	VMULPD      2752(BX)(CX*1), Y7, Y1
+	VMOVUPD     c3ff0000000000000<>+0(SB), Y2
+	VMOVUPD     (R8)(CX*1), Y3
+	VSUBPD      Y3, Y2, Y4
+	VMOVUPD     (R9), Y5
+	VMULPD      Y5, Y3, Y6
+	VMOVUPD     5824(BX)(CX*1), Y7
+	VMULPD      c6250000000000000<>+0(SB), Y7, Y8
+	VMOVUPD     1728(BX)(CX*1), Y9
+	VADDPD      2240(BX)(CX*1), Y9, Y10
+	VMOVUPD     4288(BX)(CX*1), Y11
+	VPSLLQ      $0x34, Y11, Y11
+	VMOVUPD     (DI)(CX*1), Y12
+	VANDPD      c7fffffffffffffff<>+0(SB), Y12, Y13
+	VMOVUPD     6848(BX)(CX*1), Y14
+	VADDPD      Y14, Y14, Y15
+	VANDPD      c8000000000000000<>+0(SB), Y12, Y12
+	VMOVAPD     Y12, 192(BX)
+	VMOVUPD     c3dfeb5222fe8303d<>+0(SB), Y12
+	VFMADD213PD c3e7b523e18aca179<>+0(SB), Y1, Y12
+	VMOVUPD     c3e3e608e61f771c3<>+0(SB), Y9
+	VFMADD213PD c3eb62bfd318bbeea<>+0(SB), Y1, Y9
+	VMOVUPD     c40a0000000000000<>+0(SB), Y0
+	VMINPD      Y13, Y0, Y0
+	VMOVAPD     Y11, 256(BX)
+	VMOVUPD     (R10), Y11
+	VMOVAPD     Y15, 320(BX)
+	VMULPD      Y11, Y4, Y15
+	VMOVUPD     c4000000000000000<>+0(SB), Y5
+	VFMSUB213PD 5312(BX)(CX*1), Y5, Y8
+	VADDPD      c6250000000000000<>+0(SB), Y10, Y5
+	VMOVAPD     Y5, 384(BX)
+	VMULPD      c1d90000000000000<>+0(SB), Y10, Y5
 	VMULPD      Y0, Y7, Y0
-	VDIVPD      Y10, Y4, Y4
-	VFMADD231PD 1728(BX)(CX*1), Y7, Y1
-	VMAXPD      Y3, Y0, Y0
-	VDIVPD      Y2, Y13, Y13
-	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y1, Y0
-	VMOVUPD     Y0, (R11)(CX*1)
-	VMULPD      c1d90000000000000<>+0(SB), Y4, Y4
-	VMOVUPD     Y4, (R12)(CX*1)
-	VXORPD      192(BX), Y13, Y13
-	VMOVUPD     Y13, (R13)(CX*1)
-	ADDQ        6336(BX), R9
-	ADDQ        6400(BX), R10
+	VMULPD      Y13, Y7, Y7
+	VFMADD213PD c3eeffcbfcff5203a<>+0(SB), Y1, Y12
+	VFMADD213PD c3f243091309e941c<>+0(SB), Y1, Y9
+	VMINPD      Y15, Y6, Y13
+	VCMPPD      $0x11, Y15, Y6, Y6
+	VFMADD213PD 3264(BX)(CX*1), Y8, Y14
+	VADDPD      Y5, Y2, Y2
+	VFMADD231PD 6336(BX)(CX*1), Y11, Y13
+	VXORPS      Y5, Y5, Y5
+	VFMADD231PD Y5, Y0, Y10
+	VFMADD213PD c3f55d87fe78809ab<>+0(SB), Y1, Y12
+	VFMADD213PD c3f83b2ab6fba1bdc<>+0(SB), Y1, Y9
+	VBLENDVPD   Y6, Y4, Y3, Y3
+	VSUBPD      Y14, Y8, Y8
+	VMOVUPD     (R9), Y4
+	VBLENDVPD   Y6, Y11, Y4, Y4
+	VMULPD      320(BX), Y2, Y6
+	VSUBPD      c7fefffffffffffff<>+0(SB), Y7, Y11
+	VFMADD231PD Y3, Y4, Y13
+	VFMADD213PD c3fac6b08d704a1ab<>+0(SB), Y1, Y12
+	VFMADD213PD c3fcebfbdff82c599<>+0(SB), Y1, Y9
+	VFMADD231PD Y0, Y5, Y8
+	VFMADD231PD Y2, Y2, Y6
+	VMULPD      256(BX), Y13, Y13
+	VMOVUPD     4800(BX)(CX*1), Y0
+	VFMADD231PD Y0, Y12, Y9
+	VMULPD      Y9, Y1, Y1
+	VFMADD231PD c3fe62e42fefa39ef<>+0(SB), Y0, Y1
+	VFMADD213PD Y13, Y1, Y13
+	VMULPD      c1d90000000000000<>+0(SB), Y13, Y13
+	VMULPD      Y10, Y13, Y10
+	VMULPD      Y8, Y13, Y8
+	VMULPD      2752(BX)(CX*1), Y13, Y0
+	VMULPD      Y7, Y13, Y7
+	VDIVPD      Y6, Y10, Y10
+	VFMADD231PD 1728(BX)(CX*1), Y13, Y0
+	VMAXPD      Y11, Y7, Y7
+	VDIVPD      384(BX), Y8, Y8
+	VFMADD231PD c1d862e42fefa39ef<>+0(SB), Y0, Y7
+	VMOVUPD     Y7, (R11)(CX*1)
+	VMULPD      c1d90000000000000<>+0(SB), Y10, Y10
+	VMOVUPD     Y10, (R12)(CX*1)
+	VXORPD      192(BX), Y8, Y8
+	VMOVUPD     Y8, (R13)(CX*1)
+	ADDQ        7360(BX), R9
+	ADDQ        7424(BX), R10
 	ADDQ        $+32, CX
 	CMPQ        CX, DX
 	JLT         loop
@@ -14503,7 +14483,7 @@ loop:
 
 // func lossZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossZeroF64AVX512(SB), $10688-8
+TEXT ·lossZeroF64AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 35.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -14522,13 +14502,13 @@ TEXT ·lossZeroF64AVX512(SB), $10688-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
-	VMOVAPD      Z0, 6464(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Z0, 7424(BX)
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 
 turn:
@@ -14610,7 +14590,7 @@ loop:
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z4, Z6
 	VMOVUPD          Z7, (R9)(CX*1)
 	VMOVUPD          Z6, 64(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -14623,7 +14603,7 @@ loop:
 
 // func gradZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradZeroF64AVX512(SB), $10688-8
+TEXT ·gradZeroF64AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 46.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -14642,13 +14622,13 @@ TEXT ·gradZeroF64AVX512(SB), $10688-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
-	VMOVAPD      Z0, 6464(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Z0, 7424(BX)
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 	MOVQ 64(AX), R10
 
@@ -14753,7 +14733,7 @@ loop:
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z4, Z8
 	VMOVUPD          Z6, (R9)(CX*1)
 	VMOVUPD          Z8, 64(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -14767,7 +14747,7 @@ loop:
 
 // func hessZeroF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessZeroF64AVX512(SB), $10624-8
+TEXT ·hessZeroF64AVX512(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 61.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -14786,12 +14766,12 @@ TEXT ·hessZeroF64AVX512(SB), $10624-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Z0, 7424(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6336(BX)
+	MOVQ CX, 7360(BX)
 	MOVQ 56(AX), R9
 	MOVQ 80(AX), R10
 	MOVQ 64(AX), R11
@@ -14866,7 +14846,7 @@ loop:
 	VMOVUPD          Z9, (R12)(CX*1)
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z1, Z5
 	VMOVUPD          Z5, (R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16348,7 +16328,7 @@ loop:
 
 // func lossPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·lossPowerF64AVX512(SB), $10816-8
+TEXT ·lossPowerF64AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 26.2 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16367,15 +16347,15 @@ TEXT ·lossPowerF64AVX512(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
-	VMOVAPD      Z0, 6464(BX)
-	VMOVAPD      Z0, 6528(BX)
-	VMOVAPD      Z0, 6592(BX)
-	LEAQ         6400(BX), R8
+	VMOVAPD      Z0, 7424(BX)
+	VMOVAPD      Z0, 7488(BX)
+	VMOVAPD      Z0, 7552(BX)
+	VMOVAPD      Z0, 7616(BX)
+	LEAQ         7424(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         56(AX), R9
 	MOVQ         88(AX), AX
 	VBROADCASTSD 48(AX), Z0
@@ -16499,7 +16479,7 @@ loop:
 	VMOVUPD          Z0, 64(R9)(CX*1)
 	VMOVUPD          Z2, 128(R9)(CX*1)
 	VMOVUPD          Z11, 192(R9)(CX*1)
-	ADDQ             6336(BX), R8
+	ADDQ             7360(BX), R8
 	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16512,7 +16492,7 @@ loop:
 
 // func gradPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·gradPowerF64AVX512(SB), $11008-8
+TEXT ·gradPowerF64AVX512(SB), $12032-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 45.5 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16531,15 +16511,15 @@ TEXT ·gradPowerF64AVX512(SB), $11008-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6592(BX)
-	VMOVAPD      Z0, 6656(BX)
-	VMOVAPD      Z0, 6720(BX)
-	VMOVAPD      Z0, 6784(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPD      Z0, 7616(BX)
+	VMOVAPD      Z0, 7680(BX)
+	VMOVAPD      Z0, 7744(BX)
+	VMOVAPD      Z0, 7808(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         56(AX), R9
 	MOVQ         64(AX), R10
 	MOVQ         88(AX), AX
@@ -16550,11 +16530,11 @@ eachW:
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 	VBROADCASTSD 24(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
+	VMOVAPD      Z0, 7424(BX)
 	VBROADCASTSD 16(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
+	VMOVAPD      Z0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -16667,7 +16647,7 @@ loop:
 	VMOVUPD          2368(BX)(CX*1), Z15
 	VADDPD           Z15, Z14, Z16
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z12
-	VMOVUPD          6336(BX), Z17
+	VMOVUPD          7360(BX), Z17
 	VBLENDMPD        Z8, Z17, K1, Z18
 	VBLENDMPD        Z9, Z17, K2, Z19
 	VMULPD           Z3, Z18, Z3
@@ -16702,10 +16682,10 @@ loop:
 	VBLENDMPD        Z15, Z14, K3, Z14
 	VMULPD           Z13, Z12, Z13
 	VBLENDMPD        Z22, Z17, K4, Z17
-	VFMADD231PD      6400(BX), Z23, K1, Z1
-	VFMADD231PD      6400(BX), Z24, K2, Z5
-	VFMADD231PD      6400(BX), Z25, K3, Z14
-	VFMADD231PD      6400(BX), Z26, K4, Z17
+	VFMADD231PD      7424(BX), Z23, K1, Z1
+	VFMADD231PD      7424(BX), Z24, K2, Z5
+	VFMADD231PD      7424(BX), Z25, K3, Z14
+	VFMADD231PD      7424(BX), Z26, K4, Z17
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z23, Z11
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z24, Z0
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z25, Z2
@@ -16714,12 +16694,12 @@ loop:
 	VMULPD.BCST      c40a0000000000000<>+0(SB), Z9, Z9
 	VMULPD.BCST      c40a0000000000000<>+0(SB), Z10, Z10
 	VMULPD.BCST      c40a0000000000000<>+0(SB), Z12, Z12
-	VFMADD231PD      6464(BX), Z23, K1, Z1
+	VFMADD231PD      7488(BX), Z23, K1, Z1
 	VMOVUPD          Z11, (R9)(CX*1)
-	VFMADD231PD      6464(BX), Z24, K2, Z5
-	VFMADD231PD      6464(BX), Z25, K3, Z14
+	VFMADD231PD      7488(BX), Z24, K2, Z5
+	VFMADD231PD      7488(BX), Z25, K3, Z14
 	VMOVUPD          Z0, 64(R9)(CX*1)
-	VFMADD231PD      6464(BX), Z26, K4, Z17
+	VFMADD231PD      7488(BX), Z26, K4, Z17
 	VMINPD           Z11, Z8, Z8
 	VMOVUPD          Z2, 128(R9)(CX*1)
 	VMINPD           Z0, Z9, Z9
@@ -16747,7 +16727,7 @@ loop:
 	VDIVPD           Z18, Z22, Z22
 	VMOVUPD          Z15, 128(R10)(CX*1)
 	VMOVUPD          Z22, 192(R10)(CX*1)
-	ADDQ             6528(BX), R8
+	ADDQ             7552(BX), R8
 	ADDQ             $+256, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16761,7 +16741,7 @@ loop:
 
 // func hessPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·hessPowerF64AVX512(SB), $11072-8
+TEXT ·hessPowerF64AVX512(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 83.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16780,12 +16760,12 @@ TEXT ·hessPowerF64AVX512(SB), $11072-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6848(BX)
-	LEAQ         6848(BX), R8
+	VMOVAPD      Z0, 7872(BX)
+	LEAQ         7872(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6784(BX)
+	MOVQ         CX, 7808(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -16798,19 +16778,19 @@ eachW:
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 	VBROADCASTSD 24(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
+	VMOVAPD      Z0, 7424(BX)
 	VBROADCASTSD 16(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
+	VMOVAPD      Z0, 7488(BX)
 	VBROADCASTSD 32(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
+	VMOVAPD      Z0, 7552(BX)
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6592(BX)
+	VMOVAPD      Z0, 7616(BX)
 	VBROADCASTSD 72(AX), Z0
-	VMOVAPD      Z0, 6656(BX)
+	VMOVAPD      Z0, 7680(BX)
 	VBROADCASTSD 80(AX), Z0
-	VMOVAPD      Z0, 6720(BX)
+	VMOVAPD      Z0, 7744(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -16841,7 +16821,7 @@ loop:
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z13
 	VMINPD           Z5, Z13, Z14
 	VCMPPD           $0x11, Z3, Z4, K1
-	VMULPD           6336(BX), Z10, Z4
+	VMULPD           7360(BX), Z10, Z4
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z15
 	VBROADCASTSD     c1d862e42fefa39ef<>+0(SB), Z16
 	VFMADD213PD      Z14, Z8, Z16
@@ -16851,8 +16831,8 @@ loop:
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z4, Z14
 	VADDPD.BCST      c3ff0000000000000<>+0(SB), Z15, Z17
 	VADDPD.BCST      c6250000000000000<>+0(SB), Z10, Z18
-	VMOVUPD          6336(BX), Z19
-	VFNMADD213PD     6592(BX), Z16, Z19
+	VMOVUPD          7360(BX), Z19
+	VFNMADD213PD     7616(BX), Z16, Z19
 	VBLENDMPD        Z8, Z16, K1, Z16
 	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z11
 	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z12
@@ -16863,7 +16843,7 @@ loop:
 	VMULPD           Z19, Z10, Z10
 	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z11
 	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z12
-	VBLENDMPD        6528(BX), Z14, K1, Z14
+	VBLENDMPD        7552(BX), Z14, K1, Z14
 	VADDPD           Z15, Z4, Z4
 	VFMADD231PD      Z16, Z14, Z10
 	VFMADD231PD      Z0, Z11, Z12
@@ -16872,12 +16852,12 @@ loop:
 	VMINPD           Z10, Z11, Z11
 	VFMADD231PD      Z4, Z17, Z8
 	VMULPD           Z12, Z1, Z1
-	VMULPD           6720(BX), Z11, Z11
+	VMULPD           7744(BX), Z11, Z11
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z1
 	VFMADD213PD      Z2, Z1, Z2
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z0
-	VMULPD           6656(BX), Z2, Z2
-	VMOVUPD          6336(BX), Z1
+	VMULPD           7680(BX), Z2, Z2
+	VMOVUPD          7360(BX), Z1
 	VBLENDMPD        Z0, Z1, K1, Z1
 	VMULPD           Z7, Z0, Z7
 	VMULPD           Z9, Z1, Z9
@@ -16891,10 +16871,10 @@ loop:
 	VDIVPD           Z8, Z0, Z0
 	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z7, Z5
 	VBLENDMPD        Z9, Z4, K1, Z4
-	VFMADD231PD      6400(BX), Z7, K1, Z4
+	VFMADD231PD      7424(BX), Z7, K1, Z4
 	VMINPD           Z5, Z13, Z13
 	VMOVUPD          Z5, (R9)(CX*1)
-	VFMADD231PD      6464(BX), Z7, K1, Z4
+	VFMADD231PD      7488(BX), Z7, K1, Z4
 	VDIVPD           Z8, Z2, Z2
 	VFMADD213PD      Z4, Z13, Z9
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z0, Z0
@@ -16904,7 +16884,7 @@ loop:
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z2
 	VMOVUPD          Z2, (R12)(CX*1)
 	VMOVUPD          Z9, (R11)(CX*1)
-	ADDQ             6784(BX), R8
+	ADDQ             7808(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -16920,7 +16900,7 @@ loop:
 
 // func frozenPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512F, CMOV
-TEXT ·frozenPowerF64AVX512(SB), $10816-8
+TEXT ·frozenPowerF64AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 54.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
@@ -16939,12 +16919,12 @@ TEXT ·frozenPowerF64AVX512(SB), $10816-8
 	TESTQ        R8, R8
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6592(BX)
-	LEAQ         6592(BX), R8
+	VMOVAPD      Z0, 7616(BX)
+	LEAQ         7616(BX), R8
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6528(BX)
+	MOVQ         CX, 7552(BX)
 	MOVQ         56(AX), R9
 	MOVQ         80(AX), R10
 	MOVQ         64(AX), R11
@@ -16956,11 +16936,11 @@ eachW:
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 	VBROADCASTSD 24(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
+	VMOVAPD      Z0, 7424(BX)
 	VBROADCASTSD 16(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
+	VMOVAPD      Z0, 7488(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -17025,7 +17005,7 @@ loop:
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z12
 	VMOVUPD          Z12, (R10)(CX*1)
 	VMOVUPD          Z13, (R11)(CX*1)
-	ADDQ             6528(BX), R8
+	ADDQ             7552(BX), R8
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -17040,9 +17020,9 @@ loop:
 
 // func softLossSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossSquareF64AVX512(SB), $10880-8
+TEXT ·softLossSquareF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 2 vectors, 90.5 instructions each, 4 spills
+	// 1 vectors, 90.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17056,29 +17036,27 @@ TEXT ·softLossSquareF64AVX512(SB), $10880-8
 	ADDQ         CX, BX
 	MOVQ         16(AX), R8
 	MOVQ         32(AX), R9
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000040, CX
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
-	VMOVAPD      Z0, 6528(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
-	MOVQ         $0x00000080, CX
+	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6592(BX)
-	VMOVAPD      Z0, 6656(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPD      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 56(AX), R11
 
 turn:
@@ -17097,182 +17075,91 @@ loop:
 	VMOVUPD          1728(BX)(CX*1), Z4
 	VMOVUPD          2240(BX)(CX*1), Z5
 	VADDPD           Z5, Z4, Z6
-	VMOVUPD          64(R8)(CX*1), Z7
-	VSUBPD           Z7, Z0, Z8
-	VMOVUPD          64(DI)(CX*1), Z9
-	VPMOVQ2M         Z9, K2
-	VMOVUPD          1792(BX)(CX*1), Z10
-	VMOVUPD          2304(BX)(CX*1), Z11
-	VADDPD           Z11, Z10, Z12
-	VBLENDMPD        Z1, Z2, K1, Z13
-	VBLENDMPD        Z2, Z1, K1, Z14
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z6, Z15
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z13, Z16
-	VBLENDMPD        Z7, Z8, K2, Z17
-	VBLENDMPD        Z8, Z7, K2, Z18
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z19
-	VMULPD           Z14, Z6, Z20
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z17, Z21
-	VMULPD           Z18, Z12, Z22
-	VMULPD           Z15, Z15, Z23
-	VADDPD           Z15, Z0, Z24
-	VMULPD           Z19, Z19, Z25
-	VADDPD           Z20, Z16, Z26
-	VADDPD           Z22, Z21, Z27
-	VADDPD           Z19, Z0, Z28
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z29
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z23, Z29
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z30
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z23, Z30
-	VSUBPD           Z6, Z4, Z31
-	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z4
-	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z25, Z4
-	VMOVAPD          Z17, 192(BX)
-	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z17
-	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z25, Z17
-	VMOVAPD          Z13, 256(BX)
-	VSUBPD           Z12, Z10, Z13
-	VDIVPD           Z24, Z26, Z10
-	VMAXPD           Z20, Z16, Z9
-	VMOVAPD          Z20, Z3
-	VFMSUB231PD      Z14, Z6, Z3
-	VMOVAPD          Z19, 320(BX)
-	VMAXPD           Z22, Z21, Z19
-	VMOVAPD          Z10, 384(BX)
-	VMOVAPD          Z22, Z10
-	VFMSUB231PD      Z18, Z12, Z10
-	VADDPD           Z5, Z31, Z31
-	VADDPD           Z11, Z13, Z13
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z23, Z30
-	VSUBPD           Z9, Z26, Z9
-	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z25, Z17
-	VSUBPD           Z19, Z27, Z19
-	VMINPD           Z20, Z16, Z16
-	VMINPD           Z22, Z21, Z21
-	VFMADD231PD      Z14, Z31, Z3
-	VFMADD231PD      Z18, Z13, Z10
-	VSUBPD           Z2, Z0, Z14
-	VSUBPD           Z9, Z16, Z16
-	VSUBPD           Z8, Z0, Z9
-	VDIVPD           Z28, Z27, Z18
-	VSUBPD           Z19, Z21, Z21
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z25, Z17
-	VSUBPD           Z1, Z14, Z14
-	VADDPD           Z3, Z16, Z16
-	VSUBPD           Z24, Z0, Z3
-	VSUBPD           Z7, Z9, Z9
-	VADDPD           Z10, Z21, Z21
-	VSUBPD           Z28, Z0, Z10
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
-	VBROADCASTSD     c6250000000000000<>+0(SB), Z19
-	VBLENDMPD        Z6, Z19, K1, Z20
-	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z25, Z17
-	VBLENDMPD        Z12, Z19, K2, Z19
-	VFMADD231PD      Z14, Z20, Z16
-	VADDPD           Z15, Z3, Z3
-	VDIVPD           Z26, Z0, Z14
-	VFNMADD231PD     384(BX), Z24, Z26
-	VFMADD231PD      Z9, Z19, Z21
-	VADDPD           320(BX), Z10, Z10
-	VFNMADD213PD     Z27, Z18, Z28
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z23, Z30
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z31, Z3
-	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z25, Z17
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z13, Z10
-	VADDPD           Z16, Z26, Z26
-	VADDPD           Z21, Z28, Z28
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
-	VMOVAPD          384(BX), Z9
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z13
-	VFNMADD231PD     Z3, Z9, Z26
-	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z25, Z17
-	VFNMADD231PD     Z10, Z18, Z28
-	VDIVPD           Z27, Z0, Z0
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z3
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z1, K1
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z7, K2
-	VMULPD           Z13, Z9, Z10
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
-	VMULPD           Z3, Z18, Z16
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
-	VMULPD           Z14, Z26, Z26
-	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z25, Z17
-	VMOVUPD          (R9), Z14
-	VMOVUPD          (R10), Z19
-	VBLENDMPD        Z19, Z14, K1, Z20
-	VBLENDMPD        Z14, Z19, K1, Z19
-	VFMSUB213PD      Z10, Z13, Z9
-	VMOVUPD          64(R9), Z13
-	VMOVUPD          64(R10), Z14
-	VBLENDMPD        Z14, Z13, K2, Z21
-	VBLENDMPD        Z13, Z14, K2, Z14
-	VFMSUB213PD      Z16, Z3, Z18
-	VSUBPD           Z20, Z19, Z19
-	VADDPD           Z26, Z26, Z26
-	VSUBPD           Z21, Z14, Z14
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
-	VMINPD           Z2, Z1, Z1
-	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z25, Z4
-	VMULPD           Z0, Z28, Z28
-	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z25, Z17
-	VMINPD           Z8, Z7, Z7
-	VFMADD231PD      Z19, Z1, Z20
-	VFMADD231PD      Z26, Z10, Z9
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
-	VADDPD           Z28, Z28, Z28
-	VFMADD231PD      Z14, Z7, Z21
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
-	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z25, Z4
-	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z25, Z17
-	VFNMADD213PD     Z6, Z15, Z6
-	VFMADD231PD      Z28, Z16, Z18
-	VMULPD           Z9, Z20, Z9
-	VFNMADD132PD     320(BX), Z12, Z12
-	VMOVUPD          (DI)(CX*1), Z0
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z0, Z0
-	VFMADD231PD      Z15, Z29, Z30
-	VMOVUPD          64(DI)(CX*1), Z1
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z1
-	VFMADD231PD      320(BX), Z4, Z17
-	VFMADD231PD      Z10, Z20, Z9
-	VMULPD           Z18, Z21, Z18
-	VMULPD           256(BX), Z0, Z0
-	VMULPD           192(BX), Z1, Z1
-	VFMADD231PD      Z30, Z6, Z5
-	VFMADD231PD      Z16, Z21, Z18
-	VFMADD231PD      Z17, Z12, Z11
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z9
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z0, Z2
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z1, Z3
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z18
-	VMULPD           Z5, Z9, Z5
-	VMULPD           Z0, Z9, Z0
-	VMULPD           Z11, Z18, Z11
-	VMULPD           Z1, Z18, Z1
-	VFMADD231PD      1728(BX)(CX*1), Z9, Z5
-	VMAXPD           Z2, Z0, Z0
-	VFMADD231PD      1792(BX)(CX*1), Z18, Z11
-	VMAXPD           Z3, Z1, Z1
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z0
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z11, Z1
-	VMOVUPD          Z0, (R11)(CX*1)
-	VMOVUPD          Z1, 64(R11)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
-	ADDQ             $+128, CX
+	VMOVUPD          (R9), Z7
+	VMULPD           Z7, Z1, Z8
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z3, Z3
+	VBLENDMPD        Z1, Z2, K1, Z9
+	VBLENDMPD        Z2, Z1, K1, Z10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z6, Z11
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z9, Z12
+	VMULPD           Z10, Z6, Z13
+	VSUBPD           Z6, Z4, Z14
+	VSUBPD           Z2, Z0, Z15
+	VBROADCASTSD     c6250000000000000<>+0(SB), Z16
+	VBLENDMPD        Z6, Z16, K1, Z16
+	VMULPD           Z11, Z11, Z17
+	VADDPD           Z11, Z0, Z18
+	VADDPD           Z13, Z12, Z19
+	VMAXPD           Z13, Z12, Z20
+	VMOVAPD          Z13, Z21
+	VFMSUB231PD      Z10, Z6, Z21
+	VADDPD           Z5, Z14, Z14
+	VBROADCASTSD     cbefceb67960b3c48<>+0(SB), Z22
+	VFMADD213PD.BCST cbf59d8626579fae2<>+0(SB), Z17, Z22
+	VBROADCASTSD     c3f33da9697daf83e<>+0(SB), Z23
+	VFMADD213PD.BCST c3f7558ffeb532543<>+0(SB), Z17, Z23
+	VDIVPD           Z18, Z19, Z24
+	VSUBPD           Z20, Z19, Z20
+	VMINPD           Z13, Z12, Z12
+	VSUBPD           Z1, Z15, Z15
+	VFMADD231PD      Z10, Z14, Z21
+	VSUBPD           Z18, Z0, Z10
+	VFMADD213PD.BCST cbf8959e028ea4d3c<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3f975ac4beef3679<>+0(SB), Z17, Z23
+	VSUBPD           Z20, Z12, Z12
+	VMOVUPD          (R10), Z13
+	VMULPD           Z13, Z2, Z20
+	VADDPD           Z11, Z10, Z10
+	VFNMADD213PD     Z6, Z11, Z6
+	VMULPD           Z3, Z9, Z9
+	VFMADD213PD.BCST cbfa1b1db0f16d352<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fa73b23c3be6ed5<>+0(SB), Z17, Z23
+	VADDPD           Z21, Z12, Z12
+	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z14, Z10
+	VMINPD           Z20, Z8, Z3
+	VCMPPD           $0x11, Z20, Z8, K1
+	VDIVPD           Z19, Z0, Z0
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z8
+	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z17, Z23
+	VFMADD231PD      Z15, Z16, Z12
+	VFNMADD231PD     Z18, Z24, Z19
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z14
+	VFMADD231PD      Z15, Z13, Z3
+	VBLENDMPD        Z13, Z7, K1, Z7
+	VBLENDMPD        Z2, Z1, K1, Z1
+	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fb35e366de346fe<>+0(SB), Z17, Z23
+	VADDPD           Z12, Z19, Z19
+	VMULPD           Z14, Z24, Z2
+	VFMADD231PD      Z1, Z7, Z3
+	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z17, Z23
+	VFNMADD231PD     Z10, Z24, Z19
+	VFMSUB213PD      Z2, Z14, Z24
+	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z17, Z23
+	VMULPD           Z0, Z19, Z19
+	VADDPD           Z19, Z19, Z19
+	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z17, Z23
+	VFMADD231PD      Z19, Z2, Z24
+	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z17, Z22
+	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z17, Z23
+	VMULPD           Z24, Z3, Z24
+	VFMADD231PD      Z11, Z22, Z23
+	VFMADD231PD      Z2, Z3, Z24
+	VFMADD231PD      Z23, Z6, Z5
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z24
+	VMULPD           Z5, Z24, Z5
+	VMULPD           Z9, Z24, Z9
+	VFMADD231PD      Z4, Z24, Z5
+	VMAXPD           Z8, Z9, Z9
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z9
+	VMOVUPD          Z9, (R11)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
+	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
 	ADDQ             DX, DI
@@ -17285,9 +17172,9 @@ loop:
 
 // func softGradSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradSquareF64AVX512(SB), $10944-8
+TEXT ·softGradSquareF64AVX512(SB), $11968-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 117.5 instructions each, 9 spills
+	// 2 vectors, 120.5 instructions each, 10 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17305,30 +17192,30 @@ TEXT ·softGradSquareF64AVX512(SB), $10944-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
-	VMOVAPD      Z0, 6592(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPD      Z0, 7552(BX)
+	VMOVAPD      Z0, 7616(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000080, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6656(BX)
-	VMOVAPD      Z0, 6720(BX)
-	LEAQ         6656(BX), R10
+	VMOVAPD      Z0, 7680(BX)
+	VMOVAPD      Z0, 7744(BX)
+	LEAQ         7680(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -17422,17 +17309,16 @@ loop:
 	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z23, Z29
 	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z23, Z30
 	VBROADCASTSD     c6250000000000000<>+0(SB), Z19
-	VMOVAPD          Z21, 576(BX)
-	VBLENDMPD        Z6, Z19, K1, Z21
+	VBLENDMPD        Z6, Z19, K1, Z11
 	VFMADD213PD.BCST cbfabbe7da08c421b<>+0(SB), Z25, Z4
 	VFMADD213PD.BCST c3faf739e0f637bec<>+0(SB), Z25, Z17
-	VMOVAPD          Z16, 640(BX)
-	VBLENDMPD        Z12, Z19, K2, Z16
-	VFMADD231PD      Z14, Z21, Z20
+	VMOVAPD          Z8, 576(BX)
+	VBLENDMPD        Z12, Z19, K2, Z8
+	VFMADD231PD      Z14, Z11, Z20
 	VADDPD           Z15, Z3, Z3
-	VDIVPD           Z26, Z0, Z14
+	VDIVPD           Z26, Z0, Z11
+	VFMADD231PD      Z9, Z8, Z22
 	VFNMADD132PD     512(BX), Z26, Z24
-	VFMADD231PD      Z9, Z16, Z22
 	VADDPD           448(BX), Z10, Z10
 	VFNMADD213PD     Z27, Z18, Z28
 	VFMADD213PD.BCST cbfb17737ef7a9267<>+0(SB), Z23, Z29
@@ -17445,136 +17331,143 @@ loop:
 	VADDPD           Z22, Z28, Z28
 	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z23, Z29
 	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z23, Z30
-	VMOVAPD          512(BX), Z9
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z16
-	VFNMADD231PD     Z3, Z9, Z24
+	VMOVAPD          512(BX), Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z19
+	VFNMADD231PD     Z3, Z8, Z24
 	VFMADD213PD.BCST cbfb5a60af76db7a0<>+0(SB), Z25, Z4
 	VFMADD213PD.BCST c3fb883b99a8cbb78<>+0(SB), Z25, Z17
 	VFNMADD231PD     Z10, Z18, Z28
-	VDIVPD           Z27, Z0, Z0
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z3
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z1, K1
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z7, K2
-	VMULPD           Z16, Z9, Z10
 	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z23, Z29
-	VMULPD           Z3, Z18, Z21
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z26, Z16
 	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z23, Z30
-	VMULPD           Z14, Z24, Z24
+	VFMSUB132PD.BCST c4000000000000000<>+0(SB), Z27, Z21
+	VMULPD           Z11, Z24, Z24
 	VFMADD213PD.BCST cbfbc3f1ba96834a0<>+0(SB), Z25, Z4
-	VFMSUB213PD      Z10, Z16, Z9
 	VFMADD213PD.BCST c3fc0a77b1811c66f<>+0(SB), Z25, Z17
-	VMOVUPD          (R9), Z16
-	VMOVUPD          (R10), Z19
-	VMOVAPD          Z22, 512(BX)
-	VBLENDMPD        Z19, Z16, K1, Z22
-	VFMSUB213PD      Z21, Z3, Z18
-	VBLENDMPD        Z16, Z19, K1, Z19
-	VADDPD           Z24, Z24, Z24
-	VSUBPD           Z22, Z19, Z19
 	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z23, Z29
+	VADDPD           Z24, Z24, Z24
 	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z23, Z30
-	VMINPD           Z2, Z1, Z2
-	VFMADD231PD      Z24, Z10, Z9
-	VMOVUPD          64(R9), Z3
-	VMOVUPD          64(R10), Z16
-	VBLENDMPD        Z16, Z3, K2, Z24
-	VFMADD231PD      Z19, Z2, Z22
-	VBLENDMPD        Z3, Z16, K2, Z16
-	VMULPD           Z0, Z28, Z28
-	VSUBPD           Z24, Z16, Z16
 	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z25, Z4
 	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z25, Z17
-	VMINPD           Z8, Z7, Z8
 	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z23, Z29
-	VADDPD           Z28, Z28, Z28
 	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z23, Z30
-	VFMADD231PD      Z16, Z8, Z24
-	VMULPD           Z9, Z22, Z9
+	VDIVPD           Z27, Z0, Z0
 	VFMADD213PD.BCST cbfd1d57135a8f852<>+0(SB), Z25, Z4
 	VFMADD213PD.BCST c3fdc551d94ae0bf8<>+0(SB), Z25, Z17
-	VFMADD231PD      Z28, Z21, Z18
-	VMULPD           Z14, Z6, Z2
-	VMULPD           Z0, Z12, Z3
-	VMOVAPD          Z6, Z8
-	VFNMADD213PD     Z8, Z15, Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z23
 	VFMADD231PD      Z15, Z29, Z30
-	VMOVAPD          448(BX), Z15
-	VFNMADD213PD     Z12, Z12, Z15
+	VMOVUPD          (R9), Z25
+	VMULPD           Z25, Z1, Z29
+	VFNMADD213PD     Z6, Z6, Z15
 	VFMADD231PD      448(BX), Z4, Z17
-	VFMADD231PD      Z10, Z22, Z9
-	VMULPD           Z18, Z24, Z18
-	VMOVAPD          Z6, Z4
-	VFNMADD231PD     Z26, Z2, Z4
-	VMOVAPD          Z12, Z10
-	VFNMADD231PD     Z27, Z3, Z10
-	VMOVUPD          384(BX), Z16
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z16, Z19
-	VFMADD231PD      Z30, Z8, Z5
-	VMOVUPD          320(BX), Z8
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z8, Z22
-	VFMADD231PD      Z21, Z24, Z18
-	VFMADD231PD      Z17, Z15, Z11
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z15
-	VADDPD           Z31, Z4, Z4
-	VADDPD           Z13, Z10, Z10
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z13
-	VMINPD           Z19, Z13, Z17
-	VMINPD           Z22, Z13, Z13
+	VMOVUPD          (R10), Z4
+	VMOVAPD          Z13, 640(BX)
+	VMULPD           Z4, Z2, Z13
+	VMOVAPD          Z21, 704(BX)
+	VMOVAPD          448(BX), Z21
+	VFNMADD213PD     Z12, Z12, Z21
+	VFMADD231PD      Z30, Z15, Z5
+	VMOVUPD          64(R9), Z15
+	VMULPD           Z15, Z7, Z30
+	VCMPPD           $0x11, Z13, Z29, K1
+	VMINPD           Z13, Z29, Z29
+	VMOVUPD          64(R10), Z13
+	VMOVAPD          Z5, 448(BX)
+	VMULPD           576(BX), Z13, Z5
+	VFMADD213PD      2304(BX)(CX*1), Z17, Z21
+	VMULPD           Z19, Z8, Z17
+	VFMADD231PD      Z14, Z4, Z29
+	VMULPD           Z23, Z18, Z14
+	VMULPD           Z0, Z28, Z28
+	VCMPPD           $0x11, Z5, Z30, K2
+	VMINPD           Z5, Z30, Z30
+	VFMSUB213PD      Z17, Z19, Z8
+	VBLENDMPD        Z4, Z25, K1, Z25
+	VFMADD231PD      Z9, Z13, Z30
+	VFMSUB213PD      Z14, Z23, Z18
+	VADDPD           Z28, Z28, Z28
+	VBLENDMPD        Z2, Z1, K1, Z2
+	VBLENDMPD        Z13, Z15, K2, Z15
+	VBLENDMPD        576(BX), Z7, K2, Z4
+	VFMADD231PD      Z2, Z25, Z29
+	VFMADD231PD      Z24, Z17, Z8
+	VMULPD           Z11, Z6, Z2
+	VFMADD231PD      Z4, Z15, Z30
+	VFMADD231PD      Z28, Z14, Z18
+	VMULPD           Z0, Z12, Z4
+	VMOVUPD          384(BX), Z5
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z5, Z9
+	VMOVUPD          320(BX), Z13
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z13, Z15
+	VFNMADD213PD     Z6, Z2, Z26
+	VMULPD           Z8, Z29, Z8
+	VFNMADD213PD     Z12, Z4, Z27
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z19
+	VMINPD           Z9, Z19, Z23
+	VMULPD           Z18, Z30, Z18
+	VMINPD           Z15, Z19, Z19
+	VFMADD231PD      Z17, Z29, Z8
 	VADDPD           Z1, Z1, Z1
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z21
-	VMULPD           Z5, Z15, Z5
-	VFNMADD231PD     Z20, Z2, Z4
-	VFNMADD231PD     512(BX), Z3, Z10
+	VFNMADD231PD     Z3, Z6, Z26
 	VADDPD           Z7, Z7, Z7
-	VMULPD           256(BX), Z17, Z17
-	VMULPD           Z11, Z21, Z11
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z23
-	VFMSUB231PD      640(BX), Z23, Z26
-	VMULPD           192(BX), Z13, Z13
-	VFMSUB231PD      576(BX), Z23, Z27
-	VFMADD231PD      1728(BX)(CX*1), Z15, Z5
-	VMOVUPD          6336(BX), Z23
-	VFNMADD132PD     Z23, Z23, Z1
-	VFMADD231PD      1792(BX)(CX*1), Z21, Z11
-	VFNMADD213PD     Z23, Z7, Z23
-	VFMADD231PD      Z14, Z4, Z2
-	VMULPD           Z17, Z9, Z9
-	VFMADD231PD      Z0, Z10, Z3
-	VMULPD           Z13, Z18, Z18
-	VSUBPD           Z20, Z26, Z26
-	VSUBPD           512(BX), Z27, Z27
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z16, Z1
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z5, Z9
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z8, Z23
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z11, Z18
+	VFMADD231PD      Z14, Z30, Z18
+	VFNMADD231PD     Z10, Z12, Z27
+	VMULPD           256(BX), Z23, Z23
+	VFMADD213PD      Z20, Z16, Z3
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z8, Z14
+	VMULPD           192(BX), Z19, Z19
+	VADDPD           Z31, Z26, Z26
+	VFMADD132PD      704(BX), Z22, Z10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z18, Z17
+	VADDPD           640(BX), Z27, Z27
+	VMULPD           448(BX), Z14, Z24
+	VMOVUPD          7360(BX), Z25
+	VFNMADD132PD     Z25, Z25, Z1
+	VFNMADD231PD     Z20, Z2, Z26
+	VFNMADD213PD     Z25, Z7, Z25
+	VMULPD           Z21, Z17, Z21
+	VFNMADD231PD     Z22, Z4, Z27
+	VFMADD231PD      1728(BX)(CX*1), Z14, Z24
+	VMULPD           Z23, Z8, Z8
+	VMULPD           Z19, Z18, Z18
+	VSUBPD           Z3, Z16, Z16
+	VFMADD231PD      1792(BX)(CX*1), Z17, Z21
+	VFMADD231PD      Z11, Z26, Z2
+	VFMADD231PD      Z0, Z27, Z4
+	VMOVAPD          704(BX), Z0
+	VSUBPD           Z10, Z0, Z0
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z5, Z1
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z24, Z8
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z13, Z25
+	VMULPD           Z16, Z14, Z16
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z21, Z18
 	VMULPD           Z2, Z1, Z1
-	VMULPD           Z26, Z15, Z26
-	VMULPD           Z3, Z23, Z23
-	VMULPD           Z27, Z21, Z27
+	VMULPD           Z4, Z25, Z25
+	VMULPD           Z0, Z17, Z0
 	VADDPD.BCST      c6250000000000000<>+0(SB), Z6, Z6
 	VADDPD.BCST      c6250000000000000<>+0(SB), Z12, Z12
-	VFMADD231PD      Z9, Z1, Z26
-	VMULPD           256(BX), Z19, Z19
-	VFMADD231PD      Z18, Z23, Z27
-	VMULPD           192(BX), Z22, Z22
-	VMULPD           Z19, Z15, Z15
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z19, Z19
-	VDIVPD           Z6, Z26, Z26
-	VMULPD           Z22, Z21, Z21
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z22, Z22
-	VMAXPD           Z19, Z15, Z15
-	VMAXPD           Z22, Z21, Z21
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z5, Z15
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z11, Z21
-	VMOVUPD          Z15, (R11)(CX*1)
-	VDIVPD           Z12, Z27, Z27
-	VMOVUPD          Z21, 64(R11)(CX*1)
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z16, Z26
-	VMOVUPD          Z26, (R12)(CX*1)
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z8, Z27
-	VMOVUPD          Z27, 64(R12)(CX*1)
-	ADDQ             6400(BX), R9
-	ADDQ             6464(BX), R10
+	VFMADD231PD      Z8, Z1, Z16
+	VMULPD           256(BX), Z9, Z9
+	VFMADD231PD      Z18, Z25, Z0
+	VMULPD           192(BX), Z15, Z15
+	VMULPD           Z9, Z14, Z14
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z9
+	VDIVPD           Z6, Z16, Z16
+	VMULPD           Z15, Z17, Z17
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z15, Z15
+	VMAXPD           Z9, Z14, Z14
+	VMAXPD           Z15, Z17, Z17
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z24, Z14
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z21, Z17
+	VMOVUPD          Z14, (R11)(CX*1)
+	VDIVPD           Z12, Z0, Z0
+	VMOVUPD          Z17, 64(R11)(CX*1)
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z5, Z16
+	VMOVUPD          Z16, (R12)(CX*1)
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z13, Z0
+	VMOVUPD          Z0, 64(R12)(CX*1)
+	ADDQ             7424(BX), R9
+	ADDQ             7488(BX), R10
 	ADDQ             $+128, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -17590,7 +17483,7 @@ loop:
 // func ratioF64AVX512<>()
 // Requires: AVX512DQ, AVX512F
 TEXT ·ratioF64AVX512<>(SB), NOSPLIT, $0
-	// 2 vectors, 70.0 instructions each, 2 spills
+	// 2 vectors, 72.0 instructions each, 2 spills
 	XORL CX, CX
 
 loop:
@@ -17694,12 +17587,14 @@ loop:
 	VSUBPD           Z28, Z6, Z9
 	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z17, Z21
 	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z17, Z22
+	VMOVUPD          Z8, 6336(BX)(CX*1)
 	VFMADD213PD.BCST cbfc4475d7cc7b88d<>+0(SB), Z18, Z23
 	VFMADD213PD.BCST c3fc9e3314d20234a<>+0(SB), Z18, Z24
-	VMOVUPD          Z19, 4352(BX)(CX*1)
+	VMOVUPD          Z10, 6400(BX)(CX*1)
 	VBROADCASTSD     c6250000000000000<>+0(SB), Z11
 	VBLENDMPD        Z2, Z11, K1, Z12
 	VDIVPD           Z25, Z6, Z14
+	VMOVUPD          Z19, 4352(BX)(CX*1)
 	VBLENDMPD        Z5, Z11, K2, Z11
 	VFMADD231PD      Z8, Z12, Z13
 	VADDPD           256(BX), Z7, Z7
@@ -17722,8 +17617,10 @@ loop:
 	VFNMADD132PD     192(BX), Z5, Z5
 	VDIVPD           Z27, Z6, Z6
 	VFMADD231PD      192(BX), Z23, Z24
+	VMOVUPD          Z7, 6848(BX)(CX*1)
 	VFNMADD231PD     Z7, Z29, Z25
 	VFNMADD231PD     Z9, Z19, Z28
+	VMOVUPD          Z9, 6912(BX)(CX*1)
 	VMOVUPD          Z14, 3776(BX)(CX*1)
 	VFMADD231PD      Z22, Z2, Z1
 	VFMADD231PD      Z24, Z5, Z4
@@ -17741,9 +17638,9 @@ loop:
 
 // func softHessSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessSquareF64AVX512(SB), $11008-8
+TEXT ·softHessSquareF64AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 112.0 instructions each, 0 spills
+	// 1 vectors, 116.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17761,40 +17658,40 @@ TEXT ·softHessSquareF64AVX512(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPD      Z0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPD      Z0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
 	MOVQ         72(AX), R14
 	MOVQ         88(AX), AX
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 	VBROADCASTSD 48(AX), Z0
 	VMOVAPD      Z0, (BX)
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD 8(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
+	VMOVAPD      Z0, 7424(BX)
 	VBROADCASTSD 72(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
+	VMOVAPD      Z0, 7488(BX)
 	VBROADCASTSD 80(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
+	VMOVAPD      Z0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -17808,117 +17705,121 @@ loop:
 	VMOVUPD          1728(BX)(CX*1), Z0
 	VMOVUPD          2240(BX)(CX*1), Z1
 	VADDPD           Z1, Z0, Z2
-	VBROADCASTSD     cc000000000000000<>+0(SB), Z3
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
 	VMOVUPD          (R8)(CX*1), Z4
-	VFMADD213PD.BCST c3ff0000000000000<>+0(SB), Z4, Z3
-	VMOVUPD          4288(BX)(CX*1), Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z6
-	VMOVUPD          5824(BX)(CX*1), Z7
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z8
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z4, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z9
-	VSUBPD           Z4, Z9, Z10
-	VSUBPD           Z2, Z0, Z11
-	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z12
-	VMULPD           Z6, Z5, Z13
-	VMOVUPD          (DI)(CX*1), Z14
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z14, Z3
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z15
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z16
-	VMOVUPD          5312(BX)(CX*1), Z17
-	VFMSUB213PD      Z17, Z16, Z8
-	VADDPD           Z1, Z11, Z11
+	VSUBPD           Z4, Z3, Z5
+	VBROADCASTSD     cc000000000000000<>+0(SB), Z6
+	VFMADD213PD      Z3, Z4, Z6
+	VMOVUPD          4288(BX)(CX*1), Z7
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z8
+	VMOVUPD          (R9), Z9
+	VMULPD           Z9, Z4, Z10
+	VMOVUPD          5824(BX)(CX*1), Z11
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z11, Z12
+	VSUBPD           Z2, Z0, Z13
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z14
+	VMOVUPD          (R10), Z15
+	VMULPD           Z15, Z5, Z16
+	VMULPD           Z8, Z7, Z17
+	VMOVUPD          (DI)(CX*1), Z18
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z18, Z6
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z19
+	VADDPD           Z1, Z13, Z13
 	VMOVUPD          3776(BX)(CX*1), Z1
-	VMULPD           Z1, Z12, Z16
-	VMOVUPD          (R9), Z18
-	VMOVUPD          (R10), Z19
-	VBLENDMPD        Z19, Z18, K1, Z20
-	VBLENDMPD        Z18, Z19, K1, Z19
-	VFMSUB213PD      Z13, Z6, Z5
-	VSUBPD           Z20, Z19, Z19
-	VMULPD.BCST      c5120000000000000<>+0(SB), Z11, Z6
-	VFNMADD231PD     Z17, Z16, Z12
-	VMOVUPD          4800(BX)(CX*1), Z18
-	VADDPD           Z18, Z18, Z18
-	VSUBPD           Z9, Z15, Z21
-	VMINPD           Z10, Z4, Z10
+	VMULPD           Z1, Z14, Z20
+	VMINPD           Z16, Z10, Z21
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z22
+	VMOVUPD          5312(BX)(CX*1), Z23
+	VFMSUB213PD      Z23, Z22, Z12
+	VCMPPD           $0x11, Z16, Z10, K1
+	VFMSUB213PD      Z17, Z8, Z7
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z13, Z8
+	VFNMADD231PD     Z23, Z20, Z14
+	VFMADD231PD      6336(BX)(CX*1), Z15, Z21
+	VMOVUPD          4800(BX)(CX*1), Z10
+	VADDPD           Z10, Z10, Z10
+	VSUBPD           Z3, Z19, Z16
 	VMOVUPD          3264(BX)(CX*1), Z22
-	VSUBPD           Z22, Z8, Z8
-	VFNMADD231PD     Z22, Z16, Z6
-	VMOVUPD          2752(BX)(CX*1), Z23
-	VADDPD           Z23, Z0, Z24
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z14, Z25
-	VFMADD231PD      Z19, Z10, Z20
-	VFMADD231PD      Z18, Z13, Z5
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z10
-	VMINPD           Z25, Z10, Z10
-	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z24, Z24
-	VADDPD           Z8, Z8, Z18
-	VADDPD           Z6, Z12, Z12
-	VMULPD           Z10, Z7, Z10
-	VMULPD           Z1, Z2, Z6
-	VADDPD           Z15, Z9, Z19
-	VMULPD           Z5, Z20, Z5
+	VSUBPD           Z22, Z12, Z24
+	VFNMADD231PD     Z22, Z20, Z8
+	VMOVUPD          2752(BX)(CX*1), Z25
+	VADDPD           Z25, Z0, Z26
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z18, Z27
+	VBLENDMPD        Z15, Z9, K1, Z9
+	VBLENDMPD        Z5, Z4, K1, Z5
+	VFMADD231PD      Z10, Z17, Z7
+	VFMADD231PD      Z5, Z9, Z21
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z5
+	VMINPD           Z27, Z5, Z5
+	VADDPD           Z8, Z14, Z14
+	VMULPD           Z1, Z2, Z8
+	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z26, Z26
+	VADDPD           Z24, Z24, Z24
+	VMULPD           Z5, Z11, Z5
 	VADDPD           Z4, Z4, Z4
-	VFMADD231PD      Z1, Z12, Z16
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z10, Z12
-	VFNMADD213PD     Z2, Z6, Z17
-	VSUBPD           Z19, Z9, Z9
-	VFMADD231PD      Z13, Z20, Z5
-	VMOVUPD          6336(BX), Z13
-	VFNMADD132PD     Z13, Z13, Z4
-	VPXORQ           Z13, Z13, Z13
-	VFMADD213PD      Z2, Z10, Z13
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z20
-	VMULPD           Z16, Z3, Z3
-	VADDPD           Z15, Z9, Z9
-	VADDPD           Z11, Z17, Z17
-	VMULPD           Z25, Z7, Z7
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z15
-	VMULPD           Z10, Z5, Z10
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z3, Z16
-	VMULPD           128(BX), Z3, Z25
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z9
-	VFNMADD231PD     Z22, Z6, Z17
-	VMULPD           Z23, Z15, Z23
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z14, Z4
-	VFMADD231PD      6400(BX), Z16, Z21
-	VFMADD231PD      (BX), Z3, Z25
-	VMULPD           6464(BX), Z5, Z5
-	VMULPD           Z8, Z15, Z8
-	VFMADD231PD      Z0, Z15, Z23
-	VADDPD           Z9, Z9, Z9
-	VFMADD231PD      Z1, Z17, Z6
-	VMULPD           Z13, Z15, Z13
-	VFMADD231PD      Z21, Z24, Z18
-	VMULPD           Z7, Z15, Z15
+	VFMADD231PD      Z1, Z14, Z20
+	VFNMADD213PD     Z2, Z8, Z23
+	VMULPD           Z7, Z21, Z7
+	VMOVUPD          6848(BX)(CX*1), Z9
+	VFMADD213PD      Z22, Z12, Z9
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z5, Z10
+	VMOVUPD          7360(BX), Z14
+	VFNMADD132PD     Z14, Z14, Z4
+	VADDPD           Z19, Z3, Z3
+	VMOVUPD          6848(BX)(CX*1), Z14
+	VADDPD           Z14, Z14, Z15
+	VMULPD           Z20, Z6, Z6
+	VFMADD231PD      Z17, Z21, Z7
+	VFNMADD231PD     Z14, Z2, Z23
+	VSUBPD           Z9, Z12, Z12
+	VMULPD           Z15, Z3, Z15
+	VPXORQ           Z9, Z9, Z9
+	VFMADD213PD      Z2, Z5, Z9
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z6, Z14
+	VMULPD           128(BX), Z6, Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z19
+	VMULPD           Z5, Z7, Z5
+	VADDPD           Z13, Z23, Z23
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z18, Z4
+	VFMADD231PD      7424(BX), Z14, Z16
+	VFMADD231PD      (BX), Z6, Z17
+	VMULPD           Z25, Z19, Z25
+	VMULPD           7488(BX), Z7, Z7
+	VFNMADD231PD     Z22, Z8, Z23
+	VMULPD           Z12, Z19, Z12
+	VFMADD231PD      Z3, Z3, Z15
 	VMULPD           Z9, Z19, Z9
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z7
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z23, Z10
-	VMULPD           Z6, Z4, Z4
-	VFMADD231PD      Z21, Z12, Z18
-	VFMADD231PD      Z19, Z19, Z9
-	VMAXPD           Z7, Z15, Z15
-	VFMADD231PD      Z10, Z4, Z8
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z23, Z15
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z18, Z18
-	VDIVPD           Z9, Z13, Z13
-	VFMADD231PD      Z18, Z25, Z2
-	VMOVUPD          Z15, (R11)(CX*1)
+	VFMADD231PD      Z16, Z26, Z24
+	VFMADD231PD      Z0, Z19, Z25
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z0
+	VMULPD           Z27, Z11, Z11
+	VFMADD231PD      Z1, Z23, Z8
+	VDIVPD           Z15, Z9, Z9
+	VFMADD231PD      Z16, Z10, Z24
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z25, Z5
+	VMULPD           Z11, Z19, Z19
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z11, Z11
+	VMULPD           Z8, Z4, Z4
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z24, Z24
+	VMAXPD           Z11, Z19, Z19
+	VFMADD231PD      Z5, Z4, Z12
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z25, Z19
+	VFMADD231PD      Z24, Z17, Z2
+	VDIVPD           Z0, Z12, Z12
+	VMOVUPD          Z19, (R11)(CX*1)
 	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z0
 	VMINPD           Z2, Z0, Z0
-	VMULPD           6528(BX), Z0, Z0
-	VDIVPD           Z20, Z8, Z8
-	VMULPD           Z0, Z5, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z13, Z13
-	VMOVUPD          Z13, (R13)(CX*1)
-	VDIVPD           Z9, Z5, Z5
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z14, Z8
-	VMOVUPD          Z8, (R12)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z5, Z5
-	VMOVUPD          Z5, (R14)(CX*1)
-	ADDQ             6592(BX), R9
-	ADDQ             6656(BX), R10
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z9, Z9
+	VMULPD           7552(BX), Z0, Z0
+	VMOVUPD          Z9, (R13)(CX*1)
+	VMULPD           Z0, Z7, Z7
+	VDIVPD           Z15, Z7, Z7
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z18, Z12
+	VMOVUPD          Z12, (R12)(CX*1)
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z7, Z7
+	VMOVUPD          Z7, (R14)(CX*1)
+	ADDQ             7616(BX), R9
+	ADDQ             7680(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -17935,9 +17836,9 @@ loop:
 
 // func softFrozenSquareF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenSquareF64AVX512(SB), $10752-8
+TEXT ·softFrozenSquareF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 64.0 instructions each, 0 spills
+	// 1 vectors, 62.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17955,23 +17856,23 @@ TEXT ·softFrozenSquareF64AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ CX, 6400(BX)
+	MOVQ CX, 7424(BX)
 	MOVQ 56(AX), R11
 	MOVQ 80(AX), R12
 	MOVQ 64(AX), R13
@@ -17985,72 +17886,70 @@ turn:
 	XORL    CX, CX
 
 loop:
-	VMOVUPD          1728(BX)(CX*1), Z0
-	VMOVUPD          2240(BX)(CX*1), Z1
-	VADDPD           Z1, Z0, Z2
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z0
+	VMOVUPD          (R8)(CX*1), Z1
+	VSUBPD           Z1, Z0, Z2
 	VMOVUPD          4288(BX)(CX*1), Z3
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z4
-	VMOVUPD          (R8)(CX*1), Z5
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z5, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z6
-	VSUBPD           Z5, Z6, Z7
-	VMOVUPD          4800(BX)(CX*1), Z8
-	VADDPD           Z8, Z8, Z8
-	VMOVUPD          5824(BX)(CX*1), Z9
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z9, Z10
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z11
-	VMULPD           Z4, Z3, Z12
-	VSUBPD           Z2, Z0, Z13
-	VMINPD           Z7, Z5, Z5
-	VMOVUPD          (R9), Z7
-	VMOVUPD          (R10), Z14
-	VBLENDMPD        Z14, Z7, K1, Z15
-	VBLENDMPD        Z7, Z14, K1, Z14
-	VADDPD           Z11, Z6, Z7
-	VFMSUB213PD      Z12, Z4, Z3
-	VSUBPD           Z15, Z14, Z14
-	VADDPD           Z1, Z13, Z13
-	VMOVUPD          (DI)(CX*1), Z1
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z1, Z4
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z16
-	VFMSUB213PD      5312(BX)(CX*1), Z16, Z10
-	VSUBPD           Z7, Z6, Z6
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z16
-	VMINPD           Z4, Z16, Z16
-	VFMADD231PD      Z14, Z5, Z15
-	VFMADD231PD      Z8, Z12, Z3
-	VMULPD           Z16, Z9, Z16
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z5
-	VADDPD           Z11, Z6, Z6
-	VSUBPD           3264(BX)(CX*1), Z10, Z10
-	VMULPD           Z4, Z9, Z9
-	VMULPD           Z3, Z15, Z3
-	VPXORQ           Z4, Z4, Z4
-	VFMADD231PD      Z4, Z16, Z2
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z13, Z6
-	VFMADD231PD      Z16, Z4, Z10
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z9, Z4
-	VFMADD231PD      Z12, Z15, Z3
-	VADDPD           Z6, Z6, Z6
+	VMOVUPD          (R9), Z5
+	VMULPD           Z5, Z1, Z6
+	VMOVUPD          4800(BX)(CX*1), Z7
+	VADDPD           Z7, Z7, Z7
+	VMOVUPD          5824(BX)(CX*1), Z8
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z8, Z9
+	VMOVUPD          1728(BX)(CX*1), Z10
+	VADDPD           2240(BX)(CX*1), Z10, Z11
+	VMOVUPD          (R10), Z12
+	VMULPD           Z12, Z2, Z13
+	VMULPD           Z4, Z3, Z14
+	VMOVUPD          (DI)(CX*1), Z15
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z15, Z16
+	VMOVUPD          6848(BX)(CX*1), Z17
+	VADDPD           Z17, Z17, Z18
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z19
+	VFMSUB213PD      5312(BX)(CX*1), Z19, Z9
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z11, Z19
+	VMINPD           Z13, Z6, Z20
+	VCMPPD           $0x11, Z13, Z6, K1
+	VFMSUB213PD      Z14, Z4, Z3
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z4
+	VMINPD           Z16, Z4, Z4
+	VFMADD231PD      6336(BX)(CX*1), Z12, Z20
+	VADDPD           Z19, Z0, Z0
+	VFMADD213PD      3264(BX)(CX*1), Z9, Z17
+	VMULPD           Z4, Z8, Z4
+	VBLENDMPD        Z12, Z5, K1, Z5
+	VBLENDMPD        Z2, Z1, K1, Z1
+	VFMADD231PD      Z7, Z14, Z3
+	VMULPD           Z18, Z0, Z18
+	VFMADD231PD      Z1, Z5, Z20
+	VPXORQ           Z1, Z1, Z1
+	VFMADD213PD      Z11, Z4, Z1
+	VSUBPD           Z17, Z9, Z9
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z11, Z11
+	VFMADD231PD      Z0, Z0, Z18
+	VMULPD           Z16, Z8, Z8
+	VMULPD           Z3, Z20, Z3
+	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z4, Z9
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z8, Z0
+	VFMADD231PD      Z14, Z20, Z3
 	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
-	VMULPD           Z6, Z7, Z6
-	VMULPD           Z2, Z3, Z2
-	VMULPD           Z10, Z3, Z10
-	VFMADD231PD      Z7, Z7, Z6
-	VMULPD           2752(BX)(CX*1), Z3, Z7
+	VMULPD           Z1, Z3, Z1
 	VMULPD           Z9, Z3, Z9
-	VDIVPD           Z5, Z10, Z10
-	VFMADD231PD      Z0, Z3, Z7
-	VMAXPD           Z4, Z9, Z9
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z7, Z9
-	VMOVUPD          Z9, (R11)(CX*1)
-	VDIVPD           Z6, Z2, Z2
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z1, Z10
-	VMOVUPD          Z10, (R13)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z2
-	VMOVUPD          Z2, (R12)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VMULPD           2752(BX)(CX*1), Z3, Z2
+	VMULPD           Z8, Z3, Z8
+	VDIVPD           Z18, Z1, Z1
+	VFMADD231PD      Z10, Z3, Z2
+	VMAXPD           Z0, Z8, Z8
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z2, Z8
+	VMOVUPD          Z8, (R11)(CX*1)
+	VDIVPD           Z11, Z9, Z9
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z1, Z1
+	VMOVUPD          Z1, (R12)(CX*1)
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z9
+	VMOVUPD          Z9, (R13)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18178,9 +18077,9 @@ loop:
 
 // func softLossPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softLossPowerF64AVX512(SB), $10752-8
+TEXT ·softLossPowerF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 41.0 instructions each, 0 spills
+	// 1 vectors, 43.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18198,23 +18097,23 @@ TEXT ·softLossPowerF64AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         56(AX), R11
 	MOVQ         88(AX), AX
 	VBROADCASTSD 48(AX), Z0
@@ -18236,47 +18135,49 @@ turn:
 loop:
 	VMOVUPD          4800(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          (R8)(CX*1), Z2
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z2, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VSUBPD           Z2, Z3, Z3
-	VMOVUPD          4288(BX)(CX*1), Z4
-	VPSLLQ           $0x34, Z4, Z4
-	VMOVUPD          (DI)(CX*1), Z5
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z5, Z5
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z6
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z6
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z7
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z7
-	VMOVUPD          (R9), Z8
-	VMOVUPD          (R10), Z9
-	VBLENDMPD        Z9, Z8, K1, Z10
-	VBLENDMPD        Z8, Z9, K1, Z9
-	VSUBPD           Z10, Z9, Z9
-	VMINPD           Z3, Z2, Z2
-	VMULPD           5824(BX)(CX*1), Z5, Z5
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z7
-	VFMADD231PD      Z9, Z2, Z10
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z5, Z2
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z7
-	VMULPD           Z4, Z10, Z10
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z6
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z7
-	VFMADD231PD      Z0, Z6, Z7
-	VMULPD           Z7, Z1, Z1
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z2
+	VMOVUPD          (R8)(CX*1), Z3
+	VSUBPD           Z3, Z2, Z2
+	VMOVUPD          (R9), Z4
+	VMULPD           Z4, Z3, Z5
+	VMOVUPD          4288(BX)(CX*1), Z6
+	VPSLLQ           $0x34, Z6, Z6
+	VMOVUPD          (DI)(CX*1), Z7
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z7, Z7
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z8
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z8
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z9
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z9
+	VMOVUPD          (R10), Z10
+	VMULPD           Z10, Z2, Z11
+	VMULPD           5824(BX)(CX*1), Z7, Z7
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z8
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z9
+	VMINPD           Z11, Z5, Z12
+	VCMPPD           $0x11, Z11, Z5, K1
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z5
+	VFMADD231PD      6336(BX)(CX*1), Z10, Z12
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z8
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z9
+	VBLENDMPD        Z10, Z4, K1, Z4
+	VBLENDMPD        Z2, Z3, K1, Z3
+	VFMADD231PD      Z3, Z4, Z12
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z8
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z9
+	VMULPD           Z6, Z12, Z12
+	VFMADD231PD      Z0, Z8, Z9
+	VMULPD           Z9, Z1, Z1
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z1
-	VFMADD213PD      Z10, Z1, Z10
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z10
-	VMULPD           2752(BX)(CX*1), Z10, Z0
-	VMULPD           Z5, Z10, Z5
-	VFMADD231PD      1728(BX)(CX*1), Z10, Z0
-	VMAXPD           Z2, Z5, Z5
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z5
-	VMOVUPD          Z5, (R11)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VFMADD213PD      Z12, Z1, Z12
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z12, Z12
+	VMULPD           2752(BX)(CX*1), Z12, Z0
+	VMULPD           Z7, Z12, Z7
+	VFMADD231PD      1728(BX)(CX*1), Z12, Z0
+	VMAXPD           Z5, Z7, Z7
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z7
+	VMOVUPD          Z7, (R11)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18290,9 +18191,9 @@ loop:
 
 // func softGradPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softGradPowerF64AVX512(SB), $10816-8
+TEXT ·softGradPowerF64AVX512(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 75.0 instructions each, 0 spills
+	// 1 vectors, 80.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18310,23 +18211,23 @@ TEXT ·softGradPowerF64AVX512(SB), $10816-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
-	LEAQ         6528(BX), R9
+	VMOVAPD      Z0, 7552(BX)
+	LEAQ         7552(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6592(BX)
-	LEAQ         6592(BX), R10
+	VMOVAPD      Z0, 7616(BX)
+	LEAQ         7616(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6464(BX)
+	MOVQ         CX, 7488(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         88(AX), AX
@@ -18337,7 +18238,7 @@ eachW:
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -18351,81 +18252,86 @@ turn:
 loop:
 	VMOVUPD          4800(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          (R8)(CX*1), Z2
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z2, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z3
-	VSUBPD           Z2, Z3, Z3
-	VMOVUPD          1728(BX)(CX*1), Z4
-	VMOVUPD          2240(BX)(CX*1), Z5
-	VADDPD           Z5, Z4, Z6
-	VMOVUPD          4288(BX)(CX*1), Z7
-	VPSLLQ           $0x34, Z7, Z7
-	VMOVUPD          (DI)(CX*1), Z8
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z8, Z9
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z10
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z10
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z11
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z11
-	VMOVUPD          (R9), Z12
-	VMOVUPD          (R10), Z13
-	VBLENDMPD        Z13, Z12, K1, Z14
-	VBLENDMPD        Z12, Z13, K1, Z13
-	VSUBPD           Z14, Z13, Z13
-	VMINPD           Z3, Z2, Z3
-	VMOVUPD          3776(BX)(CX*1), Z12
-	VMULPD           Z12, Z6, Z15
-	VSUBPD           Z6, Z4, Z16
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z10
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z11
-	VFMADD231PD      Z13, Z3, Z14
-	VMOVUPD          5824(BX)(CX*1), Z3
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z3, Z13
-	VMOVUPD          5312(BX)(CX*1), Z17
-	VFNMADD213PD     Z6, Z15, Z17
-	VADDPD           Z5, Z16, Z16
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z2
+	VMOVUPD          (R8)(CX*1), Z3
+	VSUBPD           Z3, Z2, Z2
+	VMOVUPD          (R9), Z4
+	VMULPD           Z4, Z3, Z5
+	VMOVUPD          1728(BX)(CX*1), Z6
+	VMOVUPD          2240(BX)(CX*1), Z7
+	VADDPD           Z7, Z6, Z8
+	VMOVUPD          4288(BX)(CX*1), Z9
+	VPSLLQ           $0x34, Z9, Z9
+	VMOVUPD          5824(BX)(CX*1), Z10
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z10, Z11
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z12
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z12
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z13
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z13
+	VMOVUPD          (R10), Z14
+	VMULPD           Z14, Z2, Z15
+	VMOVUPD          3776(BX)(CX*1), Z16
+	VMULPD           Z16, Z8, Z17
+	VSUBPD           Z8, Z6, Z18
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z19
+	VMOVUPD          5312(BX)(CX*1), Z20
+	VFMSUB213PD      Z20, Z19, Z11
+	VMOVUPD          (DI)(CX*1), Z19
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z19, Z21
+	VADDPD           Z3, Z3, Z22
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z13
+	VMINPD           Z15, Z5, Z23
+	VCMPPD           $0x11, Z15, Z5, K1
+	VFNMADD213PD     Z8, Z17, Z20
+	VADDPD           Z7, Z18, Z18
+	VFMADD231PD      6336(BX)(CX*1), Z14, Z23
 	VBROADCASTSD     c40a0000000000000<>+0(SB), Z5
-	VMINPD           Z9, Z5, Z5
-	VADDPD           Z2, Z2, Z2
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z10
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z11
-	VMULPD           Z7, Z14, Z14
-	VMULPD           Z5, Z3, Z5
-	VADDPD           Z16, Z17, Z17
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z7
-	VFMSUB213PD      5312(BX)(CX*1), Z7, Z13
-	VMOVUPD          6336(BX), Z7
-	VFNMADD132PD     Z7, Z7, Z2
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z6, Z6
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z10
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z11
-	VMOVUPD          3264(BX)(CX*1), Z7
-	VFNMADD231PD     Z7, Z15, Z17
-	VMULPD           Z9, Z3, Z3
-	VSUBPD           Z7, Z13, Z13
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z8, Z2
-	VFMADD231PD      Z0, Z10, Z11
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z3, Z7
-	VFMADD231PD      Z12, Z17, Z15
-	VMULPD           Z11, Z1, Z1
-	VMULPD           Z15, Z2, Z2
+	VMINPD           Z21, Z5, Z5
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z13
+	VBLENDMPD        Z14, Z4, K1, Z4
+	VBLENDMPD        Z2, Z3, K1, Z3
+	VMOVUPD          6848(BX)(CX*1), Z2
+	VFNMADD231PD     Z2, Z8, Z20
+	VMULPD           Z5, Z10, Z5
+	VFMADD231PD      Z3, Z4, Z23
+	VMOVUPD          3264(BX)(CX*1), Z3
+	VFMADD213PD      Z3, Z11, Z2
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z13
+	VMOVUPD          7360(BX), Z4
+	VFNMADD132PD     Z4, Z4, Z22
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z8, Z8
+	VADDPD           Z18, Z20, Z20
+	VMULPD           Z21, Z10, Z10
+	VMULPD           Z9, Z23, Z23
+	VSUBPD           Z2, Z11, Z11
+	VFMADD231PD      Z0, Z12, Z13
+	VFNMADD231PD     Z3, Z17, Z20
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z19, Z22
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z10, Z2
+	VMULPD           Z13, Z1, Z1
+	VFMADD231PD      Z16, Z20, Z17
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z1
-	VFMADD213PD      Z14, Z1, Z14
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z14, Z0
-	VMULPD           Z5, Z14, Z14
+	VMULPD           Z17, Z22, Z22
+	VFMADD213PD      Z23, Z1, Z23
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z23, Z0
+	VMULPD           Z5, Z23, Z23
 	VMULPD           2752(BX)(CX*1), Z0, Z1
-	VMULPD           Z13, Z0, Z13
-	VMULPD           Z3, Z0, Z3
-	VFMADD231PD      Z4, Z0, Z1
-	VMAXPD           Z7, Z3, Z3
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z14
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z1, Z3
-	VFMADD231PD      Z14, Z2, Z13
-	VMOVUPD          Z3, (R11)(CX*1)
-	VDIVPD           Z6, Z13, Z13
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z8, Z13
-	VMOVUPD          Z13, (R12)(CX*1)
-	ADDQ             6400(BX), R9
-	ADDQ             6464(BX), R10
+	VMULPD           Z11, Z0, Z11
+	VMULPD           Z10, Z0, Z10
+	VFMADD231PD      Z6, Z0, Z1
+	VMAXPD           Z2, Z10, Z10
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z1, Z23
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z1, Z10
+	VFMADD231PD      Z23, Z22, Z11
+	VMOVUPD          Z10, (R11)(CX*1)
+	VDIVPD           Z8, Z11, Z11
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z19, Z11
+	VMOVUPD          Z11, (R12)(CX*1)
+	ADDQ             7424(BX), R9
+	ADDQ             7488(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18440,9 +18346,9 @@ loop:
 
 // func softHessPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softHessPowerF64AVX512(SB), $11008-8
+TEXT ·softHessPowerF64AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 122.0 instructions each, 0 spills
+	// 1 vectors, 126.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18460,23 +18366,23 @@ TEXT ·softHessPowerF64AVX512(SB), $11008-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6720(BX)
-	LEAQ         6720(BX), R9
+	VMOVAPD      Z0, 7744(BX)
+	LEAQ         7744(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6592(BX)
+	MOVQ         CX, 7616(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6784(BX)
-	LEAQ         6784(BX), R10
+	VMOVAPD      Z0, 7808(BX)
+	LEAQ         7808(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6656(BX)
+	MOVQ         CX, 7680(BX)
 	MOVQ         56(AX), R11
 	MOVQ         64(AX), R12
 	MOVQ         80(AX), R13
@@ -18489,13 +18395,13 @@ eachW:
 	VBROADCASTSD 56(AX), Z0
 	VMOVAPD      Z0, 128(BX)
 	VBROADCASTSD (AX), Z0
-	VMOVAPD      Z0, 6336(BX)
+	VMOVAPD      Z0, 7360(BX)
 	VBROADCASTSD 8(AX), Z0
-	VMOVAPD      Z0, 6400(BX)
+	VMOVAPD      Z0, 7424(BX)
 	VBROADCASTSD 72(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
+	VMOVAPD      Z0, 7488(BX)
 	VBROADCASTSD 80(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
+	VMOVAPD      Z0, 7552(BX)
 
 turn:
 	MOVQ    $0x00000200, DX
@@ -18512,125 +18418,129 @@ loop:
 	VADDPD           Z1, Z0, Z2
 	VMOVUPD          4800(BX)(CX*1), Z3
 	VMULPD           Z3, Z3, Z4
-	VBROADCASTSD     cc000000000000000<>+0(SB), Z5
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z5
 	VMOVUPD          (R8)(CX*1), Z6
-	VFMADD213PD.BCST c3ff0000000000000<>+0(SB), Z6, Z5
-	VMOVUPD          5824(BX)(CX*1), Z7
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z8
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z6, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z9
-	VSUBPD           Z6, Z9, Z10
-	VSUBPD           Z2, Z0, Z11
-	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z12
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z13
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z4, Z13
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z14
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z4, Z14
-	VMOVUPD          (DI)(CX*1), Z15
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z5
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z16
-	VADDPD           Z1, Z11, Z11
+	VSUBPD           Z6, Z5, Z7
+	VBROADCASTSD     cc000000000000000<>+0(SB), Z8
+	VFMADD213PD      Z5, Z6, Z8
+	VMOVUPD          (R9), Z9
+	VMULPD           Z9, Z6, Z10
+	VMOVUPD          5824(BX)(CX*1), Z11
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z11, Z12
+	VSUBPD           Z2, Z0, Z13
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z2, Z14
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z15
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z4, Z15
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z16
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z4, Z16
+	VMOVUPD          (R10), Z17
+	VMULPD           Z17, Z7, Z18
+	VMOVUPD          (DI)(CX*1), Z19
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z19, Z8
+	VADDPD           Z1, Z13, Z13
 	VMOVUPD          3776(BX)(CX*1), Z1
-	VMULPD           Z1, Z12, Z17
-	VBROADCASTSD     c4000000000000000<>+0(SB), Z18
-	VMOVUPD          5312(BX)(CX*1), Z19
-	VFMSUB213PD      Z19, Z18, Z8
-	VMOVUPD          (R9), Z18
-	VMOVUPD          (R10), Z20
-	VBLENDMPD        Z20, Z18, K1, Z21
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z4, Z13
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z4, Z14
-	VMULPD.BCST      c5120000000000000<>+0(SB), Z11, Z22
-	VFNMADD231PD     Z19, Z17, Z12
-	VBLENDMPD        Z18, Z20, K1, Z20
-	VSUBPD           Z9, Z16, Z18
-	VSUBPD           Z21, Z20, Z20
-	VMINPD           Z10, Z6, Z10
-	VMOVUPD          3264(BX)(CX*1), Z23
-	VFNMADD231PD     Z23, Z17, Z22
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z4, Z13
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z4, Z14
-	VSUBPD           Z23, Z8, Z8
-	VMOVUPD          2752(BX)(CX*1), Z24
-	VADDPD           Z24, Z0, Z25
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z15, Z26
-	VFMADD231PD      Z20, Z10, Z21
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z10
-	VMINPD           Z26, Z10, Z10
-	VADDPD           Z22, Z12, Z12
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z4, Z13
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z4, Z14
-	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z25, Z25
-	VADDPD           Z8, Z8, Z20
-	VMULPD           Z10, Z7, Z10
-	VFMADD231PD      Z1, Z12, Z17
-	VMOVUPD          4288(BX)(CX*1), Z12
-	VPSLLQ           $0x34, Z12, Z12
-	VMULPD           Z12, Z21, Z21
-	VMULPD           Z1, Z2, Z12
-	VFMADD231PD      Z3, Z13, Z14
-	VADDPD           Z16, Z9, Z13
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z10, Z22
+	VMULPD           Z1, Z14, Z20
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z2, Z21
+	VBROADCASTSD     c4000000000000000<>+0(SB), Z22
+	VMOVUPD          5312(BX)(CX*1), Z23
+	VFMSUB213PD      Z23, Z22, Z12
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z4, Z16
+	VMULPD.BCST      c5120000000000000<>+0(SB), Z13, Z22
+	VFNMADD231PD     Z23, Z20, Z14
+	VMINPD           Z18, Z10, Z24
+	VCMPPD           $0x11, Z18, Z10, K1
+	VSUBPD           Z5, Z21, Z10
+	VMOVUPD          3264(BX)(CX*1), Z18
+	VSUBPD           Z18, Z12, Z25
+	VFNMADD231PD     Z18, Z20, Z22
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z4, Z16
+	VFMADD231PD      6336(BX)(CX*1), Z17, Z24
+	VMOVUPD          2752(BX)(CX*1), Z26
+	VADDPD           Z26, Z0, Z27
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z19, Z28
+	VBLENDMPD        Z17, Z9, K1, Z9
+	VBLENDMPD        Z7, Z6, K1, Z7
+	VADDPD           Z22, Z14, Z14
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z4, Z15
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z4, Z16
+	VFMADD231PD      Z7, Z9, Z24
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z7
+	VMINPD           Z28, Z7, Z7
+	VMULPD           Z1, Z2, Z9
+	VFMADD231PD      Z1, Z14, Z20
+	VMULPD.BCST      c3fe62e42fefa39ef<>+0(SB), Z27, Z27
+	VADDPD           Z25, Z25, Z25
+	VMULPD           Z7, Z11, Z7
+	VFMADD231PD      Z3, Z15, Z16
+	VMOVUPD          4288(BX)(CX*1), Z14
+	VPSLLQ           $0x34, Z14, Z14
+	VFNMADD213PD     Z2, Z9, Z23
+	VMULPD           Z14, Z24, Z24
+	VMULPD           Z20, Z8, Z8
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z14
 	VADDPD           Z6, Z6, Z6
-	VMULPD           Z17, Z5, Z5
-	VFNMADD213PD     Z2, Z12, Z19
-	VSUBPD           Z13, Z9, Z9
-	VPXORQ           Z17, Z17, Z17
-	VFMADD213PD      Z2, Z10, Z17
-	VMULPD           Z14, Z4, Z4
-	VMOVUPD          6336(BX), Z14
-	VFNMADD132PD     Z14, Z14, Z6
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z5, Z14
-	VMULPD           128(BX), Z5, Z27
-	VADDPD           Z16, Z9, Z9
-	VADDPD           Z11, Z19, Z19
+	VMOVUPD          6848(BX)(CX*1), Z15
+	VFMADD213PD      Z18, Z12, Z15
+	VMULPD           Z16, Z4, Z4
+	VADDPD           Z21, Z5, Z5
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z8, Z16
+	VMOVUPD          6848(BX)(CX*1), Z17
+	VFNMADD231PD     Z17, Z2, Z23
+	VMULPD           128(BX), Z8, Z20
+	VMOVUPD          7360(BX), Z21
+	VFNMADD132PD     Z21, Z21, Z6
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z3, Z4
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z3
-	VFMADD231PD      6400(BX), Z14, Z18
-	VFMADD231PD      (BX), Z5, Z27
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z11, Z9
-	VFNMADD231PD     Z23, Z12, Z19
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z6
-	VMULPD           Z26, Z7, Z7
-	VFMADD213PD      Z21, Z4, Z21
-	VFMADD231PD      Z18, Z25, Z20
-	VADDPD           Z9, Z9, Z9
-	VFMADD231PD      Z1, Z19, Z12
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z1
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z21, Z4
-	VMULPD           Z10, Z21, Z10
-	VFMADD231PD      Z18, Z22, Z20
-	VMULPD           Z9, Z13, Z9
-	VMULPD           6464(BX), Z21, Z21
-	VMULPD           Z12, Z6, Z6
-	VMULPD           Z24, Z4, Z24
-	VMULPD           Z8, Z4, Z8
-	VFMADD231PD      Z13, Z13, Z9
-	VMULPD           Z17, Z4, Z17
-	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z20, Z20
-	VMULPD           Z7, Z4, Z7
-	VFMADD231PD      Z0, Z4, Z24
-	VFMADD231PD      Z20, Z27, Z2
-	VDIVPD           Z9, Z17, Z17
-	VMAXPD           Z1, Z7, Z7
-	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z24, Z10
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z24, Z7
+	VADDPD           Z17, Z17, Z17
+	VFMADD231PD      7424(BX), Z16, Z10
+	VSUBPD           Z15, Z12, Z12
+	VADDPD           Z13, Z23, Z23
+	VFMADD231PD      (BX), Z8, Z20
+	VMULPD           Z17, Z5, Z17
+	VPXORQ           Z3, Z3, Z3
+	VFMADD213PD      Z2, Z7, Z3
+	VFMADD213PD      Z24, Z4, Z24
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z19, Z6
+	VFMADD231PD      Z10, Z27, Z25
+	VFNMADD231PD     Z18, Z9, Z23
+	VFMADD231PD      Z5, Z5, Z17
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z2, Z4
+	VMULPD           Z28, Z11, Z11
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z5
+	VMULPD           Z7, Z24, Z7
+	VFMADD231PD      Z10, Z14, Z25
+	VFMADD231PD      Z1, Z23, Z9
+	VMULPD           7488(BX), Z24, Z24
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z11, Z1
+	VMULPD           Z26, Z5, Z26
+	VMULPD           Z12, Z5, Z12
+	VMULPD           Z3, Z5, Z3
+	VMULPD           Z11, Z5, Z11
+	VMULPD.BCST      c2ec0000000000000<>+0(SB), Z25, Z25
+	VMULPD           Z9, Z6, Z6
+	VFMADD231PD      Z0, Z5, Z26
+	VDIVPD           Z17, Z3, Z3
+	VMAXPD           Z1, Z11, Z11
+	VFMADD231PD      Z25, Z20, Z2
+	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z26, Z7
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z26, Z11
 	VBROADCASTSD     c7fd0000000000000<>+0(SB), Z0
 	VMINPD           Z2, Z0, Z0
-	VMULPD           6528(BX), Z0, Z0
-	VFMADD231PD      Z10, Z6, Z8
-	VMOVUPD          Z7, (R11)(CX*1)
-	VMULPD           Z0, Z21, Z21
-	VDIVPD           Z3, Z8, Z8
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z17, Z17
-	VMOVUPD          Z17, (R13)(CX*1)
-	VDIVPD           Z9, Z21, Z21
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z15, Z8
-	VMOVUPD          Z8, (R12)(CX*1)
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z21, Z21
-	VMOVUPD          Z21, (R14)(CX*1)
-	ADDQ             6592(BX), R9
-	ADDQ             6656(BX), R10
+	VMULPD           7552(BX), Z0, Z0
+	VFMADD231PD      Z7, Z6, Z12
+	VMOVUPD          Z11, (R11)(CX*1)
+	VMULPD           Z0, Z24, Z24
+	VDIVPD           Z4, Z12, Z12
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
+	VMOVUPD          Z3, (R13)(CX*1)
+	VDIVPD           Z17, Z24, Z24
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z19, Z12
+	VMOVUPD          Z12, (R12)(CX*1)
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z24, Z24
+	VMOVUPD          Z24, (R14)(CX*1)
+	ADDQ             7616(BX), R9
+	ADDQ             7680(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop
@@ -18647,9 +18557,9 @@ loop:
 
 // func softFrozenPowerF64AVX512(a unsafe.Pointer)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·softFrozenPowerF64AVX512(SB), $10752-8
+TEXT ·softFrozenPowerF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 74.0 instructions each, 0 spills
+	// 1 vectors, 72.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18667,23 +18577,23 @@ TEXT ·softFrozenPowerF64AVX512(SB), $10752-8
 	TESTQ        R9, R9
 	JNE          eachWPos
 	VBROADCASTSD 48(AX), Z0
-	VMOVAPD      Z0, 6464(BX)
-	LEAQ         6464(BX), R9
+	VMOVAPD      Z0, 7488(BX)
+	LEAQ         7488(BX), R9
 	XORL         CX, CX
 
 eachWPos:
-	MOVQ         CX, 6336(BX)
+	MOVQ         CX, 7360(BX)
 	MOVQ         24(AX), R10
 	MOVQ         $0x00000040, CX
 	TESTQ        R10, R10
 	JNE          eachW
 	VBROADCASTSD 40(AX), Z0
-	VMOVAPD      Z0, 6528(BX)
-	LEAQ         6528(BX), R10
+	VMOVAPD      Z0, 7552(BX)
+	LEAQ         7552(BX), R10
 	XORL         CX, CX
 
 eachW:
-	MOVQ         CX, 6400(BX)
+	MOVQ         CX, 7424(BX)
 	MOVQ         56(AX), R11
 	MOVQ         80(AX), R12
 	MOVQ         64(AX), R13
@@ -18707,80 +18617,78 @@ turn:
 loop:
 	VMOVUPD          4800(BX)(CX*1), Z0
 	VMULPD           Z0, Z0, Z1
-	VMOVUPD          1728(BX)(CX*1), Z2
-	VMOVUPD          2240(BX)(CX*1), Z3
-	VADDPD           Z3, Z2, Z4
-	VMOVUPD          (R8)(CX*1), Z5
-	VCMPPD.BCST      $0x11, c3fe0000000000000<>+0(SB), Z5, K1
-	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z6
-	VSUBPD           Z5, Z6, Z7
-	VMOVUPD          5824(BX)(CX*1), Z8
-	VMULPD.BCST      c6250000000000000<>+0(SB), Z8, Z9
-	VMOVUPD          4288(BX)(CX*1), Z10
-	VPSLLQ           $0x34, Z10, Z10
-	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z11
-	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z11
-	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z12
-	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z12
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z4, Z13
-	VSUBPD           Z4, Z2, Z14
-	VMOVUPD          (R9), Z15
-	VMOVUPD          (R10), Z16
-	VBLENDMPD        Z16, Z15, K1, Z17
-	VBLENDMPD        Z15, Z16, K1, Z16
-	VSUBPD           Z17, Z16, Z16
-	VMINPD           Z7, Z5, Z5
-	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z12
-	VADDPD           Z13, Z6, Z7
-	VADDPD           Z3, Z14, Z14
-	VFMADD231PD      Z16, Z5, Z17
-	VMOVUPD          (DI)(CX*1), Z3
-	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z3, Z5
-	VBROADCASTSD     c40a0000000000000<>+0(SB), Z15
-	VMINPD           Z5, Z15, Z15
+	VBROADCASTSD     c3ff0000000000000<>+0(SB), Z2
+	VMOVUPD          (R8)(CX*1), Z3
+	VSUBPD           Z3, Z2, Z4
+	VMOVUPD          (R9), Z5
+	VMULPD           Z5, Z3, Z6
+	VMOVUPD          5824(BX)(CX*1), Z7
+	VMULPD.BCST      c6250000000000000<>+0(SB), Z7, Z8
+	VMOVUPD          1728(BX)(CX*1), Z9
+	VADDPD           2240(BX)(CX*1), Z9, Z10
+	VMOVUPD          4288(BX)(CX*1), Z11
+	VPSLLQ           $0x34, Z11, Z11
+	VBROADCASTSD     c3dfeb5222fe8303d<>+0(SB), Z12
+	VFMADD213PD.BCST c3e7b523e18aca179<>+0(SB), Z1, Z12
+	VBROADCASTSD     c3e3e608e61f771c3<>+0(SB), Z13
+	VFMADD213PD.BCST c3eb62bfd318bbeea<>+0(SB), Z1, Z13
+	VMOVUPD          (R10), Z14
+	VMULPD           Z14, Z4, Z15
 	VBROADCASTSD     c4000000000000000<>+0(SB), Z16
-	VFMSUB213PD      5312(BX)(CX*1), Z16, Z9
-	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z12
-	VSUBPD           Z7, Z6, Z6
-	VMULPD           Z15, Z8, Z15
-	VMULPD           Z10, Z17, Z17
-	VADDPD.BCST      c6250000000000000<>+0(SB), Z4, Z10
-	VSUBPD           3264(BX)(CX*1), Z9, Z9
-	VMULPD           Z5, Z8, Z8
-	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z11
-	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z12
-	VADDPD           Z13, Z6, Z6
-	VPXORQ           Z5, Z5, Z5
-	VFMADD231PD      Z5, Z15, Z4
-	VFMADD231PD      Z15, Z5, Z9
-	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z8, Z5
-	VFMADD231PD      Z0, Z11, Z12
-	VFMADD231PD.BCST c1d90000000000000<>+0(SB), Z14, Z6
-	VMULPD           Z12, Z1, Z1
-	VADDPD           Z6, Z6, Z6
+	VFMSUB213PD      5312(BX)(CX*1), Z16, Z8
+	VMOVUPD          (DI)(CX*1), Z16
+	VANDPD.BCST      c7fffffffffffffff<>+0(SB), Z16, Z17
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z10, Z18
+	VBROADCASTSD     c40a0000000000000<>+0(SB), Z19
+	VMINPD           Z17, Z19, Z19
+	VMOVUPD          6848(BX)(CX*1), Z20
+	VADDPD           Z20, Z20, Z21
+	VFMADD213PD.BCST c3eeffcbfcff5203a<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3f243091309e941c<>+0(SB), Z1, Z13
+	VMINPD           Z15, Z6, Z22
+	VCMPPD           $0x11, Z15, Z6, K1
+	VFMADD213PD      3264(BX)(CX*1), Z8, Z20
+	VMULPD           Z19, Z7, Z19
+	VFMADD231PD      6336(BX)(CX*1), Z14, Z22
+	VADDPD           Z18, Z2, Z2
+	VFMADD213PD.BCST c3f55d87fe78809ab<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3f83b2ab6fba1bdc<>+0(SB), Z1, Z13
+	VBLENDMPD        Z14, Z5, K1, Z5
+	VBLENDMPD        Z4, Z3, K1, Z3
+	VSUBPD           Z20, Z8, Z8
+	VMULPD           Z21, Z2, Z21
+	VFMADD231PD      Z3, Z5, Z22
+	VPXORQ           Z3, Z3, Z3
+	VFMADD213PD      Z10, Z19, Z3
+	VFMADD213PD.BCST c3fac6b08d704a1ab<>+0(SB), Z1, Z12
+	VFMADD213PD.BCST c3fcebfbdff82c599<>+0(SB), Z1, Z13
+	VFMADD231PD.BCST c0000000000000000<>+0(SB), Z19, Z8
+	VFMADD231PD      Z2, Z2, Z21
+	VADDPD.BCST      c6250000000000000<>+0(SB), Z10, Z10
+	VMULPD           Z17, Z7, Z7
+	VMULPD           Z11, Z22, Z22
+	VFMADD231PD      Z0, Z12, Z13
+	VSUBPD.BCST      c7fefffffffffffff<>+0(SB), Z7, Z2
+	VMULPD           Z13, Z1, Z1
 	VFMADD231PD.BCST c3fe62e42fefa39ef<>+0(SB), Z0, Z1
-	VMULPD           Z6, Z7, Z6
-	VFMADD231PD      Z7, Z7, Z6
-	VFMADD213PD      Z17, Z1, Z17
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z17, Z17
-	VMULPD           Z4, Z17, Z4
-	VMULPD           Z9, Z17, Z9
-	VMULPD           2752(BX)(CX*1), Z17, Z0
-	VMULPD           Z8, Z17, Z8
-	VDIVPD           Z6, Z4, Z4
-	VFMADD231PD      Z2, Z17, Z0
-	VMAXPD           Z5, Z8, Z8
-	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z8
-	VMOVUPD          Z8, (R11)(CX*1)
-	VDIVPD           Z10, Z9, Z9
-	VMULPD.BCST      c1d90000000000000<>+0(SB), Z4, Z4
-	VMOVUPD          Z4, (R12)(CX*1)
-	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z3, Z9
-	VMOVUPD          Z9, (R13)(CX*1)
-	ADDQ             6336(BX), R9
-	ADDQ             6400(BX), R10
+	VFMADD213PD      Z22, Z1, Z22
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z22, Z22
+	VMULPD           Z3, Z22, Z3
+	VMULPD           Z8, Z22, Z8
+	VMULPD           2752(BX)(CX*1), Z22, Z0
+	VMULPD           Z7, Z22, Z7
+	VDIVPD           Z21, Z3, Z3
+	VFMADD231PD      Z9, Z22, Z0
+	VMAXPD           Z2, Z7, Z7
+	VFMADD231PD.BCST c1d862e42fefa39ef<>+0(SB), Z0, Z7
+	VMOVUPD          Z7, (R11)(CX*1)
+	VDIVPD           Z10, Z8, Z8
+	VMULPD.BCST      c1d90000000000000<>+0(SB), Z3, Z3
+	VMOVUPD          Z3, (R12)(CX*1)
+	VPTERNLOGQ.BCST  $0x78, c8000000000000000<>+0(SB), Z16, Z8
+	VMOVUPD          Z8, (R13)(CX*1)
+	ADDQ             7360(BX), R9
+	ADDQ             7424(BX), R10
 	ADDQ             $+64, CX
 	CMPQ             CX, DX
 	JLT              loop

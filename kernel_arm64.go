@@ -60,7 +60,7 @@ type neon struct {
 	log2E, log2ELo, ln2, ln2Down                     neonVector
 	up, down, halfUp, halfDown, minusDown            neonVector
 	maxSoftplus, large, recipScale                   neonVector
-	half, one, two, minusOne                         neonVector
+	one, two, minusOne                               neonVector
 
 	exp   [8]neonVector
 	log   [20]neonVector
@@ -101,7 +101,7 @@ func newNEON[T Float](c *constants[T]) *neon {
 		{&n.magicExp, c.magicExp}, {&n.magicFar, c.magicFar}, {&n.magicPow, c.magicPow}, {&n.powMin, c.powMin},
 		{&n.magicIndex, c.magicIndex}, {&n.near, c.near}, {&n.far, c.far}, {&n.log2E, c.Log2E}, {&n.log2ELo, c.Log2ELo},
 		{&n.ln2, c.Ln2}, {&n.up, c.up}, {&n.down, c.down}, {&n.minusDown, -c.down}, {&n.ln2Down, c.ln2Down}, {&n.maxSoftplus, c.maxSoftplus},
-		{&n.large, c.large}, {&n.half, 0.5}, {&n.one, 1}, {&n.two, 2}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
+		{&n.large, c.large}, {&n.one, 1}, {&n.two, 2}, {&n.minusOne, -1}, {&n.recipScale, coef.RecipScale}, {&n.nan, T(math.NaN())},
 		{&n.halfUp, c.halfUp}, {&n.halfDown, c.halfDown}, {&n.magicLog, c.magicLog}, {&n.magicLog0, c.magicLog0}, {&n.largest, c.largest},
 		{&n.sign, fromBits[T](c.signBit)}, {&n.mantissa, fromBits[T](1<<c.MantissaBits - 1)},
 	} {

@@ -90,6 +90,7 @@
 #define slotDD      896
 #define slotDelta   960
 #define slotNear    448 // Y, bounded
+#define slotLost    384
 #define softSlots   1024
 
 // Instructions
@@ -359,12 +360,13 @@
 
 // Weights
 #define hardWeight(w, r, s, t) weights(w, W, WEACH)
-// wPos·t + wNeg·(1-t), from the weight with the greater share: that of the other one times the difference is added.
-#define softWeight(w, share, wNeg, less) \
-	read(w, TARGET); CONST(K0, neon_half); first(FCMGT, less, K0, w);                           \
-	subc(share, w, neon_one); bit(share, w, less); /* of wPos, or minus that of wNeg */         \
-	weights(w, WPOS, WPOSEACH); weights(wNeg, W, WEACH); bit(w, wNeg, less);                    \
-	weights(less, WPOS, WPOSEACH); sub(less, less, wNeg); fma(w, share, less)
+// wPos·t + wNeg·(1-t), the greater product not rounded
+#define softWeight(w, t, other, wNeg) \
+	read(t, TARGET); csub(other, neon_one, t);                                                  \
+	weights(w, WPOS, WPOSEACH); mul(w, w, t); weights(wNeg, W, WEACH); mul(wNeg, wNeg, other);  \
+	each3(FCMGT, gK, wNeg, w); each3(FMIN, w, w, wNeg); bit(t, other, gK); /* gK: less */       \
+	weights(wNeg, W, WEACH); get(other, slotLost); fma(w, wNeg, other);                         \
+	weights(other, WPOS, WPOSEACH); bit(other, wNeg, gK); fma(w, other, t)
 
 // max(0, u), where the infinity and the NaN of u enter
 #define positive(V, u) ZERO(K0); last(FMAX, V, u, K0)

@@ -436,7 +436,6 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define m         g4
 #define beta      g4
 #define share     g4
-#define small     g4
 #define eHalf     g4
 #define k         g4
 #define B         g4
@@ -451,6 +450,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 #define negative  g6
 #define eLow      g6
 #define dd        g6
+#define small     g6
 #define M         g6
 #define sign      g6
 
@@ -459,7 +459,7 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 
 // M and low; β, and what derivatives need of κ and D, in slots
 #define RATIO(wantFirst, wantSecond) \
-	read(t, TARGET); csub(beta, neon_one, t); csub(lost, neon_one, beta); sub(lost, lost, t);   \
+	read(t, TARGET); csub(beta, neon_one, t); csub(lost, neon_one, beta); sub(lost, lost, t); put(lost, slotLost); \
 	read(negative, U); signed(negative, negative);                                              \
 	read(theta, TARGET); bit(theta, beta, negative); bit(beta, t, negative); put(beta, slotBeta); \
 	/* R + rest */                                                                              \
@@ -469,17 +469,19 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	add(R, share, product);                                                                     \
 	each3(FMAX, g6, share, product); each3(FMIN, rest, share, product); sub(g6, R, g6); sub(rest, rest, g6); \
 	sub(rest, rest, gK); fma(rest, whole, lost);                                                \
-	CONST(K0, neon_one); first(FDIV, inverse, K0, R);                                           \
-	wantFirst(add(share, share, share); sub(share, share, R); sub(share, share, rest); put(share, slotD)); \
-	/* γ·κ, κ = ±δ·e/R */                                                                       \
-	wantFirst(mul(kappa, e, inverse); copy(g4, e); fnma(g4, kappa, R); get(g6, slotELow); add(g4, g4, g6)); \
-	wantFirst(fnma(g4, kappa, rest); fma(kappa, g4, inverse));                                  \
-	wantFirst(read(g4, TARGET); add(g4, g4, g4); everyp(g6, paramGamma); fnmap(g6, g4, paramGamma)); \
-	wantFirst(read(g4, U); CONST(K0, neon_sign); last(VAND, g4, g4, K0); each3(VEOR, g6, g6, g4)); \
-	wantFirst(mul(kappa, g6, kappa); put(kappa, slotKappa));                                    \
 	/* m = M·(1+low) */                                                                         \
 	mulc(small, e, neon_down); addc(d, small, neon_one);                                        \
-	csub(dLow, neon_one, d); add(dLow, dLow, small); get(eLow, slotELow); fmac(dLow, eLow, neon_down); \
+	subc(g1, d, neon_one); sub(dLow, small, g1); get(g1, slotELow); fmac(dLow, g1, neon_down);  \
+	/* D = 2β - R, less what 1+e lacks */                                                       \
+	wantFirst(add(share, share, share); sub(share, share, R); copy(g1, rest); fma(g1, share, dLow)); \
+	wantFirst(sub(share, share, g1); put(share, slotD));                                        \
+	CONST(K0, neon_one); first(FDIV, inverse, K0, R);                                           \
+	/* γ·κ, κ = ±δ·e/R */                                                                       \
+	wantFirst(get(g6, slotE); mul(g4, g6, inverse); copy(gK, g6); fnma(gK, g4, R); fnma(gK, g6, dLow)); \
+	wantFirst(get(g6, slotELow); add(gK, gK, g6); fnma(gK, g4, rest); fma(g4, gK, inverse));    \
+	wantFirst(read(g6, TARGET); add(g6, g6, g6); everyp(gK, paramGamma); fnma(gK, g6, gK); mul(g4, gK, g4)); \
+	wantFirst(read(g6, U); CONST(K0, neon_sign); last(VAND, g6, g6, K0); each3(VEOR, g4, g4, g6)); \
+	wantFirst(put(g4, slotKappa));                                                              \
 	wantSecond(add(dd, dLow, dLow); mul(dd, d, dd); fma(dd, d, d); put(dd, slotDD));            \
 	div(M, R, d);                                                                               \
 	wantSecond(put(R, slotR); put(rest, slotRest); put(inverse, slotInverse));                  \
@@ -534,7 +536,8 @@ TEXT ·frozenPowerF64NEON(SB), 0, $7488-8
 	mulp(gKappa, kappa, paramPowLo); fmap(gKappa, kappa, paramPowHi);                           \
 	mulc(factor, e, neon_down); subc(factor, factor, neon_one);                                 \
 	mulc(kappa, kappa, neon_halfDown); fmap(factor, kappa, paramGammaMinus1);                   \
-	get(D, slotD); add(D, D, D);                                                                \
+	get(D, slotBeta); mulc(D, D, neon_up); add(D, D, D); get(gK, slotR); sub(D, D, gK);         \
+	get(gK, slotRest); sub(D, D, gK); add(D, D, D);                                             \
 	get(lambda, slotA); get(gK, slotM); add(lambda, lambda, gK); mulc(lambda, lambda, neon_ln2); fma(D, lambda, factor); \
 	get(near, slotNear); mulc(near, near, neon_up); fma(D, near, factor);                       \
 	mulc(D, D, neon_halfDown); fma(bracket, gKappa, D); minc(bracket, bracket, neon_large);     \

@@ -480,14 +480,14 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		sign := toBits(x) & c.signBit
 		negative := sign != 0
 
-		// w = wPos·t + wNeg·(1-t), from the weight with the greater share
+		// w = wPos·t + wNeg·(1-t), the greater product not rounded
 		other := 1 - t
 		lost := (1 - other) - t // of 1-t
-		major, minor := wNegs.get(i), wPoss.get(i)
-		if !(t < 0.5) {
-			major, minor = minor, major
-		}
-		w := fma(smaller(t, other), minor-major, major)
+		wPos, wNeg := wPoss.get(i), wNegs.get(i)
+		posPart, negPart := T(wPos*t), T(wNeg*other)
+		w := fma(wNeg, lost, smaller(posPart, negPart))
+		less := posPart < negPart
+		w = fma(choose(less, wNeg, wPos), choose(less, other, t), w)
 
 		beta := choose(negative, t, other)
 		theta := choose(negative, other, t)
@@ -533,15 +533,16 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 			continue
 		}
 
-		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
+		// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R; D and κ less what 1+e lacks
 		Y = T(beta * smaller(c.maxSoftplus, far)) // beyond, κ is 0, but e has stopped falling
-		D := fma(2, share, -R) - rest
+		D := fma(2, share, -R)
+		DLess := D - fma(D, dLow, rest)
 		if op != abi.Frozen {
 			kappa := T(e * inverse)
-			kappa = fma(fma(-kappa, rest, fma(-kappa, R, e)+eLow), inverse, kappa)
+			kappa = fma(fma(-kappa, rest, fma(-e, dLow, fma(-kappa, R, e))+eLow), inverse, kappa)
 			gDelta := fromBits[T](toBits(fma(-(t+t), pl.Gamma, pl.Gamma)) ^ sign)
 			gKappa := T(gDelta * kappa)
-			grad := fma(gKappa, fma(c.Ln2, Q, T(b*Y)), T(B*D)) / (c.up + e)
+			grad := fma(gKappa, fma(c.Ln2, Q, T(b*Y)), T(B*DLess)) / (c.up + e)
 			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
 		}
 		if op == abi.Grad {
@@ -552,7 +553,7 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		dd := fma(d, d, T(d*(dLow+dLow)))
 		o.curv[i] = T(T(T(B*fma(0, Y, e))/dd) * c.down) // the product lets a NaN in
 		if op == abi.Frozen {
-			grad := T(B*fma(0, Y, D)) / (c.up + e)
+			grad := T(B*fma(0, Y, DLess)) / (c.up + e)
 			o.grad[i] = fromBits[T](toBits(grad) ^ sign)
 			continue
 		}
@@ -565,6 +566,7 @@ func genericSoft[T Float](kernel abi.Kernel, a *abi.Args[T]) {
 		kappa = T(delta * kappa)
 		gKappa := fma(pl.PowHi, kappa, T(pl.PowLo*kappa))
 		factor := fma(pl.GammaMinus1, T(kappa*c.halfDown), small-1)
+		D = D - rest
 		bracket := fma(T(Y*c.up), factor, fma(T(c.Ln2*(A+m)), factor, D+D))
 		bracket = fma(gKappa, T(bracket*c.halfDown), e)
 		bracket = smaller(c.large, bracket)

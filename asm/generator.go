@@ -309,7 +309,7 @@ type instructions struct {
 var (
 	turnParams = []string{"PowHi", "PowHiDown", "PowLo"}
 	turnSlots  = 24
-	turnArrays = [][]string{{"A"}, {"g"}, {"m"}, {"rest", "k"}, {"inverse", "f"}, {"M", "t"}, {"low", "r"}, {"R"}, {"beta"}}
+	turnArrays = [][]string{{"A"}, {"g"}, {"m"}, {"rest", "k"}, {"inverse", "f"}, {"M", "t"}, {"low", "r"}, {"R"}, {"beta"}, {"lost"}, {"dLow"}}
 )
 
 const (

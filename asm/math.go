@@ -317,7 +317,9 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			low := fma(neg(M), dLow, fma(neg(M), d, R).plus(rest)).times(inverse)
 
 			b.put("m", m)
+			b.put("lost", lost)
 			b.put("beta", beta)
+			b.put("dLow", dLow)
 			b.put("R", R)
 			b.put("rest", rest)
 			b.put("inverse", inverse)
@@ -340,11 +342,13 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			Y := beta.times(b.abs(x))
 			e, small, _ := b.log(A, g)
 
-			// w = wPos·t + wNeg·(1-t), from the weight with the greater share
+			// w = wPos·t + wNeg·(1-t), the greater product not rounded
+			other := one.minus(t)
 			wPos, wNeg := b.get("WPos"), b.get("W")
-			less := compare(t, b.num(0.5), less)
-			major, minor := swap(less, wPos, wNeg)
-			w := fma(smaller(t, one.minus(t)), minor.minus(major), major)
+			posPart, negPart := wPos.times(t), wNeg.times(other)
+			w := fma(wNeg, b.get("lost"), smaller(posPart, negPart))
+			less := compare(posPart, negPart, less)
+			w = fma(choose(less, wNeg, wPos), choose(less, other, t), w)
 
 			// big = w·m^γ·2^Shift
 			var big, B *value
@@ -366,19 +370,21 @@ func soft(op abi.Operation, isSquare bool) []stage {
 				return
 			}
 
-			// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R
+			// ±grad = B·(D + γ·κ·E)/(1+e), D = 2β - R, κ = ±δ·e/R; D and κ less what 1+e lacks
 			R := b.get("R")
 			eLow := A.minus(e).plus(g)
 			Y = beta.times(smaller(b.num(b.MaxSoftplus), b.abs(x))) // beyond, κ is 0, but e has stopped falling
 			rest := b.get("rest")
-			D := fma(b.num(2), beta.times(up), neg(R)).minus(rest)
+			dLow := b.get("dLow")
+			D := fma(b.num(2), beta.times(up), neg(R))
+			DLess := D.minus(fma(D, dLow, rest))
 			if op != abi.Frozen {
 				inverse := b.get("inverse")
 				kappa := e.times(inverse)
-				kappa = fma(fma(neg(kappa), rest, fma(neg(kappa), R, e).plus(eLow)), inverse, kappa)
+				kappa = fma(fma(neg(kappa), rest, fma(neg(e), dLow, fma(neg(kappa), R, e)).plus(eLow)), inverse, kappa)
 				gDelta := b.flipped(fma(neg(t.plus(t)), b.param("Gamma"), b.param("Gamma")), x)
 				gKappa := gDelta.times(kappa)
-				grad := fma(gKappa, fma(b.num(b.table.Ln2), Q, big.times(Y)), B.times(D)).over(up.plus(e))
+				grad := fma(gKappa, fma(b.num(b.table.Ln2), Q, big.times(Y)), B.times(DLess)).over(up.plus(e))
 				b.put("Grad", b.flipped(grad, x))
 			}
 			if op == abi.Grad {
@@ -387,11 +393,10 @@ func soft(op abi.Operation, isSquare bool) []stage {
 
 			// curv = B·e/(1+e)²
 			d := one.plus(small)
-			dLow := fma(eLow, down, one.minus(d).plus(small))
 			dd := fma(d, d, d.times(dLow.plus(dLow)))
 			b.put("Curv", B.times(fma(zero, Y, e)).over(dd).times(down)) // the product lets a NaN in
 			if op == abi.Frozen {
-				b.put("Grad", b.flipped(B.times(fma(zero, Y, D)).over(up.plus(e)), x))
+				b.put("Grad", b.flipped(B.times(fma(zero, Y, DLess)).over(up.plus(e)), x))
 				return
 			}
 
@@ -405,6 +410,7 @@ func soft(op abi.Operation, isSquare bool) []stage {
 			kappa = delta.times(kappa)
 			gKappa := fma(b.param("PowHi"), kappa, b.param("PowLo").times(kappa))
 			factor := fma(b.param("GammaMinus1"), kappa.times(halfDown), small.minus(one))
+			D = D.minus(rest)
 			bracket := fma(Y.times(up), factor, fma(b.num(b.table.Ln2).times(A.plus(m)), factor, D.plus(D)))
 			bracket = fma(gKappa, bracket.times(halfDown), e)
 			bracket = smaller(b.num(b.Large()), bracket)

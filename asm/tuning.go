@@ -75,7 +75,7 @@ func tuningOf(s *isa, k abi.Kernel) []tuning {
 		switch {
 		case op == abi.Hess || op == abi.Frozen: // used less: shorter
 			return turns(1, "exp", "ratio")
-		case s.wide:
+		case s.wide && op == abi.Grad:
 			return turns(2, "exp")
 		}
 		return turns(1, "exp")

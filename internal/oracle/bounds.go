@@ -29,7 +29,7 @@ type Bounds [Quantities]float64
 var (
 	general = Bounds{Loss: 5.5, Grad: 6, Hess: 9, Curv: 7, Frozen: 6, Sigmoid: 2, Softplus: 2.5}
 	usual   = Bounds{Loss: 4, Grad: 5, Hess: 8, Curv: 7, Frozen: 6, Sigmoid: 2, Softplus: 2.5}
-	soft    = Bounds{Loss: 8, Grad: 11, Hess: 11, Curv: 10, Frozen: 9}
+	soft    = Bounds{Loss: 7, Grad: 9, Hess: 9, Curv: 8, Frozen: 8}
 
 	// γ·log s multiplies the error of log s: above flat the bounds grow by so much for each unit of γ.
 	perGamma     = Bounds{Loss: 0.35, Grad: 0.8, Hess: 0.35, Curv: 0.35, Frozen: 0.35}
