@@ -19517,114 +19517,126 @@ loop:
 // func wholeFromInt8AVX2(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX2
 TEXT ·wholeFromInt8AVX2(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
 	VBROADCASTSS limit+28(FP), Y1
 	VBROADCASTSS ignore+32(FP), Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VPMOVSXBD (CX)(DX*1), Y4
+	VPMOVSXBD (AX)(DX*1), Y4
 	VANDPS    Y0, Y4, Y4
-	VMOVUPS   Y4, (AX)(DX*4)
 	VPCMPEQD  Y4, Y2, Y5
 	VPANDN    Y4, Y5, Y5
 	VPMAXUD   Y5, Y3, Y3
-	VPMOVSXBD 8(CX)(DX*1), Y4
-	VANDPS    Y0, Y4, Y4
-	VMOVUPS   Y4, 32(AX)(DX*4)
-	VPCMPEQD  Y4, Y2, Y5
-	VPANDN    Y4, Y5, Y5
-	VPMAXUD   Y5, Y3, Y3
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	VPMAXUD   Y3, Y1, Y3
-	VPXOR     Y3, Y1, Y3
-	VPTEST    Y3, Y3
-	SETEQ     ok+40(FP)
+	VPMOVSXBD 8(AX)(DX*1), Y5
+	VANDPS    Y0, Y5, Y5
+	VPCMPEQD  Y5, Y2, Y6
+	VPANDN    Y5, Y6, Y6
+	VPMAXUD   Y6, Y3, Y3
+	TESTQ     CX, CX
+	JEQ       checked
+	VMOVUPS   Y4, (CX)(DX*4)
+	VMOVUPS   Y5, 32(CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPMAXUD Y3, Y1, Y3
+	VPXOR   Y3, Y1, Y3
+	VPTEST  Y3, Y3
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 
 // func wholeFromInt16AVX2(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX2
 TEXT ·wholeFromInt16AVX2(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
 	VBROADCASTSS limit+28(FP), Y1
 	VBROADCASTSS ignore+32(FP), Y2
 	VXORPS       Y3, Y3, Y3
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VPMOVSXWD (CX)(DX*2), Y4
+	VPMOVSXWD (AX)(DX*2), Y4
 	VANDPS    Y0, Y4, Y4
-	VMOVUPS   Y4, (AX)(DX*4)
 	VPCMPEQD  Y4, Y2, Y5
 	VPANDN    Y4, Y5, Y5
 	VPMAXUD   Y5, Y3, Y3
-	VPMOVSXWD 16(CX)(DX*2), Y4
-	VANDPS    Y0, Y4, Y4
-	VMOVUPS   Y4, 32(AX)(DX*4)
-	VPCMPEQD  Y4, Y2, Y5
-	VPANDN    Y4, Y5, Y5
-	VPMAXUD   Y5, Y3, Y3
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	VPMAXUD   Y3, Y1, Y3
-	VPXOR     Y3, Y1, Y3
-	VPTEST    Y3, Y3
-	SETEQ     ok+40(FP)
+	VPMOVSXWD 16(AX)(DX*2), Y5
+	VANDPS    Y0, Y5, Y5
+	VPCMPEQD  Y5, Y2, Y6
+	VPANDN    Y5, Y6, Y6
+	VPMAXUD   Y6, Y3, Y3
+	TESTQ     CX, CX
+	JEQ       checked
+	VMOVUPS   Y4, (CX)(DX*4)
+	VMOVUPS   Y5, 32(CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPMAXUD Y3, Y1, Y3
+	VPXOR   Y3, Y1, Y3
+	VPTEST  Y3, Y3
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 
 // func wholeFromInt64AVX2(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
 // Requires: AVX, AVX2
 TEXT ·wholeFromInt64AVX2(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Y0
 	VPBROADCASTQ ignore+32(FP), Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VMOVUPS  (CX)(DX*8), Y3
+	VMOVUPS  (AX)(DX*8), Y3
 	VPCMPEQQ Y3, Y1, Y4
 	VPANDN   Y3, Y4, Y4
 	VPMAXUD  Y4, Y2, Y2
-	VMOVUPS  32(CX)(DX*8), Y4
+	VMOVUPS  32(AX)(DX*8), Y4
 	VPCMPEQQ Y4, Y1, Y5
 	VPANDN   Y4, Y5, Y5
 	VPMAXUD  Y5, Y2, Y2
+	VMOVUPS  64(AX)(DX*8), Y5
+	VPCMPEQQ Y5, Y1, Y6
+	VPANDN   Y5, Y6, Y6
+	VPMAXUD  Y6, Y2, Y2
+	VMOVUPS  96(AX)(DX*8), Y6
+	VPCMPEQQ Y6, Y1, Y7
+	VPANDN   Y6, Y7, Y7
+	VPMAXUD  Y7, Y2, Y2
+	TESTQ    CX, CX
+	JEQ      checked
 	VSHUFPS  $0x88, Y4, Y3, Y3
 	VPERMQ   $0xd8, Y3, Y3
-	VMOVUPS  Y3, (AX)(DX*4)
-	VMOVUPS  64(CX)(DX*8), Y3
-	VPCMPEQQ Y3, Y1, Y4
-	VPANDN   Y3, Y4, Y4
-	VPMAXUD  Y4, Y2, Y2
-	VMOVUPS  96(CX)(DX*8), Y4
-	VPCMPEQQ Y4, Y1, Y5
-	VPANDN   Y4, Y5, Y5
-	VPMAXUD  Y5, Y2, Y2
-	VSHUFPS  $0x88, Y4, Y3, Y3
-	VPERMQ   $0xd8, Y3, Y3
-	VMOVUPS  Y3, 32(AX)(DX*4)
-	ADDQ     $0x10, DX
-	CMPQ     DX, BX
-	JLT      loop
-	VPMAXUD  Y2, Y0, Y2
-	VPXOR    Y2, Y0, Y2
-	VPTEST   Y2, Y2
-	SETEQ    ok+40(FP)
+	VMOVUPS  Y3, (CX)(DX*4)
+	VSHUFPS  $0x88, Y6, Y5, Y5
+	VPERMQ   $0xd8, Y5, Y5
+	VMOVUPS  Y5, 32(CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPMAXUD Y2, Y0, Y2
+	VPXOR   Y2, Y0, Y2
+	VPTEST  Y2, Y2
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 
@@ -19803,87 +19815,101 @@ loop:
 // func wholeFromInt8AVX512(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt8AVX512(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
 	VBROADCASTSS limit+28(FP), Z1
 	VBROADCASTSS ignore+32(FP), Z2
 	VPXORQ       Z3, Z3, Z3
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VPMOVSXBD (CX)(DX*1), Z4
+	VPMOVSXBD (AX)(DX*1), Z4
 	VANDPS    Z0, Z4, Z4
-	VMOVUPS   Z4, (AX)(DX*4)
 	VPCMPD    $0x04, Z4, Z2, K1
 	VPMAXUD   Z4, Z3, K1, Z3
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	VPCMPUD   $0x06, Z1, Z3, K1
-	KMOVW     K1, AX
-	TESTL     AX, AX
-	SETEQ     ok+40(FP)
+	TESTQ     CX, CX
+	JEQ       checked
+	VMOVUPS   Z4, (CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPCMPUD $0x06, Z1, Z3, K1
+	KMOVW   K1, AX
+	TESTL   AX, AX
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 
 // func wholeFromInt16AVX512(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt16AVX512(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
 	VBROADCASTSS limit+28(FP), Z1
 	VBROADCASTSS ignore+32(FP), Z2
 	VPXORQ       Z3, Z3, Z3
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VPMOVSXWD (CX)(DX*2), Z4
+	VPMOVSXWD (AX)(DX*2), Z4
 	VANDPS    Z0, Z4, Z4
-	VMOVUPS   Z4, (AX)(DX*4)
 	VPCMPD    $0x04, Z4, Z2, K1
 	VPMAXUD   Z4, Z3, K1, Z3
-	ADDQ      $0x10, DX
-	CMPQ      DX, BX
-	JLT       loop
-	VPCMPUD   $0x06, Z1, Z3, K1
-	KMOVW     K1, AX
-	TESTL     AX, AX
-	SETEQ     ok+40(FP)
+	TESTQ     CX, CX
+	JEQ       checked
+	VMOVUPS   Z4, (CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPCMPUD $0x06, Z1, Z3, K1
+	KMOVW   K1, AX
+	TESTL   AX, AX
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 
 // func wholeFromInt64AVX512(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
 // Requires: AVX, AVX512F
 TEXT ·wholeFromInt64AVX512(SB), $0-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
+	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Z0
 	VPBROADCASTQ ignore+32(FP), Z1
 	VPXORQ       Z2, Z2, Z2
-	VMOVUPS      table64_0_2_4_6_8_a_c_e<>+0(SB), Z3
+	VPXORQ       Z3, Z3, Z3
+	VMOVUPS      table64_0_2_4_6_8_a_c_e<>+0(SB), Z4
+	MOVQ         dst+0(FP), CX
 	MOVQ         n+16(FP), BX
 	XORL         DX, DX
 
 loop:
-	VMOVUPS  (CX)(DX*8), Z4
-	VPCMPQ   $0x04, Z4, Z1, K1
-	VPMAXUQ  Z4, Z2, K1, Z2
-	VMOVUPS  64(CX)(DX*8), Z5
+	VMOVUPS  (AX)(DX*8), Z5
 	VPCMPQ   $0x04, Z5, Z1, K1
 	VPMAXUQ  Z5, Z2, K1, Z2
-	VPERMT2D Z5, Z3, Z4
-	VMOVUPS  Z4, (AX)(DX*4)
-	ADDQ     $0x10, DX
-	CMPQ     DX, BX
-	JLT      loop
-	VPCMPUQ  $0x06, Z0, Z2, K1
-	KMOVW    K1, AX
-	TESTL    AX, AX
-	SETEQ    ok+40(FP)
+	VMOVUPS  64(AX)(DX*8), Z6
+	VPCMPQ   $0x04, Z6, Z1, K1
+	VPMAXUQ  Z6, Z3, K1, Z3
+	TESTQ    CX, CX
+	JEQ      checked
+	VPERMT2D Z6, Z4, Z5
+	VMOVUPS  Z5, (CX)(DX*4)
+
+checked:
+	ADDQ    $0x10, DX
+	CMPQ    DX, BX
+	JLT     loop
+	VPMAXUQ Z3, Z2, Z2
+	VPCMPUQ $0x06, Z0, Z2, K1
+	KMOVW   K1, AX
+	TESTL   AX, AX
+	SETEQ   ok+40(FP)
 	VZEROUPPER
 	RET
 

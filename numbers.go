@@ -117,7 +117,8 @@ func (v *numbers) text(i int) string {
 }
 
 // asInt32 returns the last 32 bits of the integers from..from+n-1, and whether all integers are in 0..limit or ignore. They are in the
-// memory of v if it has them so, otherwise in room, which is long enough. The limit is at most math.MaxInt32, or anyLimit.
+// memory of v if it has them so, otherwise in room, which is long enough; if it is nil, there is only the answer. The limit is at most
+// math.MaxInt32, or anyLimit.
 func (v *numbers) asInt32(room []int32, from, n int, limit uint32, ignore int32) (values []int32, ok bool) {
 	if v.of&unsigned != 0 && ignore < 0 {
 		ignore = 0 // no integer is negative, and 0 is in the range
@@ -128,28 +129,36 @@ func (v *numbers) asInt32(room []int32, from, n int, limit uint32, ignore int32)
 		values = unsafe.Slice((*int32)(first), n)
 		return values, limit == anyLimit || firstBadLabel(values, limit, ignore) < 0
 	}
-	values, ok = room[:n], true
-	done := 0
+	if room != nil {
+		values = room[:n]
+	}
+	done, ok := 0, true
 	if n >= laneCount && hasLabelKernels() {
 		if race.Enabled {
 			race.Read((*byte)(first), n*v.of.size())
 		}
-		done, ok = toInt32ByPath(path, &values[0], first, v.of, n, limit, ignore)
+		done, ok = toInt32ByPath(path, unsafe.SliceData(values), first, v.of, n, limit, ignore)
 	}
-	rest, from := values[done:], from+done
+	if done == n {
+		return values, ok
+	}
+	rest, from, to := values, from+done, from+n
+	if room != nil {
+		rest = values[done:]
+	}
 	switch v.of {
 	case int8s:
-		ok = toInt32(rest, sliceOf[int8](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[int8](v)[from:to], limit, ignore) && ok
 	case int16s:
-		ok = toInt32(rest, sliceOf[int16](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[int16](v)[from:to], limit, ignore) && ok
 	case int64s:
-		ok = toInt32(rest, sliceOf[int64](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[int64](v)[from:to], limit, ignore) && ok
 	case uint8s:
-		ok = toInt32(rest, sliceOf[uint8](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[uint8](v)[from:to], limit, ignore) && ok
 	case uint16s:
-		ok = toInt32(rest, sliceOf[uint16](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[uint16](v)[from:to], limit, ignore) && ok
 	case uint64s:
-		ok = toInt32(rest, sliceOf[uint64](v)[from:], limit, ignore) && ok
+		ok = toInt32(rest, sliceOf[uint64](v)[from:to], limit, ignore) && ok
 	}
 	return values, ok
 }
@@ -157,12 +166,13 @@ func (v *numbers) asInt32(room []int32, from, n int, limit uint32, ignore int32)
 // anyLimit is for those who do not ask whether the integers are in a range: the answer means nothing.
 const anyLimit = math.MaxUint32
 
-// toInt32 does what asInt32 does for the first len(dst) integers of src. If these are unsigned, ignore ≥ 0.
+// toInt32 does what asInt32 does for the integers of src. If these are unsigned, ignore ≥ 0.
 func toInt32[L Integer](dst []int32, src []L, limit uint32, ignore int32) bool {
-	src = src[:len(dst)]
 	most := uint64(0)
 	for i, v := range src {
-		dst[i] = int32(v)
+		if dst != nil {
+			dst[i] = int32(v)
+		}
 		w := uint64(v)
 		if w == uint64(int64(ignore)) {
 			w = 0

@@ -202,16 +202,17 @@ func (j *job[T]) checkWeights() error {
 func (j *job[T]) multiplyRows(all *weightRange, exactly bool) error {
 	const low, high = 0x1p-20, 0x1p10
 	w := sliceOf[T](&j.y.row)
+	bounded := !exactly && len(w) > 0 && all.most*high <= constantsOf[T]().MaxWeight
 	switch {
-	case exactly || len(w) == 0 || all.most*high > constantsOf[T]().MaxWeight || firstOutside(w, 0, high) >= 0:
+	case bounded && firstOutside(w, low, high) < 0:
+		all.multiply(low, high, smallestNormal[T]())
+	case bounded && firstOutside(w, 0, high) < 0:
+		all.least = 0
+		all.most *= high
+	default:
 		if err := multiplyRange[T](all, j.op, rowInput, &j.y.row); err != nil {
 			return err
 		}
-	case firstOutside(w, low, high) < 0:
-		all.multiply(low, high, smallestNormal[T]())
-	default:
-		all.least = 0
-		all.most *= high
 	}
 	return multiplyRange[T](all, j.op, elementInput, &j.y.element)
 }

@@ -448,10 +448,9 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 
 // firstBadInteger does it for integers of any type.
 func firstBadInteger(label *numbers, from int, limit uint32, ignore int32) int {
-	var room [1024]int32
-	for start := from; start < label.len; start += len(room) {
-		n := min(len(room), label.len-start)
-		if _, ok := label.asInt32(room[:], start, n, limit, ignore); ok {
+	for start := from; start < label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
+		n := min(blockLen, label.len-start)
+		if _, ok := label.asInt32(nil, start, n, limit, ignore); ok {
 			continue
 		}
 		for i := start; i < start+n; i++ {

@@ -750,6 +750,8 @@ func integersAsInt32[L Integer](t *testing.T) {
 				got, ok := v.asInt32(make([]int32, len(all)), from, len(want), limit, ignore)
 				require.Equal(t, valid, ok, "%v, %v: %v, limit %v, ignore %v", p, v.of, all[from:], limit, ignore)
 				require.Equal(t, want, got, "%v, %v", p, v.of)
+				_, ok = v.asInt32(nil, from, len(want), limit, ignore)
+				require.Equal(t, valid, ok, "%v, %v: %v, limit %v, ignore %v", p, v.of, all[from:], limit, ignore)
 			})
 		}
 	}

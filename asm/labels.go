@@ -139,11 +139,16 @@ type check struct {
 	*simple
 	bits                int
 	limit, ignore, most reg.VecVirtual
+	other               reg.VecVirtual // turns with most: a maximum of 64 bits takes three cycles
 }
 
 func (f *simple) check(bits int) *check {
-	c := &check{f, bits, f.spread("limit", bits), f.spread("ignore", bits), f.vector()}
+	c := &check{f, bits, f.spread("limit", bits), f.spread("ignore", bits), f.vector(), nil}
 	f.zero(c.most)
+	if c.other = c.most; c.wide && bits == 64 {
+		c.other = f.vector()
+		f.zero(c.other)
+	}
 	return c
 }
 
@@ -154,6 +159,7 @@ func (c *check) add(x reg.VecVirtual) {
 		k := c.K()
 		c.emit("VPCMP"+letter, k, c.ignore, x, Imm(4))
 		c.emit("VPMAXU"+letter, c.most, k, c.most, x)
+		c.most, c.other = c.other, c.most
 		return
 	}
 	ignored := c.YMM()
@@ -166,6 +172,9 @@ func (c *check) add(x reg.VecVirtual) {
 func (c *check) answer() {
 	if c.wide {
 		k, r := c.K(), c.GP32()
+		if c.other != c.most {
+			c.VPMAXUQ(c.other, c.most, c.most)
+		}
 		c.emit("VPCMPU"+map[int]string{32: "D", 64: "Q"}[c.bits], k, c.most, c.limit, Imm(6)) // not ≤
 		c.KMOVW(k, r)
 		c.TESTL(r, r)
@@ -190,45 +199,63 @@ func (g *generator) labelsValid(s *isa) {
 	}, c.answer)
 }
 
-// fromNarrow makes int32 of integers of fewer bits, and checks them. The mask has the upper bits of those without a sign clear.
+// fromNarrow makes int32 of integers of fewer bits, unless dst is nil, and checks them. The mask has the upper bits of those without a
+// sign clear.
 func (g *generator) fromNarrow(s *isa, bytes int) {
 	f := g.simple(s, fmt.Sprintf("wholeFromInt%d", 8*bytes),
 		fmt.Sprintf("(dst *int32, src *int%d, n int, mask, limit uint32, ignore int32) (ok bool)", 8*bytes))
-	dst, src, mask, c := f.argument("dst"), f.argument("src"), f.spread("mask", 32), f.check(32)
-	f.turns(func() {
-		for v := range f.vectors() {
-			x := f.vector()
-			f.emit(map[int]string{1: "VPMOVSXBD", 2: "VPMOVSXWD"}[bytes], x,
-				Mem{Base: src, Index: f.e, Scale: uint8(bytes), Disp: v * f.lanes() * bytes})
-			f.emit("VANDPS", x, x, mask)
-			f.VMOVUPS(x, f.at(dst, v))
-			c.add(x)
-		}
-	}, c.answer)
+	src, mask, c := f.argument("src"), f.spread("mask", 32), f.check(32)
+	f.checked(c, func(v int) reg.VecVirtual {
+		x := f.vector()
+		f.emit(map[int]string{1: "VPMOVSXBD", 2: "VPMOVSXWD"}[bytes], x,
+			Mem{Base: src, Index: f.e, Scale: uint8(bytes), Disp: v * f.lanes() * bytes})
+		f.emit("VANDPS", x, x, mask)
+		c.add(x)
+		return x
+	}, func(int, reg.VecVirtual) {})
 }
 
-// fromInt64 makes int32 of the lower halves of int64, and checks these.
+// fromInt64 makes int32 of the lower halves of int64, unless dst is nil, and checks them.
 func (g *generator) fromInt64(s *isa) {
 	f := g.simple(s, "wholeFromInt64", "(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)")
-	dst, src, c, lower := f.argument("dst"), f.argument("src"), f.check(64), f.vector()
+	src, c, even := f.argument("src"), f.check(64), f.vector()
 	if f.wide {
-		f.VMOVUPS(f.ints(0, 2), lower)
+		f.VMOVUPS(f.ints(0, 2), even)
 	}
-	f.turns(func() {
-		for v := range f.vectors() {
-			x, y := f.vector(), f.vector()
-			for h, half := range []reg.VecVirtual{x, y} {
-				f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, half)
-				c.add(half)
-			}
-			if f.wide {
-				f.VPERMT2D(y, lower, x)
-			} else {
-				f.VSHUFPS(Imm(0x88), y, x, x)
-				f.VPERMQ(Imm(0xd8), x, x)
-			}
-			f.VMOVUPS(x, f.at(dst, v))
+	var upper [2]reg.VecVirtual
+	f.checked(c, func(v int) reg.VecVirtual {
+		x := f.vector()
+		upper[v] = f.vector()
+		for h, half := range []reg.VecVirtual{x, upper[v]} {
+			f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, half)
+			c.add(half)
 		}
+		return x
+	}, func(v int, x reg.VecVirtual) {
+		if f.wide {
+			f.VPERMT2D(upper[v], even, x)
+		} else {
+			f.VSHUFPS(Imm(0x88), upper[v], x, x)
+			f.VPERMQ(Imm(0xd8), x, x)
+		}
+	})
+}
+
+// checked writes a loop that checks vectors, and makes what goes to dst of them.
+func (f *simple) checked(c *check, load func(v int) reg.VecVirtual, finish func(v int, x reg.VecVirtual)) {
+	dst := f.argument("dst")
+	f.turns(func() {
+		var x [2]reg.VecVirtual
+		for v := range f.vectors() {
+			x[v] = load(v)
+		}
+		f.TESTQ(dst, dst)
+		f.JEQ(LabelRef("checked"))
+		for v := range f.vectors() {
+			finish(v, x[v])
+			f.VMOVUPS(x[v], f.at(dst, v))
+		}
+		f.Label("checked")
 	}, c.answer)
 }
 
