@@ -361,9 +361,9 @@ func (g *generator) labelMasks(s *isa) {
 	f.Label("column")
 	f.XORL(f.e.As32(), f.e.As32())
 	f.Label("column_loop")
-	byte := f.GP64()
-	f.MOVQ(f.e, byte)
-	f.SHRQ(Imm(3), byte)
+	place := f.GP64()
+	f.MOVQ(f.e, place)
+	f.SHRQ(Imm(3), place)
 	x, p, q := f.vector(), f.GP32(), f.GP32()
 	f.VMOVUPS(f.at(label, 0), x)
 	if f.wide {
@@ -383,7 +383,7 @@ func (g *generator) labelMasks(s *isa) {
 	}
 	f.ORL(q, some)
 	f.NOTL(q)
-	at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1} }
+	at := func(mask reg.Register) Mem { return Mem{Base: mask, Index: place, Scale: 1} }
 	if f.wide {
 		f.MOVW(p.As16(), at(pos))
 		f.MOVW(q.As16(), at(keep))
@@ -592,7 +592,7 @@ func (g *generator) targetMasks(s *isa) {
 	zero, some := f.vector(), f.GP32()
 	f.zero(zero)
 	f.XORL(some, some)
-	f.bytewise(func(byte reg.Register, vectors int) {
+	f.bytewise(func(place reg.Register, vectors int) {
 		ones, others := f.GP32(), f.GP32()
 		for v := range vectors {
 			x, r, q := f.vector(), f.GP32(), f.GP32()
@@ -623,7 +623,7 @@ func (g *generator) targetMasks(s *isa) {
 			f.ORL(r, ones)
 			f.ORL(q, others)
 		}
-		if to := func(mask reg.Register) Mem { return Mem{Base: mask, Index: byte, Scale: 1} }; vectors*f.lanes() == 8 {
+		if to := func(mask reg.Register) Mem { return Mem{Base: mask, Index: place, Scale: 1} }; vectors*f.lanes() == 8 {
 			f.MOVB(ones.As8(), to(pos))
 			f.MOVB(others.As8(), to(soft))
 		} else {
@@ -715,9 +715,9 @@ func (g *generator) mul(s *isa) {
 
 // bits returns a register or mask for vector v of a bit mask: AVX-512 the mask, AVX2 a vector with the bits as signs, and rubbish
 // in the other bits.
-func (f *simple) bits(mask, byte reg.Register, v int) (signs reg.VecVirtual, k reg.OpmaskVirtual) {
+func (f *simple) bits(mask, place reg.Register, v int) (signs reg.VecVirtual, k reg.OpmaskVirtual) {
 	first := v * f.lanes()
-	m := Mem{Base: mask, Index: byte, Scale: 1, Disp: first / 8}
+	m := Mem{Base: mask, Index: place, Scale: 1, Disp: first / 8}
 	if f.wide {
 		k = f.K()
 		if f.double {
@@ -806,21 +806,21 @@ func (g *generator) blend(s *isa) {
 
 // bitwise writes a loop over vectors with their bits of a mask, see bits.
 func (f *simple) bitwise(mask reg.Register, body func(v int, signs reg.VecVirtual, k reg.OpmaskVirtual)) {
-	f.bytewise(func(byte reg.Register, vectors int) {
+	f.bytewise(func(place reg.Register, vectors int) {
 		for v := range vectors {
-			signs, k := f.bits(mask, byte, v)
+			signs, k := f.bits(mask, place, v)
 			body(v, signs, k)
 		}
 	}, func() {})
 }
 
 // bytewise writes a loop over vectors, two at a time at most, and the bytes of masks where their bits begin.
-func (f *simple) bytewise(body func(byte reg.Register, vectors int), after func()) {
+func (f *simple) bytewise(body func(place reg.Register, vectors int), after func()) {
 	f.turns(func() {
-		byte := f.GP64()
-		f.MOVQ(f.e, byte)
-		f.SHRQ(Imm(3), byte)
-		body(byte, f.vectors())
+		place := f.GP64()
+		f.MOVQ(f.e, place)
+		f.SHRQ(Imm(3), place)
+		body(place, f.vectors())
 	}, after)
 }
 
