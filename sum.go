@@ -9,6 +9,8 @@ import (
 	"github.com/gofocal/focal/internal/exact"
 )
 
+// Three sums: that of a call, in float64; that of each row, in float64 too (Rows); that of a part, exactly (Partial).
+
 // accumulator is a sum of losses in float64 with the rounding errors of its additions beside it: hi is the plain sum
 // and hi+lo, not rounded, the better one. Losses are never negative, so that nothing cancels in hi.
 //
