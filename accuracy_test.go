@@ -64,7 +64,7 @@ func sweep(t *testing.T, p focal.Params, step, points int) {
 	shortened := uint64(step*points) / uint64(divide(points))
 	lo, hi := uint64(math.Float32bits(0x1p-4)), uint64(math.Float32bits(0x1p7))
 	for _, s := range []verify.Sweep32{
-		{Step: shortened | 1}, // odd, so that the low bits vary
+		{Step: shortened | 1}, // odd, so the low bits vary
 		{Step: shortened/32 | 1, From: lo, To: hi},
 		{Step: shortened/32 | 1, From: 1<<31 | lo, To: 1<<31 | hi},
 	} {

@@ -39,7 +39,7 @@ const (
 var patchShare, patchLeast, fewMost, rowsLeast = 16, 256, patchMost + maxGroup, 2048
 
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch. What vectors go
-// through comes first and has a multiple of 64 bytes, so that none of them lies in two cache lines.
+// through comes first and has a multiple of 64 bytes, so none of them lies in two cache lines.
 type scratch[T Float] struct {
 	a, b, c room
 

@@ -4,7 +4,7 @@ package focal
 
 import "unsafe"
 
-// The scratch stands on the stack, so that nothing is allocated. It stands in a frame of assembly because Go would make
+// The scratch stands on the stack, so nothing is allocated. It stands in a frame of assembly because Go would make
 // zeros of it first, in every call, which takes longer than the loss of a small batch.
 
 // frameF32 and frameF64 are the sizes of the frames, as frame.s has them: the scratch, room to align it, and arguments.

@@ -11,7 +11,7 @@ import (
 	"github.com/gofocal/focal/internal/coef"
 )
 
-// FuzzArguments cuts all slices from one buffer, so that they alias each other in every way, and calls every function.
+// FuzzArguments cuts all slices from one buffer, so they alias each other in every way, and calls every function.
 // None may panic or write on an error or outside its outputs, each returns the error that its documentation promises, and
 // overlaps that are allowed do not change a result.
 func FuzzArguments(f *testing.F) {

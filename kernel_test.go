@@ -113,7 +113,7 @@ func (c *kernelCall[T]) args(u, target, w, wPos []T, out [4][]T) *abi.Args[T] {
 	}
 }
 
-// reference returns what the call shall leave behind.
+// reference returns what the call must leave behind.
 func (k *testKernel[T]) reference(c *kernelCall[T]) (out [4][]T) {
 	for o := range out {
 		out[o] = make([]T, len(c.u))

@@ -222,7 +222,7 @@ func quotient(a, low, n float64) float64 {
 	return q + (math.FMA(-q, n, a)+low)/n
 }
 
-// goroutines returns how many goroutines shall share the given number of units of work, at least one.
+// goroutines returns how many goroutines share the given number of units of work, at least one.
 func goroutines(workers, units int) int {
 	if workers < 0 {
 		workers = runtime.GOMAXPROCS(0)

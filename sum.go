@@ -12,9 +12,9 @@ import (
 // Three sums: that of a call, in float64; that of each row, in float64 too (Rows); that of a part, exactly (Partial).
 
 // accumulator is a sum of losses in float64 with the rounding errors of its additions beside it: hi is the plain sum
-// and hi+lo, not rounded, the better one. Losses are never negative, so that nothing cancels in hi.
+// and hi+lo, not rounded, the better one. Losses are never negative, so nothing cancels in hi.
 //
-// Only additions are used here, so that there is no product that a compiler could fuse with one.
+// Only additions are used here, so there is no product that a compiler could fuse with one.
 type accumulator struct {
 	hi, lo float64
 }

@@ -19,7 +19,7 @@ func TestFgNum(t *testing.T) {
 	assert.Equal(t, 3, FgNum([]int32{0, 1, -1, 2, math.MaxInt32, math.MinInt32, 0}))
 }
 
-// masksByDefinition asks for each element on its own what labelMasks shall find.
+// masksByDefinition asks for each element on its own what labelMasks must find.
 func masksByDefinition(start, n int, label []int32, c int, offset, ignore int32) (pos, ign []bool) {
 	pos, ign = make([]bool, n), make([]bool, n)
 	for i := range n {

@@ -64,7 +64,7 @@ func layouts[T focal.Float](x []T) map[string]matrix[T] {
 func requireSame[T focal.Float](t *testing.T, want []T, m matrix[T], msg string) {
 	t.Helper()
 	for i := range rows {
-		require.Equal(t, want[i*cols:(i+1)*cols], m.row(i), msg) // all finite, so that equal is the same bits
+		require.Equal(t, want[i*cols:(i+1)*cols], m.row(i), msg) // all finite, so equal is the same bits
 	}
 	for i, v := range m.data {
 		if i%m.stride >= cols {

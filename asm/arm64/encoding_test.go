@@ -162,7 +162,7 @@ func TestMacros(t *testing.T) {
 // kernel does not have.
 //
 // Which one that is, two more binaries tell, where the macros do not encode their instruction but which macro was called
-// with what: the second one has all bits of that the other way round, so that both differ in nothing else.
+// with what: the second one has all bits of that the other way round, so both differ in nothing else.
 func TestLinked(t *testing.T) {
 	effort.Long(t)
 	text, macros := readHeader(t)

@@ -84,7 +84,7 @@ func runInto(marks string, all []peer, sections []section, text func(*results) s
 	return os.WriteFile(name, document, 0o666)
 }
 
-// A ceiling is what a ratio of two cells shall be at most, or at least if it is a speed-up.
+// A ceiling is what a ratio of two cells may be at most, or at least if it is a speed-up.
 type ceiling struct {
 	what       string
 	typ        string

@@ -160,7 +160,7 @@ func (c *crew) timed(p peer, op string) (*process, string) {
 	return w, reason
 }
 
-// load gives a dataset to all workers, to those for peers that are alone only if they shall time something.
+// load gives a dataset to all workers, to those for peers that are alone only if they are to time something.
 func (c *crew) load(d dataset, timing bool) error {
 	for name, w := range c.workers {
 		if strings.Contains(name, "/") && !timing {

@@ -59,7 +59,7 @@ func (e *env) open(_ context.Context, name string) (io.ReadCloser, int64, error)
 			return f, info.Size(), nil
 		}
 	}
-	// To close the standard input does not end reading from it, as an interrupt shall.
+	// To close the standard input does not end reading from it, as an interrupt must.
 	r, w := io.Pipe()
 	go func() {
 		_, err := io.CopyBuffer(w, struct{ io.Reader }{e.stdin}, make([]byte, 1<<20))

@@ -128,7 +128,7 @@ func (c *canvas) appendWindows(x []float32) []float32 {
 	return x
 }
 
-// standardize gives a window zero mean and about unit variance, so that faint ink looks like black ink. A window of
+// standardize gives a window zero mean and about unit variance, so faint ink looks like black ink. A window of
 // nothing but noise stays small.
 func standardize(window []float32) {
 	var sum, squares float32

@@ -40,7 +40,7 @@ const (
 )
 
 // slice returns the i-th slice to be evaluated. Those around ±1 come first, where most of the arithmetic happens, and
-// the tiniest logits, the largest ones and the NaNs at the end, so that even the beginning of a sweep tells something.
+// the tiniest logits, the largest ones and the NaNs at the end, so even the beginning of a sweep tells something.
 func slice(i int) (from, to uint64) {
 	const half, one = slices / 2, 0x3f // of the positive patterns, and the one that holds 1
 	order := make([]uint64, half)
@@ -172,7 +172,7 @@ func load(file string) (*state, error) {
 	return s, nil
 }
 
-// save replaces the file at once, so that an interruption leaves the old one or the new one.
+// save replaces the file at once, so an interruption leaves the old one or the new one.
 func (s *state) save(file string) error {
 	s.Targets = s.Sweep.Target != nil
 	f, err := os.Create(file + ".new")

@@ -67,7 +67,7 @@ func (s *Sum) Over(norm float64) float64 {
 	return quotient
 }
 
-// Bins collect numbers ≥ 0 of type T by their exponents, so that each needs an addition or two of integers and no
+// Bins collect numbers ≥ 0 of type T by their exponents, so each needs an addition or two of integers and no
 // carries. The exponent field is a bin's index in float32; float64 has eight exponents in a bin.
 type Bins[T float32 | float64] struct {
 	bin      [256]uint64 // float32: significands without the leading bit; how many there are in the bits from 40 on

@@ -11,7 +11,7 @@ type DD struct{ Hi, Lo float64 }
 
 var one = DD{1, 0}
 
-// Every product below is converted, or given to math.FMA, so that no compiler may fuse it with a sum.
+// Every product below is converted, or given to math.FMA, so no compiler may fuse it with a sum.
 
 func twoSum(a, b float64) DD {
 	s := a + b
@@ -155,7 +155,7 @@ func log1pDD(e DD) DD {
 	return DD{y0, 0}.add(t).add(DD{-t.Hi * t.Hi / 2, 0})
 }
 
-// Real is DD·2^Exp. DD itself is not far from 1 or 0, so that nothing overflows and nothing is subnormal.
+// Real is DD·2^Exp. DD itself is not far from 1 or 0, so nothing overflows and nothing is subnormal.
 type Real struct {
 	DD
 	Exp int

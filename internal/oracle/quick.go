@@ -16,7 +16,7 @@ const farLogit = 256
 //
 // Near 0 the values are f(0) + f'(0)·u. The remainder is below 2^-49 of the unit, the sum of the terms' magnitudes at 0, if
 // |u| ≤ near = 2^-27/(1+γ). To prove it let z be any complex number with |z| ≤ ρ = 1/(1+γ) ≤ 1. The real parts of 1 + exp(z) and of
-// 1 + exp(-z) are above 1, so that |s| < 1 and |q| < 1 at z. Since (log s)' = q and L' = s,
+// 1 + exp(-z) are above 1, so |s| < 1 and |q| < 1 at z. Since (log s)' = q and L' = s,
 //
 //	|s^γ| ≤ 2^-γ·exp(γ·ρ) < e·2^-γ     |L| ≤ ln2 + 1 < 1.7
 //

@@ -15,7 +15,7 @@ type Row struct {
 	Sum   float64 `json:"-"`               // JSON has no infinities
 }
 
-// harder orders rows, the hardest first: NaN, and then by sum. Of the same sum they are ordered by where they are, so that
+// harder orders rows, the hardest first: NaN, and then by sum. Of the same sum they are ordered by where they are, so
 // there is one order of all rows.
 func harder(a, b Row) int {
 	if x, y := math.IsNaN(a.Sum), math.IsNaN(b.Sum); x != y {

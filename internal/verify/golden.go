@@ -17,7 +17,7 @@ import (
 const GoldenHash = "8d65aa9687d2b9c63ac7747edbfe5b89b55f7cff5298c18b1e0c2a7c903a9dad"
 
 // Hash computes everything that package focal can, by the path in use, over a fixed set of arguments, and returns the
-// SHA-256 of all results in hexadecimal. The arguments are made with integers and exact operations, so that they too are
+// SHA-256 of all results in hexadecimal. The arguments are made with integers and exact operations, so they too are
 // the same everywhere. A NaN counts as a NaN, whatever its payload.
 func Hash() (string, error) {
 	h := sha256.New()

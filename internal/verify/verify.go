@@ -356,7 +356,7 @@ const thoroughEvery = 16
 // sparseEvery: so many chunks are less than a binade, and the places in it vary.
 const sparseEvery = 251
 
-// reference computes what all paths shall compute, and measures it. Unless they are compared, positives whose errors are those of
+// reference computes what all paths must compute, and measures it. Unless they are compared, positives whose errors are those of
 // negatives are left out.
 func (c *chunk[T]) reference(p focal.Params, compared bool) error {
 	n, labels := len(c.u), 2

@@ -19,7 +19,7 @@ func info() string {
 }
 
 // viaVek composes the loss of vek's functions, in pieces that stay in the first-level cache. Vek has no log1p and no
-// way to choose by sign, so that s is 1/(1+exp(-u)) and the logarithm that of 1+exp(-|u|).
+// way to choose by sign, so s is 1/(1+exp(-u)) and the logarithm that of 1+exp(-|u|).
 func viaVek(b *batch[float32]) (func() error, func(), error) {
 	const piece = 1024
 	if b.threads > 1 {

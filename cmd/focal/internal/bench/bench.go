@@ -69,7 +69,7 @@ func Run(ctx context.Context, w io.Writer, o Options, progress func(done, total 
 	if o.Step != nil {
 		step = bufio.NewScanner(o.Step)
 	}
-	const atLeast = 500 * time.Microsecond // short, so that few samples are interrupted by other programs
+	const atLeast = 500 * time.Microsecond // short, so few samples are interrupted by other programs
 	for round := range o.Count {
 		for i, c := range cases {
 			progress(round*len(cases)+i, o.Count*len(cases))
@@ -193,7 +193,7 @@ func (c *Case) measure(atLeast time.Duration) (*benchfmt.Result, error) {
 }
 
 // referenceTime returns the nanoseconds of a load that is the same in every program: how fast the machine is just now. It
-// keeps the floating-point units busy out of the first cache, so that another program on the same core shows.
+// keeps the floating-point units busy out of the first cache, so another program on the same core shows.
 func referenceTime() float64 {
 	const n = 512
 	var x [n]float64

@@ -174,7 +174,7 @@ func number(s string, limit float64) float64 {
 func (r *Run) MHz() float64 { return number(r.Config["mhz"], 1e9) }
 
 // SettleNames gives results their names. The package, and GOMAXPROCS, are part of one if a run has the benchmark in more than
-// one, or with more than one: these are different results, as for benchstat. Otherwise they are not, so that machines with
+// one, or with more than one: these are different results, as for benchstat. Otherwise they are not, so machines with
 // different numbers of cores have names in common.
 func SettleNames(runs ...*Run) {
 	several := func(what func(m *Result) string) map[string]bool {
