@@ -36,7 +36,7 @@ const (
 // Up to patchShare, one element of a piece in so many, patching is the fastest way, of at least patchLeast elements; measured. Up to
 // fewMost elements, all that a plain job has are computed without a choice of ways. From rowsLeast on, a table of narrow rows pays. They
 // are variables for tests, which go either way.
-var patchShare, patchLeast, fewMost, rowsLeast = 16, 256, patchMost + maxGroup, 2048
+var patchShare, patchLeast, fewMost, rowsLeast = 18, 256, patchMost + maxGroup, 2048
 
 // scratch is the memory that a goroutine works with. It is read only where it has been written: see withScratch. What vectors go
 // through comes first and has a multiple of 64 bytes, so none of them lies in two cache lines.
@@ -184,40 +184,59 @@ func (j *job[T]) plain() bool {
 		j.params.pos > 0 && j.params.neg > 0
 }
 
-// few does what next does for all elements of a plain job, which are fewMost at most, in less time: as bits, but without the bits.
+// few does what next does for all elements of a plain job, which are fewMost at most, in less time: as bits, without a choice of the way.
 func (s *scratch[T]) few(j *job[T]) []T {
 	n, group, out := len(j.x), groupOf[T](), &s.patch
 	s.piece = piece{n: n, done: n, until: n}
 	label := s.labels(j, 0, j.y.label.len) // before anything is in the chunks' memory
-	count, ignored := labelList(s.index[:], &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
-	positives := s.index[:count]
+	var positives []uint16                 // listed unless they may be many
+	ignored := false
+	if j.c < listColumns {
+		ignored = labelBits(&s.pos, &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
+	} else {
+		count := 0
+		count, ignored = labelList(s.index[:], &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
+		positives = s.index[:count]
+		clear(s.pos[:words(n)])
+		for _, i := range positives {
+			s.pos.set(int(i))
+		}
+	}
+	var keep *bitmask
+	if ignored {
+		keep = &s.keep
+	}
 	whole := (n + group - 1) / group * group
 	w, _ := halves[T](&s.a)
 	u, w := out.u[:whole], w[:whole]
-	clear(u[copy(u, j.x):])
-	fill(w[:n], j.params.neg)
+	expand(u, w, j.x, &s.pos, keep, 0, j.params.neg, j.params.pos)
+	clear(u[n:])
 	clear(w[n:])
-	for _, i := range positives {
-		u[i], w[i] = -u[i], j.params.pos
-	}
-	if ignored {
-		mask(u[:n], &s.keep, 0)
-		mask(w[:n], &s.keep, 0)
+	r := places[T]{u, out.grad[:], out.hess[:], out.curv[:]}
+	direct := n == whole // otherwise there is no room behind the results
+	if direct {
+		r.loss, r.grad = orElse(j.loss.data, r.loss), orElse(j.grad.data, r.grad)
+		r.hess, r.curv = orElse(j.hess.data, r.hess), orElse(j.curv.data, r.curv)
 	}
 	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
 	a.N, a.U, a.W, a.Plan = whole, &u[0], &w[0], &j.params.plan
-	a.Loss, a.Grad, a.Hess, a.Curv = &u[0], &out.grad[0], &out.hess[0], &out.curv[0]
+	a.Loss, a.Grad, a.Hess, a.Curv = &r.loss[0], &r.grad[0], &r.hess[0], &r.curv[0]
 	callKernel(j.kernel(j.params.family), &a)
-	copy(j.loss.data, u[:n])
 	if j.operation != abi.Loss {
-		for _, i := range positives {
-			out.grad[i] = -out.grad[i]
+		if j.c < listColumns {
+			flip(r.grad[:n], &s.pos, 0)
 		}
-		copy(j.grad.data, out.grad[:n])
-		copy(j.hess.data, out.hess[:n])
-		copy(j.curv.data, out.curv[:n])
+		for _, i := range positives {
+			r.grad[i] = -r.grad[i]
+		}
 	}
-	return u[:n]
+	if !direct {
+		copy(j.loss.data, r.loss)
+		copy(j.grad.data, r.grad)
+		copy(j.hess.data, r.hess)
+		copy(j.curv.data, r.curv)
+	}
+	return r.loss[:n]
 }
 
 // places are where the results of some elements go. All but the losses are nil if they are not wanted.
@@ -227,6 +246,14 @@ type places[T Float] struct {
 
 // all returns the places in an array.
 func (r *places[T]) all() [4][]T { return [...][]T{r.loss, r.grad, r.hess, r.curv} }
+
+// orElse returns v, or other if v is nil.
+func orElse[T Float](v, other []T) []T {
+	if v == nil {
+		return other
+	}
+	return v
+}
 
 // has reports whether one of them is x.
 func (r *places[T]) has(x []T) bool {

@@ -255,7 +255,7 @@ func testBoundaryElements[T Float](t *testing.T) {
 					}
 				}
 				withPath(path, func() {
-					withPatchShare([]int{1, 16, 1 << 30}[seed%3], func() {
+					withPatchShare([]int{1, patchShare, 1 << 30}[seed%3], func() {
 						require.NoError(t, faults(func() { j.run(blockCount(n)) }), "%v, seed %d, at the end: %v, %s", path, seed, atEnd, s.text)
 					})
 				})

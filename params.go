@@ -119,7 +119,9 @@ func (c *parameters[T]) set(op string, p *Params, y *Target) error {
 	}
 	c.norm = p.norm()
 	c.pos, c.neg = classWeights[T](p)
-	c.one = T(1 / c.norm)
+	if c.one = 1; c.norm != 1 { // divisions take long beside a small call
+		c.one = T(1 / c.norm)
+	}
 	c.side.set(p.Gamma)
 	c.gamma, c.twoGammas = p.Gamma, twoGammas
 	c.frozen, c.workers = p.Frozen, p.Workers
@@ -206,8 +208,11 @@ func classWeights[T Float](p *Params) (pos, neg T) {
 		w := T(1 / norm)
 		return w, w
 	}
-	rest := 1 - p.Alpha
-	return T(p.Alpha / norm), T(quotient(rest, (1-rest)-p.Alpha, norm))
+	share, rest := p.Alpha, 1-p.Alpha
+	if norm != 1 {
+		share /= norm
+	}
+	return T(share), T(quotient(rest, (1-rest)-p.Alpha, norm))
 }
 
 // quotient returns (a + low)/n for a low beside which a is large, rounded about once.

@@ -397,10 +397,22 @@ func allWithin[T Float](v []T, plus, lo, hi T) bool {
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	i := t.firstBadLabel(0, limit, 0) // as if none were ignored: 0 is in the range
+	label := sliceOf[int32](&t.label) // nil: of another type
+	i := -1                           // which is the first bad one, as if none were ignored: 0 is in the range
+	if label != nil {
+		i = firstBadLabel(label, limit, 0)
+	} else {
+		i = firstBadInteger(&t.label, 0, limit, 0)
+	}
 	t.noneIgnored = i < 0 && uint32(t.ignore) > limit
-	if i >= 0 {
-		i = t.firstBadLabel(i, limit, t.ignore)
+	switch from := i; {
+	case i < 0:
+	case label == nil:
+		i = firstBadInteger(&t.label, from, limit, t.ignore)
+	default:
+		if i = firstBadLabel(label[from:], limit, t.ignore); i >= 0 {
+			i += from
+		}
 	}
 	switch {
 	case i < 0:
@@ -411,19 +423,6 @@ func (t *Target) checkLabels(op string, c int) error {
 	}
 	return fmt.Errorf("focal: %s: label[%d] = %s, want 0..C with C = %d, or %d if ignored: %w",
 		op, i, t.label.text(i), c, t.ignore, ErrLabel)
-}
-
-// firstBadLabel returns the index of the first label, of those from the given one on, that is neither in 0..limit nor ignore, or -1 if
-// there is none.
-func (t *Target) firstBadLabel(from int, limit uint32, ignore int32) int {
-	label := sliceOf[int32](&t.label)
-	if label == nil {
-		return firstBadInteger(&t.label, from, limit, ignore)
-	}
-	if i := firstBadLabel(label[from:], limit, ignore); i >= 0 {
-		return from + i
-	}
-	return -1
 }
 
 // firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
@@ -446,7 +445,7 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 	return -1
 }
 
-// firstBadInteger does it for integers of any type.
+// firstBadInteger does it for integers of any type, from the given one on.
 func firstBadInteger(label *numbers, from int, limit uint32, ignore int32) int {
 	for start := from; start < label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		n := min(blockLen, label.len-start)
