@@ -428,15 +428,14 @@ func (s *scratch[T]) expandRows(j *job[T], u, w, x []T, from int) {
 	}
 }
 
-// rowLabels returns the labels of some rows, and of others behind them if they are in memory as int32.
+// rowLabels returns the labels of some rows, and of others behind them, as windows have an end outside.
 func (s *scratch[T]) rowLabels(j *job[T], from, n int) []int32 {
 	if label := sliceOf[int32](&j.y.label); label != nil {
 		return label[from:]
 	}
 	_, half := halves[T](&s.b) // the other one may be for results that nobody wants
-	room := unsafe.Slice((*int32)(unsafe.Pointer(&half[0])), n)
-	label, _ := j.y.label.asInt32(room, from, n, anyLimit, 0)
-	return label
+	n = min(n+laneCount, j.y.label.len-from)
+	return j.y.label.asInt32(unsafe.Slice((*int32)(unsafe.Pointer(&half[0])), n), from, n)
 }
 
 // softOf computes all elements of a chunk by the kernel for targets, into scratch.
@@ -558,14 +557,14 @@ func (s *scratch[T]) sortLabels(j *job[T]) {
 		row, col = s.start/j.c, s.start%j.c
 		rows = (col+s.n-1)/j.c + 1
 	}
-	var label []int32
-	if y.planes <= 1 {
-		label = s.labels(j, row, rows)
-	}
-	byRows := label != nil && !must && s.canExpandRows(j)
+	byRows := y.planes <= 1 && !must && s.canExpandRows(j)
 	if byRows && j.c < listColumns {
 		s.way = asRows
 		return
+	}
+	var label []int32
+	if y.planes <= 1 {
+		label = s.labels(j, row, rows)
 	}
 	listed := label != nil && j.c >= listColumns
 	if listed {
@@ -745,8 +744,7 @@ func (s *scratch[T]) labels(j *job[T], from, n int) []int32 {
 		return label[from : from+n]
 	}
 	room := (*[pieceLen]int32)(unsafe.Pointer(&s.a)) // nothing is in the chunks' memory yet
-	label, _ := j.y.label.asInt32(room[:], from, n, anyLimit, 0)
-	return label
+	return j.y.label.asInt32(room[:], from, n)
 }
 
 var _ [2*unsafe.Sizeof(room{}) - 4*pieceLen]struct{} // the labels fit in a and b

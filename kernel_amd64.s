@@ -19529,20 +19529,23 @@ TEXT ·wholeFromInt8AVX2(SB), $0-41
 loop:
 	VPMOVSXBD (AX)(DX*1), Y4
 	VANDPS    Y0, Y4, Y4
-	VPCMPEQD  Y4, Y2, Y5
-	VPANDN    Y4, Y5, Y5
-	VPMAXUD   Y5, Y3, Y3
 	VPMOVSXBD 8(AX)(DX*1), Y5
 	VANDPS    Y0, Y5, Y5
-	VPCMPEQD  Y5, Y2, Y6
-	VPANDN    Y5, Y6, Y6
-	VPMAXUD   Y6, Y3, Y3
 	TESTQ     CX, CX
-	JEQ       checked
+	JEQ       check
 	VMOVUPS   Y4, (CX)(DX*4)
 	VMOVUPS   Y5, 32(CX)(DX*4)
+	JMP       next
 
-checked:
+check:
+	VPCMPEQD Y4, Y2, Y6
+	VPANDN   Y4, Y6, Y6
+	VPMAXUD  Y6, Y3, Y3
+	VPCMPEQD Y5, Y2, Y4
+	VPANDN   Y5, Y4, Y4
+	VPMAXUD  Y4, Y3, Y3
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop
@@ -19568,20 +19571,23 @@ TEXT ·wholeFromInt16AVX2(SB), $0-41
 loop:
 	VPMOVSXWD (AX)(DX*2), Y4
 	VANDPS    Y0, Y4, Y4
-	VPCMPEQD  Y4, Y2, Y5
-	VPANDN    Y4, Y5, Y5
-	VPMAXUD   Y5, Y3, Y3
 	VPMOVSXWD 16(AX)(DX*2), Y5
 	VANDPS    Y0, Y5, Y5
-	VPCMPEQD  Y5, Y2, Y6
-	VPANDN    Y5, Y6, Y6
-	VPMAXUD   Y6, Y3, Y3
 	TESTQ     CX, CX
-	JEQ       checked
+	JEQ       check
 	VMOVUPS   Y4, (CX)(DX*4)
 	VMOVUPS   Y5, 32(CX)(DX*4)
+	JMP       next
 
-checked:
+check:
+	VPCMPEQD Y4, Y2, Y6
+	VPANDN   Y4, Y6, Y6
+	VPMAXUD  Y6, Y3, Y3
+	VPCMPEQD Y5, Y2, Y4
+	VPANDN   Y5, Y4, Y4
+	VPMAXUD  Y4, Y3, Y3
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop
@@ -19604,32 +19610,35 @@ TEXT ·wholeFromInt64AVX2(SB), $0-41
 	XORL         DX, DX
 
 loop:
-	VMOVUPS  (AX)(DX*8), Y3
-	VPCMPEQQ Y3, Y1, Y4
-	VPANDN   Y3, Y4, Y4
-	VPMAXUD  Y4, Y2, Y2
-	VMOVUPS  32(AX)(DX*8), Y4
-	VPCMPEQQ Y4, Y1, Y5
-	VPANDN   Y4, Y5, Y5
-	VPMAXUD  Y5, Y2, Y2
-	VMOVUPS  64(AX)(DX*8), Y5
-	VPCMPEQQ Y5, Y1, Y6
-	VPANDN   Y5, Y6, Y6
-	VPMAXUD  Y6, Y2, Y2
-	VMOVUPS  96(AX)(DX*8), Y6
-	VPCMPEQQ Y6, Y1, Y7
-	VPANDN   Y6, Y7, Y7
-	VPMAXUD  Y7, Y2, Y2
-	TESTQ    CX, CX
-	JEQ      checked
-	VSHUFPS  $0x88, Y4, Y3, Y3
-	VPERMQ   $0xd8, Y3, Y3
-	VMOVUPS  Y3, (CX)(DX*4)
-	VSHUFPS  $0x88, Y6, Y5, Y5
-	VPERMQ   $0xd8, Y5, Y5
-	VMOVUPS  Y5, 32(CX)(DX*4)
+	VMOVUPS (AX)(DX*8), Y3
+	VMOVUPS 32(AX)(DX*8), Y4
+	VMOVUPS 64(AX)(DX*8), Y5
+	VMOVUPS 96(AX)(DX*8), Y6
+	TESTQ   CX, CX
+	JEQ     check
+	VSHUFPS $0x88, Y4, Y3, Y3
+	VPERMQ  $0xd8, Y3, Y3
+	VMOVUPS Y3, (CX)(DX*4)
+	VSHUFPS $0x88, Y6, Y5, Y5
+	VPERMQ  $0xd8, Y5, Y5
+	VMOVUPS Y5, 32(CX)(DX*4)
+	JMP     next
 
-checked:
+check:
+	VPCMPEQQ Y3, Y1, Y7
+	VPANDN   Y3, Y7, Y7
+	VPMAXUD  Y7, Y2, Y2
+	VPCMPEQQ Y4, Y1, Y3
+	VPANDN   Y4, Y3, Y3
+	VPMAXUD  Y3, Y2, Y2
+	VPCMPEQQ Y5, Y1, Y3
+	VPANDN   Y5, Y3, Y3
+	VPMAXUD  Y3, Y2, Y2
+	VPCMPEQQ Y6, Y1, Y3
+	VPANDN   Y6, Y3, Y3
+	VPMAXUD  Y3, Y2, Y2
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop
@@ -19827,13 +19836,16 @@ TEXT ·wholeFromInt8AVX512(SB), $0-41
 loop:
 	VPMOVSXBD (AX)(DX*1), Z4
 	VANDPS    Z0, Z4, Z4
-	VPCMPD    $0x04, Z4, Z2, K1
-	VPMAXUD   Z4, Z3, K1, Z3
 	TESTQ     CX, CX
-	JEQ       checked
+	JEQ       check
 	VMOVUPS   Z4, (CX)(DX*4)
+	JMP       next
 
-checked:
+check:
+	VPCMPD  $0x04, Z4, Z2, K1
+	VPMAXUD Z4, Z3, K1, Z3
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop
@@ -19859,13 +19871,16 @@ TEXT ·wholeFromInt16AVX512(SB), $0-41
 loop:
 	VPMOVSXWD (AX)(DX*2), Z4
 	VANDPS    Z0, Z4, Z4
-	VPCMPD    $0x04, Z4, Z2, K1
-	VPMAXUD   Z4, Z3, K1, Z3
 	TESTQ     CX, CX
-	JEQ       checked
+	JEQ       check
 	VMOVUPS   Z4, (CX)(DX*4)
+	JMP       next
 
-checked:
+check:
+	VPCMPD  $0x04, Z4, Z2, K1
+	VPMAXUD Z4, Z3, K1, Z3
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop
@@ -19891,17 +19906,20 @@ TEXT ·wholeFromInt64AVX512(SB), $0-41
 
 loop:
 	VMOVUPS  (AX)(DX*8), Z5
-	VPCMPQ   $0x04, Z5, Z1, K1
-	VPMAXUQ  Z5, Z2, K1, Z2
 	VMOVUPS  64(AX)(DX*8), Z6
-	VPCMPQ   $0x04, Z6, Z1, K1
-	VPMAXUQ  Z6, Z3, K1, Z3
 	TESTQ    CX, CX
-	JEQ      checked
+	JEQ      check
 	VPERMT2D Z6, Z4, Z5
 	VMOVUPS  Z5, (CX)(DX*4)
+	JMP      next
 
-checked:
+check:
+	VPCMPQ  $0x04, Z5, Z1, K1
+	VPMAXUQ Z5, Z2, K1, Z2
+	VPCMPQ  $0x04, Z6, Z1, K1
+	VPMAXUQ Z6, Z3, K1, Z3
+
+next:
 	ADDQ    $0x10, DX
 	CMPQ    DX, BX
 	JLT     loop

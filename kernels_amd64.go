@@ -881,8 +881,8 @@ func wholeLabelMasksAVX512(pos, keep *uint64, label *int32, n, c int, offset, ig
 //go:noescape
 func wholeLabelMasksAVX2(pos, keep *uint64, label *int32, n, c int, offset, ignore int32) (ignored bool)
 
-// wholeFromInt8 makes int32 of other integers, without the bits that mask lacks, unless dst is nil, and reports whether all are at
-// most limit, taken as unsigned, or ignore.
+// wholeFromInt8 makes int32 of other integers, without the bits that mask lacks. If dst is nil, it reports whether all are at most
+// limit, taken as unsigned, or ignore, instead.
 func wholeFromInt8(p kernelPath, dst *int32, src *int8, n int, mask, limit uint32, ignore int32) bool {
 	if p == pathAVX512 {
 		return wholeFromInt8AVX512(dst, src, n, mask, limit, ignore)

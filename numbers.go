@@ -116,63 +116,71 @@ func (v *numbers) text(i int) string {
 	return strconv.FormatInt(v.integer(i), 10)
 }
 
-// asInt32 returns the last 32 bits of the integers from..from+n-1, and whether all integers are in 0..limit or ignore. They are in the
-// memory of v if it has them so, otherwise in room, which is long enough; if it is nil, there is only the answer. The limit is at most
-// math.MaxInt32, or anyLimit.
-func (v *numbers) asInt32(room []int32, from, n int, limit uint32, ignore int32) (values []int32, ok bool) {
+// asInt32 returns the last 32 bits of the integers from..from+n-1. They are in the memory of v if it has them so, otherwise in room,
+// which is long enough.
+func (v *numbers) asInt32(room []int32, from, n int) (values []int32) {
+	first := unsafe.Add(v.first, from*v.of.size())
+	if v.of.size() == 4 {
+		return unsafe.Slice((*int32)(first), n)
+	}
+	values = room[:n]
+	done, _ := v.byPath(values, from, n, 0, 0)
+	rest, from, to := values[done:], from+done, from+n
+	switch v.of {
+	case int8s:
+		convert(rest, sliceOf[int8](v)[from:to])
+	case int16s:
+		convert(rest, sliceOf[int16](v)[from:to])
+	case int64s:
+		convert(rest, sliceOf[int64](v)[from:to])
+	case uint8s:
+		convert(rest, sliceOf[uint8](v)[from:to])
+	case uint16s:
+		convert(rest, sliceOf[uint16](v)[from:to])
+	case uint64s:
+		convert(rest, sliceOf[uint64](v)[from:to])
+	}
+	return values
+}
+
+func convert[L Integer](dst []int32, src []L) {
+	for i, v := range src {
+		dst[i] = int32(v)
+	}
+}
+
+// allUpTo reports whether the integers from..from+n-1 are all in 0..limit or ignore. The limit is at most math.MaxInt32.
+func (v *numbers) allUpTo(limit uint32, ignore int32, from, n int) bool {
 	if v.of&unsigned != 0 && ignore < 0 {
 		ignore = 0 // no integer is negative, and 0 is in the range
 	}
-	first := unsafe.Add(v.first, from*v.of.size())
-	switch v.of {
-	case int32s, uint32s:
-		values = unsafe.Slice((*int32)(first), n)
-		return values, limit == anyLimit || firstBadLabel(values, limit, ignore) < 0
+	if v.of.size() == 4 {
+		return firstBadLabel(unsafe.Slice((*int32)(unsafe.Add(v.first, from*4)), n), limit, ignore) < 0
 	}
-	if room != nil {
-		values = room[:n]
+	done, ok := v.byPath(nil, from, n, limit, ignore)
+	if !ok || done == n {
+		return ok
 	}
-	done, ok := 0, true
-	if n >= laneCount && hasLabelKernels() {
-		if race.Enabled {
-			race.Read((*byte)(first), n*v.of.size())
-		}
-		done, ok = toInt32ByPath(path, unsafe.SliceData(values), first, v.of, n, limit, ignore)
-	}
-	if done == n {
-		return values, ok
-	}
-	rest, from, to := values, from+done, from+n
-	if room != nil {
-		rest = values[done:]
-	}
+	from, to := from+done, from+n
 	switch v.of {
 	case int8s:
-		ok = toInt32(rest, sliceOf[int8](v)[from:to], limit, ignore) && ok
+		return noneAbove(limit, ignore, sliceOf[int8](v)[from:to])
 	case int16s:
-		ok = toInt32(rest, sliceOf[int16](v)[from:to], limit, ignore) && ok
-	case int64s:
-		ok = toInt32(rest, sliceOf[int64](v)[from:to], limit, ignore) && ok
+		return noneAbove(limit, ignore, sliceOf[int16](v)[from:to])
 	case uint8s:
-		ok = toInt32(rest, sliceOf[uint8](v)[from:to], limit, ignore) && ok
+		return noneAbove(limit, ignore, sliceOf[uint8](v)[from:to])
 	case uint16s:
-		ok = toInt32(rest, sliceOf[uint16](v)[from:to], limit, ignore) && ok
+		return noneAbove(limit, ignore, sliceOf[uint16](v)[from:to])
 	case uint64s:
-		ok = toInt32(rest, sliceOf[uint64](v)[from:to], limit, ignore) && ok
+		return noneAbove(limit, ignore, sliceOf[uint64](v)[from:to])
 	}
-	return values, ok
+	return noneAbove(limit, ignore, sliceOf[int64](v)[from:to])
 }
 
-// anyLimit is for those who do not ask whether the integers are in a range: the answer means nothing.
-const anyLimit = math.MaxUint32
-
-// toInt32 does what asInt32 does for the integers of src. If these are unsigned, ignore ≥ 0.
-func toInt32[L Integer](dst []int32, src []L, limit uint32, ignore int32) bool {
+// noneAbove does what allUpTo does. If the integers are unsigned, ignore ≥ 0.
+func noneAbove[L Integer](limit uint32, ignore int32, integers []L) bool {
 	most := uint64(0)
-	for i, v := range src {
-		if dst != nil {
-			dst[i] = int32(v)
-		}
+	for _, v := range integers {
 		w := uint64(v)
 		if w == uint64(int64(ignore)) {
 			w = 0
@@ -182,24 +190,30 @@ func toInt32[L Integer](dst []int32, src []L, limit uint32, ignore int32) bool {
 	return most <= uint64(limit)
 }
 
-// toInt32ByPath does what asInt32 does for the first of n integers, and returns for how many.
-func toInt32ByPath(p kernelPath, dst *int32, src unsafe.Pointer, of numberType, n int, limit uint32, ignore int32) (done int, ok bool) {
+// byPath does what asInt32 does for the first of the integers from..from+n-1, and returns for how many; or, if dst is nil, what allUpTo
+// does.
+func (v *numbers) byPath(dst []int32, from, n int, limit uint32, ignore int32) (done int, ok bool) {
 	whole, _ := wholes(n)
-	switch mask := ^uint32(0); {
-	case whole == 0:
-		ok = true
-	case of == int8s || of == uint8s:
-		if of == uint8s {
+	if whole == 0 || !hasLabelKernels() {
+		return 0, true
+	}
+	first, to := unsafe.Add(v.first, from*v.of.size()), unsafe.SliceData(dst)
+	if race.Enabled {
+		race.Read((*byte)(first), n*v.of.size())
+	}
+	switch mask := ^uint32(0); v.of &^ unsigned {
+	case int8s:
+		if v.of == uint8s {
 			mask = math.MaxUint8
 		}
-		ok = wholeFromInt8(p, dst, (*int8)(src), whole, mask, limit, ignore)
-	case of == int16s || of == uint16s:
-		if of == uint16s {
+		ok = wholeFromInt8(path, to, (*int8)(first), whole, mask, limit, ignore)
+	case int16s:
+		if v.of == uint16s {
 			mask = math.MaxUint16
 		}
-		ok = wholeFromInt16(p, dst, (*int16)(src), whole, mask, limit, ignore)
+		ok = wholeFromInt16(path, to, (*int16)(first), whole, mask, limit, ignore)
 	default:
-		ok = wholeFromInt64(p, dst, (*int64)(src), whole, uint64(limit), int64(ignore))
+		ok = wholeFromInt64(path, to, (*int64)(first), whole, uint64(limit), int64(ignore))
 	}
 	return whole, ok
 }

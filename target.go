@@ -175,10 +175,11 @@ func (t *Target) count(c int) (fore, ignored int) {
 	var room [512]int32
 	for start := 0; start < t.label.len; start += len(room) {
 		n := min(len(room), t.label.len-start)
-		part, fit := t.label.asInt32(room[:], start, n, math.MaxInt32, t.ignore)
+		fit := t.label.of == int32s || t.label.allUpTo(math.MaxInt32, t.ignore, start, n)
+		part := t.label.asInt32(room[:], start, n)
 		for i := range part {
 			v := int64(part[i])
-			if !fit && t.label.of != int32s {
+			if !fit {
 				v = t.label.integer(start + i)
 			}
 			if v == int64(t.ignore) {
@@ -449,7 +450,7 @@ func firstBadLabel(label []int32, limit uint32, ignore int32) int {
 func firstBadInteger(label *numbers, from int, limit uint32, ignore int32) int {
 	for start := from; start < label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		n := min(blockLen, label.len-start)
-		if _, ok := label.asInt32(nil, start, n, limit, ignore); ok {
+		if label.allUpTo(limit, ignore, start, n) {
 			continue
 		}
 		for i := start; i < start+n; i++ {

@@ -199,63 +199,66 @@ func (g *generator) labelsValid(s *isa) {
 	}, c.answer)
 }
 
-// fromNarrow makes int32 of integers of fewer bits, unless dst is nil, and checks them. The mask has the upper bits of those without a
-// sign clear.
+// fromNarrow checks integers of fewer bits, or makes int32 of them. The mask has the upper bits of those without a sign clear.
 func (g *generator) fromNarrow(s *isa, bytes int) {
 	f := g.simple(s, fmt.Sprintf("wholeFromInt%d", 8*bytes),
 		fmt.Sprintf("(dst *int32, src *int%d, n int, mask, limit uint32, ignore int32) (ok bool)", 8*bytes))
 	src, mask, c := f.argument("src"), f.spread("mask", 32), f.check(32)
-	f.checked(c, func(v int) reg.VecVirtual {
+	f.checkOrMake(c, func(v int) []reg.VecVirtual {
 		x := f.vector()
 		f.emit(map[int]string{1: "VPMOVSXBD", 2: "VPMOVSXWD"}[bytes], x,
 			Mem{Base: src, Index: f.e, Scale: uint8(bytes), Disp: v * f.lanes() * bytes})
 		f.emit("VANDPS", x, x, mask)
-		c.add(x)
-		return x
-	}, func(int, reg.VecVirtual) {})
+		return []reg.VecVirtual{x}
+	}, func([]reg.VecVirtual) {})
 }
 
-// fromInt64 makes int32 of the lower halves of int64, unless dst is nil, and checks them.
+// fromInt64 checks int64, or makes int32 of their lower halves.
 func (g *generator) fromInt64(s *isa) {
 	f := g.simple(s, "wholeFromInt64", "(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)")
 	src, c, even := f.argument("src"), f.check(64), f.vector()
 	if f.wide {
 		f.VMOVUPS(f.ints(0, 2), even)
 	}
-	var upper [2]reg.VecVirtual
-	f.checked(c, func(v int) reg.VecVirtual {
-		x := f.vector()
-		upper[v] = f.vector()
-		for h, half := range []reg.VecVirtual{x, upper[v]} {
-			f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + h) * f.bytes()}, half)
-			c.add(half)
+	f.checkOrMake(c, func(v int) (x []reg.VecVirtual) {
+		for half := range 2 {
+			x = append(x, f.vector())
+			f.VMOVUPS(Mem{Base: src, Index: f.e, Scale: 8, Disp: (2*v + half) * f.bytes()}, x[half])
 		}
 		return x
-	}, func(v int, x reg.VecVirtual) {
+	}, func(x []reg.VecVirtual) {
 		if f.wide {
-			f.VPERMT2D(upper[v], even, x)
+			f.VPERMT2D(x[1], even, x[0])
 		} else {
-			f.VSHUFPS(Imm(0x88), upper[v], x, x)
-			f.VPERMQ(Imm(0xd8), x, x)
+			f.VSHUFPS(Imm(0x88), x[1], x[0], x[0])
+			f.VPERMQ(Imm(0xd8), x[0], x[0])
 		}
 	})
 }
 
-// checked writes a loop that checks vectors, and makes what goes to dst of them.
-func (f *simple) checked(c *check, load func(v int) reg.VecVirtual, finish func(v int, x reg.VecVirtual)) {
+// checkOrMake writes a loop that checks vectors if dst is nil. Otherwise it stores the first vector of what finish leaves, and the answer
+// is true.
+func (f *simple) checkOrMake(c *check, load func(v int) []reg.VecVirtual, finish func(x []reg.VecVirtual)) {
 	dst := f.argument("dst")
 	f.turns(func() {
-		var x [2]reg.VecVirtual
+		var x [2][]reg.VecVirtual
 		for v := range f.vectors() {
 			x[v] = load(v)
 		}
 		f.TESTQ(dst, dst)
-		f.JEQ(LabelRef("checked"))
+		f.JEQ(LabelRef("check"))
 		for v := range f.vectors() {
-			finish(v, x[v])
-			f.VMOVUPS(x[v], f.at(dst, v))
+			finish(x[v])
+			f.VMOVUPS(x[v][0], f.at(dst, v))
 		}
-		f.Label("checked")
+		f.JMP(LabelRef("next"))
+		f.Label("check")
+		for v := range f.vectors() {
+			for _, x := range x[v] {
+				c.add(x)
+			}
+		}
+		f.Label("next")
 	}, c.answer)
 }
 
