@@ -301,7 +301,7 @@ func testBlocksElements[T Float](t *testing.T) {
 			losses[i] = want[i][0]
 		}
 		sum := plainSum(losses)
-		for _, share := range []int{1 << 30, 16, 1} { // never patched, as measured, whenever there is room
+		for _, share := range []int{1 << 30, patchShare, 1} { // never patched, as measured, whenever there is room
 			for _, p := range availablePaths() {
 				j := s.job(rng.IntN(6))
 				j.params.workers = rng.IntN(4)

@@ -26,9 +26,7 @@ func (s *scratch[T]) gather(j *job[T]) {
 			a.W = &w[0]
 			s.gatherWeighted(j, u, w[:whole], index, x)
 		} else {
-			for k, i := range index {
-				u[k] = -x[i&indexBits]
-			}
+			negated(u, x, index)
 		}
 		s.patchKernel(j.kernel(side.family), &a, 0, whole)
 	}
@@ -167,16 +165,8 @@ func (s *scratch[T]) noWeight(index *uint16, x T) T {
 func (s *scratch[T]) apply(j *job[T], l *patched, r *places[T], dout []T) {
 	p, done, from := &s.patch, s.done, l.applied
 	at := from + l.at
-	index, loss, dst := s.index[from:l.end], p.u[at:], r.loss
-	loss = loss[:len(index)]
-	for k, i := range index {
-		to := int(i&indexBits) - done
-		if uint(to) >= uint(len(dst)) { // in another chunk
-			index = index[:k]
-			break
-		}
-		dst[to] = loss[k]
-	}
+	index := s.index[from:l.end]
+	index = index[:scatterSome(r.loss, index, p.u[at:], done)]
 	l.applied = from + len(index)
 	scatter(r.curv, index, p.curv[at:], done)
 	if j.params.frozen {
@@ -214,6 +204,33 @@ func (s *scratch[T]) apply(j *job[T], l *patched, r *places[T], dout []T) {
 			}
 		}
 	}
+}
+
+// Two short loops, which have their variables on the stack if they are inlined.
+
+// negated gathers elements of x, with the other sign.
+//
+//go:noinline
+func negated[T Float](dst, x []T, index []uint16) {
+	dst = dst[:len(index)]
+	for k, i := range index {
+		dst[k] = -x[i&indexBits]
+	}
+}
+
+// scatterSome puts values in their places of dst up to one that is in another chunk, and returns how many.
+//
+//go:noinline
+func scatterSome[T Float](dst []T, index []uint16, value []T, done int) int {
+	value = value[:len(index)]
+	for k, i := range index {
+		to := int(i&indexBits) - done
+		if uint(to) >= uint(len(dst)) {
+			return k
+		}
+		dst[to] = value[k]
+	}
+	return len(index)
 }
 
 // scatter puts values in the places of dst, unless it is nil.
