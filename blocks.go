@@ -212,31 +212,35 @@ func (s *scratch[T]) few(j *job[T]) []T {
 	expand(u, w, j.x, &s.pos, keep, 0, j.params.neg, j.params.pos)
 	clear(u[n:])
 	clear(w[n:])
-	r := places[T]{u, out.grad[:], out.hess[:], out.curv[:]}
+	loss, grad, hess, curv := u, out.grad[:], out.hess[:], out.curv[:]
 	direct := n == whole // otherwise there is no room behind the results
 	if direct {
-		r.loss, r.grad = orElse(j.loss.data, r.loss), orElse(j.grad.data, r.grad)
-		r.hess, r.curv = orElse(j.hess.data, r.hess), orElse(j.curv.data, r.curv)
+		loss = orElse(j.loss.data, loss)
+		if j.operation != abi.Loss {
+			grad, hess, curv = orElse(j.grad.data, grad), orElse(j.hess.data, hess), orElse(j.curv.data, curv)
+		}
 	}
 	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
 	a.N, a.U, a.W, a.Plan = whole, &u[0], &w[0], &j.params.plan
-	a.Loss, a.Grad, a.Hess, a.Curv = &r.loss[0], &r.grad[0], &r.hess[0], &r.curv[0]
+	a.Loss, a.Grad, a.Hess, a.Curv = &loss[0], &grad[0], &hess[0], &curv[0]
 	callKernel(j.kernel(j.params.family), &a)
 	if j.operation != abi.Loss {
 		if j.c < listColumns {
-			flip(r.grad[:n], &s.pos, 0)
+			flip(grad[:n], &s.pos, 0)
 		}
 		for _, i := range positives {
-			r.grad[i] = -r.grad[i]
+			grad[i] = -grad[i]
 		}
 	}
 	if !direct {
-		copy(j.loss.data, r.loss)
-		copy(j.grad.data, r.grad)
-		copy(j.hess.data, r.hess)
-		copy(j.curv.data, r.curv)
+		copy(j.loss.data, loss)
+		if j.operation != abi.Loss {
+			copy(j.grad.data, grad)
+			copy(j.hess.data, hess)
+			copy(j.curv.data, curv)
+		}
 	}
-	return r.loss[:n]
+	return loss[:n]
 }
 
 // places are where the results of some elements go. All but the losses are nil if they are not wanted.
