@@ -613,3 +613,55 @@ func TestBlocksSoftBesideWeightless(t *testing.T) {
 		}
 	}
 }
+
+// Weights of classes are written once for all chunks of negatives; pieces that go other ways use the same memory. What a piece has must
+// not depend on those before it.
+func TestBlocksWeightsOfClasses(t *testing.T) {
+	forFloats(t, testBlocksWeightsOfClasses[float32], testBlocksWeightsOfClasses[float64])
+}
+
+func testBlocksWeightsOfClasses[T Float](t *testing.T) {
+	const c, pieces = 32, 12
+	rng := rand.New(rand.NewPCG(71, 72))
+	x, target := mixedLogits[T](rng, pieces*pieceLen), make([]T, pieces*pieceLen)
+	for i := range target {
+		switch share := rng.Float64(); i / pieceLen % 4 {
+		case 1: // as bits
+			target[i] = T(rng.IntN(2))
+		case 3: // as targets, some of which are ignored
+			if target[i] = T(share); share < 0.1 {
+				target[i] = 7
+			}
+		default: // as negatives
+			if share < 0.01 {
+				target[i] = 1
+			}
+		}
+	}
+	neg, pos := randomWeights[T](rng, c), randomWeights[T](rng, c)
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			whole, parts := make([]T, len(x)), make([]T, len(x))
+			target := func(from, to int) Target { return WeighClasses(Dense(target[from:to]).Ignoring(7), neg, pos) }
+			require.NoError(t, Grad(whole, x, target(0, len(x)), nil, Default()))
+			for from := 0; from < len(x); from += pieceLen {
+				to := from + pieceLen
+				require.NoError(t, Grad(parts[from:to], x[from:to], target(from, to), nil, Default()))
+			}
+			requireSameBits(t, parts, whole)
+		})
+	}
+}
+
+// A product with the inverse is the quotient.
+func TestQuotient32(t *testing.T) {
+	rng := rand.New(rand.NewPCG(73, 74))
+	for range 10000 {
+		j := job[float32]{c: 2 + rng.IntN(1<<(1+rng.IntN(30)))}
+		j.setInverse()
+		n := uint64(rng.Uint32() >> rng.IntN(32))
+		for _, n := range []uint64{n, n / uint64(j.c) * uint64(j.c), max(n/uint64(j.c)*uint64(j.c), 1) - 1, 1<<32 - 1} {
+			require.Equal(t, n/uint64(j.c), quotient32(n, j.inverse), "%d/%d", n, j.c)
+		}
+	}
+}
