@@ -84,9 +84,7 @@ func (s *scratch[T]) patchKernel(k abi.Kernel, a *abi.Args[T], from, n int) {
 func (s *scratch[T]) gatherWeighted(j *job[T], u, w []T, index []uint16, x []T) {
 	clear(w[len(index):])
 	w = w[:len(index)]
-	for k, i := range index {
-		u[k] = -x[i&indexBits]
-	}
+	negated(u, x, index)
 	if j.y.score.given() {
 		fill(w, j.params.one)
 	} else {
