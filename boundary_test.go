@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/gofocal/focal/internal/abi"
 	"github.com/gofocal/focal/internal/effort"
 )
 
@@ -68,6 +67,7 @@ func faults(f func()) (fault error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
+			growStack(1)
 			fault = fmt.Errorf("%v", r)
 			if at, ok := r.(interface{ Addr() uintptr }); ok {
 				fault = fmt.Errorf("%v at %#x", r, at.Addr())
@@ -76,6 +76,17 @@ func faults(f func()) (fault error) {
 	}()
 	f()
 	return nil
+}
+
+// growStack makes the runtime copy the stack, for which it must know all frames that are on it.
+//
+//go:noinline
+func growStack(depth int) byte {
+	var room [64 << 10]byte
+	if depth > 0 {
+		room[depth] = growStack(depth - 1)
+	}
+	return room[depth]
 }
 
 // What the other tests rely on: a fence is noticed.
@@ -91,18 +102,39 @@ func TestFence(t *testing.T) {
 	require.Error(t, faults(func() { *(*byte)(unsafe.Add(last, 1)) = 1 }))
 	sum := byte(0)
 	require.Error(t, faults(func() { sum += *(*byte)(unsafe.Add(last, 1)) }))
+}
 
-	// In a kernel too.
-	for _, k := range kernelTable[float32]() {
-		if k.kernel.Operation() == abi.Loss && !k.kernel.Family().Soft() {
-			n := k.group()
-			x, dst := fenced[float32](f, n, true), make([]float32, 2*n)
-			c := kernelCall[float32]{weight: 1, plan: newPlan[float32](2)}
-			a := c.args(x, nil, nil, nil, [4][]float32{dst})
-			a.N = 2 * n
-			require.Error(t, faults(func() { k.run(a) }), k.name)
+// In a kernel a fence is noticed too, and the runtime can walk over the kernel's frames then.
+func TestFenceKernels(t *testing.T) {
+	forKernels(t, testFenceKernel[float32], testFenceKernel[float64])
+	f := newFence(t, 4096)
+	const n = 128 // one group at least
+	x32, x64 := fenced[float32](f, n, true), fenced[float64](f, n, true)
+	room := make([]float64, 2*n)
+	dst32, dst64 := (*float32)(unsafe.Pointer(&room[0])), &room[0]
+	for _, p := range comparedPaths() {
+		if p == pathGeneric {
+			continue
+		}
+		for i, f := range []func(){
+			func() { sigmoidF32(p, dst32, &x32[0], 2*n) },
+			func() { softplusF32(p, dst32, &x32[0], 2*n) },
+			func() { sigmoidF64(p, dst64, &x64[0], 2*n) },
+			func() { softplusF64(p, dst64, &x64[0], 2*n) },
+		} {
+			require.Error(t, faults(f), "%v %d", p, i)
 		}
 	}
+}
+
+func testFenceKernel[T Float](t *testing.T, k testKernel[T]) {
+	n := k.group()
+	x := fenced[T](newFence(t, 4096), n, true)
+	room := make([]T, 2*n)
+	c := kernelCall[T]{weight: 1, weightPos: 1, plan: newPlan[T](2)}
+	a := c.args(x, room, nil, nil, [4][]T{room, room, room, room})
+	a.N = 2 * n
+	require.Error(t, faults(func() { k.run(a) }))
 }
 
 const fencedMost = 300 // elements

@@ -3,6 +3,7 @@
 //go:build gc && !purego
 
 #include "textflag.h"
+#include "funcdata.h"
 
 DATA c7fffffff<>+0(SB)/8, $0x7fffffff7fffffff
 DATA c7fffffff<>+8(SB)/8, $0x7fffffff7fffffff
@@ -149,7 +150,6 @@ DATA c19317218<>+24(SB)/8, $0x1931721819317218
 GLOBL c19317218<>(SB), RODATA|NOPTR, $32
 
 // func expF32AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·expF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 19.0 instructions each, 0 spills
 	XORL CX, CX
@@ -237,10 +237,10 @@ loop:
 	RET
 
 // func lossZeroF32AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·lossZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 22.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -337,10 +337,10 @@ DATA c43800000<>+24(SB)/8, $0x4380000043800000
 GLOBL c43800000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF32AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·gradZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 32.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -453,10 +453,10 @@ loop:
 	RET
 
 // func hessZeroF32AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·hessZeroF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 48.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -615,7 +615,6 @@ DATA cbefffff0<>+24(SB)/8, $0xbefffff0befffff0
 GLOBL cbefffff0<>(SB), RODATA|NOPTR, $32
 
 // func lossSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·lossSquareF32AVX2(SB), $640-8
 	// SI U, DI W, R8 Loss
 	// 4 vectors, 50.8 instructions each, 9 spills
@@ -854,7 +853,6 @@ loop:
 	RET
 
 // func gradSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·gradSquareF32AVX2(SB), $1088-8
 	// SI U, DI W, R8 Loss, R9 Grad
 	// 4 vectors, 67.0 instructions each, 19 spills
@@ -1165,7 +1163,6 @@ DATA c40000000<>+24(SB)/8, $0x4000000040000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $32
 
 // func hessSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·hessSquareF32AVX2(SB), $512-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
 	// 2 vectors, 82.0 instructions each, 4 spills
@@ -1369,7 +1366,6 @@ loop:
 	RET
 
 // func frozenSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·frozenSquareF32AVX2(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
 	// 1 vectors, 65.0 instructions each, 0 spills
@@ -1511,7 +1507,6 @@ DATA c3e75fdef<>+24(SB)/8, $0x3e75fdef3e75fdef
 GLOBL c3e75fdef<>(SB), RODATA|NOPTR, $32
 
 // func expSF32AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·expSF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 26.2 instructions each, 3 spills
 	XORL CX, CX
@@ -1628,7 +1623,6 @@ loop:
 	RET
 
 // func logF32AVX2<>()
-// Requires: AVX, FMA3
 TEXT ·logF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 34.5 instructions each, 4 spills
 	XORL CX, CX
@@ -1778,10 +1772,10 @@ loop:
 	RET
 
 // func lossPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF32AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 19.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -1874,10 +1868,10 @@ loop:
 	RET
 
 // func gradPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF32AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 43.5 instructions each, 3 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2032,10 +2026,10 @@ DATA c7e800000<>+24(SB)/8, $0x7e8000007e800000
 GLOBL c7e800000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF32AVX2(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 84.0 instructions each, 4 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2192,10 +2186,10 @@ loop:
 	RET
 
 // func frozenPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·frozenPowerF32AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 46.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2310,10 +2304,10 @@ DATA c7f7fffff<>+24(SB)/8, $0x7f7fffff7f7fffff
 GLOBL c7f7fffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossSquareF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 85.0 instructions each, 3 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2463,10 +2457,10 @@ DATA c80000000<>+24(SB)/8, $0x8000000080000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradSquareF32AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 116.0 instructions each, 7 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2664,7 +2658,6 @@ DATA cc0000000<>+24(SB)/8, $0xc0000000c0000000
 GLOBL cc0000000<>(SB), RODATA|NOPTR, $32
 
 // func ratioF32AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·ratioF32AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 61.0 instructions each, 0 spills
 	XORL CX, CX
@@ -2737,10 +2730,10 @@ loop:
 	RET
 
 // func softHessSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·softHessSquareF32AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 126.0 instructions each, 6 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -2945,10 +2938,10 @@ loop:
 	RET
 
 // func softFrozenSquareF32AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·softFrozenSquareF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 68.0 instructions each, 3 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3098,7 +3091,6 @@ DATA c007fffff<>+24(SB)/8, $0x007fffff007fffff
 GLOBL c007fffff<>(SB), RODATA|NOPTR, $32
 
 // func logRatioF32AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF32AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 37.0 instructions each, 0 spills
 	XORL CX, CX
@@ -3147,10 +3139,10 @@ loop:
 	RET
 
 // func softLossPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossPowerF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 37.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3255,10 +3247,10 @@ loop:
 	RET
 
 // func softGradPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradPowerF32AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 82.0 instructions each, 5 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3412,10 +3404,10 @@ loop:
 	RET
 
 // func softHessPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softHessPowerF32AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 133.0 instructions each, 7 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3630,10 +3622,10 @@ loop:
 	RET
 
 // func softFrozenPowerF32AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softFrozenPowerF32AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 72.0 instructions each, 4 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -3777,7 +3769,6 @@ loop:
 	RET
 
 // func sigmoidF32AVX2(dst *float32, x *float32, n int)
-// Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidF32AVX2(SB), $448-24
 	// SI U, DI Loss
 	// 4 vectors, 40.8 instructions each, 9 spills
@@ -3960,7 +3951,6 @@ loop:
 	RET
 
 // func softplusF32AVX2(dst *float32, x *float32, n int)
-// Requires: AVX, AVX2, FMA3
 TEXT ·softplusF32AVX2(SB), $0-24
 	// SI U, DI Loss
 	// 2 vectors, 34.5 instructions each, 0 spills
@@ -4047,7 +4037,6 @@ loop:
 	RET
 
 // func sumF32AVX2(s unsafe.Pointer, loss *float32, n int)
-// Requires: AVX
 TEXT ·sumF32AVX2(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -4078,7 +4067,6 @@ loop:
 	RET
 
 // func mulF32AVX2(dst *float32, dout *float32, n int)
-// Requires: AVX
 TEXT ·mulF32AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    dout+8(FP), CX
@@ -4110,7 +4098,6 @@ DATA c7fc00000<>+24(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
 
 // func expandF32AVX2(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
-// Requires: AVX, AVX2
 TEXT ·expandF32AVX2(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -4152,7 +4139,6 @@ DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+24(SB)/8, $0x0000001800000019
 GLOBL table32_1f_1e_1d_1c_1b_1a_19_18<>(SB), RODATA|NOPTR, $32
 
 // func expandRowsF32AVX2(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
-// Requires: AVX, AVX2, CMOV
 TEXT ·expandRowsF32AVX2(SB), $0-80
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -4248,7 +4234,6 @@ next:
 	RET
 
 // func flipAsF32AVX2(dst *float32, u *float32, x *float32, n int)
-// Requires: AVX
 TEXT ·flipAsF32AVX2(SB), $0-32
 	MOVQ    dst+0(FP), AX
 	MOVQ    u+8(FP), CX
@@ -4275,7 +4260,6 @@ loop:
 	RET
 
 // func flipF32AVX2(dst *float32, pos *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·flipF32AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    pos+8(FP), CX
@@ -4303,7 +4287,6 @@ loop:
 	RET
 
 // func maskF32AVX2(dst *float32, keep *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·maskF32AVX2(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -4329,7 +4312,6 @@ loop:
 	RET
 
 // func blendF32AVX2(dst *float32, other *float32, which *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·blendF32AVX2(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -4357,7 +4339,6 @@ loop:
 	RET
 
 // func weighF32AVX2(dst *float32, src *float32, n int, by *float32, rows int)
-// Requires: AVX
 TEXT ·weighF32AVX2(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -4407,7 +4388,6 @@ loop:
 	RET
 
 // func wholeWithinF32AVX2(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
-// Requires: AVX, AVX2
 TEXT ·wholeWithinF32AVX2(SB), $0-33
 	MOVQ         v+0(FP), AX
 	VBROADCASTSS plus+16(FP), Y0
@@ -4436,7 +4416,6 @@ loop:
 	RET
 
 // func wholeTargetMasksF32AVX2(pos *uint64, soft *uint64, t *float32, n int) (softs bool)
-// Requires: AVX
 TEXT ·wholeTargetMasksF32AVX2(SB), $0-33
 	MOVQ    pos+0(FP), AX
 	MOVQ    soft+8(FP), CX
@@ -4492,7 +4471,6 @@ DATA table64_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+
 GLOBL table64_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>(SB), RODATA|NOPTR, $64
 
 // func expF32AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·expF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 18.0 instructions each, 0 spills
 	VBROADCASTSS c3fb8aa3b<>+0(SB), Z0
@@ -4586,10 +4564,10 @@ loop:
 	RET
 
 // func lossZeroF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·lossZeroF32AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 22.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -4680,10 +4658,10 @@ loop:
 	RET
 
 // func gradZeroF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·gradZeroF32AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 33.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -4798,10 +4776,10 @@ loop:
 	RET
 
 // func hessZeroF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·hessZeroF32AVX512(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 48.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -4920,7 +4898,6 @@ DATA table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+
 GLOBL table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>(SB), RODATA|NOPTR, $64
 
 // func lossSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lossSquareF32AVX512(SB), $384-8
 	// SI U, DI W, R8 Loss
 	// 4 vectors, 46.2 instructions each, 0 spills
@@ -5141,7 +5118,6 @@ loop:
 	RET
 
 // func gradSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gradSquareF32AVX512(SB), $640-8
 	// SI U, DI W, R8 Loss, R9 Grad
 	// 4 vectors, 58.0 instructions each, 4 spills
@@ -5410,7 +5386,6 @@ loop:
 	RET
 
 // func hessSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·hessSquareF32AVX512(SB), $576-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
 	// 4 vectors, 75.0 instructions each, 2 spills
@@ -5752,7 +5727,6 @@ loop:
 	RET
 
 // func frozenSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF32AVX512(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
 	// 1 vectors, 63.0 instructions each, 0 spills
@@ -5850,7 +5824,6 @@ loop:
 	RET
 
 // func expSF32AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·expSF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 25.2 instructions each, 0 spills
 	XORL CX, CX
@@ -5963,7 +5936,6 @@ loop:
 	RET
 
 // func logF32AVX512<>()
-// Requires: AVX512F
 TEXT ·logF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 33.0 instructions each, 0 spills
 	XORL CX, CX
@@ -6107,10 +6079,10 @@ loop:
 	RET
 
 // func lossPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·lossPowerF32AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 19.2 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6243,10 +6215,10 @@ loop:
 	RET
 
 // func gradPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·gradPowerF32AVX512(SB), $12032-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 38.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6464,10 +6436,10 @@ loop:
 	RET
 
 // func hessPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·hessPowerF32AVX512(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 76.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6616,10 +6588,10 @@ loop:
 	RET
 
 // func frozenPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·frozenPowerF32AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 47.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6729,10 +6701,10 @@ loop:
 	RET
 
 // func softLossSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossSquareF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 77.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -6868,10 +6840,10 @@ loop:
 	RET
 
 // func softGradSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF32AVX512(SB), $11968-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 2 vectors, 108.0 instructions each, 9 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7153,7 +7125,6 @@ loop:
 	RET
 
 // func ratioF32AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·ratioF32AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 58.0 instructions each, 0 spills
 	XORL CX, CX
@@ -7281,10 +7252,10 @@ loop:
 	RET
 
 // func softHessSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF32AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 116.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7479,10 +7450,10 @@ loop:
 	RET
 
 // func softFrozenSquareF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 62.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7608,7 +7579,6 @@ loop:
 	RET
 
 // func logRatioF32AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF32AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 37.0 instructions each, 0 spills
 	XORL CX, CX
@@ -7694,10 +7664,10 @@ loop:
 	RET
 
 // func softLossPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossPowerF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 37.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7802,10 +7772,10 @@ loop:
 	RET
 
 // func softGradPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF32AVX512(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 74.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -7951,10 +7921,10 @@ loop:
 	RET
 
 // func softHessPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF32AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 120.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8156,10 +8126,10 @@ loop:
 	RET
 
 // func softFrozenPowerF32AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF32AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 66.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x02, SI
@@ -8297,7 +8267,6 @@ loop:
 	RET
 
 // func sigmoidF32AVX512(dst *float32, x *float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidF32AVX512(SB), $0-24
 	// SI U, DI Loss
 	// 4 vectors, 37.8 instructions each, 0 spills
@@ -8466,7 +8435,6 @@ loop:
 	RET
 
 // func softplusF32AVX512(dst *float32, x *float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·softplusF32AVX512(SB), $0-24
 	// SI U, DI Loss
 	// 2 vectors, 34.5 instructions each, 0 spills
@@ -8553,7 +8521,6 @@ loop:
 	RET
 
 // func sumF32AVX512(s unsafe.Pointer, loss *float32, n int)
-// Requires: AVX, AVX512F
 TEXT ·sumF32AVX512(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -8576,7 +8543,6 @@ loop:
 	RET
 
 // func mulF32AVX512(dst *float32, dout *float32, n int)
-// Requires: AVX, AVX512F
 TEXT ·mulF32AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         dout+8(FP), CX
@@ -8597,7 +8563,6 @@ loop:
 	RET
 
 // func expandF32AVX512(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·expandF32AVX512(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -8625,7 +8590,6 @@ loop:
 	RET
 
 // func expandRowsF32AVX512(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·expandRowsF32AVX512(SB), $0-80
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -8699,7 +8663,6 @@ next:
 	RET
 
 // func flipAsF32AVX512(dst *float32, u *float32, x *float32, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipAsF32AVX512(SB), $0-32
 	MOVQ         dst+0(FP), AX
 	MOVQ         u+8(FP), CX
@@ -8721,7 +8684,6 @@ loop:
 	RET
 
 // func flipF32AVX512(dst *float32, pos *uint64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipF32AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         pos+8(FP), CX
@@ -8743,7 +8705,6 @@ loop:
 	RET
 
 // func maskF32AVX512(dst *float32, keep *uint64, n int)
-// Requires: AVX, AVX512F
 TEXT ·maskF32AVX512(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -8764,7 +8725,6 @@ loop:
 	RET
 
 // func blendF32AVX512(dst *float32, other *float32, which *uint64, n int)
-// Requires: AVX, AVX512F
 TEXT ·blendF32AVX512(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -8786,7 +8746,6 @@ loop:
 	RET
 
 // func weighF32AVX512(dst *float32, src *float32, n int, by *float32, rows int)
-// Requires: AVX, AVX512F
 TEXT ·weighF32AVX512(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -8831,7 +8790,6 @@ loop:
 	RET
 
 // func wholeWithinF32AVX512(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeWithinF32AVX512(SB), $0-33
 	MOVQ         v+0(FP), AX
 	VBROADCASTSS plus+16(FP), Z0
@@ -8857,7 +8815,6 @@ loop:
 	RET
 
 // func wholeTargetMasksF32AVX512(pos *uint64, soft *uint64, t *float32, n int) (softs bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeTargetMasksF32AVX512(SB), $0-33
 	MOVQ         pos+0(FP), AX
 	MOVQ         soft+8(FP), CX
@@ -9131,7 +9088,6 @@ DATA c1d862e42fefa39ef<>+24(SB)/8, $0x1d862e42fefa39ef
 GLOBL c1d862e42fefa39ef<>(SB), RODATA|NOPTR, $32
 
 // func expF64AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·expF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 28.0 instructions each, 0 spills
 	XORL CX, CX
@@ -9255,10 +9211,10 @@ loop:
 	RET
 
 // func lossZeroF64AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·lossZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 37.0 instructions each, 2 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -9384,10 +9340,10 @@ DATA c40a0000000000000<>+24(SB)/8, $0x40a0000000000000
 GLOBL c40a0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF64AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·gradZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 47.5 instructions each, 2 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -9530,10 +9486,10 @@ loop:
 	RET
 
 // func hessZeroF64AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·hessZeroF64AVX2(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 61.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -9759,7 +9715,6 @@ DATA cbfe0000000000000<>+24(SB)/8, $0xbfe0000000000000
 GLOBL cbfe0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func lossSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·lossSquareF64AVX2(SB), $1088-8
 	// SI U, DI W, R8 Loss
 	// 4 vectors, 77.5 instructions each, 19 spills
@@ -10105,7 +10060,6 @@ loop:
 	RET
 
 // func gradSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·gradSquareF64AVX2(SB), $1600-8
 	// SI U, DI W, R8 Loss, R9 Grad
 	// 4 vectors, 93.2 instructions each, 28 spills
@@ -10521,7 +10475,6 @@ DATA c4000000000000000<>+24(SB)/8, $0x4000000000000000
 GLOBL c4000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·hessSquareF64AVX2(SB), $640-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
 	// 2 vectors, 104.5 instructions each, 6 spills
@@ -10770,7 +10723,6 @@ loop:
 	RET
 
 // func frozenSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, FMA3
 TEXT ·frozenSquareF64AVX2(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
 	// 1 vectors, 87.0 instructions each, 0 spills
@@ -10964,7 +10916,6 @@ DATA c3fcebfbdff82c599<>+24(SB)/8, $0x3fcebfbdff82c599
 GLOBL c3fcebfbdff82c599<>(SB), RODATA|NOPTR, $32
 
 // func expSF64AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·expSF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 35.2 instructions each, 3 spills
 	XORL CX, CX
@@ -11117,7 +11068,6 @@ loop:
 	RET
 
 // func logF64AVX2<>()
-// Requires: AVX, FMA3
 TEXT ·logF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 47.5 instructions each, 4 spills
 	XORL CX, CX
@@ -11319,10 +11269,10 @@ loop:
 	RET
 
 // func lossPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF64AVX2(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 28.2 instructions each, 4 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -11491,10 +11441,10 @@ loop:
 	RET
 
 // func gradPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF64AVX2(SB), $11904-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 55.2 instructions each, 13 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -11785,10 +11735,10 @@ DATA c7fd0000000000000<>+24(SB)/8, $0x7fd0000000000000
 GLOBL c7fd0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF64AVX2(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 90.0 instructions each, 4 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -11951,10 +11901,10 @@ loop:
 	RET
 
 // func frozenPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·frozenPowerF64AVX2(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 53.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12076,10 +12026,10 @@ DATA c7fefffffffffffff<>+24(SB)/8, $0x7fefffffffffffff
 GLOBL c7fefffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossSquareF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 99.0 instructions each, 3 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12243,10 +12193,10 @@ DATA c8000000000000000<>+24(SB)/8, $0x8000000000000000
 GLOBL c8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradSquareF64AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 131.0 instructions each, 7 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12459,7 +12409,6 @@ DATA cc000000000000000<>+24(SB)/8, $0xc000000000000000
 GLOBL cc000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func ratioF64AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·ratioF64AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 76.0 instructions each, 1 spills
 	XORL CX, CX
@@ -12547,10 +12496,10 @@ loop:
 	RET
 
 // func softHessSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·softHessSquareF64AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 126.0 instructions each, 6 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12755,10 +12704,10 @@ loop:
 	RET
 
 // func softFrozenSquareF64AVX2(a unsafe.Pointer)
-// Requires: AVX, CMOV, FMA3
 TEXT ·softFrozenSquareF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 68.0 instructions each, 3 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -12908,7 +12857,6 @@ DATA c000fffffffffffff<>+24(SB)/8, $0x000fffffffffffff
 GLOBL c000fffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func logRatioF64AVX2<>()
-// Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF64AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 50.0 instructions each, 0 spills
 	XORL CX, CX
@@ -12970,10 +12918,10 @@ loop:
 	RET
 
 // func softLossPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossPowerF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 43.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13084,10 +13032,10 @@ loop:
 	RET
 
 // func softGradPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradPowerF64AVX2(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 91.0 instructions each, 5 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13250,10 +13198,10 @@ loop:
 	RET
 
 // func softHessPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softHessPowerF64AVX2(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 141.0 instructions each, 8 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13476,10 +13424,10 @@ loop:
 	RET
 
 // func softFrozenPowerF64AVX2(a unsafe.Pointer)
-// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softFrozenPowerF64AVX2(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 79.0 instructions each, 4 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -13630,7 +13578,6 @@ loop:
 	RET
 
 // func sigmoidF64AVX2(dst *float64, x *float64, n int)
-// Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidF64AVX2(SB), $896-24
 	// SI U, DI Loss
 	// 4 vectors, 53.8 instructions each, 13 spills
@@ -13865,7 +13812,6 @@ loop:
 	RET
 
 // func softplusF64AVX2(dst *float64, x *float64, n int)
-// Requires: AVX, AVX2, FMA3
 TEXT ·softplusF64AVX2(SB), $0-24
 	// SI U, DI Loss
 	// 2 vectors, 56.5 instructions each, 0 spills
@@ -13996,7 +13942,6 @@ loop:
 	RET
 
 // func sumF64AVX2(s unsafe.Pointer, loss *float64, n int)
-// Requires: AVX
 TEXT ·sumF64AVX2(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -14063,7 +14008,6 @@ loop:
 	RET
 
 // func mulF64AVX2(dst *float64, dout *float64, n int)
-// Requires: AVX
 TEXT ·mulF64AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    dout+8(FP), CX
@@ -14095,7 +14039,6 @@ DATA c7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
 GLOBL c7ff8000000000001<>(SB), RODATA|NOPTR, $32
 
 // func expandF64AVX2(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
-// Requires: AVX, AVX2
 TEXT ·expandF64AVX2(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -14143,7 +14086,6 @@ DATA table32_3b_3a_39_38<>+24(SB)/8, $0x0000000000000038
 GLOBL table32_3b_3a_39_38<>(SB), RODATA|NOPTR, $32
 
 // func flipF64AVX2(dst *float64, pos *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·flipF64AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    pos+8(FP), CX
@@ -14171,7 +14113,6 @@ loop:
 	RET
 
 // func maskF64AVX2(dst *float64, keep *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·maskF64AVX2(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -14197,7 +14138,6 @@ loop:
 	RET
 
 // func blendF64AVX2(dst *float64, other *float64, which *uint64, n int)
-// Requires: AVX, AVX2
 TEXT ·blendF64AVX2(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -14225,7 +14165,6 @@ loop:
 	RET
 
 // func weighF64AVX2(dst *float64, src *float64, n int, by *float64, rows int)
-// Requires: AVX
 TEXT ·weighF64AVX2(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -14275,7 +14214,6 @@ loop:
 	RET
 
 // func wholeWithinF64AVX2(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
-// Requires: AVX
 TEXT ·wholeWithinF64AVX2(SB), $0-41
 	MOVQ         v+0(FP), AX
 	VBROADCASTSD plus+16(FP), Y0
@@ -14306,7 +14244,6 @@ loop:
 	RET
 
 // func wholeTargetMasksF64AVX2(pos *uint64, soft *uint64, t *float64, n int) (softs bool)
-// Requires: AVX
 TEXT ·wholeTargetMasksF64AVX2(SB), $0-33
 	MOVQ    pos+0(FP), AX
 	MOVQ    soft+8(FP), CX
@@ -14362,7 +14299,6 @@ DATA table64_0_bfa70068e7ef5a1e_bfb269e12f346e2c_bfb59d4f80cba83c_bfb5c01a39fbd6
 GLOBL table64_0_bfa70068e7ef5a1e_bfb269e12f346e2c_bfb59d4f80cba83c_bfb5c01a39fbd688_bfb35004723c465e_bfad5d9fd5010b36_bfa053f6d2608967<>(SB), RODATA|NOPTR, $64
 
 // func expF64AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·expF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 24.0 instructions each, 0 spills
 	VBROADCASTSD c3ff71547652b82fe<>+0(SB), Z0
@@ -14482,10 +14418,10 @@ loop:
 	RET
 
 // func lossZeroF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·lossZeroF64AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss
 	// 2 vectors, 35.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -14602,10 +14538,10 @@ loop:
 	RET
 
 // func gradZeroF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·gradZeroF64AVX512(SB), $11712-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 2 vectors, 46.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -14746,10 +14682,10 @@ loop:
 	RET
 
 // func hessZeroF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·hessZeroF64AVX512(SB), $11648-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 61.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -14881,7 +14817,6 @@ DATA table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c08
 GLOBL table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>(SB), RODATA|NOPTR, $64
 
 // func lossSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lossSquareF64AVX512(SB), $512-8
 	// SI U, DI W, R8 Loss
 	// 4 vectors, 61.2 instructions each, 2 spills
@@ -15162,7 +15097,6 @@ loop:
 	RET
 
 // func gradSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gradSquareF64AVX512(SB), $448-8
 	// SI U, DI W, R8 Loss, R9 Grad
 	// 4 vectors, 70.5 instructions each, 1 spills
@@ -15481,7 +15415,6 @@ loop:
 	RET
 
 // func hessSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·hessSquareF64AVX512(SB), $576-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
 	// 4 vectors, 89.5 instructions each, 4 spills
@@ -15881,7 +15814,6 @@ loop:
 	RET
 
 // func frozenSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF64AVX512(SB), $192-8
 	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
 	// 1 vectors, 77.0 instructions each, 0 spills
@@ -15993,7 +15925,6 @@ loop:
 	RET
 
 // func expSF64AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·expSF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 31.2 instructions each, 0 spills
 	XORL CX, CX
@@ -16130,7 +16061,6 @@ loop:
 	RET
 
 // func logF64AVX512<>()
-// Requires: AVX512F
 TEXT ·logF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 46.2 instructions each, 0 spills
 	XORL CX, CX
@@ -16327,10 +16257,10 @@ loop:
 	RET
 
 // func lossPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·lossPowerF64AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss
 	// 4 vectors, 26.2 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -16491,10 +16421,10 @@ loop:
 	RET
 
 // func gradPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·gradPowerF64AVX512(SB), $12032-8
 	// DI U, R8 W, R9 Loss, R10 Grad
 	// 4 vectors, 45.5 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -16740,10 +16670,10 @@ loop:
 	RET
 
 // func hessPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·hessPowerF64AVX512(SB), $12096-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
 	// 1 vectors, 83.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -16899,10 +16829,10 @@ loop:
 	RET
 
 // func frozenPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512F, CMOV
 TEXT ·frozenPowerF64AVX512(SB), $11840-8
 	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
 	// 1 vectors, 54.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17019,10 +16949,10 @@ loop:
 	RET
 
 // func softLossSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossSquareF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 90.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17171,10 +17101,10 @@ loop:
 	RET
 
 // func softGradSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF64AVX512(SB), $11968-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 2 vectors, 120.5 instructions each, 10 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17481,7 +17411,6 @@ loop:
 	RET
 
 // func ratioF64AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·ratioF64AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 72.0 instructions each, 2 spills
 	XORL CX, CX
@@ -17637,10 +17566,10 @@ loop:
 	RET
 
 // func softHessSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF64AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 116.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17835,10 +17764,10 @@ loop:
 	RET
 
 // func softFrozenSquareF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 62.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -17964,7 +17893,6 @@ loop:
 	RET
 
 // func logRatioF64AVX512<>()
-// Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF64AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 50.0 instructions each, 0 spills
 	XORL CX, CX
@@ -18076,10 +18004,10 @@ loop:
 	RET
 
 // func softLossPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossPowerF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
 	// 1 vectors, 43.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18190,10 +18118,10 @@ loop:
 	RET
 
 // func softGradPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF64AVX512(SB), $11840-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
 	// 1 vectors, 80.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18345,10 +18273,10 @@ loop:
 	RET
 
 // func softHessPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF64AVX512(SB), $12032-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
 	// 1 vectors, 126.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18556,10 +18484,10 @@ loop:
 	RET
 
 // func softFrozenPowerF64AVX512(a unsafe.Pointer)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF64AVX512(SB), $11776-8
 	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
 	// 1 vectors, 72.0 instructions each, 0 spills
+	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
 	SHLQ         $0x03, SI
@@ -18703,7 +18631,6 @@ loop:
 	RET
 
 // func sigmoidF64AVX512(dst *float64, x *float64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidF64AVX512(SB), $0-24
 	// SI U, DI Loss
 	// 4 vectors, 43.8 instructions each, 0 spills
@@ -18896,7 +18823,6 @@ loop:
 	RET
 
 // func softplusF64AVX512(dst *float64, x *float64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·softplusF64AVX512(SB), $0-24
 	// SI U, DI Loss
 	// 2 vectors, 53.5 instructions each, 0 spills
@@ -19021,7 +18947,6 @@ loop:
 	RET
 
 // func sumF64AVX512(s unsafe.Pointer, loss *float64, n int)
-// Requires: AVX, AVX512F
 TEXT ·sumF64AVX512(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -19062,7 +18987,6 @@ loop:
 	RET
 
 // func mulF64AVX512(dst *float64, dout *float64, n int)
-// Requires: AVX, AVX512F
 TEXT ·mulF64AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         dout+8(FP), CX
@@ -19088,7 +19012,6 @@ loop:
 	RET
 
 // func expandF64AVX512(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·expandF64AVX512(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -19122,7 +19045,6 @@ loop:
 	RET
 
 // func flipF64AVX512(dst *float64, pos *uint64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipF64AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         pos+8(FP), CX
@@ -19148,7 +19070,6 @@ loop:
 	RET
 
 // func maskF64AVX512(dst *float64, keep *uint64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·maskF64AVX512(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -19172,7 +19093,6 @@ loop:
 	RET
 
 // func blendF64AVX512(dst *float64, other *float64, which *uint64, n int)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·blendF64AVX512(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -19198,7 +19118,6 @@ loop:
 	RET
 
 // func weighF64AVX512(dst *float64, src *float64, n int, by *float64, rows int)
-// Requires: AVX, AVX512F
 TEXT ·weighF64AVX512(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -19248,7 +19167,6 @@ loop:
 	RET
 
 // func wholeWithinF64AVX512(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeWithinF64AVX512(SB), $0-41
 	MOVQ         v+0(FP), AX
 	VBROADCASTSD plus+16(FP), Z0
@@ -19277,7 +19195,6 @@ loop:
 	RET
 
 // func wholeTargetMasksF64AVX512(pos *uint64, soft *uint64, t *float64, n int) (softs bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeTargetMasksF64AVX512(SB), $0-33
 	MOVQ         pos+0(FP), AX
 	MOVQ         soft+8(FP), CX
@@ -19321,7 +19238,6 @@ loop:
 	RET
 
 // func wholeLabelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX2
 TEXT ·wholeLabelsValidAVX2(SB), $0-25
 	MOVQ         label+0(FP), AX
 	VBROADCASTSS limit+16(FP), Y0
@@ -19350,7 +19266,6 @@ loop:
 	RET
 
 // func wholeLabelMasksAVX2(pos *uint64, keep *uint64, label *int32, n int, c int, offset int32, ignore int32) (ignored bool)
-// Requires: AVX, AVX2
 TEXT ·wholeLabelMasksAVX2(SB), $0-49
 	MOVQ         pos+0(FP), AX
 	MOVQ         keep+8(FP), CX
@@ -19453,7 +19368,6 @@ DATA table32_0_1_2_3_4_5_6_7<>+24(SB)/8, $0x0000000700000006
 GLOBL table32_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $32
 
 // func wholeLabelListAVX2(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
-// Requires: AVX, AVX2, POPCNT
 TEXT ·wholeLabelListAVX2(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
@@ -19515,7 +19429,6 @@ loop:
 	RET
 
 // func wholeFromInt8AVX2(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX2
 TEXT ·wholeFromInt8AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
@@ -19557,7 +19470,6 @@ next:
 	RET
 
 // func wholeFromInt16AVX2(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX2
 TEXT ·wholeFromInt16AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
@@ -19599,7 +19511,6 @@ next:
 	RET
 
 // func wholeFromInt64AVX2(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
-// Requires: AVX, AVX2
 TEXT ·wholeFromInt64AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Y0
@@ -19650,7 +19561,6 @@ next:
 	RET
 
 // func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeLabelsValidAVX512(SB), $0-25
 	MOVQ         label+0(FP), AX
 	VBROADCASTSS limit+16(FP), Z0
@@ -19674,7 +19584,6 @@ loop:
 	RET
 
 // func wholeLabelMasksAVX512(pos *uint64, keep *uint64, label *int32, n int, c int, offset int32, ignore int32) (ignored bool)
-// Requires: AVX, AVX512BW, AVX512F
 TEXT ·wholeLabelMasksAVX512(SB), $0-49
 	MOVQ         pos+0(FP), AX
 	MOVQ         keep+8(FP), CX
@@ -19770,7 +19679,6 @@ DATA table64_0_1_2_3_4_5_6_7<>+56(SB)/8, $0x0000000f0000000e
 GLOBL table64_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $64
 
 // func wholeLabelListAVX512(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
-// Requires: AVX, AVX512F, POPCNT
 TEXT ·wholeLabelListAVX512(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
@@ -19822,7 +19730,6 @@ loop:
 	RET
 
 // func wholeFromInt8AVX512(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt8AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
@@ -19857,7 +19764,6 @@ next:
 	RET
 
 // func wholeFromInt16AVX512(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
-// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt16AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
@@ -19892,7 +19798,6 @@ next:
 	RET
 
 // func wholeFromInt64AVX512(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
-// Requires: AVX, AVX512F
 TEXT ·wholeFromInt64AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Z0

@@ -11,7 +11,7 @@ import (
 )
 
 // compile is Avo's pass.Compile, with another register allocation, since Avo gives any vector register out that AVX-512
-// machines have, but AVX2 must do with the first sixteen.
+// machines have, but AVX2 must do with the first sixteen. What a function requires is in its name.
 var compile = pass.Concat(
 	pass.Verify,
 	pass.FunctionPass(pass.PruneDanglingLabels),
@@ -23,9 +23,14 @@ var compile = pass.Concat(
 	pass.FunctionPass(pass.BindRegisters),
 	pass.FunctionPass(pass.VerifyAllocation),
 	pass.FunctionPass(pass.EnsureBasePointerCalleeSaved),
-	pass.Func(pass.IncludeTextFlagHeader),
-	pass.FunctionPass(pass.RequiredISAExtensions),
+	pass.Func(includeHeaders),
 )
+
+// includeHeaders includes what has NO_LOCAL_POINTERS too.
+func includeHeaders(f *ir.File) error {
+	f.Includes = append(f.Includes, "textflag.h", "funcdata.h")
+	return nil
+}
 
 // allocateRegisters makes virtual registers physical: those of the simple functions.
 func allocateRegisters(fn *ir.Function) error {
