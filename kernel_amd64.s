@@ -150,6 +150,7 @@ DATA c19317218<>+24(SB)/8, $0x1931721819317218
 GLOBL c19317218<>(SB), RODATA|NOPTR, $32
 
 // func expF32AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·expF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 19.0 instructions each, 0 spills
 	XORL CX, CX
@@ -237,9 +238,9 @@ loop:
 	RET
 
 // func lossZeroF32AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·lossZeroF32AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss
-	// 2 vectors, 22.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 2 vectors, 22.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -337,9 +338,9 @@ DATA c43800000<>+24(SB)/8, $0x4380000043800000
 GLOBL c43800000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF32AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·gradZeroF32AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 32.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 2 vectors, 32.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -453,9 +454,9 @@ loop:
 	RET
 
 // func hessZeroF32AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·hessZeroF32AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 48.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 48.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -615,9 +616,9 @@ DATA cbefffff0<>+24(SB)/8, $0xbefffff0befffff0
 GLOBL cbefffff0<>(SB), RODATA|NOPTR, $32
 
 // func lossSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·lossSquareF32AVX2(SB), $640-8
-	// SI U, DI W, R8 Loss
-	// 4 vectors, 50.8 instructions each, 9 spills
+	// SI U, DI W, R8 Loss; 4 vectors, 50.8 instructions each, 9 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -853,9 +854,9 @@ loop:
 	RET
 
 // func gradSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·gradSquareF32AVX2(SB), $1088-8
-	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 67.0 instructions each, 19 spills
+	// SI U, DI W, R8 Loss, R9 Grad; 4 vectors, 67.0 instructions each, 19 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -1163,9 +1164,9 @@ DATA c40000000<>+24(SB)/8, $0x4000000040000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $32
 
 // func hessSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·hessSquareF32AVX2(SB), $512-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 2 vectors, 82.0 instructions each, 4 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess; 2 vectors, 82.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -1366,9 +1367,9 @@ loop:
 	RET
 
 // func frozenSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·frozenSquareF32AVX2(SB), $192-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 65.0 instructions each, 0 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad; 1 vectors, 65.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -1507,6 +1508,7 @@ DATA c3e75fdef<>+24(SB)/8, $0x3e75fdef3e75fdef
 GLOBL c3e75fdef<>(SB), RODATA|NOPTR, $32
 
 // func expSF32AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·expSF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 26.2 instructions each, 3 spills
 	XORL CX, CX
@@ -1623,6 +1625,7 @@ loop:
 	RET
 
 // func logF32AVX2<>()
+// Requires: AVX, FMA3
 TEXT ·logF32AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 34.5 instructions each, 4 spills
 	XORL CX, CX
@@ -1772,9 +1775,9 @@ loop:
 	RET
 
 // func lossPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF32AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss
-	// 2 vectors, 19.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 2 vectors, 19.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -1868,9 +1871,9 @@ loop:
 	RET
 
 // func gradPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF32AVX2(SB), $11840-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 43.5 instructions each, 3 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 2 vectors, 43.5 instructions each, 3 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2026,9 +2029,9 @@ DATA c7e800000<>+24(SB)/8, $0x7e8000007e800000
 GLOBL c7e800000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF32AVX2(SB), $12096-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 84.0 instructions each, 4 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 84.0 instructions each, 4 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2186,9 +2189,9 @@ loop:
 	RET
 
 // func frozenPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·frozenPowerF32AVX2(SB), $11840-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
-	// 1 vectors, 46.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad; 1 vectors, 46.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2304,9 +2307,9 @@ DATA c7f7fffff<>+24(SB)/8, $0x7f7fffff7f7fffff
 GLOBL c7f7fffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossSquareF32AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 85.0 instructions each, 3 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 85.0 instructions each, 3 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2457,9 +2460,9 @@ DATA c80000000<>+24(SB)/8, $0x8000000080000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradSquareF32AVX2(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 116.0 instructions each, 7 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 116.0 instructions each, 7 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2658,6 +2661,7 @@ DATA cc0000000<>+24(SB)/8, $0xc0000000c0000000
 GLOBL cc0000000<>(SB), RODATA|NOPTR, $32
 
 // func ratioF32AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·ratioF32AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 61.0 instructions each, 0 spills
 	XORL CX, CX
@@ -2730,9 +2734,9 @@ loop:
 	RET
 
 // func softHessSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·softHessSquareF32AVX2(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 126.0 instructions each, 6 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 126.0 instructions each, 6 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -2938,9 +2942,9 @@ loop:
 	RET
 
 // func softFrozenSquareF32AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·softFrozenSquareF32AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 68.0 instructions each, 3 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 68.0 instructions each, 3 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -3091,6 +3095,7 @@ DATA c007fffff<>+24(SB)/8, $0x007fffff007fffff
 GLOBL c007fffff<>(SB), RODATA|NOPTR, $32
 
 // func logRatioF32AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF32AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 37.0 instructions each, 0 spills
 	XORL CX, CX
@@ -3139,9 +3144,9 @@ loop:
 	RET
 
 // func softLossPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossPowerF32AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 37.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 37.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -3247,9 +3252,9 @@ loop:
 	RET
 
 // func softGradPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradPowerF32AVX2(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 82.0 instructions each, 5 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 82.0 instructions each, 5 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -3404,9 +3409,9 @@ loop:
 	RET
 
 // func softHessPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softHessPowerF32AVX2(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 133.0 instructions each, 7 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 133.0 instructions each, 7 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -3622,9 +3627,9 @@ loop:
 	RET
 
 // func softFrozenPowerF32AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softFrozenPowerF32AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 72.0 instructions each, 4 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 72.0 instructions each, 4 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -3769,9 +3774,9 @@ loop:
 	RET
 
 // func sigmoidF32AVX2(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidF32AVX2(SB), $448-24
-	// SI U, DI Loss
-	// 4 vectors, 40.8 instructions each, 9 spills
+	// SI U, DI Loss; 4 vectors, 40.8 instructions each, 9 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
 	LEAQ 63(SP), BX
@@ -3951,9 +3956,9 @@ loop:
 	RET
 
 // func softplusF32AVX2(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
 TEXT ·softplusF32AVX2(SB), $0-24
-	// SI U, DI Loss
-	// 2 vectors, 34.5 instructions each, 0 spills
+	// SI U, DI Loss; 2 vectors, 34.5 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
 	MOVQ x+8(FP), SI
@@ -4037,6 +4042,7 @@ loop:
 	RET
 
 // func sumF32AVX2(s unsafe.Pointer, loss *float32, n int)
+// Requires: AVX
 TEXT ·sumF32AVX2(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -4067,6 +4073,7 @@ loop:
 	RET
 
 // func mulF32AVX2(dst *float32, dout *float32, n int)
+// Requires: AVX
 TEXT ·mulF32AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    dout+8(FP), CX
@@ -4098,6 +4105,7 @@ DATA c7fc00000<>+24(SB)/8, $0x7fc000007fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $32
 
 // func expandF32AVX2(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
+// Requires: AVX, AVX2
 TEXT ·expandF32AVX2(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -4139,6 +4147,7 @@ DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+24(SB)/8, $0x0000001800000019
 GLOBL table32_1f_1e_1d_1c_1b_1a_19_18<>(SB), RODATA|NOPTR, $32
 
 // func expandRowsF32AVX2(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// Requires: AVX, AVX2, CMOV
 TEXT ·expandRowsF32AVX2(SB), $0-80
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -4234,6 +4243,7 @@ next:
 	RET
 
 // func flipAsF32AVX2(dst *float32, u *float32, x *float32, n int)
+// Requires: AVX
 TEXT ·flipAsF32AVX2(SB), $0-32
 	MOVQ    dst+0(FP), AX
 	MOVQ    u+8(FP), CX
@@ -4260,6 +4270,7 @@ loop:
 	RET
 
 // func flipF32AVX2(dst *float32, pos *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·flipF32AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    pos+8(FP), CX
@@ -4287,6 +4298,7 @@ loop:
 	RET
 
 // func maskF32AVX2(dst *float32, keep *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·maskF32AVX2(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -4312,6 +4324,7 @@ loop:
 	RET
 
 // func blendF32AVX2(dst *float32, other *float32, which *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·blendF32AVX2(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -4339,6 +4352,7 @@ loop:
 	RET
 
 // func weighF32AVX2(dst *float32, src *float32, n int, by *float32, rows int)
+// Requires: AVX
 TEXT ·weighF32AVX2(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -4388,6 +4402,7 @@ loop:
 	RET
 
 // func wholeWithinF32AVX2(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
+// Requires: AVX, AVX2
 TEXT ·wholeWithinF32AVX2(SB), $0-33
 	MOVQ         v+0(FP), AX
 	VBROADCASTSS plus+16(FP), Y0
@@ -4416,6 +4431,7 @@ loop:
 	RET
 
 // func wholeTargetMasksF32AVX2(pos *uint64, soft *uint64, t *float32, n int) (softs bool)
+// Requires: AVX
 TEXT ·wholeTargetMasksF32AVX2(SB), $0-33
 	MOVQ    pos+0(FP), AX
 	MOVQ    soft+8(FP), CX
@@ -4471,6 +4487,7 @@ DATA table64_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>+
 GLOBL table64_0_bd380347_bd934f09_bdacea7c_bdae00d2_bd9a8024_bd6aecff_bd029fb7<>(SB), RODATA|NOPTR, $64
 
 // func expF32AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·expF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 18.0 instructions each, 0 spills
 	VBROADCASTSS c3fb8aa3b<>+0(SB), Z0
@@ -4564,9 +4581,9 @@ loop:
 	RET
 
 // func lossZeroF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·lossZeroF32AVX512(SB), $11712-8
-	// DI U, R8 W, R9 Loss
-	// 2 vectors, 22.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 2 vectors, 22.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -4658,9 +4675,9 @@ loop:
 	RET
 
 // func gradZeroF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·gradZeroF32AVX512(SB), $11712-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 33.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 2 vectors, 33.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -4776,9 +4793,9 @@ loop:
 	RET
 
 // func hessZeroF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·hessZeroF32AVX512(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 48.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 48.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -4898,9 +4915,9 @@ DATA table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>+
 GLOBL table64_0_3df639cc_3e729878_3eaeadef_3eddcb09_3f021b06_3f18aed2_3f27a2d4<>(SB), RODATA|NOPTR, $64
 
 // func lossSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lossSquareF32AVX512(SB), $384-8
-	// SI U, DI W, R8 Loss
-	// 4 vectors, 46.2 instructions each, 0 spills
+	// SI U, DI W, R8 Loss; 4 vectors, 46.2 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5118,9 +5135,9 @@ loop:
 	RET
 
 // func gradSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gradSquareF32AVX512(SB), $640-8
-	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 58.0 instructions each, 4 spills
+	// SI U, DI W, R8 Loss, R9 Grad; 4 vectors, 58.0 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5386,9 +5403,9 @@ loop:
 	RET
 
 // func hessSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·hessSquareF32AVX512(SB), $576-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 4 vectors, 75.0 instructions each, 2 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess; 4 vectors, 75.0 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5727,9 +5744,9 @@ loop:
 	RET
 
 // func frozenSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF32AVX512(SB), $192-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 63.0 instructions each, 0 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad; 1 vectors, 63.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x02, DX
@@ -5824,6 +5841,7 @@ loop:
 	RET
 
 // func expSF32AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·expSF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 25.2 instructions each, 0 spills
 	XORL CX, CX
@@ -5936,6 +5954,7 @@ loop:
 	RET
 
 // func logF32AVX512<>()
+// Requires: AVX512F
 TEXT ·logF32AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 33.0 instructions each, 0 spills
 	XORL CX, CX
@@ -6079,9 +6098,9 @@ loop:
 	RET
 
 // func lossPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·lossPowerF32AVX512(SB), $11840-8
-	// DI U, R8 W, R9 Loss
-	// 4 vectors, 19.2 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 4 vectors, 19.2 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -6215,9 +6234,9 @@ loop:
 	RET
 
 // func gradPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·gradPowerF32AVX512(SB), $12032-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 4 vectors, 38.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 4 vectors, 38.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -6436,9 +6455,9 @@ loop:
 	RET
 
 // func hessPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·hessPowerF32AVX512(SB), $12096-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 76.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 76.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -6588,9 +6607,9 @@ loop:
 	RET
 
 // func frozenPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·frozenPowerF32AVX512(SB), $11840-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
-	// 1 vectors, 47.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad; 1 vectors, 47.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -6701,9 +6720,9 @@ loop:
 	RET
 
 // func softLossSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossSquareF32AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 77.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 77.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -6840,9 +6859,9 @@ loop:
 	RET
 
 // func softGradSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF32AVX512(SB), $11968-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 108.0 instructions each, 9 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 2 vectors, 108.0 instructions each, 9 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -7125,6 +7144,7 @@ loop:
 	RET
 
 // func ratioF32AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·ratioF32AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 58.0 instructions each, 0 spills
 	XORL CX, CX
@@ -7252,9 +7272,9 @@ loop:
 	RET
 
 // func softHessSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF32AVX512(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 116.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 116.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -7450,9 +7470,9 @@ loop:
 	RET
 
 // func softFrozenSquareF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF32AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 62.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 62.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -7579,6 +7599,7 @@ loop:
 	RET
 
 // func logRatioF32AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF32AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 37.0 instructions each, 0 spills
 	XORL CX, CX
@@ -7664,9 +7685,9 @@ loop:
 	RET
 
 // func softLossPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossPowerF32AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 37.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 37.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -7772,9 +7793,9 @@ loop:
 	RET
 
 // func softGradPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF32AVX512(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 74.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 74.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -7921,9 +7942,9 @@ loop:
 	RET
 
 // func softHessPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF32AVX512(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 120.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 120.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -8126,9 +8147,9 @@ loop:
 	RET
 
 // func softFrozenPowerF32AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF32AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 66.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 66.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -8267,9 +8288,9 @@ loop:
 	RET
 
 // func sigmoidF32AVX512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidF32AVX512(SB), $0-24
-	// SI U, DI Loss
-	// 4 vectors, 37.8 instructions each, 0 spills
+	// SI U, DI Loss; 4 vectors, 37.8 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
 	MOVQ x+8(FP), SI
@@ -8435,9 +8456,9 @@ loop:
 	RET
 
 // func softplusF32AVX512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·softplusF32AVX512(SB), $0-24
-	// SI U, DI Loss
-	// 2 vectors, 34.5 instructions each, 0 spills
+	// SI U, DI Loss; 2 vectors, 34.5 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x02, DX
 	MOVQ x+8(FP), SI
@@ -8521,6 +8542,7 @@ loop:
 	RET
 
 // func sumF32AVX512(s unsafe.Pointer, loss *float32, n int)
+// Requires: AVX, AVX512F
 TEXT ·sumF32AVX512(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -8543,6 +8565,7 @@ loop:
 	RET
 
 // func mulF32AVX512(dst *float32, dout *float32, n int)
+// Requires: AVX, AVX512F
 TEXT ·mulF32AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         dout+8(FP), CX
@@ -8563,6 +8586,7 @@ loop:
 	RET
 
 // func expandF32AVX512(u *float32, w *float32, x *float32, pos *uint64, n int, wNeg float32, wPos float32)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·expandF32AVX512(SB), $0-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -8590,6 +8614,7 @@ loop:
 	RET
 
 // func expandRowsF32AVX512(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·expandRowsF32AVX512(SB), $0-80
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -8663,6 +8688,7 @@ next:
 	RET
 
 // func flipAsF32AVX512(dst *float32, u *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipAsF32AVX512(SB), $0-32
 	MOVQ         dst+0(FP), AX
 	MOVQ         u+8(FP), CX
@@ -8684,6 +8710,7 @@ loop:
 	RET
 
 // func flipF32AVX512(dst *float32, pos *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipF32AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         pos+8(FP), CX
@@ -8705,6 +8732,7 @@ loop:
 	RET
 
 // func maskF32AVX512(dst *float32, keep *uint64, n int)
+// Requires: AVX, AVX512F
 TEXT ·maskF32AVX512(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -8725,6 +8753,7 @@ loop:
 	RET
 
 // func blendF32AVX512(dst *float32, other *float32, which *uint64, n int)
+// Requires: AVX, AVX512F
 TEXT ·blendF32AVX512(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -8746,6 +8775,7 @@ loop:
 	RET
 
 // func weighF32AVX512(dst *float32, src *float32, n int, by *float32, rows int)
+// Requires: AVX, AVX512F
 TEXT ·weighF32AVX512(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -8790,6 +8820,7 @@ loop:
 	RET
 
 // func wholeWithinF32AVX512(v *float32, n int, plus float32, lo float32, hi float32) (ok bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeWithinF32AVX512(SB), $0-33
 	MOVQ         v+0(FP), AX
 	VBROADCASTSS plus+16(FP), Z0
@@ -8815,6 +8846,7 @@ loop:
 	RET
 
 // func wholeTargetMasksF32AVX512(pos *uint64, soft *uint64, t *float32, n int) (softs bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeTargetMasksF32AVX512(SB), $0-33
 	MOVQ         pos+0(FP), AX
 	MOVQ         soft+8(FP), CX
@@ -9088,6 +9120,7 @@ DATA c1d862e42fefa39ef<>+24(SB)/8, $0x1d862e42fefa39ef
 GLOBL c1d862e42fefa39ef<>(SB), RODATA|NOPTR, $32
 
 // func expF64AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·expF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 28.0 instructions each, 0 spills
 	XORL CX, CX
@@ -9211,9 +9244,9 @@ loop:
 	RET
 
 // func lossZeroF64AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·lossZeroF64AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss
-	// 2 vectors, 37.0 instructions each, 2 spills
+	// DI U, R8 W, R9 Loss; 2 vectors, 37.0 instructions each, 2 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -9340,9 +9373,9 @@ DATA c40a0000000000000<>+24(SB)/8, $0x40a0000000000000
 GLOBL c40a0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func gradZeroF64AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·gradZeroF64AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 47.5 instructions each, 2 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 2 vectors, 47.5 instructions each, 2 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -9486,9 +9519,9 @@ loop:
 	RET
 
 // func hessZeroF64AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·hessZeroF64AVX2(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 61.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 61.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -9715,9 +9748,9 @@ DATA cbfe0000000000000<>+24(SB)/8, $0xbfe0000000000000
 GLOBL cbfe0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func lossSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·lossSquareF64AVX2(SB), $1088-8
-	// SI U, DI W, R8 Loss
-	// 4 vectors, 77.5 instructions each, 19 spills
+	// SI U, DI W, R8 Loss; 4 vectors, 77.5 instructions each, 19 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -10060,9 +10093,9 @@ loop:
 	RET
 
 // func gradSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·gradSquareF64AVX2(SB), $1600-8
-	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 93.2 instructions each, 28 spills
+	// SI U, DI W, R8 Loss, R9 Grad; 4 vectors, 93.2 instructions each, 28 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -10475,9 +10508,9 @@ DATA c4000000000000000<>+24(SB)/8, $0x4000000000000000
 GLOBL c4000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·hessSquareF64AVX2(SB), $640-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 2 vectors, 104.5 instructions each, 6 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess; 2 vectors, 104.5 instructions each, 6 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -10723,9 +10756,9 @@ loop:
 	RET
 
 // func frozenSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, FMA3
 TEXT ·frozenSquareF64AVX2(SB), $192-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 87.0 instructions each, 0 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad; 1 vectors, 87.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -10916,6 +10949,7 @@ DATA c3fcebfbdff82c599<>+24(SB)/8, $0x3fcebfbdff82c599
 GLOBL c3fcebfbdff82c599<>(SB), RODATA|NOPTR, $32
 
 // func expSF64AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·expSF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 35.2 instructions each, 3 spills
 	XORL CX, CX
@@ -11068,6 +11102,7 @@ loop:
 	RET
 
 // func logF64AVX2<>()
+// Requires: AVX, FMA3
 TEXT ·logF64AVX2<>(SB), NOSPLIT, $0
 	// 4 vectors, 47.5 instructions each, 4 spills
 	XORL CX, CX
@@ -11269,9 +11304,9 @@ loop:
 	RET
 
 // func lossPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·lossPowerF64AVX2(SB), $11712-8
-	// DI U, R8 W, R9 Loss
-	// 4 vectors, 28.2 instructions each, 4 spills
+	// DI U, R8 W, R9 Loss; 4 vectors, 28.2 instructions each, 4 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -11441,9 +11476,9 @@ loop:
 	RET
 
 // func gradPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·gradPowerF64AVX2(SB), $11904-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 4 vectors, 55.2 instructions each, 13 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 4 vectors, 55.2 instructions each, 13 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -11735,9 +11770,9 @@ DATA c7fd0000000000000<>+24(SB)/8, $0x7fd0000000000000
 GLOBL c7fd0000000000000<>(SB), RODATA|NOPTR, $32
 
 // func hessPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·hessPowerF64AVX2(SB), $12096-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 90.0 instructions each, 4 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 90.0 instructions each, 4 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -11901,9 +11936,9 @@ loop:
 	RET
 
 // func frozenPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·frozenPowerF64AVX2(SB), $11840-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
-	// 1 vectors, 53.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad; 1 vectors, 53.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -12026,9 +12061,9 @@ DATA c7fefffffffffffff<>+24(SB)/8, $0x7fefffffffffffff
 GLOBL c7fefffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func softLossSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossSquareF64AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 99.0 instructions each, 3 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 99.0 instructions each, 3 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -12193,9 +12228,9 @@ DATA c8000000000000000<>+24(SB)/8, $0x8000000000000000
 GLOBL c8000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func softGradSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradSquareF64AVX2(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 131.0 instructions each, 7 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 131.0 instructions each, 7 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -12409,6 +12444,7 @@ DATA cc000000000000000<>+24(SB)/8, $0xc000000000000000
 GLOBL cc000000000000000<>(SB), RODATA|NOPTR, $32
 
 // func ratioF64AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·ratioF64AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 76.0 instructions each, 1 spills
 	XORL CX, CX
@@ -12496,9 +12532,9 @@ loop:
 	RET
 
 // func softHessSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·softHessSquareF64AVX2(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 126.0 instructions each, 6 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 126.0 instructions each, 6 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -12704,9 +12740,9 @@ loop:
 	RET
 
 // func softFrozenSquareF64AVX2(a unsafe.Pointer)
+// Requires: AVX, CMOV, FMA3
 TEXT ·softFrozenSquareF64AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 68.0 instructions each, 3 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 68.0 instructions each, 3 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -12857,6 +12893,7 @@ DATA c000fffffffffffff<>+24(SB)/8, $0x000fffffffffffff
 GLOBL c000fffffffffffff<>(SB), RODATA|NOPTR, $32
 
 // func logRatioF64AVX2<>()
+// Requires: AVX, AVX2, FMA3
 TEXT ·logRatioF64AVX2<>(SB), NOSPLIT, $0
 	// 1 vectors, 50.0 instructions each, 0 spills
 	XORL CX, CX
@@ -12918,9 +12955,9 @@ loop:
 	RET
 
 // func softLossPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softLossPowerF64AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 43.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 43.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -13032,9 +13069,9 @@ loop:
 	RET
 
 // func softGradPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softGradPowerF64AVX2(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 91.0 instructions each, 5 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 91.0 instructions each, 5 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -13198,9 +13235,9 @@ loop:
 	RET
 
 // func softHessPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softHessPowerF64AVX2(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 141.0 instructions each, 8 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 141.0 instructions each, 8 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -13424,9 +13461,9 @@ loop:
 	RET
 
 // func softFrozenPowerF64AVX2(a unsafe.Pointer)
+// Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·softFrozenPowerF64AVX2(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 79.0 instructions each, 4 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 79.0 instructions each, 4 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -13578,9 +13615,9 @@ loop:
 	RET
 
 // func sigmoidF64AVX2(dst *float64, x *float64, n int)
+// Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidF64AVX2(SB), $896-24
-	// SI U, DI Loss
-	// 4 vectors, 53.8 instructions each, 13 spills
+	// SI U, DI Loss; 4 vectors, 53.8 instructions each, 13 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x03, DX
 	LEAQ 63(SP), BX
@@ -13812,9 +13849,9 @@ loop:
 	RET
 
 // func softplusF64AVX2(dst *float64, x *float64, n int)
+// Requires: AVX, AVX2, FMA3
 TEXT ·softplusF64AVX2(SB), $0-24
-	// SI U, DI Loss
-	// 2 vectors, 56.5 instructions each, 0 spills
+	// SI U, DI Loss; 2 vectors, 56.5 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x03, DX
 	MOVQ x+8(FP), SI
@@ -13942,6 +13979,7 @@ loop:
 	RET
 
 // func sumF64AVX2(s unsafe.Pointer, loss *float64, n int)
+// Requires: AVX
 TEXT ·sumF64AVX2(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -14008,6 +14046,7 @@ loop:
 	RET
 
 // func mulF64AVX2(dst *float64, dout *float64, n int)
+// Requires: AVX
 TEXT ·mulF64AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    dout+8(FP), CX
@@ -14039,6 +14078,7 @@ DATA c7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
 GLOBL c7ff8000000000001<>(SB), RODATA|NOPTR, $32
 
 // func expandF64AVX2(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
+// Requires: AVX, AVX2
 TEXT ·expandF64AVX2(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -14086,6 +14126,7 @@ DATA table32_3b_3a_39_38<>+24(SB)/8, $0x0000000000000038
 GLOBL table32_3b_3a_39_38<>(SB), RODATA|NOPTR, $32
 
 // func flipF64AVX2(dst *float64, pos *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·flipF64AVX2(SB), $0-24
 	MOVQ    dst+0(FP), AX
 	MOVQ    pos+8(FP), CX
@@ -14113,6 +14154,7 @@ loop:
 	RET
 
 // func maskF64AVX2(dst *float64, keep *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·maskF64AVX2(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -14138,6 +14180,7 @@ loop:
 	RET
 
 // func blendF64AVX2(dst *float64, other *float64, which *uint64, n int)
+// Requires: AVX, AVX2
 TEXT ·blendF64AVX2(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -14165,6 +14208,7 @@ loop:
 	RET
 
 // func weighF64AVX2(dst *float64, src *float64, n int, by *float64, rows int)
+// Requires: AVX
 TEXT ·weighF64AVX2(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -14214,6 +14258,7 @@ loop:
 	RET
 
 // func wholeWithinF64AVX2(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
+// Requires: AVX
 TEXT ·wholeWithinF64AVX2(SB), $0-41
 	MOVQ         v+0(FP), AX
 	VBROADCASTSD plus+16(FP), Y0
@@ -14244,6 +14289,7 @@ loop:
 	RET
 
 // func wholeTargetMasksF64AVX2(pos *uint64, soft *uint64, t *float64, n int) (softs bool)
+// Requires: AVX
 TEXT ·wholeTargetMasksF64AVX2(SB), $0-33
 	MOVQ    pos+0(FP), AX
 	MOVQ    soft+8(FP), CX
@@ -14299,6 +14345,7 @@ DATA table64_0_bfa70068e7ef5a1e_bfb269e12f346e2c_bfb59d4f80cba83c_bfb5c01a39fbd6
 GLOBL table64_0_bfa70068e7ef5a1e_bfb269e12f346e2c_bfb59d4f80cba83c_bfb5c01a39fbd688_bfb35004723c465e_bfad5d9fd5010b36_bfa053f6d2608967<>(SB), RODATA|NOPTR, $64
 
 // func expF64AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·expF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 24.0 instructions each, 0 spills
 	VBROADCASTSD c3ff71547652b82fe<>+0(SB), Z0
@@ -14418,9 +14465,9 @@ loop:
 	RET
 
 // func lossZeroF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·lossZeroF64AVX512(SB), $11712-8
-	// DI U, R8 W, R9 Loss
-	// 2 vectors, 35.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 2 vectors, 35.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -14538,9 +14585,9 @@ loop:
 	RET
 
 // func gradZeroF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·gradZeroF64AVX512(SB), $11712-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 2 vectors, 46.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 2 vectors, 46.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -14682,9 +14729,9 @@ loop:
 	RET
 
 // func hessZeroF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·hessZeroF64AVX512(SB), $11648-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 61.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 61.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -14817,9 +14864,9 @@ DATA table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c08
 GLOBL table64_0_3fbfa51d8378f9e0_3fce7eae824f1eb5_3fd5ee266487220f_3fdc0b5f914c0874_3fe09861e15a068d_3fe2f4e4e84a1711_3fe530438a8cfe9a<>(SB), RODATA|NOPTR, $64
 
 // func lossSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lossSquareF64AVX512(SB), $512-8
-	// SI U, DI W, R8 Loss
-	// 4 vectors, 61.2 instructions each, 2 spills
+	// SI U, DI W, R8 Loss; 4 vectors, 61.2 instructions each, 2 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15097,9 +15144,9 @@ loop:
 	RET
 
 // func gradSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gradSquareF64AVX512(SB), $448-8
-	// SI U, DI W, R8 Loss, R9 Grad
-	// 4 vectors, 70.5 instructions each, 1 spills
+	// SI U, DI W, R8 Loss, R9 Grad; 4 vectors, 70.5 instructions each, 1 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15415,9 +15462,9 @@ loop:
 	RET
 
 // func hessSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·hessSquareF64AVX512(SB), $576-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess
-	// 4 vectors, 89.5 instructions each, 4 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad, R11 Hess; 4 vectors, 89.5 instructions each, 4 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15814,9 +15861,9 @@ loop:
 	RET
 
 // func frozenSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·frozenSquareF64AVX512(SB), $192-8
-	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad
-	// 1 vectors, 77.0 instructions each, 0 spills
+	// SI U, DI W, R8 Loss, R9 Curv, R10 Grad; 1 vectors, 77.0 instructions each, 0 spills
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), DX
 	SHLQ         $0x03, DX
@@ -15925,6 +15972,7 @@ loop:
 	RET
 
 // func expSF64AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·expSF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 31.2 instructions each, 0 spills
 	XORL CX, CX
@@ -16061,6 +16109,7 @@ loop:
 	RET
 
 // func logF64AVX512<>()
+// Requires: AVX512F
 TEXT ·logF64AVX512<>(SB), NOSPLIT, $0
 	// 4 vectors, 46.2 instructions each, 0 spills
 	XORL CX, CX
@@ -16257,9 +16306,9 @@ loop:
 	RET
 
 // func lossPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·lossPowerF64AVX512(SB), $11840-8
-	// DI U, R8 W, R9 Loss
-	// 4 vectors, 26.2 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss; 4 vectors, 26.2 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -16421,9 +16470,9 @@ loop:
 	RET
 
 // func gradPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·gradPowerF64AVX512(SB), $12032-8
-	// DI U, R8 W, R9 Loss, R10 Grad
-	// 4 vectors, 45.5 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Grad; 4 vectors, 45.5 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -16670,9 +16719,9 @@ loop:
 	RET
 
 // func hessPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·hessPowerF64AVX512(SB), $12096-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess
-	// 1 vectors, 83.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad, R12 Hess; 1 vectors, 83.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -16829,9 +16878,9 @@ loop:
 	RET
 
 // func frozenPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512F, CMOV
 TEXT ·frozenPowerF64AVX512(SB), $11840-8
-	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad
-	// 1 vectors, 54.0 instructions each, 0 spills
+	// DI U, R8 W, R9 Loss, R10 Curv, R11 Grad; 1 vectors, 54.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -16949,9 +16998,9 @@ loop:
 	RET
 
 // func softLossSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossSquareF64AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 90.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 90.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -17101,9 +17150,9 @@ loop:
 	RET
 
 // func softGradSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradSquareF64AVX512(SB), $11968-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 2 vectors, 120.5 instructions each, 10 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 2 vectors, 120.5 instructions each, 10 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -17411,6 +17460,7 @@ loop:
 	RET
 
 // func ratioF64AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·ratioF64AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 72.0 instructions each, 2 spills
 	XORL CX, CX
@@ -17566,9 +17616,9 @@ loop:
 	RET
 
 // func softHessSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessSquareF64AVX512(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 116.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 116.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -17764,9 +17814,9 @@ loop:
 	RET
 
 // func softFrozenSquareF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenSquareF64AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 62.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 62.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -17893,6 +17943,7 @@ loop:
 	RET
 
 // func logRatioF64AVX512<>()
+// Requires: AVX512DQ, AVX512F
 TEXT ·logRatioF64AVX512<>(SB), NOSPLIT, $0
 	// 2 vectors, 50.0 instructions each, 0 spills
 	XORL CX, CX
@@ -18004,9 +18055,9 @@ loop:
 	RET
 
 // func softLossPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softLossPowerF64AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss
-	// 1 vectors, 43.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss; 1 vectors, 43.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -18118,9 +18169,9 @@ loop:
 	RET
 
 // func softGradPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softGradPowerF64AVX512(SB), $11840-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad
-	// 1 vectors, 80.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad; 1 vectors, 80.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -18273,9 +18324,9 @@ loop:
 	RET
 
 // func softHessPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softHessPowerF64AVX512(SB), $12032-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess
-	// 1 vectors, 126.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Grad, R13 Curv, R14 Hess; 1 vectors, 126.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -18484,9 +18535,9 @@ loop:
 	RET
 
 // func softFrozenPowerF64AVX512(a unsafe.Pointer)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·softFrozenPowerF64AVX512(SB), $11776-8
-	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad
-	// 1 vectors, 72.0 instructions each, 0 spills
+	// DI U, R8 Target, R9 WPos, R10 W, R11 Loss, R12 Curv, R13 Grad; 1 vectors, 72.0 instructions each, 0 spills
 	NO_LOCAL_POINTERS
 	MOVQ         a+0(FP), AX
 	MOVQ         (AX), SI
@@ -18631,9 +18682,9 @@ loop:
 	RET
 
 // func sigmoidF64AVX512(dst *float64, x *float64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidF64AVX512(SB), $0-24
-	// SI U, DI Loss
-	// 4 vectors, 43.8 instructions each, 0 spills
+	// SI U, DI Loss; 4 vectors, 43.8 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x03, DX
 	MOVQ x+8(FP), SI
@@ -18823,9 +18874,9 @@ loop:
 	RET
 
 // func softplusF64AVX512(dst *float64, x *float64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·softplusF64AVX512(SB), $0-24
-	// SI U, DI Loss
-	// 2 vectors, 53.5 instructions each, 0 spills
+	// SI U, DI Loss; 2 vectors, 53.5 instructions each, 0 spills
 	MOVQ n+16(FP), DX
 	SHLQ $0x03, DX
 	MOVQ x+8(FP), SI
@@ -18947,6 +18998,7 @@ loop:
 	RET
 
 // func sumF64AVX512(s unsafe.Pointer, loss *float64, n int)
+// Requires: AVX, AVX512F
 TEXT ·sumF64AVX512(SB), $0-24
 	MOVQ    s+0(FP), AX
 	MOVQ    loss+8(FP), CX
@@ -18987,6 +19039,7 @@ loop:
 	RET
 
 // func mulF64AVX512(dst *float64, dout *float64, n int)
+// Requires: AVX, AVX512F
 TEXT ·mulF64AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         dout+8(FP), CX
@@ -19012,6 +19065,7 @@ loop:
 	RET
 
 // func expandF64AVX512(u *float64, w *float64, x *float64, pos *uint64, n int, wNeg float64, wPos float64)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·expandF64AVX512(SB), $0-56
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -19045,6 +19099,7 @@ loop:
 	RET
 
 // func flipF64AVX512(dst *float64, pos *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·flipF64AVX512(SB), $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         pos+8(FP), CX
@@ -19070,6 +19125,7 @@ loop:
 	RET
 
 // func maskF64AVX512(dst *float64, keep *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·maskF64AVX512(SB), $0-24
 	MOVQ   dst+0(FP), AX
 	MOVQ   keep+8(FP), CX
@@ -19093,6 +19149,7 @@ loop:
 	RET
 
 // func blendF64AVX512(dst *float64, other *float64, which *uint64, n int)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·blendF64AVX512(SB), $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ other+8(FP), CX
@@ -19118,6 +19175,7 @@ loop:
 	RET
 
 // func weighF64AVX512(dst *float64, src *float64, n int, by *float64, rows int)
+// Requires: AVX, AVX512F
 TEXT ·weighF64AVX512(SB), $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -19167,6 +19225,7 @@ loop:
 	RET
 
 // func wholeWithinF64AVX512(v *float64, n int, plus float64, lo float64, hi float64) (ok bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeWithinF64AVX512(SB), $0-41
 	MOVQ         v+0(FP), AX
 	VBROADCASTSD plus+16(FP), Z0
@@ -19195,6 +19254,7 @@ loop:
 	RET
 
 // func wholeTargetMasksF64AVX512(pos *uint64, soft *uint64, t *float64, n int) (softs bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeTargetMasksF64AVX512(SB), $0-33
 	MOVQ         pos+0(FP), AX
 	MOVQ         soft+8(FP), CX
@@ -19238,6 +19298,7 @@ loop:
 	RET
 
 // func wholeLabelsValidAVX2(label *int32, n int, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX2
 TEXT ·wholeLabelsValidAVX2(SB), $0-25
 	MOVQ         label+0(FP), AX
 	VBROADCASTSS limit+16(FP), Y0
@@ -19266,6 +19327,7 @@ loop:
 	RET
 
 // func wholeLabelMasksAVX2(pos *uint64, keep *uint64, label *int32, n int, c int, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX2
 TEXT ·wholeLabelMasksAVX2(SB), $0-49
 	MOVQ         pos+0(FP), AX
 	MOVQ         keep+8(FP), CX
@@ -19368,6 +19430,7 @@ DATA table32_0_1_2_3_4_5_6_7<>+24(SB)/8, $0x0000000700000006
 GLOBL table32_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $32
 
 // func wholeLabelListAVX2(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX2, POPCNT
 TEXT ·wholeLabelListAVX2(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
@@ -19429,6 +19492,7 @@ loop:
 	RET
 
 // func wholeFromInt8AVX2(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX2
 TEXT ·wholeFromInt8AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
@@ -19470,6 +19534,7 @@ next:
 	RET
 
 // func wholeFromInt16AVX2(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX2
 TEXT ·wholeFromInt16AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Y0
@@ -19511,6 +19576,7 @@ next:
 	RET
 
 // func wholeFromInt64AVX2(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
+// Requires: AVX, AVX2
 TEXT ·wholeFromInt64AVX2(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Y0
@@ -19561,6 +19627,7 @@ next:
 	RET
 
 // func wholeLabelsValidAVX512(label *int32, n int, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeLabelsValidAVX512(SB), $0-25
 	MOVQ         label+0(FP), AX
 	VBROADCASTSS limit+16(FP), Z0
@@ -19584,6 +19651,7 @@ loop:
 	RET
 
 // func wholeLabelMasksAVX512(pos *uint64, keep *uint64, label *int32, n int, c int, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·wholeLabelMasksAVX512(SB), $0-49
 	MOVQ         pos+0(FP), AX
 	MOVQ         keep+8(FP), CX
@@ -19679,6 +19747,7 @@ DATA table64_0_1_2_3_4_5_6_7<>+56(SB)/8, $0x0000000f0000000e
 GLOBL table64_0_1_2_3_4_5_6_7<>(SB), RODATA|NOPTR, $64
 
 // func wholeLabelListAVX512(index *uint16, count *int, label *int32, n int, c int, limit int, first int32, offset int32, ignore int32) (ignored bool)
+// Requires: AVX, AVX512F, POPCNT
 TEXT ·wholeLabelListAVX512(SB), $0-65
 	MOVQ         index+0(FP), AX
 	MOVQ         label+16(FP), CX
@@ -19730,6 +19799,7 @@ loop:
 	RET
 
 // func wholeFromInt8AVX512(dst *int32, src *int8, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt8AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
@@ -19764,6 +19834,7 @@ next:
 	RET
 
 // func wholeFromInt16AVX512(dst *int32, src *int16, n int, mask uint32, limit uint32, ignore int32) (ok bool)
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·wholeFromInt16AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VBROADCASTSS mask+24(FP), Z0
@@ -19798,6 +19869,7 @@ next:
 	RET
 
 // func wholeFromInt64AVX512(dst *int32, src *int64, n int, limit uint64, ignore int64) (ok bool)
+// Requires: AVX, AVX512F
 TEXT ·wholeFromInt64AVX512(SB), $0-41
 	MOVQ         src+8(FP), AX
 	VPBROADCASTQ limit+24(FP), Z0

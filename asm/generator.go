@@ -389,7 +389,7 @@ func (f *function) write(shared []string, l loop, b *body, c instructions) {
 	for _, a := range f.fields {
 		names = append(names, fmt.Sprintf("%s %s", a.base.Asm(), a.name))
 	}
-	f.Comment(strings.Join(names, ", "), c.report)
+	f.Comment(strings.Join(names, ", ") + "; " + c.report)
 	if len(shared) > 0 { // after a fault in one of these the runtime walks over this frame
 		f.Instruction(&ir.Instruction{Opcode: "NO_LOCAL_POINTERS"})
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // compile is Avo's pass.Compile, with another register allocation, since Avo gives any vector register out that AVX-512
-// machines have, but AVX2 must do with the first sixteen. What a function requires is in its name.
+// machines have, but AVX2 must do with the first sixteen.
 var compile = pass.Concat(
 	pass.Verify,
 	pass.FunctionPass(pass.PruneDanglingLabels),
@@ -24,6 +24,7 @@ var compile = pass.Concat(
 	pass.FunctionPass(pass.VerifyAllocation),
 	pass.FunctionPass(pass.EnsureBasePointerCalleeSaved),
 	pass.Func(includeHeaders),
+	pass.FunctionPass(pass.RequiredISAExtensions),
 )
 
 // includeHeaders includes what has NO_LOCAL_POINTERS too.
