@@ -503,6 +503,50 @@ func testOptionErrors[T Float](t *testing.T) {
 }
 
 // No output may overlap a slice of the target.
+// A weight that is negative, not finite or too large is found among others of any size, whatever the weights of positives and
+// negatives are: 0 among them.
+func TestWeightsOutOfRange(t *testing.T) {
+	forFloats(t, testWeightsOutOfRange[float32], testWeightsOutOfRange[float64])
+}
+
+func testWeightsOutOfRange[T Float](t *testing.T) {
+	const rows, c = 70, 3
+	x, label := make([]T, rows*c), make([]int32, rows)
+	smallest, infinity := fromBits[T](1), T(math.Inf(1))
+	options := map[string]struct {
+		n  int
+		on func(w []T) Target
+	}{
+		"WeighRows: w":      {rows, func(w []T) Target { return WeighRows(Labels(label), w) }},
+		"WeighClasses: neg": {c, func(w []T) Target { return WeighClasses(Labels(label), w, nil) }},
+		"WeighClasses: pos": {c, func(w []T) Target { return WeighClasses(Labels(label), nil, w) }},
+		"WeighElements: w":  {rows * c, func(w []T) Target { return WeighElements(Labels(label), w) }},
+	}
+	for _, path := range availablePaths() {
+		withPath(path, func() {
+			for _, alpha := range []float64{0, 1e-300, 0.25, 1, NoAlpha} {
+				for _, norm := range []float64{1, 1e30, math.MaxFloat64} {
+					p := Params{Gamma: 2, Alpha: alpha, Norm: norm}
+					for name, o := range options {
+						for _, usual := range []T{0, smallest, 1, 1000} {
+							w := slices.Repeat([]T{usual}, o.n)
+							_, err := Sum(x, o.on(w), p)
+							require.NoError(t, err, "%v %v %s %v", path, p, name, usual)
+							for _, bad := range []T{-smallest, -1, -infinity, infinity, -fromBits[T](toBits(infinity) - 1), T(math.NaN()), fromBits[T](toBits(infinity) - 1)} {
+								i := o.n / 2
+								w[i] = bad
+								_, err := Sum(x, o.on(w), p)
+								require.ErrorIs(t, err, ErrTarget, "%v %v %s %v among %v", path, p, name, bad, usual)
+								require.ErrorContains(t, err, fmt.Sprintf("%s[%d] = %v, ", name, i, bad))
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestOptionOverlaps(t *testing.T) {
 	const rows, c, n = 6, 2, 12
 	y, x := Labels(make([]int32, rows)), make([]float32, n)

@@ -377,6 +377,8 @@ func firstBadTarget[T Float](t []T, y *Target) int {
 // of the numbers is that of their bits; negative ones and NaN are above. With 0 added, -0 is 0.
 func allWithin[T Float](v []T, plus, lo, hi T) bool {
 	switch {
+	case lo > hi: // the difference of their bits would be more than any
+		return false
 	case hasLabelKernels() && isFloat32[T]():
 		return withinF32(path, asFloat32(&v[0]), len(v), float32(plus), float32(lo), float32(hi))
 	case hasLabelKernels():
