@@ -29,7 +29,7 @@ func FuzzArguments(f *testing.F) {
 	add(12, 12, "\x00\x65", 2.3, 0.25, 1, 1, "\x00\x0c\x18\x24", 12, 2, 0, 0, 0, "", 0, 0)
 	add(12, 3, "\x01", 2, 0.25, 1, 2, "\x00\x0c\x18\x24", 12, 3, 0, 0, 0, "", 0, 0)
 	add(12, 2, "\x01", 2, 1, 1, 3, "\x00\x0c\x18\x24", 2, 1, 52, 44, 12, "\xf3", 1, 4) // weights of elements below 0, of negatives that have none
-	for option := range uint16(8) { // each slice of an option, in its place, and on top of others
+	for option := range uint16(8) {                                                    // each slice of an option, in its place, and on top of others
 		add(12, 4, "\x01\x00\x02\xff", 2, 0.25, 1, 1, "\x00\x0c\x18\x24", 12, 0, option, 64, 4, "\x10\x00\x08", 2, 0)
 		add(12, 4, "\x01\x00\x02\xff", 2, 0.25, 1, 1, "\x00\x0c\x18\x24", 12, 0, option|optionFrozen, 64, 3, "\x10\x00\x08", 0, 0)
 		add(12, 12, "\x64\x00\x05", 2.3, 0.25, 1, 1, "\x00\x0c\x18\x24", 12, 2, option|optionIgnoring, 0, 12, "\x10\xff", 0, 0)
