@@ -653,6 +653,29 @@ func testBlocksWeightsOfClasses[T Float](t *testing.T) {
 	}
 }
 
+// Chunks that end in rows of their own write the weights of classes where those before have left them for all. Weights of elements, which
+// give the same bits, are never left anywhere.
+func TestBlocksWeightsOfManyClasses(t *testing.T) {
+	forFloats(t, testBlocksWeightsOfManyClasses[float32], testBlocksWeightsOfManyClasses[float64])
+}
+
+func testBlocksWeightsOfManyClasses[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(75, 76))
+	for c := 2; c <= patternMost+2; c++ {
+		rows := 2*blockLen/c + 3
+		x, label, class, element := mixedLogits[T](rng, rows*c), make([]int32, rows), randomWeights[T](rng, c), make([]T, rows*c)
+		repeat(element, class)
+		byClass, byElement := WeighClasses(Labels(label), class, class), WeighElements(Labels(label), element)
+		got, want := make([]T, len(x)), make([]T, len(x))
+		require.NoError(t, Loss(got, x, byClass, Default()))
+		require.NoError(t, Loss(want, x, byElement, Default()))
+		requireSameBits(t, got, want)
+		require.NoError(t, Rows(got[:rows], x, byClass, Default()))
+		require.NoError(t, Rows(want[:rows], x, byElement, Default()))
+		requireSameBits(t, got[:rows], want[:rows])
+	}
+}
+
 // A product with the inverse is the quotient.
 func TestQuotient32(t *testing.T) {
 	rng := rand.New(rand.NewPCG(73, 74))

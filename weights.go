@@ -167,6 +167,7 @@ func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) 
 	row, col := j.rowCol(from)
 	touched := (col + n + c - 1) / c
 	if c > patternMost || touched < 3 || touched*c+laneCount > len(room) {
+		s.repeated = 0
 		for dst := room[:n]; len(dst) > 0; row, col = row+1, 0 {
 			n := min(c-col, len(dst))
 			part := dst[:n]
