@@ -212,9 +212,9 @@ func isIgnored[T Float](y *Target, v T) bool {
 }
 
 // Fits returns an error unless t is a target for logits of the given numbers of rows and columns: one label for each
-// row, or one value for each element. With [Target.Planes] the matrix is [N, C·size]. The functions of this package see the
-// logits as a slice, whose rows they count by the labels; Fits is for those who have a matrix. The errors are [ErrShape] and
-// [ErrTarget].
+// row, or one value for each element, and weights, scores and [Target.Classes] to match. With [Target.Planes] the matrix is
+// [N, C·size]. The functions of this package see the logits as a slice, whose rows they count by the labels; Fits is for those who
+// have a matrix. The errors are [ErrShape] and [ErrTarget].
 func (t Target) Fits(rows, cols int) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("focal: %d×%d logits: %s: %w", rows, cols, fmt.Sprintf(format, args...), ErrShape)
@@ -224,22 +224,37 @@ func (t Target) Fits(rows, cols int) error {
 		return fmt.Errorf("focal: the zero Target, want one made by Labels, ZeroBased or Dense: %w", ErrTarget)
 	case t.planar && t.planes < 1:
 		return fmt.Errorf("focal: Planes(%d), want 1 or more: %w", t.planes, ErrTarget)
+	case t.counted && t.classes < 1:
+		return fmt.Errorf("focal: Classes(%d), want 1 or more: %w", t.classes, ErrTarget)
 	case rows < 0 || cols < 0:
 		return fail("a negative number")
 	case cols%t.size() != 0:
 		return fail("want a number of columns that the size of Planes = %d divides", t.planes)
-	}
-	each, have, name := t.size(), t.label.len, "label"
-	if t.kind == denseTarget {
-		each, have, name = cols, t.dense.len, "t"
-	}
-	switch over, want := bits.Mul64(uint64(rows), uint64(each)); {
 	case t.kind == labelTarget && rows > 0 && cols == 0:
 		return fail("no columns")
-	case over > 0:
-		return fail("len(%s) = %d, want %d·%d", name, have, rows, each)
-	case uint64(have) != want:
-		return fail("len(%s) = %d, want %d", name, have, want)
+	}
+	c := cols / t.size()
+	if rows > 0 && c > 0 && t.counted && t.classes != c {
+		return fail("which is C = %d, want %d as Classes says", c, t.classes)
+	}
+	for i := range t.inputs() {
+		v := &t.inputs()[i]
+		each, other := rows, t.size() // how many numbers there are is their product
+		switch i {
+		case denseInput, elementInput:
+			other = cols
+		case negInput, posInput:
+			if each, other = 1, c; rows == 0 || c == 0 { // no logits have any number of classes
+				other = v.len
+			}
+		}
+		switch over, want := bits.Mul64(uint64(each), uint64(other)); {
+		case !v.given():
+		case over > 0:
+			return fail("len(%s) = %d, want %d·%d", inputNames[i].of, v.len, each, other)
+		case uint64(v.len) != want:
+			return fail("len(%s) = %d, want %d", inputNames[i].of, v.len, want)
+		}
 	}
 	return nil
 }

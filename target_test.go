@@ -771,6 +771,28 @@ func TestFits(t *testing.T) {
 		require.ErrorIs(t, err, ErrShape)
 		require.ErrorContains(t, err, want)
 	}
+	for want, y := range map[string]Target{ // which are targets for 4 rows of 3
+		"which is C = 4, want 3 as Classes says": Dense(make([]float32, 12)).Classes(3),
+		"len(w of WeighRows) = 4, want 3":        WeighRows(Dense(make([]float32, 12)), make([]float32, 4)),
+		"len(neg of WeighClasses) = 3, want 4":   WeighClasses(Dense(make([]float32, 12)), make([]float32, 3), nil),
+		"len(pos of WeighClasses) = 3, want 4":   WeighClasses(Dense(make([]float64, 12)), nil, make([]float64, 3)),
+		"len(label) = 4, want 3":                 Labels(make([]int8, 4)),
+		"len(score of Scored) = 4, want 3":       Scored(Labels(label[:3]), make([]float32, 4), Varifocal),
+		"len(w of WeighElements) = 11, want 12":  WeighElements(Labels(label[:3]), make([]float32, 11)),
+		"len(w of WeighRows) = 12, want 6":       WeighRows(Labels(label).Planes(2), make([]float32, 12)),
+		"len(neg of WeighClasses) = 4, want 2":   WeighClasses(Labels(label).Planes(2), make([]float32, 4), nil),
+	} {
+		err := y.Fits(3, 4)
+		require.ErrorIs(t, err, ErrShape, want)
+		require.ErrorContains(t, err, "focal: 3×4 logits: "+want+": ")
+	}
+	all := WeighElements(WeighClasses(WeighRows(Labels(label), make([]float32, 6)), make([]float32, 2), nil), make([]float32, 12))
+	require.NoError(t, Scored(all, make([]float32, 6), Aligned).Planes(2).Classes(2).Fits(3, 4))
+	for _, cols := range []int{0, 3} {
+		require.NoError(t, WeighClasses(Labels[int32](nil), make([]float32, 2), nil).Classes(2).Fits(0, cols))
+	}
+	require.ErrorIs(t, Labels(label).Classes(0).Fits(6, 3), ErrTarget)
+	require.ErrorIs(t, WeighElements(Labels(label[:2]), make([]float32, 4)).Fits(2, math.MinInt/-2), ErrShape) // where the product overflows
 	require.ErrorIs(t, Target{}.Fits(0, 0), ErrTarget)
 	for _, y := range []Target{Labels[int32](nil), Dense([]float32{})} {
 		for _, shape := range [][2]int{{-1, 0}, {0, -1}, {math.MinInt, math.MinInt}} {
