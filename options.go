@@ -51,8 +51,8 @@ func (t Target) Classes(c int) Target {
 //	((base · class) · row) · element
 //
 // Base is alpha/n or (1-alpha)/n. Each product is rounded to the type of the logits. Weights of 1 change no bit. A product
-// that underflows is a weight of 0. The product of the largest weights, base among them, is at most 2^30 in float32 and 2^260 in
-// float64, even if no element has all of them. Weights given again replace the former ones.
+// that underflows is a weight of 0. Each weight, and the product of the largest, base among them, is at most 2^30 in float32 and
+// 2^260 in float64, even if no element has all of them. Weights given again replace the former ones.
 func WeighRows[T Float](y Target, w []T) Target {
 	y.row = weights(w)
 	return y
@@ -259,7 +259,7 @@ func multiplyRange[T Float](r *weightRange, op string, input int, weights *numbe
 		}
 	}
 	if v := w[most]; float64(v)*r.most > limit || float64(v) > limit {
-		return fmt.Errorf("focal: %s: %s[%d] = %v, want its product with the other weights, up to %v, to be 2^%d or less: %w",
+		return fmt.Errorf("focal: %s: %s[%d] = %v, want it and its product with the other weights, up to %v, to be 2^%d or less: %w",
 			op, name, most, v, r.most, math.Ilogb(limit), ErrTarget)
 	}
 	r.multiply(float64(w[least]), float64(w[most]), smallestNormal[T]())

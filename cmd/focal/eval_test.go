@@ -292,7 +292,7 @@ func TestEvalOptions(t *testing.T) {
 		"-label l.npy -scores scores.npy":                      fmt.Sprintf("scores.npy: score [%d] is 2, want it in [0, 1], as the row has a class: invalid target", scored),
 		"-label l.npy -class-weights six.npy":                  "six.npy: has weights of 6 classes, want 7, one for each column of x.npy",
 		"-label l.npy -class-weights three.npy":                "three.npy: has the shape (3, 2), want (C,), a weight for each class, or (2, C), those of negatives and of positives",
-		"-label l.npy -class-weights huge.npy":                 "x.npy: in the rows from 0 on: focal: Score: WeighClasses: neg[0] = 1e+30, want its product with the other weights, up to 0.75, to be 2^30 or less: invalid target",
+		"-label l.npy -class-weights huge.npy":                 "x.npy: in the rows from 0 on: focal: Score: WeighClasses: neg[0] = 1e+30, want it and its product with the other weights, up to 0.75, to be 2^30 or less: invalid target",
 		"-label l.npy -row-weights w.npy":                      "w.npy: has the shape (301, 7), want (301,) or (301, 1), one for each row of x.npy",
 		"-label l.npy -weights scores.npy":                     "scores.npy: has the shape (301,), want (301, 7), that of x.npy",
 		"-targets t.npy -gamma-neg 4 -ignore -100 -ignore nan": "x.npy: in the rows from 0 on: focal: Score: t[2] = 0.25 is soft and NegGamma differs from Gamma, want a target of 0 or 1, or NegGamma nil: invalid target",
