@@ -182,6 +182,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"score", "x.npy", "-norm", "-1"}, `focal score: invalid value "-1" for flag -norm: want a number, finite and ≥ 0, or auto; "focal help score" helps`},
 		{[]string{"verify", "-paths", "mmx"}, `focal verify: -paths "mmx", want some of ` + strings.Join(control.Paths(), ",") + `; "focal help verify" helps`},
 		{[]string{"verify", "-gamma", "2,x"}, `focal verify: -gammas "x", want numbers, finite and ≥ 0; "focal help verify" helps`},
+		{[]string{"verify", "-gamma", "2,1e10"}, `focal verify: -gammas 1e+10, want them at most 2^32: above, float32 logits have the results of that; "focal help verify" helps`},
 		{[]string{"verify", "-gamma", "-2"}, `focal verify: -gammas "-2", want numbers, finite and ≥ 0; "focal help verify" helps`},
 		{[]string{"bench", "-ops", "loss,los"}, `focal bench: -ops "los", want some of ` + strings.Join(results.Ops, ",") + `; "focal help bench" helps`},
 		{[]string{"bench", "-types", "f16"}, `focal bench: -types "f16", want some of f32,f64; "focal help bench" helps`},

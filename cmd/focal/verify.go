@@ -1,12 +1,14 @@
 package main
 
 import (
+	"math"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/gofocal/focal/cmd/focal/internal/check"
+	"github.com/gofocal/focal/internal/coef"
 	"github.com/gofocal/focal/internal/control"
 )
 
@@ -43,6 +45,11 @@ func runVerify(e *env, args []string) error {
 	}
 	if o.Gammas, err = parseGammas(*gammas); err != nil {
 		return err
+	}
+	for _, gamma := range o.Gammas {
+		if gamma > coef.Layout32.MaxGamma {
+			return usagef("-gammas %v, want them at most 2^%d: above, float32 logits have the results of that", gamma, math.Ilogb(coef.Layout32.MaxGamma))
+		}
 	}
 	r, err := check.Run(e.ctx, o, e.checking())
 	if err != nil {
