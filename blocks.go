@@ -43,22 +43,22 @@ var patchShare, patchLeast, fewMost, rowsLeast = 18, 256, patchMost + maxGroup, 
 type scratch[T Float] struct {
 	a, b, c room
 
-	// What is patched, and the results of it. Losses take the place of u.
-	patch struct {
-		u, grad, hess, curv [patchMost + 2*maxGroup]T
-	}
 	// The ragged end of a chunk.
 	end struct {
 		u, target, w, wPos, grad, hess, curv [maxGroup]T
 	}
+	// What is patched, and the results of it. Losses take the place of u.
+	patch struct {
+		grad, hess, curv, u, w [patchMost + 2*maxGroup]T
+	}
+	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
+
+	piece
+
 	pattern     [patternMost + laneCount]T // see patternOf
 	patternSide weightSide
 	repeated    int // so many times c has the pattern of negatives
 	rowEntries  int // so many entries of a rowTable c has
-
-	piece
-
-	pos, keep, soft, hard, live, other bitmask // of the piece's elements; live and other of a chunk's
 
 	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 }
@@ -116,25 +116,37 @@ const (
 
 // begin sets out to compute the elements start..end-1.
 func (s *scratch[T]) begin(start, end int) {
-	s.piece = piece{start: start, until: end}
+	s.start, s.n, s.done, s.until = start, 0, 0, end
 }
 
 // next computes a chunk of elements, the next ones since begin, and returns their losses, or nil if there are none left. All
 // chunks but the last have a multiple of laneCount.
 func (s *scratch[T]) next(j *job[T]) []T {
-	p := &s.piece
-	if p.done == p.n {
-		if p.start += p.n; p.start == p.until {
-			return nil
-		}
-		if p.until == len(j.x) && p.until <= fewMost && j.plain() {
-			return s.few(j)
-		}
-		s.sort(j)
-		if p.targeted.end > 0 { // which is the end of both
-			s.gather(j)
-		}
+	if s.done < s.n {
+		return s.chunk(j)
 	}
+	if s.start += s.n; s.start == s.until {
+		return nil
+	}
+	if s.until <= fewMost && s.until == len(j.x) && j.plain() {
+		return s.few(j)
+	}
+	s.sort(j)
+	if s.targeted.end > 0 { // which is the end of both
+		s.gather(j)
+	}
+	return s.chunk(j)
+}
+
+// plain reports whether all that a job's elements differ in is their labels.
+func (j *job[T]) plain() bool {
+	return j.y.kind == labelTarget && j.y.planes <= 1 && !j.options && j.dout == nil && !j.params.twoGammas && !j.params.frozen &&
+		j.params.pos > 0 && j.params.neg > 0
+}
+
+// chunk computes the next elements of the piece, and returns their losses.
+func (s *scratch[T]) chunk(j *job[T]) []T {
+	p := &s.piece
 	group := groupOf[T]()
 	most, room := chunkBytes/int(unsafe.Sizeof(T(0))), int(unsafe.Sizeof(s.a)/unsafe.Sizeof(T(0)))
 	if p.way == asBits || p.way == asRows || p.way == asBoth || j.weighted && p.way == asTargets {
@@ -149,10 +161,7 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	}
 	from := p.start + p.done
 	x := j.x[from : from+n]
-	r := places[T]{loss: j.loss.slice(from, n)}
-	if j.operation != abi.Loss {
-		r.grad, r.hess, r.curv = j.grad.slice(from, n), j.hess.slice(from, n), j.curv.slice(from, n)
-	}
+	r := j.places.from(from, n)
 	if r.loss == nil {
 		r.loss = elements[T](&s.a)[:n]
 	}
@@ -178,69 +187,46 @@ func (s *scratch[T]) next(j *job[T]) []T {
 	return r.loss
 }
 
-// plain reports whether all that a job's elements differ in is their labels.
-func (j *job[T]) plain() bool {
-	return j.y.kind == labelTarget && j.y.planes <= 1 && !j.y.optional() && j.dout == nil && !j.params.twoGammas && !j.params.frozen &&
-		j.params.pos > 0 && j.params.neg > 0
-}
-
 // few does what next does for all elements of a plain job, which are fewMost at most, in less time: as bits, without a choice of the way.
+// Whole groups go to their places at once, others by way of scratch.
 func (s *scratch[T]) few(j *job[T]) []T {
-	n, group, out := len(j.x), groupOf[T](), &s.patch
-	s.piece = piece{n: n, done: n, until: n}
-	label := s.labels(j, 0, j.y.label.len) // before anything is in the chunks' memory
-	var positives []uint16                 // listed unless they may be many
-	ignored := false
-	if j.c < listColumns {
-		ignored = labelBits(&s.pos, &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
-	} else {
-		count := 0
-		count, ignored = labelList(s.index[:], &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore)
-		positives = s.index[:count]
-		clear(s.pos[:words(n)])
-		for _, i := range positives {
-			s.pos.set(int(i))
-		}
+	n, p := len(j.x), &s.patch
+	s.n, s.done = n, n
+	label := sliceOf[int32](&j.y.label)
+	if label == nil {
+		label = s.labels(j, 0, j.y.label.len)
 	}
 	var keep *bitmask
-	if ignored {
+	if labelBits(&s.pos, &s.keep, n, label, 0, j.c, j.y.offset, j.y.ignore) {
 		keep = &s.keep
 	}
-	whole := (n + group - 1) / group * group
-	w, _ := halves[T](&s.a)
-	u, w := out.u[:whole], w[:whole]
-	expand(u, w, j.x, &s.pos, keep, 0, j.params.neg, j.params.pos)
-	clear(u[n:])
-	clear(w[n:])
-	loss, grad, hess, curv := u, out.grad[:], out.hess[:], out.curv[:]
-	direct := n == whole // otherwise there is no room behind the results
-	if direct {
-		loss = orElse(j.loss.data, loss)
-		if j.operation != abi.Loss {
-			grad, hess, curv = orElse(j.grad.data, grad), orElse(j.hess.data, hess), orElse(j.curv.data, curv)
-		}
-	}
 	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
-	a.N, a.U, a.W, a.Plan = whole, &u[0], &w[0], &j.params.plan
-	a.Loss, a.Grad, a.Hess, a.Curv = &loss[0], &grad[0], &hess[0], &curv[0]
+	a.N, a.U, a.W, a.Plan = roundUp[T](n), &p.u[0], &p.w[0], &j.params.plan
+	a.Loss, a.Grad, a.Hess, a.Curv = &p.u[0], &p.grad[0], &p.hess[0], &p.curv[0]
+	x := a.U
+	if n == a.N {
+		x = &j.x[0]
+		a.Loss = first(j.loss, a.Loss)
+		if j.operation != abi.Loss {
+			a.Grad, a.Hess, a.Curv = first(j.grad, a.Grad), first(j.hess, a.Hess), first(j.curv, a.Curv)
+		}
+	} else {
+		clear(p.u[copy(p.u[:], j.x):a.N])
+	}
+	expand(a.U, a.W, x, a.N, &s.pos, keep, 0, j.params.neg, j.params.pos)
 	callKernel(j.kernel(j.params.family), &a)
 	if j.operation != abi.Loss {
-		if j.c < listColumns {
-			flip(grad[:n], &s.pos, 0)
-		}
-		for _, i := range positives {
-			grad[i] = -grad[i]
-		}
+		flip(part(a.Grad, 0, n), &s.pos, 0)
 	}
-	if !direct {
-		copy(j.loss.data, loss)
+	if n < a.N {
+		copy(j.loss, p.u[:])
 		if j.operation != abi.Loss {
-			copy(j.grad.data, grad)
-			copy(j.hess.data, hess)
-			copy(j.curv.data, curv)
+			copy(j.grad, p.grad[:])
+			copy(j.hess, p.hess[:])
+			copy(j.curv, p.curv[:])
 		}
 	}
-	return loss[:n]
+	return part(a.Loss, 0, n)
 }
 
 // places are where the results of some elements go. All but the losses are nil if they are not wanted.
@@ -248,16 +234,19 @@ type places[T Float] struct {
 	loss, grad, hess, curv []T
 }
 
-// all returns the places in an array.
-func (r *places[T]) all() [4][]T { return [...][]T{r.loss, r.grad, r.hess, r.curv} }
-
-// orElse returns v, or other if v is nil.
-func orElse[T Float](v, other []T) []T {
-	if v == nil {
-		return other
+// from returns the places of n elements, from the given one on.
+func (r *places[T]) from(from, n int) (part places[T]) {
+	all := part.all()
+	for i, v := range r.all() {
+		if v != nil {
+			all[i] = v[from : from+n]
+		}
 	}
-	return v
+	return part
 }
+
+// all returns the places in an array.
+func (r *places[T]) all() *[4][]T { return (*[4][]T)(unsafe.Pointer(r)) }
 
 // has reports whether one of them is x.
 func (r *places[T]) has(x []T) bool {
@@ -269,10 +258,10 @@ func (r *places[T]) has(x []T) bool {
 	return false
 }
 
-// first returns the address of the first element of v, or that of spare if v is nil.
-func first[T Float](v, spare []T) *T {
+// first returns the address of the first element of v, or spare if v is nil.
+func first[T Float](v []T, spare *T) *T {
 	if v == nil {
-		return &spare[0]
+		return spare
 	}
 	return &v[0]
 }
@@ -280,7 +269,7 @@ func first[T Float](v, spare []T) *T {
 // stream computes all elements of a chunk the way of the piece.
 func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	p, n, from := &s.piece, len(x), s.start+s.done
-	spare := elements[T](&s.b)
+	spare := (*T)(unsafe.Pointer(&s.b))
 	var a abi.Args[T]
 	a.U, a.Weight, a.Plan = &x[0], j.params.neg, &j.params.plan
 	a.Loss, a.Grad, a.Hess, a.Curv = &r.loss[0], first(r.grad, spare), first(r.hess, spare), first(r.curv, spare)
@@ -292,7 +281,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	switch p.way {
 	case asBoth:
 		soft = s.softOf(j, x, group) // before x may be overwritten; what is not wanted of it is the hard targets' to write to
-		a.Grad, a.Hess, a.Curv = first(r.grad, soft.grad), first(r.hess, soft.hess), first(r.curv, soft.curv)
+		a.Grad, a.Hess, a.Curv = first(r.grad, &soft.grad[0]), first(r.hess, &soft.hess[0]), first(r.curv, &soft.curv[0])
 		fallthrough
 	case asBits:
 		a.U, a.W = &u[0], &w[0]
@@ -304,7 +293,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		if j.weighted && j.c == 1 { // the class is part of the base
 			neg, pos = j.classWeight(&j.y.neg, neg, 0), j.classWeight(&j.y.pos, pos, 0)
 		}
-		expand(u, w, x, &s.pos, keep, p.done, neg, pos)
+		expand(&u[0], &w[0], &x[0], n, &s.pos, keep, p.done, neg, pos)
 		if j.weighted {
 			s.weighBits(w[:n], j, from)
 		}
@@ -351,7 +340,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		case asBits, asBoth:
 			flip(r.grad, &s.pos, p.done)
 		case asRows:
-			if j.y.noneIgnored && !r.has(x) {
+			if j.y.allKept && !r.has(x) {
 				flipAs(r.grad, u[:n], x)
 			} else { // x is no longer there, or u is 0
 				s.expandRows(j, r.grad, w[:n], r.grad, from)
@@ -379,7 +368,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 // are wanted later on.
 func (s *scratch[T]) canExpandRows(j *job[T]) bool {
 	return isFloat32[T]() && hasLabelKernels() && j.c <= abi.NarrowRow && len(j.x) >= rowsLeast && s.start%laneCount == 0 &&
-		!j.weighted && j.params.pos > 0 && j.params.neg > 0 && (j.dout == nil || j.y.noneIgnored)
+		!j.weighted && j.params.pos > 0 && j.params.neg > 0 && (j.dout == nil || j.y.allKept)
 }
 
 // expandRows makes a kernel's arguments of a chunk's elements, the first of which is the given one of all: u = -x and w = pos where the
@@ -415,7 +404,7 @@ func (s *scratch[T]) expandRows(j *job[T], u, w, x []T, from int) {
 			continue
 		}
 		expandRowsF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), &label[0], &table[0], from/laneCount%s.rowEntries, s.rowEntries, n,
-			j.y.ignore, !j.y.noneIgnored, float32(j.params.neg), float32(j.params.pos))
+			j.y.ignore, !j.y.allKept, float32(j.params.neg), float32(j.params.pos))
 		u, w, x, whole, from = u[n:], w[n:], x[n:], whole-n, from+n
 		label = label[(col+n)/j.c:]
 		col = (col + n) % j.c
@@ -457,10 +446,10 @@ func (s *scratch[T]) softOf(j *job[T], x []T, group int) places[T] {
 
 // takeSoft puts the results of a chunk's soft targets in their places.
 func (s *scratch[T]) takeSoft(j *job[T], r, soft *places[T]) {
-	from := soft.all()
 	if j.params.frozen {
-		from[2] = soft.curv
+		soft.hess = soft.curv
 	}
+	from := soft.all()
 	for k, dst := range r.all() {
 		if dst != nil {
 			blend(dst, from[k], &s.soft, s.done)
@@ -528,8 +517,8 @@ func pad[T Float](dst []T, src *T, from, n int) *T {
 }
 
 // part returns the elements from..from+n-1 of an array.
-func part[T Float](p *T, from, n int) []T {
-	return unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(p), from*int(unsafe.Sizeof(*p)))), n)
+func part[E any](p *E, from, n int) []E {
+	return unsafe.Slice((*E)(unsafe.Add(unsafe.Pointer(p), from*int(unsafe.Sizeof(*p)))), n)
 }
 
 // sort decides how the elements of the next piece are computed, and how many they are.

@@ -30,15 +30,15 @@ type saying[T Float] struct {
 func (s *saying[T]) job(inPlace int) *job[T] {
 	x := slices.Clone(s.x)
 	j := &job[T]{op: "test", x: x, y: s.y, dout: s.dout, c: s.c, params: s.p, sum: true}
-	for k, out := range []*output[T]{&j.loss, &j.grad, &j.hess, &j.curv} {
-		if s.wanted[k] {
-			*out = output[T]{"out", make([]T, len(x))}
+	for k, wanted := range s.wanted {
+		if wanted {
+			j.places.all()[k] = make([]T, len(x))
 			if k == inPlace {
-				out.data = x
+				j.places.all()[k] = x
 			}
 		}
 	}
-	j.operation = j.operationOf()
+	j.operation, j.options = j.operationOf(), j.y.optional()
 	j.setInverse()
 	if err := j.y.checkLabels("test", j.c); j.y.kind == labelTarget && err != nil {
 		panic(err)
@@ -199,7 +199,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 					score[i] = T(pick(0, 1))
 				}
 			}
-			s.y.score = numbersOf(score)
+			s.y.score, s.p.one = numbersOf(score), T(1/s.p.norm)
 			if s.y.quality != QualityFocal {
 				s.p.twoGammas = true
 				s.p.posSide.set(0)
@@ -306,8 +306,8 @@ func testBlocksElements[T Float](t *testing.T) {
 				j := s.job(rng.IntN(6))
 				j.params.workers = rng.IntN(4)
 				withPath(p, func() { withPatchShare(share, func() { j.run(blockCount(len(j.x))) }) })
-				for k, out := range []output[T]{j.loss, j.grad, j.hess, j.curv} {
-					for i, v := range out.data {
+				for k, out := range j.places.all() {
+					for i, v := range out {
 						if !sameBits(want[i][k], v) {
 							require.Failf(t, "bits differ", "seed %d, %v, share %d, %s: output %d of element %d is %v, want %v; x %v",
 								seed, p, share, s.text, k, i, v, want[i][k], s.x[i])
@@ -325,10 +325,10 @@ func testBlocksElements[T Float](t *testing.T) {
 func (s *saying[T]) checkRows(t *testing.T, p kernelPath, share int, losses []T) {
 	size := max(1, s.y.planes)
 	j := s.job(-1)
-	j.loss, j.grad, j.hess, j.curv, j.dout, j.operation, j.sum = output[T]{}, output[T]{}, output[T]{}, output[T]{}, nil, abi.Loss, false
-	j.perRow = output[T]{"dst", make([]T, len(s.x)/s.c)}
+	j.places, j.dout, j.operation, j.sum = places[T]{}, nil, abi.Loss, false
+	j.perRow = make([]T, len(s.x)/s.c)
 	withPath(p, func() { withPatchShare(share, func() { j.run(j.rowUnits()) }) })
-	for row, got := range j.perRow.data {
+	for row, got := range j.perRow {
 		var sum accumulator
 		for c := range s.c {
 			sum.add(float64(losses[row/size*size*s.c+c*size+row%size]))
@@ -552,7 +552,7 @@ func TestExpandRows(t *testing.T) {
 				j := &job[float32]{x: mixedLogits[float32](rng, len(label)*c), y: y, c: c}
 				j.params.neg, j.params.pos = 0.75, 0.25
 				require.NoError(t, j.y.checkLabels("test", c))
-				require.Equal(t, !slices.Contains(label, y.ignore), j.y.noneIgnored || uint32(y.ignore) <= uint32(c) && !slices.Contains(label, y.ignore))
+				require.Equal(t, !slices.Contains(label, y.ignore), j.y.allKept || uint32(y.ignore) <= uint32(c) && !slices.Contains(label, y.ignore))
 				if rng.IntN(3) == 0 { // of another type
 					wide := make([]int64, len(label))
 					for i, v := range label {

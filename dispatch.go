@@ -123,6 +123,15 @@ func groupOf[T Float]() int {
 	return groupF64(path)
 }
 
+// roundUp returns n > 0 rounded up to whole groups.
+func roundUp[T Float](n int) int {
+	group := groupOf[T]()
+	if n <= group { // divisions take long
+		return group
+	}
+	return (n + group - 1) / group * group
+}
+
 // callKernel evaluates a kernel for the whole groups of a.
 func callKernel[T Float](k abi.Kernel, a *abi.Args[T]) {
 	if race.Enabled {
@@ -223,36 +232,40 @@ func product[T Float](a, b T) T {
 	return v
 }
 
-// expand makes a kernel's arguments of bits: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
-// keep is clear (nil: it is set everywhere). The bits are those from shift on, a multiple of laneCount.
-func expand[T Float](u, w, x []T, pos, keep *bitmask, shift int, wNeg, wPos T) {
-	whole := len(x) &^ (laneCount - 1)
-	if whole > 0 && path != pathGeneric {
+// expand makes a kernel's arguments of bits, for n elements: u = -x and w = wPos where pos is set, otherwise x and wNeg; both are 0 where
+// keep is clear (nil: it is set everywhere). The bits are those from shift on, a multiple of laneCount. u may be x.
+func expand[T Float](u, w, x *T, n int, pos, keep *bitmask, shift int, wNeg, wPos T) {
+	done := 0
+	if whole := n &^ (laneCount - 1); whole > 0 && path != pathGeneric {
 		if race.Enabled {
-			race.Read(&x[0], whole)
+			race.Read(x, whole)
 		}
-		p, done := bitsAt(pos, shift), false
-		if isFloat32[T]() {
-			done = expandF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), p, whole, float32(wNeg), float32(wPos))
+		some := false
+		if p := bitsAt(pos, shift); isFloat32[T]() {
+			some = expandF32(path, asFloat32(u), asFloat32(w), asFloat32(x), p, whole, float32(wNeg), float32(wPos))
 		} else {
-			done = expandF64(path, asFloat64(&u[0]), asFloat64(&w[0]), asFloat64(&x[0]), p, whole, float64(wNeg), float64(wPos))
+			some = expandF64(path, asFloat64(u), asFloat64(w), asFloat64(x), p, whole, float64(wNeg), float64(wPos))
 		}
-		if done {
+		if some {
+			done = whole
 			if keep != nil {
-				mask(u[:whole], keep, shift)
-				mask(w[:whole], keep, shift)
+				mask(part(u, 0, whole), keep, shift)
+				mask(part(w, 0, whole), keep, shift)
 			}
-			u, w, x, shift = u[whole:], w[whole:], x[whole:], shift+whole
 		}
 	}
-	for i, v := range x {
-		switch {
+	if done == n {
+		return
+	}
+	us, ws := part(u, 0, n), part(w, 0, n)
+	for i, v := range part(x, 0, n)[done:] {
+		switch i += done; {
 		case keep != nil && !keep.has(shift+i):
-			u[i], w[i] = 0, 0
+			us[i], ws[i] = 0, 0
 		case pos.has(shift + i):
-			u[i], w[i] = -v, wPos
+			us[i], ws[i] = -v, wPos
 		default:
-			u[i], w[i] = v, wNeg
+			us[i], ws[i] = v, wNeg
 		}
 	}
 }

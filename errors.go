@@ -30,16 +30,10 @@ var (
 	ErrPartial = errors.New("invalid partial sum")
 )
 
-// output is a slice to be written, with the name that the caller knows it by. Without a name it is not wanted.
-type output[T Float] struct {
-	name string
-	data []T
-}
-
-// outputs are all slices that a call may write.
+// outputs are all slices that a call may write. What is nil is not wanted.
 type outputs[T Float] struct {
-	loss, grad, hess, curv output[T]
-	perRow                 output[T] // of Rows
+	places[T]
+	perRow []T // of Rows
 }
 
 const (
@@ -48,76 +42,57 @@ const (
 )
 
 // all returns them as an array.
-func (o *outputs[T]) all() *[outputCount]output[T] {
-	return (*[outputCount]output[T])(unsafe.Pointer(o))
+func (o *outputs[T]) all() *[outputCount][]T {
+	return (*[outputCount][]T)(unsafe.Pointer(o))
 }
 
-var _ [1]struct{} = [unsafe.Sizeof(outputs[float32]{}) / unsafe.Sizeof([outputCount]output[float32]{})]struct{}{}
+var _ [1]struct{} = [unsafe.Sizeof(outputs[float32]{}) / unsafe.Sizeof([outputCount][]float32{})]struct{}{}
 
-// want sets the output.
-func (o *output[T]) want(name string, data []T) { o.name, o.data = name, data }
-
-func (o *output[T]) wanted() bool { return o.name != "" }
-
-// fits reports whether the output has n elements, or is not wanted.
-func (o *output[T]) fits(n int) bool { return !o.wanted() || len(o.data) == n }
-
-// slice returns n elements from the given one on, or nil if the output is not wanted.
-func (o *output[T]) slice(from, n int) []T {
-	if !o.wanted() {
-		return nil
+// given returns an output that is wanted even if it is nil.
+func given[T Float](dst []T) []T {
+	if dst == nil {
+		return []T{}
 	}
-	return o.data[from : from+n]
+	return dst
 }
 
-// checkLen returns an error if the output is wanted and has not n elements.
-func (o *output[T]) checkLen(op string, n int) error {
-	if !o.fits(n) {
-		return fmt.Errorf("focal: %s: len(%s) = %d, want len(x) = %d: %w", op, o.name, len(o.data), n, ErrShape)
+// outputName returns the name that the caller knows an output by.
+func (j *job[T]) outputName(i int) string {
+	if j.op == "Fused" {
+		return [...]string{"out.Loss", "out.Grad", "out.Hess", "out.Curv"}[i]
 	}
-	return nil
+	return "dst"
 }
 
-// checkOverlap returns an error if the output is wanted and overlaps the other slice; if inPlace is set, it may be
-// exactly that slice.
-func (o *output[T]) checkOverlap(op, name string, other []T, inPlace bool) error {
-	if inPlace && identical(o.data, other) {
-		return nil
-	}
-	return checkDisjoint(op, o, name, other)
+// errLen returns the error of a slice whose length is not that of x.
+func errLen(op, name string, have, want int) error {
+	return fmt.Errorf("focal: %s: len(%s) = %d, want len(x) = %d: %w", op, name, have, want, ErrShape)
 }
 
-// identical reports whether two slices are the same memory.
-func identical[T Float](a, b []T) bool {
-	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
+// memory is the bytes of a slice.
+type memory struct {
+	first unsafe.Pointer
+	size  uintptr
 }
 
-// checkDisjoint returns an error if the output is wanted and shares memory with the other slice, which need not have
-// the same type.
-func checkDisjoint[T Float, E any](op string, o *output[T], name string, other []E) error {
-	if !o.wanted() || !overlap(o.data, other) {
-		return nil
-	}
+func memoryOf[E any](v []E) memory {
+	return memory{unsafe.Pointer(unsafe.SliceData(v)), uintptr(len(v)) * unsafe.Sizeof(*new(E))}
+}
+
+// overlaps reports whether two memories share a byte. The addresses are compared in one expression, as crypto/internal does it: a
+// stack that moves between would have its slices at other addresses.
+func (m memory) overlaps(o memory) bool {
+	return m.size > 0 && o.size > 0 && uintptr(m.first) < uintptr(o.first)+o.size && uintptr(o.first) < uintptr(m.first)+m.size
+}
+
+// errOverlap returns the error of an output that shares memory with something else.
+func errOverlap(op, name string, out memory, otherName string, other memory) error {
 	where := "at the same byte"
-	switch d := distance(o.data, other); {
+	switch d := int(uintptr(other.first) - uintptr(out.first)); {
 	case d > 0:
-		where = fmt.Sprintf("%d bytes after %s", d, o.name)
+		where = fmt.Sprintf("%d bytes after %s", d, name)
 	case d < 0:
-		where = fmt.Sprintf("%d bytes before %s", -d, o.name)
+		where = fmt.Sprintf("%d bytes before %s", -d, name)
 	}
-	return fmt.Errorf("focal: %s: %s overlaps %s, which begins %s: %w", op, o.name, name, where, ErrOverlap)
-}
-
-// overlap reports whether two slices share memory. The addresses are compared in one expression, as crypto/internal
-// does it: a stack that moves between would have its slices at other addresses.
-func overlap[A, B any](a []A, b []B) bool {
-	var sizeA, sizeB = unsafe.Sizeof(*new(A)), unsafe.Sizeof(*new(B))
-	return len(a) > 0 && len(b) > 0 &&
-		uintptr(unsafe.Pointer(&a[0])) < uintptr(unsafe.Pointer(&b[0]))+uintptr(len(b))*sizeB &&
-		uintptr(unsafe.Pointer(&b[0])) < uintptr(unsafe.Pointer(&a[0]))+uintptr(len(a))*sizeA
-}
-
-// distance returns how many bytes b begins after a.
-func distance[A, B any](a []A, b []B) int {
-	return int(uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&a[0])))
+	return fmt.Errorf("focal: %s: %s overlaps %s, which begins %s: %w", op, name, otherName, where, ErrOverlap)
 }

@@ -85,8 +85,8 @@ import (
 func Loss[T Float](dst, x []T, y Target, p Params) error {
 	var j job[T]
 	j.call("Loss", x, &y)
-	j.loss.want("dst", dst)
-	_, err := j.do(p)
+	j.loss = given(dst)
+	_, err := j.do(&p)
 	return err
 }
 
@@ -109,8 +109,8 @@ func Grad[T Float](dst, x []T, y Target, dout []T, p Params) error {
 	var j job[T]
 	j.call("Grad", x, &y)
 	j.dout = dout
-	j.grad.want("dst", dst)
-	_, err := j.do(p)
+	j.grad = given(dst)
+	_, err := j.do(&p)
 	return err
 }
 
@@ -124,7 +124,7 @@ func Sum[T Float](x []T, y Target, p Params) (float64, error) {
 	var j job[T]
 	j.call("Sum", x, &y)
 	j.sum = true
-	return j.do(p)
+	return j.do(&p)
 }
 
 // Out is what [Fused] writes. Each slice has the length of x; a nil slice is not computed.
@@ -155,19 +155,8 @@ func Fused[T Float](out Out[T], x []T, y Target, p Params) (sum float64, err err
 	var j job[T]
 	j.call("Fused", x, &y)
 	j.sum = true
-	if out.Loss != nil {
-		j.loss.want("out.Loss", out.Loss)
-	}
-	if out.Grad != nil {
-		j.grad.want("out.Grad", out.Grad)
-	}
-	if out.Hess != nil {
-		j.hess.want("out.Hess", out.Hess)
-	}
-	if out.Curv != nil {
-		j.curv.want("out.Curv", out.Curv)
-	}
-	return j.do(p)
+	j.loss, j.grad, j.hess, j.curv = out.Loss, out.Grad, out.Hess, out.Curv
+	return j.do(&p)
 }
 
 // job is one call of a public function: its arguments, and what comes of them.
@@ -184,7 +173,8 @@ type job[T Float] struct {
 	c         int // classes
 	params    parameters[T]
 	operation abi.Operation
-	weighted  bool   // the target has weights
+	options   bool   // the target has more than labels or targets, see Target.optional
+	weighted  bool   // some of it is weights
 	zeros     bool   // the weight of an element may be 0
 	inverse   uint64 // of c, see setInverse; 0 if there is none
 
@@ -201,7 +191,7 @@ func (j *job[T]) call(op string, x []T, y *Target) {
 }
 
 // do checks all arguments, does the work, and returns the sum of the losses if it is wanted, otherwise 0.
-func (j *job[T]) do(p Params) (float64, error) {
+func (j *job[T]) do(p *Params) (float64, error) {
 	if err := j.prepare(p); err != nil {
 		return 0, err
 	}
@@ -209,9 +199,10 @@ func (j *job[T]) do(p Params) (float64, error) {
 	return j.total.result(), nil
 }
 
-// prepare checks all arguments, parameters, shapes, overlaps, labels in this order, and works out what depends on them.
-func (j *job[T]) prepare(p Params) (err error) {
-	if err = j.params.set(j.op, &p, &j.y); err != nil {
+// prepare checks all arguments, parameters, shapes, overlaps, targets in this order, and works out what depends on them.
+func (j *job[T]) prepare(p *Params) (err error) {
+	j.options = j.y.optional()
+	if err = j.params.set(j.op, p, &j.y); err != nil {
 		return err
 	}
 	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
@@ -220,7 +211,12 @@ func (j *job[T]) prepare(p Params) (err error) {
 	if err = j.checkOutputs(); err != nil {
 		return err
 	}
-	if err = checkValues[T](&j.y, j.op, j.c); err != nil {
+	if j.y.kind == labelTarget {
+		err = j.y.checkLabels(j.op, j.c)
+	} else {
+		err = j.checkTargets()
+	}
+	if err != nil {
 		return err
 	}
 	if j.params.twoGammas {
@@ -228,7 +224,10 @@ func (j *job[T]) prepare(p Params) (err error) {
 			return err
 		}
 	}
-	if j.y.optional() {
+	if j.options {
+		if err = j.checkScores(); err != nil {
+			return err
+		}
 		if err = j.checkWeights(); err != nil {
 			return err
 		}
@@ -240,69 +239,54 @@ func (j *job[T]) prepare(p Params) (err error) {
 // operationOf returns the operation that writes all outputs.
 func (j *job[T]) operationOf() abi.Operation {
 	switch {
-	case j.params.frozen && (j.grad.wanted() || j.hess.wanted() || j.curv.wanted()):
+	case j.grad == nil && j.hess == nil && j.curv == nil:
+		return abi.Loss
+	case j.params.frozen:
 		return abi.Frozen
-	case j.hess.wanted() || j.curv.wanted():
-		return abi.Hess
-	case j.grad.wanted():
+	case j.hess == nil && j.curv == nil:
 		return abi.Grad
 	}
-	return abi.Loss
+	return abi.Hess
 }
 
 // checkOutputs returns an error if an output, or dout, has not the length that x says, or shares memory that it must not.
 func (j *job[T]) checkOutputs() error {
-	n := len(j.x)
-	if !(j.loss.fits(n) && j.grad.fits(n) && j.hess.fits(n) && j.curv.fits(n)) {
-		for _, out := range j.outputs.all()[:rowOutput] {
-			if err := out.checkLen(j.op, n); err != nil {
-				return err
-			}
-		}
+	if j.dout != nil && len(j.dout) != len(j.x) {
+		return errLen(j.op, "dout", len(j.dout), len(j.x))
 	}
-	if j.dout != nil {
-		dout := output[T]{"dout", j.dout}
-		if err := dout.checkLen(j.op, n); err != nil {
-			return err
-		}
-	}
-	if j.perRow.wanted() {
+	if j.perRow != nil {
 		if err := j.checkRows(); err != nil {
 			return err
 		}
 	}
-	outputs := j.outputs.all()
-	for i := range outputs {
-		if outputs[i].wanted() {
-			if err := j.checkApart(outputs[:i], &outputs[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// checkApart returns an error if a wanted output shares memory with anything that it must not share it with, such as the outputs
-// that come before it.
-func (j *job[T]) checkApart(before []output[T], out *output[T]) error {
-	if overlap(out.data, j.x) && !identical(out.data, j.x) {
-		return checkDisjoint(j.op, out, "x", j.x)
-	}
-	if overlap(out.data, j.dout) {
-		return checkDisjoint(j.op, out, "dout", j.dout)
-	}
 	inputs := j.y.inputs()[:]
-	if !j.y.optional() {
+	if !j.options {
 		inputs = inputs[:scoreInput] // the first of those that need not be given
 	}
-	for i := range inputs {
-		if input := &inputs[i]; input.len > 0 && overlap(out.data, input.bytes()) {
-			return checkDisjoint(j.op, out, inputNames[i].of, input.bytes())
+	outputs := j.outputs.all()
+	for i := range outputs {
+		if outputs[i] == nil {
+			continue
 		}
-	}
-	for i := range before {
-		if earlier := &before[i]; overlap(out.data, earlier.data) {
-			return checkDisjoint(j.op, out, earlier.name, earlier.data)
+		if len(outputs[i]) != len(j.x) && i < rowOutput {
+			return errLen(j.op, j.outputName(i), len(outputs[i]), len(j.x))
+		}
+		out := memoryOf(outputs[i])
+		if x := memoryOf(j.x); out != x && out.overlaps(x) {
+			return errOverlap(j.op, j.outputName(i), out, "x", x)
+		}
+		if dout := memoryOf(j.dout); out.overlaps(dout) {
+			return errOverlap(j.op, j.outputName(i), out, "dout", dout)
+		}
+		for k := range inputs {
+			if input := inputs[k].memory(); out.overlaps(input) {
+				return errOverlap(j.op, j.outputName(i), out, inputNames[k].of, input)
+			}
+		}
+		for k := range i {
+			if earlier := memoryOf(outputs[k]); out.overlaps(earlier) {
+				return errOverlap(j.op, j.outputName(i), out, j.outputName(k), earlier)
+			}
 		}
 	}
 	return nil

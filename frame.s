@@ -23,7 +23,7 @@
 #endif
 
 // func inFrameF32(j *job[float32])
-TEXT ·inFrameF32(SB), 0, $44824-8
+TEXT ·inFrameF32(SB), 0, $46552-8
 	NO_LOCAL_POINTERS
 	MOVE j+0(FP), JOB
 	PASS_JOB_AND_SCRATCH
@@ -31,7 +31,7 @@ TEXT ·inFrameF32(SB), 0, $44824-8
 	RET
 
 // func inFrameF64(j *job[float64])
-TEXT ·inFrameF64(SB), 0, $55768-8
+TEXT ·inFrameF64(SB), 0, $59288-8
 	NO_LOCAL_POINTERS
 	MOVE j+0(FP), JOB
 	PASS_JOB_AND_SCRATCH

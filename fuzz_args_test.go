@@ -419,7 +419,7 @@ func rightValueError[T Float](a *arguments, c *fuzzCall[T], m *fuzzMemory[T]) er
 		if c.norm {
 			p.Norm = 1
 		}
-		pos, neg := classWeights[T](&p)
+		pos, neg := classWeights[T](p.Alpha, p.norm())
 		base := max(pos, neg)
 		switch option {
 		case negOption:

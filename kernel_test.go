@@ -350,9 +350,9 @@ func testOthers[T Float](t *testing.T) {
 							flip(v, pos, shift)
 							u, w := o.u.place(n, 3), o.w.place(n, 4)
 							copy(u, x)
-							expand(u, w, u, pos, bits, shift, 3, 7) // in place
+							expand(unsafe.SliceData(u), unsafe.SliceData(w), unsafe.SliceData(u), n, pos, bits, shift, 3, 7) // in place
 							v = o.out.place(n, 5)
-							expand(v, make([]T, n), x, pos, bits, shift, 3, 7)
+							expand(unsafe.SliceData(v), unsafe.SliceData(make([]T, n)), unsafe.SliceData(x), n, pos, bits, shift, 3, 7)
 						})
 						return o
 					}

@@ -152,7 +152,9 @@ func labelBits(pos, keep *bitmask, n int, label []int32, col, c int, offset, ign
 		}
 		return ignored
 	}
-	clear(pos[:words(n)])
+	for i := range words(n) {
+		pos[i] = 0
+	}
 	row := -col // where the row begins, relative to the piece; negative if in an earlier one
 	for _, v := range label {
 		if row >= n {
@@ -348,16 +350,24 @@ func wholes(n int) (whole int, ragged bool) {
 // at returns the word of a mask in which the bits from a multiple of abi.Lanes on begin, not necessarily at its first bit.
 func at(mask *uint64, bit int) *uint64 { return (*uint64)(unsafe.Add(unsafe.Pointer(mask), bit/8)) }
 
-func labelsValid(p kernelPath, label *int32, n int, limit uint32, ignore int32) bool {
-	whole, ragged := wholes(n)
-	if whole > 0 && !wholeLabelsValid(p, label, whole, limit, ignore) {
-		return false
+// labelsValid reports whether all of n labels are at most limit, taken as unsigned, or ignore.
+func labelsValid(label *int32, n int, limit uint32, ignore int32) bool {
+	if race.Enabled {
+		race.Read(label, n)
 	}
-	if !ragged {
-		return true
+	whole := 0
+	if n >= abi.Lanes && hasLabelKernels() {
+		whole, _ = wholes(n)
+		if !wholeLabelsValid(path, label, whole, limit, ignore) {
+			return false
+		}
 	}
-	group := rest(label, n)
-	return wholeLabelsValid(p, &group[0], len(group), limit, ignore)
+	for _, v := range part(label, whole, n-whole) {
+		if uint32(v) > limit && v != ignore {
+			return false
+		}
+	}
+	return true
 }
 
 func labelMasks(p kernelPath, pos, keep *uint64, label *int32, rows, c int, offset, ignore int32) (ignored bool) {

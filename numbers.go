@@ -84,8 +84,7 @@ func sliceOf[E Integer | Float](v *numbers) []E {
 	return unsafe.Slice((*E)(v.first), v.len)
 }
 
-// bytes returns the memory of v.
-func (v *numbers) bytes() []byte { return unsafe.Slice((*byte)(v.first), v.len*v.of.size()) }
+func (v *numbers) memory() memory { return memory{v.first, uintptr(v.len * v.of.size())} }
 
 // integer returns integer i; one above math.MaxInt64 is returned as that.
 func (v *numbers) integer(i int) int64 {
@@ -155,7 +154,7 @@ func (v *numbers) allUpTo(limit uint32, ignore int32, from, n int) bool {
 		ignore = 0 // no integer is negative, and 0 is in the range
 	}
 	if v.of.size() == 4 {
-		return firstBadLabel(unsafe.Slice((*int32)(unsafe.Add(v.first, from*4)), n), limit, ignore) < 0
+		return labelsValid((*int32)(unsafe.Add(v.first, from*4)), n, limit, ignore)
 	}
 	done, ok := v.byPath(nil, from, n, limit, ignore)
 	if !ok || done == n {

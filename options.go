@@ -274,16 +274,17 @@ func smallestNormal[T Float]() float64 {
 	return 0x1p-1022
 }
 
-// checkScores returns an error unless the scores of all rows with one of c classes are in [0, 1].
-func checkScores[T Float](y *Target, op string, c int) error {
+// checkScores returns an error unless the scores of all rows with a class are in [0, 1].
+func (j *job[T]) checkScores() error {
+	y := &j.y
 	score := sliceOf[T](&y.score)
 	if firstOutside(score, 0, 1) < 0 {
 		return nil
 	}
 	for i, v := range score {
 		label := y.label.integer(i)
-		if !(v >= 0 && v <= 1) && label != int64(y.ignore) && uint64(label-int64(y.offset)) < uint64(c) {
-			return fmt.Errorf("focal: %s: Scored: score[%d] = %v, want it in [0, 1], as the row has a class: %w", op, i, v, ErrTarget)
+		if !(v >= 0 && v <= 1) && label != int64(y.ignore) && uint64(label-int64(y.offset)) < uint64(j.c) {
+			return fmt.Errorf("focal: %s: Scored: score[%d] = %v, want it in [0, 1], as the row has a class: %w", j.op, i, v, ErrTarget)
 		}
 	}
 	return nil

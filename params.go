@@ -62,7 +62,7 @@ type parameters[T Float] struct {
 	side[T]           // of positives and negatives, or of negatives
 	posSide   side[T] // of positives, if they have another gamma
 	pos, neg  T       // weights
-	one       T       // 1/norm, the weight of a positive with a score
+	one       T       // 1/norm, the weight of a positive with a score, if there are scores
 	norm      float64 // not 0
 	gamma     float64 // as in Params
 	twoGammas bool    // posSide is the positives'
@@ -113,33 +113,37 @@ func (c *parameters[T]) set(op string, p *Params, y *Target) error {
 	if err := p.check(op); err != nil {
 		return err
 	}
-	twoGammas := p.NegGamma != nil && *p.NegGamma != p.Gamma
-	if twoGammas && y.score.given() {
-		return fmt.Errorf("focal: %s: Scored: NegGamma differs from Gamma, want it nil: %w", op, ErrTarget)
-	}
-	c.norm = p.norm()
-	c.pos, c.neg = classWeights[T](p)
-	if c.one = 1; c.norm != 1 { // divisions take long beside a small call
-		c.one = T(1 / c.norm)
-	}
+	c.norm, c.gamma, c.frozen, c.workers = p.norm(), p.Gamma, p.Frozen, p.Workers
+	c.pos, c.neg = classWeights[T](p.Alpha, c.norm)
 	c.side.set(p.Gamma)
-	c.gamma, c.twoGammas = p.Gamma, twoGammas
-	c.frozen, c.workers = p.Frozen, p.Workers
-	most := max(c.pos, c.neg)
+	if p.NegGamma != nil || y.score.given() {
+		if err := c.setSides(op, p, y); err != nil {
+			return err
+		}
+	}
+	if limit := constantsOf[T]().MaxWeight; float64(c.pos) > limit || float64(c.neg) > limit || float64(c.one) > limit {
+		return fmt.Errorf("focal: %s: Norm = %v makes a weight larger than 2^%d, want a larger Norm: %w", op, p.Norm, math.Ilogb(limit), ErrParam)
+	}
+	return nil
+}
+
+// setSides works out what another gamma or scores change.
+func (c *parameters[T]) setSides(op string, p *Params, y *Target) error {
+	c.twoGammas = p.NegGamma != nil && *p.NegGamma != p.Gamma
 	switch {
-	case twoGammas:
+	case c.twoGammas && y.score.given():
+		return fmt.Errorf("focal: %s: Scored: NegGamma differs from Gamma, want it nil: %w", op, ErrTarget)
+	case c.twoGammas:
 		c.posSide = c.side
 		c.side.set(*p.NegGamma)
-	case y.score.given() && y.quality == QualityFocal:
-		most = c.one
-		c.pos, c.neg = c.one, c.one
 	case y.score.given():
-		most = c.one
+		c.one = T(1 / c.norm)
+		if y.quality == QualityFocal {
+			c.pos, c.neg = c.one, c.one
+			break
+		}
 		c.posSide.set(0)
 		c.twoGammas = true // positives have no modulating factor
-	}
-	if limit := constantsOf[T]().MaxWeight; float64(most) > limit {
-		return fmt.Errorf("focal: %s: Norm = %v makes a weight larger than 2^%d, want a larger Norm: %w", op, p.Norm, math.Ilogb(limit), ErrParam)
 	}
 	return nil
 }
@@ -179,15 +183,15 @@ func setPlan[T Float](pl *plan[T], gamma float64) {
 // check returns an error unless all parameters are in their ranges. NaN is in none.
 func (p *Params) check(op string) error {
 	switch {
-	case !(p.Gamma >= 0) || math.IsInf(p.Gamma, 0):
+	case !(p.Gamma >= 0 && p.Gamma <= math.MaxFloat64):
 		return fmt.Errorf("focal: %s: Gamma = %v, want it finite and ≥ 0: %w", op, p.Gamma, ErrParam)
-	case p.NegGamma != nil && (!(*p.NegGamma >= 0) || math.IsInf(*p.NegGamma, 0)):
+	case p.NegGamma != nil && !(*p.NegGamma >= 0 && *p.NegGamma <= math.MaxFloat64):
 		return fmt.Errorf("focal: %s: NegGamma = %v, want it finite and ≥ 0, or nil: %w", op, *p.NegGamma, ErrParam)
 	case !(p.Alpha >= 0 && p.Alpha <= 1) && p.Alpha != NoAlpha:
 		return fmt.Errorf("focal: %s: Alpha = %v, want it in [0, 1], or NoAlpha: %w", op, p.Alpha, ErrParam)
 	case p.Norm == -1:
 		return fmt.Errorf("focal: %s: Norm = -1, want it finite and ≥ 0 (-1 is what Foreground returns without Classes): %w", op, ErrParam)
-	case !(p.Norm >= 0) || math.IsInf(p.Norm, 0):
+	case !(p.Norm >= 0 && p.Norm <= math.MaxFloat64):
 		return fmt.Errorf("focal: %s: Norm = %v, want it finite and ≥ 0: %w", op, p.Norm, ErrParam)
 	}
 	return nil
@@ -201,25 +205,22 @@ func (p *Params) norm() float64 {
 	return p.Norm
 }
 
-// classWeights returns the weights of positives and of negatives, rounded to T. They may be +Inf if Norm is tiny.
-func classWeights[T Float](p *Params) (pos, neg T) {
-	norm := p.norm()
-	if p.Alpha == NoAlpha {
+// classWeights returns the weights of positives and of negatives, rounded to T. They may be +Inf if norm is tiny.
+func classWeights[T Float](alpha, norm float64) (pos, neg T) {
+	if alpha == NoAlpha {
 		w := T(1 / norm)
 		return w, w
 	}
-	share, rest := p.Alpha, 1-p.Alpha
-	if norm != 1 {
-		share /= norm
+	rest := 1 - alpha
+	low := (1 - rest) - alpha
+	if norm == 1 { // divisions take long beside a small call
+		return T(alpha), T(rest + low)
 	}
-	return T(share), T(quotient(rest, (1-rest)-p.Alpha, norm))
+	return T(alpha / norm), T(quotient(rest, low, norm))
 }
 
 // quotient returns (a + low)/n for a low beside which a is large, rounded about once.
 func quotient(a, low, n float64) float64 {
-	if n == 1 {
-		return a + low
-	}
 	q := a / n
 	if !(q > 0x1p-900 && q < 0x1p900 && n > 0x1p-900 && n < 0x1p900) {
 		return q // the remainder might underflow or overflow

@@ -22,9 +22,8 @@ func (s *scratch[T]) gather(j *job[T]) {
 		u, index := s.patch.u[:whole], s.index[:l.end]
 		clear(u[l.end:])
 		if j.weighted || j.y.score.given() || s.way == asTargets || j.params.pos == 0 {
-			w, _ := halves[T](&s.a)
-			a.W = &w[0]
-			s.gatherWeighted(j, u, w[:whole], index, x)
+			a.W = &s.patch.w[0]
+			s.gatherWeighted(j, u, s.patch.w[:whole], index, x)
 		} else {
 			negated(u, x, index)
 		}

@@ -113,11 +113,13 @@ func activate[T Float](op string, f activation, dst, x []T) error {
 
 // checkElementwise returns an error unless dst has the length of x, and is x or does not overlap it.
 func checkElementwise[T Float](op string, dst, x []T) error {
-	out := output[T]{"dst", dst}
-	if err := out.checkLen(op, len(x)); err != nil {
-		return err
+	if len(dst) != len(x) {
+		return errLen(op, "dst", len(dst), len(x))
 	}
-	return out.checkOverlap(op, "x", x, true)
+	if to, from := memoryOf(dst), memoryOf(x); to != from && to.overlaps(from) {
+		return errOverlap(op, "dst", to, "x", from)
+	}
+	return nil
 }
 
 // everywhere is a mask of a piece in which all bits are set.

@@ -87,8 +87,8 @@ func isFinite(v float64) bool { return !math.IsInf(v, 0) && !math.IsNaN(v) }
 func Rows[T Float](dst, x []T, y Target, p Params) error {
 	var j job[T]
 	j.call("Rows", x, &y)
-	j.perRow.want("dst", dst)
-	if err := j.prepare(p); err != nil || len(dst) == 0 {
+	j.perRow = given(dst)
+	if err := j.prepare(&p); err != nil || len(dst) == 0 {
 		return err
 	}
 	j.c = len(x) / len(dst)
@@ -98,7 +98,7 @@ func Rows[T Float](dst, x []T, y Target, p Params) error {
 
 // checkRows returns an error unless the output of Rows has an element for each row.
 func (j *job[T]) checkRows() error {
-	rows, logits, size := len(j.perRow.data), len(j.x), j.y.size()
+	rows, logits, size := len(j.perRow), len(j.x), j.y.size()
 	switch {
 	case j.y.kind == labelTarget && rows != j.y.label.len:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want len(label) = %d: %w", j.op, rows, j.y.label.len, ErrShape)
@@ -125,7 +125,7 @@ func (j *job[T]) imageTiles() int { return (j.y.size()-1)/rowTile + 1 }
 
 // rowUnits returns how many units there are.
 func (j *job[T]) rowUnits() int {
-	images := len(j.perRow.data) / j.y.size()
+	images := len(j.perRow) / j.y.size()
 	if tiles := j.imageTiles(); tiles > 1 {
 		return images * tiles
 	}
@@ -139,10 +139,10 @@ func (j *job[T]) sumRows(s *scratch[T]) {
 		switch {
 		case size == 1:
 			first := int(u) * j.unitImages()
-			j.sumWholeRows(s, first, min(first+j.unitImages(), len(j.perRow.data)))
+			j.sumWholeRows(s, first, min(first+j.unitImages(), len(j.perRow)))
 		case tiles == 1:
 			first := int(u) * j.unitImages()
-			last := min(first+j.unitImages(), len(j.perRow.data)/size)
+			last := min(first+j.unitImages(), len(j.perRow)/size)
 			for image := first; image < last; image++ {
 				j.sumTile(s, image, 0, size)
 			}
@@ -164,7 +164,7 @@ func (j *job[T]) sumWholeRows(s *scratch[T], first, last int) {
 			sum = plus(sum, loss[:n])
 			loss = loss[n:]
 			if left -= n; left == 0 {
-				j.perRow.data[row] = T(sum.result())
+				j.perRow[row] = T(sum.result())
 				row, left, sum = row+1, j.c, accumulator{}
 			}
 		}
@@ -193,7 +193,7 @@ func (j *job[T]) sumTile(s *scratch[T], image, from, to int) {
 		}
 	}
 	for k := range sums {
-		j.perRow.data[image*size+from+k] = T(sums[k].result())
+		j.perRow[image*size+from+k] = T(sums[k].result())
 	}
 }
 
@@ -282,7 +282,7 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	var j job[T]
 	j.call("Score", x, &y)
 	j.exactly = true
-	if err := j.prepare(p); err != nil {
+	if err := j.prepare(&p); err != nil {
 		return Partial{}, err
 	}
 	part := countRows(&y, j.c)

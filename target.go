@@ -18,13 +18,12 @@ type Target struct {
 	counted   bool  // and classes
 	ignoring  bool  // Dense: elements whose target is ignore are ignored
 	ignoreNaN bool  // Dense: and those whose target is NaN
+	allKept   bool  // no label is ignore; checkLabels finds out
 	offset    int32 // the label of column 0
 	ignore    int32 // the label of an ignored row
 	planes    int   // logits are [N, C, planes], labels [N, planes]; 0 counts as 1
 	classes   int   // C, or 0 if it has not been said
 	quality   Quality
-
-	noneIgnored bool // no label is ignore; checkLabels finds out
 
 	targetInputs
 }
@@ -328,19 +327,11 @@ func denseColumns[T Float](y *Target, op string, logits int) (c int, err error) 
 	return 0, nil
 }
 
-// checkValues returns an error unless every label of y is in 0..c or the ignored one, and the scores of those with a class in
-// [0, 1]; or every target in [0, 1] or ignored.
-func checkValues[T Float](y *Target, op string, c int) error {
-	if y.kind == labelTarget {
-		err := y.checkLabels(op, c)
-		if err == nil && y.score.given() {
-			err = checkScores[T](y, op, c)
-		}
-		return err
-	}
-	t := denseOf[T](y)
-	if i := firstBadTarget(t, y); i >= 0 {
-		return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", op, i, t[i], ErrTarget)
+// checkTargets returns an error unless every target is in [0, 1] or ignored.
+func (j *job[T]) checkTargets() error {
+	t := denseOf[T](&j.y)
+	if i := firstBadTarget(t, &j.y); i >= 0 {
+		return fmt.Errorf("focal: %s: t[%d] = %v, want it in [0, 1]: %w", j.op, i, t[i], ErrTarget)
 	}
 	return nil
 }
@@ -415,22 +406,9 @@ func allWithin[T Float](v []T, plus, lo, hi T) bool {
 // checkLabels returns an error unless every label is in 0..c or the ignored one.
 func (t *Target) checkLabels(op string, c int) error {
 	limit := uint32(min(c, math.MaxInt32))
-	label := sliceOf[int32](&t.label) // nil: of another type
-	i := -1                           // which is the first bad one, as if none were ignored: 0 is in the range
-	if label != nil {
-		i = firstBadLabel(label, limit, 0)
-	} else {
-		i = firstBadInteger(&t.label, 0, limit, 0)
-	}
-	t.noneIgnored = i < 0 && uint32(t.ignore) > limit
-	switch from := i; {
-	case i < 0:
-	case label == nil:
-		i = firstBadInteger(&t.label, from, limit, t.ignore)
-	default:
-		if i = firstBadLabel(label[from:], limit, t.ignore); i >= 0 {
-			i += from
-		}
+	i := t.firstBadLabel(0, limit, 0) // as if none were ignored: 0 is in the range
+	if t.allKept = i < 0 && uint32(t.ignore) > limit; i >= 0 {
+		i = t.firstBadLabel(i, limit, t.ignore)
 	}
 	switch {
 	case i < 0:
@@ -443,35 +421,16 @@ func (t *Target) checkLabels(op string, c int) error {
 		op, i, t.label.text(i), c, t.ignore, ErrLabel)
 }
 
-// firstBadLabel returns the index of the first label that is neither in 0..limit nor ignore, or -1 if there is none.
-// The limit is at most math.MaxInt32, so negative labels, taken as unsigned, are above it.
-func firstBadLabel(label []int32, limit uint32, ignore int32) int {
-	for start := 0; start < len(label); start += blockLen { // assembly cannot be preempted, see abi.BlockLen
-		part := label[start:min(start+blockLen, len(label))]
-		if race.Enabled {
-			race.Read(&part[0], len(part))
-		}
-		if len(part) >= laneCount && hasLabelKernels() && labelsValid(path, &part[0], len(part), limit, ignore) {
-			continue
-		}
-		for i, v := range part {
-			if uint32(v) > limit && v != ignore {
-				return start + i
-			}
-		}
-	}
-	return -1
-}
-
-// firstBadInteger does it for integers of any type, from the given one on.
-func firstBadInteger(label *numbers, from int, limit uint32, ignore int32) int {
-	for start := from; start < label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
-		n := min(blockLen, label.len-start)
-		if label.allUpTo(limit, ignore, start, n) {
+// firstBadLabel returns the index of the first label, from the given one on, that is neither in 0..limit nor ignore, or -1 if there is
+// none. The limit is at most math.MaxInt32, so negative labels, taken as unsigned, are above it.
+func (t *Target) firstBadLabel(from int, limit uint32, ignore int32) int {
+	for start := from; start < t.label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
+		n := min(blockLen, t.label.len-start)
+		if t.label.allUpTo(limit, ignore, start, n) {
 			continue
 		}
 		for i := start; i < start+n; i++ {
-			if v := label.integer(i); uint64(v) > uint64(limit) && v != int64(ignore) {
+			if v := t.label.integer(i); uint64(v) > uint64(limit) && v != int64(ignore) {
 				return i
 			}
 		}

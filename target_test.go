@@ -127,7 +127,10 @@ func TestCheckLabels(t *testing.T) {
 		{[]int32{math.MinInt32, -1}, math.MaxInt32, math.MinInt32, 1},
 	} {
 		for _, p := range availablePaths() {
-			withPath(p, func() { assert.Equal(t, tt.want, firstBadLabel(tt.label, tt.limit, tt.ignore), "%v %+v", p, tt) })
+			withPath(p, func() {
+				y := Labels(tt.label)
+				assert.Equal(t, tt.want, y.firstBadLabel(0, tt.limit, tt.ignore), "%v %+v", p, tt)
+			})
 		}
 	}
 }
@@ -142,10 +145,11 @@ func TestCheckLabelsPositions(t *testing.T) {
 func testCheckLabelsPositions(t *testing.T) {
 	for n := range 70 {
 		label := make([]int32, n)
-		require.Equal(t, -1, firstBadLabel(label, 5, -1))
+		y := Labels(label)
+		require.Equal(t, -1, y.firstBadLabel(0, 5, -1))
 		for i := range label {
 			label[i] = 6
-			require.Equal(t, i, firstBadLabel(label, 5, -1))
+			require.Equal(t, i, y.firstBadLabel(0, 5, -1))
 			label[i] = 0
 		}
 	}

@@ -48,7 +48,7 @@ func runParallel[T Float](result *job[T], j job[T], units, workers int) {
 func (j *job[T]) work(s *scratch[T]) {
 	s.patternSide, s.repeated, s.rowEntries = noSide, 0, 0
 	switch {
-	case j.perRow.wanted():
+	case j.perRow != nil:
 		j.sumRows(s)
 	case j.exactly:
 		j.scoreBlocks(s)
