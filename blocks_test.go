@@ -145,7 +145,7 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 	pick := func(v ...int) int { return v[rng.IntN(len(v))] }
 	often := func() bool { return rng.IntN(3) > 0 }
 	seldom := func() bool { return rng.IntN(4) == 0 }
-	s := &saying[T]{c: pick(1, 1, 2, 3, 7, 10, 15, 16, 20, 33, 80, 300, 2100)}
+	s := &saying[T]{c: pick(1, 1, 2, 3, 7, 10, 15, 16, 20, 33, 80, 300, 2100, 1+rng.IntN(16), 1+rng.IntN(300))}
 	size := pick(1, 1, 1, 2, 5, 16, 63, 64, 300, 5000)
 	rows := (pick(1, 1+rng.IntN(40), 300, 300, 1024, 4096, 9000)/s.c/size + 1) * size
 	n := rows * s.c
@@ -181,12 +181,8 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 			}
 		}
 		s.y = Labels(label)
-		if seldom() {
-			wide := make([]int64, rows)
-			for i, v := range label {
-				wide[i] = int64(v)
-			}
-			s.y = Labels(wide)
+		if !often() {
+			s.y = labelsOfAnyType(rng, label, s.c)
 		}
 		s.y.planes = size
 		switch {
@@ -273,6 +269,28 @@ func say[T Float](rng *rand.Rand) *saying[T] {
 		rows, s.c, size, gamma, alpha, s.y.kind, s.y.planes, s.y.row.given(), s.y.neg.given(), s.y.pos.given(), s.y.element.given(),
 		s.y.score.given(), s.y.quality, s.p.twoGammas, s.p.frozen, s.y.ignoring, s.y.ignore, s.y.ignoreNaN)
 	return s
+}
+
+// labelsOfAnyType returns Labels of the same labels, of up to c, in a type that holds them.
+func labelsOfAnyType(rng *rand.Rand, label []int32, c int) Target {
+	types := []func([]int32) Target{labelsAs[int64], labelsAs[int16]}
+	if c <= math.MaxInt8 {
+		types = append(types, labelsAs[int8])
+	}
+	if !slices.Contains(label, -1) {
+		if types = append(types, labelsAs[uint16], labelsAs[uint64]); c <= math.MaxUint8 {
+			types = append(types, labelsAs[uint8])
+		}
+	}
+	return types[rng.IntN(len(types))](label)
+}
+
+func labelsAs[L Integer](label []int32) Target {
+	v := make([]L, len(label))
+	for i, l := range label {
+		v[i] = L(l)
+	}
+	return Labels(v)
 }
 
 // Whatever is said of a batch, whichever way its elements are computed, by however many goroutines: each has the bits that it has
