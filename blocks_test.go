@@ -505,6 +505,7 @@ func testBlocksHelpers[T Float](t *testing.T) {
 		}
 		do := func() (r result) {
 			r.masked, r.blended, r.scaled = slices.Clone(values), slices.Clone(values), slices.Clone(values)
+			occupyRegisters[T](rng)
 			mask(r.masked[:n], keep, shift)
 			blend(r.blended[:n], others[:n], pos, shift)
 			scale(r.scaled[:n], values[:n], by[0])
@@ -514,6 +515,7 @@ func testBlocksHelpers[T Float](t *testing.T) {
 			r.within = firstOutside(others[:n], 0.25, 5) < 0 == allWithin(others[:n], 0, 0.25, 5)
 			var index [pieceLen + 2*laneCount]uint16
 			var kept bitmask
+			occupyRegisters[T](rng)
 			count, ignored := labelList(index[:], &kept, n, label, col, c, 1, -1)
 			r.index, r.ignored = slices.Clone(index[:count]), ignored
 			for i := range n {

@@ -225,6 +225,16 @@ func (k *testKernel[T]) call(rng *rand.Rand, u []T, gamma float64, weights int) 
 	return c
 }
 
+// occupyRegisters leaves numbers in the vector registers, which nothing may take for zeros.
+func occupyRegisters[T Float](rng *rand.Rand) {
+	if path == pathGeneric {
+		return
+	}
+	k := testKernel[T]{path: path, kernel: abi.Kernels()[rng.IntN(len(abi.Kernels()))]}
+	c := k.call(rng, mixedLogits[T](rng, k.group()), k.gammas()[0], 4)
+	k.run(c.args(c.u, c.target, c.w, c.wPos, k.reference(c)))
+}
+
 // wholeGroups returns x, repeated up to a multiple of the group.
 func wholeGroups[T Float](x []T, group int) []T {
 	for i := 0; len(x)%group != 0; i++ {

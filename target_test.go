@@ -143,10 +143,15 @@ func TestCheckLabelsPositions(t *testing.T) {
 }
 
 func testCheckLabelsPositions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
 	for n := range 70 {
 		label := make([]int32, n)
 		y := Labels(label)
 		require.Equal(t, -1, y.firstBadLabel(0, 5, -1))
+		if n > 0 { // otherwise each is looked at again, which takes long
+			occupyRegisters[float32](rng)
+			require.True(t, labelsValid(&label[0], n, 5, -1), n)
+		}
 		for i := range label {
 			label[i] = 6
 			require.Equal(t, i, y.firstBadLabel(0, 5, -1))
@@ -387,6 +392,7 @@ func TestErrOverlapInteger(t *testing.T) {
 func TestCheckDense(t *testing.T) { forFloats(t, testCheckDense[float32], testCheckDense[float64]) }
 
 func testCheckDense[T Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 26))
 	smallest, below1 := fromBits[T](1), fromBits[T](toBits(T(1))-1)
 	above1, minusSmallest := fromBits[T](toBits(T(1))+1), -smallest
 	valid := []T{0, T(math.Copysign(0, -1)), smallest, 0.5, below1, 1}
@@ -400,6 +406,10 @@ func testCheckDense[T Float](t *testing.T) {
 					v[i] = valid[i%len(valid)]
 				}
 				require.Equal(t, -1, firstOutside(v, 0, 1), "%v n=%d", p, n)
+				if n > 0 { // otherwise each is looked at again, which takes long
+					occupyRegisters[T](rng)
+					require.True(t, allWithin(v, 0, 0, 1), "%v n=%d", p, n)
+				}
 				for at := range n {
 					was := v[at]
 					v[at] = invalid[(n+at)%len(invalid)]
@@ -438,6 +448,7 @@ func testTargetBits[T Float](t *testing.T) {
 					want[i] = v[i] == 1
 				}
 				pos, mask := garbage(), garbage()
+				occupyRegisters[T](rng)
 				require.False(t, targetBits(&pos, &mask, v), "%v n=%d", p, n)
 				require.Equal(t, make([]bool, n), bitsOf(&mask, n), "%v n=%d", p, n)
 				require.Equal(t, want, bitsOf(&pos, n), "%v n=%d", p, n)
@@ -752,6 +763,7 @@ func integersAsInt32[L Integer](t *testing.T) {
 		for _, p := range availablePaths() {
 			withPath(p, func() {
 				require.Equal(t, want, v.asInt32(make([]int32, len(all)), from, len(want)), "%v, %v", p, v.of)
+				occupyRegisters[float32](rng)
 				ok := v.allUpTo(limit, ignore, from, len(want))
 				require.Equal(t, valid, ok, "%v, %v: %v, limit %v, ignore %v", p, v.of, all[from:], limit, ignore)
 			})
