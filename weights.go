@@ -95,7 +95,7 @@ func (j *job[T]) sideWeights(of weightSide) (base T, classes []T) {
 }
 
 // weigh returns the weights of n elements from the given one on, as if all were on the same side. They are in room, which is longer
-// than a chunk and holds what no chunk before has left there, or where they are already.
+// than a chunk, or where they are already.
 func (s *scratch[T]) weigh(room []T, j *job[T], of weightSide, from, n int) []T {
 	base, classes := j.sideWeights(of)
 	rows, element := sliceOf[T](&j.y.row), sliceOf[T](&j.y.element)
@@ -167,7 +167,7 @@ func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) 
 	row, col := j.rowCol(from)
 	touched := (col + n + c - 1) / c
 	if c > patternMost || touched < 3 || touched*c+laneCount > len(room) {
-		s.repeated = 0
+		s.repeated = 0 // the room has other weights now
 		for dst := room[:n]; len(dst) > 0; row, col = row+1, 0 {
 			n := min(c-col, len(dst))
 			part := dst[:n]
@@ -189,7 +189,7 @@ func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) 
 		scaleRows(room, pattern, c, rows[row:row+touched])
 	case s.way != asNegatives || j.y.element.given():
 		repeat(room[:touched*c], pattern[:c])
-	case s.repeated < touched: // nothing else goes into that room
+	case s.repeated < touched: // otherwise those that a chunk before has left there will do
 		s.repeated = touched
 		repeat(room[:touched*c], pattern[:c])
 	}
