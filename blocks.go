@@ -290,8 +290,8 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 			keep = &s.keep
 		}
 		neg, pos := j.params.neg, j.params.pos
-		if j.weighted && j.c == 1 { // the class is part of the base
-			neg, pos = j.classWeight(&j.y.neg, neg, 0), j.classWeight(&j.y.pos, pos, 0)
+		if j.c == 1 {
+			neg, pos = j.bases(0)
 		}
 		expand(&u[0], &w[0], &x[0], n, &s.pos, keep, p.done, neg, pos)
 		if j.weighted {
@@ -301,7 +301,10 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		_, u = halves[T](&s.a)
 		_, w = halves[T](&s.c)
 		a.U, a.W = &u[0], &w[0]
-		s.expandRows(j, u[:n], w[:n], x, from)
+		s.expandRows(j, u[:n], w[:n], x, sliceOf[T](&j.y.row), from)
+		if element := sliceOf[T](&j.y.element); element != nil {
+			multiply(w[:n], element[from:from+n])
+		}
 	case asPositives:
 		u = elements[T](&s.c)[:n]
 		scale(u, x, -1)
@@ -318,9 +321,9 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 			a.WPos = &wPos[0]
 		}
 	}
-	if j.weighted && p.way != asBits {
+	if j.weighted && p.way != asBits && p.way != asRows {
 		if p.way == asNegatives {
-			w = elements[T](&s.c)
+			w, s.rowEntries = elements[T](&s.c), 0 // that room's table is overwritten
 		}
 		w = s.weigh(w, j, negSide, from, n)
 		a.W = &w[0]
@@ -343,7 +346,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 			if j.y.allKept && !r.has(x) {
 				flipAs(r.grad, u[:n], x)
 			} else { // x is no longer there, or u is 0
-				s.expandRows(j, r.grad, w[:n], r.grad, from)
+				s.expandRows(j, r.grad, w[:n], r.grad, nil, from)
 			}
 		case asPositives:
 			scale(r.grad, r.grad, -1)
@@ -368,55 +371,89 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 // are wanted later on.
 func (s *scratch[T]) canExpandRows(j *job[T]) bool {
 	return isFloat32[T]() && hasLabelKernels() && j.c <= abi.NarrowRow && len(j.x) >= rowsLeast && s.start%laneCount == 0 &&
-		!j.weighted && j.params.pos > 0 && j.params.neg > 0 && (j.dout == nil || j.y.allKept)
+		j.params.pos > 0 && j.params.neg > 0 && (j.dout == nil || j.y.allKept)
 }
 
 // expandRows makes a kernel's arguments of a chunk's elements, the first of which is the given one of all: u = -x and w = pos where the
-// label says so, otherwise x and neg; both are 0 in ignored rows. Of gradients as x it makes those with respect to the logits, as u.
-func (s *scratch[T]) expandRows(j *job[T], u, w, x []T, from int) {
+// label says so, otherwise x and neg; both are 0 in ignored rows. w is multiplied by the weights of rows, unless these are nil. Of
+// gradients as x it makes those with respect to the logits, as u.
+func (s *scratch[T]) expandRows(j *job[T], u, w, x, rows []T, from int) {
 	vector := 8
 	if path == pathAVX512 {
 		vector = 16
 	}
-	table := (*rowTable)(unsafe.Pointer(&s.c))
+	table, some := (*rowTable)(unsafe.Pointer(&s.c)), j.weighted || !j.y.allKept
 	if s.rowEntries == 0 {
 		entries := 8
 		if len(j.x) < 2*rowsLeast {
 			entries = 1
 		}
 		s.rowEntries = table.set(j.c, vector, entries, j.y.offset, j.y.ignore)
+		if some {
+			var neg, pos [abi.NarrowRow]float32
+			for col := range j.c {
+				n, p := j.bases(col)
+				neg[col], pos[col] = float32(n), float32(p)
+			}
+			table.setWeights(s.rowEntries, neg[:j.c], pos[:j.c])
+		}
 	}
 	row, col := from/j.c, from%j.c
-	label := s.rowLabels(j, row, (col+len(x)-1)/j.c+1)
-	if race.Enabled {
-		race.Read(&label[0], (col+len(x)-1)/j.c+1)
-		race.Read(&x[0], len(x))
+	touched := (col+len(x)-1)/j.c + 1
+	label := s.rowLabels(j, row, touched)
+	if rows != nil {
+		rows = rows[row:]
 	}
-	var room [2 * laneCount]int32 // for the labels of the last windows
+	if race.Enabled {
+		race.Read(&label[0], touched)
+		race.Read(&x[0], len(x))
+		if rows != nil {
+			race.Read(&rows[0], touched)
+		}
+	}
+	var lastLabels [2 * laneCount]int32 // of the last windows
+	var lastRows [2 * laneCount]T
 	for whole := len(x) &^ (laneCount - 1); whole > 0; {
 		n := whole
 		if safe := ((len(label)-vector+1)*j.c - col) &^ (laneCount - 1); safe < n { // beyond, windows have an end outside
 			n = max(safe, 0)
 		}
 		if n == 0 {
-			copy(room[:], label)
-			label = room[:]
+			copy(lastLabels[:], label)
+			label = lastLabels[:]
+			if rows != nil {
+				copy(lastRows[:], rows)
+				rows = lastRows[:]
+			}
 			continue
 		}
-		expandRowsF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), &label[0], &table[0], from/laneCount%s.rowEntries, s.rowEntries, n,
-			j.y.ignore, !j.y.allKept, float32(j.params.neg), float32(j.params.pos))
+		var weights *float32
+		if rows != nil {
+			weights = asFloat32(&rows[0])
+		}
+		expandRowsF32(path, asFloat32(&u[0]), asFloat32(&w[0]), asFloat32(&x[0]), &label[0], weights, &table[0], from/laneCount%s.rowEntries, s.rowEntries, n,
+			j.y.ignore, some, float32(j.params.neg), float32(j.params.pos))
 		u, w, x, whole, from = u[n:], w[n:], x[n:], whole-n, from+n
-		label = label[(col+n)/j.c:]
+		row = (col + n) / j.c
+		label = label[row:]
+		if rows != nil {
+			rows = rows[row:]
+		}
 		col = (col + n) % j.c
 	}
 	for i, v := range x {
-		switch l := label[(col+i)/j.c]; {
+		row, col := (col+i)/j.c, (col+i)%j.c
+		neg, pos := j.bases(col)
+		switch l := label[row]; {
 		case l == j.y.ignore:
 			u[i], w[i] = 0, 0
-		case int(l)-int(j.y.offset) == (col+i)%j.c:
-			u[i], w[i] = -v, j.params.pos
+		case int(l)-int(j.y.offset) == col:
+			u[i], w[i] = -v, pos
 		default:
-			u[i], w[i] = v, j.params.neg
+			u[i], w[i] = v, neg
+		}
+		if rows != nil {
+			w[i] = T(w[i] * rows[row])
 		}
 	}
 }
@@ -562,8 +599,12 @@ func (s *scratch[T]) sortLabels(j *job[T]) {
 	listed := label != nil && j.c >= listColumns
 	if listed {
 		count, s.ignored = labelList(s.index[:], &s.keep, s.n, label, col, j.c, y.offset, y.ignore)
+		most := s.patchable()
+		if byRows && y.row.given() {
+			most /= 2 // the row of what is patched must be found; measured
+		}
 		switch {
-		case j.c > abi.NarrowRow || count <= s.patchable():
+		case j.c > abi.NarrowRow || count <= most:
 		case byRows:
 			s.way, s.ignored = asRows, false
 			return

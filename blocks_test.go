@@ -580,17 +580,32 @@ func TestExpandRows(t *testing.T) {
 					}
 					j.y.label = numbersOf(wide)
 				}
+				var rows, neg, pos []float32
+				if rng.IntN(2) == 0 {
+					rows = randomWeights[float32](rng, len(label))
+				}
+				if rng.IntN(2) == 0 {
+					neg, pos = randomWeights[float32](rng, c), randomWeights[float32](rng, c)
+					j.y.neg, j.y.pos = numbersOf(neg), numbersOf(pos)
+				}
+				j.weighted = rows != nil || neg != nil
 				var s scratch[float32]
 				u, w := make([]float32, n), make([]float32, n)
-				s.expandRows(j, u, w, j.x[start:start+n], start)
+				s.expandRows(j, u, w, j.x[start:start+n], rows, start)
 				for i := range n {
 					at := start + i
-					wantU, wantW := j.x[at], j.params.neg
+					wantU, wantW, classes := j.x[at], j.params.neg, neg
 					switch l := label[at/c]; {
 					case l == y.ignore:
 						wantU, wantW = 0, 0
 					case l-y.offset == int32(at%c):
-						wantU, wantW = -wantU, j.params.pos
+						wantU, wantW, classes = -wantU, j.params.pos, pos
+					}
+					if classes != nil {
+						wantW *= classes[at%c]
+					}
+					if rows != nil {
+						wantW *= rows[at/c]
 					}
 					require.True(t, sameBits(wantU, u[i]) && wantW == w[i], "%v: C = %d, element %d of %d from %d on: u = %v, w = %v, want %v, %v",
 						p, c, i, n, start, u[i], w[i], wantU, wantW)
@@ -693,6 +708,77 @@ func testBlocksWeightsOfManyClasses[T Float](t *testing.T) {
 		require.NoError(t, Rows(got[:rows], x, byClass, Default()))
 		require.NoError(t, Rows(want[:rows], x, byElement, Default()))
 		requireSameBits(t, got[:rows], want[:rows])
+	}
+}
+
+// Vectors multiply what is behind a row's pattern. Were that left as it is found, it might be subnormal, and take twenty times as long.
+func TestPatternEnd(t *testing.T) {
+	forFloats(t, testPatternEnd[float32], testPatternEnd[float64])
+}
+
+func testPatternEnd[T Float](t *testing.T) {
+	for _, c := range []int{2, 3, patternMost} {
+		var s scratch[T]
+		for i := range s.pattern {
+			s.pattern[i] = fromBits[T](1)
+		}
+		j := &job[T]{c: c}
+		j.params.neg = 1
+		for i, v := range s.patternOf(j, negSide) {
+			switch {
+			case i < c:
+				require.EqualValues(t, 1, v)
+			case i < c+laneCount:
+				require.Zero(t, v)
+			}
+		}
+	}
+}
+
+// Weights of rows and of elements use the memory of the table by which narrow rows are expanded.
+func TestBlocksWeightsOfNarrowRows(t *testing.T) {
+	forFloats(t, testBlocksWeightsOfNarrowRows[float32], testBlocksWeightsOfNarrowRows[float64])
+}
+
+func testBlocksWeightsOfNarrowRows[T Float](t *testing.T) {
+	for _, c := range []int{1, 2, 3, 5, 8, 10, 13, 15} {
+		rng := rand.New(rand.NewPCG(75, uint64(c)))
+		label := make([]int32, 10*pieceLen/c)
+		for i := range label {
+			if rare := i*c/pieceLen%3 == 0; !rare || rng.IntN(20) == 0 { // rare ones are patched from 8 columns on
+				label[i] = rng.Int32N(int32(c + 1))
+			}
+		}
+		x := mixedLogits[T](rng, len(label)*c)
+		weights := func(n int) []T {
+			w := make([]T, n)
+			for i := range w {
+				w[i] = T(float64(rng.IntN(10)) * rng.Float64())
+			}
+			return w
+		}
+		rows, element, neg, pos := weights(len(label)), weights(len(x)), weights(c), weights(c)
+		for name, y := range map[string]Target{
+			"rows":         WeighRows(Labels(label), rows),
+			"elements":     WeighElements(Labels(label), element),
+			"ignored, all": WeighElements(WeighRows(WeighClasses(Labels(label).Ignoring(1), neg, pos), rows), element),
+		} {
+			var want, wantGrad []T
+			for _, p := range slices.Backward(availablePaths()) { // the reference is the last
+				loss, grad := make([]T, len(x)), slices.Clone(x)
+				withPath(p, func() {
+					_, err := Fused(Out[T]{Loss: loss, Grad: grad}, grad, y, Default())
+					require.NoError(t, err)
+				})
+				if want == nil {
+					want, wantGrad = loss, grad
+				}
+				for i := range x {
+					require.True(t, sameBits(want[i], loss[i]) && sameBits(wantGrad[i], grad[i]), "%v: C = %d, weights of %s: element %d is %v, %v, want %v, %v",
+						p, c, name, i, loss[i], grad[i], want[i], wantGrad[i])
+				}
+			}
+		}
 	}
 }
 

@@ -4146,52 +4146,56 @@ DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+16(SB)/8, $0x0000001a0000001b
 DATA table32_1f_1e_1d_1c_1b_1a_19_18<>+24(SB)/8, $0x0000001800000019
 GLOBL table32_1f_1e_1d_1c_1b_1a_19_18<>(SB), RODATA|NOPTR, $32
 
-// func expandRowsF32AVX2(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// func expandRowsF32AVX2(u *float32, w *float32, x *float32, label *int32, rows *float32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
 // Requires: AVX, AVX2, CMOV
-TEXT ·expandRowsF32AVX2(SB), $0-80
+TEXT ·expandRowsF32AVX2(SB), $0-88
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         label+24(FP), BX
-	MOVQ         table+32(FP), SI
-	MOVQ         from+40(FP), DI
-	MOVQ         n+56(FP), R9
-	MOVQ         entries+48(FP), R10
-	VBROADCASTSS ignore+64(FP), Y0
+	MOVQ         rows+32(FP), SI
+	MOVQ         table+40(FP), DI
+	MOVQ         from+48(FP), R8
+	MOVQ         n+64(FP), R10
+	MOVQ         entries+56(FP), R11
+	VBROADCASTSS ignore+72(FP), Y0
 	VMOVAPS      c80000000<>+0(SB), Y1
-	VBROADCASTSS wNeg+72(FP), Y2
-	VBROADCASTSS wPos+76(FP), Y3
+	VBROADCASTSS wNeg+80(FP), Y2
+	VBROADCASTSS wPos+84(FP), Y3
 	VBLENDPS     $0x88, Y3, Y2, Y2
-	IMUL3Q       $0x90, DI, DI
-	IMUL3Q       $0x90, R10, R10
-	IMUL3Q       $0x09, R9, R9
-	ADDQ         SI, DI
-	ADDQ         SI, R10
+	IMUL3Q       $0x00000110, R8, R8
+	IMUL3Q       $0x00000110, R11, R11
+	IMUL3Q       $0x11, R10, R10
+	ADDQ         DI, R8
+	ADDQ         DI, R11
 	SUBQ         DX, AX
 	SUBQ         DX, CX
+	SUBQ         BX, SI
 
 turn:
-	MOVQ    DI, R8
-	ADDQ    R9, R8
-	CMPQ    R8, R10
-	CMOVQGT R10, R8
-	ADDQ    DI, R9
-	SUBQ    R8, R9
-	CMPB    some+68(FP), $0x00
+	MOVQ    R8, R9
+	ADDQ    R10, R9
+	CMPQ    R9, R11
+	CMOVQGT R11, R9
+	ADDQ    R8, R10
+	SUBQ    R9, R10
+	CMPQ    rows+32(FP), $0x00
+	JNE     weighted
+	CMPB    some+76(FP), $0x00
 	JNE     some
 
 all:
-	VMOVUPS   (DI), Y3
+	VMOVUPS   (R8), Y3
 	VPERMD    (BX), Y3, Y3
-	ADDQ      128(DI), BX
-	VPCMPEQD  64(DI), Y3, Y3
+	ADDQ      256(R8), BX
+	VPCMPEQD  64(R8), Y3, Y3
 	VPERMILPS Y3, Y2, Y4
 	VANDPS    Y1, Y3, Y3
 	VXORPS    (DX), Y3, Y3
-	VMOVUPS   32(DI), Y5
+	VMOVUPS   32(R8), Y5
 	VPERMD    (BX), Y5, Y5
-	ADDQ      136(DI), BX
-	VPCMPEQD  96(DI), Y5, Y5
+	ADDQ      264(R8), BX
+	VPCMPEQD  96(R8), Y5, Y5
 	VPERMILPS Y5, Y2, Y6
 	VANDPS    Y1, Y5, Y5
 	VXORPS    32(DX), Y5, Y5
@@ -4200,44 +4204,83 @@ all:
 	VMOVUPS   Y4, (DX)(CX*1)
 	VMOVUPS   Y6, 32(DX)(CX*1)
 	ADDQ      $0x40, DX
-	ADDQ      $0x90, DI
-	CMPQ      DI, R8
+	ADDQ      $0x00000110, R8
+	CMPQ      R8, R9
 	JLT       all
 	JMP       next
 
 some:
-	VMOVUPS   (DI), Y3
-	VPERMD    (BX), Y3, Y3
-	ADDQ      128(DI), BX
-	VPCMPEQD  64(DI), Y3, Y4
-	VPERMILPS Y4, Y2, Y5
-	VANDPS    Y1, Y4, Y4
-	VXORPS    (DX), Y4, Y4
-	VPCMPEQD  Y0, Y3, Y3
-	VPANDN    Y4, Y3, Y4
-	VPANDN    Y5, Y3, Y5
-	VMOVUPS   32(DI), Y3
-	VPERMD    (BX), Y3, Y3
-	ADDQ      136(DI), BX
-	VPCMPEQD  96(DI), Y3, Y6
-	VPERMILPS Y6, Y2, Y7
-	VANDPS    Y1, Y6, Y6
-	VXORPS    32(DX), Y6, Y6
-	VPCMPEQD  Y0, Y3, Y3
-	VPANDN    Y6, Y3, Y6
-	VPANDN    Y7, Y3, Y7
-	VMOVUPS   Y4, (DX)(AX*1)
-	VMOVUPS   Y6, 32(DX)(AX*1)
-	VMOVUPS   Y5, (DX)(CX*1)
-	VMOVUPS   Y7, 32(DX)(CX*1)
-	ADDQ      $0x40, DX
-	ADDQ      $0x90, DI
-	CMPQ      DI, R8
-	JLT       some
+	VMOVUPS  (R8), Y3
+	VPERMD   (BX), Y3, Y3
+	ADDQ     256(R8), BX
+	VPCMPEQD 64(R8), Y3, Y4
+	VANDPS   192(R8), Y4, Y5
+	VXORPS   128(R8), Y5, Y5
+	VANDPS   Y1, Y4, Y4
+	VXORPS   (DX), Y4, Y4
+	VPCMPEQD Y0, Y3, Y3
+	VPANDN   Y4, Y3, Y4
+	VPANDN   Y5, Y3, Y5
+	VMOVUPS  32(R8), Y3
+	VPERMD   (BX), Y3, Y3
+	ADDQ     264(R8), BX
+	VPCMPEQD 96(R8), Y3, Y6
+	VANDPS   224(R8), Y6, Y7
+	VXORPS   160(R8), Y7, Y7
+	VANDPS   Y1, Y6, Y6
+	VXORPS   32(DX), Y6, Y6
+	VPCMPEQD Y0, Y3, Y3
+	VPANDN   Y6, Y3, Y6
+	VPANDN   Y7, Y3, Y7
+	VMOVUPS  Y4, (DX)(AX*1)
+	VMOVUPS  Y6, 32(DX)(AX*1)
+	VMOVUPS  Y5, (DX)(CX*1)
+	VMOVUPS  Y7, 32(DX)(CX*1)
+	ADDQ     $0x40, DX
+	ADDQ     $0x00000110, R8
+	CMPQ     R8, R9
+	JLT      some
+	JMP      next
+
+weighted:
+	VMOVUPS  (R8), Y3
+	VPERMPS  (BX)(SI*1), Y3, Y4
+	VPERMD   (BX), Y3, Y3
+	ADDQ     256(R8), BX
+	VPCMPEQD 64(R8), Y3, Y6
+	VANDPS   192(R8), Y6, Y5
+	VXORPS   128(R8), Y5, Y5
+	VMULPS   Y4, Y5, Y5
+	VANDPS   Y1, Y6, Y4
+	VXORPS   (DX), Y4, Y4
+	VPCMPEQD Y0, Y3, Y3
+	VPANDN   Y4, Y3, Y4
+	VPANDN   Y5, Y3, Y5
+	VMOVUPS  32(R8), Y3
+	VPERMPS  (BX)(SI*1), Y3, Y6
+	VPERMD   (BX), Y3, Y3
+	ADDQ     264(R8), BX
+	VPCMPEQD 96(R8), Y3, Y8
+	VANDPS   224(R8), Y8, Y7
+	VXORPS   160(R8), Y7, Y7
+	VMULPS   Y6, Y7, Y7
+	VANDPS   Y1, Y8, Y6
+	VXORPS   32(DX), Y6, Y6
+	VPCMPEQD Y0, Y3, Y3
+	VPANDN   Y6, Y3, Y6
+	VPANDN   Y7, Y3, Y7
+	VMOVUPS  Y4, (DX)(AX*1)
+	VMOVUPS  Y6, 32(DX)(AX*1)
+	VMOVUPS  Y5, (DX)(CX*1)
+	VMOVUPS  Y7, 32(DX)(CX*1)
+	ADDQ     $0x40, DX
+	ADDQ     $0x00000110, R8
+	CMPQ     R8, R9
+	JLT      weighted
 
 next:
-	MOVQ  SI, DI
-	TESTQ R9, R9
+	MOVQ  DI, R8
+	TESTQ R10, R10
 	JNE   turn
 	VZEROUPPER
 	RET
@@ -8613,76 +8656,103 @@ loop:
 	VZEROUPPER
 	RET
 
-// func expandRowsF32AVX512(u *float32, w *float32, x *float32, label *int32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
+// func expandRowsF32AVX512(u *float32, w *float32, x *float32, label *int32, rows *float32, table unsafe.Pointer, from int, entries int, n int, ignore int32, some bool, wNeg float32, wPos float32)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·expandRowsF32AVX512(SB), $0-80
+TEXT ·expandRowsF32AVX512(SB), $0-88
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
 	MOVQ         x+16(FP), DX
 	MOVQ         label+24(FP), BX
-	MOVQ         table+32(FP), SI
-	MOVQ         from+40(FP), DI
-	MOVQ         n+56(FP), R9
-	MOVQ         entries+48(FP), R10
-	VBROADCASTSS ignore+64(FP), Z0
+	MOVQ         rows+32(FP), SI
+	MOVQ         table+40(FP), DI
+	MOVQ         from+48(FP), R8
+	MOVQ         n+64(FP), R10
+	MOVQ         entries+56(FP), R11
+	VBROADCASTSS ignore+72(FP), Z0
 	VBROADCASTSS c80000000<>+0(SB), Z1
-	VBROADCASTSS wNeg+72(FP), Z2
-	VBROADCASTSS wPos+76(FP), Z3
-	IMUL3Q       $0x90, DI, DI
-	IMUL3Q       $0x90, R10, R10
-	IMUL3Q       $0x09, R9, R9
-	ADDQ         SI, DI
-	ADDQ         SI, R10
+	VBROADCASTSS wNeg+80(FP), Z2
+	VBROADCASTSS wPos+84(FP), Z3
+	IMUL3Q       $0x00000110, R8, R8
+	IMUL3Q       $0x00000110, R11, R11
+	IMUL3Q       $0x11, R10, R10
+	ADDQ         DI, R8
+	ADDQ         DI, R11
 	SUBQ         DX, AX
 	SUBQ         DX, CX
+	SUBQ         BX, SI
 
 turn:
-	MOVQ    DI, R8
-	ADDQ    R9, R8
-	CMPQ    R8, R10
-	CMOVQGT R10, R8
-	ADDQ    DI, R9
-	SUBQ    R8, R9
-	CMPB    some+68(FP), $0x00
+	MOVQ    R8, R9
+	ADDQ    R10, R9
+	CMPQ    R9, R11
+	CMOVQGT R11, R9
+	ADDQ    R8, R10
+	SUBQ    R9, R10
+	CMPQ    rows+32(FP), $0x00
+	JNE     weighted
+	CMPB    some+76(FP), $0x00
 	JNE     some
 
 all:
-	VMOVUPS   (DI), Z4
+	VMOVUPS   (R8), Z4
 	VPERMD    (BX), Z4, Z4
-	ADDQ      128(DI), BX
-	VPCMPEQD  64(DI), Z4, K1
+	ADDQ      256(R8), BX
+	VPCMPEQD  64(R8), Z4, K1
 	VMOVUPS   (DX), Z4
 	VXORPS    Z4, Z1, K1, Z4
 	VBLENDMPS Z3, Z2, K1, Z5
 	VMOVUPS   Z4, (DX)(AX*1)
 	VMOVUPS   Z5, (DX)(CX*1)
 	ADDQ      $0x40, DX
-	ADDQ      $0x90, DI
-	CMPQ      DI, R8
+	ADDQ      $0x00000110, R8
+	CMPQ      R8, R9
 	JLT       all
 	JMP       next
 
 some:
-	VMOVUPS   (DI), Z4
+	VMOVUPS   (R8), Z4
 	VPERMD    (BX), Z4, Z4
-	ADDQ      128(DI), BX
-	VPCMPEQD  64(DI), Z4, K1
-	VMOVUPS   (DX), Z7
-	VXORPS    Z7, Z1, K1, Z7
-	VBLENDMPS Z3, Z2, K1, Z6
+	ADDQ      256(R8), BX
+	VPCMPEQD  64(R8), Z4, K1
+	VMOVUPS   (DX), Z6
+	VXORPS    Z6, Z1, K1, Z6
+	VMOVUPS   128(R8), Z7
+	VXORPS    192(R8), Z7, K1, Z7
 	VPCMPD    $0x04, Z0, Z4, K1
-	VMOVAPS.Z Z7, K1, Z7
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z7, (DX)(AX*1)
-	VMOVUPS   Z6, (DX)(CX*1)
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z6, (DX)(AX*1)
+	VMOVUPS   Z7, (DX)(CX*1)
 	ADDQ      $0x40, DX
-	ADDQ      $0x90, DI
-	CMPQ      DI, R8
+	ADDQ      $0x00000110, R8
+	CMPQ      R8, R9
 	JLT       some
+	JMP       next
+
+weighted:
+	VMOVUPS   (R8), Z4
+	VPERMPS   (BX)(SI*1), Z4, Z8
+	VPERMD    (BX), Z4, Z4
+	ADDQ      256(R8), BX
+	VPCMPEQD  64(R8), Z4, K1
+	VMOVUPS   (DX), Z6
+	VXORPS    Z6, Z1, K1, Z6
+	VMOVUPS   128(R8), Z7
+	VXORPS    192(R8), Z7, K1, Z7
+	VMULPS    Z8, Z7, Z7
+	VPCMPD    $0x04, Z0, Z4, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z6, (DX)(AX*1)
+	VMOVUPS   Z7, (DX)(CX*1)
+	ADDQ      $0x40, DX
+	ADDQ      $0x00000110, R8
+	CMPQ      R8, R9
+	JLT       weighted
 
 next:
-	MOVQ  SI, DI
-	TESTQ R9, R9
+	MOVQ  DI, R8
+	TESTQ R10, R10
 	JNE   turn
 	VZEROUPPER
 	RET

@@ -620,21 +620,22 @@ func expandF64AVX512(u, w, x *float64, pos *uint64, n int, wNeg, wPos float64)
 func expandF64AVX2(u, w, x *float64, pos *uint64, n int, wNeg, wPos float64)
 
 // expandRowsF32 makes them of labels, as the entries of a table tell: from the given one on, and after the last the first again. If some
-// is false no label is ignore. Each window of labels is read whole.
-func expandRowsF32(p kernelPath, u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32) bool {
+// is false no label is ignore, and wNeg and wPos are all weights; otherwise the table has them. If rows is not nil, w is multiplied by
+// weights of rows. Each window of labels and rows is read whole.
+func expandRowsF32(p kernelPath, u, w, x *float32, label *int32, rows *float32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32) bool {
 	if p == pathAVX512 {
-		expandRowsF32AVX512(u, w, x, label, table, from, entries, n, ignore, some, wNeg, wPos)
+		expandRowsF32AVX512(u, w, x, label, rows, table, from, entries, n, ignore, some, wNeg, wPos)
 		return true
 	}
-	expandRowsF32AVX2(u, w, x, label, table, from, entries, n, ignore, some, wNeg, wPos)
+	expandRowsF32AVX2(u, w, x, label, rows, table, from, entries, n, ignore, some, wNeg, wPos)
 	return true
 }
 
 //go:noescape
-func expandRowsF32AVX512(u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
+func expandRowsF32AVX512(u, w, x *float32, label *int32, rows *float32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
 
 //go:noescape
-func expandRowsF32AVX2(u, w, x *float32, label *int32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
+func expandRowsF32AVX2(u, w, x *float32, label *int32, rows *float32, table *rowEntry, from, entries, n int, ignore int32, some bool, wNeg, wPos float32)
 
 // flipF32 changes the sign where pos is set.
 func flipF32(p kernelPath, dst *float32, pos *uint64, n int) bool {

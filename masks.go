@@ -291,11 +291,12 @@ func ignoredBits[T Float](ignored *bitmask, y *Target, t []T, pos, soft *bitmask
 }
 
 // A rowEntry tells what laneCount elements of narrow rows are. They are in vectors, each of which has a window of as many labels as
-// it has elements, from its first element's row on. The entry says, for each element, which label of the window is its row's, and with
-// which it is a positive.
+// it has elements, from its first element's row on. The entry says, for each element, which label of the window is its row's, with
+// which it is a positive, and where they are wanted the weight of a negative and by which bits that of a positive differs.
 type rowEntry struct {
-	row, label [laneCount]int32
-	step       [2]int64 // how many bytes after each vector's window that of the next vector begins
+	row, label  [laneCount]int32
+	neg, change [laneCount]uint32
+	step        [2]int64 // how many bytes after each vector's window that of the next vector begins
 }
 
 // rowTable has entries for as many elements as are whole entries and whole rows. After them everything is the same again.
@@ -322,6 +323,21 @@ func (t *rowTable) set(c, vector, entries int, offset, ignore int32) int {
 		}
 	}
 	return entries
+}
+
+// setWeights sets the weights of entries for rows that begin with the first.
+func (t *rowTable) setWeights(entries int, neg, pos []float32) {
+	col := 0
+	for e := range t[:entries] {
+		entry := &t[e]
+		for i := range laneCount {
+			n, p := math.Float32bits(neg[col]), math.Float32bits(pos[col])
+			entry.neg[i], entry.change[i] = n, n^p
+			if col++; col == len(neg) {
+				col = 0
+			}
+		}
+	}
 }
 
 // hasLabelKernels reports whether the path in use has the functions below. They are called with any n > 0. Where there are none, Go

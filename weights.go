@@ -73,6 +73,11 @@ func (j *job[T]) classWeight(class *numbers, base T, col int) T {
 	return base
 }
 
+// bases returns what weights of rows and elements multiply: those of a column's negatives and positives.
+func (j *job[T]) bases(col int) (neg, pos T) {
+	return j.classWeight(&j.y.neg, j.params.neg, col), j.classWeight(&j.y.pos, j.params.pos, col)
+}
+
 // A weightSide is what the weights of classes, and those that they are multiplied with, are of.
 type weightSide uint8
 
@@ -206,6 +211,7 @@ func (s *scratch[T]) patternOf(j *job[T], of weightSide) []T {
 		} else {
 			fill(pattern[:j.c], base)
 		}
+		clear(pattern[j.c:][:laneCount]) // vectors read that too, and multiply subnormal numbers slowly
 	}
 	return pattern
 }
@@ -231,13 +237,13 @@ func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 	if rows := sliceOf[T](&y.row); rows != nil {
 		switch {
 		case j.y.planes > 1:
-			pattern, _ := halves[T](&s.c)
+			pattern, _ := halves[T](&s.b)
 			s.weighPlanes(pattern[:n], j, nil, rows, 1, from)
 			multiply(w, pattern[:n])
 		case j.c == 1:
 			multiply(w, rows[from:from+n])
 		default:
-			pattern, _ := halves[T](&s.c)
+			pattern, _ := halves[T](&s.b)
 			multiply(w, s.weighRows(pattern, j, rowsOnly, from, n))
 		}
 	}

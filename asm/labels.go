@@ -897,10 +897,11 @@ func (g *generator) expand(s *isa) {
 }
 
 // expandRows makes the arguments of a kernel of labels, as expand makes them of bits, as a table tells: from one of its entries on, the
-// first again after the last. If nothing is ignored, some is 0.
+// first again after the last. If some is 0 nothing is ignored, and wNeg and wPos are all weights. Otherwise the table has them. Weights of
+// rows, if there are any, have windows as labels have.
 func (g *generator) expandRows(s *isa) {
-	f := g.simple(s, "expandRows", fmt.Sprintf("(u, w, x *%[1]s, label *int32, table unsafe.Pointer, from, entries, n int, ignore int32, some bool, wNeg, wPos %[1]s)", s.element()))
-	u, w, x0, label, table := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("label"), f.argument("table")
+	f := g.simple(s, "expandRows", fmt.Sprintf("(u, w, x *%[1]s, label *int32, rows *%[1]s, table unsafe.Pointer, from, entries, n int, ignore int32, some bool, wNeg, wPos %[1]s)", s.element()))
+	u, w, x0, label, rows, table := f.argument("u"), f.argument("w"), f.argument("x"), f.argument("label"), f.argument("rows"), f.argument("table")
 	entry, end, left, last := f.argument("from"), f.GP64(), f.argument("n"), f.argument("entries")
 	ignore, sign, wNeg, wPos := f.spread("ignore", 32), f.constantVector(f.signBit()), f.vector(), f.vector()
 	f.emit("VBROADCASTS"+f.letter(), wNeg, f.address("wNeg"))
@@ -908,31 +909,46 @@ func (g *generator) expandRows(s *isa) {
 	if !f.wide {
 		f.VBLENDPS(Imm(0x88), wPos, wNeg, wNeg) // VPERMILPS takes 0 for the first one of four, and -1 for the last
 	}
-	const size = 2*4*abi.Lanes + 2*8
-	f.IMUL3Q(Imm(size), entry, entry)
-	f.IMUL3Q(Imm(size), last, last)
+	const array = 4 * abi.Lanes // of the table, one after the other: row, label, neg, change, step
+	const size = 4*array + 2*8
+	f.IMUL3Q(U32(size), entry, entry)
+	f.IMUL3Q(U32(size), last, last)
 	f.IMUL3Q(Imm(size/abi.Lanes), left, left) // bytes of the table, as all
 	f.ADDQ(table, entry)
 	f.ADDQ(table, last)
 	f.SUBQ(x0, u)
 	f.SUBQ(x0, w)
-	body := func(name string, some bool) {
+	f.SUBQ(label, rows)
+	body := func(name string, some, weighted bool) {
 		f.Label(name)
 		vectors := abi.Lanes / f.lanes()
 		x, weight := make([]reg.VecVirtual, vectors), make([]reg.VecVirtual, vectors)
 		for v := range vectors {
 			labels := f.vector()
 			x[v], weight[v] = f.vector(), f.vector()
-			f.VMOVUPS(Mem{Base: entry, Disp: v * f.bytes()}, labels)
+			at := func(n int) Mem { return Mem{Base: entry, Disp: n*array + v*f.bytes()} }
+			f.VMOVUPS(at(0), labels)
+			row := f.vector()
+			if weighted {
+				f.VPERMPS(Mem{Base: label, Index: rows, Scale: 1}, labels, row)
+			}
 			f.VPERMD(Mem{Base: label}, labels, labels)
-			f.ADDQ(Mem{Base: entry, Disp: 8*abi.Lanes + 8*v}, label)
-			compare, from := Mem{Base: entry, Disp: 4*abi.Lanes + v*f.bytes()}, Mem{Base: x0, Disp: v * f.bytes()}
+			f.ADDQ(Mem{Base: entry, Disp: 4*array + 8*v}, label)
+			from := Mem{Base: x0, Disp: v * f.bytes()}
 			if f.wide {
 				positive, kept := f.K(), f.K()
-				f.VPCMPEQD(compare, labels, positive)
+				f.VPCMPEQD(at(1), labels, positive)
 				f.VMOVUPS(from, x[v])
 				f.VXORPS(x[v], sign, positive, x[v])
-				f.VBLENDMPS(wPos, wNeg, positive, weight[v])
+				if !some {
+					f.VBLENDMPS(wPos, wNeg, positive, weight[v])
+				} else {
+					f.VMOVUPS(at(2), weight[v])
+					f.VXORPS(at(3), weight[v], positive, weight[v])
+				}
+				if weighted {
+					f.VMULPS(row, weight[v], weight[v])
+				}
 				if some {
 					f.VPCMPD(Imm(4), ignore, labels, kept)
 					f.VMOVAPS_Z(x[v], kept, x[v])
@@ -941,8 +957,16 @@ func (g *generator) expandRows(s *isa) {
 				continue
 			}
 			positive := f.YMM()
-			f.VPCMPEQD(compare, labels, positive)
-			f.VPERMILPS(positive, wNeg, weight[v])
+			f.VPCMPEQD(at(1), labels, positive)
+			if !some {
+				f.VPERMILPS(positive, wNeg, weight[v])
+			} else {
+				f.VANDPS(at(3), positive, weight[v])
+				f.VXORPS(at(2), weight[v], weight[v])
+			}
+			if weighted {
+				f.VMULPS(row, weight[v], weight[v])
+			}
 			f.VANDPS(sign, positive, x[v])
 			f.VXORPS(from, x[v], x[v])
 			if some {
@@ -957,7 +981,7 @@ func (g *generator) expandRows(s *isa) {
 			}
 		}
 		f.ADDQ(Imm(4*abi.Lanes), x0)
-		f.ADDQ(Imm(size), entry)
+		f.ADDQ(U32(size), entry)
 		f.CMPQ(entry, end)
 		f.JLT(LabelRef(name))
 	}
@@ -968,11 +992,15 @@ func (g *generator) expandRows(s *isa) {
 	f.CMOVQGT(last, end)
 	f.ADDQ(entry, left)
 	f.SUBQ(end, left)
+	f.CMPQ(f.address("rows"), Imm(0))
+	f.JNE(LabelRef("weighted"))
 	f.CMPB(f.address("some"), Imm(0))
 	f.JNE(LabelRef("some"))
-	body("all", false)
+	body("all", false, false)
 	f.JMP(LabelRef("next"))
-	body("some", true)
+	body("some", true, false)
+	f.JMP(LabelRef("next"))
+	body("weighted", true, true)
 	f.Label("next")
 	f.MOVQ(table, entry)
 	f.TESTQ(left, left)
