@@ -161,7 +161,10 @@ func (s *scratch[T]) chunk(j *job[T]) []T {
 	}
 	from := p.start + p.done
 	x := j.x[from : from+n]
-	r := j.places.from(from, n)
+	r := places[T]{loss: sliced(j.loss, from, n)}
+	if j.operation != abi.Loss {
+		r.grad, r.hess, r.curv = sliced(j.grad, from, n), sliced(j.hess, from, n), sliced(j.curv, from, n)
+	}
 	if r.loss == nil {
 		r.loss = elements[T](&s.a)[:n]
 	}
@@ -234,17 +237,6 @@ type places[T Float] struct {
 	loss, grad, hess, curv []T
 }
 
-// from returns the places of n elements, from the given one on.
-func (r *places[T]) from(from, n int) (part places[T]) {
-	all := part.all()
-	for i, v := range r.all() {
-		if v != nil {
-			all[i] = v[from : from+n]
-		}
-	}
-	return part
-}
-
 // all returns the places in an array.
 func (r *places[T]) all() *[4][]T { return (*[4][]T)(unsafe.Pointer(r)) }
 
@@ -256,6 +248,14 @@ func (r *places[T]) has(x []T) bool {
 		}
 	}
 	return false
+}
+
+// sliced returns n elements of v from the given one on, or nil if v is nil.
+func sliced[T Float](v []T, from, n int) []T {
+	if v == nil {
+		return nil
+	}
+	return v[from : from+n]
 }
 
 // first returns the address of the first element of v, or spare if v is nil.

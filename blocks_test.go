@@ -323,7 +323,7 @@ func testBlocksElements[T Float](t *testing.T) {
 			for _, p := range availablePaths() {
 				j := s.job(rng.IntN(6))
 				j.params.workers = rng.IntN(4)
-				withPath(p, func() { withPatchShare(share, func() { j.run(blockCount(len(j.x))) }) })
+				withPath(p, func() { withPatchShare(share, func() { j.run(blockCount(len(j.x)), nil) }) })
 				for k, out := range j.places.all() {
 					for i, v := range out {
 						if !sameBits(want[i][k], v) {
@@ -345,7 +345,7 @@ func (s *saying[T]) checkRows(t *testing.T, p kernelPath, share int, losses []T)
 	j := s.job(-1)
 	j.places, j.dout, j.operation, j.sum = places[T]{}, nil, abi.Loss, false
 	j.perRow = make([]T, len(s.x)/s.c)
-	withPath(p, func() { withPatchShare(share, func() { j.run(j.rowUnits()) }) })
+	withPath(p, func() { withPatchShare(share, func() { j.run(j.rowUnits(), nil) }) })
 	for row, got := range j.perRow {
 		var sum accumulator
 		for c := range s.c {
@@ -363,7 +363,7 @@ func plainSum[T Float](losses []T) float64 {
 		for i, v := range block {
 			addToLane(&lanes, i%laneCount, v)
 		}
-		total.addSum(totalOf(&lanes))
+		total.addSum(totalOf[T](&lanes))
 	}
 	return total.result()
 }
@@ -471,14 +471,14 @@ func TestLaneSumsInfinite(t *testing.T) {
 	s := laneSums{}
 	s.Hi[3], s.Lo[3] = math.Inf(1), math.NaN()
 	var a accumulator
-	a.addSum(totalOf(&s))
+	a.addSum(totalOf[float64](&s))
 	a.addSum(accumulator{hi: 1, lo: 1e-20})
 	assert.Equal(t, math.Inf(1), a.result())
 
 	s = laneSums{}
 	s.Hi[0], s.Hi[15], s.Lo[2] = 1<<53, 1, 0.5
 	s.Lo[3] = 0.5
-	assert.Equal(t, accumulator{hi: 1 << 53, lo: 2}, totalOf(&s))
+	assert.Equal(t, accumulator{hi: 1 << 53, lo: 2}, totalOf[float64](&s))
 }
 
 // What helps the kernels does the same on all paths.

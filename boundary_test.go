@@ -289,7 +289,7 @@ func testBoundaryElements[T Float](t *testing.T) {
 				}
 				withPath(path, func() {
 					withPatchShare([]int{1, patchShare, 1 << 30}[seed%3], func() {
-						require.NoError(t, faults(func() { j.run(blockCount(n)) }), "%v, seed %d, at the end: %v, %s", path, seed, atEnd, s.text)
+						require.NoError(t, faults(func() { j.run(blockCount(n), nil) }), "%v, seed %d, at the end: %v, %s", path, seed, atEnd, s.text)
 					})
 				})
 				for i := 0; i < n; i += 1 + i/64 {

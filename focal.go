@@ -64,10 +64,7 @@
 // Paddle's kernels deviate, and how to force a path.
 package focal
 
-import (
-	"github.com/gofocal/focal/internal/abi"
-	"github.com/gofocal/focal/internal/exact"
-)
+import "github.com/gofocal/focal/internal/abi"
 
 // Loss writes the focal loss of each logit to dst. It is Paddle's sigmoid_focal_loss:
 //
@@ -167,8 +164,7 @@ type job[T Float] struct {
 	dout []T
 
 	outputs[T]
-	sum     bool // the sum of the losses is wanted
-	exactly bool // and not rounded
+	sum bool // the sum of the losses is wanted
 
 	c         int // classes
 	params    parameters[T]
@@ -181,7 +177,6 @@ type job[T Float] struct {
 	taken tickets
 	sums  []accumulator // of the blocks, if several goroutines make them
 	total accumulator
-	exact exact.Total
 }
 
 // call sets what all calls have. (A composite literal, or one assignment of all, would be made elsewhere, and copied.)
@@ -195,7 +190,7 @@ func (j *job[T]) do(p *Params) (float64, error) {
 	if err := j.prepare(p); err != nil {
 		return 0, err
 	}
-	j.run(blockCount(len(j.x)))
+	j.run(blockCount(len(j.x)), nil)
 	return j.total.result(), nil
 }
 
@@ -205,7 +200,7 @@ func (j *job[T]) prepare(p *Params) (err error) {
 	if err = j.params.set(j.op, p, &j.y); err != nil {
 		return err
 	}
-	if j.c, err = checkShape[T](&j.y, j.op, len(j.x)); err != nil {
+	if err = j.setColumns(); err != nil {
 		return err
 	}
 	if err = j.checkOutputs(); err != nil {

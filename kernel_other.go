@@ -2,7 +2,10 @@
 
 package focal
 
-import "github.com/gofocal/focal/internal/abi"
+import (
+	"github.com/gofocal/focal/internal/abi"
+	"github.com/gofocal/focal/internal/exact"
+)
 
 // Without assembly the reference is the only path. Of what stands here each architecture has its own, which asm writes: a function
 // returns false if the path has no such kernel, and Go does it then. The pointers are those of the first of n elements.
@@ -94,7 +97,7 @@ func wholeFromInt64(_ kernelPath, dst *int32, src *int64, n int, limit uint64, i
 }
 
 // withScratch does the job's work. Beside these kernels the zeros that Go makes of the scratch take no time.
-func withScratch[T Float](j *job[T]) {
+func withScratch[T Float](j *job[T], total *exact.Total) {
 	var s scratch[T]
-	j.work(&s)
+	j.work(&s, total)
 }

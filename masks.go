@@ -13,15 +13,16 @@ import (
 // the masks of narrow rows begin up to a row early and end up to 16 rows late. Bits behind the piece mean nothing.
 type bitmask [pieceLen/64 + 5]uint64
 
-func (m *bitmask) has(i int) bool { return m[i/64]>>(i%64)&1 != 0 }
-func (m *bitmask) set(i int)      { m[i/64] |= 1 << (i % 64) }
+// Unsigned numbers are divided in one instruction.
+func (m *bitmask) has(i int) bool { return m[uint(i)/64]>>(uint(i)%64)&1 != 0 }
+func (m *bitmask) set(i int)      { m[uint(i)/64] |= 1 << (uint(i) % 64) }
 
 // bitsAt returns the address of bit i, a multiple of 8, or nil if there is no mask.
 func bitsAt(m *bitmask, i int) *uint64 {
 	if m == nil {
 		return nil
 	}
-	return (*uint64)(unsafe.Add(unsafe.Pointer(m), i/8))
+	return (*uint64)(unsafe.Add(unsafe.Pointer(m), uint(i)/8))
 }
 
 // word returns word i of the mask of n elements, without the bits behind them.
@@ -41,7 +42,7 @@ func (m *bitmask) count(n int) (total int) {
 }
 
 // words returns how many words n bits take.
-func words(n int) int { return (n + 63) / 64 }
+func words(n int) int { return int((uint(n) + 63) / 64) }
 
 // list writes the numbers of those of the first n bits that are set to index, in ascending order, and returns how many there are.
 func (m *bitmask) list(index []uint16, n int) (count int) {

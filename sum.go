@@ -52,18 +52,18 @@ func (a *accumulator) result() float64 {
 	return a.hi + a.lo
 }
 
-// totalOf returns the sum of a block's lanes, added in their order: first those of hi, then those of lo.
-func totalOf(s *laneSums) accumulator {
-	var a accumulator
-	for _, v := range s.Hi {
+// totalOf returns the sum of a block's lanes, added in their order: first those of hi, then those of lo, which only losses of type float64
+// have.
+func totalOf[T Float](s *laneSums) (a accumulator) {
+	for _, v := range &s.Hi {
 		if v != 0 { // a zero changes nothing, and few elements use few lanes
 			a.add(v)
 		}
 	}
-	if !isFinite(a.hi) { // then a lane of lo may be Inf-Inf
+	if isFloat32[T]() || !isFinite(a.hi) { // if it is not finite, a lane of lo may be Inf-Inf
 		return a
 	}
-	for _, v := range s.Lo {
+	for _, v := range &s.Lo {
 		if v != 0 {
 			a.add(v)
 		}
@@ -92,7 +92,7 @@ func Rows[T Float](dst, x []T, y Target, p Params) error {
 		return err
 	}
 	j.c = len(x) / len(dst)
-	j.run(j.rowUnits())
+	j.run(j.rowUnits(), nil)
 	return nil
 }
 
@@ -281,7 +281,6 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	p.Norm = 1
 	var j job[T]
 	j.call("Score", x, &y)
-	j.exactly = true
 	if err := j.prepare(&p); err != nil {
 		return Partial{}, err
 	}
@@ -289,22 +288,23 @@ func Score[T Float](x []T, y Target, p Params) (Partial, error) {
 	if part.rows > 0 {
 		part.loss = newLossKind(p, &y)
 	}
-	j.run(blockCount(len(x)))
-	part.sum, part.inf, part.nan = j.exact.Sum, j.exact.Inf, j.exact.NaN
+	var total exact.Total
+	j.run(blockCount(len(x)), &total)
+	part.sum, part.inf, part.nan = total.Sum, total.Inf, total.NaN
 	return part, nil
 }
 
-// scoreBlocks adds up the losses of the blocks that it takes.
-func (j *job[T]) scoreBlocks(s *scratch[T]) {
+// scoreBlocks adds the losses of the blocks that it takes to a total.
+func (j *job[T]) scoreBlocks(s *scratch[T], total *exact.Total) {
 	var bins exact.Bins[T]
 	blocks := int64(blockCount(len(j.x)))
 	for b := j.taken.take(); b < blocks; b = j.taken.take() {
 		s.begin(blockRange(int(b), len(j.x)))
 		for loss := s.next(j); loss != nil; loss = s.next(j) {
-			bins.Add(loss, &j.exact)
+			bins.Add(loss, total)
 		}
 	}
-	bins.Flush(&j.exact)
+	bins.Flush(total)
 }
 
 // countRows returns a Partial that has the numbers of rows, or elements. There are c columns if y has labels.

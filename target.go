@@ -261,26 +261,25 @@ func (t Target) Fits(rows, cols int) error {
 // size returns how many positions each of the C planes has; without Planes it is 1.
 func (t *Target) size() int { return max(1, t.planes) }
 
-// checkShape returns an error unless all that y has goes with the given number of logits of type T. It returns C; that is 0
-// if there are no logits, or if it is not known, as of Dense without weights.
-func checkShape[T Float](y *Target, op string, logits int) (c int, err error) {
-	switch {
+// setColumns sets C. It returns an error unless all that the target has goes with the number of logits. C is 0 if there are no logits, or
+// if it is not known, as of Dense without weights.
+func (j *job[T]) setColumns() (err error) {
+	switch y := &j.y; {
 	case y.kind == noTarget:
-		return 0, fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels, ZeroBased or Dense: %w", op, ErrTarget)
+		return fmt.Errorf("focal: %s: y is the zero Target, want one made by Labels, ZeroBased or Dense: %w", j.op, ErrTarget)
 	case y.planar && y.planes < 1:
-		return 0, fmt.Errorf("focal: %s: Planes(%d), want 1 or more: %w", op, y.planes, ErrTarget)
+		return fmt.Errorf("focal: %s: Planes(%d), want 1 or more: %w", j.op, y.planes, ErrTarget)
 	case y.counted && y.classes < 1:
-		return 0, fmt.Errorf("focal: %s: Classes(%d), want 1 or more: %w", op, y.classes, ErrTarget)
+		return fmt.Errorf("focal: %s: Classes(%d), want 1 or more: %w", j.op, y.classes, ErrTarget)
+	case y.kind == denseTarget:
+		j.c, err = denseColumns[T](y, j.op, len(j.x))
+	default:
+		j.c, err = labelColumns(y, j.op, len(j.x))
 	}
-	if y.kind == denseTarget {
-		c, err = denseColumns[T](y, op, logits)
-	} else {
-		c, err = labelColumns(y, op, logits)
+	if err == nil && (j.options || j.y.counted) {
+		err = checkOptions[T](&j.y, j.op, len(j.x), j.c)
 	}
-	if err == nil && (y.optional() || y.counted) {
-		err = checkOptions[T](y, op, logits, c)
-	}
-	return c, err
+	return err
 }
 
 // labelColumns returns C of a target that has labels.

@@ -3,55 +3,64 @@ package focal
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/gofocal/focal/internal/exact"
 )
 
-// run does the work of a job whose arguments are checked, in as many units as given. With one worker nothing is allocated.
-func (j *job[T]) run(units int) {
+// run does the work of a job whose arguments are checked, in as many units as given. It adds all losses to total, not rounded, unless that is
+// nil. With one worker nothing is allocated.
+func (j *job[T]) run(units int, total *exact.Total) {
 	if workers := goroutines(j.params.workers, units); workers > 1 {
-		runParallel(j, *j, units, workers)
+		runParallel(j, *j, units, workers, total)
 	} else {
-		withScratch(j)
+		withScratch(j, total)
 	}
 }
 
 // runParallel does what run does, with the given number of goroutines, the caller's among them, which have all ended when it
 // returns. The sums of blocks are added at the end, in the order of run, so the total has the same bits. Each goroutine
 // has a copy of the job, which goes to the heap here, and must not in run.
-func runParallel[T Float](result *job[T], j job[T], units, workers int) {
+func runParallel[T Float](result *job[T], j job[T], units, workers int, total *exact.Total) {
 	if j.sum {
 		j.sums = make([]accumulator, units)
 	}
 	j.taken.shared = new(atomic.Int64)
 	jobs := make([]job[T], workers)
+	totals := make([]*exact.Total, workers)
 	var others sync.WaitGroup
 	for i := range jobs {
 		jobs[i] = j
+		if total != nil {
+			totals[i] = new(exact.Total)
+		}
 		if i > 0 {
 			others.Add(1)
 			go func() {
 				defer others.Done()
-				withScratch(&jobs[i])
+				withScratch(&jobs[i], totals[i])
 			}()
 		}
 	}
-	withScratch(&jobs[0])
+	withScratch(&jobs[0], totals[0])
 	others.Wait()
 	for _, sum := range j.sums {
 		result.total.addSum(sum)
 	}
-	for i := range jobs {
-		result.exact.Add(&jobs[i].exact)
+	if total != nil {
+		for _, part := range totals {
+			total.Add(part)
+		}
 	}
 }
 
 // work does the units that the job takes, from those that nobody has taken yet, until there are none.
-func (j *job[T]) work(s *scratch[T]) {
+func (j *job[T]) work(s *scratch[T], total *exact.Total) {
 	s.patternSide, s.repeated, s.rowEntries = noSide, 0, 0
 	switch {
 	case j.perRow != nil:
 		j.sumRows(s)
-	case j.exactly:
-		j.scoreBlocks(s)
+	case total != nil:
+		j.scoreBlocks(s, total)
 	default:
 		j.sumBlocks(s)
 	}
@@ -86,7 +95,7 @@ func (j *job[T]) sumBlocks(s *scratch[T]) {
 		for loss := s.next(j); loss != nil; loss = s.next(j) {
 			addToLanes(&lanes, loss)
 		}
-		if sum := totalOf(&lanes); j.sums != nil {
+		if sum := totalOf[T](&lanes); j.sums != nil {
 			j.sums[b] = sum
 		} else {
 			j.total.addSum(sum)
