@@ -491,6 +491,7 @@ func TestErrorTexts(t *testing.T) {
 		"focal: Sum: Scored: score has the length 2, want 3, one for each row: shape mismatch":             sum(x, Scored(Labels(label), x[:2], Varifocal), p),
 		"focal: Rows: len(dst) = 2, want len(label) = 3: shape mismatch":                                   rows(2, Labels(label)),
 		"focal: Rows: len(dst) = 4, want a number of rows that divides len(x) = 6: shape mismatch":         rows(4, Dense(x)),
+		"focal: Rows: len(dst) = 2, want len(x) = 0: shape mismatch":                                       Rows(x[:2], nil, Dense([]float32{}), p),
 		"focal: Rows: len(dst) = 3, want 2, the rows of C = 3 logits that len(x) = 6 has: shape mismatch":  rows(3, Dense(x).Classes(3)),
 		"focal: Rows: len(dst) = 3, want a multiple of Planes' size = 2: shape mismatch":                   rows(3, Dense(x).Planes(2)),
 		"focal: -1×2 logits: a negative number: shape mismatch":                                            Labels(label).Fits(-1, 2),

@@ -105,7 +105,9 @@ func (j *job[T]) checkRows() error {
 	case j.y.kind == denseTarget && j.c > 0 && rows != logits/j.c:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want %d, the rows of C = %d logits that len(x) = %d has: %w",
 			j.op, rows, logits/j.c, j.c, logits, ErrShape)
-	case (rows == 0) != (logits == 0) || rows > 0 && logits%rows != 0:
+	case logits == 0 && rows > 0:
+		return errLen(j.op, "dst", rows, logits)
+	case rows == 0 && logits > 0 || rows > 0 && logits%rows != 0:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want a number of rows that divides len(x) = %d: %w", j.op, rows, logits, ErrShape)
 	case rows%size != 0:
 		return fmt.Errorf("focal: %s: len(dst) = %d, want a multiple of Planes' size = %d: %w", j.op, rows, size, ErrShape)

@@ -616,7 +616,7 @@ func TestRowsErrors(t *testing.T) {
 		{filled[float32](1), nil, Labels[int32](nil), Default(), ErrShape, "len(dst) = 1, want len(label) = 0"},
 		{filled[float32](4), x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 4, want a number of rows that divides len(x) = 6"},
 		{nil, x, Dense(make([]float32, 6)), Default(), ErrShape, "len(dst) = 0, want a number of rows"},
-		{filled[float32](1), nil, Dense([]float32{}), Default(), ErrShape, "len(dst) = 1, want a number of rows"},
+		{filled[float32](1), nil, Dense([]float32{}), Default(), ErrShape, "len(dst) = 1, want len(x) = 0"},
 		{filled[float32](2), x, Dense(make([]float32, 5)), Default(), ErrShape, "len(t) = 5"},
 		{filled[float32](2), x, Labels([]int32{0, 4}), Default(), ErrLabel, "label[1] = 4"},
 		{filled[float32](2), x, Dense([]float32{0, 0, 0, -1, 0, 0}), Default(), ErrTarget, "t[3] = -1"},
