@@ -30,6 +30,11 @@ func optionRows(path string) (rows []ceiling) {
 		add(typ+" loss, dense, 1 % ignored, against hard", typ, "loss:ignored", "loss:dense", 0)
 		add(typ+" loss, dense, 1 % ignored as NaN, against hard", typ, "loss:ignoredNaN", "loss:dense", 0)
 	}
+	for _, c := range []int{1, 3, 10} {
+		base := fmt.Sprintf("loss@%d", c)
+		add(fmt.Sprintf("f32 loss, weights of rows, C = %d", c), "f32", fmt.Sprintf("loss:rows@%d", c), base, 1.10)
+		add(fmt.Sprintf("f32 loss, weights of classes, C = %d", c), "f32", fmt.Sprintf("loss:classes@%d", c), base, 1.15)
+	}
 	for _, c := range []int{1, 3, 10, 80} {
 		for _, labels := range []string{"int64", "int", "uint8"} {
 			add(fmt.Sprintf("f32 loss, []%s, C = %d, against []int32", labels, c), "f32", fmt.Sprintf("loss:%s@%d", labels, c), fmt.Sprintf("loss@%d", c), 1.10)

@@ -8,7 +8,7 @@ import (
 	"github.com/gofocal/focal"
 )
 
-// Operations "loss:option", "both:option" and "loss:type@C". The first edition of the library is measured without this file.
+// Operations "loss:option", "both:option", and with other labels "loss:type@C", "loss:rows@C" and "loss:classes@C". The first edition of the library is measured without this file.
 
 func init() {
 	optionTarget = func(b any, p *focal.Params) (focal.Target, int, error) {
@@ -31,8 +31,23 @@ func withOption[T focal.Float](b *batch[T], p *focal.Params) (y focal.Target, n 
 	if err != nil {
 		return y, 0, err
 	}
-	y, err = labelsOf(label, option)
+	switch y = focal.Labels(label); option {
+	case "rows", "classes":
+		y = weighed(y, option, some(len(label), weight[T]), some(n/len(label), weight[T]))
+	default:
+		y, err = labelsOf(label, option)
+	}
 	return y, n, err
+}
+
+func weight[T focal.Float](i int) T { return T(1+i*619%1021) / 512 }
+
+// weighed returns a target with weights of rows or of classes.
+func weighed[T focal.Float](y focal.Target, option string, rows, classes []T) focal.Target {
+	if option == "rows" {
+		return focal.WeighRows(y, rows)
+	}
+	return focal.WeighClasses(y, classes, classes)
 }
 
 // labelsOf returns labels of a type.
@@ -51,7 +66,6 @@ func labelsOf(label []int32, typ string) (focal.Target, error) {
 // optionOf returns the target of the data with an option, or changes p.
 func optionOf[T focal.Float](b *batch[T], p *focal.Params, option string) (focal.Target, error) {
 	y := focal.Labels(b.label)
-	weight := func(i int) T { return T(1+i*619%1021) / 512 }
 	oneIn100 := func(v T) focal.Target {
 		dense := hard(b)
 		for i := range dense {
@@ -69,12 +83,10 @@ func optionOf[T focal.Float](b *batch[T], p *focal.Params, option string) (focal
 	}))
 	score := some(b.rows, func(i int) T { return T(1+i*619%1021) / 1023 })
 	switch option {
-	case "rows":
-		return focal.WeighRows(y, some(b.rows, weight)), nil
-	case "classes":
-		return focal.WeighClasses(y, some(b.cols, weight), some(b.cols, weight)), nil
+	case "rows", "classes":
+		return weighed(y, option, some(b.rows, weight[T]), some(b.cols, weight[T])), nil
 	case "elements":
-		return focal.WeighElements(y, some(len(b.x), weight)), nil
+		return focal.WeighElements(y, some(len(b.x), weight[T])), nil
 	case "alpha0":
 		p.Alpha = 0
 		return y, nil
