@@ -119,15 +119,16 @@ func (s *scratch[T]) begin(start, end int) {
 	s.start, s.n, s.done, s.until = start, 0, 0, end
 }
 
-// next computes a chunk of elements, the next ones since begin, and returns their losses, or nil if there are none left. All
-// chunks but the last have a multiple of laneCount.
+// more reports whether there are elements left of those that begin was called for.
+func (s *scratch[T]) more() bool { return s.start+s.done < s.until }
+
+// next computes a chunk of elements, the next ones since begin, and returns their losses. There are more. All chunks but the last have a
+// multiple of laneCount.
 func (s *scratch[T]) next(j *job[T]) []T {
 	if s.done < s.n {
 		return s.chunk(j)
 	}
-	if s.start += s.n; s.start == s.until {
-		return nil
-	}
+	s.start += s.n
 	if s.until <= fewMost && s.until == len(j.x) && j.plain() {
 		return s.few(j)
 	}
@@ -205,31 +206,31 @@ func (s *scratch[T]) few(j *job[T]) []T {
 	}
 	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
 	a.N, a.U, a.W, a.Plan = roundUp[T](n), &p.u[0], &p.w[0], &j.params.plan
-	a.Loss, a.Grad, a.Hess, a.Curv = &p.u[0], &p.grad[0], &p.hess[0], &p.curv[0]
-	x := a.U
-	if n == a.N {
-		x = &j.x[0]
-		a.Loss = first(j.loss, a.Loss)
-		if j.operation != abi.Loss {
+	a.Loss, a.Grad, a.Hess, a.Curv = a.U, &p.grad[0], &p.hess[0], &p.curv[0]
+	x, direct, derived := a.U, n == a.N, j.operation != abi.Loss
+	if direct {
+		x, a.Loss = &j.x[0], first(j.loss, a.U)
+		if derived {
 			a.Grad, a.Hess, a.Curv = first(j.grad, a.Grad), first(j.hess, a.Hess), first(j.curv, a.Curv)
 		}
 	} else {
-		clear(p.u[copy(p.u[:], j.x):a.N])
+		clear(p.u[copy(p.u[:n], j.x):a.N])
 	}
 	expand(a.U, a.W, x, a.N, &s.pos, keep, 0, j.params.neg, j.params.pos)
 	callKernel(j.kernel(j.params.family), &a)
-	if j.operation != abi.Loss {
+	if derived {
 		flip(part(a.Grad, 0, n), &s.pos, 0)
 	}
-	if n < a.N {
-		copy(j.loss, p.u[:])
-		if j.operation != abi.Loss {
-			copy(j.grad, p.grad[:])
-			copy(j.hess, p.hess[:])
-			copy(j.curv, p.curv[:])
-		}
+	if direct {
+		return part(a.Loss, 0, n)
 	}
-	return part(a.Loss, 0, n)
+	copy(j.loss, p.u[:n])
+	if derived {
+		copy(j.grad, p.grad[:n])
+		copy(j.hess, p.hess[:n])
+		copy(j.curv, p.curv[:n])
+	}
+	return p.u[:n]
 }
 
 // places are where the results of some elements go. All but the losses are nil if they are not wanted.

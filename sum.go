@@ -160,8 +160,8 @@ func (j *job[T]) sumWholeRows(s *scratch[T], first, last int) {
 	row, left := first, j.c // of the row, elements to come
 	var sum accumulator
 	s.begin(first*j.c, last*j.c)
-	for loss := s.next(j); loss != nil; loss = s.next(j) {
-		for len(loss) > 0 {
+	for s.more() {
+		for loss := s.next(j); len(loss) > 0; {
 			n := min(left, len(loss))
 			sum = plus(sum, loss[:n])
 			loss = loss[n:]
@@ -185,8 +185,8 @@ func (j *job[T]) sumTile(s *scratch[T], image, from, to int) {
 		start := (image*j.c+part)*size + from
 		s.begin(start, start+length)
 		k := 0
-		for loss := s.next(j); loss != nil; loss = s.next(j) {
-			for _, v := range loss {
+		for s.more() {
+			for _, v := range s.next(j) {
 				sums[k].add(float64(v))
 				if k++; k == len(sums) {
 					k = 0
@@ -302,8 +302,8 @@ func (j *job[T]) scoreBlocks(s *scratch[T], total *exact.Total) {
 	blocks := int64(blockCount(len(j.x)))
 	for b := j.taken.take(); b < blocks; b = j.taken.take() {
 		s.begin(blockRange(int(b), len(j.x)))
-		for loss := s.next(j); loss != nil; loss = s.next(j) {
-			bins.Add(loss, total)
+		for s.more() {
+			bins.Add(s.next(j), total)
 		}
 	}
 	bins.Flush(total)

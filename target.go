@@ -425,7 +425,11 @@ func (t *Target) checkLabels(op string, c int) error {
 func (t *Target) firstBadLabel(from int, limit uint32, ignore int32) int {
 	for start := from; start < t.label.len; start += blockLen { // assembly cannot be preempted, see abi.BlockLen
 		n := min(blockLen, t.label.len-start)
-		if t.label.allUpTo(limit, ignore, start, n) {
+		if t.label.of == int32s { // the usual type, without a detour
+			if labelsValid((*int32)(unsafe.Add(t.label.first, 4*start)), n, limit, ignore) {
+				continue
+			}
+		} else if t.label.allUpTo(limit, ignore, start, n) {
 			continue
 		}
 		for i := start; i < start+n; i++ {

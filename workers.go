@@ -87,13 +87,14 @@ func (j *job[T]) sumBlocks(s *scratch[T]) {
 	for b := j.taken.take(); b < blocks; b = j.taken.take() {
 		s.begin(blockRange(int(b), len(j.x)))
 		if !j.sum {
-			for s.next(j) != nil {
+			for s.more() {
+				s.next(j)
 			}
 			continue
 		}
 		var lanes laneSums
-		for loss := s.next(j); loss != nil; loss = s.next(j) {
-			addToLanes(&lanes, loss)
+		for s.more() {
+			addToLanes(&lanes, s.next(j))
 		}
 		if sum := totalOf[T](&lanes); j.sums != nil {
 			j.sums[b] = sum
