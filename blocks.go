@@ -57,8 +57,9 @@ type scratch[T Float] struct {
 
 	pattern     [patternMost + laneCount]T // see patternOf
 	patternSide weightSide
-	repeated    int // so many times c has the pattern of negatives
-	rowEntries  int // so many entries of a rowTable c has
+
+	// What chunks leave in c for those that follow: the pattern of negatives, so many times, or a rowTable with so many entries.
+	repeated, rowEntries int
 
 	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 }
@@ -73,6 +74,12 @@ func elements[T Float](r *room) []T {
 func halves[T Float](r *room) (a, b []T) {
 	all := elements[T](r)
 	return all[:len(all)/2], all[len(all)/2:]
+}
+
+// emptied returns c, in which nothing is left from now on.
+func (s *scratch[T]) emptied() *room {
+	s.repeated, s.rowEntries = 0, 0
+	return &s.c
 }
 
 // A piece is some elements of a call on their way.
@@ -300,14 +307,15 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 		}
 	case asRows:
 		_, u = halves[T](&s.a)
-		_, w = halves[T](&s.c)
+		_, w = halves[T](&s.c) // behind the table
+		s.repeated = 0
 		a.U, a.W = &u[0], &w[0]
 		s.expandRows(j, u[:n], w[:n], x, sliceOf[T](&j.y.row), from)
 		if element := sliceOf[T](&j.y.element); element != nil {
 			multiply(w[:n], element[from:from+n])
 		}
 	case asPositives:
-		u = elements[T](&s.c)[:n]
+		u = elements[T](s.emptied())[:n]
 		scale(u, x, -1)
 		a.U, a.Weight = &u[0], j.params.pos
 	case asTargets:
@@ -324,7 +332,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	}
 	if j.weighted && p.way != asBits && p.way != asRows {
 		if p.way == asNegatives {
-			w, s.rowEntries = elements[T](&s.c), 0 // that room's table is overwritten
+			w, s.rowEntries = elements[T](&s.c), 0
 		}
 		w = s.weigh(w, j, negSide, from, n)
 		a.W = &w[0]
@@ -472,7 +480,7 @@ func (s *scratch[T]) rowLabels(j *job[T], from, n int) []int32 {
 // softOf computes all elements of a chunk by the kernel for targets, into scratch.
 func (s *scratch[T]) softOf(j *job[T], x []T, group int) places[T] {
 	loss, grad := halves[T](&s.b)
-	hess, curv := halves[T](&s.c)
+	hess, curv := halves[T](s.emptied())
 	a := abi.Args[T]{
 		U: &x[0], Target: &denseOf[T](&j.y)[s.start+s.done], Weight: j.params.neg, WeightPos: j.params.pos, Plan: &j.params.plan,
 		Loss: &loss[0], Grad: &grad[0], Hess: &hess[0], Curv: &curv[0],
@@ -758,8 +766,8 @@ func (s *scratch[T]) ignoreTargets(y *Target, t []T) (ignored bool) {
 
 // cleanTargets returns the targets of a chunk with others in the places of ignored ones, which no kernel must see.
 func (s *scratch[T]) cleanTargets(j *job[T], from, n int) []T {
-	t, _ := halves[T](&s.c)
-	t, s.repeated = t[:n], 0
+	t, _ := halves[T](s.emptied())
+	t = t[:n]
 	copy(t, denseOf[T](&j.y)[from:])
 	for at := s.done; ; {
 		start, end := s.keep.nextClear(at, s.done+n)

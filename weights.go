@@ -227,9 +227,8 @@ func repeat[T Float](dst, row []T) {
 // given one on.
 func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 	y, n := &j.y, len(w)
-	s.repeated = 0
 	if j.c != 1 && (y.neg.given() || y.pos.given()) {
-		neg, pos := halves[T](&s.c)
+		neg, pos := halves[T](s.emptied())
 		copy(w, s.weigh(neg, j, negSide, from, n))
 		blend(w, s.weigh(pos, j, posSide, from, n), &s.pos, s.done)
 		return
