@@ -214,16 +214,17 @@ func (s *scratch[T]) few(j *job[T]) []T {
 	var a abi.Args[T] // set one by one: a composite literal is made elsewhere, and the copy of what has just been written is slow
 	a.N, a.U, a.W, a.Plan = roundUp[T](n), &p.u[0], &p.w[0], &j.params.plan
 	a.Loss, a.Grad, a.Hess, a.Curv = a.U, &p.grad[0], &p.hess[0], &p.curv[0]
-	x, direct, derived := a.U, n == a.N, j.operation != abi.Loss
+	direct, derived := n == a.N, j.operation != abi.Loss
 	if direct {
-		x, a.Loss = &j.x[0], first(j.loss, a.U)
+		a.Loss = first(j.loss, a.U)
 		if derived {
 			a.Grad, a.Hess, a.Curv = first(j.grad, a.Grad), first(j.hess, a.Hess), first(j.curv, a.Curv)
 		}
 	} else {
-		clear(p.u[copy(p.u[:n], j.x):a.N])
+		clear(p.u[n:a.N])
+		clear(p.w[n:a.N])
 	}
-	expand(a.U, a.W, x, a.N, &s.pos, keep, 0, j.params.neg, j.params.pos)
+	expand(a.U, a.W, &j.x[0], n, &s.pos, keep, 0, j.params.neg, j.params.pos)
 	callKernel(j.kernel(j.params.family), &a)
 	if derived {
 		flip(part(a.Grad, 0, n), &s.pos, 0)
