@@ -792,6 +792,32 @@ func testBlocksWeightsOfNarrowRows[T Float](t *testing.T) {
 	}
 }
 
+// Where each row has a score between 0 and 1, as many elements are patched as can be.
+func TestBlocksAllScored(t *testing.T) {
+	forFloats(t, testBlocksAllScored[float32], testBlocksAllScored[float64])
+}
+
+func testBlocksAllScored[T Float](t *testing.T) {
+	const rows = 3 * patchMost
+	rng := rand.New(rand.NewPCG(77, 78))
+	for _, c := range []int{1, 2, listColumns, 20} {
+		x, label, score := mixedLogits[T](rng, rows*c), make([]int32, rows), make([]T, rows)
+		for i := range label {
+			label[i], score[i] = int32(1+i%c), T(0.01+0.98*rng.Float64())
+		}
+		for _, quality := range []Quality{Varifocal, Aligned, QualityFocal} {
+			whole, parts := make([]T, len(x)), make([]T, len(x))
+			require.NoError(t, Grad(whole, x, Scored(Labels(label), score, quality), nil, Default()))
+			for i := range rows {
+				from, to := i*c, (i+1)*c
+				y := Scored(Labels(label[i:i+1]), score[i:i+1], quality)
+				require.NoError(t, Grad(parts[from:to], x[from:to], y, nil, Default()))
+			}
+			requireSameBits(t, parts, whole)
+		}
+	}
+}
+
 // A product with the inverse is the quotient.
 func TestQuotient32(t *testing.T) {
 	rng := rand.New(rand.NewPCG(73, 74))

@@ -19828,33 +19828,32 @@ TEXT ·wholeLabelListAVX512(SB), $0-65
 	MOVQ         limit+40(FP), BX
 	VMOVD        BX, X3
 	VPBROADCASTD X3, Z3
-	VMOVD        DX, X5
-	VPBROADCASTD X5, Z5
-	VMOVUPS      table64_0_1_2_3_4_5_6_7<>+0(SB), Z6
-	VPMULLD      Z5, Z6, Z6
-	VPADDD       Z2, Z6, Z6
-	VPSLLD       $0x04, Z5, Z2
-	VPXORQ       Z4, Z4, Z4
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Z4
+	VMOVUPS      table64_0_1_2_3_4_5_6_7<>+0(SB), Z5
+	VPMULLD      Z4, Z5, Z5
+	VPADDD       Z2, Z5, Z5
+	VPSLLD       $0x04, Z4, Z2
 	KXORW        K1, K1, K1
 	MOVQ         AX, DX
 	MOVQ         n+24(FP), SI
 	XORL         BX, BX
 
 loop:
-	VMOVUPS       (CX)(BX*4), Z4
-	VPCMPEQD      Z1, Z4, K2
+	VMOVUPS       (CX)(BX*4), Z6
+	VPCMPEQD      Z1, Z6, K2
 	KORW          K2, K1, K1
 	KNOTW         K2, K2
-	VPSUBD        Z0, Z4, Z4
-	VPCMPUD       $0x01, Z5, Z4, K2, K2
-	VPADDD        Z6, Z4, Z4
-	VPCMPUD       $0x01, Z3, Z4, K2, K2
-	VPCOMPRESSD.Z Z4, K2, Z4
-	VPMOVDW       Z4, (AX)
+	VPSUBD        Z0, Z6, Z6
+	VPCMPUD       $0x01, Z4, Z6, K2, K2
+	VPADDD        Z5, Z6, Z6
+	VPCMPUD       $0x01, Z3, Z6, K2, K2
+	VPCOMPRESSD.Z Z6, K2, Z6
+	VPMOVDW       Z6, (AX)
 	KMOVW         K2, DI
 	POPCNTL       DI, DI
 	LEAQ          (AX)(DI*2), AX
-	VPADDD        Z2, Z6, Z6
+	VPADDD        Z2, Z5, Z5
 	ADDQ          $0x10, BX
 	CMPQ          BX, SI
 	JLT           loop

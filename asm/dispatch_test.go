@@ -300,5 +300,5 @@ func TestFrameSizes(t *testing.T) {
 	}
 	want := read("frame.go", `(?m)^\tframe(F\d+) += (\d+)$`)
 	require.Len(t, want, 2)
-	require.Equal(t, want, read("frame.s", `(?m)^TEXT ·inFrame(F\d+)\(SB\), 0, \$(\d+)-8$`))
+	require.Equal(t, want, read("frame.s", `(?m)^TEXT ·inFrame(F\d+)\(SB\), 0, \$(\d+)-\d+$`))
 }

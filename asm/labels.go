@@ -433,18 +433,18 @@ func (g *generator) labelList(s *isa) {
 	offset, ignore, start := f.spread("offset", 32), f.spread("ignore", 32), f.spread("first", 32)
 	limit := f.spreadRegister(f.argument("limit").As32())
 	width := f.spreadRegister(c.As32())
-	row, step, some := f.vector(), f.vector(), f.vector()
+	row, step := f.vector(), f.vector()
 	f.VMOVUPS(f.ints(0, 1), row)
 	f.VPMULLD(width, row, row)
 	f.VPADDD(start, row, row) // each row's first element
 	f.VPSLLD(Imm(map[bool]uint64{false: 3, true: 4}[f.wide]), width, step)
-	f.zero(some)
-	ones, table := f.vector(), f.GP64()
+	some, ones, table := f.vector(), f.vector(), f.GP64()
 	var ignored reg.OpmaskVirtual
 	if f.wide {
 		ignored = f.K()
 		f.KXORW(ignored, ignored, ignored)
 	} else {
+		f.zero(some)
 		f.VPCMPEQD(ones, ones, ones)
 		f.VPADDD(ones, width, width) // the last ones
 		f.VPADDD(ones, limit, limit)
