@@ -818,6 +818,16 @@ func testBlocksAllScored[T Float](t *testing.T) {
 	}
 }
 
+// Rows and columns are right however many elements there are.
+func TestRowCol(t *testing.T) {
+	rng := rand.New(rand.NewPCG(79, 80))
+	for range 10000 {
+		i, c := rng.Int()>>rng.IntN(strconv.IntSize-1), 1+rng.Int()>>(1+rng.IntN(strconv.IntSize-2))
+		row, col := (&job[float32]{c: c}).rowCol(i)
+		require.Equal(t, [...]int{i / c, i % c}, [...]int{row, col}, "element %d of rows of %d", i, c)
+	}
+}
+
 // A product with the inverse is the quotient.
 func TestQuotient32(t *testing.T) {
 	rng := rand.New(rand.NewPCG(73, 74))
