@@ -11,7 +11,7 @@ import (
 // nil. With one worker nothing is allocated.
 func (j *job[T]) run(units int, total *exact.Total) {
 	if workers := goroutines(j.params.workers, units); workers > 1 {
-		runParallel(j, *j, units, workers, total)
+		runParallel(j, units, workers, total)
 	} else {
 		withScratch(j, total)
 	}
@@ -20,16 +20,17 @@ func (j *job[T]) run(units int, total *exact.Total) {
 // runParallel does what run does, with the given number of goroutines, the caller's among them, which have all ended when it
 // returns. The sums of blocks are added at the end, in the order of run, so the total has the same bits. Each goroutine
 // has a copy of the job, which goes to the heap here, and must not in run.
-func runParallel[T Float](result *job[T], j job[T], units, workers int, total *exact.Total) {
+func runParallel[T Float](j *job[T], units, workers int, total *exact.Total) {
+	jobs, totals := make([]job[T], workers), make([]*exact.Total, workers)
+	var sums []accumulator
 	if j.sum {
-		j.sums = make([]accumulator, units)
+		sums = make([]accumulator, units)
 	}
-	j.taken.shared = new(atomic.Int64)
-	jobs := make([]job[T], workers)
-	totals := make([]*exact.Total, workers)
+	shared := new(atomic.Int64)
 	var others sync.WaitGroup
 	for i := range jobs {
-		jobs[i] = j
+		jobs[i] = *j
+		jobs[i].sums, jobs[i].taken.shared = sums, shared
 		if total != nil {
 			totals[i] = new(exact.Total)
 		}
@@ -43,8 +44,8 @@ func runParallel[T Float](result *job[T], j job[T], units, workers int, total *e
 	}
 	withScratch(&jobs[0], totals[0])
 	others.Wait()
-	for _, sum := range j.sums {
-		result.total.addSum(sum)
+	for _, sum := range sums {
+		j.total.addSum(sum)
 	}
 	if total != nil {
 		for _, part := range totals {
