@@ -58,8 +58,10 @@ type scratch[T Float] struct {
 	pattern     [patternMost + laneCount]T // see patternOf
 	patternSide weightSide
 
-	// What chunks leave in c for those that follow: the pattern of negatives, so many times, or a rowTable with so many entries.
-	repeated, rowEntries int
+	// What chunks leave in c for those that follow: rows of weights of classes, so many of negatives from its beginning on and of positives
+	// from its half on, or a rowTable with so many entries.
+	repeated   [2]int
+	rowEntries int
 
 	index [pieceLen/listColumns + 2*laneCount]uint16 // of what is patched: first those for the labels' kernels, then those for the targets'
 }
@@ -78,7 +80,7 @@ func halves[T Float](r *room) (a, b []T) {
 
 // emptied returns c, in which nothing is left from now on.
 func (s *scratch[T]) emptied() *room {
-	s.repeated, s.rowEntries = 0, 0
+	s.repeated, s.rowEntries = [2]int{}, 0
 	return &s.c
 }
 
@@ -309,7 +311,7 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	case asRows:
 		_, u = halves[T](&s.a)
 		_, w = halves[T](&s.c) // behind the table
-		s.repeated = 0
+		s.repeated = [2]int{}
 		a.U, a.W = &u[0], &w[0]
 		s.expandRows(j, u[:n], w[:n], x, sliceOf[T](&j.y.row), from)
 		if element := sliceOf[T](&j.y.element); element != nil {
@@ -333,7 +335,10 @@ func (s *scratch[T]) stream(j *job[T], r *places[T], x, dout []T, group int) {
 	}
 	if j.weighted && p.way != asBits && p.way != asRows {
 		if p.way == asNegatives {
-			w, s.rowEntries = elements[T](&s.c), 0
+			w = elements[T](&s.c)
+			if s.rowEntries, s.repeated[1] = 0, 0; !j.classesAlone() {
+				s.repeated[0] = 0
+			}
 		}
 		w = s.weigh(w, j, negSide, from, n)
 		a.W = &w[0]

@@ -82,22 +82,27 @@ func (j *job[T]) bases(col int) (neg, pos T) {
 type weightSide uint8
 
 const (
-	noSide   weightSide = iota
-	negSide             // negatives
-	posSide             // positives
-	rowsOnly            // neither: of rows alone, with a base of 1
+	noSide     weightSide = iota
+	negSide               // negatives
+	posSide               // positives
+	negClasses            // the same without weights of rows
+	posClasses
+	rowsOnly // weights of rows alone, with a base of 1
 )
 
 // sideWeights returns the base and the weights of classes.
 func (j *job[T]) sideWeights(of weightSide) (base T, classes []T) {
 	switch of {
-	case negSide:
+	case negSide, negClasses:
 		return j.params.neg, sliceOf[T](&j.y.neg)
-	case posSide:
+	case posSide, posClasses:
 		return j.params.pos, sliceOf[T](&j.y.pos)
 	}
 	return 1, nil
 }
+
+// classesAlone reports whether weights of classes are all that there are.
+func (j *job[T]) classesAlone() bool { return !j.y.row.given() && !j.y.element.given() }
 
 // weigh returns the weights of n elements from the given one on, as if all were on the same side. They are in room, which is longer
 // than a chunk, or where they are already.
@@ -128,7 +133,11 @@ func (s *scratch[T]) weigh(room []T, j *job[T], of weightSide, from, n int) []T 
 			fill(dst, base)
 		}
 	default:
-		dst = s.weighRows(room, j, of, from, n)
+		var has *int
+		if s.way == asNegatives && j.classesAlone() {
+			has = &s.repeated[0]
+		}
+		dst = s.weighRows(room, j, of, from, n, has)
 	}
 	if element != nil {
 		multiply(dst, element[from:from+n])
@@ -165,14 +174,20 @@ func (j *job[T]) rowsFit(most, room, group int) int {
 	return most
 }
 
-// weighRows returns weights of classes and rows, of n elements from the given one on. They are in room.
-func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) []T {
+// weighRows returns weights of classes and rows, of n elements from the given one on. They are in room. If has is not nil, it says how
+// many rows of weights of classes room has already.
+func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int, has *int) []T {
 	base, classes := j.sideWeights(of)
 	rows, c := sliceOf[T](&j.y.row), j.c
+	if of == negClasses || of == posClasses {
+		rows = nil
+	}
 	row, col := j.rowCol(from)
 	touched := (col + n + c - 1) / c
 	if c > patternMost || touched < 3 || touched*c+laneCount > len(room) {
-		s.repeated = 0 // the room has other weights now
+		if has != nil {
+			*has = 0 // the room has other weights now
+		}
 		for dst := room[:n]; len(dst) > 0; row, col = row+1, 0 {
 			n := min(c-col, len(dst))
 			part := dst[:n]
@@ -188,15 +203,14 @@ func (s *scratch[T]) weighRows(room []T, j *job[T], of weightSide, from, n int) 
 		}
 		return room[:n]
 	}
-	pattern := s.patternOf(j, of)
 	switch {
 	case rows != nil:
-		scaleRows(room, pattern, c, rows[row:row+touched])
-	case s.way != asNegatives || j.y.element.given():
-		repeat(room[:touched*c], pattern[:c])
-	case s.repeated < touched: // otherwise those that a chunk before has left there will do
-		s.repeated = touched
-		repeat(room[:touched*c], pattern[:c])
+		scaleRows(room, s.patternOf(j, of), c, rows[row:row+touched])
+	case has == nil:
+		repeat(room[:touched*c], s.patternOf(j, of)[:c])
+	case *has < touched: // otherwise those that a chunk before has left there will do
+		*has = touched
+		repeat(room[:touched*c], s.patternOf(j, of)[:c])
 	}
 	return room[col : col+n]
 }
@@ -228,22 +242,30 @@ func repeat[T Float](dst, row []T) {
 func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 	y, n := &j.y, len(w)
 	if j.c != 1 && (y.neg.given() || y.pos.given()) {
-		neg, pos := halves[T](s.emptied())
-		copy(w, s.weigh(neg, j, negSide, from, n))
-		blend(w, s.weigh(pos, j, posSide, from, n), &s.pos, s.done)
-		return
+		neg, pos := halves[T](&s.c)
+		s.rowEntries = 0
+		if y.planes > 1 {
+			s.repeated = [2]int{}
+			s.weighPlanes(neg[:n], j, sliceOf[T](&y.neg), nil, j.params.neg, from)
+			s.weighPlanes(pos[:n], j, sliceOf[T](&y.pos), nil, j.params.pos, from)
+		} else {
+			s.repeated[0] = min(s.repeated[0], len(neg)/j.c) // more are where positives come
+			neg = s.weighRows(neg, j, negClasses, from, n, &s.repeated[0])
+			pos = s.weighRows(pos, j, posClasses, from, n, &s.repeated[1])
+		}
+		copy(w, neg)
+		blend(w, pos[:n], &s.pos, s.done)
 	}
 	if rows := sliceOf[T](&y.row); rows != nil {
+		pattern, _ := halves[T](&s.b)
 		switch {
-		case j.y.planes > 1:
-			pattern, _ := halves[T](&s.b)
+		case y.planes > 1:
 			s.weighPlanes(pattern[:n], j, nil, rows, 1, from)
 			multiply(w, pattern[:n])
 		case j.c == 1:
 			multiply(w, rows[from:from+n])
 		default:
-			pattern, _ := halves[T](&s.b)
-			multiply(w, s.weighRows(pattern, j, rowsOnly, from, n))
+			multiply(w, s.weighRows(pattern, j, rowsOnly, from, n, nil))
 		}
 	}
 	if element := sliceOf[T](&y.element); element != nil {

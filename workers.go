@@ -56,7 +56,7 @@ func runParallel[T Float](j *job[T], units, workers int, total *exact.Total) {
 
 // work does the units that the job takes, from those that nobody has taken yet, until there are none.
 func (j *job[T]) work(s *scratch[T], total *exact.Total) {
-	s.patternSide, s.repeated, s.rowEntries = noSide, 0, 0
+	s.patternSide, s.repeated, s.rowEntries = noSide, [2]int{}, 0
 	switch {
 	case j.perRow != nil:
 		j.sumRows(s)
