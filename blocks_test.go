@@ -753,7 +753,7 @@ func TestBlocksWeightsOfNarrowRows(t *testing.T) {
 func testBlocksWeightsOfNarrowRows[T Float](t *testing.T) {
 	for _, c := range []int{1, 2, 3, 5, 8, 10, 13, 15} {
 		rng := rand.New(rand.NewPCG(75, uint64(c)))
-		label := make([]int32, 10*pieceLen/c)
+		label := make([]int32, 18*pieceLen/c) // Rows begins a piece of them at a multiple of laneCount twice, and at others in between
 		for i := range label {
 			if rare := i*c/pieceLen%3 == 0; !rare || rng.IntN(20) == 0 { // rare ones are patched from 8 columns on
 				label[i] = rng.Int32N(int32(c + 1))
@@ -770,19 +770,22 @@ func testBlocksWeightsOfNarrowRows[T Float](t *testing.T) {
 		rows, element, neg, pos := weights(len(label)), weights(len(x)), weights(c), weights(c)
 		for name, y := range map[string]Target{
 			"rows":         WeighRows(Labels(label), rows),
+			"classes":      WeighClasses(Labels(label), neg, pos),
 			"elements":     WeighElements(Labels(label), element),
 			"ignored, all": WeighElements(WeighRows(WeighClasses(Labels(label).Ignoring(1), neg, pos), rows), element),
 		} {
-			var want, wantGrad []T
+			var want, wantGrad, wantRows []T
 			for _, p := range slices.Backward(availablePaths()) { // the reference is the last
-				loss, grad := make([]T, len(x)), slices.Clone(x)
+				loss, grad, perRow := make([]T, len(x)), slices.Clone(x), make([]T, len(label))
 				withPath(p, func() {
+					require.NoError(t, Rows(perRow, x, y, Default()))
 					_, err := Fused(Out[T]{Loss: loss, Grad: grad}, grad, y, Default())
 					require.NoError(t, err)
 				})
 				if want == nil {
-					want, wantGrad = loss, grad
+					want, wantGrad, wantRows = loss, grad, perRow
 				}
+				requireSameBits(t, wantRows, perRow)
 				for i := range x {
 					require.True(t, sameBits(want[i], loss[i]) && sameBits(wantGrad[i], grad[i]), "%v: C = %d, weights of %s: element %d is %v, %v, want %v, %v",
 						p, c, name, i, loss[i], grad[i], want[i], wantGrad[i])

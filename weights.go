@@ -245,7 +245,6 @@ func (s *scratch[T]) weighBits(w []T, j *job[T], from int) {
 		neg, pos := halves[T](&s.c)
 		s.rowEntries = 0
 		if y.planes > 1 {
-			s.repeated = [2]int{}
 			s.weighPlanes(neg[:n], j, sliceOf[T](&y.neg), nil, j.params.neg, from)
 			s.weighPlanes(pos[:n], j, sliceOf[T](&y.pos), nil, j.params.pos, from)
 		} else {
