@@ -93,6 +93,35 @@ func TestLabelMasks(t *testing.T) {
 	}
 }
 
+// What is reported of a single row or element is reported of many: even numbers do not cancel out.
+func TestMasksOfAll(t *testing.T) { forFloats(t, testMasksOfAll[float32], testMasksOfAll[float64]) }
+
+func testMasksOfAll[T Float](t *testing.T) {
+	for _, p := range availablePaths() {
+		withPath(p, func() {
+			for n := laneCount; n <= 8*laneCount; n += laneCount {
+				label, soft := make([]int32, n), make([]T, n)
+				for i := range n {
+					label[i], soft[i] = -1, 0.5
+				}
+				for c := 1; c <= 2*listColumns; c++ {
+					var pos, keep bitmask
+					require.True(t, labelBits(&pos, &keep, n*c, label, 0, c, 1, -1), "%v: %d×%d", p, n, c)
+					require.Zero(t, pos.count(n*c)+keep.count(n*c), "%v: %d×%d", p, n, c)
+					var index [pieceLen + 2*laneCount]uint16
+					count, ignored := labelList(index[:], &keep, n*c, label, 0, c, 1, -1)
+					require.True(t, ignored && count == 0, "%v: %d×%d", p, n, c)
+				}
+				var pos, mask bitmask
+				require.True(t, targetBits(&pos, &mask, soft), "%v n=%d", p, n)
+				require.Equal(t, n, mask.count(n), "%v n=%d", p, n)
+				require.False(t, allWithin(soft, 0, 0.75, 1), "%v n=%d", p, n)
+				require.False(t, allWithin(soft, 0, 0, 0.25), "%v n=%d", p, n)
+			}
+		})
+	}
+}
+
 func not(v []bool) []bool {
 	for i := range v {
 		v[i] = !v[i]
