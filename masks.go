@@ -379,7 +379,7 @@ func labelsValid(label *int32, n int, limit uint32, ignore int32) bool {
 			return false
 		}
 	}
-	for _, v := range part(label, whole, n-whole) {
+	for _, v := range part(label, 0, n)[whole:] {
 		if uint32(v) > limit && v != ignore {
 			return false
 		}
