@@ -43,10 +43,14 @@ func (s *saying[T]) job(inPlace int) *job[T] {
 	if err := j.y.checkLabels("test", j.c); j.y.kind == labelTarget && err != nil {
 		panic(err)
 	}
+	weight := weightRange{least: float64(min(s.p.neg, s.p.pos))}
 	for _, w := range []*numbers{&s.y.row, &s.y.neg, &s.y.pos, &s.y.element} {
-		j.weighted = j.weighted || w.given()
-		j.zeros = j.zeros || slices.Contains(sliceOf[T](w), 0)
+		if w.given() {
+			j.weighted = true
+			weight.multiply(float64(slices.Min(sliceOf[T](w))), 1, smallestNormal[T]())
+		}
 	}
+	j.zeros = j.weighted && weight.least < smallestNormal[T]() // as checkWeights has it: products of three can be 0
 	return j
 }
 
