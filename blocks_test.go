@@ -844,6 +844,20 @@ func TestRowCol(t *testing.T) {
 	}
 }
 
+// Chunks that are shorter for weights of rows do not move the lanes of a sum, whatever a path's group is.
+func TestRowsFit(t *testing.T) {
+	for c := 1; c <= patternMost+1; c++ {
+		for _, group := range []int{1, laneCount, maxGroup} {
+			for _, most := range []int{512, 1024, 2048} {
+				j := job[float32]{c: c}
+				fit := j.rowsFit(most, most+2*maxGroup, group)
+				require.Zero(t, fit%laneCount, "C = %d, groups of %d", c, group)
+				require.LessOrEqual(t, fit, most)
+			}
+		}
+	}
+}
+
 // A product with the inverse is the quotient.
 func TestQuotient32(t *testing.T) {
 	rng := rand.New(rand.NewPCG(73, 74))

@@ -166,8 +166,10 @@ func (s *scratch[T]) weighPlanes(dst []T, j *job[T], classes, rows []T, base T, 
 // patternMost is up to how many columns the weights of a row are made once for many rows.
 const patternMost = 256
 
-// rowsFit returns how many elements a chunk may have, of most, so that the weights of all rows that it touches fit into a room.
+// rowsFit returns how many elements a chunk may have, of most, so that the weights of all rows that it touches fit into a room. They are
+// whole groups, and whole rounds of a sum's lanes, of which pure Go has one element in a group.
 func (j *job[T]) rowsFit(most, room, group int) int {
+	group = max(group, laneCount)
 	if fit := (room - 2*j.c - laneCount) / group * group; j.c > 1 && j.c <= patternMost && fit >= most/2 {
 		return min(most, fit)
 	}
